@@ -17,25 +17,21 @@
 #include <stdio.h>
 
 #include "agent/program.h"
-#include "base/hash.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/job/dispatch.h"
 #include "dispatch/turn/program_order.h"
+#include "dispatch/turn/program_output.h"
 #include "dispatch/turn/talk.h"
-#include "dispatch/turn/tool_settings.h"
 #include "rules/job/job.h"
 
 enum {
-    CHUNK = 64 << 10, /* Bytes that are read at once; a longer line makes it more. */
-    CHUNK_MAX = PROGRAM_LINE_MAX + 1,
-    TAIL = 8 << 10, /* Last bytes of stderr. */
     TASK_MAX = 4 << 20,
     NOTICE_MAX = 64 << 10,
-    PIECES_MAX = 4096,
     LEAVE_MS = 10000,          /* For it to end, once it has said its result. */
     LOOK_MS = 500,             /* Between two looks whether a silent process has ended. */
     STRETCH_BYTES = 256 << 10, /* Text of one answer. */
+    READ_FAILURES_MAX = 20,    /* About ten seconds. */
     SENTENCE_MAX = 400,
 };
 
@@ -64,18 +60,10 @@ static const unsigned edges[PROGRAM_STATES] = {
 };
 #undef TO
 
-/* A read found nothing new; a part of a stretch, or of a line; a whole stretch, to be stored. */
-enum program_found { FOUND_NOTHING, FOUND_MORE, FOUND_WHOLE };
-/* The result ends the input: it has come; the end of the input was stored. */
-enum program_input { INPUT_GOES_ON, INPUT_ENDS, INPUT_ENDED };
+/* ENDED: the result has come, and the end of the input is stored. */
+enum program_input { INPUT_GOES_ON, INPUT_ENDED };
 /* After an answer: the process is followed on, another one begins, or the turn ends. */
 enum program_sequel { SEQUEL_FOLLOW, SEQUEL_AGAIN, SEQUEL_END };
-
-/* A piece of text for clients that watch. */
-struct program_piece {
-    enum turn_item_kind kind;
-    size_t at, len; /* In `said`. */
-};
 
 struct talk_program {
     struct table_node node; /* By `process`, while that is known. */
@@ -84,11 +72,9 @@ struct talk_program {
     json_t *json; /* Owned: the definition borrows from it. */
     struct agent_definition agent;
     const struct program *program;
-    struct program_reader *reader; /* Owned. */
-    char process[ID_SIZE];         /* "": it has not begun. */
-    int64_t attempt;               /* 0: it has not begun. */
-    int64_t read_to, seen_to;      /* Whole lines; all that was seen. */
-    struct program_child child;    /* As it was looked at last. */
+    struct program_output output;
+    unsigned read_failures;     /* In a row. */
+    struct program_child child; /* State of the process when it was last checked. */
     struct dispatch_watch watch;
     struct timer timer;
     struct ask ask;
@@ -96,16 +82,6 @@ struct talk_program {
     struct program_order order;
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
     enum run_cause over;  /* The process was asked to end for that; CAUSE_NONE: it was not. */
-    /* For a read, in the pool: */
-    char *buffer; /* Owned. */
-    size_t size, used;
-    struct err err;
-    struct text said; /* Owned: texts of the pieces. */
-    struct program_piece pieces[PIECES_MAX];
-    size_t piece_count;
-    enum program_found found;
-    char tail[TAIL];
-    size_t tail_len;
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
     enum program_input input;
@@ -128,8 +104,9 @@ static void program_forget(struct talk_program *program) {
         table_remove(&program->talk->turns->processes, &program->node);
         program->node.name = BYTES("");
     }
-    program->process[0] = '\0';
-    program->attempt = 0;
+    program->output.process[0] = '\0';
+    program->output.attempt = 0;
+    program->output.done = false;
     program->over = CAUSE_NONE;
     program->input = INPUT_GOES_ON;
 }
@@ -153,7 +130,6 @@ void program__free(struct talk *talk) {
     program_rest(program);
     program_forget(program);
     ask_drop(&program->ask);
-    program_reader_free(program->reader);
     json_decref(program->json);
     text_done(&program->prompt);
     text_done(&program->notice);
@@ -161,9 +137,8 @@ void program__free(struct talk *talk) {
     text_done(&program->saved);
     text_done(&program->spec);
     text_done(&program->key);
-    text_done(&program->said);
+    program_output_done(&program->output);
     text_done(&program->mark);
-    mem_free(program->buffer);
     mem_free(program);
 }
 
@@ -177,8 +152,7 @@ static struct talk_program *program_new(struct talk *talk) {
                                            .dropped = ask_dropped};
     struct talk_program *program = mem_new(sizeof *program);
     program->talk = talk;
-    program->size = CHUNK;
-    program->buffer = mem_new_array(CHUNK_MAX + 1, 1);
+    program_output_init(&program->output, talk);
     ask_init(&program->ask, &talk->turns->asker, &rules, program);
     program->ask.run = talk__run(talk);
     text_init(&program->prompt, TASK_MAX);
@@ -188,7 +162,6 @@ static struct talk_program *program_new(struct talk *talk) {
     text_init(&program->spec, RUN_SPEC_MAX);
     text_init(&program->key, JOB_KEY_MAX + 1);
     program->order = (struct program_order){.spec = &program->spec, .key = &program->key};
-    text_init(&program->said, CHUNK_MAX + (64 << 10));
     text_init(&program->mark, PROGRAM_STATE_MAX);
     return program;
 }
@@ -219,9 +192,9 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     struct talk_program *program = talk->program;
     struct turn_answer *answer = &errand->answer;
     text_clear(&program->mark);
-    if (program->reader != NULL) {
-        program_take_usage(program->reader, &answer->usage, &answer->cost);
-        program_reader_save(program->reader, &program->mark);
+    if (program->output.reader != NULL) {
+        program_take_usage(program->output.reader, &answer->usage, &answer->cost);
+        program_reader_save(program->output.reader, &program->mark);
     }
     answer->tries = 1;
     answer->window = 0;
@@ -229,7 +202,7 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     answer->truncated = false;
     answer->failure = program->failure;
     answer->sentence = bytes_of(program->sentence);
-    errand->mark = (struct program_mark){.read_to = program->read_to,
+    errand->mark = (struct program_mark){.read_to = program->output.read_to,
                                          .reader = text_bytes(&program->mark),
                                          .again = program->sequel == SEQUEL_AGAIN,
                                          .outcome = bytes_of(program->outcome)};
@@ -275,213 +248,31 @@ static bool program_is_over(struct talk_program *program) {
     return false;
 }
 
-/* --- Lines, in the pool ----------------------------------------------------------------------- */
-
-static void piece_add(struct talk_program *program, enum turn_item_kind kind, struct bytes text) {
-    struct program_piece *last =
-        program->piece_count == 0 ? NULL : &program->pieces[program->piece_count - 1];
-    said_add(&program->talk->call.said, kind, text);
-    if (last == NULL || last->kind != kind) {
-        if (program->piece_count == PIECES_MAX) {
-            program->found = FOUND_WHOLE; /* The others come with what is stored. */
-            return;
-        }
-        last = &program->pieces[program->piece_count++];
-        *last = (struct program_piece){.kind = kind, .at = program->said.len};
-    }
-    text_add(&program->said, text.data, text.len);
-    last->len += text.len;
-}
-
-static void item_set(struct said_item *item, enum said_text which, struct bytes text) {
-    text_add(&item->texts[which], text.data, text.len);
-}
-
-static void tool_add(struct talk_program *program, enum turn_item_kind kind,
-                     const struct program_event *event) {
-    struct said_item *item = said_add_tool(&program->talk->call.said, kind);
-    if (item != NULL) {
-        item_set(item, SAID_ID, event->id);
-        item_set(item, SAID_NAME, event->tool);
-        item_set(item, SAID_TEXT, event->arguments);
-        item_set(item, SAID_REFUSAL, event->text);
-        item->call.cause = event->failed ? CARD_RUN_FAILED : CARD_DONE;
-    }
-}
-
-/* The subject for rules of the session: a command, a path, an address. */
-static struct bytes subject_of(const json_t *arguments, enum glob_kind *ret_kind) {
-    static const struct {
-        const char *member;
-        enum glob_kind kind;
-    } members[] = {{"command", GLOB_WORDS},
-                   {"url", GLOB_WORDS},
-                   {"file_path", GLOB_PATH},
-                   {"path", GLOB_PATH},
-                   {"notebook_path", GLOB_PATH}};
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const struct bytes text = json_bytes(arguments, members[i].member);
-        if (text.len > 0) {
-            *ret_kind = members[i].kind;
-            return text;
-        }
-    }
-    *ret_kind = GLOB_WORDS;
-    return BYTES("");
-}
-
-static enum permission question_judge(const struct talk_program *program,
-                                      const struct program_event *event) {
-    AUTO(toolplace_close) struct toolplace place = {0};
-    AUTO(json_release) json_t *settings = NULL, *arguments = NULL;
-    const struct bytes given = program->talk->plan.settings;
-    if ((given.len > 0 && err_failed(json_parse_wrapped(given, &settings, NULL))) ||
-        err_failed(json_parse_wrapped(event->arguments, &arguments, NULL))) {
-        return PERMISSION_ASK;
-    }
-    toolplace_read_rules(&place, settings);
-    enum glob_kind kind;
-    const struct bytes subject = subject_of(arguments, &kind);
-    const struct permission_question question = {.tool = event->tool,
-                                                 .kind = kind,
-                                                 .subjects = &subject,
-                                                 .subject_count = subject.len > 0,
-                                                 .otherwise = PERMISSION_ASK};
-    return permission_judge(&place.rules, &question).permission;
-}
-
-static void question_add(struct talk_program *program, const struct program_event *event) {
-    static const char denied[] = "A rule of this session forbids this.";
-    struct said_item *item = said_add_tool(&program->talk->call.said, TURN_ITEM_QUESTION);
-    const enum permission permission = question_judge(program, event);
-    const struct sha256 digest = sha256_of(event->arguments.data, event->arguments.len);
-    const struct sha256_hex hex = sha256_hex(&digest);
-    if (item == NULL) {
-        return;
-    }
-    item_set(item, SAID_ID, event->text);
-    item_set(item, SAID_NAME, event->tool);
-    item_set(item, SAID_TEXT, event->arguments);
-    item_set(item, SAID_ABOUT, event->id);
-    item_set(item, SAID_DIGEST, bytes_of(hex.text));
-    item_set(item, SAID_REFUSAL, permission == PERMISSION_DENY ? BYTES(denied) : BYTES(""));
-    item->call.verdict = permission == PERMISSION_DENY    ? TURN_REFUSE
-                         : permission == PERMISSION_ALLOW ? TURN_ALLOW
-                                                          : TURN_ASK;
-}
-
-static void on_event(void *ctx, const struct program_event *event) {
-    struct talk_program *program = ctx;
-    switch (event->kind) {
-    case PROGRAM_TEXT:
-        piece_add(program, TURN_ITEM_TEXT, event->text);
-        break;
-    case PROGRAM_THINKING:
-        piece_add(program, TURN_ITEM_THINKING, event->text);
-        break;
-    case PROGRAM_TOOL_STARTED:
-        tool_add(program, TURN_ITEM_TOOL, event);
-        break;
-    case PROGRAM_TOOL_FINISHED:
-        tool_add(program, TURN_ITEM_TOOL_END, event);
-        break;
-    case PROGRAM_QUESTION:
-        question_add(program, event);
-        program->found = FOUND_WHOLE;
-        break;
-    case PROGRAM_DONE:
-        program->input = program->input == INPUT_GOES_ON ? INPUT_ENDS : program->input;
-        break;
-    case PROGRAM_STEP: /* The last words of the answer are stored with its end. */
-        if (said_has_tools(&program->talk->call.said)) {
-            program->found = FOUND_WHOLE;
-        }
-        break;
-    case PROGRAM_RETRYING:
-        break;
-    }
-}
-
-/* Lines of `len` bytes at the front of the buffer, up to the end of a stretch. */
-static void lines_read(struct talk_program *program, size_t len) {
-    const bool full = len >= CHUNK_MAX, ended = program->child.ended;
-    program->used = 0;
-    while (program->found != FOUND_WHOLE && program->used < len) {
-        const char *begin = program->buffer + program->used;
-        const size_t rest = len - program->used;
-        const char *end = memchr(begin, '\n', rest);
-        if (end == NULL && !(full && program->used == 0) && !ended) {
-            return; /* The rest of the line is not there yet. */
-        }
-        const size_t line = end == NULL ? rest : (size_t)(end - begin);
-        const bool cut = line > PROGRAM_LINE_MAX || (end == NULL && full);
-        const struct bytes bytes = {begin, line > PROGRAM_LINE_MAX ? PROGRAM_LINE_MAX : line};
-        program_read(program->reader, bytes, cut ? PROGRAM_LINE_CUT : PROGRAM_LINE_WHOLE, on_event,
-                     program);
-        program->used += line + (end != NULL);
-    }
-}
-
-/* The end of what it wrote to stderr. */
-static void tail_read(struct talk_program *program, const char *name) {
-    const struct spool *spool = program->talk->turns->options.spool;
-    struct log_place place = {name, LOG_ERR, INT64_MAX};
-    struct log_read got = {.len = 0};
-    program->tail_len = 0;
-    if (err_failed(spool_log_read(spool, &place, program->tail, 0, &got))) {
-        return; /* Then it is judged without. */
-    }
-    place.offset = got.size > TAIL ? got.size - TAIL : 0;
-    if (!err_failed(spool_log_read(spool, &place, program->tail, TAIL, &got))) {
-        program->tail_len = got.len;
-    }
-}
-
-static void read_run(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    struct talk_program *program = talk->program;
-    char name[PROTOCOL_NAME_MAX];
-    struct log_read got = {.len = 0};
-    (void)snprintf(name, sizeof name, "%s.%lld", program->process, (long long)program->attempt);
-    const struct log_place place = {name, LOG_OUT, program->read_to};
-    program->piece_count = 0;
-    program->found = FOUND_NOTHING;
-    program->used = 0;
-    text_clear(&program->said);
-    program->err =
-        spool_log_read(talk->turns->options.spool, &place, program->buffer, program->size, &got);
-    if (err_failed(program->err)) {
-        return;
-    }
-    if (got.len > 0 &&
-        got.offset > program->read_to) { /* Some was dropped: from a whole line on. */
-        const char *end = memchr(program->buffer, '\n', got.len);
-        const size_t skipped = end == NULL ? got.len : (size_t)(end + 1 - program->buffer);
-        program->read_to = got.offset + (int64_t)skipped;
-        program->found = FOUND_MORE;
-        return;
-    }
-    lines_read(program, got.len);
-    program->read_to += (int64_t)program->used;
-    program->seen_to = program->used > 0 ? program->read_to : got.offset + (int64_t)got.len;
-    if (program->found == FOUND_NOTHING && program->used > 0) {
-        program->found = FOUND_MORE;
-    }
-    if (program->used == 0 && got.len == program->size && program->size < CHUNK_MAX) {
-        program->size = program->size * 4 < CHUNK_MAX ? program->size * 4 : CHUNK_MAX;
-        program->found = FOUND_MORE;
-    }
-    if (program->child.ended && program->found == FOUND_NOTHING) {
-        tail_read(program, name);
-    }
-}
-
 /* --- Following -------------------------------------------------------------------------------- */
 
 static void program_go_on(struct talk_program *program);
 static void program_listen(struct talk_program *program);
 static void program_end(struct talk_program *program);
 static void program_close(struct talk_program *program);
+
+/* The end of a process is not judged without its output: it may have done all of its work. */
+static void output_failed(struct talk_program *program) {
+    if (++program->read_failures < READ_FAILURES_MAX) {
+        program_listen(program);
+        return;
+    }
+    asker_report(&program->talk->turns->asker, "read the output of a program",
+                 talk__run(program->talk), program->output.err);
+    program->outcome = agent_outcome_name(AGENT_UNKNOWN);
+    program_fail(program, agent_outcome_cause(AGENT_UNKNOWN),
+                 "its output cannot be read from the disk; its work may or may not be done");
+}
+
+static void read_run(struct pool_job *job) {
+    struct talk_program *program = CONTAINER_OF(job, struct talk, job)->program;
+    program->output.ended = program->child.ended;
+    program_output_read(&program->output);
+}
 
 static void output_read(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
@@ -490,9 +281,9 @@ static void output_read(struct pool_job *job) {
     if (!talk__is_back(talk)) {
         return;
     }
-    for (size_t i = 0; i < program->piece_count; i++) {
-        const struct program_piece *piece = &program->pieces[i];
-        const struct bytes text = {program->said.data + piece->at, piece->len};
+    for (size_t i = 0; i < program->output.piece_count; i++) {
+        const struct program_piece *piece = &program->output.pieces[i];
+        const struct bytes text = {program->output.said.data + piece->at, piece->len};
         call->alive_ms = turns__now_ms(talk->turns);
         call->heard += piece->len;
         deltas_add(&call->deltas, piece->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
@@ -501,11 +292,16 @@ static void output_read(struct pool_job *job) {
     if (program_is_over(program)) {
         return;
     }
-    if (program->found == FOUND_WHOLE || call->heard > STRETCH_BYTES) {
+    if (err_failed(program->output.err)) {
+        output_failed(program);
+        return;
+    }
+    program->read_failures = 0;
+    if (program->output.found == FOUND_WHOLE || call->heard > STRETCH_BYTES) {
         program_flush(program);
-    } else if (program->input == INPUT_ENDS) {
+    } else if (program->output.done && program->input == INPUT_GOES_ON) {
         program_close(program);
-    } else if (program->found == FOUND_MORE) {
+    } else if (program->output.found == FOUND_MORE) {
         program_go_on(program);
     } else if (program->child.ended) {
         program_end(program);
@@ -516,7 +312,7 @@ static void output_read(struct pool_job *job) {
 
 /* Reads on. A process that has not begun has printed nothing. */
 static void program_go_on(struct talk_program *program) {
-    if (program->attempt == 0) {
+    if (program->output.attempt == 0) {
         program_listen(program);
         return;
     }
@@ -526,7 +322,7 @@ static void program_go_on(struct talk_program *program) {
 
 static struct err close_tx(struct tx *tx, void *ctx) {
     const struct talk_program *program = ctx;
-    return tx_program_close(tx, bytes_of(program->process));
+    return tx_program_close(tx, bytes_of(program->output.process));
 }
 
 static void close_done(void *ctx) {
@@ -547,7 +343,7 @@ static void program_close(struct talk_program *program) {
 static struct err look_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct turn_key key = {.run = talk__run(program->talk)};
-    return tx_program_child(tx, &key, bytes_of(program->process), &program->child);
+    return tx_program_child(tx, &key, bytes_of(program->output.process), &program->child);
 }
 
 /* The holder of its process knows nothing of people who are asked: so its time is measured here. */
@@ -557,7 +353,7 @@ static int64_t deadline_of(const struct agent_definition *agent) {
 
 static struct err over_tx(struct tx *tx, void *ctx) {
     const struct talk_program *program = ctx;
-    return tx_program_stop(tx, bytes_of(program->process), program->over);
+    return tx_program_stop(tx, bytes_of(program->output.process), program->over);
 }
 
 static void over_done(void *ctx) {
@@ -582,14 +378,15 @@ static void look_done(void *ctx) {
         turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
         child->ended = true;
     }
-    program->attempt = child->attempt;
+    program->output.attempt = child->attempt;
     if (!child->ended && child->attempt > 0 && program->over == CAUSE_NONE &&
         child->took_ms > deadline_of(&program->agent)) {
         program->over = CAUSE_DEADLINE;
         ask_write(&program->ask, over_tx, over_done);
     } else if (child->ended && child->attempt == 0) {
         program_end(program);
-    } else if (child->ended || program->read_to < program->seen_to || child->attempt > 0) {
+    } else if (child->ended || program->output.read_to < program->output.seen_to ||
+               child->attempt > 0) {
         program_go_on(program);
     } else {
         program_listen(program);
@@ -617,9 +414,10 @@ static void program_listen(struct talk_program *program) {
     if (program->state != PROGRAM_LISTENING) {
         program_enter(program, PROGRAM_LISTENING);
     }
-    (void)snprintf(name, sizeof name, "%s.%lld", program->process, (long long)program->attempt);
-    const struct log_place place = {name, LOG_OUT, program->seen_to};
-    if (program->attempt > 0) {
+    (void)snprintf(name, sizeof name, "%s.%lld", program->output.process,
+                   (long long)program->output.attempt);
+    const struct log_place place = {name, LOG_OUT, program->output.seen_to};
+    if (program->output.attempt > 0) {
         dispatch_watch_start(options->dispatch, &place, &program->watch, on_ready);
     }
     timer_start(options->loop, &program->timer, LOOK_MS, on_look);
@@ -638,10 +436,11 @@ void program__hear(struct turns *turns, const struct run_row *process) {
 
 static void ending_fill(const struct talk_program *program, struct agent_ending *ending) {
     const struct program_child *child = &program->child;
-    *ending = (struct agent_ending){.exit = AGENT_VANISHED,
-                                    .code = (int)child->exit_code,
-                                    .signal = (int)child->signal,
-                                    .stderr_tail = {program->tail, program->tail_len}};
+    *ending =
+        (struct agent_ending){.exit = AGENT_VANISHED,
+                              .code = (int)child->exit_code,
+                              .signal = (int)child->signal,
+                              .stderr_tail = {program->output.tail, program->output.tail_len}};
     switch (child->cause) {
     case CAUSE_NOT_STARTED:
     case CAUSE_NO_DESCRIPTORS:
@@ -698,12 +497,12 @@ static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
     struct agent_ending ending;
     ending_fill(program, &ending);
-    program_finish(program->reader, &ending);
+    program_finish(program->output.reader, &ending);
     const struct agent_verdict verdict = agent_classify(&ending);
     const char *outcome = agent_outcome_name(verdict.outcome);
     const int64_t count = bytes_is(plan->outcome, outcome) ? plan->tries + 1 : 1;
     const struct agent_next next = agent_next(verdict.outcome, count, 0 /* not named */);
-    const struct program_seen seen = program_seen(program->reader);
+    const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes =
         (program_can(program->program) & PROGRAM_RESUMES) != 0 && seen.native.len > 0;
     /* After a stop, or at a limit, nothing begins again. */
@@ -733,11 +532,11 @@ static void program_end(struct talk_program *program) {
 
 static void program_follow(struct talk_program *program, struct bytes process) {
     struct table *processes = &program->talk->turns->processes;
-    if (!bytes_is(process, program->process)) {
+    if (!bytes_is(process, program->output.process)) {
         program_forget(program);
-        memcpy(program->process, process.data, process.len);
-        program->process[process.len] = '\0';
-        program->node.name = bytes_of(program->process);
+        memcpy(program->output.process, process.data, process.len);
+        program->output.process[process.len] = '\0';
+        program->node.name = bytes_of(program->output.process);
         table_add(processes, &program->node);
     }
 }
@@ -771,7 +570,7 @@ static void start_done(void *ctx) {
         talk->stop = true;
     } else {
         program_follow(program, bytes_of(program->begun.text));
-        program->read_to = program->seen_to = 0;
+        program->output.read_to = program->output.seen_to = 0;
         program->child = (struct program_child){.exit_code = -1};
     }
     if (!program_is_over(program)) {
@@ -780,7 +579,7 @@ static void start_done(void *ctx) {
 }
 
 static struct err order_make(struct talk_program *program) {
-    const struct program_seen seen = program_seen(program->reader);
+    const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0;
     const struct program_wish wish = {.program = program->program,
                                       .agent = &program->agent,
@@ -796,7 +595,7 @@ static struct err order_make(struct talk_program *program) {
 static void program_start(struct talk_program *program) {
     program_enter(program, PROGRAM_STARTING);
     text_clear(&program->mark);
-    program_reader_save(program->reader, &program->mark);
+    program_reader_save(program->output.reader, &program->mark);
     program->run = talk__new_id(program->talk, "run");
     ask_write(&program->ask, start_tx, start_done);
 }
@@ -868,8 +667,8 @@ static void task_done(void *ctx) {
     }
     talk__begin_call(talk);
     if (program->saved.len > 0 &&
-        program_reader_load(program->reader, text_bytes(&program->saved))) {
-        program_reader_begin(program->reader);
+        program_reader_load(program->output.reader, text_bytes(&program->saved))) {
+        program_reader_begin(program->output.reader);
     }
     if (program_is_over(program)) {
         return;
@@ -877,7 +676,7 @@ static void task_done(void *ctx) {
     text_clear(&program->history);
     /* A program that keeps no sessions is asked each time as for the first time. */
     if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
-        program_seen(program->reader).native.len == 0) {
+        program_seen(program->output.reader).native.len == 0) {
         ask_read(&program->ask, history_tx, history_done);
     } else {
         program_prepared(program);
@@ -888,13 +687,13 @@ static void task_done(void *ctx) {
 
 static bool program_begin(struct talk *talk) {
     if (talk->program != NULL) {
-        return talk->program->reader != NULL;
+        return talk->program->output.reader != NULL;
     }
     struct talk_program *program = talk->program = program_new(talk);
     if (program_define(program, talk->plan.program)) {
-        program->reader = program_reader_new(program->program, &program->agent);
+        program->output.reader = program_reader_new(program->program, &program->agent);
     }
-    return program->reader != NULL;
+    return program->output.reader != NULL;
 }
 
 void program__call(struct talk *talk) {
@@ -916,12 +715,12 @@ void program__call(struct talk *talk) {
         ask_read(&program->ask, task_tx, task_done);
         return;
     }
-    if (!program_reader_load(program->reader, plan->reader)) {
-        program_reader_begin(program->reader); /* Nothing of this attempt was read yet. */
+    if (!program_reader_load(program->output.reader, plan->reader)) {
+        program_reader_begin(program->output.reader); /* Nothing of this attempt was read yet. */
     }
     program_follow(program, plan->process);
-    program->attempt = plan->process_attempt;
-    program->read_to = program->seen_to = plan->read_to;
+    program->output.attempt = plan->process_attempt;
+    program->output.read_to = program->output.seen_to = plan->read_to;
     talk__begin_call(talk);
     if (!program_is_over(program)) {
         program_go_on(program);
@@ -931,7 +730,7 @@ void program__call(struct talk *talk) {
 /* --- Answers to its questions ----------------------------------------------------------------- */
 
 void program__input(const struct talk *talk) {
-    dispatch_input(talk->turns->options.dispatch, bytes_of(talk->program->process));
+    dispatch_input(talk->turns->options.dispatch, bytes_of(talk->program->output.process));
 }
 
 static void reply_done(struct talk_errand *errand) {

@@ -1,0 +1,236 @@
+/* program_output.c: see program_output.h. */
+#include "dispatch/turn/program_output.h"
+
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "dispatch/turn/talk.h"
+#include "dispatch/turn/tool_settings.h"
+#include "rules/job/job.h"
+
+enum {
+    CHUNK = 64 << 10, /* Size of a read; a longer line makes it larger. */
+    CHUNK_MAX = PROGRAM_LINE_MAX + 1,
+    PIECES_BYTES = CHUNK_MAX + (64 << 10), /* Limit of text that one read sends to watchers. */
+    ITEMS_SPARE = 16,                      /* Room for the items of one more line. */
+};
+
+void program_output_init(struct program_output *output, struct talk *talk) {
+    output->talk = talk;
+    output->size = CHUNK;
+    output->buffer = mem_new_array(CHUNK_MAX + 1, 1);
+    text_init(&output->said, PIECES_BYTES);
+}
+
+void program_output_done(struct program_output *output) {
+    program_reader_free(output->reader);
+    text_done(&output->said);
+    mem_free(output->buffer);
+}
+
+/* --- Items of the answer ---------------------------------------------------------------------- */
+
+static void piece_add(struct program_output *output, enum turn_item_kind kind, struct bytes text) {
+    struct program_piece *last =
+        output->piece_count == 0 ? NULL : &output->pieces[output->piece_count - 1];
+    const bool same = last != NULL && last->kind == kind;
+    said_add(&output->talk->call.said, kind, text);
+    if (output->said.len + text.len > PIECES_BYTES ||
+        (!same && output->piece_count == PIECES_MAX)) {
+        output->found = FOUND_WHOLE; /* Watchers get this text when it is stored. */
+        return;
+    }
+    if (!same) {
+        last = &output->pieces[output->piece_count++];
+        *last = (struct program_piece){.kind = kind, .at = output->said.len};
+    }
+    text_add(&output->said, text.data, text.len);
+    last->len = output->said.len - last->at;
+}
+
+static void item_set(struct said_item *item, enum said_text which, struct bytes text) {
+    text_add(&item->texts[which], text.data, text.len);
+}
+
+static void tool_add(struct program_output *output, enum turn_item_kind kind,
+                     const struct program_event *event) {
+    struct said_item *item = said_add_tool(&output->talk->call.said, kind);
+    if (item != NULL) {
+        item_set(item, SAID_ID, event->id);
+        item_set(item, SAID_NAME, event->tool);
+        item_set(item, SAID_TEXT, event->arguments);
+        item_set(item, SAID_REFUSAL, event->text);
+        item->call.cause = event->failed ? CARD_RUN_FAILED : CARD_DONE;
+    }
+}
+
+/* The subject for rules of the session: a command, a path, an address. */
+static struct bytes subject_of(const json_t *arguments, enum glob_kind *ret_kind) {
+    static const struct {
+        const char *member;
+        enum glob_kind kind;
+    } members[] = {{"command", GLOB_WORDS},
+                   {"url", GLOB_WORDS},
+                   {"file_path", GLOB_PATH},
+                   {"path", GLOB_PATH},
+                   {"notebook_path", GLOB_PATH}};
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        const struct bytes text = json_bytes(arguments, members[i].member);
+        if (text.len > 0) {
+            *ret_kind = members[i].kind;
+            return text;
+        }
+    }
+    *ret_kind = GLOB_WORDS;
+    return BYTES("");
+}
+
+static enum permission question_judge(const struct program_output *output,
+                                      const struct program_event *event) {
+    AUTO(toolplace_close) struct toolplace place = {0};
+    AUTO(json_release) json_t *settings = NULL, *arguments = NULL;
+    const struct bytes given = output->talk->plan.settings;
+    if ((given.len > 0 && err_failed(json_parse_wrapped(given, &settings, NULL))) ||
+        err_failed(json_parse_wrapped(event->arguments, &arguments, NULL))) {
+        return PERMISSION_ASK;
+    }
+    toolplace_read_rules(&place, settings);
+    enum glob_kind kind;
+    const struct bytes subject = subject_of(arguments, &kind);
+    const struct permission_question question = {.tool = event->tool,
+                                                 .kind = kind,
+                                                 .subjects = &subject,
+                                                 .subject_count = subject.len > 0,
+                                                 .otherwise = PERMISSION_ASK};
+    return permission_judge(&place.rules, &question).permission;
+}
+
+static void question_add(struct program_output *output, const struct program_event *event) {
+    static const char denied[] = "A rule of this session forbids this.";
+    struct said_item *item = said_add_tool(&output->talk->call.said, TURN_ITEM_QUESTION);
+    const enum permission permission = question_judge(output, event);
+    const struct sha256 digest = sha256_of(event->arguments.data, event->arguments.len);
+    const struct sha256_hex hex = sha256_hex(&digest);
+    if (item == NULL) {
+        return;
+    }
+    item_set(item, SAID_ID, event->text);
+    item_set(item, SAID_NAME, event->tool);
+    item_set(item, SAID_TEXT, event->arguments);
+    item_set(item, SAID_ABOUT, event->id);
+    item_set(item, SAID_DIGEST, bytes_of(hex.text));
+    item_set(item, SAID_REFUSAL, permission == PERMISSION_DENY ? BYTES(denied) : BYTES(""));
+    item->call.verdict = permission == PERMISSION_DENY    ? TURN_REFUSE
+                         : permission == PERMISSION_ALLOW ? TURN_ALLOW
+                                                          : TURN_ASK;
+}
+
+static void on_event(void *ctx, const struct program_event *event) {
+    struct program_output *output = ctx;
+    switch (event->kind) {
+    case PROGRAM_TEXT:
+        piece_add(output, TURN_ITEM_TEXT, event->text);
+        break;
+    case PROGRAM_THINKING:
+        piece_add(output, TURN_ITEM_THINKING, event->text);
+        break;
+    case PROGRAM_TOOL_STARTED:
+        tool_add(output, TURN_ITEM_TOOL, event);
+        break;
+    case PROGRAM_TOOL_FINISHED:
+        tool_add(output, TURN_ITEM_TOOL_END, event);
+        break;
+    case PROGRAM_QUESTION:
+        question_add(output, event);
+        output->found = FOUND_WHOLE;
+        break;
+    case PROGRAM_DONE:
+        output->done = true;
+        break;
+    case PROGRAM_STEP: /* The last words of the answer are stored with its end. */
+        if (said_has_tools(&output->talk->call.said)) {
+            output->found = FOUND_WHOLE;
+        }
+        break;
+    case PROGRAM_RETRYING:
+        break;
+    }
+    if (output->talk->call.said.count >= SAID_ITEMS_MAX - ITEMS_SPARE) {
+        output->found = FOUND_WHOLE;
+    }
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+/* Lines of `len` bytes at the front of the buffer, up to the end of a stretch. */
+static void lines_read(struct program_output *output, size_t len) {
+    const bool full = len >= CHUNK_MAX;
+    const bool last = output->ended && len < output->size; /* Nothing follows in the file. */
+    output->used = 0;
+    while (output->found != FOUND_WHOLE && output->used < len) {
+        const char *begin = output->buffer + output->used;
+        const size_t rest = len - output->used;
+        const char *end = memchr(begin, '\n', rest);
+        if (end == NULL && !(full && output->used == 0) && !last) {
+            return; /* The rest of the line is not there yet. */
+        }
+        const size_t line = end == NULL ? rest : (size_t)(end - begin);
+        const bool cut = line > PROGRAM_LINE_MAX || (end == NULL && full);
+        const struct bytes bytes = {begin, line > PROGRAM_LINE_MAX ? PROGRAM_LINE_MAX : line};
+        program_read(output->reader, bytes, cut ? PROGRAM_LINE_CUT : PROGRAM_LINE_WHOLE, on_event,
+                     output);
+        output->used += line + (end != NULL);
+    }
+}
+
+/* The end of what it wrote to stderr. */
+static void tail_read(struct program_output *output, const char *name) {
+    const struct spool *spool = output->talk->turns->options.spool;
+    struct log_place place = {name, LOG_ERR, INT64_MAX};
+    struct log_read got = {.len = 0};
+    output->tail_len = 0;
+    if (err_failed(spool_log_read(spool, &place, output->tail, 0, &got))) {
+        return; /* Then it is judged without. */
+    }
+    place.offset = got.size > PROGRAM_TAIL ? got.size - PROGRAM_TAIL : 0;
+    if (!err_failed(spool_log_read(spool, &place, output->tail, PROGRAM_TAIL, &got))) {
+        output->tail_len = got.len;
+    }
+}
+
+void program_output_read(struct program_output *output) {
+    const struct spool *spool = output->talk->turns->options.spool;
+    char name[PROTOCOL_NAME_MAX];
+    struct log_read got = {.len = 0};
+    (void)snprintf(name, sizeof name, "%s.%lld", output->process, (long long)output->attempt);
+    const struct log_place place = {name, LOG_OUT, output->read_to};
+    output->piece_count = 0;
+    output->found = FOUND_NOTHING;
+    output->used = 0;
+    text_clear(&output->said);
+    output->err = spool_log_read(spool, &place, output->buffer, output->size, &got);
+    if (err_failed(output->err)) {
+        return;
+    }
+    if (got.len > 0 && got.offset > output->read_to) { /* Some was dropped: from a whole line on. */
+        const char *end = memchr(output->buffer, '\n', got.len);
+        const size_t skipped = end == NULL ? got.len : (size_t)(end + 1 - output->buffer);
+        output->read_to = got.offset + (int64_t)skipped;
+        output->found = FOUND_MORE;
+        return;
+    }
+    lines_read(output, got.len);
+    output->read_to += (int64_t)output->used;
+    output->seen_to = output->used > 0 ? output->read_to : got.offset + (int64_t)got.len;
+    if (output->found == FOUND_NOTHING && output->used > 0) {
+        output->found = FOUND_MORE;
+    }
+    if (output->used == 0 && got.len == output->size && output->size < CHUNK_MAX) {
+        output->size = output->size * 4 < CHUNK_MAX ? output->size * 4 : CHUNK_MAX;
+        output->found = FOUND_MORE;
+    }
+    if (output->ended && output->found == FOUND_NOTHING) {
+        tail_read(output, name);
+    }
+}

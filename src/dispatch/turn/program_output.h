@@ -1,0 +1,53 @@
+/* program_output.h: the output of a program (program.c), read in the pool: whole lines become items
+ * of the answer, and pieces of text for clients that watch.
+ *
+ * A read ends where a stretch is whole, that is at a good place to store it, or where nothing more
+ * is there. The offset moves past whole lines only. A line that is not whole is read again.
+ *
+ * Threads    program_output_read: the pool, while the loop leaves the object alone. Others: loop.
+ */
+#ifndef DROVER_DISPATCH_TURN_PROGRAM_OUTPUT_H
+#define DROVER_DISPATCH_TURN_PROGRAM_OUTPUT_H
+
+#include "agent/program.h"
+#include "base/id.h"
+#include "engine/turn/answers.h"
+
+struct talk;
+
+/* Result of a read: nothing new; part of a stretch, or of a line; a whole stretch. */
+enum program_found { FOUND_NOTHING, FOUND_MORE, FOUND_WHOLE };
+
+struct program_piece {
+    enum turn_item_kind kind;
+    size_t at, len; /* In `said`. */
+};
+
+enum { PIECES_MAX = 4096, PROGRAM_TAIL = 8 << 10 };
+struct program_output {
+    struct talk *talk;
+    struct program_reader *reader; /* Owned. */
+    char process[ID_SIZE];         /* Run of the process; "": not started. */
+    int64_t attempt;               /* 0: not started. */
+    int64_t read_to;               /* Offset after the last whole line. */
+    int64_t seen_to;               /* Offset after the last byte that was read. */
+    bool ended;                    /* The process has ended: a last line needs no newline. */
+    bool done;                     /* The result has come. */
+    struct err err;                /* Failure of the last read. */
+    enum program_found found;
+    char *buffer;     /* Owned. */
+    size_t size;      /* Bytes of the next read. */
+    size_t used;      /* Bytes of whole lines of the last read. */
+    struct text said; /* Owned: texts of the pieces. */
+    struct program_piece pieces[PIECES_MAX];
+    size_t piece_count;
+    char tail[PROGRAM_TAIL]; /* Last bytes of stderr, once the process has ended. */
+    size_t tail_len;
+};
+
+/* The object must be zeroed. */
+void program_output_init(struct program_output *output, struct talk *talk);
+void program_output_done(struct program_output *output);
+void program_output_read(struct program_output *output);
+
+#endif
