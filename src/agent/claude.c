@@ -1,20 +1,21 @@
-/* claude.c: Claude Code (-p, JSON lines both ways).
+/* claude.c: adapter of Claude Code (claude -p, JSON lines in both directions).
  *
- * It gets its prompt as a line of its input, which stays open: questions are answered there, and
- * more messages may follow. It ends when its input does. Lines:
+ * The prompt is the first line of stdin. Stdin stays open for answers to permission requests and
+ * for further messages; Claude Code exits when stdin is closed. Lines of stdout:
  *
- *   system/init            its session and model
- *   stream_event           a piece of what its model says, as the provider's API has it
- *   assistant              a message: whole; its texts came in pieces before
- *   user                   results of its tools; or a message of ours, once it has taken it
- *   control_request        may it use a tool? It waits for a control_response
- *   system/api_retry       it asks its provider again
- *   control_response       our answer, once it has taken it
- *   result                 the end of what was asked: "subtype" says success also of failures
+ *   system/init            session id and model
+ *   stream_event           an event of the provider's stream: a piece of text, usage
+ *   assistant              a complete message, whose text came in pieces before
+ *   user                   results of tools, or an echo of a message that we sent
+ *   control_request        a permission request; Claude Code blocks until the control_response
+ *   system/api_retry       a retry of a request to the provider
+ *   control_response       an echo of our answer
+ *   result                 end of the turn; "subtype" is "success" for some failures, too
  *
- * Its subagents print the same lines, with the id of the call that began them; what they say is for
- * the agent alone. A stream that broke off within a message is asked for again at once, as a whole
- * message with another id; if a part of it was whole already, it just ends there, as a success.
+ * Subagents print the same lines with "parent_tool_use_id". Their text is not part of the answer.
+ * After a stream that broke off inside a message, Claude Code requests the message again without
+ * streaming: it then comes complete, with another id. If one block of the broken message was
+ * already complete, Claude Code ends there and reports success.
  */
 #include "agent/reader.h"
 
@@ -258,6 +259,20 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     return true;
 }
 
+/* A permission request that cannot be answered would block Claude Code until its deadline, so the
+ * turn fails instead. */
+static bool claude_read_cut(struct program_reader *reader, struct bytes line) {
+    static const char mark[] = "\"control_request\"";
+    enum { TYPE_WITHIN = 200 }; /* Members that come before the arguments. */
+    const size_t len = line.len < TYPE_WITHIN ? line.len : TYPE_WITHIN;
+    if (memmem(line.data, len, mark, sizeof mark - 1) == NULL) {
+        return false;
+    }
+    reader_failed(reader, BYTES("question_too_long"),
+                  BYTES("it asked for permission with more than 1 MB of arguments"), 0);
+    return true;
+}
+
 static void claude_reply(const struct program_reply *reply, struct text *text) {
     text_add_str(text, "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\"");
     text_add_member(text, "request_id", reply->question);
@@ -281,5 +296,6 @@ const struct program program_claude = {.name = "claude",
                                               PROGRAM_TAKES_MODEL | PROGRAM_TAKES_ACCESS,
                                        .make = claude_make,
                                        .read = claude_read,
+                                       .read_cut = claude_read_cut,
                                        .reply = claude_reply,
                                        .message = line_add_user};

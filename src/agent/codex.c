@@ -1,12 +1,12 @@
 /* codex.c: Codex (`codex exec --json`).
  *
- * One prompt, which is its input. It asks nobody: what it may do is its sandbox. Lines:
+ * The prompt is stdin. Codex asks for no permission; its sandbox limits it. Lines of stdout:
  *
- *   thread.started             its session
+ *   thread.started             session id
  *   item.started, .completed   a message, a thought, a command, changes of files, a search, …
- *   turn.completed             the end, with the usage of the whole thread until now
- *   error                      a failure, which it may try again
- *   turn.failed                the end, for the last of them
+ *   turn.completed             success, with the usage of the whole thread so far
+ *   error                      a failure, which Codex may retry
+ *   turn.failed                the final failure
  */
 #include "agent/reader.h"
 

@@ -1,15 +1,15 @@
 /* pi.c: Pi (`pi --mode json -p`).
  *
- * One prompt, which is its input. It exits with 0 whatever happened: the last message says whether
- * it failed. A stream that broke off looks like a short answer. Lines:
+ * The prompt is stdin. The exit code is always 0; the last message says whether Pi failed. A stream
+ * that broke off looks like a short answer. Lines of stdout:
  *
- *   session                        its session
- *   message_update                 a piece, and all of the message until there again
- *   message_end                    a message: whole; its usage and, of a failure, why
+ *   session                        session id
+ *   message_update                 a piece, and the whole message so far
+ *   message_end                    a complete message, with usage and the cause of a failure
  *   tool_execution_start, _end     a tool
  *   agent_end                      the end
  *
- * Pieces are taken from message_update, and of the whole message only what they had not. */
+ * Text is taken from the pieces; the complete message only adds what no piece contained. */
 #include "agent/reader.h"
 
 static void pi_make(struct program_making *making) {

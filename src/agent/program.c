@@ -234,8 +234,11 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
     if (reader->program->read_text != NULL) {
         reader->program->read_text(reader, line);
         reader_say(reader, PROGRAM_TEXT, form == PROGRAM_LINE_CUT ? BYTES(CUT_MARK) : BYTES(""));
-    } else if (form == PROGRAM_LINE_CUT ||
-               err_failed(json_parse_wide(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
+    } else if (form == PROGRAM_LINE_CUT) {
+        const bool known =
+            reader->program->read_cut != NULL && reader->program->read_cut(reader, line);
+        state->unknown += !known;
+    } else if (err_failed(json_parse_wide(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
                !json_is_object(json) || !reader->program->read(reader, json)) {
         state->unknown += bytes_trim(line, " \t\r").len > 0;
     }

@@ -55,6 +55,8 @@ struct program {
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */
     bool (*read)(struct program_reader *reader, const json_t *line);
     void (*read_text)(struct program_reader *reader, struct bytes line); /* NULL: JSON. */
+    /* The beginning of a line that is longer than PROGRAM_LINE_MAX. NULL: none is of interest. */
+    bool (*read_cut)(struct program_reader *reader, struct bytes line);
     /* Finds the result where no line has it; NULL: nothing is to be done. */
     void (*finish)(struct program_reader *reader, struct agent_ending *io_ending);
     void (*reply)(const struct program_reply *reply, struct text *text); /* NULL: it asks not. */

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "loop/world.h"
+#include "rules/agent/outcome.h"
 #include "rules/agent/prompt.h"
 
 enum {
@@ -21,8 +22,10 @@ static void prompt_write(const struct program_wish *wish, struct text *prompt) {
         text_add(prompt, wish->notice.data, wish->notice.len);
         return;
     }
-    if (plan->tries > 0 && wish->native.len > 0) {
-        const struct agent_again again = {.number = plan->tries, .max = plan->tries};
+    enum agent_outcome outcome;
+    if (plan->tries > 0 && wish->native.len > 0 && agent_outcome_find(plan->outcome, &outcome)) {
+        const struct agent_again again = {.number = plan->tries,
+                                          .max = agent_outcome_retries(outcome)};
         agent_prompt_again(again, prompt);
         return;
     }

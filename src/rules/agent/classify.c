@@ -11,7 +11,7 @@ static char lowered(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* The next token of a text, which is cut off it; empty: there is none. */
+/* Removes the next token from the text and returns it; empty at the end. */
 static struct bytes token_next(struct bytes *rest) {
     size_t from = 0, end;
     if (rest->len == 0) {
@@ -36,25 +36,25 @@ static bool token_same(struct bytes token, struct bytes word) {
     return same;
 }
 
-/* A part of a name or of a number is no word: package-lock.json, cli.js:403:15, 1.500. */
+/* False for a token inside a name or a number: package-lock.json, cli.js:403:15, 1.500. */
 static bool token_alone(struct bytes text, struct bytes token) {
     static const char joins[] = "-._/:#";
     const size_t at = (size_t)(token.data - text.data), end = at + token.len;
     const bool joined_before = at > 1 &&
                                memchr(joins, text.data[at - 1], sizeof joins - 1) != NULL &&
                                is_token(text.data[at - 2]);
-    const bool joined_behind = end + 1 < text.len &&
-                               memchr(joins, text.data[end], sizeof joins - 1) != NULL &&
-                               is_token(text.data[end + 1]);
-    return !joined_before && !joined_behind;
+    const bool joined_after = end + 1 < text.len &&
+                              memchr(joins, text.data[end], sizeof joins - 1) != NULL &&
+                              is_token(text.data[end + 1]);
+    return !joined_before && !joined_after;
 }
 
-/* 500 ms are no status. */
-static bool is_amount(struct bytes behind) {
+/* Whether a unit follows a number: "500 ms" is no status. */
+static bool is_amount(struct bytes following) {
     static const char *const units[] = {"ms",    "s",        "seconds", "minutes", "bytes",
                                         "kb",    "mb",       "tokens",  "times",   "lines",
                                         "files", "requests", NULL};
-    const struct bytes unit = token_next(&behind);
+    const struct bytes unit = token_next(&following);
     for (size_t i = 0; units[i] != NULL; i++) {
         if (token_same(unit, bytes_of(units[i]))) {
             return true;
@@ -69,13 +69,13 @@ bool agent_words_in(struct bytes text, const char *words) {
     const bool single = token_next(&more).len == 0;
     const bool number = single && first.data[0] >= '0' && first.data[0] <= '9';
     for (struct bytes rest = text, token; (token = token_next(&rest)).len > 0;) {
-        struct bytes behind = {token.data, (size_t)(text.data + text.len - token.data)};
+        struct bytes following = {token.data, (size_t)(text.data + text.len - token.data)};
         struct bytes wanted = bytes_of(words), word;
         bool fits = !single || token_alone(text, token);
         while (fits && (word = token_next(&wanted)).len > 0) {
-            fits = token_same(token_next(&behind), word);
+            fits = token_same(token_next(&following), word);
         }
-        if (fits && !(number && is_amount(behind))) {
+        if (fits && !(number && is_amount(following))) {
             return true;
         }
     }
@@ -145,14 +145,14 @@ static const char *const broken[] = {"500",
 
 /* --- Rules ------------------------------------------------------------------------------------ */
 
-/* In what the words of a rule are looked for. */
+/* Text that is searched for the words of a rule. */
 enum where {
     NOWHERE,
     IN_KIND,   /* The program's own word for the failure. */
-    IN_RESULT, /* The same, and the sentence. */
+    IN_RESULT, /* The word, and the program's sentence. */
     IN_STDERR,
 };
-/* Conditions; all that are named have to hold. */
+/* Conditions of a rule; all of them must hold. */
 enum when {
     NOT_STARTED = 1 << 0,
     VANISHED = 1 << 1,

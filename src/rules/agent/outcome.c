@@ -72,6 +72,11 @@ void agent_outcome_tell(enum agent_outcome outcome, const char *program, struct 
     }
 }
 
+int64_t agent_outcome_retries(enum agent_outcome outcome) {
+    assert(outcome < AGENT_OUTCOME_COUNT);
+    return outcomes[outcome].more;
+}
+
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms) {
     assert(outcome < AGENT_OUTCOME_COUNT);
     assert(count > 0);

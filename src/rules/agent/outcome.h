@@ -73,5 +73,7 @@ struct agent_next {
     int64_t wait_ms;
 };
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms);
+/* Limit of further attempts in a row with that outcome. */
+int64_t agent_outcome_retries(enum agent_outcome outcome);
 
 #endif
