@@ -9,12 +9,14 @@
 //   FAIL401     its provider answers so  CRASH     exits with 3 before it answers
 //   SLOW        says "one ", waits until a file `go` is in its folder, says "two"
 //   MISS        misses the schema of the first answer
+//   QUIT        exits with 0 before it answers, twice
 //   DIE         is killed by a signal, whenever it goes on with this prompt
-//   LEAVE       leaves a process behind that has a session of its own
+//   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
+//   HUGE        asks with arguments of more than a megabyte (claude)
 //
 // Its sessions are files in .standin of its folder, with a line for each prompt.
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const [kind, ...args] = process.argv.slice(2);
@@ -22,13 +24,14 @@ const after = (name) => args[args.indexOf(name) + 1];
 const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-let doomed = false; // Also where it goes on with such a prompt.
+let doomed = false, quits = false; // Also where it goes on with such a prompt.
 function remember(session, prompt) {
   mkdirSync(".standin", { recursive: true });
   const file = `.standin/${session}`;
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
-  doomed = all.findLast((one) => !one.startsWith("You were interrupted"))?.includes("DIE") ?? false;
+  const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";
+  [doomed, quits] = [asked.includes("DIE"), asked.includes("QUIT")];
   return all.length;
 }
 
@@ -38,8 +41,11 @@ async function act(prompt, say) {
     process.stderr.write("Segmentation fault\n");
     process.exit(3);
   }
+  if (prompt.includes("QUIT") || (prompt.includes("interruption 1 of") && quits)) process.exit(0);
   if (prompt.includes("LEAVE")) {
-    spawn("sleep", ["300"], { detached: true, stdio: "ignore" }).unref();
+    const left = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
+    writeFileSync("left", `${left.pid}`);
+    left.unref();
   }
   if (prompt.includes("SLOW")) {
     say("one ");
@@ -80,7 +86,7 @@ async function claude() {
   event({ type: "message_start", message: { id: "m", usage: { input_tokens: 100 } } });
   await act(prompt, say);
   if (prompt.includes("TOOL") || prompt.includes("ASK")) {
-    const input = { command: "make test" };
+    const input = { command: prompt.includes("HUGE") ? "x".repeat(1 << 20) : "make test" };
     line({ type: "assistant", message: { content: [
       { type: "tool_use", id: "toolu_1", name: "Bash", input }] } });
     let denied = null;

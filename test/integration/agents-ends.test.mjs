@@ -3,9 +3,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
-import { killProgram, letGo, open, prompts, session } from "./agents.mjs";
+import { define, killProgram, letGo, open, prompts, script, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { Listener, textOf, toolsOf } from "./turns.mjs";
 
@@ -27,6 +29,16 @@ test("a program that is killed goes on once in its session, and then fails", asy
   assert.deepEqual([twice.end.state, twice.end.cause], ["failed", "signal"]);
   assert.equal(prompts(turns)[0].length, 4);
   assert.equal(textOf((await turns.turn(listener, "hello")).message), "turn 5 of claude");
+  listener.close();
+});
+
+test("each interruption of a program says its number and the most there may be", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const { end, message } = await turns.turn(listener, "QUIT twice");
+  assert.deepEqual([end.state, textOf(message)], ["succeeded", "turn 3 of claude"]);
+  assert.deepEqual(prompts(turns)[0].slice(1).map((one) => /interruption .*?\)/.exec(one)[0]),
+    ["interruption 1 of at most 3)", "interruption 2 of at most 3)"]);
   listener.close();
 });
 
@@ -100,4 +112,46 @@ test("a program that nobody saw ending is not begun again", async (t) => {
   assert.equal(prompts(turns)[0].length, 1);
   await gone(turns);
   listener.close();
+});
+
+test("a question that is too long to be shown ends its turn", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const { end } = await turns.turn(listener, "ASK a HUGE thing");
+  assert.deepEqual([end.state, end.cause], ["failed", "agent_failed"]);
+  assert.match(end.note, /asked for permission with more than 1 MB/);
+  assert.deepEqual((await turns.get("/approvals")).items, []);
+  await gone(turns);
+  assert.equal((await turns.turn(listener, "hello")).end.state, "succeeded");
+  listener.close();
+});
+
+test("words that no database and no terminal takes end a turn as others do", async (t) => {
+  const turns = await open(t);
+  const long = "y".repeat(100000);
+  const lines = [
+    { text: "a\u0000b \u001b[31m\ud83d\ude00" }, { tool: `T\u0000${long}`, id: `i\u0000${long}`,
+      in: { "k\u0000": "v\u0000" } }, { id: `i\u0000${long}`, out: `r\u0000${long}` },
+    { session: `s\u0000\n${long}` }, { tool: "", id: "", in: 7 },
+    { error: `bad\u0000 \u001b]0;x\u0007` },
+  ].map((one) => JSON.stringify(one));
+  const paths = { text: "text", tool: "tool", tool_id: "id", arguments: "in", tool_result: "out",
+    session: "session", error: "error" };
+  const file = path.join(turns.root, "lines");
+  writeFileSync(file, `${lines.join("\n")}\n{"text":"\\ud800"}\n{"text":"\xff"}\n`, "latin1");
+  const bad = "printf '\\000\\377\\376 \\033[31mred\\200' >&2; exit 3";
+  define(turns, "lines", { program: "json_lines", lines: paths,
+    command: script(turns, "lines", `cat ${file}; exit 1`) });
+  define(turns, "stderr", { program: "plain", command: script(turns, "stderr", bad) });
+  for (const agent of ["lines", "stderr"]) {
+    const listener = await session(turns, { agent });
+    for (const _ of [1, 2]) {
+      const { end } = await turns.turn(listener, "hello");
+      assert.deepEqual([agent, end.state], [agent, "failed"]);
+      assert.ok(["agent_failed", "crashed"].includes(end.cause), end.cause);
+      assert.ok(end.note.isWellFormed?.() ?? true);
+      assert.doesNotMatch(end.note, /\0/);
+    }
+    listener.close();
+  }
 });

@@ -1,6 +1,7 @@
 // agents.mjs: what tests of programs as agents share: a daemon with the stand-in as an agent.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync }
-  from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync,
+  writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,19 +10,35 @@ import { Turns } from "./turns.mjs";
 
 const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
 
-/** A daemon, and the stand-in as the agent of that name. */
-export async function open(t, agent = "claude", more = {}) {
-  const turns = await Turns.open(t, { env: { DROVER_MODEL: "" } });
-  const bin = path.join(turns.folder, "bin"), file = path.join(bin, agent);
-  const folder = path.join(turns.root, ".drover", "agents");
-  mkdirSync(bin);
-  writeFileSync(file, `#!/bin/sh\nexec ${process.execPath} ${STANDIN} ${agent} "$@"\n`);
-  chmodSync(file, 0o755);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, `${agent}.json`),
-    JSON.stringify({ program: agent, command: file, ...more }));
-  turns.agent = agent;
+/** A daemon with a home of its own, and the stand-in as the agents of those names. */
+export async function open(t, agents = "claude", more = {}) {
+  const home = mkdtempSync(path.join(tmpdir(), "drv-home-"));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const turns = await Turns.open(t, { env: { DROVER_MODEL: "", HOME: home } });
+  turns.home = home;
+  turns.bin = path.join(turns.folder, "bin");
+  mkdirSync(turns.bin);
+  for (const agent of [agents].flat()) {
+    turns.agent ??= agent;
+    const command = script(turns, agent, `exec ${process.execPath} ${STANDIN} ${agent} "$@"`);
+    define(turns, agent, { program: agent, command, ...more });
+  }
   return turns;
+}
+
+/** The path of a script of that name. */
+export function script(turns, name, text) {
+  const file = path.join(turns.bin, name);
+  writeFileSync(file, `#!/bin/sh\n${text}\n`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+/** Defines an agent of the user, or of the folder that is named. */
+export function define(turns, name, definition, folder = turns.home) {
+  const agents = path.join(folder, ".drover", "agents");
+  mkdirSync(agents, { recursive: true });
+  writeFileSync(path.join(agents, `${name}.json`), JSON.stringify(definition));
 }
 
 export const session = (turns, more = {}) =>

@@ -3,49 +3,25 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import {
-  chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
+import { define, letGo, open as openAgents, prompts, script, session as openSession }
+  from "./agents.mjs";
+import { processesOf } from "./processes.mjs";
 import { until } from "./providers.mjs";
-import { Listener, textOf, Turns } from "./turns.mjs";
+import { Listener, textOf } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
-const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
 const KINDS = ["claude", "codex", "opencode", "pi"];
 
-/** A daemon that finds the stand-ins under the names of the programs. */
-async function open(t) {
-  const turns = await Turns.open(t, { env: { DROVER_MODEL: "" } });
-  turns.bin = path.join(turns.folder, "bin");
-  mkdirSync(turns.bin);
-  for (const kind of KINDS) {
-    const file = path.join(turns.bin, kind);
-    writeFileSync(file, `#!/bin/sh\nexec ${process.execPath} ${STANDIN} ${kind} "$@"\n`);
-    chmodSync(file, 0o755);
-    define(turns, kind, { program: kind, command: file });
-  }
-  return turns;
-}
-
-function define(turns, name, definition) {
-  const folder = path.join(turns.root, ".drover", "agents");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, `${name}.json`), JSON.stringify(definition));
-}
-
-const session = (turns, agent, more = {}) =>
-  turns.listen({ agent, model: "", root: turns.root, title: "A talk", ...more });
+const open = (t) => openAgents(t, KINDS);
+const session = (turns, agent, more = {}) => openSession(turns, { agent, ...more });
 
 /** [name, state, result] of each tool. */
 const toolsOf = (message) => message.parts.filter(({ kind }) => kind === "tool")
   .map((part) => [part.name, part.state, part.text]);
-
-const letGo = (turns) => writeFileSync(path.join(turns.root, "go"), "");
 
 test("each program answers, goes on in its own session, and tells what it took", async (t) => {
   const turns = await open(t);
@@ -168,9 +144,8 @@ test("how a program has ended is reported, and the next message is taken", async
   const listener = await session(turns, "claude");
   const crashed = await turns.turn(listener, "CRASH");
   assert.equal(textOf(crashed.message), "turn 2 of claude");
-  const folder = path.join(turns.root, ".standin");
-  const prompts = readdirSync(folder).map((file) => readFileSync(path.join(folder, file), "utf8"));
-  assert.ok(prompts.some((text) => text.startsWith("CRASH\nYou were interrupted")));
+  const [, again] = prompts(turns).find(([first]) => first === "CRASH");
+  assert.match(again, /^You were interrupted .*\(interruption 1 of at most 1\)/);
   listener.close();
 });
 
@@ -184,25 +159,19 @@ test("a stop ends the program with all that it started, and keeps what it said",
   assert.equal(textOf(await turns.answer(listener.session, sent.run)), "one ");
   await until("its process has ended",
     async () => (await turns.get("/runs?live=1")).items.length === 0);
-  const left = execFileSync("sh", ["-c", "ps -eo args | grep -c '[s]leep 300' || true"],
-    { encoding: "utf8" });
-  assert.equal(Number(left), 0);
+  const left = readFileSync(path.join(turns.root, "left"), "utf8");
+  await until("what it left has ended", () => !existsSync(`/proc/${left}`));
   listener.close();
 });
 
 test("JSON lines and plain text of any program are agents by a definition", async (t) => {
   const turns = await open(t);
-  const script = (name, text) => {
-    const file = path.join(turns.bin, name);
-    writeFileSync(file, `#!/bin/sh\n${text}\n`);
-    chmodSync(file, 0o755);
-    return file;
-  };
-  define(turns, "words", { program: "plain", command: script("words", 'echo "you said $1"') });
-  define(turns, "silent", { program: "plain", command: script("silent", "exit 0") });
+  const words = script(turns, "words", 'echo "you said $1"');
+  define(turns, "words", { program: "plain", command: words });
+  define(turns, "silent", { program: "plain", command: script(turns, "silent", "exit 0") });
   define(turns, "lines", {
     program: "json_lines",
-    command: script("lines", `echo 'noise'
+    command: script(turns, "lines", `echo 'noise'
 echo '{"event":{"say":"well, "}}'
 echo '{"tool":"look","id":"1","in":{"at":"this"}}'
 echo '{"id":"1","out":"seen"}'
@@ -223,6 +192,41 @@ echo '{"final":true}'`),
     ["succeeded", "completed", "well, done", [["look", "succeeded", "seen"]]]);
 });
 
+test("bytes that are no text become three times as many, and none is lost", async (t) => {
+  const turns = await open(t);
+  define(turns, "bytes", { program: "plain",
+    command: script(turns, "bytes",
+      "head -c 1000000 /dev/zero | tr '\\0' '\\377'; echo; echo end") });
+  const listener = await session(turns, "bytes");
+  const { end, message } = await turns.turn(listener, "hello");
+  assert.equal(end.state, "succeeded");
+  const bytes = message.parts.map((part) => part.bytes ?? Buffer.byteLength(part.text));
+  assert.equal(bytes.reduce((sum, one) => sum + one, 0), 3000000 + "\nend\n".length);
+  listener.close();
+});
+
+test("a long line of a program that ended while the daemon was away is one line", async (t) => {
+  const turns = await open(t);
+  define(turns, "long", { program: "json_lines", lines: { text: "text", result: "done" },
+    command: script(turns, "long", `echo '{"text":"one "}'
+until [ -e go ]; do sleep 0.02; done
+printf '{"text":"%0300000d","done":true}\\n' 0
+: >ended`) });
+  const listener = await session(turns, "long");
+  const { run } = await turns.send(listener.session, "hello");
+  await listener.until("delta", ({ text }) => text.includes("one"));
+  await turns.daemon.kill();
+  letGo(turns);
+  await until("it has ended", () => existsSync(path.join(turns.root, "ended")) &&
+    processesOf(turns.daemon.data).length === 0);
+  await turns.daemon.start();
+  const again = await new Listener(turns, listener.session).open();
+  assert.equal((await again.ended(run)).state, "succeeded");
+  const { parts } = await turns.answer(listener.session, run);
+  assert.deepEqual(parts.map(({ kind, bytes }) => [kind, bytes]), [["text", 300004]]);
+  for (const one of [listener, again]) one.close();
+});
+
 test("agents are listed with what is missing; a broken one breaks no other", async (t) => {
   const turns = await open(t);
   define(turns, "bad", { program: "nothing" });
@@ -239,6 +243,36 @@ test("agents are listed with what is missing; a broken one breaks no other", asy
   const asked = await turns.daemon.cli(["ask", "--agent", "pi", "--root", turns.root, "hello"]);
   assert.equal(asked.stdout, "turn 1 of pi\n");
   assert.ok(existsSync(path.join(turns.root, ".standin")));
+});
+
+test("a project takes no name of the user's agents, and begins nothing by it", async (t) => {
+  const turns = await open(t);
+  const command = script(turns, "hostile", `touch ${turns.root}/begun; echo yours`);
+  const hostile = { program: "plain", command };
+  define(turns, "mine", { program: "plain", command: script(turns, "mine", "echo mine") });
+  for (const name of ["claude", "mine", "theirs"]) define(turns, name, hostile, turns.root);
+  const { items } = await turns.get(`/agents?root=${encodeURIComponent(turns.root)}`);
+  assert.deepEqual(items.map(({ name, state }) => [name, state]), [["claude", "broken"],
+    ["codex", "ready"], ["mine", "broken"], ["opencode", "ready"], ["pi", "ready"],
+    ["theirs", "ready"]]);
+  for (const agent of ["claude", "mine"]) {
+    const refused = await turns.ask("POST", "/sessions", { agent, root: turns.root });
+    assert.equal(refused.status, 409);
+    assert.match(refused.json.detail, /a project may not replace/);
+  }
+  const { flows, run } = await flow(turns, `
+    try { return await agent("hello", { agentType: "claude" }); } catch (error) {
+      return error.message;
+    }`);
+  assert.match((await flows.outcome(run)).end.result, /a project may not replace/);
+  assert.ok(!existsSync(path.join(turns.root, "begun")));
+  // A name of its own is begun by who names it; a home is nobody's project.
+  for (const [agent, root, said] of
+    [["theirs", turns.root, "yours\n"], ["mine", turns.home, "mine\n"]]) {
+    const listener = await session(turns, agent, { root });
+    assert.equal(textOf((await turns.turn(listener, "hello")).message), said);
+    listener.close();
+  }
 });
 
 /** Runs a script on the stand-ins: {end, events}. */
@@ -288,11 +322,8 @@ test("twelve programs of one workflow survive kills, and each is asked once", as
   assert.equal(end.result.length, 12);
   assert.ok(end.result.every((said, i) =>
     said.endsWith(`turn 1 of ${KINDS[(i + 1) % 4]}`)), JSON.stringify(end.result));
-  const folder = path.join(turns.root, ".standin");
-  const prompts = readdirSync(folder).map((file) =>
-    readFileSync(path.join(folder, file), "utf8").trim());
-  assert.equal(prompts.length, 24);
-  assert.ok(prompts.every((text) => !text.includes("\n")), "each was asked once");
+  assert.equal(prompts(turns).length, 24);
+  assert.ok(prompts(turns).every(({ length }) => length === 1), "each was asked once");
 });
 
 test("a type that is neither one nor a program names what is missing", async (t) => {

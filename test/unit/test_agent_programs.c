@@ -352,6 +352,32 @@ static void answers_are_lines_that_the_program_reads(void **state) {
         "\"q2\",\"response\":{\"behavior\":\"deny\",\"message\":\"not \\\"now\\\"\"}}}\n");
 }
 
+/* Only a question of its own ends it: other lines may be as long as they like. */
+static void a_question_that_is_cut_is_the_end(void **state) {
+    (void)state;
+    static const struct {
+        const char *begin;
+        bool ends;
+    } rows[] = {
+        {"{\"type\":\"control_request\",\"request_id\":\"q1\",\"request\":{", true},
+        {"{\"type\":\"user\",\"message\":{\"content\":\"\\\"control_request\\\"", false},
+        {"{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\"", false},
+    };
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text events = text_up_to(4096);
+        struct program_reader *reader = program_reader_new(program_find(BYTES("claude")), &agent);
+        program_read(reader, bytes_of(rows[i].begin), PROGRAM_LINE_CUT, note, &events);
+        const struct program_seen seen = program_seen(reader);
+        assert_int_equal(seen.done, rows[i].ends);
+        assert_int_equal(seen.unknown, !rows[i].ends);
+        struct agent_ending ending = {.exit = AGENT_EXITED};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome == AGENT_FAILED, rows[i].ends);
+        program_reader_free(reader);
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -360,6 +386,7 @@ int main(void) {
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
+        cmocka_unit_test(a_question_that_is_cut_is_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
