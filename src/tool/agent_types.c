@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/front_matter.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "tool/context_files.h"
-#include "tool/front_matter.h"
 
 enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = 1000, WORDS_MAX = 8 << 10 };
 
@@ -124,6 +124,7 @@ struct shelf {
 /* What has been looked at on the way, for whoever mistyped. */
 struct search {
     struct bytes name;
+    bool programs;          /* Files of this folder may define programs, too. */
     char *known[KNOWN_MAX]; /* Owned. */
     size_t count;
 };
@@ -199,6 +200,9 @@ static bool file_find(const struct context_names *names, const char *file, struc
     }
     struct front front;
     front_read(context_bytes(&text), &front);
+    if (search->programs && front_value(&front, "program").data != NULL) {
+        return false; /* Defines a program (agent/file.h). */
+    }
     if (!has_name(search, &front, file, front.broken || text.cut)) {
         struct bytes name = name_of(&front, file);
         if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
@@ -223,6 +227,7 @@ static struct err look_in(const struct shelf *shelf, struct search *search, bool
                           struct agent_type *ret_type, struct why *why) {
     AUTO(context_names_done) struct context_names names;
     context_names_read(shelf->root, shelf->folder, ".md", AGENT_TYPE_FILES_MAX, &names);
+    search->programs = strcmp(shelf->folder, ".drover/agents") == 0;
     for (size_t i = 0; i < names.count && !*ret_found; i++) {
         const char *fault = NULL;
         *ret_found = file_find(&names, names.list[i], search, ret_type, &fault);

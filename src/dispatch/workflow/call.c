@@ -426,7 +426,7 @@ struct program_wish {
 
 static void program_see(void *ctx, const struct agent_seen *seen) {
     struct program_wish *wish = ctx;
-    if (seen->found != AGENT_READY) {
+    if (!agent_may_start(seen->found)) {
         why_set(wish->why, "agent '%.64s' is %s: %s", seen->what->name,
                 agent_found_names[seen->found], seen->why);
         return;

@@ -25,7 +25,7 @@ static const struct field rows[] = {
     {.name = "env",
      .kind = FIELD_JSON,
      AT(env),
-     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"},
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"object\"]}}"},
     {.name = "model", .kind = FIELD_CHARS, AT(model), .min = 1, .max = 200, .plain = true},
     {.name = "instructions", .kind = FIELD_CHARS, AT(instructions), .max = AGENT_INSTRUCTIONS_MAX},
     {.name = "access", .kind = FIELD_CHARS, AT(access), .names = accesses},
@@ -50,8 +50,35 @@ static const struct field rows[] = {
 
 const struct field_set agent_fields = {FIELD_ROWS(rows), .use = FIELD_GIVEN | FIELD_LISTED};
 
+static bool text_is_plain(const json_t *value) {
+    return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
+}
+
+/* A name of a variable or of a file: it leads out of no folder. */
+static bool reference_is_plain(const char *name) {
+    const size_t len = strlen(name);
+    return len > 0 && len <= AGENT_ENV_NAME_MAX && name[0] != '.' && strpbrk(name, "/=") == NULL;
+}
+
+bool agent_env_refers(const json_t *value, enum agent_secret *ret_where, const char **ret_name) {
+    static const char *const members[] = {
+        [AGENT_SECRET_VARIABLE] = "from", [AGENT_SECRET_FILE] = "file"};
+    for (unsigned i = 0; i < COUNT_OF(members); i++) {
+        const json_t *name = json_object_get(value, members[i]);
+        if (json_object_size(value) == 1 && text_is_plain(name) &&
+            reference_is_plain(json_string_value(name))) {
+            *ret_where = (enum agent_secret)i;
+            *ret_name = json_string_value(name);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* An object of texts without NUL, whose names may stand in an environment. */
-static struct err texts_check(const json_t *object, const char *member, struct why *why) {
+enum texts_of { TEXTS_ALONE, TEXTS_OR_REFERENCES };
+static struct err texts_check(const json_t *object, enum texts_of of, const char *member,
+                              struct why *why) {
     if (object == NULL) {
         return ERR_OK;
     }
@@ -60,10 +87,15 @@ static struct err texts_check(const json_t *object, const char *member, struct w
                        AGENT_ENV_MAX);
     }
     for (struct json_member at = json_first(object); at.value != NULL; at = json_next(at)) {
-        if (!json_is_string(at.value) ||
-            strlen(json_string_value(at.value)) != json_string_length(at.value)) {
-            return err_why(why, ERR_BAD_FIELD, "\"%s\": \"%.60s\" must be a text", member,
-                           at.key.data);
+        enum agent_secret where;
+        const char *name;
+        if (!text_is_plain(at.value) &&
+            (of == TEXTS_ALONE || !agent_env_refers(at.value, &where, &name))) {
+            return err_why(
+                why, ERR_BAD_FIELD, "\"%s\": \"%.60s\" must be a text%s", member, at.key.data,
+                of == TEXTS_ALONE
+                    ? ""
+                    : ", {\"from\": a variable of the daemon} or {\"file\": a key file}");
         }
         if (at.key.len == 0 || memchr(at.key.data, '=', at.key.len) != NULL ||
             strlen(at.key.data) != at.key.len) {
@@ -79,10 +111,10 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     struct agent_definition what = {.name = NULL};
     struct err err = fields_read(&agent_fields, FIELD_GIVEN, json, &what, why);
     if (!err_failed(err)) {
-        err = texts_check(what.env, "env", why);
+        err = texts_check(what.env, TEXTS_OR_REFERENCES, "env", why);
     }
     if (!err_failed(err)) {
-        err = texts_check(what.lines, "lines", why);
+        err = texts_check(what.lines, TEXTS_ALONE, "lines", why);
     }
     if (!err_failed(err) && what.command == NULL &&
         (strcmp(what.program, "json_lines") == 0 || strcmp(what.program, "plain") == 0)) {
