@@ -23,7 +23,7 @@ FEATURES = {
     ],
     "engine": [
         ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],
-        ["budget"], ["approval", "provider"], ["turn"], ["workflow"], ["system"],
+        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],

@@ -284,7 +284,8 @@ static struct err create_pool(void *ctx) {
     const struct agent_search search = {.root = body->given.root.len > 0 ? body->root.data : NULL,
                                         .home = api->home,
                                         .path =
-                                            body->path.len > 0 ? body->path.data : getenv("PATH")};
+                                            body->path.len > 0 ? body->path.data : getenv("PATH"),
+                                        .rows = api->agents};
     if (!agent_find(&search, body->given.agent, create_see, &wish)) {
         return ERR_OK; /* A mere name, by which usage is shown. */
     }

@@ -441,7 +441,8 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
     const struct bytes path = json_bytes(call->flow->spec, "path");
     const struct agent_search search = {.root = places->root,
                                         .home = places->home,
-                                        .path = path.len > 0 ? path.data : getenv("PATH")};
+                                        .path = path.len > 0 ? path.data : getenv("PATH"),
+                                        .rows = call->flow->flows->options.agents};
     text_clear(&call->program);
     const struct err err = agent_type_find(places, type, &call->type, why);
     return !err_failed(err) || (err.code == ERR_NOT_FOUND &&
