@@ -345,8 +345,8 @@ struct types_list {
 
 static void type_see(struct types_list *list, const struct agent_type_seen *seen) {
     struct search *search = &list->search;
-    bool listed = search->count == KNOWN_MAX || seen->name.len == 0 ||
-                  seen->name.len > AGENT_TYPE_NAME_MAX;
+    bool listed =
+        search->count == KNOWN_MAX || seen->name.len == 0 || seen->name.len > AGENT_TYPE_NAME_MAX;
     for (size_t i = 0; i < search->count && !listed; i++) {
         listed = bytes_is(seen->name, search->known[i]);
     }
@@ -398,8 +398,8 @@ void agent_types_each(const struct agent_places *places,
         }
     }
     for (size_t i = 0; i < COUNT_OF(built_in); i++) {
-        type_see(list, &(struct agent_type_seen){.name = bytes_of(built_in[i].name),
-                                                 .from = "built in"});
+        type_see(list,
+                 &(struct agent_type_seen){.name = bytes_of(built_in[i].name), .from = "built in"});
     }
     search_done(&list->search);
     mem_free(list);

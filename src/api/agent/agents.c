@@ -76,9 +76,9 @@ static void type_add(void *ctx, const struct agent_type_seen *seen) {
     text_add_member_or_null(text, "model", seen->model);
     text_add_member_or_null(text, "description", seen->about);
     text_add_member(text, "from", bytes_of(seen->from));
-    text_add_member(text, "may",
-                    bytes_of(seen->fault == NULL ? "what its run allows, by its tools"
-                                                 : "nothing"));
+    text_add_member(
+        text, "may",
+        bytes_of(seen->fault == NULL ? "what its run allows, by its tools" : "nothing"));
     text_add_member_or_null(text, "why", bytes_of(seen->fault));
     text_add_char(text, '}');
 }
@@ -222,16 +222,15 @@ static struct err definition_read(struct change_op *op, json_t *json) {
     const bool puts = op->request.kind->one != NULL;
     struct agent_definition what;
     if (puts && json_object_get(json, "name") == NULL) {
-        (void)json_object_set_new(
-            json, "name", json_stringn(op->request.key.id.data, op->request.key.id.len));
+        (void)json_object_set_new(json, "name",
+                                  json_stringn(op->request.key.id.data, op->request.key.id.len));
     }
     struct err err = agent_definition_read(json, &what, why);
     if (err_failed(err)) {
         return err;
     }
     if (!agent_name_is_valid(bytes_of(what.name))) {
-        return err_why(why, ERR_BAD_FIELD,
-                       "\"name\" must have no \"/\" and not begin with a dot");
+        return err_why(why, ERR_BAD_FIELD, "\"name\" must have no \"/\" and not begin with a dot");
     }
     if (puts && !bytes_is(op->request.key.id, what.name)) {
         return err_why(why, ERR_BAD_FIELD, "\"name\" is not the name in the path");

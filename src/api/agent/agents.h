@@ -11,7 +11,7 @@
 struct agent_rows;
 struct agent_versions;
 struct agents_api {
-    struct request_host host; /* First. */
+    struct request_host host;      /* First. */
     const char *home, *config_dir; /* The user's folder, and Claude Code's; NULL: none. */
     struct agent_rows *rows;
     struct agent_versions *versions;

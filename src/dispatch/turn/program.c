@@ -765,12 +765,7 @@ static struct err spec_write(struct talk_program *program, const struct program_
     if (plan->path.len > 0) {
         text_add_member(spec, "path", plan->path);
     }
-    if (agent->env != NULL) {
-        text_add_name(spec, "env");
-        if (err_failed(json_write(agent->env, spec))) {
-            return text_error(spec, "turns: program");
-        }
-    }
+    (void)agent_env_write(agent->env, AGENT_ENV_TEXTS, "env", spec);
     if (command->input.len > 0) {
         text_add_member(spec, "stdin", command->input);
     }
@@ -785,7 +780,10 @@ static struct err spec_write(struct talk_program *program, const struct program_
     if (agent->processes > 0) {
         text_add_member_int(spec, "processes", agent->processes);
     }
-    text_add_str(spec, "},\"agent\":true");
+    text_add_char(spec, '}');
+    if (!agent_env_write(agent->env, AGENT_ENV_REFERENCES, "agent", spec)) {
+        text_add_str(spec, ",\"agent\":true");
+    }
     if (agent->at_once > 0) {
         AUTO(text_done) struct text key = text_up_to(200);
         text_addf(&key, "drover/agent/%s", agent->name);

@@ -15,8 +15,8 @@ static const struct map agent_map = {.table = "agents",
                                      .columns = columns,
                                      .count = COUNT_OF(columns)};
 
-struct err tx_agent_each(struct tx *tx,
-                         struct err (*each)(void *ctx, const struct agent_row *row), void *ctx) {
+struct err tx_agent_each(struct tx *tx, struct err (*each)(void *ctx, const struct agent_row *row),
+                         void *ctx) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx, "SELECT name, definition, made_ms, changed_ms FROM agents ORDER BY name LIMIT $1",

@@ -75,6 +75,22 @@ bool agent_env_refers(const json_t *value, enum agent_secret *ret_where, const c
     return false;
 }
 
+bool agent_env_write(const json_t *env, enum agent_env_part part, const char *name,
+                     struct text *text) {
+    AUTO(json_release) json_t *chosen = json_object();
+    for (struct json_member at = json_first(env); at.value != NULL; at = json_next(at)) {
+        if (json_is_string(at.value) == (part == AGENT_ENV_TEXTS)) {
+            (void)json_object_set(chosen, at.key.data, at.value); /* NULL is refused. */
+        }
+    }
+    if (json_object_size(chosen) == 0) {
+        return false;
+    }
+    text_add_name(text, name);
+    (void)err_failed(json_write(chosen, text)); /* A text that is too long says so at its end. */
+    return true;
+}
+
 /* An object of texts without NUL, whose names may stand in an environment. */
 enum texts_of { TEXTS_ALONE, TEXTS_OR_REFERENCES };
 static struct err texts_check(const json_t *object, enum texts_of of, const char *member,
