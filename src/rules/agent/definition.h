@@ -65,8 +65,8 @@ MUST_CHECK bool agent_env_refers(const json_t *value, enum agent_secret *ret_whe
 /* Adds a member: an object of the variables that are texts, or of those that refer to secrets.
  * False: there are none, and nothing was added. */
 enum agent_env_part { AGENT_ENV_TEXTS, AGENT_ENV_REFERENCES };
-MUST_CHECK bool agent_env_write(const json_t *env, enum agent_env_part part, const char *name,
-                                struct text *text);
+bool agent_env_write(const json_t *env, enum agent_env_part part, const char *name,
+                     struct text *text);
 
 /* Definitions that drover comes with: one for each program that it knows; NULL ends them. */
 const struct agent_definition *agent_built_in(unsigned at);
