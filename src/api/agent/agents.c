@@ -184,7 +184,8 @@ static void start_see(void *ctx, const struct agent_seen *seen) {
 
 static struct err start_read(void *ctx) {
     struct agents_op *op = ctx;
-    const struct bytes prompt = param_text(op->request.op.exchange, "prompt");
+    const struct bytes given = param_text(op->request.op.exchange, "prompt");
+    const struct bytes prompt = given.len > 0 ? given : BYTES("Answer with one word: ready");
     struct err err = agents_read(ctx);
     text_init(&op->prompt, 64 << 10);
     text_add(&op->prompt, prompt.data, prompt.len);
@@ -331,7 +332,7 @@ static const struct request_kind remove_one = {
 static const struct query_param query[] = {ROOT_PARAM, {.name = NULL}};
 static const struct query_param start_query[] = {
     ROOT_PARAM,
-    {.name = "prompt", .about = "What it is asked.", .kind = QUERY_TEXT, .max = 4000},
+    {.name = "prompt", .about = "What it is asked; absent: for one word.", .kind = QUERY_TEXT, .max = 4000},
     {.name = NULL},
 };
 
