@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/front_matter.h"
+#include "base/markdown/front_matter.h"
 #include "base/number.h"
 
 #define BLANKS " \t\r\n"

@@ -175,8 +175,8 @@ static void broken_see(struct looking *looking, const char *name, const char *fr
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
-/* What a user links into the home from elsewhere is the user's; a project's link may lead to
- * whatever it wants to see in an error. */
+/* Links of the home may lead anywhere: they are the user's. A link of a project could lead to a
+ * file whose text would then stand in an error. */
 static int file_open(const struct place *place, const char *name) {
     struct stat about;
     return place->of_project ? beneath_open_file(place->fd, name, &about)

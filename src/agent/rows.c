@@ -45,7 +45,7 @@ static size_t kept_at(const struct agent_rows *rows, struct bytes name) {
 void agent_rows_put(struct agent_rows *rows, struct bytes name, struct bytes definition) {
     char *copy = mem_copy(definition.data, definition.len);
     assert(name.len <= AGENT_NAME_MAX);
-    (void)pthread_mutex_lock(&rows->lock); /* Of this kind it cannot fail. */
+    (void)pthread_mutex_lock(&rows->lock); /* Cannot fail for this kind. */
     const size_t at = kept_at(rows, name);
     assert(at < AGENT_ROWS_MAX);
     struct kept *kept = &rows->list[at];

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -177,7 +177,7 @@ struct asked {
     size_t len;
 };
 
-/* It gets no more than it needs to begin: neither keys nor a terminal, and its own Node. */
+/* Starts a program with the least that it needs: its own Node in PATH, no keys, no terminal. */
 static void asked_begin(struct asked *asked) {
     int ends[2];
     char variable[2 * LIMIT_PATH_MAX], home[LIMIT_PATH_MAX + 8];
@@ -206,12 +206,6 @@ static void asked_begin(struct asked *asked) {
     }
 }
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* Always there. */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void asked_hear(struct asked *asked) {
     char more[256];
     const ssize_t got = read(asked->fd, more, sizeof more);
@@ -225,32 +219,35 @@ static void asked_hear(struct asked *asked) {
     }
 }
 
-/* Until all have ended, or the time is over. */
+/* Reads until all programs have ended, or AGENT_VERSION_MS have passed. */
 static void asked_wait(struct asked *asked, size_t count) {
-    const int64_t until_ms = now_ms() + AGENT_VERSION_MS;
-    for (;;) {
-        struct pollfd fds[AGENT_VERSIONS_MAX];
+    const struct itimerspec after = {.it_value = {.tv_sec = AGENT_VERSION_MS / 1000}};
+    AUTO(fd_release) int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    bool expired = timer < 0 || timerfd_settime(timer, 0, &after, NULL) < 0;
+    while (!expired) {
+        struct pollfd fds[AGENT_VERSIONS_MAX + 1];
         size_t open = 0;
         for (size_t i = 0; i < count; i++) {
             fds[i] = (struct pollfd){.fd = asked[i].fd, .events = POLLIN};
             open += asked[i].fd >= 0;
         }
-        const int64_t left_ms = until_ms - now_ms();
-        if (open == 0 || left_ms <= 0) {
+        fds[count] = (struct pollfd){.fd = timer, .events = POLLIN};
+        if (open == 0) {
             return;
         }
-        if (poll(fds, count, (int)left_ms) > 0) {
+        if (poll(fds, count + 1, -1 /* the timer ends it */) > 0) {
             for (size_t i = 0; i < count; i++) {
                 if (asked[i].fd >= 0 && fds[i].revents != 0) {
                     asked_hear(&asked[i]);
                 }
             }
+            expired = fds[count].revents != 0;
         }
     }
 }
 
-/* One that still holds its output is ended with all that it began. The reaper of the daemon may
- * have waited for it already (proc/reap.h). */
+/* Kills a program that still holds its output, and all that it began. The reaper of the daemon may
+ * have waited for the program already (proc/reap.h). */
 static void asked_end(struct asked *asked) {
     if (asked->pid <= 0) {
         return;
@@ -259,7 +256,7 @@ static void asked_end(struct asked *asked) {
         (void)kill(-asked->pid, SIGKILL); /* Gone meanwhile: fine. */
         fd_release(&asked->fd);
     }
-    for (unsigned i = 0; i < 100; i++) { /* It has closed its output, and ends now. */
+    for (unsigned i = 0; i < 100; i++) { /* The program has closed its output, and ends now. */
         if (waitpid(asked->pid, NULL, WNOHANG) != 0) {
             return;
         }
@@ -312,7 +309,7 @@ static void known_put(struct agent_versions *versions, const struct asked *asked
 void agent_versions_ask(struct agent_versions *versions, const char *const *paths) {
     struct asked *asked = mem_new_array(AGENT_VERSIONS_MAX, sizeof *asked);
     size_t count = 0;
-    (void)pthread_mutex_lock(&versions->lock); /* Of this kind it cannot fail. */
+    (void)pthread_mutex_lock(&versions->lock); /* Cannot fail for this kind. */
     for (; *paths != NULL && count < AGENT_VERSIONS_MAX && !versions->asking; paths++) {
         struct asked *next = &asked[count];
         *next = (struct asked){.path = *paths, .fd = -1};

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/front_matter.h"
+#include "base/markdown/front_matter.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/text.h"

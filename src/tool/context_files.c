@@ -18,8 +18,8 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
-#include "base/front_matter.h"
 #include "base/limits.h"
+#include "base/markdown/front_matter.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/utf8.h"

@@ -96,8 +96,8 @@ static void a_fault_names_its_line(void **state) {
         json_t *json = NULL;
         struct agent_definition what;
         struct why why = {""};
-        const struct err err = agent_file_read(table[i].form, "helper", bytes_of(table[i].text),
-                                               &json, &what, &why);
+        const struct err err =
+            agent_file_read(table[i].form, "helper", bytes_of(table[i].text), &json, &what, &why);
         if (!err_failed(err) || err.code == ERR_NOT_FOUND ||
             strstr(why.text, table[i].words) == NULL) {
             fail_msg("%s\n-> %s", table[i].text, why.text);
@@ -112,10 +112,10 @@ static void markdown_without_a_program_is_an_agent_of_models(void **state) {
         json_t *json = NULL;
         struct agent_definition what;
         struct why why = {""};
-        assert_int_equal(agent_file_read(AGENT_FILE_MARKDOWN, "helper", bytes_of(files[i]), &json,
-                                         &what, &why)
-                             .code,
-                         ERR_NOT_FOUND);
+        assert_int_equal(
+            agent_file_read(AGENT_FILE_MARKDOWN, "helper", bytes_of(files[i]), &json, &what, &why)
+                .code,
+            ERR_NOT_FOUND);
     }
 }
 

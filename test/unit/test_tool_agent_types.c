@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "base/front_matter.h"
+#include "base/markdown/front_matter.h"
 #include "tool/agent_types.h"
 
 static struct err find(const struct tools *tools, const char *name, struct agent_type *ret_type,

@@ -22,7 +22,7 @@ struct agents_op {
     struct request request;
     struct text path, root, prompt; /* Owned: PATH of the client, the project's folder. */
     size_t count;
-    struct err err; /* Of the agent that was seen. */
+    struct err err; /* Failure of the agent that was seen. */
 };
 
 static struct err agents_read(void *ctx) {
@@ -332,7 +332,10 @@ static const struct request_kind remove_one = {
 static const struct query_param query[] = {ROOT_PARAM, {.name = NULL}};
 static const struct query_param start_query[] = {
     ROOT_PARAM,
-    {.name = "prompt", .about = "What it is asked; absent: for one word.", .kind = QUERY_TEXT, .max = 4000},
+    {.name = "prompt",
+     .about = "What it is asked; absent: for one word.",
+     .kind = QUERY_TEXT,
+     .max = 4000},
     {.name = NULL},
 };
 
@@ -382,7 +385,7 @@ static const struct route routes[] = {
      .summary = "Store a definition in place of the one of that name",
      .scope = SCOPE_ADMIN,
      .has_body = true,
-     .body = {.fields = &agent_fields, .use = FIELD_GIVEN, .loose = true},
+     .body = {.fields = &agent_fields, .use = FIELD_CHANGED, .loose = true},
      .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true},
      .request = &put},
     {.method = "DELETE",

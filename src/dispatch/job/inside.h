@@ -59,8 +59,8 @@ MUST_CHECK bool dispatch__hosts_shared(const struct dispatch *dispatch);
 void recover__again(struct dispatch *dispatch); /* dispatch_recover, for the same caller. */
 void recover__stop(struct dispatch *dispatch);
 
-/* start.c: variables that commands inherit; VARIABLE_USES: all. Owned by the caller, with each text;
- * ends with NULL. */
+/* start.c: variables that commands inherit; VARIABLE_USES: all. Owned by the caller, with each
+ * text; ends with NULL. */
 char **start__environment(const char *const *environment, enum variable_use use);
 
 /* timers.c */

@@ -2,7 +2,7 @@
  *
  * Promise    like a connection to a provider, a definition belongs to the daemon, not to an owner:
  *            it names a program that runs as the user of the daemon. So admins change them, and
- *            whoever may read sees them. A row holds no secret: `env` refers to those.
+ *            a client that may read sees them. A row holds no secret: `env` refers to those.
  * Ownership  texts are borrowed: by the caller's call, or from the cursor.
  * Threads    inside a store function.
  */

@@ -14,7 +14,7 @@ enum {
     AGENT_NAME_MAX = 64,
     AGENT_ARGS_MAX = 64,
     AGENT_ENV_MAX = 64,
-    AGENT_ENV_NAME_MAX = 200, /* Of a reference: the variable, the file. */
+    AGENT_ENV_NAME_MAX = 200, /* Bytes of a reference: variable or file. */
     AGENT_INSTRUCTIONS_MAX = 64 << 10,
     AGENT_DEFINITION_MAX = 256 << 10, /* Bytes of a file, and of one as JSON. */
     AGENT_DEADLINE_MS = 2 * 3600 * 1000,

@@ -24,6 +24,7 @@ static const struct field rows[] = {
     {.name = "name",
      .kind = FIELD_CHARS,
      AT(name),
+     .use = FIELD_GIVEN | FIELD_LISTED,
      .required = true,
      .min = 1,
      .max = AGENT_NAME_MAX,
@@ -114,7 +115,8 @@ static const struct field rows[] = {
      FLAG("processes", FLAG_INT, "N", "End it when it has more than N processes at once.")},
 };
 
-const struct field_set agent_fields = {FIELD_ROWS(rows), .use = FIELD_GIVEN | FIELD_LISTED};
+const struct field_set agent_fields = {FIELD_ROWS(rows),
+                                       .use = FIELD_GIVEN | FIELD_CHANGED | FIELD_LISTED};
 
 static bool text_is_plain(const json_t *value) {
     return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);

@@ -1,5 +1,5 @@
 /* front_matter.c: keys and values, as far as they are read. */
-#include "base/front_matter.h"
+#include "base/markdown/front_matter.h"
 
 #include <string.h>
 

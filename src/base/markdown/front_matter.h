@@ -9,8 +9,8 @@
  *            rest. Whoever reads of it what may not be missed looks at `broken` first.
  * Ownership  everything is borrowed from the text. Threads: any; pure.
  */
-#ifndef DROVER_BASE_FRONT_MATTER_H
-#define DROVER_BASE_FRONT_MATTER_H
+#ifndef DROVER_BASE_MARKDOWN_FRONT_MATTER_H
+#define DROVER_BASE_MARKDOWN_FRONT_MATTER_H
 
 #include "base/base.h"
 
