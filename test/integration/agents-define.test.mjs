@@ -1,5 +1,5 @@
-// agents-define.test.mjs: definitions of agents: files of the project and of the home, rows, what is
-// built in; their programs, versions, logins and secrets.
+// agents-define.test.mjs: definitions of agents: files of the project and of the home, rows, what
+// is built in; their programs, versions, logins and secrets.
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
@@ -54,7 +54,7 @@ const said = async (turns, name, more = {}) => {
   return [end.state, textOf(message).trim()];
 };
 
-test("a project comes before the home, that before a row, that before what is built in", async (t) => {
+test("a project comes before the home, then rows, then what is built in", async (t) => {
   const turns = await open(t);
   const deep = path.join(turns.root, "a/b");
   mkdirSync(deep, { recursive: true });
@@ -65,7 +65,8 @@ test("a project comes before the home, that before a row, that before what is bu
   assert.equal(put.status, 200, put.text);
   assert.equal(await from(), "stored");
   for (const [folder, file] of [[turns.home, "claude.md"], [turns.home, "claude.json"],
-    [turns.root, "claude.md"], [path.join(turns.root, "a"), "claude.json"], [deep, "claude.json"]]) {
+    [turns.root, "claude.md"], [path.join(turns.root, "a"), "claude.json"],
+    [deep, "claude.json"]]) {
     const text = file.endsWith(".md") ? "---\nprogram: plain\ncommand: echo\n---\n" : plain();
     const defined = definition(folder, file, text);
     assert.equal(await from(), defined);
@@ -168,7 +169,7 @@ test("a version is asked once, within two seconds, and never of a project's prog
   assert.equal(count("claude"), 0);
 });
 
-test("a login that nobody sees is told, and refuses nothing", async (t) => {
+test("a login that nobody sees is named, and refuses nothing", async (t) => {
   const turns = await open(t);
   program(path.join(turns.bin, "claude"));
   program(path.join(turns.bin, "codex"));

@@ -244,7 +244,7 @@ bool front_next(struct bytes *io_rest, struct bytes *ret_key, struct bytes *ret_
         const char *end = ret_value->data == NULL ? NULL : ret_value->data + ret_value->len;
         if (end != NULL && end > io_rest->data) {
             *io_rest = from(*io_rest, (size_t)(end - io_rest->data));
-            (void)front_line(io_rest); /* What is left of its last line. */
+            (void)front_line(io_rest); /* The rest of its last line. */
         }
         return true;
     }
