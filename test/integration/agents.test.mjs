@@ -228,9 +228,12 @@ test("agents are listed with what is missing; a broken one breaks no other", asy
   define(turns, "bad", { program: "nothing" });
   define(turns, "away", { program: "plain", command: "no-such-program" });
   const { items } = await turns.get(`/agents?root=${encodeURIComponent(turns.root)}`);
-  const states = Object.fromEntries(items.map(({ name, state }) => [name, state]));
-  assert.deepEqual(states, { away: "missing", bad: "broken", claude: "ready", codex: "ready",
-    opencode: "ready", pi: "ready" });
+  const programs = items.filter(({ kind }) => kind === "cli");
+  const found = (yes) => programs.filter((one) => one.found === yes).map(({ name }) => name);
+  assert.deepEqual([found(true), found(false)],
+    [["claude", "codex", "opencode", "pi"], ["away", "bad"]]);
+  assert.deepEqual(items.filter(({ name }) => ["away", "bad"].includes(name))
+    .map(({ state }) => state), ["missing", "broken"]);
   const refused = await turns.ask("POST", "/sessions", { agent: "away", root: turns.root });
   assert.deepEqual([refused.status, refused.json.code], [409, "conflict"]);
   assert.match(refused.json.detail, /there is no program 'no-such-program' in the PATH/);
