@@ -3,44 +3,12 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync }
-  from "node:fs";
-import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
+import { letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
-import { Listener, textOf, Turns } from "./turns.mjs";
+import { Listener, textOf } from "./turns.mjs";
 
-const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
-
-/** A daemon, and the stand-in as the agent of that name. */
-async function open(t, agent = "claude", more = {}) {
-  const turns = await Turns.open(t, { env: { DROVER_MODEL: "" } });
-  const bin = path.join(turns.folder, "bin"), file = path.join(bin, agent);
-  const folder = path.join(turns.root, ".drover", "agents");
-  mkdirSync(bin);
-  writeFileSync(file, `#!/bin/sh\nexec ${process.execPath} ${STANDIN} ${agent} "$@"\n`);
-  chmodSync(file, 0o755);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, `${agent}.json`),
-    JSON.stringify({ program: agent, command: file, ...more }));
-  turns.agent = agent;
-  return turns;
-}
-
-const session = (turns, more = {}) =>
-  turns.listen({ agent: turns.agent, model: "", root: turns.root, title: "A talk", ...more });
-
-/** Prompts of each session of the stand-in, sorted. */
-function prompts(turns) {
-  const folder = path.join(turns.root, ".standin");
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .map((file) => readFileSync(path.join(folder, file), "utf8").trim().split("\n")).sort();
-}
-
-const letGo = (turns) => writeFileSync(path.join(turns.root, "go"), "");
 const said = async (turns, listener, text) => textOf((await turns.turn(listener, text)).message);
 
 /** The prompts of the one session that is not among `known`. */
