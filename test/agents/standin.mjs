@@ -9,6 +9,7 @@
 //   FAIL401     its provider answers so  CRASH     exits with 3 before it answers
 //   SLOW        says "one ", waits until a file `go` is in its folder, says "two"
 //   MISS        misses the schema of the first answer
+//   DIE         is killed by a signal, whenever it goes on with this prompt
 //   LEAVE       leaves a process behind that has a session of its own
 //
 // Its sessions are files in .standin of its folder, with a line for each prompt.
@@ -21,14 +22,18 @@ const after = (name) => args[args.indexOf(name) + 1];
 const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+let doomed = false; // Also where it goes on with such a prompt.
 function remember(session, prompt) {
   mkdirSync(".standin", { recursive: true });
   const file = `.standin/${session}`;
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
-  return readFileSync(file, "utf8").trim().split("\n").length;
+  const all = readFileSync(file, "utf8").trim().split("\n");
+  doomed = all.findLast((one) => !one.startsWith("You were interrupted"))?.includes("DIE") ?? false;
+  return all.length;
 }
 
 async function act(prompt, say) {
+  if (doomed) process.kill(process.pid, "SIGKILL");
   if (prompt.includes("CRASH") && !prompt.includes("interrupted")) {
     process.stderr.write("Segmentation fault\n");
     process.exit(3);

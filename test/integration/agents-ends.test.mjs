@@ -17,17 +17,16 @@ const gone = (turns) =>
 test("a program that is killed goes on once in its session, and then fails", async (t) => {
   const turns = await open(t);
   const listener = await session(turns);
-  const { run } = await turns.send(listener.session, "be SLOW");
-  for (const time of [1, 2]) {
-    await listener.until("delta", ({ text }) => text.includes("one"));
-    assert.equal(killProgram(turns), 1);
-    if (time === 1) await until("it goes on", () => prompts(turns)[0]?.length === 2);
-  }
-  const end = await listener.ended(run);
-  assert.deepEqual([end.state, end.cause], ["failed", "signal"]);
+  const once = await turns.send(listener.session, "be SLOW");
+  await listener.until("delta", ({ text }) => text.includes("one"));
+  assert.equal(killProgram(turns), 1);
+  assert.equal((await listener.ended(once.run)).state, "succeeded");
   assert.match(prompts(turns)[0][1], /^You were interrupted/);
-  const { message } = await turns.turn(listener, "hello");
-  assert.equal(textOf(message), "turn 3 of claude");
+  assert.equal(textOf(await turns.answer(listener.session, once.run)), "one turn 2 of claude");
+  const twice = await turns.turn(listener, "DIE always");
+  assert.deepEqual([twice.end.state, twice.end.cause], ["failed", "signal"]);
+  assert.equal(prompts(turns)[0].length, 4);
+  assert.equal(textOf((await turns.turn(listener, "hello")).message), "turn 5 of claude");
   listener.close();
 });
 

@@ -559,11 +559,7 @@ static void turn_answer(struct tx *tx, const struct approval_row *row) {
         tx_fail(tx, runs__tell(tx, &turn.run));
         return;
     }
-    const enum run_state from = turn.run.state;
-    turn.run.state = RUN_RUNNING;
-    tx_fail(tx, runs__write(tx, from, &turn.run));
-    turns__wait_ends(tx, &turn);
-    sessions__set_state(tx, SESSION_RUNNING, &turn.session);
+    turns__go_on(tx, &turn);
 }
 
 struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,

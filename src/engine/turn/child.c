@@ -172,6 +172,19 @@ static void copies_replace(struct tx *tx, const struct run_row *child, struct by
     }
 }
 
+/* Wakes the turn. A program that has ended waits for no answer, so its turn does not, either. */
+static struct err child_heard(struct tx *tx, const struct run_row *child, struct turn *turn) {
+    const bool asks = turn->run.state == RUN_WAITING && !run_waits_for_provider(&turn->run);
+    if (run_state_final(turn->run.state)) {
+        return ERR_OK;
+    }
+    if (asks && turns__load_rest(tx, turn) && turn->row.program.child == child->id) {
+        turns__go_on(tx, turn);
+        return tx_error(tx);
+    }
+    return err_failed(tx_error(tx)) ? tx_error(tx) : runs__tell(tx, &turn->run);
+}
+
 /* Runs end by the thousand, and few of them are somebody's: one question. The turn's own card comes
  * before copies of it, which have none. A card whose turn is gone has copies alone. */
 struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
@@ -199,7 +212,7 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
         return err;
     }
     if (!pending) {
-        return run_state_final(turn.run.state) ? ERR_OK : runs__tell(tx, &turn.run);
+        return child_heard(tx, child, &turn);
     }
     AUTO(text_done) struct text outcome = {.size_max = TURN_RESULT_MAX};
     outcome_write(child, output, &outcome);

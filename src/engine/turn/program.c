@@ -360,11 +360,26 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
 
 /* --- How far it was read ---------------------------------------------------------------------- */
 
+/* The next attempt asks its own questions, and nobody hears the end of tools of this one. */
+static void tools_close(struct tx *tx, struct turn *turn) {
+    const struct cards cards = cards__open(tx, turn->row.answer);
+    for (size_t i = 0; i < cards.count; i++) {
+        struct card *card = &cards.at[i];
+        const bool runs = card->state == PART_STATE_RUNNING;
+        cards__end(card, runs ? CARD_RUN_LOST : CARD_TURN_ENDED);
+        turns__close_card(tx, turn, card,
+                          runs ? BYTES("The program ended before this was done.")
+                               : BYTES("The program ended before this was answered."));
+    }
+    tx_fail(tx, approvals__cancel(tx, &turn->run));
+}
+
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
     struct turn_program *program = &turn->row.program;
     program->read_to = mark->read_to;
     program->reader = tx_copy(tx, mark->reader);
     if (mark->again) {
+        tools_close(tx, turn);
         const bool same = bytes_equal(program->outcome, mark->outcome);
         program->tries = same ? program->tries + 1 : 1;
         program->outcome = tx_copy(tx, mark->outcome);

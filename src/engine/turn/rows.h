@@ -102,8 +102,8 @@ void turns__plan_begin(struct turn_plan *plan);
 /* A part of the answer, after the step that was taken last. */
 void turns__add_text(struct tx *tx, const struct turn *turn, enum part_kind kind,
                      struct bytes text);
-/* A wait for a person ends with the change of the run's state: no time of the turn's own. */
-void turns__wait_ends(struct tx *tx, const struct turn *turn);
+/* A turn that waits for a person runs again; the wait is no time of its own. */
+void turns__go_on(struct tx *tx, struct turn *turn);
 /* Fills in turn->tools_left, by the settings of its session and the calls that it has made. */
 void turns__count_tools(struct tx *tx, struct turn *turn);
 /* Whether a check of what was written runs, or has ended (child.c). */

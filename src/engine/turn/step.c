@@ -274,8 +274,12 @@ static void wait_write(struct tx *tx, const struct turn *turn, enum run_state be
     tx_fail(tx, runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms));
 }
 
-void turns__wait_ends(struct tx *tx, const struct turn *turn) {
+void turns__go_on(struct tx *tx, struct turn *turn) {
+    const enum run_state from = turn->run.state;
+    turn->run.state = RUN_RUNNING;
+    tx_fail(tx, runs__write(tx, from, &turn->run));
     wait_write(tx, turn, RUN_WAITING, 0);
+    sessions__set_state(tx, SESSION_RUNNING, &turn->session);
 }
 
 static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
