@@ -1,4 +1,4 @@
-// agents-ends.test.mjs: a program that is killed, waits, or is stopped at any moment: what becomes
+// agents-ends.test.mjs: a program that is killed, waits, or is stopped at any moment: the end
 // of its turn, its questions and its processes.
 //
 // runs-with: release, san, postgres
@@ -56,7 +56,8 @@ test("a provider that refuses for now is waited for, over a restart, until someb
     await turns.daemon.kill();
     await turns.daemon.start();
     const again = await new Listener(turns, listener.session).open();
-    await until("it waits again", async () => (await turns.get(`/runs/${run}`)).state === "waiting");
+    const state = async () => (await turns.get(`/runs/${run}`)).state;
+    await until("it waits again", async () => (await state()) === "waiting");
     assert.deepEqual(await live(turns, "job"), []);
     assert.equal((await turns.ask("POST", `/runs/${run}/stop`, {})).status, 200);
     assert.equal((await again.ended(run)).cause, "stopped");

@@ -1,0 +1,226 @@
+/* test_turn_programs.c: transactions of turns that a program answers: its process, what was read of
+ * it, its questions, its next attempt, and how much of its own session counts. */
+#include "turns_kit.h"
+
+#include "engine/turn/program.h"
+
+/* A session whose agent is a program, in place of the one of the kit. */
+static int programs_begin(void **state) {
+    const int rc = turns_begin(state);
+    struct turns_kit *kit = *state;
+    struct turns_create create = {.what = {.session = turns_id(kit->runs, "ses"),
+                                           .owner = BYTES("ann"),
+                                           .parent = BYTES(""),
+                                           .program = BYTES("{\"program\":\"plain\"}")}};
+    assert_int_equal(runs_do(kit->runs, turns_create_tx, &create), ERR_NONE);
+    memcpy(kit->session, create.session, sizeof kit->session);
+    return rc;
+}
+
+struct started {
+    struct program_start_new what;
+    struct id run;
+};
+
+static struct err start_tx(struct tx *tx, void *ctx) {
+    struct started *started = ctx;
+    return tx_program_start(tx, &started->what, &started->run);
+}
+
+/* Name of the process of the call that is out. */
+static struct id start(struct turns_kit *kit, const char *run) {
+    struct started started = {.what = {.key = turns_key(kit, run),
+                                       .step = kit->plan.step,
+                                       .reader = BYTES("begun"),
+                                       .run = runs_new(kit->runs)}};
+    assert_int_equal(runs_do(kit->runs, start_tx, &started), ERR_NONE);
+    return started.run;
+}
+
+/* The call that is out has brought that, and the output was read to there. */
+static enum turn_next hear(struct turns_kit *kit, const char *run, const struct turn_item *item,
+                           const struct program_mark *mark, bool ends) {
+    struct turn_answer answer = turns_answering(kit, run, item, item == NULL ? 0 : 1);
+    answer.program = mark;
+    answer.paused = !ends;
+    return turns_answer_with(kit, &answer);
+}
+
+static const struct program_mark here = {.read_to = 70, .reader = {"here", 4}, .outcome = {"", 0}};
+static const struct program_mark again = {
+    .read_to = 90, .reader = {"again", 5}, .again = true, .outcome = {"killed", 6}};
+
+static struct turn_item question(enum turn_verdict verdict) {
+    struct turn_item item = turns_call("a", "Bash", verdict, false);
+    item.kind = TURN_ITEM_QUESTION;
+    item.call.about = BYTES("q1");
+    return item;
+}
+
+static void assert_plan(struct turns_kit *kit, struct bytes process, int64_t read_to,
+                        struct bytes reader) {
+    assert_true(bytes_equal(kit->plan.process, process));
+    assert_int_equal(kit->plan.read_to, read_to);
+    assert_true(bytes_equal(kit->plan.reader, reader));
+}
+
+static void its_process_is_begun_once_and_read_on_where_it_was_stored(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    assert_plan(kit, BYTES(""), 0, BYTES(""));
+    const struct id process = start(kit, say.run), same = start(kit, say.run);
+    assert_string_equal(process.text, same.text);
+    const struct turn_item item = {.kind = TURN_ITEM_TEXT, .text = BYTES("one")};
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_CALL);
+    assert_plan(kit, kit_bytes(process.text), 70, BYTES("here"));
+    runs_restart(kit->runs);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    assert_plan(kit, kit_bytes(process.text), 70, BYTES("here"));
+    assert_string_equal(start(kit, say.run).text, process.text);
+    assert_int_equal(hear(kit, say.run, NULL, &here, true), TURN_NEXT_END);
+    turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
+}
+
+struct replying {
+    struct turns_kit *kit;
+    struct program_replies what;
+};
+
+static struct err reply_tx(struct tx *tx, void *ctx) {
+    const struct replying *replying = ctx;
+    return tx_program_reply(tx, &replying->what, &replying->kit->plan);
+}
+
+static void an_answer_to_its_question_reaches_it_after_a_restart(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct id process = start(kit, say.run);
+    const struct turn_item item = question(TURN_ASK);
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_PARK);
+    turns_assert_state(kit, say.run, RUN_WAITING, CAUSE_NONE);
+    runs_restart(kit->runs);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    runs_restart(kit->runs);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    assert_int_equal(kit->plan.card_count, 1);
+    assert_true(bytes_is(kit->plan.cards[0].about, "q1"));
+    assert_false(kit->plan.cards[0].denied);
+    struct replying replying = {.kit = kit,
+                                .what = {.key = turns_key(kit, say.run),
+                                         .parts = {kit->plan.cards[0].part},
+                                         .count = 1,
+                                         .input = BYTES("yes")}};
+    assert_int_equal(runs_do(kit->runs, reply_tx, &replying), ERR_NONE);
+    assert_int_equal(kit->plan.next, TURN_NEXT_CALL);
+    assert_plan(kit, kit_bytes(process.text), 70, BYTES("here"));
+    assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
+                        "running");
+}
+
+static void a_program_that_has_died_waits_for_no_answer(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct id process = start(kit, say.run);
+    const struct turn_item item = question(TURN_ASK);
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_PARK);
+    (void)runs_finish(kit->runs, process.text);
+    turns_assert_state(kit, say.run, RUN_RUNNING, CAUSE_NONE);
+    assert_string_equal(turns_text(kit, "SELECT state FROM sessions WHERE state <> 'idle'").text,
+                        "running");
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
+    /* The next attempt is asked from the beginning, and has no question open. */
+    assert_int_equal(hear(kit, say.run, NULL, &again, false), TURN_NEXT_CALL);
+    assert_plan(kit, BYTES(""), 0, BYTES("again"));
+    assert_int_equal(kit->plan.tries, 1);
+    assert_true(bytes_is(kit->plan.outcome, "killed"));
+    assert_string_equal(turns_text(kit, "SELECT state FROM approvals").text, "cancelled");
+    assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
+                        "cancelled");
+    const struct id second = start(kit, say.run);
+    assert_string_not_equal(second.text, process.text);
+    assert_int_equal(hear(kit, say.run, NULL, &again, false), TURN_NEXT_CALL);
+    assert_int_equal(kit->plan.tries, 2); /* In a row. */
+}
+
+struct task {
+    struct turn_key key;
+    char prompt[200], reader[200], history[400];
+};
+
+static struct err task_tx(struct tx *tx, void *ctx) {
+    struct task *task = ctx;
+    AUTO(text_done) struct text prompt = text_up_to(200), reader = text_up_to(200);
+    AUTO(text_done) struct text history = text_up_to(PROGRAM_HISTORY_MAX + 1);
+    struct program_task what = {.prompt = &prompt, .reader = &reader};
+    struct err err = tx_program_task(tx, &task->key, &what);
+    err = err_failed(err) ? err : tx_program_history(tx, &task->key, &history);
+    runs_copy_text(text_bytes(&prompt), task->prompt, sizeof task->prompt);
+    runs_copy_text(text_bytes(&reader), task->reader, sizeof task->reader);
+    runs_copy_text(text_bytes(&history), task->history, sizeof task->history);
+    return err;
+}
+
+static struct task task_of(struct turns_kit *kit, const char *run) {
+    struct task task = {.key = turns_key(kit, run)};
+    assert_int_equal(runs_do(kit->runs, task_tx, &task), ERR_NONE);
+    return task;
+}
+
+static struct turns_say answered(struct turns_kit *kit, const char *text) {
+    struct turns_say say = turns_say(kit, text, TURN_ENQUEUE);
+    const struct turn_item item = {.kind = TURN_ITEM_TEXT, .text = BYTES("well")};
+    (void)turns_plan(kit, say.run);
+    (void)start(kit, say.run);
+    assert_int_equal(hear(kit, say.run, &item, &here, true), TURN_NEXT_END);
+    return say;
+}
+
+static void its_own_session_counts_as_long_as_the_last_answer_is_shown(void **state) {
+    struct turns_kit *kit = *state;
+    (void)answered(kit, "alpha");
+    struct turns_say say = turns_say(kit, "beta", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct task task = task_of(kit, say.run);
+    assert_string_equal(task.prompt, "beta");
+    assert_string_equal(task.reader, "here");
+    assert_string_equal(task.history, "User: alpha\n\nYou: well");
+    /* Taken back: its program has heard it. */
+    (void)start(kit, say.run);
+    struct turns_say instead = turns_say(kit, "gamma", TURN_ROLLBACK);
+    assert_int_equal(hear(kit, say.run, NULL, &here, false), TURN_NEXT_END);
+    assert_int_equal(turns_plan(kit, instead.run), TURN_NEXT_CALL);
+    task = task_of(kit, instead.run);
+    assert_string_equal(task.prompt, "gamma");
+    assert_string_equal(task.reader, "");
+    assert_string_equal(task.history, "User: alpha\n\nYou: well");
+}
+
+static void a_message_joins_no_turn_of_a_program(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)start(kit, say.run);
+    struct turns_say more = turns_say(kit, "beta", TURN_STEER);
+    assert_int_equal(more.decision, TURN_DECIDE_QUEUE);
+    assert_string_not_equal(more.run, say.run);
+    assert_int_equal(hear(kit, say.run, NULL, &here, true), TURN_NEXT_END);
+    assert_int_equal(turns_plan(kit, more.run), TURN_NEXT_CALL);
+    assert_string_equal(task_of(kit, more.run).prompt, "beta");
+}
+
+#define program_test(test) cmocka_unit_test_setup_teardown(test, programs_begin, turns_end)
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        program_test(its_process_is_begun_once_and_read_on_where_it_was_stored),
+        program_test(an_answer_to_its_question_reaches_it_after_a_restart),
+        program_test(a_program_that_has_died_waits_for_no_answer),
+        program_test(its_own_session_counts_as_long_as_the_last_answer_is_shown),
+        program_test(a_message_joins_no_turn_of_a_program),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
