@@ -7,10 +7,10 @@ from checks.tree import Fault
 # Each step may include what stands before it; the rooms of one step do not know each other.
 STEPS = [
     ["base"], ["loop"], ["store", "proc"], ["journal"], ["rules"], ["engine"],
-    ["model", "script", "tool"], ["dispatch"], ["http"], ["api", "cli"], ["main"],
+    ["model", "agent", "script", "tool"], ["dispatch"], ["http"], ["api", "cli"], ["main"],
 ]
 STEP = {room: step for step, rooms in enumerate(STEPS) for room in rooms}
-ONLY = {"rules": {"base", "rules"}}
+ONLY = {"rules": {"base", "rules"}, "agent": {"base", "rules", "agent"}}
 
 # The order of the folders src/LAYER/FEATURE/: each step may include what stands before it, the
 # folders of one step do not know each other. Files directly in src/LAYER/ are the first step of
@@ -19,7 +19,7 @@ ONLY = {"rules": {"base", "rules"}}
 FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider"], ["run"],
-        ["job", "inbox", "session", "trace"], ["turn"], ["workflow"],
+        ["job", "inbox", "session", "trace"], ["turn"], ["workflow", "agent"],
     ],
     "engine": [
         ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],
@@ -30,13 +30,13 @@ FEATURES = {
         ["workflow"],
     ],
     "api": [
-        ["base"], ["run", "stream", "token", "provider", "memory"],
+        ["base"], ["run", "stream", "token", "provider", "memory", "agent"],
         ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
         ["approval"], ["workflow"],
     ],
     "cli": [
         ["base"], ["terminal"], ["stream"], ["run"],
-        ["trace", "host", "token", "provider", "memory", "budget", "inbox"], ["system"],
+        ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],
     "base": [["json", "process"], ["fields"]],

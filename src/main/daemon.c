@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/agent/agents.h"
 #include "api/memory/memory.h"
 #include "api/session/sessions.h"
 #include "api/stream/streams.h"
@@ -65,6 +66,7 @@ struct daemon {
     struct streams streams_api;
     struct tokens tokens_api;
     struct request_host host; /* Host of resources without a struct of their own. */
+    struct agents_api agents_api;
     struct system_info system_api;
     struct runs_api runs_api;
     struct sessions_api sessions_api;
@@ -317,6 +319,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    workflow_runs_table(&daemon->workflows_api),
                                    workflows_table(&daemon->workflows_api),
                                    memory_table(&daemon->host),
+                                   agents_table(&daemon->agents_api),
                                    usage_table(&daemon->host),
                                    providers_table(providers),
                                    settings_table(providers),
@@ -606,6 +609,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->tokens = token_table_new();
     daemon->runs_api = work_api(daemon->work);
     daemon->host = daemon->runs_api.host;
+    daemon->agents_api = (struct agents_api){.host = daemon->host, .home = work_home()};
     daemon->streams_api = (struct streams){.host = daemon->host, .hub = daemon->hub};
     deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
@@ -615,6 +619,7 @@ static struct err rooms_open(struct daemon *daemon) {
                                                  .chores = &daemon->deletion.chores,
                                                  .connections = daemon->turns_api.connections,
                                                  .data_dir = work_data_dir(daemon->work),
+                                                 .home = work_home(),
                                                  .attachment_max = (size_t)options->attachment_max};
     daemon->tokens_api = (struct tokens){
         .host = daemon->host, .table = daemon->tokens, .revoked = token_revoked, .ctx = daemon};

@@ -371,16 +371,14 @@ static void deliver_begin(struct work *work) {
     work->deliver = deliver_open(&with);
 }
 
-/* The user's folder, or NULL. Borrowed from the environment. */
-static const char *home_folder(void) {
+const char *work_home(void) {
     const char *home = getenv("HOME");
     return home == NULL || home[0] != '/' ? NULL : home;
 }
 
 /* Where scripts are looked for, without the root. */
 static struct catalog_search catalog_places(void) {
-    return (struct catalog_search){.home = home_folder(),
-                                   .config_dir = getenv("CLAUDE_CONFIG_DIR")};
+    return (struct catalog_search){.home = work_home(), .config_dir = getenv("CLAUDE_CONFIG_DIR")};
 }
 
 static struct err flows_begin(struct work *work) {
@@ -441,7 +439,7 @@ static struct err flows_begin(struct work *work) {
 }
 
 static void turns_begin(struct work *work) {
-    const char *home = home_folder();
+    const char *home = work_home();
     const struct turns_options with = {.loop = work->loop,
                                        .store = work->store,
                                        .effects = work->effects,
@@ -459,6 +457,7 @@ static void turns_begin(struct work *work) {
                                        .umask = work->options.umask,
                                        .toolbox = work->toolbox,
                                        .spool = work->processes.spool,
+                                       .dispatch = work->dispatch,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),

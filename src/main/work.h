@@ -67,6 +67,8 @@ struct turns_api work_turns_api(struct work *work);
 struct providers_api *work_providers_api(struct work *work);
 /* Absolute, without links; the work's, for its life. */
 const char *work_data_dir(const struct work *work);
+/* The user's folder, or NULL. Borrowed from the environment. */
+const char *work_home(void);
 void work_metrics(struct work *work, struct text *text);
 
 #endif

@@ -1,7 +1,7 @@
 // agents.test.mjs: what turns begin besides: reviews, jobs that wake them, subagents, summaries.
 //
 // runs-with: release, san, postgres
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { golden } from "./golden.mjs";
@@ -110,4 +110,27 @@ golden("memory", async (record) => {
   const { json } = await daemon.request("GET", "/api/v1/memory");
   await ask("DELETE", `memory/${json.items[0].id}`);
   await ask("DELETE", `memory/${json.items[0].id}`);
+});
+
+golden("programs", async (record) => {
+  const env = { PATH: "/usr/bin:/bin" };
+  const folder = path.join(record.home, ".drover", "agents");
+  mkdirSync(folder, { recursive: true });
+  const define = (name, definition) =>
+    writeFileSync(path.join(folder, `${name}.json`), JSON.stringify(definition));
+  define("echo", { program: "plain", command: "echo", args: ["you said"], description: "Says." });
+  define("broken", { program: "none" });
+  const daemon = await record.daemon({ env });
+  const cli = (...args) => record.cli(daemon, args, { env });
+  await record.ok(daemon, "GET", "agents");
+  await record.ok(daemon, "GET", "agents/echo");
+  for (const json of [[], ["--json"]]) {
+    await cli("agent", "ls", ...json);
+    await cli("agent", "show", "echo", ...json);
+  }
+  await cli("agent", "show", "broken");
+  await cli("agent", "show", "nobody");
+  await cli("ask", "--agent", "echo", "hello");
+  await cli("ask", "--agent", "broken", "hello");
+  await cli("ask", "--agent", "claude", "hello");
 });

@@ -154,7 +154,7 @@ static const char *refusal_of(struct sim *sim, const struct finding *finding) {
 static struct program_id told_id(struct sim *sim, const struct finding *finding, const char *script,
                                  size_t len) {
     struct program_id id = {.number = 0};
-    if (script == NULL || !program_find((struct bytes){script, len}, &id)) {
+    if (script == NULL || !program_identify((struct bytes){script, len}, &id)) {
         sim_fail(sim, "outcome %lld of %s is a script that nobody wrote",
                  (long long)finding->number, finding->workflow->run);
     }

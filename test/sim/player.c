@@ -284,7 +284,7 @@ static bool child_begin(struct player *player, const struct open_call *call, con
     const json_t *script = json_object_get(answer, "script");
     const struct bytes text = {json_string_value(script), json_string_length(script)};
     struct program_id id;
-    if (text.data == NULL || !program_find(text, &id)) {
+    if (text.data == NULL || !program_identify(text, &id)) {
         return false;
     }
     struct scope *scope = player__alloc(player, sizeof *scope);
@@ -398,7 +398,7 @@ static void start(struct player *player, const json_t *order) {
     const json_t *limits = json_object_get(order, "limits");
     struct program_id id;
     const struct bytes text = {json_string_value(script), json_string_length(script)};
-    if (text.data == NULL || !program_find(text, &id)) {
+    if (text.data == NULL || !program_identify(text, &id)) {
         player->state = PLAYER_NONSENSE;
         return;
     }

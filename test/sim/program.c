@@ -408,7 +408,7 @@ void program_print(const struct program *program, struct text *text) {
               program->count - 1);
 }
 
-bool program_find(struct bytes script, struct program_id *ret_id) {
+bool program_identify(struct bytes script, struct program_id *ret_id) {
     static const char sign[] = "\"program#";
     const char *at = memmem(script.data, script.len, sign, sizeof sign - 1);
     char copy[48] = "";

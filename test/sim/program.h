@@ -76,7 +76,7 @@ void program_print(const struct program *program, struct text *text);
 /* Even children have the form with a main function, the others are bodies. */
 bool program_has_main(const struct program *program);
 /* Finds the program of a script that was printed so; false: it is none. */
-MUST_CHECK bool program_find(struct bytes script, struct program_id *ret_id);
+MUST_CHECK bool program_identify(struct bytes script, struct program_id *ret_id);
 
 /* Options of agent(), as canonical JSON, and what is not part of it: NULL: none. */
 struct program_options {

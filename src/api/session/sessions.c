@@ -2,9 +2,12 @@
 #include "api/session/sessions.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "agent/find.h"
 #include "base/json/json.h"
+#include "base/memory.h"
 #include "base/number.h"
 #include "engine/system/session_delete.h"
 #include "rules/provider/no_model.h"
@@ -159,6 +162,10 @@ struct body_op {
     struct session_given given;
     struct bytes settings, metadata;          /* Texts of the next two. */
     struct text settings_text, metadata_text; /* Owned. */
+    struct text path;                         /* Owned: PATH of the client, */
+    struct text root;                         /* Owned: and the folder, terminated. */
+    struct text program;                      /* Owned: definition of an agent that is a program. */
+    struct text model;                        /* Owned: of that. */
     bool lacks_model;                         /* None is named, and none is set up. */
     union {
         struct session_new create;
@@ -213,6 +220,10 @@ static void body_end(void *ctx, struct err result) {
     struct body_op *body = ctx;
     text_done(&body->settings_text);
     text_done(&body->metadata_text);
+    text_done(&body->path);
+    text_done(&body->root);
+    text_done(&body->program);
+    text_done(&body->model);
 }
 
 /* --- Make ------------------------------------------------------------------------------------- */
@@ -221,6 +232,10 @@ static struct err create_read(void *ctx) {
     struct body_op *body = ctx;
     const struct session_given *given = &body->given;
     struct err err = body_read(body);
+    body->path = client_variable(body->request.op.exchange, "PATH");
+    text_init(&body->root, 4096);
+    text_init(&body->program, AGENT_DEFINITION_MAX);
+    text_init(&body->model, 300);
     body->create = (struct session_new){.owner = body->request.key.owner,
                                         .parent = given->parent,
                                         .project = given->project,
@@ -232,6 +247,48 @@ static struct err create_read(void *ctx) {
                                         .settings = body->settings,
                                         .metadata = body->metadata};
     return err;
+}
+
+/* A program that is its agent, and its model, stand in the row: what is found later under that name
+ * has no effect. A definition that cannot be used refuses the session. */
+struct agent_wish {
+    struct body_op *body;
+    struct err err;
+};
+
+static void create_see(void *ctx, const struct agent_seen *seen) {
+    struct agent_wish *wish = ctx;
+    struct body_op *body = wish->body;
+    struct agent_definition what = *seen->what;
+    AUTO(mem_release) char *model = mem_copy(body->given.model.data, body->given.model.len);
+    if (seen->found != AGENT_READY) {
+        wish->err = err_why(&body->request.op.why, ERR_CONFLICT, "agent: '%.64s' is %s: %s",
+                            what.name, agent_found_names[seen->found], seen->why);
+        return;
+    }
+    what.model = model[0] != '\0' ? model : what.model;
+    wish->err = agent_definition_write(&what, &body->program);
+    text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+    body->create.program = text_bytes(&body->program);
+    body->create.model = text_bytes(&body->model);
+}
+
+static struct err create_pool(void *ctx) {
+    struct body_op *body = ctx;
+    const struct sessions_api *api = body->request.api;
+    struct agent_wish wish = {.body = body, .err = ERR_OK};
+    if (body->given.agent.len == 0) {
+        return ERR_OK;
+    }
+    text_add(&body->root, body->given.root.data, body->given.root.len);
+    const struct agent_search search = {.root = body->given.root.len > 0 ? body->root.data : NULL,
+                                        .home = api->home,
+                                        .path =
+                                            body->path.len > 0 ? body->path.data : getenv("PATH")};
+    if (!agent_find(&search, body->given.agent, create_see, &wish)) {
+        return ERR_OK; /* A mere name, by which usage is shown. */
+    }
+    return wish.err;
 }
 
 static void create_begin(void *ctx) {
@@ -256,7 +313,8 @@ static struct err create_start(void *ctx) {
 static struct err create_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
-    if (body->lacks_model) { /* The session could not take a message. */
+    if (body->lacks_model &&
+        body->create.program.len == 0) { /* The session could take no message. */
         return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
     struct err err = tx_session_create(tx, &body->create, &row);
@@ -279,6 +337,7 @@ static const struct request_kind create = {
     .read = create_read,
     .later = true,
     .start = create_start,
+    .pool = create_pool,
     .work = create_work,
     .end = body_end,
 };

@@ -45,6 +45,7 @@ struct sessions_api {
     struct chores *chores;
     struct connections *connections; /* Whether there is a model for sessions that name none. */
     const char *data_dir;            /* Never granted. */
+    const char *home;                /* The user's folder, for definitions of agents; NULL: none. */
     size_t attachment_max;           /* Bytes. */
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };

@@ -16,6 +16,7 @@ enum variable_use {
     VARIABLE_NOTIFY,  /* notify_command gets it: what desktops and networks need, and no key. */
     VARIABLE_DEMO,    /* Processes of the demo get it. */
     VARIABLE_REPORT,  /* The value is no secret: a bug report does not blank it out. */
+    VARIABLE_AGENT,   /* Programs that are agents get it from the daemon: keys of models, too. */
     VARIABLE_USES
 };
 

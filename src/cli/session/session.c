@@ -47,6 +47,15 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     if (wish->root != NULL && realpath(wish->root, root) == NULL) {
         return err_why(why, ERR_USAGE, "root: there is no folder %s", wish->root);
     }
+    if (wish->agent != NULL) { /* A session takes any name; this one has to be a program's. */
+        const struct resource agents = {.base = "/api/v1/agents/", .id = wish->agent};
+        AUTO(json_release) json_t *agent = NULL;
+        struct err err = resource_ask(talk, &agents, &agent, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        member_set(wanted, "agent", wish->agent);
+    }
     member_set(wanted, "model", wish->model);
     member_set(wanted, "root", wish->root != NULL ? root : NULL);
     member_set(wanted, "title", wish->title);

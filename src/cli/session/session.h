@@ -21,6 +21,7 @@
 /* Creates a session. ERR_USAGE: `root`, a folder seen from the current one, does not exist. */
 struct session_wish {
     const char *model, *root, *title; /* NULL: none. */
+    const char *agent;                /* A program that answers; NULL: a model does. */
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);

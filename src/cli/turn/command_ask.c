@@ -22,6 +22,7 @@
 
 static const struct flag ask_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
+    OPTION_TEXT("agent", 0, "NAME", "Ask a program: claude, codex, … ('drover agent ls')."),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
     OPTION_TEXT("root", 0, "DIR", "Give it tools for the files of this folder [none]."),
     OPTION_TEXT("schema", 0, "JSON|FILE", "Answer with JSON that fits this JSON Schema."),
@@ -115,8 +116,11 @@ static struct err session_find(struct asking *asking) {
         return ERR_OK;
     }
     const struct title title = title_of_words(text_bytes(&asking->question));
-    const struct session_wish wish = {.model = args_text(args, "model"),
-                                      .root = args_text(args, "root"),
+    const char *agent = args_text(args, "agent"), *root = args_text(args, "root");
+    const struct session_wish wish = {.model = agent != NULL ? session_model(args)
+                                                             : args_text(args, "model"),
+                                      .agent = agent,
+                                      .root = agent != NULL && root == NULL ? "." : root,
                                       .title = title.len == 0 ? NULL : title.text};
     return session_make(&asking->talk, &wish, &asking->session, &invocation->why);
 }
@@ -125,6 +129,9 @@ static struct err session_find(struct asking *asking) {
 static struct err limit_ask(struct asking *asking) {
     const struct args *args = &asking->invocation->args;
     const char *session = args_text(args, "session");
+    if (args_text(args, "agent") != NULL) { /* The program has an account of its own. */
+        return ERR_OK;
+    }
     const struct daily_limit limit = {.session = session,
                                       .model = session == NULL ? args_text(args, "model")
                                                                : session_model(args)};
@@ -162,7 +169,9 @@ static struct err ask_run(struct invocation *invocation) {
     talk_warn_held(&asking.talk);
     const struct session_say say = {.session = asking.session,
                                     .text = asking.question.data,
-                                    .model = session_model(&invocation->args),
+                                    .model = args_text(&invocation->args, "agent") != NULL
+                                                 ? NULL
+                                                 : session_model(&invocation->args),
                                     .schema = asking.schema,
                                     .images = asking.images,
                                     .retry_ms = RUN_RETRY_MS};

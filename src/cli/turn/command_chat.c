@@ -29,6 +29,7 @@ enum { NOTE_MAX = 64 << 10 };
 
 static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
+    OPTION_TEXT("agent", 0, "NAME", "Talk to a program: claude, codex, … ('drover agent ls')."),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
     OPTION_SWITCH("continue", 'c', "Continue the session of this project that changed last."),
     OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current project's]."),
@@ -251,8 +252,13 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
         return err;
     }
     if (!*ret_joins) {
-        const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
-        err = daily_limit_ask(chat->talk, &(struct daily_limit){.model = wish.model}, &chat->lines);
+        const char *agent = args_text(args, "agent");
+        const struct session_wish wish = {.model = agent != NULL ? session_model(args)
+                                                                 : args_text(args, "model"),
+                                          .agent = agent,
+                                          .root = chat->root};
+        const struct daily_limit limit = {.model = wish.model};
+        err = agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines);
         return err_failed(err)
                    ? err
                    : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);

@@ -136,7 +136,8 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->starts_end = &dispatch->starts;
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = dispatch_on_stopped;
-    dispatch->environment = start__environment(options->environment);
+    dispatch->environment = start__environment(options->environment, VARIABLE_COMMAND);
+    dispatch->agent_environment = start__environment(options->environment, VARIABLE_AGENT);
     dispatch__parts(dispatch, PART_OPEN);
     return dispatch;
 }
@@ -168,6 +169,13 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     dispatch__maybe_stopped(dispatch);
 }
 
+static void environment_free(char **environment) {
+    for (char **at = environment; *at != NULL; at++) {
+        mem_free(*at);
+    }
+    mem_free(environment);
+}
+
 void dispatch_close(struct dispatch *dispatch) {
     if (dispatch == NULL) {
         return;
@@ -179,10 +187,8 @@ void dispatch_close(struct dispatch *dispatch) {
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
     mem_free(dispatch->recovery);
-    for (char **at = dispatch->environment; *at != NULL; at++) {
-        mem_free(*at);
-    }
-    mem_free(dispatch->environment);
+    environment_free(dispatch->environment);
+    environment_free(dispatch->agent_environment);
     mem_free(dispatch);
 }
 

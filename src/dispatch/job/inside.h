@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/log_change.h"
+#include "base/process/variables.h"
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
@@ -34,6 +35,7 @@ struct dispatch {
     struct removals *removals;         /* run/folder_removals.c; NULL after the stop. */
     struct log_change scripts_log;     /* workflow/script_retention.c */
     char **environment;                /* Owned: what commands inherit of ours; ends with NULL. */
+    char **agent_environment;          /* Owned: the same of programs that are agents. */
     struct asker asker;
     uint64_t guest_walk;   /* A guest's: number of the walk that goes on. */
     int64_t history_start; /* First epoch of this database's own history. */
@@ -57,7 +59,7 @@ void recover__again(struct dispatch *dispatch); /* dispatch_recover, for the sam
 void recover__stop(struct dispatch *dispatch);
 
 /* start.c: variables that commands inherit. Owned by the caller, with each text; ends with NULL. */
-char **start__environment(const char *const *environment);
+char **start__environment(const char *const *environment, enum variable_use use);
 
 /* timers.c */
 void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wanted);

@@ -35,12 +35,12 @@ enum {
 enum { INHERITED_MAX = 64, OURS = 8, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
 
 /* A copy, made once: the pool reads it while the loop lives. */
-char **start__environment(const char *const *environment) {
+char **start__environment(const char *const *environment, enum variable_use use) {
     char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
     size_t count = 0;
     for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
          at++) {
-        if (variable_is_for(*at, VARIABLE_COMMAND)) {
+        if (variable_is_for(*at, use)) {
             copy[count++] = mem_copy(*at, strlen(*at));
         }
     }
@@ -56,7 +56,7 @@ static struct err spec_read(struct flight_work *work, json_t **ret_json, struct 
     work->facts = (struct flight_facts){.read = true};
     struct err err = json_parse_wrapped((struct bytes){text, work->spec_len}, ret_json, why);
     if (!err_failed(err)) {
-        err = job_spec_read(*ret_json, ret_spec, why);
+        err = job_spec_read_stored(*ret_json, ret_spec, why);
     }
     if (!err_failed(err)) {
         work->facts = (struct flight_facts){
@@ -131,7 +131,8 @@ static void put(struct variables *variables, const char *name, const char *value
 /* The daemon's own, where nothing of the job replaces them. */
 static void inherited_add(struct variables *variables, const struct dispatch *dispatch,
                           const struct job_spec *spec) {
-    for (char *const *at = dispatch->environment; *at != NULL; at++) {
+    char *const *inherited = spec->agent ? dispatch->agent_environment : dispatch->environment;
+    for (char *const *at = inherited; *at != NULL; at++) {
         char own[32];
         int len = snprintf(own, sizeof own, "%.*s", (int)strcspn(*at, "="), *at);
         bool whole = len >= 0 && (size_t)len < sizeof own;

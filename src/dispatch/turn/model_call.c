@@ -84,6 +84,9 @@ static void flushed(struct delta_source *source) {
                                         known ? info.facts.output_max : 0, talk__window(talk)),
         .learned = learned,
         .stopped = call->interrupted};
+    if (talk->program != NULL) {
+        program__fill_answer(talk, errand);
+    }
     talk__send(errand);
 }
 
@@ -226,23 +229,29 @@ void talk__report_wait(struct talk *talk, const struct model_failure *failure, u
     deltas_provider(&talk->call.deltas, &wait);
 }
 
-static struct model_request *call_begin(struct talk *talk) {
+void talk__begin_call(struct talk *talk) {
     struct talk_call *call = &talk->call;
-    struct model_request *request = talk->request;
-    struct model_info info;
-    bool known = talk__model(talk, &info);
     talk__enter(talk, TALK_CALLING);
     said_clear(&call->said);
     text_clear(&call->misfit);
     text_clear(&call->note);
     call->interrupted = false;
     call->result = (struct model_result){0};
+    call->heard = 0;
+    call->alive_ms = turns__now_ms(talk->turns);
     open_deltas(talk);
     deltas_resumed(&call->deltas);
+}
+
+static struct model_request *call_begin(struct talk *talk) {
+    struct talk_call *call = &talk->call;
+    struct model_request *request = talk->request;
+    struct model_info info;
+    bool known = talk__model(talk, &info);
+    talk__begin_call(talk);
     call->maker = known ? model_kind_name(info.kind) : "";
     talk->request = NULL;
     call->sizes = model_request_sizes(request);
-    call->heard = 0;
     return request;
 }
 
@@ -282,6 +291,10 @@ void talk__call(struct talk *talk) {
 void talk__cancel_call(struct talk *talk) {
     struct talk_call *call = &talk->call;
     struct model_spent spent;
+    if (talk->program != NULL) {
+        program__cancel(talk);
+        return;
+    }
     if (call->asking == NULL) {
         return;
     }

@@ -54,10 +54,13 @@ void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece);
 void said_sign(struct said *said, struct bytes signature);
 /* A search that the provider has made. */
 void said_add_search(struct said *said, const struct model_search *search);
+/* TOOL, TOOL_END, QUESTION of a program; texts are copied. NULL: there is no room. */
+struct said_item *said_add_tool(struct said *said, enum turn_item_kind kind);
 /* The next item becomes a copy of this one. */
 void said_copy(struct said *said, const struct said_item *item);
 void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end);
 MUST_CHECK bool said_has_calls(const struct said *said);
+MUST_CHECK bool said_has_tools(const struct said *said); /* Used by a program. */
 MUST_CHECK bool said_has_cut_call(const struct said *said);
 /* As the engine takes them; borrowed from `said`. `maker`: of thinking. The array is the caller's,
  * of at least said->count. */

@@ -86,6 +86,14 @@ void said_add_search(struct said *said, const struct model_search *search) {
     }
 }
 
+struct said_item *said_add_tool(struct said *said, enum turn_item_kind kind) {
+    struct said_item *item = item_add(said, kind);
+    if (item != NULL) {
+        item->closed = true;
+    }
+    return item;
+}
+
 void said_copy(struct said *said, const struct said_item *item) {
     struct said_item *copy = item_add(said, item->kind);
     if (copy != NULL) {
@@ -110,6 +118,15 @@ bool said_has_cut_call(const struct said *said) {
 bool said_has_calls(const struct said *said) {
     for (size_t i = 0; i < said->count; i++) {
         if (said->items[i].kind == TURN_ITEM_CALL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool said_has_tools(const struct said *said) {
+    for (size_t i = 0; i < said->count; i++) {
+        if (said->items[i].kind == TURN_ITEM_TOOL || said->items[i].kind == TURN_ITEM_TOOL_END) {
             return true;
         }
     }

@@ -25,6 +25,7 @@
 #include "dispatch/base/table.h"
 #include "dispatch/turn/model_call.h"
 #include "dispatch/turn/turns.h"
+#include "engine/turn/program.h"
 #include "engine/turn/turns.h"
 
 enum talk_state {
@@ -68,6 +69,7 @@ struct talk {
     struct talk_compact *compact;  /* Owned; PREPARING; NULL: the prompt fits (compaction.c). */
     struct talk_fit fit;
     struct talk_call call;
+    struct talk_program *program; /* Owned: that answers (program.c); NULL: a model does. */
 };
 
 /* --- Errands: functions of the store about a talk (turns.c) ----------------------------------- */
@@ -83,6 +85,7 @@ enum errand_kind {
     ERRAND_CHECK_END,
     ERRAND_REVIEW_BEGIN,
     ERRAND_REVIEW_END,
+    ERRAND_PROGRAM_REPLY,
     ERRAND_FAIL,    /* The turn ends, since what it must read or store is refused for good. */
     ERRAND_GIVE_UP, /* The same where that is refused, too. */
 };
@@ -106,6 +109,9 @@ struct talk_errand {
     struct turn_review_begin review_begin;
     struct turn_review_begun review_begun;
     struct turn_review_end review_end;
+    struct program_replies replies;
+    struct program_mark mark; /* Beside `answer`. */
+    struct text input;        /* Owned: of `replies`. */
     struct turn_failure failure;
     struct why sentence; /* That of `failure`; or why a review is refused. */
 };
@@ -122,6 +128,7 @@ void talk__fail(struct talk *talk, const char *what, struct err err);
 struct turns {
     struct turns_options options;
     struct table talks;
+    struct table processes; /* Programs that are followed. */
     struct pool pool;
     struct deltas *deltas; /* Owned. */
     struct asker asker;
@@ -133,6 +140,21 @@ struct turns {
     struct turns_stats stats;
 };
 uint64_t turns__now_ms(const struct turns *turns); /* By the monotonic clock. */
+
+/* program.c: turns that a program answers. */
+struct talk_program;
+void program__call(struct talk *talk);  /* PREPARING: its process begins, or is followed on. */
+void program__reply(struct talk *talk); /* WORKING: its questions are answered. */
+void program__cancel(struct talk *talk);
+void program__input(const struct talk *talk); /* Input for its process was stored, or its end. */
+MUST_CHECK bool program__is_away(const struct talk_program *program); /* NULL is allowed. */
+void program__free(struct talk *talk);
+/* Adds to an answer the part that is not its items. */
+void program__fill_answer(struct talk *talk, struct talk_errand *errand);
+void program__hear(struct turns *turns, const struct run_row *process);
+
+/* model_call.c: a call begins, with nothing said in it. */
+void talk__begin_call(struct talk *talk);
 
 /* turns.c */
 struct bytes talk__run(const struct talk *talk);

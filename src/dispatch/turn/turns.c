@@ -73,7 +73,7 @@ static struct talk *talk_new(struct turns *turns, const struct run_row *row) {
 
 static bool talk_is_away(const struct talk *talk) {
     bool away = talk->away || talk->ask.state == ASK_AWAY || talk->call.asking != NULL ||
-                compact__is_out(talk->compact);
+                compact__is_out(talk->compact) || program__is_away(talk->program);
     for (const struct talk_errand *errand = talk->errands; errand != NULL; errand = errand->next) {
         away = away || errand->ask.state == ASK_AWAY;
     }
@@ -106,6 +106,7 @@ void talk__maybe_free(struct talk *talk) {
     }
     deltas_drop(&talk->call.deltas);
     compact__free(talk->compact);
+    program__free(talk);
     prompt__free(talk);
     said_done(&talk->call.said);
     text_done(&talk->call.misfit);
@@ -179,6 +180,8 @@ static struct err errand_tx(struct tx *tx, void *ctx) {
     }
     case ERRAND_REVIEW_END:
         return tx_turn_review_end(tx, &errand->review_end, plan);
+    case ERRAND_PROGRAM_REPLY:
+        return tx_program_reply(tx, &errand->replies, plan);
     case ERRAND_FAIL:
         return tx_turn_fail(tx, &errand->failure, plan);
     case ERRAND_GIVE_UP:
@@ -195,6 +198,7 @@ void errand__free(struct talk_errand *errand) {
     *at = errand->next;
     ask_drop(&errand->ask);
     turn_plan_done(&errand->plan);
+    text_done(&errand->input);
     mem_free(errand->items);
     mem_free(errand);
 }
@@ -373,7 +377,11 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
     case TURN_NEXT_LAST_CALL:
         talk->fit = (struct talk_fit){.failures = talk->fit.failures};
         talk__enter(talk, TALK_PREPARING);
-        talk__prepare(talk);
+        if (talk->plan.program.len > 0) {
+            program__call(talk);
+        } else {
+            talk__prepare(talk);
+        }
         break;
     case TURN_NEXT_COMPACT:
         talk__enter(talk, TALK_PREPARING);
@@ -384,6 +392,10 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
     case TURN_NEXT_PARK:
     case TURN_NEXT_CHECK:
         talk__enter(talk, TALK_WORKING);
+        if (talk->plan.program.len > 0 && talk->plan.card_count > 0) {
+            program__reply(talk);
+            break;
+        }
         talk__work(talk, &talk->plan);
         /* Nothing is to be done until somebody answers; a note will say so. One that came while the
          * plan was on its way may have said it already. */
@@ -453,6 +465,9 @@ void turns_run_note(struct turns *turns, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
     assert(ours); /* The engine wrote it, in this process. */
+    if (!turns->asker.stopping && row.kind == KIND_JOB) {
+        program__hear(turns, &row);
+    }
     if (turns->asker.stopping || row.kind != KIND_TURN) {
         return;
     }
@@ -498,6 +513,7 @@ struct turns *turns_open(const struct turns_options *options) {
                                   .ctx = options->ctx,
                                   .failed = options->failed};
     table_init(&turns->talks);
+    table_init(&turns->processes);
     pool_init(&turns->pool, options->loop, options->shortage);
     turns->deltas = deltas_open(&turns->asker);
     return turns;
@@ -528,6 +544,7 @@ void turns_close(struct turns *turns) {
         assert(turns->talks.count == 0);
         deltas_close(turns->deltas);
         table_done(&turns->talks);
+        table_done(&turns->processes);
         mem_free(turns);
     }
 }

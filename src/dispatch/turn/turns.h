@@ -23,6 +23,7 @@
 #include "store/store.h"
 #include "tool/tool.h"
 
+struct dispatch;
 struct flows;
 struct workflow_tool;
 struct turns;
@@ -44,6 +45,7 @@ struct turns_options {
     unsigned umask;                            /* Umask of the user: base/process/umask.h. */
     const struct toolbox *toolbox;
     const struct spool *spool; /* What commands wrote. */
+    struct dispatch *dispatch; /* For the processes of programs. */
     bool sandbox;              /* The kernel can keep commands inside. */
     int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */
     struct run_bounds bounds;  /* Of what a step lets begin. */

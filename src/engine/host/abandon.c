@@ -19,7 +19,7 @@ struct retry_policy runs__retry_policy(const struct run_row *row) {
     AUTO(json_release) json_t *json = NULL;
     if (memmem(row->spec.data, row->spec.len, word, sizeof word - 1) == NULL ||
         err_failed(json_parse_wrapped(row->spec, &json, NULL)) ||
-        err_failed(job_spec_read(json, &spec, NULL))) {
+        err_failed(job_spec_read_stored(json, &spec, NULL))) {
         return (struct retry_policy){.max = 0};
     }
     return spec.retry;

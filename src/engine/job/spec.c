@@ -227,3 +227,13 @@ struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct w
     *ret_spec = spec;
     return ERR_OK;
 }
+
+struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec, struct why *why) {
+    const bool agent = json_is_true(json_object_get(json, "agent"));
+    (void)json_object_del(json, "agent"); /* Most have none. */
+    struct err err = job_spec_read(json, ret_spec, why);
+    if (!err_failed(err)) {
+        ret_spec->agent = agent;
+    }
+    return err;
+}

@@ -15,6 +15,10 @@
 #include "rules/job/job.h"
 
 MUST_CHECK struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct why *why);
+/* The same of a row: drover itself may have added that the command is an agent, which leaves
+ * `json`. */
+MUST_CHECK struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec,
+                                           struct why *why);
 
 /* Fields that a workflow has too (engine/workflow/spec.c). `project` NULL: none; the others are
  * given. */

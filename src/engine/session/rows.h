@@ -62,6 +62,7 @@ enum session_columns {
 #define SESSION_LONG_MAP(X)                                                                        \
     X("settings", settings, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                    \
     X("instructions", instructions, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)            \
+    X("program", program, MAP_TEXT, MAP_INSERT | SESSION_TEXTS)                                    \
     X("path", path, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)                           \
     X("config_dir", config_dir, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)
 #define SESSION_COLUMNS_LIGHT "id" SESSION_LIGHT_MAP(MAP_NAMES)

@@ -39,6 +39,7 @@ void sessions__borrow(const struct rows *rows, enum session_form form,
                                     .title_by = TITLE_NONE,
                                     .settings = BYTES("{}"),
                                     .instructions = BYTES(""),
+                                    .program = BYTES(""),
                                     .path = BYTES(""),
                                     .config_dir = BYTES("")};
     size_t count = form == SESSION_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
@@ -298,7 +299,7 @@ void sessions__set_places(struct tx *tx, const struct client_places *given,
 
 void sessions__empty(struct tx *tx, struct session_row *row) {
     row->title = row->model = row->agent = row->root = row->instructions = row->path = BYTES("");
-    row->config_dir = BYTES("");
+    row->config_dir = row->program = BYTES("");
     row->metadata = row->settings = BYTES("{}");
     row->title_by = TITLE_NONE;
     map_update(tx, &session_map, SESSION_TEXTS, row);
@@ -385,6 +386,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .metadata = text_or(what->metadata, BYTES("{}")),
         .settings = text_or(what->settings, BYTES("{}")),
         .instructions = text_or(what->instructions, BYTES("")),
+        .program = text_or(what->program, BYTES("")),
         .path = text_or(what->path, BYTES("")),
         .config_dir = text_or(what->config_dir, BYTES("")),
     };

@@ -38,6 +38,7 @@ struct session_new {
     struct bytes owner, parent; /* parent: ses_… or "". A subagent's depth is its parent's and 1. */
     struct bytes project, title, model, agent, root, instructions;
     struct bytes settings, metadata; /* JSON objects, compact. */
+    struct bytes program;            /* JSON of struct agent_definition. */
     struct bytes path, config_dir;
 };
 /* Texts that have no data are "", or "{}", or the default project. ERR_NOT_FOUND: no such parent of

@@ -77,6 +77,10 @@ static void person_ask(struct tx *tx, const struct turn *turn, const struct card
     tx_fail(tx, approvals__ask(tx, &what));
 }
 
+void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card) {
+    person_ask(tx, turn, card, TURN_ASKS_LEAVE);
+}
+
 enum {
     CARD_WORDS_MAX = 1 << 10, /* Names and words of a card's data beside what is counted. */
     /* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list
@@ -207,6 +211,11 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
         case TURN_ITEM_SEARCH:
             search_add(tx, turn, item, answer->step);
             break;
+        case TURN_ITEM_TOOL:
+        case TURN_ITEM_TOOL_END:
+        case TURN_ITEM_QUESTION:
+            programs__add_item(tx, turn, item, answer->step);
+            break;
         }
     }
     turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (record.c). */
@@ -280,6 +289,9 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     }
     struct turn_row *row = &turn.row;
     answer_store(tx, &turn, answer);
+    if (answer->program != NULL) {
+        programs__mark(tx, &turn, answer->program);
+    }
     if (answer->learned.window > 0) {
         tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &answer->learned));
     }

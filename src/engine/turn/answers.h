@@ -27,7 +27,18 @@ struct turn_call {
 };
 
 /* SEARCH: a search of the web that the provider has made: a card that has ended. */
-enum turn_item_kind { TURN_ITEM_TEXT, TURN_ITEM_THINKING, TURN_ITEM_CALL, TURN_ITEM_SEARCH };
+/* TOOL, TOOL_END, QUESTION: of a program, about a tool of its own that it uses: `call` has its id,
+ * name and arguments; of TOOL_END, cause and result as `refusal`; of QUESTION, whose card waits for
+ * leave, the program's id of it as `about`. */
+enum turn_item_kind {
+    TURN_ITEM_TEXT,
+    TURN_ITEM_THINKING,
+    TURN_ITEM_CALL,
+    TURN_ITEM_SEARCH,
+    TURN_ITEM_TOOL,
+    TURN_ITEM_TOOL_END,
+    TURN_ITEM_QUESTION,
+};
 struct turn_item {
     enum turn_item_kind kind;
     struct bytes text;      /* TEXT, THINKING. */
@@ -57,6 +68,7 @@ struct turn_answer {
     int64_t output_more;          /* and tokens that the next one may have. */
     bool stopped;                 /* The daemon cancelled the call: the text so far is kept. */
     struct learned_limit learned; /* Window to remember of its model; window 0: none. */
+    const struct program_mark *program; /* NULL: a model answered. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
                                      struct turn_plan *plan);

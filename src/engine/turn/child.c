@@ -178,15 +178,16 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     struct turn turn = {.run = {.id = 0}};
     struct card card;
     bool there = false;
-    struct rows *rows = tx_row(
-        tx,
-        "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id ="
-        " p.message"
-        " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
-        " AND (m.status <> 'removed' OR p.state = 'running')"
-        " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2 AND t.check_run = $1"
-        " ORDER BY 3 DESC LIMIT 1",
-        ARGS(arg_int(child->id), arg_int(child->parent)));
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id ="
+               " p.message"
+               " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
+               " AND (m.status <> 'removed' OR p.state = 'running')"
+               " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2"
+               " AND (t.check_run = $1 OR t.program_child = $1)"
+               " ORDER BY 3 DESC LIMIT 1",
+               ARGS(arg_int(child->id), arg_int(child->parent)));
     if (rows == NULL) {
         return tx_error(tx);
     }

@@ -25,6 +25,8 @@ struct turn_card {
     struct bytes tool, arguments; /* arguments: a JSON object. */
     struct bytes about;           /* As it was found out before it was asked for. */
     bool review;                  /* A model looks at it; it does not begin. */
+    bool denied;                  /* A program's question was answered with no, */
+    struct bytes reason;          /* for this reason. */
     struct bytes child;           /* run_… of the child that has ended; "": it begins. */
     struct bytes child_host;      /* Host of the child (home.h). */
     int64_t child_attempt, child_exit, child_ms;
@@ -48,6 +50,13 @@ struct turn_plan {
     struct bytes instructions; /* "": none. */
     struct bytes settings;     /* JSON object, or "". */
     struct bytes schema;       /* JSON Schema of the answer; "": it is words. */
+    struct bytes program;      /* Definition of the agent that is a program; "": a model. */
+    struct bytes process;      /* run_…: that of the program; "": it has not begun. */
+    int64_t process_attempt;   /* 0: it has not begun. */
+    int64_t read_to;           /* As of struct turn_program, */
+    struct bytes reader;       /* and this. */
+    int64_t tries;             /* Attempts in a row that ended with */
+    struct bytes outcome;      /* this; "": none. */
     struct bytes reviewer;     /* Model for the reviews: "provider/model". */
     int64_t step;              /* NEXT_CALL: the span of the call. */
     bool last;                 /* NEXT_CALL: without tools. */

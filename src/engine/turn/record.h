@@ -98,4 +98,22 @@ MUST_CHECK struct err turns__event_budget(struct tx *tx, const struct turn *turn
                                           const struct budget_answer *wait);
 MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
 
+/* --- Programs (program.c) --------------------------------------------------------------------- */
+
+struct turn_item;
+struct program_mark;
+/* A tool of a program, its end, or a question about it. */
+void programs__add_item(struct tx *tx, struct turn *turn, const struct turn_item *item,
+                        int64_t step);
+struct program_asked {
+    struct bytes question;
+    struct card card;
+};
+/* Questions that are answered, whose answer the program has not got yet; at most `max`. */
+size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
+                          size_t max);
+void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark);
+/* A person is asked whether the call may be made. (answer.c) */
+void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card);
+
 #endif

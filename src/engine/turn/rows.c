@@ -43,6 +43,12 @@ enum { TURN_TRIGGER = MAP_WORD };
     X("misfits", misfits, MAP_INT, MAP_INSERT | MAP_SET)                                           \
     X("truncated", facts.truncated, MAP_INT, MAP_INSERT | MAP_SET)                                 \
     X("output_max", output_max, MAP_INT, MAP_INSERT | MAP_SET)                                     \
+    X("program_child", program.child, MAP_INT, MAP_INSERT | MAP_SET)                               \
+    X("program_read_to", program.read_to, MAP_INT, MAP_INSERT | MAP_SET)                           \
+    X("program_reader", program.reader, MAP_TEXT, MAP_INSERT | MAP_SET)                            \
+    X("program_asked", program.asked, MAP_TEXT, MAP_INSERT | MAP_SET)                              \
+    X("program_tries", program.tries, MAP_INT, MAP_INSERT | MAP_SET)                               \
+    X("program_outcome", program.outcome, MAP_TEXT, MAP_INSERT | MAP_SET)                          \
     X("COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), '')", schema,        \
       MAP_TEXT, MAP_READ)
 #define TURN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct turn_row, member)},
@@ -329,6 +335,13 @@ void cards__write(struct tx *tx, int64_t message, const struct card *card, struc
               " AND number = $2",
               args, 5);
     }
+}
+
+struct bytes cards__result(struct tx *tx, int64_t message, int64_t number) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT text FROM parts WHERE message = $1 AND number = $2",
+                               ARGS(arg_int(message), arg_int(number)));
+    return rows == NULL ? BYTES("") : rows_copy(rows, 0);
 }
 
 struct sha256_hex cards__digest(struct tx *tx, int64_t message) {

@@ -14,6 +14,16 @@
 
 bool turns__trigger_known(struct bytes name);
 
+/* State of a turn whose agent is a program (program.h). */
+struct turn_program {
+    int64_t child;        /* id of the run that is its process; 0: none. */
+    int64_t read_to;      /* Bytes of its output that stand in the turn. */
+    struct bytes reader;  /* State of its reader there; "": as new. */
+    struct bytes asked;   /* Questions that it waits for: JSON; "": none. */
+    int64_t tries;        /* Attempts in a row that ended with */
+    struct bytes outcome; /* this; "": none has ended. */
+};
+
 struct turn_row {
     int64_t run, session; /* ids */
     int64_t number;       /* In its session, from 1; given by turns__insert. */
@@ -33,7 +43,8 @@ struct turn_row {
     struct bytes schema;    /* Of its answer: JSON; "": it is words. Read with its question. */
     int64_t misfits;        /* Answers that did not fit it. */
     int64_t output_max;     /* Tokens of an answer, since one was cut off; 0: the model's own. */
-    struct bytes last;      /* Digest of the last calls and their results; "". */
+    struct turn_program program;
+    struct bytes last; /* Digest of the last calls and their results; "". */
     bool begun;
 };
 bool turns__compacts(const struct turn_row *row);

@@ -77,6 +77,23 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     plan->instructions = plan_copy(tx, plan, session->instructions);
     plan->settings = plan_copy(tx, plan, session->settings);
     plan->schema = plan_copy(tx, plan, turn->row.schema);
+    plan->program = plan_copy(tx, plan, session->program);
+}
+
+/* The process is there once it was begun, and may have ended. */
+static void plan_program(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
+    const struct turn_program *program = &turn->row.program;
+    struct run_row child = {.run = BYTES("")};
+    bool found = false;
+    if (program->child != 0) {
+        tx_fail(tx, runs__find_id(tx, program->child, &found, &child));
+    }
+    plan->process = plan_copy(tx, plan, found ? child.run : BYTES(""));
+    plan->process_attempt = found ? child.attempt : 0;
+    plan->read_to = program->read_to;
+    plan->reader = plan_copy(tx, plan, program->reader);
+    plan->tries = program->tries;
+    plan->outcome = plan_copy(tx, plan, program->outcome);
 }
 
 /* A child that goes on has no name in the plan: there is nothing to fetch. */
@@ -109,11 +126,30 @@ static bool card_ready(const struct card *card) {
 
 struct step {
     struct cards cards;
-    struct run_row check; /* The run that checks, where there is one. */
+    struct run_row check;                           /* The run that checks, where there is one. */
+    struct program_asked asked[TURN_TOOLS_AT_ONCE]; /* A program's questions that are answered. */
+    size_t asked_count;
 };
 
 /* Parts beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
 enum { PARTS_BESIDE = 64 };
+
+/* Tools that run are the program's own. One that has ended asks nothing any more. */
+static void find_program_facts(struct tx *tx, struct turn *turn, struct step *step) {
+    struct turn_facts *facts = &turn->row.facts;
+    struct run_row child;
+    bool found = false;
+    if (turn->row.program.child != 0) {
+        tx_fail(tx, runs__find_id(tx, turn->row.program.child, &found, &child));
+    }
+    const bool listens = found && !run_state_final(child.state);
+    step->asked_count =
+        listens ? programs__answered(tx, turn, step->asked, COUNT_OF(step->asked)) : 0;
+    facts->ready = (int64_t)step->asked_count;
+    facts->asking = listens ? facts->asking : 0;
+    facts->running = facts->reviewing = 0;
+    facts->wrote = false;
+}
 
 /* A message has a limit of parts, and what it cannot hold would stop the turn in the middle: so the
  * last call comes while there is room for all that it may bring. */
@@ -134,6 +170,10 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
         facts->reviewing += step->cards.at[i].state == PART_STATE_REVIEWING;
     }
     facts->running = (int64_t)step->cards.count - facts->ready - facts->asking - facts->reviewing;
+    facts->program = turn->session.program.len > 0;
+    if (facts->program) {
+        find_program_facts(tx, turn, step);
+    }
     facts->steered = tx_number(tx,
                                "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
                                " AND status = 'steering' LIMIT 1",
@@ -146,7 +186,7 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
      * while something is checked, it is not. */
     const enum turn_next next = turn_next(facts).next;
     if ((next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL) && facts->calls > 0 &&
-        !facts->answered && !turn->cut_off) {
+        !facts->answered && !turn->cut_off && !facts->program) {
         const struct sha256_hex digest = cards__digest(tx, row->answer);
         facts->repeats = bytes_is(row->last, digest.text) ? facts->repeats + 1 : 1;
         row->last = tx_copy(tx, bytes_of(digest.text));
@@ -191,7 +231,8 @@ static void begin_step(struct turn *turn, struct turn_plan *plan) {
 static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     const struct turn_facts *facts = &turn->row.facts;
     const bool last = plan->next == TURN_NEXT_LAST_CALL;
-    const enum turn_nudge nudge = turn->cut_off ? TURN_NUDGE_NONE : turn_nudge(facts);
+    const enum turn_nudge nudge =
+        turn->cut_off || facts->program ? TURN_NUDGE_NONE : turn_nudge(facts);
     struct stream_state state = {0};
     bool found = false;
     if (nudge == TURN_NUDGE_MISTAKES) {
@@ -206,6 +247,9 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
     }
     if (facts->steered) {
         join_steering(tx, turn);
+    }
+    if (facts->program) {
+        plan_program(tx, turn, plan);
     }
     begin_step(turn, plan);
     turn->row.facts.answered = false;
@@ -283,6 +327,21 @@ static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
                           const struct turn_facts *facts) {
     int64_t others = card->state == PART_STATE_RUNNING ? 0 : facts->running;
     return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
+}
+
+/* Answers to questions of a program, which it is sent. */
+static void start_replies(struct tx *tx, struct turn *turn, const struct step *step,
+                          struct turn_plan *plan) {
+    plan_program(tx, turn, plan);
+    for (size_t i = 0; i < step->asked_count; i++) {
+        const struct card *card = &step->asked[i].card;
+        const bool denied = card->state != PART_STATE_READY;
+        struct turn_card *planned = plan_card(tx, card, plan);
+        planned->denied = denied;
+        planned->about = plan_copy(tx, plan, step->asked[i].question);
+        planned->reason = plan_copy(
+            tx, plan, denied ? cards__result(tx, turn->row.answer, card->number) : BYTES(""));
+    }
 }
 
 /* Starts calls in their order. Repeatable calls run side by side. A call that may not be repeated
@@ -390,7 +449,7 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
         start_call(tx, turn, plan);
         break;
     case TURN_NEXT_START:
-        start_cards(tx, turn, &step, plan);
+        (turn->row.facts.program ? start_replies : start_cards)(tx, turn, &step, plan);
         break;
     case TURN_NEXT_PARK:
         park(tx, turn, plan);
@@ -469,6 +528,10 @@ static void call_settle(struct tx *tx, struct turn *turn, const struct run_bound
         }
         return;
     }
+    if (turn->session.program.len > 0) { /* The program goes on, and reports its usage later. */
+        const struct amounts none = amounts_none();
+        turns__budget_settle(tx, turn, bounds, CALL_FAILED, &none);
+    }
     if (!compacts) {
         turns__span_cut_off(tx, turn);
     }
@@ -541,8 +604,12 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
         const bool for_budget = turn.run.lane != 0 && !amounts_any(&turn.row.granted);
         tx_fail(tx, runs__adopt(tx, &turn.run));
         call_settle(tx, &turn, bounds);
-        cards_settle(tx, &turn, &tool, &review);
-        if (tool || (turn.cut_off && !for_provider) || (review && !for_budget)) {
+        if (turn.session.program.len == 0) { /* A program goes on with its tools. */
+            cards_settle(tx, &turn, &tool, &review);
+        }
+        if (turn.session.program.len > 0) {
+            over = false;
+        } else if (tool || (turn.cut_off && !for_provider) || (review && !for_budget)) {
             tx_fail(tx, runs__cut_off(tx, epoch, &turn.run, &over));
         }
     }

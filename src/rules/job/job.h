@@ -45,6 +45,7 @@ struct job_spec {
     json_t *pty_asked, *budget_asked;              /* As sent; NULL: absent. */
     const char *sandbox_asked;                     /* "on", "off"; NULL: absent. */
     bool pty, once, sandbox;
+    bool agent;      /* A program that is an agent: not asked for by clients. */
     bool input_open; /* Input may follow `input`: asked for, or a terminal. */
     int64_t rows, columns, timeout_ms, memory, output, processes, key_max, priority;
     struct retry_policy retry;

@@ -142,7 +142,15 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(WORKER_CRASHED, "worker_crashed", "The process of its script ended again and again")         \
     X(ENGINE_GONE, "engine_gone", "The build of the engine that it began with is gone")            \
     X(NOT_STORED, "not_stored", "A step of it could not be stored or read")                        \
-    X(CUT_OFF, "cut_off", "The daemon ended again and again during the same step of it")
+    X(CUT_OFF, "cut_off", "The daemon ended again and again during the same step of it")           \
+    X(AGENT_FAILED, "agent_failed", "The program says that it failed")                             \
+    X(SESSION_BUSY, "session_busy", "Another process uses the session of the program")             \
+    X(GATEWAY_TIMEOUT, "gateway_timeout", "The program ended before it was done")                  \
+    X(FALLBACK_USED, "fallback_used", "The program answered without its gateway")                  \
+    X(NO_RESULT, "no_result", "The program ended without an answer")                               \
+    X(CRASHED, "crashed", "The program crashed")                                                   \
+    X(COMPACTION_HANGING, "compaction_hanging",                                                    \
+      "The program did not finish the summary of its conversation")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,

@@ -154,7 +154,8 @@ struct session_row {
     struct bytes forked_from;        /* msg_… or "". */
     struct bytes metadata, settings; /* JSON objects, compact. */
     struct bytes instructions;       /* "": those of the agent alone. */
-    struct bytes path;               /* PATH of its commands; "": that of the daemon. */
+    struct bytes program;    /* Definition of its agent that is a program: JSON; "": a model. */
+    struct bytes path;       /* PATH of its commands; "": that of the daemon. */
     struct bytes config_dir; /* CLAUDE_CONFIG_DIR of its workflows; "": that of the daemon. */
 };
 

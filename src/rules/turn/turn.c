@@ -70,9 +70,22 @@ static enum run_cause end_of(const struct turn_facts *facts) {
     return facts->repeats >= TURN_REPEATS_MAX ? CAUSE_NO_PROGRESS : CAUSE_NONE;
 }
 
+/* A program decides by itself what it does next, until it has answered; it is only listened to. */
+static struct turn_step next_of_program(const struct turn_facts *facts) {
+    if (facts->answered || facts->full) {
+        return end_with(facts->answered ? CAUSE_COMPLETED : CAUSE_STEP_LIMIT);
+    }
+    return (struct turn_step){.next = facts->ready > 0    ? TURN_NEXT_START
+                                      : facts->asking > 0 ? TURN_NEXT_PARK
+                                                          : TURN_NEXT_CALL};
+}
+
 struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->stop != CAUSE_NONE) {
         return end_with(facts->stop);
+    }
+    if (facts->program && !facts->compacts) {
+        return next_of_program(facts);
     }
     if (facts->compacts) {
         return (struct turn_step){.next = TURN_NEXT_COMPACT};

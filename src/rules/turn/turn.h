@@ -74,6 +74,7 @@ enum {
 enum turn_check { TURN_CHECK_NONE, TURN_CHECK_RUNS, TURN_CHECK_ENDED /* Nobody has its result. */ };
 struct turn_facts {
     enum run_cause stop; /* It was asked to end, and why; CAUSE_NONE: not asked. */
+    bool program;        /* A program answers: `ready` are its questions that are answered. */
     bool compacts;       /* It only makes the conversation shorter, until it is told an end. */
     bool answered;       /* The last call of the model came with an answer and no tool call. */
     bool last;           /* That was the call that was told to be the last. */

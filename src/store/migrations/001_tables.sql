@@ -397,6 +397,8 @@ CREATE TABLE sessions (
     -- Number of the last event of the project's stream that the removal of the session has looked
     -- at.
     purged_seq @int@ NOT NULL DEFAULT 0,
+    -- The definition of its agent, where that is a program: JSON; empty: models are asked.
+    program TEXT NOT NULL DEFAULT '',
     -- PATH of the terminal that the last message came from; empty: that of the daemon.
     path TEXT NOT NULL DEFAULT '',
     -- CLAUDE_CONFIG_DIR of that terminal; empty: that of the daemon.
@@ -560,7 +562,17 @@ CREATE TABLE turns (
     number @int@ NOT NULL DEFAULT 0,
     -- Sum of the turn's waits for a person, which are no time of its own. While it waits, the
     -- moment at which that began is taken off; it is added when it goes on. By tx_steady_ms.
-    waited_ms @int@ NOT NULL DEFAULT 0
+    waited_ms @int@ NOT NULL DEFAULT 0,
+    -- A turn of an agent that is a program. child: id of the run that is its process; 0: none.
+    -- read_to: bytes of its output that stand in this turn; reader: state of its reader there
+    -- (agent/program.h). asked: array of {"part","question"}. tries: number of attempts in a row
+    -- that ended as `outcome` says.
+    program_child @int@ NOT NULL DEFAULT 0,
+    program_read_to @int@ NOT NULL DEFAULT 0,
+    program_reader TEXT NOT NULL DEFAULT '',
+    program_asked TEXT NOT NULL DEFAULT '',
+    program_tries @int@ NOT NULL DEFAULT 0,
+    program_outcome TEXT NOT NULL DEFAULT ''
 ) @strict@;
 CREATE INDEX turns_session ON turns (session, run);
 CREATE UNIQUE INDEX turns_number ON turns (session, number);

@@ -1,0 +1,151 @@
+/* codex.c: Codex (`codex exec --json`).
+ *
+ * One prompt, its input closed. It asks nobody: what it may do is its sandbox. Lines:
+ *
+ *   thread.started             its session
+ *   item.started, .completed   a message, a thought, a command, changes of files, a search, …
+ *   turn.completed             the end, with the usage of the whole thread until now
+ *   turn.failed, error         a failure; an `error` may be tried again, and the last one counts
+ */
+#include "agent/reader.h"
+
+static void codex_make(struct program_making *making) {
+    static const struct bytes sandboxes[AGENT_ACCESS_COUNT] = {
+        [AGENT_ACCESS_READ] = BYTES_INIT("read-only"),
+        [AGENT_ACCESS_WRITE] = BYTES_INIT("workspace-write"),
+        [AGENT_ACCESS_ALL] = BYTES_INIT("danger-full-access")};
+    const struct program_start *start = making->start;
+    making_add(making, "exec");
+    making_add_option(making, "--sandbox", sandboxes[agent_definition_access(start->agent)]);
+    making_add_option(making, "--model", bytes_of(start->agent->model));
+    making_add_own(making);
+    if (start->native.len > 0) {
+        making_add(making, "resume");
+    }
+    making_add(making, "--json");
+    making_add(making, "--skip-git-repo-check");
+    if (start->native.len > 0) {
+        making_add_bytes(making, start->native);
+    }
+    making_add(making, "--");
+    making_add_bytes(making, making_prompt(making));
+}
+
+/* --- Its lines -------------------------------------------------------------------------------- */
+
+static struct bytes tool_of(const json_t *item, struct bytes type) {
+    return bytes_is(type, "mcp_tool_call") ? json_bytes(item, "tool") : type;
+}
+
+static const json_t *input_of(const json_t *item, struct bytes type, json_t **ret_owned) {
+    const char *member = bytes_is(type, "command_execution") ? "command"
+                         : bytes_is(type, "file_change")     ? "changes"
+                         : bytes_is(type, "web_search")      ? "query"
+                                                             : "arguments";
+    json_t *value = json_object_get(item, member);
+    *ret_owned = json_pack("{s:O*}", member, value);
+    return *ret_owned;
+}
+
+static bool is_tool(struct bytes type) {
+    static const char *const tools[] = {"command_execution", "file_change", "mcp_tool_call",
+                                        "web_search", NULL};
+    unsigned at;
+    return bytes_find(type, tools, &at);
+}
+
+static void tool_start(struct program_reader *reader, const json_t *item, struct bytes type) {
+    AUTO(json_release) json_t *owned = NULL;
+    const json_t *input = input_of(item, type, &owned);
+    reader_start_tool(reader, json_bytes(item, "id"), tool_of(item, type), input);
+}
+
+static void tool_finish(struct program_reader *reader, const json_t *item, struct bytes type) {
+    AUTO(text_done) struct text text = text_up_to(PROGRAM_LINE_MAX);
+    const bool command = bytes_is(type, "command_execution");
+    const json_t *code = json_object_get(item, "exit_code");
+    const struct bytes status = json_bytes(item, "status");
+    reader_text_of(json_object_get(item, command ? "aggregated_output" : "result"), &text);
+    const bool failed = bytes_is(status, "failed") || bytes_is(status, "declined") ||
+                        (json_is_integer(code) && json_integer_value(code) != 0);
+    reader_finish_tool(reader, json_bytes(item, "id"), text_bytes(&text),
+                       failed ? READER_TOOL_FAILED : READER_TOOL_DONE);
+}
+
+/* Some tools are reported only when they are done. */
+static void on_item(struct program_reader *reader, const json_t *item, bool completed) {
+    struct reader_state *state = &reader->state;
+    const struct bytes type = json_bytes(item, "type"), id = json_bytes(item, "id");
+    if (completed && bytes_is(type, "agent_message")) {
+        reader_say(reader, PROGRAM_TEXT, json_bytes(item, "text"));
+    } else if (completed && bytes_is(type, "reasoning")) {
+        reader_say(reader, PROGRAM_THINKING, json_bytes(item, "text"));
+    } else if (is_tool(type)) {
+        const bool begun = bytes_is(id, state->message) && id.len > 0;
+        if (!completed || !begun) {
+            tool_start(reader, item, type);
+        }
+        if (completed) {
+            tool_finish(reader, item, type);
+        }
+        const size_t len = completed || id.len > READER_WORD_MAX ? 0 : id.len;
+        memcpy(state->message, id.data == NULL ? "" : id.data, len);
+        state->message[len] = '\0';
+    }
+    if (completed) {
+        reader_tell(reader, PROGRAM_STEP);
+    }
+}
+
+static struct usage usage_since(const struct usage *now, const struct usage *before) {
+    struct usage usage = *now;
+#define LESS(member) usage.member = now->member > before->member ? now->member - before->member : 0
+    LESS(fresh);
+    LESS(cache_read);
+    LESS(cache_write);
+    LESS(output);
+    LESS(reasoning);
+#undef LESS
+    return usage;
+}
+
+/* The counts are those of the whole thread. */
+static void on_usage(struct program_reader *reader, const json_t *counts) {
+    struct reader_state *state = &reader->state;
+    const struct usage_responses_counts said = {
+        .input_tokens = reader_number(counts, "input_tokens"),
+        .output_tokens = reader_number(counts, "output_tokens"),
+        .cached_tokens = reader_number(counts, "cached_input_tokens"),
+        .reasoning_tokens = reader_number(counts, "reasoning_output_tokens")};
+    const struct usage now = usage_of_responses(&said);
+    const struct usage since = usage_since(&now, &state->total);
+    reader_use(reader, &since);
+    state->total = now;
+}
+
+static bool codex_read(struct program_reader *reader, const json_t *line) {
+    const struct bytes type = json_bytes(line, "type");
+    const json_t *item = json_object_get(line, "item");
+    if (bytes_is(type, "thread.started")) {
+        reader_set_native(reader, json_bytes(line, "thread_id"));
+    } else if (bytes_is(type, "item.started") || bytes_is(type, "item.completed")) {
+        on_item(reader, item, bytes_is(type, "item.completed"));
+    } else if (bytes_is(type, "turn.completed")) {
+        on_usage(reader, json_object_get(line, "usage"));
+        reader_done(reader);
+    } else if (bytes_is(type, "turn.failed")) {
+        reader_failed(reader, BYTES(""), json_bytes(json_object_get(line, "error"), "message"), 0);
+    } else if (bytes_is(type, "error")) {
+        reader_failed(reader, BYTES(""), json_bytes(line, "message"), 0);
+    } else {
+        return bytes_is(type, "turn.started") || bytes_is(type, "item.updated");
+    }
+    return true;
+}
+
+const struct program program_codex = {.name = "codex",
+                                      .command = "codex",
+                                      .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
+                                             PROGRAM_TAKES_ACCESS,
+                                      .make = codex_make,
+                                      .read = codex_read};

@@ -1,0 +1,106 @@
+/* opencode.c: OpenCode (`opencode run --format json`).
+ *
+ * One prompt. A line comes when a part is whole:
+ *
+ *   text, reasoning      a part of an answer
+ *   tool_use             a call of a tool that has ended
+ *   step_finish          the end of a call of its model, with its usage and cost
+ *   error                a failure, after which it ends
+ *
+ * There is no line for the end: it has succeeded when it exits with 0 and has said something. */
+#include "agent/reader.h"
+
+static void opencode_make(struct program_making *making) {
+    const struct program_start *start = making->start;
+    making_add(making, "run");
+    making_add_option(making, "--format", BYTES("json"));
+    making_add_option(making, "--session", start->native);
+    making_add_option(making, "--model", bytes_of(start->agent->model));
+    if (agent_definition_access(start->agent) == AGENT_ACCESS_READ) {
+        making_add_option(making, "--agent", BYTES("plan"));
+    }
+    making_add_own(making);
+    making_add(making, "--");
+    making_add_bytes(making, making_prompt(making));
+}
+
+/* --- Its lines -------------------------------------------------------------------------------- */
+
+static void on_tool(struct program_reader *reader, const json_t *part) {
+    const json_t *state = json_object_get(part, "state");
+    const bool failed = bytes_is(json_bytes(state, "status"), "error");
+    const struct bytes id = json_bytes(part, "callID");
+    AUTO(text_done) struct text text = text_up_to(PROGRAM_LINE_MAX);
+    reader_text_of(json_object_get(state, failed ? "error" : "output"), &text);
+    reader_start_tool(reader, id, json_bytes(part, "tool"), json_object_get(state, "input"));
+    reader_finish_tool(reader, id, text_bytes(&text),
+                       failed ? READER_TOOL_FAILED : READER_TOOL_DONE);
+    reader_tell(reader, PROGRAM_STEP);
+}
+
+/* The input is without the part from the cache, and the output without the reasoning. */
+static void on_finish(struct program_reader *reader, const json_t *part) {
+    const json_t *tokens = json_object_get(part, "tokens");
+    const json_t *cache = json_object_get(tokens, "cache");
+    const struct usage_messages_counts said = {
+        .input_tokens = reader_number(tokens, "input"),
+        .cache_read_input_tokens = reader_number(cache, "read"),
+        .cache_creation_input_tokens = reader_number(cache, "write"),
+        .output_tokens = reader_number(tokens, "output"),
+        .web_search_requests = -1};
+    struct usage usage = usage_of_messages(&said);
+    const int64_t reasoning = reader_number(tokens, "reasoning");
+    if (reasoning > 0 && reasoning <= USAGE_TOKENS_MAX) {
+        const struct usage more = {.output = reasoning, .reasoning = reasoning};
+        usage_add(&usage, &more);
+    }
+    reader_use(reader, &usage);
+    if (json_number_value(json_object_get(part, "cost")) > 0) { /* 0: a model without a price. */
+        reader_price(reader, json_object_get(part, "cost"));
+    }
+    reader_tell(reader, PROGRAM_STEP);
+}
+
+static void on_error(struct program_reader *reader, const json_t *error) {
+    const json_t *data = json_object_get(error, "data");
+    const struct bytes message = json_bytes(data, "message");
+    reader_failed(reader, json_bytes(error, "name"),
+                  message.len > 0 ? message : json_bytes(error, "message"),
+                  json_int(data, "statusCode", 0));
+}
+
+static bool opencode_read(struct program_reader *reader, const json_t *line) {
+    const struct bytes type = json_bytes(line, "type");
+    const json_t *part = json_object_get(line, "part");
+    reader_set_native(reader, json_bytes(line, "sessionID"));
+    if (bytes_is(type, "text")) {
+        reader_say(reader, PROGRAM_TEXT, json_bytes(part, "text"));
+        reader_tell(reader, PROGRAM_STEP);
+    } else if (bytes_is(type, "reasoning")) {
+        reader_say(reader, PROGRAM_THINKING, json_bytes(part, "text"));
+    } else if (bytes_is(type, "tool_use")) {
+        on_tool(reader, part);
+    } else if (bytes_is(type, "step_finish")) {
+        on_finish(reader, part);
+    } else if (bytes_is(type, "error")) {
+        on_error(reader, json_object_get(line, "error"));
+    } else {
+        return bytes_is(type, "step_start");
+    }
+    return true;
+}
+
+static void opencode_finish(struct program_reader *reader, struct agent_ending *io_ending) {
+    struct reader_state *state = &reader->state;
+    if (io_ending->exit == AGENT_EXITED && io_ending->code == 0 && state->has_said) {
+        state->done = state->good = true;
+    }
+}
+
+const struct program program_opencode = {.name = "opencode",
+                                         .command = "opencode",
+                                         .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
+                                                PROGRAM_TAKES_ACCESS,
+                                         .make = opencode_make,
+                                         .read = opencode_read,
+                                         .finish = opencode_finish};

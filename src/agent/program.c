@@ -1,0 +1,378 @@
+/* program.c: the table of adapters, and what all of them share. See program.h. */
+#include "agent/reader.h"
+#include "base/utf8.h"
+
+static const struct program *const programs[] = {&program_claude,     &program_codex,
+                                                 &program_opencode,   &program_pi,
+                                                 &program_json_lines, &program_plain};
+
+const struct program *program_find(struct bytes name) {
+    for (size_t i = 0; i < COUNT_OF(programs); i++) {
+        if (bytes_is(name, programs[i]->name)) {
+            return programs[i];
+        }
+    }
+    return NULL;
+}
+
+const char *program_name(const struct program *program) {
+    return program->name;
+}
+
+const char *program_command(const struct program *program) {
+    return program->command;
+}
+
+unsigned program_can(const struct program *program) {
+    return program->can;
+}
+
+/* --- Making a command ------------------------------------------------------------------------- */
+
+void making_add(struct program_making *making, const char *word) {
+    struct program_command *command = making->command;
+    if (word == NULL || command->argc == COUNT_OF(command->argv)) {
+        making->failed = true;
+        return;
+    }
+    command->argv[command->argc++] = word;
+}
+
+void making_add_bytes(struct program_making *making, struct bytes word) {
+    making_add(making, arena_try_copy(making->arena, word.len == 0 ? "" : word.data, word.len));
+}
+
+void making_add_option(struct program_making *making, const char *name, struct bytes value) {
+    if (value.len > 0) {
+        making_add(making, name);
+        making_add_bytes(making, value);
+    }
+}
+
+void making_add_own(struct program_making *making) {
+    const json_t *args = making->start->agent->args;
+    for (size_t i = 0; i < json_array_size(args); i++) {
+        making_add(making, json_string_value(json_array_get(args, i)));
+    }
+}
+
+struct bytes making_keep(struct program_making *making, struct text *text) {
+    const char *copy =
+        text_failed(text) ? NULL : arena_try_copy(making->arena, text_bytes(text).data, text->len);
+    making->failed = making->failed || copy == NULL;
+    return copy == NULL ? BYTES("") : (struct bytes){copy, text->len};
+}
+
+enum { PROMPT_MAX = 4 << 20 };
+
+struct bytes making_prompt(struct program_making *making) {
+    const struct program_start *start = making->start;
+    const char *instructions = start->agent->instructions;
+    if (instructions == NULL || instructions[0] == '\0' || start->native.len > 0) {
+        return start->prompt;
+    }
+    AUTO(text_done) struct text text = text_up_to(PROMPT_MAX);
+    text_add_str(&text, instructions);
+    text_add_str(&text, "\n\n");
+    text_add(&text, start->prompt.data, start->prompt.len);
+    return making_keep(making, &text);
+}
+
+struct err program_start_make(const struct program *program, const struct program_start *start,
+                              struct arena *arena, struct program_command *ret_command) {
+    struct program_command command = {.argc = 0, .input = BYTES("")};
+    struct program_making making = {.start = start, .arena = arena, .command = &command};
+    const char *name = start->agent->command != NULL ? start->agent->command : program->command;
+    making_add(&making, name);
+    program->make(&making);
+    if (making.failed) {
+        return err_make(ERR_OUT_OF_MEMORY, "agents: command");
+    }
+    *ret_command = command;
+    return ERR_OK;
+}
+
+void program_reply_write(const struct program *program, const struct program_reply *reply,
+                         struct text *text) {
+    if (program->reply != NULL) {
+        program->reply(reply, text);
+    }
+}
+
+void program_message_write(const struct program *program, struct bytes message, struct bytes words,
+                           struct text *text) {
+    if (program->message != NULL) {
+        program->message(message, words, text);
+    }
+}
+
+/* --- A reader --------------------------------------------------------------------------------- */
+
+struct program_reader *program_reader_new(const struct program *program,
+                                          const struct agent_definition *agent) {
+    struct program_reader *reader = mem_new(sizeof *reader);
+    reader->program = program;
+    reader->agent = agent;
+    return reader;
+}
+
+void program_reader_free(struct program_reader *reader) {
+    mem_free(reader);
+}
+
+void program_reader_begin(struct program_reader *reader) {
+    const struct reader_state old = reader->state;
+    struct reader_state *state = &reader->state;
+    *state = (struct reader_state){.total = old.total};
+    memcpy(state->native, old.native, sizeof state->native);
+    memcpy(state->model, old.model, sizeof state->model);
+}
+
+#define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning)
+#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
+#define BOOL_MEMBERS(X) X(pieces) X(has_said) X(done) X(good) X(priced)
+#define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost)
+#define USAGES(X) X(ready) X(open) X(total)
+
+static void usage_save(const char *name, const struct usage *usage, struct text *text) {
+    text_add_name(text, name);
+    text_add_char(text, '{');
+#define X(member) text_add_member_int(text, #member, usage->member);
+    USAGE_MEMBERS(X)
+#undef X
+    text_add_char(text, '}');
+}
+
+void program_reader_save(const struct program_reader *reader, struct text *text) {
+    const struct reader_state *state = &reader->state;
+    text_add_char(text, '{');
+#define X(member) text_add_member(text, #member, bytes_of(state->member));
+    TEXT_MEMBERS(X)
+#undef X
+#define X(member) text_add_member_bool(text, #member, state->member);
+    BOOL_MEMBERS(X)
+#undef X
+#define X(member) text_add_member_int(text, #member, state->member);
+    INT_MEMBERS(X)
+#undef X
+#define X(member) usage_save(#member, &state->member, text);
+    USAGES(X)
+#undef X
+    text_add_char(text, '}');
+}
+
+static int64_t tokens_of(const json_t *object, const char *name) {
+    const int64_t tokens = reader_number(object, name);
+    return tokens < 0 ? 0 : tokens > USAGE_TOKENS_MAX ? USAGE_TOKENS_MAX : tokens;
+}
+
+static struct usage usage_load(const json_t *object) {
+    struct usage usage = {.fresh = 0};
+#define X(member) usage.member = tokens_of(object, #member);
+    USAGE_MEMBERS(X)
+#undef X
+    return usage;
+}
+
+/* As much of it as fits, never half a character. */
+static void word_set(char *into, size_t size, struct bytes from) {
+    const struct bytes whole = {from.data, from.len == 0 ? 0 : strnlen(from.data, from.len)};
+    const size_t len = utf8_cut(whole, size - 1);
+    memcpy(into, whole.len == 0 ? "" : whole.data, len);
+    into[len] = '\0';
+}
+
+bool program_reader_load(struct program_reader *reader, struct bytes saved) {
+    struct reader_state *state = &reader->state;
+    AUTO(json_release) json_t *json = NULL;
+    *state = (struct reader_state){.lines = 0};
+    if (err_failed(json_parse(saved.data, saved.len, JSON_DEPTH_MAX, &json, NULL)) ||
+        !json_is_object(json)) {
+        return false;
+    }
+#define X(member) word_set(state->member, sizeof state->member, json_bytes(json, #member));
+    TEXT_MEMBERS(X)
+#undef X
+#define X(member) state->member = json_is_true(json_object_get(json, #member));
+    BOOL_MEMBERS(X)
+#undef X
+#define X(member) state->member = json_int(json, #member, 0);
+    INT_MEMBERS(X)
+#undef X
+#define X(member) state->member = usage_load(json_object_get(json, #member));
+    USAGES(X)
+#undef X
+    return true;
+}
+
+struct program_seen program_seen(const struct program_reader *reader) {
+    const struct reader_state *state = &reader->state;
+    return (struct program_seen){.native = bytes_of(state->native),
+                                 .model = bytes_of(state->model),
+                                 .lines = state->lines,
+                                 .unknown = state->unknown,
+                                 .cut = state->cut,
+                                 .done = state->done};
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+void program_read(struct program_reader *reader, struct bytes line, enum program_line form,
+                  program_heard heard, void *ctx) {
+    struct reader_state *state = &reader->state;
+    AUTO(json_release) json_t *json = NULL;
+    reader->heard = heard;
+    reader->ctx = ctx;
+    state->lines++;
+    state->cut += form == PROGRAM_LINE_CUT;
+    if (reader->program->read_text != NULL) {
+        reader->program->read_text(reader, line);
+    } else if (form == PROGRAM_LINE_CUT ||
+               err_failed(json_parse(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
+               !json_is_object(json) || !reader->program->read(reader, json)) {
+        state->unknown += bytes_trim(line, " \t\r").len > 0;
+    }
+    reader->heard = NULL;
+}
+
+void program_finish(struct program_reader *reader, struct agent_ending *io_ending) {
+    struct reader_state *state = &reader->state;
+    if (!state->done && reader->program->finish != NULL) {
+        reader->program->finish(reader, io_ending);
+    }
+    if (usage_total(&state->open) > 0) { /* No result told the sum. */
+        usage_add(&state->ready, &state->open);
+        state->open = (struct usage){.fresh = 0};
+    }
+    io_ending->result = (struct agent_result){.present = state->done,
+                                              .good = state->good,
+                                              .said = state->has_said,
+                                              .status = state->status,
+                                              .kind = bytes_of(state->kind),
+                                              .text = bytes_of(state->sentence),
+                                              .transport = BYTES("")};
+}
+
+void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
+                        struct usage_cost *ret_cost) {
+    struct reader_state *state = &reader->state;
+    *ret_usage = state->ready;
+    *ret_cost = (struct usage_cost){.known = state->priced || !state->done,
+                                    .micros = state->priced ? state->cost : 0};
+    state->ready = (struct usage){.fresh = 0};
+    state->priced = false;
+    state->cost = 0;
+}
+
+static void reader_event(struct program_reader *reader, const struct program_event *event) {
+    reader->heard(reader->ctx, event);
+}
+
+void reader_say(struct program_reader *reader, enum program_event_kind kind, struct bytes text) {
+    if (text.len > 0) {
+        const struct program_event event = {.kind = kind, .text = text};
+        reader->state.has_said = reader->state.has_said || kind == PROGRAM_TEXT;
+        reader_event(reader, &event);
+    }
+}
+
+void reader_tell(struct program_reader *reader, enum program_event_kind kind) {
+    const struct program_event event = {.kind = kind};
+    reader_event(reader, &event);
+}
+
+void reader_start_tool(struct program_reader *reader, struct bytes id, struct bytes tool,
+                       const json_t *input) {
+    AUTO(text_done) struct text text = text_up_to(PROGRAM_LINE_MAX);
+    AUTO(json_release)
+    json_t *object = json_is_object(input) ? json_incref((json_t *)input)
+                                           : json_pack("{s:O*}", "input", (json_t *)input);
+    if (object == NULL || err_failed(json_write(object, &text))) {
+        text_clear(&text);
+    }
+    const struct program_event event = {.kind = PROGRAM_TOOL_STARTED,
+                                        .id = id,
+                                        .tool = tool,
+                                        .arguments =
+                                            text.len == 0 ? BYTES("{}") : text_bytes(&text)};
+    reader_event(reader, &event);
+}
+
+void reader_finish_tool(struct program_reader *reader, struct bytes id, struct bytes result,
+                        enum reader_tool how) {
+    static const char mark[] = "\n[drover: the rest is left out]";
+    AUTO(text_done) struct text text = text_up_to(PROGRAM_TEXT_MAX + sizeof mark);
+    struct program_event event = {.kind = PROGRAM_TOOL_FINISHED,
+                                  .id = id,
+                                  .text = result,
+                                  .failed = how == READER_TOOL_FAILED};
+    if (result.len > PROGRAM_TEXT_MAX) {
+        text_add(&text, result.data, utf8_cut(result, PROGRAM_TEXT_MAX));
+        text_add_str(&text, mark);
+        event.text = text_bytes(&text);
+    }
+    reader_event(reader, &event);
+}
+
+void reader_text_of(const json_t *value, struct text *text) {
+    if (json_is_string(value)) {
+        text_add(text, json_string_value(value), json_string_length(value));
+    } else if (json_is_array(value)) {
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            const struct bytes part = json_bytes(json_array_get(value, i), "text");
+            text_add_str(text, i > 0 && part.len > 0 ? "\n" : "");
+            text_add(text, part.data, part.len);
+        }
+    } else if (value != NULL && !json_is_null(value)) {
+        (void)err_failed(json_write(value, text)); /* As much as fits is shown. */
+    }
+}
+
+void reader_set_native(struct program_reader *reader, struct bytes native) {
+    if (native.len > 0) {
+        word_set(reader->state.native, sizeof reader->state.native, native);
+    }
+}
+
+void reader_set_model(struct program_reader *reader, struct bytes model) {
+    if (model.len > 0) {
+        word_set(reader->state.model, sizeof reader->state.model, model);
+    }
+}
+
+void reader_done(struct program_reader *reader) {
+    struct reader_state *state = &reader->state;
+    state->done = state->good = true;
+    state->kind[0] = state->sentence[0] = '\0';
+    state->status = 0;
+    reader_tell(reader, PROGRAM_DONE);
+}
+
+void reader_failed(struct program_reader *reader, struct bytes kind, struct bytes sentence,
+                   int64_t status) {
+    struct reader_state *state = &reader->state;
+    state->done = true;
+    state->good = false;
+    word_set(state->kind, sizeof state->kind, kind);
+    word_set(state->sentence, sizeof state->sentence, sentence);
+    state->status = status > 0 && status < 1000 ? status : 0;
+    reader_tell(reader, PROGRAM_DONE);
+}
+
+void reader_use(struct program_reader *reader, const struct usage *usage) {
+    usage_add(&reader->state.ready, usage);
+}
+
+void reader_price(struct program_reader *reader, const json_t *dollars) {
+    const double value = json_is_number(dollars) ? json_number_value(dollars) : -1;
+    if (value >= 0 && value < 1e6) {
+        reader->state.priced = true;
+        reader->state.cost += (int64_t)(value * 1e6 + 0.999999);
+    }
+}
+
+int64_t reader_number(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value)
+                                                                    : -1;
+}

@@ -1,0 +1,130 @@
+/* program.h: knowledge of the programs that are agents: how each is started, how the lines that it
+ * prints are read, how it is answered, and its own words about its end.
+ *
+ *   made ──line──> events … ──line──> its result ──its end──> program_finish
+ *
+ * Each program has an adapter, a row of a table and a few small functions; two of them are for all
+ * others: `json_lines` by paths of the definition, and `plain`, for which each line is text.
+ *
+ * Promise    a reader can be saved after any line, and goes on from that in another daemon: what it
+ *            makes of the following lines is the same. It holds at most READER_STATE_MAX. A line
+ *            that it does not know is counted, and never an error: programs change.
+ * Ownership  what is read is borrowed for the call, and so are texts of an event.
+ * Threads    any; a reader belongs to one thread at a time.
+ */
+#ifndef DROVER_AGENT_PROGRAM_H
+#define DROVER_AGENT_PROGRAM_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "rules/agent/classify.h"
+#include "rules/agent/definition.h"
+#include "rules/trace/usage.h"
+
+enum {
+    PROGRAM_LINE_MAX = 1 << 20,   /* Longer lines are cut. */
+    PROGRAM_TEXT_MAX = 256 << 10, /* A tool's result; longer ones are cut with a mark. */
+    PROGRAM_WORDS_MAX = 128,      /* Arguments of a command. */
+    PROGRAM_NATIVE_MAX = 200,     /* Name of a native session. */
+    PROGRAM_STATE_MAX = 16 << 10, /* A saved reader. */
+};
+
+enum program_can {
+    PROGRAM_RESUMES = 1 << 0,        /* A session of its own can be continued. */
+    PROGRAM_NAMES_SESSION = 1 << 1,  /* We choose the name of a new one: a UUID. */
+    PROGRAM_ASKS = 1 << 2,           /* Asks before it acts, and waits for the answer. */
+    PROGRAM_TAKES_MESSAGES = 1 << 3, /* More messages may come while it works. */
+    PROGRAM_TAKES_MODEL = 1 << 4,
+    PROGRAM_TAKES_ACCESS = 1 << 5, /* The access of the definition limits it. */
+};
+
+struct program;
+const struct program *program_find(struct bytes name); /* NULL: there is none. */
+const char *program_name(const struct program *program);
+const char *program_command(const struct program *program); /* NULL: its definition names it. */
+unsigned program_can(const struct program *program);        /* Bits of enum program_can. */
+
+/* --- Starting --------------------------------------------------------------------------------- */
+
+struct program_start {
+    const struct agent_definition *agent;
+    struct bytes prompt;
+    struct bytes native;  /* Session that is continued; "": a new one, */
+    struct bytes session; /* with this name, where we may choose it. */
+    struct bytes message; /* A UUID of this attempt's message. */
+};
+/* Texts are in the arena, but for those of the start. argv[0] is the definition's command. */
+struct program_command {
+    const char *argv[PROGRAM_WORDS_MAX];
+    size_t argc;
+    struct bytes input; /* First bytes of its input. */
+    bool input_open;    /* More may follow; it is closed when the program is done. */
+};
+MUST_CHECK struct err program_start_make(const struct program *program,
+                                         const struct program_start *start, struct arena *arena,
+                                         struct program_command *ret_command);
+
+/* Bytes for its input: the answer to a question. ERR_UNSUPPORTED: it asks none. */
+struct program_reply {
+    struct bytes question;  /* As the event named it. */
+    struct bytes arguments; /* JSON object: what it asked for. */
+    bool allowed;
+    struct bytes reason; /* For a denial; "". */
+};
+void program_reply_write(const struct program *program, const struct program_reply *reply,
+                         struct text *text);
+/* A further message, with a UUID of its own. Nothing where it takes none. */
+void program_message_write(const struct program *program, struct bytes message, struct bytes words,
+                           struct text *text);
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+enum program_event_kind {
+    PROGRAM_TEXT,          /* text: the next piece */
+    PROGRAM_THINKING,      /* text */
+    PROGRAM_TOOL_STARTED,  /* id, tool, arguments: a JSON object */
+    PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
+    PROGRAM_QUESTION,      /* id, tool, arguments: may it? `text`: id of the tool's call, or "" */
+    PROGRAM_RETRYING,      /* status, wait_ms: it asks its provider again */
+    PROGRAM_STEP,          /* All events until here are whole: a good place to store them. */
+    PROGRAM_DONE,          /* The result has come, and nothing follows it. */
+};
+struct program_event {
+    enum program_event_kind kind;
+    struct bytes text, id, tool, arguments;
+    bool failed;
+    int64_t status, wait_ms;
+};
+typedef void (*program_heard)(void *ctx, const struct program_event *event);
+
+struct program_reader;
+/* The definition is borrowed for its life. */
+struct program_reader *program_reader_new(const struct program *program,
+                                          const struct agent_definition *agent);
+void program_reader_free(struct program_reader *reader); /* NULL is allowed. */
+/* A saved reader; false: what was saved is damaged, and the reader is as new. */
+MUST_CHECK bool program_reader_load(struct program_reader *reader, struct bytes saved);
+void program_reader_save(const struct program_reader *reader, struct text *text);
+/* A new attempt of the same session begins: what counts over the whole session is kept. */
+void program_reader_begin(struct program_reader *reader);
+
+/* A line without its end. `cut`: there was more of it than PROGRAM_LINE_MAX. */
+enum program_line { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT };
+void program_read(struct program_reader *reader, struct bytes line, enum program_line form,
+                  program_heard heard, void *ctx);
+/* After the last line: fills ending->result. `exit` and `code` of the ending are known. */
+void program_finish(struct program_reader *reader, struct agent_ending *io_ending);
+/* Usage since this was asked last. */
+void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
+                        struct usage_cost *ret_cost);
+struct program_seen {
+    struct bytes native, model; /* "": it has not said. */
+    int64_t lines, unknown, cut;
+    bool done;
+};
+struct program_seen program_seen(const struct program_reader *reader);
+
+#endif

@@ -1,0 +1,95 @@
+/* reader.h: the state of a reader between two lines; and the row of an adapter. For the files of
+ * this room.
+ */
+#ifndef DROVER_AGENT_READER_H
+#define DROVER_AGENT_READER_H
+
+#include "agent/program.h"
+
+enum { READER_WORD_MAX = 200, READER_SENTENCE_MAX = 2000 };
+
+/* Saved as JSON by program.c: a member here has a line there. */
+struct reader_state {
+    char native[PROGRAM_NATIVE_MAX + 1];
+    char model[READER_WORD_MAX + 1];
+    char message[READER_WORD_MAX + 1]; /* Name of the message whose pieces come. */
+    bool pieces;                       /* The text came in pieces: the whole message repeats it. */
+    int64_t said;                      /* Bytes of text of the message that came so far. */
+    bool has_said;                     /* Any text came in this attempt. */
+    bool done, good;                   /* The result has come, and is good. */
+    int64_t status;                    /* As struct agent_result, with the next ones. */
+    char kind[READER_WORD_MAX + 1];
+    char sentence[READER_SENTENCE_MAX + 1];
+    int64_t lines, unknown, cut;
+    struct usage ready; /* To be taken, */
+    int64_t cost;       /* with this cost, */
+    bool priced;        /* where it is known. */
+    struct usage open;  /* Usage of calls that no result has summed up yet. */
+    struct usage total; /* Usage of the whole session, where the program counts so. */
+};
+
+struct program_reader {
+    const struct program *program;
+    const struct agent_definition *agent;
+    struct reader_state state;
+    program_heard heard; /* During a call. */
+    void *ctx;
+};
+
+struct program_making {
+    const struct program_start *start;
+    struct arena *arena;
+    struct program_command *command;
+    bool failed; /* Too many words, or no memory. */
+};
+
+struct program {
+    const char *name, *command;
+    unsigned can;
+    void (*make)(struct program_making *making);
+    /* A line that is a JSON object; false: it is not known. NULL: lines are text. */
+    bool (*read)(struct program_reader *reader, const json_t *line);
+    void (*read_text)(struct program_reader *reader, struct bytes line); /* NULL: JSON. */
+    /* Finds the result where no line has it; NULL: nothing is to be done. */
+    void (*finish)(struct program_reader *reader, struct agent_ending *io_ending);
+    void (*reply)(const struct program_reply *reply, struct text *text); /* NULL: it asks not. */
+    void (*message)(struct bytes id, struct bytes words, struct text *text); /* NULL: none. */
+};
+
+extern const struct program program_claude, program_codex, program_opencode, program_pi,
+    program_json_lines, program_plain;
+
+/* --- Making a command ------------------------------------------------------------------------- */
+
+void making_add(struct program_making *making, const char *word); /* Borrowed. */
+void making_add_bytes(struct program_making *making, struct bytes word);
+/* NAME VALUE, where there is a value. */
+void making_add_option(struct program_making *making, const char *name, struct bytes value);
+void making_add_own(struct program_making *making); /* The args of the definition. */
+struct bytes making_keep(struct program_making *making, struct text *text);
+/* Instructions, a blank line, and the prompt, for a program without a place for the first. */
+struct bytes making_prompt(struct program_making *making);
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+void reader_say(struct program_reader *reader, enum program_event_kind kind, struct bytes text);
+void reader_tell(struct program_reader *reader, enum program_event_kind kind);
+/* `input`: any JSON value; what is no object is reported as {"input": …}. */
+void reader_start_tool(struct program_reader *reader, struct bytes id, struct bytes tool,
+                       const json_t *input);
+enum reader_tool { READER_TOOL_DONE, READER_TOOL_FAILED };
+void reader_finish_tool(struct program_reader *reader, struct bytes id, struct bytes result,
+                        enum reader_tool how);
+/* The text of a value: a string, or a list of {"text"}; else its JSON. Into `text`. */
+void reader_text_of(const json_t *value, struct text *text);
+void reader_set_native(struct program_reader *reader, struct bytes native);
+void reader_set_model(struct program_reader *reader, struct bytes model);
+/* The result. Empty words are none. */
+void reader_done(struct program_reader *reader);
+void reader_failed(struct program_reader *reader, struct bytes kind, struct bytes sentence,
+                   int64_t status);
+void reader_use(struct program_reader *reader, const struct usage *usage);
+void reader_price(struct program_reader *reader, const json_t *dollars);
+int64_t reader_number(const json_t *object, const char *name); /* Not below 0; -1: it has none. */
+
+#endif

@@ -1,0 +1,273 @@
+/* program.c: see program.h. */
+#include "engine/turn/program.h"
+
+#include "base/utf8.h"
+#include "engine/job/input.h"
+#include "engine/turn/record.h"
+
+/* --- Its process ------------------------------------------------------------------------------ */
+
+struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
+    struct turn turn;
+    text_clear(task->reader);
+    struct err err = tx_turn_request(tx, key, task->prompt);
+    if (err_failed(err) || !turns__load_run(tx, key->run, &turn)) {
+        return err_failed(err) ? err : tx_error(tx);
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT program_reader FROM turns WHERE session = $1 AND run <= $2"
+                               " AND program_reader <> '' ORDER BY run DESC LIMIT 1",
+                               ARGS(arg_int(turn.session.id), arg_int(turn.run.id)));
+    if (rows != NULL) {
+        const struct bytes reader = rows_text(rows, 0);
+        text_add(task->reader, reader.data, reader.len);
+    }
+    return tx_error(tx);
+}
+
+struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
+                            struct id *ret_run) {
+    struct turn turn;
+    bool found = false;
+    *ret_run = (struct id){""};
+    if (!turns__load(tx, &start->key, &turn) || turn.row.call != start->step) {
+        return tx_error(tx);
+    }
+    struct run_row row = {.id = 0, .run = BYTES("")};
+    if (turn.row.program.child != 0) {
+        tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &row));
+    }
+    if (!found && turn.run.stop == CAUSE_NONE) {
+        struct run_new what = start->run;
+        what.owner = turn.run.owner;
+        what.project = turn.session.project;
+        what.parent = turn.run.run;
+        tx_fail(tx, tx_run_submit(tx, &what, &row));
+        turn.row.program.child = row.id;
+        turn.row.program.read_to = 0;
+        turn.row.program.reader = tx_copy(tx, start->reader);
+        turns__write(tx, &turn.row);
+    }
+    *ret_run = id_copy(row.run);
+    return tx_error(tx);
+}
+
+struct err tx_program_child(struct tx *tx, struct bytes run, struct program_child *ret_child) {
+    struct run_row row;
+    *ret_child = (struct program_child){.exit_code = -1};
+    if (!runs__load(tx, run, &row)) {
+        return tx_error(tx);
+    }
+    AUTO(json_release) json_t *result = NULL;
+    if (row.result.len > 0) {
+        (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */
+    }
+    *ret_child = (struct program_child){.found = true,
+                                        .ended = run_state_final(row.state),
+                                        .attempt = row.attempt,
+                                        .state = row.state,
+                                        .cause = row.cause,
+                                        .exit_code = row.exit_code,
+                                        .signal = json_int(result, "signal", 0)};
+    return tx_error(tx);
+}
+
+/* --- Its input -------------------------------------------------------------------------------- */
+
+/* A process that takes none, or has ended, needs none: what it wanted to know is of no use. */
+static void input_add(struct tx *tx, const struct run_row *child, struct bytes input,
+                      enum run_input_end end) {
+    while (input.len > 0 || end == RUN_INPUT_ENDS) {
+        const size_t len = input.len < RUN_INPUT_PIECE_MAX ? input.len : RUN_INPUT_PIECE_MAX;
+        const struct run_input piece = {.key = {.owner = child->owner, .run = child->run},
+                                        .bytes = {input.data, len},
+                                        .end = len == input.len ? end : RUN_INPUT_GOES_ON,
+                                        .accepted = INT64_MAX};
+        struct run_input_place place;
+        struct why why;
+        const struct err err = tx_run_input(tx, &piece, &place, &why);
+        if (err_failed(err)) {
+            tx_fail(tx, err.code == ERR_INPUT_CLOSED || err.code == ERR_NOT_FOUND ||
+                                err.code == ERR_RUN_ENDED || err.code == ERR_INPUT_FULL
+                            ? ERR_OK
+                            : err);
+            return;
+        }
+        input = (struct bytes){input.data + len, input.len - len};
+        end = piece.end == end ? RUN_INPUT_GOES_ON : end;
+    }
+}
+
+struct err tx_program_close(struct tx *tx, struct bytes run) {
+    struct run_row child;
+    if (runs__load(tx, run, &child)) {
+        input_add(tx, &child, BYTES(""), RUN_INPUT_ENDS);
+    }
+    return tx_error(tx);
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+enum { ASKED_MAX = 64 << 10 };
+
+static json_t *asked_read(const struct turn *turn) {
+    json_t *asked = NULL;
+    if (turn->row.program.asked.len == 0 ||
+        err_failed(json_parse_wrapped(turn->row.program.asked, &asked, NULL)) ||
+        !json_is_array(asked)) {
+        json_decref(asked);
+        asked = json_array();
+    }
+    return asked;
+}
+
+static void asked_write(struct tx *tx, struct turn *turn, const json_t *asked) {
+    AUTO(text_done) struct text text = text_up_to(ASKED_MAX);
+    if (json_array_size(asked) > 0) {
+        tx_fail(tx, json_write(asked, &text));
+    }
+    turn->row.program.asked = tx_copy_text(tx, &text, "turns: asked");
+}
+
+static bool card_of_call(struct tx *tx, const struct turn *turn, struct bytes call,
+                         struct card *ret_card) {
+    const int64_t number =
+        tx_number(tx,
+                  "SELECT number FROM parts WHERE message = $1 AND kind = 'tool' AND call = $2"
+                  " AND state IN ('running', 'asking', 'ready') ORDER BY number DESC LIMIT 1",
+                  ARGS(arg_int(turn->row.answer), arg_text(call)), 0);
+    return call.len > 0 && number != 0 && cards__find(tx, turn->row.answer, number, ret_card);
+}
+
+/* The tool is in use, and is the program's: it is in the trace, and nothing of ours runs. */
+static struct card tool_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
+                            int64_t step, enum part_state state) {
+    const struct bytes given = item->call.arguments;
+    const bool fits = given.len <= TURN_ARGUMENTS_MAX && json_is_valid(given);
+    struct card card = {.step = step,
+                        .state = state,
+                        .tool = item->call.name,
+                        .call = item->call.id,
+                        .arguments = fits ? given : BYTES("{}"),
+                        .about = BYTES(""),
+                        .digest = item->call.digest};
+    cards__insert(tx, turn->row.answer, &card);
+    turn->row.step++;
+    return card;
+}
+
+static void tool_begin(struct tx *tx, struct turn *turn, const struct card *card) {
+    turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
+    tx_fail(tx, turns__event_card_started(tx, turn, card));
+}
+
+static void question_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
+                         int64_t step) {
+    AUTO(json_release) json_t *asked = asked_read(turn);
+    struct card card;
+    if (card_of_call(tx, turn, item->call.id, &card) && card.state == PART_STATE_RUNNING) {
+        card.state = PART_STATE_ASKING;
+        card.digest = item->call.digest;
+        card.arguments = item->call.arguments;
+        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    } else {
+        card = tool_add(tx, turn, item, step, PART_STATE_RUNNING);
+        tool_begin(tx, turn, &card);
+        card.state = PART_STATE_ASKING;
+        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    }
+    json_t *one = json_pack("{s:I,s:s%}", "part", (json_int_t)card.number, "question",
+                            item->call.about.data, item->call.about.len);
+    if (one == NULL || json_array_append_new(asked, one) != 0) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "turns: question"));
+        return;
+    }
+    asked_write(tx, turn, asked);
+    if (item->call.verdict == TURN_ASK) {
+        turns__ask_person(tx, turn, &card);
+    } else if (item->call.verdict == TURN_ALLOW) {
+        card.state = PART_STATE_READY;
+        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    } else {
+        cards__end(&card, CARD_RULE);
+        turns__close_card(tx, turn, &card, item->call.refusal);
+    }
+}
+
+void programs__add_item(struct tx *tx, struct turn *turn, const struct turn_item *item,
+                        int64_t step) {
+    struct card card;
+    if (item->kind == TURN_ITEM_QUESTION) {
+        question_add(tx, turn, item, step);
+    } else if (item->kind == TURN_ITEM_TOOL) {
+        card = tool_add(tx, turn, item, step, PART_STATE_RUNNING);
+        tool_begin(tx, turn, &card);
+    } else if (card_of_call(tx, turn, item->call.id, &card)) {
+        struct bytes result = item->call.refusal;
+        result.len = utf8_cut(result, TURN_RESULT_MAX);
+        cards__end(&card, item->call.cause);
+        turns__close_card(tx, turn, &card, result);
+    }
+}
+
+size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
+                          size_t max) {
+    AUTO(json_release) json_t *asked = asked_read(turn);
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(asked) && count < max; i++) {
+        const json_t *one = json_array_get(asked, i);
+        struct program_asked *into = &ret_asked[count];
+        into->question = tx_copy(tx, json_bytes(one, "question"));
+        if (cards__find(tx, turn->row.answer, json_int(one, "part", 0), &into->card) &&
+            into->card.state != PART_STATE_ASKING) {
+            count++;
+        }
+    }
+    return count;
+}
+
+struct err tx_program_reply(struct tx *tx, const struct program_replies *replies,
+                            struct turn_plan *plan) {
+    struct turn turn;
+    if (!turns__open(tx, &replies->key, plan, &turn)) {
+        return tx_error(tx);
+    }
+    AUTO(json_release) json_t *asked = asked_read(&turn);
+    for (size_t i = 0; i < replies->count; i++) {
+        struct card card;
+        for (size_t at = json_array_size(asked); at > 0; at--) {
+            if (json_int(json_array_get(asked, at - 1), "part", 0) == replies->parts[i]) {
+                (void)json_array_remove(asked, at - 1); /* The index is valid. */
+            }
+        }
+        if (cards__find(tx, turn.row.answer, replies->parts[i], &card) &&
+            card.state == PART_STATE_READY) {
+            card.state = PART_STATE_RUNNING;
+            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+        }
+    }
+    asked_write(tx, &turn, asked);
+    struct run_row child;
+    bool found = false;
+    tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &child));
+    if (found) {
+        input_add(tx, &child, replies->input, RUN_INPUT_GOES_ON);
+    }
+    return turns__advance(tx, &turn, &replies->key.bounds, plan);
+}
+
+/* --- How far it was read ---------------------------------------------------------------------- */
+
+void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
+    struct turn_program *program = &turn->row.program;
+    program->read_to = mark->read_to;
+    program->reader = tx_copy(tx, mark->reader);
+    if (mark->again) {
+        const bool same = bytes_equal(program->outcome, mark->outcome);
+        program->tries = same ? program->tries + 1 : 1;
+        program->outcome = tx_copy(tx, mark->outcome);
+        program->child = program->read_to = 0;
+        program->asked = BYTES("");
+    }
+}

@@ -1,0 +1,77 @@
+/* program.h: turns whose agent is a program: its process, what it says, its questions. See turns.h.
+ *
+ * The turn is one like any other; its "model" is a program, and a call of it a stretch of what the
+ * program says, up to a good place to store it:
+ *
+ *   call ──> the process begins (tx_program_start), or is there already
+ *    ^        └──> its lines are read ──> a whole message, a tool, a question (tx_turn_answer)
+ *    │                                        └─ "asked to go on": `paused` ─┐
+ *    └───────────────────────────────────────────────────────────────────────┘
+ *                                             └─ it has ended: the end, or another attempt
+ *
+ * The process is a job, the child of the turn: it outlives the daemon, and a stop of the turn ends
+ * it with all of its tree. The row of the turn has what was stored together with the place in the
+ * output, so a daemon that comes back reads on from there, and nothing is there twice.
+ *
+ * Threads    inside a store function. Failure: as store.h.
+ */
+#ifndef DROVER_ENGINE_TURN_PROGRAM_H
+#define DROVER_ENGINE_TURN_PROGRAM_H
+
+#include "base/id.h"
+#include "engine/turn/plan.h"
+
+/* The prompt of the program, and the knowledge of its session. */
+struct program_task {
+    struct text *prompt; /* The user's words. */
+    struct text *reader; /* State of the last reader of this session, or of this turn; "". */
+};
+MUST_CHECK struct err tx_program_task(struct tx *tx, const struct turn_key *key,
+                                      struct program_task *task);
+
+/* The process begins. *ret_run: this one, or one that runs already;
+ * "": the turn has ended, or is asked to. */
+struct program_start_new {
+    struct turn_key key;
+    int64_t step;        /* The call. */
+    struct bytes reader; /* State of the reader at the begin of its output. */
+    struct run_new run;  /* owner, project and parent are filled in here. */
+};
+MUST_CHECK struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
+                                       struct id *ret_run);
+
+/* State and end of the process. */
+struct program_child {
+    bool found, ended;
+    int64_t attempt; /* 0: it has not begun. */
+    enum run_state state;
+    enum run_cause cause;
+    int64_t exit_code; /* -1: none. */
+    int64_t signal;    /* 0: none. */
+};
+MUST_CHECK struct err tx_program_child(struct tx *tx, struct bytes run,
+                                       struct program_child *ret_child);
+
+/* The input of the process ends, since nothing follows its result. */
+MUST_CHECK struct err tx_program_close(struct tx *tx, struct bytes run);
+
+/* Beside an answer: how far its output was read, and what follows. */
+struct program_mark {
+    int64_t read_to;
+    struct bytes reader; /* State of the reader there. */
+    bool again;          /* The process has ended as `outcome` says, and another one begins. */
+    struct bytes outcome;
+};
+
+/* Answers to its questions. Cards that are allowed go on. */
+enum { PROGRAM_REPLIES_MAX = TURN_TOOLS_AT_ONCE };
+struct program_replies {
+    struct turn_key key;
+    int64_t parts[PROGRAM_REPLIES_MAX];
+    size_t count;
+    struct bytes input; /* Bytes that the program is sent. */
+};
+MUST_CHECK struct err tx_program_reply(struct tx *tx, const struct program_replies *replies,
+                                       struct turn_plan *plan);
+
+#endif

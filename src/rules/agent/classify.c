@@ -1,0 +1,369 @@
+/* classify.c: see classify.h. */
+#include "rules/agent/classify.h"
+
+/* --- Words ------------------------------------------------------------------------------------ */
+
+static bool is_token(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static char lowered(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* The next token of a text, which is cut off it; empty: there is none. */
+static struct bytes token_next(struct bytes *rest) {
+    size_t from = 0, end;
+    if (rest->len == 0) {
+        return BYTES("");
+    }
+    while (from < rest->len && !is_token(rest->data[from])) {
+        from++;
+    }
+    for (end = from; end < rest->len && is_token(rest->data[end]);) {
+        end++;
+    }
+    const struct bytes token = {rest->data + from, end - from};
+    *rest = (struct bytes){rest->data + end, rest->len - end};
+    return token;
+}
+
+static bool token_same(struct bytes token, struct bytes word) {
+    bool same = token.len == word.len;
+    for (size_t i = 0; same && i < token.len; i++) {
+        same = lowered(token.data[i]) == lowered(word.data[i]);
+    }
+    return same;
+}
+
+/* A part of a name or of a number is no word: package-lock.json, cli.js:403:15, 1.500. */
+static bool token_alone(struct bytes text, struct bytes token) {
+    static const char joins[] = "-._/:#";
+    const size_t at = (size_t)(token.data - text.data), end = at + token.len;
+    const bool joined_before = at > 1 &&
+                               memchr(joins, text.data[at - 1], sizeof joins - 1) != NULL &&
+                               is_token(text.data[at - 2]);
+    const bool joined_behind = end + 1 < text.len &&
+                               memchr(joins, text.data[end], sizeof joins - 1) != NULL &&
+                               is_token(text.data[end + 1]);
+    return !joined_before && !joined_behind;
+}
+
+/* 500 ms are no status. */
+static bool is_amount(struct bytes behind) {
+    static const char *const units[] = {"ms",    "s",        "seconds", "minutes", "bytes",
+                                        "kb",    "mb",       "tokens",  "times",   "lines",
+                                        "files", "requests", NULL};
+    const struct bytes unit = token_next(&behind);
+    for (size_t i = 0; units[i] != NULL; i++) {
+        if (token_same(unit, bytes_of(units[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool agent_words_in(struct bytes text, const char *words) {
+    struct bytes more = bytes_of(words);
+    const struct bytes first = token_next(&more);
+    const bool single = token_next(&more).len == 0;
+    const bool number = single && first.data[0] >= '0' && first.data[0] <= '9';
+    for (struct bytes rest = text, token; (token = token_next(&rest)).len > 0;) {
+        struct bytes behind = {token.data, (size_t)(text.data + text.len - token.data)};
+        struct bytes wanted = bytes_of(words), word;
+        bool fits = !single || token_alone(text, token);
+        while (fits && (word = token_next(&wanted)).len > 0) {
+            fits = token_same(token_next(&behind), word);
+        }
+        if (fits && !(number && is_amount(behind))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_in(struct bytes text, const char *const *phrases) {
+    for (size_t i = 0; phrases[i] != NULL; i++) {
+        if (agent_words_in(text, phrases[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *const too_long[] = {"prompt too long",         "prompt is too long",
+                                       "context length exceeded", "context overflow",
+                                       "contextoverflowerror",    NULL};
+static const char *const compaction[] = {"compaction",         "compaction diag",
+                                         "timeout compaction", "prompt is too long",
+                                         "context overflow",   NULL};
+static const char *const busy[] = {"lock",
+                                   "locked",
+                                   "busy",
+                                   "concurrent",
+                                   "lane task error",
+                                   "already in use",
+                                   "already has an active writer",
+                                   NULL};
+static const char *const denied[] = {"401",
+                                     "403",
+                                     "unauthorized",
+                                     "forbidden",
+                                     "not logged in",
+                                     "invalid api key",
+                                     "authentication failed",
+                                     "authentication error",
+                                     "please run login",
+                                     "missing environment variable",
+                                     NULL};
+static const char *const unreachable[] = {"econnrefused",
+                                          "etimedout",
+                                          "econnreset",
+                                          "enotfound",
+                                          "gateway closed",
+                                          "gateway not reachable",
+                                          "connection refused",
+                                          "unable to connect",
+                                          "connection error",
+                                          "network error",
+                                          "error sending request",
+                                          NULL};
+static const char *const limited[] = {
+    "429", "rate limit", "rate limited", "too many requests", "usage limit", "insufficient quota",
+    NULL};
+static const char *const broken[] = {"500",
+                                     "502",
+                                     "503",
+                                     "529",
+                                     "overloaded",
+                                     "api error",
+                                     "internal server error",
+                                     "server error",
+                                     "stream disconnected before completion",
+                                     NULL};
+
+/* --- Rules ------------------------------------------------------------------------------------ */
+
+/* In what the words of a rule are looked for. */
+enum where {
+    NOWHERE,
+    IN_KIND,   /* The program's own word for the failure. */
+    IN_RESULT, /* The same, and the sentence. */
+    IN_STDERR,
+};
+/* Conditions; all that are named have to hold. */
+enum when {
+    NOT_STARTED = 1 << 0,
+    VANISHED = 1 << 1,
+    EXIT_0 = 1 << 2,
+    EXIT_NOT_0 = 1 << 3,
+    SIGNALED = 1 << 4,
+    GOOD_RESULT = 1 << 10, /* There is one, with an answer, and no task that knows better. */
+    NO_RESULT = 1 << 11,
+    NOT_BAD = 1 << 12,   /* None, or a good one. */
+    BAD_RESULT = 1 << 5, /* There is one, and it says that it failed. */
+    TASK_FAILED = 1 << 6,
+    DONE = 1 << 7,     /* The task has ended. */
+    EMBEDDED = 1 << 8, /* The answer came without the gateway. */
+    SILENT = 1 << 9,   /* A good result without an answer, and no task. */
+};
+
+static const struct rule {
+    const char *name;
+    unsigned when;
+    enum agent_ender ender; /* AGENT_ITSELF: for every end. */
+    int status, status_end; /* HTTP status from, and below; 0: any. */
+    enum where where;
+    const char *const *words;
+    enum agent_outcome outcome;
+} rules[] = {
+    {.name = "not-started", .when = NOT_STARTED, .outcome = AGENT_SPAWN_FAILED},
+    {.name = "task-failed", .when = TASK_FAILED, .outcome = AGENT_FAILED},
+    {.name = "said-so", .when = GOOD_RESULT, .outcome = AGENT_COMPLETED},
+    {.name = "deadline", .ender = AGENT_DEADLINE, .outcome = AGENT_TIMED_OUT},
+    {.name = "compacting", .ender = AGENT_COMPACTING, .outcome = AGENT_COMPACTION_HANGING},
+    {.name = "no-progress", .ender = AGENT_NO_PROGRESS, .outcome = AGENT_STUCK},
+    {.name = "over-limit", .ender = AGENT_OVER_LIMIT, .outcome = AGENT_KILLED},
+    {.name = "stopped", .ender = AGENT_STOPPED, .outcome = AGENT_KILLED},
+    {.name = "embedded", .when = EXIT_0 | EMBEDDED, .outcome = AGENT_FALLBACK_USED},
+    {.name = "no-answer", .when = EXIT_0 | SILENT, .outcome = AGENT_NO_RESULT},
+    {.name = "done", .when = EXIT_0 | DONE, .outcome = AGENT_COMPLETED},
+    {.name = "kind-too-long",
+     .when = BAD_RESULT,
+     .where = IN_KIND,
+     .words = too_long,
+     .outcome = AGENT_CONTEXT_OVERFLOW},
+    {.name = "status-401",
+     .when = BAD_RESULT,
+     .status = 401,
+     .status_end = 402,
+     .outcome = AGENT_AUTH_FAILED},
+    {.name = "status-403",
+     .when = BAD_RESULT,
+     .status = 403,
+     .status_end = 404,
+     .outcome = AGENT_AUTH_FAILED},
+    {.name = "status-429",
+     .when = BAD_RESULT,
+     .status = 429,
+     .status_end = 430,
+     .outcome = AGENT_RATE_LIMITED},
+    {.name = "status-5xx",
+     .when = BAD_RESULT,
+     .status = 500,
+     .status_end = 600,
+     .outcome = AGENT_PROVIDER_ERROR},
+    {.name = "result-too-long",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = too_long,
+     .outcome = AGENT_CONTEXT_OVERFLOW},
+    {.name = "result-denied",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = denied,
+     .outcome = AGENT_AUTH_FAILED},
+    {.name = "result-unreachable",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = unreachable,
+     .outcome = AGENT_PROVIDER_UNREACHABLE},
+    {.name = "result-limited",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = limited,
+     .outcome = AGENT_RATE_LIMITED},
+    {.name = "result-broken",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = broken,
+     .outcome = AGENT_PROVIDER_ERROR},
+    {.name = "result-busy",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = busy,
+     .outcome = AGENT_SESSION_BUSY},
+    {.name = "result-compaction",
+     .when = BAD_RESULT,
+     .where = IN_RESULT,
+     .words = compaction,
+     .outcome = AGENT_CONTEXT_OVERFLOW},
+    {.name = "vanished", .when = VANISHED | NO_RESULT, .outcome = AGENT_UNKNOWN},
+    {.name = "exit-0-busy",
+     .when = EXIT_0 | NO_RESULT,
+     .where = IN_STDERR,
+     .words = busy,
+     .outcome = AGENT_SESSION_BUSY},
+    {.name = "exit-0-too-long",
+     .when = EXIT_0 | NO_RESULT,
+     .where = IN_STDERR,
+     .words = compaction,
+     .outcome = AGENT_CONTEXT_OVERFLOW},
+    {.name = "exit-0-limited",
+     .when = EXIT_0 | NO_RESULT,
+     .where = IN_STDERR,
+     .words = limited,
+     .outcome = AGENT_RATE_LIMITED},
+    {.name = "exit-0-broken",
+     .when = EXIT_0 | NO_RESULT,
+     .where = IN_STDERR,
+     .words = broken,
+     .outcome = AGENT_PROVIDER_ERROR},
+    {.name = "exit-0", .when = EXIT_0 | NOT_BAD, .outcome = AGENT_GATEWAY_TIMEOUT},
+    {.name = "signal", .when = SIGNALED | NO_RESULT, .outcome = AGENT_KILLED},
+    {.name = "stderr-denied",
+     .when = EXIT_NOT_0,
+     .where = IN_STDERR,
+     .words = denied,
+     .outcome = AGENT_AUTH_FAILED},
+    {.name = "stderr-unreachable",
+     .when = EXIT_NOT_0,
+     .where = IN_STDERR,
+     .words = unreachable,
+     .outcome = AGENT_PROVIDER_UNREACHABLE},
+    {.name = "stderr-limited",
+     .when = EXIT_NOT_0,
+     .where = IN_STDERR,
+     .words = limited,
+     .outcome = AGENT_RATE_LIMITED},
+    {.name = "stderr-broken",
+     .when = EXIT_NOT_0,
+     .where = IN_STDERR,
+     .words = broken,
+     .outcome = AGENT_PROVIDER_ERROR},
+    {.name = "stderr-too-long",
+     .when = EXIT_NOT_0,
+     .where = IN_STDERR,
+     .words = compaction,
+     .outcome = AGENT_CONTEXT_OVERFLOW},
+    {.name = "stderr-busy",
+     .when = EXIT_NOT_0,
+     .where = IN_STDERR,
+     .words = busy,
+     .outcome = AGENT_SESSION_BUSY},
+    {.name = "result-bad", .when = BAD_RESULT, .outcome = AGENT_FAILED},
+    {.name = "crashed", .outcome = AGENT_CRASHED},
+};
+
+const char *agent_rule_name(unsigned at) {
+    return at < COUNT_OF(rules) ? rules[at].name : NULL;
+}
+
+static unsigned fact(bool holds, enum when which) {
+    return holds ? (unsigned)which : 0;
+}
+
+static unsigned exit_facts(const struct agent_ending *ending) {
+    const bool exited = ending->exit == AGENT_EXITED;
+    return fact(ending->exit == AGENT_NOT_STARTED, NOT_STARTED) |
+           fact(ending->exit == AGENT_VANISHED, VANISHED) |
+           fact(ending->exit == AGENT_SIGNALED, SIGNALED) |
+           fact(exited && ending->code == 0, EXIT_0) |
+           fact(exited && ending->code != 0, EXIT_NOT_0);
+}
+
+static unsigned ending_facts(const struct agent_ending *ending) {
+    const struct agent_result *result = &ending->result;
+    const bool good = result->present && result->good;
+    const bool task = ending->task != AGENT_NO_TASK;
+    const bool embedded = bytes_is(result->transport, "embedded");
+    return exit_facts(ending) | fact(result->present && !result->good, BAD_RESULT) |
+           fact(!result->present, NO_RESULT) | fact(!result->present || result->good, NOT_BAD) |
+           fact(good && result->said && !task && !embedded, GOOD_RESULT) |
+           fact(ending->task == AGENT_TASK_FAILED, TASK_FAILED) |
+           fact(task && ending->task != AGENT_TASK_OPEN, DONE) | fact(embedded, EMBEDDED) |
+           fact(!task && good && !result->said, SILENT);
+}
+
+static bool words_fit(const struct rule *rule, const struct agent_ending *ending) {
+    const struct agent_result *result = &ending->result;
+    switch (rule->where) {
+    case NOWHERE:
+        break;
+    case IN_KIND:
+        return any_in(result->kind, rule->words);
+    case IN_RESULT:
+        return any_in(result->kind, rule->words) || any_in(result->text, rule->words);
+    case IN_STDERR:
+        return any_in(ending->stderr_tail, rule->words);
+    }
+    return true;
+}
+
+static bool rule_fits(const struct rule *rule, const struct agent_ending *ending, unsigned facts) {
+    const int64_t status = ending->result.status;
+    return (facts & rule->when) == rule->when &&
+           (rule->ender == AGENT_ITSELF || rule->ender == ending->ender) &&
+           (rule->status == 0 || (status >= rule->status && status < rule->status_end)) &&
+           words_fit(rule, ending);
+}
+
+struct agent_verdict agent_classify(const struct agent_ending *ending) {
+    const unsigned facts = ending_facts(ending);
+    size_t at = 0;
+    while (!rule_fits(&rules[at], ending, facts)) { /* The last one always fits. */
+        at++;
+        assert(at < COUNT_OF(rules));
+    }
+    return (struct agent_verdict){.outcome = rules[at].outcome, .rule = rules[at].name};
+}

@@ -1,0 +1,60 @@
+/* definition.h: an agent that is a program, as it is defined: what is started, and within which
+ * limits. Pure.
+ *
+ * Ownership  texts and values are borrowed from where the definition was read.
+ * Threads    any.
+ */
+#ifndef DROVER_RULES_AGENT_DEFINITION_H
+#define DROVER_RULES_AGENT_DEFINITION_H
+
+#include "base/base.h"
+#include "base/fields/fields.h"
+
+enum {
+    AGENT_NAME_MAX = 64,
+    AGENT_ARGS_MAX = 64,
+    AGENT_ENV_MAX = 64,
+    AGENT_INSTRUCTIONS_MAX = 64 << 10,
+    AGENT_DEFINITION_MAX = 256 << 10, /* Bytes of a file, and of one as JSON. */
+    AGENT_DEADLINE_MS = 2 * 3600 * 1000,
+};
+#define AGENT_DEADLINE_MAX_MS (INT64_C(30) * 24 * 3600 * 1000)
+
+/* Rights of a program that cannot ask; each adapter has its own words for them. */
+#define AGENT_ACCESSES(X)                                                                          \
+    X(READ, "read")   /* The files of its folder. */                                               \
+    X(WRITE, "write") /* And change them. */                                                       \
+    X(ALL, "all")     /* All that its user may, without a question. */
+enum agent_access {
+#define X(access, name) AGENT_ACCESS_##access,
+    AGENT_ACCESSES(X)
+#undef X
+        AGENT_ACCESS_COUNT
+};
+
+struct agent_definition {
+    const char *name, *description;
+    const char *program; /* Name of its adapter. */
+    const char *command; /* A path, or a name that is looked up; NULL: that of the adapter. */
+    json_t *args;        /* Texts, after those of the adapter; NULL: none. */
+    json_t *env; /* Name: text. Secrets stand in the environment of the daemon. NULL: none. */
+    const char *model, *instructions; /* NULL: none. */
+    const char *access;
+    json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
+    int64_t at_once, deadline_ms, memory, processes;
+};
+
+extern const struct field_set agent_fields;
+
+/* A definition as it came from outside. ERR_BAD_FIELD, …: `why` names the field. */
+MUST_CHECK struct err agent_definition_read(const json_t *json, struct agent_definition *ret_what,
+                                            struct why *why);
+/* As it is kept with a turn: compact JSON that agent_definition_read takes. */
+MUST_CHECK struct err agent_definition_write(const struct agent_definition *what,
+                                             struct text *text);
+enum agent_access agent_definition_access(const struct agent_definition *what);
+
+/* Definitions that drover comes with: one for each program that it knows; NULL ends them. */
+const struct agent_definition *agent_built_in(unsigned at);
+
+#endif

@@ -1,0 +1,92 @@
+/* outcome.c: see outcome.h. */
+#include "rules/agent/outcome.h"
+
+#include "base/text.h"
+
+static const struct {
+    const char *name;
+    enum agent_remedy remedy;
+    int64_t more;
+    const char *sentence;
+} outcomes[] = {
+#define X(outcome, name, remedy, more, sentence)                                                   \
+    [AGENT_##outcome] = {name, AGENT_##remedy, more, sentence},
+    AGENT_OUTCOMES(X)
+#undef X
+};
+
+const char *agent_outcome_name(enum agent_outcome outcome) {
+    assert(outcome < AGENT_OUTCOME_COUNT);
+    return outcomes[outcome].name;
+}
+
+bool agent_outcome_find(struct bytes name, enum agent_outcome *ret_outcome) {
+    for (unsigned i = 0; i < AGENT_OUTCOME_COUNT; i++) {
+        if (bytes_is(name, outcomes[i].name)) {
+            *ret_outcome = (enum agent_outcome)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum agent_remedy agent_outcome_remedy(enum agent_outcome outcome) {
+    assert(outcome < AGENT_OUTCOME_COUNT);
+    return outcomes[outcome].remedy;
+}
+
+enum run_cause agent_outcome_cause(enum agent_outcome outcome) {
+    static const enum run_cause causes[AGENT_OUTCOME_COUNT] = {
+        [AGENT_COMPLETED] = CAUSE_COMPLETED,
+        [AGENT_FAILED] = CAUSE_AGENT_FAILED,
+        [AGENT_AUTH_FAILED] = CAUSE_AUTH_FAILED,
+        [AGENT_RATE_LIMITED] = CAUSE_RATE_LIMITED,
+        [AGENT_PROVIDER_ERROR] = CAUSE_PROVIDER_ERROR,
+        [AGENT_PROVIDER_UNREACHABLE] = CAUSE_PROVIDER_UNREACHABLE,
+        [AGENT_CONTEXT_OVERFLOW] = CAUSE_CONTEXT_OVERFLOW,
+        [AGENT_SESSION_BUSY] = CAUSE_SESSION_BUSY,
+        [AGENT_GATEWAY_TIMEOUT] = CAUSE_GATEWAY_TIMEOUT,
+        [AGENT_FALLBACK_USED] = CAUSE_FALLBACK_USED,
+        [AGENT_NO_RESULT] = CAUSE_NO_RESULT,
+        [AGENT_CRASHED] = CAUSE_CRASHED,
+        [AGENT_KILLED] = CAUSE_SIGNAL,
+        [AGENT_STUCK] = CAUSE_STUCK,
+        [AGENT_TIMED_OUT] = CAUSE_DEADLINE,
+        [AGENT_COMPACTION_HANGING] = CAUSE_COMPACTION_HANGING,
+        [AGENT_SPAWN_FAILED] = CAUSE_NOT_STARTED,
+        [AGENT_UNKNOWN] = CAUSE_OUTCOME_UNKNOWN,
+    };
+    assert(outcome < AGENT_OUTCOME_COUNT);
+    return causes[outcome];
+}
+
+void agent_outcome_tell(enum agent_outcome outcome, const char *program, struct text *text) {
+    const char *sentence = outcomes[outcome].sentence;
+    const char *mark = strstr(sentence, "%s");
+    if (mark == NULL) {
+        text_add_str(text, sentence);
+    } else {
+        text_add(text, sentence, (size_t)(mark - sentence));
+        text_add_str(text, program);
+        text_add_str(text, mark + 2);
+    }
+}
+
+struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms) {
+    assert(outcome < AGENT_OUTCOME_COUNT);
+    assert(count > 0);
+    struct agent_next next = {.remedy = outcomes[outcome].remedy};
+    const bool again = next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES;
+    if (again && count > outcomes[outcome].more) {
+        next.remedy = AGENT_FAILS;
+    } else if (next.remedy == AGENT_RETRIES) {
+        next.wait_ms = AGENT_WAIT_FIRST_MS;
+        for (int64_t i = 1; i < count && next.wait_ms < AGENT_WAIT_MAX_MS; i++) {
+            next.wait_ms *= 2;
+        }
+        next.wait_ms = next.wait_ms > AGENT_WAIT_MAX_MS ? AGENT_WAIT_MAX_MS : next.wait_ms;
+        next.wait_ms = retry_after_ms > 0 ? retry_after_ms : next.wait_ms;
+        next.wait_ms = next.wait_ms > AGENT_WAIT_NAMED_MS ? AGENT_WAIT_NAMED_MS : next.wait_ms;
+    }
+    return next;
+}

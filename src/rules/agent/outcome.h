@@ -1,0 +1,77 @@
+/* outcome.h: how the run of an agent that is a program has ended, and what follows. Pure.
+ *
+ * The table says for each outcome what is done about it. An attempt that is followed by another one
+ * counts under its outcome, and is tried again at most as often as the table says; progress sets
+ * the counts back.
+ *
+ * Threads    any.
+ */
+#ifndef DROVER_RULES_AGENT_OUTCOME_H
+#define DROVER_RULES_AGENT_OUTCOME_H
+
+#include "base/base.h"
+#include "rules/run/run.h"
+
+enum agent_remedy {
+    AGENT_SUCCEEDS, /* The run has ended well. */
+    AGENT_FAILS,    /* The run has failed; the sentence says what to do. */
+    AGENT_RESUMES,  /* The same session of the program goes on: "you were interrupted". */
+    AGENT_RETRIES,  /* The same, after a wait that doubles. */
+};
+
+/* Name in rows, the API and the docs; remedy; attempts after the first; a sentence about it, in
+ * which %s is the program. */
+#define AGENT_OUTCOMES(X)                                                                          \
+    X(COMPLETED, "completed", SUCCEEDS, 0, "")                                                     \
+    X(FAILED, "agent_failed", FAILS, 0, "%s says that it failed")                                  \
+    X(AUTH_FAILED, "auth_failed", FAILS, 0,                                                        \
+      "%s has no login that its provider takes: run it once in a terminal and log in, or give it " \
+      "a key")                                                                                     \
+    X(RATE_LIMITED, "rate_limited", RETRIES, 3, "the provider of %s refuses more for now")         \
+    X(PROVIDER_ERROR, "provider_error", RETRIES, 3, "the provider of %s failed")                   \
+    X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3, "%s could not reach its provider") \
+    X(CONTEXT_OVERFLOW, "context_overflow", RETRIES, 1,                                            \
+      "the conversation of %s is longer than its model takes")                                     \
+    X(SESSION_BUSY, "session_busy", RETRIES, 3, "another process uses the session of %s")          \
+    X(GATEWAY_TIMEOUT, "gateway_timeout", RESUMES, 3, "%s ended before it was done")               \
+    X(FALLBACK_USED, "fallback_used", FAILS, 0, "%s answered without its gateway")                 \
+    X(NO_RESULT, "no_result", FAILS, 0, "%s ended without an answer")                              \
+    X(CRASHED, "crashed", RESUMES, 1, "%s crashed")                                                \
+    X(KILLED, "killed", RESUMES, 1, "%s was killed")                                               \
+    X(STUCK, "stuck", RESUMES, 1, "%s made no progress")                                           \
+    X(TIMED_OUT, "timed_out", FAILS, 0, "the time of %s was over")                                 \
+    X(COMPACTION_HANGING, "compaction_hanging", FAILS, 0,                                          \
+      "%s did not finish the summary of its conversation")                                         \
+    X(SPAWN_FAILED, "spawn_failed", FAILS, 0, "%s could not be started")                           \
+    X(UNKNOWN, "outcome_unknown", FAILS, 0, "%s may or may not have done its work: look first")
+
+enum agent_outcome {
+#define X(outcome, name, remedy, more, sentence) AGENT_##outcome,
+    AGENT_OUTCOMES(X)
+#undef X
+        AGENT_OUTCOME_COUNT
+};
+
+const char *agent_outcome_name(enum agent_outcome outcome);
+MUST_CHECK bool agent_outcome_find(struct bytes name, enum agent_outcome *ret_outcome);
+enum agent_remedy agent_outcome_remedy(enum agent_outcome outcome);
+/* Cause of a run that ends with it. */
+enum run_cause agent_outcome_cause(enum agent_outcome outcome);
+struct text;
+void agent_outcome_tell(enum agent_outcome outcome, const char *program, struct text *text);
+
+/* The step after the n-th attempt in a row with that outcome (from 1): the remedy, or AGENT_FAILS
+ * where there were enough of them; and the wait before the next attempt. `retry_after_ms`: that the
+ * provider named; 0: it named none. */
+enum {
+    AGENT_WAIT_FIRST_MS = 60 * 1000,
+    AGENT_WAIT_MAX_MS = 15 * 60 * 1000,
+    AGENT_WAIT_NAMED_MS = 24 * 3600 * 1000, /* The longest wait that a provider may name. */
+};
+struct agent_next {
+    enum agent_remedy remedy;
+    int64_t wait_ms;
+};
+struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms);
+
+#endif

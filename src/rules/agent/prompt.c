@@ -1,0 +1,17 @@
+/* prompt.c: see prompt.h. */
+#include "rules/agent/prompt.h"
+
+void agent_prompt_again(struct agent_again again, struct text *text) {
+    text_addf(text,
+              "You were interrupted before you were done (interruption %lld of at most %lld). Read "
+              "the history of this session, look at what you have already done, since a part of it "
+              "may be finished, and go on from there to the end.",
+              (long long)again.number, (long long)again.max);
+}
+
+void agent_prompt_schema(struct bytes schema, struct text *text) {
+    text_add_str(text, "\n\nA program reads your answer. Your last message must be one JSON value "
+                       "that fits this JSON Schema, and nothing else: no words around it, no "
+                       "fence.\n");
+    text_add(text, schema.data, schema.len);
+}

@@ -1,0 +1,172 @@
+// standin.mjs: stands in for programs that are agents: prints the lines that they print, so that
+// tests need none of them. How each line looks was recorded from the real ones (docs/agents.md).
+//
+//   node standin.mjs claude|codex|opencode|pi ARGS…
+//
+// What it does stands in its prompt, in words:
+//
+//   TOOL        uses a tool              ASK       asks before it does (claude)
+//   FAIL401     its provider answers so  CRASH     exits with 3 before it answers
+//   SLOW        says "one ", waits until a file `go` is in its folder, says "two"
+//   LEAVE       leaves a process behind that has a session of its own
+//
+// Its sessions are files in .standin of its folder, with a line for each prompt.
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const [kind, ...args] = process.argv.slice(2);
+const after = (name) => args[args.indexOf(name) + 1];
+const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function remember(session, prompt) {
+  mkdirSync(".standin", { recursive: true });
+  const file = `.standin/${session}`;
+  appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
+  return readFileSync(file, "utf8").trim().split("\n").length;
+}
+
+async function act(prompt, say) {
+  if (prompt.includes("CRASH") && !prompt.includes("interrupted")) {
+    process.stderr.write("Segmentation fault\n");
+    process.exit(3);
+  }
+  if (prompt.includes("LEAVE")) {
+    spawn("sleep", ["300"], { detached: true, stdio: "ignore" }).unref();
+  }
+  if (prompt.includes("SLOW")) {
+    say("one ");
+    while (!existsSync("go")) await wait(20);
+    say("two");
+  }
+}
+
+const failure = (prompt) => Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
+
+// --- claude: JSON lines both ways ----------------------------------------------------------------
+
+async function claude() {
+  const session = args.includes("--resume") ? after("--resume") : after("--session-id");
+  const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const read = async () => JSON.parse((await input.next()).value);
+  const prompt = (await read()).message.content;
+  const number = remember(session, prompt);
+  const result = (members) => line({ type: "result", subtype: "success", is_error: false,
+    num_turns: 1, session_id: session, total_cost_usd: 0.0125,
+    usage: { input_tokens: 100, cache_read_input_tokens: 20, output_tokens: 12 }, ...members });
+  const event = (members) => line({ type: "stream_event", session_id: session, event: members });
+  const say = (text) => event({ type: "content_block_delta", index: 0,
+    delta: { type: "text_delta", text } });
+  line({ type: "system", subtype: "init", session_id: session, model: "stand-in" });
+  line({ type: "something_new", of: "tomorrow" });
+  if (failure(prompt)) {
+    result({ is_error: true, api_error_status: failure(prompt), result: "API Error: refused" });
+    process.exit(1);
+  }
+  event({ type: "message_start", message: { id: "m", usage: { input_tokens: 100 } } });
+  await act(prompt, say);
+  if (prompt.includes("TOOL") || prompt.includes("ASK")) {
+    const input = { command: "make test" };
+    line({ type: "assistant", message: { content: [
+      { type: "tool_use", id: "toolu_1", name: "Bash", input }] } });
+    let denied = null;
+    if (prompt.includes("ASK")) {
+      line({ type: "control_request", request_id: "q1",
+        request: { subtype: "can_use_tool", tool_name: "Bash", tool_use_id: "toolu_1", input } });
+      const { response } = (await read()).response;
+      denied = response.behavior === "allow" ? null : response.message;
+    }
+    line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
+      is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
+    event({ type: "message_start", message: { id: "m2", usage: { input_tokens: 100 } } });
+  }
+  const text = `turn ${number} of claude`;
+  for (const word of text.split(/(?<= )/)) say(word);
+  line({ type: "assistant", message: { content: [{ type: "text", text }] } });
+  result({ result: text });
+  await input.next(); // Its end, when its input ends.
+}
+
+// --- The others: one prompt, one answer ----------------------------------------------------------
+
+async function codex() {
+  const prompt = args.at(-1);
+  const resumed = args.includes("resume") ? args[args.indexOf("--") - 1] : null;
+  const session = resumed ?? `thread-${process.pid}`;
+  const number = remember(session, prompt);
+  const item = (type, members) => line({ type, item: { id: `item_${type.length}`, ...members } });
+  const say = (text) => item("item.completed", { type: "agent_message", text });
+  line({ type: "thread.started", thread_id: session });
+  line({ type: "turn.started" });
+  if (failure(prompt)) {
+    line({ type: "turn.failed",
+      error: { message: `exceeded retry limit, last status: ${failure(prompt)}` } });
+    process.exit(1);
+  }
+  await act(prompt, say);
+  if (prompt.includes("TOOL")) {
+    const tool = { id: "c1", type: "command_execution", command: "make test" };
+    line({ type: "item.started", item: { ...tool, status: "in_progress" } });
+    line({ type: "item.completed",
+      item: { ...tool, aggregated_output: "all green", exit_code: 0, status: "completed" } });
+  }
+  say(`turn ${number} of codex`);
+  line({ type: "turn.completed",
+    usage: { input_tokens: 100 * number, cached_input_tokens: 20 * number,
+      output_tokens: 12 * number, reasoning_output_tokens: 0 } });
+}
+
+async function opencode() {
+  const prompt = args.at(-1);
+  const session = args.includes("--session") ? after("--session") : `ses_${process.pid}`;
+  const number = remember(session, prompt);
+  const out = (type, part) => line({ type, sessionID: session, part });
+  const say = (text) => out("text", { type: "text", text });
+  out("step_start", {});
+  if (failure(prompt)) {
+    line({ type: "error", sessionID: session,
+      error: { name: "APIError", data: { message: "refused", statusCode: failure(prompt) } } });
+    process.exit(1);
+  }
+  await act(prompt, say);
+  if (prompt.includes("TOOL")) {
+    out("tool_use", { callID: "c1", tool: "bash",
+      state: { status: "completed", input: { command: "make test" }, output: "all green" } });
+  }
+  say(`turn ${number} of opencode`);
+  out("step_finish", { reason: "stop", cost: 0,
+    tokens: { input: 80, output: 12, reasoning: 0, cache: { read: 20, write: 0 } } });
+}
+
+async function pi() {
+  const prompt = args.at(-1);
+  const session = args.includes("--session") ? after("--session") : `pi-${process.pid}`;
+  const number = remember(session, prompt);
+  const usage = { input: 80, output: 12, cacheRead: 20, cacheWrite: 0, cost: { total: 0 } };
+  const say = (delta) => line({ type: "message_update",
+    assistantMessageEvent: { type: "text_delta", delta } });
+  line({ type: "session", version: 3, id: session });
+  line({ type: "agent_start" });
+  if (failure(prompt)) {
+    line({ type: "message_end", message: { role: "assistant", content: [], usage,
+      stopReason: "error", errorMessage: `${failure(prompt)} status code (no body)` } });
+    line({ type: "agent_end" });
+    return; // It exits with 0.
+  }
+  await act(prompt, say);
+  if (prompt.includes("TOOL")) {
+    line({ type: "tool_execution_start", toolCallId: "c1", toolName: "bash",
+      args: { command: "make test" } });
+    line({ type: "tool_execution_end", toolCallId: "c1", isError: false,
+      result: { content: [{ type: "text", text: "all green" }] } });
+  }
+  const text = `turn ${number} of pi`;
+  say("turn ");
+  const said = prompt.includes("SLOW") ? "one two" : "";
+  line({ type: "message_end", message: { role: "assistant", usage, stopReason: "stop",
+    content: [{ type: "text", text: said + text }] } });
+  line({ type: "agent_end" });
+}
+
+await { claude, codex, opencode, pi }[kind]();

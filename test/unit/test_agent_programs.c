@@ -1,0 +1,365 @@
+/* Lines of programs, as they were recorded, become events; also where a daemon ends after any of
+ * them, and another one reads on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "agent/program.h"
+#include "base/json/json.h"
+
+/* Events, each as a line of words. */
+static void note(void *ctx, const struct program_event *event) {
+    static const char *const names[] = {
+        [PROGRAM_TEXT] = "text",         [PROGRAM_THINKING] = "thinking",
+        [PROGRAM_TOOL_STARTED] = "tool", [PROGRAM_TOOL_FINISHED] = "result",
+        [PROGRAM_QUESTION] = "question", [PROGRAM_RETRYING] = "retrying",
+        [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done"};
+    struct text *text = ctx;
+    if (event->kind == PROGRAM_STEP) {
+        return;
+    }
+    text_addf(text, "%s", names[event->kind]);
+    const struct bytes words[] = {event->id, event->tool, event->arguments, event->text};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (words[i].len > 0) {
+            text_addf(text, " %.*s", (int)words[i].len, words[i].data);
+        }
+    }
+    text_addf(text, "%s\n", event->failed ? " failed" : "");
+}
+
+static const struct row {
+    const char *program;
+    const char *lines; /* Each ends with a line feed. */
+    const char *events;
+    int exit;
+    enum agent_outcome outcome;
+    struct usage usage;
+    int64_t cost; /* -1: unknown. */
+    const char *native;
+    int64_t unknown;
+} table[] = {
+    {"claude",
+     "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"u-1\",\"model\":\"m\"}\n"
+     "{\"type\":\"something_new\"}\n"
+     "not even JSON\n"
+     "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{\"usage\":"
+     "{\"input_tokens\":100}}}}\n"
+     "{\"type\":\"stream_event\",\"event\":{\"type\":\"content_block_delta\",\"delta\":{\"type\":"
+     "\"thinking_delta\",\"thinking\":\"hm\"}}}\n"
+     "{\"type\":\"stream_event\",\"event\":{\"type\":\"content_block_delta\",\"delta\":{\"type\":"
+     "\"text_delta\",\"text\":\"I look\"}}}\n"
+     "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"I look\"}]}}"
+     "\n"
+     "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\","
+     "\"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n"
+     "{\"type\":\"control_request\",\"request_id\":\"q1\",\"request\":{\"subtype\":"
+     "\"can_use_tool\",\"tool_name\":\"Bash\",\"tool_use_id\":\"t1\",\"input\":{\"command\":\"ls\"}"
+     "}}\n"
+     "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":"
+     "\"t1\",\"content\":[{\"type\":\"text\",\"text\":\"a b\"}]}]}}\n"
+     "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"I look\"}]}}"
+     "\n"
+     "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{\"usage\":"
+     "{\"input_tokens\":100}}}}\n"
+     "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"Done.\"}]}}\n"
+     "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"Done.\","
+     "\"total_cost_usd\":0.5,\"usage\":{\"input_tokens\":200,\"cache_read_input_tokens\":20,"
+     "\"cache_creation_input_tokens\":5,\"output_tokens\":42}}\n",
+     "thinking hm\ntext I look\ntool t1 Bash {\"command\":\"ls\"}\n"
+     "question q1 Bash {\"command\":\"ls\"} t1\nresult t1 a b\ntext Done.\ndone\n",
+     0,
+     AGENT_COMPLETED,
+     {.fresh = 200, .cache_read = 20, .cache_write = 5, .output = 42},
+     500000,
+     "u-1",
+     2},
+    {"claude",
+     "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":401,"
+     "\"result\":\"API Error: 401\",\"usage\":{}}\n",
+     "done\n",
+     1,
+     AGENT_AUTH_FAILED,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
+    {"claude", /* Killed within a call: what it told so far counts, at a price that nobody knows. */
+     "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{\"usage\":"
+     "{\"input_tokens\":100}}}}\n"
+     "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_delta\",\"usage\":{"
+     "\"output_tokens\":7}}}\n",
+     "",
+     143,
+     AGENT_CRASHED,
+     {.fresh = 100, .output = 7},
+     0,
+     "",
+     0},
+    {"codex",
+     "{\"type\":\"thread.started\",\"thread_id\":\"th\"}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i0\",\"type\":\"error\",\"message\":\"no "
+     "metadata\"}}\n"
+     "{\"type\":\"turn.started\"}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i1\",\"type\":\"reasoning\",\"text\":\"hm\"}}"
+     "\n"
+     "{\"type\":\"item.started\",\"item\":{\"id\":\"i2\",\"type\":\"command_execution\","
+     "\"command\":\"ls\",\"status\":\"in_progress\"}}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i2\",\"type\":\"command_execution\","
+     "\"command\":\"ls\",\"aggregated_output\":\"a b\",\"exit_code\":2,\"status\":\"failed\"}}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i3\",\"type\":\"file_change\",\"changes\":[{"
+     "\"path\":\"a\",\"kind\":\"add\"}],\"status\":\"completed\"}}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i4\",\"type\":\"agent_message\",\"text\":"
+     "\"Done.\"}}\n"
+     "{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":200,\"cached_input_tokens\":40,"
+     "\"output_tokens\":24,\"reasoning_output_tokens\":6}}\n",
+     "thinking hm\ntool i2 command_execution {\"command\":\"ls\"}\nresult i2 a b failed\n"
+     "tool i3 file_change {\"changes\":[{\"path\":\"a\",\"kind\":\"add\"}]}\nresult i3\n"
+     "text Done.\ndone\n",
+     0,
+     AGENT_COMPLETED,
+     {.fresh = 160, .cache_read = 40, .output = 24, .reasoning = 6},
+     -1,
+     "th",
+     0},
+    {"codex", /* The program retries by itself; the last failure counts. */
+     "{\"type\":\"error\",\"message\":\"Reconnecting... 1/1\"}\n"
+     "{\"type\":\"turn.failed\",\"error\":{\"message\":\"last status: 429 Too Many Requests\"}}\n",
+     "done\ndone\n",
+     1,
+     AGENT_RATE_LIMITED,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
+    {"opencode",
+     "{\"type\":\"step_start\",\"sessionID\":\"ses\",\"part\":{}}\n"
+     "{\"type\":\"tool_use\",\"sessionID\":\"ses\",\"part\":{\"callID\":\"c\",\"tool\":\"bash\","
+     "\"state\":{\"status\":\"error\",\"input\":{\"command\":\"ls\"},\"error\":\"no\"}}}\n"
+     "{\"type\":\"text\",\"sessionID\":\"ses\",\"part\":{\"text\":\"Done.\"}}\n"
+     "{\"type\":\"step_finish\",\"sessionID\":\"ses\",\"part\":{\"cost\":0.25,\"tokens\":{"
+     "\"input\":80,\"output\":10,\"reasoning\":2,\"cache\":{\"read\":20,\"write\":0}}}}\n",
+     "tool c bash {\"command\":\"ls\"}\nresult c no failed\ntext Done.\n",
+     0,
+     AGENT_COMPLETED,
+     {.fresh = 80, .cache_read = 20, .output = 12, .reasoning = 2},
+     250000,
+     "ses",
+     0},
+    {"opencode",
+     "{\"type\":\"error\",\"sessionID\":\"ses\",\"error\":{\"name\":\"APIError\",\"data\":{"
+     "\"message\":\"slow down\",\"statusCode\":429}}}\n",
+     "done\n",
+     1,
+     AGENT_RATE_LIMITED,
+     {.fresh = 0},
+     -1,
+     "ses",
+     0},
+    {"pi",
+     "{\"type\":\"session\",\"version\":3,\"id\":\"p\"}\n"
+     "{\"type\":\"agent_start\"}\n"
+     "{\"type\":\"message_update\",\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":"
+     "\"Do\"}}\n"
+     "{\"type\":\"message_update\",\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":"
+     "\"ne\"}}\n"
+     "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":"
+     "\"text\",\"text\":\"Done.\"}],\"usage\":{\"input\":80,\"output\":12,\"cacheRead\":20,"
+     "\"cacheWrite\":0,\"cost\":{\"total\":0}},\"stopReason\":\"stop\"}}\n"
+     "{\"type\":\"agent_end\"}\n",
+     "text Do\ntext ne\ntext .\ndone\n",
+     0,
+     AGENT_COMPLETED,
+     {.fresh = 80, .cache_read = 20, .output = 12},
+     -1,
+     "p",
+     0},
+    {"pi", /* Exits with 0 on every failure. */
+     "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[],\"usage\":{},"
+     "\"stopReason\":\"error\",\"errorMessage\":\"500 status code (no body)\"}}\n"
+     "{\"type\":\"agent_end\"}\n",
+     "done\n",
+     0,
+     AGENT_PROVIDER_ERROR,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
+    {"plain",
+     "hello\nworld\n",
+     "text hello\ntext \n\ntext world\ntext \n\n",
+     0,
+     AGENT_COMPLETED,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
+    {"plain", "", "", 0, AGENT_NO_RESULT, {.fresh = 0}, -1, "", 0},
+};
+
+struct heard {
+    struct text events;
+    struct usage usage;
+    struct usage_cost cost;
+    struct agent_verdict verdict;
+    char native[64];
+    int64_t unknown;
+};
+
+/* `saved`: the reader is another one after each line. */
+static void hear(const struct row *row, bool saved, struct heard *heard) {
+    const struct agent_definition agent = {.name = "a", .program = row->program};
+    const struct program *program = program_find(bytes_of(row->program));
+    struct program_reader *reader = program_reader_new(program, &agent);
+    struct bytes rest = bytes_of(row->lines), line;
+    text_init(&heard->events, 1 << 20);
+    while (bytes_next(&rest, '\n', &line)) {
+        program_read(reader, line, PROGRAM_LINE_WHOLE, note, &heard->events);
+        if (saved) {
+            AUTO(text_done) struct text state = text_up_to(PROGRAM_STATE_MAX);
+            program_reader_save(reader, &state);
+            assert_false(text_failed(&state));
+            program_reader_free(reader);
+            reader = program_reader_new(program, &agent);
+            assert_true(program_reader_load(reader, text_bytes(&state)));
+        }
+    }
+    struct agent_ending ending = {.exit = AGENT_EXITED, .code = row->exit};
+    program_finish(reader, &ending);
+    heard->verdict = agent_classify(&ending);
+    program_take_usage(reader, &heard->usage, &heard->cost);
+    const struct program_seen seen = program_seen(reader);
+    (void)snprintf(heard->native, sizeof heard->native, "%s", seen.native.data);
+    heard->unknown = seen.unknown;
+    program_reader_free(reader);
+}
+
+static void lines_become_events_also_by_another_reader_after_each(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(table); i++) {
+        const struct row *row = &table[i / 2];
+        struct heard heard;
+        hear(row, i % 2 != 0, &heard);
+        assert_string_equal(heard.events.len == 0 ? "" : heard.events.data, row->events);
+        if (heard.verdict.outcome != row->outcome) {
+            fail_msg("%zu: %s by the rule %s", i / 2, agent_outcome_name(heard.verdict.outcome),
+                     heard.verdict.rule);
+        }
+        assert_memory_equal(&heard.usage, &row->usage, sizeof heard.usage);
+        assert_int_equal(heard.cost.known ? heard.cost.micros : -1, row->cost);
+        assert_string_equal(heard.native, row->native);
+        assert_int_equal(heard.unknown, row->unknown);
+        text_done(&heard.events);
+    }
+}
+
+/* A second turn of the same thread: the counts are those of both. */
+static void usage_that_is_told_in_sum_is_told_once(void **state) {
+    (void)state;
+    static const char first[] = "{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":100,"
+                                "\"cached_input_tokens\":20,\"output_tokens\":12}}";
+    static const char second[] = "{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":250,"
+                                 "\"cached_input_tokens\":50,\"output_tokens\":30}}";
+    const struct agent_definition agent = {.name = "a", .program = "codex"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("codex")), &agent);
+    AUTO(text_done) struct text events = text_up_to(4096);
+    struct usage usage;
+    struct usage_cost cost;
+    program_read(reader, BYTES(first), PROGRAM_LINE_WHOLE, note, &events);
+    program_take_usage(reader, &usage, &cost);
+    assert_int_equal(usage_total(&usage), 112);
+    program_reader_begin(reader);
+    program_read(reader, BYTES(second), PROGRAM_LINE_WHOLE, note, &events);
+    program_take_usage(reader, &usage, &cost);
+    assert_int_equal(usage_total(&usage), 168);
+    assert_int_equal(usage.cache_read, 30);
+    program_reader_free(reader);
+}
+
+/* Lines that mean nothing are counted, and nothing breaks. */
+static void hostile_lines_are_counted(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "",
+        "null",
+        "[]",
+        "{",
+        "{\"type\":7}",
+        "{\"type\":\"assistant\"}",
+        "{\"type\":\"assistant\",\"message\":{\"content\":{\"a\":1}}}",
+        "{\"type\":\"result\",\"usage\":{\"input_tokens\":-5,\"output_tokens\":1e300}}",
+        "{\"type\":\"result\",\"total_cost_usd\":\"free\",\"api_error_status\":99999999}",
+        "{\"type\":\"item.completed\",\"item\":[]}",
+        "{\"type\":\"session\",\"id\":{}}",
+        "{\"type\":\"control_request\",\"request\":{\"subtype\":\"can_use_tool\"}}",
+        "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\"}]}}"};
+    static const char *const programs[] = {"claude", "codex", "opencode", "pi", "json_lines"};
+    char deep[4096];
+    memset(deep, '[', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    for (size_t i = 0; i < COUNT_OF(programs); i++) {
+        const struct agent_definition agent = {.name = "a", .program = programs[i]};
+        struct program_reader *reader =
+            program_reader_new(program_find(bytes_of(programs[i])), &agent);
+        AUTO(text_done) struct text events = text_up_to(1 << 20);
+        for (size_t j = 0; j < COUNT_OF(lines); j++) {
+            program_read(reader, bytes_of(lines[j]), PROGRAM_LINE_WHOLE, note, &events);
+        }
+        program_read(reader, bytes_of(deep), PROGRAM_LINE_CUT, note, &events);
+        const struct program_seen seen = program_seen(reader);
+        assert_int_equal(seen.lines, COUNT_OF(lines) + 1);
+        assert_int_equal(seen.cut, 1);
+        assert_true(seen.unknown > 0);
+        struct agent_ending ending = {.exit = AGENT_EXITED};
+        program_finish(reader, &ending);
+        struct usage usage;
+        struct usage_cost cost;
+        program_take_usage(reader, &usage, &cost);
+        assert_true(usage.fresh >= 0 && usage.output >= 0);
+        program_reader_free(reader);
+    }
+}
+
+static void a_state_that_is_damaged_is_refused(void **state) {
+    (void)state;
+    const struct agent_definition agent = {.name = "a", .program = "pi"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("pi")), &agent);
+    assert_false(program_reader_load(reader, BYTES("")));
+    assert_false(program_reader_load(reader, BYTES("[1]")));
+    assert_true(program_reader_load(reader, BYTES("{\"native\":5,\"said\":\"x\"}")));
+    assert_int_equal(program_seen(reader).native.len, 0);
+    program_reader_free(reader);
+}
+
+static void answers_are_lines_that_the_program_reads(void **state) {
+    (void)state;
+    const struct program *claude = program_find(BYTES("claude"));
+    AUTO(text_done) struct text text = text_up_to(4096);
+    const struct program_reply allow = {
+        .question = BYTES("q1"), .arguments = BYTES("{\"command\":\"ls\"}"), .allowed = true};
+    const struct program_reply deny = {
+        .question = BYTES("q2"), .arguments = BYTES("{}"), .reason = BYTES("not \"now\"")};
+    program_reply_write(claude, &allow, &text);
+    program_reply_write(claude, &deny, &text);
+    assert_string_equal(
+        text.data,
+        "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":"
+        "\"q1\",\"response\":{\"behavior\":\"allow\",\"updatedInput\":{\"command\":\"ls\"}}}}\n"
+        "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":"
+        "\"q2\",\"response\":{\"behavior\":\"deny\",\"message\":\"not \\\"now\\\"\"}}}\n");
+}
+
+int main(void) {
+    json_setup();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
+        cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
+        cmocka_unit_test(hostile_lines_are_counted),
+        cmocka_unit_test(a_state_that_is_damaged_is_refused),
+        cmocka_unit_test(answers_are_lines_that_the_program_reads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
