@@ -527,9 +527,9 @@ struct body_work {
     struct why why;
 };
 
-/* Upper bound of the memory that the values of a text take: each stands after one of these four
- * bytes, or begins with one. The dearest is an empty object in an array, 240 bytes after two of
- * them. A text with more of them than that is refused before it comes so far. */
+/* Upper bound of the memory that the values of a text take. Each value follows one of these four
+ * bytes, or begins with one. The largest for its length is an empty object in an array: 240 bytes
+ * for two of them. A text with more than MARKS_MAX of them is refused first. */
 static size_t values_bytes_max(struct bytes text) {
     enum { PER_MARK = 128, PER_BYTE = 2, MARKS_MAX = 3 * JSON_VALUES_MAX };
     size_t marks = 1;

@@ -29,8 +29,8 @@ struct http_limits {
     size_t head_bytes_max;   /* 16 kB of header fields. */
     size_t url_bytes_max;    /* 8 kB. */
     size_t body_bytes_max;   /* 1 MB. */
-    size_t bodies_bytes_max; /* 256 MB of bodies at once, over all connections, and of what came
-                               * after requests that are in flight. */
+    size_t bodies_bytes_max; /* 256 MB of bodies at once, over all connections, and of bytes read
+                               * ahead of the requests in flight. */
     size_t values_bytes_max; /* 256 MB of what bodies are as JSON values: up to 80 times as much. */
     size_t answers_bytes_max; /* 128 MB of answers that wait for their clients; small ones pass. */
     /* 32 MB of the same, from which on a connection is not read while it has a request in flight. A

@@ -97,7 +97,7 @@ struct hub_subscribe {
  * stands, also when there is no event yet: the first pull after it tells (HUB_GONE, or not), so
  * that a response can begin with the right status. A stream that does not exist yet is followed
  * from 0; `after` above head: HUB_GONE with ERR_CURSOR_AHEAD. A cursor below floor: a snapshot
- * (snapshot.h) comes first, then all that is left after it. */
+ * (snapshot.h) comes first, then the events after it. */
 void hub_subscribe(struct hub *hub, const struct hub_subscribe *what,
                    struct hub_subscriber *subscriber);
 MUST_CHECK enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,

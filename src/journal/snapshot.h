@@ -1,4 +1,4 @@
-/* snapshot.h: what a client that just came to a stream is told first.
+/* snapshot.h: the state of a stream, which a new reader gets before the events.
  *
  * Promise    a snapshot and its seq come from one transaction: whoever takes the snapshot and then
  *            every event after that seq has seen all there is.

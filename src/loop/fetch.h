@@ -127,7 +127,7 @@ void fetch_resume(struct fetch_request *request);
 
 /* The machine was suspended (sleep_watch.h): connections whose peer does not answer the kernel are
  * ended within some seconds, as CUT_OFF; the others go on. */
-void fetch_woke(struct fetch *client);
+void fetch_after_sleep(struct fetch *client);
 
 struct fetch_stats {
     uint64_t started, failed, running, waiting;

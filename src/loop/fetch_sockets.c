@@ -109,7 +109,7 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
     return 0;
 }
 
-void fetch_woke(struct fetch *client) {
+void fetch_after_sleep(struct fetch *client) {
     for (struct link *at = client->watched.next; at != &client->watched; at = at->next) {
         probing_set(CONTAINER_OF(at, struct watched, link)->fd, &after_sleep);
     }

@@ -72,7 +72,7 @@ struct timer {
 void timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
                  void (*fire)(struct timer *timer));
 void timer_stop(struct loop *loop, struct timer *timer); /* Not started is allowed. */
-/* A timer that runs fires after `after_ms` at the latest, and never later than it would have. */
+/* Makes a running timer fire in at most `after_ms`. Never delays it. */
 void timer_hasten(struct loop *loop, struct timer *timer, uint64_t after_ms);
 static inline bool timer_runs(const struct timer *timer) {
     return timer->slot != 0;

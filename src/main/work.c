@@ -170,24 +170,24 @@ static void released(void *ctx) {
     deliver_release(work->deliver);
 }
 
-static void machine_woke(void *ctx, uint64_t slept_ms) {
+static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
     const struct work *work = ctx;
     log_event(work->log, LOG_INFO,
               "the machine was suspended: connections that died meanwhile are ended, and their"
               " calls tried again",
               LOG_FIELDS(log_int("slept_ms", (int64_t)slept_ms)));
-    fetch_woke(work->model_client);
-    fetch_woke(work->client);
+    fetch_after_sleep(work->model_client);
+    fetch_after_sleep(work->client);
     models_woke(work->models, slept_ms);
-    turns_woke(work->turns);
+    turns_recheck_waits(work->turns);
     flows_woke(work->flows);
-    dispatch_woke(work->dispatch);
+    dispatch_after_sleep(work->dispatch);
     deliver_recover(work->deliver); /* Notices that were due meanwhile. */
 }
 
 static void connection_mended(void *ctx) {
     const struct work *work = ctx;
-    turns_woke(work->turns);
+    turns_recheck_waits(work->turns);
     flows_woke(work->flows);
 }
 
@@ -680,7 +680,7 @@ void work_begin(struct work *work) {
     deliver_recover(work->deliver);
     census_stale(work);
     models_on_mended(work->models, connection_mended, work);
-    sleep_watch_start(&work->sleep, work->loop, machine_woke, work);
+    sleep_watch_start(&work->sleep, work->loop, machine_after_sleep, work);
     damage_look(work->store, work->log);
     spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
 }

@@ -385,8 +385,8 @@ bool model_cause_is_outage(enum model_cause cause) {
            cause == MODEL_PROVIDER_ERROR || cause == MODEL_STREAM_BROKEN;
 }
 
-/* An answer that cannot be read may come again: it is tried MODEL_TRIES_MAX times, also for an
- * agent. One that does not come is waited for like a provider that is away. */
+/* An unreadable answer is likely to repeat, so it gets MODEL_TRIES_MAX tries, also for an agent. A
+ * missing answer is retried like an outage. */
 bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms) {
     const struct retry_hint *hint = &attempt->hint;
     enum model_cause cause = attempt->failure->cause;

@@ -10,7 +10,7 @@ enum { WORDS_MAX = 32, ERRNO_MAX = 4095, KEPT_SIZE = PROTOCOL_LINE_MAX + PROTOCO
 
 /* --- One line --------------------------------------------------------------------------------- */
 
-/* Numbers after a word; a word that wants none has later versions' words after it. */
+/* Arguments after a word. Words after those are from a later version, and ignored. */
 enum shape { SHAPE_BARE, SHAPE_SIZE, SHAPE_STREAM_SIZE, SHAPE_BODY, SHAPE_STATUS };
 
 static const struct {

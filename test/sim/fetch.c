@@ -553,7 +553,7 @@ static void dead_event(struct timer *timer) {
                 "the simulated kernel found no peer");
 }
 
-void fetch_woke(struct fetch *client) {
+void fetch_after_sleep(struct fetch *client) {
     for (struct fetch_request *request = client->running.next; request != &client->running;
          request = request->next) {
         if (request_dies(request)) {

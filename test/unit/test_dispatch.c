@@ -274,8 +274,8 @@ static void a_wait_that_was_due_while_the_machine_slept_ends_at_its_wake(void **
                                                   "\"retry\":{\"max\":3,\"backoff\":60000}}"});
     kit_until(kit, waits_for_its_time, &run);
     kit->ahead_ms = INT64_C(3600) * 1000;
-    dispatch_woke(kit->dispatch);
-    dispatch_woke(kit->dispatch); /* Twice is once. */
+    dispatch_after_sleep(kit->dispatch);
+    dispatch_after_sleep(kit->dispatch); /* Twice is once. */
     const struct run_row *row = kit_end(kit, &run);
     assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
     assert_int_equal(row->attempt, 2);

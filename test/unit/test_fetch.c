@@ -417,7 +417,7 @@ static void a_silent_peer_is_probed_and_at_once_after_a_sleep(void **state) {
         server_turn(kit->loop);
     }
     assert_in_range(probe_due(kit->server.port), 101, 1500);
-    fetch_woke(kit->client);
+    fetch_after_sleep(kit->client);
     assert_in_range(probe_due(kit->server.port), 0, 100);
     served_say(kit->asked, "HTTP/1.1 204 No Content\r\n\r\n"); /* A living peer is not cut off. */
     expect(&asking, FETCH_NONE);

@@ -50,7 +50,7 @@ static void each_way_to_export_a_function_is_the_main_form(void **state) {
                     "\n;function module(){}function exports(){}return exports.default;");
 }
 
-#define HOOKED(function)                                                                           \
+#define GIVEN_CONTEXT(function)                                                                    \
     "\n;return(args)=>" function                                                                   \
     "({agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta},args);"
 
@@ -81,7 +81,7 @@ static void a_main_function_of_another_host_gets_the_functions(void **state) {
         bool wanted = i < COUNT_OF(taken);
         const char *script = wanted ? taken[i] : alone[i - COUNT_OF(taken)];
         AUTO(tried_done) struct tried tried = prepare_script(script, "f.js");
-        const char *end = wanted ? HOOKED("m") : "\n;return m;";
+        const char *end = wanted ? GIVEN_CONTEXT("m") : "\n;return m;";
         if (strstr(tried.prepared.text, end) == NULL) {
             fail_msg("%s: %s", script, tried.prepared.text);
         }

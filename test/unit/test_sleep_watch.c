@@ -42,7 +42,7 @@ static uint64_t machine_boot_ns(void *ctx) {
     return machine->mono_ns + machine->slept_ns;
 }
 
-static void machine_woke(void *ctx, uint64_t slept_ms) {
+static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
     struct machine *machine = ctx;
     machine->woken++;
     machine->told_ms = slept_ms;
@@ -57,7 +57,7 @@ static void each_suspend_is_reported_once(void **state) {
     sleep_watch_stop(&watch); /* Never started. */
     assert_false(
         err_failed(loop_open(&(struct loop_options){.world = &machine.world}, &machine.loop)));
-    sleep_watch_start(&watch, machine.loop, machine_woke, &machine);
+    sleep_watch_start(&watch, machine.loop, machine_after_sleep, &machine);
     for (unsigned night = 1; night <= 3; night++) {
         watch.timer.fire(&watch.timer); /* Awake. */
         assert_int_equal(machine.woken, night - 1);

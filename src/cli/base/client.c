@@ -55,7 +55,7 @@ struct answer {
     size_t field_len, value_len;
     struct kept_header kept[KEPT_HEADERS_MAX];
     unsigned kept_count;
-    size_t raw_at, raw_len; /* What came after the head of a WebSocket. */
+    size_t raw_at, raw_len; /* Bytes read after the head of an upgrade. */
 };
 
 struct client {

@@ -1,8 +1,8 @@
 /* pool.h: work on the disk and on other processes, a little at a time.
  *
  * Promise    jobs of a kind begin in the order they came; at most POOL_MAX run at once, of
- *            those that may take seconds (ending a tree) at most POOL_SLOW_MAX, so that the others
- *            of the daemon who use libuv's pool never wait after them.
+ *            those that may take seconds (ending a tree) at most POOL_SLOW_MAX, so that other
+ *            users of libuv's pool in the daemon never queue behind them.
  * Shortage   a job begins only where descriptors are free. One that finds none goes back to the
  *            head of its queue, and none begins until the pause is over (loop/shortage.h): a file
  *            that cannot be opened would be told as one that is not there, or as a failed tool.

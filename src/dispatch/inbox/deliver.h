@@ -12,7 +12,7 @@
  *            Each try has the same delivery id. What was answered while the store could not take it
  *            is not sent again by this daemon; after a crash it is.
  * Order      a receiver is an owner and an address. One delivery at a time for each, in the order
- *            in which its rows are due, so that one that fails stands after the others; no
+ *            in which its rows are due, so that a row that fails moves behind the others; no
  *            receiver waits for another, but for a slot.
  * Bounds     DELIVER_AT_ONCE slots, at most DELIVER_SLOW_MAX of them in the hands of receivers that
  *            let us wait: one that is silent for DELIVER_SLOW_MS, while so many are, is taken back

@@ -45,9 +45,9 @@ void dispatch__parts(struct dispatch *dispatch, enum part_step step) {
     }
 }
 
-void dispatch_woke(struct dispatch *dispatch) {
-    wake__woke(dispatch);
-    dispatch__parts(dispatch, PART_WOKE);
+void dispatch_after_sleep(struct dispatch *dispatch) {
+    wake__after_sleep(dispatch);
+    dispatch__parts(dispatch, PART_AFTER_SLEEP);
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */

@@ -46,7 +46,7 @@ enum part_step {
     PART_RECOVER,   /* A walk over all runs begins. May come again. */
     PART_RECOVERED, /* The walk is over: the flights are known. */
     PART_RUN_ENDED,
-    PART_WOKE, /* The machine was suspended. */
+    PART_AFTER_SLEEP, /* The machine was suspended. */
     PART_STOP,
     PART_CLOSE,
     PART_STEPS
@@ -108,7 +108,7 @@ void dispatch_close(struct dispatch *dispatch);
 void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
 
 /* The machine was suspended: what waits for a time of the wall clock is looked at. */
-void dispatch_woke(struct dispatch *dispatch);
+void dispatch_after_sleep(struct dispatch *dispatch);
 
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);

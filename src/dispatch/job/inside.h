@@ -65,7 +65,7 @@ char **start__environment(const char *const *environment, enum variable_use use)
 
 /* timers.c */
 void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wanted);
-void wake__woke(struct dispatch *dispatch); /* The machine was suspended. */
+void wake__after_sleep(struct dispatch *dispatch); /* The machine was suspended. */
 void wake__stop(struct dispatch *dispatch);
 
 /* Wakes all followers of the list; when the daemon stops, drops them. */

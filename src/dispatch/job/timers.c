@@ -119,8 +119,8 @@ static uint64_t waker_left_ms(const struct waker *waker) {
     return (uint64_t)(left_ms > WAIT_MAX_MS ? WAIT_MAX_MS : left_ms);
 }
 
-/* A wait never grows by this, whatever the wall clock was set to. */
-void wake__woke(struct dispatch *dispatch) {
+/* Recomputes the timers from the wall clock. No wait becomes longer, whatever that clock says. */
+void wake__after_sleep(struct dispatch *dispatch) {
     for (struct table_node *node = table_next(&dispatch->wakers, NULL); node != NULL;
          node = table_next(&dispatch->wakers, node)) {
         struct waker *waker = CONTAINER_OF(node, struct waker, node);

@@ -150,10 +150,10 @@ static struct err listed_tx(struct tx *tx, void *ctx) {
 }
 
 static void unhold_done(struct err err, void *ctx) {
-    (void)err; /* Notices are held on, until the next change or `inbox retry`. */
+    (void)err; /* The notices stay held until the next change or `inbox retry`. */
 }
 
-/* Lists are asked for only while there is no default model: one that is known now is new. */
+/* Lists are requested only while there is no default model, so one that is known now is new. */
 static void all_listed(void *ctx) {
     struct connections *connections = ctx;
     struct default_model model;

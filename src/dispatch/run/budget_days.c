@@ -85,7 +85,7 @@ static void days_start(struct dispatch *dispatch) {
     }
 }
 
-static void days_woke(struct dispatch *dispatch) {
+static void days_after_sleep(struct dispatch *dispatch) {
     struct budget_looks *looks = dispatch->budget_looks;
     if (looks != NULL && looks->ask.state == ASK_IDLE && !dispatch->stopping) {
         timer_stop(dispatch->options.loop, &looks->timer);
@@ -108,6 +108,6 @@ static void days_close(struct dispatch *dispatch) {
 }
 
 const struct dispatch_part budget_days_part = {.steps = {[PART_RECOVER] = days_start,
-                                                         [PART_WOKE] = days_woke,
+                                                         [PART_AFTER_SLEEP] = days_after_sleep,
                                                          [PART_STOP] = days_stop,
                                                          [PART_CLOSE] = days_close}};

@@ -8,7 +8,7 @@
  *                that it was offered. Clients have heard the markup by then: it is withdrawn, and
  *                what is left is said again, so that what they have is what is stored.
  * Schemas        providers promise answers that fit, and local models break that promise; so every
- *                answer is checked here, and mended first where it can be meant in one way only. */
+ *                answer is checked here, and repaired first where only one meaning is possible. */
 #include "base/json/json.h"
 #include "base/json/schema.h"
 #include "base/memory.h"

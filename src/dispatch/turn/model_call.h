@@ -102,7 +102,7 @@ struct talk_call {
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
     bool interrupted;   /* The call was cancelled by us. */
-    struct text note;   /* Owned: what it was asked without, what of its answer was mended. */
+    struct text note;   /* Owned: refused parameters, repairs of the answer. */
     /* Why what is kept is not what was sent: it holds calls that stood in the text, or no more than
      * the value that was meant. */
     enum talk_again { AGAIN_NOT, AGAIN_PRINTED, AGAIN_MENDED } again;

@@ -442,8 +442,8 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
     }
 }
 
-/* Rows of turns do not hold their connection. A turn whose own one is still away asks in vain, and
- * waits again. */
+/* The row of a turn does not name its connection, so a recovery of any connection ends the wait. A
+ * turn whose provider is still away fails, and waits again. */
 static uint64_t talk_rest_ms(const struct talk *talk) {
     const struct turns_options *options = &talk->turns->options;
     const int64_t now_ms = world_wall_ms(loop_world(options->loop));
@@ -452,7 +452,7 @@ static uint64_t talk_rest_ms(const struct talk *talk) {
                : (uint64_t)run_provider_wait_ms(talk->resume_at_ms, now_ms);
 }
 
-void turns_woke(struct turns *turns) {
+void turns_recheck_waits(struct turns *turns) {
     for (struct table_node *node = NULL; (node = table_next(&turns->talks, node)) != NULL;) {
         struct talk *talk = CONTAINER_OF(node, struct talk, node);
         if (talk->state == TALK_RESTING) {

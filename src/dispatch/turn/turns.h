@@ -57,8 +57,9 @@ struct turns_options {
 struct turns *turns_open(const struct turns_options *options);
 /* A hold comes before any note. The dispatcher walks the rows again after a release. */
 void turns_set_hold(struct turns *turns, enum run_hold hold);
-/* The machine was suspended, or a connection was mended (models_on_mended). */
-void turns_woke(struct turns *turns);
+/* Recomputes the waits for providers: the machine was suspended, or a connection works again
+ * (models_on_mended). */
+void turns_recheck_waits(struct turns *turns);
 /* Begins nothing more and cancels what is on its way. `stopped` when nothing is in the pool or with
  * a model; never inside the call. Answers of the store may still come, until store_close. */
 void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx);

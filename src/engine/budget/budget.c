@@ -251,7 +251,7 @@ struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
         ret_answer->granted = amounts_none();
         ret_answer->why = budget__why(tx, &judgement);
     }
-    /* It may be one that left a lane to ask again, and those after it wait until it has. */
+    /* The run may have left its lane to ask again; the runs queued behind it wait for that. */
     if (judgement.verdict != BUDGET_WAITS) {
         nodes_hand_on(tx, &judgement.places, bounds);
     }

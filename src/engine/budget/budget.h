@@ -37,7 +37,7 @@ MUST_CHECK struct err tx_budget_each(struct tx *tx, const struct budget_page *pa
 
 /* Sets what is named, and makes the node where there is none. ERR_NOT_FOUND: the scope is a run's
  * that has no budget of its own, or of a session that is not there. ERR_CONFLICT: the node was to
- * be a new one. Who waits is let in, or refused, at once or soon. */
+ * be a new one. Runs that wait are admitted, or refused, at once or soon. */
 struct budget_set {
     struct budget_key key;
     struct budget_limits limits;

@@ -9,8 +9,7 @@
  * Each run in a line is tried as a part of that commit (runs__try). If the store refuses the part,
  * the commit goes on without it: the refused run fails with a cause, and what it held is handed on
  * at the end of the same commit. So the row of a run that waits cannot refuse the end of another.
- * A rerun of the end without the admission was rejected: the line would stand still after the
- * refused run.
+ * Rejected: a rerun of the end without the admission. The queue behind the refused run would stall.
  */
 #include <string.h>
 

@@ -165,7 +165,7 @@ struct run_freed {
     size_t budget_count, budget_size;
     unsigned refused; /* Runs that were refused while it was handed on (runs__try). */
 };
-/* The row, as it stands now, is about to leave its place at a gate, or after them all. */
+/* The row is about to leave the queue of a gate, or its slot after the last gate. */
 MUST_CHECK struct err runs__free(struct tx *tx, const struct run_row *row, struct run_freed *freed);
 MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
                                         const struct run_bounds *bounds);

@@ -75,8 +75,8 @@ static struct err child_ask(struct tx *tx, const struct run_ask_stop *stop, stru
 
 /* --- The children of a run that has ended ----------------------------------------------------- */
 
-/* The first one always is asked, whatever its size: so a run that stands after a full page has
- * somebody before it who goes on, or goes on itself. */
+/* The first child is always asked, whatever its size. So a run that a full page leaves over has a
+ * sibling before it that continues the work, or continues it itself. */
 static struct err children_ask(struct tx *tx, int64_t parent, int64_t grace_ms,
                                struct run_freed *freed) {
     const struct run_ask_stop stop = {.cause = CAUSE_PARENT_ENDED, .grace_ms = grace_ms};

@@ -1,8 +1,8 @@
 /* submit.c: a new run, admitted or queued.
  *
  * This is the hottest transaction of all: without a parent, a key and a budget it is one query, one
- * row, one event. The query looks for somebody who waits for a slot before it counts who has one,
- * so that after a long queue, and that is where most runs are submitted, nothing is counted.
+ * row, one event. The query looks for a run that waits for a slot before it counts the slots in
+ * use: while there is a queue, which is when most runs are submitted, nothing is counted.
  *
  * A line is read when a run ends that holds a place of it. Where none does, the runs that wait are
  * unwritable (runs__try), so a run that joins them is parked: a transaction of its own reads the
@@ -36,8 +36,8 @@ static struct err parent_find(struct tx *tx, const struct run_new *what, struct 
     return ERR_OK;
 }
 
-/* A run that waits stands for all slots ($1); for the key, only one that does not wait after the
- * new run. *ret_budget: there is a global one. *ret_unread: the run joins a line that no end of
+/* A waiting run proves that all slots ($1) are taken; for the key, only one queued before the new
+ * run does. *ret_budget: there is a global one. *ret_unread: the run joins a line that no end of
  * another run will read. */
 static void gates_ask(struct tx *tx, const struct run_new *what, struct run_row *row,
                       bool *ret_budget, bool *ret_unread) {

@@ -120,8 +120,8 @@ struct session_export {
     struct session_export_place place;
 };
 /* Adds the next page of a whole session to `text`. Nothing is cut: a page ends after a part, and
- * has at most SESSION_EXPORT_PAGE bytes and one part more. Each has what is there when it is
- * read; what is said after the place that was reached comes along. ERR_NOT_FOUND. */
+ * has at most SESSION_EXPORT_PAGE bytes and one part more. A page shows the session as it is when
+ * the page is read, with messages that came meanwhile. ERR_NOT_FOUND. */
 MUST_CHECK struct err tx_session_export(struct tx *tx, const struct session_export *what,
                                         struct text *text, struct session_export_place *ret_place);
 

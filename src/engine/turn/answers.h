@@ -61,7 +61,7 @@ struct turn_answer {
     int64_t window;                   /* Tokens that the model takes. */
     int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what it was asked. */
     struct bytes misfit; /* How an answer without calls does not fit the schema. "": it does. */
-    /* Note of a turn that succeeds with this answer: refused parameters, and what was mended. */
+    /* Note of a turn that succeeds with this answer: refused parameters, and what was repaired. */
     struct bytes note;
     bool paused;    /* The provider has more to say, and wants to be asked again. */
     bool truncated; /* The answer was cut off at its longest length, in its words or in a call; */

@@ -85,9 +85,9 @@ struct turn_compacted {
 MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
                                         struct turn_plan *plan);
 
-/* On demand: a turn of its own, never queued. `message` reports the result. *ret_run: the one
- * that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
- * ERR_NO_MODEL. */
+/* Compacts on demand, in a turn of its own that is never queued. `message` reports the result.
+ * *ret_run: the turn that begins, or the one that compacts already. ERR_NOT_FOUND;
+ * ERR_TURN_IN_PROGRESS, with the run in `why`; ERR_NO_MODEL. */
 MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *what,
                                       struct run_row *ret_run, struct why *why);
 

@@ -99,7 +99,7 @@ MUST_CHECK struct err turns__need_model(const struct session_row *session,
 MUST_CHECK struct err turns__advance(struct tx *tx, struct turn *turn,
                                      const struct run_bounds *bounds, struct turn_plan *plan);
 void turns__plan_begin(struct turn_plan *plan);
-/* A part of the answer, after the step that was taken last. */
+/* Adds a part to the answer, below its last step. */
 void turns__add_text(struct tx *tx, const struct turn *turn, enum part_kind kind,
                      struct bytes text);
 /* A turn that waits for a person runs again; the wait is no time of its own. */

@@ -348,10 +348,10 @@ static void start_replies(struct tx *tx, struct turn *turn, const struct step *s
     }
 }
 
-/* In the order of the calls. Those that may run again begin side by side; one that may not waits
- * until all before it are done, and all after it wait for it: the model wrote them in this order,
- * and what a command reads may be what the call before it wrote. So one that waits for somebody's
- * yes may hold back others that are ready: then the turn waits for somebody. */
+/* Starts calls in their order. Repeatable calls run side by side. A call that may not be repeated
+ * waits for all calls before it, and all calls after it wait for it: the model wrote them in this
+ * order, and a command may read what the call before it wrote. So a call that waits for an approval
+ * may hold back others that are ready: then the turn waits for a person. */
 static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,
                         struct turn_plan *plan) {
     const struct turn_facts *facts = &turn->row.facts;

@@ -96,8 +96,8 @@ struct turn_cleared {
 MUST_CHECK struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
                                     struct turn_cleared *ret_cleared);
 
-/* A user's message is sent again: all after it goes, and stays in a fork. A chain, as that of
- * the fork; the session is as it was until the last commit of it. */
+/* Sends a user's message again. All messages after it move to a fork. Takes several commits, as the
+ * fork does; the session is unchanged until the last of them. */
 struct turn_resend {
     struct turn_message message; /* text: data NULL: as it was. */
     struct session_fork fork;    /* `session` and `seed` are given, the rest begins with 0. */

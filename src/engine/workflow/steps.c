@@ -702,8 +702,8 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     if (row.state == RUN_RUNNING && row.epoch != EPOCH_NONE && row.epoch != tx_epoch(tx)) {
         tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
     }
-    /* Also of this life, whose worker has crashed. Of a call that waited nothing was used since its
-     * last try: what is reserved stays so for the next one. */
+    /* Charges the cut-off call, also one of this daemon whose worker has crashed. A call that
+     * waited used nothing since its last try, and keeps its reservation for the next one. */
     if (row.epoch != EPOCH_NONE && row.state == RUN_RUNNING) {
         attempt_charge(tx, CHARGE_RESERVE, &row, &freed);
     }
@@ -724,8 +724,8 @@ struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t atte
 
 /* --- Others ----------------------------------------------------------------------------------- */
 
-/* Parks take nothing of an agent's time. What they took is stored for a daemon that did not see
- * them. A clock that was set back ends one with nothing. */
+/* Time parked does not count against an agent's deadline. It is stored, so that another daemon
+ * subtracts it, too. If the clock was set back meanwhile, the park counts as 0. */
 static void step_park(struct tx *tx, const struct run_row *row, bool parks) {
     static const char begins[] = "UPDATE runs SET parked_ms = parked_ms - $2 WHERE id = $1"
                                  " AND parked_ms >= 0";

@@ -107,7 +107,7 @@ struct step_talked {
     enum run_cause cause;
     int64_t resume_at_ms;    /* As run_resume_at_ms: of its wait, or of its end. */
     struct bytes said, note; /* In the arena. */
-    int64_t waited_ms;       /* For a person, and parked; in all, up to now. */
+    int64_t waited_ms;       /* Time waited for a person and time parked, up to now. */
 };
 MUST_CHECK struct err tx_step_talked(struct tx *tx, struct bytes turn,
                                      struct step_talked *ret_talked);
@@ -160,7 +160,7 @@ MUST_CHECK struct err tx_step_job(struct tx *tx, const struct run_new *job,
 MUST_CHECK struct err tx_step_budgeted(struct tx *tx, const struct run_row *workflow,
                                        bool *ret_budgeted);
 
-/* Time parked up to now, as the column parked_ms has it. */
+/* Time parked up to now, in the form of the column parked_ms. */
 static inline int64_t steps__parked_ms(int64_t stored_ms, int64_t now_ms) {
     const int64_t parked_ms = stored_ms < 0 ? stored_ms + now_ms : stored_ms;
     return parked_ms > 0 ? parked_ms : 0;
@@ -180,12 +180,12 @@ struct step_row {
     int64_t output_tokens, attempt;
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
     int64_t resume_at_ms;                 /* End of its wait for the provider; 0: none. */
-    int64_t parked_ms;                    /* As the column has it: steps__parked_ms. */
+    int64_t parked_ms;                    /* In the form of the column: steps__parked_ms. */
     struct bytes spec;                    /* By tx_step_open. */
 };
-/* Steps that were settled later than `after`, in their order: at most `limit`, and of results about
- * `bytes_max`. *ret_last: the number of the last one, `after` where there was none; *ret_whole:
- * there are no others after it. */
+/* Reads steps that were settled later than `after`, in that order: at most `limit` steps and about
+ * `bytes_max` of results. *ret_last: number of the last one; `after` if there was none. *ret_whole:
+ * it is the newest of all. */
 struct step_page {
     int64_t workflow, after, limit;
     size_t bytes_max;

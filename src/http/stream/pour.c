@@ -1,8 +1,8 @@
 /* pour.c: bytes of an answer that is poured.
  *
  * For HTTP/1.1 each write is one chunk, and the last one is empty; for HTTP/1.0 they are bare, and
- * end with the connection. The connection ends in both cases: a request that a client sent after
- * such a request would wait for no one knows how long. */
+ * end with the connection. The connection ends in both cases: a pipelined request would wait for
+ * an unknown time. */
 #include "http/stream/pour.h"
 
 #include <stdio.h>
@@ -111,7 +111,7 @@ static void pour_start(struct outlet *outlet) {
 }
 
 static void pour_receive(struct outlet *outlet, struct bytes bytes) {
-    /* A request after an answer that takes the connection with it is not answered. */
+    /* Bytes are dropped: the connection ends with this answer, so no later request is served. */
 }
 
 static void pour_writable(struct outlet *outlet) {

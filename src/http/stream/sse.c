@@ -117,8 +117,8 @@ static void sse_writable(struct pour *pour) {
     bool begins = !sse->begun;
     sse->begun = true;
     sse_pump(sse);
-    /* An idle stream begins with a comment: a client takes a head alone for no success, since a
-     * peer that closes after each head would be asked again without end. */
+    /* An idle stream begins with a comment: clients do not count a bare head as success, since
+     * they would retry forever against a peer that closes after each head. */
     if (begins && !pour->wrote && pour_open(pour)) {
         (void)pour_write(pour, comment); /* If it must wait, so do the events. */
     }

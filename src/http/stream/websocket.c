@@ -226,7 +226,7 @@ static enum hub_pull subscription_pull(struct subscription *subscription,
     return result;
 }
 
-/* The first word about a subscription: it stands, or it does not. Its events come after. */
+/* First reply to a subscribe request: accepted or refused. Its events follow. */
 static void subscription_confirm(struct subscription *subscription) {
     struct hub_piece piece;
     subscription->sent = subscription->subscriber.cursor;
@@ -244,8 +244,8 @@ static void subscription_confirm(struct subscription *subscription) {
     }
 }
 
-/* Fills `pieces` in turns from all that are ready. A reply that came up on the way is written
- * before what was pulled after it. */
+/* Fills `pieces` in turns from all that are ready. A reply that was
+ * queued meanwhile is written before the pieces that were pulled later. */
 static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) {
     unsigned count = 0;
     size_t total = 0;

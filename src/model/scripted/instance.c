@@ -12,7 +12,7 @@ enum {
     WHOLE_ITEMS = 2,     /* Of a list, where a whole value is wanted, */
     WHOLE_DEPTH_MAX = 6, /* and only so deep: two in two in two are many. */
     VALUES_MAX = 2000,
-    MULTIPLES_MAX = 1000, /* Looked at for one that is whole, or within the bounds. */
+    MULTIPLES_MAX = 1000, /* Candidates tried for a whole number, or one within the bounds. */
 };
 
 struct walk {
@@ -152,7 +152,7 @@ static void add_number(struct text *text, const json_t *schema, bool whole) {
     }
     AUTO(json_release) json_t *json = json_real(isfinite(value) ? value : 0);
     if (json == NULL || err_failed(json_write(json, text))) {
-        text_add_str(text, "null"); /* Only memory can lack. */
+        text_add_str(text, "null"); /* Not enough memory. */
     }
 }
 

@@ -4,8 +4,8 @@
  * and no script says what. A whole one, with all properties and lists of two, stands in for an
  * answer where a workflow is planned. Known are type, enum, const, properties, required, items,
  * minItems, maxItems, minLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf,
- * anyOf, oneOf, and $ref to a definition of the same schema; what is not known is left out of
- * account, and null is the answer to what can't be read.
+ * anyOf, oneOf, and $ref to a definition of the same schema; other keywords are
+ * ignored, and an unreadable schema gives null.
  */
 #ifndef DROVER_MODEL_SCRIPTED_INSTANCE_H
 #define DROVER_MODEL_SCRIPTED_INSTANCE_H

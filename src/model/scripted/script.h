@@ -15,9 +15,9 @@
  * first turn whose words stand in the newest message of the user; else, of those without words, the
  * one of the same number as the message.
  *
- * Which step: as many as messages of the assistant stand after the message that the script came
- * from. Beyond the last step, or without a script: a friendly word, or, where an answer's schema is
- * asked for, the smallest value that fits it.
+ * Which step: its index is the number of assistant messages after the message that has the script.
+ * Beyond the last step, or without a script: a friendly sentence; if the request has a schema, the
+ * smallest value that fits it.
  *
  * Promise    the same request gives the same actions.
  * Ownership  the caller ends a plan with script_plan_done. Threads: any.

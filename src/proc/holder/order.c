@@ -1,7 +1,8 @@
 /* order.c: see order.h.
  *
  * The whole order is read into one mapping and its texts are used where they stand. A record has no
- * terminator; but once the header after a text was read, its first byte is free to become one.
+ * terminator; but once the header of the next record was read, its first byte becomes the
+ * terminator of the text before it.
  * The arrays of pointers follow in the same mapping: each record takes at least the 8 bytes of its
  * header, so an array is never larger than the order. What is not touched costs nothing.
  */

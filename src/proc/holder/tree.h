@@ -2,14 +2,15 @@
  *
  * How        we are the reaper of orphans, so whoever forked twice and changed session is still our
  *            descendant. /proc/PID/task/TID/children names the children of each thread; the walk
- *            begins with us. It sees no moment, so it is done in rounds: what was forked after its
- *            back is found in the next one. That nothing is left is not known from the walk but
- *            from waitpid: ECHILD.
- * Promise    a recycled pid is never signalled. A child of ours can't be one before we reap it; any
- *            other is signalled through a pidfd, after its parent was read once more after it.
+ *            begins with us. The walk is no atomic snapshot, so it is repeated: a process that
+ *            forks where the walk has passed is found in the next round. Only waitpid (ECHILD)
+ *            proves that none is left.
+ * Promise    a recycled pid is never signalled. The pid of a child of ours cannot be recycled
+ *            before we reap it; any other process is signalled through a pidfd, after its parent
+ *            was read again once the pidfd was open.
  *
  * Cgroups    where the command has one (child.h) it is killed as well; the rounds are needed where
- *            it has none, and for who left it.
+ *            it has none, and for processes that left it.
  */
 #ifndef DROVER_PROC_HOLDER_TREE_H
 #define DROVER_PROC_HOLDER_TREE_H

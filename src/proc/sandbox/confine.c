@@ -108,7 +108,8 @@ static struct filter_step *put(struct filter *filter, int code, uint32_t value) 
     return step;
 }
 
-/* What does not hold goes on after the row: the distance is known when the row is whole. */
+/* Jumps out of a row whose condition does not hold. Their targets, the first instruction after the
+ * row, are filled in once the length of the row is known. */
 struct exits {
     struct filter_step *steps[FILTER_CONDITIONS_MAX];
     bool on_yes[FILTER_CONDITIONS_MAX];

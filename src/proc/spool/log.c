@@ -6,13 +6,12 @@
  * The files are extents, sorted by their first offset. A listing is taken without a lock, and so it
  * may be wrong in two ways:
  *
- *   - A segment in it is gone when it is opened. Then it is listed anew.
+ *   - A segment in it is gone when it is opened. Then the folder is listed again.
  *   - It lacks a file that was made while the folder was read, though it has a later one: a hole
- *     that isn't there. So a hole is believed only when the extent after it was there in an
- *     earlier listing already: whatever lies before that one was made before it, and this listing
- *     must have seen it, if it still exists.
+ *     that does not exist. So a hole is believed only if an earlier listing already had the extent
+ *     after it: every extent before that one is older, and this listing has it if it still exists.
  *
- * Sizes are taken after the listing: an extent with another one after it does not grow any more.
+ * Sizes are taken after the listing: only the last extent still grows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -158,12 +157,12 @@ static struct err reading_take(struct reading *reading, size_t at, bool *ret_mor
     }
     int64_t position = result->offset + (int64_t)result->len;
     if (position >= start + size) {
-        *ret_more = true; /* It lies after this one. */
+        *ret_more = true; /* The next bytes are in a later extent. */
         return ERR_OK;
     }
     if (position < start) {
-        /* A hole: after what was read it is the next read's; else the next byte there is begins
-         * this extent. */
+        /* A hole. After bytes that were read, the next read reports it; otherwise the next byte
+         * that exists is the first one of this extent. */
         reading->again = result->len == 0 && start > reading->known_max;
         if (result->len > 0 || reading->again) {
             return ERR_OK;

@@ -7,8 +7,8 @@
 #include "base/json/schema.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "script/reader/context_object.h"
 #include "script/reader/forms.h"
-#include "script/reader/hooks.h"
 #include "script/reader/literal.h"
 #include "script/reader/refuse.h"
 
@@ -172,7 +172,7 @@ struct err script_prepare(const struct script_source *source, struct script_prep
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + 256);
     struct forms forms;
-    struct hooks hooks = {.taken = false};
+    struct context_object context = {.taken = false};
     if (source->text.len > SCRIPT_SOURCE_MAX) {
         *ret_fault = (struct script_fault){.code = "too_large"};
         (void)snprintf(ret_fault->message, sizeof ret_fault->message,
@@ -193,16 +193,16 @@ struct err script_prepare(const struct script_source *source, struct script_prep
         err = read_meta(source, &tokens, &forms, &prepared.meta, ret_fault);
     }
     if (!err_failed(err)) {
-        hooks_find(&tokens, &forms, &hooks);
-        err = forms_write(&tokens, &forms, hooks.taken ? hooks_object : NULL, &text);
+        context_object_find(&tokens, &forms, &context);
+        err = forms_write(&tokens, &forms, context.taken ? context_object_text : NULL, &text);
     }
     if (err_failed(err)) {
         return err;
     }
     prepared.text = text_take(&text, &prepared.len);
     prepared.form = forms.form;
-    script_note_hooks(&tokens, &hooks, &prepared);
-    script_note_risks(&tokens, &hooks, &prepared);
+    script_note_context(&tokens, &context, &prepared);
+    script_note_risks(&tokens, &context, &prepared);
     script_note_absent(&tokens, &prepared);
     script_note_names(&tokens, &prepared);
     *ret_prepared = prepared;

@@ -40,7 +40,8 @@ enum {
 enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN };
 const char *script_form_name(enum script_form form); /* "body", "main": as workers know it. */
 
-/* What is likely wrong, though only a run can tell. `grave`: it will throw if it is reached. */
+/* A likely mistake, which only a run can prove. `grave`: an error (it throws if it is reached),
+ * else a warning. */
 struct script_note {
     struct script_fault fault;
     bool grave;

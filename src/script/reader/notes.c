@@ -6,7 +6,7 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "script/reader/hooks.h"
+#include "script/reader/context_object.h"
 #include "script/reader/literal.h"
 #include "script/reader/refuse.h"
 
@@ -41,7 +41,7 @@ bool script__note(const struct tokens *tokens, struct script_prepared *prepared,
                   const char *code, enum note_gravity gravity, const char *format, ...) {
     struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
     va_list args;
-    if (!room_make(prepared, note.grave)) { /* Before its place, for which lines are counted. */
+    if (!room_make(prepared, note.grave)) { /* Before the place is computed, which counts lines. */
         return false;
     }
     script__place(tokens->source, tokens->list[at].start, &note.fault);
@@ -313,19 +313,19 @@ static void note_name(struct noting *noting, uint32_t at) {
     }
 }
 
-void script_note_risks(const struct tokens *tokens, const struct hooks *hooks,
+void script_note_risks(const struct tokens *tokens, const struct context_object *context,
                        struct script_prepared *prepared) {
     static const enum word words[] = {WORD_DATE,     WORD_MATH,     WORD_AGENT,
                                       WORD_PARALLEL, WORD_PIPELINE, WORD_PHASE};
     bool own[WORD__END] = {false};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
-        bool given = hooks->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;
+        bool given = context->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;
         own[words[i]] = !given && script_declares(tokens, words[i]);
     }
     /* Functions that are passed on may be called anywhere. */
-    struct noting noting = {.tokens = tokens, .prepared = prepared, .names_model = hooks->taken};
+    struct noting noting = {.tokens = tokens, .prepared = prepared, .names_model = context->taken};
     for (uint32_t at = 0; at < tokens->count; at++) {
-        if (hooks->taken && hooks_has(tokens, hooks, at)) {
+        if (context->taken && context_object_has(tokens, context, at)) {
             note_name(&noting, at);
         } else if (token_is_member(tokens, at)) {
             note_locale(&noting, at);

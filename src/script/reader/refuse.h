@@ -26,8 +26,8 @@ MUST_CHECK bool script_declares(const struct tokens *tokens, enum word word);
 MUST_CHECK bool script__is_method(const struct tokens *tokens, uint32_t at);
 
 /* Fill the notes of a prepared script. */
-struct hooks;
-void script_note_risks(const struct tokens *tokens, const struct hooks *hooks,
+struct context_object;
+void script_note_risks(const struct tokens *tokens, const struct context_object *context,
                        struct script_prepared *prepared);
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared);
 void script_note_names(const struct tokens *tokens, struct script_prepared *prepared);

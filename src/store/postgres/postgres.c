@@ -372,8 +372,8 @@ struct place {
 
 /* In a new session that has the lock. The row's lock makes us wait until the old session's
  * transaction has ended one way or the other, and then shows what it left. This transaction
- * commits too: its record is durable after the other one's, wherever that one had to be copied.
- * Only then is it told: a row that was merely seen may not have come through. */
+ * commits, too: once its record is durable (and replicated), so is the earlier one. The place is
+ * returned only then: a row that was merely read may not be durable yet. */
 static struct err read_place(struct pg_session *session, struct place *ret_place) {
     static const char sql[] = "SELECT epoch, batch FROM nodes FOR UPDATE";
     int64_t numbers[2] = {0};

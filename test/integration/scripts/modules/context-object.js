@@ -1,4 +1,4 @@
-export const meta = { name: "hooks-object", description: "Takes a context, and the input." };
+export const meta = { name: "context-object", description: "Takes a context, and the input." };
 
 async function drafts(ctx, topics) {
   return ctx.pipeline(topics, (topic) => ctx.agent(`Draft: ${topic}`, { label: topic }));

@@ -1,5 +1,5 @@
-/* hooks.h: main functions of other hosts, which get the functions of a workflow as their first
- * argument and the args as their second: `({ agent, parallel, args })`, `(ctx, input)`. For meta.c.
+/* context_object.h: the object of functions that main functions of other hosts get as their first
+ * argument, before the args: `({ agent, parallel, args })`, `(ctx, input)`. For meta.c.
  *
  * A main function gets the args alone, unless it calls a member of its first parameter by the name
  * of one of our functions: args are JSON, so no member of theirs can be called.
@@ -7,29 +7,31 @@
  * Ownership  the tokens are borrowed.
  * Threads    any; pure.
  */
-#ifndef DROVER_SCRIPT_READER_HOOKS_H
-#define DROVER_SCRIPT_READER_HOOKS_H
+#ifndef DROVER_SCRIPT_READER_CONTEXT_OBJECT_H
+#define DROVER_SCRIPT_READER_CONTEXT_OBJECT_H
 
 #include "base/base.h"
 #include "script/reader/forms.h"
 #include "script/reader/meta.h"
 #include "script/reader/tokens.h"
 
-struct hooks {
+struct context_object {
     uint32_t first, second; /* Parameters; TOKEN_NOWHERE: there is none, or nobody knows. */
     uint32_t body, end;     /* Tokens of the body. */
     struct bytes object;    /* Name of the first parameter; empty: that is a pattern. */
     bool taken;             /* The main function gets the functions of a workflow. */
 };
 
-void hooks_find(const struct tokens *tokens, const struct forms *forms, struct hooks *ret_hooks);
+void context_object_find(const struct tokens *tokens, const struct forms *forms,
+                         struct context_object *ret_context);
 /* ctx.NAME, of the first parameter. */
-MUST_CHECK bool hooks_has(const struct tokens *tokens, const struct hooks *hooks, uint32_t at);
+MUST_CHECK bool context_object_has(const struct tokens *tokens,
+                                   const struct context_object *context, uint32_t at);
 /* All that a main function may take, as an object in JavaScript. */
-extern const char hooks_object[];
+extern const char context_object_text[];
 
 /* Fills the notes of a prepared script: parameters and members that it will not get. */
-void script_note_hooks(const struct tokens *tokens, const struct hooks *hooks,
-                       struct script_prepared *prepared);
+void script_note_context(const struct tokens *tokens, const struct context_object *context,
+                         struct script_prepared *prepared);
 
 #endif

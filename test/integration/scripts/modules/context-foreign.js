@@ -1,4 +1,4 @@
-export const meta = { name: "hooks-foreign", description: "Its host has another phase()." };
+export const meta = { name: "context-foreign", description: "Its host has another phase()." };
 
 module.exports = {
   meta,

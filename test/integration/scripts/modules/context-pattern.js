@@ -1,4 +1,4 @@
-export const meta = { name: "hooks-pattern", description: "Gets its functions as an argument." };
+export const meta = { name: "context-pattern", description: "Gets its functions as an argument." };
 
 export default async ({ agent, parallel, phase, log: say, args, budget }) => {
   const files = args?.files ?? ["a.c", "b.c"];

@@ -1,5 +1,5 @@
-/* hooks.c: see hooks.h. */
-#include "script/reader/hooks.h"
+/* context_object.c: see context_object.h. */
+#include "script/reader/context_object.h"
 
 #include "script/reader/literal.h"
 #include "script/reader/refuse.h"
@@ -9,7 +9,8 @@ enum { NAME_SHOWN_MAX = 60, KEYS_MAX = 64 /* At most, each of which has the body
 static const char *const functions[] = {"agent", "parallel", "pipeline", "phase",
                                         "log",   "workflow", NULL};
 static const char *const values[] = {"args", "budget", "console", "meta", NULL};
-const char hooks_object[] = "{agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta}";
+const char context_object_text[] =
+    "{agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta}";
 
 static bool is_one_of(struct bytes name, const char *const *names) {
     unsigned at = 0;
@@ -67,16 +68,17 @@ static uint32_t parameters_find(const struct tokens *tokens, const struct forms 
     return found;
 }
 
-static void body_find(const struct tokens *tokens, uint32_t parameters, struct hooks *hooks) {
+static void body_find(const struct tokens *tokens, uint32_t parameters,
+                      struct context_object *context) {
     uint32_t at = token_after(tokens, parameters);
     at += token_is(tokens, at, "=>") ? 1 : 0;
-    hooks->body = hooks->end = at;
+    context->body = context->end = at;
     if (token_is(tokens, at, "{")) {
-        hooks->end = token_after(tokens, at);
+        context->end = token_after(tokens, at);
     }
-    while (hooks->end == at && at < tokens->count && !token_is_any(tokens, at, ",;)}")) {
+    while (context->end == at && at < tokens->count && !token_is_any(tokens, at, ",;)}")) {
         at = token_after(tokens, at);
-        hooks->end = at;
+        context->end = at;
     }
 }
 
@@ -84,14 +86,15 @@ static void body_find(const struct tokens *tokens, uint32_t parameters, struct h
 
 struct pattern {
     const struct tokens *tokens;
-    const struct hooks *hooks;
+    const struct context_object *context;
     struct script_prepared *prepared; /* NULL: nothing is noted. */
     unsigned keys;
     bool taken;
 };
 
-static bool is_called(const struct tokens *tokens, const struct hooks *hooks, struct bytes name) {
-    for (uint32_t at = hooks->body; at < hooks->end; at++) {
+static bool is_called(const struct tokens *tokens, const struct context_object *context,
+                      struct bytes name) {
+    for (uint32_t at = context->body; at < context->end; at++) {
         if (token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
             bytes_equal(token_text(tokens, at), name) && !script__is_method(tokens, at)) {
             return true;
@@ -104,57 +107,62 @@ static bool is_called(const struct tokens *tokens, const struct hooks *hooks, st
 static void pattern_take(void *ctx, struct bytes key, uint32_t value) {
     struct pattern *pattern = ctx;
     if (is_one_of(key, functions) && pattern->keys++ < KEYS_MAX &&
-        is_called(pattern->tokens, pattern->hooks, token_text(pattern->tokens, value))) {
+        is_called(pattern->tokens, pattern->context, token_text(pattern->tokens, value))) {
         pattern->taken = true;
     }
 }
 
 /* The "{" at `at` is a pattern that the object is taken apart with: const { agent } = ctx; */
-static bool parts_object(const struct tokens *tokens, const struct hooks *hooks, uint32_t at) {
+static bool parts_object(const struct tokens *tokens, const struct context_object *context,
+                         uint32_t at) {
     uint32_t behind = token_is(tokens, at, "{") ? token_after(tokens, at) : TOKEN_NOWHERE;
-    return token_is(tokens, behind, "=") && hooks->object.len > 0 &&
-           bytes_equal(token_text(tokens, behind + 1), hooks->object) &&
+    return token_is(tokens, behind, "=") && context->object.len > 0 &&
+           bytes_equal(token_text(tokens, behind + 1), context->object) &&
            !token_is(tokens, behind + 2, ".");
 }
 
-bool hooks_has(const struct tokens *tokens, const struct hooks *hooks, uint32_t at) {
-    return hooks->object.len > 0 && token_is_member(tokens, at) &&
-           bytes_equal(token_text(tokens, at - 2), hooks->object) &&
+bool context_object_has(const struct tokens *tokens, const struct context_object *context,
+                        uint32_t at) {
+    return context->object.len > 0 && token_is_member(tokens, at) &&
+           bytes_equal(token_text(tokens, at - 2), context->object) &&
            !token_is_member(tokens, at - 2);
 }
 
-void hooks_find(const struct tokens *tokens, const struct forms *forms, struct hooks *ret_hooks) {
-    struct hooks hooks = {.first = TOKEN_NOWHERE, .second = TOKEN_NOWHERE};
+void context_object_find(const struct tokens *tokens, const struct forms *forms,
+                         struct context_object *ret_context) {
+    struct context_object context = {.first = TOKEN_NOWHERE, .second = TOKEN_NOWHERE};
     uint32_t open =
         forms->form == SCRIPT_FORM_MAIN ? parameters_find(tokens, forms) : TOKEN_NOWHERE;
-    *ret_hooks = hooks;
+    *ret_context = context;
     if (open == TOKEN_NOWHERE || token_is(tokens, open + 1, ")")) {
         return;
     }
-    body_find(tokens, open, &hooks);
-    hooks.first = token_is(tokens, open, "(") ? open + 1 : open;
-    uint32_t behind = token_after(tokens, hooks.first);
-    while (hooks.first > open && behind < tokens->count && !token_is_any(tokens, behind, ",)")) {
+    body_find(tokens, open, &context);
+    context.first = token_is(tokens, open, "(") ? open + 1 : open;
+    uint32_t behind = token_after(tokens, context.first);
+    while (context.first > open && behind < tokens->count && !token_is_any(tokens, behind, ",)")) {
         behind = token_after(tokens, behind); /* The default value. */
     }
-    if (hooks.first > open && token_is(tokens, behind, ",") && !token_is(tokens, behind + 1, ")")) {
-        hooks.second = behind + 1;
+    if (context.first > open && token_is(tokens, behind, ",") &&
+        !token_is(tokens, behind + 1, ")")) {
+        context.second = behind + 1;
     }
-    hooks.object =
-        token_is_free_name(tokens, hooks.first) ? token_text(tokens, hooks.first) : BYTES("");
-    struct pattern pattern = {.tokens = tokens, .hooks = &hooks};
-    if (token_is(tokens, hooks.first, "{")) {
-        literal_each_key(tokens, hooks.first, pattern_take, &pattern);
+    context.object =
+        token_is_free_name(tokens, context.first) ? token_text(tokens, context.first) : BYTES("");
+    struct pattern pattern = {.tokens = tokens, .context = &context};
+    if (token_is(tokens, context.first, "{")) {
+        literal_each_key(tokens, context.first, pattern_take, &pattern);
     }
-    for (uint32_t at = hooks.body; at < hooks.end && !pattern.taken; at++) {
-        if (parts_object(tokens, &hooks, at)) {
+    for (uint32_t at = context.body; at < context.end && !pattern.taken; at++) {
+        if (parts_object(tokens, &context, at)) {
             literal_each_key(tokens, at, pattern_take, &pattern);
         }
-        pattern.taken |= hooks_has(tokens, &hooks, at) && token_is(tokens, at + 1, "(") &&
+        pattern.taken |= context_object_has(tokens, &context, at) &&
+                         token_is(tokens, at + 1, "(") &&
                          is_one_of(token_text(tokens, at), functions);
     }
-    hooks.taken = pattern.taken;
-    *ret_hooks = hooks;
+    context.taken = pattern.taken;
+    *ret_context = context;
 }
 
 /* --- What it will miss ------------------------------------------------------------------------ */
@@ -175,34 +183,37 @@ static void pattern_note(void *ctx, struct bytes key, uint32_t value) {
     uint32_t at = token_is(pattern->tokens, value - 1, ":") ? value - 2 : value;
     if (key.len > 0 && !is_member(key) && pattern->keys++ < KEYS_MAX &&
         !token_is(pattern->tokens, token_after(pattern->tokens, value), "=")) {
-        member_note(pattern, at,
-                    is_called(pattern->tokens, pattern->hooks, token_text(pattern->tokens, value)));
+        member_note(
+            pattern, at,
+            is_called(pattern->tokens, pattern->context, token_text(pattern->tokens, value)));
     }
 }
 
-void script_note_hooks(const struct tokens *tokens, const struct hooks *hooks,
-                       struct script_prepared *prepared) {
-    struct pattern pattern = {.tokens = tokens, .hooks = hooks, .prepared = prepared};
-    if (!hooks->taken) {
-        uint32_t behind = hooks->second == TOKEN_NOWHERE ? 0 : token_after(tokens, hooks->second);
+void script_note_context(const struct tokens *tokens, const struct context_object *context,
+                         struct script_prepared *prepared) {
+    struct pattern pattern = {.tokens = tokens, .context = context, .prepared = prepared};
+    if (!context->taken) {
+        uint32_t behind =
+            context->second == TOKEN_NOWHERE ? 0 : token_after(tokens, context->second);
         if (behind > 0 && !token_is(tokens, behind, "=") &&
-            !token_is(tokens, hooks->second, "...")) {
-            (void)script__note(tokens, prepared, hooks->second, "main_parameter", NOTE_WARNS,
+            !token_is(tokens, context->second, "...")) {
+            (void)script__note(tokens, prepared, context->second, "main_parameter", NOTE_WARNS,
                                "the main function gets the args alone: this parameter is "
                                "undefined");
         }
         return;
     }
-    if (token_is(tokens, hooks->first, "{")) {
-        literal_each_key(tokens, hooks->first, pattern_note, &pattern);
+    if (token_is(tokens, context->first, "{")) {
+        literal_each_key(tokens, context->first, pattern_note, &pattern);
     }
-    for (uint32_t at = hooks->body; at < hooks->end; at++) {
+    for (uint32_t at = context->body; at < context->end; at++) {
         bool called = token_is(tokens, at + 1, "(");
         bool tested = token_is(tokens, at + 1, "?.") || token_is(tokens, at + 1, "?\?") ||
                       token_is(tokens, at + 1, "=") || token_is_word(tokens, at - 3, WORD_TYPEOF);
-        if (parts_object(tokens, hooks, at)) {
+        if (parts_object(tokens, context, at)) {
             literal_each_key(tokens, at, pattern_note, &pattern);
-        } else if (hooks_has(tokens, hooks, at) && !tested && !is_member(token_text(tokens, at))) {
+        } else if (context_object_has(tokens, context, at) && !tested &&
+                   !is_member(token_text(tokens, at))) {
             member_note(&pattern, at, called);
         }
     }
