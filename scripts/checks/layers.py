@@ -23,7 +23,7 @@ FEATURES = {
     ],
     "engine": [
         ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],
-        ["budget"], ["approval", "provider"], ["turn"], ["workflow"], ["system"],
+        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],
@@ -39,7 +39,7 @@ FEATURES = {
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],
-    "base": [["json", "process"], ["fields"]],
+    "base": [["json", "process", "markdown"], ["fields"]],
     "http": [["stream"]],
     "model": [["scripted", "wire"], ["calls"]],
     "script": [["reader"], ["."], ["worker"]],

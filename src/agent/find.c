@@ -2,253 +2,415 @@
 #include "agent/find.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/file.h"
+#include "base/beneath.h"
 #include "base/fd.h"
 #include "base/limits.h"
 
-const char *const agent_found_names[] = {"ready", "missing", "broken", NULL};
+const char *const agent_found_names[] = {"ready", "missing", "broken", "not_logged_in", NULL};
 
-/* --- Programs --------------------------------------------------------------------------------- */
+/* --- Places ----------------------------------------------------------------------------------- */
 
-static bool is_program(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISREG(about.st_mode) && access(path, X_OK) == 0;
-}
+enum { PROJECT_DEPTH_MAX = 32, PLACES_MAX = PROJECT_DEPTH_MAX + 1 };
+/* A folder of definitions, open, so that what is read there is of no other one. */
+struct place {
+    int fd; /* Owned. */
+    bool of_project;
+    char path[LIMIT_PATH_MAX];
+};
+struct places {
+    size_t count;
+    struct place list[PLACES_MAX];
+};
 
-static bool path_join(char ret_path[LIMIT_PATH_MAX], struct bytes folder, const char *name) {
-    const int len =
-        snprintf(ret_path, LIMIT_PATH_MAX, "%.*s/%s", (int)folder.len, folder.data, name);
-    return folder.len > 0 && folder.data[0] == '/' && len > 0 && len < LIMIT_PATH_MAX;
-}
-
-static bool program_path(const struct agent_search *search, const char *command,
-                         char ret_path[LIMIT_PATH_MAX]) {
-    struct bytes rest = bytes_of(search->path), folder;
-    if (strchr(command, '/') != NULL) {
-        const bool whole = command[0] == '/';
-        const int len = snprintf(ret_path, LIMIT_PATH_MAX, "%s%s%s", whole ? "" : search->root,
-                                 whole ? "" : "/", command);
-        return (whole || (search->root != NULL && search->root[0] == '/')) && len > 0 &&
-               len < LIMIT_PATH_MAX && is_program(ret_path);
+static void place_add(struct places *places, struct bytes folder, bool of_project) {
+    struct place *place = &places->list[places->count];
+    const int len = snprintf(place->path, sizeof place->path, "%.*s/.drover/agents",
+                             (int)folder.len, folder.data);
+    if (places->count < PLACES_MAX && len > 0 && len < LIMIT_PATH_MAX) {
+        place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        place->of_project = of_project;
+        places->count += place->fd >= 0;
     }
-    while (bytes_next(&rest, ':', &folder)) {
-        if (path_join(ret_path, folder, command) && is_program(ret_path)) {
-            return true;
+}
+
+static bool has_git(struct bytes folder) {
+    char path[LIMIT_PATH_MAX];
+    const int len = snprintf(path, sizeof path, "%.*s/.git", (int)folder.len, folder.data);
+    return len > 0 && len < LIMIT_PATH_MAX && access(path, F_OK) == 0;
+}
+
+static bool is_same_folder(int left, int right) {
+    struct stat one, other;
+    return fstat(left, &one) == 0 && fstat(right, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+/* The folder above; "/" has none. */
+static struct bytes above(struct bytes folder) {
+    while (folder.len > 0 && folder.data[folder.len - 1] != '/') {
+        folder.len--;
+    }
+    while (folder.len > 0 && folder.data[folder.len - 1] == '/') {
+        folder.len--;
+    }
+    return folder;
+}
+
+static struct places *places_open(const struct agent_search *search) {
+    struct places *places = mem_new(sizeof *places);
+    struct bytes root = bytes_of(search->root), folder = root;
+    const struct bytes home = bytes_of(search->home);
+    size_t depth = 1;
+    while (root.len > 1 && root.data[root.len - 1] == '/') {
+        root.len--;
+    }
+    for (folder = root; folder.len > 0 && depth < PROJECT_DEPTH_MAX && !has_git(folder); depth++) {
+        folder = above(folder);
+    }
+    depth = folder.len > 0 && has_git(folder) ? depth : 1; /* No project: its folder alone. */
+    folder = root;
+    for (size_t i = 0; root.len > 0 && root.data[0] == '/' && i < depth; i++) {
+        place_add(places, folder, true);
+        folder = above(folder);
+    }
+    const size_t projects = places->count;
+    if (home.len > 0 && home.data[0] == '/') {
+        place_add(places, home, false);
+    }
+    for (size_t i = 0; i < projects && places->count > projects; i++) {
+        if (is_same_folder(places->list[i].fd, places->list[projects].fd)) {
+            places->list[i].of_project = false; /* The home is itself in the project. */
         }
     }
-    char local[LIMIT_PATH_MAX];
-    return search->home != NULL && path_join(local, bytes_of(search->home), ".local/bin") &&
-           path_join(ret_path, bytes_of(local), command) && is_program(ret_path);
+    return places;
+}
+
+static void places_close(struct places **places) {
+    for (size_t i = 0; i < (*places)->count; i++) {
+        fd_release(&(*places)->list[i].fd);
+    }
+    mem_free(*places);
+}
+
+/* --- One definition --------------------------------------------------------------------------- */
+
+/* Programs whose versions are asked for, and for whom the answers are. */
+struct looking {
+    const struct agent_search *search;
+    char *paths[AGENT_VERSIONS_MAX + 1]; /* Owned; NULL: this is the walk that sees. */
+    size_t count;
+    bool collects;
+    agent_see see;
+    void *ctx;
+};
+
+/* A copy with the PATH that its program needs. */
+static json_t *env_with_path(const struct agent_definition *what, const char *folder,
+                             const char *path) {
+    json_t *env = what->env != NULL ? json_copy(what->env) : json_object();
+    AUTO(text_done) struct text text = text_up_to(2 * AGENT_DEFINITION_MAX);
+    text_addf(&text, "%s%s%s", folder, path != NULL && path[0] != '\0' ? ":" : "",
+              path != NULL ? path : "");
+    if (json_object_get(env, "PATH") == NULL && !text_failed(&text)) {
+        (void)json_object_set_new(env, "PATH", json_string(text.data)); /* NULL is refused. */
+    }
+    return env;
 }
 
 /* A copy with the path of its program. */
-static void definition_see(const struct agent_search *search, const struct agent_definition *what,
-                           const char *from, agent_see see, void *ctx) {
+static void definition_see(struct looking *looking, const struct agent_definition *what,
+                           const char *from, bool of_project) {
+    const struct agent_search *search = looking->search;
     const struct program *program = program_find(bytes_of(what->program));
+    const bool known = program_command(program) != NULL;
     const char *command = what->command != NULL ? what->command : program_command(program);
-    char path[LIMIT_PATH_MAX], why[400] = "";
+    AUTO(json_release) json_t *env = NULL;
+    struct agent_where where;
+    struct agent_version version = {""};
+    struct why why = {""};
     struct agent_definition found = *what;
-    struct agent_seen seen = {.what = &found, .program = program, .from = from, .why = why};
+    struct agent_seen seen = {.what = &found, .program = program, .from = from, .why = why.text};
     assert(command != NULL);
-    if (program_path(search, command, path)) {
-        found.command = path;
-    } else {
+    if (!agent_where_find(search->root, search->home, search->path, command, &where)) {
         seen.found = AGENT_MISSING;
-        (void)snprintf(why, sizeof why,
-                       "there is no program '%.200s' in the PATH; install it, or name its path as "
-                       "\"command\" in .drover/agents/%.60s.json",
-                       command, what->name);
+        why_set(&why,
+                "there is no program '%.100s' in the PATH; install it, or name its path as "
+                "\"command\" in ~/.drover/agents/%.60s.json",
+                command, what->name);
+    } else {
+        found.command = where.path;
+        /* `--version` is understood by the programs that we know, and a project's are not run. */
+        const bool asks = search->versions != NULL && known && !of_project;
+        if (looking->collects) {
+            if (asks && looking->count < AGENT_VERSIONS_MAX) {
+                looking->paths[looking->count++] = mem_copy(where.path, strlen(where.path));
+            }
+            return;
+        }
+        version = asks ? agent_version_of(search->versions, where.path) : version;
+        if (where.extra[0] != '\0') {
+            env = env_with_path(what, where.extra, search->path);
+            found.env = env;
+        }
+        if (!agent_logged_in(&found, search->home)) {
+            seen.found = AGENT_NOT_LOGGED_IN;
+            why_set(&why,
+                    "no login was seen: run '%.100s' once in a terminal and log in, or give "
+                    "the daemon a key in its environment",
+                    command);
+        }
     }
-    see(ctx, &seen);
+    seen.version = version.text;
+    if (!looking->collects) {
+        looking->see(looking->ctx, &seen);
+    }
+}
+
+static void broken_see(struct looking *looking, const char *name, const char *from,
+                       const char *words) {
+    const struct agent_definition what = {.name = name};
+    const struct agent_seen broken = {
+        .what = &what, .from = from, .found = AGENT_BROKEN, .why = words, .version = ""};
+    if (!looking->collects) {
+        looking->see(looking->ctx, &broken);
+    }
 }
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
-static struct err file_read(const char *path, struct text *text) {
-    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+/* Links of the home may lead anywhere: they are the user's. A link of a project could lead to a
+ * file whose text would then stand in an error. */
+static int file_open(const struct place *place, const char *name) {
+    struct stat about;
+    return place->of_project ? beneath_open_file(place->fd, name, &about)
+                             : openat(place->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+static struct err file_load(const struct place *place, const char *name, struct text *text,
+                            struct why *why) {
+    AUTO(fd_release) int fd = file_open(place, name);
     struct stat about;
     char piece[4096];
     ssize_t got = 0;
-    if (fd < 0 || fstat(fd, &about) != 0) {
+    if (fd < 0 && errno == ENOENT) {
         return err_make(ERR_NOT_FOUND, "agents: open");
     }
-    if (!S_ISREG(about.st_mode)) {
-        return err_make(ERR_BAD_FIELD, "agents: file");
+    if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        return err_why(why, ERR_BAD_FIELD, "it cannot be read as a file of its folder");
     }
-    while ((got = read(fd, piece, sizeof piece)) > 0) {
+    while ((got = read(fd, piece, sizeof piece)) > 0 && !text_failed(text)) {
         text_add(text, piece, (size_t)got);
     }
-    return got < 0 || text_failed(text) ? err_make(ERR_BAD_FIELD, "agents: read") : ERR_OK;
-}
-
-/* The path of NAME.json; false: there can be no such file. */
-static bool file_path(const char *folder, struct bytes name, char ret_path[LIMIT_PATH_MAX]) {
-    if (folder == NULL || folder[0] != '/') {
-        return false;
+    if (got < 0 || text_failed(text)) {
+        return err_why(why, ERR_BAD_FIELD, "it cannot be read, or has more than %d kB",
+                       AGENT_DEFINITION_MAX >> 10);
     }
-    const int len = snprintf(ret_path, LIMIT_PATH_MAX, "%s/.drover/agents/%.*s.json", folder,
-                             (int)name.len, name.data);
-    return name.len <= AGENT_NAME_MAX && len > 0 && len < LIMIT_PATH_MAX;
+    return ERR_OK;
 }
 
-static bool is_built_in(struct bytes name) {
-    bool found = false;
+/* Whether the user has an agent of that name without the project. */
+static bool is_own(const struct agent_search *search, const struct places *places,
+                   const char *name) {
+    bool found = search->rows != NULL && agent_rows_have(search->rows, bytes_of(name));
+    for (size_t i = 0; i < places->count; i++) {
+        for (unsigned form = 0; !places->list[i].of_project && form < AGENT_FILES; form++) {
+            char file[AGENT_NAME_MAX + 8];
+            (void)snprintf(file, sizeof file, "%s%s", name, agent_file_endings[form]);
+            found = found || faccessat(places->list[i].fd, file, F_OK, 0) == 0;
+        }
+    }
     for (unsigned i = 0; !found && agent_built_in(i) != NULL; i++) {
-        found = bytes_is(name, agent_built_in(i)->name);
+        found = strcmp(name, agent_built_in(i)->name) == 0;
     }
     return found;
 }
 
-/* Whether a file of a project has the name of an agent that the user has without it. The user's own
- * file, where the home itself is the project, is none of these. */
-static bool replaces_own(const struct agent_search *search, const char *path, struct bytes name) {
-    char own_path[LIMIT_PATH_MAX];
-    struct stat file, own;
-    const bool has_own = file_path(search->home, name, own_path) && stat(own_path, &own) == 0;
-    const bool same =
-        has_own && stat(path, &file) == 0 && file.st_dev == own.st_dev && file.st_ino == own.st_ino;
-    return !same && (has_own || is_built_in(name));
-}
-
-/* NAME.json: its name is that of the file. */
-static bool file_see(const struct agent_search *search, const char *folder, struct bytes name,
-                     agent_see see, void *ctx) {
-    char path[LIMIT_PATH_MAX], called[AGENT_NAME_MAX + 1], words[400];
+static bool file_see(struct looking *looking, const struct places *places,
+                     const struct place *place, enum agent_file form, const char *name) {
+    char path[LIMIT_PATH_MAX + AGENT_NAME_MAX + 8];
     AUTO(text_done) struct text text = text_up_to(AGENT_DEFINITION_MAX);
     AUTO(json_release) json_t *json = NULL;
+    struct agent_definition what;
     struct why why = {""};
-    struct agent_definition what = {.name = called};
-    if (!file_path(folder, name, path)) {
-        return false;
+    (void)snprintf(path, sizeof path, "%s/%s%s", place->path, name, agent_file_endings[form]);
+    struct err err = file_load(place, path + strlen(place->path) + 1, &text, &why);
+    if (!err_failed(err)) {
+        err = agent_file_read(form, name, text_bytes(&text), &json, &what, &why);
     }
-    memcpy(called, name.data, name.len);
-    called[name.len] = '\0';
-    struct err err = file_read(path, &text);
     if (err.code == ERR_NOT_FOUND) {
         return false;
     }
-    if (folder == search->root && replaces_own(search, path, name)) {
+    if (!err_failed(err) && place->of_project && is_own(looking->search, places, name)) {
         err = err_why(&why, ERR_BAD_FIELD,
                       "a project may not replace an agent of yours or of drover: give it another "
                       "name, or move the file to ~/.drover/agents");
     }
-    if (!err_failed(err)) {
-        err = json_parse(text_bytes(&text).data, text.len, JSON_DEPTH_MAX, &json, &why);
+    if (err_failed(err)) {
+        broken_see(looking, name, path, why.text[0] != '\0' ? why.text : err_title(err.code));
+    } else {
+        definition_see(looking, &what, path, place->of_project);
     }
-    if (!err_failed(err) && json_is_object(json)) {
-        (void)json_object_set_new(json, "name", json_string(called)); /* NULL is refused. */
-        err = agent_definition_read(json, &what, &why);
-    }
-    if (!err_failed(err) && json_is_object(json)) {
-        definition_see(search, &what, path, see, ctx);
-        return true;
-    }
-    (void)snprintf(words, sizeof words, "%s",
-                   why.text[0] != '\0' ? why.text : "it must be a JSON object in a file");
-    what = (struct agent_definition){.name = called};
-    const struct agent_seen broken = {
-        .what = &what, .from = path, .found = AGENT_BROKEN, .why = words};
-    see(ctx, &broken);
     return true;
 }
 
 /* --- By name ---------------------------------------------------------------------------------- */
 
-static bool name_is_plain(struct bytes name) {
+bool agent_name_is_valid(struct bytes name) {
     bool plain = name.len > 0 && name.len <= AGENT_NAME_MAX && name.data[0] != '.';
-    for (size_t i = 0; i < name.len; i++) {
-        const char c = name.data[i];
-        plain = plain && c != '/' && c != '\0' && (unsigned char)c >= ' ';
+    for (size_t i = 0; plain && i < name.len; i++) {
+        const unsigned char c = (unsigned char)name.data[i];
+        plain = c != '/' && c >= ' ' && c != 0x7f;
     }
     return plain;
 }
 
-bool agent_find(const struct agent_search *search, struct bytes name, agent_see see, void *ctx) {
-    const char *const folders[] = {search->root, search->home};
-    if (!name_is_plain(name)) {
+static bool row_see(struct looking *looking, const char *name) {
+    AUTO(text_done) struct text text = text_up_to(AGENT_DEFINITION_MAX);
+    AUTO(json_release) json_t *json = NULL;
+    struct agent_definition what;
+    struct why why = {""};
+    if (looking->search->rows == NULL ||
+        !agent_rows_get(looking->search->rows, bytes_of(name), &text)) {
         return false;
     }
-    for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        if (file_see(search, folders[i], name, see, ctx)) {
-            return true;
+    struct err err = json_parse_wrapped(text_bytes(&text), &json, &why);
+    if (!err_failed(err)) {
+        err = agent_definition_read(json, &what, &why);
+    }
+    if (err_failed(err)) {
+        broken_see(looking, name, "stored", why.text);
+    } else {
+        definition_see(looking, &what, "stored", false);
+    }
+    return true;
+}
+
+static bool name_see(struct looking *looking, const struct places *places, const char *name) {
+    for (size_t i = 0; i < places->count; i++) {
+        for (unsigned form = 0; form < AGENT_FILES; form++) {
+            if (file_see(looking, places, &places->list[i], (enum agent_file)form, name)) {
+                return true;
+            }
         }
     }
+    if (row_see(looking, name)) {
+        return true;
+    }
     for (unsigned i = 0; agent_built_in(i) != NULL; i++) {
-        if (bytes_is(name, agent_built_in(i)->name)) {
-            definition_see(search, agent_built_in(i), "built in", see, ctx);
+        if (strcmp(name, agent_built_in(i)->name) == 0) {
+            definition_see(looking, agent_built_in(i), "built in", false);
             return true;
         }
     }
     return false;
 }
 
-enum { BUILT_IN_MAX = 8 };
 struct seen_names {
-    char names[2 * AGENT_FILES_MAX + BUILT_IN_MAX][AGENT_NAME_MAX + 1];
+    struct agent_name list[AGENT_NAMES_MAX];
     size_t count;
 };
 
-static bool names_have(const struct seen_names *names, const char *name) {
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->names[i], name) == 0) {
-            return true;
+/* Twice: to find the programs, which are then asked for their versions all at once; and to see. */
+static bool names_see(struct looking *looking, const struct places *places,
+                      const struct seen_names *names) {
+    bool any = false;
+    for (unsigned walk = looking->search->versions != NULL ? 0 : 1; walk < 2; walk++) {
+        looking->collects = walk == 0;
+        for (size_t i = 0; i < names->count; i++) {
+            any = name_see(looking, places, names->list[i].text) || any;
+        }
+        if (looking->collects) {
+            agent_versions_ask(looking->search->versions, (const char *const *)looking->paths);
         }
     }
-    return false;
+    for (size_t i = 0; i < looking->count; i++) {
+        mem_free(looking->paths[i]);
+    }
+    return any;
+}
+
+bool agent_find(const struct agent_search *search, struct bytes name, agent_see see, void *ctx) {
+    if (!agent_name_is_valid(name)) {
+        return false;
+    }
+    struct looking looking = {.search = search, .see = see, .ctx = ctx};
+    struct seen_names *names = mem_new(sizeof *names);
+    AUTO(places_close) struct places *places = places_open(search);
+    memcpy(names->list[names->count++].text, name.data, name.len);
+    const bool found = names_see(&looking, places, names);
+    mem_free(names);
+    return found;
+}
+
+/* --- All -------------------------------------------------------------------------------------- */
+
+static void name_add(struct seen_names *names, struct bytes name) {
+    if (!agent_name_is_valid(name) || names->count == AGENT_NAMES_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < names->count; i++) {
+        if (bytes_is(name, names->list[i].text)) {
+            return;
+        }
+    }
+    struct agent_name *next = &names->list[names->count++];
+    memset(next, 0, sizeof *next);
+    memcpy(next->text, name.data, name.len);
 }
 
 static int by_name(const void *left, const void *right) {
-    return strcmp(left, right);
+    return strcmp(((const struct agent_name *)left)->text,
+                  ((const struct agent_name *)right)->text);
 }
 
-static void folder_list(const char *folder, struct seen_names *names) {
-    char path[LIMIT_PATH_MAX];
-    const int len = snprintf(path, sizeof path, "%s/.drover/agents", folder);
-    DIR *listing = len > 0 && len < LIMIT_PATH_MAX ? opendir(path) : NULL;
+static void place_list(const struct place *place, struct seen_names *names) {
+    int fd = openat(place->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     for (unsigned i = 0; listing != NULL && i < AGENT_FILES_MAX && (entry = readdir(listing));
          i++) {
-        const size_t size = strlen(entry->d_name);
-        const bool fits = size > 5 && size - 5 <= AGENT_NAME_MAX &&
-                          strcmp(entry->d_name + size - 5, ".json") == 0;
-        const struct bytes name = {entry->d_name, fits ? size - 5 : 0};
-        if (fits && name_is_plain(name) && names->count < COUNT_OF(names->names)) {
-            char *into = names->names[names->count];
-            memcpy(into, name.data, name.len);
-            into[name.len] = '\0';
-            names->count += !names_have(names, into);
+        const struct bytes file = bytes_of(entry->d_name);
+        for (unsigned form = 0; form < AGENT_FILES; form++) {
+            const struct bytes ending = bytes_of(agent_file_endings[form]);
+            if (file.len > ending.len &&
+                strcmp(file.data + file.len - ending.len, ending.data) == 0) {
+                name_add(names, (struct bytes){file.data, file.len - ending.len});
+            }
         }
     }
     if (listing != NULL) {
         (void)closedir(listing); /* Was only read. */
+    } else {
+        fd_release(&fd);
     }
 }
 
 void agent_each(const struct agent_search *search, agent_see see, void *ctx) {
-    const char *const folders[] = {search->root, search->home};
+    struct looking looking = {.search = search, .see = see, .ctx = ctx};
     struct seen_names *names = mem_new(sizeof *names);
-    for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        if (folders[i] != NULL && folders[i][0] == '/') {
-            folder_list(folders[i], names);
-        }
-    }
+    struct agent_name *rows = mem_new_array(AGENT_ROWS_MAX, sizeof *rows);
+    AUTO(places_close) struct places *places = places_open(search);
+    const size_t row_count = search->rows == NULL ? 0 : agent_rows_names(search->rows, rows);
     for (unsigned i = 0; agent_built_in(i) != NULL; i++) {
-        assert(i < BUILT_IN_MAX);
-        if (!names_have(names, agent_built_in(i)->name)) {
-            (void)snprintf(names->names[names->count++], sizeof names->names[0], "%s",
-                           agent_built_in(i)->name);
-        }
+        name_add(names, bytes_of(agent_built_in(i)->name));
     }
-    qsort(names->names, names->count, sizeof names->names[0], by_name);
-    for (size_t i = 0; i < names->count; i++) {
-        if (!agent_find(search, bytes_of(names->names[i]), see, ctx)) {
-            continue; /* The file was removed meanwhile. */
-        }
+    for (size_t i = 0; i < row_count; i++) {
+        name_add(names, bytes_of(rows[i].text));
     }
+    for (size_t i = 0; i < places->count; i++) {
+        place_list(&places->list[i], names);
+    }
+    qsort(names->list, names->count, sizeof names->list[0], by_name);
+    /* A file may be removed meanwhile, and agents of models have files there, too. */
+    (void)names_see(&looking, places, names);
+    mem_free(rows);
     mem_free(names);
 }
 
@@ -268,11 +430,12 @@ static const char *access_words(const struct agent_seen *seen) {
 
 void agent_seen_write(const struct agent_seen *seen, struct text *text) {
     const struct agent_definition *what = seen->what;
-    const bool ready = seen->found == AGENT_READY;
+    const bool ready = agent_may_start(seen->found);
     text_add_char(text, '{');
     text_add_member(text, "name", bytes_of(what->name));
     text_add_member(text, "kind", BYTES("cli"));
     text_add_member_bool(text, "found", ready);
+    text_add_member_or_null(text, "version", bytes_of(seen->version));
     text_add_member(text, "state", bytes_of(agent_found_names[seen->found]));
     text_add_member_or_null(text, "program", bytes_of(what->program));
     text_add_member_or_null(text, "command", ready ? bytes_of(what->command) : BYTES(""));

@@ -609,7 +609,11 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->tokens = token_table_new();
     daemon->runs_api = work_api(daemon->work);
     daemon->host = daemon->runs_api.host;
-    daemon->agents_api = (struct agents_api){.host = daemon->host, .home = work_home()};
+    daemon->agents_api = (struct agents_api){.host = daemon->host,
+                                             .home = work_home(),
+                                             .config_dir = getenv("CLAUDE_CONFIG_DIR"),
+                                             .rows = work_agents(daemon->work),
+                                             .versions = work_agent_versions(daemon->work)};
     daemon->streams_api = (struct streams){.host = daemon->host, .hub = daemon->hub};
     deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
@@ -620,6 +624,7 @@ static struct err rooms_open(struct daemon *daemon) {
                                                  .connections = daemon->turns_api.connections,
                                                  .data_dir = work_data_dir(daemon->work),
                                                  .home = work_home(),
+                                                 .agents = work_agents(daemon->work),
                                                  .attachment_max = (size_t)options->attachment_max};
     daemon->tokens_api = (struct tokens){
         .host = daemon->host, .table = daemon->tokens, .revoked = token_revoked, .ctx = daemon};

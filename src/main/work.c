@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/rows.h"
+#include "agent/where.h"
 #include "base/json/json.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -16,6 +18,7 @@
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
+#include "engine/agent/agents.h"
 #include "engine/base/home.h"
 #include "engine/budget/budget.h"
 #include "loop/fetch.h"
@@ -59,6 +62,8 @@ struct work {
     struct fetch *model_client; /* Shared by the requests of models. */
     struct models *models;
     struct connections *connections; /* Each leads to models. */
+    struct agent_rows *agents;
+    struct agent_versions *agent_versions;
     struct providers_api providers_api;
     struct toolbox *toolbox;
     struct scripts *scripts;  /* Workers of the engine that this program carries. */
@@ -371,6 +376,14 @@ static void deliver_begin(struct work *work) {
     work->deliver = deliver_open(&with);
 }
 
+struct agent_rows *work_agents(struct work *work) {
+    return work->agents;
+}
+
+struct agent_versions *work_agent_versions(struct work *work) {
+    return work->agent_versions;
+}
+
 const char *work_home(void) {
     const char *home = getenv("HOME");
     return home == NULL || home[0] != '/' ? NULL : home;
@@ -416,6 +429,7 @@ static struct err flows_begin(struct work *work) {
                                        .scripts = work->scripts,
                                        .engine = sha256_hex(&hash),
                                        .search = catalog_places(),
+                                       .agents = work->agents,
                                        .data_dir = work->processes.data_dir,
                                        .spool = work->processes.spool,
                                        .umask = work->options.umask,
@@ -485,6 +499,8 @@ static struct err rooms_open(struct work *work, struct why *why) {
         log_event(work->log, LOG_INFO, "commands get no cgroups of their own",
                   LOG_FIELDS(log_text("why", work->processes.no_cgroups.text)));
     }
+    work->agents = agent_rows_new();
+    work->agent_versions = agent_versions_new();
     work->toolbox = toolbox_new();
     if (!err_failed(err) && work->toolbox == NULL) {
         err = err_make(ERR_OUT_OF_MEMORY, "work: tools");
@@ -569,6 +585,25 @@ static void connections_known(void *ctx, struct err err) {
     work->known(work->known_ctx, err);
 }
 
+static struct err agent_take(void *ctx, const struct agent_row *row) {
+    agent_rows_put(ctx, row->name, row->definition);
+    return ERR_OK;
+}
+
+static struct err agents_load(struct tx *tx, void *ctx) {
+    struct work *work = ctx;
+    return tx_agent_each(tx, agent_take, work->agents);
+}
+
+static void agents_loaded(struct err err, void *ctx) {
+    struct work *work = ctx;
+    if (err_failed(err)) {
+        work->known(work->known_ctx, err);
+    } else {
+        connections_load(work->connections, connections_known, work);
+    }
+}
+
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work)) {
@@ -599,7 +634,7 @@ static void home_found(struct err err, void *ctx) {
     if (err_failed(err)) {
         work->known(work->known_ctx, err);
     } else {
-        connections_load(work->connections, connections_known, work);
+        store_write(work->store, agents_load, agents_loaded, work);
     }
 }
 
@@ -740,6 +775,8 @@ void work_close(struct work *work) {
     turns_close(work->turns);
     toolbox_free(work->toolbox);
     connections_close(work->connections);
+    agent_rows_free(work->agents);
+    agent_versions_free(work->agent_versions);
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
     shortage_free(work->shortage);

@@ -22,6 +22,8 @@
 #include "loop/loop.h"
 #include "store/store.h"
 
+struct agent_rows;
+struct agent_versions;
 struct work;
 struct work_options {
     const struct serve_options *serve;
@@ -69,6 +71,9 @@ struct providers_api *work_providers_api(struct work *work);
 const char *work_data_dir(const struct work *work);
 /* The user's folder, or NULL. Borrowed from the environment. */
 const char *work_home(void);
+/* Stored definitions of agents, known once the database is at home; versions of their programs. */
+struct agent_rows *work_agents(struct work *work);
+struct agent_versions *work_agent_versions(struct work *work);
 void work_metrics(struct work *work, struct text *text);
 
 #endif

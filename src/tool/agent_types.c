@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/markdown/front_matter.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "tool/context_files.h"
-#include "tool/front_matter.h"
 
-enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = 1000, WORDS_MAX = 8 << 10 };
+enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = AGENT_TYPES_MAX, WORDS_MAX = 8 << 10 };
 
 /* --- Tools by the names of Claude Code -------------------------------------------------------- */
 
@@ -124,6 +124,7 @@ struct shelf {
 /* What has been looked at on the way, for whoever mistyped. */
 struct search {
     struct bytes name;
+    bool programs;          /* Files of this folder may define programs, too. */
     char *known[KNOWN_MAX]; /* Owned. */
     size_t count;
 };
@@ -186,6 +187,15 @@ static bool has_name(const struct search *search, const struct front *front, con
            bytes_equal(search->name, name_of(&loose, file));
 }
 
+/* NULL: none. */
+static const char *fault_of(const struct front *front, bool cut) {
+    return cut ? "it has more than 48 kB"
+           : front->broken || !is_clear(front, "tools") || !is_clear(front, "disallowedTools")
+               ? "what stands between its lines of \"---\" is not read here: write each key at the "
+                 "beginning of a line, once, and end it with \"---\""
+               : NULL;
+}
+
 /* *ret_fault: a definition that is there, and of which nobody knows what it says. */
 static bool file_find(const struct context_names *names, const char *file, struct search *search,
                       struct agent_type *ret_type, const char **ret_fault) {
@@ -199,6 +209,9 @@ static bool file_find(const struct context_names *names, const char *file, struc
     }
     struct front front;
     front_read(context_bytes(&text), &front);
+    if (search->programs && front_value(&front, "program").data != NULL) {
+        return false; /* Defines a program (agent/file.h). */
+    }
     if (!has_name(search, &front, file, front.broken || text.cut)) {
         struct bytes name = name_of(&front, file);
         if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
@@ -206,12 +219,7 @@ static bool file_find(const struct context_names *names, const char *file, struc
         }
         return false;
     }
-    *ret_fault =
-        text.cut ? "it has more than 48 kB"
-        : front.broken || !is_clear(&front, "tools") || !is_clear(&front, "disallowedTools")
-            ? "what stands between its lines of \"---\" is not read here: write each key at the "
-              "beginning of a line, once, and end it with \"---\""
-            : NULL;
+    *ret_fault = fault_of(&front, text.cut);
     if (*ret_fault == NULL) {
         take(&front, ret_type);
     }
@@ -223,6 +231,7 @@ static struct err look_in(const struct shelf *shelf, struct search *search, bool
                           struct agent_type *ret_type, struct why *why) {
     AUTO(context_names_done) struct context_names names;
     context_names_read(shelf->root, shelf->folder, ".md", AGENT_TYPE_FILES_MAX, &names);
+    search->programs = strcmp(shelf->folder, ".drover/agents") == 0;
     for (size_t i = 0; i < names.count && !*ret_found; i++) {
         const char *fault = NULL;
         *ret_found = file_find(&names, names.list[i], search, ret_type, &fault);
@@ -324,6 +333,76 @@ struct err agent_type_find(const struct agent_places *places, struct bytes name,
         return err;
     }
     return not_found(&search, shelves, count, why);
+}
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+struct types_list {
+    struct search search; /* Names that were seen. */
+    void (*see)(void *ctx, const struct agent_type_seen *seen);
+    void *ctx;
+};
+
+static void type_see(struct types_list *list, const struct agent_type_seen *seen) {
+    struct search *search = &list->search;
+    bool listed =
+        search->count == KNOWN_MAX || seen->name.len == 0 || seen->name.len > AGENT_TYPE_NAME_MAX;
+    for (size_t i = 0; i < search->count && !listed; i++) {
+        listed = bytes_is(seen->name, search->known[i]);
+    }
+    if (!listed) {
+        search->known[search->count++] = copy(seen->name);
+        list->see(list->ctx, seen);
+    }
+}
+
+static void file_list(struct types_list *list, const struct context_names *names,
+                      const struct shelf *shelf, const char *file) {
+    AUTO(context_text_done) struct context_text read = {.data = NULL};
+    AUTO(text_done) struct text path = text_up_to(WORDS_MAX);
+    const enum context_found found = context_read_in(names, file, AGENT_TYPE_FILE_MAX, &read);
+    struct front front;
+    text_addf(&path, "%s/%s/%s", shelf->root, shelf->folder, file);
+    if (found == CONTEXT_ABSENT || text_failed(&path)) {
+        return;
+    }
+    struct agent_type_seen seen = {.name = stem_of(file),
+                                   .from = path.data,
+                                   .fault = "it is not readable, or no text in UTF-8"};
+    if (found == CONTEXT_FOUND) {
+        front_read(context_bytes(&read), &front);
+        if (list->search.programs && front_value(&front, "program").data != NULL) {
+            return;
+        }
+        seen.name = name_of(&front, file);
+        seen.about = bytes_trim(front_value(&front, "description"), " \t\r\n");
+        seen.model = bytes_trim(front_value(&front, "model"), " \t\r\n");
+        seen.fault = fault_of(&front, read.cut);
+    }
+    type_see(list, &seen);
+}
+
+void agent_types_each(const struct agent_places *places,
+                      void (*see)(void *ctx, const struct agent_type_seen *seen), void *ctx) {
+    struct shelf shelves[SHELVES_MAX];
+    struct types_list *list = mem_new(sizeof *list);
+    const size_t count = shelves_of(places, shelves);
+    list->see = see;
+    list->ctx = ctx;
+    for (size_t i = 0; i < count; i++) {
+        AUTO(context_names_done) struct context_names names;
+        context_names_read(shelves[i].root, shelves[i].folder, ".md", AGENT_TYPE_FILES_MAX, &names);
+        list->search.programs = strcmp(shelves[i].folder, ".drover/agents") == 0;
+        for (size_t j = 0; j < names.count; j++) {
+            file_list(list, &names, &shelves[i], names.list[j]);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(built_in); i++) {
+        type_see(list,
+                 &(struct agent_type_seen){.name = bytes_of(built_in[i].name), .from = "built in"});
+    }
+    search_done(&list->search);
+    mem_free(list);
 }
 
 void agent_type_done(struct agent_type *type) {

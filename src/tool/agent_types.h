@@ -26,6 +26,7 @@ enum {
     AGENT_TYPE_FILES_MAX = 500, /* Of one place. */
     AGENT_TYPE_NAME_MAX = 200,
     AGENT_TYPE_MODEL_MAX = 321,
+    AGENT_TYPES_MAX = 1000,
 };
 
 struct agent_places {
@@ -41,6 +42,15 @@ struct agent_type {
  * file is there, and is not as it may be; or might be there, after too many others. */
 MUST_CHECK struct err agent_type_find(const struct agent_places *places, struct bytes name,
                                       struct agent_type *ret_type, struct why *why);
+/* A type as lists have it; texts live for the call. */
+struct agent_type_seen {
+    struct bytes name, about, model;
+    const char *from;  /* Path of its file, or "built in". */
+    const char *fault; /* NULL: none. */
+};
+/* Each name once, as agent_type_find would find it; at most AGENT_TYPES_MAX. */
+void agent_types_each(const struct agent_places *places,
+                      void (*see)(void *ctx, const struct agent_type_seen *seen), void *ctx);
 void agent_type_done(struct agent_type *type); /* For AUTO; zeroed is allowed. */
 
 /* Tools of one name, ours or Claude Code's; "*": all. 0: nobody knows it. */

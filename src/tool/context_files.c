@@ -19,10 +19,10 @@
 #include "base/beneath.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/markdown/front_matter.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
-#include "tool/front_matter.h"
 #include "tool/work.h"
 
 enum {

@@ -133,4 +133,20 @@ golden("programs", async (record) => {
   await cli("ask", "--agent", "echo", "hello");
   await cli("ask", "--agent", "broken", "hello");
   await cli("ask", "--agent", "claude", "hello");
+  const stored = { program: "plain", command: "echo", args: ["stored"] };
+  await record.ok(daemon, "POST", "agents", { name: "kept", ...stored });
+  await record.ok(daemon, "PUT", "agents/kept", { ...stored, env: { A: { from: "HOME" } } });
+  await record.ok(daemon, "GET", "agents/kept/start?prompt=hi");
+  await record.ok(daemon, "DELETE", "agents/kept");
+  const flags = ["--program", "plain", "--command", "echo", "--arg", "stored", "--env", "A=b"];
+  for (const json of [[], ["--json"]]) {
+    await cli("agent", "add", "kept", ...flags, ...json);
+    await cli("agent", "add", "kept", ...flags, ...json);
+    await cli("agent", "set", "kept", ...flags, "--env", "HOME", ...json);
+    await cli("agent", "test", "kept", "--dry-run", ...json);
+    await cli("agent", "test", "kept", ...json);
+    await cli("agent", "rm", "kept", ...json);
+  }
+  await cli("agent", "test", "broken");
+  await cli("agent", "test", "nobody");
 });

@@ -62,7 +62,10 @@ test("each route of the description has an answer that is a success", async (t) 
 });
 
 /** What is made where it is not there. */
-const MADE = { "POST /api/v1/streams/{id}/events": "the first append makes a stream" };
+const MADE = {
+  "POST /api/v1/streams/{id}/events": "the first append makes a stream",
+  "PUT /api/v1/agents/{name}": "the first one stores an agent",
+};
 
 test("each parameter, member and id of a request has a value that is refused", async (t) => {
   const text = records.get("refusals.txt");

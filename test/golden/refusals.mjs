@@ -1,7 +1,7 @@
 // refusals.mjs: requests that must be refused, made from the description that the daemon serves:
 // each query parameter and each member of a body with values that it does not take.
 
-const METHODS = ["get", "post", "patch", "delete"];
+const METHODS = ["get", "post", "put", "patch", "delete"];
 const LONG = 70_000;
 const HUGE = Number.MAX_SAFE_INTEGER;
 

@@ -232,9 +232,12 @@ test("agents are listed with what is missing; a broken one breaks no other", asy
   define(turns, "bad", { program: "nothing" });
   define(turns, "away", { program: "plain", command: "no-such-program" });
   const { items } = await turns.get(`/agents?root=${encodeURIComponent(turns.root)}`);
-  const states = Object.fromEntries(items.map(({ name, state }) => [name, state]));
-  assert.deepEqual(states, { away: "missing", bad: "broken", claude: "ready", codex: "ready",
-    opencode: "ready", pi: "ready" });
+  const programs = items.filter(({ kind }) => kind === "cli");
+  const found = (yes) => programs.filter((one) => one.found === yes).map(({ name }) => name);
+  assert.deepEqual([found(true), found(false)],
+    [["claude", "codex", "opencode", "pi"], ["away", "bad"]]);
+  assert.deepEqual(items.filter(({ name }) => ["away", "bad"].includes(name))
+    .map(({ state }) => state), ["missing", "broken"]);
   const refused = await turns.ask("POST", "/sessions", { agent: "away", root: turns.root });
   assert.deepEqual([refused.status, refused.json.code], [409, "conflict"]);
   assert.match(refused.json.detail, /there is no program 'no-such-program' in the PATH/);
@@ -252,9 +255,10 @@ test("a project takes no name of the user's agents, and begins nothing by it", a
   define(turns, "mine", { program: "plain", command: script(turns, "mine", "echo mine") });
   for (const name of ["claude", "mine", "theirs"]) define(turns, name, hostile, turns.root);
   const { items } = await turns.get(`/agents?root=${encodeURIComponent(turns.root)}`);
-  assert.deepEqual(items.map(({ name, state }) => [name, state]), [["claude", "broken"],
-    ["codex", "ready"], ["mine", "broken"], ["opencode", "ready"], ["pi", "ready"],
-    ["theirs", "ready"]]);
+  const programs = items.filter(({ kind }) => kind === "cli");
+  const broken = programs.filter(({ state }) => state === "broken").map(({ name }) => name);
+  assert.deepEqual(broken, ["claude", "mine"]);
+  assert.equal(programs.find(({ name }) => name === "theirs").state, "ready");
   for (const agent of ["claude", "mine"]) {
     const refused = await turns.ask("POST", "/sessions", { agent, root: turns.root });
     assert.equal(refused.status, 409);

@@ -160,7 +160,7 @@ test("a text is found in one session, however much is to be looked at before it"
 });
 
 /** Tables whose rows are few by a bound of their own. */
-const small = ["nodes", "settings", "learned_windows", "refused_parameters"];
+const small = ["agents", "nodes", "settings", "learned_windows", "refused_parameters"];
 /** Statements that sort what other bounds keep few: budgets on a path, parts of a run that are not
  *  settled, the texts of 20 messages. */
 const sorted = [

@@ -18,7 +18,9 @@ async function begin(turns, more = {}) {
   const answer = await turns.ask("POST", "/jobs", { argv: ["sh", "-c", shell], ...more });
   assert.equal(answer.status, 201, answer.text);
   const { id } = answer.json;
-  await until("it runs", () => existsSync(begun));
+  // The program may be faster than the commit that says so.
+  await until("it runs", async () => existsSync(begun) &&
+    (await turns.get(`/jobs/${id}`)).state === "running");
   const folder = path.join(turns.daemon.data, "spool", `${id}.1`);
   return { id, folder, begun, go: () => writeFileSync(file, "") };
 }

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/markdown/front_matter.h"
 #include "tool/agent_types.h"
-#include "tool/front_matter.h"
 
 static struct err find(const struct tools *tools, const char *name, struct agent_type *ret_type,
                        struct why *why) {

@@ -153,8 +153,9 @@ struct task {
 static struct err task_tx(struct tx *tx, void *ctx) {
     struct task *task = ctx;
     AUTO(text_done) struct text prompt = text_up_to(200), reader = text_up_to(200);
+    AUTO(text_done) struct text notice = text_up_to(200);
     AUTO(text_done) struct text history = text_up_to(PROGRAM_HISTORY_MAX + 1);
-    struct program_task what = {.prompt = &prompt, .reader = &reader};
+    struct program_task what = {.prompt = &prompt, .notice = &notice, .reader = &reader};
     struct err err = tx_program_task(tx, &task->key, &what);
     err = err_failed(err) ? err : tx_program_history(tx, &task->key, &history);
     runs_copy_text(text_bytes(&prompt), task->prompt, sizeof task->prompt);

@@ -1,20 +1,28 @@
-/* agents.c: programs that are agents: the list, and one of them. Definitions are read again for
- * each request, since they are files of the project and of the user. */
+/* agents.c: agents: the list, one of them, how one would be started; and the stored definitions.
+ *
+ * Definitions are read again for each request, since most are files of the project and of the
+ * user. Programs come first in the list, then agents of models, which workflows name as agentType.
+ *
+ *   body ──> the definition, checked ──> transaction: the row ──> done: what the pool reads of it
+ */
 #include "api/agent/agents.h"
 
 #include <stdlib.h>
 
 #include "agent/find.h"
+#include "base/memory.h"
+#include "engine/agent/agents.h"
+#include "tool/agent_types.h"
 
-static bool name_valid(struct bytes name) {
-    return name.len > 0 && name.len <= AGENT_NAME_MAX;
-}
-static const struct one_kind agent_one = {.valid = name_valid, .noun = "agent"};
+static const struct one_kind agent_one = {.valid = agent_name_is_valid, .noun = "agent"};
+
+/* --- Looking ---------------------------------------------------------------------------------- */
 
 struct agents_op {
     struct request request;
-    struct text path, root; /* Owned: PATH of the client, and the project's folder. */
+    struct text path, root, prompt; /* Owned: PATH of the client, the project's folder. */
     size_t count;
+    struct err err; /* Failure of the agent that was seen. */
 };
 
 static struct err agents_read(void *ctx) {
@@ -33,7 +41,16 @@ static struct agent_search search_of(const struct agents_op *op) {
     const struct agents_api *api = op->request.api;
     return (struct agent_search){.root = op->root.len > 0 ? op->root.data : NULL,
                                  .home = api->home,
-                                 .path = op->path.len > 0 ? op->path.data : getenv("PATH")};
+                                 .path = op->path.len > 0 ? op->path.data : getenv("PATH"),
+                                 .rows = api->rows,
+                                 .versions = api->versions};
+}
+
+static struct agent_places places_of(const struct agents_op *op) {
+    const struct agents_api *api = op->request.api;
+    return (struct agent_places){.root = op->root.len > 0 ? op->root.data : NULL,
+                                 .home = api->home,
+                                 .config_dir = api->config_dir};
 }
 
 static void agent_add(void *ctx, const struct agent_seen *seen) {
@@ -42,30 +59,67 @@ static void agent_add(void *ctx, const struct agent_seen *seen) {
     agent_seen_write(seen, &op->request.op.answer);
 }
 
+/* With the members of a program, so that a list has rows of one shape. */
+static void type_add(void *ctx, const struct agent_type_seen *seen) {
+    struct agents_op *op = ctx;
+    struct text *text = &op->request.op.answer;
+    const struct bytes none = {NULL, 0};
+    text_add_str(text, op->count++ > 0 ? ",{" : "{");
+    text_add_member(text, "name", seen->name);
+    text_add_member(text, "kind", BYTES("native"));
+    text_add_member_bool(text, "found", seen->fault == NULL);
+    text_add_member_or_null(text, "version", none);
+    text_add_member(text, "state",
+                    bytes_of(agent_found_names[seen->fault == NULL ? AGENT_READY : AGENT_BROKEN]));
+    text_add_member_or_null(text, "program", none);
+    text_add_member_or_null(text, "command", none);
+    text_add_member_or_null(text, "model", seen->model);
+    text_add_member_or_null(text, "description", seen->about);
+    text_add_member(text, "from", bytes_of(seen->from));
+    text_add_member(
+        text, "may",
+        bytes_of(seen->fault == NULL ? "what its run allows, by its tools" : "nothing"));
+    text_add_member_or_null(text, "why", bytes_of(seen->fault));
+    text_add_char(text, '}');
+}
+
 static struct err list_pool(void *ctx) {
     struct agents_op *op = ctx;
     const struct agent_search search = search_of(op);
+    const struct agent_places places = places_of(op);
     text_add_str(&op->request.op.answer, "{\"items\":[");
     agent_each(&search, agent_add, op);
+    agent_types_each(&places, type_add, op);
     text_add_str(&op->request.op.answer, "],\"next\":null}");
     return ERR_OK;
+}
+
+static void type_show(void *ctx, const struct agent_type_seen *seen) {
+    struct agents_op *op = ctx;
+    if (bytes_equal(seen->name, op->request.key.id)) {
+        type_add(op, seen);
+    }
 }
 
 static struct err show_pool(void *ctx) {
     struct agents_op *op = ctx;
     const struct agent_search search = search_of(op);
+    const struct agent_places places = places_of(op);
     const struct bytes name = op->request.key.id;
-    return agent_find(&search, name, agent_add, op)
-               ? ERR_OK
-               : err_why(&op->request.op.why, ERR_NOT_FOUND,
-                         "there is no agent '%.*s'; 'drover agent ls' lists them", (int)name.len,
-                         name.data);
+    if (!agent_find(&search, name, agent_add, op)) {
+        agent_types_each(&places, type_show, op);
+    }
+    return op->count > 0 ? ERR_OK
+                         : err_why(&op->request.op.why, ERR_NOT_FOUND,
+                                   "there is no agent '%.*s'; 'drover agent ls' lists them",
+                                   (int)name.len, name.data);
 }
 
 static void agents_end(void *ctx, struct err result) {
     struct agents_op *op = ctx;
     text_done(&op->path);
     text_done(&op->root);
+    text_done(&op->prompt);
 }
 
 static const struct request_kind list = {
@@ -76,30 +130,249 @@ static const struct request_kind show = {.size = sizeof(struct agents_op),
                                          .pool = show_pool,
                                          .end = agents_end};
 
-static const struct query_param query[] = {
-    {.name = "root",
-     .about = "Folder of the project, whose .drover/agents count, too.",
+/* --- How one would be started ----------------------------------------------------------------- */
+
+static void texts_add(struct text *text, const char *name, const char *const *texts, size_t count) {
+    text_add_name(text, name);
+    for (size_t i = 0; i < count; i++) {
+        text_add_char(text, i == 0 ? '[' : ',');
+        text_add_json(text, texts[i], strlen(texts[i]));
+    }
+    text_add_str(text, count == 0 ? "[]" : "]");
+}
+
+/* Names alone: a value may be a secret. */
+static void env_add(struct text *text, const json_t *env) {
+    bool any = false;
+    text_add_name(text, "env");
+    for (struct json_member at = json_first(env); at.value != NULL; at = json_next(at)) {
+        text_add_char(text, any ? ',' : '[');
+        text_add_json(text, at.key.data, at.key.len);
+        any = true;
+    }
+    text_add_str(text, any ? "]" : "[]");
+}
+
+static void start_see(void *ctx, const struct agent_seen *seen) {
+    struct agents_op *op = ctx;
+    struct text *text = &op->request.op.answer;
+    AUTO(arena_done) struct arena arena;
+    struct program_command command;
+    op->count++;
+    arena_init(&arena, 1 << 20);
+    if (!agent_may_start(seen->found)) {
+        op->err = err_why(&op->request.op.why, ERR_CONFLICT, "agent '%.64s' is %s: %s",
+                          seen->what->name, agent_found_names[seen->found], seen->why);
+        return;
+    }
+    const struct program_start start = {.agent = seen->what,
+                                        .prompt = text_bytes(&op->prompt),
+                                        .native = BYTES(""),
+                                        .session = BYTES("00000000-0000-4000-8000-000000000000"),
+                                        .message = BYTES("00000000-0000-4000-8000-000000000001")};
+    op->err = program_start_make(seen->program, &start, &arena, &command);
+    if (!err_failed(op->err)) {
+        text_add_char(text, '{');
+        text_add_member(text, "name", bytes_of(seen->what->name));
+        texts_add(text, "argv", command.argv, command.argc);
+        env_add(text, seen->what->env);
+        text_add_member(text, "prompt", text_bytes(&op->prompt));
+        text_add_member(text, "input", command.input);
+        text_add_char(text, '}');
+    }
+}
+
+static struct err start_read(void *ctx) {
+    struct agents_op *op = ctx;
+    const struct bytes given = param_text(op->request.op.exchange, "prompt");
+    const struct bytes prompt = given.len > 0 ? given : BYTES("Answer with one word: ready");
+    struct err err = agents_read(ctx);
+    text_init(&op->prompt, 64 << 10);
+    text_add(&op->prompt, prompt.data, prompt.len);
+    return err;
+}
+
+static struct err start_pool(void *ctx) {
+    struct agents_op *op = ctx;
+    struct agent_search search = search_of(op);
+    const struct bytes name = op->request.key.id;
+    search.versions = NULL;
+    return agent_find(&search, name, start_see, op)
+               ? op->err
+               : err_why(&op->request.op.why, ERR_NOT_FOUND,
+                         "there is no program '%.*s'; 'drover agent ls' lists them", (int)name.len,
+                         name.data);
+}
+
+static const struct request_kind start = {.size = sizeof(struct agents_op),
+                                          .one = &agent_one,
+                                          .read = start_read,
+                                          .pool = start_pool,
+                                          .end = agents_end};
+
+/* --- Stored definitions ----------------------------------------------------------------------- */
+
+struct change_op {
+    struct request request;
+    struct text name, definition; /* Owned. */
+};
+
+/* The path of a PUT names the agent; a body that names it, too, must agree. */
+static struct err definition_read(struct change_op *op, json_t *json) {
+    struct why *why = &op->request.op.why;
+    const bool puts = op->request.kind->one != NULL;
+    struct agent_definition what;
+    if (puts && json_object_get(json, "name") == NULL) {
+        (void)json_object_set_new(json, "name",
+                                  json_stringn(op->request.key.id.data, op->request.key.id.len));
+    }
+    struct err err = agent_definition_read(json, &what, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!agent_name_is_valid(bytes_of(what.name))) {
+        return err_why(why, ERR_BAD_FIELD, "\"name\" must have no \"/\" and not begin with a dot");
+    }
+    if (puts && !bytes_is(op->request.key.id, what.name)) {
+        return err_why(why, ERR_BAD_FIELD, "\"name\" is not the name in the path");
+    }
+    if (what.command != NULL && strchr(what.command, '/') != NULL && what.command[0] != '/') {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"command\" must be an absolute path or a name without \"/\": a stored "
+                       "agent belongs to no folder");
+    }
+    text_add_str(&op->name, what.name);
+    return agent_definition_write(&what, &op->definition);
+}
+
+static struct err change_read(void *ctx) {
+    struct change_op *op = ctx;
+    const json_t *body = exchange_json(op->request.op.exchange);
+    text_init(&op->name, AGENT_NAME_MAX + 1);
+    text_init(&op->definition, AGENT_DEFINITION_MAX);
+    if (!json_is_object(body)) {
+        return err_why(&op->request.op.why, ERR_BAD_FIELD, "the body must be an object");
+    }
+    AUTO(json_release) json_t *json = json_copy((json_t *)(uintptr_t)body); /* Is only read. */
+    return definition_read(op, json);
+}
+
+static struct err change_work(struct tx *tx, void *ctx) {
+    struct change_op *op = ctx;
+    const struct agent_row row = {.name = text_bytes(&op->name),
+                                  .definition = text_bytes(&op->definition),
+                                  .made_ms = tx_now_ms(tx),
+                                  .changed_ms = tx_now_ms(tx)};
+    struct err err =
+        op->request.kind->one != NULL ? tx_agent_put(tx, &row) : tx_agent_add(tx, &row);
+    if (err.code == ERR_CONFLICT) {
+        why_set(&op->request.op.why, "there is a stored agent '%.64s' already: PUT replaces it",
+                op->name.data);
+    } else if (err.code == ERR_TOO_MANY) {
+        why_set(&op->request.op.why, "there are %d stored agents already; remove some",
+                AGENT_ROWS_STORED_MAX);
+    }
+    text_add(&op->request.op.answer, op->definition.data, op->definition.len);
+    return err_failed(err) ? err : op_written(&op->request.op);
+}
+
+static enum request_next change_done(void *ctx, struct err *io_result) {
+    struct change_op *op = ctx;
+    const struct agents_api *api = op->request.api;
+    if (!err_failed(*io_result) && !op->request.replayed) {
+        agent_rows_put(api->rows, text_bytes(&op->name), text_bytes(&op->definition));
+    }
+    return REQUEST_ANSWER;
+}
+
+static void change_end(void *ctx, struct err result) {
+    struct change_op *op = ctx;
+    text_done(&op->name);
+    text_done(&op->definition);
+}
+
+#define CHANGE                                                                                     \
+    .size = sizeof(struct change_op), .writes = true, .read = change_read, .work = change_work,    \
+    .done = change_done, .end = change_end
+static const struct request_kind add = {CHANGE};
+static const struct request_kind put = {CHANGE, .one = &agent_one};
+
+static struct err remove_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    bool found = false;
+    struct err err = tx_agent_remove(tx, request->key.id, &found);
+    if (!err_failed(err) && !found) {
+        return err_why(&request->op.why, ERR_NOT_FOUND,
+                       "there is no stored agent '%.*s'; what a file defines is removed with it",
+                       (int)request->key.id.len, request->key.id.data);
+    }
+    op_removed(&request->op, tx, "name", request->key.id, "removed_ms");
+    return err;
+}
+
+static enum request_next remove_done(void *ctx, struct err *io_result) {
+    struct request *request = ctx;
+    const struct agents_api *api = request->api;
+    if (!err_failed(*io_result)) {
+        agent_rows_remove(api->rows, request->key.id);
+    }
+    return REQUEST_ANSWER;
+}
+
+static const struct request_kind remove_one = {
+    .writes = true, .one = &agent_one, .work = remove_work, .done = remove_done};
+
+/* --- Routes ----------------------------------------------------------------------------------- */
+
+#define ROOT_PARAM                                                                                 \
+    {                                                                                              \
+        .name = "root", .about = "Folder of the project, whose definitions count, too.",           \
+        .kind = QUERY_TEXT, .max = 4095                                                            \
+    }
+static const struct query_param query[] = {ROOT_PARAM, {.name = NULL}};
+static const struct query_param start_query[] = {
+    ROOT_PARAM,
+    {.name = "prompt",
+     .about = "What it is asked; absent: for one word.",
      .kind = QUERY_TEXT,
-     .max = 4095},
+     .max = 4000},
     {.name = NULL},
 };
 
 #define AGENT_SCHEMA                                                                               \
-    "{\"type\":\"object\",\"required\":[\"name\",\"kind\",\"found\",\"state\",\"from\",\"may\"],"  \
-    "\"properties\":{\"name\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"cli\"]},"                \
-    "\"found\":{\"type\":\"boolean\"},\"state\":{\"enum\":[\"ready\",\"missing\",\"broken\"]}}}"
+    "{\"type\":\"object\",\"required\":[\"name\",\"kind\",\"found\",\"version\",\"state\","        \
+    "\"from\",\"may\"],\"properties\":{\"name\":{\"type\":\"string\"},\"kind\":{\"enum\":["        \
+    "\"cli\",\"native\"]},\"found\":{\"type\":\"boolean\"},\"version\":{\"type\":[\"string\","     \
+    "\"null\"]},\"state\":{\"enum\":[\"ready\",\"missing\",\"broken\",\"not_logged_in\"]}}}"
 static const char list_answer[] = "{\"type\":\"object\",\"required\":[\"items\",\"next\"],"
                                   "\"properties\":{\"items\":{\"type\":\"array\","
                                   "\"items\":" AGENT_SCHEMA "}}}";
+static const char start_answer[] =
+    "{\"type\":\"object\",\"required\":[\"name\",\"argv\",\"env\",\"prompt\",\"input\"],"
+    "\"properties\":{\"name\":{\"type\":\"string\"},\"argv\":{\"type\":\"array\",\"items\":{"
+    "\"type\":\"string\"}},\"env\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"prompt\":{\"type\":\"string\"},\"input\":{\"type\":\"string\"}}}";
+static const char remove_answer[] =
+    "{\"type\":\"object\",\"required\":[\"name\",\"removed_ms\"],\"properties\":{"
+    "\"name\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}";
 
 static const struct route routes[] = {
     {.method = "GET",
      .path = "/api/v1/agents",
-     .summary = "List programs that are agents, and whether they are installed",
+     .summary = "List agents: programs, and whether they are installed; then those of models",
      .scope = SCOPE_READ,
      .query = query,
      .answer_schema = list_answer,
      .request = &list},
+    {.method = "POST",
+     .path = "/api/v1/agents",
+     .summary = "Store the definition of a program that is an agent",
+     .scope = SCOPE_ADMIN,
+     .has_body = true,
+     .body = {.fields = &agent_fields, .use = FIELD_GIVEN, .loose = true},
+     .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true},
+     .answer_status = 201,
+     .request = &add},
     {.method = "GET",
      .path = "/api/v1/agents/{name}",
      .summary = "Show one of them",
@@ -107,6 +380,27 @@ static const struct route routes[] = {
      .query = query,
      .answer_schema = AGENT_SCHEMA,
      .request = &show},
+    {.method = "PUT",
+     .path = "/api/v1/agents/{name}",
+     .summary = "Store a definition in place of the one of that name",
+     .scope = SCOPE_ADMIN,
+     .has_body = true,
+     .body = {.fields = &agent_fields, .use = FIELD_CHANGED, .loose = true},
+     .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true},
+     .request = &put},
+    {.method = "DELETE",
+     .path = "/api/v1/agents/{name}",
+     .summary = "Remove a stored definition",
+     .scope = SCOPE_ADMIN,
+     .answer_schema = remove_answer,
+     .request = &remove_one},
+    {.method = "GET",
+     .path = "/api/v1/agents/{name}/start",
+     .summary = "Show how its program would be started; starts nothing",
+     .scope = SCOPE_READ,
+     .query = start_query,
+     .answer_schema = start_answer,
+     .request = &start},
 };
 
 struct route_table agents_table(struct agents_api *api) {

@@ -1,4 +1,4 @@
-/* agents.h: /api/v1/agents: programs that are agents, as they are defined and found.
+/* agents.h: /api/v1/agents: agents, as they are defined and found; storing the definition of one.
  *
  * Ownership  everything in struct agents_api is borrowed for the server's life.
  * Threads    the loop; files are read in the pool.
@@ -8,9 +8,13 @@
 
 #include "api/base/request.h"
 
+struct agent_rows;
+struct agent_versions;
 struct agents_api {
-    struct request_host host; /* First. */
-    const char *home;         /* The user's folder; NULL: none. */
+    struct request_host host;      /* First. */
+    const char *home, *config_dir; /* The user's folder, and Claude Code's; NULL: none. */
+    struct agent_rows *rows;
+    struct agent_versions *versions;
 };
 struct route_table agents_table(struct agents_api *api);
 

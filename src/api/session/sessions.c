@@ -261,7 +261,7 @@ static void create_see(void *ctx, const struct agent_seen *seen) {
     struct body_op *body = wish->body;
     struct agent_definition what = *seen->what;
     AUTO(mem_release) char *model = mem_copy(body->given.model.data, body->given.model.len);
-    if (seen->found != AGENT_READY) {
+    if (!agent_may_start(seen->found)) {
         wish->err = err_why(&body->request.op.why, ERR_CONFLICT, "agent: '%.64s' is %s: %s",
                             what.name, agent_found_names[seen->found], seen->why);
         return;
@@ -284,7 +284,8 @@ static struct err create_pool(void *ctx) {
     const struct agent_search search = {.root = body->given.root.len > 0 ? body->root.data : NULL,
                                         .home = api->home,
                                         .path =
-                                            body->path.len > 0 ? body->path.data : getenv("PATH")};
+                                            body->path.len > 0 ? body->path.data : getenv("PATH"),
+                                        .rows = api->agents};
     if (!agent_find(&search, body->given.agent, create_see, &wish)) {
         return ERR_OK; /* A mere name, by which usage is shown. */
     }

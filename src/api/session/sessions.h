@@ -39,6 +39,7 @@
 
 enum { ATTACHMENT_ROUTES = 2 };
 
+struct agent_rows;
 struct sessions_api {
     struct request_host host; /* First. */
     struct blobs *blobs;
@@ -46,6 +47,7 @@ struct sessions_api {
     struct connections *connections; /* Whether there is a model for sessions that name none. */
     const char *data_dir;            /* Never granted. */
     const char *home;                /* The user's folder, for definitions of agents; NULL: none. */
+    struct agent_rows *agents;       /* Stored definitions of programs. */
     size_t attachment_max;           /* Bytes. */
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };

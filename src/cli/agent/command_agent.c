@@ -1,11 +1,15 @@
-/* command_agent.c: drover agent ls, show: programs that are agents. */
+/* command_agent.c: drover agent ls, show, add, set, rm. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/commands.h"
+#include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
+#include "rules/agent/definition.h"
 
 static const struct flag agent_flags[] = {
     OPTION_TEXT("root", 0, "DIR", "Count the .drover/agents of this folder, too [only yours]."),
@@ -14,26 +18,30 @@ static const struct flag agent_flags[] = {
 
 static const struct column columns[] = {
     COLUMN("AGENT", -16, "name", COLUMN_TEXT),
-    COLUMN("STATE", -8, "state", COLUMN_TEXT),
-    COLUMN("PROGRAM", -40, "command", COLUMN_OPTIONAL),
+    COLUMN("KIND", -6, "kind", COLUMN_TEXT),
+    COLUMN("STATE", -13, "state", COLUMN_TEXT),
+    COLUMN("VERSION", -10, "version", COLUMN_OPTIONAL),
+    COLUMN("PROGRAM", -32, "command", COLUMN_OPTIONAL),
     COLUMN("MAY", 0, "may", COLUMN_TEXT),
     COLUMN_END,
 };
 
 const struct command command_agent_ls = {
-    COMMAND("agent", "ls", NULL, "List programs that are agents."),
+    COMMAND("agent", "ls", NULL, "List agents: programs, and those of models."),
     HELP(AGENTS, "drover agent ls\n"),
     .flags = agent_flags,
     .about = "Claude Code, Codex, OpenCode and Pi are known; others are defined in files,\n"
-             "~/.drover/agents/NAME.json or the same below a project. Ask one with\n"
-             "'drover ask --agent NAME'. MAY says what it does without asking you.\n",
+             ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
+             "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
+             "are for agentType of workflows. MAY says what one does without asking you.\n",
     ACTION("GET /api/v1/agents", {{"root", "root"}}, .columns = columns),
 };
 
 static void agent_print(const json_t *row) {
     static const char *const members[][2] = {
-        {"agent", "name"}, {"state", "state"}, {"program", "command"},   {"model", "model"},
-        {"from", "from"},  {"may", "may"},     {"about", "description"}, {"why", "why"}};
+        {"agent", "name"},        {"kind", "kind"},   {"state", "state"}, {"version", "version"},
+        {"program", "command"},   {"model", "model"}, {"from", "from"},   {"may", "may"},
+        {"about", "description"}, {"why", "why"}};
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         const char *text = talk_text(row, members[i][1]);
         if (text[0] != '\0') {
@@ -43,8 +51,107 @@ static void agent_print(const json_t *row) {
 }
 
 const struct command command_agent_show = {
-    COMMAND("agent", "show", "NAME", "Show a program that is an agent."),
+    COMMAND("agent", "show", "NAME", "Show an agent."),
     HELP(AGENTS, "drover agent show claude\n"),
     .flags = agent_flags,
     ACTION("GET /api/v1/agents/{}", {{"root", "root"}}, .print = agent_print),
+};
+
+/* --- Stored definitions ----------------------------------------------------------------------- */
+
+/* A text, or a reference: NAME to the daemon's variable, NAME=@FILE to a key file. */
+static struct err env_value_add(struct text *body, const char *given, size_t name_len,
+                                struct why *why) {
+    const char *value = given[name_len] == '=' ? given + name_len + 1 : NULL;
+    if (value != NULL && value[0] != '@') {
+        return flags_text_add(body, value, "--env", why);
+    }
+    text_add_str(body, value == NULL ? "{\"from\":" : "{\"file\":");
+    text_add_json(body, value == NULL ? given : value + 1,
+                  value == NULL ? name_len : strlen(value + 1));
+    text_add_char(body, '}');
+    return ERR_OK;
+}
+
+static struct err pairs_add(const struct args *args, const char *flag, const char *member,
+                            struct text *body, struct why *why) {
+    const bool env = strcmp(flag, "env") == 0;
+    const char *given = NULL;
+    unsigned cursor = 0;
+    struct err err = ERR_OK;
+    if (!args_given(args, flag)) {
+        return ERR_OK;
+    }
+    text_add_name(body, member);
+    for (char before = '{'; !err_failed(err) && (given = args_next(args, flag, &cursor)) != NULL;
+         before = ',') {
+        const size_t len = strcspn(given, "=");
+        if (len == 0 || (!env && given[len] == '\0')) {
+            return err_why(why, ERR_USAGE, "--%s: '%.100s' is not %s", flag, given,
+                           env ? "NAME or NAME=VALUE" : "FIELD=PATH");
+        }
+        text_add_char(body, before);
+        text_add_json(body, given, len);
+        text_add_char(body, ':');
+        err = env ? env_value_add(body, given, len, why)
+                  : flags_text_add(body, given + len + 1, "--line", why);
+    }
+    text_add_char(body, '}');
+    return err;
+}
+
+static struct err name_add(const void *ctx, struct text *body, struct why *why) {
+    text_add_name(body, "name");
+    return flags_text_add(body, ((const struct invocation *)ctx)->args.operands[0], "NAME", why);
+}
+
+static struct err env_add(const void *ctx, struct text *body, struct why *why) {
+    return pairs_add(&((const struct invocation *)ctx)->args, "env", "env", body, why);
+}
+
+static struct err lines_add(const void *ctx, struct text *body, struct why *why) {
+    return pairs_add(&((const struct invocation *)ctx)->args, "line", "lines", body, why);
+}
+
+static struct err definition_body(struct invocation *invocation, struct text *text) {
+    static const struct flags_part parts[] = {
+        {"name", name_add}, {"env", env_add}, {"lines", lines_add}, {.name = NULL}};
+    const struct flags_body body = {.args = &invocation->args,
+                                    .fields = &agent_fields,
+                                    .use = FIELD_GIVEN,
+                                    .parts = parts,
+                                    .ctx = invocation};
+    return flags_members_write(&body, text, &invocation->why);
+}
+
+static const struct flag definition_flags[] = {FLAGS_OF(&agent_fields), OPTION_END};
+
+#define STORED_ABOUT                                                                               \
+    "A stored agent counts in every folder, behind files of that name. Secrets are not\n"          \
+    "stored: --env NAME passes on the variable of the daemon, --env NAME=@FILE the line\n"         \
+    "of DIR/agent-keys/FILE, which only you may read.\n"
+
+const struct command command_agent_add = {
+    COMMAND("agent", "add", "NAME", "Store the definition of a program that is an agent."),
+    HELP(AGENTS, "drover agent add reviewer --program codex --access read\n"
+                 "drover agent add helper --program plain --command /opt/helper/run\n"),
+    .flags = definition_flags,
+    .about = STORED_ABOUT,
+    ACTION("POST /api/v1/agents", .body = definition_body,
+           .done = "{name} is stored; 'drover agent test {name}' asks it for one word"),
+};
+
+const struct command command_agent_set = {
+    COMMAND("agent", "set", "NAME", "Store a definition in place of the one of that name."),
+    HELP(AGENTS, "drover agent set reviewer --program claude --access read\n"),
+    .flags = definition_flags,
+    .about = "What is not given gets its default. " STORED_ABOUT,
+    ACTION("PUT /api/v1/agents/{}", .body = definition_body,
+           .done = "{name} is stored; 'drover agent test {name}' asks it for one word"),
+};
+
+const struct command command_agent_rm = {
+    COMMAND("agent", "rm", "NAME…", "Remove a stored definition. Sessions keep theirs."),
+    HELP(AGENTS, "drover agent rm reviewer\n"),
+    ACTION("DELETE /api/v1/agents/{}", .done = "{name} is removed"),
 };

@@ -685,6 +685,31 @@ static void check_progress(struct doctor *doctor) {
     }
 }
 
+/* --- Agents ----------------------------------------------------------------------------------- */
+
+/* Programs that are not installed are no fault of this system. */
+static void check_agents(struct doctor *doctor) {
+    AUTO(json_release) json_t *answer = NULL;
+    struct why why = {.text = ""};
+    if (err_failed(daemon_get(doctor, "/api/v1/agents", DAEMON_MS, &answer, &why))) {
+        return; /* check_daemon has said so. */
+    }
+    const json_t *items = json_object_get(answer, "items");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        const char *state = talk_text(item, "state"), *version = talk_text(item, "version");
+        const char *name = talk_text(item, "name");
+        if (strcmp(state, "broken") == 0 || strcmp(state, "not_logged_in") == 0) {
+            doctor_row(doctor, VERDICT_WARN, "agent", "%s is %s: %s", name, state,
+                       talk_text(item, "why"));
+        } else if (strcmp(talk_text(item, "kind"), "cli") == 0 && strcmp(state, "ready") == 0) {
+            doctor_row(doctor, VERDICT_OK, "agent", "%s%s%s, %s: %s", name,
+                       version[0] != '\0' ? " " : "", version, talk_text(item, "command"),
+                       talk_text(item, "may"));
+        }
+    }
+}
+
 /* --- The unit of systemd ---------------------------------------------------------------------- */
 
 static bool is_this_program(const char *path) {
@@ -748,6 +773,7 @@ static struct err doctor_run(struct invocation *invocation) {
     (void)talk_open(&doctor.talk, invocation); /* The first request tells of an error. */
     check_daemon(&doctor);
     check_progress(&doctor);
+    check_agents(&doctor);
     talk_close(&doctor.talk);
 
     check_unit(&doctor, owned != NULL);

@@ -137,6 +137,7 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = dispatch_on_stopped;
     dispatch->environment = start__environment(options->environment, VARIABLE_COMMAND);
+    dispatch->own_environment = start__environment(options->environment, VARIABLE_USES);
     dispatch->agent_environment = start__environment(options->environment, VARIABLE_AGENT);
     dispatch__parts(dispatch, PART_OPEN);
     return dispatch;
@@ -188,6 +189,7 @@ void dispatch_close(struct dispatch *dispatch) {
     table_done(&dispatch->wakers);
     mem_free(dispatch->recovery);
     environment_free(dispatch->environment);
+    environment_free(dispatch->own_environment);
     environment_free(dispatch->agent_environment);
     mem_free(dispatch);
 }

@@ -35,7 +35,8 @@ struct dispatch {
     struct removals *removals;         /* run/folder_removals.c; NULL after the stop. */
     struct log_change scripts_log;     /* workflow/script_retention.c */
     char **environment;                /* Owned: what commands inherit of ours; ends with NULL. */
-    char **agent_environment;          /* Owned: the same of programs that are agents. */
+    char **own_environment;   /* Owned: all of ours, to which definitions of agents refer. */
+    char **agent_environment; /* Owned: the same of programs that are agents. */
     struct asker asker;
     uint64_t guest_walk;   /* A guest's: number of the walk that goes on. */
     int64_t history_start; /* First epoch of this database's own history. */
@@ -58,7 +59,8 @@ MUST_CHECK bool dispatch__hosts_shared(const struct dispatch *dispatch);
 void recover__again(struct dispatch *dispatch); /* dispatch_recover, for the same caller. */
 void recover__stop(struct dispatch *dispatch);
 
-/* start.c: variables that commands inherit. Owned by the caller, with each text; ends with NULL. */
+/* start.c: variables that commands inherit; VARIABLE_USES: all. Owned by the caller, with each
+ * text; ends with NULL. */
 char **start__environment(const char *const *environment, enum variable_use use);
 
 /* timers.c */

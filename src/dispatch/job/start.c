@@ -25,6 +25,7 @@
 #include "base/memory.h"
 #include "base/process/variables.h"
 #include "base/utf8.h"
+#include "dispatch/job/secrets.h"
 #include "dispatch/job/work.h"
 #include "engine/job/spec.h"
 
@@ -32,15 +33,21 @@ enum {
     TURN_NS = 1000 * 1000,
     LARGE = 8 << 10, /* A spec from here on is read in the pool. */
 };
-enum { INHERITED_MAX = 64, OURS = 8, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
+enum {
+    OWN_VARIABLES_MAX = 1000,
+    INHERITED_MAX = 64,
+    OURS = 8,
+    NONCE_BYTES = 16,
+    OWN_MAX = PROTOCOL_NAME_MAX + 32
+};
 
 /* A copy, made once: the pool reads it while the loop lives. */
 char **start__environment(const char *const *environment, enum variable_use use) {
-    char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
+    const size_t max = use == VARIABLE_USES ? OWN_VARIABLES_MAX : INHERITED_MAX;
+    char **copy = mem_new_array(max + 1, sizeof *copy);
     size_t count = 0;
-    for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
-         at++) {
-        if (variable_is_for(*at, use)) {
+    for (const char *const *at = environment; at != NULL && *at != NULL && count < max; at++) {
+        if (use == VARIABLE_USES || variable_is_for(*at, use)) {
             copy[count++] = mem_copy(*at, strlen(*at));
         }
     }
@@ -83,6 +90,10 @@ void start__read(struct flight_work *work) {
     struct job_spec spec = {0};
     (void)spec_read(work, &json, &spec, NULL); /* As said above. */
 }
+
+/* In a spec that drover wrote with secrets, which are read from the disk. In a text of a client it
+ * costs that spec a way through the pool. */
+static const struct bytes reads_keys = BYTES_INIT("\"agent\":{");
 
 /* --- Arguments and environment ---------------------------------------------------------------- */
 
@@ -304,6 +315,16 @@ static void order_make(struct flight_work *work) {
         why_set(&why, "%s", lack);
         work->err = err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
     }
+    AUTO(json_release) json_t *env = NULL;
+    if (!err_failed(work->err) && spec.secrets != NULL) {
+        const struct dispatch_options *options = &work->dispatch->options;
+        const struct secret_places places = {
+            .world = loop_world(options->loop),
+            .data_dir = options->data_dir,
+            .environment = (const char *const *)work->dispatch->own_environment};
+        work->err = secrets_resolve(&places, spec.env, spec.secrets, &env, &why);
+        spec.env = env;
+    }
     if (!err_failed(work->err)) {
         work->err = order_fill(work, &spec);
     }
@@ -400,7 +421,10 @@ void start__task(struct loop_task *task) {
         }
         struct flight_work *work = flight->work;
         bool wanted = work->order < 0 && !err_failed(work->err) && !flight__is_stopped(flight);
-        if (wanted && work->spec_len > LARGE) {
+        const bool blocks =
+            work->spec_len > LARGE ||
+            (wanted && memmem(work->spec, work->spec_len, reads_keys.data, reads_keys.len) != NULL);
+        if (wanted && blocks) {
             flight__enter(flight, FLIGHT_ORDERING);
             work__begin(work, order_run, order_done);
             continue;

@@ -62,12 +62,7 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     if (wish->plan->path.len > 0) {
         text_add_member(spec, "path", wish->plan->path);
     }
-    if (agent->env != NULL) {
-        text_add_name(spec, "env");
-        if (err_failed(json_write(agent->env, spec))) {
-            return text_error(spec, "turns: program");
-        }
-    }
+    (void)agent_env_write(agent->env, AGENT_ENV_TEXTS, "env", spec); /* There may be none. */
     if (command->input.len > 0) {
         text_add_member(spec, "stdin", command->input);
     }
@@ -80,7 +75,10 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     if (agent->processes > 0) {
         text_add_member_int(spec, "processes", agent->processes);
     }
-    text_add_str(spec, "},\"agent\":true");
+    text_add_char(spec, '}');
+    if (!agent_env_write(agent->env, AGENT_ENV_REFERENCES, "agent", spec)) {
+        text_add_str(spec, ",\"agent\":true");
+    }
     if (order->key->len > 0) {
         text_add_member(spec, "key", text_bytes(order->key));
         text_add_member_int(spec, "key_max", agent->at_once);

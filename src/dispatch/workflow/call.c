@@ -426,7 +426,7 @@ struct program_wish {
 
 static void program_see(void *ctx, const struct agent_seen *seen) {
     struct program_wish *wish = ctx;
-    if (seen->found != AGENT_READY) {
+    if (!agent_may_start(seen->found)) {
         why_set(wish->why, "agent '%.64s' is %s: %s", seen->what->name,
                 agent_found_names[seen->found], seen->why);
         return;
@@ -441,7 +441,8 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
     const struct bytes path = json_bytes(call->flow->spec, "path");
     const struct agent_search search = {.root = places->root,
                                         .home = places->home,
-                                        .path = path.len > 0 ? path.data : getenv("PATH")};
+                                        .path = path.len > 0 ? path.data : getenv("PATH"),
+                                        .rows = call->flow->flows->options.agents};
     text_clear(&call->program);
     const struct err err = agent_type_find(places, type, &call->type, why);
     return !err_failed(err) || (err.code == ERR_NOT_FOUND &&

@@ -40,6 +40,7 @@ extern const struct workflow_tool workflow_tool;
 extern const struct dispatch_part script_retention_part;
 /* The same call gets the same error again, however often it is asked. */
 MUST_CHECK bool flows__is_for_good(struct err err);
+struct agent_rows;
 struct flows_options {
     struct loop *loop;
     struct store *store;
@@ -50,6 +51,7 @@ struct flows_options {
     struct scripts *scripts;      /* Workers of the present build of the engine, */
     struct sha256_hex engine;     /* and its hash: what new runs pin. */
     struct catalog_search search; /* For scripts that are named; the root is the run's. */
+    struct agent_rows *agents;    /* Stored definitions of programs; NULL: none. */
     const char *data_dir;         /* Where scripts that came as text are put, to be edited. */
     const struct spool *spool;    /* Output of commands. */
     unsigned umask;               /* Umask for new files: base/process/umask.h. */

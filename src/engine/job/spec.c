@@ -229,11 +229,12 @@ struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct w
 }
 
 struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec, struct why *why) {
-    const bool agent = json_is_true(json_object_get(json, "agent"));
+    AUTO(json_release) json_t *agent = json_incref(json_object_get(json, "agent"));
     (void)json_object_del(json, "agent"); /* Most have none. */
     struct err err = job_spec_read(json, ret_spec, why);
-    if (!err_failed(err)) {
-        ret_spec->agent = agent;
+    if (!err_failed(err) && agent != NULL && json_object_set(json, "agent", agent) == 0) {
+        ret_spec->agent = true;
+        ret_spec->secrets = json_is_object(agent) ? agent : NULL; /* Lives as `json` does. */
     }
     return err;
 }

@@ -15,8 +15,8 @@
 #include "rules/job/job.h"
 
 MUST_CHECK struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct why *why);
-/* The same of a row: drover itself may have added that the command is an agent, which leaves
- * `json`. */
+/* The same of a row: drover itself may have added that the command is an agent, as `true` or with
+ * the references of its secrets. */
 MUST_CHECK struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec,
                                            struct why *why);
 

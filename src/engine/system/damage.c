@@ -130,6 +130,8 @@ static bool fork_known(struct bytes word) {
 
 /* In the order of their names, which is that of the search. */
 static const struct damage_table tables[] = {
+    {BY_TEXT("agents", "name", "$1", "$2", ", definition"), .keys = {"name"},
+     .columns = {JSON("definition")}},
     {BY_NUMBER("approvals", "id",
                "approval, owner, kind, tool, digest, arguments, about, state, answer, answered_by"),
      .columns = {ID("approval", "apr"), TEXT("owner"), WORD("kind", approval_kind_known),

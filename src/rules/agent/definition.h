@@ -14,6 +14,7 @@ enum {
     AGENT_NAME_MAX = 64,
     AGENT_ARGS_MAX = 64,
     AGENT_ENV_MAX = 64,
+    AGENT_ENV_NAME_MAX = 200, /* Bytes of a reference: variable or file. */
     AGENT_INSTRUCTIONS_MAX = 64 << 10,
     AGENT_DEFINITION_MAX = 256 << 10, /* Bytes of a file, and of one as JSON. */
     AGENT_DEADLINE_MS = 2 * 3600 * 1000,
@@ -37,7 +38,9 @@ struct agent_definition {
     const char *program; /* Name of its adapter. */
     const char *command; /* A path, or a name that is looked up; NULL: that of the adapter. */
     json_t *args;        /* Texts, after those of the adapter; NULL: none. */
-    json_t *env; /* Name: text. Secrets stand in the environment of the daemon. NULL: none. */
+    /* Name: text, or a reference to a secret, which is in no row: {"from": variable of the daemon's
+     * environment}, {"file": file in DIR/agent-keys}. NULL: none. */
+    json_t *env;
     const char *model, *instructions; /* NULL: none. */
     const char *access;
     json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
@@ -53,6 +56,17 @@ MUST_CHECK struct err agent_definition_read(const json_t *json, struct agent_def
 MUST_CHECK struct err agent_definition_write(const struct agent_definition *what,
                                              struct text *text);
 enum agent_access agent_definition_access(const struct agent_definition *what);
+
+/* A value of `env` that is a reference. False: it is a text. */
+enum agent_secret { AGENT_SECRET_VARIABLE, AGENT_SECRET_FILE };
+MUST_CHECK bool agent_env_refers(const json_t *value, enum agent_secret *ret_where,
+                                 const char **ret_name);
+
+/* Adds a member: an object of the variables that are texts, or of those that refer to secrets.
+ * False: there are none, and nothing was added. */
+enum agent_env_part { AGENT_ENV_TEXTS, AGENT_ENV_REFERENCES };
+bool agent_env_write(const json_t *env, enum agent_env_part part, const char *name,
+                     struct text *text);
 
 /* Definitions that drover comes with: one for each program that it knows; NULL ends them. */
 const struct agent_definition *agent_built_in(unsigned at);

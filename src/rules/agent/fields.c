@@ -3,6 +3,16 @@
 #include "rules/agent/definition.h"
 
 #define AT(member) .at = offsetof(struct agent_definition, member)
+#define FLAG(flag_name, flag_kind, placeholder, help)                                              \
+    .flag = {.name = flag_name, .kind = flag_kind, .value = placeholder, .about = help}
+/* The bounds of a size are not those of the field. */
+#define FLAG_OF_SIZE(flag_name, help)                                                              \
+    .flag = {.name = flag_name,                                                                    \
+             .kind = FLAG_SIZE,                                                                    \
+             .value = "SIZE",                                                                      \
+             .min = INT64_C(1) << 20,                                                              \
+             .max = INT64_C(1) << 50,                                                              \
+             .about = help}
 
 static const char *const programs[] = {"claude",     "codex", "opencode", "pi",
                                        "json_lines", "plain", NULL};
@@ -14,44 +24,145 @@ static const struct field rows[] = {
     {.name = "name",
      .kind = FIELD_CHARS,
      AT(name),
+     .use = FIELD_GIVEN | FIELD_LISTED,
      .required = true,
      .min = 1,
      .max = AGENT_NAME_MAX,
      .plain = true},
-    {.name = "description", .kind = FIELD_CHARS, AT(description), .max = 1000, .plain = true},
-    {.name = "program", .kind = FIELD_CHARS, AT(program), .required = true, .names = programs},
-    {.name = "command", .kind = FIELD_CHARS, AT(command), .min = 1, .max = 4095},
-    {.name = "args", .kind = FIELD_TEXTS, AT(args), .max = AGENT_ARGS_MAX},
+    {.name = "description",
+     .kind = FIELD_CHARS,
+     AT(description),
+     .max = 1000,
+     .plain = true,
+     FLAG("description", FLAG_TEXT, "TEXT", "Say what it is for.")},
+    {.name = "program",
+     .kind = FIELD_CHARS,
+     AT(program),
+     .required = true,
+     .names = programs,
+     .flag = {.name = "program",
+              .kind = FLAG_TEXT,
+              .value = "PROGRAM",
+              .about = "Read its lines as those of this program.",
+              .choices = "claude|codex|opencode|pi|json_lines|plain"}},
+    {.name = "command",
+     .kind = FIELD_CHARS,
+     AT(command),
+     .min = 1,
+     .max = 4095,
+     FLAG("command", FLAG_TEXT, "PATH", "Start this [the command of PROGRAM].")},
+    {.name = "args",
+     .kind = FIELD_TEXTS,
+     AT(args),
+     .max = AGENT_ARGS_MAX,
+     FLAG("arg", FLAG_LIST, "WORD", "Add an argument. Repeatable.")},
     {.name = "env",
      .kind = FIELD_JSON,
      AT(env),
-     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"},
-    {.name = "model", .kind = FIELD_CHARS, AT(model), .min = 1, .max = 200, .plain = true},
-    {.name = "instructions", .kind = FIELD_CHARS, AT(instructions), .max = AGENT_INSTRUCTIONS_MAX},
-    {.name = "access", .kind = FIELD_CHARS, AT(access), .names = accesses},
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"object\"]}}",
+     FLAG("env", FLAG_LIST, "NAME[=VALUE]",
+          "Set a variable; without a value, the daemon's; =@FILE: a key file. Repeatable.")},
+    {.name = "model",
+     .kind = FIELD_CHARS,
+     AT(model),
+     .min = 1,
+     .max = 200,
+     .plain = true,
+     FLAG("model", FLAG_TEXT, "NAME", "Start it with this model [its own].")},
+    {.name = "instructions",
+     .kind = FIELD_CHARS,
+     AT(instructions),
+     .max = AGENT_INSTRUCTIONS_MAX,
+     FLAG("instructions", FLAG_TEXT, "TEXT", "Tell it this before each prompt.")},
+    {.name = "access",
+     .kind = FIELD_CHARS,
+     AT(access),
+     .names = accesses,
+     .flag = {.name = "access",
+              .kind = FLAG_TEXT,
+              .value = "ACCESS",
+              .about = "Let it do this without a question [write].",
+              .choices = "read|write|all"}},
     {.name = "lines",
      .kind = FIELD_JSON,
      AT(lines),
-     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"},
-    {.name = "at_once", .kind = FIELD_INT, AT(at_once), .min = 1, .max = 1000},
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
+     FLAG("line", FLAG_LIST, "FIELD=PATH", "Say where in a JSON line a field is. Repeatable.")},
+    {.name = "at_once",
+     .kind = FIELD_INT,
+     AT(at_once),
+     .min = 1,
+     .max = 1000,
+     FLAG("at-once", FLAG_INT, "N", "Run at most N of its turns at once.")},
     {.name = "deadline_ms",
      .kind = FIELD_INT,
      AT(deadline_ms),
      .min = 1,
      .max = AGENT_DEADLINE_MAX_MS,
-     .absent = AGENT_DEADLINE_MS},
+     .absent = AGENT_DEADLINE_MS,
+     FLAG("deadline", FLAG_DURATION, "TIME", "End each turn after this time [2h].")},
     {.name = "memory",
      .kind = FIELD_INT,
      AT(memory),
      .min = INT64_C(1) << 20,
-     .max = INT64_C(1) << 50},
-    {.name = "processes", .kind = FIELD_INT, AT(processes), .min = 1, .max = 1000000},
+     .max = INT64_C(1) << 50,
+     FLAG_OF_SIZE("memory", "Limit the memory of each of its processes: 4G.")},
+    {.name = "processes",
+     .kind = FIELD_INT,
+     AT(processes),
+     .min = 1,
+     .max = 1000000,
+     FLAG("processes", FLAG_INT, "N", "End it when it has more than N processes at once.")},
 };
 
-const struct field_set agent_fields = {FIELD_ROWS(rows), .use = FIELD_GIVEN | FIELD_LISTED};
+const struct field_set agent_fields = {FIELD_ROWS(rows),
+                                       .use = FIELD_GIVEN | FIELD_CHANGED | FIELD_LISTED};
+
+static bool text_is_plain(const json_t *value) {
+    return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
+}
+
+/* A name of a variable or of a file: it leads out of no folder. */
+static bool reference_is_plain(const char *name) {
+    const size_t len = strlen(name);
+    return len > 0 && len <= AGENT_ENV_NAME_MAX && name[0] != '.' && strpbrk(name, "/=") == NULL;
+}
+
+bool agent_env_refers(const json_t *value, enum agent_secret *ret_where, const char **ret_name) {
+    static const char *const members[] = {
+        [AGENT_SECRET_VARIABLE] = "from", [AGENT_SECRET_FILE] = "file"};
+    for (unsigned i = 0; i < COUNT_OF(members); i++) {
+        const json_t *name = json_object_get(value, members[i]);
+        if (json_object_size(value) == 1 && text_is_plain(name) &&
+            reference_is_plain(json_string_value(name))) {
+            *ret_where = (enum agent_secret)i;
+            *ret_name = json_string_value(name);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool agent_env_write(const json_t *env, enum agent_env_part part, const char *name,
+                     struct text *text) {
+    AUTO(json_release) json_t *chosen = json_object();
+    for (struct json_member at = json_first(env); at.value != NULL; at = json_next(at)) {
+        if (json_is_string(at.value) == (part == AGENT_ENV_TEXTS)) {
+            (void)json_object_set(chosen, at.key.data, at.value); /* NULL is refused. */
+        }
+    }
+    if (json_object_size(chosen) == 0) {
+        return false;
+    }
+    text_add_name(text, name);
+    (void)err_failed(json_write(chosen, text)); /* A text that is too long says so at its end. */
+    return true;
+}
 
 /* An object of texts without NUL, whose names may stand in an environment. */
-static struct err texts_check(const json_t *object, const char *member, struct why *why) {
+enum texts_of { TEXTS_ALONE, TEXTS_OR_REFERENCES };
+static struct err texts_check(const json_t *object, enum texts_of of, const char *member,
+                              struct why *why) {
     if (object == NULL) {
         return ERR_OK;
     }
@@ -60,10 +171,15 @@ static struct err texts_check(const json_t *object, const char *member, struct w
                        AGENT_ENV_MAX);
     }
     for (struct json_member at = json_first(object); at.value != NULL; at = json_next(at)) {
-        if (!json_is_string(at.value) ||
-            strlen(json_string_value(at.value)) != json_string_length(at.value)) {
-            return err_why(why, ERR_BAD_FIELD, "\"%s\": \"%.60s\" must be a text", member,
-                           at.key.data);
+        enum agent_secret where;
+        const char *name;
+        if (!text_is_plain(at.value) &&
+            (of == TEXTS_ALONE || !agent_env_refers(at.value, &where, &name))) {
+            return err_why(
+                why, ERR_BAD_FIELD, "\"%s\": \"%.60s\" must be a text%s", member, at.key.data,
+                of == TEXTS_ALONE
+                    ? ""
+                    : ", {\"from\": a variable of the daemon} or {\"file\": a key file}");
         }
         if (at.key.len == 0 || memchr(at.key.data, '=', at.key.len) != NULL ||
             strlen(at.key.data) != at.key.len) {
@@ -79,10 +195,10 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     struct agent_definition what = {.name = NULL};
     struct err err = fields_read(&agent_fields, FIELD_GIVEN, json, &what, why);
     if (!err_failed(err)) {
-        err = texts_check(what.env, "env", why);
+        err = texts_check(what.env, TEXTS_OR_REFERENCES, "env", why);
     }
     if (!err_failed(err)) {
-        err = texts_check(what.lines, "lines", why);
+        err = texts_check(what.lines, TEXTS_ALONE, "lines", why);
     }
     if (!err_failed(err) && what.command == NULL &&
         (strcmp(what.program, "json_lines") == 0 || strcmp(what.program, "plain") == 0)) {

@@ -46,6 +46,7 @@ struct job_spec {
     const char *sandbox_asked;                     /* "on", "off"; NULL: absent. */
     bool pty, once, sandbox;
     bool agent;      /* A program that is an agent: not asked for by clients. */
+    json_t *secrets; /* Variables by reference (rules/agent/definition.h); NULL: none. */
     bool input_open; /* Input may follow `input`: asked for, or a terminal. */
     int64_t rows, columns, timeout_ms, memory, output, processes, key_max, priority;
     struct retry_policy retry;

@@ -619,6 +619,15 @@ CREATE TABLE providers (
     changed_ms @int@ NOT NULL
 ) @strict@;
 
+-- Definitions of agents that were stored (rules/agent/fields.c); like connections they belong to
+-- the daemon, to no owner. definition: JSON, without secrets.
+CREATE TABLE agents (
+    name TEXT NOT NULL PRIMARY KEY,
+    definition TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL
+) @strict@;
+
 -- A setting that nobody made has no row.
 CREATE TABLE settings (
     name TEXT NOT NULL PRIMARY KEY,

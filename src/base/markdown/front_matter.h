@@ -9,8 +9,8 @@
  *            rest. Whoever reads of it what may not be missed looks at `broken` first.
  * Ownership  everything is borrowed from the text. Threads: any; pure.
  */
-#ifndef DROVER_TOOL_FRONT_MATTER_H
-#define DROVER_TOOL_FRONT_MATTER_H
+#ifndef DROVER_BASE_MARKDOWN_FRONT_MATTER_H
+#define DROVER_BASE_MARKDOWN_FRONT_MATTER_H
 
 #include "base/base.h"
 
@@ -23,6 +23,9 @@ void front_read(struct bytes text, struct front *ret_front);
 /* As it stands there, over several lines with the comments in them; no data: there is no such key.
  */
 struct bytes front_value(const struct front *front, const char *key);
+/* The next key of *io_rest, which begins as front->lines, and its value as above. False: there is
+ * none left. Where the front matter is not broken, no key is missed. */
+MUST_CHECK bool front_next(struct bytes *io_rest, struct bytes *ret_key, struct bytes *ret_value);
 /* The first line of *io_rest, without its end and the blanks before that; what follows is left. */
 struct bytes front_line(struct bytes *io_rest);
 

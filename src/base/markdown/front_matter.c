@@ -1,5 +1,5 @@
 /* front_matter.c: keys and values, as far as they are read. */
-#include "tool/front_matter.h"
+#include "base/markdown/front_matter.h"
 
 #include <string.h>
 
@@ -212,16 +212,43 @@ static struct bytes value_of(struct bytes line, struct bytes rest) {
                : (struct bytes){whole.data, (size_t)(below.data + below.len - whole.data)};
 }
 
-static bool is_key(struct bytes line, const char *key) {
+/* No data: the line is none of a key. */
+static struct bytes key_of(struct bytes line) {
     const char *colon = line.len == 0 ? NULL : memchr(line.data, ':', line.len);
     if (colon == NULL || is_indented(line)) {
-        return false;
+        return (struct bytes){NULL, 0};
     }
     struct bytes name = {line.data, (size_t)(colon - line.data)};
     while (name.len > 0 && is_blank(name.data[name.len - 1])) {
         name.len--;
     }
-    return bytes_is(unquoted(name), key);
+    return unquoted(name);
+}
+
+static bool is_key(struct bytes line, const char *key) {
+    const struct bytes name = key_of(line);
+    return name.data != NULL && bytes_is(name, key);
+}
+
+bool front_next(struct bytes *io_rest, struct bytes *ret_key, struct bytes *ret_value) {
+    while (io_rest->len > 0) {
+        struct bytes line = front_line(io_rest);
+        const struct bytes key =
+            is_comment(line) || is_item(line) ? (struct bytes){NULL, 0} : key_of(line);
+        if (key.data == NULL) {
+            continue;
+        }
+        *ret_key = key;
+        *ret_value = value_of(line, *io_rest);
+        /* A list in brackets may have lines that look like keys. */
+        const char *end = ret_value->data == NULL ? NULL : ret_value->data + ret_value->len;
+        if (end != NULL && end > io_rest->data) {
+            *io_rest = from(*io_rest, (size_t)(end - io_rest->data));
+            (void)front_line(io_rest); /* The rest of its last line. */
+        }
+        return true;
+    }
+    return false;
 }
 
 struct bytes front_value(const struct front *front, const char *key) {
