@@ -44,7 +44,7 @@ if os.fork() == 0:
   if os.fork() == 0:
     sides[1].recv(1)
     s.sendall(sys.argv[1].encode())
-    print(s.recv(9000).decode())
+    print(s.recv(9000).decode(), flush=True)
     os._exit(0)
   s.connect(os.environ["S"])
   os._exit(0)
@@ -87,13 +87,13 @@ const rows = {
   "names itself as the owner": `api POST "/approvals/$A?owner=local" '{"decision":"allow"}'`,
   "lets a job of its own do it": `$D job run -- $D approve $A`,
   "lets a job of its own do it later": `R=$($D job run -d -- sh -c "sleep 0.2; $D approve $A"); ` +
-    `$D job wait $R; $D job logs --stderr $R`,
+    `$D job wait $R; $D job logs $R`,
 
   "makes a token": `$D token create --label mine`,
   "makes a token over HTTP": `api POST /tokens '{"scopes":["approve"]}'`,
   "lists tokens": `$D token ls`,
   "revokes a token": `api DELETE /tokens/$TOKEN_ID`,
-  "adds a provider": `$D provider add mine --kind openai --base-url http://127.0.0.1:9/v1 --no-key`,
+  "adds a provider": `$D provider add mine --kind openai --base-url http://127.0.0.1:9/v1`,
   "adds a provider over HTTP": `api POST /providers '{"name":"m","kind":"openai","base_url":"http://127.0.0.1:9"}'`,
   "leads a provider elsewhere": `api PATCH /providers/p '{"base_url":"http://127.0.0.1:9/evil"}'`,
   "removes a provider": `api DELETE /providers/p`,
@@ -119,7 +119,7 @@ const rows = {
   "stops another run": `$D stop $V`,
   "stops another run by a part of its id": `$D stop $(printf %.29s $V)`,
   "stops another job": `$D job stop $V`,
-  "stops all": `$D stop --all --yes`,
+  "stops all": `$D stop --all`,
   "stops another run over HTTP": `api POST /runs/$V/stop`,
   "stops itself": `api POST "/runs/\${DROVER_RUN%%.*}/stop"`,
   "feeds itself": `api POST "/jobs/\${DROVER_RUN%%.*}/input" '{"text":"yes"}'`,
@@ -180,7 +180,7 @@ class World {
     const turn = await turns.send(asks.session, script(write, "step:", say("so")));
     const approval = (await asks.until("approval_asked")).id;
     asks.close();
-    const victim = await made("POST", "/jobs", { argv: ["sleep", "1000"], terminal: true });
+    const victim = await made("POST", "/jobs", { argv: ["sleep", "1000"], pty: {"rows": 24, "columns": 80} });
     const ended = await made("POST", "/jobs", { argv: ["true"],
       notify: [{ webhook: "http://unresolvable.invalid/" }] });
     await turns.jobEnd(ended.id);
@@ -201,8 +201,6 @@ class World {
     this.run = turn.run;
     this.env = {
       S: turns.daemon.socket,
-      DROVER_DATA: turns.daemon.data,
-      DROVER_NO_START: "1",
       A: approval,
       QS: asks.session,
       V: victim.id,
@@ -256,7 +254,8 @@ class World {
   async job(line, more = {}) {
     const out = path.join(this.turns.folder, `out-${++World.count}`);
     const file = `${out}.sh`;
-    writeFileSync(file, PRELUDE + line);
+    const own = `export DROVER_DATA=${this.turns.daemon.data} DROVER_NO_START=1\n`;
+    writeFileSync(file, own + PRELUDE + line);
     const answer = await this.turns.ask("POST", "/jobs",
       { argv: ["sh", file], env: { ...this.env, OUT: out }, ...more });
     assert.equal(answer.status, 201, answer.text);
@@ -272,14 +271,16 @@ World.count = 0;
 test("a job that leaves its rights is refused, and changes nothing", async (t) => {
   const world = await new World().open(t);
   const before = await world.picture();
-  assert.equal(before.approval.state, "pending");
+  assert.equal(before.approval.state, "open");
   assert.ok(Object.keys(rows).length >= 40);
   for (const [way, line] of Object.entries(rows)) {
     await t.test(way, { timeout: scaled(60000) }, async () => {
       const { id, text } = await world.job(line);
       assert.match(text, /inside_run/, `${line}\n${text}`);
-      assert.match(text, way === "is gone when it is asked" ? /may only read/ : /inside of run_/, text);
-      if (!/job run/.test(line) && way !== "is gone when it is asked") assert.ok(text.includes(id), text);
+      const nobody = /may only read/.test(text); // It may be looked at in time, or not.
+      assert.ok(way === "is gone when it is asked" || !nobody, text);
+      if (!nobody) assert.match(text, /inside of run_/);
+      if (!nobody && !/job run/.test(line)) assert.ok(text.includes(id), text);
       assert.doesNotMatch(text, /"decision":"allow"|allowed/, text);
     });
   }
@@ -304,8 +305,6 @@ curl -sf --unix-socket $S http://x/metrics >/dev/null
 test "$($D job run -- echo below)" = below
 test "$($D job run -- sh -c "$D job run -- echo deeper")" = deeper
 R=$($D job run -d -- sh -c 'echo out; cat'); $D job logs $R >/dev/null
-api POST /jobs/$R/input '{"text":"typed","end":true}' | grep -q next || true
-R=$($D job run -d --stdin -- cat || $D job run -d -- sleep 1000)
 R=$($D job run -d -- sleep 1000); $D stop $R; $D job wait $R || true
 $D show $R | grep -q cancelled; $D job rm $R
 api POST /jobs '{"argv":["cat"],"stdin_open":true,"label":"typed"}' >$OUT
@@ -314,10 +313,10 @@ api POST /jobs/$R/input '{"text":"typed","end":true}' | grep -q next
 $D job wait $R; test "$($D job logs $R)" = typed
 R=$($D job run -d -- $D job run -- sleep 1000)
 until $D ps | grep -q 'sleep 1000'; do sleep 0.05; done
-$D stream append mine note '{"a":1}'; $D stream append notes note '{"a":1}'
+for name in mine notes; do api POST /streams/$name/events '{"type":"note"}' | grep -q '"seq"'; done
 test "$($D ask --model scripted/demo 'say: hello')" = hello
 SES=$($D session new --model scripted/demo); $D ask --session $SES 'say: again' | grep -q again
-$D session rename $SES mine; $D session rm $SES --yes || $D session rm $SES
+$D session rename $SES mine; $D session rm $SES
 echo 'export const meta = { name: "w", description: "d" }; return await agent("say: flow");' >w.js
 $D run ./w.js --model scripted/demo | grep -q flow
 W=$($D run -d ./w.js --model scripted/demo); $D attach $W >/dev/null
@@ -352,5 +351,5 @@ test("what a job began is below it after a restart of the daemon, and it is insi
     } catch {}
     if (/inside_run/.test(text)) assert.match(text, /stopped/);
   }
-  assert.equal((await turns.get(`/approvals/${world.env.A}`)).state, "pending");
+  assert.equal((await turns.get(`/approvals/${world.env.A}`)).state, "open");
 });

@@ -488,7 +488,6 @@ static const struct route routes[] = {
      .path = "/api/v1/jobs/{id}/abandon",
      .summary = "Give up a job whose host is gone: it is lost",
      .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
      .query = abandon_query,
      .answer = RUN_LIGHT_ANSWER,
      .request = &jobs__abandon},
