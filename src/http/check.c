@@ -116,8 +116,8 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     return ERR_OK;
 }
 
-/* Of a client on a Unix socket that is inside a run, whatever token it sends: what a run must not do
- * is not for its program to decide. */
+/* A client on a Unix socket that is inside a run has no more rights than its run, whatever token
+ * it sends. */
 static struct err check_inside(struct exchange *exchange, struct why *why) {
     const struct conn *conn = exchange->conn;
     const unsigned scope = exchange->route->scope;

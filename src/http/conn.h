@@ -61,7 +61,7 @@ struct conn {
     uint64_t timer_due_ms, deadline_ms, progress;
     size_t lingered;
     struct address_slot *address; /* Borrowed: counts the connections of one address. */
-    enum http_inside inside;      /* Of a Unix socket; known before the first read. */
+    enum http_inside inside;      /* Known before the first read. */
     struct id run;                /* With HTTP_INSIDE_RUN. */
     struct peer_look *look;       /* Borrowed: it finds that out, and frees itself. */
 };

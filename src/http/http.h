@@ -36,12 +36,12 @@ struct identity {
     char inside[ID_SIZE]; /* The run inside of which the client is; "": of none. */
 };
 
-/* What a client inside a run (server.h) may do with a route of the scope run. Reads are always
+/* Rights of a client inside a run (server.h) with a route of the scope run. Reads are always
  * allowed, and what needs another scope never is. */
 enum route_inside {
     INSIDE_NEVER,
-    INSIDE_BELOW,  /* To what was begun inside its run: the resource sees to it (request.h). */
-    INSIDE_ALWAYS, /* It begins something, which is below its run, or changes nothing of others. */
+    INSIDE_BELOW,  /* Changes only what was begun inside the run (api/base/request.h). */
+    INSIDE_ALWAYS, /* Begins something, which is below the run, or changes nothing of others. */
 };
 
 /* Query parameters are read by table; one that is not in it is refused by name, twice the same too.

@@ -118,7 +118,7 @@ void addresses_release(struct addresses *addresses, struct address_slot *slot) {
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
-/* Of a Unix socket. Nobody knows: pid 0, and a user that nobody is. */
+/* The client of a Unix socket; pid 0 and a user that nobody is: the kernel does not tell. */
 static struct ucred peer_of(struct conn *conn) {
     const struct ucred none = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
     struct ucred peer = none;

@@ -22,14 +22,14 @@
 
 enum {
     DEPTH_MAX = 256, /* Ancestors. */
-    READS_MAX = 8,   /* Of a chain that changes. */
+    READS_MAX = 8,   /* Attempts to read a chain that changes. */
     PATH_SIZE = 320,
     STAT_SIZE = 1024,
     LINK_SIZE = 4096,
     CGROUP_SIZE = 4096,
     PAGE_SIZE = 16 << 10,
     ENVIRONMENT_MAX = 16 << 20, /* Beyond what exec takes by default. */
-    DESCRIPTORS_MAX = 64,       /* A holder has less than twenty, and its lock is among the first. */
+    DESCRIPTORS_MAX = 64, /* A holder has less than twenty, and its lock is among the first. */
     MARK_SIZE = PROTOCOL_NAME_MAX + 64, /* RUN.ATTEMPT.NONCE */
 };
 
@@ -62,7 +62,7 @@ static bool name_run(struct bytes name, struct id *ret_run) {
     return true;
 }
 
-/* What the folder of an attempt knows. False: there is no claim by which a command ran. */
+/* State of the folder of an attempt. False: there is no claim by which a command ran. */
 static bool claim_look(const struct inside_place *place, struct bytes name,
                        struct spool_state *ret_state) {
     char text[PROTOCOL_NAME_MAX];
@@ -155,7 +155,7 @@ static bool holder_is(const struct inside_place *place, const struct ancestor *a
 }
 
 static bool ancestor_is_holder(const struct inside_place *place, const struct ancestor *ancestor,
-                           struct id *ret_run) {
+                               struct id *ret_run) {
     char path[PATH_SIZE], title[STAT_SIZE], target[LINK_SIZE];
     if (!proc_read(place, ancestor->pid, "cmdline", title, sizeof title) ||
         !bytes_begin(bytes_of(title), BYTES("drover-holder")) ||
@@ -166,8 +166,8 @@ static bool ancestor_is_holder(const struct inside_place *place, const struct an
     struct names names;
     names_start(&names, folder);
     const char *entry = NULL;
-    for (unsigned i = 0;
-         folder >= 0 && i < DESCRIPTORS_MAX && (entry = names_next(&names)) != NULL; i++) {
+    for (unsigned i = 0; folder >= 0 && i < DESCRIPTORS_MAX && (entry = names_next(&names)) != NULL;
+         i++) {
         ssize_t len = readlinkat(folder, entry, target, sizeof target);
         struct bytes name, text = {target, len > 0 ? (size_t)len : 0};
         if (lock_name(place, text, &name) && name_run(name, ret_run) &&
@@ -184,7 +184,7 @@ static bool ancestor_is_holder(const struct inside_place *place, const struct an
 struct mark {
     char value[MARK_SIZE];
     size_t at;  /* In the variable. */
-    bool other; /* It is another variable, or its value is too long. */
+    bool other; /* Another variable, or a value that is too long. */
 };
 
 /* True: the variable that ended was the mark. */
@@ -233,7 +233,7 @@ static bool environment_find(const struct inside_place *place, int pid, struct m
 
 /* RUN.ATTEMPT.NONCE, of which the nonce must be that of the claim. */
 static bool ancestor_has_mark(const struct inside_place *place, const struct ancestor *ancestor,
-                          struct id *ret_run) {
+                              struct id *ret_run) {
     struct mark mark = {.at = 0};
     if (!environment_find(place, ancestor->pid, &mark)) {
         return false;
@@ -276,7 +276,7 @@ static bool cgroup_find_name(const struct inside_place *place, int pid, struct i
 /* A daemon that a run's command started stands in that cgroup, as do the commands that it starts
  * itself: those are outside. */
 static bool ancestor_has_cgroup(const struct inside_place *place, const struct ancestor *ancestor,
-                            struct id *ret_run) {
+                                struct id *ret_run) {
     struct id own;
     return cgroup_find_name(place, ancestor->pid, ret_run) &&
            !(cgroup_find_name(place, place->self, &own) && strcmp(own.text, ret_run->text) == 0);
@@ -285,8 +285,8 @@ static bool ancestor_has_cgroup(const struct inside_place *place, const struct a
 /* --- All of it -------------------------------------------------------------------------------- */
 
 static bool chain_find(const struct inside_place *place, const struct chain *chain,
-                       bool (*look)(const struct inside_place *place, const struct ancestor *ancestor,
-                                    struct id *ret_run),
+                       bool (*look)(const struct inside_place *place,
+                                    const struct ancestor *ancestor, struct id *ret_run),
                        size_t count, struct id *ret_run) {
     for (size_t i = 0; i < count && i < chain->count; i++) {
         struct id run;
@@ -302,7 +302,7 @@ enum inside_found inside_find(const struct inside_place *place, int pid, struct 
     struct chain chain;
     enum walk walk = WALK_CHANGED;
     if (pid <= 0) {
-        return INSIDE_NO; /* Of another PID namespace: no command of ours is in one above us. */
+        return INSIDE_NO; /* Another PID namespace, which no command of ours can enter. */
     }
     for (unsigned i = 0; i < READS_MAX && walk == WALK_CHANGED; i++) {
         walk = chain_walk(place, pid, &chain);

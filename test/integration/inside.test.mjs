@@ -1,6 +1,6 @@
 // inside.test.mjs: a program inside a run may read, start runs, and change what it began, and
-// nothing else: it answers no question, its own least of all. Each row of the table is a way in which
-// a job tries to; at the end the daemon is as it was.
+// nothing else: it answers no question, its own least of all. Each row of the table is a way in
+// which a job tries to; at the end the daemon is as it was.
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
@@ -12,13 +12,14 @@ import { bin } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, Turns } from "./turns.mjs";
 
-/** What each line has: the program, a request over the socket, and a file for what goes on after its
- *  job's main process (`later` waits for it). */
+/** What each line has: the program, a request over the socket, and a file for what goes on after
+ *  its job's main process (`later` waits for it). */
 const PRELUDE = `
 D=${bin}
+ALLOW='{"decision":"allow"}' JSON='content-type: application/json' URL=http://x/api/v1
+C="curl -s -m 60 --unix-socket $S"
 api() {
-  curl -s -m 60 --unix-socket "$S" -X "$1" \${3:+-H "content-type: application/json" -d "$3"} \\
-    "http://drover/api/v1$2"
+  curl -s -m 60 --unix-socket "$S" -X "$1" \${3:+-H "$JSON" -d "$3"} "$URL$2"
 }
 later() { while ! grep -q inside_run "$OUT" 2>/dev/null; do sleep 0.05; done; cat "$OUT"; }
 `;
@@ -55,7 +56,7 @@ sides[0].send(b"x")
 const rows = {
   "asks for it": `$D approve $A`,
   "says no": `$D approve --deny $A`,
-  "answers over HTTP": `api POST /approvals/$A '{"decision":"allow"}'`,
+  "answers over HTTP": `api POST /approvals/$A "$ALLOW"`,
   "begins a session of processes": `setsid -w $D approve $A`,
   "ignores hangups": `nohup $D approve $A`,
   "runs at another priority": `nice $D approve $A`,
@@ -64,27 +65,29 @@ const rows = {
   "has no mark": `env -u DROVER_RUN $D approve $A`,
   "wears a mark that is none": `DROVER_RUN=$V.1.0 $D approve $A`,
   "is a grandchild in the background": `( ( $D approve $A >$OUT 2>&1 ) & ) ; later`,
-  "is an orphan in another session": `setsid sh -c '( sleep 0.1; '$D' approve '$A' >'$OUT' 2>&1 ) &' ; later`,
-  "is an orphan without a mark": `( env -i DROVER_DATA=$DROVER_DATA setsid $D approve $A >$OUT 2>&1 & ) ; later`,
+  "is an orphan in another session": `export D A OUT; ` +
+    `setsid sh -c '( sleep 0.1; $D approve $A >$OUT 2>&1 ) &' ; later`,
+  "is an orphan without a mark": `( env -i DROVER_DATA=$DROVER_DATA ` +
+    `setsid $D approve $A >$OUT 2>&1 & ) ; later`,
   "becomes a daemon": `python3 -c '${DAEMONIZE}' $OUT $D approve $A ; later`,
   "is gone when it is asked": `python3 -c '${GONE}' "$(printf '` +
     `POST /api/v1/approvals/%s HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n` +
     `Content-Length: 20\\r\\n\\r\\n{"decision":"allow"}' $A)" | tee $OUT ; later >/dev/null`,
-  "takes a link to the socket": `ln -s $S $OUT.sock; S=$OUT.sock; api POST /approvals/$A '{"decision":"allow"}'`,
-  "takes the socket by another path": `S=/proc/self/root$S; api POST /approvals/$A '{"decision":"allow"}'`,
+  "takes a link to the socket": `ln -s $S $OUT.sock; S=$OUT.sock; api POST /approvals/$A "$ALLOW"`,
+  "takes the socket by another path": `S=/proc/self/root$S; api POST /approvals/$A "$ALLOW"`,
   "names the socket as a URL": `$D approve $A --url unix:$S`,
-  "sends a token over the socket": `curl -s --unix-socket $S -H "authorization: Bearer $TOKEN" ` +
-    `-H 'content-type: application/json' -d '{"decision":"allow"}' http://x/api/v1/approvals/$A`,
+  "sends a token over the socket": `$C -H "authorization: Bearer $TOKEN" ` +
+    `-H "$JSON" -d "$ALLOW" $URL/approvals/$A`,
   "gives its token to the program": `DROVER_TOKEN=$TOKEN $D approve $A --url unix:$S`,
-  "asks after an innocent request": `curl -s --unix-socket $S http://x/healthz --next -s ` +
-    `--unix-socket $S -H 'content-type: application/json' -d '{"decision":"allow"}' http://x/api/v1/approvals/$A`,
-  "speaks HTTP/1.0": `curl -s -0 --unix-socket $S -H 'content-type: application/json' ` +
-    `-d '{"decision":"allow"}' http://x/api/v1/approvals/$A`,
-  "sends its body in chunks": `echo '{"decision":"allow"}' | curl -s --unix-socket $S -X POST -H ` +
-    `'content-type: application/json' -H 'transfer-encoding: chunked' -d @- http://x/api/v1/approvals/$A`,
-  "asks for a WebSocket meanwhile": `curl -s --unix-socket $S -H 'connection: upgrade' -H 'upgrade: websocket' ` +
-    `-H 'content-type: application/json' -d '{"decision":"allow"}' http://x/api/v1/approvals/$A`,
-  "names itself as the owner": `api POST "/approvals/$A?owner=local" '{"decision":"allow"}'`,
+  "asks after an innocent request": `$C http://x/healthz --next -s ` +
+    `--unix-socket $S -H "$JSON" -d "$ALLOW" $URL/approvals/$A`,
+  "speaks HTTP/1.0": `curl -s -0 --unix-socket $S -H "$JSON" ` +
+    `-d "$ALLOW" $URL/approvals/$A`,
+  "sends its body in chunks": `echo "$ALLOW" | $C -X POST ` +
+    `-H "$JSON" -H 'transfer-encoding: chunked' -d @- $URL/approvals/$A`,
+  "asks for a WebSocket meanwhile": `$C -H 'connection: upgrade' -H 'upgrade: websocket' ` +
+    `-H "$JSON" -d "$ALLOW" $URL/approvals/$A`,
+  "names itself as the owner": `api POST "/approvals/$A?owner=local" "$ALLOW"`,
   "lets a job of its own do it": `$D job run -- $D approve $A`,
   "lets a job of its own do it later": `R=$($D job run -d -- sh -c "sleep 0.2; $D approve $A"); ` +
     `$D job wait $R; $D job logs $R`,
@@ -94,7 +97,8 @@ const rows = {
   "lists tokens": `$D token ls`,
   "revokes a token": `api DELETE /tokens/$TOKEN_ID`,
   "adds a provider": `$D provider add mine --kind openai --base-url http://127.0.0.1:9/v1`,
-  "adds a provider over HTTP": `api POST /providers '{"name":"m","kind":"openai","base_url":"http://127.0.0.1:9"}'`,
+  "adds a provider over HTTP": `api POST /providers ` +
+    `'{"name":"m","kind":"openai","base_url":"http://127.0.0.1:9"}'`,
   "leads a provider elsewhere": `api PATCH /providers/p '{"base_url":"http://127.0.0.1:9/evil"}'`,
   "removes a provider": `api DELETE /providers/p`,
   "resets a provider": `api POST /providers/p/reset`,
@@ -137,8 +141,8 @@ const rows = {
 
   "steers the session that asks": `$D ask --session $QS 'approve it'`,
   "sends a message": `api POST /sessions/$VS/messages '{"text":"go on"}'`,
-  "repeats a message that was sent with a key": `curl -s --unix-socket $S -H 'idempotency-key: k1' ` +
-    `-H 'content-type: application/json' -d '{"text":"say: keyed"}' http://x/api/v1/sessions/$VS/messages`,
+  "repeats a message that was sent with a key": `$C -H 'idempotency-key: k1' ` +
+    `-H "$JSON" -d '{"text":"say: keyed"}' $URL/sessions/$VS/messages`,
   "stops the turn that asks": `api POST /sessions/$QS/stop`,
   "allows edits": `api PATCH /sessions/$QS '{"settings":{"edits":"allow"}}'`,
   "renames a session": `$D session rename $VS mine`,
@@ -146,8 +150,8 @@ const rows = {
   "clears a session": `api POST /sessions/$VS/clear`,
   "summarises a session": `api POST /sessions/$VS/compact`,
   "copies a session": `api POST /sessions/$VS/fork '{}'`,
-  "uploads to a session": `printf '\\211PNG\\r\\n\\032\\n' | curl -s --unix-socket $S -H 'content-type: image/png' ` +
-    `--data-binary @- http://x/api/v1/sessions/$VS/attachments`,
+  "uploads to a session": `printf '\\211PNG\\r\\n\\032\\n' | $C -H 'content-type: image/png' ` +
+    `--data-binary @- $URL/sessions/$VS/attachments`,
   "makes a child of a session": `api POST /sessions '{"model":"scripted/demo","parent":"'$VS'"}'`,
   "edits a message": `api PATCH /messages/$M '{"text":"other"}'`,
   "sends a message again": `api POST /messages/$M/resend '{"text":"other"}'`,
@@ -156,11 +160,12 @@ const rows = {
   "asks for an answer again": `api POST /messages/$M/regenerate`,
   "drops a notice": `$D inbox drop $N`,
   "sends a notice again": `api POST /inbox/$N/retry`,
-  "lets a job tell a session": `api POST /jobs '{"argv":["echo","approve"],"notify":[{"session":"'$VS'"}]}'`,
+  "lets a job tell a session": `api POST /jobs ` +
+    `'{"argv":["echo","approve"],"notify":[{"session":"'$VS'"}]}'`,
   "lets a workflow tell a session": `api POST /workflows '{"script":"export const meta = ` +
     `{ name: \\"w\\", description: \\"d\\" };\\nreturn 1","notify":[{"session":"'$VS'"}]}'`,
-  "sends a key with a job that tells": `curl -s --unix-socket $S -H 'idempotency-key: k2' -H ` +
-    `'content-type: application/json' -d '{"argv":["true"],"notify":[{"session":"'$VS'"}]}' http://x/api/v1/jobs`,
+  "sends a key with a job that tells": `$C -H 'idempotency-key: k2' ` +
+    `-H "$JSON" -d '{"argv":["true"],"notify":[{"session":"'$VS'"}]}' $URL/jobs`,
 };
 
 /** A daemon with something of each kind that a job might want to change. */
@@ -180,7 +185,7 @@ class World {
     const turn = await turns.send(asks.session, script(write, "step:", say("so")));
     const approval = (await asks.until("approval_asked")).id;
     asks.close();
-    const victim = await made("POST", "/jobs", { argv: ["sleep", "1000"], pty: {"rows": 24, "columns": 80} });
+    const victim = await made("POST", "/jobs", { argv: ["sleep", "1000"], pty: true });
     const ended = await made("POST", "/jobs", { argv: ["true"],
       notify: [{ webhook: "http://unresolvable.invalid/" }] });
     await turns.jobEnd(ended.id);
@@ -192,7 +197,8 @@ class World {
     const flow = await made("POST", "/workflows", { root: turns.root, model: "scripted/demo",
       script: 'export const meta = { name: "w", description: "waits" };\n' +
         'return await agent("delay: 600000\\nsay: x");' });
-    await made("POST", "/providers", { name: "p", kind: "openai", base_url: "http://127.0.0.1:9/v1" });
+    const base_url = "http://127.0.0.1:9/v1";
+    await made("POST", "/providers", { name: "p", kind: "openai", base_url });
     await made("PATCH", "/budgets/global", { tokens: 1000000 });
     await made("POST", "/streams/notes/events", { type: "note" });
     await made("POST", "/streams/notes/events", { type: "note" });
@@ -299,7 +305,8 @@ test("a job may read, start what is below it, and change that", async (t) => {
 set -e
 cd ${world.root}
 version=$($D version); ps=$($D ps); $D show $V >/dev/null; $D inbox ls >/dev/null
-$D approve >/dev/null; $D session show $VS >/dev/null; $D config get >/dev/null; $D status >/dev/null
+$D approve >/dev/null; $D session show $VS >/dev/null; $D config get >/dev/null
+$D status >/dev/null
 api GET /version | grep -q "\\"inside\\":\\"\${DROVER_RUN%%.*}\\""
 curl -sf --unix-socket $S http://x/metrics >/dev/null
 test "$($D job run -- echo below)" = below
@@ -320,7 +327,8 @@ $D session rename $SES mine; $D session rm $SES
 echo 'export const meta = { name: "w", description: "d" }; return await agent("say: flow");' >w.js
 $D run ./w.js --model scripted/demo | grep -q flow
 W=$($D run -d ./w.js --model scripted/demo); $D attach $W >/dev/null
-api POST /jobs '{"argv":["true"],"notify":[{"session":"'$($D session new --model scripted/demo)'"}]}' | grep -q '"id"'
+SES=$($D session new --model scripted/demo)
+api POST /jobs '{"argv":["true"],"notify":[{"session":"'$SES'"}]}' | grep -q '"id"'
 echo all good`;
   const { text } = await world.job(`exec 2>&1; set -x\n${line}`);
   assert.match(text, /^all good$/m, text);

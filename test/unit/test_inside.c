@@ -39,7 +39,7 @@ struct fake {
     int pid, parent;
     unsigned long long start; /* 0: its pid. */
     const char *title;        /* NULL: "sh". */
-    const char *environment;  /* One variable; NULL: none. */
+    const char *environment;  /* A variable; NULL: none. */
     const char *cgroup;       /* NULL: "0::/". */
     const char *lock;         /* Target of descriptor 7; NULL: none. */
 };
@@ -89,8 +89,8 @@ static int setup(void **state) {
     place_init(&world->place);
     (void)snprintf(world->proc, sizeof world->proc, "%s/proc", world->place.dir);
     assert_int_equal(mkdir(world->proc, 0700), 0);
-    world->where = (struct inside_place){
-        .spool = world->place.spool, .proc = world->proc, .self = DAEMON};
+    world->where =
+        (struct inside_place){.spool = world->place.spool, .proc = world->proc, .self = DAEMON};
     claim_put(world, RUN ".1", HOLDER, NONCE_LIKE);
     fake_put(world, (struct fake){.pid = 1, .parent = 0, .title = "init"});
     fake_put(world, (struct fake){.pid = DAEMON, .parent = 1, .title = "drover"});
@@ -140,13 +140,12 @@ static void everybody_else_is_outside(void **state) {
     fake_put(world, (struct fake){.pid = 301, .parent = SHELL});
     assert_found(world, 301, INSIDE_NO);
     /* Children of the daemon that are no holders, such as the command of notifications. */
-    fake_put(world, (struct fake){
-                        .pid = 302, .parent = DAEMON, .environment = "DROVER_RUN=" RUN});
+    fake_put(world, (struct fake){.pid = 302, .parent = DAEMON, .environment = "DROVER_RUN=" RUN});
     assert_found(world, 302, INSIDE_NO);
     fake_put(world, (struct fake){.pid = 303, .parent = DAEMON, .title = "drover-holder nursery"});
     fake_put(world, (struct fake){.pid = 304, .parent = 303});
     assert_found(world, 304, INSIDE_NO);
-    /* Of another PID namespace. */
+    /* A process of another PID namespace. */
     assert_found(world, 0, INSIDE_NO);
 }
 
@@ -196,8 +195,8 @@ static void a_holder_whose_folder_was_removed_is_still_one(void **state) {
     char lock[PATH_MAX_HERE];
     (void)snprintf(lock, sizeof lock, "%s/%s.1/lock (deleted)", spool_path(world->place.spool),
                    OTHER);
-    fake_put(world, (struct fake){
-                        .pid = 230, .parent = DAEMON, .title = "drover-holder", .lock = lock});
+    fake_put(world,
+             (struct fake){.pid = 230, .parent = DAEMON, .title = "drover-holder", .lock = lock});
     fake_put(world, (struct fake){.pid = 231, .parent = 230});
     assert_inside(world, 231, OTHER);
 }
@@ -206,23 +205,29 @@ static void a_holder_whose_folder_was_removed_is_still_one(void **state) {
 
 static void without_a_holder_the_mark_decides(void **state) {
     struct world_of *world = *state;
-    fake_put(world, (struct fake){.pid = 320,
-                                  .parent = 1,
-                                  .environment = "DROVER_RUN=" RUN ".1." NONCE_LIKE});
+    fake_put(
+        world,
+        (struct fake){.pid = 320, .parent = 1, .environment = "DROVER_RUN=" RUN ".1." NONCE_LIKE});
     assert_inside(world, 320, RUN);
-    fake_put(world, (struct fake){.pid = 321, .parent = 320}); /* It cleared its own. */
+    fake_put(world,
+             (struct fake){.pid = 321, .parent = 320}); /* Its own environment was cleared. */
     assert_inside(world, 321, RUN);
 }
 
 static void a_mark_that_is_not_ours_is_nobodys(void **state) {
     struct world_of *world = *state;
-    static const char *const marks[] = {
-        "DROVER_RUN=" RUN ".1." NONCE_OTHER,   "DROVER_RUN=" RUN ".2." NONCE_LIKE,
-        "DROVER_RUN=" OTHER ".1." NONCE_LIKE,  "DROVER_RUN=" RUN,
-        "DROVER_RUN=" RUN ".1",                "DROVER_RUN=" RUN ".x." NONCE_LIKE,
-        "DROVER_RUN=",                         "DROVER_RUN=../../etc.1." NONCE_LIKE,
-        "XDROVER_RUN=" RUN ".1." NONCE_LIKE,   "DROVER_RUN=.",
-        "DROVER_RUN=" RUN ".1." NONCE_LIKE "0" NONCE_LIKE NONCE_LIKE NONCE_LIKE NONCE_LIKE};
+    static const char *const marks[] = {"DROVER_RUN=" RUN ".1." NONCE_OTHER,
+                                        "DROVER_RUN=" RUN ".2." NONCE_LIKE,
+                                        "DROVER_RUN=" OTHER ".1." NONCE_LIKE,
+                                        "DROVER_RUN=" RUN,
+                                        "DROVER_RUN=" RUN ".1",
+                                        "DROVER_RUN=" RUN ".x." NONCE_LIKE,
+                                        "DROVER_RUN=",
+                                        "DROVER_RUN=../../etc.1." NONCE_LIKE,
+                                        "XDROVER_RUN=" RUN ".1." NONCE_LIKE,
+                                        "DROVER_RUN=.",
+                                        "DROVER_RUN=" RUN ".1." NONCE_LIKE
+                                        "0" NONCE_LIKE NONCE_LIKE NONCE_LIKE NONCE_LIKE};
     for (size_t i = 0; i < COUNT_OF(marks); i++) {
         fake_put(world,
                  (struct fake){.pid = 330 + (int)i, .parent = SHELL, .environment = marks[i]});
@@ -253,21 +258,21 @@ static void at_last_the_cgroup_decides(void **state) {
                                   .cgroup = "4:memory:/drover-1/" OTHER ".1\n"
                                             "0::/user.slice/drover-0123/" RUN ".1\n"});
     assert_inside(world, 360, RUN);
-    fake_put(world, (struct fake){
-                        .pid = 361, .parent = 1, .cgroup = "0::/drover-0123/" RUN ".1/inner\n"});
+    fake_put(world,
+             (struct fake){.pid = 361, .parent = 1, .cgroup = "0::/drover-0123/" RUN ".1/inner\n"});
     assert_inside(world, 361, RUN);
 }
 
 static void a_cgroup_that_is_not_ours_is_nobodys(void **state) {
     struct world_of *world = *state;
-    static const char *const cgroups[] = {"0::/drover-0123/" OTHER ".1\n", "0::/" RUN ".1\n",
-                                          "0::/drover-0123\n", "4:memory:/drover-1/" RUN ".1\n",
-                                          "0::/\n", ""};
+    static const char *const cgroups[] = {
+        "0::/drover-0123/" OTHER ".1\n",  "0::/" RUN ".1\n", "0::/drover-0123\n",
+        "4:memory:/drover-1/" RUN ".1\n", "0::/\n",          ""};
     for (size_t i = 0; i < COUNT_OF(cgroups); i++) {
         fake_put(world, (struct fake){.pid = 370 + (int)i, .parent = 1, .cgroup = cgroups[i]});
         assert_found(world, 370 + (int)i, INSIDE_NO);
     }
-    /* That of the daemon itself, which a run's command started. */
+    /* The cgroup of the daemon itself, which a run's command started. */
     fake_put(world,
              (struct fake){.pid = DAEMON, .parent = 1, .cgroup = "0::/drover-0/" RUN ".1\n"});
     fake_put(world,

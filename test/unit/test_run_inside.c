@@ -1,4 +1,5 @@
-/* What a program inside a run may change: what was begun there, and what is below that. */
+/* Changes that a program inside a run may make: of runs and sessions that were begun there, and of
+ * those below them. */
 #include "sessions_kit.h"
 
 #include "engine/run/inside.h"
@@ -38,9 +39,8 @@ struct session_begun {
 static struct err session_tx(struct tx *tx, void *ctx) {
     struct session_begun *begun = ctx;
     struct session_row row;
-    const struct session_new what = {.session = begun->session,
-                                     .owner = BYTES("ann"),
-                                     .parent = kit_bytes(begun->parent)};
+    const struct session_new what = {
+        .session = begun->session, .owner = BYTES("ann"), .parent = kit_bytes(begun->parent)};
     struct err err = tx_session_create(tx, &what, &row);
     return err_failed(err) ? err : tx_inside_mark_session(tx, begun->inside, row.id);
 }
@@ -65,8 +65,7 @@ static struct err check_tx(struct tx *tx, void *ctx) {
 }
 
 static enum err_code check(struct runs_kit *runs, const char *inside, const char *id) {
-    struct check check = {
-        .change = {.inside = inside, .owner = BYTES("ann"), .id = kit_bytes(id)}};
+    struct check check = {.change = {.inside = inside, .owner = BYTES("ann"), .id = kit_bytes(id)}};
     enum err_code code = runs_do(runs, check_tx, &check);
     if (code == ERR_INSIDE_RUN) {
         assert_non_null(strstr(check.why.text, inside));
@@ -104,7 +103,7 @@ static void what_is_not_there_is_not_judged(void **state) {
     struct run_new what = runs_new(runs);
     what.owner = BYTES("bob");
     const struct runs_row foreign = runs_submit(runs, &what);
-    assert_may(runs, outer.run, foreign.run); /* It is answered as a stranger's: 404. */
+    assert_may(runs, outer.run, foreign.run); /* The answer is 404, as to any stranger. */
     assert_may(runs, outer.run, runs_id(runs).text);
     assert_may(runs, outer.run, "run_x");
     assert_may(runs, outer.run, "");
@@ -135,13 +134,13 @@ static void sessions_are_below_the_run_that_began_them(void **state) {
 static void a_run_of_a_session_is_where_the_session_is(void **state) {
     struct runs_kit *runs = *state;
     const struct runs_row outer = runs_add(runs);
-    const struct id session = session_begin(runs, outer.run, ""), other = session_begin(runs, "", "");
+    const struct id session = session_begin(runs, outer.run, ""),
+                    other = session_begin(runs, "", "");
     char path[2][64];
     struct runs_row rows[2];
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct run_new what = runs_new(runs);
-        (void)snprintf(path[i], sizeof path[i], "session:%s/",
-                       i == 0 ? session.text : other.text);
+        (void)snprintf(path[i], sizeof path[i], "session:%s/", i == 0 ? session.text : other.text);
         what.kind = KIND_TURN;
         what.budget_path = kit_bytes(path[i]);
         rows[i] = runs_submit(runs, &what);

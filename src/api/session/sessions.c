@@ -268,8 +268,8 @@ static struct err create_work(struct tx *tx, void *ctx) {
         err = tx_session_create(tx, &body->create, &row);
     }
     if (!err_failed(err)) {
-        err = tx_inside_mark_session(
-            tx, exchange_identity(body->request.op.exchange)->inside, row.id);
+        err = tx_inside_mark_session(tx, exchange_identity(body->request.op.exchange)->inside,
+                                     row.id);
     }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",

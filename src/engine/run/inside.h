@@ -15,7 +15,7 @@
 #include "engine/run/runs.h"
 
 struct inside_change {
-    const char *inside;      /* run_…: the run inside of which the program is. */
+    const char *inside;     /* run_…: the run inside of which the program is. */
     struct bytes owner, id; /* Of what it wants to change: run_…, ses_…, msg_… or dlv_…. */
 };
 /* ERR_INSIDE_RUN: it is there, and not below. What is not there is not judged: it is answered as it

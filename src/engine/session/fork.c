@@ -155,7 +155,7 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
         row.title_by = fork->title.len > 0 ? TITLE_USER : TITLE_NONE;
     }
     sessions__insert(tx, &row);
-    /* Whoever may change the one may change the other. */
+    /* The fork is below the same run (engine/run/inside.h). */
     tx_do(tx,
           "UPDATE sessions SET began_in = (SELECT f.began_in FROM sessions f WHERE f.id = $2)"
           " WHERE id = $1",
