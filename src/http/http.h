@@ -41,7 +41,7 @@ struct identity {
 enum route_inside {
     INSIDE_NEVER,
     INSIDE_BELOW,  /* Changes only what was begun inside the run (api/base/request.h). */
-    INSIDE_ALWAYS, /* Begins something, which is below the run, or changes nothing of others. */
+    INSIDE_ALWAYS, /* Begins something, which is below the run, or leaves others as they are. */
 };
 
 /* Query parameters are read by table; one that is not in it is refused by name, twice the same too.

@@ -71,7 +71,7 @@ golden("jobs", async (record) => {
   await ask("DELETE", `runs/${first}`);
 });
 
-// What a program inside a run is told that leaves its rights; and what it may do.
+// Refusals of a program inside a run; and a start, which is allowed.
 golden("inside", async (record) => {
   const daemon = await record.daemon();
   const ask = (...request) => record.ask(daemon, ...request);

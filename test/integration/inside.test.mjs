@@ -63,7 +63,7 @@ const rows = {
   "clears its environment": `env -i DROVER_DATA=$DROVER_DATA $D approve $A`,
   "clears its mark": `DROVER_RUN= $D approve $A`,
   "has no mark": `env -u DROVER_RUN $D approve $A`,
-  "wears a mark that is none": `DROVER_RUN=$V.1.0 $D approve $A`,
+  "wears the mark of another run": `DROVER_RUN=$V.1.0 $D approve $A`,
   "is a grandchild in the background": `( ( $D approve $A >$OUT 2>&1 ) & ) ; later`,
   "is an orphan in another session": `export D A OUT; ` +
     `setsid sh -c '( sleep 0.1; $D approve $A >$OUT 2>&1 ) &' ; later`,
@@ -274,7 +274,7 @@ class World {
 }
 World.count = 0;
 
-test("a job that leaves its rights is refused, and changes nothing", async (t) => {
+test("a job that leaves its rights is refused, and all stays as it was", async (t) => {
   const world = await new World().open(t);
   const before = await world.picture();
   assert.equal(before.approval.state, "open");

@@ -165,7 +165,7 @@ static void the_nearest_holder_decides(void **state) {
 
 static void ancestors_of_the_daemon_concern_nobody(void **state) {
     struct world_of *world = *state;
-    /* A daemon that a run's command started: whoever uses it is not inside. */
+    /* A daemon that a run's command started: its clients are not inside. */
     world->where.self = 220;
     fake_put(world, (struct fake){.pid = 220, .parent = COMMAND, .title = "drover"});
     fake_put(world, (struct fake){.pid = 221, .parent = 220});
@@ -209,8 +209,7 @@ static void without_a_holder_the_mark_decides(void **state) {
         world,
         (struct fake){.pid = 320, .parent = 1, .environment = "DROVER_RUN=" RUN ".1." NONCE_LIKE});
     assert_inside(world, 320, RUN);
-    fake_put(world,
-             (struct fake){.pid = 321, .parent = 320}); /* Its own environment was cleared. */
+    fake_put(world, (struct fake){.pid = 321, .parent = 320}); /* With a cleared environment. */
     assert_inside(world, 321, RUN);
 }
 

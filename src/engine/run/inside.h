@@ -1,4 +1,4 @@
-/* inside.h: what a program inside a run may change: what was begun inside that run.
+/* inside.h: a program inside a run may change only what was begun inside that run.
  *
  * How        runs.began_in and sessions.began_in remember inside of which run a program was that
  *            began them. A run is below another one if that is its parent, or it was begun inside
@@ -16,7 +16,7 @@
 
 struct inside_change {
     const char *inside;     /* run_…: the run inside of which the program is. */
-    struct bytes owner, id; /* Of what it wants to change: run_…, ses_…, msg_… or dlv_…. */
+    struct bytes owner, id; /* Owner and id of the object: run_…, ses_…, msg_… or dlv_…. */
 };
 /* ERR_INSIDE_RUN: it is there, and not below. What is not there is not judged: it is answered as it
  * is to anybody. */
@@ -24,7 +24,7 @@ MUST_CHECK struct err tx_inside_check(struct tx *tx, const struct inside_change 
                                       struct why *why);
 
 /* Before the submit of a run without a parent: where it is charged, if budgets hold for the run
- * `inside`. "" for `inside`, here and below: of no run, which changes nothing. */
+ * `inside`. "" for `inside`, here and below: the client is outside. */
 MUST_CHECK struct err tx_inside_budget(struct tx *tx, const char *inside, struct run_new *io_run);
 /* After the insert: remembers where it was begun. */
 MUST_CHECK struct err tx_inside_mark_run(struct tx *tx, const char *inside, int64_t run);
