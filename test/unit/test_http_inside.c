@@ -1,5 +1,5 @@
 /* Clients of the Unix socket that are inside a run: the server asks once for each connection, before
- * it reads a byte of it, and the row of a route says what they may do. */
+ * a byte of it is read, and the row of a route says what they may do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ struct look {
     enum http_inside found;
     int begun, go; /* Ends of pipes: a byte for each look, and one that lets it go on; -1: none. */
 };
-static struct look look; /* A test's own; each sets it anew. */
+static struct look look; /* Each test sets it. */
 
 static enum http_inside look_answer(void *ctx, int pid, struct id *ret_run) {
     char byte = 0;
