@@ -1,5 +1,5 @@
-/* Clients of the Unix socket that are inside a run: the server asks once for each connection, before
- * a byte of it is read, and the row of a route says what they may do. */
+/* Clients of the Unix socket that are inside a run: the server asks once for each connection,
+ * before a byte of it is read, and the row of a route says what they may do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
