@@ -47,6 +47,7 @@
     X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \
     X(UNAUTHORIZED, "unauthorized", 401, 4, "A valid token is required")                           \
     X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
+    X(INSIDE_RUN, "inside_run", 403, 4, "A program inside a run may not do this")                  \
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
     X(NOT_FOUND, "not_found", 404, 3, "There is no such object")                                   \
     X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \

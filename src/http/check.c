@@ -116,6 +116,36 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     return ERR_OK;
 }
 
+/* A client on a Unix socket that is inside a run has no more rights than its run, whatever token
+ * it sends. */
+static struct err check_inside(struct exchange *exchange, struct why *why) {
+    const struct conn *conn = exchange->conn;
+    const unsigned scope = exchange->route->scope;
+    if (conn->inside == HTTP_OUTSIDE) {
+        return ERR_OK;
+    }
+    exchange->identity.scopes &= SCOPE_READ | SCOPE_RUN;
+    if (conn->inside == HTTP_INSIDE_RUN) {
+        memcpy(exchange->identity.inside, conn->run.text, sizeof exchange->identity.inside);
+    }
+    if (scope == SCOPE_READ) {
+        return ERR_OK;
+    }
+    if (conn->inside == HTTP_INSIDE_UNKNOWN) {
+        return err_why(why, ERR_INSIDE_RUN,
+                       "nobody can tell whether the program that sent this is inside a run: it has"
+                       " ended, or its ancestors cannot be followed; so it may only read. Send the"
+                       " request from the process that waits for the answer");
+    }
+    if (scope == SCOPE_RUN && exchange->route->inside != INSIDE_NEVER) {
+        return ERR_OK;
+    }
+    return err_why(why, ERR_INSIDE_RUN,
+                   "the program that sent this is inside of %s, and a run may read, start runs, and"
+                   " stop what it started, but not this; have a person do it, outside of the run",
+                   conn->run.text);
+}
+
 static struct err check_length(const struct request *request, struct why *why) {
     if (request->has_length && request->content_length > request->body_max) {
         return err_why(why, ERR_BODY_TOO_LARGE, "the body has %llu bytes, %zu are allowed",
@@ -199,6 +229,7 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
     unsigned scope = exchange->route->scope;
     if (scope != 0) {
         err = identify(exchange, why);
+        err = err_failed(err) ? err : check_inside(exchange, why);
         unsigned missing = scope & ~exchange->identity.scopes;
         if (!err_failed(err) && missing != 0) {
             err = err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
@@ -238,6 +269,7 @@ void exchange_check(struct exchange *exchange) {
     request->wants_upgrade = false;
     exchange->close = exchange->close || waits || err_failed(check_length(request, &why));
     if (!answered) {
-        exchange_problem(exchange, err, &why);
+        exchange_problem_about(exchange, err, &why,
+                               err.code == ERR_INSIDE_RUN ? exchange->identity.inside : "");
     }
 }

@@ -221,6 +221,10 @@ void conn_close(struct conn *conn) {
         conn->outlet = NULL;
         outlet->ops->gone(outlet);
     }
+    if (conn->look != NULL) {
+        conn->look->conn = NULL;
+        conn->look = NULL;
+    }
     /* A write that waits is called back as cancelled, before conn_on_closed. */
     uv_close(&conn->uv.handle, conn_on_closed);
 }

@@ -61,6 +61,19 @@ struct conn {
     uint64_t timer_due_ms, deadline_ms, progress;
     size_t lingered;
     struct address_slot *address; /* Borrowed: counts the connections of one address. */
+    enum http_inside inside;      /* Known before the first read. */
+    struct id run;                /* With HTTP_INSIDE_RUN. */
+    struct peer_look *look;       /* Borrowed: it finds that out, and frees itself. */
+};
+
+/* Finds out, in the pool, whether the client is inside a run; it begins to be read after that. */
+struct peer_look {
+    struct loop_work work;
+    struct http_server *server; /* Lives at least as long. */
+    struct conn *conn;          /* NULL: it was closed meanwhile. */
+    int pid;
+    enum http_inside inside;
+    struct id run;
 };
 
 struct conn *conn_new(struct listener *listener);

@@ -33,6 +33,15 @@ struct identity {
     unsigned scopes;
     bool
         owns_socket; /* By the Unix socket, as the user who runs the daemon, and without a token. */
+    char inside[ID_SIZE]; /* The run inside of which the client is; "": of none. */
+};
+
+/* Rights of a client inside a run (server.h) with a route of the scope run. Reads are always
+ * allowed, and what needs another scope never is. */
+enum route_inside {
+    INSIDE_NEVER,
+    INSIDE_BELOW,  /* Changes only what was begun inside the run (api/base/request.h). */
+    INSIDE_ALWAYS, /* Begins something, which is below the run, or leaves others as they are. */
 };
 
 /* Query parameters are read by table; one that is not in it is refused by name, twice the same too.
@@ -56,6 +65,7 @@ struct route {
     bool body_optional;              /* With has_body: an empty one is fine, too. */
     const char *body_media;          /* NULL: application/json, parsed. Else: any image type, or
                                application/octet-stream, as it is. */
+    enum route_inside inside;        /* With the scope run. */
     bool begins_run;                 /* Refused where there is no room (server.h). */
     bool idempotent_key;             /* Idempotency-Key is honoured (docs). */
     const struct query_param *query; /* Ends with .name NULL; NULL: none allowed. */

@@ -118,14 +118,55 @@ void addresses_release(struct addresses *addresses, struct address_slot *slot) {
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
-/* The same user could read the database anyway; root could do anything. */
-static bool peer_is_owner(struct conn *conn) {
-    struct ucred peer;
+/* The client of a Unix socket; pid 0 and a user that nobody is: the kernel does not tell. */
+static struct ucred peer_of(struct conn *conn) {
+    const struct ucred none = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    struct ucred peer = none;
     socklen_t size = sizeof peer;
     uv_os_fd_t fd;
-    return uv_fileno(&conn->uv.handle, &fd) == 0 &&
-           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
+    bool known = uv_fileno(&conn->uv.handle, &fd) == 0 &&
+                 getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    return known ? peer : none;
+}
+
+/* The same user could read the database anyway; root could do anything. */
+static bool peer_is_owner(const struct ucred *peer) {
+    return peer->uid == geteuid() || peer->uid == 0;
+}
+
+static void server_end_if_empty(struct http_server *server);
+
+static void look_run(struct loop_work *work) {
+    struct peer_look *look = CONTAINER_OF(work, struct peer_look, work);
+    const struct http_options *options = &look->server->options;
+    look->inside = options->inside(options->ctx, look->pid, &look->run);
+}
+
+static void look_done(struct loop_work *work) {
+    struct peer_look *look = CONTAINER_OF(work, struct peer_look, work);
+    struct http_server *server = look->server;
+    struct conn *conn = look->conn;
+    server->look_count--;
+    if (conn != NULL) {
+        conn->inside = look->inside;
+        conn->run = look->run;
+        conn->look = NULL;
+        conn_start(conn);
+    }
+    mem_free(look);
+    server_end_if_empty(server);
+}
+
+/* The client sends its first request meanwhile, which waits in the socket. */
+static void conn_look(struct conn *conn, int pid) {
+    struct peer_look *look = mem_new(sizeof *look);
+    *look = (struct peer_look){.work = {.run = look_run, .done = look_done},
+                               .server = conn->server,
+                               .conn = conn,
+                               .pid = pid};
+    conn->look = look;
+    conn->server->look_count++;
+    loop_work(conn->server->loop, &look->work);
 }
 
 /* The address of a peer whose connections are counted. A loopback address is not. */
@@ -156,7 +197,8 @@ size_t http_refused_max(size_t connections_max) {
     return part < REFUSED_MAX ? part : REFUSED_MAX;
 }
 
-static void conn_admit(struct conn *conn) {
+/* `pid`: of the client, if it may be inside a run; else 0. */
+static void conn_admit(struct conn *conn, int pid) {
     struct http_server *server = conn->server;
     const struct http_limits *limits = &server->limits;
     struct address address;
@@ -186,7 +228,11 @@ static void conn_admit(struct conn *conn) {
         }
     }
     conn_deadline(conn, limits->idle_ms);
-    conn_start(conn);
+    if (pid > 0 && server->options.inside != NULL) {
+        conn_look(conn, pid);
+    } else {
+        conn_start(conn);
+    }
 }
 
 static void listener_accept(struct listener *listener) {
@@ -197,14 +243,16 @@ static void listener_accept(struct listener *listener) {
     }
     listener->server->stats.accepted++;
     bool local = listener->loopback && listener->server->options.insecure_loopback;
+    struct ucred peer = {.pid = 0};
     if (listener->is_unix) {
-        local = peer_is_owner(conn);
+        peer = peer_of(conn);
+        local = peer_is_owner(&peer);
     } else {
         (void)uv_tcp_nodelay(&conn->uv.tcp, 1);                /* Only slower without. */
         (void)uv_tcp_keepalive(&conn->uv.tcp, 1, KEEPALIVE_S); /* Else writes find out. */
     }
     conn->scopes = local ? SCOPE_ALL : 0;
-    conn_admit(conn);
+    conn_admit(conn, peer.pid);
 }
 
 static void listener_turn(struct loop_task *task) {
@@ -231,8 +279,6 @@ static void listener_on_connection(uv_stream_t *stream, int status) {
         listener_accept(listener);
     }
 }
-
-static void server_end_if_empty(struct http_server *server);
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
@@ -450,7 +496,8 @@ static void server_free_if_unused(struct http_server *server) {
 
 /* The last connection or listener may have gone: notifies the waiting owner. */
 static void server_end_if_empty(struct http_server *server) {
-    if (!links_empty(&server->conns) || server->listeners_open > 0 || server->walker.queued) {
+    if (!links_empty(&server->conns) || server->listeners_open > 0 || server->walker.queued ||
+        server->look_count > 0) {
         return;
     }
     if (server->drained != NULL) {

@@ -53,6 +53,9 @@ struct route_table {
     void (*handle)(struct exchange *exchange, void *ctx); /* The same of handlers. */
 };
 
+/* UNKNOWN: nobody can tell, so the client may only read. */
+enum http_inside { HTTP_OUTSIDE, HTTP_INSIDE_RUN, HTTP_INSIDE_UNKNOWN };
+
 struct http_options {
     struct loop *loop;
     const struct hub *hub;            /* For /metrics; may be NULL. */
@@ -68,6 +71,9 @@ struct http_options {
     /* Each of these may be NULL; they get `ctx`. */
     void *ctx;
     bool (*check)(void *ctx, struct bytes token, struct identity *ret_identity);
+    /* Called once for each connection to a Unix socket, in the pool, with the pid of the client:
+     * the run inside of which that is, if it is in one (ids as in identity.inside). */
+    enum http_inside (*inside)(void *ctx, int pid, struct id *ret_run);
     /* Asked for routes that begin a run: an error is the answer. */
     struct err (*room)(void *ctx, struct why *why);
     /* /readyz: an error is the answer, with `why` as detail. NULL: ready while not draining. */

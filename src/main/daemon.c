@@ -35,6 +35,7 @@
 #include "main/standby.h"
 #include "main/stop_signals.h"
 #include "main/work.h"
+#include "proc/inside.h"
 #include "store/datadir.h"
 
 enum { SOCKET_PATH_MAX = 4096, TOKENS_PAGE = 500 };
@@ -228,6 +229,17 @@ static int64_t notices_stalled(void *ctx) {
     return work_stalled(daemon->work);
 }
 
+/* Any thread. */
+static enum http_inside client_inside(void *ctx, int pid, struct id *ret_run) {
+    static const enum http_inside found[] = {[INSIDE_NO] = HTTP_OUTSIDE,
+                                             [INSIDE_RUN] = HTTP_INSIDE_RUN,
+                                             [INSIDE_UNKNOWN] = HTTP_INSIDE_UNKNOWN};
+    const struct daemon *daemon = ctx;
+    const struct inside_place place = {
+        .spool = daemon->runs_api.spool, .proc = "/proc", .self = getpid()};
+    return found[inside_find(&place, pid, ret_run)];
+}
+
 /* For routes that begin a run. */
 static struct err room_for_run(void *ctx, struct why *why) {
     struct daemon *daemon = ctx;
@@ -341,6 +353,7 @@ static struct err http_begin(struct daemon *daemon) {
                                 .status = status_write,
                                 .check = token_check,
                                 .room = room_for_run,
+                                .inside = client_inside,
                                 .metrics = metrics_write,
                                 .failed = answer_failed};
     return http_open(&with, &daemon->http, &daemon->why);

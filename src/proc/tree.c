@@ -126,13 +126,8 @@ static struct bytes stat_field(struct bytes stat, unsigned wanted) {
     return field;
 }
 
-bool process_stat(int pid, struct process_stat *ret_stat) {
-    char path[PATH_SIZE], text[STAT_SIZE];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    if (!files_read(path, text, sizeof text)) {
-        return false;
-    }
-    struct bytes stat = bytes_of(text), state = stat_field(stat, FIELD_STATE);
+bool process_stat_parse(struct bytes stat, struct process_stat *ret_stat) {
+    struct bytes state = stat_field(stat, FIELD_STATE);
     int64_t parent = 0, flags = 0, start_time = 0;
     if (state.len != 1 ||
         !number_parse(stat_field(stat, FIELD_PARENT), (struct number_bounds){0, INT_MAX},
@@ -149,6 +144,12 @@ bool process_stat(int pid, struct process_stat *ret_stat) {
                                       .alive = !dead,
                                       .kernel = (flags & FLAG_KERNEL) != 0};
     return true;
+}
+
+bool process_stat(int pid, struct process_stat *ret_stat) {
+    char path[PATH_SIZE], text[STAT_SIZE];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    return files_read(path, text, sizeof text) && process_stat_parse(bytes_of(text), ret_stat);
 }
 
 static int send_through(int pidfd, int number) {

@@ -44,5 +44,7 @@ struct process_stat {
     bool kernel;         /* A thread of the kernel's own. */
 };
 MUST_CHECK bool process_stat(int pid, struct process_stat *ret_stat);
+/* The same of a text that was read. False: it is none. */
+MUST_CHECK bool process_stat_parse(struct bytes stat, struct process_stat *ret_stat);
 
 #endif

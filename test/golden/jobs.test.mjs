@@ -71,6 +71,26 @@ golden("jobs", async (record) => {
   await ask("DELETE", `runs/${first}`);
 });
 
+// Refusals of a program inside a run; and a start, which is allowed.
+golden("inside", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  const start = async (body) => (await ask("POST", "jobs", body)).json.id;
+  const inside = async (label, shell) => {
+    const run = await start({ label, shell: shell.replace("API", "http://x/api/v1") });
+    await record.until(daemon, `run:${run}`, "run_finished");
+    await ask("GET", `jobs/${run}/logs`);
+  };
+  const other = await start({ argv: ["sleep", "600"], label: "other" });
+  const curl = `curl -s --unix-socket ${daemon.socket}`;
+  const none = `apr_${"0".repeat(26)}`;
+  await inside("never", `${curl} -X POST API/approvals/${none}`);
+  await inside("not below", `${curl} -X POST API/runs/${other}/stop`);
+  const body = `-H 'content-type: application/json' -d '{"argv":["true"]}' -o /dev/null`;
+  await inside("begins", `${curl} -w '%{http_code}' ${body} API/jobs`);
+  await ask("POST", `runs/${other}/stop`);
+});
+
 golden("jobs-live", async (record) => {
   const daemon = await record.daemon();
   const ask = (...request) => record.ask(daemon, ...request);

@@ -463,7 +463,9 @@ describe("a connection that is removed", { concurrency: 1 }, () => {
 
 it("every cause of docs/models.md is played", () => {
   const text = readFileSync(path.join(root, "docs/models.md"), "utf8");
-  const rows = text.slice(text.indexOf("## When it fails")).matchAll(/^\| `(\w+)` \|/gm);
+  const section = text.split(/^## /m).find((one) => one.startsWith("When it fails"));
+  const causes = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, cause]) => cause);
   const played = new Set([...ALONE, ...all.map(([, , { cause }]) => cause)]);
-  assert.deepEqual([...rows].map(([, cause]) => cause).filter((cause) => !played.has(cause)), []);
+  assert.ok(causes.length > 5);
+  assert.deepEqual(causes.filter((cause) => !played.has(cause)), []);
 });

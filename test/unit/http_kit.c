@@ -293,6 +293,7 @@ struct kit *kit_start(const struct kit_options *options) {
                                 .insecure_loopback = options->insecure_loopback,
                                 .ctx = kit,
                                 .check = check,
+                                .inside = options->inside,
                                 .failed = count_failed};
     struct why why = {0};
     assert_int_equal(http_open(&http, &kit->server, &why).code, ERR_NONE);

@@ -19,6 +19,7 @@ struct kit_options {
     bool insecure_loopback;
     const char *const *allowed_hosts, *const *allowed_origins;
     struct route_table more; /* Routes of the test's own; count 0: none. */
+    enum http_inside (*inside)(void *ctx, int pid, struct id *ret_run); /* As of the server. */
 };
 
 struct kit {

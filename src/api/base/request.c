@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "engine/run/inside.h"
 #include "engine/token/token.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -239,11 +240,31 @@ static struct err request_work(struct tx *tx, struct request *request) {
     return err;
 }
 
+struct err request_inside(struct tx *tx, struct request *request, struct bytes id) {
+    const struct identity *identity = exchange_identity(request->op.exchange);
+    const struct inside_change change = {
+        .inside = identity->inside, .owner = request->key.owner, .id = id};
+    if (identity->inside[0] == '\0') {
+        return ERR_OK;
+    }
+    struct err err = tx_inside_check(tx, &change, &request->op.why);
+    if (err.code == ERR_INSIDE_RUN) {
+        request->op.run = id_copy(bytes_of(identity->inside));
+    }
+    return err;
+}
+
 static struct err request_tx(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     op_restart(&request->op);
     request->replayed = request->more = false;
     request->about = BYTES("");
+    if (exchange_route(request->op.exchange)->inside == INSIDE_BELOW) {
+        struct err refused = request_inside(tx, request, request->key.id);
+        if (err_failed(refused)) {
+            return refused;
+        }
+    }
     if (request->idempotency.key.len == 0) {
         return request_work(tx, request);
     }
@@ -395,6 +416,7 @@ void request_take(struct exchange *exchange, struct request_host host) {
     const struct request_kind *kind = route->request;
     struct request *request = mem_new(kind->size > 0 ? kind->size : sizeof *request);
     assert(kind->size == 0 || kind->size >= sizeof *request);
+    assert(route->inside != INSIDE_BELOW || (kind->one != NULL && kind->work != NULL));
     if (!request_prepare(request, exchange, kind->one, &host)) {
         mem_free(request);
         return;

@@ -193,6 +193,10 @@ MUST_CHECK bool request_prepare(struct request *request, struct exchange *exchan
                                 const struct one_kind *one, const struct request_host *host);
 /* `err` of a search that found nothing; where that did not fail, the object does not exist. */
 MUST_CHECK struct err request_absent(struct request *request, struct err err);
+/* ERR_INSIDE_RUN, and why, if the client is inside a run (http.h) and `id` is not below that run.
+ * The object in the path of a route that is INSIDE_BELOW was checked before `work`, and before a
+ * stored answer is sent again. */
+MUST_CHECK struct err request_inside(struct tx *tx, struct request *request, struct bytes id);
 /* An id made now. */
 struct id request_new_id(const struct request *request, const char *prefix);
 

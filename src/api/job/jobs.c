@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "engine/job/input.h"
 #include "engine/job/spec.h"
+#include "engine/run/inside.h"
 #include "engine/session/sessions.h"
 #include "rules/job/job.h"
 
@@ -128,16 +129,27 @@ static struct err sessions_find(struct tx *tx, struct submit_op *submit) {
             err = err_why(&submit->request.op.why, ERR_BAD_FIELD,
                           "notify[%zu]: there is no session '%.60s'", i, id);
         }
+        if (!err_failed(err) && id != NULL) { /* A notice is a message to it. */
+            err = request_inside(tx, &submit->request, key.session);
+        }
     }
     return err;
 }
 
 static struct err submit_work(struct tx *tx, void *ctx) {
     struct submit_op *submit = ctx;
+    const char *inside = exchange_identity(submit->request.op.exchange)->inside;
+    struct run_new what = submit->run;
     struct run_row row = {0};
     struct err err = sessions_find(tx, submit);
     if (!err_failed(err)) {
-        err = tx_run_submit(tx, &submit->run, &row);
+        err = tx_inside_budget(tx, inside, &what);
+    }
+    if (!err_failed(err)) {
+        err = tx_run_submit(tx, &what, &row);
+    }
+    if (!err_failed(err)) {
+        err = tx_inside_mark_run(tx, inside, row.id);
     }
     if (err_failed(err)) {
         return err;
@@ -439,6 +451,7 @@ static const struct route routes[] = {
      .path = "/api/v1/jobs",
      .summary = "Start a command; the answer means that it is on disk",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS,
      .begins_run = true,
      .has_body = true,
      .idempotent_key = true,
@@ -464,6 +477,7 @@ static const struct route routes[] = {
      .path = "/api/v1/jobs/{id}/input",
      .summary = "Send a job input; the answer means that it is on disk",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = OWNER_QUERY,
      .has_body = true,
      .idempotent_key = true,
@@ -481,6 +495,7 @@ static const struct route routes[] = {
      .path = "/api/v1/jobs/{id}/resize",
      .summary = "Tell a job's terminal its new size",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = OWNER_QUERY,
      .has_body = true,
      .body = {.fields = &size_fields, .use = FIELD_GIVEN},

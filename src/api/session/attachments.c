@@ -150,6 +150,7 @@ static const struct route routes[ATTACHMENT_ROUTES] = {
      .path = "/api/v1/sessions/{id}/attachments",
      .summary = "Give a session an image; the answer means that it is on disk",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = SESSION_QUERY,
      .has_body = true,
      .body_media = "image/*",

@@ -9,6 +9,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "engine/run/inside.h"
 #include "engine/system/session_delete.h"
 #include "rules/provider/no_model.h"
 #include "tool/check.h"
@@ -318,7 +319,17 @@ static struct err create_work(struct tx *tx, void *ctx) {
         body->create.program.len == 0) { /* The session could take no message. */
         return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
-    struct err err = tx_session_create(tx, &body->create, &row);
+    struct err err = ERR_OK;
+    if (body->create.parent.len > 0) {
+        err = request_inside(tx, &body->request, body->create.parent);
+    }
+    if (!err_failed(err)) {
+        err = tx_session_create(tx, &body->create, &row);
+    }
+    if (!err_failed(err)) {
+        err = tx_inside_mark_session(tx, exchange_identity(body->request.op.exchange)->inside,
+                                     row.id);
+    }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",
                 (int)body->create.parent.len, body->create.parent.data);
@@ -636,6 +647,7 @@ static const struct route session_routes[] = {
      .path = "/api/v1/sessions",
      .summary = "Make a session; the answer means that it is on disk",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS,
      .has_body = true,
      .body_optional = true,
      .idempotent_key = true,
@@ -662,6 +674,7 @@ static const struct route session_routes[] = {
      .path = "/api/v1/sessions/{id}",
      .summary = "Change a session; with If-Match or `version` only as it was read",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = SESSION_QUERY,
      .has_body = true,
      .body = {.fields = &session_fields, .use = FIELD_CHANGED, .loose = true},
@@ -672,6 +685,7 @@ static const struct route session_routes[] = {
      .path = "/api/v1/sessions/{id}",
      .summary = "Stop a session's turns, and remove it with all its messages",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = remove_query,
      .answer_schema = REMOVED_SCHEMA,
      .request = &removal},
@@ -679,6 +693,7 @@ static const struct route session_routes[] = {
      .path = "/api/v1/sessions/{id}/fork",
      .summary = "Make a session with copies of the messages up to one of them",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = SESSION_QUERY,
      .has_body = true,
      .body_optional = true,

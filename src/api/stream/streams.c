@@ -334,6 +334,7 @@ static const struct route routes[] = {
      .path = "/api/v1/streams/{id}/events",
      .summary = "Append an event; the answer means that it is on disk",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS,
      .has_body = true,
      .idempotent_key = true,
      .body = {.fields = &stream_append_fields, .use = FIELD_GIVEN},

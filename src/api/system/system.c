@@ -240,6 +240,7 @@ static struct err version_start(void *ctx) {
     text_add_member_int(text, "connections_max", (int64_t)info->connections_max);
     const struct token token = {.scopes = identity->scopes};
     fields_add_one(&token_fields, "scopes", &token, text);
+    text_add_member_or_null(text, "inside", bytes_of(identity->inside));
     text_add_char(text, '}');
     return ERR_OK;
 }
@@ -253,7 +254,8 @@ static const char version_answer[] =
     "\"string\"},\"pid\":{\"type\":\"integer\"},\"started_ms\":{\"type\":\"integer\"},"
     "\"on_demand\":{\"type\":[\"string\",\"null\"]},\"jobs_max\":{\"type\":\"integer\"},"
     "\"connections_max\":{\"type\":\"integer\"},"
-    "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
+    "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"inside\":{\"type\":[\"string\",\"null\"]}}}";
 
 static const struct route routes[] = {
     {.method = "GET",

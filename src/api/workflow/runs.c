@@ -14,6 +14,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "dispatch/workflow/start.h"
+#include "engine/run/inside.h"
 #include "engine/workflow/spec.h"
 #include "engine/workflow/steps.h"
 #include "engine/workflow/workflows.h"
@@ -99,10 +100,32 @@ static struct err start_begin(void *ctx) {
     return ERR_OK;
 }
 
+/* A notice is a message to its session. */
+static struct err receivers_inside(struct tx *tx, struct start_op *op) {
+    const json_t *list = op->start.spec.notify;
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
+        const struct bytes session = json_bytes(json_array_get(list, i), "session");
+        err = session.len == 0 ? ERR_OK : request_inside(tx, &op->request, session);
+    }
+    return err;
+}
+
 static struct err start_work(struct tx *tx, void *ctx) {
     struct start_op *op = ctx;
+    const char *inside = exchange_identity(op->request.op.exchange)->inside;
+    struct workflow_new what = op->start.what;
     struct run_row row;
-    struct err err = tx_workflow_submit(tx, &op->start.what, &row, &op->request.op.why);
+    struct err err = receivers_inside(tx, op);
+    if (!err_failed(err)) {
+        err = tx_inside_budget(tx, inside, &what.run);
+    }
+    if (!err_failed(err)) {
+        err = tx_workflow_submit(tx, &what, &row, &op->request.op.why);
+    }
+    if (!err_failed(err)) {
+        err = tx_inside_mark_run(tx, inside, row.id);
+    }
     if (!err_failed(err)) {
         flow_start_tell(&op->start, &row, &op->request.op.answer);
         op->request.about = row.run;
@@ -386,6 +409,7 @@ static const struct route routes[] = {
      .path = "/api/v1/workflows",
      .summary = "Start a workflow: by its script, its name, or the path of its file",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS,
      .begins_run = true,
      .has_body = true,
      .idempotent_key = true,
@@ -398,6 +422,7 @@ static const struct route routes[] = {
      .path = "/api/v1/workflows/{name}/runs",
      .summary = "Start the workflow of that name",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS,
      .begins_run = true,
      .has_body = true,
      .body_optional = true,
@@ -411,6 +436,7 @@ static const struct route routes[] = {
      .path = "/api/v1/scripts/plan",
      .summary = "Play a workflow with stand-ins for its agents; nothing begins",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS,
      .has_body = true,
      .body = {.fields = &workflow_fields, .use = FIELD_GIVEN},
      .answer_schema = plan_answer,
@@ -434,6 +460,7 @@ static const struct route routes[] = {
      .path = "/api/v1/runs/{id}/skip",
      .summary = "Skip an agent of a workflow that has not ended",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
@@ -444,6 +471,7 @@ static const struct route routes[] = {
      .path = "/api/v1/runs/{id}/restart",
      .summary = "Throw away what an agent that has not ended did, and ask it anew",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
@@ -454,6 +482,7 @@ static const struct route routes[] = {
      .path = "/api/v1/runs/{id}/pause",
      .summary = "Pause a workflow: those at work go on, no other agent begins",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
@@ -464,6 +493,7 @@ static const struct route routes[] = {
      .path = "/api/v1/runs/{id}/resume",
      .summary = "Let a workflow that is paused go on",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_BELOW,
      .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,

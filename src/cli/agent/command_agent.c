@@ -127,9 +127,9 @@ static struct err definition_body(struct invocation *invocation, struct text *te
 static const struct flag definition_flags[] = {FLAGS_OF(&agent_fields), OPTION_END};
 
 #define STORED_ABOUT                                                                               \
-    "A stored agent counts in every folder, behind files of that name. Secrets are not\n"          \
-    "stored: --env NAME passes on the variable of the daemon, --env NAME=@FILE the line\n"         \
-    "of DIR/agent-keys/FILE, which only you may read.\n"
+    "A stored agent counts in every folder, after files of that name. Secrets are\n"               \
+    "not stored: --env NAME passes on the variable of the daemon, --env NAME=@FILE\n"              \
+    "the line of DIR/agent-keys/FILE, which only you may read.\n"
 
 const struct command command_agent_add = {
     COMMAND("agent", "add", "NAME", "Store the definition of a program that is an agent."),
@@ -145,7 +145,7 @@ const struct command command_agent_set = {
     COMMAND("agent", "set", "NAME", "Store a definition in place of the one of that name."),
     HELP(AGENTS, "drover agent set reviewer --program claude --access read\n"),
     .flags = definition_flags,
-    .about = "What is not given gets its default. " STORED_ABOUT,
+    .about = "Fields that are not given get their defaults.\n" STORED_ABOUT,
     ACTION("PUT /api/v1/agents/{}", .body = definition_body,
            .done = "{name} is stored; 'drover agent test {name}' asks it for one word"),
 };

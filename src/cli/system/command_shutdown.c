@@ -67,6 +67,7 @@ static struct err shutdown_run(struct invocation *invocation) {
     if (err.code == ERR_UNREACHABLE && talk.options.url == NULL) {
         why_set(why, "no daemon serves %s", talk.options.data);
     }
+    err = err_failed(err) ? err : local_daemon_check_outside(daemon, why);
     if (!err_failed(err) && args_on(&invocation->args, "stop-all")) {
         const struct stop_all with = {.stopped = stopped_print, .ctx = invocation};
         err = stop_all(&talk, &with, why);
@@ -113,6 +114,7 @@ static struct err daemon_restart(struct invocation *invocation) {
     int pid = 0;
     struct err err = daemon_get(&talk, invocation, &before);
     const bool none = err.code == ERR_UNREACHABLE && talk.options.url == NULL;
+    err = err_failed(err) ? err : local_daemon_check_outside(before, why);
     if (none) {
         err = ERR_OK;
     } else if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {

@@ -49,6 +49,15 @@ static struct err end_await(struct talk *talk, int pidfd) {
     return err;
 }
 
+struct err local_daemon_check_outside(const json_t *daemon, struct why *why) {
+    const char *run = talk_text(daemon, "inside");
+    return run[0] == '\0' ? ERR_OK
+                          : err_why(why, ERR_INSIDE_RUN,
+                                    "this program is inside of %.40s, and a run ends no daemon; end"
+                                    " it outside of the run",
+                                    run);
+}
+
 struct err local_daemon_end(struct talk *talk, int *ret_pid, struct why *why) {
     AUTO(fd_release) int pidfd = -1;
     if (talk->options.url != NULL) {

@@ -13,6 +13,9 @@
 
 #include "cli/base/api.h"
 
+/* ERR_INSIDE_RUN: `daemon`, the answer of GET /api/v1/version, says that this program is inside a
+ * run, which ends no daemon. A signal needs no leave, so this keeps from accidents only. */
+MUST_CHECK struct err local_daemon_check_outside(const json_t *daemon, struct why *why);
 /* Sends SIGTERM to the daemon with which `talk` is connected, and waits until it is gone. */
 MUST_CHECK struct err local_daemon_end(struct talk *talk, int *ret_pid, struct why *why);
 

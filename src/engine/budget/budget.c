@@ -35,7 +35,20 @@ bool budget_scope_valid(struct bytes scope) {
            (run.data != NULL && id_valid(run.data, run.len, "run")) || budget_scope_global(scope);
 }
 
-/* The scopes of the session, of what it is a subagent of, and so on; the outermost comes first. */
+/* Whether `scope`, which ends with '/', is one of those in the path. */
+static bool path_has(struct bytes path, struct bytes scope) {
+    for (size_t i = 0; i + scope.len <= path.len; i++) {
+        if ((i == 0 || path.data[i - 1] == '/') &&
+            bytes_begin((struct bytes){path.data + i, path.len - i}, scope)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* First where the run is charged inside of which the outermost was begun (inside.h). Then the
+ * scopes of the session, of what it is a subagent of, and so on; the outermost comes first. Where
+ * these are too many, scopes between are left out: a session always has its own. */
 struct err budget__session_path(struct tx *tx, const struct session_row *session,
                                 struct bytes *ret_path) {
     struct session_row chain[SESSION_DEPTH_MAX + 1] = {*session};
@@ -45,12 +58,26 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
         count++;
     }
     AUTO(text_done) struct text path = text_up_to(BUDGET_PATH_MAX);
-    if (session->project.len > 0) {
-        text_addf(&path, "project:%.*s/", (int)session->project.len, session->project.data);
+    AUTO(text_done) struct text project = text_up_to(BUDGET_PATH_MAX);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT budget FROM sessions WHERE id = $1", ARGS(arg_int(chain[count - 1].id)));
+    if (rows != NULL) {
+        text_add(&path, rows_text(rows, 0).data, rows_text(rows, 0).len);
+    }
+    if (budget__path_parts(text_bytes(&path)) >= BUDGET_PATH_PARTS) {
+        text_clear(&path); /* The row is damaged. */
+    }
+    text_addf(&project, "project:%.*s/", (int)session->project.len, session->project.data);
+    if (session->project.len > 0 && !path_has(text_bytes(&path), text_bytes(&project)) &&
+        budget__path_parts(text_bytes(&path)) + 1 < BUDGET_PATH_PARTS) {
+        text_add(&path, project.data, project.len);
     }
     for (size_t i = count; i > 0; i--) {
         const struct bytes name = chain[i - 1].session;
-        text_addf(&path, "session:%.*s/", (int)name.len, name.data);
+        if (i == 1 || budget__path_parts(text_bytes(&path)) + 1 < BUDGET_PATH_PARTS) {
+            text_addf(&path, "session:%.*s/", (int)name.len, name.data);
+        }
     }
     *ret_path = tx_copy_text(tx, &path, "budget: path");
     return tx_error(tx);

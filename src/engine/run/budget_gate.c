@@ -12,11 +12,7 @@
 
 struct err runs__budget_own(struct tx *tx, const struct amounts *limits, struct run_row *row) {
     AUTO(text_done) struct text scope = text_up_to(BUDGET_PATH_MAX);
-    size_t parts = 0;
-    for (size_t i = 0; i < row->budget.len; i++) {
-        parts += row->budget.data[i] == '/';
-    }
-    if (parts >= BUDGET_PATH_PARTS) {
+    if (budget__path_parts(row->budget) >= BUDGET_PATH_PARTS) {
         return err_make(ERR_BUDGET_TOO_DEEP, "budget: depth");
     }
     text_add_str(&scope, "run:");

@@ -59,6 +59,14 @@ struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope)
     return tx_copy_text(tx, &path, "budget: path");
 }
 
+size_t budget__path_parts(struct bytes path) {
+    size_t parts = 0;
+    for (size_t i = 0; i < path.len; i++) {
+        parts += path.data[i] == '/';
+    }
+    return parts;
+}
+
 struct bytes budget__project_path(struct tx *tx, struct bytes project) {
     AUTO(text_done) struct text scope = text_up_to(BUDGET_PATH_MAX);
     text_add_str(&scope, "project:");

@@ -76,6 +76,7 @@ void budget__write_day(struct tx *tx, struct budget_row *row);
 void budget__insert(struct tx *tx, struct budget_row *row); /* Gives it an id. */
 /* Path that is `above` with `scope` as its last part. */
 struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope);
+size_t budget__path_parts(struct bytes path);
 struct bytes budget__project_path(struct tx *tx, struct bytes project); /* "project:NAME/" */
 /* The first path after all those below that one. */
 struct bytes budget__path_end(struct tx *tx, struct bytes path);

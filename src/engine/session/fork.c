@@ -155,6 +155,11 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
         row.title_by = fork->title.len > 0 ? TITLE_USER : TITLE_NONE;
     }
     sessions__insert(tx, &row);
+    /* The fork is below the same run (engine/run/inside.h). */
+    tx_do(tx,
+          "UPDATE sessions SET began_in = (SELECT f.began_in FROM sessions f WHERE f.id = $2),"
+          " budget = (SELECT f.budget FROM sessions f WHERE f.id = $2) WHERE id = $1",
+          ARGS(arg_int(row.id), arg_int(from->id)));
     *into = row;
     return tx_error(tx);
 }

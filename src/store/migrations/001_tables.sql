@@ -180,7 +180,10 @@ CREATE TABLE runs (
     unbegun @int@ NOT NULL DEFAULT 0,
     -- Of a step: time that the attempt was parked until its provider, or the quota of that, had
     -- named; by the wall clock. While it is parked, less the time at which that began.
-    parked_ms @int@ NOT NULL DEFAULT 0
+    parked_ms @int@ NOT NULL DEFAULT 0,
+    -- Id of the run inside of which the program was that began this one (engine/run/inside.h); 0:
+    -- of none.
+    began_in @int@ NOT NULL DEFAULT 0
 ) @strict@;
 -- Lists.
 CREATE INDEX runs_owner ON runs (owner, id);
@@ -402,7 +405,11 @@ CREATE TABLE sessions (
     -- PATH of the terminal that the last message came from; empty: that of the daemon.
     path TEXT NOT NULL DEFAULT '',
     -- CLAUDE_CONFIG_DIR of that terminal; empty: that of the daemon.
-    config_dir TEXT NOT NULL DEFAULT ''
+    config_dir TEXT NOT NULL DEFAULT '',
+    -- As of runs.
+    began_in @int@ NOT NULL DEFAULT 0,
+    -- Where that run is charged: what is spent in the session is charged there, too.
+    budget TEXT NOT NULL DEFAULT ''
 ) @strict@;
 -- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
 CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
