@@ -25,6 +25,7 @@
 #include "cli/base/options.h"
 #include "cli/base/systemctl.h"
 #include "cli/system/listen.h"
+#include "cli/system/local_daemon.h"
 #include "store/datadir.h"
 
 enum {
@@ -167,20 +168,37 @@ static void client_release(struct client **client) {
     client_close(*client);
 }
 
-/* Asks the daemon of the directory who it is. *ret_version may be NULL. */
-static struct err daemon_ask(struct client *client, char **ret_version) {
+/* *ret_answer: what GET /api/v1/version says; the caller's. */
+static struct err version_get(struct client *client, json_t **ret_answer) {
     const struct client_request request = {
         .method = "GET", .target = "/api/v1/version", .timeout_ms = LOOK_MS};
     AUTO(text_done) struct text body = {0};
-    AUTO(json_release) json_t *answer = NULL;
     struct why why;
     struct err err = client_call(client, &request, &body, &why);
-    err = err_failed(err) ? err : json_parse_wrapped(text_bytes(&body), &answer, &why);
+    return err_failed(err) ? err : json_parse_wrapped(text_bytes(&body), ret_answer, &why);
+}
+
+/* Asks the daemon of the directory who it is. *ret_version may be NULL. */
+static struct err daemon_ask(struct client *client, char **ret_version) {
+    AUTO(json_release) json_t *answer = NULL;
+    struct err err = version_get(client, &answer);
     if (!err_failed(err) && ret_version != NULL) {
         const char *version = talk_text(answer, "version");
         *ret_version = mem_copy(version, strlen(version));
     }
     return err;
+}
+
+/* ERR_INSIDE_RUN: a daemon serves the directory, and this program is inside one of its runs. */
+static struct err outside_check(const char *data, struct why *why) {
+    const struct client_options options = {.data = data, .interrupt_fd = -1};
+    AUTO(client_release) struct client *client = NULL;
+    AUTO(json_release) json_t *answer = NULL;
+    struct err err = client_open(&options, &client, why);
+    if (err_failed(err) || err_failed(version_get(client, &answer))) {
+        return err; /* Nobody serves it. */
+    }
+    return local_daemon_check_outside(answer, why);
 }
 
 /* The pid of who answers at the socket; 0: nobody does. */
@@ -323,7 +341,8 @@ static struct err install_run(struct invocation *invocation) {
         return ERR_OK;
     }
     const struct client_options options = {.data = place.data, .interrupt_fd = -1};
-    err = systemctl_check(why);
+    err = outside_check(place.data, why);
+    err = err_failed(err) ? err : systemctl_check(why);
     err = err_failed(err) ? err : client_open(&options, &client, why);
     err = err_failed(err) ? err : unit_place(&place, &unit, invocation->world, why);
     err = err_failed(err) ? err : service_start(client, &place, &state, why);
@@ -382,6 +401,7 @@ static struct err rm_run(struct invocation *invocation) {
     struct place place;
     struct why *why = &invocation->why;
     struct err err = place_find(&place, invocation);
+    err = err_failed(err) ? err : outside_check(place.data, why);
     if (!err_failed(err) && access(place.unit, F_OK) < 0) {
         return err_why(why, ERR_NOT_FOUND, "there is no service to remove: %s: %s", place.unit,
                        strerror(errno));
