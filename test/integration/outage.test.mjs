@@ -380,3 +380,28 @@ test("a notice that a wrong key holds is delivered after a reset or a new key", 
     await until("the delivery", async () => await state() === "acknowledged");
   }
 });
+
+test("a quota that is used up for 1 ms, again and again, is not asked for in a loop", async (t) => {
+  const flows = await Workflows.open(t, { args: args.slice(1) });
+  const provider = await connect(t, flows);
+  provider.away = () => refused(402, "Insufficient Balance", { "retry-after-ms": "1" });
+  await flows.start({ model: "far/m", script: whole(`
+    return await agent("count", { label: "one", tools: [] });`) });
+  await until("the pause is longer", async () =>
+    (await flows.get("/providers/far")).resume_at_ms > Date.now() + 5000);
+  assert.ok(provider.requests <= 5, `${provider.requests} requests`);
+});
+
+test("agents that wait for their provider do not wait for the limit of its connection",
+  async (t) => {
+    const flows = await Workflows.open(t, { args: args.slice(1) });
+    const provider = await connect(t, flows);
+    provider.away = () => refused(402, "Insufficient Balance", { "retry-after": "3600" });
+    const run = await flows.start({ model: "far/m", script: whole(`
+      return await parallel(["a", "b", "c"].map((one) => () => agent(one, { tools: [] })));`) });
+    await until("all wait", async () =>
+      (await flows.get("/runs?state=waiting&kind=agent")).items.length === 3);
+    const { items } = await flows.get(`/runs/${run}/limits`);
+    const [connection] = items.filter(({ limit }) => limit === "connection");
+    assert.equal(connection.waiting, 0);
+  });

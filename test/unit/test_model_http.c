@@ -632,6 +632,32 @@ static void what_an_old_key_is_told_says_nothing_about_the_new_one(void **state)
     }
 }
 
+static void an_answer_by_an_old_key_ends_no_wait_of_the_new_one(void **state) {
+    struct kit *kit = *state;
+    struct ask old = {.kit = kit}, fresh = {.kit = kit};
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .key = "sk-old-key"});
+    kit->answer = NULL;
+    ask_begin(&old, kit, "test/m", "hi");
+    ask_until(kit, 1);
+    struct served *held = kit->asked;
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .key = "sk-new-key"});
+    kit->answer = AWAY;
+    kit->frozen = true;
+    ask_begin_with(&fresh, kit, agents_request());
+    while (fresh.retried.cause == MODEL_NONE) {
+        server_turn(kit->loop);
+    }
+    assert_true(away_ms(kit) >= 0);
+    served_say(held, GOOD);
+    served_close(held);
+    ask_finish(&old);
+    ask_cause(&old, MODEL_NONE);
+    assert_true(away_ms(kit) >= 0);
+    model_cancel(fresh.asking);
+    ask_end(&fresh);
+    ask_end(&old);
+}
+
 static void a_probe_that_hangs_holds_nobody_up_after_a_reset(void **state) {
     struct kit *kit = *state;
     struct ask hangs = {.kit = kit}, other = {.kit = kit};
@@ -728,6 +754,7 @@ int main(void) {
         WITH_KIT(the_end_of_a_wait_is_told_and_a_cancel_there_asks_nobody),
         WITH_KIT(a_changed_connection_is_used_from_the_next_try),
         WITH_KIT(calls_that_are_refused_together_double_no_pause),
+        WITH_KIT(an_answer_by_an_old_key_ends_no_wait_of_the_new_one),
         WITH_KIT(only_a_good_answer_to_a_test_ends_the_wait_for_a_quota),
         WITH_KIT(what_an_old_key_is_told_says_nothing_about_the_new_one),
         WITH_KIT(a_probe_that_hangs_holds_nobody_up_after_a_reset),

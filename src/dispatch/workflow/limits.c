@@ -9,8 +9,12 @@ static struct bytes connection_of(const char *model) {
     return (struct bytes){model, model == NULL ? 0 : strcspn(model, "/")};
 }
 
-/* Whether the agent's model is to be asked, and its connection has a line before it. */
+/* Whether the agent's model is to be asked, and its connection has a line before it. The end of a
+ * wait for the provider may have passed without being stored yet: then the line is what is left. */
 static bool call_waits_for_connection(const struct call *call) {
+    if (call->wait.resume_at_ms > flows__now_ms(call->flow->flows)) {
+        return false;
+    }
     if (call->state == CALL_TURN) {
         return turns_model_is_waiting(call->flow->flows->turns_of, bytes_of(call->turn.text));
     }

@@ -419,7 +419,7 @@ static void asking_expire(struct timer *timer) {
     if (asking->stage == ASK_TRYING) {
         try_count(asking);
     }
-    asking__fail(asking, MODEL_TIMED_OUT, "the call was not done in time, all tries together");
+    asking__fail(asking, MODEL_TIMED_OUT, "the call was not done in time");
 }
 
 void asking__start(struct asking *asking) {

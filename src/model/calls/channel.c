@@ -16,8 +16,10 @@
 
 enum {
     CLOCKS_APART_MS = 1000, /* More than that: the wall clock was set. */
-    TELL_MAX = 64,          /* Calls that one turn of the loop tells. */
-    LOOK_MS = 60000,        /* The machine may have slept: the wall clock is looked at so often. */
+    QUOTA_TRIPS_SHORT = 3,  /* In a row, whose pauses may be as short as the provider says. */
+    QUOTA_FLOOR_MS = 10000,
+    TELL_MAX = 64,   /* Calls that one turn of the loop tells. */
+    LOOK_MS = 60000, /* The machine may have slept: the wall clock is looked at so often. */
 };
 
 uint64_t models__now_ms(const struct models *models) {
@@ -120,6 +122,9 @@ void channel__trip(struct channel *channel, struct model_failure *failure,
         failure->resume_at_ms =
             again ? open_until_ms : now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
     }
+    /* A provider that names a moment, each time, would be asked in a loop. */
+    const int64_t floor_ms = channel->quota_trips > QUOTA_TRIPS_SHORT ? now_ms + QUOTA_FLOOR_MS : 0;
+    failure->resume_at_ms = failure->resume_at_ms < floor_ms ? floor_ms : failure->resume_at_ms;
     channel->quota_until_ms = failure->resume_at_ms;
     channel->quota_until_ns =
         world_mono_ns(world) + (uint64_t)(failure->resume_at_ms - now_ms) * 1000000;
@@ -167,8 +172,12 @@ static void channel_report_mended(struct channel *channel) {
 }
 
 /* An answer to a call that was sent before the quota was used up says nothing about it. Nor does a
- * refusal, of a key or a model: the provider is there, and has charged nothing. */
+ * refusal, of a key or a model: the provider is there, and has charged nothing. An answer by a key
+ * or an address that was changed meanwhile says nothing about the present ones. */
 void channel__answers(struct channel *channel, const struct asking *asking) {
+    if (asking->route != channel->route) {
+        return;
+    }
     const bool was_away = outage_is_away(&channel->outage), is_good = asking->stream.answer.begun;
     int64_t resume_at_ms;
     if (channel__is_broken(channel, channel->models->world, &resume_at_ms) &&
