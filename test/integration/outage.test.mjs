@@ -405,3 +405,39 @@ test("agents that wait for their provider do not wait for the limit of its conne
     const [connection] = items.filter(({ limit }) => limit === "connection");
     assert.equal(connection.waiting, 0);
   });
+
+test("a kill while an agent waits loses no usage of its answers before that", async (t) => {
+  const flows = await Workflows.open(t, { args: args.slice(1) });
+  const provider = await connect(t, flows);
+  const sums = [];
+  for (const kills of [false, true]) {
+    let asked = 0;
+    provider.away = () => {
+      asked++;
+      return asked === 1 ? { answer: { text: "no object at all, but many words" } }
+        : asked === 2 ? refused(402, "Insufficient Balance", { "retry-after": "3600" })
+          : { answer: { text: '{"n":1}' } };
+    };
+    const project = kills ? "killed" : "whole";
+    const limits = await flows.ask("PATCH", `/budgets/project:${project}`, { tokens: 100000 });
+    assert.equal(limits.status, 200, limits.text);
+    const run = await flows.start({ model: "far/m", project, script: whole(`
+      return await agent("count", { tools: [], schema: { type: "object", required: ["n"],
+        properties: { n: { type: "integer" } } } });`) });
+    const waits = async () => (await flows.get("/runs?state=waiting&kind=agent")).items.length > 0;
+    await until("it waits", waits);
+    if (kills) {
+      await flows.daemon.kill();
+      await flows.daemon.start();
+      await until("it waits on", waits);
+    }
+    await flows.daemon.cli(["provider", "test", "far", "--model", "m"]);
+    const { end } = await flows.outcome(run);
+    assert.deepEqual(end.result, { n: 1 });
+    const { spent } = await flows.get(`/budgets/project:${project}`);
+    const { items: [{ usage }] } = await flows.get(`/usage?by=project&project=${project}`);
+    assert.equal(spent.tokens, end.tokens);
+    sums.push({ output: usage.output, calls: usage.calls, agents: spent.agents });
+  }
+  assert.deepEqual(sums[1], sums[0]); // The input is less: the new life's prompt is the first one.
+});

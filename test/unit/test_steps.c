@@ -332,17 +332,19 @@ static void a_restart_of_an_agent_that_was_asked_again_charges_no_second_reserve
 struct park {
     struct bytes run;
     int64_t workflow, resume_at_ms, parked_ms;
+    struct step_spent spent; /* Stored by a wait, and read. */
 };
 
 static struct err park_tx(struct tx *tx, void *ctx) {
     const struct park *park = ctx;
     const struct provider_wait wait = {.resume_at_ms = park->resume_at_ms, .cause = CAUSE_QUOTA};
-    return tx_step_provider(tx, park->run, /* attempt */ 1, &wait);
+    return tx_step_provider(tx, park->run, /* attempt */ 1, &wait, &park->spent);
 }
 
 static struct err parked_see(void *ctx, const struct step_row *row) {
     struct park *park = ctx;
     park->parked_ms = row->parked_ms;
+    park->spent = row->spent;
     return ERR_OK;
 }
 
@@ -389,6 +391,63 @@ static void parks_of_an_agent_are_known_after_a_restart(void **state) {
     assert_int_equal(minutes_parked(runs, &park), 90);
     do_once(runs, restart_tx, &restart);
     assert_int_equal(minutes_parked(runs, &park), 0);
+}
+
+static void usage_before_a_wait_is_with_the_next_performer(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    struct step step = step_of(runs, &workflow, 1);
+    struct park park = {.run = kit_bytes(step.begin.run.text), .workflow = workflow.row.id};
+    const struct step_spent spent = {
+        .usage = {.fresh = 1, .cache_read = 2, .cache_write = 3, .output = 4, .reasoning = 5},
+        .cost_micros = 6,
+        .calls = 8,
+        .calls_unpriced = 7};
+    do_once(runs, begin_tx, &step);
+    park.spent = spent;
+    park_for(runs, &park, 60);
+    park.spent = (struct step_spent){.calls = 0};
+    park_for(runs, &park, 0); /* The call is made, and a crash comes. */
+    runs_restart(runs);
+    do_once(runs, parked_tx, &park);
+    assert_memory_equal(&park.spent, &spent, sizeof spent);
+}
+
+static void a_restart_of_an_agent_that_only_waited_charges_nothing(void **state) {
+    struct runs_kit *runs = *state;
+    struct step step;
+    runs->kit.clock_ms = 1000000;
+    (void)reserve_once(runs, &step); /* Is not spent here. */
+    struct park park = {.run = kit_bytes(step.begin.run.text)};
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = park.run},
+                              .bounds = runs->bounds};
+    const int64_t held = runs_count(runs, "SELECT tokens_held FROM runs WHERE step_key <> ''");
+    park_for(runs, &park, 60);
+    runs_restart(runs);
+    do_once(runs, restart_tx, &restart);
+    do_once(runs, again_tx, &restart);
+    assert_false(restart.again.late);
+    assert_int_equal(runs_count(runs, "SELECT wall_ms_spent + tokens_spent FROM budgets"), 0);
+    assert_int_equal(runs_count(runs, "SELECT tokens_held FROM runs WHERE step_key <> ''"), held);
+}
+
+static void the_known_part_of_a_cost_counts_beside_an_unknown_one(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    do_once(runs, limit_tx, runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.begin.asks = true;
+    step.end.run = kit_bytes(step.begin.run.text);
+    step.end.budgeted = true;
+    do_once(runs, begin_tx, &step);
+    step.end.usage.output = 7;
+    step.end.cost = (struct usage_cost){.known = false, .micros = 500};
+    step.end.calls = 3;
+    step.end.calls_unpriced = 1;
+    do_once(runs, end_tx, &step);
+    assert_false(step.late);
+    assert_int_equal(runs_count(runs, "SELECT cost_micros_spent FROM budgets"), 500);
+    assert_int_equal(runs_count(runs, "SELECT cost_unknown FROM budgets"), 1);
 }
 
 static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void **state) {
@@ -615,6 +674,12 @@ int main(void) {
             an_agent_that_is_asked_again_after_its_restart_is_charged_once, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(
             an_agent_gives_back_its_reserve_also_when_its_budget_was_removed, runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(usage_before_a_wait_is_with_the_next_performer, runs_begin,
+                                        runs_end),
+        cmocka_unit_test_setup_teardown(a_restart_of_an_agent_that_only_waited_charges_nothing,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(the_known_part_of_a_cost_counts_beside_an_unknown_one,
+                                        runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(parks_of_an_agent_are_known_after_a_restart, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(a_question_that_failed_says_nothing_of_the_workflow,

@@ -61,7 +61,27 @@ static const struct provider_wait no_wait = {.resume_at_ms = 0};
 
 static struct err wait_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    return tx_step_provider(tx, bytes_of(op->run.text), op->attempt, &op->wait);
+    return tx_step_provider(tx, bytes_of(op->run.text), op->attempt, &op->wait, &op->spent);
+}
+
+/* A call that waits without having been answered has used nothing, and is none of these. */
+static struct step_spent call_spent(const struct call *call) {
+    const int64_t calls = call->calls - (call->asking != NULL);
+    struct model_spent now = {.tries = 0};
+    struct step_spent spent = {.usage = call->usage,
+                               .cost_micros = call->cost.micros,
+                               .calls = calls,
+                               .calls_unpriced = calls - call->calls_priced};
+    if (call->asking != NULL) {
+        model_get_spent(call->asking, &now);
+    }
+    if (usage_total(&now.usage) > 0) {
+        usage_add(&spent.usage, &now.usage);
+        spent.cost_micros += now.cost.known ? now.cost.micros : 0;
+        spent.calls++;
+        spent.calls_unpriced += !now.cost.known;
+    }
+    return spent;
 }
 
 static void wait_done(struct flow_op *op) {
@@ -77,6 +97,7 @@ void call__wait(struct call *call, const struct provider_wait *wait) {
     }
     struct flow_op *op = call__op(call, wait_tx, wait_done);
     op->wait = call->wait;
+    op->spent = call_spent(call);
     call->wait_op = op;
     call->stored_resume_ms = call->wait.resume_at_ms;
     flow__op_send(op);

@@ -552,6 +552,11 @@ static void call_begin_agent(struct call *call) {
     call->row = open->parked ? ROW_PARKED : ROW_WRITTEN;
     call->turn = open->turn;
     call->wait.resume_at_ms = call->stored_resume_ms = open->resume_at_ms;
+    call->usage = open->spent.usage;
+    call->cost = (struct usage_cost){.known = open->spent.calls_unpriced == 0,
+                                     .micros = open->spent.cost_micros};
+    call->calls = open->spent.calls;
+    call->calls_priced = open->spent.calls - open->spent.calls_unpriced;
     call__take_tree(call, open->worktree);
     call__enter(call, open->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_IN_LINE);
     table_remove(&flow->open, &open->node);

@@ -230,6 +230,7 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
     prior->epoch = row->epoch;
     prior->parked_ms = row->parked_ms;
     prior->resume_at_ms = row->resume_at_ms;
+    prior->spent = row->spent;
     prior->stop = row->stop != CAUSE_NONE;
     prior->parked = row->cause == CAUSE_PAUSED;
     if (row->spec.len > 0 && !err_failed(json_parse_wrapped(row->spec, &spec, NULL))) {

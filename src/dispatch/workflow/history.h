@@ -61,8 +61,9 @@ struct prior {
     char name[CALL_NAME];
     struct id run;
     int64_t attempt, done_no, started_ms, steady_ms, epoch;
-    int64_t parked_ms;    /* As of struct step_row. */
-    int64_t resume_at_ms; /* End of the wait for its provider that a restart cut off; 0: none. */
+    int64_t parked_ms;       /* As of struct step_row. */
+    struct step_spent spent; /* The same. */
+    int64_t resume_at_ms;    /* End of the wait for its provider that a restart cut off; 0: none. */
     enum run_state state;
     bool stop;
     bool parked;      /* A budget admitted it while its run was paused: nobody was asked. */

@@ -68,6 +68,7 @@ struct flow_op {
     struct workflow_ref ref;
     struct script_search *search; /* Owned: `ref` borrows from it. */
     struct provider_wait wait;
+    struct step_spent spent; /* When it began. */
     struct workflow_end whole;
     struct step_took *took;      /* Owned: of `whole`. */
     struct workflow_line *lines; /* Owned. */

@@ -145,6 +145,22 @@ static int64_t *agents_open(struct tx *tx, int64_t workflow, size_t *ret_count) 
     return ids;
 }
 
+/* An agent that waits for its provider since an earlier life: nothing of it was out. */
+static struct step_took *step_rested(struct tx *tx, const struct run_row *row, json_t **ret_spec,
+                                     struct step_took *ret_took) {
+    struct step_spent spent;
+    steps__spent(tx, row->id, &spent);
+    tx_fail(tx, json_parse_wrapped(row->spec, ret_spec, NULL));
+    *ret_took = (struct step_took){
+        .run = row->run,
+        .model = json_bytes(*ret_spec, "model"),
+        .usage = spent.usage,
+        .cost = {.known = spent.calls_unpriced == 0, .micros = spent.cost_micros},
+        .calls = spent.calls,
+        .calls_unpriced = spent.calls_unpriced};
+    return ret_took;
+}
+
 /* Nobody waits for what they would still say. `end` NULL: the end of the workflow was refused, and
  * its agents end alone, without events. Agents whose rows cannot be read are closed without a look
  * at them. */
@@ -167,6 +183,11 @@ static void agents_end(struct tx *tx, const struct workflow_end *end, int64_t wo
         const struct step_took *took = NULL;
         for (size_t n = 0; end != NULL && n < end->took_count && took == NULL; n++) {
             took = bytes_equal(end->took[n].run, row.run) ? &end->took[n] : NULL;
+        }
+        AUTO(json_release) json_t *spec = NULL;
+        struct step_took rest;
+        if (end != NULL && took == NULL && run_waits_for_provider(&row)) {
+            took = step_rested(tx, &row, &spec, &rest);
         }
         if (took != NULL && (row.state == RUN_RUNNING || run_waits_for_provider(&row))) {
             steps__cut_off(tx, took, end->project, &row, freed);

@@ -25,11 +25,24 @@ static const struct map_column step_columns[] = {
     STEP_COLUMN(spec, MAP_TEXT),      STEP_COLUMN(script, MAP_TEXT),
     STEP_COLUMN(file, MAP_TEXT),
 };
-#define OF_RUN(result, spec)                                                                       \
+/* More columns, of a step that has not ended. */
+#define OPEN_SPENT                                                                                 \
+    ", waited_fresh, waited_cache_read, waited_cache_write, waited_output, waited_reasoning,"      \
+    " waited_cost_micros, waited_cost_unknown, waited_calls"
+static void spent_read(const struct rows *rows, int first, struct step_spent *ret_spent) {
+    *ret_spent = (struct step_spent){.usage = {.fresh = rows_int(rows, first),
+                                               .cache_read = rows_int(rows, first + 1),
+                                               .cache_write = rows_int(rows, first + 2),
+                                               .output = rows_int(rows, first + 3),
+                                               .reasoning = rows_int(rows, first + 4)},
+                                     .cost_micros = rows_int(rows, first + 5),
+                                     .calls_unpriced = rows_int(rows, first + 6),
+                                     .calls = rows_int(rows, first + 7)};
+}
+#define OF_RUN(result, spec, more)                                                                 \
     "SELECT done_no, run, step_key, occurrence, state, cause, stop, label, attempt, started_ms,"   \
     " steady_ms, epoch, not_before_ms, parked_ms, output_tokens, note, " result ", " spec          \
-    ", '', ''"                                                                                     \
-    " FROM runs WHERE parent = $1 AND step_key <> ''"
+    ", '', ''" more " FROM runs WHERE parent = $1 AND step_key <> ''"
 #define OF_REF                                                                                     \
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
     " 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
@@ -44,7 +57,8 @@ struct walk {
     void *ctx;
     size_t bytes, bytes_max;
     int64_t last, count;
-    bool dry; /* No row is left. */
+    bool dry;  /* No row is left. */
+    bool open; /* Rows have OPEN_SPENT. */
 };
 
 static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *args, size_t count,
@@ -61,6 +75,9 @@ static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *a
         if (!map_read(&step_map, rows, &row)) {
             return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
         }
+        if (walk->open) {
+            spent_read(rows, 1 + COUNT_OF(step_columns), &row.spent);
+        }
         row.is_ref = row.run.len == 0;
         row.resume_at_ms = row.state == RUN_WAITING ? row.resume_at_ms : 0;
         err = walk->each(walk->ctx, &row);
@@ -71,7 +88,8 @@ static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *a
 }
 
 #define HISTORY(result)                                                                            \
-    OF_RUN(result, "''") " AND done_no > $2" OF_REF " AND done_no > $2 ORDER BY done_no LIMIT $3"
+    OF_RUN(result, "''", "")                                                                       \
+    " AND done_no > $2" OF_REF " AND done_no > $2 ORDER BY done_no LIMIT $3"
 
 struct err tx_step_history(struct tx *tx, const struct step_page *page,
                            struct err (*each)(void *ctx, const struct step_row *row), void *ctx,
@@ -90,10 +108,20 @@ struct err tx_step_history(struct tx *tx, const struct step_page *page,
 
 enum { STEPS_MAX = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX };
 
+void steps__spent(struct tx *tx, int64_t id, struct step_spent *ret_spent) {
+    static const char sql[] = "SELECT id" OPEN_SPENT " FROM runs WHERE id = $1";
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(id)));
+    *ret_spent = (struct step_spent){.calls = 0};
+    if (rows != NULL) {
+        spent_read(rows, 1, ret_spent);
+    }
+}
+
 struct err tx_step_open(struct tx *tx, int64_t workflow,
                         struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
-    struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX};
-    return steps_walk(tx, OF_RUN("result", "spec") " AND done_no = 0 ORDER BY id LIMIT $2",
+    struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX, .open = true};
+    return steps_walk(tx,
+                      OF_RUN("result", "spec", OPEN_SPENT) " AND done_no = 0 ORDER BY id LIMIT $2",
                       ARGS(arg_int(workflow), arg_int(STEPS_MAX)), &walk);
 }
 
@@ -101,8 +129,8 @@ struct err tx_step_open(struct tx *tx, int64_t workflow,
 struct err tx_step_successes(struct tx *tx, int64_t workflow,
                              struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
-        OF_RUN("''", "''") " AND done_no > 0 AND state IN ('succeeded', 'degraded')"
-                           " AND cause <> 'truncated'" OF_REF " ORDER BY done_no LIMIT $2";
+        OF_RUN("''", "''", "") " AND done_no > 0 AND state IN ('succeeded', 'degraded')"
+                               " AND cause <> 'truncated'" OF_REF " ORDER BY done_no LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX};
     return steps_walk(tx, sql, ARGS(arg_int(workflow), arg_int(STEPS_MAX)), &walk);
 }

@@ -72,6 +72,8 @@ MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *st
  * event. */
 MUST_CHECK struct err steps__ended(struct tx *tx, const struct run_row *row,
                                    struct run_freed *freed);
+/* As tx_step_open has it. */
+void steps__spent(struct tx *tx, int64_t id, struct step_spent *ret_spent);
 /* Before the end of a step that is cut off with its workflow: charges what it has used. */
 void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes project,
                     struct run_row *row, struct run_freed *freed);

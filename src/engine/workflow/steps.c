@@ -703,7 +703,8 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
         tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
     }
     /* Charges the cut-off call, also one of this daemon whose worker has crashed. A call that
-     * waited used nothing since its last try, and keeps its reservation for the next one. */
+     * waited used nothing since its last try, and keeps its reservation for the next one; usage of
+     * the tries before is in the row, for the performer that brings the end. */
     if (row.epoch != EPOCH_NONE && row.state == RUN_RUNNING) {
         attempt_charge(tx, CHARGE_RESERVE, &row, &freed);
     }
@@ -734,8 +735,24 @@ static void step_park(struct tx *tx, const struct run_row *row, bool parks) {
     tx_do(tx, parks ? begins : ends, ARGS(arg_int(row->id), arg_int(tx_now_ms(tx))));
 }
 
+static void step_keep_spent(struct tx *tx, const struct run_row *row,
+                            const struct step_spent *spent) {
+    static const char sql[] =
+        "UPDATE runs SET waited_fresh = $2, waited_cache_read = $3, waited_cache_write = $4,"
+        " waited_output = $5, waited_reasoning = $6, waited_cost_micros = $7,"
+        " waited_cost_unknown = $8, waited_calls = $9 WHERE id = $1";
+    const struct usage *usage = &spent->usage;
+    if (spent->calls > 0) {
+        tx_do(tx, sql,
+              ARGS(arg_int(row->id), arg_int(usage->fresh), arg_int(usage->cache_read),
+                   arg_int(usage->cache_write), arg_int(usage->output), arg_int(usage->reasoning),
+                   arg_int(spent->cost_micros), arg_int(spent->calls_unpriced),
+                   arg_int(spent->calls)));
+    }
+}
+
 struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
-                            const struct provider_wait *wait) {
+                            const struct provider_wait *wait, const struct step_spent *spent) {
     struct run_row row;
     bool waits = wait->resume_at_ms != 0;
     if (!runs__load(tx, run, &row) || row.attempt != attempt ||
@@ -744,6 +761,9 @@ struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
     }
     tx_fail(tx, waits ? runs__provider_wait(tx, wait->resume_at_ms, &row)
                       : runs__provider_ask(tx, &row));
+    if (waits) {
+        step_keep_spent(tx, &row, spent);
+    }
     step_park(tx, &row, waits && run_provider_parks(wait->resume_at_ms, tx_now_ms(tx)));
     tx_fail(tx, steps__event_provider(tx, &row, wait));
     return tx_error(tx);

@@ -129,10 +129,19 @@ struct step_again {
 MUST_CHECK struct err tx_step_again(struct tx *tx, struct bytes run,
                                     const struct run_bounds *bounds, struct step_again *ret_again);
 
+/* Usage of an agent that is one call of a model so far: all its calls and tries. */
+struct step_spent {
+    struct usage usage;
+    int64_t cost_micros;           /* Sum of the known costs. */
+    int64_t calls, calls_unpriced; /* Calls of the model that used something. */
+};
 /* The call of its model waits before its next try, or is made again: the run's state and an event
- * of its workflow, `agent_retrying` or `agent_resumed`. Nothing, if its attempt has ended. */
+ * of its workflow, `agent_retrying` or `agent_resumed`. Nothing, if its attempt has ended. A wait
+ * stores `spent` in the row, which tx_step_open gives to the next performer: nobody else knows it
+ * after a crash. */
 MUST_CHECK struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
-                                       const struct provider_wait *wait);
+                                       const struct provider_wait *wait,
+                                       const struct step_spent *spent);
 
 /* The error for an agent that has ended and can only be run again; says how. */
 MUST_CHECK struct err step_ended_err(const struct run_row *row, struct why *why);
@@ -181,7 +190,8 @@ struct step_row {
     int64_t started_ms, steady_ms, epoch; /* As of struct run_row. */
     int64_t resume_at_ms;                 /* End of its wait for the provider; 0: none. */
     int64_t parked_ms;                    /* In the form of the column: steps__parked_ms. */
-    struct bytes spec;                    /* By tx_step_open. */
+    struct bytes spec;                    /* By tx_step_open, */
+    struct step_spent spent;              /* and this: at its latest wait for the provider. */
 };
 /* Reads steps that were settled later than `after`, in that order: at most `limit` steps and about
  * `bytes_max` of results. *ret_last: number of the last one; `after` if there was none. *ret_whole:

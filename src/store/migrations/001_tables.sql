@@ -181,6 +181,17 @@ CREATE TABLE runs (
     -- Of a step: time that the attempt was parked until its provider, or the quota of that, had
     -- named; by the wall clock. While it is parked, less the time at which that began.
     parked_ms @int@ NOT NULL DEFAULT 0,
+    -- Of a step that is one call of a model: what its agent had used when its latest wait for the
+    -- provider began, by the calls and tries before. The next performer of the step goes on from
+    -- there; the end counts all of it, so these columns are in no sum.
+    waited_fresh @int@ NOT NULL DEFAULT 0,
+    waited_cache_read @int@ NOT NULL DEFAULT 0,
+    waited_cache_write @int@ NOT NULL DEFAULT 0,
+    waited_output @int@ NOT NULL DEFAULT 0,
+    waited_reasoning @int@ NOT NULL DEFAULT 0,
+    waited_cost_micros @int@ NOT NULL DEFAULT 0,
+    waited_cost_unknown @int@ NOT NULL DEFAULT 0,
+    waited_calls @int@ NOT NULL DEFAULT 0,
     -- Id of the run inside of which the program was that began this one (engine/run/inside.h); 0:
     -- of none.
     began_in @int@ NOT NULL DEFAULT 0
