@@ -17,7 +17,7 @@ static const struct flag run_flags[] = {
     OPTION_TEXT("root", 0, "DIR", "Work in this folder, whose .drover/agents count [.]."),
     OPTION_TEXT("model", 'm', "NAME", "Start the program with this model [its definition's]."),
     OPTION_LIST("budget", 0, "LIMIT=VALUE",
-                "Give it a budget of its own: wall=30m, cost=2.50, tokens=1000000. Repeatable."),
+                "Give it a budget of its own: cost=2.50, tokens=1000000. Repeatable."),
     OPTION_SWITCH("detach", 'd', "Print the run, and do not follow it."),
     OPTION_END,
 };
@@ -97,14 +97,14 @@ static struct err run_run(struct invocation *invocation) {
 const struct command command_agent_run = {
     COMMAND("agent", "run", "NAME [TASK]", "Give a task to a program, and follow it to its end."),
     HELP(AGENTS, "drover agent run codex \"Fix the failing tests\"\n"
-                 "drover agent run claude \"Review this branch\" --detach --budget wall=30m\n"),
+                 "drover agent run claude \"Review this branch\" --detach --budget cost=2.50\n"),
     .flags = run_flags,
     .talks = true,
     .about =
         "With \"-\" as the task, or none in a pipe, it is read from standard input. The task\n"
-        "gets a session of its own: 'drover ask --session SESSION' goes on with it. A budget\n"
-        "of time ends the run; what the program spends is counted when the program reports\n"
-        "it, for most at the end of a turn.\n"
+        "gets a session of its own: 'drover ask --session last' goes on with it, and its\n"
+        "budget holds for that, too. What the program spends counts when the program reports\n"
+        "it, after a step or at its end: a budget that is used up lets no further step begin.\n"
         "\n"
         "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
         "\"run\", \"state\", \"cause\", \"text\" and \"usage\". --detach prints {\"run\"} at once.\n"

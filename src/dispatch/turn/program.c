@@ -444,6 +444,7 @@ static void ending_fill(const struct talk_program *program, struct agent_ending 
     switch (child->cause) {
     case CAUSE_NOT_STARTED:
     case CAUSE_NO_DESCRIPTORS:
+    case CAUSE_BUDGET: /* Ends no process that has begun. */
         ending->exit = AGENT_NOT_STARTED;
         break;
     case CAUSE_COMPLETED:
