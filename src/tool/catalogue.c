@@ -192,8 +192,7 @@ static const struct tool tools[TOOL_COUNT] = {
           MEMBER("label", TEXT_OF(1, 100)) ","
           MEMBER("model", TEXT_OF(1, 200)) ","
           MEMBER("agent", TEXT_OF(1, 64) ","
-                 ABOUT("Name of a program that does it, like claude or codex; absent: a model does. "
-                       "A name that is not there is answered with those that are.")) ","
+                 ABOUT("A program that does it, like claude or codex; a model if absent.")) ","
           MEMBER("tools", "\"type\":\"array\",\"maxItems\":64,\"items\":{" TEXT_UP_TO(64) "}") ","
           MEMBER("budget", INTEGER_FROM(0) ","
                  ABOUT("What it may cost at most, in millionths of a dollar."))),

@@ -58,7 +58,8 @@ test("with --json each event is a line, and the last one says how it ended", asy
   assert.deepEqual([last.usage.fresh, last.usage.output, last.usage.cost_micros],
     [100, 12, 12500]);
   assert.ok(events.every((one) => one.run === last.run));
-  assert.deepEqual(events.map(({ seq }) => seq), events.map(({ seq }) => seq).sort((a, b) => a - b));
+  const numbers = events.map(({ seq }) => seq);
+  assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b));
   const types = events.map(({ event }) => event);
   for (const type of ["turn_started", "tool_started", "tool_finished", "delta", "turn_finished"]) {
     assert.ok(types.includes(type), type);
@@ -72,7 +73,8 @@ test("it exits with 0 only when the run succeeded", async (t) => {
   const failed = await run(turns, ["codex", "FAIL401", "--json"]);
   assert.equal(failed.code, 1);
   const last = rows(failed.stdout).at(-1);
-  assert.deepEqual([last.event, last.state, last.cause], ["agent_finished", "failed", "auth_failed"]);
+  assert.deepEqual([last.event, last.state, last.cause],
+    ["agent_finished", "failed", "auth_failed"]);
   const plain = await run(turns, ["codex", "FAIL401"]);
   assert.deepEqual([plain.code, plain.stdout], [1, ""]);
   assert.match(plain.stderr, /the turn failed \(auth_failed\)/);
@@ -102,7 +104,7 @@ test("a run that nobody follows is known to ps, show, attach, trace, usage and s
   await until("its process has ended", async () => (await jobs(turns)).length === 0);
 });
 
-test("Ctrl-C leaves it running, and is told as by ask", async (t) => {
+test("Ctrl-C leaves it running, with the exit code of ask", async (t) => {
   const turns = await open(t, "claude");
   const env = { ...turns.daemon.env, DROVER_DATA: turns.daemon.data };
   const words = ["agent", "run", "claude", "be SLOW", "--json", "--root", turns.root];
@@ -132,7 +134,7 @@ test("an agent of the project is found in the folder that is named, by ask, too"
   assert.deepEqual([asked.code, asked.stdout], [0, "ours says hello\n"]);
 });
 
-test("an agent that cannot be started is refused with a sentence, and nothing is left", async (t) => {
+test("an agent that cannot be started is refused, and leaves nothing", async (t) => {
   const turns = await open(t, []);
   define(turns, "gone", { program: "plain", command: "/nowhere/gone" });
   define(turns, "bad", { program: "of tomorrow" });
@@ -236,7 +238,8 @@ test("somebody is asked before a model starts a program, and a rule answers firs
   await listener.ended(sent.run);
   assert.match(await notice(turns, listener, sent.run), /turn 1 of pi/);
   listener.close();
-  for (const [subject, permission, state] of [["pi", "allow", "succeeded"], ["p*", "deny", "denied"]]) {
+  const verdicts = [["pi", "allow", "succeeded"], ["p*", "deny", "denied"]];
+  for (const [subject, permission, state] of verdicts) {
     const rules = { permissions: [{ tool: "spawn_subagent", subject, permission }], check: false };
     const other = await parent(turns, rules);
     const { message } = await turns.turn(other, script(spawn("count", "pi"), say("I see")));
@@ -281,7 +284,7 @@ test("a program of the project's folder is found, and a stored one", async (t) =
   }
 });
 
-test("a program that is a subagent goes on while the daemon is away, and is told once", async (t) => {
+test("a program that is a subagent ends once, also without a daemon", async (t) => {
   const turns = await open(t, "claude");
   const listener = await parent(turns);
   const { run, child } = await spawnOne(turns, listener, "be SLOW", "claude");
@@ -301,7 +304,7 @@ test("a program that is a subagent goes on while the daemon is away, and is told
   again.close();
 });
 
-test("a question of such a program is an approval; one called off ends with its tree", async (t) => {
+test("a question of such a program is an approval, and a cancel ends it", async (t) => {
   const turns = await open(t, "claude");
   const listener = await parent(turns);
   const { run, child } = await spawnOne(turns, listener, "ASK me", "claude");

@@ -38,7 +38,7 @@ static struct err limits_read(struct invocation *invocation, struct text *limits
     return err;
 }
 
-/* What the user is told of a run that nobody follows. */
+/* A person learns how to follow the run later. */
 static void detached_print(const struct invocation *invocation, const char *run) {
     printf(invocation->json ? "{\"run\": \"%s\"}\n" : "%s\n", run);
     if (!invocation->json && isatty(STDERR_FILENO) == 1) {
@@ -107,7 +107,7 @@ const struct command command_agent_run = {
         "it, after a step or at its end: a budget that is used up lets no further step begin.\n"
         "\n"
         "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
-        "\"run\", \"state\", \"cause\", \"text\" and \"usage\". --detach prints {\"run\"} at once.\n"
+        "\"run\", \"state\", \"cause\", \"text\" and \"usage\". --detach prints {\"run\"}.\n"
         "Exits with 0 when the run succeeded. Ctrl-C detaches, with 130: the run goes on.\n",
     .run = run_run,
 };

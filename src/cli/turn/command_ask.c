@@ -56,10 +56,10 @@ static void asking_done(struct asking *asking) {
 
 static struct err words_read(struct asking *asking) {
     const struct args *args = &asking->invocation->args;
-    const struct message_words words = {
-        .operand = args->operand_count > 0 ? args->operands[0] : NULL,
-        .noun = "question",
-        .lines = &asking->lines};
+    const struct message_words words = {.operand =
+                                            args->operand_count > 0 ? args->operands[0] : NULL,
+                                        .noun = "question",
+                                        .lines = &asking->lines};
     return message_read(&words, &asking->question, &asking->invocation->why);
 }
 

@@ -360,9 +360,7 @@ struct err turn_look(const struct turn_watch *look) {
     AUTO(json_release) json_t *answer = NULL;
     struct turn_watch watch = *look;
     const bool events = invocation->json && look->json == TURN_JSON_EVENTS;
-    watch.show = events             ? TURN_SHOW_EVENTS
-                 : invocation->json ? TURN_SHOW_SILENT
-                                    : TURN_SHOW_FINAL;
+    watch.show = events ? TURN_SHOW_EVENTS : invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL;
     struct err err =
         is_seen(invocation) ? turn_show(&watch, &outcome) : turn_watch(&watch, &outcome);
     if (err.code == ERR_INTERRUPTED) {
@@ -382,11 +380,11 @@ struct err turn_look(const struct turn_watch *look) {
                        look->run, look->session);
     }
     if (invocation->json) {
-        answer = json_pack("{s:s,s:s,s:s,s:s,s:s%,s:O}", events ? "event" : "session",
-                           events ? "agent_finished" : look->session, "run", look->run, "state",
-                           outcome.state, "cause", outcome.cause, "text",
-                           text_bytes(&outcome.text).data, outcome.text.len, "usage",
-                           outcome.usage);
+        answer =
+            json_pack("{s:s,s:s,s:s,s:s,s:s%,s:O}", events ? "event" : "session",
+                      events ? "agent_finished" : look->session, "run", look->run, "state",
+                      outcome.state, "cause", outcome.cause, "text", text_bytes(&outcome.text).data,
+                      outcome.text.len, "usage", outcome.usage);
     }
     if (answer != NULL) {
         talk_print(answer);

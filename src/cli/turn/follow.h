@@ -24,8 +24,8 @@ struct turn_watch {
     struct invocation *invocation;
     struct talk *talk;
     const char *session, *run;
-    int64_t after;       /* Number in the session's stream: where to begin. */
-    int64_t until;       /* Number after which nothing of the turn follows; 0: it may go on. */
+    int64_t after; /* Number in the session's stream: where to begin. */
+    int64_t until; /* Number after which nothing of the turn follows; 0: it may go on. */
     enum turn_json json;
     enum turn_show show; /* turn_look chooses it. */
 };
@@ -40,8 +40,8 @@ MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_out
 
 /* The same for a command that then ends: ask, attach, agent run. With --json {"session","run",
  * "state","cause","text","usage"} is printed; after events the first member is
- * "event": "agent_finished", and there is no "session". The exit code is 0 only when the turn succeeded, and 1 with a
- * sentence on stderr otherwise. Ctrl-C detaches, and says how to come back.
+ * "event": "agent_finished", and there is no "session". The exit code is 0 only when the turn
+ * succeeded, and 1 with a sentence on stderr otherwise. Ctrl-C detaches, and says how to come back.
  */
 MUST_CHECK struct err turn_look(const struct turn_watch *look);
 /* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. Ctrl-C is an

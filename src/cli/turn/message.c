@@ -22,8 +22,8 @@ struct err message_read(const struct message_words *words, struct text *message,
         text_add(message, input.data, input.len);
     }
     if (message->len == 0 || message->data[strspn(message->data, " \t\r\n")] == '\0') {
-        return err_why(why, ERR_USAGE,
-                       "nothing was asked; give the %s in quotes, or pour it in", words->noun);
+        return err_why(why, ERR_USAGE, "nothing was asked; give the %s in quotes, or pour it in",
+                       words->noun);
     }
     if (!utf8_valid(message->data, message->len)) {
         return err_why(why, ERR_USAGE, "the %s is not valid UTF-8 text", words->noun);

@@ -30,7 +30,7 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     work->err = agent_definition_write(&what, &fresh->program);
 }
 
-static void name_add(void *ctx, const struct agent_seen *seen) {
+static void usable_add(void *ctx, const struct agent_seen *seen) {
     struct text *names = ctx;
     if (agent_may_start(seen->found)) {
         text_addf(names, "%s%s", names->len > 0 ? ", " : "", seen->what->name);
@@ -41,7 +41,7 @@ static void unknown_refuse(struct talk_work *work, const struct agent_search *se
                            const char *name) {
     AUTO(text_done) struct text names = text_up_to(NAMES_SHOWN_MAX);
     struct why why;
-    agent_each(search, name_add, &names);
+    agent_each(search, usable_add, &names);
     why_set(&why,
             "There is no program '%.64s' that is an agent; there %s %s. Without \"agent\" the "
             "subagent is a model, as you are.",
@@ -75,9 +75,8 @@ static void program_done(struct pool_job *job) {
         return;
     }
     if (err_failed(work->err)) {
-        failure_result_write(CARD_NO_MEMORY,
-                             "There was no memory to find this agent; try it again.",
-                             &work->result);
+        failure_result_write(
+            CARD_NO_MEMORY, "There was no memory to find this agent; try it again.", &work->result);
     }
     if (work->result.cause == CARD_DONE) {
         rows__send(work);
