@@ -82,8 +82,8 @@ test("it exits with 0 only when the run succeeded", async (t) => {
 
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {
   const turns = await open(t, "claude");
-  const { code, stdout } = await run(turns, ["claude", "be SLOW", "--detach", "--json"]);
-  assert.equal(code, 0);
+  const { code, stdout, stderr } = await run(turns, ["claude", "be SLOW", "--detach", "--json"]);
+  assert.deepEqual([code, stderr], [0, ""]);
   const [begun, ...more] = rows(stdout);
   assert.deepEqual([Object.keys(begun), more], [["run"], []]);
   const cli = async (...words) => (await turns.daemon.cli(words)).stdout;
@@ -100,7 +100,8 @@ test("a run that nobody follows is known to ps, show, attach, trace, usage and s
   assert.match(used, /^claude\/default +1 +120 /m);
   const second = await run(turns, ["claude", "be SLOW, too", "--detach"]);
   assert.match(second.stdout, /^run_\w+\n$/);
-  assert.equal((await turns.daemon.cli(["stop", second.stdout.trim()])).code, 0);
+  const stopped = await turns.daemon.cli(["stop", second.stdout.trim()]);
+  assert.deepEqual([stopped.code, stopped.stderr], [0, ""]);
   await until("its process has ended", async () => (await jobs(turns)).length === 0);
 });
 
