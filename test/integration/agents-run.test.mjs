@@ -105,6 +105,20 @@ test("a run that nobody follows is known to ps, show, attach, trace, usage and s
   await until("its process has ended", async () => (await jobs(turns)).length === 0);
 });
 
+test("a run that is stopped as it begins ends as stopped", async (t) => {
+  const turns = await open(t, "pi");
+  for (let i = 0; i < 20; i++) {
+    const listener = await turns.listen({ agent: "pi", model: "", root: turns.root });
+    const sent = await turns.send(listener.session, "be SLOW");
+    if (i % 2 === 1) await listener.until("turn_started");
+    const stop = await turns.ask("POST", `/runs/${sent.run}/stop`);
+    assert.equal(stop.status, 200, stop.text);
+    assert.equal((await listener.ended(sent.run)).state, "cancelled");
+    listener.close();
+  }
+  await until("no process is left", async () => (await jobs(turns)).length === 0);
+});
+
 test("Ctrl-C leaves it running, with the exit code of ask", async (t) => {
   const turns = await open(t, "claude");
   const env = { ...turns.daemon.env, DROVER_DATA: turns.daemon.data };
