@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn as spawnProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
@@ -273,15 +273,26 @@ test("a program that cannot be a subagent is refused with a sentence", async (t)
   const turns = await open(t, "pi");
   define(turns, "gone", { program: "plain", command: "/nowhere/gone" });
   define(turns, "bad", { program: "of tomorrow" });
-  const listener = await parent(turns);
+  const listener = await parent(turns, { check: false }); // And nobody is asked about it.
   const cases = [["nobody", {}, "not_found", /no program 'nobody'.* there are .*pi.*Without/],
     ["gone", {}, "refused", /'gone' is missing: /], ["bad", {}, "refused", /'bad' is broken: /],
     ["pi", { tools: ["read_file"] }, "bad_arguments", /^tools: /]];
   for (const [agent, more, error, words] of cases) {
-    const { state, child } = await spawnOne(turns, listener, "x", agent, more);
-    assert.deepEqual([state, child.error], ["failed", error], JSON.stringify(child));
-    assert.match(child.message ?? child.detail, words);
+    const { message } = await turns.turn(listener, script(spawn("x", agent, more), say("I see")));
+    const [card] = toolsOf(message);
+    assert.deepEqual([card.state, card.cause], ["failed", error], JSON.stringify(card));
+    assert.match(card.text, words);
   }
+  // One that goes while somebody is asked.
+  const sent = await turns.send(listener.session, script(spawn("x", "pi"), say("I see")));
+  const asked = async () => (await turns.get("/approvals")).items;
+  await until("it asks", async () => (await asked()).length === 1);
+  rmSync(path.join(turns.bin, "pi"));
+  assert.equal((await turns.approve((await asked())[0].id)).status, 200);
+  await listener.ended(sent.run);
+  const [[state, late]] = cards(await turns.answer(listener.session, sent.run));
+  assert.deepEqual([state, late.error], ["failed", "refused"]);
+  assert.match(late.message, /'pi' is missing: /);
   assert.deepEqual((await turns.get(`/sessions?parent=${listener.session}`)).items, []);
   listener.close();
 });

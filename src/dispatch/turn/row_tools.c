@@ -462,8 +462,7 @@ void rows__begin(struct talk_work *work) {
     }
     if (work->call.id == TOOL_RUN_WORKFLOW) {
         work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);
-    } else if (work->call.id == TOOL_SPAWN_SUBAGENT &&
-               json_object_get(work->call.input, "agent") != NULL) {
+    } else if (subagent__is_program(&work->call)) {
         subagent__find_program(work);
     } else {
         rows__send(work);

@@ -1,33 +1,41 @@
-/* subagent_program.c: the program that spawn_subagent names: its definition is found in the pool,
- * and stands in the row of the subagent's session from then on. See work.h. */
+/* subagent_program.c: the program that spawn_subagent names. Its definition is looked for twice:
+ * when the call is judged, so that nobody is asked about a name that is not there, and when the
+ * call is made. From then on it stands in the row of the subagent's session. See work.h. */
 #include <stdlib.h>
 
 #include "agent/find.h"
 #include "base/memory.h"
 #include "dispatch/turn/work.h"
 
-enum { NAMES_SHOWN_MAX = 1000 };
+enum { NAMES_SHOWN_MAX = 1000, MODEL_MAX = 300 };
 
-static void program_refuse(struct talk_work *work, enum card_cause cause, const char *words) {
-    failure_result_write(cause, words, &work->result);
+struct program_search {
+    const struct turns_options *options;
+    const char *root, *path; /* "": none. */
+    struct spawn_request request;
+    struct text program, model; /* Owned: what was found. */
+    enum card_cause cause;      /* CARD_DONE: there is one; else `why` says it to the model. */
+    struct why why;
+    struct err err; /* Memory was short. */
+};
+
+static void program_search_done(struct program_search *search) {
+    text_done(&search->program);
+    text_done(&search->model);
 }
 
 static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct talk_work *work = ctx;
-    struct rows_fresh *fresh = work->fresh;
+    struct program_search *search = ctx;
     struct agent_definition what = *seen->what;
-    struct spawn_request request;
-    spawn_request_read(&work->call, &request);
     if (!agent_may_start(seen->found)) {
-        struct why why;
-        why_set(&why, "The agent '%.64s' is %s: %s", what.name, agent_found_names[seen->found],
-                seen->why);
-        program_refuse(work, CARD_REFUSED, why.text);
+        search->cause = CARD_REFUSED;
+        why_set(&search->why, "The agent '%.64s' is %s: %s", what.name,
+                agent_found_names[seen->found], seen->why);
         return;
     }
-    what.model = request.model[0] != '\0' ? request.model : what.model;
-    text_addf(&fresh->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
-    work->err = agent_definition_write(&what, &fresh->program);
+    what.model = search->request.model[0] != '\0' ? search->request.model : what.model;
+    text_addf(&search->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+    search->err = agent_definition_write(&what, &search->program);
 }
 
 static void usable_add(void *ctx, const struct agent_seen *seen) {
@@ -37,36 +45,69 @@ static void usable_add(void *ctx, const struct agent_seen *seen) {
     }
 }
 
-static void unknown_refuse(struct talk_work *work, const struct agent_search *search,
-                           const char *name) {
+static void unknown_refuse(struct program_search *search, const struct agent_search *places) {
     AUTO(text_done) struct text names = text_up_to(NAMES_SHOWN_MAX);
-    struct why why;
-    agent_each(search, usable_add, &names);
-    why_set(&why,
+    agent_each(places, usable_add, &names);
+    search->cause = CARD_NOT_FOUND;
+    why_set(&search->why,
             "There is no program '%.64s' that is an agent; there %s %s. Without \"agent\" the "
             "subagent is a model, as you are.",
-            name, names.len > 0 ? "are" : "is", names.len > 0 ? text_bytes(&names).data : "none");
-    program_refuse(work, CARD_NOT_FOUND, why.text);
+            search->request.agent, names.len > 0 ? "are" : "is",
+            names.len > 0 ? text_bytes(&names).data : "none");
+}
+
+static void program_search_run(struct program_search *search, const struct tool_call *call) {
+    const struct agent_search places = {.root = search->root,
+                                        .home = search->options->home,
+                                        .path =
+                                            search->path[0] != '\0' ? search->path : getenv("PATH"),
+                                        .rows = search->options->agents};
+    spawn_request_read(call, &search->request);
+    text_init(&search->program, AGENT_DEFINITION_MAX);
+    text_init(&search->model, MODEL_MAX);
+    search->cause = CARD_DONE;
+    search->err = ERR_OK;
+    if (search->request.tools != NULL) {
+        search->cause = CARD_BAD_ARGUMENTS;
+        why_set(&search->why,
+                "tools: a program has tools of its own; leave this out with \"agent\"");
+    } else if (!agent_find(&places, bytes_of(search->request.agent), program_see, search)) {
+        unknown_refuse(search, &places);
+    }
+}
+
+bool subagent__is_program(const struct tool_call *call) {
+    return call->id == TOOL_SPAWN_SUBAGENT && json_object_get(call->input, "agent") != NULL;
+}
+
+void subagent__look(const struct talk *talk, const struct tool_call *call, struct tool_look *look) {
+    const struct bytes path = talk->plan.path, root = talk->plan.root;
+    AUTO(mem_release) char *path_text = mem_copy(path.len > 0 ? path.data : "", path.len);
+    AUTO(mem_release) char *root_text = mem_copy(root.len > 0 ? root.data : "", root.len);
+    AUTO(program_search_done)
+    struct program_search search = {
+        .options = &talk->turns->options, .root = root_text, .path = path_text};
+    program_search_run(&search, call);
+    if (search.cause != CARD_DONE) {
+        look->cause = search.cause;
+        text_add_str(&look->refusal, search.why.text);
+    }
 }
 
 static void program_run(struct pool_job *job) {
     struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    const struct turns_options *options = &work->talk->turns->options;
-    const struct agent_search search = {.root = work->root,
-                                        .home = options->home,
-                                        .path = work->path[0] != '\0' ? work->path : getenv("PATH"),
-                                        .rows = options->agents};
-    struct spawn_request request;
-    spawn_request_read(&work->call, &request);
-    work->err = ERR_OK;
-    text_clear(&work->result.content);
-    work->result.cause = CARD_DONE;
-    if (request.tools != NULL) {
-        program_refuse(work, CARD_BAD_ARGUMENTS,
-                       "tools: a program has tools of its own; leave this out with \"agent\"");
-    } else if (!agent_find(&search, bytes_of(request.agent), program_see, work)) {
-        unknown_refuse(work, &search, request.agent);
+    AUTO(program_search_done)
+    struct program_search search = {
+        .options = &work->talk->turns->options, .root = work->root, .path = work->path};
+    program_search_run(&search, &work->call);
+    work->err = search.err;
+    if (search.cause != CARD_DONE) {
+        failure_result_write(search.cause, search.why.text, &work->result);
+        return;
     }
+    work->fresh->program = search.program;
+    work->fresh->model = search.model;
+    search.program = search.model = (struct text){0}; /* Handed over. */
 }
 
 static void program_done(struct pool_job *job) {
@@ -86,7 +127,5 @@ static void program_done(struct pool_job *job) {
 }
 
 void subagent__find_program(struct talk_work *work) {
-    text_init(&work->fresh->program, AGENT_DEFINITION_MAX);
-    text_init(&work->fresh->model, (size_t)AGENT_NAME_MAX + 300);
     work__pool(work, program_run, program_done);
 }

@@ -57,8 +57,11 @@ MUST_CHECK bool review__is_out(const struct talk_review *review);
 void review__cancel(struct talk_review *review); /* NULL is allowed, as in the next one. */
 void review__free(struct talk_review *review);
 
-/* subagent_program.c: fills what rows_fresh says of the program that the call names; then
-   rows__send, or the end of the call. */
+/* subagent_program.c. Whether the call is spawn_subagent and names a program. */
+MUST_CHECK bool subagent__is_program(const struct tool_call *call);
+/* In the pool: refuses the look where there is no such program. */
+void subagent__look(const struct talk *talk, const struct tool_call *call, struct tool_look *look);
+/* Fills what rows_fresh says of the program; then rows__send, or the end of the call. */
 void subagent__find_program(struct talk_work *work);
 
 /* --- Calls that are one transaction (row_tools.c) --------------------------------------------- */
