@@ -471,6 +471,7 @@ static void turns_begin(struct work *work) {
                                        .umask = work->options.umask,
                                        .toolbox = work->toolbox,
                                        .spool = work->processes.spool,
+                                       .agents = work->agents,
                                        .dispatch = work->dispatch,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),

@@ -157,12 +157,16 @@ static struct permission_verdict judge(enum tool_id id, const struct permission_
     const struct tool *tool = tool_get(id);
     bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL && rules->edits;
     bool allowed = edits && permission_edit_is_plain(subjects, count);
+    /* A program acts without asking, as far as its definition goes: somebody says yes to that, as
+     * to a command. */
+    bool program = id == TOOL_SPAWN_SUBAGENT && count > 0;
     struct permission_question question = {.tool = bytes_of(tool->name),
                                            .kind = tool->subject,
                                            .subjects = subjects,
                                            .subject_count = count,
-                                           .otherwise =
-                                               allowed ? PERMISSION_ALLOW : tool->permission};
+                                           .otherwise = allowed   ? PERMISSION_ALLOW
+                                                        : program ? PERMISSION_ASK
+                                                                  : tool->permission};
     return permission_judge(rules, &question);
 }
 
@@ -310,7 +314,9 @@ static struct err subject_from_input(const struct tool_call *call, const struct 
         for (size_t i = 0; value == NULL && i < COUNT_OF(names); i++) {
             value = json_object_get(input, names[i]);
         }
-        value = call->id == TOOL_WEB_SEARCH ? json_object_get(input, "query") : value;
+        value = call->id == TOOL_WEB_SEARCH       ? json_object_get(input, "query")
+                : call->id == TOOL_SPAWN_SUBAGENT ? json_object_get(input, "agent")
+                                                  : value;
     }
     if (json_is_string(value)) {
         text_add(text, json_string_value(value), json_string_length(value));

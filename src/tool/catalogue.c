@@ -191,7 +191,8 @@ static const struct tool tools[TOOL_COUNT] = {
                  ABOUT("The whole task: the subagent knows nothing of this conversation.")) ","
           MEMBER("label", TEXT_OF(1, 100)) ","
           MEMBER("model", TEXT_OF(1, 200)) ","
-          MEMBER("agent", TEXT_OF(1, 100)) ","
+          MEMBER("agent", TEXT_OF(1, 64) ","
+                 ABOUT("A program that does it, like claude or codex; a model if absent.")) ","
           MEMBER("tools", "\"type\":\"array\",\"maxItems\":64,\"items\":{" TEXT_UP_TO(64) "}") ","
           MEMBER("budget", INTEGER_FROM(0) ","
                  ABOUT("What it may cost at most, in millionths of a dollar."))),

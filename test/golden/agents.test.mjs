@@ -145,6 +145,7 @@ golden("programs", async (record) => {
     await cli("agent", "set", "kept", ...flags, "--env", "HOME", ...json);
     await cli("agent", "test", "kept", "--dry-run", ...json);
     await cli("agent", "test", "kept", ...json);
+    await cli("agent", "run", "kept", "a task", ...json);
     await cli("agent", "rm", "kept", ...json);
   }
   await cli("agent", "test", "broken");

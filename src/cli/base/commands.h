@@ -17,13 +17,14 @@
     ROW(session_archive) ROW(session_rm) ROW(session_clear) ROW(session_compact)                   \
     ROW(session_fork) ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(usage)       \
     ROW(workflow_ls) ROW(workflow_show) ROW(workflow_check) ROW(workflow_plan) ROW(workflow_new)   \
-    ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set) ROW(agent_rm) ROW(agent_test)      \
-    ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls) ROW(budget_show)                 \
-    ROW(budget_set) ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append)       \
-    ROW(stream_tail) ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep)            \
-    ROW(token_create) ROW(token_ls) ROW(token_revoke) ROW(provider_ls) ROW(provider_add)           \
-    ROW(provider_set) ROW(provider_test) ROW(provider_reset) ROW(provider_forget)                  \
-    ROW(provider_rm) ROW(models) ROW(config_get) ROW(config_set) ROW(backup) ROW(restore)          \
+    ROW(agent_run) ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set) ROW(agent_rm)       \
+    ROW(agent_test) ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls)                  \
+    ROW(budget_show) ROW(budget_set) ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release)         \
+    ROW(stream_append) ROW(stream_tail) ROW(stream_ls) ROW(stream_show) ROW(stream_prune)          \
+    ROW(stream_keep) ROW(token_create) ROW(token_ls) ROW(token_revoke) ROW(provider_ls)            \
+    ROW(provider_add) ROW(provider_set) ROW(provider_test) ROW(provider_reset)                     \
+    ROW(provider_forget) ROW(provider_rm) ROW(models) ROW(config_get) ROW(config_set)              \
+    ROW(backup) ROW(restore)                                                                       \
     ROW(doctor) ROW(du) ROW(bugreport) ROW(demo) ROW(service_install) ROW(service_rm)              \
     ROW(service_status) ROW(complete_words) ROW(version) ROW(completion) ROW(help)
 /* clang-format on */

@@ -39,6 +39,30 @@ static void member_set(json_t *object, const char *key, const char *value) {
     }
 }
 
+/* A session takes any name; this one has to be a program's, in the folder of the session. */
+static struct err program_check(struct talk *talk, const char *name, const char *root,
+                                struct why *why) {
+    AUTO(json_release) json_t *agent = NULL;
+    AUTO(text_done) struct text query = text_up_to(3 * PATH_MAX + 16);
+    text_add_str(&query, root != NULL ? "?root=" : "");
+    if (root != NULL) {
+        client_add_escaped(&query, root);
+    }
+    const struct resource resource = {.base = "/api/v1/agents/",
+                                      .id = name,
+                                      .rest = text_bytes(&query).data,
+                                      .unknown = "there is no agent '{}'; 'drover agent ls' lists "
+                                                 "them"};
+    struct err err = resource_ask(talk, &resource, &agent, why);
+    if (!err_failed(err) && strcmp(talk_text(agent, "kind"), "native") == 0) {
+        return err_why(why, ERR_USAGE,
+                       "the agent '%.64s' is one of models, for agentType of workflows; 'drover "
+                       "agent ls' lists programs with the kind cli",
+                       name);
+    }
+    return err;
+}
+
 struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
                         struct why *why) {
     AUTO(json_release) json_t *wanted = json_object();
@@ -47,10 +71,8 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     if (wish->root != NULL && realpath(wish->root, root) == NULL) {
         return err_why(why, ERR_USAGE, "root: there is no folder %s", wish->root);
     }
-    if (wish->agent != NULL) { /* A session takes any name; this one has to be a program's. */
-        const struct resource agents = {.base = "/api/v1/agents/", .id = wish->agent};
-        AUTO(json_release) json_t *agent = NULL;
-        struct err err = resource_ask(talk, &agents, &agent, why);
+    if (wish->agent != NULL) {
+        struct err err = program_check(talk, wish->agent, wish->root != NULL ? root : NULL, why);
         if (err_failed(err)) {
             return err;
         }

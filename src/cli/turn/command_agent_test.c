@@ -6,9 +6,8 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/run/ask.h"
-#include "cli/session/session.h"
 #include "cli/turn/follow.h"
+#include "cli/turn/message.h"
 
 static const char question[] = "Answer with one word: ready";
 
@@ -39,32 +38,19 @@ static const struct action start = {
 
 /* A session of its own: what it is asked belongs to no other. */
 static struct err word_ask(struct invocation *invocation, struct talk *talk) {
-    AUTO(mem_release) char *session = NULL;
-    AUTO(mem_release) char *run = NULL;
+    AUTO(message_sent_done) struct message_sent sent = {0};
     const char *given = args_text(&invocation->args, "prompt");
-    const struct session_wish wish = {.agent = invocation->args.operands[0],
-                                      .root = args_text(&invocation->args, "root"),
-                                      .title = "Test of an agent"};
-    struct err err = session_make(talk, &wish, &session, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct session_say say = {
-        .session = session, .text = given != NULL ? given : question, .retry_ms = RUN_RETRY_MS};
-    struct session_ends ends = {.head = 0};
-    err = session_ends(talk, session, &ends, &invocation->why);
-    err = err_failed(err) ? err : session_say(talk, &say, &run, &invocation->why);
-    const struct turn_watch look = {
-        .invocation = invocation, .talk = talk, .session = session, .run = run, .after = ends.head};
+    const struct message_order order = {.wish = {.agent = invocation->args.operands[0],
+                                                 .root = args_text(&invocation->args, "root"),
+                                                 .title = "Test of an agent"},
+                                        .text = given != NULL ? given : question};
+    struct err err = message_send(talk, &order, &sent, &invocation->why);
+    const struct turn_watch look = {.invocation = invocation,
+                                    .talk = talk,
+                                    .session = sent.session,
+                                    .run = sent.run,
+                                    .after = sent.after};
     return err_failed(err) ? err : turn_look(&look);
-}
-
-/* A name that no program has would be the mere label of a session of models. */
-static struct err program_check(struct invocation *invocation, struct talk *talk) {
-    static const struct action show = {.request = "GET /api/v1/agents/{}/start",
-                                       .params = {{"root", "root"}}};
-    AUTO(json_release) json_t *answer = NULL;
-    return action_open(talk, invocation, &show, &answer);
 }
 
 static struct err test_run(struct invocation *invocation) {
@@ -72,7 +58,7 @@ static struct err test_run(struct invocation *invocation) {
     if (args_on(&invocation->args, "dry-run")) {
         return action_do(invocation, &start);
     }
-    struct err err = program_check(invocation, &talk);
+    struct err err = talk_open(&talk, invocation);
     return err_failed(err) ? err : word_ask(invocation, &talk);
 }
 

@@ -15,6 +15,7 @@
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
+#include "cli/turn/message.h"
 #include "cli/turn/question.h"
 #include "rules/session/title.h"
 
@@ -53,29 +54,13 @@ static void asking_done(struct asking *asking) {
     talk_close(&asking->talk);
 }
 
-/* The question is the operand; with "-", or without one in a pipe, the input. */
 static struct err words_read(struct asking *asking) {
     const struct args *args = &asking->invocation->args;
-    struct text *question = &asking->question;
-    struct bytes input = {0};
-    bool dash = args->operand_count > 0 && strcmp(args->operands[0], "-") == 0;
-    if (args->operand_count > 0 && !dash) {
-        text_add_str(question, args->operands[0]);
-    } else if (dash || isatty(STDIN_FILENO) == 0) {
-        struct err err = lines_rest(&asking->lines, &input);
-        if (err_failed(err)) {
-            return err;
-        }
-        text_add(question, input.data, input.len);
-    }
-    if (question->len == 0 || question->data[strspn(question->data, " \t\r\n")] == '\0') {
-        return err_why(&asking->invocation->why, ERR_USAGE,
-                       "nothing was asked; give the question in quotes, or pour it in");
-    }
-    if (!utf8_valid(question->data, question->len)) {
-        return err_why(&asking->invocation->why, ERR_USAGE, "the question is not valid UTF-8 text");
-    }
-    return ERR_OK;
+    const struct message_words words = {.operand =
+                                            args->operand_count > 0 ? args->operands[0] : NULL,
+                                        .noun = "question",
+                                        .lines = &asking->lines};
+    return message_read(&words, &asking->question, &asking->invocation->why);
 }
 
 /* It begins with a brace, or is a file. */

@@ -112,6 +112,14 @@ static void event_hear(struct watching *watching, struct bytes type, const json_
     }
 }
 
+static void event_print(const struct follow_event *event, const json_t *data) {
+    AUTO(json_release) json_t *line = json_object();
+    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
+    (void)json_object_set_new(line, "seq", json_integer(event->seq));
+    (void)json_object_update_missing(line, (json_t *)(uintptr_t)data);
+    talk_print(line);
+}
+
 /* Events after a question in one piece are read again, after its answer. */
 static void on_event(void *ctx, const struct follow_event *event) {
     struct watching *watching = ctx;
@@ -136,6 +144,9 @@ static void on_event(void *ctx, const struct follow_event *event) {
         }
         watching->pruned = watching->missed = watching->enough = true;
     } else if (read && strcmp(talk_text(data, "run"), watch->run) == 0) {
+        if (watch->show == TURN_SHOW_EVENTS) {
+            event_print(event, data);
+        }
         event_hear(watching, event->type, data);
     }
     if (watch->until > 0 && event->seq >= watch->until) {
@@ -308,7 +319,8 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     json_release(&watching.asked);
     if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
         plain_print(text_bytes(&ret_outcome->text));
-        fputs(ret_outcome->text.len > 0 ? "\n" : "", stdout);
+        const struct bytes said = text_bytes(&ret_outcome->text);
+        fputs(said.len > 0 && said.data[said.len - 1] != '\n' ? "\n" : "", stdout);
     }
     return err;
 }
@@ -347,7 +359,8 @@ struct err turn_look(const struct turn_watch *look) {
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
     AUTO(json_release) json_t *answer = NULL;
     struct turn_watch watch = *look;
-    watch.show = invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL;
+    const bool events = invocation->json && look->json == TURN_JSON_EVENTS;
+    watch.show = events ? TURN_SHOW_EVENTS : invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL;
     struct err err =
         is_seen(invocation) ? turn_show(&watch, &outcome) : turn_watch(&watch, &outcome);
     if (err.code == ERR_INTERRUPTED) {
@@ -368,9 +381,10 @@ struct err turn_look(const struct turn_watch *look) {
     }
     if (invocation->json) {
         answer =
-            json_pack("{s:s,s:s,s:s,s:s,s:s%,s:O}", "session", look->session, "run", look->run,
-                      "state", outcome.state, "cause", outcome.cause, "text",
-                      text_bytes(&outcome.text).data, outcome.text.len, "usage", outcome.usage);
+            json_pack("{s:s,s:s,s:s,s:s,s:s%,s:O}", events ? "event" : "session",
+                      events ? "agent_finished" : look->session, "run", look->run, "state",
+                      outcome.state, "cause", outcome.cause, "text", text_bytes(&outcome.text).data,
+                      outcome.text.len, "usage", outcome.usage);
     }
     if (answer != NULL) {
         talk_print(answer);

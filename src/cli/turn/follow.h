@@ -15,15 +15,18 @@
 #include "cli/base/cli.h"
 
 /* FINAL: nothing but the last step's text, at the end. SILENT: nothing; --json prints the outcome.
- */
-enum turn_show { TURN_SHOW_FINAL, TURN_SHOW_SILENT };
+ * EVENTS: each event as a line {"event": TYPE, "seq": N, …}. */
+enum turn_show { TURN_SHOW_FINAL, TURN_SHOW_SILENT, TURN_SHOW_EVENTS };
+/* With --json: the outcome alone, or all events, and then the outcome as one. */
+enum turn_json { TURN_JSON_OUTCOME, TURN_JSON_EVENTS };
 
 struct turn_watch {
     struct invocation *invocation;
     struct talk *talk;
     const char *session, *run;
-    int64_t after;       /* Number in the session's stream: where to begin. */
-    int64_t until;       /* Number after which nothing of the turn follows; 0: it may go on. */
+    int64_t after; /* Number in the session's stream: where to begin. */
+    int64_t until; /* Number after which nothing of the turn follows; 0: it may go on. */
+    enum turn_json json;
     enum turn_show show; /* turn_look chooses it. */
 };
 struct turn_outcome {
@@ -35,9 +38,10 @@ struct turn_outcome {
 void turn_outcome_done(struct turn_outcome *outcome); /* For AUTO; zeroed is fine. */
 MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
 
-/* The same for a command that then ends: ask, attach. With --json {"session","run","state","cause",
- * "text","usage"} is printed. The exit code is 0 only when the turn succeeded, and 1 with a
- * sentence on stderr otherwise. Ctrl-C detaches, and says how to come back.
+/* The same for a command that then ends: ask, attach, agent run. With --json {"session","run",
+ * "state","cause","text","usage"} is printed; after events the first member is
+ * "event": "agent_finished", and there is no "session". The exit code is 0 only when the turn
+ * succeeded, and 1 with a sentence on stderr otherwise. Ctrl-C detaches, and says how to come back.
  */
 MUST_CHECK struct err turn_look(const struct turn_watch *look);
 /* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. Ctrl-C is an

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
+#include "dispatch/turn/work.h"
 #include "rules/turn/mend.h"
 #include "tool/printed.h"
 #include "tool/requests.h"
@@ -244,6 +245,9 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
     }
     const struct tool *tool = tool_get(call.id);
     const struct permission_verdict judged = tool_judge(&call, &look, &place->rules);
+    if (subagent__is_program(&call) && judged.permission != PERMISSION_DENY) {
+        subagent__look(talk, &call, &look);
+    }
     if (judged.permission == PERMISSION_DENY) {
         /* Nothing else about the call is said: a denied call must not explore files. */
         refuse(item, CARD_RULE, BYTES("The settings of this session do not allow this call."));

@@ -220,9 +220,9 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
 
 void program__cancel(struct talk *talk) {
     struct talk_program *program = talk->program;
-    if (talk->state != TALK_CALLING || program->state == PROGRAM_STARTING ||
-        program->state == PROGRAM_LOOKING || program->state == PROGRAM_READING ||
-        program->state == PROGRAM_CLOSING) {
+    if (talk->state != TALK_CALLING || program->state == PROGRAM_ASKING ||
+        program->state == PROGRAM_STARTING || program->state == PROGRAM_LOOKING ||
+        program->state == PROGRAM_READING || program->state == PROGRAM_CLOSING) {
         return; /* The read or the question under way comes back, and finds talk->stop. */
     }
     talk->call.interrupted = true;
@@ -444,6 +444,7 @@ static void ending_fill(const struct talk_program *program, struct agent_ending 
     switch (child->cause) {
     case CAUSE_NOT_STARTED:
     case CAUSE_NO_DESCRIPTORS:
+    case CAUSE_BUDGET: /* Ends no process that has begun. */
         ending->exit = AGENT_NOT_STARTED;
         break;
     case CAUSE_COMPLETED:

@@ -259,7 +259,9 @@ static struct err rows_spawn(struct tx *tx, const struct rows_call *call) {
     }
     const struct subagent_new what = {.seat = call->seat,
                                       .input = bytes_of(request.input),
-                                      .model = bytes_of(request.model),
+                                      .model = fresh->program.len > 0 ? text_bytes(&fresh->model)
+                                                                      : bytes_of(request.model),
+                                      .program = text_bytes(&fresh->program),
                                       .agent = bytes_of(request.agent),
                                       .label = bytes_of(request.label),
                                       .settings = {fresh->settings.data, fresh->settings.len},
@@ -435,6 +437,8 @@ static bool write_settings(const struct talk_work *work, struct text *settings) 
 void rows__free(struct talk_work *work) {
     if (work->fresh != NULL) {
         text_done(&work->fresh->settings);
+        text_done(&work->fresh->program);
+        text_done(&work->fresh->model);
         work->talk->turns->options.workflow_tool->free(work->fresh->launch);
         mem_free(work->fresh);
     }
@@ -458,6 +462,8 @@ void rows__begin(struct talk_work *work) {
     }
     if (work->call.id == TOOL_RUN_WORKFLOW) {
         work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);
+    } else if (subagent__is_program(&work->call)) {
+        subagent__find_program(work);
     } else {
         rows__send(work);
     }

@@ -23,6 +23,7 @@
 #include "store/store.h"
 #include "tool/tool.h"
 
+struct agent_rows;
 struct dispatch;
 struct flows;
 struct workflow_tool;
@@ -45,6 +46,7 @@ struct turns_options {
     unsigned umask;                            /* Umask of the user: base/process/umask.h. */
     const struct toolbox *toolbox;
     const struct spool *spool; /* What commands wrote. */
+    struct agent_rows *agents; /* Stored definitions of programs; NULL: none. */
     struct dispatch *dispatch; /* For the processes of programs. */
     bool sandbox;              /* The kernel can keep commands inside. */
     int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */

@@ -57,6 +57,13 @@ MUST_CHECK bool review__is_out(const struct talk_review *review);
 void review__cancel(struct talk_review *review); /* NULL is allowed, as in the next one. */
 void review__free(struct talk_review *review);
 
+/* subagent_program.c. Whether the call is spawn_subagent and names a program. */
+MUST_CHECK bool subagent__is_program(const struct tool_call *call);
+/* In the pool: refuses the look where there is no such program. */
+void subagent__look(const struct talk *talk, const struct tool_call *call, struct tool_look *look);
+/* Fills what rows_fresh says of the program; then rows__send, or the end of the call. */
+void subagent__find_program(struct talk_work *work);
+
 /* --- Calls that are one transaction (row_tools.c) --------------------------------------------- */
 
 /* Each is a function of the store, in the transaction that ends its card, so that a crash leaves
@@ -83,6 +90,7 @@ struct workflow_tool {
 struct rows_fresh {
     struct id session, run, message, answer, memory;
     struct text settings;           /* Owned: of a subagent: what its parent has, narrowed. */
+    struct text program, model;     /* Owned: of a subagent that is a program; "": a model. */
     bool settings_wrong;            /* A tool is named that its parent has not. */
     struct workflow_launch *launch; /* Owned: of a workflow; NULL: it is none. */
 };

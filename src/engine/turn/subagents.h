@@ -34,6 +34,7 @@ MUST_CHECK struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, in
 struct subagent_new {
     const struct turn_seat *seat;
     struct bytes input, model, agent, label; /* "": none. */
+    struct bytes program;                    /* Definition, JSON; "": a model. `model` is its. */
     struct bytes settings;                   /* JSON object, compact: the parent's, narrowed. */
     int64_t cost_micros;                     /* Of its session; -1: no limit. */
     struct id session, run, message, answer;

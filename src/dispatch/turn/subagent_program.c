@@ -1,0 +1,131 @@
+/* subagent_program.c: the program that spawn_subagent names. Its definition is looked for twice:
+ * when the call is judged, so that nobody is asked about a name that is not there, and when the
+ * call is made. From then on it stands in the row of the subagent's session. See work.h. */
+#include <stdlib.h>
+
+#include "agent/find.h"
+#include "base/memory.h"
+#include "dispatch/turn/work.h"
+
+enum { NAMES_SHOWN_MAX = 1000, MODEL_MAX = 300 };
+
+struct program_search {
+    const struct turns_options *options;
+    const char *root, *path; /* "": none. */
+    struct spawn_request request;
+    struct text program, model; /* Owned: what was found. */
+    enum card_cause cause;      /* CARD_DONE: there is one; else `why` says it to the model. */
+    struct why why;
+    struct err err; /* Memory was short. */
+};
+
+static void program_search_done(struct program_search *search) {
+    text_done(&search->program);
+    text_done(&search->model);
+}
+
+static void program_see(void *ctx, const struct agent_seen *seen) {
+    struct program_search *search = ctx;
+    struct agent_definition what = *seen->what;
+    if (!agent_may_start(seen->found)) {
+        search->cause = CARD_REFUSED;
+        why_set(&search->why, "The agent '%.64s' is %s: %s", what.name,
+                agent_found_names[seen->found], seen->why);
+        return;
+    }
+    what.model = search->request.model[0] != '\0' ? search->request.model : what.model;
+    text_addf(&search->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+    search->err = agent_definition_write(&what, &search->program);
+}
+
+static void usable_add(void *ctx, const struct agent_seen *seen) {
+    struct text *names = ctx;
+    if (agent_may_start(seen->found)) {
+        text_addf(names, "%s%s", names->len > 0 ? ", " : "", seen->what->name);
+    }
+}
+
+static void unknown_refuse(struct program_search *search, const struct agent_search *places) {
+    AUTO(text_done) struct text names = text_up_to(NAMES_SHOWN_MAX);
+    agent_each(places, usable_add, &names);
+    search->cause = CARD_NOT_FOUND;
+    why_set(&search->why,
+            "There is no program '%.64s' that is an agent; there %s %s. Without \"agent\" the "
+            "subagent is a model, as you are.",
+            search->request.agent, names.len > 0 ? "are" : "is",
+            names.len > 0 ? text_bytes(&names).data : "none");
+}
+
+static void program_search_run(struct program_search *search, const struct tool_call *call) {
+    const struct agent_search places = {.root = search->root,
+                                        .home = search->options->home,
+                                        .path =
+                                            search->path[0] != '\0' ? search->path : getenv("PATH"),
+                                        .rows = search->options->agents};
+    spawn_request_read(call, &search->request);
+    text_init(&search->program, AGENT_DEFINITION_MAX);
+    text_init(&search->model, MODEL_MAX);
+    search->cause = CARD_DONE;
+    search->err = ERR_OK;
+    if (search->request.tools != NULL) {
+        search->cause = CARD_BAD_ARGUMENTS;
+        why_set(&search->why,
+                "tools: a program has tools of its own; leave this out with \"agent\"");
+    } else if (!agent_find(&places, bytes_of(search->request.agent), program_see, search)) {
+        unknown_refuse(search, &places);
+    }
+}
+
+bool subagent__is_program(const struct tool_call *call) {
+    return call->id == TOOL_SPAWN_SUBAGENT && json_object_get(call->input, "agent") != NULL;
+}
+
+void subagent__look(const struct talk *talk, const struct tool_call *call, struct tool_look *look) {
+    const struct bytes path = talk->plan.path, root = talk->plan.root;
+    AUTO(mem_release) char *path_text = mem_copy(path.len > 0 ? path.data : "", path.len);
+    AUTO(mem_release) char *root_text = mem_copy(root.len > 0 ? root.data : "", root.len);
+    AUTO(program_search_done)
+    struct program_search search = {
+        .options = &talk->turns->options, .root = root_text, .path = path_text};
+    program_search_run(&search, call);
+    if (search.cause != CARD_DONE) {
+        look->cause = search.cause;
+        text_add_str(&look->refusal, search.why.text);
+    }
+}
+
+static void program_run(struct pool_job *job) {
+    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+    AUTO(program_search_done)
+    struct program_search search = {
+        .options = &work->talk->turns->options, .root = work->root, .path = work->path};
+    program_search_run(&search, &work->call);
+    work->err = search.err;
+    if (search.cause != CARD_DONE) {
+        failure_result_write(search.cause, search.why.text, &work->result);
+        return;
+    }
+    work->fresh->program = search.program;
+    work->fresh->model = search.model;
+    search.program = search.model = (struct text){0}; /* Handed over. */
+}
+
+static void program_done(struct pool_job *job) {
+    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+    if (!work__is_back(work)) {
+        return;
+    }
+    if (err_failed(work->err)) {
+        failure_result_write(
+            CARD_NO_MEMORY, "There was no memory to find this agent; try it again.", &work->result);
+    }
+    if (work->result.cause == CARD_DONE) {
+        rows__send(work);
+    } else {
+        work__settle(work);
+    }
+}
+
+void subagent__find_program(struct talk_work *work) {
+    work__pool(work, program_run, program_done);
+}
