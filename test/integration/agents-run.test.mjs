@@ -22,6 +22,22 @@ const run = (turns, words, more) =>
 const jobs = async (turns) => (await turns.get("/runs?live=1")).items
   .filter(({ kind }) => kind === "job");
 
+test("a workflow that a model starts begins no program unasked", async (t) => {
+  const turns = await open(t, "pi");
+  const flow = 'export const meta = { name: "w", description: "d" };\n' +
+    'return await agent("hello", { agentType: "pi" }).catch((error) => error.message);';
+  const listener = await turns.listen({ root: turns.root });
+  const { run: turn } = await turns.send(listener.session,
+    script(call("run_workflow", { script: flow }), "step:", say("started")));
+  await listener.ended(turn);
+  const [{ id }] = (await turns.get("/runs?kind=workflow")).items;
+  await until("it ends", async () => (await turns.get(`/runs/${id}`)).ended_ms !== null);
+  const events = (await turns.get(`/streams/run:${id}/events`)).events;
+  assert.match(JSON.stringify(events), /a workflow that a model started may not use one/);
+  assert.deepEqual(prompts(turns), []);
+  listener.close();
+});
+
 // --- drover agent run ----------------------------------------------------------------------------
 
 test("a task is given to a program, and its words are printed", async (t) => {

@@ -102,8 +102,7 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     }
     /* A script that edits files would stop at its first one, so nobody is asked (decisions/042).
      * What a model has started may do what its session may, and no more. */
-    if (!json_is_true(json_object_get(flow->spec, "confined")) &&
-        json_object_get(settings, "edits") == NULL) {
+    if (!flow__is_confined(flow) && json_object_get(settings, "edits") == NULL) {
         (void)json_object_set_new(settings, "edits", json_string("allow")); /* NULL is refused. */
     }
     if (effort != NULL) {

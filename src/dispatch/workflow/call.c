@@ -13,11 +13,7 @@
  * (engine/workflow/steps.h): calls of its model are admitted there before they begin. Its time is a
  * deadline like that of every agent, since a turn that reserves all of it would leave nothing to
  * its own commands. An agent whose budget is used up is a null, with a cause of its own; a spent
- * budget of its run throws.
- *
- * Lookup, in the pool. Its schema must be one, and the type of agent that it names must be defined:
- * the definition is a file of the project or of the user, read again for each agent. What is wrong
- * with either concerns the script: the agent is refused, and its promise rejects. */
+ * budget of its run throws. */
 #include "dispatch/workflow/call.h"
 
 #include <stdio.h>
@@ -218,7 +214,7 @@ const char *flows__known_model(const struct flows *flows, struct bytes name,
 }
 
 /* As its script has it, else the definition of its type; empty: neither names one. */
-static struct bytes call_asked_model(const struct call *call) {
+struct bytes call__asked_model(const struct call *call) {
     struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
     asked.len = strnlen(asked.data, asked.len);
     const bool typed = asked.len == 0 && call->type.model != NULL;
@@ -228,7 +224,7 @@ static struct bytes call_asked_model(const struct call *call) {
 /* Model that was asked for and that nobody knows; empty: it is known, or none was asked for.
  * "inherit" is the word of types of agents for the run's model. */
 static struct bytes call_unknown_model(const struct call *call) {
-    const struct bytes asked = call_asked_model(call);
+    const struct bytes asked = call__asked_model(call);
     struct model_name room;
     const bool known = asked.len == 0 || bytes_is(asked, "inherit") ||
                        flows__known_model(call->flow->flows, asked, &room) != NULL;
@@ -416,96 +412,6 @@ bool call__parks(const struct call *call, int64_t resume_at_ms) {
     return resume_at_ms != 0 && run_provider_parks(resume_at_ms, flows__now_ms(call->flow->flows));
 }
 
-/* --- Lookup ----------------------------------------------------------------------------------- */
-
-struct program_wish {
-    struct call *call;
-    struct why *why;
-    bool usable;
-};
-
-static void program_see(void *ctx, const struct agent_seen *seen) {
-    struct program_wish *wish = ctx;
-    if (!agent_may_start(seen->found)) {
-        why_set(wish->why, "agent '%.64s' is %s: %s", seen->what->name,
-                agent_found_names[seen->found], seen->why);
-        return;
-    }
-    wish->usable = !err_failed(agent_definition_write(seen->what, &wish->call->program));
-}
-
-/* Types of agents go before programs of the same name, since scripts of other hosts mean those. */
-static bool lookup_type(struct call *call, const struct agent_places *places, struct bytes type,
-                        struct why *why) {
-    struct program_wish wish = {.call = call, .why = why};
-    const struct bytes path = json_bytes(call->flow->spec, "path");
-    const struct agent_search search = {.root = places->root,
-                                        .home = places->home,
-                                        .path = path.len > 0 ? path.data : getenv("PATH"),
-                                        .rows = call->flow->flows->options.agents};
-    text_clear(&call->program);
-    const struct err err = agent_type_find(places, type, &call->type, why);
-    return !err_failed(err) || (err.code == ERR_NOT_FOUND &&
-                                agent_find(&search, type, program_see, &wish) && wish.usable);
-}
-
-static void lookup_run(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    AUTO(json_schema_release) struct json_schema *compiled = NULL;
-    const json_t *schema = call__option(call, "schema"), *name = call__option(call, "agentType");
-    const struct catalog_search search = flow__search(call->flow);
-    const struct agent_places places = {
-        .root = search.root, .home = search.home, .config_dir = search.config_dir};
-    const struct bytes type = {json_string_value(name), json_string_length(name)};
-    struct why why = {""};
-    text_clear(&call->misfit);
-    call->refusal = CAUSE_NONE;
-    if (schema != NULL && (err_failed(json_schema_compile(schema, &compiled, &why)) ||
-                           json_schema_is_void(compiled, &why))) {
-        call->refusal = CAUSE_BAD_SCHEMA;
-        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no schema");
-        return;
-    }
-    why.text[0] = '\0';
-    agent_type_done(&call->type);
-    if (name != NULL && !lookup_type(call, &places, type, &why)) {
-        call->refusal = CAUSE_AGENT_TYPE_UNKNOWN;
-        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no type of agent");
-    } else if (call__wants_tree(call) && !call__find_tree(call)) {
-        call->refusal = CAUSE_NO_WORKTREE;
-    }
-}
-
-/* In the pool. `done` asks call__is_back first, then takes over what was found; call->refusal says
- * whether the agent is refused. */
-static void call_lookup(struct call *call, void (*done)(struct pool_job *job)) {
-    if (call->run.text[0] == '\0') {
-        call->run = flows__new_id(call->flow->flows, "run"); /* The tree is named after it. */
-    }
-    call__enter(call, CALL_CHECKING);
-    call__pool(call, lookup_run, done);
-}
-
-static void call_looked_up(struct call *call) {
-    struct model_name room;
-    const char *model = flows__known_model(call->flow->flows, call_asked_model(call), &room);
-    call__enter(call, CALL_BEGUN);
-    call->restarted = false; /* A restart meanwhile is what begins now. */
-    if (call->program.len > 0) {
-        AUTO(text_done) struct text words = text_up_to((size_t)2 * AGENT_NAME_MAX);
-        const struct bytes type = call__agent_type(call);
-        text_addf(&words, "%.*s/default", (int)type.len, type.data);
-        mem_free(call->model);
-        call->model = mem_copy(text_bytes(&words).data, words.len);
-    } else if (model != NULL) { /* The model of the type. */
-        mem_free(call->model);
-        call->model = mem_copy(model, strlen(model));
-    }
-    if (call->refusal == CAUSE_NONE && call->model[0] == '\0') {
-        call->refusal = CAUSE_MODEL_UNKNOWN;
-    }
-}
-
 /* --- The request ------------------------------------------------------------------------------ */
 
 static struct prior *call_find_prior(const struct call *call, const struct table *table) {
@@ -520,7 +426,7 @@ static void call_begin_agent(struct call *call) {
     /* A name that is neither a model's nor an alias leaves the choice to the run. */
     struct default_model otherwise;
     struct model_name room;
-    const char *model = flows__known_model(flow->flows, call_asked_model(call), &room);
+    const char *model = flows__known_model(flow->flows, call__asked_model(call), &room);
     model = model != NULL ? model : flow->model;
     if (open != NULL && open->model[0] != '\0') { /* A call that has begun keeps its model. */
         model = open->model;
@@ -760,7 +666,7 @@ static void call_begin(struct call *call, enum run_cause refused) {
 static void call_begin_looked_up(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     if (call__is_back(call)) {
-        call_looked_up(call);
+        call__looked_up(call);
         call_begin(call, call->refusal);
     }
 }
@@ -810,7 +716,7 @@ void flow__pump(struct flow *flow) {
         } else if (refusal == CAUSE_NONE &&
                    (call__option(call, "schema") != NULL ||
                     call__option(call, "agentType") != NULL || call__wants_tree(call))) {
-            call_lookup(call, call_begin_looked_up);
+            call__lookup(call, call_begin_looked_up);
         } else {
             call_begin(call, refusal);
         }
@@ -855,7 +761,7 @@ static void call_work_looked_up(struct pool_job *job) {
     if (!call__is_back(call)) {
         return;
     }
-    call_looked_up(call);
+    call__looked_up(call);
     if (call->refusal == CAUSE_NONE && !call->stop) {
         call_put_to_work(call);
     } else {
@@ -868,7 +774,7 @@ bool call__looks_up_late(struct call *call) {
         call->program.len > 0) {
         return false;
     }
-    call_lookup(call, call_work_looked_up);
+    call__lookup(call, call_work_looked_up);
     return true;
 }
 

@@ -146,7 +146,12 @@ void call__start_again(struct call *call); /* Restarted: what it did so far is d
 void call__start_turn(struct call *call);  /* Under its row, which has no turn. */
 void call__fail(struct call *call, enum run_cause cause, const char *note);
 void call__skip(struct call *call);
-void call__cancel(struct call *call); /* All that it has with a model, and its timers. */
+struct bytes call__asked_model(const struct call *call); /* "": it names none. */
+/* In the pool. `done` asks call__is_back first, then call__looked_up; call->refusal says whether
+ * the agent is refused. */
+void call__lookup(struct call *call, void (*done)(struct pool_job *job));
+void call__looked_up(struct call *call); /* Takes over what was found. */
+void call__cancel(struct call *call);    /* All that it has with a model, and its timers. */
 /* In the pool, then on the loop. call__is_back, first in `done`: false: the flow is over or another
  * client ended the step, and the call may be gone. */
 void call__pool(struct call *call, void (*run)(struct pool_job *), void (*done)(struct pool_job *));

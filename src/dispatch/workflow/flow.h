@@ -106,6 +106,8 @@ static inline struct call *flow__first(const struct flow *flow, enum call_state 
 struct bytes flow__run(const struct flow *flow);
 struct bytes flow__project(const struct flow *flow);
 struct workflow_place flow__place(const struct flow *flow);
+/* A model started it: its agents may do what the session of that may, and no more. */
+bool flow__is_confined(const struct flow *flow);
 struct catalog_search flow__search(const struct flow *flow); /* Scripts that the run names. */
 void flow__enter(struct flow *flow, enum flow_state state);  /* Asserts that the edge is legal. */
 MUST_CHECK bool flow__is_over(const struct flow *flow);      /* Results are ignored. */

@@ -472,7 +472,7 @@ static void search_judged(void *ctx, const struct flow_verdict *verdict) {
     search_end(search);
 }
 
-static bool flow_is_confined(const struct flow *flow) {
+bool flow__is_confined(const struct flow *flow) {
     return json_is_true(json_object_get(flow->spec, "confined"));
 }
 
@@ -489,7 +489,7 @@ static void search_done(struct pool_job *job) {
     }
     /* A rule names a workflow by its name or by its path, and holds for the one that was found,
      * whichever of the two the script has used. */
-    if (search->why.text[0] == '\0' && flow_is_confined(flow) &&
+    if (search->why.text[0] == '\0' && flow__is_confined(flow) &&
         !flow_may_run_found(flow->flows, json_object_get(flow->spec, "settings"), flow->root,
                             &search->script.entry)) {
         search_forbid(search);
@@ -511,10 +511,10 @@ static struct script_search *search_new(struct call *call) {
     call->search = search;
     /* Where a model has started the run, it runs what that model may start. */
     const char *path = search->path;
-    if (flow_is_confined(flow) && path != NULL &&
+    if (flow__is_confined(flow) && path != NULL &&
         !flow_path_is_own(flow->flows, flow->root, &path)) {
         why_set(&search->why, "workflow: %.200s is not a plain path in the project", search->path);
-    } else if (flow_is_confined(flow)) {
+    } else if (flow__is_confined(flow)) {
         search->path = path;
         if (!flow_may_run(json_object_get(flow->spec, "settings"),
                           path != NULL ? path : search->name)) {

@@ -1,0 +1,107 @@
+/* lookup.c: lookup of the agent type and the schema that a request of a script names, in the pool.
+ *
+ * Its schema must be one, and the type of agent that it names must be defined: the definition is a
+ * file of the project or of the user, read again for each agent. What is wrong with either concerns
+ * the script: the agent is refused, and its promise rejects. */
+#include <stdlib.h>
+
+#include "agent/find.h"
+#include "base/json/schema.h"
+#include "base/memory.h"
+#include "dispatch/workflow/agent.h"
+
+struct program_wish {
+    struct call *call;
+    struct why *why;
+    bool usable;
+};
+
+static void program_see(void *ctx, const struct agent_seen *seen) {
+    struct program_wish *wish = ctx;
+    if (!agent_may_start(seen->found)) {
+        why_set(wish->why, "agent '%.64s' is %s: %s", seen->what->name,
+                agent_found_names[seen->found], seen->why);
+        return;
+    }
+    wish->usable = !err_failed(agent_definition_write(seen->what, &wish->call->program));
+}
+
+/* Types of agents go before programs of the same name, since scripts of other hosts mean those. */
+static bool lookup_type(struct call *call, const struct agent_places *places, struct bytes type,
+                        struct why *why) {
+    struct program_wish wish = {.call = call, .why = why};
+    const struct bytes path = json_bytes(call->flow->spec, "path");
+    const struct agent_search search = {.root = places->root,
+                                        .home = places->home,
+                                        .path = path.len > 0 ? path.data : getenv("PATH"),
+                                        .rows = call->flow->flows->options.agents};
+    text_clear(&call->program);
+    const struct err err = agent_type_find(places, type, &call->type, why);
+    if (err.code != ERR_NOT_FOUND || !agent_find(&search, type, program_see, &wish)) {
+        return !err_failed(err);
+    }
+    if (wish.usable && flow__is_confined(call->flow)) { /* spawn_subagent asks a person first. */
+        wish.usable = false;
+        why_set(why,
+                "'%.*s' is a program, which the permissions of a session do not hold, and a "
+                "workflow that a model started may not use one; a person can start the workflow, "
+                "or the model can call spawn_subagent with \"agent\"",
+                (int)type.len, type.data);
+    }
+    return wish.usable;
+}
+
+static void lookup_run(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    AUTO(json_schema_release) struct json_schema *compiled = NULL;
+    const json_t *schema = call__option(call, "schema"), *name = call__option(call, "agentType");
+    const struct catalog_search search = flow__search(call->flow);
+    const struct agent_places places = {
+        .root = search.root, .home = search.home, .config_dir = search.config_dir};
+    const struct bytes type = {json_string_value(name), json_string_length(name)};
+    struct why why = {""};
+    text_clear(&call->misfit);
+    call->refusal = CAUSE_NONE;
+    if (schema != NULL && (err_failed(json_schema_compile(schema, &compiled, &why)) ||
+                           json_schema_is_void(compiled, &why))) {
+        call->refusal = CAUSE_BAD_SCHEMA;
+        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no schema");
+        return;
+    }
+    why.text[0] = '\0';
+    agent_type_done(&call->type);
+    if (name != NULL && !lookup_type(call, &places, type, &why)) {
+        call->refusal = CAUSE_AGENT_TYPE_UNKNOWN;
+        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no type of agent");
+    } else if (call__wants_tree(call) && !call__find_tree(call)) {
+        call->refusal = CAUSE_NO_WORKTREE;
+    }
+}
+
+void call__lookup(struct call *call, void (*done)(struct pool_job *job)) {
+    if (call->run.text[0] == '\0') {
+        call->run = flows__new_id(call->flow->flows, "run"); /* The tree is named after it. */
+    }
+    call__enter(call, CALL_CHECKING);
+    call__pool(call, lookup_run, done);
+}
+
+void call__looked_up(struct call *call) {
+    struct model_name room;
+    const char *model = flows__known_model(call->flow->flows, call__asked_model(call), &room);
+    call__enter(call, CALL_BEGUN);
+    call->restarted = false; /* A restart meanwhile is what begins now. */
+    if (call->program.len > 0) {
+        AUTO(text_done) struct text words = text_up_to((size_t)2 * AGENT_NAME_MAX);
+        const struct bytes type = call__agent_type(call);
+        text_addf(&words, "%.*s/default", (int)type.len, type.data);
+        mem_free(call->model);
+        call->model = mem_copy(text_bytes(&words).data, words.len);
+    } else if (model != NULL) { /* The model of the type. */
+        mem_free(call->model);
+        call->model = mem_copy(model, strlen(model));
+    }
+    if (call->refusal == CAUSE_NONE && call->model[0] == '\0') {
+        call->refusal = CAUSE_MODEL_UNKNOWN;
+    }
+}
