@@ -157,6 +157,7 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
                                         .attempt = row.attempt,
                                         .state = row.state,
                                         .cause = row.cause,
+                                        .stop = row.stop,
                                         .exit_code = row.exit_code,
                                         .signal = json_int(result, "signal", 0),
                                         .took_ms = here_ms < time.took_ms ? here_ms : time.took_ms};
