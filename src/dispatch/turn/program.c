@@ -329,7 +329,10 @@ static void output_read(struct pool_job *job) {
 
 static struct err over_tx(struct tx *tx, void *ctx) {
     const struct talk_program *program = ctx;
-    return tx_program_stop(tx, bytes_of(program->output.process), program->over);
+    /* Nobody is left who needs time; or each moment makes it worse. */
+    const bool hurry = program->over == CAUSE_STUCK || program->over == CAUSE_MEMORY_EXCEEDED;
+    return tx_program_stop(tx, bytes_of(program->output.process), program->over,
+                           hurry ? PROGRAM_HURRY : PROGRAM_GRACE);
 }
 
 static void over_done(void *ctx) {

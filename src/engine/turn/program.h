@@ -61,8 +61,10 @@ struct program_child {
 };
 MUST_CHECK struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                                        struct program_child *ret_child);
-/* The process is asked to end for that cause. */
-MUST_CHECK struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause);
+/* The process is asked to end for that cause. HURRY: it gets no time for that. */
+enum program_grace { PROGRAM_GRACE, PROGRAM_HURRY };
+MUST_CHECK struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause,
+                                      enum program_grace grace);
 
 /* The input of the process ends, since nothing follows its result. */
 MUST_CHECK struct err tx_program_close(struct tx *tx, struct bytes run);
