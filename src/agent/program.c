@@ -136,7 +136,8 @@ void program_reader_begin(struct program_reader *reader) {
 
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
-#define BOOL_MEMBERS(X) X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting)
+#define BOOL_MEMBERS(X)                                                                            \
+    X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting)
 #define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost) X(billed) X(requests)
 #define USAGES(X) X(ready) X(open) X(total) X(counted)
 

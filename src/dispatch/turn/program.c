@@ -612,9 +612,10 @@ static void program_end(struct talk_program *program) {
     }
     sentence_write(program, verdict.outcome, &ending);
     program->sequel = SEQUEL_END;
-    program->failure = next.remedy == AGENT_SUCCEEDS       ? CAUSE_NONE
-                       : ending.ender == AGENT_OVER_LIMIT ? agent_watch_cause(program_verdict(program))
-                                                          : agent_outcome_cause(verdict.outcome);
+    program->failure = next.remedy == AGENT_SUCCEEDS ? CAUSE_NONE
+                       : ending.ender == AGENT_OVER_LIMIT
+                           ? agent_watch_cause(program_verdict(program))
+                           : agent_outcome_cause(verdict.outcome);
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program_enter(program, PROGRAM_IDLE);
         program_rest(program);

@@ -166,8 +166,8 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
 
 struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause,
                            enum program_grace grace) {
-    const struct run_ask_stop stop = {
-        .cause = cause, .grace_ms = grace == PROGRAM_HURRY ? 0 : RUN_STOP_GRACE_MS};
+    const struct run_ask_stop stop = {.cause = cause,
+                                      .grace_ms = grace == PROGRAM_HURRY ? 0 : RUN_STOP_GRACE_MS};
     struct run_freed freed = {.kinds = 0};
     struct run_row child;
     if (!runs__load(tx, run, &child) || run_state_final(child.state)) {

@@ -56,8 +56,8 @@ struct program_child {
     enum run_cause cause;
     enum run_cause stop; /* It was asked to end for that; CAUSE_NONE: it was not. */
     int64_t exit_code;   /* -1: none. */
-    int64_t signal;    /* 0: none. */
-    int64_t took_ms;   /* Since it began, without the time of people who were asked. */
+    int64_t signal;      /* 0: none. */
+    int64_t took_ms;     /* Since it began, without the time of people who were asked. */
 };
 MUST_CHECK struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                                        struct program_child *ret_child);

@@ -183,10 +183,11 @@ void agent_watch_tell(enum agent_watch_verdict verdict, const struct agent_defin
     const int64_t window = window_ms(agent);
     switch (verdict) {
     case AGENT_WATCH_GONE:
-        text_addf(text,
-                  "the processes of %s were gone before it had ended: see what ended them, and send "
-                  "the message again",
-                  agent->name);
+        text_addf(
+            text,
+            "the processes of %s were gone before it had ended: see what ended them, and send "
+            "the message again",
+            agent->name);
         break;
     case AGENT_WATCH_SILENT:
         text_addf(text, "%s wrote nothing and used no processor for ", agent->name);
@@ -219,10 +220,11 @@ void agent_watch_tell(enum agent_watch_verdict verdict, const struct agent_defin
                   (long long)requests_max(agent));
         break;
     case AGENT_WATCH_PROCESSES:
-        text_addf(text,
-                  "%s had more than its limit of %lld processes at once: see what they did, or raise "
-                  "processes of its definition",
-                  agent->name, (long long)agent->processes);
+        text_addf(
+            text,
+            "%s had more than its limit of %lld processes at once: see what they did, or raise "
+            "processes of its definition",
+            agent->name, (long long)agent->processes);
         break;
     case AGENT_WATCH_ON:
     case AGENT_WATCH_VERDICTS:

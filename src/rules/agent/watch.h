@@ -29,9 +29,9 @@
 enum {
     AGENT_WATCH_WINDOWS = 3,
     AGENT_WATCH_PATIENCE = 3,
-    AGENT_WATCH_SOON_MS = 2000,      /* Between two looks at a tree without processes, and */
-    AGENT_WATCH_MEMORY_MS = 2000,    /* between two looks at its memory. */
-    AGENT_WATCH_BUSY_PER_CENT = 2,   /* Share of a processor that is no silence. A program that
+    AGENT_WATCH_SOON_MS = 2000,    /* Between two looks at a tree without processes, and */
+    AGENT_WATCH_MEMORY_MS = 2000,  /* between two looks at its memory. */
+    AGENT_WATCH_BUSY_PER_CENT = 2, /* Share of a processor that is no silence. A program that
                                       * waits for its provider takes less for its timers. */
 };
 

@@ -133,7 +133,7 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(SCRIPT_ERROR, "script_error", "Its script threw an error")                                   \
     X(SYNTAX_ERROR, "syntax_error", "Its script is no valid JavaScript")                           \
     X(SCRIPT_STUCK, "script_stuck", "Its script computed for too long without waiting")            \
-    X(MEMORY_EXCEEDED, "memory_exceeded", "It needed more memory than it may have")        \
+    X(MEMORY_EXCEEDED, "memory_exceeded", "It needed more memory than it may have")                \
     X(TOO_MANY_LINES, "too_many_lines", "Its script wrote too many phases and log lines")          \
     X(OUTPUT_TOO_LARGE, "output_too_large", "What its script gave is larger than drover takes")    \
     X(RESULT_NOT_JSON, "result_not_json", "What its script returned cannot be written as JSON")    \
