@@ -125,7 +125,7 @@ struct program_seen {
     int64_t lines, unknown, cut;
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
     bool done;
-    bool compacting; /* It says that it makes a summary of its conversation. */
+    bool compacting; /* The program says that it makes a summary. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

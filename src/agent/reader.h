@@ -23,7 +23,7 @@ struct reader_state {
     char sentence[READER_SENTENCE_MAX + 1];
     int64_t lines, unknown, cut;
     int64_t requests;     /* To its model, in this attempt. */
-    bool compacting;      /* It makes a summary of its conversation. */
+    bool compacting;      /* The program makes a summary of its conversation. */
     struct usage ready;   /* To be taken, */
     int64_t cost;         /* with this cost, */
     bool priced;          /* where it is known. */

@@ -31,8 +31,8 @@ MUST_CHECK struct err tree_end(const struct tree_mark *marks, size_t count, unsi
 /* How many processes of each tree live, by one look; any number of marks. */
 MUST_CHECK struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret_counts);
 
-/* What a tree takes now, by one look. Processes that ended are counted in `cpu_us` while a process
- * of the tree that waited for them lives. Memory that processes share is counted for each. */
+/* Resources of a tree now, by one look. `cpu_us` has that of ended processes while the process of
+ * the tree that waited for them lives. Memory that processes share is counted for each. */
 struct tree_use {
     int64_t processes, cpu_us, memory;
 };

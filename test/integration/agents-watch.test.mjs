@@ -68,7 +68,7 @@ test("a program that computes, or asks a person, is not silent", async (t) => {
   for (const listener of [busy, asks, silent]) listener.close();
 });
 
-test("silence is measured anew after a restart of the daemon", async (t) => {
+test("a restart of the daemon begins a new window", async (t) => {
   const turns = await open(t, "claude", NO_PROGRESS);
   const listener = await session(turns);
   const run = await begins(turns, listener, "HANG");
@@ -130,6 +130,8 @@ test("a program that passes a limit is ended, and the note names the limit", asy
   const rows = [
     ["claude", { requests: 20 }, "LOOP", "too_many_requests", /of 20 requests.*raise requests/],
     ["opencode", { requests: 20 }, "LOOP", "too_many_requests", /of 20 requests.*raise requests/],
+    ["codex", { processes: 1 }, "LEAVE and HANG", "too_many_processes",
+      /of 1 processes.*raise processes/],
     ["pi", { memory: 192 << 20 }, "EAT", "memory_exceeded", /of 192 MB.*raise memory/],
   ];
   await Promise.all(rows.map(async ([agent, limits, words, cause, note]) => {

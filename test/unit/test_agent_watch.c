@@ -13,7 +13,7 @@ enum { WINDOW_MS = 630 * 1000, MB = 1 << 20 };
 
 static const struct agent_definition plain = {.name = "claude"};
 
-/* A program at work: what it has used and written so far. */
+/* State of a supervised program, and its next sample. */
 struct work {
     struct agent_watch watch;
     struct agent_moment moment;
@@ -98,7 +98,7 @@ static void processes_that_are_gone_are_looked_for_twice(void **state) {
     const int64_t first_ms = work.moment.now_ms;
     assert_int_equal(next(&work, &plain), AGENT_WATCH_GONE);
     assert_int_equal(work.moment.now_ms - first_ms, AGENT_WATCH_SOON_MS);
-    /* Its last words arrived meanwhile. */
+    /* The last words arrived meanwhile. */
     work = begun(&plain);
     work.moment.sample.processes = 0;
     assert_int_equal(next(&work, &plain), AGENT_WATCH_ON);
@@ -186,7 +186,7 @@ static void memory_is_looked_at_within_a_window(void **state) {
     work.moment.sample.memory = 64 * MB;
     assert_int_equal(next(&work, &agent), AGENT_WATCH_ON);
     work.moment.sample.memory++;
-    work.moment.sample.known = false; /* What is not known is passed by. */
+    work.moment.sample.known = false; /* An unknown sample is no verdict. */
     assert_int_equal(next(&work, &agent), AGENT_WATCH_ON);
     work.moment.sample.known = true;
     assert_int_equal(next(&work, &agent), AGENT_WATCH_MEMORY);

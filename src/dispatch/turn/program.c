@@ -566,7 +566,7 @@ static void sentence_write(struct talk_program *program, enum agent_outcome outc
     const struct agent_result *result = &ending->result;
     const enum agent_watch_verdict watched = program_verdict(program);
     struct bytes words = result->text.len > 0 ? result->text : ending->stderr_tail;
-    if (watched != AGENT_WATCH_ON) { /* Its words are those of a program that is ended. */
+    if (watched != AGENT_WATCH_ON) { /* The last words of such a program are about its end. */
         agent_watch_tell(watched, &program->agent, program->progress.measured, &text);
         words = BYTES("");
     } else {

@@ -54,7 +54,7 @@ struct program_child {
     int64_t attempt; /* 0: it has not begun. */
     enum run_state state;
     enum run_cause cause;
-    enum run_cause stop; /* It was asked to end for that; CAUSE_NONE: it was not. */
+    enum run_cause stop; /* Cause for which it was asked to end; CAUSE_NONE: none. */
     int64_t exit_code;   /* -1: none. */
     int64_t signal;      /* 0: none. */
     int64_t took_ms;     /* Since it began, without the time of people who were asked. */

@@ -18,7 +18,7 @@ enum {
     AGENT_INSTRUCTIONS_MAX = 64 << 10,
     AGENT_DEFINITION_MAX = 256 << 10, /* Bytes of a file, and of one as JSON. */
     AGENT_DEADLINE_MS = 2 * 3600 * 1000,
-    /* Programs give up a silent provider after ten minutes: their own words about that come first. */
+    /* Programs end by themselves after ten minutes of silence; their own words come first. */
     AGENT_NO_PROGRESS_MS = 630 * 1000,
     AGENT_REQUESTS = 2000,
 };

@@ -52,7 +52,7 @@ struct agent_watch {
 };
 
 enum agent_watch_verdict {
-    AGENT_WATCH_ON, /* It goes on. */
+    AGENT_WATCH_ON, /* Nothing is wrong. */
     AGENT_WATCH_GONE,
     AGENT_WATCH_SILENT,
     AGENT_WATCH_COMPACTING,
