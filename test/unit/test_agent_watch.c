@@ -205,8 +205,8 @@ static void each_verdict_has_a_cause_and_says_what_to_raise(void **state) {
     (void)state;
     static const char *const words[AGENT_WATCH_VERDICTS] = {
         [AGENT_WATCH_GONE] = "gone",
-        [AGENT_WATCH_SILENT] = "for 31 min: see what it waited for, or raise no_progress_ms",
-        [AGENT_WATCH_COMPACTING] = "in 42 min: begin a new session, or raise no_progress_ms",
+        [AGENT_WATCH_SILENT] = ": see what it waited for, or raise no_progress_ms",
+        [AGENT_WATCH_COMPACTING] = ": begin a new session, or raise no_progress_ms",
         [AGENT_WATCH_MEMORY] = "limit of 64 MB: see what they did, or raise memory",
         [AGENT_WATCH_REQUESTS] = "limit of 340 requests: see whether it repeats itself, or raise r",
         [AGENT_WATCH_PROCESSES] = "limit of 9 processes at once: see what they did, or raise p",
@@ -217,10 +217,13 @@ static void each_verdict_has_a_cause_and_says_what_to_raise(void **state) {
     assert_int_equal(agent_watch_of_cause(CAUSE_NONE), AGENT_WATCH_ON);
     assert_int_equal(agent_watch_of_cause(CAUSE_STOPPED), AGENT_WATCH_ON);
     for (unsigned i = AGENT_WATCH_ON + 1; i < AGENT_WATCH_VERDICTS; i++) {
-        for (int64_t measured = 0; measured < 2; measured++) {
+        for (unsigned known = 0; known < 2; known++) {
+            const struct agent_evidence evidence = {
+                .sample = {.known = known != 0, .processes = 2 * known, .memory = 99 * MB * known},
+                .requests = 341 * known};
             AUTO(text_done) struct text text = text_up_to(500);
             assert_int_equal(agent_watch_of_cause(agent_watch_cause(i)), i);
-            agent_watch_tell(i, &agent, measured * 100 * MB, &text);
+            agent_watch_tell(i, &agent, &evidence, &text);
             text_add_char(&text, '\0');
             assert_false(text_failed(&text));
             if (strstr(text.data, words[i]) == NULL || strstr(text.data, "claude") == NULL) {
@@ -228,6 +231,19 @@ static void each_verdict_has_a_cause_and_says_what_to_raise(void **state) {
             }
         }
     }
+    AUTO(text_done) struct text text = text_up_to(1000);
+    const struct agent_evidence evidence = {
+        .sample = {.known = true, .processes = 1, .memory = 99 * MB}, .requests = 341};
+    agent_watch_tell(AGENT_WATCH_SILENT, &agent, &evidence, &text);
+    agent_watch_tell(AGENT_WATCH_COMPACTING, &agent, &evidence, &text);
+    agent_watch_tell(AGENT_WATCH_MEMORY, &agent, &evidence, &text);
+    agent_watch_tell(AGENT_WATCH_REQUESTS, &agent, &evidence, &text);
+    text_add_char(&text, '\0');
+    assert_non_null(strstr(text.data, "for 31 min (1 process, 99 MB): see"));
+    assert_non_null(strstr(text.data, "in 42 min (1 process, 99 MB): begin"));
+    assert_non_null(strstr(text.data, "used 99 MB of memory, more than their limit of 64 MB"));
+    assert_non_null(
+        strstr(text.data, "made 341 requests to its model, more than its limit of 340"));
 }
 
 int main(void) {

@@ -358,7 +358,7 @@ static void program_go_on(struct talk_program *program) {
     const int64_t requests = program_seen(program->output.reader).requests;
     const enum agent_watch_verdict verdict = agent_watch_requests(&program->agent, requests);
     if (verdict != AGENT_WATCH_ON && program_is_watched(program)) {
-        program->progress.measured = requests;
+        program->progress.evidence.requests = requests;
         program_stop_for(program, agent_watch_cause(verdict));
         return;
     }
@@ -416,11 +416,11 @@ static void sample_done(struct pool_job *job) {
         return;
     }
     const struct agent_moment moment = {.now_ms = now_of(program),
-                                        .sample = program->progress.sample,
+                                        .sample = program->progress.evidence.sample,
                                         .compacting =
                                             program_seen(program->output.reader).compacting};
     const enum agent_watch_verdict verdict =
-        program_watch_judge(&program->progress, &program->agent, &moment);
+        agent_watch_sample(&program->progress.rule, &program->agent, &moment);
     if (verdict == AGENT_WATCH_ON) {
         program_go_on(program);
     } else {
@@ -567,7 +567,7 @@ static void sentence_write(struct talk_program *program, enum agent_outcome outc
     const enum agent_watch_verdict watched = program_verdict(program);
     struct bytes words = result->text.len > 0 ? result->text : ending->stderr_tail;
     if (watched != AGENT_WATCH_ON) { /* The last words of such a program are about its end. */
-        agent_watch_tell(watched, &program->agent, program->progress.measured, &text);
+        agent_watch_tell(watched, &program->agent, &program->progress.evidence, &text);
         words = BYTES("");
     } else {
         agent_outcome_tell(outcome, program->agent.name, &text);

@@ -4,7 +4,7 @@
 #include "proc/tree.h"
 
 void program_watch_reset(struct program_watch *watch) {
-    *watch = (struct program_watch){.measured = 0};
+    *watch = (struct program_watch){.rule = {.begun = false}};
 }
 
 /* Bytes that were written to a log so far. */
@@ -22,7 +22,7 @@ static struct err written_add(const struct spool *spool, const char *name, enum 
  * a tree without processes means something only where its holder lives. */
 void program_watch_look(struct program_watch *watch, const struct spool *spool, const char *name) {
     const struct tree_mark mark = {.name = name, .nonce = ""};
-    struct agent_sample *sample = &watch->sample;
+    struct agent_sample *sample = &watch->evidence.sample;
     struct spool_state state = {.found = SPOOL_NONE};
     struct tree_use use = {.processes = 0};
     *sample = (struct agent_sample){.known = false};
@@ -36,12 +36,4 @@ void program_watch_look(struct program_watch *watch, const struct spool *spool, 
     sample->processes = use.processes;
     sample->cpu_us = use.cpu_us;
     sample->memory = use.memory;
-}
-
-enum agent_watch_verdict program_watch_judge(struct program_watch *watch,
-                                             const struct agent_definition *agent,
-                                             const struct agent_moment *moment) {
-    const enum agent_watch_verdict verdict = agent_watch_sample(&watch->rule, agent, moment);
-    watch->measured = verdict == AGENT_WATCH_MEMORY ? moment->sample.memory : watch->measured;
-    return verdict;
 }

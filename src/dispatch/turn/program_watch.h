@@ -13,16 +13,12 @@
 #include "rules/agent/watch.h"
 
 struct program_watch {
-    struct agent_watch rule; /* Zeroed for each process. */
-    struct agent_sample sample;
-    int64_t measured; /* Memory or requests when a limit was passed; 0: none was. */
+    struct agent_watch rule;        /* Zeroed for each process. */
+    struct agent_evidence evidence; /* The last sample, and requests that were too many. */
 };
 
 void program_watch_reset(struct program_watch *watch);
 /* The process is that of RUN.ATTEMPT. What cannot be looked at is not known. */
 void program_watch_look(struct program_watch *watch, const struct spool *spool, const char *name);
-enum agent_watch_verdict program_watch_judge(struct program_watch *watch,
-                                             const struct agent_definition *agent,
-                                             const struct agent_moment *moment);
 
 #endif

@@ -178,8 +178,41 @@ static void size_tell(int64_t bytes, struct text *text) {
     text_addf(text, "%lld MB", (long long)(bytes + (1 << 20) - 1) >> 20);
 }
 
+static void sample_tell(const struct agent_sample *sample, struct text *text) {
+    if (sample->known) {
+        text_addf(text, " (%lld %s, ", (long long)sample->processes,
+                  sample->processes == 1 ? "process" : "processes");
+        size_tell(sample->memory, text);
+        text_add_char(text, ')');
+    }
+}
+
+static void memory_tell(const struct agent_definition *agent, const struct agent_sample *sample,
+                        struct text *text) {
+    text_addf(text, "the processes of %s used ", agent->name);
+    if (sample->known) {
+        size_tell(sample->memory, text);
+        text_add_str(text, " of memory, ");
+    }
+    text_add_str(text, "more than their limit of ");
+    size_tell(agent->memory, text);
+    text_add_str(text, ": see what they did, or raise memory of its definition");
+}
+
+static void requests_tell(const struct agent_definition *agent, int64_t requests,
+                          struct text *text) {
+    text_addf(text, "%s made ", agent->name);
+    if (requests > 0) {
+        text_addf(text, "%lld requests to its model, ", (long long)requests);
+    }
+    text_addf(text,
+              "more than its limit of %lld requests: see whether it repeats itself, or raise "
+              "requests of its definition",
+              (long long)requests_max(agent));
+}
+
 void agent_watch_tell(enum agent_watch_verdict verdict, const struct agent_definition *agent,
-                      int64_t measured, struct text *text) {
+                      const struct agent_evidence *evidence, struct text *text) {
     const int64_t window = window_ms(agent);
     switch (verdict) {
     case AGENT_WATCH_GONE:
@@ -192,32 +225,20 @@ void agent_watch_tell(enum agent_watch_verdict verdict, const struct agent_defin
     case AGENT_WATCH_SILENT:
         text_addf(text, "%s wrote nothing and used no processor for ", agent->name);
         time_tell(window * AGENT_WATCH_WINDOWS, text);
+        sample_tell(&evidence->sample, text);
         text_add_str(text, ": see what it waited for, or raise no_progress_ms of its definition");
         break;
     case AGENT_WATCH_COMPACTING:
         text_addf(text, "%s did not finish the summary of its conversation in ", agent->name);
         time_tell(window * (AGENT_WATCH_PATIENCE + 1), text);
+        sample_tell(&evidence->sample, text);
         text_add_str(text, ": begin a new session, or raise no_progress_ms of its definition");
         break;
     case AGENT_WATCH_MEMORY:
-        text_addf(text, "the processes of %s used ", agent->name);
-        if (measured > 0) {
-            size_tell(measured, text);
-            text_add_str(text, " of memory, ");
-        }
-        text_add_str(text, "more than their limit of ");
-        size_tell(agent->memory, text);
-        text_add_str(text, ": see what they did, or raise memory of its definition");
+        memory_tell(agent, &evidence->sample, text);
         break;
     case AGENT_WATCH_REQUESTS:
-        text_addf(text, "%s made ", agent->name);
-        if (measured > 0) {
-            text_addf(text, "%lld requests to its model, ", (long long)measured);
-        }
-        text_addf(text,
-                  "more than its limit of %lld requests: see whether it repeats itself, or raise "
-                  "requests of its definition",
-                  (long long)requests_max(agent));
+        requests_tell(agent, evidence->requests, text);
         break;
     case AGENT_WATCH_PROCESSES:
         text_addf(

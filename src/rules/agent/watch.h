@@ -80,10 +80,14 @@ enum run_cause agent_watch_cause(enum agent_watch_verdict verdict);
 /* The verdict for which a process was asked to end; AGENT_WATCH_ON: for none. */
 enum agent_watch_verdict agent_watch_of_cause(enum run_cause cause);
 
-/* A sentence for the user: what happened, and what to do. `measured`: memory or requests at the
- * verdict; 0: not known any more. */
+/* Facts that a verdict rests on; zeroed: they are not known any more. */
+struct agent_evidence {
+    struct agent_sample sample;
+    int64_t requests;
+};
+/* A sentence for the user: what happened, the facts, and what to do. */
 struct text;
 void agent_watch_tell(enum agent_watch_verdict verdict, const struct agent_definition *agent,
-                      int64_t measured, struct text *text);
+                      const struct agent_evidence *evidence, struct text *text);
 
 #endif
