@@ -71,6 +71,7 @@ static bool usage_read(struct program_reader *reader, const json_t *line) {
         return false;
     }
     const struct usage usage = usage_of_responses(&said);
+    reader->state.requests++;
     reader_use(reader, &usage);
     reader_price(reader, value_at(reader, line, "cost"));
     return true;

@@ -9,6 +9,8 @@
  *   user                   results of tools, or an echo of a message that we sent
  *   control_request        a permission request; Claude Code blocks until the control_response
  *   system/api_retry       a retry of a request to the provider
+ *   system/status          "compacting" while it makes a summary; another status, or a
+ *   system/compact_boundary    boundary, is its end
  *   control_response       an echo of our answer
  *   result                 end of the turn; "subtype" is "success" for some failures, too
  *
@@ -96,6 +98,8 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         state->open.output -= usage.output; /* The end says how much it was. */
         state->pieces = false;
         state->midway = true;
+        state->requests++;
+        state->compacting = false;
         reader_set_message(reader, json_bytes(message, "id"));
         reader_set_model(reader, json_bytes(message, "model"));
     } else if (bytes_is(type, "message_delta")) {
@@ -227,10 +231,12 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
         const struct program_event event = {.kind = PROGRAM_RETRYING,
                                             .status = json_int(line, "error_status", 0),
                                             .wait_ms = json_int(line, "retry_delay_ms", 0)};
+        reader->state.requests++;
         reader->heard(reader->ctx, &event);
+    } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {
+        reader->state.compacting = bytes_is(json_bytes(line, "status"), "compacting");
     } else {
-        return bytes_is(subtype, "status") || bytes_is(subtype, "thinking_tokens") ||
-               bytes_is(subtype, "compact_boundary");
+        return bytes_is(subtype, "thinking_tokens");
     }
     return true;
 }

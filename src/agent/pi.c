@@ -7,6 +7,7 @@
  *   message_update                 a piece, and the whole message so far
  *   message_end                    a complete message, with usage and the cause of a failure
  *   tool_execution_start, _end     a tool
+ *   compaction_start, _end         it makes a summary of its conversation
  *   agent_end                      the end
  *
  * Text is taken from the pieces; the complete message only adds what no piece contained. */
@@ -76,6 +77,7 @@ static void on_message(struct program_reader *reader, const json_t *message) {
     }
     say_rest(reader, json_object_get(message, "content"));
     on_usage(reader, json_object_get(message, "usage"));
+    state->requests++;
     reader_set_model(reader, json_bytes(message, "model"));
     state->said = 0;
     state->pieces = false;
@@ -116,6 +118,8 @@ static bool pi_read(struct program_reader *reader, const json_t *line) {
                            json_is_true(json_object_get(line, "isError")) ? READER_TOOL_FAILED
                                                                           : READER_TOOL_DONE);
         reader_tell(reader, PROGRAM_STEP);
+    } else if (bytes_is(type, "compaction_start") || bytes_is(type, "compaction_end")) {
+        reader->state.compacting = bytes_is(type, "compaction_start");
     } else if (bytes_is(type, "agent_end")) {
         if (reader->state.good) {
             reader_done(reader);

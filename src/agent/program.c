@@ -136,8 +136,9 @@ void program_reader_begin(struct program_reader *reader) {
 
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
-#define BOOL_MEMBERS(X) X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told)
-#define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost) X(billed)
+#define BOOL_MEMBERS(X)                                                                            \
+    X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting)
+#define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost) X(billed) X(requests)
 #define USAGES(X) X(ready) X(open) X(total) X(counted)
 
 static void usage_save(const char *name, const struct usage *usage, struct text *text) {
@@ -218,7 +219,9 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .lines = state->lines,
                                  .unknown = state->unknown,
                                  .cut = state->cut,
-                                 .done = state->done};
+                                 .requests = state->requests,
+                                 .done = state->done,
+                                 .compacting = state->compacting};
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */

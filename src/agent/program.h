@@ -123,7 +123,9 @@ void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
 struct program_seen {
     struct bytes native, model; /* "": it has not said. */
     int64_t lines, unknown, cut;
+    int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
     bool done;
+    bool compacting; /* The program says that it makes a summary. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -22,6 +22,8 @@ struct reader_state {
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
     int64_t lines, unknown, cut;
+    int64_t requests;     /* To its model, in this attempt. */
+    bool compacting;      /* The program makes a summary of its conversation. */
     struct usage ready;   /* To be taken, */
     int64_t cost;         /* with this cost, */
     bool priced;          /* where it is known. */

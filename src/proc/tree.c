@@ -44,7 +44,10 @@ enum {
     FIELD_STATE = 3, /* As proc(5) counts. */
     FIELD_PARENT = 4,
     FIELD_FLAGS = 9,
+    FIELD_CPU = 14, /* Four of them: user, system, and the same of children. */
+    FIELD_CPU_END = 18,
     FIELD_START_TIME = 22,
+    FIELD_RESIDENT = 24, /* Pages. */
     FLAG_KERNEL = 0x00200000,
     EXEC_PATIENCE_MS = 100,
     FREEZE_ROUNDS_MAX = 16, /* A tree that forks faster is killed as it is found. */
@@ -454,5 +457,44 @@ struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret
             ret_counts[table.found.rows[i].mark]++;
         }
     }
+    return ERR_OK;
+}
+
+/* --- What it takes ---------------------------------------------------------------------------- */
+
+/* A process that has ended meanwhile takes nothing. */
+static void use_add(const struct process *row, struct tree_use *use) {
+    const struct number_bounds bounds = {0, INT64_MAX / 1000000};
+    char path[PATH_SIZE], text[STAT_SIZE];
+    int64_t ticks = 0, pages = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", row->pid);
+    if (!files_read(path, text, sizeof text)) {
+        return;
+    }
+    use->processes++;
+    for (unsigned field = FIELD_CPU; field < FIELD_CPU_END; field++) {
+        int64_t some = 0;
+        ticks += number_parse(stat_field(bytes_of(text), field), bounds, &some) ? some : 0;
+    }
+    use->cpu_us += ticks * 1000000 / sysconf(_SC_CLK_TCK);
+    if (number_parse(stat_field(bytes_of(text), FIELD_RESIDENT), bounds, &pages)) {
+        use->memory += pages * sysconf(_SC_PAGESIZE);
+    }
+}
+
+struct err tree_measure(const struct tree_mark *mark, struct tree_use *ret_use) {
+    AUTO(table_done) struct table table;
+    struct tree_use use = {.processes = 0};
+    table_init(&table, mark, 1);
+    const struct err err = table_look(&table);
+    if (err_failed(err)) {
+        return err;
+    }
+    for (size_t i = 0; i < table.found.count; i++) {
+        if (table.found.rows[i].mark != NOBODYS) {
+            use_add(&table.found.rows[i], &use);
+        }
+    }
+    *ret_use = use;
     return ERR_OK;
 }

@@ -31,6 +31,13 @@ MUST_CHECK struct err tree_end(const struct tree_mark *marks, size_t count, unsi
 /* How many processes of each tree live, by one look; any number of marks. */
 MUST_CHECK struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret_counts);
 
+/* Resources of a tree now, by one look. `cpu_us` has that of ended processes while the process of
+ * the tree that waited for them lives. Memory that processes share is counted for each. */
+struct tree_use {
+    int64_t processes, cpu_us, memory;
+};
+MUST_CHECK struct err tree_measure(const struct tree_mark *mark, struct tree_use *ret_use);
+
 /* SIGKILL to the process of that pid and start time, and to no other: the pidfd names it before its
  * start time is compared. Returns when it has ended, or after wait_ms; where it is gone already, at
  * once. */

@@ -13,6 +13,11 @@
 //   DIE         is killed by a signal, whenever it goes on with this prompt
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
 //   HUGE        asks with arguments of more than a megabyte (claude)
+//   HANG        says "one ", and nothing more, whenever it goes on with this prompt
+//   COMPACT     the same while it makes a summary of its conversation (claude, pi)
+//   BUSY        says "one ", computes without a word until a file `go` is in its folder
+//   EAT         takes 256 MB of memory
+//   LOOP        asks its model again and again
 //
 // Its sessions are files in .standin of its folder, with a line for each prompt.
 import { spawn } from "node:child_process";
@@ -24,18 +29,21 @@ const after = (name) => args[args.indexOf(name) + 1];
 const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-let doomed = false, quits = false; // Also where it goes on with such a prompt.
+let doomed = false, quits = false, hangs = false; // Also where it goes on with such a prompt.
 function remember(session, prompt) {
   mkdirSync(".standin", { recursive: true });
   const file = `.standin/${session}`;
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
   const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";
-  [doomed, quits] = [asked.includes("DIE"), asked.includes("QUIT")];
+  [doomed, quits, hangs] = ["DIE", "QUIT", "HANG"].map((word) => asked.includes(word));
   return all.length;
 }
 
-async function act(prompt, say) {
+const silence = () => new Promise(() => setInterval(() => {}, 1 << 30));
+
+/** `request`: the lines of one that is answered. */
+async function act(prompt, say, request = () => {}) {
   if (doomed) process.kill(process.pid, "SIGKILL");
   if (prompt.includes("CRASH") && !prompt.includes("interrupted")) {
     process.stderr.write("Segmentation fault\n");
@@ -51,6 +59,25 @@ async function act(prompt, say) {
     say("one ");
     while (!existsSync("go")) await wait(20);
     say("two");
+  }
+  if (prompt.includes("COMPACT")) {
+    line(kind === "pi" ? { type: "compaction_start", reason: "threshold" }
+      : { type: "system", subtype: "status", status: "compacting" });
+    await silence();
+  }
+  if (hangs || prompt.includes("BUSY")) say("one ");
+  if (hangs) await silence();
+  if (prompt.includes("BUSY")) {
+    while (!existsSync("go")); // No await: it computes.
+  }
+  if (prompt.includes("EAT")) {
+    const eaten = Buffer.alloc(256 << 20, 1);
+    await silence();
+    say(`${eaten.length}`);
+  }
+  while (prompt.includes("LOOP")) {
+    request();
+    await wait(1);
   }
 }
 
@@ -84,7 +111,8 @@ async function claude() {
     process.exit(1);
   }
   event({ type: "message_start", message: { id: "m", usage: { input_tokens: 100 } } });
-  await act(prompt, say);
+  await act(prompt, say, () => event({ type: "message_start",
+    message: { id: "m", usage: { input_tokens: 1 } } }));
   if (prompt.includes("TOOL") || prompt.includes("ASK")) {
     const input = { command: prompt.includes("HUGE") ? "x".repeat(1 << 20) : "make test" };
     line({ type: "assistant", message: { content: [
@@ -142,20 +170,21 @@ async function opencode() {
   const number = remember(session, prompt);
   const out = (type, part) => line({ type, sessionID: session, part });
   const say = (text) => out("text", { type: "text", text });
+  const finish = (reason) => out("step_finish", { reason, cost: 0,
+    tokens: { input: 80, output: 12, reasoning: 0, cache: { read: 20, write: 0 } } });
   out("step_start", {});
   if (failure(prompt)) {
     line({ type: "error", sessionID: session,
       error: { name: "APIError", data: { message: "refused", statusCode: failure(prompt) } } });
     process.exit(1);
   }
-  await act(prompt, say);
+  await act(prompt, say, () => finish("unknown"));
   if (prompt.includes("TOOL")) {
     out("tool_use", { callID: "c1", tool: "bash",
       state: { status: "completed", input: { command: "make test" }, output: "all green" } });
   }
   say(answer(prompt, number));
-  out("step_finish", { reason: "stop", cost: 0,
-    tokens: { input: 80, output: 12, reasoning: 0, cache: { read: 20, write: 0 } } });
+  finish("stop");
 }
 
 async function pi() {

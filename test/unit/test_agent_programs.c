@@ -323,6 +323,58 @@ static void hostile_lines_are_counted(void **state) {
     }
 }
 
+/* Each state is saved, and read by another one. */
+static void summaries_and_requests_are_known_over_a_restart(void **state) {
+    (void)state;
+#define STARTS "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{}}}"
+#define STATUS(value) "{\"type\":\"system\",\"subtype\":\"status\",\"status\":" value "}"
+    static const struct {
+        const char *program, *line;
+        bool compacting;
+        int64_t requests;
+    } rows[] = {
+        {"claude", STARTS, false, 1},
+        {"claude", STATUS("\"compacting\""), true, 1},
+        {"claude", "{\"type\":\"something_new\"}", true, 1},
+        {"claude", STATUS("null"), false, 1},
+        {"claude", STATUS("\"compacting\""), true, 1},
+        {"claude", "{\"type\":\"system\",\"subtype\":\"compact_boundary\"}", false, 1},
+        {"claude", STATUS("\"compacting\""), true, 1},
+        {"claude", STARTS, false, 2},
+        {"claude", "{\"type\":\"system\",\"subtype\":\"api_retry\"}", false, 3},
+        {"pi", "{\"type\":\"compaction_start\",\"reason\":\"threshold\"}", true, 0},
+        {"pi", "{\"type\":\"compaction_end\"}", false, 0},
+        {"pi", "{\"type\":\"message_end\",\"message\":{\"role\":\"user\"}}", false, 0},
+        {"pi", "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\"}}", false, 1},
+        {"opencode", "{\"type\":\"step_start\",\"part\":{}}", false, 0},
+        {"opencode", "{\"type\":\"step_finish\",\"part\":{}}", false, 1},
+        {"opencode", "{\"type\":\"step_finish\",\"part\":{}}", false, 2},
+    };
+#undef STARTS
+#undef STATUS
+    AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
+    AUTO(text_done) struct text said = text_up_to(1000);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct program *program = program_find(bytes_of(rows[i].program));
+        const struct agent_definition agent = {.name = "a", .program = rows[i].program};
+        struct program_reader *reader = program_reader_new(program, &agent);
+        const bool goes_on = i > 0 && strcmp(rows[i].program, rows[i - 1].program) == 0;
+        assert_true(!goes_on || program_reader_load(reader, text_bytes(&saved)));
+        program_read(reader, bytes_of(rows[i].line), PROGRAM_LINE_WHOLE, note, &said);
+        const struct program_seen seen = program_seen(reader);
+        if (seen.compacting != rows[i].compacting || seen.requests != rows[i].requests) {
+            fail_msg("%s: %d, %lld requests", rows[i].line, seen.compacting,
+                     (long long)seen.requests);
+        }
+        text_clear(&saved);
+        program_reader_save(reader, &saved);
+        program_reader_begin(reader); /* Another attempt counts its own. */
+        assert_int_equal(program_seen(reader).requests, 0);
+        assert_false(program_seen(reader).compacting);
+        program_reader_free(reader);
+    }
+}
+
 static void a_state_that_is_damaged_is_refused(void **state) {
     (void)state;
     const struct agent_definition agent = {.name = "a", .program = "pi"};
@@ -384,6 +436,7 @@ int main(void) {
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(hostile_lines_are_counted),
+        cmocka_unit_test(summaries_and_requests_are_known_over_a_restart),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
         cmocka_unit_test(a_question_that_is_cut_is_the_end),

@@ -301,7 +301,7 @@ static void files_that_are_named_are_read_when_it_opens(void **state) {
     const struct models_options bad = {.loop = kit->loop, .price_file = path};
     assert_int_equal(models_open(&bad, &other, &why).code, ERR_CONFIG);
     assert_non_null(strstr(why.text, path));
-    const struct models_options none = {.loop = kit->loop, .script = "/nonexistent"};
+    const struct models_options none = {.loop = kit->loop, .script = "/nonexistent/script"};
     assert_int_equal(models_open(&none, &other, &why).code, ERR_NOT_FOUND);
     assert_null(other);
     assert_int_equal(unlink(path) + close(fd), 0);

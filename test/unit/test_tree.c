@@ -129,6 +129,27 @@ static void of_many_trees_those_that_live_are_found(void **state) {
     assert_int_equal(lives[COUNT - 1], 0);
 }
 
+static void a_tree_is_measured_with_its_descendants(void **state) {
+    const struct tree_mark ours = mark();
+    struct tree_use use, more = {.cpu_us = 0};
+    pid_t other = start_sleeper("DROVER_RUN=run_b.1.#");
+    assert_int_equal(tree_measure(&ours, &use).code, ERR_NONE);
+    assert_int_equal(use.processes + use.cpu_us + use.memory, 0);
+    pid_t sleeper = start_sleeper(MARKED);
+    assert_int_equal(tree_measure(&ours, &use).code, ERR_NONE);
+    assert_int_equal(use.processes, 1);
+    assert_true(use.memory > 0);
+    pid_t shell = start_script(*state, "env -i sh -c 'while :; do :; done'; true");
+    while (more.processes < 3 || more.cpu_us <= use.cpu_us || more.memory <= use.memory) {
+        assert_int_equal(tree_measure(&ours, &more).code, ERR_NONE);
+    }
+    assert_int_equal(more.processes, 3);
+    assert_int_equal(end_all().killed, 3);
+    end_process(other);
+    assert_int_equal(waitpid(sleeper, NULL, 0), sleeper);
+    assert_int_equal(waitpid(shell, NULL, 0), shell);
+}
+
 static void processes_of_other_runs_are_not_touched(void **state) {
     static const char *const others[] = {
         "DROVER_RUN=run_a.10.#",       "DROVER_RUN=run_b.1.#",
@@ -320,6 +341,7 @@ int main(void) {
         PLACED(a_tree_that_is_not_there_is_ended_at_once),
         PLACED(a_marked_process_is_found_and_ended),
         PLACED(of_many_trees_those_that_live_are_found),
+        PLACED(a_tree_is_measured_with_its_descendants),
         PLACED(processes_of_other_runs_are_not_touched),
         PLACED(a_grandchild_in_a_session_of_its_own_is_ended),
         PLACED(a_descendant_that_cleared_its_environment_is_ended),

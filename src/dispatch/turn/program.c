@@ -9,6 +9,8 @@
  *     │<──────────────────────────────────│  ^ │ nothing is there
  *     │         its end is judged         │  │ v
  *     │<──────────────────────────────────┘  LISTENING ──> LOOKING (has it ended?)
+ *     │                                       ^  └ SAMPLING (does it go on?) <┤
+ *     │                                       └─── STOPPING (time or limit) <─┘
  *     └── cancelled, from each of them
  *
  * READING is in the pool: lines become items of the answer there. What was read is stored with the
@@ -22,6 +24,7 @@
 #include "dispatch/job/dispatch.h"
 #include "dispatch/turn/program_order.h"
 #include "dispatch/turn/program_output.h"
+#include "dispatch/turn/program_watch.h"
 #include "dispatch/turn/talk.h"
 #include "rules/job/job.h"
 
@@ -44,19 +47,24 @@ enum program_state {
     PROGRAM_LISTENING,
     PROGRAM_LOOKING,
     PROGRAM_CLOSING,
+    PROGRAM_SAMPLING,
+    PROGRAM_STOPPING,
     PROGRAM_STATES
 };
 
 #define TO(state) (1U << PROGRAM_##state)
 static const unsigned edges[PROGRAM_STATES] = {
-    [PROGRAM_IDLE] = TO(IDLE) | TO(ASKING) | TO(READING) | TO(LISTENING),
+    [PROGRAM_IDLE] = TO(IDLE) | TO(ASKING) | TO(READING) | TO(LISTENING) | TO(STOPPING),
     [PROGRAM_ASKING] = TO(IDLE) | TO(PAUSING) | TO(STARTING),
     [PROGRAM_PAUSING] = TO(IDLE) | TO(STARTING),
     [PROGRAM_STARTING] = TO(IDLE) | TO(LISTENING),
-    [PROGRAM_READING] = TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING),
+    [PROGRAM_READING] =
+        TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING) | TO(STOPPING),
     [PROGRAM_LISTENING] = TO(IDLE) | TO(READING) | TO(LOOKING),
     [PROGRAM_CLOSING] = TO(IDLE) | TO(READING) | TO(LISTENING),
-    [PROGRAM_LOOKING] = TO(IDLE) | TO(READING) | TO(LISTENING),
+    [PROGRAM_LOOKING] = TO(IDLE) | TO(READING) | TO(LISTENING) | TO(SAMPLING) | TO(STOPPING),
+    [PROGRAM_SAMPLING] = TO(IDLE) | TO(READING) | TO(STOPPING),
+    [PROGRAM_STOPPING] = TO(IDLE) | TO(READING),
 };
 #undef TO
 
@@ -75,6 +83,7 @@ struct talk_program {
     struct program_output output;
     unsigned read_failures;     /* In a row. */
     struct program_child child; /* State of the process when it was last checked. */
+    struct program_watch progress;
     struct dispatch_watch watch;
     struct timer timer;
     struct ask ask;
@@ -109,6 +118,7 @@ static void program_forget(struct talk_program *program) {
     program->output.done = false;
     program->over = CAUSE_NONE;
     program->input = INPUT_GOES_ON;
+    program_watch_reset(&program->progress);
 }
 
 static void program_rest(struct talk_program *program) {
@@ -220,9 +230,8 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
 
 void program__cancel(struct talk *talk) {
     struct talk_program *program = talk->program;
-    if (talk->state != TALK_CALLING || program->state == PROGRAM_ASKING ||
-        program->state == PROGRAM_STARTING || program->state == PROGRAM_LOOKING ||
-        program->state == PROGRAM_READING || program->state == PROGRAM_CLOSING) {
+    if (talk->state != TALK_CALLING ||
+        (program->state != PROGRAM_PAUSING && program->state != PROGRAM_LISTENING)) {
         return; /* The read or the question under way comes back, and finds talk->stop. */
     }
     talk->call.interrupted = true;
@@ -254,6 +263,13 @@ static void program_go_on(struct talk_program *program);
 static void program_listen(struct talk_program *program);
 static void program_end(struct talk_program *program);
 static void program_close(struct talk_program *program);
+
+/* A process that was asked to end is not asked again, and one that has said its result has a time
+ * of its own. */
+static bool program_is_watched(const struct talk_program *program) {
+    return program->over == CAUSE_NONE && program->child.stop == CAUSE_NONE &&
+           !program->output.done;
+}
 
 /* The end of a process is not judged without its output: it may have done all of its work. */
 static void output_failed(struct talk_program *program) {
@@ -310,10 +326,39 @@ static void output_read(struct pool_job *job) {
     }
 }
 
+static struct err over_tx(struct tx *tx, void *ctx) {
+    const struct talk_program *program = ctx;
+    /* Nobody is left who needs time; or each moment makes it worse. */
+    const bool hurry = program->over == CAUSE_STUCK || program->over == CAUSE_MEMORY_EXCEEDED;
+    return tx_program_stop(tx, bytes_of(program->output.process), program->over,
+                           hurry ? PROGRAM_HURRY : PROGRAM_GRACE);
+}
+
+static void over_done(void *ctx) {
+    struct talk_program *program = ctx;
+    if (!program_is_over(program)) {
+        program_go_on(program);
+    }
+}
+
+/* The process is asked to end; its output is read to the end nevertheless. */
+static void program_stop_for(struct talk_program *program, enum run_cause cause) {
+    program_enter(program, PROGRAM_STOPPING);
+    program->over = cause;
+    ask_write(&program->ask, over_tx, over_done);
+}
+
 /* Reads on. A process that has not begun has printed nothing. */
 static void program_go_on(struct talk_program *program) {
     if (program->output.attempt == 0) {
         program_listen(program);
+        return;
+    }
+    const int64_t requests = program_seen(program->output.reader).requests;
+    const enum agent_watch_verdict verdict = agent_watch_requests(&program->agent, requests);
+    if (verdict != AGENT_WATCH_ON && program_is_watched(program)) {
+        program->progress.evidence.requests = requests;
+        program_stop_for(program, agent_watch_cause(verdict));
         return;
     }
     program_enter(program, PROGRAM_READING);
@@ -351,16 +396,39 @@ static int64_t deadline_of(const struct agent_definition *agent) {
     return agent->deadline_ms > 0 ? agent->deadline_ms : AGENT_DEADLINE_MS;
 }
 
-static struct err over_tx(struct tx *tx, void *ctx) {
-    const struct talk_program *program = ctx;
-    return tx_program_stop(tx, bytes_of(program->output.process), program->over);
+static int64_t now_of(const struct talk_program *program) {
+    return (int64_t)turns__now_ms(program->talk->turns);
 }
 
-static void over_done(void *ctx) {
-    struct talk_program *program = ctx;
-    if (!program_is_over(program)) {
-        program_go_on(program);
+static void sample_run(struct pool_job *job) {
+    const struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    struct talk_program *program = talk->program;
+    char name[PROTOCOL_NAME_MAX];
+    program_output_name(&program->output, name);
+    program_watch_look(&program->progress, talk->turns->options.spool, name);
+}
+
+static void sample_done(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    struct talk_program *program = talk->program;
+    if (!talk__is_back(talk) || program_is_over(program)) {
+        return;
     }
+    const struct agent_moment moment = {.now_ms = now_of(program),
+                                        .sample = program->progress.evidence.sample,
+                                        .compacting =
+                                            program_seen(program->output.reader).compacting};
+    const enum agent_watch_verdict verdict =
+        agent_watch_sample(&program->progress.rule, &program->agent, &moment);
+    if (verdict == AGENT_WATCH_ON) {
+        program_go_on(program);
+    } else {
+        program_stop_for(program, agent_watch_cause(verdict));
+    }
+}
+
+static int64_t sample_due_ms(const struct talk_program *program) {
+    return agent_watch_due_ms(&program->progress.rule, &program->agent);
 }
 
 /* A process whose row is gone has ended, and nobody knows how. */
@@ -379,10 +447,12 @@ static void look_done(void *ctx) {
         child->ended = true;
     }
     program->output.attempt = child->attempt;
-    if (!child->ended && child->attempt > 0 && program->over == CAUSE_NONE &&
-        child->took_ms > deadline_of(&program->agent)) {
-        program->over = CAUSE_DEADLINE;
-        ask_write(&program->ask, over_tx, over_done);
+    const bool runs = !child->ended && child->attempt > 0;
+    if (runs && program->over == CAUSE_NONE && child->took_ms > deadline_of(&program->agent)) {
+        program_stop_for(program, CAUSE_DEADLINE);
+    } else if (runs && program_is_watched(program) && now_of(program) >= sample_due_ms(program)) {
+        program_enter(program, PROGRAM_SAMPLING);
+        talk__pool(program->talk, sample_run, sample_done);
     } else if (child->ended && child->attempt == 0) {
         program_end(program);
     } else if (child->ended || program->output.read_to < program->output.seen_to ||
@@ -411,16 +481,17 @@ static void on_look(struct timer *timer) {
 static void program_listen(struct talk_program *program) {
     const struct turns_options *options = &program->talk->turns->options;
     char name[PROTOCOL_NAME_MAX];
+    const int64_t due_ms = sample_due_ms(program) - now_of(program);
     if (program->state != PROGRAM_LISTENING) {
         program_enter(program, PROGRAM_LISTENING);
     }
-    (void)snprintf(name, sizeof name, "%s.%lld", program->output.process,
-                   (long long)program->output.attempt);
+    program_output_name(&program->output, name);
     const struct log_place place = {name, LOG_OUT, program->output.seen_to};
     if (program->output.attempt > 0) {
         dispatch_watch_start(options->dispatch, &place, &program->watch, on_ready);
     }
-    timer_start(options->loop, &program->timer, LOOK_MS, on_look);
+    timer_start(options->loop, &program->timer,
+                due_ms > 0 && due_ms < LOOK_MS ? (uint64_t)due_ms : LOOK_MS, on_look);
 }
 
 void program__hear(struct turns *turns, const struct run_row *process) {
@@ -434,12 +505,33 @@ void program__hear(struct turns *turns, const struct run_row *process) {
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
+/* The rule of its supervision that ended it. A holder that could not be asked was killed, and then
+ * nobody saw the end that was asked for. */
+static enum agent_watch_verdict program_verdict(const struct talk_program *program) {
+    const struct program_child *child = &program->child;
+    return agent_watch_of_cause(child->state == RUN_LOST ? child->stop : child->cause);
+}
+
+static enum agent_ender ender_of(enum agent_watch_verdict verdict) {
+    static const enum agent_ender enders[AGENT_WATCH_VERDICTS] = {
+        [AGENT_WATCH_ON] = AGENT_ITSELF,
+        [AGENT_WATCH_GONE] = AGENT_GONE,
+        [AGENT_WATCH_SILENT] = AGENT_NO_PROGRESS,
+        [AGENT_WATCH_COMPACTING] = AGENT_COMPACTING,
+        [AGENT_WATCH_MEMORY] = AGENT_OVER_LIMIT,
+        [AGENT_WATCH_REQUESTS] = AGENT_OVER_LIMIT,
+        [AGENT_WATCH_PROCESSES] = AGENT_OVER_LIMIT,
+    };
+    return enders[verdict];
+}
+
 static void ending_fill(const struct talk_program *program, struct agent_ending *ending) {
     const struct program_child *child = &program->child;
     *ending =
         (struct agent_ending){.exit = AGENT_VANISHED,
                               .code = (int)child->exit_code,
                               .signal = (int)child->signal,
+                              .ender = ender_of(program_verdict(program)),
                               .stderr_tail = {program->output.tail, program->output.tail_len}};
     switch (child->cause) {
     case CAUSE_NOT_STARTED:
@@ -457,9 +549,6 @@ static void ending_fill(const struct talk_program *program, struct agent_ending 
     case CAUSE_DEADLINE:
         ending->ender = AGENT_DEADLINE;
         break;
-    case CAUSE_PROCESSES:
-        ending->ender = AGENT_OVER_LIMIT;
-        break;
     case CAUSE_STOPPED:
     case CAUSE_PARENT_ENDED:
     case CAUSE_CALLED_OFF:
@@ -475,8 +564,14 @@ static void sentence_write(struct talk_program *program, enum agent_outcome outc
                            const struct agent_ending *ending) {
     AUTO(text_done) struct text text = text_up_to(SENTENCE_MAX * 4);
     const struct agent_result *result = &ending->result;
+    const enum agent_watch_verdict watched = program_verdict(program);
     struct bytes words = result->text.len > 0 ? result->text : ending->stderr_tail;
-    agent_outcome_tell(outcome, program->agent.name, &text);
+    if (watched != AGENT_WATCH_ON) { /* The last words of such a program are about its end. */
+        agent_watch_tell(watched, &program->agent, &program->progress.evidence, &text);
+        words = BYTES("");
+    } else {
+        agent_outcome_tell(outcome, program->agent.name, &text);
+    }
     words = bytes_trim(words, " \t\r\n");
     const char *line = words.len == 0 ? NULL : memrchr(words.data, '\n', words.len);
     if (line != NULL) {
@@ -507,7 +602,7 @@ static void program_end(struct talk_program *program) {
     const bool resumes =
         (program_can(program->program) & PROGRAM_RESUMES) != 0 && seen.native.len > 0;
     /* After a stop, or at a limit, nothing begins again. */
-    const bool again = ending.ender == AGENT_ITSELF &&
+    const bool again = (ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
                        (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES);
     program->outcome = outcome;
     if (again && (resumes || !ending.result.said)) {
@@ -517,8 +612,10 @@ static void program_end(struct talk_program *program) {
     }
     sentence_write(program, verdict.outcome, &ending);
     program->sequel = SEQUEL_END;
-    program->failure =
-        next.remedy == AGENT_SUCCEEDS ? CAUSE_NONE : agent_outcome_cause(verdict.outcome);
+    program->failure = next.remedy == AGENT_SUCCEEDS ? CAUSE_NONE
+                       : ending.ender == AGENT_OVER_LIMIT
+                           ? agent_watch_cause(program_verdict(program))
+                           : agent_outcome_cause(verdict.outcome);
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program_enter(program, PROGRAM_IDLE);
         program_rest(program);

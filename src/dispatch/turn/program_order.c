@@ -69,9 +69,6 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     text_add_member_bool(spec, "stdin_open", command->input_open);
     text_add_str(spec, ",\"once\":true");
     text_addf(spec, ",\"limits\":{\"output\":%d", LOG_BYTES);
-    if (agent->memory > 0) {
-        text_add_member_int(spec, "memory", agent->memory);
-    }
     if (agent->processes > 0) {
         text_add_member_int(spec, "processes", agent->processes);
     }

@@ -199,11 +199,16 @@ static void tail_read(struct program_output *output, const char *name) {
     }
 }
 
+void program_output_name(const struct program_output *output, char ret_name[PROTOCOL_NAME_MAX]) {
+    (void)snprintf(ret_name, PROTOCOL_NAME_MAX, "%s.%lld", output->process,
+                   (long long)output->attempt);
+}
+
 void program_output_read(struct program_output *output) {
     const struct spool *spool = output->talk->turns->options.spool;
     char name[PROTOCOL_NAME_MAX];
     struct log_read got = {.len = 0};
-    (void)snprintf(name, sizeof name, "%s.%lld", output->process, (long long)output->attempt);
+    program_output_name(output, name);
     const struct log_place place = {name, LOG_OUT, output->read_to};
     output->piece_count = 0;
     output->found = FOUND_NOTHING;

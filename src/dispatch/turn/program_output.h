@@ -12,6 +12,7 @@
 #include "agent/program.h"
 #include "base/id.h"
 #include "engine/turn/answers.h"
+#include "proc/spool/protocol.h"
 
 struct talk;
 
@@ -49,5 +50,7 @@ struct program_output {
 void program_output_init(struct program_output *output, struct talk *talk);
 void program_output_done(struct program_output *output);
 void program_output_read(struct program_output *output);
+/* RUN.ATTEMPT of its process: where its output is. */
+void program_output_name(const struct program_output *output, char ret_name[PROTOCOL_NAME_MAX]);
 
 #endif

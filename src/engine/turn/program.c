@@ -157,14 +157,17 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
                                         .attempt = row.attempt,
                                         .state = row.state,
                                         .cause = row.cause,
+                                        .stop = row.stop,
                                         .exit_code = row.exit_code,
                                         .signal = json_int(result, "signal", 0),
                                         .took_ms = here_ms < time.took_ms ? here_ms : time.took_ms};
     return tx_error(tx);
 }
 
-struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause) {
-    const struct run_ask_stop stop = {.cause = cause, .grace_ms = RUN_STOP_GRACE_MS};
+struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause,
+                           enum program_grace grace) {
+    const struct run_ask_stop stop = {.cause = cause,
+                                      .grace_ms = grace == PROGRAM_HURRY ? 0 : RUN_STOP_GRACE_MS};
     struct run_freed freed = {.kinds = 0};
     struct run_row child;
     if (!runs__load(tx, run, &child) || run_state_final(child.state)) {

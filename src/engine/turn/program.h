@@ -54,14 +54,17 @@ struct program_child {
     int64_t attempt; /* 0: it has not begun. */
     enum run_state state;
     enum run_cause cause;
-    int64_t exit_code; /* -1: none. */
-    int64_t signal;    /* 0: none. */
-    int64_t took_ms;   /* Since it began, without the time of people who were asked. */
+    enum run_cause stop; /* Cause for which it was asked to end; CAUSE_NONE: none. */
+    int64_t exit_code;   /* -1: none. */
+    int64_t signal;      /* 0: none. */
+    int64_t took_ms;     /* Since it began, without the time of people who were asked. */
 };
 MUST_CHECK struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                                        struct program_child *ret_child);
-/* The process is asked to end for that cause. */
-MUST_CHECK struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause);
+/* The process is asked to end for that cause. HURRY: it gets no time for that. */
+enum program_grace { PROGRAM_GRACE, PROGRAM_HURRY };
+MUST_CHECK struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause,
+                                      enum program_grace grace);
 
 /* The input of the process ends, since nothing follows its result. */
 MUST_CHECK struct err tx_program_close(struct tx *tx, struct bytes run);

@@ -24,8 +24,9 @@ enum agent_ender {
     AGENT_ITSELF,
     AGENT_STOPPED,     /* A stop. */
     AGENT_DEADLINE,    /* The time was over. */
-    AGENT_NO_PROGRESS, /* Nothing was said and done for too long, */
-    AGENT_COMPACTING,  /* while it made a summary. */
+    AGENT_GONE,        /* No process was left, and no end was reported (watch.h). */
+    AGENT_NO_PROGRESS, /* Nothing was said and done for too long; */
+    AGENT_COMPACTING,  /* the same while it made a summary. */
     AGENT_OVER_LIMIT,  /* Memory, processes or requests. */
 };
 /* State of the task that it worked on. */

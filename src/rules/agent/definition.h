@@ -18,6 +18,9 @@ enum {
     AGENT_INSTRUCTIONS_MAX = 64 << 10,
     AGENT_DEFINITION_MAX = 256 << 10, /* Bytes of a file, and of one as JSON. */
     AGENT_DEADLINE_MS = 2 * 3600 * 1000,
+    /* Programs end by themselves after ten minutes of silence; their own words come first. */
+    AGENT_NO_PROGRESS_MS = 630 * 1000,
+    AGENT_REQUESTS = 2000,
 };
 #define AGENT_DEADLINE_MAX_MS (INT64_C(30) * 24 * 3600 * 1000)
 
@@ -44,7 +47,7 @@ struct agent_definition {
     const char *model, *instructions; /* NULL: none. */
     const char *access;
     json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
-    int64_t at_once, deadline_ms, memory, processes;
+    int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
 
 extern const struct field_set agent_fields;

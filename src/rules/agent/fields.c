@@ -101,18 +101,33 @@ static const struct field rows[] = {
      .max = AGENT_DEADLINE_MAX_MS,
      .absent = AGENT_DEADLINE_MS,
      FLAG("deadline", FLAG_DURATION, "TIME", "End each turn after this time [2h].")},
+    {.name = "no_progress_ms",
+     .kind = FIELD_INT,
+     AT(no_progress_ms),
+     .min = 1,
+     .max = AGENT_DEADLINE_MAX_MS,
+     .absent = AGENT_NO_PROGRESS_MS,
+     FLAG("no-progress", FLAG_DURATION, "TIME",
+          "End it after three times this in silence [630s].")},
     {.name = "memory",
      .kind = FIELD_INT,
      AT(memory),
      .min = INT64_C(1) << 20,
      .max = INT64_C(1) << 50,
-     FLAG_OF_SIZE("memory", "Limit the memory of each of its processes: 4G.")},
+     FLAG_OF_SIZE("memory", "End it when its processes use more in all: 4G.")},
     {.name = "processes",
      .kind = FIELD_INT,
      AT(processes),
      .min = 1,
      .max = 1000000,
      FLAG("processes", FLAG_INT, "N", "End it when it has more than N processes at once.")},
+    {.name = "requests",
+     .kind = FIELD_INT,
+     AT(requests),
+     .min = 1,
+     .max = 1000000,
+     .absent = AGENT_REQUESTS,
+     FLAG("requests", FLAG_INT, "N", "End it after N requests to its model [2000].")},
 };
 
 const struct field_set agent_fields = {FIELD_ROWS(rows),
@@ -243,8 +258,10 @@ struct err agent_definition_write(const struct agent_definition *what, struct te
     member_put(object, "lines", json_incref(what->lines));
     number_put(object, "at_once", what->at_once);
     number_put(object, "deadline_ms", what->deadline_ms);
+    number_put(object, "no_progress_ms", what->no_progress_ms);
     number_put(object, "memory", what->memory);
     number_put(object, "processes", what->processes);
+    number_put(object, "requests", what->requests);
     return json_write(object, text);
 }
 
@@ -256,23 +273,27 @@ enum agent_access agent_definition_access(const struct agent_definition *what) {
 }
 
 const struct agent_definition *agent_built_in(unsigned at) {
+#define BUILT_IN_LIMITS                                                                            \
+    .deadline_ms = AGENT_DEADLINE_MS, .no_progress_ms = AGENT_NO_PROGRESS_MS,                      \
+    .requests = AGENT_REQUESTS
     static const struct agent_definition built_in[] = {
         {.name = "claude",
          .description = "Claude Code, with the login or the key that it has. Asks before it acts.",
          .program = "claude",
-         .deadline_ms = AGENT_DEADLINE_MS},
+         BUILT_IN_LIMITS},
         {.name = "codex",
          .description = "Codex, with the login or the key that it has. Writes below its folder.",
          .program = "codex",
-         .deadline_ms = AGENT_DEADLINE_MS},
+         BUILT_IN_LIMITS},
         {.name = "opencode",
          .description = "OpenCode, as it is set up. It may do what its own settings allow.",
          .program = "opencode",
-         .deadline_ms = AGENT_DEADLINE_MS},
+         BUILT_IN_LIMITS},
         {.name = "pi",
          .description = "Pi, as it is set up. It asks for nothing: it may do what its user may.",
          .program = "pi",
-         .deadline_ms = AGENT_DEADLINE_MS},
+         BUILT_IN_LIMITS},
     };
+#undef BUILT_IN_LIMITS
     return at < COUNT_OF(built_in) ? &built_in[at] : NULL;
 }

@@ -133,7 +133,7 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(SCRIPT_ERROR, "script_error", "Its script threw an error")                                   \
     X(SYNTAX_ERROR, "syntax_error", "Its script is no valid JavaScript")                           \
     X(SCRIPT_STUCK, "script_stuck", "Its script computed for too long without waiting")            \
-    X(MEMORY_EXCEEDED, "memory_exceeded", "Its script needed more memory than it may have")        \
+    X(MEMORY_EXCEEDED, "memory_exceeded", "It needed more memory than it may have")                \
     X(TOO_MANY_LINES, "too_many_lines", "Its script wrote too many phases and log lines")          \
     X(OUTPUT_TOO_LARGE, "output_too_large", "What its script gave is larger than drover takes")    \
     X(RESULT_NOT_JSON, "result_not_json", "What its script returned cannot be written as JSON")    \
@@ -150,7 +150,8 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(NO_RESULT, "no_result", "The program ended without an answer")                               \
     X(CRASHED, "crashed", "The program crashed")                                                   \
     X(COMPACTION_HANGING, "compaction_hanging",                                                    \
-      "The program did not finish the summary of its conversation")
+      "The program did not finish the summary of its conversation")                                \
+    X(REQUESTS, "too_many_requests", "The program made more requests to its model than it may")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,
