@@ -1,0 +1,193 @@
+// agents-herd.test.mjs: one workflow of twelve agents, of a model and of three kinds of programs,
+// with schemas, working trees and budgets: killed at random moments, it ends as it does without.
+//
+// DROVER_SEED       the seed of the moments
+// DROVER_TEST_ALL   fifty kills, not eight
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { define, open } from "./agents.mjs";
+import { Counting } from "./counting.mjs";
+import { Random } from "./lib.mjs";
+import { processesOf } from "./processes.mjs";
+import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
+import { whole, Workflows } from "./workflows.mjs";
+
+const seed = Number(process.env.DROVER_SEED ?? randomInt(1, 2 ** 31));
+const KILLS = process.env.DROVER_TEST_ALL ? 50 : 8;
+
+/** Agents of one kind in each stage: four lanes, and in each a different kind at each stage. */
+const KINDS = ["native", "claude", "codex", "lines"];
+const STAGES = 3;
+const PROGRAMS = KINDS.slice(1);
+const LABELS = [0, 1, 2].flatMap((stage) => KINDS.map((kind) => `${kind}-${stage}`));
+
+const gateOf = (prompt) => /GATE\((.+?)\)/.exec(prompt)?.[1];
+const labelOf = (prompt) => prompt.split(" ")[0];
+
+/** Stage 0 has budgets, stage 1 schemas, which some miss first, and stage 2 working trees. The
+ *  budget of one agent is used up by an answer that misses the schema. */
+const HERD = whole(`
+const kinds = ${JSON.stringify(KINDS)};
+const schema = { type: "object", required: ["turn", "by"],
+  properties: { turn: { type: "integer" }, by: { type: "string" } } };
+const words = [() => "use a TOOL",
+  (kind) => kind === "native" ? "count" : kind === "lines" ? "count well" : "MISS first",
+  (kind) => kind === "codex" ? "look" : "WRITE"];
+const options = [() => ({ budget: { tokens: 100000, cost_micros: 1000000 } }),
+  (kind) => ({ schema, ...(kind === "codex" ? { budget: 5 } : {}) }),
+  () => ({ isolation: "worktree" })];
+const stage = (number) => (before, lane) => {
+  const kind = kinds[(lane + number) % kinds.length];
+  const label = kind + "-" + number;
+  const type = kind === "native" ? {} : { agentType: kind };
+  return agent(label + " GATE(" + label + args + "): " + words[number](kind) + " after " +
+    JSON.stringify(number === 0 ? null : before), { label, ...type, ...options[number](kind) });
+};
+return await pipeline([0, 1, 2, 3], stage(0), (before, lane) => stage(1)(before, lane),
+  (before, lane) => stage(2)(before, lane));`);
+
+const LINES = { text: "say", tool: "tool", tool_id: "id", arguments: "in", tool_result: "out",
+  result: "done", input_tokens: "usage.in", output_tokens: "usage.out" };
+
+class Herd {
+  asks = []; // What the model is asked: the number of the life, and the agent.
+  lives = []; // When each life of the daemon began.
+
+  static async open(t, random) {
+    const herd = new Herd();
+    herd.random = random;
+    herd.provider = await new Counting((prompt) => herd.say(prompt)).start(t);
+    const { turns } = Object.assign(herd, { turns: await open(t, PROGRAMS) });
+    herd.flows = Object.assign(new Workflows(), { daemon: turns.daemon, root: turns.root });
+    herd.model = await herd.flows.connect(herd.provider);
+    herd.gates = turns.folder;
+    herd.sessions = path.join(turns.folder, "sessions");
+    for (const kind of PROGRAMS) {
+      define(turns, kind, { program: kind === "lines" ? "json_lines" : kind,
+        command: path.join(turns.bin, kind), env: { STANDIN_SESSIONS: herd.sessions },
+        ...(kind === "lines" ? { lines: LINES } : {}) });
+    }
+    herd.git("init", "-q", "-b", "main");
+    herd.git("-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-q", "--allow-empty",
+      "-m", "first");
+    return herd;
+  }
+
+  git(...words) {
+    const env = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" };
+    return execFileSync("git", ["-C", this.turns.root, ...words], { encoding: "utf8", env });
+  }
+
+  /** The model takes its time, so that some of its answers are cut off. */
+  say(prompt) {
+    this.asks.push({ life: this.kills, label: labelOf(prompt) });
+    const text = prompt.includes("count") ? '{"turn": 1, "by": "native"}' : "turn 1 of native";
+    return { text, tokens: 12, ms: this.random.below(100) };
+  }
+
+  start(name) {
+    const { root } = this.turns;
+    const body = { script: HERD, root, model: this.model, args: name, budget: { tokens: 1000000 } };
+    return this.flows.start(body);
+  }
+
+  beginCounting() {
+    this.asks = [];
+    this.lives = [0];
+  }
+
+  /** How often the daemon was killed since. */
+  get kills() {
+    return this.lives.length - 1;
+  }
+
+  openGate(label, name) {
+    writeFileSync(path.join(this.gates, `${label}${name}`), "");
+  }
+
+  async kill() {
+    const { daemon } = this.turns;
+    if (daemon.running) await daemon.kill();
+    await this.provider.heardTheDead(); // What the dead one asked belongs to its life.
+    this.lives.push(Date.now());
+  }
+
+  /** The daemon is killed at a random moment, now and then while it starts. */
+  async killAtRandom() {
+    const { daemon } = this.turns;
+    await pause(this.random.below(150));
+    await this.kill();
+    if (this.random.below(4) === 0) {
+      await daemon.startAndKillWithin(this.random.below(60));
+      await this.kill();
+    }
+    await daemon.start();
+  }
+
+  /** What came of that run, in what must not depend on kills. */
+  async outcome(run, name) {
+    const { end } = await this.flows.outcome(run);
+    const agents = await this.flows.agents(run);
+    const rows = agents.map(({ label, state, cause, tokens, cost_micros: cost }) =>
+      [label, state, cause, ...(label.startsWith("native") ? [] : [tokens, cost])]);
+    const prompts = readdirSync(this.sessions)
+      .map((file) => readFileSync(path.join(this.sessions, file), "utf8").trim().split("\n"))
+      .filter(([first]) => gateOf(first).endsWith(name))
+      .map((all) => all.map((one) => one.replaceAll(name, "")));
+    const made = agents.filter(({ worktree }) => worktree)
+      .map(({ label, worktree }) => [label, readFileSync(path.join(worktree, "made"), "utf8")]);
+    const { spent } = await this.turns.get(`/budgets/run:${run}`);
+    return { agents, spent, same: { state: end.state, result: end.result, agents: end.agents,
+      rows: rows.sort(), prompts: prompts.sort(), made: made.sort() } };
+  }
+}
+
+/** Opens the gates one after the other, while the daemon is killed. */
+async function torment(herd, name) {
+  const { random } = herd;
+  const order = LABELS.map((label) => [Number(label.at(-1)) + random.next() / 2, label]).sort();
+  const gates = order.map(([, label]) => label);
+  while (herd.kills < KILLS) {
+    const opened = Math.floor((herd.kills + 1) * LABELS.length / KILLS);
+    for (const label of gates.splice(0, opened - (LABELS.length - gates.length))) {
+      herd.openGate(label, name);
+    }
+    await herd.killAtRandom();
+  }
+}
+
+test(`a herd that is killed ${KILLS} times ends as without, and asks nobody again (seed ${seed})`,
+  { timeout: scaled(120_000) }, async (t) => {
+    const herd = await Herd.open(t, new Random(seed));
+    for (const label of LABELS) herd.openGate(label, "-plain");
+    const plain = await herd.outcome(await herd.start("-plain"), "-plain");
+    assert.deepEqual([plain.same.agents.succeeded, plain.same.agents.failed], [11, 1]);
+    const run = await herd.start("-killed");
+    herd.beginCounting();
+    await torment(herd, "-killed");
+    const killed = await herd.outcome(run, "-killed");
+    assert.deepEqual(killed.same, plain.same);
+    // The model is asked again only where its answer was cut off.
+    const endedMs = new Map(killed.agents.map((one) => [one.label, one.ended_ms]));
+    for (const { life, label } of herd.asks) {
+      assert.ok(endedMs.get(label) >= herd.lives[life], `life ${life} asked ${label} again`);
+    }
+    // A call of the model that was cut off is paid; a program's words are counted once.
+    assert.equal(killed.spent.agents, plain.spent.agents);
+    assert.equal(killed.spent.cost_micros, plain.spent.cost_micros);
+    assert.ok(killed.spent.tokens >= plain.spent.tokens);
+    // What they changed stays in their trees; other trees are gone, and so are all processes.
+    const kept = herd.git("worktree", "list", "--porcelain").match(/^worktree .*run_.*$/gm);
+    assert.equal(kept.length, plain.same.made.length * 2);
+    await until("no process is left", () => processesOf(herd.turns.daemon.data).length === 0);
+    t.diagnostic(`${herd.lives.length - 1} kills, the model was asked ${herd.asks.length} times`);
+  });
