@@ -12,13 +12,15 @@
 //   QUIT        exits with 0 before it answers, twice
 //   DIE         is killed by a signal, whenever it goes on with this prompt
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
+//   LITTER      leaves three: in a session of its own, of a parent that has ended (and without
+//               environment), and a tool that runs; `left` has a line for each pid
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
 //
 // Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
 // for each prompt.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
@@ -51,6 +53,15 @@ async function act(prompt, say) {
     const left = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
     writeFileSync("left", `${left.pid}`);
     left.unref();
+  }
+  if (prompt.includes("LITTER")) {
+    const options = { stdio: "ignore" };
+    const made = [spawn("sleep", ["300"], { ...options, detached: true }),
+      spawn("sleep", ["300"], options)];
+    for (const one of made) one.unref();
+    spawnSync("setsid", ["sh", "-c", "env -i sleep 300 & echo $! >orphan"], options);
+    const pids = [...made.map(({ pid }) => pid), readFileSync("orphan", "utf8").trim()];
+    writeFileSync("left", pids.map((pid) => `${pid}\n`).join(""));
   }
   if (prompt.includes("SLOW")) {
     say("one ");
