@@ -83,5 +83,5 @@ test("drover shutdown --stop-all ends programs with all that they started", asyn
   assert.equal(code, 0, stderr);
   assert.match(stdout, new RegExp(`${run} cancelled`));
   await turns.daemon.ended();
-  assert.deepEqual(pids.map(lives), [false, false, false]);
+  await gone(pids);
 });
