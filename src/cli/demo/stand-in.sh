@@ -4,12 +4,13 @@
 #   sh stand-in.sh FILE SECONDS ANSWER PROMPT
 #
 # Appends a line to FILE, so that everybody sees how often it was asked; then says the words of its
-# answer as JSON lines, one after so many seconds.
-file=$1 seconds=$2 answer=$3 between=
+# answer as JSON lines, one after so many seconds, and tells what it took, as such programs do.
+file=$1 seconds=$2 answer=$3 between= words=0
 echo "asked by process $$" >>"$file"
 for word in $answer; do
     sleep "$seconds"
     printf '{"text": "%s%s"}\n' "$between" "$word"
     between=' '
+    words=$((words + 1))
 done
-echo '{"done": true, "dollars": 0}'
+printf '{"done": true, "input": 10, "output": %d, "dollars": 0}\n' "$words"

@@ -54,7 +54,8 @@ static struct err stand_in_add(const struct stand_ins *stand_ins, const struct s
         text_add_char(&body, i == 0 ? '[' : ',');
         word_add(&body, words[i]);
     }
-    text_add_str(&body, "],\"lines\":{\"text\":\"text\",\"result\":\"done\",\"cost\":\"dollars\"}}");
+    text_add_str(&body, "],\"lines\":{\"text\":\"text\",\"result\":\"done\",\"cost\":\"dollars\","
+                        "\"input_tokens\":\"input\",\"output_tokens\":\"output\"}}");
     const struct resource add = {.method = "POST", .base = "/api/v1/agents", .body = &body};
     return resource_ask(talk, &add, &answer, why);
 }
