@@ -73,9 +73,9 @@ struct demo {
     struct workflow_tree tree;
     struct chat chat;
     struct live_screen screen;
-    struct text above;         /* Lines that go above the next picture. */
-    /* Names of agents when the daemon was killed last: `cut` are of a model, `at_work` programs. */
-    struct text finished, cut, at_work;
+    struct text above; /* Lines that go above the next picture. */
+    /* Names of agents when the daemon was killed last: `cut` are of a model, `running` programs. */
+    struct text finished, cut, running;
     size_t finished_count;
     struct text fault; /* Promises that did not hold; empty: all held. */
     json_t *result;
@@ -369,20 +369,20 @@ static void daemon_died(struct demo *demo, int pid, int status) {
 static struct err daemon_restart(struct demo *demo, struct why *why) {
     text_clear(&demo->finished);
     text_clear(&demo->cut);
-    text_clear(&demo->at_work);
+    text_clear(&demo->running);
     demo->finished_count = 0;
     for (size_t i = 0; i < demo->tree.agent_count; i++) {
         const struct workflow_agent *agent = &demo->tree.agents[i];
         demo->finished_count += agent->ms >= 0;
         names_add(agent->ms >= 0             ? &demo->finished
-                  : stand_in_is(agent->name) ? &demo->at_work
+                  : stand_in_is(agent->name) ? &demo->running
                                              : &demo->cut,
                   agent->name);
     }
     demo_say(demo, "agents", COLOUR_NONE,
-             "Agents that had finished: %s. Cut off: %s. Programs still at work: %s.",
+             "Agents that had finished: %s. Cut off: %s. Programs still running: %s.",
              names_or_none(&demo->finished), names_or_none(&demo->cut),
-             names_or_none(&demo->at_work));
+             names_or_none(&demo->running));
     demo->started_ms = mono_ms(demo);
     return private_daemon_start(&demo->daemon, demo->script, why);
 }
@@ -510,7 +510,7 @@ static void end_json(const struct demo *demo) {
         json_pack("{s:s,s:b,s:s,s:i,s:s,s:s,s:s,s:s,s:O?}", "event", "demo_finished", "as_promised",
                   demo->fault.len == 0, "fault", text_bytes(&demo->fault).data, "kills",
                   demo->kills, "not_asked_again", text_bytes(&demo->finished).data, "asked_again",
-                  text_bytes(&demo->cut).data, "worked_on", text_bytes(&demo->at_work).data, "run",
+                  text_bytes(&demo->cut).data, "worked_on", text_bytes(&demo->running).data, "run",
                   demo->run, "answer", demo->tree.result);
     talk_print(line);
 }
@@ -543,9 +543,9 @@ static void end_print(const struct demo *demo, bool keep) {
                    names_or_none(&demo->finished), names_or_none(&demo->cut));
     line_print(demo, "ok", COLOUR_GREEN, words);
     (void)snprintf(words, sizeof words,
-                   "the programs: worked on while the daemon was dead: %s; each of the three was "
+                   "the programs: running while the daemon was dead: %s; each of the three was "
                    "asked once, and its answer is whole",
-                   names_or_none(&demo->at_work));
+                   names_or_none(&demo->running));
     line_print(demo, "ok", COLOUR_GREEN, words);
     (void)snprintf(words, sizeof words,
                    "the chat: %zu answers, %zu of them cut off and said again; each stands there "
@@ -599,7 +599,7 @@ static void demo_done(struct demo *demo) {
     text_done(&demo->above);
     text_done(&demo->finished);
     text_done(&demo->cut);
-    text_done(&demo->at_work);
+    text_done(&demo->running);
     text_done(&demo->fault);
 }
 
@@ -616,7 +616,7 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .above = text_up_to(LIVE_SCREEN_MAX / 2),
         .finished = text_up_to(4096),
         .cut = text_up_to(4096),
-        .at_work = text_up_to(4096),
+        .running = text_up_to(4096),
         .fault = text_up_to(4096),
         .size = {.rows = 24, .columns = 80},
         .paint = paint_of(STDOUT_FILENO, &invocation->env),
@@ -731,11 +731,11 @@ const struct command command_demo = {
     .section = SECTION_AGENTS,
     .examples = "drover demo\n",
     .flags = demo_flags,
-    .about = "The demo uses a data directory of its own, which it removes at the end, a script in\n"
-             "place of a model, and small programs in place of Claude Code and the like. Keys,\n"
-             "models, programs and servers of your environment are not used. If you do not kill\n"
-             "the daemon, the demo kills it halfway. In a pipe, or with --json, it prints a line\n"
-             "for each event.\n"
+    .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"
+             "in place of a model, and small programs in place of Claude Code and the like.\n"
+             "Keys, models, programs and servers of your environment are not used. If you do\n"
+             "not kill the daemon, the demo kills it halfway. In a pipe, or with --json, it\n"
+             "prints a line for each event.\n"
              "\n"
              "Exit code: 1 if something was lost or done twice, 130 after Ctrl-C.\n",
     .run = demo_run,

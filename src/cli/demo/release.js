@@ -1,6 +1,6 @@
 // release: the workflow of `drover demo`. Five agents plan a small release: four look at it side by
-// side, and the fifth decides. Ada and Eve are a model, and say what stands in answers.json; Ben, Cleo
-// and Dan are programs (stand-in.sh).
+// side, and the fifth decides. Ada and Eve are a model, and say what stands in answers.json; Ben,
+// Cleo and Dan are programs (stand-in.sh).
 export const meta = {
   name: "release",
   description: "Five agents plan a small release.",

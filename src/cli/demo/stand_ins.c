@@ -107,8 +107,8 @@ struct err stand_ins_check(const struct stand_ins *stand_ins, struct text *fault
             asked += text[at] == '\n';
         }
         if (asked != 1 || stand_ins->answers[i] != 1) {
-            text_addf(fault, "the program %s was asked %zu times, and %d whole answers came",
-                      all[i].name, asked, stand_ins->answers[i]);
+            text_addf(fault, "%sthe program %s was asked %zu times, and gave %d whole answers",
+                      fault->len > 0 ? "; " : "", all[i].name, asked, stand_ins->answers[i]);
         }
     }
     return ERR_OK;

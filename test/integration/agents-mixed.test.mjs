@@ -1,4 +1,4 @@
-// agents-herd.test.mjs: one workflow of twelve agents, of a model and of three kinds of programs,
+// agents-mixed.test.mjs: one workflow of twelve agents, of a model and of three kinds of programs,
 // with schemas, working trees and budgets: killed at random moments, it ends as it does without.
 //
 // DROVER_SEED   the seed of the moments
@@ -25,7 +25,6 @@ const KILLS = 50;
 
 /** Agents of one kind in each stage: four lanes, and in each a different kind at each stage. */
 const KINDS = ["native", "claude", "codex", "lines"];
-const STAGES = 3;
 const PROGRAMS = KINDS.slice(1);
 const LABELS = [0, 1, 2].flatMap((stage) => KINDS.map((kind) => `${kind}-${stage}`));
 
@@ -34,7 +33,7 @@ const labelOf = (prompt) => prompt.split(" ")[0];
 
 /** Stage 0 has budgets, stage 1 schemas, which some miss first, and stage 2 working trees. The
  *  budget of one agent is used up by an answer that misses the schema. */
-const HERD = whole(`
+const SCRIPT = whole(`
 const kinds = ${JSON.stringify(KINDS)};
 const schema = { type: "object", required: ["turn", "by"],
   properties: { turn: { type: "integer" }, by: { type: "string" } } };
@@ -57,28 +56,28 @@ return await pipeline([0, 1, 2, 3], stage(0), (before, lane) => stage(1)(before,
 const LINES = { text: "say", tool: "tool", tool_id: "id", arguments: "in", tool_result: "out",
   result: "done", input_tokens: "usage.in", output_tokens: "usage.out" };
 
-class Herd {
+class Mixed {
   asks = []; // What the model is asked: the number of the life, and the agent.
   lives = []; // When each life of the daemon began.
 
   static async open(t, random) {
-    const herd = new Herd();
-    herd.random = random;
-    herd.provider = await new Counting((...asked) => herd.say(...asked)).start(t);
-    const { turns } = Object.assign(herd, { turns: await open(t, PROGRAMS) });
-    herd.flows = Object.assign(new Workflows(), { daemon: turns.daemon, root: turns.root });
-    herd.model = await herd.flows.connect(herd.provider);
-    herd.gates = turns.folder;
-    herd.sessions = path.join(turns.folder, "sessions");
+    const mixed = new Mixed();
+    mixed.random = random;
+    mixed.provider = await new Counting((...asked) => mixed.say(...asked)).start(t);
+    const { turns } = Object.assign(mixed, { turns: await open(t, PROGRAMS) });
+    mixed.flows = Object.assign(new Workflows(), { daemon: turns.daemon, root: turns.root });
+    mixed.model = await mixed.flows.connect(mixed.provider);
+    mixed.gates = turns.folder;
+    mixed.sessions = path.join(turns.folder, "sessions");
     for (const kind of PROGRAMS) {
       define(turns, kind, { program: kind === "lines" ? "json_lines" : kind,
-        command: path.join(turns.bin, kind), env: { STANDIN_SESSIONS: herd.sessions },
+        command: path.join(turns.bin, kind), env: { STANDIN_SESSIONS: mixed.sessions },
         ...(kind === "lines" ? { lines: LINES } : {}) });
     }
-    herd.git("init", "-q", "-b", "main");
-    herd.git("-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-q", "--allow-empty",
-      "-m", "first");
-    return herd;
+    mixed.git("init", "-q", "-b", "main");
+    mixed.git("-c", "user.name=me", "-c", "user.email=me@localhost",
+      "commit", "-q", "--allow-empty", "-m", "first");
+    return mixed;
   }
 
   git(...words) {
@@ -95,8 +94,8 @@ class Herd {
 
   start(name) {
     const { root } = this.turns;
-    const body = { script: HERD, root, model: this.model, args: name, budget: { tokens: 1000000 } };
-    return this.flows.start(body);
+    const budget = { tokens: 1000000 };
+    return this.flows.start({ script: SCRIPT, root, model: this.model, args: name, budget });
   }
 
   beginCounting() {
@@ -132,7 +131,7 @@ class Herd {
     await daemon.start();
   }
 
-  /** What came of that run, in what must not depend on kills. */
+  /** The outcome of a run, in the parts that must not depend on kills. */
   async outcome(run, name) {
     const { end } = await this.flows.outcome(run);
     const agents = await this.flows.agents(run);
@@ -151,35 +150,35 @@ class Herd {
 }
 
 /** Opens the gates one after the other, while the daemon is killed. */
-async function torment(herd, name) {
-  const { random } = herd;
+async function torment(mixed, name) {
+  const { random } = mixed;
   const order = LABELS.map((label) => [Number(label.at(-1)) + random.next() / 2, label]).sort();
   const gates = order.map(([, label]) => label);
-  while (herd.kills < KILLS) {
-    const opened = Math.floor((herd.kills + 1) * LABELS.length / KILLS);
+  while (mixed.kills < KILLS) {
+    const opened = Math.floor((mixed.kills + 1) * LABELS.length / KILLS);
     for (const label of gates.splice(0, opened - (LABELS.length - gates.length))) {
-      herd.openGate(label, name);
+      mixed.openGate(label, name);
     }
-    await herd.killAtRandom();
+    await mixed.killAtRandom();
   }
-  for (const label of gates) herd.openGate(label, name);
+  for (const label of gates) mixed.openGate(label, name);
 }
 
-test(`a herd that is killed ${KILLS} times ends as without, and asks nobody again (seed ${seed})`,
+test(`killed ${KILLS} times, a workflow ends as without, and asks nobody again (seed ${seed})`,
   { timeout: scaled(120_000) }, async (t) => {
-    const herd = await Herd.open(t, new Random(seed));
-    for (const label of LABELS) herd.openGate(label, "-plain");
-    const plain = await herd.outcome(await herd.start("-plain"), "-plain");
+    const mixed = await Mixed.open(t, new Random(seed));
+    for (const label of LABELS) mixed.openGate(label, "-plain");
+    const plain = await mixed.outcome(await mixed.start("-plain"), "-plain");
     assert.deepEqual([plain.same.agents.succeeded, plain.same.agents.failed], [11, 1]);
-    const run = await herd.start("-killed");
-    herd.beginCounting();
-    await torment(herd, "-killed");
-    const killed = await herd.outcome(run, "-killed");
+    const run = await mixed.start("-killed");
+    mixed.beginCounting();
+    await torment(mixed, "-killed");
+    const killed = await mixed.outcome(run, "-killed");
     assert.deepEqual(killed.same, plain.same);
     // The model is asked again only where its answer was cut off.
     const endedMs = new Map(killed.agents.map((one) => [one.label, one.ended_ms]));
-    for (const { life, label } of herd.asks) {
-      assert.ok(endedMs.get(label) >= herd.lives[life], `life ${life} asked ${label} again`);
+    for (const { life, label } of mixed.asks) {
+      assert.ok(endedMs.get(label) >= mixed.lives[life], `life ${life} asked ${label} again`);
     }
     // Calls of the model that were cut off are paid by the run: what they had reserved.
     assert.equal(killed.spent.agents, plain.spent.agents);
@@ -187,10 +186,11 @@ test(`a herd that is killed ${KILLS} times ends as without, and asks nobody agai
       assert.ok(killed.spent[amount] >= plain.spent[amount], amount);
     }
     // What they changed stays in their trees; other trees are gone, and so are all processes.
-    const kept = herd.git("worktree", "list", "--porcelain").match(/^worktree .*run_.*$/gm);
-    assert.equal(kept.length, plain.same.made.length * 2);
-    const { daemon } = herd.turns;
-    const left = () => processesOf(daemon.data).filter(({ pid }) => !zygotesOf(daemon).includes(pid));
+    const trees = () => mixed.git("worktree", "list", "--porcelain").match(/^worktree .*run_.*$/gm);
+    await until("only their trees are left", () => trees().length === plain.same.made.length * 2);
+    const { daemon } = mixed.turns;
+    const left = () =>
+      processesOf(daemon.data).filter(({ pid }) => !zygotesOf(daemon).includes(pid));
     await until("no process is left", () => left().length === 0);
-    t.diagnostic(`${herd.lives.length - 1} kills, the model was asked ${herd.asks.length} times`);
+    t.diagnostic(`${mixed.lives.length - 1} kills, the model was asked ${mixed.asks.length} times`);
   });
