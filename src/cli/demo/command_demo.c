@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -249,6 +250,11 @@ static struct err story_begin(struct demo *demo, struct why *why) {
 
 /* --- Events -------------------------------------------------------------------- */
 
+static int agents_compare(const void *left, const void *right) {
+    return strcmp(((const struct workflow_agent *)left)->name,
+                  ((const struct workflow_agent *)right)->name);
+}
+
 static void workflow_hear(struct demo *demo, const struct workflow_event *event) {
     AUTO(text_done) struct text line = text_up_to(16 << 10);
     const struct workflow_told told = {.tree = &demo->tree,
@@ -266,6 +272,10 @@ static void workflow_hear(struct demo *demo, const struct workflow_event *event)
     } else if (demo->show == SHOW_LINES) {
         workflow_lines_add(&told, &line);
         fputs(text_bytes(&line).data, stdout);
+    }
+    /* Agents begin in any order, and are shown by their names. */
+    if (demo->tree.agent_count > 0) {
+        qsort(demo->tree.agents, demo->tree.agent_count, sizeof *demo->tree.agents, agents_compare);
     }
 }
 
