@@ -16,7 +16,7 @@ static const struct stand_in {
     const char *name, *type, *answer;
     int word_ms; /* Time before each word. */
 } all[STAND_INS] = {
-    {"Ben", "stand-in-ben", "All 412 tests pass, and the slow one is twice as fast.", 330},
+    {"Ben", "stand-in-ben", "All 412 tests pass, and the slow one is twice as fast.", 235},
     {"Cleo", "stand-in-cleo",
      "The notes fit on one page: a new command, two fixes, nothing to migrate.", 650},
     {"Dan", "stand-in-dan",
