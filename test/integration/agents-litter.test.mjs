@@ -53,11 +53,11 @@ test("nothing is left of a program that was stopped", async (t) => {
 
 test("nothing is left of a program that was killed", async (t) => {
   const { turns, listener, run, pids } = await littering(t, "opencode");
-  letGo(turns);
   const [program, ...others] = processesOf(turns.daemon.data)
     .filter(({ pid, holder }) => !holder && !pids.includes(pid));
   assert.deepEqual(others, []);
   kill(program.pid);
+  letGo(turns);
   assert.equal((await listener.ended(run)).state, "succeeded"); // It went on in its session.
   await gone(pids);
   listener.close();
