@@ -22,8 +22,8 @@ import { whole, Workflows } from "./workflows.mjs";
 
 const seed = Number(process.env.DROVER_SEED ?? randomInt(1, 2 ** 31));
 const KILLS = 50;
-/** An agent whose call was cut off by ten kills in a row fails: each time after so many lives, which
- *  may be two kills each, one lasts until the model has answered. */
+/** An agent whose call was cut off by ten kills in a row fails: one life in four, each of which may
+ *  have been two kills, lasts until the model has answered. */
 const LIVES_IN_A_ROW = 4;
 
 /** Agents of one kind in each stage: four lanes, and in each a different kind at each stage. */
