@@ -1,7 +1,7 @@
 // standin.mjs: stands in for programs that are agents: prints the lines that they print, so that
 // tests need none of them. How each line looks was recorded from the real ones (docs/agents.md).
 //
-//   node standin.mjs claude|codex|opencode|pi ARGS…
+//   node standin.mjs claude|codex|opencode|pi|lines ARGS…     (lines: JSON lines of its own)
 //
 // What it does stands in its prompt, in words:
 //
@@ -12,15 +12,20 @@
 //   QUIT        exits with 0 before it answers, twice
 //   DIE         is killed by a signal, whenever it goes on with this prompt
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
+//   LITTER      leaves three: in a session of its own, of a parent that has ended (and without
+//               environment), and a tool that runs; `left` has a line for each pid
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //   HANG        says "one ", and nothing more, whenever it goes on with this prompt
 //   COMPACT     the same while it makes a summary of its conversation (claude, pi)
 //   BUSY        says "one ", computes without a word until a file `go` is in its folder
 //   EAT         takes 256 MB of memory
 //   LOOP        asks its model again and again
+//   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
+//   WRITE       writes the file `made` into its folder
 //
-// Its sessions are files in .standin of its folder, with a line for each prompt.
-import { spawn } from "node:child_process";
+// Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
+// for each prompt.
+import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
@@ -29,10 +34,12 @@ const after = (name) => args[args.indexOf(name) + 1];
 const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const sessions = process.env.STANDIN_SESSIONS ?? ".standin";
+
 let doomed = false, quits = false, hangs = false; // Also where it goes on with such a prompt.
 function remember(session, prompt) {
-  mkdirSync(".standin", { recursive: true });
-  const file = `.standin/${session}`;
+  mkdirSync(sessions, { recursive: true });
+  const file = `${sessions}/${session}`;
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
   const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";
@@ -54,6 +61,15 @@ async function act(prompt, say, request = () => {}) {
     const left = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
     writeFileSync("left", `${left.pid}`);
     left.unref();
+  }
+  if (prompt.includes("LITTER")) {
+    const options = { stdio: "ignore" };
+    const made = [spawn("sleep", ["300"], { ...options, detached: true }),
+      spawn("sleep", ["300"], options)];
+    for (const one of made) one.unref();
+    spawnSync("setsid", ["sh", "-c", "env -i sleep 300 & echo $! >orphan"], options);
+    const pids = [...made.map(({ pid }) => pid), readFileSync("orphan", "utf8").trim()];
+    writeFileSync("left", pids.map((pid) => `${pid}\n`).join(""));
   }
   if (prompt.includes("SLOW")) {
     say("one ");
@@ -79,6 +95,16 @@ async function act(prompt, say, request = () => {}) {
     request();
     await wait(1);
   }
+  const gate = /GATE\((.+?)\)/.exec(prompt)?.[1];
+  if (gate !== undefined) {
+    say("one ");
+    while (!existsSync(`${sessions}/../${gate}`)) await wait(10);
+    for (let i = 0; i < 20; i++) {
+      say(`${i} `);
+      await wait(3);
+    }
+  }
+  if (prompt.includes("WRITE")) writeFileSync("made", `by ${kind}\n`);
 }
 
 /** Words; JSON where the prompt has a schema and does not say MISS, or has faults of an answer. */
@@ -217,4 +243,16 @@ async function pi() {
   line({ type: "agent_end" });
 }
 
-await { claude, codex, opencode, pi }[kind]();
+async function lines() {
+  const prompt = args.at(-1);
+  const number = remember(`lines-${process.pid}`, prompt);
+  await act(prompt, (say) => line({ say }));
+  if (prompt.includes("TOOL")) {
+    line({ tool: "make", id: "c1", in: { target: "test" } });
+    line({ id: "c1", out: "all green" });
+  }
+  line({ say: answer(prompt, number), usage: { in: 80, out: 12 } });
+  line({ done: true });
+}
+
+await { claude, codex, opencode, pi, lines }[kind]();

@@ -57,7 +57,7 @@ test("the picture of the README is small, has no script, and shows the kill", ()
   const svg = readFileSync(path.join(root, "docs/demo.svg"), "utf8");
   assert.ok(svg.length < 200_000);
   assert.doesNotMatch(svg, /<script|href=|\son\w+=/i);
-  for (const said of ["You killed the daemon", "again: Ada, Ben", "no gap, no repeat"]) {
+  for (const said of ["You killed the daemon", "Cleo, Dan", "no gap, no repeat"]) {
     assert.ok(svg.includes(said), said);
   }
 });
@@ -80,8 +80,10 @@ describe("drover demo", { concurrency: true }, () => {
       assert.equal(await demo.ended, 0, demo.screen.text.join("\n"));
       const text = joined(demo.screen);
       assert.ok(text.includes(`You killed the daemon (pid ${killed}) with SIGKILL.`), text);
-      assert.match(text, /finished before, and not asked again: Ada, Ben; cut off, and/);
-      assert.match(text, /cut off, and asked again: Cleo, Dan ok the chat: 3 answers/);
+      assert.match(text, /finished before, and not asked again: Ben; cut off, and/);
+      assert.match(text, /cut off, and asked again: Ada ok the programs: running/);
+      assert.match(text, /was dead: Cleo, Dan; each of the three was asked once, and its answer/);
+      assert.match(text, /its answer is whole ok the chat: 3 answers/);
       assert.match(text, /in order, no gap, no repeat/);
       assert.match(text, /The answer of the workflow Eve: We release 1\.4 on Tuesday/);
       assert.match(text, /Where to go next/);
@@ -125,14 +127,19 @@ describe("drover demo", { concurrency: true }, () => {
     assert.equal(code, 0, stdout);
     const end = events.at(-1);
     assert.deepEqual(
-      [end.event, end.as_promised, end.kills, end.not_asked_again, end.asked_again],
-      ["demo_finished", true, 1, "Ada, Ben", "Cleo, Dan"],
+      [end.event, end.as_promised, end.kills, end.not_asked_again, end.asked_again, end.worked_on],
+      ["demo_finished", true, 1, "Ben", "Ada", "Cleo, Dan"],
     );
     for (const of of ["workflow", "chat"]) {
       const numbers = events.filter((event) => event.of === of).map(({ seq }) => seq);
       assert.deepEqual(numbers, numbers.map((_, at) => at + 1), `the events of the ${of}`);
     }
-    assert.equal(readdirSync(tmp).length, 1);
+    const [folder, ...others] = readdirSync(tmp);
+    assert.deepEqual(others, []);
+    for (const name of ["Ben", "Cleo", "Dan"]) {
+      const asked = readFileSync(path.join(tmp, folder, `asked-${name}`), "utf8");
+      assert.match(asked, /^asked by process \d+\n$/, name);
+    }
     assert.deepEqual(processesIn(tmp), []);
   });
 
@@ -141,10 +148,10 @@ describe("drover demo", { concurrency: true }, () => {
     const { demo, tmp } = await play(t, {
       columns: 80,
       changed: (screen) => {
-        if (step === 0 && times(screen, /✓ Ada/) > 0) {
+        if (step === 0 && times(screen, /● Ben/) > 0) {
           step = 1;
           void demo.resize(40).then(() => (step = 2));
-        } else if (step === 2 && times(screen, /✓ Ben/) > 0) {
+        } else if (step === 2 && times(screen, /✓ Ben/) > 0) { // Two programs run.
           step = 3;
           demo.type("\x03");
         }

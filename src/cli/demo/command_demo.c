@@ -1,4 +1,5 @@
-/* command_demo.c: drover demo. A chat and a workflow on a daemon that the reader may kill.
+/* command_demo.c: drover demo. A chat, and a workflow of models and programs, on a daemon that the
+ * reader may kill.
  *
  *   starting ──> serving ──> killed by the reader, or by this command at half time ─┐
  *                   ^  └──> finished                                               │
@@ -6,13 +7,15 @@
  *
  * Two clients (`drover stream tail`) follow the streams of the run and of the session across the
  * death of the daemon, as any client does; the screen shows their lines. When the workflow and the
- * chat are over, the stored answers are compared with what was shown. */
+ * chat are over, the stored answers are compared with what was shown, and each program must have
+ * been asked once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -28,6 +31,7 @@
 #include "cli/demo/files.h"
 #include "cli/demo/picture.h"
 #include "cli/demo/private_daemon.h"
+#include "cli/demo/stand_ins.h"
 #include "cli/session/session.h"
 #include "cli/terminal/live_screen.h"
 #include "cli/terminal/plain.h"
@@ -62,6 +66,7 @@ struct tail {
 struct demo {
     struct invocation *invocation;
     struct private_daemon daemon; /* Owned, and so is all that follows. */
+    struct stand_ins stand_ins;
     struct talk talk;
     char *script; /* Path of answers.json in the private directory. */
     char *session, *run;
@@ -69,8 +74,9 @@ struct demo {
     struct workflow_tree tree;
     struct chat chat;
     struct live_screen screen;
-    struct text above;         /* Lines that go above the next picture. */
-    struct text finished, cut; /* Names of agents when the daemon was killed last. */
+    struct text above; /* Lines that go above the next picture. */
+    /* Names of agents when the daemon was killed last: `cut` are of a model, `running` programs. */
+    struct text finished, cut, running;
     size_t finished_count;
     struct text fault; /* Promises that did not hold; empty: all held. */
     json_t *result;
@@ -170,8 +176,8 @@ static struct err script_write(struct demo *demo) {
     const struct world *world = demo->invocation->world;
     AUTO(text_done) struct text script = text_up_to(LINE_MAX);
     size_t count = 0;
-    struct bytes rest = demo_files(&count)[0].source;
-    assert(count == 2);
+    struct bytes rest = demo_files(&count)[DEMO_ANSWERS].source;
+    assert(count == DEMO_FILES);
     for (size_t at = 0; at < rest.len; at++) {
         struct bytes here = {rest.data + at, rest.len - at}, digits = {NULL, 0};
         int64_t ms = 0;
@@ -196,8 +202,8 @@ static struct err workflow_begin(struct demo *demo, struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
     size_t count = 0;
     text_add_str(&body, "{");
-    text_add_member(&body, "script", demo_files(&count)[1].source);
-    text_add_member(&body, "title", bytes_of(demo_files(&count)[1].file));
+    text_add_member(&body, "script", demo_files(&count)[DEMO_WORKFLOW].source);
+    text_add_member(&body, "title", bytes_of(demo_files(&count)[DEMO_WORKFLOW].file));
     text_add_member(&body, "root", bytes_of(demo->daemon.dir));
     text_add_str(&body, "}");
     const struct resource start = {.method = "POST", .base = "/api/v1/workflows", .body = &body};
@@ -226,6 +232,7 @@ static struct err tail_begin(struct demo *demo, struct tail *tail, const char *s
 static struct err story_begin(struct demo *demo, struct why *why) {
     const struct session_wish wish = {.title = "About the release"};
     struct err err = session_make(&demo->talk, &wish, &demo->session, why);
+    err = err_failed(err) ? err : stand_ins_add(&demo->stand_ins, &demo->talk, demo->speed, why);
     err = err_failed(err) ? err : workflow_begin(demo, why);
     for (size_t i = 0; i < COUNT_OF(questions) && !err_failed(err); i++) {
         AUTO(mem_release) char *turn = NULL;
@@ -243,6 +250,11 @@ static struct err story_begin(struct demo *demo, struct why *why) {
 
 /* --- Events -------------------------------------------------------------------- */
 
+static int agents_compare(const void *left, const void *right) {
+    return strcmp(((const struct workflow_agent *)left)->name,
+                  ((const struct workflow_agent *)right)->name);
+}
+
 static void workflow_hear(struct demo *demo, const struct workflow_event *event) {
     AUTO(text_done) struct text line = text_up_to(16 << 10);
     const struct workflow_told told = {.tree = &demo->tree,
@@ -250,6 +262,9 @@ static void workflow_hear(struct demo *demo, const struct workflow_event *event)
                                        .event = event,
                                        .run = demo->run};
     bool logged = bytes_is(event->type, "log");
+    if (logged) {
+        stand_ins_hear(&demo->stand_ins, talk_text(event->data, "text"));
+    }
     if (demo->show == SHOW_LIVE && logged) {
         AUTO(text_done) struct text plain = {0};
         plain_line(&plain, talk_text(event->data, "text"));
@@ -257,6 +272,10 @@ static void workflow_hear(struct demo *demo, const struct workflow_event *event)
     } else if (demo->show == SHOW_LINES) {
         workflow_lines_add(&told, &line);
         fputs(text_bytes(&line).data, stdout);
+    }
+    /* Agents begin in any order, and are shown by their names. */
+    if (demo->tree.agent_count > 0) {
+        qsort(demo->tree.agents, demo->tree.agent_count, sizeof *demo->tree.agents, agents_compare);
     }
 }
 
@@ -360,14 +379,20 @@ static void daemon_died(struct demo *demo, int pid, int status) {
 static struct err daemon_restart(struct demo *demo, struct why *why) {
     text_clear(&demo->finished);
     text_clear(&demo->cut);
+    text_clear(&demo->running);
     demo->finished_count = 0;
     for (size_t i = 0; i < demo->tree.agent_count; i++) {
         const struct workflow_agent *agent = &demo->tree.agents[i];
         demo->finished_count += agent->ms >= 0;
-        names_add(agent->ms >= 0 ? &demo->finished : &demo->cut, agent->name);
+        names_add(agent->ms >= 0             ? &demo->finished
+                  : stand_in_is(agent->name) ? &demo->running
+                                             : &demo->cut,
+                  agent->name);
     }
-    demo_say(demo, "agents", COLOUR_NONE, "Agents that had finished: %s. Cut off: %s.",
-             names_or_none(&demo->finished), names_or_none(&demo->cut));
+    demo_say(demo, "agents", COLOUR_NONE,
+             "Agents that had finished: %s. Cut off: %s. Programs still running: %s.",
+             names_or_none(&demo->finished), names_or_none(&demo->cut),
+             names_or_none(&demo->running));
     demo->started_ms = mono_ms(demo);
     return private_daemon_start(&demo->daemon, demo->script, why);
 }
@@ -492,10 +517,11 @@ static struct err agents_check(struct demo *demo, struct why *why) {
 static void end_json(const struct demo *demo) {
     AUTO(json_release)
     json_t *line =
-        json_pack("{s:s,s:b,s:s,s:i,s:s,s:s,s:s,s:O?}", "event", "demo_finished", "as_promised",
+        json_pack("{s:s,s:b,s:s,s:i,s:s,s:s,s:s,s:s,s:O?}", "event", "demo_finished", "as_promised",
                   demo->fault.len == 0, "fault", text_bytes(&demo->fault).data, "kills",
                   demo->kills, "not_asked_again", text_bytes(&demo->finished).data, "asked_again",
-                  text_bytes(&demo->cut).data, "run", demo->run, "answer", demo->tree.result);
+                  text_bytes(&demo->cut).data, "worked_on", text_bytes(&demo->running).data, "run",
+                  demo->run, "answer", demo->tree.result);
     talk_print(line);
 }
 
@@ -525,6 +551,11 @@ static void end_print(const struct demo *demo, bool keep) {
                    "the workflow: finished before, and not asked again: %s; cut off, and asked "
                    "again: %s",
                    names_or_none(&demo->finished), names_or_none(&demo->cut));
+    line_print(demo, "ok", COLOUR_GREEN, words);
+    (void)snprintf(words, sizeof words,
+                   "the programs: running while the daemon was dead: %s; each of the three was "
+                   "asked once, and its answer is whole",
+                   names_or_none(&demo->running));
     line_print(demo, "ok", COLOUR_GREEN, words);
     (void)snprintf(words, sizeof words,
                    "the chat: %zu answers, %zu of them cut off and said again; each stands there "
@@ -578,6 +609,7 @@ static void demo_done(struct demo *demo) {
     text_done(&demo->above);
     text_done(&demo->finished);
     text_done(&demo->cut);
+    text_done(&demo->running);
     text_done(&demo->fault);
 }
 
@@ -594,6 +626,7 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .above = text_up_to(LIVE_SCREEN_MAX / 2),
         .finished = text_up_to(4096),
         .cut = text_up_to(4096),
+        .running = text_up_to(4096),
         .fault = text_up_to(4096),
         .size = {.rows = 24, .columns = 80},
         .paint = paint_of(STDOUT_FILENO, &invocation->env),
@@ -602,6 +635,7 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     demo->show = invocation->json                                     ? SHOW_JSON
                  : terminal_size(STDOUT_FILENO, &demo->size) && !dumb ? SHOW_LIVE
                                                                       : SHOW_LINES;
+    demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
     live_screen_init(&demo->screen);
     struct err err = private_daemon_open(&demo->daemon, invocation->world, &invocation->env, why);
@@ -615,8 +649,9 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     err = client_open(&demo->talk.options, &demo->talk.client, why);
     demo->started_ms = demo->moved_ms = mono_ms(demo);
     demo_say(demo, "begin", COLOUR_NONE,
-             "Five agents plan a release, and a chat goes on beside them. A script plays the "
-             "model: no key, no network. Directory: %s",
+             "Five agents plan a release, and a chat goes on beside them. Ada, Eve and the chat "
+             "are a model, which a script plays; Ben, Cleo and Dan are programs, stand-ins for "
+             "Claude Code and the like: no key, no network. Directory: %s",
              demo->daemon.dir);
     return err_failed(err) ? err : private_daemon_start(&demo->daemon, demo->script, why);
 }
@@ -660,6 +695,7 @@ static struct err demo_play(struct demo *demo, struct why *why) {
         }
         err = chat_check(demo, why);
         err = err_failed(err) ? err : agents_check(demo, why);
+        err = err_failed(err) ? err : stand_ins_check(&demo->stand_ins, &demo->fault);
         if (!err_failed(err) || !client_may_pass(err)) {
             return err;
         }
@@ -701,14 +737,15 @@ static const struct flag demo_flags[] = {
 
 const struct command command_demo = {
     .name = "demo",
-    .summary = "Show a chat and a workflow that survive kill -9.",
+    .summary = "Show a chat, a workflow and programs that survive kill -9.",
     .section = SECTION_AGENTS,
     .examples = "drover demo\n",
     .flags = demo_flags,
-    .about = "The demo uses a data directory of its own, which it removes at the end, and a\n"
-             "script in place of a model. Keys, models and servers of your environment are not\n"
-             "used. If you do not kill the daemon, the demo kills it halfway. In a pipe, or\n"
-             "with --json, it prints a line for each event.\n"
+    .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"
+             "in place of a model, and small programs in place of Claude Code and the like.\n"
+             "Keys, models, programs and servers of your environment are not used. If you do\n"
+             "not kill the daemon, the demo kills it halfway. In a pipe, or with --json, it\n"
+             "prints a line for each event.\n"
              "\n"
              "Exit code: 1 if something was lost or done twice, 130 after Ctrl-C.\n",
     .run = demo_run,

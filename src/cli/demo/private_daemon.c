@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/process/spawn.h"
 #include "base/process/variables.h"
 #include "base/text.h"
@@ -82,6 +83,22 @@ struct err private_daemon_open(struct private_daemon *daemon, const struct world
     return ERR_OK;
 }
 
+/* Kills our children. Jobs of a daemon that has ended are among them: this process is their reaper,
+ * and they would outlive it. */
+static void children_kill(void) {
+    char path[64], pids[4096];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, pids, sizeof pids) : 0; /* More are read in the next look. */
+    struct bytes rest = {pids, len > 0 ? (size_t)len : 0}, word;
+    while (bytes_next(&rest, ' ', &word)) {
+        int64_t pid = 0;
+        if (number_parse(word, (struct number_bounds){2, INT32_MAX}, &pid)) {
+            (void)kill((pid_t)pid, SIGKILL); /* A child that was not waited for keeps its pid. */
+        }
+    }
+}
+
 /* Ends what is left: the daemon first, which starts nothing more then. What only it holds together
  * ends with it. */
 static void processes_end(struct private_daemon *daemon, int signal) {
@@ -97,6 +114,9 @@ static void processes_end(struct private_daemon *daemon, int signal) {
         }
         if (errno == ECHILD) {
             return;
+        }
+        if (signal == SIGKILL && daemon->pid == 0) {
+            children_kill();
         }
         (void)poll(NULL, 0, END_POLL_MS); /* Nothing else is waited for any more. */
     }
