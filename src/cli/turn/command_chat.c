@@ -30,6 +30,7 @@ enum { NOTE_MAX = 64 << 10 };
 static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
     OPTION_TEXT("agent", 0, "NAME", "Talk to a program: claude, codex, … ('drover agent ls')."),
+    OPTION_TEXT("native", 0, "ID", "Continue this session that the program has; with --agent."),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
     OPTION_SWITCH("continue", 'c', "Continue the session of this project that changed last."),
     OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current project's]."),
@@ -237,8 +238,12 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     const struct args *args = &chat->invocation->args;
     const char *named = args_text(args, "session"), *root = args_text(args, "root");
     struct session_ends ends = {.head = 0};
-    struct err err = ERR_OK;
-    if (root == NULL) {
+    const char *native = args_text(args, "native");
+    struct err err = native_check(chat->invocation);
+    if (native != NULL && root == NULL) {
+        root = "."; /* As the program looks for it. */
+    }
+    if (!err_failed(err) && root == NULL) {
         err = project_find(chat->invocation, ".", chat->project);
         root = chat->project;
     }
@@ -256,6 +261,7 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
         const struct session_wish wish = {.model = agent != NULL ? session_model(args)
                                                                  : args_text(args, "model"),
                                           .agent = agent,
+                                          .native = native,
                                           .root = chat->root};
         const struct daily_limit limit = {.model = wish.model};
         err = agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines);
