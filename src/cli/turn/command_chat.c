@@ -249,6 +249,10 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     }
     chat->root = args_on(args, "no-root") ? NULL : root;
     *ret_joins = named != NULL || args_on(args, "continue");
+    if (!err_failed(err) && native != NULL && *ret_joins) {
+        return err_why(&chat->invocation->why, ERR_USAGE,
+                       "--native and --continue exclude each other");
+    }
     if (args_on(args, "continue") && (named != NULL || chat->root == NULL)) {
         return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
                        named != NULL ? "--session" : "--no-root");

@@ -38,19 +38,24 @@ static struct id name_of(const struct session_adopted *what, int64_t number, int
 
 void sessions__adopt(struct tx *tx, const struct session_adopted *what, struct session_row *row) {
     struct message_part notice = {.kind = PART_NOTICE, .text = what->notice};
+    struct message_part parts[SESSION_ADOPTED_PARTS_MAX];
     int64_t question = 0;
     for (size_t i = 0; i <= what->count; i++) {
         const bool last = i == what->count;
         const struct session_adopted_message *message = last ? NULL : &what->messages[i];
+        assert(last || message->count <= COUNT_OF(parts));
         const struct id name = name_of(what, (int64_t)i, tx_now_ms(tx));
         struct message_row into = {.message = tx_copy(tx, bytes_of(name.text)),
                                    .role = last ? ROLE_NOTICE : message->role,
                                    .status = MESSAGE_COMPLETED,
                                    .active = true};
         into.reply_to = into.role == ROLE_ASSISTANT ? question : 0;
+        if (!last) { /* What is inserted is filled in; the messages are the caller's. */
+            memcpy(parts, message->parts, message->count * sizeof parts[0]);
+        }
         const struct message_insert insert = {.session = row,
                                               .row = &into,
-                                              .parts = last ? &notice : message->parts,
+                                              .parts = last ? &notice : parts,
                                               .count = last ? 1 : message->count};
         messages__insert_quiet(tx, &insert);
         question = into.role == ROLE_USER ? into.id : question;

@@ -49,9 +49,10 @@ MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new 
 
 /* A session that a program had before, with which a new one goes on (adopt.c). Its messages are
  * shown, and the program is not told them; the notice after them says where they come from. */
+enum { SESSION_ADOPTED_PARTS_MAX = 100 }; /* Of one message. */
 struct session_adopted_message {
     enum message_role role;
-    struct message_part *parts; /* Ids are given here. */
+    const struct message_part *parts;
     size_t count;
 };
 struct session_adopted {
