@@ -71,8 +71,8 @@ async function adopt(turns, more = {}) {
 }
 
 const messages = async (turns, session) =>
-  (await turns.ask("GET", `/sessions/${session}/messages?order=oldest&limit=500`)).json.rows;
-const sessions = async (turns) => (await turns.ask("GET", "/sessions")).json.rows;
+  (await turns.ask("GET", `/sessions/${session}/messages?order=oldest&limit=500`)).json.items;
+const sessions = async (turns) => (await turns.ask("GET", "/sessions")).json.items;
 
 async function refused(turns, more, status, code, words) {
   const answer = await make(turns, more);
