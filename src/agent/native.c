@@ -30,8 +30,8 @@
 #include "rules/turn/card.h"
 
 enum {
-    NAME_KEPT_MAX = 200, /* Of a tool, and of the id of its call. */
-    FOLDERS_MAX = 20000, /* That are looked at for the file. */
+    NAME_KEPT_MAX = 200, /* Bytes of the name of a tool, and of the id of a call. */
+    FOLDERS_MAX = 20000, /* Entries that a search looks at. */
     CHUNK = 64 << 10,
 };
 
@@ -58,7 +58,7 @@ struct reading {
     size_t known;               /* Lines of messages, or of the session. */
     char cwd[LIMIT_PATH_MAX];   /* Folder of the first line that names one. */
     char id[NATIVE_ID_MAX + 1]; /* As the file has it; "": it does not say. */
-    struct usage total;         /* Of the whole session, where the program counts so. */
+    struct usage total;         /* Tokens of the whole session, where the program counts so. */
 };
 
 static size_t part_bytes(const struct message_part *part) {
@@ -405,7 +405,7 @@ static void session_close(struct native_session *session) {
     }
 }
 
-/* What a reader knows after the session, so that the next turn counts from there. */
+/* State of a reader after the session, so that the next turn counts from there. */
 static void reader_write(const struct reading *reading, const struct program *program,
                          struct text *text) {
     struct program_reader *reader = program_reader_new(program, reading->wish->what);

@@ -13,8 +13,8 @@
  * Ownership  what is read is the caller's: native_done.
  * Threads    the pool: it blocks on the disk.
  * Failure    `why` has the sentence. ERR_BAD_FIELD: no such id can be, or the program keeps no
- *            sessions that can be read. ERR_NOT_FOUND: there is none. ERR_CONFLICT: it is of another
- *            folder, or its file cannot be used.
+ *            sessions that can be read. ERR_NOT_FOUND: there is none. ERR_CONFLICT: it is of
+ *            another folder, or its file cannot be used.
  */
 #ifndef DROVER_AGENT_NATIVE_H
 #define DROVER_AGENT_NATIVE_H
@@ -26,10 +26,10 @@ enum {
     NATIVE_ID_MIN = 8,
     NATIVE_ID_MAX = 64,
     NATIVE_MESSAGES_MAX = 200,
-    NATIVE_PARTS_MAX = 100, /* Of one message. */
+    NATIVE_PARTS_MAX = 100, /* In one message. */
     NATIVE_BYTES_MAX = 1 << 20,
-    NATIVE_TEXT_MAX = 64 << 10,  /* Of one text, */
-    NATIVE_RESULT_MAX = 4 << 10, /* of a tool's result, */
+    NATIVE_TEXT_MAX = 64 << 10,
+    NATIVE_RESULT_MAX = 4 << 10, /* Bytes of a tool's result. */
     NATIVE_ARGUMENTS_MAX = 8 << 10,
     NATIVE_FILE_MAX = 64 << 20,
 };

@@ -3,7 +3,8 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync,
+  writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -56,8 +57,8 @@ function keepCodex(turns, { cwd = turns.root } = {}) {
     item("response_item", { type: "function_call_output", call_id: "c7", output: "round" }),
     item("response_item", { type: "message", role: "assistant",
       content: [{ type: "output_text", text: "It is round." }] }),
-    item("event_msg", { type: "token_count", info: { total_token_usage:
-      { input_tokens: 40, cached_input_tokens: 8, output_tokens: 5, reasoning_output_tokens: 0 } } }),
+    item("event_msg", { type: "token_count", info: {
+      total_token_usage: { input_tokens: 40, cached_input_tokens: 8, output_tokens: 5 } } }),
   ].map((one) => `${JSON.stringify(one)}\n`).join(""));
 }
 
@@ -70,8 +71,17 @@ async function adopt(turns, more = {}) {
   return new Listener(turns, made.json.id).open();
 }
 
-const messages = async (turns, session) =>
-  (await turns.ask("GET", `/sessions/${session}/messages?order=oldest&limit=500`)).json.items;
+async function messages(turns, session) {
+  const all = [];
+  for (let next = ""; next !== null;) {
+    const page = await turns.ask("GET", `/sessions/${session}/messages?order=oldest&limit=100` +
+      (next && `&after=${next}`));
+    assert.equal(page.status, 200, page.text);
+    all.push(...page.json.items);
+    next = page.json.next ?? null;
+  }
+  return all;
+}
 const sessions = async (turns) => (await turns.ask("GET", "/sessions")).json.items;
 
 async function refused(turns, more, status, code, words) {
@@ -104,7 +114,8 @@ test("a session of Claude Code is shown, and goes on without being told again", 
   assert.equal(await said(turns, listener, "and now?"), "turn 1 of claude");
   assert.equal(await said(turns, listener, "and then?"), "turn 2 of claude");
   assert.deepEqual(prompts(turns), [["and now?", "and then?"]]);
-  assert.equal(readFileSync(path.join(turns.root, ".standin", ID), "utf8"), "and now?\nand then?\n");
+  const told = readFileSync(path.join(turns.root, ".standin", ID), "utf8");
+  assert.equal(told, "and now?\nand then?\n");
   listener.close();
 });
 
@@ -124,7 +135,7 @@ test("a thread of Codex goes on, and only what it uses from then on is counted",
   listener.close();
 });
 
-test("what was cleared is not continued, and a fork shares no session of the program", async (t) => {
+test("what was cleared is not continued, and a fork shares nothing", async (t) => {
   const turns = await open(t);
   keep(turns, claudeTalk(turns));
   const listener = await adopt(turns);
@@ -136,8 +147,8 @@ test("what was cleared is not continued, and a fork shares no session of the pro
   assert.match(prompt, /which colour\?.*It is blue\..*in the fork$/);
   other.close();
   assert.equal((await turns.ask("POST", `/sessions/${listener.session}/clear`, {})).status, 200);
-  await turns.turn(listener, "anew");
-  assert.deepEqual(prompts(turns).find(([first]) => first === "anew"), ["anew"]);
+  await turns.turn(listener, "afresh");
+  assert.deepEqual(prompts(turns).find(([first]) => first === "afresh"), ["afresh"]);
   assert.throws(() => readFileSync(path.join(turns.root, ".standin", ID)), /ENOENT/);
   listener.close();
 });
@@ -159,7 +170,7 @@ test("a session that drover began itself is not adopted by another one", async (
   const turns = await open(t);
   const listener = await turns.listen({ agent: "claude", model: "", root: turns.root, title: "T" });
   await turns.turn(listener, "one");
-  const id = (await import("node:fs")).readdirSync(path.join(turns.root, ".standin"))[0];
+  const id = readdirSync(path.join(turns.root, ".standin"))[0];
   keep(turns, claudeTalk(turns), { id });
   await refused(turns, { native: id }, 409, "conflict", /already/);
   listener.close();
@@ -210,12 +221,31 @@ test("of a long session the newest messages are shown, and that there are more",
 
 test("CLAUDE_CONFIG_DIR of the definition is where its sessions are", async (t) => {
   const turns = await open(t);
-  const file = keep(turns, claudeTalk(turns));
+  keep(turns, claudeTalk(turns));
   const { command } = JSON.parse(readFileSync(path.join(turns.home, ".drover/agents/claude.json")));
   const moved = path.join(turns.home, "moved");
-  (await import("node:fs")).renameSync(path.join(turns.home, ".claude"), moved);
+  renameSync(path.join(turns.home, ".claude"), moved);
   await refused(turns, {}, 404, "not_found", /has no session/);
   define(turns, "claude", { program: "claude", command, env: { CLAUDE_CONFIG_DIR: moved } });
-  chmodSync(file.replace(".claude", "moved"), 0o600);
   (await adopt(turns)).close();
+});
+
+test("ask and chat adopt a session by its id", async (t) => {
+  const turns = await open(t);
+  keep(turns, claudeTalk(turns));
+  keep(turns, claudeTalk(turns), { id: "55555555-eeee" });
+  const run = (...args) => turns.daemon.cli([...args, "--root", turns.root]);
+  assert.match((await run("ask", "--native", ID, "so?")).stderr, /--native needs --agent/);
+  const both = ["--agent", "claude", "--native", ID];
+  for (const other of [["-s", "ses_1"], ["--continue"]]) {
+    assert.match((await run("chat", ...both, ...other)).stderr, /exclude each other/);
+  }
+  const unknown = await run("ask", "--agent", "claude", "--native", "99999999-ffff", "so?");
+  assert.match(unknown.stderr, /has no session 99999999-ffff/);
+  const asked = await run("ask", ...both, "so?");
+  assert.equal(asked.code, 0, asked.stderr);
+  assert.match(asked.stdout, /turn 1 of claude/);
+  const chat = await run("chat", "--agent", "claude", "--native", "55555555-eeee");
+  assert.equal(chat.code, 0, chat.stderr);
+  assert.equal((await messages(turns, (await sessions(turns))[0].id)).length, 3);
 });

@@ -46,8 +46,9 @@ static const struct message_part *part_of(const struct native_session *session, 
 }
 
 static void ids_that_lead_elsewhere_are_none(void **state) {
-    static const char *const bad[] = {"", "short", "../../etc/passwd", "aaaaaaaa/b", "aaaaaaaa.b",
-                                      "-aaaaaaaa", "aaaaaaaa_", "aaaaaaaa%", "aaaaaaaa\n"};
+    static const char *const bad[] = {"",           "short",      "../../etc/passwd",
+                                      "aaaaaaaa/b", "aaaaaaaa.b", "-aaaaaaaa",
+                                      "aaaaaaaa_",  "aaaaaaaa%",  "aaaaaaaa\n"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_false(native_id_valid(bytes_of(bad[i])));
     }
@@ -57,8 +58,8 @@ static void ids_that_lead_elsewhere_are_none(void **state) {
 }
 
 static void an_answer_is_all_until_the_user_speaks(void **state) {
-    struct native_session session = read_session(
-        &claude, USER("one") ANSWER(WORDS("two")) ANSWER(WORDS("three")) USER("four"));
+    struct native_session session =
+        read_session(&claude, USER("one") ANSWER(WORDS("two")) ANSWER(WORDS("three")) USER("four"));
     assert_int_equal(session.count, 3);
     assert_int_equal(session.list[1].role, ROLE_ASSISTANT);
     assert_int_equal(session.list[1].count, 2);
@@ -73,8 +74,8 @@ static void lines_that_are_broken_cut_or_unknown_are_left_out(void **state) {
         &claude, "\n{\n[]\n\"user\"\n{\"type\":7}\n{\"type\":\"user\"}\n"
                  "{\"type\":\"user\",\"message\":[]}\n{\"type\":\"user\",\"message\":{\"content\":"
                  "[7,null,{\"type\":\"text\"},{\"type\":\"tool_result\"}]}}\n" USER("\xff")
-                     USER("a\\u0000b") ANSWER("{\"type\":\"tool_use\",\"input\":[]}") USER("kept")
-                         "{\"type\":\"user\",\"message\":{\"content\":\"cut");
+                     USER("a\\u0000b") ANSWER("{\"type\":\"tool_use\",\"input\":[]}")
+                         USER("kept") "{\"type\":\"user\",\"message\":{\"content\":\"cut");
     assert_int_equal(session.count, 3);
     assert_true(bytes_is(part_of(&session, 0, 0)->text, "ab"));
     assert_true(bytes_is(part_of(&session, 2, 0)->text, "kept"));
@@ -83,11 +84,13 @@ static void lines_that_are_broken_cut_or_unknown_are_left_out(void **state) {
 
 static void a_tool_that_has_no_result_is_unknown(void **state) {
     struct native_session session = read_session(
-        &claude,
-        USER("go") ANSWER("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{}}")
-            ANSWER("{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"Bash\",\"input\":{}}")
-                "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\","
-                "\"tool_use_id\":\"b\",\"is_error\":true,\"content\":\"no\"}]}}\n");
+        &claude, USER("go")
+                     ANSWER("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{}}")
+                         ANSWER("{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"Bash\",\"input\":{}"
+                                "}") "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":"
+                                     "\"tool_result\","
+                                     "\"tool_use_id\":\"b\",\"is_error\":true,\"content\":\"no\"}]}"
+                                     "}\n");
     assert_int_equal(part_of(&session, 1, 0)->state, PART_STATE_OUTCOME_UNKNOWN);
     assert_int_equal(part_of(&session, 1, 1)->state, PART_STATE_FAILED);
     assert_true(bytes_is(part_of(&session, 1, 1)->text, "no"));
@@ -96,7 +99,10 @@ static void a_tool_that_has_no_result_is_unknown(void **state) {
 
 static void a_file_without_a_known_line_is_refused(void **state) {
     struct native_session session = {.count = 7};
-    static const char *const files[] = {"", "\n\n", "{}\n", "\x7f" "ELF", "{\"type\":\"other\"}\n"};
+    static const char *const files[] = {"", "\n\n", "{}\n",
+                                        "\x7f"
+                                        "ELF",
+                                        "{\"type\":\"other\"}\n"};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         assert_int_equal(read_bytes(&claude, bytes_of(files[i]), &session).code, ERR_CONFLICT);
         assert_int_equal(read_bytes(&codex, bytes_of(files[i]), &session).code, ERR_CONFLICT);
@@ -162,9 +168,9 @@ static void what_is_huge_is_bounded(void **state) {
 }
 
 static void each_cut_of_a_file_is_read_or_refused(void **state) {
-    static const char whole[] = USER("one") ANSWER(
-        "{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{\"c\":\"ä\"}}")
-        ANSWER(WORDS("two"));
+    static const char whole[] = USER("one")
+        ANSWER("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{\"c\":\"ä\"}}")
+            ANSWER(WORDS("two"));
     for (size_t len = 0; len < sizeof whole; len++) {
         struct native_session session = {.count = 0};
         if (!err_failed(read_bytes(&claude, (struct bytes){whole, len}, &session))) {

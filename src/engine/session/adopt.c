@@ -50,7 +50,7 @@ void sessions__adopt(struct tx *tx, const struct session_adopted *what, struct s
                                    .status = MESSAGE_COMPLETED,
                                    .active = true};
         into.reply_to = into.role == ROLE_ASSISTANT ? question : 0;
-        if (!last) { /* What is inserted is filled in; the messages are the caller's. */
+        if (!last) { /* Inserting fills parts in, and these are the caller's. */
             memcpy(parts, message->parts, message->count * sizeof parts[0]);
         }
         const struct message_insert insert = {.session = row,

@@ -49,14 +49,14 @@ MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new 
 
 /* A session that a program had before, with which a new one goes on (adopt.c). Its messages are
  * shown, and the program is not told them; the notice after them says where they come from. */
-enum { SESSION_ADOPTED_PARTS_MAX = 100 }; /* Of one message. */
+enum { SESSION_ADOPTED_PARTS_MAX = 100 }; /* In one message. */
 struct session_adopted_message {
     enum message_role role;
     const struct message_part *parts;
     size_t count;
 };
 struct session_adopted {
-    struct bytes native; /* Its id: letters, digits and '-'. */
+    struct bytes native; /* Id of that session: letters, digits and '-'. */
     struct bytes notice;
     uint8_t seed[32]; /* For the ids of messages. */
     const struct session_adopted_message *messages;

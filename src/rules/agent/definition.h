@@ -61,7 +61,7 @@ MUST_CHECK struct err agent_definition_write(const struct agent_definition *what
 /* The same with that member, a JSON object. */
 MUST_CHECK struct err agent_definition_write_adopted(const struct agent_definition *what,
                                                      struct bytes native, struct text *text);
-/* A definition that is kept, without that member: *ret_native, owned, is it; NULL: there is none. */
+/* Takes that member out of a definition that is kept: *ret_native, owned; NULL: there is none. */
 void agent_definition_take_native(json_t *kept, json_t **ret_native);
 enum agent_access agent_definition_access(const struct agent_definition *what);
 
