@@ -237,14 +237,15 @@ test("ask and chat adopt a session by its id", async (t) => {
   const run = (...args) => turns.daemon.cli([...args, "--root", turns.root]);
   assert.match((await run("ask", "--native", ID, "so?")).stderr, /--native needs --agent/);
   const both = ["--agent", "claude", "--native", ID];
-  for (const other of [["-s", "ses_1"], ["--continue"]]) {
-    assert.match((await run("chat", ...both, ...other)).stderr, /exclude each other/);
-  }
   const unknown = await run("ask", "--agent", "claude", "--native", "99999999-ffff", "so?");
   assert.match(unknown.stderr, /has no session 99999999-ffff/);
   const asked = await run("ask", ...both, "so?");
   assert.equal(asked.code, 0, asked.stderr);
   assert.match(asked.stdout, /turn 1 of claude/);
+  const { id } = (await sessions(turns))[0];
+  for (const other of [["--session", id], ["--continue"]]) {
+    assert.match((await run("chat", ...both, ...other)).stderr, /exclude each other/);
+  }
   const chat = await run("chat", "--agent", "claude", "--native", "55555555-eeee");
   assert.equal(chat.code, 0, chat.stderr);
   assert.equal((await messages(turns, (await sessions(turns))[0].id)).length, 3);

@@ -14,6 +14,10 @@
 #define ID "7f3c2b1a-0d4e-4f5a-8b6c-9d0e1f2a3b4c"
 #define USER(words) "{\"type\":\"user\",\"message\":{\"content\":\"" words "\"}}\n"
 #define ANSWER(blocks) "{\"type\":\"assistant\",\"message\":{\"content\":[" blocks "]}}\n"
+#define TOOL(id) "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"Bash\",\"input\":{}}"
+#define RESULT(id, words)                                                                          \
+    "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"is_error\":true,"    \
+    "\"tool_use_id\":\"" id "\",\"content\":\"" words "\"}]}}\n"
 #define WORDS(words) "{\"type\":\"text\",\"text\":\"" words "\"}"
 
 static struct agent_definition claude = {.name = "claude", .program = "claude"};
@@ -83,14 +87,8 @@ static void lines_that_are_broken_cut_or_unknown_are_left_out(void **state) {
 }
 
 static void a_tool_that_has_no_result_is_unknown(void **state) {
-    struct native_session session = read_session(
-        &claude, USER("go")
-                     ANSWER("{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{}}")
-                         ANSWER("{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"Bash\",\"input\":{}"
-                                "}") "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":"
-                                     "\"tool_result\","
-                                     "\"tool_use_id\":\"b\",\"is_error\":true,\"content\":\"no\"}]}"
-                                     "}\n");
+    static const char file[] = USER("go") ANSWER(TOOL("a")) ANSWER(TOOL("b")) RESULT("b", "no");
+    struct native_session session = read_session(&claude, file);
     assert_int_equal(part_of(&session, 1, 0)->state, PART_STATE_OUTCOME_UNKNOWN);
     assert_int_equal(part_of(&session, 1, 1)->state, PART_STATE_FAILED);
     assert_true(bytes_is(part_of(&session, 1, 1)->text, "no"));
