@@ -8,8 +8,7 @@
  * and of Codex, each {"type":…,"payload":…}:
  *
  *   session_meta                         {"id","cwd"}
- *   event_msg/user_message               {"message"}
- *   response_item/message                {"role":"assistant","content":[{"text"}]}
+ *   response_item/message                {"role":"user"|"assistant","content":[{"text"}]}
  *   response_item/function_call          {"name","arguments": JSON as a text,"call_id"}
  *   response_item/function_call_output   {"call_id","output"}
  *   event_msg/token_count                {"info":{"total_token_usage"}}: of the whole session
@@ -221,9 +220,17 @@ static void cwd_set(struct reading *reading, const json_t *object) {
     }
 }
 
-/* Commands of the program, and their output, which it keeps as messages of the user. */
-static bool is_command(struct bytes words) {
-    static const char *const marks[] = {"<command-", "<local-command-"};
+/* Words that a program keeps as messages of the user: its own commands with their output, and what
+ * it tells the model of the place and the instructions. */
+static bool is_of_program(struct bytes words) {
+    static const char *const marks[] = {"<command-",
+                                        "<local-command-",
+                                        "<environment_context>",
+                                        "<user_instructions>",
+                                        "<permissions instructions>",
+                                        "<skills_instructions>",
+                                        "<turn_aborted>",
+                                        "# AGENTS.md instructions"};
     for (size_t i = 0; i < COUNT_OF(marks); i++) {
         if (words.len >= strlen(marks[i]) && memcmp(words.data, marks[i], strlen(marks[i])) == 0) {
             return true;
@@ -234,7 +241,7 @@ static bool is_command(struct bytes words) {
 
 static void claude_block(struct reading *reading, enum message_role role, const json_t *block) {
     const struct bytes type = json_bytes(block, "type");
-    if (bytes_is(type, "text") && !is_command(json_bytes(block, "text"))) {
+    if (bytes_is(type, "text") && !is_of_program(json_bytes(block, "text"))) {
         words_add(reading, role, json_bytes(block, "text"));
     } else if (bytes_is(type, "tool_use") && role == ROLE_ASSISTANT) {
         tool_add(reading, json_bytes(block, "id"), json_bytes(block, "name"),
@@ -264,7 +271,7 @@ static void claude_line(struct reading *reading, const json_t *line) {
     const enum message_role role = user ? ROLE_USER : ROLE_ASSISTANT;
     if (json_is_string(content)) {
         const struct bytes words = {json_string_value(content), json_string_length(content)};
-        if (!is_command(words)) {
+        if (!is_of_program(words)) {
             words_add(reading, role, words);
         }
     }
@@ -285,9 +292,14 @@ static void codex_call(struct reading *reading, const json_t *item) {
 static void codex_item(struct reading *reading, const json_t *item) {
     const struct bytes type = json_bytes(item, "type");
     const json_t *content = json_object_get(item, "content");
-    if (bytes_is(type, "message") && bytes_is(json_bytes(item, "role"), "assistant")) {
+    const struct bytes role = json_bytes(item, "role");
+    const bool user = bytes_is(role, "user");
+    if (bytes_is(type, "message") && (user || bytes_is(role, "assistant"))) {
         for (size_t i = 0; i < json_array_size(content); i++) {
-            words_add(reading, ROLE_ASSISTANT, json_bytes(json_array_get(content, i), "text"));
+            const struct bytes words = json_bytes(json_array_get(content, i), "text");
+            if (!user || !is_of_program(words)) {
+                words_add(reading, user ? ROLE_USER : ROLE_ASSISTANT, words);
+            }
         }
     } else if (bytes_is(type, "function_call")) {
         codex_call(reading, item);
@@ -309,8 +321,6 @@ static void codex_line(struct reading *reading, const json_t *line) {
         reading->known++;
     } else if (bytes_is(type, "response_item")) {
         codex_item(reading, payload);
-    } else if (bytes_is(type, "event_msg") && bytes_is(kind, "user_message")) {
-        words_add(reading, ROLE_USER, json_bytes(payload, "message"));
     } else if (bytes_is(type, "event_msg") && bytes_is(kind, "token_count")) {
         const json_t *sum = json_object_get(json_object_get(payload, "info"), "total_token_usage");
         const struct usage_responses_counts counts = {

@@ -51,6 +51,8 @@ function keepCodex(turns, { cwd = turns.root } = {}) {
     item("session_meta", { id: THREAD, cwd }),
     item("response_item", { type: "message", role: "user",
       content: [{ type: "input_text", text: "<environment_context>…" }] }),
+    item("response_item", { type: "message", role: "user",
+      content: [{ type: "input_text", text: "which shape?" }] }),
     item("event_msg", { type: "user_message", message: "which shape?" }),
     item("response_item",
       { type: "function_call", name: "shell", arguments: '{"command":["ls"]}', call_id: "c7" }),
