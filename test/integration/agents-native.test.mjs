@@ -155,6 +155,15 @@ test("what was cleared is not continued, and a fork shares nothing", async (t) =
   listener.close();
 });
 
+test("an adopted answer is not asked for again: the program has it", async (t) => {
+  const turns = await open(t);
+  keep(turns, claudeTalk(turns));
+  const made = await make(turns);
+  const [, answer] = await messages(turns, made.json.id);
+  const again = await turns.ask("POST", `/messages/${answer.id}/regenerate`, {});
+  assert.deepEqual([again.status, again.json.code], [409, "conflict"]);
+});
+
 test("a session of a program has one writer", async (t) => {
   const turns = await open(t);
   keep(turns, claudeTalk(turns));
