@@ -104,11 +104,30 @@ static bool variable_is_set(const struct agent_definition *what, const char *nam
     return json_object_get(what->env, name) != NULL || (value != NULL && value[0] != '\0');
 }
 
-bool agent_logged_in(const struct agent_definition *what, const char *home) {
-    const struct login *login = NULL;
+static const struct login *login_of(const struct agent_definition *what) {
     for (size_t i = 0; i < COUNT_OF(logins); i++) {
-        login = strcmp(what->program, logins[i].program) == 0 ? &logins[i] : login;
+        if (strcmp(what->program, logins[i].program) == 0) {
+            return &logins[i];
+        }
     }
+    return NULL;
+}
+
+bool agent_folder_find(const struct agent_definition *what, const char *home,
+                       char ret_folder[LIMIT_PATH_MAX]) {
+    const struct login *login = login_of(what);
+    const char *moved =
+        login == NULL ? NULL
+                      : json_str(what->env, login->folder_variable, getenv(login->folder_variable));
+    if (moved != NULL && moved[0] != '\0') {
+        const int len = snprintf(ret_folder, LIMIT_PATH_MAX, "%s", moved);
+        return len > 0 && len < LIMIT_PATH_MAX;
+    }
+    return login != NULL && home != NULL && path_join(ret_folder, bytes_of(home), login->folder);
+}
+
+bool agent_logged_in(const struct agent_definition *what, const char *home) {
+    const struct login *login = login_of(what);
     if (login == NULL) {
         return true;
     }
@@ -118,11 +137,8 @@ bool agent_logged_in(const struct agent_definition *what, const char *home) {
         }
     }
     char folder[LIMIT_PATH_MAX], file[LIMIT_PATH_MAX];
-    const char *moved = json_str(what->env, login->folder_variable, getenv(login->folder_variable));
-    if (moved == NULL || moved[0] == '\0') {
-        moved = home != NULL && path_join(folder, bytes_of(home), login->folder) ? folder : "";
-    }
-    return path_join(file, bytes_of(moved), login->file) && access(file, F_OK) == 0;
+    return agent_folder_find(what, home, folder) &&
+           path_join(file, bytes_of(folder), login->file) && access(file, F_OK) == 0;
 }
 
 /* --- Versions --------------------------------------------------------------------------------- */

@@ -29,6 +29,11 @@ MUST_CHECK bool agent_where_find(const char *root, const char *home, const char 
 /* False: it is known where logins of the program are seen, and there is none. */
 MUST_CHECK bool agent_logged_in(const struct agent_definition *what, const char *home);
 
+/* The folder in which Claude Code or Codex keeps what it knows: as its variable says, else below
+ * the home. False: it is another program, or there is no home. */
+MUST_CHECK bool agent_folder_find(const struct agent_definition *what, const char *home,
+                                  char ret_folder[LIMIT_PATH_MAX]);
+
 struct agent_versions;
 struct agent_versions *agent_versions_new(void);
 void agent_versions_free(struct agent_versions *versions); /* NULL is allowed. */

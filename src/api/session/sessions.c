@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/find.h"
+#include "agent/native.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -167,6 +168,10 @@ struct body_op {
     struct text root;                         /* Owned: and the folder, terminated. */
     struct text program;                      /* Owned: definition of an agent that is a program. */
     struct text model;                        /* Owned: of that. */
+    struct native_session native;             /* Owned: what is adopted, */
+    struct session_adopted adopted;           /* with borrowed messages. */
+    struct session_adopted_message *messages; /* Owned. */
+    struct text notice;                       /* Owned. */
     bool lacks_model;                         /* None is named, and none is set up. */
     union {
         struct session_new create;
@@ -225,6 +230,9 @@ static void body_end(void *ctx, struct err result) {
     text_done(&body->root);
     text_done(&body->program);
     text_done(&body->model);
+    text_done(&body->notice);
+    native_done(&body->native);
+    mem_free(body->messages);
 }
 
 /* --- Make ------------------------------------------------------------------------------------- */
@@ -237,6 +245,12 @@ static struct err create_read(void *ctx) {
     text_init(&body->root, 4096);
     text_init(&body->program, AGENT_DEFINITION_MAX);
     text_init(&body->model, 300);
+    text_init(&body->notice, 400);
+    if (!err_failed(err) && given->native.data != NULL &&
+        (given->agent.len == 0 || given->root.len == 0)) {
+        err = field_bad(&body->request.op.why, "native",
+                        "needs the agent that it is of, and as root the folder that it works in");
+    }
     body->create = (struct session_new){.owner = body->request.key.owner,
                                         .parent = given->parent,
                                         .project = given->project,
@@ -257,6 +271,35 @@ struct agent_wish {
     struct err err;
 };
 
+/* Reads the session of the program that goes on. */
+static struct err native_adopt(struct body_op *body, const struct agent_definition *what) {
+    const struct sessions_api *api = body->request.api;
+    struct native_session *native = &body->native;
+    const struct native_wish wish = {
+        .what = what, .home = api->home, .root = body->root.data, .id = body->given.native};
+    struct err err = native_read(&wish, native, &body->request.op.why);
+    if (err_failed(err)) {
+        return err;
+    }
+    body->messages = mem_new_array(native->count + 1, sizeof body->messages[0]);
+    for (size_t i = 0; i < native->count; i++) {
+        body->messages[i] = (struct session_adopted_message){
+            native->list[i].role, native->list[i].parts, native->list[i].count};
+    }
+    text_addf(&body->notice, "This goes on with session %.*s of %s. %s",
+              (int)body->given.native.len, body->given.native.data, what->program,
+              native->cut          ? "Only its newest messages are shown above; the program knows "
+                                     "the earlier ones."
+              : native->count == 0 ? "It has no messages."
+                                   : "Its messages are shown above.");
+    body->adopted = (struct session_adopted){.native = body->given.native,
+                                             .notice = text_bytes(&body->notice),
+                                             .messages = body->messages,
+                                             .count = native->count};
+    body->create.adopted = &body->adopted;
+    return agent_definition_write_adopted(what, text_bytes(&native->reader), &body->program);
+}
+
 static void create_see(void *ctx, const struct agent_seen *seen) {
     struct agent_wish *wish = ctx;
     struct body_op *body = wish->body;
@@ -268,7 +311,8 @@ static void create_see(void *ctx, const struct agent_seen *seen) {
         return;
     }
     what.model = model[0] != '\0' ? model : what.model;
-    wish->err = agent_definition_write(&what, &body->program);
+    wish->err = body->given.native.data == NULL ? agent_definition_write(&what, &body->program)
+                                                : native_adopt(body, &what);
     text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
     body->create.program = text_bytes(&body->program);
     body->create.model = text_bytes(&body->model);
@@ -288,7 +332,13 @@ static struct err create_pool(void *ctx) {
                                             body->path.len > 0 ? body->path.data : getenv("PATH"),
                                         .rows = api->agents};
     if (!agent_find(&search, body->given.agent, create_see, &wish)) {
-        return ERR_OK; /* A mere name, by which usage is shown. */
+        /* A mere name, by which usage is shown. */
+        return body->given.native.data == NULL
+                   ? ERR_OK
+                   : err_why(&body->request.op.why, ERR_BAD_FIELD,
+                             "native: there is no agent '%.*s' that is a program; 'drover agent "
+                             "ls' lists them",
+                             (int)body->given.agent.len, body->given.agent.data);
     }
     return wish.err;
 }
@@ -299,6 +349,7 @@ static void create_begin(void *ctx) {
     struct default_model model;
     connections_default_model(api->connections, &model);
     body->create.session = request_new_id(&body->request, "ses");
+    world_random(loop_world(body->request.loop), body->adopted.seed, sizeof body->adopted.seed);
     body->lacks_model = body->given.model.len == 0 && model.name[0] == '\0';
     request_go(&body->request, ERR_OK);
 }
@@ -312,6 +363,24 @@ static struct err create_start(void *ctx) {
     return ERR_OK;
 }
 
+/* Two writers would fork the history of a session of a program. */
+static struct err create_check(struct tx *tx, struct body_op *body) {
+    struct session_row row = {.session = BYTES("")};
+    bool found = false;
+    if (body->create.adopted == NULL) {
+        return ERR_OK;
+    }
+    const struct err err = tx_session_native(tx, body->adopted.native, &found, &row);
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    const bool own = bytes_equal(row.owner, body->create.owner);
+    return err_why(&body->request.op.why, ERR_CONFLICT,
+                   "native: session %.*s goes on in %.*s already; talk there, or remove that first",
+                   (int)body->adopted.native.len, body->adopted.native.data,
+                   own ? (int)row.session.len : 15, own ? row.session.data : "another session");
+}
+
 static struct err create_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
@@ -319,8 +388,8 @@ static struct err create_work(struct tx *tx, void *ctx) {
         body->create.program.len == 0) { /* The session could take no message. */
         return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
-    struct err err = ERR_OK;
-    if (body->create.parent.len > 0) {
+    struct err err = create_check(tx, body);
+    if (!err_failed(err) && body->create.parent.len > 0) {
         err = request_inside(tx, &body->request, body->create.parent);
     }
     if (!err_failed(err)) {

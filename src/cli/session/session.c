@@ -77,11 +77,26 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
             return err;
         }
         member_set(wanted, "agent", wish->agent);
+        member_set(wanted, "native", wish->native);
     }
     member_set(wanted, "model", wish->model);
     member_set(wanted, "root", wish->root != NULL ? root : NULL);
     member_set(wanted, "title", wish->title);
     return body_send(talk, &sessions, wanted, "id", ret_id, why);
+}
+
+struct err native_check(struct invocation *invocation) {
+    const struct args *args = &invocation->args;
+    if (args_text(args, "native") == NULL) {
+        return ERR_OK;
+    }
+    if (args_text(args, "agent") == NULL) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--native needs --agent: the program whose session it is");
+    }
+    return args_text(args, "session") == NULL
+               ? ERR_OK
+               : err_why(&invocation->why, ERR_USAGE, "--native and --session exclude each other");
 }
 
 const char *session_model(const struct args *args) {

@@ -22,9 +22,12 @@
 struct session_wish {
     const char *model, *root, *title; /* NULL: none. */
     const char *agent;                /* A program that answers; NULL: a model does. */
+    const char *native;               /* Session of the program that goes on; NULL: a new one. */
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);
+/* --native is for a new session, of an agent that is named. ERR_USAGE. */
+MUST_CHECK struct err native_check(struct invocation *invocation);
 /* Model that messages to a session which was there before are to have: the flag's. What the
  * environment or a file names is for new sessions. NULL: the session's. */
 const char *session_model(const struct args *args);

@@ -24,6 +24,7 @@
 static const struct flag ask_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
     OPTION_TEXT("agent", 0, "NAME", "Ask a program: claude, codex, … ('drover agent ls')."),
+    OPTION_TEXT("native", 0, "ID", "Continue this session that the program has; with --agent."),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
     OPTION_TEXT("root", 0, "DIR", "Give it tools for the files of this folder [none]."),
     OPTION_TEXT("schema", 0, "JSON|FILE", "Answer with JSON that fits this JSON Schema."),
@@ -105,6 +106,7 @@ static struct err session_find(struct asking *asking) {
     const struct session_wish wish = {.model = agent != NULL ? session_model(args)
                                                              : args_text(args, "model"),
                                       .agent = agent,
+                                      .native = args_text(args, "native"),
                                       .root = agent != NULL && root == NULL ? "." : root,
                                       .title = title.len == 0 ? NULL : title.text};
     return session_make(&asking->talk, &wish, &asking->session, &invocation->why);
@@ -130,6 +132,7 @@ static struct err ask_run(struct invocation *invocation) {
     struct err err = talk_open(&asking.talk, invocation);
     lines_init(&asking.lines, STDIN_FILENO, asking.talk.interrupt_fd);
     text_init(&asking.question, LINES_LINE_MAX);
+    err = err_failed(err) ? err : native_check(invocation);
     err = err_failed(err) ? err : words_read(&asking);
     err = err_failed(err) ? err : schema_read(&asking);
     if (!err_failed(err)) {

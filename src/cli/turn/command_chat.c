@@ -30,6 +30,7 @@ enum { NOTE_MAX = 64 << 10 };
 static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
     OPTION_TEXT("agent", 0, "NAME", "Talk to a program: claude, codex, … ('drover agent ls')."),
+    OPTION_TEXT("native", 0, "ID", "Continue this session that the program has; with --agent."),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
     OPTION_SWITCH("continue", 'c', "Continue the session of this project that changed last."),
     OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current project's]."),
@@ -232,17 +233,46 @@ static struct err session_newest(struct chat *chat, const char *folder) {
                          project);
 }
 
-/* Makes the session, or finds the one that was named. */
-static struct err session_open(struct chat *chat, bool *ret_joins) {
+static struct err session_new(struct chat *chat) {
     const struct args *args = &chat->invocation->args;
-    const char *named = args_text(args, "session"), *root = args_text(args, "root");
-    struct session_ends ends = {.head = 0};
-    struct err err = ERR_OK;
-    if (root == NULL) {
+    const char *agent = args_text(args, "agent");
+    const struct session_wish wish = {.model = agent != NULL ? session_model(args)
+                                                             : args_text(args, "model"),
+                                      .agent = agent,
+                                      .native = args_text(args, "native"),
+                                      .root = chat->root};
+    const struct daily_limit limit = {.model = wish.model};
+    struct err err = agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines);
+    return err_failed(err)
+               ? err
+               : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
+}
+
+/* Folder for a new session: of a session that the program has, as the program looks for it. */
+static struct err root_find(struct chat *chat) {
+    const struct args *args = &chat->invocation->args;
+    const char *root = args_text(args, "root");
+    struct err err = native_check(chat->invocation);
+    if (args_text(args, "native") != NULL && args_on(args, "continue")) {
+        return err_why(&chat->invocation->why, ERR_USAGE,
+                       "--native and --continue exclude each other");
+    }
+    if (root == NULL && args_text(args, "native") != NULL) {
+        root = ".";
+    } else if (root == NULL && !err_failed(err)) {
         err = project_find(chat->invocation, ".", chat->project);
         root = chat->project;
     }
     chat->root = args_on(args, "no-root") ? NULL : root;
+    return err;
+}
+
+/* Makes the session, or finds the one that was named. */
+static struct err session_open(struct chat *chat, bool *ret_joins) {
+    const struct args *args = &chat->invocation->args;
+    const char *named = args_text(args, "session");
+    struct session_ends ends = {.head = 0};
+    struct err err = root_find(chat);
     *ret_joins = named != NULL || args_on(args, "continue");
     if (args_on(args, "continue") && (named != NULL || chat->root == NULL)) {
         return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
@@ -252,16 +282,7 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
         return err;
     }
     if (!*ret_joins) {
-        const char *agent = args_text(args, "agent");
-        const struct session_wish wish = {.model = agent != NULL ? session_model(args)
-                                                                 : args_text(args, "model"),
-                                          .agent = agent,
-                                          .root = chat->root};
-        const struct daily_limit limit = {.model = wish.model};
-        err = agent != NULL ? ERR_OK : daily_limit_ask(chat->talk, &limit, &chat->lines);
-        return err_failed(err)
-                   ? err
-                   : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
+        return session_new(chat);
     }
     const char *model = session_model(args);
     chat->model = model == NULL ? NULL : mem_copy(model, strlen(model));

@@ -84,6 +84,10 @@ MUST_CHECK struct err sessions__get(struct tx *tx, const struct session_key *key
                                     struct session_row *ret_row);
 /* row->id is given here. */
 void sessions__insert(struct tx *tx, struct session_row *row);
+/* Inserts the messages of what it adopts (adopt.c), and the notice. */
+void sessions__adopt(struct tx *tx, const struct session_adopted *what, struct session_row *row);
+/* The definition of its agent without the native session: a copy may not go on with it. */
+struct bytes sessions__program_alone(struct tx *tx, struct bytes program);
 /* Writes those that are given, and are others. */
 void sessions__set_places(struct tx *tx, const struct client_places *given,
                           struct session_row *row);

@@ -391,6 +391,9 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .config_dir = text_or(what->config_dir, BYTES("")),
     };
     sessions__insert(tx, &row);
+    if (what->adopted != NULL) {
+        sessions__adopt(tx, what->adopted, &row);
+    }
     sessions__tell_created(tx, &row);
     *ret_row = row;
     return tx_error(tx);

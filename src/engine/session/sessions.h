@@ -40,11 +40,33 @@ struct session_new {
     struct bytes settings, metadata; /* JSON objects, compact. */
     struct bytes program;            /* JSON of struct agent_definition. */
     struct bytes path, config_dir;
+    const struct session_adopted *adopted; /* NULL: it begins empty. */
 };
 /* Texts that have no data are "", or "{}", or the default project. ERR_NOT_FOUND: no such parent of
  * this owner. */
 MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new *what,
                                         struct session_row *ret_row);
+
+/* A session that a program had before, with which a new one goes on (adopt.c). Its messages are
+ * shown, and the program is not told them; the notice after them says where they come from. */
+enum { SESSION_ADOPTED_PARTS_MAX = 100 }; /* In one message. */
+struct session_adopted_message {
+    enum message_role role;
+    const struct message_part *parts;
+    size_t count;
+};
+struct session_adopted {
+    struct bytes native; /* Id of that session: letters, digits and '-'. */
+    struct bytes notice;
+    uint8_t seed[32]; /* For the ids of messages. */
+    const struct session_adopted_message *messages;
+    size_t count;
+};
+/* The session that goes on with it already, of whatever owner; *ret_found false: none does. A
+ * session of a program has one writer. */
+MUST_CHECK struct err tx_session_native(struct tx *tx, struct bytes native, bool *ret_found,
+                                        struct session_row *ret_row);
+
 MUST_CHECK struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
                                       struct session_row *ret_row);
 /* The row as clients see it: a session whose turn waits for the end of a hold (run_shown) is

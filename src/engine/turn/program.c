@@ -5,8 +5,28 @@
 #include "engine/job/input.h"
 #include "engine/turn/prompt.h"
 #include "engine/turn/record.h"
+#include "rules/agent/definition.h"
 
 /* --- Its process ------------------------------------------------------------------------------ */
+
+/* A session that was adopted goes on with that of the program, as long as all that stands in both
+ * is shown: up to the notice (session/adopt.c). */
+static void native_find(struct tx *tx, const struct turn *turn, struct text *reader) {
+    AUTO(json_release) json_t *kept = NULL, *native = NULL;
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT status FROM messages WHERE session = $1 AND run = 0"
+                               " AND role = 'notice' ORDER BY id LIMIT 1",
+                               ARGS(arg_int(turn->session.id)));
+    if (rows == NULL || !bytes_is(rows_text(rows, 0), "completed") ||
+        err_failed(json_parse_wrapped(turn->session.program, &kept, NULL))) {
+        return;
+    }
+    agent_definition_take_native(kept, &native);
+    if (native != NULL) {
+        tx_fail(tx, json_write(native, reader));
+    }
+}
 
 /* The reader of the last turn knows the program's session, in which stands all that the program has
  * heard and said in it so far. An answer that was cleared, rolled back or replaced by another
@@ -23,7 +43,9 @@ static void reader_find(struct tx *tx, const struct turn *turn, struct text *rea
                " WHERE t.session = $1 AND t.run <= $2 AND t.program_reader <> ''"
                " ORDER BY t.run DESC LIMIT 1",
                ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
-    if (rows != NULL && rows_int(rows, 1) != 0) {
+    if (rows == NULL) {
+        native_find(tx, turn, reader);
+    } else if (rows_int(rows, 1) != 0) {
         const struct bytes state = rows_text(rows, 0);
         text_add(reader, state.data, state.len);
     }

@@ -241,11 +241,8 @@ static void number_put(json_t *object, const char *name, int64_t value) {
     member_put(object, name, value == 0 ? NULL : json_integer(value));
 }
 
-struct err agent_definition_write(const struct agent_definition *what, struct text *text) {
-    AUTO(json_release) json_t *object = json_object();
-    if (object == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "agents: definition");
-    }
+static json_t *definition_pack(const struct agent_definition *what) {
+    json_t *object = json_object();
     text_put(object, "name", what->name);
     text_put(object, "description", what->description);
     text_put(object, "program", what->program);
@@ -262,7 +259,31 @@ struct err agent_definition_write(const struct agent_definition *what, struct te
     number_put(object, "memory", what->memory);
     number_put(object, "processes", what->processes);
     number_put(object, "requests", what->requests);
-    return json_write(object, text);
+    return object;
+}
+
+struct err agent_definition_write(const struct agent_definition *what, struct text *text) {
+    AUTO(json_release) json_t *object = definition_pack(what);
+    return object == NULL ? err_make(ERR_OUT_OF_MEMORY, "agents: definition")
+                          : json_write(object, text);
+}
+
+struct err agent_definition_write_adopted(const struct agent_definition *what, struct bytes native,
+                                          struct text *text) {
+    AUTO(json_release) json_t *object = definition_pack(what);
+    json_t *state = NULL;
+    const struct err err = json_parse_wrapped(native, &state, NULL);
+    if (err_failed(err)) {
+        return err;
+    }
+    member_put(object, AGENT_KEPT_NATIVE, state);
+    return object == NULL ? err_make(ERR_OUT_OF_MEMORY, "agents: definition")
+                          : json_write(object, text);
+}
+
+void agent_definition_take_native(json_t *kept, json_t **ret_native) {
+    *ret_native = json_incref(json_object_get(kept, AGENT_KEPT_NATIVE));
+    (void)json_object_del(kept, AGENT_KEPT_NATIVE); /* Where it is. */
 }
 
 enum agent_access agent_definition_access(const struct agent_definition *what) {

@@ -18,6 +18,7 @@ static const struct field rows[] = {
      .use = FIELD_GIVEN,
      .max = SESSION_PROJECT_MAX},
     {.name = "parent", .kind = FIELD_TEXT, AT(parent), .use = FIELD_GIVEN, .max = ID_SIZE},
+    {.name = "native", .kind = FIELD_TEXT, AT(native), .use = FIELD_GIVEN, .max = 64},
     {.name = "archived", .kind = FIELD_BOOL, AT(archived), .use = FIELD_CHANGED},
     {.name = "version",
      .kind = FIELD_INT,
