@@ -1,0 +1,242 @@
+// drover.mjs: runs real agents under drover against provider.mjs: from a message to what is stored
+// of its answer, and judges that.
+//
+//   node drover.mjs FOLDER_OF_BINARIES [--write-docs] [PROGRAM[:CASE] …]
+//
+// Each case has a daemon, a home and a provider of its own. The outcomes are compared with the
+// table of docs/agents.md, which --write-docs writes; text, usage and tools are judged here.
+// scripts/test-agents gives it an environment without settings, and a network without other hosts.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { define, killProgram } from "../integration/agents.mjs";
+import { processesOf } from "../integration/processes.mjs";
+import { textOf, toolsOf, Turns } from "../integration/turns.mjs";
+import { programs } from "./programs.mjs";
+import { command, Provider, usage, words } from "./provider.mjs";
+
+const DOCS = fileURLToPath(new URL("../../docs/agents.md", import.meta.url));
+const [BEGIN, END] = ["<!-- real-programs -->\n", "<!-- /real-programs -->\n"];
+const AT_ONCE = 4;
+const LIMIT_MS = 15 * 60_000; // Ends a case that hangs; it is no measure.
+const ENDLESS_MS = 30_000;
+
+const [binaries, ...rest] = process.argv.slice(2);
+const writes = rest.includes("--write-docs");
+const only = rest.filter((word) => word !== "--write-docs");
+
+const whole = words.join("");
+/** A piece that broke off may stand before the answer of the next attempt. */
+const AFTER_PIECES = new RegExp(`^(${words[0]})*${whole.replaceAll(".", "\\.")}$`);
+
+/** These repeat their requests until they are ended, so their agents get a deadline. */
+const ENDLESS = ["codex:refused", "opencode:refused", "opencode:truncated"];
+
+const CASES = {
+  turn: { title: "a turn", play: say },
+  resumed: { title: "a second turn, in the same session", play: sayTwice },
+  tool: { title: "a tool is called", play: useTool, provider: "tool" },
+  allowed: { title: "a question: allowed", play: (stage) => askPerson(stage, "allow"),
+             provider: "tool", of: ["claude"] },
+  denied: { title: "a question: denied", play: (stage) => askPerson(stage, "deny"),
+            provider: "tool", of: ["claude"] },
+  401: { title: "the provider answers 401", play: say, provider: "401" },
+  429: { title: "429", play: say, provider: "429" },
+  500: { title: "500", play: say, provider: "500" },
+  truncated: { title: "its stream breaks off", play: say, provider: "truncated" },
+  refused: { title: "the connection is refused", play: say },
+  killed: { title: "the program is killed", play: killTheProgram, provider: "hang" },
+  restarted: { title: "the daemon is killed", play: killTheDaemon, provider: "held" },
+};
+
+/* --- One case ------------------------------------------------------------------------------------ */
+
+async function until(what, holds) {
+  for (const end = Date.now() + LIMIT_MS; !(await holds()); ) {
+    assert.ok(Date.now() < end, `never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A program, its provider and a daemon; `undo` ends them all. */
+async function open(name, what) {
+  const undo = [];
+  const t = { after: (step) => undo.unshift(step) };
+  const home = mkdtempSync(path.join(tmpdir(), "drv-home-"));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const provider = await new Provider().start(what !== "refused");
+  t.after(() => provider.stop());
+  provider.case = CASES[what].provider ?? "turn";
+  programs[name].prepare(home, provider.port);
+  const endless = ENDLESS.includes(`${name}:${what}`);
+  define({ home }, name, { program: name, env: programs[name].env(provider.port),
+                           ...(endless ? { deadline_ms: ENDLESS_MS } : {}) });
+  const turns = await Turns.open(t, { env: {
+    HOME: home, DROVER_MODEL: "", PATH: `${binaries}:${process.env.PATH}`,
+    XDG_CONFIG_HOME: path.join(home, ".config"), XDG_DATA_HOME: path.join(home, ".local/share"),
+  } });
+  turns.agent = name;
+  const stage = { name, what, provider, turns, causes: [] };
+  stage.undo = async () => { for (const step of undo) await step(); };
+  return stage;
+}
+
+/** Says it in the session of the stage, which begins with the first words. */
+async function send(stage, text, settings = {}) {
+  const { turns, name } = stage;
+  stage.session ??= await turns.session(
+    { agent: name, model: "", root: turns.root, title: "A talk", ...settings });
+  stage.run = (await turns.send(stage.session, text)).run;
+}
+
+/** Follows the turn to its end. A provider that failed is well again once drover waits for it. */
+async function follow(stage) {
+  const { turns, provider, session } = stage;
+  for (let after = stage.after ?? 0; ; ) {
+    const page = await turns.get(`/streams/session:${session}/events?after=${after}&wait=20`);
+    for (const { seq, type, data } of page.events) {
+      assert.ok(seq > after, `event ${seq} comes after ${after}`);
+      stage.after = after = seq;
+      if (type === "turn_waiting" && data.gate === "provider") {
+        stage.causes.push(data.cause);
+        provider.case = "turn";
+        if (!provider.server.listening) await provider.listen();
+      }
+      if (type === "turn_finished" && data.run === stage.run) {
+        stage.end = data;
+        stage.message = await turns.answer(session, data.run);
+        return;
+      }
+    }
+  }
+}
+
+const jobs = async ({ turns }) => (await turns.get("/runs?kind=job&limit=100")).items;
+
+/** In the middle of the turn: the provider has begun its answer, and the program its output. */
+async function midway(stage) {
+  const begun = new Promise((resolve) => (stage.provider.begun = resolve));
+  await send(stage, "say hello");
+  await begun;
+  await until("it prints", async () => {
+    const [job] = await jobs(stage);
+    return (await stage.turns.get(`/jobs/${job.id}/logs?stream=out`)).data?.length > 0;
+  });
+}
+
+/* --- What is played ------------------------------------------------------------------------------ */
+
+async function say(stage) {
+  await send(stage, "say hello");
+  await follow(stage);
+}
+
+async function sayTwice(stage) {
+  await say(stage);
+  assert.equal(stage.end.state, "succeeded");
+  await send(stage, "and again");
+  await follow(stage);
+  const [first, second] = stage.provider.asked;
+  assert.ok(!first.includes(whole));
+  for (const heard of ["say hello", whole, "and again"])
+    assert.ok(second.includes(heard), `its own session has '${heard}'`);
+}
+
+function judgeTool(stage, state) {
+  const cards = toolsOf(stage.message);
+  assert.deepEqual(cards.map((card) => card.state), [state]);
+  const did = existsSync(path.join(stage.turns.root, "said"));
+  assert.equal(did, state === "succeeded");
+  if (did) assert.match(cards[0].text, /^from-the-tool\n?$/);
+}
+
+async function useTool(stage) {
+  const permissions = [{ tool: "Bash", permission: "allow" }]; // claude alone asks.
+  await send(stage, "say hello", { settings: { permissions } });
+  await follow(stage);
+  judgeTool(stage, "succeeded");
+}
+
+/** The daemon is killed while the question is open. */
+async function askPerson(stage, decision) {
+  const { turns } = stage;
+  await send(stage, "say hello");
+  const asked = async () => (await turns.get("/approvals")).items;
+  await until("it asks", async () => (await asked()).length === 1);
+  const [{ id, tool, arguments: words }] = await asked();
+  assert.deepEqual([tool, words.command], ["Bash", command]);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  const answer = await turns.approve(id, { decision });
+  assert.equal(answer.status, 200, answer.text);
+  await follow(stage);
+  judgeTool(stage, decision === "allow" ? "succeeded" : "denied");
+}
+
+/** It goes on in its own session. */
+async function killTheProgram(stage) {
+  await midway(stage);
+  stage.provider.case = "turn";
+  assert.ok(killProgram(stage.turns) > 0);
+  await follow(stage);
+  assert.match(stage.provider.asked.at(-1), /You were interrupted/);
+  const [{ cause }] = (await jobs(stage)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  stage.causes.push(cause);
+}
+
+/** The answer is complete before the daemon is back; nothing is asked a second time. */
+async function killTheDaemon(stage) {
+  await midway(stage);
+  await stage.turns.daemon.kill();
+  await stage.provider.release();
+  await stage.turns.daemon.start();
+  await follow(stage);
+  assert.equal(stage.provider.asked.length, 1);
+  assert.equal((await jobs(stage)).length, 1);
+}
+
+/* --- The verdict --------------------------------------------------------------------------------- */
+
+/** What the provider counted for each call, as `calls` whole answers and `begun` ones. */
+function usageOf(name, calls, begun) {
+  const cached = 10;
+  const claude = name === "claude"; // Its provider counts input without the cache.
+  const counted = calls + (claude ? begun : 0); // The others count at the end of an answer.
+  return { fresh: counted * (usage.input - (claude ? 0 : cached)), cache_read: counted * cached,
+           output: calls * usage.output };
+}
+
+function judge(stage) {
+  const { name, what, end, message, causes } = stage;
+  const good = end.state === "succeeded";
+  const outcome = [...causes, good ? "completed" : end.cause].join(", then ");
+  const text = textOf(message);
+  if (good && causes.length > 0) assert.match(text, AFTER_PIECES);
+  else if (good && `${name}:${what}` === "pi:truncated") assert.equal(text, words[0]);
+  else assert.equal(good ? text : text.replaceAll(words[0], ""), good ? whole : "");
+  return outcome;
+}
+
+async function play(name, what) {
+  const stage = await open(name, what);
+  try {
+    await CASES[what].play(stage);
+    const outcome = judge(stage);
+    await until("all of its processes have ended", () =>
+      processesOf(stage.turns.daemon.data).length === 0);
+    const { usage } = await stage.turns.get(`/sessions/${stage.session}`);
+    return { name, what, outcome, usage, text: textOf(stage.message), asked: stage.provider.asked.length };
+  } catch (error) {
+    error.message = `${name}:${what}: ${error.message}\n${stage.turns.daemon.log.slice(-2000)}`;
+    throw error;
+  } finally {
+    await stage.undo();
+  }
+}
+
+const [, , , one] = process.argv;
+for (const word of only) { const [n, w] = word.split(":"); console.log(await play(n, w)); }
