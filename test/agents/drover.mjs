@@ -124,7 +124,8 @@ async function midway(stage) {
   await begun;
   await until("it prints", async () => {
     const [job] = await jobs(stage);
-    return (await stage.turns.get(`/jobs/${job.id}/logs?stream=out`)).data?.length > 0;
+    const { status, text } = await stage.turns.ask("GET", `/jobs/${job.id}/logs?stream=out`);
+    return status === 200 && text.length > 0;
   });
 }
 

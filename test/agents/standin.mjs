@@ -14,7 +14,8 @@
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //
-// Its sessions are files in .standin of its folder, with a line for each prompt.
+// Its sessions are files in .standin of its folder, with a line for each prompt. It goes on in none
+// whose file is gone.
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -25,9 +26,19 @@ const line = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let doomed = false, quits = false; // Also where it goes on with such a prompt.
+const LOST = { claude: "No conversation found with session ID: 1", opencode: "Session not found",
+               codex: "thread/resume failed: no rollout found for thread id 1 (code -32600)",
+               pi: "No session found matching '1'" };
+const resumes = () => ["--resume", "--session", "resume"].some((word) => args.includes(word));
+
 function remember(session, prompt) {
   mkdirSync(".standin", { recursive: true });
   const file = `.standin/${session}`;
+  if (resumes() && !existsSync(file)) {
+    if (kind === "claude") line({ type: "result", subtype: "error_during_execution", is_error: true });
+    process.stderr.write(`${LOST[kind]}\n`);
+    process.exit(1);
+  }
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
   const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";

@@ -279,6 +279,56 @@ static void usage_that_is_told_in_sum_is_told_once(void **state) {
     program_reader_free(reader);
 }
 
+/* The words are those that the real programs print. */
+static void a_session_that_the_program_has_lost_is_begun_anew(void **state) {
+    (void)state;
+    static const struct {
+        const char *program, *lines, *stderr_tail;
+        bool lost;
+    } ends[] = {
+        {"pi", "", "No session found matching '99999999-2222'\n", true},
+        {"codex", "",
+         "WARNING: proceeding\nError: thread/resume: thread/resume failed: no rollout found for "
+         "thread id 99999999-2222 (code -32600)\n\nStack backtrace:\n   0: <unknown>\n",
+         true},
+        {"opencode", "", "\033[91m\033[1mError: \033[0mSession not found\n", true},
+        {"claude",
+         "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,"
+         "\"session_id\":\"u-1\",\"total_cost_usd\":0,\"errors\":[\"No conversation found\"]}\n",
+         "No conversation found with session ID: u-1\n", true},
+        {"pi", "", "Segmentation fault\n", false},
+        /* It had begun: a tool of its has those words. */
+        {"pi",
+         "{\"type\":\"session\",\"id\":\"u-1\"}\n"
+         "{\"type\":\"tool_execution_start\",\"toolCallId\":\"c\",\"toolName\":\"bash\"}\n",
+         "Session not found\n", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        const struct agent_definition agent = {.name = "a", .program = ends[i].program};
+        const struct program *program = program_find(bytes_of(ends[i].program));
+        struct program_reader *reader = program_reader_new(program, &agent);
+        AUTO(text_done) struct text events = text_up_to(4096);
+        struct bytes rest = bytes_of(ends[i].lines), line;
+        assert_true(program_reader_load(
+            reader, BYTES("{\"native\":\"u-1\",\"total\":{\"fresh\":100,\"output\":12}}")));
+        program_reader_begin(reader);
+        while (bytes_next(&rest, '\n', &line)) {
+            program_read(reader, line, PROGRAM_LINE_WHOLE, note, &events);
+        }
+        struct agent_ending ending = {.exit = AGENT_EXITED,
+                                      .code = 1,
+                                      .stderr_tail = bytes_of(ends[i].stderr_tail)};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome, AGENT_CRASHED);
+        assert_string_equal(program_seen(reader).native.data, ends[i].lost ? "" : "u-1");
+        /* The thread that begins counts from 0. */
+        AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
+        program_reader_save(reader, &saved);
+        assert_int_equal(strstr(text_bytes(&saved).data, "\"fresh\":100") == NULL, ends[i].lost);
+        program_reader_free(reader);
+    }
+}
+
 /* Lines that mean nothing are counted, and nothing breaks. */
 static void hostile_lines_are_counted(void **state) {
     (void)state;
@@ -383,6 +433,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
+        cmocka_unit_test(a_session_that_the_program_has_lost_is_begun_anew),
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
