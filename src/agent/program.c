@@ -381,13 +381,15 @@ void reader_set_message(struct program_reader *reader, struct bytes id) {
     word_set(reader->state.message, sizeof reader->state.message, id);
 }
 
-void reader_set_fault(struct program_reader *reader, struct bytes sentence) {
+void reader_set_fault(struct program_reader *reader, struct bytes kind, struct bytes sentence) {
+    word_set(reader->state.kind, sizeof reader->state.kind, kind);
     word_set(reader->state.sentence, sizeof reader->state.sentence, sentence);
 }
 
 void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending) {
+    const struct reader_state *state = &reader->state;
     (void)io_ending;
-    reader->state.done = reader->state.sentence[0] != '\0';
+    reader->state.done = state->sentence[0] != '\0' || state->kind[0] != '\0';
     reader->state.good = false;
 }
 

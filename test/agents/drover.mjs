@@ -50,6 +50,7 @@ const CASES = {
   truncated: { title: "its stream breaks off", play: say, provider: "truncated" },
   refused: { title: "the connection is refused", play: say },
   killed: { title: "the program is killed", play: killTheProgram, provider: "hang" },
+  lost: { title: "its own session is deleted between two turns", play: loseItsSession },
   restarted: { title: "the daemon is killed", play: killTheDaemon, provider: "held" },
 };
 
@@ -79,7 +80,7 @@ async function open(name, what) {
     HOME: home, DROVER_MODEL: "", PATH: `${binaries}:${process.env.PATH}`,
     XDG_CONFIG_HOME: path.join(home, ".config"), XDG_DATA_HOME: path.join(home, ".local/share"),
   } });
-  turns.agent = name;
+  turns.home = home;
   const stage = { name, what, provider, turns, causes: [] };
   stage.undo = async () => { for (const step of undo) await step(); };
   return stage;
@@ -115,7 +116,9 @@ async function follow(stage) {
   }
 }
 
-const jobs = async ({ turns }) => (await turns.get("/runs?kind=job&limit=100")).items;
+/** Processes of the program, in the order of their begin. */
+const jobs = async ({ turns }) => (await turns.get("/runs?kind=job&limit=100")).items
+  .sort((a, b) => a.made_ms - b.made_ms);
 
 /** In the middle of the turn: the provider has begun its answer, and the program its output. */
 async function midway(stage) {
@@ -145,6 +148,20 @@ async function sayTwice(stage) {
   assert.ok(!first.includes(whole));
   for (const heard of ["say hello", whole, "and again"])
     assert.ok(second.includes(heard), `its own session has '${heard}'`);
+}
+
+/** It is told what was said in the session that is lost. */
+async function loseItsSession(stage) {
+  await say(stage);
+  assert.equal(stage.end.state, "succeeded");
+  for (const folder of programs[stage.name].sessions)
+    rmSync(path.join(stage.turns.home, folder), { recursive: true });
+  await send(stage, "and again");
+  await follow(stage);
+  const last = stage.provider.asked.at(-1);
+  for (const heard of ["You are in the middle of a conversation", "say hello", whole, "and again"])
+    assert.ok(last.includes(heard), `it is told '${heard}'`);
+  stage.causes.push(...(await jobs(stage)).slice(1, -1).map(({ cause }) => cause));
 }
 
 function judgeTool(stage, state) {
@@ -185,8 +202,7 @@ async function killTheProgram(stage) {
   assert.ok(killProgram(stage.turns) > 0);
   await follow(stage);
   assert.match(stage.provider.asked.at(-1), /You were interrupted/);
-  const [{ cause }] = (await jobs(stage)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  stage.causes.push(cause);
+  stage.causes.push(...(await jobs(stage)).slice(0, -1).map(({ cause }) => cause));
 }
 
 /** The answer is complete before the daemon is back; nothing is asked a second time. */
@@ -202,42 +218,16 @@ async function killTheDaemon(stage) {
 
 /* --- The verdict --------------------------------------------------------------------------------- */
 
-/** What the provider counted for each call, as `calls` whole answers and `begun` ones. */
-function usageOf(name, calls, begun) {
-  const cached = 10;
-  const claude = name === "claude"; // Its provider counts input without the cache.
-  const counted = calls + (claude ? begun : 0); // The others count at the end of an answer.
-  return { fresh: counted * (usage.input - (claude ? 0 : cached)), cache_read: counted * cached,
-           output: calls * usage.output };
+/** What the provider counted: for answers that were whole, and those that had begun. */
+function usageOf({ name, what, provider }) {
+  const ran = provider.whole, cached = 10;
+  const claude = name === "claude"; // Its provider counts input at the begin, and without the cache.
+  const counted = ran + (claude ? provider.begins - ran : 0);
+  return [counted * (usage.input - (claude ? 0 : cached)), counted * cached, ran * usage.output];
 }
 
-function judge(stage) {
-  const { name, what, end, message, causes } = stage;
-  const good = end.state === "succeeded";
-  const outcome = [...causes, good ? "completed" : end.cause].join(", then ");
-  const text = textOf(message);
-  if (good && causes.length > 0) assert.match(text, AFTER_PIECES);
-  else if (good && `${name}:${what}` === "pi:truncated") assert.equal(text, words[0]);
-  else assert.equal(good ? text : text.replaceAll(words[0], ""), good ? whole : "");
-  return outcome;
+function textFits({ name, what, end, causes }, text) {
+  if (end.state !== "succeeded") return text.replaceAll(words[0], "") === "";
+  if (causes.length > 0) return AFTER_PIECES.test(text);
+  return text === (`${name}:${what}` === "pi:truncated" ? words[0] : whole);
 }
-
-async function play(name, what) {
-  const stage = await open(name, what);
-  try {
-    await CASES[what].play(stage);
-    const outcome = judge(stage);
-    await until("all of its processes have ended", () =>
-      processesOf(stage.turns.daemon.data).length === 0);
-    const { usage } = await stage.turns.get(`/sessions/${stage.session}`);
-    return { name, what, outcome, usage, text: textOf(stage.message), asked: stage.provider.asked.length };
-  } catch (error) {
-    error.message = `${name}:${what}: ${error.message}\n${stage.turns.daemon.log.slice(-2000)}`;
-    throw error;
-  } finally {
-    await stage.undo();
-  }
-}
-
-const [, , , one] = process.argv;
-for (const word of only) { const [n, w] = word.split(":"); console.log(await play(n, w)); }

@@ -181,7 +181,7 @@ static const struct row {
      "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[],\"usage\":{},"
      "\"stopReason\":\"error\",\"errorMessage\":\"500 status code (no body)\"}}\n"
      "{\"type\":\"agent_end\"}\n",
-     "done\n",
+     "",
      0,
      AGENT_PROVIDER_ERROR,
      {.fresh = 0},
@@ -277,6 +277,35 @@ static void usage_that_is_told_in_sum_is_told_once(void **state) {
     assert_int_equal(usage_total(&usage), 168);
     assert_int_equal(usage.cache_read, 30);
     program_reader_free(reader);
+}
+
+/* Else it would be ended while it waits for its own next try. */
+static void a_failure_of_pi_is_its_result_only_when_pi_has_ended(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[],"
+        "\"usage\":{},\"stopReason\":\"error\",\"errorMessage\":\"Connection error.\"}}",
+        "{\"type\":\"agent_end\"}",
+        "{\"type\":\"auto_retry_start\",\"attempt\":1,\"maxAttempts\":3,\"delayMs\":2000}",
+        "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"usage\":{},"
+        "\"content\":[{\"type\":\"text\",\"text\":\"Done.\"}],\"stopReason\":\"stop\"}}",
+        "{\"type\":\"agent_end\"}"};
+    const struct agent_definition agent = {.name = "a", .program = "pi"};
+    for (size_t count = 1; count <= COUNT_OF(lines); count++) {
+        struct program_reader *reader = program_reader_new(program_find(BYTES("pi")), &agent);
+        AUTO(text_done) struct text events = text_up_to(4096);
+        for (size_t i = 0; i < count; i++) {
+            program_read(reader, bytes_of(lines[i]), PROGRAM_LINE_WHOLE, note, &events);
+        }
+        assert_int_equal(program_seen(reader).done, count == COUNT_OF(lines));
+        struct agent_ending ending = {.exit = AGENT_EXITED};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome,
+                         count < 4    ? AGENT_PROVIDER_UNREACHABLE
+                         : count == 4 ? AGENT_GATEWAY_TIMEOUT
+                                      : AGENT_COMPLETED);
+        program_reader_free(reader);
+    }
 }
 
 /* The words are those that the real programs print. */
@@ -433,6 +462,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
+        cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
         cmocka_unit_test(a_session_that_the_program_has_lost_is_begun_anew),
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
