@@ -8,13 +8,13 @@
 // scripts/test-agents gives it an environment without settings, and a network without other hosts.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { define, killProgram } from "../integration/agents.mjs";
-import { processesOf } from "../integration/processes.mjs";
+import { processesOf, read } from "../integration/processes.mjs";
 import { textOf, toolsOf, Turns } from "../integration/turns.mjs";
 import { programs } from "./programs.mjs";
 import { command, Provider, usage, words } from "./provider.mjs";
@@ -36,23 +36,25 @@ const AFTER_PIECES = new RegExp(`^(${words[0]})*${whole.replaceAll(".", "\\.")}$
 /** These repeat their requests until they are ended, so their agents get a deadline. */
 const ENDLESS = ["codex:refused", "opencode:refused", "opencode:truncated"];
 
-const CASES = {
-  turn: { title: "a turn", play: say },
-  resumed: { title: "a second turn, in the same session", play: sayTwice },
-  tool: { title: "a tool is called", play: useTool, provider: "tool" },
-  allowed: { title: "a question: allowed", play: (stage) => askPerson(stage, "allow"),
-             provider: "tool", of: ["claude"] },
-  denied: { title: "a question: denied", play: (stage) => askPerson(stage, "deny"),
-            provider: "tool", of: ["claude"] },
-  401: { title: "the provider answers 401", play: say, provider: "401" },
-  429: { title: "429", play: say, provider: "429" },
-  500: { title: "500", play: say, provider: "500" },
-  truncated: { title: "its stream breaks off", play: say, provider: "truncated" },
-  refused: { title: "the connection is refused", play: say },
-  killed: { title: "the program is killed", play: killTheProgram, provider: "hang" },
-  lost: { title: "its own session is deleted between two turns", play: loseItsSession },
-  restarted: { title: "the daemon is killed", play: killTheDaemon, provider: "held" },
-};
+const CASES = new Map([
+  ["turn", { title: "a turn", play: say }],
+  ["resumed", { title: "a second turn, in the same session", play: sayTwice }],
+  ["tool", { title: "a tool is called", play: useTool, provider: "tool" }],
+  ["allowed", { title: "a question, allowed after a kill of the daemon", provider: "tool",
+                play: (stage) => askPerson(stage, "allow"), of: ["claude"] }],
+  ["denied", { title: "a question, denied after a kill of the daemon", provider: "tool",
+               play: (stage) => askPerson(stage, "deny"), of: ["claude"] }],
+  ["401", { title: "its provider answers 401", play: say, provider: "401" }],
+  ["429", { title: "its provider answers 429, then well", play: say, provider: "429" }],
+  ["500", { title: "its provider answers 500, then well", play: say, provider: "500" }],
+  ["truncated", { title: "a stream breaks off", play: say, provider: "truncated" }],
+  ["refused", { title: "the connection is refused, then not", play: say }],
+  ["killed", { title: "the program is killed in mid-turn", play: killTheProgram,
+               provider: "hang" }],
+  ["lost", { title: "its own session is deleted before the second turn", play: loseItsSession }],
+  ["restarted", { title: "the daemon is killed in mid-turn", play: killTheDaemon,
+                  provider: "held" }],
+]);
 
 /* --- One case ------------------------------------------------------------------------------------ */
 
@@ -71,7 +73,7 @@ async function open(name, what) {
   t.after(() => rmSync(home, { recursive: true, force: true }));
   const provider = await new Provider().start(what !== "refused");
   t.after(() => provider.stop());
-  provider.case = CASES[what].provider ?? "turn";
+  provider.case = CASES.get(what).provider ?? "turn";
   programs[name].prepare(home, provider.port);
   const endless = ENDLESS.includes(`${name}:${what}`);
   define({ home }, name, { program: name, env: programs[name].env(provider.port),
@@ -81,7 +83,7 @@ async function open(name, what) {
     XDG_CONFIG_HOME: path.join(home, ".config"), XDG_DATA_HOME: path.join(home, ".local/share"),
   } });
   turns.home = home;
-  const stage = { name, what, provider, turns, causes: [] };
+  const stage = { name, what, provider, turns };
   stage.undo = async () => { for (const step of undo) await step(); };
   return stage;
 }
@@ -103,7 +105,6 @@ async function follow(stage) {
       assert.ok(seq > after, `event ${seq} comes after ${after}`);
       stage.after = after = seq;
       if (type === "turn_waiting" && data.gate === "provider") {
-        stage.causes.push(data.cause);
         provider.case = "turn";
         if (!provider.server.listening) await provider.listen();
       }
@@ -120,6 +121,24 @@ async function follow(stage) {
 const jobs = async ({ turns }) => (await turns.get("/runs?kind=job&limit=100")).items
   .sort((a, b) => a.made_ms - b.made_ms);
 
+/** How each of its attempts ended, as the trace of the turn has it. */
+async function outcomesOf({ turns, run, end }) {
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  const causes = items.filter(({ kind, cause }) => kind === "model" && cause !== "completed")
+    .map(({ cause }) => cause);
+  if (end.state === "succeeded") causes.push("completed");
+  assert.equal(causes.at(-1), end.cause);
+  return causes;
+}
+
+/** Whether the program's own session has the prompt. */
+function isStored({ name, turns }) {
+  const folders = programs[name].sessions.map((folder) => path.join(turns.home, folder));
+  return folders.filter((folder) => existsSync(folder)).some((folder) =>
+    readdirSync(folder, { recursive: true }).some((file) =>
+      read(path.join(folder, file)).includes("say hello")));
+}
+
 /** In the middle of the turn: the provider has begun its answer, and the program its output. */
 async function midway(stage) {
   const begun = new Promise((resolve) => (stage.provider.begun = resolve));
@@ -130,6 +149,8 @@ async function midway(stage) {
     const { status, text } = await stage.turns.ask("GET", `/jobs/${job.id}/logs?stream=out`);
     return status === 200 && text.length > 0;
   });
+  // Pi has no session before its first answer is whole.
+  if (stage.name !== "pi") await until("it stores its session", () => isStored(stage));
 }
 
 /* --- What is played ------------------------------------------------------------------------------ */
@@ -161,7 +182,6 @@ async function loseItsSession(stage) {
   const last = stage.provider.asked.at(-1);
   for (const heard of ["You are in the middle of a conversation", "say hello", whole, "and again"])
     assert.ok(last.includes(heard), `it is told '${heard}'`);
-  stage.causes.push(...(await jobs(stage)).slice(1, -1).map(({ cause }) => cause));
 }
 
 function judgeTool(stage, state) {
@@ -195,14 +215,15 @@ async function askPerson(stage, decision) {
   judgeTool(stage, decision === "allow" ? "succeeded" : "denied");
 }
 
-/** It goes on in its own session. */
+/** Another attempt goes on. */
 async function killTheProgram(stage) {
   await midway(stage);
   stage.provider.case = "turn";
   assert.ok(killProgram(stage.turns) > 0);
   await follow(stage);
-  assert.match(stage.provider.asked.at(-1), /You were interrupted/);
-  stage.causes.push(...(await jobs(stage)).slice(0, -1).map(({ cause }) => cause));
+  // Pi has no session before its first answer is whole, so it begins another one.
+  const again = stage.name === "pi" ? "say hello" : "You were interrupted";
+  assert.ok(stage.provider.asked.at(-1).includes(again), `it is told '${again}'`);
 }
 
 /** The answer is complete before the daemon is back; nothing is asked a second time. */
@@ -219,15 +240,112 @@ async function killTheDaemon(stage) {
 /* --- The verdict --------------------------------------------------------------------------------- */
 
 /** What the provider counted: for answers that were whole, and those that had begun. */
-function usageOf({ name, what, provider }) {
-  const ran = provider.whole, cached = 10;
-  const claude = name === "claude"; // Its provider counts input at the begin, and without the cache.
-  const counted = ran + (claude ? provider.begins - ran : 0);
-  return [counted * (usage.input - (claude ? 0 : cached)), counted * cached, ran * usage.output];
+function usageOf({ name, provider }) {
+  const { whole: ended, asked } = provider, cached = 10;
+  // Its provider counts input when an answer begins, and without the cache; others do at its end.
+  const claude = name === "claude";
+  const counted = claude ? asked.length : ended;
+  return [counted * (usage.input - (claude ? 0 : cached)), counted * cached, ended * usage.output];
 }
 
-function textFits({ name, what, end, causes }, text) {
-  if (end.state !== "succeeded") return text.replaceAll(words[0], "") === "";
-  if (causes.length > 0) return AFTER_PIECES.test(text);
+function textFits({ name, what, outcomes }, text) {
+  if (outcomes.at(-1) !== "completed") return text.replaceAll(words[0], "") === "";
+  if (outcomes.length > 1) return AFTER_PIECES.test(text);
   return text === (`${name}:${what}` === "pi:truncated" ? words[0] : whole);
 }
+
+const tokens = ([fresh, cached, output]) => `${fresh}+${cached} in, ${output} out`;
+
+/** A row of the table: what is stored of the turn, and what is wrong with that. */
+async function play(name, what) {
+  const stage = await open(name, what);
+  const row = { name, what, outcome: "-", used: "", faults: [] };
+  const limit = setTimeout(() => stage.turns.daemon.child.kill("SIGKILL"), LIMIT_MS);
+  try {
+    await CASES.get(what).play(stage);
+    const { turns } = stage;
+    stage.outcomes = await outcomesOf(stage);
+    row.outcome = stage.outcomes.join(", ");
+    await until("no process is left", () => processesOf(turns.daemon.data).length === 0);
+    const { usage: said } = await turns.get(`/sessions/${stage.session}`);
+    const used = tokens([said.fresh, said.cache_read, said.output]);
+    const text = textOf(stage.message);
+    row.used = used;
+    if (used !== tokens(usageOf(stage))) row.faults.push(`usage is not ${tokens(usageOf(stage))}`);
+    if (!textFits(stage, text)) row.faults.push(`text is '${text.slice(-200)}'`);
+  } catch (error) {
+    row.faults.push(`${error.message}\n${stage.turns.daemon.log.slice(-2000)}`);
+  } finally {
+    clearTimeout(limit);
+    await stage.undo();
+  }
+  return row;
+}
+
+/* --- The table ----------------------------------------------------------------------------------- */
+
+function versionOf(name) {
+  const { stdout, stderr } =
+    spawnSync(path.join(binaries, name), ["--version"], { encoding: "utf8" });
+  return `${stdout}${stderr}`.match(/\d+\.\d+\.\d+/)?.[0];
+}
+
+const names = Object.keys(programs);
+const cellsOf = (line) => line.split("|").slice(1, -1).map((cell) => cell.trim());
+
+/** The table of the docs: {versions: {name: version}, outcomes: {"name:case": outcome}}. */
+function tableRead(page) {
+  const [, text = ""] = page.split(BEGIN);
+  const [head, , ...rows] = text.split(END)[0].split("\n").filter((line) => line.startsWith("|"));
+  const versions = {}, outcomes = {};
+  const columns = head ? cellsOf(head).slice(1).map((cell) => cell.split(" ")) : [];
+  for (const [name, version] of columns) versions[name] = version;
+  for (const [title, ...cells] of rows.map(cellsOf)) {
+    const what = [...CASES.keys()].find((one) => CASES.get(one).title === title);
+    columns.forEach(([name], i) => (outcomes[`${name}:${what}`] = cells[i].replaceAll("`", "")));
+  }
+  return { versions, outcomes };
+}
+
+function tableWrite({ versions, outcomes }) {
+  const cell = (outcome) => outcome?.replace(/\w+/g, "`$&`") ?? "";
+  const rows = [...CASES].map(([what, { title }]) =>
+    [title, ...names.map((name) => cell(outcomes[`${name}:${what}`]))]);
+  const all = [["case", ...names.map((name) => `${name} ${versions[name]}`)],
+               ["case", ...names].map(() => "---"), ...rows];
+  return all.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+const wanted = (name, what) => (CASES.get(what).of ?? names).includes(name) &&
+  (only.length === 0 || only.includes(name) || only.includes(`${name}:${what}`));
+const queue = names.flatMap((name) => [...CASES.keys()]
+  .filter((what) => wanted(name, what)).map((what) => ({ name, what })));
+const page = readFileSync(DOCS, "utf8");
+const before = tableRead(page), now = tableRead(page);
+for (const name of new Set(queue.map((one) => one.name))) now.versions[name] = versionOf(name);
+
+let failed = 0;
+async function work() {
+  for (let next; (next = queue.shift()); ) {
+    const { name, what, outcome, used, faults } = await play(next.name, next.what);
+    const key = `${name}:${what}`, version = now.versions[name];
+    now.outcomes[key] = outcome;
+    if (!writes && outcome !== (before.outcomes[key] ?? "-"))
+      faults.push(`outcome is not '${before.outcomes[key]}', as in docs/agents.md`);
+    if (!writes && version !== before.versions[name])
+      faults.push(`version is not ${before.versions[name]}, as in docs/agents.md`);
+    console.log([name.padEnd(8), version.padEnd(8), what.padEnd(9), outcome.padEnd(40),
+                 used.padEnd(20), faults.length === 0 ? "ok" : faults.join("; ")].join("  "));
+    failed += faults.length > 0;
+  }
+}
+const count = queue.length;
+console.log(["program ", "version ", "case     ", "outcome".padEnd(40), "usage".padEnd(20),
+             "text and usage"].join("  "));
+await Promise.all(Array.from({ length: AT_ONCE }, work));
+if (writes && failed === 0) {
+  const [start, rest_] = page.split(BEGIN);
+  writeFileSync(DOCS, start + BEGIN + tableWrite(now) + END + rest_.split(END)[1]);
+}
+console.log(`${count - failed} passed, ${failed} failed`);
+process.exit(failed > 0 ? 1 : 0);

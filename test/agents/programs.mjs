@@ -1,5 +1,6 @@
 // programs.mjs: settings by which each real program asks provider.mjs, and no other host: files of
 // a home of its own, and its environment. Its own retries are few, where it has a setting for that.
+// `sessions`: folders of the home where its own sessions are.
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -8,12 +9,14 @@ const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: 
 
 export const programs = {
   claude: {
-    prepare: () => {},
+    sessions: [".claude/projects"],
+    prepare: () => {}, // Its environment says all.
     env: (port) => ({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_API_KEY: "key",
                       CLAUDE_CODE_MAX_RETRIES: "1", DISABLE_TELEMETRY: "1",
                       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" }),
   },
   codex: {
+    sessions: [".codex/sessions"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".codex"), { recursive: true });
       writeFileSync(path.join(home, ".codex/config.toml"), `model = "mock-model"
@@ -35,6 +38,7 @@ enabled = false
     env: () => ({ MOCK_KEY: "key" }),
   },
   opencode: {
+    sessions: [".local/share/opencode"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".config/opencode"), { recursive: true });
       writeFileSync(path.join(home, ".config/opencode/opencode.json"), JSON.stringify({
@@ -48,6 +52,7 @@ enabled = false
                   OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
   },
   pi: {
+    sessions: [".pi/agent/sessions"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".pi/agent"), { recursive: true });
       writeFileSync(path.join(home, ".pi/agent/models.json"), JSON.stringify({

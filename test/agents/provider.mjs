@@ -20,7 +20,8 @@ export const command = "echo from-the-tool | tee said";
 
 export class Provider {
   requests = 0;
-  asked = []; // Bodies of the requests that were no requests for a title.
+  asked = []; // Bodies of requests that it began to answer, without those for a title.
+  whole = 0; // Number of those that it answered to the end.
   case = "turn";
   begun = () => {}; // Called when the first piece of an answer was sent.
 
@@ -81,7 +82,11 @@ export class Provider {
     const whole = !asked.stream || this.case === "held" && !tools ||
       !["hang", "held", "truncated", "fallback"].includes(this.case);
     const end = whole ? "whole" : this.case;
-    const finish = write(answer, { tool: this.case === "tool" && tools && !used, end, asked });
+    const rest = write(answer, { tool: this.case === "tool" && tools && !used, end, asked });
+    const finish = () => {
+      if (tools) this.whole++;
+      rest();
+    };
     if (whole) finish();
     if (end === "truncated" || end === "fallback") answer.end();
     if (end === "held") this.held.push({ answer, finish });
