@@ -1,8 +1,8 @@
 /* pi.c: Pi (`pi --mode json -p`).
  *
- * The prompt is stdin. The exit code is always 0; the last message says whether Pi failed. A failure
- * is the result only once Pi has ended: it may try again, also after an agent_end. A stream that
- * broke off looks like a short answer: nothing in the lines tells them apart. Lines of stdout:
+ * The prompt is stdin. The exit code is always 0; the last message says whether Pi failed.
+ * A failure is the result only once Pi has ended: it may try again, also after an agent_end.
+ * A stream that broke off looks like a short answer: no line says which it was. Lines of stdout:
  *
  *   session                        session id
  *   message_update                 a piece, and the whole message so far
@@ -91,14 +91,9 @@ static void on_message(struct program_reader *reader, const json_t *message) {
 }
 
 static bool pi_read(struct program_reader *reader, const json_t *line) {
-    static const char *const others[] = {"agent_start",
-                                         "turn_start",
-                                         "turn_end",
-                                         "message_start",
-                                         "tool_execution_update",
-                                         "auto_retry_end",
-                                         "queue_update",
-                                         NULL};
+    static const char *const others[] = {
+        "agent_start",           "turn_start",     "turn_end",     "message_start",
+        "tool_execution_update", "auto_retry_end", "queue_update", NULL};
     const struct bytes type = json_bytes(line, "type");
     unsigned at;
     if (bytes_is(type, "session")) {

@@ -245,8 +245,9 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
     reader->heard = NULL;
 }
 
-/* A program whose own session was deleted, or never stored, since it was killed in its first answer,
- * says so at once, and does nothing. Its next attempt begins another session. */
+/* A program that does not find its own session says so at once, and does nothing. The session was
+ * deleted, or never stored: Pi stores it with the first whole answer. The next attempt begins
+ * another one. */
 static bool session_is_lost(const struct reader_state *state, const struct agent_ending *ending) {
     static const char *const words[] = {"no session found", "session not found",
                                         "no conversation found", "no rollout found"};

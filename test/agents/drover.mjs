@@ -56,7 +56,7 @@ const CASES = new Map([
                   provider: "held" }],
 ]);
 
-/* --- One case ------------------------------------------------------------------------------------ */
+/* --- One case --------------------------------------------------------------------------------- */
 
 async function until(what, holds) {
   for (const end = Date.now() + LIMIT_MS; !(await holds()); ) {
@@ -153,7 +153,7 @@ async function midway(stage) {
   if (stage.name !== "pi") await until("it stores its session", () => isStored(stage));
 }
 
-/* --- What is played ------------------------------------------------------------------------------ */
+/* --- What is played --------------------------------------------------------------------------- */
 
 async function say(stage) {
   await send(stage, "say hello");
@@ -171,7 +171,7 @@ async function sayTwice(stage) {
     assert.ok(second.includes(heard), `its own session has '${heard}'`);
 }
 
-/** It is told what was said in the session that is lost. */
+/** The next one begins with what was said in the session that is lost. */
 async function loseItsSession(stage) {
   await say(stage);
   assert.equal(stage.end.state, "succeeded");
@@ -181,7 +181,7 @@ async function loseItsSession(stage) {
   await follow(stage);
   const last = stage.provider.asked.at(-1);
   for (const heard of ["You are in the middle of a conversation", "say hello", whole, "and again"])
-    assert.ok(last.includes(heard), `it is told '${heard}'`);
+    assert.ok(last.includes(heard), `its prompt has '${heard}'`);
 }
 
 function judgeTool(stage, state) {
@@ -223,7 +223,7 @@ async function killTheProgram(stage) {
   await follow(stage);
   // Pi has no session before its first answer is whole, so it begins another one.
   const again = stage.name === "pi" ? "say hello" : "You were interrupted";
-  assert.ok(stage.provider.asked.at(-1).includes(again), `it is told '${again}'`);
+  assert.ok(stage.provider.asked.at(-1).includes(again), `its prompt has '${again}'`);
 }
 
 /** The answer is complete before the daemon is back; nothing is asked a second time. */
@@ -237,7 +237,7 @@ async function killTheDaemon(stage) {
   assert.equal((await jobs(stage)).length, 1);
 }
 
-/* --- The verdict --------------------------------------------------------------------------------- */
+/* --- The verdict ------------------------------------------------------------------------------ */
 
 /** What the provider counted: for answers that were whole, and those that had begun. */
 function usageOf({ name, provider }) {
@@ -282,7 +282,7 @@ async function play(name, what) {
   return row;
 }
 
-/* --- The table ----------------------------------------------------------------------------------- */
+/* --- The table -------------------------------------------------------------------------------- */
 
 function versionOf(name) {
   const { stdout, stderr } =

@@ -35,7 +35,8 @@ function remember(session, prompt) {
   mkdirSync(".standin", { recursive: true });
   const file = `.standin/${session}`;
   if (resumes() && !existsSync(file)) {
-    if (kind === "claude") line({ type: "result", subtype: "error_during_execution", is_error: true });
+    const type = "result", subtype = "error_during_execution";
+    if (kind === "claude") line({ type, subtype, is_error: true });
     process.stderr.write(`${LOST[kind]}\n`);
     process.exit(1);
   }

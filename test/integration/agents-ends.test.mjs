@@ -25,6 +25,9 @@ test("a program that is killed goes on once in its session, and then fails", asy
   assert.equal(killProgram(turns), 1);
   assert.equal((await listener.ended(once.run)).state, "succeeded");
   assert.match(prompts(turns)[0][1], /^You were interrupted/);
+  const { items } = await turns.get(`/runs/${once.run}/spans`);
+  const ends = items.map(({ state, cause }) => `${state}: ${cause}`);
+  assert.deepEqual(ends.filter((one) => one !== "succeeded: completed"), ["failed: signal"]);
   assert.equal(textOf(await turns.answer(listener.session, once.run)), "one turn 2 of claude");
   const twice = await turns.turn(listener, "DIE always");
   assert.deepEqual([twice.end.state, twice.end.cause], ["failed", "signal"]);

@@ -32,7 +32,7 @@ test("a session that was cleared begins a new session of the program", async (t)
   listener.close();
 });
 
-test("a session that the program has lost begins anew, and is told what was said", async (t) => {
+test("a program that lost its session begins another one, and reads what was said", async (t) => {
   const kinds = ["claude", "codex", "opencode", "pi"];
   const turns = await open(t, kinds);
   for (const agent of kinds) {

@@ -300,16 +300,15 @@ static void a_failure_of_pi_is_its_result_only_when_pi_has_ended(void **state) {
         assert_int_equal(program_seen(reader).done, count == COUNT_OF(lines));
         struct agent_ending ending = {.exit = AGENT_EXITED};
         program_finish(reader, &ending);
-        assert_int_equal(agent_classify(&ending).outcome,
-                         count < 4    ? AGENT_PROVIDER_UNREACHABLE
-                         : count == 4 ? AGENT_GATEWAY_TIMEOUT
-                                      : AGENT_COMPLETED);
+        assert_int_equal(agent_classify(&ending).outcome, count < 4    ? AGENT_PROVIDER_UNREACHABLE
+                                                          : count == 4 ? AGENT_GATEWAY_TIMEOUT
+                                                                       : AGENT_COMPLETED);
         program_reader_free(reader);
     }
 }
 
 /* The words are those that the real programs print. */
-static void a_session_that_the_program_has_lost_is_begun_anew(void **state) {
+static void a_session_that_the_program_has_lost_is_replaced(void **state) {
     (void)state;
     static const struct {
         const char *program, *lines, *stderr_tail;
@@ -326,7 +325,7 @@ static void a_session_that_the_program_has_lost_is_begun_anew(void **state) {
          "\"session_id\":\"u-1\",\"total_cost_usd\":0,\"errors\":[\"No conversation found\"]}\n",
          "No conversation found with session ID: u-1\n", true},
         {"pi", "", "Segmentation fault\n", false},
-        /* It had begun: a tool of its has those words. */
+        /* The words of a tool of a program that had begun. */
         {"pi",
          "{\"type\":\"session\",\"id\":\"u-1\"}\n"
          "{\"type\":\"tool_execution_start\",\"toolCallId\":\"c\",\"toolName\":\"bash\"}\n",
@@ -344,9 +343,8 @@ static void a_session_that_the_program_has_lost_is_begun_anew(void **state) {
         while (bytes_next(&rest, '\n', &line)) {
             program_read(reader, line, PROGRAM_LINE_WHOLE, note, &events);
         }
-        struct agent_ending ending = {.exit = AGENT_EXITED,
-                                      .code = 1,
-                                      .stderr_tail = bytes_of(ends[i].stderr_tail)};
+        struct agent_ending ending = {
+            .exit = AGENT_EXITED, .code = 1, .stderr_tail = bytes_of(ends[i].stderr_tail)};
         program_finish(reader, &ending);
         assert_int_equal(agent_classify(&ending).outcome, AGENT_CRASHED);
         assert_string_equal(program_seen(reader).native.data, ends[i].lost ? "" : "u-1");
@@ -463,7 +461,7 @@ int main(void) {
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
-        cmocka_unit_test(a_session_that_the_program_has_lost_is_begun_anew),
+        cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
         cmocka_unit_test(answers_are_lines_that_the_program_reads),

@@ -374,7 +374,7 @@ static void tools_close(struct tx *tx, struct turn *turn) {
     tx_fail(tx, approvals__cancel(tx, &turn->run));
 }
 
-/* One that stays after its result would be a second writer of its session. */
+/* A process that stays after its result would be a second writer of its session. */
 static void child_stop(struct tx *tx, int64_t id) {
     struct run_row child;
     bool found = false;

@@ -9,7 +9,6 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
-#include "base/utf8.h"
 #include "engine/turn/program.h"
 #include "rules/agent/outcome.h"
 
@@ -142,7 +141,7 @@ void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
     const bool program = turn->session.program.len > 0;
     struct span_end end =
         end_of(&turn->run, turn->row.call, program ? CAUSE_NONE : CAUSE_OUTCOME_UNKNOWN);
-    if (program) { /* It goes on: what it says from here is another step. */
+    if (program) { /* The process goes on: what it says from here is another step. */
         end_add_usage(&end, &nothing, &free_of_charge, 1);
     } else {
         end.state = bytes_of(run_state_name(RUN_LOST));

@@ -11,15 +11,15 @@ static char lowered(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Length of a colour of terminals at that place, such as "\033[91m"; 0: there is none. Some programs
- * print them to pipes, too. */
+/* Length of a colour of terminals at that place, such as "\033[91m"; 0: there is none. Some
+ * programs print colours to pipes, too. */
 static size_t colour_len(struct bytes text, size_t at) {
     size_t end = at + 2;
     if (end > text.len || text.data[at] != '\033' || text.data[at + 1] != '[') {
         return 0;
     }
-    while (end < text.len && (text.data[end] == ';' ||
-                              (text.data[end] >= '0' && text.data[end] <= '9'))) {
+    while (end < text.len &&
+           (text.data[end] == ';' || (text.data[end] >= '0' && text.data[end] <= '9'))) {
         end++;
     }
     return (end < text.len ? end + 1 : end) - at;
