@@ -16,7 +16,7 @@ import { programs } from "./programs.mjs";
 import { Provider } from "./provider.mjs";
 
 const [, , binaries, out, ...only] = process.argv;
-const limitMs = 40_000;
+const limitMs = 40_000, graceMs = 10_000;
 const uuid = "11111111-2222-4333-8444-555555555555";
 // A message whose uuid its session has seen already is echoed, and never answered.
 const messageUuids = [
@@ -107,7 +107,12 @@ async function record(name, what) {
         const begun = new Promise((resolve) => (provider.begun = resolve));
         const printed = new Promise((resolve) => child.stdout.once("data", resolve));
         // The program gets a moment to print the beginning of the answer.
-        Promise.all([begun, printed]).then(() => setTimeout(() => end(signal), 1500));
+        Promise.all([begun, printed]).then(() => setTimeout(() => {
+          end(signal);
+          // A stop does the same: some programs end by SIGTERM only sometimes.
+          const lives = () => child.exitCode === null && child.signalCode === null;
+          setTimeout(() => lives() && end("SIGKILL"), graceMs).unref();
+        }, 1500));
       } });
     } else {
       provider.case = what === "denied" ? "tool" : what;
