@@ -1,7 +1,8 @@
 /* pi.c: Pi (`pi --mode json -p`).
  *
- * The prompt is stdin. The exit code is always 0; the last message says whether Pi failed. A stream
- * that broke off looks like a short answer. Lines of stdout:
+ * The prompt is stdin. The exit code is always 0; the last message says whether Pi failed.
+ * A failure is the result only once Pi has ended: it may try again, also after an agent_end.
+ * A stream that broke off looks like a short answer: no line says which it was. Lines of stdout:
  *
  *   session                        session id
  *   message_update                 a piece, and the whole message so far
@@ -82,24 +83,19 @@ static void on_message(struct program_reader *reader, const json_t *message) {
     state->said = 0;
     state->pieces = false;
     if (bytes_is(stop, "error") || bytes_is(stop, "aborted")) {
-        reader_failed(reader, stop, json_bytes(message, "errorMessage"), 0);
+        reader_set_fault(reader, stop, json_bytes(message, "errorMessage"));
+        state->good = false;
     } else {
-        state->done = false; /* A retry follows a failure. */
+        reader_set_fault(reader, BYTES(""), BYTES(""));
         state->good = true;
     }
     reader_tell(reader, PROGRAM_STEP);
 }
 
 static bool pi_read(struct program_reader *reader, const json_t *line) {
-    static const char *const others[] = {"agent_start",
-                                         "turn_start",
-                                         "turn_end",
-                                         "message_start",
-                                         "tool_execution_update",
-                                         "auto_retry_start",
-                                         "auto_retry_end",
-                                         "queue_update",
-                                         NULL};
+    static const char *const others[] = {
+        "agent_start",           "turn_start",     "turn_end",     "message_start",
+        "tool_execution_update", "auto_retry_end", "queue_update", NULL};
     const struct bytes type = json_bytes(line, "type");
     unsigned at;
     if (bytes_is(type, "session")) {
@@ -120,6 +116,10 @@ static bool pi_read(struct program_reader *reader, const json_t *line) {
         reader_tell(reader, PROGRAM_STEP);
     } else if (bytes_is(type, "compaction_start") || bytes_is(type, "compaction_end")) {
         reader->state.compacting = bytes_is(type, "compaction_start");
+    } else if (bytes_is(type, "auto_retry_start")) {
+        const struct program_event event = {.kind = PROGRAM_RETRYING,
+                                            .wait_ms = json_int(line, "delayMs", 0)};
+        reader->heard(reader->ctx, &event);
     } else if (bytes_is(type, "agent_end")) {
         if (reader->state.good) {
             reader_done(reader);
@@ -134,4 +134,5 @@ const struct program program_pi = {.name = "pi",
                                    .command = "pi",
                                    .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL,
                                    .make = pi_make,
-                                   .read = pi_read};
+                                   .read = pi_read,
+                                   .finish = reader_finish_fault};

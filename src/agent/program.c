@@ -248,8 +248,32 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
     reader->heard = NULL;
 }
 
+/* A program that does not find its own session says so at once, and does nothing. The session was
+ * deleted, or never stored: Pi stores it with the first whole answer. The next attempt begins
+ * another one. */
+static bool session_is_lost(const struct reader_state *state, const struct agent_ending *ending) {
+    static const char *const words[] = {"no session found", "session not found",
+                                        "no conversation found", "no rollout found"};
+    bool lost = false;
+    if (state->native[0] == '\0' || state->has_said || state->lines > 1 ||
+        ending->exit != AGENT_EXITED || ending->code == 0) {
+        return false;
+    }
+    for (size_t i = 0; !lost && i < COUNT_OF(words); i++) {
+        lost = agent_words_in(ending->stderr_tail, words[i]);
+    }
+    return lost;
+}
+
 void program_finish(struct program_reader *reader, struct agent_ending *io_ending) {
     struct reader_state *state = &reader->state;
+    if (session_is_lost(state, io_ending)) {
+        state->native[0] = '\0';
+        state->total = (struct usage){.fresh = 0};
+        state->done = false; /* Else its result would end the turn. */
+        state->sentence[0] = state->kind[0] = '\0';
+        state->status = 0;
+    }
     if (!state->done && reader->program->finish != NULL) {
         reader->program->finish(reader, io_ending);
     }
@@ -361,13 +385,15 @@ void reader_set_message(struct program_reader *reader, struct bytes id) {
     word_set(reader->state.message, sizeof reader->state.message, id);
 }
 
-void reader_set_fault(struct program_reader *reader, struct bytes sentence) {
+void reader_set_fault(struct program_reader *reader, struct bytes kind, struct bytes sentence) {
+    word_set(reader->state.kind, sizeof reader->state.kind, kind);
     word_set(reader->state.sentence, sizeof reader->state.sentence, sentence);
 }
 
 void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending) {
+    const struct reader_state *state = &reader->state;
     (void)io_ending;
-    reader->state.done = reader->state.sentence[0] != '\0';
+    reader->state.done = state->sentence[0] != '\0' || state->kind[0] != '\0';
     reader->state.good = false;
 }
 

@@ -97,8 +97,9 @@ void reader_text_of(const json_t *value, struct text *text);
 void reader_set_native(struct program_reader *reader, struct bytes native);
 void reader_set_model(struct program_reader *reader, struct bytes model);
 void reader_set_message(struct program_reader *reader, struct bytes id);
-/* A failure, which is the result if nothing comes after it (reader_finish_fault). */
-void reader_set_fault(struct program_reader *reader, struct bytes sentence);
+/* A failure, which is the result if nothing comes after it (reader_finish_fault). Empty words: it
+ * has passed. */
+void reader_set_fault(struct program_reader *reader, struct bytes kind, struct bytes sentence);
 void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending);
 /* The result. Empty words are none. */
 void reader_done(struct program_reader *reader);

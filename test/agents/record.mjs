@@ -8,14 +8,15 @@
 // ids and times are replaced by fixed ones, and long lists by their beginning. index.json has its
 // exit code, signal, and the end of its stderr.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
+import { programs } from "./programs.mjs";
 import { Provider } from "./provider.mjs";
 
 const [, , binaries, out, ...only] = process.argv;
-const limitMs = 40_000;
+const limitMs = 40_000, graceMs = 10_000;
 const uuid = "11111111-2222-4333-8444-555555555555";
 // A message whose uuid its session has seen already is echoed, and never answered.
 const messageUuids = [
@@ -23,61 +24,6 @@ const messageUuids = [
 ];
 const prompts = ["say hello", "and again"];
 
-const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: "key",
-                               models: [{ id: "mock-model" }] });
-
-const programs = {
-  claude: {
-    prepare: () => {},
-    env: (port) => ({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_API_KEY: "key",
-                      CLAUDE_CODE_MAX_RETRIES: "1", DISABLE_TELEMETRY: "1",
-                      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" }),
-  },
-  codex: {
-    prepare: (home, port) => {
-      mkdirSync(path.join(home, ".codex"), { recursive: true });
-      writeFileSync(path.join(home, ".codex/config.toml"), `model = "mock-model"
-model_provider = "mock"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-check_for_update_on_startup = false
-[model_providers.mock]
-name = "mock"
-base_url = "http://127.0.0.1:${port}/v1"
-env_key = "MOCK_KEY"
-wire_api = "responses"
-request_max_retries = 1
-stream_max_retries = 1
-[analytics]
-enabled = false
-`);
-    },
-    env: () => ({ MOCK_KEY: "key" }),
-  },
-  opencode: {
-    prepare: (home, port) => {
-      mkdirSync(path.join(home, ".config/opencode"), { recursive: true });
-      writeFileSync(path.join(home, ".config/opencode/opencode.json"), JSON.stringify({
-        provider: { mock: { npm: "@ai-sdk/openai-compatible", name: "mock",
-          options: { baseURL: `http://127.0.0.1:${port}/v1`, apiKey: "key" },
-          models: { "mock-model": { name: "mock-model" } } } },
-        model: "mock/mock-model", small_model: "mock/mock-model", enabled_providers: ["mock"],
-        autoupdate: false, share: "disabled", permission: { bash: "allow", edit: "allow" } }));
-    },
-    env: () => ({ OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_AUTOUPDATE: "1",
-                  OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
-  },
-  pi: {
-    prepare: (home, port) => {
-      mkdirSync(path.join(home, ".pi/agent"), { recursive: true });
-      writeFileSync(path.join(home, ".pi/agent/models.json"), JSON.stringify({
-        providers: { mock: chatModels(`http://127.0.0.1:${port}/v1`) } }));
-      writeFileSync(path.join(home, ".pi/agent/settings.json"),
-        JSON.stringify({ defaultProvider: "mock", defaultModel: "mock-model" }));
-    },
-    env: () => ({ PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
-  },
-};
 const cases = ["turn", "resumed", "tool", "denied", "followed", "fallback", "401", "429", "500",
                "truncated", "refused", "killed", "terminated"];
 const ofClaude = ["denied", "followed", "fallback"];
@@ -161,14 +107,19 @@ async function record(name, what) {
         const begun = new Promise((resolve) => (provider.begun = resolve));
         const printed = new Promise((resolve) => child.stdout.once("data", resolve));
         // The program gets a moment to print the beginning of the answer.
-        Promise.all([begun, printed]).then(() => setTimeout(() => end(signal), 1500));
+        Promise.all([begun, printed]).then(() => setTimeout(() => {
+          end(signal);
+          // A stop does the same: some programs end by SIGTERM only sometimes.
+          const lives = () => child.exitCode === null && child.signalCode === null;
+          setTimeout(() => lives() && end("SIGKILL"), graceMs).unref();
+        }, 1500));
       } });
     } else {
       provider.case = what === "denied" ? "tool" : what;
       result = await once(0, "");
     }
   } finally {
-    provider.stop();
+    await provider.stop();
     rmSync(home, { recursive: true, force: true });
   }
   return { ...result, requests: provider.requests, home };

@@ -24,7 +24,7 @@
 //   WRITE       writes the file `made` into its folder
 //
 // Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
-// for each prompt.
+// for each prompt. It goes on in none whose file is gone.
 import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -37,9 +37,20 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const sessions = process.env.STANDIN_SESSIONS ?? ".standin";
 
 let doomed = false, quits = false, hangs = false; // Also where it goes on with such a prompt.
+const LOST = { claude: "No conversation found with session ID: 1", opencode: "Session not found",
+               codex: "thread/resume failed: no rollout found for thread id 1 (code -32600)",
+               pi: "No session found matching '1'" };
+const resumes = () => ["--resume", "--session", "resume"].some((word) => args.includes(word));
+
 function remember(session, prompt) {
   mkdirSync(sessions, { recursive: true });
   const file = `${sessions}/${session}`;
+  if (resumes() && !existsSync(file)) {
+    const type = "result", subtype = "error_during_execution";
+    if (kind === "claude") line({ type, subtype, is_error: true });
+    process.stderr.write(`${LOST[kind]}\n`);
+    process.exit(1);
+  }
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
   const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";

@@ -8,6 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { define, killProgram, letGo, open, prompts, script, session } from "./agents.mjs";
+import { processesOf } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { Listener, textOf, toolsOf } from "./turns.mjs";
 
@@ -24,6 +25,9 @@ test("a program that is killed goes on once in its session, and then fails", asy
   assert.equal(killProgram(turns), 1);
   assert.equal((await listener.ended(once.run)).state, "succeeded");
   assert.match(prompts(turns)[0][1], /^You were interrupted/);
+  const { items } = await turns.get(`/runs/${once.run}/spans`);
+  const ends = items.map(({ state, cause }) => `${state}: ${cause}`);
+  assert.deepEqual(ends.filter((one) => one !== "succeeded: completed"), ["failed: signal"]);
   assert.equal(textOf(await turns.answer(listener.session, once.run)), "one turn 2 of claude");
   const twice = await turns.turn(listener, "DIE always");
   assert.deepEqual([twice.end.state, twice.end.cause], ["failed", "signal"]);
@@ -76,6 +80,18 @@ test("a provider that refuses for now is waited for, over a restart, until someb
     assert.equal(prompts(turns)[0].length, 1); // It was begun once.
     again.close();
   });
+
+test("a program that stays after its failure is ended before the next attempt", async (t) => {
+  const turns = await open(t);
+  define(turns, "stays", { program: "json_lines", lines: { error: "error" },
+    command: script(turns, "stays", `echo '{"error":"503 server error"}'; exec sleep 1000`) });
+  const listener = await session(turns, { agent: "stays" });
+  const { run } = await turns.send(listener.session, "hello");
+  await listener.until("turn_waiting");
+  await until("its process has ended", () => processesOf(turns.daemon.data).length === 0);
+  assert.equal((await turns.get(`/runs/${run}`)).state, "waiting");
+  listener.close();
+});
 
 test("a stop ends a program that waits for its slot, asks, or has just begun", async (t) => {
   const turns = await open(t, "claude", { at_once: 1 });

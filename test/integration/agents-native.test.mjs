@@ -32,11 +32,18 @@ const claudeTalk = (turns) => [
   claudeLine(turns, "assistant", [{ type: "text", text: "It is blue." }]),
 ];
 
+/** The stand-in goes on in sessions that it knows. */
+function know(turns, id) {
+  mkdirSync(path.join(turns.root, ".standin"), { recursive: true });
+  writeFileSync(path.join(turns.root, ".standin", id), "");
+}
+
 /** Writes the file of a session of Claude Code, of that folder. */
 function keep(turns, lines, { id = ID, root = turns.root } = {}) {
   const folder = path.join(turns.home, ".claude/projects", root.replaceAll(/[^a-zA-Z0-9]/g, "-"));
   const file = path.join(folder, `${id}.jsonl`);
   mkdirSync(folder, { recursive: true });
+  know(turns, id);
   writeFileSync(file, lines.map((one) =>
     `${typeof one === "string" ? one : JSON.stringify(one)}\n`).join(""));
   return file;
@@ -46,6 +53,7 @@ function keep(turns, lines, { id = ID, root = turns.root } = {}) {
 function keepCodex(turns, { cwd = turns.root } = {}) {
   const folder = path.join(turns.home, ".codex/sessions/2026/11/25");
   mkdirSync(folder, { recursive: true });
+  know(turns, THREAD);
   const item = (type, payload) => ({ timestamp: "2026-11-25T10:00:00Z", type, payload });
   writeFileSync(path.join(folder, `rollout-2026-11-25T10-00-00-${THREAD}.jsonl`), [
     item("session_meta", { id: THREAD, cwd }),
@@ -151,7 +159,7 @@ test("what was cleared is not continued, and a fork shares nothing", async (t) =
   assert.equal((await turns.ask("POST", `/sessions/${listener.session}/clear`, {})).status, 200);
   await turns.turn(listener, "afresh");
   assert.deepEqual(prompts(turns).find(([first]) => first === "afresh"), ["afresh"]);
-  assert.throws(() => readFileSync(path.join(turns.root, ".standin", ID)), /ENOENT/);
+  assert.equal(readFileSync(path.join(turns.root, ".standin", ID), "utf8"), "");
   listener.close();
 });
 

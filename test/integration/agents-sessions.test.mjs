@@ -32,6 +32,23 @@ test("a session that was cleared begins a new session of the program", async (t)
   listener.close();
 });
 
+test("a program that lost its session begins another one, and reads what was said", async (t) => {
+  const kinds = ["claude", "codex", "opencode", "pi"];
+  const turns = await open(t, kinds);
+  for (const agent of kinds) {
+    const listener = await session(turns, { agent });
+    await turns.turn(listener, "alpha");
+    rmSync(path.join(turns.root, ".standin"), { recursive: true });
+    const { end, message } = await turns.turn(listener, "beta");
+    assert.deepEqual([agent, end.state, textOf(message)],
+      [agent, "succeeded", `turn 1 of ${agent}`]);
+    assert.match(prompts(turns)[0][0], /alpha.*turn 1 of .*beta$/);
+    assert.equal(await said(turns, listener, "gamma"), `turn 2 of ${agent}`);
+    rmSync(path.join(turns.root, ".standin"), { recursive: true });
+    listener.close();
+  }
+});
+
 test("a second variant of an answer knows nothing of the first", async (t) => {
   const turns = await open(t);
   const listener = await session(turns);

@@ -49,7 +49,8 @@ export function prompts(turns) {
   const folder = path.join(turns.root, ".standin");
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .map((file) => readFileSync(path.join(folder, file), "utf8").trim().split("\n")).sort();
+    .map((file) => readFileSync(path.join(folder, file), "utf8").trim())
+    .filter((text) => text !== "").map((text) => text.split("\n")).sort();
 }
 
 export const letGo = (turns) => writeFileSync(path.join(turns.root, "go"), "");

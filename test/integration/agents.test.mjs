@@ -224,6 +224,8 @@ printf '{"text":"%0300000d","done":true}\\n' 0
   assert.equal((await again.ended(run)).state, "succeeded");
   const { parts } = await turns.answer(listener.session, run);
   assert.deepEqual(parts.map(({ kind, bytes }) => [kind, bytes]), [["text", 300004]]);
+  const { items } = await turns.get(`/runs/${run}/spans`);
+  assert.ok(items.every(({ state }) => state === "succeeded"), JSON.stringify(items));
   for (const one of [listener, again]) one.close();
 });
 

@@ -181,7 +181,7 @@ static const struct row {
      "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[],\"usage\":{},"
      "\"stopReason\":\"error\",\"errorMessage\":\"500 status code (no body)\"}}\n"
      "{\"type\":\"agent_end\"}\n",
-     "done\n",
+     "",
      0,
      AGENT_PROVIDER_ERROR,
      {.fresh = 0},
@@ -277,6 +277,83 @@ static void usage_that_is_told_in_sum_is_told_once(void **state) {
     assert_int_equal(usage_total(&usage), 168);
     assert_int_equal(usage.cache_read, 30);
     program_reader_free(reader);
+}
+
+/* Else it would be ended while it waits for its own next try. */
+static void a_failure_of_pi_is_its_result_only_when_pi_has_ended(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[],"
+        "\"usage\":{},\"stopReason\":\"error\",\"errorMessage\":\"Connection error.\"}}",
+        "{\"type\":\"agent_end\"}",
+        "{\"type\":\"auto_retry_start\",\"attempt\":1,\"maxAttempts\":3,\"delayMs\":2000}",
+        "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"usage\":{},"
+        "\"content\":[{\"type\":\"text\",\"text\":\"Done.\"}],\"stopReason\":\"stop\"}}",
+        "{\"type\":\"agent_end\"}"};
+    const struct agent_definition agent = {.name = "a", .program = "pi"};
+    for (size_t count = 1; count <= COUNT_OF(lines); count++) {
+        struct program_reader *reader = program_reader_new(program_find(BYTES("pi")), &agent);
+        AUTO(text_done) struct text events = text_up_to(4096);
+        for (size_t i = 0; i < count; i++) {
+            program_read(reader, bytes_of(lines[i]), PROGRAM_LINE_WHOLE, note, &events);
+        }
+        assert_int_equal(program_seen(reader).done, count == COUNT_OF(lines));
+        struct agent_ending ending = {.exit = AGENT_EXITED};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome, count < 4    ? AGENT_PROVIDER_UNREACHABLE
+                                                          : count == 4 ? AGENT_GATEWAY_TIMEOUT
+                                                                       : AGENT_COMPLETED);
+        program_reader_free(reader);
+    }
+}
+
+/* The words are those that the real programs print. */
+static void a_session_that_the_program_has_lost_is_replaced(void **state) {
+    (void)state;
+    static const struct {
+        const char *program, *lines, *stderr_tail;
+        bool lost;
+    } ends[] = {
+        {"pi", "", "No session found matching '99999999-2222'\n", true},
+        {"codex", "",
+         "WARNING: proceeding\nError: thread/resume: thread/resume failed: no rollout found for "
+         "thread id 99999999-2222 (code -32600)\n\nStack backtrace:\n   0: <unknown>\n",
+         true},
+        {"opencode", "", "\033[91m\033[1mError: \033[0mSession not found\n", true},
+        {"claude",
+         "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,"
+         "\"session_id\":\"u-1\",\"total_cost_usd\":0,\"errors\":[\"No conversation found\"]}\n",
+         "No conversation found with session ID: u-1\n", true},
+        {"pi", "", "Segmentation fault\n", false},
+        /* The words of a tool of a program that had begun. */
+        {"pi",
+         "{\"type\":\"session\",\"id\":\"u-1\"}\n"
+         "{\"type\":\"tool_execution_start\",\"toolCallId\":\"c\",\"toolName\":\"bash\"}\n",
+         "Session not found\n", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        const struct agent_definition agent = {.name = "a", .program = ends[i].program};
+        const struct program *program = program_find(bytes_of(ends[i].program));
+        struct program_reader *reader = program_reader_new(program, &agent);
+        AUTO(text_done) struct text events = text_up_to(4096);
+        struct bytes rest = bytes_of(ends[i].lines), line;
+        assert_true(program_reader_load(
+            reader, BYTES("{\"native\":\"u-1\",\"total\":{\"fresh\":100,\"output\":12}}")));
+        program_reader_begin(reader);
+        while (bytes_next(&rest, '\n', &line)) {
+            program_read(reader, line, PROGRAM_LINE_WHOLE, note, &events);
+        }
+        struct agent_ending ending = {
+            .exit = AGENT_EXITED, .code = 1, .stderr_tail = bytes_of(ends[i].stderr_tail)};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome, AGENT_CRASHED);
+        assert_string_equal(program_seen(reader).native.data, ends[i].lost ? "" : "u-1");
+        /* The thread that begins counts from 0. */
+        AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
+        program_reader_save(reader, &saved);
+        assert_int_equal(strstr(text_bytes(&saved).data, "\"fresh\":100") == NULL, ends[i].lost);
+        program_reader_free(reader);
+    }
 }
 
 /* Lines that mean nothing are counted, and nothing breaks. */
@@ -435,6 +512,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
+        cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
+        cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(summaries_and_requests_are_known_over_a_restart),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),

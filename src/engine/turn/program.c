@@ -399,12 +399,23 @@ static void tools_close(struct tx *tx, struct turn *turn) {
     tx_fail(tx, approvals__cancel(tx, &turn->run));
 }
 
+/* A process that stays after its result would be a second writer of its session. */
+static void child_stop(struct tx *tx, int64_t id) {
+    struct run_row child;
+    bool found = false;
+    tx_fail(tx, runs__find_id(tx, id, &found, &child));
+    if (found) {
+        tx_fail(tx, tx_program_stop(tx, child.run, CAUSE_CALLED_OFF, PROGRAM_HURRY));
+    }
+}
+
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
     struct turn_program *program = &turn->row.program;
     program->read_to = mark->read_to;
     program->reader = tx_copy(tx, mark->reader);
     if (mark->again) {
         tools_close(tx, turn);
+        child_stop(tx, program->child);
         const bool same = bytes_equal(program->outcome, mark->outcome);
         program->tries = same ? program->tries + 1 : 1;
         program->outcome = tx_copy(tx, mark->outcome);

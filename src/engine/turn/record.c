@@ -9,6 +9,8 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/turn/program.h"
+#include "rules/agent/outcome.h"
 
 /* --- What a call may spend -------------------------------------------------------------------- */
 
@@ -134,16 +136,35 @@ void turns__span_call(struct tx *tx, const struct turn *turn) {
 }
 
 void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
-    struct span_end end = end_of(&turn->run, turn->row.call, CAUSE_OUTCOME_UNKNOWN);
-    end.state = bytes_of(run_state_name(RUN_LOST));
-    end.estimated = true;
+    static const struct usage nothing = {.fresh = 0};
+    static const struct usage_cost free_of_charge = {.known = true};
+    const bool program = turn->session.program.len > 0;
+    struct span_end end =
+        end_of(&turn->run, turn->row.call, program ? CAUSE_NONE : CAUSE_OUTCOME_UNKNOWN);
+    if (program) { /* The process goes on: what it says from here is another step. */
+        end_add_usage(&end, &nothing, &free_of_charge, 1);
+    } else {
+        end.state = bytes_of(run_state_name(RUN_LOST));
+        end.estimated = true;
+    }
     tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
+}
+
+/* A program that another attempt follows ended as that says, although the turn goes on. */
+static enum run_cause answer_cause(const struct turn_answer *answer) {
+    enum agent_outcome outcome;
+    if (answer->stopped) {
+        return CAUSE_STOPPED;
+    }
+    return answer->program != NULL && answer->program->again &&
+                   agent_outcome_find(answer->program->outcome, &outcome)
+               ? agent_outcome_cause(outcome)
+               : answer->failure;
 }
 
 void turns__span_call_end(struct tx *tx, const struct turn *turn,
                           const struct turn_answer *answer) {
-    struct span_end end =
-        end_of(&turn->run, answer->step, answer->stopped ? CAUSE_STOPPED : answer->failure);
+    struct span_end end = end_of(&turn->run, answer->step, answer_cause(answer));
     end.error = answer->sentence;
     end.prompt = answer->prompt;
     end_add_usage(&end, &answer->usage, &answer->cost, answer->tries);

@@ -11,6 +11,20 @@ static char lowered(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* Length of a colour of terminals at that place, such as "\033[91m"; 0: there is none. Some
+ * programs print colours to pipes, too. */
+static size_t colour_len(struct bytes text, size_t at) {
+    size_t end = at + 2;
+    if (end > text.len || text.data[at] != '\033' || text.data[at + 1] != '[') {
+        return 0;
+    }
+    while (end < text.len &&
+           (text.data[end] == ';' || (text.data[end] >= '0' && text.data[end] <= '9'))) {
+        end++;
+    }
+    return (end < text.len ? end + 1 : end) - at;
+}
+
 /* Removes the next token from the text and returns it; empty at the end. */
 static struct bytes token_next(struct bytes *rest) {
     size_t from = 0, end;
@@ -18,7 +32,8 @@ static struct bytes token_next(struct bytes *rest) {
         return BYTES("");
     }
     while (from < rest->len && !is_token(rest->data[from])) {
-        from++;
+        const size_t colour = colour_len(*rest, from);
+        from += colour > 0 ? colour : 1;
     }
     for (end = from; end < rest->len && is_token(rest->data[end]);) {
         end++;

@@ -1,0 +1,65 @@
+// programs.mjs: settings by which each real program asks provider.mjs, and no other host: files of
+// a home of its own, and its environment. Its own retries are few, where it has a setting for that.
+// `sessions`: folders of the home where its own sessions are.
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: "key",
+                               models: [{ id: "mock-model" }] });
+
+export const programs = {
+  claude: {
+    sessions: [".claude/projects"],
+    prepare: () => {}, // Its environment says all.
+    env: (port) => ({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_API_KEY: "key",
+                      CLAUDE_CODE_MAX_RETRIES: "1", DISABLE_TELEMETRY: "1",
+                      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" }),
+  },
+  codex: {
+    sessions: [".codex/sessions"],
+    prepare: (home, port) => {
+      mkdirSync(path.join(home, ".codex"), { recursive: true });
+      writeFileSync(path.join(home, ".codex/config.toml"), `model = "mock-model"
+model_provider = "mock"
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+check_for_update_on_startup = false
+[model_providers.mock]
+name = "mock"
+base_url = "http://127.0.0.1:${port}/v1"
+env_key = "MOCK_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+[analytics]
+enabled = false
+`);
+    },
+    env: () => ({ MOCK_KEY: "key" }),
+  },
+  opencode: {
+    sessions: [".local/share/opencode"],
+    prepare: (home, port) => {
+      mkdirSync(path.join(home, ".config/opencode"), { recursive: true });
+      writeFileSync(path.join(home, ".config/opencode/opencode.json"), JSON.stringify({
+        provider: { mock: { npm: "@ai-sdk/openai-compatible", name: "mock",
+          options: { baseURL: `http://127.0.0.1:${port}/v1`, apiKey: "key" },
+          models: { "mock-model": { name: "mock-model" } } } },
+        model: "mock/mock-model", small_model: "mock/mock-model", enabled_providers: ["mock"],
+        autoupdate: false, share: "disabled", permission: { bash: "allow", edit: "allow" } }));
+    },
+    env: () => ({ OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_AUTOUPDATE: "1",
+                  OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
+  },
+  pi: {
+    sessions: [".pi/agent/sessions"],
+    prepare: (home, port) => {
+      mkdirSync(path.join(home, ".pi/agent"), { recursive: true });
+      writeFileSync(path.join(home, ".pi/agent/models.json"), JSON.stringify({
+        providers: { mock: chatModels(`http://127.0.0.1:${port}/v1`) } }));
+      writeFileSync(path.join(home, ".pi/agent/settings.json"),
+        JSON.stringify({ defaultProvider: "mock", defaultModel: "mock-model" }));
+    },
+    env: () => ({ PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
+  },
+};
