@@ -184,6 +184,9 @@ void key_free(char **key) {
 
 struct err key_load(const struct world *world, const char *path, char **ret_key, struct why *why) {
     struct stat found;
+    if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) { /* A pipe would be read for ever. */
+        return err_why(why, ERR_CONFIG, "the key file %s is no regular file", path);
+    }
     if (stat(path, &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return err_why(why, ERR_CONFIG,
                        "the key file %s can be read by other users: run 'chmod 600' on it", path);

@@ -3,6 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync,
 } from "node:fs";
@@ -243,7 +244,12 @@ test("secrets reach the program, and no row, answer or log", async (t) => {
   assert.equal(stored.status, 200, stored.text);
   const [state] = await said(turns, "helper");
   assert.equal(state, "failed"); // There is no key file.
-  const key = write(path.join(turns.daemon.data, "agent-keys/helper"), "of-the-file-88\n", 0o644);
+  const keys = path.join(turns.daemon.data, "agent-keys");
+  mkdirSync(keys, { recursive: true });
+  execFileSync("mkfifo", ["-m", "600", path.join(keys, "helper")]);
+  assert.equal((await said(turns, "helper"))[0], "failed"); // A pipe is read by nobody.
+  rmSync(path.join(keys, "helper"));
+  const key = write(path.join(keys, "helper"), "of-the-file-88\n", 0o644);
   assert.equal((await said(turns, "helper"))[0], "failed"); // Others may read it.
   chmodSync(key, 0o600);
   assert.deepEqual(await said(turns, "helper"), ["succeeded", "all are there"]);

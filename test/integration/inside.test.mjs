@@ -312,6 +312,8 @@ cd ${world.root}
 version=$($D version); ps=$($D ps); $D show $V >/dev/null; $D inbox ls >/dev/null
 $D approve >/dev/null; $D session show $VS >/dev/null; $D config get >/dev/null
 $D status >/dev/null
+mkdir probe; printf '#!/bin/sh\n: >${world.root}/probed\n' >probe/claude; chmod +x probe/claude
+PATH=$PWD/probe:$PATH $D agent ls | grep -q "^claude.*probe/claude"; test ! -e probed
 api GET /version | grep -q "\\"inside\\":\\"\${DROVER_RUN%%.*}\\""
 curl -sf --unix-socket $S http://x/metrics >/dev/null
 test "$($D job run -- echo below)" = below

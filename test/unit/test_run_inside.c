@@ -187,6 +187,32 @@ static void assert_charged(struct runs_kit *runs, const char *session, const cha
     assert_string_equal(charged.path, path);
 }
 
+struct forked {
+    const char *from;
+    struct id session;
+};
+
+static struct err fork_tx(struct tx *tx, void *ctx) {
+    const struct forked *forked = ctx;
+    struct session_fork fork = {.key = {.owner = BYTES("ann"), .session = kit_bytes(forked->from)},
+                                .session = forked->session};
+    struct session_row row;
+    bool more = true;
+    struct err err = ERR_OK;
+    while (!err_failed(err) && more) {
+        struct session_fork next = fork;
+        err = tx_session_fork(tx, &fork, &next, &more, &row);
+        fork = next;
+    }
+    return err;
+}
+
+static struct id fork_of(struct runs_kit *runs, const char *session) {
+    struct forked forked = {.from = session, .session = sessions_id(runs, "ses")};
+    assert_int_equal(runs_do(runs, fork_tx, &forked), ERR_NONE);
+    return forked.session;
+}
+
 static struct runs_row run_at(struct runs_kit *runs, const char *path) {
     struct run_new what = runs_new(runs);
     what.budget_path = kit_bytes(path);
@@ -215,6 +241,21 @@ static void a_session_is_charged_where_the_run_is_that_began_it(void **state) {
     assert_charged(runs, there.text, path);
 }
 
+static void a_fork_is_below_the_run_of_what_it_is_a_copy_of(void **state) {
+    struct runs_kit *runs = *state;
+    char path[300];
+    const struct runs_row outer = run_at(runs, "project:default/run:x/");
+    const struct id session = session_begin(runs, outer.run, "");
+    const struct id subagent = session_begin(runs, "", session.text);
+    const char *const copied[] = {session.text, subagent.text};
+    for (size_t i = 0; i < COUNT_OF(copied); i++) {
+        const struct id fork = fork_of(runs, copied[i]);
+        (void)snprintf(path, sizeof path, "project:default/run:x/session:%s/", fork.text);
+        assert_charged(runs, fork.text, path);
+        assert_may(runs, outer.run, fork.text);
+    }
+}
+
 static void a_session_has_a_budget_of_its_own_however_deep_it_is(void **state) {
     struct runs_kit *runs = *state;
     char path[300];
@@ -240,6 +281,7 @@ int main(void) {
         RUNS_TEST(a_run_of_a_session_is_where_the_session_is),
         RUNS_TEST(budgets_of_a_run_hold_for_what_is_begun_inside),
         RUNS_TEST(a_session_is_charged_where_the_run_is_that_began_it),
+        RUNS_TEST(a_fork_is_below_the_run_of_what_it_is_a_copy_of),
         RUNS_TEST(a_session_has_a_budget_of_its_own_however_deep_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ static const struct one_kind agent_one = {.valid = agent_name_is_valid, .noun = 
 struct agents_op {
     struct request request;
     struct text path, root, prompt; /* Owned: PATH of the client, the project's folder. */
+    bool asks_versions;
     size_t count;
     struct err err; /* Failure of the agent that was seen. */
 };
@@ -30,6 +31,8 @@ static struct err agents_read(void *ctx) {
     const struct exchange *exchange = op->request.op.exchange;
     const struct bytes root = param_text(exchange, "root");
     op->path = client_variable(exchange, "PATH");
+    /* To ask for a version runs what that PATH names, outside of any run. */
+    op->asks_versions = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
     text_init(&op->root, 4096);
     text_add(&op->root, root.data, root.len);
     return root.len == 0 || root.data[0] == '/'
@@ -43,7 +46,7 @@ static struct agent_search search_of(const struct agents_op *op) {
                                  .home = api->home,
                                  .path = op->path.len > 0 ? op->path.data : getenv("PATH"),
                                  .rows = api->rows,
-                                 .versions = api->versions};
+                                 .versions = op->asks_versions ? api->versions : NULL};
 }
 
 static struct agent_places places_of(const struct agents_op *op) {

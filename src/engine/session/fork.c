@@ -156,11 +156,17 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
         row.title_by = fork->title.len > 0 ? TITLE_USER : TITLE_NONE;
     }
     sessions__insert(tx, &row);
-    /* The fork is below the same run (engine/run/inside.h). */
+    /* The fork is below the same run (engine/run/inside.h), which the outermost session names. */
+    struct session_row outermost = *from;
+    for (unsigned i = 0; i < SESSION_DEPTH_MAX && outermost.parent != 0; i++) {
+        if (!sessions__find_id(tx, outermost.parent, &outermost)) {
+            break;
+        }
+    }
     tx_do(tx,
           "UPDATE sessions SET began_in = (SELECT f.began_in FROM sessions f WHERE f.id = $2),"
           " budget = (SELECT f.budget FROM sessions f WHERE f.id = $2) WHERE id = $1",
-          ARGS(arg_int(row.id), arg_int(from->id)));
+          ARGS(arg_int(row.id), arg_int(outermost.id)));
     *into = row;
     return tx_error(tx);
 }
