@@ -380,11 +380,14 @@ static void budgets_check(struct sim *sim) {
              " AND p.kind IN ('text', 'thinking') AND p.bytes > 8"
              /* One that a crash cut off costs its reserve. */
              " AND s.state <> 'lost'"
+             /* Programs report their usage at their end, or never (check_agents.c). */
+             " AND t.session NOT IN (SELECT id FROM sessions WHERE program <> '')"
              " AND coalesce(s.output_tokens, 0) = 0",
              NULL, free_take, NULL);
     ask_each(sim,
              "SELECT what, tokens FROM budget_means WHERE count > 0"
-             " AND (what LIKE 'model:%' OR what LIKE 'review:%')",
+             " AND ((what LIKE 'model:%' AND what NOT LIKE 'model:agent/%')"
+             " OR what LIKE 'review:%')",
              NULL, mean_take, NULL);
 }
 

@@ -11,7 +11,7 @@ const struct sim_part *const sim_parts[] = {
     &part_workflows, &part_check_sessions, &part_budgets,  &part_served,   &part_jobs,
     &part_streams,   &part_once,           &part_settings, &part_memory,   &part_schemas,
     &part_images,    &part_approvals,      &part_folds,    &part_policies, &part_inbox,
-    &part_texts,     &part_outages,        &part_sleeps,   &part_hosts,
+    &part_texts,     &part_outages,        &part_sleeps,   &part_agents,   &part_hosts,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 
