@@ -35,7 +35,8 @@ static void check_writer(struct sim *sim, const struct agent_process *process) {
         if (one == NULL || one == process || !other->lives) {
             continue;
         }
-        if (one->turn->session == process->turn->session) {
+        /* Where the program keeps no session, nobody writes to one. */
+        if (one->turn->session == process->turn->session && adapter == ADAPTER_CLAUDE) {
             sim_fail(sim, "%s begins while %s lives, which is of the same session",
                      process->command->name, other->name);
         }
@@ -151,13 +152,18 @@ static void check_text(struct sim *sim, const struct agent_turn *turn, struct by
     const struct bytes all = kept;
     for (size_t i = 0; i < turn->count; i++) {
         const struct agent_process *process = turn->processes[i];
-        const struct bytes said = {process->said.data, agent_process_said(process)};
-        const size_t len = same_len(kept, said);
+        const bool plain = turn->session->adapter == ADAPTER_PLAIN;
+        /* Of plain text each byte is one of the answer, and the last line gets its end. */
+        const struct bytes said = {plain ? process->out.data : process->said.data,
+                                   plain ? process->written : agent_process_said(process)};
+        size_t len = same_len(kept, said);
         if (len < said.len && whole && agent_process_is_whole(sim, process)) {
             sim_fail(sim,
                      "the answer of %s has %zu of %zu bytes that process %zu of %zu has said: %.*s",
                      turn->run, len, said.len, i + 1, turn->count, (int)all.len, all.data);
         }
+        len += plain && len > 0 && len < kept.len && said.data[len - 1] != '\n' &&
+               kept.data[len] == '\n';
         kept = (struct bytes){kept.data + len, kept.len - len};
     }
     if (kept.len > 0) {
@@ -369,6 +375,11 @@ static void agent_stop(struct sim *sim) {
 
 /* --- The part --------------------------------------------------------------------------------- */
 
+/* A process that waits for a person is answered before anybody asks whether processes rest. */
+static bool agents_rest(struct sim *sim, bool must) {
+    return must || agents_of(sim)->turn_count == 0 || !asked_answer(sim, 0);
+}
+
 static void agents_end(struct sim *sim) {
     struct agents *agents = agents_of(sim);
     memory_leave();
@@ -392,4 +403,4 @@ static const struct sim_op ops_agents[] = {
 };
 
 const struct sim_part part_agents = {
-    .name = "agents", .ops = ops_agents, .noted = agents_noted, .end = agents_end};
+    .name = "agents", .ops = ops_agents, .noted = agents_noted, .rest = agents_rest, .end = agents_end};

@@ -52,7 +52,7 @@ static const unsigned edges[PROGRAM_STATES] = {
     [PROGRAM_IDLE] = TO(IDLE) | TO(ASKING) | TO(READING) | TO(LISTENING),
     [PROGRAM_ASKING] = TO(IDLE) | TO(PAUSING) | TO(STARTING),
     [PROGRAM_PAUSING] = TO(IDLE) | TO(STARTING),
-    [PROGRAM_STARTING] = TO(IDLE) | TO(LISTENING),
+    [PROGRAM_STARTING] = TO(IDLE) | TO(PAUSING) | TO(LISTENING),
     [PROGRAM_READING] = TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING),
     [PROGRAM_LISTENING] = TO(IDLE) | TO(READING) | TO(LOOKING),
     [PROGRAM_CLOSING] = TO(IDLE) | TO(READING) | TO(LISTENING),
@@ -81,6 +81,7 @@ struct talk_program {
     struct text prompt, notice, history, saved, spec, key; /* Owned. */
     struct program_order order;
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
+    bool busy;            /* The one of an earlier turn has not ended: it begins after that. */
     enum run_cause over;  /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
@@ -560,12 +561,25 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                 .input_from = input_from > 0 ? input_from : 0,
                 .kind = KIND_JOB,
                 .bounds = options->bounds}};
-    return tx_program_start(tx, &start, &program->begun);
+    return tx_program_start(tx, &start, &program->begun, &program->busy);
+}
+
+static void program_start(struct talk_program *program);
+
+static void on_free(struct timer *timer) {
+    program_start(CONTAINER_OF(timer, struct talk_program, timer));
 }
 
 static void start_done(void *ctx) {
     struct talk_program *program = ctx;
     struct talk *talk = program->talk;
+    if (program->busy) {
+        if (!program_is_over(program)) {
+            program_enter(program, PROGRAM_PAUSING);
+            timer_start(talk->turns->options.loop, &program->timer, LOOK_MS, on_free);
+        }
+        return;
+    }
     if (program->begun.text[0] == '\0') { /* The turn was ended meanwhile. */
         talk->stop = true;
     } else {
