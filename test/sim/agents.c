@@ -20,7 +20,7 @@ enum {
 };
 
 struct agents *agents_of(struct sim *sim) {
-    static struct agents all; /* Of the seed that runs: one at a time in a process. */
+    static struct agents all; /* State of the seed that runs: one at a time in a process. */
     (void)sim;
     return &all;
 }
@@ -132,8 +132,8 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
                      (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
     process->lingers =
         adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "stays", 8) == 0;
-    process->waits_for_end = adapter == ADAPTER_CLAUDE && process->typed &&
-                             process_draw(sim, process, "waits", 3) == 0;
+    process->waits_for_end =
+        adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "waits", 3) == 0;
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
@@ -191,7 +191,7 @@ static void claude_tool(struct sim *sim, struct agent_process *process, unsigned
     (void)line_end(process);
 }
 
-/* Its text comes in pieces, and once more as a whole; or only so. */
+/* The text of a message comes in pieces, and again as a whole; or only so. */
 static void claude_message(struct sim *sim, struct agent_process *process, unsigned message) {
     AUTO(text_done) struct text whole = text_up_to(OUT_MAX);
     const char *run = process->command->run;
@@ -246,8 +246,8 @@ static void claude_result(struct agent_process *process) {
               "{\"type\":\"result\",\"subtype\":\"%s\",\"is_error\":%s,\"api_error_status\":%d,"
               "\"result\":\"%s\",\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":7,"
               "\"output_tokens\":9},\"total_cost_usd\":0.01}",
-              good ? "success" : "error_during_execution", good ? "false" : "true",
-              way->status, good ? "" : way->words);
+              good ? "success" : "error_during_execution", good ? "false" : "true", way->status,
+              good ? "" : way->words);
     (void)line_end(process);
 }
 
@@ -291,9 +291,9 @@ static void script_result(struct agent_process *process) {
 static void script_write(struct sim *sim, struct agent_process *process, const char *native) {
     const bool good = way_is(process, "completed");
     unsigned messages = (unsigned)process_draw(sim, process, "messages", MESSAGES_MAX + 1);
-    messages = good && messages == 0                                           ? 1
+    messages = good && messages == 0                                            ? 1
                : way_is(process, "no_result") || way_is(process, "not_started") ? 0
-                                                                               : messages;
+                                                                                : messages;
     text_init(&process->out, OUT_MAX);
     text_init(&process->err, OUT_MAX);
     text_init(&process->said, OUT_MAX);
@@ -301,8 +301,8 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
         return;
     }
     if (process->turn->session->adapter == ADAPTER_CLAUDE) {
-        text_addf(&process->out,
-                  "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\"}", native);
+        text_addf(&process->out, "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\"}",
+                  native);
         (void)line_end(process);
     }
     for (unsigned message = 0; message < messages; message++) {
@@ -321,7 +321,7 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
     }
 }
 
-/* --- Its life --------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------ */
 
 size_t agent_process_said(const struct agent_process *process) {
     const bool over = process->over && process->written == process->out.len;
@@ -439,6 +439,7 @@ static void output_write(struct sim *sim, struct sim_event *event) {
     }
     grow(sim, command, LOG_OUT, to - process->written);
     process->written = to;
+    sim_trace(sim, "%s has printed %zu of %zu bytes", command->name, to, process->out.len);
     process_go_on(sim, command);
 }
 
@@ -448,7 +449,7 @@ void agents_hear(struct sim *sim, struct command *command) {
     }
 }
 
-/* --- Its begin -------------------------------------------------------------------------------- */
+/* --- Begin -------------------------------------------------------------------------------- */
 
 /* The word that follows an option; "": there is none. */
 static void option_find(const char *line, const char *option, char ret_word[NATIVE_SIZE]) {
@@ -470,14 +471,15 @@ static struct agent_turn *turn_of_marker(struct sim *sim, uint64_t marker) {
     return NULL;
 }
 
-/* One that goes on after a failure is not told its task again: the turn is the one before. */
+/* A process that goes on after a failure gets no task: the turn is that of the one before. */
 static struct agent_turn *turn_of_native(struct sim *sim, const char *native) {
     struct agents *agents = agents_of(sim);
     struct agent_turn *found = NULL;
     uint64_t newest_ns = 0;
     for (size_t i = 0; i < agents->turn_count && native[0] != '\0'; i++) {
         struct agent_turn *turn = &agents->turns[i];
-        const struct agent_process *last = turn->count == 0 ? NULL : turn->processes[turn->count - 1];
+        const struct agent_process *last =
+            turn->count == 0 ? NULL : turn->processes[turn->count - 1];
         if (last != NULL && strcmp(turn->session->native, native) == 0 &&
             last->command->began_ns >= newest_ns) {
             newest_ns = last->command->began_ns;
@@ -504,6 +506,7 @@ static void harm(struct sim *sim, struct command *command) {
     } else if (drawn < 5) {
         command->frozen = true;
         command_events_stop(sim, command);
+        sim_trace(sim, "%s stops its holder", command->name);
     } else if (drawn < 8) {
         command_break_link(sim, command);
     }
@@ -531,7 +534,7 @@ bool agents_begin(struct sim *sim, struct command *command) {
     turn->processes[turn->count++] = process;
     way_choose(sim, process);
     const char *native = resumed[0] != '\0' ? resumed : named;
-    memory_leave(); /* Its output outlives the daemon. */
+    memory_leave(); /* The output outlives the daemon. */
     script_write(sim, process, native);
     memory_return();
     (void)snprintf(turn->session->native, sizeof turn->session->native, "%s", native);

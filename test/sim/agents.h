@@ -5,7 +5,7 @@
  * Promise    what a process does follows from the seed, the marker of its turn (servers.h) and how
  *            often it was begun for that turn; never from what other operations asked. `said` and
  *            `deserved` come from what was printed alone: nothing of src/agent is asked.
- * Ownership  lives in the simulation's memory: a crash of the daemon changes nothing of it.
+ * Ownership  lives in the simulation's memory: it outlives a crash of the daemon.
  */
 #ifndef DROVER_TEST_SIM_AGENTS_H
 #define DROVER_TEST_SIM_AGENTS_H
@@ -35,12 +35,12 @@ struct agent_process {
     struct agent_turn *turn;
     const struct command *command; /* The world's. */
     const struct agent_way *way;   /* How it ends. */
-    bool typed;                    /* It prints a result that says so. */
+    bool typed;                    /* Whether a result says so. */
     bool lingers, waits_for_end;   /* After its result: for ever, or until its input ends. */
     struct text out, err, said;    /* Owned: all that it would print, and the text therein. */
     struct agent_line lines[AGENT_LINES_MAX];
     size_t line_count, written, asked; /* asked: number of its questions. */
-    bool over;                         /* It has ended by itself. */
+    bool over;                         /* The process has ended by itself. */
     uint64_t over_ns;
 };
 
@@ -77,7 +77,7 @@ struct agent_way {
     unsigned more;
     uint64_t wait_ms; /* Before the first of them; it doubles. */
     unsigned weight;
-    bool untyped, only_untyped; /* It can be told by exit code and stderr; only so. */
+    bool untyped, only_untyped; /* Whether exit code and stderr alone may tell it; must. */
     int status;
     const char *words;
     enum exit_end end;
@@ -86,7 +86,7 @@ struct agent_way {
 
 /* agents.c: for command.c. False: the command is none of an agent. */
 bool agents_begin(struct sim *sim, struct command *command);
-/* Its input has grown or ended, or it goes on after a stop by a signal. */
+/* The input of a process has grown or ended, or it goes on after a stop by a signal. */
 void agents_hear(struct sim *sim, struct command *command);
 
 /* Whether all that it would print is there to be read, and nobody else has ended it before. */
@@ -96,7 +96,7 @@ size_t agent_process_said(const struct agent_process *process);
 
 /* check_agents.c: a process begins. */
 void agents_check_begin(struct sim *sim, const struct agent_process *process);
-/* Its question was answered: `allowed` is what it was told. */
+/* A question was answered: `allowed` is what it heard. */
 void agents_check_answer(struct sim *sim, const struct agent_process *process, const char *call,
                          bool allowed);
 

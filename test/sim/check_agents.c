@@ -67,9 +67,6 @@ static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_
 void agents_check_begin(struct sim *sim, const struct agent_process *process) {
     const struct agent_turn *turn = process->turn;
     check_writer(sim, process);
-    if (turn->ended) {
-        sim_fail(sim, "%s begins, and its turn %s has ended", process->command->name, turn->run);
-    }
     const struct agent_process *last = turn->count < 2 ? NULL : turn->processes[turn->count - 2];
     if (last == NULL || !agent_process_is_whole(sim, last)) {
         return;
@@ -125,7 +122,7 @@ void agents_check_answer(struct sim *sim, const struct agent_process *process, c
              " AND p.number = a.part WHERE p.call = $1",
              TEXTS(call), answer_take, state);
     if (state[0] != '\0' && strcmp(state, allowed ? "allowed" : "denied") != 0) {
-        sim_fail(sim, "the question %s is %s, and %s was told that it is %s", call, state,
+        sim_fail(sim, "the question %s is %s, and %s heard that it is %s", call, state,
                  process->command->name, allowed ? "allowed" : "denied");
     }
 }
@@ -153,7 +150,7 @@ static void check_text(struct sim *sim, const struct agent_turn *turn, struct by
     for (size_t i = 0; i < turn->count; i++) {
         const struct agent_process *process = turn->processes[i];
         const bool plain = turn->session->adapter == ADAPTER_PLAIN;
-        /* Of plain text each byte is one of the answer, and the last line gets its end. */
+        /* With plain text each byte is one of the answer, and the last line gets its end. */
         const struct bytes said = {plain ? process->out.data : process->said.data,
                                    plain ? process->written : agent_process_said(process)};
         size_t len = same_len(kept, said);
@@ -209,9 +206,11 @@ static void check_outcome(struct sim *sim, const struct agent_turn *turn,
                  last->typed ? ", with a result" : "");
     }
     const unsigned same = count_same(sim, turn, turn->count);
+    const bool said =
+        turn->session->adapter == ADAPTER_PLAIN ? last->written > 0 : agent_process_said(last) > 0;
     const bool resumes =
         turn->session->adapter == ADAPTER_CLAUDE && last->written >= last->lines[0].end;
-    if (way->more > 0 && same <= way->more && (resumes || agent_process_said(last) == 0)) {
+    if (way->more > 0 && same <= way->more && (resumes || !said)) {
         for (size_t i = 0; i < turn->count; i++) {
             if (!agent_process_is_whole(sim, turn->processes[i])) {
                 return;
@@ -285,7 +284,7 @@ static struct err say_run(struct tx *tx, struct errand *errand) {
             .session = id_copy(known_bytes(errand->session->id)),
             .owner = BYTES(KNOWN_OWNER),
             .parent = BYTES(""),
-            .project = BYTES("herd"),
+            .project = BYTES("web"),
             .model = BYTES("agent/default"),
             .settings = turn->session->ruled
                             ? BYTES("{\"permissions\":[{\"permission\":\"allow\"}]}")
@@ -296,14 +295,13 @@ static struct err say_run(struct tx *tx, struct errand *errand) {
     errand->what.say.session = key;
     errand->what.say.text = known_bytes(turn->text);
     errand->what.say.client = known_bytes(errand->id);
-    return err_failed(err) ? err
-                           : tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
+    return err_failed(err) ? err : tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
 }
 
 static void say_done(struct errand *errand, struct err result) {
     if (err_failed(result) && !errand_refused(errand, result)) {
-        sim_fail(errand->sim, "a message to a program was refused: %s: %s",
-                 err_name(result.code), errand->why.text);
+        sim_fail(errand->sim, "a message to a program was refused: %s: %s", err_name(result.code),
+                 errand->why.text);
     }
 }
 
@@ -313,10 +311,9 @@ static struct agent_session *session_pick(struct sim *sim) {
     if (more && agents->session_count < AGENT_SESSIONS_MAX) {
         struct agent_session *session = &agents->sessions[agents->session_count++];
         const struct id id = known_id(sim, "ses", "agent");
-        *session = (struct agent_session){.adapter = (enum agent_adapter)sim_choose(
-                                              sim, "adapter", ADAPTERS + 1) %
-                                                     ADAPTERS,
-                                          .ruled = sim_chance(sim, "ruled", 25)};
+        *session = (struct agent_session){
+            .adapter = (enum agent_adapter)sim_choose(sim, "adapter", ADAPTERS + 1) % ADAPTERS,
+            .ruled = sim_chance(sim, "ruled", 25)};
         (void)snprintf(session->known.id, sizeof session->known.id, "%s", id.text);
         return session;
     }
@@ -336,13 +333,12 @@ static void agent_say(struct sim *sim) {
     struct errand *errand = errand_new(sim, "agent say", &session->known);
     definition_write(sim, session->adapter, &errand->text);
     (void)snprintf(errand->id, sizeof errand->id, "client-%u", turn->op);
-    errand->what.say =
-        (struct turn_message){.policy = sim_chance(sim, "interrupts", 15) ? TURN_INTERRUPT
-                                                                          : TURN_ENQUEUE,
-                              .run = known_id(sim, "run", "agent turn"),
-                              .message = known_id(sim, "msg", "agent asks"),
-                              .answer = known_id(sim, "msg", "agent answers"),
-                              .bounds = errand_bounds(errand)};
+    errand->what.say = (struct turn_message){
+        .policy = sim_chance(sim, "interrupts", 15) ? TURN_INTERRUPT : TURN_ENQUEUE,
+        .run = known_id(sim, "run", "agent turn"),
+        .message = known_id(sim, "msg", "agent asks"),
+        .answer = known_id(sim, "msg", "agent answers"),
+        .bounds = errand_bounds(errand)};
     (void)snprintf(turn->run, sizeof turn->run, "%s", errand->what.say.run.text);
     errand->run = say_run;
     errand->done = say_done;
@@ -402,5 +398,8 @@ static const struct sim_op ops_agents[] = {
     {NULL, 0, NULL},
 };
 
-const struct sim_part part_agents = {
-    .name = "agents", .ops = ops_agents, .noted = agents_noted, .rest = agents_rest, .end = agents_end};
+const struct sim_part part_agents = {.name = "agents",
+                                     .ops = ops_agents,
+                                     .noted = agents_noted,
+                                     .rest = agents_rest,
+                                     .end = agents_end};

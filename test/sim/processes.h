@@ -80,9 +80,9 @@ struct command {
     char *input; /* Owned: what the holder has of it. */
     int64_t input_len, accepted;
     bool input_ended, eof;
-    unsigned pieces;     /* Of output that it will still write. */
+    unsigned pieces;             /* Of output that it will still write. */
     struct agent_process *agent; /* agents.h; NULL: it is none. */
-    struct holder *link; /* The daemon's end; NULL: nobody listens. */
+    struct holder *link;         /* The daemon's end; NULL: nobody listens. */
     struct word *to_daemon, **to_daemon_end, *to_holder, **to_holder_end; /* Owned. */
     struct sim_event claim_event, piece_event, end_event, kill_event, time_event, mail_event,
         order_event, unlock_event;

@@ -374,12 +374,14 @@ static void look_done(void *ctx) {
     if (!child->found) {
         *child = (struct program_child){.ended = true, .state = RUN_LOST, .exit_code = -1};
     }
-    /* A process that stays after its result is ended with the turn. */
-    if (!child->ended && program->input == INPUT_ENDED &&
-        turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
-        child->ended = true;
-    }
     program->output.attempt = child->attempt;
+    /* A process that stays after its result is ended before another one begins. */
+    if (!child->ended && program->input == INPUT_ENDED && program->over == CAUSE_NONE &&
+        turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
+        program->over = CAUSE_STOPPED;
+        ask_write(&program->ask, over_tx, over_done);
+        return;
+    }
     if (!child->ended && child->attempt > 0 && program->over == CAUSE_NONE &&
         child->took_ms > deadline_of(&program->agent)) {
         program->over = CAUSE_DEADLINE;
@@ -499,6 +501,11 @@ static void program_end(struct talk_program *program) {
     struct agent_ending ending;
     ending_fill(program, &ending);
     program_finish(program->output.reader, &ending);
+    if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
+        ending.ender = AGENT_ITSELF;
+        ending.exit = AGENT_EXITED;
+        ending.code = 0;
+    }
     const struct agent_verdict verdict = agent_classify(&ending);
     const char *outcome = agent_outcome_name(verdict.outcome);
     const int64_t count = bytes_is(plan->outcome, outcome) ? plan->tries + 1 : 1;
