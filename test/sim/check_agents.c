@@ -54,7 +54,7 @@ static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_
     for (size_t i = count; i > 0; i--) {
         const struct agent_process *process = turn->processes[i - 1];
         if (!agent_process_is_whole(sim, process)) {
-            return same == 0 ? 0 : same + 1; /* At least as many. */
+            break; /* At least as many. */
         }
         if (process->way != turn->processes[count - 1]->way) {
             break;

@@ -76,6 +76,8 @@ struct talk_program {
     unsigned read_failures;     /* In a row. */
     struct program_child child; /* State of the process when it was last checked. */
     struct dispatch_watch watch;
+    int64_t watched_to; /* Offset of that watch. */
+    bool woken;         /* The last look came from the watch, not from the timer. */
     struct timer timer;
     struct ask ask;
     struct text prompt, notice, history, saved, spec, key; /* Owned. */
@@ -403,7 +405,9 @@ static void program_look(struct talk_program *program) {
 }
 
 static void on_ready(struct dispatch_watch *watch) {
-    program_look(CONTAINER_OF(watch, struct talk_program, watch));
+    struct talk_program *program = CONTAINER_OF(watch, struct talk_program, watch);
+    program->woken = true;
+    program_look(program);
 }
 
 static void on_look(struct timer *timer) {
@@ -420,7 +424,11 @@ static void program_listen(struct talk_program *program) {
     (void)snprintf(name, sizeof name, "%s.%lld", program->output.process,
                    (long long)program->output.attempt);
     const struct log_place place = {name, LOG_OUT, program->output.seen_to};
-    if (program->output.attempt > 0) {
+    /* A process whose start waits has no log yet: its watch wakes at once, again and again. */
+    const bool idle = program->woken && program->output.seen_to == program->watched_to;
+    program->woken = false;
+    program->watched_to = program->output.seen_to;
+    if (program->output.attempt > 0 && !idle) {
         dispatch_watch_start(options->dispatch, &place, &program->watch, on_ready);
     }
     timer_start(options->loop, &program->timer, LOOK_MS, on_look);
