@@ -223,9 +223,9 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
 
 void program__cancel(struct talk *talk) {
     struct talk_program *program = talk->program;
-    if (talk->state != TALK_CALLING || program->state == PROGRAM_STARTING ||
-        program->state == PROGRAM_LOOKING || program->state == PROGRAM_READING ||
-        program->state == PROGRAM_CLOSING) {
+    if (talk->state != TALK_CALLING || program->state == PROGRAM_ASKING ||
+        program->state == PROGRAM_STARTING || program->state == PROGRAM_LOOKING ||
+        program->state == PROGRAM_READING || program->state == PROGRAM_CLOSING) {
         return; /* The read or the question under way comes back, and finds talk->stop. */
     }
     talk->call.interrupted = true;
