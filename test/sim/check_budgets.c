@@ -332,6 +332,8 @@ static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) 
         " coalesce(s.cache_write, 0) + coalesce(s.output_tokens, 0) END), 0)"
         " FROM spans s JOIN runs r ON r.id = s.run"
         " WHERE s.kind IN ('model', 'review')"
+        " AND (s.state <> 'lost' OR r.id NOT IN (SELECT t.run FROM turns t JOIN sessions x"
+        "  ON x.id = t.session WHERE x.program <> ''))" /* A program goes on, and reports itself. */
         " AND s.ended_ms IS NOT NULL AND r.kind IN ('turn', 'title') AND r.id > $1"
         " AND (SELECT substr(r.budget, 1, length(b.path)) = b.path FROM budgets b WHERE b.id = $2)";
     /* An agent may be asked before the budget is there, and be written after: it is charged to
@@ -380,11 +382,14 @@ static void budgets_check(struct sim *sim) {
              " AND p.kind IN ('text', 'thinking') AND p.bytes > 8"
              /* One that a crash cut off costs its reserve. */
              " AND s.state <> 'lost'"
+             /* Programs report their usage at their end, or never (check_agents.c). */
+             " AND t.session NOT IN (SELECT id FROM sessions WHERE program <> '')"
              " AND coalesce(s.output_tokens, 0) = 0",
              NULL, free_take, NULL);
     ask_each(sim,
              "SELECT what, tokens FROM budget_means WHERE count > 0"
-             " AND (what LIKE 'model:%' OR what LIKE 'review:%')",
+             " AND ((what LIKE 'model:%' AND what NOT LIKE 'model:agent/%')"
+             " OR what LIKE 'review:%')",
              NULL, mean_take, NULL);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents.h"
 #include "hosts.h"
 #include "inside.h"
 #include "ops.h"
@@ -66,7 +67,7 @@ static void unlock(struct sim *sim, struct sim_event *event) {
 }
 
 /* The holder has drained its pipes and ended the tree; exit.json is in its place. */
-static void end_write(struct sim *sim, struct command *command, enum exit_end end, int code) {
+void command_end(struct sim *sim, struct command *command, enum exit_end end, int code) {
     struct folder *folder = folder_of(sim, command);
     command_events_stop(sim, command);
     command->lives = false;
@@ -105,22 +106,22 @@ static void end_itself(struct sim *sim, struct sim_event *event) {
     struct command *command = CONTAINER_OF(event, struct command, end_event);
     uint64_t drawn = command_draw(command, "code", 100);
     if (drawn < 65) {
-        end_write(sim, command, EXIT_EXITED, 0);
+        command_end(sim, command, EXIT_EXITED, 0);
     } else if (drawn < 90) {
-        end_write(sim, command, EXIT_EXITED, 1 + (int)command_draw(command, "which", 3));
+        command_end(sim, command, EXIT_EXITED, 1 + (int)command_draw(command, "which", 3));
     } else {
-        end_write(sim, command, EXIT_SIGNALED, SIGSEGV);
+        command_end(sim, command, EXIT_SIGNALED, SIGSEGV);
     }
 }
 
 static void end_by_kill(struct sim *sim, struct sim_event *event) {
     struct command *command = CONTAINER_OF(event, struct command, kill_event);
-    end_write(sim, command, EXIT_SIGNALED, SIGKILL);
+    command_end(sim, command, EXIT_SIGNALED, SIGKILL);
 }
 
 static void end_by_term(struct sim *sim, struct sim_event *event) {
     struct command *command = CONTAINER_OF(event, struct command, end_event);
-    end_write(sim, command, EXIT_SIGNALED, SIGTERM);
+    command_end(sim, command, EXIT_SIGNALED, SIGTERM);
 }
 
 /* SIGTERM to the tree, SIGKILL after the grace: some end at once, some tidy up, some ignore it. */
@@ -187,6 +188,7 @@ void command_input_take(struct sim *sim, struct command *command) {
         command->accepted += step < rest ? step : rest;
         holder_hears(sim, command, WORD_ACCEPTED, command->accepted, LOG_OUT);
     }
+    agents_hear(sim, command);
 }
 
 /* Some stop their holder, or kill it: they are of the same user. */
@@ -212,7 +214,7 @@ static bool program_play(struct sim *sim, struct command *command) {
     for (size_t i = 0; i < all->count; i++) {
         if (all->list[i](sim, command, &end)) {
             grow(sim, command, LOG_OUT, end.out == NULL ? 0 : (int64_t)strlen(end.out));
-            end_write(sim, command, EXIT_EXITED, end.code);
+            command_end(sim, command, EXIT_EXITED, end.code);
             return true;
         }
     }
@@ -222,7 +224,10 @@ static bool program_play(struct sim *sim, struct command *command) {
 /* What its holder would have done meanwhile, it does now. */
 void command_thaw(struct sim *sim, struct command *command) {
     if (command->state == COMMAND_RUNNING) {
-        sim_plan(sim, &command->end_event, 1000, end_itself);
+        agents_hear(sim, command);
+        if (command->agent == NULL) {
+            sim_plan(sim, &command->end_event, 1000, end_itself);
+        }
         holder_hears(sim, command, WORD_STATUS, 0, LOG_OUT);
     }
 }
@@ -262,11 +267,11 @@ void command_begin(struct sim *sim, struct command *command) {
     sim_trace(sim, "command %s begins: %.60s", command->name, command->line);
     check_begin(sim, command);
     holder_hears(sim, command, WORD_CLAIMED, 0, LOG_OUT);
-    if (program_play(sim, command)) {
+    if (agents_begin(sim, command) || program_play(sim, command)) {
         return;
     }
     if (strncmp(command->line, "missing", 7) == 0) {
-        end_write(sim, command, EXIT_NOT_STARTED, ENOENT);
+        command_end(sim, command, EXIT_NOT_STARTED, ENOENT);
         return;
     }
     command->pieces = (unsigned)command_draw(command, "pieces", PIECES_MAX);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents.h"
 #include "hosts.h"
 #include "inside.h"
 #include "jobs.h"
@@ -184,6 +185,7 @@ static void order_obey(struct sim *sim, struct command *command, const struct wo
         break;
     case WORD_INPUT_END:
         command->eof = true;
+        agents_hear(sim, command);
         break;
     case WORD_ASK:
         holder_hears(sim, command, WORD_STATUS, 0, LOG_OUT);

@@ -37,6 +37,7 @@ struct folder {
     unsigned boot;
     char nonce[40];
     int64_t sizes[LOG_STREAMS];
+    const char *texts[LOG_STREAMS]; /* Borrowed: the output of an agent; NULL: any bytes. */
     int64_t changed_s;
 };
 
@@ -79,8 +80,9 @@ struct command {
     char *input; /* Owned: what the holder has of it. */
     int64_t input_len, accepted;
     bool input_ended, eof;
-    unsigned pieces;     /* Of output that it will still write. */
-    struct holder *link; /* The daemon's end; NULL: nobody listens. */
+    unsigned pieces;             /* Of output that it will still write. */
+    struct agent_process *agent; /* agents.h; NULL: it is none. */
+    struct holder *link;         /* The daemon's end; NULL: nobody listens. */
     struct word *to_daemon, **to_daemon_end, *to_holder, **to_holder_end; /* Owned. */
     struct sim_event claim_event, piece_event, end_event, kill_event, time_event, mail_event,
         order_event, unlock_event;
@@ -121,6 +123,8 @@ void command_break_link(struct sim *sim, struct command *command);
 uint64_t command_draw(const struct command *command, const char *purpose, uint64_t count);
 void command_begin(struct sim *sim, struct command *command);
 void command_stop(struct sim *sim, struct command *command, int64_t grace_ms);
+/* The command ends so, after its holder has written exit.json. */
+void command_end(struct sim *sim, struct command *command, enum exit_end end, int code);
 void command_events_stop(struct sim *sim, struct command *command);
 void command_input_take(struct sim *sim, struct command *command);
 void command_thaw(struct sim *sim, struct command *command); /* Its holder goes on. */

@@ -100,11 +100,13 @@ struct err spool_log_read(const struct spool *spool, const struct log_place *pla
                           size_t size, struct log_read *ret_read) {
     const struct folder_key key = {spool->host, place->name};
     const struct folder *folder = folder_find(processes_of(sim_current()), key);
+    const char *text = folder == NULL ? NULL : folder->texts[place->stream];
     int64_t end = folder == NULL ? place->offset : folder->sizes[place->stream];
     int64_t rest = end > place->offset ? end - place->offset : 0;
     size_t len = (uint64_t)rest < size ? (size_t)rest : size;
     for (size_t i = 0; i < len; i++) {
-        buffer[i] = byte_at(place->offset + (int64_t)i);
+        const int64_t at = place->offset + (int64_t)i;
+        buffer[i] = text == NULL ? byte_at(at) : text[at];
     }
     *ret_read = (struct log_read){
         .len = len, .offset = place->offset, .hole_from = place->offset, .size = end};

@@ -104,6 +104,8 @@ struct budget_ask {
     struct bytes what; /* At most BUDGET_WHAT_MAX. */
     struct amounts first;
     int64_t past; /* Run that is unwritable in its lane: passed over. 0: none. */
+    bool
+        begun; /* True for what spends already: that goes on, with no reserve, where another would wait. */
 };
 struct budget__judgement {
     struct budget__places places;

@@ -1,0 +1,557 @@
+/* agents.c: the processes of agents that are programs: their lines, their questions, their ends. */
+#include "agents.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hosts.h"
+#include "inside.h"
+#include "servers.h"
+
+enum {
+    OUT_MAX = 64 << 10,
+    MESSAGES_MAX = 3,
+    PIECES_MAX = 4,
+    GAP_MS = 1200, /* Maximum pause between two pieces of output. */
+    CUT_MAX = 300, /* Maximum length of a piece. */
+    NATIVE_SIZE = AGENT_NATIVE_MAX,
+};
+
+struct agents *agents_of(struct sim *sim) {
+    static struct agents all; /* State of the seed that runs: one at a time in a process. */
+    (void)sim;
+    return &all;
+}
+
+unsigned agents_at_once(struct sim *sim, enum agent_adapter adapter) {
+    return (unsigned)(sim_hash(sim_seed(sim), adapter, "agents at once", 0) % 4);
+}
+
+/* --- Ways to end ------------------------------------------------------------------------------ */
+
+#define WAIT_MS 60000
+
+static const struct agent_way ways[] = {
+    {.cause = "completed", .weight = 50},
+    {.cause = "agent_failed", .weight = 4, .words = "I could not do it"},
+    {.cause = "auth_failed",
+     .weight = 4,
+     .untyped = true,
+     .status = 401,
+     .words = "401 Unauthorized",
+     .code = 1},
+    {.cause = "rate_limited",
+     .more = 3,
+     .wait_ms = WAIT_MS,
+     .weight = 8,
+     .untyped = true,
+     .status = 429,
+     .words = "Too many requests",
+     .code = 1},
+    {.cause = "provider_error",
+     .more = 3,
+     .wait_ms = WAIT_MS,
+     .weight = 6,
+     .untyped = true,
+     .status = 503,
+     .words = "Internal server error",
+     .code = 1},
+    {.cause = "provider_unreachable",
+     .more = 3,
+     .wait_ms = WAIT_MS,
+     .weight = 4,
+     .untyped = true,
+     .words = "connect ECONNREFUSED 127.0.0.1:443",
+     .code = 1},
+    {.cause = "context_overflow",
+     .more = 1,
+     .wait_ms = WAIT_MS,
+     .weight = 4,
+     .untyped = true,
+     .words = "Prompt is too long",
+     .code = 1},
+    {.cause = "session_busy",
+     .more = 3,
+     .wait_ms = WAIT_MS,
+     .weight = 4,
+     .only_untyped = true,
+     .words = "Error: this session is already in use.",
+     .code = 1},
+    {.cause = "crashed", .more = 1, .weight = 6, .only_untyped = true, .words = "", .code = 3},
+    {.cause = "signal",
+     .more = 1,
+     .weight = 6,
+     .only_untyped = true,
+     .words = "",
+     .end = EXIT_SIGNALED,
+     .code = SIGSEGV},
+    {.cause = "no_result", .weight = 4},
+    {.cause = "gateway_timeout", .more = 3, .weight = 6, .only_untyped = true, .words = ""},
+    {.cause = "not_started",
+     .weight = 3,
+     .only_untyped = true,
+     .words = "",
+     .end = EXIT_NOT_STARTED,
+     .code = ENOENT},
+};
+
+static uint64_t process_draw(struct sim *sim, const struct agent_process *process,
+                             const char *purpose, uint64_t count) {
+    const struct agent_turn *turn = process->turn;
+    return sim_hash(sim_seed(sim), (uint64_t)turn->op << 8 | turn->count, purpose,
+                    process->line_count + process->written) %
+           count;
+}
+
+static bool way_is(const struct agent_process *process, const char *cause) {
+    return strcmp(process->way->cause, cause) == 0;
+}
+
+/* Once everything is healed, all of them succeed. */
+static void way_choose(struct sim *sim, struct agent_process *process) {
+    enum agent_adapter adapter = process->turn->session->adapter;
+    uint64_t sum = 0, drawn;
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        sum += ways[i].weight;
+    }
+    drawn = sim_healed(sim) ? 0 : process_draw(sim, process, "way", sum);
+    process->way = &ways[0];
+    for (size_t i = 0; i < COUNT_OF(ways) && drawn >= ways[i].weight; i++) {
+        drawn -= ways[i].weight;
+        process->way = &ways[i + 1];
+    }
+    /* A program that ends with 0, and prints no results, has succeeded. */
+    if (adapter == ADAPTER_PLAIN &&
+        (way_is(process, "agent_failed") || way_is(process, "gateway_timeout"))) {
+        process->way = &ways[0];
+    }
+    const struct agent_way *way = process->way;
+    process->typed = adapter != ADAPTER_PLAIN && !way->only_untyped &&
+                     (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
+    process->lingers =
+        adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "stays", 8) == 0;
+    process->waits_for_end =
+        adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "waits", 3) == 0;
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+static struct agent_line *line_end(struct agent_process *process) {
+    text_add_char(&process->out, '\n');
+    assert(process->line_count < AGENT_LINES_MAX && !text_failed(&process->out));
+    struct agent_line *line = &process->lines[process->line_count++];
+    *line = (struct agent_line){.end = process->out.len, .said = process->said.len};
+    return line;
+}
+
+static const char *const words[] = {"the build ", "is \\\"green\\\" ", "now, ", "\xf0\x9f\x90\x91 ",
+                                    "line\\nbreak "};
+
+/* As JSON has it, and as it is meant. */
+static void piece_add(struct sim *sim, struct agent_process *process, struct text *json) {
+    const char *word = words[process_draw(sim, process, "word", COUNT_OF(words))];
+    char mark[48];
+    (void)snprintf(mark, sizeof mark, "%s.%u.%zu ", process->command->run + 4, process->turn->op,
+                   process->line_count);
+    text_add_str(json, mark);
+    text_add_str(&process->said, mark);
+    if (process->turn->session->adapter == ADAPTER_PLAIN) {
+        text_add_str(json, "words");
+        text_add_str(&process->said, "words\n");
+        return;
+    }
+    text_add_str(json, word);
+    for (; *word != '\0'; word++) {
+        const bool escape = *word == '\\';
+        word += escape;
+        text_add_char(&process->said, escape && *word == 'n' ? '\n' : *word);
+    }
+}
+
+static void claude_question(struct agent_process *process, unsigned message) {
+    text_addf(&process->out,
+              "{\"type\":\"control_request\",\"request_id\":\"q%s.%u\",\"request\":{\"subtype\":"
+              "\"can_use_tool\",\"tool_name\":\"Bash\",\"tool_use_id\":\"t%s.%u\",\"input\":"
+              "{\"command\":\"ls %u\"}}}",
+              process->command->run, message, process->command->run, message, message);
+    line_end(process)->waits = true;
+    process->asked++;
+}
+
+static void claude_tool(struct sim *sim, struct agent_process *process, unsigned message) {
+    if (process_draw(sim, process, "asks", 2) == 0) {
+        claude_question(process, message);
+    }
+    text_addf(&process->out,
+              "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\","
+              "\"tool_use_id\":\"t%s.%u\",\"content\":\"a file\"}]}}",
+              process->command->run, message);
+    (void)line_end(process);
+}
+
+/* The text of a message comes in pieces, and again as a whole; or only so. */
+static void claude_message(struct sim *sim, struct agent_process *process, unsigned message) {
+    AUTO(text_done) struct text whole = text_up_to(OUT_MAX);
+    const char *run = process->command->run;
+    const bool pieces = process_draw(sim, process, "in pieces", 3) > 0;
+    const bool tool = process_draw(sim, process, "tool", 2) == 0;
+    const unsigned count = 1 + (unsigned)process_draw(sim, process, "pieces", PIECES_MAX);
+    if (pieces) {
+        text_addf(&process->out,
+                  "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":"
+                  "{\"id\":\"m%s.%u\",\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}}",
+                  run, message);
+        (void)line_end(process);
+    }
+    for (unsigned piece = 0; piece < count; piece++) {
+        AUTO(text_done) struct text text = text_up_to(OUT_MAX);
+        piece_add(sim, process, &text);
+        text_add(&whole, text.data, text.len);
+        if (pieces) {
+            text_addf(&process->out,
+                      "{\"type\":\"stream_event\",\"event\":{\"type\":\"content_block_delta\","
+                      "\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}}}",
+                      text.data);
+            (void)line_end(process);
+        }
+    }
+    text_addf(&process->out,
+              "{\"type\":\"assistant\",\"message\":{\"id\":\"m%s.%u\",\"content\":[{\"type\":"
+              "\"text\",\"text\":\"%s\"}",
+              run, message, whole.data);
+    if (tool) {
+        text_addf(&process->out,
+                  ",{\"type\":\"tool_use\",\"id\":\"t%s.%u\",\"name\":\"Bash\",\"input\":"
+                  "{\"command\":\"ls %u\"}}",
+                  run, message, message);
+    }
+    text_add_str(&process->out, "]}}");
+    (void)line_end(process);
+    if (pieces) {
+        text_add_str(&process->out, "{\"type\":\"stream_event\",\"event\":{\"type\":"
+                                    "\"message_delta\",\"usage\":{\"output_tokens\":9}}}");
+        (void)line_end(process);
+    }
+    if (tool) {
+        claude_tool(sim, process, message);
+    }
+}
+
+static void claude_result(struct agent_process *process) {
+    const struct agent_way *way = process->way;
+    const bool good = way->words == NULL;
+    text_addf(&process->out,
+              "{\"type\":\"result\",\"subtype\":\"%s\",\"is_error\":%s,\"api_error_status\":%d,"
+              "\"result\":\"%s\",\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":7,"
+              "\"output_tokens\":9},\"total_cost_usd\":0.01}",
+              good ? "success" : "error_during_execution", good ? "false" : "true", way->status,
+              good ? "" : way->words);
+    (void)line_end(process);
+}
+
+static void noise(struct sim *sim, struct agent_process *process) {
+    if (process->turn->session->adapter != ADAPTER_PLAIN &&
+        process_draw(sim, process, "noise", 6) == 0) {
+        text_add_str(&process->out, "(node:17) Warning: something is deprecated");
+        (void)line_end(process);
+    }
+}
+
+static void script_message(struct sim *sim, struct agent_process *process, unsigned message) {
+    const enum agent_adapter adapter = process->turn->session->adapter;
+    noise(sim, process);
+    if (adapter == ADAPTER_CLAUDE) {
+        claude_message(sim, process, message);
+        return;
+    }
+    text_add_str(&process->out, adapter == ADAPTER_PLAIN ? "" : "{\"say\":{\"text\":\"");
+    AUTO(text_done) struct text text = text_up_to(OUT_MAX);
+    piece_add(sim, process, &text);
+    text_add(&process->out, text.data, text.len);
+    text_add_str(&process->out, adapter == ADAPTER_PLAIN ? "" : "\"}}");
+    (void)line_end(process);
+}
+
+static void script_result(struct agent_process *process) {
+    if (process->turn->session->adapter == ADAPTER_CLAUDE) {
+        claude_result(process);
+        return;
+    }
+    if (process->way->words == NULL) {
+        text_add_str(&process->out, "{\"done\":\"\"}");
+    } else {
+        text_addf(&process->out, "{\"failed\":\"%s\",\"status\":%d}", process->way->words,
+                  process->way->status);
+    }
+    (void)line_end(process);
+}
+
+static void script_write(struct sim *sim, struct agent_process *process, const char *native) {
+    const bool good = way_is(process, "completed");
+    unsigned messages = (unsigned)process_draw(sim, process, "messages", MESSAGES_MAX + 1);
+    messages = good && messages == 0                                            ? 1
+               : way_is(process, "no_result") || way_is(process, "not_started") ? 0
+                                                                                : messages;
+    text_init(&process->out, OUT_MAX);
+    text_init(&process->err, OUT_MAX);
+    text_init(&process->said, OUT_MAX);
+    if (way_is(process, "not_started")) {
+        return;
+    }
+    if (process->turn->session->adapter == ADAPTER_CLAUDE) {
+        text_addf(&process->out, "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\"}",
+                  native);
+        (void)line_end(process);
+    }
+    for (unsigned message = 0; message < messages; message++) {
+        script_message(sim, process, message);
+    }
+    if (process->typed) {
+        script_result(process);
+    } else if (process->way->words != NULL) {
+        text_add_str(&process->err, process->way->words);
+    }
+    /* A crash may come in the middle of a line. */
+    if (process->way->only_untyped && process->way->words[0] == '\0' &&
+        process_draw(sim, process, "is cut", 2) == 0) {
+        const size_t len = process->out.len;
+        process->out.len -= len == 0 ? 0 : process_draw(sim, process, "cut", len < 40 ? len : 40);
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+size_t agent_process_said(const struct agent_process *process) {
+    const bool over = process->over && process->written == process->out.len;
+    size_t said = 0;
+    for (size_t i = 0; i < process->line_count; i++) {
+        const struct agent_line *line = &process->lines[i];
+        /* The last line of one that has ended needs no end. */
+        said = line->end <= process->written + over ? line->said : said;
+    }
+    return said;
+}
+
+bool agent_process_is_whole(struct sim *sim, const struct agent_process *process) {
+    const struct folder *folder = folder_of(sim, process->command);
+    const bool typed = process->typed && process->written == process->out.len;
+    const bool ended = process->over && folder != NULL && folder->ended;
+    return folder != NULL && process->command->state != COMMAND_GONE && (typed || ended);
+}
+
+static void grow(struct sim *sim, struct command *command, enum log_stream stream, size_t len) {
+    struct folder *folder = folder_of(sim, command);
+    if (folder != NULL && len > 0) {
+        folder->sizes[stream] += (int64_t)len;
+        folder->changed_s = sim_wall_ms(sim) / 1000;
+        holder_hears(sim, command, WORD_GROWN, folder->sizes[stream], stream);
+    }
+}
+
+static void process_end(struct sim *sim, struct sim_event *event) {
+    struct command *command = CONTAINER_OF(event, struct command, end_event);
+    struct agent_process *process = command->agent;
+    const struct agent_way *way = process->way;
+    process->over = true;
+    process->over_ns = sim_now_ns(sim);
+    grow(sim, command, LOG_ERR, process->err.len);
+    const bool exits = way->end != EXIT_SIGNALED && way->end != EXIT_NOT_STARTED;
+    command_end(sim, command, exits ? EXIT_EXITED : way->end, way->code);
+}
+
+/* The number of answers to the question of a line in its input, and the place of the last one. */
+static unsigned answers_find(const struct command *command, const char *question,
+                             const char **ret_at) {
+    const char *at = command->input, *end = command->input + command->input_len;
+    unsigned count = 0;
+    while (at < end && (at = memmem(at, (size_t)(end - at), question, strlen(question))) != NULL) {
+        *ret_at = at++;
+        count++;
+    }
+    return count;
+}
+
+/* True: nothing is printed before the question at the end of what was printed has its answer. */
+static bool is_waiting(struct sim *sim, const struct agent_process *process) {
+    const struct command *command = process->command;
+    const struct agent_line *line = process->lines;
+    const struct agent_line *end = line + process->line_count;
+    while (line < end && line->end != process->written) {
+        line++;
+    }
+    if (line == end || !line->waits) {
+        return false;
+    }
+    static const char sign[] = "\"request_id\":\"", allow[] = "\"behavior\":\"allow\"";
+    const size_t from = line == process->lines ? 0 : line[-1].end;
+    const char *id = memmem(process->out.data + from, line->end - from, sign, sizeof sign - 1);
+    assert(id != NULL);
+    id += sizeof sign - 1;
+    char question[ID_SIZE + 32], call[ID_SIZE + 16];
+    const int len = (int)strcspn(id, "\"");
+    (void)snprintf(question, sizeof question, "%s%.*s\"", sign, len, id);
+    (void)snprintf(call, sizeof call, "t%.*s", len - 1, id + 1);
+    const char *at = NULL;
+    const unsigned count = answers_find(command, question, &at);
+    if (count > 1) {
+        sim_fail(sim, "the question %s of %s was answered %u times", call, command->name, count);
+    }
+    if (count == 0) {
+        return true;
+    }
+    const char *over = memchr(at, '\n', (size_t)(command->input + command->input_len - at));
+    if (over == NULL) {
+        return true; /* A part of it is there. */
+    }
+    agents_check_answer(sim, process, call,
+                        memmem(at, (size_t)(over - at), allow, sizeof allow - 1) != NULL);
+    return false;
+}
+
+static void output_write(struct sim *sim, struct sim_event *event);
+
+static void process_go_on(struct sim *sim, struct command *command) {
+    struct agent_process *process = command->agent;
+    const bool stays = process->lingers || (process->waits_for_end && !command->eof);
+    if (command->state != COMMAND_RUNNING || command->frozen || command->stopped) {
+        return;
+    }
+    if (process->written < process->out.len) {
+        if (!command->piece_event.planned && !is_waiting(sim, process)) {
+            sim_plan(sim, &command->piece_event, process_draw(sim, process, "gap", GAP_MS),
+                     output_write);
+        }
+    } else if (!stays && !command->end_event.planned && !is_waiting(sim, process)) {
+        sim_plan(sim, &command->end_event, process_draw(sim, process, "leaves", 500), process_end);
+    }
+}
+
+static void output_write(struct sim *sim, struct sim_event *event) {
+    struct command *command = CONTAINER_OF(event, struct command, piece_event);
+    struct agent_process *process = command->agent;
+    size_t to = process->written + 1 + process_draw(sim, process, "piece", CUT_MAX);
+    to = to < process->out.len ? to : process->out.len;
+    for (size_t i = 0; i < process->line_count; i++) { /* A question is the end of a piece. */
+        const struct agent_line *line = &process->lines[i];
+        to = line->waits && line->end > process->written && line->end < to ? line->end : to;
+    }
+    grow(sim, command, LOG_OUT, to - process->written);
+    process->written = to;
+    sim_trace(sim, "%s has printed %zu of %zu bytes", command->name, to, process->out.len);
+    process_go_on(sim, command);
+}
+
+void agents_hear(struct sim *sim, struct command *command) {
+    if (command->agent != NULL) {
+        process_go_on(sim, command);
+    }
+}
+
+/* --- Begin -------------------------------------------------------------------------------- */
+
+/* The word that follows an option; "": there is none. */
+static void option_find(const char *line, const char *option, char ret_word[NATIVE_SIZE]) {
+    const char *at = strstr(line, option);
+    ret_word[0] = '\0';
+    if (at != NULL) {
+        at += strlen(option);
+        (void)snprintf(ret_word, NATIVE_SIZE, "%.*s", (int)strcspn(at, " "), at);
+    }
+}
+
+static struct agent_turn *turn_of_marker(struct sim *sim, uint64_t marker) {
+    struct agents *agents = agents_of(sim);
+    for (size_t i = agents->turn_count; i > 0; i--) {
+        if (agents->turns[i - 1].op == marker) {
+            return &agents->turns[i - 1];
+        }
+    }
+    return NULL;
+}
+
+/* A process that goes on after a failure gets no task: the turn is that of the one before. */
+static struct agent_turn *turn_of_native(struct sim *sim, const char *native) {
+    struct agents *agents = agents_of(sim);
+    struct agent_turn *found = NULL;
+    uint64_t newest_ns = 0;
+    for (size_t i = 0; i < agents->turn_count && native[0] != '\0'; i++) {
+        struct agent_turn *turn = &agents->turns[i];
+        const struct agent_process *last =
+            turn->count == 0 ? NULL : turn->processes[turn->count - 1];
+        if (last != NULL && strcmp(turn->session->native, native) == 0 &&
+            last->command->began_ns >= newest_ns) {
+            newest_ns = last->command->began_ns;
+            found = turn;
+        }
+    }
+    return found;
+}
+
+static struct agent_turn *turn_find(struct sim *sim, const struct command *command,
+                                    const char *resumed) {
+    const struct bytes line = {command->line, strlen(command->line)};
+    const struct bytes input = {command->input, (size_t)command->input_len};
+    uint64_t marker = servers_marker(input);
+    marker = marker != 0 ? marker : servers_marker(line);
+    return marker != 0 ? turn_of_marker(sim, marker) : turn_of_native(sim, resumed);
+}
+
+/* Some are killed with their holder: then nobody sees their end. */
+static void harm(struct sim *sim, struct command *command) {
+    const uint64_t drawn = sim_healed(sim) ? 100 : process_draw(sim, command->agent, "harm", 100);
+    if (drawn < 3) {
+        command_kill_holder(sim, command);
+    } else if (drawn < 5) {
+        command->frozen = true;
+        command_events_stop(sim, command);
+        sim_trace(sim, "%s stops its holder", command->name);
+    } else if (drawn < 8) {
+        command_break_link(sim, command);
+    }
+}
+
+bool agents_begin(struct sim *sim, struct command *command) {
+    char resumed[NATIVE_SIZE], named[NATIVE_SIZE];
+    if (strncmp(command->line, "/agents/", 8) != 0) {
+        return false;
+    }
+    option_find(command->line, " --resume ", resumed);
+    option_find(command->line, " --session-id ", named);
+    struct agent_turn *turn = turn_find(sim, command, resumed);
+    if (turn == NULL || turn->count == AGENT_TRIES_MAX) {
+        sim_fail(sim, "%s begins for no turn: %s", command->name, command->line);
+    }
+    if (resumed[0] != '\0' && strcmp(turn->session->native, resumed) != 0) {
+        sim_fail(sim, "%s of %s goes on in %s, and its session is '%s'", command->name, turn->run,
+                 resumed, turn->session->native);
+    }
+    struct agent_process *process = sim_new(sizeof *process);
+    process->turn = turn;
+    process->command = command;
+    command->agent = process;
+    turn->processes[turn->count++] = process;
+    way_choose(sim, process);
+    const char *native = resumed[0] != '\0' ? resumed : named;
+    memory_leave(); /* The output outlives the daemon. */
+    script_write(sim, process, native);
+    memory_return();
+    (void)snprintf(turn->session->native, sizeof turn->session->native, "%s", native);
+    struct folder *folder = folder_of(sim, command);
+    folder->texts[LOG_OUT] = process->out.data;
+    folder->texts[LOG_ERR] = process->err.data;
+    sim_trace(sim, "agent of op %u, process %zu: %s%s", turn->op, turn->count, process->way->cause,
+              process->typed ? ", typed" : "");
+    agents_check_begin(sim, process);
+    command_input_take(sim, command);
+    if (command->stopped) {
+        command_stop(sim, command, 5000);
+    } else if (process->way->end == EXIT_NOT_STARTED) {
+        process_end(sim, &command->end_event);
+    } else {
+        process_go_on(sim, command);
+        harm(sim, command);
+    }
+    return true;
+}
