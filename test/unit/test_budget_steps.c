@@ -5,6 +5,7 @@ struct step {
     struct runs_kit *runs;
     const char *run;
     int64_t first, spent; /* Tokens. */
+    bool begun;
     struct budget_answer answer;
     char why[300];
 };
@@ -12,7 +13,7 @@ struct step {
 static struct err reserve_tx(struct tx *tx, void *ctx) {
     struct step *step = ctx;
     const struct run_key key = {.run = kit_bytes(step->run)};
-    struct budget_ask ask = {.what = BYTES("model:m")};
+    struct budget_ask ask = {.what = BYTES("model:m"), .begun = step->begun};
     ask.first.of[AMOUNT_TOKENS] = step->first;
     bool found = false;
     struct run_row row;
@@ -97,6 +98,23 @@ static void a_step_that_finds_all_spent_is_told_so(void **state) {
     assert_int_equal(two.answer.verdict, BUDGET_SPENT);
     assert_string_equal(two.why, "The budget global is used up: of tokens 400, 450 are spent");
     assert_int_equal(tokens_reserved(runs), 0);
+}
+
+/* Else the turn of a program would wait for what its own process holds. */
+static void a_step_of_what_runs_already_waits_for_nobody(void **state) {
+    struct runs_kit *runs = *state;
+    (void)budgets_limit(runs, "global", AMOUNT_TOKENS, 1000);
+    struct runs_row holder = add_turn(runs), turn = add_turn(runs);
+    struct step all = begin_step(runs, holder.run, 5000);
+    struct step step = {.runs = runs, .run = turn.run, .first = 5000, .begun = true};
+    assert_int_equal(runs_do(runs, reserve_tx, &step), ERR_NONE);
+    assert_int_equal(step.answer.verdict, BUDGET_ADMITTED);
+    assert_false(amounts_any(&step.answer.granted));
+    assert_int_equal(runs_get(runs, turn.run).row.lane, 0);
+    assert_int_equal(tokens_reserved(runs), 1000);
+    end_step(runs, &all, 1000);
+    assert_int_equal(runs_do(runs, reserve_tx, &step), ERR_NONE);
+    assert_int_equal(step.answer.verdict, BUDGET_SPENT); /* As for others. */
 }
 
 /* One after the other, each told when it is its turn, and the next when that one has asked. */
@@ -193,6 +211,7 @@ int main(void) {
         RUNS_TEST(a_step_reserves_and_spends_by_itself_and_beside_others),
         RUNS_TEST(without_a_budget_a_step_is_admitted_and_leaves_no_trace),
         RUNS_TEST(a_step_that_finds_all_spent_is_told_so),
+        RUNS_TEST(a_step_of_what_runs_already_waits_for_nobody),
         RUNS_TEST(steps_that_wait_are_told_one_by_one),
         RUNS_TEST(one_that_was_told_and_ends_instead_lets_the_next_be_told),
         RUNS_TEST(steps_that_wait_for_the_end_of_a_day_are_told_then),

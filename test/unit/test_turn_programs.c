@@ -20,11 +20,12 @@ static int programs_begin(void **state) {
 struct started {
     struct program_start_new what;
     struct id run;
+    bool busy;
 };
 
 static struct err start_tx(struct tx *tx, void *ctx) {
     struct started *started = ctx;
-    return tx_program_start(tx, &started->what, &started->run);
+    return tx_program_start(tx, &started->what, &started->run, &started->busy);
 }
 
 /* Name of the process of the call that is out. */
@@ -80,6 +81,20 @@ static void its_process_is_begun_once_and_read_on_where_it_was_stored(void **sta
     assert_string_equal(start(kit, say.run).text, process.text);
     assert_int_equal(hear(kit, say.run, NULL, &here, true), TURN_NEXT_END);
     turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
+}
+
+/* A turn that was stopped is over while its process still has its grace. */
+static void a_process_waits_for_the_one_of_an_earlier_turn(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say first = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, first.run);
+    const struct id process = start(kit, first.run);
+    struct turns_say second = turns_say(kit, "no", TURN_INTERRUPT);
+    assert_int_equal(hear(kit, first.run, NULL, &here, false), TURN_NEXT_END);
+    assert_int_equal(turns_plan(kit, second.run), TURN_NEXT_CALL);
+    assert_string_equal(start(kit, second.run).text, "");
+    (void)runs_finish(kit->runs, process.text);
+    assert_string_not_equal(start(kit, second.run).text, "");
 }
 
 struct replying {
@@ -218,6 +233,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         program_test(its_process_is_begun_once_and_read_on_where_it_was_stored),
+        program_test(a_process_waits_for_the_one_of_an_earlier_turn),
         program_test(an_answer_to_its_question_reaches_it_after_a_restart),
         program_test(a_program_that_has_died_waits_for_no_answer),
         program_test(its_own_session_counts_as_long_as_the_last_answer_is_shown),

@@ -57,7 +57,7 @@ static const unsigned edges[PROGRAM_STATES] = {
     [PROGRAM_IDLE] = TO(IDLE) | TO(ASKING) | TO(READING) | TO(LISTENING) | TO(STOPPING),
     [PROGRAM_ASKING] = TO(IDLE) | TO(PAUSING) | TO(STARTING),
     [PROGRAM_PAUSING] = TO(IDLE) | TO(STARTING),
-    [PROGRAM_STARTING] = TO(IDLE) | TO(LISTENING),
+    [PROGRAM_STARTING] = TO(IDLE) | TO(PAUSING) | TO(LISTENING),
     [PROGRAM_READING] =
         TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING) | TO(STOPPING),
     [PROGRAM_LISTENING] = TO(IDLE) | TO(READING) | TO(LOOKING),
@@ -85,11 +85,14 @@ struct talk_program {
     struct program_child child; /* State of the process when it was last checked. */
     struct program_watch progress;
     struct dispatch_watch watch;
+    int64_t watched_to; /* Offset of that watch. */
+    bool woken;         /* The last look came from the watch, not from the timer. */
     struct timer timer;
     struct ask ask;
     struct text prompt, notice, history, saved, spec, key; /* Owned. */
     struct program_order order;
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
+    bool busy;            /* The one of an earlier turn has not ended: it begins after that. */
     enum run_cause over;  /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
@@ -445,14 +448,14 @@ static void look_done(void *ctx) {
     if (!child->found) {
         *child = (struct program_child){.ended = true, .state = RUN_LOST, .exit_code = -1};
     }
-    /* A process that stays after its result is ended with the turn. */
-    if (!child->ended && program->input == INPUT_ENDED &&
-        turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
-        child->ended = true;
-    }
     program->output.attempt = child->attempt;
     const bool runs = !child->ended && child->attempt > 0;
-    if (runs && program->over == CAUSE_NONE && child->took_ms > deadline_of(&program->agent)) {
+    if (!child->ended && program->input == INPUT_ENDED && program->over == CAUSE_NONE &&
+        turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
+        /* A process that stays after its result is ended before another one begins. */
+        program_stop_for(program, CAUSE_STOPPED);
+    } else if (runs && program->over == CAUSE_NONE &&
+               child->took_ms > deadline_of(&program->agent)) {
         program_stop_for(program, CAUSE_DEADLINE);
     } else if (runs && program_is_watched(program) && now_of(program) >= sample_due_ms(program)) {
         program_enter(program, PROGRAM_SAMPLING);
@@ -474,7 +477,9 @@ static void program_look(struct talk_program *program) {
 }
 
 static void on_ready(struct dispatch_watch *watch) {
-    program_look(CONTAINER_OF(watch, struct talk_program, watch));
+    struct talk_program *program = CONTAINER_OF(watch, struct talk_program, watch);
+    program->woken = true;
+    program_look(program);
 }
 
 static void on_look(struct timer *timer) {
@@ -491,7 +496,11 @@ static void program_listen(struct talk_program *program) {
     }
     program_output_name(&program->output, name);
     const struct log_place place = {name, LOG_OUT, program->output.seen_to};
-    if (program->output.attempt > 0) {
+    /* A process whose start waits has no log yet: its watch wakes at once, again and again. */
+    const bool idle = program->woken && program->output.seen_to == program->watched_to;
+    program->woken = false;
+    program->watched_to = program->output.seen_to;
+    if (program->output.attempt > 0 && !idle) {
         dispatch_watch_start(options->dispatch, &place, &program->watch, on_ready);
     }
     timer_start(options->loop, &program->timer,
@@ -598,6 +607,11 @@ static void program_end(struct talk_program *program) {
     struct agent_ending ending;
     ending_fill(program, &ending);
     program_finish(program->output.reader, &ending);
+    if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
+        ending.ender = AGENT_ITSELF;
+        ending.exit = AGENT_EXITED;
+        ending.code = 0;
+    }
     const struct agent_verdict verdict = agent_classify(&ending);
     const char *outcome = agent_outcome_name(verdict.outcome);
     const int64_t count = bytes_is(plan->outcome, outcome) ? plan->tries + 1 : 1;
@@ -662,12 +676,25 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                 .input_from = input_from > 0 ? input_from : 0,
                 .kind = KIND_JOB,
                 .bounds = options->bounds}};
-    return tx_program_start(tx, &start, &program->begun);
+    return tx_program_start(tx, &start, &program->begun, &program->busy);
+}
+
+static void program_start(struct talk_program *program);
+
+static void on_free(struct timer *timer) {
+    program_start(CONTAINER_OF(timer, struct talk_program, timer));
 }
 
 static void start_done(void *ctx) {
     struct talk_program *program = ctx;
     struct talk *talk = program->talk;
+    if (program->busy) {
+        if (!program_is_over(program)) {
+            program_enter(program, PROGRAM_PAUSING);
+            timer_start(talk->turns->options.loop, &program->timer, LOOK_MS, on_free);
+        }
+        return;
+    }
     if (program->begun.text[0] == '\0') { /* The turn was ended meanwhile. */
         talk->stop = true;
     } else {

@@ -261,6 +261,10 @@ struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
     struct budget__judgement judgement;
     const struct budget_hit *hit = &judgement.hit;
     budget__judge(tx, row, ask, &judgement);
+    if (ask->begun && judgement.verdict == BUDGET_WAITS) {
+        judgement.verdict = BUDGET_ADMITTED;
+        judgement.grant = amounts_none();
+    }
     *ret_answer = (struct budget_answer){
         .verdict = judgement.verdict, .granted = judgement.grant, .why = {"", 0}};
     if (judgement.places.count > 0) {

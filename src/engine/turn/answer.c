@@ -409,7 +409,7 @@ struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *b
     /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
     if (!begun.late && turn.run.stop == CAUSE_NONE) {
         const struct budget_answer answer =
-            turns__budget_ask(tx, &turn, &begin->key.bounds, "review:", begin->model);
+            turns__budget_ask(tx, &turn, &begin->key.bounds, "review:", begin->model, false);
         amounts_add(&turn.row.granted, &answer.granted);
         begun.granted = answer.granted;
         begun.verdict = answer.verdict;

@@ -132,10 +132,20 @@ struct err tx_program_history(struct tx *tx, const struct turn_key *key, struct 
     return err;
 }
 
+/* A turn that was stopped has ended before its process has: that has its grace. */
+static bool session_is_busy(struct tx *tx, const struct turn *turn) {
+    return tx_number(tx,
+                     "SELECT count(*) FROM turns t JOIN runs r ON r.id = t.program_child"
+                     " WHERE t.session = $1 AND t.run < $2 AND t.program_child <> 0"
+                     " AND r.ended_ms IS NULL",
+                     ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) > 0;
+}
+
 struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
-                            struct id *ret_run) {
+                            struct id *ret_run, bool *ret_busy) {
     struct turn turn;
     bool found = false;
+    *ret_busy = false;
     *ret_run = (struct id){""};
     if (!turns__load(tx, &start->key, &turn) || turn.row.call != start->step) {
         return tx_error(tx);
@@ -144,7 +154,9 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
     if (turn.row.program.child != 0) {
         tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &row));
     }
-    if (!found && turn.run.stop == CAUSE_NONE) {
+    if (!found && turn.run.stop == CAUSE_NONE && session_is_busy(tx, &turn)) {
+        *ret_busy = true;
+    } else if (!found && turn.run.stop == CAUSE_NONE) {
         struct run_new what = start->run;
         what.owner = turn.run.owner;
         what.project = turn.session.project;

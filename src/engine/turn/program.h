@@ -38,7 +38,8 @@ MUST_CHECK struct err tx_program_history(struct tx *tx, const struct turn_key *k
                                          struct text *history);
 
 /* The process begins. *ret_run: this one, or one that runs already;
- * "": the turn has ended, or is asked to. */
+ * "": the turn has ended, or is asked to; or, where *ret_busy, the process of an earlier turn has
+ * not ended, and a session of a program has one writer. */
 struct program_start_new {
     struct turn_key key;
     int64_t step;        /* The call. */
@@ -46,7 +47,7 @@ struct program_start_new {
     struct run_new run;  /* owner, project and parent are filled in here. */
 };
 MUST_CHECK struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
-                                       struct id *ret_run);
+                                       struct id *ret_run, bool *ret_busy);
 
 /* State and end of the process. */
 struct program_child {

@@ -28,8 +28,9 @@ static struct bytes what_of(struct tx *tx, const char *prefix, struct bytes mode
 
 struct budget_answer turns__budget_ask(struct tx *tx, struct turn *turn,
                                        const struct run_bounds *bounds, const char *kind,
-                                       struct bytes model) {
-    struct budget_ask ask = {.what = what_of(tx, kind, model), .first = amounts_none()};
+                                       struct bytes model, bool begun) {
+    struct budget_ask ask = {
+        .what = what_of(tx, kind, model), .first = amounts_none(), .begun = begun};
     struct budget_answer answer = {.verdict = BUDGET_ADMITTED, .why = BYTES("")};
     ask.first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
     ask.first.of[AMOUNT_TOKENS] = FIRST_TOKENS;

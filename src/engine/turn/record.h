@@ -17,10 +17,10 @@
 
 /* Before a call of this model begins, budgets hold back the amounts that it may spend: a call of
  * the turn's own, "model:", or a review, "review:". BUDGET_WAITS: the turn is notified when it may
- * ask again. The caller keeps the grant in the turn's row. */
+ * ask again; not for one that `begun`. The caller keeps the grant in the turn's row. */
 MUST_CHECK struct budget_answer turns__budget_ask(struct tx *tx, struct turn *turn,
                                                   const struct run_bounds *bounds, const char *kind,
-                                                  struct bytes model);
+                                                  struct bytes model, bool begun);
 /* In the commit of its end. */
 enum call_end {
     CALL_ANSWERED, /* The next one may take as much. */

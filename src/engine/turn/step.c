@@ -129,6 +129,7 @@ struct step {
     struct run_row check;                           /* The run that checks, where there is one. */
     struct program_asked asked[TURN_TOOLS_AT_ONCE]; /* A program's questions that are answered. */
     size_t asked_count;
+    bool listens; /* The process of its program has not ended. */
 };
 
 /* Parts beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
@@ -142,11 +143,11 @@ static void find_program_facts(struct tx *tx, struct turn *turn, struct step *st
     if (turn->row.program.child != 0) {
         tx_fail(tx, runs__find_id(tx, turn->row.program.child, &found, &child));
     }
-    const bool listens = found && !run_state_final(child.state);
+    step->listens = found && !run_state_final(child.state);
     step->asked_count =
-        listens ? programs__answered(tx, turn, step->asked, COUNT_OF(step->asked)) : 0;
+        step->listens ? programs__answered(tx, turn, step->asked, COUNT_OF(step->asked)) : 0;
     facts->ready = (int64_t)step->asked_count;
-    facts->asking = listens ? facts->asking : 0;
+    facts->asking = step->listens ? facts->asking : 0;
     facts->running = facts->reviewing = 0;
     facts->wrote = false;
 }
@@ -412,8 +413,9 @@ static void budget_announce(struct tx *tx, struct turn *turn, const struct budge
     }
 }
 
-/* A call of the model that may not be made yet waits, and one that may never be ends the turn. */
-static struct turn_step budget_check(struct tx *tx, struct turn *turn,
+/* A call of the model that may not be made yet waits, and one that may never be ends the turn. What
+ * a program does that runs already is only read: it may have what others wait for. */
+static struct turn_step budget_check(struct tx *tx, struct turn *turn, const struct step *step,
                                      const struct run_bounds *bounds, struct turn_step next,
                                      struct bytes *ret_why) {
     if (next.next != TURN_NEXT_CALL && next.next != TURN_NEXT_LAST_CALL &&
@@ -421,7 +423,7 @@ static struct turn_step budget_check(struct tx *tx, struct turn *turn,
         return next;
     }
     const struct budget_answer answer =
-        turns__budget_ask(tx, turn, bounds, "model:", turn->row.model);
+        turns__budget_ask(tx, turn, bounds, "model:", turn->row.model, step->listens);
     turn->row.granted = answer.granted;
     *ret_why = answer.why;
     budget_announce(tx, turn, &answer);
@@ -445,7 +447,8 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     if (err_failed(tx_error(tx))) {
         return tx_error(tx); /* Nothing is decided from facts that were not read. */
     }
-    const struct turn_step next = budget_check(tx, turn, bounds, turn_next(&turn->row.facts), &why);
+    const struct turn_step next =
+        budget_check(tx, turn, &step, bounds, turn_next(&turn->row.facts), &why);
     plan->next = next.next;
     switch (plan->next) {
     case TURN_NEXT_CALL:
