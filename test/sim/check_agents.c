@@ -150,8 +150,8 @@ static struct bytes said_by(const struct agent_turn *turn, const struct agent_pr
                : (struct bytes){process->said.data, agent_process_said(process)};
 }
 
-/* Whether `kept` is made of beginnings of what the processes from number `i` on have said, and of all
- * that a whole one has. What was lost with a host may begin like the words of the next process. */
+/* Whether `kept` is made of beginnings of what the processes from number `i` on have said, and of
+ * all that a whole one has. Words that were lost with a host can be like those of the next. */
 static bool is_said(struct sim *sim, const struct agent_turn *turn, size_t i, struct bytes kept,
                     bool whole) {
     if (i == turn->count) {

@@ -97,10 +97,7 @@ static void a_tool_that_has_no_result_is_unknown(void **state) {
 
 static void a_file_without_a_known_line_is_refused(void **state) {
     struct native_session session = {.count = 7};
-    static const char *const files[] = {"", "\n\n", "{}\n",
-                                        "\x7f"
-                                        "ELF",
-                                        "{\"type\":\"other\"}\n"};
+    static const char *const files[] = {"", "\n\n", "{}\n", "\177ELF", "{\"type\":\"other\"}\n"};
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         assert_int_equal(read_bytes(&claude, bytes_of(files[i]), &session).code, ERR_CONFLICT);
         assert_int_equal(read_bytes(&codex, bytes_of(files[i]), &session).code, ERR_CONFLICT);

@@ -100,14 +100,14 @@ const struct command command_agent_run = {
                  "drover agent run claude \"Review this branch\" --detach --budget cost=2.50\n"),
     .flags = run_flags,
     .talks = true,
-    .about =
-        "With \"-\" as the task, or none in a pipe, it is read from standard input. The task\n"
-        "gets a session of its own: 'drover ask --session last' goes on with it, and its\n"
-        "budget holds for that, too. What the program spends counts when the program reports\n"
-        "it, after a step or at its end: a budget that is used up lets no further step begin.\n"
-        "\n"
-        "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
-        "\"run\", \"state\", \"cause\", \"text\" and \"usage\". --detach prints {\"run\"}.\n"
-        "Exits with 0 when the run succeeded. Ctrl-C detaches, with 130: the run goes on.\n",
+    .about = "With \"-\" as the task, or none in a pipe, it is read from standard input. The\n"
+             "task gets a session of its own: 'drover ask --session last' goes on with it, and\n"
+             "its budget holds for that, too. What the program spends counts when the program\n"
+             "reports it, after a step or at its end: a budget that is used up lets no further\n"
+             "step begin.\n"
+             "\n"
+             "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
+             "\"run\", \"state\", \"cause\", \"text\" and \"usage\". --detach prints {\"run\"}.\n"
+             "Exits with 0 when the run succeeded. Ctrl-C detaches, with 130: the run goes on.\n",
     .run = run_run,
 };
