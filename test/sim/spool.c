@@ -108,8 +108,10 @@ struct err spool_log_read(const struct spool *spool, const struct log_place *pla
         const int64_t at = place->offset + (int64_t)i;
         buffer[i] = text == NULL ? byte_at(at) : text[at];
     }
-    *ret_read = (struct log_read){
-        .len = len, .offset = place->offset, .hole_from = place->offset, .size = end};
+    *ret_read = (struct log_read){.len = len,
+                                  .offset = place->offset,
+                                  .hole_from = place->offset,
+                                  .size = folder == NULL ? 0 : end};
     return ERR_OK;
 }
 
