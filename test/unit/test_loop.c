@@ -304,8 +304,8 @@ static void a_timer_is_only_hastened(void **state) {
     timer_hasten(*state, &timer, 50000);
     assert_in_range(timer.due_ms, due_ms - 10000, due_ms - 1);
     timer_hasten(*state, &timer, 0);
-    while (timer_runs(&timer)) {
-        (void)uv_run(loop_uv(*state), UV_RUN_ONCE);
+    while (timer_runs(&timer)) { /* UV_RUN_ONCE may run it first, and then wait for ever. */
+        (void)uv_run(loop_uv(*state), UV_RUN_NOWAIT);
     }
     assert_int_equal(timer.order, UINT64_MAX); /* The function that was given first. */
 }
