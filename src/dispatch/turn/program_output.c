@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
 #include "rules/job/job.h"
@@ -14,6 +15,7 @@ enum {
     CHUNK_MAX = PROGRAM_LINE_MAX + 1,
     PIECES_BYTES = CHUNK_MAX + (64 << 10), /* Limit of text that one read sends to watchers. */
     ITEMS_SPARE = 16,                      /* Room for the items of one more line. */
+    NAME_MAX_BYTES = 256,
 };
 
 void program_output_init(struct program_output *output, struct talk *talk) {
@@ -53,12 +55,22 @@ static void item_set(struct said_item *item, enum said_text which, struct bytes 
     text_add(&item->texts[which], text.data, text.len);
 }
 
+/* A name, or an id by which a card is found again. A program may print anything there, and not
+ * every database takes it. */
+static void name_set(struct said_item *item, enum said_text which, struct bytes text) {
+    text.len = utf8_cut(text, NAME_MAX_BYTES);
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.data[i];
+        text_add_char(&item->texts[which], c < ' ' || c == 0x7f ? '_' : text.data[i]);
+    }
+}
+
 static void tool_add(struct program_output *output, enum turn_item_kind kind,
                      const struct program_event *event) {
     struct said_item *item = said_add_tool(&output->talk->call.said, kind);
     if (item != NULL) {
-        item_set(item, SAID_ID, event->id);
-        item_set(item, SAID_NAME, event->tool);
+        name_set(item, SAID_ID, event->id);
+        name_set(item, SAID_NAME, event->tool);
         item_set(item, SAID_TEXT, event->arguments);
         item_set(item, SAID_REFUSAL, event->text);
         item->call.cause = event->failed ? CARD_RUN_FAILED : CARD_DONE;
@@ -115,8 +127,8 @@ static void question_add(struct program_output *output, const struct program_eve
     if (item == NULL) {
         return;
     }
-    item_set(item, SAID_ID, event->text);
-    item_set(item, SAID_NAME, event->tool);
+    name_set(item, SAID_ID, event->text);
+    name_set(item, SAID_NAME, event->tool);
     item_set(item, SAID_TEXT, event->arguments);
     item_set(item, SAID_ABOUT, event->id);
     item_set(item, SAID_DIGEST, bytes_of(hex.text));
