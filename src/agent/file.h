@@ -1,7 +1,7 @@
 /* file.h: the file of a definition of an agent.
  *
  * NAME.json  an object of the fields of rules/agent/fields.c.
- * NAME.md    the same fields as front matter, and the instructions behind it:
+ * NAME.md    the same fields as front matter, and the instructions after it:
  *
  *              ---
  *              program: codex

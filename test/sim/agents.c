@@ -324,7 +324,8 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
 /* --- Life ------------------------------------------------------------------------------------ */
 
 size_t agent_process_said(const struct agent_process *process) {
-    const bool over = process->over && process->written == process->out.len;
+    const bool over =
+        !process->command->lives || (process->over && process->written == process->out.len);
     size_t said = 0;
     for (size_t i = 0; i < process->line_count; i++) {
         const struct agent_line *line = &process->lines[i];

@@ -1,8 +1,8 @@
 /* lookup.c: lookup of the agent type and the schema that a request of a script names, in the pool.
  *
- * Its schema must be one, and the type of agent that it names must be defined: the definition is a
- * file of the project or of the user, read again for each agent. What is wrong with either concerns
- * the script: the agent is refused, and its promise rejects. */
+ * The schema must be valid, and the agent type must be defined: the definition is a file of the
+ * project or of the user, read again for each agent. An error in either is the script's: the agent
+ * is refused, and its promise rejects. */
 #include <stdlib.h>
 
 #include "agent/find.h"
