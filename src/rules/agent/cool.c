@@ -1,0 +1,34 @@
+/* cool.c: see cool.h. */
+#include "rules/agent/cool.h"
+
+static const enum agent_cool_state next[AGENT_COOL_STATES][AGENT_COOL_EVENTS] = {
+    /*                 FAILED         BEGAN          HEARD          LEFT           SPENT */
+    [AGENT_OPEN] = {AGENT_COOLING, AGENT_OPEN, AGENT_OPEN, AGENT_OPEN, AGENT_OPEN},
+    [AGENT_COOLING] = {AGENT_COOLING, AGENT_TRYING, AGENT_COOLING, AGENT_COOLING, AGENT_OPEN},
+    [AGENT_TRYING] = {AGENT_COOLING, AGENT_TRYING, AGENT_OPEN, AGENT_COOLING, AGENT_OPEN},
+};
+
+void agent_cool_take(struct agent_cool *cool, enum agent_cool_event event, int64_t until_ms,
+                     enum agent_outcome outcome) {
+    assert(event < AGENT_COOL_EVENTS);
+    cool->state = next[cool->state][event];
+    if (event == AGENT_COOL_FAILED) {
+        cool->until_ms = until_ms > cool->until_ms ? until_ms : cool->until_ms;
+        cool->outcome = outcome;
+    }
+}
+
+int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms) {
+    switch (cool->state) {
+    case AGENT_COOLING:
+        return cool->until_ms > now_ms ? cool->until_ms - now_ms : 0;
+    case AGENT_TRYING:
+        return AGENT_COOL_LOOK_MS;
+    default:
+        return 0;
+    }
+}
+
+bool agent_cool_counts(enum agent_outcome outcome) {
+    return outcome == AGENT_RATE_LIMITED || outcome == AGENT_PROVIDER_ERROR;
+}

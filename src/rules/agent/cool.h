@@ -1,0 +1,48 @@
+/* cool.h: whether an agent begins a process now, after its provider has refused or failed. Pure.
+ *
+ *   OPEN <──its words come, or a turn fails for good── TRYING
+ *    │                                                  ^  │
+ *    └──provider error──> COOLING ──time over: one──────┘  │
+ *                          ^  ^ └─ provider error          │
+ *                          │  └────────────────────────────┘ its process ended, or is not followed
+ *                          └─ all others wait
+ *
+ * So that a herd does not find out one by one that its provider is away: one process tries, and the
+ * others begin when it has heard something.
+ *
+ * Ownership  the state is the caller's; zeroed: OPEN.
+ * Threads    any.
+ */
+#ifndef DROVER_RULES_AGENT_COOL_H
+#define DROVER_RULES_AGENT_COOL_H
+
+#include "rules/agent/outcome.h"
+
+enum agent_cool_state { AGENT_OPEN, AGENT_COOLING, AGENT_TRYING, AGENT_COOL_STATES };
+
+enum { AGENT_COOL_LOOK_MS = 2000 /* Between two looks whether the one that tries has words. */ };
+
+struct agent_cool {
+    enum agent_cool_state state;
+    int64_t until_ms;           /* COOLING; by a clock that only goes on. */
+    enum agent_outcome outcome; /* That made it cool down. */
+};
+
+enum agent_cool_event {
+    AGENT_COOL_FAILED, /* A provider error, after which its turn waits. */
+    AGENT_COOL_BEGAN,  /* A process begins that was allowed to. */
+    AGENT_COOL_HEARD,  /* The process that tries has words of the model, or has ended well. */
+    AGENT_COOL_LEFT,   /* It has ended otherwise, or nobody follows it any more. */
+    AGENT_COOL_SPENT,  /* A turn has failed as often as it may: the next one asks at once. */
+    AGENT_COOL_EVENTS
+};
+/* `until_ms` and `outcome`: for FAILED. */
+void agent_cool_take(struct agent_cool *cool, enum agent_cool_event event, int64_t until_ms,
+                     enum agent_outcome outcome);
+/* 0: a process may begin; else the time after which to ask again. */
+int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms);
+
+/* Whether a provider has refused or failed, so that others of the agent would meet the same. */
+bool agent_cool_counts(enum agent_outcome outcome);
+
+#endif
