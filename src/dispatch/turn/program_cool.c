@@ -35,7 +35,7 @@ struct agent_cool program_cools_find(const struct program_cools *cools, struct b
     return cool == NULL ? (struct agent_cool){.state = AGENT_OPEN} : cool->rule;
 }
 
-/* Those whose time was over long ago: nobody has tried since. */
+/* Agents whose time was over long ago, since when nobody has tried, are forgotten. */
 static void cools_sweep(struct program_cools *cools, int64_t now_ms) {
     struct table_node *next = table_next(&cools->table, NULL);
     while (next != NULL) {

@@ -18,12 +18,12 @@ enum { COOLS_MAX = 256 };
 
 /* After the last of its turns nobody asks any more: it is forgotten some time later. */
 struct program_cools {
-    struct table table; /* Of struct program_cool, by the agent. */
+    struct table table; /* struct program_cool, by agent. */
 };
 void program_cools_init(struct program_cools *cools);
 void program_cools_done(struct program_cools *cools);
 
-/* What is known of that agent; AGENT_OPEN where nothing is. */
+/* The state of an agent; AGENT_OPEN where nothing is known. */
 MUST_CHECK struct agent_cool program_cools_find(const struct program_cools *cools,
                                                 struct bytes agent);
 

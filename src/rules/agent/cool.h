@@ -25,14 +25,14 @@ enum { AGENT_COOL_LOOK_MS = 2000 /* Between two looks whether the one that tries
 struct agent_cool {
     enum agent_cool_state state;
     int64_t until_ms;           /* COOLING; by a clock that only goes on. */
-    enum agent_outcome outcome; /* That made it cool down. */
+    enum agent_outcome outcome; /* Last failure. */
 };
 
 enum agent_cool_event {
     AGENT_COOL_FAILED, /* A provider error, after which its turn waits. */
     AGENT_COOL_BEGAN,  /* A process begins that was allowed to. */
     AGENT_COOL_HEARD,  /* The process that tries has words of the model, or has ended well. */
-    AGENT_COOL_LEFT,   /* It has ended otherwise, or nobody follows it any more. */
+    AGENT_COOL_LEFT,   /* The process that tries has ended otherwise, or is not followed. */
     AGENT_COOL_SPENT,  /* A turn has failed as often as it may: the next one asks at once. */
     AGENT_COOL_EVENTS
 };
