@@ -7,7 +7,7 @@
  *                          │  └────────────────────────────┘ its process ended, or is not followed
  *                          └─ all others wait
  *
- * So that a herd does not find out one by one that its provider is away: one process tries, and the
+ * So that many turns do not find out one by one that their provider is away: one process tries, and the
  * others begin when it has heard something.
  *
  * Ownership  the state is the caller's; zeroed: OPEN.
@@ -39,7 +39,7 @@ enum agent_cool_event {
 /* `until_ms` and `outcome`: for FAILED. */
 void agent_cool_take(struct agent_cool *cool, enum agent_cool_event event, int64_t until_ms,
                      enum agent_outcome outcome);
-/* 0: a process may begin; else the time after which to ask again. */
+/* 0: a process begins now; else the time after which to ask again. */
 int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms);
 
 /* Whether a provider has refused or failed, so that others of the agent would meet the same. */
