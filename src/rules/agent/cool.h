@@ -7,8 +7,8 @@
  *                          │  └────────────────────────────┘ its process ended, or is not followed
  *                          └─ all others wait
  *
- * So that many turns do not find out one by one that their provider is away: one process tries, and the
- * others begin when it has heard something.
+ * So that many turns do not find out one by one that their provider is away: one process tries,
+ * and the others begin when it has heard something.
  *
  * Ownership  the state is the caller's; zeroed: OPEN.
  * Threads    any.
