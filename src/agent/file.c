@@ -122,11 +122,11 @@ static json_t *list_value(struct bytes value) {
 }
 
 /* JSON, or lines "NAME: value" below the key, of which a value may be JSON. NULL: `why` says. */
-static json_t *object_value(struct bytes value, struct why *why) {
+static json_t *json_value(struct bytes value, struct why *why) {
     AUTO(json_release) json_t *object = NULL;
     struct bytes line;
     value = bytes_trim(value, BLANKS);
-    if (value.len > 0 && value.data[0] == '{') {
+    if (value.len > 0 && strchr("{[", value.data[0]) != NULL) {
         const struct err err = json_parse(value.data, value.len, JSON_DEPTH_MAX, &object, why);
         return err_failed(err) ? NULL : json_incref(object);
     }
@@ -164,7 +164,7 @@ static json_t *field_value(const struct field *field, struct bytes value, struct
     case FIELD_TEXTS:
         return list_value(value);
     case FIELD_JSON:
-        return object_value(value, why);
+        return json_value(value, why);
     case FIELD_INT:
         if (!number_parse(bytes_trim(value, BLANKS), (struct number_bounds){INT64_MIN, INT64_MAX},
                           &number)) {

@@ -47,8 +47,8 @@ const good = (root) => ({
   "POST /api/v1/jobs": { shell: "true" },
   "POST /api/v1/memory": { topic: "t", title: "t", content: "t" },
   "POST /api/v1/providers": { name: "other", kind: "scripted" },
-  "POST /api/v1/agents": { name: "other", program: "pi" },
-  "PUT /api/v1/agents/{name}": { program: "pi" },
+  "POST /api/v1/agents": { name: "other", program: "claude" },
+  "PUT /api/v1/agents/{name}": { program: "claude" },
   "POST /api/v1/tokens": { scopes: ["read"] },
   "POST /api/v1/scripts/check": { script: SCRIPT },
   // One that is not there: what is not refused for its fields begins nothing.

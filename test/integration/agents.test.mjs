@@ -102,6 +102,25 @@ test("a rule of the session answers first", async (t) => {
   assert.deepEqual((await turns.get("/approvals?all=1")).items, []);
 });
 
+test("rules of an agent answer before those of the session, and a deny of either is final",
+  async (t) => {
+    const turns = await open(t);
+    const command = path.join(turns.bin, "claude");
+    const rules = (permission) => [{ tool: "Bash", subject: "make *", permission }];
+    for (const [agent, own, state] of [["allow", undefined, "succeeded"],
+      ["deny", undefined, "denied"], ["deny", "allow", "denied"], ["allow", "deny", "denied"],
+      ["ask", "allow", "succeeded"]]) {
+      define(turns, "guarded", { program: "claude", command, permissions: rules(agent) });
+      const settings = own === undefined ? {} : { permissions: rules(own) };
+      const wish = { agent: "guarded", model: "", root: turns.root, settings };
+      const listener = await turns.listen(wish);
+      const { message } = await turns.turn(listener, "ASK me");
+      assert.deepEqual(toolsOf(message).map((tool) => tool[1]), [state], `${agent} ${own}`);
+      listener.close();
+    }
+    assert.deepEqual((await turns.get("/approvals?all=1")).items, []);
+  });
+
 test("a daemon that is killed again and again loses and doubles nothing of what is said",
   async (t) => {
     const turns = await open(t);

@@ -64,6 +64,28 @@ static void lists_are_read_as_lines_and_as_words(void **state) {
     }
 }
 
+static void rules_are_json_in_both(void **state) {
+    static const char *const files[AGENT_FILES] = {
+        [AGENT_FILE_JSON] = "{\"program\":\"claude\",\"permissions\":[{\"tool\":\"Bash\","
+                            "\"subject\":\"make *\",\"permission\":\"allow\"}]}",
+        [AGENT_FILE_MARKDOWN] =
+            "---\nprogram: claude\npermissions:\n  [{\"tool\": \"Bash\", \"subject\": \"make *\",\n"
+            "    \"permission\": \"allow\"}]\n---\n",
+    };
+    for (unsigned form = 0; form < AGENT_FILES; form++) {
+        AUTO(json_release) json_t *json = NULL, *kept = NULL;
+        AUTO(text_done) struct text rules = text_up_to(1000), stored = text_up_to(1000);
+        struct agent_definition what;
+        read_file((enum agent_file)form, files[form], &json, &what);
+        assert_int_equal(json_write(what.permissions, &rules).code, ERR_NONE);
+        assert_string_equal(
+            rules.data, "[{\"tool\":\"Bash\",\"subject\":\"make *\",\"permission\":\"allow\"}]");
+        assert_int_equal(agent_definition_write(&what, &stored).code, ERR_NONE);
+        assert_int_equal(json_parse_wrapped(text_bytes(&stored), &kept, NULL).code, ERR_NONE);
+        assert_true(json_equal(json_object_get(kept, "permissions"), what.permissions));
+    }
+}
+
 static void a_fault_names_its_line(void **state) {
     static const struct {
         enum agent_file form;
@@ -76,6 +98,12 @@ static void a_fault_names_its_line(void **state) {
         {AGENT_FILE_JSON, "{\n\"program\": \"none\"}", "line 2: \"program\""},
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"name\": \"other\"}", "line 2: \"name\""},
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"env\": {\"A\": 1}}", "line 2: \"env\""},
+        {AGENT_FILE_JSON, "{\"program\": \"claude\",\n\"permissions\": {}}",
+         "line 2: \"permissions\" must be a list"},
+        {AGENT_FILE_JSON, "{\"program\": \"claude\",\n\"permissions\": [{\"tool\": \"x\"}]}",
+         "line 2: \"permissions\": rule 1: "},
+        {AGENT_FILE_JSON, "{\"program\": \"codex\",\n\"permissions\": []}",
+         "line 2: \"permissions\" answer questions, and codex asks none"},
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"env\": {\"A\": {\"file\": \"../x\"}}}",
          "line 2: \"env\""},
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"env\": {\"A\": {\"from\": \"B\", \"x\": 1}}}",
@@ -139,6 +167,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(front_matter_says_the_same_as_json),
         cmocka_unit_test(lists_are_read_as_lines_and_as_words),
+        cmocka_unit_test(rules_are_json_in_both),
         cmocka_unit_test(a_fault_names_its_line),
         cmocka_unit_test(markdown_without_a_program_is_an_agent_of_models),
         cmocka_unit_test(what_is_built_in_is_a_definition_that_can_be_stored),

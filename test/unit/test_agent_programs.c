@@ -507,9 +507,18 @@ static void a_question_that_is_cut_is_the_end(void **state) {
     }
 }
 
+static void rules_know_which_programs_ask(void **state) {
+    static const char *const names[] = {"claude", "codex", "opencode", "pi", "json_lines", "plain"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const struct program *program = program_find(bytes_of(names[i]));
+        assert_int_equal(agent_program_asks(names[i]), (program_can(program) & PROGRAM_ASKS) != 0);
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rules_know_which_programs_ask),
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),

@@ -821,6 +821,7 @@ static bool program_begin(struct talk *talk) {
     struct talk_program *program = talk->program = program_new(talk);
     if (program_define(program, talk->plan.program)) {
         program->output.reader = program_reader_new(program->program, &program->agent);
+        program->output.permissions = program->agent.permissions;
     }
     return program->output.reader != NULL;
 }

@@ -98,16 +98,35 @@ static struct bytes subject_of(const json_t *arguments, enum glob_kind *ret_kind
     return BYTES("");
 }
 
+/* The agent's rules stand before those of the session. NULL: no memory. */
+static json_t *rules_join(const json_t *agent, const json_t *settings) {
+    json_t *joined = json_array();
+    const json_t *const lists[] = {agent, json_object_get(settings, "permissions")};
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        for (size_t at = 0; at < json_array_size(lists[i]); at++) {
+            if (json_array_append(joined, json_array_get(lists[i], at)) != 0) {
+                json_decref(joined);
+                return NULL;
+            }
+        }
+    }
+    return json_pack("{s:o}", "permissions", joined);
+}
+
 static enum permission question_judge(const struct program_output *output,
                                       const struct program_event *event) {
     AUTO(toolplace_close) struct toolplace place = {0};
-    AUTO(json_release) json_t *settings = NULL, *arguments = NULL;
+    AUTO(json_release) json_t *settings = NULL, *arguments = NULL, *rules = NULL;
     const struct bytes given = output->talk->plan.settings;
     if ((given.len > 0 && err_failed(json_parse_wrapped(given, &settings, NULL))) ||
         err_failed(json_parse_wrapped(event->arguments, &arguments, NULL))) {
         return PERMISSION_ASK;
     }
-    toolplace_read_rules(&place, settings);
+    rules = rules_join(output->permissions, settings);
+    if (rules == NULL) {
+        return PERMISSION_ASK;
+    }
+    toolplace_read_rules(&place, rules);
     enum glob_kind kind;
     const struct bytes subject = subject_of(arguments, &kind);
     const struct permission_question question = {.tool = event->tool,
@@ -119,7 +138,7 @@ static enum permission question_judge(const struct program_output *output,
 }
 
 static void question_add(struct program_output *output, const struct program_event *event) {
-    static const char denied[] = "A rule of this session forbids this.";
+    static const char denied[] = "A rule of this session or its agent forbids this.";
     struct said_item *item = said_add_tool(&output->talk->call.said, TURN_ITEM_QUESTION);
     const enum permission permission = question_judge(output, event);
     const struct sha256 digest = sha256_of(event->arguments.data, event->arguments.len);

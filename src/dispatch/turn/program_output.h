@@ -28,6 +28,7 @@ enum { PIECES_MAX = 4096, PROGRAM_TAIL = 8 << 10 };
 struct program_output {
     struct talk *talk;
     struct program_reader *reader; /* Owned. */
+    const json_t *permissions;     /* Borrowed: rules of the agent's definition; NULL: none. */
     char process[ID_SIZE];         /* Run of the process; "": not started. */
     int64_t attempt;               /* 0: not started. */
     int64_t read_to;               /* Offset after the last whole line. */

@@ -46,7 +46,9 @@ struct agent_definition {
     json_t *env;
     const char *model, *instructions; /* NULL: none. */
     const char *access;
-    json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
+    json_t *
+        permissions; /* Rules that answer its questions, before those of the session; NULL: none. */
+    json_t *lines;   /* For json_lines: paths of the fields. NULL: none. */
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
 
@@ -67,6 +69,8 @@ MUST_CHECK struct err agent_definition_write_adopted(const struct agent_definiti
 /* Takes that member out of a definition that is kept: *ret_native, owned; NULL: there is none. */
 void agent_definition_take_native(json_t *kept, json_t **ret_native);
 enum agent_access agent_definition_access(const struct agent_definition *what);
+/* Whether that program asks before it acts. */
+MUST_CHECK bool agent_program_asks(const char *program);
 
 /* A value of `env` that is a reference. False: it is a text. */
 enum agent_secret { AGENT_SECRET_VARIABLE, AGENT_SECRET_FILE };

@@ -1,6 +1,7 @@
 /* fields.c: the fields of a definition of an agent, as files and the API have them; and the ones
  * that drover comes with. */
 #include "rules/agent/definition.h"
+#include "rules/approval/permission.h"
 
 #define AT(member) .at = offsetof(struct agent_definition, member)
 #define FLAG(flag_name, flag_kind, placeholder, help)                                              \
@@ -83,6 +84,12 @@ static const struct field rows[] = {
               .value = "ACCESS",
               .about = "Let it do this without a question [write].",
               .choices = "read|write|all"}},
+    {.name = "permissions",
+     .kind = FIELD_JSON,
+     AT(permissions),
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"permission\"],"
+               "\"properties\":{\"tool\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},"
+               "\"permission\":{\"type\":\"string\"}}}}"},
     {.name = "lines",
      .kind = FIELD_JSON,
      AT(lines),
@@ -205,6 +212,37 @@ static struct err texts_check(const json_t *object, enum texts_of of, const char
     return ERR_OK;
 }
 
+bool agent_program_asks(const char *program) {
+    return strcmp(program, "claude") == 0;
+}
+
+/* A rule for a program that asks nothing would hold nothing back, and look as if it did. */
+static struct err permissions_check(const struct agent_definition *what, struct why *why) {
+    const size_t count = json_array_size(what->permissions);
+    struct permission_rule rule;
+    if (what->permissions == NULL) {
+        return ERR_OK;
+    }
+    if (!json_is_array(what->permissions) || count > PERMISSION_RULES_MAX) {
+        return err_why(why, ERR_BAD_FIELD, "\"permissions\" must be a list of at most %d rules",
+                       PERMISSION_RULES_MAX);
+    }
+    if (!agent_program_asks(what->program)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"permissions\" answer questions, and %s asks none: limit it by \"access\"",
+                       what->program);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct why part = {""};
+        const json_t *json = json_array_get(what->permissions, i);
+        if (err_failed(permission_rule_read(json, &rule, &part))) {
+            return err_why(why, ERR_BAD_FIELD, "\"permissions\": rule %zu: %.250s", i + 1,
+                           part.text);
+        }
+    }
+    return ERR_OK;
+}
+
 struct err agent_definition_read(const json_t *json, struct agent_definition *ret_what,
                                  struct why *why) {
     struct agent_definition what = {.name = NULL};
@@ -214,6 +252,9 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     }
     if (!err_failed(err)) {
         err = texts_check(what.lines, TEXTS_ALONE, "lines", why);
+    }
+    if (!err_failed(err)) {
+        err = permissions_check(&what, why);
     }
     if (!err_failed(err) && what.command == NULL &&
         (strcmp(what.program, "json_lines") == 0 || strcmp(what.program, "plain") == 0)) {
@@ -252,6 +293,7 @@ static json_t *definition_pack(const struct agent_definition *what) {
     text_put(object, "model", what->model);
     text_put(object, "instructions", what->instructions);
     text_put(object, "access", what->access);
+    member_put(object, "permissions", json_incref(what->permissions));
     member_put(object, "lines", json_incref(what->lines));
     number_put(object, "at_once", what->at_once);
     number_put(object, "deadline_ms", what->deadline_ms);
