@@ -152,9 +152,11 @@ static void question_add(struct program_output *output, const struct program_eve
     item_set(item, SAID_ABOUT, event->id);
     item_set(item, SAID_DIGEST, bytes_of(hex.text));
     item_set(item, SAID_REFUSAL, permission == PERMISSION_DENY ? BYTES(denied) : BYTES(""));
-    item->call.verdict = permission == PERMISSION_DENY    ? TURN_REFUSE
-                         : permission == PERMISSION_ALLOW ? TURN_ALLOW
-                                                          : TURN_ASK;
+    static const enum turn_verdict verdicts[PERMISSION_COUNT] = {[PERMISSION_ALLOW] = TURN_ALLOW,
+                                                                 [PERMISSION_REVIEW] = TURN_REVIEW,
+                                                                 [PERMISSION_ASK] = TURN_ASK,
+                                                                 [PERMISSION_DENY] = TURN_REFUSE};
+    item->call.verdict = verdicts[permission];
 }
 
 static void on_event(void *ctx, const struct program_event *event) {

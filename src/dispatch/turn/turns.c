@@ -392,7 +392,8 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
     case TURN_NEXT_PARK:
     case TURN_NEXT_CHECK:
         talk__enter(talk, TALK_WORKING);
-        if (talk->plan.program.len > 0 && talk->plan.card_count > 0) {
+        if (talk->plan.program.len > 0 && talk->plan.card_count > 0 &&
+            !talk->plan.cards[0].review) {
             program__reply(talk);
             break;
         }

@@ -176,7 +176,8 @@ static bool answer_broke_off(const struct turn_answer *answer) {
 static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const size_t count = turns__is_cleared(turn) ? 0 : answer->item_count;
     const int64_t before = turn->row.step;
-    bool reviews = false, calls = false;
+    /* A program asks about a tool in a later answer than the one that shows the tool. */
+    bool reviews = turn->session.program.len > 0, calls = false;
     turns__count_tools(tx, turn);
     for (size_t i = 0; i < count; i++) {
         const struct turn_item *item = &answer->items[i];
@@ -408,8 +409,10 @@ struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *b
         !turns__load_card(tx, &begin->key, begin->part, PART_STATE_REVIEWING, &turn, &card);
     /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
     if (!begun.late && turn.run.stop == CAUSE_NONE) {
+        /* The process of a program, which waits for this, may hold what is missing. */
+        const bool listens = turn.session.program.len > 0;
         const struct budget_answer answer =
-            turns__budget_ask(tx, &turn, &begin->key.bounds, "review:", begin->model, false);
+            turns__budget_ask(tx, &turn, &begin->key.bounds, "review:", begin->model, listens);
         amounts_add(&turn.row.granted, &answer.granted);
         begun.granted = answer.granted;
         begun.verdict = answer.verdict;
@@ -439,13 +442,13 @@ static void review_ask(struct tx *tx, struct turn *turn, struct card *card, stru
     AUTO(text_done) struct text about = {.size_max = (size_t)8 << 20};
     card->state = PART_STATE_ASKING;
     cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
-    if (card->about.len >= 2 && card->about.data[card->about.len - 1] == '}') {
-        text_add(&about, card->about.data, card->about.len - 1);
-        text_add_str(&about, ",\"review\":");
-        text_add_json(&about, reason.data, reason.len);
-        text_add_char(&about, '}');
-        card->about = tx_copy_text(tx, &about, "turns: review");
-    }
+    /* Nothing else is known of what a program asks. */
+    const bool more = card->about.len > 2 && card->about.data[card->about.len - 1] == '}';
+    text_add(&about, more ? card->about.data : "{", more ? card->about.len - 1 : 1);
+    text_add_str(&about, more ? ",\"review\":" : "\"review\":");
+    text_add_json(&about, reason.data, reason.len);
+    text_add_char(&about, '}');
+    card->about = tx_copy_text(tx, &about, "turns: review");
     person_ask(tx, turn, card, TURN_ASKS_LEAVE);
 }
 

@@ -2,6 +2,7 @@
 #include "engine/turn/program.h"
 
 #include "base/utf8.h"
+#include "engine/base/settings.h"
 #include "engine/job/input.h"
 #include "engine/turn/prompt.h"
 #include "engine/turn/record.h"
@@ -273,7 +274,8 @@ static bool card_of_call(struct tx *tx, const struct turn *turn, struct bytes ca
     const int64_t number =
         tx_number(tx,
                   "SELECT number FROM parts WHERE message = $1 AND kind = 'tool' AND call = $2"
-                  " AND state IN ('running', 'asking', 'ready') ORDER BY number DESC LIMIT 1",
+                  " AND state IN ('running', 'reviewing', 'asking', 'ready')"
+                  " ORDER BY number DESC LIMIT 1",
                   ARGS(arg_int(turn->row.answer), arg_text(call)), 0);
     return call.len > 0 && number != 0 && cards__find(tx, turn->row.answer, number, ret_card);
 }
@@ -300,6 +302,13 @@ static void tool_begin(struct tx *tx, struct turn *turn, const struct card *card
     tx_fail(tx, turns__event_card_started(tx, turn, card));
 }
 
+/* The model of the turn is the program's, and reviews nothing. */
+static bool has_reviewer(struct tx *tx) {
+    struct settings settings = {.review_model = {"", 0}};
+    tx_fail(tx, tx_settings_read(tx, &settings));
+    return settings.review_model.len > 0;
+}
+
 static void question_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
                          int64_t step) {
     AUTO(json_release) json_t *asked = asked_read(turn);
@@ -322,7 +331,10 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
         return;
     }
     asked_write(tx, turn, asked);
-    if (item->call.verdict == TURN_ASK) {
+    if (item->call.verdict == TURN_REVIEW && has_reviewer(tx)) {
+        card.state = PART_STATE_REVIEWING;
+        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    } else if (item->call.verdict == TURN_ASK || item->call.verdict == TURN_REVIEW) {
         turns__ask_person(tx, turn, &card);
     } else if (item->call.verdict == TURN_ALLOW) {
         card.state = PART_STATE_READY;
@@ -358,7 +370,7 @@ size_t programs__answered(struct tx *tx, const struct turn *turn, struct program
         struct program_asked *into = &ret_asked[count];
         into->question = tx_copy(tx, json_bytes(one, "question"));
         if (cards__find(tx, turn->row.answer, json_int(one, "part", 0), &into->card) &&
-            into->card.state != PART_STATE_ASKING) {
+            into->card.state != PART_STATE_ASKING && into->card.state != PART_STATE_REVIEWING) {
             count++;
         }
     }

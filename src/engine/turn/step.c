@@ -148,7 +148,8 @@ static void find_program_facts(struct tx *tx, struct turn *turn, struct step *st
         step->listens ? programs__answered(tx, turn, step->asked, COUNT_OF(step->asked)) : 0;
     facts->ready = (int64_t)step->asked_count;
     facts->asking = step->listens ? facts->asking : 0;
-    facts->running = facts->reviewing = 0;
+    facts->reviewing = step->listens ? facts->reviewing : 0;
+    facts->running = 0;
     facts->wrote = false;
 }
 
@@ -334,9 +335,33 @@ static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
     return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
 }
 
-/* Answers to questions of a program, which it is sent. */
+/* Reviews have no effects: they go side by side, whatever waits before them. Each plan names them
+ * again; the dispatcher knows which are on their way, and has budgets asked for each
+ * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn. */
+static void start_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
+                          struct turn_plan *plan) {
+    const struct turn_facts *facts = &turn->row.facts;
+    struct settings settings = {.review_model = {"", 0}};
+    if (facts->reviewing > 0) {
+        tx_fail(tx, tx_settings_read(tx, &settings));
+        plan->reviewer = plan_copy(
+            tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
+    }
+    for (size_t i = 0; i < step->cards.count; i++) {
+        const struct card *card = &step->cards.at[i];
+        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, facts)) {
+            plan_card(tx, card, plan)->review = true;
+        }
+    }
+}
+
+/* Answers to questions of a program, which it is sent; without any, what is reviewed. */
 static void start_replies(struct tx *tx, struct turn *turn, const struct step *step,
                           struct turn_plan *plan) {
+    if (step->asked_count == 0) {
+        start_reviews(tx, turn, step, plan);
+        return;
+    }
     plan_program(tx, turn, plan);
     for (size_t i = 0; i < step->asked_count; i++) {
         const struct card *card = &step->asked[i].card;
@@ -356,22 +381,7 @@ static void start_replies(struct tx *tx, struct turn *turn, const struct step *s
 static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,
                         struct turn_plan *plan) {
     const struct turn_facts *facts = &turn->row.facts;
-    /* Reviews have no effects: they go side by side, whatever waits before them. Each plan names
-     * them again; the dispatcher knows which are on their way, and has budgets asked for each
-     * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn.
-     */
-    struct settings settings = {.review_model = {"", 0}};
-    if (facts->reviewing > 0) {
-        tx_fail(tx, tx_settings_read(tx, &settings));
-        plan->reviewer = plan_copy(
-            tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
-    }
-    for (size_t i = 0; i < step->cards.count; i++) {
-        const struct card *card = &step->cards.at[i];
-        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, facts)) {
-            plan_card(tx, card, plan)->review = true;
-        }
-    }
+    start_reviews(tx, turn, step, plan);
     for (size_t i = 0; i < step->cards.count; i++) {
         struct card *card = &step->cards.at[i];
         if (card_ready(card) && plan_has_room(plan, card, facts) && (card->repeatable || i == 0)) {

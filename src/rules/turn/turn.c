@@ -75,9 +75,9 @@ static struct turn_step next_of_program(const struct turn_facts *facts) {
     if (facts->answered || facts->full) {
         return end_with(facts->answered ? CAUSE_COMPLETED : CAUSE_STEP_LIMIT);
     }
-    return (struct turn_step){.next = facts->ready > 0    ? TURN_NEXT_START
-                                      : facts->asking > 0 ? TURN_NEXT_PARK
-                                                          : TURN_NEXT_CALL};
+    return (struct turn_step){.next = facts->ready + facts->reviewing > 0 ? TURN_NEXT_START
+                                      : facts->asking > 0                 ? TURN_NEXT_PARK
+                                                                          : TURN_NEXT_CALL};
 }
 
 struct turn_step turn_next(const struct turn_facts *facts) {
