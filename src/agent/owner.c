@@ -147,7 +147,9 @@ static int64_t lock_owner(struct bytes line, const struct stat *file) {
                : 0;
 }
 
-static int64_t codex_owner(const struct native_wish *wish, const char *base, const char *proc) {
+/* *ret_known: nobody can be at work without that lock. */
+static int64_t codex_owner(const struct native_wish *wish, const char *base, const char *proc,
+                           bool *ret_known) {
     char path[PATH_SIZE];
     struct stat file;
     (void)snprintf(path, sizeof path, "%s/thread-writer-locks/%.*s.lock", base, (int)wish->id.len,
@@ -160,6 +162,7 @@ static int64_t codex_owner(const struct native_wish *wish, const char *base, con
     if (!files_read(path, text, LOCKS_MAX)) {
         return 0;
     }
+    *ret_known = true;
     struct bytes rest = bytes_of(text), line;
     while (bytes_next(&rest, '\n', &line)) {
         const int64_t pid = lock_owner(line, &file);
@@ -261,6 +264,9 @@ void agent_owner_find(const struct native_wish *wish, const char *proc,
     if (!native_id_valid(wish->id) || !agent_folder_find(wish->what, wish->home, base)) {
         return; /* Another program: nobody knows how its sessions are used. */
     }
-    ret_found->owner = (codex ? codex_owner : claude_owner)(wish, base, proc);
+    bool known = false;
+    ret_found->owner =
+        codex ? codex_owner(wish, base, proc, &known) : claude_owner(wish, base, proc);
     tail_look(wish, codex, ret_found);
+    ret_found->worked_ms = known ? 0 : ret_found->worked_ms;
 }

@@ -11,7 +11,8 @@
  *            /proc/locks names who holds it, and a descriptor of that process confirms the file.
  * Lines      Claude Code: words of the user or a result of a tool without an end after them; and
  *            system/compact_boundary. Codex: task_started without task_complete or turn_aborted;
- *            and compacted. Only the last TAIL_MAX bytes are read.
+ *            and compacted. Only the last TAIL_MAX bytes are read. A turn of Codex counts only
+ *            where no lock tells: one whose process was killed has no end.
  * Promise    only the reading of files: no lock is tried, since the program would be refused if it
  *            asked in that moment. What cannot be read says nothing.
  * Threads    the pool: it blocks on the disk and on /proc.

@@ -184,6 +184,11 @@ static void of_a_long_file_the_end_is_read(void **state) {
 
 /* --- Codex ------------------------------------------------------------------------------------ */
 
+static struct agent_found codex_lines(const char *lines) {
+    (void)put(".codex/sessions/2026/11/25/rollout-2026-11-25T10-00-00-" ID ".jsonl", lines);
+    return find(&codex);
+}
+
 static void who_holds_the_lock_of_a_thread_is_its_owner(void **state) {
     char locks[400], target[PATH_MAX_HERE], link[PATH_MAX_HERE];
     struct stat about;
@@ -204,11 +209,8 @@ static void who_holds_the_lock_of_a_thread_is_its_owner(void **state) {
     assert_int_equal(find(&claude).owner, 0);
     (void)put("proc/locks", "1: FLOCK  ADVISORY  WRITE 14357 fe:00:1 0 EOF\n");
     assert_int_equal(find(&codex).owner, 0);
-}
-
-static struct agent_found codex_lines(const char *lines) {
-    (void)put(".codex/sessions/2026/11/25/rollout-2026-11-25T10-00-00-" ID ".jsonl", lines);
-    return find(&codex);
+    /* A turn whose process was killed has no end, and no lock. */
+    assert_int_equal(codex_lines(EVENT("task_started")).worked_ms, 0);
 }
 
 static void a_turn_of_codex_begins_and_ends_by_its_events(void **state) {
