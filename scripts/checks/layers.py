@@ -10,7 +10,7 @@ STEPS = [
     ["model", "agent", "script", "tool"], ["dispatch"], ["http"], ["api", "cli"], ["main"],
 ]
 STEP = {room: step for step, rooms in enumerate(STEPS) for room in rooms}
-ONLY = {"rules": {"base", "rules"}, "agent": {"base", "rules", "agent"}}
+ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 
 # The order of the folders src/LAYER/FEATURE/: each step may include what stands before it, the
 # folders of one step do not know each other. Files directly in src/LAYER/ are the first step of

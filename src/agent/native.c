@@ -34,6 +34,10 @@ enum {
     CHUNK = 64 << 10,
 };
 
+static bool is_codex(const struct native_wish *wish) {
+    return strcmp(wish->what->program, "codex") == 0;
+}
+
 bool native_id_valid(struct bytes id) {
     if (id.len < NATIVE_ID_MIN || id.len > NATIVE_ID_MAX || id.data[0] == '-') {
         return false;
@@ -220,9 +224,7 @@ static void cwd_set(struct reading *reading, const json_t *object) {
     }
 }
 
-/* Words that a program keeps as messages of the user: its own commands with their output, and what
- * it tells the model of the place and the instructions. */
-static bool is_of_program(struct bytes words) {
+bool native_is_of_program(struct bytes words) {
     static const char *const marks[] = {"<command-",
                                         "<local-command-",
                                         "<environment_context>",
@@ -241,7 +243,7 @@ static bool is_of_program(struct bytes words) {
 
 static void claude_block(struct reading *reading, enum message_role role, const json_t *block) {
     const struct bytes type = json_bytes(block, "type");
-    if (bytes_is(type, "text") && !is_of_program(json_bytes(block, "text"))) {
+    if (bytes_is(type, "text") && !native_is_of_program(json_bytes(block, "text"))) {
         words_add(reading, role, json_bytes(block, "text"));
     } else if (bytes_is(type, "tool_use") && role == ROLE_ASSISTANT) {
         tool_add(reading, json_bytes(block, "id"), json_bytes(block, "name"),
@@ -271,7 +273,7 @@ static void claude_line(struct reading *reading, const json_t *line) {
     const enum message_role role = user ? ROLE_USER : ROLE_ASSISTANT;
     if (json_is_string(content)) {
         const struct bytes words = {json_string_value(content), json_string_length(content)};
-        if (!is_of_program(words)) {
+        if (!native_is_of_program(words)) {
             words_add(reading, role, words);
         }
     }
@@ -297,7 +299,7 @@ static void codex_item(struct reading *reading, const json_t *item) {
     if (bytes_is(type, "message") && (user || bytes_is(role, "assistant"))) {
         for (size_t i = 0; i < json_array_size(content); i++) {
             const struct bytes words = json_bytes(json_array_get(content, i), "text");
-            if (!user || !is_of_program(words)) {
+            if (!user || !native_is_of_program(words)) {
                 words_add(reading, user ? ROLE_USER : ROLE_ASSISTANT, words);
             }
         }
@@ -454,7 +456,7 @@ static struct err file_read(struct reading *reading, int fd, struct why *why) {
     struct native_session *session = reading->session;
     text_init(&session->reader, PROGRAM_STATE_MAX);
     session->list = mem_new_array(NATIVE_MESSAGES_MAX, sizeof session->list[0]);
-    reading->codex = strcmp(wish->what->program, "codex") == 0;
+    reading->codex = is_codex(wish);
     const struct err err = lines_read(reading, fd);
     if (err_failed(err)) {
         return file_bad(wish, why, "cannot be read from the disk");
@@ -570,8 +572,9 @@ static bool is_same_folder(const char *left, const char *right) {
            one.st_ino == other.st_ino;
 }
 
-static void file_find(struct search *search, const char *base, bool codex) {
+static void file_find(struct search *search, const char *base) {
     const struct native_wish *wish = search->wish;
+    const bool codex = is_codex(wish);
     AUTO(fd_release) int folder = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
         search->os = errno == ENOENT || errno == ENOTDIR ? 0 : errno;
@@ -586,11 +589,29 @@ static void file_find(struct search *search, const char *base, bool codex) {
     }
 }
 
+/* Where the program's sessions are. False: there is no home. */
+static bool sessions_folder(const struct native_wish *wish, char ret_base[LIMIT_PATH_MAX]) {
+    char folder[LIMIT_PATH_MAX];
+    const char *name = is_codex(wish) ? "sessions" : "projects";
+    const int len = agent_folder_find(wish->what, wish->home, folder)
+                        ? snprintf(ret_base, LIMIT_PATH_MAX, "%s/%s", folder, name)
+                        : 0;
+    return len > 0 && len < LIMIT_PATH_MAX;
+}
+
+int native_open(const struct native_wish *wish) {
+    char base[LIMIT_PATH_MAX];
+    struct search search = {.wish = wish, .left = FOLDERS_MAX, .fd = -1};
+    if (sessions_folder(wish, base)) {
+        file_find(&search, base);
+    }
+    return search.fd;
+}
+
 struct err native_read(const struct native_wish *wish, struct native_session *ret_session,
                        struct why *why) {
-    const bool codex = strcmp(wish->what->program, "codex") == 0;
-    char folder[LIMIT_PATH_MAX], base[LIMIT_PATH_MAX];
-    if (!codex && strcmp(wish->what->program, "claude") != 0) {
+    char base[LIMIT_PATH_MAX];
+    if (!is_codex(wish) && strcmp(wish->what->program, "claude") != 0) {
         return err_why(why, ERR_BAD_FIELD,
                        "native: agent '%.64s' is %s, whose sessions cannot be adopted; claude and "
                        "codex can",
@@ -601,16 +622,12 @@ struct err native_read(const struct native_wish *wish, struct native_session *re
                        "native: must be the id of a session of %s: letters, digits and '-'",
                        wish->what->program);
     }
-    const int len =
-        !agent_folder_find(wish->what, wish->home, folder)
-            ? 0
-            : snprintf(base, sizeof base, "%s/%s", folder, codex ? "sessions" : "projects");
-    if (len <= 0 || (size_t)len >= sizeof base) {
+    if (!sessions_folder(wish, base)) {
         return err_why(why, ERR_CONFLICT, "native: the folder of %s is not known: there is no HOME",
                        wish->what->program);
     }
     struct search search = {.wish = wish, .left = FOLDERS_MAX, .fd = -1};
-    file_find(&search, base, codex);
+    file_find(&search, base);
     AUTO(fd_release) int fd = search.fd;
     if (fd < 0 && search.os != 0) {
         return file_bad(wish, why, "has a file that cannot be opened");

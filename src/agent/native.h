@@ -51,7 +51,7 @@ struct native_session {
 struct native_wish {
     const struct agent_definition *what;
     const char *home; /* NULL: none. */
-    const char *root; /* Folder that the session must be of, absolute. */
+    const char *root; /* Folder that the session must be of, absolute; "": not known. */
     struct bytes id;
 };
 
@@ -62,5 +62,11 @@ MUST_CHECK struct err native_read(const struct native_wish *wish,
 MUST_CHECK struct err native_read_file(const struct native_wish *wish, int fd,
                                        struct native_session *ret_session, struct why *why);
 void native_done(struct native_session *session);
+
+/* The file of a session, for reading; -1: there is none that can be opened. */
+MUST_CHECK int native_open(const struct native_wish *wish);
+/* Words that a program keeps as messages of the user: its own commands with their output, and what
+ * it tells the model of the place and the instructions. */
+MUST_CHECK bool native_is_of_program(struct bytes words);
 
 #endif

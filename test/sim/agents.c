@@ -545,6 +545,9 @@ bool agents_begin(struct sim *sim, struct command *command) {
     sim_trace(sim, "agent of op %u, process %zu: %s%s", turn->op, turn->count, process->way->cause,
               process->typed ? ", typed" : "");
     agents_check_begin(sim, process);
+    if (resumed[0] != '\0') {
+        owners_check_begin(sim, process);
+    }
     command_input_take(sim, command);
     if (command->stopped) {
         command_stop(sim, command, 5000);

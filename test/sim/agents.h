@@ -49,6 +49,10 @@ struct agent_session {
     enum agent_adapter adapter;
     bool ruled;                    /* A rule answers its questions. */
     char native[AGENT_NATIVE_MAX]; /* Session of the program that was printed last; "": none. */
+    bool owned;                    /* A person has it open in a terminal, */
+    struct sim_event leave;        /* and closes it then. */
+    int64_t compacted_ms;          /* When the last person had a summary made of it; 0: never. */
+    enum { OWNER_NOT_SOUGHT, OWNER_NOT_SEEN, OWNER_SEEN } sought; /* For the next process. */
 };
 
 /* A message, and the turn that answers it. */
@@ -93,6 +97,11 @@ void agents_hear(struct sim *sim, struct command *command);
 bool agent_process_is_whole(struct sim *sim, const struct agent_process *process);
 /* Bytes of `said` in the whole lines that were printed. */
 size_t agent_process_said(const struct agent_process *process);
+
+/* owners.c: persons who use sessions of programs, too. */
+void owners_come(struct sim *sim);
+/* A process goes on in the session. */
+void owners_check_begin(struct sim *sim, const struct agent_process *process);
 
 /* check_agents.c: a process begins. */
 void agents_check_begin(struct sim *sim, const struct agent_process *process);

@@ -9,6 +9,7 @@
  *             after the wait that it says
  *   outcome   the turn ends as its last process deserves
  *   answers   a question has one answer, that of the person or the rule
+ *   owners    no process goes on in a session that somebody else is seen to use (owners.c)
  */
 #include <stdio.h>
 #include <string.h>
@@ -414,6 +415,7 @@ static void agents_end(struct sim *sim) {
 static const struct sim_op ops_agents[] = {
     {"agent_say", 9, agent_say},
     {"agent_stop", 1, agent_stop},
+    {"agent_owner", 3, owners_come},
     {NULL, 0, NULL},
 };
 

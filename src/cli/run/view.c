@@ -73,6 +73,11 @@ int run_exit_code(const json_t *run) {
     return code > 0 && code < 256 ? (int)code : RUN_EXIT_UNKNOWN;
 }
 
+bool run_waits_for_session(const json_t *run) {
+    return is_state(run, "waiting") && strcmp(talk_text(run, "gate"), "provider") == 0 &&
+           talk_text(run, "note")[0] != '\0';
+}
+
 struct run_words run_words(const json_t *run) {
     struct run_words words;
     const char *state = talk_text(run, "state");
@@ -88,6 +93,8 @@ struct run_words run_words(const json_t *run) {
     }
     if (json_is_true(json_object_get(run, "host_away"))) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state, asked);
+    } else if (run_waits_for_session(run)) {
+        (void)snprintf(words.text, sizeof words.text, "waiting (session in use%s)", asked);
     } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
         (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
                        talk_clock(talk_int(run, "resume_at_ms")).text);
@@ -353,7 +360,9 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     AUTO(text_done) struct text waits = text_up_to(8 << 10);
     run_waits_add(run, &waits);
     line_add(text, "waits for", text_bytes(&waits).data);
-    when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));
+    if (!run_waits_for_session(run)) {
+        when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));
+    }
     if (json_is_integer(code)) {
         key_add(text, "exit code");
         text_addf(text, "%lld\n", (long long)json_integer_value(code));

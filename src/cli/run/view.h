@@ -58,6 +58,8 @@ enum colour run_colour(const json_t *run); /* For the state of a run, or of a st
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
 bool run_has_ended(const json_t *run);
+/* The program of a turn waits for a session that others use; its note says by whom. */
+bool run_waits_for_session(const json_t *run);
 int run_exit_code(const json_t *run);
 int run_exit_code_of_state(const char *state); /* Of a workflow. */
 

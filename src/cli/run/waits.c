@@ -51,7 +51,10 @@ void run_waits_add(const json_t *run, struct text *text) {
     } else if (strcmp(state, "waiting") == 0) {
         waiting_add(run, text);
     }
-    if (text->len > 0 && talk_int(run, "resume_at_ms") > 0) {
+    if (run_waits_for_session(run)) {
+        text_clear(text);
+        text_add_str(text, "its session");
+    } else if (text->len > 0 && talk_int(run, "resume_at_ms") > 0) {
         text_addf(text, ", at %s", talk_clock(talk_int(run, "resume_at_ms")).text);
     }
     if (at < COUNT_OF(gates) && note[0] != '\0') {
@@ -62,11 +65,15 @@ void run_waits_add(const json_t *run, struct text *text) {
 
 /* A wait for a person needs no line: its question is shown. */
 const char *run_wait_event_add(const json_t *data, struct text *text) {
-    const char *gate = talk_text(data, "gate");
+    const char *gate = talk_text(data, "gate"), *note = talk_text(data, "note");
     const int64_t resume_ms = talk_int(data, "resume_at_ms");
     const bool budget = strcmp(gate, "budget") == 0;
     if (budget) {
         text_add_str(text, "waiting for a budget");
+    } else if (strcmp(gate, "provider") == 0 && note[0] != '\0') {
+        text_add_str(text, "waiting: ");
+        plain_add(text, note);
+        return talk_text(data, "cause");
     } else if (strcmp(gate, "provider") == 0) {
         text_add_str(text, "waiting for provider ");
         plain_add(text, talk_text(data, "provider"));
@@ -75,7 +82,7 @@ const char *run_wait_event_add(const json_t *data, struct text *text) {
         text_addf(text, " until %s",
                   budget ? talk_time(resume_ms).text : talk_clock(resume_ms).text);
     }
-    return talk_text(data, budget ? "note" : "cause");
+    return budget ? note : talk_text(data, "cause");
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* program.c: turns that a program answers (engine/turn/program.h): its process is begun, and what
  * it prints is read, a stretch at a time.
  *
- *   IDLE ──call──> ASKING (for the prompt) ──> PAUSING (after a failure) ──> STARTING
+ *   IDLE ──call──> ASKING (for the prompt) ──> PAUSING <──busy──> ADMITTING ──> STARTING
  *     ^  └──call of a process that is there──┐                                   │
  *     │                                      v                                   │
  *     │   a stretch is whole: flushed     READING <──────────────────────────────┘
@@ -13,15 +13,19 @@
  *     │                                       └─── STOPPING (time or limit) <─┘
  *     └── cancelled, from each of them
  *
+ * ADMITTING looks in the pool whether others use the program's own session (agent/owner.h). While
+ * they do, it is PAUSING, and looks again; after a restart of the daemon, too.
+ *
  * READING is in the pool: lines become items of the answer there. What was read is stored with the
  * answer, so a stretch that is not stored is read again. The process is not touched here: jobs
  * begin it, adopt it and stop it. */
 #include <stdio.h>
 
+#include "agent/owner.h"
 #include "agent/program.h"
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "dispatch/job/dispatch.h"
+#include "dispatch/turn/program_ending.h"
 #include "dispatch/turn/program_order.h"
 #include "dispatch/turn/program_output.h"
 #include "dispatch/turn/program_watch.h"
@@ -35,13 +39,13 @@ enum {
     LOOK_MS = 500,             /* Between two looks whether a silent process has ended. */
     STRETCH_BYTES = 256 << 10, /* Text of one answer. */
     READ_FAILURES_MAX = 20,    /* About ten seconds. */
-    SENTENCE_MAX = 400,
 };
 
 enum program_state {
     PROGRAM_IDLE,
     PROGRAM_ASKING,
     PROGRAM_PAUSING,
+    PROGRAM_ADMITTING,
     PROGRAM_STARTING,
     PROGRAM_READING,
     PROGRAM_LISTENING,
@@ -55,8 +59,9 @@ enum program_state {
 #define TO(state) (1U << PROGRAM_##state)
 static const unsigned edges[PROGRAM_STATES] = {
     [PROGRAM_IDLE] = TO(IDLE) | TO(ASKING) | TO(READING) | TO(LISTENING) | TO(STOPPING),
-    [PROGRAM_ASKING] = TO(IDLE) | TO(PAUSING) | TO(STARTING),
-    [PROGRAM_PAUSING] = TO(IDLE) | TO(STARTING),
+    [PROGRAM_ASKING] = TO(IDLE) | TO(PAUSING) | TO(ADMITTING) | TO(STARTING),
+    [PROGRAM_PAUSING] = TO(IDLE) | TO(ADMITTING) | TO(STARTING),
+    [PROGRAM_ADMITTING] = TO(IDLE) | TO(PAUSING) | TO(STARTING),
     [PROGRAM_STARTING] = TO(IDLE) | TO(PAUSING) | TO(LISTENING),
     [PROGRAM_READING] =
         TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING) | TO(STOPPING),
@@ -91,9 +96,11 @@ struct talk_program {
     struct ask ask;
     struct text prompt, notice, history, saved, spec, key; /* Owned. */
     struct program_order order;
-    struct id run, begun; /* Name of the process that begins, and of the one that did. */
-    bool busy;            /* The one of an earlier turn has not ended: it begins after that. */
-    enum run_cause over;  /* The process was asked to end for that; CAUSE_NONE: it was not. */
+    struct id run, begun;          /* Name of the process that begins, and of the one that did. */
+    struct program_before before;  /* Processes before the one that begins, */
+    struct agent_found found;      /* and others in the session that it goes on in. */
+    char waits[PROVIDER_NOTE_MAX]; /* Note of its wait for them; "": none. */
+    enum run_cause over; /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
     enum program_input input;
@@ -101,7 +108,7 @@ struct talk_program {
     enum program_sequel sequel;
     enum run_cause failure;
     const char *outcome;
-    char sentence[SENTENCE_MAX];
+    char sentence[PROGRAM_SENTENCE_MAX];
 };
 
 static void program_enter(struct talk_program *program, enum program_state state) {
@@ -518,94 +525,13 @@ void program__hear(struct turns *turns, const struct run_row *process) {
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
-/* The rule of its supervision that ended it. A holder that could not be asked was killed, and then
- * nobody saw the end that was asked for. */
-static enum agent_watch_verdict program_verdict(const struct talk_program *program) {
-    const struct program_child *child = &program->child;
-    return agent_watch_of_cause(child->state == RUN_LOST ? child->stop : child->cause);
-}
-
-static enum agent_ender ender_of(enum agent_watch_verdict verdict) {
-    static const enum agent_ender enders[AGENT_WATCH_VERDICTS] = {
-        [AGENT_WATCH_ON] = AGENT_ITSELF,
-        [AGENT_WATCH_GONE] = AGENT_GONE,
-        [AGENT_WATCH_SILENT] = AGENT_NO_PROGRESS,
-        [AGENT_WATCH_COMPACTING] = AGENT_COMPACTING,
-        [AGENT_WATCH_MEMORY] = AGENT_OVER_LIMIT,
-        [AGENT_WATCH_REQUESTS] = AGENT_OVER_LIMIT,
-        [AGENT_WATCH_PROCESSES] = AGENT_OVER_LIMIT,
-    };
-    return enders[verdict];
-}
-
-static void ending_fill(const struct talk_program *program, struct agent_ending *ending) {
-    const struct program_child *child = &program->child;
-    *ending =
-        (struct agent_ending){.exit = AGENT_VANISHED,
-                              .code = (int)child->exit_code,
-                              .signal = (int)child->signal,
-                              .ender = ender_of(program_verdict(program)),
-                              .stderr_tail = {program->output.tail, program->output.tail_len}};
-    switch (child->cause) {
-    case CAUSE_NOT_STARTED:
-    case CAUSE_NO_DESCRIPTORS:
-    case CAUSE_BUDGET: /* Ends no process that has begun. */
-        ending->exit = AGENT_NOT_STARTED;
-        break;
-    case CAUSE_COMPLETED:
-    case CAUSE_EXIT_CODE:
-        ending->exit = AGENT_EXITED;
-        break;
-    case CAUSE_SIGNAL:
-        ending->exit = AGENT_SIGNALED;
-        break;
-    case CAUSE_DEADLINE:
-        ending->ender = AGENT_DEADLINE;
-        break;
-    case CAUSE_STOPPED:
-    case CAUSE_PARENT_ENDED:
-    case CAUSE_CALLED_OFF:
-        ending->ender = AGENT_STOPPED;
-        break;
-    default:
-        break;
-    }
-}
-
-/* The sentence for the user: the verdict, and the program's own words. */
-static void sentence_write(struct talk_program *program, enum agent_outcome outcome,
-                           const struct agent_ending *ending) {
-    AUTO(text_done) struct text text = text_up_to(SENTENCE_MAX * 4);
-    const struct agent_result *result = &ending->result;
-    const enum agent_watch_verdict watched = program_verdict(program);
-    struct bytes words = result->text.len > 0 ? result->text : ending->stderr_tail;
-    if (watched != AGENT_WATCH_ON) { /* The last words of such a program are about its end. */
-        agent_watch_tell(watched, &program->agent, &program->progress.evidence, &text);
-        words = BYTES("");
-    } else {
-        agent_outcome_tell(outcome, program->agent.name, &text);
-    }
-    words = bytes_trim(words, " \t\r\n");
-    const char *line = words.len == 0 ? NULL : memrchr(words.data, '\n', words.len);
-    if (line != NULL) {
-        words.len -= (size_t)(line + 1 - words.data);
-        words.data = line + 1;
-    }
-    if (words.len > 0 && text.len > 0) {
-        text_add_str(&text, ": ");
-        text_add(&text, words.data, words.len);
-    }
-    const size_t len = utf8_cut(text_bytes(&text), sizeof program->sentence - 1);
-    memcpy(program->sentence, text_bytes(&text).data, len);
-    program->sentence[len] = '\0';
-}
-
 /* Another attempt goes on in the session of the program; where it has none, it begins again only if
  * it has said nothing yet. */
 static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
-    struct agent_ending ending;
-    ending_fill(program, &ending);
+    const enum agent_watch_verdict watched = program_ending_verdict(&program->child);
+    struct agent_ending ending = program_ending_of(
+        &program->child, (struct bytes){program->output.tail, program->output.tail_len});
     program_finish(program->output.reader, &ending);
     if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
         ending.ender = AGENT_ITSELF;
@@ -628,12 +554,16 @@ static void program_end(struct talk_program *program) {
         program_flush(program);
         return;
     }
-    sentence_write(program, verdict.outcome, &ending);
+    const struct program_ended ended = {.agent = &program->agent,
+                                        .ending = &ending,
+                                        .outcome = verdict.outcome,
+                                        .watched = watched,
+                                        .evidence = &program->progress.evidence};
+    program_ending_tell(&ended, program->sentence);
     program->sequel = SEQUEL_END;
-    program->failure = next.remedy == AGENT_SUCCEEDS ? CAUSE_NONE
-                       : ending.ender == AGENT_OVER_LIMIT
-                           ? agent_watch_cause(program_verdict(program))
-                           : agent_outcome_cause(verdict.outcome);
+    program->failure = next.remedy == AGENT_SUCCEEDS      ? CAUSE_NONE
+                       : ending.ender == AGENT_OVER_LIMIT ? agent_watch_cause(watched)
+                                                          : agent_outcome_cause(verdict.outcome);
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program_enter(program, PROGRAM_IDLE);
         program_rest(program);
@@ -676,22 +606,26 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                 .input_from = input_from > 0 ? input_from : 0,
                 .kind = KIND_JOB,
                 .bounds = options->bounds}};
-    return tx_program_start(tx, &start, &program->begun, &program->busy);
+    return tx_program_start(tx, &start, &program->begun, &program->before.busy);
 }
 
-static void program_start(struct talk_program *program);
+static void program_admit(struct talk_program *program);
 
 static void on_free(struct timer *timer) {
-    program_start(CONTAINER_OF(timer, struct talk_program, timer));
+    program_admit(CONTAINER_OF(timer, struct talk_program, timer));
+}
+
+static void program_wait(struct talk_program *program, uint64_t wait_ms) {
+    program_enter(program, PROGRAM_PAUSING);
+    timer_start(program->talk->turns->options.loop, &program->timer, wait_ms, on_free);
 }
 
 static void start_done(void *ctx) {
     struct talk_program *program = ctx;
     struct talk *talk = program->talk;
-    if (program->busy) {
+    if (program->before.busy) {
         if (!program_is_over(program)) {
-            program_enter(program, PROGRAM_PAUSING);
-            timer_start(talk->turns->options.loop, &program->timer, LOOK_MS, on_free);
+            program_wait(program, LOOK_MS);
         }
         return;
     }
@@ -707,14 +641,18 @@ static void start_done(void *ctx) {
     }
 }
 
-static struct err order_make(struct talk_program *program) {
-    const struct program_seen seen = program_seen(program->output.reader);
+/* The session of the program that goes on; "": a new one begins. */
+static struct bytes native_of(const struct talk_program *program) {
     const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0;
+    return resumes ? program_seen(program->output.reader).native : BYTES("");
+}
+
+static struct err order_make(struct talk_program *program) {
     const struct program_wish wish = {.program = program->program,
                                       .agent = &program->agent,
                                       .plan = &program->talk->plan,
                                       .world = loop_world(program->talk->turns->options.loop),
-                                      .native = resumes ? seen.native : BYTES(""),
+                                      .native = native_of(program),
                                       .prompt = text_bytes(&program->prompt),
                                       .notice = text_bytes(&program->notice),
                                       .history = text_bytes(&program->history)};
@@ -729,10 +667,81 @@ static void program_start(struct talk_program *program) {
     ask_write(&program->ask, start_tx, start_done);
 }
 
+/* --- Admission -------------------------------------------------------------------------------- */
+
+static void owner_run(struct pool_job *job) {
+    const struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    struct talk_program *program = talk->program;
+    const struct native_wish wish = {.what = &program->agent,
+                                     .home = talk->turns->options.home,
+                                     .root = talk->plan.root.len > 0 ? talk->plan.root.data : "",
+                                     .id = native_of(program)};
+    agent_owner_find(&wish, "/proc", &program->found);
+}
+
+/* An event for each other reason, not for each look. */
+static void owner_wait(struct talk_program *program, enum agent_admission admission) {
+    const struct world *world = loop_world(program->talk->turns->options.loop);
+    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
+    struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + AGENT_OWNER_LOOK_MS,
+                                 .cause = CAUSE_SESSION_BUSY};
+    agent_admission_tell(admission, program->agent.name, &program->found, &note);
+    (void)snprintf(wait.note, sizeof wait.note, "%s", note.data); /* Names are short. */
+    if (strcmp(wait.note, program->waits) != 0) {
+        memcpy(program->waits, wait.note, sizeof program->waits);
+        deltas_provider(&program->talk->call.deltas, &wait);
+    }
+    program_wait(program, AGENT_OWNER_LOOK_MS);
+}
+
+static void owner_looked(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    struct talk_program *program = talk->program;
+    if (!talk__is_back(talk) || program_is_over(program)) {
+        return;
+    }
+    const struct agent_found_at at = {.now_ms =
+                                          world_wall_ms(loop_world(talk->turns->options.loop)),
+                                      .own_ms = program->before.ended_ms};
+    const enum agent_admission admission = agent_admit(&program->found, &at);
+    if (admission != AGENT_FREE) {
+        owner_wait(program, admission);
+        return;
+    }
+    program->waits[0] = '\0';
+    deltas_resumed(&talk->call.deltas);
+    program_start(program);
+}
+
+static struct err before_tx(struct tx *tx, void *ctx) {
+    struct talk_program *program = ctx;
+    const struct turn_key key = {.run = talk__run(program->talk)};
+    return tx_program_before(tx, &key, &program->before);
+}
+
+/* Our own process, which has not ended yet, is nobody else's. */
+static void before_done(void *ctx) {
+    struct talk_program *program = ctx;
+    if (!program_is_over(program) && program->before.busy) {
+        program_wait(program, LOOK_MS);
+    } else if (program->state == PROGRAM_ADMITTING && !talk__is_over(program->talk)) {
+        talk__pool(program->talk, owner_run, owner_looked);
+    }
+}
+
+static void program_admit(struct talk_program *program) {
+    if (native_of(program).len == 0) {
+        program_start(program);
+        return;
+    }
+    program_enter(program, PROGRAM_ADMITTING);
+    ask_read(&program->ask, before_tx, before_done);
+}
+
 static void on_paused(struct timer *timer) {
     struct talk_program *program = CONTAINER_OF(timer, struct talk_program, timer);
     deltas_resumed(&program->talk->call.deltas);
-    program_start(program);
+    program_admit(program);
 }
 
 /* After a failure that passes by itself it waits, visibly. */
@@ -770,7 +779,7 @@ static void program_prepared(struct talk_program *program) {
     if (wait_ms > 0) {
         program_pause(program, wait_ms, outcome);
     } else {
-        program_start(program);
+        program_admit(program);
     }
 }
 

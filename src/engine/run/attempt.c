@@ -109,12 +109,14 @@ struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t atte
 
 /* --- Wait for a provider ---------------------------------------------------------------------- */
 
-struct err runs__provider_wait(struct tx *tx, int64_t resume_at_ms, struct run_row *row) {
+struct err runs__provider_wait(struct tx *tx, const struct provider_wait *wait,
+                               struct run_row *row) {
     enum run_state from = row->state;
     assert(from == RUN_RUNNING || run_waits_for_provider(row));
-    assert(resume_at_ms > 0);
+    assert(wait->resume_at_ms > 0);
     row->state = RUN_WAITING;
-    row->not_before_ms = resume_at_ms;
+    row->not_before_ms = wait->resume_at_ms;
+    row->note = bytes_of(wait->note);
     return runs__write(tx, from, row);
 }
 
@@ -122,6 +124,7 @@ struct err runs__provider_ask(struct tx *tx, struct run_row *row) {
     assert(run_waits_for_provider(row));
     row->state = RUN_RUNNING;
     row->not_before_ms = 0;
+    row->note = BYTES("");
     return runs__write(tx, RUN_WAITING, row);
 }
 

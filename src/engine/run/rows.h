@@ -115,7 +115,8 @@ MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes 
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
 /* The call of its model waits for its next try, which is made (attempt.c). */
-MUST_CHECK struct err runs__provider_wait(struct tx *tx, int64_t resume_at_ms, struct run_row *row);
+MUST_CHECK struct err runs__provider_wait(struct tx *tx, const struct provider_wait *wait,
+                                          struct run_row *row);
 MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
 /* Whether the wait is news: a run that was asked to end goes on with that, and waits for nobody. */
 bool runs__may_wait(const struct run_row *row);

@@ -129,10 +129,12 @@ struct run_settle {
 MUST_CHECK struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                                     struct run_row *ret_row);
 
-/* Wait of a model's call before its next try. */
+/* Wait of a model's call before its next try, or of a program for its own session. */
+enum { PROVIDER_NOTE_MAX = 200 };
 struct provider_wait {
-    int64_t resume_at_ms; /* Wall clock; 0: the wait is over, and the call is made. */
-    enum run_cause cause; /* Why the last try failed; CAUSE_NONE: nobody knows. */
+    int64_t resume_at_ms;         /* Wall clock; 0: the wait is over, and the call is made. */
+    enum run_cause cause;         /* Why the last try failed; CAUSE_NONE: nobody knows. */
+    char note[PROVIDER_NOTE_MAX]; /* A sentence that says more; "": none. */
 };
 
 /* The end of an attempt of a job, title or workflow where the store refuses it for good: the run

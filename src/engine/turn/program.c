@@ -133,13 +133,29 @@ struct err tx_program_history(struct tx *tx, const struct turn_key *key, struct 
     return err;
 }
 
-/* A turn that was stopped has ended before its process has: that has its grace. */
-static bool session_is_busy(struct tx *tx, const struct turn *turn) {
-    return tx_number(tx,
-                     "SELECT count(*) FROM turns t JOIN runs r ON r.id = t.program_child"
-                     " WHERE t.session = $1 AND t.run < $2 AND t.program_child <> 0"
-                     " AND r.ended_ms IS NULL",
-                     ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) > 0;
+/* A turn that was stopped has ended before its process has: that has its grace. So has one that
+ * stays after an answer which does not fit. */
+static struct program_before processes_before(struct tx *tx, const struct turn *turn) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT COALESCE(max(CASE WHEN r.ended_ms IS NULL THEN 1 ELSE 0 END), 0),"
+               " COALESCE(max(r.ended_ms), 0) FROM turns t JOIN runs r ON r.parent = t.run"
+               " WHERE t.session = $1 AND t.run <= $2 AND r.kind = 'job'",
+               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
+    return rows == NULL ? (struct program_before){.busy = false}
+                        : (struct program_before){.busy = rows_int(rows, 0) != 0,
+                                                  .ended_ms = rows_int(rows, 1)};
+}
+
+struct err tx_program_before(struct tx *tx, const struct turn_key *key,
+                             struct program_before *ret_before) {
+    struct turn turn;
+    *ret_before = (struct program_before){.busy = false};
+    if (turns__load_run(tx, key->run, &turn)) {
+        *ret_before = processes_before(tx, &turn);
+    }
+    return tx_error(tx);
 }
 
 struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
@@ -155,7 +171,7 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
     if (turn.row.program.child != 0) {
         tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &row));
     }
-    if (!found && turn.run.stop == CAUSE_NONE && session_is_busy(tx, &turn)) {
+    if (!found && turn.run.stop == CAUSE_NONE && processes_before(tx, &turn).busy) {
         *ret_busy = true;
     } else if (!found && turn.run.stop == CAUSE_NONE) {
         struct run_new what = start->run;

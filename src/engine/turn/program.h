@@ -37,9 +37,17 @@ enum { PROGRAM_HISTORY_MAX = 48 << 10 };
 MUST_CHECK struct err tx_program_history(struct tx *tx, const struct turn_key *key,
                                          struct text *history);
 
+/* Processes of this session, of this turn and those before it. */
+struct program_before {
+    bool busy;        /* Any of them has not ended. */
+    int64_t ended_ms; /* When the last one has, by the wall clock; 0: none has. */
+};
+MUST_CHECK struct err tx_program_before(struct tx *tx, const struct turn_key *key,
+                                        struct program_before *ret_before);
+
 /* The process begins. *ret_run: this one, or one that runs already;
- * "": the turn has ended, or is asked to; or, where *ret_busy, the process of an earlier turn has
- * not ended, and a session of a program has one writer. */
+ * "": the turn has ended, or is asked to; or, where *ret_busy, one before it has not ended, and a
+ * session of a program has one writer. */
 struct program_start_new {
     struct turn_key key;
     int64_t step;        /* The call. */

@@ -437,6 +437,9 @@ struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
         text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
         text_add_member(&data, "provider", provider);
         text_add_member(&data, "cause", bytes_of(run_cause_name(wait->cause)));
+        if (wait->note[0] != '\0') {
+            text_add_member(&data, "note", bytes_of(wait->note));
+        }
         text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
     }
     return turns__event_close(tx, &turn->session, "turn_waiting", &data);

@@ -319,7 +319,7 @@ struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
     if (wait->resume_at_ms == 0) {
         provider_ask(tx, &turn);
     } else if (runs__may_wait(&turn.run)) {
-        tx_fail(tx, runs__provider_wait(tx, wait->resume_at_ms, &turn.run));
+        tx_fail(tx, runs__provider_wait(tx, wait, &turn.run));
         sessions__set_state(tx, SESSION_WAITING, &turn.session);
         tx_fail(tx, turns__event_waiting(tx, &turn, wait));
     }

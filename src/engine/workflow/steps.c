@@ -759,8 +759,7 @@ struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
         (waits ? !runs__may_wait(&row) : !run_waits_for_provider(&row))) {
         return tx_error(tx);
     }
-    tx_fail(tx, waits ? runs__provider_wait(tx, wait->resume_at_ms, &row)
-                      : runs__provider_ask(tx, &row));
+    tx_fail(tx, waits ? runs__provider_wait(tx, wait, &row) : runs__provider_ask(tx, &row));
     if (waits) {
         step_keep_spent(tx, &row, spent);
     }
