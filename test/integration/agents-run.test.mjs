@@ -96,6 +96,44 @@ test("it exits with 0 only when the run succeeded", async (t) => {
   assert.match(plain.stderr, /the turn failed \(auth_failed\)/);
 });
 
+// --- drover agent test ---------------------------------------------------------------------------
+
+test("the test of an agent tells how it ended, why, what to do, and what it used", async (t) => {
+  const turns = await open(t, ["claude", "codex"]);
+  const check = (name, ...more) => turns.daemon.cli(
+    ["agent", "test", name, "--root", turns.root, ...more]);
+  const well = await check("claude");
+  assert.deepEqual([well.code, well.stderr], [0, ""]);
+  assert.match(well.stdout, /^turn 1 of claude\nagent {5}claude\nprogram {3}\S+\/claude\n/);
+  assert.match(well.stdout, /\noutcome {3}succeeded \(completed\)\nusage {5}120 tokens read, /);
+  assert.match(well.stdout, / 12 written, \$0\.0125\nrun {7}run_\w+\n$/);
+
+  const refused = await check("codex", "--prompt", "FAIL401");
+  assert.deepEqual([refused.code, refused.stderr], [1, ""]);
+  assert.match(refused.stdout, /\noutcome {3}failed \(auth_failed\)\nwhy {7}codex has no /);
+  assert.match(refused.stdout, /run it once in a terminal and log in, .*\nusage {5}0 tokens read,/);
+
+  for (const [words, code, state, cause, why] of [
+    ["hello", 0, "succeeded", "completed", ""],
+    ["FAIL403", 1, "failed", "auth_failed", "log in"],
+    ["DIE", 1, "failed", "signal", "see what ended it"]]) {
+    const { code: exit, stdout } = await check("codex", "--prompt", words, "--json");
+    const [verdict, ...more] = rows(stdout);
+    assert.deepEqual([exit, more], [code, []]);
+    assert.deepEqual(Object.keys(verdict), ["agent", "command", "version", "session", "run",
+      "state", "cause", "why", "text", "usage"]);
+    assert.deepEqual([verdict.agent, verdict.state, verdict.cause], ["codex", state, cause]);
+    assert.ok(why === "" ? verdict.why === "" : verdict.why.includes(why), verdict.why);
+  }
+  await turns.ask("PUT", "/agents/gone", { program: "plain", command: "/nonexistent/program" });
+  for (const [name, code, words] of [["nobody", 3, /no agent 'nobody'/],
+    ["Explore", 2, /one of models/], ["gone", 5, /missing/]]) {
+    const { code: exit, stdout, stderr } = await check(name);
+    assert.deepEqual([exit, stdout], [code, ""], stderr);
+    assert.match(stderr, words);
+  }
+});
+
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {
   const turns = await open(t, "claude");
   const { code, stdout, stderr } = await run(turns, ["claude", "be SLOW", "--detach", "--json"]);
