@@ -1,8 +1,9 @@
 /* outcome.h: how the run of an agent that is a program has ended, and what follows. Pure.
  *
  * The table says for each outcome what is done about it. An attempt that is followed by another one
- * counts under its outcome, and is tried again at most as often as the table says; progress sets
- * the counts back.
+ * counts under its outcome, and is tried again at most as often as the table says. The count is
+ * reset where an attempt ends otherwise than the one before, or has made progress: a whole message
+ * or the result of a tool is stored since it began. A turn has AGENT_ATTEMPTS_MAX attempts in all.
  *
  * Threads    any.
  */
@@ -86,5 +87,24 @@ struct agent_next {
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms);
 /* Limit of further attempts in a row with that outcome. */
 int64_t agent_outcome_retries(enum agent_outcome outcome);
+
+/* Limit of attempts of one turn. */
+enum { AGENT_ATTEMPTS_MAX = 20 };
+
+/* Attempts of a turn, the one that has ended now included. */
+struct agent_past {
+    struct bytes before; /* Outcome of the attempt before; "": there was none. */
+    int64_t tries;       /* Attempts in a row that ended so. */
+    int64_t attempts;    /* All of the turn. */
+    bool progress;       /* The attempt that has ended now made progress. */
+};
+struct agent_sequel {
+    enum agent_remedy remedy;
+    int64_t tries;        /* Attempts in a row with this outcome. */
+    enum run_cause cause; /* FAILS: of the turn. */
+};
+/* `can_resume`: the session of the program can go on, or it has said nothing yet. */
+struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outcome outcome,
+                                 bool can_resume);
 
 #endif
