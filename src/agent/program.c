@@ -301,6 +301,10 @@ void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
     const bool known = state->priced || nothing;
     *ret_usage = state->ready;
     *ret_cost = (struct usage_cost){.known = known, .micros = state->priced ? state->cost : 0};
+    if (!known && state->told) { /* A cost of its own goes first. */
+        const struct usage_price price = agent_definition_price(reader->agent);
+        *ret_cost = usage_cost(&state->ready, &price);
+    }
     state->ready = (struct usage){.fresh = 0};
     state->priced = false;
     state->cost = 0;

@@ -239,6 +239,30 @@ test("a budget is there before its program, and holds for what follows", async (
   assert.match(more.stderr, /is used up/);
 });
 
+test("tokens of a program have the price of its definition, and count in budgets", async (t) => {
+  const turns = await open(t, "codex", { price: { input: 1e6, cache_read: 1e5, output: 1e7 } });
+  const stored = await turns.daemon.cli(["agent", "add", "second", "--program", "codex",
+    "--command", programScript(turns, "second", 'exec "$(dirname "$0")/codex" "$@"'),
+    "--price", "input=1000000", "--price", "output=0"]);
+  assert.equal(stored.code, 0, stored.stderr);
+  const begun = await run(turns, ["second", "hello", "--budget", "cost=1"]);
+  assert.equal(begun.code, 0, begun.stderr);
+  const [{ id: other }] = (await turns.get("/sessions")).items;
+  assert.equal((await turns.get(`/budgets/session:${other}`)).spent.cost_micros, 100);
+
+  const { code } = await run(turns, ["codex", "x", "--budget", "cost=0.0002"]);
+  assert.equal(code, 0);
+  const [{ id }] = (await turns.get("/sessions")).items;
+  const { spent, limits } = await turns.get(`/budgets/session:${id}`);
+  assert.deepEqual([spent.cost_micros, limits.cost_micros], [202, 200]);
+  const more = await turns.daemon.cli(["ask", "--session", id, "more"]);
+  assert.equal(more.code, 1);
+  assert.match(more.stderr, /is used up/);
+  const bad = await turns.daemon.cli(["agent", "add", "bad", "--program", "codex",
+    "--price", "input=1.25"]);
+  assert.deepEqual([bad.code, bad.stderr.includes("micro-dollars per million tokens")], [2, true]);
+});
+
 test("a process that a budget does not admit has not begun, and its turn says so", async (t) => {
   const turns = await open(t, "claude");
   // All of it is reserved by the turn.

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/fields/fields.h"
+#include "rules/trace/usage.h"
 
 enum {
     AGENT_NAME_MAX = 64,
@@ -47,8 +48,18 @@ struct agent_definition {
     const char *model, *instructions; /* NULL: none. */
     const char *access;
     json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
+    /* Micro-dollars per million tokens, for a program that reports no cost: an object of integers
+     * with the names of AGENT_PRICES. NULL: none. */
+    json_t *price;
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
+
+/* Name in the definition, as in a price file of models; member of struct usage_price. */
+#define AGENT_PRICES(X)                                                                            \
+    X("input", fresh)                                                                              \
+    X("cache_read", cache_read)                                                                    \
+    X("cache_write", cache_write)                                                                  \
+    X("output", output)
 
 extern const struct field_set agent_fields;
 
@@ -67,6 +78,8 @@ MUST_CHECK struct err agent_definition_write_adopted(const struct agent_definiti
 /* Takes that member out of a definition that is kept: *ret_native, owned; NULL: there is none. */
 void agent_definition_take_native(json_t *kept, json_t **ret_native);
 enum agent_access agent_definition_access(const struct agent_definition *what);
+/* USAGE_PRICE_NONE: it has none. */
+struct usage_price agent_definition_price(const struct agent_definition *what);
 
 /* A value of `env` that is a reference. False: it is a text. */
 enum agent_secret { AGENT_SECRET_VARIABLE, AGENT_SECRET_FILE };
