@@ -98,6 +98,19 @@ test("it exits with 0 only when the run succeeded", async (t) => {
 
 // --- drover agent test ---------------------------------------------------------------------------
 
+test("a relative folder is that of the terminal", async (t) => {
+  const turns = await open(t, "codex");
+  define(turns, "local", { program: "codex", command: path.join(turns.bin, "codex") }, turns.root);
+  const cwd = path.dirname(turns.root), root = path.basename(turns.root);
+  const cli = (...words) => turns.daemon.cli(["agent", ...words, "--root", root], { cwd });
+  assert.match((await cli("ls")).stdout, /^local +cli +not_logged_in /m);
+  assert.match((await cli("show", "local")).stdout, /^state +not_logged_in$/m);
+  assert.match((await cli("test", "local", "--dry-run")).stdout, /^argv +\S+\/codex\n/);
+  assert.match((await cli("test", "local")).stdout, /^outcome +succeeded/m);
+  const none = await turns.daemon.cli(["agent", "ls", "--root", "nowhere"], { cwd });
+  assert.deepEqual([none.code, none.stderr.includes("there is no folder nowhere")], [2, true]);
+});
+
 test("the test of an agent tells how it ended, why, what to do, and what it used", async (t) => {
   const turns = await open(t, ["claude", "codex"]);
   const check = (name, ...more) => turns.daemon.cli(

@@ -35,7 +35,7 @@ const struct command command_agent_ls = {
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
              "are for agentType of workflows. MAY says what one does without asking you.\n",
-    ACTION("GET /api/v1/agents", {{"root", "root"}}, .columns = columns),
+    ACTION("GET /api/v1/agents", .folder = "root", .columns = columns),
 };
 
 static void agent_print(const json_t *row) {
@@ -55,7 +55,7 @@ const struct command command_agent_show = {
     COMMAND("agent", "show", "NAME", "Show an agent."),
     HELP(AGENTS, "drover agent show claude\n"),
     .flags = agent_flags,
-    ACTION("GET /api/v1/agents/{}", {{"root", "root"}}, .print = agent_print),
+    ACTION("GET /api/v1/agents/{}", .folder = "root", .print = agent_print),
 };
 
 /* --- Stored definitions ----------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ static void start_print(const json_t *answer) {
 }
 
 static const struct action start = {
-    "GET /api/v1/agents/{}/start", {{"root", "root"}, {"prompt", "prompt"}}, .print = start_print};
+    "GET /api/v1/agents/{}/start", {{"prompt", "prompt"}}, .folder = "root", .print = start_print};
 
 /* --- Its verdict ------------------------------------------------------------------------------ */
 
@@ -102,8 +102,7 @@ static const char *why_of(const struct turn_outcome *turn) {
 
 static struct err verdict_tell(struct invocation *invocation, const struct message_sent *sent,
                                const struct turn_outcome *turn) {
-    static const struct action agent_show = {.request = "GET /api/v1/agents/{}",
-                                             .params = {{"root", "root"}}};
+    static const struct action agent_show = {.request = "GET /api/v1/agents/{}", .folder = "root"};
     AUTO(json_release) json_t *agent = NULL;
     const struct err err = action_get(invocation, &agent_show, &agent);
     if (err_failed(err)) {
