@@ -317,6 +317,16 @@ static void tokens_have_the_price_of_the_definition_where_the_program_names_no_c
     assert_int_equal(cost.micros, 0);
 }
 
+static void a_line_may_have_a_cost_alone(void **state) {
+    (void)state;
+    static const char lines[] = ",\"command\":\"x\",\"lines\":{\"cost\":\"usd\"}";
+    struct usage_cost cost = cost_of("json_lines", lines, "{\"usd\":0.25}");
+    assert_true(cost.known);
+    assert_int_equal(cost.micros, 250000);
+    cost = cost_of("json_lines", lines, "{\"usd\":\"much\"}");
+    assert_int_equal(cost.micros, 0);
+}
+
 static void a_price_that_cannot_be_used_is_refused(void **state) {
     (void)state;
     static const struct {
@@ -576,6 +586,7 @@ int main(void) {
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(tokens_have_the_price_of_the_definition_where_the_program_names_no_cost),
+        cmocka_unit_test(a_line_may_have_a_cost_alone),
         cmocka_unit_test(a_price_that_cannot_be_used_is_refused),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
         cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
