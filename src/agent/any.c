@@ -67,14 +67,15 @@ static bool usage_read(struct program_reader *reader, const json_t *line) {
         .output_tokens = number_at(reader, line, "output_tokens"),
         .cached_tokens = -1,
         .reasoning_tokens = -1};
-    if (said.input_tokens < 0 && said.output_tokens < 0) {
-        return false;
+    const json_t *cost = value_at(reader, line, "cost");
+    const bool used = said.input_tokens >= 0 || said.output_tokens >= 0;
+    if (used) {
+        const struct usage usage = usage_of_responses(&said);
+        reader->state.requests++;
+        reader_use(reader, &usage);
     }
-    const struct usage usage = usage_of_responses(&said);
-    reader->state.requests++;
-    reader_use(reader, &usage);
-    reader_price(reader, value_at(reader, line, "cost"));
-    return true;
+    reader_price(reader, cost);
+    return used || json_is_number(cost);
 }
 
 static bool json_lines_read(struct program_reader *reader, const json_t *line) {

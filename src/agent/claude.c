@@ -106,6 +106,7 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         const struct usage usage = usage_of(json_object_get(event, "usage"));
         state->open.output += usage.output;
         state->midway = false;
+        reader_message_end(reader);
     }
 }
 

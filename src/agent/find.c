@@ -351,18 +351,23 @@ bool agent_find(const struct agent_search *search, struct bytes name, agent_see 
 
 /* --- All -------------------------------------------------------------------------------------- */
 
-static void name_add(struct seen_names *names, struct bytes name) {
-    if (!agent_name_is_valid(name) || names->count == AGENT_NAMES_MAX) {
-        return;
+/* False: there is no room for it. */
+static bool name_add(struct seen_names *names, struct bytes name) {
+    if (!agent_name_is_valid(name)) {
+        return true;
     }
     for (size_t i = 0; i < names->count; i++) {
         if (bytes_is(name, names->list[i].text)) {
-            return;
+            return true;
         }
+    }
+    if (names->count == AGENT_NAMES_MAX) {
+        return false;
     }
     struct agent_name *next = &names->list[names->count++];
     memset(next, 0, sizeof *next);
     memcpy(next->text, name.data, name.len);
+    return true;
 }
 
 static int by_name(const void *left, const void *right) {
@@ -370,18 +375,20 @@ static int by_name(const void *left, const void *right) {
                   ((const struct agent_name *)right)->text);
 }
 
-static void place_list(const struct place *place, struct seen_names *names) {
+/* Entries of the folder with no ending of ours are looked at, too. False: there are more. */
+static bool place_list(const struct place *place, struct seen_names *names) {
     int fd = openat(place->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
-    for (unsigned i = 0; listing != NULL && i < AGENT_FILES_MAX && (entry = readdir(listing));
-         i++) {
+    bool all = true;
+    for (unsigned i = 0; listing != NULL && all && (entry = readdir(listing)) != NULL; i++) {
+        all = i < AGENT_FILES_MAX;
         const struct bytes file = bytes_of(entry->d_name);
-        for (unsigned form = 0; form < AGENT_FILES; form++) {
+        for (unsigned form = 0; all && form < AGENT_FILES; form++) {
             const struct bytes ending = bytes_of(agent_file_endings[form]);
             if (file.len > ending.len &&
                 strcmp(file.data + file.len - ending.len, ending.data) == 0) {
-                name_add(names, (struct bytes){file.data, file.len - ending.len});
+                all = name_add(names, (struct bytes){file.data, file.len - ending.len});
             }
         }
     }
@@ -390,6 +397,16 @@ static void place_list(const struct place *place, struct seen_names *names) {
     } else {
         fd_release(&fd);
     }
+    return all;
+}
+
+static void more_see(struct looking *looking, const struct place *place) {
+    struct why why;
+    why_set(&why,
+            "more than %d files are in this folder, or %d agents in all folders: those that are "
+            "not listed are found by their names all the same",
+            AGENT_FILES_MAX, AGENT_NAMES_MAX);
+    broken_see(looking, AGENT_MORE, place->path, why.text);
 }
 
 void agent_each(const struct agent_search *search, agent_see see, void *ctx) {
@@ -399,13 +416,15 @@ void agent_each(const struct agent_search *search, agent_see see, void *ctx) {
     AUTO(places_close) struct places *places = places_open(search);
     const size_t row_count = search->rows == NULL ? 0 : agent_rows_names(search->rows, rows);
     for (unsigned i = 0; agent_built_in(i) != NULL; i++) {
-        name_add(names, bytes_of(agent_built_in(i)->name));
+        (void)name_add(names, bytes_of(agent_built_in(i)->name)); /* There is room. */
     }
     for (size_t i = 0; i < row_count; i++) {
-        name_add(names, bytes_of(rows[i].text));
+        (void)name_add(names, bytes_of(rows[i].text));
     }
     for (size_t i = 0; i < places->count; i++) {
-        place_list(&places->list[i], names);
+        if (!place_list(&places->list[i], names)) {
+            more_see(&looking, &places->list[i]);
+        }
     }
     qsort(names->list, names->count, sizeof names->list[0], by_name);
     /* A file may be removed meanwhile, and agents of models have files there, too. */

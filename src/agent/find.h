@@ -55,7 +55,9 @@ struct agent_seen {
 typedef void (*agent_see)(void *ctx, const struct agent_seen *seen);
 
 MUST_CHECK bool agent_name_is_valid(struct bytes name);
-/* Each name once, in their order. */
+/* Each name once, in their order. A folder with more files than are listed is itself a broken one,
+ * with the name AGENT_MORE. */
+#define AGENT_MORE ".drover/agents"
 void agent_each(const struct agent_search *search, agent_see see, void *ctx);
 /* False: there is no agent of that name. */
 MUST_CHECK bool agent_find(const struct agent_search *search, struct bytes name, agent_see see,

@@ -137,7 +137,7 @@ void program_reader_begin(struct program_reader *reader) {
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
 #define BOOL_MEMBERS(X)                                                                            \
-    X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting)
+    X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress)
 #define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost) X(billed) X(requests)
 #define USAGES(X) X(ready) X(open) X(total) X(counted)
 
@@ -221,7 +221,8 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .cut = state->cut,
                                  .requests = state->requests,
                                  .done = state->done,
-                                 .compacting = state->compacting};
+                                 .compacting = state->compacting,
+                                 .progress = state->progress};
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -300,6 +301,10 @@ void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
     const bool known = state->priced || nothing;
     *ret_usage = state->ready;
     *ret_cost = (struct usage_cost){.known = known, .micros = state->priced ? state->cost : 0};
+    if (!known && state->told) { /* A cost of its own goes first. */
+        const struct usage_price price = agent_definition_price(reader->agent);
+        *ret_cost = usage_cost(&state->ready, &price);
+    }
     state->ready = (struct usage){.fresh = 0};
     state->priced = false;
     state->cost = 0;
@@ -317,8 +322,17 @@ void reader_say(struct program_reader *reader, enum program_event_kind kind, str
     }
 }
 
+void reader_message_end(struct program_reader *reader) {
+    struct reader_state *state = &reader->state;
+    const bool whole = !state->midway && state->kind[0] == '\0' && state->sentence[0] == '\0';
+    state->progress = state->progress || (state->has_said && whole);
+}
+
 void reader_tell(struct program_reader *reader, enum program_event_kind kind) {
     const struct program_event event = {.kind = kind};
+    if (kind == PROGRAM_STEP) {
+        reader_message_end(reader);
+    }
     reader_event(reader, &event);
 }
 
@@ -352,6 +366,7 @@ void reader_finish_tool(struct program_reader *reader, struct bytes id, struct b
         text_add_str(&text, mark);
         event.text = text_bytes(&text);
     }
+    reader->state.progress = true;
     reader_event(reader, &event);
 }
 

@@ -126,6 +126,7 @@ struct program_seen {
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
     bool done;
     bool compacting; /* The program says that it makes a summary. */
+    bool progress;   /* A whole message, or the result of a tool, came in this attempt. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -16,7 +16,8 @@ struct reader_state {
     bool pieces;                       /* The text came in pieces: the whole message repeats it. */
     bool midway;                       /* The message has begun, and its end has not come. */
     int64_t said;                      /* Bytes of text of the message that came so far. */
-    bool has_said;                     /* Any text came in this attempt. */
+    bool has_said;                     /* Any text came in this attempt, */
+    bool progress;                     /* a whole message of it, or the result of a tool. */
     bool done, good;                   /* The result has come, and is good. */
     int64_t status;                    /* As struct agent_result, with the next ones. */
     char kind[READER_WORD_MAX + 1];
@@ -86,6 +87,8 @@ void making_set_input(struct program_making *making, struct bytes prompt);
 
 void reader_say(struct program_reader *reader, enum program_event_kind kind, struct bytes text);
 void reader_tell(struct program_reader *reader, enum program_event_kind kind);
+/* A message is whole; one that is midway, or tells of a failure, is none. */
+void reader_message_end(struct program_reader *reader);
 /* `input`: any JSON value; what is no object is reported as {"input": …}. */
 void reader_start_tool(struct program_reader *reader, struct bytes id, struct bytes tool,
                        const json_t *input);

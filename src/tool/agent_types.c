@@ -382,6 +382,19 @@ static void file_list(struct types_list *list, const struct context_names *names
     type_see(list, &seen);
 }
 
+static void more_list(struct types_list *list, const struct shelf *shelf) {
+    AUTO(text_done) struct text path = text_up_to(WORDS_MAX);
+    struct why why;
+    text_addf(&path, "%s/%s", shelf->root, shelf->folder);
+    why_set(&why, "more than %d files are in this folder: the others are not listed, nor searched",
+            AGENT_TYPE_FILES_MAX);
+    const struct agent_type_seen seen = {
+        .name = bytes_of(shelf->folder), .from = path.data, .fault = why.text};
+    if (!text_failed(&path)) {
+        list->see(list->ctx, &seen);
+    }
+}
+
 void agent_types_each(const struct agent_places *places,
                       void (*see)(void *ctx, const struct agent_type_seen *seen), void *ctx) {
     struct shelf shelves[SHELVES_MAX];
@@ -395,6 +408,9 @@ void agent_types_each(const struct agent_places *places,
         list->search.programs = strcmp(shelves[i].folder, ".drover/agents") == 0;
         for (size_t j = 0; j < names.count; j++) {
             file_list(list, &names, &shelves[i], names.list[j]);
+        }
+        if (names.more && !list->search.programs) { /* For programs: agent/find.h. */
+            more_list(list, &shelves[i]);
         }
     }
     for (size_t i = 0; i < COUNT_OF(built_in); i++) {

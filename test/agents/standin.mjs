@@ -10,6 +10,8 @@
 //   SLOW        says "one ", waits until a file `go` is in its folder, says "two"
 //   MISS        misses the schema of the first answer
 //   QUIT        exits with 0 before it answers, twice
+//   ALWAYS      the same whenever it goes on with this prompt
+//   FALTER      uses a tool, and is killed by a signal, three times (claude)
 //   DIE         is killed by a signal, whenever it goes on with this prompt
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
 //   LITTER      leaves three: in a session of its own, of a parent that has ended (and without
@@ -36,7 +38,7 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sessions = process.env.STANDIN_SESSIONS ?? ".standin";
 
-let doomed = false, quits = false, hangs = false; // Also where it goes on with such a prompt.
+let doomed = false, quits = 0, hangs = false, falters = false; // Also where it goes on with it.
 const LOST = { claude: "No conversation found with session ID: 1", opencode: "Session not found",
                codex: "thread/resume failed: no rollout found for thread id 1 (code -32600)",
                pi: "No session found matching '1'" };
@@ -54,7 +56,8 @@ function remember(session, prompt) {
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
   const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";
-  [doomed, quits, hangs] = ["DIE", "QUIT", "HANG"].map((word) => asked.includes(word));
+  [doomed, hangs, falters] = ["DIE", "HANG", "FALTER"].map((word) => asked.includes(word));
+  quits = !asked.includes("QUIT") ? 0 : asked.includes("ALWAYS") ? Infinity : 2;
   return all.length;
 }
 
@@ -67,7 +70,8 @@ async function act(prompt, say, request = () => {}) {
     process.stderr.write("Segmentation fault\n");
     process.exit(3);
   }
-  if (prompt.includes("QUIT") || (prompt.includes("interruption 1 of") && quits)) process.exit(0);
+  const number = 1 + Number(/interruption (\d+) of/.exec(prompt)?.[1] ?? 0);
+  if (number <= quits) process.exit(0);
   if (prompt.includes("LEAVE")) {
     const left = spawn("sleep", ["300"], { detached: true, stdio: "ignore" });
     writeFileSync("left", `${left.pid}`);
@@ -150,7 +154,7 @@ async function claude() {
   event({ type: "message_start", message: { id: "m", usage: { input_tokens: 100 } } });
   await act(prompt, say, () => event({ type: "message_start",
     message: { id: "m", usage: { input_tokens: 1 } } }));
-  if (prompt.includes("TOOL") || prompt.includes("ASK")) {
+  if (prompt.includes("TOOL") || prompt.includes("ASK") || falters) {
     const input = { command: prompt.includes("HUGE") ? "x".repeat(1 << 20) : "make test" };
     line({ type: "assistant", message: { content: [
       { type: "tool_use", id: "toolu_1", name: "Bash", input }] } });
@@ -163,6 +167,7 @@ async function claude() {
     }
     line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
       is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
+    if (falters && number <= 3) process.kill(process.pid, "SIGKILL");
     event({ type: "message_start", message: { id: "m2", usage: { input_tokens: 100 } } });
   }
   const text = answer(prompt, number);

@@ -133,6 +133,43 @@ test("agents of models are listed beside programs, each name by its first file",
     [...BUILT_IN, "helper"].sort());
 });
 
+test("a file that is broken is listed once, as a program where it may be one", async (t) => {
+  const turns = await open(t);
+  definition(turns.root, "odd.md", "---\nprogram: plain\ncommand: echo\n? odd\n---\n");
+  definition(turns.root, "open.md", "---\nprogram: plain\ncommand: echo\n");
+  definition(turns.root, "wrong.md", "---\nname: other\nprogram: nothing\n---\n");
+  definition(turns.root, "bytes.md", "---\nname: b\n---\n");
+  writeFileSync(path.join(turns.root, ".drover/agents/bytes.md"), Buffer.from([0x2d, 0xff, 0xfe]));
+  definition(turns.root, "long.md", `---\nname: long\n---\n${"x".repeat(300 << 10)}`);
+  definition(turns.root, "longer.md", `---\nprogram: pi\n---\n${"x".repeat(300 << 10)}`);
+  mkdirSync(path.join(turns.root, ".drover/agents/folder.md"));
+  write(path.join(turns.folder, "secret.md"), "---\nname: s\n---\n");
+  symlinkSync(path.join(turns.folder, "secret.md"),
+    path.join(turns.root, ".drover/agents/away.md"));
+  const broken = (await agents(turns, `${turns.root}/`)).filter(({ state }) => state === "broken");
+  assert.deepEqual(broken.map(({ name, kind }) => `${name} ${kind}`).sort(), ["away cli",
+    "bytes native", "folder cli", "long cli", "longer cli", "odd cli", "open native",
+    "wrong cli"]);
+});
+
+test("a folder says that it has more files than are listed", async (t) => {
+  const turns = await open(t);
+  for (let i = 0; i < 510; i++) {
+    definition(turns.root, `a${i}.json`, plain());
+    write(path.join(turns.root, `.claude/agents/b${i}.md`), `---\nname: b${i}\n---\nB.`);
+  }
+  const rows = await agents(turns, turns.root);
+  const told = rows.filter(({ name }) => name.startsWith("."));
+  assert.deepEqual(told.map(({ name, kind, state, from }) => [name, kind, state, from]),
+    [".drover/agents cli", ".claude/agents native"].map((one) => [...one.split(" "), "broken",
+      path.join(turns.root, one.split(" ")[0])]));
+  for (const { why } of told) assert.match(why, /more than 500 files.* are not listed/);
+  assert.ok(rows.length > 900, `${rows.length}`);
+  const [hidden] = [...Array(510).keys()].map((i) => `a${i}`)
+    .filter((name) => !rows.some((row) => row.name === name));
+  assert.equal((await agent(turns, hidden, turns.root)).state, "ready"); // By its name it is found.
+});
+
 test("programs are found in PATH, in ~/.local/bin and in the newest Node of nvm", async (t) => {
   const turns = await open(t);
   const command = async (name) => (await agent(turns, name)).command;

@@ -46,6 +46,37 @@ test("each interruption of a program says its number and the most there may be",
   listener.close();
 });
 
+test("a program that is interrupted again and again without progress fails", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const { end } = await turns.turn(listener, "QUIT ALWAYS");
+  assert.deepEqual([end.state, end.cause], ["failed", "max_retry_count"]);
+  assert.match(end.note, /^claude ended before it was done: run it in a terminal to see why/);
+  assert.deepEqual(prompts(turns)[0].slice(1).map((one) => /interruption .*?\)/.exec(one)[0]),
+    [1, 2, 3].map((number) => `interruption ${number} of at most 3)`));
+  const { items } = await turns.get(`/runs/${end.run}/spans`);
+  assert.deepEqual(items.filter(({ kind }) => kind === "model").map(({ cause }) => cause),
+    Array(4).fill("gateway_timeout"));
+  listener.close();
+});
+
+test("progress resets the count of interruptions, also over a restart", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const { run } = await turns.send(listener.session, "FALTER");
+  await listener.until("tool_finished");
+  listener.close();
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  const again = await new Listener(turns, listener.session).open();
+  const end = await again.ended(run);
+  assert.equal(end.state, "succeeded", end.note);
+  assert.deepEqual(prompts(turns)[0].slice(1).map((one) => /interruption .*?\)/.exec(one)[0]),
+    Array(3).fill("interruption 1 of at most 1)"));
+  assert.equal(textOf(await turns.answer(listener.session, run)), "turn 4 of claude");
+  again.close();
+});
+
 test("a question of a program that has died is asked by nobody any more", async (t) => {
   const turns = await open(t);
   const listener = await session(turns);

@@ -96,6 +96,57 @@ test("it exits with 0 only when the run succeeded", async (t) => {
   assert.match(plain.stderr, /the turn failed \(auth_failed\)/);
 });
 
+// --- drover agent test ---------------------------------------------------------------------------
+
+test("a relative folder is that of the terminal", async (t) => {
+  const turns = await open(t, "codex");
+  define(turns, "local", { program: "codex", command: path.join(turns.bin, "codex") }, turns.root);
+  const cwd = path.dirname(turns.root), root = path.basename(turns.root);
+  const cli = (...words) => turns.daemon.cli(["agent", ...words, "--root", root], { cwd });
+  assert.match((await cli("ls")).stdout, /^local +cli +not_logged_in /m);
+  assert.match((await cli("show", "local")).stdout, /^state +not_logged_in$/m);
+  assert.match((await cli("test", "local", "--dry-run")).stdout, /^argv +\S+\/codex\n/);
+  assert.match((await cli("test", "local")).stdout, /^outcome +succeeded/m);
+  const none = await turns.daemon.cli(["agent", "ls", "--root", "nowhere"], { cwd });
+  assert.deepEqual([none.code, none.stderr.includes("there is no folder nowhere")], [2, true]);
+});
+
+test("the test of an agent tells how it ended, why, what to do, and what it used", async (t) => {
+  const turns = await open(t, ["claude", "codex"]);
+  const check = (name, ...more) => turns.daemon.cli(
+    ["agent", "test", name, "--root", turns.root, ...more]);
+  const well = await check("claude");
+  assert.deepEqual([well.code, well.stderr], [0, ""]);
+  assert.match(well.stdout, /^turn 1 of claude\nagent {5}claude\nprogram {3}\S+\/claude\n/);
+  assert.match(well.stdout, /\noutcome {3}succeeded \(completed\)\nusage {5}120 tokens read, /);
+  assert.match(well.stdout, / 12 written, \$0\.0125\nrun {7}run_\w+\n$/);
+
+  const refused = await check("codex", "--prompt", "FAIL401");
+  assert.deepEqual([refused.code, refused.stderr], [1, ""]);
+  assert.match(refused.stdout, /\noutcome {3}failed \(auth_failed\)\nwhy {7}codex has no /);
+  assert.match(refused.stdout, /run it once in a terminal and log in, .*\nusage {5}0 tokens read,/);
+
+  for (const [words, code, state, cause, why] of [
+    ["hello", 0, "succeeded", "completed", ""],
+    ["FAIL403", 1, "failed", "auth_failed", "log in"],
+    ["DIE", 1, "failed", "signal", "see what ended it"]]) {
+    const { code: exit, stdout } = await check("codex", "--prompt", words, "--json");
+    const [verdict, ...more] = rows(stdout);
+    assert.deepEqual([exit, more], [code, []]);
+    assert.deepEqual(Object.keys(verdict), ["agent", "command", "version", "session", "run",
+      "state", "cause", "why", "text", "usage"]);
+    assert.deepEqual([verdict.agent, verdict.state, verdict.cause], ["codex", state, cause]);
+    assert.ok(why === "" ? verdict.why === "" : verdict.why.includes(why), verdict.why);
+  }
+  await turns.ask("PUT", "/agents/gone", { program: "plain", command: "/nonexistent/program" });
+  for (const [name, code, words] of [["nobody", 3, /no agent 'nobody'/],
+    ["Explore", 2, /one of models/], ["gone", 5, /missing/]]) {
+    const { code: exit, stdout, stderr } = await check(name);
+    assert.deepEqual([exit, stdout], [code, ""], stderr);
+    assert.match(stderr, words);
+  }
+});
+
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {
   const turns = await open(t, "claude");
   const { code, stdout, stderr } = await run(turns, ["claude", "be SLOW", "--detach", "--json"]);
@@ -199,6 +250,30 @@ test("a budget is there before its program, and holds for what follows", async (
   const more = await turns.daemon.cli(["ask", "--session", id, "more"]);
   assert.equal(more.code, 1);
   assert.match(more.stderr, /is used up/);
+});
+
+test("tokens of a program have the price of its definition, and count in budgets", async (t) => {
+  const turns = await open(t, "codex", { price: { input: 1e6, cache_read: 1e5, output: 1e7 } });
+  const stored = await turns.daemon.cli(["agent", "add", "second", "--program", "codex",
+    "--command", programScript(turns, "second", 'exec "$(dirname "$0")/codex" "$@"'),
+    "--price", "input=1000000", "--price", "output=0"]);
+  assert.equal(stored.code, 0, stored.stderr);
+  const begun = await run(turns, ["second", "hello", "--budget", "cost=1"]);
+  assert.equal(begun.code, 0, begun.stderr);
+  const [{ id: other }] = (await turns.get("/sessions")).items;
+  assert.equal((await turns.get(`/budgets/session:${other}`)).spent.cost_micros, 100);
+
+  const { code } = await run(turns, ["codex", "x", "--budget", "cost=0.0002"]);
+  assert.equal(code, 0);
+  const [{ id }] = (await turns.get("/sessions")).items;
+  const { spent, limits } = await turns.get(`/budgets/session:${id}`);
+  assert.deepEqual([spent.cost_micros, limits.cost_micros], [202, 200]);
+  const more = await turns.daemon.cli(["ask", "--session", id, "more"]);
+  assert.equal(more.code, 1);
+  assert.match(more.stderr, /is used up/);
+  const bad = await turns.daemon.cli(["agent", "add", "bad", "--program", "codex",
+    "--price", "input=1.25"]);
+  assert.deepEqual([bad.code, bad.stderr.includes("micro-dollars per million tokens")], [2, true]);
 });
 
 test("a process that a budget does not admit has not begun, and its turn says so", async (t) => {

@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { letGo, open, prompts, session } from "./agents.mjs";
+import { define, letGo, open, prompts, script, session, STANDIN } from "./agents.mjs";
 import { kill, processesOf } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { Listener, textOf } from "./turns.mjs";
@@ -112,6 +112,23 @@ describe("supervision", { concurrency: 3 }, () => {
     assert.equal(prompts(turns)[0].length, 2);
     await gone(turns);
     again.close();
+  });
+
+  test("one that is gone and cannot go on fails as such", async (t) => {
+    const turns = await open(t, [], LONGER);
+    const command = script(turns, "lines", `exec ${process.execPath} ${STANDIN} lines "$@"`);
+    define(turns, "lines", { program: "json_lines", command, ...LONGER,
+      lines: { text: "say", result: "done" } });
+    const listener = await session(turns, { agent: "lines" });
+    const run = await begins(turns, listener, "HANG");
+    vanish(turns);
+    const end = await listener.ended(run);
+    assert.deepEqual([end.state, end.cause], ["failed", "revive_failed"]);
+    assert.match(end.note, /^the processes of lines were gone before it had ended/);
+    const { items } = await turns.get(`/runs/${run}/spans`);
+    assert.equal(items.findLast(({ kind }) => kind === "model").cause, "stuck");
+    await gone(turns);
+    listener.close();
   });
 
   test("a summary is waited for longer than silence, and not for ever", async (t) => {

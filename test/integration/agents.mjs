@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { kill, processesOf } from "./processes.mjs";
 import { Turns } from "./turns.mjs";
 
-const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
+export const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
 
 /** A daemon with a home of its own, and the stand-in as the agents of those names. */
 export async function open(t, agents = "claude", more = {}, env = {}) {

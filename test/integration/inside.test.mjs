@@ -102,6 +102,8 @@ const rows = {
   "leads a provider elsewhere": `api PATCH /providers/p '{"base_url":"http://127.0.0.1:9/evil"}'`,
   "removes a provider": `api DELETE /providers/p`,
   "resets a provider": `api POST /providers/p/reset`,
+  "asks a model past its budget": `api POST /providers/p/test`,
+  "asks a model past its budget by the command": `$D provider test p`,
   "forgets what was learned": `api DELETE /providers/p/windows`,
   "changes a setting": `$D config set effort low`,
   "sets who is notified": `api PATCH /settings '{"notify_command":["sh","-c","drover approve"]}'`,

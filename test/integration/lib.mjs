@@ -253,8 +253,8 @@ export class Daemon {
   }
 
   /** Runs a command of the CLI against this daemon. */
-  cli(args, { input = "", env = {} } = {}) {
-    return run([...args], { input, env: { ...this.env, DROVER_DATA: this.data, ...env } });
+  cli(args, { input = "", env = {}, cwd } = {}) {
+    return run([...args], { input, cwd, env: { ...this.env, DROVER_DATA: this.data, ...env } });
   }
 }
 

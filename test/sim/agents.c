@@ -188,7 +188,7 @@ static void claude_tool(struct sim *sim, struct agent_process *process, unsigned
               "{\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\","
               "\"tool_use_id\":\"t%s.%u\",\"content\":\"a file\"}]}}",
               process->command->run, message);
-    (void)line_end(process);
+    line_end(process)->whole = true;
 }
 
 /* The text of a message comes in pieces, and again as a whole; or only so. */
@@ -228,11 +228,11 @@ static void claude_message(struct sim *sim, struct agent_process *process, unsig
                   run, message, message);
     }
     text_add_str(&process->out, "]}}");
-    (void)line_end(process);
+    line_end(process)->whole = !pieces;
     if (pieces) {
         text_add_str(&process->out, "{\"type\":\"stream_event\",\"event\":{\"type\":"
                                     "\"message_delta\",\"usage\":{\"output_tokens\":9}}}");
-        (void)line_end(process);
+        line_end(process)->whole = true;
     }
     if (tool) {
         claude_tool(sim, process, message);
@@ -323,16 +323,28 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
 
 /* --- Life ------------------------------------------------------------------------------------ */
 
-size_t agent_process_said(const struct agent_process *process) {
+/* The lines that were printed; the last one of a process that has ended needs no end. */
+static size_t lines_printed(const struct agent_process *process) {
     const bool over =
         !process->command->lives || (process->over && process->written == process->out.len);
-    size_t said = 0;
-    for (size_t i = 0; i < process->line_count; i++) {
-        const struct agent_line *line = &process->lines[i];
-        /* The last line of one that has ended needs no end. */
-        said = line->end <= process->written + over ? line->said : said;
+    size_t count = 0;
+    while (count < process->line_count && process->lines[count].end <= process->written + over) {
+        count++;
     }
-    return said;
+    return count;
+}
+
+size_t agent_process_said(const struct agent_process *process) {
+    const size_t count = lines_printed(process);
+    return count == 0 ? 0 : process->lines[count - 1].said;
+}
+
+bool agent_process_progressed(const struct agent_process *process) {
+    bool whole = false;
+    for (size_t i = lines_printed(process); i > 0; i--) {
+        whole = whole || process->lines[i - 1].whole;
+    }
+    return whole;
 }
 
 bool agent_process_is_whole(struct sim *sim, const struct agent_process *process) {

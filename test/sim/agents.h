@@ -28,6 +28,7 @@ enum agent_adapter { ADAPTER_CLAUDE, ADAPTER_JSON_LINES, ADAPTER_PLAIN, ADAPTERS
 struct agent_line {
     size_t end, said; /* Offset after the line; bytes of text up to there. */
     bool waits;       /* Nothing follows before the question of this line is answered. */
+    bool whole;       /* The end of a message, or the result of a tool. */
 };
 
 /* A process that was begun. */
@@ -97,6 +98,8 @@ void agents_hear(struct sim *sim, struct command *command);
 bool agent_process_is_whole(struct sim *sim, const struct agent_process *process);
 /* Bytes of `said` in the whole lines that were printed. */
 size_t agent_process_said(const struct agent_process *process);
+/* Whether these have a whole message, or the result of a tool. */
+bool agent_process_progressed(const struct agent_process *process);
 
 /* owners.c: persons who use sessions of programs, too. */
 void owners_come(struct sim *sim);

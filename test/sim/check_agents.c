@@ -5,8 +5,8 @@
  *   writer    one process of a session runs at a time, and goes on in the program's session of
  *             that session alone
  *   slots     no more processes of a definition run than it allows
- *   again     another attempt follows the ends that docs/agents.md names: as often as it says, and
- *             after the wait that it says
+ *   again     another attempt follows the ends that docs/agents.md names: as often as it says in a
+ *             row without progress, after the wait that it says, and in no endless loop
  *   outcome   the turn ends as its last process deserves
  *   answers   a question has one answer, that of the person or the rule
  *   owners    no process goes on in a session that somebody else is seen to use (owners.c)
@@ -21,6 +21,7 @@
 #include "hosts.h"
 #include "inside.h"
 #include "ops.h"
+#include "rules/agent/outcome.h"
 
 enum { TEXT_MAX = 4 << 20, NEWEST = 3, SOON_MS = 1000 };
 
@@ -49,7 +50,8 @@ static void check_writer(struct sim *sim, const struct agent_process *process) {
     }
 }
 
-/* Attempts in a row, up to the last one, that deserve the same end; 0: nobody knows. */
+/* Attempts in a row, up to the last one, that deserve the same end, none of which has made progress
+ * but maybe the first; 0: nobody knows. */
 static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_t count) {
     unsigned same = 0;
     for (size_t i = count; i > 0; i--) {
@@ -61,6 +63,9 @@ static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_
             break;
         }
         same++;
+        if (agent_process_progressed(process)) {
+            break;
+        }
     }
     return same;
 }
@@ -81,19 +86,15 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process) {
         sim_fail(sim, "%s begins from the beginning, and %s had said something",
                  process->command->name, last->command->name);
     }
-    for (unsigned i = 0; i <= way->more; i++) {
-        if (turn->count - 1 - i == 0 ||
-            !agent_process_is_whole(sim, turn->processes[turn->count - 2 - i]) ||
-            turn->processes[turn->count - 2 - i]->way != way) {
-            break;
-        }
-        if (i == way->more) {
-            sim_fail(sim, "%s begins after %u times %s in a row", process->command->name, i + 1,
-                     way->cause);
-        }
-    }
     const uint64_t waited_ms = (sim_now_ns(sim) - last->over_ns) / 1000000;
     const unsigned same = count_same(sim, turn, turn->count - 1);
+    if (same > way->more) {
+        sim_fail(sim, "%s begins after %u times %s in a row", process->command->name, same,
+                 way->cause);
+    }
+    if (turn->count > AGENT_ATTEMPTS_MAX) {
+        sim_fail(sim, "%s is the %zu. process of its turn", process->command->name, turn->count);
+    }
     if (last->over && way->wait_ms > 0 && same > 0 &&
         waited_ms + SOON_MS < way->wait_ms << (same - 1)) {
         sim_fail(sim, "%s begins %llu ms after the %u. %s", process->command->name,
@@ -202,6 +203,17 @@ static bool others_ended(const struct run_row *row) {
     }
 }
 
+/* Whether it is the cause of a turn after `same` times that end in a row, or after more: earlier
+ * processes that are not whole may have ended so, too. */
+static bool cause_fits(const struct agent_turn *turn, const struct agent_way *way, unsigned same,
+                       enum run_cause cause) {
+    const bool spent = strcmp(way->cause, "gateway_timeout") == 0 &&
+                       (cause == CAUSE_MAX_RETRY_COUNT || same > way->more);
+    const bool last = way->more > 0 && turn->count >= AGENT_ATTEMPTS_MAX;
+    return spent || last ? cause == CAUSE_MAX_RETRY_COUNT
+                         : strcmp(run_cause_name(cause), way->cause) == 0;
+}
+
 static void check_outcome(struct sim *sim, const struct agent_turn *turn,
                           const struct run_row *row) {
     const struct agent_process *last = turn->count == 0 ? NULL : turn->processes[turn->count - 1];
@@ -220,17 +232,18 @@ static void check_outcome(struct sim *sim, const struct agent_turn *turn,
     if (row->cause == CAUSE_DEADLINE && sim->wall_offset_ms != 0) {
         return; /* A sleep counts, and after a restart whatever the clock says. */
     }
-    if (strcmp(run_cause_name(row->cause), way->cause) != 0) {
+    const unsigned same = count_same(sim, turn, turn->count);
+    if (!cause_fits(turn, way, same, row->cause)) {
         sim_fail(sim, "the turn %s is %s (%s), and its process ended as %s%s", turn->run,
                  run_state_name(row->state), run_cause_name(row->cause), way->cause,
                  last->typed ? ", with a result" : "");
     }
-    const unsigned same = count_same(sim, turn, turn->count);
     const bool said =
         turn->session->adapter == ADAPTER_PLAIN ? last->written > 0 : agent_process_said(last) > 0;
     const bool resumes =
         turn->session->adapter == ADAPTER_CLAUDE && last->written >= last->lines[0].end;
-    if (way->more > 0 && same <= way->more && (resumes || !said)) {
+    if (way->more > 0 && same <= way->more && turn->count < AGENT_ATTEMPTS_MAX &&
+        (resumes || !said)) {
         for (size_t i = 0; i < turn->count; i++) {
             if (!agent_process_is_whole(sim, turn->processes[i])) {
                 return;

@@ -331,8 +331,69 @@ static void waits_double_up_to_a_quarter_of_an_hour(void **state) {
     assert_int_equal(agent_next(AGENT_COMPLETED, 1, 0).remedy, AGENT_SUCCEEDS);
 }
 
+static struct agent_sequel sequel_of(const char *before, int64_t tries, enum agent_outcome outcome,
+                                     bool progress) {
+    const struct agent_past past = {
+        .before = bytes_of(before), .tries = tries, .attempts = tries, .progress = progress};
+    return agent_sequel(&past, outcome, true);
+}
+
+static void attempts_in_a_row_are_counted_and_progress_resets_the_count(void **state) {
+    (void)state;
+    struct agent_sequel sequel = sequel_of("gateway_timeout", 2, AGENT_GATEWAY_TIMEOUT, false);
+    assert_int_equal(sequel.tries, 3);
+    assert_int_equal(sequel.remedy, AGENT_RESUMES);
+    sequel = sequel_of("gateway_timeout", 3, AGENT_GATEWAY_TIMEOUT, true);
+    assert_int_equal(sequel.tries, 1);
+    assert_int_equal(sequel.remedy, AGENT_RESUMES);
+    sequel = sequel_of("crashed", 1, AGENT_KILLED, false);
+    assert_int_equal(sequel.tries, 1);
+    assert_int_equal(sequel.remedy, AGENT_RESUMES);
+    sequel = sequel_of("gateway_timeout", 3, AGENT_GATEWAY_TIMEOUT, false);
+    assert_int_equal(sequel.remedy, AGENT_FAILS);
+    assert_int_equal(sequel.cause, CAUSE_MAX_RETRY_COUNT);
+    sequel = sequel_of("rate_limited", 3, AGENT_RATE_LIMITED, false);
+    assert_int_equal(sequel.remedy, AGENT_FAILS);
+    assert_int_equal(sequel.cause, CAUSE_RATE_LIMITED);
+    sequel = sequel_of("", 0, AGENT_COMPLETED, true);
+    assert_int_equal(sequel.remedy, AGENT_SUCCEEDS);
+}
+
+static void a_turn_has_a_last_attempt_whatever_progress_it_makes(void **state) {
+    (void)state;
+    struct agent_past past = {.before = BYTES("signal"),
+                              .tries = 1,
+                              .attempts = AGENT_ATTEMPTS_MAX - 1,
+                              .progress = true};
+    assert_int_equal(agent_sequel(&past, AGENT_KILLED, true).remedy, AGENT_RESUMES);
+    past.attempts++;
+    struct agent_sequel sequel = agent_sequel(&past, AGENT_KILLED, true);
+    assert_int_equal(sequel.remedy, AGENT_FAILS);
+    assert_int_equal(sequel.cause, CAUSE_MAX_RETRY_COUNT);
+    assert_int_equal(agent_sequel(&past, AGENT_AUTH_FAILED, true).cause, CAUSE_AUTH_FAILED);
+    assert_int_equal(agent_sequel(&past, AGENT_COMPLETED, true).remedy, AGENT_SUCCEEDS);
+}
+
+static void a_program_that_cannot_go_on_has_its_own_cause(void **state) {
+    (void)state;
+    const struct agent_past past = {.before = BYTES(""), .attempts = 1};
+    struct agent_sequel sequel = agent_sequel(&past, AGENT_STUCK, false);
+    assert_int_equal(sequel.remedy, AGENT_FAILS);
+    assert_int_equal(sequel.cause, CAUSE_REVIVE_FAILED);
+    assert_int_equal(agent_sequel(&past, AGENT_STUCK, true).remedy, AGENT_RESUMES);
+    assert_int_equal(sequel_of("stuck", 1, AGENT_STUCK, false).cause, CAUSE_STUCK);
+    assert_int_equal(sequel_of("stuck", 1, AGENT_SPAWN_FAILED, false).cause, CAUSE_REVIVE_FAILED);
+    assert_int_equal(sequel_of("", 0, AGENT_SPAWN_FAILED, false).cause, CAUSE_NOT_STARTED);
+    sequel = agent_sequel(&past, AGENT_GATEWAY_TIMEOUT, false);
+    assert_int_equal(sequel.remedy, AGENT_FAILS);
+    assert_int_equal(sequel.cause, CAUSE_GATEWAY_TIMEOUT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attempts_in_a_row_are_counted_and_progress_resets_the_count),
+        cmocka_unit_test(a_turn_has_a_last_attempt_whatever_progress_it_makes),
+        cmocka_unit_test(a_program_that_cannot_go_on_has_its_own_cause),
         cmocka_unit_test(each_recorded_ending_has_its_outcome),
         cmocka_unit_test(each_rule_decides_about_some_ending),
         cmocka_unit_test(each_outcome_has_a_name_a_cause_and_a_sentence),

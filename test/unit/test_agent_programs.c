@@ -279,6 +279,79 @@ static void usage_that_is_told_in_sum_is_told_once(void **state) {
     program_reader_free(reader);
 }
 
+static struct usage_cost cost_of(const char *program, const char *price, const char *line) {
+    AUTO(text_done) struct text events = text_up_to(4096), text = text_up_to(1000);
+    AUTO(json_release) json_t *json = NULL;
+    struct agent_definition agent;
+    struct usage usage;
+    struct usage_cost cost;
+    struct why why = {""};
+    text_addf(&text, "{\"name\":\"a\",\"program\":\"%s\"%s}", program, price);
+    assert_false(err_failed(json_parse_wrapped(text_bytes(&text), &json, NULL)));
+    assert_false(err_failed(agent_definition_read(json, &agent, &why)));
+    struct program_reader *reader = program_reader_new(program_find(bytes_of(program)), &agent);
+    program_read(reader, bytes_of(line), PROGRAM_LINE_WHOLE, note, &events);
+    program_take_usage(reader, &usage, &cost);
+    program_reader_free(reader);
+    return cost;
+}
+
+static void tokens_have_the_price_of_the_definition_where_the_program_names_no_cost(void **state) {
+    (void)state;
+    static const char price[] = ",\"price\":{\"input\":1000000,\"cache_read\":100000,"
+                                "\"output\":10000000}";
+    static const char codex[] = "{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":100,"
+                                "\"cached_input_tokens\":20,\"output_tokens\":12}}";
+    static const char claude[] = "{\"type\":\"result\",\"subtype\":\"success\",\"usage\":"
+                                 "{\"input_tokens\":100,\"output_tokens\":12},"
+                                 "\"total_cost_usd\":0.5}";
+    struct usage_cost cost = cost_of("codex", price, codex);
+    assert_true(cost.known);
+    assert_int_equal(cost.micros, 80 + 2 + 120);
+    cost = cost_of("claude", price, claude);
+    assert_int_equal(cost.micros, 500000);
+    assert_false(cost_of("codex", "", codex).known);
+    assert_false(cost_of("codex", ",\"price\":{\"input\":1000000}", codex).known);
+    cost = cost_of("codex", price, "{\"type\":\"turn.started\"}");
+    assert_true(cost.known);
+    assert_int_equal(cost.micros, 0);
+}
+
+static void a_line_may_have_a_cost_alone(void **state) {
+    (void)state;
+    static const char lines[] = ",\"command\":\"x\",\"lines\":{\"cost\":\"usd\"}";
+    struct usage_cost cost = cost_of("json_lines", lines, "{\"usd\":0.25}");
+    assert_true(cost.known);
+    assert_int_equal(cost.micros, 250000);
+    cost = cost_of("json_lines", lines, "{\"usd\":\"much\"}");
+    assert_int_equal(cost.micros, 0);
+}
+
+static void a_price_that_cannot_be_used_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *price, *why;
+    } rows[] = {
+        {"7", "\"price\" must be an object of integers"},
+        {"{\"inputs\":1}", "\"price\": 'inputs' is none of input, cache_read, cache_write, output"},
+        {"{\"input\":-1}", "\"price\": \"input\" must be an integer from 0 to 1000000000: "
+                           "micro-dollars per million tokens"},
+        {"{\"input\":1.5}", "\"price\": \"input\" must be an integer from 0 to 1000000000: "
+                            "micro-dollars per million tokens"},
+        {"{\"input\":1},\"lines\":{\"cost\":\"usd\"}",
+         "\"price\" is for a program that reports no cost, and \"lines\" has one"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text text = text_up_to(1000);
+        AUTO(json_release) json_t *json = NULL;
+        struct agent_definition agent;
+        struct why why = {""};
+        text_addf(&text, "{\"name\":\"a\",\"program\":\"codex\",\"price\":%s}", rows[i].price);
+        assert_false(err_failed(json_parse_wrapped(text_bytes(&text), &json, NULL)));
+        assert_true(err_failed(agent_definition_read(json, &agent, &why)));
+        assert_string_equal(why.text, rows[i].why);
+    }
+}
+
 /* Else it would be ended while it waits for its own next try. */
 static void a_failure_of_pi_is_its_result_only_when_pi_has_ended(void **state) {
     (void)state;
@@ -521,6 +594,9 @@ int main(void) {
         cmocka_unit_test(rules_know_which_programs_ask),
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
+        cmocka_unit_test(tokens_have_the_price_of_the_definition_where_the_program_names_no_cost),
+        cmocka_unit_test(a_line_may_have_a_cost_alone),
+        cmocka_unit_test(a_price_that_cannot_be_used_is_refused),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
         cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
         cmocka_unit_test(hostile_lines_are_counted),

@@ -49,7 +49,7 @@ static enum turn_next hear(struct turns_kit *kit, const char *run, const struct 
 
 static const struct program_mark here = {.read_to = 70, .reader = {"here", 4}, .outcome = {"", 0}};
 static const struct program_mark again = {
-    .read_to = 90, .reader = {"again", 5}, .again = true, .outcome = {"killed", 6}};
+    .read_to = 90, .reader = {"again", 5}, .again = true, .outcome = {"killed", 6}, .tries = 2};
 
 static struct turn_item question(enum turn_verdict verdict) {
     struct turn_item item = turns_call("a", "Bash", verdict, false);
@@ -149,7 +149,8 @@ static void a_program_that_has_died_waits_for_no_answer(void **state) {
     /* The next attempt is asked from the beginning, and has no question open. */
     assert_int_equal(hear(kit, say.run, NULL, &again, false), TURN_NEXT_CALL);
     assert_plan(kit, BYTES(""), 0, BYTES("again"));
-    assert_int_equal(kit->plan.tries, 1);
+    assert_int_equal(kit->plan.tries, 2);
+    assert_int_equal(kit->plan.attempts, 1);
     assert_true(bytes_is(kit->plan.outcome, "killed"));
     assert_string_equal(turns_text(kit, "SELECT state FROM approvals").text, "cancelled");
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
@@ -157,7 +158,7 @@ static void a_program_that_has_died_waits_for_no_answer(void **state) {
     const struct id second = start(kit, say.run);
     assert_string_not_equal(second.text, process.text);
     assert_int_equal(hear(kit, say.run, NULL, &again, false), TURN_NEXT_CALL);
-    assert_int_equal(kit->plan.tries, 2); /* In a row. */
+    assert_int_equal(kit->plan.attempts, 2);
 }
 
 struct task {

@@ -22,6 +22,7 @@ struct agents_op {
     struct request request;
     struct text path, root, prompt; /* Owned: PATH of the client, the project's folder. */
     bool asks_versions;
+    json_t *broken; /* Owned: paths of files that were listed as broken programs. NULL: none. */
     size_t count;
     struct err err; /* Failure of the agent that was seen. */
 };
@@ -35,6 +36,9 @@ static struct err agents_read(void *ctx) {
     op->asks_versions = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
     text_init(&op->root, 4096);
     text_add(&op->root, root.data, root.len);
+    while (op->root.len > 1 && op->root.data[op->root.len - 1] == '/') {
+        op->root.data[--op->root.len] = '\0';
+    }
     return root.len == 0 || root.data[0] == '/'
                ? ERR_OK
                : err_why(&op->request.op.why, ERR_BAD_FIELD, "root: must be an absolute path");
@@ -62,6 +66,15 @@ static void agent_add(void *ctx, const struct agent_seen *seen) {
     agent_seen_write(seen, &op->request.op.answer);
 }
 
+/* A file that cannot be read may define a program or an agent of models: it has one row. */
+static void program_list(void *ctx, const struct agent_seen *seen) {
+    struct agents_op *op = ctx;
+    if (seen->found == AGENT_BROKEN) {
+        (void)json_object_set_new(op->broken, seen->from, json_true()); /* Else it has two. */
+    }
+    agent_add(op, seen);
+}
+
 /* With the members of a program, so that a list has rows of one shape. */
 static void type_add(void *ctx, const struct agent_type_seen *seen) {
     struct agents_op *op = ctx;
@@ -86,13 +99,21 @@ static void type_add(void *ctx, const struct agent_type_seen *seen) {
     text_add_char(text, '}');
 }
 
+static void type_list(void *ctx, const struct agent_type_seen *seen) {
+    const struct agents_op *op = ctx;
+    if (json_object_get(op->broken, seen->from) == NULL) {
+        type_add(ctx, seen);
+    }
+}
+
 static struct err list_pool(void *ctx) {
     struct agents_op *op = ctx;
+    op->broken = json_object();
     const struct agent_search search = search_of(op);
     const struct agent_places places = places_of(op);
     text_add_str(&op->request.op.answer, "{\"items\":[");
-    agent_each(&search, agent_add, op);
-    agent_types_each(&places, type_add, op);
+    agent_each(&search, program_list, op);
+    agent_types_each(&places, type_list, op);
     text_add_str(&op->request.op.answer, "],\"next\":null}");
     return ERR_OK;
 }
@@ -123,6 +144,7 @@ static void agents_end(void *ctx, struct err result) {
     text_done(&op->path);
     text_done(&op->root);
     text_done(&op->prompt);
+    json_release(&op->broken);
 }
 
 static const struct request_kind list = {

@@ -495,7 +495,7 @@ static const struct route routes[] = {
      .path = "/api/v1/providers/{name}/test",
      .summary = "Ask a model of the connection for one word",
      .scope = SCOPE_RUN,
-     .inside = INSIDE_ALWAYS,
+     .inside = INSIDE_NEVER, /* A call of a model that no budget of the run pays. */
      .has_body = true,
      .body_optional = true,
      .body = {.fields = &providers__test_fields, .use = FIELD_GIVEN},

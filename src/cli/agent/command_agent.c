@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/commands.h"
@@ -34,7 +35,7 @@ const struct command command_agent_ls = {
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
              "are for agentType of workflows. MAY says what one does without asking you.\n",
-    ACTION("GET /api/v1/agents", {{"root", "root"}}, .columns = columns),
+    ACTION("GET /api/v1/agents", .folder = "root", .columns = columns),
 };
 
 static void agent_print(const json_t *row) {
@@ -54,7 +55,7 @@ const struct command command_agent_show = {
     COMMAND("agent", "show", "NAME", "Show an agent."),
     HELP(AGENTS, "drover agent show claude\n"),
     .flags = agent_flags,
-    ACTION("GET /api/v1/agents/{}", {{"root", "root"}}, .print = agent_print),
+    ACTION("GET /api/v1/agents/{}", .folder = "root", .print = agent_print),
 };
 
 /* --- Stored definitions ----------------------------------------------------------------------- */
@@ -100,6 +101,33 @@ static struct err pairs_add(const struct args *args, const char *flag, const cha
     return err;
 }
 
+static struct err price_add(const void *ctx, struct text *body, struct why *why) {
+    const struct args *args = &((const struct invocation *)ctx)->args;
+    const char *given = NULL;
+    unsigned cursor = 0;
+    if (!args_given(args, "price")) {
+        return ERR_OK;
+    }
+    text_add_name(body, "price");
+    for (char before = '{'; (given = args_next(args, "price", &cursor)) != NULL; before = ',') {
+        const size_t len = strcspn(given, "=");
+        int64_t micros = 0;
+        if (len == 0 || given[len] == '\0' ||
+            !number_parse(bytes_of(given + len + 1), (struct number_bounds){0, PRICE_MAX},
+                          &micros)) {
+            return err_why(why, ERR_USAGE,
+                           "--price: '%.100s' is not KIND=MICROS, such as input=1250000: micro-"
+                           "dollars per million tokens",
+                           given);
+        }
+        text_add_char(body, before);
+        text_add_json(body, given, len);
+        text_addf(body, ":%lld", (long long)micros);
+    }
+    text_add_char(body, '}');
+    return ERR_OK;
+}
+
 static struct err name_add(const void *ctx, struct text *body, struct why *why) {
     text_add_name(body, "name");
     return flags_text_add(body, ((const struct invocation *)ctx)->args.operands[0], "NAME", why);
@@ -114,8 +142,11 @@ static struct err lines_add(const void *ctx, struct text *body, struct why *why)
 }
 
 static struct err definition_body(struct invocation *invocation, struct text *text) {
-    static const struct flags_part parts[] = {
-        {"name", name_add}, {"env", env_add}, {"lines", lines_add}, {.name = NULL}};
+    static const struct flags_part parts[] = {{"name", name_add},
+                                              {"env", env_add},
+                                              {"lines", lines_add},
+                                              {"price", price_add},
+                                              {.name = NULL}};
     const struct flags_body body = {.args = &invocation->args,
                                     .fields = &agent_fields,
                                     .use = FIELD_GIVEN,

@@ -1,12 +1,18 @@
 /* action.c: a path, a request, and what is printed of its answer; lists, page by page. */
 #include "cli/base/action.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/base/listing.h"
 
 /* --- The path --------------------------------------------------------------------------------- */
+
+static void mark_add(struct text *path, const char *param) {
+    text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', param);
+}
 
 /* Adds a flag, where it was given, as a parameter of the query. A time is that long ago. */
 static void param_add(struct text *path, const struct invocation *invocation, const char *name,
@@ -16,7 +22,7 @@ static void param_add(struct text *path, const struct invocation *invocation, co
     if (kind == FLAG_SWITCH ? !args_on(args, name) : !args_given(args, name)) {
         return;
     }
-    text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', param);
+    mark_add(path, param);
     if (kind == FLAG_TEXT) {
         client_add_escaped(path, args_text(args, name));
     } else if (kind == FLAG_LIST) {
@@ -35,6 +41,20 @@ static void param_add(struct text *path, const struct invocation *invocation, co
     }
 }
 
+static struct err folder_add(struct text *path, struct invocation *invocation, const char *flag) {
+    const char *given = args_text(&invocation->args, flag);
+    char folder[PATH_MAX];
+    if (given == NULL) {
+        return ERR_OK;
+    }
+    if (realpath(given, folder) == NULL) {
+        return err_why(&invocation->why, ERR_USAGE, "%s: there is no folder %.200s", flag, given);
+    }
+    mark_add(path, flag);
+    client_add_escaped(path, folder);
+    return ERR_OK;
+}
+
 static struct err path_add(struct invocation *invocation, const struct action *action,
                            struct text *path) {
     const struct args *args = &invocation->args;
@@ -51,6 +71,11 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     }
     for (size_t i = 0; i < COUNT_OF(action->params) && action->params[i].flag != NULL; i++) {
         param_add(path, invocation, action->params[i].flag, action->params[i].name);
+    }
+    const struct err err =
+        action->folder == NULL ? ERR_OK : folder_add(path, invocation, action->folder);
+    if (err_failed(err)) {
+        return err;
     }
     if (!text_failed(path) && (holes == 0 || id[0] != '\0')) {
         return ERR_OK;

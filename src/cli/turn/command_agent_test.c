@@ -1,4 +1,5 @@
-/* command_agent_test.c: drover agent test: how an agent would be started, or whether it answers. */
+/* command_agent_test.c: drover agent test: how an agent would be started, or whether and how it
+ * answers. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "cli/base/options.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/message.h"
+#include "rules/run/run.h"
 
 static const char question[] = "Answer with one word: ready";
 
@@ -34,11 +36,89 @@ static void start_print(const json_t *answer) {
 }
 
 static const struct action start = {
-    "GET /api/v1/agents/{}/start", {{"root", "root"}, {"prompt", "prompt"}}, .print = start_print};
+    "GET /api/v1/agents/{}/start", {{"prompt", "prompt"}}, .folder = "root", .print = start_print};
+
+/* --- Its verdict ------------------------------------------------------------------------------ */
+
+struct verdict {
+    const json_t *agent;
+    const struct message_sent *sent;
+    const struct turn_outcome *turn;
+    const char *why; /* "": it has succeeded. */
+};
+
+static void usage_print(const json_t *usage) {
+    const json_t *cost = json_object_get(usage, "cost_micros");
+    const int64_t read =
+        talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
+    if (!json_is_integer(json_object_get(usage, "output"))) {
+        puts("usage     unknown");
+        return;
+    }
+    printf("usage     %lld tokens read, %lld written, ", (long long)read,
+           (long long)talk_int(usage, "output"));
+    if (json_is_integer(cost)) {
+        printf("$%.4f\n", (double)json_integer_value(cost) / 1e6);
+    } else {
+        puts("cost unknown");
+    }
+}
+
+static void verdict_print(const struct verdict *verdict) {
+    const char *version = talk_text(verdict->agent, "version");
+    printf("agent     %s\nprogram   %s%s%s\noutcome   %s (%s)\n", talk_text(verdict->agent, "name"),
+           talk_text(verdict->agent, "command"), version[0] != '\0' ? " " : "", version,
+           verdict->turn->state, verdict->turn->cause);
+    if (verdict->why[0] != '\0') {
+        printf("why       %s\n", verdict->why);
+    }
+    usage_print(verdict->turn->usage);
+    printf("run       %s\n", verdict->sent->run);
+}
+
+static void verdict_write(const struct verdict *verdict) {
+    const struct turn_outcome *turn = verdict->turn;
+    json_t *answer = json_pack("{s:O,s:O,s:O,s:s,s:s,s:s,s:s,s:s,s:s%,s:O}", "agent",
+                               json_object_get(verdict->agent, "name"), "command",
+                               json_object_get(verdict->agent, "command"), "version",
+                               json_object_get(verdict->agent, "version"), "session",
+                               verdict->sent->session, "run", verdict->sent->run, "state",
+                               turn->state, "cause", turn->cause, "why", verdict->why, "text",
+                               text_bytes(&turn->text).data, turn->text.len, "usage", turn->usage);
+    talk_print(answer);
+    json_decref(answer);
+}
+
+/* The sentence of a turn says what to do; a cause without one says what happened. */
+static const char *why_of(const struct turn_outcome *turn) {
+    enum run_cause cause;
+    if (strcmp(turn->state, "succeeded") == 0) {
+        return "";
+    }
+    return turn->note[0] != '\0' || !run_cause_find(bytes_of(turn->cause), &cause)
+               ? turn->note
+               : run_cause_about(cause);
+}
+
+static struct err verdict_tell(struct invocation *invocation, const struct message_sent *sent,
+                               const struct turn_outcome *turn) {
+    static const struct action agent_show = {.request = "GET /api/v1/agents/{}", .folder = "root"};
+    AUTO(json_release) json_t *agent = NULL;
+    const struct err err = action_get(invocation, &agent_show, &agent);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct verdict verdict = {
+        .agent = agent, .sent = sent, .turn = turn, .why = why_of(turn)};
+    (invocation->json ? verdict_write : verdict_print)(&verdict);
+    invocation->exit_code = verdict.why[0] == '\0' ? invocation->exit_code : 1;
+    return ERR_OK;
+}
 
 /* A session of its own: what it is asked belongs to no other. */
 static struct err word_ask(struct invocation *invocation, struct talk *talk) {
     AUTO(message_sent_done) struct message_sent sent = {0};
+    AUTO(turn_outcome_done) struct turn_outcome turn = {0};
     const char *given = args_text(&invocation->args, "prompt");
     const struct message_order order = {.wish = {.agent = invocation->args.operands[0],
                                                  .root = args_text(&invocation->args, "root"),
@@ -49,8 +129,10 @@ static struct err word_ask(struct invocation *invocation, struct talk *talk) {
                                     .talk = talk,
                                     .session = sent.session,
                                     .run = sent.run,
-                                    .after = sent.after};
-    return err_failed(err) ? err : turn_look(&look);
+                                    .after = sent.after,
+                                    .show = invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL};
+    err = err_failed(err) ? err : turn_end(&look, &turn);
+    return err_failed(err) ? err : verdict_tell(invocation, &sent, &turn);
 }
 
 static struct err test_run(struct invocation *invocation) {
@@ -63,13 +145,18 @@ static struct err test_run(struct invocation *invocation) {
 }
 
 const struct command command_agent_test = {
-    COMMAND("agent", "test", "NAME", "Ask a program for one word. Exits with 1 if none comes."),
+    COMMAND("agent", "test", "NAME", "Ask a program for one word, and judge how it ends."),
     HELP(AGENTS, "drover agent test claude\n"
                  "drover agent test codex --dry-run\n"),
     .flags = test_flags,
-    .about = "--dry-run shows the arguments, the names of the variables that its definition\n"
-             "sets, the prompt, and what is written to its input. Without it the program is\n"
-             "asked in a session of its own, as 'drover ask --agent NAME' would.\n",
+    .about = "The program is asked in a session of its own, as 'drover ask --agent NAME' does.\n"
+             "Its answer is printed, then how it ended, why and what to do, and what it used;\n"
+             "with --json as one object. --dry-run starts nothing: it shows the arguments, the\n"
+             "names of the variables that its definition sets, the prompt, and its input.\n"
+             "\n"
+             "Exits with 0 when it answered, with 1 when it failed, with 2 when NAME is an\n"
+             "agent of models, with 3 when there is no such agent, with 5 when its program is\n"
+             "missing or its definition is broken. Ctrl-C detaches, with 130.\n",
     .talks = true,
     .run = test_run,
 };

@@ -354,6 +354,29 @@ static bool is_seen(const struct invocation *invocation) {
            (term == NULL || strcmp(term, "dumb") != 0);
 }
 
+/* `err`: of following it. */
+static struct err end_check(const struct turn_watch *look, struct err err,
+                            const struct turn_outcome *outcome) {
+    if (err.code == ERR_INTERRUPTED) {
+        fprintf(stderr,
+                "\ndrover: detached; the turn goes on. 'drover attach %s' follows it again, "
+                "'drover stop %s' ends it.\n",
+                look->run, look->run);
+        look->invocation->told = true;
+    }
+    if (!err_failed(err) && outcome->state == NULL) { /* Messages are kept longer than events. */
+        return err_why(&look->invocation->why, ERR_NOT_FOUND,
+                       "the events of %s are no longer kept; 'drover session show -m %s' shows its "
+                       "messages",
+                       look->run, look->session);
+    }
+    return err;
+}
+
+struct err turn_end(const struct turn_watch *watch, struct turn_outcome *ret_outcome) {
+    return end_check(watch, turn_watch(watch, ret_outcome), ret_outcome);
+}
+
 struct err turn_look(const struct turn_watch *look) {
     struct invocation *invocation = look->invocation;
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
@@ -363,21 +386,9 @@ struct err turn_look(const struct turn_watch *look) {
     watch.show = events ? TURN_SHOW_EVENTS : invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL;
     struct err err =
         is_seen(invocation) ? turn_show(&watch, &outcome) : turn_watch(&watch, &outcome);
-    if (err.code == ERR_INTERRUPTED) {
-        fprintf(stderr,
-                "\ndrover: detached; the turn goes on. 'drover attach %s' follows it again, "
-                "'drover stop %s' ends it.\n",
-                look->run, look->run);
-        invocation->told = true;
-    }
+    err = end_check(look, err, &outcome);
     if (err_failed(err)) {
         return err;
-    }
-    if (outcome.state == NULL) { /* Messages are kept longer than events. */
-        return err_why(&invocation->why, ERR_NOT_FOUND,
-                       "the events of %s are no longer kept; 'drover session show -m %s' shows its "
-                       "messages",
-                       look->run, look->session);
     }
     if (invocation->json) {
         answer =

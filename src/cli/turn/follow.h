@@ -37,6 +37,9 @@ struct turn_outcome {
 };
 void turn_outcome_done(struct turn_outcome *outcome); /* For AUTO; zeroed is fine. */
 MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
+/* The same for a command that then ends and tells of the outcome itself: Ctrl-C says how to come
+ * back, and an end that was not seen is ERR_NOT_FOUND. */
+MUST_CHECK struct err turn_end(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
 
 /* The same for a command that then ends: ask, attach, agent run. With --json {"session","run",
  * "state","cause","text","usage"} is printed; after events the first member is

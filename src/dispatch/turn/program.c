@@ -108,6 +108,7 @@ struct talk_program {
     enum program_sequel sequel;
     enum run_cause failure;
     const char *outcome;
+    int64_t tries; /* Attempts in a row with that outcome. */
     char sentence[PROGRAM_SENTENCE_MAX];
 };
 
@@ -229,7 +230,8 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     errand->mark = (struct program_mark){.read_to = program->output.read_to,
                                          .reader = text_bytes(&program->mark),
                                          .again = program->sequel == SEQUEL_AGAIN,
-                                         .outcome = bytes_of(program->outcome)};
+                                         .outcome = bytes_of(program->outcome),
+                                         .tries = program->tries};
     answer->program = &errand->mark;
     /* The last words do not fit the schema: the same session is asked again. */
     if (program->sequel == SEQUEL_END && answer->misfit.len > 0) {
@@ -539,17 +541,20 @@ static void program_end(struct talk_program *program) {
         ending.code = 0;
     }
     const struct agent_verdict verdict = agent_classify(&ending);
-    const char *outcome = agent_outcome_name(verdict.outcome);
-    const int64_t count = bytes_is(plan->outcome, outcome) ? plan->tries + 1 : 1;
-    const struct agent_next next = agent_next(verdict.outcome, count, 0 /* not named */);
     const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes =
         (program_can(program->program) & PROGRAM_RESUMES) != 0 && seen.native.len > 0;
+    const struct agent_past past = {.before = plan->outcome,
+                                    .tries = plan->tries,
+                                    .attempts = plan->attempts,
+                                    .progress = seen.progress};
+    const struct agent_sequel next =
+        agent_sequel(&past, verdict.outcome, resumes || !ending.result.said);
+    program->outcome = agent_outcome_name(verdict.outcome);
+    program->tries = next.tries;
     /* After a stop, or at a limit, nothing begins again. */
-    const bool again = (ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
-                       (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES);
-    program->outcome = outcome;
-    if (again && (resumes || !ending.result.said)) {
+    if ((ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
+        (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES)) {
         program->sequel = SEQUEL_AGAIN;
         program_flush(program);
         return;
@@ -563,7 +568,7 @@ static void program_end(struct talk_program *program) {
     program->sequel = SEQUEL_END;
     program->failure = next.remedy == AGENT_SUCCEEDS      ? CAUSE_NONE
                        : ending.ender == AGENT_OVER_LIMIT ? agent_watch_cause(watched)
-                                                          : agent_outcome_cause(verdict.outcome);
+                                                          : next.cause;
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program_enter(program, PROGRAM_IDLE);
         program_rest(program);

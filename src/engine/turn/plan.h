@@ -57,6 +57,7 @@ struct turn_plan {
     struct bytes reader;       /* and this. */
     int64_t tries;             /* Attempts in a row that ended with */
     struct bytes outcome;      /* this; "": none. */
+    int64_t attempts;          /* Processes of this turn that were begun. */
     struct bytes reviewer;     /* Model for the reviews: "provider/model". */
     int64_t step;              /* NEXT_CALL: the span of the call. */
     bool last;                 /* NEXT_CALL: without tools. */

@@ -456,8 +456,7 @@ void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark 
     if (mark->again) {
         tools_close(tx, turn);
         child_stop(tx, program->child);
-        const bool same = bytes_equal(program->outcome, mark->outcome);
-        program->tries = same ? program->tries + 1 : 1;
+        program->tries = mark->tries;
         program->outcome = tx_copy(tx, mark->outcome);
         program->child = program->read_to = 0;
         program->asked = BYTES("");

@@ -81,9 +81,10 @@ MUST_CHECK struct err tx_program_close(struct tx *tx, struct bytes run);
 /* Beside an answer: how far its output was read, and what follows. */
 struct program_mark {
     int64_t read_to;
-    struct bytes reader; /* State of the reader there. */
-    bool again;          /* The process has ended as `outcome` says, and another one begins. */
-    struct bytes outcome;
+    struct bytes reader;  /* State of the reader there. */
+    bool again;           /* The process has ended as `outcome` says, and another one begins. */
+    struct bytes outcome; /* "": it has not ended. */
+    int64_t tries;        /* Attempts in a row with that outcome. */
 };
 
 /* Answers to its questions. Cards that are allowed go on. */

@@ -151,13 +151,16 @@ void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
     tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
 }
 
-/* A program that another attempt follows ended as that says, although the turn goes on. */
+/* A program that another attempt follows ended as that says, although the turn goes on; and one
+ * that none follows any more ended so, too. */
 static enum run_cause answer_cause(const struct turn_answer *answer) {
     enum agent_outcome outcome;
     if (answer->stopped) {
         return CAUSE_STOPPED;
     }
-    return answer->program != NULL && answer->program->again &&
+    return answer->program != NULL &&
+                   (answer->program->again || answer->failure == CAUSE_MAX_RETRY_COUNT ||
+                    answer->failure == CAUSE_REVIVE_FAILED) &&
                    agent_outcome_find(answer->program->outcome, &outcome)
                ? agent_outcome_cause(outcome)
                : answer->failure;

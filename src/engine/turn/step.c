@@ -94,6 +94,8 @@ static void plan_program(struct tx *tx, const struct turn *turn, struct turn_pla
     plan->reader = plan_copy(tx, plan, program->reader);
     plan->tries = program->tries;
     plan->outcome = plan_copy(tx, plan, program->outcome);
+    plan->attempts = tx_number(tx, "SELECT count(*) FROM runs WHERE parent = $1 AND kind = 'job'",
+                               ARGS(arg_int(turn->run.id)), 0);
 }
 
 /* A child that goes on has no name in the plan: there is nothing to fetch. */

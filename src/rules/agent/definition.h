@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/fields/fields.h"
+#include "rules/trace/usage.h"
 
 enum {
     AGENT_NAME_MAX = 64,
@@ -46,11 +47,21 @@ struct agent_definition {
     json_t *env;
     const char *model, *instructions; /* NULL: none. */
     const char *access;
-    json_t *
-        permissions; /* Rules that answer its questions, before those of the session; NULL: none. */
-    json_t *lines;   /* For json_lines: paths of the fields. NULL: none. */
+    /* Rules that answer its questions, before those of the session; NULL: none. */
+    json_t *permissions;
+    json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
+    /* Micro-dollars per million tokens, for a program that reports no cost: an object of integers
+     * with the names of AGENT_PRICES. NULL: none. */
+    json_t *price;
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
+
+/* Name in the definition, as in a price file of models; member of struct usage_price. */
+#define AGENT_PRICES(X)                                                                            \
+    X("input", fresh)                                                                              \
+    X("cache_read", cache_read)                                                                    \
+    X("cache_write", cache_write)                                                                  \
+    X("output", output)
 
 extern const struct field_set agent_fields;
 
@@ -71,6 +82,8 @@ void agent_definition_take_native(json_t *kept, json_t **ret_native);
 enum agent_access agent_definition_access(const struct agent_definition *what);
 /* Whether that program asks before it acts. */
 MUST_CHECK bool agent_program_asks(const char *program);
+/* USAGE_PRICE_NONE: it has none. */
+struct usage_price agent_definition_price(const struct agent_definition *what);
 
 /* A value of `env` that is a reference. False: it is a text. */
 enum agent_secret { AGENT_SECRET_VARIABLE, AGENT_SECRET_FILE };

@@ -95,6 +95,12 @@ static const struct field rows[] = {
      AT(lines),
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
      FLAG("line", FLAG_LIST, "FIELD=PATH", "Say where in a JSON line a field is. Repeatable.")},
+    {.name = "price",
+     .kind = FIELD_JSON,
+     AT(price),
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}}",
+     FLAG("price", FLAG_LIST, "KIND=MICROS",
+          "Count tokens at this price per million: input=1250000. Repeatable.")},
     {.name = "at_once",
      .kind = FIELD_INT,
      AT(at_once),
@@ -243,6 +249,47 @@ static struct err permissions_check(const struct agent_definition *what, struct 
     return ERR_OK;
 }
 
+#define X(name, member) name,
+static const char *const price_names[] = {AGENT_PRICES(X) NULL};
+#undef X
+
+static struct err price_check(const struct agent_definition *what, struct why *why) {
+    if (what->price == NULL) {
+        return ERR_OK;
+    }
+    if (!json_is_object(what->price) || json_object_get(what->lines, "cost") != NULL) {
+        return err_why(
+            why, ERR_BAD_FIELD,
+            json_is_object(what->price)
+                ? "\"price\" is for a program that reports no cost, and \"lines\" has one"
+                : "\"price\" must be an object of integers");
+    }
+    for (struct json_member at = json_first(what->price); at.value != NULL; at = json_next(at)) {
+        unsigned kind;
+        if (!bytes_find(at.key, price_names, &kind)) {
+            return err_why(why, ERR_UNKNOWN_FIELD,
+                           "\"price\": '%.60s' is none of input, cache_read, cache_write, output",
+                           at.key.data);
+        }
+        if (!json_is_integer(at.value) || json_integer_value(at.value) < 0 ||
+            json_integer_value(at.value) > PRICE_MAX) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"price\": \"%s\" must be an integer from 0 to %lld: micro-dollars per "
+                           "million tokens",
+                           price_names[kind], (long long)PRICE_MAX);
+        }
+    }
+    return ERR_OK;
+}
+
+struct usage_price agent_definition_price(const struct agent_definition *what) {
+    struct usage_price price = USAGE_PRICE_NONE;
+#define X(name, member) price.member = json_int(what->price, name, PRICE_UNKNOWN);
+    AGENT_PRICES(X)
+#undef X
+    return price;
+}
+
 struct err agent_definition_read(const json_t *json, struct agent_definition *ret_what,
                                  struct why *why) {
     struct agent_definition what = {.name = NULL};
@@ -253,9 +300,8 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     if (!err_failed(err)) {
         err = texts_check(what.lines, TEXTS_ALONE, "lines", why);
     }
-    if (!err_failed(err)) {
-        err = permissions_check(&what, why);
-    }
+    err = err_failed(err) ? err : permissions_check(&what, why);
+    err = err_failed(err) ? err : price_check(&what, why);
     if (!err_failed(err) && what.command == NULL &&
         (strcmp(what.program, "json_lines") == 0 || strcmp(what.program, "plain") == 0)) {
         err = err_why(why, ERR_MISSING_FIELD,
@@ -295,6 +341,7 @@ static json_t *definition_pack(const struct agent_definition *what) {
     text_put(object, "access", what->access);
     member_put(object, "permissions", json_incref(what->permissions));
     member_put(object, "lines", json_incref(what->lines));
+    member_put(object, "price", json_incref(what->price));
     number_put(object, "at_once", what->at_once);
     number_put(object, "deadline_ms", what->deadline_ms);
     number_put(object, "no_progress_ms", what->no_progress_ms);

@@ -77,12 +77,15 @@ int64_t agent_outcome_retries(enum agent_outcome outcome) {
     return outcomes[outcome].more;
 }
 
+static bool goes_on(enum agent_remedy remedy) {
+    return remedy == AGENT_RESUMES || remedy == AGENT_RETRIES;
+}
+
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms) {
     assert(outcome < AGENT_OUTCOME_COUNT);
     assert(count > 0);
     struct agent_next next = {.remedy = outcomes[outcome].remedy};
-    const bool again = next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES;
-    if (again && count > outcomes[outcome].more) {
+    if (goes_on(next.remedy) && count > outcomes[outcome].more) {
         next.remedy = AGENT_FAILS;
     } else if (next.remedy == AGENT_RETRIES) {
         next.wait_ms = AGENT_WAIT_FIRST_MS;
@@ -94,4 +97,31 @@ struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t 
         next.wait_ms = next.wait_ms > AGENT_WAIT_NAMED_MS ? AGENT_WAIT_NAMED_MS : next.wait_ms;
     }
     return next;
+}
+
+struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outcome outcome,
+                                 bool can_resume) {
+    const bool again = bytes_is(past->before, agent_outcome_name(outcome)) && !past->progress;
+    struct agent_sequel sequel = {.tries = again ? past->tries + 1 : 1,
+                                  .cause = agent_outcome_cause(outcome)};
+    const bool all = past->attempts >= AGENT_ATTEMPTS_MAX;
+    sequel.remedy = agent_next(outcome, sequel.tries, 0).remedy;
+    if (!goes_on(outcomes[outcome].remedy)) {
+        const bool revival = bytes_is(past->before, agent_outcome_name(AGENT_STUCK));
+        if (outcome == AGENT_SPAWN_FAILED && revival) {
+            sequel.cause = CAUSE_REVIVE_FAILED;
+        }
+        return sequel;
+    }
+    const bool spent = sequel.remedy == AGENT_FAILS;
+    if (!spent && can_resume && !all) {
+        return sequel;
+    }
+    sequel.remedy = AGENT_FAILS;
+    if (all || (outcome == AGENT_GATEWAY_TIMEOUT && spent)) {
+        sequel.cause = CAUSE_MAX_RETRY_COUNT;
+    } else if (outcome == AGENT_STUCK && !spent) {
+        sequel.cause = CAUSE_REVIVE_FAILED;
+    }
+    return sequel;
 }

@@ -1,8 +1,9 @@
 /* outcome.h: how the run of an agent that is a program has ended, and what follows. Pure.
  *
  * The table says for each outcome what is done about it. An attempt that is followed by another one
- * counts under its outcome, and is tried again at most as often as the table says; progress sets
- * the counts back.
+ * counts under its outcome, and is tried again at most as often as the table says. The count is
+ * reset where an attempt ends otherwise than the one before, or has made progress: a whole message
+ * or the result of a tool is stored since it began. A turn has AGENT_ATTEMPTS_MAX attempts in all.
  *
  * Threads    any.
  */
@@ -19,30 +20,41 @@ enum agent_remedy {
     AGENT_RETRIES,  /* The same, after a wait that doubles. */
 };
 
-/* Name in rows, the API and the docs; remedy; attempts after the first; a sentence about it, in
- * which %s is the program. */
+/* Name in rows, the API and the docs; remedy; attempts after the first; a sentence about it with
+ * what to do, in which %s is the program. */
 #define AGENT_OUTCOMES(X)                                                                          \
     X(COMPLETED, "completed", SUCCEEDS, 0, "")                                                     \
-    X(FAILED, "agent_failed", FAILS, 0, "%s says that it failed")                                  \
+    X(FAILED, "agent_failed", FAILS, 0,                                                            \
+      "%s says that it failed: correct what it names, and send the message again")                 \
     X(AUTH_FAILED, "auth_failed", FAILS, 0,                                                        \
       "%s has no login that its provider takes: run it once in a terminal and log in, or give it " \
       "a key")                                                                                     \
-    X(RATE_LIMITED, "rate_limited", RETRIES, 3, "the provider of %s refuses more for now")         \
-    X(PROVIDER_ERROR, "provider_error", RETRIES, 3, "the provider of %s failed")                   \
-    X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3, "%s could not reach its provider") \
+    X(RATE_LIMITED, "rate_limited", RETRIES, 3,                                                    \
+      "the provider of %s refuses more for now: wait, or use another account or model")            \
+    X(PROVIDER_ERROR, "provider_error", RETRIES, 3,                                                \
+      "the provider of %s failed: send the message again later")                                   \
+    X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3,                                    \
+      "%s could not reach its provider: check the network, and the address that it uses")          \
     X(CONTEXT_OVERFLOW, "context_overflow", RETRIES, 1,                                            \
-      "the conversation of %s is longer than its model takes")                                     \
-    X(SESSION_BUSY, "session_busy", RETRIES, 3, "another process uses the session of %s")          \
-    X(GATEWAY_TIMEOUT, "gateway_timeout", RESUMES, 3, "%s ended before it was done")               \
-    X(FALLBACK_USED, "fallback_used", FAILS, 0, "%s answered without its gateway")                 \
-    X(NO_RESULT, "no_result", FAILS, 0, "%s ended without an answer")                              \
-    X(CRASHED, "crashed", RESUMES, 1, "%s crashed")                                                \
-    X(KILLED, "killed", RESUMES, 1, "%s was killed")                                               \
-    X(STUCK, "stuck", RESUMES, 1, "%s made no progress")                                           \
-    X(TIMED_OUT, "timed_out", FAILS, 0, "the time of %s was over")                                 \
+      "the conversation of %s is longer than its model takes: clear it, or begin a new session")   \
+    X(SESSION_BUSY, "session_busy", RETRIES, 3,                                                    \
+      "another process uses the session of %s: end that one, and send the message again")          \
+    X(GATEWAY_TIMEOUT, "gateway_timeout", RESUMES, 3,                                              \
+      "%s ended before it was done: run it in a terminal to see why")                              \
+    X(FALLBACK_USED, "fallback_used", FAILS, 0,                                                    \
+      "%s answered without its gateway: start that, and send the message again")                   \
+    X(NO_RESULT, "no_result", FAILS, 0,                                                            \
+      "%s ended without an answer: run it in a terminal to see why")                               \
+    X(CRASHED, "crashed", RESUMES, 1, "%s crashed: run it in a terminal to see why")               \
+    X(KILLED, "killed", RESUMES, 1,                                                                \
+      "%s was killed: see what ended it, and send the message again")                              \
+    X(STUCK, "stuck", RESUMES, 1, "%s made no progress: see what it waited for")                   \
+    X(TIMED_OUT, "timed_out", FAILS, 0,                                                            \
+      "the time of %s was over: give it less to do, or raise deadline_ms of its definition")       \
     X(COMPACTION_HANGING, "compaction_hanging", FAILS, 0,                                          \
-      "%s did not finish the summary of its conversation")                                         \
-    X(SPAWN_FAILED, "spawn_failed", FAILS, 0, "%s could not be started")                           \
+      "%s did not finish the summary of its conversation: begin a new session")                    \
+    X(SPAWN_FAILED, "spawn_failed", FAILS, 0,                                                      \
+      "%s could not be started: 'drover agent ls' shows what is missing")                          \
     X(UNKNOWN, "outcome_unknown", FAILS, 0, "%s may or may not have done its work: look first")
 
 enum agent_outcome {
@@ -75,5 +87,24 @@ struct agent_next {
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms);
 /* Limit of further attempts in a row with that outcome. */
 int64_t agent_outcome_retries(enum agent_outcome outcome);
+
+/* Limit of attempts of one turn. */
+enum { AGENT_ATTEMPTS_MAX = 20 };
+
+/* Attempts of a turn, the one that has ended now included. */
+struct agent_past {
+    struct bytes before; /* Outcome of the attempt before; "": there was none. */
+    int64_t tries;       /* Attempts in a row that ended so. */
+    int64_t attempts;    /* All of the turn. */
+    bool progress;       /* The attempt that has ended now made progress. */
+};
+struct agent_sequel {
+    enum agent_remedy remedy;
+    int64_t tries;        /* Attempts in a row with this outcome. */
+    enum run_cause cause; /* FAILS: of the turn. */
+};
+/* `can_resume`: the session of the program can go on, or it has said nothing yet. */
+struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outcome outcome,
+                                 bool can_resume);
 
 #endif

@@ -151,7 +151,10 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(CRASHED, "crashed", "The program crashed")                                                   \
     X(COMPACTION_HANGING, "compaction_hanging",                                                    \
       "The program did not finish the summary of its conversation")                                \
-    X(REQUESTS, "too_many_requests", "The program made more requests to its model than it may")
+    X(REQUESTS, "too_many_requests", "The program made more requests to its model than it may")    \
+    X(MAX_RETRY_COUNT, "max_retry_count", "The program was begun again as often as it may be")     \
+    X(REVIVE_FAILED, "revive_failed",                                                              \
+      "The processes of the program were gone, and it could not be gone on with")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,
