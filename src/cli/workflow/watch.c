@@ -369,8 +369,10 @@ static void on_event(void *ctx, const struct follow_event *event) {
                     (bytes_is(type, "agent_finished") || bytes_is(type, "agent_restarted"));
     watching->asks |=
         answered || bytes_is(type, "agent_waiting") || bytes_is(type, "agent_answered");
+    const bool task = watching->watch->form == WORKFLOW_FORM_TASK;
     if (watching->show == SHOW_JSON) {
-        if (!bytes_is(type, "workflow_finished")) { /* Printed when the result is whole. */
+        /* The end is printed when all of it is known: of a task it has the name of the agent's. */
+        if (!bytes_is(type, "workflow_finished") && !(task && bytes_is(type, "agent_finished"))) {
             AUTO(json_release) json_t *copy = json_object();
             (void)json_object_set_new(copy, "event", json_stringn(type.data, type.len));
             (void)json_object_set_new(copy, "seq", json_integer(event->seq));
@@ -382,8 +384,8 @@ static void on_event(void *ctx, const struct follow_event *event) {
     model_note(watching, event, data, &line);
     const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
-    if (watching->show == SHOW_LINES) {
-        fputs(text_bytes(&line).data, watching->out);
+    if (watching->show == SHOW_LINES) { /* Of a task the answer alone, as of every turn. */
+        fputs(task ? "" : text_bytes(&line).data, watching->out);
         return;
     }
     if (told.agent != NULL && strcmp(told.agent->name, told.agent->run) == 0) {
@@ -532,10 +534,22 @@ struct err workflow_watch(const struct workflow_watch *watch) {
         picture_draw(&watching); /* As it stays. */
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
+    const bool task = watch->form == WORKFLOW_FORM_TASK;
+    if (err.code == ERR_INTERRUPTED && task) {
+        fprintf(stderr,
+                "\ndrover: detached; the agent goes on. 'drover attach %s' follows it again, "
+                "'drover stop %s' ends it.\n",
+                watch->run, watch->run);
+        watch->invocation->told = true;
+        return err;
+    }
     if (err.code == ERR_INTERRUPTED) {
         job_detached(watch->invocation, watch->run);
         watch->invocation->exit_code = 0;
         return ERR_OK; /* Ctrl-C only detaches: nothing was interrupted. */
+    }
+    if (!err_failed(err) && task) {
+        return workflow_task_tell(watch->invocation, watch->talk, watch->run, &watching.tree);
     }
     if (!err_failed(err)) {
         workflow_end_tell(watch->invocation, watch->run, &watching.tree);

@@ -36,6 +36,9 @@ enum agent_access {
         AGENT_ACCESS_COUNT
 };
 
+/* The one isolation: a git working tree for each task, in workflows and in `agent run`. */
+#define AGENT_ISOLATION_WORKTREE "worktree"
+
 struct agent_definition {
     const char *name, *description;
     const char *program; /* Name of its adapter. */
@@ -46,6 +49,7 @@ struct agent_definition {
     json_t *env;
     const char *model, *instructions; /* NULL: none. */
     const char *access;
+    const char *isolation; /* AGENT_ISOLATION_WORKTREE; NULL: it works in the folder itself. */
     json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };

@@ -19,6 +19,7 @@ static const char *const programs[] = {"claude",     "codex", "opencode", "pi",
 #define X(access, name) name,
 static const char *const accesses[] = {AGENT_ACCESSES(X) NULL};
 #undef X
+static const char *const isolations[] = {AGENT_ISOLATION_WORKTREE, NULL};
 
 static const struct field rows[] = {
     {.name = "name",
@@ -83,6 +84,15 @@ static const struct field rows[] = {
               .value = "ACCESS",
               .about = "Let it do this without a question [write].",
               .choices = "read|write|all"}},
+    {.name = "isolation",
+     .kind = FIELD_CHARS,
+     AT(isolation),
+     .names = isolations,
+     .flag = {.name = "isolation",
+              .kind = FLAG_TEXT,
+              .value = "KIND",
+              .about = "Give each of its tasks a git working tree of its own.",
+              .choices = AGENT_ISOLATION_WORKTREE}},
     {.name = "lines",
      .kind = FIELD_JSON,
      AT(lines),
@@ -252,6 +262,7 @@ static json_t *definition_pack(const struct agent_definition *what) {
     text_put(object, "model", what->model);
     text_put(object, "instructions", what->instructions);
     text_put(object, "access", what->access);
+    text_put(object, "isolation", what->isolation);
     member_put(object, "lines", json_incref(what->lines));
     number_put(object, "at_once", what->at_once);
     number_put(object, "deadline_ms", what->deadline_ms);
