@@ -3,8 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync,
   writeFileSync } from "node:fs";
@@ -112,7 +111,8 @@ test("an agent that failed in its tree has not succeeded, and says why", async (
 test("where no working tree can be, a sentence says so, and nothing begins", async (t) => {
   const turns = await open(t, "pi");
   const cases = [[/is not in a git repository, which a working tree needs/, () => {}],
-    [/its git repository has no commit, which a working tree needs/, () => git(turns, "init", "-q", "-b", "main")]];
+    [/its git repository has no commit, which a working tree needs/,
+      () => git(turns, "init", "-q", "-b", "main")]];
   for (const [words, prepare] of cases) {
     prepare();
     const { code, stdout, stderr } = await run(turns, ["pi", "look", "--worktree"]);
@@ -122,10 +122,10 @@ test("where no working tree can be, a sentence says so, and nothing begins", asy
   }
   git(turns, "-c", "user.name=me", "-c", "user.email=me@localhost",
     "commit", "-q", "--allow-empty", "-m", "first");
-  const PATH = turns.bin; // Without git.
-  await turns.daemon.stop();
-  await turns.daemon.start([], { env: { ...turns.daemon.env, PATH } });
-  const { stderr } = await run(turns, ["pi", "look", "--worktree"], { env: { PATH } });
+  await turns.daemon.kill();
+  turns.daemon.env.PATH = turns.bin; // Without git.
+  await turns.daemon.start();
+  const { stderr } = await run(turns, ["pi", "look", "--worktree"]);
   assert.match(stderr, /no_worktree\): git: it cannot be started; is it installed\?/);
   assert.deepEqual(prompts(turns), []);
 });
@@ -181,7 +181,7 @@ test("Ctrl-C leaves a run in a tree running", async (t) => {
   assert.equal((await turns.daemon.cli(["stop", id])).code, 0);
 });
 
-test("a kill of the daemon in the middle of a run in a tree loses and doubles nothing", async (t) => {
+test("a kill of the daemon in mid-run loses and doubles nothing of a tree", async (t) => {
   const turns = await repository(t, "claude");
   const followed = run(turns, ["claude", "SLOW and WRITE", "--worktree", "--json"]);
   await until("it speaks", async () => (await runs(turns, "live=1&kind=job"))
@@ -264,7 +264,8 @@ test("a second task of the main session waits for the first", async (t) => {
   const turns = await open(t, "claude");
   const words = ["--session", "main", "--detach"];
   const first = (await run(turns, ["claude", "be SLOW", ...words])).stdout.trim();
-  await until("it runs", async () => (await runs(turns, "live=1&kind=job"))[0]?.state === "running");
+  await until("it runs", async () =>
+    (await runs(turns, "live=1&kind=job"))[0]?.state === "running");
   const second = (await run(turns, ["claude", "more", ...words])).stdout.trim();
   assert.equal((await turns.get(`/runs/${second}`)).state, "queued");
   letGo(turns);

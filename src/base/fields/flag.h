@@ -21,7 +21,7 @@ struct flag {
                           * bounds of the field. */
     /* A setting can also come from the environment and from the configuration file (there its key
      * is the name with "_" for "-"). */
-    const char *env;    /* NULL: not from there. */
+    const char *env; /* NULL: not from there. */
     /* Words between bars that are no short names here: the command says itself what "last" means,
      * which else is the newest. NULL: none. */
     const char *own_words;

@@ -23,7 +23,7 @@ MUST_CHECK struct err message_read(const struct message_words *words, struct tex
  * sent there. The budget is there before the message, so it holds for all that the agent does. */
 struct message_order {
     struct session_wish wish;
-    const char *session; /* One that is there; NULL: the one of the wish. */
+    const char *session; /* Id of an existing session; NULL: the wish's. */
     const char *text;
     const struct text *budget; /* Limits, a JSON object; NULL: none. */
 };

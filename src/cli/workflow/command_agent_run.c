@@ -1,10 +1,10 @@
 /* command_agent_run.c: drover agent run: a task for an agent, and its end.
  *
- *   a program                         a message to a session of its own, of the user, or the main one
- *   with a working tree; a model      a workflow of this one agent
+ *   a program                       a message to a new session, to a named one, or to the main one
+ *   in a working tree; a model      a workflow of this one agent
  *
- * A workflow makes and removes working trees, and knows agents of models, over each kill of the
- * daemon; so both come to their task by one. */
+ * Workflows make and remove working trees and run agents of models, over each kill of the daemon. A
+ * second mechanism for one agent would have to do all of that again. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ struct task {
     struct talk talk;   /* Owned, and so is all that follows. */
     struct lines lines; /* The input: the task. */
     struct text text;
-    struct text limits; /* Of its budget, a JSON object; empty: none. */
+    struct text limits; /* Limits of the budget, a JSON object; empty: none. */
     json_t *agent;      /* As its list has it. */
     char root[PATH_MAX];
     struct title title;
@@ -302,9 +302,9 @@ const struct command command_agent_run = {
         "budget that is used up lets no further step begin.\n"
         "\n"
         "With --worktree, or where its definition has \"isolation\", it works in a tree of\n"
-        "its own, below .drover/worktrees of the repository. One that it changed is kept,\n"
-        "and its path is told; else it is removed. Such a run, and one of an agent of\n"
-        "models, is a workflow of this one agent.\n"
+        "its own, below .drover/worktrees of the repository. A tree with changes is\n"
+        "kept, and its path is printed; another is removed. Such a run, and one of an\n"
+        "agent of models, is a workflow of this one agent.\n"
         "\n"
         "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
         "\"run\", \"state\", \"cause\", \"text\", \"usage\", and \"worktree\" where a tree was\n"

@@ -384,7 +384,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     model_note(watching, event, data, &line);
     const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
-    if (watching->show == SHOW_LINES) { /* Of a task the answer alone, as of every turn. */
+    if (watching->show == SHOW_LINES) { /* A task prints its answer alone, as `ask` does. */
         fputs(task ? "" : text_bytes(&line).data, watching->out);
         return;
     }
@@ -504,6 +504,21 @@ static void watching_done(struct watching *watching) {
     text_done(&watching->above);
 }
 
+/* Ctrl-C only detaches: of a workflow nothing was interrupted. A task answers as `ask` does. */
+static struct err watch_detach(const struct workflow_watch *watch) {
+    if (watch->form == WORKFLOW_FORM_SCRIPT) {
+        job_detached(watch->invocation, watch->run);
+        watch->invocation->exit_code = 0;
+        return ERR_OK;
+    }
+    fprintf(stderr,
+            "\ndrover: detached; the agent goes on. 'drover attach %s' follows it again, "
+            "'drover stop %s' ends it.\n",
+            watch->run, watch->run);
+    watch->invocation->told = true;
+    return err_make(ERR_INTERRUPTED, "workflow: watch");
+}
+
 struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
@@ -534,21 +549,10 @@ struct err workflow_watch(const struct workflow_watch *watch) {
         picture_draw(&watching); /* As it stays. */
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
-    const bool task = watch->form == WORKFLOW_FORM_TASK;
-    if (err.code == ERR_INTERRUPTED && task) {
-        fprintf(stderr,
-                "\ndrover: detached; the agent goes on. 'drover attach %s' follows it again, "
-                "'drover stop %s' ends it.\n",
-                watch->run, watch->run);
-        watch->invocation->told = true;
-        return err;
-    }
     if (err.code == ERR_INTERRUPTED) {
-        job_detached(watch->invocation, watch->run);
-        watch->invocation->exit_code = 0;
-        return ERR_OK; /* Ctrl-C only detaches: nothing was interrupted. */
+        return watch_detach(watch);
     }
-    if (!err_failed(err) && task) {
+    if (!err_failed(err) && watch->form == WORKFLOW_FORM_TASK) {
         return workflow_task_tell(watch->invocation, watch->talk, watch->run, &watching.tree);
     }
     if (!err_failed(err)) {

@@ -20,9 +20,9 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 
-/* TASK: the one agent of `drover agent run`. Its end is told in place of that of the workflow: the
- * last line of --json is {"event": "agent_finished", "run", "state", "cause", "text", "usage"}, with
- * "worktree" where one was kept; the exit code is 0 or 1; Ctrl-C detaches with ERR_INTERRUPTED. */
+/* TASK: the one agent of `drover agent run`, whose end is printed in place of that of the workflow.
+ * The last line of --json is {"event": "agent_finished", "run", "state", "cause", "text", "usage"},
+ * with "worktree" where one was kept; the exit code is 0 or 1; Ctrl-C is ERR_INTERRUPTED. */
 enum workflow_form { WORKFLOW_FORM_SCRIPT, WORKFLOW_FORM_TASK };
 
 struct workflow_watch {

@@ -191,7 +191,7 @@ static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool
     text_add_str(text, sandbox ? ",\"sandbox\":\"on\"}" : "}");
 }
 
-/* What git says where nothing was committed yet, by its versions. */
+/* Messages of several versions of git about a repository without a commit. */
 static bool is_without_commit(struct bytes line) {
     return bytes_is(line, "fatal: invalid reference: HEAD") ||
            bytes_is(line, "fatal: not a valid object name: HEAD") ||

@@ -50,7 +50,7 @@ struct agent_definition {
     const char *model, *instructions; /* NULL: none. */
     const char *access;
     const char *isolation; /* AGENT_ISOLATION_WORKTREE; NULL: it works in the folder itself. */
-    json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
+    json_t *lines;         /* For json_lines: paths of the fields. NULL: none. */
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
 
