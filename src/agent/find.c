@@ -460,6 +460,7 @@ void agent_seen_write(const struct agent_seen *seen, struct text *text) {
     text_add_member_or_null(text, "command", ready ? bytes_of(what->command) : BYTES(""));
     text_add_member_or_null(text, "model", bytes_of(what->model));
     text_add_member_or_null(text, "description", bytes_of(what->description));
+    text_add_member_or_null(text, "isolation", bytes_of(what->isolation));
     text_add_member(text, "from", bytes_of(seen->from));
     text_add_member(text, "may",
                     bytes_of(seen->found == AGENT_BROKEN ? "nothing" : access_words(seen)));

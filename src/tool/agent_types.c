@@ -163,6 +163,11 @@ static bool is_clear(const struct front *front, const char *key) {
     return !reference && !odd && !escaped && front_value(&after, key).data == NULL;
 }
 
+/* As Claude Code has it: "worktree". Empty: it has none. */
+static struct bytes isolation_of(const struct front *front) {
+    return bytes_trim(front_value(front, "isolation"), " \t\r\n");
+}
+
 /* Without a list it may use whatever its run may. */
 static void take(const struct front *front, struct agent_type *ret_type) {
     struct bytes tools = front_value(front, "tools");
@@ -173,7 +178,8 @@ static void take(const struct front *front, struct agent_type *ret_type) {
     *ret_type =
         (struct agent_type){.model = copy(model),
                             .instructions = copy(bytes_trim(front->rest, " \t\r\n")),
-                            .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied))};
+                            .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied)),
+                            .isolated = isolation_of(front).len > 0};
 }
 
 /* One whose keys may be missed has the name of its file and the one that seems to stand there. */
@@ -189,10 +195,14 @@ static bool has_name(const struct search *search, const struct front *front, con
 
 /* NULL: none. */
 static const char *fault_of(const struct front *front, bool cut) {
+    const struct bytes isolation = isolation_of(front);
     return cut ? "it has more than 48 kB"
-           : front->broken || !is_clear(front, "tools") || !is_clear(front, "disallowedTools")
+           : front->broken || !is_clear(front, "tools") || !is_clear(front, "disallowedTools") ||
+                   !is_clear(front, "isolation")
                ? "what stands between its lines of \"---\" is not read here: write each key at the "
                  "beginning of a line, once, and end it with \"---\""
+           : isolation.len > 0 && !bytes_is(isolation, "worktree")
+               ? "\"isolation\" must be worktree, or absent"
                : NULL;
 }
 
@@ -377,6 +387,7 @@ static void file_list(struct types_list *list, const struct context_names *names
         seen.name = name_of(&front, file);
         seen.about = bytes_trim(front_value(&front, "description"), " \t\r\n");
         seen.model = bytes_trim(front_value(&front, "model"), " \t\r\n");
+        seen.isolated = isolation_of(&front).len > 0;
         seen.fault = fault_of(&front, read.cut);
     }
     type_see(list, &seen);

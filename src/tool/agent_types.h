@@ -3,10 +3,11 @@
  * Places   .drover/agents and .claude/agents of the root, then of the home; `agents` of the
  *          configuration folder. Files are *.md that do not begin with a dot; the first of a name
  *          counts. Behind them three are built in: general-purpose, Explore, Plan.
- * File     front matter: name (else the file's stem), model, tools, disallowedTools; the rest is
- *          what the model is told to be. Names of tools are ours or Claude Code's; those that are
- *          not known are left out. One with a pattern, like Bash(git:*), is less than the whole
- *          tool, which cannot be had: it is not allowed, and where it is denied, all of it is.
+ * File     front matter: name (else the file's stem), model, tools, disallowedTools, isolation
+ *          (worktree); the rest is what the model is told to be. Names of tools are ours or
+ *          Claude Code's; those that are not known are left out. One with a pattern, like
+ *          Bash(git:*), is less than the whole tool, which cannot be had: it is not allowed, and
+ *          where it is denied, all of it is.
  * Promise  what a definition takes away is never missed: one that cannot be understood keeps its
  *          name, and is an error, as is one that is not readable; nothing else is found for it.
  *          Nothing is read through a symbolic link that leads out of its folder. What is read is
@@ -37,6 +38,7 @@ struct agent_type {
     char *model;        /* Owned; "": it names none. */
     char *instructions; /* Owned; "": none. */
     tool_set tools;     /* It may use no others. */
+    bool isolated;      /* Tasks get a git working tree each. */
 };
 /* ERR_NOT_FOUND: `why` has the nearest names and the places that were searched. ERR_BAD_FIELD: its
  * file is there, and is not as it may be; or might be there, after too many others. */
@@ -47,6 +49,7 @@ struct agent_type_seen {
     struct bytes name, about, model;
     const char *from;  /* Path of its file, or "built in". */
     const char *fault; /* NULL: none. */
+    bool isolated;
 };
 /* Each name once, as agent_type_find would find it; at most AGENT_TYPES_MAX. */
 void agent_types_each(const struct agent_places *places,

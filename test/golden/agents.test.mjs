@@ -146,6 +146,9 @@ golden("programs", async (record) => {
     await cli("agent", "test", "kept", "--dry-run", ...json);
     await cli("agent", "test", "kept", ...json);
     await cli("agent", "run", "kept", "a task", ...json);
+    await cli("agent", "run", "kept", "a task", "--session", "main", ...json);
+    await cli("agent", "run", "kept", "a task", "--worktree", "--root", record.home, ...json);
+    await cli("agent", "run", "kept", "a task", "--worktree", "--session", "main", ...json);
     await cli("agent", "rm", "kept", ...json);
   }
   await cli("agent", "test", "broken");

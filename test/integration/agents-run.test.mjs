@@ -221,19 +221,23 @@ test("an agent that cannot be started is refused, and leaves nothing", async (t)
   define(turns, "gone", { program: "plain", command: "/nowhere/gone" });
   define(turns, "bad", { program: "of tomorrow" });
   const cases = [["nobody", /there is no agent 'nobody'; 'drover agent ls' lists them/],
-    ["gone", /'gone' is missing: /], ["bad", /'bad' is broken: .*"program"/],
-    ["Explore", /'Explore' is one of models, for agentType of workflows/]];
+    ["gone", /'gone' is missing: /], ["bad", /'bad' is broken: .*"program"/]];
   for (const [name, words] of cases) {
-    const { code, stdout, stderr } = await run(turns, [name, "hello", "--json"]);
-    assert.notEqual(code, 0);
-    assert.equal(stdout, "");
-    assert.match(stderr.replaceAll("\\\"", "\""), words);
+    for (const more of [[], ["--worktree"]]) {
+      const { code, stdout, stderr } = await run(turns, [name, "hello", "--json", ...more]);
+      assert.notEqual(code, 0);
+      assert.equal(stdout, "");
+      assert.match(stderr.replaceAll("\\\"", "\""), words);
+    }
   }
+  const asked = await turns.daemon.cli(["ask", "--agent", "Explore", "hello"]);
+  assert.match(asked.stderr, /'Explore' is one of models, for 'drover agent run' and agentType/);
   const empty = await run(turns, ["claude"], { input: " \n" });
   assert.match(empty.stderr, /nothing was asked; give the task in quotes/);
   const budget = await run(turns, ["claude", "x", "--budget", "sugar=3"]);
   assert.notEqual(budget.code, 0);
   assert.deepEqual((await turns.get("/sessions")).items, []);
+  assert.deepEqual((await turns.get("/runs")).items, []);
 });
 
 test("a budget is there before its program, and holds for what follows", async (t) => {

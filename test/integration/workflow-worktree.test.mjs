@@ -222,7 +222,7 @@ test("where there can be no tree, the agent is null and nobody works in the root
   };
   await refused(/is not in a git repository/);
   flows.git("init", "-q", "-b", "main");
-  await refused(/^fatal: .*HEAD/);
+  await refused(/^its git repository has no commit, which a working tree needs$/);
   assert.deepEqual(flows.folders(), []);
   flows.init();
   execFileSync("rm", ["-rf", path.join(flows.root, ".drover")]);

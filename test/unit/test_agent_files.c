@@ -21,10 +21,12 @@ static void front_matter_says_the_same_as_json(void **state) {
         [AGENT_FILE_JSON] =
             "{\"program\":\"codex\",\"description\":\"Reviews changes.\",\"args\":[\"--a\","
             "\"b, c\"],\"env\":{\"A\":\"x: y\",\"T\":{\"from\":\"TOKEN\"},\"K\":{\"file\":\"k\"}},"
-            "\"access\":\"read\",\"deadline_ms\":90000,\"instructions\":\"You review.\"}",
+            "\"access\":\"read\",\"isolation\":\"worktree\",\"deadline_ms\":90000,\"instructions\":"
+            "\"You review.\"}",
         [AGENT_FILE_MARKDOWN] = "---\nname: helper\nprogram: codex\ndescription: >\n  Reviews\n"
                                 "  changes.\nargs: [--a, \"b, c\"] # two\nenv:\n  A: x: y\n  # no\n"
                                 "  T: {\"from\": \"TOKEN\"}\n  K: {\"file\": \"k\"}\naccess: read\n"
+                                "isolation: worktree # apart\n"
                                 "deadline_ms: 90000\n---\n\nYou review.\n",
     };
     for (unsigned form = 0; form < AGENT_FILES; form++) {
@@ -38,6 +40,7 @@ static void front_matter_says_the_same_as_json(void **state) {
         assert_int_equal(json_array_size(what.args), 2);
         assert_string_equal(json_string_value(json_array_get(what.args, 1)), "b, c");
         assert_int_equal(agent_definition_access(&what), AGENT_ACCESS_READ);
+        assert_string_equal(what.isolation, AGENT_ISOLATION_WORKTREE);
         assert_int_equal(what.deadline_ms, 90000);
         assert_string_equal(what.instructions, "You review.");
         text_add_char(&texts, '{');

@@ -135,6 +135,27 @@ static void a_type_that_may_less_is_never_read_as_one_that_may_all(void **state)
     assert_string_equal(type.instructions, "be");
 }
 
+static void a_type_asks_for_a_working_tree_of_its_own(void **state) {
+    struct tools *tools = *state;
+    static const struct {
+        const char *file;
+        bool isolated;
+    } cases[] = {
+        {"---\nisolation: worktree\n---\n", true},
+        {"---\nisolation: \"worktree\" # apart\n---\n", true},
+        {"---\nisolation:\n---\n", false},
+        {"---\nname: a\n---\nisolation: worktree\n", false},
+    };
+    tools_folder(tools, "project/.drover");
+    tools_folder(tools, "project/.drover/agents");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(agent_type_done) struct agent_type type = {.tools = 0};
+        tools_file(tools, "project/.drover/agents/a.md", cases[i].file);
+        assert_int_equal(find(tools, "a", &type, NULL).code, ERR_NONE);
+        assert_int_equal(type.isolated, cases[i].isolated);
+    }
+}
+
 /* Another of the name, in a place behind it, allows all. */
 static void a_type_that_cannot_be_understood_is_refused_and_keeps_its_name(void **state) {
     struct tools *tools = *state;
@@ -154,6 +175,10 @@ static void a_type_that_cannot_be_understood_is_refused_and_keeps_its_name(void 
         "---\nbase: &b\n  disallowedTools: Bash\n<<: *b\n---\n",
         "---\ndisallowedTools: \"B\\x61sh\"\n---\n",
         "---\ndisallowedTools:\n  - Read\n  - \"B\\x61sh\"\n---\n",
+        "---\nisolation: cloud\n---\n",
+        "---\nisolation: [worktree]\n---\n",
+        "---\nisolation: worktree\nisolation: none\n---\n",
+        "---\nisolation: *where\n---\n",
     };
     static const char *const folders[] = {"project/.drover", "project/.drover/agents",
                                           "extra/.drover", "extra/.drover/agents"};
@@ -221,6 +246,7 @@ int main(void) {
         cmocka_unit_test(a_value_of_front_matter_ends_where_the_next_key_begins),
         TOOLS_TEST(the_first_of_a_name_counts_and_a_stem_is_a_name),
         TOOLS_TEST(a_type_that_may_less_is_never_read_as_one_that_may_all),
+        TOOLS_TEST(a_type_asks_for_a_working_tree_of_its_own),
         TOOLS_TEST(a_type_that_cannot_be_understood_is_refused_and_keeps_its_name),
         TOOLS_TEST(links_out_of_the_folder_are_no_definitions),
         TOOLS_TEST(other_files_of_a_folder_hide_no_definition),

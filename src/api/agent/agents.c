@@ -91,6 +91,7 @@ static void type_add(void *ctx, const struct agent_type_seen *seen) {
     text_add_member_or_null(text, "command", none);
     text_add_member_or_null(text, "model", seen->model);
     text_add_member_or_null(text, "description", seen->about);
+    text_add_member_or_null(text, "isolation", bytes_of(seen->isolated ? "worktree" : NULL));
     text_add_member(text, "from", bytes_of(seen->from));
     text_add_member(
         text, "may",

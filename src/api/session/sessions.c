@@ -251,6 +251,12 @@ static struct err create_read(void *ctx) {
         err = field_bad(&body->request.op.why, "native",
                         "needs the agent that it is of, and as root the folder that it works in");
     }
+    if (!err_failed(err) && given->main &&
+        (given->agent.len == 0 || given->root.len == 0 || given->native.data != NULL ||
+         given->parent.data != NULL)) {
+        err = field_bad(&body->request.op.why, "main",
+                        "needs \"agent\" and \"root\", and excludes \"native\" and \"parent\"");
+    }
     body->create = (struct session_new){.owner = body->request.key.owner,
                                         .parent = given->parent,
                                         .project = given->project,
@@ -381,9 +387,24 @@ static struct err create_check(struct tx *tx, struct body_op *body) {
                    own ? (int)row.session.len : 15, own ? row.session.data : "another session");
 }
 
+/* A new session, with all that is remembered of it. */
+static struct err create_session(struct tx *tx, struct body_op *body, struct session_row *ret_row) {
+    struct err err = tx_session_create(tx, &body->create, ret_row);
+    if (!err_failed(err) && body->given.main) {
+        err = tx_session_mark_main(tx, ret_row->id);
+    }
+    return err_failed(err)
+               ? err
+               : tx_inside_mark_session(tx, exchange_identity(body->request.op.exchange)->inside,
+                                        ret_row->id);
+}
+
 static struct err create_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
+    const struct session_main main = {
+        .owner = body->create.owner, .agent = body->create.agent, .root = body->create.root};
     struct session_row row;
+    bool found = false;
     if (body->lacks_model &&
         body->create.program.len == 0) { /* The session could take no message. */
         return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
@@ -392,12 +413,11 @@ static struct err create_work(struct tx *tx, void *ctx) {
     if (!err_failed(err) && body->create.parent.len > 0) {
         err = request_inside(tx, &body->request, body->create.parent);
     }
-    if (!err_failed(err)) {
-        err = tx_session_create(tx, &body->create, &row);
+    if (!err_failed(err) && body->given.main) {
+        err = tx_session_main(tx, &main, &found, &row);
     }
-    if (!err_failed(err)) {
-        err = tx_inside_mark_session(tx, exchange_identity(body->request.op.exchange)->inside,
-                                     row.id);
+    if (!err_failed(err) && !found) {
+        err = create_session(tx, body, &row);
     }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",

@@ -390,8 +390,8 @@ static const char agents_answer[] =
                 ",\"gate\":" MAYBE_TEXT ",\"resume_at_ms\":" MAYBE_INT ",\"cause\":" MAYBE_TEXT
                 ",\"note\":" MAYBE_TEXT ",\"cached\":{\"type\":\"boolean\"},"
                 "\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
-                ",\"cost_micros\":" INT_SCHEMA ",\"started_ms\":" MAYBE_INT
-                ",\"ended_ms\":" MAYBE_INT ",\"result\":{}}}");
+                ",\"cost_micros\":" INT_SCHEMA ",\"usage\":{\"type\":\"object\"}"
+                ",\"started_ms\":" MAYBE_INT ",\"ended_ms\":" MAYBE_INT ",\"result\":{}}}");
 
 static const char limits_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","

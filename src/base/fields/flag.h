@@ -21,8 +21,10 @@ struct flag {
                           * bounds of the field. */
     /* A setting can also come from the environment and from the configuration file (there its key
      * is the name with "_" for "-"). */
-    const char *env;    /* NULL: not from there. */
-    bool own_last;      /* The command says itself what "last" means, which else is the newest. */
+    const char *env; /* NULL: not from there. */
+    /* Words between bars that are no short names here: the command says itself what "last" means,
+     * which else is the newest. NULL: none. */
+    const char *own_words;
     bool in_file;       /* May stand in the configuration file. */
     const char *absent; /* Value when no source has one, as text; NULL: none. */
     /* A row of a command's table that stands for the flags of these fields, in their order. It has

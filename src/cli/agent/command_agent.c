@@ -40,8 +40,9 @@ const struct command command_agent_ls = {
 
 static void agent_print(const json_t *row) {
     static const char *const members[][2] = {
-        {"agent", "name"},        {"kind", "kind"},   {"state", "state"}, {"version", "version"},
-        {"program", "command"},   {"model", "model"}, {"from", "from"},   {"may", "may"},
+        {"agent", "name"},        {"kind", "kind"},       {"state", "state"},
+        {"version", "version"},   {"program", "command"}, {"model", "model"},
+        {"from", "from"},         {"may", "may"},         {"isolation", "isolation"},
         {"about", "description"}, {"why", "why"}};
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         const char *text = talk_text(row, members[i][1]);

@@ -240,6 +240,15 @@ static struct err word_resolve(struct resolving *resolving, struct bytes placeho
     return err;
 }
 
+static bool is_own_word(const struct flag *flag, const char *typed) {
+    struct bytes words = bytes_of(flag->own_words), word;
+    bool own = false;
+    while (bytes_next(&words, '|', &word)) {
+        own = own || bytes_is(word, typed);
+    }
+    return own;
+}
+
 struct err names_resolve(struct invocation *invocation) {
     struct args *args = &invocation->args;
     struct resolving resolving = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
@@ -262,10 +271,8 @@ struct err names_resolve(struct invocation *invocation) {
     }
     for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
         const struct flag *flag = args->flags.rows[at].flag;
-        const bool own = flag->own_last && args->values[at].text != NULL &&
-                         strcmp(args->values[at].text, last_word) == 0;
         if (flag->kind == FLAG_TEXT && flag->value != NULL && args->values[at].text != NULL &&
-            !own) {
+            !is_own_word(flag, args->values[at].text)) {
             err = word_resolve(&resolving, bytes_of(flag->value), &args->values[at].text);
         }
     }

@@ -39,10 +39,8 @@ static void member_set(json_t *object, const char *key, const char *value) {
     }
 }
 
-/* A session takes any name; this one has to be a program's, in the folder of the session. */
-static struct err program_check(struct talk *talk, const char *name, const char *root,
-                                struct why *why) {
-    AUTO(json_release) json_t *agent = NULL;
+struct err session_agent(struct talk *talk, const char *name, const char *root, json_t **ret_agent,
+                         struct why *why) {
     AUTO(text_done) struct text query = text_up_to(3 * PATH_MAX + 16);
     text_add_str(&query, root != NULL ? "?root=" : "");
     if (root != NULL) {
@@ -53,11 +51,18 @@ static struct err program_check(struct talk *talk, const char *name, const char 
                                       .rest = text_bytes(&query).data,
                                       .unknown = "there is no agent '{}'; 'drover agent ls' lists "
                                                  "them"};
-    struct err err = resource_ask(talk, &resource, &agent, why);
+    return resource_ask(talk, &resource, ret_agent, why);
+}
+
+/* A session takes any name; this one has to be a program's, in the folder of the session. */
+static struct err program_check(struct talk *talk, const char *name, const char *root,
+                                struct why *why) {
+    AUTO(json_release) json_t *agent = NULL;
+    struct err err = session_agent(talk, name, root, &agent, why);
     if (!err_failed(err) && strcmp(talk_text(agent, "kind"), "native") == 0) {
         return err_why(why, ERR_USAGE,
-                       "the agent '%.64s' is one of models, for agentType of workflows; 'drover "
-                       "agent ls' lists programs with the kind cli",
+                       "the agent '%.64s' is one of models, for 'drover agent run' and agentType "
+                       "of workflows; 'drover agent ls' lists programs with the kind cli",
                        name);
     }
     return err;
@@ -78,6 +83,9 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
         }
         member_set(wanted, "agent", wish->agent);
         member_set(wanted, "native", wish->native);
+    }
+    if (wish->main) {
+        (void)json_object_set_new(wanted, "main", json_true()); /* NULL is refused. */
     }
     member_set(wanted, "model", wish->model);
     member_set(wanted, "root", wish->root != NULL ? root : NULL);

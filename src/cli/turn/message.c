@@ -44,7 +44,12 @@ struct err message_send(struct talk *talk, const struct message_order *order,
                         struct message_sent *ret_sent, struct why *why) {
     AUTO(message_sent_done) struct message_sent sent = {0};
     struct session_ends ends = {.head = 0};
-    struct err err = session_make(talk, &order->wish, &sent.session, why);
+    struct err err = ERR_OK;
+    if (order->session != NULL) {
+        sent.session = mem_copy(order->session, strlen(order->session));
+    } else {
+        err = session_make(talk, &order->wish, &sent.session, why);
+    }
     if (!err_failed(err) && order->budget != NULL) {
         err = budget_set(talk, sent.session, order->budget, why);
     }

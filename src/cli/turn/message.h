@@ -19,10 +19,11 @@ struct message_words {
 MUST_CHECK struct err message_read(const struct message_words *words, struct text *message,
                                    struct why *why);
 
-/* A session is made for the message, with a budget of its own, and the message is sent there. The
- * budget is there before the message, so it holds for all that the agent does. */
+/* A session is made for the message, or one is there, with a budget of its own, and the message is
+ * sent there. The budget is there before the message, so it holds for all that the agent does. */
 struct message_order {
     struct session_wish wish;
+    const char *session; /* Id of an existing session; NULL: the wish's. */
     const char *text;
     const struct text *budget; /* Limits, a JSON object; NULL: none. */
 };

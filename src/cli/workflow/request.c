@@ -24,7 +24,7 @@ const struct flag workflow_request_flags[] = {
     OPTION_SWITCH("detach", 'd', "Print the run's id and exit instead of following it."),
     OPTION_TEXT("resume", 0, "WORKFLOW",
                 "Reuse results of this run, or of the script's last, where calls are the same.",
-                .own_last = true),
+                .own_words = "last"),
     OPTION_LIST("rerun", 0, "AGENT",
                 "With --resume: run this agent (id of its run) again. Repeatable."),
     OPTION_LIST(

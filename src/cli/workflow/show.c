@@ -297,6 +297,73 @@ void workflow_end_tell(struct invocation *invocation, const char *run,
     }
 }
 
+/* --- The end of a task ------------------------------------------------------------------------ */
+
+/* How the agent ended is how the task did, unless the run as a whole says more: it was stopped, or
+ * its answer was cut off. */
+struct task_end {
+    const char *state, *cause, *note, *worktree; /* "": none. */
+    struct bytes text;
+};
+
+static struct task_end task_end_of(const struct workflow_tree *tree, const json_t *agent) {
+    const bool own = strcmp(tree->state, "failed") == 0 && agent != NULL &&
+                     strcmp(talk_text(agent, "state"), "succeeded") != 0;
+    return (struct task_end){
+        .state = own ? talk_text(agent, "state") : tree->state,
+        .cause = own ? talk_text(agent, "cause") : tree->cause,
+        .note = talk_text(agent, "note"),
+        .worktree = talk_text(agent, "worktree"),
+        .text = {json_string_value(tree->result), json_string_length(tree->result)}};
+}
+
+struct err workflow_task_tell(struct invocation *invocation, struct talk *talk, const char *run,
+                              struct workflow_tree *tree) {
+    AUTO(json_release) json_t *rows = NULL;
+    struct err err = workflow_agents_ask(talk, run, tree, &rows, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *agent = json_array_get(rows, 0);
+    const struct task_end end = task_end_of(tree, agent);
+    const bool succeeded = strcmp(end.state, "succeeded") == 0;
+    invocation->exit_code = succeeded ? 0 : RUN_EXIT_FAILED;
+    if (invocation->json) {
+        AUTO(json_release)
+        json_t *usage = json_is_object(json_object_get(agent, "usage"))
+                            ? json_deep_copy(json_object_get(agent, "usage"))
+                            : json_object();
+        json_t *cost = json_object_get(agent, "cost_micros");
+        (void)json_object_set(usage, "cost_micros", cost); /* NULL is refused. */
+        AUTO(json_release)
+        json_t *line = json_pack("{s:s,s:s,s:s,s:s,s:s%,s:O,s:s*}", "event", "agent_finished",
+                                 "run", run, "state", end.state, "cause", end.cause, "text",
+                                 end.text.len == 0 ? "" : end.text.data, end.text.len, "usage",
+                                 usage, "worktree", end.worktree[0] == '\0' ? NULL : end.worktree);
+        talk_print(line);
+        return ERR_OK;
+    }
+    plain_print(end.text);
+    fputs(end.text.len > 0 && end.text.data[end.text.len - 1] != '\n' ? "\n" : "", stdout);
+    (void)fflush(stdout); /* A failure shows again at the end. */
+    AUTO(text_done) struct text words = text_up_to(16 << 10);
+    if (!succeeded) {
+        text_addf(&words, "drover: the agent %s (%s)", end.state, end.cause);
+        text_add_str(&words, end.note[0] != '\0' ? ": " : "");
+        plain_add(&words, end.note);
+        text_add_char(&words, '\n');
+    }
+    if (end.worktree[0] != '\0') {
+        text_add_str(&words, "drover: what it changed is in ");
+        plain_add(&words, end.worktree);
+        text_add_char(&words, '\n');
+    }
+    fputs(text_bytes(&words).data, stderr);
+    return ERR_OK;
+}
+
+/* --- A refusal -------------------------------------------------------------------------------- */
+
 /* "LINE:COL: " in front of it becomes numbers, where it is there. */
 static json_t *refusal_json(const char *error) {
     const struct number_bounds any = {1, INT32_MAX};

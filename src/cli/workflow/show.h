@@ -30,6 +30,9 @@ MUST_CHECK struct err workflow_agents_ask(struct talk *talk, const char *run,
 /* Sets the exit code, too. */
 void workflow_end_tell(struct invocation *invocation, const char *run,
                        const struct workflow_tree *tree);
+/* The same for the one agent of `drover agent run`; the agent's row is asked for. */
+MUST_CHECK struct err workflow_task_tell(struct invocation *invocation, struct talk *talk,
+                                         const char *run, struct workflow_tree *tree);
 /* The script was refused, and nothing ran. `error` is "LINE:COL: what is wrong". */
 void workflow_refusal_tell(struct invocation *invocation, const char *file, const char *error);
 

@@ -369,8 +369,10 @@ static void on_event(void *ctx, const struct follow_event *event) {
                     (bytes_is(type, "agent_finished") || bytes_is(type, "agent_restarted"));
     watching->asks |=
         answered || bytes_is(type, "agent_waiting") || bytes_is(type, "agent_answered");
+    const bool task = watching->watch->form == WORKFLOW_FORM_TASK;
     if (watching->show == SHOW_JSON) {
-        if (!bytes_is(type, "workflow_finished")) { /* Printed when the result is whole. */
+        /* The end is printed when all of it is known: of a task it has the name of the agent's. */
+        if (!bytes_is(type, "workflow_finished") && !(task && bytes_is(type, "agent_finished"))) {
             AUTO(json_release) json_t *copy = json_object();
             (void)json_object_set_new(copy, "event", json_stringn(type.data, type.len));
             (void)json_object_set_new(copy, "seq", json_integer(event->seq));
@@ -382,8 +384,8 @@ static void on_event(void *ctx, const struct follow_event *event) {
     model_note(watching, event, data, &line);
     const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
-    if (watching->show == SHOW_LINES) {
-        fputs(text_bytes(&line).data, watching->out);
+    if (watching->show == SHOW_LINES) { /* A task prints its answer alone, as `ask` does. */
+        fputs(task ? "" : text_bytes(&line).data, watching->out);
         return;
     }
     if (told.agent != NULL && strcmp(told.agent->name, told.agent->run) == 0) {
@@ -502,6 +504,21 @@ static void watching_done(struct watching *watching) {
     text_done(&watching->above);
 }
 
+/* Ctrl-C only detaches: of a workflow nothing was interrupted. A task answers as `ask` does. */
+static struct err watch_detach(const struct workflow_watch *watch) {
+    if (watch->form == WORKFLOW_FORM_SCRIPT) {
+        job_detached(watch->invocation, watch->run);
+        watch->invocation->exit_code = 0;
+        return ERR_OK;
+    }
+    fprintf(stderr,
+            "\ndrover: detached; the agent goes on. 'drover attach %s' follows it again, "
+            "'drover stop %s' ends it.\n",
+            watch->run, watch->run);
+    watch->invocation->told = true;
+    return err_make(ERR_INTERRUPTED, "workflow: watch");
+}
+
 struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
@@ -533,9 +550,10 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
-        job_detached(watch->invocation, watch->run);
-        watch->invocation->exit_code = 0;
-        return ERR_OK; /* Ctrl-C only detaches: nothing was interrupted. */
+        return watch_detach(watch);
+    }
+    if (!err_failed(err) && watch->form == WORKFLOW_FORM_TASK) {
+        return workflow_task_tell(watch->invocation, watch->talk, watch->run, &watching.tree);
     }
     if (!err_failed(err)) {
         workflow_end_tell(watch->invocation, watch->run, &watching.tree);

@@ -20,6 +20,11 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 
+/* TASK: the one agent of `drover agent run`, whose end is printed in place of that of the workflow.
+ * The last line of --json is {"event": "agent_finished", "run", "state", "cause", "text", "usage"},
+ * with "worktree" where one was kept; the exit code is 0 or 1; Ctrl-C is ERR_INTERRUPTED. */
+enum workflow_form { WORKFLOW_FORM_SCRIPT, WORKFLOW_FORM_TASK };
+
 struct workflow_watch {
     struct invocation *invocation;
     struct talk *talk;
@@ -27,6 +32,7 @@ struct workflow_watch {
     const json_t *row; /* The run as it stands; NULL: it was started just now. */
     int64_t retry_ms;
     bool only_new; /* Not what came before. */
+    enum workflow_form form;
 };
 /* Ends the invocation with the run's exit code. */
 MUST_CHECK struct err workflow_watch(const struct workflow_watch *watch);

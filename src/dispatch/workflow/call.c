@@ -217,7 +217,7 @@ const char *flows__known_model(const struct flows *flows, struct bytes name,
 struct bytes call__asked_model(const struct call *call) {
     struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
     asked.len = strnlen(asked.data, asked.len);
-    const bool typed = asked.len == 0 && call->type.model != NULL;
+    const bool typed = (asked.len == 0 || call->program.len > 0) && call->type.model != NULL;
     return typed ? bytes_of(call->type.model) : asked;
 }
 

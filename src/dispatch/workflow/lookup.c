@@ -23,7 +23,17 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
                 agent_found_names[seen->found], seen->why);
         return;
     }
-    wish->usable = !err_failed(agent_definition_write(seen->what, &wish->call->program));
+    struct call *call = wish->call;
+    struct agent_definition what = *seen->what;
+    AUTO(text_done) struct text model = text_up_to(SETTINGS_MODEL_MAX);
+    const char *asked = json_string_value(call__option(call, "model"));
+    /* "inherit" is the word of types of agents for the model that there is without one. */
+    const bool named = asked != NULL && asked[0] != '\0' && strcmp(asked, "inherit") != 0;
+    what.model = named ? asked : what.model;
+    text_addf(&model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+    call->type = (struct agent_type){.model = mem_copy(text_bytes(&model).data, model.len),
+                                     .isolated = what.isolation != NULL};
+    wish->usable = !err_failed(agent_definition_write(&what, &call->program));
 }
 
 /* Types of agents go before programs of the same name, since scripts of other hosts mean those. */
@@ -91,13 +101,8 @@ void call__looked_up(struct call *call) {
     const char *model = flows__known_model(call->flow->flows, call__asked_model(call), &room);
     call__enter(call, CALL_BEGUN);
     call->restarted = false; /* A restart meanwhile is what begins now. */
-    if (call->program.len > 0) {
-        AUTO(text_done) struct text words = text_up_to((size_t)2 * AGENT_NAME_MAX);
-        const struct bytes type = call__agent_type(call);
-        text_addf(&words, "%.*s/default", (int)type.len, type.data);
-        mem_free(call->model);
-        call->model = mem_copy(text_bytes(&words).data, words.len);
-    } else if (model != NULL) { /* The model of the type. */
+    model = call->program.len > 0 ? call->type.model : model;
+    if (model != NULL) { /* The model of the type. */
         mem_free(call->model);
         call->model = mem_copy(model, strlen(model));
     }

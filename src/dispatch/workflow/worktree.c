@@ -84,7 +84,8 @@ const char *call__root(const struct call *call) {
 /* --- Found, and written down ------------------------------------------------------------------ */
 
 bool call__wants_tree(const struct call *call) {
-    return call__option(call, "isolation") != NULL && call__has_tools(call);
+    return (call__option(call, "isolation") != NULL || call->type.isolated) &&
+           call__has_tools(call);
 }
 
 bool call__find_tree(struct call *call) {
@@ -190,6 +191,13 @@ static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool
     text_add_str(text, sandbox ? ",\"sandbox\":\"on\"}" : "}");
 }
 
+/* Messages of several versions of git about a repository without a commit. */
+static bool is_without_commit(struct bytes line) {
+    return bytes_is(line, "fatal: invalid reference: HEAD") ||
+           bytes_is(line, "fatal: not a valid object name: HEAD") ||
+           bytes_is(line, "fatal: not a valid object name: 'HEAD'");
+}
+
 /* State of the folder, and, after a job that failed, the first line that git calls fatal or an
  * error, else the first. */
 static void inspect_run(struct pool_job *job) {
@@ -217,7 +225,10 @@ static void inspect_run(struct pool_job *job) {
         }
         at += len + strspn(at + len, "\r\n");
     }
-    if (line.len > 0 && utf8_valid(line.data, line.len)) {
+    if (is_without_commit(line)) {
+        text_clear(&tree->fault);
+        text_add_str(&tree->fault, "its git repository has no commit, which a working tree needs");
+    } else if (line.len > 0 && utf8_valid(line.data, line.len)) {
         text_clear(&tree->fault);
         text_add(&tree->fault, line.data, utf8_cut(line, FAULT_MAX));
     }

@@ -103,6 +103,22 @@ bool sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hidden,
     return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
 }
 
+struct err tx_session_main(struct tx *tx, const struct session_main *what, bool *ret_found,
+                           struct session_row *ret_row) {
+    const int64_t id = tx_number(
+        tx,
+        "SELECT id FROM sessions WHERE owner = $1 AND agent = $2 AND root = $3 AND main <> 0"
+        " AND hidden = 0 ORDER BY id DESC LIMIT 1",
+        ARGS(arg_text(what->owner), arg_text(what->agent), arg_text(what->root)), /* none */ 0);
+    *ret_found = id != 0 && sessions__find_id(tx, id, ret_row);
+    return tx_error(tx);
+}
+
+struct err tx_session_mark_main(struct tx *tx, int64_t session) {
+    tx_do(tx, "UPDATE sessions SET main = 1 WHERE id = $1", ARGS(arg_int(session)));
+    return tx_error(tx);
+}
+
 /* At most one turn of a session has begun and not ended: gate "". A session that is idle, or
  * that waits, is so in a daemon that holds, too. */
 struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {

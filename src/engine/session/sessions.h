@@ -47,6 +47,15 @@ struct session_new {
 MUST_CHECK struct err tx_session_create(struct tx *tx, const struct session_new *what,
                                         struct session_row *ret_row);
 
+/* The main session of an agent and a folder, which all runs share that ask for it; *ret_found
+ * false: there is none yet. The caller makes one in the same transaction, and marks it. */
+struct session_main {
+    struct bytes owner, agent, root;
+};
+MUST_CHECK struct err tx_session_main(struct tx *tx, const struct session_main *what,
+                                      bool *ret_found, struct session_row *ret_row);
+MUST_CHECK struct err tx_session_mark_main(struct tx *tx, int64_t session);
+
 /* A session that a program had before, with which a new one goes on (adopt.c). Its messages are
  * shown, and the program is not told them; the notice after them says where they come from. */
 enum { SESSION_ADOPTED_PARTS_MAX = 100 }; /* In one message. */

@@ -160,11 +160,29 @@ enum {
     COL_NOT_BEFORE,
     COL_EPOCH,
     COL_LANE,
-    COL_COST_UNKNOWN
+    COL_COST_UNKNOWN,
+    COL_CACHE_READ,
+    COL_CACHE_WRITE,
+    COL_REASONING
 };
 
 static void add_moment(struct text *text, const char *name, int64_t at_ms) {
     text_add_member_int_or_null(text, name, at_ms, at_ms > 0);
+}
+
+/* As events of a turn have it: the row has the sums. */
+static void step_write_usage(const struct rows *rows, struct text *text) {
+    const int64_t output = rows_int(rows, COL_OUTPUT_TOKENS);
+    const int64_t cache_read = rows_int(rows, COL_CACHE_READ);
+    const int64_t cache_write = rows_int(rows, COL_CACHE_WRITE);
+    text_add_str(text, ",\"usage\":{");
+    text_add_member_int(text, "fresh",
+                        rows_int(rows, COL_TOKENS) - output - cache_read - cache_write);
+    text_add_member_int(text, "cache_read", cache_read);
+    text_add_member_int(text, "cache_write", cache_write);
+    text_add_member_int(text, "output", output);
+    text_add_member_int(text, "reasoning", rows_int(rows, COL_REASONING));
+    text_add_char(text, '}');
 }
 
 /* *ret_state: as run_shown has it. */
@@ -212,6 +230,7 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     text_add_member_int(text, "output_tokens", rows_int(rows, COL_OUTPUT_TOKENS));
     text_add_member_int(text, "tokens", rows_int(rows, COL_TOKENS));
     steps__add_cost(text, rows_int(rows, COL_COST), rows_int(rows, COL_COST_UNKNOWN));
+    step_write_usage(rows, text);
     add_moment(text, "started_ms", rows_int(rows, COL_STARTED));
     add_moment(text, "ended_ms", rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED));
     if (list->whole) {
@@ -227,7 +246,8 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
     static const char sql[] =
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
         " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch, lane,"
-        " cost_unknown FROM runs WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND "
+        " cost_unknown, cache_read, cache_write, reasoning FROM runs"
+        " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND "
         "kind = 'agent' AND id > $2"
         " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
     AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);

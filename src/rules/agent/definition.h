@@ -37,6 +37,9 @@ enum agent_access {
         AGENT_ACCESS_COUNT
 };
 
+/* The one isolation: a git working tree for each task, in workflows and in `agent run`. */
+#define AGENT_ISOLATION_WORKTREE "worktree"
+
 struct agent_definition {
     const char *name, *description;
     const char *program; /* Name of its adapter. */
@@ -53,6 +56,7 @@ struct agent_definition {
     /* Micro-dollars per million tokens, for a program that reports no cost: an object of integers
      * with the names of AGENT_PRICES. NULL: none. */
     json_t *price;
+    const char *isolation; /* AGENT_ISOLATION_WORKTREE; NULL: it works in the folder itself. */
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
 

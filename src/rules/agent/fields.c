@@ -20,6 +20,7 @@ static const char *const programs[] = {"claude",     "codex", "opencode", "pi",
 #define X(access, name) name,
 static const char *const accesses[] = {AGENT_ACCESSES(X) NULL};
 #undef X
+static const char *const isolations[] = {AGENT_ISOLATION_WORKTREE, NULL};
 
 static const struct field rows[] = {
     {.name = "name",
@@ -90,6 +91,15 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"permission\"],"
                "\"properties\":{\"tool\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},"
                "\"permission\":{\"type\":\"string\"}}}}"},
+    {.name = "isolation",
+     .kind = FIELD_CHARS,
+     AT(isolation),
+     .names = isolations,
+     .flag = {.name = "isolation",
+              .kind = FLAG_TEXT,
+              .value = "KIND",
+              .about = "Give each of its tasks a git working tree of its own.",
+              .choices = AGENT_ISOLATION_WORKTREE}},
     {.name = "lines",
      .kind = FIELD_JSON,
      AT(lines),
@@ -340,6 +350,7 @@ static json_t *definition_pack(const struct agent_definition *what) {
     text_put(object, "instructions", what->instructions);
     text_put(object, "access", what->access);
     member_put(object, "permissions", json_incref(what->permissions));
+    text_put(object, "isolation", what->isolation);
     member_put(object, "lines", json_incref(what->lines));
     member_put(object, "price", json_incref(what->price));
     number_put(object, "at_once", what->at_once);

@@ -19,6 +19,7 @@ static const struct field rows[] = {
      .max = SESSION_PROJECT_MAX},
     {.name = "parent", .kind = FIELD_TEXT, AT(parent), .use = FIELD_GIVEN, .max = ID_SIZE},
     {.name = "native", .kind = FIELD_TEXT, AT(native), .use = FIELD_GIVEN, .max = 64},
+    {.name = "main", .kind = FIELD_BOOL, AT(main), .use = FIELD_GIVEN},
     {.name = "archived", .kind = FIELD_BOOL, AT(archived), .use = FIELD_CHANGED},
     {.name = "version",
      .kind = FIELD_INT,

@@ -26,6 +26,7 @@ struct session_given {
     json_t *settings, *metadata;  /* NULL: not named. */
     struct bytes project, parent; /* For a new session. */
     struct bytes native;          /* For a new session: the one of the program that goes on. */
+    bool main;                    /* For a new session: the one of its agent and folder. */
     bool archived;                /* For a change. */
     int64_t version;              /* For a change; 0: not named. */
 };

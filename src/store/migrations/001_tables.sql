@@ -417,6 +417,9 @@ CREATE TABLE sessions (
     path TEXT NOT NULL DEFAULT '',
     -- CLAUDE_CONFIG_DIR of that terminal; empty: that of the daemon.
     config_dir TEXT NOT NULL DEFAULT '',
+    -- 1: the one session of its agent and folder that runs share which ask for no session of their
+    -- own.
+    main @int@ NOT NULL DEFAULT 0,
     -- As of runs.
     began_in @int@ NOT NULL DEFAULT 0,
     -- Where that run is charged: what is spent in the session is charged there, too.
@@ -429,6 +432,7 @@ CREATE INDEX sessions_archived ON sessions (owner, parent, changed_ms, id)
     WHERE archived_ms IS NOT NULL AND hidden = 0;
 CREATE INDEX sessions_parent ON sessions (parent) WHERE parent <> 0;
 CREATE INDEX sessions_hidden ON sessions (id) WHERE hidden <> 0;
+CREATE INDEX sessions_main ON sessions (owner, agent) WHERE main <> 0;
 -- Lists of sessions of a project.
 CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, id)
     WHERE archived_ms IS NULL;

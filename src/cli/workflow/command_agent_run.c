@@ -1,0 +1,314 @@
+/* command_agent_run.c: drover agent run: a task for an agent, and its end.
+ *
+ *   a program                       a message to a new session, to a named one, or to the main one
+ *   in a working tree; a model      a workflow of this one agent
+ *
+ * Workflows make and remove working trees and run agents of models, over each kill of the daemon. A
+ * second mechanism for one agent would have to do all of that again. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "cli/base/action.h"
+#include "cli/base/commands.h"
+#include "cli/base/options.h"
+#include "cli/base/resource.h"
+#include "cli/budget/daily_limit.h"
+#include "cli/budget/limits.h"
+#include "cli/run/ask.h"
+#include "cli/turn/follow.h"
+#include "cli/turn/message.h"
+#include "cli/workflow/watch.h"
+#include "rules/agent/definition.h"
+#include "rules/session/title.h"
+#include "rules/workflow/spec.h"
+
+enum { LIMITS_MAX = 4096, BODY_MAX = 3 << 20 };
+
+static const struct flag run_flags[] = {
+    OPTION_TEXT("root", 0, "DIR", "Work in this folder, whose .drover/agents count [.]."),
+    OPTION_SWITCH("worktree", 'w', "Work in a git working tree of its own, of DIR's repository."),
+    OPTION_TEXT("session", 's', "new|main|SESSION",
+                "Give the task to this session; main: the one of NAME and DIR [new].",
+                .own_words = "new|main"),
+    OPTION_TEXT("native", 0, "ID", "Continue this session that the program has."),
+    OPTION_TEXT("model", 'm', "NAME", "Start it with this model [its definition's]."),
+    OPTION_LIST("budget", 0, "LIMIT=VALUE",
+                "Give it a budget of its own: cost=2.50, tokens=1000000. Repeatable."),
+    OPTION_SWITCH("detach", 'd', "Print the run, and do not follow it."),
+    OPTION_END,
+};
+
+/* A failure or an end without an answer is an error of the script: else the run would succeed. */
+static const char script[] =
+    "export const meta = { name: \"agent-run\", description: \"One task for one agent.\" };\n"
+    "const text = await agent(args.task, args.options);\n"
+    "if (text === null) throw new Error(\"the agent gave no answer\");\n"
+    "return text;\n";
+
+struct task {
+    struct invocation *invocation;
+    struct talk talk;   /* Owned, and so is all that follows. */
+    struct lines lines; /* The input: the task. */
+    struct text text;
+    struct text limits; /* Limits of the budget, a JSON object; empty: none. */
+    json_t *agent;      /* As its list has it. */
+    char root[PATH_MAX];
+    struct title title;
+};
+
+static void task_done(struct task *task) {
+    lines_done(&task->lines);
+    text_done(&task->text);
+    text_done(&task->limits);
+    json_decref(task->agent);
+    talk_close(&task->talk);
+}
+
+/* --- What is asked ---------------------------------------------------------------------------- */
+
+static struct err limits_read(struct task *task) {
+    struct invocation *invocation = task->invocation;
+    const struct args *args = &invocation->args;
+    const char *word = NULL;
+    struct err err = ERR_OK;
+    if (!args_given(args, "budget")) {
+        return ERR_OK;
+    }
+    text_add_char(&task->limits, '{');
+    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
+        err = budget_words_add(&task->limits, word, &invocation->why);
+    }
+    text_add_char(&task->limits, '}');
+    return err;
+}
+
+static struct err task_read(struct task *task) {
+    struct invocation *invocation = task->invocation;
+    const struct args *args = &invocation->args;
+    const char *root = args_text(args, "root");
+    const struct message_words words = {.operand =
+                                            args->operand_count > 1 ? args->operands[1] : NULL,
+                                        .noun = "task",
+                                        .lines = &task->lines};
+    struct err err = message_read(&words, &task->text, &invocation->why);
+    err = err_failed(err) ? err : limits_read(task);
+    if (!err_failed(err) && realpath(root == NULL ? "." : root, task->root) == NULL) {
+        err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", root);
+    }
+    task->title = title_of_words(text_bytes(&task->text));
+    return err_failed(err) ? err
+                           : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
+                                           &invocation->why);
+}
+
+/* A person learns how to follow the run later. */
+static void detached_print(const struct invocation *invocation, const char *run) {
+    printf(invocation->json ? "{\"run\": \"%s\"}\n" : "%s\n", run);
+    if (!invocation->json && isatty(STDERR_FILENO) == 1) {
+        fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n", run,
+                run);
+    }
+}
+
+/* --- A message to a session ------------------------------------------------------------------- */
+
+/* A session that is there goes on with the agent and in the folder that it has. */
+static struct err session_check(struct task *task, const char *session) {
+    struct why *why = &task->invocation->why;
+    const struct args *args = &task->invocation->args;
+    const char *name = args->operands[0];
+    AUTO(json_release) json_t *row = NULL;
+    const struct resource resource = {SESSION_RESOURCE(session)};
+    struct err err = resource_ask(&task->talk, &resource, &row, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *agent = talk_text(row, "agent"), *root = talk_text(row, "root");
+    if (strcmp(agent, name) != 0) {
+        return err_why(
+            why, ERR_USAGE, "the session %s is one of %s%.64s%s, not of the agent '%.64s'", session,
+            agent[0] == '\0' ? "a model" : "the agent '", agent, agent[0] == '\0' ? "" : "'", name);
+    }
+    return !args_given(args, "root") || strcmp(root, task->root) == 0
+               ? ERR_OK
+               : err_why(why, ERR_USAGE,
+                         "the session %s works in %.200s; leave out --root, or name "
+                         "that folder",
+                         session, root);
+}
+
+static struct err task_in_session(struct task *task) {
+    struct invocation *invocation = task->invocation;
+    const struct args *args = &invocation->args;
+    const char *session = args_text(args, "session");
+    const bool main = session != NULL && strcmp(session, "main") == 0;
+    const bool there = session != NULL && !main && strcmp(session, "new") != 0;
+    char main_title[AGENT_NAME_MAX + 32];
+    AUTO(message_sent_done) struct message_sent sent = {0};
+    (void)snprintf(main_title, sizeof main_title, "Main session of %.64s", args->operands[0]);
+    struct message_order order = {.wish = {.agent = args->operands[0],
+                                           .model = args_text(args, "model"),
+                                           .root = task->root,
+                                           .native = args_text(args, "native"),
+                                           .title = main                  ? main_title
+                                                    : task->title.len > 0 ? task->title.text
+                                                                          : NULL,
+                                           .main = main},
+                                  .session = there ? session : NULL,
+                                  .text = task->text.data,
+                                  .budget = task->limits.len > 0 ? &task->limits : NULL};
+    if ((main || there) && order.wish.native != NULL) {
+        return err_why(&invocation->why, ERR_USAGE, "--native and --session exclude each other");
+    }
+    if ((main || there) && order.wish.model != NULL) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--model is for a new session; this one has the model that it began with");
+    }
+    struct err err = there ? session_check(task, session) : ERR_OK;
+    err = err_failed(err) ? err : message_send(&task->talk, &order, &sent, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (args_on(args, "detach")) {
+        detached_print(invocation, sent.run);
+        return ERR_OK;
+    }
+    const struct turn_watch look = {.invocation = invocation,
+                                    .talk = &task->talk,
+                                    .session = sent.session,
+                                    .run = sent.run,
+                                    .after = sent.after,
+                                    .json = TURN_JSON_EVENTS};
+    return turn_look(&look);
+}
+
+/* --- A workflow of one agent ------------------------------------------------------------------ */
+
+/* Limits of the agent's definition and of the budget hold; the time of agents of workflows does
+ * not. */
+static struct err body_write(const struct task *task, bool native, struct text *body) {
+    struct why *why = &task->invocation->why;
+    const struct args *args = &task->invocation->args;
+    const char *model = args_text(args, "model");
+    AUTO(json_release) json_t *limits = NULL;
+    struct err err = task->limits.len == 0 ? ERR_OK
+                                           : json_parse(task->limits.data, task->limits.len,
+                                                        JSON_DEPTH_MAX, &limits, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(json_release)
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:I,s:O*,s:s*,s:s*,s:{s:s%,s:{s:s,s:s*,s:s*,s:s*}}}", "script", script,
+        "title", "agent-run.js", "root", task->root, "agent_timeout_ms",
+        (json_int_t)WORKFLOW_TIME_MAX, "budget", limits, "label",
+        task->title.len > 0 ? task->title.text : NULL, "model", native ? model : NULL, "args",
+        "task", task->text.data, task->text.len, "options", "agentType", args->operands[0], "label",
+        task->title.len > 0 ? task->title.text : NULL, "model", model, "isolation",
+        args_on(args, "worktree") ? AGENT_ISOLATION_WORKTREE : NULL);
+    if (all == NULL) {
+        return err_why(why, ERR_USAGE, "the folder's path is not UTF-8 text");
+    }
+    return json_write(all, body);
+}
+
+static struct err task_in_workflow(struct task *task, bool native) {
+    struct invocation *invocation = task->invocation;
+    const struct args *args = &invocation->args;
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
+    AUTO(json_release) json_t *answer = NULL;
+    const struct daily_limit limit = {.model = args_text(args, "model")};
+    if (!json_is_true(json_object_get(task->agent, "found"))) {
+        return err_why(&invocation->why, ERR_CONFLICT, "agent: '%.64s' is %s: %.300s",
+                       args->operands[0], talk_text(task->agent, "state"),
+                       talk_text(task->agent, "why"));
+    }
+    struct err err = body_write(task, native, &body);
+    if (!err_failed(err) && native) {
+        err = daily_limit_ask(&task->talk, &limit, &task->lines);
+    }
+    const struct client_request request = {
+        .method = "POST", .target = "/api/v1/workflows", .body = text_bytes(&body)};
+    err = err_failed(err)
+              ? err
+              : talk_submit(&task->talk, &request, RUN_RETRY_MS, &answer, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *warning = talk_text(answer, "warning");
+    if (warning[0] != '\0' && !invocation->json) {
+        fprintf(stderr, "drover: %s\n", warning);
+    }
+    const struct workflow_watch watch = {.invocation = invocation,
+                                         .talk = &task->talk,
+                                         .run = talk_text(answer, "runId"),
+                                         .retry_ms = RUN_RETRY_MS,
+                                         .form = WORKFLOW_FORM_TASK};
+    if (args_on(args, "detach")) {
+        detached_print(invocation, watch.run);
+        return ERR_OK;
+    }
+    return workflow_watch(&watch);
+}
+
+/* The two roads. What is asked of a session has no meaning for an agent that gets one with its
+ * tree. */
+static struct err task_run(struct task *task) {
+    const struct args *args = &task->invocation->args;
+    const char *name = args->operands[0], *session = args_text(args, "session");
+    const bool native = strcmp(talk_text(task->agent, "kind"), "native") == 0;
+    const bool isolated = talk_text(task->agent, "isolation")[0] != '\0';
+    const bool chosen = session != NULL && strcmp(session, "new") != 0;
+    if (!native && !isolated && !args_on(args, "worktree")) {
+        return task_in_session(task);
+    }
+    if (!chosen && args_text(args, "native") == NULL) {
+        return task_in_workflow(task, native);
+    }
+    return err_why(&task->invocation->why, ERR_USAGE,
+                   "--%s is for a program that works in the folder itself, and '%.64s' %s",
+                   chosen ? "session" : "native", name,
+                   native     ? "is an agent of models"
+                   : isolated ? "has a working tree for each task (isolation)"
+                              : "gets a working tree here (--worktree)");
+}
+
+static struct err run_run(struct invocation *invocation) {
+    AUTO(task_done) struct task task = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    struct err err = talk_open(&task.talk, invocation);
+    lines_init(&task.lines, STDIN_FILENO, task.talk.interrupt_fd);
+    text_init(&task.text, LINES_LINE_MAX);
+    text_init(&task.limits, LIMITS_MAX);
+    err = err_failed(err) ? err : task_read(&task);
+    return err_failed(err) ? err : task_run(&task);
+}
+
+const struct command command_agent_run = {
+    COMMAND("agent", "run", "NAME [TASK]", "Give a task to an agent, and follow it to its end."),
+    HELP(AGENTS, "drover agent run codex \"Fix the failing tests\"\n"
+                 "drover agent run claude \"Rewrite the parser\" --worktree\n"
+                 "drover agent run claude \"Review this branch\" --detach --budget cost=2.50\n"),
+    .flags = run_flags,
+    .talks = true,
+    .about =
+        "With \"-\" as the task, or none in a pipe, it is read from standard input. The\n"
+        "task of a program gets a session of its own, or the one that --session names:\n"
+        "'drover ask --session last' goes on with it. Its budget holds for that, too.\n"
+        "What a program spends counts when it reports it, after a step or at its end: a\n"
+        "budget that is used up lets no further step begin.\n"
+        "\n"
+        "With --worktree, or where its definition has \"isolation\", it works in a tree of\n"
+        "its own, below .drover/worktrees of the repository. A tree with changes is\n"
+        "kept, and its path is printed; another is removed. Such a run, and one of an\n"
+        "agent of models, is a workflow of this one agent.\n"
+        "\n"
+        "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
+        "\"run\", \"state\", \"cause\", \"text\", \"usage\", and \"worktree\" where a tree was\n"
+        "kept. --detach prints {\"run\"}. Exits with 0 when the run succeeded. Ctrl-C\n"
+        "detaches, with 130: the run goes on.\n",
+    .run = run_run,
+};
