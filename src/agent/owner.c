@@ -147,7 +147,7 @@ static int64_t lock_owner(struct bytes line, const struct stat *file) {
                : 0;
 }
 
-/* *ret_known: nobody can be at work without that lock. */
+/* *ret_known: nobody writes to the thread without that lock. */
 static int64_t codex_owner(const struct native_wish *wish, const char *base, const char *proc,
                            bool *ret_known) {
     char path[PATH_SIZE];
