@@ -134,8 +134,9 @@ static struct err check_inside(struct exchange *exchange, struct why *why) {
     if (conn->inside == HTTP_INSIDE_UNKNOWN) {
         return err_why(why, ERR_INSIDE_RUN,
                        "nobody can tell whether the program that sent this is inside a run: it has"
-                       " ended, or its ancestors cannot be followed; so it may only read. Send the"
-                       " request from the process that waits for the answer");
+                       " ended, its ancestors cannot be followed, or that took too long; so it may"
+                       " only read. Send the request again, from the process that waits for the"
+                       " answer");
     }
     if (scope == SCOPE_RUN && exchange->route->inside != INSIDE_NEVER) {
         return ERR_OK;

@@ -66,11 +66,13 @@ struct conn {
     struct peer_look *look;       /* Borrowed: it finds that out, and frees itself. */
 };
 
-/* Finds out, in the pool, whether the client is inside a run; it begins to be read after that. */
+/* Finds out, in the pool, whether the client is inside a run; it begins to be read after that, or
+ * after look_ms, as one of whom nobody can tell. */
 struct peer_look {
     struct loop_work work;
+    struct timer timer;
     struct http_server *server; /* Lives at least as long. */
-    struct conn *conn;          /* NULL: it was closed meanwhile. */
+    struct conn *conn;          /* NULL: it was closed meanwhile, or waits no more. */
     int pid;
     enum http_inside inside;
     struct id run;

@@ -46,6 +46,7 @@ static struct http_limits limits_fill(const struct http_limits *given) {
         .head_ms = 10000,
         .body_ms = 10000,
         .idle_ms = 60000,
+        .look_ms = 10000,
         .write_ms = 30000,
         .linger_ms = 2000,
         .heartbeat_ms = 15000,
@@ -147,6 +148,7 @@ static void look_done(struct loop_work *work) {
     struct http_server *server = look->server;
     struct conn *conn = look->conn;
     server->look_count--;
+    timer_stop(server->loop, &look->timer);
     if (conn != NULL) {
         conn->inside = look->inside;
         conn->run = look->run;
@@ -155,6 +157,18 @@ static void look_done(struct loop_work *work) {
     }
     mem_free(look);
     server_end_if_empty(server);
+}
+
+/* The pool is busy, or /proc stands still. A client of whom nothing is known may only read. */
+static void look_expired(struct timer *timer) {
+    struct peer_look *look = CONTAINER_OF(timer, struct peer_look, timer);
+    struct conn *conn = look->conn;
+    if (conn != NULL) {
+        look->conn = NULL;
+        conn->look = NULL;
+        conn->inside = HTTP_INSIDE_UNKNOWN;
+        conn_start(conn);
+    }
 }
 
 /* The client sends its first request meanwhile, which waits in the socket. */
@@ -167,6 +181,7 @@ static void conn_look(struct conn *conn, int pid) {
     conn->look = look;
     conn->server->look_count++;
     loop_work(conn->server->loop, &look->work);
+    timer_start(conn->server->loop, &look->timer, conn->server->limits.look_ms, look_expired);
 }
 
 /* The address of a peer whose connections are counted. A loopback address is not. */

@@ -40,6 +40,7 @@ struct http_limits {
     size_t head_ms;           /* 10 s from its first byte until a head is complete. */
     size_t body_ms;           /* Each 10 s of a body must bring 4 kB or its end. */
     size_t idle_ms;           /* 60 s between requests. */
+    size_t look_ms;           /* 10 s to find out whether a client is inside a run. */
     size_t write_ms;          /* 30 s without the client taking a byte. */
     size_t linger_ms;         /* 2 s for the client to read a last answer. */
     size_t heartbeat_ms;      /* 15 s: SSE comments; WebSocket pings, pong within the next one. */

@@ -146,14 +146,8 @@ static bool lock_name(const struct inside_place *place, struct bytes target,
     return bytes_is(file, "/lock") || bytes_is(file, "/lock (deleted)");
 }
 
-/* A folder that is gone says nothing; any other says by whom it is held. */
-static bool holder_is(const struct inside_place *place, const struct ancestor *ancestor,
-                      struct bytes name) {
-    struct spool_state state;
-    return !claim_look(place, name, &state) ||
-           (state.pid == ancestor->pid && state.start_time == ancestor->start_time);
-}
-
+/* The claim says by whom a folder is held. Where that is gone, any process that has kept the file
+ * open, and has the title, looks like the holder: *ret_run is "" then, since nobody knows. */
 static bool ancestor_is_holder(const struct inside_place *place, const struct ancestor *ancestor,
                                struct id *ret_run) {
     char path[PATH_SIZE], title[STAT_SIZE], target[LINK_SIZE];
@@ -165,17 +159,24 @@ static bool ancestor_is_holder(const struct inside_place *place, const struct an
     AUTO(fd_release) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct names names;
     names_start(&names, folder);
+    bool unknown = false;
     const char *entry = NULL;
     for (unsigned i = 0; folder >= 0 && i < DESCRIPTORS_MAX && (entry = names_next(&names)) != NULL;
          i++) {
         ssize_t len = readlinkat(folder, entry, target, sizeof target);
         struct bytes name, text = {target, len > 0 ? (size_t)len : 0};
-        if (lock_name(place, text, &name) && name_run(name, ret_run) &&
-            holder_is(place, ancestor, name)) {
+        struct spool_state state;
+        if (!lock_name(place, text, &name) || !name_run(name, ret_run)) {
+            continue;
+        }
+        const bool known = claim_look(place, name, &state);
+        if (known && state.pid == ancestor->pid && state.start_time == ancestor->start_time) {
             return true;
         }
+        unknown = unknown || !known;
     }
-    return false;
+    ret_run->text[0] = '\0';
+    return unknown;
 }
 
 /* --- Marks ------------------------------------------------------------------------------------ */
@@ -300,6 +301,7 @@ static bool chain_find(const struct inside_place *place, const struct chain *cha
 
 enum inside_found inside_find(const struct inside_place *place, int pid, struct id *ret_run) {
     struct chain chain;
+    struct id run;
     enum walk walk = WALK_CHANGED;
     if (pid <= 0) {
         return INSIDE_NO; /* Another PID namespace, which no command of ours can enter. */
@@ -307,9 +309,13 @@ enum inside_found inside_find(const struct inside_place *place, int pid, struct 
     for (unsigned i = 0; i < READS_MAX && walk == WALK_CHANGED; i++) {
         walk = chain_walk(place, pid, &chain);
     }
-    if (chain_find(place, &chain, ancestor_is_holder, DEPTH_MAX, ret_run) ||
-        chain_find(place, &chain, ancestor_has_mark, DEPTH_MAX, ret_run) ||
-        chain_find(place, &chain, ancestor_has_cgroup, 1, ret_run)) {
+    if (chain_find(place, &chain, ancestor_is_holder, DEPTH_MAX, &run) ||
+        chain_find(place, &chain, ancestor_has_mark, DEPTH_MAX, &run) ||
+        chain_find(place, &chain, ancestor_has_cgroup, 1, &run)) {
+        if (run.text[0] == '\0') {
+            return INSIDE_UNKNOWN;
+        }
+        *ret_run = run;
         return INSIDE_RUN;
     }
     /* A process that is there and hides is another user's, root's. */

@@ -9,8 +9,9 @@
  *            below a holder that was killed by its mark, or by its cgroup if it cleared its
  *            environment, too.
  * Promise    a process that cannot be followed to its end is INSIDE_UNKNOWN, never outside: it is
- *            gone, its ancestors change faster than they are read, or they are too many. A mark, a
- *            name or a cgroup of another data directory is nobody's.
+ *            gone, its ancestors change faster than they are read, or they are too many; so is one
+ *            below a holder whose folder was removed, since no claim names that holder any more. A
+ *            mark, a name or a cgroup of another data directory is nobody's.
  * Limits     a hostile program of the same user can ask a process outside to act for it (tmux, at,
  *            a daemon of its own that was there before), or signal the daemon: this stops accidents
  *            and injected instructions, not an attacker (SECURITY.md).

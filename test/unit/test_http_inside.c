@@ -62,14 +62,45 @@ static enum http_inside look_answer(void *ctx, int pid, struct id *ret_run) {
     return look.found;
 }
 
+/* Pipes by which each look tells that it has begun, and waits until it may go on. */
+struct pause {
+    int begun[2], go[2];
+};
+
+static struct pause pause_begin(void) {
+    struct pause pause;
+    assert_int_equal(pipe(pause.begun), 0);
+    assert_int_equal(pipe(pause.go), 0);
+    look.begun = pause.begun[1];
+    look.go = pause.go[0];
+    return pause;
+}
+
+static void pause_wait(const struct pause *pause) {
+    char byte;
+    assert_int_equal(read(pause->begun[0], &byte, 1), 1);
+}
+
+static void pause_end(const struct pause *pause) {
+    for (size_t i = 0; i < 2; i++) {
+        close(pause->begun[i]);
+        close(pause->go[i]);
+    }
+}
+
 static const char *const hosts[] = {"t", NULL};
-static struct kit *start(enum http_inside found) {
+static struct kit *start_within(enum http_inside found, size_t look_ms) {
     const struct kit_options options = {.allowed_hosts = hosts,
                                         .insecure_loopback = true,
+                                        .limits = {.look_ms = look_ms},
                                         .more = {.routes = routes, .count = COUNT_OF(routes)},
                                         .inside = look_answer};
     look = (struct look){.found = found, .begun = -1, .go = -1};
     return kit_start(&options);
+}
+
+static struct kit *start(enum http_inside found) {
+    return start_within(found, 0 /* as usual */);
 }
 
 enum door { SOCKET, TCP, TOKEN };
@@ -145,50 +176,47 @@ static void a_client_outside_has_all_rights(void **state) {
 
 static void nothing_is_read_before_it_is_known(void **state) {
     struct kit *kit = start(HTTP_INSIDE_RUN);
-    int begun[2], go[2];
-    char byte;
+    const struct pause pause = pause_begin();
     (void)state;
-    assert_int_equal(pipe(begun), 0);
-    assert_int_equal(pipe(go), 0);
-    look.begun = begun[1];
-    look.go = go[0];
     int fd = kit_connect_unix(kit);
     kit_send_text(fd, "POST /never HTTP/1.1\r\n" H "\r\n");
-    assert_int_equal(read(begun[0], &byte, 1), 1);
+    pause_wait(&pause);
     assert_int_equal(kit_stats(kit).requests, 0);
     assert_int_equal(kit_stats(kit).bytes_read, 0);
-    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(write(pause.go[1], "g", 1), 1);
     AUTO(mem_release) char *answer = kit_receive_until(fd, "inside_run", NULL);
     assert_int_equal(kit_status(answer), 403);
     close(fd);
     /* The next request of a connection is not looked at again: it would wait for ever. */
     kit_stop(kit);
-    for (size_t i = 0; i < 2; i++) {
-        close(begun[i]);
-        close(go[i]);
-    }
+    pause_end(&pause);
+}
+
+static void a_client_who_is_looked_at_for_too_long_may_only_read(void **state) {
+    struct kit *kit = start_within(HTTP_OUTSIDE, 1);
+    const struct pause pause = pause_begin();
+    (void)state;
+    assert_answers(kit, SOCKET, "GET /read", "<local||3>");
+    assert_answers(kit, SOCKET, "POST /always", "\"code\":\"inside_run\"");
+    pause_wait(&pause);
+    pause_wait(&pause);
+    assert_int_equal(write(pause.go[1], "gg", 2), 2);
+    kit_stop(kit);
+    pause_end(&pause);
 }
 
 static void a_server_that_closes_waits_for_the_last_look(void **state) {
     struct kit *kit = start(HTTP_INSIDE_RUN);
-    int begun[2], go[2];
-    char byte;
+    const struct pause pause = pause_begin();
     (void)state;
-    assert_int_equal(pipe(begun), 0);
-    assert_int_equal(pipe(go), 0);
-    look.begun = begun[1];
-    look.go = go[0];
     int gone = kit_connect_unix(kit), stays = kit_connect_unix(kit);
-    assert_int_equal(read(begun[0], &byte, 1), 1);
-    assert_int_equal(read(begun[0], &byte, 1), 1);
+    pause_wait(&pause);
+    pause_wait(&pause);
     close(gone);
-    assert_int_equal(write(go[1], "gg", 2), 2);
+    assert_int_equal(write(pause.go[1], "gg", 2), 2);
     kit_stop(kit); /* In whatever order: a sanitizer sees what is used after its end. */
     close(stays);
-    for (size_t i = 0; i < 2; i++) {
-        close(begun[i]);
-        close(go[i]);
-    }
+    pause_end(&pause);
 }
 
 int main(void) {
@@ -198,6 +226,7 @@ int main(void) {
         cmocka_unit_test(a_client_of_whom_nobody_can_tell_may_only_read),
         cmocka_unit_test(a_client_outside_has_all_rights),
         cmocka_unit_test(nothing_is_read_before_it_is_known),
+        cmocka_unit_test(a_client_who_is_looked_at_for_too_long_may_only_read),
         cmocka_unit_test(a_server_that_closes_waits_for_the_last_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,7 +190,7 @@ static void a_name_alone_makes_no_holder(void **state) {
     }
 }
 
-static void a_holder_whose_folder_was_removed_is_still_one(void **state) {
+static void a_holder_whose_folder_was_removed_is_unknown(void **state) {
     struct world_of *world = *state;
     char lock[PATH_MAX_HERE];
     (void)snprintf(lock, sizeof lock, "%s/%s.1/lock (deleted)", spool_path(world->place.spool),
@@ -198,7 +198,12 @@ static void a_holder_whose_folder_was_removed_is_still_one(void **state) {
     fake_put(world,
              (struct fake){.pid = 230, .parent = DAEMON, .title = "drover-holder", .lock = lock});
     fake_put(world, (struct fake){.pid = 231, .parent = 230});
-    assert_inside(world, 231, OTHER);
+    assert_found(world, 231, INSIDE_UNKNOWN);
+    /* A program of a run that makes such a file, and has the title, is not of the other run. */
+    fake_put(world,
+             (struct fake){.pid = 232, .parent = COMMAND, .title = "drover-holder", .lock = lock});
+    fake_put(world, (struct fake){.pid = 233, .parent = 232});
+    assert_found(world, 233, INSIDE_UNKNOWN);
 }
 
 /* --- Marks ------------------------------------------------------------------------------------ */
@@ -359,7 +364,7 @@ int main(void) {
         IN_WORLD(the_nearest_holder_decides),
         IN_WORLD(ancestors_of_the_daemon_concern_nobody),
         IN_WORLD(a_name_alone_makes_no_holder),
-        IN_WORLD(a_holder_whose_folder_was_removed_is_still_one),
+        IN_WORLD(a_holder_whose_folder_was_removed_is_unknown),
         IN_WORLD(without_a_holder_the_mark_decides),
         IN_WORLD(a_mark_that_is_not_ours_is_nobodys),
         IN_WORLD(a_mark_behind_a_large_environment_is_found),
