@@ -51,6 +51,13 @@ static void reader_find(struct tx *tx, const struct turn *turn, struct text *rea
     }
 }
 
+/* A session of the program that knows an answer which is hidden now, in the middle of what was said
+ * there, is left for good. */
+void programs__forget(struct tx *tx, const struct session_row *session) {
+    tx_do(tx, "UPDATE turns SET program_reader = '{}' WHERE session = $1 AND program_reader <> ''",
+          ARGS(arg_int(session->id)));
+}
+
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
     text_clear(task->reader);
