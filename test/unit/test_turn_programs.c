@@ -83,6 +83,31 @@ static void its_process_is_begun_once_and_read_on_where_it_was_stored(void **sta
     turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
 }
 
+struct look {
+    struct turn_key key;
+    struct id process;
+    struct program_child child;
+};
+
+static struct err look_tx(struct tx *tx, void *ctx) {
+    struct look *look = ctx;
+    return tx_program_child(tx, &look->key, bytes_of(look->process.text), &look->child);
+}
+
+static void its_output_is_away_while_another_host_leads(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct look look = {.process = start(kit, say.run), .key = turns_key(kit, say.run)};
+    assert_int_equal(runs_do(kit->runs, look_tx, &look), ERR_NONE);
+    assert_int_equal(look.child.attempt, 1);
+    assert_string_equal(look.child.away.text, "");
+    look.key.bounds.hosts = RUN_HOSTS_SHARED;
+    look.key.bounds.host = BYTES("there");
+    assert_int_equal(runs_do(kit->runs, look_tx, &look), ERR_NONE);
+    assert_non_null(strstr(look.child.away.text, "on host here"));
+}
+
 /* A turn that was stopped is over while its process still has its grace. */
 static void a_process_waits_for_the_one_of_an_earlier_turn(void **state) {
     struct turns_kit *kit = *state;
@@ -281,6 +306,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         program_test(its_process_is_begun_once_and_read_on_where_it_was_stored),
+        program_test(its_output_is_away_while_another_host_leads),
         program_test(a_process_waits_for_the_one_of_an_earlier_turn),
         program_test(an_answer_to_its_question_reaches_it_after_a_restart),
         program_test(a_program_that_has_died_waits_for_no_answer),

@@ -194,8 +194,12 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
     if (row.result.len > 0) {
         (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */
     }
+    struct why away = {""};
+    const struct err here = tx_run_check_here(tx, &row, &key->bounds, &away);
+    tx_fail(tx, here.code == ERR_HOST_AWAY ? ERR_OK : here);
     *ret_child =
         (struct program_child){.found = true,
+                               .away = away,
                                .ended = run_state_final(row.state),
                                .attempt = row.attempt,
                                .state = row.state,
