@@ -34,7 +34,8 @@ static void check_writer(struct sim *sim, const struct agent_process *process) {
     for (const struct command *other = processes_of(sim)->commands; other != NULL;
          other = other->next) {
         const struct agent_process *one = other->agent;
-        if (one == NULL || one == process || !other->lives) {
+        if (one == NULL || one == process || !other->lives ||
+            hosts_gave_up(other->run, other->attempt)) {
             continue;
         }
         if (one->turn->session == process->turn->session) {
@@ -442,6 +443,13 @@ static void job_noted(struct sim *sim, const struct run_row *row) {
     }
 }
 
+/* The host of its last process keeps the output, and does not lead. */
+static bool is_away(struct sim *sim, const struct agent_turn *turn, const struct run_row *row) {
+    const struct agent_process *last = turn->count == 0 ? NULL : turn->processes[turn->count - 1];
+    return last != NULL && last->command->host != sim->leader &&
+           row->cause == CAUSE_OUTCOME_UNKNOWN;
+}
+
 static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run_row *row) {
     AUTO(text_done) struct text kept = text_up_to(TEXT_MAX);
     turn->ended = true;
@@ -449,8 +457,9 @@ static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run
              "SELECT p.text FROM runs r JOIN turns t ON t.run = r.id JOIN parts p"
              " ON p.message = t.answer WHERE r.run = $1 AND p.kind = 'text' ORDER BY p.number",
              TEXTS(turn->run), kept_take, &kept);
-    check_text(sim, turn, text_bytes(&kept), !others_ended(row));
-    if (!others_ended(row)) {
+    const bool known = !others_ended(row) && !is_away(sim, turn, row);
+    check_text(sim, turn, text_bytes(&kept), known);
+    if (known) {
         check_outcome(sim, turn, row);
     }
     sim_trace(sim, "the turn of op %u is over: %s, %zu processes, %zu bytes", turn->op,

@@ -6,7 +6,6 @@
 #include "agents.h"
 #include "base/memory.h"
 #include "chat_ops.h"
-#include "hosts.h"
 #include "late.h"
 #include "ops.h"
 #include "rows.h"
@@ -157,7 +156,7 @@ static void say(struct sim *sim, struct agent_session *session, unsigned op) {
 }
 
 static void agent_say(struct sim *sim) {
-    struct agent_session *session = hosts_several(sim) ? NULL : session_pick_or_new(sim);
+    struct agent_session *session = session_pick_or_new(sim);
     if (session != NULL) {
         say(sim, session, sim_operation(sim));
     }
@@ -323,9 +322,8 @@ static void talk_go_on(struct sim *sim, struct sim_event *event) {
 
 static void agent_talk(struct sim *sim) {
     struct agents *agents = agents_of(sim);
-    struct agent_session *session = hosts_several(sim) || agents->talk_count == AGENT_TALKS_MAX
-                                        ? NULL
-                                        : session_pick_or_new(sim);
+    struct agent_session *session =
+        agents->talk_count == AGENT_TALKS_MAX ? NULL : session_pick_or_new(sim);
     if (session != NULL) {
         struct agent_talk *talk = &agents->talks[agents->talk_count++];
         *talk = (struct agent_talk){.session = session, .op = sim_operation(sim), .part = 1};
