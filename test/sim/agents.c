@@ -138,7 +138,10 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
     for (size_t i = 0; i < COUNT_OF(ways); i++) {
         sum += ways[i].weight;
     }
-    drawn = sim_healed(sim) ? 0 : process_draw(sim, process, "way", sum);
+    /* A few never answer by their schema, and nothing else happens to them. */
+    const bool stubborn = process->turn->by_schema && !sim_healed(sim) &&
+                          sim_hash(sim_seed(sim), process->turn->op, "stubborn", 0) % 4 == 0;
+    drawn = sim_healed(sim) || stubborn ? 0 : process_draw(sim, process, "way", sum);
     process->way = &ways[0];
     for (size_t i = 0; i < COUNT_OF(ways) && drawn >= ways[i].weight; i++) {
         drawn -= ways[i].weight;
@@ -153,7 +156,8 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
         process->way = &ways[0];
     }
     process->misfit = process->turn->by_schema && way_is(process, "completed") &&
-                      !sim_healed(sim) && process_draw(sim, process, "misfit", 5) < 2;
+                      !sim_healed(sim) &&
+                      (stubborn || process_draw(sim, process, "misfit", 5) < 2);
     const struct agent_way *way = process->way;
     process->typed = adapter != ADAPTER_PLAIN && !way->only_untyped &&
                      (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
