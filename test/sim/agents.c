@@ -131,6 +131,17 @@ static bool way_is(const struct agent_process *process, const char *cause) {
     return strcmp(process->way->cause, cause) == 0;
 }
 
+/* A few never answer by their schema, and nothing else happens to them. */
+static bool is_stubborn(struct sim *sim, const struct agent_process *process) {
+    return process->turn->by_schema && !sim_healed(sim) &&
+           sim_hash(sim_seed(sim), process->turn->op, "stubborn", 0) % 4 == 0;
+}
+
+static bool is_misfit(struct sim *sim, const struct agent_process *process) {
+    return process->turn->by_schema && way_is(process, "completed") && !sim_healed(sim) &&
+           (is_stubborn(sim, process) || process_draw(sim, process, "misfit", 5) < 2);
+}
+
 /* Once everything is healed, all of them succeed. */
 static void way_choose(struct sim *sim, struct agent_process *process) {
     enum agent_adapter adapter = process->turn->session->adapter;
@@ -138,10 +149,8 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
     for (size_t i = 0; i < COUNT_OF(ways); i++) {
         sum += ways[i].weight;
     }
-    /* A few never answer by their schema, and nothing else happens to them. */
-    const bool stubborn = process->turn->by_schema && !sim_healed(sim) &&
-                          sim_hash(sim_seed(sim), process->turn->op, "stubborn", 0) % 4 == 0;
-    drawn = sim_healed(sim) || stubborn ? 0 : process_draw(sim, process, "way", sum);
+    drawn =
+        sim_healed(sim) || is_stubborn(sim, process) ? 0 : process_draw(sim, process, "way", sum);
     process->way = &ways[0];
     for (size_t i = 0; i < COUNT_OF(ways) && drawn >= ways[i].weight; i++) {
         drawn -= ways[i].weight;
@@ -155,9 +164,7 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
     if (way_is(process, "deadline") && agents_deadline_ms(sim, adapter) == 0) {
         process->way = &ways[0];
     }
-    process->misfit = process->turn->by_schema && way_is(process, "completed") &&
-                      !sim_healed(sim) &&
-                      (stubborn || process_draw(sim, process, "misfit", 5) < 2);
+    process->misfit = is_misfit(sim, process);
     const struct agent_way *way = process->way;
     process->typed = adapter != ADAPTER_PLAIN && !way->only_untyped &&
                      (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
