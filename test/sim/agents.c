@@ -29,6 +29,27 @@ unsigned agents_at_once(struct sim *sim, enum agent_adapter adapter) {
     return (unsigned)(sim_hash(sim_seed(sim), adapter, "agents at once", 0) % 4);
 }
 
+int64_t agents_deadline_ms(struct sim *sim, enum agent_adapter adapter) {
+    static const int64_t deadlines_ms[] = {0, 0, 20000, 60000};
+    return deadlines_ms[sim_hash(sim_seed(sim), adapter, "deadline", 0) % COUNT_OF(deadlines_ms)];
+}
+
+const char *agents_name(enum agent_adapter adapter) {
+    static const char *const names[ADAPTERS] = {
+        [ADAPTER_CLAUDE] = "claude", [ADAPTER_JSON_LINES] = "lines", [ADAPTER_PLAIN] = "plain"};
+    return names[adapter];
+}
+
+struct agent_job *agents_job(struct sim *sim, const char *run) {
+    struct agents *agents = agents_of(sim);
+    for (size_t i = agents->job_count; i > 0; i--) {
+        if (strcmp(agents->jobs[i - 1].run, run) == 0) {
+            return &agents->jobs[i - 1];
+        }
+    }
+    return NULL;
+}
+
 /* --- Ways to end ------------------------------------------------------------------------------ */
 
 #define WAIT_MS 60000
@@ -95,6 +116,7 @@ static const struct agent_way ways[] = {
      .words = "",
      .end = EXIT_NOT_STARTED,
      .code = ENOENT},
+    {.cause = "deadline", .weight = 6, .only_untyped = true, .words = ""},
 };
 
 static uint64_t process_draw(struct sim *sim, const struct agent_process *process,
@@ -109,6 +131,17 @@ static bool way_is(const struct agent_process *process, const char *cause) {
     return strcmp(process->way->cause, cause) == 0;
 }
 
+/* A few never answer by their schema, and nothing else happens to them. */
+static bool is_stubborn(struct sim *sim, const struct agent_process *process) {
+    return process->turn->by_schema && !sim_healed(sim) &&
+           sim_hash(sim_seed(sim), process->turn->op, "stubborn", 0) % 4 == 0;
+}
+
+static bool is_misfit(struct sim *sim, const struct agent_process *process) {
+    return process->turn->by_schema && way_is(process, "completed") && !sim_healed(sim) &&
+           (is_stubborn(sim, process) || process_draw(sim, process, "misfit", 5) < 2);
+}
+
 /* Once everything is healed, all of them succeed. */
 static void way_choose(struct sim *sim, struct agent_process *process) {
     enum agent_adapter adapter = process->turn->session->adapter;
@@ -116,7 +149,8 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
     for (size_t i = 0; i < COUNT_OF(ways); i++) {
         sum += ways[i].weight;
     }
-    drawn = sim_healed(sim) ? 0 : process_draw(sim, process, "way", sum);
+    drawn =
+        sim_healed(sim) || is_stubborn(sim, process) ? 0 : process_draw(sim, process, "way", sum);
     process->way = &ways[0];
     for (size_t i = 0; i < COUNT_OF(ways) && drawn >= ways[i].weight; i++) {
         drawn -= ways[i].weight;
@@ -127,6 +161,10 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
         (way_is(process, "agent_failed") || way_is(process, "gateway_timeout"))) {
         process->way = &ways[0];
     }
+    if (way_is(process, "deadline") && agents_deadline_ms(sim, adapter) == 0) {
+        process->way = &ways[0];
+    }
+    process->misfit = is_misfit(sim, process);
     const struct agent_way *way = process->way;
     process->typed = adapter != ADAPTER_PLAIN && !way->only_untyped &&
                      (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
@@ -170,6 +208,32 @@ static void piece_add(struct sim *sim, struct agent_process *process, struct tex
     }
 }
 
+/* JSON, the whole of an answer by the schema; or nearly. */
+static void answer_add(struct agent_process *process, struct text *json) {
+    AUTO(text_done) struct text answer = text_up_to(OUT_MAX);
+    text_addf(&answer, "{\"answer\":\"%s.%u\"%s}", process->command->run + 4, process->turn->op,
+              process->misfit ? "" : ",\"count\":7");
+    text_add(&process->said, answer.data, answer.len);
+    if (process->turn->session->adapter == ADAPTER_PLAIN) {
+        text_add(json, answer.data, answer.len);
+        text_add_char(&process->said, '\n');
+        return;
+    }
+    for (const char *at = answer.data; *at != '\0'; at++) {
+        text_add_str(json, *at == '"' ? "\\" : "");
+        text_add_char(json, *at);
+    }
+}
+
+/* The words that a misfit has instead stand for an answer that is no JSON. */
+static void last_add(struct sim *sim, struct agent_process *process, struct text *json) {
+    if (process->misfit && process_draw(sim, process, "no JSON", 2) == 0) {
+        piece_add(sim, process, json);
+    } else {
+        answer_add(process, json);
+    }
+}
+
 static void claude_question(struct agent_process *process, unsigned message) {
     text_addf(&process->out,
               "{\"type\":\"control_request\",\"request_id\":\"q%s.%u\",\"request\":{\"subtype\":"
@@ -191,13 +255,20 @@ static void claude_tool(struct sim *sim, struct agent_process *process, unsigned
     line_end(process)->whole = true;
 }
 
+/* LAST: the whole answer, by the schema; BEFORE_LAST: it uses a tool, so that its text is none of
+ * the answer. */
+enum message_kind { MESSAGE_WORDS, MESSAGE_BEFORE_LAST, MESSAGE_LAST };
+
 /* The text of a message comes in pieces, and again as a whole; or only so. */
-static void claude_message(struct sim *sim, struct agent_process *process, unsigned message) {
+static void claude_message(struct sim *sim, struct agent_process *process, unsigned message,
+                           enum message_kind kind) {
     AUTO(text_done) struct text whole = text_up_to(OUT_MAX);
     const char *run = process->command->run;
     const bool pieces = process_draw(sim, process, "in pieces", 3) > 0;
-    const bool tool = process_draw(sim, process, "tool", 2) == 0;
-    const unsigned count = 1 + (unsigned)process_draw(sim, process, "pieces", PIECES_MAX);
+    const bool tool = kind == MESSAGE_WORDS ? process_draw(sim, process, "tool", 2) == 0
+                                            : kind == MESSAGE_BEFORE_LAST;
+    const unsigned count =
+        kind == MESSAGE_LAST ? 1 : 1 + (unsigned)process_draw(sim, process, "pieces", PIECES_MAX);
     if (pieces) {
         text_addf(&process->out,
                   "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":"
@@ -207,7 +278,11 @@ static void claude_message(struct sim *sim, struct agent_process *process, unsig
     }
     for (unsigned piece = 0; piece < count; piece++) {
         AUTO(text_done) struct text text = text_up_to(OUT_MAX);
-        piece_add(sim, process, &text);
+        if (kind == MESSAGE_LAST) {
+            last_add(sim, process, &text);
+        } else {
+            piece_add(sim, process, &text);
+        }
         text_add(&whole, text.data, text.len);
         if (pieces) {
             text_addf(&process->out,
@@ -259,16 +334,21 @@ static void noise(struct sim *sim, struct agent_process *process) {
     }
 }
 
-static void script_message(struct sim *sim, struct agent_process *process, unsigned message) {
+static void script_message(struct sim *sim, struct agent_process *process, unsigned message,
+                           enum message_kind kind) {
     const enum agent_adapter adapter = process->turn->session->adapter;
     noise(sim, process);
     if (adapter == ADAPTER_CLAUDE) {
-        claude_message(sim, process, message);
+        claude_message(sim, process, message, kind);
         return;
     }
     text_add_str(&process->out, adapter == ADAPTER_PLAIN ? "" : "{\"say\":{\"text\":\"");
     AUTO(text_done) struct text text = text_up_to(OUT_MAX);
-    piece_add(sim, process, &text);
+    if (kind == MESSAGE_LAST) {
+        last_add(sim, process, &text);
+    } else {
+        piece_add(sim, process, &text);
+    }
     text_add(&process->out, text.data, text.len);
     text_add_str(&process->out, adapter == ADAPTER_PLAIN ? "" : "\"}}");
     (void)line_end(process);
@@ -305,8 +385,15 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
                   native);
         (void)line_end(process);
     }
+    const bool by_schema = good && process->turn->by_schema;
+    if (by_schema && process->turn->session->adapter != ADAPTER_CLAUDE) {
+        messages = 1; /* There are no tools, before which it might say something. */
+    }
     for (unsigned message = 0; message < messages; message++) {
-        script_message(sim, process, message);
+        script_message(sim, process, message,
+                       !by_schema               ? MESSAGE_WORDS
+                       : message + 1 < messages ? MESSAGE_BEFORE_LAST
+                                                : MESSAGE_LAST);
     }
     if (process->typed) {
         script_result(process);
@@ -349,8 +436,10 @@ bool agent_process_progressed(const struct agent_process *process) {
 
 bool agent_process_is_whole(struct sim *sim, const struct agent_process *process) {
     const struct folder *folder = folder_of(sim, process->command);
+    const struct agent_job *job = agents_job(sim, process->command->run);
     const bool typed = process->typed && process->written == process->out.len;
-    const bool ended = process->over && folder != NULL && folder->ended;
+    const bool hung = way_is(process, "deadline") && job->late;
+    const bool ended = (process->over || hung) && folder != NULL && folder->ended;
     return folder != NULL && process->command->state != COMMAND_GONE && (typed || ended);
 }
 
@@ -427,7 +516,8 @@ static void output_write(struct sim *sim, struct sim_event *event);
 
 static void process_go_on(struct sim *sim, struct command *command) {
     struct agent_process *process = command->agent;
-    const bool stays = process->lingers || (process->waits_for_end && !command->eof);
+    const bool stays = process->lingers || way_is(process, "deadline") ||
+                       (process->waits_for_end && !command->eof);
     if (command->state != COMMAND_RUNNING || command->frozen || command->stopped) {
         return;
     }
@@ -474,41 +564,26 @@ static void option_find(const char *line, const char *option, char ret_word[NATI
     }
 }
 
-static struct agent_turn *turn_of_marker(struct sim *sim, uint64_t marker) {
-    struct agents *agents = agents_of(sim);
-    for (size_t i = agents->turn_count; i > 0; i--) {
-        if (agents->turns[i - 1].op == marker) {
-            return &agents->turns[i - 1];
-        }
-    }
-    return NULL;
-}
-
-/* A process that goes on after a failure gets no task: the turn is that of the one before. */
-static struct agent_turn *turn_of_native(struct sim *sim, const char *native) {
-    struct agents *agents = agents_of(sim);
-    struct agent_turn *found = NULL;
-    uint64_t newest_ns = 0;
-    for (size_t i = 0; i < agents->turn_count && native[0] != '\0'; i++) {
-        struct agent_turn *turn = &agents->turns[i];
-        const struct agent_process *last =
-            turn->count == 0 ? NULL : turn->processes[turn->count - 1];
-        if (last != NULL && strcmp(turn->session->native, native) == 0 &&
-            last->command->began_ns >= newest_ns) {
-            newest_ns = last->command->began_ns;
-            found = turn;
-        }
-    }
-    return found;
-}
-
-static struct agent_turn *turn_find(struct sim *sim, const struct command *command,
-                                    const char *resumed) {
+/* A process that goes on after a failure gets no task. Of a conversation that is repeated the
+ * task is the last message. */
+static void check_task(struct sim *sim, const struct agent_turn *turn,
+                       const struct command *command) {
+    static const char misfit[] = "[drover: the answer must be JSON";
+    const struct agent_process *last = turn->count == 0 ? NULL : turn->processes[turn->count - 1];
     const struct bytes line = {command->line, strlen(command->line)};
     const struct bytes input = {command->input, (size_t)command->input_len};
     uint64_t marker = servers_marker(input);
     marker = marker != 0 ? marker : servers_marker(line);
-    return marker != 0 ? turn_of_marker(sim, marker) : turn_of_native(sim, resumed);
+    if (marker != turn->marker && (marker != 0 || last == NULL)) {
+        sim_fail(sim, "%s of op %u is asked what op %llu asked", command->name, turn->marker,
+                 (unsigned long long)marker);
+    }
+    if (last != NULL && last->misfit && agent_process_is_whole(sim, last) &&
+        memmem(input.data, input.len, misfit, sizeof misfit - 1) == NULL &&
+        strstr(line.data, misfit) == NULL) {
+        sim_fail(sim, "%s begins after an answer that does not fit, and does not hear so",
+                 command->name);
+    }
 }
 
 /* Some are killed with their holder: then nobody sees their end. */
@@ -532,10 +607,12 @@ bool agents_begin(struct sim *sim, struct command *command) {
     }
     option_find(command->line, " --resume ", resumed);
     option_find(command->line, " --session-id ", named);
-    struct agent_turn *turn = turn_find(sim, command, resumed);
+    const struct agent_job *job = agents_job(sim, command->run);
+    struct agent_turn *turn = job == NULL ? NULL : job->turn;
     if (turn == NULL || turn->count == AGENT_TRIES_MAX) {
         sim_fail(sim, "%s begins for no turn: %s", command->name, command->line);
     }
+    check_task(sim, turn, command);
     if (resumed[0] != '\0' && strcmp(turn->session->native, resumed) != 0) {
         sim_fail(sim, "%s of %s goes on in %s, and its session is '%s'", command->name, turn->run,
                  resumed, turn->session->native);
@@ -547,6 +624,7 @@ bool agents_begin(struct sim *sim, struct command *command) {
     turn->processes[turn->count++] = process;
     way_choose(sim, process);
     const char *native = resumed[0] != '\0' ? resumed : named;
+    (void)snprintf(process->native, sizeof process->native, "%s", native);
     memory_leave(); /* The output outlives the daemon. */
     script_write(sim, process, native);
     memory_return();
@@ -556,7 +634,7 @@ bool agents_begin(struct sim *sim, struct command *command) {
     folder->texts[LOG_ERR] = process->err.data;
     sim_trace(sim, "agent of op %u, process %zu: %s%s", turn->op, turn->count, process->way->cause,
               process->typed ? ", typed" : "");
-    agents_check_begin(sim, process);
+    agents_check_begin(sim, process, resumed[0] != '\0');
     if (resumed[0] != '\0') {
         owners_check_begin(sim, process);
     }

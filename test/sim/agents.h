@@ -1,6 +1,11 @@
 /* agents.h: agents that are programs: what their processes print, and what clients asked of them.
  *
  *   begins ──prints lines, in pieces──> (asks, until an answer is in its input) ──> ends in one way
+ *      └──────────────────────────────────────────────────────────> hangs, until somebody ends it
+ *
+ * A turn has a marker, the number of the operation that sent its message; another variant of an
+ * answer has that of the first one. Its processes are found by the rows of their jobs, and are
+ * asked what has the marker.
  *
  * Promise    what a process does follows from the seed, the marker of its turn (servers.h) and how
  *            often it was begun for that turn; never from what other operations asked. `said` and
@@ -21,6 +26,9 @@ enum {
     AGENT_TRIES_MAX = 32, /* Processes of a turn. */
     AGENT_LINES_MAX = 96,
     AGENT_NATIVE_MAX = 64,
+    AGENT_JOBS_MAX = 1024,
+    AGENT_TALKS_MAX = 8,
+    AGENT_MISFITS_MAX = 5, /* Answers in all, where none fits its schema. */
 };
 
 enum agent_adapter { ADAPTER_CLAUDE, ADAPTER_JSON_LINES, ADAPTER_PLAIN, ADAPTERS };
@@ -37,6 +45,8 @@ struct agent_process {
     const struct command *command; /* The world's. */
     const struct agent_way *way;   /* How it ends. */
     bool typed;                    /* Whether a result says so. */
+    bool misfit;                   /* The answer does not fit the schema of the turn. */
+    char native[AGENT_NATIVE_MAX]; /* Session of the program; "": it keeps none. */
     bool lingers, waits_for_end;   /* After its result: for ever, or until its input ends. */
     struct text out, err, said;    /* Owned: all that it would print, and the text therein. */
     struct agent_line lines[AGENT_LINES_MAX];
@@ -56,24 +66,58 @@ struct agent_session {
     enum { OWNER_NOT_SOUGHT, OWNER_NOT_SEEN, OWNER_SEEN } sought; /* For the next process. */
 };
 
-/* A message, and the turn that answers it. */
+/* A message, and the turn that answers it; or the turn of another variant of an answer. */
 struct agent_turn {
     struct agent_session *session;
-    unsigned op;
-    char run[ID_SIZE], text[64];
+    struct known_message message; /* Only session and id are used. */
+    unsigned op, marker;
+    int64_t row; /* Id of the run in the database; 0: not seen yet. */
+    char run[ID_SIZE], answer[ID_SIZE], text[64];
+    bool by_schema;
     struct agent_process *processes[AGENT_TRIES_MAX]; /* Owned. */
     size_t count;
-    bool ended;
+    bool ended, waits;
+    unsigned waits_life; /* Since when it waits for a person, */
+    uint64_t waits_ns;
+    int64_t waited_ms; /* and how long it has, at least. */
+};
+
+/* The run of a process, as its notes tell it. */
+struct agent_job {
+    char run[ID_SIZE];
+    struct agent_turn *turn;
+    unsigned life;     /* In which the process began; 0: it has not. */
+    uint64_t began_ns; /* Then: the clock that nobody sets, */
+    int64_t offset_ms; /* setting of the wall clock, */
+    int64_t waited_ms; /* and the time that the turn had waited. */
+    int64_t jump_ms;   /* Most that a later life has taken for time because the clock was set. */
+    bool late;         /* Asked to end because the time of the process was over. */
+};
+
+/* A client that goes on in a session. */
+struct agent_talk {
+    struct sim_event event;
+    struct agent_session *session;
+    unsigned op, part; /* part: number of its next action, from 1. */
 };
 
 struct agents {
     struct agent_session sessions[AGENT_SESSIONS_MAX];
     struct agent_turn turns[AGENT_TURNS_MAX];
-    size_t session_count, turn_count;
+    struct agent_job jobs[AGENT_JOBS_MAX];
+    struct agent_talk talks[AGENT_TALKS_MAX];
+    size_t session_count, turn_count, job_count, talk_count;
+    unsigned life; /* Life, and setting of the clock, of the last look at jobs. */
+    int64_t offset_ms;
 };
 struct agents *agents_of(struct sim *sim);
 /* Processes of a definition that may run at once; 0: any number. */
 unsigned agents_at_once(struct sim *sim, enum agent_adapter adapter);
+/* Time of a process of it; 0: the definition has none. */
+int64_t agents_deadline_ms(struct sim *sim, enum agent_adapter adapter);
+const char *agents_name(enum agent_adapter adapter);
+/* NULL: no note has told of it. */
+struct agent_job *agents_job(struct sim *sim, const char *run);
 
 /* Ways to end. `cause`: that of the turn which ends so; more: further attempts in a row. Both are
  * what docs/agents.md says. */
@@ -106,8 +150,10 @@ void owners_come(struct sim *sim);
 /* A process goes on in the session. */
 void owners_check_begin(struct sim *sim, const struct agent_process *process);
 
-/* check_agents.c: a process begins. */
-void agents_check_begin(struct sim *sim, const struct agent_process *process);
+/* check_agents.c: a process begins; `resumes`: in a session of the program that is there. */
+void agents_check_begin(struct sim *sim, const struct agent_process *process, bool resumes);
+void agents_noted(struct sim *sim, const struct run_row *row);
+void agents_look_at_clock(struct sim *sim);
 /* A question was answered: `allowed` is what it heard. */
 void agents_check_answer(struct sim *sim, const struct agent_process *process, const char *call,
                          bool allowed);

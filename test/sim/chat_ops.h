@@ -102,6 +102,14 @@ struct known_message *turns_new(struct sim *sim, struct known_session *session);
 void turns_say(struct sim *sim, struct known_message *message, enum turn_policy policy);
 /* One more message to the session; NULL: the model is full. */
 struct known_message *turns_probe(struct sim *sim, struct known_session *session);
+/* The same of a session or a message that is named. The caller may change what is resent, and sends
+ * that. In `what`: ids of the run and the answer. */
+void sessions_clear(struct sim *sim, struct known_session *session);
+void sessions_fork(struct sim *sim, const struct known_session *from, struct known_session *to);
+struct errand *turns_resend(struct sim *sim, struct known_message *message);
+void branches_again(struct sim *sim, struct known_session *session, const char *answer,
+                    const struct turn_message *what);
+void branches_choose(struct sim *sim, struct known_session *session, const char *answer);
 /* ops_approvals.c: answers one of the open questions; false: there is none. */
 bool asked_answer(struct sim *sim, uint64_t which);
 /* ops_asked.c: whether there was any budget that somebody had set. */

@@ -1,13 +1,19 @@
-/* check_agents.c: sessions whose agent is a program: what clients do with them, and what must hold.
+/* check_agents.c: checks of sessions whose agent is a program.
  *
  *   text      an answer has the text of its processes, each piece once and in order; all of it if
  *             nobody ended them
- *   writer    one process of a session runs at a time, and goes on in the program's session of
- *             that session alone
- *   slots     no more processes of a definition run than it allows
+ *   writer    one process of a session runs at a time
+ *   native    a process goes on in the program's session of that session alone, and only while all
+ *             that it has heard and said there is shown; where nothing was taken, it does go on
+ *   slots     no more processes of a definition run than it allows, by rows and in the world
  *   again     another attempt follows the ends that docs/agents.md names: as often as it says in a
- *             row without progress, after the wait that it says, and in no endless loop
+ *             row without progress, after the wait that it says, and in no endless loop; none
+ *             follows the end of the turn
+ *   schema    an answer that does not fit is asked for again, five times at most, and in the same
+ *             session of the program; one that fits is the end
  *   outcome   the turn ends as its last process deserves
+ *   time      a process is ended for its time only when that is over: by the clock that nobody
+ *             sets, or, since the daemon began again, by the wall clock
  *   answers   a question has one answer, that of the person or the rule
  *   owners    no process goes on in a session that somebody else is seen to use (owners.c)
  */
@@ -16,14 +22,11 @@
 
 #include "agents.h"
 #include "asks.h"
-#include "base/memory.h"
-#include "chat_ops.h"
 #include "hosts.h"
 #include "inside.h"
-#include "ops.h"
 #include "rules/agent/outcome.h"
 
-enum { TEXT_MAX = 4 << 20, NEWEST = 3, SOON_MS = 1000 };
+enum { TEXT_MAX = 4 << 20, SOON_MS = 1000, DEADLINE_MS = 2 * 3600 * 1000, ROUNDING_MS = 100 };
 
 /* --- Beginnings ------------------------------------------------------------------------------- */
 
@@ -34,11 +37,11 @@ static void check_writer(struct sim *sim, const struct agent_process *process) {
     for (const struct command *other = processes_of(sim)->commands; other != NULL;
          other = other->next) {
         const struct agent_process *one = other->agent;
-        if (one == NULL || one == process || !other->lives) {
+        if (one == NULL || one == process || !other->lives ||
+            hosts_gave_up(other->run, other->attempt)) {
             continue;
         }
-        /* Where the program keeps no session, nobody writes to one. */
-        if (one->turn->session == process->turn->session && adapter == ADAPTER_CLAUDE) {
+        if (one->turn->session == process->turn->session) {
             sim_fail(sim, "%s begins while %s lives, which is of the same session",
                      process->command->name, other->name);
         }
@@ -47,6 +50,67 @@ static void check_writer(struct sim *sim, const struct agent_process *process) {
     if (most > 0 && beside + 1 > most) {
         sim_fail(sim, "%s begins beside %u processes of its agent, and %u may run",
                  process->command->name, beside, most);
+    }
+    char key[48];
+    (void)snprintf(key, sizeof key, "drover/agent/%s", agents_name(adapter));
+    const int64_t rows = rows_number(
+        sim, "SELECT count(*) FROM runs WHERE run_key = $1 AND state = 'running'", TEXTS(key), 0);
+    if (most > 0 && rows > (int64_t)most) {
+        sim_fail(sim, "%lld runs have the key %s, and %u may", (long long)rows, key, most);
+    }
+}
+
+/* Whether question and answer of a turn are shown, and no other variant is. */
+static bool is_shown(struct sim *sim, const struct agent_turn *turn) {
+    return rows_number(sim,
+                       "SELECT count(*) FROM messages a JOIN messages q ON q.id = a.reply_to"
+                       " WHERE a.message = $1 AND a.active = 1"
+                       " AND a.status NOT IN ('removed', 'rolled_back', 'reserved')"
+                       " AND q.status NOT IN ('removed', 'rolled_back')",
+                       TEXTS(turn->answer), 1) == 1;
+}
+
+/* Another process has been in the same session of the program: what that knows cannot be taken from
+ * it. */
+static void check_shared(struct sim *sim, const struct agent_process *process,
+                         const struct agent_process *other, bool resumes) {
+    const struct agent_turn *turn = other->turn;
+    if (!resumes || turn->session != process->turn->session) {
+        sim_fail(sim, "%s begins in %s, which %s has", process->command->name, process->native,
+                 other->command->name);
+    }
+    if (turn != process->turn && !is_shown(sim, turn)) {
+        sim_fail(sim, "%s goes on in %s, which knows of %s, and that is not shown any more",
+                 process->command->name, process->native, turn->run);
+    }
+}
+
+/* Programs that keep sessions. */
+static void check_native(struct sim *sim, const struct agent_process *process, bool resumes) {
+    const struct agents *agents = agents_of(sim);
+    const struct agent_process *last = NULL;
+    bool all_shown = true;
+    for (size_t i = 0; i < agents->turn_count; i++) {
+        const struct agent_turn *turn = &agents->turns[i];
+        const bool before = turn->session == process->turn->session && turn->row != 0 &&
+                            turn->row < process->turn->row;
+        all_shown = all_shown && (!before || is_shown(sim, turn));
+        for (size_t j = 0; j < turn->count; j++) {
+            const struct agent_process *other = turn->processes[j];
+            if (other == process) {
+                continue;
+            }
+            const bool newest = last == NULL || other->command->began_ns > last->command->began_ns;
+            last = turn->session == process->turn->session && newest ? other : last;
+            if (strcmp(other->native, process->native) == 0) {
+                check_shared(sim, process, other, resumes);
+            }
+        }
+    }
+    if (last != NULL && !resumes && all_shown && agent_process_is_whole(sim, last) &&
+        strcmp(last->way->cause, "completed") == 0) {
+        sim_fail(sim, "%s begins a session, and could go on in %s", process->command->name,
+                 last->native);
     }
 }
 
@@ -70,14 +134,42 @@ static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_
     return same;
 }
 
-void agents_check_begin(struct sim *sim, const struct agent_process *process) {
+static unsigned count_misfits(struct sim *sim, const struct agent_turn *turn) {
+    unsigned misfits = 0;
+    for (size_t i = 0; i < turn->count; i++) {
+        const struct agent_process *process = turn->processes[i];
+        misfits += process->misfit && agent_process_is_whole(sim, process);
+    }
+    return misfits;
+}
+
+static void check_after_misfit(struct sim *sim, const struct agent_process *process, bool resumes) {
+    const unsigned misfits = count_misfits(sim, process->turn);
+    if (misfits >= AGENT_MISFITS_MAX) {
+        sim_fail(sim, "%s begins after %u answers that do not fit", process->command->name,
+                 misfits);
+    }
+    if (process->turn->session->adapter == ADAPTER_CLAUDE && !resumes) {
+        sim_fail(sim, "%s is to answer again, and does not know what it has said",
+                 process->command->name);
+    }
+}
+
+void agents_check_begin(struct sim *sim, const struct agent_process *process, bool resumes) {
     const struct agent_turn *turn = process->turn;
     check_writer(sim, process);
+    if (turn->session->adapter == ADAPTER_CLAUDE) {
+        check_native(sim, process, resumes);
+    }
     const struct agent_process *last = turn->count < 2 ? NULL : turn->processes[turn->count - 2];
     if (last == NULL || !agent_process_is_whole(sim, last)) {
         return;
     }
     const struct agent_way *way = last->way;
+    if (last->misfit) {
+        check_after_misfit(sim, process, resumes);
+        return;
+    }
     if (way->more == 0) {
         sim_fail(sim, "%s begins after the %s of %s, which is final", process->command->name,
                  way->cause, last->command->name);
@@ -214,6 +306,48 @@ static bool cause_fits(const struct agent_turn *turn, const struct agent_way *wa
                          : strcmp(run_cause_name(cause), way->cause) == 0;
 }
 
+/* The job that was asked to end for its time may have no process yet. */
+static bool was_late(struct sim *sim, const struct agent_turn *turn) {
+    const struct agents *agents = agents_of(sim);
+    bool late = false;
+    for (size_t i = 0; i < agents->job_count; i++) {
+        late = late || (agents->jobs[i].turn == turn && agents->jobs[i].late);
+    }
+    return late;
+}
+
+static void check_given_up(struct sim *sim, const struct agent_turn *turn,
+                           const struct run_row *row) {
+    if (row->cause == CAUSE_DEADLINE && !was_late(sim, turn)) {
+        sim_fail(sim, "the turn %s ends for its time, and its process had some", turn->run);
+    }
+    if (row->cause == CAUSE_SCHEMA_MISMATCH && turn->count < AGENT_MISFITS_MAX) {
+        sim_fail(sim, "the turn %s is given up after %zu answers", turn->run, turn->count);
+    }
+}
+
+/* Another attempt may have followed. */
+static void check_no_more(struct sim *sim, const struct agent_turn *turn) {
+    const struct agent_process *last = turn->processes[turn->count - 1];
+    const struct agent_way *way = last->way;
+    const unsigned same = count_same(sim, turn, turn->count);
+    const bool said =
+        turn->session->adapter == ADAPTER_PLAIN ? last->written > 0 : agent_process_said(last) > 0;
+    const bool resumes =
+        turn->session->adapter == ADAPTER_CLAUDE && last->written >= last->lines[0].end;
+    if (way->more == 0 || same > way->more || turn->count >= AGENT_ATTEMPTS_MAX ||
+        (!resumes && said)) {
+        return;
+    }
+    for (size_t i = 0; i < turn->count; i++) {
+        if (!agent_process_is_whole(sim, turn->processes[i])) {
+            return;
+        }
+    }
+    sim_fail(sim, "the turn %s is over after %u times %s, and may go on", turn->run, same,
+             way->cause);
+}
+
 static void check_outcome(struct sim *sim, const struct agent_turn *turn,
                           const struct run_row *row) {
     const struct agent_process *last = turn->count == 0 ? NULL : turn->processes[turn->count - 1];
@@ -222,6 +356,7 @@ static void check_outcome(struct sim *sim, const struct agent_turn *turn,
                     "SELECT count(*) FROM runs c JOIN runs r ON r.id = c.parent WHERE r.run = $1"
                     " AND c.kind = 'job'",
                     TEXTS(turn->run), 0);
+    check_given_up(sim, turn, row);
     if (last == NULL || children != (int64_t)turn->count || !agent_process_is_whole(sim, last)) {
         if (row->state == RUN_SUCCEEDED && last == NULL) {
             sim_fail(sim, "the turn %s has succeeded, and no process was begun", turn->run);
@@ -229,8 +364,16 @@ static void check_outcome(struct sim *sim, const struct agent_turn *turn,
         return; /* A holder that could not begin, or was killed: nobody knows. */
     }
     const struct agent_way *way = last->way;
-    if (row->cause == CAUSE_DEADLINE && sim->wall_offset_ms != 0) {
-        return; /* A sleep counts, and after a restart whatever the clock says. */
+    const unsigned misfits = count_misfits(sim, turn);
+    if (row->cause == CAUSE_DEADLINE) {
+        return; /* The process may have been about to end by itself. */
+    }
+    if (last->misfit) {
+        if (row->cause != CAUSE_SCHEMA_MISMATCH || misfits < AGENT_MISFITS_MAX) {
+            sim_fail(sim, "the turn %s is %s (%s) after %u answers that do not fit", turn->run,
+                     run_state_name(row->state), run_cause_name(row->cause), misfits);
+        }
+        return;
     }
     const unsigned same = count_same(sim, turn, turn->count);
     if (!cause_fits(turn, way, same, row->cause)) {
@@ -238,202 +381,121 @@ static void check_outcome(struct sim *sim, const struct agent_turn *turn,
                  run_state_name(row->state), run_cause_name(row->cause), way->cause,
                  last->typed ? ", with a result" : "");
     }
-    const bool said =
-        turn->session->adapter == ADAPTER_PLAIN ? last->written > 0 : agent_process_said(last) > 0;
-    const bool resumes =
-        turn->session->adapter == ADAPTER_CLAUDE && last->written >= last->lines[0].end;
-    if (way->more > 0 && same <= way->more && turn->count < AGENT_ATTEMPTS_MAX &&
-        (resumes || !said)) {
-        for (size_t i = 0; i < turn->count; i++) {
-            if (!agent_process_is_whole(sim, turn->processes[i])) {
-                return;
-            }
+    check_no_more(sim, turn);
+}
+
+/* --- Time ------------------------------------------------------------------------------------- */
+
+/* The daemon that begins again takes the time of a process from the wall clock, once for each
+ * process that it adopts, and whenever it looks before that. */
+void agents_look_at_clock(struct sim *sim) {
+    struct agents *agents = agents_of(sim);
+    if (agents->life == sim->life.number && agents->offset_ms == sim->wall_offset_ms) {
+        return;
+    }
+    agents->life = sim->life.number;
+    agents->offset_ms = sim->wall_offset_ms;
+    for (size_t i = 0; i < agents->job_count; i++) {
+        struct agent_job *job = &agents->jobs[i];
+        const int64_t jump_ms = sim->wall_offset_ms - job->offset_ms;
+        if (job->life != 0 && job->life < sim->life.number && jump_ms > job->jump_ms) {
+            job->jump_ms = jump_ms;
         }
-        sim_fail(sim, "the turn %s is over after %u times %s, and may go on", turn->run, same,
-                 way->cause);
     }
 }
 
-static void agents_noted(struct sim *sim, const struct run_row *row) {
+/* The time in which a person is asked does not count. Of a wait that a daemon did not see through,
+ * nobody here knows how much of it counts. */
+static void turn_waits(struct sim *sim, struct agent_turn *turn, const struct run_row *row) {
+    const bool waits = row->state == RUN_WAITING && row->not_before_ms == 0;
+    if (turn->waits && !waits && turn->waits_life == sim->life.number) {
+        turn->waited_ms += (int64_t)((sim_now_ns(sim) - turn->waits_ns) / 1000000);
+    }
+    if (waits && !turn->waits) {
+        turn->waits_ns = sim_now_ns(sim);
+        turn->waits_life = sim->life.number;
+    }
+    turn->waits = waits;
+}
+
+static void check_late(struct sim *sim, const struct agent_job *job) {
+    const int64_t most_ms = agents_deadline_ms(sim, job->turn->session->adapter);
+    const int64_t took_ms = (int64_t)((sim_now_ns(sim) - job->began_ns) / 1000000) + job->jump_ms +
+                            job->waited_ms - job->turn->waited_ms;
+    if (took_ms + ROUNDING_MS < (most_ms > 0 ? most_ms : DEADLINE_MS)) {
+        sim_fail(sim, "%s is ended for its time after %lld ms", job->run, (long long)took_ms);
+    }
+}
+
+static void job_noted(struct sim *sim, const struct run_row *row) {
     struct agents *agents = agents_of(sim);
-    if (row->kind != KIND_TURN || !run_state_final(row->state)) {
+    struct agent_turn *turn = NULL;
+    for (size_t i = 0; i < agents->turn_count; i++) {
+        turn = row->parent != 0 && agents->turns[i].row == row->parent ? &agents->turns[i] : turn;
+    }
+    if (turn == NULL) {
         return;
     }
-    for (size_t i = 0; i < agents->turn_count; i++) {
+    char run[ID_SIZE];
+    (void)snprintf(run, sizeof run, "%.*s", (int)row->run.len, row->run.data);
+    struct agent_job *job = agents_job(sim, run);
+    if (job == NULL) {
+        if (turn->ended || agents->job_count == AGENT_JOBS_MAX) {
+            sim_fail(sim, "the turn %s has ended, and asks for the process %s", turn->run, run);
+        }
+        job = &agents->jobs[agents->job_count++];
+        *job = (struct agent_job){.turn = turn};
+        (void)snprintf(job->run, sizeof job->run, "%s", run);
+    }
+    if (row->state == RUN_RUNNING && job->life == 0) {
+        job->life = sim->life.number;
+        job->began_ns = sim_now_ns(sim);
+        job->offset_ms = sim->wall_offset_ms;
+        job->waited_ms = turn->waited_ms;
+    }
+    if (row->stop == CAUSE_DEADLINE && !job->late) {
+        job->late = true;
+        check_late(sim, job);
+    }
+}
+
+/* The host of its last process keeps the output, and does not lead. */
+static bool is_away(struct sim *sim, const struct agent_turn *turn, const struct run_row *row) {
+    const struct agent_process *last = turn->count == 0 ? NULL : turn->processes[turn->count - 1];
+    return last != NULL && last->command->host != sim->leader &&
+           row->cause == CAUSE_OUTCOME_UNKNOWN;
+}
+
+static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run_row *row) {
+    AUTO(text_done) struct text kept = text_up_to(TEXT_MAX);
+    turn->ended = true;
+    ask_each(sim,
+             "SELECT p.text FROM runs r JOIN turns t ON t.run = r.id JOIN parts p"
+             " ON p.message = t.answer WHERE r.run = $1 AND p.kind = 'text' ORDER BY p.number",
+             TEXTS(turn->run), kept_take, &kept);
+    const bool known = !others_ended(row) && !is_away(sim, turn, row);
+    check_text(sim, turn, text_bytes(&kept), known);
+    if (known) {
+        check_outcome(sim, turn, row);
+    }
+    sim_trace(sim, "the turn of op %u is over: %s, %zu processes, %zu bytes", turn->op,
+              run_cause_name(row->cause), turn->count, kept.len);
+}
+
+void agents_noted(struct sim *sim, const struct run_row *row) {
+    struct agents *agents = agents_of(sim);
+    if (row->kind == KIND_JOB) {
+        job_noted(sim, row);
+    }
+    for (size_t i = 0; row->kind == KIND_TURN && i < agents->turn_count; i++) {
         struct agent_turn *turn = &agents->turns[i];
-        if (!bytes_is(row->run, turn->run) || turn->ended) {
+        if (!bytes_is(row->run, turn->run)) {
             continue;
         }
-        AUTO(text_done) struct text kept = text_up_to(TEXT_MAX);
-        turn->ended = true;
-        ask_each(sim,
-                 "SELECT p.text FROM runs r JOIN turns t ON t.run = r.id JOIN parts p"
-                 " ON p.message = t.answer WHERE r.run = $1 AND p.kind = 'text' ORDER BY p.number",
-                 TEXTS(turn->run), kept_take, &kept);
-        check_text(sim, turn, text_bytes(&kept), !others_ended(row));
-        if (!others_ended(row)) {
-            check_outcome(sim, turn, row);
-        }
-        sim_trace(sim, "the turn of op %u is over: %s, %zu processes, %zu bytes", turn->op,
-                  run_cause_name(row->cause), turn->count, kept.len);
-    }
-}
-
-/* --- Operations ------------------------------------------------------------------------------- */
-
-static void definition_write(struct sim *sim, enum agent_adapter adapter, struct text *text) {
-    static const char *const definitions[ADAPTERS] = {
-        [ADAPTER_CLAUDE] = "{\"name\":\"claude\",\"program\":\"claude\","
-                           "\"command\":\"/agents/claude\"",
-        [ADAPTER_JSON_LINES] =
-            "{\"name\":\"lines\",\"program\":\"json_lines\",\"command\":\"/agents/lines\","
-            "\"lines\":{\"text\":\"say.text\",\"result\":\"done\",\"error\":\"failed\","
-            "\"status\":\"status\"}",
-        [ADAPTER_PLAIN] = "{\"name\":\"plain\",\"program\":\"plain\",\"command\":\"/agents/plain\"",
-    };
-    const unsigned most = agents_at_once(sim, adapter);
-    text_add_str(text, definitions[adapter]);
-    if (most > 0) {
-        text_addf(text, ",\"at_once\":%u", most);
-    }
-    text_add_char(text, '}');
-}
-
-/* A session that is new, with its first message; or one more message. */
-static struct err say_run(struct tx *tx, struct errand *errand) {
-    struct turn_accepted accepted;
-    const struct agent_turn *turn = NULL;
-    const struct agents *agents = agents_of(errand->sim);
-    for (size_t i = 0; i < agents->turn_count; i++) {
-        turn = agents->turns[i].op == errand->op ? &agents->turns[i] : turn;
-    }
-    assert(turn != NULL);
-    bool found = false;
-    struct session_row row;
-    const struct session_key key = errand_key(errand);
-    struct err err = tx_session_find(tx, &key, &found, &row);
-    if (!err_failed(err) && !found) {
-        const struct session_new make = {
-            .session = id_copy(known_bytes(errand->session->id)),
-            .owner = BYTES(KNOWN_OWNER),
-            .parent = BYTES(""),
-            .project = BYTES("web"),
-            .model = BYTES("agent/default"),
-            .settings = turn->session->ruled
-                            ? BYTES("{\"permissions\":[{\"permission\":\"allow\"}]}")
-                            : BYTES("{}"),
-            .program = {errand->text.data, errand->text.len}};
-        err = tx_session_create(tx, &make, &row);
-    }
-    errand->what.say.session = key;
-    errand->what.say.text = known_bytes(turn->text);
-    errand->what.say.client = known_bytes(errand->id);
-    return err_failed(err) ? err : tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
-}
-
-static void say_done(struct errand *errand, struct err result) {
-    if (err_failed(result) && !errand_refused(errand, result)) {
-        sim_fail(errand->sim, "a message to a program was refused: %s: %s", err_name(result.code),
-                 errand->why.text);
-    }
-}
-
-static struct agent_session *session_pick(struct sim *sim) {
-    struct agents *agents = agents_of(sim);
-    const bool more = agents->session_count == 0 || sim_chance(sim, "another", 40);
-    if (more && agents->session_count < AGENT_SESSIONS_MAX) {
-        struct agent_session *session = &agents->sessions[agents->session_count++];
-        const struct id id = known_id(sim, "ses", "agent");
-        *session = (struct agent_session){
-            .adapter = (enum agent_adapter)sim_choose(sim, "adapter", ADAPTERS + 1) % ADAPTERS,
-            .ruled = sim_chance(sim, "ruled", 25)};
-        (void)snprintf(session->known.id, sizeof session->known.id, "%s", id.text);
-        return session;
-    }
-    const size_t newest = agents->session_count < NEWEST ? agents->session_count : NEWEST;
-    return &agents->sessions[agents->session_count - 1 - sim_choose(sim, "which", newest)];
-}
-
-static void agent_say(struct sim *sim) {
-    struct agents *agents = agents_of(sim);
-    if (hosts_several(sim) || agents->turn_count == AGENT_TURNS_MAX) {
-        return;
-    }
-    struct agent_session *session = session_pick(sim);
-    struct agent_turn *turn = &agents->turns[agents->turn_count++];
-    *turn = (struct agent_turn){.session = session, .op = sim_operation(sim)};
-    (void)snprintf(turn->text, sizeof turn->text, "op#%u. Why does the build fail?", turn->op);
-    struct errand *errand = errand_new(sim, "agent say", &session->known);
-    definition_write(sim, session->adapter, &errand->text);
-    (void)snprintf(errand->id, sizeof errand->id, "client-%u", turn->op);
-    errand->what.say = (struct turn_message){
-        .policy = sim_chance(sim, "interrupts", 15) ? TURN_INTERRUPT : TURN_ENQUEUE,
-        .run = known_id(sim, "run", "agent turn"),
-        .message = known_id(sim, "msg", "agent asks"),
-        .answer = known_id(sim, "msg", "agent answers"),
-        .bounds = errand_bounds(errand)};
-    (void)snprintf(turn->run, sizeof turn->run, "%s", errand->what.say.run.text);
-    errand->run = say_run;
-    errand->done = say_done;
-    errand_send(errand);
-}
-
-static struct err stop_run(struct tx *tx, struct errand *errand) {
-    struct run_row row;
-    const struct run_stop what = {
-        .key = {.owner = BYTES(KNOWN_OWNER), .run = known_bytes(errand->id)},
-        .cause = CAUSE_STOPPED,
-        .grace_ms = RUN_STOP_GRACE_MS,
-        .bounds = errand_bounds(errand)};
-    return tx_run_stop(tx, &what, &errand->more, &row);
-}
-
-static void agent_stop(struct sim *sim) {
-    const struct agents *agents = agents_of(sim);
-    if (agents->turn_count == 0) {
-        return;
-    }
-    const size_t newest = agents->turn_count < NEWEST ? agents->turn_count : NEWEST;
-    const struct agent_turn *turn =
-        &agents->turns[agents->turn_count - 1 - sim_choose(sim, "which", newest)];
-    struct errand *errand = errand_new(sim, "agent stop", &turn->session->known);
-    (void)snprintf(errand->id, sizeof errand->id, "%s", turn->run);
-    errand->run = stop_run;
-    errand_send(errand);
-}
-
-/* --- The part --------------------------------------------------------------------------------- */
-
-/* A process that waits for a person is answered before anybody asks whether processes rest. */
-static bool agents_rest(struct sim *sim, bool must) {
-    return must || agents_of(sim)->turn_count == 0 || !asked_answer(sim, 0);
-}
-
-static void agents_end(struct sim *sim) {
-    struct agents *agents = agents_of(sim);
-    memory_leave();
-    for (size_t i = 0; i < agents->turn_count; i++) {
-        struct agent_turn *turn = &agents->turns[i];
-        for (size_t j = 0; j < turn->count; j++) {
-            text_done(&turn->processes[j]->out);
-            text_done(&turn->processes[j]->err);
-            text_done(&turn->processes[j]->said);
-            sim_free(turn->processes[j]);
+        turn->row = row->id;
+        turn_waits(sim, turn, row);
+        if (run_state_final(row->state) && !turn->ended) {
+            turn_over(sim, turn, row);
         }
     }
-    memory_return();
-    *agents = (struct agents){.session_count = 0};
 }
-
-static const struct sim_op ops_agents[] = {
-    {"agent_say", 9, agent_say},
-    {"agent_stop", 1, agent_stop},
-    {"agent_owner", 3, owners_come},
-    {NULL, 0, NULL},
-};
-
-const struct sim_part part_agents = {.name = "agents",
-                                     .ops = ops_agents,
-                                     .noted = agents_noted,
-                                     .rest = agents_rest,
-                                     .end = agents_end};

@@ -264,7 +264,7 @@ void command_begin(struct sim *sim, struct command *command) {
     command->started_ms = sim_wall_ms(sim);
     command->began_ns = command->listens_ns = sim_now_ns(sim);
     processes_of(sim)->begun++;
-    sim_trace(sim, "command %s begins: %.60s", command->name, command->line);
+    sim_trace(sim, "command %s begins: %.120s", command->name, command->line);
     check_begin(sim, command);
     holder_hears(sim, command, WORD_CLAIMED, 0, LOG_OUT);
     if (agents_begin(sim, command) || program_play(sim, command)) {

@@ -36,7 +36,7 @@ extern const struct sim_part part_policies;       /* check_policies.c */
 extern const struct sim_part part_texts;          /* check_texts.c */
 extern const struct sim_part part_outages;        /* outages.c */
 extern const struct sim_part part_served;         /* served.c */
-extern const struct sim_part part_agents;         /* check_agents.c */
+extern const struct sim_part part_agents;         /* ops_agents.c, check_agents.c */
 extern const struct sim_part part_hosts;          /* ops_hosts.c: only where there are several. */
 extern const struct sim_part part_workflows;      /* ops_workflows.c, check_workflows.c */
 

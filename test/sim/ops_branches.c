@@ -126,6 +126,18 @@ static bool answer_find(struct sim *sim, const struct known_session *session, co
     return ret_found->id[0] != '\0';
 }
 
+void branches_again(struct sim *sim, struct known_session *session, const char *answer,
+                    const struct turn_message *what) {
+    struct errand *errand = errand_new(sim, "again", session);
+    (void)snprintf(errand->id, sizeof errand->id, "%s", answer);
+    errand->what.again = *what;
+    errand->what.again.bounds = errand_bounds(errand);
+    errand_change(errand);
+    errand->run = again_run;
+    errand->done = again_done;
+    errand_send(errand);
+}
+
 static void answer_again_late(struct sim *sim, unsigned op) {
     struct known_session *session = answered_pick(sim);
     struct answer_found found;
@@ -137,16 +149,9 @@ static void answer_again_late(struct sim *sim, unsigned op) {
                      &found)) {
         return;
     }
-    struct errand *errand = errand_new(sim, "again", session);
-    errand->op = op;
-    memcpy(errand->id, found.id, sizeof errand->id);
-    errand->what.again = (struct turn_message){.run = late_id(sim, op, "run", "again"),
-                                               .answer = late_id(sim, op, "msg", "again"),
-                                               .bounds = errand_bounds(errand)};
-    errand_change(errand);
-    errand->run = again_run;
-    errand->done = again_done;
-    errand_send(errand);
+    const struct turn_message what = {.run = late_id(sim, op, "run", "again"),
+                                      .answer = late_id(sim, op, "msg", "again")};
+    branches_again(sim, session, found.id, &what);
 }
 
 /* --- One of several --------------------------------------------------------------------------- */
@@ -184,9 +189,19 @@ static void choose_done(struct errand *errand, struct err result) {
     }
 }
 
+void branches_choose(struct sim *sim, struct known_session *session, const char *answer) {
+    struct errand *errand = errand_new(sim, "choose", session);
+    (void)snprintf(errand->id, sizeof errand->id, "%s", answer);
+    errand_change(errand);
+    errand->run = choose_run;
+    errand->done = choose_done;
+    errand_send(errand);
+}
+
 static void answer_choose_late(struct sim *sim, unsigned op) {
     struct known_session *session = answered_pick(sim);
     struct answer_found found;
+    (void)op; /* A choice makes nothing. */
     /* One that is not shown now, else any. */
     if (session == NULL ||
         !answer_find(sim, session,
@@ -197,13 +212,7 @@ static void answer_choose_late(struct sim *sim, unsigned op) {
                      &found)) {
         return;
     }
-    struct errand *errand = errand_new(sim, "choose", session);
-    errand->op = op;
-    memcpy(errand->id, found.id, sizeof errand->id);
-    errand_change(errand);
-    errand->run = choose_run;
-    errand->done = choose_done;
-    errand_send(errand);
+    branches_choose(sim, session, found.id);
 }
 
 static void message_edit(struct sim *sim) {

@@ -204,11 +204,7 @@ static void clear_done(struct errand *errand, struct err result) {
     }
 }
 
-static void session_clear(struct sim *sim) {
-    struct known_session *session = known_pick(sim, "session");
-    if (session == NULL) {
-        return;
-    }
+void sessions_clear(struct sim *sim, struct known_session *session) {
     known_loosen(sim, session);
     for (size_t i = 0; i < known_of(sim)->message_count; i++) {
         struct known_message *message = &known_of(sim)->messages[i];
@@ -223,6 +219,13 @@ static void session_clear(struct sim *sim) {
     errand->advance = clear_advance;
     errand->done = clear_done;
     errand_send(errand);
+}
+
+static void session_clear(struct sim *sim) {
+    struct known_session *session = known_pick(sim, "session");
+    if (session != NULL) {
+        sessions_clear(sim, session);
+    }
 }
 
 /* --- Forked ----------------------------------------------------------------------------------- */
@@ -252,18 +255,12 @@ static void fork_done(struct errand *errand, struct err result) {
     }
 }
 
-static void session_fork(struct sim *sim) {
-    struct known_session *from = known_pick(sim, "session");
-    struct id id = known_id(sim, "ses", "fork");
-    struct known_session *to = from == NULL ? NULL : known_add_session(sim, &id);
-    if (to == NULL) {
-        return;
-    }
+void sessions_fork(struct sim *sim, const struct known_session *from, struct known_session *to) {
     struct errand *errand = errand_new(sim, "fork", to);
     errand->what.fork = (struct session_fork){
         .key = {.owner = BYTES(KNOWN_OWNER), .session = known_bytes(from->id)},
         .message = BYTES(""),
-        .session = id};
+        .session = id_copy(known_bytes(to->id))};
     for (size_t i = 0; i < sizeof errand->what.fork.seed; i++) {
         errand->what.fork.seed[i] = (uint8_t)sim_choose(sim, "fork's ids", 256);
     }
@@ -271,6 +268,15 @@ static void session_fork(struct sim *sim) {
     errand->advance = fork_advance;
     errand->done = fork_done;
     errand_send(errand);
+}
+
+static void session_fork(struct sim *sim) {
+    struct known_session *from = known_pick(sim, "session");
+    struct id id = known_id(sim, "ses", "fork");
+    struct known_session *to = from == NULL ? NULL : known_add_session(sim, &id);
+    if (to != NULL) {
+        sessions_fork(sim, from, to);
+    }
 }
 
 const struct sim_op ops_sessions[] = {

@@ -273,11 +273,7 @@ static void resend_edit(struct sim *sim, struct errand *errand) {
 
 /* A message that joined an answer is a part of it: where the answer stands before the message that
  * is said again, the words stay with the answer, wherever the list has the message itself. */
-static void message_resend(struct sim *sim) {
-    struct known_message *message = message_pick(sim);
-    if (message == NULL || message->id[0] == '\0') {
-        return;
-    }
+struct errand *turns_resend(struct sim *sim, struct known_message *message) {
     known_loosen(sim, message->session);
     struct errand *errand = errand_new(sim, "resend", message->session);
     errand->message = message;
@@ -296,11 +292,19 @@ static void message_resend(struct sim *sim) {
     for (size_t i = 0; i < sizeof errand->what.resend.fork.seed; i++) {
         errand->what.resend.fork.seed[i] = (uint8_t)sim_choose(sim, "fork's ids", 256);
     }
-    resend_edit(sim, errand);
     errand->run = resend_run;
     errand->advance = resend_advance;
     errand->done = resend_done;
-    errand_send(errand);
+    return errand;
+}
+
+static void message_resend(struct sim *sim) {
+    struct known_message *message = message_pick(sim);
+    if (message != NULL && message->id[0] != '\0') {
+        struct errand *errand = turns_resend(sim, message);
+        resend_edit(sim, errand);
+        errand_send(errand);
+    }
 }
 
 /* --- Stopped, compacted ----------------------------------------------------------------------- */

@@ -83,6 +83,31 @@ static void its_process_is_begun_once_and_read_on_where_it_was_stored(void **sta
     turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
 }
 
+struct look {
+    struct turn_key key;
+    struct id process;
+    struct program_child child;
+};
+
+static struct err look_tx(struct tx *tx, void *ctx) {
+    struct look *look = ctx;
+    return tx_program_child(tx, &look->key, bytes_of(look->process.text), &look->child);
+}
+
+static void its_output_is_away_while_another_host_leads(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct look look = {.process = start(kit, say.run), .key = turns_key(kit, say.run)};
+    assert_int_equal(runs_do(kit->runs, look_tx, &look), ERR_NONE);
+    assert_int_equal(look.child.attempt, 1);
+    assert_string_equal(look.child.away.text, "");
+    look.key.bounds.hosts = RUN_HOSTS_SHARED;
+    look.key.bounds.host = BYTES("there");
+    assert_int_equal(runs_do(kit->runs, look_tx, &look), ERR_NONE);
+    assert_non_null(strstr(look.child.away.text, "on host here"));
+}
+
 /* A turn that was stopped is over while its process still has its grace. */
 static void a_process_waits_for_the_one_of_an_earlier_turn(void **state) {
     struct turns_kit *kit = *state;
@@ -215,6 +240,54 @@ static void its_own_session_counts_as_long_as_the_last_answer_is_shown(void **st
     assert_string_equal(task.history, "User: alpha\n\nYou: well");
 }
 
+struct variant {
+    struct message_key key;
+    struct turn_message what;
+    char run[ID_SIZE];
+};
+
+static struct err again_tx(struct tx *tx, void *ctx) {
+    struct variant *variant = ctx;
+    struct run_row run = {.id = 0};
+    struct why why;
+    struct err err = tx_turn_again(tx, &variant->what, &run, &why);
+    runs_copy_text(run.run, variant->run, sizeof variant->run);
+    return err;
+}
+
+static struct err choose_tx(struct tx *tx, void *ctx) {
+    const struct variant *variant = ctx;
+    struct message_row row;
+    struct why why;
+    return tx_turn_choose(tx, &variant->key, &row, &why);
+}
+
+/* The session of the program has the answer that is hidden now, and all that followed it. */
+static void its_own_session_is_left_when_an_older_variant_is_chosen(void **state) {
+    struct turns_kit *kit = *state;
+    (void)answered(kit, "alpha");
+    const struct turns_ask first =
+        turns_text(kit, "SELECT message FROM messages WHERE role = 'assistant'");
+    struct variant variant = {.key = {.owner = BYTES("ann"), .message = bytes_of(first.text)}};
+    variant.what = (struct turn_message){.key = variant.key,
+                                         .model_default = BYTES("scripted/test"),
+                                         .run = turns_id(kit->runs, "run"),
+                                         .answer = turns_id(kit->runs, "msg"),
+                                         .bounds = kit->runs->bounds};
+    assert_int_equal(runs_do(kit->runs, again_tx, &variant), ERR_NONE);
+    const struct turn_item item = {.kind = TURN_ITEM_TEXT, .text = BYTES("better")};
+    (void)turns_plan(kit, variant.run);
+    (void)start(kit, variant.run);
+    assert_int_equal(hear(kit, variant.run, &item, &here, true), TURN_NEXT_END);
+    (void)answered(kit, "beta");
+    assert_int_equal(runs_do(kit->runs, choose_tx, &variant), ERR_NONE);
+    struct turns_say say = turns_say(kit, "gamma", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct task task = task_of(kit, say.run);
+    assert_string_equal(task.reader, "{}");
+    assert_string_equal(task.history, "User: alpha\n\nYou: well\n\nUser: beta\n\nYou: well");
+}
+
 static void a_message_joins_no_turn_of_a_program(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
@@ -234,10 +307,12 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         program_test(its_process_is_begun_once_and_read_on_where_it_was_stored),
+        program_test(its_output_is_away_while_another_host_leads),
         program_test(a_process_waits_for_the_one_of_an_earlier_turn),
         program_test(an_answer_to_its_question_reaches_it_after_a_restart),
         program_test(a_program_that_has_died_waits_for_no_answer),
         program_test(its_own_session_counts_as_long_as_the_last_answer_is_shown),
+        program_test(its_own_session_is_left_when_an_older_variant_is_chosen),
         program_test(a_message_joins_no_turn_of_a_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

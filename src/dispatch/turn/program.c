@@ -288,6 +288,11 @@ static bool program_is_watched(const struct talk_program *program) {
 }
 
 /* The end of a process is not judged without its output: it may have done all of its work. */
+static void output_missing(struct talk_program *program, const char *words) {
+    program->outcome = agent_outcome_name(AGENT_UNKNOWN);
+    program_fail(program, agent_outcome_cause(AGENT_UNKNOWN), words);
+}
+
 static void output_failed(struct talk_program *program) {
     if (++program->read_failures < READ_FAILURES_MAX) {
         program_listen(program);
@@ -295,9 +300,8 @@ static void output_failed(struct talk_program *program) {
     }
     asker_report(&program->talk->turns->asker, "read the output of a program",
                  talk__run(program->talk), program->output.err);
-    program->outcome = agent_outcome_name(AGENT_UNKNOWN);
-    program_fail(program, agent_outcome_cause(AGENT_UNKNOWN),
-                 "its output cannot be read from the disk; its work may or may not be done");
+    output_missing(program,
+                   "its output cannot be read from the disk; its work may or may not be done");
 }
 
 static void read_run(struct pool_job *job) {
@@ -403,7 +407,8 @@ static void program_close(struct talk_program *program) {
 
 static struct err look_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
-    const struct turn_key key = {.run = talk__run(program->talk)};
+    const struct turn_key key = {.run = talk__run(program->talk),
+                                 .bounds = program->talk->turns->options.bounds};
     return tx_program_child(tx, &key, bytes_of(program->output.process), &program->child);
 }
 
@@ -531,6 +536,10 @@ void program__hear(struct turns *turns, const struct run_row *process) {
  * it has said nothing yet. */
 static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
+    if (program->child.away.text[0] != '\0') {
+        output_missing(program, program->child.away.text);
+        return;
+    }
     const enum agent_watch_verdict watched = program_ending_verdict(&program->child);
     struct agent_ending ending = program_ending_of(
         &program->child, (struct bytes){program->output.tail, program->output.tail_len});

@@ -11,6 +11,7 @@
  * (turns__is_cleared), is counted, and stored nowhere. The texts of removed messages are deleted
  * from the disk afterwards, page by page. */
 #include "engine/session/checkpoints.h"
+#include "engine/turn/record.h"
 #include "engine/turn/rows.h"
 
 enum {
@@ -141,6 +142,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
     }
     if (!ret_row->active) { /* Else it is the one already. */
         make_room(tx, &of.session, ret_row->reply_to, ret_row->id);
+        programs__forget(tx, &of.session);
         ret_row->active = true;
         messages__write_status(tx, ret_row->status, ret_row);
         sessions__touch(tx, &of.session);

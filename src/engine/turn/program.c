@@ -52,6 +52,13 @@ static void reader_find(struct tx *tx, const struct turn *turn, struct text *rea
     }
 }
 
+/* A session of the program that knows an answer which is hidden now, in the middle of what was said
+ * there, is left for good. */
+void programs__forget(struct tx *tx, const struct session_row *session) {
+    tx_do(tx, "UPDATE turns SET program_reader = '{}' WHERE session = $1 AND program_reader <> ''",
+          ARGS(arg_int(session->id)));
+}
+
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
     text_clear(task->reader);
@@ -196,22 +203,28 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
     if (!runs__load(tx, run, &row) || !runs__load(tx, key->run, &turn)) {
         return tx_error(tx);
     }
-    /* The turn knows how long people took, and its process how long it has waited for a slot. */
+    /* Where processes of the turn asked people before, that time is not counted, either: it is
+     * better to end one too late than too early. */
     const int64_t here_ms = runs__took_ms(tx, &row);
     tx_fail(tx, runs__time(tx, &turn, turn.state, &time));
     AUTO(json_release) json_t *result = NULL;
     if (row.result.len > 0) {
         (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */
     }
-    *ret_child = (struct program_child){.found = true,
-                                        .ended = run_state_final(row.state),
-                                        .attempt = row.attempt,
-                                        .state = row.state,
-                                        .cause = row.cause,
-                                        .stop = row.stop,
-                                        .exit_code = row.exit_code,
-                                        .signal = json_int(result, "signal", 0),
-                                        .took_ms = here_ms < time.took_ms ? here_ms : time.took_ms};
+    struct why away = {""};
+    const struct err here = tx_run_check_here(tx, &row, &key->bounds, &away);
+    tx_fail(tx, here.code == ERR_HOST_AWAY ? ERR_OK : here);
+    *ret_child =
+        (struct program_child){.found = true,
+                               .away = away,
+                               .ended = run_state_final(row.state),
+                               .attempt = row.attempt,
+                               .state = row.state,
+                               .cause = row.cause,
+                               .stop = row.stop,
+                               .exit_code = row.exit_code,
+                               .signal = json_int(result, "signal", 0),
+                               .took_ms = here_ms > time.waited_ms ? here_ms - time.waited_ms : 0};
     return tx_error(tx);
 }
 

@@ -67,6 +67,7 @@ struct program_child {
     int64_t exit_code;   /* -1: none. */
     int64_t signal;      /* 0: none. */
     int64_t took_ms;     /* Since it began, without the time of people who were asked. */
+    struct why away;     /* Sentence: another host has the process and its output; "": this one. */
 };
 MUST_CHECK struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                                        struct program_child *ret_child);

@@ -113,6 +113,8 @@ struct program_asked {
 size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
                           size_t max);
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark);
+/* The next turn of the session begins another session of the program. */
+void programs__forget(struct tx *tx, const struct session_row *session);
 /* A person is asked whether the call may be made. (answer.c) */
 void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card);
 
