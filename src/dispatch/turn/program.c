@@ -26,6 +26,7 @@
 #include "dispatch/turn/program_output.h"
 #include "dispatch/turn/program_watch.h"
 #include "dispatch/turn/talk.h"
+#include "loop/local_day.h"
 #include "rules/job/job.h"
 
 enum {
@@ -93,7 +94,10 @@ struct talk_program {
     struct program_order order;
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
     bool busy;            /* The one of an earlier turn has not ended: it begins after that. */
-    enum run_cause over;  /* The process was asked to end for that; CAUSE_NONE: it was not. */
+    struct {
+        int64_t retry_after_ms, ended_ms;
+    } before;            /* The attempt before this one, as struct program_seen. */
+    enum run_cause over; /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
     enum program_input input;
@@ -600,12 +604,18 @@ static void sentence_write(struct talk_program *program, enum agent_outcome outc
     program->sentence[len] = '\0';
 }
 
+static int64_t wall_of(const struct talk_program *program) {
+    return world_wall_ms(loop_world(program->talk->turns->options.loop));
+}
+
 /* Another attempt goes on in the session of the program; where it has none, it begins again only if
  * it has said nothing yet. */
 static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
     struct agent_ending ending;
     ending_fill(program, &ending);
+    ending.ended_ms = wall_of(program);
+    ending.local_ms = local_clock_ms(ending.ended_ms);
     program_finish(program->output.reader, &ending);
     if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
         ending.ender = AGENT_ITSELF;
@@ -615,7 +625,7 @@ static void program_end(struct talk_program *program) {
     const struct agent_verdict verdict = agent_classify(&ending);
     const char *outcome = agent_outcome_name(verdict.outcome);
     const int64_t count = bytes_is(plan->outcome, outcome) ? plan->tries + 1 : 1;
-    const struct agent_next next = agent_next(verdict.outcome, count, 0 /* not named */);
+    const struct agent_next next = agent_next(verdict.outcome, count, ending.result.retry_after_ms);
     const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes =
         (program_can(program->program) & PROGRAM_RESUMES) != 0 && seen.native.len > 0;
@@ -735,16 +745,28 @@ static void on_paused(struct timer *timer) {
     program_start(program);
 }
 
-/* After a failure that passes by itself it waits, visibly. */
-static void program_pause(struct talk_program *program, int64_t wait_ms,
-                          enum agent_outcome outcome) {
-    struct talk *talk = program->talk;
-    const struct world *world = loop_world(talk->turns->options.loop);
-    const struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + wait_ms,
+/* The wait after the last attempt, of which a part may have passed before a restart. False: it is
+ * over. */
+static bool wait_goes_on(const struct talk_program *program, enum agent_outcome outcome,
+                         struct provider_wait *ret_wait) {
+    const int64_t tries = program->talk->plan.tries, now_ms = wall_of(program);
+    const int64_t wait_ms =
+        tries > 0 ? agent_next(outcome, tries, program->before.retry_after_ms).wait_ms : 0;
+    const int64_t passed_ms = program->before.ended_ms > 0 ? now_ms - program->before.ended_ms : 0;
+    const int64_t left_ms = passed_ms > 0 ? wait_ms - passed_ms : wait_ms;
+    *ret_wait = (struct provider_wait){.resume_at_ms = now_ms + left_ms,
                                        .cause = agent_outcome_cause(outcome)};
+    return left_ms > 0;
+}
+
+/* After a failure that passes by itself it waits, visibly. */
+static void program_pause(struct talk_program *program, const struct provider_wait *wait) {
+    struct talk *talk = program->talk;
+    const int64_t wait_ms = wait->resume_at_ms - wall_of(program);
     program_enter(program, PROGRAM_PAUSING);
-    deltas_provider(&talk->call.deltas, &wait);
-    timer_start(talk->turns->options.loop, &program->timer, (uint64_t)wait_ms, on_paused);
+    deltas_provider(&talk->call.deltas, wait);
+    timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
+                on_paused);
 }
 
 static struct err task_tx(struct tx *tx, void *ctx) {
@@ -764,11 +786,9 @@ static void program_prepared(struct talk_program *program) {
         program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
         return;
     }
-    const bool failed = agent_outcome_find(talk->plan.outcome, &outcome);
-    const int64_t wait_ms =
-        failed && talk->plan.tries > 0 ? agent_next(outcome, talk->plan.tries, 0).wait_ms : 0;
-    if (wait_ms > 0) {
-        program_pause(program, wait_ms, outcome);
+    struct provider_wait wait;
+    if (agent_outcome_find(talk->plan.outcome, &outcome) && wait_goes_on(program, outcome, &wait)) {
+        program_pause(program, &wait);
     } else {
         program_start(program);
     }
@@ -795,8 +815,12 @@ static void task_done(void *ctx) {
         return;
     }
     talk__begin_call(talk);
+    program->before.retry_after_ms = program->before.ended_ms = 0;
     if (program->saved.len > 0 &&
         program_reader_load(program->output.reader, text_bytes(&program->saved))) {
+        const struct program_seen seen = program_seen(program->output.reader);
+        program->before.retry_after_ms = seen.retry_after_ms;
+        program->before.ended_ms = seen.ended_ms;
         program_reader_begin(program->output.reader);
     }
     if (program_is_over(program)) {
