@@ -8,7 +8,8 @@
  *   assistant              a complete message, whose text came in pieces before
  *   user                   results of tools, or an echo of a message that we sent
  *   control_request        a permission request; Claude Code blocks until the control_response
- *   system/api_retry       a retry of a request to the provider
+ *   system/api_retry       a retry of a request to the provider, with the wait before it
+ *   rate_limit_event       limits of a subscription, and when they are reset
  *   system/status          "compacting" while it makes a summary; another status, or a
  *   system/compact_boundary    boundary, is its end
  *   control_response       an echo of our answer
@@ -20,6 +21,8 @@
  * already complete, Claude Code ends there and reports success.
  */
 #include "agent/reader.h"
+
+#define WALL_MAX_S (INT64_C(1) << 40)
 
 static void line_add_user(struct bytes id, struct bytes words, struct text *text) {
     text_add_str(text, "{\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":");
@@ -100,6 +103,7 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         state->midway = true;
         state->requests++;
         state->compacting = false;
+        state->retry_after_ms = state->retry_at_ms = 0;
         reader_set_message(reader, json_bytes(message, "id"));
         reader_set_model(reader, json_bytes(message, "model"));
     } else if (bytes_is(type, "message_delta")) {
@@ -223,6 +227,20 @@ static void on_question(struct program_reader *reader, const json_t *line) {
     reader->heard(reader->ctx, &event);
 }
 
+/* Whole seconds are those of a header; waits of Claude Code's own are fractions. It gives up at
+ * once, without a line, where the header names more than a minute. */
+static int64_t wait_named(const json_t *delay_ms) {
+    const int64_t ms = json_is_integer(delay_ms) ? json_integer_value(delay_ms) : 0;
+    return ms > 0 && ms % 1000 == 0 ? ms : 0;
+}
+
+static void on_limits(struct program_reader *reader, const json_t *info) {
+    const int64_t resets_s = reader_number(info, "resetsAt");
+    const bool rejected = bytes_is(json_bytes(info, "status"), "rejected");
+    reader->state.retry_at_ms =
+        rejected && resets_s > 0 && resets_s <= WALL_MAX_S ? resets_s * 1000 : 0;
+}
+
 static bool on_system(struct program_reader *reader, const json_t *line) {
     const struct bytes subtype = json_bytes(line, "subtype");
     if (bytes_is(subtype, "init")) {
@@ -233,6 +251,7 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
                                             .status = json_int(line, "error_status", 0),
                                             .wait_ms = json_int(line, "retry_delay_ms", 0)};
         reader->state.requests++;
+        reader->state.retry_after_ms = wait_named(json_object_get(line, "retry_delay_ms"));
         reader->heard(reader->ctx, &event);
     } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {
         reader->state.compacting = bytes_is(json_bytes(line, "status"), "compacting");
@@ -260,6 +279,8 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
         on_question(reader, line);
     } else if (bytes_is(type, "system")) {
         return on_system(reader, line);
+    } else if (bytes_is(type, "rate_limit_event")) {
+        on_limits(reader, json_object_get(line, "rate_limit_info"));
     } else {
         return bytes_is(type, "control_response");
     }

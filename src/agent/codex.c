@@ -7,7 +7,8 @@
  *   turn.completed             success, with the usage of the whole thread so far
  *   error                      a failure, which Codex may retry
  *   turn.failed                the final failure
- */
+ *
+ * The wait that a provider names is in the sentences of failures alone (rules/agent/wait.h). */
 #include "agent/reader.h"
 
 static void codex_make(struct program_making *making) {

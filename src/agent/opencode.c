@@ -5,10 +5,11 @@
  *   text, reasoning      a part of an answer
  *   tool_use             a call of a tool that has ended
  *   step_finish          the end of a call of its model, with its usage and cost
- *   error                a failure, after which it ends
+ *   error                a failure, after which it ends, with the header of the answer
  *
  * There is no line for the end: it has succeeded when it exits with 0 and has said something. */
 #include "agent/reader.h"
+#include "rules/provider/retry_after.h"
 
 static void opencode_make(struct program_making *making) {
     const struct program_start *start = making->start;
@@ -61,8 +62,22 @@ static void on_finish(struct program_reader *reader, const json_t *part) {
     reader_tell(reader, PROGRAM_STEP);
 }
 
+static void on_headers(struct program_reader *reader, const json_t *headers) {
+    struct reader_state *state = &reader->state;
+    const struct bytes after = json_bytes(headers, "retry-after");
+    uint64_t ms = 0;
+    state->retry_after_ms = state->retry_at_ms = 0;
+    if (retry_after_amount(json_bytes(headers, "retry-after-ms"), 1, &ms) ||
+        retry_after_amount(after, 1000, &ms)) {
+        state->retry_after_ms = (int64_t)ms;
+    } else if (!retry_after_date(after, &state->retry_at_ms)) {
+        state->retry_at_ms = 0;
+    }
+}
+
 static void on_error(struct program_reader *reader, const json_t *error) {
     const json_t *data = json_object_get(error, "data");
+    on_headers(reader, json_object_get(data, "responseHeaders"));
     const struct bytes message = json_bytes(data, "message");
     reader_failed(reader, json_bytes(error, "name"),
                   message.len > 0 ? message : json_bytes(error, "message"),

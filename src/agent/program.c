@@ -1,6 +1,7 @@
 /* program.c: the table of adapters, and what all of them share. See program.h. */
 #include "agent/reader.h"
 #include "base/utf8.h"
+#include "rules/agent/wait.h"
 
 #define CUT_MARK "[drover: the rest is left out]"
 
@@ -138,7 +139,11 @@ void program_reader_begin(struct program_reader *reader) {
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress)
-#define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost) X(billed) X(requests)
+#define INT_MEMBERS(X)                                                                             \
+    X(said)                                                                                        \
+    X(status)                                                                                      \
+    X(lines)                                                                                       \
+    X(unknown) X(cut) X(cost) X(billed) X(requests) X(retry_after_ms) X(retry_at_ms) X(ended_ms)
 #define USAGES(X) X(ready) X(open) X(total) X(counted)
 
 static void usage_save(const char *name, const struct usage *usage, struct text *text) {
@@ -222,6 +227,8 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .requests = state->requests,
                                  .done = state->done,
                                  .compacting = state->compacting,
+                                 .retry_after_ms = state->retry_after_ms,
+                                 .ended_ms = state->ended_ms,
                                  .progress = state->progress};
 }
 
@@ -266,6 +273,22 @@ static bool session_is_lost(const struct reader_state *state, const struct agent
     return lost;
 }
 
+/* A line of the program, or else its sentence, has the wait that its provider named. */
+static void wait_find(struct reader_state *state, const struct agent_ending *ending) {
+    int64_t wait_ms = state->retry_after_ms;
+    if (wait_ms <= 0 && ending->ended_ms > 0 && state->retry_at_ms > ending->ended_ms) {
+        wait_ms = state->retry_at_ms - ending->ended_ms;
+    }
+    if (wait_ms <= 0) {
+        wait_ms = agent_wait_of_words(bytes_of(state->sentence), ending->local_ms);
+    }
+    state->retry_after_ms = state->done && state->good      ? 0
+                            : wait_ms > AGENT_WAIT_NAMED_MS ? AGENT_WAIT_NAMED_MS
+                                                            : wait_ms;
+    state->retry_at_ms = 0;
+    state->ended_ms = ending->ended_ms;
+}
+
 void program_finish(struct program_reader *reader, struct agent_ending *io_ending) {
     struct reader_state *state = &reader->state;
     if (session_is_lost(state, io_ending)) {
@@ -283,12 +306,14 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
         reader_use(reader, &state->open);
         state->open = (struct usage){.fresh = 0};
     }
+    wait_find(state, io_ending);
     io_ending->result = (struct agent_result){.present = state->done,
                                               .good = state->good,
                                               .said = state->has_said,
                                               .status = state->status,
                                               .kind = bytes_of(state->kind),
                                               .text = bytes_of(state->sentence),
+                                              .retry_after_ms = state->retry_after_ms,
                                               .transport = BYTES("")};
 }
 

@@ -115,7 +115,8 @@ void program_reader_begin(struct program_reader *reader);
 enum program_line { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT };
 void program_read(struct program_reader *reader, struct bytes line, enum program_line form,
                   program_heard heard, void *ctx);
-/* After the last line: fills ending->result. `exit` and `code` of the ending are known. */
+/* After the last line: fills ending->result. `exit`, `code` and the times of the ending are
+ * known. */
 void program_finish(struct program_reader *reader, struct agent_ending *io_ending);
 /* Usage since this was asked last. */
 void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
@@ -127,6 +128,9 @@ struct program_seen {
     bool done;
     bool compacting; /* The program says that it makes a summary. */
     bool progress;   /* A whole message, or the result of a tool, came in this attempt. */
+    /* After the end, and in a reader that was saved then: the wait that its provider named, and the
+     * wall time of the end; 0: none. */
+    int64_t retry_after_ms, ended_ms;
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -23,16 +23,20 @@ struct reader_state {
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
     int64_t lines, unknown, cut;
-    int64_t requests;     /* To its model, in this attempt. */
-    bool compacting;      /* The program makes a summary of its conversation. */
-    struct usage ready;   /* To be taken, */
-    int64_t cost;         /* with this cost, */
-    bool priced;          /* where it is known. */
-    int64_t billed;       /* Cost of this attempt, where the program reports the sum, */
-    struct usage counted; /* and its usage. */
-    bool told;            /* Any usage or cost came in this attempt. */
-    struct usage open;    /* Usage of calls that no result has summed up yet. */
-    struct usage total;   /* Usage of the whole session, where the program counts so. */
+    int64_t requests;       /* To its model, in this attempt. */
+    int64_t retry_after_ms; /* Wait that its provider named; 0: none. After the end also where it is
+                             * in a sentence, or a moment: */
+    int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */
+    int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
+    bool compacting;        /* The program makes a summary of its conversation. */
+    struct usage ready;     /* To be taken, */
+    int64_t cost;           /* with this cost, */
+    bool priced;            /* where it is known. */
+    int64_t billed;         /* Cost of this attempt, where the program reports the sum, */
+    struct usage counted;   /* and its usage. */
+    bool told;              /* Any usage or cost came in this attempt. */
+    struct usage open;      /* Usage of calls that no result has summed up yet. */
+    struct usage total;     /* Usage of the whole session, where the program counts so. */
 };
 
 struct program_reader {

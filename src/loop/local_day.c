@@ -23,3 +23,9 @@ int64_t local_day_end_ms(int64_t now_ms) {
     }
     return now_ms + (int64_t)DAY_S * MS;
 }
+
+int64_t local_clock_ms(int64_t now_ms) {
+    const time_t now = (time_t)(now_ms / MS);
+    struct tm parts;
+    return localtime_r(&now, &parts) == NULL ? now_ms : now_ms + (int64_t)parts.tm_gmtoff * MS;
+}

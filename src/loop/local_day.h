@@ -1,4 +1,5 @@
-/* local_day.h: days as people count them, by the time zone of this process (TZ, /etc/localtime).
+/* local_day.h: days and clocks as people read them, by the time zone of this process (TZ,
+ * /etc/localtime).
  *
  * Promise    the end of a day is the first midnight after a moment, or the first hour that exists
  *            where the clock jumps over midnight. Never more than 25 hours ahead but where a zone
@@ -13,5 +14,8 @@
 
 /* Wall clock, as now_ms; always later than it. */
 int64_t local_day_end_ms(int64_t now_ms);
+
+/* The clock of this place at that moment, as if it were UTC. */
+int64_t local_clock_ms(int64_t now_ms);
 
 #endif

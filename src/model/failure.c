@@ -305,55 +305,12 @@ void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host
 
 /* --- Retry-After ------------------------------------------------------------------------------ */
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT": the one form that is still sent. The name of the day is not
- * looked at. */
-static bool parse_date(struct bytes text, int64_t *ret_ms) {
-    enum { DAY_NAME_LEN = 5, DATE_LEN = 29 };
-    char date[DATE_LEN + 1] = "";
-    struct tm parts = {0};
-    if (text.len != DATE_LEN) {
-        return false;
-    }
-    memcpy(date, text.data, DATE_LEN);
-    const char *end = strptime(date + DAY_NAME_LEN, "%d %b %Y %H:%M:%S GMT", &parts);
-    *ret_ms = (int64_t)timegm(&parts) * 1000;
-    return end != NULL && *end == '\0';
-}
-
-/* "12" or "0.25": `unit_ms` of each whole one. Digits beyond the third after the point are not
- * looked at. */
-static bool parse_amount(struct bytes text, uint64_t unit_ms, uint64_t *ret_ms) {
-    enum { WHOLE_MAX = 12, SCALE_MAX = 1000 };
-    uint64_t value = 0, scale = 1;
-    size_t whole = 0;
-    bool point = false;
-    for (size_t i = 0; i < text.len && scale < SCALE_MAX; i++) {
-        char c = text.data[i];
-        if (c == '.' && !point) {
-            point = true;
-            continue;
-        }
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(c - '0');
-        whole += !point;
-        scale *= point ? 10 : 1;
-    }
-    if (whole == 0 || whole > WHOLE_MAX || (point && scale == 1)) {
-        return false;
-    }
-    uint64_t ms = value * unit_ms / scale;
-    *ret_ms = ms < RETRY_AFTER_MAX_MS ? ms : RETRY_AFTER_MAX_MS;
-    return true;
-}
-
 static bool parse_after(struct bytes text, int64_t now_ms, uint64_t *ret_ms) {
     int64_t date_ms;
-    if (parse_amount(text, 1000, ret_ms)) {
+    if (retry_after_amount(text, 1000, ret_ms)) {
         return true;
     }
-    if (!parse_date(text, &date_ms)) {
+    if (!retry_after_date(text, &date_ms)) {
         return false;
     }
     uint64_t ms = date_ms > now_ms ? (uint64_t)(date_ms - now_ms) : 0;
@@ -365,7 +322,7 @@ struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_m
     struct retry_hint hint = {.timed = false};
     struct bytes value;
     if (fetch_answer_header(answer, "retry-after-ms", &value)) {
-        hint.timed = parse_amount(value, 1, &hint.after_ms);
+        hint.timed = retry_after_amount(value, 1, &hint.after_ms);
     }
     if (!hint.timed && fetch_answer_header(answer, "retry-after", &value)) {
         hint.timed = parse_after(value, now_ms, &hint.after_ms);

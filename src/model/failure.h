@@ -15,6 +15,7 @@
 #include "base/json/json.h"
 #include "loop/fetch.h"
 #include "rules/provider/outage.h"
+#include "rules/provider/retry_after.h"
 
 #define MODEL_CAUSES(X)                                                                            \
     X(NONE, "none", "It succeeded.")                                                               \
@@ -90,7 +91,6 @@ struct retry_hint {
 };
 /* retry-after-ms, else retry-after: seconds (a fraction is fine) or an HTTP date, seen from
  * now_ms. At most RETRY_AFTER_MAX_MS; what is not understood was not said. */
-#define RETRY_AFTER_MAX_MS (UINT64_C(30) * 24 * 3600 * 1000)
 struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_ms);
 
 /* The provider is away, as far as this failure shows: others would fail, too. */

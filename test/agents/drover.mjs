@@ -36,6 +36,10 @@ const AFTER_PIECES = new RegExp(`^(${words[0]})*${whole.replaceAll(".", "\\.")}$
 /** These repeat their requests until they are ended, so their agents get a deadline. */
 const ENDLESS = ["codex:refused", "opencode:refused", "opencode:truncated"];
 
+/** These print the wait that their provider names, and drover keeps it; with others it waits for a
+ *  minute. */
+const NAMES_WAIT = ["claude", "opencode"], NAMED_MS = 7000;
+
 const CASES = new Map([
   ["turn", { title: "a turn", play: say }],
   ["resumed", { title: "a second turn, in the same session", play: sayTwice }],
@@ -74,6 +78,7 @@ async function open(name, what) {
   const provider = await new Provider().start(what !== "refused");
   t.after(() => provider.stop());
   provider.case = CASES.get(what).provider ?? "turn";
+  if (NAMES_WAIT.includes(name)) provider.retryAfter = NAMED_MS / 1000;
   programs[name].prepare(home, provider.port);
   const endless = ENDLESS.includes(`${name}:${what}`);
   define({ home }, name, { program: name, env: programs[name].env(provider.port),
@@ -98,13 +103,15 @@ async function send(stage, text, settings = {}) {
 
 /** Follows the turn to its end. A provider that failed is well again once drover waits for it. */
 async function follow(stage) {
-  const { turns, provider, session } = stage;
+  const { name, turns, provider, session } = stage;
   for (let after = stage.after ?? 0; ; ) {
     const page = await turns.get(`/streams/session:${session}/events?after=${after}&wait=20`);
-    for (const { seq, type, data } of page.events) {
+    for (const { seq, at_ms, type, data } of page.events) {
       assert.ok(seq > after, `event ${seq} comes after ${after}`);
       stage.after = after = seq;
       if (type === "turn_waiting" && data.gate === "provider") {
+        const named = Number(provider.case) > 0 && NAMES_WAIT.includes(name);
+        assert.equal(data.resume_at_ms - at_ms <= NAMED_MS, named, "it waits as the header says");
         provider.case = "turn";
         if (!provider.server.listening) await provider.listen();
       }
@@ -147,7 +154,7 @@ async function midway(stage) {
   await until("it prints", async () => {
     const [job] = await jobs(stage);
     const { status, text } = await stage.turns.ask("GET", `/jobs/${job.id}/logs?stream=out`);
-    return status === 200 && text.length > 0;
+    return status === 200 && text.includes(programs[stage.name].begun);
   });
   // Pi has no session before its first answer is whole.
   if (stage.name !== "pi") await until("it stores its session", () => isStored(stage));

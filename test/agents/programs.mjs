@@ -1,6 +1,7 @@
 // programs.mjs: settings by which each real program asks provider.mjs, and no other host: files of
 // a home of its own, and its environment. Its own retries are few, where it has a setting for that.
-// `sessions`: folders of the home where its own sessions are.
+// `sessions`: folders of the home where its own sessions are. `begun`: what stands in its output as
+// soon as it has printed all that it prints of an answer that has begun (provider.mjs, words).
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -9,6 +10,7 @@ const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: 
 
 export const programs = {
   claude: {
+    begun: '"Hello"',
     sessions: [".claude/projects"],
     prepare: () => {}, // Its environment says all.
     env: (port) => ({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_API_KEY: "key",
@@ -16,6 +18,7 @@ export const programs = {
                       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" }),
   },
   codex: {
+    begun: '"A greeting."',
     sessions: [".codex/sessions"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".codex"), { recursive: true });
@@ -38,6 +41,7 @@ enabled = false
     env: () => ({ MOCK_KEY: "key" }),
   },
   opencode: {
+    begun: '"step_start"',
     sessions: [".local/share/opencode"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".config/opencode"), { recursive: true });
@@ -52,6 +56,7 @@ enabled = false
                   OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
   },
   pi: {
+    begun: '"Hello"',
     sessions: [".pi/agent/sessions"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".pi/agent"), { recursive: true });

@@ -23,6 +23,7 @@ export class Provider {
   asked = []; // Bodies of requests that it began to answer, without those for a title.
   whole = 0; // Number of those that it answered to the end.
   case = "turn";
+  retryAfter = 1; // Seconds that it names with a status that is a failure.
   begun = () => {}; // Called when the first piece of an answer was sent.
 
   async start(listens = true) {
@@ -69,7 +70,8 @@ export class Provider {
     const status = Number(this.case);
     if (status > 0) {
       const error = { type: "error", message: messageOf[status] };
-      answer.writeHead(status, { "content-type": "application/json", "retry-after": "1" });
+      answer.writeHead(status, { "content-type": "application/json",
+                                 "retry-after": `${this.retryAfter}` });
       answer.end(JSON.stringify({ type: "error", error }));
       return;
     }

@@ -105,14 +105,16 @@ async function record(name, what) {
       const signal = what === "killed" ? "SIGKILL" : "SIGTERM";
       result = await once(0, "", { onStart: ({ child, end }) => {
         const begun = new Promise((resolve) => (provider.begun = resolve));
-        const printed = new Promise((resolve) => child.stdout.once("data", resolve));
-        // The program gets a moment to print the beginning of the answer.
-        Promise.all([begun, printed]).then(() => setTimeout(() => {
+        let said = "";
+        const printed = new Promise((resolve) => child.stdout.on("data", (piece) => {
+          if ((said += piece).includes(program.begun)) resolve();
+        }));
+        Promise.all([begun, printed]).then(() => {
           end(signal);
           // A stop does the same: some programs end by SIGTERM only sometimes.
           const lives = () => child.exitCode === null && child.signalCode === null;
           setTimeout(() => lives() && end("SIGKILL"), graceMs).unref();
-        }, 1500));
+        });
       } });
     } else {
       provider.case = what === "denied" ? "tool" : what;

@@ -7,6 +7,7 @@
 //
 //   TOOL        uses a tool              ASK       asks before it does (claude)
 //   FAIL401     its provider answers so  CRASH     exits with 3 before it answers
+//   NAMES(N)    with FAIL429: the provider says that it may be asked again after N seconds
 //   SLOW        says "one ", waits until a file `go` is in its folder, says "two"
 //   MISS        misses the schema of the first answer
 //   QUIT        exits with 0 before it answers, twice
@@ -130,6 +131,7 @@ function answer(prompt, number) {
 }
 
 const failure = (prompt) => Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
+const named = (prompt) => Number(/NAMES\((\d+)\)/.exec(prompt)?.[1] ?? 0);
 
 // --- claude: JSON lines both ways ----------------------------------------------------------------
 
@@ -147,6 +149,13 @@ async function claude() {
     delta: { type: "text_delta", text } });
   line({ type: "system", subtype: "init", session_id: session, model: "stand-in" });
   line({ type: "something_new", of: "tomorrow" });
+  if (named(prompt) > 60) { // It prints no delay of more than a minute.
+    line({ type: "rate_limit_event", rate_limit_info: { status: "rejected",
+      resetsAt: Math.round(Date.now() / 1000) + named(prompt), rateLimitType: "five_hour" } });
+  } else if (named(prompt)) {
+    line({ type: "system", subtype: "api_retry", attempt: 1, max_retries: 1,
+      retry_delay_ms: named(prompt) * 1000, error_status: 429, error: "rate_limit" });
+  }
   if (failure(prompt)) {
     result({ is_error: true, api_error_status: failure(prompt), result: "API Error: refused" });
     process.exit(1);
@@ -189,8 +198,9 @@ async function codex() {
   line({ type: "thread.started", thread_id: session });
   line({ type: "turn.started" });
   if (failure(prompt)) {
+    const wait = named(prompt) ? `. Please try again in ${named(prompt)}s.` : "";
     line({ type: "turn.failed",
-      error: { message: `exceeded retry limit, last status: ${failure(prompt)}` } });
+      error: { message: `exceeded retry limit, last status: ${failure(prompt)}${wait}` } });
     process.exit(1);
   }
   await act(prompt, say);
@@ -217,7 +227,8 @@ async function opencode() {
   out("step_start", {});
   if (failure(prompt)) {
     line({ type: "error", sessionID: session,
-      error: { name: "APIError", data: { message: "refused", statusCode: failure(prompt) } } });
+      error: { name: "APIError", data: { message: "refused", statusCode: failure(prompt),
+        responseHeaders: named(prompt) ? { "retry-after": `${named(prompt)}` } : {} } } });
     process.exit(1);
   }
   await act(prompt, say, () => finish("unknown"));

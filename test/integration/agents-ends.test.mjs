@@ -112,6 +112,45 @@ test("a provider that refuses for now is waited for, over a restart, until someb
     again.close();
   });
 
+for (const agent of ["claude", "codex", "opencode"]) {
+  test(`a wait that the provider of ${agent} names is kept`, async (t) => {
+    const turns = await open(t, agent);
+    const listener = await session(turns);
+    const { run } = await turns.send(listener.session, "FAIL429 NAMES(1)");
+    const wait = await listener.until("turn_waiting");
+    assert.equal(wait.gate, "provider");
+    assert.ok(wait.resume_at_ms - Date.now() <= 1000); // Ours would be a minute.
+    assert.equal((await listener.ended(run)).state, "succeeded");
+    assert.match(prompts(turns)[0][1], /^You were interrupted/);
+    listener.close();
+  });
+}
+
+test("a wait that a provider names goes on after a restart, and is waited once", async (t) => {
+  const turns = await open(t);
+  const short = await session(turns), long = await session(turns);
+  const wait = async (listener, text) => {
+    const { run } = await turns.send(listener.session, text);
+    const { resume_at_ms: resumes } = await listener.until("turn_waiting");
+    listener.close();
+    return { run, resumes };
+  };
+  const far = await wait(long, "FAIL429 NAMES(7200)"), soon = await wait(short, "FAIL429 NAMES(1)");
+  assert.ok(far.resumes - soon.resumes > 3600_000);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  const again = await new Listener(turns, short.session).open();
+  const end = await again.ended(soon.run);
+  again.close();
+  const { events } = await turns.get(`/streams/session:${short.session}/events?after=0`);
+  const waits = events.filter(({ type }) => type === "turn_waiting")
+    .map(({ data }) => data.resume_at_ms);
+  assert.deepEqual([end.state, waits], ["succeeded", [soon.resumes]]);
+  const { state, resume_at_ms: resumes } = await turns.get(`/runs/${far.run}`);
+  assert.deepEqual([state, resumes], ["waiting", far.resumes]);
+  assert.equal((await turns.ask("POST", `/runs/${far.run}/stop`, {})).status, 200);
+});
+
 test("a program that stays after its failure is ended before the next attempt", async (t) => {
   const turns = await open(t);
   define(turns, "stays", { program: "json_lines", lines: { error: "error" },

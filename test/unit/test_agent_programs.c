@@ -209,6 +209,18 @@ struct heard {
     int64_t unknown;
 };
 
+/* Another reader, loaded from that one. */
+static struct program_reader *renew(struct program_reader *old, const struct program *program,
+                                    const struct agent_definition *agent) {
+    AUTO(text_done) struct text state = text_up_to(PROGRAM_STATE_MAX);
+    program_reader_save(old, &state);
+    assert_false(text_failed(&state));
+    program_reader_free(old);
+    struct program_reader *reader = program_reader_new(program, agent);
+    assert_true(program_reader_load(reader, text_bytes(&state)));
+    return reader;
+}
+
 /* `saved`: the reader is another one after each line. */
 static void hear(const struct row *row, bool saved, struct heard *heard) {
     const struct agent_definition agent = {.name = "a", .program = row->program};
@@ -219,12 +231,7 @@ static void hear(const struct row *row, bool saved, struct heard *heard) {
     while (bytes_next(&rest, '\n', &line)) {
         program_read(reader, line, PROGRAM_LINE_WHOLE, note, &heard->events);
         if (saved) {
-            AUTO(text_done) struct text state = text_up_to(PROGRAM_STATE_MAX);
-            program_reader_save(reader, &state);
-            assert_false(text_failed(&state));
-            program_reader_free(reader);
-            reader = program_reader_new(program, &agent);
-            assert_true(program_reader_load(reader, text_bytes(&state)));
+            reader = renew(reader, program, &agent);
         }
     }
     struct agent_ending ending = {.exit = AGENT_EXITED, .code = row->exit};
@@ -430,6 +437,81 @@ static void a_session_that_the_program_has_lost_is_replaced(void **state) {
 }
 
 /* Lines that mean nothing are counted, and nothing breaks. */
+#define REFUSED                                                                                    \
+    "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":429,"     \
+    "\"result\":\"API Error: Request rejected (429)\"}"
+#define RETRY(delay)                                                                               \
+    "{\"type\":\"system\",\"subtype\":\"api_retry\",\"attempt\":1,\"max_retries\":1,"              \
+    "\"retry_delay_ms\":" delay ",\"error_status\":429,\"error\":\"rate_limit\"}\n"
+#define LIMITS(status)                                                                             \
+    "{\"type\":\"rate_limit_event\",\"rate_limit_info\":{\"status\":\"" status                     \
+    "\",\"resetsAt\":1795628337,\"rateLimitType\":\"five_hour\",\"isUsingOverage\":false}}\n"
+#define MESSAGE                                                                                    \
+    "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{\"id\":\"m\"}}" \
+    "}\n"
+#define OPENCODE(headers)                                                                          \
+    "{\"type\":\"error\",\"sessionID\":\"ses_1\",\"error\":{\"name\":\"APIError\",\"data\":{"      \
+    "\"message\":\"rate limit reached\",\"statusCode\":429,\"responseHeaders\":{" headers "}}}}"
+
+/* Lines of Claude Code 2.1.197, Codex 0.169.0, OpenCode 1.18.33 and Pi 0.73.1. */
+static void a_wait_that_the_provider_named_is_known_also_by_another_reader(void **state) {
+    static const struct {
+        const char *program, *lines;
+        int64_t wait_ms;
+    } rows[] = {
+        {"claude", RETRY("7000") REFUSED, 7000},
+        {"claude", RETRY("579.5554044621056") REFUSED, 0}, /* The program names it, nobody else. */
+        {"claude", RETRY("7000") MESSAGE REFUSED, 0},      /* An answer began after it. */
+        {"claude", LIMITS("rejected") REFUSED, 3637000},
+        {"claude", LIMITS("allowed_warning") REFUSED, 0},
+        {"claude", RETRY("-7000") LIMITS("rejected") REFUSED, 3637000},
+        {"codex",
+         "{\"type\":\"turn.failed\",\"error\":{\"message\":\"rate limit exceeded: Rate limit "
+         "reached for gpt-5. Please try again in 11.054s.\"}}",
+         11054},
+        {"codex",
+         "{\"type\":\"turn.failed\",\"error\":{\"message\":\"You've hit your usage limit or try "
+         "again "
+         "at 5:39 PM.\"}}",
+         3700000},
+        {"opencode", OPENCODE("\"retry-after\":\"7\""), 7000},
+        {"opencode", OPENCODE("\"retry-after-ms\":\"1500\",\"retry-after\":\"7\""), 1500},
+        {"opencode", OPENCODE("\"retry-after\":\"Wed, 25 Nov 2026 16:39:30 GMT\""), 70000},
+        {"opencode", OPENCODE("\"retry-after\":\"99999999\""), AGENT_WAIT_NAMED_MS},
+        {"opencode", OPENCODE("\"retry-after\":7"), 0},
+        {"pi",
+         "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[],\"usage\":{}"
+         ","
+         "\"stopReason\":\"error\",\"errorMessage\":\"429 rate limit reached\"}}",
+         0},
+    };
+    const int64_t ended_ms = INT64_C(1795624700) * 1000;
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        const struct agent_definition agent = {.name = "a", .program = rows[i / 2].program};
+        const struct program *program = program_find(bytes_of(agent.program));
+        struct program_reader *reader = program_reader_new(program, &agent);
+        struct bytes lines = bytes_of(rows[i / 2].lines), line;
+        AUTO(text_done) struct text events = text_up_to(4096);
+        while (bytes_next(&lines, '\n', &line)) {
+            program_read(reader, line, PROGRAM_LINE_WHOLE, note, &events);
+            reader = i % 2 == 0 ? reader : renew(reader, program, &agent);
+        }
+        struct agent_ending ending = {
+            .exit = AGENT_EXITED, .code = 1, .ended_ms = ended_ms, .local_ms = ended_ms};
+        program_finish(reader, &ending);
+        if (ending.result.retry_after_ms != rows[i / 2].wait_ms) {
+            fail_msg("%zu: %lld", i / 2, (long long)ending.result.retry_after_ms);
+        }
+        reader = renew(reader, program, &agent);
+        assert_int_equal(program_seen(reader).retry_after_ms, rows[i / 2].wait_ms);
+        assert_int_equal(program_seen(reader).ended_ms, ended_ms);
+        program_reader_begin(reader);
+        assert_int_equal(program_seen(reader).retry_after_ms, 0);
+        program_reader_free(reader);
+    }
+}
+
 static void hostile_lines_are_counted(void **state) {
     (void)state;
     static const char *const lines[] = {
@@ -599,6 +681,7 @@ int main(void) {
         cmocka_unit_test(a_price_that_cannot_be_used_is_refused),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
         cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
+        cmocka_unit_test(a_wait_that_the_provider_named_is_known_also_by_another_reader),
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(summaries_and_requests_are_known_over_a_restart),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),

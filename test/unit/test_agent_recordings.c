@@ -101,7 +101,9 @@ static struct program_reader *reader_renewed(struct program_reader *old,
     return reader;
 }
 
-/* Reads the lines of a row of the index. */
+/* Reads the lines of a row of the index. A program that gets SIGTERM may end by it, with a code of
+ * its own, or only by the SIGKILL that follows: it is a race within the program. In each
+ * case another attempt goes on. */
 static void hear(const json_t *row, struct bytes lines, enum reading how, struct heard *heard) {
     const struct program *program = program_find(json_bytes(row, "program"));
     const struct agent_definition agent = {.name = "a", .program = json_str(row, "program", "")};
@@ -136,7 +138,13 @@ static void hear(const json_t *row, struct bytes lines, enum reading how, struct
               cost.known ? (long long)cost.micros : -1LL);
     text_addf(text, "session %s\n", seen.native.len > 0 ? "named" : "unknown");
     text_addf(text, "unknown lines %lld\n", (long long)seen.unknown);
-    text_addf(text, "outcome %s", agent_outcome_name(verdict.outcome));
+    if (ending.result.retry_after_ms > 0) {
+        text_addf(text, "named wait %lld\n", (long long)ending.result.retry_after_ms);
+    }
+    const bool signaled = bytes_is(json_bytes(row, "case"), "terminated") && !ending.result.present;
+    const bool resumes = agent_outcome_remedy(verdict.outcome) == AGENT_RESUMES;
+    text_addf(text, "outcome %s",
+              signaled && resumes ? "that is resumed" : agent_outcome_name(verdict.outcome));
     text_add_str(text, ending.result.text.len > 0 ? ": " : "");
     text_add(text, ending.result.text.data, ending.result.text.len);
     text_add_char(text, '\n');

@@ -51,7 +51,7 @@ static void progress_resets_the_count(void **state) {
         if (i % 2 == 0) {
             work.moment.sample.output++;
         } else {
-            work.moment.sample.cpu_us += INT64_C(13) * 1000 * 1000; /* Two per cent, and more. */
+            work.moment.sample.cpu_us += INT64_C(32) * 1000 * 1000; /* Five per cent, and more. */
         }
         assert_int_equal(next(&work, &plain), AGENT_WATCH_ON);
     }
@@ -61,10 +61,10 @@ static void little_use_of_the_processors_is_silence(void **state) {
     (void)state;
     struct work work = begun(&plain);
     for (unsigned i = 0; i < 2; i++) {
-        work.moment.sample.cpu_us += INT64_C(12) * 1000 * 1000;
+        work.moment.sample.cpu_us += INT64_C(31) * 1000 * 1000;
         assert_int_equal(next(&work, &plain), AGENT_WATCH_ON);
     }
-    work.moment.sample.cpu_us += INT64_C(12) * 1000 * 1000;
+    work.moment.sample.cpu_us += INT64_C(31) * 1000 * 1000;
     assert_int_equal(next(&work, &plain), AGENT_WATCH_SILENT);
 }
 

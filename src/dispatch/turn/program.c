@@ -30,6 +30,7 @@
 #include "dispatch/turn/program_output.h"
 #include "dispatch/turn/program_watch.h"
 #include "dispatch/turn/talk.h"
+#include "loop/local_day.h"
 #include "rules/job/job.h"
 
 enum {
@@ -100,6 +101,9 @@ struct talk_program {
     struct program_before before;  /* Processes before the one that begins, */
     struct agent_found found;      /* and others in the session that it goes on in. */
     char waits[PROVIDER_NOTE_MAX]; /* Note of its wait for them; "": none. */
+    struct {
+        int64_t retry_after_ms, ended_ms;
+    } last;              /* The attempt before this one, as struct program_seen. */
     enum run_cause over; /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
@@ -532,6 +536,10 @@ void program__hear(struct turns *turns, const struct run_row *process) {
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
+static int64_t wall_of(const struct talk_program *program) {
+    return world_wall_ms(loop_world(program->talk->turns->options.loop));
+}
+
 /* Another attempt goes on in the session of the program; where it has none, it begins again only if
  * it has said nothing yet. */
 static void program_end(struct talk_program *program) {
@@ -543,6 +551,8 @@ static void program_end(struct talk_program *program) {
     const enum agent_watch_verdict watched = program_ending_verdict(&program->child);
     struct agent_ending ending = program_ending_of(
         &program->child, (struct bytes){program->output.tail, program->output.tail_len});
+    ending.ended_ms = wall_of(program);
+    ending.local_ms = local_clock_ms(ending.ended_ms);
     program_finish(program->output.reader, &ending);
     if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
         ending.ender = AGENT_ITSELF;
@@ -716,7 +726,7 @@ static void owner_looked(struct pool_job *job) {
     }
     const struct agent_found_at at = {.now_ms =
                                           world_wall_ms(loop_world(talk->turns->options.loop)),
-                                      .own_ms = program->before.ended_ms};
+                                      .own_ms = program->last.ended_ms};
     const enum agent_admission admission = agent_admit(&program->found, &at);
     if (admission != AGENT_FREE) {
         owner_wait(program, admission);
@@ -758,16 +768,28 @@ static void on_paused(struct timer *timer) {
     program_admit(program);
 }
 
-/* After a failure that passes by itself it waits, visibly. */
-static void program_pause(struct talk_program *program, int64_t wait_ms,
-                          enum agent_outcome outcome) {
-    struct talk *talk = program->talk;
-    const struct world *world = loop_world(talk->turns->options.loop);
-    const struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + wait_ms,
+/* The wait after the last attempt, of which a part may have passed before a restart. False: it is
+ * over. */
+static bool wait_goes_on(const struct talk_program *program, enum agent_outcome outcome,
+                         struct provider_wait *ret_wait) {
+    const int64_t tries = program->talk->plan.tries, now_ms = wall_of(program);
+    const int64_t wait_ms =
+        tries > 0 ? agent_next(outcome, tries, program->last.retry_after_ms).wait_ms : 0;
+    const int64_t passed_ms = program->last.ended_ms > 0 ? now_ms - program->last.ended_ms : 0;
+    const int64_t left_ms = passed_ms > 0 ? wait_ms - passed_ms : wait_ms;
+    *ret_wait = (struct provider_wait){.resume_at_ms = now_ms + left_ms,
                                        .cause = agent_outcome_cause(outcome)};
+    return left_ms > 0;
+}
+
+/* After a failure that passes by itself it waits, visibly. */
+static void program_pause(struct talk_program *program, const struct provider_wait *wait) {
+    struct talk *talk = program->talk;
+    const int64_t wait_ms = wait->resume_at_ms - wall_of(program);
     program_enter(program, PROGRAM_PAUSING);
-    deltas_provider(&talk->call.deltas, &wait);
-    timer_start(talk->turns->options.loop, &program->timer, (uint64_t)wait_ms, on_paused);
+    deltas_provider(&talk->call.deltas, wait);
+    timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
+                on_paused);
 }
 
 static struct err task_tx(struct tx *tx, void *ctx) {
@@ -787,11 +809,9 @@ static void program_prepared(struct talk_program *program) {
         program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
         return;
     }
-    const bool failed = agent_outcome_find(talk->plan.outcome, &outcome);
-    const int64_t wait_ms =
-        failed && talk->plan.tries > 0 ? agent_next(outcome, talk->plan.tries, 0).wait_ms : 0;
-    if (wait_ms > 0) {
-        program_pause(program, wait_ms, outcome);
+    struct provider_wait wait;
+    if (agent_outcome_find(talk->plan.outcome, &outcome) && wait_goes_on(program, outcome, &wait)) {
+        program_pause(program, &wait);
     } else {
         program_admit(program);
     }
@@ -818,8 +838,12 @@ static void task_done(void *ctx) {
         return;
     }
     talk__begin_call(talk);
+    program->last.retry_after_ms = program->last.ended_ms = 0;
     if (program->saved.len > 0 &&
         program_reader_load(program->output.reader, text_bytes(&program->saved))) {
+        const struct program_seen seen = program_seen(program->output.reader);
+        program->last.retry_after_ms = seen.retry_after_ms;
+        program->last.ended_ms = seen.ended_ms;
         program_reader_begin(program->output.reader);
     }
     if (program_is_over(program)) {

@@ -40,6 +40,7 @@ struct agent_result {
     int64_t status;         /* HTTP status that its provider gave; 0: it names none. */
     struct bytes kind;      /* Word of its own for the failure; "": none. */
     struct bytes text;      /* Sentence about the failure. */
+    int64_t retry_after_ms; /* Wait that its provider named; 0: it names none. */
     struct bytes transport; /* How it reached its model, where it says so; "": it does not. */
 };
 
@@ -50,6 +51,8 @@ struct agent_ending {
     enum agent_task task;
     struct agent_result result;
     struct bytes stderr_tail; /* Last bytes that it wrote there. */
+    int64_t ended_ms;         /* When that was seen, as wall time; 0: not known; */
+    int64_t local_ms;         /* the same by the clock of this place, as if it were UTC. */
 };
 
 struct agent_verdict {
