@@ -127,8 +127,8 @@ for (const agent of ["claude", "codex", "opencode"]) {
 }
 
 test("a wait that a provider names goes on after a restart, and is waited once", async (t) => {
-  const turns = await open(t);
-  const short = await session(turns), long = await session(turns);
+  const turns = await open(t, ["claude", "codex"]);
+  const short = await session(turns), long = await session(turns, { agent: "codex" });
   const wait = async (listener, text) => {
     const { run } = await turns.send(listener.session, text);
     const { resume_at_ms: resumes } = await listener.until("turn_waiting");
@@ -149,6 +149,48 @@ test("a wait that a provider names goes on after a restart, and is waited once",
   const { state, resume_at_ms: resumes } = await turns.get(`/runs/${far.run}`);
   assert.deepEqual([state, resumes], ["waiting", far.resumes]);
   assert.equal((await turns.ask("POST", `/runs/${far.run}/stop`, {})).status, 200);
+});
+
+test("while an agent cools down its other turns wait, until one has got an answer", async (t) => {
+  const turns = await open(t, ["claude", "codex"]);
+  const first = await session(turns), second = await session(turns);
+  const failed = await turns.send(first.session, "FAIL429 NAMES(3)");
+  await first.until("turn_waiting");
+  const other = await session(turns, { agent: "codex" });
+  assert.equal((await turns.turn(other, "hello")).end.state, "succeeded"); // It does not wait.
+  const { run } = await turns.send(second.session, "hello");
+  const wait = await second.until("turn_waiting");
+  assert.equal(wait.gate, "provider");
+  assert.match(wait.note, /^the provider of claude refuses more for now/);
+  for (const [listener, id] of [[first, failed.run], [second, run]]) {
+    assert.equal((await listener.ended(id)).state, "succeeded");
+  }
+  const begun = (await turns.get("/runs?limit=100")).items
+    .filter(({ kind, label }) => kind === "job" && label === "claude")
+    .sort((a, b) => a.started_ms - b.started_ms);
+  assert.deepEqual([begun.length, begun[0].parent], [3, failed.run]);
+  assert.ok(begun[1].started_ms - begun[0].started_ms >= 3000);
+  for (const listener of [first, second, other]) listener.close();
+});
+
+test("a turn that waits for an agent to cool down can be stopped, and a restart asks anew", async (t) => {
+  const turns = await open(t);
+  const listeners = [await session(turns), await session(turns), await session(turns)];
+  const [first, second, third] = listeners;
+  const failed = await turns.send(first.session, "FAIL429 NAMES(7200)");
+  await first.until("turn_waiting");
+  const { run } = await turns.send(second.session, "hello");
+  await second.until("turn_waiting");
+  assert.equal((await turns.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  assert.equal((await second.ended(run)).cause, "stopped");
+  assert.equal((await turns.ask("POST", `/runs/${failed.run}/stop`, {})).status, 200);
+  await first.ended(failed.run);
+  await turns.daemon.kill(); // What is known of an agent is in memory.
+  await turns.daemon.start();
+  const again = await new Listener(turns, third.session).open();
+  const sent = await turns.send(third.session, "hello");
+  assert.equal((await again.ended(sent.run)).state, "succeeded");
+  for (const listener of [...listeners, again]) listener.close();
 });
 
 test("a program that stays after its failure is ended before the next attempt", async (t) => {

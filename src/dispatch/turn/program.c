@@ -13,23 +13,15 @@
  *     │                                       └─── STOPPING (time or limit) <─┘
  *     └── cancelled, from each of them
  *
- * ADMITTING looks in the pool whether others use the program's own session (agent/owner.h). While
- * they do, it is PAUSING, and looks again; after a restart of the daemon, too.
+ * What is before STARTING is in program_begin.c.
  *
  * READING is in the pool: lines become items of the answer there. What was read is stored with the
  * answer, so a stretch that is not stored is read again. The process is not touched here: jobs
  * begin it, adopt it and stop it. */
 #include <stdio.h>
 
-#include "agent/owner.h"
-#include "agent/program.h"
 #include "base/memory.h"
-#include "dispatch/job/dispatch.h"
-#include "dispatch/turn/program_ending.h"
-#include "dispatch/turn/program_order.h"
-#include "dispatch/turn/program_output.h"
-#include "dispatch/turn/program_watch.h"
-#include "dispatch/turn/talk.h"
+#include "dispatch/turn/program_parts.h"
 #include "loop/local_day.h"
 #include "rules/job/job.h"
 
@@ -37,31 +29,15 @@ enum {
     TASK_MAX = 4 << 20,
     NOTICE_MAX = 64 << 10,
     LEAVE_MS = 10000,          /* For it to end, once it has said its result. */
-    LOOK_MS = 500,             /* Between two looks whether a silent process has ended. */
     STRETCH_BYTES = 256 << 10, /* Text of one answer. */
     READ_FAILURES_MAX = 20,    /* About ten seconds. */
-};
-
-enum program_state {
-    PROGRAM_IDLE,
-    PROGRAM_ASKING,
-    PROGRAM_PAUSING,
-    PROGRAM_ADMITTING,
-    PROGRAM_STARTING,
-    PROGRAM_READING,
-    PROGRAM_LISTENING,
-    PROGRAM_LOOKING,
-    PROGRAM_CLOSING,
-    PROGRAM_SAMPLING,
-    PROGRAM_STOPPING,
-    PROGRAM_STATES
 };
 
 #define TO(state) (1U << PROGRAM_##state)
 static const unsigned edges[PROGRAM_STATES] = {
     [PROGRAM_IDLE] = TO(IDLE) | TO(ASKING) | TO(READING) | TO(LISTENING) | TO(STOPPING),
     [PROGRAM_ASKING] = TO(IDLE) | TO(PAUSING) | TO(ADMITTING) | TO(STARTING),
-    [PROGRAM_PAUSING] = TO(IDLE) | TO(ADMITTING) | TO(STARTING),
+    [PROGRAM_PAUSING] = TO(IDLE) | TO(PAUSING) | TO(ADMITTING) | TO(STARTING),
     [PROGRAM_ADMITTING] = TO(IDLE) | TO(PAUSING) | TO(STARTING),
     [PROGRAM_STARTING] = TO(IDLE) | TO(PAUSING) | TO(LISTENING),
     [PROGRAM_READING] =
@@ -74,49 +50,7 @@ static const unsigned edges[PROGRAM_STATES] = {
 };
 #undef TO
 
-/* ENDED: the result has come, and the end of the input is stored. */
-enum program_input { INPUT_GOES_ON, INPUT_ENDED };
-/* After an answer: the process is followed on, another one begins, or the turn ends. */
-enum program_sequel { SEQUEL_FOLLOW, SEQUEL_AGAIN, SEQUEL_END };
-
-struct talk_program {
-    struct table_node node; /* By `process`, while that is known. */
-    struct talk *talk;
-    enum program_state state;
-    json_t *json; /* Owned: the definition borrows from it. */
-    struct agent_definition agent;
-    const struct program *program;
-    struct program_output output;
-    unsigned read_failures;     /* In a row. */
-    struct program_child child; /* State of the process when it was last checked. */
-    struct program_watch progress;
-    struct dispatch_watch watch;
-    int64_t watched_to; /* Offset of that watch. */
-    bool woken;         /* The last look came from the watch, not from the timer. */
-    struct timer timer;
-    struct ask ask;
-    struct text prompt, notice, history, saved, spec, key; /* Owned. */
-    struct program_order order;
-    struct id run, begun;          /* Name of the process that begins, and of the one that did. */
-    struct program_before before;  /* Processes before the one that begins, */
-    struct agent_found found;      /* and others in the session that it goes on in. */
-    char waits[PROVIDER_NOTE_MAX]; /* Note of its wait for them; "": none. */
-    struct {
-        int64_t retry_after_ms, ended_ms;
-    } last;              /* The attempt before this one, as struct program_seen. */
-    enum run_cause over; /* The process was asked to end for that; CAUSE_NONE: it was not. */
-    /* For the answer: */
-    struct text mark; /* Owned: state of the reader. */
-    enum program_input input;
-    uint64_t done_ms;
-    enum program_sequel sequel;
-    enum run_cause failure;
-    const char *outcome;
-    int64_t tries; /* Attempts in a row with that outcome. */
-    char sentence[PROGRAM_SENTENCE_MAX];
-};
-
-static void program_enter(struct talk_program *program, enum program_state state) {
+void program__enter(struct talk_program *program, enum program_state state) {
     assert((edges[program->state] & 1U << state) != 0);
     program->state = state;
 }
@@ -154,6 +88,7 @@ void program__free(struct talk *talk) {
     talk->program = NULL;
     program_rest(program);
     program_forget(program);
+    program__cool(program, AGENT_COOL_LEFT, 0, AGENT_UNKNOWN);
     ask_drop(&program->ask);
     json_decref(program->json);
     text_done(&program->prompt);
@@ -205,12 +140,12 @@ static bool program_define(struct talk_program *program, struct bytes definition
 /* --- A stretch ends --------------------------------------------------------------------------- */
 
 static void program_flush(struct talk_program *program) {
-    program_enter(program, PROGRAM_IDLE);
+    program__enter(program, PROGRAM_IDLE);
     program_rest(program);
     talk__flush(program->talk);
 }
 
-static void program_fail(struct talk_program *program, enum run_cause cause, const char *words) {
+void program__fail(struct talk_program *program, enum run_cause cause, const char *words) {
     program->sequel = SEQUEL_END;
     program->failure = cause;
     (void)snprintf(program->sentence, sizeof program->sentence, "%s", words);
@@ -263,7 +198,7 @@ void program__cancel(struct talk *talk) {
 }
 
 /* After a read or a question. True: the turn is over, or is to stop; the program may be gone. */
-static bool program_is_over(struct talk_program *program) {
+bool program__is_over(struct talk_program *program) {
     struct talk *talk = program->talk;
     if (talk__is_over(talk)) {
         talk__maybe_free(talk);
@@ -280,7 +215,6 @@ static bool program_is_over(struct talk_program *program) {
 /* --- Following -------------------------------------------------------------------------------- */
 
 static void program_go_on(struct talk_program *program);
-static void program_listen(struct talk_program *program);
 static void program_end(struct talk_program *program);
 static void program_close(struct talk_program *program);
 
@@ -294,12 +228,12 @@ static bool program_is_watched(const struct talk_program *program) {
 /* The end of a process is not judged without its output: it may have done all of its work. */
 static void output_missing(struct talk_program *program, const char *words) {
     program->outcome = agent_outcome_name(AGENT_UNKNOWN);
-    program_fail(program, agent_outcome_cause(AGENT_UNKNOWN), words);
+    program__fail(program, agent_outcome_cause(AGENT_UNKNOWN), words);
 }
 
 static void output_failed(struct talk_program *program) {
     if (++program->read_failures < READ_FAILURES_MAX) {
-        program_listen(program);
+        program__listen(program);
         return;
     }
     asker_report(&program->talk->turns->asker, "read the output of a program",
@@ -326,10 +260,11 @@ static void output_read(struct pool_job *job) {
         const struct bytes text = {program->output.said.data + piece->at, piece->len};
         call->alive_ms = turns__now_ms(talk->turns);
         call->heard += piece->len;
+        program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
         deltas_add(&call->deltas, piece->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
                    text);
     }
-    if (program_is_over(program)) {
+    if (program__is_over(program)) {
         return;
     }
     if (err_failed(program->output.err)) {
@@ -346,7 +281,7 @@ static void output_read(struct pool_job *job) {
     } else if (program->child.ended) {
         program_end(program);
     } else {
-        program_listen(program);
+        program__listen(program);
     }
 }
 
@@ -360,14 +295,14 @@ static struct err over_tx(struct tx *tx, void *ctx) {
 
 static void over_done(void *ctx) {
     struct talk_program *program = ctx;
-    if (!program_is_over(program)) {
+    if (!program__is_over(program)) {
         program_go_on(program);
     }
 }
 
 /* The process is asked to end; its output is read to the end nevertheless. */
 static void program_stop_for(struct talk_program *program, enum run_cause cause) {
-    program_enter(program, PROGRAM_STOPPING);
+    program__enter(program, PROGRAM_STOPPING);
     program->over = cause;
     ask_write(&program->ask, over_tx, over_done);
 }
@@ -375,7 +310,7 @@ static void program_stop_for(struct talk_program *program, enum run_cause cause)
 /* Reads on. A process that has not begun has printed nothing. */
 static void program_go_on(struct talk_program *program) {
     if (program->output.attempt == 0) {
-        program_listen(program);
+        program__listen(program);
         return;
     }
     const int64_t requests = program_seen(program->output.reader).requests;
@@ -385,7 +320,7 @@ static void program_go_on(struct talk_program *program) {
         program_stop_for(program, agent_watch_cause(verdict));
         return;
     }
-    program_enter(program, PROGRAM_READING);
+    program__enter(program, PROGRAM_READING);
     talk__pool(program->talk, read_run, output_read);
 }
 
@@ -397,13 +332,13 @@ static struct err close_tx(struct tx *tx, void *ctx) {
 static void close_done(void *ctx) {
     struct talk_program *program = ctx;
     program__input(program->talk);
-    if (!program_is_over(program)) {
+    if (!program__is_over(program)) {
         program_go_on(program);
     }
 }
 
 static void program_close(struct talk_program *program) {
-    program_enter(program, PROGRAM_CLOSING);
+    program__enter(program, PROGRAM_CLOSING);
     program->input = INPUT_ENDED;
     program->done_ms = turns__now_ms(program->talk->turns);
     ask_write(&program->ask, close_tx, close_done);
@@ -436,7 +371,7 @@ static void sample_run(struct pool_job *job) {
 static void sample_done(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
     struct talk_program *program = talk->program;
-    if (!talk__is_back(talk) || program_is_over(program)) {
+    if (!talk__is_back(talk) || program__is_over(program)) {
         return;
     }
     const struct agent_moment moment = {.now_ms = now_of(program),
@@ -460,7 +395,7 @@ static int64_t sample_due_ms(const struct talk_program *program) {
 static void look_done(void *ctx) {
     struct talk_program *program = ctx;
     struct program_child *child = &program->child;
-    if (program_is_over(program)) {
+    if (program__is_over(program)) {
         return;
     }
     if (!child->found) {
@@ -476,7 +411,7 @@ static void look_done(void *ctx) {
                child->took_ms > deadline_of(&program->agent)) {
         program_stop_for(program, CAUSE_DEADLINE);
     } else if (runs && program_is_watched(program) && now_of(program) >= sample_due_ms(program)) {
-        program_enter(program, PROGRAM_SAMPLING);
+        program__enter(program, PROGRAM_SAMPLING);
         talk__pool(program->talk, sample_run, sample_done);
     } else if (child->ended && child->attempt == 0) {
         program_end(program);
@@ -484,13 +419,13 @@ static void look_done(void *ctx) {
                child->attempt > 0) {
         program_go_on(program);
     } else {
-        program_listen(program);
+        program__listen(program);
     }
 }
 
 static void program_look(struct talk_program *program) {
     program_rest(program);
-    program_enter(program, PROGRAM_LOOKING);
+    program__enter(program, PROGRAM_LOOKING);
     ask_read(&program->ask, look_tx, look_done);
 }
 
@@ -505,12 +440,12 @@ static void on_look(struct timer *timer) {
 }
 
 /* Wakes come from the log, from the row of the process, and, should both be lost, from a timer. */
-static void program_listen(struct talk_program *program) {
+void program__listen(struct talk_program *program) {
     const struct turns_options *options = &program->talk->turns->options;
     char name[PROTOCOL_NAME_MAX];
     const int64_t due_ms = sample_due_ms(program) - now_of(program);
     if (program->state != PROGRAM_LISTENING) {
-        program_enter(program, PROGRAM_LISTENING);
+        program__enter(program, PROGRAM_LISTENING);
     }
     program_output_name(&program->output, name);
     const struct log_place place = {name, LOG_OUT, program->output.seen_to};
@@ -522,7 +457,8 @@ static void program_listen(struct talk_program *program) {
         dispatch_watch_start(options->dispatch, &place, &program->watch, on_ready);
     }
     timer_start(options->loop, &program->timer,
-                due_ms > 0 && due_ms < LOOK_MS ? (uint64_t)due_ms : LOOK_MS, on_look);
+                due_ms > 0 && due_ms < PROGRAM_LOOK_MS ? (uint64_t)due_ms : PROGRAM_LOOK_MS,
+                on_look);
 }
 
 void program__hear(struct turns *turns, const struct run_row *process) {
@@ -536,8 +472,21 @@ void program__hear(struct turns *turns, const struct run_row *process) {
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
-static int64_t wall_of(const struct talk_program *program) {
+int64_t program__wall_ms(const struct talk_program *program) {
     return world_wall_ms(loop_world(program->talk->turns->options.loop));
+}
+
+/* What the end says of the provider, for other turns of the agent. */
+static void cool_tell(struct talk_program *program, enum agent_outcome outcome, bool again,
+                      int64_t named_ms) {
+    if (agent_cool_counts(outcome)) {
+        const int64_t wait_ms = agent_next(outcome, program->tries, named_ms).wait_ms;
+        program__cool(program, again ? AGENT_COOL_FAILED : AGENT_COOL_SPENT,
+                      wait_ms < AGENT_WAIT_MAX_MS ? wait_ms : AGENT_WAIT_MAX_MS, outcome);
+    } else {
+        program__cool(program, outcome == AGENT_COMPLETED ? AGENT_COOL_HEARD : AGENT_COOL_LEFT, 0,
+                      outcome);
+    }
 }
 
 /* Another attempt goes on in the session of the program; where it has none, it begins again only if
@@ -551,7 +500,7 @@ static void program_end(struct talk_program *program) {
     const enum agent_watch_verdict watched = program_ending_verdict(&program->child);
     struct agent_ending ending = program_ending_of(
         &program->child, (struct bytes){program->output.tail, program->output.tail_len});
-    ending.ended_ms = wall_of(program);
+    ending.ended_ms = program__wall_ms(program);
     ending.local_ms = local_clock_ms(ending.ended_ms);
     program_finish(program->output.reader, &ending);
     if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
@@ -572,8 +521,10 @@ static void program_end(struct talk_program *program) {
     program->outcome = agent_outcome_name(verdict.outcome);
     program->tries = next.tries;
     /* After a stop, or at a limit, nothing begins again. */
-    if ((ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
-        (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES)) {
+    const bool again = (ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
+                       (next.remedy == AGENT_RESUMES || next.remedy == AGENT_RETRIES);
+    cool_tell(program, verdict.outcome, again, ending.result.retry_after_ms);
+    if (again) {
         program->sequel = SEQUEL_AGAIN;
         program_flush(program);
         return;
@@ -589,7 +540,7 @@ static void program_end(struct talk_program *program) {
                        : ending.ender == AGENT_OVER_LIMIT ? agent_watch_cause(watched)
                                                           : next.cause;
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
-        program_enter(program, PROGRAM_IDLE);
+        program__enter(program, PROGRAM_IDLE);
         program_rest(program);
         talk__enter(program->talk, TALK_JUDGING);
         talk__judge(program->talk);
@@ -598,9 +549,7 @@ static void program_end(struct talk_program *program) {
     program_flush(program);
 }
 
-/* --- Its begin -------------------------------------------------------------------------------- */
-
-static void program_follow(struct talk_program *program, struct bytes process) {
+void program__follow(struct talk_program *program, struct bytes process) {
     struct table *processes = &program->talk->turns->processes;
     if (!bytes_is(process, program->output.process)) {
         program_forget(program);
@@ -608,254 +557,6 @@ static void program_follow(struct talk_program *program, struct bytes process) {
         program->output.process[process.len] = '\0';
         program->node.name = bytes_of(program->output.process);
         table_add(processes, &program->node);
-    }
-}
-
-static struct err start_tx(struct tx *tx, void *ctx) {
-    struct talk_program *program = ctx;
-    const struct talk *talk = program->talk;
-    const struct turns_options *options = &talk->turns->options;
-    const int64_t input_from = program->order.input_from;
-    const struct program_start_new start = {
-        .key = {.run = talk__run(talk), .attempt = talk->attempt, .bounds = options->bounds},
-        .step = talk->plan.step,
-        .reader = text_bytes(&program->mark),
-        .run = {.run = program->run,
-                .key = text_bytes(program->order.key),
-                .key_max = program->agent.at_once,
-                .once = true,
-                .label = bytes_of(program->agent.name),
-                .spec = text_bytes(&program->spec),
-                .input_open = input_from >= 0,
-                .input_from = input_from > 0 ? input_from : 0,
-                .kind = KIND_JOB,
-                .bounds = options->bounds}};
-    return tx_program_start(tx, &start, &program->begun, &program->before.busy);
-}
-
-static void program_admit(struct talk_program *program);
-
-static void on_free(struct timer *timer) {
-    program_admit(CONTAINER_OF(timer, struct talk_program, timer));
-}
-
-static void program_wait(struct talk_program *program, uint64_t wait_ms) {
-    program_enter(program, PROGRAM_PAUSING);
-    timer_start(program->talk->turns->options.loop, &program->timer, wait_ms, on_free);
-}
-
-static void start_done(void *ctx) {
-    struct talk_program *program = ctx;
-    struct talk *talk = program->talk;
-    if (program->before.busy) {
-        if (!program_is_over(program)) {
-            program_wait(program, LOOK_MS);
-        }
-        return;
-    }
-    if (program->begun.text[0] == '\0') { /* The turn was ended meanwhile. */
-        talk->stop = true;
-    } else {
-        program_follow(program, bytes_of(program->begun.text));
-        program->output.read_to = program->output.seen_to = 0;
-        program->child = (struct program_child){.exit_code = -1};
-    }
-    if (!program_is_over(program)) {
-        program_listen(program);
-    }
-}
-
-/* The session of the program that goes on; "": a new one begins. */
-static struct bytes native_of(const struct talk_program *program) {
-    const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0;
-    return resumes ? program_seen(program->output.reader).native : BYTES("");
-}
-
-static struct err order_make(struct talk_program *program) {
-    const struct program_wish wish = {.program = program->program,
-                                      .agent = &program->agent,
-                                      .plan = &program->talk->plan,
-                                      .world = loop_world(program->talk->turns->options.loop),
-                                      .native = native_of(program),
-                                      .prompt = text_bytes(&program->prompt),
-                                      .notice = text_bytes(&program->notice),
-                                      .history = text_bytes(&program->history)};
-    return program_order_make(&wish, &program->order);
-}
-
-static void program_start(struct talk_program *program) {
-    program_enter(program, PROGRAM_STARTING);
-    text_clear(&program->mark);
-    program_reader_save(program->output.reader, &program->mark);
-    program->run = talk__new_id(program->talk, "run");
-    ask_write(&program->ask, start_tx, start_done);
-}
-
-/* --- Admission -------------------------------------------------------------------------------- */
-
-static void owner_run(struct pool_job *job) {
-    const struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    struct talk_program *program = talk->program;
-    const struct native_wish wish = {.what = &program->agent,
-                                     .home = talk->turns->options.home,
-                                     .root = talk->plan.root.len > 0 ? talk->plan.root.data : "",
-                                     .id = native_of(program)};
-    agent_owner_find(&wish, "/proc", &program->found);
-}
-
-/* An event for each other reason, not for each look. */
-static void owner_wait(struct talk_program *program, enum agent_admission admission) {
-    const struct world *world = loop_world(program->talk->turns->options.loop);
-    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
-    struct provider_wait wait = {.resume_at_ms = world_wall_ms(world) + AGENT_OWNER_LOOK_MS,
-                                 .cause = CAUSE_SESSION_BUSY};
-    agent_admission_tell(admission, program->agent.name, &program->found, &note);
-    (void)snprintf(wait.note, sizeof wait.note, "%s", note.data); /* Names are short. */
-    if (strcmp(wait.note, program->waits) != 0) {
-        memcpy(program->waits, wait.note, sizeof program->waits);
-        deltas_provider(&program->talk->call.deltas, &wait);
-    }
-    program_wait(program, AGENT_OWNER_LOOK_MS);
-}
-
-static void owner_looked(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    struct talk_program *program = talk->program;
-    if (!talk__is_back(talk) || program_is_over(program)) {
-        return;
-    }
-    const struct agent_found_at at = {.now_ms =
-                                          world_wall_ms(loop_world(talk->turns->options.loop)),
-                                      .own_ms = program->last.ended_ms};
-    const enum agent_admission admission = agent_admit(&program->found, &at);
-    if (admission != AGENT_FREE) {
-        owner_wait(program, admission);
-        return;
-    }
-    program->waits[0] = '\0';
-    deltas_resumed(&talk->call.deltas);
-    program_start(program);
-}
-
-static struct err before_tx(struct tx *tx, void *ctx) {
-    struct talk_program *program = ctx;
-    const struct turn_key key = {.run = talk__run(program->talk)};
-    return tx_program_before(tx, &key, &program->before);
-}
-
-/* Our own process, which has not ended yet, is nobody else's. */
-static void before_done(void *ctx) {
-    struct talk_program *program = ctx;
-    if (!program_is_over(program) && program->before.busy) {
-        program_wait(program, LOOK_MS);
-    } else if (program->state == PROGRAM_ADMITTING && !talk__is_over(program->talk)) {
-        talk__pool(program->talk, owner_run, owner_looked);
-    }
-}
-
-static void program_admit(struct talk_program *program) {
-    if (native_of(program).len == 0) {
-        program_start(program);
-        return;
-    }
-    program_enter(program, PROGRAM_ADMITTING);
-    ask_read(&program->ask, before_tx, before_done);
-}
-
-static void on_paused(struct timer *timer) {
-    struct talk_program *program = CONTAINER_OF(timer, struct talk_program, timer);
-    deltas_resumed(&program->talk->call.deltas);
-    program_admit(program);
-}
-
-/* The wait after the last attempt, of which a part may have passed before a restart. False: it is
- * over. */
-static bool wait_goes_on(const struct talk_program *program, enum agent_outcome outcome,
-                         struct provider_wait *ret_wait) {
-    const int64_t tries = program->talk->plan.tries, now_ms = wall_of(program);
-    const int64_t wait_ms =
-        tries > 0 ? agent_next(outcome, tries, program->last.retry_after_ms).wait_ms : 0;
-    const int64_t passed_ms = program->last.ended_ms > 0 ? now_ms - program->last.ended_ms : 0;
-    const int64_t left_ms = passed_ms > 0 ? wait_ms - passed_ms : wait_ms;
-    *ret_wait = (struct provider_wait){.resume_at_ms = now_ms + left_ms,
-                                       .cause = agent_outcome_cause(outcome)};
-    return left_ms > 0;
-}
-
-/* After a failure that passes by itself it waits, visibly. */
-static void program_pause(struct talk_program *program, const struct provider_wait *wait) {
-    struct talk *talk = program->talk;
-    const int64_t wait_ms = wait->resume_at_ms - wall_of(program);
-    program_enter(program, PROGRAM_PAUSING);
-    deltas_provider(&talk->call.deltas, wait);
-    timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
-                on_paused);
-}
-
-static struct err task_tx(struct tx *tx, void *ctx) {
-    struct talk_program *program = ctx;
-    const struct talk *talk = program->talk;
-    const struct turn_key key = {.run = talk__run(talk), .attempt = talk->attempt};
-    struct program_task task = {
-        .prompt = &program->prompt, .notice = &program->notice, .reader = &program->saved};
-    return tx_program_task(tx, &key, &task);
-}
-
-/* The prompt is complete. */
-static void program_prepared(struct talk_program *program) {
-    struct talk *talk = program->talk;
-    enum agent_outcome outcome;
-    if (err_failed(order_make(program))) {
-        program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
-        return;
-    }
-    struct provider_wait wait;
-    if (agent_outcome_find(talk->plan.outcome, &outcome) && wait_goes_on(program, outcome, &wait)) {
-        program_pause(program, &wait);
-    } else {
-        program_admit(program);
-    }
-}
-
-static struct err history_tx(struct tx *tx, void *ctx) {
-    struct talk_program *program = ctx;
-    const struct turn_key key = {.run = talk__run(program->talk)};
-    return tx_program_history(tx, &key, &program->history);
-}
-
-static void history_done(void *ctx) {
-    struct talk_program *program = ctx;
-    if (!program_is_over(program)) {
-        program_prepared(program);
-    }
-}
-
-static void task_done(void *ctx) {
-    struct talk_program *program = ctx;
-    struct talk *talk = program->talk;
-    if (talk__is_over(talk)) {
-        talk__maybe_free(talk);
-        return;
-    }
-    talk__begin_call(talk);
-    program->last.retry_after_ms = program->last.ended_ms = 0;
-    if (program->saved.len > 0 &&
-        program_reader_load(program->output.reader, text_bytes(&program->saved))) {
-        const struct program_seen seen = program_seen(program->output.reader);
-        program->last.retry_after_ms = seen.retry_after_ms;
-        program->last.ended_ms = seen.ended_ms;
-        program_reader_begin(program->output.reader);
-    }
-    if (program_is_over(program)) {
-        return;
-    }
-    text_clear(&program->history);
-    /* A program that keeps no sessions is asked each time as for the first time. */
-    if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
-        program_seen(program->output.reader).native.len == 0) {
-        ask_read(&program->ask, history_tx, history_done);
-    } else {
-        program_prepared(program);
     }
 }
 
@@ -884,22 +585,21 @@ void program__call(struct talk *talk) {
     program->child = (struct program_child){.exit_code = -1};
     if (!known) {
         talk__begin_call(talk);
-        program_fail(program, CAUSE_NOT_STARTED, "the definition of its agent cannot be read");
+        program__fail(program, CAUSE_NOT_STARTED, "the definition of its agent cannot be read");
         return;
     }
     if (plan->process.len == 0) {
-        program_enter(program, PROGRAM_ASKING);
-        ask_read(&program->ask, task_tx, task_done);
+        program__ask_task(program);
         return;
     }
     if (!program_reader_load(program->output.reader, plan->reader)) {
         program_reader_begin(program->output.reader); /* Nothing of this attempt was read yet. */
     }
-    program_follow(program, plan->process);
+    program__follow(program, plan->process);
     program->output.attempt = plan->process_attempt;
     program->output.read_to = program->output.seen_to = plan->read_to;
     talk__begin_call(talk);
-    if (!program_is_over(program)) {
+    if (!program__is_over(program)) {
         program_go_on(program);
     }
 }
@@ -922,7 +622,7 @@ void program__reply(struct talk *talk) {
     struct program_replies *replies = &errand->replies;
     text_init(&errand->input, (size_t)8 << 20);
     replies->key = errand->key;
-    program_follow(talk->program, plan->process);
+    program__follow(talk->program, plan->process);
     for (size_t i = 0; i < plan->card_count; i++) {
         const struct turn_card *card = &plan->cards[i];
         const struct program_reply reply = {.question = card->about,

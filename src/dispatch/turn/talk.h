@@ -24,6 +24,7 @@
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
 #include "dispatch/turn/model_call.h"
+#include "dispatch/turn/program_cool.h"
 #include "dispatch/turn/turns.h"
 #include "engine/turn/program.h"
 #include "engine/turn/turns.h"
@@ -129,6 +130,7 @@ struct turns {
     struct turns_options options;
     struct table talks;
     struct table processes; /* Programs that are followed. */
+    struct program_cools cools;
     struct pool pool;
     struct deltas *deltas; /* Owned. */
     struct asker asker;

@@ -515,6 +515,7 @@ struct turns *turns_open(const struct turns_options *options) {
                                   .failed = options->failed};
     table_init(&turns->talks);
     table_init(&turns->processes);
+    program_cools_init(&turns->cools);
     pool_init(&turns->pool, options->loop, options->shortage);
     turns->deltas = deltas_open(&turns->asker);
     return turns;
@@ -546,6 +547,7 @@ void turns_close(struct turns *turns) {
         deltas_close(turns->deltas);
         table_done(&turns->talks);
         table_done(&turns->processes);
+        program_cools_done(&turns->cools);
         mem_free(turns);
     }
 }

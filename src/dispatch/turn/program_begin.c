@@ -1,0 +1,313 @@
+/* program_begin.c: the begin of the process of a turn that a program answers: what it is asked, the
+ * waits before it, and the job.
+ *
+ *   ASKING ──prompt, history──> the wait of the last attempt (PAUSING) ──> does the agent cool down?
+ *   (PAUSING, and asked again) ──> do others use the session of the program? (ADMITTING) ──> STARTING
+ *
+ * All of it is asked again after a restart of the daemon; nothing is stored before the job is. */
+#include <stdio.h>
+
+#include "dispatch/turn/program_parts.h"
+
+static struct err start_tx(struct tx *tx, void *ctx) {
+    struct talk_program *program = ctx;
+    const struct talk *talk = program->talk;
+    const struct turns_options *options = &talk->turns->options;
+    const int64_t input_from = program->order.input_from;
+    const struct program_start_new start = {
+        .key = {.run = talk__run(talk), .attempt = talk->attempt, .bounds = options->bounds},
+        .step = talk->plan.step,
+        .reader = text_bytes(&program->mark),
+        .run = {.run = program->run,
+                .key = text_bytes(program->order.key),
+                .key_max = program->agent.at_once,
+                .once = true,
+                .label = bytes_of(program->agent.name),
+                .spec = text_bytes(&program->spec),
+                .input_open = input_from >= 0,
+                .input_from = input_from > 0 ? input_from : 0,
+                .kind = KIND_JOB,
+                .bounds = options->bounds}};
+    return tx_program_start(tx, &start, &program->begun, &program->before.busy);
+}
+
+static void program_admit(struct talk_program *program);
+
+static void on_free(struct timer *timer) {
+    program_admit(CONTAINER_OF(timer, struct talk_program, timer));
+}
+
+static void program_wait(struct talk_program *program, uint64_t wait_ms) {
+    program__enter(program, PROGRAM_PAUSING);
+    timer_start(program->talk->turns->options.loop, &program->timer, wait_ms, on_free);
+}
+
+static void start_done(void *ctx) {
+    struct talk_program *program = ctx;
+    struct talk *talk = program->talk;
+    if (program->before.busy) {
+        if (!program__is_over(program)) {
+            program_wait(program, PROGRAM_LOOK_MS);
+        }
+        return;
+    }
+    if (program->begun.text[0] == '\0') { /* The turn was ended meanwhile. */
+        talk->stop = true;
+    } else {
+        program__follow(program, bytes_of(program->begun.text));
+        program->output.read_to = program->output.seen_to = 0;
+        program->child = (struct program_child){.exit_code = -1};
+    }
+    if (!program__is_over(program)) {
+        program__listen(program);
+    }
+}
+
+/* The session of the program that goes on; "": a new one begins. */
+static struct bytes native_of(const struct talk_program *program) {
+    const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0;
+    return resumes ? program_seen(program->output.reader).native : BYTES("");
+}
+
+static struct err order_make(struct talk_program *program) {
+    const struct program_wish wish = {.program = program->program,
+                                      .agent = &program->agent,
+                                      .plan = &program->talk->plan,
+                                      .world = loop_world(program->talk->turns->options.loop),
+                                      .native = native_of(program),
+                                      .prompt = text_bytes(&program->prompt),
+                                      .notice = text_bytes(&program->notice),
+                                      .history = text_bytes(&program->history)};
+    return program_order_make(&wish, &program->order);
+}
+
+static void program_start(struct talk_program *program) {
+    program->waits[0] = '\0';
+    deltas_resumed(&program->talk->call.deltas);
+    program__cool(program, AGENT_COOL_BEGAN, 0, AGENT_UNKNOWN);
+    program__enter(program, PROGRAM_STARTING);
+    text_clear(&program->mark);
+    program_reader_save(program->output.reader, &program->mark);
+    program->run = talk__new_id(program->talk, "run");
+    ask_write(&program->ask, start_tx, start_done);
+}
+
+/* --- Admission -------------------------------------------------------------------------------- */
+
+static struct bytes agent_of(const struct talk_program *program) {
+    return bytes_of(program->agent.name == NULL ? "" : program->agent.name);
+}
+
+void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
+                   enum agent_outcome outcome) {
+    struct turns *turns = program->talk->turns;
+    const struct program_cool_news news = {.agent = agent_of(program),
+                                           .event = event,
+                                           .outcome = outcome,
+                                           .now_ms = (int64_t)turns__now_ms(turns),
+                                           .wait_ms = wait_ms};
+    /* Only the process that tries says something by its words, or by its end. */
+    if ((event == AGENT_COOL_HEARD || event == AGENT_COOL_LEFT) && !program->tries_first) {
+        return;
+    }
+    const struct agent_cool before = program_cools_find(&turns->cools, news.agent);
+    program->tries_first = event == AGENT_COOL_BEGAN && before.state == AGENT_COOLING;
+    program_cools_take(&turns->cools, &news);
+}
+
+static void owner_run(struct pool_job *job) {
+    const struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    struct talk_program *program = talk->program;
+    const struct native_wish wish = {.what = &program->agent,
+                                     .home = talk->turns->options.home,
+                                     .root = talk->plan.root.len > 0 ? talk->plan.root.data : "",
+                                     .id = native_of(program)};
+    agent_owner_find(&wish, "/proc", &program->found);
+}
+
+/* It waits for others, and asks again then. An event for each other reason, not for each look. */
+static void others_wait(struct talk_program *program, enum run_cause cause, struct bytes note,
+                        int64_t wait_ms) {
+    enum { LOOK_MAX_MS = 10 * 1000 };
+    struct provider_wait wait = {.resume_at_ms = program__wall_ms(program) + wait_ms,
+                                 .cause = cause};
+    (void)snprintf(wait.note, sizeof wait.note, "%.*s", (int)note.len, note.data);
+    if (strcmp(wait.note, program->waits) != 0) {
+        memcpy(program->waits, wait.note, sizeof program->waits);
+        deltas_provider(&program->talk->call.deltas, &wait);
+    }
+    program_wait(program, (uint64_t)(wait_ms < LOOK_MAX_MS ? wait_ms : LOOK_MAX_MS));
+}
+
+static void owner_wait(struct talk_program *program, enum agent_admission admission) {
+    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
+    agent_admission_tell(admission, program->agent.name, &program->found, &note);
+    others_wait(program, CAUSE_SESSION_BUSY, text_bytes(&note), AGENT_OWNER_LOOK_MS);
+}
+
+/* True: the agent cools down, and the turn waits for that. */
+static bool cool_holds(struct talk_program *program) {
+    struct turns *turns = program->talk->turns;
+    const struct agent_cool cool = program_cools_find(&turns->cools, agent_of(program));
+    const int64_t wait_ms = agent_cool_wait_ms(&cool, (int64_t)turns__now_ms(turns));
+    AUTO(text_done) struct text note = text_up_to(PROVIDER_NOTE_MAX);
+    if (wait_ms == 0) {
+        return false;
+    }
+    agent_outcome_tell(cool.outcome, program->agent.name, &note);
+    if (cool.state == AGENT_TRYING) {
+        text_add_str(&note, "; another turn tries it first");
+    }
+    others_wait(program, agent_outcome_cause(cool.outcome), text_bytes(&note), wait_ms);
+    return true;
+}
+
+static void owner_looked(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    struct talk_program *program = talk->program;
+    if (!talk__is_back(talk) || program__is_over(program)) {
+        return;
+    }
+    const struct agent_found_at at = {.now_ms =
+                                          world_wall_ms(loop_world(talk->turns->options.loop)),
+                                      .own_ms = program->before.ended_ms};
+    const enum agent_admission admission = agent_admit(&program->found, &at);
+    if (admission != AGENT_FREE) {
+        owner_wait(program, admission);
+        return;
+    }
+    program_start(program);
+}
+
+static struct err before_tx(struct tx *tx, void *ctx) {
+    struct talk_program *program = ctx;
+    const struct turn_key key = {.run = talk__run(program->talk)};
+    return tx_program_before(tx, &key, &program->before);
+}
+
+/* Our own process, which has not ended yet, is nobody else's. */
+static void before_done(void *ctx) {
+    struct talk_program *program = ctx;
+    if (program__is_over(program)) {
+        return;
+    }
+    if (program->before.busy) {
+        program_wait(program, PROGRAM_LOOK_MS);
+    } else {
+        talk__pool(program->talk, owner_run, owner_looked);
+    }
+}
+
+static void program_admit(struct talk_program *program) {
+    if (cool_holds(program)) {
+        return;
+    }
+    if (native_of(program).len == 0) {
+        program_start(program);
+        return;
+    }
+    program__enter(program, PROGRAM_ADMITTING);
+    ask_read(&program->ask, before_tx, before_done);
+}
+
+static void on_paused(struct timer *timer) {
+    struct talk_program *program = CONTAINER_OF(timer, struct talk_program, timer);
+    deltas_resumed(&program->talk->call.deltas);
+    program_admit(program);
+}
+
+/* The wait after the last attempt, of which a part may have passed before a restart. False: it is
+ * over. */
+static bool wait_goes_on(const struct talk_program *program, enum agent_outcome outcome,
+                         struct provider_wait *ret_wait) {
+    const int64_t tries = program->talk->plan.tries, now_ms = program__wall_ms(program);
+    const int64_t wait_ms =
+        tries > 0 ? agent_next(outcome, tries, program->last.retry_after_ms).wait_ms : 0;
+    const int64_t passed_ms = program->last.ended_ms > 0 ? now_ms - program->last.ended_ms : 0;
+    const int64_t left_ms = passed_ms > 0 ? wait_ms - passed_ms : wait_ms;
+    *ret_wait = (struct provider_wait){.resume_at_ms = now_ms + left_ms,
+                                       .cause = agent_outcome_cause(outcome)};
+    return left_ms > 0;
+}
+
+/* After a failure that passes by itself it waits, visibly. */
+static void program_pause(struct talk_program *program, const struct provider_wait *wait) {
+    struct talk *talk = program->talk;
+    const int64_t wait_ms = wait->resume_at_ms - program__wall_ms(program);
+    program__enter(program, PROGRAM_PAUSING);
+    deltas_provider(&talk->call.deltas, wait);
+    timer_start(talk->turns->options.loop, &program->timer, wait_ms > 0 ? (uint64_t)wait_ms : 0,
+                on_paused);
+}
+
+static struct err task_tx(struct tx *tx, void *ctx) {
+    struct talk_program *program = ctx;
+    const struct talk *talk = program->talk;
+    const struct turn_key key = {.run = talk__run(talk), .attempt = talk->attempt};
+    struct program_task task = {
+        .prompt = &program->prompt, .notice = &program->notice, .reader = &program->saved};
+    return tx_program_task(tx, &key, &task);
+}
+
+/* The prompt is complete. */
+static void program_prepared(struct talk_program *program) {
+    struct talk *talk = program->talk;
+    enum agent_outcome outcome;
+    if (err_failed(order_make(program))) {
+        program__fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
+        return;
+    }
+    struct provider_wait wait;
+    if (agent_outcome_find(talk->plan.outcome, &outcome) && wait_goes_on(program, outcome, &wait)) {
+        program_pause(program, &wait);
+    } else {
+        program_admit(program);
+    }
+}
+
+static struct err history_tx(struct tx *tx, void *ctx) {
+    struct talk_program *program = ctx;
+    const struct turn_key key = {.run = talk__run(program->talk)};
+    return tx_program_history(tx, &key, &program->history);
+}
+
+static void history_done(void *ctx) {
+    struct talk_program *program = ctx;
+    if (!program__is_over(program)) {
+        program_prepared(program);
+    }
+}
+
+static void task_done(void *ctx) {
+    struct talk_program *program = ctx;
+    struct talk *talk = program->talk;
+    if (talk__is_over(talk)) {
+        talk__maybe_free(talk);
+        return;
+    }
+    talk__begin_call(talk);
+    program->last.retry_after_ms = program->last.ended_ms = 0;
+    if (program->saved.len > 0 &&
+        program_reader_load(program->output.reader, text_bytes(&program->saved))) {
+        const struct program_seen seen = program_seen(program->output.reader);
+        program->last.retry_after_ms = seen.retry_after_ms;
+        program->last.ended_ms = seen.ended_ms;
+        program_reader_begin(program->output.reader);
+    }
+    if (program__is_over(program)) {
+        return;
+    }
+    text_clear(&program->history);
+    /* A program that keeps no sessions is asked each time as for the first time. */
+    if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
+        program_seen(program->output.reader).native.len == 0) {
+        ask_read(&program->ask, history_tx, history_done);
+    } else {
+        program_prepared(program);
+    }
+}
+
+void program__ask_task(struct talk_program *program) {
+    program__enter(program, PROGRAM_ASKING);
+    ask_read(&program->ask, task_tx, task_done);
+}
