@@ -134,18 +134,27 @@ static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_
     return same;
 }
 
-static unsigned count_misfits(struct sim *sim, const struct agent_turn *turn) {
+/* Answers that were there to be read. What was read of one may be lost with its machine later. */
+static unsigned count_misfits(const struct agent_turn *turn) {
     unsigned misfits = 0;
     for (size_t i = 0; i < turn->count; i++) {
         const struct agent_process *process = turn->processes[i];
-        misfits += process->misfit && agent_process_is_whole(sim, process);
+        misfits += process->misfit && process->written == process->out.len;
     }
     return misfits;
 }
 
+static bool all_whole(struct sim *sim, const struct agent_turn *turn, size_t count) {
+    bool whole = true;
+    for (size_t i = 0; i < count; i++) {
+        whole = whole && agent_process_is_whole(sim, turn->processes[i]);
+    }
+    return whole;
+}
+
 static void check_after_misfit(struct sim *sim, const struct agent_process *process, bool resumes) {
-    const unsigned misfits = count_misfits(sim, process->turn);
-    if (misfits >= AGENT_MISFITS_MAX) {
+    const unsigned misfits = count_misfits(process->turn);
+    if (misfits >= AGENT_MISFITS_MAX && all_whole(sim, process->turn, process->turn->count - 1)) {
         sim_fail(sim, "%s begins after %u answers that do not fit", process->command->name,
                  misfits);
     }
@@ -335,17 +344,11 @@ static void check_no_more(struct sim *sim, const struct agent_turn *turn) {
         turn->session->adapter == ADAPTER_PLAIN ? last->written > 0 : agent_process_said(last) > 0;
     const bool resumes =
         turn->session->adapter == ADAPTER_CLAUDE && last->written >= last->lines[0].end;
-    if (way->more == 0 || same > way->more || turn->count >= AGENT_ATTEMPTS_MAX ||
-        (!resumes && said)) {
-        return;
+    if (way->more > 0 && same <= way->more && turn->count < AGENT_ATTEMPTS_MAX &&
+        (resumes || !said) && all_whole(sim, turn, turn->count)) {
+        sim_fail(sim, "the turn %s is over after %u times %s, and may go on", turn->run, same,
+                 way->cause);
     }
-    for (size_t i = 0; i < turn->count; i++) {
-        if (!agent_process_is_whole(sim, turn->processes[i])) {
-            return;
-        }
-    }
-    sim_fail(sim, "the turn %s is over after %u times %s, and may go on", turn->run, same,
-             way->cause);
 }
 
 static void check_outcome(struct sim *sim, const struct agent_turn *turn,
@@ -364,7 +367,7 @@ static void check_outcome(struct sim *sim, const struct agent_turn *turn,
         return; /* A holder that could not begin, or was killed: nobody knows. */
     }
     const struct agent_way *way = last->way;
-    const unsigned misfits = count_misfits(sim, turn);
+    const unsigned misfits = count_misfits(turn);
     if (row->cause == CAUSE_DEADLINE) {
         return; /* The process may have been about to end by itself. */
     }
