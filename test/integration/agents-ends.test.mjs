@@ -173,7 +173,7 @@ test("while an agent cools down its other turns wait, until one has got an answe
   for (const listener of [first, second, other]) listener.close();
 });
 
-test("a turn that waits for an agent to cool down can be stopped, and a restart asks anew", async (t) => {
+test("a turn that waits for its agent can be stopped, and a restart tries at once", async (t) => {
   const turns = await open(t);
   const listeners = [await session(turns), await session(turns), await session(turns)];
   const [first, second, third] = listeners;

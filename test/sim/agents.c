@@ -458,6 +458,7 @@ static void process_end(struct sim *sim, struct sim_event *event) {
     const struct agent_way *way = process->way;
     process->over = true;
     process->over_ns = sim_now_ns(sim);
+    process->over_offset_ms = sim->wall_offset_ms;
     grow(sim, command, LOG_ERR, process->err.len);
     const bool exits = way->end != EXIT_SIGNALED && way->end != EXIT_NOT_STARTED;
     command_end(sim, command, exits ? EXIT_EXITED : way->end, way->code);

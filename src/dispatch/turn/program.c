@@ -476,7 +476,7 @@ int64_t program__wall_ms(const struct talk_program *program) {
     return world_wall_ms(loop_world(program->talk->turns->options.loop));
 }
 
-/* What the end says of the provider, for other turns of the agent. */
+/* The end of a process says something about its provider, for other turns of the agent. */
 static void cool_tell(struct talk_program *program, enum agent_outcome outcome, bool again,
                       int64_t named_ms) {
     if (agent_cool_counts(outcome)) {

@@ -1,8 +1,10 @@
 /* program_begin.c: the begin of the process of a turn that a program answers: what it is asked, the
  * waits before it, and the job.
  *
- *   ASKING ──prompt, history──> the wait of the last attempt (PAUSING) ──> does the agent cool down?
- *   (PAUSING, and asked again) ──> do others use the session of the program? (ADMITTING) ──> STARTING
+ *   ASKING ──its prompt──> PAUSING: the wait of the last attempt
+ *     └──────────────────────┴──> does the agent cool down? ──no──> ADMITTING ──free──> STARTING
+ *                                  ^ └─yes──> PAUSING <──others use the session──┘
+ *                                  └────────────┘
  *
  * All of it is asked again after a restart of the daemon; nothing is stored before the job is. */
 #include <stdio.h>
@@ -125,7 +127,8 @@ static void owner_run(struct pool_job *job) {
     agent_owner_find(&wish, "/proc", &program->found);
 }
 
-/* It waits for others, and asks again then. An event for each other reason, not for each look. */
+/* A wait for others, after which they are looked at again. An event for each other reason, not for
+ * each look. */
 static void others_wait(struct talk_program *program, enum run_cause cause, struct bytes note,
                         int64_t wait_ms) {
     enum { LOOK_MAX_MS = 10 * 1000 };
