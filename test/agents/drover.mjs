@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { define, killProgram } from "../integration/agents.mjs";
 import { processesOf, read } from "../integration/processes.mjs";
 import { textOf, toolsOf, Turns } from "../integration/turns.mjs";
-import { programs } from "./programs.mjs";
+import { hasBegun, programs } from "./programs.mjs";
 import { command, Provider, usage, words } from "./provider.mjs";
 
 const DOCS = fileURLToPath(new URL("../../docs/agents.md", import.meta.url));
@@ -154,7 +154,7 @@ async function midway(stage) {
   await until("it prints", async () => {
     const [job] = await jobs(stage);
     const { status, text } = await stage.turns.ask("GET", `/jobs/${job.id}/logs?stream=out`);
-    return status === 200 && text.includes(programs[stage.name].begun);
+    return status === 200 && hasBegun(stage.name, text);
   });
   // Pi has no session before its first answer is whole.
   if (stage.name !== "pi") await until("it stores its session", () => isStored(stage));

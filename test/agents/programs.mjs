@@ -1,7 +1,7 @@
 // programs.mjs: settings by which each real program asks provider.mjs, and no other host: files of
 // a home of its own, and its environment. Its own retries are few, where it has a setting for that.
-// `sessions`: folders of the home where its own sessions are. `begun`: what stands in its output as
-// soon as it has printed all that it prints of an answer that has begun (provider.mjs, words).
+// `sessions`: folders of the home where its own sessions are. `begun`: mark of the last line that
+// it prints of an answer whose beginning alone has come (provider.mjs, hang).
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -10,7 +10,7 @@ const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: 
 
 export const programs = {
   claude: {
-    begun: '"Hello"',
+    begun: '"text_delta"',
     sessions: [".claude/projects"],
     prepare: () => {}, // Its environment says all.
     env: (port) => ({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_API_KEY: "key",
@@ -56,7 +56,7 @@ enabled = false
                   OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
   },
   pi: {
-    begun: '"Hello"',
+    begun: '"text_delta"',
     sessions: [".pi/agent/sessions"],
     prepare: (home, port) => {
       mkdirSync(path.join(home, ".pi/agent"), { recursive: true });
@@ -68,3 +68,9 @@ enabled = false
     env: () => ({ PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
   },
 };
+
+/** Whether that line is in its output, to the end. */
+export function hasBegun(name, output) {
+  const at = output.indexOf(programs[name].begun);
+  return at >= 0 && output.includes("\n", at);
+}

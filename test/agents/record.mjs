@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import os from "node:os";
 import path from "node:path";
 
-import { programs } from "./programs.mjs";
+import { hasBegun, programs } from "./programs.mjs";
 import { Provider } from "./provider.mjs";
 
 const [, , binaries, out, ...only] = process.argv;
@@ -107,7 +107,7 @@ async function record(name, what) {
         const begun = new Promise((resolve) => (provider.begun = resolve));
         let said = "";
         const printed = new Promise((resolve) => child.stdout.on("data", (piece) => {
-          if ((said += piece).includes(program.begun)) resolve();
+          if (hasBegun(name, said += piece)) resolve();
         }));
         Promise.all([begun, printed]).then(() => {
           end(signal);

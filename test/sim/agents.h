@@ -53,7 +53,7 @@ struct agent_process {
     size_t line_count, written, asked; /* asked: number of its questions. */
     bool over;                         /* The process has ended by itself. */
     uint64_t over_ns;
-    int64_t over_offset_ms; /* Of the wall clock at that time. */
+    int64_t over_offset_ms; /* The wall clock at that time. */
 };
 
 struct agent_session {

@@ -196,7 +196,7 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process, bo
     if (turn->count > AGENT_ATTEMPTS_MAX) {
         sim_fail(sim, "%s is the %zu. process of its turn", process->command->name, turn->count);
     }
-    /* After a restart what is left of a wait is known by the wall clock, which may have been set. */
+    /* After a restart the wall clock says what is left of a wait, and it may have been set. */
     const bool known = last->over && last->over_offset_ms == sim->wall_offset_ms;
     if (known && way->wait_ms > 0 && same > 0 && waited_ms + SOON_MS < way->wait_ms << (same - 1)) {
         sim_fail(sim, "%s begins %llu ms after the %u. %s", process->command->name,
