@@ -77,7 +77,7 @@ struct agent_turn {
     bool by_schema;
     struct agent_process *processes[AGENT_TRIES_MAX]; /* Owned. */
     size_t count;
-    bool ended, waits;
+    bool ended, succeeded, waits;
     unsigned waits_life; /* Since when it waits for a person, */
     uint64_t waits_ns;
     int64_t waited_ms; /* and how long it has, at least. */

@@ -107,8 +107,9 @@ static void check_native(struct sim *sim, const struct agent_process *process, b
             }
         }
     }
-    if (last != NULL && !resumes && all_shown && agent_process_is_whole(sim, last) &&
-        strcmp(last->way->cause, "completed") == 0) {
+    /* Where the rows of that turn were removed, its folder was, too, and nobody knows any more. */
+    if (last != NULL && !resumes && all_shown && last->turn->succeeded &&
+        agent_process_is_whole(sim, last)) {
         sim_fail(sim, "%s begins a session, and could go on in %s", process->command->name,
                  last->native);
     }
@@ -473,6 +474,7 @@ static bool is_away(struct sim *sim, const struct agent_turn *turn, const struct
 static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run_row *row) {
     AUTO(text_done) struct text kept = text_up_to(TEXT_MAX);
     turn->ended = true;
+    turn->succeeded = row->state == RUN_SUCCEEDED;
     ask_each(sim,
              "SELECT p.text FROM runs r JOIN turns t ON t.run = r.id JOIN parts p"
              " ON p.message = t.answer WHERE r.run = $1 AND p.kind = 'text' ORDER BY p.number",

@@ -17,6 +17,8 @@ enum {
     STOP_STEPS_MAX = 100000, /* Of a guest, until it has let go of everything. */
 };
 
+#define SIGN_NS (UINT64_C(5) * 1000 * 1000 * 1000)
+
 /* All of it is the host's memory. */
 struct standby {
     struct sim *sim;
@@ -142,6 +144,7 @@ static void host_goes(struct sim *sim, unsigned number, enum sim_death death) {
     uint64_t most = death == SIM_KILLED ? BACK_MS_MAX : REBOOT_MS_MAX;
     host->state = HOST_OFF;
     host->off_ns = sim->now_ns;
+    host->sign_ns = sim->now_ns - host->up_ns < SIGN_NS ? host->sign_ns : sim->now_ns;
     host->generation += death == SIM_MOVED;
     host->removed = host->removed && death != SIM_MOVED;
     sim_plan(sim, &host->back, sim_choose(sim, "back", most), host_back);

@@ -30,7 +30,8 @@ struct host {
     enum host_state state;
     unsigned generation; /* Machines that have been this host; from 1. */
     uint64_t up_ns;      /* Since when its daemon lives, in whatever role. */
-    uint64_t off_ns;     /* Since when no daemon of it lives. */
+    uint64_t off_ns;     /* Since when no daemon of it lives, */
+    uint64_t sign_ns;    /* and has given a sign of that: one that ends at once gives none. */
     bool removed;        /* Somebody said `host rm` of it. */
     struct sim_event back;
     struct standby *standby; /* The host's memory; NULL: none. */

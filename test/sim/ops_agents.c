@@ -6,11 +6,13 @@
 #include "agents.h"
 #include "base/memory.h"
 #include "chat_ops.h"
+#include "inside.h"
 #include "late.h"
 #include "ops.h"
 #include "rows.h"
 #include "servers.h"
 
+#define AWAY_NS (UINT64_C(600) * 1000 * 1000 * 1000)
 enum { NEWEST = 3, TALK_MAX = 8, TALK_PAUSE_MS = 40000 };
 
 static const char schema[] =
@@ -172,18 +174,33 @@ static struct err stop_run(struct tx *tx, struct errand *errand) {
     return tx_run_stop(tx, &what, &errand->more, &row);
 }
 
-static void agent_stop(struct sim *sim) {
-    const struct agents *agents = agents_of(sim);
-    if (agents->turn_count == 0) {
-        return;
-    }
-    const size_t newest = agents->turn_count < NEWEST ? agents->turn_count : NEWEST;
-    const struct agent_turn *turn =
-        &agents->turns[agents->turn_count - 1 - sim_choose(sim, "which", newest)];
+static void turn_stop(struct sim *sim, struct agent_turn *turn) {
     struct errand *errand = errand_new(sim, "agent stop", &turn->session->known);
     (void)snprintf(errand->id, sizeof errand->id, "%s", turn->run);
     errand->run = stop_run;
     errand_send(errand);
+}
+
+static void agent_stop(struct sim *sim) {
+    struct agents *agents = agents_of(sim);
+    if (agents->turn_count > 0) {
+        const size_t newest = agents->turn_count < NEWEST ? agents->turn_count : NEWEST;
+        turn_stop(sim, &agents->turns[agents->turn_count - 1 - sim_choose(sim, "which", newest)]);
+    }
+}
+
+/* A process that waits for its leader may wait for ever: somebody stops its turn. */
+static void away_stop(struct sim *sim) {
+    struct agents *agents = agents_of(sim);
+    for (size_t i = 0; i < agents->turn_count; i++) {
+        struct agent_turn *turn = &agents->turns[i];
+        const struct command *command =
+            turn->count == 0 ? NULL : turn->processes[turn->count - 1]->command;
+        if (!turn->ended && command != NULL && command->host != sim->leader &&
+            sim_now_ns(sim) - command->began_ns > AWAY_NS) {
+            turn_stop(sim, turn);
+        }
+    }
 }
 
 /* --- Another history -------------------------------------------------------------------------- */
@@ -337,6 +354,7 @@ static void agent_talk(struct sim *sim) {
 static bool agents_rest(struct sim *sim, bool must) {
     const struct agents *agents = agents_of(sim);
     bool talks = false;
+    away_stop(sim);
     for (size_t i = 0; i < agents->talk_count; i++) {
         talks = talks || agents->talks[i].event.planned;
     }

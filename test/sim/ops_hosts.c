@@ -133,7 +133,7 @@ static bool is_silent(const struct sim *sim, const char *place) {
         return true;
     }
     const struct host *host = host_of(number);
-    uint64_t off_ms = (sim->now_ns - host->off_ns) / 1000000;
+    uint64_t off_ms = (sim->now_ns - host->sign_ns) / 1000000;
     return host->state == HOST_OFF && off_ms + TIMEOUT_SLACK_MS >= (uint64_t)serve.host_timeout_ms;
 }
 
