@@ -25,7 +25,8 @@ enum {
 /* A queued message is not said yet. */
 static bool message_is_queued(const json_t *message) {
     const char *status = talk_text(message, "status");
-    return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0;
+    return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0 ||
+           strcmp(status, "delivered") == 0;
 }
 
 /* Requests a new turn for the last message of that role; `none`: what is printed where there is

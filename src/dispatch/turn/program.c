@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/job/dispatch.h"
+#include "dispatch/turn/program_ending.h"
 #include "dispatch/turn/program_order.h"
 #include "dispatch/turn/program_output.h"
 #include "dispatch/turn/program_watch.h"
@@ -29,8 +30,6 @@
 #include "rules/job/job.h"
 
 enum {
-    TASK_MAX = 4 << 20,
-    NOTICE_MAX = 64 << 10,
     LEAVE_MS = 10000,          /* For it to end, once it has said its result. */
     LOOK_MS = 500,             /* Between two looks whether a silent process has ended. */
     STRETCH_BYTES = 256 << 10, /* Text of one answer. */
@@ -62,14 +61,16 @@ static const unsigned edges[PROGRAM_STATES] = {
         TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING) | TO(STOPPING),
     [PROGRAM_LISTENING] = TO(IDLE) | TO(READING) | TO(LOOKING),
     [PROGRAM_CLOSING] = TO(IDLE) | TO(READING) | TO(LISTENING),
-    [PROGRAM_LOOKING] = TO(IDLE) | TO(READING) | TO(LISTENING) | TO(SAMPLING) | TO(STOPPING),
+    [PROGRAM_LOOKING] =
+        TO(IDLE) | TO(READING) | TO(LISTENING) | TO(SAMPLING) | TO(STOPPING) | TO(CLOSING),
     [PROGRAM_SAMPLING] = TO(IDLE) | TO(READING) | TO(STOPPING),
     [PROGRAM_STOPPING] = TO(IDLE) | TO(READING),
 };
 #undef TO
 
-/* ENDED: the result has come, and the end of the input is stored. */
-enum program_input { INPUT_GOES_ON, INPUT_ENDED };
+/* Once the result has come. HELD: a message that it was sent follows, which it has not read. ENDED:
+ * the end of the input is stored. */
+enum program_input { INPUT_GOES_ON, INPUT_HELD, INPUT_ENDED };
 /* After an answer: the process is followed on, another one begins, or the turn ends. */
 enum program_sequel { SEQUEL_FOLLOW, SEQUEL_AGAIN, SEQUEL_END };
 
@@ -89,7 +90,9 @@ struct talk_program {
     bool woken;         /* The last look came from the watch, not from the timer. */
     struct timer timer;
     struct ask ask;
-    struct text prompt, notice, history, saved, spec, key; /* Owned. */
+    struct program_texts texts; /* Owned: of its prompt. */
+    struct program_task task;
+    struct text history, saved, spec, key; /* Owned. */
     struct program_order order;
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
     bool busy;            /* The one of an earlier turn has not ended: it begins after that. */
@@ -97,6 +100,7 @@ struct talk_program {
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
     enum program_input input;
+    bool closed; /* The end of the input was stored, as the last question says. */
     uint64_t done_ms;
     enum program_sequel sequel;
     enum run_cause failure;
@@ -144,8 +148,7 @@ void program__free(struct talk *talk) {
     program_forget(program);
     ask_drop(&program->ask);
     json_decref(program->json);
-    text_done(&program->prompt);
-    text_done(&program->notice);
+    program_texts_done(&program->texts);
     text_done(&program->history);
     text_done(&program->saved);
     text_done(&program->spec);
@@ -168,8 +171,7 @@ static struct talk_program *program_new(struct talk *talk) {
     program_output_init(&program->output, talk);
     ask_init(&program->ask, &talk->turns->asker, &rules, program);
     program->ask.run = talk__run(talk);
-    text_init(&program->prompt, TASK_MAX);
-    text_init(&program->notice, NOTICE_MAX);
+    program_texts_init(&program->texts);
     text_init(&program->history, PROGRAM_HISTORY_MAX + 1);
     text_init(&program->saved, PROGRAM_STATE_MAX);
     text_init(&program->spec, RUN_SPEC_MAX);
@@ -221,6 +223,8 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     answer->sentence = bytes_of(program->sentence);
     errand->mark = (struct program_mark){.read_to = program->output.read_to,
                                          .reader = text_bytes(&program->mark),
+                                         .names = program->output.reader != NULL &&
+                                                  program_seen(program->output.reader).names,
                                          .again = program->sequel == SEQUEL_AGAIN,
                                          .outcome = bytes_of(program->outcome)};
     answer->program = &errand->mark;
@@ -320,6 +324,9 @@ static void output_read(struct pool_job *job) {
         return;
     }
     program->read_failures = 0;
+    if (program->input == INPUT_HELD && program->output.used > 0) {
+        program->input = INPUT_GOES_ON;
+    }
     if (program->output.found == FOUND_WHOLE || call->heard > STRETCH_BYTES) {
         program_flush(program);
     } else if (program->output.done && program->input == INPUT_GOES_ON) {
@@ -373,12 +380,18 @@ static void program_go_on(struct talk_program *program) {
 }
 
 static struct err close_tx(struct tx *tx, void *ctx) {
-    const struct talk_program *program = ctx;
-    return tx_program_close(tx, bytes_of(program->output.process));
+    struct talk_program *program = ctx;
+    const struct program_close close = {.turn = talk__run(program->talk),
+                                        .process = bytes_of(program->output.process),
+                                        .read = bytes_of(program->output.read.text),
+                                        .anyhow = program->input == INPUT_HELD};
+    return tx_program_close(tx, &close, &program->closed);
 }
 
 static void close_done(void *ctx) {
     struct talk_program *program = ctx;
+    program->input = program->closed ? INPUT_ENDED : INPUT_HELD;
+    program->done_ms = turns__now_ms(program->talk->turns);
     program__input(program->talk);
     if (!program_is_over(program)) {
         program_go_on(program);
@@ -387,8 +400,6 @@ static void close_done(void *ctx) {
 
 static void program_close(struct talk_program *program) {
     program_enter(program, PROGRAM_CLOSING);
-    program->input = INPUT_ENDED;
-    program->done_ms = turns__now_ms(program->talk->turns);
     ask_write(&program->ask, close_tx, close_done);
 }
 
@@ -450,8 +461,12 @@ static void look_done(void *ctx) {
     }
     program->output.attempt = child->attempt;
     const bool runs = !child->ended && child->attempt > 0;
-    if (!child->ended && program->input == INPUT_ENDED && program->over == CAUSE_NONE &&
-        turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
+    const bool late = !child->ended && program->over == CAUSE_NONE &&
+                      program->input != INPUT_GOES_ON && program->output.done &&
+                      turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS;
+    if (late && program->input == INPUT_HELD) {
+        program_close(program); /* It may end without having read all. */
+    } else if (late) {
         /* A process that stays after its result is ended before another one begins. */
         program_stop_for(program, CAUSE_STOPPED);
     } else if (runs && program->over == CAUSE_NONE &&
@@ -518,94 +533,14 @@ void program__hear(struct turns *turns, const struct run_row *process) {
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
-/* The rule of its supervision that ended it. A holder that could not be asked was killed, and then
- * nobody saw the end that was asked for. */
-static enum agent_watch_verdict program_verdict(const struct talk_program *program) {
-    const struct program_child *child = &program->child;
-    return agent_watch_of_cause(child->state == RUN_LOST ? child->stop : child->cause);
-}
-
-static enum agent_ender ender_of(enum agent_watch_verdict verdict) {
-    static const enum agent_ender enders[AGENT_WATCH_VERDICTS] = {
-        [AGENT_WATCH_ON] = AGENT_ITSELF,
-        [AGENT_WATCH_GONE] = AGENT_GONE,
-        [AGENT_WATCH_SILENT] = AGENT_NO_PROGRESS,
-        [AGENT_WATCH_COMPACTING] = AGENT_COMPACTING,
-        [AGENT_WATCH_MEMORY] = AGENT_OVER_LIMIT,
-        [AGENT_WATCH_REQUESTS] = AGENT_OVER_LIMIT,
-        [AGENT_WATCH_PROCESSES] = AGENT_OVER_LIMIT,
-    };
-    return enders[verdict];
-}
-
-static void ending_fill(const struct talk_program *program, struct agent_ending *ending) {
-    const struct program_child *child = &program->child;
-    *ending =
-        (struct agent_ending){.exit = AGENT_VANISHED,
-                              .code = (int)child->exit_code,
-                              .signal = (int)child->signal,
-                              .ender = ender_of(program_verdict(program)),
-                              .stderr_tail = {program->output.tail, program->output.tail_len}};
-    switch (child->cause) {
-    case CAUSE_NOT_STARTED:
-    case CAUSE_NO_DESCRIPTORS:
-    case CAUSE_BUDGET: /* Ends no process that has begun. */
-        ending->exit = AGENT_NOT_STARTED;
-        break;
-    case CAUSE_COMPLETED:
-    case CAUSE_EXIT_CODE:
-        ending->exit = AGENT_EXITED;
-        break;
-    case CAUSE_SIGNAL:
-        ending->exit = AGENT_SIGNALED;
-        break;
-    case CAUSE_DEADLINE:
-        ending->ender = AGENT_DEADLINE;
-        break;
-    case CAUSE_STOPPED:
-    case CAUSE_PARENT_ENDED:
-    case CAUSE_CALLED_OFF:
-        ending->ender = AGENT_STOPPED;
-        break;
-    default:
-        break;
-    }
-}
-
-/* The sentence for the user: the verdict, and the program's own words. */
-static void sentence_write(struct talk_program *program, enum agent_outcome outcome,
-                           const struct agent_ending *ending) {
-    AUTO(text_done) struct text text = text_up_to(SENTENCE_MAX * 4);
-    const struct agent_result *result = &ending->result;
-    const enum agent_watch_verdict watched = program_verdict(program);
-    struct bytes words = result->text.len > 0 ? result->text : ending->stderr_tail;
-    if (watched != AGENT_WATCH_ON) { /* The last words of such a program are about its end. */
-        agent_watch_tell(watched, &program->agent, &program->progress.evidence, &text);
-        words = BYTES("");
-    } else {
-        agent_outcome_tell(outcome, program->agent.name, &text);
-    }
-    words = bytes_trim(words, " \t\r\n");
-    const char *line = words.len == 0 ? NULL : memrchr(words.data, '\n', words.len);
-    if (line != NULL) {
-        words.len -= (size_t)(line + 1 - words.data);
-        words.data = line + 1;
-    }
-    if (words.len > 0 && text.len > 0) {
-        text_add_str(&text, ": ");
-        text_add(&text, words.data, words.len);
-    }
-    const size_t len = utf8_cut(text_bytes(&text), sizeof program->sentence - 1);
-    memcpy(program->sentence, text_bytes(&text).data, len);
-    program->sentence[len] = '\0';
-}
-
 /* Another attempt goes on in the session of the program; where it has none, it begins again only if
  * it has said nothing yet. */
 static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
     struct agent_ending ending;
-    ending_fill(program, &ending);
+    const struct program_ended ended = {&program->child, &program->agent,
+                                        &program->progress.evidence, &program->output};
+    program_ending_fill(&ended, &ending);
     program_finish(program->output.reader, &ending);
     if (ending.result.present && program->child.cause == CAUSE_STOPPED) { /* Stayed: look_done. */
         ending.ender = AGENT_ITSELF;
@@ -628,11 +563,12 @@ static void program_end(struct talk_program *program) {
         program_flush(program);
         return;
     }
-    sentence_write(program, verdict.outcome, &ending);
+    program_ending_tell(&ended, verdict.outcome, &ending, program->sentence,
+                        sizeof program->sentence);
     program->sequel = SEQUEL_END;
     program->failure = next.remedy == AGENT_SUCCEEDS ? CAUSE_NONE
                        : ending.ender == AGENT_OVER_LIMIT
-                           ? agent_watch_cause(program_verdict(program))
+                           ? agent_watch_cause(program_ending_verdict(&program->child))
                            : agent_outcome_cause(verdict.outcome);
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program_enter(program, PROGRAM_IDLE);
@@ -665,6 +601,8 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     const struct program_start_new start = {
         .key = {.run = talk__run(talk), .attempt = talk->attempt, .bounds = options->bounds},
         .step = talk->plan.step,
+        .told = program->task.told,
+        .line = program_message_line,
         .reader = text_bytes(&program->mark),
         .run = {.run = program->run,
                 .key = text_bytes(program->order.key),
@@ -715,8 +653,9 @@ static struct err order_make(struct talk_program *program) {
                                       .plan = &program->talk->plan,
                                       .world = loop_world(program->talk->turns->options.loop),
                                       .native = resumes ? seen.native : BYTES(""),
-                                      .prompt = text_bytes(&program->prompt),
-                                      .notice = text_bytes(&program->notice),
+                                      .process = bytes_of(program->run.text),
+                                      .last = bytes_of(program->task.last.text),
+                                      .texts = &program->texts,
                                       .history = text_bytes(&program->history)};
     return program_order_make(&wish, &program->order);
 }
@@ -725,7 +664,6 @@ static void program_start(struct talk_program *program) {
     program_enter(program, PROGRAM_STARTING);
     text_clear(&program->mark);
     program_reader_save(program->output.reader, &program->mark);
-    program->run = talk__new_id(program->talk, "run");
     ask_write(&program->ask, start_tx, start_done);
 }
 
@@ -751,15 +689,20 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct talk *talk = program->talk;
     const struct turn_key key = {.run = talk__run(talk), .attempt = talk->attempt};
-    struct program_task task = {
-        .prompt = &program->prompt, .notice = &program->notice, .reader = &program->saved};
-    return tx_program_task(tx, &key, &task);
+    struct program_texts *texts = &program->texts;
+    program->task = (struct program_task){.prompt = &texts->prompt,
+                                          .notice = &texts->notice,
+                                          .reader = &program->saved,
+                                          .joins = &texts->joins,
+                                          .late = &texts->late};
+    return tx_program_task(tx, &key, &program->task);
 }
 
 /* The prompt is complete. */
 static void program_prepared(struct talk_program *program) {
     struct talk *talk = program->talk;
     enum agent_outcome outcome;
+    program->run = talk__new_id(talk, "run");
     if (err_failed(order_make(program))) {
         program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
         return;
@@ -834,6 +777,7 @@ void program__call(struct talk *talk) {
     program->outcome = "";
     program->sentence[0] = '\0';
     program->child = (struct program_child){.exit_code = -1};
+    program->output.read = (struct uuid){""};
     if (!known) {
         talk__begin_call(talk);
         program_fail(program, CAUSE_NOT_STARTED, "the definition of its agent cannot be read");
@@ -850,6 +794,7 @@ void program__call(struct talk *talk) {
     program_follow(program, plan->process);
     program->output.attempt = plan->process_attempt;
     program->output.read_to = program->output.seen_to = plan->read_to;
+    program->output.done = program_seen(program->output.reader).done;
     talk__begin_call(talk);
     if (!program_is_over(program)) {
         program_go_on(program);

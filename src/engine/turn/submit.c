@@ -21,7 +21,7 @@
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/attachments.h"
-#include "engine/turn/cards.h"
+#include "engine/turn/record.h"
 #include "rules/provider/no_model.h"
 
 enum {
@@ -379,8 +379,11 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     if (err_failed(err) || err_failed(tx_error(tx))) {
         return err_failed(err) ? err : tx_error(tx);
     }
-    /* A program may end before it reads a message that comes while it works. */
-    live.session.quiet = live.session.quiet || session->program.len > 0;
+    struct run_row process = {.id = 0};
+    if (message->policy == TURN_STEER && live.session.begun && session->program.len > 0) {
+        live.session.quiet = live.session.quiet ||
+                             !programs__take(tx, session, live.running, message->line, &process);
+    }
     accepted->decision = turn_decide(message->policy, &live.session);
     if (accepted->decision == TURN_DECIDE_REFUSE) {
         return live_refuse(tx, &live, &accepted->run, why);
@@ -406,10 +409,17 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     }
     if (accepted->decision == TURN_DECIDE_JOIN) {
         const struct message_row joins = {
-            .role = ROLE_USER, .status = MESSAGE_STEERING, .run = live.running};
+            .role = ROLE_USER,
+            .status = process.id == 0 ? MESSAGE_STEERING : MESSAGE_DELIVERED,
+            .run = live.running};
+        const struct program_input input = {&process, session->program, message->line};
         int64_t id = 0;
         bool found = false;
         err = question_insert(tx, session, &noted, &joins, &id, why);
+        if (!err_failed(err) && process.id != 0) {
+            programs__send(tx, &input, id, bytes_of(message->message.text));
+            accepted->process = process.run;
+        }
         return err_failed(err) ? err : runs__find_id(tx, live.running, &found, &accepted->run);
     }
     if (accepted->decision == TURN_DECIDE_UNDO || accepted->decision == TURN_DECIDE_STOP) {
@@ -423,6 +433,7 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                           struct turn_accepted *ret_accepted, struct why *why) {
     struct turn_accepted accepted = {.message = bytes_of(message->message.text),
+                                     .process = BYTES(""),
                                      .undone = BYTES("")};
     struct session_row session;
     bool earlier = false;
