@@ -16,10 +16,10 @@
  *   result                 end of the turn; "subtype" is "success" for some failures, too. After
  *                          it, "system/init" says that a further message is answered
  *
- * A message that comes while Claude Code works is read between two calls of the model: after results
- * of tools. Where none follow, it is read after the result, with others that have come, and has a
- * result of its own. Its echo stands where it was read, or after the first pieces of the answer to
- * it. One whose uuid the session knows is echoed, and never answered.
+ * A message that comes while Claude Code works is read between two calls of the model, after
+ * results of tools. Where none follow, it is read after the result, with others that have come, and
+ * has a result of its own. The echo stands where it was read, or after the first pieces of the
+ * answer to it. One whose uuid the session knows is echoed, and never answered.
  *
  * Subagents print the same lines with "parent_tool_use_id". Their text is not part of the answer.
  * After a stream that broke off inside a message, Claude Code requests the message again without

@@ -126,9 +126,9 @@ struct program_seen {
     struct bytes native, model; /* "": it has not said. */
     int64_t lines, unknown, cut;
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
-    bool done;  /* The last message that it has read has its result. */
-    bool names; /* It says which messages it reads. */
-    bool compacting; /* The program says that it makes a summary. */
+    bool done;        /* The last message that it has read has its result. */
+    bool names;       /* Messages are named when the program reads them. */
+    bool compacting;  /* The program says that it makes a summary. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -23,7 +23,7 @@ struct reader_state {
     char sentence[READER_SENTENCE_MAX + 1];
     int64_t lines, unknown, cut;
     int64_t requests;     /* To its model, in this attempt. */
-    bool names;           /* It has said the name of a message that it read. */
+    bool names;           /* A message was named when the program read it. */
     bool compacting;      /* The program makes a summary of its conversation. */
     struct usage ready;   /* To be taken, */
     int64_t cost;         /* with this cost, */
@@ -101,7 +101,7 @@ void reader_set_message(struct program_reader *reader, struct bytes id);
 /* A failure, which is the result if nothing comes after it (reader_finish_fault). Empty words: it
  * has passed. */
 void reader_set_fault(struct program_reader *reader, struct bytes kind, struct bytes sentence);
-/* It has read the message of that name. */
+/* The program has read the message of that name. */
 void reader_name(struct program_reader *reader, struct bytes id);
 /* After its result it answers another message. */
 void reader_go_on(struct program_reader *reader);

@@ -23,8 +23,8 @@
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
 //
-// claude takes messages while it works, as the real one does (src/agent/claude.c). Each message that
-// reaches its input is a line of the file `heard` of its folder.
+// claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
+// that reaches its input is a line of the file `heard` of its folder.
 //
 // Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
 // for each prompt. It goes on in none whose file is gone.
@@ -140,7 +140,8 @@ async function claude() {
   input.on("line", (text) => {
     const one = JSON.parse(text);
     (one.type === "user" ? messages : answers).push(one);
-    if (one.type === "user") appendFileSync("heard", `${JSON.stringify(one.message.content)}\n`);
+    const words = JSON.stringify(one.message?.content);
+    if (words !== undefined) appendFileSync("heard", `${words}\n`);
     wake();
   });
   input.on("close", () => wake(ended = true));

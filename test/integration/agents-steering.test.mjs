@@ -112,7 +112,7 @@ test("a message is in the input once, whenever the daemon is killed", async (t) 
   again.close();
 });
 
-test("what a program has not read before it dies, the next one is told", async (t) => {
+test("what a program has not read before it dies, the next one reads", async (t) => {
   const turns = await open(t);
   const { listener, sent } = await slow(turns);
   await steer(turns, listener, "and hurry");
@@ -128,7 +128,7 @@ test("what a program has not read before it dies, the next one is told", async (
   listener.close();
 });
 
-test("what a turn that was stopped has not read, the next turn is told first", async (t) => {
+test("what a turn that was stopped has not read, the next turn tells first", async (t) => {
   const turns = await open(t);
   const { listener, sent } = await slow(turns);
   const joined = await steer(turns, listener, "and hurry");

@@ -449,6 +449,12 @@ static int64_t sample_due_ms(const struct talk_program *program) {
     return agent_watch_due_ms(&program->progress.rule, &program->agent);
 }
 
+static bool process_stays(const struct talk_program *program) {
+    return !program->child.ended && program->over == CAUSE_NONE &&
+           program->input != INPUT_GOES_ON && program->output.done &&
+           turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS;
+}
+
 /* A process whose row is gone has ended, and nobody knows how. */
 static void look_done(void *ctx) {
     struct talk_program *program = ctx;
@@ -461,12 +467,10 @@ static void look_done(void *ctx) {
     }
     program->output.attempt = child->attempt;
     const bool runs = !child->ended && child->attempt > 0;
-    const bool late = !child->ended && program->over == CAUSE_NONE &&
-                      program->input != INPUT_GOES_ON && program->output.done &&
-                      turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS;
-    if (late && program->input == INPUT_HELD) {
-        program_close(program); /* It may end without having read all. */
-    } else if (late) {
+    const bool stays = process_stays(program);
+    if (stays && program->input == INPUT_HELD) {
+        program_close(program); /* The program may end without having read all. */
+    } else if (stays) {
         /* A process that stays after its result is ended before another one begins. */
         program_stop_for(program, CAUSE_STOPPED);
     } else if (runs && program->over == CAUSE_NONE &&

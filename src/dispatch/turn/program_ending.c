@@ -25,12 +25,11 @@ static enum agent_ender ender_of(enum agent_watch_verdict verdict) {
 
 void program_ending_fill(const struct program_ended *ended, struct agent_ending *ending) {
     const struct program_child *child = ended->child;
-    *ending = (struct agent_ending){
-        .exit = AGENT_VANISHED,
-        .code = (int)child->exit_code,
-        .signal = (int)child->signal,
-        .ender = ender_of(program_ending_verdict(child)),
-        .stderr_tail = {ended->output->tail, ended->output->tail_len}};
+    *ending = (struct agent_ending){.exit = AGENT_VANISHED,
+                                    .code = (int)child->exit_code,
+                                    .signal = (int)child->signal,
+                                    .ender = ender_of(program_ending_verdict(child)),
+                                    .stderr_tail = {ended->output->tail, ended->output->tail_len}};
     switch (child->cause) {
     case CAUSE_NOT_STARTED:
     case CAUSE_NO_DESCRIPTORS:

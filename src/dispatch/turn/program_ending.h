@@ -1,5 +1,5 @@
-/* program_ending.h: the end of a process that was a program (program.c), as the rules see it, and as
- * users are told of it.
+/* program_ending.h: the end of a process that was a program (program.c), for the rules, and as a
+ * sentence for users.
  *
  * Ownership  all of it is borrowed for the call.
  * Threads    the loop.
@@ -15,7 +15,7 @@
 struct program_ended {
     const struct program_child *child;
     const struct agent_definition *agent;
-    const struct agent_evidence *evidence; /* Of its supervision. */
+    const struct agent_evidence *evidence; /* Samples of the supervision. */
     const struct program_output *output;
 };
 /* The rule of its supervision that ended it. */

@@ -28,7 +28,7 @@ struct program_wish {
     struct bytes process;      /* run_… of the job. */
     struct bytes last;         /* msg_…: the last of the messages that join; "": none do. */
     const struct program_texts *texts;
-    struct bytes history; /* What was said before; "": the program knows it. */
+    struct bytes history; /* Words of both until now; "": the program knows them. */
 };
 struct program_order {
     struct text *spec;  /* The job. */

@@ -138,7 +138,7 @@ static void question_add(struct program_output *output, const struct program_eve
                                                           : TURN_ASK;
 }
 
-/* One that follows nothing that was said is stored at once. */
+/* A message that was read before anything was said is stored at once. */
 static void read_add(struct program_output *output, struct bytes name) {
     struct said *said = &output->talk->call.said;
     struct said_item *item =

@@ -321,7 +321,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     turn.note = answer->note;
     if (misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
         misfit_note(tx, &turn, misfit);
-    } else if (answer->program != NULL && row->facts.answered && turn.run.stop == CAUSE_NONE) {
+    } else {
         programs__answer_rest(tx, &turn, answer->program);
     }
     return turns__advance(tx, &turn, bounds, plan);

@@ -92,7 +92,7 @@ MUST_CHECK struct err tx_program_close(struct tx *tx, const struct program_close
 struct program_mark {
     int64_t read_to;
     struct bytes reader; /* State of the reader there. */
-    bool names;          /* It says the names of messages that it reads. */
+    bool names;          /* The program names messages when it reads them. */
     bool again;          /* The process has ended as `outcome` says, and another one begins. */
     struct bytes outcome;
 };

@@ -123,7 +123,7 @@ void programs__leave(struct tx *tx, struct turn *turn, struct bytes outcome);
 /* --- Messages that come while a program answers (steering.c) ---------------------------------- */
 
 /* Whether a message may join the answer of that turn now. *ret_process: the process that takes it;
- * id 0: none has begun, and the one that will is told. */
+ * id 0: none has begun, and the prompt of the one that will has the message. */
 MUST_CHECK bool programs__take(struct tx *tx, const struct session_row *session, int64_t run,
                                turn_line line, struct run_row *ret_process);
 struct program_input {
@@ -131,7 +131,7 @@ struct program_input {
     struct bytes definition;
     turn_line line;
 };
-/* Its words, also of images that a program cannot be shown. */
+/* Adds the words of a message, and a sentence for each image: programs cannot be shown any. */
 void programs__add_words(struct tx *tx, int64_t message, struct text *words);
 struct program_task;
 /* Words for the prompt of the process that begins: of messages that wait; and of those that wait
@@ -142,15 +142,16 @@ void programs__tell_late(struct tx *tx, const struct turn *turn, int64_t since,
 /* The words of the message go to the input of the process, in this commit. */
 void programs__send(struct tx *tx, const struct program_input *input, int64_t id,
                     struct bytes message);
-/* Of messages that wait: those up to `told` are in the prompt of the process, others are sent. */
+/* Messages that wait: those up to `told` are in the prompt of the process, others are sent. */
 void programs__send_waiting(struct tx *tx, const struct turn *turn,
                             const struct program_input *input, int64_t told);
 /* The program has read a message of that name, and so all before it: they are parts of the answer
  * from here on. */
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step);
-/* Its process is gone: what it has not read waits for the next one. */
+/* The process is gone: messages that it has not read wait for the next one. */
 void programs__take_back(struct tx *tx, const struct turn *turn);
-/* It has answered, and its process has ended. What it has not read, another process is told. */
+/* After an answer (mark NULL: of a model): another process follows for messages that were not
+ * read. */
 void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark);
 /* A person is asked whether the call may be made. (answer.c) */
 void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card);

@@ -4,11 +4,11 @@
  *      ^                   │
  *      └─ its process is gone; the prompt of the next one has the words
  *
- * Sent means that one commit changes the row and adds a line to the input of the process, which
- * goes there by its offset: so it arrives once, whatever is killed when. A program says again the
- * name of each message that it reads, in the order in which they came. Which answer a message gets
- * is up to the program: the one that it is working on, or one of its own after that; both are the
- * answer of this turn. So the input ends only after the result that follows the last message.
+ * "Sent" is one commit that changes the row and adds a line to the input of the process. Input is
+ * sent by offset (job/input.h), so the line arrives once, whatever is killed when. A program names
+ * each message when it reads it, in the order in which they came. The program decides whether the
+ * answer that it is working on covers the message, or another one after that: both belong to this
+ * turn. So the input ends only after the result that follows the last message.
  *
  * A message that comes after that, or to a program that takes none, is a turn of its own.
  */
@@ -19,7 +19,7 @@
 #include "engine/turn/record.h"
 
 enum {
-    LINE_SPARE = 4 << 10, /* Of a line, beside its words. */
+    LINE_SPARE = 4 << 10, /* A line without its words. */
     LINE_MAX = 6 * (TURN_TEXT_MAX + LINE_SPARE),
 };
 
@@ -47,7 +47,7 @@ void programs__add_words(struct tx *tx, int64_t message, struct text *words) {
 
 /* --- Sending ---------------------------------------------------------------------------------- */
 
-/* Its input goes on, and has room for the longest line. */
+/* The input goes on, and has room for the longest line. */
 static bool has_room(struct tx *tx, const struct run_row *process) {
     AUTO(rows_release)
     struct rows *rows = tx_row(tx,
@@ -62,7 +62,7 @@ bool programs__take(struct tx *tx, const struct session_row *session, int64_t ru
                     struct run_row *ret_process) {
     struct turn_row turn;
     bool found = false;
-    *ret_process = (struct run_row){.id = 0};
+    *ret_process = (struct run_row){.run = BYTES("")};
     if (line == NULL || !line(session->program, BYTES(""), BYTES(""), NULL) ||
         !turns__find(tx, run, &turn) || messages__delivered(tx, run).count >= MESSAGE_QUEUE_MAX ||
         messages__steering(tx, session->id, run).count >= MESSAGE_QUEUE_MAX) {
@@ -102,7 +102,7 @@ void programs__send_waiting(struct tx *tx, const struct turn *turn,
     for (size_t i = 0; i < rows.count; i++) {
         const bool is_told = rows.rows[i].id <= told;
         if (!is_told && !has_room(tx, input->process)) {
-            return; /* They wait, as those whose process is gone. */
+            return; /* The rest waits for another process. */
         }
         if (!is_told) {
             programs__send(tx, input, rows.rows[i].id, rows.rows[i].message);
@@ -113,7 +113,7 @@ void programs__send_waiting(struct tx *tx, const struct turn *turn,
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* How many of them, from the first one on, the program has read with the one of that name. */
+/* Number of messages that the program has read with the one of that name: it and all before. */
 static size_t count_read(struct tx *tx, const struct turn *turn, const struct message_rows *rows,
                          struct bytes name) {
     struct run_row process;
@@ -157,8 +157,11 @@ void programs__take_back(struct tx *tx, const struct turn *turn) {
     }
 }
 
-/* A program that names none of what it reads has read its input to the end. */
+/* A program that names no message has read its input to the end. */
 void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
+    if (mark == NULL || !turn->row.facts.answered || turn->run.stop != CAUSE_NONE) {
+        return;
+    }
     struct message_rows rows = messages__delivered(tx, turn->run.id);
     for (size_t i = 0; !mark->names && i < rows.count; i++) {
         message_join(tx, turn, turn->row.step, &rows.rows[i]);
@@ -197,8 +200,8 @@ void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct progr
     }
 }
 
-/* What earlier turns had accepted, and had ended before a program read it. The last reader is that
- * of the turn `since`. */
+/* Messages of earlier turns that ended before their program read these. The last reader is that of
+ * the turn `since`. */
 void programs__tell_late(struct tx *tx, const struct turn *turn, int64_t since,
                          struct program_task *task) {
     struct message_rows rows = messages__many(

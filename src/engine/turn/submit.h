@@ -63,8 +63,8 @@ struct turn_accepted {
     struct bytes message; /* msg_… */
     enum turn_decision decision;
     struct bytes process; /* run_…: the message is in its input now; "": in none. */
-    bool repeated;       /* The client's id was known: this is what was decided then. */
-    struct bytes undone; /* UNDO: JSON array of what the undone turn's tools did. */
+    bool repeated;        /* The client's id was known: this is what was decided then. */
+    struct bytes undone;  /* UNDO: JSON array of what the undone turn's tools did. */
 };
 /* ERR_NOT_FOUND: no such session. ERR_TURN_IN_PROGRESS: `reject` while one runs, whose id is in
  * `why` and in ret_accepted->run; ERR_MESSAGE_EXISTS: that client id with other content.

@@ -37,9 +37,9 @@
     X(FAILED, "failed")                                                                            \
     X(ROLLED_BACK, "rolled_back")                                                                  \
     X(REMOVED, "removed")                                                                          \
-    X(RESERVED, "reserved") /* The place of an answer whose turn has not begun. */                 \
-    X(STEERING, "steering") /* A user's: it joins the turn that runs, with its next call. */       \
-    X(JOINED, "joined")     /* It did: prompts have it inside that answer. */                      \
+    X(RESERVED, "reserved")   /* The place of an answer whose turn has not begun. */               \
+    X(STEERING, "steering")   /* A user's: it joins the turn that runs, with its next call. */     \
+    X(JOINED, "joined")       /* It did: prompts have it inside that answer. */                    \
     X(DELIVERED, "delivered") /* STEERING, and in the input of a program, which has not read it. */
 
 #define PART_KINDS(X)                                                                              \
