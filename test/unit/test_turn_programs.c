@@ -358,7 +358,7 @@ static void what_it_has_not_read_goes_to_its_next_process(void **state) {
     (void)turns_plan(kit, say.run);
     (void)start_listening(kit, say.run, 0);
     const struct turns_say more = steer(kit, "more");
-    /* It dies; then one that names messages ends well; the last one names none. */
+    /* The first one dies, the second one names what it reads, the last one does not. */
     const struct program_mark *const ends[] = {&again, &named, &here};
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         const bool last = i == COUNT_OF(ends) - 1;
