@@ -414,6 +414,7 @@ void reader_name(struct program_reader *reader, struct bytes id) {
 void reader_go_on(struct program_reader *reader) {
     if (reader->state.done) {
         reader->state.done = false;
+        reader_tell(reader, PROGRAM_READ);
         reader_tell(reader, PROGRAM_STEP);
     }
 }

@@ -89,10 +89,10 @@ enum program_event_kind {
     PROGRAM_TOOL_STARTED,  /* id, tool, arguments: a JSON object */
     PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
     PROGRAM_QUESTION,      /* id, tool, arguments: may it? `text`: id of the tool's call, or "" */
-    PROGRAM_READ,          /* id: UUID of a message that it has read now, and all before that */
-    PROGRAM_RETRYING,      /* status, wait_ms: it asks its provider again */
-    PROGRAM_STEP,          /* All events until here are whole: a good place to store them. */
-    PROGRAM_DONE,          /* The result has come: that of the last message that it has read. */
+    PROGRAM_READ,     /* id: UUID of a message that was read now, with all before it; "": one */
+    PROGRAM_RETRYING, /* status, wait_ms: it asks its provider again */
+    PROGRAM_STEP,     /* All events until here are whole: a good place to store them. */
+    PROGRAM_DONE,     /* The result has come: that of the last message that it has read. */
 };
 struct program_event {
     enum program_event_kind kind;

@@ -103,7 +103,7 @@ void reader_set_message(struct program_reader *reader, struct bytes id);
 void reader_set_fault(struct program_reader *reader, struct bytes kind, struct bytes sentence);
 /* The program has read the message of that name. */
 void reader_name(struct program_reader *reader, struct bytes id);
-/* After its result it answers another message. */
+/* After the result another message is answered: the first one that was not read. */
 void reader_go_on(struct program_reader *reader);
 void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending);
 /* The result. Empty words are none. */

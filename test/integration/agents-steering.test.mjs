@@ -8,7 +8,9 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { killProgram, letGo, open, prompts, session } from "./agents.mjs";
+import { onTerminal, plain } from "./jobs-cli.mjs";
 import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { Listener } from "./turns.mjs";
 
 /** [kind, text] of each part of the answer; tools by their state. */
@@ -20,6 +22,8 @@ function heard(turns) {
   const file = path.join(turns.root, "heard");
   return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(JSON.parse) : [];
 }
+
+const LIMIT = { timeout: scaled(60_000) };
 
 const steer = (turns, listener, text, more = {}) =>
   turns.send(listener.session, text, { policy: "steer", ...more });
@@ -139,4 +143,22 @@ test("what a turn that was stopped has not read, the next turn tells first", asy
     assert.equal((await turns.turn(listener, text)).end.state, "succeeded");
   assert.deepEqual(prompts(turns), [["be SLOW", "and hurry  hello", "again"]]);
   listener.close();
+});
+
+test("/steer in a chat: the words join the answer where they were read", LIMIT, async (t) => {
+  const turns = await open(t);
+  const args = `chat --agent claude --root ${turns.root}`;
+  const chat = onTerminal(t, turns.daemon, args, { typed: true });
+  const seen = (pattern) => chat.when((all) => pattern.test(plain(all)));
+  const send = (text) => chat.child.stdin.write(`${text}\r`);
+  await seen(/session +ses_\w+[^]*\n> /);
+  send("be SLOW");
+  await seen(/one/);
+  send("/steer and hurry");
+  await seen(/joins: and hurry/);
+  letGo(turns);
+  await seen(/one two[^]*turn 1 of claude[^]*> and hurry[^]*turn 2 of claude/);
+  chat.child.stdin.write("\x15\x04");
+  assert.equal((await chat.ended).code, 0);
+  assert.deepEqual(heard(turns), ["be SLOW", "and hurry"]);
 });

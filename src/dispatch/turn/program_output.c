@@ -145,8 +145,10 @@ static void read_add(struct program_output *output, struct bytes name) {
         output->done ? said_add_tool(said, TURN_ITEM_READ) : said_add_read(said);
     if (item != NULL) {
         name_set(item, SAID_ID, name);
-        (void)snprintf(output->read.text, sizeof output->read.text, "%.*s",
-                       (int)item->texts[SAID_ID].len, item->texts[SAID_ID].data);
+        if (name.len > 0) {
+            (void)snprintf(output->read.text, sizeof output->read.text, "%.*s",
+                           (int)item->texts[SAID_ID].len, item->texts[SAID_ID].data);
+        }
         output->found = said->count == 1 ? FOUND_WHOLE : output->found;
     }
 }

@@ -30,7 +30,7 @@ struct turn_call {
 /* TOOL, TOOL_END, QUESTION: of a program, about a tool of its own that it uses: `call` has its id,
  * name and arguments; of TOOL_END, cause and result as `refusal`; of QUESTION, whose card waits for
  * leave, the program's id of it as `about`. READ: the program has read the message of that name
- * (`call.id`). */
+ * (`call.id`), or, without a name, the next one. */
 enum turn_item_kind {
     TURN_ITEM_TEXT,
     TURN_ITEM_THINKING,

@@ -145,8 +145,8 @@ void programs__send(struct tx *tx, const struct program_input *input, int64_t id
 /* Messages that wait: those up to `told` are in the prompt of the process, others are sent. */
 void programs__send_waiting(struct tx *tx, const struct turn *turn,
                             const struct program_input *input, int64_t told);
-/* The program has read a message of that name, and so all before it: they are parts of the answer
- * from here on. */
+/* The program has read the message of that name, and so all before it; "": the next one. They are
+ * parts of the answer from here on. */
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step);
 /* The process is gone: messages that it has not read wait for the next one. */
 void programs__take_back(struct tx *tx, const struct turn *turn);

@@ -144,8 +144,8 @@ static void message_join(struct tx *tx, const struct turn *turn, int64_t step,
 
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step) {
     struct message_rows rows = messages__delivered(tx, turn->run.id);
-    const size_t count = count_read(tx, turn, &rows, name);
-    for (size_t i = 0; i < count; i++) {
+    const size_t count = name.len > 0 ? count_read(tx, turn, &rows, name) : 1;
+    for (size_t i = 0; i < count && i < rows.count; i++) {
         message_join(tx, turn, step, &rows.rows[i]);
     }
 }
