@@ -415,7 +415,6 @@ void reader_go_on(struct program_reader *reader) {
     if (reader->state.done) {
         reader->state.done = false;
         reader_tell(reader, PROGRAM_READ);
-        reader_tell(reader, PROGRAM_STEP);
     }
 }
 

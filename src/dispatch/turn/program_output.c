@@ -138,7 +138,7 @@ static void question_add(struct program_output *output, const struct program_eve
                                                           : TURN_ASK;
 }
 
-/* A message that was read before anything was said is stored at once. */
+/* A message that was read before anything was said, or after a result, is stored at once. */
 static void read_add(struct program_output *output, struct bytes name) {
     struct said *said = &output->talk->call.said;
     struct said_item *item =
@@ -149,7 +149,7 @@ static void read_add(struct program_output *output, struct bytes name) {
             (void)snprintf(output->read.text, sizeof output->read.text, "%.*s",
                            (int)item->texts[SAID_ID].len, item->texts[SAID_ID].data);
         }
-        output->found = said->count == 1 ? FOUND_WHOLE : output->found;
+        output->found = said->count == 1 || output->done ? FOUND_WHOLE : output->found;
     }
 }
 
@@ -177,7 +177,7 @@ static void on_event(void *ctx, const struct program_event *event) {
         read_add(output, event->id);
         break;
     case PROGRAM_STEP: /* The last words of the answer are stored with its end. */
-        if (said_has_tools(said) || (output->done && said->count > 0)) {
+        if (said_has_tools(said)) {
             output->found = FOUND_WHOLE;
         }
         break;
