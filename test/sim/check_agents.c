@@ -9,16 +9,21 @@
  *             after the wait that it says
  *   outcome   the turn ends as its last process deserves
  *   answers   a question has one answer, that of the person or the rule
+ *   messages  one that joins an answer is in the input of a process once, and a part of the answer
+ *             where the turn succeeds
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/program.h"
 #include "agents.h"
 #include "asks.h"
 #include "base/memory.h"
 #include "chat_ops.h"
+#include "dispatch/job/dispatch.h"
 #include "hosts.h"
 #include "inside.h"
+#include "main/work.h"
 #include "ops.h"
 
 enum { TEXT_MAX = 4 << 20, NEWEST = 3, SOON_MS = 1000 };
@@ -64,6 +69,12 @@ static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_
     return same;
 }
 
+/* The process has a message in its input that joins an answer. */
+static bool has_more(const struct agent_process *process) {
+    const struct command *command = process->command;
+    return agents_more_marker((struct bytes){command->input, (size_t)command->input_len}) != 0;
+}
+
 void agents_check_begin(struct sim *sim, const struct agent_process *process) {
     const struct agent_turn *turn = process->turn;
     check_writer(sim, process);
@@ -72,7 +83,7 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process) {
         return;
     }
     const struct agent_way *way = last->way;
-    if (way->more == 0) {
+    if (way->more == 0 && (strcmp(way->cause, "completed") != 0 || !has_more(process))) {
         sim_fail(sim, "%s begins after the %s of %s, which is final", process->command->name,
                  way->cause, last->command->name);
     }
@@ -125,6 +136,58 @@ void agents_check_answer(struct sim *sim, const struct agent_process *process, c
         sim_fail(sim, "the question %s is %s, and %s heard that it is %s", call, state,
                  process->command->name, allowed ? "allowed" : "denied");
     }
+}
+
+/* --- Messages that join ----------------------------------------------------------------------- */
+
+void agents_check_read(struct sim *sim, const struct agent_process *process, struct bytes line) {
+    const struct command *command = process->command;
+    const unsigned marker = agents_more_marker(line);
+    struct bytes rest = {command->input, (size_t)command->input_len}, one;
+    unsigned count = 0;
+    while (bytes_next(&rest, '\n', &one)) {
+        count += marker != 0 && agents_more_marker(one) == marker;
+    }
+    if (count != 1) {
+        sim_fail(sim, "the message more#%u is %u times in the input of %s", marker, count,
+                 command->name);
+    }
+}
+
+struct joining {
+    const struct agent_turn *turn;
+    const struct run_row *row;
+};
+
+/* Status, text, and the number of parts of the answer that have it. */
+static void joining_check(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct joining *joining = ctx;
+    const struct agent_turn *turn = joining->turn;
+    const char *status = row->text[0].data, *text = row->text[1].data;
+    const bool joined = strcmp(status, "joined") == 0;
+    bool heard = false;
+    for (size_t i = 0; i < turn->count; i++) {
+        const struct command *command = turn->processes[i]->command;
+        heard = heard || memmem(command->input, (size_t)command->input_len, text, strlen(text));
+    }
+    if (row->number[2] != joined || (joined && !heard) ||
+        (!joined && (joining->row->state == RUN_SUCCEEDED || strcmp(status, "completed") != 0))) {
+        sim_fail(sim, "the turn %s is %s, and '%s' is %s, %lld times in its answer%s", turn->run,
+                 run_state_name(joining->row->state), text, status, (long long)row->number[2],
+                 heard ? "" : ", and in the input of no process");
+    }
+    sim_trace(sim, "'%s' of %s is %s", text, turn->run, status);
+}
+
+static void check_joining(struct sim *sim, const struct agent_turn *turn,
+                          const struct run_row *row) {
+    struct joining joining = {.turn = turn, .row = row};
+    ask_each(sim,
+             "SELECT m.status, p.text, (SELECT count(*) FROM turns t JOIN parts s ON s.message ="
+             " t.answer WHERE t.run = r.id AND s.kind = 'steer' AND s.text = p.text) FROM runs r"
+             " JOIN messages m ON m.run = r.id JOIN parts p ON p.message = m.id WHERE r.run = $1"
+             " AND m.role = 'user' AND m.status <> 'removed' AND p.text LIKE 'more#%'",
+             TEXTS(turn->run), joining_check, &joining);
 }
 
 /* --- Ends ------------------------------------------------------------------------------------- */
@@ -260,6 +323,7 @@ static void agents_noted(struct sim *sim, const struct run_row *row) {
         if (!others_ended(row)) {
             check_outcome(sim, turn, row);
         }
+        check_joining(sim, turn, row);
         sim_trace(sim, "the turn of op %u is over: %s, %zu processes, %zu bytes", turn->op,
                   run_cause_name(row->cause), turn->count, kept.len);
     }
@@ -364,6 +428,52 @@ static void agent_say(struct sim *sim) {
     errand_send(errand);
 }
 
+/* To the turn that runs, and only there: of one that would be a turn of its own nothing stays. */
+static struct err steer_run(struct tx *tx, struct errand *errand) {
+    struct turn_accepted accepted;
+    errand->what.say.session = errand_key(errand);
+    errand->what.say.text = text_bytes(&errand->text);
+    errand->what.say.client = known_bytes(errand->id);
+    struct err err = tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
+    if (!err_failed(err) && accepted.decision != TURN_DECIDE_JOIN) {
+        return err_make(ERR_CONFLICT, "sim: no turn takes it");
+    }
+    if (!err_failed(err)) {
+        (void)snprintf(errand->run_id, sizeof errand->run_id, "%.*s", (int)accepted.process.len,
+                       accepted.process.data);
+    }
+    return err;
+}
+
+static void steer_done(struct errand *errand, struct err result) {
+    if (!err_failed(result) && errand->run_id[0] != '\0') {
+        dispatch_input(work_api(sim_life(errand->sim)->work).host.dispatch,
+                       known_bytes(errand->run_id));
+    }
+}
+
+static void agent_steer(struct sim *sim) {
+    const struct agents *agents = agents_of(sim);
+    if (hosts_several(sim) || agents->turn_count == 0) {
+        return;
+    }
+    const size_t newest = agents->turn_count < NEWEST ? agents->turn_count : NEWEST;
+    const struct agent_turn *turn =
+        &agents->turns[agents->turn_count - 1 - sim_choose(sim, "which", newest)];
+    struct errand *errand = errand_new(sim, "agent steer", &turn->session->known);
+    text_addf(&errand->text, "more#%u. And hurry.", sim_operation(sim));
+    (void)snprintf(errand->id, sizeof errand->id, "more-%u", sim_operation(sim));
+    errand->what.say = (struct turn_message){.policy = TURN_STEER,
+                                             .line = program_message_line,
+                                             .run = known_id(sim, "run", "agent steer"),
+                                             .message = known_id(sim, "msg", "agent steers"),
+                                             .answer = known_id(sim, "msg", "agent steered"),
+                                             .bounds = errand_bounds(errand)};
+    errand->run = steer_run;
+    errand->done = steer_done;
+    errand_send(errand);
+}
+
 static struct err stop_run(struct tx *tx, struct errand *errand) {
     struct run_row row;
     const struct run_stop what = {
@@ -414,6 +524,7 @@ static void agents_end(struct sim *sim) {
 static const struct sim_op ops_agents[] = {
     {"agent_say", 9, agent_say},
     {"agent_stop", 1, agent_stop},
+    {"agent_steer", 5, agent_steer},
     {NULL, 0, NULL},
 };
 
