@@ -249,7 +249,7 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
         turns__add_text(tx, turn, PART_NOTICE,
                         facts->owes_object ? BYTES(nudge_last_object) : BYTES(nudge_last));
     }
-    if (facts->steered) {
+    if (facts->steered && !facts->program) { /* A program is sent them, or told. */
         join_steering(tx, turn);
     }
     if (facts->program) {
