@@ -82,6 +82,12 @@ static void check_shared(struct sim *sim, const struct agent_process *process,
     }
 }
 
+/* A turn that was asked to end may be cleared already while its process begins. */
+static bool goes_on(struct sim *sim, const struct agent_turn *turn) {
+    struct row_state row;
+    return row_state_read(sim, turn->run, &row) && row.found && !row.asked;
+}
+
 /* Programs that keep sessions. */
 static void check_native(struct sim *sim, const struct agent_process *process, bool resumes) {
     const struct agents *agents = agents_of(sim);
@@ -161,7 +167,7 @@ static void check_after_misfit(struct sim *sim, const struct agent_process *proc
 void agents_check_begin(struct sim *sim, const struct agent_process *process, bool resumes) {
     const struct agent_turn *turn = process->turn;
     check_writer(sim, process);
-    if (turn->session->adapter == ADAPTER_CLAUDE) {
+    if (turn->session->adapter == ADAPTER_CLAUDE && goes_on(sim, turn)) {
         check_native(sim, process, resumes);
     }
     const struct agent_process *last = turn->count < 2 ? NULL : turn->processes[turn->count - 2];
