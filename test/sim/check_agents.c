@@ -393,7 +393,7 @@ void agents_look_at_clock(struct sim *sim) {
     for (size_t i = 0; i < agents->job_count; i++) {
         struct agent_job *job = &agents->jobs[i];
         const int64_t jump_ms = sim->wall_offset_ms - job->offset_ms;
-        if (job->life != 0 && job->life < sim->life.number && jump_ms > job->jump_ms) {
+        if (job->attempt != 0 && job->life < sim->life.number && jump_ms > job->jump_ms) {
             job->jump_ms = jump_ms;
         }
     }
@@ -442,7 +442,9 @@ static void job_noted(struct sim *sim, const struct run_row *row) {
         *job = (struct agent_job){.turn = turn};
         (void)snprintf(job->run, sizeof job->run, "%s", run);
     }
-    if (row->state == RUN_RUNNING && job->life == 0) {
+    if (row->state == RUN_RUNNING && job->attempt != row->attempt) {
+        job->attempt = row->attempt;
+        job->jump_ms = 0;
         job->life = sim->life.number;
         job->began_ns = sim_now_ns(sim);
         job->offset_ms = sim->wall_offset_ms;
