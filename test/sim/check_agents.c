@@ -467,6 +467,9 @@ static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run
     AUTO(text_done) struct text kept = text_up_to(TEXT_MAX);
     turn->ended = true;
     turn->succeeded = row->state == RUN_SUCCEEDED;
+    if (!sim_life(sim)->ready) {
+        return; /* A daemon that stops shows no rows. */
+    }
     ask_each(sim,
              "SELECT p.text FROM runs r JOIN turns t ON t.run = r.id JOIN parts p"
              " ON p.message = t.answer WHERE r.run = $1 AND p.kind = 'text' ORDER BY p.number",
