@@ -87,7 +87,8 @@ struct agent_turn {
 struct agent_job {
     char run[ID_SIZE];
     struct agent_turn *turn;
-    unsigned life;     /* In which the process began; 0: it has not. */
+    int64_t attempt;   /* Start that was seen last; others were void. 0: none. */
+    unsigned life;     /* In which the process began. */
     uint64_t began_ns; /* Then: the clock that nobody sets, */
     int64_t offset_ms; /* setting of the wall clock, */
     int64_t waited_ms; /* and the time that the turn had waited. */

@@ -85,6 +85,12 @@ static void check_shared(struct sim *sim, const struct agent_process *process,
     }
 }
 
+/* A turn that was asked to end may be cleared already while its process begins. */
+static bool goes_on(struct sim *sim, const struct agent_turn *turn) {
+    struct row_state row;
+    return row_state_read(sim, turn->run, &row) && row.found && !row.asked;
+}
+
 /* Programs that keep sessions. */
 static void check_native(struct sim *sim, const struct agent_process *process, bool resumes) {
     const struct agents *agents = agents_of(sim);
@@ -168,7 +174,7 @@ static void check_after_misfit(struct sim *sim, const struct agent_process *proc
 void agents_check_begin(struct sim *sim, const struct agent_process *process, bool resumes) {
     const struct agent_turn *turn = process->turn;
     check_writer(sim, process);
-    if (turn->session->adapter == ADAPTER_CLAUDE) {
+    if (turn->session->adapter == ADAPTER_CLAUDE && goes_on(sim, turn)) {
         check_native(sim, process, resumes);
     }
     const struct agent_process *last = turn->count < 2 ? NULL : turn->processes[turn->count - 2];
@@ -403,7 +409,7 @@ void agents_look_at_clock(struct sim *sim) {
     for (size_t i = 0; i < agents->job_count; i++) {
         struct agent_job *job = &agents->jobs[i];
         const int64_t jump_ms = sim->wall_offset_ms - job->offset_ms;
-        if (job->life != 0 && job->life < sim->life.number && jump_ms > job->jump_ms) {
+        if (job->attempt != 0 && job->life < sim->life.number && jump_ms > job->jump_ms) {
             job->jump_ms = jump_ms;
         }
     }
@@ -452,7 +458,9 @@ static void job_noted(struct sim *sim, const struct run_row *row) {
         *job = (struct agent_job){.turn = turn};
         (void)snprintf(job->run, sizeof job->run, "%s", run);
     }
-    if (row->state == RUN_RUNNING && job->life == 0) {
+    if (row->state == RUN_RUNNING && job->attempt != row->attempt) {
+        job->attempt = row->attempt;
+        job->jump_ms = 0;
         job->life = sim->life.number;
         job->began_ns = sim_now_ns(sim);
         job->offset_ms = sim->wall_offset_ms;
@@ -475,6 +483,9 @@ static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run
     AUTO(text_done) struct text kept = text_up_to(TEXT_MAX);
     turn->ended = true;
     turn->succeeded = row->state == RUN_SUCCEEDED;
+    if (!sim_life(sim)->ready) {
+        return; /* A daemon that stops shows no rows. */
+    }
     ask_each(sim,
              "SELECT p.text FROM runs r JOIN turns t ON t.run = r.id JOIN parts p"
              " ON p.message = t.answer WHERE r.run = $1 AND p.kind = 'text' ORDER BY p.number",

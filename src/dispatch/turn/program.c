@@ -402,7 +402,7 @@ static void look_done(void *ctx) {
         *child = (struct program_child){.ended = true, .state = RUN_LOST, .exit_code = -1};
     }
     program->output.attempt = child->attempt;
-    const bool runs = !child->ended && child->attempt > 0;
+    const bool runs = child->state == RUN_RUNNING; /* After a start that was void it waits again. */
     if (!child->ended && program->input == INPUT_ENDED && program->over == CAUSE_NONE &&
         turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
         /* A process that stays after its result is ended before another one begins. */

@@ -106,6 +106,7 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
         }
         tx_checkpoint_void_from(tx, &turn->session, turn->row.answer);
         message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
+        programs__forget(tx, &turn->session);
     }
     return err_failed(tx_error(tx)) || cleared ? tx_error(tx) : titles__wish(tx, turn, freed);
 }
@@ -158,6 +159,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
         question.status == MESSAGE_COMPLETED) {
         messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);
         tx_checkpoint_void_from(tx, &turn.session, question.id);
+        programs__forget(tx, &turn.session);
     }
     return err_failed(err) ? err : tx_error(tx);
 }

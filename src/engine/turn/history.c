@@ -50,6 +50,9 @@ static void make_room(struct tx *tx, const struct session_row *session, int64_t 
         messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
         messages__tell_edited(tx, session, &rows.rows[i]);
     }
+    if (rows.count > 0) {
+        programs__forget(tx, session);
+    }
     tx_checkpoint_void_from(tx, session, question);
 }
 
@@ -142,7 +145,6 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
     }
     if (!ret_row->active) { /* Else it is the one already. */
         make_room(tx, &of.session, ret_row->reply_to, ret_row->id);
-        programs__forget(tx, &of.session);
         ret_row->active = true;
         messages__write_status(tx, ret_row->status, ret_row);
         sessions__touch(tx, &of.session);
@@ -235,6 +237,7 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
     }
     messages__remove_behind(tx, session, question->id);
     tx_checkpoint_void_from(tx, session, question->id);
+    programs__forget(tx, session);
     messages__write_status(tx, MESSAGE_COMPLETED, question);
     sessions__touch(tx, session);
     messages__tell_cleared(tx, session, &after);

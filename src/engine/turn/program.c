@@ -52,8 +52,8 @@ static void reader_find(struct tx *tx, const struct turn *turn, struct text *rea
     }
 }
 
-/* A session of the program that knows an answer which is hidden now, in the middle of what was said
- * there, is left for good. */
+/* A session of the program that knows an answer which is hidden now is left for good: also where
+ * other turns followed that one there, or its row is removed before theirs (retention). */
 void programs__forget(struct tx *tx, const struct session_row *session) {
     tx_do(tx, "UPDATE turns SET program_reader = '{}' WHERE session = $1 AND program_reader <> ''",
           ARGS(arg_int(session->id)));
