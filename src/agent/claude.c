@@ -6,14 +6,21 @@
  *   system/init            session id and model
  *   stream_event           an event of the provider's stream: a piece of text, usage
  *   assistant              a complete message, whose text came in pieces before
- *   user                   results of tools, or an echo of a message that we sent
+ *   user                   results of tools; or, with "isReplay", a message that we sent: once it
+ *                          is read (--replay-user-messages)
  *   control_request        a permission request; Claude Code blocks until the control_response
  *   system/api_retry       a retry of a request to the provider, with the wait before it
  *   rate_limit_event       limits of a subscription, and when they are reset
  *   system/status          "compacting" while it makes a summary; another status, or a
  *   system/compact_boundary    boundary, is its end
  *   control_response       an echo of our answer
- *   result                 end of the turn; "subtype" is "success" for some failures, too
+ *   result                 end of the turn; "subtype" is "success" for some failures, too. After
+ *                          it, "system/init" says that a further message is answered
+ *
+ * A message that comes while Claude Code works is read between two calls of the model, after
+ * results of tools. Where none follow, it is read after the result, with others that have come, and
+ * has a result of its own. The echo stands where it was read, or after the first pieces of the
+ * answer to it. One whose uuid the session knows is echoed, and never answered.
  *
  * Subagents print the same lines with "parent_tool_use_id". Their text is not part of the answer.
  * After a stream that broke off inside a message, Claude Code requests the message again without
@@ -39,7 +46,8 @@ static void claude_make(struct program_making *making) {
                                         "--output-format",
                                         "stream-json",
                                         "--verbose",
-                                        "--include-partial-messages"};
+                                        "--include-partial-messages",
+                                        "--replay-user-messages"};
     const struct program_start *start = making->start;
     const struct agent_definition *agent = start->agent;
     for (size_t i = 0; i < COUNT_OF(words); i++) {
@@ -244,6 +252,7 @@ static void on_limits(struct program_reader *reader, const json_t *info) {
 static bool on_system(struct program_reader *reader, const json_t *line) {
     const struct bytes subtype = json_bytes(line, "subtype");
     if (bytes_is(subtype, "init")) {
+        reader_go_on(reader);
         reader_set_native(reader, json_bytes(line, "session_id"));
         reader_set_model(reader, json_bytes(line, "model"));
     } else if (bytes_is(subtype, "api_retry")) {
@@ -270,6 +279,8 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
         }
     } else if (bytes_is(type, "assistant")) {
         on_assistant(reader, line, message);
+    } else if (bytes_is(type, "user") && json_is_true(json_object_get(line, "isReplay"))) {
+        reader_name(reader, json_bytes(line, "uuid"));
     } else if (bytes_is(type, "user")) {
         on_user(reader, json_object_get(message, "content"));
     } else if (bytes_is(type, "result")) {

@@ -106,11 +106,18 @@ void program_reply_write(const struct program *program, const struct program_rep
     }
 }
 
-void program_message_write(const struct program *program, struct bytes message, struct bytes words,
-                           struct text *text) {
-    if (program->message != NULL) {
-        program->message(message, words, text);
+bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,
+                          struct text *line) {
+    AUTO(json_release) json_t *json = NULL;
+    const struct program *program = NULL;
+    if (!err_failed(json_parse_wrapped(definition, &json, NULL))) {
+        program = program_find(json_bytes(json, "program"));
     }
+    const bool takes = program != NULL && (program->can & PROGRAM_TAKES_MESSAGES) != 0;
+    if (takes && line != NULL) {
+        program->message(message, words, line);
+    }
+    return takes;
 }
 
 /* --- A reader --------------------------------------------------------------------------------- */
@@ -138,7 +145,8 @@ void program_reader_begin(struct program_reader *reader) {
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
 #define BOOL_MEMBERS(X)                                                                            \
-    X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress)
+    X(pieces)                                                                                      \
+    X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress) X(names)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -226,6 +234,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .cut = state->cut,
                                  .requests = state->requests,
                                  .done = state->done,
+                                 .names = state->names,
                                  .compacting = state->compacting,
                                  .retry_after_ms = state->retry_after_ms,
                                  .ended_ms = state->ended_ms,
@@ -435,6 +444,19 @@ void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_
     (void)io_ending;
     reader->state.done = state->sentence[0] != '\0' || state->kind[0] != '\0';
     reader->state.good = false;
+}
+
+void reader_name(struct program_reader *reader, struct bytes id) {
+    const struct program_event event = {.kind = PROGRAM_READ, .id = id};
+    reader->state.names = true;
+    reader_event(reader, &event);
+}
+
+void reader_go_on(struct program_reader *reader) {
+    if (reader->state.done) {
+        reader->state.done = false;
+        reader_tell(reader, PROGRAM_READ);
+    }
 }
 
 void reader_done(struct program_reader *reader) {

@@ -76,9 +76,10 @@ struct program_reply {
 };
 void program_reply_write(const struct program *program, const struct program_reply *reply,
                          struct text *text);
-/* A further message, with a UUID of its own. Nothing where it takes none. */
-void program_message_write(const struct program *program, struct bytes message, struct bytes words,
-                           struct text *text);
+/* A further message, with a UUID of its own, as a line for the input of the program that the
+ * definition (JSON) names. False: it takes none. `line` NULL: only that is asked. */
+bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,
+                          struct text *line);
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
@@ -88,9 +89,10 @@ enum program_event_kind {
     PROGRAM_TOOL_STARTED,  /* id, tool, arguments: a JSON object */
     PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
     PROGRAM_QUESTION,      /* id, tool, arguments: may it? `text`: id of the tool's call, or "" */
-    PROGRAM_RETRYING,      /* status, wait_ms: it asks its provider again */
-    PROGRAM_STEP,          /* All events until here are whole: a good place to store them. */
-    PROGRAM_DONE,          /* The result has come, and nothing follows it. */
+    PROGRAM_READ,     /* id: UUID of a message that was read now, with all before it; "": one */
+    PROGRAM_RETRYING, /* status, wait_ms: it asks its provider again */
+    PROGRAM_STEP,     /* All events until here are whole: a good place to store them. */
+    PROGRAM_DONE,     /* The result has come: that of the last message that it has read. */
 };
 struct program_event {
     enum program_event_kind kind;
@@ -125,9 +127,10 @@ struct program_seen {
     struct bytes native, model; /* "": it has not said. */
     int64_t lines, unknown, cut;
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
-    bool done;
-    bool compacting; /* The program says that it makes a summary. */
-    bool progress;   /* A whole message, or the result of a tool, came in this attempt. */
+    bool done;        /* The last message that it has read has its result. */
+    bool names;       /* Messages are named when the program reads them. */
+    bool compacting;  /* The program says that it makes a summary. */
+    bool progress;    /* A whole message, or the result of a tool, came in this attempt. */
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the
      * wall time of the end; 0: none. */
     int64_t retry_after_ms, ended_ms;

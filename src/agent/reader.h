@@ -28,6 +28,7 @@ struct reader_state {
                              * in a sentence, or a moment: */
     int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */
     int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
+    bool names;             /* A message was named when the program read it. */
     bool compacting;        /* The program makes a summary of its conversation. */
     struct usage ready;     /* To be taken, */
     int64_t cost;           /* with this cost, */
@@ -107,6 +108,10 @@ void reader_set_message(struct program_reader *reader, struct bytes id);
 /* A failure, which is the result if nothing comes after it (reader_finish_fault). Empty words: it
  * has passed. */
 void reader_set_fault(struct program_reader *reader, struct bytes kind, struct bytes sentence);
+/* The program has read the message of that name. */
+void reader_name(struct program_reader *reader, struct bytes id);
+/* After the result another message is answered: the first one that was not read. */
+void reader_go_on(struct program_reader *reader);
 void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending);
 /* The result. Empty words are none. */
 void reader_done(struct program_reader *reader);

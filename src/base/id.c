@@ -38,6 +38,23 @@ struct id id_make(const char *prefix, int64_t now_ms, const uint8_t random[10]) 
     return id;
 }
 
+struct uuid uuid_make(const uint8_t random[16]) {
+    static const char digits[] = "0123456789abcdef";
+    struct uuid uuid = {""};
+    size_t at = 0;
+    for (size_t i = 0; i < 16; i++) {
+        const unsigned byte = i == 6   ? (random[i] & 0x0fU) | 0x40U
+                              : i == 8 ? (random[i] & 0x3fU) | 0x80U
+                                       : random[i];
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            uuid.text[at++] = '-';
+        }
+        uuid.text[at++] = digits[byte >> 4];
+        uuid.text[at++] = digits[byte & 15];
+    }
+    return uuid;
+}
+
 bool id_valid(const char *text, size_t len, const char *prefix) {
     size_t prefix_len = strlen(prefix);
     if (len != prefix_len + 1 + DIGITS || memcmp(text, prefix, prefix_len) != 0 ||

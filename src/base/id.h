@@ -22,6 +22,12 @@ static inline struct id id_copy(struct bytes text) {
     memcpy(id.text, text.data, text.len);
     return id;
 }
+/* As other programs name things: a UUID of version 4 (RFC 9562), in lower case. */
+enum { UUID_SIZE = 37 };
+struct uuid {
+    char text[UUID_SIZE];
+};
+struct uuid uuid_make(const uint8_t random[16]);
 MUST_CHECK bool id_valid(const char *text, size_t len, const char *prefix);
 
 /* Name that a person gave: 1 to len_max of a-z, 0-9, '.', '_' and '-', first a letter or digit. */

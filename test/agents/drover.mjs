@@ -48,6 +48,10 @@ const CASES = new Map([
                 play: (stage) => askPerson(stage, "allow"), of: ["claude"] }],
   ["denied", { title: "a question, denied after a kill of the daemon", provider: "tool",
                play: (stage) => askPerson(stage, "deny"), of: ["claude"] }],
+  ["steered", { title: "a message while a question is open", provider: "tool", play: steerAsked,
+                of: ["claude"] }],
+  ["overlapped", { title: "a message during its last words", provider: "held", answers: 2,
+                   play: steerLate, of: ["claude"] }],
   ["401", { title: "its provider answers 401", play: say, provider: "401" }],
   ["429", { title: "its provider answers 429, then well", play: say, provider: "429" }],
   ["500", { title: "its provider answers 500, then well", play: say, provider: "500" }],
@@ -222,6 +226,47 @@ async function askPerson(stage, decision) {
   judgeTool(stage, decision === "allow" ? "succeeded" : "denied");
 }
 
+/** A message to the turn that runs; the daemon is killed once it is stored. */
+async function steer(stage) {
+  const { turns } = stage;
+  const sent = await turns.send(stage.session, "and hurry", { policy: "steer" });
+  assert.deepEqual([sent.run, sent.decision], [stage.run, "joined"]);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  return sent.message;
+}
+
+async function judgeSteered(stage, message) {
+  const { turns, provider } = stage;
+  assert.equal((await turns.get(`/messages/${message}`)).status, "joined");
+  assert.equal(provider.asked.length, 2);
+  assert.deepEqual(provider.asked.map((body) => body.split("and hurry").length - 1), [0, 1]);
+  const { kind, text } = stage.message.parts.find((part) => part.kind === "steer");
+  assert.deepEqual([kind, text], ["steer", "and hurry"]);
+}
+
+async function steerAsked(stage) {
+  const { turns } = stage;
+  await send(stage, "say hello");
+  const asked = async () => (await turns.get("/approvals")).items;
+  await until("it asks", async () => (await asked()).length === 1);
+  const message = await steer(stage);
+  const [{ id }] = await asked();
+  assert.equal((await turns.approve(id, { decision: "allow" })).status, 200);
+  await follow(stage);
+  judgeTool(stage, "succeeded");
+  await judgeSteered(stage, message);
+}
+
+async function steerLate(stage) {
+  await midway(stage);
+  const message = await steer(stage);
+  stage.provider.case = "turn";
+  await stage.provider.release();
+  await follow(stage);
+  await judgeSteered(stage, message);
+}
+
 /** Another attempt goes on. */
 async function killTheProgram(stage) {
   await midway(stage);
@@ -258,7 +303,8 @@ function usageOf({ name, provider }) {
 function textFits({ name, what, outcomes }, text) {
   if (outcomes.at(-1) !== "completed") return text.replaceAll(words[0], "") === "";
   if (outcomes.length > 1) return AFTER_PIECES.test(text);
-  return text === (`${name}:${what}` === "pi:truncated" ? words[0] : whole);
+  return text === (`${name}:${what}` === "pi:truncated" ? words[0]
+    : whole.repeat(CASES.get(what).answers ?? 1));
 }
 
 const tokens = ([fresh, cached, output]) => `${fresh}+${cached} in, ${output} out`;

@@ -24,9 +24,11 @@ const messageUuids = [
 ];
 const prompts = ["say hello", "and again"];
 
-const cases = ["turn", "resumed", "tool", "denied", "followed", "fallback", "401", "429", "500",
-               "truncated", "refused", "killed", "terminated"];
-const ofClaude = ["denied", "followed", "fallback"];
+// A further message comes after the result (followed), while a tool is asked about (steered), or
+// while the only answer is written (overlapped).
+const cases = ["turn", "resumed", "tool", "denied", "followed", "steered", "overlapped",
+               "fallback", "401", "429", "500", "truncated", "refused", "killed", "terminated"];
+const ofClaude = ["denied", "followed", "steered", "overlapped", "fallback"];
 const linesMax = 40; // Some end never.
 
 function commandOf(name, at, native) {
@@ -77,15 +79,23 @@ async function record(name, what) {
                 XDG_DATA_HOME: path.join(home, ".local/share"), ...program.env(port) };
   const once = (at, native, extra = {}) => {
     let results = 0;
+    const more = (child) => child.stdin.write(commandOf(name, 1, "").input);
     const onLine = (text, child) => {
       let read;
       try { read = JSON.parse(text); } catch { return; }
       if (read.type === "result" && name === "claude") {
-        if (what === "followed" && ++results === 1) child.stdin.write(commandOf(name, 1, "").input);
-        else child.stdin.end();
+        results++;
+        if (results === 1 && what === "followed") more(child);
+        else if (results === 2 || what !== "overlapped") child.stdin.end();
+      }
+      if (read.type === "stream_event" && what === "overlapped" && provider.held.length > 0) {
+        provider.case = "turn";
+        more(child);
+        provider.release();
       }
       if (read.type === "control_request") {
         const { request_id, request } = read;
+        if (what === "steered") more(child);
         const response = what === "denied"
           ? { behavior: "deny", message: "not now" }
           : { behavior: "allow", updatedInput: request.input };
@@ -117,7 +127,8 @@ async function record(name, what) {
         });
       } });
     } else {
-      provider.case = what === "denied" ? "tool" : what;
+      const plays = { denied: "tool", steered: "tool", overlapped: "held" };
+      provider.case = plays[what] ?? what;
       result = await once(0, "");
     }
   } finally {

@@ -26,6 +26,9 @@
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
 //
+// claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
+// that reaches its input is a line of the file `heard` of its folder.
+//
 // Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
 // for each prompt. It goes on in none whose file is gone.
 import { spawn, spawnSync } from "node:child_process";
@@ -137,17 +140,47 @@ const named = (prompt) => Number(/NAMES\((\d+)\)/.exec(prompt)?.[1] ?? 0);
 
 async function claude() {
   const session = args.includes("--resume") ? after("--resume") : after("--session-id");
-  const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-  const read = async () => JSON.parse((await input.next()).value);
-  const prompt = (await read()).message.content;
-  const number = remember(session, prompt);
+  const messages = [], answers = []; // Not read yet.
+  let ended = false, wake = () => {};
+  const input = createInterface({ input: process.stdin });
+  input.on("line", (text) => {
+    const one = JSON.parse(text);
+    (one.type === "user" ? messages : answers).push(one);
+    const words = JSON.stringify(one.message?.content);
+    if (words !== undefined) appendFileSync("heard", `${words}\n`);
+    wake();
+  });
+  input.on("close", () => wake(ended = true));
+  const some = async (queue) => {
+    while (queue.length === 0 && !ended) await new Promise((resolve) => (wake = resolve));
+    return queue.length > 0;
+  };
+  const echo = ({ message, uuid }) => line({ type: "user", message, uuid, isReplay: true });
+  let last, number; // The message that is answered; it is echoed with the first whole answer.
+  /** Reads all messages that have come: their words. */
+  const readAll = () => {
+    const all = messages.splice(0);
+    for (const { message } of all) number = remember(session, message.content);
+    all.slice(0, -1).forEach(echo);
+    last = all.at(-1);
+    return all.map(({ message }) => message.content);
+  };
+  const assistant = (block) => {
+    if (last) echo(last);
+    last = null;
+    line({ type: "assistant", message: { content: [block] } });
+  };
+  await some(messages);
+  const [prompt] = readAll();
   const result = (members) => line({ type: "result", subtype: "success", is_error: false,
     num_turns: 1, session_id: session, total_cost_usd: 0.0125,
     usage: { input_tokens: 100, cache_read_input_tokens: 20, output_tokens: 12 }, ...members });
   const event = (members) => line({ type: "stream_event", session_id: session, event: members });
   const say = (text) => event({ type: "content_block_delta", index: 0,
     delta: { type: "text_delta", text } });
-  line({ type: "system", subtype: "init", session_id: session, model: "stand-in" });
+  const init = () =>
+    line({ type: "system", subtype: "init", session_id: session, model: "stand-in" });
+  init();
   line({ type: "something_new", of: "tomorrow" });
   if (named(prompt) > 60) { // It prints no delay of more than a minute.
     line({ type: "rate_limit_event", rate_limit_info: { status: "rejected",
@@ -165,25 +198,34 @@ async function claude() {
     message: { id: "m", usage: { input_tokens: 1 } } }));
   if (prompt.includes("TOOL") || prompt.includes("ASK") || falters) {
     const input = { command: prompt.includes("HUGE") ? "x".repeat(1 << 20) : "make test" };
-    line({ type: "assistant", message: { content: [
-      { type: "tool_use", id: "toolu_1", name: "Bash", input }] } });
+    assistant({ type: "tool_use", id: "toolu_1", name: "Bash", input });
     let denied = null;
     if (prompt.includes("ASK")) {
       line({ type: "control_request", request_id: "q1",
         request: { subtype: "can_use_tool", tool_name: "Bash", tool_use_id: "toolu_1", input } });
-      const { response } = (await read()).response;
+      await some(answers);
+      const { response } = answers.shift().response;
       denied = response.behavior === "allow" ? null : response.message;
     }
     line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
       is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
     if (falters && number <= 3) process.kill(process.pid, "SIGKILL");
+    readAll(); // They came while it worked, and are answered with the rest.
+    if (last) echo(last);
+    last = null;
     event({ type: "message_start", message: { id: "m2", usage: { input_tokens: 100 } } });
   }
-  const text = answer(prompt, number);
-  for (const word of text.split(/(?<= )/)) say(word);
-  line({ type: "assistant", message: { content: [{ type: "text", text }] } });
-  result({ result: text });
-  await input.next(); // Its end, when its input ends.
+  for (let asked = prompt, cost = 0.0125; ; cost += 0.0125) {
+    const text = answer(asked, number);
+    for (const word of text.split(/(?<= )/)) say(word);
+    assistant({ type: "text", text });
+    result({ result: text, total_cost_usd: cost });
+    if (!await some(messages)) break; // Its input has ended.
+    asked = readAll().join("\n");
+    init();
+    event({ type: "message_start", message: { id: `m${cost}`, usage: { input_tokens: 100 } } });
+    await act(asked, say);
+  }
 }
 
 // --- The others: one prompt, one answer ----------------------------------------------------------

@@ -97,9 +97,9 @@ test("a result is brought to a program as it is to a model", async (t) => {
 });
 
 test("what is said while a program works is answered after that, and never lost", async (t) => {
-  const turns = await open(t);
-  for (const policy of ["steer", "enqueue"]) {
-    const listener = await session(turns);
+  const turns = await open(t, ["claude", "codex"]);
+  for (const [agent, policy] of [["claude", "enqueue"], ["codex", "steer"]]) {
+    const listener = await session(turns, { agent });
     rmSync(path.join(turns.root, "go"), { force: true }); // The program waits in each round.
     const first = await turns.send(listener.session, "be SLOW");
     await listener.until("delta", ({ text }) => text.includes("one"));
@@ -108,9 +108,9 @@ test("what is said while a program works is answered after that, and never lost"
       kind === "job").length;
     assert.equal(await jobs(), 1); // The session has one writer.
     letGo(turns);
-    assert.notEqual(second.run, first.run);
+    assert.deepEqual([second.run === first.run, second.decision], [false, "queued"]);
     await listener.ended(second.run);
-    assert.equal(textOf(await turns.answer(listener.session, second.run)), "turn 2 of claude");
+    assert.equal(textOf(await turns.answer(listener.session, second.run)), `turn 2 of ${agent}`);
     listener.close();
   }
   assert.deepEqual(prompts(turns),

@@ -170,6 +170,7 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
                      (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
     process->lingers =
         adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "stays", 8) == 0;
+    process->single = process_draw(sim, process, "single", 4) == 0;
     process->waits_for_end =
         adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "waits", 3) == 0;
 }
@@ -232,6 +233,31 @@ static void last_add(struct sim *sim, struct agent_process *process, struct text
     } else {
         answer_add(process, json);
     }
+}
+
+/* The next whole line of its input. */
+static bool input_next(struct agent_process *process, struct bytes *ret_line) {
+    const struct command *command = process->command;
+    const size_t rest = (size_t)command->input_len - process->read;
+    const char *begin = command->input + process->read;
+    const char *end = rest == 0 ? NULL : memchr(begin, '\n', rest);
+    if (end == NULL) {
+        return false;
+    }
+    *ret_line = (struct bytes){begin, (size_t)(end - begin)};
+    process->read += ret_line->len + 1;
+    return true;
+}
+
+static void message_echo(struct agent_process *process, struct bytes line) {
+    static const char sign[] = "\"uuid\":\"";
+    const char *at = memmem(line.data, line.len, sign, sizeof sign - 1);
+    assert(at != NULL);
+    text_addf(&process->out,
+              "{\"type\":\"user\",\"message\":{\"content\":\"\"},\"isReplay\":"
+              "true,\"uuid\":\"%.36s\"}",
+              at + sizeof sign - 1);
+    (void)line_end(process);
 }
 
 static void claude_question(struct agent_process *process, unsigned message) {
@@ -384,6 +410,10 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
         text_addf(&process->out, "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\"}",
                   native);
         (void)line_end(process);
+        struct bytes line;
+        if (input_next(process, &line)) {
+            message_echo(process, line);
+        }
     }
     const bool by_schema = good && process->turn->by_schema;
     if (by_schema && process->turn->session->adapter != ADAPTER_CLAUDE) {
@@ -406,6 +436,50 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
         const size_t len = process->out.len;
         process->out.len -= len == 0 ? 0 : process_draw(sim, process, "cut", len < 40 ? len : 40);
     }
+}
+
+/* --- Messages that come while it works -------------------------------------------------------- */
+
+unsigned agents_more_marker(struct bytes bytes) {
+    static const char sign[] = "more#";
+    const char *at = bytes.len == 0 ? NULL : memmem(bytes.data, bytes.len, sign, sizeof sign - 1);
+    unsigned number = 0;
+    for (at += at == NULL ? 0 : sizeof sign - 1;
+         at != NULL && at < bytes.data + bytes.len && *at >= '0' && *at <= '9'; at++) {
+        number = number * 10 + (unsigned)(*at - '0');
+    }
+    return number;
+}
+
+/* Messages that have come get an answer of their own after a good result, or none: a process that
+ * does not wait ends beside them. */
+static void messages_read(struct sim *sim, struct agent_process *process) {
+    static const char user[] = "{\"type\":\"user\"", init[] = "{\"type\":\"system\",\"subtype\":"
+                                                              "\"init\"}";
+    const bool able = process->turn->session->adapter == ADAPTER_CLAUDE && process->typed &&
+                      way_is(process, "completed") && !process->over && !process->single &&
+                      !process->turn->by_schema && process->line_count < AGENT_LINES_MAX / 2 &&
+                      process->written == process->out.len;
+    struct bytes line;
+    memory_leave();
+    while (able && process->written == process->out.len && input_next(process, &line)) {
+        if (bytes_begin(line, bytes_of(user))) {
+            agents_check_read(sim, process, line);
+            text_add_str(&process->out, init);
+            (void)line_end(process);
+            message_echo(process, line);
+            AUTO(text_done) struct text text = text_up_to(OUT_MAX);
+            piece_add(sim, process, &text);
+            text_addf(&process->out,
+                      "{\"type\":\"assistant\",\"message\":{\"id\":\"m%s.%zu\",\"content\":[{"
+                      "\"type\":\"text\",\"text\":\"%s\"}]}}",
+                      process->command->run, process->read, text.data);
+            (void)line_end(process);
+            claude_result(process);
+        }
+    }
+    memory_return();
+    folder_of(sim, process->command)->texts[LOG_OUT] = process->out.data;
 }
 
 /* --- Life ------------------------------------------------------------------------------------ */
@@ -521,6 +595,9 @@ static void process_go_on(struct sim *sim, struct command *command) {
                        (process->waits_for_end && !command->eof);
     if (command->state != COMMAND_RUNNING || command->frozen || command->stopped) {
         return;
+    }
+    if (!command->end_event.planned) {
+        messages_read(sim, process);
     }
     if (process->written < process->out.len) {
         if (!command->piece_event.planned && !is_waiting(sim, process)) {

@@ -51,6 +51,8 @@ struct agent_process {
     struct text out, err, said;    /* Owned: all that it would print, and the text therein. */
     struct agent_line lines[AGENT_LINES_MAX];
     size_t line_count, written, asked; /* asked: number of its questions. */
+    size_t read;                       /* Bytes of its input that it has read. */
+    bool single;                       /* Only the first message is read. */
     bool over;                         /* The process has ended by itself. */
     uint64_t over_ns;
     int64_t over_offset_ms; /* The wall clock at that time. */
@@ -156,6 +158,10 @@ void owners_check_begin(struct sim *sim, const struct agent_process *process);
 void agents_check_begin(struct sim *sim, const struct agent_process *process, bool resumes);
 void agents_noted(struct sim *sim, const struct run_row *row);
 void agents_look_at_clock(struct sim *sim);
+/* Marker of a message that joins an answer; 0: the bytes have none. */
+unsigned agents_more_marker(struct bytes bytes);
+/* The process has read a message in a line of its input. */
+void agents_check_read(struct sim *sim, const struct agent_process *process, struct bytes line);
 /* A question was answered: `allowed` is what it heard. */
 void agents_check_answer(struct sim *sim, const struct agent_process *process, const char *call,
                          bool allowed);

@@ -16,6 +16,8 @@
  *             sets, or, since the daemon began again, by the wall clock
  *   answers   a question has one answer, that of the person or the rule
  *   owners    no process goes on in a session that somebody else is seen to use (owners.c)
+ *   messages  one that joins an answer is in the input of a process once, and a part of the answer
+ *             where the turn succeeds
  */
 #include <stdio.h>
 #include <string.h>
@@ -171,6 +173,12 @@ static void check_after_misfit(struct sim *sim, const struct agent_process *proc
     }
 }
 
+/* The process has a message in its input that joins an answer. */
+static bool has_more(const struct agent_process *process) {
+    const struct command *command = process->command;
+    return agents_more_marker((struct bytes){command->input, (size_t)command->input_len}) != 0;
+}
+
 void agents_check_begin(struct sim *sim, const struct agent_process *process, bool resumes) {
     const struct agent_turn *turn = process->turn;
     check_writer(sim, process);
@@ -185,6 +193,9 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process, bo
     if (last->misfit) {
         check_after_misfit(sim, process, resumes);
         return;
+    }
+    if (strcmp(way->cause, "completed") == 0 && has_more(process)) {
+        return; /* The last one had not read it. */
     }
     if (way->more == 0) {
         sim_fail(sim, "%s begins after the %s of %s, which is final", process->command->name,
@@ -236,6 +247,58 @@ void agents_check_answer(struct sim *sim, const struct agent_process *process, c
         sim_fail(sim, "the question %s is %s, and %s heard that it is %s", call, state,
                  process->command->name, allowed ? "allowed" : "denied");
     }
+}
+
+/* --- Messages that join ----------------------------------------------------------------------- */
+
+void agents_check_read(struct sim *sim, const struct agent_process *process, struct bytes line) {
+    const struct command *command = process->command;
+    const unsigned marker = agents_more_marker(line);
+    struct bytes rest = {command->input, (size_t)command->input_len}, one;
+    unsigned count = 0;
+    while (bytes_next(&rest, '\n', &one)) {
+        count += marker != 0 && agents_more_marker(one) == marker;
+    }
+    if (count != 1) {
+        sim_fail(sim, "the message more#%u is %u times in the input of %s", marker, count,
+                 command->name);
+    }
+}
+
+struct joining {
+    const struct agent_turn *turn;
+    const struct run_row *row;
+};
+
+/* Status, text, and the number of parts of the answer that have it. */
+static void joining_check(struct sim *sim, const struct ask_row *row, void *ctx) {
+    const struct joining *joining = ctx;
+    const struct agent_turn *turn = joining->turn;
+    const char *status = row->text[0].data, *text = row->text[1].data;
+    const bool joined = strcmp(status, "joined") == 0;
+    bool heard = false;
+    for (size_t i = 0; i < turn->count; i++) {
+        const struct agent_process *process = turn->processes[i];
+        heard = heard || memmem(process->command->input, process->read, text, strlen(text));
+    }
+    if (row->number[2] != joined || (joined && !heard) ||
+        (!joined && (joining->row->state == RUN_SUCCEEDED || strcmp(status, "completed") != 0))) {
+        sim_fail(sim, "the turn %s is %s, and '%s' is %s, %lld times in its answer%s", turn->run,
+                 run_state_name(joining->row->state), text, status, (long long)row->number[2],
+                 heard ? "" : ", and no process has read it");
+    }
+    sim_trace(sim, "'%s' of %s is %s", text, turn->run, status);
+}
+
+static void check_joining(struct sim *sim, const struct agent_turn *turn,
+                          const struct run_row *row) {
+    struct joining joining = {.turn = turn, .row = row};
+    ask_each(sim,
+             "SELECT m.status, p.text, (SELECT count(*) FROM turns t JOIN parts s ON s.message ="
+             " t.answer WHERE t.run = r.id AND s.kind = 'steer' AND s.text = p.text) FROM runs r"
+             " JOIN messages m ON m.run = r.id JOIN parts p ON p.message = m.id WHERE r.run = $1"
+             " AND m.role = 'user' AND m.status <> 'removed' AND p.text LIKE 'more#%'",
+             TEXTS(turn->run), joining_check, &joining);
 }
 
 /* --- Ends ------------------------------------------------------------------------------------- */
@@ -495,6 +558,7 @@ static void turn_over(struct sim *sim, struct agent_turn *turn, const struct run
     if (known) {
         check_outcome(sim, turn, row);
     }
+    check_joining(sim, turn, row);
     sim_trace(sim, "the turn of op %u is over: %s, %zu processes, %zu bytes", turn->op,
               run_cause_name(row->cause), turn->count, kept.len);
 }

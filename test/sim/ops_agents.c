@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/program.h"
 #include "agents.h"
 #include "base/memory.h"
 #include "chat_ops.h"
+#include "dispatch/job/dispatch.h"
+#include "hosts.h"
 #include "inside.h"
 #include "late.h"
+#include "main/work.h"
 #include "ops.h"
 #include "rows.h"
 #include "servers.h"
@@ -162,6 +166,52 @@ static void agent_say(struct sim *sim) {
     if (session != NULL) {
         say(sim, session, sim_operation(sim));
     }
+}
+
+/* To the turn that runs, and only there: of one that would be a turn of its own nothing stays. */
+static struct err steer_run(struct tx *tx, struct errand *errand) {
+    struct turn_accepted accepted;
+    errand->what.say.session = errand_key(errand);
+    errand->what.say.text = text_bytes(&errand->text);
+    errand->what.say.client = known_bytes(errand->id);
+    struct err err = tx_turn_submit(tx, &errand->what.say, &accepted, &errand->why);
+    if (!err_failed(err) && accepted.decision != TURN_DECIDE_JOIN) {
+        return err_make(ERR_CONFLICT, "sim: no turn takes it");
+    }
+    if (!err_failed(err)) {
+        (void)snprintf(errand->run_id, sizeof errand->run_id, "%.*s", (int)accepted.process.len,
+                       accepted.process.data);
+    }
+    return err;
+}
+
+static void steer_done(struct errand *errand, struct err result) {
+    if (!err_failed(result) && errand->run_id[0] != '\0') {
+        dispatch_input(work_api(sim_life(errand->sim)->work).host.dispatch,
+                       known_bytes(errand->run_id));
+    }
+}
+
+static void agent_steer(struct sim *sim) {
+    const struct agents *agents = agents_of(sim);
+    if (hosts_several(sim) || agents->turn_count == 0) {
+        return;
+    }
+    const size_t newest = agents->turn_count < NEWEST ? agents->turn_count : NEWEST;
+    const struct agent_turn *turn =
+        &agents->turns[agents->turn_count - 1 - sim_choose(sim, "which", newest)];
+    struct errand *errand = errand_new(sim, "agent steer", &turn->session->known);
+    text_addf(&errand->text, "more#%u. And hurry.", sim_operation(sim));
+    (void)snprintf(errand->id, sizeof errand->id, "more-%u", sim_operation(sim));
+    errand->what.say = (struct turn_message){.policy = TURN_STEER,
+                                             .line = program_message_line,
+                                             .run = known_id(sim, "run", "agent steer"),
+                                             .message = known_id(sim, "msg", "agent steers"),
+                                             .answer = known_id(sim, "msg", "agent steered"),
+                                             .bounds = errand_bounds(errand)};
+    errand->run = steer_run;
+    errand->done = steer_done;
+    errand_send(errand);
 }
 
 static struct err stop_run(struct tx *tx, struct errand *errand) {
@@ -378,9 +428,13 @@ static void agents_end(struct sim *sim) {
 }
 
 static const struct sim_op ops_agents[] = {
-    {"agent_say", 6, agent_say},       {"agent_talk", 1, agent_talk},
-    {"agent_change", 2, agent_change}, {"agent_stop", 1, agent_stop},
-    {"agent_owner", 2, owners_come},   {NULL, 0, NULL},
+    {"agent_say", 6, agent_say},
+    {"agent_talk", 1, agent_talk},
+    {"agent_change", 2, agent_change},
+    {"agent_stop", 1, agent_stop},
+    {"agent_owner", 2, owners_come},
+    {"agent_steer", 4, agent_steer},
+    {NULL, 0, NULL},
 };
 
 const struct sim_part part_agents = {.name = "agents",

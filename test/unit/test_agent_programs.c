@@ -16,7 +16,8 @@ static void note(void *ctx, const struct program_event *event) {
         [PROGRAM_TEXT] = "text",         [PROGRAM_THINKING] = "thinking",
         [PROGRAM_TOOL_STARTED] = "tool", [PROGRAM_TOOL_FINISHED] = "result",
         [PROGRAM_QUESTION] = "question", [PROGRAM_RETRYING] = "retrying",
-        [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done"};
+        [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done",
+        [PROGRAM_READ] = "read"};
     struct text *text = ctx;
     if (event->kind == PROGRAM_STEP) {
         return;

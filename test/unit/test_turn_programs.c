@@ -3,6 +3,7 @@
 #include "turns_kit.h"
 
 #include "engine/turn/program.h"
+#include "rules/agent/outcome.h"
 
 /* A session whose agent is a program, in place of the one of the kit. */
 static int programs_begin(void **state) {
@@ -186,9 +187,89 @@ static void a_program_that_has_died_waits_for_no_answer(void **state) {
     assert_int_equal(kit->plan.attempts, 2);
 }
 
+/* --- Messages that come while it works -------------------------------------------------------- */
+
+static bool line_write(struct bytes definition, struct bytes name, struct bytes words,
+                       struct text *line) {
+    (void)definition;
+    (void)name;
+    if (line != NULL) {
+        text_add(line, words.data, words.len);
+    }
+    return true;
+}
+
+static struct turns_say steer(struct turns_kit *kit, const char *text) {
+    struct turns_say say = turns_saying(kit, text);
+    say.what.policy = TURN_STEER;
+    say.what.line = line_write;
+    assert_int_equal(runs_do(kit->runs, turns_say_tx, &say), ERR_NONE);
+    return say;
+}
+
+/* The process takes input; messages up to `told` are in its prompt. */
+static struct id start_listening(struct turns_kit *kit, const char *run, int64_t told) {
+    struct started started = {.what = {.key = turns_key(kit, run),
+                                       .step = kit->plan.step,
+                                       .reader = BYTES("begun"),
+                                       .run = runs_new(kit->runs),
+                                       .told = told,
+                                       .line = line_write}};
+    started.what.run.input_open = true;
+    started.what.run.spec = BYTES("{\"stdin_open\":true}");
+    assert_int_equal(runs_do(kit->runs, start_tx, &started), ERR_NONE);
+    return started.run;
+}
+
+struct status {
+    struct bytes message;
+    char text[20];
+};
+
+static struct err status_tx(struct tx *tx, void *ctx) {
+    struct status *status = ctx;
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT status FROM messages WHERE message = $1",
+                               ARGS(arg_text(status->message)));
+    runs_copy_text(rows_text(rows, 0), status->text, sizeof status->text);
+    return tx_error(tx);
+}
+
+static void assert_status(struct turns_kit *kit, const struct turns_say *say, const char *text) {
+    struct status status = {.message = kit_bytes(say->message)};
+    assert_int_equal(runs_do(kit->runs, status_tx, &status), ERR_NONE);
+    assert_string_equal(status.text, text);
+}
+
+static int64_t input_len(struct turns_kit *kit) {
+    return runs_count(kit->runs, "SELECT sum(len) FROM run_input");
+}
+
+struct closing {
+    struct program_close what;
+    bool closed;
+};
+
+static struct err close_tx(struct tx *tx, void *ctx) {
+    struct closing *closing = ctx;
+    return tx_program_close(tx, &closing->what, &closing->closed);
+}
+
+static bool closes(struct turns_kit *kit, const char *run, const char *process, const char *read) {
+    struct closing closing = {
+        .what = {.turn = kit_bytes(run), .process = kit_bytes(process), .read = kit_bytes(read)}};
+    assert_int_equal(runs_do(kit->runs, close_tx, &closing), ERR_NONE);
+    return closing.closed;
+}
+
+static struct turn_item read_of(const struct uuid *name) {
+    return (struct turn_item){.kind = TURN_ITEM_READ, .call = {.id = kit_bytes(name->text)}};
+}
+
 struct task {
     struct turn_key key;
-    char prompt[200], reader[200], history[400];
+    char prompt[200], reader[200], history[400], joins[200], late[200];
+    int64_t told;
 };
 
 static struct err task_tx(struct tx *tx, void *ctx) {
@@ -196,12 +277,17 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     AUTO(text_done) struct text prompt = text_up_to(200), reader = text_up_to(200);
     AUTO(text_done) struct text notice = text_up_to(200);
     AUTO(text_done) struct text history = text_up_to(PROGRAM_HISTORY_MAX + 1);
-    struct program_task what = {.prompt = &prompt, .notice = &notice, .reader = &reader};
+    AUTO(text_done) struct text joins = text_up_to(200), late = text_up_to(200);
+    struct program_task what = {
+        .prompt = &prompt, .notice = &notice, .reader = &reader, .joins = &joins, .late = &late};
     struct err err = tx_program_task(tx, &task->key, &what);
     err = err_failed(err) ? err : tx_program_history(tx, &task->key, &history);
     runs_copy_text(text_bytes(&prompt), task->prompt, sizeof task->prompt);
     runs_copy_text(text_bytes(&reader), task->reader, sizeof task->reader);
     runs_copy_text(text_bytes(&history), task->history, sizeof task->history);
+    runs_copy_text(text_bytes(&joins), task->joins, sizeof task->joins);
+    runs_copy_text(text_bytes(&late), task->late, sizeof task->late);
+    task->told = what.told;
     return err;
 }
 
@@ -288,7 +374,7 @@ static void its_own_session_is_left_when_an_older_variant_is_chosen(void **state
     assert_string_equal(task.history, "User: alpha\n\nYou: well\n\nUser: beta\n\nYou: well");
 }
 
-static void a_message_joins_no_turn_of_a_program(void **state) {
+static void a_message_joins_no_turn_of_a_program_that_takes_none(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
     (void)turns_plan(kit, say.run);
@@ -299,6 +385,111 @@ static void a_message_joins_no_turn_of_a_program(void **state) {
     assert_int_equal(hear(kit, say.run, NULL, &here, true), TURN_NEXT_END);
     assert_int_equal(turns_plan(kit, more.run), TURN_NEXT_CALL);
     assert_string_equal(task_of(kit, more.run).prompt, "beta");
+}
+
+static void a_message_is_in_its_input_once_and_joins_where_it_is_read(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turns_say early = steer(kit, "early");
+    assert_int_equal(early.decision, TURN_DECIDE_JOIN);
+    assert_status(kit, &early, "steering");
+    const struct task task = task_of(kit, say.run);
+    assert_string_equal(task.joins, "early");
+    const struct turns_say between = steer(kit, "between"); /* The prompt was made without it. */
+    const struct id process = start_listening(kit, say.run, task.told);
+    assert_status(kit, &early, "delivered");
+    assert_status(kit, &between, "delivered");
+    assert_int_equal(input_len(kit), strlen("between"));
+    (void)start_listening(kit, say.run, task.told); /* The same process. */
+    const struct turns_say late = steer(kit, "late");
+    assert_string_equal(late.run, say.run);
+    assert_status(kit, &late, "delivered");
+    assert_int_equal(input_len(kit), strlen("betweenlate"));
+    /* The second name stands for the first message, too. */
+    const struct uuid second =
+        program_message_name(kit_bytes(process.text), kit_bytes(between.message));
+    const struct uuid third =
+        program_message_name(kit_bytes(process.text), kit_bytes(late.message));
+    const struct turn_item item = read_of(&second);
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_CALL);
+    assert_status(kit, &early, "joined");
+    assert_status(kit, &between, "joined");
+    assert_status(kit, &late, "delivered");
+    assert_int_equal(runs_count(kit->runs, "SELECT count(*) FROM parts WHERE kind = 'steer'"), 2);
+    assert_false(closes(kit, say.run, process.text, second.text));
+    assert_true(closes(kit, say.run, process.text, third.text));
+    assert_int_equal(steer(kit, "too late").decision, TURN_DECIDE_QUEUE);
+    const struct turn_item next = {.kind = TURN_ITEM_READ, .call = {.id = BYTES("")}};
+    assert_int_equal(hear(kit, say.run, &next, &here, true), TURN_NEXT_END);
+    assert_status(kit, &late, "joined");
+}
+
+static void what_it_has_not_read_goes_to_its_next_process(void **state) {
+    static const struct program_mark named = {
+        .read_to = 80, .reader = {"named", 5}, .names = true, .outcome = {"", 0}};
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct id process = start_listening(kit, say.run, 0);
+    const struct turns_say more = steer(kit, "more");
+    /* The first one dies, the second one names what it reads, the last one does not. */
+    const struct program_mark *const ends[] = {&again, &named, &here};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        const bool last = i == COUNT_OF(ends) - 1;
+        assert_status(kit, &more, "delivered");
+        assert_int_equal(hear(kit, say.run, NULL, ends[i], i > 0),
+                         last ? TURN_NEXT_END : TURN_NEXT_CALL);
+        if (!last) {
+            assert_plan(kit, BYTES(""), 0, ends[i]->reader);
+            assert_status(kit, &more, "steering");
+            const struct task task = task_of(kit, say.run);
+            assert_string_equal(task.joins, "more");
+            (void)runs_finish(kit->runs, process.text);
+            process = start_listening(kit, say.run, task.told);
+        }
+    }
+    assert_status(kit, &more, "joined");
+    turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
+}
+
+static void a_program_that_reads_nothing_is_begun_for_it_only_so_often(void **state) {
+    static const struct program_mark named = {
+        .read_to = 80, .reader = {"named", 5}, .names = true, .outcome = {"", 0}};
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    struct id process = start_listening(kit, say.run, 0);
+    const struct turns_say more = steer(kit, "more");
+    size_t count = 1;
+    while (count <= AGENT_ATTEMPTS_MAX &&
+           hear(kit, say.run, NULL, &named, true) == TURN_NEXT_CALL) {
+        (void)runs_finish(kit->runs, process.text);
+        process = start_listening(kit, say.run, task_of(kit, say.run).told);
+        count++;
+    }
+    assert_int_equal(count, AGENT_ATTEMPTS_MAX);
+    turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    assert_status(kit, &more, "completed"); /* The next turn is told. */
+}
+
+static void what_an_ended_turn_has_not_read_comes_before_the_next_message(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct id process = start_listening(kit, say.run, 0);
+    const struct turns_say more = steer(kit, "more");
+    struct turns_say stop = turns_say(kit, "beta", TURN_INTERRUPT);
+    assert_int_equal(hear(kit, say.run, NULL, &here, false), TURN_NEXT_END);
+    assert_status(kit, &more, "completed");
+    (void)runs_finish(kit->runs, process.text);
+    assert_int_equal(turns_plan(kit, stop.run), TURN_NEXT_CALL);
+    assert_string_equal(task_of(kit, stop.run).late, "more");
+    (void)start(kit, stop.run);
+    assert_int_equal(hear(kit, stop.run, NULL, &here, true), TURN_NEXT_END);
+    struct turns_say last = turns_say(kit, "gamma", TURN_ENQUEUE);
+    (void)turns_plan(kit, last.run);
+    assert_string_equal(task_of(kit, last.run).late, "");
 }
 
 #define program_test(test) cmocka_unit_test_setup_teardown(test, programs_begin, turns_end)
@@ -313,7 +504,11 @@ int main(void) {
         program_test(a_program_that_has_died_waits_for_no_answer),
         program_test(its_own_session_counts_as_long_as_the_last_answer_is_shown),
         program_test(its_own_session_is_left_when_an_older_variant_is_chosen),
-        program_test(a_message_joins_no_turn_of_a_program),
+        program_test(a_message_joins_no_turn_of_a_program_that_takes_none),
+        program_test(a_message_is_in_its_input_once_and_joins_where_it_is_read),
+        program_test(what_it_has_not_read_goes_to_its_next_process),
+        program_test(a_program_that_reads_nothing_is_begun_for_it_only_so_often),
+        program_test(what_an_ended_turn_has_not_read_comes_before_the_next_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -700,7 +700,8 @@ static const struct query_param messages_query[] = {
      .kind = QUERY_TEXT,
      .max = 6},
     PAGE_WORDS_PARAM("status", "Only those of this status, or of several (a,b).",
-                     "queued,running,completed,interrupted,failed,rolled_back,steering,joined"),
+                     "queued,running,completed,interrupted,failed,rolled_back,steering,joined,"
+                     "delivered"),
     PAGE_WORDS_PARAM("role", "Only those of this role.", "user,assistant,system,notice"),
     PAGE_SINCE_PARAM("made"),
     PAGE_Q_PARAM("text"),

@@ -100,7 +100,7 @@ enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
     "{\"type\":\"object\",\"required\":[\"id\",\"role\",\"status\",\"parts\"],\"properties\":{"    \
     "\"id\":" TEXT_SCHEMA ",\"role\":{\"enum\":[\"user\",\"assistant\",\"system\",\"notice\"]},"   \
     "\"status\":{\"enum\":[\"queued\",\"running\",\"completed\",\"interrupted\",\"failed\","       \
-    "\"rolled_back\",\"steering\",\"joined\"]},\"run\":" TEXT_OR_NULL                              \
+    "\"rolled_back\",\"steering\",\"joined\",\"delivered\"]},\"run\":" TEXT_OR_NULL                \
     ",\"reply_to\":" TEXT_OR_NULL ",\"variant\":" INT_SCHEMA ",\"active\":" BOOL_SCHEMA            \
     ",\"client_id\":" TEXT_OR_NULL ",\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL           \
     ",\"made_ms\":" INT_SCHEMA ",\"changed_ms\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA        \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/program.h"
 #include "api/session/sessions.h"
 #include "api/turn/turns.h"
 #include "base/json/json.h"
@@ -24,6 +25,7 @@ struct say_op {
     struct text schema, path, config_dir;      /* Owned. */
     struct text head;  /* Owned: of the answer, what was decided when the message came. */
     char run[ID_SIZE]; /* Of the turn. */
+    struct id process; /* Program that the message goes to at once; "": none. */
     char stream[sizeof "session:" + ID_SIZE];
     uint64_t until_ns; /* The wait is over then; 0: there is none. */
     int64_t seq;       /* What the stream had when the turn was looked at. */
@@ -160,6 +162,7 @@ static void say_begin(void *ctx) {
     message->message = request_new_id(request, "msg");
     message->answer = request_new_id(request, "msg");
     message->bounds = request->bounds;
+    message->line = program_message_line;
     if (wait_s > 0) {
         (void)snprintf(say->stream, sizeof say->stream, "session:%.*s", (int)request->key.id.len,
                        request->key.id.data); /* It fits. */
@@ -223,6 +226,7 @@ static struct err say_work(struct tx *tx, void *ctx) {
     }
     answer_write(tx, say, &accepted.run, (struct bytes){NULL, 0});
     memcpy(say->run, accepted.run.run.data, accepted.run.run.len);
+    say->process = id_copy(accepted.process);
     return ERR_OK;
 }
 
@@ -292,6 +296,9 @@ static void look_done(struct err result, void *ctx) {
 
 static enum request_next say_done(void *ctx, struct err *io_result) {
     struct say_op *say = ctx;
+    if (!err_failed(*io_result) && say->process.text[0] != '\0') {
+        dispatch_input(say->request.dispatch, bytes_of(say->process.text));
+    }
     if (err_failed(*io_result) || say->until_ns == 0 || say->no_wait) {
         return REQUEST_ANSWER;
     }

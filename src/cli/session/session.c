@@ -155,6 +155,7 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
     struct id own = world_new_id(talk->world, "cli");
     member_set(message, "text", say->text);
     member_set(message, "model", say->model);
+    member_set(message, "policy", say->policy);
     member_set(message, "client_id", say->client_id != NULL ? say->client_id : own.text);
     if (say->schema != NULL) {
         (void)json_object_set_new(message, "schema", json_deep_copy(say->schema));

@@ -44,6 +44,7 @@ MUST_CHECK struct err session_attach(struct talk *talk, const char *session, con
 /* Sends a message; *ret_run: the turn that answers it. */
 struct session_say {
     const char *session, *text, *model;
+    const char *policy;    /* While a turn runs; NULL: the message is queued. */
     const json_t *schema;  /* Of the answer; NULL: words. */
     const json_t *images;  /* Array of what session_attach gave; NULL: none. */
     const char *client_id; /* A message is said once under this id; NULL: a new one. */

@@ -49,9 +49,9 @@ MUST_CHECK struct err chat_ask(struct chat *chat, const char *method, const char
                                const struct text *body, json_t **ret_answer);
 /* Ends the turn, and not the session: its text so far stays. */
 MUST_CHECK struct err chat_stop(struct chat *chat);
-/* Sends a message; *ret_run is owned. `client_id` as of session_say. */
-MUST_CHECK struct err chat_send(struct chat *chat, const char *text, const char *client_id,
-                                char **ret_run);
+/* Sends a message; *ret_run is owned. `policy` and `client_id` as of session_say. */
+MUST_CHECK struct err chat_send(struct chat *chat, const char *text, const char *policy,
+                                const char *client_id, char **ret_run);
 /* Shows a turn to its end, where no loop does. */
 MUST_CHECK struct err chat_watch(struct chat *chat, const char *run);
 /* Prints a refusal, and forgets it. */

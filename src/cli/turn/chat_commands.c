@@ -25,7 +25,8 @@ enum {
 /* A queued message is not said yet. */
 static bool message_is_queued(const json_t *message) {
     const char *status = talk_text(message, "status");
-    return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0;
+    return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0 ||
+           strcmp(status, "delivered") == 0;
 }
 
 /* Requests a new turn for the last message of that role; `none`: what is printed where there is
@@ -74,6 +75,17 @@ static struct err do_edit(struct chat *chat, const char *rest) {
     text_add_member(&body, "text", bytes_of(rest));
     text_add_char(&body, '}');
     return last_repeat(chat, "user", "/resend", &body, "you have said nothing yet");
+}
+
+/* Without a turn, or where that takes no message any more, it is a message as any other. */
+static struct err do_steer(struct chat *chat, const char *rest) {
+    AUTO(mem_release) char *run = NULL;
+    if (rest[0] == '\0') {
+        chat_say(chat, "[what should it know? /steer TEXT]");
+        return ERR_OK;
+    }
+    struct err err = chat_send(chat, rest, "steer", NULL /* a new id */, &run);
+    return err_failed(err) ? err : chat_watch(chat, run);
 }
 
 static struct err do_title(struct chat *chat, const char *rest) {
@@ -212,6 +224,7 @@ static const struct {
     {"quit", "leave; the session stays", do_quit},
     {"retry", "ask for the last answer again", do_retry},
     {"session", "show the id of the session", do_session},
+    {"steer", "TEXT: add this to the answer that is being written", do_steer},
     {"title", "TITLE: name the session", do_title},
     {"usage", "show tokens, cost, and how full the model's window is", do_usage},
 };

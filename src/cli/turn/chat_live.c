@@ -121,7 +121,7 @@ static struct err line_send(struct live *live, const char *text) {
         *doubt = (struct doubt){.text = mem_copy(text, strlen(text)),
                                 .client = world_new_id(live->chat->talk->world, "cli")};
     }
-    struct err err = chat_send(live->chat, text, doubt->client.text, &run);
+    struct err err = chat_send(live->chat, text, NULL /* policy */, doubt->client.text, &run);
     if (!err_failed(err)) {
         live_doubt_end(live);
         (void)json_array_append_new(live->awaited, json_string(run));

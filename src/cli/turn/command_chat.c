@@ -105,10 +105,12 @@ struct err chat_stop(struct chat *chat) {
     return err;
 }
 
-struct err chat_send(struct chat *chat, const char *text, const char *client_id, char **ret_run) {
+struct err chat_send(struct chat *chat, const char *text, const char *policy, const char *client_id,
+                     char **ret_run) {
     const struct session_say say = {.session = chat->session,
                                     .text = text,
                                     .model = chat->model,
+                                    .policy = policy,
                                     .images = chat->images,
                                     .client_id = client_id,
                                     .retry_ms = chat->form == CHAT_TERMINAL ? 0 : RUN_RETRY_MS};
@@ -149,7 +151,7 @@ static struct err line_do(struct chat *chat, const char *text) {
     if (text[0] == '/') {
         return chat_command(chat, text);
     }
-    struct err err = chat_send(chat, text, NULL /* a new id */, &run);
+    struct err err = chat_send(chat, text, NULL /* policy */, NULL /* a new id */, &run);
     return err_failed(err) ? err : chat_watch(chat, run);
 }
 
@@ -387,12 +389,13 @@ const struct command command_chat = {
     .asks_models = true,
     .about =
         "Answers, follow-ups and questions appear above the line that you type. Enter\n"
-        "sends the line; while an answer is written, the message is queued. \\ and Enter\n"
-        "continues the line. Answer a question with the number of an option or a text,\n"
-        "and a call with y, n and a reason, or a, which allows such calls for the rest of\n"
-        "the session. Ctrl-C stops the turn; a second Ctrl-C at an empty prompt, or\n"
-        "Ctrl-D, leaves. Ctrl-R searches earlier lines; Tab completes commands, models\n"
-        "and files. In a pipe each line is a message, and each answer is printed whole.\n"
+        "sends the line; while an answer is written, the message is queued, and with\n"
+        "/steer TEXT it joins that answer. \\ and Enter continues the line. Answer a\n"
+        "question with the number of an option or a text, and a call with y, n and a\n"
+        "reason, or a, which allows such calls for the rest of the session. Ctrl-C stops\n"
+        "the turn; a second Ctrl-C at an empty prompt, or Ctrl-D, leaves. Ctrl-R searches\n"
+        "earlier lines; Tab completes commands, models and files. In a pipe each line is\n"
+        "a message, and each answer is printed whole.\n"
         "--json prints each event as a line {\"seq\",\"type\",\"data\"}, first the session and\n"
         "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n"
         "\n" DAILY_LIMIT_HELP,

@@ -380,7 +380,8 @@ static bool message_hear(const struct hearing *hearing, enum chat_event *ret_eve
         growing_end(conversation, hearing->above);
         card_notice_add(&conversation->markdown.paint, message, hearing->above);
     } else if (strcmp(role, "user") == 0 &&
-               (strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0)) {
+               (strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0 ||
+                strcmp(status, "delivered") == 0)) {
         row_keep(conversation->queued, message);
     }
     return false;

@@ -13,7 +13,8 @@ static void queued_draw(const struct live *live, int columns, struct text *out) 
     size_t at = 0;
     json_array_foreach(live->conversation.queued, at, message) {
         AUTO(text_done) struct text line = text_up_to(EDIT_LINE_MAX * 2);
-        text_add_str(&line, "queued: ");
+        const char *status = talk_text(message, "status");
+        text_add_str(&line, strcmp(status, "queued") == 0 ? "queued: " : "joins: ");
         plain_add_line(card_text(message), &line);
         text_add_str(out, paint_begin(&live->chat->paint, COLOUR_GREY));
         (void)cells_add(out, text_bytes(&line), columns - 1); /* The cut is enough. */

@@ -56,6 +56,8 @@ void said_sign(struct said *said, struct bytes signature);
 void said_add_search(struct said *said, const struct model_search *search);
 /* TOOL, TOOL_END, QUESTION of a program; texts are copied. NULL: there is no room. */
 struct said_item *said_add_tool(struct said *said, enum turn_item_kind kind);
+/* READ of a program: before what is being said, which answers it. NULL: there is no room. */
+struct said_item *said_add_read(struct said *said);
 /* The next item becomes a copy of this one. */
 void said_copy(struct said *said, const struct said_item *item);
 void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end);

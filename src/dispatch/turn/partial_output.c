@@ -94,6 +94,18 @@ struct said_item *said_add_tool(struct said *said, enum turn_item_kind kind) {
     return item;
 }
 
+struct said_item *said_add_read(struct said *said) {
+    struct said_item *item = said_add_tool(said, TURN_ITEM_READ);
+    for (; item != NULL && item > said->items &&
+           (item[-1].kind == TURN_ITEM_TEXT || item[-1].kind == TURN_ITEM_THINKING);
+         item--) {
+        const struct said_item read = *item;
+        item[0] = item[-1];
+        item[-1] = read;
+    }
+    return item;
+}
+
 void said_copy(struct said *said, const struct said_item *item) {
     struct said_item *copy = item_add(said, item->kind);
     if (copy != NULL) {

@@ -26,8 +26,6 @@
 #include "rules/job/job.h"
 
 enum {
-    TASK_MAX = 4 << 20,
-    NOTICE_MAX = 64 << 10,
     LEAVE_MS = 10000,          /* For it to end, once it has said its result. */
     STRETCH_BYTES = 256 << 10, /* Text of one answer. */
     READ_FAILURES_MAX = 20,    /* About ten seconds. */
@@ -44,7 +42,8 @@ static const unsigned edges[PROGRAM_STATES] = {
         TO(IDLE) | TO(READING) | TO(LISTENING) | TO(LOOKING) | TO(CLOSING) | TO(STOPPING),
     [PROGRAM_LISTENING] = TO(IDLE) | TO(READING) | TO(LOOKING),
     [PROGRAM_CLOSING] = TO(IDLE) | TO(READING) | TO(LISTENING),
-    [PROGRAM_LOOKING] = TO(IDLE) | TO(READING) | TO(LISTENING) | TO(SAMPLING) | TO(STOPPING),
+    [PROGRAM_LOOKING] =
+        TO(IDLE) | TO(READING) | TO(LISTENING) | TO(SAMPLING) | TO(STOPPING) | TO(CLOSING),
     [PROGRAM_SAMPLING] = TO(IDLE) | TO(READING) | TO(STOPPING),
     [PROGRAM_STOPPING] = TO(IDLE) | TO(READING),
 };
@@ -91,8 +90,7 @@ void program__free(struct talk *talk) {
     program__cool(program, AGENT_COOL_LEFT, 0, AGENT_UNKNOWN);
     ask_drop(&program->ask);
     json_decref(program->json);
-    text_done(&program->prompt);
-    text_done(&program->notice);
+    program_texts_done(&program->texts);
     text_done(&program->history);
     text_done(&program->saved);
     text_done(&program->spec);
@@ -115,8 +113,7 @@ static struct talk_program *program_new(struct talk *talk) {
     program_output_init(&program->output, talk);
     ask_init(&program->ask, &talk->turns->asker, &rules, program);
     program->ask.run = talk__run(talk);
-    text_init(&program->prompt, TASK_MAX);
-    text_init(&program->notice, NOTICE_MAX);
+    program_texts_init(&program->texts);
     text_init(&program->history, PROGRAM_HISTORY_MAX + 1);
     text_init(&program->saved, PROGRAM_STATE_MAX);
     text_init(&program->spec, RUN_SPEC_MAX);
@@ -168,6 +165,8 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     answer->sentence = bytes_of(program->sentence);
     errand->mark = (struct program_mark){.read_to = program->output.read_to,
                                          .reader = text_bytes(&program->mark),
+                                         .names = program->output.reader != NULL &&
+                                                  program_seen(program->output.reader).names,
                                          .again = program->sequel == SEQUEL_AGAIN,
                                          .outcome = bytes_of(program->outcome),
                                          .tries = program->tries};
@@ -272,6 +271,9 @@ static void output_read(struct pool_job *job) {
         return;
     }
     program->read_failures = 0;
+    if (program->input == INPUT_HELD && program->output.used > 0) {
+        program->input = INPUT_GOES_ON;
+    }
     if (program->output.found == FOUND_WHOLE || call->heard > STRETCH_BYTES) {
         program_flush(program);
     } else if (program->output.done && program->input == INPUT_GOES_ON) {
@@ -325,12 +327,18 @@ static void program_go_on(struct talk_program *program) {
 }
 
 static struct err close_tx(struct tx *tx, void *ctx) {
-    const struct talk_program *program = ctx;
-    return tx_program_close(tx, bytes_of(program->output.process));
+    struct talk_program *program = ctx;
+    const struct program_close close = {.turn = talk__run(program->talk),
+                                        .process = bytes_of(program->output.process),
+                                        .read = bytes_of(program->output.read.text),
+                                        .anyhow = program->input == INPUT_HELD};
+    return tx_program_close(tx, &close, &program->closed);
 }
 
 static void close_done(void *ctx) {
     struct talk_program *program = ctx;
+    program->input = program->closed ? INPUT_ENDED : INPUT_HELD;
+    program->done_ms = turns__now_ms(program->talk->turns);
     program__input(program->talk);
     if (!program__is_over(program)) {
         program_go_on(program);
@@ -339,8 +347,6 @@ static void close_done(void *ctx) {
 
 static void program_close(struct talk_program *program) {
     program__enter(program, PROGRAM_CLOSING);
-    program->input = INPUT_ENDED;
-    program->done_ms = turns__now_ms(program->talk->turns);
     ask_write(&program->ask, close_tx, close_done);
 }
 
@@ -391,6 +397,12 @@ static int64_t sample_due_ms(const struct talk_program *program) {
     return agent_watch_due_ms(&program->progress.rule, &program->agent);
 }
 
+static bool process_stays(const struct talk_program *program) {
+    return !program->child.ended && program->over == CAUSE_NONE &&
+           program->input != INPUT_GOES_ON && program->output.done &&
+           turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS;
+}
+
 /* A process whose row is gone has ended, and nobody knows how. */
 static void look_done(void *ctx) {
     struct talk_program *program = ctx;
@@ -403,8 +415,10 @@ static void look_done(void *ctx) {
     }
     program->output.attempt = child->attempt;
     const bool runs = child->state == RUN_RUNNING; /* After a start that was void it waits again. */
-    if (!child->ended && program->input == INPUT_ENDED && program->over == CAUSE_NONE &&
-        turns__now_ms(program->talk->turns) - program->done_ms > LEAVE_MS) {
+    const bool stays = process_stays(program);
+    if (stays && program->input == INPUT_HELD) {
+        program_close(program); /* The program may end without having read all. */
+    } else if (stays) {
         /* A process that stays after its result is ended before another one begins. */
         program_stop_for(program, CAUSE_STOPPED);
     } else if (runs && program->over == CAUSE_NONE &&
@@ -583,6 +597,7 @@ void program__call(struct talk *talk) {
     program->outcome = "";
     program->sentence[0] = '\0';
     program->child = (struct program_child){.exit_code = -1};
+    program->output.read = (struct uuid){""};
     if (!known) {
         talk__begin_call(talk);
         program__fail(program, CAUSE_NOT_STARTED, "the definition of its agent cannot be read");
@@ -598,6 +613,7 @@ void program__call(struct talk *talk) {
     program__follow(program, plan->process);
     program->output.attempt = plan->process_attempt;
     program->output.read_to = program->output.seen_to = plan->read_to;
+    program->output.done = program_seen(program->output.reader).done;
     talk__begin_call(talk);
     if (!program__is_over(program)) {
         program_go_on(program);

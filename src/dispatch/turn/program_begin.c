@@ -19,6 +19,8 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     const struct program_start_new start = {
         .key = {.run = talk__run(talk), .attempt = talk->attempt, .bounds = options->bounds},
         .step = talk->plan.step,
+        .told = program->task.told,
+        .line = program_message_line,
         .reader = text_bytes(&program->mark),
         .run = {.run = program->run,
                 .key = text_bytes(program->order.key),
@@ -77,8 +79,9 @@ static struct err order_make(struct talk_program *program) {
                                       .plan = &program->talk->plan,
                                       .world = loop_world(program->talk->turns->options.loop),
                                       .native = native_of(program),
-                                      .prompt = text_bytes(&program->prompt),
-                                      .notice = text_bytes(&program->notice),
+                                      .process = bytes_of(program->run.text),
+                                      .last = bytes_of(program->task.last.text),
+                                      .texts = &program->texts,
                                       .history = text_bytes(&program->history)};
     return program_order_make(&wish, &program->order);
 }
@@ -90,7 +93,6 @@ static void program_start(struct talk_program *program) {
     program__enter(program, PROGRAM_STARTING);
     text_clear(&program->mark);
     program_reader_save(program->output.reader, &program->mark);
-    program->run = talk__new_id(program->talk, "run");
     ask_write(&program->ask, start_tx, start_done);
 }
 
@@ -247,15 +249,20 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct talk *talk = program->talk;
     const struct turn_key key = {.run = talk__run(talk), .attempt = talk->attempt};
-    struct program_task task = {
-        .prompt = &program->prompt, .notice = &program->notice, .reader = &program->saved};
-    return tx_program_task(tx, &key, &task);
+    struct program_texts *texts = &program->texts;
+    program->task = (struct program_task){.prompt = &texts->prompt,
+                                          .notice = &texts->notice,
+                                          .reader = &program->saved,
+                                          .joins = &texts->joins,
+                                          .late = &texts->late};
+    return tx_program_task(tx, &key, &program->task);
 }
 
 /* The prompt is complete. */
 static void program_prepared(struct talk_program *program) {
     struct talk *talk = program->talk;
     enum agent_outcome outcome;
+    program->run = talk__new_id(talk, "run");
     if (err_failed(order_make(program))) {
         program__fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
         return;

@@ -10,36 +10,79 @@
 
 enum {
     PROMPT_MAX = 8 << 20,
+    TASK_MAX = 4 << 20,
+    NOTICE_MAX = 64 << 10,
     LOG_BYTES = 512 << 20, /* Output that is kept. */
 };
 
 /* --- Its prompt ------------------------------------------------------------------------------- */
 
-static void prompt_write(const struct program_wish *wish, struct text *prompt) {
+static void words_add(const struct text *words, struct text *prompt) {
+    text_add_str(prompt, prompt->len > 0 && words->len > 0 ? "\n\n" : "");
+    text_add(prompt, text_bytes(words).data, words->len);
+}
+
+/* For a session of the program that goes on in the middle of the turn. False: it does not. After an
+ * answer, only messages are left that the program has not read. */
+static bool again_write(const struct program_wish *wish, struct text *prompt) {
     const struct turn_plan *plan = wish->plan;
-    const bool misfit = bytes_is(plan->outcome, run_cause_name(CAUSE_SCHEMA_MISMATCH));
-    if (misfit && wish->native.len > 0) {
-        text_add(prompt, wish->notice.data, wish->notice.len);
-        return;
-    }
     enum agent_outcome outcome;
-    if (plan->tries > 0 && wish->native.len > 0 && agent_outcome_find(plan->outcome, &outcome)) {
+    if (wish->native.len == 0 || plan->tries == 0) {
+        return false;
+    }
+    if (bytes_is(plan->outcome, run_cause_name(CAUSE_SCHEMA_MISMATCH))) {
+        words_add(&wish->texts->notice, prompt);
+        return true;
+    }
+    if (!agent_outcome_find(plan->outcome, &outcome)) {
+        return false;
+    }
+    if (outcome != AGENT_COMPLETED) {
         const struct agent_again again = {.number = plan->tries,
                                           .max = agent_outcome_retries(outcome)};
         agent_prompt_again(again, prompt);
-        return;
     }
-    if (wish->history.len > 0) {
-        agent_prompt_history(wish->history, prompt);
+    return true;
+}
+
+static void prompt_write(const struct program_wish *wish, struct text *prompt) {
+    const struct turn_plan *plan = wish->plan;
+    const struct program_texts *texts = wish->texts;
+    const bool again = again_write(wish, prompt);
+    if (!again) {
+        if (wish->history.len > 0) {
+            agent_prompt_history(wish->history, prompt);
+        } else {
+            words_add(&texts->late, prompt);
+        }
+        text_add_str(prompt, wish->history.len == 0 && prompt->len > 0 ? "\n\n" : "");
+        text_add(prompt, text_bytes(&texts->prompt).data, texts->prompt.len);
     }
-    text_add(prompt, wish->prompt.data, wish->prompt.len);
-    if (plan->schema.len > 0) {
+    if (again && prompt->len > 0 && texts->joins.len > 0) {
+        agent_prompt_joins(prompt);
+    }
+    words_add(&texts->joins, prompt);
+    if (!again && plan->schema.len > 0) {
         agent_prompt_schema(plan->schema, prompt);
     }
-    if (misfit) {
-        text_add_str(prompt, "\n\n");
-        text_add(prompt, wish->notice.data, wish->notice.len);
+    if (!again && texts->notice.len > 0 &&
+        bytes_is(plan->outcome, run_cause_name(CAUSE_SCHEMA_MISMATCH))) {
+        words_add(&texts->notice, prompt);
     }
+}
+
+void program_texts_init(struct program_texts *texts) {
+    text_init(&texts->prompt, TASK_MAX);
+    text_init(&texts->notice, NOTICE_MAX);
+    text_init(&texts->joins, TASK_MAX);
+    text_init(&texts->late, TASK_MAX);
+}
+
+void program_texts_done(struct program_texts *texts) {
+    text_done(&texts->prompt);
+    text_done(&texts->notice);
+    text_done(&texts->joins);
+    text_done(&texts->late);
 }
 
 /* --- The job ---------------------------------------------------------------------------------- */
@@ -84,34 +127,21 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     return text_failed(spec) ? text_error(spec, "turns: program") : ERR_OK;
 }
 
-/* Random ones, as programs want them (RFC 9562, version 4). */
-enum { UUID_SIZE = 37 };
-static void uuid_make(const struct world *world, char ret_text[UUID_SIZE]) {
-    unsigned char bytes[16];
-    world_random(world, bytes, sizeof bytes);
-    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
-    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
-    size_t at = 0;
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        const bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-        at += (size_t)snprintf(ret_text + at, UUID_SIZE - at, "%s%02x", dash ? "-" : "", bytes[i]);
-    }
-}
-
 struct err program_order_make(const struct program_wish *wish, struct program_order *order) {
-    char session[UUID_SIZE], message[UUID_SIZE];
+    uint8_t random[16];
     AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     AUTO(arena_done) struct arena arena;
     struct program_command command;
     arena_init(&arena, (size_t)16 << 20);
     prompt_write(wish, &prompt);
-    uuid_make(wish->world, session);
-    uuid_make(wish->world, message);
+    world_random(wish->world, random, sizeof random);
+    const struct uuid session = uuid_make(random);
+    const struct uuid message = program_message_name(wish->process, wish->last);
     const struct program_start start = {.agent = wish->agent,
                                         .prompt = text_bytes(&prompt),
                                         .native = wish->native,
-                                        .session = bytes_of(session),
-                                        .message = bytes_of(message)};
+                                        .session = bytes_of(session.text),
+                                        .message = bytes_of(message.text)};
     struct err err = text_failed(&prompt) ? text_error(&prompt, "turns: program") : ERR_OK;
     if (!err_failed(err)) {
         err = program_start_make(wish->program, &start, &arena, &command);

@@ -9,18 +9,26 @@
 #define DROVER_DISPATCH_TURN_PROGRAM_ORDER_H
 
 #include "agent/program.h"
-#include "engine/turn/plan.h"
+#include "engine/turn/program.h"
 
 struct world;
+/* Texts of a task (engine/turn/program.h). Owned. */
+struct program_texts {
+    struct text prompt, notice, joins, late;
+};
+void program_texts_init(struct program_texts *texts);
+void program_texts_done(struct program_texts *texts);
+
 struct program_wish {
     const struct program *program;
     const struct agent_definition *agent;
     const struct turn_plan *plan;
     const struct world *world; /* Gives the names. */
     struct bytes native;       /* The program's own session that goes on; "": a new one begins. */
-    struct bytes notice;       /* Faults of an answer that did not fit its schema; "". */
-    struct bytes prompt;       /* Words of the message that is answered, */
-    struct bytes history;      /* and of those before it; "": the program knows them. */
+    struct bytes process;      /* run_… of the job. */
+    struct bytes last;         /* msg_…: the last of the messages that join; "": none do. */
+    const struct program_texts *texts;
+    struct bytes history; /* Words of both until now; "": the program knows them. */
 };
 struct program_order {
     struct text *spec;  /* The job. */

@@ -159,8 +159,24 @@ static void question_add(struct program_output *output, const struct program_eve
     item->call.verdict = verdicts[permission];
 }
 
+/* A message that was read before anything was said, or after a result, is stored at once. */
+static void read_add(struct program_output *output, struct bytes name) {
+    struct said *said = &output->talk->call.said;
+    struct said_item *item =
+        output->done ? said_add_tool(said, TURN_ITEM_READ) : said_add_read(said);
+    if (item != NULL) {
+        name_set(item, SAID_ID, name);
+        if (name.len > 0) {
+            (void)snprintf(output->read.text, sizeof output->read.text, "%.*s",
+                           (int)item->texts[SAID_ID].len, item->texts[SAID_ID].data);
+        }
+        output->found = said->count == 1 || output->done ? FOUND_WHOLE : output->found;
+    }
+}
+
 static void on_event(void *ctx, const struct program_event *event) {
     struct program_output *output = ctx;
+    const struct said *said = &output->talk->call.said;
     switch (event->kind) {
     case PROGRAM_TEXT:
         piece_add(output, TURN_ITEM_TEXT, event->text);
@@ -178,20 +194,22 @@ static void on_event(void *ctx, const struct program_event *event) {
         question_add(output, event);
         output->found = FOUND_WHOLE;
         break;
-    case PROGRAM_DONE:
-        output->done = true;
+    case PROGRAM_READ:
+        read_add(output, event->id);
         break;
     case PROGRAM_STEP: /* The last words of the answer are stored with its end. */
-        if (said_has_tools(&output->talk->call.said)) {
+        if (said_has_tools(said)) {
             output->found = FOUND_WHOLE;
         }
         break;
+    case PROGRAM_DONE:
     case PROGRAM_RETRYING:
         break;
     }
-    if (output->talk->call.said.count >= SAID_ITEMS_MAX - ITEMS_SPARE) {
+    if (said->count >= SAID_ITEMS_MAX - ITEMS_SPARE) {
         output->found = FOUND_WHOLE;
     }
+    output->done = program_seen(output->reader).done;
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */

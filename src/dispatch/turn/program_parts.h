@@ -32,8 +32,9 @@ enum program_state {
     PROGRAM_STATES
 };
 
-/* ENDED: the result has come, and the end of the input is stored. */
-enum program_input { INPUT_GOES_ON, INPUT_ENDED };
+/* Once the result has come. HELD: a message that it was sent follows, which it has not read. ENDED:
+ * the end of the input is stored. */
+enum program_input { INPUT_GOES_ON, INPUT_HELD, INPUT_ENDED };
 /* After an answer: the process is followed on, another one begins, or the turn ends. */
 enum program_sequel { SEQUEL_FOLLOW, SEQUEL_AGAIN, SEQUEL_END };
 
@@ -53,7 +54,9 @@ struct talk_program {
     bool woken;         /* The last look came from the watch, not from the timer. */
     struct timer timer;
     struct ask ask;
-    struct text prompt, notice, history, saved, spec, key; /* Owned. */
+    struct program_texts texts; /* Owned: of its prompt. */
+    struct program_task task;
+    struct text history, saved, spec, key; /* Owned. */
     struct program_order order;
     struct id run, begun;          /* Name of the process that begins, and of the one that did. */
     struct program_before before;  /* Processes before the one that begins, */
@@ -67,6 +70,7 @@ struct talk_program {
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */
     enum program_input input;
+    bool closed; /* The end of the input was stored, as the last question says. */
     uint64_t done_ms;
     enum program_sequel sequel;
     enum run_cause failure;

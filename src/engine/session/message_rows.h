@@ -57,6 +57,8 @@ MUST_CHECK struct message_rows messages__many(struct tx *tx, const char *sql,
 MUST_CHECK struct message_rows messages__live(struct tx *tx, int64_t session);
 /* Messages that wait to join this turn, oldest first. */
 MUST_CHECK struct message_rows messages__steering(struct tx *tx, int64_t session, int64_t run);
+/* Messages that are in the input of the program that answers, and that it has not read. */
+MUST_CHECK struct message_rows messages__delivered(struct tx *tx, int64_t run);
 
 /* Writes the row (its id is given here) and its parts (message and number are given here), touches
  * the session, and appends message_added. Texts with data NULL are "", or "{}". */

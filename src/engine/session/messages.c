@@ -75,6 +75,13 @@ struct message_rows messages__steering(struct tx *tx, int64_t session, int64_t r
         ARGS(arg_int(session), arg_int(run), arg_int(MESSAGE_LIVE_MAX)), MESSAGE_LIVE_MAX);
 }
 
+struct message_rows messages__delivered(struct tx *tx, int64_t run) {
+    return messages__many(tx,
+                          MESSAGE_SELECT "m.run = $1 AND m.run <> 0 AND m.status = 'delivered'"
+                                         " ORDER BY m.id LIMIT $2",
+                          ARGS(arg_int(run), arg_int(MESSAGE_LIVE_MAX)), MESSAGE_LIVE_MAX);
+}
+
 struct err tx_message_find(struct tx *tx, const struct message_key *key, bool *ret_found,
                            struct message_row *ret_row, struct session_row *ret_session) {
     *ret_row = (struct message_row){.id = 0};

@@ -215,6 +215,7 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
         case TURN_ITEM_TOOL:
         case TURN_ITEM_TOOL_END:
         case TURN_ITEM_QUESTION:
+        case TURN_ITEM_READ:
             programs__add_item(tx, turn, item, answer->step);
             break;
         }
@@ -321,6 +322,8 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     turn.note = answer->note;
     if (misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
         misfit_note(tx, &turn, misfit);
+    } else {
+        programs__answer_rest(tx, &turn, answer->program);
     }
     return turns__advance(tx, &turn, bounds, plan);
 }

@@ -29,7 +29,8 @@ struct turn_call {
 /* SEARCH: a search of the web that the provider has made: a card that has ended. */
 /* TOOL, TOOL_END, QUESTION: of a program, about a tool of its own that it uses: `call` has its id,
  * name and arguments; of TOOL_END, cause and result as `refusal`; of QUESTION, whose card waits for
- * leave, the program's id of it as `about`. */
+ * leave, the program's id of it as `about`. READ: the program has read the message of that name
+ * (`call.id`), or, without a name, the next one. */
 enum turn_item_kind {
     TURN_ITEM_TEXT,
     TURN_ITEM_THINKING,
@@ -38,6 +39,7 @@ enum turn_item_kind {
     TURN_ITEM_TOOL,
     TURN_ITEM_TOOL_END,
     TURN_ITEM_QUESTION,
+    TURN_ITEM_READ,
 };
 struct turn_item {
     enum turn_item_kind kind;

@@ -143,9 +143,12 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
     if (err_failed(err)) {
         return err;
     }
-    struct message_rows late = messages__steering(tx, turn.session.id, turn.run.id);
-    for (size_t i = 0; i < late.count; i++) {
-        message_move(tx, &turn.session, MESSAGE_COMPLETED, &late.rows[i]);
+    struct message_rows late[] = {messages__steering(tx, turn.session.id, turn.run.id),
+                                  messages__delivered(tx, turn.run.id)};
+    for (size_t i = 0; i < COUNT_OF(late); i++) {
+        for (size_t j = 0; j < late[i].count; j++) {
+            message_move(tx, &turn.session, MESSAGE_COMPLETED, &late[i].rows[j]);
+        }
     }
     turns__write(tx, &turn.row);
     const struct inbox_receiver receiver = {

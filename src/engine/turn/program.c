@@ -32,11 +32,12 @@ static void native_find(struct tx *tx, const struct turn *turn, struct text *rea
 /* The reader of the last turn knows the program's session, in which stands all that the program has
  * heard and said in it so far. An answer that was cleared, rolled back or replaced by another
  * variant cannot be taken from there, so the reader counts only while that answer is shown. */
-static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader) {
+static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader,
+                        int64_t *ret_run) {
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx,
-               "SELECT t.program_reader, CASE WHEN t.run = $2 THEN 1 WHEN a.active = 1"
+               "SELECT t.program_reader, t.run, CASE WHEN t.run = $2 THEN 1 WHEN a.active = 1"
                " AND a.status IN ('completed', 'interrupted', 'failed')"
                " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back') THEN 1 ELSE 0 END"
                " FROM turns t LEFT JOIN messages a ON a.id = t.answer"
@@ -46,9 +47,10 @@ static void reader_find(struct tx *tx, const struct turn *turn, struct text *rea
                ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
     if (rows == NULL) {
         native_find(tx, turn, reader);
-    } else if (rows_int(rows, 1) != 0) {
+    } else if (rows_int(rows, 2) != 0) {
         const struct bytes state = rows_text(rows, 0);
         text_add(reader, state.data, state.len);
+        *ret_run = rows_int(rows, 1);
     }
 }
 
@@ -61,7 +63,12 @@ void programs__forget(struct tx *tx, const struct session_row *session) {
 
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
+    int64_t since = 0;
     text_clear(task->reader);
+    text_clear(task->joins);
+    text_clear(task->late);
+    task->told = 0;
+    task->last = (struct id){""};
     text_clear(task->notice);
     text_clear(task->prompt);
     if (!turns__load_run(tx, key->run, &turn)) {
@@ -76,17 +83,12 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
         text_add(task->notice, notice.data, notice.len);
     }
     rows_release(&notices);
-    struct message_part part = {.number = 0};
-    while (parts__next(tx, turn.row.question, part.number, &part)) {
-        text_add_str(task->prompt, task->prompt->len > 0 ? "\n\n" : "");
-        if (part.kind == PART_IMAGE) {
-            text_add_str(task->prompt,
-                         "[An image was attached here, which cannot be shown to you.]");
-        } else {
-            text_add(task->prompt, part.text.data, part.text.len);
-        }
+    programs__add_words(tx, turn.row.question, task->prompt);
+    programs__tell_waiting(tx, &turn, task);
+    reader_find(tx, &turn, task->reader, &since);
+    if (since != 0 && since != turn.run.id) {
+        programs__tell_late(tx, &turn, since, task);
     }
-    reader_find(tx, &turn, task->reader);
     return tx_error(tx);
 }
 
@@ -155,6 +157,11 @@ static struct program_before processes_before(struct tx *tx, const struct turn *
                                                   .ended_ms = rows_int(rows, 1)};
 }
 
+int64_t programs__count(struct tx *tx, const struct turn *turn) {
+    return tx_number(tx, "SELECT count(*) FROM runs WHERE parent = $1 AND kind = 'job'",
+                     ARGS(arg_int(turn->run.id)), 0);
+}
+
 struct err tx_program_before(struct tx *tx, const struct turn_key *key,
                              struct program_before *ret_before) {
     struct turn turn;
@@ -190,6 +197,8 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
         turn.row.program.read_to = 0;
         turn.row.program.reader = tx_copy(tx, start->reader);
         turns__write(tx, &turn.row);
+        const struct program_input input = {&row, turn.session.program, start->line};
+        programs__send_waiting(tx, &turn, &input, start->told);
     }
     *ret_run = id_copy(row.run);
     return tx_error(tx);
@@ -244,11 +253,11 @@ struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause
 /* --- Its input -------------------------------------------------------------------------------- */
 
 /* A process that takes none, or has ended, needs none: what it wanted to know is of no use. */
-static void input_add(struct tx *tx, const struct run_row *child, struct bytes input,
-                      enum run_input_end end) {
+void programs__input(struct tx *tx, const struct run_row *process, struct bytes input,
+                     enum run_input_end end) {
     while (input.len > 0 || end == RUN_INPUT_ENDS) {
         const size_t len = input.len < RUN_INPUT_PIECE_MAX ? input.len : RUN_INPUT_PIECE_MAX;
-        const struct run_input piece = {.key = {.owner = child->owner, .run = child->run},
+        const struct run_input piece = {.key = {.owner = process->owner, .run = process->run},
                                         .bytes = {input.data, len},
                                         .end = len == input.len ? end : RUN_INPUT_GOES_ON,
                                         .accepted = INT64_MAX};
@@ -265,14 +274,6 @@ static void input_add(struct tx *tx, const struct run_row *child, struct bytes i
         input = (struct bytes){input.data + len, input.len - len};
         end = piece.end == end ? RUN_INPUT_GOES_ON : end;
     }
-}
-
-struct err tx_program_close(struct tx *tx, struct bytes run) {
-    struct run_row child;
-    if (runs__load(tx, run, &child)) {
-        input_add(tx, &child, BYTES(""), RUN_INPUT_ENDS);
-    }
-    return tx_error(tx);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -382,6 +383,8 @@ void programs__add_item(struct tx *tx, struct turn *turn, const struct turn_item
     } else if (item->kind == TURN_ITEM_TOOL) {
         card = tool_add(tx, turn, item, step, PART_STATE_RUNNING);
         tool_begin(tx, turn, &card);
+    } else if (item->kind == TURN_ITEM_READ) {
+        programs__join(tx, turn, item->call.id, step);
     } else if (card_of_call(tx, turn, item->call.id, &card)) {
         struct bytes result = item->call.refusal;
         result.len = utf8_cut(result, TURN_RESULT_MAX);
@@ -431,7 +434,7 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
     bool found = false;
     tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &child));
     if (found) {
-        input_add(tx, &child, replies->input, RUN_INPUT_GOES_ON);
+        programs__input(tx, &child, replies->input, RUN_INPUT_GOES_ON);
     }
     return turns__advance(tx, &turn, &replies->key.bounds, plan);
 }
@@ -462,16 +465,22 @@ static void child_stop(struct tx *tx, int64_t id) {
     }
 }
 
+void programs__leave(struct tx *tx, struct turn *turn, struct bytes outcome, int64_t tries) {
+    struct turn_program *program = &turn->row.program;
+    tools_close(tx, turn);
+    child_stop(tx, program->child);
+    programs__take_back(tx, turn);
+    program->tries = tries;
+    program->outcome = tx_copy(tx, outcome);
+    program->child = program->read_to = 0;
+    program->asked = BYTES("");
+}
+
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
     struct turn_program *program = &turn->row.program;
     program->read_to = mark->read_to;
     program->reader = tx_copy(tx, mark->reader);
     if (mark->again) {
-        tools_close(tx, turn);
-        child_stop(tx, program->child);
-        program->tries = mark->tries;
-        program->outcome = tx_copy(tx, mark->outcome);
-        program->child = program->read_to = 0;
-        program->asked = BYTES("");
+        programs__leave(tx, turn, mark->outcome, mark->tries);
     }
 }

@@ -20,15 +20,24 @@
 
 #include "base/id.h"
 #include "engine/turn/plan.h"
+#include "engine/turn/submit.h"
 
 /* The prompt: words of the message that the turn answers, a user's or a notice. `reader`: state of
  * the last reader, by which the program's own session goes on; "": it has none, or knows what this
  * session has no more (cleared, rolled back, answered a second time), and a new one begins. */
+enum { PROGRAM_JOINS_MAX = 1 << 20 }; /* Once there are more, the others are sent. */
 struct program_task {
     struct text *prompt;
     struct text *notice; /* The last notice of this turn: the faults of an answer; "". */
     struct text *reader;
+    struct text *joins; /* Words of messages that join the answer, up to PROGRAM_JOINS_MAX; */
+    int64_t told;       /* id of the last of them; 0: there are none. */
+    struct id last;     /* The same: msg_… */
+    struct text *late;  /* Words that the program's own session should have, and has not. */
 };
+/* Name of a message in the input of a process, which it says again when it reads that. Each process
+ * has names of its own: a program answers no message whose name its session has. */
+struct uuid program_message_name(struct bytes process, struct bytes message);
 MUST_CHECK struct err tx_program_task(struct tx *tx, const struct turn_key *key,
                                       struct program_task *task);
 /* The words of earlier turns, for a program whose own session begins in the middle of a
@@ -53,6 +62,8 @@ struct program_start_new {
     int64_t step;        /* The call. */
     struct bytes reader; /* State of the reader at the begin of its output. */
     struct run_new run;  /* owner, project and parent are filled in here. */
+    int64_t told;        /* As of the task; messages after that are sent, */
+    turn_line line;      /* as lines. */
 };
 MUST_CHECK struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
                                        struct id *ret_run, bool *ret_busy);
@@ -76,13 +87,21 @@ enum program_grace { PROGRAM_GRACE, PROGRAM_HURRY };
 MUST_CHECK struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause,
                                       enum program_grace grace);
 
-/* The input of the process ends, since nothing follows its result. */
-MUST_CHECK struct err tx_program_close(struct tx *tx, struct bytes run);
+/* The input of the process ends, since nothing follows its result; *ret_closed false: a message
+ * that it was sent does. */
+struct program_close {
+    struct bytes turn, process;
+    struct bytes read; /* Name of the last message that it has read; "": as the rows have it. */
+    bool anyhow;
+};
+MUST_CHECK struct err tx_program_close(struct tx *tx, const struct program_close *close,
+                                       bool *ret_closed);
 
 /* Beside an answer: how far its output was read, and what follows. */
 struct program_mark {
     int64_t read_to;
     struct bytes reader;  /* State of the reader there. */
+    bool names;           /* The program names messages when it reads them. */
     bool again;           /* The process has ended as `outcome` says, and another one begins. */
     struct bytes outcome; /* "": it has not ended. */
     int64_t tries;        /* Attempts in a row with that outcome. */

@@ -8,6 +8,7 @@
 #define DROVER_ENGINE_TURN_RECORD_H
 
 #include "engine/budget/budget.h"
+#include "engine/job/input.h"
 #include "engine/session/checkpoints.h"
 #include "engine/trace/spans.h"
 #include "engine/trace/usage_totals.h"
@@ -115,6 +116,47 @@ size_t programs__answered(struct tx *tx, const struct turn *turn, struct program
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark);
 /* The next turn of the session begins another session of the program. */
 void programs__forget(struct tx *tx, const struct session_row *session);
+/* Bytes for its input, or the end of that. Nothing where it takes none any more. */
+void programs__input(struct tx *tx, const struct run_row *process, struct bytes input,
+                     enum run_input_end end);
+/* Processes of the turn that were begun. */
+int64_t programs__count(struct tx *tx, const struct turn *turn);
+/* Another process follows. `tries`: attempts in a row with that outcome. */
+void programs__leave(struct tx *tx, struct turn *turn, struct bytes outcome, int64_t tries);
+
+/* --- Messages that come while a program answers (steering.c) ---------------------------------- */
+
+/* Whether a message may join the answer of that turn now. *ret_process: the process that takes it;
+ * id 0: none has begun, and the prompt of the one that will has the message. */
+MUST_CHECK bool programs__take(struct tx *tx, const struct session_row *session, int64_t run,
+                               turn_line line, struct run_row *ret_process);
+struct program_input {
+    const struct run_row *process;
+    struct bytes definition;
+    turn_line line;
+};
+/* Adds the words of a message, and a sentence for each image: programs cannot be shown any. */
+void programs__add_words(struct tx *tx, int64_t message, struct text *words);
+struct program_task;
+/* Words for the prompt of the process that begins: of messages that wait; and of those that wait
+ * since an earlier turn: since the turn `since`, whose reader was the last. */
+void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct program_task *task);
+void programs__tell_late(struct tx *tx, const struct turn *turn, int64_t since,
+                         struct program_task *task);
+/* The words of the message go to the input of the process, in this commit. */
+void programs__send(struct tx *tx, const struct program_input *input, int64_t id,
+                    struct bytes message);
+/* Messages that wait: those up to `told` are in the prompt of the process, others are sent. */
+void programs__send_waiting(struct tx *tx, const struct turn *turn,
+                            const struct program_input *input, int64_t told);
+/* The program has read the message of that name, and so all before it; "": the next one. They are
+ * parts of the answer from here on. */
+void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step);
+/* The process is gone: messages that it has not read wait for the next one. */
+void programs__take_back(struct tx *tx, const struct turn *turn);
+/* After an answer (mark NULL: of a model): another process follows for messages that were not read,
+ * while the turn may have one more; else the next turn is told. */
+void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark);
 /* A person is asked whether the call may be made. (answer.c) */
 void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card);
 

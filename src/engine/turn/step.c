@@ -94,8 +94,7 @@ static void plan_program(struct tx *tx, const struct turn *turn, struct turn_pla
     plan->reader = plan_copy(tx, plan, program->reader);
     plan->tries = program->tries;
     plan->outcome = plan_copy(tx, plan, program->outcome);
-    plan->attempts = tx_number(tx, "SELECT count(*) FROM runs WHERE parent = $1 AND kind = 'job'",
-                               ARGS(arg_int(turn->run.id)), 0);
+    plan->attempts = programs__count(tx, turn);
 }
 
 /* A child that goes on has no name in the plan: there is nothing to fetch. */
@@ -249,7 +248,7 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
         turns__add_text(tx, turn, PART_NOTICE,
                         facts->owes_object ? BYTES(nudge_last_object) : BYTES(nudge_last));
     }
-    if (facts->steered) {
+    if (facts->steered && !facts->program) { /* A program is sent them, or told. */
         join_steering(tx, turn);
     }
     if (facts->program) {

@@ -21,7 +21,7 @@
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/attachments.h"
-#include "engine/turn/cards.h"
+#include "engine/turn/record.h"
 #include "rules/provider/no_model.h"
 
 enum {
@@ -360,6 +360,30 @@ static struct bytes undone_list(struct tx *tx, int64_t run) {
     return tx_copy_text(tx, &text, "turns: undone");
 }
 
+/* Models take messages before their next call. *ret_process: the program's that takes it now. */
+static bool program_takes(struct tx *tx, const struct session_row *session,
+                          const struct turn_message *message, const struct live *live,
+                          struct run_row *ret_process) {
+    return message->policy != TURN_STEER || session->program.len == 0 || live->running == 0 ||
+           programs__take(tx, session, live->running, message->line, ret_process);
+}
+
+static struct err message_join(struct tx *tx, struct session_row *session,
+                               const struct turn_message *message, const struct live *live,
+                               const struct run_row *process, struct why *why) {
+    const struct program_input input = {process, session->program, message->line};
+    const bool now = process->id != 0;
+    const struct message_row joins = {.role = ROLE_USER,
+                                      .status = now ? MESSAGE_DELIVERED : MESSAGE_STEERING,
+                                      .run = live->running};
+    int64_t id = 0;
+    struct err err = question_insert(tx, session, message, &joins, &id, why);
+    if (!err_failed(err) && now) {
+        programs__send(tx, &input, id, bytes_of(message->message.text));
+    }
+    return err;
+}
+
 static struct err message_accept(struct tx *tx, struct session_row *session,
                                  const struct turn_message *message, struct turn_accepted *accepted,
                                  struct why *why) {
@@ -379,8 +403,9 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     if (err_failed(err) || err_failed(tx_error(tx))) {
         return err_failed(err) ? err : tx_error(tx);
     }
-    /* A program may end before it reads a message that comes while it works. */
-    live.session.quiet = live.session.quiet || session->program.len > 0;
+    struct run_row process = {.run = BYTES("")};
+    live.session.quiet =
+        live.session.quiet || !program_takes(tx, session, message, &live, &process);
     accepted->decision = turn_decide(message->policy, &live.session);
     if (accepted->decision == TURN_DECIDE_REFUSE) {
         return live_refuse(tx, &live, &accepted->run, why);
@@ -405,11 +430,9 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
         noted.told = tx_copy_text(tx, &told, "turns: decision");
     }
     if (accepted->decision == TURN_DECIDE_JOIN) {
-        const struct message_row joins = {
-            .role = ROLE_USER, .status = MESSAGE_STEERING, .run = live.running};
-        int64_t id = 0;
         bool found = false;
-        err = question_insert(tx, session, &noted, &joins, &id, why);
+        err = message_join(tx, session, &noted, &live, &process, why);
+        accepted->process = process.run;
         return err_failed(err) ? err : runs__find_id(tx, live.running, &found, &accepted->run);
     }
     if (accepted->decision == TURN_DECIDE_UNDO || accepted->decision == TURN_DECIDE_STOP) {
@@ -422,8 +445,8 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
 
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                           struct turn_accepted *ret_accepted, struct why *why) {
-    struct turn_accepted accepted = {.message = bytes_of(message->message.text),
-                                     .undone = BYTES("")};
+    struct turn_accepted accepted = {
+        .message = bytes_of(message->message.text), .process = BYTES(""), .undone = BYTES("")};
     struct session_row session;
     bool earlier = false;
     struct err err = sessions__get(tx, &message->session, "turns: session", &session);

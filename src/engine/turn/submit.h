@@ -27,6 +27,11 @@ enum turn_trigger {
 #undef X
 };
 
+/* A message as a line for the input of a program of that definition (agent/program.h). False: the
+ * program takes none. `line` NULL: only that is asked. */
+typedef bool (*turn_line)(struct bytes definition, struct bytes name, struct bytes words,
+                          struct text *line);
+
 /* Each transaction below uses the members that it names; no data, or "": none. */
 struct turn_message {
     struct session_key session;
@@ -41,6 +46,7 @@ struct turn_message {
     struct bytes model;          /* "": as the session has it, else `model_default`. */
     struct bytes model_default;  /* "": there is none. */
     enum turn_policy policy;
+    turn_line line;        /* STEER; NULL: programs get none. */
     struct bytes notify;   /* ses_… that is notified of the turn's end. */
     struct bytes parent;   /* run_…: the turn ends with it, and is charged where it is. */
     int64_t calls_max;     /* Calls of the model; 0: as many as a turn may make. */
@@ -56,8 +62,9 @@ struct turn_accepted {
     struct run_row run;   /* The turn that will answer it. */
     struct bytes message; /* msg_… */
     enum turn_decision decision;
-    bool repeated;       /* The client's id was known: this is what was decided then. */
-    struct bytes undone; /* UNDO: JSON array of what the undone turn's tools did. */
+    struct bytes process; /* run_…: the message is in its input now; "": in none. */
+    bool repeated;        /* The client's id was known: this is what was decided then. */
+    struct bytes undone;  /* UNDO: JSON array of what the undone turn's tools did. */
 };
 /* ERR_NOT_FOUND: no such session. ERR_TURN_IN_PROGRESS: `reject` while one runs, whose id is in
  * `why` and in ret_accepted->run; ERR_MESSAGE_EXISTS: that client id with other content.

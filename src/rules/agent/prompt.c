@@ -9,6 +9,10 @@ void agent_prompt_again(struct agent_again again, struct text *text) {
               (long long)again.number, (long long)again.max);
 }
 
+void agent_prompt_joins(struct text *text) {
+    text_add_str(text, "\n\nMeanwhile the user has written:");
+}
+
 void agent_prompt_history(struct bytes history, struct text *text) {
     text_add_str(text, "You are in the middle of a conversation. What was said so far:\n\n");
     text_add(text, history.data, history.len);

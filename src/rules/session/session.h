@@ -6,6 +6,8 @@
  *   interrupted ──> completed                               (a user's, said once more)
  *   reserved ──> running | removed                          (an answer)
  *   steering ──> joined | completed | removed               (what a user says meanwhile)
+ *     v ^ it ended before
+ *   delivered ──> joined | completed | removed              (it is in the input of the program)
  *
  * A message goes into prompts when it is `active`, and running, completed, interrupted or failed.
  */
@@ -35,9 +37,10 @@
     X(FAILED, "failed")                                                                            \
     X(ROLLED_BACK, "rolled_back")                                                                  \
     X(REMOVED, "removed")                                                                          \
-    X(RESERVED, "reserved") /* The place of an answer whose turn has not begun. */                 \
-    X(STEERING, "steering") /* A user's: it joins the turn that runs, with its next call. */       \
-    X(JOINED, "joined")     /* It did: prompts have it inside that answer. */
+    X(RESERVED, "reserved")   /* The place of an answer whose turn has not begun. */               \
+    X(STEERING, "steering")   /* A user's: it joins the turn that runs, with its next call. */     \
+    X(JOINED, "joined")       /* It did: prompts have it inside that answer. */                    \
+    X(DELIVERED, "delivered") /* STEERING, and in the input of a program, which has not read it. */
 
 #define PART_KINDS(X)                                                                              \
     X(TEXT, "text")                                                                                \

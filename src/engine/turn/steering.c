@@ -1,0 +1,222 @@
+/* steering.c: messages that join an answer while a program gives it.
+ *
+ *   steering ──sent──> delivered ──the program has read it──> joined: a part of the answer
+ *      ^                   │
+ *      └─ its process is gone; the prompt of the next one has the words
+ *
+ * "Sent" is one commit that changes the row and adds a line to the input of the process. Input is
+ * sent by offset (job/input.h), so the line arrives once, whatever is killed when. A program names
+ * each message when it reads it, in the order in which they came. The program decides whether the
+ * answer that it is working on covers the message, or another one after that: both belong to this
+ * turn. So the input ends only after the result that follows the last message.
+ *
+ * A message that comes after that, or to a program that takes none, is a turn of its own.
+ */
+#include "base/hash.h"
+#include "base/json/json.h"
+#include "engine/job/input.h"
+#include "engine/turn/program.h"
+#include "engine/turn/record.h"
+#include "rules/agent/outcome.h"
+
+enum {
+    LINE_SPARE = 4 << 10, /* A line without its words. */
+    LINE_MAX = 6 * (TURN_TEXT_MAX + LINE_SPARE),
+};
+
+struct uuid program_message_name(struct bytes process, struct bytes message) {
+    struct sha256_stream sha;
+    sha256_start(&sha);
+    sha256_add(&sha, process.data, process.len);
+    sha256_add(&sha, " ", 1);
+    sha256_add(&sha, message.data, message.len);
+    const struct sha256 digest = sha256_finish(&sha);
+    return uuid_make(digest.bytes);
+}
+
+void programs__add_words(struct tx *tx, int64_t message, struct text *words) {
+    struct message_part part = {.number = 0};
+    while (parts__next(tx, message, part.number, &part)) {
+        text_add_str(words, words->len > 0 ? "\n\n" : "");
+        if (part.kind == PART_IMAGE) {
+            text_add_str(words, "[An image was attached here, which cannot be shown to you.]");
+        } else {
+            text_add(words, part.text.data, part.text.len);
+        }
+    }
+}
+
+/* --- Sending ---------------------------------------------------------------------------------- */
+
+/* The input goes on, and has room for the longest line. */
+static bool has_room(struct tx *tx, const struct run_row *process) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT max(ends), max(from_offset + len) - min(from_offset)"
+                               " FROM run_input WHERE run = $1",
+                               ARGS(arg_int(process->id)));
+    return rows != NULL && !rows_null(rows, 0) && rows_int(rows, 0) == 0 &&
+           rows_int(rows, 1) <= RUN_INPUT_MAX - LINE_MAX;
+}
+
+bool programs__take(struct tx *tx, const struct session_row *session, int64_t run, turn_line line,
+                    struct run_row *ret_process) {
+    struct turn_row turn;
+    bool found = false;
+    *ret_process = (struct run_row){.run = BYTES("")};
+    if (line == NULL || !line(session->program, BYTES(""), BYTES(""), NULL) ||
+        !turns__find(tx, run, &turn) || messages__delivered(tx, run).count >= MESSAGE_QUEUE_MAX ||
+        messages__steering(tx, session->id, run).count >= MESSAGE_QUEUE_MAX) {
+        return false;
+    }
+    if (turn.program.child == 0) {
+        return true;
+    }
+    tx_fail(tx, runs__find_id(tx, turn.program.child, &found, ret_process));
+    return found && !run_state_final(ret_process->state) && has_room(tx, ret_process);
+}
+
+void programs__send(struct tx *tx, const struct program_input *input, int64_t id,
+                    struct bytes message) {
+    const struct uuid name = program_message_name(input->process->run, message);
+    AUTO(text_done) struct text words = text_up_to(TURN_TEXT_MAX + LINE_SPARE);
+    AUTO(text_done) struct text line = text_up_to(LINE_MAX);
+    programs__add_words(tx, id, &words);
+    if (text_failed(&words) ||
+        !input->line(input->definition, bytes_of(name.text), text_bytes(&words), &line) ||
+        text_failed(&line)) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "turns: input of a program"));
+        return;
+    }
+    programs__input(tx, input->process, text_bytes(&line), RUN_INPUT_GOES_ON);
+}
+
+static void message_move(struct tx *tx, const struct turn *turn, enum message_status status,
+                         struct message_row *row) {
+    messages__write_status(tx, status, row);
+    messages__tell_edited(tx, &turn->session, row);
+}
+
+void programs__send_waiting(struct tx *tx, const struct turn *turn,
+                            const struct program_input *input, int64_t told) {
+    struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
+    for (size_t i = 0; i < rows.count; i++) {
+        const bool is_told = rows.rows[i].id <= told;
+        if (!is_told && !has_room(tx, input->process)) {
+            return; /* The rest waits for another process. */
+        }
+        if (!is_told) {
+            programs__send(tx, input, rows.rows[i].id, rows.rows[i].message);
+        }
+        message_move(tx, turn, MESSAGE_DELIVERED, &rows.rows[i]);
+    }
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+/* Number of messages that the program has read with the one of that name: it and all before. */
+static size_t count_read(struct tx *tx, const struct turn *turn, const struct message_rows *rows,
+                         struct bytes name) {
+    struct run_row process;
+    bool found = false;
+    size_t count = 0;
+    if (rows->count > 0 && name.len > 0) {
+        tx_fail(tx, runs__find_id(tx, turn->row.program.child, &found, &process));
+    }
+    for (size_t i = 0; found && i < rows->count; i++) {
+        const struct uuid one = program_message_name(process.run, rows->rows[i].message);
+        count = bytes_is(name, one.text) ? i + 1 : count;
+    }
+    return count;
+}
+
+static void message_join(struct tx *tx, const struct turn *turn, int64_t step,
+                         struct message_row *row) {
+    const struct message_parts parts = parts__read(tx, row->id, MESSAGE_BYTES_WHOLE);
+    for (size_t i = 0; i < parts.count; i++) {
+        struct message_part part = parts.parts[i];
+        part.message = turn->row.answer;
+        part.step = step;
+        part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
+        cards__add_plain(tx, &part);
+    }
+    message_move(tx, turn, MESSAGE_JOINED, row);
+}
+
+void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step) {
+    struct message_rows rows = messages__delivered(tx, turn->run.id);
+    const size_t count = name.len > 0 ? count_read(tx, turn, &rows, name) : 1;
+    for (size_t i = 0; i < count && i < rows.count; i++) {
+        message_join(tx, turn, step, &rows.rows[i]);
+    }
+}
+
+void programs__take_back(struct tx *tx, const struct turn *turn) {
+    struct message_rows rows = messages__delivered(tx, turn->run.id);
+    for (size_t i = 0; i < rows.count; i++) {
+        message_move(tx, turn, MESSAGE_STEERING, &rows.rows[i]);
+    }
+}
+
+/* A program that names no message has read its input to the end. */
+void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
+    if (mark == NULL || !turn->row.facts.answered || turn->run.stop != CAUSE_NONE) {
+        return;
+    }
+    struct message_rows rows = messages__delivered(tx, turn->run.id);
+    for (size_t i = 0; !mark->names && i < rows.count; i++) {
+        message_join(tx, turn, turn->row.step, &rows.rows[i]);
+    }
+    const bool unread = (mark->names && rows.count > 0) ||
+                        messages__steering(tx, turn->session.id, turn->run.id).count > 0;
+    if (unread && programs__count(tx, turn) < AGENT_ATTEMPTS_MAX) {
+        programs__leave(tx, turn, bytes_of(run_cause_name(CAUSE_COMPLETED)), 1);
+    }
+}
+
+struct err tx_program_close(struct tx *tx, const struct program_close *close, bool *ret_closed) {
+    struct turn turn;
+    struct run_row process;
+    *ret_closed = true;
+    if (!turns__load_run(tx, close->turn, &turn) || !runs__load(tx, close->process, &process)) {
+        return tx_error(tx);
+    }
+    struct message_rows rows = messages__delivered(tx, turn.run.id);
+    if (!close->anyhow && rows.count > count_read(tx, &turn, &rows, close->read)) {
+        *ret_closed = false;
+        return tx_error(tx);
+    }
+    programs__input(tx, &process, BYTES(""), RUN_INPUT_ENDS);
+    return tx_error(tx);
+}
+
+/* --- Telling ---------------------------------------------------------------------------------- */
+
+/* As many as fit; at least the first one does. */
+void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct program_task *task) {
+    struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
+    for (size_t i = 0; i < rows.count && task->joins->len <= PROGRAM_JOINS_MAX; i++) {
+        programs__add_words(tx, rows.rows[i].id, task->joins);
+        task->told = rows.rows[i].id;
+        task->last = id_copy(rows.rows[i].message);
+    }
+}
+
+/* Messages of earlier turns that ended before their program read these. The last reader is that of
+ * the turn `since`. */
+void programs__tell_late(struct tx *tx, const struct turn *turn, int64_t since,
+                         struct program_task *task) {
+    struct message_rows rows = messages__many(
+        tx,
+        MESSAGE_SELECT
+        "m.session = $1 AND m.id > (SELECT t.answer FROM turns t WHERE t.run = $2) AND m.id < $3"
+        " AND m.role = 'user' AND m.status = 'completed' AND m.active = 1 AND m.run >= $2"
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.run = m.run AND t.question = m.id)"
+        " ORDER BY m.id LIMIT $4",
+        ARGS(arg_int(turn->session.id), arg_int(since), arg_int(turn->row.question),
+             arg_int(MESSAGE_LIVE_MAX)),
+        MESSAGE_LIVE_MAX);
+    for (size_t i = 0; i < rows.count && task->late->len <= PROGRAM_JOINS_MAX; i++) {
+        programs__add_words(tx, rows.rows[i].id, task->late);
+    }
+}
