@@ -260,6 +260,16 @@ static void message_echo(struct agent_process *process, struct bytes line) {
     (void)line_end(process);
 }
 
+static void claude_begin(struct agent_process *process, const char *native) {
+    struct bytes line;
+    text_addf(&process->out, "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\"}",
+              native);
+    (void)line_end(process);
+    if (input_next(process, &line)) {
+        message_echo(process, line);
+    }
+}
+
 static void claude_question(struct agent_process *process, unsigned message) {
     text_addf(&process->out,
               "{\"type\":\"control_request\",\"request_id\":\"q%s.%u\",\"request\":{\"subtype\":"
@@ -407,13 +417,7 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
         return;
     }
     if (process->turn->session->adapter == ADAPTER_CLAUDE) {
-        text_addf(&process->out, "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\"}",
-                  native);
-        (void)line_end(process);
-        struct bytes line;
-        if (input_next(process, &line)) {
-            message_echo(process, line);
-        }
+        claude_begin(process, native);
     }
     const bool by_schema = good && process->turn->by_schema;
     if (by_schema && process->turn->session->adapter != ADAPTER_CLAUDE) {

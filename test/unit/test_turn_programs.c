@@ -470,7 +470,7 @@ static void a_program_that_reads_nothing_is_begun_for_it_only_so_often(void **st
     }
     assert_int_equal(count, AGENT_ATTEMPTS_MAX);
     turns_assert_state(kit, say.run, RUN_SUCCEEDED, CAUSE_COMPLETED);
-    assert_status(kit, &more, "completed"); /* The next turn is told. */
+    assert_status(kit, &more, "completed"); /* For the next turn. */
 }
 
 static void what_an_ended_turn_has_not_read_comes_before_the_next_message(void **state) {

@@ -155,7 +155,7 @@ void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, i
 /* The process is gone: messages that it has not read wait for the next one. */
 void programs__take_back(struct tx *tx, const struct turn *turn);
 /* After an answer (mark NULL: of a model): another process follows for messages that were not read,
- * while the turn may have one more; else the next turn is told. */
+ * while the turn may have one more; else the next turn has them in its prompt. */
 void programs__answer_rest(struct tx *tx, struct turn *turn, const struct program_mark *mark);
 /* A person is asked whether the call may be made. (answer.c) */
 void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card);
