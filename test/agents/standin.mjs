@@ -27,7 +27,7 @@
 //   WRITE       writes the file `made` into its folder
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
-// that reaches its input is a line of the file `heard` of its folder.
+// that reaches its input is a line of the file beside its sessions that is named as these, `.heard`.
 //
 // Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
 // for each prompt. It goes on in none whose file is gone.
@@ -147,7 +147,7 @@ async function claude() {
     const one = JSON.parse(text);
     (one.type === "user" ? messages : answers).push(one);
     const words = JSON.stringify(one.message?.content);
-    if (words !== undefined) appendFileSync("heard", `${words}\n`);
+    if (words !== undefined) appendFileSync(`${sessions}.heard`, `${words}\n`);
     wake();
   });
   input.on("close", () => wake(ended = true));

@@ -19,7 +19,7 @@ const partsOf = (message) => message.parts.filter(({ kind }) => kind !== "thinki
 
 /** Messages that reached the input of the program, in all its processes. */
 function heard(turns) {
-  const file = path.join(turns.root, "heard");
+  const file = path.join(turns.root, ".standin.heard");
   return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(JSON.parse) : [];
 }
 
