@@ -68,6 +68,7 @@ static void claude_make(struct program_making *making) {
     }
     making_add_option(making, "--model", bytes_of(agent->model));
     making_add_option(making, "--append-system-prompt", bytes_of(agent->instructions));
+    making_add_tools(making);
     making_add_option(making, "--resume", start->native);
     making_add_option(making, "--session-id", start->native.len > 0 ? BYTES("") : start->session);
     making_add_own(making);

@@ -20,6 +20,7 @@ static void pi_make(struct program_making *making) {
     making_add_option(making, "--session", start->native);
     making_add_option(making, "--model", bytes_of(start->agent->model));
     making_add_option(making, "--append-system-prompt", bytes_of(start->agent->instructions));
+    making_add_tools(making);
     making_add_own(making);
     making_add(making, "-p");
     making_set_input(making, start->prompt);

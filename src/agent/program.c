@@ -52,6 +52,17 @@ void making_add_option(struct program_making *making, const char *name, struct b
     }
 }
 
+void making_add_tools(struct program_making *making) {
+    const json_t *tools = making->start->agent->tools;
+    AUTO(text_done) struct text names = text_up_to(AGENT_TOOLS_MAX * (AGENT_TOOL_NAME_MAX + 1));
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        text_add_str(&names, i > 0 ? "," : "");
+        text_add_str(&names, json_string_value(json_array_get(tools, i)));
+    }
+    making->failed = making->failed || text_failed(&names);
+    making_add_option(making, "--tools", text_bytes(&names));
+}
+
 void making_add_own(struct program_making *making) {
     const json_t *args = making->start->agent->args;
     for (size_t i = 0; i < json_array_size(args); i++) {

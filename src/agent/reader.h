@@ -80,7 +80,8 @@ void making_add(struct program_making *making, const char *word); /* Borrowed. *
 void making_add_bytes(struct program_making *making, struct bytes word);
 /* NAME VALUE, where there is a value. */
 void making_add_option(struct program_making *making, const char *name, struct bytes value);
-void making_add_own(struct program_making *making); /* The args of the definition. */
+void making_add_tools(struct program_making *making); /* --tools A,B, where there are any. */
+void making_add_own(struct program_making *making);   /* The args of the definition. */
 struct bytes making_keep(struct program_making *making, struct text *text);
 /* Instructions, a blank line, and the prompt, for a program without a place for the first. */
 struct bytes making_prompt(struct program_making *making);

@@ -27,7 +27,7 @@
 //   WRITE       writes the file `made` into its folder
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
-// that reaches its input is a line of the file beside its sessions that is named as these, `.heard`.
+// that reaches its input is a line of a file beside its sessions: their folder's name and `.heard`.
 //
 // Its sessions are files in .standin of its folder, or in the folder $STANDIN_SESSIONS, with a line
 // for each prompt. It goes on in none whose file is gone.

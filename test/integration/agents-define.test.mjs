@@ -328,6 +328,13 @@ test("the commands define, show, test and remove an agent", async (t) => {
   await ok("set", "helper", "--program", "plain", "--command", "echo", "--arg", "I say");
   assert.match(await ok("test", "helper", "--prompt", "hi"), /I say hi/);
   assert.equal((await cli("test", "nobody")).code, 3);
+  for (const program of ["claude", "pi"]) {
+    await ok("set", "helper", "--program", program, "--command", "echo", "--tool", "Read",
+      "--tool", "Grep");
+    const { argv } = JSON.parse(await ok("test", "helper", "--dry-run", "--json"));
+    assert.equal(argv[argv.indexOf("--tools") + 1], "Read,Grep");
+  }
+  await ok("set", "helper", "--program", "plain", "--command", "echo", "--arg", "I say");
   const doctor = await turns.daemon.cli(["doctor"], { env: turns.env });
   assert.match(doctor.stdout, /agent +helper, \/\S+echo: may do what its user may/);
   await ok("rm", "helper");

@@ -311,6 +311,7 @@ static void workflow_add(const json_t *spec, struct text *text) {
     };
     const json_t *args = json_object_get(spec, "args");
     AUTO(text_done) struct text words = text_up_to(2 << 20);
+    line_add(text, "agent", talk_text(json_object_get(spec, "opts"), "agentType"));
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         line_add(text, lines[i].key, talk_text(spec, lines[i].member));
     }
@@ -333,6 +334,7 @@ static void spec_add(const json_t *run, struct text *text) {
     const char *words = text_bytes(&command).data;
     if (strcmp(kind, "turn") == 0) { /* Key and stream are those of the session. */
         line_add(text, "asked", words);
+        line_add(text, "agent", talk_text(spec, "agent"));
         line_add(text, "model", talk_text(spec, "model"));
         line_add(text, "session", talk_text(spec, "session"));
         line_add(text, "stream", talk_text(run, "stream"));

@@ -153,6 +153,9 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
     text_add_member(&spec, "session", session->session);
     text_add_member(&spec, "message", bytes_of(message->message.text));
     text_add_member(&spec, "model", model_of(tx, message, session));
+    if (session->agent.len > 0) {
+        text_add_member(&spec, "agent", session->agent);
+    }
     if (message->notify.data != NULL) {
         text_add_str(&spec, ",\"notify\":[{");
         text_add_member(&spec, "session", message->notify);

@@ -14,6 +14,8 @@
 enum {
     AGENT_NAME_MAX = 64,
     AGENT_ARGS_MAX = 64,
+    AGENT_TOOLS_MAX = 64,
+    AGENT_TOOL_NAME_MAX = 200,
     AGENT_ENV_MAX = 64,
     AGENT_ENV_NAME_MAX = 200, /* Bytes of a reference: variable or file. */
     AGENT_INSTRUCTIONS_MAX = 64 << 10,
@@ -49,6 +51,7 @@ struct agent_definition {
      * environment}, {"file": file in DIR/agent-keys}. NULL: none. */
     json_t *env;
     const char *model, *instructions; /* NULL: none. */
+    json_t *tools;                    /* Names of those that it has; NULL: all of its own. */
     const char *access;
     /* Rules that answer its questions, before those of the session; NULL: none. */
     json_t *permissions;
@@ -86,6 +89,8 @@ void agent_definition_take_native(json_t *kept, json_t **ret_native);
 enum agent_access agent_definition_access(const struct agent_definition *what);
 /* Whether that program asks before it acts. */
 MUST_CHECK bool agent_program_asks(const char *program);
+/* Whether that program can be given a list of tools. */
+MUST_CHECK bool agent_program_takes_tools(const char *program);
 /* USAGE_PRICE_NONE: it has none. */
 struct usage_price agent_definition_price(const struct agent_definition *what);
 

@@ -76,6 +76,12 @@ static const struct field rows[] = {
      AT(instructions),
      .max = AGENT_INSTRUCTIONS_MAX,
      FLAG("instructions", FLAG_TEXT, "TEXT", "Tell it this before each prompt.")},
+    {.name = "tools",
+     .kind = FIELD_TEXTS,
+     AT(tools),
+     .min = 1,
+     .max = AGENT_TOOLS_MAX,
+     FLAG("tool", FLAG_LIST, "NAME", "Let it have this tool, and no other. Repeatable.")},
     {.name = "access",
      .kind = FIELD_CHARS,
      AT(access),
@@ -232,6 +238,29 @@ bool agent_program_asks(const char *program) {
     return strcmp(program, "claude") == 0;
 }
 
+bool agent_program_takes_tools(const char *program) {
+    return strcmp(program, "claude") == 0 || strcmp(program, "pi") == 0;
+}
+
+static struct err tools_check(const struct agent_definition *what, struct why *why) {
+    if (what->tools != NULL && !agent_program_takes_tools(what->program)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"tools\": %s cannot be given a list; limit it by \"access\" or \"args\"",
+                       what->program);
+    }
+    for (size_t i = 0; i < json_array_size(what->tools); i++) {
+        const json_t *name = json_array_get(what->tools, i);
+        const size_t len = json_string_length(name);
+        if (!text_is_plain(name) || len == 0 || len > AGENT_TOOL_NAME_MAX ||
+            strpbrk(json_string_value(name), ", \t\n") != NULL) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"tools\": name %zu must be 1 to %d bytes without comma and blank",
+                           i + 1, AGENT_TOOL_NAME_MAX);
+        }
+    }
+    return ERR_OK;
+}
+
 /* A rule for a program that asks nothing would hold nothing back, and look as if it did. */
 static struct err permissions_check(const struct agent_definition *what, struct why *why) {
     const size_t count = json_array_size(what->permissions);
@@ -310,6 +339,7 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     if (!err_failed(err)) {
         err = texts_check(what.lines, TEXTS_ALONE, "lines", why);
     }
+    err = err_failed(err) ? err : tools_check(&what, why);
     err = err_failed(err) ? err : permissions_check(&what, why);
     err = err_failed(err) ? err : price_check(&what, why);
     if (!err_failed(err) && what.command == NULL &&
@@ -323,42 +353,30 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     return err;
 }
 
-/* Takes the value. */
-static void member_put(json_t *object, const char *name, json_t *value) {
-    if (value != NULL) {
-        (void)json_object_set_new(object, name, value); /* Without memory the write below fails. */
+/* New. NULL: the field has no value. */
+static json_t *value_pack(const struct field *field, const void *member) {
+    switch (field->kind) {
+    case FIELD_CHARS: {
+        const char *text = *(const char *const *)member;
+        return text == NULL ? NULL : json_string(text);
     }
-}
-
-static void text_put(json_t *object, const char *name, const char *value) {
-    member_put(object, name, value == NULL ? NULL : json_string(value));
-}
-
-static void number_put(json_t *object, const char *name, int64_t value) {
-    member_put(object, name, value == 0 ? NULL : json_integer(value));
+    case FIELD_INT: {
+        const int64_t number = *(const int64_t *)member;
+        return number == 0 ? NULL : json_integer(number);
+    }
+    default:
+        return json_incref(*(json_t *const *)member);
+    }
 }
 
 static json_t *definition_pack(const struct agent_definition *what) {
     json_t *object = json_object();
-    text_put(object, "name", what->name);
-    text_put(object, "description", what->description);
-    text_put(object, "program", what->program);
-    text_put(object, "command", what->command);
-    member_put(object, "args", json_incref(what->args));
-    member_put(object, "env", json_incref(what->env));
-    text_put(object, "model", what->model);
-    text_put(object, "instructions", what->instructions);
-    text_put(object, "access", what->access);
-    member_put(object, "permissions", json_incref(what->permissions));
-    text_put(object, "isolation", what->isolation);
-    member_put(object, "lines", json_incref(what->lines));
-    member_put(object, "price", json_incref(what->price));
-    number_put(object, "at_once", what->at_once);
-    number_put(object, "deadline_ms", what->deadline_ms);
-    number_put(object, "no_progress_ms", what->no_progress_ms);
-    number_put(object, "memory", what->memory);
-    number_put(object, "processes", what->processes);
-    number_put(object, "requests", what->requests);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        json_t *value = value_pack(&rows[i], (const char *)what + rows[i].at);
+        if (value != NULL) { /* Without memory the write below fails. */
+            (void)json_object_set_new(object, rows[i].name, value);
+        }
+    }
     return object;
 }
 
@@ -376,7 +394,7 @@ struct err agent_definition_write_adopted(const struct agent_definition *what, s
     if (err_failed(err)) {
         return err;
     }
-    member_put(object, AGENT_KEPT_NATIVE, state);
+    (void)json_object_set_new(object, AGENT_KEPT_NATIVE, state); /* The same. */
     return object == NULL ? err_make(ERR_OUT_OF_MEMORY, "agents: definition")
                           : json_write(object, text);
 }
