@@ -140,10 +140,15 @@ static void definition_see(struct looking *looking, const struct agent_definitio
     assert(command != NULL);
     if (!agent_where_find(search->root, search->home, search->path, command, &where)) {
         seen.found = AGENT_MISSING;
-        why_set(&why,
-                "there is no program '%.100s' in the PATH; install it, or name its path as "
-                "\"command\" in ~/.drover/agents/%.60s.json",
-                command, what->name);
+        if (strchr(command, '/') != NULL) {
+            why_set(&why, "there is no program at %.200s, the \"command\" of its definition",
+                    command);
+        } else {
+            why_set(&why,
+                    "there is no program '%.100s' in the PATH; install it, or name its path as "
+                    "\"command\" in ~/.drover/agents/%.60s.json",
+                    command, what->name);
+        }
     } else {
         found.command = where.path;
         /* `--version` is understood by the programs that we know, and a project's are not run. */
@@ -208,9 +213,11 @@ static struct err file_load(const struct place *place, const char *name, struct 
     while ((got = read(fd, piece, sizeof piece)) > 0 && !text_failed(text)) {
         text_add(text, piece, (size_t)got);
     }
-    if (got < 0 || text_failed(text)) {
-        return err_why(why, ERR_BAD_FIELD, "it cannot be read, or has more than %d kB",
-                       AGENT_DEFINITION_MAX >> 10);
+    if (got < 0) {
+        return err_why(why, ERR_BAD_FIELD, "it cannot be read");
+    }
+    if (text_failed(text)) {
+        return err_why(why, ERR_BAD_FIELD, "it has more than %d kB", AGENT_DEFINITION_MAX >> 10);
     }
     return ERR_OK;
 }

@@ -156,6 +156,9 @@ test("each command has its help, a success for people and one as JSON", async ()
   assert.deepEqual(missing(json, WITHOUT_JSON), [], "with --json");
 });
 
-test("an id that ends in 0 has its name before a span's number, which is like a version", () => {
-  assert.equal(new Names("0.1.0").text(`run_${"a".repeat(25)}0.1.0`), "<run1>.1.0");
+test("an id that ends like the version or the host is an id", () => {
+  const names = new Names("0.1.0");
+  names.add("vm:", "<host>:");
+  assert.equal(names.text(`run_${"a".repeat(25)}0.1.0`), "<run1>.1.0");
+  assert.equal(names.text(`run_${"a".repeat(24)}vm: at vm: ended`), "<run2>: at <host>: ended");
 });

@@ -53,13 +53,14 @@ export class Names {
   }
 
   text(text) {
-    let shown = shortened(text);
-    for (const [word, name] of this.#words) shown = shown.replaceAll(word, name);
-    // Ids come before the version: an id that ends in 0, followed by ".1.0", contains "0.1.0".
-    return shown
+    // Ids come first: one that ends in 0, followed by ".1.0", contains the version "0.1.0", and one
+    // may end as the host is called.
+    let shown = shortened(text)
       .replace(SECRET, "<secret>")
+      .replace(ID, (id, kind) => this.#id(id, kind));
+    for (const [word, name] of this.#words) shown = shown.replaceAll(word, name);
+    return shown
       .replace(PLACE, "<place>")
-      .replace(ID, (id, kind) => this.#id(id, kind))
       .replace(this.version, "<version>")
       .replace(MILLISECONDS, "<ms>")
       .replace(/(duration_ms\\?":)\d+/g, "$1<n>")

@@ -98,17 +98,23 @@ test("it exits with 0 only when the run succeeded", async (t) => {
 
 // --- drover agent test ---------------------------------------------------------------------------
 
-test("a relative folder is that of the terminal", async (t) => {
+test("the folder is that of the terminal, or a relative one that is named", async (t) => {
   const turns = await open(t, "codex");
   define(turns, "local", { program: "codex", command: path.join(turns.bin, "codex") }, turns.root);
-  const cwd = path.dirname(turns.root), root = path.basename(turns.root);
-  const cli = (...words) => turns.daemon.cli(["agent", ...words, "--root", root], { cwd });
-  assert.match((await cli("ls")).stdout, /^local +cli +not_logged_in /m);
-  assert.match((await cli("show", "local")).stdout, /^state +not_logged_in$/m);
-  assert.match((await cli("test", "local", "--dry-run")).stdout, /^argv +\S+\/codex\n/);
-  assert.match((await cli("test", "local")).stdout, /^outcome +succeeded/m);
-  const none = await turns.daemon.cli(["agent", "ls", "--root", "nowhere"], { cwd });
+  define(turns, "gone", { program: "codex", command: "/no/codex" }, turns.root);
+  const above = path.dirname(turns.root);
+  const cases = [[turns.root], [above, "--root", path.basename(turns.root)]];
+  for (const [cwd, ...root] of cases) {
+    const cli = (...words) => turns.daemon.cli(["agent", ...words, ...root], { cwd });
+    assert.match((await cli("ls")).stdout, /^local +cli +not_logged_in /m);
+    assert.match((await cli("show", "local")).stdout, /^state +not_logged_in$/m);
+    assert.match((await cli("show", "gone")).stdout, /^why +there is no program at \/no\/codex, /m);
+    assert.match((await cli("test", "local", "--dry-run")).stdout, /^argv +\S+\/codex\n/);
+    assert.match((await cli("test", "local")).stdout, /^outcome +succeeded/m);
+  }
+  const none = await turns.daemon.cli(["agent", "ls", "--root", "nowhere"], { cwd: above });
   assert.deepEqual([none.code, none.stderr.includes("there is no folder nowhere")], [2, true]);
+  assert.doesNotMatch((await turns.daemon.cli(["agent", "ls"], { cwd: above })).stdout, /^local /m);
 });
 
 test("the test of an agent tells how it ended, why, what to do, and what it used", async (t) => {

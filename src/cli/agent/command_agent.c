@@ -13,7 +13,7 @@
 #include "rules/agent/definition.h"
 
 static const struct flag agent_flags[] = {
-    OPTION_TEXT("root", 0, "DIR", "Count the .drover/agents of this folder, too [only yours]."),
+    OPTION_TEXT("root", 0, "DIR", "Count the .drover/agents of this folder, too [.]."),
     OPTION_END,
 };
 

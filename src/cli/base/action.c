@@ -44,11 +44,10 @@ static void param_add(struct text *path, const struct invocation *invocation, co
 static struct err folder_add(struct text *path, struct invocation *invocation, const char *flag) {
     const char *given = args_text(&invocation->args, flag);
     char folder[PATH_MAX];
-    if (given == NULL) {
-        return ERR_OK;
-    }
-    if (realpath(given, folder) == NULL) {
-        return err_why(&invocation->why, ERR_USAGE, "%s: there is no folder %.200s", flag, given);
+    if (realpath(given != NULL ? given : ".", folder) == NULL) {
+        return given == NULL ? ERR_OK /* The current one was removed. */
+                             : err_why(&invocation->why, ERR_USAGE, "%s: there is no folder %.200s",
+                                       flag, given);
     }
     mark_add(path, flag);
     client_add_escaped(path, folder);

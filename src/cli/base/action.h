@@ -39,8 +39,8 @@ struct action_param {
 struct action {
     const char *request; /* "METHOD PATH" */
     struct action_param params[ACTION_PARAMS_MAX];
-    /* Flag, and parameter, whose value is a folder: its absolute path is sent, since the daemon
-     * works in another folder. NULL: none. */
+    /* Flag, and parameter, whose value is a folder, the current one without the flag: its absolute
+     * path is sent, since the daemon works in another folder. NULL: none. */
     const char *folder;
     const char *search; /* Parameter that the first operand is, where it was given; NULL: none. */
     /* Sentence about an operand of which no path can be made, with "{}" for its beginning; NULL:

@@ -15,7 +15,7 @@ static const char question[] = "Answer with one word: ready";
 
 static const struct flag test_flags[] = {
     OPTION_SWITCH("dry-run", 0, "Show how its program would be started, and start nothing."),
-    OPTION_TEXT("root", 0, "DIR", "Start it in this folder, whose .drover/agents count [none]."),
+    OPTION_TEXT("root", 0, "DIR", "Start it in this folder, whose .drover/agents count [.]."),
     OPTION_TEXT("prompt", 0, "TEXT", "Ask this [for one word]."),
     OPTION_END,
 };
@@ -120,8 +120,9 @@ static struct err word_ask(struct invocation *invocation, struct talk *talk) {
     AUTO(message_sent_done) struct message_sent sent = {0};
     AUTO(turn_outcome_done) struct turn_outcome turn = {0};
     const char *given = args_text(&invocation->args, "prompt");
+    const char *root = args_text(&invocation->args, "root");
     const struct message_order order = {.wish = {.agent = invocation->args.operands[0],
-                                                 .root = args_text(&invocation->args, "root"),
+                                                 .root = root != NULL ? root : ".",
                                                  .title = "Test of an agent"},
                                         .text = given != NULL ? given : question};
     struct err err = message_send(talk, &order, &sent, &invocation->why);
