@@ -148,7 +148,7 @@ void program_reader_free(struct program_reader *reader) {
 void program_reader_begin(struct program_reader *reader) {
     const struct reader_state old = reader->state;
     struct reader_state *state = &reader->state;
-    *state = (struct reader_state){.total = old.total};
+    *state = (struct reader_state){.total = old.total, .unheard = true};
     memcpy(state->native, old.native, sizeof state->native);
     memcpy(state->model, old.model, sizeof state->model);
 }
@@ -157,7 +157,8 @@ void program_reader_begin(struct program_reader *reader) {
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces)                                                                                      \
-    X(midway) X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress) X(names)
+    X(midway)                                                                                      \
+    X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress) X(names) X(unheard)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -246,6 +247,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .requests = state->requests,
                                  .done = state->done,
                                  .names = state->names,
+                                 .heard = !state->unheard,
                                  .compacting = state->compacting,
                                  .retry_after_ms = state->retry_after_ms,
                                  .ended_ms = state->ended_ms,
@@ -355,7 +357,13 @@ void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
     state->cost = 0;
 }
 
+void program_reader_heard(struct program_reader *reader) {
+    reader->state.unheard = false;
+}
+
 static void reader_event(struct program_reader *reader, const struct program_event *event) {
+    const bool shows = event->kind != PROGRAM_STEP && event->kind != PROGRAM_DONE;
+    reader->state.unheard = reader->state.unheard && !shows;
     reader->heard(reader->ctx, event);
 }
 

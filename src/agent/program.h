@@ -112,6 +112,9 @@ MUST_CHECK bool program_reader_load(struct program_reader *reader, struct bytes 
 void program_reader_save(const struct program_reader *reader, struct text *text);
 /* A new attempt of the same session begins: what counts over the whole session is kept. */
 void program_reader_begin(struct program_reader *reader);
+/* The end of a program shows that it has read its prompt. What was saved before has
+ * "unheard":true, which the engine looks for (engine/turn/steering.c). */
+void program_reader_heard(struct program_reader *reader);
 
 /* A line without its end. `cut`: there was more of it than PROGRAM_LINE_MAX. */
 enum program_line { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT };
@@ -129,6 +132,7 @@ struct program_seen {
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
     bool done;        /* The last message that it has read has its result. */
     bool names;       /* Messages are named when the program reads them. */
+    bool heard;       /* The prompt was read: something came that shows it. */
     bool compacting;  /* The program says that it makes a summary. */
     bool progress;    /* A whole message, or the result of a tool, came in this attempt. */
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the

@@ -29,6 +29,7 @@ struct reader_state {
     int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */
     int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
     bool names;             /* A message was named when the program read it. */
+    bool unheard;           /* Nothing came that shows that it has read its prompt. */
     bool compacting;        /* The program makes a summary of its conversation. */
     struct usage ready;     /* To be taken, */
     int64_t cost;           /* with this cost, */

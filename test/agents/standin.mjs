@@ -48,6 +48,9 @@ const LOST = { claude: "No conversation found with session ID: 1", opencode: "Se
                pi: "No session found matching '1'" };
 const resumes = () => ["--resume", "--session", "resume"].some((word) => args.includes(word));
 
+/** Without what an earlier turn ended without: nothing is done for that. */
+const newest = (prompt) => prompt.replace(/^Before, the user.*Now the user says:\s+/s, "");
+
 function remember(session, prompt) {
   mkdirSync(sessions, { recursive: true });
   const file = `${sessions}/${session}`;
@@ -59,7 +62,7 @@ function remember(session, prompt) {
   }
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
   const all = readFileSync(file, "utf8").trim().split("\n");
-  const asked = all.findLast((one) => !one.startsWith("You were interrupted")) ?? "";
+  const asked = newest(all.findLast((one) => !one.startsWith("You were interrupted")) ?? "");
   [doomed, hangs, falters] = ["DIE", "HANG", "FALTER"].map((word) => asked.includes(word));
   quits = !asked.includes("QUIT") ? 0 : asked.includes("ALWAYS") ? Infinity : 2;
   return all.length;
@@ -68,7 +71,8 @@ function remember(session, prompt) {
 const silence = () => new Promise(() => setInterval(() => {}, 1 << 30));
 
 /** `request`: the lines of one that is answered. */
-async function act(prompt, say, request = () => {}) {
+async function act(asked, say, request = () => {}) {
+  const prompt = newest(asked);
   if (doomed) process.kill(process.pid, "SIGKILL");
   if (prompt.includes("CRASH") && !prompt.includes("interrupted")) {
     process.stderr.write("Segmentation fault\n");

@@ -3,11 +3,13 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { define, killProgram, letGo, open, prompts, script, session } from "./agents.mjs";
+import {
+  STANDIN, define, killProgram, letGo, open, prompts, script, session,
+} from "./agents.mjs";
 import { processesOf } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { Listener, textOf, toolsOf } from "./turns.mjs";
@@ -34,6 +36,61 @@ test("a program that is killed goes on once in its session, and then fails", asy
   assert.equal(prompts(turns)[0].length, 4);
   assert.equal(textOf((await turns.turn(listener, "hello")).message), "turn 5 of claude");
   listener.close();
+});
+
+/** A program that ends by these words before it reads anything, while `doomed` is in its folder. */
+function doom(turns, words) {
+  script(turns, "codex", `[ ! -e doomed ] || { ${words}; }
+exec ${process.execPath} ${STANDIN} codex "$@"`);
+  writeFileSync(path.join(turns.root, "doomed"), "");
+}
+
+test("words that a program died without are in the prompt of its next process", async (t) => {
+  for (const words of ["rm doomed; kill -9 $$", "rm doomed; echo boom >&2; exit 3"]) {
+    const turns = await open(t, "codex");
+    const listener = await session(turns);
+    await turns.turn(listener, "the first");
+    doom(turns, words);
+    const { end } = await turns.turn(listener, "the second");
+    assert.equal(end.state, "succeeded");
+    const [heard] = prompts(turns);
+    assert.deepEqual([heard.length, heard[0]], [2, "the first"]);
+    assert.match(heard[1], /^You were interrupted.* may not have read yet .*:  the second$/);
+    listener.close();
+  }
+});
+
+test("words of a turn that ended too early are in the next prompt", async (t) => {
+  const turns = await open(t, "codex");
+  const listener = await session(turns);
+  await turns.turn(listener, "the first");
+  doom(turns, "echo boom >&2; exit 3");
+  assert.equal((await turns.turn(listener, "the second")).end.cause, "crashed");
+  rmSync(path.join(turns.root, "doomed"));
+  for (const text of ["the third", "the fourth"]) await turns.turn(listener, text);
+  const [heard] = prompts(turns);
+  assert.deepEqual([heard.length, heard[0], heard[2]], [3, "the first", "the fourth"]);
+  assert.match(heard[1], /^Before, .*:  the second  Now the user says:  the third$/);
+  listener.close();
+});
+
+test("words of a turn that was stopped in the queue are in the next prompt", async (t) => {
+  const turns = await open(t, "pi", { at_once: 1 });
+  const listener = await session(turns), other = await session(turns);
+  await turns.turn(listener, "the first");
+  const slow = await turns.send(other.session, "be SLOW");
+  await other.until("delta", ({ text }) => text.includes("one"));
+  const { run } = await turns.send(listener.session, "the second");
+  await until("it waits", async () => (await live(turns, "job")).some(({ state }) =>
+    state === "queued"));
+  assert.equal((await turns.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  assert.equal((await listener.ended(run)).state, "cancelled");
+  letGo(turns);
+  await other.ended(slow.run);
+  await turns.turn(listener, "the third");
+  const heard = prompts(turns).find(([one]) => one === "the first");
+  assert.match(heard[1], /^Before, .*:  the second  Now the user says:  the third$/);
+  for (const one of [listener, other]) one.close();
 });
 
 test("each interruption of a program says its number and the most there may be", async (t) => {
@@ -191,6 +248,35 @@ test("a turn that waits for its agent can be stopped, and a restart tries at onc
   const sent = await turns.send(third.session, "hello");
   assert.equal((await again.ended(sent.run)).state, "succeeded");
   for (const listener of [...listeners, again]) listener.close();
+});
+
+test("a turn that waits for its own last process holds up no other of its agent", async (t) => {
+  const turns = await open(t);
+  const words = `case "$*" in
+*FAIL*) echo '{"error":"429 too many requests, try again in 3s"}'; exit 1;;
+*STAY*) trap '' TERM; echo '{"text":"one"}'; while [ ! -e go ]; do sleep 0.05; done;;
+*) echo '{"text":"well"}'; echo '{"done":true}';;
+esac`;
+  define(turns, "own", { program: "json_lines", command: script(turns, "own", words),
+    lines: { text: "text", result: "done", error: "error" } });
+  const [stays, fails, other] = [await session(turns, { agent: "own" }),
+    await session(turns, { agent: "own" }), await session(turns, { agent: "own" })];
+  const first = await turns.send(stays.session, "STAY");
+  await stays.until("delta", ({ text }) => text.includes("one"));
+  const failed = await turns.send(fails.session, "FAIL");
+  await fails.until("turn_waiting");
+  for (const [listener, { run }] of [[fails, failed], [stays, first]]) {
+    assert.equal((await turns.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+    assert.equal((await listener.ended(run)).state, "cancelled");
+  }
+  const runs = [];
+  for (const listener of [stays, other]) {
+    runs.push([listener, (await turns.send(listener.session, "hello")).run]);
+  }
+  for (const [listener, run] of runs) {
+    assert.equal((await listener.ended(run)).state, "succeeded");
+  }
+  for (const listener of [stays, fails, other]) listener.close();
 });
 
 test("a program that stays after its failure is ended before the next attempt", async (t) => {

@@ -492,6 +492,26 @@ static void what_an_ended_turn_has_not_read_comes_before_the_next_message(void *
     assert_string_equal(task_of(kit, last.run).late, "");
 }
 
+static void a_question_that_its_program_has_not_read_comes_before_the_next(void **state) {
+    static const struct program_mark unheard = {
+        .read_to = 0, .reader = {"{\"unheard\":true}", 16}, .outcome = {"", 0}};
+    struct turns_kit *kit = *state;
+    (void)answered(kit, "alpha");
+    struct turns_say say = turns_say(kit, "beta", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)start(kit, say.run);
+    (void)hear(kit, say.run, NULL, &unheard, true);
+    struct turns_say next = turns_say(kit, "gamma", TURN_ENQUEUE);
+    (void)turns_plan(kit, next.run);
+    assert_string_equal(task_of(kit, next.run).late, "beta");
+    (void)start(kit, next.run);
+    assert_string_equal(task_of(kit, next.run).prompt, "gamma");
+    (void)hear(kit, next.run, NULL, &here, true);
+    struct turns_say last = turns_say(kit, "delta", TURN_ENQUEUE);
+    (void)turns_plan(kit, last.run);
+    assert_string_equal(task_of(kit, last.run).late, "");
+}
+
 #define program_test(test) cmocka_unit_test_setup_teardown(test, programs_begin, turns_end)
 
 int main(void) {
@@ -508,6 +528,7 @@ int main(void) {
         program_test(a_message_is_in_its_input_once_and_joins_where_it_is_read),
         program_test(what_it_has_not_read_goes_to_its_next_process),
         program_test(a_program_that_reads_nothing_is_begun_for_it_only_so_often),
+        program_test(a_question_that_its_program_has_not_read_comes_before_the_next),
         program_test(what_an_ended_turn_has_not_read_comes_before_the_next_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -523,6 +523,9 @@ static void program_end(struct talk_program *program) {
         ending.code = 0;
     }
     const struct agent_verdict verdict = agent_classify(&ending);
+    if (agent_outcome_asked(verdict.outcome)) {
+        program_reader_heard(program->output.reader);
+    }
     const struct program_seen seen = program_seen(program->output.reader);
     const bool resumes =
         (program_can(program->program) & PROGRAM_RESUMES) != 0 && seen.native.len > 0;

@@ -50,6 +50,7 @@ static void start_done(void *ctx) {
     struct talk_program *program = ctx;
     struct talk *talk = program->talk;
     if (program->before.busy) {
+        program__cool(program, AGENT_COOL_LEFT, 0, AGENT_UNKNOWN); /* Another turn may try. */
         if (!program__is_over(program)) {
             program_wait(program, PROGRAM_LOOK_MS);
         }
@@ -79,6 +80,7 @@ static struct err order_make(struct talk_program *program) {
                                       .plan = &program->talk->plan,
                                       .world = loop_world(program->talk->turns->options.loop),
                                       .native = native_of(program),
+                                      .heard = program->last.heard,
                                       .process = bytes_of(program->run.text),
                                       .last = bytes_of(program->task.last.text),
                                       .texts = &program->texts,
@@ -297,13 +299,15 @@ static void task_done(void *ctx) {
     }
     talk__begin_call(talk);
     program->last.retry_after_ms = program->last.ended_ms = 0;
+    program->last.heard = false;
     if (program->saved.len > 0 &&
         program_reader_load(program->output.reader, text_bytes(&program->saved))) {
         const struct program_seen seen = program_seen(program->output.reader);
         program->last.retry_after_ms = seen.retry_after_ms;
         program->last.ended_ms = seen.ended_ms;
-        program_reader_begin(program->output.reader);
+        program->last.heard = seen.heard;
     }
+    program_reader_begin(program->output.reader);
     if (program__is_over(program)) {
         return;
     }

@@ -22,8 +22,8 @@ static void words_add(const struct text *words, struct text *prompt) {
     text_add(prompt, text_bytes(words).data, words->len);
 }
 
-/* For a session of the program that goes on in the middle of the turn. False: it does not. After an
- * answer, only messages are left that the program has not read. */
+/* For a session of the program that goes on in the middle of the turn. False: what it is asked is
+ * to follow. After an answer, only messages are left that the program has not read. */
 static bool again_write(const struct program_wish *wish, struct text *prompt) {
     const struct turn_plan *plan = wish->plan;
     enum agent_outcome outcome;
@@ -42,7 +42,10 @@ static bool again_write(const struct program_wish *wish, struct text *prompt) {
                                           .max = agent_outcome_retries(outcome)};
         agent_prompt_again(again, prompt);
     }
-    return true;
+    if (!wish->heard) {
+        agent_prompt_unheard(prompt);
+    }
+    return wish->heard;
 }
 
 static void prompt_write(const struct program_wish *wish, struct text *prompt) {
@@ -50,12 +53,12 @@ static void prompt_write(const struct program_wish *wish, struct text *prompt) {
     const struct program_texts *texts = wish->texts;
     const bool again = again_write(wish, prompt);
     if (!again) {
+        text_add_str(prompt, prompt->len > 0 ? "\n\n" : "");
         if (wish->history.len > 0) {
             agent_prompt_history(wish->history, prompt);
-        } else {
-            words_add(&texts->late, prompt);
+        } else if (wish->native.len > 0 && texts->late.len > 0) {
+            agent_prompt_late(text_bytes(&texts->late), prompt);
         }
-        text_add_str(prompt, wish->history.len == 0 && prompt->len > 0 ? "\n\n" : "");
         text_add(prompt, text_bytes(&texts->prompt).data, texts->prompt.len);
     }
     if (again && prompt->len > 0 && texts->joins.len > 0) {

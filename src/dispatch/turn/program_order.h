@@ -25,6 +25,7 @@ struct program_wish {
     const struct turn_plan *plan;
     const struct world *world; /* Gives the names. */
     struct bytes native;       /* The program's own session that goes on; "": a new one begins. */
+    bool heard;                /* The last process has read what it was asked. */
     struct bytes process;      /* run_… of the job. */
     struct bytes last;         /* msg_…: the last of the messages that join; "": none do. */
     const struct program_texts *texts;

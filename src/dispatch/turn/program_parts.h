@@ -38,6 +38,12 @@ enum program_input { INPUT_GOES_ON, INPUT_HELD, INPUT_ENDED };
 /* After an answer: the process is followed on, another one begins, or the turn ends. */
 enum program_sequel { SEQUEL_FOLLOW, SEQUEL_AGAIN, SEQUEL_END };
 
+/* The attempt before this one, as struct program_seen. */
+struct last_attempt {
+    int64_t retry_after_ms, ended_ms;
+    bool heard;
+};
+
 struct talk_program {
     struct table_node node; /* By `process`, while that is known. */
     struct talk *talk;
@@ -63,9 +69,7 @@ struct talk_program {
     struct agent_found found;      /* and others in the session that it goes on in. */
     char waits[PROVIDER_NOTE_MAX]; /* Note of its wait; "": none. */
     bool tries_first;              /* Others wait for its process (program_cool.h). */
-    struct {
-        int64_t retry_after_ms, ended_ms;
-    } last;              /* The attempt before this one, as struct program_seen. */
+    struct last_attempt last;
     enum run_cause over; /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For the answer: */
     struct text mark; /* Owned: state of the reader. */

@@ -32,12 +32,11 @@ static void native_find(struct tx *tx, const struct turn *turn, struct text *rea
 /* The reader of the last turn knows the program's session, in which stands all that the program has
  * heard and said in it so far. An answer that was cleared, rolled back or replaced by another
  * variant cannot be taken from there, so the reader counts only while that answer is shown. */
-static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader,
-                        int64_t *ret_run) {
+static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader) {
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx,
-               "SELECT t.program_reader, t.run, CASE WHEN t.run = $2 THEN 1 WHEN a.active = 1"
+               "SELECT t.program_reader, CASE WHEN t.run = $2 THEN 1 WHEN a.active = 1"
                " AND a.status IN ('completed', 'interrupted', 'failed')"
                " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back') THEN 1 ELSE 0 END"
                " FROM turns t LEFT JOIN messages a ON a.id = t.answer"
@@ -47,10 +46,9 @@ static void reader_find(struct tx *tx, const struct turn *turn, struct text *rea
                ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
     if (rows == NULL) {
         native_find(tx, turn, reader);
-    } else if (rows_int(rows, 2) != 0) {
+    } else if (rows_int(rows, 1) != 0) {
         const struct bytes state = rows_text(rows, 0);
         text_add(reader, state.data, state.len);
-        *ret_run = rows_int(rows, 1);
     }
 }
 
@@ -63,7 +61,6 @@ void programs__forget(struct tx *tx, const struct session_row *session) {
 
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
-    int64_t since = 0;
     text_clear(task->reader);
     text_clear(task->joins);
     text_clear(task->late);
@@ -85,10 +82,8 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     rows_release(&notices);
     programs__add_words(tx, turn.row.question, task->prompt);
     programs__tell_waiting(tx, &turn, task);
-    reader_find(tx, &turn, task->reader, &since);
-    if (since != 0 && since != turn.run.id) {
-        programs__tell_late(tx, &turn, since, task);
-    }
+    reader_find(tx, &turn, task->reader);
+    programs__tell_late(tx, &turn, task);
     return tx_error(tx);
 }
 

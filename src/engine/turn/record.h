@@ -138,11 +138,10 @@ struct program_input {
 /* Adds the words of a message, and a sentence for each image: programs cannot be shown any. */
 void programs__add_words(struct tx *tx, int64_t message, struct text *words);
 struct program_task;
-/* Words for the prompt of the process that begins: of messages that wait; and of those that wait
- * since an earlier turn: since the turn `since`, whose reader was the last. */
+/* Words for the prompt of the process that begins: of messages that wait; and of those that earlier
+ * turns ended without, though they are shown. */
 void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct program_task *task);
-void programs__tell_late(struct tx *tx, const struct turn *turn, int64_t since,
-                         struct program_task *task);
+void programs__tell_late(struct tx *tx, const struct turn *turn, struct program_task *task);
 /* The words of the message go to the input of the process, in this commit. */
 void programs__send(struct tx *tx, const struct program_input *input, int64_t id,
                     struct bytes message);

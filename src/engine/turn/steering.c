@@ -202,18 +202,22 @@ void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct progr
     }
 }
 
-/* Messages of earlier turns that ended before their program read these. The last reader is that of
- * the turn `since`. */
-void programs__tell_late(struct tx *tx, const struct turn *turn, int64_t since,
-                         struct program_task *task) {
+/* The program has read what the turn t asked: its process said something, or ended in a way that
+ * shows it (agent/program.h). */
+#define HEARD "t.program_reader <> '' AND t.program_reader NOT LIKE '%\"unheard\":true%'"
+
+/* Messages since the last turn that the program has heard of: of turns that ended before it read
+ * them, or before it began. */
+void programs__tell_late(struct tx *tx, const struct turn *turn, struct program_task *task) {
     struct message_rows rows = messages__many(
         tx,
         MESSAGE_SELECT
-        "m.session = $1 AND m.id > (SELECT t.answer FROM turns t WHERE t.run = $2) AND m.id < $3"
-        " AND m.role = 'user' AND m.status = 'completed' AND m.active = 1 AND m.run >= $2"
-        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.run = m.run AND t.question = m.id)"
-        " ORDER BY m.id LIMIT $4",
-        ARGS(arg_int(turn->session.id), arg_int(since), arg_int(turn->row.question),
+        "m.session = $1 AND m.id < $2 AND m.role = 'user' AND m.status = 'completed'"
+        " AND m.active = 1 AND m.run >= (SELECT COALESCE(max(t.run), 1) FROM turns t"
+        " WHERE t.session = $1 AND t.run <= $3 AND " HEARD ")"
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = $1 AND t.question = m.id"
+        " AND " HEARD ") ORDER BY m.id LIMIT $4",
+        ARGS(arg_int(turn->session.id), arg_int(turn->row.question), arg_int(turn->run.id),
              arg_int(MESSAGE_LIVE_MAX)),
         MESSAGE_LIVE_MAX);
     for (size_t i = 0; i < rows.count && task->late->len <= PROGRAM_JOINS_MAX; i++) {

@@ -72,6 +72,20 @@ void agent_outcome_tell(enum agent_outcome outcome, const char *program, struct 
     }
 }
 
+bool agent_outcome_asked(enum agent_outcome outcome) {
+    switch (outcome) {
+    case AGENT_COMPLETED:
+    case AGENT_FALLBACK_USED:
+    case AGENT_AUTH_FAILED:
+    case AGENT_RATE_LIMITED:
+    case AGENT_PROVIDER_ERROR:
+    case AGENT_CONTEXT_OVERFLOW:
+        return true;
+    default:
+        return false;
+    }
+}
+
 int64_t agent_outcome_retries(enum agent_outcome outcome) {
     assert(outcome < AGENT_OUTCOME_COUNT);
     return outcomes[outcome].more;

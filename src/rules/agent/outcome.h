@@ -85,6 +85,8 @@ struct agent_next {
     int64_t wait_ms;
 };
 struct agent_next agent_next(enum agent_outcome outcome, int64_t count, int64_t retry_after_ms);
+/* Whether a program that ends so has sent what it was asked to its provider: it has read that. */
+bool agent_outcome_asked(enum agent_outcome outcome);
 /* Limit of further attempts in a row with that outcome. */
 int64_t agent_outcome_retries(enum agent_outcome outcome);
 

@@ -1,12 +1,24 @@
 /* prompt.c: see prompt.h. */
 #include "rules/agent/prompt.h"
 
+static const char now_says[] = "\n\nNow the user says:\n\n";
+
 void agent_prompt_again(struct agent_again again, struct text *text) {
     text_addf(text,
               "You were interrupted before you were done (interruption %lld of at most %lld). Read "
               "the history of this session, look at what you have already done, since a part of it "
               "may be finished, and go on from there to the end.",
               (long long)again.number, (long long)again.max);
+}
+
+void agent_prompt_unheard(struct text *text) {
+    text_add_str(text, "\n\nYou may not have read yet what the user has written:");
+}
+
+void agent_prompt_late(struct bytes late, struct text *text) {
+    text_add_str(text, "Before, the user has written this, which you have not answered:\n\n");
+    text_add(text, late.data, late.len);
+    text_add_str(text, now_says);
 }
 
 void agent_prompt_joins(struct text *text) {
@@ -16,7 +28,7 @@ void agent_prompt_joins(struct text *text) {
 void agent_prompt_history(struct bytes history, struct text *text) {
     text_add_str(text, "You are in the middle of a conversation. What was said so far:\n\n");
     text_add(text, history.data, history.len);
-    text_add_str(text, "\n\nNow the user says:\n\n");
+    text_add_str(text, now_says);
 }
 
 void agent_prompt_schema(struct bytes schema, struct text *text) {
