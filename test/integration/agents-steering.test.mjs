@@ -132,6 +132,20 @@ test("what a program has not read before it dies, the next one reads", async (t)
   listener.close();
 });
 
+test("long messages reach the next process of a program, too", LIMIT, async (t) => {
+  const turns = await open(t);
+  const { listener, sent } = await slow(turns);
+  const words = ["a", "b"].map((letter) => letter.repeat(600_000));
+  for (const text of words) await steer(turns, listener, text);
+  await until("the program has them", async () => heard(turns).length === 3);
+  assert.equal(killProgram(turns), 1);
+  assert.equal((await listener.ended(sent.run)).state, "succeeded");
+  for (const text of words) {
+    assert.equal(prompts(turns)[0].filter((one) => one.endsWith(text)).length, 1);
+  }
+  listener.close();
+});
+
 test("what a turn that was stopped has not read, the next turn tells first", async (t) => {
   const turns = await open(t);
   const { listener, sent } = await slow(turns);

@@ -98,7 +98,7 @@ static struct bytes text_end(struct bytes text, size_t len_max) {
     return text;
 }
 
-static void history_shorten(struct text *history) {
+void programs__shorten(struct text *history) {
     static const char left_out[] = "[...] ";
     const struct bytes end = text_end(text_bytes(history), PROGRAM_HISTORY_MAX - strlen(left_out));
     AUTO(text_done) struct text newest = text_up_to(PROGRAM_HISTORY_MAX + 1);
@@ -121,7 +121,7 @@ static struct err history_add(void *ctx, const struct prompt_part *part) {
     const struct bytes words = text_end(part->text, PROGRAM_HISTORY_MAX);
     text_add(history, words.data, words.len);
     if (history->len > (size_t)2 * PROGRAM_HISTORY_MAX) {
-        history_shorten(history);
+        programs__shorten(history);
     }
     return text_failed(history) ? text_error(history, "turns: history") : ERR_OK;
 }
@@ -130,7 +130,7 @@ struct err tx_program_history(struct tx *tx, const struct turn_key *key, struct 
     AUTO(text_done) struct text said = text_up_to((size_t)4 * PROGRAM_HISTORY_MAX);
     struct err err = tx_prompt_each(tx, key, history_add, &said);
     if (!err_failed(err) && said.len > PROGRAM_HISTORY_MAX) {
-        history_shorten(&said);
+        programs__shorten(&said);
     }
     text_clear(history);
     text_add(history, text_bytes(&said).data, said.len);

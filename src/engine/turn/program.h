@@ -25,7 +25,7 @@
 /* The prompt: words of the message that the turn answers, a user's or a notice. `reader`: state of
  * the last reader, by which the program's own session goes on; "": it has none, or knows what this
  * session has no more (cleared, rolled back, answered a second time), and a new one begins. */
-enum { PROGRAM_JOINS_MAX = 1 << 20 }; /* Once there are more, the others are sent. */
+enum { PROGRAM_JOINS_MAX = 256 << 10 }; /* Once there are more, the others are sent. */
 struct program_task {
     struct text *prompt;
     struct text *notice; /* The last notice of this turn: the faults of an answer; "". */

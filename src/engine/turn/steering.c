@@ -220,7 +220,10 @@ void programs__tell_late(struct tx *tx, const struct turn *turn, struct program_
         ARGS(arg_int(turn->session.id), arg_int(turn->row.question), arg_int(turn->run.id),
              arg_int(MESSAGE_LIVE_MAX)),
         MESSAGE_LIVE_MAX);
-    for (size_t i = 0; i < rows.count && task->late->len <= PROGRAM_JOINS_MAX; i++) {
+    for (size_t i = 0; i < rows.count; i++) {
         programs__add_words(tx, rows.rows[i].id, task->late);
+        if (task->late->len > PROGRAM_HISTORY_MAX) { /* Else no prompt might ever fit again. */
+            programs__shorten(task->late);
+        }
     }
 }
