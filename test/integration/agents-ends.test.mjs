@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -171,6 +171,31 @@ test("while an agent cools down its other turns wait, until one has got an answe
   assert.deepEqual([begun.length, begun[0].parent], [3, failed.run]);
   assert.ok(begun[1].started_ms - begun[0].started_ms >= 3000);
   for (const listener of [first, second, other]) listener.close();
+});
+
+test("a tool of the process that tries is enough for the others of its agent", async (t) => {
+  const turns = await open(t);
+  define(turns, "tries", { program: "json_lines",
+    lines: { result: "text", tool: "tool", tool_id: "id", error: "error" },
+    command: script(turns, "tries", [
+      "if mkdir failed 2>/dev/null; then",
+      `  echo '{"error":"429 Too many requests. Please try again in 1s."}'; exit 1`,
+      "elif mkdir tried 2>/dev/null; then",
+      `  echo '{"tool":"Bash","id":"a"}'; until [ -e go ]; do sleep 0.05; done`,
+      `fi; echo '{"text":"done"}'`].join("\n")) });
+  const listeners = [], ends = [];
+  for (const _ of [1, 2]) listeners.push(await session(turns, { agent: "tries" }));
+  const works = () => !existsSync(path.join(turns.root, "go"));
+  for (const listener of listeners) {
+    const { run } = await turns.send(listener.session, "hello");
+    await listener.until("turn_waiting");
+    ends.push(listener.ended(run).then(({ state }) => [state, works()]));
+  }
+  const first = await Promise.race(ends);
+  letGo(turns);
+  assert.deepEqual(first, ["succeeded", true]); // The one that tries is busy with its tool.
+  for (const end of await Promise.all(ends)) assert.equal(end[0], "succeeded");
+  for (const listener of listeners) listener.close();
 });
 
 test("a turn that waits for its agent can be stopped, and a restart tries at once", async (t) => {

@@ -254,12 +254,14 @@ static void output_read(struct pool_job *job) {
     if (!talk__is_back(talk)) {
         return;
     }
+    if (program->output.heard) {
+        program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
+    }
     for (size_t i = 0; i < program->output.piece_count; i++) {
         const struct program_piece *piece = &program->output.pieces[i];
         const struct bytes text = {program->output.said.data + piece->at, piece->len};
         call->alive_ms = turns__now_ms(talk->turns);
         call->heard += piece->len;
-        program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
         deltas_add(&call->deltas, piece->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
                    text);
     }
