@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -306,5 +306,36 @@ test("words that no database and no terminal takes end a turn as others do", asy
       assert.doesNotMatch(end.note, /\0/);
     }
     listener.close();
+  }
+});
+
+test("the rest of a line that is too long is left out, also over a restart", async (t) => {
+  const turns = await open(t);
+  const begin = "head -c 1048677 /dev/zero | tr '\\0' x; until [ -e go ]; do sleep 0.05; done";
+  define(turns, "long", { program: "plain",
+    command: script(turns, "long", `${begin}; echo rest; echo end`) });
+  for (const restarts of [false, true]) {
+    const listener = await session(turns, { agent: "long" });
+    const { run } = await turns.send(listener.session, "hello");
+    const parts = async () => {
+      const { id, parts: all } = await turns.answer(listener.session, run);
+      return all.filter(({ kind }) => kind === "text").map(({ number }) => `${id}/parts/${number}`);
+    };
+    await listener.until("delta");
+    await until("its beginning is stored", async () => (await parts()).length > 0);
+    if (restarts) await turns.daemon.kill();
+    letGo(turns);
+    if (restarts) await turns.daemon.start();
+    const again = await new Listener(turns, listener.session).open();
+    assert.equal((await again.ended(run)).state, "succeeded");
+    const ends = [];
+    for (const part of await parts()) {
+      const { bytes } = await turns.get(`/messages/${part}?limit=4`);
+      ends.push((await turns.get(`/messages/${part}?offset=${Math.max(bytes - 40, 0)}`)).text);
+    }
+    assert.match(ends.join(""), /^x+\n\[drover: the rest is left out\]\nend\n$/);
+    rmSync(path.join(turns.root, "go"));
+    listener.close();
+    again.close();
   }
 });

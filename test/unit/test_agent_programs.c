@@ -545,6 +545,13 @@ static void hostile_lines_are_counted(void **state) {
         const struct program_seen seen = program_seen(reader);
         assert_int_equal(seen.lines, COUNT_OF(lines) + 1);
         assert_int_equal(seen.cut, 1);
+        program_skip(reader, PROGRAM_SKIP_BEGINS);
+        AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
+        program_reader_save(reader, &saved);
+        program_skip(reader, PROGRAM_SKIP_ENDS);
+        assert_false(program_seen(reader).skips);
+        assert_true(program_reader_load(reader, text_bytes(&saved)));
+        assert_true(program_seen(reader).skips);
         assert_true(seen.unknown > 0);
         struct agent_ending ending = {.exit = AGENT_EXITED};
         program_finish(reader, &ending);
