@@ -339,3 +339,21 @@ test("the rest of a line that is too long is left out, also over a restart", asy
     again.close();
   }
 });
+
+test("large tools of a program are stored one by one", async (t) => {
+  const turns = await open(t);
+  const tool = (id) => ({ type: "item.started", item: { id: `i${id}`, type: "command_execution",
+    command: "x".repeat(900_000) } });
+  const file = path.join(turns.root, "lines");
+  const said = { type: "item.completed", item: { type: "agent_message", text: "done" } };
+  const lines = [...[...Array(4).keys()].map(tool), said, { type: "turn.completed" }];
+  writeFileSync(file, lines.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  define(turns, "large", { program: "codex",
+    command: script(turns, "large", `cat > /dev/null; cat ${file}`) });
+  const listener = await session(turns, { agent: "large" });
+  const { end } = await turns.turn(listener, "hello");
+  const { items } = await turns.get(`/runs/${end.run}/spans?limit=200`);
+  const count = (kind) => items.filter((one) => one.kind === kind).length;
+  assert.deepEqual([end.state, count("model") >= 4, count("tool")], ["succeeded", true, 4], end.note);
+  listener.close();
+});

@@ -177,10 +177,7 @@ static void read_add(struct program_output *output, struct bytes name) {
 static void on_event(void *ctx, const struct program_event *event) {
     struct program_output *output = ctx;
     const struct said *said = &output->talk->call.said;
-    static const bool of_model[] = {
-        [PROGRAM_TEXT] = true,          [PROGRAM_THINKING] = true, [PROGRAM_TOOL_STARTED] = true,
-        [PROGRAM_TOOL_FINISHED] = true, [PROGRAM_QUESTION] = true, [PROGRAM_DONE] = false};
-    output->heard = output->heard || of_model[event->kind];
+    output->heard += event->text.len + event->arguments.len; /* No other event has any. */
     switch (event->kind) {
     case PROGRAM_TEXT:
         piece_add(output, TURN_ITEM_TEXT, event->text);
@@ -276,7 +273,7 @@ void program_output_read(struct program_output *output) {
     output->piece_count = 0;
     output->found = FOUND_NOTHING;
     output->used = 0;
-    output->heard = false;
+    output->heard = 0;
     text_clear(&output->said);
     output->err = spool_log_read(spool, &place, output->buffer, output->size, &got);
     if (err_failed(output->err)) {

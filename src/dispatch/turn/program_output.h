@@ -36,7 +36,7 @@ struct program_output {
     int64_t seen_to;               /* Offset after the last byte that was read. */
     bool ended;                    /* The process has ended: a last line needs no newline. */
     bool done;                     /* The result has come. */
-    bool heard;                    /* The last read brought words of the model, or its tools. */
+    size_t heard;                  /* Bytes of words and tools of the model, of the last read. */
     struct uuid read;              /* The last message that it read in this stretch; "": none. */
     struct err err;                /* Failure of the last read. */
     enum program_found found;
