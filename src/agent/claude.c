@@ -220,15 +220,23 @@ static void on_result(struct program_reader *reader, const json_t *line) {
     reader_done(reader);
 }
 
+/* The id is kept as long as the question is open. */
 static void on_question(struct program_reader *reader, const json_t *line) {
+    enum { ID_MAX = 1000 };
     const json_t *request = json_object_get(line, "request");
+    const struct bytes id = json_bytes(line, "request_id");
+    if (id.len > ID_MAX) {
+        reader_failed(reader, BYTES("question_too_long"),
+                      BYTES("it asked for permission with an id of more than 1,000 bytes"), 0);
+        return;
+    }
     AUTO(text_done) struct text text = text_up_to(PROGRAM_LINE_MAX);
     const json_t *input = json_object_get(request, "input");
     if (!json_is_object(input) || err_failed(json_write(input, &text))) {
         text_clear(&text);
     }
     const struct program_event event = {.kind = PROGRAM_QUESTION,
-                                        .id = json_bytes(line, "request_id"),
+                                        .id = id,
                                         .tool = json_bytes(request, "tool_name"),
                                         .text = json_bytes(request, "tool_use_id"),
                                         .arguments =

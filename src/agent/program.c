@@ -158,7 +158,8 @@ void program_reader_begin(struct program_reader *reader) {
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces)                                                                                      \
     X(midway)                                                                                      \
-    X(has_said) X(done) X(good) X(priced) X(told) X(compacting) X(progress) X(names) X(unheard)
+    X(has_said)                                                                                    \
+    X(done) X(good) X(priced) X(told) X(compacting) X(progress) X(names) X(unheard) X(skips)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -245,6 +246,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .unknown = state->unknown,
                                  .cut = state->cut,
                                  .requests = state->requests,
+                                 .skips = state->skips,
                                  .done = state->done,
                                  .names = state->names,
                                  .heard = !state->unheard,
@@ -266,7 +268,8 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
     state->cut += form == PROGRAM_LINE_CUT;
     if (reader->program->read_text != NULL) {
         reader->program->read_text(reader, line);
-        reader_say(reader, PROGRAM_TEXT, form == PROGRAM_LINE_CUT ? BYTES(CUT_MARK) : BYTES(""));
+        reader_say(reader, PROGRAM_TEXT,
+                   form == PROGRAM_LINE_CUT ? BYTES(CUT_MARK "\n") : BYTES(""));
     } else if (form == PROGRAM_LINE_CUT) {
         const bool known =
             reader->program->read_cut != NULL && reader->program->read_cut(reader, line);
@@ -276,6 +279,10 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
         state->unknown += bytes_trim(line, " \t\r").len > 0;
     }
     reader->heard = NULL;
+}
+
+void program_skip(struct program_reader *reader, enum program_skip what) {
+    reader->state.skips = what == PROGRAM_SKIP_BEGINS;
 }
 
 /* A program that does not find its own session says so at once, and does nothing. The session was

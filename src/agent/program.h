@@ -120,6 +120,9 @@ void program_reader_heard(struct program_reader *reader);
 enum program_line { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT };
 void program_read(struct program_reader *reader, struct bytes line, enum program_line form,
                   program_heard heard, void *ctx);
+/* The rest of a line that was cut is not read, also by a reader that was saved before its end. */
+enum program_skip { PROGRAM_SKIP_BEGINS, PROGRAM_SKIP_ENDS };
+void program_skip(struct program_reader *reader, enum program_skip what);
 /* After the last line: fills ending->result. `exit`, `code` and the times of the ending are
  * known. */
 void program_finish(struct program_reader *reader, struct agent_ending *io_ending);
@@ -130,6 +133,7 @@ struct program_seen {
     struct bytes native, model; /* "": it has not said. */
     int64_t lines, unknown, cut;
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
+    bool skips;       /* The rest of a line that was cut follows. */
     bool done;        /* The last message that it has read has its result. */
     bool names;       /* Messages are named when the program reads them. */
     bool heard;       /* The prompt was read: something came that shows it. */

@@ -22,6 +22,7 @@ struct reader_state {
     int64_t status;                    /* As struct agent_result, with the next ones. */
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
+    bool skips; /* The rest of a line that was cut follows. */
     int64_t lines, unknown, cut;
     int64_t requests;       /* To its model, in this attempt. */
     int64_t retry_after_ms; /* Wait that its provider named; 0: none. After the end also where it is

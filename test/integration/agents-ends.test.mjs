@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -230,6 +230,31 @@ test("while an agent cools down its other turns wait, until one has got an answe
   for (const listener of [first, second, other]) listener.close();
 });
 
+test("a tool of the process that tries is enough for the others of its agent", async (t) => {
+  const turns = await open(t);
+  define(turns, "tries", { program: "json_lines",
+    lines: { result: "text", tool: "tool", tool_id: "id", error: "error" },
+    command: script(turns, "tries", [
+      "if mkdir failed 2>/dev/null; then",
+      `  echo '{"error":"429 Too many requests. Please try again in 1s."}'; exit 1`,
+      "elif mkdir tried 2>/dev/null; then",
+      `  echo '{"tool":"Bash","id":"a"}'; until [ -e go ]; do sleep 0.05; done`,
+      `fi; echo '{"text":"done"}'`].join("\n")) });
+  const listeners = [], ends = [];
+  for (const _ of [1, 2]) listeners.push(await session(turns, { agent: "tries" }));
+  const works = () => !existsSync(path.join(turns.root, "go"));
+  for (const listener of listeners) {
+    const { run } = await turns.send(listener.session, "hello");
+    await listener.until("turn_waiting");
+    ends.push(listener.ended(run).then(({ state }) => [state, works()]));
+  }
+  const first = await Promise.race(ends);
+  letGo(turns);
+  assert.deepEqual(first, ["succeeded", true]); // The one that tries is busy with its tool.
+  for (const end of await Promise.all(ends)) assert.equal(end[0], "succeeded");
+  for (const listener of listeners) listener.close();
+});
+
 test("a turn that waits for its agent can be stopped, and a restart tries at once", async (t) => {
   const turns = await open(t);
   const listeners = [await session(turns), await session(turns), await session(turns)];
@@ -340,6 +365,20 @@ test("a question that is too long to be shown ends its turn", async (t) => {
   listener.close();
 });
 
+test("a question whose id is too long ends its turn", async (t) => {
+  const turns = await open(t);
+  const line = { type: "control_request", request_id: "q".repeat(70_000),
+    request: { subtype: "can_use_tool", tool_name: "Bash", input: {} } };
+  writeFileSync(path.join(turns.root, "line"), `${JSON.stringify(line)}\n`);
+  define(turns, "asks", { program: "claude",
+    command: script(turns, "asks", `cat ${turns.root}/line; cat > /dev/null`) });
+  const listener = await session(turns, { agent: "asks" });
+  const { end } = await turns.turn(listener, "hello");
+  assert.deepEqual([end.state, end.cause], ["failed", "agent_failed"]);
+  assert.match(end.note, /asked for permission with an id of more than 1,000 bytes/);
+  listener.close();
+});
+
 test("words that no database and no terminal takes end a turn as others do", async (t) => {
   const turns = await open(t);
   const long = "y".repeat(100000);
@@ -368,4 +407,54 @@ test("words that no database and no terminal takes end a turn as others do", asy
     }
     listener.close();
   }
+});
+
+test("the rest of a line that is too long is left out, also over a restart", async (t) => {
+  const turns = await open(t);
+  const begin = "head -c 1048677 /dev/zero | tr '\\0' x; until [ -e go ]; do sleep 0.05; done";
+  define(turns, "long", { program: "plain",
+    command: script(turns, "long", `${begin}; echo rest; echo end`) });
+  for (const restarts of [false, true]) {
+    const listener = await session(turns, { agent: "long" });
+    const { run } = await turns.send(listener.session, "hello");
+    const parts = async () => {
+      const { id, parts: all } = await turns.answer(listener.session, run);
+      return all.filter(({ kind }) => kind === "text").map(({ number }) => `${id}/parts/${number}`);
+    };
+    await listener.until("delta");
+    await until("its beginning is stored", async () => (await parts()).length > 0);
+    if (restarts) await turns.daemon.kill();
+    letGo(turns);
+    if (restarts) await turns.daemon.start();
+    const again = await new Listener(turns, listener.session).open();
+    assert.equal((await again.ended(run)).state, "succeeded");
+    const ends = [];
+    for (const part of await parts()) {
+      const { bytes } = await turns.get(`/messages/${part}?limit=4`);
+      ends.push((await turns.get(`/messages/${part}?offset=${Math.max(bytes - 40, 0)}`)).text);
+    }
+    assert.match(ends.join(""), /^x+\n\[drover: the rest is left out\]\nend\n$/);
+    rmSync(path.join(turns.root, "go"));
+    listener.close();
+    again.close();
+  }
+});
+
+test("large tools of a program are stored one by one", async (t) => {
+  const turns = await open(t);
+  const tool = (id) => ({ type: "item.started", item: { id: `i${id}`, type: "command_execution",
+    command: "x".repeat(900_000) } });
+  const file = path.join(turns.root, "lines");
+  const said = { type: "item.completed", item: { type: "agent_message", text: "done" } };
+  const lines = [...[...Array(4).keys()].map(tool), said, { type: "turn.completed" }];
+  writeFileSync(file, lines.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  define(turns, "large", { program: "codex",
+    command: script(turns, "large", `cat > /dev/null; cat ${file}`) });
+  const listener = await session(turns, { agent: "large" });
+  const { end } = await turns.turn(listener, "hello");
+  const { items } = await turns.get(`/runs/${end.run}/spans?limit=200`);
+  const count = (kind) => items.filter((one) => one.kind === kind).length;
+  assert.equal(end.state, "succeeded", end.note);
+  assert.deepEqual([count("model") >= 4, count("tool")], [true, 4]);
+  listener.close();
 });

@@ -545,6 +545,13 @@ static void hostile_lines_are_counted(void **state) {
         const struct program_seen seen = program_seen(reader);
         assert_int_equal(seen.lines, COUNT_OF(lines) + 1);
         assert_int_equal(seen.cut, 1);
+        program_skip(reader, PROGRAM_SKIP_BEGINS);
+        AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
+        program_reader_save(reader, &saved);
+        program_skip(reader, PROGRAM_SKIP_ENDS);
+        assert_false(program_seen(reader).skips);
+        assert_true(program_reader_load(reader, text_bytes(&saved)));
+        assert_true(program_seen(reader).skips);
         assert_true(seen.unknown > 0);
         struct agent_ending ending = {.exit = AGENT_EXITED};
         program_finish(reader, &ending);
@@ -663,6 +670,23 @@ static void a_question_that_is_cut_is_the_end(void **state) {
     }
 }
 
+static void a_question_has_an_id_of_a_thousand_bytes_at_most(void **state) {
+    (void)state;
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    for (int len = 1000; len <= 1001; len++) {
+        AUTO(text_done) struct text events = text_up_to(4096), line = text_up_to(4096);
+        struct program_reader *reader = program_reader_new(program_find(BYTES("claude")), &agent);
+        text_addf(&line,
+                  "{\"type\":\"control_request\",\"request_id\":\"%0*d\",\"request\":"
+                  "{\"subtype\":\"can_use_tool\",\"tool_name\":\"Bash\",\"input\":{}}}",
+                  len, 1);
+        program_read(reader, text_bytes(&line), PROGRAM_LINE_WHOLE, note, &events);
+        assert_int_equal(program_seen(reader).done, len > 1000);
+        assert_int_equal(events.data[0], len > 1000 ? 'd' : 'q');
+        program_reader_free(reader);
+    }
+}
+
 static void rules_know_which_programs_ask(void **state) {
     static const char *const names[] = {"claude", "codex", "opencode", "pi", "json_lines", "plain"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -688,6 +712,7 @@ int main(void) {
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
         cmocka_unit_test(a_question_that_is_cut_is_the_end),
+        cmocka_unit_test(a_question_has_an_id_of_a_thousand_bytes_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@
 
 enum {
     LEAVE_MS = 10000,          /* For it to end, once it has said its result. */
-    STRETCH_BYTES = 256 << 10, /* Text of one answer. */
+    STRETCH_BYTES = 256 << 10, /* Words and tools of one answer; its last read may exceed it. */
     READ_FAILURES_MAX = 20,    /* About ten seconds. */
 };
 
@@ -254,12 +254,14 @@ static void output_read(struct pool_job *job) {
     if (!talk__is_back(talk)) {
         return;
     }
+    if (program->output.heard > 0) {
+        call->heard += program->output.heard;
+        call->alive_ms = turns__now_ms(talk->turns);
+        program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
+    }
     for (size_t i = 0; i < program->output.piece_count; i++) {
         const struct program_piece *piece = &program->output.pieces[i];
         const struct bytes text = {program->output.said.data + piece->at, piece->len};
-        call->alive_ms = turns__now_ms(talk->turns);
-        call->heard += piece->len;
-        program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
         deltas_add(&call->deltas, piece->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
                    text);
     }

@@ -177,6 +177,7 @@ static void read_add(struct program_output *output, struct bytes name) {
 static void on_event(void *ctx, const struct program_event *event) {
     struct program_output *output = ctx;
     const struct said *said = &output->talk->call.said;
+    output->heard += event->text.len + event->arguments.len; /* No other event has any. */
     switch (event->kind) {
     case PROGRAM_TEXT:
         piece_add(output, TURN_ITEM_TEXT, event->text);
@@ -223,14 +224,22 @@ static void lines_read(struct program_output *output, size_t len) {
         const char *begin = output->buffer + output->used;
         const size_t rest = len - output->used;
         const char *end = memchr(begin, '\n', rest);
+        if (program_seen(output->reader).skips) {
+            output->used = end == NULL ? len : output->used + (size_t)(end + 1 - begin);
+            program_skip(output->reader, end == NULL ? PROGRAM_SKIP_BEGINS : PROGRAM_SKIP_ENDS);
+            continue;
+        }
         if (end == NULL && !(full && output->used == 0) && !last) {
             return; /* The rest of the line is not there yet. */
         }
         const size_t line = end == NULL ? rest : (size_t)(end - begin);
-        const bool cut = line > PROGRAM_LINE_MAX || (end == NULL && full);
-        const struct bytes bytes = {begin, line > PROGRAM_LINE_MAX ? PROGRAM_LINE_MAX : line};
+        const bool cut = line > PROGRAM_LINE_MAX; /* So the buffer is full of it. */
+        const struct bytes bytes = {begin, cut ? PROGRAM_LINE_MAX : line};
         program_read(output->reader, bytes, cut ? PROGRAM_LINE_CUT : PROGRAM_LINE_WHOLE, on_event,
                      output);
+        if (cut) {
+            program_skip(output->reader, PROGRAM_SKIP_BEGINS);
+        }
         output->used += line + (end != NULL);
     }
 }
@@ -264,17 +273,15 @@ void program_output_read(struct program_output *output) {
     output->piece_count = 0;
     output->found = FOUND_NOTHING;
     output->used = 0;
+    output->heard = 0;
     text_clear(&output->said);
     output->err = spool_log_read(spool, &place, output->buffer, output->size, &got);
     if (err_failed(output->err)) {
         return;
     }
     if (got.len > 0 && got.offset > output->read_to) { /* Some was dropped: from a whole line on. */
-        const char *end = memchr(output->buffer, '\n', got.len);
-        const size_t skipped = end == NULL ? got.len : (size_t)(end + 1 - output->buffer);
-        output->read_to = got.offset + (int64_t)skipped;
-        output->found = FOUND_MORE;
-        return;
+        output->read_to = got.offset;
+        program_skip(output->reader, PROGRAM_SKIP_BEGINS);
     }
     lines_read(output, got.len);
     output->read_to += (int64_t)output->used;

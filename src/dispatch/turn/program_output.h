@@ -2,7 +2,8 @@
  * of the answer, and pieces of text for clients that watch.
  *
  * A read ends where a stretch is whole, that is at a good place to store it, or where nothing more
- * is there. The offset moves past whole lines only. A line that is not whole is read again.
+ * is there. The offset moves past whole lines only, and past parts of a line that is too long: of
+ * that the beginning is read, and the rest is skipped. A line that is not whole is read again.
  *
  * Threads    program_output_read: the pool, while the loop leaves the object alone. Others: loop.
  */
@@ -31,10 +32,11 @@ struct program_output {
     const json_t *permissions;     /* Borrowed: rules of the agent's definition; NULL: none. */
     char process[ID_SIZE];         /* Run of the process; "": not started. */
     int64_t attempt;               /* 0: not started. */
-    int64_t read_to;               /* Offset after the last whole line. */
+    int64_t read_to;               /* Offset after the last line, or part, that was read. */
     int64_t seen_to;               /* Offset after the last byte that was read. */
     bool ended;                    /* The process has ended: a last line needs no newline. */
     bool done;                     /* The result has come. */
+    size_t heard;                  /* Bytes of words and tools of the model, of the last read. */
     struct uuid read;              /* The last message that it read in this stretch; "": none. */
     struct err err;                /* Failure of the last read. */
     enum program_found found;

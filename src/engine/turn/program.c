@@ -273,7 +273,7 @@ void programs__input(struct tx *tx, const struct run_row *process, struct bytes 
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-enum { ASKED_MAX = 64 << 10 };
+enum { ASKED_MAX = 256 << 10 }; /* TURN_CARDS_MAX ids of 1,000 bytes fit. */
 
 static json_t *asked_read(const struct turn *turn) {
     json_t *asked = NULL;

@@ -3,8 +3,12 @@
 
 /* --- Words ------------------------------------------------------------------------------------ */
 
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
 static bool is_token(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
 }
 
 static char lowered(char c) {
@@ -18,8 +22,7 @@ static size_t colour_len(struct bytes text, size_t at) {
     if (end > text.len || text.data[at] != '\033' || text.data[at + 1] != '[') {
         return 0;
     }
-    while (end < text.len &&
-           (text.data[end] == ';' || (text.data[end] >= '0' && text.data[end] <= '9'))) {
+    while (end < text.len && (text.data[end] == ';' || is_digit(text.data[end]))) {
         end++;
     }
     return (end < text.len ? end + 1 : end) - at;
@@ -51,17 +54,61 @@ static bool token_same(struct bytes token, struct bytes word) {
     return same;
 }
 
-/* False for a token inside a name or a number: package-lock.json, cli.js:403:15, 1.500. */
-static bool token_alone(struct bytes text, struct bytes token) {
+/* The character that joins the token to a token on that side; 0: nothing does. */
+static char join_at(struct bytes text, size_t join, size_t beyond) {
     static const char joins[] = "-._/:#";
+    const bool joined = join < text.len && beyond < text.len && is_token(text.data[beyond]) &&
+                        memchr(joins, text.data[join], sizeof joins - 1) != NULL;
+    return joined ? text.data[join] : '\0';
+}
+
+/* Whether both sides of a join are one name, or one number. */
+static bool join_is_tight(char join) {
+    return join != '\0' && join != '/' && join != ':';
+}
+
+/* The name that ends before the join: "status_code" of "status_code:429". */
+static struct bytes name_before(struct bytes text, size_t join) {
+    size_t from = join;
+    while (from > 0 && (is_token(text.data[from - 1]) || text.data[from - 1] == '_' ||
+                        text.data[from - 1] == '-')) {
+        from--;
+    }
+    return (struct bytes){text.data + from, join - from};
+}
+
+/* Whether a name is the end of a path, or of the name of a file. */
+static bool name_is_tail(struct bytes text, struct bytes name) {
+    return name.data > text.data && memchr("./\\", name.data[-1], 3) != NULL;
+}
+
+/* "status:401" and "HTTP/401" label a number. A path, a line of a file, a time or a port do not:
+ * /usr/lib/429, cli.js:403:15, Makefile:500: x, 10:15:500. */
+static bool number_labelled(struct bytes text, size_t join) {
+    const struct bytes name = name_before(text, join);
+    bool digits = true;
+    for (size_t i = 0; i < name.len; i++) {
+        digits = digits && is_digit(name.data[i]);
+    }
+    return !digits && !name_is_tail(text, name) &&
+           (text.data[join] == ':' || token_same(name, BYTES("http")));
+}
+
+/* False for a token inside a name, a path or a number: package-lock.json, /run/lock/x, 1.500. */
+static bool token_alone(struct bytes text, struct bytes token) {
     const size_t at = (size_t)(token.data - text.data), end = at + token.len;
-    const bool joined_before = at > 1 &&
-                               memchr(joins, text.data[at - 1], sizeof joins - 1) != NULL &&
-                               is_token(text.data[at - 2]);
-    const bool joined_after = end + 1 < text.len &&
-                              memchr(joins, text.data[end], sizeof joins - 1) != NULL &&
-                              is_token(text.data[end + 1]);
-    return !joined_before && !joined_after;
+    const char before = at > 1 ? join_at(text, at - 1, at - 2) : '\0';
+    const char after = join_at(text, end, end + 1);
+    const bool root = before == '\0' && at > 0 && text.data[at - 1] == '/';
+    if (root || join_is_tight(before) || join_is_tight(after)) {
+        return false;
+    }
+    if (!is_digit(token.data[0])) {
+        return before != '/' || (after != '/' && !name_is_tail(text, name_before(text, at - 1)));
+    }
+    const bool line = before == ':' && end < text.len && text.data[end] == ':';
+    return (before == '\0' || number_labelled(text, at - 1)) && !line && after != '/' &&
+           !(after == ':' && is_digit(text.data[end + 1]));
 }
 
 /* Whether a unit follows a number: "500 ms" is no status. */
@@ -78,15 +125,17 @@ static bool is_amount(struct bytes following) {
     return false;
 }
 
+/* Words about a disk ("quota exceeded", "busy") say nothing about a provider or a session. */
 bool agent_words_in(struct bytes text, const char *words) {
     struct bytes more = bytes_of(words);
     const struct bytes first = token_next(&more);
     const bool single = token_next(&more).len == 0;
-    const bool number = single && first.data[0] >= '0' && first.data[0] <= '9';
-    for (struct bytes rest = text, token; (token = token_next(&rest)).len > 0;) {
+    const bool number = single && is_digit(first.data[0]);
+    struct bytes before = BYTES("");
+    for (struct bytes rest = text, token; (token = token_next(&rest)).len > 0; before = token) {
         struct bytes following = {token.data, (size_t)(text.data + text.len - token.data)};
         struct bytes wanted = bytes_of(words), word;
-        bool fits = !single || token_alone(text, token);
+        bool fits = (!single || token_alone(text, token)) && !token_same(before, BYTES("disk"));
         while (fits && (word = token_next(&wanted)).len > 0) {
             fits = token_same(token_next(&following), word);
         }
@@ -142,10 +191,17 @@ static const char *const unreachable[] = {"econnrefused",
                                           "connection error",
                                           "network error",
                                           "error sending request",
+                                          "eai again",
                                           NULL};
-static const char *const limited[] = {
-    "429", "rate limit", "rate limited", "too many requests", "usage limit", "insufficient quota",
-    NULL};
+static const char *const limited[] = {"429",
+                                      "rate limit",
+                                      "rate limited",
+                                      "ratelimitexceeded",
+                                      "too many requests",
+                                      "usage limit",
+                                      "insufficient quota",
+                                      "quota exceeded",
+                                      NULL};
 static const char *const broken[] = {"500",
                                      "502",
                                      "503",

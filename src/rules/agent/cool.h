@@ -1,6 +1,6 @@
 /* cool.h: whether an agent begins a process now, after its provider has refused or failed. Pure.
  *
- *   OPEN <──its words come, or a turn fails for good── TRYING
+ *   OPEN <──model answers, or a turn fails for good─── TRYING
  *    │                                                  ^  │
  *    └──provider error──> COOLING ──time over: one──────┘  │
  *                          ^  ^ └─ provider error          │
@@ -31,7 +31,7 @@ struct agent_cool {
 enum agent_cool_event {
     AGENT_COOL_FAILED, /* A provider error, after which its turn waits. */
     AGENT_COOL_BEGAN,  /* A process begins that was allowed to. */
-    AGENT_COOL_HEARD,  /* The process that tries has words of the model, or has ended well. */
+    AGENT_COOL_HEARD,  /* The process that tries has words or a tool of the model, or ended well. */
     AGENT_COOL_LEFT,   /* The process that tries has ended otherwise, or is not followed. */
     AGENT_COOL_SPENT,  /* A turn has failed as often as it may: the next one asks at once. */
     AGENT_COOL_EVENTS
