@@ -82,7 +82,8 @@ enum { PROMPT_MAX = 4 << 20 };
 struct bytes making_prompt(struct program_making *making) {
     const struct program_start *start = making->start;
     const char *instructions = start->agent->instructions;
-    if (instructions == NULL || instructions[0] == '\0' || start->native.len > 0) {
+    if (instructions == NULL || instructions[0] == '\0' ||
+        (start->native.len > 0 && !start->blank)) {
         return start->prompt;
     }
     AUTO(text_done) struct text text = text_up_to(PROMPT_MAX);
@@ -148,7 +149,9 @@ void program_reader_free(struct program_reader *reader) {
 void program_reader_begin(struct program_reader *reader) {
     const struct reader_state old = reader->state;
     struct reader_state *state = &reader->state;
-    *state = (struct reader_state){.total = old.total, .unheard = true};
+    *state = (struct reader_state){.total = old.total,
+                                   .unheard = true,
+                                   .blank = old.native[0] == '\0' || (old.blank && old.unheard)};
     memcpy(state->native, old.native, sizeof state->native);
     memcpy(state->model, old.model, sizeof state->model);
 }
@@ -159,7 +162,8 @@ void program_reader_begin(struct program_reader *reader) {
     X(pieces)                                                                                      \
     X(midway)                                                                                      \
     X(has_said)                                                                                    \
-    X(done) X(good) X(priced) X(told) X(compacting) X(progress) X(names) X(unheard) X(skips)
+    X(done)                                                                                        \
+    X(good) X(priced) X(told) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -250,6 +254,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .done = state->done,
                                  .names = state->names,
                                  .heard = !state->unheard,
+                                 .blank = state->blank && state->unheard,
                                  .compacting = state->compacting,
                                  .retry_after_ms = state->retry_after_ms,
                                  .ended_ms = state->ended_ms,

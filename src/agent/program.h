@@ -54,6 +54,7 @@ struct program_start {
     struct bytes prompt;
     struct bytes native;  /* Session that is continued; "": a new one, */
     struct bytes session; /* with this name, where we may choose it. */
+    bool blank;           /* Nothing shows that any prompt of the session was read. */
     struct bytes message; /* A UUID of this attempt's message. */
 };
 /* Texts are in the arena, but for those of the start. argv[0] is the definition's command. */
@@ -137,6 +138,7 @@ struct program_seen {
     bool done;        /* The last message that it has read has its result. */
     bool names;       /* Messages are named when the program reads them. */
     bool heard;       /* The prompt was read: something came that shows it. */
+    bool blank;       /* Nothing shows that any prompt of the session was read. */
     bool compacting;  /* The program says that it makes a summary. */
     bool progress;    /* A whole message, or the result of a tool, came in this attempt. */
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the

@@ -31,6 +31,7 @@ struct reader_state {
     int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
     bool names;             /* A message was named when the program read it. */
     bool unheard;           /* Nothing came that shows that it has read its prompt. */
+    bool blank;             /* Nor any prompt before, in this session. */
     bool compacting;        /* The program makes a summary of its conversation. */
     struct usage ready;     /* To be taken, */
     int64_t cost;           /* with this cost, */

@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -58,6 +58,25 @@ test("words that a program died without are in the prompt of its next process", 
     assert.match(heard[1], /^You were interrupted.* may not have read yet .*:  the second$/);
     listener.close();
   }
+});
+
+test("a program whose new session has read nothing hears all of it again", async (t) => {
+  const turns = await open(t, "codex", { instructions: "Be brief." });
+  const listener = await session(turns);
+  await turns.turn(listener, "the first");
+  for (const [words, cause] of [["kill -9 $$", "signal"], ["exit 0", "gateway_timeout"]]) {
+    const fork = await turns.ask("POST", `/sessions/${listener.session}/fork`, {});
+    const other = await new Listener(turns, fork.json.id).open();
+    doom(turns, `rm doomed; touch .standin/${cause}
+echo '{"type":"thread.started","thread_id":"${cause}"}'; ${words}`);
+    const { end, message } = await turns.turn(other, "the second");
+    assert.deepEqual([end.state, textOf(message)], ["succeeded", "turn 1 of codex"], cause);
+    const heard = readFileSync(path.join(turns.root, ".standin", cause), "utf8");
+    assert.match(heard, new RegExp("^Be brief[.] .*interrupted.*User: the first .*" +
+      "You: turn 1 of codex .*Now the user says:  the second\n$"));
+    other.close();
+  }
+  listener.close();
 });
 
 test("words of a turn that ended too early are in the next prompt", async (t) => {

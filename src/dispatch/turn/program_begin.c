@@ -81,6 +81,7 @@ static struct err order_make(struct talk_program *program) {
                                       .world = loop_world(program->talk->turns->options.loop),
                                       .native = native_of(program),
                                       .heard = program->last.heard,
+                                      .blank = program_seen(program->output.reader).blank,
                                       .process = bytes_of(program->run.text),
                                       .last = bytes_of(program->task.last.text),
                                       .texts = &program->texts,
@@ -314,7 +315,7 @@ static void task_done(void *ctx) {
     text_clear(&program->history);
     /* A program that keeps no sessions is asked each time as for the first time. */
     if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
-        program_seen(program->output.reader).native.len == 0) {
+        program_seen(program->output.reader).blank) {
         ask_read(&program->ask, history_tx, history_done);
     } else {
         program_prepared(program);

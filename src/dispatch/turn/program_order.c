@@ -144,6 +144,7 @@ struct err program_order_make(const struct program_wish *wish, struct program_or
                                         .prompt = text_bytes(&prompt),
                                         .native = wish->native,
                                         .session = bytes_of(session.text),
+                                        .blank = wish->blank,
                                         .message = bytes_of(message.text)};
     struct err err = text_failed(&prompt) ? text_error(&prompt, "turns: program") : ERR_OK;
     if (!err_failed(err)) {
