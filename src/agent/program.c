@@ -163,7 +163,7 @@ void program_reader_begin(struct program_reader *reader) {
     X(midway)                                                                                      \
     X(has_said)                                                                                    \
     X(done)                                                                                        \
-    X(good) X(priced) X(told) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
+    X(good) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -356,11 +356,11 @@ void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
     struct reader_state *state = &reader->state;
     /* Nothing so far costs nothing. A program that ended without a word about it may have used
      * any amount. */
-    const bool nothing = usage_total(&state->ready) == 0 && (state->told || !reader->finished);
+    const bool nothing = usage_total(&state->ready) == 0 && (state->reported || !reader->finished);
     const bool known = state->priced || nothing;
     *ret_usage = state->ready;
     *ret_cost = (struct usage_cost){.known = known, .micros = state->priced ? state->cost : 0};
-    if (!known && state->told) { /* A cost of its own goes first. */
+    if (!known && state->reported) { /* A cost of its own goes first. */
         const struct usage_price price = agent_definition_price(reader->agent);
         *ret_cost = usage_cost(&state->ready, &price);
     }
@@ -511,7 +511,7 @@ void reader_failed(struct program_reader *reader, struct bytes kind, struct byte
 
 void reader_use(struct program_reader *reader, const struct usage *usage) {
     usage_add(&reader->state.ready, usage);
-    reader->state.told = reader->state.told || usage_total(usage) > 0;
+    reader->state.reported = reader->state.reported || usage_total(usage) > 0;
 }
 
 static struct usage usage_since(const struct usage *now, const struct usage *before) {
@@ -537,7 +537,7 @@ static int64_t micros_of(const json_t *dollars) {
 
 static void price_add(struct program_reader *reader, int64_t micros) {
     struct reader_state *state = &reader->state;
-    state->priced = state->told = true;
+    state->priced = state->reported = true;
     state->cost += micros;
 }
 

@@ -38,7 +38,7 @@ struct reader_state {
     bool priced;            /* where it is known. */
     int64_t billed;         /* Cost of this attempt, where the program reports the sum, */
     struct usage counted;   /* and its usage. */
-    bool told;              /* Any usage or cost came in this attempt. */
+    bool reported;          /* Any usage or cost came in this attempt. */
     struct usage open;      /* Usage of calls that no result has summed up yet. */
     struct usage total;     /* Usage of the whole session, where the program counts so. */
 };

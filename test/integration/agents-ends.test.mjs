@@ -93,22 +93,30 @@ test("words of a turn that ended too early are in the next prompt", async (t) =>
   listener.close();
 });
 
-test("words of a turn that was stopped in the queue are in the next prompt", async (t) => {
+test("words and results of turns that were stopped in the queue are in the next prompt", async (t) => {
   const turns = await open(t, "pi", { at_once: 1 });
   const listener = await session(turns), other = await session(turns);
   await turns.turn(listener, "the first");
   const slow = await turns.send(other.session, "be SLOW");
   await other.until("delta", ({ text }) => text.includes("one"));
-  const { run } = await turns.send(listener.session, "the second");
-  await until("it waits", async () => (await live(turns, "job")).some(({ state }) =>
-    state === "queued"));
-  assert.equal((await turns.ask("POST", `/runs/${run}/stop`, {})).status, 200);
-  assert.equal((await listener.ended(run)).state, "cancelled");
+  const stopInQueue = async () => {
+    await until("it waits", async () => (await live(turns, "job")).some(({ state, label }) =>
+      state === "queued" && label === "pi"));
+    const { id: run } = (await live(turns, "turn")).find(({ id }) => id !== slow.run);
+    assert.equal((await turns.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+    assert.equal((await listener.ended(run)).state, "cancelled");
+  };
+  await turns.send(listener.session, "the second");
+  await stopInQueue();
+  const notify = [{ session: listener.session }];
+  await turns.ask("POST", "/jobs", { argv: ["echo", "a certain result"], notify });
+  await stopInQueue();
   letGo(turns);
   await other.ended(slow.run);
   await turns.turn(listener, "the third");
   const heard = prompts(turns).find(([one]) => one === "the first");
-  assert.match(heard[1], /^Before, .*:  the second  Now the user says:  the third$/);
+  assert.match(heard[1],
+    /^Before, .*:  the second .*a certain result.* Now the user says:  the third$/);
   for (const one of [listener, other]) one.close();
 });
 

@@ -207,13 +207,13 @@ static struct turns_say steer(struct turns_kit *kit, const char *text) {
     return say;
 }
 
-/* The process takes input; messages up to `told` are in its prompt. */
-static struct id start_listening(struct turns_kit *kit, const char *run, int64_t told) {
+/* The process takes input; messages up to `prompted` are in its prompt. */
+static struct id start_listening(struct turns_kit *kit, const char *run, int64_t prompted) {
     struct started started = {.what = {.key = turns_key(kit, run),
                                        .step = kit->plan.step,
                                        .reader = BYTES("begun"),
                                        .run = runs_new(kit->runs),
-                                       .told = told,
+                                       .prompted = prompted,
                                        .line = line_write}};
     started.what.run.input_open = true;
     started.what.run.spec = BYTES("{\"stdin_open\":true}");
@@ -268,8 +268,8 @@ static struct turn_item read_of(const struct uuid *name) {
 
 struct task {
     struct turn_key key;
-    char prompt[200], reader[200], history[400], joins[200], late[200];
-    int64_t told;
+    char prompt[200], reader[200], history[400], joins[200], missed[200];
+    int64_t prompted;
 };
 
 static struct err task_tx(struct tx *tx, void *ctx) {
@@ -277,17 +277,20 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     AUTO(text_done) struct text prompt = text_up_to(200), reader = text_up_to(200);
     AUTO(text_done) struct text notice = text_up_to(200);
     AUTO(text_done) struct text history = text_up_to(PROGRAM_HISTORY_MAX + 1);
-    AUTO(text_done) struct text joins = text_up_to(200), late = text_up_to(200);
-    struct program_task what = {
-        .prompt = &prompt, .notice = &notice, .reader = &reader, .joins = &joins, .late = &late};
+    AUTO(text_done) struct text joins = text_up_to(200), missed = text_up_to(200);
+    struct program_task what = {.prompt = &prompt,
+                                .notice = &notice,
+                                .reader = &reader,
+                                .joins = &joins,
+                                .missed = &missed};
     struct err err = tx_program_task(tx, &task->key, &what);
     err = err_failed(err) ? err : tx_program_history(tx, &task->key, &history);
     runs_copy_text(text_bytes(&prompt), task->prompt, sizeof task->prompt);
     runs_copy_text(text_bytes(&reader), task->reader, sizeof task->reader);
     runs_copy_text(text_bytes(&history), task->history, sizeof task->history);
     runs_copy_text(text_bytes(&joins), task->joins, sizeof task->joins);
-    runs_copy_text(text_bytes(&late), task->late, sizeof task->late);
-    task->told = what.told;
+    runs_copy_text(text_bytes(&missed), task->missed, sizeof task->missed);
+    task->prompted = what.prompted;
     return err;
 }
 
@@ -397,11 +400,11 @@ static void a_message_is_in_its_input_once_and_joins_where_it_is_read(void **sta
     const struct task task = task_of(kit, say.run);
     assert_string_equal(task.joins, "early");
     const struct turns_say between = steer(kit, "between"); /* The prompt was made without it. */
-    const struct id process = start_listening(kit, say.run, task.told);
+    const struct id process = start_listening(kit, say.run, task.prompted);
     assert_status(kit, &early, "delivered");
     assert_status(kit, &between, "delivered");
     assert_int_equal(input_len(kit), strlen("between"));
-    (void)start_listening(kit, say.run, task.told); /* The same process. */
+    (void)start_listening(kit, say.run, task.prompted); /* The same process. */
     const struct turns_say late = steer(kit, "late");
     assert_string_equal(late.run, say.run);
     assert_status(kit, &late, "delivered");
@@ -425,9 +428,11 @@ static void a_message_is_in_its_input_once_and_joins_where_it_is_read(void **sta
     assert_status(kit, &late, "joined");
 }
 
+/* It names what it reads. */
+static const struct program_mark named = {
+    .read_to = 80, .reader = {"named", 5}, .names = true, .outcome = {"", 0}};
+
 static void what_it_has_not_read_goes_to_its_next_process(void **state) {
-    static const struct program_mark named = {
-        .read_to = 80, .reader = {"named", 5}, .names = true, .outcome = {"", 0}};
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
     (void)turns_plan(kit, say.run);
@@ -446,7 +451,7 @@ static void what_it_has_not_read_goes_to_its_next_process(void **state) {
             const struct task task = task_of(kit, say.run);
             assert_string_equal(task.joins, "more");
             (void)runs_finish(kit->runs, process.text);
-            process = start_listening(kit, say.run, task.told);
+            process = start_listening(kit, say.run, task.prompted);
         }
     }
     assert_status(kit, &more, "joined");
@@ -454,8 +459,6 @@ static void what_it_has_not_read_goes_to_its_next_process(void **state) {
 }
 
 static void a_program_that_reads_nothing_is_begun_for_it_only_so_often(void **state) {
-    static const struct program_mark named = {
-        .read_to = 80, .reader = {"named", 5}, .names = true, .outcome = {"", 0}};
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "alpha", TURN_ENQUEUE);
     (void)turns_plan(kit, say.run);
@@ -465,7 +468,7 @@ static void a_program_that_reads_nothing_is_begun_for_it_only_so_often(void **st
     while (count <= AGENT_ATTEMPTS_MAX &&
            hear(kit, say.run, NULL, &named, true) == TURN_NEXT_CALL) {
         (void)runs_finish(kit->runs, process.text);
-        process = start_listening(kit, say.run, task_of(kit, say.run).told);
+        process = start_listening(kit, say.run, task_of(kit, say.run).prompted);
         count++;
     }
     assert_int_equal(count, AGENT_ATTEMPTS_MAX);
@@ -484,12 +487,12 @@ static void what_an_ended_turn_has_not_read_comes_before_the_next_message(void *
     assert_status(kit, &more, "completed");
     (void)runs_finish(kit->runs, process.text);
     assert_int_equal(turns_plan(kit, stop.run), TURN_NEXT_CALL);
-    assert_string_equal(task_of(kit, stop.run).late, "more");
+    assert_string_equal(task_of(kit, stop.run).missed, "more");
     (void)start(kit, stop.run);
     assert_int_equal(hear(kit, stop.run, NULL, &here, true), TURN_NEXT_END);
     struct turns_say last = turns_say(kit, "gamma", TURN_ENQUEUE);
     (void)turns_plan(kit, last.run);
-    assert_string_equal(task_of(kit, last.run).late, "");
+    assert_string_equal(task_of(kit, last.run).missed, "");
 }
 
 static void a_question_that_its_program_has_not_read_comes_before_the_next(void **state) {
@@ -503,13 +506,13 @@ static void a_question_that_its_program_has_not_read_comes_before_the_next(void 
     (void)hear(kit, say.run, NULL, &unheard, true);
     struct turns_say next = turns_say(kit, "gamma", TURN_ENQUEUE);
     (void)turns_plan(kit, next.run);
-    assert_string_equal(task_of(kit, next.run).late, "beta");
+    assert_string_equal(task_of(kit, next.run).missed, "beta");
     (void)start(kit, next.run);
     assert_string_equal(task_of(kit, next.run).prompt, "gamma");
     (void)hear(kit, next.run, NULL, &here, true);
     struct turns_say last = turns_say(kit, "delta", TURN_ENQUEUE);
     (void)turns_plan(kit, last.run);
-    assert_string_equal(task_of(kit, last.run).late, "");
+    assert_string_equal(task_of(kit, last.run).missed, "");
 }
 
 #define program_test(test) cmocka_unit_test_setup_teardown(test, programs_begin, turns_end)

@@ -19,7 +19,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     const struct program_start_new start = {
         .key = {.run = talk__run(talk), .attempt = talk->attempt, .bounds = options->bounds},
         .step = talk->plan.step,
-        .told = program->task.told,
+        .prompted = program->task.prompted,
         .line = program_message_line,
         .reader = text_bytes(&program->mark),
         .run = {.run = program->run,
@@ -257,7 +257,7 @@ static struct err task_tx(struct tx *tx, void *ctx) {
                                           .notice = &texts->notice,
                                           .reader = &program->saved,
                                           .joins = &texts->joins,
-                                          .late = &texts->late};
+                                          .missed = &texts->missed};
     return tx_program_task(tx, &key, &program->task);
 }
 

@@ -56,8 +56,8 @@ static void prompt_write(const struct program_wish *wish, struct text *prompt) {
         text_add_str(prompt, prompt->len > 0 ? "\n\n" : "");
         if (wish->history.len > 0) {
             agent_prompt_history(wish->history, prompt);
-        } else if (wish->native.len > 0 && texts->late.len > 0) {
-            agent_prompt_late(text_bytes(&texts->late), prompt);
+        } else if (wish->native.len > 0 && texts->missed.len > 0) {
+            agent_prompt_missed(text_bytes(&texts->missed), prompt);
         }
         text_add(prompt, text_bytes(&texts->prompt).data, texts->prompt.len);
     }
@@ -78,14 +78,14 @@ void program_texts_init(struct program_texts *texts) {
     text_init(&texts->prompt, TASK_MAX);
     text_init(&texts->notice, NOTICE_MAX);
     text_init(&texts->joins, TASK_MAX);
-    text_init(&texts->late, TASK_MAX);
+    text_init(&texts->missed, TASK_MAX);
 }
 
 void program_texts_done(struct program_texts *texts) {
     text_done(&texts->prompt);
     text_done(&texts->notice);
     text_done(&texts->joins);
-    text_done(&texts->late);
+    text_done(&texts->missed);
 }
 
 /* --- The job ---------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 struct world;
 /* Texts of a task (engine/turn/program.h). Owned. */
 struct program_texts {
-    struct text prompt, notice, joins, late;
+    struct text prompt, notice, joins, missed;
 };
 void program_texts_init(struct program_texts *texts);
 void program_texts_done(struct program_texts *texts);

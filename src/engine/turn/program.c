@@ -63,8 +63,8 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     struct turn turn;
     text_clear(task->reader);
     text_clear(task->joins);
-    text_clear(task->late);
-    task->told = 0;
+    text_clear(task->missed);
+    task->prompted = 0;
     task->last = (struct id){""};
     text_clear(task->notice);
     text_clear(task->prompt);
@@ -83,7 +83,7 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     programs__add_words(tx, turn.row.question, task->prompt);
     programs__tell_waiting(tx, &turn, task);
     reader_find(tx, &turn, task->reader);
-    programs__tell_late(tx, &turn, task);
+    programs__tell_missed(tx, &turn, task);
     return tx_error(tx);
 }
 
@@ -193,7 +193,7 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
         turn.row.program.reader = tx_copy(tx, start->reader);
         turns__write(tx, &turn.row);
         const struct program_input input = {&row, turn.session.program, start->line};
-        programs__send_waiting(tx, &turn, &input, start->told);
+        programs__send_waiting(tx, &turn, &input, start->prompted);
     }
     *ret_run = id_copy(row.run);
     return tx_error(tx);

@@ -30,10 +30,10 @@ struct program_task {
     struct text *prompt;
     struct text *notice; /* The last notice of this turn: the faults of an answer; "". */
     struct text *reader;
-    struct text *joins; /* Words of messages that join the answer, up to PROGRAM_JOINS_MAX; */
-    int64_t told;       /* id of the last of them; 0: there are none. */
-    struct id last;     /* The same: msg_… */
-    struct text *late;  /* Words that the program's own session should have, and has not. */
+    struct text *joins;  /* Words of messages that join the answer, up to PROGRAM_JOINS_MAX; */
+    int64_t prompted;    /* id of the last of them; 0: there are none. */
+    struct id last;      /* The same: msg_… */
+    struct text *missed; /* Words that the program's own session should have, and has not. */
 };
 /* Name of a message in the input of a process, which it says again when it reads that. Each process
  * has names of its own: a program answers no message whose name its session has. */
@@ -62,7 +62,7 @@ struct program_start_new {
     int64_t step;        /* The call. */
     struct bytes reader; /* State of the reader at the begin of its output. */
     struct run_new run;  /* owner, project and parent are filled in here. */
-    int64_t told;        /* As of the task; messages after that are sent, */
+    int64_t prompted;    /* As of the task; messages after that are sent, */
     turn_line line;      /* as lines. */
 };
 MUST_CHECK struct err tx_program_start(struct tx *tx, const struct program_start_new *start,

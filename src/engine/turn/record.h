@@ -143,13 +143,13 @@ struct program_task;
 /* Leaves the newest PROGRAM_HISTORY_MAX bytes, behind a mark. */
 void programs__shorten(struct text *history);
 void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct program_task *task);
-void programs__tell_late(struct tx *tx, const struct turn *turn, struct program_task *task);
+void programs__tell_missed(struct tx *tx, const struct turn *turn, struct program_task *task);
 /* The words of the message go to the input of the process, in this commit. */
 void programs__send(struct tx *tx, const struct program_input *input, int64_t id,
                     struct bytes message);
-/* Messages that wait: those up to `told` are in the prompt of the process, others are sent. */
+/* Messages that wait: those up to `prompted` are in the prompt of the process, others are sent. */
 void programs__send_waiting(struct tx *tx, const struct turn *turn,
-                            const struct program_input *input, int64_t told);
+                            const struct program_input *input, int64_t prompted);
 /* The program has read the message of that name, and so all before it; "": the next one. They are
  * parts of the answer from here on. */
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step);

@@ -98,14 +98,14 @@ static void message_move(struct tx *tx, const struct turn *turn, enum message_st
 }
 
 void programs__send_waiting(struct tx *tx, const struct turn *turn,
-                            const struct program_input *input, int64_t told) {
+                            const struct program_input *input, int64_t prompted) {
     struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
     for (size_t i = 0; i < rows.count; i++) {
-        const bool is_told = rows.rows[i].id <= told;
-        if (!is_told && !has_room(tx, input->process)) {
+        const bool is_prompted = rows.rows[i].id <= prompted;
+        if (!is_prompted && !has_room(tx, input->process)) {
             return; /* The rest waits for another process. */
         }
-        if (!is_told) {
+        if (!is_prompted) {
             programs__send(tx, input, rows.rows[i].id, rows.rows[i].message);
         }
         message_move(tx, turn, MESSAGE_DELIVERED, &rows.rows[i]);
@@ -197,7 +197,7 @@ void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct progr
     struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
     for (size_t i = 0; i < rows.count && task->joins->len <= PROGRAM_JOINS_MAX; i++) {
         programs__add_words(tx, rows.rows[i].id, task->joins);
-        task->told = rows.rows[i].id;
+        task->prompted = rows.rows[i].id;
         task->last = id_copy(rows.rows[i].message);
     }
 }
@@ -206,24 +206,25 @@ void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct progr
  * shows it (agent/program.h). */
 #define HEARD "t.program_reader <> '' AND t.program_reader NOT LIKE '%\"unheard\":true%'"
 
-/* Messages since the last turn that the program has heard of: of turns that ended before it read
- * them, or before it began. */
-void programs__tell_late(struct tx *tx, const struct turn *turn, struct program_task *task) {
+/* Messages and notices since the last turn that the program has heard of: of turns that ended
+ * before it read them, or before it began. */
+void programs__tell_missed(struct tx *tx, const struct turn *turn, struct program_task *task) {
     struct message_rows rows = messages__many(
         tx,
         MESSAGE_SELECT
-        "m.session = $1 AND m.id < $2 AND m.role = 'user' AND m.status = 'completed'"
-        " AND m.active = 1 AND m.run >= (SELECT COALESCE(max(t.run), 1) FROM turns t"
-        " WHERE t.session = $1 AND t.run <= $3 AND " HEARD ")"
+        "m.session = $1 AND m.id < $2 AND m.role IN ('user', 'notice')"
+        " AND m.status = 'completed' AND m.active = 1 AND m.run >= COALESCE((SELECT t.run"
+        " FROM turns t WHERE t.session = $1 AND t.run <= $3 AND " HEARD
+        " ORDER BY t.run DESC LIMIT 1), 1)"
         " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = $1 AND t.question = m.id"
         " AND " HEARD ") ORDER BY m.id LIMIT $4",
         ARGS(arg_int(turn->session.id), arg_int(turn->row.question), arg_int(turn->run.id),
              arg_int(MESSAGE_LIVE_MAX)),
         MESSAGE_LIVE_MAX);
     for (size_t i = 0; i < rows.count; i++) {
-        programs__add_words(tx, rows.rows[i].id, task->late);
-        if (task->late->len > PROGRAM_HISTORY_MAX) { /* Else no prompt might ever fit again. */
-            programs__shorten(task->late);
+        programs__add_words(tx, rows.rows[i].id, task->missed);
+        if (task->missed->len > PROGRAM_HISTORY_MAX) { /* Else no prompt might ever fit again. */
+            programs__shorten(task->missed);
         }
     }
 }

@@ -15,9 +15,9 @@ void agent_prompt_unheard(struct text *text) {
     text_add_str(text, "\n\nYou may not have read yet what the user has written:");
 }
 
-void agent_prompt_late(struct bytes late, struct text *text) {
-    text_add_str(text, "Before, the user has written this, which you have not answered:\n\n");
-    text_add(text, late.data, late.len);
+void agent_prompt_missed(struct bytes missed, struct text *text) {
+    text_add_str(text, "Before, this was said to you, which you have not answered:\n\n");
+    text_add(text, missed.data, missed.len);
     text_add_str(text, now_says);
 }
 
