@@ -16,6 +16,8 @@
  *             sets, or, since the daemon began again, by the wall clock
  *   answers   a question has one answer, that of the person or the rule
  *   owners    no process goes on in a session that somebody else is seen to use (owners.c)
+ *   words     what was said in a session since its program has heard anything is in the input of its
+ *             next process, also what turns asked that ended before that
  *   messages  one that joins an answer is in the input of a process once, and a part of the answer
  *             where the turn succeeds
  */
@@ -123,6 +125,57 @@ static void check_native(struct sim *sim, const struct agent_process *process, b
     }
 }
 
+/* Whether anything shows that the process has read what it was asked: what it printed after its
+ * first line, or an end that follows from that. */
+static bool has_heard(const struct agent_process *process) {
+    static const char *const ends[] = {"completed", "auth_failed", "rate_limited", "provider_error",
+                                       "context_overflow"};
+    bool heard = process->written > process->lines[0].end;
+    for (size_t i = 0; !heard && i < COUNT_OF(ends); i++) {
+        heard = strcmp(process->way->cause, ends[i]) == 0;
+    }
+    return heard;
+}
+
+static bool turn_was_heard(const struct agent_turn *turn, const struct agent_process *but) {
+    bool heard = false;
+    for (size_t i = 0; i < turn->count; i++) {
+        heard = heard || (turn->processes[i] != but && has_heard(turn->processes[i]));
+    }
+    return heard;
+}
+
+static bool question_is_shown(struct sim *sim, const struct agent_turn *turn) {
+    return rows_number(sim,
+                       "SELECT count(*) FROM messages a JOIN messages q ON q.id = a.reply_to"
+                       " WHERE a.message = $1 AND a.active = 1 AND q.active = 1"
+                       " AND q.status = 'completed'",
+                       TEXTS(turn->answer), 0) == 1;
+}
+
+static void check_words(struct sim *sim, const struct agent_process *process) {
+    const struct agents *agents = agents_of(sim);
+    const struct command *command = process->command;
+    int64_t heard = 0; /* The last turn that was. */
+    for (size_t i = 0; i < agents->turn_count; i++) {
+        const struct agent_turn *turn = &agents->turns[i];
+        const bool before = turn->session == process->turn->session && turn->row > heard &&
+                            turn->row <= process->turn->row;
+        heard = before && turn_was_heard(turn, process) ? turn->row : heard;
+    }
+    for (size_t i = 0; i < agents->turn_count; i++) {
+        const struct agent_turn *turn = &agents->turns[i];
+        char marker[24];
+        const int len = snprintf(marker, sizeof marker, "op#%u.", turn->marker);
+        if (turn->session == process->turn->session && turn->row > heard &&
+            turn->row <= process->turn->row && question_is_shown(sim, turn) &&
+            memmem(command->input, (size_t)command->input_len, marker, (size_t)len) == NULL) {
+            sim_fail(sim, "%s has never heard what %s asks, and is not told: %s",
+                     process->command->name, turn->run, marker);
+        }
+    }
+}
+
 /* Attempts in a row, up to the last one, that deserve the same end, none of which has made progress
  * but maybe the first; 0: nobody knows. */
 static unsigned count_same(struct sim *sim, const struct agent_turn *turn, size_t count) {
@@ -184,6 +237,7 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process, bo
     check_writer(sim, process);
     if (turn->session->adapter == ADAPTER_CLAUDE && goes_on(sim, turn)) {
         check_native(sim, process, resumes);
+        check_words(sim, process);
     }
     const struct agent_process *last = turn->count < 2 ? NULL : turn->processes[turn->count - 2];
     if (last == NULL || !agent_process_is_whole(sim, last)) {
