@@ -137,25 +137,43 @@ static bool is_stubborn(struct sim *sim, const struct agent_process *process) {
            sim_hash(sim_seed(sim), process->turn->op, "stubborn", 0) % 4 == 0;
 }
 
+/* Processes of some turns are killed before they read anything. */
+static bool is_mute(struct sim *sim, const struct agent_process *process) {
+    return process->turn->session->adapter == ADAPTER_CLAUDE && !process->turn->by_schema &&
+           sim_hash(sim_seed(sim), process->turn->op, "mute", 0) % 5 == 0;
+}
+
 static bool is_misfit(struct sim *sim, const struct agent_process *process) {
     return process->turn->by_schema && way_is(process, "completed") && !sim_healed(sim) &&
            (is_stubborn(sim, process) || process_draw(sim, process, "misfit", 5) < 2);
 }
 
-/* Once everything is healed, all of them succeed. */
-static void way_choose(struct sim *sim, struct agent_process *process) {
-    enum agent_adapter adapter = process->turn->session->adapter;
-    uint64_t sum = 0, drawn;
+static const struct agent_way *way_named(const char *cause) {
+    const struct agent_way *way = &ways[0];
+    while (strcmp(way->cause, cause) != 0) {
+        way++;
+    }
+    return way;
+}
+
+static const struct agent_way *way_drawn(struct sim *sim, const struct agent_process *process) {
+    uint64_t sum = 0;
     for (size_t i = 0; i < COUNT_OF(ways); i++) {
         sum += ways[i].weight;
     }
-    drawn =
-        sim_healed(sim) || is_stubborn(sim, process) ? 0 : process_draw(sim, process, "way", sum);
-    process->way = &ways[0];
-    for (size_t i = 0; i < COUNT_OF(ways) && drawn >= ways[i].weight; i++) {
-        drawn -= ways[i].weight;
-        process->way = &ways[i + 1];
+    const struct agent_way *way = &ways[0];
+    for (uint64_t drawn = process_draw(sim, process, "way", sum); drawn >= way->weight; way++) {
+        drawn -= way->weight;
     }
+    return way;
+}
+
+/* Once everything is healed, all others succeed. */
+static void way_choose(struct sim *sim, struct agent_process *process) {
+    enum agent_adapter adapter = process->turn->session->adapter;
+    process->way = is_mute(sim, process)                          ? way_named("signal")
+                   : sim_healed(sim) || is_stubborn(sim, process) ? &ways[0]
+                                                                  : way_drawn(sim, process);
     /* A program that ends with 0, and prints no results, has succeeded. */
     if (adapter == ADAPTER_PLAIN &&
         (way_is(process, "agent_failed") || way_is(process, "gateway_timeout"))) {
@@ -410,6 +428,7 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
     messages = good && messages == 0                                            ? 1
                : way_is(process, "no_result") || way_is(process, "not_started") ? 0
                                                                                 : messages;
+    messages = is_mute(sim, process) ? 0 : messages;
     text_init(&process->out, OUT_MAX);
     text_init(&process->err, OUT_MAX);
     text_init(&process->said, OUT_MAX);
