@@ -93,7 +93,7 @@ test("words of a turn that ended too early are in the next prompt", async (t) =>
   listener.close();
 });
 
-test("words and results of turns that were stopped in the queue are in the next prompt", async (t) => {
+test("words and results of turns that were stopped early are in the next prompt", async (t) => {
   const turns = await open(t, "pi", { at_once: 1 });
   const listener = await session(turns), other = await session(turns);
   await turns.turn(listener, "the first");

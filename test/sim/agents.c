@@ -422,13 +422,18 @@ static void script_result(struct agent_process *process) {
     (void)line_end(process);
 }
 
+static unsigned messages_draw(struct sim *sim, const struct agent_process *process) {
+    const unsigned drawn = (unsigned)process_draw(sim, process, "messages", MESSAGES_MAX + 1);
+    const bool none = way_is(process, "no_result") || way_is(process, "not_started");
+    if (none || is_mute(sim, process)) {
+        return 0;
+    }
+    return way_is(process, "completed") && drawn == 0 ? 1 : drawn;
+}
+
 static void script_write(struct sim *sim, struct agent_process *process, const char *native) {
     const bool good = way_is(process, "completed");
-    unsigned messages = (unsigned)process_draw(sim, process, "messages", MESSAGES_MAX + 1);
-    messages = good && messages == 0                                            ? 1
-               : way_is(process, "no_result") || way_is(process, "not_started") ? 0
-                                                                                : messages;
-    messages = is_mute(sim, process) ? 0 : messages;
+    unsigned messages = messages_draw(sim, process);
     text_init(&process->out, OUT_MAX);
     text_init(&process->err, OUT_MAX);
     text_init(&process->said, OUT_MAX);

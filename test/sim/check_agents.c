@@ -16,8 +16,8 @@
  *             sets, or, since the daemon began again, by the wall clock
  *   answers   a question has one answer, that of the person or the rule
  *   owners    no process goes on in a session that somebody else is seen to use (owners.c)
- *   words     what was said in a session since its program has heard anything is in the input of its
- *             next process, also what turns asked that ended before that
+ *   words     what was said in a session since its program has heard anything is in the input of
+ *             its next process, also what turns asked that ended before that
  *   messages  one that joins an answer is in the input of a process once, and a part of the answer
  *             where the turn succeeds
  */

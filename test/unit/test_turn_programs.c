@@ -428,7 +428,6 @@ static void a_message_is_in_its_input_once_and_joins_where_it_is_read(void **sta
     assert_status(kit, &late, "joined");
 }
 
-/* It names what it reads. */
 static const struct program_mark named = {
     .read_to = 80, .reader = {"named", 5}, .names = true, .outcome = {"", 0}};
 
