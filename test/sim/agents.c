@@ -8,6 +8,7 @@
 
 #include "hosts.h"
 #include "inside.h"
+#include "proc/tree.h"
 #include "servers.h"
 
 enum {
@@ -116,7 +117,27 @@ static const struct agent_way ways[] = {
      .words = "",
      .end = EXIT_NOT_STARTED,
      .code = ENOENT},
-    {.cause = "deadline", .weight = 6, .only_untyped = true, .words = ""},
+    {.cause = "deadline",
+     .weight = 3,
+     .only_untyped = true,
+     .words = "",
+     .ended_for = CAUSE_TIMED_OUT},
+    {.cause = "deadline",
+     .weight = 6,
+     .only_untyped = true,
+     .words = "",
+     .ended_for = CAUSE_DEADLINE},
+    {.cause = "stuck",
+     .more = 1,
+     .weight = 3,
+     .only_untyped = true,
+     .words = "",
+     .ended_for = CAUSE_STUCK},
+    {.cause = "compaction_hanging",
+     .weight = 3,
+     .only_untyped = true,
+     .words = "",
+     .ended_for = CAUSE_COMPACTION_HANGING},
 };
 
 static uint64_t process_draw(struct sim *sim, const struct agent_process *process,
@@ -137,12 +158,6 @@ static bool is_stubborn(struct sim *sim, const struct agent_process *process) {
            sim_hash(sim_seed(sim), process->turn->op, "stubborn", 0) % 4 == 0;
 }
 
-/* Processes of some turns are killed before they read anything. */
-static bool is_mute(struct sim *sim, const struct agent_process *process) {
-    return process->turn->session->adapter == ADAPTER_CLAUDE && !process->turn->by_schema &&
-           sim_hash(sim_seed(sim), process->turn->op, "mute", 0) % 5 == 0;
-}
-
 static bool is_misfit(struct sim *sim, const struct agent_process *process) {
     return process->turn->by_schema && way_is(process, "completed") && !sim_healed(sim) &&
            (is_stubborn(sim, process) || process_draw(sim, process, "misfit", 5) < 2);
@@ -154,6 +169,18 @@ static const struct agent_way *way_named(const char *cause) {
         way++;
     }
     return way;
+}
+
+/* Processes of some turns hang, or are killed before they read anything, as often as they begin.
+ * NULL: not those of this one. */
+static const struct agent_way *way_of_turn(struct sim *sim, const struct agent_process *process) {
+    static const char *const causes[] = {
+        "signal", "signal", "signal", "signal", "stuck", "compaction_hanging", "deadline"};
+    enum { IN = 20 };
+    const size_t drawn = sim_hash(sim_seed(sim), process->turn->op, "doomed", 0) % IN;
+    const bool doomed = drawn < COUNT_OF(causes) && !process->turn->by_schema &&
+                        process->turn->session->adapter == ADAPTER_CLAUDE;
+    return doomed ? way_named(causes[drawn]) : NULL;
 }
 
 static const struct agent_way *way_drawn(struct sim *sim, const struct agent_process *process) {
@@ -168,10 +195,21 @@ static const struct agent_way *way_drawn(struct sim *sim, const struct agent_pro
     return way;
 }
 
+/* With a deadline, nobody can tell which limit ends a process that hangs. */
+static bool can_hang(struct sim *sim, const struct agent_process *process) {
+    const enum run_cause ended_for = process->way->ended_for;
+    const enum agent_adapter adapter = process->turn->session->adapter;
+    const bool timed = agents_deadline_ms(sim, adapter) > 0;
+    return ended_for == CAUSE_NONE ||
+           (timed == (ended_for == CAUSE_DEADLINE) &&
+            (adapter == ADAPTER_CLAUDE || ended_for != CAUSE_COMPACTION_HANGING));
+}
+
 /* Once everything is healed, all others succeed. */
 static void way_choose(struct sim *sim, struct agent_process *process) {
     enum agent_adapter adapter = process->turn->session->adapter;
-    process->way = is_mute(sim, process)                          ? way_named("signal")
+    const struct agent_way *const doom = way_of_turn(sim, process);
+    process->way = doom != NULL                                   ? doom
                    : sim_healed(sim) || is_stubborn(sim, process) ? &ways[0]
                                                                   : way_drawn(sim, process);
     /* A program that ends with 0, and prints no results, has succeeded. */
@@ -179,7 +217,7 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
         (way_is(process, "agent_failed") || way_is(process, "gateway_timeout"))) {
         process->way = &ways[0];
     }
-    if (way_is(process, "deadline") && agents_deadline_ms(sim, adapter) == 0) {
+    if (!can_hang(sim, process)) {
         process->way = &ways[0];
     }
     process->misfit = is_misfit(sim, process);
@@ -424,8 +462,9 @@ static void script_result(struct agent_process *process) {
 
 static unsigned messages_draw(struct sim *sim, const struct agent_process *process) {
     const unsigned drawn = (unsigned)process_draw(sim, process, "messages", MESSAGES_MAX + 1);
+    const struct agent_way *const doom = way_of_turn(sim, process);
     const bool none = way_is(process, "no_result") || way_is(process, "not_started");
-    if (none || is_mute(sim, process)) {
+    if (none || (doom != NULL && doom->end == EXIT_SIGNALED)) {
         return 0;
     }
     return way_is(process, "completed") && drawn == 0 ? 1 : drawn;
@@ -452,6 +491,11 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
                        !by_schema               ? MESSAGE_WORDS
                        : message + 1 < messages ? MESSAGE_BEFORE_LAST
                                                 : MESSAGE_LAST);
+    }
+    if (process->way->ended_for == CAUSE_COMPACTION_HANGING) {
+        text_add_str(&process->out,
+                     "{\"type\":\"system\",\"subtype\":\"status\",\"status\":\"compacting\"}");
+        (void)line_end(process);
     }
     if (process->typed) {
         script_result(process);
@@ -540,7 +584,8 @@ bool agent_process_is_whole(struct sim *sim, const struct agent_process *process
     const struct folder *folder = folder_of(sim, process->command);
     const struct agent_job *job = agents_job(sim, process->command->run);
     const bool typed = process->typed && process->written == process->out.len;
-    const bool hung = way_is(process, "deadline") && job->late;
+    const bool hung =
+        process->way->ended_for != CAUSE_NONE && process->way->ended_for == job->ended_for;
     const bool ended = (process->over || hung) && folder != NULL && folder->ended;
     return folder != NULL && process->command->state != COMMAND_GONE && (typed || ended);
 }
@@ -564,6 +609,17 @@ static void process_end(struct sim *sim, struct sim_event *event) {
     grow(sim, command, LOG_ERR, process->err.len);
     const bool exits = way->end != EXIT_SIGNALED && way->end != EXIT_NOT_STARTED;
     command_end(sim, command, exits ? EXIT_EXITED : way->end, way->code);
+}
+
+void agents_measure(struct sim *sim, const struct command *command, struct tree_use *io_use) {
+    const struct agent_process *process = command->agent;
+    io_use->cpu_us = (int64_t)(sim_now_ns(sim) / 1000);
+    if (process == NULL || process->way->ended_for == CAUSE_NONE ||
+        process->written < process->out.len) {
+        return;
+    }
+    io_use->cpu_us = 0;
+    io_use->processes = process->way->ended_for == CAUSE_STUCK ? 0 : io_use->processes;
 }
 
 /* The number of answers to the question of a line in its input, and the place of the last one. */
@@ -619,7 +675,7 @@ static void output_write(struct sim *sim, struct sim_event *event);
 
 static void process_go_on(struct sim *sim, struct command *command) {
     struct agent_process *process = command->agent;
-    const bool stays = process->lingers || way_is(process, "deadline") ||
+    const bool stays = process->lingers || process->way->ended_for != CAUSE_NONE ||
                        (process->waits_for_end && !command->eof);
     if (command->state != COMMAND_RUNNING || command->frozen || command->stopped) {
         return;

@@ -28,7 +28,8 @@ enum {
     AGENT_NATIVE_MAX = 64,
     AGENT_JOBS_MAX = 1024,
     AGENT_TALKS_MAX = 8,
-    AGENT_MISFITS_MAX = 5, /* Answers in all, where none fits its schema. */
+    AGENTS_NO_PROGRESS_MS = 15000, /* In each definition. */
+    AGENT_MISFITS_MAX = 5,         /* Answers in all, where none fits its schema. */
 };
 
 enum agent_adapter { ADAPTER_CLAUDE, ADAPTER_JSON_LINES, ADAPTER_PLAIN, ADAPTERS };
@@ -95,7 +96,7 @@ struct agent_job {
     int64_t offset_ms; /* setting of the wall clock, */
     int64_t waited_ms; /* and the time that the turn had waited. */
     int64_t jump_ms;   /* Most that a later life has taken for time because the clock was set. */
-    bool late;         /* Asked to end because the time of the process was over. */
+    enum run_cause ended_for; /* The daemon asked it to end for that, of its own accord. */
 };
 
 /* A client that goes on in a session. */
@@ -135,7 +136,11 @@ struct agent_way {
     const char *words;
     enum exit_end end;
     int code;
+    enum run_cause ended_for; /* The process hangs until the daemon ends it for that. */
 };
+/* Processes of such a command, as they are seen: all work, but for those that hang. */
+struct tree_use;
+void agents_measure(struct sim *sim, const struct command *command, struct tree_use *io_use);
 
 /* agents.c: for command.c. False: the command is none of an agent. */
 bool agents_begin(struct sim *sim, struct command *command);

@@ -29,6 +29,7 @@
 #include "hosts.h"
 #include "inside.h"
 #include "rules/agent/outcome.h"
+#include "rules/agent/watch.h"
 
 enum { TEXT_MAX = 4 << 20, SOON_MS = 1000, DEADLINE_MS = 2 * 3600 * 1000, ROUNDING_MS = 100 };
 
@@ -431,11 +432,18 @@ static bool others_ended(const struct run_row *row) {
 
 /* Whether it is the cause of a turn after `same` times that end in a row, or after more: earlier
  * processes that are not whole may have ended so, too. */
+static bool was_stuck(const struct agent_turn *turn) {
+    return turn->count > 1 && turn->processes[turn->count - 2]->way->ended_for == CAUSE_STUCK;
+}
+
 static bool cause_fits(const struct agent_turn *turn, const struct agent_way *way, unsigned same,
                        enum run_cause cause) {
     const bool spent = strcmp(way->cause, "gateway_timeout") == 0 &&
                        (cause == CAUSE_MAX_RETRY_COUNT || same > way->more);
     const bool last = way->more > 0 && turn->count >= AGENT_ATTEMPTS_MAX;
+    if (cause == CAUSE_REVIVE_FAILED) {
+        return way->ended_for == CAUSE_STUCK || was_stuck(turn);
+    }
     return spent || last ? cause == CAUSE_MAX_RETRY_COUNT
                          : strcmp(run_cause_name(cause), way->cause) == 0;
 }
@@ -445,7 +453,9 @@ static bool was_late(struct sim *sim, const struct agent_turn *turn) {
     const struct agents *agents = agents_of(sim);
     bool late = false;
     for (size_t i = 0; i < agents->job_count; i++) {
-        late = late || (agents->jobs[i].turn == turn && agents->jobs[i].late);
+        const struct agent_job *job = &agents->jobs[i];
+        const bool ended = job->ended_for == CAUSE_DEADLINE || job->ended_for == CAUSE_TIMED_OUT;
+        late = late || (job->turn == turn && ended);
     }
     return late;
 }
@@ -555,6 +565,38 @@ static void check_late(struct sim *sim, const struct agent_job *job) {
     }
 }
 
+/* The daemon has looked at the last process. */
+static void check_hangs(struct sim *sim, const struct agent_job *job, enum run_cause cause) {
+    const struct agent_turn *turn = job->turn;
+    const struct agent_process *process =
+        turn->count == 0 ? NULL : turn->processes[turn->count - 1];
+    const int64_t took_ms = (int64_t)((sim_now_ns(sim) - job->began_ns) / 1000000);
+    if (process == NULL || process->way->ended_for != cause) {
+        sim_fail(sim, "%s is ended as %s, and does not hang", job->run, run_cause_name(cause));
+    }
+    const int64_t windows = cause == CAUSE_STUCK ? 1 : AGENT_WATCH_WINDOWS;
+    if (took_ms + ROUNDING_MS < windows * AGENTS_NO_PROGRESS_MS) {
+        sim_fail(sim, "%s is ended as %s after %lld ms", job->run, run_cause_name(cause),
+                 (long long)took_ms);
+    }
+}
+
+static void job_ended_for(struct sim *sim, struct agent_job *job, enum run_cause cause) {
+    switch (cause) {
+    case CAUSE_DEADLINE:
+        check_late(sim, job);
+        break;
+    case CAUSE_TIMED_OUT:
+    case CAUSE_COMPACTION_HANGING:
+    case CAUSE_STUCK:
+        check_hangs(sim, job, cause);
+        break;
+    default:
+        return;
+    }
+    job->ended_for = cause;
+}
+
 static void job_noted(struct sim *sim, const struct run_row *row) {
     struct agents *agents = agents_of(sim);
     struct agent_turn *turn = NULL;
@@ -583,9 +625,8 @@ static void job_noted(struct sim *sim, const struct run_row *row) {
         job->offset_ms = sim->wall_offset_ms;
         job->waited_ms = turn->waited_ms;
     }
-    if (row->stop == CAUSE_DEADLINE && !job->late) {
-        job->late = true;
-        check_late(sim, job);
+    if (job->ended_for == CAUSE_NONE) {
+        job_ended_for(sim, job, row->stop);
     }
 }
 

@@ -45,7 +45,7 @@ static void definition_write(struct sim *sim, enum agent_adapter adapter, struct
     if (deadline_ms > 0) {
         text_addf(text, ",\"deadline_ms\":%lld", (long long)deadline_ms);
     }
-    text_add_char(text, '}');
+    text_addf(text, ",\"no_progress_ms\":%d}", AGENTS_NO_PROGRESS_MS);
 }
 
 /* A session that is new, with its first message; or one more message. */

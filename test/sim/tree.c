@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agents.h"
 #include "base/memory.h"
 #include "inside.h"
 #include "proc/cgroups.h"
@@ -55,12 +56,17 @@ struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret
     return ERR_OK;
 }
 
-/* A command computes all the time: nothing here is silent for long. */
+/* A command computes all the time, but for an agent that hangs. */
 struct err tree_measure(const struct tree_mark *mark, struct tree_use *ret_use) {
     unsigned count = 0;
     struct err err = tree_count(mark, 1, &count);
-    *ret_use = (struct tree_use){.processes = count,
-                                 .cpu_us = (int64_t)(sim_now_ns(sim_current()) / 1000)};
+    *ret_use = (struct tree_use){.processes = count};
+    for (const struct command *command = processes_of(sim_current())->commands; command != NULL;
+         command = command->next) {
+        if (command->lives && is_marked(command, mark)) {
+            agents_measure(sim_current(), command, ret_use);
+        }
+    }
     return err;
 }
 
