@@ -614,12 +614,13 @@ static void process_end(struct sim *sim, struct sim_event *event) {
 void agents_measure(struct sim *sim, const struct command *command, struct tree_use *io_use) {
     const struct agent_process *process = command->agent;
     io_use->cpu_us = (int64_t)(sim_now_ns(sim) / 1000);
-    if (process == NULL || process->way->ended_for == CAUSE_NONE ||
+    const enum run_cause ended_for = process == NULL ? CAUSE_NONE : process->way->ended_for;
+    if (ended_for == CAUSE_NONE || ended_for == CAUSE_DEADLINE ||
         process->written < process->out.len) {
         return;
     }
     io_use->cpu_us = 0;
-    io_use->processes = process->way->ended_for == CAUSE_STUCK ? 0 : io_use->processes;
+    io_use->processes = ended_for == CAUSE_STUCK ? 0 : io_use->processes;
 }
 
 /* The number of answers to the question of a line in its input, and the place of the last one. */
