@@ -503,8 +503,8 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
         text_add_str(&process->err, process->way->words);
     }
     /* A crash may come in the middle of a line. */
-    if (process->way->only_untyped && process->way->words[0] == '\0' &&
-        process_draw(sim, process, "is cut", 2) == 0) {
+    const bool crashes = process->way->only_untyped && process->way->ended_for == CAUSE_NONE;
+    if (crashes && process->way->words[0] == '\0' && process_draw(sim, process, "is cut", 2) == 0) {
         const size_t len = process->out.len;
         process->out.len -= len == 0 ? 0 : process_draw(sim, process, "cut", len < 40 ? len : 40);
     }
