@@ -171,11 +171,11 @@ static const struct agent_way *way_named(const char *cause) {
     return way;
 }
 
-/* Processes of some turns hang, or are killed before they read anything, as often as they begin.
+/* Processes of some turns hang, or end before they read anything, as often as they begin.
  * NULL: not those of this one. */
 static const struct agent_way *way_of_turn(struct sim *sim, const struct agent_process *process) {
     static const char *const causes[] = {
-        "signal", "signal", "signal", "signal", "stuck", "compaction_hanging", "deadline"};
+        "signal", "signal", "signal", "gateway_timeout", "stuck", "compaction_hanging", "deadline"};
     enum { IN = 20 };
     const size_t drawn = sim_hash(sim_seed(sim), process->turn->op, "doomed", 0) % IN;
     const bool doomed = drawn < COUNT_OF(causes) && !process->turn->by_schema &&
@@ -464,7 +464,7 @@ static unsigned messages_draw(struct sim *sim, const struct agent_process *proce
     const unsigned drawn = (unsigned)process_draw(sim, process, "messages", MESSAGES_MAX + 1);
     const struct agent_way *const doom = way_of_turn(sim, process);
     const bool none = way_is(process, "no_result") || way_is(process, "not_started");
-    if (none || (doom != NULL && doom->end == EXIT_SIGNALED)) {
+    if (none || (doom != NULL && doom->ended_for == CAUSE_NONE)) {
         return 0;
     }
     return way_is(process, "completed") && drawn == 0 ? 1 : drawn;
