@@ -387,6 +387,20 @@ static struct err create_check(struct tx *tx, struct body_op *body) {
                    own ? (int)row.session.len : 15, own ? row.session.data : "another session");
 }
 
+/* People and runs share a main session, and what is spent there. One that was made inside of a run
+ * would be that run's: its budget would hold for everybody who came later. */
+static struct err main_check(struct body_op *body) {
+    const char *inside = exchange_identity(body->request.op.exchange)->inside;
+    if (inside[0] == '\0') {
+        return ERR_OK;
+    }
+    body->request.op.run = id_copy(bytes_of(inside));
+    return err_why(&body->request.op.why, ERR_INSIDE_RUN,
+                   "the program that sent this is inside of %s, and a run makes no session that "
+                   "others share: leave out \"main\"",
+                   inside);
+}
+
 /* A new session, with all that is remembered of it. */
 static struct err create_session(struct tx *tx, struct body_op *body, struct session_row *ret_row) {
     struct err err = tx_session_create(tx, &body->create, ret_row);
@@ -407,7 +421,11 @@ static struct err create_work(struct tx *tx, void *ctx) {
     bool found = false;
     if (body->lacks_model &&
         body->create.program.len == 0) { /* The session could take no message. */
-        return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
+        return body->given.agent.len > 0
+                   ? err_why(&body->request.op.why, ERR_NO_MODEL,
+                             "there is no program '%.*s' ('drover agent ls'), and " NO_MODEL_DETAIL,
+                             (int)body->given.agent.len, body->given.agent.data)
+                   : err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
     struct err err = create_check(tx, body);
     if (!err_failed(err) && body->create.parent.len > 0) {
@@ -417,7 +435,8 @@ static struct err create_work(struct tx *tx, void *ctx) {
         err = tx_session_main(tx, &main, &found, &row);
     }
     if (!err_failed(err) && !found) {
-        err = create_session(tx, body, &row);
+        err = body->given.main ? main_check(body) : err;
+        err = err_failed(err) ? err : create_session(tx, body, &row);
     }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",
