@@ -10,6 +10,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 
+import { onTerminal, plain } from "./jobs-cli.mjs";
 import { define, letGo, open, prompts, script as programScript } from "./agents.mjs";
 import { bin } from "./lib.mjs";
 import { until } from "./providers.mjs";
@@ -147,10 +148,27 @@ test("the test of an agent tells how it ended, why, what to do, and what it used
   await turns.ask("PUT", "/agents/gone", { program: "plain", command: "/nonexistent/program" });
   for (const [name, code, words] of [["nobody", 3, /no agent 'nobody'/],
     ["Explore", 2, /one of models/], ["gone", 5, /missing/]]) {
-    const { code: exit, stdout, stderr } = await check(name);
-    assert.deepEqual([exit, stdout], [code, ""], stderr);
-    assert.match(stderr, words);
+    for (const more of [[], ["--dry-run"]]) {
+      const { code: exit, stdout, stderr } = await check(name, ...more);
+      assert.deepEqual([exit, stdout], [code, ""], stderr);
+      assert.match(stderr, words);
+    }
   }
+});
+
+test("at a terminal a start says what the program does without asking", async (t) => {
+  const turns = await open(t, "pi");
+  const may = "may do what its user may, and does not ask";
+  const at = (words) => onTerminal(t, turns.daemon, `${words} --root ${turns.root}`,
+    { typed: true });
+  for (const words of ["agent run pi hello", "ask --agent pi hello", "agent test pi"]) {
+    const { stdout } = await at(words).ended;
+    assert.match(plain(stdout), new RegExp(`drover: pi: ${may}`), words);
+  }
+  const chat = at("chat --agent pi");
+  await chat.when((all) => plain(all).includes(`permissions  ${may}`));
+  chat.child.stdin.write("\x04");
+  await chat.ended;
 });
 
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {

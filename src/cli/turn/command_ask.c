@@ -108,7 +108,8 @@ static struct err session_find(struct asking *asking) {
                                       .agent = agent,
                                       .native = args_text(args, "native"),
                                       .root = agent != NULL && root == NULL ? "." : root,
-                                      .title = title.len == 0 ? NULL : title.text};
+                                      .title = title.len == 0 ? NULL : title.text,
+                                      .tells = true};
     return session_make(&asking->talk, &wish, &asking->session, &invocation->why);
 }
 

@@ -5,9 +5,7 @@
  *
  * Workflows make and remove working trees and run agents of models, over each kill of the daemon. A
  * second mechanism for one agent would have to do all of that again. */
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
@@ -89,20 +88,22 @@ static struct err limits_read(struct task *task) {
 static struct err task_read(struct task *task) {
     struct invocation *invocation = task->invocation;
     const struct args *args = &invocation->args;
-    const char *root = args_text(args, "root");
     const struct message_words words = {.operand =
                                             args->operand_count > 1 ? args->operands[1] : NULL,
                                         .noun = "task",
                                         .lines = &task->lines};
     struct err err = message_read(&words, &task->text, &invocation->why);
     err = err_failed(err) ? err : limits_read(task);
-    if (!err_failed(err) && realpath(root == NULL ? "." : root, task->root) == NULL) {
-        err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", root);
-    }
+    err =
+        err_failed(err) ? err : root_resolve(args_text(args, "root"), task->root, &invocation->why);
     task->title = title_of_words(text_bytes(&task->text));
-    return err_failed(err) ? err
-                           : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
-                                           &invocation->why);
+    err = err_failed(err) ? err
+                          : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
+                                          &invocation->why);
+    if (!err_failed(err)) {
+        session_agent_tell(task->agent);
+    }
+    return err;
 }
 
 /* A person learns how to follow the run later. */
