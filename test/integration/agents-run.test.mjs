@@ -166,9 +166,45 @@ test("at a terminal a start says what the program does without asking", async (t
     assert.match(plain(stdout), new RegExp(`drover: pi: ${may}`), words);
   }
   const chat = at("chat --agent pi");
-  await chat.when((all) => plain(all).includes(`permissions  ${may}`));
+  let text = "";
+  await chat.when((all) => /session +ses_\w+[^]*\n> /.test((text = plain(all))));
+  assert.ok(text.includes(`permissions  ${may}`), text);
   chat.child.stdin.write("\x04");
   await chat.ended;
+});
+
+test("a session keeps its program, with the model and the folder of that", async (t) => {
+  const turns = await open(t, ["pi", "codex"]);
+  const listener = await turns.listen({ agent: "pi", model: "", root: turns.root, title: "x" });
+  const target = `/sessions/${listener.session}`;
+  const before = await turns.get(target);
+  for (const [field, value] of [["model", "openai/gpt"], ["agent", "codex"], ["root", "/tmp"],
+    ["agent", ""]]) {
+    const { status, json } = await turns.ask("PATCH", target, { [field]: value });
+    assert.deepEqual([status, json.code], [400, "bad_field"], field);
+    assert.match(json.detail, new RegExp(`^${field}: a program answers in this session`));
+  }
+  const said = await turns.ask("POST", `${target}/messages`, { text: "x", model: "openai/gpt" });
+  assert.equal(said.json.code, "bad_field");
+  assert.deepEqual(await turns.get(target), before);
+  assert.equal((await turns.ask("PATCH", target,
+    { title: "Mine", agent: "pi", root: turns.root, model: before.model })).status, 200);
+  const ask = (...words) => turns.daemon.cli(["ask", "--session", listener.session, ...words, "x"]);
+  for (const words of [["--agent", "codex"], ["--agent", "pi", "--model", "other"]]) {
+    assert.equal((await ask(...words)).code, 2, `${words}`);
+  }
+  assert.equal((await ask("--model", "other")).code, 2);
+  assert.equal((await ask("--agent", "pi")).stdout, "turn 1 of pi\n");
+  const chat = (words, input) => turns.daemon.cli(["chat", ...words], { input });
+  assert.equal((await chat(["--session", listener.session, "--agent", "codex"])).code, 2);
+  // So does a chat: its next session is one of the program, too.
+  const { stdout } = await chat(["--session", listener.session], "/model other\n/new\nhello\n");
+  assert.match(stdout, /the program keeps the model/);
+  assert.match(stdout, /turn 1 of pi/);
+  const sessions = (await turns.get("/sessions")).items;
+  assert.deepEqual(sessions.map(({ agent, root }) => [agent, root]),
+    [["pi", turns.root], ["pi", turns.root]]);
+  listener.close();
 });
 
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {

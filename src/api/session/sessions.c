@@ -525,10 +525,38 @@ static struct err change_read(void *ctx) {
     return err;
 }
 
+/* The definition of a program stands in the row, with its model, and its own session belongs to its
+ * folder: other names in their places would be of nothing that runs. */
+static struct err program_keeps(struct tx *tx, struct body_op *body) {
+    const struct session_given *given = &body->given;
+    struct session_row row;
+    bool found = false;
+    struct err err = tx_session_find(tx, &body->change.key, &found, &row);
+    if (err_failed(err) || !found || row.program.len == 0) {
+        return err; /* One that is not there is refused with the change. */
+    }
+    const struct {
+        const char *name;
+        struct bytes given, own;
+    } kept[] = {{"model", given->model, row.model},
+                {"agent", given->agent, row.agent},
+                {"root", given->root, row.root}};
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        if (kept[i].given.data != NULL && !bytes_equal(kept[i].given, kept[i].own)) {
+            return err_why(&body->request.op.why, ERR_BAD_FIELD,
+                           "%s: a program answers in this session, and keeps the %s that it began "
+                           "with; begin another session",
+                           kept[i].name, kept[i].name);
+        }
+    }
+    return ERR_OK;
+}
+
 static struct err change_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
-    struct err err = tx_session_change(tx, &body->change, &row);
+    struct err err = program_keeps(tx, body);
+    err = err_failed(err) ? err : tx_session_change(tx, &body->change, &row);
     if (err.code == ERR_CONFLICT) {
         why_set(&body->request.op.why,
                 "the session was changed meanwhile: it has version %lld now, not %lld; read it "

@@ -67,6 +67,26 @@ struct err session_program(struct talk *talk, const char *name, const char *root
     return err;
 }
 
+bool session_has_program(struct talk *talk, const json_t *row, json_t **ret_agent) {
+    const char *name = talk_text(row, "agent"), *root = talk_text(row, "root");
+    struct why ignored = {""};
+    return name[0] != '\0' && !err_failed(session_program(talk, name, root[0] != '\0' ? root : NULL,
+                                                          ret_agent, &ignored));
+}
+
+struct err session_of_agent(struct talk *talk, const char *session, struct bytes agent,
+                            json_t **ret_row, struct why *why) {
+    const struct resource resource = {SESSION_RESOURCE(session)};
+    struct err err = resource_ask(talk, &resource, ret_row, why);
+    const char *own = err_failed(err) ? "" : talk_text(*ret_row, "agent");
+    if (err_failed(err) || bytes_is(agent, own)) {
+        return err;
+    }
+    return err_why(why, ERR_USAGE, "the session %s is one of %s%.64s%s, not of the agent '%.64s'",
+                   session, own[0] == '\0' ? "a model" : "the agent '", own,
+                   own[0] == '\0' ? "" : "'", agent.data);
+}
+
 void session_agent_tell(const json_t *agent) {
     if (isatty(STDERR_FILENO) == 1 && json_is_true(json_object_get(agent, "found"))) {
         AUTO(text_done) struct text line = {0};

@@ -277,6 +277,10 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
         return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
                        named != NULL ? "--session" : "--no-root");
     }
+    if (*ret_joins && args_text(args, "agent") != NULL) {
+        return err_why(&chat->invocation->why, ERR_USAGE,
+                       "--agent is for a new session; one that goes on keeps its agent");
+    }
     if (err_failed(err)) {
         return err;
     }
@@ -304,15 +308,10 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
 static void permissions_print(struct chat *chat, const json_t *row) {
     AUTO(json_release) json_t *agent = NULL;
     const json_t *settings = json_object_get(row, "settings");
-    const char *name = talk_text(row, "agent"), *root = talk_text(row, "root");
     size_t rules = json_array_size(json_object_get(settings, "permissions"));
-    struct why ignored = {""};
-    const bool program =
-        name[0] != '\0' && !err_failed(session_program(
-                               chat->talk, name, root[0] != '\0' ? root : NULL, &agent, &ignored));
-    if (program) {
+    if (session_has_program(chat->talk, row, &agent)) {
         plain_print_line(talk_text(agent, "may"));
-    } else if (root[0] == '\0') {
+    } else if (talk_text(row, "root")[0] == '\0') {
         fputs("no folder, so no tools for files", stdout);
     } else if (strcmp(talk_text(settings, "edits"), "allow") == 0) {
         fputs("edits files of the folder; asks before commands", stdout);

@@ -121,21 +121,12 @@ static void detached_print(const struct invocation *invocation, const char *run)
 static struct err session_check(struct task *task, const char *session) {
     struct why *why = &task->invocation->why;
     const struct args *args = &task->invocation->args;
-    const char *name = args->operands[0];
     AUTO(json_release) json_t *row = NULL;
-    const struct resource resource = {SESSION_RESOURCE(session)};
-    struct err err = resource_ask(&task->talk, &resource, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    const char *agent = talk_text(row, "agent"), *root = talk_text(row, "root");
-    if (strcmp(agent, name) != 0) {
-        return err_why(
-            why, ERR_USAGE, "the session %s is one of %s%.64s%s, not of the agent '%.64s'", session,
-            agent[0] == '\0' ? "a model" : "the agent '", agent, agent[0] == '\0' ? "" : "'", name);
-    }
-    return !args_given(args, "root") || strcmp(root, task->root) == 0
-               ? ERR_OK
+    const struct err err =
+        session_of_agent(&task->talk, session, bytes_of(args->operands[0]), &row, why);
+    const char *root = err_failed(err) ? "" : talk_text(row, "root");
+    return err_failed(err) || !args_given(args, "root") || strcmp(root, task->root) == 0
+               ? err
                : err_why(why, ERR_USAGE,
                          "the session %s works in %.200s; leave out --root, or name "
                          "that folder",
