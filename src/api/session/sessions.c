@@ -533,7 +533,7 @@ static struct err program_keeps(struct tx *tx, struct body_op *body) {
     bool found = false;
     struct err err = tx_session_find(tx, &body->change.key, &found, &row);
     if (err_failed(err) || !found || row.program.len == 0) {
-        return err; /* One that is not there is refused with the change. */
+        return err; /* A session that is not there is refused with the change. */
     }
     const struct {
         const char *name;

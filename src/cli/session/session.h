@@ -34,7 +34,7 @@ MUST_CHECK struct err session_agent(struct talk *talk, const char *name, const c
 /* An agent that is a program. ERR_USAGE: it is one of models. */
 MUST_CHECK struct err session_program(struct talk *talk, const char *name, const char *root,
                                       json_t **ret_agent, struct why *why);
-/* Whether a program answers in a session, by the row of that; then the agent, as its list has it. */
+/* Whether a program answers in a session, by its row. *ret_agent: as the list of agents has it. */
 MUST_CHECK bool session_has_program(struct talk *talk, const json_t *row, json_t **ret_agent);
 /* The row of a session. ERR_USAGE: its agent is not the one of that name, which a session keeps. */
 MUST_CHECK struct err session_of_agent(struct talk *talk, const char *session, struct bytes agent,

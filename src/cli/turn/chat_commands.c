@@ -170,7 +170,8 @@ static struct err do_session(struct chat *chat, const char *rest) {
     return ERR_OK;
 }
 
-/* Whoever answers goes on to answer: a model, or the program, with the model of the command line. */
+/* Begins a session with the same program, where one answers, and with the model of the command
+ * line. */
 static struct err do_new(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *row = NULL, *agent = NULL;
     struct session_wish wish = {
