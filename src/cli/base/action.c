@@ -85,7 +85,8 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     if (!text_failed(path) && fits) {
         return ERR_OK;
     }
-    talk_unknown(&invocation->why, action->unknown, id);
+    talk_unknown(&invocation->why,
+                 action->unknown != NULL ? action->unknown : "there is nothing named '{}'", id);
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
 }
 

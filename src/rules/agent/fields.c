@@ -295,7 +295,8 @@ static struct err lines_check(const struct agent_definition *what, struct why *w
                                         "error",   "status",    "input_tokens", "output_tokens",
                                         "cost",    NULL};
     struct err err = texts_check(what->lines, TEXTS_ALONE, "lines", why);
-    if (!err_failed(err) && what->lines != NULL && strcmp(what->program, "json_lines") != 0) {
+    if (!err_failed(err) && json_object_size(what->lines) > 0 &&
+        strcmp(what->program, "json_lines") != 0) {
         return err_why(why, ERR_BAD_FIELD, "\"lines\" are for the program json_lines, not for %s",
                        what->program);
     }
