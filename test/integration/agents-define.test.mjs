@@ -168,6 +168,13 @@ test("a root that is a file is refused before anything is made", async (t) => {
     const { code, stderr } = await turns.daemon.cli([...words, "--root", file]);
     assert.deepEqual([code, stderr.includes(`${file} is no folder`)], [2, true], stderr);
   }
+  for (const [more, why] of [[{ root: file }, `root: there is no folder ${file}`],
+    [{ root: `${file}/x` }, `root: there is no folder ${file}/x`],
+    [{ root: turns.root, model: "--yes" }, "\"model\": '--yes' begins with a dash, as an option " +
+      "of the program does"]]) {
+    const { status, json } = await turns.ask("POST", "/sessions", { agent: "pi", ...more });
+    assert.deepEqual([status, json.code, json.detail], [400, "bad_field", why]);
+  }
   assert.deepEqual((await turns.get("/sessions")).items, []);
 });
 

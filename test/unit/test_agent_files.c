@@ -117,6 +117,8 @@ static void a_fault_names_its_line(void **state) {
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"env\": {\"A\": {\"from\": \"B\", \"x\": 1}}}",
          "line 2: \"env\""},
         {AGENT_FILE_JSON, "{\"program\": \"plain\"}", "\"command\" is missing"},
+        {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"model\": \"--yes\"}",
+         "line 2: \"model\": '--yes' begins with a dash"},
         {AGENT_FILE_JSON,
          "{\"program\": \"json_lines\", \"command\": \"x\",\n\"lines\": {\"txt\": \"a\"}}",
          "line 2: \"lines\": 'txt' is none of text, "},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/find.h"
 #include "agent/native.h"
@@ -306,6 +307,15 @@ static struct err native_adopt(struct body_op *body, const struct agent_definiti
     return agent_definition_write_adopted(what, text_bytes(&native->reader), &body->program);
 }
 
+/* Nothing can be started elsewhere, and the turn would fail without that reason. */
+static struct err root_check(struct body_op *body) {
+    struct stat about;
+    return body->root.len == 0 || (stat(body->root.data, &about) == 0 && S_ISDIR(about.st_mode))
+               ? ERR_OK
+               : err_why(&body->request.op.why, ERR_BAD_FIELD, "root: there is no folder %.200s",
+                         body->root.data);
+}
+
 static void create_see(void *ctx, const struct agent_seen *seen) {
     struct agent_wish *wish = ctx;
     struct body_op *body = wish->body;
@@ -317,6 +327,11 @@ static void create_see(void *ctx, const struct agent_seen *seen) {
         return;
     }
     what.model = model[0] != '\0' ? model : what.model;
+    wish->err = agent_model_check(what.model, &body->request.op.why);
+    wish->err = err_failed(wish->err) ? wish->err : root_check(body);
+    if (err_failed(wish->err)) {
+        return;
+    }
     wish->err = body->given.native.data == NULL ? agent_definition_write(&what, &body->program)
                                                 : native_adopt(body, &what);
     text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");

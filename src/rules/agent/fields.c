@@ -242,6 +242,14 @@ bool agent_program_takes_tools(const char *program) {
     return strcmp(program, "claude") == 0 || strcmp(program, "pi") == 0;
 }
 
+struct err agent_model_check(const char *model, struct why *why) {
+    return model == NULL || model[0] != '-'
+               ? ERR_OK
+               : err_why(why, ERR_BAD_FIELD,
+                         "\"model\": '%.60s' begins with a dash, as an option of the program does",
+                         model);
+}
+
 static struct err tools_check(const struct agent_definition *what, struct why *why) {
     if (what->tools != NULL && !agent_program_takes_tools(what->program)) {
         return err_why(why, ERR_BAD_FIELD,
@@ -363,6 +371,7 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
         err = texts_check(what.env, TEXTS_OR_REFERENCES, "env", why);
     }
     err = err_failed(err) ? err : lines_check(&what, why);
+    err = err_failed(err) ? err : agent_model_check(what.model, why);
     err = err_failed(err) ? err : tools_check(&what, why);
     err = err_failed(err) ? err : permissions_check(&what, why);
     err = err_failed(err) ? err : price_check(&what, why);
