@@ -277,12 +277,12 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
         return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
                        named != NULL ? "--session" : "--no-root");
     }
+    if (err_failed(err)) {
+        return err;
+    }
     if (*ret_joins && args_text(args, "agent") != NULL) {
         return err_why(&chat->invocation->why, ERR_USAGE,
                        "--agent is for a new session; one that goes on keeps its agent");
-    }
-    if (err_failed(err)) {
-        return err;
     }
     if (!*ret_joins) {
         return session_new(chat);
