@@ -6,6 +6,7 @@
 
 #include "base/markdown/front_matter.h"
 #include "base/number.h"
+#include "base/utf8.h"
 
 #define BLANKS " \t\r\n"
 
@@ -249,6 +250,9 @@ struct err agent_file_read(enum agent_file form, const char *name, struct bytes 
                                              : markdown_parse(text, &json, why);
     if (err_failed(err)) {
         return err;
+    }
+    if (!utf8_valid(name, strlen(name))) {
+        return err_why(why, ERR_BAD_FIELD, "the name of the file is not text in UTF-8");
     }
     const char *given = json_str(json, "name", name);
     if (strcmp(given, name) != 0) {

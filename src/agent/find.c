@@ -198,17 +198,33 @@ static int file_open(const struct place *place, const char *name) {
                              : openat(place->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
+/* Why a file could not be opened. ERR_NOT_FOUND: there is none. A link that leads nowhere is one:
+ * without it something else of that name would be started. */
+static struct err open_fault(const struct place *place, const char *name, int os, struct why *why) {
+    struct stat about;
+    if (os == ENOENT && fstatat(place->fd, name, &about, AT_SYMLINK_NOFOLLOW) != 0) {
+        return err_make(ERR_NOT_FOUND, "agents: open");
+    }
+    const char *fault = os == ENOENT   ? "it is a link to a file that does not exist"
+                        : os == ELOOP  ? "it is a link that leads to itself"
+                        : os == EXDEV  ? "it is a link that leads out of its folder: copy the file"
+                        : os == EINVAL ? "it is no plain file"
+                        : os == EACCES ? "the daemon may not read it"
+                                       : "it cannot be opened";
+    return err_why(why, ERR_BAD_FIELD, "%s", fault);
+}
+
 static struct err file_load(const struct place *place, const char *name, struct text *text,
                             struct why *why) {
     AUTO(fd_release) int fd = file_open(place, name);
     struct stat about;
     char piece[4096];
     ssize_t got = 0;
-    if (fd < 0 && errno == ENOENT) {
-        return err_make(ERR_NOT_FOUND, "agents: open");
+    if (fd < 0) {
+        return open_fault(place, name, errno, why);
     }
-    if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-        return err_why(why, ERR_BAD_FIELD, "it cannot be read as a file of its folder");
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        return open_fault(place, name, EINVAL, why);
     }
     while ((got = read(fd, piece, sizeof piece)) > 0 && !text_failed(text)) {
         text_add(text, piece, (size_t)got);
@@ -230,7 +246,7 @@ static bool is_own(const struct agent_search *search, const struct places *place
         for (unsigned form = 0; !places->list[i].of_project && form < AGENT_FILES; form++) {
             char file[AGENT_NAME_MAX + 8];
             (void)snprintf(file, sizeof file, "%s%s", name, agent_file_endings[form]);
-            found = found || faccessat(places->list[i].fd, file, F_OK, 0) == 0;
+            found = found || faccessat(places->list[i].fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         }
     }
     for (unsigned i = 0; !found && agent_built_in(i) != NULL; i++) {
@@ -273,7 +289,7 @@ bool agent_name_is_valid(struct bytes name) {
     bool plain = name.len > 0 && name.len <= AGENT_NAME_MAX && name.data[0] != '.';
     for (size_t i = 0; plain && i < name.len; i++) {
         const unsigned char c = (unsigned char)name.data[i];
-        plain = c != '/' && c >= ' ' && c != 0x7f;
+        plain = c != '/' && c != '\\' && c >= ' ' && c != 0x7f;
     }
     return plain;
 }

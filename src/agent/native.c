@@ -618,9 +618,10 @@ struct err native_read(const struct native_wish *wish, struct native_session *re
                        wish->what->name, wish->what->program);
     }
     if (!native_id_valid(wish->id)) {
-        return err_why(why, ERR_BAD_FIELD,
-                       "native: must be the id of a session of %s: letters, digits and '-'",
-                       wish->what->program);
+        return err_why(
+            why, ERR_BAD_FIELD,
+            "native: must be the id of a session of %s: %d to %d letters, digits and '-'",
+            wish->what->program, NATIVE_ID_MIN, NATIVE_ID_MAX);
     }
     if (!sessions_folder(wish, base)) {
         return err_why(why, ERR_CONFLICT, "native: the folder of %s is not known: there is no HOME",

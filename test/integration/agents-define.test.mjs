@@ -108,13 +108,74 @@ test("a broken file is shown with its line, and breaks no other", async (t) => {
   assert.match(rows.claude.why, /^line 2: "at_once"/);
   assert.match(rows.front.why, /^line 3: unknown field "wrong"/);
   assert.match(rows.huge.why, /more than 256 kB/);
-  assert.match(rows.away.why, /cannot be read/);
+  assert.match(rows.away.why, /leads out of its folder/);
   assert.deepEqual(state("fine"), ["ready", true, null]);
   assert.deepEqual(await said(turns, "fine"), ["succeeded", "hello"]);
   const refused = await turns.ask("POST", "/sessions",
     { agent: "claude", root: turns.root, title: "x" });
   assert.equal(refused.status, 409);
   assert.match(refused.json.detail, /line 2: "at_once"/);
+});
+
+test("a link that leads nowhere keeps its name, and its fault is named", async (t) => {
+  const turns = await open(t);
+  const folder = path.join(turns.home, ".drover/agents");
+  mkdirSync(path.join(folder, "folder.json"), { recursive: true });
+  symlinkSync("/nonexistent", path.join(folder, "claude.json"));
+  symlinkSync("loop.json", path.join(folder, "loop.json"));
+  symlinkSync("nothing", path.join(folder, "mine.md"));
+  writeFileSync(Buffer.from(`${folder}/b\xff.json`, "latin1"), JSON.stringify(plain()));
+  definition(turns.root, "mine.json", plain());
+  const rows = Object.fromEntries((await agents(turns, turns.root)).map((row) => [row.name, row]));
+  for (const [name, why] of [["claude", /^it is a link to a file that does not exist$/],
+    ["loop", /leads to itself/], ["folder", /no plain file/], ["b\ufffd", /not text in UTF-8/],
+    ["mine", /a project may not replace an agent of yours/]]) {
+    assert.deepEqual([rows[name].state, rows[name].found], ["broken", false], name);
+    assert.match(rows[name].why, why);
+  }
+  // A person sees the reason in the list, too.
+  const list = (await turns.daemon.cli(["agent", "ls", "--root", turns.root])).stdout;
+  assert.match(list, /^claude +cli +broken .* it is a link to a file that does not exist$/m);
+  assert.match(list, /^pi +cli +missing .* may do what its user may, and does not ask$/m);
+});
+
+test("what can be no name of an agent gets the sentence of one that is not there", async (t) => {
+  const turns = await open(t);
+  for (const name of ["../x", "a/b", "a\\b", ".", "..", "", "x".repeat(9000)]) {
+    for (const words of [["agent", "show", name], ["agent", "test", name], ["agent", "rm", name],
+      ["agent", "run", name, "x"], ["ask", "--agent", name, "x"]]) {
+      const { code, stderr } = await turns.daemon.cli(words);
+      assert.equal(code, 3, `${words} ${stderr}`);
+      assert.match(stderr, /there is no (stored )?agent '/, `${words}`);
+    }
+    const { code, stderr } = await turns.daemon.cli(["agent", "set", name, "--program", "pi"]);
+    assert.equal(code, 3);
+    assert.match(stderr, /is no name of an agent: /);
+  }
+  const { json } = await turns.ask("POST", "/agents", { ...plain(), name: "a\\b" });
+  assert.match(json.detail, /no backslash/);
+  const session = await turns.ask("POST", "/sessions", { agent: "nobody", root: turns.root });
+  assert.equal(session.json.code, "no_model"); // A mere name, of an agent of models.
+  assert.match(session.json.detail, /^there is no program 'nobody' \('drover agent ls'\), and no /);
+});
+
+test("a root that is a file is refused before anything is made", async (t) => {
+  const turns = await open(t);
+  program(path.join(turns.bin, "pi"), "echo");
+  const file = write(path.join(turns.folder, "file"), "");
+  for (const words of [["agent", "run", "pi", "x"], ["agent", "test", "pi"], ["agent", "ls"],
+    ["agent", "show", "pi"], ["ask", "--agent", "pi", "x"]]) {
+    const { code, stderr } = await turns.daemon.cli([...words, "--root", file]);
+    assert.deepEqual([code, stderr.includes(`${file} is no folder`)], [2, true], stderr);
+  }
+  for (const [more, why] of [[{ root: file }, `root: there is no folder ${file}`],
+    [{ root: `${file}/x` }, `root: there is no folder ${file}/x`],
+    [{ root: turns.root, model: "--yes" }, "\"model\": '--yes' begins with a dash, as an option " +
+      "of the program does"]]) {
+    const { status, json } = await turns.ask("POST", "/sessions", { agent: "pi", ...more });
+    assert.deepEqual([status, json.code, json.detail], [400, "bad_field", why]);
+  }
+  assert.deepEqual((await turns.get("/sessions")).items, []);
 });
 
 test("agents of models are listed beside programs, each name by its first file", async (t) => {
@@ -229,6 +290,8 @@ test("a login that nobody sees is named, and refuses nothing", async (t) => {
   assert.deepEqual(await states(), ["not_logged_in", "not_logged_in"]);
   assert.match((await agent(turns, "claude")).why, /run 'claude' once in a terminal and log in/);
   assert.equal((await agent(turns, "claude")).found, true);
+  const doctor = await turns.daemon.cli(["doctor"], { env: turns.env });
+  assert.match(doctor.stdout, / claude is not_logged_in: .*; it asks before it acts$/m);
   assert.equal((await turns.ask("POST", "/sessions", { agent: "claude", title: "x" })).status, 201);
   // Presence counts: a file that nobody may read is one.
   write(path.join(turns.home, ".claude/.credentials.json"), "{}", 0);

@@ -10,6 +10,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 
+import { onTerminal, plain } from "./jobs-cli.mjs";
 import { define, letGo, open, prompts, script as programScript } from "./agents.mjs";
 import { bin } from "./lib.mjs";
 import { until } from "./providers.mjs";
@@ -147,10 +148,63 @@ test("the test of an agent tells how it ended, why, what to do, and what it used
   await turns.ask("PUT", "/agents/gone", { program: "plain", command: "/nonexistent/program" });
   for (const [name, code, words] of [["nobody", 3, /no agent 'nobody'/],
     ["Explore", 2, /one of models/], ["gone", 5, /missing/]]) {
-    const { code: exit, stdout, stderr } = await check(name);
-    assert.deepEqual([exit, stdout], [code, ""], stderr);
-    assert.match(stderr, words);
+    for (const more of [[], ["--dry-run"]]) {
+      const { code: exit, stdout, stderr } = await check(name, ...more);
+      assert.deepEqual([exit, stdout], [code, ""], stderr);
+      assert.match(stderr, words);
+    }
   }
+});
+
+test("at a terminal a start says what the program does without asking", async (t) => {
+  const turns = await open(t, "pi");
+  const may = "may do what its user may, and does not ask";
+  const at = (words) => onTerminal(t, turns.daemon, `${words} --root ${turns.root}`,
+    { typed: true });
+  for (const words of ["agent run pi hello", "ask --agent pi hello", "agent test pi"]) {
+    const { stdout } = await at(words).ended;
+    assert.match(plain(stdout), new RegExp(`drover: pi: ${may}`), words);
+  }
+  const chat = at("chat --agent pi");
+  let text = "";
+  await chat.when((all) => /session +ses_\w+[^]*\n> /.test((text = plain(all))));
+  assert.ok(text.includes(`permissions  ${may}`), text);
+  chat.child.stdin.write("\x04");
+  await chat.ended;
+});
+
+test("a session keeps its program, with the model and the folder of that", async (t) => {
+  const turns = await open(t, ["pi", "codex"]);
+  const listener = await turns.listen({ agent: "pi", model: "", root: turns.root, title: "x" });
+  const target = `/sessions/${listener.session}`;
+  const before = await turns.get(target);
+  for (const [field, value] of [["model", "openai/gpt"], ["agent", "codex"], ["root", "/tmp"],
+    ["agent", ""]]) {
+    const { status, json } = await turns.ask("PATCH", target, { [field]: value });
+    assert.deepEqual([status, json.code], [400, "bad_field"], field);
+    assert.match(json.detail, new RegExp(`^${field}: a program answers in this session`));
+  }
+  const said = await turns.ask("POST", `${target}/messages`, { text: "x", model: "openai/gpt" });
+  assert.equal(said.json.code, "bad_field");
+  assert.deepEqual(await turns.get(target), before);
+  assert.equal((await turns.ask("PATCH", target,
+    { title: "Mine", agent: "pi", root: turns.root, model: before.model })).status, 200);
+  const ask = (...words) => turns.daemon.cli(["ask", "--session", listener.session, ...words, "x"]);
+  for (const words of [["--agent", "codex"], ["--agent", "pi", "--model", "other"]]) {
+    assert.equal((await ask(...words)).code, 2, `${words}`);
+  }
+  assert.equal((await ask("--model", "other")).code, 2);
+  assert.equal((await ask("--agent", "pi")).stdout, "turn 1 of pi\n");
+  const chat = (words, input) => turns.daemon.cli(["chat", ...words], { input });
+  assert.equal((await chat(["--session", listener.session, "--agent", "codex"])).code, 2);
+  // So does a chat: its next session is one of the program, too.
+  const { stdout } = await chat(["--session", listener.session], "/model other\n/new\nhello\n");
+  assert.match(stdout, /the program keeps the model/);
+  assert.match(stdout, /turn 1 of pi/);
+  const sessions = (await turns.get("/sessions")).items;
+  assert.deepEqual(sessions.map(({ agent, root }) => [agent, root]),
+    [["pi", turns.root], ["pi", turns.root]]);
+  listener.close();
 });
 
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {

@@ -20,7 +20,9 @@ const partsOf = (message) => message.parts.filter(({ kind }) => kind !== "thinki
 /** Messages that reached the input of the program, in all its processes. */
 function heard(turns) {
   const file = path.join(turns.root, ".standin.heard");
-  return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(JSON.parse) : [];
+  if (!existsSync(file)) return [];
+  // The line that is being written has no end yet.
+  return readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line));
 }
 
 const LIMIT = { timeout: scaled(60_000) };

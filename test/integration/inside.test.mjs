@@ -8,9 +8,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { define, open, script as program, session } from "./agents.mjs";
 import { bin } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
-import { call, say, script, Turns } from "./turns.mjs";
+import { call, say, script, textOf, Turns } from "./turns.mjs";
 
 /** What each line has: the program, a request over the socket, and a file for what goes on after
  *  its job's main process (`later` waits for it). */
@@ -122,6 +123,10 @@ const rows = {
   "takes a folder away": `api DELETE "/sessions/$VS/roots?path=/tmp"`,
   "raises a budget": `$D budget set global --tokens 9000000`,
   "removes a budget": `api DELETE /budgets/global`,
+  "limits another's session": `api PATCH "/budgets/session:$VS?new=1" '{"tokens":1}'`,
+  "limits a project": `api PATCH "/budgets/project:default?new=1" '{"tokens":1}'`,
+  "makes a session that others share": `api POST /sessions ` +
+    `'{"agent":"own","root":"'$ROOT'","main":true}'`,
   "plants a memory": `api POST /memory '{"text":"always allow"}'`,
   "forgets a memory": `api DELETE /memory/mem_00000000000000000000000000`,
   "cuts a stream": `api DELETE '/streams/notes/events?through=1'`,
@@ -181,6 +186,7 @@ class World {
     this.turns = await Turns.open(t);
     const { turns } = this;
     this.root = turns.root;
+    define(turns, "own", { program: "plain", command: "echo" }, turns.root);
     const made = async (method, target, body) => {
       const answer = await turns.ask(method, target, body);
       assert.ok(answer.status < 300, `${target}: ${answer.text}`);
@@ -214,6 +220,7 @@ class World {
     this.run = turn.run;
     this.env = {
       S: turns.daemon.socket,
+      ROOT: turns.root,
       A: approval,
       QS: asks.session,
       V: victim.id,
@@ -369,4 +376,51 @@ test("what a job began is below it after a restart of the daemon, and it is insi
     if (/inside_run/.test(text)) assert.match(text, /stopped/);
   }
   assert.equal((await turns.get(`/approvals/${world.env.A}`)).state, "open");
+});
+
+test("what an agent began with one command it may change with another one", async (t) => {
+  const turns = await open(t, []);
+  const command = program(turns, "sh", `export DROVER_DATA=${turns.daemon.data}; D=${bin}
+    R=${turns.folder}/began; eval "$1" 2>&1; exit 0`);
+  define(turns, "sh", { program: "plain", command });
+  turns.agent = "sh";
+  const [mine, other] = [await session(turns), await session(turns)];
+  const told = async (listener, line) => textOf((await turns.turn(listener, line)).message);
+  await told(mine, "$D job run -d -- sleep 1000 >$R; $D session new --model scripted/demo >$R.s");
+  const change = "$D stop $(cat $R); $D session rm $(cat $R.s)";
+  assert.match(await told(other, change), /inside_run[^]*inside_run/);
+  assert.doesNotMatch(await told(mine, change), /inside_run/); // Another process, in another turn.
+  assert.deepEqual((await turns.get("/runs?live=1")).items, []);
+  // Its own session and turn are not what it began, nor is what a person begins there.
+  const id = (kind) => `sed 's/.*"id":"\\(${kind}_[a-z0-9]*\\).*/\\1/'`;
+  const turn = `$D stop $($D ps --kind turn --json | ${id("run")})`;
+  for (const line of [`$D session rename ${mine.session} x`, "$D stop ${DROVER_RUN%%.*}", turn]) {
+    assert.match(await told(mine, line), /inside_run/, line);
+  }
+  // Each command of a model is a run of its own.
+  const model = await turns.listen({ root: turns.root, settings: { permissions:
+    [{ tool: "run_command", permission: "allow" }] } });
+  const shell = (line) => call("run_command", { command: ["sh", "-c",
+    `export DROVER_DATA=${turns.daemon.data}; D=${bin}; R=${turns.folder}/model; ${line}`] });
+  const { end } = await turns.turn(model, script(shell("$D job run -d -- sleep 1000 >$R"),
+    "step:", shell("$D stop $(cat $R)"), "step:", say("so")));
+  assert.equal(end.state, "succeeded");
+  assert.deepEqual((await turns.get("/runs?live=1")).items, []);
+  for (const one of [mine, other, model]) one.close();
+});
+
+test("an agent may limit the session that it begins, and no more", async (t) => {
+  const turns = await open(t, "pi");
+  const command = program(turns, "sh", `export DROVER_DATA=${turns.daemon.data}; D=${bin}
+    eval "$1" 2>&1; exit 0`);
+  define(turns, "sh", { program: "plain", command });
+  turns.agent = "sh";
+  const listener = await session(turns);
+  const { message } = await turns.turn(listener, "$D agent run pi hello --budget tokens=1000; " +
+    "$D budget set session:$($D session ls --json | head -1 | " +
+    "sed 's/.*\"id\":\"\\(ses_[a-z0-9]*\\).*/\\1/') --tokens 9000");
+  assert.match(textOf(message), /^turn 1 of pi\n[^]*inside_run/);
+  const budgets = (await turns.get("/budgets")).items;
+  assert.deepEqual(budgets.map(({ limits }) => limits.tokens), [1000]);
+  listener.close();
 });

@@ -142,3 +142,14 @@ test("wrong questions are refused", async () => {
     assert.equal((await names(query)).status, 400, query);
   }
 });
+
+test("a word that can be no name gets a sentence about itself", async () => {
+  for (const command of [["show"], ["attach"], ["job", "logs"], ["stop"]]) {
+    const { code, stderr } = await cli(...command, "x".repeat(3000));
+    assert.deepEqual([code, /'x{60}' is no name: .* at most 400 bytes/.test(stderr)], [2, true]);
+  }
+  for (const word of ["../x", "", "a/b"]) {
+    const { code, stderr } = await cli("budget", "show", word);
+    assert.deepEqual([code, stderr], [3, `drover: there is nothing named '${word}' (not_found)\n`]);
+  }
+});

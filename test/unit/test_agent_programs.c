@@ -353,7 +353,9 @@ static void a_price_that_cannot_be_used_is_refused(void **state) {
         AUTO(json_release) json_t *json = NULL;
         struct agent_definition agent;
         struct why why = {""};
-        text_addf(&text, "{\"name\":\"a\",\"program\":\"codex\",\"price\":%s}", rows[i].price);
+        text_addf(&text,
+                  "{\"name\":\"a\",\"program\":\"json_lines\",\"command\":\"x\",\"price\":%s}",
+                  rows[i].price);
         assert_false(err_failed(json_parse_wrapped(text_bytes(&text), &json, NULL)));
         assert_true(err_failed(agent_definition_read(json, &agent, &why)));
         assert_string_equal(why.text, rows[i].why);

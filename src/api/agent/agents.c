@@ -257,7 +257,8 @@ static struct err definition_read(struct change_op *op, json_t *json) {
         return err;
     }
     if (!agent_name_is_valid(bytes_of(what.name))) {
-        return err_why(why, ERR_BAD_FIELD, "\"name\" must have no \"/\" and not begin with a dot");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"name\" must have no slash, no backslash, and no dot at its beginning");
     }
     if (puts && !bytes_is(op->request.key.id, what.name)) {
         return err_why(why, ERR_BAD_FIELD, "\"name\" is not the name in the path");
@@ -365,11 +366,15 @@ static const struct query_param start_query[] = {
     {.name = NULL},
 };
 
+#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
 #define AGENT_SCHEMA                                                                               \
     "{\"type\":\"object\",\"required\":[\"name\",\"kind\",\"found\",\"version\",\"state\","        \
     "\"from\",\"may\"],\"properties\":{\"name\":{\"type\":\"string\"},\"kind\":{\"enum\":["        \
     "\"cli\",\"native\"]},\"found\":{\"type\":\"boolean\"},\"version\":{\"type\":[\"string\","     \
-    "\"null\"]},\"state\":{\"enum\":[\"ready\",\"missing\",\"broken\",\"not_logged_in\"]}}}"
+    "\"null\"]},\"state\":{\"enum\":[\"ready\",\"missing\",\"broken\",\"not_logged_in\"]},"        \
+    "\"program\":" TEXT_OR_NULL ",\"command\":" TEXT_OR_NULL ",\"model\":" TEXT_OR_NULL            \
+    ",\"description\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL                                \
+    ",\"from\":{\"type\":\"string\"},\"may\":{\"type\":\"string\"},\"why\":" TEXT_OR_NULL "}}"
 static const char list_answer[] = "{\"type\":\"object\",\"required\":[\"items\",\"next\"],"
                                   "\"properties\":{\"items\":{\"type\":\"array\","
                                   "\"items\":" AGENT_SCHEMA "}}}";

@@ -62,8 +62,9 @@ static struct err change_read(void *ctx) {
     struct change_op *change = ctx;
     const struct exchange *exchange = change->request.op.exchange;
     struct why *why = &change->request.op.why;
-    bool admin = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
-    if (budget_scope_global(change->request.key.id) && !admin) {
+    const struct identity *identity = exchange_identity(exchange);
+    bool admin = (identity->scopes & SCOPE_ADMIN) != 0 || identity->inside[0] != '\0';
+    if (budget_scope_global(change->request.key.id) && !admin) { /* Inside: inside_check refuses. */
         return err_why(why, ERR_FORBIDDEN,
                        "only a token with the scope admin may change the global budget");
     }
@@ -74,12 +75,35 @@ static struct err change_read(void *ctx) {
     return budget_change_read(exchange_json(exchange), &change->set.limits, why);
 }
 
+/* A run may limit what it begins. It changes no limit: that may be a person's, or its own. */
+static struct err inside_check(struct tx *tx, struct change_op *change) {
+    static const struct bytes sessions = BYTES_INIT("session:");
+    struct request *request = &change->request;
+    const struct bytes scope = request->key.id;
+    const char *inside = exchange_identity(request->op.exchange)->inside;
+    if (inside[0] == '\0') {
+        return ERR_OK;
+    }
+    if (change->set.only_new && bytes_begin(scope, sessions)) {
+        return request_inside(tx, request,
+                              (struct bytes){scope.data + sessions.len, scope.len - sessions.len});
+    }
+    request->op.run = id_copy(bytes_of(inside));
+    return err_why(
+        &request->op.why, ERR_INSIDE_RUN,
+        "the program that sent this is inside of %s, and a run sets budgets only of "
+        "sessions that it began, and changes none (?new=1); have a person do it, outside "
+        "of the run",
+        inside);
+}
+
 static struct err set_work(struct tx *tx, void *ctx) {
     struct change_op *change = ctx;
     struct budget_row row = {0};
     change->set.key = budget_key_of(&change->request);
     change->set.bounds = change->request.bounds;
-    struct err err = tx_budget_set(tx, &change->set, &row);
+    struct err err = inside_check(tx, change);
+    err = err_failed(err) ? err : tx_budget_set(tx, &change->set, &row);
     if (err.code == ERR_NOT_FOUND) {
         bool run = change->set.key.scope.data[0] == 'r';
         why_set(&change->request.op.why,
@@ -167,6 +191,7 @@ static const struct route routes[] = {
      .path = "/api/v1/budgets/{scope}",
      .summary = "Set limits of a budget, in all or per day; makes it where there is none",
      .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS, /* inside_check. */
      .query = set_query,
      .has_body = true,
      .body_schema = AMOUNTS_OPEN(LIMIT_SCHEMA) ",\"per\":" PER_SCHEMA "}}",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/find.h"
 #include "agent/native.h"
@@ -306,6 +307,15 @@ static struct err native_adopt(struct body_op *body, const struct agent_definiti
     return agent_definition_write_adopted(what, text_bytes(&native->reader), &body->program);
 }
 
+/* Nothing can be started elsewhere, and the turn would fail without that reason. */
+static struct err root_check(struct body_op *body) {
+    struct stat about;
+    return body->root.len == 0 || (stat(body->root.data, &about) == 0 && S_ISDIR(about.st_mode))
+               ? ERR_OK
+               : err_why(&body->request.op.why, ERR_BAD_FIELD, "root: there is no folder %.200s",
+                         body->root.data);
+}
+
 static void create_see(void *ctx, const struct agent_seen *seen) {
     struct agent_wish *wish = ctx;
     struct body_op *body = wish->body;
@@ -317,6 +327,11 @@ static void create_see(void *ctx, const struct agent_seen *seen) {
         return;
     }
     what.model = model[0] != '\0' ? model : what.model;
+    wish->err = agent_model_check(what.model, &body->request.op.why);
+    wish->err = err_failed(wish->err) ? wish->err : root_check(body);
+    if (err_failed(wish->err)) {
+        return;
+    }
     wish->err = body->given.native.data == NULL ? agent_definition_write(&what, &body->program)
                                                 : native_adopt(body, &what);
     text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
@@ -387,6 +402,20 @@ static struct err create_check(struct tx *tx, struct body_op *body) {
                    own ? (int)row.session.len : 15, own ? row.session.data : "another session");
 }
 
+/* People and runs share a main session, and what is spent there. One that was made inside of a run
+ * would be that run's: its budget would hold for everybody who came later. */
+static struct err main_check(struct body_op *body) {
+    const char *inside = exchange_identity(body->request.op.exchange)->inside;
+    if (inside[0] == '\0') {
+        return ERR_OK;
+    }
+    body->request.op.run = id_copy(bytes_of(inside));
+    return err_why(&body->request.op.why, ERR_INSIDE_RUN,
+                   "the program that sent this is inside of %s, and a run makes no session that "
+                   "others share: leave out \"main\"",
+                   inside);
+}
+
 /* A new session, with all that is remembered of it. */
 static struct err create_session(struct tx *tx, struct body_op *body, struct session_row *ret_row) {
     struct err err = tx_session_create(tx, &body->create, ret_row);
@@ -407,7 +436,11 @@ static struct err create_work(struct tx *tx, void *ctx) {
     bool found = false;
     if (body->lacks_model &&
         body->create.program.len == 0) { /* The session could take no message. */
-        return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
+        return body->given.agent.len > 0
+                   ? err_why(&body->request.op.why, ERR_NO_MODEL,
+                             "there is no program '%.*s' ('drover agent ls'), and " NO_MODEL_DETAIL,
+                             (int)body->given.agent.len, body->given.agent.data)
+                   : err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
     struct err err = create_check(tx, body);
     if (!err_failed(err) && body->create.parent.len > 0) {
@@ -417,7 +450,8 @@ static struct err create_work(struct tx *tx, void *ctx) {
         err = tx_session_main(tx, &main, &found, &row);
     }
     if (!err_failed(err) && !found) {
-        err = create_session(tx, body, &row);
+        err = body->given.main ? main_check(body) : err;
+        err = err_failed(err) ? err : create_session(tx, body, &row);
     }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",
@@ -506,10 +540,38 @@ static struct err change_read(void *ctx) {
     return err;
 }
 
+/* The definition of a program stands in the row, with its model, and its own session belongs to its
+ * folder: other names in their places would be of nothing that runs. */
+static struct err program_keeps(struct tx *tx, struct body_op *body) {
+    const struct session_given *given = &body->given;
+    struct session_row row;
+    bool found = false;
+    struct err err = tx_session_find(tx, &body->change.key, &found, &row);
+    if (err_failed(err) || !found || row.program.len == 0) {
+        return err; /* A session that is not there is refused with the change. */
+    }
+    const struct {
+        const char *name;
+        struct bytes given, own;
+    } kept[] = {{"model", given->model, row.model},
+                {"agent", given->agent, row.agent},
+                {"root", given->root, row.root}};
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        if (kept[i].given.data != NULL && !bytes_equal(kept[i].given, kept[i].own)) {
+            return err_why(&body->request.op.why, ERR_BAD_FIELD,
+                           "%s: a program answers in this session, and keeps the %s that it began "
+                           "with; begin another session",
+                           kept[i].name, kept[i].name);
+        }
+    }
+    return ERR_OK;
+}
+
 static struct err change_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
-    struct err err = tx_session_change(tx, &body->change, &row);
+    struct err err = program_keeps(tx, body);
+    err = err_failed(err) ? err : tx_session_change(tx, &body->change, &row);
     if (err.code == ERR_CONFLICT) {
         why_set(&body->request.op.why,
                 "the session was changed meanwhile: it has version %lld now, not %lld; read it "

@@ -204,12 +204,31 @@ static void answer_write(const struct tx *tx, struct say_op *say, const struct r
     }
 }
 
+/* A program has the model that its session began with: another name would only be that under which
+ * its usage is shown. */
+static struct err model_check(struct tx *tx, struct say_op *say) {
+    const struct bytes model = say->message.model;
+    struct session_row session;
+    bool found = false;
+    struct err err =
+        model.len == 0 ? ERR_OK : tx_session_find(tx, &say->message.session, &found, &session);
+    if (err_failed(err) || !found || session.program.len == 0 ||
+        bytes_equal(model, session.model)) {
+        return err;
+    }
+    return err_why(&say->request.op.why, ERR_BAD_FIELD,
+                   "model: a program answers in this session, and keeps the model that it began "
+                   "with; begin another session");
+}
+
 static struct err say_work(struct tx *tx, void *ctx) {
     struct say_op *say = ctx;
     struct text *head = &say->head;
     struct turn_accepted accepted;
     text_clear(head);
-    struct err err = tx_turn_submit(tx, &say->message, &accepted, &say->request.op.why);
+    struct err err = model_check(tx, say);
+    err =
+        err_failed(err) ? err : tx_turn_submit(tx, &say->message, &accepted, &say->request.op.why);
     if (err_failed(err)) {
         return sessions__name_turn(tx, &say->request, err);
     }

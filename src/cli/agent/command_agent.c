@@ -10,6 +10,7 @@
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
+#include "cli/terminal/plain.h"
 #include "rules/agent/definition.h"
 
 static const struct flag agent_flags[] = {
@@ -17,13 +18,19 @@ static const struct flag agent_flags[] = {
     OPTION_END,
 };
 
+/* An agent with a broken definition may do nothing: the reason stands there. */
+static void may_print(const json_t *row) {
+    const bool broken = strcmp(talk_text(row, "state"), "broken") == 0;
+    plain_print_line(talk_text(row, broken ? "why" : "may"));
+}
+
 static const struct column columns[] = {
     COLUMN("AGENT", -16, "name", COLUMN_TEXT),
     COLUMN("KIND", -6, "kind", COLUMN_TEXT),
     COLUMN("STATE", -13, "state", COLUMN_TEXT),
     COLUMN("VERSION", -10, "version", COLUMN_OPTIONAL),
     COLUMN("PROGRAM", -32, "command", COLUMN_OPTIONAL),
-    COLUMN("MAY", 0, "may", COLUMN_TEXT),
+    COLUMN_PRINT("MAY", may_print),
     COLUMN_END,
 };
 
@@ -34,7 +41,8 @@ const struct command command_agent_ls = {
     .about = "Claude Code, Codex, OpenCode and Pi are known; others are defined in files,\n"
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
-             "are for agentType of workflows. MAY says what one does without asking you.\n",
+             "are for agentType of workflows. MAY says what one does without asking you; of a\n"
+             "broken definition it says what is wrong.\n",
     ACTION("GET /api/v1/agents", .folder = "root", .columns = columns),
 };
 
@@ -56,7 +64,8 @@ const struct command command_agent_show = {
     COMMAND("agent", "show", "NAME", "Show an agent."),
     HELP(AGENTS, "drover agent show claude\n"),
     .flags = agent_flags,
-    ACTION("GET /api/v1/agents/{}", .folder = "root", .print = agent_print),
+    ACTION("GET /api/v1/agents/{}", .folder = "root", .unknown = AGENT_UNKNOWN,
+           .print = agent_print),
 };
 
 /* --- Stored definitions ----------------------------------------------------------------------- */
@@ -158,6 +167,9 @@ static struct err definition_body(struct invocation *invocation, struct text *te
 
 static const struct flag definition_flags[] = {FLAGS_OF(&agent_fields), OPTION_END};
 
+static const char no_name[] = "'{}' is no name of an agent: it has 1 to 64 bytes, no slash, no "
+                              "backslash, and no dot at its beginning";
+
 #define STORED_ABOUT                                                                               \
     "A stored agent counts in every folder, after files of that name. Secrets are\n"               \
     "not stored: --env NAME passes on the variable of the daemon, --env NAME=@FILE\n"              \
@@ -178,12 +190,13 @@ const struct command command_agent_set = {
     HELP(AGENTS, "drover agent set reviewer --program claude --access read\n"),
     .flags = definition_flags,
     .about = "Fields that are not given get their defaults.\n" STORED_ABOUT,
-    ACTION("PUT /api/v1/agents/{}", .body = definition_body,
+    ACTION("PUT /api/v1/agents/{}", .body = definition_body, .unknown = no_name,
            .done = "{name} is stored; 'drover agent test {name}' asks it for one word"),
 };
 
 const struct command command_agent_rm = {
     COMMAND("agent", "rm", "NAME…", "Remove a stored definition. Sessions keep theirs."),
     HELP(AGENTS, "drover agent rm reviewer\n"),
-    ACTION("DELETE /api/v1/agents/{}", .done = "{name} is removed"),
+    ACTION("DELETE /api/v1/agents/{}", .unknown = "there is no stored agent '{}'",
+           .done = "{name} is removed"),
 };

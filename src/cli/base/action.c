@@ -1,12 +1,11 @@
 /* action.c: a path, a request, and what is printed of its answer; lists, page by page. */
 #include "cli/base/action.h"
 
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/base/listing.h"
+#include "cli/base/project.h"
 
 /* --- The path --------------------------------------------------------------------------------- */
 
@@ -44,10 +43,14 @@ static void param_add(struct text *path, const struct invocation *invocation, co
 static struct err folder_add(struct text *path, struct invocation *invocation, const char *flag) {
     const char *given = args_text(&invocation->args, flag);
     char folder[PATH_MAX];
-    if (realpath(given != NULL ? given : ".", folder) == NULL) {
-        return given == NULL ? ERR_OK /* The current one was removed. */
-                             : err_why(&invocation->why, ERR_USAGE, "%s: there is no folder %.200s",
-                                       flag, given);
+    struct why why = {""};
+    const struct err err = root_resolve(given, folder, &why);
+    if (err_failed(err) && given == NULL) {
+        return ERR_OK; /* The current one was removed. */
+    }
+    if (err_failed(err)) {
+        invocation->why = why;
+        return err;
     }
     mark_add(path, flag);
     client_add_escaped(path, folder);
@@ -59,8 +62,11 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     const struct args *args = &invocation->args;
     const char *at = strchr(action->request, ' ') + 1, *hole = NULL, *id = args->operands[0];
     unsigned holes = 0;
+    bool fits = true;
     for (; (hole = strstr(at, "{}")) != NULL; at = hole + 2) {
         text_add(path, at, (size_t)(hole - at));
+        fits = fits && (memchr(path->data, '?', path->len) != NULL ||
+                        talk_name_fits(args->operands[holes]));
         client_add_escaped(path, args->operands[holes++]);
     }
     text_add_str(path, at);
@@ -76,10 +82,11 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     if (err_failed(err)) {
         return err;
     }
-    if (!text_failed(path) && (holes == 0 || id[0] != '\0')) {
+    if (!text_failed(path) && fits) {
         return ERR_OK;
     }
-    talk_unknown(&invocation->why, action->unknown, id);
+    talk_unknown(&invocation->why,
+                 action->unknown != NULL ? action->unknown : "there is nothing named '{}'", id);
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
 }
 

@@ -43,8 +43,8 @@ struct action {
      * path is sent, since the daemon works in another folder. NULL: none. */
     const char *folder;
     const char *search; /* Parameter that the first operand is, where it was given; NULL: none. */
-    /* Sentence about an operand of which no path can be made, with "{}" for its beginning; NULL:
-     * the title of the error says it. */
+    /* Sentence about an operand of which no path can be made, with "{}" for its beginning; NULL: a
+     * sentence that fits all. */
     const char *unknown;
     /* Adds the members of the body, which is an object, and is wiped afterwards: it may hold a
      * key. NULL: the request has no body. */

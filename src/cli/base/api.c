@@ -281,12 +281,17 @@ void talk_unknown(struct why *why, const char *sentence, const char *id) {
     }
 }
 
+bool talk_name_fits(const char *id) {
+    return id[0] != '\0' && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
+           strpbrk(id, "/\\") == NULL && utf8_valid(id, strlen(id));
+}
+
 bool talk_target(struct text *target, const char *base, const char *id, const char *rest) {
     text_init(target, 8 << 10);
     text_add_str(target, base);
     client_add_escaped(target, id);
     text_add_str(target, rest);
-    return !text_failed(target) && id[0] != '\0';
+    return !text_failed(target) && talk_name_fits(id);
 }
 
 struct err resource_ask(struct talk *talk, const struct resource *resource, json_t **ret_answer,

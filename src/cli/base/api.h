@@ -68,7 +68,10 @@ MUST_CHECK struct err talk_submit(struct talk *talk, const struct client_request
 void talk_trouble(void *ctx, const char *text);
 void talk_trouble_of(struct err err, const struct why *why); /* `why` may be empty. */
 
-/* "/api/v1/runs/" ID REST; false: it is too long to be anything. */
+/* Whether a word can be a segment of a path. A server takes no "..", and no slash in a segment, so
+ * nothing has such a name. */
+MUST_CHECK bool talk_name_fits(const char *id);
+/* "/api/v1/runs/" ID REST; false: the word can be no id, or is too long for one. */
 MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,
                             const char *rest);
 

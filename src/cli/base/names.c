@@ -23,7 +23,7 @@ static const struct name_kind kinds[] = {
     {.placeholder = NULL},
 };
 
-enum { SHOWN_MAX = 5, NEAREST_MAX = 100, LABEL_SHOWN = 40, PREFIX_MIN = 4 };
+enum { SHOWN_MAX = 5, NEAREST_MAX = 100, LABEL_SHOWN = 40, PREFIX_MIN = 4, TYPED_MAX = 400 };
 static const char last_word[] = "last";
 
 /* --- Placeholders ----------------------------------------------------------------------------- */
@@ -98,8 +98,10 @@ static struct err kind_ask(const struct search *search, const struct name_kind *
         text_add_str(&target, "&q=");
         client_add_escaped(&target, typed);
     }
-    if (text_failed(&target)) {
-        return err_why(&search->invocation->why, ERR_USAGE, "a name is too long");
+    if (typed != NULL && (strlen(typed) > TYPED_MAX || !utf8_valid(typed, strlen(typed)))) {
+        return err_why(&search->invocation->why, ERR_USAGE,
+                       "'%.60s' is no name: it is text in UTF-8, of at most %d bytes", typed,
+                       TYPED_MAX);
     }
     struct err err = talk_get(search->talk, target.data, &answer, &search->invocation->why);
     if (err_failed(err)) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* `path` has room for the longest of the names. Of the home only the first counts: the others hold
@@ -18,6 +19,19 @@ static bool has_mark(char *path, size_t len, const char *home) {
     }
     path[len] = '\0';
     return found;
+}
+
+struct err root_resolve(const char *given, char root[PATH_MAX], struct why *why) {
+    const char *folder = given != NULL ? given : ".";
+    struct stat about;
+    if (realpath(folder, root) == NULL) {
+        return given == NULL ? err_why(why, ERR_USAGE, "the current folder: %s; go to another one",
+                                       strerror(errno))
+                             : err_why(why, ERR_USAGE, "root: there is no folder %.200s", folder);
+    }
+    return stat(root, &about) == 0 && S_ISDIR(about.st_mode)
+               ? ERR_OK
+               : err_why(why, ERR_USAGE, "root: %.200s is no folder", folder);
 }
 
 struct err project_find(struct invocation *invocation, const char *folder, char root[PATH_MAX]) {

@@ -14,5 +14,8 @@
  * .boocode. Where none is, `folder` itself, absolute. */
 MUST_CHECK struct err project_find(struct invocation *invocation, const char *folder,
                                    char root[PATH_MAX]);
+/* Absolute path of the folder that --root names; NULL: the current one. ERR_USAGE: also where it
+ * is a file. */
+MUST_CHECK struct err root_resolve(const char *given, char root[PATH_MAX], struct why *why);
 
 #endif

@@ -20,6 +20,9 @@ struct resource {
     const char *unknown;          /* As of talk_unknown; NULL: none. */
 };
 
+/* `unknown` of an agent. */
+#define AGENT_UNKNOWN "there is no agent '{}'; 'drover agent ls' lists them"
+
 /* Asks in a conversation that is open. ret_answer NULL: the answer is not read. */
 MUST_CHECK struct err resource_ask(struct talk *talk, const struct resource *resource,
                                    json_t **ret_answer, struct why *why);

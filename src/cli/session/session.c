@@ -1,15 +1,16 @@
 /* session.c: requests about one session. */
 #include "cli/session/session.h"
 
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/run/ask.h"
+#include "cli/terminal/plain.h"
 
 enum {
     IMAGE_SIZE_MAX = 64 << 20,
@@ -49,17 +50,15 @@ struct err session_agent(struct talk *talk, const char *name, const char *root, 
     const struct resource resource = {.base = "/api/v1/agents/",
                                       .id = name,
                                       .rest = text_bytes(&query).data,
-                                      .unknown = "there is no agent '{}'; 'drover agent ls' lists "
-                                                 "them"};
+                                      .unknown = AGENT_UNKNOWN};
     return resource_ask(talk, &resource, ret_agent, why);
 }
 
 /* A session takes any name; this one has to be a program's, in the folder of the session. */
-static struct err program_check(struct talk *talk, const char *name, const char *root,
-                                struct why *why) {
-    AUTO(json_release) json_t *agent = NULL;
-    struct err err = session_agent(talk, name, root, &agent, why);
-    if (!err_failed(err) && strcmp(talk_text(agent, "kind"), "native") == 0) {
+struct err session_program(struct talk *talk, const char *name, const char *root,
+                           json_t **ret_agent, struct why *why) {
+    struct err err = session_agent(talk, name, root, ret_agent, why);
+    if (!err_failed(err) && strcmp(talk_text(*ret_agent, "kind"), "native") == 0) {
         return err_why(why, ERR_USAGE,
                        "the agent '%.64s' is one of models, for 'drover agent run' and agentType "
                        "of workflows; 'drover agent ls' lists programs with the kind cli",
@@ -68,19 +67,50 @@ static struct err program_check(struct talk *talk, const char *name, const char 
     return err;
 }
 
+bool session_has_program(struct talk *talk, const json_t *row, json_t **ret_agent) {
+    const char *name = talk_text(row, "agent"), *root = talk_text(row, "root");
+    struct why ignored = {""};
+    return name[0] != '\0' && !err_failed(session_program(talk, name, root[0] != '\0' ? root : NULL,
+                                                          ret_agent, &ignored));
+}
+
+struct err session_of_agent(struct talk *talk, const char *session, struct bytes agent,
+                            json_t **ret_row, struct why *why) {
+    const struct resource resource = {SESSION_RESOURCE(session)};
+    struct err err = resource_ask(talk, &resource, ret_row, why);
+    const char *own = err_failed(err) ? "" : talk_text(*ret_row, "agent");
+    if (err_failed(err) || bytes_is(agent, own)) {
+        return err;
+    }
+    return err_why(why, ERR_USAGE, "the session %s is one of %s%.64s%s, not of the agent '%.64s'",
+                   session, own[0] == '\0' ? "a model" : "the agent '", own,
+                   own[0] == '\0' ? "" : "'", agent.data);
+}
+
+void session_agent_tell(const json_t *agent) {
+    if (isatty(STDERR_FILENO) == 1 && json_is_true(json_object_get(agent, "found"))) {
+        AUTO(text_done) struct text line = {0};
+        plain_line(&line, talk_text(agent, "may"));
+        fprintf(stderr, "drover: %s: %s\n", talk_text(agent, "name"), line.data);
+    }
+}
+
 struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
                         struct why *why) {
-    AUTO(json_release) json_t *wanted = json_object();
+    AUTO(json_release) json_t *wanted = json_object(), *agent = NULL;
     const struct resource sessions = {.method = "POST", .base = "/api/v1/sessions"};
     char root[PATH_MAX];
-    if (wish->root != NULL && realpath(wish->root, root) == NULL) {
-        return err_why(why, ERR_USAGE, "root: there is no folder %s", wish->root);
+    struct err err = wish->root == NULL ? ERR_OK : root_resolve(wish->root, root, why);
+    if (!err_failed(err) && wish->agent != NULL) {
+        err = session_program(talk, wish->agent, wish->root != NULL ? root : NULL, &agent, why);
+    }
+    if (!err_failed(err) && wish->tells) {
+        session_agent_tell(agent);
+    }
+    if (err_failed(err)) {
+        return err;
     }
     if (wish->agent != NULL) {
-        struct err err = program_check(talk, wish->agent, wish->root != NULL ? root : NULL, why);
-        if (err_failed(err)) {
-            return err;
-        }
         member_set(wanted, "agent", wish->agent);
         member_set(wanted, "native", wish->native);
     }

@@ -24,12 +24,23 @@ struct session_wish {
     const char *agent;                /* A program that answers; NULL: a model does. */
     const char *native;               /* Session of the program that goes on; NULL: a new one. */
     bool main;                        /* The one session of that agent and root, once it is made. */
+    bool tells;                       /* session_agent_tell, before it is made. */
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);
 /* An agent, as its list has it. `root`: absolute; NULL: none. ERR_NOT_FOUND: there is none. */
 MUST_CHECK struct err session_agent(struct talk *talk, const char *name, const char *root,
                                     json_t **ret_agent, struct why *why);
+/* An agent that is a program. ERR_USAGE: it is one of models. */
+MUST_CHECK struct err session_program(struct talk *talk, const char *name, const char *root,
+                                      json_t **ret_agent, struct why *why);
+/* Whether a program answers in a session, by its row. *ret_agent: as the list of agents has it. */
+MUST_CHECK bool session_has_program(struct talk *talk, const json_t *row, json_t **ret_agent);
+/* The row of a session. ERR_USAGE: its agent is not the one of that name, which a session keeps. */
+MUST_CHECK struct err session_of_agent(struct talk *talk, const char *session, struct bytes agent,
+                                       json_t **ret_row, struct why *why);
+/* Tells a person what the agent does without a question. */
+void session_agent_tell(const json_t *agent);
 /* --native is for a new session, of an agent that is named. ERR_USAGE. */
 MUST_CHECK struct err native_check(struct invocation *invocation);
 /* Model that messages to a session which was there before are to have: the flag's. What the

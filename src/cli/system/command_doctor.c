@@ -699,9 +699,12 @@ static void check_agents(struct doctor *doctor) {
         const json_t *item = json_array_get(items, i);
         const char *state = talk_text(item, "state"), *version = talk_text(item, "version");
         const char *name = talk_text(item, "name");
-        if (strcmp(state, "broken") == 0 || strcmp(state, "not_logged_in") == 0) {
+        if (strcmp(state, "broken") == 0) {
             doctor_row(doctor, VERDICT_WARN, "agent", "%s is %s: %s", name, state,
                        talk_text(item, "why"));
+        } else if (strcmp(state, "not_logged_in") == 0) {
+            doctor_row(doctor, VERDICT_WARN, "agent", "%s is %s: %s; it %s", name, state,
+                       talk_text(item, "why"), talk_text(item, "may"));
         } else if (strcmp(talk_text(item, "kind"), "cli") == 0 && strcmp(state, "ready") == 0) {
             doctor_row(doctor, VERDICT_OK, "agent", "%s%s%s, %s: %s", name,
                        version[0] != '\0' ? " " : "", version, talk_text(item, "command"),

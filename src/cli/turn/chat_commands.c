@@ -149,6 +149,15 @@ static struct err do_quit(struct chat *chat, const char *rest) {
 }
 
 static struct err do_model(struct chat *chat, const char *rest) {
+    AUTO(json_release) json_t *row = NULL, *agent = NULL;
+    struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (session_has_program(chat->talk, row, &agent)) {
+        chat_say(chat, "[the program keeps the model that its session began with]");
+        return ERR_OK;
+    }
     mem_free(chat->model);
     chat->model = rest[0] == '\0' ? NULL : mem_copy(rest, strlen(rest));
     chat_say(chat, "[the next messages go to %s]",
@@ -161,11 +170,20 @@ static struct err do_session(struct chat *chat, const char *rest) {
     return ERR_OK;
 }
 
+/* Begins a session with the same program, where one answers, and with the model of the command
+ * line. */
 static struct err do_new(struct chat *chat, const char *rest) {
-    const struct session_wish wish = {
+    AUTO(json_release) json_t *row = NULL, *agent = NULL;
+    struct session_wish wish = {
         .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
     char *session = NULL;
-    struct err err = session_make(chat->talk, &wish, &session, &chat->invocation->why);
+    struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    if (!err_failed(err) && session_has_program(chat->talk, row, &agent)) {
+        wish.agent = talk_text(row, "agent");
+        wish.model = session_model(&chat->invocation->args);
+        wish.root = talk_text(row, "root");
+    }
+    err = err_failed(err) ? err : session_make(chat->talk, &wish, &session, &chat->invocation->why);
     if (!err_failed(err)) {
         mem_free(chat->session);
         chat->session = session;

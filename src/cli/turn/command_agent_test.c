@@ -7,6 +7,8 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
+#include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/message.h"
 #include "rules/run/run.h"
@@ -22,17 +24,22 @@ static const struct flag test_flags[] = {
 
 static void words_print(const char *title, const json_t *list) {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        printf("%-8s %s\n", i == 0 ? title : "", json_string_value(json_array_get(list, i)));
+        printf("%-8s ", i == 0 ? title : "");
+        plain_print(bytes_of(json_string_value(json_array_get(list, i))));
+        putchar('\n');
     }
 }
 
 static void start_print(const json_t *answer) {
     words_print("argv", json_object_get(answer, "argv"));
     words_print("env", json_object_get(answer, "env"));
-    printf("%-8s %s\n", "prompt", talk_text(answer, "prompt"));
+    printf("%-8s ", "prompt");
+    plain_print(json_bytes(answer, "prompt"));
     if (talk_text(answer, "input")[0] != '\0') {
-        printf("%-8s %s\n", "input", talk_text(answer, "input"));
+        printf("\n%-8s ", "input");
+        plain_print(json_bytes(answer, "input"));
     }
+    putchar('\n');
 }
 
 static const struct action start = {
@@ -123,7 +130,8 @@ static struct err word_ask(struct invocation *invocation, struct talk *talk) {
     const char *root = args_text(&invocation->args, "root");
     const struct message_order order = {.wish = {.agent = invocation->args.operands[0],
                                                  .root = root != NULL ? root : ".",
-                                                 .title = "Test of an agent"},
+                                                 .title = "Test of an agent",
+                                                 .tells = true},
                                         .text = given != NULL ? given : question};
     struct err err = message_send(talk, &order, &sent, &invocation->why);
     const struct turn_watch look = {.invocation = invocation,
@@ -136,13 +144,22 @@ static struct err word_ask(struct invocation *invocation, struct talk *talk) {
     return err_failed(err) ? err : verdict_tell(invocation, &sent, &turn);
 }
 
+/* An agent of models has no program to start. */
+static struct err start_show(struct invocation *invocation, struct talk *talk) {
+    AUTO(json_release) json_t *agent = NULL;
+    char root[PATH_MAX];
+    struct err err = root_resolve(args_text(&invocation->args, "root"), root, &invocation->why);
+    err = err_failed(err)
+              ? err
+              : session_program(talk, invocation->args.operands[0], root, &agent, &invocation->why);
+    return err_failed(err) ? err : action_do(invocation, &start);
+}
+
 static struct err test_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    if (args_on(&invocation->args, "dry-run")) {
-        return action_do(invocation, &start);
-    }
+    const bool dry = args_on(&invocation->args, "dry-run");
     struct err err = talk_open(&talk, invocation);
-    return err_failed(err) ? err : word_ask(invocation, &talk);
+    return err_failed(err) ? err : (dry ? start_show : word_ask)(invocation, &talk);
 }
 
 const struct command command_agent_test = {

@@ -86,6 +86,16 @@ static struct err schema_read(struct asking *asking) {
     return ERR_OK;
 }
 
+/* A session goes on with the agent and the model that it began with. */
+static struct err session_keeps(struct asking *asking, const char *agent) {
+    AUTO(json_release) json_t *row = NULL;
+    struct why *why = &asking->invocation->why;
+    return session_model(&asking->invocation->args) == NULL
+               ? session_of_agent(&asking->talk, asking->session, bytes_of(agent), &row, why)
+               : err_why(why, ERR_USAGE,
+                         "--model is for a new session; this one has the model that it began with");
+}
+
 /* The images are looked at before a session is made that would stay empty. A session of its own is
  * for one question: its words name it, and no model is asked how. */
 static struct err session_find(struct asking *asking) {
@@ -97,18 +107,19 @@ static struct err session_find(struct asking *asking) {
             return err_why(&invocation->why, ERR_USAGE, "image: %s cannot be read", path);
         }
     }
+    const char *agent = args_text(args, "agent"), *root = args_text(args, "root");
     if (named != NULL) {
         asking->session = mem_copy(named, strlen(named));
-        return ERR_OK;
+        return agent == NULL ? ERR_OK : session_keeps(asking, agent);
     }
     const struct title title = title_of_words(text_bytes(&asking->question));
-    const char *agent = args_text(args, "agent"), *root = args_text(args, "root");
     const struct session_wish wish = {.model = agent != NULL ? session_model(args)
                                                              : args_text(args, "model"),
                                       .agent = agent,
                                       .native = args_text(args, "native"),
                                       .root = agent != NULL && root == NULL ? "." : root,
-                                      .title = title.len == 0 ? NULL : title.text};
+                                      .title = title.len == 0 ? NULL : title.text,
+                                      .tells = true};
     return session_make(&asking->talk, &wish, &asking->session, &invocation->why);
 }
 

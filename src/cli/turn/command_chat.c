@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -212,10 +211,8 @@ static void newest_take(void *ctx, const json_t *row) {
 static struct err session_newest(struct chat *chat, const char *folder) {
     struct why *why = &chat->invocation->why;
     char root[PATH_MAX], project[PATH_MAX];
-    if (realpath(folder, root) == NULL) {
-        return err_why(why, ERR_USAGE, "root: there is no folder %s", folder);
-    }
-    struct err found = project_find(chat->invocation, root, project);
+    struct err found = root_resolve(folder, root, why);
+    found = err_failed(found) ? found : project_find(chat->invocation, root, project);
     if (err_failed(found)) {
         return found;
     }
@@ -283,6 +280,10 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     if (err_failed(err)) {
         return err;
     }
+    if (*ret_joins && args_text(args, "agent") != NULL) {
+        return err_why(&chat->invocation->why, ERR_USAGE,
+                       "--agent is for a new session; one that goes on keeps its agent");
+    }
     if (!*ret_joins) {
         return session_new(chat);
     }
@@ -303,10 +304,14 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
 
 /* --- The header ------------------------------------------------------------------------------- */
 
-static void permissions_print(const json_t *row) {
+/* A program has tools of its own, and asks as far as it wants to. */
+static void permissions_print(struct chat *chat, const json_t *row) {
+    AUTO(json_release) json_t *agent = NULL;
     const json_t *settings = json_object_get(row, "settings");
     size_t rules = json_array_size(json_object_get(settings, "permissions"));
-    if (talk_text(row, "root")[0] == '\0') {
+    if (session_has_program(chat->talk, row, &agent)) {
+        plain_print_line(talk_text(agent, "may"));
+    } else if (talk_text(row, "root")[0] == '\0') {
         fputs("no folder, so no tools for files", stdout);
     } else if (strcmp(talk_text(settings, "edits"), "allow") == 0) {
         fputs("edits files of the folder; asks before commands", stdout);
@@ -350,7 +355,7 @@ static struct err header_print(struct chat *chat) {
     model_print(chat, chat->model != NULL ? chat->model : talk_text(row, "model"));
     header_line("folder", talk_text(row, "root"));
     fputs("permissions  ", stdout);
-    permissions_print(row);
+    permissions_print(chat, row);
     putchar('\n');
     header_line("session", chat->session);
     puts("/help lists commands; Ctrl-C stops an answer, Ctrl-D leaves\n");

@@ -31,12 +31,17 @@ struct err message_read(const struct message_words *words, struct text *message,
     return ERR_OK;
 }
 
-static struct err budget_set(struct talk *talk, const char *session, const struct text *limits,
-                             struct why *why) {
+/* `session` of the order, or the one that was made: a run may set a budget only as a new one. */
+static struct err budget_set(struct talk *talk, const char *session,
+                             const struct message_order *order, struct why *why) {
+    const bool is_new = order->session == NULL && !order->wish.main;
     char scope[128];
     (void)snprintf(scope, sizeof scope, "session:%s", session); /* Ids are short. */
-    const struct resource budget = {
-        .method = "PATCH", .base = "/api/v1/budgets/", .id = scope, .body = limits};
+    const struct resource budget = {.method = "PATCH",
+                                    .base = "/api/v1/budgets/",
+                                    .id = scope,
+                                    .rest = is_new ? "?new=1" : NULL,
+                                    .body = order->budget};
     return resource_ask(talk, &budget, NULL, why);
 }
 
@@ -51,7 +56,7 @@ struct err message_send(struct talk *talk, const struct message_order *order,
         err = session_make(talk, &order->wish, &sent.session, why);
     }
     if (!err_failed(err) && order->budget != NULL) {
-        err = budget_set(talk, sent.session, order->budget, why);
+        err = budget_set(talk, sent.session, order, why);
     }
     err = err_failed(err) ? err : session_ends(talk, sent.session, &ends, why);
     if (!err_failed(err)) {

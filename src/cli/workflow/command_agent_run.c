@@ -5,9 +5,7 @@
  *
  * Workflows make and remove working trees and run agents of models, over each kill of the daemon. A
  * second mechanism for one agent would have to do all of that again. */
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
@@ -89,20 +88,22 @@ static struct err limits_read(struct task *task) {
 static struct err task_read(struct task *task) {
     struct invocation *invocation = task->invocation;
     const struct args *args = &invocation->args;
-    const char *root = args_text(args, "root");
     const struct message_words words = {.operand =
                                             args->operand_count > 1 ? args->operands[1] : NULL,
                                         .noun = "task",
                                         .lines = &task->lines};
     struct err err = message_read(&words, &task->text, &invocation->why);
     err = err_failed(err) ? err : limits_read(task);
-    if (!err_failed(err) && realpath(root == NULL ? "." : root, task->root) == NULL) {
-        err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", root);
-    }
+    err =
+        err_failed(err) ? err : root_resolve(args_text(args, "root"), task->root, &invocation->why);
     task->title = title_of_words(text_bytes(&task->text));
-    return err_failed(err) ? err
-                           : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
-                                           &invocation->why);
+    err = err_failed(err) ? err
+                          : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
+                                          &invocation->why);
+    if (!err_failed(err)) {
+        session_agent_tell(task->agent);
+    }
+    return err;
 }
 
 /* A person learns how to follow the run later. */
@@ -120,21 +121,12 @@ static void detached_print(const struct invocation *invocation, const char *run)
 static struct err session_check(struct task *task, const char *session) {
     struct why *why = &task->invocation->why;
     const struct args *args = &task->invocation->args;
-    const char *name = args->operands[0];
     AUTO(json_release) json_t *row = NULL;
-    const struct resource resource = {SESSION_RESOURCE(session)};
-    struct err err = resource_ask(&task->talk, &resource, &row, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    const char *agent = talk_text(row, "agent"), *root = talk_text(row, "root");
-    if (strcmp(agent, name) != 0) {
-        return err_why(
-            why, ERR_USAGE, "the session %s is one of %s%.64s%s, not of the agent '%.64s'", session,
-            agent[0] == '\0' ? "a model" : "the agent '", agent, agent[0] == '\0' ? "" : "'", name);
-    }
-    return !args_given(args, "root") || strcmp(root, task->root) == 0
-               ? ERR_OK
+    const struct err err =
+        session_of_agent(&task->talk, session, bytes_of(args->operands[0]), &row, why);
+    const char *root = err_failed(err) ? "" : talk_text(row, "root");
+    return err_failed(err) || !args_given(args, "root") || strcmp(root, task->root) == 0
+               ? err
                : err_why(why, ERR_USAGE,
                          "the session %s works in %.200s; leave out --root, or name "
                          "that folder",

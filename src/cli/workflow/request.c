@@ -2,7 +2,6 @@
 #include "cli/workflow/request.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -367,11 +366,8 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     char root[PATH_MAX];
     struct err err = ERR_OK;
     starting->word = word;
-    if (wanted == NULL) {
-        err = project_find(invocation, ".", root);
-    } else if (realpath(wanted, root) == NULL) {
-        err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", wanted);
-    }
+    err = wanted == NULL ? project_find(invocation, ".", root)
+                         : root_resolve(wanted, root, &invocation->why);
     if (!err_failed(err) && word == NULL && !args_given(args, "resume")) {
         err = err_why(&invocation->why, ERR_USAGE,
                       "name a workflow: 'drover run FILE' or 'drover run NAME'");

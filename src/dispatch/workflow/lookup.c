@@ -30,6 +30,9 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     /* "inherit" is the word of types of agents for the model that there is without one. */
     const bool named = asked != NULL && asked[0] != '\0' && strcmp(asked, "inherit") != 0;
     what.model = named ? asked : what.model;
+    if (err_failed(agent_model_check(what.model, wish->why))) {
+        return;
+    }
     text_addf(&model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
     call->type = (struct agent_type){.model = mem_copy(text_bytes(&model).data, model.len),
                                      .isolated = what.isolation != NULL};

@@ -17,6 +17,7 @@ static int64_t run_id_of(struct tx *tx, struct bytes run) {
 enum place_kind { PLACE_NOWHERE, PLACE_RUN, PLACE_SESSION };
 struct place {
     enum place_kind kind;
+    bool began; /* A run inside of which the place below it was begun, and not its parent. */
     int64_t id;
 };
 
@@ -36,15 +37,30 @@ static struct place place_above(struct tx *tx, struct place place) {
         return place_of(PLACE_NOWHERE, 0);
     }
     const int64_t parent = rows_int(rows, 0), began_in = rows_int(rows, 1);
-    return parent != 0     ? place_of(PLACE_RUN, parent)
-           : began_in != 0 ? place_of(PLACE_RUN, began_in)
-                           : place_of(PLACE_SESSION, rows_int(rows, 2));
+    struct place above = parent != 0     ? place_of(PLACE_RUN, parent)
+                         : began_in != 0 ? place_of(PLACE_RUN, began_in)
+                                         : place_of(PLACE_SESSION, rows_int(rows, 2));
+    above.began = parent == 0 && began_in != 0;
+    return above;
+}
+
+/* Whether both are commands of one turn, of two turns of one session, or of one agent of a
+ * workflow. */
+static bool is_of_same_agent(struct tx *tx, int64_t run, int64_t other) {
+    return tx_number(tx,
+                     "SELECT COUNT(*) FROM runs a JOIN runs b ON b.id = $2 AND b.parent <> 0"
+                     " WHERE a.id = $1 AND a.parent <> 0 AND (EXISTS (SELECT 1 FROM runs p WHERE"
+                     " p.id = a.parent AND p.id = b.parent AND p.kind = $3) OR EXISTS (SELECT 1"
+                     " FROM turns s JOIN turns t ON t.session = s.session WHERE s.run = a.parent"
+                     " AND t.run = b.parent))",
+                     ARGS(arg_int(run), arg_int(other), arg_str(run_kind_name(KIND_AGENT))), 0) > 0;
 }
 
 static bool place_is_below(struct tx *tx, struct place place, int64_t run) {
     for (unsigned i = 0; i < DEPTH_MAX && place.kind != PLACE_NOWHERE; i++) {
         place = place_above(tx, place);
-        if (place.kind == PLACE_RUN && place.id == run) {
+        if (place.kind == PLACE_RUN &&
+            (place.id == run || (place.began && is_of_same_agent(tx, place.id, run)))) {
             return true;
         }
     }

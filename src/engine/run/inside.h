@@ -4,6 +4,9 @@
  *            began them. A run is below another one if that is its parent, or it was begun inside
  *            it, or inside of what is below it; a session's runs are where the session is. A run is
  *            not below itself: its program ends by itself, and does not feed its own input.
+ *            Commands of one session, or of one agent of a workflow, are those of one agent: what
+ *            one of them began is below the others, too, since an agent stops with its second
+ *            command what it started with the first, and a program goes on in another process.
  * Promise    what was begun inside a run is not its child: it goes on when that ends, as what is
  *            begun outside does, but budgets of that run hold for it, too.
  * Threads    inside a store function.

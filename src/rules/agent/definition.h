@@ -75,6 +75,9 @@ extern const struct field_set agent_fields;
 /* A definition as it came from outside. ERR_BAD_FIELD, …: `why` names the field. */
 MUST_CHECK struct err agent_definition_read(const json_t *json, struct agent_definition *ret_what,
                                             struct why *why);
+/* A model that a program is started with; NULL: none. ERR_BAD_FIELD: the program would read it as
+ * an option. */
+MUST_CHECK struct err agent_model_check(const char *model, struct why *why);
 /* As it is kept with a turn: compact JSON that agent_definition_read takes. */
 MUST_CHECK struct err agent_definition_write(const struct agent_definition *what,
                                              struct text *text);

@@ -242,6 +242,14 @@ bool agent_program_takes_tools(const char *program) {
     return strcmp(program, "claude") == 0 || strcmp(program, "pi") == 0;
 }
 
+struct err agent_model_check(const char *model, struct why *why) {
+    return model == NULL || model[0] != '-'
+               ? ERR_OK
+               : err_why(why, ERR_BAD_FIELD,
+                         "\"model\": '%.60s' begins with a dash, as an option of the program does",
+                         model);
+}
+
 static struct err tools_check(const struct agent_definition *what, struct why *why) {
     if (what->tools != NULL && !agent_program_takes_tools(what->program)) {
         return err_why(why, ERR_BAD_FIELD,
@@ -286,6 +294,32 @@ static struct err permissions_check(const struct agent_definition *what, struct 
         }
     }
     return ERR_OK;
+}
+
+/* A field that nobody reads would leave a program without words, and nobody would know why. */
+static struct err lines_check(const struct agent_definition *what, struct why *why) {
+    static const char *const names[] = {"text",    "thinking",  "session",      "tool",
+                                        "tool_id", "arguments", "tool_result",  "result",
+                                        "error",   "status",    "input_tokens", "output_tokens",
+                                        "cost",    NULL};
+    struct err err = texts_check(what->lines, TEXTS_ALONE, "lines", why);
+    if (!err_failed(err) && json_object_size(what->lines) > 0 &&
+        strcmp(what->program, "json_lines") != 0) {
+        return err_why(why, ERR_BAD_FIELD, "\"lines\" are for the program json_lines, not for %s",
+                       what->program);
+    }
+    for (struct json_member at = json_first(what->lines); !err_failed(err) && at.value != NULL;
+         at = json_next(at)) {
+        unsigned field;
+        if (!bytes_find(at.key, names, &field)) {
+            return err_why(why, ERR_UNKNOWN_FIELD,
+                           "\"lines\": '%.60s' is none of text, thinking, session, tool, tool_id, "
+                           "arguments, tool_result, result, error, status, input_tokens, "
+                           "output_tokens, cost",
+                           at.key.data);
+        }
+    }
+    return err;
 }
 
 #define X(name, member) name,
@@ -336,9 +370,8 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     if (!err_failed(err)) {
         err = texts_check(what.env, TEXTS_OR_REFERENCES, "env", why);
     }
-    if (!err_failed(err)) {
-        err = texts_check(what.lines, TEXTS_ALONE, "lines", why);
-    }
+    err = err_failed(err) ? err : lines_check(&what, why);
+    err = err_failed(err) ? err : agent_model_check(what.model, why);
     err = err_failed(err) ? err : tools_check(&what, why);
     err = err_failed(err) ? err : permissions_check(&what, why);
     err = err_failed(err) ? err : price_check(&what, why);
