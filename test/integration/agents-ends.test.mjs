@@ -93,6 +93,20 @@ test("words of a turn that ended too early are in the next prompt", async (t) =>
   listener.close();
 });
 
+test("a program that cannot be started says why", async (t) => {
+  const turns = await open(t);
+  define(turns, "echo", { program: "plain", command: "/bin/echo" });
+  const listener = await session(turns), echo = await session(turns, { agent: "echo" });
+  const long = await turns.turn(echo, "word ".repeat(40000));
+  assert.deepEqual([long.end.state, long.end.cause], ["failed", "not_started"]);
+  assert.match(long.end.note, /^echo could not be started: argv.1. is longer than 131071 bytes/);
+  rmSync(turns.root, { recursive: true });
+  const { end } = await turns.turn(listener, "hello");
+  assert.deepEqual([end.state, end.cause], ["failed", "not_started"]);
+  assert.match(end.note, /^claude could not be started: .*No such file or directory/);
+  for (const one of [listener, echo]) one.close();
+});
+
 test("words and results of turns that were stopped early are in the next prompt", async (t) => {
   const turns = await open(t, "pi", { at_once: 1 });
   const listener = await session(turns), other = await session(turns);

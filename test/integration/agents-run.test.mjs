@@ -345,7 +345,7 @@ test("a process that a budget does not admit has not begun, and its turn says so
   // All of it is reserved by the turn.
   const { code, stderr } = await run(turns, ["claude", "x", "--budget", "wall=1s"]);
   assert.equal(code, 1);
-  assert.match(stderr, /not_started/);
+  assert.match(stderr, /failed \(budget\): claude could not be started: The budget .* of wall_ms 1000/);
   assert.deepEqual(prompts(turns), []);
 });
 
@@ -392,6 +392,18 @@ test("a model gives a task to a program, whose words come back to it", async (t)
     listener.close();
   }
   assert.deepEqual(prompts(turns), [["count"], ["count"]]);
+});
+
+test("a model that a program would take for an option is refused", async (t) => {
+  const turns = await open(t, "pi");
+  const listener = await parent(turns);
+  const { message } = await turns.turn(listener,
+    script(spawn("count", "pi", { model: "--x" }), say("I see")));
+  const [card] = toolsOf(message);
+  assert.deepEqual([card.state, card.cause], ["failed", "bad_arguments"]);
+  assert.match(card.text, /'--x' begins with a dash/);
+  assert.deepEqual(prompts(turns), []);
+  listener.close();
 });
 
 test("somebody is asked before a model starts a program, and a rule answers first", async (t) => {

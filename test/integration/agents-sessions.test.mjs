@@ -82,6 +82,16 @@ test("a fork knows what was said, and shares no session of the program", async (
   other.close();
 });
 
+test("a program makes its own summaries", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  await turns.turn(listener, "alpha");
+  const asked = await turns.ask("POST", `/sessions/${listener.session}/compact`, {});
+  assert.deepEqual([asked.status, asked.json.code], [409, "conflict"]);
+  assert.match(asked.json.detail, /a program answers in this session/);
+  listener.close();
+});
+
 test("a result is brought to a program as it is to a model", async (t) => {
   const turns = await open(t);
   const listener = await session(turns);

@@ -552,12 +552,14 @@ static void program_end(struct talk_program *program) {
                                         .ending = &ending,
                                         .outcome = verdict.outcome,
                                         .watched = watched,
-                                        .evidence = &program->progress.evidence};
+                                        .evidence = &program->progress.evidence,
+                                        .note = program->child.note.text};
     program_ending_tell(&ended, program->sentence);
     program->sequel = SEQUEL_END;
-    program->failure = next.remedy == AGENT_SUCCEEDS      ? CAUSE_NONE
-                       : ending.ender == AGENT_OVER_LIMIT ? agent_watch_cause(watched)
-                                                          : next.cause;
+    program->failure = next.remedy == AGENT_SUCCEEDS          ? CAUSE_NONE
+                       : program->child.cause == CAUSE_BUDGET ? CAUSE_BUDGET
+                       : ending.ender == AGENT_OVER_LIMIT     ? agent_watch_cause(watched)
+                                                              : next.cause;
     if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
         program__enter(program, PROGRAM_IDLE);
         program_rest(program);

@@ -70,6 +70,9 @@ void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRA
         AGENT_WATCH_ON) { /* The last words of such a program are about its end. */
         agent_watch_tell(ended->watched, ended->agent, ended->evidence, &text);
         words = BYTES("");
+    } else if (ended->ending->exit == AGENT_NOT_STARTED && ended->note[0] != '\0') {
+        text_addf(&text, "%s could not be started", ended->agent->name);
+        words = bytes_of(ended->note);
     } else {
         agent_outcome_tell(ended->outcome, ended->agent->name, &text);
     }

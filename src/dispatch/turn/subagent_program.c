@@ -27,13 +27,18 @@ static void program_search_done(struct program_search *search) {
 static void program_see(void *ctx, const struct agent_seen *seen) {
     struct program_search *search = ctx;
     struct agent_definition what = *seen->what;
+    const char *model = search->request.model;
+    if (err_failed(agent_model_check(model, &search->why))) {
+        search->cause = CARD_BAD_ARGUMENTS;
+        return;
+    }
     if (!agent_may_start(seen->found)) {
         search->cause = CARD_REFUSED;
         why_set(&search->why, "The agent '%.64s' is %s: %s", what.name,
                 agent_found_names[seen->found], seen->why);
         return;
     }
-    what.model = search->request.model[0] != '\0' ? search->request.model : what.model;
+    what.model = model[0] != '\0' ? model : what.model;
     text_addf(&search->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
     search->err = agent_definition_write(&what, &search->program);
 }

@@ -431,6 +431,11 @@ struct err tx_turn_compact(struct tx *tx, const struct turn_message *what, struc
     if (err_failed(err) || joined) {
         return err;
     }
+    if (session.program.len > 0) {
+        return err_why(why, ERR_CONFLICT,
+                       "a program answers in this session, and makes its own summaries: nothing is "
+                       "to be done");
+    }
     err = turns__idle(tx, &session, why);
     if (!err_failed(err)) {
         err = turns__need_model(&session, what->model_default, why);

@@ -229,6 +229,7 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
                                .exit_code = row.exit_code,
                                .signal = json_int(result, "signal", 0),
                                .took_ms = here_ms > time.waited_ms ? here_ms - time.waited_ms : 0};
+    why_set(&ret_child->note, "%.*s", (int)row.note.len, row.note.len == 0 ? "" : row.note.data);
     return tx_error(tx);
 }
 

@@ -79,6 +79,7 @@ struct program_child {
     int64_t signal;      /* 0: none. */
     int64_t took_ms;     /* Since it began, without the time of people who were asked. */
     struct why away;     /* Sentence: another host has the process and its output; "": this one. */
+    struct why note;     /* Sentence of its end; "": there is none. */
 };
 MUST_CHECK struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                                        struct program_child *ret_child);

@@ -87,7 +87,7 @@ MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compact
 
 /* Compacts on demand, in a turn of its own that is never queued. `message` reports the result.
  * *ret_run: the turn that begins, or the one that compacts already. ERR_NOT_FOUND;
- * ERR_TURN_IN_PROGRESS, with the run in `why`; ERR_NO_MODEL. */
+ * ERR_TURN_IN_PROGRESS, with the run in `why`; ERR_NO_MODEL; ERR_CONFLICT: a program answers. */
 MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *what,
                                       struct run_row *ret_run, struct why *why);
 
