@@ -695,6 +695,38 @@ static void rules_know_which_programs_ask(void **state) {
     }
 }
 
+static void note_file(void *ctx, const struct program_event *event) {
+    text_add_json(ctx, event->file.data, event->file.len);
+}
+
+static void a_question_names_the_file_that_its_call_would_change(void **state) {
+    (void)state;
+    static const struct {
+        const char *call, *file;
+    } rows[] = {
+        {"\"tool_name\":\"Write\",\"input\":{\"file_path\":\"/a\"}", "\"/a\""},
+        {"\"tool_name\":\"Edit\",\"input\":{\"file_path\":\"b/c\"}", "\"b/c\""},
+        {"\"tool_name\":\"MultiEdit\",\"input\":{\"file_path\":\"d\"}", "\"d\""},
+        {"\"tool_name\":\"NotebookEdit\",\"input\":{\"notebook_path\":\"e\"}", "\"e\""},
+        {"\"tool_name\":\"Read\",\"input\":{\"file_path\":\"/a\"}", "\"\""},
+        {"\"tool_name\":\"Bash\",\"input\":{\"command\":\"ls\"}", "\"\""},
+        {"\"tool_name\":\"Write\",\"input\":{\"file_path\":7}", "\"\""},
+        {"\"tool_name\":\"Write\"", "\"\""},
+    };
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("claude")), &agent);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text file = text_up_to(4096), line = text_up_to(4096);
+        text_addf(&line,
+                  "{\"type\":\"control_request\",\"request_id\":\"q\",\"request\":"
+                  "{\"subtype\":\"can_use_tool\",%s}}",
+                  rows[i].call);
+        program_read(reader, text_bytes(&line), PROGRAM_LINE_WHOLE, note_file, &file);
+        assert_string_equal(file.data, rows[i].file);
+    }
+    program_reader_free(reader);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -713,6 +745,7 @@ int main(void) {
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
         cmocka_unit_test(a_question_that_is_cut_is_the_end),
         cmocka_unit_test(a_question_has_an_id_of_a_thousand_bytes_at_most),
+        cmocka_unit_test(a_question_names_the_file_that_its_call_would_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,6 +60,7 @@ struct talk_program {
     bool woken;         /* The last look came from the watch, not from the timer. */
     struct timer timer;
     struct ask ask;
+    struct talk_errand *reply;  /* Borrowed: answers to questions while the pool looks at files. */
     struct program_texts texts; /* Owned: of its prompt. */
     struct program_task task;
     struct text history, saved, spec, key; /* Owned. */
