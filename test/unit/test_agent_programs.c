@@ -335,6 +335,38 @@ static void a_line_may_have_a_cost_alone(void **state) {
     assert_int_equal(cost.micros, 0);
 }
 
+static void a_line_may_say_how_the_program_reached_its_model(void **state) {
+    (void)state;
+    static const char definition[] =
+        "{\"name\":\"a\",\"program\":\"json_lines\",\"command\":\"x\",\"lines\":{\"text\":\"say\","
+        "\"result\":\"done\",\"transport\":\"via.kind\"}}";
+    static const struct {
+        const char *line;
+        enum agent_outcome outcome;
+        int64_t unknown;
+    } rows[] = {{"{\"via\":{\"kind\":\"embedded\"}}", AGENT_FALLBACK_USED, 0},
+                {"{\"via\":{\"kind\":\"gateway\"}}", AGENT_COMPLETED, 0},
+                {"{\"via\":{\"kind\":7}}", AGENT_COMPLETED, 1}};
+    AUTO(json_release) json_t *json = NULL;
+    struct agent_definition agent;
+    assert_false(err_failed(json_parse_wrapped(BYTES(definition), &json, NULL)));
+    assert_false(err_failed(agent_definition_read(json, &agent, NULL)));
+    const struct program *program = program_find(BYTES("json_lines"));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text events = text_up_to(4096);
+        struct program_reader *reader = program_reader_new(program, &agent);
+        program_read(reader, bytes_of(rows[i].line), PROGRAM_LINE_WHOLE, note, &events);
+        reader = renew(reader, program, &agent);
+        program_read(reader, BYTES("{\"say\":\"hi\",\"done\":1}"), PROGRAM_LINE_WHOLE, note,
+                     &events);
+        struct agent_ending ending = {.exit = AGENT_EXITED};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome, rows[i].outcome);
+        assert_int_equal(program_seen(reader).unknown, rows[i].unknown);
+        program_reader_free(reader);
+    }
+}
+
 static void a_price_that_cannot_be_used_is_refused(void **state) {
     (void)state;
     static const struct {
@@ -735,6 +767,7 @@ int main(void) {
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(tokens_have_the_price_of_the_definition_where_the_program_names_no_cost),
         cmocka_unit_test(a_line_may_have_a_cost_alone),
+        cmocka_unit_test(a_line_may_say_how_the_program_reached_its_model),
         cmocka_unit_test(a_price_that_cannot_be_used_is_refused),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
         cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),

@@ -49,8 +49,12 @@ static enum turn_next hear(struct turns_kit *kit, const char *run, const struct 
 }
 
 static const struct program_mark here = {.read_to = 70, .reader = {"here", 4}, .outcome = {"", 0}};
-static const struct program_mark again = {
-    .read_to = 90, .reader = {"again", 5}, .again = true, .outcome = {"killed", 6}, .tries = 2};
+static const struct program_mark again = {.read_to = 90,
+                                          .reader = {"again", 5},
+                                          .again = true,
+                                          .outcome = {"killed", 6},
+                                          .rule = {"signal", 6},
+                                          .tries = 2};
 
 static struct turn_item question(enum turn_verdict verdict) {
     struct turn_item item = turns_call("a", "Bash", verdict, false);
@@ -233,6 +237,9 @@ static void a_program_that_has_died_waits_for_no_answer(void **state) {
     assert_int_equal(kit->plan.tries, 2);
     assert_int_equal(kit->plan.attempts, 1);
     assert_true(bytes_is(kit->plan.outcome, "killed"));
+    assert_string_equal(
+        turns_text(kit, "SELECT cause || ' by ' || rule FROM spans WHERE rule <> ''").text,
+        "signal by signal");
     assert_string_equal(turns_text(kit, "SELECT state FROM approvals").text, "cancelled");
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
                         "cancelled");

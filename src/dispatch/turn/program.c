@@ -169,6 +169,7 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
                                                   program_seen(program->output.reader).names,
                                          .again = program->sequel == SEQUEL_AGAIN,
                                          .outcome = bytes_of(program->outcome),
+                                         .rule = bytes_of(program->rule),
                                          .tries = program->tries};
     answer->program = &errand->mark;
     /* The last words do not fit the schema: the same session is asked again. */
@@ -538,6 +539,7 @@ static void program_end(struct talk_program *program) {
     const struct agent_sequel next =
         agent_sequel(&past, verdict.outcome, resumes || !ending.result.said);
     program->outcome = agent_outcome_name(verdict.outcome);
+    program->rule = verdict.rule;
     program->tries = next.tries;
     /* After a stop, or at a limit, nothing begins again. */
     const bool again = (ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
@@ -599,7 +601,7 @@ void program__call(struct talk *talk) {
     struct talk_program *program = talk->program;
     program->sequel = SEQUEL_FOLLOW;
     program->failure = CAUSE_NONE;
-    program->outcome = "";
+    program->outcome = program->rule = "";
     program->sentence[0] = '\0';
     program->child = (struct program_child){.exit_code = -1};
     program->output.read = (struct uuid){""};

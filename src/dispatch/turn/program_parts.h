@@ -79,8 +79,8 @@ struct talk_program {
     uint64_t done_ms;
     enum program_sequel sequel;
     enum run_cause failure;
-    const char *outcome;
-    int64_t tries; /* Attempts in a row with that outcome. */
+    const char *outcome, *rule; /* Static: of the verdict. */
+    int64_t tries;              /* Attempts in a row with that outcome. */
     char sentence[PROGRAM_SENTENCE_MAX];
 };
 

@@ -104,6 +104,7 @@ struct program_mark {
     bool names;           /* The program names messages when it reads them. */
     bool again;           /* The process has ended as `outcome` says, and another one begins. */
     struct bytes outcome; /* "": it has not ended. */
+    struct bytes rule;    /* Rule that gave the outcome (rules/agent/classify.h); "": none did. */
     int64_t tries;        /* Attempts in a row with that outcome. */
 };
 
