@@ -8,6 +8,7 @@
  *   tool, tool_id, arguments, tool_result
  *   result             the answer: there is one when it is done
  *   error, status      why it failed
+ *   transport          how it reached its model; "embedded": without its gateway
  *   input_tokens, output_tokens, cost
  *
  * `plain`: each line is text, and it is done when it exits with 0.
@@ -83,9 +84,11 @@ static bool json_lines_read(struct program_reader *reader, const json_t *line) {
     const struct bytes said = text_at(reader, line, "text");
     const struct bytes thought = text_at(reader, line, "thinking");
     const struct bytes error = text_at(reader, line, "error");
+    const struct bytes transport = text_at(reader, line, "transport");
     const json_t *result = value_at(reader, line, "result");
-    bool known = session.len > 0 || said.len > 0 || thought.len > 0;
+    bool known = session.len > 0 || said.len > 0 || thought.len > 0 || transport.len > 0;
     reader_set_native(reader, session);
+    reader_set_transport(reader, transport);
     reader_say(reader, PROGRAM_THINKING, thought);
     reader_say(reader, PROGRAM_TEXT, said);
     known = tool_read(reader, line) || known;

@@ -220,6 +220,21 @@ static void on_result(struct program_reader *reader, const json_t *line) {
     reader_done(reader);
 }
 
+static struct bytes file_of(struct bytes tool, const json_t *input) {
+    static const struct {
+        const char *tool, *member;
+    } tools[] = {{"Edit", "file_path"},
+                 {"MultiEdit", "file_path"},
+                 {"NotebookEdit", "notebook_path"},
+                 {"Write", "file_path"}};
+    for (size_t i = 0; i < COUNT_OF(tools); i++) {
+        if (bytes_is(tool, tools[i].tool)) {
+            return json_bytes(input, tools[i].member);
+        }
+    }
+    return BYTES("");
+}
+
 /* The id is kept as long as the question is open. */
 static void on_question(struct program_reader *reader, const json_t *line) {
     enum { ID_MAX = 1000 };
@@ -238,6 +253,7 @@ static void on_question(struct program_reader *reader, const json_t *line) {
     const struct program_event event = {.kind = PROGRAM_QUESTION,
                                         .id = id,
                                         .tool = json_bytes(request, "tool_name"),
+                                        .file = file_of(json_bytes(request, "tool_name"), input),
                                         .text = json_bytes(request, "tool_use_id"),
                                         .arguments =
                                             text.len == 0 ? BYTES("{}") : text_bytes(&text)};

@@ -157,7 +157,7 @@ void program_reader_begin(struct program_reader *reader) {
 }
 
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
-#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
+#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence) X(transport)
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces)                                                                                      \
     X(midway)                                                                                      \
@@ -348,7 +348,7 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
                                               .kind = bytes_of(state->kind),
                                               .text = bytes_of(state->sentence),
                                               .retry_after_ms = state->retry_after_ms,
-                                              .transport = BYTES("")};
+                                              .transport = bytes_of(state->transport)};
 }
 
 void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
@@ -458,6 +458,12 @@ void reader_set_native(struct program_reader *reader, struct bytes native) {
 void reader_set_model(struct program_reader *reader, struct bytes model) {
     if (model.len > 0) {
         word_set(reader->state.model, sizeof reader->state.model, model);
+    }
+}
+
+void reader_set_transport(struct program_reader *reader, struct bytes transport) {
+    if (transport.len > 0) {
+        word_set(reader->state.transport, sizeof reader->state.transport, transport);
     }
 }
 

@@ -89,7 +89,8 @@ enum program_event_kind {
     PROGRAM_THINKING,      /* text */
     PROGRAM_TOOL_STARTED,  /* id, tool, arguments: a JSON object */
     PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
-    PROGRAM_QUESTION,      /* id, tool, arguments: may it? `text`: id of the tool's call, or "" */
+    PROGRAM_QUESTION,      /* id, tool, arguments, file: may it? `text`: id of the tool's call, or
+                            * "" */
     PROGRAM_READ,     /* id: UUID of a message that was read now, with all before it; "": one */
     PROGRAM_RETRYING, /* status, wait_ms: it asks its provider again */
     PROGRAM_STEP,     /* All events until here are whole: a good place to store them. */
@@ -98,6 +99,7 @@ enum program_event_kind {
 struct program_event {
     enum program_event_kind kind;
     struct bytes text, id, tool, arguments;
+    struct bytes file; /* QUESTION: path of the file that the call would change; "": none. */
     bool failed;
     int64_t status, wait_ms;
 };

@@ -22,6 +22,7 @@ struct reader_state {
     int64_t status;                    /* As struct agent_result, with the next ones. */
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
+    char transport[READER_WORD_MAX + 1];
     bool skips; /* The rest of a line that was cut follows. */
     int64_t lines, unknown, cut;
     int64_t requests;       /* To its model, in this attempt. */
@@ -108,6 +109,7 @@ void reader_finish_tool(struct program_reader *reader, struct bytes id, struct b
 void reader_text_of(const json_t *value, struct text *text);
 void reader_set_native(struct program_reader *reader, struct bytes native);
 void reader_set_model(struct program_reader *reader, struct bytes model);
+void reader_set_transport(struct program_reader *reader, struct bytes transport);
 void reader_set_message(struct program_reader *reader, struct bytes id);
 /* A failure, which is the result if nothing comes after it (reader_finish_fault). Empty words: it
  * has passed. */

@@ -295,6 +295,31 @@ struct err place_open_beside(int folder_fd, const char *name, int *ret_fd, struc
     return ERR_OK;
 }
 
+struct err place_open_anywhere(const struct tool_place *place, const char *path, int *ret_fd,
+                               struct stat *ret_about) {
+    const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+    const char *root = place->root_count > 0 ? place->roots[0].path : "";
+    char real[LIMIT_PATH_MAX];
+    AUTO(fd_release)
+    int root_fd = path[0] == '/' ? -1 : open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int path_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof how);
+    if (path_fd < 0 || fstat(path_fd, ret_about) < 0) {
+        return err_from_errno(errno, "tool: open");
+    }
+    if (!S_ISREG(ret_about->st_mode)) {
+        return err_make(ERR_CONFLICT, "tool: not a file");
+    }
+    if (!place_path_of(path_fd, real, sizeof real) || is_closed(place, real)) {
+        return err_make(ERR_FORBIDDEN, "tool: closed");
+    }
+    int fd = beneath_reopen(path_fd);
+    if (fd < 0) {
+        return err_from_errno(errno, "tool: open");
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
 /* --- The folder above ------------------------------------------------------------------------- */
 
 struct split {

@@ -56,6 +56,11 @@ void place_close(struct place_opened *opened); /* For AUTO; fd -1: nothing is op
 MUST_CHECK struct err place_open_beside(int folder_fd, const char *name, int *ret_fd,
                                         struct stat *ret_about);
 
+/* A plain file as a program of the user finds it: relative to the project, and through links, also
+ * out of the roots. ENOENT (`os`): there is none; ERR_FORBIDDEN: it is in the closed folder. */
+MUST_CHECK struct err place_open_anywhere(const struct tool_place *place, const char *path,
+                                          int *ret_fd, struct stat *ret_about);
+
 /* The folder in which the last component stands, and that name. Of a link, the place it leads to,
  * unless it is the link that is meant. */
 enum place_last { LAST_FOLLOW, LAST_ITSELF };

@@ -157,7 +157,8 @@ struct tool_look {
     size_t subject_count;
     struct text diff;         /* Of a write: what it would change. */
     bool diff_cut;            /* Not all of that fit. */
-    struct sha256_hex before; /* Of the file as it is; "" when there is none. */
+    struct sha256_hex before; /* Of the file as it is; "" when there is none, */
+    bool unread;              /* or when nothing is known of it (tool_look_file). */
     struct text refusal;      /* Not empty: it would be refused, and why; */
     enum card_cause cause;    /* and as what. */
 };
@@ -176,6 +177,11 @@ void tool_result_done(struct tool_result *result); /* For AUTO. */
 /* Any tool: those that touch no file have their subject from the arguments alone. */
 MUST_CHECK struct err tool_look(const struct tool_call *call, const struct tool_place *place,
                                 struct tool_look *look);
+/* Looks at a file that a program would change by itself, where the program finds it, also outside
+ * of the roots: sets only `before` and `unread`. What is no plain file, is larger than
+ * TOOL_HASH_MAX or cannot be read is `unread`. */
+enum { TOOL_HASH_MAX = 64 << 20 };
+void tool_look_file(const struct tool_place *place, const char *path, struct tool_look *look);
 /* The verdict on what was looked at. */
 struct permission_verdict tool_judge(const struct tool_call *call, const struct tool_look *look,
                                      const struct permission_rules *rules);

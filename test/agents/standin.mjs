@@ -17,6 +17,7 @@
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
 //   LITTER      leaves three: in a session of its own, of a parent that has ended (and without
 //               environment), and a tool that runs; `left` has a line for each pid
+//   EDIT(NAME)  asks whether it may write that file, and does so (claude); ./NAME: by that path
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //   HANG        says "one ", and nothing more, whenever it goes on with this prompt
 //   COMPACT     the same while it makes a summary of its conversation (claude, pi)
@@ -201,15 +202,19 @@ async function claude() {
   await act(prompt, say, () => event({ type: "message_start",
     message: { id: "m", usage: { input_tokens: 1 } } }));
   if (prompt.includes("TOOL") || prompt.includes("ASK") || falters) {
-    const input = { command: prompt.includes("HUGE") ? "x".repeat(1 << 20) : "make test" };
-    assistant({ type: "tool_use", id: "toolu_1", name: "Bash", input });
+    const [, given] = /EDIT\((.+?)\)/.exec(prompt) ?? [], name = given ? "Write" : "Bash";
+    const file = given?.startsWith("./") ? given : given && `${process.cwd()}/${given}`;
+    const input = file ? { file_path: file, content: "by claude\n" }
+      : { command: prompt.includes("HUGE") ? "x".repeat(1 << 20) : "make test" };
+    assistant({ type: "tool_use", id: "toolu_1", name, input: file ? {} : input });
     let denied = null;
     if (prompt.includes("ASK")) {
       line({ type: "control_request", request_id: "q1",
-        request: { subtype: "can_use_tool", tool_name: "Bash", tool_use_id: "toolu_1", input } });
+        request: { subtype: "can_use_tool", tool_name: name, tool_use_id: "toolu_1", input } });
       await some(answers);
       const { response } = answers.shift().response;
       denied = response.behavior === "allow" ? null : response.message;
+      if (file && !denied) writeFileSync(file, response.updatedInput.content);
     }
     line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
       is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });

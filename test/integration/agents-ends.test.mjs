@@ -153,8 +153,9 @@ test("a program that is interrupted again and again without progress fails", asy
   assert.deepEqual(prompts(turns)[0].slice(1).map((one) => /interruption .*?\)/.exec(one)[0]),
     [1, 2, 3].map((number) => `interruption ${number} of at most 3)`));
   const { items } = await turns.get(`/runs/${end.run}/spans`);
-  assert.deepEqual(items.filter(({ kind }) => kind === "model").map(({ cause }) => cause),
-    Array(4).fill("gateway_timeout"));
+  const ends = items.filter(({ kind }) => kind === "model");
+  assert.deepEqual(ends.map(({ cause, rule }) => `${cause}: ${rule}`),
+    Array(4).fill("gateway_timeout: exit-0"));
   listener.close();
 });
 
@@ -449,6 +450,34 @@ test("words that no database and no terminal takes end a turn as others do", asy
     listener.close();
   }
 });
+
+test("an answer that a program got without its gateway fails its turn, and the trace says by what",
+  async (t) => {
+    const turns = await open(t);
+    for (const [via, state, cause, rule] of [["embedded", "failed", "fallback_used", "embedded"],
+      ["gateway", "succeeded", "completed", "said-so"]]) {
+      const lines = { text: "text", result: "done", transport: "via.kind" };
+      define(turns, via, { program: "json_lines", lines, command: script(turns, via,
+        `echo '{"text":"hi","via":{"kind":"${via}"}}'; until [ -e ${via} ]; do sleep 0.05; done
+echo '{"done":true}'`) });
+      const listener = await session(turns, { agent: via });
+      const { run } = await turns.send(listener.session, "hello");
+      await listener.until("delta");
+      listener.close();
+      await turns.daemon.kill();
+      await turns.daemon.start();
+      writeFileSync(path.join(turns.root, via), "");
+      const again = await new Listener(turns, listener.session).open();
+      const end = await again.ended(run);
+      assert.deepEqual([end.state, end.cause], [state, cause]);
+      assert.equal(textOf(await turns.answer(listener.session, run)), "hi");
+      const { items } = await turns.get(`/runs/${run}/spans`);
+      assert.deepEqual([items.at(-1).cause, items.at(-1).rule], [cause, rule]);
+      const trace = await turns.daemon.cli(["trace", run]);
+      assert.match(trace.stdout, new RegExp(`${state}.* by rule ${rule}`));
+      again.close();
+    }
+  });
 
 test("the rest of a line that is too long is left out, also over a restart", async (t) => {
   const turns = await open(t);

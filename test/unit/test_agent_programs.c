@@ -335,6 +335,38 @@ static void a_line_may_have_a_cost_alone(void **state) {
     assert_int_equal(cost.micros, 0);
 }
 
+static void a_line_may_say_how_the_program_reached_its_model(void **state) {
+    (void)state;
+    static const char definition[] =
+        "{\"name\":\"a\",\"program\":\"json_lines\",\"command\":\"x\",\"lines\":{\"text\":\"say\","
+        "\"result\":\"done\",\"transport\":\"via.kind\"}}";
+    static const struct {
+        const char *line;
+        enum agent_outcome outcome;
+        int64_t unknown;
+    } rows[] = {{"{\"via\":{\"kind\":\"embedded\"}}", AGENT_FALLBACK_USED, 0},
+                {"{\"via\":{\"kind\":\"gateway\"}}", AGENT_COMPLETED, 0},
+                {"{\"via\":{\"kind\":7}}", AGENT_COMPLETED, 1}};
+    AUTO(json_release) json_t *json = NULL;
+    struct agent_definition agent;
+    assert_false(err_failed(json_parse_wrapped(BYTES(definition), &json, NULL)));
+    assert_false(err_failed(agent_definition_read(json, &agent, NULL)));
+    const struct program *program = program_find(BYTES("json_lines"));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text events = text_up_to(4096);
+        struct program_reader *reader = program_reader_new(program, &agent);
+        program_read(reader, bytes_of(rows[i].line), PROGRAM_LINE_WHOLE, note, &events);
+        reader = renew(reader, program, &agent);
+        program_read(reader, BYTES("{\"say\":\"hi\",\"done\":1}"), PROGRAM_LINE_WHOLE, note,
+                     &events);
+        struct agent_ending ending = {.exit = AGENT_EXITED};
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome, rows[i].outcome);
+        assert_int_equal(program_seen(reader).unknown, rows[i].unknown);
+        program_reader_free(reader);
+    }
+}
+
 static void a_price_that_cannot_be_used_is_refused(void **state) {
     (void)state;
     static const struct {
@@ -697,6 +729,38 @@ static void rules_know_which_programs_ask(void **state) {
     }
 }
 
+static void note_file(void *ctx, const struct program_event *event) {
+    text_add_json(ctx, event->file.data, event->file.len);
+}
+
+static void a_question_names_the_file_that_its_call_would_change(void **state) {
+    (void)state;
+    static const struct {
+        const char *call, *file;
+    } rows[] = {
+        {"\"tool_name\":\"Write\",\"input\":{\"file_path\":\"/a\"}", "\"/a\""},
+        {"\"tool_name\":\"Edit\",\"input\":{\"file_path\":\"b/c\"}", "\"b/c\""},
+        {"\"tool_name\":\"MultiEdit\",\"input\":{\"file_path\":\"d\"}", "\"d\""},
+        {"\"tool_name\":\"NotebookEdit\",\"input\":{\"notebook_path\":\"e\"}", "\"e\""},
+        {"\"tool_name\":\"Read\",\"input\":{\"file_path\":\"/a\"}", "\"\""},
+        {"\"tool_name\":\"Bash\",\"input\":{\"command\":\"ls\"}", "\"\""},
+        {"\"tool_name\":\"Write\",\"input\":{\"file_path\":7}", "\"\""},
+        {"\"tool_name\":\"Write\"", "\"\""},
+    };
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("claude")), &agent);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text file = text_up_to(4096), line = text_up_to(4096);
+        text_addf(&line,
+                  "{\"type\":\"control_request\",\"request_id\":\"q\",\"request\":"
+                  "{\"subtype\":\"can_use_tool\",%s}}",
+                  rows[i].call);
+        program_read(reader, text_bytes(&line), PROGRAM_LINE_WHOLE, note_file, &file);
+        assert_string_equal(file.data, rows[i].file);
+    }
+    program_reader_free(reader);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -705,6 +769,7 @@ int main(void) {
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
         cmocka_unit_test(tokens_have_the_price_of_the_definition_where_the_program_names_no_cost),
         cmocka_unit_test(a_line_may_have_a_cost_alone),
+        cmocka_unit_test(a_line_may_say_how_the_program_reached_its_model),
         cmocka_unit_test(a_price_that_cannot_be_used_is_refused),
         cmocka_unit_test(a_failure_of_pi_is_its_result_only_when_pi_has_ended),
         cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
@@ -715,6 +780,7 @@ int main(void) {
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
         cmocka_unit_test(a_question_that_is_cut_is_the_end),
         cmocka_unit_test(a_question_has_an_id_of_a_thousand_bytes_at_most),
+        cmocka_unit_test(a_question_names_the_file_that_its_call_would_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

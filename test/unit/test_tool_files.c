@@ -387,6 +387,44 @@ static void an_extra_root_is_used_as_far_as_it_was_granted(void **state) {
     tools_expect(tools, "read_file", arguments, "a, lines 1 to 1 of 1\n1\tx\n");
 }
 
+/* --- Files that programs change --------------------------------------------------------------- */
+
+static void the_file_of_a_program_is_hashed_wherever_it_is(void **state) {
+    static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    static const char secret[] = "ba7fd6f5908e220feaca4f687ae246df3a533a6b760393a28f78871f683c4d3f";
+    struct tools *tools = *state;
+    char outside[128], path[128];
+    tools_path(tools, "outside/secret", outside, sizeof outside);
+    const struct {
+        const char *path, *before; /* NULL: nothing is known. */
+    } rows[] = {
+        {"a", abc},        {"./in", abc},       {"../outside/secret", secret},
+        {outside, secret}, {"out", secret},     {"none/none", ""},
+        {"nowhere", ""},   {"a/none", NULL},    {"loop", NULL},
+        {"magic", NULL},   {"pipe", NULL},      {".", NULL},
+        {"large", NULL},   {"/dev/zero", NULL}, {"closed/drover.db", NULL},
+    };
+    tools_file(tools, "project/a", "abc");
+    tools_link(tools, "project/in", "a");
+    tools_link(tools, "project/out", outside);
+    tools_link(tools, "project/nowhere", "none");
+    tools_link(tools, "project/loop", "loop");
+    tools_link(tools, "project/magic", "/proc/self/exe");
+    tools_path(tools, "project/pipe", path, sizeof path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    tools_file(tools, "project/large", "");
+    tools_path(tools, "project/large", path, sizeof path);
+    assert_int_equal(truncate(path, (off_t)TOOL_HASH_MAX + 1), 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct tool_look look = {.unread = false};
+        tool_look_file(&tools->place, rows[i].path, &look);
+        if (look.unread != (rows[i].before == NULL) ||
+            strcmp(look.before.text, rows[i].before == NULL ? "" : rows[i].before) != 0) {
+            fail_msg("%s: \"%s\"%s", rows[i].path, look.before.text, look.unread ? ", unread" : "");
+        }
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -406,6 +444,7 @@ int main(void) {
         TOOLS_TEST(a_look_shows_and_changes_nothing),
         TOOLS_TEST(what_rules_deny_is_not_read_listed_or_found),
         TOOLS_TEST(an_extra_root_is_used_as_far_as_it_was_granted),
+        TOOLS_TEST(the_file_of_a_program_is_hashed_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

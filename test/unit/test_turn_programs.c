@@ -49,13 +49,17 @@ static enum turn_next hear(struct turns_kit *kit, const char *run, const struct 
 }
 
 static const struct program_mark here = {.read_to = 70, .reader = {"here", 4}, .outcome = {"", 0}};
-static const struct program_mark again = {
-    .read_to = 90, .reader = {"again", 5}, .again = true, .outcome = {"killed", 6}, .tries = 2};
+static const struct program_mark again = {.read_to = 90,
+                                          .reader = {"again", 5},
+                                          .again = true,
+                                          .outcome = {"killed", 6},
+                                          .rule = {"signal", 6},
+                                          .tries = 2};
 
 static struct turn_item question(enum turn_verdict verdict) {
     struct turn_item item = turns_call("a", "Bash", verdict, false);
     item.kind = TURN_ITEM_QUESTION;
-    item.call.about = BYTES("q1");
+    item.call.question = BYTES("q1");
     return item;
 }
 
@@ -146,7 +150,7 @@ static void an_answer_to_its_question_reaches_it_after_a_restart(void **state) {
     runs_restart(kit->runs);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
     assert_int_equal(kit->plan.card_count, 1);
-    assert_true(bytes_is(kit->plan.cards[0].about, "q1"));
+    assert_true(bytes_is(kit->plan.cards[0].question, "q1"));
     assert_false(kit->plan.cards[0].denied);
     struct replying replying = {.kit = kit,
                                 .what = {.key = turns_key(kit, say.run),
@@ -158,6 +162,61 @@ static void an_answer_to_its_question_reaches_it_after_a_restart(void **state) {
     assert_plan(kit, kit_bytes(process.text), 70, BYTES("here"));
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
                         "running");
+}
+
+static void a_call_whose_file_has_changed_since_its_question_ends_as_a_conflict(void **state) {
+    struct turns_kit *kit = *state;
+    static const char about[] = "{\"subjects\":[\"a\"],\"before\":\"\"}";
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)start(kit, say.run);
+    struct turn_item item = turns_call("a", "Write", TURN_ALLOW, false);
+    item.kind = TURN_ITEM_TOOL;
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_CALL);
+    /* The arguments of the question replace those of the tool that was shown before. */
+    item = question(TURN_ASK);
+    item.call.arguments = BYTES("{\"file_path\":\"a\"}");
+    item.call.about = BYTES(about);
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_PARK);
+    assert_string_equal(turns_text(kit, "SELECT about FROM approvals").text, about);
+    assert_int_equal(turns_approve(kit, APPROVAL_ALLOW, ""), ERR_NONE);
+    runs_restart(kit->runs);
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    assert_int_equal(kit->plan.card_count, 1);
+    assert_true(bytes_is(kit->plan.cards[0].about, about));
+    assert_true(bytes_is(kit->plan.cards[0].arguments, "{\"file_path\":\"a\"}"));
+    struct replying replying = {.kit = kit,
+                                .what = {.key = turns_key(kit, say.run),
+                                         .parts = {kit->plan.cards[0].part},
+                                         .conflicts = {"It has changed."},
+                                         .count = 1,
+                                         .input = BYTES("no")}};
+    assert_int_equal(runs_do(kit->runs, reply_tx, &replying), ERR_NONE);
+    assert_int_equal(kit->plan.next, TURN_NEXT_CALL);
+    assert_string_equal(turns_text(kit, "SELECT state || ': ' || cause || ': ' || text FROM parts"
+                                        " WHERE kind = 'tool'")
+                            .text,
+                        "failed: conflict: It has changed.");
+}
+
+static void a_question_that_is_too_long_to_be_stored_is_denied(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)start(kit, say.run);
+    AUTO(text_done) struct text long_text = text_up_to(TURN_ARGUMENTS_MAX);
+    text_add_str(&long_text, "{\"a\":\"");
+    while (long_text.len < TURN_ARGUMENTS_MAX - 100) {
+        text_add_str(&long_text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    }
+    text_add_str(&long_text, "\"}");
+    struct turn_item item = question(TURN_ASK);
+    item.call.arguments = text_bytes(&long_text);
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_START);
+    assert_true(kit->plan.cards[0].denied);
+    assert_string_equal(turns_text(kit, "SELECT cause FROM parts WHERE kind = 'tool'").text,
+                        "too_large");
+    assert_string_equal(turns_text(kit, "SELECT count(*) FROM approvals").text, "0");
 }
 
 static void a_program_that_has_died_waits_for_no_answer(void **state) {
@@ -178,6 +237,9 @@ static void a_program_that_has_died_waits_for_no_answer(void **state) {
     assert_int_equal(kit->plan.tries, 2);
     assert_int_equal(kit->plan.attempts, 1);
     assert_true(bytes_is(kit->plan.outcome, "killed"));
+    assert_string_equal(
+        turns_text(kit, "SELECT cause || ' by ' || rule FROM spans WHERE rule <> ''").text,
+        "signal by signal");
     assert_string_equal(turns_text(kit, "SELECT state FROM approvals").text, "cancelled");
     assert_string_equal(turns_text(kit, "SELECT state FROM parts WHERE kind = 'tool'").text,
                         "cancelled");
@@ -523,6 +585,8 @@ int main(void) {
         program_test(its_output_is_away_while_another_host_leads),
         program_test(a_process_waits_for_the_one_of_an_earlier_turn),
         program_test(an_answer_to_its_question_reaches_it_after_a_restart),
+        program_test(a_call_whose_file_has_changed_since_its_question_ends_as_a_conflict),
+        program_test(a_question_that_is_too_long_to_be_stored_is_denied),
         program_test(a_program_that_has_died_waits_for_no_answer),
         program_test(its_own_session_counts_as_long_as_the_last_answer_is_shown),
         program_test(its_own_session_is_left_when_an_older_variant_is_chosen),

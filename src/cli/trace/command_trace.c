@@ -116,7 +116,11 @@ static void span_print(const struct trace *trace, const json_t *span) {
     if (tries > 1) {
         text_addf(&outcome, " after %" PRId64 " tries", tries);
     }
-    const char *error = talk_text(span, "error");
+    const char *rule = talk_text(span, "rule"), *error = talk_text(span, "error");
+    if (rule[0] != '\0') {
+        text_add_str(&outcome, " by rule ");
+        run_view_plain(&outcome, rule);
+    }
     if (error[0] != '\0') {
         text_add_str(&outcome, ": ");
         run_view_plain(&outcome, error);

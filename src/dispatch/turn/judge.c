@@ -165,6 +165,26 @@ static void refuse(struct said_item *item, enum card_cause cause, struct bytes w
     text_add(&item->texts[SAID_REFUSAL], words.data, words.len);
 }
 
+void judge__add_before(const struct tool_look *look, struct text *about) {
+    if (look->unread) {
+        text_add_str(about, ",\"before\":null");
+    } else {
+        text_add_member(about, "before", bytes_of(look->before.text));
+    }
+}
+
+/* Fails closed: where the state of the file cannot be read any more, nobody knows what was
+ * allowed. */
+const char *judge__conflict(const json_t *about, const struct tool_look *look) {
+    const json_t *before = json_object_get(about, "before");
+    const bool same = look->unread ? json_is_null(before)
+                                   : json_is_string(before) &&
+                                         strcmp(json_string_value(before), look->before.text) == 0;
+    return same ? NULL
+                : "The file has changed since this call was looked at, or what it was then is not "
+                  "known any more. Read it again.";
+}
+
 /* {"subjects": […], "diff", "before"}: what somebody who is asked should see, and what must still
  * be so when the answer comes. */
 static void write_about(const struct tool_call *call, const struct tool_look *look,
@@ -177,7 +197,7 @@ static void write_about(const struct tool_call *call, const struct tool_look *lo
     text_add_char(about, ']');
     text_add_member(about, "diff", text_bytes(&look->diff));
     text_add_str(about, look->diff_cut ? ",\"diff_cut\":true" : "");
-    text_add_member(about, "before", bytes_of(look->before.text));
+    judge__add_before(look, about);
     if (call->id == TOOL_REQUEST_ACCESS && look->refusal.len == 0) {
         /* What a yes grants: the folder where it really is. */
         struct access_request request;

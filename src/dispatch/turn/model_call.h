@@ -32,6 +32,7 @@ enum said_text {
     SAID_ABOUT,
     SAID_REFUSAL,   /* SEARCH: its result. */
     SAID_MALFORMED, /* Arguments that are no JSON object; the text is empty then. */
+    SAID_QUESTION,  /* QUESTION: the program's id of it. */
     SAID_TEXTS
 };
 enum { SAID_ITEMS_MAX = TURN_ITEMS_MAX };
@@ -144,5 +145,9 @@ void talk__flush(struct talk *talk); /* The text becomes durable, and then the e
  * tool, may have printed a call, or has to fit a schema. */
 MUST_CHECK bool judge__is_needed(const struct talk *talk);
 void talk__judge(struct talk *talk);
+/* Adds "before" to what an approval is about (JSON); and compares it when the call is made: a
+ * sentence for the model, that the file is not as it was; NULL: it is. */
+void judge__add_before(const struct tool_look *look, struct text *about);
+MUST_CHECK const char *judge__conflict(const json_t *about, const struct tool_look *look);
 
 #endif

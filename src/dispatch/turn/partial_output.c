@@ -150,11 +150,15 @@ void said_items(const struct said *said, struct bytes maker, struct turn_item *i
         const struct said_item *item = &said->items[i];
         struct turn_call *call = &items[i].call;
         items[i] = (struct turn_item){.kind = item->kind, .maker = maker, .call = item->call};
-        struct bytes *const texts[SAID_TEXTS] = {
-            [SAID_TEXT] = &items[i].text,    [SAID_SIGNATURE] = &items[i].signature,
-            [SAID_ID] = &call->id,           [SAID_NAME] = &call->name,
-            [SAID_DIGEST] = &call->digest,   [SAID_ABOUT] = &call->about,
-            [SAID_REFUSAL] = &call->refusal, [SAID_MALFORMED] = &call->malformed};
+        struct bytes *const texts[SAID_TEXTS] = {[SAID_TEXT] = &items[i].text,
+                                                 [SAID_SIGNATURE] = &items[i].signature,
+                                                 [SAID_ID] = &call->id,
+                                                 [SAID_NAME] = &call->name,
+                                                 [SAID_DIGEST] = &call->digest,
+                                                 [SAID_ABOUT] = &call->about,
+                                                 [SAID_REFUSAL] = &call->refusal,
+                                                 [SAID_MALFORMED] = &call->malformed,
+                                                 [SAID_QUESTION] = &call->question};
         for (size_t j = 0; j < SAID_TEXTS; j++) {
             *texts[j] = text_bytes(&item->texts[j]);
         }

@@ -169,6 +169,7 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
                                                   program_seen(program->output.reader).names,
                                          .again = program->sequel == SEQUEL_AGAIN,
                                          .outcome = bytes_of(program->outcome),
+                                         .rule = bytes_of(program->rule),
                                          .tries = program->tries};
     answer->program = &errand->mark;
     /* The last words do not fit the schema: the same session is asked again. */
@@ -538,6 +539,7 @@ static void program_end(struct talk_program *program) {
     const struct agent_sequel next =
         agent_sequel(&past, verdict.outcome, resumes || !ending.result.said);
     program->outcome = agent_outcome_name(verdict.outcome);
+    program->rule = verdict.rule;
     program->tries = next.tries;
     /* After a stop, or at a limit, nothing begins again. */
     const bool again = (ending.ender == AGENT_ITSELF || ending.ender == AGENT_GONE) &&
@@ -601,7 +603,7 @@ void program__call(struct talk *talk) {
     struct talk_program *program = talk->program;
     program->sequel = SEQUEL_FOLLOW;
     program->failure = CAUSE_NONE;
-    program->outcome = "";
+    program->outcome = program->rule = "";
     program->sentence[0] = '\0';
     program->child = (struct program_child){.exit_code = -1};
     program->output.read = (struct uuid){""};
@@ -638,25 +640,62 @@ static void reply_done(struct talk_errand *errand) {
     errand__perform(errand);
 }
 
-void program__reply(struct talk *talk) {
+/* A permission holds for a change to the file as it was at the question. Sentence for the program:
+ * it is another one now; NULL: it is not, or the call changes no file. */
+static const char *reply_conflict(const struct talk *talk, const struct turn_card *card) {
+    AUTO(json_release) json_t *about = NULL;
+    if (card->about.len == 0) { /* A rule allowed the call at once. */
+        return NULL;
+    }
+    const bool known = !err_failed(json_parse_wrapped(card->about, &about, NULL));
+    if (known && json_is_object(about) && json_object_get(about, "before") == NULL) {
+        return NULL;
+    }
+    const json_t *path = json_array_get(json_object_get(about, "subjects"), 0);
+    struct tool_look look = {.unread = !json_is_string(path)};
+    if (!look.unread) {
+        program_output_look(talk, json_string_value(path), &look);
+    }
+    return judge__conflict(about, &look);
+}
+
+static void reply_run(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
     const struct turn_plan *plan = &talk->plan;
-    const bool known = program_begin(talk);
-    struct talk_errand *errand = talk__errand(talk, ERRAND_PROGRAM_REPLY, reply_done);
+    const struct program *program = talk->program->program;
+    struct talk_errand *errand = talk->program->reply;
     struct program_replies *replies = &errand->replies;
-    text_init(&errand->input, (size_t)8 << 20);
-    replies->key = errand->key;
-    program__follow(talk->program, plan->process);
     for (size_t i = 0; i < plan->card_count; i++) {
         const struct turn_card *card = &plan->cards[i];
-        const struct program_reply reply = {.question = card->about,
+        const char *conflict = card->denied ? NULL : reply_conflict(talk, card);
+        const struct program_reply reply = {.question = card->question,
                                             .arguments = card->arguments,
-                                            .allowed = !card->denied,
-                                            .reason = card->reason};
+                                            .allowed = !card->denied && conflict == NULL,
+                                            .reason = conflict == NULL ? card->reason
+                                                                       : bytes_of(conflict)};
+        replies->conflicts[replies->count] = conflict;
         replies->parts[replies->count++] = card->part;
-        if (known) {
-            program_reply_write(talk->program->program, &reply, &errand->input);
+        if (program != NULL) {
+            program_reply_write(program, &reply, &errand->input);
         }
     }
     replies->input = text_bytes(&errand->input);
-    talk__send(errand);
+}
+
+static void reply_written(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    if (talk__is_back(talk)) {
+        talk__send(talk->program->reply);
+    }
+}
+
+/* The errand keeps the rows from being asked again meanwhile (talk__begin). */
+void program__reply(struct talk *talk) {
+    (void)program_begin(talk); /* An unknown program is sent nothing. */
+    struct talk_errand *errand = talk__errand(talk, ERRAND_PROGRAM_REPLY, reply_done);
+    text_init(&errand->input, (size_t)8 << 20);
+    errand->replies.key = errand->key;
+    talk->program->reply = errand;
+    program__follow(talk->program, talk->plan.process);
+    talk__pool(talk, reply_run, reply_written);
 }

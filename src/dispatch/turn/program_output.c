@@ -16,6 +16,7 @@ enum {
     PIECES_BYTES = CHUNK_MAX + (64 << 10), /* Limit of text that one read sends to watchers. */
     ITEMS_SPARE = 16,                      /* Room for the items of one more line. */
     NAME_MAX_BYTES = 256,
+    LOOK_MS = 10000, /* Maximum time to hash a file. */
 };
 
 void program_output_init(struct program_output *output, struct talk *talk) {
@@ -113,13 +114,12 @@ static json_t *rules_join(const json_t *agent, const json_t *settings) {
     return json_pack("{s:o}", "permissions", joined);
 }
 
-static enum permission question_judge(const struct program_output *output,
-                                      const struct program_event *event) {
+static enum permission question_judge(const struct program_output *output, struct bytes tool,
+                                      const json_t *arguments) {
     AUTO(toolplace_close) struct toolplace place = {0};
-    AUTO(json_release) json_t *settings = NULL, *arguments = NULL, *rules = NULL;
+    AUTO(json_release) json_t *settings = NULL, *rules = NULL;
     const struct bytes given = output->talk->plan.settings;
-    if ((given.len > 0 && err_failed(json_parse_wrapped(given, &settings, NULL))) ||
-        err_failed(json_parse_wrapped(event->arguments, &arguments, NULL))) {
+    if (given.len > 0 && err_failed(json_parse_wrapped(given, &settings, NULL))) {
         return PERMISSION_ASK;
     }
     rules = rules_join(output->permissions, settings);
@@ -129,7 +129,7 @@ static enum permission question_judge(const struct program_output *output,
     toolplace_read_rules(&place, rules);
     enum glob_kind kind;
     const struct bytes subject = subject_of(arguments, &kind);
-    const struct permission_question question = {.tool = event->tool,
+    const struct permission_question question = {.tool = tool,
                                                  .kind = kind,
                                                  .subjects = &subject,
                                                  .subject_count = subject.len > 0,
@@ -137,10 +137,44 @@ static enum permission question_judge(const struct program_output *output,
     return permission_judge(&place.rules, &question).permission;
 }
 
+void program_output_look(const struct talk *talk, const char *path, struct tool_look *look) {
+    const struct toolplace_seat seat = {.turns = &talk->turns->options,
+                                        .root = talk->plan.root.data,
+                                        .settings = "",
+                                        .roots = "",
+                                        .time_ms = LOOK_MS};
+    AUTO(toolplace_close) struct toolplace place;
+    toolplace_open(&place, &seat);
+    tool_look_file(&place.place, path, look);
+}
+
+/* {"subjects": […], "before"}: as judge.c writes it; "before" only where a file would change. */
+static void about_write(const struct program_output *output, struct bytes file,
+                        const json_t *arguments, struct text *about) {
+    enum glob_kind kind;
+    const struct bytes subject = file.len > 0 ? file : subject_of(arguments, &kind);
+    struct tool_look look = {.unread = memchr(subject.data, '\0', subject.len) != NULL};
+    text_add_str(about, "{\"subjects\":[");
+    if (subject.len > 0) {
+        text_add_json(about, subject.data, subject.len);
+    }
+    text_add_char(about, ']');
+    if (file.len > 0) {
+        if (!look.unread) {
+            program_output_look(output->talk, file.data, &look);
+        }
+        judge__add_before(&look, about);
+    }
+    text_add_char(about, '}');
+}
+
 static void question_add(struct program_output *output, const struct program_event *event) {
     static const char denied[] = "A rule of this session or its agent forbids this.";
     struct said_item *item = said_add_tool(&output->talk->call.said, TURN_ITEM_QUESTION);
-    const enum permission permission = question_judge(output, event);
+    AUTO(json_release) json_t *arguments = NULL;
+    const bool known = !err_failed(json_parse_wrapped(event->arguments, &arguments, NULL));
+    const enum permission permission =
+        known ? question_judge(output, event->tool, arguments) : PERMISSION_ASK;
     const struct sha256 digest = sha256_of(event->arguments.data, event->arguments.len);
     const struct sha256_hex hex = sha256_hex(&digest);
     if (item == NULL) {
@@ -149,8 +183,11 @@ static void question_add(struct program_output *output, const struct program_eve
     name_set(item, SAID_ID, event->text);
     name_set(item, SAID_NAME, event->tool);
     item_set(item, SAID_TEXT, event->arguments);
-    item_set(item, SAID_ABOUT, event->id);
+    item_set(item, SAID_QUESTION, event->id);
     item_set(item, SAID_DIGEST, bytes_of(hex.text));
+    if (permission == PERMISSION_ASK || permission == PERMISSION_REVIEW) {
+        about_write(output, event->file, arguments, &item->texts[SAID_ABOUT]);
+    }
     item_set(item, SAID_REFUSAL, permission == PERMISSION_DENY ? BYTES(denied) : BYTES(""));
     static const enum turn_verdict verdicts[PERMISSION_COUNT] = {[PERMISSION_ALLOW] = TURN_ALLOW,
                                                                  [PERMISSION_REVIEW] = TURN_REVIEW,

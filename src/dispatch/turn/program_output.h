@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "engine/turn/answers.h"
 #include "proc/spool/protocol.h"
+#include "tool/tool.h"
 
 struct talk;
 
@@ -54,6 +55,8 @@ struct program_output {
 void program_output_init(struct program_output *output, struct talk *talk);
 void program_output_done(struct program_output *output);
 void program_output_read(struct program_output *output);
+/* In the pool: the file that a call of the program would change, as it is now. */
+void program_output_look(const struct talk *talk, const char *path, struct tool_look *look);
 /* RUN.ATTEMPT of its process: where its output is. */
 void program_output_name(const struct program_output *output, char ret_name[PROTOCOL_NAME_MAX]);
 

@@ -60,6 +60,7 @@ struct talk_program {
     bool woken;         /* The last look came from the watch, not from the timer. */
     struct timer timer;
     struct ask ask;
+    struct talk_errand *reply;  /* Borrowed: answers to questions while the pool looks at files. */
     struct program_texts texts; /* Owned: of its prompt. */
     struct program_task task;
     struct text history, saved, spec, key; /* Owned. */
@@ -78,8 +79,8 @@ struct talk_program {
     uint64_t done_ms;
     enum program_sequel sequel;
     enum run_cause failure;
-    const char *outcome;
-    int64_t tries; /* Attempts in a row with that outcome. */
+    const char *outcome, *rule; /* Static: of the verdict. */
+    int64_t tries;              /* Attempts in a row with that outcome. */
     char sentence[PROGRAM_SENTENCE_MAX];
 };
 

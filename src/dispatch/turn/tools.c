@@ -163,14 +163,13 @@ static void here_run(struct pool_job *job) {
         return;
     }
     /* A permission holds for this change to this file: nobody has seen another one. Each judged
-     * call says in what state its file was (judge.c). Fails closed: where that cannot be read any
-     * more, nobody knows what was allowed. */
-    bool known = !err_failed(json_parse_wrapped(work->card.about, &about, NULL));
-    const char *before = known ? json_str(about, "before", NULL) : NULL;
-    if (before == NULL || strcmp(before, look.before.text) != 0) {
-        work_put(work, CARD_CONFLICT,
-                 "The file has changed since this call was looked at, or what it was then is not "
-                 "known any more. Read it again.");
+     * call says in what state its file was (judge.c). */
+    if (err_failed(json_parse_wrapped(work->card.about, &about, NULL))) {
+        json_release(&about);
+    }
+    const char *conflict = judge__conflict(about, &look);
+    if (conflict != NULL) {
+        work_put(work, CARD_CONFLICT, conflict);
         return;
     }
     work->err = tool_perform(&work->call, &place.place, &look, &work->result);

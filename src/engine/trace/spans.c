@@ -29,6 +29,7 @@ const char *span_kind_name(enum span_kind kind) {
     X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
     X("state", state, MAP_TEXT, MAP_INSERT)                                                        \
     X("cause", cause, MAP_TEXT, MAP_READ)                                                          \
+    X("rule", rule, MAP_TEXT, MAP_READ)                                                            \
     X("started_ms", started_ms, MAP_INT, MAP_INSERT)                                               \
     X("ended_ms", ended_ms, MAP_INT_OR_NULL, MAP_READ)                                             \
     X("fresh", tokens.fresh, MAP_INT_UNKNOWN, MAP_READ)                                            \
@@ -110,7 +111,7 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
         " fresh = $7, cache_read = $8, cache_write = $9, output_tokens = $10, reasoning = $11,"
         " cost = $12, estimated = $13,"
         " tries = $14, exit_code = $15, cpu_us = $16, memory_kb = $17, error = $18, output = $19,"
-        " disk = $20, tools_bytes = $21, instructions_bytes = $22, history_bytes = $23"
+        " disk = $20, tools_bytes = $21, instructions_bytes = $22, history_bytes = $23, rule = $24"
         " WHERE run = $1 AND attempt = $2 AND step = $3 AND state = 'running'";
     assert(end->state.len > 0);
     assert(end->tries >= 1);
@@ -136,7 +137,8 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
                                arg_int(end->disk),
                                part_of(end, USAGE_TOOLS),
                                part_of(end, USAGE_INSTRUCTIONS),
-                               part_of(end, USAGE_HISTORY)};
+                               part_of(end, USAGE_HISTORY),
+                               arg_text(end->rule.len > 0 ? end->rule : BYTES(""))};
     if (ret_late == NULL) {
         tx_do(tx, sql, args, COUNT_OF(args));
     } else {
@@ -326,6 +328,7 @@ void span_write_json(const struct span_row *row, struct text *text) {
     text_add_member(text, "name", row->name);
     text_add_member_or_null(text, "state", row->state);
     text_add_member_or_null(text, "cause", row->cause);
+    text_add_member_or_null(text, "rule", row->rule);
     text_add_member_or_null(text, "error", row->error);
     add_number(text, "started_ms", row->started_ms);
     add_number(text, "ended_ms", row->ended_ms == 0 ? SPAN_UNKNOWN : row->ended_ms);

@@ -77,6 +77,7 @@ struct span_end {
     /* A final one of runs; of a call of a tool, of cards (rules/turn/card.h). */
     struct bytes state;
     struct bytes cause;  /* A code: [a-z_]. */
+    struct bytes rule;   /* Rule that classified the end of a program; no data: none. */
     struct bytes error;  /* A sentence without NUL, or "". */
     struct bytes output; /* As the input. */
     struct span_tokens tokens;
@@ -102,7 +103,7 @@ struct bytes span_write_id(struct bytes run, const struct span_key *key, char id
 
 struct span_row {
     int64_t run_id, attempt, step;
-    struct bytes kind, name, state, cause, error, host;
+    struct bytes kind, name, state, cause, rule, error, host;
     struct bytes input, output;   /* JSON strings; "": none. */
     int64_t started_ms, ended_ms; /* ended_ms 0: it runs. */
     struct span_tokens tokens;

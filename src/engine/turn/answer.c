@@ -82,7 +82,6 @@ void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card
 }
 
 enum {
-    CARD_WORDS_MAX = 1 << 10, /* Names and words of a card's data beside what is counted. */
     /* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list
      * of messages shows the data of a card whole or not at all (MESSAGE_BYTES_LIST). */
     MALFORMED_MAX = 32 << 10,
@@ -96,8 +95,6 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
                                              [TURN_REVIEW] = PART_STATE_REVIEWING,
                                              [TURN_ASK] = PART_STATE_ASKING,
                                              [TURN_REFUSE] = PART_STATE_NONE};
-    static const char too_long[] = "The arguments of this call are too long to be stored. Do it in "
-                                   "several calls with less in each.";
     static const char used_up[] = "This was not done: as many tools as may be were called already.";
     static const char too_late[] = "This was not done: no more tools can be called.";
     struct turn_call call = item->call;
@@ -106,14 +103,12 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
         call.arguments = BYTES("null");
         call.about = call.digest = BYTES("");
         call.verdict = TURN_REFUSE;
-    } else if (call.arguments.len > TURN_ARGUMENTS_MAX ||
-               call.arguments.len + call.about.len + call.digest.len >
-                   MESSAGE_DATA_MAX - CARD_WORDS_MAX) {
+    } else if (!cards__fit(&call)) {
         call.arguments = BYTES("{}");
         call.about = BYTES("");
         call.verdict = TURN_REFUSE;
         call.cause = CARD_TOO_LARGE;
-        call.refusal = BYTES(too_long);
+        call.refusal = BYTES(CARD_TOO_LONG);
     }
     if (turn->row.facts.last || turn->tools_left == 0) {
         call.verdict = TURN_REFUSE;

@@ -18,8 +18,9 @@ struct turn_call {
     struct bytes malformed; /* Arguments as they came that are no JSON object; "": they are one. */
     struct bytes
         digest; /* Digest of the exact arguments, in hexadecimal; "" where it was refused. */
-    struct bytes about;   /* JSON object for an approval: subjects, diff, before; or "". */
-    struct bytes refusal; /* REFUSE: a sentence for the model. */
+    struct bytes about;    /* JSON object for an approval: subjects, diff, before; or "". */
+    struct bytes refusal;  /* REFUSE: a sentence for the model. */
+    struct bytes question; /* QUESTION: the program's id of it. */
     enum turn_verdict verdict;
     enum card_cause cause; /* REFUSE: failed, or denied by a rule; never CARD_DONE. */
     enum turn_asks asks;   /* ASK */
@@ -28,8 +29,8 @@ struct turn_call {
 
 /* SEARCH: a search of the web that the provider has made: a card that has ended. */
 /* TOOL, TOOL_END, QUESTION: of a program, about a tool of its own that it uses: `call` has its id,
- * name and arguments; of TOOL_END, cause and result as `refusal`; of QUESTION, whose card waits for
- * leave, the program's id of it as `about`. READ: the program has read the message of that name
+ * name and arguments; of TOOL_END, cause and result as `refusal`; the card of a QUESTION waits for
+ * leave. READ: the program has read the message of that name
  * (`call.id`), or, without a name, the next one. */
 enum turn_item_kind {
     TURN_ITEM_TEXT,

@@ -50,6 +50,13 @@ struct cards {
  * transaction keeps every error of these. */
 struct cards cards__open(struct tx *tx, int64_t message);
 MUST_CHECK bool cards__find(struct tx *tx, int64_t message, int64_t number, struct card *ret_card);
+/* Whether the card of that call can be stored: one that cannot, and be shown to the person that is
+ * asked, is refused. */
+struct turn_call;
+MUST_CHECK bool cards__fit(const struct turn_call *call);
+#define CARD_TOO_LONG                                                                              \
+    "The arguments of this call are too long to be stored. Do it in several calls with less in "   \
+    "each."
 /* Adds a card after the parts that are there: *io_card gets its number. */
 void cards__insert(struct tx *tx, int64_t message, struct card *io_card);
 /* The result of a long tool's card while its run goes on; and whether a result is that of the run's
@@ -66,6 +73,8 @@ static inline void cards__end(struct card *card, enum card_cause cause) {
 /* Writes state and cause of a card, and its result, or CARD_RESULT_STAYS. */
 void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result);
 #define CARD_RESULT_STAYS ((struct bytes){NULL, 0})
+/* Writes what the call is: arguments, digest, about. */
+void cards__write_data(struct tx *tx, int64_t message, const struct card *card);
 /* Digest of the calls that were made last and their results: whether it is the same again. */
 struct sha256_hex cards__digest(struct tx *tx, int64_t message);
 

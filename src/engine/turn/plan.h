@@ -24,6 +24,7 @@ struct turn_card {
     int64_t step;                 /* Step of the span. */
     struct bytes tool, arguments; /* arguments: a JSON object. */
     struct bytes about;           /* As it was found out before it was asked for. */
+    struct bytes question;        /* The program's id of its question. */
     bool review;                  /* A model looks at it; it does not begin. */
     bool denied;                  /* A program's question was answered with no, */
     struct bytes reason;          /* for this reason. */

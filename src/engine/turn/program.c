@@ -310,7 +310,7 @@ static bool card_of_call(struct tx *tx, const struct turn *turn, struct bytes ca
 static struct card tool_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
                             int64_t step, enum part_state state) {
     const struct bytes given = item->call.arguments;
-    const bool fits = given.len <= TURN_ARGUMENTS_MAX && json_is_valid(given);
+    const bool fits = cards__fit(&item->call) && json_is_valid(given);
     struct card card = {.step = step,
                         .state = state,
                         .tool = item->call.name,
@@ -338,36 +338,40 @@ static bool has_reviewer(struct tx *tx) {
 static void question_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
                          int64_t step) {
     AUTO(json_release) json_t *asked = asked_read(turn);
+    const bool fits = cards__fit(&item->call);
+    const enum turn_verdict verdict = fits ? item->call.verdict : TURN_REFUSE;
     struct card card;
-    if (card_of_call(tx, turn, item->call.id, &card) && card.state == PART_STATE_RUNNING) {
-        card.state = PART_STATE_ASKING;
-        card.digest = item->call.digest;
-        card.arguments = item->call.arguments;
-        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
-    } else {
+    if (!card_of_call(tx, turn, item->call.id, &card) || card.state != PART_STATE_RUNNING) {
         card = tool_add(tx, turn, item, step, PART_STATE_RUNNING);
         tool_begin(tx, turn, &card);
-        card.state = PART_STATE_ASKING;
-        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    }
+    /* The call that is asked for, and may be made: not the one that was shown before. */
+    card.state = PART_STATE_ASKING;
+    cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    if (fits) {
+        card.digest = item->call.digest;
+        card.arguments = item->call.arguments;
+        card.about = item->call.about;
+        cards__write_data(tx, turn->row.answer, &card);
     }
     json_t *one = json_pack("{s:I,s:s%}", "part", (json_int_t)card.number, "question",
-                            item->call.about.data, item->call.about.len);
+                            item->call.question.data, item->call.question.len);
     if (one == NULL || json_array_append_new(asked, one) != 0) {
         tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "turns: question"));
         return;
     }
     asked_write(tx, turn, asked);
-    if (item->call.verdict == TURN_REVIEW && has_reviewer(tx)) {
+    if (verdict == TURN_REVIEW && has_reviewer(tx)) {
         card.state = PART_STATE_REVIEWING;
         cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
-    } else if (item->call.verdict == TURN_ASK || item->call.verdict == TURN_REVIEW) {
+    } else if (verdict == TURN_ASK || verdict == TURN_REVIEW) {
         turns__ask_person(tx, turn, &card);
-    } else if (item->call.verdict == TURN_ALLOW) {
+    } else if (verdict == TURN_ALLOW) {
         card.state = PART_STATE_READY;
         cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
     } else {
-        cards__end(&card, CARD_RULE);
-        turns__close_card(tx, turn, &card, item->call.refusal);
+        cards__end(&card, fits ? CARD_RULE : CARD_TOO_LARGE);
+        turns__close_card(tx, turn, &card, fits ? item->call.refusal : BYTES(CARD_TOO_LONG));
     }
 }
 
@@ -421,8 +425,14 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
         }
         if (cards__find(tx, turn.row.answer, replies->parts[i], &card) &&
             card.state == PART_STATE_READY) {
-            card.state = PART_STATE_RUNNING;
-            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+            const char *conflict = replies->conflicts[i];
+            if (conflict != NULL) {
+                cards__end(&card, CARD_CONFLICT);
+                turns__close_card(tx, &turn, &card, bytes_of(conflict));
+            } else {
+                card.state = PART_STATE_RUNNING;
+                cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+            }
         }
     }
     asked_write(tx, &turn, asked);

@@ -105,14 +105,17 @@ struct program_mark {
     bool names;           /* The program names messages when it reads them. */
     bool again;           /* The process has ended as `outcome` says, and another one begins. */
     struct bytes outcome; /* "": it has not ended. */
+    struct bytes rule;    /* Rule that gave the outcome (rules/agent/classify.h); "": none did. */
     int64_t tries;        /* Attempts in a row with that outcome. */
 };
 
-/* Answers to its questions. Cards that are allowed go on. */
+/* Answers to its questions. Cards that are allowed go on, or end with a conflict. */
 enum { PROGRAM_REPLIES_MAX = TURN_TOOLS_AT_ONCE };
 struct program_replies {
     struct turn_key key;
     int64_t parts[PROGRAM_REPLIES_MAX];
+    /* Why a call that was allowed is denied: its file has changed since the question; else NULL. */
+    const char *conflicts[PROGRAM_REPLIES_MAX];
     size_t count;
     struct bytes input; /* Bytes that the program is sent. */
 };

@@ -170,6 +170,7 @@ void turns__span_call_end(struct tx *tx, const struct turn *turn,
                           const struct turn_answer *answer) {
     struct span_end end = end_of(&turn->run, answer->step, answer_cause(answer));
     end.error = answer->sentence;
+    end.rule = answer->program == NULL ? BYTES("") : answer->program->rule;
     end.prompt = answer->prompt;
     end_add_usage(&end, &answer->usage, &answer->cost, answer->tries);
     tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));

@@ -281,25 +281,35 @@ void turns__add_text(struct tx *tx, const struct turn *turn, enum part_kind kind
     cards__add_plain(tx, &part);
 }
 
+bool cards__fit(const struct turn_call *call) {
+    enum { WORDS_MAX = 1 << 10 }; /* Names and words of a card's data beside these. */
+    return call->arguments.len <= TURN_ARGUMENTS_MAX &&
+           call->arguments.len + call->about.len + call->digest.len <= MESSAGE_DATA_MAX - WORDS_MAX;
+}
+
+static void card_data(struct tx *tx, const struct card *card, struct text *data) {
+    text_add_str(data, "{\"arguments\":");
+    if (card->malformed.len > 0) {
+        text_add_str(data, "null");
+        text_add_member(data, "arguments_text", card->malformed);
+    } else {
+        json_add_stored(data, card->arguments);
+    }
+    text_add_member(data, "digest", card->digest);
+    text_add_member_bool(data, "repeatable", card->repeatable);
+    if (card->about.len > 0) {
+        text_add_name(data, "about");
+        json_add_stored(data, card->about);
+    }
+    text_add_char(data, '}');
+    if (text_failed(data)) {
+        tx_fail(tx, text_error(data, "cards: data"));
+    }
+}
+
 void cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
     AUTO(text_done) struct text data = {.size_max = DATA_MAX};
-    text_add_str(&data, "{\"arguments\":");
-    if (io_card->malformed.len > 0) {
-        text_add_str(&data, "null");
-        text_add_member(&data, "arguments_text", io_card->malformed);
-    } else {
-        json_add_stored(&data, io_card->arguments);
-    }
-    text_add_member(&data, "digest", io_card->digest);
-    text_add_member_bool(&data, "repeatable", io_card->repeatable);
-    if (io_card->about.len > 0) {
-        text_add_name(&data, "about");
-        json_add_stored(&data, io_card->about);
-    }
-    text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "cards: data"));
-    }
+    card_data(tx, io_card, &data);
     io_card->tool = without_nul(tx, io_card->tool);
     io_card->call = without_nul(tx, io_card->call);
     struct message_part part = {.message = message,
@@ -335,6 +345,14 @@ void cards__write(struct tx *tx, int64_t message, const struct card *card, struc
               " AND number = $2",
               args, 5);
     }
+}
+
+void cards__write_data(struct tx *tx, int64_t message, const struct card *card) {
+    AUTO(text_done) struct text data = {.size_max = DATA_MAX};
+    card_data(tx, card, &data);
+    tx_do(tx, "UPDATE parts SET data = $3, data_bytes = $4 WHERE message = $1 AND number = $2",
+          ARGS(arg_int(message), arg_int(card->number), arg_text(text_bytes(&data)),
+               arg_int((int64_t)data.len)));
 }
 
 struct bytes cards__result(struct tx *tx, int64_t message, int64_t number) {

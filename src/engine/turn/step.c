@@ -369,7 +369,7 @@ static void start_replies(struct tx *tx, struct turn *turn, const struct step *s
         const bool denied = card->state != PART_STATE_READY;
         struct turn_card *planned = plan_card(tx, card, plan);
         planned->denied = denied;
-        planned->about = plan_copy(tx, plan, step->asked[i].question);
+        planned->question = plan_copy(tx, plan, step->asked[i].question);
         planned->reason = plan_copy(
             tx, plan, denied ? cards__result(tx, turn->row.answer, card->number) : BYTES(""));
     }

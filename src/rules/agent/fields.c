@@ -298,10 +298,10 @@ static struct err permissions_check(const struct agent_definition *what, struct 
 
 /* A field that nobody reads would leave a program without words, and nobody would know why. */
 static struct err lines_check(const struct agent_definition *what, struct why *why) {
-    static const char *const names[] = {"text",    "thinking",  "session",      "tool",
-                                        "tool_id", "arguments", "tool_result",  "result",
-                                        "error",   "status",    "input_tokens", "output_tokens",
-                                        "cost",    NULL};
+    static const char *const names[] = {"text",          "thinking",  "session",     "tool",
+                                        "tool_id",       "arguments", "tool_result", "result",
+                                        "error",         "status",    "transport",   "input_tokens",
+                                        "output_tokens", "cost",      NULL};
     struct err err = texts_check(what->lines, TEXTS_ALONE, "lines", why);
     if (!err_failed(err) && json_object_size(what->lines) > 0 &&
         strcmp(what->program, "json_lines") != 0) {
@@ -312,11 +312,12 @@ static struct err lines_check(const struct agent_definition *what, struct why *w
          at = json_next(at)) {
         unsigned field;
         if (!bytes_find(at.key, names, &field)) {
-            return err_why(why, ERR_UNKNOWN_FIELD,
-                           "\"lines\": '%.60s' is none of text, thinking, session, tool, tool_id, "
-                           "arguments, tool_result, result, error, status, input_tokens, "
-                           "output_tokens, cost",
-                           at.key.data);
+            AUTO(text_done) struct text all = text_up_to(1 << 10);
+            for (size_t i = 0; names[i] != NULL; i++) {
+                text_addf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
+            }
+            return err_why(why, ERR_UNKNOWN_FIELD, "\"lines\": '%.60s' is none of %.*s",
+                           at.key.data, (int)all.len, all.data);
         }
     }
     return err;

@@ -337,6 +337,8 @@ CREATE TABLE spans (
     name TEXT NOT NULL,
     state TEXT NOT NULL,
     cause TEXT NOT NULL DEFAULT '',
+    -- Rule by which the end of a program was classified (rules/agent/classify.h); '': none.
+    rule TEXT NOT NULL DEFAULT '',
     started_ms @int@ NOT NULL,
     ended_ms @int@,
     fresh @int@,

@@ -139,6 +139,18 @@ struct err content_hash(const struct tool_place *place, int fd, struct sha256_he
     return ERR_OK;
 }
 
+void tool_look_file(const struct tool_place *place, const char *path, struct tool_look *look) {
+    AUTO(fd_release) int fd = -1;
+    struct stat about;
+    struct err err = place_open_anywhere(place, path, &fd, &about);
+    if (!err_failed(err)) {
+        err = about.st_size > TOOL_HASH_MAX
+                  ? err_make(ERR_CONFLICT, "tool: large")
+                  : content_hash(place, fd, &look->before, /* why */ NULL);
+    }
+    look->unread = err_failed(err) && err.os != ENOENT;
+}
+
 /* --- By lines --------------------------------------------------------------------------------- */
 
 struct reading {
