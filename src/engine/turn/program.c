@@ -215,12 +215,14 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
     if (row.result.len > 0) {
         (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */
     }
-    struct why away = {""};
+    struct why away = {""}, note;
+    why_set(&note, "%.*s", (int)row.note.len, row.note.len == 0 ? "" : row.note.data);
     const struct err here = tx_run_check_here(tx, &row, &key->bounds, &away);
     tx_fail(tx, here.code == ERR_HOST_AWAY ? ERR_OK : here);
     *ret_child =
         (struct program_child){.found = true,
                                .away = away,
+                               .note = note,
                                .ended = run_state_final(row.state),
                                .attempt = row.attempt,
                                .state = row.state,
@@ -229,7 +231,6 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
                                .exit_code = row.exit_code,
                                .signal = json_int(result, "signal", 0),
                                .took_ms = here_ms > time.waited_ms ? here_ms - time.waited_ms : 0};
-    why_set(&ret_child->note, "%.*s", (int)row.note.len, row.note.len == 0 ? "" : row.note.data);
     return tx_error(tx);
 }
 
