@@ -72,7 +72,7 @@ static bool usage_read(struct program_reader *reader, const json_t *line) {
     const bool used = said.input_tokens >= 0 || said.output_tokens >= 0;
     if (used) {
         const struct usage usage = usage_of_responses(&said);
-        reader->state.requests++;
+        reader_count_request(reader);
         reader_use(reader, &usage);
     }
     reader_price(reader, cost);

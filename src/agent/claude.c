@@ -110,7 +110,7 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         state->open.output -= usage.output; /* The end says how much it was. */
         state->pieces = false;
         state->midway = true;
-        state->requests++;
+        reader_count_request(reader);
         state->compacting = false;
         state->retry_after_ms = state->retry_at_ms = 0;
         reader_set_message(reader, json_bytes(message, "id"));
@@ -284,7 +284,7 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
         const struct program_event event = {.kind = PROGRAM_RETRYING,
                                             .status = json_int(line, "error_status", 0),
                                             .wait_ms = json_int(line, "retry_delay_ms", 0)};
-        reader->state.requests++;
+        reader_count_request(reader);
         reader->state.retry_after_ms = wait_named(json_object_get(line, "retry_delay_ms"));
         reader->heard(reader->ctx, &event);
     } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {

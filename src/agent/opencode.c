@@ -42,7 +42,7 @@ static void on_tool(struct program_reader *reader, const json_t *part) {
 static void on_finish(struct program_reader *reader, const json_t *part) {
     const json_t *tokens = json_object_get(part, "tokens");
     const json_t *cache = json_object_get(tokens, "cache");
-    reader->state.requests++;
+    reader_count_request(reader);
     const struct usage_messages_counts said = {
         .input_tokens = reader_number(tokens, "input"),
         .cache_read_input_tokens = reader_number(cache, "read"),

@@ -79,7 +79,7 @@ static void on_message(struct program_reader *reader, const json_t *message) {
     }
     say_rest(reader, json_object_get(message, "content"));
     on_usage(reader, json_object_get(message, "usage"));
-    state->requests++;
+    reader_count_request(reader);
     reader_set_model(reader, json_bytes(message, "model"));
     state->said = 0;
     state->pieces = false;

@@ -373,6 +373,11 @@ void program_reader_heard(struct program_reader *reader) {
     reader->state.unheard = false;
 }
 
+void reader_count_request(struct program_reader *reader) {
+    reader->state.requests++;
+    reader->state.unheard = false;
+}
+
 static void reader_event(struct program_reader *reader, const struct program_event *event) {
     const bool shows = event->kind != PROGRAM_STEP && event->kind != PROGRAM_DONE;
     reader->state.unheard = reader->state.unheard && !shows;

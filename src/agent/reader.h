@@ -118,6 +118,8 @@ void reader_set_fault(struct program_reader *reader, struct bytes kind, struct b
 void reader_name(struct program_reader *reader, struct bytes id);
 /* After the result another message is answered: the first one that was not read. */
 void reader_go_on(struct program_reader *reader);
+/* The program has asked its model: so it has read its prompt. */
+void reader_count_request(struct program_reader *reader);
 void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending);
 /* The result. Empty words are none. */
 void reader_done(struct program_reader *reader);

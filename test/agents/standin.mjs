@@ -50,7 +50,8 @@ const LOST = { claude: "No conversation found with session ID: 1", opencode: "Se
 const resumes = () => ["--resume", "--session", "resume"].some((word) => args.includes(word));
 
 /** Without what an earlier turn ended without: nothing is done for that. */
-const newest = (prompt) => prompt.replace(/^Before, this was said.*Now the user says:\s+/s, "");
+const newest = (prompt) => prompt.replace(
+  /^(Before, this was said|You are in the middle of a conv).*Now the user says:\s+/s, "");
 
 function remember(session, prompt) {
   mkdirSync(sessions, { recursive: true });

@@ -23,7 +23,7 @@ struct program_ended {
     enum agent_outcome outcome;
     enum agent_watch_verdict watched;
     const struct agent_evidence *evidence;
-    const char *note; /* What the row of the job says about its end; "": nothing. */
+    const char *note; /* The sentence that the row of the job has about its end; "": none. */
 };
 /* The verdict, and the program's own words. */
 void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRAM_SENTENCE_MAX]);
