@@ -426,7 +426,7 @@ static void the_file_of_a_program_is_hashed_wherever_it_is(void **state) {
     }
 }
 
-/* Its size says nothing, as of a file that grows while it is read. */
+/* As of a file that grows while it is read, the size of this one says nothing. */
 static void no_more_is_hashed_than_is_asked_for(void **state) {
     struct tools *tools = *state;
     struct sha256_hex hash = {.text = ""};
