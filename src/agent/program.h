@@ -29,7 +29,7 @@ enum {
     PROGRAM_TEXT_MAX = 256 << 10, /* A tool's result; longer ones are cut with a mark. */
     PROGRAM_WORDS_MAX = 128,      /* Arguments of a command. */
     PROGRAM_NATIVE_MAX = 200,     /* Name of a native session. */
-    PROGRAM_STATE_MAX = 16 << 10, /* A saved reader. */
+    PROGRAM_STATE_MAX = 24 << 10, /* A saved reader, with words of control characters. */
 };
 
 enum program_can {

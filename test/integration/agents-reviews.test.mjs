@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { open, session } from "./agents.mjs";
+import { define, killProgram, letGo, open, script, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { Listener, say, textOf, toolsOf } from "./turns.mjs";
@@ -18,6 +18,7 @@ const REVIEWS = {
   harm: [decide("deny")],
   unclear: [say("Sure, go ahead!")],
   slow: [`delay: ${scaled(1500)}ms`, decide("allow")],
+  late: [`delay: ${scaled(4000)}ms`, decide("allow")],
 };
 
 async function reviewed(t, model = "scripted/reviewer") {
@@ -80,4 +81,31 @@ test("a review goes on after the daemon was killed in the middle of it", async (
   assert.deepEqual(toolsOf(message).map((tool) => tool.state), ["succeeded"]);
   assert.deepEqual((await turns.get("/approvals?all=1")).items, []);
   again.close();
+});
+
+test("a program that ends while its question is looked at goes on without an answer", async (t) => {
+  const turns = await reviewed(t);
+  const line = (value) => `echo '${JSON.stringify({ ...value, session_id: "s1" })}'`;
+  const init = line({ type: "system", subtype: "init" });
+  const command = script(turns, "twice", `${init}
+case "$*" in *--resume*) until [ -e go ]; do sleep 0.05; done
+${line({ type: "result", subtype: "success", is_error: false, result: "so" })}; exit 0;; esac
+${line({ type: "control_request", request_id: "q1", request: { subtype: "can_use_tool",
+    tool_name: "Bash", tool_use_id: "toolu_1", input: { command: "make" } } })}
+exec sleep 1000`);
+  const permissions = [{ tool: "Bash", permission: "review" }];
+  define(turns, "twice", { program: "claude", command, permissions });
+  const listener = await session(turns, { agent: "twice" });
+  const { run } = await turns.send(listener.session, "ASK me: late");
+  await until("it is reviewed", async () => (await reviewsOf(turns, run)).length > 0);
+  killProgram(turns);
+  await until("another process goes on", async () => (await turns.get(`/runs/${run}/spans`)).items
+    .some(({ rule }) => rule === "signal"));
+  assert.deepEqual((await reviewsOf(turns, run)).map(({ state }) => state), ["cancelled"]);
+  // A review that began later has ended, too, when the turn goes on.
+  const later = await session(turns);
+  assert.equal((await turns.turn(later, "ASK me: late")).end.state, "succeeded");
+  letGo(turns);
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  for (const one of [listener, later]) one.close();
 });

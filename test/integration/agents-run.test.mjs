@@ -207,6 +207,16 @@ test("a session keeps its program, with the model and the folder of that", async
   listener.close();
 });
 
+test("a chat in a session without a folder begins another one without", async (t) => {
+  const turns = await open(t, "pi");
+  const { json } = await turns.ask("POST", "/sessions", { agent: "pi", title: "x" });
+  const { code, stderr } = await turns.daemon.cli(["chat", "--session", json.id],
+    { input: "/new\n" });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual((await turns.get("/sessions")).items.map(({ agent, root }) => [agent, root]),
+    [["pi", null], ["pi", null]]);
+});
+
 test("a run that nobody follows is known to ps, show, attach, trace, usage and stop", async (t) => {
   const turns = await open(t, "claude");
   const { code, stdout, stderr } = await run(turns, ["claude", "be SLOW", "--detach", "--json"]);

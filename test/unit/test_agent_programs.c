@@ -649,6 +649,38 @@ static void summaries_and_requests_are_known_over_a_restart(void **state) {
     }
 }
 
+/* A control character takes six bytes in JSON. */
+static void a_state_of_the_longest_words_is_saved(void **state) {
+    (void)state;
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    const struct program *claude = program_find(BYTES("claude"));
+    struct program_reader *reader = program_reader_new(claude, &agent);
+    AUTO(text_done) struct text word = text_up_to(20000);
+    AUTO(text_done) struct text said = text_up_to(1000);
+    for (unsigned i = 0; i < 3000; i++) {
+        text_add_str(&word, "\\u0001");
+    }
+    static const char *const lines[] = {
+        "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\",\"model\":\"%s\"}",
+        "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":"
+        "{\"id\":\"%s\",\"x\":\"%s\"}}}",
+        "{\"type\":\"result\",\"subtype\":\"%s\",\"is_error\":true,\"result\":\"%s\"}",
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        AUTO(text_done) struct text line = text_up_to(1 << 20);
+        for (const char *at = lines[i]; *at != '\0'; at++) {
+            const bool here = at[0] == '%';
+            text_add(&line, here ? text_bytes(&word).data : at, here ? word.len : 1);
+            at += here;
+        }
+        program_read(reader, text_bytes(&line), PROGRAM_LINE_WHOLE, note, &said);
+    }
+    assert_int_equal(program_seen(reader).native.len, PROGRAM_NATIVE_MAX);
+    reader = renew(reader, claude, &agent);
+    assert_int_equal(program_seen(reader).native.len, PROGRAM_NATIVE_MAX);
+    program_reader_free(reader);
+}
+
 static void a_state_that_is_damaged_is_refused(void **state) {
     (void)state;
     const struct agent_definition agent = {.name = "a", .program = "pi"};
@@ -776,6 +808,7 @@ int main(void) {
         cmocka_unit_test(a_wait_that_the_provider_named_is_known_also_by_another_reader),
         cmocka_unit_test(hostile_lines_are_counted),
         cmocka_unit_test(summaries_and_requests_are_known_over_a_restart),
+        cmocka_unit_test(a_state_of_the_longest_words_is_saved),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),
         cmocka_unit_test(answers_are_lines_that_the_program_reads),
         cmocka_unit_test(a_question_that_is_cut_is_the_end),

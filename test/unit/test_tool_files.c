@@ -1,5 +1,6 @@
 /* What a model may do with files, and what it is told. */
 #include "scale.h"
+#include "tool/file/content.h"
 #include "tool_kit.h"
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -425,6 +426,24 @@ static void the_file_of_a_program_is_hashed_wherever_it_is(void **state) {
     }
 }
 
+/* As of a file that grows while it is read, the size of this one says nothing. */
+static void no_more_is_hashed_than_is_asked_for(void **state) {
+    struct tools *tools = *state;
+    struct sha256_hex hash = {.text = ""};
+    const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    struct stat about;
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &about), 0);
+    assert_int_equal(about.st_size, 0);
+    assert_int_equal(content_hash(&tools->place, fd, 8, &hash, /* why */ NULL).code, ERR_CONFLICT);
+    assert_string_equal(hash.text, "");
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(content_hash(&tools->place, fd, SIZE_MAX, &hash, /* why */ NULL).code,
+                     ERR_NONE);
+    assert_int_equal(strlen(hash.text), 64);
+    assert_int_equal(close(fd), 0);
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -445,6 +464,7 @@ int main(void) {
         TOOLS_TEST(what_rules_deny_is_not_read_listed_or_found),
         TOOLS_TEST(an_extra_root_is_used_as_far_as_it_was_granted),
         TOOLS_TEST(the_file_of_a_program_is_hashed_wherever_it_is),
+        TOOLS_TEST(no_more_is_hashed_than_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

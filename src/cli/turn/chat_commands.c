@@ -181,7 +181,8 @@ static struct err do_new(struct chat *chat, const char *rest) {
     if (!err_failed(err) && session_has_program(chat->talk, row, &agent)) {
         wish.agent = talk_text(row, "agent");
         wish.model = session_model(&chat->invocation->args);
-        wish.root = talk_text(row, "root");
+        const char *root = talk_text(row, "root");
+        wish.root = root[0] == '\0' ? NULL : root;
     }
     err = err_failed(err) ? err : session_make(chat->talk, &wish, &session, &chat->invocation->why);
     if (!err_failed(err)) {

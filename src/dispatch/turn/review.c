@@ -74,12 +74,30 @@ void review__free(struct talk_review *review) {
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
+/* A program that ended meanwhile waits for no answer: its turn is in our hands, and goes on. */
+static void review_ended(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    struct talk_work *work = errand->work;
+    const bool alone = talk->state == TALK_WORKING && !talk->away && talk->works == work &&
+                       work->next == NULL && talk->errands == errand && errand->next == NULL;
+    if (!errand->plan.late || alone || talk->state == TALK_ENDED) {
+        errand__perform(errand);
+        return;
+    }
+    work__free(work);
+    errand__free(errand);
+    if (talk->again && talk->state == TALK_WORKING) {
+        talk__begin(talk);
+    }
+}
+
 static void review_settle(struct talk_review *review, enum turn_review verdict) {
     struct talk_work *work = review->work;
     if (work__is_over(work)) {
         return;
     }
     struct talk_errand *errand = work__errand(work, ERRAND_REVIEW_END);
+    errand->done = review_ended;
     const struct model_spent *spent = &review->call.spent;
     errand->review_end = review->end;
     errand->review_end.key = errand->key;

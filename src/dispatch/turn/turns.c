@@ -326,12 +326,21 @@ void talk__send(struct talk_errand *errand) {
 
 /* --- Planning --------------------------------------------------------------------------------- */
 
+static bool talk_replies(const struct talk *talk) {
+    const struct talk_errand *errand = talk->errands;
+    while (errand != NULL && errand->kind != ERRAND_PROGRAM_REPLY) {
+        errand = errand->next;
+    }
+    return errand != NULL;
+}
+
 /* The store may have refused the question, and taken what came after it: what that planned is in
- * our hands already, or on its way. */
+ * our hands already, or on its way. A reply to a program is written in the pool, from the plan. */
 static void begun(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
-    bool overtaken =
-        talk->state == TALK_PLANNING ? talk->errands->next != NULL : talk->state != TALK_WORKING;
+    const bool overtaken = talk->state == TALK_PLANNING
+                               ? talk->errands->next != NULL
+                               : talk->state != TALK_WORKING || talk_replies(talk);
     if (overtaken && talk->state != TALK_ENDED) {
         errand__free(errand);
     } else {

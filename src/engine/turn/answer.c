@@ -440,7 +440,6 @@ static void review_ask(struct tx *tx, struct turn *turn, struct card *card, stru
     AUTO(text_done) struct text about = {.size_max = (size_t)8 << 20};
     card->state = PART_STATE_ASKING;
     cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
-    /* Nothing else is known of what a program asks. */
     const bool more = card->about.len > 2 && card->about.data[card->about.len - 1] == '}';
     text_add(&about, more ? card->about.data : "{", more ? card->about.len - 1 : 1);
     text_add_str(&about, more ? ",\"review\":" : "\"review\":");
@@ -456,7 +455,9 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
     struct turn turn;
     struct card card;
     turns__plan_begin(plan);
-    plan->late = !turns__load_card(tx, &end->key, end->part, PART_STATE_REVIEWING, &turn, &card);
+    /* A program that has ended waits for no answer: the turn goes on with a call meanwhile. */
+    plan->late = !turns__load_card(tx, &end->key, end->part, PART_STATE_REVIEWING, &turn, &card) ||
+                 turn.row.call != 0;
     if (plan->late) {
         return tx_error(tx);
     }

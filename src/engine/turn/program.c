@@ -448,12 +448,17 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
 
 /* --- How far it was read ---------------------------------------------------------------------- */
 
-/* The next attempt asks its own questions, and nobody hears the end of tools of this one. */
+/* The next attempt asks its own questions, and nobody hears the end of tools of this one. What a
+ * review says of them is late. */
 static void tools_close(struct tx *tx, struct turn *turn) {
+    const struct turn_review_end review = {.failure = CAUSE_STOPPED, .reason = BYTES("")};
     const struct cards cards = cards__open(tx, turn->row.answer);
     for (size_t i = 0; i < cards.count; i++) {
         struct card *card = &cards.at[i];
         const bool runs = card->state == PART_STATE_RUNNING;
+        if (card->state == PART_STATE_REVIEWING) {
+            turns__span_review_end(tx, turn, card, &review);
+        }
         cards__end(card, runs ? CARD_RUN_LOST : CARD_TURN_ENDED);
         turns__close_card(tx, turn, card,
                           runs ? BYTES("The program ended before this was done.")

@@ -101,7 +101,7 @@ static struct err read_old(struct change *change) {
     change->exists = true;
     change->whole = old->about.st_size <= CONTENT_EDIT_MAX;
     return change->whole ? content_read(work->place, fd, CONTENT_EDIT_MAX, old, &work->why)
-                         : content_hash(work->place, fd, &old->hash, &work->why);
+                         : content_hash(work->place, fd, SIZE_MAX, &old->hash, &work->why);
 }
 
 static struct err change_open(struct change *change, enum place_last last,

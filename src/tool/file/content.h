@@ -29,8 +29,9 @@ struct content {
 void content_done(struct content *content); /* For AUTO; zeroed is allowed. */
 MUST_CHECK struct err content_read(const struct tool_place *place, int fd, size_t size_max,
                                    struct content *ret_content, struct why *why);
-/* Only the hash, of any size that the deadline allows. */
-MUST_CHECK struct err content_hash(const struct tool_place *place, int fd,
+/* Only the hash, as far as the deadline allows. `size_max` counts the bytes that are there: a file
+ * may grow, and one of /proc has more than its size says. */
+MUST_CHECK struct err content_hash(const struct tool_place *place, int fd, size_t size_max,
                                    struct sha256_hex *ret_hash, struct why *why);
 
 MUST_CHECK bool content_is_binary(struct bytes bytes);

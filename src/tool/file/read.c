@@ -122,15 +122,19 @@ struct err content_read(const struct tool_place *place, int fd, size_t size_max,
     return ERR_OK;
 }
 
-struct err content_hash(const struct tool_place *place, int fd, struct sha256_hex *ret_hash,
-                        struct why *why) {
+struct err content_hash(const struct tool_place *place, int fd, size_t size_max,
+                        struct sha256_hex *ret_hash, struct why *why) {
     AUTO(mem_release) char *buffer = mem_new(PIECE);
     struct sha256_stream stream;
+    size_t size = 0;
     sha256_start(&stream);
-    for (size_t got = 1; got > 0;) {
+    for (size_t got = 1; got > 0; size += got) {
         struct err err = piece_read(place, fd, buffer, PIECE, &got, why);
         if (err_failed(err)) {
             return err;
+        }
+        if (got > size_max - size) {
+            return too_large(size_max, why);
         }
         sha256_add(&stream, buffer, got);
     }
@@ -146,7 +150,7 @@ void tool_look_file(const struct tool_place *place, const char *path, struct too
     if (!err_failed(err)) {
         err = about.st_size > TOOL_HASH_MAX
                   ? err_make(ERR_CONFLICT, "tool: large")
-                  : content_hash(place, fd, &look->before, /* why */ NULL);
+                  : content_hash(place, fd, TOOL_HASH_MAX, &look->before, /* why */ NULL);
     }
     look->unread = err_failed(err) && err.os != ENOENT;
 }
