@@ -121,7 +121,7 @@ test("a link that leads nowhere keeps its name, and its fault is named", async (
   const turns = await open(t);
   const folder = path.join(turns.home, ".drover/agents");
   mkdirSync(path.join(folder, "folder.json"), { recursive: true });
-  symlinkSync("/nonexistent", path.join(folder, "claude.json"));
+  symlinkSync(path.join(turns.home, "nothing"), path.join(folder, "claude.json"));
   symlinkSync("loop.json", path.join(folder, "loop.json"));
   symlinkSync("nothing", path.join(folder, "mine.md"));
   writeFileSync(Buffer.from(`${folder}/b\xff.json`, "latin1"), JSON.stringify(plain()));

@@ -151,11 +151,12 @@ void program_output_look(const struct talk *talk, const char *path, struct tool_
 /* {"subjects": […], "before"}: as judge.c writes it; "before" only where a file would change. */
 static void about_write(const struct program_output *output, struct bytes file,
                         const json_t *arguments, struct text *about) {
+    enum { SUBJECT_MAX = 64 << 10 }; /* A longer one stands in the arguments alone. */
     enum glob_kind kind;
     const struct bytes subject = file.len > 0 ? file : subject_of(arguments, &kind);
     struct tool_look look = {.unread = memchr(subject.data, '\0', subject.len) != NULL};
     text_add_str(about, "{\"subjects\":[");
-    if (subject.len > 0) {
+    if (subject.len > 0 && subject.len <= SUBJECT_MAX) {
         text_add_json(about, subject.data, subject.len);
     }
     text_add_char(about, ']');

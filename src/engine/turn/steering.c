@@ -216,7 +216,8 @@ void programs__tell_missed(struct tx *tx, const struct turn *turn, struct progra
         " AND m.status = 'completed' AND m.active = 1 AND m.run >= COALESCE((SELECT t.run"
         " FROM turns t WHERE t.session = $1 AND t.run <= $3 AND " HEARD
         " ORDER BY t.run DESC LIMIT 1), 1)"
-        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = $1 AND t.question = m.id"
+        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = $1 AND t.run >= m.run"
+        " AND t.question = m.id"
         " AND " HEARD ") ORDER BY m.id LIMIT $4",
         ARGS(arg_int(turn->session.id), arg_int(turn->row.question), arg_int(turn->run.id),
              arg_int(MESSAGE_LIVE_MAX)),

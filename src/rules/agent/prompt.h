@@ -12,7 +12,7 @@ struct agent_again {
 void agent_prompt_again(struct agent_again again, struct text *text);
 /* Before the words of the user, after that: an end so early that it may not have read them. */
 void agent_prompt_unheard(struct text *text);
-/* Before the words of the user: `late`, which an earlier turn ended without. */
+/* Before the words of the user: `missed`, which an earlier turn ended without. */
 void agent_prompt_missed(struct bytes missed, struct text *text);
 /* Before words of the user that came meanwhile, and that it may not have read. */
 void agent_prompt_joins(struct text *text);
