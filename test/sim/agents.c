@@ -110,6 +110,7 @@ static const struct agent_way ways[] = {
      .end = EXIT_SIGNALED,
      .code = SIGSEGV},
     {.cause = "no_result", .weight = 4},
+    {.cause = "fallback_used", .weight = 4},
     {.cause = "gateway_timeout", .more = 3, .weight = 6, .only_untyped = true, .words = ""},
     {.cause = "not_started",
      .weight = 3,
@@ -171,16 +172,18 @@ static const struct agent_way *way_named(const char *cause) {
     return way;
 }
 
-/* Processes of some turns hang, or end before they read anything, as often as they begin.
+/* Processes of some turns hang, fall back, or end before they read anything, however often begun.
  * NULL: not those of this one. */
 static const struct agent_way *way_of_turn(struct sim *sim, const struct agent_process *process) {
     static const char *const causes[] = {
         "signal", "signal", "signal", "gateway_timeout", "stuck", "compaction_hanging", "deadline"};
     enum { IN = 20 };
     const size_t drawn = sim_hash(sim_seed(sim), process->turn->op, "doomed", 0) % IN;
-    const bool doomed = drawn < COUNT_OF(causes) && !process->turn->by_schema &&
-                        process->turn->session->adapter == ADAPTER_CLAUDE;
-    return doomed ? way_named(causes[drawn]) : NULL;
+    const enum agent_adapter adapter = process->turn->session->adapter;
+    if (process->turn->by_schema || drawn >= COUNT_OF(causes) || adapter == ADAPTER_PLAIN) {
+        return NULL;
+    }
+    return way_named(adapter == ADAPTER_CLAUDE ? causes[drawn] : "fallback_used");
 }
 
 static const struct agent_way *way_drawn(struct sim *sim, const struct agent_process *process) {
@@ -217,7 +220,9 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
         (way_is(process, "agent_failed") || way_is(process, "gateway_timeout"))) {
         process->way = &ways[0];
     }
-    if (!can_hang(sim, process)) {
+    /* Only a definition of JSON lines has a place for how its model was reached. */
+    const bool falls_back = way_is(process, "fallback_used") && adapter != ADAPTER_JSON_LINES;
+    if (falls_back || !can_hang(sim, process)) {
         process->way = &ways[0];
     }
     process->misfit = is_misfit(sim, process);
@@ -495,6 +500,10 @@ static void script_write(struct sim *sim, struct agent_process *process, const c
     if (process->way->ended_for == CAUSE_COMPACTION_HANGING) {
         text_add_str(&process->out,
                      "{\"type\":\"system\",\"subtype\":\"status\",\"status\":\"compacting\"}");
+        (void)line_end(process);
+    }
+    if (way_is(process, "fallback_used")) {
+        text_add_str(&process->out, "{\"by\":\"embedded\"}");
         (void)line_end(process);
     }
     if (process->typed) {

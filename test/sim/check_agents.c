@@ -129,8 +129,8 @@ static void check_native(struct sim *sim, const struct agent_process *process, b
 /* Whether anything shows that the process has read what it was asked: what it printed after its
  * first line, or an end that follows from that. */
 static bool has_heard(const struct agent_process *process) {
-    static const char *const ends[] = {"completed", "auth_failed", "rate_limited", "provider_error",
-                                       "context_overflow"};
+    static const char *const ends[] = {"completed",    "fallback_used",  "auth_failed",
+                                       "rate_limited", "provider_error", "context_overflow"};
     bool heard = process->written > process->lines[0].end;
     for (size_t i = 0; !heard && i < COUNT_OF(ends); i++) {
         heard = strcmp(process->way->cause, ends[i]) == 0;

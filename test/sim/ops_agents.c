@@ -33,7 +33,7 @@ static void definition_write(struct sim *sim, enum agent_adapter adapter, struct
         [ADAPTER_JSON_LINES] =
             "{\"name\":\"lines\",\"program\":\"json_lines\",\"command\":\"/agents/lines\","
             "\"lines\":{\"text\":\"say.text\",\"result\":\"done\",\"error\":\"failed\","
-            "\"status\":\"status\"}",
+            "\"status\":\"status\",\"transport\":\"by\"}",
         [ADAPTER_PLAIN] = "{\"name\":\"plain\",\"program\":\"plain\",\"command\":\"/agents/plain\"",
     };
     const unsigned most = agents_at_once(sim, adapter);
