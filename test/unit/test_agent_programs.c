@@ -662,8 +662,8 @@ static void a_state_of_the_longest_words_is_saved(void **state) {
     }
     static const char *const lines[] = {
         "{\"type\":\"system\",\"subtype\":\"init\",\"session_id\":\"%s\",\"model\":\"%s\"}",
-        "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":"
-        "{\"id\":\"%s\",\"x\":\"%s\"}}}",
+        ("{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":"
+         "{\"id\":\"%s\",\"x\":\"%s\"}}}"),
         "{\"type\":\"result\",\"subtype\":\"%s\",\"is_error\":true,\"result\":\"%s\"}",
     };
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
