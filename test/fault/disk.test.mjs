@@ -19,7 +19,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { followSse, readAll } from "../integration/follow.mjs";
-import { bin, Daemon, run, scratch } from "../integration/lib.mjs";
+import { bin, binForAll, Daemon, run, scratch } from "../integration/lib.mjs";
 
 const STREAM = "disk";
 const NOBODY = 65534;
@@ -217,9 +217,10 @@ test("a backup that finds no space leaves nothing, and the daemon goes on", asyn
 });
 
 /** Runs as somebody to whom the permissions apply. */
-function runUnprivileged(args) {
+function runUnprivileged(t, args) {
   if (!asRoot) return run(args);
-  const words = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", bin, ...args];
+  const who = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+  const words = [...who, binForAll(t), ...args];
   return run(words, { program: "setpriv" });
 }
 
@@ -244,7 +245,7 @@ test("a data directory that cannot be written is refused, and unharmed", async (
     const names = ["", ...readdirSync(data)].map((name) => path.join(data, name));
     if (asRoot) [folder, ...names].forEach((name) => chownSync(name, NOBODY, NOBODY));
     names.reverse().forEach((name) => chmodSync(name, name === data ? 0o500 : 0o400));
-    const { code, stderr } = await runUnprivileged(serve);
+    const { code, stderr } = await runUnprivileged(t, serve);
     assert.ok([4, 7].includes(code), stderr);
     assert.match(stderr, /^drover: .*\((storage_read_only|no_permission|store_io)\)\n$/);
     names.reverse().forEach((name) => chmodSync(name, name === data ? 0o700 : 0o600));

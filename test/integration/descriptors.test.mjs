@@ -195,7 +195,7 @@ test("models, tools, scripts and webhooks wait for a descriptor, and go on", asy
     });
   });
   await new Promise((resolve) => receiver.listen(0, "127.0.0.1", resolve));
-  t.after(() => receiver.close().closeAllConnections());
+  t.after(() => (receiver.closeAllConnections(), receiver.close()));
   const webhook = `http://127.0.0.1:${receiver.address().port}/`;
   flows.write("a.txt", "words of a file\n");
 

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -45,6 +45,15 @@ export function scratch(t) {
     }
   });
   return folder;
+}
+
+/** A copy of the binary that every user can start: the checkout may be in a folder that is closed to
+ *  others, such as the home of root. */
+export function binForAll(t) {
+  const folder = scratch(t), copy = path.join(folder, "drover");
+  chmodSync(folder, 0o755);
+  copyFileSync(bin, copy);
+  return copy;
 }
 
 /** The server's URL with a schema of its own, or nothing where SQLite is tested. */

@@ -12,7 +12,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { bin } from "./lib.mjs";
+import { bin, binForAll } from "./lib.mjs";
 import { read } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { stay } from "./stay.mjs";
@@ -196,8 +196,9 @@ test("commands that start none, and runs that may not", async (t) => {
 test("what keeps a daemon from starting is one sentence", { skip: process.getuid() !== 0 },
   async (t) => {
     const user = new User(t);
+    const program = binForAll(t);
     const says = async (args, code, text, uid) => {
-      const child = spawn(bin, args, { env: user.env, uid, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(program, args, { env: user.env, uid, stdio: ["ignore", "pipe", "pipe"] });
       let said = "";
       child.stderr.on("data", (piece) => (said += piece));
       const [ended] = await once(child, "close");

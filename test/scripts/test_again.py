@@ -20,7 +20,8 @@ import suite  # noqa: E402
 # A test file of Node that fails in its first run. `before` runs ahead of that verdict.
 TOY = """import test from "node:test";
 import { existsSync, writeFileSync } from "node:fs";
-const marker = import.meta.filename + ".ran";
+import { fileURLToPath } from "node:url";
+const marker = fileURLToPath(import.meta.url) + ".ran";
 const again = existsSync(marker);
 writeFileSync(marker, "");
 test("always passes", () => {});

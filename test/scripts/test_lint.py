@@ -8,7 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
-from checks import docs, layers, shapes, sizes, tools, words  # noqa: E402
+from checks import docs, layers, node18, shapes, sizes, tools, words  # noqa: E402
 from checks.exceptions import PATH, Exceptions  # noqa: E402
 from checks.tree import Tree  # noqa: E402
 
@@ -45,6 +45,22 @@ class Twins(LintTest):
     def test_static_functions_and_the_mains_of_programs_may_share_a_name(self):
         self.accepted(shapes.check_twins, self.two("static void find(void)"))
         self.accepted(shapes.check_twins, self.two("int main(void)"))
+
+
+class Node18(LintTest):
+    def test_what_node_18_lacks_is_refused_in_tests(self):
+        for words_of_newer in ("import.meta." + "filename", "Promise.with" + "Resolvers()",
+                               "[].to" + "Sorted()", "server.close()" + ".closeAllConnections()"):
+            for path in ("test/integration/x.mjs", "test/scripts/test_x.py"):
+                with self.subTest((path, words_of_newer)):
+                    files = {path: f"// one\nconst x = {words_of_newer};\n"}
+                    self.refused(node18.check_node_18, files, f"{path}:2: Node 18 lacks")
+
+    def test_what_node_18_has_and_what_another_engine_runs_is_accepted(self):
+        good = "const x = fileURLToPath(import.meta.url); server.close();\n"
+        self.accepted(node18.check_node_18, {"test/integration/x.mjs": good})
+        newer = "return [2, 1].to" + "Sorted();\n"
+        self.accepted(node18.check_node_18, {"test/integration/scripts/x.mjs": newer})
 
 
 class Layers(LintTest):
