@@ -89,8 +89,8 @@ def result_of_node_file(record):
 
 
 def count_records(stage, output, code, result_of):
-    """The sum over the records of a stage. A file without a record has failed: its runner ended
-    before the file did."""
+    """The sum over the records of a stage. Files without a record, whose runner ended before they
+    did, are one failure of the stage: nothing is known of their tests."""
     counts = Counts()
     try:
         with open(stage.records, encoding="utf-8") as records:
@@ -98,9 +98,11 @@ def count_records(stage, output, code, result_of):
     except FileNotFoundError:
         pass  # Then no file has a result.
     recorded = {result.name for result in stage.results}
-    for name in [name for name in stage.files_run if name not in recorded]:
-        log = f"--- {name}: no result\n" + "\n".join(output.splitlines()[-20:]) + "\n"
-        stage.results.append(FileResult(name, Counts(failed=1), 0, output, log))
+    stage.not_run = [name for name in stage.files_run if name not in recorded]
+    if stage.not_run:
+        counts.failed += 1
+        last = "\n".join(output.splitlines()[-20:])
+        stage.log += f"{last}\n--- not run: {', '.join(stage.not_run)}\n"
     for result in stage.results:
         counts.add(result.counts)
         stage.log += result.log if result.counts.failed else ""

@@ -6,8 +6,9 @@ Each file adds one line of JSON to RECORDS: name, result (OK, FAIL or TIMEOUT), 
 and stdout; meson's testlog.json has the same members. `node --test` starts a process for each file,
 too, but mixes their output, so that nobody can say which file failed and how long each one took.
 
-A file that is over LIMIT_S is ended: SIGTERM first, because the files' helpers end their daemons
-and jobs then. Exit code 1 when a file failed.
+A file that has printed nothing for LIMIT_S, which is scaled, is ended: SIGTERM first, because the
+files' helpers end their daemons and jobs then. While a file runs, its output is beside RECORDS,
+where runner.py sees that it grows. Exit code 1 when a file failed.
 """
 import concurrent.futures
 import json
@@ -18,23 +19,25 @@ import tempfile
 import threading
 import time
 
+from runner import progresses
+
 # Time between SIGTERM and SIGKILL.
 GRACE_S = 10
 lock = threading.Lock()
 
 
-def run_file(file, limit_s):
+def run_file(file, limit_s, path):
     """Gives the record. The output goes to a file: a pipe would stay open for as long as a process
     that the test left behind."""
     start = time.monotonic()
-    with tempfile.TemporaryFile() as output:
+    folder, name = os.path.split(path)
+    with tempfile.NamedTemporaryFile(dir=folder or ".", prefix=name + ".") as output:
         child = subprocess.Popen(["node", "--test-reporter=tap", file], stdin=subprocess.DEVNULL,
                                  stdout=output, stderr=subprocess.STDOUT)
         late = ""
-        try:
-            child.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            late = f"\nended: the file took over {limit_s:g} s\n"
+        if not progresses(lambda seconds: ends_within(child, seconds),
+                          lambda: os.fstat(output.fileno()).st_size, limit_s):
+            late = f"\nended: the file printed nothing for {limit_s:g} s (scaled)\n"
             end_child(child)
         output.seek(0)
         text = output.read().decode("utf-8", "replace") + late
@@ -42,11 +45,17 @@ def run_file(file, limit_s):
     return {"name": file, "result": result, "duration": time.monotonic() - start, "stdout": text}
 
 
+def ends_within(child, seconds):
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def end_child(child):
     child.terminate()
-    try:
-        child.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
+    if not ends_within(child, GRACE_S):
         child.kill()
         child.wait()
 
@@ -64,7 +73,7 @@ def main():
     failed = []
 
     def perform(file):
-        entry = run_file(file, limit_s)
+        entry = run_file(file, limit_s, path)
         record(path, entry)
         if entry["result"] != "OK":
             failed.append(file)

@@ -27,6 +27,7 @@ import time
 import decoy
 import host
 import suite
+from counts import FileResult
 from runner import LOGS, ROOT, give_up, lock, slug
 
 TIMES = 20
@@ -93,20 +94,21 @@ class Tried:
 
 def run_part(stage, tried, times):
     """Runs the file of `tried` so many times, or until it fails. Gives the number of runs."""
-    stage.timeout_s *= times
+    stage.silence_s *= times
     if times > 1:
         stage.command = stage.command + ["--repeat", str(times)]
     counts, output, cpu_s = stage.execute([tried.file])
-    failed = [result.counts.failed > 0 for result in stage.results]
+    results = stage.results or [FileResult(tried.file, counts, 0, output, stage.log)]
+    failed = [result.counts.failed > 0 for result in results]
     # The runner itself may fail after a file that did not.
     failed[-1] = failed[-1] or (counts.failed > 0 and not any(failed))
     with lock:
         tried.cpu_s += cpu_s
-        for result, has_failed in zip(stage.results, failed):
+        for result, has_failed in zip(results, failed):
             tried.seconds.append(result.seconds)
             if has_failed:
                 tried.keep(stage, result.output if times > 1 else output)
-    return len(stage.results)
+    return len(results)
 
 
 def take_part(waiting):

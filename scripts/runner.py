@@ -3,13 +3,21 @@
 A stage is one command with a log of its own in build/log. The command of most stages ends with the
 names of files (test files of Node, tests of meson) and records how each file ended, so that the
 same command with fewer names runs only these.
+
+A command is ended when it has made no progress for a time, however long it has run: on a machine
+that is busy everything takes longer, and what goes on is not what hangs.
 """
 import dataclasses
+import glob
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
+import time
+
+import host
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(ROOT, "build/log")
@@ -20,6 +28,33 @@ REPORTS = os.path.join(LOGS, "sanitizer")
 def scale():
     """By how much time limits are multiplied on this machine (host.py); 1 where nobody measured."""
     return float(os.environ.get("DROVER_TEST_SCALE", 1))
+
+
+class Patience:
+    """For how long something may be silent. The machine may be busier than it was when its scale was
+    measured, so that is measured again before anything is ended."""
+
+    def __init__(self, limit_s):
+        self.limit_s, self.scale = limit_s, scale()
+
+    def is_over(self, silent_s):
+        if silent_s <= self.limit_s * self.scale:
+            return False
+        self.scale = max(self.scale, host.measure_scale(tempfile.gettempdir())[0])
+        return silent_s > self.limit_s * self.scale
+
+
+def progresses(wait, progress, limit_s):
+    """Calls wait(seconds) until it gives true. False: progress() has been the same for limit_s,
+    which is scaled."""
+    patience, seen, since = Patience(limit_s), None, 0
+    while not wait(min(1, limit_s / 10)):
+        now, at = progress(), time.monotonic()
+        if now != seen:
+            seen, since = now, at
+        elif patience.is_over(at - since):
+            return False
+    return True
 
 
 def slug(name):
@@ -33,7 +68,7 @@ class Stage:
     command: list
     count: object  # Takes the stage, its output and exit code; gives Counts.
     env: dict = dataclasses.field(default_factory=dict)
-    timeout_s: int = 900
+    silence_s: int = 900  # Without any progress for so long it hangs.
     before: object = None
     files: list = dataclasses.field(default_factory=list)  # Last words of its command.
     records: str = ""  # Where its command records how each file ended.
@@ -41,14 +76,17 @@ class Stage:
     slow: str = ""  # Where its daemons note turns of the loop that took long.
     log: str = ""
     files_run: list = dataclasses.field(default_factory=list)
-    results: list = dataclasses.field(default_factory=list)  # A FileResult for each of files_run.
+    # A FileResult for each of files_run that has a record; the others.
+    results: list = dataclasses.field(default_factory=list)
+    not_run: list = dataclasses.field(default_factory=list)
 
     def execute(self, files):
         """Runs these of its files (or the whole command), gives (Counts, output, CPU seconds)."""
         if self.records and os.path.exists(self.records):
             os.remove(self.records)
-        self.log, self.results, self.files_run = "", [], files
-        output, code, cpu_s = run_measured(self.command + files, self.env, self.timeout_s)
+        self.log, self.results, self.files_run, self.not_run = "", [], files, []
+        output, code, cpu_s = run_measured(self.command + files, self.env, self.silence_s,
+                                           self.records)
         return self.count(self, output, code), output, cpu_s
 
     def reports(self):
@@ -60,38 +98,52 @@ children = set()
 lock = threading.Lock()
 
 
-def run(command, env, timeout_s, check=False):
+def run(command, env, silence_s, check=False):
     """Gives (output, exit code). The command is a process group of its own, ended as a whole."""
-    output, code, _ = run_measured(command, env, timeout_s)
+    output, code, _ = run_measured(command, env, silence_s)
     if check and code != 0:
         raise RuntimeError(output)
     return output, code
 
 
-def run_measured(command, env, timeout_s):
-    """The same, and the seconds of CPU of all that it has waited for. The time limit is scaled."""
-    timeout_s *= scale()
+def sizes(records):
+    """Of the file of records, and of those beside it that begin with its name."""
+    found = glob.glob(glob.escape(records) + "*") if records else []
+    return [(path, os.path.getsize(path)) for path in sorted(found) if os.path.exists(path)]
+
+
+def run_measured(command, env, silence_s, records=""):
+    """The same, and the seconds of CPU of all that it has waited for. What it prints is progress,
+    and so is what it writes to its records."""
     child = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )
-    late = []
-    timer = threading.Timer(timeout_s, lambda: (late.append(True), end(child)))
+    output, late, closed = bytearray(), [], threading.Event()
+
+    def watch():
+        if not progresses(closed.wait, lambda: (len(output), sizes(records)), silence_s):
+            late.append(True)
+            end(child)
+
+    watcher = threading.Thread(target=watch, daemon=True)
     with lock:
         children.add(child)
-    timer.start()
+    watcher.start()
     try:
-        output = child.stdout.read()
+        while piece := os.read(child.stdout.fileno(), 1 << 16):
+            output += piece
         _, status, usage = os.wait4(child.pid, 0)
     finally:
-        timer.cancel()
+        closed.set()
+        watcher.join()
         child.stdout.close()
         with lock:
             children.discard(child)
     child.returncode = os.waitstatus_to_exitcode(status)
     text = output.decode("utf-8", "replace")
     if late:
-        return f"{text}\nended: it took over {timeout_s:g} s\n", 124, 0
+        return f"{text}\nended: it made no progress for {silence_s:g} s (scaled)\n", 124, 0
     return text, child.returncode, usage.ru_utime + usage.ru_stime
 
 

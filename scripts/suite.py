@@ -45,7 +45,7 @@ LANES = 4
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 SLOW_US = 2000
-# A test file of Node that takes longer hangs.
+# A test file of Node that prints nothing for longer hangs.
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
@@ -81,7 +81,7 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
         run(["ninja", "-C", folder, "build.ninja"], {}, 300, check=True)
         stage.command = ["ninja", "-C", folder, "--quiet"] + sorted(set(targets(folder)))
 
-    return Stage(f"build {name}", [], count_exit, before=configure, timeout_s=900)
+    return Stage(f"build {name}", [], count_exit, before=configure)
 
 
 def strip_stage():
@@ -153,7 +153,7 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     stage.env = {**sanitized(stage), **FRESH}
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
-        stage.timeout_s = 6 * 3600
+        stage.silence_s = 6 * 3600
 
     def prepare(stage):
         stage.files = sorted(tests(folder))
@@ -191,13 +191,13 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, br
                before=None, part=slice(None)):
     records = os.path.join(LOGS, slug(name) + ".records")
     limit_s = 6 * 3600 if every else FILE_S
-    command = [sys.executable, "scripts/files.py", records, f"{limit_s * scale():g}"]
+    command = [sys.executable, "scripts/files.py", records, str(limit_s)]
     if word == "postgres":
         server = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
         command = server + command
     stage = Stage(name, command, count_node, before=before, records=records)
     stage.files = opted_in(word, rooms, every, turn)[part]
-    stage.timeout_s = 6 * 3600 if every else stage.timeout_s
+    stage.silence_s = 6 * 3600 if every else stage.silence_s
     stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH}
     stage.env |= (choices or {}) | (env or {})
     if brisk:
@@ -284,7 +284,7 @@ def all_stages(every_kill, turn, seed):
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
               second_run=True),
-        Stage("demo", ["./scripts/demo"], count_exit, timeout_s=120, second_run=True),
+        Stage("demo", ["./scripts/demo"], count_exit, silence_s=120, second_run=True),
         # It makes a root of its own and installs packages there.
         Stage("package in a bare root", ["./test/package/run"], count_exit)
         if every_kill else None,
@@ -313,7 +313,7 @@ def perform(stage):
 
 
 def report(stage, counts, seconds, cpu_s=0, failed=()):
-    word = "again" if failed else "FAILED" if counts.failed else "ok"
+    word = "FAILED" if stage.not_run else "again" if failed else "FAILED" if counts.failed else "ok"
     skipped = f", {counts.skipped} skipped" if counts.skipped else ""
     with lock:
         print(f"{word:6} {stage.name:40} {counts.passed:5} ok{skipped}  {seconds:5.0f} s "
@@ -321,6 +321,8 @@ def report(stage, counts, seconds, cpu_s=0, failed=()):
         for one in failed:
             what = "failed by a crash" if one.crash else "failed, and runs again at the end"
             print(f"       {what}: {one.first.name}")
+        if stage.not_run:
+            print(f"       not run: {', '.join(stage.not_run)}")
         if counts.failed and not failed:
             again.print_log(stage.log, print)
         sys.stdout.flush()
@@ -361,7 +363,7 @@ def ask_again(tested):
         files = sorted({file for file, _ in suspects})
         print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
         with host.Host() as here:
-            run(tested.command + files, {**tested.env, **SHORT}, tested.timeout_s)
+            run(tested.command + files, {**tested.env, **SHORT}, tested.silence_s)
         again = slow_daemons(tested.slow)
         suspects = {key: [*us, again[key]] for key, us in suspects.items()
                     if again.get(key, 0) > here.allowed_us(SLOW_US)}
@@ -404,9 +406,18 @@ def run_tests(stages):
     brisk = [stage for stage in stages if stage.slow]
     if brisk:
         total.add(judge_turns(brisk))
+    if failed:
+        set_scale(print_line)  # The machine may be busier than it was.
     total.add(again.run_again(failed, print_line))
     total.add(collect_reports())
     return total
+
+
+def set_scale(print_line):
+    """Measures it, and tells all runners; it never falls during a test run."""
+    factor, words = host.measure_scale(tempfile.gettempdir())
+    os.environ["DROVER_TEST_SCALE"] = str(max(factor, scale()))
+    print_line(words)
 
 
 def main():
@@ -420,9 +431,8 @@ def main():
     parser.add_argument("name", nargs="*", help="only stages with this in their name")
     options = parser.parse_args()
     if not options.list:
-        factor, words = host.measure_scale(tempfile.gettempdir())
-        os.environ["DROVER_TEST_SCALE"] = str(factor)
-        print(words, flush=True)
+        os.environ.pop("DROVER_TEST_SCALE", None)
+        set_scale(functools.partial(print, flush=True))
     builds, tests = all_stages(options.all, options.turn, options.seed)
     if options.list:
         print("\n".join(stage.name for stage in builds + tests))

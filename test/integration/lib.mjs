@@ -47,8 +47,8 @@ export function scratch(t) {
   return folder;
 }
 
-/** A copy of the binary that every user can start: the checkout may be in a folder that is closed to
- *  others, such as the home of root. */
+/** A copy of the binary that every user can start: the checkout may be in a folder that is closed
+ *  to others, such as the home of root. */
 export function binForAll(t) {
   const folder = scratch(t), copy = path.join(folder, "drover");
   chmodSync(folder, 0o755);

@@ -59,7 +59,9 @@ class ToySuite(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         reports = os.path.join(self.folder, "sanitizer")
+        no_measure = lambda print_line: None
         for place, name, value in ((again, "LOGS", self.folder), (suite, "LOGS", self.folder),
+                                   (suite, "set_scale", no_measure),
                                    (runner, "REPORTS", reports), (suite, "REPORTS", reports)):
             patch = unittest.mock.patch.object(place, name, value)
             patch.start()
@@ -124,10 +126,12 @@ class ToySuite(unittest.TestCase):
         self.assertEqual((total, stage.files_run), ((2, 0), ["late"]))
         self.assertIn("flaky: late (toy meson)", "\n".join(lines))
 
-    def test_a_file_without_a_result_has_failed(self):
-        total, lines = self.run_tests(self.meson("good", "missing"))
-        self.assertEqual(total, (1, 1))
-        self.assertIn("missing: no result", "\n".join(lines))
+    def test_files_without_a_result_are_one_failure_and_named(self):
+        total, lines = self.run_tests(self.meson("good", "missing", "mute", "late"))
+        self.assertEqual(total, (2, 1))
+        self.assertIn("       not run: missing, mute", lines)
+        self.assertTrue(any(line.startswith("FAILED toy meson") for line in lines))
+        self.assertTrue(any(line.startswith("flaky: late") for line in lines))
 
     def test_a_stage_without_files_runs_again_as_a_whole(self):
         marker = os.path.join(self.folder, "marker")
@@ -210,7 +214,7 @@ class Files(unittest.TestCase):
             with open(records, encoding="utf-8") as lines:
                 record = json.loads(lines.read())
         self.assertEqual((code, record["result"]), (1, "TIMEOUT"))
-        self.assertIn("ended: the file took over 0.5 s", record["stdout"])
+        self.assertIn("ended: the file printed nothing for 0.5 s", record["stdout"])
 
     def test_a_file_whose_daemon_crashed_has_failed_though_its_tests_passed(self):
         with tempfile.TemporaryDirectory() as folder:

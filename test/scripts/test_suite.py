@@ -82,6 +82,59 @@ class Counting(unittest.TestCase):
             self.assertEqual(stage.log, "why")
 
 
+class Progress(unittest.TestCase):
+    """What goes on is never ended, however long it takes; what is silent is."""
+
+    def ended_at(self, *, grows_until_s, ends_at_s, scale_now=1):
+        """When a command of 900 s of patience ended, and whether it did so by itself."""
+        clock = [0]
+
+        def wait(seconds):
+            clock[0] += seconds
+            return clock[0] >= ends_at_s
+
+        with unittest.mock.patch.dict(os.environ, {"DROVER_TEST_SCALE": "1"}), \
+                unittest.mock.patch("runner.time.monotonic", lambda: clock[0]), \
+                unittest.mock.patch("host.measure_scale", lambda folder: (scale_now, "")):
+            by_itself = runner.progresses(wait, lambda: min(clock[0], grows_until_s), 900)
+        return by_itself, clock[0]
+
+    def test_what_goes_on_may_take_any_time(self):
+        self.assertEqual(self.ended_at(grows_until_s=9000, ends_at_s=9100), (True, 9100))
+
+    def test_what_is_silent_is_ended(self):
+        by_itself, at = self.ended_at(grows_until_s=5000, ends_at_s=9000)
+        self.assertEqual((by_itself, at // 10), (False, 590))
+
+    def test_on_a_machine_that_became_slower_it_is_waited_for(self):
+        slower = self.ended_at(grows_until_s=100, ends_at_s=2500, scale_now=3)
+        self.assertEqual(slower, (True, 2500))
+        by_itself, at = self.ended_at(grows_until_s=100, ends_at_s=9000, scale_now=3)
+        self.assertEqual((by_itself, at // 10), (False, 280))
+
+    def test_output_and_records_are_progress(self):
+        with tempfile.TemporaryDirectory() as folder:
+            records = os.path.join(folder, "x.records")
+            nothing = runner.sizes(records)
+            for name in (records, records + ".output"):
+                with open(name, "w", encoding="utf-8") as out:
+                    out.write("x")
+                self.assertNotEqual(runner.sizes(records), nothing)
+                nothing = runner.sizes(records)
+        output, code = runner.run(["sh", "-c", "echo begun; exec sleep 1000"], {}, 0.2)
+        self.assertEqual((output.splitlines()[0], code), ("begun", 124))
+        self.assertIn("ended: it made no progress for 0.2 s", output)
+
+    def test_what_never_began_is_named_in_one_failure(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".records") as records:
+            records.write('{"name": "a", "result": "OK", "duration": 1, "stdout": "# pass 3"}\n')
+            records.flush()
+            stage = suite.Stage("x", [], None, records=records.name, files_run=["a", "b", "c"])
+            self.assertEqual(counts.count_node(stage, "ended", 124), counts.Counts(3, 1))
+        self.assertEqual((stage.not_run, len(stage.results)), (["b", "c"], 1))
+        self.assertIn("not run: b, c", stage.log)
+
+
 class Turns(unittest.TestCase):
     """A daemon whose loop was slow is asked again, and believed when it is slow each time."""
 
@@ -149,8 +202,7 @@ class TheScale(unittest.TestCase):
         with unittest.mock.patch.dict(os.environ, {"DROVER_TEST_SCALE": "2.5"}):
             stage = suite.meson_tests("x", "f", tests=lambda folder: [])
             self.assertEqual(stage.command[-2:], ["-t", "7.5"])
-            output, code = runner.run(["sleep", "60"], {}, 0.2)
-            self.assertEqual((code, output.strip()), (124, "ended: it took over 0.5 s"))
+            self.assertFalse(runner.Patience(900).is_over(2249))
             program = ("import('./test/integration/scale.mjs').then((scale) => "
                        "console.log(scale.scaled(1000)))")
             self.assertEqual(runner.run(["node", "-e", program], {}, 60)[0].strip(), "2500")
