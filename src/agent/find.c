@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/beneath.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/process/ceiling.h"
 
 const char *const agent_found_names[] = {"ready", "missing", "broken", "not_logged_in", NULL};
 
@@ -73,6 +75,7 @@ static struct places *places_open(const struct agent_search *search) {
     }
     for (folder = root; folder.len > 0 && depth < PROJECT_DEPTH_MAX && !has_git(folder); depth++) {
         folder = above(folder);
+        folder.len = ceiling_is(getenv(CEILING_VARIABLE), folder) ? 0 : folder.len;
     }
     depth = folder.len > 0 && has_git(folder) ? depth : 1; /* No project: its folder alone. */
     folder = root;

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/process/ceiling.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
 
@@ -92,7 +93,7 @@ static unsigned levels_above(const char *folder) {
         if (access(git, F_OK) == 0) {
             return level;
         }
-        if (!go_up(at)) {
+        if (!go_up(at) || ceiling_is(getenv(CEILING_VARIABLE), bytes_of(at))) {
             break;
         }
     }

@@ -12,11 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process/ceiling.h"
 #include "base/process/umask.h"
 #include "base/utf8.h"
 #include "tool/context_files.h"
@@ -223,6 +225,9 @@ struct err worktree_find(const struct worktree_place *place, struct worktree *re
     memcpy(ret_worktree->from, real, sizeof real);
     while (ret_worktree->from[0] != '\0' && !has_git(ret_worktree->from)) {
         *strrchr(ret_worktree->from, '/') = '\0'; /* The path is absolute. */
+        if (ceiling_is(getenv(CEILING_VARIABLE), bytes_of(ret_worktree->from))) {
+            ret_worktree->from[0] = '\0';
+        }
     }
     if (ret_worktree->from[0] == '\0') {
         return err_why(why, ERR_NOT_FOUND,

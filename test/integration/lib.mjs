@@ -7,7 +7,9 @@ import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  appendFileSync, chmodSync, copyFileSync, mkdtempSync, realpathSync, rmSync,
+} from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,6 +20,9 @@ import { fileURLToPath } from "node:url";
 import { killLeft } from "./processes.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+/** Nothing above the folders of the tests is part of their projects: neither a repository that the
+ *  temporary folder lies in, nor what other programs left there. */
+process.env.GIT_CEILING_DIRECTORIES = `${realpathSync(tmpdir())}:/tmp`;
 /** Nothing listens there: a server of models on this machine is never found. */
 const NO_LOCAL_MODELS = { OLLAMA_HOST: "127.0.0.1:9", LLAMACPP_HOST: "127.0.0.1:9" };
 const OF_THE_USER = /^((DROVER|OPENAI|ANTHROPIC|DEEPSEEK|OLLAMA|LLAMACPP)_|CLAUDE_CONFIG_DIR$)/;

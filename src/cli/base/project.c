@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process/ceiling.h"
+
 /* `path` has room for the longest of the names. Of the home only the first counts: the others hold
  * there what belongs to all projects. */
 static bool has_mark(char *path, size_t len, const char *home) {
@@ -36,6 +38,7 @@ struct err root_resolve(const char *given, char root[PATH_MAX], struct why *why)
 
 struct err project_find(struct invocation *invocation, const char *folder, char root[PATH_MAX]) {
     const char *given = invocation->env.get(invocation->env.ctx, "HOME");
+    const char *ceilings = invocation->env.get(invocation->env.ctx, CEILING_VARIABLE);
     char path[PATH_MAX + 16], home[PATH_MAX] = "";
     if (realpath(folder, root) == NULL) {
         return err_why(&invocation->why, ERR_USAGE, "the folder %s: %s; go to another one", folder,
@@ -55,6 +58,9 @@ struct err project_find(struct invocation *invocation, const char *folder, char 
         const char *slash = memrchr(path, '/', len);
         len = slash != NULL ? (size_t)(slash - path) : 0;
         path[len] = '\0';
+        if (ceiling_is(ceilings, (struct bytes){path, len})) {
+            return ERR_OK;
+        }
     }
     return ERR_OK;
 }
