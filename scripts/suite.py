@@ -24,6 +24,7 @@ import time
 import again
 import decoy
 import host
+import leftovers
 import shares
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
 from runner import LOGS, REPORTS, ROOT, Stage, give_up, lock, run, scale, slug
@@ -270,8 +271,9 @@ def all_stages(every_kill, turn, seed):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
+        # The width of a screen must not depend on the length of TMPDIR.
         node_tests("screens on tmux", "screens", "build/drover", **taken, rooms="screens",
-                   before=tmux_setup) if every_kill else None,
+                   before=tmux_setup, env={"TMPDIR": "/tmp"}) if every_kill else None,
         # A root of its own, in which packages are installed; typed at a terminal.
         node_tests("newcomer in a bare root", "bare", "build/drover", **taken, rooms="newcomer",
                    before=tmux_setup) if every_kill else None,
@@ -394,6 +396,14 @@ def judge_decoy(provider):
     return counts
 
 
+def judge_leftovers(left):
+    stage = Stage("no test left a file behind", [], None)
+    stage.log = "".join(f"{path}\n" for path in left.found())
+    counts = Counts(failed=1) if stage.log else Counts(passed=1)
+    report(stage, counts, 0)
+    return counts
+
+
 def run_tests(stages):
     """All of them, a few at once; then, alone, what has to run again. Gives the sum."""
     total, failed = Counts(), []
@@ -457,10 +467,13 @@ def main():
         total.add(perform(stage)[0])
     if total.failed:
         tests = []  # Tests of a build that is not there would only repeat that.
-    with decoy.Decoy() as provider:
+    with leftovers.Leftovers() as left, decoy.Decoy() as provider:
         os.environ.update(provider.env)
+        # As lib.mjs of the integration tests: nothing above the folders of tests is their project.
+        os.environ["GIT_CEILING_DIRECTORIES"] = f"{os.path.realpath(left.folder)}:/tmp"
         total.add(run_tests(tests))
         total.add(judge_decoy(provider))
+        total.add(judge_leftovers(left))
     if total == Counts():
         total.failed = 1
     skipped = f", {total.skipped} skipped" if total.skipped else ""

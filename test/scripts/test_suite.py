@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 import again  # noqa: E402
 import counts  # noqa: E402
 import host  # noqa: E402
+import leftovers  # noqa: E402
 import runner  # noqa: E402
 import shares  # noqa: E402
 import suite  # noqa: E402
@@ -133,6 +134,22 @@ class Progress(unittest.TestCase):
             self.assertEqual(counts.count_node(stage, "ended", 124), counts.Counts(3, 1))
         self.assertEqual((stage.not_run, len(stage.results)), (["b", "c"], 1))
         self.assertIn("not run: b, c", stage.log)
+
+
+class Left(unittest.TestCase):
+    def test_what_a_test_leaves_behind_fails_the_run(self):
+        with tempfile.TemporaryDirectory() as outside, contextlib.redirect_stdout(io.StringIO()), \
+                unittest.mock.patch.dict(os.environ), \
+                unittest.mock.patch.object(tempfile, "tempdir", outside):
+            os.mkdir(os.path.join(outside, ".git"))  # Before the run: somebody else's.
+            with leftovers.Leftovers() as left:
+                self.assertEqual(suite.judge_leftovers(left), counts.Counts(passed=1))
+                for path in (tempfile.mkdtemp(), os.path.join(outside, ".drover")):
+                    os.makedirs(path, exist_ok=True)
+                    self.assertEqual(left.found(), [path])
+                    self.assertEqual(suite.judge_leftovers(left), counts.Counts(failed=1))
+                    os.rmdir(path)
+            self.assertEqual((os.listdir(outside), os.environ["TMPDIR"]), ([".git"], outside))
 
 
 class Turns(unittest.TestCase):
