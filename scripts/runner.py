@@ -31,8 +31,8 @@ def scale():
 
 
 class Patience:
-    """For how long something may be silent. The machine may be busier than it was when its scale was
-    measured, so that is measured again before anything is ended."""
+    """For how long something may be silent. The machine may be busier than it was when its scale
+    was measured, so that is measured again before anything is ended."""
 
     def __init__(self, limit_s):
         self.limit_s, self.scale = limit_s, scale()

@@ -102,20 +102,28 @@ async function type(script, { folder, words, ...options }) {
 }
 
 /** Runs all blocks of the page in one shell: that of `here`, else of a machine whose processes are
- *  killed when the test ends. `here` has a folder for the output and words that start a shell. */
+ *  killed when the test ends. `here` has a folder for the output and words that start a shell.
+ *  Gives of each block its first line, its output and its time. */
 export async function runPage(t, name, here = machine(t)) {
   const blocks = blocksOf(readFileSync(path.join(root, name), "utf8"));
   assert.ok(blocks.length > 0, `${name} has commands`);
-  const script = blocks.map(({ commands }, i) => `echo '=== block ${i} ==='\n${commands}`);
+  const mark = (i) => `echo "=== block ${i} at $(date +%s%3N) ==="`;
+  const script = blocks.map(({ commands }, i) => `${mark(i)}\n${commands}`);
+  script.push(mark(blocks.length));
   // Readers of a page about one matter have a model; the README begins without one, and names it.
   if (name !== "README.md") script.unshift("export DROVER_MODEL=scripted/demo");
   // The braces make the shell read all of it first: no command takes the rest as its input.
   const { code, output } = await type(`{\n${script.join("\n")}\n} </dev/null\n`, here);
-  const pieces = output.split(/^=== block \d+ ===$/m).slice(1);
+  const [, ...marked] = output.split(/^=== block \d+ at (\d+) ===$/m);
+  const times = marked.filter((_, i) => i % 2 === 0);
+  const pieces = marked.filter((_, i) => i % 2 === 1);
   assert.equal(code, 0, `${name}, block ${pieces.length} ended with ${code}:\n${pieces.at(-1)}`);
   blocks.forEach(({ printed }, i) => {
     if (printed !== null) compare(printed, pieces[i], `${name}, block ${i + 1}`);
   });
+  return blocks.map(({ commands }, i) => ({
+    first: commands.split("\n")[0], output: pieces[i], ms: times[i + 1] - times[i],
+  }));
 }
 
 // What is not run is read. The shell checks the syntax; words are split here, as it does.

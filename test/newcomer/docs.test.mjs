@@ -1,5 +1,5 @@
 // docs.test.mjs: the commands of README and of the documentation, typed as they are printed there
-// by a new user of a bare Debian 12.
+// by a new user of a bare Debian 12 with the .deb, curl and the examples.
 //
 // runs-with: bare
 import { after, before, describe, test } from "node:test";
@@ -7,13 +7,15 @@ import { after, before, describe, test } from "node:test";
 import { runPage, TYPED } from "../integration/docs.mjs";
 import { scratch } from "../integration/lib.mjs";
 import { scaled } from "../integration/scale.mjs";
-import { machine } from "./machine.mjs";
+import { installPackage, machine } from "./machine.mjs";
 
 describe("the commands of a page run in a bare root as they are printed", () => {
   let join, person;
   let end = () => {};
   before(async () => {
-    ({ join, person } = await machine((given) => (end = given)));
+    const bare = await machine((given) => (end = given));
+    person = await installPackage(bare);
+    join = bare.join;
   }, { timeout: scaled(300_000) });
   after(() => end());
 
