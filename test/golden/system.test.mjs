@@ -75,7 +75,7 @@ golden("hold", async (record) => {
   const { id } = await record.ok(daemon, "POST", "jobs", { shell: "true", label: "held" });
   await ask("GET", "version");
   await ask("GET", "system/hold");
-  const holds = (text) => text.match(/^.*daemon .*$/gm).join("\n");
+  const holds = (text) => text.match(/^\w+ +(?:daemon|unit) .*$/gm).join("\n");
   await record.cli(daemon, ["doctor"], { shown: (text) => `${holds(text)}\n` });
   await record.cli(daemon, ["ps"]);
   await ask("POST", "system/release");
