@@ -9,6 +9,7 @@ import { test } from "node:test";
 
 import { letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { Listener, textOf } from "./turns.mjs";
 
 const said = async (turns, listener, text) => textOf((await turns.turn(listener, text)).message);
@@ -156,13 +157,14 @@ test("an interruption goes on in the same session of the program", async (t) => 
 });
 
 test("a program that asks is not ended by its time while it waits for a person", async (t) => {
-  const turns = await open(t, "claude", { deadline_ms: 1000 });
+  const limit_ms = scaled(1000); // The program has to start within it.
+  const turns = await open(t, "claude", { deadline_ms: limit_ms });
   const listener = await session(turns);
   const sent = await turns.send(listener.session, "ASK me");
   const asked = async () => (await turns.get("/approvals")).items;
   await until("it asks", async () => (await asked()).length === 1);
   const since = Date.now();
-  await until("its deadline has passed", () => Date.now() - since > 1500);
+  await until("its deadline has passed", () => Date.now() - since > limit_ms + 500);
   const [{ id }] = await asked();
   assert.equal((await turns.approve(id)).status, 200);
   const end = await listener.ended(sent.run);
@@ -171,7 +173,7 @@ test("a program that asks is not ended by its time while it waits for a person",
 });
 
 test("the time of a program ends it, with its tree", async (t) => {
-  const turns = await open(t, "claude", { deadline_ms: 1000 });
+  const turns = await open(t, "claude", { deadline_ms: scaled(1000) });
   const listener = await session(turns);
   const { end, message } = await turns.turn(listener, "LEAVE something, and be SLOW");
   assert.deepEqual([end.state, end.cause, textOf(message)], ["timed_out", "deadline", "one "]);

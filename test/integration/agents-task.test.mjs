@@ -130,6 +130,28 @@ test("where no working tree can be, a sentence says so, and nothing begins", asy
   assert.deepEqual(prompts(turns), []);
 });
 
+test("a repository above a ceiling of git is nobody's project", async (t) => {
+  const turns = await open(t, "pi");
+  const above = path.dirname(realpathSync(turns.root));
+  mkdirSync(path.join(above, ".git"));
+  define(turns, "far", { program: "pi", command: path.join(turns.bin, "pi") }, above);
+  mkdirSync(path.join(above, ".drover/workflows"), { recursive: true });
+  writeFileSync(path.join(above, ".drover/workflows/distant.js"),
+    'export const meta = { name: "distant", description: "x" };\n');
+  const seen = async () => {
+    const from = { cwd: turns.root };
+    const list = await turns.daemon.cli(["workflow", "ls", "--json"], from);
+    const { stderr } = await run(turns, ["pi", "look", "--worktree"]);
+    return [(await run(turns, ["far", "look"])).code, list.stdout.includes("distant"),
+      stderr.includes("is not in a git repository")];
+  };
+  assert.deepEqual((await seen()).slice(1), [true, false]);
+  await turns.daemon.kill();
+  turns.daemon.env.GIT_CEILING_DIRECTORIES = above;
+  await turns.daemon.start();
+  assert.deepEqual(await seen(), [3, false, true]);
+});
+
 test("a budget holds for an agent in a tree of its own", async (t) => {
   const turns = await repository(t, "claude");
   const { code, stderr } = await run(turns,
