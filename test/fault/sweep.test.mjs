@@ -47,8 +47,8 @@ function makeDaemon(data, more) {
   return new Daemon({ data, args: ["--insecure-loopback"], ...more });
 }
 
-// That a copied data directory is held, and that the machine has no cgroups, is said before anything
-// can fail, and explains no end.
+// That a copied data directory is held, and that the machine has no cgroups, is said before
+// anything can fail, and explains no end.
 const ASIDE = /^fault: |"what":"(?:this database was restored or copied|commands get no cgroups)/;
 const messages = (log) => log.split("\n").filter((line) => line && !ASIDE.test(line));
 const wasHit = (log) => /^fault: \S+ at /m.test(log);

@@ -150,7 +150,8 @@ test("a quota that is used up parks agents, and tells persons until when", async
     assert.equal(one.gate, "provider");
     assert.ok(one.resume_at_ms >= before + 3600_000, `${one.resume_at_ms}`);
   }
-  assert.ok(provider.requests <= 4, `${provider.requests} requests`);
+  // At most those that run at once, which may all have begun when the first refusal comes.
+  assert.ok(provider.requests <= 16, `${provider.requests} requests`);
 
   // A person gets it as an error at once, without a request, and reads it at the connection.
   const asked = provider.requests;

@@ -11,7 +11,8 @@
 #include "cli/base/cli.h"
 
 /* The nearest folder from `folder` upward that is a project's: it has .git, .drover, .claude or
- * .boocode. Where none is below the ceilings (base/process/ceiling.h), `folder` itself, absolute. */
+ * .boocode. Where none is, also below the ceilings (base/process/ceiling.h), `folder` itself,
+ * absolute. */
 MUST_CHECK struct err project_find(struct invocation *invocation, const char *folder,
                                    char root[PATH_MAX]);
 /* Absolute path of the folder that --root names; NULL: the current one. ERR_USAGE: also where it
