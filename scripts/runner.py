@@ -72,6 +72,7 @@ class Stage:
     before: object = None
     files: list = dataclasses.field(default_factory=list)  # Last words of its command.
     records: str = ""  # Where its command records how each file ended.
+    diary: str = ""  # A file in which its command writes as it goes on, for progress alone.
     second_run: bool = False  # A stage without files runs again as a whole when it failed.
     slow: str = ""  # Where its daemons note turns of the loop that took long.
     log: str = ""
@@ -86,7 +87,7 @@ class Stage:
             os.remove(self.records)
         self.log, self.results, self.files_run, self.not_run = "", [], files, []
         output, code, cpu_s = run_measured(self.command + files, self.env, self.silence_s,
-                                           self.records)
+                                           [self.records, self.diary])
         return self.count(self, output, code), output, cpu_s
 
     def reports(self):
@@ -106,15 +107,15 @@ def run(command, env, silence_s, check=False):
     return output, code
 
 
-def sizes(records):
-    """Of the file of records, and of those beside it that begin with its name."""
-    found = glob.glob(glob.escape(records) + "*") if records else []
+def sizes(paths):
+    """Of these files, and of those beside them that begin with their names."""
+    found = [file for path in paths if path for file in glob.glob(glob.escape(path) + "*")]
     return [(path, os.path.getsize(path)) for path in sorted(found) if os.path.exists(path)]
 
 
-def run_measured(command, env, silence_s, records=""):
+def run_measured(command, env, silence_s, paths=()):
     """The same, and the seconds of CPU of all that it has waited for. What it prints is progress,
-    and so is what it writes to its records."""
+    and so is what it writes to these paths."""
     child = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
@@ -122,7 +123,7 @@ def run_measured(command, env, silence_s, records=""):
     output, late, closed = bytearray(), [], threading.Event()
 
     def watch():
-        if not progresses(closed.wait, lambda: (len(output), sizes(records)), silence_s):
+        if not progresses(closed.wait, lambda: (len(output), sizes(paths)), silence_s):
             late.append(True)
             end(child)
 

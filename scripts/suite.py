@@ -82,7 +82,8 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
         run(["ninja", "-C", folder, "build.ninja"], {}, 300, check=True)
         stage.command = ["ninja", "-C", folder, "--quiet"] + sorted(set(targets(folder)))
 
-    return Stage(f"build {name}", [], count_exit, before=configure)
+    diary = os.path.join(ROOT, folder, ".ninja_log")
+    return Stage(f"build {name}", [], count_exit, before=configure, diary=diary)
 
 
 def strip_stage():

@@ -9,7 +9,7 @@
 // runs-with: bare
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
@@ -46,12 +46,19 @@ function installLines() {
 /** Sizes of what the test run there writes, whose stages print nothing before they end. */
 function written(folder) {
   const build = path.join(folder, HOME, "drover/build");
-  const logs = [path.join(build, "log")];
-  for (const name of existsSync(build) ? readdirSync(build) : [])
-    logs.push(path.join(build, name, "meson-logs"));
   const sizeOf = (file) => statSync(file, { throwIfNoEntry: false })?.size;
-  const sizes = (log) => readdirSync(log).map((name) => sizeOf(path.join(log, name)));
-  return logs.filter((log) => existsSync(log)).flatMap(sizes).join(" ");
+  const names = (...words) => {
+    const place = path.join(build, ...words);
+    try {
+      return readdirSync(place).map((name) => path.join(place, name));
+    } catch {
+      return []; // Not yet, or not any more.
+    }
+  };
+  const files = names().flatMap((place) => [
+    path.join(place, ".ninja_log"), ...names(path.basename(place), "meson-logs"),
+  ]);
+  return [...names("log"), ...files].map(sizeOf).join(" ");
 }
 
 /** Runs a script there; what it prints is shown at once. Gives { last, seconds }. */

@@ -116,12 +116,12 @@ class Progress(unittest.TestCase):
     def test_output_and_records_are_progress(self):
         with tempfile.TemporaryDirectory() as folder:
             records = os.path.join(folder, "x.records")
-            nothing = runner.sizes(records)
+            nothing = runner.sizes([records])
             for name in (records, records + ".output"):
                 with open(name, "w", encoding="utf-8") as out:
                     out.write("x")
-                self.assertNotEqual(runner.sizes(records), nothing)
-                nothing = runner.sizes(records)
+                self.assertNotEqual(runner.sizes([records]), nothing)
+                nothing = runner.sizes([records])
         output, code = runner.run(["sh", "-c", "echo begun; exec sleep 1000"], {}, 0.2)
         self.assertEqual((output.splitlines()[0], code), ("begun", 124))
         self.assertIn("ended: it made no progress for 0.2 s", output)
