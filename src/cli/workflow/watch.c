@@ -504,21 +504,6 @@ static void watching_done(struct watching *watching) {
     text_done(&watching->above);
 }
 
-/* Ctrl-C only detaches: of a workflow nothing was interrupted. A task answers as `ask` does. */
-static struct err watch_detach(const struct workflow_watch *watch) {
-    if (watch->form == WORKFLOW_FORM_SCRIPT) {
-        job_detached(watch->invocation, watch->run);
-        watch->invocation->exit_code = 0;
-        return ERR_OK;
-    }
-    fprintf(stderr,
-            "\ndrover: detached; the agent goes on. 'drover attach %s' follows it again, "
-            "'drover stop %s' ends it.\n",
-            watch->run, watch->run);
-    watch->invocation->told = true;
-    return err_make(ERR_INTERRUPTED, "workflow: watch");
-}
-
 struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
@@ -550,7 +535,8 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
-        return watch_detach(watch);
+        job_detached(watch->invocation, watch->run);
+        return err;
     }
     if (!err_failed(err) && watch->form == WORKFLOW_FORM_TASK) {
         return workflow_task_tell(watch->invocation, watch->talk, watch->run, &watching.tree);
