@@ -12,6 +12,7 @@
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/session/session.h"
+#include "cli/terminal/confirm.h"
 #include "cli/terminal/plain.h"
 
 /* --- List and search -------------------------------------------------------------------------- */
@@ -295,7 +296,41 @@ const struct command command_session_archive = {
            .print = archived_print),
 };
 
+/* At a terminal somebody is asked first: what is deleted does not come back. */
+static struct err rm_one(struct invocation *invocation) {
+    static const struct action look = {.request = "GET /api/v1/sessions/{}",
+                                       .unknown = SESSION_UNKNOWN};
+    bool yes = args_on(&invocation->args, "yes") || invocation->json || !confirm_possible();
+    if (!yes) {
+        AUTO(json_release) json_t *session = NULL;
+        AUTO(text_done) struct text question = text_up_to(16 << 10);
+        struct err err = action_get(invocation, &look, &session);
+        if (err_failed(err)) {
+            return err;
+        }
+        const char *title = talk_text(session, "title");
+        text_addf(&question, "Delete %s%s%s%s with its messages, runs and files?",
+                  talk_text(session, "id"), title[0] != '\0' ? " (" : "", title,
+                  title[0] != '\0' ? ")" : "");
+        utf8_make_plain(question.data, question.len);
+        err = confirm_ask(text_bytes(&question).data, -1 /* Ctrl-C ends us */, &yes);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    if (!yes) {
+        puts("Nothing was deleted.");
+        return ERR_OK;
+    }
+    return action_do(invocation, invocation->args.command->action);
+}
+
+static struct err rm_run(struct invocation *invocation) {
+    return action_each(invocation, rm_one);
+}
+
 static const struct flag rm_flags[] = {
+    OPTION_SWITCH("yes", 'y', "Delete without asking."),
     OPTION_SWITCH("stop-jobs", 0, "Stop jobs and workflows that its turns started, too."),
     OPTION_END,
 };
@@ -304,8 +339,12 @@ const struct command command_session_rm = {
     COMMAND("session", "rm", "SESSION…", "Delete a session with its messages, runs and files."),
     HELP(SESSIONS, "drover session rm \"Release notes\"\n"),
     .flags = rm_flags,
-    ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
-           .done = "{id} is removed"),
+    .talks = true,
+    .run = rm_run,
+    .action = &(const struct action){.request = "DELETE /api/v1/sessions/{}",
+                                     .params = {{"stop-jobs", "stop_jobs"}},
+                                     .unknown = SESSION_UNKNOWN,
+                                     .done = "{id} is removed"},
 };
 
 const struct command command_session_clear = {
