@@ -244,6 +244,9 @@ struct err action_open(struct talk *talk, struct invocation *invocation,
                                            .body = text_bytes(&body),
                                            .timeout_ms = action->timeout_ms};
     (void)talk_open(talk, invocation);
+    if (action->keyed || strcmp(method, "GET") == 0) {
+        return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_answer, &invocation->why);
+    }
     return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &invocation->why);
 }
 

@@ -313,6 +313,9 @@ struct err resource_ask(struct talk *talk, const struct resource *resource, json
         return err_make(ERR_BODY_TOO_LARGE, "resource: body");
     }
     request.body = body != NULL ? text_bytes(body) : request.body;
+    if (resource->retry_ms == 0 && (resource->method == NULL || resource->keyed)) {
+        return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_answer, why);
+    }
     return talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why);
 }
 

@@ -258,7 +258,7 @@ const struct command command_session_new = {
     COMMAND("session", "new", NULL, "Create a session, and print its id."),
     HELP(SESSIONS, "drover session new --title \"Release notes\"\n"),
     .flags = new_flags,
-    ACTION("POST /api/v1/sessions", .body = new_body, .done = "{id}"),
+    ACTION("POST /api/v1/sessions", .body = new_body, .keyed = true, .done = "{id}"),
 };
 
 static struct err rename_body(struct invocation *invocation, struct text *body) {
