@@ -218,7 +218,7 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
 
 struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, struct why *why) {
     const struct client_request request = {.method = "GET", .target = target};
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_json, why);
+    return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_json, why);
 }
 
 void talk_trouble(void *ctx, const char *text) {
@@ -243,6 +243,9 @@ struct err talk_ask_until(struct talk *talk, const struct client_request *reques
     for (int64_t pause_ms = 0; !err_failed(talk->err);) {
         why->text[0] = '\0';
         struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
+        if (!err_failed(err) && pause_ms > 0 && talk_finds_held(talk)) {
+            talk_held_print();
+        }
         uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
         if (!client_may_pass(err) || tried_ms >= (uint64_t)retry_ms) {
             return err;
@@ -410,19 +413,34 @@ int64_t talk_int(const json_t *object, const char *key) {
     return json_int(object, key, 0);
 }
 
-void talk_warn_held(struct talk *talk) {
+bool talk_finds_restart(struct talk *talk) {
+    static const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
     AUTO(json_release) json_t *version = NULL;
-    if (talk->warned_held) {
-        return;
-    }
     struct why ignored; /* A client that may not ask goes on without the answer. */
-    struct err err = talk_get(talk, "/api/v1/version", &version, &ignored);
-    if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
-        talk->warned_held = true;
-        (void)fflush(stdout); /* A failure shows again at the end. */
-        fputs("[the daemon holds: nothing starts before 'drover release', which first shows what "
-              "would]\n",
-              stderr);
+    const int64_t before = talk->epoch;
+    if (!err_failed(talk_ask(talk, &request, NULL /* parsed */, &version, &ignored))) {
+        talk->epoch = talk_int(version, "epoch");
+    }
+    return before != 0 && talk->epoch != before;
+}
+
+bool talk_finds_held(struct talk *talk) {
+    bool held = !talk->warned_held && client_header(talk->client, "drover-held") != NULL;
+    talk->warned_held = talk->warned_held || held;
+    return held;
+}
+
+void talk_held_print(void) {
+    (void)fflush(stdout); /* A failure shows again at the end. */
+    fputs("[" TALK_HELD_WORDS "]\n", stderr);
+}
+
+void talk_warn_held(struct talk *talk) {
+    if (!talk->warned_held) {
+        (void)talk_finds_restart(talk);
+        if (talk->client != NULL && talk_finds_held(talk)) {
+            talk_held_print();
+        }
     }
 }
 

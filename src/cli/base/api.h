@@ -24,6 +24,7 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
+    int64_t epoch; /* Of the daemon that was asked last (talk_finds_restart); 0: none. */
     const struct world *world;
     /* The last start of a daemon, where it failed: why, and when. */
     struct err start_err;
@@ -49,7 +50,7 @@ void talk_start_none(struct talk *talk);
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* GET of a target; the answer is parsed. */
+/* GET of a target, again where a restart cut it; the answer is parsed. */
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
 
@@ -118,8 +119,15 @@ struct talk_time talk_clock(int64_t ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);
+/* Whether the daemon of the last answer is another one than that of the last look. */
+bool talk_finds_restart(struct talk *talk);
+/* Whether the last answer says that the daemon holds; true once for each command. */
+bool talk_finds_held(struct talk *talk);
+#define TALK_HELD_WORDS                                                                            \
+    "the daemon holds: nothing starts before 'drover release', which first shows what would"
+void talk_held_print(void);
 /* Says on stderr, once, that the daemon holds, where it does: what is waited for does not begin.
- * run_wait and turn_watch do so; a command that waits by other means calls it first. */
+ * run_wait, turn_watch and follow_run do so; a command that waits by other means calls it first. */
 void talk_warn_held(struct talk *talk);
 /* Prints the value as one line of JSON. */
 void talk_print(const json_t *value);

@@ -415,6 +415,17 @@ static void on_back(void *ctx) {
     watching->changed = watching->asks = true;
 }
 
+/* In the picture the line stands above it. */
+static void on_held(void *ctx) {
+    struct watching *watching = ctx;
+    if (watching->show == SHOW_LIVE) {
+        text_add_str(&watching->above, TALK_HELD_WORDS "\n");
+        watching->changed = true;
+    } else {
+        talk_held_print();
+    }
+}
+
 /* --- The whole of it -------------------------------------------------------------------------- */
 
 static struct err events_follow(struct watching *watching) {
@@ -433,6 +444,7 @@ static struct err events_follow(struct watching *watching) {
         .event = on_event,
         .trouble = on_trouble,
         .back = on_back,
+        .held = on_held,
         .ctx = watching,
     };
     struct err err = follow_run(&options, why);
