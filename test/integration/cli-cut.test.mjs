@@ -173,7 +173,7 @@ test("a tail that a daemon had accepted goes on while none listens", async (t) =
   assert.deepEqual(await tail.lines(1), both.slice(0, 1));
 });
 
-test("requests that a restart cut are sent again, with their key where they make something", async (t) => {
+test("requests that a restart cut are sent again, under their key", async (t) => {
   for (const [words, answer, said] of [
     [["session", "new"], '{"id":"ses_one"}', "ses_one\n"],
     [["memory", "ls"], '{"items":[],"more":false}', ""],

@@ -125,7 +125,7 @@ test("a crash counts from where a daemon leads, on its own host", { skip }, asyn
   }
 });
 
-test("a client that comes back to a daemon that holds says so, and how to release it", async (t) => {
+test("a client that comes back to a daemon that holds says so", async (t) => {
   const daemon = daemonOf(t);
   await daemon.start();
   const run = await submit(daemon, { shell: "sleep 300" });

@@ -47,10 +47,11 @@ test("a label of several runs is the unfinished one, else the newest", async () 
   assert.equal((await cli("job", "wait", newest)).code, 0);
   const live = await cli("job", "stop", label);
   assert.equal(live.code, 0, live.stderr);
-  assert.match(live.stderr, new RegExp(`3 runs are named '${label}'; this is the unfinished one, ${first}`));
+  const which = (words) => new RegExp(`3 runs are named '${label}'; this is the ${words}`);
+  assert.match(live.stderr, which(`unfinished one, ${first}`));
   await cli("job", "wait", first);
   const ended = await cli("show", label);
-  assert.match(ended.stderr, new RegExp(`3 runs are named '${label}'; this is the newest, ${newest}`));
+  assert.match(ended.stderr, which(`newest, ${newest}`));
   assert.equal(await shown(label), newest);
 });
 

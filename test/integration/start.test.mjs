@@ -62,7 +62,8 @@ test("a command starts no daemon while another one holds start.lock", async (t) 
 test("a command that hangs with start.lock delays others, and stops nobody", async (t) => {
   const user = new User(t);
   mkdirSync(user.data, { recursive: true, mode: 0o700 });
-  const holder = spawn("flock", [path.join(user.data, "start.lock"), "sh", "-c", "echo held; read end"]);
+  const lock = path.join(user.data, "start.lock");
+  const holder = spawn("flock", [lock, "sh", "-c", "echo held; read end"]);
   t.after(() => holder.kill());
   await once(holder.stdout, "data");
   await user.ok("ps");

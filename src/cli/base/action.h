@@ -54,7 +54,8 @@ struct action {
     /* Output without --json, one of these: rows of a list, lines of an answer, a function,
      * a line in which members of the answer stand in braces. */
     const struct column *columns, *lines;
-    int key_width; /* Width of the keys of `lines`. */
+    const char *empty; /* Sentence in place of a table without rows: what to do. NULL: none. */
+    int key_width;     /* Width of the keys of `lines`. */
     void (*print)(const json_t *answer);
     const char *done;
 };

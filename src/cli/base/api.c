@@ -405,6 +405,30 @@ struct talk_time talk_clock(int64_t ms) {
     return clock; /* A part of the other fits. */
 }
 
+struct talk_time talk_ago(int64_t ms, int64_t now_ms) {
+    static const struct {
+        int64_t below_s, unit_s;
+        const char *unit;
+    } units[] = {{60, 1, "s"},
+                 {60 * 60, 60, "min"},
+                 {48 * 3600, 3600, "h"},
+                 {60 * 24 * 3600, 24 * 3600, "days"}};
+    const int64_t apart_s = (ms > now_ms ? ms - now_ms : now_ms - ms) / 1000;
+    struct talk_time when = {.text = "now"};
+    for (size_t i = 0; i < COUNT_OF(units) && apart_s > 0; i++) {
+        if (apart_s < units[i].below_s) {
+            (void)snprintf(when.text, sizeof when.text, ms > now_ms ? "in %lld %s" : "%lld %s ago",
+                           (long long)(apart_s / units[i].unit_s), units[i].unit);
+            return when; /* Fits. */
+        }
+    }
+    if (apart_s > 0) {
+        when = talk_time(ms);
+        when.text[strcspn(when.text, " ")] = '\0';
+    }
+    return when;
+}
+
 const char *talk_text(const json_t *object, const char *key) {
     return json_str(object, key, "");
 }

@@ -24,7 +24,7 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
-    int64_t epoch; /* Of the daemon that was asked last (talk_finds_restart); 0: none. */
+    int64_t epoch; /* Epoch of the daemon that was asked last (talk_finds_restart); 0: none. */
     const struct world *world;
     /* The last start of a daemon, where it failed: why, and when. */
     struct err start_err;
@@ -59,7 +59,7 @@ MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **r
 MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
                                      int64_t retry_ms, json_t **ret_json, struct why *why);
 
-/* How long a request is repeated that a restart or a kill of the daemon cut. */
+/* Time for which a request is repeated that a restart or a kill of the daemon cut. */
 enum { TALK_CUT_RETRY_MS = 30 * 1000 };
 
 /* A request that makes something, with a key of its own: one whose answer was lost is sent again
@@ -116,6 +116,8 @@ struct talk_time {
 struct talk_time talk_time(int64_t ms);
 /* The same without its date. */
 struct talk_time talk_clock(int64_t ms);
+/* "now", "12 s ago", "3 min ago", "5 h ago", "12 days ago", "in 5 min"; a day after 60 days. */
+struct talk_time talk_ago(int64_t ms, int64_t now_ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);

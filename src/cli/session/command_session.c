@@ -18,21 +18,21 @@
 /* --- List and search -------------------------------------------------------------------------- */
 
 /* The place of a match stands in a line of its own. */
-static void title_print(const json_t *row) {
+/* Title, and in a search the message that was found. */
+static void title_add(const json_t *row, struct text *value) {
     const json_t *match = json_object_get(row, "match");
     const char *title = talk_text(row, "title"), *message = talk_text(match, "message");
-    fputs(title[0] != '\0' ? title : "-", stdout);
+    text_add_str(value, title[0] != '\0' ? title : "-");
     if (message[0] != '\0') {
-        printf("\n    %s  ", message);
-        plain_print_line(talk_text(match, "text"));
+        text_addf(value, "  %s  %s", message, talk_text(match, "text"));
     }
 }
 
 static const struct column columns[] = {
-    COLUMN("SESSION", -30, "id", COLUMN_TEXT),
+    ID_COLUMN("SESSION", "id"),
     COLUMN("STATE", -10, "state", COLUMN_TEXT),
-    COLUMN("CHANGED", -20, "changed_ms", COLUMN_TIME),
-    COLUMN_PRINT("TITLE", title_print),
+    TIME_COLUMN("CHANGED", "changed_ms"),
+    COLUMN_ADD("TITLE", 0, title_add),
     COLUMN_END,
 };
 
@@ -51,7 +51,8 @@ const struct command command_session_ls = {
     HELP(SESSIONS, "drover session ls\n"
                    "drover session ls --search refactor\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns),
+    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns,
+           .empty = "There is no session yet. 'drover chat' begins one."),
 };
 
 const struct command command_session_search = {
@@ -86,9 +87,9 @@ static const struct column lines[] = {
     LINE("parent", "parent", COLUMN_OPTIONAL),
     LINE("fork of", "forked_from", COLUMN_OPTIONAL),
     LINE("archived", "archived", COLUMN_YES),
-    LINE("made", "made_ms", COLUMN_TIME),
+    LINE("created", "made_ms", COLUMN_TIME),
     LINE("changed", "changed_ms", COLUMN_TIME),
-    COLUMN_PRINT("used", usage_print),
+    LINE_PRINT("used", usage_print),
     COLUMN_END,
 };
 
@@ -148,7 +149,7 @@ static struct err show_run(struct invocation *invocation) {
     if (invocation->json) {
         talk_print(row);
     } else {
-        table_lines(lines, 9, row);
+        table_lines(invocation, lines, 9, row);
     }
     if (!args_on(&invocation->args, "messages") && text == NULL) {
         return ERR_OK;
@@ -407,7 +408,7 @@ const struct command command_session_compact = {
 
 static const struct column root_columns[] = {
     COLUMN("ACCESS", -6, "access", COLUMN_TEXT),
-    COLUMN("GRANTED", -20, "granted_ms", COLUMN_TIME),
+    TIME_COLUMN("GRANTED", "granted_ms"),
     COLUMN("BY", -16, "granted_by", COLUMN_TEXT),
     COLUMN("FOLDER", 0, "path", COLUMN_TEXT),
     COLUMN_END,
@@ -416,7 +417,8 @@ static const struct column root_columns[] = {
 const struct command command_root_ls = {
     COMMAND("root", "ls", "SESSION", "List the extra folders that a session may use."),
     HELP(SESSIONS, "drover root ls last\n"),
-    ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns),
+    ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns,
+           .empty = "The session has no further folders. 'drover root add' grants one."),
 };
 
 static const struct flag add_flags[] = {

@@ -1,4 +1,4 @@
-/* confirm.h: a yes or no of the person at the terminal, before a command does what cannot be undone.
+/* confirm.h: a yes or no of the person at the terminal, before what cannot be undone.
  *
  * Promise    nobody is asked where nobody can answer: in a pipe, and in the background.
  * Threads    one.
