@@ -35,7 +35,7 @@ FEATURES = {
         ["approval"], ["workflow"],
     ],
     "cli": [
-        ["base"], ["terminal"], ["stream"], ["run"],
+        ["terminal"], ["base"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],

@@ -316,7 +316,7 @@ static char *put_status(char *out, int status) {
 }
 
 /* The clock is asked once for each answer, the text made once a second. */
-static char *put_date_and_version(char *out, struct http_server *server) {
+static char *put_common(char *out, struct http_server *server) {
     int64_t now_s = world_wall_ms(loop_world(server->loop)) / 1000;
     if (now_s != server->date_s) {
         time_t now = (time_t)now_s;
@@ -327,12 +327,15 @@ static char *put_date_and_version(char *out, struct http_server *server) {
         }
         server->date_s = now_s;
     }
-    return put(put(out, bytes_of(server->date)), BYTES("Drover-Version: " DROVER_VERSION "\r\n"));
+    const struct http_options *options = &server->options;
+    bool held = options->held != NULL && options->held(options->ctx);
+    out = put(put(out, bytes_of(server->date)), BYTES("Drover-Version: " DROVER_VERSION "\r\n"));
+    return held ? put(out, BYTES("Drover-Held: 1\r\n")) : out;
 }
 
 size_t reply_head_write(const struct exchange *exchange, char *out) {
     char *at = put_status(out, exchange->status);
-    at = put_date_and_version(at, exchange->server);
+    at = put_common(at, exchange->server);
     if (exchange->media != NULL) {
         assert(strlen(exchange->media) < 200);
         at = put(at, BYTES("Content-Type: "));
@@ -358,7 +361,7 @@ size_t reply_head_write(const struct exchange *exchange, char *out) {
 
 size_t reply_stream_head_write(struct http_server *server, const char *status_line,
                                const char *fields, char *out) {
-    char *at = put_date_and_version(put(out, bytes_of(status_line)), server);
+    char *at = put_common(put(out, bytes_of(status_line)), server);
     at = put(at, bytes_of(fields));
     at = put(at, BYTES("\r\n"));
     assert((size_t)(at - out) <= ANSWER_HEAD_MAX);

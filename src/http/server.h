@@ -81,6 +81,7 @@ struct http_options {
     struct err (*ready)(void *ctx, struct why *why);
     void (*status)(void *ctx,
                    struct text *text); /* /readyz: appends members, each after a comma. */
+    bool (*held)(void *ctx); /* The daemon holds: each answer has the header Drover-Held. */
     void (*metrics)(void *ctx, struct text *text); /* Appends Prometheus lines. */
     /* Called once for each answer with a 5xx code that is no client's doing, to be logged. */
     void (*failed)(void *ctx, const struct exchange *exchange, struct err err,

@@ -313,6 +313,12 @@ static void idle_end(void *ctx) {
 
 /* --- The beginning, on the loop --------------------------------------------------------------- */
 
+static bool is_held(void *ctx) {
+    const struct daemon *daemon = ctx;
+    const struct dispatch *dispatch = daemon->runs_api.host.dispatch;
+    return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
+}
+
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct providers_api *providers = work_providers_api(daemon->work);
@@ -354,6 +360,7 @@ static struct err http_begin(struct daemon *daemon) {
                                 .check = token_check,
                                 .room = room_for_run,
                                 .inside = client_inside,
+                                .held = is_held,
                                 .metrics = metrics_write,
                                 .failed = answer_failed};
     return http_open(&with, &daemon->http, &daemon->why);
@@ -584,12 +591,6 @@ static struct err store_begin(struct daemon *daemon) {
         .loop = daemon->loop, .store = daemon->store, .data = options->data};
     err = blobs_open(&of_blobs, &daemon->blobs);
     return err_failed(err) ? err : work_open(&of_work, &daemon->work, &daemon->why);
-}
-
-static bool is_held(void *ctx) {
-    const struct daemon *daemon = ctx;
-    const struct dispatch *dispatch = daemon->runs_api.host.dispatch;
-    return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
 }
 
 static struct bytes shared_place(void *ctx) {

@@ -77,6 +77,7 @@ test("at an idle prompt the daemon's death keeps the line being typed", LIMIT, a
   const first = await killUnder(user, chat);
   chat.type("and whole\r");
   await chat.seen(/half and whole\n[^]*half and whole\n\n> /);
+  await chat.seen(/\(the daemon restarted\)/);
   assert.notEqual(user.pid, first);
   await chat.leave();
 });

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { Daemon, scratch } from "./lib.mjs";
+import { Daemon, run, scratch } from "./lib.mjs";
 import { stay } from "./stay.mjs";
 
 /** Whole answer of `via` for a stream of two events. `key` is the request's WebSocket key. */
@@ -171,4 +171,30 @@ test("a tail that a daemon had accepted goes on while none listens", async (t) =
   assert.equal((await next.cli(["stream", "append", "s", "-t", "t", "-d", "1"])).code, 0);
   await tail.endsWith(0);
   assert.deepEqual(await tail.lines(1), both.slice(0, 1));
+});
+
+test("requests that a restart cut are sent again, under their key", async (t) => {
+  for (const [words, answer, said] of [
+    [["session", "new"], '{"id":"ses_one"}', "ses_one\n"],
+    [["memory", "ls"], '{"items":[],"more":false}', ""],
+  ]) {
+    const keys = [];
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", (request) => {
+        keys.push(/idempotency-key: (\S+)/i.exec(request.toString("latin1"))?.[1]);
+        if (keys.length === 1) return socket.resetAndDestroy();
+        const head = `Content-Type: application/json\r\nContent-Length: ${answer.length}`;
+        return socket.end(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n${answer}`);
+      });
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => server.close());
+    const url = `http://127.0.0.1:${server.address().port}`;
+    const end = await run([...words, "--url", url]);
+    assert.equal(end.code, 0, end.stderr);
+    assert.ok(end.stdout.startsWith(said), end.stdout);
+    assert.equal(keys.length, 2);
+    assert.ok(keys[0] !== undefined && keys[0] === keys[1], keys.join(" "));
+  }
 });

@@ -131,7 +131,7 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", {
   const looking = beside(t, daemon, ["attach", id]);
   await followed(daemon);
   looking.child.kill("SIGINT");
-  assert.equal(await looking.ended, 0); // The turn is not its own.
+  assert.equal(await looking.ended, 130);
   provider.free("held");
   const back = await daemon.cli(["attach", id]);
   assert.deepEqual([back.code, back.stdout], [0, "after all\n"]);

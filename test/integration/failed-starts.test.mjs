@@ -7,6 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Host, schemaUrl } from "./hosts.mjs";
+import { begin } from "./jobs-cli.mjs";
 import { Daemon, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 
@@ -122,4 +123,20 @@ test("a crash counts from where a daemon leads, on its own host", { skip }, asyn
     await leader.leads();
     assert.equal((await ask(leader, "/api/v1/version")).held, i === 1);
   }
+});
+
+test("a client that comes back to a daemon that holds says so", async (t) => {
+  const daemon = daemonOf(t);
+  await daemon.start();
+  const run = await submit(daemon, { shell: "sleep 300" });
+  await daemon.kill();
+  await die(daemon);
+  await daemon.start();
+  const waiting = begin(t, daemon, ["job", "wait", run]);
+  await daemon.kill();
+  await daemon.start();
+  await waiting.seen("the daemon holds: nothing starts before 'drover release'");
+  assert.equal((await daemon.cli(["release", "--yes"])).code, 0);
+  assert.equal((await daemon.cli(["stop", run])).code, 0);
+  await waiting.ended;
 });

@@ -154,7 +154,7 @@ test("Ctrl-C detaches and says how to come back; attach shows it all", async (t)
   await following.seen("one");
   following.child.kill("SIGINT");
   const left = await following.ended;
-  assert.equal(left.code, 0);
+  assert.equal(left.code, 130);
   const [, id] = /'drover attach (run_\w+)' follows it again/.exec(left.stderr);
   assert.equal((await show(daemon, id)).state, "running");
 

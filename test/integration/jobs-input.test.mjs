@@ -206,7 +206,7 @@ test("keys reach a job with a terminal, sizes too, and Ctrl-] leaves it", async 
   await first.seen("was-typed"); // and what came of them.
   first.child.stdin.write("\x1d");
   const left = await first.ended;
-  assert.equal(left.code, 0);
+  assert.equal(left.code, 130);
   assert.match(left.stdout, /detached; run_.* goes on.*drover attach run_/s);
   assert.equal((await show(daemon, id)).state, "running");
 

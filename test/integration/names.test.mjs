@@ -39,9 +39,27 @@ test("a beginning, a label and last name a run", async () => {
   assert.equal((await cli("job", "logs", "names-two")).stdout, "two\n");
 });
 
+test("a label of several runs is the unfinished one, else the newest", async () => {
+  const label = "names-again";
+  const first = await jobs.shell("cat", { label, stdin_open: true });
+  await jobs.shell("true", { label });
+  const newest = await jobs.shell("true", { label });
+  assert.equal((await cli("job", "wait", newest)).code, 0);
+  const live = await cli("job", "stop", label);
+  assert.equal(live.code, 0, live.stderr);
+  const which = (words) => new RegExp(`3 runs are named '${label}'; this is the ${words}`);
+  assert.match(live.stderr, which(`unfinished one, ${first}`));
+  await cli("job", "wait", first);
+  const ended = await cli("show", label);
+  assert.match(ended.stderr, which(`newest, ${newest}`));
+  assert.equal(await shown(label), newest);
+});
+
 test("an ambiguous name is refused with its candidates", async () => {
   const made = [];
-  for (let i = 0; i < 7; i++) made.push(await jobs.shell("true", { label: "names-many" }));
+  // One runs, and the others are queued for its key.
+  const more = { label: "names-many", key: "names-many", stdin_open: true };
+  for (let i = 0; i < 7; i++) made.push(await jobs.shell("cat", more));
   const { code, stderr, stdout } = await cli("job", "stop", "names-many");
   assert.deepEqual([code, stdout], [2, ""]);
   const lines = stderr.trimEnd().split("\n");
@@ -56,6 +74,7 @@ test("an ambiguous name is refused with its candidates", async () => {
   const json = JSON.parse((await cli("show", "names-many", "--json")).stderr);
   assert.equal(json.error.code, "ambiguous");
   assert.equal(json.error.candidates.length, 6);
+  assert.equal((await cli("stop", ...made)).code, 0);
 });
 
 test("a name that nothing has says what to do, with the nearest label", async () => {

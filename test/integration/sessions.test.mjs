@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { Sessions, textOf } from "./sessions.mjs";
 import { openSse } from "./sse.mjs";
+import { User } from "./user.mjs";
 import WebSocket from "./ws.mjs";
 
 const api = "/api/v1/sessions";
@@ -354,4 +355,16 @@ test("the command line makes, finds, shows, exports and removes sessions", async
   assert.equal(await cli("rm", id), `${id} is removed\n`);
   const gone = await sessions.daemon.cli(["session", "show", id]);
   assert.equal(gone.code, 3);
+});
+
+test("a session is deleted at a terminal only when somebody says so", async (t) => {
+  const user = new User(t);
+  const id = (await user.ok("session", "new", "--title", "Precious")).trim();
+  const kept = await user.terminal(`session rm ${id}`, {}, "n\n");
+  assert.match(kept.shown, new RegExp(`Delete ${id} \\(Precious\\) with its messages, runs`));
+  assert.match(kept.shown, /Nothing was deleted\./);
+  await user.ok("session", "show", id);
+  const gone = await user.terminal(`session rm ${id}`, {}, "y\n");
+  assert.match(gone.shown, new RegExp(`${id} is removed`));
+  assert.equal((await user.cli("session", "show", id)).code, 3);
 });

@@ -59,6 +59,17 @@ test("a command starts no daemon while another one holds start.lock", async (t) 
   assert.equal(user.starts, 1);
 });
 
+test("a command that hangs with start.lock delays others, and stops nobody", async (t) => {
+  const user = new User(t);
+  mkdirSync(user.data, { recursive: true, mode: 0o700 });
+  const lock = path.join(user.data, "start.lock");
+  const holder = spawn("flock", [lock, "sh", "-c", "echo held; read end"]);
+  t.after(() => holder.kill());
+  await once(holder.stdout, "data");
+  await user.ok("ps");
+  assert.equal(user.starts, 1);
+});
+
 test("a killed daemon is started again: by the next command, and by one that waits", async (t) => {
   const user = new User(t);
   const gate = path.join(user.folder, "gate");

@@ -26,14 +26,14 @@ export class User {
     return run(args, { env: this.env });
   }
 
-  /** On a terminal, where stdout and stderr are one. */
-  async terminal(line, env = {}) {
+  /** On a terminal, where stdout and stderr are one, and `typed` is all that comes. */
+  async terminal(line, env = {}, typed = "") {
     const words = ["-qefc", `stty columns 200; exec '${bin}' ${line}`, "/dev/null"];
     const more = { TERM: "xterm", ...env };
     const child = spawn("script", words, { env: { ...this.env, ...more }, stdio: "pipe" });
     let shown = "";
     child.stdout.on("data", (piece) => (shown += piece));
-    child.stdin.end();
+    child.stdin.end(typed);
     const [code] = await once(child, "close");
     return { code, shown: shown.replaceAll("\r\n", "\n") };
   }

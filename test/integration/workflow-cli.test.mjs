@@ -240,7 +240,7 @@ test("Ctrl-C leaves, says how to come back, and the run goes on", async (t) => {
   await running.seen("agent started: teller");
   running.child.kill("SIGINT");
   const { code, stderr } = await running.ended;
-  assert.equal(code, 0, stderr);
+  assert.equal(code, 130, stderr);
   const run = /drover attach (run_\w+)/.exec(stderr)[1];
   const [row] = await jsonLines(scene.daemon, "show", run);
   assert.equal(row.state, "running");

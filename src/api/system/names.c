@@ -45,6 +45,7 @@ static void name_add(void *ctx, const struct name_row *row) {
     text_add_member(text, "kind", row->kind);
     text_add_member(text, "label", row->label);
     text_add_member_int(text, "made_ms", row->made_ms);
+    text_add_member_bool(text, "ended", row->ended);
     text_add_char(text, '}');
 }
 
@@ -88,9 +89,11 @@ static const struct query_param names_query[] = {
 
 static const char names_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\",\"more\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"label\",\"made_ms\"],"
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"label\",\"made_ms\","
+    "\"ended\"],"
     "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"type\":\"string\"},\"label\":{"
-    "\"type\":\"string\"},\"made_ms\":{\"type\":\"integer\"}}}},\"more\":{\"type\":\"boolean\"}}}";
+    "\"type\":\"string\"},\"made_ms\":{\"type\":\"integer\"},\"ended\":{\"type\":\"boolean\"}}}},"
+    "\"more\":{\"type\":\"boolean\"}}}";
 
 static const struct route routes[] = {
     {.method = "GET",

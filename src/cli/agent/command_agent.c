@@ -19,9 +19,9 @@ static const struct flag agent_flags[] = {
 };
 
 /* An agent with a broken definition may do nothing: the reason stands there. */
-static void may_print(const json_t *row) {
+static void may_add(const json_t *row, struct text *value) {
     const bool broken = strcmp(talk_text(row, "state"), "broken") == 0;
-    plain_print_line(talk_text(row, broken ? "why" : "may"));
+    text_add_str(value, talk_text(row, broken ? "why" : "may"));
 }
 
 static const struct column columns[] = {
@@ -30,7 +30,7 @@ static const struct column columns[] = {
     COLUMN("STATE", -13, "state", COLUMN_TEXT),
     COLUMN("VERSION", -10, "version", COLUMN_OPTIONAL),
     COLUMN("PROGRAM", -32, "command", COLUMN_OPTIONAL),
-    COLUMN_PRINT("MAY", may_print),
+    COLUMN_ADD("MAY", 0, may_add),
     COLUMN_END,
 };
 

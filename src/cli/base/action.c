@@ -131,6 +131,8 @@ bool listing_state_fits(const struct args *args, const char *state) {
 
 struct printing {
     const struct listing *listing;
+    struct table table; /* Where the listing has columns. */
+    const char *empty;
     bool json;
     bool headed; /* The table has its first line, which it gets with the first answer. */
 };
@@ -141,13 +143,15 @@ static void row_print(void *ctx, const json_t *row) {
     const struct listing *listing = printing->listing;
     bool heads = !printing->json && !printing->headed, prints = !printing->json && row != NULL;
     printing->headed = true;
-    if (heads && listing->columns != NULL) {
-        table_head(listing->columns);
+    if (heads && row == NULL && printing->empty != NULL) {
+        fprintf(stderr, "%s\n", printing->empty);
+    } else if (heads && listing->columns != NULL) {
+        table_head(&printing->table);
     } else if (heads && listing->head != NULL) {
         listing->head(listing->ctx);
     }
     if (prints && listing->columns != NULL) {
-        table_row(listing->columns, row);
+        table_row(&printing->table, row);
     } else if (prints) {
         listing->row(listing->ctx, row);
     } else if (row != NULL) {
@@ -165,6 +169,11 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
     if (err_failed(err)) {
         return err;
     }
+    if (listing->columns != NULL) {
+        printing.table = table_of(invocation, listing->columns);
+    }
+    bool filtered = strchr(target.data, '?') != NULL;
+    printing.empty = listing->empty != NULL && filtered ? "No row matches." : listing->empty;
     const struct talk_rows rows = {
         .path = target.data,
         .most = args_given(args, "limit") ? args_int(args, "limit", 0) : listing->most,
@@ -244,6 +253,9 @@ struct err action_open(struct talk *talk, struct invocation *invocation,
                                            .body = text_bytes(&body),
                                            .timeout_ms = action->timeout_ms};
     (void)talk_open(talk, invocation);
+    if (action->keyed || strcmp(method, "GET") == 0) {
+        return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_answer, &invocation->why);
+    }
     return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &invocation->why);
 }
 
@@ -274,7 +286,8 @@ struct err action_do(struct invocation *invocation, const struct action *action)
         AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
         AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
         struct err err = path_add(invocation, action, &path);
-        const struct listing listing = {.path = path.data, .columns = action->columns};
+        const struct listing listing = {
+            .path = path.data, .columns = action->columns, .empty = action->empty};
         err = err_failed(err) ? err : talk_open(&talk, invocation);
         return err_failed(err) ? err : listing_print(&talk, invocation, &listing);
     }
@@ -283,11 +296,11 @@ struct err action_do(struct invocation *invocation, const struct action *action)
         return err;
     }
     if (action->columns != NULL) {
-        table_print(invocation, action->columns, json_object_get(answer, "items"));
+        table_print(invocation, action->columns, json_object_get(answer, "items"), action->empty);
     } else if (invocation->json) {
         talk_print(answer);
     } else if (action->lines != NULL) {
-        table_lines(action->lines, action->key_width, answer);
+        table_lines(invocation, action->lines, action->key_width, answer);
     } else if (action->print != NULL) {
         action->print(answer);
     } else {

@@ -50,10 +50,12 @@ struct action {
      * key. NULL: the request has no body. */
     struct err (*body)(struct invocation *invocation, struct text *body);
     int64_t timeout_ms; /* 0: that of client.h. */
+    bool keyed;         /* The route takes a key: one that was cut is sent again, as any GET. */
     /* Output without --json, one of these: rows of a list, lines of an answer, a function,
      * a line in which members of the answer stand in braces. */
     const struct column *columns, *lines;
-    int key_width; /* Width of the keys of `lines`. */
+    const char *empty; /* Sentence in place of a table without rows: what to do. NULL: none. */
+    int key_width;     /* Width of the keys of `lines`. */
     void (*print)(const json_t *answer);
     const char *done;
 };

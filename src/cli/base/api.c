@@ -218,7 +218,7 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
 
 struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, struct why *why) {
     const struct client_request request = {.method = "GET", .target = target};
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_json, why);
+    return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_json, why);
 }
 
 void talk_trouble(void *ctx, const char *text) {
@@ -243,6 +243,9 @@ struct err talk_ask_until(struct talk *talk, const struct client_request *reques
     for (int64_t pause_ms = 0; !err_failed(talk->err);) {
         why->text[0] = '\0';
         struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
+        if (!err_failed(err) && pause_ms > 0 && talk_finds_held(talk)) {
+            talk_held_print();
+        }
         uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
         if (!client_may_pass(err) || tried_ms >= (uint64_t)retry_ms) {
             return err;
@@ -313,6 +316,9 @@ struct err resource_ask(struct talk *talk, const struct resource *resource, json
         return err_make(ERR_BODY_TOO_LARGE, "resource: body");
     }
     request.body = body != NULL ? text_bytes(body) : request.body;
+    if (resource->retry_ms == 0 && (resource->method == NULL || resource->keyed)) {
+        return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_answer, why);
+    }
     return talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why);
 }
 
@@ -399,6 +405,30 @@ struct talk_time talk_clock(int64_t ms) {
     return clock; /* A part of the other fits. */
 }
 
+struct talk_time talk_ago(int64_t ms, int64_t now_ms) {
+    static const struct {
+        int64_t below_s, unit_s;
+        const char *unit;
+    } units[] = {{60, 1, "s"},
+                 {60 * 60, 60, "min"},
+                 {48 * 3600, 3600, "h"},
+                 {60 * 24 * 3600, 24 * 3600, "days"}};
+    const int64_t apart_s = (ms > now_ms ? ms - now_ms : now_ms - ms) / 1000;
+    struct talk_time when = {.text = "now"};
+    for (size_t i = 0; i < COUNT_OF(units) && apart_s > 0; i++) {
+        if (apart_s < units[i].below_s) {
+            (void)snprintf(when.text, sizeof when.text, ms > now_ms ? "in %lld %s" : "%lld %s ago",
+                           (long long)(apart_s / units[i].unit_s), units[i].unit);
+            return when; /* Fits. */
+        }
+    }
+    if (apart_s > 0) {
+        when = talk_time(ms);
+        when.text[strcspn(when.text, " ")] = '\0';
+    }
+    return when;
+}
+
 const char *talk_text(const json_t *object, const char *key) {
     return json_str(object, key, "");
 }
@@ -407,19 +437,34 @@ int64_t talk_int(const json_t *object, const char *key) {
     return json_int(object, key, 0);
 }
 
-void talk_warn_held(struct talk *talk) {
+bool talk_finds_restart(struct talk *talk) {
+    static const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
     AUTO(json_release) json_t *version = NULL;
-    if (talk->warned_held) {
-        return;
-    }
     struct why ignored; /* A client that may not ask goes on without the answer. */
-    struct err err = talk_get(talk, "/api/v1/version", &version, &ignored);
-    if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
-        talk->warned_held = true;
-        (void)fflush(stdout); /* A failure shows again at the end. */
-        fputs("[the daemon holds: nothing starts before 'drover release', which first shows what "
-              "would]\n",
-              stderr);
+    const int64_t before = talk->epoch;
+    if (!err_failed(talk_ask(talk, &request, NULL /* parsed */, &version, &ignored))) {
+        talk->epoch = talk_int(version, "epoch");
+    }
+    return before != 0 && talk->epoch != before;
+}
+
+bool talk_finds_held(struct talk *talk) {
+    bool held = !talk->warned_held && client_header(talk->client, "drover-held") != NULL;
+    talk->warned_held = talk->warned_held || held;
+    return held;
+}
+
+void talk_held_print(void) {
+    (void)fflush(stdout); /* A failure shows again at the end. */
+    fputs("[" TALK_HELD_WORDS "]\n", stderr);
+}
+
+void talk_warn_held(struct talk *talk) {
+    if (!talk->warned_held) {
+        (void)talk_finds_restart(talk);
+        if (talk->client != NULL && talk_finds_held(talk)) {
+            talk_held_print();
+        }
     }
 }
 

@@ -24,6 +24,7 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
+    int64_t epoch; /* Epoch of the daemon that was asked last (talk_finds_restart); 0: none. */
     const struct world *world;
     /* The last start of a daemon, where it failed: why, and when. */
     struct err start_err;
@@ -49,7 +50,7 @@ void talk_start_none(struct talk *talk);
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* GET of a target; the answer is parsed. */
+/* GET of a target, again where a restart cut it; the answer is parsed. */
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
 
@@ -57,6 +58,9 @@ MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **r
  * not once). Only for what may be carried out twice: a GET, or a request with a key. */
 MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
                                      int64_t retry_ms, json_t **ret_json, struct why *why);
+
+/* Time for which a request is repeated that a restart or a kill of the daemon cut. */
+enum { TALK_CUT_RETRY_MS = 30 * 1000 };
 
 /* A request that makes something, with a key of its own: one whose answer was lost is sent again
  * and makes no second one. A daemon that was never there is not waited for; one that went away in
@@ -112,11 +116,20 @@ struct talk_time {
 struct talk_time talk_time(int64_t ms);
 /* The same without its date. */
 struct talk_time talk_clock(int64_t ms);
+/* "now", "12 s ago", "3 min ago", "5 h ago", "12 days ago", "in 5 min"; a day after 60 days. */
+struct talk_time talk_ago(int64_t ms, int64_t now_ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);
+/* Whether the daemon of the last answer is another one than that of the last look. */
+bool talk_finds_restart(struct talk *talk);
+/* Whether the last answer says that the daemon holds; true once for each command. */
+bool talk_finds_held(struct talk *talk);
+#define TALK_HELD_WORDS                                                                            \
+    "the daemon holds: nothing starts before 'drover release', which first shows what would"
+void talk_held_print(void);
 /* Says on stderr, once, that the daemon holds, where it does: what is waited for does not begin.
- * run_wait and turn_watch do so; a command that waits by other means calls it first. */
+ * run_wait, turn_watch and follow_run do so; a command that waits by other means calls it first. */
 void talk_warn_held(struct talk *talk);
 /* Prints the value as one line of JSON. */
 void talk_print(const json_t *value);

@@ -3,7 +3,7 @@
  *   connects? ── yes ──────────────────────────────────────────────> done
  *      │ no            ┌─ it ended: busy (another daemon ends just now, or begins) ─> again
  *   start.lock ── got ─┴─ spawn ── wait for the socket or its end ──> done, or its log
- *      └── not got: pause, again
+ *      └── not got: pause, again; after five seconds without the lock
  *
  * A command that is killed between the lock and the socket leaves a daemon that goes on, or none.
  * The next command finds that daemon by its socket, or starts another, which then loses the claim
@@ -33,7 +33,14 @@
 #include "cli/base/user_unit.h"
 #include "store/datadir.h"
 
-enum { STEP_MS = 10, LOG_END_MAX = 256 << 10, LOG_LINES_SHOWN = 5, ROOM_MIN = 1 << 20 };
+/* LOCK_WAIT_MS: time after which a daemon is started without the lock. */
+enum {
+    STEP_MS = 10,
+    LOCK_WAIT_MS = 5000,
+    LOG_END_MAX = 256 << 10,
+    LOG_LINES_SHOWN = 5,
+    ROOM_MIN = 1 << 20
+};
 
 /* --- Environment ------------------------------------------------------------------------------ */
 
@@ -330,11 +337,20 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
                        start->data, strerror(err.os));
     }
     *ret_pid = 0;
+    bool forced = false;
     while (waiting.waited_ms < AUTOSTART_WAIT_MS) {
         if (is_served(directory)) {
             return ERR_OK;
         }
-        if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+        bool locked = flock(lock, LOCK_EX | LOCK_NB) == 0;
+        bool force = !locked && !forced && waiting.waited_ms >= LOCK_WAIT_MS;
+        if (force) {
+            /* The holder of the lock hangs, or its daemon takes long to start. Of two daemons one
+             * gets the directory, and the other one ends. */
+            forced = true;
+            waiting.waited_ms = 0;
+        }
+        if (!locked && !force) {
             err = waiting_pause(&waiting);
         } else if (is_served(directory)) { /* The last holder of the lock started it. */
             return ERR_OK;
@@ -343,7 +359,7 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
             pid_t pid = 0;
             err = daemon_start(&waiting, &attempt, &pid, why);
             *ret_pid = attempt == ATTEMPT_SERVED ? pid : 0;
-            (void)flock(lock, LOCK_UN); /* An unlock of our own lock cannot fail. */
+            (void)flock(lock, LOCK_UN); /* Without the lock it does nothing. */
         }
         if (err_failed(err) || *ret_pid != 0) {
             return err;

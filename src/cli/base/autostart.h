@@ -1,7 +1,8 @@
 /* autostart.h: a daemon in the background, for a command that found none.
  *
  * Promise    one daemon for each data directory, however many commands start one at once: the file
- *            DIR/start.lock lets one of them start it, and the others wait for its socket. The
+ *            DIR/start.lock lets one of them start it, and the others wait for its socket, at most
+ *            five seconds for the lock: a command that hangs with it blocks nobody longer. The
  *            daemon belongs to a session of its own, has `/` as its folder, no input, DIR/log as
  *            its output, no descriptor of ours, and of our environment what is named in a table.
  *            Where the user unit is enabled, systemd is asked for the daemon (user_unit.h).

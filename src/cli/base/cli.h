@@ -36,7 +36,7 @@ struct invocation {
     bool json;
     struct why why; /* Filled by a command that fails. */
     bool told;      /* The command printed its failure itself. */
-    bool follows;   /* Ctrl-C only leaves what goes on without this command: exit code 0. */
+    bool follows;   /* Ctrl-C is how the command ends (`ps --watch`): exit code 0. */
     int exit_code;  /* What a command that did not fail wants to end with. */
 };
 

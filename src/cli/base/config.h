@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/json/json.h"
 #include "cli/base/args.h"
+#include "cli/terminal/environment.h"
 #include "loop/world.h"
 
 struct config {
@@ -24,12 +25,6 @@ struct config {
     char *data;                       /* Owned: the default data directory, where it was needed. */
 };
 
-/* The value of an environment variable, or NULL. getenv in the program, a table in a test. */
-struct config_env {
-    const char *(*get)(void *ctx, const char *name);
-    void *ctx;
-    const char *const *all; /* "NAME=value" …, NULL at the end; NULL: not known. */
-};
 const char *config_env_real(void *ctx, const char *name);
 
 void config_init(struct config *config);

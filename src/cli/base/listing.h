@@ -38,6 +38,7 @@ struct listing {
     int64_t most;     /* Rows at most where there is no --limit; 0: all. */
     /* Without --json: the columns of a table, or functions that print its first line and a row. */
     const struct column *columns;
+    const char *empty; /* Sentence in place of a table without rows, of no filters. NULL: none. */
     void (*head)(void *ctx);
     void (*row)(void *ctx, const json_t *item);
     /* Called after the last row of a list that was read whole; NULL: it has no end of its own. */

@@ -184,27 +184,69 @@ static struct err absent_say(const struct search *search) {
     return err_make(ERR_NOT_FOUND, "names: absent");
 }
 
+/* The run that a label stands for: of those that have it the only one that has not ended, or, when
+ * all have ended, the newest. NULL: none has it, several have not ended, or an object of another
+ * kind has the same label. Ids that begin with the same characters lose to the label. */
+static const json_t *label_choose(const struct search *search, const json_t *found,
+                                  size_t *ret_count) {
+    const json_t *live = NULL;
+    AUTO(json_release) json_t *labelled = json_array();
+    unsigned live_count = 0;
+    for (size_t i = 0; i < json_array_size(found); i++) {
+        json_t *item = json_array_get(found, i);
+        if (strcmp(talk_text(item, "label"), search->typed) != 0) {
+            continue;
+        }
+        if (strncmp(talk_text(item, "id"), "run_", 4) != 0) {
+            return NULL;
+        }
+        if (!json_is_true(json_object_get(item, "ended"))) {
+            live = item;
+            live_count++;
+        }
+        (void)json_array_append(labelled, item);
+    }
+    *ret_count = json_array_size(labelled);
+    return live_count > 1 ? NULL : live_count == 1 ? live : newest_of(labelled);
+}
+
+static struct err id_take(const json_t *item, struct id *ret_id) {
+    const char *id = talk_text(item, "id");
+    if (strlen(id) >= ID_SIZE) {
+        return err_make(ERR_INTERNAL, "names: id");
+    }
+    *ret_id = id_copy(bytes_of(id));
+    return ERR_OK;
+}
+
 static struct err name_find(const struct search *search, struct id *ret_id) {
     struct short_names *names = &search->invocation->names;
     AUTO(json_release) json_t *found = json_array();
     bool more = false, last = strcmp(search->typed, last_word) == 0;
     struct err err =
-        all_ask(search, last ? NULL : search->typed, last ? 1 : SHOWN_MAX + 1, found, &more);
-    size_t count = json_array_size(found);
+        all_ask(search, last ? NULL : search->typed, last ? 1 : NEAREST_MAX, found, &more);
+    size_t count = json_array_size(found), labelled = 0;
     if (err_failed(err)) {
         return err;
     }
     if (count == 0 && !more) {
         return absent_say(search);
     }
-    const json_t *one = last ? newest_of(found) : json_array_get(found, 0);
-    const char *id = talk_text(one, "id");
     if (last || (count == 1 && !more)) {
-        if (strlen(id) >= ID_SIZE) {
-            return err_make(ERR_INTERNAL, "names: id");
+        return id_take(last ? newest_of(found) : json_array_get(found, 0), ret_id);
+    }
+    const json_t *one = label_choose(search, found, &labelled);
+    if (one != NULL) {
+        if (labelled > 1 && !search->invocation->json) {
+            fprintf(stderr, "drover: %s%zu runs are named '%.60s'; this is the %s, %s\n",
+                    more ? "more than " : "", labelled, search->typed,
+                    json_is_true(json_object_get(one, "ended")) ? "newest" : "unfinished one",
+                    talk_text(one, "id"));
         }
-        *ret_id = id_copy(bytes_of(id));
-        return ERR_OK;
+        return id_take(one, ret_id);
+    }
+    while (json_array_size(found) > SHOWN_MAX + 1) {
+        (void)json_array_remove(found, json_array_size(found) - 1);
     }
     json_decref(names->candidates);
     names->candidates = json_incref(found);

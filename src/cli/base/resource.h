@@ -16,8 +16,9 @@ struct resource {
     const char *base, *id, *rest; /* id NULL: the path is BASE; rest NULL: nothing follows. */
     const struct text *body;      /* NULL: none. */
     int64_t timeout_ms;           /* 0: that of client.h. */
-    int64_t retry_ms;             /* As talk_ask_until; 0: one try. */
-    const char *unknown;          /* As of talk_unknown; NULL: none. */
+    int64_t retry_ms;             /* As talk_ask_until; 0: one try, see `keyed`. */
+    bool keyed;          /* The route takes a key: one that was cut is sent again, as any GET. */
+    const char *unknown; /* As of talk_unknown; NULL: none. */
 };
 
 /* `unknown` of an agent. */

@@ -2,79 +2,174 @@
 #include "cli/base/table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/paint.h"
 
-/* "" where an optional value is empty. The text lies in the row, or in `made`. */
-static const char *value_text(const struct column *column, const json_t *row,
-                              struct talk_time *made) {
+/* CELL_MAX: bytes of a value; a longer one is cut. LAST_MIN: cells that the last column keeps while
+ * others can give way. ID_SHORT: as `ps` shows, with the prefix. */
+enum { CELL_MAX = 16 << 10, LAST_MIN = 24, TEXT_MIN = 8, ID_SHORT = 16 };
+
+/* Adds the value of a member; nothing where an optional one is empty. */
+static void member_add(const struct column *column, const struct world *world, const json_t *row,
+                       struct text *value) {
     int64_t number = talk_int(row, column->member);
     switch (column->kind) {
     case COLUMN_INT:
     case COLUMN_COUNT:
-        (void)snprintf(made->text, sizeof made->text, "%lld", (long long)number); /* Fits. */
-        return number > 0 || column->kind == COLUMN_INT ? made->text : "";
-    case COLUMN_TIME:
-        *made = talk_time(number);
-        return number > 0 ? made->text : "";
-    case COLUMN_YES:
-        return json_is_true(json_object_get(row, column->member)) ? "yes" : "";
-    default:
-        return talk_text(row, column->member);
-    }
-}
-
-void table_head(const struct column *columns) {
-    for (const struct column *column = columns; column->title != NULL; column++) {
-        bool last = column[1].title == NULL;
-        printf(last ? "%*s\n" : "%*s  ", last ? 0 : column->width, column->title);
-    }
-}
-
-void table_row(const struct column *columns, const json_t *row) {
-    for (const struct column *column = columns; column->title != NULL; column++) {
-        struct talk_time made;
-        bool last = column[1].title == NULL;
-        if (column->print != NULL) {
-            column->print(row);
-        } else {
-            const char *text = value_text(column, row, &made);
-            bool empty = text[0] == '\0' && column->kind != COLUMN_TEXT;
-            printf("%*s", last ? 0 : column->width, empty ? "-" : text);
+        if (number > 0 || column->kind == COLUMN_INT) {
+            text_addf(value, "%lld", (long long)number);
         }
-        fputs(last ? "\n" : "  ", stdout);
+        return;
+    case COLUMN_TIME:
+        if (number > 0) {
+            text_add_str(value, talk_ago(number, world_wall_ms(world)).text);
+        }
+        return;
+    case COLUMN_YES:
+        text_add_str(value, json_is_true(json_object_get(row, column->member)) ? "yes" : "");
+        return;
+    default:
+        text_add_str(value, talk_text(row, column->member));
+    }
+}
+
+/* --- Tables ----------------------------------------------------------------------------------- */
+
+static bool is_last(const struct column *column) {
+    return column[1].title == NULL;
+}
+
+/* Narrows columns until the last one has room: ids first, then the widest text, a cell each time.
+ * Numbers and times stay whole. The last column gets what is left. */
+static void widths_fit(struct table *table, int room) {
+    int used = 0, last = 0;
+    for (; !is_last(&table->columns[last]); last++) {
+        used += table->widths[last] + 2;
+    }
+    for (int i = 0; i < last; i++) {
+        if (table->columns[i].kind == COLUMN_ID && used + LAST_MIN > room) {
+            used -= table->widths[i] - ID_SHORT;
+            table->widths[i] = ID_SHORT;
+        }
+    }
+    for (int widest = 0; widest >= 0 && used + LAST_MIN > room;) {
+        widest = -1;
+        for (int i = 0; i < last; i++) {
+            enum column_kind kind = table->columns[i].kind;
+            bool text = kind == COLUMN_TEXT || kind == COLUMN_OPTIONAL;
+            if (text && table->columns[i].width < 0 && table->widths[i] > TEXT_MIN &&
+                (widest < 0 || table->widths[i] > table->widths[widest])) {
+                widest = i;
+            }
+        }
+        if (widest >= 0) {
+            table->widths[widest]--;
+            used--;
+        }
+    }
+    table->widths[last] = room - used > 1 ? room - used : 1;
+}
+
+struct table table_of(const struct invocation *invocation, const struct column *columns) {
+    struct table table = {.columns = columns, .world = invocation->world};
+    struct terminal_size size = {0};
+    for (int i = 0; columns[i].title != NULL; i++) {
+        assert(i < TABLE_COLUMNS_MAX);
+        table.widths[i] = abs(columns[i].width);
+    }
+    table.fits = terminal_size(STDOUT_FILENO, &size) && size.columns > 0;
+    if (table.fits) {
+        widths_fit(&table, size.columns);
+    }
+    return table;
+}
+
+/* Prints one value with the blanks around it. */
+static void cell_print(const struct table *table, int at, struct bytes value) {
+    const struct column *column = &table->columns[at];
+    AUTO(text_done) struct text cell = text_up_to(2 * CELL_MAX);
+    int width = table->widths[at];
+    if (!table->fits) {
+        text_add(&cell, value.data, value.len);
+    } else if (column->kind == COLUMN_ID) {
+        text_add(&cell, value.data, value.len < (size_t)width ? value.len : (size_t)width);
+    } else {
+        (void)cells_add(&cell, value, width);
+    }
+    int blanks = is_last(column) ? 0 : width - cells_of(text_bytes(&cell));
+    blanks = blanks > 0 ? blanks : 0;
+    printf("%*s%s%*s%s", column->width > 0 ? blanks : 0, "", text_bytes(&cell).data,
+           column->width > 0 ? 0 : blanks, "", is_last(column) ? "\n" : "  ");
+}
+
+void table_head(const struct table *table) {
+    for (int i = 0; table->columns[i].title != NULL; i++) {
+        cell_print(table, i, bytes_of(table->columns[i].title));
+    }
+}
+
+void table_row(const struct table *table, const json_t *row) {
+    for (int i = 0; table->columns[i].title != NULL; i++) {
+        const struct column *column = &table->columns[i];
+        AUTO(text_done) struct text value = text_up_to(CELL_MAX);
+        if (column->add != NULL) {
+            column->add(row, &value);
+        } else {
+            member_add(column, table->world, row, &value);
+        }
+        if (value.len > 0) {
+            utf8_make_plain(value.data, value.len); /* A line break would break the row. */
+        }
+        bool empty = value.len == 0 && column->add == NULL && column->kind != COLUMN_TEXT;
+        cell_print(table, i, empty ? BYTES("-") : text_bytes(&value));
     }
 }
 
 void table_print(const struct invocation *invocation, const struct column *columns,
-                 const json_t *rows) {
-    if (!invocation->json) {
-        table_head(columns);
+                 const json_t *rows, const char *empty) {
+    const struct table table = table_of(invocation, columns);
+    if (!invocation->json && (json_array_size(rows) > 0 || empty == NULL)) {
+        table_head(&table);
+    } else if (!invocation->json) {
+        fprintf(stderr, "%s\n", empty);
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
         if (invocation->json) {
             talk_print(json_array_get(rows, i));
         } else {
-            table_row(columns, json_array_get(rows, i));
+            table_row(&table, json_array_get(rows, i));
         }
     }
 }
 
-void table_lines(const struct column *columns, int key_width, const json_t *row) {
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+void table_lines(const struct invocation *invocation, const struct column *columns, int key_width,
+                 const json_t *row) {
     for (const struct column *column = columns; column->title != NULL; column++) {
-        struct talk_time made;
-        const json_t *value = json_object_get(row, column->member);
+        AUTO(text_done) struct text value = text_up_to(CELL_MAX);
+        const json_t *member = json_object_get(row, column->member);
         if (column->print != NULL) {
             column->print(row);
         } else if (column->kind == COLUMN_JSON) {
-            if (value != NULL) {
+            if (member != NULL) {
                 printf("%-*s ", key_width, column->title);
-                talk_print(value);
+                talk_print(member);
             }
+        } else if (column->kind == COLUMN_TIME && talk_int(row, column->member) > 0) {
+            int64_t ms = talk_int(row, column->member);
+            printf("%-*s %s (%s)\n", key_width, column->title,
+                   talk_ago(ms, world_wall_ms(invocation->world)).text, talk_time(ms).text);
         } else {
-            const char *text = value_text(column, row, &made);
-            if (text[0] != '\0' || column->kind == COLUMN_TEXT) {
-                printf("%-*s %s\n", key_width, column->title, text);
+            member_add(column, invocation->world, row, &value);
+            if (value.len > 0 || column->kind == COLUMN_TEXT) {
+                printf("%-*s %s\n", key_width, column->title, text_bytes(&value).data);
             }
         }
     }

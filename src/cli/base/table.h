@@ -5,7 +5,9 @@
  *
  * Promise    the first line, the rows and the lines come from one list of columns. An optional
  *            value that is empty is "-" in a table, and its line is left out. Columns of a table
- *            are two blanks apart, and the last one is as long as its value.
+ *            are two blanks apart. At a terminal each row takes one line of it: ids are cut to a
+ *            beginning that is a name (names.h), other texts with "…"; elsewhere nothing is cut,
+ *            and the last column is as long as its value. Times are relative: "3 min ago".
  * Ownership  all borrowed during the call.
  * Threads    one.
  */
@@ -14,11 +16,13 @@
 
 #include "base/base.h"
 #include "base/json/json.h"
+#include "base/text.h"
 #include "cli/base/cli.h"
 
 enum column_kind {
     COLUMN_TEXT,
     COLUMN_OPTIONAL, /* A text. */
+    COLUMN_ID,       /* Optional text; cut without a mark, at a terminal. */
     COLUMN_INT,
     COLUMN_COUNT, /* A number above 0; optional. */
     COLUMN_TIME,  /* Milliseconds since 1970; optional. */
@@ -26,29 +30,46 @@ enum column_kind {
     COLUMN_JSON,  /* As JSON on the line; optional. */
 };
 
+enum { TABLE_ID_WIDTH = 30, TABLE_TIME_WIDTH = 11 };
+
 struct column {
     const char *title;  /* NULL ends the list. */
     int width;          /* As printf has it, so that below 0 the value stands left. */
     const char *member; /* Member of the row. */
     enum column_kind kind;
-    /* Prints the value; in lines the whole line, where it has one. NULL: the member is printed. */
-    void (*print)(const json_t *row);
+    void (*add)(const json_t *row, struct text *value); /* Value in a table; NULL: the member. */
+    void (*print)(const json_t *row);                   /* Whole line; NULL: key and member. */
 };
 
 #define COLUMN(title_, width_, member_, kind_)                                                     \
     { .title = (title_), .width = (width_), .member = (member_), .kind = (kind_) }
 #define LINE(title_, member_, kind_) COLUMN(title_, 0, member_, kind_)
-#define COLUMN_PRINT(title_, print_)                                                               \
+#define ID_COLUMN(title_, member_) COLUMN(title_, -TABLE_ID_WIDTH, member_, COLUMN_ID)
+#define TIME_COLUMN(title_, member_) COLUMN(title_, -TABLE_TIME_WIDTH, member_, COLUMN_TIME)
+#define COLUMN_ADD(title_, width_, add_)                                                           \
+    { .title = (title_), .width = (width_), .add = (add_) }
+#define LINE_PRINT(title_, print_)                                                                 \
     { .title = (title_), .print = (print_) }
 #define COLUMN_END                                                                                 \
     { .title = NULL }
 
-void table_head(const struct column *columns);
-void table_row(const struct column *columns, const json_t *row);
-/* The first line and an array of rows; with --json each row as JSON, without a first line. */
+/* The columns of a table in the room that it has. */
+enum { TABLE_COLUMNS_MAX = 12 };
+struct table {
+    const struct column *columns;
+    const struct world *world;
+    bool fits; /* Whether there is a terminal that rows must fit. */
+    int widths[TABLE_COLUMNS_MAX];
+};
+struct table table_of(const struct invocation *invocation, const struct column *columns);
+void table_head(const struct table *table);
+void table_row(const struct table *table, const json_t *row);
+/* The first line and an array of rows; with --json each row as JSON, without a first line. Of no
+ * rows, `empty` alone, on stderr; NULL: the first line. */
 void table_print(const struct invocation *invocation, const struct column *columns,
-                 const json_t *rows);
+                 const json_t *rows, const char *empty);
 /* Lines of "%-*s VALUE"; widths of the columns are not read. */
-void table_lines(const struct column *columns, int key_width, const json_t *row);
+void table_lines(const struct invocation *invocation, const struct column *columns, int key_width,
+                 const json_t *row);
 
 #endif

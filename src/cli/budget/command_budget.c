@@ -49,18 +49,18 @@ static void budget_print(const json_t *row) {
     }
 }
 
-static void spent_print(const json_t *row) {
+static void spent_add(const json_t *row, struct text *value) {
     const char *before = "";
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
         if (is_limited(row, amounts[i])) {
-            printf("%s%s %s of %s", before, amounts[i], spent_of(row, amounts[i]).text,
-                   amount_of(row, "limits", amounts[i]).text);
+            text_addf(value, "%s%s %s of %s", before, amounts[i], spent_of(row, amounts[i]).text,
+                      amount_of(row, "limits", amounts[i]).text);
             before = ", ";
         }
     }
-    fputs(before[0] == '\0' ? "no limit" : "", stdout);
+    text_add_str(value, before[0] == '\0' ? "no limit" : "");
     if (counts_today(row)) {
-        printf(" today, resets %s", talk_time(talk_int(row, "resets_ms")).text);
+        text_addf(value, " today, resets %s", talk_time(talk_int(row, "resets_ms")).text);
     }
 }
 
@@ -75,7 +75,7 @@ static const struct flag ls_flags[] = {
 static const struct column columns[] = {
     COLUMN("BUDGET", -34, "scope", COLUMN_TEXT),
     COLUMN("WAITING", 7, "waiting", COLUMN_INT),
-    COLUMN_PRINT("SPENT OF LIMIT", spent_print),
+    COLUMN_ADD("SPENT OF LIMIT", 0, spent_add),
     COLUMN_END,
 };
 
@@ -83,7 +83,8 @@ const struct command command_budget_ls = {
     COMMAND("budget", "ls", NULL, "List budgets with what is spent and what is left."),
     HELP(BUDGETS, "drover budget ls\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/budgets", {{"all", "runs"}}, .columns = columns),
+    ACTION("GET /api/v1/budgets", {{"all", "runs"}}, .columns = columns,
+           .empty = "There is no budget. 'drover budget set global --cost 10' makes one."),
 };
 
 const struct command command_budget_show = {

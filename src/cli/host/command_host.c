@@ -19,7 +19,7 @@ static const struct flag ls_flags[] = {
 
 static const struct column columns[] = {
     COLUMN("PLACE", -60, "place", COLUMN_TEXT), COLUMN("ROLE", -7, "role", COLUMN_TEXT),
-    COLUMN("JOBS", 5, "runs", COLUMN_INT),      COLUMN("SEEN", -20, "seen_ms", COLUMN_TIME),
+    COLUMN("JOBS", 5, "runs", COLUMN_INT),      TIME_COLUMN("SEEN", "seen_ms"),
     COLUMN("NAME", 0, "name", COLUMN_TEXT),     COLUMN_END,
 };
 
@@ -29,7 +29,8 @@ const struct command command_host_ls = {
     .flags = ls_flags,
     .about = "A host is a data directory on a machine. Its daemon, leader or standby, manages\n"
              "the jobs that started there.\n",
-    ACTION("GET /api/v1/hosts", .columns = columns),
+    ACTION("GET /api/v1/hosts", .columns = columns,
+           .empty = "There are no hosts: the database is a file of this machine (SQLite)."),
 };
 
 static const struct flag rm_flags[] = {

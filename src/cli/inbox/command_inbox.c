@@ -15,11 +15,11 @@ static const struct flag ls_flags[] = {
 };
 
 static const struct column columns[] = {
-    COLUMN("DELIVERY", -30, "id", COLUMN_TEXT),
-    COLUMN("RUN", -30, "run", COLUMN_TEXT),
+    ID_COLUMN("DELIVERY", "id"),
+    ID_COLUMN("RUN", "run"),
     COLUMN("STATE", -12, "state", COLUMN_TEXT),
     COLUMN("FAIL", 4, "failures", COLUMN_INT),
-    COLUMN("NEXT", -20, "next_ms", COLUMN_TIME),
+    TIME_COLUMN("NEXT", "next_ms"),
     COLUMN("TO", 0, "address", COLUMN_TEXT),
     COLUMN_END,
 };
@@ -28,7 +28,8 @@ const struct command command_inbox_ls = {
     COMMAND("inbox", "ls", NULL, "List notices that are not delivered yet."),
     HELP(RUNS, "drover inbox ls\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/inbox", {{"all", "all"}}, .columns = columns),
+    ACTION("GET /api/v1/inbox", {{"all", "all"}}, .columns = columns,
+           .empty = "Nothing is to be delivered. 'drover inbox ls --all' shows what was."),
 };
 
 static const struct column lines[] = {
@@ -38,7 +39,7 @@ static const struct column lines[] = {
     LINE("state", "state", COLUMN_OPTIONAL),
     LINE("because", "cause", COLUMN_OPTIONAL),
     LINE("failures", "failures", COLUMN_INT),
-    LINE("made", "made_ms", COLUMN_TIME),
+    LINE("created", "made_ms", COLUMN_TIME),
     LINE("next", "next_ms", COLUMN_TIME),
     LINE("settled", "settled_ms", COLUMN_TIME),
     LINE("notice", "payload", COLUMN_JSON),

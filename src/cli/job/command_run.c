@@ -222,7 +222,7 @@ const struct command command_job_run = {
              "\n"
              "Exit code: the command's own; 128+N if signal N ended it; 124 after its timeout;\n"
              "125 if it was cancelled or lost; 127 if the program does not exist; 126 if it\n"
-             "could not start for another reason; 0 after Ctrl-C. With --json, 'drover job\n"
-             "run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
+             "could not start for another reason; 130 after Ctrl-C. With --json,\n"
+             "'drover job run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
     .run = job_run_run,
 };

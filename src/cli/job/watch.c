@@ -23,7 +23,7 @@ bool job_has_pty(const json_t *run) {
 }
 
 void job_detached(struct invocation *invocation, const char *run) {
-    invocation->follows = true;
+    invocation->told = true;
     if (!invocation->json) {
         fprintf(stderr,
                 "\ndrover: detached; %s goes on. 'drover attach %s' follows it again, 'drover stop "

@@ -16,9 +16,12 @@ static const struct flag ls_flags[] = {
 };
 
 static const struct column columns[] = {
-    COLUMN("MEMORY", -30, "id", COLUMN_TEXT),           COLUMN("DAY", -10, "day", COLUMN_TEXT),
-    COLUMN("PROJECT", -12, "project", COLUMN_OPTIONAL), COLUMN("TOPIC", -16, "topic", COLUMN_TEXT),
-    COLUMN("TITLE", 0, "title", COLUMN_TEXT),           COLUMN_END,
+    ID_COLUMN("MEMORY", "id"),
+    COLUMN("DAY", -10, "day", COLUMN_TEXT),
+    COLUMN("PROJECT", -12, "project", COLUMN_OPTIONAL),
+    COLUMN("TOPIC", -16, "topic", COLUMN_TEXT),
+    COLUMN("TITLE", 0, "title", COLUMN_TEXT),
+    COLUMN_END,
 };
 
 const struct command command_memory_ls = {
@@ -27,7 +30,8 @@ const struct command command_memory_ls = {
                    "drover memory ls \"release branch\"\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/memory", .search = "q", .unknown = "the words to look for are too long",
-           .columns = columns),
+           .columns = columns,
+           .empty = "Nothing is remembered. Models add memories in chats with the tool remember."),
 };
 
 static void memory_print(const json_t *row) {

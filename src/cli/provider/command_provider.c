@@ -15,20 +15,19 @@
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
-static void key_print(const json_t *row) {
+static void key_from_add(const json_t *row, struct text *value) {
     const char *from = talk_text(row, "key_from");
-    fputs(from[0] != '\0' ? from : "none", stdout);
+    text_add_str(value, from[0] != '\0' ? from : "none");
 }
 
 /* Calls of a connection that wait for its provider: why, and until when. */
-static void away_print(const json_t *row) {
+static void away_add(const json_t *row, struct text *value) {
     const char *cause = talk_text(row, "cause");
-    char words[80] = "ok";
     if (cause[0] != '\0') {
-        (void)snprintf(words, sizeof words, "%.30s until %s", cause,
-                       talk_clock(talk_int(row, "resume_at_ms")).text); /* Cut to what fits. */
+        text_addf(value, "%.30s until %s", cause, talk_clock(talk_int(row, "resume_at_ms")).text);
+    } else {
+        text_add_str(value, "ok");
     }
-    printf("%-24s", words);
 }
 
 static const struct column provider_columns[] = {
@@ -37,8 +36,8 @@ static const struct column provider_columns[] = {
     COLUMN("CALLS", 5, "max_concurrent", COLUMN_COUNT),
     COLUMN("FROM", -18, "origin", COLUMN_TEXT),
     COLUMN("URL", -32, "base_url", COLUMN_OPTIONAL),
-    {.title = "STATE", .width = -24, .print = away_print},
-    COLUMN_PRINT("KEY FROM", key_print),
+    COLUMN_ADD("STATE", -24, away_add),
+    COLUMN_ADD("KEY FROM", 0, key_from_add),
     COLUMN_END,
 };
 
@@ -52,66 +51,72 @@ const struct command command_provider_ls = {
     ACTION("GET " PROVIDERS, .columns = provider_columns),
 };
 
-static void tokens_print(const json_t *row, const char *key) {
+static void tokens_add(const json_t *row, const char *key, struct text *value) {
     if (talk_int(row, key) > 0) {
-        printf("%9lld", (long long)talk_int(row, key));
+        text_addf(value, "%lld", (long long)talk_int(row, key));
     } else {
-        printf("%9s", "?");
+        text_add_str(value, "?");
     }
 }
 
-static void window_print(const json_t *row) {
-    tokens_print(row, "window");
-    printf(" %-7s", strcmp(talk_text(row, "window_from"), "learned") == 0 ? "learned" : "");
+static void window_add(const json_t *row, struct text *value) {
+    tokens_add(row, "window", value);
 }
 
-static void output_print(const json_t *row) {
-    tokens_print(row, "max_output");
+/* Where the window comes from, where it was not told. */
+static void learned_add(const json_t *row, struct text *value) {
+    text_add_str(value, strcmp(talk_text(row, "window_from"), "learned") == 0 ? "learned" : "");
 }
 
-static void known_print(const json_t *value, int width) {
-    printf("%-*s", width, json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "?");
+static void output_add(const json_t *row, struct text *value) {
+    tokens_add(row, "max_output", value);
 }
 
-static void images_print(const json_t *row) {
-    known_print(json_object_get(row, "vision"), 6);
+static void yes_no_add(const json_t *known, struct text *value) {
+    text_add_str(value, json_is_true(known) ? "yes" : json_is_false(known) ? "no" : "?");
 }
 
-static void tools_print(const json_t *row) {
-    known_print(json_object_get(row, "tools"), 5);
+static void images_add(const json_t *row, struct text *value) {
+    yes_no_add(json_object_get(row, "vision"), value);
 }
 
-/* Prints the refused parameters of a row of a model, or of a test. */
-static void refused_print(const char *before, const json_t *row) {
+static void tools_add(const json_t *row, struct text *value) {
+    yes_no_add(json_object_get(row, "tools"), value);
+}
+
+/* The refused parameters of a row of a model, or of a test. */
+static void refused_add(const char *before, const json_t *row, struct text *value) {
     const json_t *refused = json_object_get(row, "refuses");
     for (size_t i = 0; i < json_array_size(refused); i++) {
-        printf("%s%s", i > 0 ? ", " : before, json_string_value(json_array_get(refused, i)));
+        text_addf(value, "%s%s", i > 0 ? ", " : before,
+                  json_string_value(json_array_get(refused, i)));
     }
 }
 
 /* Micro-dollars as dollars; "?" where nobody knows. Behind them, what the model refuses. */
-static void prices_print(const json_t *row) {
+static void prices_add(const json_t *row, struct text *value) {
     static const char *const kinds[] = {"fresh", "output"};
     const json_t *prices = json_object_get(row, "price");
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         long long cents = (long long)(talk_int(prices, kinds[i]) + 5000) / 10000;
-        fputs(i > 0 ? "/" : "", stdout);
+        text_add_str(value, i > 0 ? "/" : "");
         if (json_is_integer(json_object_get(prices, kinds[i]))) {
-            printf("%lld.%02lld", cents / 100, cents % 100);
+            text_addf(value, "%lld.%02lld", cents / 100, cents % 100);
         } else {
-            putchar('?');
+            text_add_char(value, '?');
         }
     }
-    refused_print("  refuses ", row);
+    refused_add("  refuses ", row, value);
 }
 
 static const struct column model_columns[] = {
     COLUMN("MODEL", -48, "id", COLUMN_TEXT),
-    COLUMN_PRINT("   WINDOW        ", window_print),
-    {.title = "OUTPUT", .width = 9, .print = output_print},
-    COLUMN_PRINT("IMAGES", images_print),
-    COLUMN_PRINT("TOOLS", tools_print),
-    COLUMN_PRINT("$ PER MILLION IN/OUT", prices_print),
+    COLUMN_ADD("WINDOW", 9, window_add),
+    COLUMN_ADD("", -7, learned_add),
+    COLUMN_ADD("OUTPUT", 9, output_add),
+    COLUMN_ADD("IMAGES", -6, images_add),
+    COLUMN_ADD("TOOLS", -5, tools_add),
+    COLUMN_ADD("$ PER MILLION IN/OUT", 0, prices_add),
     COLUMN_END,
 };
 
@@ -127,7 +132,8 @@ const struct command command_models = {
              "(docs/models.md). 'learned' is a smaller window, set after the model refused a\n"
              "longer prompt; 'refuses' names parameters that it refused: it is called without\n"
              "them for 24 hours. 'drover provider forget' removes both.\n",
-    ACTION("GET /api/v1/models", .columns = model_columns),
+    ACTION("GET /api/v1/models", .columns = model_columns,
+           .empty = "No model is known. 'drover provider add NAME' connects a provider of models."),
 };
 
 /* --- Add and set ------------------------------------------------------------------------------ */
@@ -298,7 +304,9 @@ static struct err test_run(struct invocation *invocation) {
                talk_text(answer, "model"), (long long)talk_int(answer, "latency_ms"),
                (long long)talk_int(answer, "first_ms"));
         if (json_array_size(json_object_get(answer, "refuses")) > 0) {
-            refused_print("it is called without what it refuses: ", answer);
+            AUTO(text_done) struct text refused = text_up_to(4 << 10);
+            refused_add("it is called without what it refuses: ", answer, &refused);
+            fputs(text_bytes(&refused).data, stdout);
             putchar('\n');
         }
     } else {

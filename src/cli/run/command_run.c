@@ -89,7 +89,6 @@ static struct err attach_run(struct invocation *invocation) {
                        "%s is an agent of %s; 'drover attach %s' follows all of it",
                        talk_text(run, "id"), parent, parent);
     }
-    invocation->follows = true;
     return kind->attach(invocation, &talk, run);
 }
 

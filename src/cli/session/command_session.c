@@ -12,26 +12,27 @@
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/session/session.h"
+#include "cli/terminal/confirm.h"
 #include "cli/terminal/plain.h"
 
 /* --- List and search -------------------------------------------------------------------------- */
 
 /* The place of a match stands in a line of its own. */
-static void title_print(const json_t *row) {
+/* Title, and in a search the message that was found. */
+static void title_add(const json_t *row, struct text *value) {
     const json_t *match = json_object_get(row, "match");
     const char *title = talk_text(row, "title"), *message = talk_text(match, "message");
-    fputs(title[0] != '\0' ? title : "-", stdout);
+    text_add_str(value, title[0] != '\0' ? title : "-");
     if (message[0] != '\0') {
-        printf("\n    %s  ", message);
-        plain_print_line(talk_text(match, "text"));
+        text_addf(value, "  %s  %s", message, talk_text(match, "text"));
     }
 }
 
 static const struct column columns[] = {
-    COLUMN("SESSION", -30, "id", COLUMN_TEXT),
+    ID_COLUMN("SESSION", "id"),
     COLUMN("STATE", -10, "state", COLUMN_TEXT),
-    COLUMN("CHANGED", -20, "changed_ms", COLUMN_TIME),
-    COLUMN_PRINT("TITLE", title_print),
+    TIME_COLUMN("CHANGED", "changed_ms"),
+    COLUMN_ADD("TITLE", 0, title_add),
     COLUMN_END,
 };
 
@@ -50,7 +51,8 @@ const struct command command_session_ls = {
     HELP(SESSIONS, "drover session ls\n"
                    "drover session ls --search refactor\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns),
+    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns,
+           .empty = "There is no session yet. 'drover chat' begins one."),
 };
 
 const struct command command_session_search = {
@@ -85,9 +87,9 @@ static const struct column lines[] = {
     LINE("parent", "parent", COLUMN_OPTIONAL),
     LINE("fork of", "forked_from", COLUMN_OPTIONAL),
     LINE("archived", "archived", COLUMN_YES),
-    LINE("made", "made_ms", COLUMN_TIME),
+    LINE("created", "made_ms", COLUMN_TIME),
     LINE("changed", "changed_ms", COLUMN_TIME),
-    COLUMN_PRINT("used", usage_print),
+    LINE_PRINT("used", usage_print),
     COLUMN_END,
 };
 
@@ -147,7 +149,7 @@ static struct err show_run(struct invocation *invocation) {
     if (invocation->json) {
         talk_print(row);
     } else {
-        table_lines(lines, 9, row);
+        table_lines(invocation, lines, 9, row);
     }
     if (!args_on(&invocation->args, "messages") && text == NULL) {
         return ERR_OK;
@@ -257,7 +259,7 @@ const struct command command_session_new = {
     COMMAND("session", "new", NULL, "Create a session, and print its id."),
     HELP(SESSIONS, "drover session new --title \"Release notes\"\n"),
     .flags = new_flags,
-    ACTION("POST /api/v1/sessions", .body = new_body, .done = "{id}"),
+    ACTION("POST /api/v1/sessions", .body = new_body, .keyed = true, .done = "{id}"),
 };
 
 static struct err rename_body(struct invocation *invocation, struct text *body) {
@@ -295,7 +297,41 @@ const struct command command_session_archive = {
            .print = archived_print),
 };
 
+/* At a terminal somebody is asked first: what is deleted does not come back. */
+static struct err rm_one(struct invocation *invocation) {
+    static const struct action look = {.request = "GET /api/v1/sessions/{}",
+                                       .unknown = SESSION_UNKNOWN};
+    bool yes = args_on(&invocation->args, "yes") || invocation->json || !confirm_possible();
+    if (!yes) {
+        AUTO(json_release) json_t *session = NULL;
+        AUTO(text_done) struct text question = text_up_to(16 << 10);
+        struct err err = action_get(invocation, &look, &session);
+        if (err_failed(err)) {
+            return err;
+        }
+        const char *title = talk_text(session, "title");
+        text_addf(&question, "Delete %s%s%s%s with its messages, runs and files?",
+                  talk_text(session, "id"), title[0] != '\0' ? " (" : "", title,
+                  title[0] != '\0' ? ")" : "");
+        utf8_make_plain(question.data, question.len);
+        err = confirm_ask(text_bytes(&question).data, -1 /* Ctrl-C ends us */, &yes);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    if (!yes) {
+        puts("Nothing was deleted.");
+        return ERR_OK;
+    }
+    return action_do(invocation, invocation->args.command->action);
+}
+
+static struct err rm_run(struct invocation *invocation) {
+    return action_each(invocation, rm_one);
+}
+
 static const struct flag rm_flags[] = {
+    OPTION_SWITCH("yes", 'y', "Delete without asking."),
     OPTION_SWITCH("stop-jobs", 0, "Stop jobs and workflows that its turns started, too."),
     OPTION_END,
 };
@@ -304,8 +340,12 @@ const struct command command_session_rm = {
     COMMAND("session", "rm", "SESSION…", "Delete a session with its messages, runs and files."),
     HELP(SESSIONS, "drover session rm \"Release notes\"\n"),
     .flags = rm_flags,
-    ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
-           .done = "{id} is removed"),
+    .talks = true,
+    .run = rm_run,
+    .action = &(const struct action){.request = "DELETE /api/v1/sessions/{}",
+                                     .params = {{"stop-jobs", "stop_jobs"}},
+                                     .unknown = SESSION_UNKNOWN,
+                                     .done = "{id} is removed"},
 };
 
 const struct command command_session_clear = {
@@ -368,7 +408,7 @@ const struct command command_session_compact = {
 
 static const struct column root_columns[] = {
     COLUMN("ACCESS", -6, "access", COLUMN_TEXT),
-    COLUMN("GRANTED", -20, "granted_ms", COLUMN_TIME),
+    TIME_COLUMN("GRANTED", "granted_ms"),
     COLUMN("BY", -16, "granted_by", COLUMN_TEXT),
     COLUMN("FOLDER", 0, "path", COLUMN_TEXT),
     COLUMN_END,
@@ -377,7 +417,8 @@ static const struct column root_columns[] = {
 const struct command command_root_ls = {
     COMMAND("root", "ls", "SESSION", "List the extra folders that a session may use."),
     HELP(SESSIONS, "drover root ls last\n"),
-    ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns),
+    ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns,
+           .empty = "The session has no further folders. 'drover root add' grants one."),
 };
 
 static const struct flag add_flags[] = {

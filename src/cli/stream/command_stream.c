@@ -28,13 +28,10 @@ static const struct flag ls_flags[] = {
     OPTION_END,
 };
 
-static void head_print(const json_t *row) {
-    printf("%12lld %12lld", (long long)talk_int(row, "head"), (long long)talk_int(row, "floor"));
-}
-
 static const struct column columns[] = {
-    COLUMN_PRINT("        HEAD        FLOOR", head_print),
-    COLUMN("MADE", -20, "made_ms", COLUMN_TIME),
+    COLUMN("HEAD", 12, "head", COLUMN_INT),
+    COLUMN("FLOOR", 12, "floor", COLUMN_INT),
+    TIME_COLUMN("CREATED", "made_ms"),
     COLUMN("STREAM", 0, "stream", COLUMN_TEXT),
     COLUMN_END,
 };
@@ -43,7 +40,8 @@ const struct command command_stream_ls = {
     COMMAND("stream", "ls", NULL, "List streams."),
     HELP(EVENTS, "drover stream ls --search run:\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/streams", .columns = columns),
+    ACTION("GET /api/v1/streams", .columns = columns,
+           .empty = "There is no stream. 'drover stream append NAME' begins one."),
 };
 
 /* --- Show, prune, keep ------------------------------------------------------------------------ */

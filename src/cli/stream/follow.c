@@ -28,6 +28,10 @@ static void follow_alive(struct follow *follow) {
     if (follow->away && follow->options->back != NULL) {
         follow->options->back(follow->options->ctx);
     }
+    if (follow->away && talk_finds_held(follow->options->talk)) {
+        void (*held)(void *ctx) = follow->options->held;
+        held != NULL ? held(follow->options->ctx) : talk_held_print();
+    }
     follow->away = false;
 }
 

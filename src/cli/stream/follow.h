@@ -43,6 +43,7 @@ struct follow_options {
     /* Disconnected, trying again; NULL: talk_trouble. */
     void (*trouble)(void *ctx, const char *text);
     void (*back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
+    void (*held)(void *ctx); /* The daemon that is there again holds; NULL: talk_held_print. */
     void *ctx;
 };
 

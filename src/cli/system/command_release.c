@@ -8,8 +8,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/run/view.h"
-#include "cli/terminal/lines.h"
-#include "cli/terminal/raw_terminal.h"
+#include "cli/terminal/confirm.h"
 
 static const struct flag release_flags[] = {
     OPTION_SWITCH("yes", 'y', "Release without asking."),
@@ -102,14 +101,8 @@ static struct err release_run(struct invocation *invocation) {
         hold_print(invocation, hold);
     }
     /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
-    if (held && !yes && raw_terminal_possible() && !raw_terminal_background()) {
-        AUTO(lines_done) struct lines lines;
-        struct bytes line = {0};
-        fputs("Let it begin? [y/N] ", stdout);
-        (void)fflush(stdout); /* A failure shows again at the end. */
-        lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
-        err = lines_next(&lines, &line);
-        yes = !err_failed(err) && line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
+    if (held && !yes && confirm_possible()) {
+        err = confirm_ask("Let it begin?", talk.interrupt_fd, &yes);
     }
     if (!err_failed(err) && yes) {
         err = talk_ask(&talk, &release, NULL /* parsed is enough */, &answer, &invocation->why);

@@ -8,7 +8,7 @@
 #define DROVER_CLI_TERMINAL_PAINT_H
 
 #include "base/base.h"
-#include "cli/base/config.h"
+#include "cli/terminal/environment.h"
 
 /* The last two are no colours: they mark emphasis. */
 enum colour {

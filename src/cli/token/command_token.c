@@ -58,27 +58,21 @@ const struct command command_token_create = {
 static const struct flag ls_flags[] = {LISTING_SEARCH("label or owner"), LISTING_SINCE("made"),
                                        LISTING_FLAGS(NULL), OPTION_END};
 
-/* A single column, so that a line without a label ends after its scopes. */
-static void scopes_and_label_print(const json_t *row) {
-    enum { SCOPES_WIDTH = 22 }; /* All four. */
+static void scopes_add(const json_t *row, struct text *value) {
     size_t at = 0;
     json_t *scope = NULL;
-    int width = 0;
     json_array_foreach(json_object_get(row, "scopes"), at, scope) {
         const char *name = json_string_value(scope);
-        width += printf("%s%s", at > 0 ? "," : "", name != NULL ? name : "");
-    }
-    const char *label = talk_text(row, "label");
-    if (label[0] != '\0') {
-        printf("%*s  %s", width < SCOPES_WIDTH ? SCOPES_WIDTH - width : 0, "", label);
+        text_addf(value, "%s%s", at > 0 ? "," : "", name != NULL ? name : "");
     }
 }
 
 static const struct column columns[] = {
-    COLUMN("TOKEN", -30, "id", COLUMN_TEXT),
+    ID_COLUMN("TOKEN", "id"),
     COLUMN("OWNER", -16, "owner", COLUMN_TEXT),
-    COLUMN("MADE", -20, "made_ms", COLUMN_TIME),
-    COLUMN_PRINT("SCOPE                   LABEL", scopes_and_label_print),
+    TIME_COLUMN("CREATED", "made_ms"),
+    COLUMN_ADD("SCOPE", -22, scopes_add),
+    COLUMN("LABEL", 0, "label", COLUMN_OPTIONAL),
     COLUMN_END,
 };
 
@@ -86,7 +80,9 @@ const struct command command_token_ls = {
     COMMAND("token", "ls", NULL, "List tokens without their secrets."),
     HELP(DAEMON, "drover token ls\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/tokens", .columns = columns),
+    ACTION("GET /api/v1/tokens", .columns = columns,
+           .empty =
+               "There is no token. 'drover token create' makes one; the Unix socket needs none."),
 };
 
 const struct command command_token_revoke = {

@@ -211,18 +211,18 @@ static const struct flag approve_flags[] = {
 };
 
 /* The question with its options, or what is called, as one line. */
-static void matter_print(const json_t *row) {
+static void matter_add(const json_t *row, struct text *value) {
     AUTO(text_done) struct text line = text_up_to(1 << 20);
     question_line_add(row, &line);
     size_t len = utf8_cut(text_bytes(&line), MATTER_SHOWN);
-    printf("%.*s%s", (int)len, text_bytes(&line).data, len < line.len ? " …" : "");
+    text_addf(value, "%.*s%s", (int)len, text_bytes(&line).data, len < line.len ? " …" : "");
 }
 
 static const struct column approval_columns[] = {
-    COLUMN("ID", -30, "id", COLUMN_TEXT),
-    COLUMN("SESSION", -30, "session", COLUMN_TEXT),
+    ID_COLUMN("ID", "id"),
+    ID_COLUMN("SESSION", "session"),
     COLUMN("TOOL", -14, "tool", COLUMN_TEXT),
-    COLUMN_PRINT("WHAT", matter_print),
+    COLUMN_ADD("WHAT", 0, matter_add),
     COLUMN_END,
 };
 
@@ -289,7 +289,7 @@ static struct err approve_run(struct invocation *invocation) {
     struct err err = talk_open(&talk, invocation);
     err = err_failed(err) ? err : action_rows(&talk, "/api/v1/approvals", &rows, &invocation->why);
     if (!err_failed(err) && (invocation->json || json_array_size(rows) > 0)) {
-        table_print(invocation, approval_columns, rows);
+        table_print(invocation, approval_columns, rows, NULL);
     } else if (!err_failed(err)) {
         fputs("Nothing waits for an answer.\n", stderr);
     }

@@ -433,6 +433,5 @@ struct err turn_look_run(struct invocation *invocation, struct talk *talk, const
                                     .run = talk_text(run, "id"),
                                     .after = only_new && !ended ? ends.head : ends.floor,
                                     .until = ended ? ends.head : 0};
-    invocation->follows = true;
     return turn_look(&look);
 }

@@ -178,6 +178,12 @@ struct err live_stream_retry(struct live *live) {
         return live_stream_away(live, err);
     }
     live->retry_ns = 0;
+    if (talk_finds_restart(live->chat->talk)) {
+        chat_note(live->chat, "(the daemon restarted)");
+    }
+    if (talk_finds_held(live->chat->talk)) {
+        chat_note(live->chat, "[" TALK_HELD_WORDS "]");
+    }
     return ERR_OK;
 }
 

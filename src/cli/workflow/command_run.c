@@ -95,8 +95,8 @@ const struct command command_run = {
              "\"approval_requested\" means that an agent waits for you; \"answer\" has the\n"
              "command.\n"
              "\n" DAILY_LIMIT_HELP "\n"
-             "Exit code: 0 if the run succeeded, or after Ctrl-C; 1 if it or one of its agents\n"
-             "failed (degraded); 124 after its timeout; 125 if it was stopped.\n",
+             "Exit code: 0 if the run succeeded; 1 if it or one of its agents failed\n"
+             "(degraded); 124 after its timeout; 125 if it was stopped; 130 after Ctrl-C.\n",
     .run = run_run,
 };
 

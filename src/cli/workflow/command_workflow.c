@@ -158,9 +158,9 @@ static const struct column lines[] = {
     LINE("when to use", "when_to_use", COLUMN_OPTIONAL),
     LINE("file", "file", COLUMN_TEXT),
     LINE("form", "form", COLUMN_TEXT),
-    COLUMN_PRINT("phases", phases_print),
+    LINE_PRINT("phases", phases_print),
     LINE("args", "args", COLUMN_JSON),
-    COLUMN_PRINT("notes", notes_print),
+    LINE_PRINT("notes", notes_print),
     COLUMN_END,
 };
 
@@ -176,7 +176,7 @@ static struct err show_run(struct invocation *invocation) {
     } else if (args_on(&invocation->args, "source")) {
         (void)fputs(talk_text(row, "source"), stdout); /* As for printf. */
     } else {
-        table_lines(lines, 12, row);
+        table_lines(invocation, lines, 12, row);
         fault_print(&paint, row);
         printf("\n%s\n", talk_text(row, "source"));
     }

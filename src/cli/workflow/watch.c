@@ -415,6 +415,17 @@ static void on_back(void *ctx) {
     watching->changed = watching->asks = true;
 }
 
+/* In the picture the line stands above it. */
+static void on_held(void *ctx) {
+    struct watching *watching = ctx;
+    if (watching->show == SHOW_LIVE) {
+        text_add_str(&watching->above, TALK_HELD_WORDS "\n");
+        watching->changed = true;
+    } else {
+        talk_held_print();
+    }
+}
+
 /* --- The whole of it -------------------------------------------------------------------------- */
 
 static struct err events_follow(struct watching *watching) {
@@ -433,6 +444,7 @@ static struct err events_follow(struct watching *watching) {
         .event = on_event,
         .trouble = on_trouble,
         .back = on_back,
+        .held = on_held,
         .ctx = watching,
     };
     struct err err = follow_run(&options, why);
@@ -504,21 +516,6 @@ static void watching_done(struct watching *watching) {
     text_done(&watching->above);
 }
 
-/* Ctrl-C only detaches: of a workflow nothing was interrupted. A task answers as `ask` does. */
-static struct err watch_detach(const struct workflow_watch *watch) {
-    if (watch->form == WORKFLOW_FORM_SCRIPT) {
-        job_detached(watch->invocation, watch->run);
-        watch->invocation->exit_code = 0;
-        return ERR_OK;
-    }
-    fprintf(stderr,
-            "\ndrover: detached; the agent goes on. 'drover attach %s' follows it again, "
-            "'drover stop %s' ends it.\n",
-            watch->run, watch->run);
-    watch->invocation->told = true;
-    return err_make(ERR_INTERRUPTED, "workflow: watch");
-}
-
 struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
@@ -550,7 +547,8 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
-        return watch_detach(watch);
+        job_detached(watch->invocation, watch->run);
+        return err;
     }
     if (!err_failed(err) && watch->form == WORKFLOW_FORM_TASK) {
         return workflow_task_tell(watch->invocation, watch->talk, watch->run, &watching.tree);

@@ -17,7 +17,7 @@ const char *const name_kind_names[NAME_KINDS + 1] = {
 
 enum { ID_CHARS = 26, PREFIX_SIZE = 5 /* "run_" */ };
 
-/* Statements have the columns id, kind, label, time, owner. */
+/* Statements have the columns id, kind, label, time, owner, and 1 for a run that has ended. */
 struct name_source {
     const char *prefix;   /* "run_" */
     const char *by_id;    /* Ids from $1 to $2, at most $3 rows. */
@@ -26,7 +26,8 @@ struct name_source {
 };
 
 #define RUN_NAME                                                                                   \
-    "SELECT run, kind, CASE label WHEN '' THEN command ELSE label END, made_ms, owner FROM runs"
+    "SELECT run, kind, CASE label WHEN '' THEN command ELSE label END, made_ms, owner,"            \
+    " CASE WHEN ended_ms IS NULL THEN 0 ELSE 1 END FROM runs"
 #define RUN_TOPS(kind_)                                                                            \
     "SELECT id FROM (SELECT id, root FROM runs WHERE owner = $1 AND kind = '" kind_                \
     "' ORDER BY id DESC LIMIT 200) " kind_ "s WHERE root = 0"
@@ -43,7 +44,7 @@ struct name_source {
     RUN_SOURCE(RUN_NAME " WHERE owner = $1 AND kind = '" kind_ "' ORDER BY id DESC LIMIT $2")
 
 #define MESSAGE_NAME                                                                               \
-    "SELECT message, 'message', messages.role, messages.made_ms, owner FROM messages"              \
+    "SELECT message, 'message', messages.role, messages.made_ms, owner, 0 FROM messages"           \
     " JOIN sessions ON sessions.id = messages.session"
 
 static const struct name_source sources[NAME_KINDS] = {
@@ -54,48 +55,49 @@ static const struct name_source sources[NAME_KINDS] = {
     [NAME_AGENT] = RUN_SOURCE_OF("agent"),
     [NAME_WORKFLOW] = RUN_SOURCE_OF("workflow"),
     [NAME_SESSION] = {.prefix = "ses_",
-                      .by_id = "SELECT session, 'session', title, made_ms, owner FROM sessions"
+                      .by_id = "SELECT session, 'session', title, made_ms, owner, 0 FROM sessions"
                                " WHERE session >= $1 AND session <= $2 AND hidden = 0"
                                " ORDER BY session DESC LIMIT $3",
-                      .by_label = "SELECT session, 'session', title, made_ms, owner FROM sessions"
-                                  " WHERE owner = $1 AND title = $2 AND title <> '' AND hidden = 0"
-                                  " AND length(title) <= 500"
-                                  " ORDER BY id DESC LIMIT $3",
+                      .by_label =
+                          "SELECT session, 'session', title, made_ms, owner, 0 FROM sessions"
+                          " WHERE owner = $1 AND title = $2 AND title <> '' AND hidden = 0"
+                          " AND length(title) <= 500"
+                          " ORDER BY id DESC LIMIT $3",
                       .newest =
-                          "SELECT session, 'session', title, changed_ms, owner FROM sessions"
+                          "SELECT session, 'session', title, changed_ms, owner, 0 FROM sessions"
                           " WHERE owner = $1 AND parent = 0 AND archived_ms IS NULL AND hidden = 0"
                           " ORDER BY changed_ms DESC, id DESC LIMIT $2"},
     [NAME_APPROVAL] =
         {.prefix = "apr_",
-         .by_id = "SELECT approval, 'approval', tool, asked_ms, owner FROM approvals"
+         .by_id = "SELECT approval, 'approval', tool, asked_ms, owner, 0 FROM approvals"
                   " WHERE approval >= $1 AND approval <= $2 ORDER BY approval DESC LIMIT $3",
-         .newest = "SELECT approval, 'approval', tool, asked_ms, owner FROM approvals"
+         .newest = "SELECT approval, 'approval', tool, asked_ms, owner, 0 FROM approvals"
                    " WHERE owner = $1 AND answered_ms IS NULL ORDER BY id DESC LIMIT $2"},
     [NAME_DELIVERY] =
         {.prefix = "dlv_",
-         .by_id = "SELECT delivery, 'delivery', address, made_ms, owner FROM inbox"
+         .by_id = "SELECT delivery, 'delivery', address, made_ms, owner, 0 FROM inbox"
                   " WHERE delivery >= $1 AND delivery <= $2 ORDER BY delivery DESC LIMIT $3",
-         .newest = "SELECT delivery, 'delivery', address, made_ms, owner FROM inbox"
+         .newest = "SELECT delivery, 'delivery', address, made_ms, owner, 0 FROM inbox"
                    " WHERE owner = $1 AND settled_ms IS NULL ORDER BY id DESC LIMIT $2"},
     [NAME_TOKEN] =
         {.prefix = "tok_",
-         .by_id = "SELECT token, 'token', label, made_ms, owner FROM tokens"
+         .by_id = "SELECT token, 'token', label, made_ms, owner, 0 FROM tokens"
                   " WHERE token >= $1 AND token <= $2 AND revoked_ms IS NULL"
                   " ORDER BY token DESC LIMIT $3",
          /* Live tokens are few (TOKEN_COUNT_MAX), and have no index by label or owner. */
-         .by_label = "SELECT token, 'token', label, made_ms, owner FROM tokens"
+         .by_label = "SELECT token, 'token', label, made_ms, owner, 0 FROM tokens"
                      " WHERE $1 <> '' AND token > 'tok_' AND label = $2 AND revoked_ms IS NULL"
                      " ORDER BY token DESC LIMIT $3",
-         .newest = "SELECT token, 'token', label, made_ms, owner FROM tokens"
+         .newest = "SELECT token, 'token', label, made_ms, owner, 0 FROM tokens"
                    " WHERE $1 <> '' AND token > 'tok_' AND revoked_ms IS NULL ORDER BY token DESC "
                    "LIMIT $2"},
     [NAME_MEMORY] = {.prefix = "mem_",
-                     .by_id = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
+                     .by_id = "SELECT memory, 'memory', title, made_ms, owner, 0 FROM memory"
                               " WHERE memory >= $1 AND memory <= $2 ORDER BY memory DESC LIMIT $3",
                      /* An owner has at most MEMORY_ROWS_MAX, and no index by title. */
-                     .by_label = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
+                     .by_label = "SELECT memory, 'memory', title, made_ms, owner, 0 FROM memory"
                                  " WHERE owner = $1 AND title = $2 ORDER BY id DESC LIMIT $3",
-                     .newest = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
+                     .newest = "SELECT memory, 'memory', title, made_ms, owner, 0 FROM memory"
                                " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
     [NAME_MESSAGE] = {.prefix = "msg_",
                       .by_id = MESSAGE_NAME " WHERE message >= $1 AND message <= $2"
@@ -129,7 +131,8 @@ static void names_read(struct tx *tx, struct names *names, const char *sql, cons
         const struct name_row row = {.id = rows_text(rows, 0),
                                      .kind = rows_text(rows, 1),
                                      .label = rows_text(rows, 2),
-                                     .made_ms = rows_int(rows, 3)};
+                                     .made_ms = rows_int(rows, 3),
+                                     .ended = rows_int(rows, 5) != 0};
         read++;
         if (row_fits(query, row.kind, rows_text(rows, 4))) {
             names->more = names->found == query->limit;

@@ -51,6 +51,7 @@ struct name_row {
     struct bytes kind;  /* "job"; of a run its own kind. */
     struct bytes label; /* Label, title, command, tool or role. */
     int64_t made_ms;    /* Time of the last change of a session that is among the newest. */
+    bool ended;         /* A run that has ended. */
 };
 
 MUST_CHECK struct err tx_names_each(struct tx *tx, const struct name_query *query,
