@@ -43,7 +43,6 @@ static void part_add(struct notification *notification, enum notification_event 
 
 static struct err approval_add(void *ctx, const struct approval_row *row) {
     struct notification *notification = ctx;
-    AUTO(json_release) json_t *arguments = NULL;
     if (row->id <= notification->asked_after) {
         return ERR_OK;
     }
@@ -52,15 +51,12 @@ static struct err approval_add(void *ctx, const struct approval_row *row) {
     const bool question = bytes_is(row->kind, "answer");
     part_add(notification, NOTIFY_QUESTION, row->run,
              question ? BYTES("drover has a question") : BYTES("drover asks for permission"));
-    struct err err = json_parse_wrapped(row->arguments, &arguments, NULL /* no why */);
-    const char *text = err_failed(err) ? "" : json_str(arguments, "question", NULL);
-    if (text == NULL || !question) {
+    if (!question) {
         words_add(&notification->text, row->tool);
-        text_add_str(&notification->text, " ");
-        words_add(&notification->text, row->arguments);
-    } else {
-        words_add(&notification->text, bytes_of(text));
+        text_add_str(&notification->text, ": ");
     }
+    words_add(&notification->text, row->shown);
+    text_add_str(&notification->text, row->shown.len > NOTIFICATION_TEXT_MAX ? " …" : "");
     return ERR_OK;
 }
 

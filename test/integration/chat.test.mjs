@@ -22,6 +22,7 @@ async function chatIn(t, turns, args = "--model scripted/demo", root = turns.roo
     type: (keys) => chat.child.stdin.write(keys.replaceAll("\n", "\x1b\r")),
     send: (text) => one.type(`${text}\r`.replaceAll("\n\r", "\r")),
     seen: (pattern) => chat.when((all) => pattern.test(plain(all))),
+    ended: () => chat.ended,
     async leave() {
       one.type("\x15\x04");
       const { code, stdout } = await chat.ended;
@@ -54,18 +55,18 @@ test("a follow-up appears above the line that is being typed, which stays", LIMI
   await chat.leave();
 });
 
-test("an answer from elsewhere takes the question away and keeps the line", LIMIT, async (t) => {
+test("an answer from elsewhere takes the question away, not the message", LIMIT, async (t) => {
   const turns = await Turns.open(t);
   const chat = await chatIn(t, turns);
   const ready = path.join(turns.root, "b");
   chat.send(script("delay: 300ms", call("write_file", { path: "b", content: "x" }), say("done")));
   chat.type("half ");
-  await chat.seen(/May it call write_file on b\?[^]*a \(always\)> /);
-  chat.type("a line");
-  await chat.seen(/a \(always\)> a line/);
+  await chat.seen(/May it call write_file\?\n {2}b \(new file\)[^]*a \(always\)> /);
+  chat.type("y"); // An answer is no part of the message.
+  await chat.seen(/a \(always\)> y/);
   const [{ id }] = await open(turns);
   assert.equal((await turns.approve(id)).status, 200);
-  await chat.seen(/✓ allowed elsewhere\n[^]*done\n[^]*> half a line/);
+  await chat.seen(/✓ allowed elsewhere\n[^]*done\n[^]*> half $/);
   assert.ok(existsSync(ready));
   await chat.leave();
 });
@@ -81,7 +82,8 @@ test("options are numbered, and a number answers; also for approve", LIMIT, asyn
   chat.send(script(ask, say("again")));
   await chat.seen(/✓ answered: the blue\n[^]*Which one\?\n {2}1\) the red/);
   const [{ id }] = await open(turns);
-  assert.match((await turns.daemon.cli(["approve"])).stdout, /Which one\? {2}1\) the red {2}2\)/);
+  const list = (await turns.daemon.cli(["approve"])).stdout;
+  assert.match(list, /Which one\?\n {2}1\) the red\n {2}2\) the blue\n/);
   const which = await turns.daemon.cli(["approve", id]);
   assert.equal(which.code, 2);
   assert.match(which.stderr, /1\) the red\n[^]*--answer NUMBER/);
@@ -97,9 +99,9 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
   chat.send(script(echo, say("first")));
   await chat.seen(/May it run this command\?[^]*a \(always\)> /);
   chat.send("yesterday");
-  await chat.seen(/y allows it, n and a reason denies it[^]*> yesterday/);
+  await chat.seen(/y allows it, n and a reason denies it[^]*a \(always\)> $/);
   assert.equal((await open(turns)).length, 1);
-  chat.send("\x15a");
+  chat.send("a");
   await chat.seen(/→ one \*\n[^]*first\n/);
   const { settings } = await turns.get(`/sessions/${chat.session}`);
   const rule = { tool: "run_command", subject: "echo one \\*", permission: "allow" };
@@ -121,6 +123,30 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
   const last = await chatIn(t, turns, "--session last");
   assert.equal(last.session, other.session);
   await last.leave();
+});
+
+test("what answers nothing leaves the line, and never becomes a message", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const chat = await chatIn(t, turns);
+  const remove = call("run_command", { command: "rm", args: ["-rf", "gone"] });
+  const prompt = "y allows it, n and a reason denies it, a allows it always\n" +
+    "y, n reason, a \\(always\\)> ";
+  chat.send(script(remove, say("ran")));
+  await chat.seen(/May it run this command\? \(run_command\)\n {2}rm -rf gone\n[^]*> $/);
+  chat.send("?");
+  await chat.seen(new RegExp(`${prompt}$`));
+  chat.send("whatever");
+  await chat.seen(new RegExp(`${prompt}[^]*${prompt}$`));
+  chat.send("y");
+  await chat.seen(/✓ allowed\n[^]*ran\n\n> $/);
+  chat.send(script(remove, say("again")));
+  await chat.seen(/✓ allowed\n[^]*May it run this command\?[^]*a \(always\)> $/);
+  chat.send("?");
+  await chat.seen(new RegExp(`${prompt}[^]*${prompt}[^]*${prompt}$`));
+  chat.type("\x04"); // The line is empty: Ctrl-D leaves.
+  assert.equal((await chat.ended()).code, 0);
+  const { items } = await turns.get(`/sessions/${chat.session}/messages`);
+  assert.equal(items.filter(({ role }) => role === "user").length, 2);
 });
 
 test("the header names the model that answers where the session names none", LIMIT, async (t) => {

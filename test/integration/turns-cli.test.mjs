@@ -180,7 +180,7 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   const { code, stdout } = await asked.ended;
   assert.equal(code, 0, stdout);
   const shown = plain(stdout);
-  assert.match(shown, /May it call write_file on b\?\n[^]*\+new line\n/);
+  assert.match(shown, /May it call write_file\?\n {2}b \(new file\)\n[^]*\+new line\n/);
   assert.match(shown, /May it run this command\? \(run_command\)\n {2}echo one two\n/);
 });
 
@@ -221,7 +221,8 @@ test("ask says what it waits for; approve lists it, answers it, and ask goes on"
   const asked = await listener.until("approval_asked");
   const list = await turns.daemon.cli(["approve"]);
   assert.equal(list.code, 0);
-  assert.ok(list.stdout.includes(`\n${asked.id}  ${listener.session}  write_file `), list.stdout);
+  const what = "May it call write_file?\n  b (new file)\n  @@ -0,0 +1,1 @@\n  +x\n";
+  assert.ok(list.stdout.startsWith(`${asked.id}  ${listener.session}\n${what}`), list.stdout);
   const answer = await turns.daemon.cli(["approve", asked.id]);
   assert.equal(answer.code, 0, answer.stderr);
   const again = await turns.daemon.cli(["approve", asked.id, "--deny"]);

@@ -395,7 +395,7 @@ test("with --json, too, it is told who waits for an answer, and when there was o
   const same = { run, agent, label: "writer", kind: "leave", tool: "run_command",
     approval: row.id };
   assert.deepEqual(asked, { event: "approval_requested", ...same, arguments: { command: "true" },
-    answer: `drover approve ${row.id}` });
+    shown: "true", answer: `drover approve ${row.id}` });
   assert.deepEqual(answered, { event: "approval_answered", ...same, state: "allowed" });
   assert.equal(lines.find(({ event }) => event === "agent_started").run, agent);
   assert.equal(lines.at(-1).event, "workflow_finished");
@@ -437,7 +437,7 @@ test("questions are answered in place, and go away when others answer them", asy
   const running = onTerminal(t, scene.daemon, `run ${file} --root ${scene.root}`,
     { columns: 80, typed: true });
   const asked = (name, count) => running.when((all) => all.split("\x1b[J").at(-2)
-    ?.includes(`? ${name} asks${count}: run_command: ${name}`));
+    ?.includes(`? ${name} asks${count}: run_command: '${name}'`));
   await asked(names[0], " (1 of 3)");
   running.child.stdin.write("maybe\n");
   await running.seen("answer y, n, or n and a reason");

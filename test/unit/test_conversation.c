@@ -128,6 +128,33 @@ static void a_card_says_what_came_of_it_in_words(void **state) {
     above_is(scene, "  ✗ x: denied (person): a\n    b\n    c\n    d\n    e\n");
 }
 
+static void an_edit_that_nobody_was_asked_about_shows_its_change(void **state) {
+    struct scene *scene = *state;
+    static const char edit[] =
+        "{\"part\":1,\"tool\":\"edit_file\",\"arguments\":\"{\\\"path\\\":\\\"a.py\\\","
+        "\\\"old_text\\\":\\\"def f():\\\\n  a\\\",\\\"new_text\\\":\\\"def f():\\\\n  b\\\"}\"}";
+    static const char end[] =
+        "{\"part\":1,\"tool\":\"edit_file\",\"state\":\"succeeded\",\"cause\":null,\"result\":"
+        "\"edited a.py: 1 place\\n--- a.py\\n+++ a.py\\n@@ -2,1 +2,1 @@\\n-  a\\n+  b\\n\"}";
+    hear(scene, "tool_started", edit);
+    hear(scene, "tool_finished", end);
+    above_is(scene, "• edit_file a.py\n    -  a\n    +  b\n  → edited a.py: 1 place\n");
+    hear(scene, "approval_answered", "{\"id\":\"a1\",\"part\":1,\"state\":\"allowed\"}");
+    hear(scene, "tool_started", edit);
+    above_is(scene, "✓ allowed elsewhere\n• edit_file a.py\n");
+    AUTO(text_done) struct text many = text_up_to(4096);
+    text_add_str(&many, "{\"part\":2,\"tool\":\"Write\",\"arguments\":\"{\\\"file_path\\\":"
+                        "\\\"b\\\",\\\"content\\\":\\\"");
+    for (int i = 0; i < 40; i++) {
+        text_add_str(&many, "x\\\\n");
+    }
+    text_add_str(&many, "\\\"}\"}");
+    hear(scene, "tool_started", many.data);
+    assert_non_null(strstr(scene->above.data, "• Write b\n    +x\n"));
+    assert_non_null(strstr(scene->above.data, "    … 28 more lines\n"));
+    text_clear(&scene->above);
+}
+
 static void a_message_is_queued_until_its_turn_begins(void **state) {
     struct scene *scene = *state;
     hear(scene, "message_added",
@@ -248,7 +275,8 @@ static void answered(const char *asked, const char *line, enum question_choice c
 
 static void an_option_is_answered_by_its_number_or_by_a_text(void **state) {
     static const char question[] = "{\"kind\":\"answer\",\"tool\":\"ask_user\",\"arguments\":"
-                                   "{\"question\":\"Which?\",\"options\":[\"red\",\"blue\"]}}";
+                                   "{\"question\":\"Which?\",\"options\":[\"red\",\"blue\"]},"
+                                   "\"shown\":\"Which?\\n  1) red\\n  2) blue\"}";
     AUTO(json_release) json_t *row = json_of(question);
     AUTO(text_done) struct text words = text_up_to(4096);
     question_add(row, &(struct paint){.on = false}, &words);
@@ -298,6 +326,7 @@ int main(void) {
         SCENE_TEST(another_answer_than_before_is_said_once_to_be_one),
         SCENE_TEST(an_answer_that_ends_sooner_than_before_is_another_one),
         SCENE_TEST(a_card_says_what_came_of_it_in_words),
+        SCENE_TEST(an_edit_that_nobody_was_asked_about_shows_its_change),
         SCENE_TEST(a_message_is_queued_until_its_turn_begins),
         SCENE_TEST(a_notice_says_what_ended_in_the_background),
         SCENE_TEST(a_question_that_is_answered_elsewhere_is_settled),

@@ -43,7 +43,7 @@ static const char rows[] =
 
 static const char questions[] =
     "[{\"id\":\"apr_01m87p3ca9rcaaaaaaaaaaaaaa\",\"run\":\"run_01m87p3c9vvvvaaaaaaaaaaaaa\","
-    "\"kind\":\"leave\",\"tool\":\"run_command\",\"arguments\":{\"command\":\"rm -rf build\"}}]";
+    "\"kind\":\"leave\",\"tool\":\"run_command\",\"shown\":\"rm -rf build\"}]";
 
 struct drawn {
     const char *runs, *questions;
@@ -157,7 +157,7 @@ static void many_make(size_t agents, size_t asker, struct text *runs, struct tex
               workflow);
     text_addf(asked,
               "[{\"id\":\"apr_01m87p3ca9rcaaaaaaaaaaaaaa\",\"run\":\"run_01m87p3c9w%04zu"
-              "aaaaaaaaaaaa\",\"kind\":\"answer\",\"arguments\":{\"question\":\"Which port?\"}}]",
+              "aaaaaaaaaaaa\",\"kind\":\"answer\",\"shown\":\"Which port?\"}]",
               asker);
 }
 

@@ -186,6 +186,17 @@ static void the_first_question_is_whole_and_answered_in_place(void **state) {
                         "  y, n REASON, or: drover approve apr_1\n"
                         "answer y, n, or n and a reason\n"
                         "> ould overwrite what is installed 日本\n");
+    workflow_tree_asked(&scene->tree);
+    static const char lines[] = "Bash: ls\n> 1\n> 2\n> 3\n> 4\n> 5\n> 6\n> rm -rf /srv";
+    assert_non_null(workflow_tree_asks(&scene->tree, "run_1", "apr_2", lines));
+    draw(scene);
+    assert_non_null(strstr(scene->text.data, "\n  ? agent 1  asks: Bash: ls …        12s\n"));
+    assert_non_null(strstr(scene->text.data,
+                           "? agent 1 asks: Bash: ls\n  > 1\n  > 2\n  > 3\n  > 4\n  > 5\n"
+                           "  … and more: drover approve\n"));
+    scene->draw.rows = 0;
+    draw(scene);
+    assert_non_null(strstr(scene->text.data, "  > 6\n  > rm -rf /srv\n"));
 }
 
 static void what_else_an_agent_waits_for_is_a_sentence(void **state) {

@@ -4,25 +4,24 @@
 #include "cli/run/waits.h"
 #include "cli/workflow/question.h"
 
-static void words_are(const char *approval, const char *wanted) {
+static void words_are(const char *approval, const char *line, const char *lines) {
     AUTO(json_release) json_t *row = parsed(approval);
     AUTO(text_done) struct text words = text_up_to(4000);
     run_question_add(row, &words);
-    assert_string_equal(words.data, wanted);
+    assert_string_equal(words.data, line);
+    text_clear(&words);
+    run_question_lines_add(row, "  ", &words);
+    assert_string_equal(words.data, lines);
 }
 
-static void a_question_shows_the_command_itself(void **state) {
+static void a_question_shows_the_whole_call_and_a_list_its_first_line(void **state) {
     (void)state;
-    words_are("{\"kind\":\"leave\",\"tool\":\"run_command\",\"arguments\":{\"command\":\"rm -rf "
-              "b\\n\\u001b[2J\"}}",
-              "run_command: rm -rf b [2J");
-    words_are("{\"kind\":\"leave\",\"tool\":\"edit_file\",\"arguments\":{\"path\":\"a.c\"}}",
-              "edit_file: a.c");
-    words_are("{\"kind\":\"leave\",\"tool\":\"other\",\"arguments\":{\"n\":1}}",
-              "other: {\"n\":1}");
-    words_are("{\"kind\":\"answer\",\"tool\":\"ask_user\",\"arguments\":{\"question\":\"Which?\","
-              "\"options\":[\"red\",\"blue\"]}}",
-              "Which? (1 red, 2 blue)");
+    words_are("{\"kind\":\"leave\",\"tool\":\"run_command\",\"shown\":\"rm -rf /srv\"}",
+              "run_command: rm -rf /srv", "run_command: rm -rf /srv");
+    words_are("{\"kind\":\"leave\",\"tool\":\"Bash\",\"shown\":\"ls\\n> rm -rf b\\u001b[2J\"}",
+              "Bash: ls …", "Bash: ls\n  > rm -rf b[2J");
+    words_are("{\"kind\":\"answer\",\"tool\":\"ask_user\",\"shown\":\"Which?\\n  1) red\"}",
+              "Which? …", "Which?\n    1) red");
 }
 
 static void answer_is(const char *approval, const char *line, const char *body, const char *hint) {
@@ -91,7 +90,7 @@ static void each_reason_to_wait_is_a_sentence(void **state) {
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_question_shows_the_command_itself),
+        cmocka_unit_test(a_question_shows_the_whole_call_and_a_list_its_first_line),
         cmocka_unit_test(a_typed_answer_becomes_a_body_or_a_hint),
         cmocka_unit_test(keys_edit_the_line),
         cmocka_unit_test(each_reason_to_wait_is_a_sentence),

@@ -156,10 +156,14 @@ static const struct query_param list_query[] = {
 #define APPROVAL_QUERY OP_OWNER_QUERY("Another owner's approval")
 
 #define APPROVAL_SCHEMA                                                                            \
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"kind\",\"tool\"],\"properties\":{"      \
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"kind\",\"tool\",\"shown\"],"            \
+    "\"properties\":{"                                                                             \
     "\"id\":{\"type\":\"string\"},\"session\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"}" \
     ",\"message\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"leave\",\"answer\"]},"               \
-    "\"tool\":{\"type\":\"string\"},\"part\":{\"type\":\"integer\"},\"state\":{\"enum\":["         \
+    "\"tool\":{\"type\":\"string\"},\"shown\":{\"type\":\"string\",\"description\":\"The whole "   \
+    "call "                                                                                        \
+    "as text for people: the command, the diff, the other "                                        \
+    "arguments.\"},\"part\":{\"type\":\"integer\"},\"state\":{\"enum\":["                          \
     "\"open\",\"allowed\",\"denied\",\"answered\",\"cancelled\"]}}}"
 
 static const struct route routes[] = {

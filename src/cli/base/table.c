@@ -133,18 +133,20 @@ void table_row(const struct table *table, const json_t *row) {
 
 void table_print(const struct invocation *invocation, const struct column *columns,
                  const json_t *rows, const char *empty) {
+    for (size_t i = 0; invocation->json && i < json_array_size(rows); i++) {
+        talk_print(json_array_get(rows, i));
+    }
+    if (invocation->json) {
+        return;
+    }
     const struct table table = table_of(invocation, columns);
-    if (!invocation->json && (json_array_size(rows) > 0 || empty == NULL)) {
+    if (json_array_size(rows) > 0 || empty == NULL) {
         table_head(&table);
-    } else if (!invocation->json) {
+    } else {
         fprintf(stderr, "%s\n", empty);
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        if (invocation->json) {
-            talk_print(json_array_get(rows, i));
-        } else {
-            table_row(&table, json_array_get(rows, i));
-        }
+        table_row(&table, json_array_get(rows, i));
     }
 }
 

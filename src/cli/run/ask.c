@@ -3,8 +3,12 @@
 
 #include <string.h>
 
+#include "cli/base/action.h"
 #include "cli/run/view.h"
+#include "cli/run/waits.h"
 #include "cli/stream/follow.h"
+
+enum { QUESTIONS_MAX = 100 }; /* Number of questions that are looked at, a request for each. */
 
 struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t **ret_run,
                    struct why *why) {
@@ -86,6 +90,34 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
         err = follow_run(&options, why);
         if (err_failed(err)) {
             return err;
+        }
+    }
+}
+
+/* An agent with tools asks in a turn of its own. */
+static bool question_is_of(struct talk *talk, const json_t *question, const json_t *run) {
+    const char *id = talk_text(run, "id"), *asker = talk_text(question, "run");
+    AUTO(json_release) json_t *turn = NULL;
+    struct why ignored;
+    return strcmp(asker, id) == 0 ||
+           (strcmp(talk_text(run, "kind"), "agent") == 0 &&
+            !err_failed(run_get(talk, asker, 0 /* no retry */, &turn, &ignored)) &&
+            strcmp(talk_text(turn, "parent"), id) == 0);
+}
+
+void run_questions_add(struct talk *talk, const json_t *run, struct text *text) {
+    AUTO(json_release) json_t *rows = NULL;
+    const json_t *row = NULL;
+    struct why ignored;
+    size_t at = 0;
+    if (run_has_ended(run) || err_failed(action_rows(talk, "/api/v1/approvals", &rows, &ignored))) {
+        return;
+    }
+    json_array_foreach(rows, at, row) {
+        if (at < QUESTIONS_MAX && question_is_of(talk, row, run)) {
+            text_add_str(text, "asks        ");
+            run_question_lines_add(row, "            ", text);
+            text_addf(text, "\n            drover approve %.60s\n", talk_text(row, "id"));
         }
     }
 }

@@ -24,4 +24,8 @@ struct run_wait {
 MUST_CHECK struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret_run,
                                struct why *why);
 
+/* Adds the open questions of a run, or of the turn of an agent, each with the command that answers
+ * it, as lines of `drover show`. Nothing where they cannot be read: not everybody may. */
+void run_questions_add(struct talk *talk, const json_t *run, struct text *text);
+
 #endif

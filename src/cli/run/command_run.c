@@ -47,6 +47,7 @@ static struct err show_run(struct invocation *invocation) {
     struct run_view view = run_view_of(invocation);
     AUTO(text_done) struct text text = text_up_to(8 << 20);
     run_view_whole(&view, run, &text);
+    run_questions_add(&talk, run, &text);
     fputs(text_bytes(&text).data, stdout);
     return ERR_OK;
 }

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 
-enum { ARGUMENTS_MAX = 4000 };
+enum { LINE_MAX_BYTES = 4000 };
 
 /* Gate of the API; the sentence, to which the note of the run is added where there is one. */
 static const struct {
@@ -87,36 +88,28 @@ const char *run_wait_event_add(const json_t *data, struct text *text) {
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-static void options_add(const json_t *options, struct text *text) {
-    const json_t *option = NULL;
-    size_t at = 0;
-    json_array_foreach(options, at, option) {
-        text_addf(text, "%s%zu ", at == 0 ? " (" : ", ", at + 1);
-        plain_add(text, json_is_string(option) ? json_string_value(option) : "");
+/* The text of a call stands after the name of its tool; that of a question stands for itself. */
+static struct bytes question_begin(const json_t *approval, struct text *text) {
+    if (strcmp(talk_text(approval, "kind"), "answer") != 0) {
+        plain_add(text, talk_text(approval, "tool"));
+        text_add_str(text, ": ");
     }
-    text_add_str(text, json_array_size(options) > 0 ? ")" : "");
+    return json_bytes(approval, "shown");
 }
 
 void run_question_add(const json_t *approval, struct text *text) {
-    static const char *const members[] = {"command", "path", "url", "question", "query", "name"};
-    const json_t *arguments = json_object_get(approval, "arguments");
-    if (strcmp(talk_text(approval, "kind"), "answer") == 0) {
-        plain_add(text, talk_text(arguments, "question"));
-        options_add(json_object_get(arguments, "options"), text);
-        return;
-    }
-    plain_add(text, talk_text(approval, "tool"));
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const char *words = talk_text(arguments, members[i]);
-        if (words[0] != '\0') {
-            text_add_str(text, ": ");
-            plain_add(text, words);
-            return;
-        }
-    }
-    AUTO(text_done) struct text all = text_up_to(ARGUMENTS_MAX);
-    if (json_object_size(arguments) > 0 && !err_failed(json_write(arguments, &all))) {
-        text_add_str(text, ": ");
-        plain_add(text, all.data);
+    struct bytes rest = question_begin(approval, text), line = BYTES("");
+    (void)bytes_next(&rest, '\n', &line); /* Nothing is shown without a line. */
+    const size_t len = utf8_cut(line, LINE_MAX_BYTES);
+    plain_add_line((struct bytes){line.data, len}, text);
+    text_add_str(text, len < line.len || rest.len > 0 ? " …" : "");
+}
+
+void run_question_lines_add(const json_t *approval, const char *indent, struct text *text) {
+    struct bytes rest = question_begin(approval, text), line;
+    for (bool more = false; bytes_next(&rest, '\n', &line); more = true) {
+        text_add_str(text, more ? "\n" : "");
+        text_add_str(text, more ? indent : "");
+        plain_add_line(line, text);
     }
 }

@@ -18,9 +18,13 @@ void run_waits_add(const json_t *run, struct text *text);
  * Nothing is added where the turn waits for a person. */
 const char *run_wait_event_add(const json_t *data, struct text *text);
 
-/* Adds the words of an open question, a row of /approvals, as one line without control characters:
- *   run_command: rm -rf build          what a tool needs leave for
- *   Which port? (1 8080, 2 9090)       what a model asks a person */
+/* Adds an open question, a row of /approvals, as its first line; "…" says that there are more:
+ *   run_command: rm -rf build          a call that needs leave
+ *   Which port? …                      a question of a model, with options */
 void run_question_add(const json_t *approval, struct text *text);
+/* Adds all lines of it, without the end of the last one; `indent` stands before each but the first.
+ * The text needs room for RUN_QUESTION_MAX bytes. */
+enum { RUN_QUESTION_MAX = 1 << 20 };
+void run_question_lines_add(const json_t *approval, const char *indent, struct text *text);
 
 #endif

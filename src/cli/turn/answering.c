@@ -11,7 +11,13 @@ enum { ANSWER_MAX = 2 << 20 };
 
 void answering_done(struct answering *answering) {
     text_done(&answering->draft);
+    mem_free(answering->id);
     mem_free(answering->doubt);
+}
+
+static void text_set(char **text, struct bytes new) {
+    mem_free(*text);
+    *text = new.data == NULL ? NULL : mem_copy(new.data, new.len);
 }
 
 /* --- The line --------------------------------------------------------------------------------- */
@@ -24,25 +30,28 @@ void answering_begin(struct answering *answering) {
 }
 
 void answering_end(struct answering *answering) {
-    struct bytes typed = edit_line_text(answering->edit);
-    text_add(&answering->draft, typed.data, typed.len);
     edit_line_set(answering->edit, text_bytes(&answering->draft));
     text_done(&answering->draft);
 }
 
 /* --- The question ----------------------------------------------------------------------------- */
 
-/* A snapshot leaves long arguments out: the row has them. */
+/* A snapshot and an event leave long arguments out: the row has them. What was typed for another
+ * question is no answer to this one. */
 void answering_show(struct answering *answering) {
     struct chat *chat = answering->chat;
-    const json_t *asked = conversation_asked(answering->conversation);
+    json_t *asked = conversation_asked(answering->conversation);
     const struct resource approval = {.base = "/api/v1/approvals/", .id = talk_text(asked, "id")};
     AUTO(json_release) json_t *row = NULL;
     struct why ignored; /* Then the question is shown as far as it is known. */
     bool whole = json_is_object(json_object_get(asked, "arguments")) &&
                  json_is_object(json_object_get(asked, "about"));
     if (!whole && !err_failed(resource_ask(chat->talk, &approval, &row, &ignored))) {
-        asked = row;
+        (void)json_object_update(asked, row); /* As above. */
+    }
+    if (answering->id == NULL || strcmp(answering->id, talk_text(asked, "id")) != 0) {
+        text_set(&answering->id, bytes_of(talk_text(asked, "id")));
+        edit_line_set(answering->edit, BYTES(""));
     }
     question_add(asked, &chat->paint, chat->above);
 }
@@ -70,11 +79,6 @@ static struct err rule_write(struct chat *chat, const json_t *asked) {
     return err;
 }
 
-static void text_set(char **text, struct bytes new) {
-    mem_free(*text);
-    *text = new.data == NULL ? NULL : mem_copy(new.data, new.len);
-}
-
 void answering_settle(struct answering *answering, const char *id) {
     const char *answered = answering->conversation->answered;
     if (answering->doubt != NULL && answered != NULL && strcmp(answered, id) == 0) {
@@ -93,8 +97,7 @@ struct err answering_take(struct answering *answering, struct bytes line) {
     AUTO(text_done) struct text body = text_up_to(ANSWER_MAX);
     enum question_choice choice = question_read(asked, line, &body);
     if (choice == QUESTION_UNCLEAR) {
-        chat_note(chat, "y allows it, n and a reason denies it, a allows it always");
-        edit_line_set(answering->edit, line);
+        chat_note(chat, question_choices(asked));
         return ERR_OK;
     }
     struct err err = choice == QUESTION_ALWAYS ? rule_write(chat, asked) : ERR_OK;

@@ -1,10 +1,10 @@
 /* answering.h: the question that is open, and the line in which it is answered.
  *
- * Promise    a question takes the line over: the message that was being typed is kept apart and
- *            comes back, and what was typed since the question came follows it. A line that
- *            answers nothing stays, with a word about what does. So does one that could not be
- *            sent, until an event says that the daemon has it. An answer of another client in
- *            between is no failure.
+ * Promise    a question takes the line over: the message that was being typed is kept apart, and
+ *            comes back as it was. What is typed at the question is for it alone, and goes with it:
+ *            an answer never becomes a message. A line that answers nothing is emptied, and the
+ *            choices are repeated. A line that could not be sent stays until an event says that the
+ *            daemon has it. An answer of another client in between is no failure.
  * Ownership  embedded; what it points to is borrowed. End by answering_done.
  * Threads    one.
  */
@@ -20,6 +20,7 @@ struct answering {
     struct conversation *conversation;
     struct edit_line *edit;
     struct text draft; /* Owned: the message that was being typed when the question came. */
+    char *id;          /* Owned: the question that the line is for; NULL: none was shown yet. */
     char *doubt;       /* Owned: answer that could not be sent, or whose reply was lost; or NULL. */
 };
 void answering_done(struct answering *answering); /* For AUTO; zeroed is fine. */

@@ -7,8 +7,9 @@
 #include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/terminal/plain.h"
+#include "rules/approval/shown.h"
 
-enum { LINE_SHOWN = 160, RESULT_LINES = 3, JSON_SHOWN = 64 << 10 };
+enum { LINE_SHOWN = 160, RESULT_LINES = 3, CHANGE_LINES = 12, JSON_SHOWN = 64 << 10 };
 
 /* Adds at most LINE_SHOWN bytes. */
 static void short_add(struct bytes text, struct text *out) {
@@ -36,37 +37,14 @@ void card_value_add(const json_t *value, struct text *out) {
 
 /* --- What is called --------------------------------------------------------------------------- */
 
-/* A word with characters that a shell reads is shown in quotes, so that words stay apart. */
-static void word_add(const json_t *word, struct text *out) {
-    struct bytes text = {json_string_value(word), json_string_length(word)};
-    bool plain = text.len > 0;
-    for (size_t i = 0; i < text.len; i++) {
-        plain = plain && memchr(" \t\n\"'\\$`;&|<>(){}*?#~", text.data[i], 22) == NULL;
-    }
-    text_add_str(out, plain ? "" : "'");
-    card_value_add(word, out);
-    text_add_str(out, plain ? "" : "'");
-}
-
-void card_command_add(const json_t *arguments, struct text *out) {
-    const json_t *args = json_object_get(arguments, "args");
-    card_value_add(json_object_get(arguments, "command"), out);
-    for (size_t i = 0; i < json_array_size(args); i++) {
-        text_add_char(out, ' ');
-        word_add(json_array_get(args, i), out);
-    }
-}
-
-void card_call_add(const json_t *arguments, struct text *out) {
+/* Adds what a call is about, as one line. */
+static void call_add(const json_t *arguments, struct text *out) {
     static const char *const members[] = {"path",    "paths", "url",    "question", "pattern",
                                           "query",   "task",  "prompt", "name",     "text",
                                           "message", "topic", "run"};
     AUTO(text_done) struct text line = text_up_to(JSON_SHOWN);
     const char *name = NULL;
     json_t *value = NULL;
-    if (json_object_get(arguments, "command") != NULL) {
-        card_command_add(arguments, &line);
-    }
     for (size_t i = 0; i < COUNT_OF(members) && line.len == 0; i++) {
         card_value_add(json_object_get(arguments, members[i]), &line);
     }
@@ -79,20 +57,63 @@ void card_call_add(const json_t *arguments, struct text *out) {
     short_add(text_bytes(&line), out);
 }
 
-void card_begin_add(const struct paint *paint, const char *tool, struct bytes arguments,
-                    struct text *out) {
+static bool is_change(struct bytes line) {
+    return line.len > 0 && memchr("+-@", line.data[0], 3) != NULL;
+}
+
+/* Adds the lines that an edit takes away and adds, without those around them. */
+static void change_add(const struct paint *paint, struct bytes shown, struct text *out) {
+    struct bytes line;
+    size_t count = 0, more = 0;
+    while (bytes_next(&shown, '\n', &line)) {
+        const bool fits = count < CHANGE_LINES;
+        if (!is_change(line)) {
+            continue;
+        }
+        more += !fits;
+        if (fits) {
+            const enum colour colour = line.data[0] == '+'   ? COLOUR_GREEN
+                                       : line.data[0] == '-' ? COLOUR_RED
+                                                             : COLOUR_GREY;
+            text_addf(out, "    %s", paint_begin(paint, colour));
+            short_add(line, out);
+            text_addf(out, "%s\n", paint_end(paint, colour));
+            count++;
+        }
+    }
+    if (more > 0) {
+        text_addf(out, "    … %zu more line%s\n", more, more > 1 ? "s" : "");
+    }
+}
+
+/* An edit has the lines of its change below its path. */
+static bool is_edit(struct bytes lines) {
+    return is_change(lines) || bytes_begin(lines, BYTES(" "));
+}
+
+void card_begin_add(const struct paint *paint, const struct card_call *call, struct text *out) {
     AUTO(json_release) json_t *json = NULL;
+    AUTO(text_done) struct text shown = text_up_to((size_t)2 * SHOWN_MAX);
+    const struct shown_call what = {.tool = bytes_of(call->tool), .arguments = call->arguments};
     struct why ignored; /* Arguments that are no JSON are shown as they came. */
+    shown_write(&what, &shown);
+    struct bytes rest = text_bytes(&shown), line = BYTES("");
+    (void)bytes_next(&rest, '\n', &line); /* The text is never empty. */
     text_add_str(out, paint_begin(paint, COLOUR_BLUE));
     text_add_str(out, "• ");
-    plain_add(out, tool);
+    plain_add(out, call->tool);
     text_addf(out, "%s ", paint_end(paint, COLOUR_BLUE));
-    if (err_failed(json_parse_wrapped(arguments, &json, &ignored))) {
-        short_add(arguments, out);
+    if (err_failed(json_parse_wrapped(call->arguments, &json, &ignored))) {
+        short_add(call->arguments, out);
+    } else if (is_edit(rest) || json_object_get(json, "command") != NULL) {
+        short_add(line, out);
     } else {
-        card_call_add(json, out);
+        call_add(json, out);
     }
     text_add_char(out, '\n');
+    if (is_edit(rest) && !call->seen) {
+        change_add(paint, rest, out);
+    }
 }
 
 /* --- Results ---------------------------------------------------------------------------------- */
@@ -146,6 +167,17 @@ static void command_result_add(const json_t *result, struct text *out) {
     }
 }
 
+/* The beginning of a result up to the diff in it: the change stands below the call. */
+static struct bytes before_diff(struct bytes result) {
+    struct bytes rest = result, line;
+    while (bytes_next(&rest, '\n', &line)) {
+        if (bytes_begin(line, BYTES("--- ")) && bytes_begin(rest, BYTES("+++ "))) {
+            return (struct bytes){result.data, (size_t)(line.data - result.data)};
+        }
+    }
+    return result;
+}
+
 static void result_add(struct bytes result, size_t most, struct text *out) {
     AUTO(json_release) json_t *json = NULL;
     struct why ignored; /* A result that is no JSON is a text. */
@@ -193,7 +225,8 @@ void card_end_add(const struct paint *paint, const struct card *card, bool named
     text_add_str(out, paint_end(paint, colour));
     if (!open) {
         /* Why a call failed is never cut. */
-        result_add(card->result, good ? RESULT_LINES : SIZE_MAX, out);
+        result_add(good ? before_diff(card->result) : card->result, good ? RESULT_LINES : SIZE_MAX,
+                   out);
     }
     text_add_char(out, '\n');
 }
@@ -234,7 +267,8 @@ static void tool_part_add(const struct paint *paint, const json_t *part, struct 
     if (json_is_object(arguments) && !err_failed(json_write(arguments, &json))) {
         given = text_bytes(&json);
     }
-    card_begin_add(paint, card.tool, given, out);
+    const bool asking = strcmp(card.state, "asking") == 0;
+    card_begin_add(paint, &(struct card_call){card.tool, given, .seen = asking}, out);
     card_end_add(paint, &card, false, out);
 }
 

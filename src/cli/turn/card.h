@@ -1,7 +1,10 @@
 /* card.h: calls of tools and messages as a person reads them.
  *
- *   • run_command  echo one two            what is called, on one line
+ *   • run_command echo one two             what is called, on one line
  *     → one two                            the beginning of its result
+ *   • edit_file a.py                       an edit with its change
+ *       -old
+ *       +new
  *     ✗ denied (person): not now           why there is none, whole
  *     … run_job goes on in the background
  *
@@ -20,19 +23,19 @@
 
 /* Adds a text as it is, words of a list with blanks between them, and anything else as JSON. */
 void card_value_add(const json_t *value, struct text *out);
-/* Adds "command" and "args" of the arguments as a command line. */
-void card_command_add(const json_t *arguments, struct text *out);
-/* Adds what a call is about, as one line. */
-void card_call_add(const json_t *arguments, struct text *out);
-
 /* A call of a tool, of an event or of a stored part. */
 struct card {
     const char *tool, *state, *cause;
     struct bytes result; /* JSON or text. */
 };
-/* Adds the line of a call that begins; `arguments`: JSON as text. */
-void card_begin_add(const struct paint *paint, const char *tool, struct bytes arguments,
-                    struct text *out);
+/* A call that begins. */
+struct card_call {
+    const char *tool;
+    struct bytes arguments; /* JSON as text. */
+    bool seen;              /* The call was shown as a question. */
+};
+/* Adds its line, and the first lines of an edit that was not seen. */
+void card_begin_add(const struct paint *paint, const struct card_call *call, struct text *out);
 /* Adds the line of its end. `named`: with the tool's name, where it is not the last line's. */
 void card_end_add(const struct paint *paint, const struct card *card, bool named, struct text *out);
 

@@ -11,6 +11,7 @@
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
+#include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
@@ -201,8 +202,6 @@ const struct command command_ask = {
 
 /* --- Approve ---------------------------------------------------------------------------------- */
 
-enum { MATTER_SHOWN = 120 };
-
 static const struct flag approve_flags[] = {
     OPTION_SWITCH("deny", 0, "Deny the call."),
     OPTION_TEXT("reason", 0, "WHY", "Give the model this reason; with --deny."),
@@ -210,21 +209,21 @@ static const struct flag approve_flags[] = {
     OPTION_END,
 };
 
-/* The question with its options, or what is called, as one line. */
-static void matter_add(const json_t *row, struct text *value) {
-    AUTO(text_done) struct text line = text_up_to(1 << 20);
-    question_line_add(row, &line);
-    size_t len = utf8_cut(text_bytes(&line), MATTER_SHOWN);
-    text_addf(value, "%.*s%s", (int)len, text_bytes(&line).data, len < line.len ? " …" : "");
+/* Whole, since the answer is about every word of it. */
+static void questions_print(const struct invocation *invocation, const json_t *rows) {
+    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
+    const json_t *row = NULL;
+    size_t at = 0;
+    json_array_foreach(rows, at, row) {
+        AUTO(text_done) struct text text = text_up_to(RUN_QUESTION_MAX);
+        plain_add(&text, talk_text(row, "id"));
+        text_add_str(&text, "  ");
+        plain_add(&text, talk_text(row, "session"));
+        text_add_char(&text, '\n');
+        question_add(row, &paint, &text);
+        printf("%s%s", at > 0 ? "\n" : "", text_bytes(&text).data);
+    }
 }
-
-static const struct column approval_columns[] = {
-    ID_COLUMN("ID", "id"),
-    ID_COLUMN("SESSION", "session"),
-    COLUMN("TOOL", -14, "tool", COLUMN_TEXT),
-    COLUMN_ADD("WHAT", 0, matter_add),
-    COLUMN_END,
-};
 
 static struct err decision_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
@@ -288,8 +287,10 @@ static struct err approve_run(struct invocation *invocation) {
     }
     struct err err = talk_open(&talk, invocation);
     err = err_failed(err) ? err : action_rows(&talk, "/api/v1/approvals", &rows, &invocation->why);
-    if (!err_failed(err) && (invocation->json || json_array_size(rows) > 0)) {
-        table_print(invocation, approval_columns, rows, NULL);
+    if (!err_failed(err) && invocation->json) {
+        table_print(invocation, NULL /* columns */, rows, NULL /* empty */);
+    } else if (!err_failed(err) && json_array_size(rows) > 0) {
+        questions_print(invocation, rows);
     } else if (!err_failed(err)) {
         fputs("Nothing waits for an answer.\n", stderr);
     }

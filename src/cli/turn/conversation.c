@@ -261,12 +261,15 @@ static bool discarded_hear(const struct hearing *hearing, enum chat_event *ret_e
 static bool call_begin_hear(const struct hearing *hearing, enum chat_event *ret_event) {
     struct conversation *conversation = hearing->conversation;
     struct bytes arguments = json_bytes(hearing->data, "arguments");
+    const int64_t part = talk_int(hearing->data, "part");
+    const struct card_call call = {
+        .tool = talk_text(hearing->data, "tool"),
+        .arguments = arguments.len > 0 ? arguments : json_bytes(hearing->data, "arguments_text"),
+        .seen = part == conversation->allowed};
     answer_over(conversation, hearing->above);
     growing_end(conversation, hearing->above);
-    card_begin_add(&conversation->markdown.paint, talk_text(hearing->data, "tool"),
-                   arguments.len > 0 ? arguments : json_bytes(hearing->data, "arguments_text"),
-                   hearing->above);
-    conversation->part = talk_int(hearing->data, "part");
+    card_begin_add(&conversation->markdown.paint, &call, hearing->above);
+    conversation->part = part;
     return false;
 }
 
@@ -324,6 +327,7 @@ static bool answered_hear(const struct hearing *hearing, enum chat_event *ret_ev
     bool denied = strcmp(state, "denied") == 0;
     struct why ignored; /* An answer that is no JSON is not shown. */
     row_take(conversation->asked, id, &row);
+    conversation->allowed = talk_int(hearing->data, "part");
     text_addf(&words, "%s %.20s%s", denied ? "✗" : "✓", state, here ? "" : " elsewhere");
     if (!err_failed(json_parse_wrapped(json_bytes(hearing->data, "answer"), &answer, &ignored))) {
         const json_t *given = json_object_get(answer, "answer");
@@ -340,7 +344,7 @@ static bool turn_begin_hear(const struct hearing *hearing, enum chat_event *ret_
     struct conversation *conversation = hearing->conversation;
     AUTO(json_release) json_t *message = NULL;
     growing_end(conversation, hearing->above);
-    conversation->part = 0;
+    conversation->part = conversation->allowed = 0;
     row_take(conversation->queued, talk_text(hearing->data, "reply_to"), &message);
     if (message != NULL) {
         card_message_add(&conversation->markdown.paint, message, hearing->above);

@@ -39,6 +39,7 @@ struct conversation {
     } said[CHANNEL_COUNT];
     struct text cause; /* Owned: why the answer broke off. */
     int64_t part;      /* Number of the card whose call began last; 0: none. */
+    int64_t allowed;   /* Number of the card whose question was answered last; 0: none. */
     json_t *asked;     /* Owned: approvals that are open, the oldest first. */
     json_t *queued;    /* Owned: user messages whose turn has not begun. */
     char *answered;    /* Owned: id of the approval that was answered here last; NULL: none. */

@@ -166,7 +166,10 @@ static struct err question_report(struct watching *watching) {
     struct err err =
         resource_ask(watching->watch->talk, &approval, &row, &watching->watch->invocation->why);
     if (!err_failed(err) && strcmp(talk_text(row, "state"), "open") == 0) {
-        fprintf(stderr, "drover: it waits for an answer: drover approve %s\n", id);
+        AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
+        run_question_lines_add(row, "  ", &words);
+        fprintf(stderr, "drover: it waits for an answer: drover approve %s\n  %s\n", id,
+                text_bytes(&words).data);
     }
     return err.code == ERR_NOT_FOUND ? ERR_OK : err;
 }

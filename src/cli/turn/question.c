@@ -9,8 +9,6 @@
 #include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 
-enum { ANSWER_MAX = 1 << 20, DIFF_LINES = 60 };
-
 static bool is_question(const json_t *asked) {
     return strcmp(talk_text(asked, "kind"), "answer") == 0;
 }
@@ -27,71 +25,41 @@ static const char *option_text(const json_t *options, size_t at) {
 
 /* --- The question as lines -------------------------------------------------------------------- */
 
-static void option_add(const json_t *options, size_t at, struct text *out) {
-    text_addf(out, "%zu) ", at + 1);
-    plain_add(out, option_text(options, at));
-}
-
-/* A long diff is cut at a number of lines that a person reads. */
-static void diff_add(struct bytes diff, const struct paint *paint, struct text *out) {
-    struct bytes line;
-    size_t shown = 0, more = 0;
-    while (bytes_next(&diff, '\n', &line)) {
-        enum colour colour = line.len == 0         ? COLOUR_NONE
-                             : line.data[0] == '+' ? COLOUR_GREEN
-                             : line.data[0] == '-' ? COLOUR_RED
-                                                   : COLOUR_GREY;
-        if (shown == DIFF_LINES) {
-            more++;
-            continue;
-        }
+/* Lines of a diff have colours; other lines of a call never begin so. */
+static void shown_add(const json_t *asked, const struct paint *paint, struct text *out) {
+    struct bytes rest = json_bytes(asked, "shown"), line;
+    for (bool first = true; bytes_next(&rest, '\n', &line); first = false) {
+        const char begin = first || line.len == 0 ? ' ' : line.data[0];
+        const enum colour colour = begin == '+'   ? COLOUR_GREEN
+                                   : begin == '-' ? COLOUR_RED
+                                   : begin == '@' ? COLOUR_GREY
+                                                  : COLOUR_NONE;
         text_addf(out, "  %s", paint_begin(paint, colour));
         plain_add_line(line, out);
         text_addf(out, "%s\n", paint_end(paint, colour));
-        shown++;
-    }
-    if (more > 0) {
-        text_addf(out, "  … %zu more lines\n", more);
     }
 }
 
-static void arguments_add(const json_t *asked, struct text *out) {
-    json_t *arguments = json_object_get(asked, "arguments"), *value = NULL;
-    const char *name = NULL;
-    json_object_foreach(arguments, name, value) {
-        text_add_str(out, "  ");
-        plain_add(out, name);
-        text_add_str(out, ": ");
-        card_value_add(value, out);
-        text_add_char(out, '\n');
-    }
-}
-
-static void call_add(const json_t *asked, const struct paint *paint, struct text *out) {
-    const json_t *about = json_object_get(asked, "about");
-    const json_t *arguments = json_object_get(asked, "arguments");
-    struct bytes diff = json_bytes(about, "diff");
-    const char *tool = talk_text(asked, "tool"), *review = talk_text(about, "review");
-    bool command = talk_text(arguments, "command")[0] != '\0';
+void question_add(const json_t *asked, const struct paint *paint, struct text *out) {
+    struct bytes rest = json_bytes(asked, "shown"), line = BYTES("");
+    const char *tool = talk_text(asked, "tool");
+    const char *review = talk_text(json_object_get(asked, "about"), "review");
+    const bool command = json_object_get(json_object_get(asked, "arguments"), "command") != NULL;
     text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
+    if (is_question(asked)) {
+        (void)bytes_next(&rest, '\n', &line); /* Nothing is shown without a line. */
+        plain_add_line(line, out);
+        text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
+        while (bytes_next(&rest, '\n', &line)) {
+            plain_add_line(line, out);
+            text_add_char(out, '\n');
+        }
+        return;
+    }
     text_add_str(out, command ? "May it run this command? (" : "May it call ");
     plain_add(out, tool);
-    text_add_str(out, command ? ")" : "");
-    if (diff.len > 0) {
-        text_add_str(out, " on ");
-        card_value_add(json_object_get(about, "subjects"), out);
-    }
-    text_add_str(out, command ? "" : "?");
-    text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
-    if (diff.len > 0) {
-        diff_add(diff, paint, out);
-    } else if (command) {
-        text_add_str(out, "  ");
-        card_command_add(arguments, out);
-        text_add_char(out, '\n');
-    } else {
-        arguments_add(asked, out);
-    }
+    text_addf(out, "%s%s\n", command ? ")" : "?", paint_end(paint, COLOUR_YELLOW));
+    shown_add(asked, paint, out);
     if (review[0] != '\0') {
         text_add_str(out, "  the review left it open: ");
         plain_add(out, review);
@@ -99,36 +67,11 @@ static void call_add(const json_t *asked, const struct paint *paint, struct text
     }
 }
 
-void question_add(const json_t *asked, const struct paint *paint, struct text *out) {
-    const json_t *options = options_of(asked);
-    struct bytes words = json_bytes(json_object_get(asked, "arguments"), "question"), line;
-    if (!is_question(asked)) {
-        call_add(asked, paint, out);
-        return;
-    }
-    while (bytes_next(&words, '\n', &line)) {
-        text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
-        plain_add_line(line, out);
-        text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
-    }
-    for (size_t at = 0; at < json_array_size(options); at++) {
-        text_add_str(out, "  ");
-        option_add(options, at, out);
-        text_add_char(out, '\n');
-    }
-}
-
-void question_line_add(const json_t *asked, struct text *out) {
-    const json_t *options = options_of(asked), *arguments = json_object_get(asked, "arguments");
-    if (!is_question(asked)) {
-        card_call_add(arguments, out);
-        return;
-    }
-    plain_add(out, talk_text(arguments, "question"));
-    for (size_t at = 0; at < json_array_size(options); at++) {
-        text_add_str(out, "  ");
-        option_add(options, at, out);
-    }
+const char *question_choices(const json_t *asked) {
+    const bool access = strcmp(talk_text(asked, "tool"), "request_access") == 0;
+    return is_question(asked) ? "type an answer, or the number of an option"
+           : access           ? "y allows it, n and a reason denies it"
+                              : "y allows it, n and a reason denies it, a allows it always";
 }
 
 const char *question_prompt(const json_t *asked) {

@@ -1,14 +1,15 @@
 /* question.h: questions of a turn to a person: an approval of a call, or a question with options.
  *
- *   May it run this command?                    Which one?
+ *   May it run this command? (run_command)      Which one?
  *     echo one two                                1) the red one
- *   May it call write_file on b?                  2) the blue one
+ *   May it call write_file?                       2) the blue one
+ *     b (new file)
  *     +new line
  *
- * Promise    a call is shown as a command line, or as its path and diff, or as its arguments, and
- *            never as raw JSON of the whole. An answer is a number, or a text, of a question; of a
- *            call it is y, n with a reason, or a. Any other line answers nothing, so that a message
- *            that was being typed decides nothing. Control characters do not pass.
+ * Promise    a call is shown as the daemon describes it, whole: `shown` of its row. An answer is a
+ *            number, or a text, of a question; of a call it is y, n with a reason, or a. Any other
+ *            line answers nothing, so that a message that was being typed decides nothing. Control
+ *            characters do not pass.
  * Ownership  `asked` is a row of /api/v1/approvals, borrowed.
  * Threads    any; pure.
  */
@@ -23,10 +24,10 @@
 
 /* Adds the whole question as lines. */
 void question_add(const json_t *asked, const struct paint *paint, struct text *out);
-/* Adds the same as one line, for a list. */
-void question_line_add(const json_t *asked, struct text *out);
 /* Text before the line in which it is answered. */
 const char *question_prompt(const json_t *asked);
+/* Sentence that lists the answers, after a line that answers nothing. */
+const char *question_choices(const json_t *asked);
 
 enum question_choice { QUESTION_UNCLEAR, QUESTION_ANSWERED, QUESTION_ALWAYS };
 /* Reads a line, and adds the body of the request that answers. ALWAYS: a yes, and question_rule. */

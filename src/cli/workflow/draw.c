@@ -10,6 +10,7 @@
 #include "cli/base/api.h"
 #include "cli/budget/limits.h"
 #include "cli/run/view.h"
+#include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 
@@ -22,9 +23,8 @@ enum {
     TOKENS_WIDTH = 10,
     MONEY_WIDTH = 10,
     NAME_MIN = 8,
-    BELOW_MAX = 64 << 10,
-    QUESTION_LINES = 8, /* Where there is no bound. */
-    AT_WORK_LEAST = 3,  /* Rather than the headings of phases that are over. */
+    BELOW_MAX = 2 * RUN_QUESTION_MAX,
+    AT_WORK_LEAST = 3, /* Rather than the headings of phases that are over. */
 };
 
 /* Looks of an agent, beside those of its mark. */
@@ -174,6 +174,28 @@ static void wrapped_add(struct drawing *drawing, const char *words, size_t lines
     }
 }
 
+/* Adds the question; where it takes more than `lines_max`, the last line says so. */
+static void question_add(struct drawing *drawing, const char *words, size_t lines_max) {
+    static const char more[] = "… and more: drover approve";
+    struct bytes rest = bytes_of(words), line;
+    const size_t begin = drawing->below_lines;
+    while (bytes_next(&rest, '\n', &line)) {
+        do {
+            const size_t count = drawing->below_lines - begin;
+            const int room = drawing->columns - (count > 0 ? 2 : 0);
+            struct bytes piece = line.len > 0 ? cells_line_take(&line, room) : line;
+            const bool cut = count + 1 == lines_max && (line.len > 0 || rest.len > 0);
+            text_add_str(&drawing->below, count > 0 ? "  " : "");
+            cells_add(&drawing->below, cut && count > 0 ? bytes_of(more) : piece, room);
+            text_add_char(&drawing->below, '\n');
+            drawing->below_lines++;
+            if (cut) {
+                return;
+            }
+        } while (line.len > 0);
+    }
+}
+
 /* The end of an answer that is being typed is what one looks at. */
 static void typed_add(struct drawing *drawing, const char *typed) {
     struct bytes rest = bytes_of(typed);
@@ -193,12 +215,12 @@ static void typed_add(struct drawing *drawing, const char *typed) {
 
 /* The header and one line of agents have room in any case. */
 static void below_make(struct drawing *drawing) {
-    AUTO(text_done) struct text words = text_up_to(8 << 10);
+    AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
     const struct workflow_draw *draw = drawing->draw;
     const struct workflow_agent *asker = workflow_tree_asker(drawing->tree);
     const bool types = asker != NULL && draw->typed != NULL;
     size_t others = (size_t)types + (draw->hint != NULL) + (draw->note != NULL);
-    size_t rows = draw->rows > 0 ? (size_t)draw->rows : 3 * QUESTION_LINES;
+    size_t rows = draw->rows > 0 ? (size_t)draw->rows : SIZE_MAX;
     size_t room = rows > others + 2 ? rows - others - 2 : 0;
     if (asker != NULL) {
         size_t most = rows / 3 < room ? rows / 3 : room;
@@ -207,7 +229,7 @@ static void below_make(struct drawing *drawing) {
             text_addf(&words, " (1 of %zu)", drawing->asking);
         }
         text_addf(&words, ": %s", asker->question);
-        wrapped_add(drawing, words.data, most > 1 ? most : 1);
+        question_add(drawing, words.data, most > 1 ? most : 1);
         text_clear(&words);
         text_addf(&words, "  %sdrover approve %s", types ? "y, n REASON, or: " : "", asker->asks);
         room = room > drawing->below_lines ? room - drawing->below_lines : 0;
@@ -380,7 +402,9 @@ static void agent_words_add(const struct drawing *drawing, const struct workflow
     text_add_str(words, len > 0 ? "  " : "");
     const size_t begin = words->len;
     if (agent->asks != NULL) {
-        text_addf(words, "asks: %s", agent->question);
+        const size_t len_line = strcspn(agent->question, "\n");
+        text_addf(words, "asks: %.*s%s", (int)len_line, agent->question,
+                  agent->question[len_line] != '\0' ? " …" : "");
     } else if (agent->cause[0] != '\0') {
         text_add_str(words, agent->cause);
     } else if (agent->waits[0] != '\0' && agent->ms < 0) {
@@ -397,7 +421,7 @@ static void agent_words_add(const struct drawing *drawing, const struct workflow
 }
 
 static void agent_add(struct drawing *drawing, const struct workflow_agent *agent) {
-    AUTO(text_done) struct text words = text_up_to(8 << 10);
+    AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
     const struct look *look = look_of(agent);
     agent_words_add(drawing, agent, &words);
     /* The result of an earlier run took neither time nor money. */

@@ -145,14 +145,14 @@ static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
     struct err err = action_rows(talk, "/api/v1/approvals", &rows, &ignored);
     json_array_foreach(err_failed(err) || tree->finished ? NULL : rows, at, row) {
         AUTO(json_release) json_t *turn = NULL;
-        AUTO(text_done) struct text words = text_up_to(16 << 10);
+        AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
         const char *run = talk_text(row, "run");
         /* An agent with tools asks in a turn of its own. */
         if (workflow_tree_agent(tree, run) == NULL && at < QUESTIONS_MAX &&
             !err_failed(run_get(talk, run, 0 /* no retry */, &turn, &ignored))) {
             run = talk_text(turn, "parent");
         }
-        run_question_add(row, &words);
+        run_question_lines_add(row, "", &words);
         (void)workflow_tree_asks(tree, run, talk_text(row, "id"), text_bytes(&words).data);
     }
 }
@@ -225,6 +225,9 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
     const struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                   .now_ms = world_wall_ms(invocation->world)};
     run_view_whole(&view, run, &text);
+    if (!whole) {
+        run_questions_add(talk, run, &text);
+    }
     fputs(text_bytes(&text).data, stdout);
     if (!whole) {
         value_print("prompt:", json_object_get(json_object_get(run, "spec"), "prompt"));

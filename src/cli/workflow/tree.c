@@ -11,13 +11,7 @@
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 
-enum {
-    AGENTS_MAX = 10000,
-    PHASES_MAX = 1000,
-    NAME_BYTES = 200,
-    QUESTION_BYTES = 2000,
-    PROMPT_CELLS = 48
-};
+enum { AGENTS_MAX = 10000, PHASES_MAX = 1000, NAME_BYTES = 200, PROMPT_CELLS = 48 };
 
 /* One line, of a length that somebody reads. Owned by the caller. */
 static char *plain_copy(const char *words) {
@@ -25,14 +19,6 @@ static char *plain_copy(const char *words) {
     plain_line(&line, words);
     struct bytes bytes = text_bytes(&line);
     return mem_copy(bytes.data, utf8_cut(bytes, NAME_BYTES));
-}
-
-/* A question may be a long command, and is shown whole. */
-static char *question_copy(const char *words) {
-    AUTO(text_done) struct text line = {0};
-    plain_line(&line, words);
-    struct bytes bytes = text_bytes(&line);
-    return mem_copy(bytes.data, utf8_cut(bytes, QUESTION_BYTES));
 }
 
 /* `words` NULL: the text becomes NULL. */
@@ -369,7 +355,7 @@ const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, cons
     }
     words_set(&agent->asks, approval);
     mem_free(agent->question);
-    agent->question = question_copy(question);
+    agent->question = mem_copy(question, strlen(question));
     return agent;
 }
 

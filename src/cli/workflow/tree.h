@@ -28,7 +28,7 @@ struct workflow_agent {
     char *cause;      /* Why it came to nothing; "": it did not. */
     char *worktree;   /* What it changed, where it had a working tree of its own; "": nothing. */
     char *asks;       /* The approval that it waits for; NULL: none. */
-    char *question;   /* Words of the question, where it asks. */
+    char *question;   /* Lines of the question, where it asks. */
     char *waits;      /* Reason of another wait, as a sentence; "": none, or not known. */
     bool asks_still;  /* It was told since workflow_tree_asked. */
     size_t phase;

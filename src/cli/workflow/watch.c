@@ -154,22 +154,29 @@ static void question_tell(struct watching *watching, const json_t *approval) {
     }
     if (watching->show == SHOW_JSON && json_object_get(watching->told, id) == NULL) {
         json_t *line = json_pack(
-            "{s:s,s:s,s:s,s:s,s:O,s:O,s:O,s:s,s:s+}", "event", "approval_requested", "run",
+            "{s:s,s:s,s:s,s:s,s:O,s:O,s:O,s:O,s:s,s:s+}", "event", "approval_requested", "run",
             watching->watch->run, "agent", agent->run, "label", agent->name, "kind",
             json_object_get(approval, "kind"), "tool", json_object_get(approval, "tool"),
-            "arguments", json_object_get(approval, "arguments"), "approval", id, "answer",
-            "drover approve ", id);
+            "arguments", json_object_get(approval, "arguments"), "shown",
+            json_object_get(approval, "shown"), "approval", id, "answer", "drover approve ", id);
         if (line != NULL) { /* A daemon of another kind may leave something out. */
             talk_print(line);
             (void)json_object_set_new(watching->told, id, line);
         }
     }
-    AUTO(text_done) struct text words = text_up_to(16 << 10);
-    run_question_add(approval, &words);
+    AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
+    run_question_lines_add(approval, "", &words);
     agent = workflow_tree_asks(&watching->tree, agent->run, id, text_bytes(&words).data);
     if (agent != NULL && watching->show == SHOW_LINES) {
+        text_clear(&words);
+        run_question_add(approval, &words);
         fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
-                agent->question, id);
+                text_bytes(&words).data, id);
+        if (strchr(agent->question, '\n') != NULL) {
+            text_clear(&words);
+            run_question_lines_add(approval, "  ", &words);
+            fprintf(watching->out, "  %s\n", text_bytes(&words).data);
+        }
     }
 }
 
@@ -198,6 +205,7 @@ static void answers_print(struct watching *watching, const json_t *rows) {
         (void)json_object_set_new(line, "state", state == NULL ? json_null() : json_incref(state));
         (void)json_object_del(line, "answer");
         (void)json_object_del(line, "arguments");
+        (void)json_object_del(line, "shown");
         talk_print(line);
         (void)json_object_del(watching->told, id);
     }

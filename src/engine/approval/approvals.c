@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/json/json.h"
+#include "rules/approval/shown.h"
 #include "store/mapper.h"
 
 /* Columns of struct approval_row, after `id`. */
@@ -23,7 +24,8 @@ enum { APPROVAL_WORD_STATE = MAP_WORD };
     X("r.run", run, MAP_TEXT, MAP_READ)                                                            \
     X("m.message", message, MAP_TEXT, MAP_READ)                                                    \
     X("a.arguments", arguments, MAP_TEXT, MAP_READ)                                                \
-    X("a.about", about, MAP_TEXT, MAP_READ)
+    X("a.about", about, MAP_TEXT, MAP_READ)                                                        \
+    X("a.shown", shown, MAP_TEXT, MAP_READ)
 #define APPROVAL_SELECT                                                                            \
     "SELECT a.id" APPROVAL_MAP(                                                                    \
         MAP_NAMES) " FROM approvals a JOIN sessions s ON s.id = a.session AND s.hidden = 0"        \
@@ -102,6 +104,7 @@ void approval_write_json(const struct approval_row *row, struct text *text) {
     text_add_member(text, "message", row->message);
     text_add_member(text, "kind", row->kind);
     text_add_member(text, "tool", row->tool);
+    text_add_member(text, "shown", row->shown);
     text_add_member(text, "digest", row->digest);
     text_add_member(text, "by", row->by);
     text_add_member_int(text, "part", row->part);
@@ -131,7 +134,7 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
     if (text_failed(&data)) {
         return text_error(&data, "approvals: event");
     }
-    if (data.len > EVENT_DATA_MAX) { /* A huge diff: who wants it asks for the object. */
+    if (data.len > EVENT_DATA_MAX) { /* The text for people fits; the object has the rest. */
         struct approval_row light = *row;
         light.about = BYTES("");
         light.arguments = BYTES("null");
@@ -157,6 +160,12 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what) {
     sha256_add(&sha, &what->part, sizeof what->part);
     const struct sha256 digest = sha256_finish(&sha);
     const struct id id = id_make("apr", tx_now_ms(tx), digest.bytes);
+    const struct shown_call call = {what->tool, what->arguments, what->about};
+    AUTO(text_done) struct text shown = text_up_to((size_t)2 * SHOWN_MAX);
+    shown_write(&call, &shown);
+    if (text_failed(&shown)) {
+        return text_error(&shown, "approvals: shown");
+    }
     const struct approval_row row = {.approval = bytes_of(id.text),
                                      .owner = what->session->owner,
                                      .session = what->session->session,
@@ -168,17 +177,19 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what) {
                                      .part = what->part,
                                      .arguments = what->arguments,
                                      .about = what->about,
+                                     .shown = text_bytes(&shown),
                                      .answer = BYTES(""),
                                      .by = BYTES(""),
                                      .asked_ms = tx_now_ms(tx)};
     tx_do(tx,
           "INSERT INTO approvals (approval, owner, session, run, message, part, kind, tool, digest,"
-          " arguments, about, state, answer, answered_by, asked_ms, answered_ms)"
-          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'open', '', '', $12, NULL)",
+          " arguments, about, shown, state, answer, answered_by, asked_ms, answered_ms)"
+          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', '', '', $13, NULL)",
           ARGS(arg_text(row.approval), arg_text(row.owner), arg_int(what->session->id),
                arg_int(what->run->id), arg_int(what->message->id), arg_int(row.part),
                arg_text(row.kind), arg_text(row.tool), arg_text(row.digest),
-               arg_text(row.arguments), arg_text(row.about), arg_int(row.asked_ms)));
+               arg_text(row.arguments), arg_text(row.about), arg_text(row.shown),
+               arg_int(row.asked_ms)));
     const struct approval_change change = {
         .session = what->session, .run = what->run, .row = &row, .answered = false};
     return approvals__event(tx, &change);

@@ -36,6 +36,7 @@ struct approval_row {
     struct bytes owner, session, run, message, tool, kind, digest;
     int64_t part;
     struct bytes arguments, about; /* JSON. */
+    struct bytes shown;            /* Both as text for people: rules/approval/shown.h. */
     enum approval_state state;
     struct bytes answer, by;
     int64_t asked_ms, answered_ms;

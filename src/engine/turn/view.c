@@ -311,14 +311,15 @@ struct asked {
     size_t from; /* Where they begin. */
 };
 
-/* Whole where there is room; otherwise its card has what it would do. */
+/* Whole where there is room; otherwise the object itself has what it would do. */
 static struct err asked_add(void *ctx, const struct approval_row *row) {
     struct asked *asked = ctx;
     struct approval_row light = *row;
     const size_t len = asked->text->len - asked->from;
-    if (row->arguments.len + row->about.len > ASKED_ONE || len > ASKED - ASKED_ONE) {
+    if (row->arguments.len + row->about.len + row->shown.len > ASKED_ONE ||
+        len > ASKED - ASKED_ONE) {
         light.arguments = BYTES("null");
-        light.about = BYTES("");
+        light.about = light.shown = BYTES("");
     }
     if (len < ASKED) {
         text_add_str(asked->text, len == 0 ? "" : ",");

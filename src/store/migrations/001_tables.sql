@@ -616,6 +616,7 @@ CREATE TABLE approvals (
     digest TEXT NOT NULL,
     arguments TEXT NOT NULL,
     about TEXT NOT NULL,
+    shown TEXT NOT NULL,
     state TEXT NOT NULL,
     answer TEXT NOT NULL,
     answered_by TEXT NOT NULL,
