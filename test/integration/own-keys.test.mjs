@@ -1,6 +1,6 @@
 // own-keys.test.mjs: a key that a request names is never one of the engine's own, however it is
-// written: a job holds up no session and no agent of its owner. Who waits for a key is shown with
-// the run that holds it.
+// written: a job holds up no session and no agent of its owner. A run that waits for a key is shown
+// with the run that holds it.
 //
 // runs-with: release, postgres
 import assert from "node:assert/strict";

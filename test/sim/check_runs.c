@@ -10,7 +10,13 @@
 #include "rows.h"
 #include "streams.h"
 
-enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000, INPUT_PATIENCE_MS = 15000, KEYS = 4, KEYS_OWN = 2 };
+enum {
+    LOOK_EVERY = 4,
+    STOP_PATIENCE_MS = 25000,
+    INPUT_PATIENCE_MS = 15000,
+    KEYS = 4,
+    KEYS_OWN = 2
+};
 
 struct jobs *jobs_of(struct sim *sim) {
     static struct jobs all;
@@ -120,7 +126,7 @@ static void check_absent(struct sim *sim, struct job *job) {
     }
 }
 
-/* What a request calls its key is no key of the engine, so it holds up no process of an agent. */
+/* A key that a request names is none of the engine's, so it holds up no process of an agent. */
 static void check_key(struct sim *sim, const struct job *job) {
     if (job->key[0] == '\0' || job->key[1] < '0' + KEYS_OWN) {
         return;

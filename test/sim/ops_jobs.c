@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents.h"
 #include "api/run/runs.h"
 #include "base/json/json.h"
 #include "base/memory.h"
@@ -10,7 +11,6 @@
 #include "engine/job/input.h"
 #include "engine/job/spec.h"
 #include "engine/run/runs.h"
-#include "agents.h"
 #include "hosts.h"
 #include "jobs.h"
 #include "known.h"
