@@ -211,7 +211,8 @@ struct model_result {
     /* Parameters of the request that the model has refused lately: it was asked without them. */
     parameter_set without;
     struct bytes model;          /* Without its connection; ""; borrowed for the call. */
-    uint64_t first_ms, total_ms; /* To the first piece of the answer, and to its end. */
+    uint64_t first_ms, total_ms; /* To the first piece of the answer, and to its end; 0 also where
+                                  * nothing was sent. */
 };
 
 struct model_tool_call {

@@ -370,7 +370,9 @@ test("a test tells how long it took, or one typed cause, without trying for long
     assert.deepEqual([bad.ok, bad.cause, bad.status], [false, cause, status]);
   }
   assert.equal(provider.asked.length, before + 4, "each was asked once");
-  assert.equal((await ask("closed")).cause, "provider_unreachable");
+  const dead = await ask("closed");
+  assert.deepEqual([dead.cause, dead.status, dead.latency_ms], ["provider_unreachable", null, null]);
+  assert.doesNotMatch((await daemon.cli(["provider", "test", "closed"])).stdout, /after \d/);
   for (const body of [{ model: "" }, { model: 7 }, { other: 1 }, []]) {
     assert.equal((await api(daemon, "POST", `${base}/p/test`, body)).status, 400);
   }

@@ -51,6 +51,10 @@ test("ask, run and ps say that the daemon holds, and ask goes on after the relea
   const asked = daemon.cli(["ask", "--model", "scripted/demo", say("after all")]);
   const runs = async () => (await daemon.request("GET", "/api/v1/runs?kind=turn")).json.items;
   while ((await runs()).length === 0);
+  const [{ id: held, state }] = (await daemon.request("GET", "/api/v1/sessions")).json.items;
+  const shown = `/api/v1/streams/session:${held}/events?snapshot=1`;
+  const { turn } = (await daemon.request("GET", shown)).json.snapshot;
+  assert.deepEqual([state, turn.state, turn.gate], ["waiting", "queued", "hold"]);
   assert.equal((await daemon.request("POST", "/api/v1/system/release")).status, 200);
   const { code, stdout, stderr } = await asked;
   assert.deepEqual([code, stdout.trim()], [0, "after all"]);

@@ -10,7 +10,13 @@
 #include "rows.h"
 #include "streams.h"
 
-enum { LOOK_EVERY = 4, STOP_PATIENCE_MS = 25000, INPUT_PATIENCE_MS = 15000, KEYS = 2 };
+enum {
+    LOOK_EVERY = 4,
+    STOP_PATIENCE_MS = 25000,
+    INPUT_PATIENCE_MS = 15000,
+    KEYS = 4,
+    KEYS_OWN = 2
+};
 
 struct jobs *jobs_of(struct sim *sim) {
     static struct jobs all;
@@ -120,6 +126,22 @@ static void check_absent(struct sim *sim, struct job *job) {
     }
 }
 
+/* A key that a request names is none of the engine's, so it holds up no process of an agent. */
+static void check_key(struct sim *sim, const struct job *job) {
+    if (job->key[0] == '\0' || job->key[1] < '0' + KEYS_OWN) {
+        return;
+    }
+    const int64_t others =
+        rows_number(sim,
+                    "SELECT count(*) FROM runs j JOIN runs r ON r.owner = j.owner AND r.run_key ="
+                    " j.run_key WHERE j.run = $1 AND (r.kind <> 'job' OR r.parent <> 0)",
+                    TEXTS(job->run.text), 0);
+    if (others > 0) {
+        sim_fail(sim, "%s shares its key with %lld runs of the engine", job->run.text,
+                 (long long)others);
+    }
+}
+
 static void check_one(struct sim *sim, struct job *job) {
     struct row_state row;
     if (!row_state_read(sim, job->run.text, &row)) {
@@ -143,6 +165,7 @@ static void check_one(struct sim *sim, struct job *job) {
     check_attempts(sim, job, &row);
     check_stopped(sim, job, &row);
     check_input(sim, job, &row);
+    check_key(sim, job);
     job_seen(sim, job, row.state, row.attempt);
 }
 

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "journal/hub.h"
 #include "journal/journal.h"
+#include "known.h"
 #include "ops.h"
 #include "rows.h"
 #include "store/store.h"
@@ -22,7 +23,7 @@
 
 enum { FOLLOWERS_MAX = 64, EVENTS_MAX = 4096, NAME_MAX_LEN = 64, NOTES = 2, APPENDS_MAX = 3 };
 
-#define OWNER ((struct bytes){"ann", 3})
+#define OWNER BYTES(KNOWN_OWNER)
 
 /* The life's. */
 struct line {
@@ -136,8 +137,9 @@ static void frames_read(struct sim *sim, struct follower *follower, struct bytes
 
 /* What is handed out is stored. */
 static void check_stored(struct sim *sim, const struct follower *follower) {
-    int64_t head = rows_number(sim, "SELECT head FROM streams WHERE owner = 'ann' AND name = $1",
-                               TEXTS(follower->name), -1);
+    int64_t head =
+        rows_number(sim, "SELECT head FROM streams WHERE owner = '" KNOWN_OWNER "' AND name = $1",
+                    TEXTS(follower->name), -1);
     if (sim_life(sim)->ready && !sim_life(sim)->dead && head < follower->cursor &&
         !follower->may_go) {
         sim_fail(sim, "a follower of %s has event %lld, and the stream ends with %lld",
@@ -318,11 +320,11 @@ static void op_reconnect(struct sim *sim) {
 /* --- The rows --------------------------------------------------------------------------------- */
 
 static void check_rows(struct sim *sim, const struct follower *follower) {
-    struct sqlite3_stmt *rows =
-        rows_open(sim,
-                  "SELECT e.seq, e.type, e.data, s.floor, s.head FROM events e JOIN streams s"
-                  " ON s.id = e.stream WHERE s.owner = 'ann' AND s.name = $1 ORDER BY e.seq",
-                  TEXTS(follower->name));
+    struct sqlite3_stmt *rows = rows_open(
+        sim,
+        "SELECT e.seq, e.type, e.data, s.floor, s.head FROM events e JOIN streams s"
+        " ON s.id = e.stream WHERE s.owner = '" KNOWN_OWNER "' AND s.name = $1 ORDER BY e.seq",
+        TEXTS(follower->name));
     int64_t last = 0, head = 0;
     while (rows != NULL && stmt_step(sim, rows)) {
         int64_t seq = row_int(rows, 0);
@@ -411,9 +413,9 @@ static bool rest(struct sim *sim, bool must) {
     bool all = true;
     for (size_t i = 0; i < streams->count; i++) {
         struct follower *follower = &streams->list[i];
-        int64_t head =
-            rows_number(sim, "SELECT head FROM streams WHERE owner = 'ann' AND name = $1",
-                        TEXTS(follower->name), 0);
+        int64_t head = rows_number(
+            sim, "SELECT head FROM streams WHERE owner = '" KNOWN_OWNER "' AND name = $1",
+            TEXTS(follower->name), 0);
         bool has_all = follower->over || follower->cursor >= head;
         if (!has_all && must) {
             sim_fail(sim, "a follower of %s waits at %lld, and the stream is at %lld",

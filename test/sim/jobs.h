@@ -29,7 +29,7 @@ struct job {
     uint64_t stopped_ns; /* then, */
     int64_t grace_ms;    /* with this grace. */
     int64_t key_max, retries, timeout_ms;
-    char key[8];       /* "": none. */
+    char key[8];       /* "": none. From k2 on, the request has the name of a key of the engine. */
     unsigned hooks;    /* Notices that are owed at its end. */
     int64_t input;     /* Bytes of input that were acknowledged, the spec's included. */
     uint64_t input_ns; /* When the last of it was. */

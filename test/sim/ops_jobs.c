@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents.h"
 #include "api/run/runs.h"
 #include "base/json/json.h"
 #include "base/memory.h"
@@ -12,6 +13,7 @@
 #include "engine/run/runs.h"
 #include "hosts.h"
 #include "jobs.h"
+#include "known.h"
 #include "loop/loop.h"
 #include "main/work.h"
 #include "store/store.h"
@@ -19,7 +21,7 @@
 
 enum { SPEC_MAX = 8 << 10, STDIN_MAX = 3000, INPUT_MAX = 4000 };
 
-#define OWNER ((struct bytes){"ann", 3})
+#define OWNER BYTES(KNOWN_OWNER)
 
 static struct dispatch *dispatch_of(struct sim *sim) {
     return work_api(sim_life(sim)->work).host.dispatch;
@@ -75,6 +77,18 @@ static void add_input(struct sim *sim, struct job *job, struct text *text) {
     text_add_str(text, job->stdin_open ? ",\"stdin_open\":true" : "");
 }
 
+/* Some have the name of a key of the engine: that of the processes of an agent. */
+static void job_name_key(struct sim *sim, struct job *job, struct text *text) {
+    text_addf(text, ",\"key_max\":%lld,\"key\":\"", (long long)job->key_max);
+    if (sim_chance(sim, "key of the engine", 20)) {
+        job->key[1] = (char)(job->key[1] + 2);
+        text_addf(text, "drover/agent/%s\"",
+                  agents_name(job->key[1] == '2' ? ADAPTER_CLAUDE : ADAPTER_PLAIN));
+    } else {
+        text_addf(text, "%s\"", job->key);
+    }
+}
+
 static void spec_write(struct sim *sim, struct job *job, struct text *text) {
     const char *program = sim_chance(sim, "missing", 4) ? "missing" : "work";
     text_addf(text, "{\"argv\":[\"%s\",\"op-%u\"]", program, sim_operation(sim));
@@ -84,7 +98,7 @@ static void spec_write(struct sim *sim, struct job *job, struct text *text) {
         (void)snprintf(job->key, sizeof job->key, "k%llu",
                        (unsigned long long)sim_choose(sim, "which key", 2));
         job->key_max = job->key[1] == '0' ? 1 : 2;
-        text_addf(text, ",\"key\":\"%s\",\"key_max\":%lld", job->key, (long long)job->key_max);
+        job_name_key(sim, job, text);
     }
     if (sim_chance(sim, "timeout", 30)) {
         job->timeout_ms = 100 + (int64_t)sim_choose(sim, "timeout", 15000);

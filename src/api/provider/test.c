@@ -45,7 +45,8 @@ static void test_answer(struct provider_test *test, const struct model_result *r
     text_add_member_or_null(text, "detail", bytes_of(ok ? "" : failure->detail));
     text_add_member_int_or_null(text, "status", failure->status, failure->status > 0);
     text_add_member_int_or_null(text, "first_ms", (int64_t)result->first_ms, result->first_ms > 0);
-    text_add_member_int(text, "latency_ms", (int64_t)result->total_ms);
+    text_add_member_int_or_null(text, "latency_ms", (int64_t)result->total_ms,
+                                ok || failure->status > 0);
     providers__write_refused(text, result->without);
     text_add_char(text, '}');
     request_answer(&test->request, ERR_OK);

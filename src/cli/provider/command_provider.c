@@ -311,9 +311,13 @@ static struct err test_run(struct invocation *invocation) {
         }
     } else {
         const char *model = talk_text(answer, "model");
-        printf("%s does not answer: %s (%s%s%s, after %lld ms)\n", name,
-               talk_text(answer, "detail"), talk_text(answer, "cause"),
-               model[0] != '\0' ? ", " : "", model, (long long)talk_int(answer, "latency_ms"));
+        const json_t *latency = json_object_get(answer, "latency_ms");
+        printf("%s does not answer: %s (%s%s%s", name, talk_text(answer, "detail"),
+               talk_text(answer, "cause"), model[0] != '\0' ? ", " : "", model);
+        if (json_is_integer(latency)) { /* It refused. */
+            printf(", after %lld ms", (long long)json_integer_value(latency));
+        }
+        puts(")");
     }
     return ERR_OK;
 }

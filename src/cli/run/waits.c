@@ -14,7 +14,7 @@ enum { LINE_MAX_BYTES = 4000 };
 static const struct {
     const char *gate, *words;
 } gates[] = {
-    {"key", "the end of another run with the same key"},
+    {"key", "another run with the same key"},
     {"budget", "room in a budget"},
     {"slot", "a free place: others have to end first"},
     {"time", "the time of its next attempt"},
@@ -49,6 +49,8 @@ void run_waits_add(const json_t *run, struct text *text) {
         text_add_str(text, "its host, which is away: 'drover job abandon' gives it up");
     } else if (at < COUNT_OF(gates)) {
         text_add_str(text, gates[at].words);
+        const char *holder = talk_text(run, "waits_for");
+        text_addf(text, "%s%.40s", holder[0] != '\0' ? ": " : "", holder);
     } else if (strcmp(state, "waiting") == 0) {
         waiting_add(run, text);
     }

@@ -536,7 +536,8 @@ bool conversation_snapshot(struct conversation *conversation, const json_t *snap
                            struct text *above, enum chat_event *ret_event) {
     const json_t *approvals = json_object_get(snapshot, "approvals");
     const char *run = talk_text(json_object_get(snapshot, "turn"), "run"), *own = conversation->run;
-    bool runs = own == NULL ? run[0] != '\0' : strcmp(run, own) == 0;
+    const bool begun = strcmp(talk_text(json_object_get(snapshot, "turn"), "state"), "queued") != 0;
+    bool runs = own == NULL ? run[0] != '\0' && begun : strcmp(run, own) == 0;
     (void)json_array_clear(conversation->asked);
     (void)json_array_clear(conversation->queued);
     text_clear(&conversation->line);

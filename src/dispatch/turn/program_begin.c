@@ -23,7 +23,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
         .line = program_message_line,
         .reader = text_bytes(&program->mark),
         .run = {.run = program->run,
-                .key = text_bytes(program->order.key),
+                .own_key = text_bytes(program->order.key),
                 .key_max = program->agent.at_once,
                 .once = true,
                 .label = bytes_of(program->agent.name),

@@ -122,10 +122,6 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     if (!agent_env_write(agent->env, AGENT_ENV_REFERENCES, "agent", spec)) {
         text_add_str(spec, ",\"agent\":true");
     }
-    if (order->key->len > 0) {
-        text_add_member(spec, "key", text_bytes(order->key));
-        text_add_member_int(spec, "key_max", agent->at_once);
-    }
     text_add_char(spec, '}');
     return text_failed(spec) ? text_error(spec, "turns: program") : ERR_OK;
 }

@@ -274,7 +274,7 @@ static void op_fill_job(struct flow_op *op, const struct call *call, enum tree_j
     op->new_job = (struct run_new){.run = flows__new_id(flow->flows, "run"),
                                    .owner = bytes_of(flow->owner),
                                    .parent = BYTES(""),
-                                   .key = {bytes->data, KEY_LEN},
+                                   .own_key = {bytes->data, KEY_LEN},
                                    .key_max = 1,
                                    .label = {bytes->data + KEY_LEN, head_len - KEY_LEN},
                                    .spec = {bytes->data + head_len, bytes->len - head_len},

@@ -132,6 +132,7 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
     bool asks = io_row->kind == KIND_TURN || io_row->kind == KIND_AGENT;
     run_away_mark(io_row, bounds);
     runs__budget_mark(tx, io_row);
+    runs__key_mark(tx, io_row);
     if (bounds->hosts != RUN_HOSTS_SHARED || !asks || io_row->state != RUN_RUNNING) {
         return ERR_OK;
     }

@@ -18,6 +18,7 @@
 void run_write_wait(const struct run_row *row, struct text *text) {
     fields_add_one(&run_fields, "state", row, text);
     fields_add_one(&run_fields, "gate", row, text);
+    fields_add_one(&run_fields, "waits_for", row, text);
     fields_add_one(&run_fields, "resume_at_ms", row, text);
 }
 

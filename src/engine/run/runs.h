@@ -44,7 +44,10 @@ enum run_hold run_bounds_hold(const struct run_bounds *bounds);
 
 struct run_new {
     struct id run;
-    struct bytes owner, parent, key, label, spec; /* parent: run_… or "". */
+    struct bytes owner, parent, label, spec; /* parent: run_… or "". */
+    struct bytes key;     /* Concurrency key that a request named; no bytes: none. */
+    struct bytes own_key; /* Instead of it, one of the engine's own, which no request can name; no
+                           * bytes: none. */
     struct bytes command; /* What runs, for lists, at most RUN_COMMAND_MAX; no data: none. */
     struct bytes shown;   /* Object of further members that lists show; no data: none. */
     struct bytes project; /* Whose budget is charged; no data: none. A child is in its parent's. */
@@ -199,8 +202,9 @@ MUST_CHECK bool run_is_elsewhere(const struct run_row *row, const struct run_bou
 /* whether it is a job that has not ended. */
 MUST_CHECK bool run_is_away(const struct run_row *row, const struct run_bounds *bounds);
 void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds); /* To be shown. */
-/* Marks a row to be shown, with the gate HOST of a turn or agent that has a command away, and with
- * the gate BUDGET, the reason and the time where its next call of a model waits for a budget. */
+/* Marks a row to be shown: with the holder of the key that it waits for, with the gate HOST of a
+ * turn or agent that has a command away, and with the gate BUDGET, the reason and the time where
+ * its next call of a model waits for a budget. */
 MUST_CHECK struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
                                         struct run_row *io_row);
 /* Sentence for what cannot be done from here, ERR_HOST_AWAY; of a run that is not elsewhere:

@@ -78,7 +78,7 @@ static void gates_ask(struct tx *tx, const struct run_new *what, struct run_row 
     rows_release(&rows);
     if (admission.key_max > 0) {
         rows = tx_row(tx, of_key,
-                      ARGS(arg_text(what->owner), arg_text(what->key), arg_int(what->key_max),
+                      ARGS(arg_text(what->owner), arg_text(row->key), arg_int(what->key_max),
                            arg_int(what->priority)));
     }
     if (rows != NULL) {
@@ -118,9 +118,23 @@ static struct err run_admit_new(struct tx *tx, const struct run_new *what, struc
     return ERR_OK;
 }
 
+/* Keys of requests and those of the engine never meet: see run_key_given. */
+static struct bytes key_stored(struct tx *tx, const struct run_new *what) {
+    assert(what->key.len == 0 || what->own_key.len == 0);
+    assert(!run_key_given(what->own_key));
+    if (what->key.len == 0) {
+        return what->own_key.len > 0 ? what->own_key : BYTES("");
+    }
+    AUTO(text_done) struct text key = text_up_to(what->key.len + 1);
+    text_add_char(&key, RUN_KEY_GIVEN);
+    text_add(&key, what->key.data, what->key.len);
+    return tx_copy_text(tx, &key, "runs: key");
+}
+
 struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_row *ret_row) {
     assert(what->spec.len <= RUN_SPEC_MAX);
-    assert(what->key.len == 0 || what->key_max > 0);
+    const struct bytes key = key_stored(tx, what);
+    assert(key.len == 0 || what->key_max > 0);
     const struct bytes none = {"", 0};
     struct run_row row = {
         /* The id stands in the caller's memory by value; the row must outlive this function. */
@@ -129,12 +143,12 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
         .kind = what->kind,
         .state = RUN_QUEUED,
         .priority = what->priority,
-        .key_max = what->key.len > 0 ? what->key_max : 0,
+        .key_max = key.len > 0 ? what->key_max : 0,
         .exit_code = -1,
         .made_ms = tx_now_ms(tx),
         .not_before_ms = what->not_before_ms,
         .once = what->once,
-        .key = what->key,
+        .key = key,
         .label = what->label,
         .command = what->command.data == NULL ? none : what->command,
         .shown = what->shown.data == NULL ? none : what->shown,

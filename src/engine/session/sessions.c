@@ -119,20 +119,28 @@ struct err tx_session_mark_main(struct tx *tx, int64_t session) {
     return tx_error(tx);
 }
 
-/* At most one turn of a session has begun and not ended: gate "". A session that is idle, or
- * that waits, is so in a daemon that holds, too. */
+/* At most one turn of a session has begun and not ended: gate "". The turn of a session that is
+ * idle has not begun, so a gate holds it. */
 struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
+    char stream[SESSION_STREAM_MAX];
+    const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))};
+    if (io_row->state == SESSION_IDLE) {
+        const bool queued = tx_number(tx,
+                                      "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
+                                      " AND run_key <> '' AND gate <> '' AND ended_ms IS NULL"
+                                      " LIMIT 1",
+                                      args, COUNT_OF(args), /* absent */ 0) != 0;
+        io_row->state = queued ? SESSION_WAITING : io_row->state;
+    }
     if (hold == RUN_FREE ||
         (io_row->state != SESSION_RUNNING && io_row->state != SESSION_COMPACTING)) {
-        return ERR_OK;
+        return tx_error(tx);
     }
-    char stream[SESSION_STREAM_MAX];
     AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT state, epoch FROM runs WHERE owner = $1 AND run_key = $2"
-               " AND run_key <> '' AND gate = '' AND ended_ms IS NULL LIMIT 1",
-               ARGS(arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))));
+    struct rows *rows = tx_row(tx,
+                               "SELECT state, epoch FROM runs WHERE owner = $1 AND run_key = $2"
+                               " AND run_key <> '' AND gate = '' AND ended_ms IS NULL LIMIT 1",
+                               args, COUNT_OF(args));
     struct run_row turn = {.epoch = rows == NULL ? 0 : rows_int(rows, 1)};
     if (rows != NULL && run_state_find(rows_text(rows, 0), &turn.state)) { /* Else damaged. */
         run_shown(&turn, tx_epoch(tx), hold);

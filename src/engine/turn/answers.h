@@ -115,7 +115,7 @@ MUST_CHECK struct err tx_turn_card_end(struct tx *tx, const struct turn_card_res
 struct turn_child {
     struct turn_key key;
     int64_t part;
-    struct run_new run;     /* owner and parent are filled in here; of an agent, the key, too. */
+    struct run_new run;     /* owner and parent are filled in here; of an agent, own_key, too. */
     int64_t agent_commands; /* Commands of agents of workflows at once, all together. */
     bool is_long;
 };

@@ -82,7 +82,7 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
     } else if (!stops) {
         struct run_new run = child->run;
         if (!child->is_long && turn.run.parent != 0) { /* The turn of a workflow's agent. */
-            run.key = BYTES(AGENT_COMMANDS_KEY);
+            run.own_key = BYTES(AGENT_COMMANDS_KEY);
             run.key_max = child->agent_commands;
         }
         const struct run_row row =

@@ -61,7 +61,7 @@ static struct err title_submit(struct tx *tx, const struct turn *turn, struct by
     struct run_new what = {.run = id_make("run", tx_now_ms(tx), digest.bytes),
                            .owner = turn->session.owner,
                            .parent = BYTES(""),
-                           .key = tx_copy_text(tx, &key, "titles: key"),
+                           .own_key = tx_copy_text(tx, &key, "titles: key"),
                            .label = BYTES("Title"),
                            .spec = tx_copy_text(tx, &spec, "titles: spec"),
                            .kind = KIND_TITLE,
@@ -71,7 +71,7 @@ static struct err title_submit(struct tx *tx, const struct turn *turn, struct by
                                 "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
                                 " AND kind = 'title' AND ended_ms IS NULL AND run_key <> ''"
                                 " LIMIT 1",
-                                ARGS(arg_text(what.owner), arg_text(what.key)), 0) != 0;
+                                ARGS(arg_text(what.owner), arg_text(what.own_key)), 0) != 0;
     if (live || err_failed(tx_error(tx))) {
         return tx_error(tx);
     }

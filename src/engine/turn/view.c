@@ -141,7 +141,7 @@ enum {
 
 /* The output of the model's call is no part of the message yet. */
 struct ongoing {
-    struct bytes run;      /* "": no turn runs. */
+    struct bytes run;      /* Turn that runs, else the first that is queued; "": none. */
     int64_t number;        /* Number of the turn. */
     struct run_row row;    /* Row of the turn, as run_shown has it. */
     int64_t message, step; /* step 0: no call is out. */
@@ -157,21 +157,21 @@ static void ongoing_find(struct tx *tx, const struct session_row *session,
                          struct ongoing *ongoing) {
     const struct run_bounds bounds = {.host = of->place,
                                       .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE};
-    const struct message_row *running = NULL;
+    const struct message_row *first = live->count > 0 ? &live->rows[0] : NULL;
     struct turn_row turn;
     bool found = false;
     for (size_t i = 0; i < live->count; i++) {
-        running = live->rows[i].status == MESSAGE_RUNNING ? &live->rows[i] : running;
+        first = live->rows[i].status == MESSAGE_RUNNING ? &live->rows[i] : first;
     }
-    if (running == NULL) {
+    if (first == NULL) {
         return;
     }
-    ongoing->run = running->run_name;
-    ongoing->message = running->id;
-    if (!turns__find(tx, running->run, &turn)) {
+    ongoing->run = first->run_name;
+    ongoing->message = first->status == MESSAGE_RUNNING ? first->id : 0;
+    if (!turns__find(tx, first->run, &turn)) {
         return;
     }
-    tx_fail(tx, runs__find_id(tx, running->run, &found, &ongoing->row));
+    tx_fail(tx, runs__find_id(tx, first->run, &found, &ongoing->row));
     run_shown(&ongoing->row, tx_epoch(tx), of->held ? RUN_HELD : RUN_FREE);
     tx_fail(tx, tx_run_waits_mark(tx, &bounds, &ongoing->row));
     ongoing->number = turn.number;

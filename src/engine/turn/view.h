@@ -2,7 +2,8 @@
  * client that just came.
  *
  *   {"session": {…},                  as a list of sessions shows it
- *    "turn": {"run", "number", "state", "gate", "resume_at_ms"} | null   that is going on
+ *    "turn": {"run", "number", "state", "gate", "waits_for"?, "resume_at_ms"} | null
+ *                                     the turn that runs, else the first one that is queued
  *    "streaming": "text" | "thinking" | "tool" | null
  *    "messages": […], "next": "…",    the newest, at most 50, newest first, the running one as far
  *                                     as it got; `next` as in their list

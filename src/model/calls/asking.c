@@ -68,8 +68,9 @@ static void asking_free(struct asking *asking) {
     models__check_closed(models);
 }
 
+/* from_ns 0: the call was never sent. */
 static uint64_t passed_ms(uint64_t from_ns, uint64_t to_ns) {
-    return to_ns > from_ns ? (to_ns - from_ns) / 1000000 : 0;
+    return from_ns != 0 && to_ns > from_ns ? (to_ns - from_ns) / 1000000 : 0;
 }
 
 static void asking_deliver(struct loop_task *task) {

@@ -54,6 +54,12 @@ static struct field_value command_shown(const void *row) {
                                 .text = run->command};
 }
 
+static struct field_value key_shown(const void *row) {
+    const struct run_row *run = row;
+    const size_t skipped = run_key_given(run->key) ? 1 : 0;
+    return text_or_null((struct bytes){run->key.data + skipped, run->key.len - skipped});
+}
+
 static struct field_value key_max(const void *row) {
     const struct run_row *run = row;
     return (struct field_value){.left_out = run->key.len == 0, .number = run->key_max};
@@ -75,6 +81,7 @@ static const struct field rows[] = {
     {.name = "kind", .kind = FIELD_NAME, AT(kind), .names = run_kind_names},
     {.name = "state", .kind = FIELD_NAME, AT(state), .names = run_state_names, .required = true},
     {.name = "gate", .kind = FIELD_TEXT, .get = gate_shown, .empty = FIELD_EMPTY_NULL},
+    {.name = "waits_for", .kind = FIELD_TEXT, AT(waits_for), .empty = FIELD_EMPTY_LEFT_OUT},
     {.name = "resume_at_ms", .kind = FIELD_TIME, .get = resume_at},
     {.name = "cause", .kind = FIELD_TEXT, .get = cause_shown, .empty = FIELD_EMPTY_NULL},
     {.name = "about", .kind = FIELD_TEXT, .get = cause_about, .empty = FIELD_EMPTY_NULL},
@@ -89,7 +96,7 @@ static const struct field rows[] = {
     {.name = "label", .kind = FIELD_TEXT, AT(label), .empty = FIELD_EMPTY_NULL},
     {.name = "command", .kind = FIELD_TEXT, .get = command_shown},
     {.name = "shown", .kind = FIELD_MEMBERS, AT(shown)},
-    {.name = "key", .kind = FIELD_TEXT, AT(key), .empty = FIELD_EMPTY_NULL},
+    {.name = "key", .kind = FIELD_TEXT, .get = key_shown, .empty = FIELD_EMPTY_NULL},
     {.name = "key_max", .kind = FIELD_INT, .get = key_max},
     {.name = "priority", .kind = FIELD_INT, AT(priority)},
     {.name = "once", .kind = FIELD_BOOL, AT(once)},
