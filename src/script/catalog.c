@@ -571,9 +571,14 @@ static bool add_notes(const struct script_prepared *prepared, const struct scrip
     if (fault != NULL) {
         add_fault(fault, "error", text);
     }
+    const char *before = fault == NULL ? "" : ",";
     for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
         const struct script_note *note = &prepared->notes[i];
-        text_add_str(text, i == 0 && fault == NULL ? "" : ",");
+        if (note->doubt) {
+            continue;
+        }
+        text_add_str(text, before);
+        before = ",";
         add_fault(&note->fault, note->grave ? "error" : "warning", text);
         grave |= note->grave;
     }

@@ -62,7 +62,11 @@
  *      label and phase left out). A call that the history answers is not sent.
  *   {"t":"workflow","id":N,"k":KEY,"n":OCC,"name":s or "path":s,"args":any?}
  *   {"t":"phase","no":N,"title":s}
- *   {"t":"log","no":N,"text":s}                 no: 1, 2, 3, … over both
+ *   {"t":"log","no":N,"text":s,"error":true?}   no: 1, 2, 3, … over both. error: the line is about
+ *                                               an error that made items null
+ *   {"t":"threw","items":N,"calls":N}           up to now: items of parallel() and pipeline() that
+ *                                               errors made null, without those of agents' answers;
+ *                                               and calls that lost all of their items
  *   {"t":"quiet","settled":N}                   last of its frame: the script waits for the daemon,
  *                                               N outcomes were settled, the history's included
  *   {"t":"end","ok":true,"result":any}          without "result": undefined, which counts as null

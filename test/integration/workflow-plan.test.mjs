@@ -2,7 +2,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -225,4 +225,76 @@ test("a shell shows the plan of a file and of a name", async (t) => {
   assert.match(odd.stderr, /^drover: .*odd.*\.js:1:1: /);
   assert.ok(!odd.stderr.includes("\x1b"), JSON.stringify(odd.stderr));
   await nothing();
+});
+
+test("check and plan find names that nobody has, where a run would miss them", async (t) => {
+  const { flows, plan } = await open(t);
+  flows.write(".claude/agents/reviewer.md", "---\nname: reviewer\n---\nReview.\n");
+  mkdirSync(path.join(flows.root, ".git"));
+  const file = flows.write("names.js", `export const meta = { name: "n", description: "d" };
+await agent("a", { agentType: "reviewer", model: "counting/small" });
+await agent("b", { agentType: "reviever" });
+await agent("c", { model: "nowhere/small" });
+agent("d", { agentType: "kit:reviewer", schema: { type: "object", requried: ["x"] } });
+await parallel([() => args.files.length]);
+`);
+  const wanted = [
+    /^unknown_agent_type 3:\d+ there is no agent type "reviever"; did you mean reviewer/,
+    /^unknown_connection 4:\d+ there is no provider "nowhere": an agent with this model fails$/,
+    /^not_awaited 5:1 nothing awaits this agent\(\): write "await agent\(…\)"$/,
+    /^unknown_agent_type 5:\d+ there is no agent type "kit:reviewer"; "reviewer" is used instead$/,
+    /^bad_schema 5:\d+ agent\(\) throws on this schema: #\/requried: .*did you mean "required"\?$/,
+  ];
+  const found = (notes) => notes.map(({ code, line, column, detail }) =>
+    `${code} ${line}:${column} ${detail}`);
+  const agrees = (lines) => {
+    assert.equal(lines.length, wanted.length, lines.join("\n"));
+    wanted.forEach((pattern, i) => assert.match(lines[i], pattern));
+  };
+  agrees(found((await plan({ scriptPath: file, root: flows.root })).notes));
+
+  const checked = await flows.daemon.cli(["workflow", "check", "--json", "names.js"],
+    { cwd: flows.root });
+  assert.equal(checked.code, 2, checked.stderr);
+  agrees(found(JSON.parse(checked.stdout).problems));
+  // Without a folder nobody knows which types there are: nothing is said of them.
+  const body = { script: readFileSync(file, "utf8") };
+  const answer = await flows.ask("POST", "/scripts/check", body);
+  const codes = answer.json.problems.map(({ code }) => code);
+  assert.deepEqual(codes, ["unknown_connection", "not_awaited", "bad_schema"]);
+
+  // A rehearsal that fails, or loses each item of a call, is a plan that fails.
+  const planned = await flows.daemon.cli(["workflow", "plan", "names.js"], { cwd: flows.root });
+  assert.equal(planned.code, 1, planned.stdout);
+  assert.match(planned.stdout, /error in parallel\(\): TypeError: .* at names\.js:6:\d+/);
+  const throws = flows.write("throws.js", `export const meta = { name: "t", description: "d" };
+throw new Error("never");`);
+  const failed = await flows.daemon.cli(["workflow", "plan", throws], { cwd: flows.root });
+  assert.equal(failed.code, 1, failed.stdout);
+  assert.match(failed.stdout, /with these answers it fails: line 2: never/);
+});
+
+test("a plan of a run that resumes another marks what is cached", async (t) => {
+  const { flows, model, plan } = await open(t);
+  const body = (last) => ({ model, root: flows.root, script: `${META}
+const seen = await parallel([1, 2, 2].map((n) => () => agent("look at " + n, { label: "look" })));
+return await agent("tell " + seen.join() + "${last}", { label: "tell" });`,
+  args: { target: "x" } });
+  const { run } = await flows.run(body(""));
+  const steps = ({ rehearsal }) => rehearsal.steps.map(({ label, agents, cached }) =>
+    `${agents} ${label}${cached ? " cached" : ""}`);
+  const again = await plan({ ...body(""), resumeFromRunId: run });
+  assert.deepEqual(steps(again), ["3 look cached", "1 tell cached"], again.rehearsal.fault);
+  assert.deepEqual([again.rehearsal.agents, again.rehearsal.cached], [4, 4]);
+  // The prompt of the last one has the results of the others: with stand-ins it would be new.
+  const edited = await plan({ ...body("!"), resumeFromRunId: run });
+  assert.deepEqual(steps(edited), ["3 look cached", "1 tell"]);
+  assert.equal(edited.rehearsal.price.unpriced, 1);
+  const first = (await flows.agents(run))[0].id;
+  const rerun = await plan({ ...body("!"), resumeFromRunId: run, rerun: [first] });
+  assert.deepEqual(steps(rerun), ["1 look", "2 look cached", "1 tell"]);
+  const file = flows.write("again.js", body("").script);
+  const planned = await flows.daemon.cli(["workflow", "plan", file, "--resume", run]);
+  assert.match(planned.stdout, /3 x look \(cached\)/, planned.stderr);
+  assert.match(planned.stdout, /cached +4 of 4 agents, whose results are those of run_/);
 });

@@ -105,7 +105,7 @@ export const SCRIPTS = [
   ["options/other-efforts.js", 1, "least", "effort:3 effort:6",
     { least: "string",
       why: "agent(): opts.effort must be 'low', 'medium', 'high', 'xhigh' or 'max'" }],
-  ["options/plugin-types.js", 3, "code-reviewer, test-analyzer, -", "",
+  ["options/plugin-types.js", 3, "code-reviewer, test-analyzer, -", "unknown_agent_type:16",
     { seen: 2, missing: [null] }],
   ["options/schemas.js", 3, "list, fix×2", "", { issues: true, kinds: true }],
   ["options/shared-schema.js", 3, "vote #×3", "", 3],

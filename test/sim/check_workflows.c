@@ -372,7 +372,8 @@ static void threw_check(struct sim *sim, const struct ending *ending, const json
 
 /* `end`: of the program over the journal; or what it waits for. */
 static void ending_check(struct sim *sim, const struct ending *ending, const json_t *end) {
-    static const char *const returned[] = {"completed", "agents_failed", "truncated", NULL};
+    static const char *const returned[] = {"completed", "agents_failed", "items_failed",
+                                           "truncated", NULL};
     static const char *const cut[] = {"stopped",    "deadline", "worker_crashed", "script_stuck",
                                       "not_stored", "budget",   "parent_ended",   NULL};
     const char *type = json_string_value(json_object_get(end, "t"));

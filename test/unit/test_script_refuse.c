@@ -88,10 +88,31 @@ static void typescript_is_told_from_javascript(void **state) {
     assert_taken("export_ = 1; const interface_ = 2; for (const type of types) {}");
 }
 
+/* Drops what bodies without await, and names that only a daemon knows, would bring into each test;
+ * unless that is what it is about. */
+static enum script_note_verdict doubt_drop(void *ctx, struct script_note *note) {
+    (void)ctx;
+    return note->doubt ? NOTE_DROPPED : NOTE_LEFT;
+}
+
+static void notes_tidy(struct script_prepared *prepared) {
+    unsigned kept = 0;
+    script_notes_resolve(prepared, doubt_drop, NULL /* nothing */);
+    for (unsigned i = 0; i < prepared->note_count; i++) {
+        if (strcmp(prepared->notes[i].fault.code, "not_awaited") != 0) {
+            prepared->notes[kept++] = prepared->notes[i];
+        }
+    }
+    prepared->note_count = kept;
+}
+
 static void assert_note(const char *body, const char *wanted, bool grave) {
     AUTO(text_done) struct text told;
     text_init(&told, 1000);
     AUTO(tried_done) struct tried tried = prepare_body(body);
+    if (wanted == NULL || strstr(wanted, "not_awaited") == NULL) {
+        notes_tidy(&tried.prepared);
+    }
     if (wanted == NULL) {
         assert_int_equal(tried.prepared.note_count, 0);
         return;
@@ -114,11 +135,11 @@ static void what_is_grave_is_told_where_much_is_noted(void **state) {
     AUTO(text_done) struct text script;
     text_init(&script, 1 << 20);
     text_add_str(&script, META "\n");
-    text_add_str(&script, "parallel([agent('a')]);");
+    text_add_str(&script, "await parallel([agent('a')]);");
     for (int i = 0; i < 2 * SCRIPT_NOTES_MAX; i++) {
-        text_addf(&script, "agent('a', {model: 'm%d'});", i);
+        text_addf(&script, "await agent('a', {model: 'm%d'});", i);
     }
-    text_add_str(&script, "parallel([agent('b')]);");
+    text_add_str(&script, "await parallel([agent('b')]);");
     AUTO(tried_done) struct tried tried = prepare_script(script.data, "f.js");
     const struct script_note *notes = tried.prepared.notes;
     assert_int_equal(tried.prepared.note_count, SCRIPT_NOTES_MAX);
@@ -245,16 +266,17 @@ static void what_a_main_function_will_not_get_is_noted(void **state) {
 }
 
 /* Only what `ctx` names. */
-static bool is_named_so(void *ctx, const struct script_note *note) {
-    return strcmp(ctx, note->model) == 0;
+static enum script_note_verdict is_named_so(void *ctx, struct script_note *note) {
+    return strcmp(ctx, note->name) == 0 ? NOTE_DROPPED : NOTE_LEFT;
 }
 
 static void notes_of_models_that_are_known_are_dropped(void **state) {
     (void)state;
     AUTO(tried_done)
-    struct tried tried = try_script(META "Math.random(); agent('a', {model: 'opus', timeout: 1});"
-                                         "agent('b', {model: 'haiku'})",
-                                    "f.js");
+    struct tried tried =
+        try_script(META "Math.random(); await agent('a', {model: 'opus', timeout: 1});"
+                        "await agent('b', {model: 'haiku'})",
+                   "f.js");
     struct script_prepared *prepared = &tried.prepared;
     assert_int_equal(prepared->note_count, 4);
     char opus[] = "opus", other[] = "sonnet";
@@ -264,7 +286,7 @@ static void notes_of_models_that_are_known_are_dropped(void **state) {
     assert_int_equal(prepared->note_count, 3);
     assert_string_equal(prepared->notes[0].fault.code, "not_deterministic");
     assert_string_equal(prepared->notes[1].fault.code, "unknown_option");
-    assert_string_equal(prepared->notes[2].model, "haiku");
+    assert_string_equal(prepared->notes[2].name, "haiku");
 }
 
 static bool names_no_model(const char *body) {
@@ -571,6 +593,107 @@ static void sizes_are_bounded(void **state) {
     assert_fault(script.data, "0:0 too_large: the script has 1048577 bytes");
 }
 
+#define DROPPED(name) "not_awaited: nothing awaits this " name "(): write \"await " name "(…)\""
+#define READ(name, call)                                                                           \
+    "not_awaited: \"" name "\" is a promise, and is read as its result: "                          \
+    "write \"await " call "(…)\""
+
+static void a_promise_that_nothing_awaits_is_noted(void **state) {
+    static const char *const kept[] = {
+        "await agent('a')",
+        "return agent('a')",
+        "const all = [agent('a'), agent('b')]; await Promise.all(all)",
+        "const a = agent('a'); const b = await a; log(b.length)",
+        "agent('a').then((text) => log(text))",
+        "const f = () => agent('a'); await f()",
+        "const f = () =>\n  agent('a'); await f()",
+        "await parallel([1, 2].map((n) =>\n  () => agent(`${n}`)))",
+        "const a = agent('a'); a.then(log)",
+        "const p = { a: agent('a'),\n b: agent('b') }; await p.a; await p.b",
+        "log(true\n ? agent('a')\n : agent('b'))",
+        "const a = agent('a'); for (const a of [1]) log(a.b)",
+        "const a = agent('a'); [1].map((a) => a.b)",
+        "const agent = (x) => x; agent('a')",
+        "o.agent('a'); var o",
+        "void agent('a')",
+        "const x = await\n agent('a')",
+        "class A { agent(x) { return x } }",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        AUTO(tried_done) struct tried tried = prepare_body(kept[i]);
+        assert_int_equal(tried.prepared.note_count, 0);
+    }
+    assert_note("agent('a')", "2:1 " DROPPED("agent"), false);
+    assert_note("const a = 1\nparallel([() => 1])\nreturn a", "3:1 " DROPPED("parallel"), false);
+    assert_note("if (args) workflow('x'); else log(1)", "2:11 " DROPPED("workflow"), false);
+    assert_note("await parallel([async () => { agent('a') }])", "2:31 " DROPPED("agent"), false);
+    assert_note("const a = agent('a'); return a.length", "2:11 " READ("a", "agent"), false);
+    assert_note("const a = pipeline([1], (n) => n)\nlog(`all: ${a}`)",
+                "2:11 " READ("a", "pipeline"), false);
+}
+
+static void results_of_another_host_are_noted(void **state) {
+    static const char *const kept[] = {
+        "const r = await agent('a', { schema: S }); log(r.ok); var S",
+        "const r = await agent('a', o); log(r.ok); var o",
+        "const r = await agent('a', { ...o }); log(r.ok); var o",
+        "const r = await agent('a'); [{}].map((r) => r.output)",
+        "const r = await agent('a'); for (const r of [{}]) log(r.output)",
+        "const r = await agent('a'); log(r.output())",
+        "const r = await workflow('a'); log(r.output)",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        AUTO(tried_done) struct tried tried = prepare_body(kept[i]);
+        notes_tidy(&tried.prepared);
+        assert_int_equal(tried.prepared.note_count, 0);
+    }
+#define MEMBER(name)                                                                               \
+    "result_member: agent() resolves to the answer itself, a text, or null: it has no member "     \
+    "\"" name "\", and this is undefined"
+    assert_note("const r = await agent('a', {label: 'x'})\nif (r.ok) log(r.output)",
+                "3:7 " MEMBER("ok"), false);
+    assert_note("const r = await agent('a'); return r?.output", "2:39 " MEMBER("output"), false);
+    assert_note("return (await agent('a')).output", "2:27 " MEMBER("output"), false);
+}
+
+static void options_that_a_run_would_refuse_are_noted(void **state) {
+    (void)state;
+    assert_note("await agent('a', {isolation: 'remote'})",
+                "2:30 isolation: there is no isolation \"remote\", since agents work on this "
+                "machine: agent() throws on all but \"worktree\"",
+                true);
+    assert_note("await agent('a', {schema: {type: 'object',\n properties: {n: {typ: 'string'}}}})",
+                "3:19 bad_schema: agent() throws on this schema: #/properties/n/typ: this word is "
+                "unknown; did you mean \"type\"?",
+                true);
+    assert_note("const S = {type: 'object', requried: ['a']}; await agent('a', {schema: S})",
+                "2:28 bad_schema: agent() throws on this schema: #/requried: this word is unknown; "
+                "did you mean \"required\"?",
+                true);
+    assert_note("await agent('a', {schema: {type: 'object', anyOf: [{}, {type: 'strng'}]}})",
+                "2:57 bad_schema: agent() throws on this schema: #/anyOf/1/type: \"strng\" is no "
+                "type; types are object, array, string, integer, number, boolean, null",
+                true);
+    assert_note("await agent('a', {schema: {type: 'object', properties: f()}}); var f", NULL,
+                false);
+    assert_note("let S = {typ: 1}; S = {}; await agent('a', {schema: S})", NULL, false);
+
+    /* Names that only a daemon knows are doubts. */
+    AUTO(tried_done)
+    struct tried tried =
+        prepare_body("await agent('a', {agentType: 'x', model: 'opus'});"
+                     "await agent('b', {model: 'nix/y'}); await agent('c', {agentType: 'x'})");
+    assert_int_equal(tried.prepared.note_count, 3);
+    assert_int_equal(tried.prepared.notes[0].about, NOTE_ABOUT_AGENT_TYPE);
+    assert_string_equal(tried.prepared.notes[0].name, "x");
+    assert_true(tried.prepared.notes[0].doubt);
+    assert_int_equal(tried.prepared.notes[1].about, NOTE_ABOUT_MODEL);
+    assert_int_equal(tried.prepared.notes[2].about, NOTE_ABOUT_CONNECTION);
+    assert_string_equal(tried.prepared.notes[2].name, "nix");
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -583,6 +706,9 @@ int main(void) {
         cmocka_unit_test(typescript_is_told_from_javascript),
         cmocka_unit_test(what_is_grave_is_told_where_much_is_noted),
         cmocka_unit_test(risks_are_noted_and_not_refused),
+        cmocka_unit_test(a_promise_that_nothing_awaits_is_noted),
+        cmocka_unit_test(results_of_another_host_are_noted),
+        cmocka_unit_test(options_that_a_run_would_refuse_are_noted),
         cmocka_unit_test(what_a_main_function_will_not_get_is_noted),
         cmocka_unit_test(notes_of_models_that_are_known_are_dropped),
         cmocka_unit_test(a_name_that_nobody_defines_is_noted_with_the_nearest),

@@ -99,6 +99,7 @@ struct ending {
     int64_t failed, skipped;
     enum run_state state;
     enum run_cause of;
+    int64_t items_failed, calls_failed;
 };
 
 static void a_workflow_ends_as_its_script_its_agents_and_its_user_say(void **state) {
@@ -106,6 +107,9 @@ static void a_workflow_ends_as_its_script_its_agents_and_its_user_say(void **sta
         {CAUSE_COMPLETED, CAUSE_NONE, 0, 0, RUN_SUCCEEDED, CAUSE_COMPLETED},
         {CAUSE_COMPLETED, CAUSE_NONE, 0, 3, RUN_SUCCEEDED, CAUSE_COMPLETED},
         {CAUSE_COMPLETED, CAUSE_NONE, 1, 0, RUN_DEGRADED, CAUSE_AGENTS_FAILED},
+        {CAUSE_COMPLETED, CAUSE_NONE, 0, 0, RUN_SUCCEEDED, CAUSE_COMPLETED, 5, 0},
+        {CAUSE_COMPLETED, CAUSE_NONE, 0, 0, RUN_DEGRADED, CAUSE_ITEMS_FAILED, 5, 1},
+        {CAUSE_COMPLETED, CAUSE_NONE, 1, 0, RUN_DEGRADED, CAUSE_AGENTS_FAILED, 5, 1},
         {CAUSE_SCRIPT_ERROR, CAUSE_NONE, 1, 0, RUN_FAILED, CAUSE_SCRIPT_ERROR},
         {CAUSE_WORKER_CRASHED, CAUSE_NONE, 0, 0, RUN_FAILED, CAUSE_WORKER_CRASHED},
         {CAUSE_DEADLINE, CAUSE_NONE, 0, 0, RUN_TIMED_OUT, CAUSE_DEADLINE},
@@ -117,7 +121,9 @@ static void a_workflow_ends_as_its_script_its_agents_and_its_user_say(void **sta
     for (size_t i = 0; i < COUNT_OF(endings); i++) {
         const struct run_row row = {.state = RUN_RUNNING, .stop = endings[i].stop};
         const struct workflow_census census = {.failed = endings[i].failed,
-                                               .skipped = endings[i].skipped};
+                                               .skipped = endings[i].skipped,
+                                               .items_failed = endings[i].items_failed,
+                                               .calls_failed = endings[i].calls_failed};
         const struct workflow_verdict verdict = workflow_judge(&row, endings[i].cause, &census);
         assert_int_equal(verdict.state, endings[i].state);
         assert_int_equal(verdict.cause, endings[i].of);

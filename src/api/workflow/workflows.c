@@ -14,10 +14,10 @@
 struct look_op {
     struct request request;
     struct catalog_search search;
-    char *root;                /* Owned; NULL: none. */
-    struct text config_dir;    /* Owned: that of the client. */
-    const char *script, *file; /* Borrowed from the exchange. */
-    struct catalog catalog;    /* Owned, as is the next. */
+    char *root;                         /* Owned; NULL: none. */
+    struct text config_dir;             /* Owned: that of the client. */
+    const char *script, *file, *folder; /* Borrowed from the exchange. */
+    struct catalog catalog;             /* Owned, as is the next. */
     struct catalog_script one;
 };
 
@@ -40,7 +40,7 @@ static enum request_next judge_one(void *ctx, struct err *io_result) {
     return REQUEST_LATER;
 }
 
-static struct err look_start(void *ctx) {
+static struct err check_start(void *ctx) {
     struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
     look->search = api->search;
@@ -48,12 +48,18 @@ static struct err look_start(void *ctx) {
     if (look->config_dir.len > 0) {
         look->search.config_dir = look->config_dir.data;
     }
+    return ERR_OK;
+}
+
+static struct err look_start(void *ctx) {
+    struct look_op *look = ctx;
+    struct err err = check_start(look);
     if (param_given(look->request.op.exchange, "root")) {
         struct bytes root = param_text(look->request.op.exchange, "root");
         look->root = mem_copy(root.data, root.len);
         look->search.root = look->root;
     }
-    return ERR_OK;
+    return err;
 }
 
 /* --- The catalog ------------------------------------------------------------------------------ */
@@ -83,8 +89,13 @@ static struct err list_write(void *ctx) {
 
 static struct err show_read(void *ctx) {
     struct look_op *look = ctx;
+    const struct workflow_runs_api *api = look->request.api;
     struct bytes name = exchange_param(look->request.op.exchange, 0);
-    return as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
+    struct err err = as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
+    if (!err_failed(err)) {
+        flows_resolve_types(api->flows, &look->search, &look->one.prepared);
+    }
+    return err;
 }
 
 static struct err show_write(void *ctx) {
@@ -99,12 +110,14 @@ static struct err show_write(void *ctx) {
 static const struct field check_rows[] = {
     {.name = "script", .kind = FIELD_CHARS, AT(script), .required = true, .max = SCRIPT_SOURCE_MAX},
     {.name = "file", .kind = FIELD_CHARS, AT(file), .min = 1, .max = LIMIT_PATH_MAX},
+    {.name = "root", .kind = FIELD_CHARS, AT(folder), .min = 1, .max = LIMIT_PATH_MAX - 1},
 };
 static const struct field_set check_fields = {FIELD_ROWS(check_rows), .use = FIELD_GIVEN};
 
 /* The text as if it were a file. */
 static struct err check_read(void *ctx) {
     struct look_op *look = ctx;
+    const struct workflow_runs_api *api = look->request.api;
     struct catalog_script *one = &look->one;
     look->file = look->file != NULL ? look->file : "script.js";
     one->len = strlen(look->script);
@@ -115,6 +128,10 @@ static struct err check_read(void *ctx) {
     const struct script_source source = {{one->source, one->len}, {look->file, strlen(look->file)}};
     struct err err = script_prepare(&source, &one->prepared, &one->entry.fault);
     one->entry.valid = !err_failed(err);
+    if (one->entry.valid && look->folder != NULL) { /* Without it, nobody knows where they are. */
+        look->search.root = look->folder;
+        flows_resolve_types(api->flows, &look->search, &one->prepared);
+    }
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
 
@@ -134,8 +151,12 @@ static const struct request_kind list = {LOOK, .start = look_start, .pool = list
                                          .done = list_judge, .after = list_write};
 static const struct request_kind show = {LOOK, .start = look_start, .pool = show_read,
                                          .done = judge_one, .after = show_write};
-static const struct request_kind check = {LOOK, .fields = &check_fields, .pool = check_read,
-                                          .done = judge_one, .after = check_write};
+static const struct request_kind check = {LOOK,
+                                          .fields = &check_fields,
+                                          .start = check_start,
+                                          .pool = check_read,
+                                          .done = judge_one,
+                                          .after = check_write};
 
 /* --- The table -------------------------------------------------------------------------------- */
 

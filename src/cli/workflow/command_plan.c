@@ -134,6 +134,7 @@ static size_t steps_add(const json_t *steps, size_t at, struct text *ret_words) 
         } else {
             text_addf(ret_words, "%lld x %s", agents, label);
         }
+        text_add_str(ret_words, is_true(step, "cached") ? " (cached)" : "");
     }
     return at;
 }
@@ -160,11 +161,14 @@ static void steps_print(const json_t *steps) {
     }
 }
 
-static void rehearsal_print(const json_t *rehearsal) {
+static void rehearsal_print(const json_t *plan) {
+    const json_t *rehearsal = json_object_get(plan, "rehearsal");
     const char *ended = talk_text(rehearsal, "ended");
     const json_t *price = json_object_get(rehearsal, "price");
     long long agents = talk_int(rehearsal, "agents"), unlisted = talk_int(rehearsal, "unlisted");
-    long long unpriced = talk_int(price, "unpriced");
+    long long unpriced = talk_int(price, "unpriced"), cached = talk_int(rehearsal, "cached");
+    const json_t *error = NULL;
+    size_t at = 0;
     if (!json_is_object(rehearsal)) {
         return;
     }
@@ -185,6 +189,14 @@ static void rehearsal_print(const json_t *rehearsal) {
                                                  : "it was not played to its end: ",
                     talk_text(rehearsal, "fault"));
     }
+    json_array_foreach(json_object_get(rehearsal, "errors"), at, error) {
+        line_printf("", "with these answers: %s", json_string_value(error));
+    }
+    if (cached > 0) {
+        line_printf("cached", "%lld of %lld agents, whose results are those of %s", cached, agents,
+                    talk_text(plan, "resumed_from"));
+    }
+    agents -= cached;
     if (unpriced == agents && agents > 0) {
         line_print("price", "unknown, as the prices of their models are");
         return;
@@ -208,7 +220,7 @@ static void plan_print(const json_t *plan) {
         line_print("warning", talk_text(plan, "warning"));
     }
     agents_print(plan);
-    rehearsal_print(json_object_get(plan, "rehearsal"));
+    rehearsal_print(plan);
     json_array_foreach(json_object_get(plan, "notes"), at, note) {
         line_printf(talk_text(note, "severity"), "%lld:%lld: %s", (long long)talk_int(note, "line"),
                     (long long)talk_int(note, "column"), talk_text(note, "detail"));
@@ -243,7 +255,12 @@ static struct err plan_run(struct invocation *invocation) {
     } else {
         workflow_refusal_tell(invocation, talk_text(plan, "file"), talk_text(plan, "error"));
     }
-    invocation->exit_code = valid && !misfit ? 0 : err_exit_code(ERR_BAD_SCRIPT);
+    const json_t *rehearsal = json_object_get(plan, "rehearsal");
+    bool failed = strcmp(talk_text(rehearsal, "ended"), "failed") == 0 ||
+                  talk_int(rehearsal, "calls_failed") > 0;
+    invocation->exit_code = !valid || misfit ? err_exit_code(ERR_BAD_SCRIPT)
+                            : failed         ? RUN_EXIT_FAILED
+                                             : 0;
     return ERR_OK;
 }
 
@@ -261,6 +278,10 @@ const struct command command_workflow_plan = {
              "cost if each makes one call; with other answers the script may start other\n"
              "agents. Nothing is stored and no model is called.\n"
              "\n"
-             "Exit code: 0; 2 if the script, the args or the resumed run are not valid.\n",
+             "With --resume, agents that have a result in that run are marked as cached.\n"
+             "\n"
+             "Exit code: 0; 1 if the script fails with the stand-ins, or loses each item of a\n"
+             "parallel() or pipeline() to errors; 2 if the script, the args or the resumed run\n"
+             "are not valid.\n",
     .run = plan_run,
 };

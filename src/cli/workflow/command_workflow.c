@@ -217,7 +217,9 @@ static void verdict_print(const struct checking *checking, const char *file,
         problem_print(checking, file, verdict->fault, true);
     }
     for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
-        problem_print(checking, file, &prepared->notes[i].fault, prepared->notes[i].grave);
+        if (!prepared->notes[i].doubt) {
+            problem_print(checking, file, &prepared->notes[i].fault, prepared->notes[i].grave);
+        }
         grave |= prepared->notes[i].grave;
     }
     if (grave) {
@@ -236,18 +238,21 @@ static void verdict_print(const struct checking *checking, const char *file,
     putchar('\n');
 }
 
-/* The daemon, which knows the setting model_aliases, does not report this note. */
-static bool is_known_model(void *ctx, const struct script_note *note) {
+/* The daemon, which knows aliases, connections and types of agents, reports this note, or does not.
+ */
+static enum script_note_verdict note_judge(void *ctx, struct script_note *note) {
     const json_t *problems = ctx, *problem = NULL;
     size_t at = 0;
     json_array_foreach(problems, at, problem) {
         if (strcmp(talk_text(problem, "code"), note->fault.code) == 0 &&
             talk_int(problem, "line") == note->fault.line &&
             talk_int(problem, "column") == note->fault.column) {
-            return false;
+            (void)snprintf(note->fault.message, sizeof note->fault.message, "%s",
+                           talk_text(problem, "detail")); /* Cut to what fits. */
+            return NOTE_CONFIRMED;
         }
     }
-    return true;
+    return NOTE_DROPPED;
 }
 
 /* A daemon that is not there is asked once. What our own reader let pass can have but one thing
@@ -259,6 +264,7 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     AUTO(json_release) json_t *answer = NULL;
     struct why ignored = {""}; /* Only the fact that the engine was not asked is reported. */
     struct err err = ERR_OK;
+    char root[PATH_MAX];
     if (err_failed(checking->absent)) {
         return ERR_OK;
     }
@@ -268,6 +274,9 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     text_add_char(&body, '{');
     text_add_member(&body, "script", script);
     text_add_member(&body, "file", bytes_of(file));
+    if (!err_failed(project_find(checking->invocation, ".", root))) { /* Has agent types. */
+        text_add_member(&body, "root", bytes_of(root));
+    }
     text_add_char(&body, '}');
     const struct resource check = {
         .method = "POST", .base = "/api/v1/scripts/check", .body = &body};
@@ -281,7 +290,7 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     const json_t *problem = NULL;
     size_t at = 0;
     if (problems != NULL) {
-        script_notes_resolve(prepared, is_known_model, problems);
+        script_notes_resolve(prepared, note_judge, problems);
     }
     json_array_foreach(problems, at, problem) {
         if (verdict->checked && verdict->fault == NULL &&
@@ -401,10 +410,10 @@ const struct command command_workflow_check = {
     .about = "An argument with a slash, or that names an existing file, is a path. Anything\n"
              "else is the name of a workflow, as for 'drover run'.\n"
              "\n"
-             "Checks syntax, meta, forbidden statements, options of agent(), and undefined\n"
-             "names. Exits with 2 on an error; a warning is a line that may throw in a run.\n"
-             "The daemon's JavaScript engine checks, too; without a daemon, the output says\n"
-             "so.\n",
+             "Checks syntax, meta, forbidden statements, options and schemas of agent(),\n"
+             "undefined names, and calls without await. Exits with 2 on an error; a warning is\n"
+             "a line that may fail in a run. The daemon checks with its JavaScript engine, and\n"
+             "checks names of agent types and providers; without a daemon, the output says so.\n",
     .talks = true,
     .run = check_run,
 };

@@ -85,6 +85,10 @@ void workflow_counts_add(const struct workflow_tree *tree, struct text *text) {
             before = ", ";
         }
     }
+    if (tree->items_failed > 0) {
+        text_addf(text, ", %lld item%s lost to an error", (long long)tree->items_failed,
+                  tree->items_failed == 1 ? "" : "s");
+    }
 }
 
 /* --- One line --------------------------------------------------------------------------------- */

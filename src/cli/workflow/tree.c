@@ -221,6 +221,7 @@ static void tree_finish(struct workflow_tree *tree, const json_t *data) {
     json_set(&tree->result, json_object_get(data, "result"));
     json_set(&tree->error, json_is_null(error) ? NULL : error);
     json_set(&tree->census, json_object_get(data, "agents"));
+    tree->items_failed = talk_int(data, "items_failed");
 }
 
 /* Events that say no more than the state of the run. */

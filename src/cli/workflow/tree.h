@@ -53,6 +53,7 @@ struct workflow_tree {
     int64_t started_ms, ms;      /* started_ms 0: not known. ms < 0: it has not ended. */
     int64_t tokens, cost_micros; /* Of all agents; the latter < 0: not known. */
     int64_t cost_unknown;        /* Calls of unknown cost, which are not in it. */
+    int64_t items_failed;        /* Items that an error of the script made null. */
     bool finished;
     bool cut;               /* The result was too long for its event. */
     json_t *result, *error; /* NULL: not known. */

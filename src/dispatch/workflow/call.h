@@ -104,6 +104,7 @@ struct call {
     int64_t silent_attempt; /* the attempt that is being restarted so; 0: none. */
     struct missed *missed;  /* Owned: answers that missed the schema; NULL: none. */
     struct text misfit;     /* How the last one did, or what its lookup found wrong. */
+    struct why aside;       /* Sentence that the note of its end begins with; "": none. */
     struct text mended;     /* Note of a success: refused parameters, and what was mended. */
     enum model_stop answer_stop;  /* How the last answer ended; */
     int64_t output_max;           /* tokens of the next one; 0: the model's own limit. */

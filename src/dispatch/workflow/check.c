@@ -280,13 +280,24 @@ static void judge_next(struct flow_judge *judge) {
     pool_begin(&judge->flows->pool, &judge->job, POOL_QUICK, judge_read_run, judge_read_done);
 }
 
-static bool is_known_model(void *ctx, const struct script_note *note) {
+static enum script_note_verdict model_judge(void *ctx, struct script_note *note) {
+    const struct flows *flows = ctx;
     struct model_name room;
-    return flows__known_model(ctx, bytes_of(note->model), &room) != NULL;
+    bool known = false;
+    if (note->about == NOTE_ABOUT_AGENT_TYPE) {
+        return NOTE_LEFT;
+    }
+    if (note->about == NOTE_ABOUT_MODEL) {
+        known = flows__known_model(flows, bytes_of(note->name), &room) != NULL;
+    } else {
+        const struct models *models = connections_models(flows->options.connections);
+        known = models_connection_find(models, note->name) != NULL;
+    }
+    return known ? NOTE_DROPPED : NOTE_CONFIRMED;
 }
 
 void flows_resolve_models(struct flows *flows, struct script_prepared *prepared) {
-    script_notes_resolve(prepared, is_known_model, flows);
+    script_notes_resolve(prepared, model_judge, flows);
 }
 
 static void judge_begin(struct loop_task *task) {

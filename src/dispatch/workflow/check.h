@@ -38,8 +38,13 @@ void flows_check(struct flows *flows, const struct catalog_script *script,
 /* "LINE:COLUMN: what"; not every fault has a place. */
 void flow_fault_tell(const struct script_fault *fault, struct why *why);
 
-/* Drops the notes of a script about models that the setting model_aliases has. On the loop. */
+/* Settles the notes of a script about models, by the setting model_aliases, and about connections.
+ * On the loop. */
 void flows_resolve_models(struct flows *flows, struct script_prepared *prepared);
+/* Settles its notes about types of agents, by the definitions that a run there would find. In the
+ * pool. */
+void flows_resolve_types(struct flows *flows, const struct catalog_search *places,
+                         struct script_prepared *prepared);
 
 struct flow_judge_done {
     void (*call)(void *ctx);

@@ -73,6 +73,8 @@ struct flow {
     int64_t agent_ms;         /* Time limit of an agent. */
     int64_t agents, nested;   /* Calls of agent() and of workflow(), in all. */
     int64_t line_last;        /* Number of the last line of this worker. */
+    /* Items of parallel() and pipeline() that errors made null, and calls that lost all items. */
+    int64_t items_failed, calls_failed;
     char *model, *root, *label;
     json_t *spec;                  /* Owned; never changes once it is there. */
     struct build *build;           /* Held; NULL: the present engine, or not yet known. */

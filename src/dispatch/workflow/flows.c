@@ -306,6 +306,8 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
                                       .result = {bytes, result.len},
                                       .error = {bytes + result.len, error.len},
                                       .note = {bytes + result.len + error.len, strlen(note)},
+                                      .items_failed = flow->items_failed,
+                                      .calls_failed = flow->calls_failed,
                                       .took = op->took,
                                       .took_count = took_count,
                                       .project = flow__project(flow),

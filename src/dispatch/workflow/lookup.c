@@ -3,12 +3,17 @@
  * The schema must be valid, and the agent type must be defined: the definition is a file of the
  * project or of the user, read again for each agent. An error in either is the script's: the agent
  * is refused, and its promise rejects. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/find.h"
 #include "base/json/schema.h"
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
+#include "dispatch/workflow/check.h"
+
+enum { NAME_SHOWN_MAX = 100 };
 
 struct program_wish {
     struct call *call;
@@ -39,9 +44,10 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     wish->usable = !err_failed(agent_definition_write(&what, &call->program));
 }
 
-/* Types of agents go before programs of the same name, since scripts of other hosts mean those. */
-static bool lookup_type(struct call *call, const struct agent_places *places, struct bytes type,
-                        struct why *why) {
+/* Types of agents go before programs of the same name, since scripts of other hosts mean those.
+ * ERR_NOT_FOUND: nothing has this name. */
+static struct err lookup_named(struct call *call, const struct agent_places *places,
+                               struct bytes type, struct why *why) {
     struct program_wish wish = {.call = call, .why = why};
     const struct bytes path = json_bytes(call->flow->spec, "path");
     const struct agent_search search = {.root = places->root,
@@ -51,7 +57,7 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
     text_clear(&call->program);
     const struct err err = agent_type_find(places, type, &call->type, why);
     if (err.code != ERR_NOT_FOUND || !agent_find(&search, type, program_see, &wish)) {
-        return !err_failed(err);
+        return err;
     }
     if (wish.usable && flow__is_confined(call->flow)) { /* spawn_subagent asks a person first. */
         wish.usable = false;
@@ -61,7 +67,37 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
                 "or the model can call spawn_subagent with \"agent\"",
                 (int)type.len, type.data);
     }
-    return wish.usable;
+    return wish.usable ? ERR_OK : err_make(ERR_BAD_FIELD, "flow: agent type");
+}
+
+/* "PLUGIN:NAME" of another host: without the plugin. Empty: the name has none. */
+static struct bytes without_plugin(struct bytes name) {
+    const char *colon = memrchr(name.data, ':', name.len);
+    return colon == NULL ? BYTES("")
+                         : (struct bytes){colon + 1, (size_t)(name.data + name.len - colon) - 1};
+}
+
+static void fallback_tell(struct bytes name, struct bytes used, struct why *why) {
+    why_set(why, "there is no agent type \"%.*s\"; \"%.*s\" is used instead",
+            name.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)name.len, name.data,
+            used.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)used.len, used.data);
+}
+
+static bool lookup_type(struct call *call, const struct agent_places *places, struct bytes type,
+                        struct why *why) {
+    struct err err = lookup_named(call, places, type, why);
+    const struct bytes bare = without_plugin(type);
+    call->aside.text[0] = '\0';
+    if (err.code == ERR_NOT_FOUND && bare.len > 0) {
+        struct why other = {""};
+        const struct err again = lookup_named(call, places, bare, &other);
+        if (again.code != ERR_NOT_FOUND) {
+            err = again;
+            *why = other;
+            fallback_tell(type, bare, &call->aside);
+        }
+    }
+    return !err_failed(err);
 }
 
 static void lookup_run(struct pool_job *job) {
@@ -112,4 +148,51 @@ void call__looked_up(struct call *call) {
     if (call->refusal == CAUSE_NONE && call->model[0] == '\0') {
         call->refusal = CAUSE_MODEL_UNKNOWN;
     }
+}
+
+/* --- Names in a script that has not begun ----------------------------------------------------- */
+
+struct type_judge {
+    struct agent_places places;
+    struct agent_search search;
+};
+
+static void program_ignore(void *ctx, const struct agent_seen *seen) {
+    (void)ctx;
+    (void)seen;
+}
+
+/* A definition that is broken is there: its error belongs to the run. */
+static bool type_exists(const struct type_judge *judge, struct bytes name, struct why *why) {
+    AUTO(agent_type_done) struct agent_type type = {.tools = 0};
+    return agent_type_find(&judge->places, name, &type, why).code != ERR_NOT_FOUND ||
+           agent_find(&judge->search, name, program_ignore, NULL /* seen by nobody */);
+}
+
+static enum script_note_verdict type_judge(void *ctx, struct script_note *note) {
+    const struct type_judge *judge = ctx;
+    const struct bytes name = bytes_of(note->name), bare = without_plugin(name);
+    struct why why = {""}, ignored = {""};
+    if (note->about != NOTE_ABOUT_AGENT_TYPE) {
+        return NOTE_LEFT;
+    }
+    if (type_exists(judge, name, &why)) {
+        return NOTE_DROPPED;
+    }
+    if (bare.len > 0 && type_exists(judge, bare, &ignored)) {
+        fallback_tell(name, bare, &why);
+    }
+    (void)snprintf(note->fault.message, sizeof note->fault.message, "%s", why.text); /* Cut. */
+    return NOTE_CONFIRMED;
+}
+
+void flows_resolve_types(struct flows *flows, const struct catalog_search *places,
+                         struct script_prepared *prepared) {
+    struct type_judge judge = {
+        .places = {.root = places->root, .home = places->home, .config_dir = places->config_dir},
+        .search = {.root = places->root,
+                   .home = places->home,
+                   .path = getenv("PATH"),
+                   .rows = flows->options.agents}};
+    script_notes_resolve(prepared, type_judge, &judge);
 }

@@ -14,6 +14,7 @@
  * short text; workflow() is found and run. Answers are given one at a time, in the order of the
  * requests, so what is requested after the answers of one WAVE is the next. Requests are counted,
  * and listed by their kind. The script runs in a worker as a run's would, with the same limits.
+ * Where a run is resumed, its results answer before all others, in their old order, as in a run.
  *
  * Limits     REHEARSE_MS, and REHEARSE_MAX at once: what is above is reported as `cut`. At most
  *            REHEARSAL_STEPS kinds are listed, of REHEARSAL_MODELS models, and at most
@@ -37,6 +38,9 @@ enum {
     ANSWER_TOKENS = 1000,    /* Tokens that an agent is taken to say. */
     ANSWER_BYTES = 64 << 10, /* Bytes of an answer. */
     FAULT_MAX = 400,
+    ERRORS_MAX = 20,         /* Errors that are named, of what they made null. */
+    PRIORS_BYTES = 16 << 20, /* Results of the run that is resumed; others are stood in for. */
+    PRIOR_NAME = 128,
 };
 
 enum rehearsal_end { REHEARSAL_GOING, REHEARSAL_FINISHED, REHEARSAL_FAILED };
@@ -44,7 +48,8 @@ enum rehearsal_end { REHEARSAL_GOING, REHEARSAL_FINISHED, REHEARSAL_FAILED };
 /* A request that the script waits for. */
 struct rehearsal_request {
     struct rehearsal_request *next;
-    json_t *message; /* Owned; without its prompt. */
+    json_t *message;     /* Owned; without its prompt. */
+    const json_t *prior; /* Borrowed: what answered it in the run that is resumed; NULL: none. */
     unsigned wave;
     bool nested;
 };
@@ -54,7 +59,7 @@ struct rehearsal_step {
     char *phase, *label, *model; /* Owned. */
     unsigned wave;
     int64_t agents;
-    bool schema;
+    bool schema, cached;
 };
 
 struct rehearsal_model {
@@ -76,7 +81,10 @@ struct rehearsal {
     /* While a frame is read, all that follows belongs to the pool. */
     struct catalog_search search;
     struct rehearsal_request *first, **end;
-    int64_t pending, most_pending, agents, unlisted, spent;
+    int64_t pending, most_pending, agents, cached, unlisted, spent;
+    int64_t items_failed, calls_failed;
+    char *errors[ERRORS_MAX]; /* Owned. */
+    size_t error_count;
     unsigned wave, scripts, asked;
     struct rehearsal_step steps[REHEARSAL_STEPS];
     size_t step_count;
@@ -137,9 +145,58 @@ static char *request_name(const json_t *json, const char *member) {
     return mem_copy(text.data, strnlen(text.data, text.len));
 }
 
+/* The result of an agent in the run that is resumed: by its key and occurrence. */
+static void prior_name(struct bytes key, int64_t occurrence, char name[PRIOR_NAME]) {
+    (void)snprintf(name, PRIOR_NAME, "%.*s %lld",
+                   key.len > WORKFLOW_HASH ? WORKFLOW_HASH : (int)key.len, key.data,
+                   (long long)occurrence); /* Fits. */
+}
+
+struct priors_reading {
+    const struct flow_start *start;
+    bool bare;
+};
+
+static struct err prior_add(void *ctx, const struct step_row *row) {
+    const struct priors_reading *reading = ctx;
+    const json_t *rerun = reading->start->spec.rerun;
+    const bool succeeded = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED;
+    bool again = row->is_ref || !succeeded || row->cause == CAUSE_TRUNCATED;
+    for (size_t i = 0; i < json_array_size(rerun) && !again; i++) {
+        again = bytes_is(row->run, json_string_value(json_array_get(rerun, i)));
+    }
+    if (!again) {
+        char name[PRIOR_NAME];
+        prior_name(row->key, row->occurrence, name);
+        json_t *result =
+            reading->bare ? json_null() : json_stringn_nocheck(row->result.data, row->result.len);
+        (void)json_object_set_new_nocheck(
+            reading->start->priors, name,
+            json_pack("{s:I,s:o}", "no", (json_int_t)row->done_no, "result", result));
+    }
+    return ERR_OK;
+}
+
+struct err flow_start__read_priors(struct tx *tx, int64_t workflow, struct flow_start *start) {
+    struct priors_reading reading = {.start = start};
+    struct step_page page = {.workflow = workflow,
+                             .limit = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX,
+                             .bytes_max = PRIORS_BYTES};
+    bool whole = false;
+    json_decref(start->priors); /* A read may run twice. */
+    start->priors = json_object();
+    struct err err = tx_step_history(tx, &page, prior_add, &reading, &page.after, &whole);
+    if (!err_failed(err) && !whole) {
+        reading.bare = page.bare = true;
+        page.bytes_max = SIZE_MAX;
+        err = tx_step_history(tx, &page, prior_add, &reading, &page.after, &whole);
+    }
+    return err;
+}
+
 /* Agents are counted by what is shown of them, and by their model. */
-static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *message,
-                                  unsigned wave) {
+static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *message, unsigned wave,
+                                  bool cached) {
     const json_t *opts = json_object_get(message, "opts");
     AUTO(mem_release) char *phase = request_name(message, "phase");
     AUTO(mem_release) char *label = request_name(message, "label");
@@ -148,10 +205,12 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
     struct rehearsal_model *model = rehearsal->models;
     struct rehearsal_step *step = rehearsal->steps;
     rehearsal->agents++;
-    while (model < rehearsal->models + rehearsal->model_count && strcmp(model->name, asked) != 0) {
+    rehearsal->cached += cached;
+    while (!cached && model < rehearsal->models + rehearsal->model_count &&
+           strcmp(model->name, asked) != 0) {
         model++;
     }
-    if (model < rehearsal->models + REHEARSAL_MODELS) {
+    if (!cached && model < rehearsal->models + REHEARSAL_MODELS) {
         if (model->name == NULL) {
             model->name = mem_copy(asked, strlen(asked));
             rehearsal->model_count++;
@@ -160,8 +219,9 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
         model->prompt_bytes += (int64_t)json_string_length(json_object_get(message, "prompt"));
     }
     while (step < rehearsal->steps + rehearsal->step_count &&
-           (step->wave != wave || step->schema != schema || strcmp(step->phase, phase) != 0 ||
-            strcmp(step->label, label) != 0 || strcmp(step->model, asked) != 0)) {
+           (step->wave != wave || step->schema != schema || step->cached != cached ||
+            strcmp(step->phase, phase) != 0 || strcmp(step->label, label) != 0 ||
+            strcmp(step->model, asked) != 0)) {
         step++;
     }
     if (step == rehearsal->steps + REHEARSAL_STEPS) {
@@ -169,8 +229,12 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
         return;
     }
     if (step->phase == NULL) {
-        *step = (struct rehearsal_step){
-            .phase = phase, .label = label, .model = asked, .wave = wave, .schema = schema};
+        *step = (struct rehearsal_step){.phase = phase,
+                                        .label = label,
+                                        .model = asked,
+                                        .wave = wave,
+                                        .schema = schema,
+                                        .cached = cached};
         phase = label = asked = NULL;
         rehearsal->step_count++;
     }
@@ -184,19 +248,34 @@ static void rehearsal_request_free(struct rehearsal_request *request) {
     mem_free(request);
 }
 
+/* Takes the request that is answered next out of the line: as a run that resumes another settles
+ * them. NULL: there is none. */
+static struct rehearsal_request *rehearsal_next(struct rehearsal *rehearsal) {
+    struct rehearsal_request **best = &rehearsal->first;
+    for (struct rehearsal_request **at = &rehearsal->first; *at != NULL; at = &(*at)->next) {
+        if ((*at)->prior != NULL &&
+            ((*best)->prior == NULL ||
+             json_int((*at)->prior, "no", 0) < json_int((*best)->prior, "no", 0))) {
+            best = at;
+        }
+    }
+    struct rehearsal_request *request = *best;
+    if (request != NULL) {
+        *best = request->next;
+        rehearsal->end = request->next == NULL ? best : rehearsal->end;
+    }
+    return request;
+}
+
 /* The next answer. A request for what nobody has gets null, as dispatch gives it. A script that
  * asked for nothing waits for what never comes: it says so itself. */
 static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
-    struct rehearsal_request *request = rehearsal->first;
+    struct rehearsal_request *request = rehearsal_next(rehearsal);
     struct text *reply = &rehearsal->reply;
     if (request == NULL) {
         return;
     }
     const json_t *opts = json_object_get(request->message, "opts");
-    rehearsal->first = request->next;
-    if (rehearsal->first == NULL) {
-        rehearsal->end = &rehearsal->first;
-    }
     text_addf(reply, "[{\"t\":\"settle\",\"id\":%lld",
               (long long)json_int(request->message, "id", 0));
     if (request->nested) {
@@ -217,12 +296,16 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
         /* All that its script asks for at once is of its own wave. */
         rehearsal->wave = request->wave - 1;
     } else {
-        AUTO(text_done) struct text value = text_up_to(ANSWER_BYTES);
+        AUTO(text_done)
+        struct text value = text_up_to(request->prior == NULL ? ANSWER_BYTES : WORKFLOW_RESULT_MAX);
         const json_t *schema = json_object_get(opts, "schema");
         rehearsal->wave = request->wave;
         rehearsal->pending--;
-        rehearsal->spent += ANSWER_TOKENS;
-        if (schema != NULL) {
+        rehearsal->spent += request->prior == NULL ? ANSWER_TOKENS : 0;
+        const struct bytes result = json_bytes(request->prior, "result");
+        if (result.len > 0) {
+            text_add(&value, result.data, result.len);
+        } else if (schema != NULL) {
             script_instance_add_json(&value, schema, INSTANCE_WHOLE);
         } else {
             text_add_str(&value, "\"An answer that stands in for an agent's.\"");
@@ -252,7 +335,10 @@ static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
         *rehearsal->end = request;
         rehearsal->end = &request->next;
         if (!nested) {
-            rehearsal_count_agent(rehearsal, message, request->wave);
+            char name[PRIOR_NAME];
+            prior_name(json_bytes(message, "k"), json_int(message, "n", 0), name);
+            request->prior = json_object_get(rehearsal->start->priors, name);
+            rehearsal_count_agent(rehearsal, message, request->wave, request->prior != NULL);
             (void)json_object_del(message, "prompt"); /* Long, and not needed any more. */
             if (++rehearsal->pending > rehearsal->most_pending) {
                 rehearsal->most_pending = rehearsal->pending;
@@ -260,6 +346,13 @@ static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
         }
     } else if (flow__message_is(message, "quiet")) {
         rehearsal_on_quiet(rehearsal);
+    } else if (flow__message_is(message, "threw")) {
+        rehearsal->items_failed = json_int(message, "items", 0);
+        rehearsal->calls_failed = json_int(message, "calls", 0);
+    } else if (flow__message_is(message, "log") &&
+               json_is_true(json_object_get(message, "error")) &&
+               rehearsal->error_count < ERRORS_MAX) {
+        rehearsal->errors[rehearsal->error_count++] = request_name(message, "text");
     } else if (flow__message_is(message, "end") && json_is_true(json_object_get(message, "ok"))) {
         rehearsal->ended = REHEARSAL_FINISHED;
     } else if (flow__message_is(message, "end")) {
@@ -331,13 +424,22 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     const struct flow_start *start = rehearsal->start;
     const struct connections *connections = start->flows->options.connections;
     const int64_t at_once = start_at_once(start);
-    int64_t micros = 0, unpriced = rehearsal->agents;
+    int64_t micros = 0, unpriced = rehearsal->agents - rehearsal->cached;
     text_addf(text, "{\"ended\":\"%s\"",
               rehearsal->cut != NULL                   ? "cut"
               : rehearsal->ended == REHEARSAL_FINISHED ? "finished"
                                                        : "failed");
     flow__add_member(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
     text_add_member_int(text, "agents", rehearsal->agents);
+    text_add_member_int(text, "cached", rehearsal->cached);
+    text_add_member_int(text, "items_failed", rehearsal->items_failed);
+    text_add_member_int(text, "calls_failed", rehearsal->calls_failed);
+    text_add_str(text, ",\"errors\":[");
+    for (size_t i = 0; i < rehearsal->error_count; i++) {
+        text_add_str(text, i > 0 ? "," : "");
+        text_add_json(text, rehearsal->errors[i], strlen(rehearsal->errors[i]));
+    }
+    text_add_char(text, ']');
     text_add_member_int(text, "at_once",
                         rehearsal->most_pending < at_once ? rehearsal->most_pending : at_once);
     flow__add_member(text, "waits_for", rehearsal_waits_for(rehearsal));
@@ -349,6 +451,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
         text_add_member_or_null(text, "label", bytes_of(step->label));
         text_add_member_or_null(text, "model", bytes_of(step->model));
         text_add_member_bool(text, "schema", step->schema);
+        text_add_member_bool(text, "cached", step->cached);
         text_add_member_int(text, "agents", step->agents);
         text_add_char(text, '}');
     }
@@ -399,6 +502,9 @@ static void rehearsal_report(struct loop_task *task) {
     }
     for (size_t i = 0; i < rehearsal->model_count; i++) {
         mem_free(rehearsal->models[i].name);
+    }
+    for (size_t i = 0; i < rehearsal->error_count; i++) {
+        mem_free(rehearsal->errors[i]);
     }
     mem_free(rehearsal->fault);
     text_done(&rehearsal->reply);

@@ -224,6 +224,13 @@ void call__ended(struct call *call) {
     if (call__leave_tree(call)) {
         return;
     }
+    if (call->aside.text[0] != '\0') {
+        AUTO(text_done) struct text note = text_up_to(RUN_SPEC_MAX);
+        text_addf(&note, "%s%s%s", call->aside.text, call->note == NULL ? "" : "; ",
+                  call->note == NULL ? "" : call->note);
+        call__set_note(call, text_bytes(&note));
+        call->aside.text[0] = '\0';
+    }
     call__enter(call, CALL_ENDED);
     if (flow__must_wait(call->flow)) {
         call_defer(call);

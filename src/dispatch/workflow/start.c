@@ -48,6 +48,7 @@ void flow_start_free(struct flow_start *start) {
     text_done(&start->started);
     text_done(&start->rehearsed);
     json_decref(start->old);
+    json_decref(start->priors);
     mem_free(start->old_script);
     mem_free(start->last_name);
     mem_free(start->saved);
@@ -339,6 +340,11 @@ static void start_prepare_run(struct pool_job *job) {
     if (err_failed(start->err)) {
         return;
     }
+    if (start->plans && script->entry.valid) {
+        const struct catalog_search places =
+            flows__search(start->flows, spec->root, spec->config_dir);
+        flows_resolve_types(start->flows, &places, &script->prepared);
+    }
     if (!script->entry.valid) {
         start->invalid = true;
         start_save(start);
@@ -501,6 +507,9 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
                                           .resume = bytes_of(start->spec.resume)};
         start->unfit.text[0] = '\0';
         err = tx_workflow_resumable(tx, &what, &start->unfit);
+        if (!err_failed(err)) {
+            err = flow_start__read_priors(tx, row.run.id, start);
+        }
         if (err_failed(err) && start->unfit.text[0] == '\0') {
             return err;
         }

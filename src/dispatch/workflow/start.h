@@ -53,6 +53,7 @@ struct flow_start {
     struct text row_spec, started; /* Owned: of the row, and of the first event. */
     struct why misfit;             /* In a plan: why its args do not fit, */
     struct why unfit;              /* and why what it resumes cannot be. */
+    json_t *priors;                /* Owned: in a plan, of the run that is resumed (plan.c). */
     char *saved;                   /* Owned: where a script that came as text was put. */
     struct text rehearsed;         /* Owned: how a plan's rehearsal went; empty: there was none. */
 };
@@ -91,7 +92,10 @@ void flow_start_add_budget(const struct flow_start *start, struct text *text);
 MUST_CHECK struct err flow_start_refused(struct tx *tx, const struct flow_start *start);
 void flow_start_free(struct flow_start *start); /* Frees the members, not the struct. */
 
-/* plan.c: members of a plan that may be long: in the pool, into `started`. */
+/* plan.c: the results that a run would take over, in a store function. */
+MUST_CHECK struct err flow_start__read_priors(struct tx *tx, int64_t workflow,
+                                              struct flow_start *start);
+/* Members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
 /* The member behind those, on the loop: the setting model_aliases decides on some notes. */
 void flow_start__add_notes(struct flow_start *start);

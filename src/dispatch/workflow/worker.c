@@ -209,6 +209,9 @@ static void flow_take_message(struct flow *flow, json_t *message) {
             script_rest(flow->worker);
             flow__settle_quiet(flow);
         }
+    } else if (flow__message_is(message, "threw")) {
+        flow->items_failed = json_int(message, "items", 0);
+        flow->calls_failed = json_int(message, "calls", 0);
     } else if (flow__message_is(message, "end")) {
         flow_flush_lines(flow);
         flow__end_with(flow, message, reader != NULL && reader->ends ? &reader->result : NULL);
@@ -417,6 +420,7 @@ void flow__start_worker(struct flow *flow, struct text *order) {
     flow__enter(flow, FLOW_LIVE);
     flow->script = FLOW_REPLAYING;
     flow->line_last = 0;
+    flow->items_failed = flow->calls_failed = 0; /* A replay counts them again. */
     for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
         call->number = 0;
     }

@@ -3,7 +3,8 @@
  * The result of the run is a JSON object:
  *   {"agents":{"succeeded","cached","failed","skipped"}, "tokens", "cost_micros", "cost_unknown",
  *    "ms",
- *    "failures":[{"run","label","cause","note"}…], "error":{…}|null, "result":any}
+ *    "items_failed", "calls_failed", "failures":[{"run","label","cause","note"}…],
+ *    "error":{…}|null, "result":any}
  * The last event says the same after the state, but without a result that is too large for it.
  */
 #include <string.h>
@@ -79,6 +80,8 @@ static void members_write(struct tx *tx, const struct run_row *row,
               (long long)census->tokens);
     steps__add_cost(text, census->cost_micros, census->cost_unknown);
     text_add_member_int(text, "ms", runs__took_ms(tx, row));
+    text_add_member_int(text, "items_failed", census->items_failed);
+    text_add_member_int(text, "calls_failed", census->calls_failed);
     *ret_notice = text->len;
     text_add_str(text, ",\"failures\":[");
     if (census->failed > 0) {
@@ -245,7 +248,9 @@ static struct bytes output_of(struct tx *tx, const struct run_row *row, struct b
 
 static void workflow_finish(struct tx *tx, const struct workflow_end *end, struct run_row *row,
                             struct run_freed *freed) {
-    const struct workflow_census census = census_read(tx, row->id);
+    struct workflow_census census = census_read(tx, row->id);
+    census.items_failed = end->items_failed;
+    census.calls_failed = end->calls_failed;
     const struct workflow_verdict verdict = workflow_judge(row, end->cause, &census);
     const struct bytes result =
         verdict.cause == end->cause || end->cause == CAUSE_COMPLETED ? end->result : BYTES("");

@@ -157,11 +157,12 @@ struct step_took {
 struct workflow_end {
     struct bytes run;
     int64_t attempt;
-    enum run_cause cause;         /* COMPLETED: the script returned. */
-    struct bytes result;          /* JSON; "": none. */
-    struct bytes error;           /* JSON object; "": none. */
-    struct bytes note;            /* A sentence about a failure, or "". */
-    const struct step_took *took; /* Of steps that work; others are charged what they hold. */
+    enum run_cause cause;               /* COMPLETED: the script returned. */
+    struct bytes result;                /* JSON; "": none. */
+    struct bytes error;                 /* JSON object; "": none. */
+    struct bytes note;                  /* A sentence about a failure, or "". */
+    int64_t items_failed, calls_failed; /* As of struct workflow_census. */
+    const struct step_took *took;       /* Of steps that work; others are charged what they hold. */
     size_t took_count;
     struct bytes project; /* That their usage is counted for. */
     struct run_bounds bounds;

@@ -123,6 +123,7 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(DENIED, "denied", "What it needs was denied")                                                \
     X(PAUSED, "paused", "Somebody paused it")                                                      \
     X(AGENTS_FAILED, "agents_failed", "Its script returned, but agents of it failed")              \
+    X(ITEMS_FAILED, "items_failed", "Every item of a parallel() or pipeline() ended in an error")  \
     X(STUCK, "stuck", "It said and did nothing for too long")                                      \
     X(NO_CAPABLE_AGENT, "no_capable_agent", "No agent has the capabilities that it asks for")      \
     X(AGENT_BUDGET, "agent_budget", "What it may spend itself is used up")                         \

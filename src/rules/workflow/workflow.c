@@ -67,6 +67,9 @@ struct workflow_verdict workflow_judge(const struct run_row *row, enum run_cause
     if (census->failed > 0) {
         return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_AGENTS_FAILED};
     }
+    if (census->calls_failed > 0) {
+        return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_ITEMS_FAILED};
+    }
     if (census->truncated > 0) {
         return (struct workflow_verdict){.state = RUN_DEGRADED, .cause = CAUSE_TRUNCATED};
     }

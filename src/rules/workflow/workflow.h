@@ -47,6 +47,9 @@ struct workflow_census {
     int64_t succeeded, cached, failed, skipped;
     /* Successes whose answer was cut off at its longest length. */
     int64_t truncated;
+    /* Items of parallel() and pipeline() that an error of the script made null, and calls of these
+     * in which every item ended by a throw. */
+    int64_t items_failed, calls_failed;
     int64_t output_tokens, tokens;
     int64_t cost_micros, cost_unknown; /* Sum of the known costs; number of the other calls. */
 };

@@ -40,12 +40,21 @@ enum {
 enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN };
 const char *script_form_name(enum script_form form); /* "body", "main": as workers know it. */
 
+/* A name in a note that only the daemon knows about. */
+enum script_note_about {
+    NOTE_ABOUT_SCRIPT,     /* None. */
+    NOTE_ABOUT_MODEL,      /* Not CONNECTION/MODEL: it may be an alias. */
+    NOTE_ABOUT_CONNECTION, /* A doubt, as is the next: nothing is wrong until somebody knows it. */
+    NOTE_ABOUT_AGENT_TYPE,
+};
+
 /* A likely mistake, which only a run can prove. `grave`: an error (it throws if it is reached),
  * else a warning. */
 struct script_note {
     struct script_fault fault;
-    bool grave;
-    char model[SCRIPT_MODEL_MAX + 1]; /* Name of a model that is not CONNECTION/MODEL; "": none. */
+    bool grave, doubt; /* doubt: it is not shown. */
+    enum script_note_about about;
+    char name[SCRIPT_MODEL_MAX + 1]; /* "": none. */
 };
 
 struct script_source {
@@ -67,9 +76,11 @@ MUST_CHECK struct err script_prepare(const struct script_source *source,
                                      struct script_prepared *ret_prepared,
                                      struct script_fault *ret_fault);
 void script_prepared_done(struct script_prepared *prepared); /* For AUTO; zeroed is allowed. */
-/* Drops the notes about models that are known after all, as aliases. */
+/* Asks about each note with a name. CONFIRMED ends a doubt, and may have changed the message. */
+enum script_note_verdict { NOTE_LEFT, NOTE_CONFIRMED, NOTE_DROPPED };
 void script_notes_resolve(struct script_prepared *prepared,
-                          bool (*known)(void *ctx, const struct script_note *note), void *ctx);
+                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
+                          void *ctx);
 
 /* What a file is called that does not say it itself: "a/b/review.js" is called review. Borrowed. */
 struct bytes script_stem(struct bytes file);

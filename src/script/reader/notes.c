@@ -16,6 +16,7 @@ struct noting {
     const struct tokens *tokens;
     struct script_prepared *prepared;
     unsigned agents;  /* Calls of agent(). */
+    uint32_t options; /* The "{" of the options that are looked at. */
     bool names_model; /* An agent has a model of its own, or may have one. */
 };
 
@@ -69,11 +70,16 @@ bool script__note_once(const struct tokens *tokens, struct script_prepared *prep
 }
 
 void script_notes_resolve(struct script_prepared *prepared,
-                          bool (*known)(void *ctx, const struct script_note *note), void *ctx) {
+                          enum script_note_verdict (*judge)(void *ctx, struct script_note *note),
+                          void *ctx) {
     unsigned kept = 0;
     for (unsigned i = 0; i < prepared->note_count; i++) {
-        if (prepared->notes[i].model[0] == '\0' || !known(ctx, &prepared->notes[i])) {
-            prepared->notes[kept++] = prepared->notes[i];
+        struct script_note *note = &prepared->notes[i];
+        const enum script_note_verdict verdict =
+            note->about == NOTE_ABOUT_SCRIPT ? NOTE_LEFT : judge(ctx, note);
+        note->doubt = note->doubt && verdict != NOTE_CONFIRMED;
+        if (verdict != NOTE_DROPPED) {
+            prepared->notes[kept++] = *note;
         }
     }
     prepared->note_count = kept;
@@ -140,6 +146,26 @@ static bool option_text(const struct tokens *tokens, uint32_t value, struct text
            text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
 }
 
+/* The last note is about this name. */
+static void name_last(struct noting *noting, enum script_note_about about, struct bytes name) {
+    struct script_note *note = &noting->prepared->notes[noting->prepared->note_count - 1];
+    note->about = about;
+    note->doubt = about != NOTE_ABOUT_MODEL;
+    memcpy(note->name, name.data, name.len);
+    note->name[name.len] = '\0';
+}
+
+/* CONNECTION/MODEL. A program has names of its own. */
+static void note_connection(struct noting *noting, uint32_t value, struct bytes name) {
+    const struct bytes connection = {name.data, strcspn(name.data, "/")};
+    if (literal_value_of(noting->tokens, noting->options, "agentType") == TOKEN_NOWHERE &&
+        script__note_once(noting->tokens, noting->prepared, value, "unknown_connection", NOTE_WARNS,
+                          "there is no provider \"%.*s\": an agent with this model fails",
+                          (int)connection.len, connection.data)) {
+        name_last(noting, NOTE_ABOUT_CONNECTION, connection);
+    }
+}
+
 /* Scripts of other hosts name models by words of theirs, and leave the choice to us with them. */
 static void note_model(struct noting *noting, uint32_t value) {
     AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
@@ -148,6 +174,10 @@ static void note_model(struct noting *noting, uint32_t value) {
                  token_is_any(noting->tokens, value + 1, ",}");
     if (!empty && (!known || memchr(name.data, '/', name.len) != NULL)) {
         noting->names_model = true;
+        if (known) {
+            utf8_make_plain(name.data, name.len);
+            note_connection(noting, value, text_bytes(&name));
+        }
         return;
     }
     if (empty || strcmp(name.data, "inherit") == 0) {
@@ -159,9 +189,32 @@ static void note_model(struct noting *noting, uint32_t value) {
             "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is "
             "asked, else it is that of the run",
             name.data)) {
-        memcpy(noting->prepared->notes[noting->prepared->note_count - 1].model, name.data,
-               name.len + 1);
+        name_last(noting, NOTE_ABOUT_MODEL, text_bytes(&name));
     }
+}
+
+static void note_agent_type(struct noting *noting, uint32_t value) {
+    AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
+    if (option_text(noting->tokens, value, &name)) {
+        utf8_make_plain(name.data, name.len);
+        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_agent_type",
+                              NOTE_WARNS, "there is no agent type \"%.100s\"", name.data)) {
+            name_last(noting, NOTE_ABOUT_AGENT_TYPE, text_bytes(&name));
+        }
+    }
+}
+
+/* As in prelude.js, which throws on all but one. */
+static void note_isolation(struct noting *noting, uint32_t value) {
+    AUTO(text_done) struct text kind = text_up_to(60);
+    if (!option_text(noting->tokens, value, &kind) || strcmp(kind.data, "worktree") == 0) {
+        return;
+    }
+    utf8_make_plain(kind.data, kind.len);
+    (void)script__note_once(
+        noting->tokens, noting->prepared, value, "isolation", NOTE_GRAVE,
+        "there is no isolation \"%s\"%s: agent() throws on all but \"worktree\"", kind.data,
+        strcmp(kind.data, "remote") == 0 ? ", since agents work on this machine" : "");
 }
 
 /* As in prelude.js, which throws on a level that it does not know. */
@@ -202,6 +255,13 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
         return;
     }
     noting->names_model = noting->names_model || key.len == 0 || bytes_is(key, "agentType");
+    if (bytes_is(key, "agentType")) {
+        note_agent_type(noting, value);
+    } else if (bytes_is(key, "isolation")) {
+        note_isolation(noting, value);
+    } else if (bytes_is(key, "schema")) {
+        script_note_schema(noting->tokens, noting->prepared, value);
+    }
     if (key.len == 0 || key.len >= sizeof typed) {
         return;
     }
@@ -273,10 +333,16 @@ static void note_items(struct noting *noting, uint32_t at) {
 static void note_call(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
     uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
-    switch (token_word(tokens, at)) {
+    const enum word word = token_word(tokens, at);
+    if (word == WORD_AGENT || word == WORD_PARALLEL || word == WORD_PIPELINE ||
+        word == WORD_WORKFLOW) {
+        script_note_result(tokens, noting->prepared, at);
+    }
+    switch (word) {
     case WORD_AGENT: /* agent(…, {…}): the second argument, where it is an object. */
         noting->agents++;
         if (comma < end && token_is(tokens, comma + 1, "{")) {
+            noting->options = comma + 1;
             literal_each_key(tokens, comma + 1, note_option, noting);
         } else if (comma + 1 < end || token_is(tokens, at + 2, "...")) {
             noting->names_model = true; /* Options that only a run knows. */
@@ -315,8 +381,8 @@ static void note_name(struct noting *noting, uint32_t at) {
 
 void script_note_risks(const struct tokens *tokens, const struct context_object *context,
                        struct script_prepared *prepared) {
-    static const enum word words[] = {WORD_DATE,     WORD_MATH,     WORD_AGENT,
-                                      WORD_PARALLEL, WORD_PIPELINE, WORD_PHASE};
+    static const enum word words[] = {WORD_DATE,     WORD_MATH,  WORD_AGENT,   WORD_PARALLEL,
+                                      WORD_PIPELINE, WORD_PHASE, WORD_WORKFLOW};
     bool own[WORD__END] = {false};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         bool given = context->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;

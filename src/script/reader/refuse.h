@@ -2,8 +2,8 @@
  *
  * Refused are imports and TypeScript, each only where tokens leave no doubt. Noted, and left to the
  * run: sources of chance and time, what other hosts have (timers, `require`, `process`, `fetch`),
- * names that nothing defines, and what agent(), parallel() and pipeline() will not take, where it
- * stands there literally.
+ * names that nothing defines, promises that nothing awaits, and what agent(), parallel() and
+ * pipeline() will not take, where it stands there literally.
  *
  * Ownership  the tokens are borrowed.
  * Threads    any; pure.
@@ -31,6 +31,11 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
                        struct script_prepared *prepared);
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared);
 void script_note_names(const struct tokens *tokens, struct script_prepared *prepared);
+/* A call of agent(), parallel(), pipeline() or workflow() is at `at`: uses of its promise. */
+void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at);
+/* The value of the option `schema` begins at `value`. */
+void script_note_schema(const struct tokens *tokens, struct script_prepared *prepared,
+                        uint32_t value);
 /* Adds a note at a token, as the last one. Without room, a grave one takes the place of the last
  * that is not, and any other is dropped (false). */
 enum note_gravity { NOTE_WARNS, NOTE_GRAVE };

@@ -105,7 +105,8 @@ enum token_kind {
     X(SET_INTERVAL, "setInterval")                                                                 \
     X(SET_TIMEOUT, "setTimeout")                                                                   \
     X(STATIC, "static")                                                                            \
-    X(TYPE, "type")
+    X(TYPE, "type")                                                                                \
+    X(WORKFLOW, "workflow")
 
 enum word {
     WORD_NONE,

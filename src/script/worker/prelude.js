@@ -7,7 +7,7 @@
 // `format` is that of format.js.
 (function (native, format) {
   "use strict";
-  const { keyOf, sizeOf, call, line, emit, end, fail, compile, limit, leave } = native;
+  const { keyOf, sizeOf, call, line, emit, end, fail, compile, limit, leave, placeOf } = native;
   const { Error, TypeError, RangeError, SyntaxError, EvalError } = globalThis;
   const { Array, Object, Promise, String } = globalThis;
   const { parse, stringify } = JSON;
@@ -154,6 +154,10 @@
       return EFFORTS[value];
     },
     isolation(name, value) {
+      if (value === "remote") {
+        throw new TypeError("agent(): opts.isolation 'remote' is not available: this host has no " +
+          "other machine for an agent; 'worktree' gives it a working tree of its own");
+      }
       if (value !== "worktree") throw expected(name, "'worktree'");
       return stringify(value);
     },
@@ -322,21 +326,89 @@
     return promise;
   };
 
+  // --- Errors that make an item null -------------------------------------------------------------
+
+  // Each distinct error is a line of the log when its call has ended. Later occurrences are
+  // counted, and reported as a total when the script ends. All of it follows from the journal: a
+  // replay reports the same under the same numbers.
+  const THROWN_MAX = 20, THROWN_BYTES = 1000;
+  const thrown = { __proto__: null }; // By their words,
+  const thrownOrder = { __proto__: null }; // and as they came.
+  let thrownCount = 0, thrownMore = 0, itemsFailed = 0, callsFailed = 0;
+  // Errors that came with the answer of an agent, whose row says why.
+  const answered = new WeakSet();
+  const { add: addTo, has: isIn } = WeakSet.prototype;
+
+  // False: the error is in the row of an agent.
+  const noteThrown = (who, error) => {
+    if (typeof error === "object" && error !== null && apply(isIn, answered, [error])) return false;
+    itemsFailed++;
+    const about = describe(error);
+    const place = about.stack === "" ? "" : placeOf(about.stack);
+    const said = about.name + ": " + about.message + (place === "" ? "" : " at " + place);
+    const words = cutTo(said, THROWN_BYTES);
+    const known = thrown[words];
+    if (known !== undefined) known.times++;
+    else if (thrownCount === THROWN_MAX) thrownMore++;
+    else {
+      thrown[words] = thrownOrder[thrownCount++] = {
+        __proto__: null, who, words, times: 1, told: 0,
+      };
+    }
+    return true;
+  };
+  const tellThrown = (one, all) => {
+    if (lines >= limits.lines) return;
+    const times = one.times === 1 ? "" : ", " + one.times + " times" + all;
+    const text = "error in " + one.who + "()" + times + ": " + one.words;
+    one.told = one.times;
+    line('{"t":"log","error":true,"text":', ++lines, cutTo(text, limits.line_bytes));
+  };
+  const tellNewThrown = () => {
+    for (let i = 0; i < thrownCount; i++) {
+      if (thrownOrder[i].told === 0) tellThrown(thrownOrder[i], "");
+    }
+    emit('{"t":"threw","items":' + itemsFailed + ',"calls":' + callsFailed + "}");
+  };
+  // At the end of the script, whichever that is.
+  const tellAllThrown = () => {
+    if (itemsFailed === 0) return;
+    for (let i = 0; i < thrownCount; i++) {
+      const one = thrownOrder[i];
+      if (one.told > 0 && one.told < one.times) tellThrown(one, " in all");
+    }
+    tellNewThrown();
+    if (thrownMore === 0 || lines >= limits.lines) return;
+    const text = "other errors in parallel() or pipeline() made " + thrownMore + " more items null";
+    line('{"t":"log","error":true,"text":', ++lines, text);
+  };
+
   // --- Many at once ------------------------------------------------------------------------------
 
   // begin(i) for each i; what threw is null; resolves when all are there.
-  const gather = (length, begin, resolve) => {
+  const gather = (who, length, begin, resolve) => {
     const results = apply(arrayFrom, Array, [{ __proto__: null, length }]);
-    let left = length;
+    let left = length, threw = 0, noted = 0;
     const one = async (i) => {
       let value = null;
       try {
         value = await begin(i);
-      } catch {
+      } catch (error) {
         value = null;
+        threw++;
+        try {
+          if (noteThrown(who, error)) noted++;
+        } catch {
+          // There is no memory for it: the script's next step says so.
+        }
       }
       results[i] = value;
-      if (--left === 0) resolve(results);
+      if (--left > 0) return;
+      if (noted > 0) {
+        if (threw === length) callsFailed++;
+        tellNewThrown();
+      }
+      resolve(results);
     };
     for (let i = 0; i < length; i++) one(i);
     if (length === 0) resolve(results);
@@ -362,7 +434,7 @@
     try {
       listed("parallel", "the thunks", thunks);
       functions("parallel", "thunk", thunks);
-      gather(thunks.length, (i) => {
+      gather("parallel", thunks.length, (i) => {
         const thunk = thunks[i];
         return thunk();
       }, resolve);
@@ -377,7 +449,7 @@
     try {
       listed("pipeline", "the items", items);
       functions("pipeline", "stage", stages);
-      gather(items.length, async (i) => {
+      gather("pipeline", items.length, async (i) => {
         const item = items[i];
         let value = item;
         for (let at = 0; at < stages.length; at++) {
@@ -509,7 +581,9 @@
 
   // --- Outcomes, one by one ----------------------------------------------------------------------
 
-  const thrown = (place, answer) => {
+  const answerThrown = (who, answer) => {
+    const place = who.place;
+    if (who.child === undefined) apply(addTo, answered, [place]);
     const kind = ERRORS[answer.name];
     if (kind !== undefined && kind !== Error) setPrototypeOf(place, kind.prototype);
     hide(place, "message", answer.message);
@@ -523,7 +597,7 @@
     if (answer.cut === true) tellCut(who);
     if (answer.o === "value") who.resolve(answer.v);
     else if (answer.o === "null") who.resolve(null);
-    else if (answer.o === "throw") who.reject(thrown(who.place, answer));
+    else if (answer.o === "throw") who.reject(answerThrown(who, answer));
     else if (answer.o === "script") runChild(answer, who);
     else leave(NONSENSE);
   };
@@ -630,6 +704,7 @@
         const why = describe(error).message;
         fail("result_not_json", "TypeError", "the result cannot be written as JSON: " + why, "");
       }
+      tellAllThrown();
       tellUnanswered();
       end(text === undefined ? "" : text);
     },
@@ -637,6 +712,11 @@
     // Something was thrown, and nobody caught it.
     failed(code, error) {
       const about = describe(error);
+      try {
+        tellAllThrown();
+      } catch {
+        // There is no memory for it.
+      }
       if (code === "syntax_error" && about.name !== "SyntaxError") code = "script_error";
       const memory = about.name === "InternalError" && about.message === "out of memory";
       fail(memory ? "memory_exceeded" : code, about.name, about.message, about.stack);

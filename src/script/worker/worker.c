@@ -5,6 +5,7 @@
  */
 #include "script/worker/worker.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ enum {
     MESSAGE_MAX = 16 << 10,
     STACK_MAX = 16 << 10,
     WHERE_ASKED_MAX = 16,
+    PLACE_MAX = 256,
 };
 
 /* A script's text stands between these. The first is a line of its own, so that lines and columns
@@ -354,6 +356,28 @@ static uint64_t compile(struct vm *vm, const uint64_t *arguments) {
     return vm_eval(vm, &source);
 }
 
+/* placeOf(stack): "FILE:LINE:COLUMN" of the first line that is the user's; "": none. FILE is a name
+ * without folders. */
+static uint64_t place_of(struct vm *vm, const uint64_t *arguments) {
+    struct vm_text text = vm_text(vm, arguments[0]);
+    struct bytes rest = text.text, line = BYTES("");
+    struct place place = {0, 0};
+    char words[PLACE_MAX] = "";
+    while (rest.data != NULL && place.line == 0 && place_next(&rest, &line, &place)) {
+    }
+    if (place.line > 0) {
+        const struct script_text *script = script_of(of_vm(vm), line);
+        const char *file = script == NULL || script->file[0] == '\0' ? "script" : script->file;
+        const char *slash = strrchr(file, '/');
+        (void)snprintf(words, sizeof words, "%.200s:%u:%u", slash == NULL ? file : slash + 1,
+                       place.line, place.column); /* Fits. */
+    }
+    if (text.text.data != NULL) {
+        vm_text_free(vm, text);
+    }
+    return vm_string(vm, bytes_of(words));
+}
+
 /* limit(cpu_ms, memory_mb): from now on. */
 static uint64_t limit(struct vm *vm, const uint64_t *arguments) {
     vm->cpu_max_ns = (uint64_t)(uint32_t)arguments[0] * 1000000U;
@@ -411,7 +435,7 @@ struct worker *worker_boot(void) {
     static const struct vm_function functions[] = {
         {"keyOf", key_of}, {"sizeOf", size_of}, {"call", emit_call},    {"line", emit_line},
         {"emit", emit},    {"end", end},        {"fail", fail_as_told}, {"compile", compile},
-        {"limit", limit},  {"leave", leave},
+        {"limit", limit},  {"leave", leave},    {"placeOf", place_of},
     };
     static const struct vm_host host = {functions, COUNT_OF(functions), over};
     struct worker *worker = mem_new(sizeof *worker);
