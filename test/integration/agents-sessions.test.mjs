@@ -9,6 +9,7 @@ import { test } from "node:test";
 
 import { letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { Listener, textOf } from "./turns.mjs";
 
 const said = async (turns, listener, text) => textOf((await turns.turn(listener, text)).message);
@@ -47,6 +48,25 @@ test("a program that lost its session begins another one, and reads what was sai
     rmSync(path.join(turns.root, ".standin"), { recursive: true });
     listener.close();
   }
+});
+
+test("a program goes on in its session after retention has removed the runs of its turns", {
+  timeout: scaled(50_000), // The first round of retention by the clock comes after 60 s.
+}, async (t) => {
+  const turns = await open(t, "codex", {}, {}, ["--keep-runs", "5"]);
+  const listener = await session(turns);
+  const { run } = await turns.turn(listener, "alpha");
+  for (let i = 0; i < 30; i++) {
+    const job = await turns.ask("POST", "/jobs", { argv: ["true"] });
+    assert.equal(job.status, 201, job.text);
+  }
+  await until("the run is removed",
+    async () => (await turns.ask("GET", `/runs/${run}`)).status === 404);
+  assert.equal(await said(turns, listener, "beta"), "turn 2 of codex");
+  assert.deepEqual(prompts(turns), [["alpha", "beta"]]); // Nothing is repeated.
+  const { usage } = await turns.get(`/sessions/${listener.session}`);
+  assert.equal(usage.output, 24); // Codex counts the whole thread each time.
+  listener.close();
 });
 
 test("a second variant of an answer knows nothing of the first", async (t) => {

@@ -420,24 +420,6 @@ struct err agent_definition_write(const struct agent_definition *what, struct te
                           : json_write(object, text);
 }
 
-struct err agent_definition_write_adopted(const struct agent_definition *what, struct bytes native,
-                                          struct text *text) {
-    AUTO(json_release) json_t *object = definition_pack(what);
-    json_t *state = NULL;
-    const struct err err = json_parse_wrapped(native, &state, NULL);
-    if (err_failed(err)) {
-        return err;
-    }
-    (void)json_object_set_new(object, AGENT_KEPT_NATIVE, state); /* The same. */
-    return object == NULL ? err_make(ERR_OUT_OF_MEMORY, "agents: definition")
-                          : json_write(object, text);
-}
-
-void agent_definition_take_native(json_t *kept, json_t **ret_native) {
-    *ret_native = json_incref(json_object_get(kept, AGENT_KEPT_NATIVE));
-    (void)json_object_del(kept, AGENT_KEPT_NATIVE); /* Where it is. */
-}
-
 enum agent_access agent_definition_access(const struct agent_definition *what) {
     unsigned at = AGENT_ACCESS_WRITE;
     (void)(what->access != NULL &&
