@@ -26,6 +26,7 @@
 //   LOOP        asks its model again and again
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
+//   SERVE       begins a command that still runs when it ends (codex)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
 // that reaches its input is a line of a file beside its sessions: their folder's name and `.heard`.
@@ -255,9 +256,12 @@ async function codex() {
       error: { message: `exceeded retry limit, last status: ${failure(prompt)}${wait}` } });
     process.exit(1);
   }
-  await act(prompt, say);
+  const tool = { id: "c1", type: "command_execution", command: "make test" };
+  await act(prompt, say, () => line({ type: "item.completed", item: tool }));
+  if (prompt.includes("SERVE")) {
+    line({ type: "item.started", item: { ...tool, id: "c0", status: "in_progress" } });
+  }
   if (prompt.includes("TOOL")) {
-    const tool = { id: "c1", type: "command_execution", command: "make test" };
     line({ type: "item.started", item: { ...tool, status: "in_progress" } });
     line({ type: "item.completed",
       item: { ...tool, aggregated_output: "all green", exit_code: 0, status: "completed" } });
