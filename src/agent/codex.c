@@ -154,6 +154,8 @@ const struct program program_codex = {.name = "codex",
                                       .command = "codex",
                                       .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
                                              PROGRAM_TAKES_ACCESS,
+                                      .writes = "writes below its folder and in /tmp as its own "
+                                                "settings allow, and does not ask",
                                       .make = codex_make,
                                       .read = codex_read,
                                       .finish = reader_finish_fault};

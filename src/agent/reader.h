@@ -65,6 +65,7 @@ struct program_making {
 struct program {
     const char *name, *command;
     unsigned can;
+    const char *writes; /* As program_writes. */
     void (*make)(struct program_making *making);
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */
     bool (*read)(struct program_reader *reader, const json_t *line);

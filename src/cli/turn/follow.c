@@ -217,8 +217,8 @@ static struct err message_find(const struct watching *watching, json_t **ret_mes
 }
 
 /* Fills in what the events did not bring, because they were pruned: the text is the whole text of
- * the last step that has any, and the usage is the sum over its calls. Both are left as they are where no
- * stored message answers for the turn. */
+ * the last step that has any, and the usage is the sum over its calls. Both are left as they are
+ * where no stored message answers for the turn. */
 static struct err outcome_complete(struct watching *watching) {
     struct turn_outcome *outcome = watching->outcome;
     AUTO(json_release) json_t *message = NULL;
