@@ -26,6 +26,7 @@
 //   LOOP        asks its model again and again
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
+//   SPILL       leaves a file in its folder for temporary ones; `spilt` has what it is told of that
 //   SERVE       begins a command that still runs when it ends (codex)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
@@ -129,6 +130,12 @@ async function act(asked, say, request = () => {}) {
       say(`${i} `);
       await wait(3);
     }
+  }
+  if (prompt.includes("SPILL")) {
+    const { TMPDIR, TMP, TEMP } = process.env;
+    writeFileSync(`${TMPDIR}/lib.so`, "x".repeat(1000));
+    writeFileSync("spilt", JSON.stringify([TMPDIR, TMP, TEMP]));
+    while (!existsSync("go")) await wait(20);
   }
   if (prompt.includes("WRITE")) writeFileSync("made", `by ${kind}\n`);
 }
