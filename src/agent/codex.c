@@ -56,6 +56,15 @@ static bool is_tool(struct bytes type) {
     return bytes_find(type, tools, &at);
 }
 
+/* Codex prints no request. Its model is asked before the first item, and again with the result of
+ * each tool: tools that one answer calls, and that run one after the other, count as several. */
+static void request_count(struct program_reader *reader) {
+    if (!reader->state.asks) {
+        reader->state.asks = true;
+        reader_count_request(reader);
+    }
+}
+
 static void tool_start(struct program_reader *reader, const json_t *item, struct bytes type) {
     AUTO(json_release) json_t *owned = NULL;
     const json_t *input = input_of(item, type, &owned);
@@ -74,25 +83,33 @@ static void tool_finish(struct program_reader *reader, const json_t *item, struc
                        failed ? READER_TOOL_FAILED : READER_TOOL_DONE);
 }
 
-/* Some tools are reported only when they are done. */
-static void on_item(struct program_reader *reader, const json_t *item, bool completed) {
-    struct reader_state *state = &reader->state;
+/* A tool that was not remembered when it began is shown when it is done, as those are that Codex
+ * reports only then. Commands overlap, and one may still run at the end. */
+static void on_tool(struct program_reader *reader, const json_t *item, bool completed) {
     const struct bytes type = json_bytes(item, "type"), id = json_bytes(item, "id");
-    if (completed && bytes_is(type, "agent_message")) {
-        reader_say(reader, PROGRAM_TEXT, json_bytes(item, "text"));
-    } else if (completed && bytes_is(type, "reasoning")) {
-        reader_say(reader, PROGRAM_THINKING, json_bytes(item, "text"));
-    } else if (is_tool(type)) {
-        const bool begun = bytes_is(id, state->message) && id.len > 0;
-        if (!completed || !begun) {
+    if (!completed) {
+        if (reader_tool_open(reader, id)) {
+            request_count(reader);
             tool_start(reader, item, type);
         }
-        if (completed) {
-            tool_finish(reader, item, type);
-        }
-        const size_t len = completed || id.len > READER_WORD_MAX ? 0 : id.len;
-        memcpy(state->message, id.data == NULL ? "" : id.data, len);
-        state->message[len] = '\0';
+        return;
+    }
+    if (!reader_tool_close(reader, id)) {
+        request_count(reader);
+        tool_start(reader, item, type);
+    }
+    tool_finish(reader, item, type);
+    reader->state.asks = false;
+}
+
+static void on_item(struct program_reader *reader, const json_t *item, bool completed) {
+    const struct bytes type = json_bytes(item, "type");
+    const bool said = bytes_is(type, "agent_message");
+    if (is_tool(type)) {
+        on_tool(reader, item, completed);
+    } else if (completed && (said || bytes_is(type, "reasoning"))) {
+        request_count(reader);
+        reader_say(reader, said ? PROGRAM_TEXT : PROGRAM_THINKING, json_bytes(item, "text"));
     }
     if (completed) {
         reader_tell(reader, PROGRAM_STEP);
@@ -124,7 +141,7 @@ static bool codex_read(struct program_reader *reader, const json_t *line) {
         reader_failed(reader, BYTES(""), json_bytes(json_object_get(line, "error"), "message"), 0);
     } else if (bytes_is(type, "error")) {
         const struct program_event event = {.kind = PROGRAM_RETRYING};
-        reader->state.requests++; /* Others are not shown; and it may have read nothing. */
+        reader->state.requests++; /* The prompt may not have been read. */
         reader_set_fault(reader, BYTES(""), json_bytes(line, "message"));
         reader->heard(reader->ctx, &event);
     } else {
@@ -137,6 +154,8 @@ const struct program program_codex = {.name = "codex",
                                       .command = "codex",
                                       .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
                                              PROGRAM_TAKES_ACCESS,
+                                      .writes = "writes below its folder and in /tmp as its own "
+                                                "settings allow, and does not ask",
                                       .make = codex_make,
                                       .read = codex_read,
                                       .finish = reader_finish_fault};

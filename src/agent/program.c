@@ -30,6 +30,10 @@ unsigned program_can(const struct program *program) {
     return program->can;
 }
 
+const char *program_writes(const struct program *program) {
+    return program->writes;
+}
+
 /* --- Making a command ------------------------------------------------------------------------- */
 
 void making_add(struct program_making *making, const char *word) {
@@ -157,13 +161,14 @@ void program_reader_begin(struct program_reader *reader) {
 }
 
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
-#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence) X(transport)
+#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence) X(transport) X(tools)
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces)                                                                                      \
     X(midway)                                                                                      \
     X(has_said)                                                                                    \
     X(done)                                                                                        \
-    X(good) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
+    X(good)                                                                                        \
+    X(asks) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -421,6 +426,29 @@ void reader_start_tool(struct program_reader *reader, struct bytes id, struct by
                                         .arguments =
                                             text.len == 0 ? BYTES("{}") : text_bytes(&text)};
     reader_event(reader, &event);
+}
+
+bool reader_tool_open(struct program_reader *reader, struct bytes id) {
+    char *tools = reader->state.tools;
+    const size_t len = strlen(tools);
+    if (id.len == 0 || len + id.len + 1 > READER_TOOLS_MAX || memchr(id.data, '\n', id.len)) {
+        return false;
+    }
+    memcpy(tools + len, id.data, id.len);
+    memcpy(tools + len + id.len, "\n", 2);
+    return true;
+}
+
+bool reader_tool_close(struct program_reader *reader, struct bytes id) {
+    struct bytes rest = bytes_of(reader->state.tools), tool;
+    while (bytes_next(&rest, '\n', &tool)) {
+        if (tool.len > 0 && bytes_equal(tool, id)) {
+            memmove(reader->state.tools + (tool.data - reader->state.tools), rest.data,
+                    rest.len + 1);
+            return true;
+        }
+    }
+    return false;
 }
 
 void reader_finish_tool(struct program_reader *reader, struct bytes id, struct bytes result,

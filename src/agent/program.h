@@ -46,6 +46,8 @@ const struct program *program_find(struct bytes name); /* NULL: there is none. *
 const char *program_name(const struct program *program);
 const char *program_command(const struct program *program); /* NULL: its definition names it. */
 unsigned program_can(const struct program *program);        /* Bits of enum program_can. */
+/* For people: where it writes with the access `write`; NULL: below its folder alone. */
+const char *program_writes(const struct program *program);
 
 /* --- Starting --------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 
 #include "agent/program.h"
 
-enum { READER_WORD_MAX = 200, READER_SENTENCE_MAX = 2000 };
+enum { READER_WORD_MAX = 200, READER_SENTENCE_MAX = 2000, READER_TOOLS_MAX = 400 };
 
 /* Saved as JSON by program.c: a member here has a line there. */
 struct reader_state {
@@ -23,7 +23,9 @@ struct reader_state {
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
     char transport[READER_WORD_MAX + 1];
-    bool skips; /* The rest of a line that was cut follows. */
+    char tools[READER_TOOLS_MAX + 1]; /* Ids of tools that run, with a line feed after each. */
+    bool asks;                        /* The request that is out is counted. */
+    bool skips;                       /* The rest of a line that was cut follows. */
     int64_t lines, unknown, cut;
     int64_t requests;       /* To its model, in this attempt. */
     int64_t retry_after_ms; /* Wait that its provider named; 0: none. After the end also where it is
@@ -63,6 +65,7 @@ struct program_making {
 struct program {
     const char *name, *command;
     unsigned can;
+    const char *writes; /* As program_writes. */
     void (*make)(struct program_making *making);
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */
     bool (*read)(struct program_reader *reader, const json_t *line);
@@ -102,6 +105,10 @@ void reader_message_end(struct program_reader *reader);
 /* `input`: any JSON value; what is no object is reported as {"input": …}. */
 void reader_start_tool(struct program_reader *reader, struct bytes id, struct bytes tool,
                        const json_t *input);
+/* Remembers the tool of that id until it ends. False: no room, or no id. */
+MUST_CHECK bool reader_tool_open(struct program_reader *reader, struct bytes id);
+/* False: that tool was not remembered. */
+MUST_CHECK bool reader_tool_close(struct program_reader *reader, struct bytes id);
 enum reader_tool { READER_TOOL_DONE, READER_TOOL_FAILED };
 void reader_finish_tool(struct program_reader *reader, struct bytes id, struct bytes result,
                         enum reader_tool how);

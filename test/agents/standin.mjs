@@ -26,6 +26,8 @@
 //   LOOP        asks its model again and again
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
+//   SPILL       leaves a file in its folder for temporary ones; `spilt` has what it is told of that
+//   SERVE       begins a command that still runs when it ends (codex)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
 // that reaches its input is a line of a file beside its sessions: their folder's name and `.heard`.
@@ -128,6 +130,12 @@ async function act(asked, say, request = () => {}) {
       say(`${i} `);
       await wait(3);
     }
+  }
+  if (prompt.includes("SPILL")) {
+    const { TMPDIR, TMP, TEMP } = process.env;
+    writeFileSync(`${TMPDIR}/lib.so`, "x".repeat(1000));
+    writeFileSync("spilt", JSON.stringify([TMPDIR, TMP, TEMP]));
+    while (!existsSync("go")) await wait(20);
   }
   if (prompt.includes("WRITE")) writeFileSync("made", `by ${kind}\n`);
 }
@@ -255,9 +263,12 @@ async function codex() {
       error: { message: `exceeded retry limit, last status: ${failure(prompt)}${wait}` } });
     process.exit(1);
   }
-  await act(prompt, say);
+  const tool = { id: "c1", type: "command_execution", command: "make test" };
+  await act(prompt, say, () => line({ type: "item.completed", item: tool }));
+  if (prompt.includes("SERVE")) {
+    line({ type: "item.started", item: { ...tool, id: "c0", status: "in_progress" } });
+  }
   if (prompt.includes("TOOL")) {
-    const tool = { id: "c1", type: "command_execution", command: "make test" };
     line({ type: "item.started", item: { ...tool, status: "in_progress" } });
     line({ type: "item.completed",
       item: { ...tool, aggregated_output: "all green", exit_code: 0, status: "completed" } });

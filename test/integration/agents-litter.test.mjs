@@ -85,3 +85,20 @@ test("drover shutdown --stop-all ends programs with all that they started", asyn
   await turns.daemon.ended();
   await gone(pids);
 });
+
+test("each process has a folder for temporary files, which goes with it", async (t) => {
+  const turns = await open(t, "opencode");
+  const listener = await session(turns);
+  const { run } = await turns.send(listener.session, "SPILL");
+  const spilt = path.join(turns.root, "spilt");
+  await until("it has spilt", () => existsSync(spilt) && readFileSync(spilt, "utf8").endsWith("]"));
+  const [folder, ...same] = JSON.parse(readFileSync(spilt, "utf8"));
+  assert.deepEqual(same, [folder, folder]);
+  assert.ok(folder.startsWith(path.join(turns.daemon.data, "spool", "run_")), folder);
+  assert.ok(existsSync(path.join(folder, "lib.so")));
+  letGo(turns);
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  await until("the folder is gone", () => !existsSync(folder));
+  assert.ok(existsSync(path.join(path.dirname(folder), "exit.json"))); // Retention takes the rest.
+  listener.close();
+});

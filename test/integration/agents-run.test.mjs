@@ -57,6 +57,17 @@ test("a task is given to a program, and its words are printed", async (t) => {
   assert.deepEqual([again.code, again.stdout], [0, "turn 2 of pi\n"]);
 });
 
+test("an answer is printed although a command of the program still runs at its end", async (t) => {
+  const turns = await open(t, "codex");
+  for (const [command, more] of [[["agent", "run", "codex", "SERVE it"], {}],
+    [["ask", "--agent", "codex", "SERVE it"], {}],
+    [["chat", "--agent", "codex"], { input: "SERVE it\n" }]]) {
+    const { code, stdout } = await turns.daemon.cli([...command, "--root", turns.root], more);
+    assert.equal(code, 0);
+    assert.match(stdout, /turn 1 of codex\n/, command.join(" "));
+  }
+});
+
 test("a last line that has an end gets no second one", async (t) => {
   const turns = await open(t, []);
   const command = programScript(turns, "lines", "echo one; echo two");

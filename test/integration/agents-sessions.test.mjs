@@ -50,6 +50,25 @@ test("a program that lost its session begins another one, and reads what was sai
   }
 });
 
+test("a program goes on in its session after retention has removed the runs of its turns", {
+  timeout: scaled(50_000), // The first round of retention by the clock comes after 60 s.
+}, async (t) => {
+  const turns = await open(t, "codex", {}, {}, ["--keep-runs", "5"]);
+  const listener = await session(turns);
+  const { run } = await turns.turn(listener, "alpha");
+  for (let i = 0; i < 30; i++) {
+    const job = await turns.ask("POST", "/jobs", { argv: ["true"] });
+    assert.equal(job.status, 201, job.text);
+  }
+  await until("the run is removed",
+    async () => (await turns.ask("GET", `/runs/${run}`)).status === 404);
+  assert.equal(await said(turns, listener, "beta"), "turn 2 of codex");
+  assert.deepEqual(prompts(turns), [["alpha", "beta"]]); // Nothing is repeated.
+  const { usage } = await turns.get(`/sessions/${listener.session}`);
+  assert.equal(usage.output, 24); // Codex counts the whole thread each time.
+  listener.close();
+});
+
 test("a second variant of an answer knows nothing of the first", async (t) => {
   const turns = await open(t);
   const listener = await session(turns);

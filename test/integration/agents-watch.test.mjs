@@ -147,6 +147,7 @@ describe("supervision", { concurrency: 3 }, () => {
     const rows = [
       ["claude", { requests: 20 }, "LOOP", "too_many_requests", /of 20 requests.*raise requests/],
       ["opencode", { requests: 20 }, "LOOP", "too_many_requests", /of 20 requests.*raise requests/],
+      ["codex", { requests: 20 }, "LOOP", "too_many_requests", /of 20 requests.*raise requests/],
       ["codex", { processes: 1 }, "LEAVE and HANG", "too_many_processes",
         /of 1 processes.*raise processes/],
       ["pi", { memory: 192 << 20 }, "EAT", "memory_exceeded", /of 192 MB.*raise memory/],

@@ -11,10 +11,11 @@ import { Turns } from "./turns.mjs";
 export const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
 
 /** A daemon with a home of its own, and the stand-in as the agents of those names. */
-export async function open(t, agents = "claude", more = {}, env = {}) {
+export async function open(t, agents = "claude", more = {}, env = {}, args = []) {
   const home = mkdtempSync(path.join(tmpdir(), "drv-home-"));
   t.after(() => rmSync(home, { recursive: true, force: true }));
-  const turns = await Turns.open(t, { env: { DROVER_MODEL: "", HOME: home, ...env } });
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", ...args],
+    env: { DROVER_MODEL: "", HOME: home, ...env } });
   turns.home = home;
   turns.bin = path.join(turns.folder, "bin");
   mkdirSync(turns.bin);

@@ -112,6 +112,12 @@ static void a_fault_names_its_line(void **state) {
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"tools\": [\"read\", \"a,b\"]}",
          "line 2: \"tools\": name 2 must be"},
         {AGENT_FILE_MARKDOWN, "---\nprogram: pi\ntools: []\n---\n", "line 3: \"tools\""},
+        {AGENT_FILE_JSON, "{\"program\": \"plain\", \"command\": \"a\",\n\"requests\": 9}",
+         "line 2: \"requests\": plain shows none"},
+        {AGENT_FILE_JSON,
+         "{\"program\": \"json_lines\", \"command\": \"a\",\n\"requests\": 9,"
+         " \"lines\": {\"text\": \"t\"}}",
+         "line 2: \"requests\": json_lines shows none"},
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"env\": {\"A\": {\"file\": \"../x\"}}}",
          "line 2: \"env\""},
         {AGENT_FILE_JSON, "{\"program\": \"pi\",\n\"env\": {\"A\": {\"from\": \"B\", \"x\": 1}}}",

@@ -126,6 +126,30 @@ static const struct row {
      -1,
      "th",
      0},
+    {"codex", /* Commands that overlap, and one that still runs at the end. */
+     "{\"type\":\"item.started\",\"item\":{\"id\":\"i1\",\"type\":\"command_execution\","
+     "\"command\":\"serve\"}}\n"
+     "{\"type\":\"item.started\",\"item\":{\"id\":\"i2\",\"type\":\"command_execution\","
+     "\"command\":\"a\"}}\n"
+     "{\"type\":\"item.started\",\"item\":{\"id\":\"i3\",\"type\":\"command_execution\","
+     "\"command\":\"b\"}}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i2\",\"type\":\"command_execution\","
+     "\"command\":\"a\",\"aggregated_output\":\"A\",\"exit_code\":1}}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i3\",\"type\":\"command_execution\","
+     "\"command\":\"b\",\"aggregated_output\":\"B\",\"exit_code\":0}}\n"
+     "{\"type\":\"item.completed\",\"item\":{\"id\":\"i4\",\"type\":\"agent_message\",\"text\":"
+     "\"It serves.\"}}\n"
+     "{\"type\":\"turn.completed\",\"usage\":{}}\n",
+     "tool i1 command_execution {\"command\":\"serve\"}\n"
+     "tool i2 command_execution {\"command\":\"a\"}\n"
+     "tool i3 command_execution {\"command\":\"b\"}\nresult i2 A failed\nresult i3 B\n"
+     "text It serves.\ndone\n",
+     0,
+     AGENT_COMPLETED,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
     {"codex", /* The program retries by itself; the last failure counts. */
      "{\"type\":\"error\",\"message\":\"Reconnecting... 1/1\"}\n"
      "{\"type\":\"turn.failed\",\"error\":{\"message\":\"last status: 429 Too Many Requests\"}}\n",
@@ -601,6 +625,8 @@ static void hostile_lines_are_counted(void **state) {
 static void summaries_and_requests_are_known_over_a_restart(void **state) {
     (void)state;
 #define STARTS "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{}}}"
+#define ITEM(what, type, id)                                                                       \
+    "{\"type\":\"item." what "\",\"item\":{\"id\":\"" id "\",\"type\":\"" type "\"}}"
 #define STATUS(value) "{\"type\":\"system\",\"subtype\":\"status\",\"status\":" value "}"
     static const struct {
         const char *program, *line;
@@ -620,10 +646,20 @@ static void summaries_and_requests_are_known_over_a_restart(void **state) {
         {"pi", "{\"type\":\"compaction_end\"}", false, 0},
         {"pi", "{\"type\":\"message_end\",\"message\":{\"role\":\"user\"}}", false, 0},
         {"pi", "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\"}}", false, 1},
+        {"codex", "{\"type\":\"turn.started\"}", false, 0},
+        {"codex", ITEM("started", "command_execution", "i1"), false, 1},
+        {"codex", ITEM("started", "command_execution", "i2"), false, 1},
+        {"codex", ITEM("completed", "command_execution", "i1"), false, 1},
+        {"codex", ITEM("completed", "command_execution", "i2"), false, 1},
+        {"codex", ITEM("completed", "reasoning", "i3"), false, 2},
+        {"codex", ITEM("completed", "file_change", "i4"), false, 2},
+        {"codex", ITEM("completed", "agent_message", "i5"), false, 3},
+        {"codex", "{\"type\":\"error\",\"message\":\"Reconnecting... 1/5\"}", false, 4},
         {"opencode", "{\"type\":\"step_start\",\"part\":{}}", false, 0},
         {"opencode", "{\"type\":\"step_finish\",\"part\":{}}", false, 1},
         {"opencode", "{\"type\":\"step_finish\",\"part\":{}}", false, 2},
     };
+#undef ITEM
 #undef STARTS
 #undef STATUS
     AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);

@@ -1,12 +1,18 @@
 /* Connections of a client: a listener whose queue is full, a peer that closes between requests. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -124,9 +130,46 @@ static void a_full_queue_is_waited_for(void **state) {
     place_remove(&listener.place);
 }
 
+/* Like the sandboxes of agents, which leave the user and forbid the connection. */
+static bool connections_forbid(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog filter = {.len = COUNT_OF(code), .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+static void a_sandbox_that_forbids_the_socket_is_no_other_user(void **state) {
+    (void)state;
+    struct listener listener;
+    int status = 0;
+    listener_open(&listener, 0 /* none */);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const struct client_options options = {.data = listener.place.path, .interrupt_fd = -1};
+        const struct client_request request = {.method = "GET", .target = "/"};
+        struct why why = {""};
+        struct client *client = NULL;
+        const bool refused = connections_forbid() &&
+                             client_open(&options, &client, &why).code == ERR_NONE &&
+                             client_ask(client, &request, &why).code == ERR_NO_PERMISSION;
+        const bool true_words =
+            strstr(why.text, "sandbox") != NULL && strstr(why.text, "belongs to user") == NULL;
+        _exit(refused && true_words ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0 /* none */), pid);
+    assert_int_equal(status, 0);
+    close(listener.fd);
+    place_remove(&listener.place);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_queue_is_waited_for),
+        cmocka_unit_test(a_sandbox_that_forbids_the_socket_is_no_other_user),
         cmocka_unit_test(a_request_takes_a_new_connection_after_the_kept_one_was_closed),
     };
     return cmocka_run_group_tests_name("client socket", tests, NULL /* no group fixture */, NULL);

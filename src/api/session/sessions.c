@@ -300,11 +300,12 @@ static struct err native_adopt(struct body_op *body, const struct agent_definiti
               : native->count == 0 ? "It has no messages."
                                    : "Its messages are shown above.");
     body->adopted = (struct session_adopted){.native = body->given.native,
+                                             .reader = text_bytes(&native->reader),
                                              .notice = text_bytes(&body->notice),
                                              .messages = body->messages,
                                              .count = native->count};
     body->create.adopted = &body->adopted;
-    return agent_definition_write_adopted(what, text_bytes(&native->reader), &body->program);
+    return ERR_OK;
 }
 
 /* Nothing can be started elsewhere, and the turn would fail without that reason. */
@@ -332,8 +333,10 @@ static void create_see(void *ctx, const struct agent_seen *seen) {
     if (err_failed(wish->err)) {
         return;
     }
-    wish->err = body->given.native.data == NULL ? agent_definition_write(&what, &body->program)
-                                                : native_adopt(body, &what);
+    wish->err = agent_definition_write(&what, &body->program);
+    if (!err_failed(wish->err) && body->given.native.data != NULL) {
+        wish->err = native_adopt(body, &what);
+    }
     text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
     body->create.program = text_bytes(&body->program);
     body->create.model = text_bytes(&body->model);

@@ -29,6 +29,7 @@
 #include "base/process/spawn.h"
 #include "base/process/variables.h"
 #include "cli/base/args.h"
+#include "cli/base/client.h"
 #include "cli/base/systemctl.h"
 #include "cli/base/user_unit.h"
 #include "store/datadir.h"
@@ -106,6 +107,12 @@ static struct err owner_check(const struct autostart *start, int directory, stru
     }
     if (about.st_uid == geteuid()) {
         return ERR_OK;
+    }
+    if (client_may_be_own(about.st_uid)) {
+        return err_why(why, ERR_NO_PERMISSION,
+                       "a sandbox around this command hides whose the data directory %s is; run it"
+                       " outside, where a daemon can start, or choose another with --data",
+                       start->data);
     }
     const struct passwd *owner = getpwuid(about.st_uid);
     return err_why(why, ERR_NO_PERMISSION,

@@ -191,6 +191,22 @@ static struct err connect_queue(const struct client_options *options, int fd,
     }
 }
 
+/* A user namespace shows the users that it does not map as one. */
+static bool user_is_hidden(uid_t user) {
+    enum { HIDDEN_USER = 65534, MAP_MAX = 256 };
+    char map[MAP_MAX] = "";
+    if (user != HIDDEN_USER) {
+        return false;
+    }
+    AUTO(fd_release) int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+    const ssize_t len = fd < 0 ? 0 : read(fd, map, sizeof map - 1);
+    return len > 0 && strstr(map, "4294967295") == NULL; /* Else all users are mapped. */
+}
+
+bool client_may_be_own(uid_t user) {
+    return user == geteuid() || user_is_hidden(user);
+}
+
 /* Sentence about a socket, or a directory, that cannot be reached; `os` is the cause. */
 static struct err unix_why(const struct client_options *options, int os, struct why *why) {
     struct stat about;
@@ -201,6 +217,12 @@ static struct err unix_why(const struct client_options *options, int os, struct 
     case EPERM:
         if (stat(socket, &about) == 0 || stat(data, &about) == 0) {
             const struct passwd *owner = getpwuid(about.st_uid);
+            if (client_may_be_own(about.st_uid)) {
+                return err_why(why, ERR_NO_PERMISSION,
+                               "a sandbox around this command forbids it to reach the socket of the"
+                               " daemon of %s (%s); run it outside, or let the sandbox allow that",
+                               data, strerror(os));
+            }
             return err_why(
                 why, ERR_NO_PERMISSION,
                 "the daemon of %s belongs to user %s (uid %u), and its socket is for that"

@@ -5,13 +5,16 @@
  *            that the daemon named, with its detail in *why.
  * Ownership  the caller owns the client; the options are borrowed for its life.
  * Threads    one.
- * Failure    ERR_UNREACHABLE: nobody listens there. ERR_NO_PERMISSION: it is another user's socket.
+ * Failure    ERR_UNREACHABLE: nobody listens there. ERR_NO_PERMISSION: it is another user's socket,
+ *            or a sandbox around the command forbids the connection.
  *            ERR_IO: the connection broke, or a proxy lost
  *            the daemon; whether the request was carried out is not known. The next request
  *            connects again. ERR_INTERNAL: the answer is not HTTP, which no repeat cures.
  */
 #ifndef DROVER_CLI_BASE_CLIENT_H
 #define DROVER_CLI_BASE_CLIENT_H
+
+#include <sys/types.h>
 
 #include "base/base.h"
 #include "base/err.h"
@@ -45,6 +48,9 @@ MUST_CHECK struct err client_open(const struct client_options *options, struct c
                                   struct why *why);
 void client_close(struct client *client);   /* NULL is allowed. */
 void client_hang_up(struct client *client); /* The next request connects anew. */
+
+/* Whether a file of that user may be the own one: within a user namespace that is not known. */
+MUST_CHECK bool client_may_be_own(uid_t user);
 
 struct client_request {
     const char *method, *target;

@@ -25,7 +25,8 @@ enum {
 struct watching {
     const struct turn_watch *watch;
     struct turn_outcome *outcome;
-    struct text step; /* Text of this step. */
+    struct text step; /* Text of the last step that has any: the answer. */
+    bool fresh;       /* Another step has begun, and said nothing yet. */
     bool enough;      /* The turn has ended, something is asked, or all was seen. */
     bool pruned;      /* Events were pruned before they came: the run must be read. */
     bool missed;      /* Events were pruned at least once: `step` is not all of the text. */
@@ -98,8 +99,14 @@ static void turn_finish(struct watching *watching, const json_t *data) {
 
 static void event_hear(struct watching *watching, struct bytes type, const json_t *data) {
     if (bytes_is(type, "delta")) {
+        if (watching->fresh) {
+            text_clear(&watching->step);
+            watching->fresh = false;
+        }
         text_add_str(&watching->step, talk_text(data, "text"));
-    } else if (bytes_is(type, "output_started") || bytes_is(type, "output_discarded")) {
+    } else if (bytes_is(type, "output_started")) {
+        watching->fresh = true;
+    } else if (bytes_is(type, "output_discarded") && !watching->fresh) {
         text_clear(&watching->step);
     } else if (bytes_is(type, "turn_waiting")) {
         wait_tell(watching, data);
@@ -213,10 +220,9 @@ static struct err message_find(const struct watching *watching, json_t **ret_mes
 }
 
 /* Fills in what the events did not bring, because they were pruned: the text is the whole text of
- * the turn's last step, and the usage is the sum over its calls. Both are left as they are where no
- * stored message answers for the turn. */
+ * the last step that has any, and the usage is the sum over its calls. Both are left as they are
+ * where no stored message answers for the turn. */
 static struct err outcome_complete(struct watching *watching) {
-    static const char *const kinds[] = {"text", "thinking", "tool"};
     struct turn_outcome *outcome = watching->outcome;
     AUTO(json_release) json_t *message = NULL;
     struct err err = message_find(watching, &message);
@@ -228,10 +234,8 @@ static struct err outcome_complete(struct watching *watching) {
     int64_t last = 0;
     size_t at = 0;
     json_array_foreach(parts, at, part) {
-        for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-            bool of_kind = strcmp(talk_text(part, "kind"), kinds[i]) == 0;
-            last = of_kind && talk_int(part, "step") > last ? talk_int(part, "step") : last;
-        }
+        bool said = strcmp(talk_text(part, "kind"), "text") == 0;
+        last = said && talk_int(part, "step") > last ? talk_int(part, "step") : last;
     }
     text_clear(&outcome->text);
     json_array_foreach(parts, at, part) {

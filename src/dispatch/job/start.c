@@ -36,7 +36,7 @@ enum {
 enum {
     OWN_VARIABLES_MAX = 1000,
     INHERITED_MAX = 64,
-    OURS = 8,
+    OURS = 10,
     NONCE_BYTES = 16,
     OWN_MAX = PROTOCOL_NAME_MAX + 32
 };
@@ -139,16 +139,41 @@ static void put(struct variables *variables, const char *name, const char *value
     variables->list[variables->count++] = at;
 }
 
+/* The folder `tmp` of the attempt (proc/spool/protocol.h). False: the path is too long. */
+static bool tmp_path(const struct flight_work *work, char ret_path[LIMIT_PATH_MAX]) {
+    const int len = snprintf(ret_path, LIMIT_PATH_MAX, "%s/%s/" PROTOCOL_TMP,
+                             spool_path(work->dispatch->options.spool), work->name);
+    return len > 0 && len < LIMIT_PATH_MAX;
+}
+
+/* A program that is an agent leaves files in its folder for temporary ones, which are to go with
+ * it. Programs make sockets there, too, so what leaves too little of an address is not used. */
+static bool tmp_is_own(const struct flight_work *work, const struct job_spec *spec) {
+    enum { OWN_TMP_MAX = 84 };
+    char path[LIMIT_PATH_MAX];
+    return spec->agent && !spec->sandbox && tmp_path(work, path) && strlen(path) <= OWN_TMP_MAX;
+}
+
+/* Each names the folder for temporary files, to some program. HOME is for a sandbox alone. */
+static const char *const tmp_names[] = {"HOME", "TMPDIR", "TMP", "TEMP", NULL};
+
+/* The names that are moved to the folder `tmp`. */
+static const char *const *moved_names(const struct flight_work *work, const struct job_spec *spec) {
+    return &tmp_names[spec->sandbox ? 0 : tmp_is_own(work, spec) ? 1 : COUNT_OF(tmp_names) - 1];
+}
+
 /* The daemon's own, where nothing of the job replaces them. */
-static void inherited_add(struct variables *variables, const struct dispatch *dispatch,
+static void inherited_add(struct variables *variables, const struct flight_work *work,
                           const struct job_spec *spec) {
+    const struct dispatch *dispatch = work->dispatch;
     char *const *inherited = spec->agent ? dispatch->agent_environment : dispatch->environment;
     for (char *const *at = inherited; *at != NULL; at++) {
         char own[32];
         int len = snprintf(own, sizeof own, "%.*s", (int)strcspn(*at, "="), *at);
         bool whole = len >= 0 && (size_t)len < sizeof own;
         bool terminal = spec->pty && strcmp(own, "TERM") == 0;
-        bool moved = spec->sandbox && (strcmp(own, "HOME") == 0 || strcmp(own, "TMPDIR") == 0);
+        unsigned at_name;
+        bool moved = bytes_find(bytes_of(own), moved_names(work, spec), &at_name);
         bool replaced = spec->path != NULL && strcmp(own, "PATH") == 0;
         if (whole && !terminal && !moved && !replaced && json_object_get(spec->env, own) == NULL) {
             variables->list[variables->count++] = *at;
@@ -163,7 +188,8 @@ static bool variables_make(struct variables *variables, const struct flight_work
     const json_t *env = spec->env;
     const char *name;
     const json_t *value;
-    size_t bytes = OURS * OWN_MAX + strlen(dispatch->options.data_dir) + 2 * strlen(spool);
+    size_t bytes =
+        OURS * OWN_MAX + strlen(dispatch->options.data_dir) + COUNT_OF(tmp_names) * strlen(spool);
     const char *path = json_object_get(env, "PATH") == NULL ? spec->path : NULL;
     bytes += path != NULL ? strlen(path) : 0;
     json_object_foreach((json_t *)env, name, value) {
@@ -175,7 +201,7 @@ static bool variables_make(struct variables *variables, const struct flight_work
     if (variables->bytes == NULL || variables->list == NULL) {
         return false;
     }
-    inherited_add(variables, dispatch, spec);
+    inherited_add(variables, work, spec);
     if (spec->pty && json_object_get(env, "TERM") == NULL) {
         variables->list[variables->count++] = "TERM=xterm-256color"; /* As our clients are. */
     }
@@ -194,19 +220,16 @@ static bool variables_make(struct variables *variables, const struct flight_work
     put(variables, "DROVER_IDEMPOTENCY_KEY", run);
     put(variables, "DROVER_ATTEMPT", dot + 1);
     put(variables, "DROVER_NO_START", "1"); /* The daemon is there, or comes back. */
-    if (spec->sandbox) {
-        /* The home is hidden half and writable nowhere, so programs get a fresh one: they find
-         * neither the user's keys there nor a folder that refuses their caches. */
-        static const char *const names[] = {"HOME", "TMPDIR"};
-        char folder[LIMIT_PATH_MAX];
-        (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP, spool,
-                       work->name); /* A path: it fits. */
-        for (size_t i = 0; i < COUNT_OF(names); i++) {
-            if (json_object_get(env, names[i]) == NULL) {
-                put(variables, names[i], folder);
-            }
+    /* In a sandbox the home is hidden half and writable nowhere, so programs get a fresh one: they
+     * find neither the user's keys there nor a folder that refuses their caches. */
+    char folder[LIMIT_PATH_MAX];
+    const bool fits = tmp_path(work, folder);
+    for (const char *const *at = moved_names(work, spec); fits && *at != NULL; at++) {
+        if (json_object_get(env, *at) == NULL) {
+            put(variables, *at, folder);
         }
-    } else {
+    }
+    if (!spec->sandbox) {
         put(variables, "DROVER_DATA", dispatch->options.data_dir);
     }
     variables->list[variables->count] = NULL;
@@ -287,7 +310,8 @@ static struct err order_fill(struct flight_work *work, const struct job_spec *sp
         .hide = spec->sandbox ? dispatch->options.hide : NULL,
         /* A pipe without input ends at once: most programs that read it would wait for ever. */
         .flags = (spec->pty ? ORDER_PTY : 0U) | (spec->input_open ? ORDER_INPUT_OPEN : 0U) |
-                 (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U),
+                 (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U) |
+                 (tmp_is_own(work, spec) ? ORDER_TMP : 0U),
         .input = bytes_of(spec->input),
         .timeout_ms = (uint64_t)spec->timeout_ms,
         .grace_ms = JOB_GRACE_MS,

@@ -125,12 +125,8 @@ static struct talk_program *program_new(struct talk *talk) {
 
 /* The definition was checked before it was stored. */
 static bool program_define(struct talk_program *program, struct bytes definition) {
-    AUTO(json_release) json_t *native = NULL;
-    if (err_failed(json_parse_wrapped(definition, &program->json, NULL))) {
-        return false;
-    }
-    agent_definition_take_native(program->json, &native);
-    return !err_failed(agent_definition_read(program->json, &program->agent, NULL)) &&
+    return !err_failed(json_parse_wrapped(definition, &program->json, NULL)) &&
+           !err_failed(agent_definition_read(program->json, &program->agent, NULL)) &&
            (program->program = program_find(bytes_of(program->agent.program))) != NULL;
 }
 

@@ -176,9 +176,11 @@ static void owner_looked(struct pool_job *job) {
     if (!talk__is_back(talk) || program__is_over(program)) {
         return;
     }
+    /* Retention may have removed the run of that process; its reader is the session's. */
+    const int64_t before_ms = program->before.ended_ms, last_ms = program->last.ended_ms;
     const struct agent_found_at at = {.now_ms =
                                           world_wall_ms(loop_world(talk->turns->options.loop)),
-                                      .own_ms = program->before.ended_ms};
+                                      .own_ms = before_ms > last_ms ? before_ms : last_ms};
     const enum agent_admission admission = agent_admit(&program->found, &at);
     if (admission != AGENT_FREE) {
         owner_wait(program, admission);
@@ -301,8 +303,7 @@ static void task_done(void *ctx) {
     talk__begin_call(talk);
     program->last.retry_after_ms = program->last.ended_ms = 0;
     program->last.heard = false;
-    if (program->saved.len > 0 &&
-        program_reader_load(program->output.reader, text_bytes(&program->saved))) {
+    if (program_reader_load(program->output.reader, text_bytes(&program->saved))) {
         const struct program_seen seen = program_seen(program->output.reader);
         program->last.retry_after_ms = seen.retry_after_ms;
         program->last.ended_ms = seen.ended_ms;

@@ -1,27 +1,18 @@
 /* adopt.c: a session that goes on with one that its program had before.
  *
- * The definition that the session keeps has the state of a reader (AGENT_KEPT_NATIVE): by that the
- * first turn goes on with the native session. It counts only while the notice that stands after the
- * adopted messages is shown: what is cleared or rolled back cannot be taken from the program
- * (turn/program.c). From then on the turns have the state.
+ * It begins with the state of a reader, by which its first turn goes on with the native session.
+ * That counts only while the notice that stands after the adopted messages is shown: what is
+ * cleared or rolled back cannot be taken from the program (turn/program.c).
  */
 #include "base/hash.h"
-#include "base/json/json.h"
 #include "engine/session/message_rows.h"
-#include "rules/agent/definition.h"
 
-#define NATIVE_TEXT "'%\"native\":\"' || CAST($1 AS TEXT) || '\"%'"
-
-/* The newest turn's reader has the native session now; without a turn, the definition has it, and
- * keeps it: who looks for a writer finds the session either way. */
 struct err tx_session_native(struct tx *tx, struct bytes native, bool *ret_found,
                              struct session_row *ret_row) {
     const int64_t id =
         tx_number(tx,
-                  "SELECT id FROM sessions s WHERE s.program <> '' AND s.hidden = 0"
-                  " AND (s.program LIKE " NATIVE_TEXT " OR COALESCE((SELECT t.program_reader"
-                  " FROM turns t WHERE t.session = s.id AND t.program_reader <> ''"
-                  " ORDER BY t.run DESC LIMIT 1), '') LIKE " NATIVE_TEXT ") ORDER BY id LIMIT 1",
+                  "SELECT id FROM sessions WHERE program <> '' AND hidden = 0 AND program_reader"
+                  " LIKE '%\"native\":\"' || CAST($1 AS TEXT) || '\"%' ORDER BY id LIMIT 1",
                   ARGS(arg_text(native)), 0);
     *ret_found = id != 0 && sessions__find_id(tx, id, ret_row);
     return tx_error(tx);
@@ -59,19 +50,8 @@ void sessions__adopt(struct tx *tx, const struct session_adopted *what, struct s
                                               .count = last ? 1 : message->count};
         messages__insert_quiet(tx, &insert);
         question = into.role == ROLE_USER ? into.id : question;
+        row->native.answer = into.id; /* At last the notice. */
     }
-}
-
-struct bytes sessions__program_alone(struct tx *tx, struct bytes program) {
-    AUTO(json_release) json_t *kept = NULL, *native = NULL;
-    AUTO(text_done) struct text text = text_up_to(AGENT_DEFINITION_MAX);
-    if (program.len == 0 || err_failed(json_parse_wrapped(program, &kept, NULL))) {
-        return program;
-    }
-    agent_definition_take_native(kept, &native);
-    if (native == NULL) {
-        return program;
-    }
-    tx_fail(tx, json_write(kept, &text));
-    return tx_copy_text(tx, &text, "sessions: program");
+    row->native.reader = what->reader;
+    sessions__set_native(tx, row);
 }

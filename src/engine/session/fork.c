@@ -149,7 +149,8 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
     row.made_ms = row.changed_ms = tx_now_ms(tx);
     row.usage = (struct session_usage){.calls = 0};
     row.context_used = row.context_window = 0;
-    row.program = sessions__program_alone(tx, from->program);
+    row.native =
+        (struct session_native){.reader = BYTES("")}; /* A native session has one writer. */
     row.forked_from = fork->message.len > 0 ? fork->message : from->session;
     if (fork->title.data != NULL) {
         row.title = fork->title;

@@ -19,13 +19,14 @@
  * those that are not inserted. The long ones come last, for lists without them. */
 enum session_words { SESSION_WORD_STATE = MAP_WORD, SESSION_WORD_BY };
 enum session_columns {
-    SESSION_OWN = MAP_SET,        /* Written by tx_session_change, */
-    SESSION_TEXTS = MAP_SET << 1, /* sessions__empty, */
-    SESSION_STATE = MAP_SET << 2, /* sessions__set_state, */
-    SESSION_TIME = MAP_SET << 3,  /* sessions__touch, */
-    SESSION_FULL = MAP_SET << 4,  /* sessions__set_context, */
-    SESSION_SIGHT = MAP_SET << 5, /* sessions__set_hidden, */
-    SESSION_PATH = MAP_SET << 6,  /* and sessions__set_places. */
+    SESSION_OWN = MAP_SET,         /* Written by tx_session_change, */
+    SESSION_TEXTS = MAP_SET << 1,  /* sessions__empty, */
+    SESSION_STATE = MAP_SET << 2,  /* sessions__set_state, */
+    SESSION_TIME = MAP_SET << 3,   /* sessions__touch, */
+    SESSION_FULL = MAP_SET << 4,   /* sessions__set_context, */
+    SESSION_SIGHT = MAP_SET << 5,  /* sessions__set_hidden, */
+    SESSION_PATH = MAP_SET << 6,   /* sessions__set_places, */
+    SESSION_NATIVE = MAP_SET << 7, /* and sessions__set_native. */
 };
 #define SESSION_LIGHT_MAP(X)                                                                       \
     X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
@@ -64,7 +65,10 @@ enum session_columns {
     X("instructions", instructions, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)            \
     X("program", program, MAP_TEXT, MAP_INSERT | SESSION_TEXTS)                                    \
     X("path", path, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)                           \
-    X("config_dir", config_dir, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)
+    X("config_dir", config_dir, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)               \
+    X("program_answer", native.answer, MAP_INT, SESSION_NATIVE)                                    \
+    X("program_heard", native.heard, MAP_INT, SESSION_NATIVE)                                      \
+    X("program_reader", native.reader, MAP_TEXT, SESSION_NATIVE | SESSION_TEXTS)
 #define SESSION_COLUMNS_LIGHT "id" SESSION_LIGHT_MAP(MAP_NAMES)
 #define SESSION_COLUMNS SESSION_COLUMNS_LIGHT SESSION_LONG_MAP(MAP_NAMES)
 
@@ -86,8 +90,8 @@ MUST_CHECK struct err sessions__get(struct tx *tx, const struct session_key *key
 void sessions__insert(struct tx *tx, struct session_row *row);
 /* Inserts the messages of what it adopts (adopt.c), and the notice. */
 void sessions__adopt(struct tx *tx, const struct session_adopted *what, struct session_row *row);
-/* The definition of its agent without the native session: a copy may not go on with it. */
-struct bytes sessions__program_alone(struct tx *tx, struct bytes program);
+/* Writes what the session needs of its program. */
+void sessions__set_native(struct tx *tx, struct session_row *row);
 /* Writes those that are given, and are others. */
 void sessions__set_places(struct tx *tx, const struct client_places *given,
                           struct session_row *row);

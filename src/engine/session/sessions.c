@@ -41,7 +41,8 @@ void sessions__borrow(const struct rows *rows, enum session_form form,
                                     .instructions = BYTES(""),
                                     .program = BYTES(""),
                                     .path = BYTES(""),
-                                    .config_dir = BYTES("")};
+                                    .config_dir = BYTES(""),
+                                    .native.reader = BYTES("")};
     size_t count = form == SESSION_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
     bool known = map_read_some(&session_map, count, rows, ret_row);
     (void)known; /* Nothing is decided by words that are not: the next turn writes the state, and a
@@ -323,7 +324,7 @@ void sessions__set_places(struct tx *tx, const struct client_places *given,
 
 void sessions__empty(struct tx *tx, struct session_row *row) {
     row->title = row->model = row->agent = row->root = row->instructions = row->path = BYTES("");
-    row->config_dir = row->program = BYTES("");
+    row->config_dir = row->program = row->native.reader = BYTES("");
     row->metadata = row->settings = BYTES("{}");
     row->title_by = TITLE_NONE;
     map_update(tx, &session_map, SESSION_TEXTS, row);
@@ -365,6 +366,10 @@ void sessions__add_usage(struct tx *tx, const struct session_usage *usage,
           " reasoning = reasoning + $7, cost_micros = cost_micros + $8,"
           " cost_unknown = cost_unknown + $9 WHERE id = $1",
           args, COUNT_OF(args));
+}
+
+void sessions__set_native(struct tx *tx, struct session_row *row) {
+    map_update(tx, &session_map, SESSION_NATIVE, row);
 }
 
 void sessions__set_context(struct tx *tx, const struct session_context *context,
@@ -413,6 +418,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .program = text_or(what->program, BYTES("")),
         .path = text_or(what->path, BYTES("")),
         .config_dir = text_or(what->config_dir, BYTES("")),
+        .native.reader = BYTES(""),
     };
     sessions__insert(tx, &row);
     if (what->adopted != NULL) {

@@ -66,6 +66,7 @@ struct session_adopted_message {
 };
 struct session_adopted {
     struct bytes native; /* Id of that session: letters, digits and '-'. */
+    struct bytes reader; /* State of the reader by which the first turn goes on with it. */
     struct bytes notice;
     uint8_t seed[32]; /* For the ids of messages. */
     const struct session_adopted_message *messages;

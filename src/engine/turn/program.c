@@ -6,57 +6,45 @@
 #include "engine/job/input.h"
 #include "engine/turn/prompt.h"
 #include "engine/turn/record.h"
-#include "rules/agent/definition.h"
 
 /* --- Its process ------------------------------------------------------------------------------ */
 
-/* A session that was adopted goes on with that of the program, as long as all that stands in both
- * is shown: up to the notice (session/adopt.c). */
-static void native_find(struct tx *tx, const struct turn *turn, struct text *reader) {
-    AUTO(json_release) json_t *kept = NULL, *native = NULL;
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT status FROM messages WHERE session = $1 AND run = 0"
-                               " AND role = 'notice' ORDER BY id LIMIT 1",
-                               ARGS(arg_int(turn->session.id)));
-    if (rows == NULL || !bytes_is(rows_text(rows, 0), "completed") ||
-        err_failed(json_parse_wrapped(turn->session.program, &kept, NULL))) {
-        return;
-    }
-    agent_definition_take_native(kept, &native);
-    if (native != NULL) {
-        tx_fail(tx, json_write(native, reader));
-    }
+/* The program's session has all that was heard and said in it so far. An answer that was cleared,
+ * rolled back or replaced by another variant cannot be taken from there, so the state of the reader
+ * counts only while that answer is shown; of a session that was adopted: the notice that stands
+ * after its messages. */
+static bool native_counts(struct tx *tx, const struct turn *turn) {
+    const int64_t answer = turn->session.native.answer;
+    return answer == turn->row.answer ||
+           tx_number(tx,
+                     "SELECT 1 FROM messages a LEFT JOIN messages q ON q.id = a.reply_to"
+                     " WHERE a.id = $1 AND a.active = 1"
+                     " AND a.status IN ('completed', 'interrupted', 'failed')"
+                     " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back')",
+                     ARGS(arg_int(answer)), 0) != 0;
 }
 
-/* The reader of the last turn knows the program's session, in which stands all that the program has
- * heard and said in it so far. An answer that was cleared, rolled back or replaced by another
- * variant cannot be taken from there, so the reader counts only while that answer is shown. */
-static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT t.program_reader, CASE WHEN t.run = $2 THEN 1 WHEN a.active = 1"
-               " AND a.status IN ('completed', 'interrupted', 'failed')"
-               " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back') THEN 1 ELSE 0 END"
-               " FROM turns t LEFT JOIN messages a ON a.id = t.answer"
-               " LEFT JOIN messages q ON q.id = t.question"
-               " WHERE t.session = $1 AND t.run <= $2 AND t.program_reader <> ''"
-               " ORDER BY t.run DESC LIMIT 1",
-               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
-    if (rows == NULL) {
-        native_find(tx, turn, reader);
-    } else if (rows_int(rows, 1) != 0) {
-        const struct bytes state = rows_text(rows, 0);
-        text_add(reader, state.data, state.len);
+/* Kept with the session, not the turn: retention removes turns. */
+static void reader_keep(struct tx *tx, struct turn *turn, struct bytes state) {
+    AUTO(json_release) json_t *json = NULL;
+    struct session_native *native = &turn->session.native;
+    native->reader = tx_copy(tx, state);
+    native->answer = turn->row.answer;
+    (void)err_failed(json_parse_wrapped(state, &json, NULL)); /* Else it says no such thing. */
+    if (!json_is_true(json_object_get(json, "unheard"))) {
+        native->heard = native->answer;
     }
+    sessions__set_native(tx, &turn->session);
 }
 
 /* A session of the program that knows an answer which is hidden now is left for good: also where
- * other turns followed that one there, or its row is removed before theirs (retention). */
+ * other turns followed that one there. */
 void programs__forget(struct tx *tx, const struct session_row *session) {
-    tx_do(tx, "UPDATE turns SET program_reader = '{}' WHERE session = $1 AND program_reader <> ''",
-          ARGS(arg_int(session->id)));
+    struct session_row row = *session;
+    if (row.native.reader.len > 0) {
+        row.native.reader = BYTES("");
+        sessions__set_native(tx, &row);
+    }
 }
 
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
@@ -82,7 +70,10 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     rows_release(&notices);
     programs__add_words(tx, turn.row.question, task->prompt);
     programs__tell_waiting(tx, &turn, task);
-    reader_find(tx, &turn, task->reader);
+    if (native_counts(tx, &turn)) {
+        const struct bytes reader = turn.session.native.reader;
+        text_add(task->reader, reader.data, reader.len);
+    }
     programs__tell_missed(tx, &turn, task);
     return tx_error(tx);
 }
@@ -190,7 +181,7 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
         tx_fail(tx, tx_run_submit(tx, &what, &row));
         turn.row.program.child = row.id;
         turn.row.program.read_to = 0;
-        turn.row.program.reader = tx_copy(tx, start->reader);
+        reader_keep(tx, &turn, start->reader);
         turns__write(tx, &turn.row);
         const struct program_input input = {&row, turn.session.program, start->line};
         programs__send_waiting(tx, &turn, &input, start->prompted);
@@ -491,7 +482,7 @@ void programs__leave(struct tx *tx, struct turn *turn, struct bytes outcome, int
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark) {
     struct turn_program *program = &turn->row.program;
     program->read_to = mark->read_to;
-    program->reader = tx_copy(tx, mark->reader);
+    reader_keep(tx, turn, mark->reader);
     if (mark->again) {
         programs__leave(tx, turn, mark->outcome, mark->tries);
     }

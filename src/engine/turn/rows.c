@@ -45,7 +45,6 @@ enum { TURN_TRIGGER = MAP_WORD };
     X("output_max", output_max, MAP_INT, MAP_INSERT | MAP_SET)                                     \
     X("program_child", program.child, MAP_INT, MAP_INSERT | MAP_SET)                               \
     X("program_read_to", program.read_to, MAP_INT, MAP_INSERT | MAP_SET)                           \
-    X("program_reader", program.reader, MAP_TEXT, MAP_INSERT | MAP_SET)                            \
     X("program_asked", program.asked, MAP_TEXT, MAP_INSERT | MAP_SET)                              \
     X("program_tries", program.tries, MAP_INT, MAP_INSERT | MAP_SET)                               \
     X("program_outcome", program.outcome, MAP_TEXT, MAP_INSERT | MAP_SET)                          \

@@ -18,7 +18,6 @@ bool turns__trigger_known(struct bytes name);
 struct turn_program {
     int64_t child;        /* id of the run that is its process; 0: none. */
     int64_t read_to;      /* Bytes of its output that stand in the turn. */
-    struct bytes reader;  /* State of its reader there; "": as new. */
     struct bytes asked;   /* Questions that it waits for: JSON; "": none. */
     int64_t tries;        /* Attempts in a row that ended with */
     struct bytes outcome; /* this; "": none has ended. */

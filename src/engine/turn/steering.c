@@ -202,25 +202,21 @@ void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct progr
     }
 }
 
-/* The program has read what the turn t asked: its process said something, or ended in a way that
- * shows it (agent/program.h). */
-#define HEARD "t.program_reader <> '' AND t.program_reader NOT LIKE '%\"unheard\":true%'"
-
 /* Messages and notices since the last turn that the program has heard of: of turns that ended
  * before it read them, or before it began. */
 void programs__tell_missed(struct tx *tx, const struct turn *turn, struct program_task *task) {
+    struct message_row heard = {.id = 0};
+    if (turn->session.native.heard != 0 &&
+        !messages__find_id(tx, turn->session.native.heard, &heard)) {
+        return;
+    }
     struct message_rows rows = messages__many(
         tx,
-        MESSAGE_SELECT
-        "m.session = $1 AND m.id < $2 AND m.role IN ('user', 'notice')"
-        " AND m.status = 'completed' AND m.active = 1 AND m.run >= COALESCE((SELECT t.run"
-        " FROM turns t WHERE t.session = $1 AND t.run <= $3 AND " HEARD
-        " ORDER BY t.run DESC LIMIT 1), 1)"
-        " AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session = $1 AND t.run >= m.run"
-        " AND t.question = m.id"
-        " AND " HEARD ") ORDER BY m.id LIMIT $4",
-        ARGS(arg_int(turn->session.id), arg_int(turn->row.question), arg_int(turn->run.id),
-             arg_int(MESSAGE_LIVE_MAX)),
+        MESSAGE_SELECT "m.session = $1 AND m.id < $2 AND m.id <> $4 AND m.run >= $3 AND m.run > 0"
+                       " AND m.role IN ('user', 'notice') AND m.status = 'completed'"
+                       " AND m.active = 1 ORDER BY m.id LIMIT $5",
+        ARGS(arg_int(turn->session.id), arg_int(turn->row.question), arg_int(heard.run),
+             arg_int(heard.reply_to), arg_int(MESSAGE_LIVE_MAX)),
         MESSAGE_LIVE_MAX);
     for (size_t i = 0; i < rows.count; i++) {
         programs__add_words(tx, rows.rows[i].id, task->missed);

@@ -91,7 +91,9 @@ static void plan_program(struct tx *tx, const struct turn *turn, struct turn_pla
     plan->process = plan_copy(tx, plan, found ? child.run : BYTES(""));
     plan->process_attempt = found ? child.attempt : 0;
     plan->read_to = program->read_to;
-    plan->reader = plan_copy(tx, plan, program->reader);
+    const struct session_native *native = &turn->session.native;
+    plan->reader =
+        plan_copy(tx, plan, native->answer == turn->row.answer ? native->reader : BYTES(""));
     plan->tries = program->tries;
     plan->outcome = plan_copy(tx, plan, program->outcome);
     plan->attempts = programs__count(tx, turn);

@@ -247,15 +247,14 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     if (err_failed(err)) {
         return err;
     }
-    struct turn_row row = {
-        .run = ret_run->id,
-        .session = session->id,
-        .trigger = message->trigger,
-        .question = message->question,
-        .model = model_of(tx, message, session),
-        .facts.calls_max = fewer ? message->calls_max : most,
-        .program = {.reader = BYTES(""), .asked = BYTES(""), .outcome = BYTES("")},
-        .last = BYTES("")};
+    struct turn_row row = {.run = ret_run->id,
+                           .session = session->id,
+                           .trigger = message->trigger,
+                           .question = message->question,
+                           .model = model_of(tx, message, session),
+                           .facts.calls_max = fewer ? message->calls_max : most,
+                           .program = {.asked = BYTES(""), .outcome = BYTES("")},
+                           .last = BYTES("")};
     if (asks) {
         const struct message_row question = {
             .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,9 @@ static struct err custody_start_child(struct custody *custody) {
     const struct order *order = &custody->order;
     const struct child_plan plan = {order, /* sandbox */ NULL, &custody->group};
     if (!order_has(order, ORDER_SANDBOX)) {
-        return child_start(&plan, &custody->child);
+        const bool made =
+            !order_has(order, ORDER_TMP) || mkdirat(custody->claim.folder, PROTOCOL_TMP, 0700) == 0;
+        return made ? child_start(&plan, &custody->child) : err_from_errno(errno, "tmp");
     }
     const struct sandbox_plan wanted = {
         .folder = custody->claim.folder,

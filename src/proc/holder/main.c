@@ -118,7 +118,7 @@ static struct err hold(struct custody *custody, struct err ready) {
     group_make(&custody->group, &custody->order);
     custody_run(custody);
     group_remove(&custody->group, &custody->order);
-    if (order_has(&custody->order, ORDER_SANDBOX)) {
+    if (order_has(&custody->order, ORDER_SANDBOX) || order_has(&custody->order, ORDER_TMP)) {
         /* With the lock free, an observer sees an end and not a holder that does not answer:
          * there may be much to remove. What can't be removed stays until the whole folder goes. */
         fd_release(&custody->claim.listener);

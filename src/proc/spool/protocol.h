@@ -28,7 +28,7 @@
  *                  in `head`, the rest in segments named by their first offset (20 digits).
  *                  Made at the first byte. The oldest segments go; what is missing between head and
  *                  the first segment was dropped.
- *   tmp            a folder for the command alone, with ORDER_SANDBOX. The holder removes it after
+ *   tmp            a folder for the command alone, with ORDER_SANDBOX or ORDER_TMP. The holder removes it after
  *                  exit.json is in place and the lock is free; what a killed one left goes with the
  *                  whole folder.
  *
@@ -128,6 +128,7 @@ enum order_flag {
     ORDER_ONCE = 2,       /* Claim, folder and spool are synced before the command may run. */
     ORDER_INPUT_OPEN = 4, /* Input may follow ORDER_STDIN; without it, input ends there. */
     ORDER_SANDBOX = 8,    /* See docs/sandbox.md; needs an ORDER_HIDE, else ENOTSUP. */
+    ORDER_TMP = 16,       /* The folder `tmp` is made for the command, also without a sandbox. */
 };
 
 /* exit.json:

@@ -81,14 +81,6 @@ MUST_CHECK struct err agent_model_check(const char *model, struct why *why);
 /* As it is kept with a turn: compact JSON that agent_definition_read takes. */
 MUST_CHECK struct err agent_definition_write(const struct agent_definition *what,
                                              struct text *text);
-/* Member of a definition that a session keeps, beside the fields: state of the reader by which its
- * first turn goes on with a session that the program had before. No file and no request has it. */
-#define AGENT_KEPT_NATIVE "native"
-/* The same with that member, a JSON object. */
-MUST_CHECK struct err agent_definition_write_adopted(const struct agent_definition *what,
-                                                     struct bytes native, struct text *text);
-/* Takes that member out of a definition that is kept: *ret_native, owned; NULL: there is none. */
-void agent_definition_take_native(json_t *kept, json_t **ret_native);
 enum agent_access agent_definition_access(const struct agent_definition *what);
 /* Whether that program asks before it acts. */
 MUST_CHECK bool agent_program_asks(const char *program);

@@ -323,6 +323,22 @@ static struct err lines_check(const struct agent_definition *what, struct why *w
     return err;
 }
 
+/* A limit for which nothing is counted would hold nothing back. The default stands in definitions
+ * that are kept. */
+static struct err requests_check(const struct agent_definition *what, struct why *why) {
+    const bool lines = strcmp(what->program, "json_lines") == 0;
+    const bool counts = json_object_get(what->lines, "input_tokens") != NULL ||
+                        json_object_get(what->lines, "output_tokens") != NULL;
+    if (what->requests != AGENT_REQUESTS &&
+        (strcmp(what->program, "plain") == 0 || (lines && !counts))) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"requests\": %s shows none of its requests%s; limit it by "
+                       "\"deadline_ms\"",
+                       what->program, lines ? " unless \"lines\" name its \"input_tokens\"" : "");
+    }
+    return ERR_OK;
+}
+
 #define X(name, member) name,
 static const char *const price_names[] = {AGENT_PRICES(X) NULL};
 #undef X
@@ -375,6 +391,7 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
     err = err_failed(err) ? err : agent_model_check(what.model, why);
     err = err_failed(err) ? err : tools_check(&what, why);
     err = err_failed(err) ? err : permissions_check(&what, why);
+    err = err_failed(err) ? err : requests_check(&what, why);
     err = err_failed(err) ? err : price_check(&what, why);
     if (!err_failed(err) && what.command == NULL &&
         (strcmp(what.program, "json_lines") == 0 || strcmp(what.program, "plain") == 0)) {
@@ -420,24 +437,6 @@ struct err agent_definition_write(const struct agent_definition *what, struct te
                           : json_write(object, text);
 }
 
-struct err agent_definition_write_adopted(const struct agent_definition *what, struct bytes native,
-                                          struct text *text) {
-    AUTO(json_release) json_t *object = definition_pack(what);
-    json_t *state = NULL;
-    const struct err err = json_parse_wrapped(native, &state, NULL);
-    if (err_failed(err)) {
-        return err;
-    }
-    (void)json_object_set_new(object, AGENT_KEPT_NATIVE, state); /* The same. */
-    return object == NULL ? err_make(ERR_OUT_OF_MEMORY, "agents: definition")
-                          : json_write(object, text);
-}
-
-void agent_definition_take_native(json_t *kept, json_t **ret_native) {
-    *ret_native = json_incref(json_object_get(kept, AGENT_KEPT_NATIVE));
-    (void)json_object_del(kept, AGENT_KEPT_NATIVE); /* Where it is. */
-}
-
 enum agent_access agent_definition_access(const struct agent_definition *what) {
     unsigned at = AGENT_ACCESS_WRITE;
     (void)(what->access != NULL &&
@@ -455,7 +454,8 @@ const struct agent_definition *agent_built_in(unsigned at) {
          .program = "claude",
          BUILT_IN_LIMITS},
         {.name = "codex",
-         .description = "Codex, with the login or the key that it has. Writes below its folder.",
+         .description =
+             "Codex, with the login or the key that it has. Writes below its folder and in /tmp.",
          .program = "codex",
          BUILT_IN_LIMITS},
         {.name = "opencode",

@@ -136,6 +136,13 @@ struct client_places {
     struct bytes path, config_dir;
 };
 
+/* State of a session whose agent is a program. */
+struct session_native {
+    int64_t answer;      /* id of the newest message whose turn wrote `reader`; 0: none. */
+    int64_t heard;       /* The newest one whose question the program has read; 0: none. */
+    struct bytes reader; /* State of the reader (agent/program.h); "": a new session begins. */
+};
+
 struct session_row {
     int64_t id;           /* Inside the database; rises with each session. */
     struct bytes session; /* ses_… */
@@ -160,6 +167,7 @@ struct session_row {
     struct bytes program;    /* Definition of its agent that is a program: JSON; "": a model. */
     struct bytes path;       /* PATH of its commands; "": that of the daemon. */
     struct bytes config_dir; /* CLAUDE_CONFIG_DIR of its workflows; "": that of the daemon. */
+    struct session_native native;
 };
 
 struct message_row {

@@ -425,7 +425,14 @@ CREATE TABLE sessions (
     -- As of runs.
     began_in @int@ NOT NULL DEFAULT 0,
     -- Where that run is charged: what is spent in the session is charged there, too.
-    budget TEXT NOT NULL DEFAULT ''
+    budget TEXT NOT NULL DEFAULT '',
+    -- What the session needs of its program, which outlives the runs of its turns. answer: id of
+    -- the newest message whose turn has a state of the reader, 0: none; heard: of the newest one
+    -- whose question the program has read, 0: none; reader: that state (agent/program.h), by which
+    -- the program's own session goes on, '': the next turn begins a new one.
+    program_answer @int@ NOT NULL DEFAULT 0,
+    program_heard @int@ NOT NULL DEFAULT 0,
+    program_reader TEXT NOT NULL DEFAULT ''
 ) @strict@;
 -- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
 CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
@@ -588,12 +595,11 @@ CREATE TABLE turns (
     -- moment at which that began is taken off; it is added when it goes on. By tx_steady_ms.
     waited_ms @int@ NOT NULL DEFAULT 0,
     -- A turn of an agent that is a program. child: id of the run that is its process; 0: none.
-    -- read_to: bytes of its output that stand in this turn; reader: state of its reader there
-    -- (agent/program.h). asked: array of {"part","question"}. tries: number of attempts in a row
-    -- that ended as `outcome` says.
+    -- read_to: bytes of its output that stand in this turn; the state of its reader there is the
+    -- session's. asked: array of {"part","question"}. tries: number of attempts in a row that ended
+    -- as `outcome` says.
     program_child @int@ NOT NULL DEFAULT 0,
     program_read_to @int@ NOT NULL DEFAULT 0,
-    program_reader TEXT NOT NULL DEFAULT '',
     program_asked TEXT NOT NULL DEFAULT '',
     program_tries @int@ NOT NULL DEFAULT 0,
     program_outcome TEXT NOT NULL DEFAULT ''
