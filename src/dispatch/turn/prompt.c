@@ -232,6 +232,10 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
                                   .name = part->name,
                                   .signature = part->signature,
                                   .is_error = part->failed};
+    if (part->kind == PROMPT_CALL &&
+        !bytes_equal(part->maker, model_connection_of(talk->plan.model))) {
+        of_model.signature = BYTES("");
+    }
     if (part->kind != PROMPT_THINKING || model_kind_find(part->maker, &of_model.maker)) {
         model_request_add_part(request, &of_model);
     } /* Else nobody has thought it to whom it could be shown. */

@@ -9,10 +9,17 @@
  *
  * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
  * signature of thinking is the name of that member, or nothing.
+ *
+ * Gemini signs what it says, in a member "extra_content" beside the function of a call, or of the
+ * whole message: {"google": {"thought_signature": "…"}}. It refuses a history whose calls come back
+ * without. The object of a call is kept with that call; that of the message is the signature of a
+ * thinking part of its own.
  */
 #include <string.h>
 
 #include "model/wire/wire.h"
+
+#define EXTRA "extra_content"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
@@ -49,6 +56,26 @@ static int64_t call_key_of(const struct stream *stream, const json_t *call, bool
     return !named || same ? key : INT64_C(1000000) + next;
 }
 
+/* Signature of the whole message: only the last one is needed, at the end. */
+static void read_extra(struct stream *stream, const json_t *extra) {
+    if (json_is_object(extra)) {
+        text_clear(&stream->extra);
+        if (err_failed(json_write(extra, &stream->extra))) {
+            answer_fail(&stream->answer, MODEL_TOO_LARGE,
+                        "the answer's extra content has more than %d bytes", ANSWER_EXTRA_MAX);
+        }
+    }
+}
+
+static void read_call(struct stream *stream, const json_t *call) {
+    const json_t *function = json_object_get(call, "function");
+    struct bytes called = json_bytes(function, "name");
+    stream->call_key = call_key_of(stream, call, called.len > 0);
+    stream_call(stream, stream->call_key, json_bytes(call, "id"), called);
+    stream_call_piece(stream, stream->call_key, json_bytes(function, "arguments"));
+    answer_call_extra(&stream->answer, stream->call_key, json_object_get(call, EXTRA));
+}
+
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
     (void)name; /* Chat completions name no events. */
     struct answer *answer = &stream->answer;
@@ -69,13 +96,9 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         answer_text(answer, refusal);
     }
     for (size_t i = 0; i < json_array_size(calls) && answer_goes_on(answer); i++) {
-        const json_t *call = json_array_get(calls, i);
-        const json_t *function = json_object_get(call, "function");
-        struct bytes called = json_bytes(function, "name");
-        stream->call_key = call_key_of(stream, call, called.len > 0);
-        stream_call(stream, stream->call_key, json_bytes(call, "id"), called);
-        stream_call_piece(stream, stream->call_key, json_bytes(function, "arguments"));
+        read_call(stream, json_array_get(calls, i));
     }
+    read_extra(stream, json_object_get(delta, EXTRA));
     if (reason.len > 0 && answer->stop != MODEL_STOP_REFUSED && answer_goes_on(answer)) {
         bool calling = bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call");
         stream_stop(stream, bytes_is(reason, "length")           ? MODEL_STOP_LENGTH
@@ -149,6 +172,21 @@ static void build_user(const struct model_message *message, struct bytes head, s
     text_add_str(body, "]}");
 }
 
+/* A signature of the message: of several, the last one. A damaged row may hold anything. */
+static void build_extra(const struct model_message *message, struct text *body) {
+    struct bytes extra = BYTES("");
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        const bool is_extra = part->kind == MODEL_PART_THINKING &&
+                              build_shown(part, MODEL_KIND_OPENAI) && part->signature.len > 0 &&
+                              part->signature.data[0] == '{' && json_is_valid(part->signature);
+        extra = is_extra ? part->signature : extra;
+    }
+    if (extra.len > 0) {
+        text_add_name(body, EXTRA);
+        text_add(body, extra.data, extra.len);
+    }
+}
+
 static void build_assistant(const struct wire_order *order, const struct model_message *message,
                             struct text *body) {
     bool calls = build_has(message, MODEL_PART_TOOL_CALL);
@@ -168,6 +206,7 @@ static void build_assistant(const struct wire_order *order, const struct model_m
             reasoned = true;
         }
     }
+    build_extra(message, body);
     text_add_str(body, calls ? ",\"tool_calls\":[" : "");
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_TOOL_CALL) {
@@ -176,7 +215,12 @@ static void build_assistant(const struct wire_order *order, const struct model_m
             text_add_str(body, ",\"type\":\"function\",\"function\":{");
             text_add_member(body, "name", part->name);
             build_arguments_text(body, part->text);
-            text_add_str(body, "}}");
+            text_add_char(body, '}');
+            if (json_is_valid(part->signature)) {
+                text_add_name(body, EXTRA);
+                text_add(body, part->signature.data, part->signature.len);
+            }
+            text_add_char(body, '}');
         }
     }
     text_add_str(body, calls ? "]}" : "}");

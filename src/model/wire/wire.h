@@ -44,8 +44,9 @@ struct stream {
     const char *secret;      /* Borrowed; may be NULL. */
     struct answer answer;
     struct sse sse;
-    bool over;        /* The final marker came: nothing is read any more. */
-    int64_t call_key; /* openai: of the last call. */
+    bool over;         /* The final marker came: nothing is read any more. */
+    int64_t call_key;  /* openai: of the last call, */
+    struct text extra; /* and the signature of the whole message. Owned. */
     /* anthropic: the block that is open, what was counted so far, and */
     enum { BLOCK_NONE, BLOCK_THINKING, BLOCK_SEARCH } block;
     int64_t block_key;

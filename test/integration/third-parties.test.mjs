@@ -1,0 +1,100 @@
+// third-parties.test.mjs: what providers other than the two that made the interfaces ask for, each
+// stood in for by one that refuses what the real one refuses.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { textOf, toolsOf, Turns } from "./turns.mjs";
+import { Wires } from "./wires.mjs";
+
+const chunk = (delta, finish = null) =>
+  `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+const DONE = "data: [DONE]\n\n";
+const recall = (id, more = {}) => ({ index: 0, id, type: "function",
+  function: { name: "recall", arguments: '{"query":"sheep"}' }, ...more });
+
+/** Says the chunks that it is given; `refuses(body)` is the sentence of a 400, or nothing. */
+class Strict extends Wires {
+  refuses = () => undefined;
+
+  constructor(kind = "openai") {
+    super(kind);
+  }
+
+  answer(request, body, answer) {
+    const json = (status, value) => {
+      answer.writeHead(status, { "content-type": "application/json" });
+      answer.end(JSON.stringify(value));
+    };
+    const [next] = this.answers;
+    const refusal = request.method === "GET" ? undefined : this.refuses(JSON.parse(body));
+    if (refusal !== undefined) {
+      this.asked.push({ url: request.url, headers: request.headers, body });
+      json(400, { error: { message: refusal, type: "invalid_request_error" } });
+    } else if (request.method === "GET" || (!Array.isArray(next) && !next?.json)) {
+      super.answer(request, body, answer);
+    } else {
+      this.answers.shift();
+      this.asked.push({ url: request.url, headers: request.headers, body });
+      if (next.json) {
+        json(next.status ?? 200, next.json);
+        return;
+      }
+      answer.writeHead(200, { "content-type": "text/event-stream" });
+      answer.end(next.join(""));
+    }
+  }
+}
+
+async function open(t, kind) {
+  const turns = await Turns.open(t);
+  const wire = await new Strict(kind).start(t);
+  const model = await wire.connect(turns);
+  const listener = await turns.listen({ model });
+  t.after(() => listener.close());
+  return { turns, wire, model, listener };
+}
+
+const callsOf = (body) => JSON.parse(body).messages.flatMap((one) => one.tool_calls ?? []);
+
+test("gemini: what a call and a message carry comes back with them, and to no other", async (t) => {
+  const { turns, wire, listener } = await open(t);
+  const signed = (text) => ({ google: { thought_signature: text } });
+  // As Gemini does: a call in the history that has lost its signature is refused.
+  wire.refuses = ({ messages }) => messages.flatMap((one) => one.tool_calls ?? [])
+    .some((one) => !one.extra_content?.google?.thought_signature)
+    ? "Function call is missing a thought_signature in functionCall parts." : undefined;
+  wire.answers = [
+    [chunk({ content: "Let me look.", extra_content: signed("of the message") }),
+      chunk({ tool_calls: [recall("c1", { extra_content: signed("first/+=") })] }),
+      chunk({}, "tool_calls"), DONE],
+    [chunk({ tool_calls: [recall("c2", { extra_content: signed("second") })] }),
+      chunk({}, "tool_calls"), DONE],
+  ];
+  const { message, end } = await turns.turn(listener, "What of sheep?");
+  assert.deepEqual([end.state, textOf(message)], ["succeeded", "Let me look.ok"]);
+  const last = wire.bodies.at(-1);
+  const signatures = ["first/+=", "second"];
+  assert.deepEqual(callsOf(last).map((one) => one.extra_content), signatures.map(signed));
+  const said = JSON.parse(last).messages.find(({ role }) => role === "assistant");
+  assert.deepEqual(said.extra_content, signed("of the message"));
+
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  const second = await turns.ask("POST", `/sessions/${listener.session}/messages?wait=60`,
+    { text: "And now?" });
+  assert.equal(second.json.state, "succeeded", second.text);
+  assert.deepEqual(callsOf(wire.bodies.at(-1)).map((one) => one.extra_content),
+    signatures.map(signed), "after a restart");
+
+  const other = await new Wires("openai").start(t);
+  const made = await turns.ask("POST", "/providers",
+    { name: "other", kind: "openai", base_url: other.url });
+  assert.equal(made.status, 201, made.text);
+  const third = await turns.ask("POST", `/sessions/${listener.session}/messages?wait=60`,
+    { text: "And you?", model: "other/small" });
+  assert.equal(third.json.state, "succeeded", third.text);
+  assert.equal(callsOf(other.bodies.at(-1)).length, 2);
+  assert.doesNotMatch(other.bodies.at(-1), /extra_content/);
+});
