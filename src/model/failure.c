@@ -54,6 +54,9 @@ void model_failure_set(struct model_failure *failure, enum model_cause cause, co
 struct said {
     const char *message, *type, *code;
     int64_t number; /* A code that is a number: an HTTP status. 0: none. */
+    /* Google's: {"@type": "…RetryInfo", "retryDelay": "34.07s"}, and {"@type": "…QuotaFailure",
+     * "violations": [{"quotaId": "GenerateRequestsPerDay…"}]}. NULL: none. */
+    const json_t *details;
 };
 
 static struct said error_read(const json_t *json) {
@@ -61,12 +64,13 @@ static struct said error_read(const json_t *json) {
     const json_t *error = json_object_get(json, "error");
     const json_t *from = json_is_object(error) ? error : json;
     if (json_is_string(error)) {
-        return (struct said){json_string_value(error), "", "", 0};
+        return (struct said){.message = json_string_value(error), .type = "", .code = ""};
     }
     struct said said = {.message = json_str(from, "message", ""),
                         .type = json_str(from, "type", ""),
                         .code = json_str(from, "code", ""),
-                        .number = json_int(from, "code", 0)};
+                        .number = json_int(from, "code", 0),
+                        .details = json_object_get(from, "details")};
     if (said.code[0] == '\0') {
         said.code = json_str(from, "status", "");
     }
@@ -200,6 +204,44 @@ static void failure_tell(struct model_failure *failure, enum model_cause cause, 
     }
 }
 
+/* --- Limits of a minute ---------------------------------------------------------------------- */
+
+static uint64_t wait_of(const struct said *said) {
+    const json_t *detail = NULL;
+    size_t at = 0;
+    json_array_foreach(said->details, at, detail) {
+        const uint64_t ms = retry_after_amounts(json_bytes(detail, "retryDelay"));
+        if (ms > 0) {
+            return ms;
+        }
+    }
+    return retry_after_sentence(bytes_of(said->message));
+}
+
+/* Google names a wait of seconds with the limit of a day, too. */
+static bool is_of_day(const struct said *said) {
+    const json_t *detail = NULL, *violation = NULL;
+    size_t at = 0, of = 0;
+    json_array_foreach(said->details, at, detail) {
+        json_array_foreach(json_object_get(detail, "violations"), of, violation) {
+            if (strstr(json_str(violation, "quotaId", ""), "PerDay") != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The words of a refusal may name a wait. A "quota" that is there again within the time of one wait
+ * is a limit of requests. */
+static enum model_cause cause_with_wait(enum model_cause cause, const struct said *said,
+                                        uint64_t *ret_wait_ms) {
+    const bool waits = cause == MODEL_QUOTA || cause == MODEL_RATE_LIMITED;
+    const uint64_t ms = waits && !is_of_day(said) ? wait_of(said) : 0;
+    *ret_wait_ms = ms;
+    return ms > 0 && ms <= MODEL_WAIT_MAX_MS ? MODEL_RATE_LIMITED : cause;
+}
+
 /* --- Times in sentences ----------------------------------------------------------------------- */
 
 enum { WORDS_MAX = 150 }; /* Bytes of the provider's words beside a time. */
@@ -260,7 +302,7 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
                      struct model_failure *ret_failure) {
     AUTO(json_release) json_t *json = NULL;
     char words[320];
-    struct said said = {"", "", "", 0};
+    struct said said = {.message = "", .type = "", .code = ""};
     if (body.len == 0 ||
         err_failed(json_parse(body.data, body.len, JSON_DEPTH_MAX, &json, /* why */ NULL))) {
         page_words(body.len > 0 ? body : (struct bytes){"", 0}, status, words, sizeof words);
@@ -270,8 +312,9 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
     }
     enum model_cause cause =
         status >= 500 ? MODEL_NONE : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
-    failure_tell(ret_failure, cause != MODEL_NONE ? cause : cause_of_status(status, &said),
-                 said.message, secret);
+    cause = cause != MODEL_NONE ? cause : cause_of_status(status, &said);
+    cause = cause_with_wait(cause, &said, &ret_failure->wait_ms);
+    failure_tell(ret_failure, cause, said.message, secret);
     ret_failure->status = status;
 }
 
@@ -285,8 +328,9 @@ void fault_of_event(const json_t *object, const char *secret, struct model_failu
         cause = cause_of_status((int)said.number, &said);
     }
     /* A stream that began was a good request: what breaks it is the provider's own. */
-    failure_tell(ret_failure, cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR, said.message,
-                 secret);
+    cause = cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR;
+    cause = cause_with_wait(cause, &said, &ret_failure->wait_ms);
+    failure_tell(ret_failure, cause, said.message, secret);
 }
 
 void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,

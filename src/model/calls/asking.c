@@ -347,6 +347,10 @@ void asking__try_over(struct asking *asking) {
     const enum model_cause cause = asking->failure.cause;
     const bool silent = cause == MODEL_TIMED_OUT, garbled = cause == MODEL_BAD_RESPONSE;
     asking->paid += cause != MODEL_NONE && (silent || asking->stream.answer.begun);
+    if (!asking->hint.timed && asking->failure.wait_ms > 0) {
+        asking->hint.timed = true;
+        asking->hint.after_ms = asking->failure.wait_ms;
+    }
     if (asking->hint.timed && cause != MODEL_NONE) {
         asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
     }
