@@ -98,3 +98,25 @@ test("gemini: what a call and a message carry comes back with them, and to no ot
   assert.equal(callsOf(other.bodies.at(-1)).length, 2);
   assert.doesNotMatch(other.bodies.at(-1), /extra_content/);
 });
+
+test("mistral: a session goes on after a failure behind a tool's result", async (t) => {
+  const { turns, wire, listener, model } = await open(t);
+  const rolesOf = (body) => JSON.parse(body).messages.map(({ role }) => role);
+  wire.refuses = ({ messages }) => messages.some(({ role }, i) =>
+    role === "user" && messages[i - 1]?.role === "tool")
+    ? "Unexpected role 'user' after role 'tool'" : undefined;
+  wire.answers = [[chunk({ tool_calls: [recall("c1")] }), chunk({}, "tool_calls"), DONE],
+    { status: 401, json: { error: { message: "no" } } }];
+  const { end } = await turns.turn(listener, "What of sheep?");
+  assert.equal(end.state, "failed", "behind the result of its tool");
+  for (const asked of [2, 1]) { // The refusal is learned.
+    wire.asked = [];
+    const next = await turns.turn(listener, "Go on.");
+    assert.equal(next.end.state, "succeeded");
+    assert.equal(wire.bodies.length, asked);
+    assert.deepEqual(rolesOf(wire.bodies.at(-1)).slice(0, 6),
+      ["system", "user", "assistant", "tool", "assistant", "user"]);
+  }
+  const { items } = await turns.get("/models");
+  assert.deepEqual(items.find(({ id }) => id === model).refuses, ["user_after_tool"]);
+});

@@ -243,6 +243,17 @@ static void build_system(struct wire_order *order, struct bytes system, struct b
     }
 }
 
+/* Mistral refuses a user's message right after a tool's result: as it is after a turn that was
+ * stopped or failed there, for good, and where a message joins a turn. Learned as a parameter is
+ * (decisions/056), since any other model would read words that it never said. */
+static void build_bridge(struct wire_order *order, struct text *body) {
+    if (!build_sends(order, PARAMETER_USER_AFTER_TOOL)) {
+        build_next(body, "{\"role\":\"assistant\"");
+        text_add_member(body, "content", BYTES("[The next message of the user follows.]"));
+        text_add_char(body, '}');
+    }
+}
+
 static void build(struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
     const enum build_means means = build_means(order);
@@ -253,6 +264,7 @@ static void build(struct wire_order *order, struct text *body) {
     build_settings(order, means, body);
     text_add_str(body, ",\"messages\":[");
     build_system(order, text_bytes(&system), &head, body);
+    bool after_tool = false;
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         struct bytes tail = build_tail(request, at);
         if (at->role == MODEL_TOOL) {
@@ -262,10 +274,15 @@ static void build(struct wire_order *order, struct text *body) {
                     text_add_member(body, "tool_call_id", part->id);
                     text_add_member(body, "content", part->text);
                     text_add_char(body, '}');
+                    after_tool = true;
                 }
             }
         } else if (build_has(at, MODEL_PART_TEXT) || build_has(at, MODEL_PART_TOOL_CALL) ||
                    build_has(at, MODEL_PART_IMAGE) || tail.len > 0) {
+            if (after_tool && at->role == MODEL_USER) {
+                build_bridge(order, body);
+            }
+            after_tool = false;
             build_next(body, "");
             if (at->role == MODEL_USER) {
                 build_user(at, head, tail, body);
