@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { textOf, toolsOf, Turns } from "./turns.mjs";
-import { Wires } from "./wires.mjs";
+import { kinds, Wires } from "./wires.mjs";
 
 const chunk = (delta, finish = null) =>
   `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
@@ -47,11 +47,11 @@ class Strict extends Wires {
   }
 }
 
-async function open(t, kind) {
+async function open(t, kind, settings) {
   const turns = await Turns.open(t);
   const wire = await new Strict(kind).start(t);
   const model = await wire.connect(turns);
-  const listener = await turns.listen({ model });
+  const listener = await turns.listen({ model, settings });
   t.after(() => listener.close());
   return { turns, wire, model, listener };
 }
@@ -120,3 +120,32 @@ test("mistral: a session goes on after a failure behind a tool's result", async 
   const { items } = await turns.get("/models");
   assert.deepEqual(items.find(({ id }) => id === model).refuses, ["user_after_tool"]);
 });
+
+for (const kind of kinds) {
+  test(`${kind}: at the limit of tools they are shown, and none may be called`, async (t) => {
+    const { turns, wire, listener } = await open(t, kind, { max_tool_calls: 1 });
+    const call = { id: "c1", name: "recall", args: { query: "sheep" } };
+    const unable = [];
+    // As Bedrock, Anthropic and Mistral do; the second time without tool_choice, as Bedrock does.
+    wire.refuses = ({ tools, tool_choice: choice, messages, input }) => {
+      if (!tools && /"(tool_use|tool_calls|function_call)"/.test(JSON.stringify(messages ?? input))) {
+        return "Requests which include `tool_use` or `tool_result` blocks must define tools.";
+      }
+      return choice && unable.includes("tool_choice") ? "tool_choice: not supported" : undefined;
+    };
+    for (const asked of [2, 4, 2]) {
+      wire.asked = [];
+      wire.answers = [{ call }, { text: "so far" }];
+      const { message, end } = await turns.turn(listener, "What of sheep?");
+      assert.deepEqual([end.state, end.cause, textOf(message)],
+        ["degraded", "step_limit", "so far"]);
+      const [first, last] = [wire.bodies[0], wire.bodies.at(-1)].map((body) => JSON.parse(body));
+      assert.deepEqual(last.tools, first.tools);
+      const none = kind === "anthropic" ? { type: "none" } : "none";
+      assert.deepEqual(last.tool_choice, unable.length > 0 ? undefined : none);
+      // Anthropic's interface has no other way than to go on without the choice.
+      assert.equal(wire.bodies.length, kind === "anthropic" && asked === 4 ? 3 : asked);
+      unable.push("tool_choice");
+    }
+  });
+}

@@ -130,6 +130,9 @@ static const struct {
     parameter_set refused;
     bool place; /* Counts as a place only: in a sentence it may mean anything. */
 } rows[] = {
+    {"must define tools", NULL, SET(CALLS_ALONE), false}, /* Anthropic. */
+    {"toolconfig", NULL, SET(CALLS_ALONE), false},        /* Bedrock. */
+    {"tools= param", NULL, SET(CALLS_ALONE), false},      /* LiteLLM before it. */
     {"tool_choice", NULL, SET(TOOL_CHOICE), false},
     {"stream_options", NULL, SET(STREAM_OPTIONS), false},
     {"include_usage", NULL, SET(STREAM_OPTIONS), false},
