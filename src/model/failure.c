@@ -50,34 +50,64 @@ void model_failure_set(struct model_failure *failure, enum model_cause cause, co
 
 /* --- What providers say ----------------------------------------------------------------------- */
 
+enum { SAID_MAX = 1024 };
+
 /* The words of an error, wherever they stood. Borrowed from the JSON. */
 struct said {
     const char *message, *type, *code;
-    int64_t number; /* A code that is a number: an HTTP status. 0: none. */
+    char words[SAID_MAX]; /* Message of a gateway, with that of the provider behind it. */
+    bool moderated;       /* A gateway's filter has refused what the request says. */
+    int64_t number;       /* A code that is a number: an HTTP status. 0: none. */
     /* Google's: {"@type": "…RetryInfo", "retryDelay": "34.07s"}, and {"@type": "…QuotaFailure",
      * "violations": [{"quotaId": "GenerateRequestsPerDay…"}]}. NULL: none. */
     const json_t *details;
 };
 
-static struct said error_read(const json_t *json) {
+/* OpenRouter: {"message": "Provider returned error", "metadata": {"provider_name", "raw": "…"}},
+ * where `raw` is the provider's own body; or {"reasons": […], "flagged_input": "…"}. */
+static void metadata_read(const json_t *metadata, struct said *said) {
+    const char *raw = json_str(metadata, "raw", ""),
+               *name = json_str(metadata, "provider_name", "");
+    AUTO(json_release) json_t *inner = NULL;
+    if (raw[0] == '{' &&
+        !err_failed(json_parse(raw, strlen(raw), JSON_DEPTH_MAX, &inner, /* why */ NULL))) {
+        const json_t *error = json_object_get(inner, "error");
+        const char *message =
+            json_is_string(error) ? json_string_value(error) : json_str(error, "message", "");
+        message = message[0] != '\0' ? message : json_str(inner, "message", "");
+        raw = message[0] != '\0' ? message : raw;
+    }
+    said->moderated = json_is_array(json_object_get(metadata, "reasons")) ||
+                      json_object_get(metadata, "flagged_input") != NULL;
+    if (raw[0] != '\0') {
+        int written =
+            snprintf(said->words, sizeof said->words, "%.200s%s%.60s%s: %s", said->message,
+                     name[0] != '\0' ? " (" : "", name, name[0] != '\0' ? ")" : "", raw);
+        said->message = written > 0 ? said->words : said->message;
+    }
+}
+
+static void error_read(const json_t *json, struct said *ret_said) {
     json = json_is_array(json) ? json_array_get(json, 0) : json;
     const json_t *error = json_object_get(json, "error");
     const json_t *from = json_is_object(error) ? error : json;
+    *ret_said = (struct said){.message = "", .type = "", .code = ""};
     if (json_is_string(error)) {
-        return (struct said){.message = json_string_value(error), .type = "", .code = ""};
+        ret_said->message = json_string_value(error);
+        return;
     }
-    struct said said = {.message = json_str(from, "message", ""),
-                        .type = json_str(from, "type", ""),
-                        .code = json_str(from, "code", ""),
-                        .number = json_int(from, "code", 0),
-                        .details = json_object_get(from, "details")};
-    if (said.code[0] == '\0') {
-        said.code = json_str(from, "status", "");
+    ret_said->message = json_str(from, "message", "");
+    ret_said->type = json_str(from, "type", "");
+    ret_said->code = json_str(from, "code", "");
+    ret_said->number = json_int(from, "code", 0);
+    ret_said->details = json_object_get(from, "details");
+    if (ret_said->code[0] == '\0') {
+        ret_said->code = json_str(from, "status", "");
     }
-    if (said.message[0] == '\0') {
-        said.message = json_str(json, "detail", "");
+    if (ret_said->message[0] == '\0') {
+        ret_said->message = json_str(json, "detail", "");
     }
-    return said;
+    metadata_read(json_object_get(from, "metadata"), ret_said);
 }
 
 /* --- Words without secrets -------------------------------------------------------------------- */
@@ -308,10 +338,12 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
         page_words(body.len > 0 ? body : (struct bytes){"", 0}, status, words, sizeof words);
         said.message = words;
     } else {
-        said = error_read(json);
+        error_read(json, &said);
     }
-    enum model_cause cause =
-        status >= 500 ? MODEL_NONE : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    enum model_cause cause = said.moderated ? MODEL_REFUSED
+                             : status >= 500
+                                 ? MODEL_NONE
+                                 : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
     cause = cause != MODEL_NONE ? cause : cause_of_status(status, &said);
     cause = cause_with_wait(cause, &said, &ret_failure->wait_ms);
     failure_tell(ret_failure, cause, said.message, secret);
@@ -319,8 +351,11 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
 }
 
 void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure) {
-    struct said said = error_read(object);
-    enum model_cause cause = cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    struct said said;
+    error_read(object, &said);
+    enum model_cause cause = said.moderated
+                                 ? MODEL_REFUSED
+                                 : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
     if (cause == MODEL_NONE) {
         cause = cause_of_words(&said, weak_signs, COUNT_OF(weak_signs));
     }

@@ -128,7 +128,8 @@ for (const kind of kinds) {
     const unable = [];
     // As Bedrock, Anthropic and Mistral do; the second time without tool_choice, as Bedrock does.
     wire.refuses = ({ tools, tool_choice: choice, messages, input }) => {
-      if (!tools && /"(tool_use|tool_calls|function_call)"/.test(JSON.stringify(messages ?? input))) {
+      const history = JSON.stringify(messages ?? input);
+      if (!tools && /"(tool_use|tool_calls|function_call)"/.test(history)) {
         return "Requests which include `tool_use` or `tool_result` blocks must define tools.";
       }
       return choice && unable.includes("tool_choice") ? "tool_choice: not supported" : undefined;

@@ -65,6 +65,18 @@ static const struct {
     {SAYS("529 Full", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
                       "\"message\":\"Overloaded\"}}"),
      MODEL_PROVIDER_ERROR, 4, "Overloaded"},
+    {SAYS("400 Bad",
+          "{\"error\":{\"code\":400,\"message\":\"Provider returned error\",\"metadata\":{"
+          "\"provider_name\":\"Chutes\",\"raw\":\"{\\\"error\\\":{\\\"message\\\":"
+          "\\\"no field top_k for sk-very-secret\\\"}}\"}}}"),
+     MODEL_BAD_REQUEST, 1, "Provider returned error (Chutes): no field top_k for ["},
+    {SAYS("403 No", "{\"error\":{\"code\":403,\"message\":\"Your input was flagged\","
+                    "\"metadata\":{\"reasons\":[\"violence\"],\"flagged_input\":\"x\"}}}"),
+     MODEL_REFUSED, 1, "flagged"},
+    {KIT_STREAM
+     "data: {\"choices\":[{\"delta\":{\"content\":\"half\"},\"finish_reason\":\"error\"}]}"
+     "\n\ndata: [DONE]\n\n",
+     MODEL_PROVIDER_ERROR, 4, "The provider failed"},
     {SAYS("307 Elsewhere\r\nLocation: http://127.0.0.1:1/", ""), MODEL_BAD_REQUEST, 1, "base URL"},
     {SAYS("200 OK", "{\"choices\":[]}"), MODEL_BAD_RESPONSE, 4, "no stream"},
     {SAYS("200 OK", "[{\"error\":{\"code\":429,\"message\":\"m\",\"status\":"

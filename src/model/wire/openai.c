@@ -4,7 +4,7 @@
  *
  * delta: content; reasoning_content (or reasoning); refusal; tool_calls [{index, id, type, function
  * {name, arguments}}], id and name first, arguments in pieces, all keyed by index. The last chunk
- * with a choice has finish_reason; one without choices may follow with usage; then "[DONE]", which
+ * with a choice has finish_reason ("error", where the provider behind OpenRouter failed); one without choices may follow with usage; then "[DONE]", which
  * some leave out. Without finish_reason and without [DONE] the stream was cut.
  *
  * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
@@ -17,6 +17,7 @@
  */
 #include <string.h>
 
+#include "model/failure.h"
 #include "model/wire/wire.h"
 
 #define EXTRA "extra_content"
@@ -99,6 +100,9 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         read_call(stream, json_array_get(calls, i));
     }
     read_extra(stream, json_object_get(delta, EXTRA));
+    if (bytes_is(reason, "error") && answer_goes_on(answer)) {
+        fault_of_event(choice, stream->secret, &answer->failure);
+    }
     if (reason.len > 0 && answer->stop != MODEL_STOP_REFUSED && answer_goes_on(answer)) {
         bool calling = bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call");
         stream_stop(stream, bytes_is(reason, "length")           ? MODEL_STOP_LENGTH
