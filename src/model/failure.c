@@ -368,6 +368,33 @@ void fault_of_event(const json_t *object, const char *secret, struct model_failu
     failure_tell(ret_failure, cause, said.message, secret);
 }
 
+void fault_of_success(int status, struct bytes body, const char *secret,
+                      struct model_failure *ret_failure) {
+    AUTO(json_release) json_t *json = NULL;
+    struct said said = {.message = ""};
+    char words[320];
+    const size_t shown = body.len < FAULT_BODY_MAX ? body.len : FAULT_BODY_MAX;
+    if (shown == 0 ||
+        err_failed(json_parse(body.data, shown, JSON_DEPTH_MAX, &json, /* why */ NULL))) {
+        page_words(shown > 0 ? body : BYTES(""), status, words, sizeof words);
+        failure_tell(ret_failure, MODEL_BAD_RESPONSE, words, secret);
+        return;
+    }
+    const json_t *one = json_is_array(json) ? json_array_get(json, 0) : json;
+    const json_t *error = json_object_get(one, "error");
+    if (json_is_object(error) || json_is_string(error) ||
+        bytes_is(json_bytes(one, "type"), "error")) {
+        fault_of_event(one, secret, ret_failure);
+        return;
+    }
+    error_read(one, &said);
+    const bool speaks = said.message[0] != '\0';
+    (void)snprintf(
+        words, sizeof words, "HTTP %d with JSON that is no stream of events and no answer: %.*s",
+        status, speaks ? 200 : (int)(shown < 200 ? shown : 200), speaks ? said.message : body.data);
+    failure_tell(ret_failure, MODEL_BAD_RESPONSE, words, secret);
+}
+
 void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,
                     struct model_failure *ret_failure) {
     /* Any other one: the provider cannot be reached. */

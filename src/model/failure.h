@@ -77,6 +77,10 @@ enum { FAULT_BODY_MAX = 64 << 10 };
 /* An HTTP answer that is not 2xx. `secret` may be NULL. */
 void fault_of_answer(int status, struct bytes body, const char *secret,
                      struct model_failure *ret_failure);
+/* An HTTP answer that is 2xx and no answer of a model: an error in spite of its status, or nothing
+ * that this kind of provider says. */
+void fault_of_success(int status, struct bytes body, const char *secret,
+                      struct model_failure *ret_failure);
 /* An error object inside a stream; `object` holds "error", or is it. */
 void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure);
 /* The connection failed. */

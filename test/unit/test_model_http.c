@@ -81,7 +81,12 @@ static const struct {
     {SAYS("200 OK", "{\"choices\":[]}"), MODEL_BAD_RESPONSE, 4, "no stream"},
     {SAYS("200 OK", "[{\"error\":{\"code\":429,\"message\":\"m\",\"status\":"
                     "\"RESOURCE_EXHAUSTED\"}}]"),
-     MODEL_BAD_RESPONSE, 4, ""},
+     MODEL_RATE_LIMITED, 4, "m"},
+    {SAYS("200 OK", "{\"error\":{\"code\":\"invalid_api_key\",\"message\":\"not yours\"}}"),
+     MODEL_AUTH_FAILED, 1, "not yours"},
+    {SAYS("200 OK", "{\"message\":\"the gateway sleeps\"}"), MODEL_BAD_RESPONSE, 4,
+     "no answer: the gateway sleeps"},
+    {SAYS("200 OK", ""), MODEL_BAD_RESPONSE, 4, "HTTP 200"},
     {KIT_STREAM "data: {\"choices\":[{\"delta\":\n\n", MODEL_BAD_RESPONSE, 4, "valid JSON"},
     {KIT_STREAM "<html>hello</html>", MODEL_STREAM_BROKEN, 4, "final marker"},
     {KIT_STREAM, MODEL_STREAM_BROKEN, 4, "final marker"},

@@ -550,7 +550,7 @@ static struct asking *asking_new(struct models *models, struct model_request *re
                               .prompt_size = model_request_text_size(request),
                               .facts = {.price = USAGE_PRICE_NONE},
                               .body = text_up_to((size_t)REQUEST_SIZE_MAX * 2),
-                              .error_body = text_up_to(FAULT_BODY_MAX),
+                              .error_body = text_up_to(ANSWER_TEXT_MAX),
                               .rest = text_up_to(FETCH_HELD_MAX),
                               .task = {.run = asking_begin}};
     stream_init(&asking->stream, /* wire */ NULL, &asking->watch, ctx, random_of(models));

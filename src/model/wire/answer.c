@@ -156,6 +156,16 @@ static void call_announce(struct answer *answer, struct answer_call *call) {
     }
 }
 
+/* Two calls with one id would be one in the next request: the later one gets an id of ours. */
+static bool id_is_taken(const struct answer *answer, struct bytes id) {
+    for (size_t i = 0; i < answer->call_count; i++) {
+        if (answer->calls[i].id != NULL && bytes_is(id, answer->calls[i].id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name) {
     answer_thinking_done(answer);
     if (!answer_goes_on(answer)) {
@@ -179,7 +189,7 @@ void answer_call(struct answer *answer, int64_t key, struct bytes id, struct byt
                                      .arguments = text_up_to(ANSWER_ARGUMENTS_MAX),
                                      .extra = text_up_to(ANSWER_EXTRA_MAX)};
     }
-    if (call->id == NULL && id.len > 0 && !call->told) {
+    if (call->id == NULL && id.len > 0 && !call->told && !id_is_taken(answer, id)) {
         call->id = mem_copy(id.data, id.len);
     }
     if (call->name == NULL && name.len > 0) {

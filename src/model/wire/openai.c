@@ -4,8 +4,9 @@
  *
  * delta: content; reasoning_content (or reasoning); refusal; tool_calls [{index, id, type, function
  * {name, arguments}}], id and name first, arguments in pieces, all keyed by index. The last chunk
- * with a choice has finish_reason ("error", where the provider behind OpenRouter failed); one without choices may follow with usage; then "[DONE]", which
- * some leave out. Without finish_reason and without [DONE] the stream was cut.
+ * with a choice has finish_reason ("error": the provider behind OpenRouter failed); one without
+ * choices may follow with usage; then "[DONE]", which some leave out. Without finish_reason and
+ * without [DONE] the stream was cut. An answer that is not streamed has a "message" for the delta.
  *
  * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
  * signature of thinking is the name of that member, or nothing.
@@ -43,8 +44,17 @@ static void read_usage(struct answer *answer, const json_t *usage) {
     answer->counted = true;
 }
 
-/* Some servers number every call 0, or not at all, and distinguish calls by their ids alone. */
-static int64_t call_key_of(const struct stream *stream, const json_t *call, bool named) {
+/* Arguments that can only be whole: what is named again, with arguments, is another call. */
+static bool is_whole(const struct answer_call *call) {
+    const struct bytes arguments = text_bytes(&call->arguments);
+    return arguments.len > 1 && arguments.data[arguments.len - 1] == '}' &&
+           json_is_valid(arguments);
+}
+
+/* Some servers number every call 0, or not at all, and distinguish calls by their ids alone, or by
+ * nothing. */
+static int64_t call_key_of(const struct stream *stream, const json_t *call, bool named,
+                           bool argued) {
     const struct answer *answer = &stream->answer;
     int64_t key = json_int(call, "index", -1), next = (int64_t)answer->call_count;
     if (key < 0) {
@@ -53,6 +63,7 @@ static int64_t call_key_of(const struct stream *stream, const json_t *call, bool
     const struct answer_call *known = answer_call_find(answer, key);
     struct bytes id = json_bytes(call, "id");
     bool same = known == NULL || id.len == 0 || known->id == NULL || bytes_is(id, known->id);
+    same = same && !(named && argued && known != NULL && is_whole(known));
     same = same && !(named && stream->answered && key == stream->answer_key);
     return !named || same ? key : INT64_C(1000000) + next;
 }
@@ -70,26 +81,47 @@ static void read_extra(struct stream *stream, const json_t *extra) {
 
 static void read_call(struct stream *stream, const json_t *call) {
     const json_t *function = json_object_get(call, "function");
-    struct bytes called = json_bytes(function, "name");
-    stream->call_key = call_key_of(stream, call, called.len > 0);
+    const json_t *arguments = json_object_get(function, "arguments");
+    struct bytes called = json_bytes(function, "name"), piece = json_bytes(function, "arguments");
+    AUTO(text_done) struct text object = text_up_to(ANSWER_ARGUMENTS_MAX);
+    if (json_is_object(arguments)) { /* As some local servers have it, instead of its text. */
+        if (err_failed(json_write(arguments, &object))) {
+            answer_fail(&stream->answer, MODEL_TOO_LARGE, "the arguments of a call are too long");
+        }
+        piece = text_bytes(&object);
+    }
+    stream->call_key = call_key_of(stream, call, called.len > 0, piece.len > 0);
     stream_call(stream, stream->call_key, json_bytes(call, "id"), called);
-    stream_call_piece(stream, stream->call_key, json_bytes(function, "arguments"));
+    stream_call_piece(stream, stream->call_key, piece);
     answer_call_extra(&stream->answer, stream->call_key, json_object_get(call, EXTRA));
 }
 
-static void read_event(struct stream *stream, const char *name, const json_t *data) {
-    (void)name; /* Chat completions name no events. */
+/* A text, or a list of {"type": "text", "text"} and {"type": "thinking", "thinking": [the same]},
+ * as Mistral's models that think have it. */
+static void read_content(struct stream *stream, const json_t *content) {
+    const json_t *part = NULL, *thought = NULL;
+    size_t at = 0, of = 0;
+    json_array_foreach(content, at, part) {
+        stream_words(stream, json_bytes(part, "text"));
+        json_array_foreach(json_object_get(part, "thinking"), of, thought) {
+            answer_thinking(&stream->answer, json_bytes(thought, "text"));
+        }
+    }
+    if (json_is_string(content)) {
+        stream_words(stream,
+                     (struct bytes){json_string_value(content), json_string_length(content)});
+    }
+}
+
+static void read_choice(struct stream *stream, const json_t *choice, const json_t *delta) {
     struct answer *answer = &stream->answer;
-    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
-    const json_t *delta = json_object_get(choice, "delta");
     const json_t *calls = json_object_get(delta, "tool_calls");
-    read_usage(answer, json_object_get(data, "usage"));
     struct bytes thinking = json_bytes(delta, WIRE_REASONING);
     if (thinking.len > 0 && answer->signature.len == 0) {
         answer_signature(answer, BYTES(WIRE_REASONING));
     }
     answer_thinking(answer, thinking.len > 0 ? thinking : json_bytes(delta, "reasoning"));
-    stream_words(stream, json_bytes(delta, "content"));
+    read_content(stream, json_object_get(delta, "content"));
     struct bytes refusal = json_bytes(delta, "refusal"),
                  reason = json_bytes(choice, "finish_reason");
     if (refusal.len > 0 && answer_goes_on(answer)) {
@@ -110,6 +142,27 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
                             : calling && answer->call_count > 0  ? MODEL_STOP_TOOLS
                                                                  : MODEL_STOP_END);
     }
+}
+
+static void read_event(struct stream *stream, const char *name, const json_t *data) {
+    (void)name; /* Chat completions name no events. */
+    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
+    read_usage(&stream->answer, json_object_get(data, "usage"));
+    read_choice(stream, choice, json_object_get(choice, "delta"));
+}
+
+static bool read_whole(struct stream *stream, const json_t *data) {
+    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
+    const json_t *message = json_object_get(choice, "message");
+    if (!json_is_object(message)) {
+        return false;
+    }
+    read_usage(&stream->answer, json_object_get(data, "usage"));
+    read_choice(stream, choice, message);
+    if (!stream->answer.stopped && answer_goes_on(&stream->answer)) {
+        stream_stop(stream, MODEL_STOP_END);
+    }
+    return true;
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -299,4 +352,5 @@ static void build(struct wire_order *order, struct text *body) {
     text_add_str(body, "]}");
 }
 
-const struct wire wire_openai = {.path = "/chat/completions", .build = build, .event = read_event};
+const struct wire wire_openai = {
+    .path = "/chat/completions", .build = build, .event = read_event, .whole = read_whole};

@@ -104,6 +104,14 @@ void stream_take(struct stream *stream, const struct sse_event *event) {
     stream_take_json(stream, name, parsed, json);
 }
 
+void stream_take_whole(struct stream *stream, const struct success *success) {
+    const json_t *json = success->json;
+    if (!json_is_object(json) || !stream->wire->whole(stream, json)) {
+        fault_of_success(success->status, success->body, stream->secret, &stream->answer.failure);
+    }
+    stream->over = true;
+}
+
 /* --- The answer to a schema ------------------------------------------------------------------- */
 
 void stream_words(struct stream *stream, struct bytes words) {
