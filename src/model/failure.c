@@ -50,30 +50,64 @@ void model_failure_set(struct model_failure *failure, enum model_cause cause, co
 
 /* --- What providers say ----------------------------------------------------------------------- */
 
+enum { SAID_MAX = 1024 };
+
 /* The words of an error, wherever they stood. Borrowed from the JSON. */
 struct said {
     const char *message, *type, *code;
-    int64_t number; /* A code that is a number: an HTTP status. 0: none. */
+    char words[SAID_MAX]; /* Message of a gateway, with that of the provider behind it. */
+    bool moderated;       /* A gateway's filter has refused what the request says. */
+    int64_t number;       /* A code that is a number: an HTTP status. 0: none. */
+    /* Google's: {"@type": "…RetryInfo", "retryDelay": "34.07s"}, and {"@type": "…QuotaFailure",
+     * "violations": [{"quotaId": "GenerateRequestsPerDay…"}]}. NULL: none. */
+    const json_t *details;
 };
 
-static struct said error_read(const json_t *json) {
+/* OpenRouter: {"message": "Provider returned error", "metadata": {"provider_name", "raw": "…"}},
+ * where `raw` is the provider's own body; or {"reasons": […], "flagged_input": "…"}. */
+static void metadata_read(const json_t *metadata, struct said *said) {
+    const char *raw = json_str(metadata, "raw", ""),
+               *name = json_str(metadata, "provider_name", "");
+    AUTO(json_release) json_t *inner = NULL;
+    if (raw[0] == '{' &&
+        !err_failed(json_parse(raw, strlen(raw), JSON_DEPTH_MAX, &inner, /* why */ NULL))) {
+        const json_t *error = json_object_get(inner, "error");
+        const char *message =
+            json_is_string(error) ? json_string_value(error) : json_str(error, "message", "");
+        message = message[0] != '\0' ? message : json_str(inner, "message", "");
+        raw = message[0] != '\0' ? message : raw;
+    }
+    said->moderated = json_is_array(json_object_get(metadata, "reasons")) ||
+                      json_object_get(metadata, "flagged_input") != NULL;
+    if (raw[0] != '\0') {
+        int written =
+            snprintf(said->words, sizeof said->words, "%.200s%s%.60s%s: %s", said->message,
+                     name[0] != '\0' ? " (" : "", name, name[0] != '\0' ? ")" : "", raw);
+        said->message = written > 0 ? said->words : said->message;
+    }
+}
+
+static void error_read(const json_t *json, struct said *ret_said) {
     json = json_is_array(json) ? json_array_get(json, 0) : json;
     const json_t *error = json_object_get(json, "error");
     const json_t *from = json_is_object(error) ? error : json;
+    *ret_said = (struct said){.message = "", .type = "", .code = ""};
     if (json_is_string(error)) {
-        return (struct said){json_string_value(error), "", "", 0};
+        ret_said->message = json_string_value(error);
+        return;
     }
-    struct said said = {.message = json_str(from, "message", ""),
-                        .type = json_str(from, "type", ""),
-                        .code = json_str(from, "code", ""),
-                        .number = json_int(from, "code", 0)};
-    if (said.code[0] == '\0') {
-        said.code = json_str(from, "status", "");
+    ret_said->message = json_str(from, "message", "");
+    ret_said->type = json_str(from, "type", "");
+    ret_said->code = json_str(from, "code", "");
+    ret_said->number = json_int(from, "code", 0);
+    ret_said->details = json_object_get(from, "details");
+    if (ret_said->code[0] == '\0') {
+        ret_said->code = json_str(from, "status", "");
     }
-    if (said.message[0] == '\0') {
-        said.message = json_str(json, "detail", "");
+    if (ret_said->message[0] == '\0') {
+        ret_said->message = json_str(json, "detail", "");
     }
-    return said;
+    metadata_read(json_object_get(from, "metadata"), ret_said);
 }
 
 /* --- Words without secrets -------------------------------------------------------------------- */
@@ -200,6 +234,44 @@ static void failure_tell(struct model_failure *failure, enum model_cause cause, 
     }
 }
 
+/* --- Limits of a minute ---------------------------------------------------------------------- */
+
+static uint64_t wait_of(const struct said *said) {
+    const json_t *detail = NULL;
+    size_t at = 0;
+    json_array_foreach(said->details, at, detail) {
+        const uint64_t ms = retry_after_amounts(json_bytes(detail, "retryDelay"));
+        if (ms > 0) {
+            return ms;
+        }
+    }
+    return retry_after_sentence(bytes_of(said->message));
+}
+
+/* Google names a wait of seconds with the limit of a day, too. */
+static bool is_of_day(const struct said *said) {
+    const json_t *detail = NULL, *violation = NULL;
+    size_t at = 0, of = 0;
+    json_array_foreach(said->details, at, detail) {
+        json_array_foreach(json_object_get(detail, "violations"), of, violation) {
+            if (strstr(json_str(violation, "quotaId", ""), "PerDay") != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The words of a refusal may name a wait. A "quota" that is there again within the time of one wait
+ * is a limit of requests. */
+static enum model_cause cause_with_wait(enum model_cause cause, const struct said *said,
+                                        uint64_t *ret_wait_ms) {
+    const bool waits = cause == MODEL_QUOTA || cause == MODEL_RATE_LIMITED;
+    const uint64_t ms = waits && !is_of_day(said) ? wait_of(said) : 0;
+    *ret_wait_ms = ms;
+    return ms > 0 && ms <= MODEL_WAIT_MAX_MS ? MODEL_RATE_LIMITED : cause;
+}
+
 /* --- Times in sentences ----------------------------------------------------------------------- */
 
 enum { WORDS_MAX = 150 }; /* Bytes of the provider's words beside a time. */
@@ -260,24 +332,30 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
                      struct model_failure *ret_failure) {
     AUTO(json_release) json_t *json = NULL;
     char words[320];
-    struct said said = {"", "", "", 0};
+    struct said said = {.message = "", .type = "", .code = ""};
     if (body.len == 0 ||
         err_failed(json_parse(body.data, body.len, JSON_DEPTH_MAX, &json, /* why */ NULL))) {
         page_words(body.len > 0 ? body : (struct bytes){"", 0}, status, words, sizeof words);
         said.message = words;
     } else {
-        said = error_read(json);
+        error_read(json, &said);
     }
-    enum model_cause cause =
-        status >= 500 ? MODEL_NONE : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
-    failure_tell(ret_failure, cause != MODEL_NONE ? cause : cause_of_status(status, &said),
-                 said.message, secret);
+    enum model_cause cause = said.moderated ? MODEL_REFUSED
+                             : status >= 500
+                                 ? MODEL_NONE
+                                 : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    cause = cause != MODEL_NONE ? cause : cause_of_status(status, &said);
+    cause = cause_with_wait(cause, &said, &ret_failure->wait_ms);
+    failure_tell(ret_failure, cause, said.message, secret);
     ret_failure->status = status;
 }
 
 void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure) {
-    struct said said = error_read(object);
-    enum model_cause cause = cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    struct said said;
+    error_read(object, &said);
+    enum model_cause cause = said.moderated
+                                 ? MODEL_REFUSED
+                                 : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
     if (cause == MODEL_NONE) {
         cause = cause_of_words(&said, weak_signs, COUNT_OF(weak_signs));
     }
@@ -285,8 +363,36 @@ void fault_of_event(const json_t *object, const char *secret, struct model_failu
         cause = cause_of_status((int)said.number, &said);
     }
     /* A stream that began was a good request: what breaks it is the provider's own. */
-    failure_tell(ret_failure, cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR, said.message,
-                 secret);
+    cause = cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR;
+    cause = cause_with_wait(cause, &said, &ret_failure->wait_ms);
+    failure_tell(ret_failure, cause, said.message, secret);
+}
+
+void fault_of_success(int status, struct bytes body, const char *secret,
+                      struct model_failure *ret_failure) {
+    AUTO(json_release) json_t *json = NULL;
+    struct said said = {.message = ""};
+    char words[320];
+    const size_t shown = body.len < FAULT_BODY_MAX ? body.len : FAULT_BODY_MAX;
+    if (shown == 0 ||
+        err_failed(json_parse(body.data, shown, JSON_DEPTH_MAX, &json, /* why */ NULL))) {
+        page_words(shown > 0 ? body : BYTES(""), status, words, sizeof words);
+        failure_tell(ret_failure, MODEL_BAD_RESPONSE, words, secret);
+        return;
+    }
+    const json_t *one = json_is_array(json) ? json_array_get(json, 0) : json;
+    const json_t *error = json_object_get(one, "error");
+    if (json_is_object(error) || json_is_string(error) ||
+        bytes_is(json_bytes(one, "type"), "error")) {
+        fault_of_event(one, secret, ret_failure);
+        return;
+    }
+    error_read(one, &said);
+    const bool speaks = said.message[0] != '\0';
+    (void)snprintf(
+        words, sizeof words, "HTTP %d with JSON that is no stream of events and no answer: %.*s",
+        status, speaks ? 200 : (int)(shown < 200 ? shown : 200), speaks ? said.message : body.data);
+    failure_tell(ret_failure, MODEL_BAD_RESPONSE, words, secret);
 }
 
 void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,

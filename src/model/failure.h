@@ -47,6 +47,7 @@ struct model_failure {
     enum model_cause cause;
     int status;           /* Of the HTTP answer; 0: none came, or it was a 200. */
     int64_t resume_at_ms; /* Wall clock; 0: the provider named no time. */
+    uint64_t wait_ms;     /* Named in the words of a refusal, not in a header; 0: none. */
     char detail[320];
 };
 
@@ -67,14 +68,19 @@ struct model_failure model_failure_earlier(const struct model_failure *failure, 
 /* --- From a status, a body, or an error inside a stream to a failure -------------------------- */
 
 /* A body may be OpenAI's {"error": {message, type, code}}, Anthropic's {"type": "error", "error":
- * {type, message}}, Google's [{"error": {code, message, status}}], Ollama's {"error": "…"},
- * FastAPI's {"detail": …}, {"message": "…"}, or a proxy's HTML page, of which the title is shown.
+ * {type, message}}, Google's [{"error": {code, message, status, details}}], Ollama's
+ * {"error": "…"}, FastAPI's {"detail": …}, {"message": "…"}, or a proxy's HTML page, of which the
+ * title is shown.
  * The sentence never holds `secret`, nor anything else that looks like a key. */
 enum { FAULT_BODY_MAX = 64 << 10 };
 
 /* An HTTP answer that is not 2xx. `secret` may be NULL. */
 void fault_of_answer(int status, struct bytes body, const char *secret,
                      struct model_failure *ret_failure);
+/* An HTTP answer that is 2xx and no answer of a model: an error in spite of its status, or nothing
+ * that this kind of provider says. */
+void fault_of_success(int status, struct bytes body, const char *secret,
+                      struct model_failure *ret_failure);
 /* An error object inside a stream; `object` holds "error", or is it. */
 void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure);
 /* The connection failed. */

@@ -222,6 +222,8 @@ struct model_tool_call {
      * `tool_begin`. A call that the longest length cut off is never done: `tool_cut` has what of it
      * came. */
     struct bytes arguments;
+    /* JSON object of the provider, opaque, for model_part.signature; "": none so far. */
+    struct bytes extra;
 };
 
 /* A search of the web that the provider has made within the call. */

@@ -46,6 +46,11 @@ static struct bytes bytes_keep(struct model_request *request, struct bytes bytes
     return (struct bytes){copy, bytes.len};
 }
 
+struct bytes model_connection_of(struct bytes model) {
+    const char *slash = memchr(model.data, '/', model.len);
+    return (struct bytes){model.data, slash != NULL ? (size_t)(slash - model.data) : model.len};
+}
+
 struct model_request *model_request_new(struct bytes model) {
     struct model_request *request = mem_new(sizeof *request);
     arena_init(&request->arena, REQUEST_SIZE_MAX);

@@ -44,7 +44,7 @@ MUST_CHECK bool model_kind_find(struct bytes name, enum model_kind *ret_kind);
 enum model_part_kind {
     MODEL_PART_TEXT,        /* text */
     MODEL_PART_THINKING,    /* text, signature, maker; also searches of the provider */
-    MODEL_PART_TOOL_CALL,   /* id, name, text: the arguments, a JSON object */
+    MODEL_PART_TOOL_CALL,   /* id, name, text: the arguments, a JSON object; signature */
     MODEL_PART_TOOL_RESULT, /* id, text, is_error */
     MODEL_PART_IMAGE,       /* name: the media type; text: base64 */
 };
@@ -55,7 +55,8 @@ struct model_part {
     enum model_part_kind kind;
     struct bytes text, id, name;
     /* What the provider gave with its thinking, opaque, verbatim, and which kind of provider gave
-     * it: another kind is not shown it. */
+     * it: another kind is not shown it. Of a call: a JSON object that belongs to it, "" unless the
+     * call was made by the same connection. */
     struct bytes signature;
     enum model_kind maker;
     bool is_error;
@@ -101,6 +102,9 @@ struct model_request {
     int64_t output_max;            /* Tokens; 0: what the model allows, as the price file has it. */
     enum outage_patience patience; /* While its provider is away. */
 };
+
+/* The part of "connection/model" before its slash. */
+struct bytes model_connection_of(struct bytes model);
 
 struct model_request *model_request_new(struct bytes model);
 void model_request_free(struct model_request *request); /* NULL is allowed. */

@@ -65,11 +65,28 @@ static const struct {
     {SAYS("529 Full", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
                       "\"message\":\"Overloaded\"}}"),
      MODEL_PROVIDER_ERROR, 4, "Overloaded"},
+    {SAYS("400 Bad",
+          "{\"error\":{\"code\":400,\"message\":\"Provider returned error\",\"metadata\":{"
+          "\"provider_name\":\"Chutes\",\"raw\":\"{\\\"error\\\":{\\\"message\\\":"
+          "\\\"no field top_k for sk-very-secret\\\"}}\"}}}"),
+     MODEL_BAD_REQUEST, 1, "Provider returned error (Chutes): no field top_k for ["},
+    {SAYS("403 No", "{\"error\":{\"code\":403,\"message\":\"Your input was flagged\","
+                    "\"metadata\":{\"reasons\":[\"violence\"],\"flagged_input\":\"x\"}}}"),
+     MODEL_REFUSED, 1, "flagged"},
+    {KIT_STREAM
+     "data: {\"choices\":[{\"delta\":{\"content\":\"half\"},\"finish_reason\":\"error\"}]}"
+     "\n\ndata: [DONE]\n\n",
+     MODEL_PROVIDER_ERROR, 4, "The provider failed"},
     {SAYS("307 Elsewhere\r\nLocation: http://127.0.0.1:1/", ""), MODEL_BAD_REQUEST, 1, "base URL"},
     {SAYS("200 OK", "{\"choices\":[]}"), MODEL_BAD_RESPONSE, 4, "no stream"},
     {SAYS("200 OK", "[{\"error\":{\"code\":429,\"message\":\"m\",\"status\":"
                     "\"RESOURCE_EXHAUSTED\"}}]"),
-     MODEL_BAD_RESPONSE, 4, ""},
+     MODEL_RATE_LIMITED, 4, "m"},
+    {SAYS("200 OK", "{\"error\":{\"code\":\"invalid_api_key\",\"message\":\"not yours\"}}"),
+     MODEL_AUTH_FAILED, 1, "not yours"},
+    {SAYS("200 OK", "{\"message\":\"the gateway sleeps\"}"), MODEL_BAD_RESPONSE, 4,
+     "no answer: the gateway sleeps"},
+    {SAYS("200 OK", ""), MODEL_BAD_RESPONSE, 4, "HTTP 200"},
     {KIT_STREAM "data: {\"choices\":[{\"delta\":\n\n", MODEL_BAD_RESPONSE, 4, "valid JSON"},
     {KIT_STREAM "<html>hello</html>", MODEL_STREAM_BROKEN, 4, "final marker"},
     {KIT_STREAM, MODEL_STREAM_BROKEN, 4, "final marker"},
@@ -147,6 +164,53 @@ static void a_refused_parameter_is_left_out_at_once_and_remembered(void **state)
     assert_true(models_info(kit->models, BYTES("test/m"), &info));
     assert_int_equal(info.refused, 0);
     models_on_refused(kit->models, NULL, NULL);
+}
+
+#define GOOGLE(message, details)                                                                   \
+    SAYS("429 Slow", "[{\"error\":{\"code\":429,\"message\":\"" message                            \
+                     "\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[" details "]}}]")
+#define QUOTA_OF(id)                                                                               \
+    "{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[{\"quotaId\":"     \
+    "\"GenerateRequestsPer" id "PerProjectPerModel-FreeTier\"}]}"
+#define RETRY_INFO(delay)                                                                          \
+    "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"" delay "\"}"
+#define EXCEEDED "You exceeded your current quota, please check your plan and billing details."
+
+/* A limit of a minute is no account without money; that of a day is, whatever wait is named. */
+static void a_wait_in_the_words_of_a_refusal_is_waited_for(void **state) {
+    struct kit *kit = *state;
+    static const struct {
+        const char *answer;
+        uint64_t waited_ms;
+        enum model_cause cause; /* NONE: asked again after that wait. */
+    } rows[] = {
+        {GOOGLE(EXCEEDED, QUOTA_OF("Minute") "," RETRY_INFO("12s")), 12000, MODEL_NONE},
+        {GOOGLE(EXCEEDED, RETRY_INFO("34.074824224s")), 34074, MODEL_NONE},
+        {GOOGLE(EXCEEDED "\\nPlease retry in 12.5 s.", ""), 12500, MODEL_NONE},
+        {SAYS("429 Slow",
+              "{\"error\":{\"message\":\"Rate limit reached. Please try again in 20ms.\"}}"),
+         20, MODEL_NONE},
+        {GOOGLE(EXCEEDED, QUOTA_OF("Day") "," RETRY_INFO("12s")), 0, MODEL_QUOTA},
+        {GOOGLE(EXCEEDED, ""), 0, MODEL_QUOTA},
+        {GOOGLE("slow down", RETRY_INFO("61s")), 0, MODEL_RATE_LIMITED},
+        {SAYS("400 Bad", "{\"error\":{\"message\":\"wrong; try again in 2s\"}}"), 0,
+         MODEL_BAD_REQUEST},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kit_renew(kit);
+        kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI});
+        kit->answers[0] = rows[i].answer;
+        kit->answer = GOOD;
+        kit->waited_ms = 0;
+        struct ask ask = {.kit = kit};
+        ask_begin(&ask, kit, "test/m", "hi");
+        ask_finish(&ask);
+        if (kit->waited_ms != rows[i].waited_ms || ask.result.failure.cause != rows[i].cause) {
+            fail_msg("row %zu: %s after %u ms", i, model_cause_name(ask.result.failure.cause),
+                     (unsigned)kit->waited_ms);
+        }
+        ask_end(&ask);
+    }
 }
 
 static void the_provider_says_when_to_come_again(void **state) {
@@ -737,6 +801,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_KIT(each_answer_has_its_cause_and_its_number_of_tries),
         WITH_KIT(a_refused_parameter_is_left_out_at_once_and_remembered),
+        WITH_KIT(a_wait_in_the_words_of_a_refusal_is_waited_for),
         WITH_KIT(the_provider_says_when_to_come_again),
         WITH_KIT(nobody_there_and_no_tls_are_unreachable),
         WITH_KIT(silence_is_a_time_out_wherever_it_begins),

@@ -314,6 +314,79 @@ static void an_empty_answer_is_a_failure(void **state) {
     assert_int_equal(kit->server.requests, 1);
 }
 
+#define JSON_ANSWER "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+static void an_answer_that_is_not_streamed_is_read_whole(void **state) {
+    struct kit *kit = *state;
+    static const struct {
+        enum model_kind kind;
+        const char *body;
+    } rows[] = {
+        {MODEL_KIND_OPENAI,
+         "{\"choices\":[{\"message\":{\"reasoning\":\"hm\",\"content\":\"so\",\"tool_calls\":[{"
+         "\"id\":"
+         "\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"n\\\":1}\"}}]},"
+         "\"finish_reason\":\"tool_calls\"}],\"usage\":{\"prompt_tokens\":7,"
+         "\"completion_tokens\":3}}"},
+        {MODEL_KIND_ANTHROPIC,
+         "{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\","
+         "\"signature\":\"\"},{\"type\":\"text\",\"text\":\"so\"},{\"type\":\"tool_use\",\"id\":"
+         "\"a\","
+         "\"name\":\"f\",\"input\":{\"n\":1}}],\"stop_reason\":\"tool_use\","
+         "\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}"},
+        {MODEL_KIND_RESPONSES,
+         "{\"object\":\"response\",\"status\":\"completed\",\"error\":null,\"output\":[{\"type\":"
+         "\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"hm\"}]},{\"type\":"
+         "\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"so\"}]},{\"type\":"
+         "\"function_call\",\"call_id\":\"a\",\"name\":\"f\",\"arguments\":\"{\\\"n\\\":1}\","
+         "\"status\":\"completed\"}],\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        static char answer[4096];
+        (void)snprintf(answer, sizeof answer, JSON_ANSWER "%s", rows[i].body);
+        kit_connect(kit, (struct model_connection){.kind = rows[i].kind, .key = "sk-1"});
+        kit->answer = answer;
+        struct ask ask = {.kit = kit};
+        ask_begin(&ask, kit, "test/m", "hi");
+        ask_finish(&ask);
+        ask_cause(&ask, MODEL_NONE);
+        assert_string_equal(ask.told.data, "k(hm)s()t(so)<0 a f>a0({\"n\":1})<0/ a f {\"n\":1}>");
+        assert_int_equal(ask.result.usage.fresh, 7);
+        assert_int_equal(ask.result.stop, MODEL_STOP_TOOLS);
+        ask_end(&ask);
+    }
+    assert_int_equal(kit->server.requests, COUNT_OF(rows));
+}
+
+static void texts_in_a_list_and_calls_as_some_write_them_are_read(void **state) {
+    struct kit *kit = *state;
+    serve_stream(kit, &model_streams[0]);
+    kit->answer =
+        KIT_STREAM DELTA("\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\","
+                         "\"text\":\"hm\"}]}]")
+            DELTA("\"content\":[{\"type\":\"text\",\"text\":\"so\"}]") DELTA("\"content\":\"!\"")
+                CHUNK("{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}", "");
+    ask_expect(kit, "test/m", "hi", "k(hm)s()t(so)t(!)", MODEL_NONE);
+    /* Two calls with one id, numbered and not; the later one gets an id of ours. */
+    static const char told[] = "<0 a f>a0({\"n\":1})<1 call_0000000000000000_1 f>a1({\"n\":2})"
+                               "<0/ a f {\"n\":1}><1/ call_0000000000000000_1 f {\"n\":2}>";
+#define NUMBERED(index, n)                                                                         \
+    CALL("{" index "\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"n\\\":" n       \
+         "}\"}}")
+    kit->answer =
+        KIT_STREAM NUMBERED("\"index\":0,", "1") NUMBERED("\"index\":1,", "2") OPENAI_FINISH;
+    ask_expect(kit, "test/m", "hi", told, MODEL_NONE);
+    kit->answer =
+        KIT_STREAM NUMBERED("\"index\":0,", "1") NUMBERED("\"index\":0,", "2") OPENAI_FINISH;
+    ask_expect(kit, "test/m", "hi", told, MODEL_NONE);
+    kit->answer = KIT_STREAM NUMBERED("", "1") NUMBERED("", "2") OPENAI_FINISH;
+    ask_expect(kit, "test/m", "hi", told, MODEL_NONE);
+    kit->answer =
+        KIT_STREAM CALL("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":"
+                        "{\"n\":1}}}") OPENAI_FINISH;
+    ask_expect(kit, "test/m", "hi", "<0 a f>a0({\"n\":1})<0/ a f {\"n\":1}>", MODEL_NONE);
+}
+
 static void calls_without_numbers_or_ids_are_told_apart(void **state) {
     struct kit *kit = *state;
     serve_stream(kit, &model_streams[0]);
@@ -442,6 +515,8 @@ int main(void) {
         WITH_KIT(a_call_that_is_called_incomplete_was_cut_off_whatever_came),
         WITH_KIT(a_refusal_keeps_its_words_and_is_not_asked_again),
         WITH_KIT(an_empty_answer_is_a_failure),
+        WITH_KIT(an_answer_that_is_not_streamed_is_read_whole),
+        WITH_KIT(texts_in_a_list_and_calls_as_some_write_them_are_read),
         WITH_KIT(calls_without_numbers_or_ids_are_told_apart),
         WITH_KIT(beside_tools_the_answer_to_a_schema_is_a_call),
         WITH_KIT(redacted_thinking_and_a_schemas_answer_come_from_anthropic),

@@ -108,6 +108,12 @@ static const struct {
      PLAIN("deepseek-reasoner does not support this tool_choice"), "tool_choice"},
     {"DeepSeek: a model that thinks, later", 400, CHAT,
      PLAIN("Thinking mode does not support this tool_choice"), "tool_choice"},
+    {"Mistral: a user's message after a tool's result", 400, CHAT | PARAMETER_SET(USER_AFTER_TOOL),
+     PLAIN("Unexpected role 'user' after role 'tool'"), "user_after_tool"},
+    {"Bedrock: calls and no tools", 400, CHAT | PARAMETER_SET(CALLS_ALONE),
+     PLAIN("The toolConfig field must be defined when using toolUse and toolResult content "
+           "blocks."),
+     "calls_without_tools"},
     {"Mistral: two at once", 422, CHAT,
      "{\"detail\":[" EXTRA("stream_options") "," EXTRA("max_tokens") "]}",
      "max_tokens stream_options"},

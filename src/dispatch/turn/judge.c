@@ -67,7 +67,7 @@ static void read_printed(struct talk_call *call, tool_set tools) {
                                                          .name = bytes_of(printed.calls[j].name),
                                                          .arguments =
                                                              bytes_of(printed.calls[j].arguments)};
-            said_add_call(&said, &printed_call, SAID_WHOLE);
+            said_add_call(&said, &printed_call, /* model */ BYTES(""), SAID_WHOLE);
         }
     }
     if (said_has_calls(&said)) {

@@ -171,11 +171,13 @@ static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
 
 /* A call that was cut off is stored, so that the model and its user see it, and never performed. */
 static void on_tool_cut(void *ctx, const struct model_tool_call *call) {
-    said_add_call(&((struct talk *)ctx)->call.said, call, SAID_CUT);
+    struct talk *talk = ctx;
+    said_add_call(&talk->call.said, call, talk->plan.model, SAID_CUT);
 }
 
 static void on_tool_done(void *ctx, const struct model_tool_call *call) {
-    said_add_call(&((struct talk *)ctx)->call.said, call, SAID_WHOLE);
+    struct talk *talk = ctx;
+    said_add_call(&talk->call.said, call, talk->plan.model, SAID_WHOLE);
 }
 
 static void on_searched(void *ctx, const struct model_search *search) {

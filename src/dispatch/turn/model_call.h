@@ -33,6 +33,7 @@ enum said_text {
     SAID_REFUSAL,   /* SEARCH: its result. */
     SAID_MALFORMED, /* Arguments that are no JSON object; the text is empty then. */
     SAID_QUESTION,  /* QUESTION: the program's id of it. */
+    SAID_EXTRA,     /* CALL: what the provider wants back with it. */
     SAID_TEXTS
 };
 enum { SAID_ITEMS_MAX = TURN_ITEMS_MAX };
@@ -61,7 +62,9 @@ struct said_item *said_add_tool(struct said *said, enum turn_item_kind kind);
 struct said_item *said_add_read(struct said *said);
 /* The next item becomes a copy of this one. */
 void said_copy(struct said *said, const struct said_item *item);
-void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end);
+/* `model`: "connection/model", that made the call. */
+void said_add_call(struct said *said, const struct model_tool_call *call, struct bytes model,
+                   enum said_end end);
 MUST_CHECK bool said_has_calls(const struct said *said);
 MUST_CHECK bool said_has_tools(const struct said *said); /* Used by a program. */
 MUST_CHECK bool said_has_cut_call(const struct said *said);

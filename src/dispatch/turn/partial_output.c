@@ -61,9 +61,22 @@ void said_sign(struct said *said, struct bytes signature) {
     }
 }
 
-void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end) {
+/* {"provider": connection, "content": …}: no other connection is sent it. */
+static void add_extra(struct text *extra, struct bytes content, struct bytes model) {
+    if (content.len > 0) {
+        text_add_char(extra, '{');
+        text_add_member(extra, "provider", model_connection_of(model));
+        text_add_name(extra, "content");
+        text_add(extra, content.data, content.len);
+        text_add_char(extra, '}');
+    }
+}
+
+void said_add_call(struct said *said, const struct model_tool_call *call, struct bytes model,
+                   enum said_end end) {
     struct said_item *item = item_add(said, TURN_ITEM_CALL);
     if (item != NULL) {
+        add_extra(&item->texts[SAID_EXTRA], call->extra, model);
         text_add(&item->texts[SAID_ID], call->id.data, call->id.len);
         text_add(&item->texts[SAID_NAME], call->name.data, call->name.len);
         text_add(&item->texts[SAID_TEXT], call->arguments.data, call->arguments.len);
@@ -158,7 +171,8 @@ void said_items(const struct said *said, struct bytes maker, struct turn_item *i
                                                  [SAID_ABOUT] = &call->about,
                                                  [SAID_REFUSAL] = &call->refusal,
                                                  [SAID_MALFORMED] = &call->malformed,
-                                                 [SAID_QUESTION] = &call->question};
+                                                 [SAID_QUESTION] = &call->question,
+                                                 [SAID_EXTRA] = &call->extra};
         for (size_t j = 0; j < SAID_TEXTS; j++) {
             *texts[j] = text_bytes(&item->texts[j]);
         }

@@ -108,7 +108,7 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
         effort == NULL ? talk->effort : model_effort_of(bytes_of(effort), talk->effort);
     request->output_max = talk->plan.output_max;
     request->searches = place.searches && !talk->plan.last;
-    for (unsigned id = 0; id < TOOL_COUNT && !talk->plan.last; id++) {
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
         if ((place.tools & tool_set_of((enum tool_id)id)) != 0) {
             const struct tool *tool = tool_get((enum tool_id)id);
             const struct model_tool row = {.name = bytes_of(tool->name),
@@ -232,6 +232,10 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
                                   .name = part->name,
                                   .signature = part->signature,
                                   .is_error = part->failed};
+    if (part->kind == PROMPT_CALL &&
+        !bytes_equal(part->maker, model_connection_of(talk->plan.model))) {
+        of_model.signature = BYTES("");
+    }
     if (part->kind != PROMPT_THINKING || model_kind_find(part->maker, &of_model.maker)) {
         model_request_add_part(request, &of_model);
     } /* Else nobody has thought it to whom it could be shown. */

@@ -105,7 +105,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
         call.verdict = TURN_REFUSE;
     } else if (!cards__fit(&call)) {
         call.arguments = BYTES("{}");
-        call.about = BYTES("");
+        call.about = call.extra = BYTES("");
         call.verdict = TURN_REFUSE;
         call.cause = CARD_TOO_LARGE;
         call.refusal = BYTES(CARD_TOO_LONG);
@@ -124,6 +124,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
                         .arguments = call.arguments,
                         .malformed = call.malformed,
                         .about = call.about,
+                        .extra = call.extra,
                         .digest = call.digest,
                         .repeatable = call.repeatable};
     if (call.verdict == TURN_REFUSE) {

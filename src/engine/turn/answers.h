@@ -18,8 +18,9 @@ struct turn_call {
     struct bytes malformed; /* Arguments as they came that are no JSON object; "": they are one. */
     struct bytes
         digest; /* Digest of the exact arguments, in hexadecimal; "" where it was refused. */
-    struct bytes about;    /* JSON object for an approval: subjects, diff, before; or "". */
-    struct bytes refusal;  /* REFUSE: a sentence for the model. */
+    struct bytes about;   /* JSON object for an approval: subjects, diff, before; or "". */
+    struct bytes refusal; /* REFUSE: a sentence for the model. */
+    struct bytes extra;   /* JSON object for the next prompts: {"provider", "content"}; "": none. */
     struct bytes question; /* QUESTION: the program's id of it. */
     enum turn_verdict verdict;
     enum card_cause cause; /* REFUSE: failed, or denied by a rule; never CARD_DONE. */

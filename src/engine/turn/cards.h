@@ -10,7 +10,8 @@
  * (rules/turn/card.h): cards__end sets both.
  *
  * A card is a part of kind `tool`: `call` the model's id, `name` the tool, `text` its result,
- * `data` {"arguments","digest","repeatable","asks","about"}, `step` the model's call that made it.
+ * `data` {"arguments","digest","repeatable","asks","about","extra"}, `step` the model's call that
+ * made it.
  * Arguments that are no JSON object: "arguments" null, "arguments_text" what came, "cause"
  * "bad_arguments"; the card has failed, and nothing ran.
  */
@@ -33,6 +34,7 @@ struct card {
     enum card_cause cause; /* Of its end; CARD_DONE as long as it is open, or pending. */
     struct bytes tool, call, arguments, about, digest;
     struct bytes malformed; /* Arguments that are no JSON object, as text; "": they are one. */
+    struct bytes extra;     /* Object that goes back to the provider with the call; "": none. */
     bool repeatable;
     /* The run that the call is; id 0: none. Of its columns: id, run, attempt, state, cause,
      * started_ms, ended_ms, exit_code, and host, "" where it has not begun. */

@@ -181,11 +181,18 @@ static void card_read(struct reader *reader, const struct piece *piece) {
         tx_fail(reader->tx, json_write(object, &arguments));
         text = text_bytes(&arguments);
     }
+    AUTO(text_done) struct text content = {.size_max = MESSAGE_DATA_MAX};
+    const json_t *extra = json_object_get(data, "extra");
+    if (json_is_object(json_object_get(extra, "content"))) {
+        tx_fail(reader->tx, json_write(json_object_get(extra, "content"), &content));
+    }
     part_hand(reader, (struct prompt_part){.role = PROMPT_ASSISTANT,
                                            .kind = PROMPT_CALL,
                                            .id = id,
                                            .name = piece->name,
-                                           .text = text});
+                                           .text = text,
+                                           .signature = text_bytes(&content),
+                                           .maker = json_bytes(extra, "provider")});
 }
 
 static void piece_read(struct reader *reader, const struct piece *piece) {

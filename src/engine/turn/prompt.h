@@ -22,7 +22,8 @@ struct prompt_part {
     bool asks;             /* Part of the running turn's question. */
     bool failed;           /* RESULT. */
     bool open;             /* RESULT: there is none yet, the call has not ended. */
-    /* As turn_item; RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. */
+    /* As turn_item; CALL: signature is what its provider wants back, maker the connection of that;
+     * RESULT: id of the call. IMAGE: name is its media type, text the SHA-256. */
     struct bytes text, id, name, signature, maker;
 };
 /* All that a model is shown of the session, oldest first, to the running turn. `each` only

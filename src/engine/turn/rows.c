@@ -182,7 +182,8 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
                         .arguments = BYTES("null"),
                         .about = BYTES(""),
                         .digest = BYTES(""),
-                        .malformed = BYTES("")};
+                        .malformed = BYTES(""),
+                        .extra = BYTES("")};
     if (!part_state_find(rows_text(rows, 2), &card.state)) {
         card.state = PART_STATE_FAILED;
     }
@@ -212,6 +213,7 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
         card.malformed = tx_copy(tx, json_bytes(data, "arguments_text"));
         card.arguments = member_copy(tx, data, "arguments");
         card.about = member_copy(tx, data, "about");
+        card.extra = member_copy(tx, data, "extra");
     }
     *ret_card = card;
 }
@@ -283,7 +285,8 @@ void turns__add_text(struct tx *tx, const struct turn *turn, enum part_kind kind
 bool cards__fit(const struct turn_call *call) {
     enum { WORDS_MAX = 1 << 10 }; /* Names and words of a card's data beside these. */
     return call->arguments.len <= TURN_ARGUMENTS_MAX &&
-           call->arguments.len + call->about.len + call->digest.len <= MESSAGE_DATA_MAX - WORDS_MAX;
+           call->arguments.len + call->about.len + call->digest.len + call->extra.len <=
+               MESSAGE_DATA_MAX - WORDS_MAX;
 }
 
 static void card_data(struct tx *tx, const struct card *card, struct text *data) {
@@ -299,6 +302,10 @@ static void card_data(struct tx *tx, const struct card *card, struct text *data)
     if (card->about.len > 0) {
         text_add_name(data, "about");
         json_add_stored(data, card->about);
+    }
+    if (card->extra.len > 0) {
+        text_add_name(data, "extra");
+        json_add_stored(data, card->extra);
     }
     text_add_char(data, '}');
     if (text_failed(data)) {

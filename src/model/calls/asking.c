@@ -348,6 +348,10 @@ void asking__try_over(struct asking *asking) {
     const enum model_cause cause = asking->failure.cause;
     const bool silent = cause == MODEL_TIMED_OUT, garbled = cause == MODEL_BAD_RESPONSE;
     asking->paid += cause != MODEL_NONE && (silent || asking->stream.answer.begun);
+    if (!asking->hint.timed && asking->failure.wait_ms > 0) {
+        asking->hint.timed = true;
+        asking->hint.after_ms = asking->failure.wait_ms;
+    }
     if (asking->hint.timed && cause != MODEL_NONE) {
         asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
     }
@@ -547,7 +551,7 @@ static struct asking *asking_new(struct models *models, struct model_request *re
                               .prompt_size = model_request_text_size(request),
                               .facts = {.price = USAGE_PRICE_NONE},
                               .body = text_up_to((size_t)REQUEST_SIZE_MAX * 2),
-                              .error_body = text_up_to(FAULT_BODY_MAX),
+                              .error_body = text_up_to(ANSWER_TEXT_MAX),
                               .rest = text_up_to(FETCH_HELD_MAX),
                               .task = {.run = asking_begin}};
     stream_init(&asking->stream, /* wire */ NULL, &asking->watch, ctx, random_of(models));

@@ -149,7 +149,7 @@ struct asking {
     struct fetch_request *fetch;
     int status;
     bool streaming;
-    struct text error_body, rest;
+    struct text error_body, rest; /* error_body: also a whole answer that is not streamed. */
     struct retry_hint hint;
     /* playing.c */
     struct playing *playing;

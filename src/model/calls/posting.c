@@ -238,28 +238,59 @@ static void on_piece(void *ctx, struct bytes piece) {
         return;
     }
     /* The beginning says what was wrong; the rest of a page is nobody's business. */
-    size_t room = FAULT_BODY_MAX - asking->error_body.len;
+    const bool good = asking->status >= 200 && asking->status < 300;
+    size_t room = (good ? ANSWER_TEXT_MAX : FAULT_BODY_MAX) - asking->error_body.len;
     text_add(&asking->error_body, piece.data, piece.len < room ? piece.len : room);
+}
+
+/* A body that came whole, of a server that does not stream: parsed in the pool, as a large event is.
+ */
+static void whole_done(struct loop_work *work) {
+    struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
+    struct asking *asking = job_end(&parsing->job);
+    if (asking != NULL) {
+        const struct success success = {
+            .status = asking->status, .body = {parsing->data, parsing->len}, .json = parsing->json};
+        asking__enter(asking);
+        stream_take_whole(&asking->stream, &success);
+        stream_end(&asking->stream);
+        if (asking__leave(asking)) {
+            if (asking->stream.answer.failure.cause == MODEL_NONE) {
+                request_taken(asking);
+            }
+            answer_note_first(asking);
+            asking__try_over(asking);
+        }
+    }
+    json_release(&parsing->json);
+    mem_free(parsing->data);
+    mem_free(parsing);
+}
+
+static void whole_start(struct asking *asking) {
+    struct parsing *parsing = mem_new(sizeof *parsing);
+    text_add_str(&asking->error_body, ""); /* There are bytes, if it has none. */
+    parsing->data = text_take(&asking->error_body, &parsing->len);
+    job_start(asking, &parsing->job, parse_run, whole_done);
 }
 
 static void on_done(void *ctx, const struct fetch_result *result) {
     struct asking *asking = ctx;
     struct answer *answer = &asking->stream.answer;
     asking->fetch = NULL;
-    asking__enter(asking);
     int status = asking->status;
+    if (status >= 200 && status < 300 && !asking->streaming && result->fault == FETCH_NONE) {
+        whole_start(asking);
+        return;
+    }
+    asking__enter(asking);
     if (status >= 300 && status < 400) {
         answer_fail(answer, MODEL_BAD_REQUEST,
                     "HTTP %d: the provider is elsewhere; set the base URL to where it is", status);
         answer->failure.status = status;
-    } else if (status != 0 && !asking->streaming) {
+    } else if (status >= 400 && !asking->streaming) {
         fault_of_answer(status, text_bytes(&asking->error_body), asking->route->connection->key,
                         &answer->failure);
-        /* Some answer 200 with an error for a body. */
-        if (status >= 200 && status < 300 && answer->failure.cause == MODEL_BAD_REQUEST) {
-            model_failure_set(&answer->failure, MODEL_BAD_RESPONSE,
-                              "HTTP %d with a body that is no stream of events", status);
-        }
     } else if (result->fault != FETCH_NONE && !answer->stopped && answer_goes_on(answer)) {
         fault_of_fetch(result->fault, result->detail, asking->route->authority, &answer->failure);
         if (answer->begun && answer->failure.cause == MODEL_UNREACHABLE) {

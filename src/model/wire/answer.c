@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json/json.h"
 #include "base/memory.h"
 
 void answer_init(struct answer *answer, const struct model_watch *watch, void *ctx, uint64_t salt) {
@@ -19,6 +18,7 @@ void answer_done(struct answer *answer) {
         mem_free(answer->calls[i].id);
         mem_free(answer->calls[i].name);
         text_done(&answer->calls[i].arguments);
+        text_done(&answer->calls[i].extra);
     }
     mem_free(answer->calls);
     answer->calls = NULL;
@@ -131,6 +131,7 @@ static struct model_tool_call call_shown(const struct answer *answer,
         .id = bytes_of(call->id),
         .name = bytes_of(call->name),
         .arguments = text_bytes(&call->arguments),
+        .extra = text_bytes(&call->extra),
     };
 }
 
@@ -155,6 +156,16 @@ static void call_announce(struct answer *answer, struct answer_call *call) {
     }
 }
 
+/* Two calls with one id would be one in the next request: the later one gets an id of ours. */
+static bool id_is_taken(const struct answer *answer, struct bytes id) {
+    for (size_t i = 0; i < answer->call_count; i++) {
+        if (answer->calls[i].id != NULL && bytes_is(id, answer->calls[i].id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name) {
     answer_thinking_done(answer);
     if (!answer_goes_on(answer)) {
@@ -174,9 +185,11 @@ void answer_call(struct answer *answer, int64_t key, struct bytes id, struct byt
     if (call == NULL) {
         answer->calls = mem_grow(answer->calls, (answer->call_count + 1) * sizeof *answer->calls);
         call = &answer->calls[answer->call_count++];
-        *call = (struct answer_call){.key = key, .arguments = text_up_to(ANSWER_ARGUMENTS_MAX)};
+        *call = (struct answer_call){.key = key,
+                                     .arguments = text_up_to(ANSWER_ARGUMENTS_MAX),
+                                     .extra = text_up_to(ANSWER_EXTRA_MAX)};
     }
-    if (call->id == NULL && id.len > 0 && !call->told) {
+    if (call->id == NULL && id.len > 0 && !call->told && !id_is_taken(answer, id)) {
         call->id = mem_copy(id.data, id.len);
     }
     if (call->name == NULL && name.len > 0) {
@@ -198,6 +211,17 @@ void answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
     text_add(&call->arguments, piece.data, piece.len);
     if (call->told && answer->watch->tool_piece != NULL) {
         answer->watch->tool_piece(answer->ctx, (unsigned)(call - answer->calls), piece);
+    }
+}
+
+void answer_call_extra(struct answer *answer, int64_t key, const json_t *extra) {
+    struct answer_call *call = answer_call_find(answer, key);
+    if (call == NULL || !json_is_object(extra)) {
+        return;
+    }
+    text_clear(&call->extra);
+    if (err_failed(json_write(extra, &call->extra))) {
+        fail_large(answer, "extra content of a tool call", ANSWER_EXTRA_MAX);
     }
 }
 

@@ -15,6 +15,7 @@
 #define DROVER_MODEL_WIRE_ANSWER_H
 
 #include "base/base.h"
+#include "base/json/json.h"
 #include "base/text.h"
 #include "model/model.h"
 
@@ -25,12 +26,14 @@ enum {
     ANSWER_ARGUMENTS_MAX = 4 << 20, /* Of all calls together. */
     ANSWER_ID_MAX = 256,
     ANSWER_SIGNATURE_MAX = 2 << 20,
+    ANSWER_EXTRA_MAX = 64 << 10, /* Each call: stored with its card. */
 };
 
 struct answer_call {
     int64_t key;     /* As the provider numbers it. */
     char *id, *name; /* Owned; name NULL: not said yet. */
     struct text arguments;
+    struct text extra; /* JSON object that the call has to be sent back with; "": none. */
     bool told, over;
     bool cut; /* The provider says so, whatever its arguments look like. */
 };
@@ -71,6 +74,8 @@ void answer_call(struct answer *answer, int64_t key, struct bytes id, struct byt
 /* The latest call of that key; NULL: there is none. */
 struct answer_call *answer_call_find(const struct answer *answer, int64_t key);
 void answer_call_piece(struct answer *answer, int64_t key, struct bytes piece);
+/* The call carries this JSON object; a later one replaces it, and anything else is none. */
+void answer_call_extra(struct answer *answer, int64_t key, const json_t *extra);
 void answer_call_done(struct answer *answer, int64_t key);
 /* The provider's word that the call is half of one: answer_end reports it as cut off. */
 void answer_call_cut(struct answer *answer, int64_t key);

@@ -164,11 +164,10 @@ static void read_result(struct stream *stream, const json_t *block) {
     (void)json_object_del(stream->searches, id);
 }
 
-static void begin_block(struct stream *stream, const json_t *data) {
+static void begin_block(struct stream *stream, int64_t key, const json_t *block) {
     struct answer *answer = &stream->answer;
-    const json_t *block = json_object_get(data, "content_block");
     struct bytes type = json_bytes(block, "type");
-    stream->block_key = json_int(data, "index", -1);
+    stream->block_key = key;
     stream->block = BLOCK_NONE;
     if (bytes_is(type, "server_tool_use")) {
         call_begin(stream, block);
@@ -221,30 +220,66 @@ static enum model_stop stop_of(struct bytes reason) {
     return bytes_is(reason, "refusal") ? MODEL_STOP_REFUSED : MODEL_STOP_END;
 }
 
+static void end_block(struct stream *stream) {
+    if (stream->block == BLOCK_THINKING) {
+        answer_thinking_done(&stream->answer);
+    } else if (stream->block == BLOCK_SEARCH) {
+        call_end(stream);
+    }
+    stream->block = BLOCK_NONE;
+}
+
+static void end_message(struct stream *stream) {
+    serve_stop(stream);
+    stream_stop(stream, stream->stop);
+    stream->over = true;
+}
+
+/* {"type": "message", "content": [blocks], "stop_reason", "usage"}: the same, not streamed. */
+static bool read_whole(struct stream *stream, const json_t *data) {
+    const json_t *content = json_object_get(data, "content"), *block = NULL;
+    size_t at = 0;
+    if (!bytes_is(json_bytes(data, "type"), "message") || !json_is_array(content)) {
+        return false;
+    }
+    read_usage(stream, json_object_get(data, "usage"));
+    json_array_foreach(content, at, block) {
+        AUTO(text_done) struct text input = text_up_to(ANSWER_ARGUMENTS_MAX);
+        begin_block(stream, (int64_t)at, block);
+        if (json_is_object(json_object_get(block, "input")) &&
+            err_failed(json_write(json_object_get(block, "input"), &input))) {
+            answer_fail(&stream->answer, MODEL_TOO_LARGE, "the arguments of a call are too long");
+        }
+        if (stream->block == BLOCK_SEARCH) {
+            answer_signature(&stream->answer, text_bytes(&input));
+        } else if (input.len > 0) {
+            stream_call_piece(stream, stream->block_key, text_bytes(&input));
+        } else if (stream->block == BLOCK_THINKING) {
+            answer_signature(&stream->answer, json_bytes(block, "signature"));
+        }
+        end_block(stream);
+    }
+    stream->stop = stop_of(json_bytes(data, "stop_reason"));
+    end_message(stream);
+    return true;
+}
+
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
     (void)name; /* Each event says its type in its data, too. */
-    struct answer *answer = &stream->answer;
     struct bytes type = json_bytes(data, "type");
     if (bytes_is(type, "content_block_delta")) {
         read_delta(stream, json_object_get(data, "delta"));
     } else if (bytes_is(type, "content_block_start")) {
-        begin_block(stream, data);
+        begin_block(stream, json_int(data, "index", -1), json_object_get(data, "content_block"));
     } else if (bytes_is(type, "content_block_stop")) {
-        if (stream->block == BLOCK_THINKING) {
-            answer_thinking_done(answer);
-        } else if (stream->block == BLOCK_SEARCH) {
-            call_end(stream);
-        }
-        stream->block = BLOCK_NONE;
+        end_block(stream);
     } else if (bytes_is(type, "message_start")) {
         read_usage(stream, json_object_get(json_object_get(data, "message"), "usage"));
     } else if (bytes_is(type, "message_delta")) {
         read_usage(stream, json_object_get(data, "usage"));
         stream->stop = stop_of(json_bytes(json_object_get(data, "delta"), "stop_reason"));
     } else if (bytes_is(type, "message_stop")) {
-        serve_stop(stream);
-        stream_stop(stream, stream->stop);
-        stream->over = true;
+        end_message(stream);
     }
 }
 
@@ -452,4 +487,5 @@ static void build(struct wire_order *order, struct text *body) {
     text_add_str(body, "]}");
 }
 
-const struct wire wire_anthropic = {.path = "/v1/messages", .build = build, .event = read_event};
+const struct wire wire_anthropic = {
+    .path = "/v1/messages", .build = build, .event = read_event, .whole = read_whole};

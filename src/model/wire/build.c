@@ -164,15 +164,26 @@ void build_answer_tool(struct text *body, struct bytes schema, const char *schem
 
 /* --- Tools ------------------------------------------------------------------------------------ */
 
+static bool has_calls(const struct model_request *request) {
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        if (at->role == MODEL_ASSISTANT && build_has(at, MODEL_PART_TOOL_CALL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* No tool may be called, but the one for the answer. A model that refuses the parameter is offered
- * no other tool. True: the others are left out. */
+ * no other tool, unless it refuses a history of calls without tools, too: what it calls then is
+ * refused. True: the others are left out. */
 static bool build_choice(struct text *body, struct wire_order *order, enum build_means means,
                          bool nested) {
     if (!order->request->no_calls) {
         return false;
     }
     if (!build_sends(order, PARAMETER_TOOL_CHOICE)) {
-        return true;
+        return means == BUILD_TOOL || !has_calls(order->request) ||
+               build_sends(order, PARAMETER_CALLS_ALONE);
     }
     text_add_str(body, means != BUILD_TOOL ? ",\"tool_choice\":\"none\""
                        : nested ? ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":"

@@ -4,15 +4,24 @@
  *
  * delta: content; reasoning_content (or reasoning); refusal; tool_calls [{index, id, type, function
  * {name, arguments}}], id and name first, arguments in pieces, all keyed by index. The last chunk
- * with a choice has finish_reason; one without choices may follow with usage; then "[DONE]", which
- * some leave out. Without finish_reason and without [DONE] the stream was cut.
+ * with a choice has finish_reason ("error": the provider behind OpenRouter failed); one without
+ * choices may follow with usage; then "[DONE]", which some leave out. Without finish_reason and
+ * without [DONE] the stream was cut. An answer that is not streamed has a "message" for the delta.
  *
  * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
  * signature of thinking is the name of that member, or nothing.
+ *
+ * Gemini signs what it says, in a member "extra_content" beside the function of a call, or of the
+ * whole message: {"google": {"thought_signature": "…"}}. It refuses a history whose calls come back
+ * without. The object of a call is kept with that call; that of the message is the signature of a
+ * thinking part of its own.
  */
 #include <string.h>
 
+#include "model/failure.h"
 #include "model/wire/wire.h"
+
+#define EXTRA "extra_content"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
@@ -35,8 +44,17 @@ static void read_usage(struct answer *answer, const json_t *usage) {
     answer->counted = true;
 }
 
-/* Some servers number every call 0, or not at all, and distinguish calls by their ids alone. */
-static int64_t call_key_of(const struct stream *stream, const json_t *call, bool named) {
+/* Arguments that can only be whole: what is named again, with arguments, is another call. */
+static bool is_whole(const struct answer_call *call) {
+    const struct bytes arguments = text_bytes(&call->arguments);
+    return arguments.len > 1 && arguments.data[arguments.len - 1] == '}' &&
+           json_is_valid(arguments);
+}
+
+/* Some servers number every call 0, or not at all, and distinguish calls by their ids alone, or by
+ * nothing. */
+static int64_t call_key_of(const struct stream *stream, const json_t *call, bool named,
+                           bool argued) {
     const struct answer *answer = &stream->answer;
     int64_t key = json_int(call, "index", -1), next = (int64_t)answer->call_count;
     if (key < 0) {
@@ -45,23 +63,65 @@ static int64_t call_key_of(const struct stream *stream, const json_t *call, bool
     const struct answer_call *known = answer_call_find(answer, key);
     struct bytes id = json_bytes(call, "id");
     bool same = known == NULL || id.len == 0 || known->id == NULL || bytes_is(id, known->id);
+    same = same && !(named && argued && known != NULL && is_whole(known));
     same = same && !(named && stream->answered && key == stream->answer_key);
     return !named || same ? key : INT64_C(1000000) + next;
 }
 
-static void read_event(struct stream *stream, const char *name, const json_t *data) {
-    (void)name; /* Chat completions name no events. */
+/* Signature of the whole message: only the last one is needed, at the end. */
+static void read_extra(struct stream *stream, const json_t *extra) {
+    if (json_is_object(extra)) {
+        text_clear(&stream->extra);
+        if (err_failed(json_write(extra, &stream->extra))) {
+            answer_fail(&stream->answer, MODEL_TOO_LARGE,
+                        "the answer's extra content has more than %d bytes", ANSWER_EXTRA_MAX);
+        }
+    }
+}
+
+static void read_call(struct stream *stream, const json_t *call) {
+    const json_t *function = json_object_get(call, "function");
+    const json_t *arguments = json_object_get(function, "arguments");
+    struct bytes called = json_bytes(function, "name"), piece = json_bytes(function, "arguments");
+    AUTO(text_done) struct text object = text_up_to(ANSWER_ARGUMENTS_MAX);
+    if (json_is_object(arguments)) { /* As some local servers have it, instead of its text. */
+        if (err_failed(json_write(arguments, &object))) {
+            answer_fail(&stream->answer, MODEL_TOO_LARGE, "the arguments of a call are too long");
+        }
+        piece = text_bytes(&object);
+    }
+    stream->call_key = call_key_of(stream, call, called.len > 0, piece.len > 0);
+    stream_call(stream, stream->call_key, json_bytes(call, "id"), called);
+    stream_call_piece(stream, stream->call_key, piece);
+    answer_call_extra(&stream->answer, stream->call_key, json_object_get(call, EXTRA));
+}
+
+/* A text, or a list of {"type": "text", "text"} and {"type": "thinking", "thinking": [the same]},
+ * as Mistral's models that think have it. */
+static void read_content(struct stream *stream, const json_t *content) {
+    const json_t *part = NULL, *thought = NULL;
+    size_t at = 0, of = 0;
+    json_array_foreach(content, at, part) {
+        stream_words(stream, json_bytes(part, "text"));
+        json_array_foreach(json_object_get(part, "thinking"), of, thought) {
+            answer_thinking(&stream->answer, json_bytes(thought, "text"));
+        }
+    }
+    if (json_is_string(content)) {
+        stream_words(stream,
+                     (struct bytes){json_string_value(content), json_string_length(content)});
+    }
+}
+
+static void read_choice(struct stream *stream, const json_t *choice, const json_t *delta) {
     struct answer *answer = &stream->answer;
-    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
-    const json_t *delta = json_object_get(choice, "delta");
     const json_t *calls = json_object_get(delta, "tool_calls");
-    read_usage(answer, json_object_get(data, "usage"));
     struct bytes thinking = json_bytes(delta, WIRE_REASONING);
     if (thinking.len > 0 && answer->signature.len == 0) {
         answer_signature(answer, BYTES(WIRE_REASONING));
     }
     answer_thinking(answer, thinking.len > 0 ? thinking : json_bytes(delta, "reasoning"));
-    stream_words(stream, json_bytes(delta, "content"));
+    read_content(stream, json_object_get(delta, "content"));
     struct bytes refusal = json_bytes(delta, "refusal"),
                  reason = json_bytes(choice, "finish_reason");
     if (refusal.len > 0 && answer_goes_on(answer)) {
@@ -69,12 +129,11 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         answer_text(answer, refusal);
     }
     for (size_t i = 0; i < json_array_size(calls) && answer_goes_on(answer); i++) {
-        const json_t *call = json_array_get(calls, i);
-        const json_t *function = json_object_get(call, "function");
-        struct bytes called = json_bytes(function, "name");
-        stream->call_key = call_key_of(stream, call, called.len > 0);
-        stream_call(stream, stream->call_key, json_bytes(call, "id"), called);
-        stream_call_piece(stream, stream->call_key, json_bytes(function, "arguments"));
+        read_call(stream, json_array_get(calls, i));
+    }
+    read_extra(stream, json_object_get(delta, EXTRA));
+    if (bytes_is(reason, "error") && answer_goes_on(answer)) {
+        fault_of_event(choice, stream->secret, &answer->failure);
     }
     if (reason.len > 0 && answer->stop != MODEL_STOP_REFUSED && answer_goes_on(answer)) {
         bool calling = bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call");
@@ -83,6 +142,27 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
                             : calling && answer->call_count > 0  ? MODEL_STOP_TOOLS
                                                                  : MODEL_STOP_END);
     }
+}
+
+static void read_event(struct stream *stream, const char *name, const json_t *data) {
+    (void)name; /* Chat completions name no events. */
+    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
+    read_usage(&stream->answer, json_object_get(data, "usage"));
+    read_choice(stream, choice, json_object_get(choice, "delta"));
+}
+
+static bool read_whole(struct stream *stream, const json_t *data) {
+    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
+    const json_t *message = json_object_get(choice, "message");
+    if (!json_is_object(message)) {
+        return false;
+    }
+    read_usage(&stream->answer, json_object_get(data, "usage"));
+    read_choice(stream, choice, message);
+    if (!stream->answer.stopped && answer_goes_on(&stream->answer)) {
+        stream_stop(stream, MODEL_STOP_END);
+    }
+    return true;
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -149,6 +229,21 @@ static void build_user(const struct model_message *message, struct bytes head, s
     text_add_str(body, "]}");
 }
 
+/* A signature of the message: of several, the last one. A damaged row may hold anything. */
+static void build_extra(const struct model_message *message, struct text *body) {
+    struct bytes extra = BYTES("");
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        const bool is_extra = part->kind == MODEL_PART_THINKING &&
+                              build_shown(part, MODEL_KIND_OPENAI) && part->signature.len > 0 &&
+                              part->signature.data[0] == '{' && json_is_valid(part->signature);
+        extra = is_extra ? part->signature : extra;
+    }
+    if (extra.len > 0) {
+        text_add_name(body, EXTRA);
+        text_add(body, extra.data, extra.len);
+    }
+}
+
 static void build_assistant(const struct wire_order *order, const struct model_message *message,
                             struct text *body) {
     bool calls = build_has(message, MODEL_PART_TOOL_CALL);
@@ -168,6 +263,7 @@ static void build_assistant(const struct wire_order *order, const struct model_m
             reasoned = true;
         }
     }
+    build_extra(message, body);
     text_add_str(body, calls ? ",\"tool_calls\":[" : "");
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_TOOL_CALL) {
@@ -176,7 +272,12 @@ static void build_assistant(const struct wire_order *order, const struct model_m
             text_add_str(body, ",\"type\":\"function\",\"function\":{");
             text_add_member(body, "name", part->name);
             build_arguments_text(body, part->text);
-            text_add_str(body, "}}");
+            text_add_char(body, '}');
+            if (json_is_valid(part->signature)) {
+                text_add_name(body, EXTRA);
+                text_add(body, part->signature.data, part->signature.len);
+            }
+            text_add_char(body, '}');
         }
     }
     text_add_str(body, calls ? "]}" : "}");
@@ -199,6 +300,17 @@ static void build_system(struct wire_order *order, struct bytes system, struct b
     }
 }
 
+/* Mistral refuses a user's message right after a tool's result: as it is after a turn that was
+ * stopped or failed there, for good, and where a message joins a turn. Learned as a parameter is
+ * (decisions/056), since any other model would read words that it never said. */
+static void build_bridge(struct wire_order *order, struct text *body) {
+    if (!build_sends(order, PARAMETER_USER_AFTER_TOOL)) {
+        build_next(body, "{\"role\":\"assistant\"");
+        text_add_member(body, "content", BYTES("[The next message of the user follows.]"));
+        text_add_char(body, '}');
+    }
+}
+
 static void build(struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
     const enum build_means means = build_means(order);
@@ -209,6 +321,7 @@ static void build(struct wire_order *order, struct text *body) {
     build_settings(order, means, body);
     text_add_str(body, ",\"messages\":[");
     build_system(order, text_bytes(&system), &head, body);
+    bool after_tool = false;
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         struct bytes tail = build_tail(request, at);
         if (at->role == MODEL_TOOL) {
@@ -218,10 +331,15 @@ static void build(struct wire_order *order, struct text *body) {
                     text_add_member(body, "tool_call_id", part->id);
                     text_add_member(body, "content", part->text);
                     text_add_char(body, '}');
+                    after_tool = true;
                 }
             }
         } else if (build_has(at, MODEL_PART_TEXT) || build_has(at, MODEL_PART_TOOL_CALL) ||
                    build_has(at, MODEL_PART_IMAGE) || tail.len > 0) {
+            if (after_tool && at->role == MODEL_USER) {
+                build_bridge(order, body);
+            }
+            after_tool = false;
             build_next(body, "");
             if (at->role == MODEL_USER) {
                 build_user(at, head, tail, body);
@@ -234,4 +352,5 @@ static void build(struct wire_order *order, struct text *body) {
     text_add_str(body, "]}");
 }
 
-const struct wire wire_openai = {.path = "/chat/completions", .build = build, .event = read_event};
+const struct wire wire_openai = {
+    .path = "/chat/completions", .build = build, .event = read_event, .whole = read_whole};

@@ -129,6 +129,58 @@ static void end_item(struct answer *answer, const json_t *item, int64_t key) {
     }
 }
 
+/* `completed`: else it is incomplete. */
+static void end_response(struct stream *stream, const json_t *response, bool completed) {
+    struct answer *answer = &stream->answer;
+    struct bytes why = json_bytes(json_object_get(response, "incomplete_details"), "reason");
+    bool refused = answer->stop == MODEL_STOP_REFUSED;
+    read_usage(answer, json_object_get(response, "usage"));
+    if (!refused) {
+        stream_stop(stream, completed                         ? MODEL_STOP_END
+                            : bytes_is(why, "content_filter") ? MODEL_STOP_REFUSED
+                                                              : MODEL_STOP_LENGTH);
+    }
+    stream->over = true;
+}
+
+static void read_item(struct stream *stream, const json_t *item, int64_t key) {
+    struct answer *answer = &stream->answer;
+    const json_t *part = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(item, "summary"), at, part) {
+        answer_thinking(answer, json_bytes(part, "text"));
+    }
+    json_array_foreach(json_object_get(item, "content"), at, part) {
+        if (bytes_is(json_bytes(part, "type"), "output_text")) {
+            stream_words(stream, json_bytes(part, "text"));
+        } else if (bytes_is(json_bytes(part, "type"), "refusal")) {
+            answer_stop(answer, MODEL_STOP_REFUSED);
+            answer_text(answer, json_bytes(part, "refusal"));
+        }
+    }
+    if (bytes_is(json_bytes(item, "type"), "function_call")) {
+        stream_call(stream, key, json_bytes(item, "call_id"), json_bytes(item, "name"));
+        stream_call_piece(stream, key, json_bytes(item, "arguments"));
+    }
+    end_item(answer, item, key);
+}
+
+/* {"object": "response", "status", "output": [items], "usage", "error": null}: the same, not
+ * streamed. */
+static bool read_whole(struct stream *stream, const json_t *data) {
+    const json_t *output = json_object_get(data, "output"), *item = NULL;
+    struct bytes status = json_bytes(data, "status");
+    size_t at = 0;
+    if (!json_is_array(output) || bytes_is(status, "failed")) {
+        return false;
+    }
+    json_array_foreach(output, at, item) {
+        read_item(stream, item, (int64_t)at);
+    }
+    end_response(stream, data, !bytes_is(status, "incomplete"));
+    return true;
+}
+
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
     (void)name; /* Each event says its type in its data, too. */
     struct answer *answer = &stream->answer;
@@ -155,16 +207,7 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         read_usage(answer, json_object_get(response, "usage"));
         fault_of_event(response, stream->secret, &answer->failure);
     } else if (bytes_is(type, "response.completed") || bytes_is(type, "response.incomplete")) {
-        struct bytes why = json_bytes(json_object_get(response, "incomplete_details"), "reason");
-        bool refused = answer->stop == MODEL_STOP_REFUSED;
-        read_usage(answer, json_object_get(response, "usage"));
-        if (!refused && bytes_is(type, "response.completed")) {
-            stream_stop(stream, MODEL_STOP_END);
-        } else if (!refused) {
-            stream_stop(stream,
-                        bytes_is(why, "content_filter") ? MODEL_STOP_REFUSED : MODEL_STOP_LENGTH);
-        }
-        stream->over = true;
+        end_response(stream, response, bytes_is(type, "response.completed"));
     }
 }
 
@@ -278,4 +321,5 @@ static void build(struct wire_order *order, struct text *body) {
     text_add_str(body, "]}");
 }
 
-const struct wire wire_responses = {.path = "/responses", .build = build, .event = read_event};
+const struct wire wire_responses = {
+    .path = "/responses", .build = build, .event = read_event, .whole = read_whole};

@@ -13,6 +13,7 @@ void stream_init(struct stream *stream, const struct wire *wire, const struct mo
     *stream = (struct stream){.wire = wire,
                               .counts = {-1, -1, -1, -1, -1},
                               .words = text_up_to(ANSWER_TEXT_MAX),
+                              .extra = text_up_to(ANSWER_EXTRA_MAX),
                               .spare_key = NO_KEY};
     answer_init(&stream->answer, watch, ctx, salt);
     sse_init(&stream->sse);
@@ -21,6 +22,7 @@ void stream_init(struct stream *stream, const struct wire *wire, const struct mo
 void stream_done(struct stream *stream) {
     answer_done(&stream->answer);
     text_done(&stream->words);
+    text_done(&stream->extra);
     sse_done(&stream->sse);
     json_release(&stream->searches);
 }
@@ -28,6 +30,7 @@ void stream_done(struct stream *stream) {
 void stream_clear(struct stream *stream, const char *secret) {
     answer_clear(&stream->answer);
     text_clear(&stream->words);
+    text_clear(&stream->extra);
     sse_clear(&stream->sse);
     json_release(&stream->searches);
     *stream = (struct stream){.wire = stream->wire,
@@ -36,6 +39,7 @@ void stream_clear(struct stream *stream, const char *secret) {
                               .sse = stream->sse,
                               .counts = {-1, -1, -1, -1, -1},
                               .words = stream->words,
+                              .extra = stream->extra,
                               .answer_tool = stream->answer_tool,
                               .spare_key = NO_KEY};
 }
@@ -100,6 +104,14 @@ void stream_take(struct stream *stream, const struct sse_event *event) {
     stream_take_json(stream, name, parsed, json);
 }
 
+void stream_take_whole(struct stream *stream, const struct success *success) {
+    const json_t *json = success->json;
+    if (!json_is_object(json) || !stream->wire->whole(stream, json)) {
+        fault_of_success(success->status, success->body, stream->secret, &stream->answer.failure);
+    }
+    stream->over = true;
+}
+
 /* --- The answer to a schema ------------------------------------------------------------------- */
 
 void stream_words(struct stream *stream, struct bytes words) {
@@ -139,6 +151,12 @@ void stream_stop(struct stream *stream, enum model_stop stop) {
         text_clear(&stream->words);
     } else if (answer->text_len == 0) { /* As of any call, arguments that are left out are none. */
         answer_text(answer, BYTES("{}"));
+    }
+    if (stream->extra.len > 0) { /* A thinking part of its own. */
+        answer_thinking_done(answer);
+        answer_signature(answer, text_bytes(&stream->extra));
+        answer_thinking_done(answer);
+        text_clear(&stream->extra);
     }
     answer_stop(answer, stop);
 }

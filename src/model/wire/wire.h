@@ -44,8 +44,9 @@ struct stream {
     const char *secret;      /* Borrowed; may be NULL. */
     struct answer answer;
     struct sse sse;
-    bool over;        /* The final marker came: nothing is read any more. */
-    int64_t call_key; /* openai: of the last call. */
+    bool over;         /* The final marker came: nothing is read any more. */
+    int64_t call_key;  /* openai: of the last call, */
+    struct text extra; /* and the signature of the whole message. Owned. */
     /* anthropic: the block that is open, what was counted so far, and */
     enum { BLOCK_NONE, BLOCK_THINKING, BLOCK_SEARCH } block;
     int64_t block_key;
@@ -66,6 +67,8 @@ struct wire {
     void (*build)(struct wire_order *order, struct text *body);
     /* Takes one event; `data` is never NULL. */
     void (*event)(struct stream *stream, const char *name, const json_t *data);
+    /* Takes a whole answer, of a server that does not stream. False: it is none. */
+    bool (*whole)(struct stream *stream, const json_t *data);
 };
 
 const struct wire *wire_of(enum model_kind kind); /* NULL: scripted. */
@@ -90,6 +93,14 @@ void stream_take(struct stream *stream, const struct sse_event *event);
 struct err stream_parse(struct bytes data, json_t **ret_json);
 void stream_take_json(struct stream *stream, const char *name, struct err parsed,
                       const json_t *json);
+/* A success whose body is no stream: a whole answer, or an error. `json`: what `body` holds; NULL:
+ * it is no JSON. */
+struct success {
+    int status;
+    struct bytes body;
+    const json_t *json; /* Borrowed. */
+};
+void stream_take_whole(struct stream *stream, const struct success *success);
 /* No byte comes any more. A failure that is set before (the connection broke) stays, unless the
  * final marker had come. */
 void stream_end(struct stream *stream);

@@ -8,66 +8,8 @@
 
 enum {
     MINUTE_MS = 60 * 1000,
-    AMOUNT_LEN_MAX = 9, /* The product with a day fits into 64 bits. */
-    PARTS_MAX = 4,      /* Days, hours, minutes, seconds. */
     CLOCK_LEN_MAX = 40,
 };
-
-static bool starts_with(struct bytes text, const char *words) {
-    const size_t len = strlen(words);
-    return text.len >= len && bytes_equal_nocase((struct bytes){text.data, len}, bytes_of(words));
-}
-
-/* The front of the text that has only these characters is removed from it and returned. */
-static struct bytes take_front(struct bytes *text, const char *characters) {
-    size_t len = 0;
-    while (len < text->len && text->data[len] != '\0' &&
-           strchr(characters, text->data[len]) != NULL) {
-        len++;
-    }
-    const struct bytes front = {text->data, len};
-    *text = (struct bytes){text->data + len, text->len - len};
-    return front;
-}
-
-static bool unit_find(struct bytes word, uint64_t *ret_ms) {
-    static const struct {
-        const char *words[4];
-        uint64_t ms;
-    } units[] = {{{"ms", "milliseconds"}, 1},
-                 {{"s", "sec", "second", "seconds"}, 1000},
-                 {{"m", "min", "minute", "minutes"}, MINUTE_MS},
-                 {{"h", "hr", "hour", "hours"}, 60 * MINUTE_MS},
-                 {{"d", "day", "days"}, 24 * 60 * MINUTE_MS}};
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        for (size_t j = 0; j < COUNT_OF(units[i].words) && units[i].words[j] != NULL; j++) {
-            if (bytes_equal_nocase(word, bytes_of(units[i].words[j]))) {
-                *ret_ms = units[i].ms;
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* "6m0s", "3 days 2 hours", "11.054s." */
-static uint64_t wait_of_amounts(struct bytes text) {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < PARTS_MAX; i++) {
-        uint64_t unit_ms, ms;
-        (void)take_front(&text, " ,");
-        const struct bytes amount = take_front(&text, "0123456789.");
-        (void)take_front(&text, " ");
-        const struct bytes unit =
-            take_front(&text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-        if (amount.len > AMOUNT_LEN_MAX || !unit_find(unit, &unit_ms) ||
-            !retry_after_amount(amount, unit_ms, &ms)) {
-            break;
-        }
-        sum += ms;
-    }
-    return sum;
-}
 
 /* "5:39 PM", "Nov 26th, 2026 5:39 PM". The minute is one that was begun. */
 static int64_t wait_of_clock(struct bytes text, int64_t local_ms) {
@@ -92,15 +34,13 @@ static int64_t wait_of_clock(struct bytes text, int64_t local_ms) {
 }
 
 int64_t agent_wait_of_words(struct bytes sentence, int64_t local_ms) {
-    static const char in[] = "try again in ", at[] = "try again at ";
-    int64_t wait_ms = 0;
+    static const char at[] = "try again at ";
+    int64_t wait_ms = (int64_t)retry_after_sentence(sentence);
     for (struct bytes rest = sentence; wait_ms == 0 && rest.len > 0;
          rest = (struct bytes){rest.data + 1, rest.len - 1}) {
-        const struct bytes after = {rest.data + sizeof in - 1, rest.len - (sizeof in - 1)};
-        if (starts_with(rest, in)) {
-            wait_ms = (int64_t)wait_of_amounts(after);
-        } else if (starts_with(rest, at)) {
-            wait_ms = wait_of_clock(after, local_ms);
+        const size_t len = rest.len < sizeof at - 1 ? rest.len : sizeof at - 1;
+        if (bytes_equal_nocase((struct bytes){rest.data, len}, BYTES(at))) {
+            wait_ms = wait_of_clock((struct bytes){rest.data + len, rest.len - len}, local_ms);
         }
     }
     return wait_ms < 0 ? 0 : wait_ms > AGENT_WAIT_NAMED_MS ? AGENT_WAIT_NAMED_MS : wait_ms;

@@ -81,7 +81,7 @@ static const struct {
     {"api.deepseek.com", NULL, SET(JSON_SCHEMA) | SET(MAX_COMPLETION_TOKENS)},
     {"api.deepseek.com", "deepseek-chat", SET(EFFORT)},
     {"api.deepseek.com", "deepseek-reasoner", SET(TOOL_CHOICE)},
-    {"api.mistral.ai", NULL, SET(MAX_COMPLETION_TOKENS)},
+    {"api.mistral.ai", NULL, SET(MAX_COMPLETION_TOKENS) | SET(USER_AFTER_TOOL)},
     {":11434", NULL, SET(TOOL_CHOICE) | SET(MAX_COMPLETION_TOKENS)}, /* Ollama. */
     {NULL, "claude-3-haiku", SET(EFFORT)},
     {NULL, "claude-3-opus", SET(EFFORT)},
@@ -130,6 +130,9 @@ static const struct {
     parameter_set refused;
     bool place; /* Counts as a place only: in a sentence it may mean anything. */
 } rows[] = {
+    {"must define tools", NULL, SET(CALLS_ALONE), false}, /* Anthropic. */
+    {"toolconfig", NULL, SET(CALLS_ALONE), false},        /* Bedrock. */
+    {"tools= param", NULL, SET(CALLS_ALONE), false},      /* LiteLLM before it. */
     {"tool_choice", NULL, SET(TOOL_CHOICE), false},
     {"stream_options", NULL, SET(STREAM_OPTIONS), false},
     {"include_usage", NULL, SET(STREAM_OPTIONS), false},
@@ -157,9 +160,11 @@ static const struct {
     {"think value", NULL, SET(EFFORT), false},
     {"thinking", NULL, SET(EFFORT), false},
     {"reasoning", NULL, SET(EFFORT), true},
+    {"after role 'tool'", NULL, SET(USER_AFTER_TOOL), false},
     {"role", "system", ROLES, false},
     {"role", "developer", ROLES, false},
     {"roles must alternate", NULL, ROLES, false},
+    {"roles must alternate", NULL, SET(USER_AFTER_TOOL), false},
     {"developer instruction", NULL, ROLES, false},
     {"system message", NULL, ROLES, false},
     {"system messages", NULL, ROLES, false},

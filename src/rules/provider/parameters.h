@@ -9,6 +9,8 @@
  *   max_tokens ──refused──> max_completion_tokens ──refused──> none (and the other way round)
  *   json_schema ──> json_object ──> the schema in the prompt alone
  *   role system ──> role developer ──> the beginning of the first message of a user
+ *   a user's message after a tool's result ──> a word of the assistant between them
+ *   calls of tools in a history, and no tools beside it ──> the tools, without tool_choice
  *   any other ──> left out
  *
  * Promise    a refusal names a parameter that was sent, or none: so each repetition of a call has
@@ -34,7 +36,9 @@
     X(DEVELOPER, "developer_role")                                                                 \
     X(SUMMARY, "reasoning_summary")                                                                \
     X(ENCRYPTED, "encrypted_reasoning")                                                            \
-    X(WEB_SEARCH, "web_search")
+    X(WEB_SEARCH, "web_search")                                                                    \
+    X(USER_AFTER_TOOL, "user_after_tool")                                                          \
+    X(CALLS_ALONE, "calls_without_tools")
 enum provider_parameter {
 #define X(parameter, name) PARAMETER_##parameter,
     PROVIDER_PARAMETERS(X)
