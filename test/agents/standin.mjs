@@ -26,6 +26,7 @@
 //   LOOP        asks its model again and again
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
+//   MANY(N)     says a word and uses a tool, N times (lines)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
 // that reaches its input is a line of a file beside its sessions: their folder's name and `.heard`.
@@ -326,6 +327,12 @@ async function lines() {
   const prompt = args.at(-1);
   const number = remember(`lines-${process.pid}`, prompt);
   await act(prompt, (say) => line({ say }));
+  const many = Number(/MANY\((\d+)\)/.exec(newest(prompt))?.[1] ?? 0);
+  for (let i = 1; i <= many; i++) {
+    line({ say: `word ${i}` });
+    line({ tool: "make", id: `m${i}`, in: { target: `t${i}` } });
+    line({ id: `m${i}`, out: `green ${i}` });
+  }
   if (prompt.includes("TOOL")) {
     line({ tool: "make", id: "c1", in: { target: "test" } });
     line({ id: "c1", out: "all green" });
