@@ -26,6 +26,8 @@
 //   LOOP        asks its model again and again
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
+//   LONG        has an answer of 8 MB
+//   PICTURE     with TOOL: the result has a picture of 2 MB, too (claude)
 //   MANY(N)     says a word and uses a tool, N times (lines)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
@@ -137,7 +139,8 @@ async function act(asked, say, request = () => {}) {
 function answer(prompt, number) {
   const json = prompt.includes("must be JSON that fits") ||
     (prompt.includes("JSON Schema") && !prompt.includes("MISS"));
-  return json ? JSON.stringify({ turn: number, by: kind }) : `turn ${number} of ${kind}`;
+  const more = newest(prompt).includes("LONG") ? ` ${"long".repeat(2 << 20)}` : "";
+  return json ? JSON.stringify({ turn: number, by: kind }) : `turn ${number} of ${kind}${more}`;
 }
 
 const failure = (prompt) => Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
@@ -218,8 +221,12 @@ async function claude() {
       denied = response.behavior === "allow" ? null : response.message;
       if (file && !denied) writeFileSync(file, response.updatedInput.content);
     }
+    const shown = [{ type: "text", text: "all green" }];
+    if (prompt.includes("PICTURE")) {
+      shown.unshift({ type: "image", source: { type: "base64", data: "A".repeat(2 << 20) } });
+    }
     line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
-      is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
+      is_error: denied !== null, content: denied ?? shown }] } });
     if (falters && number <= 3) process.kill(process.pid, "SIGKILL");
     readAll(); // They came while it worked, and are answered with the rest.
     if (last) echo(last);
