@@ -15,7 +15,6 @@
  *
  * Both get the prompt as their last argument. */
 #include "agent/reader.h"
-#include "base/utf8.h"
 
 static void any_make(struct program_making *making) {
     making_add_own(making);
@@ -111,18 +110,8 @@ const struct program program_json_lines = {
 
 /* --- Text ------------------------------------------------------------------------------------- */
 
-/* Each byte that is no UTF-8 becomes U+FFFD. */
 static void plain_read(struct program_reader *reader, struct bytes line) {
-    AUTO(text_done) struct text text = text_up_to((size_t)3 * PROGRAM_LINE_MAX);
-    while (line.len > 0) {
-        const size_t valid = utf8_valid_len(line.data, line.len);
-        const size_t used = valid < line.len ? valid + 1 : valid;
-        text_add(&text, line.data, valid);
-        text_add_str(&text, valid < line.len ? "\xef\xbf\xbd" : "");
-        line = (struct bytes){line.data + used, line.len - used};
-    }
-    reader_say(reader, PROGRAM_TEXT, text_bytes(&text));
-    reader_say(reader, PROGRAM_TEXT, BYTES("\n"));
+    reader_say(reader, PROGRAM_TEXT, line);
 }
 
 static void plain_finish(struct program_reader *reader, struct agent_ending *io_ending) {

@@ -173,7 +173,9 @@ void program_reader_begin(struct program_reader *reader) {
     X(said)                                                                                        \
     X(status)                                                                                      \
     X(lines)                                                                                       \
-    X(unknown) X(cut) X(cost) X(billed) X(requests) X(retry_after_ms) X(retry_at_ms) X(ended_ms)
+    X(unknown)                                                                                     \
+    X(lost_lines)                                                                                  \
+    X(lost_bytes) X(cost) X(billed) X(requests) X(retry_after_ms) X(retry_at_ms) X(ended_ms)
 #define USAGES(X) X(ready) X(open) X(total) X(counted)
 
 static void usage_save(const char *name, const struct usage *usage, struct text *text) {
@@ -253,7 +255,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .model = bytes_of(state->model),
                                  .lines = state->lines,
                                  .unknown = state->unknown,
-                                 .cut = state->cut,
+                                 .dropped = {state->lost_lines, state->lost_bytes},
                                  .requests = state->requests,
                                  .skips = state->skips,
                                  .done = state->done,
@@ -268,27 +270,46 @@ struct program_seen program_seen(const struct program_reader *reader) {
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-void program_read(struct program_reader *reader, struct bytes line, enum program_line form,
-                  program_heard heard, void *ctx) {
+enum program_text_kind program_prints(const struct program *program) {
+    return program->read_text != NULL ? PROGRAM_PRINTS_TEXT : PROGRAM_PRINTS_JSON;
+}
+
+/* A line like an object that is none may have been the result. Other words are noise. */
+static void json_read(struct program_reader *reader, struct bytes line,
+                      enum program_line_form form) {
     struct reader_state *state = &reader->state;
     AUTO(json_release) json_t *json = NULL;
+    const struct bytes text = bytes_trim(line, " \t\r");
+    if (form == PROGRAM_LINE_CUT && reader->program->read_cut != NULL &&
+        reader->program->read_cut(reader, text)) {
+        return;
+    }
+    if (err_failed(json_parse_wide(text.data, text.len, JSON_DEPTH_MAX, &json, NULL)) ||
+        !json_is_object(json)) {
+        state->lost_lines += text.len > 0 && text.data[0] == '{';
+        state->unknown += text.len > 0;
+    } else if (!reader->program->read(reader, json)) {
+        state->unknown++;
+    }
+}
+
+void program_read(struct program_reader *reader, struct bytes line, enum program_line_form form,
+                  program_heard heard, void *ctx) {
     reader->heard = heard;
     reader->ctx = ctx;
-    state->lines++;
-    state->cut += form == PROGRAM_LINE_CUT;
-    if (reader->program->read_text != NULL) {
+    reader->state.lines++;
+    if (reader->program->read_text == NULL) {
+        json_read(reader, line, form);
+    } else {
         reader->program->read_text(reader, line);
-        reader_say(reader, PROGRAM_TEXT,
-                   form == PROGRAM_LINE_CUT ? BYTES(CUT_MARK "\n") : BYTES(""));
-    } else if (form == PROGRAM_LINE_CUT) {
-        const bool known =
-            reader->program->read_cut != NULL && reader->program->read_cut(reader, line);
-        state->unknown += !known;
-    } else if (err_failed(json_parse_wide(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
-               !json_is_object(json) || !reader->program->read(reader, json)) {
-        state->unknown += bytes_trim(line, " \t\r").len > 0;
+        reader_say(reader, PROGRAM_TEXT, form == PROGRAM_LINE_PART ? BYTES("") : BYTES("\n"));
     }
     reader->heard = NULL;
+}
+
+void program_drop(struct program_reader *reader, struct program_dropped what) {
+    reader->state.lost_lines += what.lines;
+    reader->state.lost_bytes += what.bytes;
 }
 
 void program_skip(struct program_reader *reader, enum program_skip what) {
@@ -354,6 +375,7 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
                                               .text = bytes_of(state->sentence),
                                               .retry_after_ms = state->retry_after_ms,
                                               .transport = bytes_of(state->transport)};
+    io_ending->unread = state->lost_lines > 0;
 }
 
 void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
@@ -474,7 +496,7 @@ void reader_text_of(const json_t *value, struct text *text) {
     } else if (json_is_array(value)) {
         for (size_t i = 0; i < json_array_size(value); i++) {
             const struct bytes part = json_bytes(json_array_get(value, i), "text");
-            text_add_str(text, i > 0 && part.len > 0 ? "\n" : "");
+            text_add_str(text, text->len > 0 && part.len > 0 ? "\n" : "");
             text_add(text, part.data, part.len);
         }
     } else if (value != NULL && !json_is_null(value)) {

@@ -25,7 +25,7 @@
 #include "rules/trace/usage.h"
 
 enum {
-    PROGRAM_LINE_MAX = 1 << 20,   /* Longer lines are cut. */
+    PROGRAM_LINE_MAX = 1 << 20,   /* Longer lines are made shorter (line.h). */
     PROGRAM_TEXT_MAX = 256 << 10, /* A tool's result; longer ones are cut with a mark. */
     PROGRAM_WORDS_MAX = 128,      /* Arguments of a command. */
     PROGRAM_NATIVE_MAX = 200,     /* Name of a native session. */
@@ -121,11 +121,19 @@ void program_reader_begin(struct program_reader *reader);
  * "unheard":true, which the engine looks for (engine/turn/steering.c). */
 void program_reader_heard(struct program_reader *reader);
 
-/* A line without its end. `cut`: there was more of it than PROGRAM_LINE_MAX. */
-enum program_line { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT };
-void program_read(struct program_reader *reader, struct bytes line, enum program_line form,
+/* Kind of the lines, which struct program_line reads (line.h). */
+enum program_text_kind { PROGRAM_PRINTS_JSON, PROGRAM_PRINTS_TEXT };
+enum program_text_kind program_prints(const struct program *program);
+/* A line without its end, in UTF-8. CUT: some of it was left out. PART: more of it follows. */
+enum program_line_form { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT, PROGRAM_LINE_PART };
+void program_read(struct program_reader *reader, struct bytes line, enum program_line_form form,
                   program_heard heard, void *ctx);
-/* The rest of a line that was cut is not read, also by a reader that was saved before its end. */
+/* Output that was not read: lines, of which one may have been the result; bytes of others. */
+struct program_dropped {
+    int64_t lines, bytes;
+};
+void program_drop(struct program_reader *reader, struct program_dropped what);
+/* The rest of a line that was dropped is not read, also by a reader that was saved before its end. */
 enum program_skip { PROGRAM_SKIP_BEGINS, PROGRAM_SKIP_ENDS };
 void program_skip(struct program_reader *reader, enum program_skip what);
 /* After the last line: fills ending->result. `exit`, `code` and the times of the ending are
@@ -136,9 +144,10 @@ void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
                         struct usage_cost *ret_cost);
 struct program_seen {
     struct bytes native, model; /* "": it has not said. */
-    int64_t lines, unknown, cut;
+    int64_t lines, unknown;
+    struct program_dropped dropped;
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */
-    bool skips;       /* The rest of a line that was cut follows. */
+    bool skips;       /* The rest of a line that was dropped follows. */
     bool done;        /* The last message that it has read has its result. */
     bool names;       /* Messages are named when the program reads them. */
     bool heard;       /* The prompt was read: something came that shows it. */

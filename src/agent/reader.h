@@ -25,8 +25,8 @@ struct reader_state {
     char transport[READER_WORD_MAX + 1];
     char tools[READER_TOOLS_MAX + 1]; /* Ids of tools that run, with a line feed after each. */
     bool asks;                        /* The request that is out is counted. */
-    bool skips;                       /* The rest of a line that was cut follows. */
-    int64_t lines, unknown, cut;
+    bool skips;                       /* The rest of a line that was dropped follows. */
+    int64_t lines, unknown, lost_lines, lost_bytes;
     int64_t requests;       /* To its model, in this attempt. */
     int64_t retry_after_ms; /* Wait that its provider named; 0: none. After the end also where it is
                              * in a sentence, or a moment: */
@@ -70,7 +70,7 @@ struct program {
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */
     bool (*read)(struct program_reader *reader, const json_t *line);
     void (*read_text)(struct program_reader *reader, struct bytes line); /* NULL: JSON. */
-    /* The beginning of a line that is longer than PROGRAM_LINE_MAX. NULL: none is of interest. */
+    /* A line of which something was left out; false: it is read like any other. NULL: all are. */
     bool (*read_cut)(struct program_reader *reader, struct bytes line);
     /* Finds the result where no line has it; NULL: nothing is to be done. */
     void (*finish)(struct program_reader *reader, struct agent_ending *io_ending);

@@ -28,6 +28,9 @@
 //   WRITE       writes the file `made` into its folder
 //   SPILL       leaves a file in its folder for temporary ones; `spilt` has what it is told of that
 //   SERVE       begins a command that still runs when it ends (codex)
+//   LONG        has an answer of 8 MB
+//   PICTURE     with TOOL: the result has a picture of 2 MB, too (claude)
+//   MANY(N)     says a word and uses a tool, N times (lines)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
 // that reaches its input is a line of a file beside its sessions: their folder's name and `.heard`.
@@ -144,7 +147,8 @@ async function act(asked, say, request = () => {}) {
 function answer(prompt, number) {
   const json = prompt.includes("must be JSON that fits") ||
     (prompt.includes("JSON Schema") && !prompt.includes("MISS"));
-  return json ? JSON.stringify({ turn: number, by: kind }) : `turn ${number} of ${kind}`;
+  const more = newest(prompt).includes("LONG") ? ` ${"long".repeat(2 << 20)}` : "";
+  return json ? JSON.stringify({ turn: number, by: kind }) : `turn ${number} of ${kind}${more}`;
 }
 
 const failure = (prompt) => Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
@@ -225,8 +229,12 @@ async function claude() {
       denied = response.behavior === "allow" ? null : response.message;
       if (file && !denied) writeFileSync(file, response.updatedInput.content);
     }
+    const shown = [{ type: "text", text: "all green" }];
+    if (prompt.includes("PICTURE")) {
+      shown.unshift({ type: "image", source: { type: "base64", data: "A".repeat(2 << 20) } });
+    }
     line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
-      is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
+      is_error: denied !== null, content: denied ?? shown }] } });
     if (falters && number <= 3) process.kill(process.pid, "SIGKILL");
     readAll(); // They came while it worked, and are answered with the rest.
     if (last) echo(last);
@@ -337,6 +345,12 @@ async function lines() {
   const prompt = args.at(-1);
   const number = remember(`lines-${process.pid}`, prompt);
   await act(prompt, (say) => line({ say }));
+  const many = Number(/MANY\((\d+)\)/.exec(newest(prompt))?.[1] ?? 0);
+  for (let i = 1; i <= many; i++) {
+    line({ say: `word ${i}` });
+    line({ tool: "make", id: `m${i}`, in: { target: `t${i}` } });
+    line({ id: `m${i}`, out: `green ${i}` });
+  }
   if (prompt.includes("TOOL")) {
     line({ tool: "make", id: "c1", in: { target: "test" } });
     line({ id: "c1", out: "all green" });

@@ -1,10 +1,12 @@
 /* fuzz_agent.c: any bytes as the output of a program. Each adapter reads them, and so does a row of
- * readers of which each was loaded from the one before: both give the same events. Texts are UTF-8,
- * arguments are JSON, usage is not negative, and a saved reader is within its bound.
+ * readers of which each was loaded from the one before, by lines that came a few bytes at a time:
+ * both give the same events. What is kept of a line is within its bound, and JSON where the line
+ * was. Texts are UTF-8, arguments are JSON, usage is not negative, and a saved reader is within its
+ * bound.
  */
 #include <stdlib.h>
 
-#include "agent/program.h"
+#include "agent/line.h"
 #include "base/utf8.h"
 
 static void require(bool holds) {
@@ -39,17 +41,50 @@ static struct program_reader *reader_renew(struct program_reader *old,
 }
 
 enum reading { READ_THROUGH, READ_BY_OTHERS };
+enum { LINE_MAX_HERE = 512, PIECE = 7 };
+
+/* The next piece of the output, and all that it ends. True: the rest of that line is skipped. */
+static bool piece_read(struct program_reader *reader, struct program_line *line,
+                       struct bytes *io_output, size_t piece, struct text *told) {
+    enum program_line_state state;
+    enum program_line_form form = PROGRAM_LINE_WHOLE;
+    struct bytes text = BYTES("");
+    const size_t len = io_output->len < piece ? io_output->len : piece;
+    const size_t used =
+        program_line_feed(line, (struct bytes){io_output->data, len}, &state, &text, &form);
+    require(used > 0 && used <= len);
+    *io_output = (struct bytes){io_output->data + used, io_output->len - used};
+    if (io_output->len == 0 && state == LINE_BEGUN) {
+        state = program_line_end(line, &text, &form);
+    }
+    if (state == LINE_READ) {
+        require(text.len <= LINE_MAX_HERE && utf8_valid(text.data, text.len));
+        program_drop(reader, (struct program_dropped){.bytes = line->left_out});
+        program_read(reader, text, form, note, told);
+    } else if (state != LINE_BEGUN) {
+        program_drop(reader, (struct program_dropped){.lines = 1});
+    }
+    if (state != LINE_BEGUN) {
+        program_line_clear(line);
+    }
+    return state == LINE_SKIPPED;
+}
 
 static void run(struct agent_definition *agent, struct bytes output, enum reading how,
                 struct text *told) {
     const struct program *program = program_find(bytes_of(agent->program));
     struct program_reader *reader = program_reader_new(program, agent);
-    struct bytes line;
-    while (bytes_next(&output, '\n', &line)) {
-        const bool cut = line.len > 0 && line.data[line.len - 1] == '\f';
-        program_read(reader, line, cut ? PROGRAM_LINE_CUT : PROGRAM_LINE_WHOLE, note, told);
+    struct program_line line = {.max = 0};
+    program_line_init(&line, program_prints(program), LINE_MAX_HERE);
+    while (output.len > 0) {
+        if (piece_read(reader, &line, &output, how == READ_THROUGH ? output.len : PIECE, told)) {
+            const char *end = output.len == 0 ? NULL : memchr(output.data, '\n', output.len);
+            const size_t skipped = end == NULL ? output.len : (size_t)(end + 1 - output.data);
+            output = (struct bytes){output.data + skipped, output.len - skipped};
+        }
         reader = how == READ_BY_OTHERS ? reader_renew(reader, program, agent) : reader;
     }
+    program_line_done(&line);
     struct agent_ending ending = {.exit = AGENT_EXITED};
     struct usage usage;
     struct usage_cost cost;

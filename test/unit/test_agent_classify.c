@@ -20,6 +20,7 @@ static const struct row {
     const char *kind, *text, *tail, *transport;
     enum agent_ender ender;
     enum agent_task task;
+    bool unread;
     enum agent_outcome outcome;
     const char *rule;
 } table[] = {
@@ -299,6 +300,13 @@ static const struct row {
     {"joined: a page is no status", 1, .tail = "GET /429", .outcome = AGENT_CRASHED},
     {"joined: a disk is no provider", 1, .tail = "write: Disk quota exceeded",
      .outcome = AGENT_CRASHED},
+    {"claude: its result could not be read", 0, .unread = true, .outcome = AGENT_UNKNOWN,
+     .rule = "unread"},
+    {"claude: the same, and it had failed", 1, .unread = true, .tail = "429",
+     .outcome = AGENT_UNKNOWN},
+    {"claude: a line before its result could not be read", 0, SAYS(GOOD, 0, "success", ""),
+     .unread = true, .outcome = AGENT_COMPLETED},
+    {"claude: killed in the middle of a line", SIG(9), .unread = true, .outcome = AGENT_KILLED},
     {"plain: words", 0, SAYS(GOOD, 0, "", ""), .outcome = AGENT_COMPLETED},
     {"plain: no words", 0, SAYS(QUIET, 0, "", ""), .outcome = AGENT_NO_RESULT},
 };
@@ -313,6 +321,7 @@ static struct agent_verdict judge(const struct row *row) {
         .signal = row->end - SIG(0),
         .ender = row->ender,
         .task = row->task,
+        .unread = row->unread,
         .result = {.present = row->result != NO_RESULT_LINE,
                    .good = row->result == GOOD || row->result == QUIET,
                    .said = row->result == GOOD,

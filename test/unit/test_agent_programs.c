@@ -600,9 +600,11 @@ static void hostile_lines_are_counted(void **state) {
             program_read(reader, bytes_of(lines[j]), PROGRAM_LINE_WHOLE, note, &events);
         }
         program_read(reader, bytes_of(deep), PROGRAM_LINE_CUT, note, &events);
+        program_drop(reader, (struct program_dropped){.lines = 1, .bytes = 7});
         const struct program_seen seen = program_seen(reader);
         assert_int_equal(seen.lines, COUNT_OF(lines) + 1);
-        assert_int_equal(seen.cut, 1);
+        assert_int_equal(seen.dropped.lines, 2); /* With that of one bracket. */
+        assert_int_equal(seen.dropped.bytes, 7);
         program_skip(reader, PROGRAM_SKIP_BEGINS);
         AUTO(text_done) struct text saved = text_up_to(PROGRAM_STATE_MAX);
         program_reader_save(reader, &saved);

@@ -189,7 +189,7 @@ static struct err part_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     const struct exchange *exchange = request->op.exchange;
     struct text *text = &request->op.answer;
-    const struct number_bounds bounds = {1, MESSAGE_PARTS_MAX};
+    const struct number_bounds bounds = {1, INT64_MAX};
     struct part_range range = {.offset = param_number(exchange, "offset"),
                                .limit = param_number(exchange, "limit")};
     struct message_row row = {.id = 0};

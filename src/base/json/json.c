@@ -135,7 +135,7 @@ struct reader {
     unsigned depth, depth_max;
     unsigned values, values_max; /* values: read so far. */
     struct why *why;             /* Borrowed; may be NULL. */
-    bool wide;                   /* Integers beyond 64 bits are reals. */
+    bool wide;                   /* Integers beyond 64 bits are reals; keys may stand twice. */
     struct err err;
     /* Owned: text whose spelling differs from its meaning. Made at the first need, with one byte
      * more than the input: no escape is shorter than what it means, and each number has a byte
@@ -344,7 +344,7 @@ static bool key_read(struct reader *reader, const json_t *object, struct bytes *
     if (memchr(key.data, '\0', key.len) != NULL) {
         return reader_refuse(reader, start, "a key must not contain the character \\u0000");
     }
-    if (json_object_getn(object, key.data, key.len) != NULL) {
+    if (!reader->wide && json_object_getn(object, key.data, key.len) != NULL) {
         return reader_refuse(reader, start, "the key \"%.*s\" is a duplicate",
                              (int)utf8_cut(key, KEY_SHOWN_MAX), key.data);
     }

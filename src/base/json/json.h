@@ -35,7 +35,8 @@ MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_m
  * that reaches json_parse's limits, and members of ours around it. */
 MUST_CHECK struct err json_parse_wrapped(struct bytes bytes, json_t **ret_json, struct why *why);
 
-/* json_parse for what an engine of JavaScript wrote: an integer beyond 64 bits is the nearest real.
+/* json_parse for what an engine of JavaScript wrote, as that would read it: of a key that stands
+ * twice the last one counts, and an integer beyond 64 bits is the nearest real.
  * There it was a double, which JSON.stringify writes without an exponent up to 1e21. From clients
  * such an integer is refused, since nobody knows whether they can do without its last digits. */
 MUST_CHECK struct err json_parse_wide(const char *bytes, size_t len, unsigned depth_max,

@@ -551,8 +551,11 @@ static void program_end(struct talk_program *program) {
                                         .outcome = verdict.outcome,
                                         .watched = watched,
                                         .evidence = &program->progress.evidence,
-                                        .note = program->child.note.text};
+                                        .note = program->child.note.text,
+                                        .dropped = seen.dropped};
     program_ending_tell(&ended, program->sentence);
+    text_clear(&program->talk->call.note);
+    program_ending_tell_dropped(&ended, &program->talk->call.note);
     program->sequel = SEQUEL_END;
     program->failure = next.remedy == AGENT_SUCCEEDS          ? CAUSE_NONE
                        : program->child.cause == CAUSE_BUDGET ? CAUSE_BUDGET
@@ -587,8 +590,7 @@ static bool program_begin(struct talk *talk) {
     }
     struct talk_program *program = talk->program = program_new(talk);
     if (program_define(program, talk->plan.program)) {
-        program->output.reader = program_reader_new(program->program, &program->agent);
-        program->output.permissions = program->agent.permissions;
+        program_output_reads(&program->output, program->program, &program->agent);
     }
     return program->output.reader != NULL;
 }
@@ -617,7 +619,7 @@ void program__call(struct talk *talk) {
     }
     program__follow(program, plan->process);
     program->output.attempt = plan->process_attempt;
-    program->output.read_to = program->output.seen_to = plan->read_to;
+    program_output_from(&program->output, plan->read_to);
     program->output.done = program_seen(program->output.reader).done;
     talk__begin_call(talk);
     if (!program__is_over(program)) {

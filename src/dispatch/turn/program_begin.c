@@ -60,7 +60,7 @@ static void start_done(void *ctx) {
         talk->stop = true;
     } else {
         program__follow(program, bytes_of(program->begun.text));
-        program->output.read_to = program->output.seen_to = 0;
+        program_output_from(&program->output, 0);
         program->child = (struct program_child){.exit_code = -1};
     }
     if (!program__is_over(program)) {

@@ -62,6 +62,21 @@ static struct bytes last_line(struct bytes words) {
                         : (struct bytes){line + 1, words.len - (size_t)(line + 1 - words.data)};
 }
 
+void program_ending_tell_dropped(const struct program_ended *ended, struct text *text) {
+    const struct program_dropped *dropped = &ended->dropped;
+    if (dropped->lines > 0) {
+        text_addf(text, "%lld line%s of its output could not be read", (long long)dropped->lines,
+                  dropped->lines == 1 ? "" : "s");
+    }
+    if (dropped->bytes > 0) {
+        text_addf(text, "%s%lld bytes of its output are left out here",
+                  dropped->lines > 0 ? ", and " : "", (long long)dropped->bytes);
+    }
+    text_add_str(text, dropped->lines > 0 || dropped->bytes > 0
+                           ? " ('drover logs' of its process has all of it)"
+                           : "");
+}
+
 void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRAM_SENTENCE_MAX]) {
     AUTO(text_done) struct text text = text_up_to((size_t)PROGRAM_SENTENCE_MAX * 4);
     const struct agent_result *result = &ended->ending->result;
@@ -75,6 +90,10 @@ void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRA
         words = bytes_of(ended->note);
     } else {
         agent_outcome_tell(ended->outcome, ended->agent->name, &text);
+    }
+    if (text.len > 0 && (ended->dropped.lines > 0 || ended->dropped.bytes > 0)) {
+        text_add_str(&text, "; ");
+        program_ending_tell_dropped(ended, &text);
     }
     words = last_line(words);
     if (words.len > 0 && text.len > 0) {

@@ -6,6 +6,7 @@
 #ifndef DROVER_DISPATCH_TURN_PROGRAM_ENDING_H
 #define DROVER_DISPATCH_TURN_PROGRAM_ENDING_H
 
+#include "agent/program.h"
 #include "engine/turn/program.h"
 #include "rules/agent/classify.h"
 #include "rules/agent/outcome.h"
@@ -24,8 +25,11 @@ struct program_ended {
     enum agent_watch_verdict watched;
     const struct agent_evidence *evidence;
     const char *note; /* The sentence that the row of the job has about its end; "": none. */
+    struct program_dropped dropped;
 };
-/* The verdict, and the program's own words. */
+/* A sentence about output that was not read. Nothing: all of it was. */
+void program_ending_tell_dropped(const struct program_ended *ended, struct text *text);
+/* The verdict, output that was not read, and the program's own words. */
 void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRAM_SENTENCE_MAX]);
 
 #endif

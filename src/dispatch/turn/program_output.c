@@ -11,25 +11,36 @@
 #include "rules/job/job.h"
 
 enum {
-    CHUNK = 64 << 10, /* Size of a read; a longer line makes it larger. */
-    CHUNK_MAX = PROGRAM_LINE_MAX + 1,
-    PIECES_BYTES = CHUNK_MAX + (64 << 10), /* Limit of text that one read sends to watchers. */
-    ITEMS_SPARE = 16,                      /* Room for the items of one more line. */
+    CHUNK = 64 << 10,                            /* Size of a read. */
+    PIECES_BYTES = PROGRAM_LINE_MAX + 4 * CHUNK, /* Limit of text that it sends to watchers. */
+    ITEMS_SPARE = 16,                            /* Room for the items of one more line. */
     NAME_MAX_BYTES = 256,
     LOOK_MS = 10000, /* Maximum time to hash a file. */
 };
 
 void program_output_init(struct program_output *output, struct talk *talk) {
     output->talk = talk;
-    output->size = CHUNK;
-    output->buffer = mem_new_array(CHUNK_MAX + 1, 1);
+    output->buffer = mem_new_array(CHUNK, 1);
     text_init(&output->said, PIECES_BYTES);
 }
 
 void program_output_done(struct program_output *output) {
     program_reader_free(output->reader);
+    program_line_done(&output->line);
     text_done(&output->said);
     mem_free(output->buffer);
+}
+
+void program_output_reads(struct program_output *output, const struct program *program,
+                          const struct agent_definition *agent) {
+    output->reader = program_reader_new(program, agent);
+    output->permissions = agent->permissions;
+    program_line_init(&output->line, program_prints(program), PROGRAM_LINE_MAX);
+}
+
+void program_output_from(struct program_output *output, int64_t offset) {
+    output->read_to = output->seen_to = offset;
+    program_line_clear(&output->line);
 }
 
 /* --- Items of the answer ---------------------------------------------------------------------- */
@@ -253,32 +264,60 @@ static void on_event(void *ctx, const struct program_event *event) {
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-/* Lines of `len` bytes at the front of the buffer, up to the end of a stretch. */
-static void lines_read(struct program_output *output, size_t len) {
-    const bool full = len >= CHUNK_MAX;
-    const bool last = output->ended && len < output->size; /* Nothing follows in the file. */
-    output->used = 0;
-    while (output->found != FOUND_WHOLE && output->used < len) {
-        const char *begin = output->buffer + output->used;
-        const size_t rest = len - output->used;
-        const char *end = memchr(begin, '\n', rest);
+/* The line is behind us: so is its place in the output. */
+static void line_leave(struct program_output *output) {
+    output->used += (size_t)output->line.eaten;
+    program_line_clear(&output->line);
+}
+
+static void line_take(struct program_output *output, enum program_line_state state,
+                      struct bytes text, enum program_line_form form) {
+    switch (state) {
+    case LINE_BEGUN:
+        return;
+    case LINE_READ:
+        program_drop(output->reader, (struct program_dropped){.bytes = output->line.left_out});
+        program_read(output->reader, text, form, on_event, output);
+        break;
+    case LINE_SKIPPED:
+        program_skip(output->reader, PROGRAM_SKIP_BEGINS);
+        program_drop(output->reader, (struct program_dropped){.lines = 1});
+        break;
+    case LINE_LOST:
+        program_drop(output->reader, (struct program_dropped){.lines = 1});
+        break;
+    }
+    line_leave(output);
+}
+
+/* The rest of a line that is skipped. Number of its bytes. */
+static size_t rest_skip(struct program_output *output, struct bytes bytes) {
+    const char *end = memchr(bytes.data, '\n', bytes.len);
+    const size_t used = end == NULL ? bytes.len : (size_t)(end + 1 - bytes.data);
+    program_skip(output->reader, end == NULL ? PROGRAM_SKIP_BEGINS : PROGRAM_SKIP_ENDS);
+    output->used += used;
+    return used;
+}
+
+/* Lines of the next bytes, up to the end of a stretch. */
+static void lines_read(struct program_output *output, struct bytes bytes) {
+    const bool last = output->ended && bytes.len < CHUNK; /* Nothing follows in the file. */
+    enum program_line_state state;
+    enum program_line_form form;
+    struct bytes text;
+    while (output->found != FOUND_WHOLE && bytes.len > 0) {
+        size_t used;
         if (program_seen(output->reader).skips) {
-            output->used = end == NULL ? len : output->used + (size_t)(end + 1 - begin);
-            program_skip(output->reader, end == NULL ? PROGRAM_SKIP_BEGINS : PROGRAM_SKIP_ENDS);
-            continue;
+            used = rest_skip(output, bytes);
+        } else {
+            used = program_line_feed(&output->line, bytes, &state, &text, &form);
+            line_take(output, state, text, form);
         }
-        if (end == NULL && !(full && output->used == 0) && !last) {
-            return; /* The rest of the line is not there yet. */
-        }
-        const size_t line = end == NULL ? rest : (size_t)(end - begin);
-        const bool cut = line > PROGRAM_LINE_MAX; /* So the buffer is full of it. */
-        const struct bytes bytes = {begin, cut ? PROGRAM_LINE_MAX : line};
-        program_read(output->reader, bytes, cut ? PROGRAM_LINE_CUT : PROGRAM_LINE_WHOLE, on_event,
-                     output);
-        if (cut) {
-            program_skip(output->reader, PROGRAM_SKIP_BEGINS);
-        }
-        output->used += line + (end != NULL);
+        bytes = (struct bytes){bytes.data + used, bytes.len - used};
+    }
+    if (last && output->found != FOUND_WHOLE && output->line.eaten > 0) {
+        state = program_line_end(&output->line, &text, &form);
+        line_take(output, state, text, form);
     }
 }
 
@@ -307,28 +346,25 @@ void program_output_read(struct program_output *output) {
     char name[PROTOCOL_NAME_MAX];
     struct log_read got = {.len = 0};
     program_output_name(output, name);
-    const struct log_place place = {name, LOG_OUT, output->read_to};
+    const struct log_place place = {name, LOG_OUT, output->read_to + output->line.eaten};
     output->piece_count = 0;
     output->found = FOUND_NOTHING;
     output->used = 0;
     output->heard = 0;
     text_clear(&output->said);
-    output->err = spool_log_read(spool, &place, output->buffer, output->size, &got);
+    output->err = spool_log_read(spool, &place, output->buffer, CHUNK, &got);
     if (err_failed(output->err)) {
         return;
     }
-    if (got.len > 0 && got.offset > output->read_to) { /* Some was dropped: from a whole line on. */
-        output->read_to = got.offset;
+    if (got.len > 0 && got.offset > place.offset) { /* Some is gone: from a whole line on. */
+        program_output_from(output, got.offset);
         program_skip(output->reader, PROGRAM_SKIP_BEGINS);
+        program_drop(output->reader, (struct program_dropped){.lines = 1});
     }
-    lines_read(output, got.len);
+    lines_read(output, (struct bytes){output->buffer, got.len});
     output->read_to += (int64_t)output->used;
-    output->seen_to = output->used > 0 ? output->read_to : got.offset + (int64_t)got.len;
-    if (output->found == FOUND_NOTHING && output->used > 0) {
-        output->found = FOUND_MORE;
-    }
-    if (output->used == 0 && got.len == output->size && output->size < CHUNK_MAX) {
-        output->size = output->size * 4 < CHUNK_MAX ? output->size * 4 : CHUNK_MAX;
+    output->seen_to = output->read_to + output->line.eaten;
+    if (output->found == FOUND_NOTHING && (got.len > 0 || output->used > 0)) {
         output->found = FOUND_MORE;
     }
     if (output->ended && output->found == FOUND_NOTHING) {

@@ -2,15 +2,17 @@
  * of the answer, and pieces of text for clients that watch.
  *
  * A read ends where a stretch is whole, that is at a good place to store it, or where nothing more
- * is there. The offset moves past whole lines only, and past parts of a line that is too long: of
- * that the beginning is read, and the rest is skipped. A line that is not whole is read again.
+ * is there. The offset that is stored stands between two lines, beside the state of the reader
+ * there: a line is read piece by piece (agent/line.h), and is begun again by the daemon that comes
+ * after a crash. The offset moves within a line only where that is text, or endless: then the rest
+ * is skipped.
  *
  * Threads    program_output_read: the pool, while the loop leaves the object alone. Others: loop.
  */
 #ifndef DROVER_DISPATCH_TURN_PROGRAM_OUTPUT_H
 #define DROVER_DISPATCH_TURN_PROGRAM_OUTPUT_H
 
-#include "agent/program.h"
+#include "agent/line.h"
 #include "base/id.h"
 #include "engine/turn/answers.h"
 #include "proc/spool/protocol.h"
@@ -29,7 +31,8 @@ struct program_piece {
 enum { PIECES_MAX = 4096, PROGRAM_TAIL = 8 << 10 };
 struct program_output {
     struct talk *talk;
-    struct program_reader *reader; /* Owned. */
+    struct program_reader *reader; /* Owned. NULL: it is not known what is read. */
+    struct program_line line;      /* The line that is being read: it begins at read_to. */
     const json_t *permissions;     /* Borrowed: rules of the agent's definition; NULL: none. */
     char process[ID_SIZE];         /* Run of the process; "": not started. */
     int64_t attempt;               /* 0: not started. */
@@ -42,8 +45,7 @@ struct program_output {
     struct err err;                /* Failure of the last read. */
     enum program_found found;
     char *buffer;     /* Owned. */
-    size_t size;      /* Bytes of the next read. */
-    size_t used;      /* Bytes of whole lines of the last read. */
+    size_t used;      /* Bytes of lines that the last read has ended. */
     struct text said; /* Owned: texts of the pieces. */
     struct program_piece pieces[PIECES_MAX];
     size_t piece_count;
@@ -54,6 +56,11 @@ struct program_output {
 /* The object must be zeroed. */
 void program_output_init(struct program_output *output, struct talk *talk);
 void program_output_done(struct program_output *output);
+/* Names the program that is read. The definition is borrowed. */
+void program_output_reads(struct program_output *output, const struct program *program,
+                          const struct agent_definition *agent);
+/* The output is read from there on. */
+void program_output_from(struct program_output *output, int64_t offset);
 void program_output_read(struct program_output *output);
 /* In the pool: the file that a call of the program would change, as it is now. */
 void program_output_look(const struct talk *talk, const char *path, struct tool_look *look);

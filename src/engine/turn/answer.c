@@ -173,8 +173,12 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
     const size_t count = turns__is_cleared(turn) ? 0 : answer->item_count;
     const int64_t before = turn->row.step;
     /* A program asks about a tool in a later answer than the one that shows the tool. */
-    bool reviews = turn->session.program.len > 0, calls = false;
+    const bool program = turn->session.program.len > 0;
+    bool reviews = program, calls = false;
     turns__count_tools(tx, turn);
+    if (program && count > 0) {
+        programs__make_room(tx, turn);
+    }
     for (size_t i = 0; i < count; i++) {
         const struct turn_item *item = &answer->items[i];
         struct message_part part = {.message = turn->row.answer,

@@ -16,6 +16,8 @@ enum {
     TURN_ARGUMENTS_MAX = 1 << 20, /* A tool call. */
     TURN_RESULT_MAX = 256 << 10,  /* A tool's result, as the model sees it. */
     TURN_ITEMS_MAX = 1024,        /* Per answer of a model. */
+    /* Parts of such an answer: long texts in pieces, messages that join and notes are beside. */
+    TURN_PARTS_MAX = TURN_ITEMS_MAX + 64,
 };
 
 /* A tool that begins now, or whose child run has ended. */

@@ -113,6 +113,8 @@ struct program_asked {
 /* Questions that are answered, whose answer the program has not got yet; at most `max`. */
 size_t programs__answered(struct tx *tx, const struct turn *turn, struct program_asked *ret_asked,
                           size_t max);
+/* Makes the answer shorter, where it may have no room for that of one more call (condense.c). */
+void programs__make_room(struct tx *tx, struct turn *turn);
 void programs__mark(struct tx *tx, struct turn *turn, const struct program_mark *mark);
 /* The next turn of the session begins another session of the program. */
 void programs__forget(struct tx *tx, const struct session_row *session);

@@ -135,9 +135,6 @@ struct step {
     bool listens; /* The process of its program has not ended. */
 };
 
-/* Parts beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
-enum { PARTS_BESIDE = 64 };
-
 /* Tools that run are the program's own. One that has ended asks nothing any more. */
 static void find_program_facts(struct tx *tx, struct turn *turn, struct step *step) {
     struct turn_facts *facts = &turn->row.facts;
@@ -157,7 +154,8 @@ static void find_program_facts(struct tx *tx, struct turn *turn, struct step *st
 }
 
 /* A message has a limit of parts, and what it cannot hold would stop the turn in the middle: so the
- * last call comes while there is room for all that it may bring. */
+ * last call comes while there is room for all that it may bring. A program is never cut short for
+ * that: the oldest of its parts become fewer (condense.c). */
 static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
     struct turn_row *row = &turn->row;
     struct turn_facts *facts = &row->facts;
@@ -186,7 +184,7 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
     const int64_t parts =
         tx_number(tx, "SELECT COALESCE(max(number), 0) FROM parts WHERE message = $1",
                   ARGS(arg_int(row->answer)), 0);
-    facts->full = parts + TURN_ITEMS_MAX + PARTS_BESIDE > MESSAGE_PARTS_MAX;
+    facts->full = !facts->program && parts + TURN_PARTS_MAX > MESSAGE_PARTS_MAX;
     /* Before the model is asked again: whether it keeps doing the same. Counted once for a call:
      * while something is checked, it is not. */
     const enum turn_next next = turn_next(facts).next;

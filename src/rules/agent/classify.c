@@ -238,6 +238,7 @@ enum when {
     DONE = 1 << 7,     /* The task has ended. */
     EMBEDDED = 1 << 8, /* The answer came without the gateway. */
     SILENT = 1 << 9,   /* A good result without an answer, and no task. */
+    UNREAD = 1 << 13,  /* The program has ended by itself, and some of its output was not read. */
 };
 
 static const struct rule {
@@ -322,6 +323,7 @@ static const struct rule {
      .words = compaction,
      .outcome = AGENT_CONTEXT_OVERFLOW},
     {.name = "vanished", .when = VANISHED | NO_RESULT, .outcome = AGENT_UNKNOWN},
+    {.name = "unread", .when = UNREAD | NO_RESULT, .outcome = AGENT_UNKNOWN},
     {.name = "exit-0-busy",
      .when = EXIT_0 | NO_RESULT,
      .where = IN_STDERR,
@@ -405,7 +407,8 @@ static unsigned ending_facts(const struct agent_ending *ending) {
            fact(good && result->said && !task && !embedded, GOOD_RESULT) |
            fact(ending->task == AGENT_TASK_FAILED, TASK_FAILED) |
            fact(task && ending->task != AGENT_TASK_OPEN, DONE) | fact(embedded, EMBEDDED) |
-           fact(!task && good && !result->said, SILENT);
+           fact(!task && good && !result->said, SILENT) |
+           fact(ending->unread && ending->exit == AGENT_EXITED, UNREAD);
 }
 
 static bool words_fit(const struct rule *rule, const struct agent_ending *ending) {

@@ -50,6 +50,7 @@ struct agent_ending {
     enum agent_ender ender;
     enum agent_task task;
     struct agent_result result;
+    bool unread;              /* Output is missing, or could not be read. */
     struct bytes stderr_tail; /* Last bytes that it wrote there. */
     int64_t ended_ms;         /* When that was seen, as wall time; 0: not known; */
     int64_t local_ms;         /* the same by the clock of this place, as if it were UTC. */

@@ -72,9 +72,8 @@ static enum run_cause end_of(const struct turn_facts *facts) {
 
 /* A program decides by itself what it does next, until it has answered; it is only listened to. */
 static struct turn_step next_of_program(const struct turn_facts *facts) {
-    const bool answered = facts->answered && !facts->steered;
-    if (answered || facts->full) {
-        return end_with(answered ? CAUSE_COMPLETED : CAUSE_STEP_LIMIT);
+    if (facts->answered && !facts->steered) {
+        return end_with(CAUSE_COMPLETED);
     }
     return (struct turn_step){.next = facts->ready + facts->reviewing > 0 ? TURN_NEXT_START
                                       : facts->asking > 0                 ? TURN_NEXT_PARK
