@@ -14,6 +14,7 @@
  *   system/status          "compacting" while it makes a summary; another status, or a
  *   system/compact_boundary    boundary, is its end
  *   control_response       an echo of our answer
+ *   command_lifecycle      a message of ours was queued, started, completed
  *   result                 end of the turn; "subtype" is "success" for some failures, too. After
  *                          it, "system/init" says that a further message is answered
  *
@@ -28,6 +29,7 @@
  * already complete, Claude Code ends there and reports success.
  */
 #include "agent/reader.h"
+#include "rules/agent/wait.h"
 
 #define WALL_MAX_S (INT64_C(1) << 40)
 
@@ -165,8 +167,8 @@ static void on_user(struct program_reader *reader, const json_t *content) {
     reader_tell(reader, PROGRAM_STEP);
 }
 
-/* Usage of all models since the input began: "usage" is without that of messages which were
- * requested again, and without that of subagents. */
+/* Usage of all models: "usage" is without that of messages which were requested again, and without
+ * that of subagents. */
 static struct usage usage_of_models(const json_t *models) {
     struct usage sum = {.fresh = 0};
     for (struct json_member at = json_first(models); at.value != NULL; at = json_next(at)) {
@@ -182,9 +184,36 @@ static struct usage usage_of_models(const json_t *models) {
     return sum;
 }
 
-/* The usage is that of the calls for this result; the cost, and the usage of each model, are sums
- * since the input began. */
-static void use_result(struct program_reader *reader, const json_t *line) {
+/* Cost of all models; NULL: that of one is unknown. Owned by the caller. */
+static json_t *cost_of_models(const json_t *models) {
+    double dollars = 0;
+    for (struct json_member at = json_first(models); at.value != NULL; at = json_next(at)) {
+        const json_t *cost = json_object_get(at.value, "costUSD");
+        if (!json_is_number(cost)) {
+            return NULL;
+        }
+        dollars += json_number_value(cost);
+    }
+    return json_real(dollars);
+}
+
+/* Newer versions: "modelUsage" and "total_cost_usd" are sums over the session, also over those of
+ * its processes that drover did not start. The difference to the last result stands beside them. */
+static void use_since(struct program_reader *reader, const json_t *models) {
+    struct reader_state *state = &reader->state;
+    AUTO(json_release) json_t *cost = cost_of_models(models);
+    const struct usage usage = usage_of_models(models);
+    if (usage_total(&usage) == 0 && usage_total(&state->open) > 0) {
+        return; /* A message that broke off is not counted, and its cost neither. */
+    }
+    state->open = (struct usage){.fresh = 0};
+    reader_use(reader, &usage);
+    reader_price(reader, cost);
+}
+
+/* Older versions, as 2.1.197: the usage is that of the calls for this result; the cost, and the
+ * usage of each model, are sums since the process began. */
+static void use_sums(struct program_reader *reader, const json_t *line) {
     struct reader_state *state = &reader->state;
     const struct usage usage = usage_of(json_object_get(line, "usage"));
     const struct usage sum = usage_of_models(json_object_get(line, "modelUsage"));
@@ -204,7 +233,12 @@ static void on_result(struct program_reader *reader, const json_t *line) {
     const struct bytes subtype = json_bytes(line, "subtype");
     const struct bytes reason = json_bytes(line, "terminal_reason");
     struct reader_state *state = &reader->state;
-    use_result(reader, line);
+    const json_t *since = json_object_get(line, "model_usage_since_last_result");
+    if (json_is_object(since)) {
+        use_since(reader, since);
+    } else {
+        use_sums(reader, line);
+    }
     if (failed || !bytes_is(subtype, "success")) {
         reader_failed(reader, failed && reason.len > 0 ? reason : subtype,
                       json_bytes(line, "result"), json_int(line, "api_error_status", 0));
@@ -260,13 +294,6 @@ static void on_question(struct program_reader *reader, const json_t *line) {
     reader->heard(reader->ctx, &event);
 }
 
-/* Whole seconds are those of a header; waits of Claude Code's own are fractions. It gives up at
- * once, without a line, where the header names more than a minute. */
-static int64_t wait_named(const json_t *delay_ms) {
-    const int64_t ms = json_is_integer(delay_ms) ? json_integer_value(delay_ms) : 0;
-    return ms > 0 && ms % 1000 == 0 ? ms : 0;
-}
-
 static void on_limits(struct program_reader *reader, const json_t *info) {
     const int64_t resets_s = reader_number(info, "resetsAt");
     const bool rejected = bytes_is(json_bytes(info, "status"), "rejected");
@@ -285,7 +312,9 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
                                             .status = json_int(line, "error_status", 0),
                                             .wait_ms = json_int(line, "retry_delay_ms", 0)};
         reader_count_request(reader);
-        reader->state.retry_after_ms = wait_named(json_object_get(line, "retry_delay_ms"));
+        /* No line comes where a header names more than a minute: Claude Code gives up at once. */
+        reader->state.retry_after_ms =
+            agent_wait_of_retry(json_int(line, "attempt", 1), json_int(line, "retry_delay_ms", 0));
         reader->heard(reader->ctx, &event);
     } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {
         reader->state.compacting = bytes_is(json_bytes(line, "status"), "compacting");
@@ -318,7 +347,7 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "rate_limit_event")) {
         on_limits(reader, json_object_get(line, "rate_limit_info"));
     } else {
-        return bytes_is(type, "control_response");
+        return bytes_is(type, "control_response") || bytes_is(type, "command_lifecycle");
     }
     return true;
 }
