@@ -3,7 +3,7 @@
  * The prompt is the first line of stdin. Stdin stays open for answers to permission requests and
  * for further messages; Claude Code exits when stdin is closed. Lines of stdout:
  *
- *   system/init            session id and model
+ *   system/init            session id, model, and the permission mode that it works in
  *   stream_event           an event of the provider's stream: a piece of text, usage
  *   assistant              a complete message, whose text came in pieces before
  *   user                   results of tools; or, with "isReplay", a message that we sent: once it
@@ -41,6 +41,14 @@ static void line_add_user(struct bytes id, struct bytes words, struct text *text
     text_add_str(text, "}\n");
 }
 
+static const char *mode_of(const struct agent_definition *agent) {
+    static const char *const modes[AGENT_ACCESS_COUNT] = {
+        [AGENT_ACCESS_READ] = "plan",
+        [AGENT_ACCESS_WRITE] = "default", /* Of newer versions the same as "manual". */
+        [AGENT_ACCESS_ALL] = "bypassPermissions"};
+    return modes[agent_definition_access(agent)];
+}
+
 static void claude_make(struct program_making *making) {
     static const char *const words[] = {"-p",
                                         "--input-format",
@@ -55,16 +63,8 @@ static void claude_make(struct program_making *making) {
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         making_add(making, words[i]);
     }
-    switch (agent_definition_access(agent)) {
-    case AGENT_ACCESS_READ:
-        making_add_option(making, "--permission-mode", BYTES("plan"));
-        break;
-    case AGENT_ACCESS_ALL:
-        making_add_option(making, "--permission-mode", BYTES("bypassPermissions"));
-        break;
-    default:
-        break;
-    }
+    /* Always: else settings of a project name the mode. */
+    making_add_option(making, "--permission-mode", bytes_of(mode_of(agent)));
     if (agent_definition_access(agent) != AGENT_ACCESS_ALL) {
         making_add_option(making, "--permission-prompt-tool", BYTES("stdio"));
     }
@@ -301,12 +301,39 @@ static void on_limits(struct program_reader *reader, const json_t *info) {
         rejected && resets_s > 0 && resets_s <= WALL_MAX_S ? resets_s * 1000 : 0;
 }
 
+/* A definition may have a mode of its own among its args, which goes before ours. */
+static bool mode_is_own(const struct agent_definition *agent) {
+    static const char option[] = "--permission-mode";
+    bool own = false;
+    for (size_t i = 0; i < json_array_size(agent->args); i++) {
+        const char *arg = json_string_value(json_array_get(agent->args, i));
+        own = own || (arg != NULL && strncmp(arg, option, sizeof option - 1) == 0);
+    }
+    return own;
+}
+
+static void mode_check(struct program_reader *reader, struct bytes mode) {
+    const char *asked = mode_of(reader->agent);
+    const bool same =
+        bytes_is(mode, asked) || (bytes_is(mode, "manual") && strcmp(asked, "default") == 0);
+    AUTO(text_done) struct text note = text_up_to(READER_NOTE_MAX);
+    if (mode.len > 0 && !same && !mode_is_own(reader->agent)) {
+        text_addf(
+            &note,
+            "%.64s worked in the permission mode '%.*s', not in '%s', which drover asked for: "
+            "it may have acted without asking",
+            reader->agent->name, (int)(mode.len < 64 ? mode.len : 64), mode.data, asked);
+    }
+    reader_set_note(reader, text_bytes(&note));
+}
+
 static bool on_system(struct program_reader *reader, const json_t *line) {
     const struct bytes subtype = json_bytes(line, "subtype");
     if (bytes_is(subtype, "init")) {
         reader_go_on(reader);
         reader_set_native(reader, json_bytes(line, "session_id"));
         reader_set_model(reader, json_bytes(line, "model"));
+        mode_check(reader, json_bytes(line, "permissionMode"));
     } else if (bytes_is(subtype, "api_retry")) {
         const struct program_event event = {.kind = PROGRAM_RETRYING,
                                             .status = json_int(line, "error_status", 0),

@@ -467,7 +467,9 @@ static const char *access_words(const struct agent_seen *seen) {
     const enum agent_access access =
         limited ? agent_definition_access(seen->what) : AGENT_ACCESS_ALL;
     const bool asks = (program_can(seen->program) & PROGRAM_ASKS) != 0;
-    return asks && access != AGENT_ACCESS_ALL ? "asks before it acts" : words[access];
+    return asks && access != AGENT_ACCESS_ALL
+               ? "asks before it acts, but for hooks and rules of its own settings"
+               : words[access];
 }
 
 void agent_seen_write(const struct agent_seen *seen, struct text *text) {

@@ -157,7 +157,7 @@ void program_reader_begin(struct program_reader *reader) {
 }
 
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
-#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence) X(transport)
+#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence) X(transport) X(note)
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces)                                                                                      \
     X(midway)                                                                                      \
@@ -258,6 +258,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .compacting = state->compacting,
                                  .retry_after_ms = state->retry_after_ms,
                                  .ended_ms = state->ended_ms,
+                                 .note = bytes_of(state->note),
                                  .progress = state->progress};
 }
 
@@ -470,6 +471,10 @@ void reader_set_transport(struct program_reader *reader, struct bytes transport)
     if (transport.len > 0) {
         word_set(reader->state.transport, sizeof reader->state.transport, transport);
     }
+}
+
+void reader_set_note(struct program_reader *reader, struct bytes note) {
+    word_set(reader->state.note, sizeof reader->state.note, note);
 }
 
 void reader_set_message(struct program_reader *reader, struct bytes id) {

@@ -146,6 +146,7 @@ struct program_seen {
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the
      * wall time of the end; 0: none. */
     int64_t retry_after_ms, ended_ms;
+    struct bytes note; /* What the user should know of a turn that succeeds, too; "": nothing. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -6,7 +6,7 @@
 
 #include "agent/program.h"
 
-enum { READER_WORD_MAX = 200, READER_SENTENCE_MAX = 2000 };
+enum { READER_WORD_MAX = 200, READER_NOTE_MAX = 300, READER_SENTENCE_MAX = 2000 };
 
 /* Saved as JSON by program.c: a member here has a line there. */
 struct reader_state {
@@ -23,7 +23,8 @@ struct reader_state {
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
     char transport[READER_WORD_MAX + 1];
-    bool skips; /* The rest of a line that was cut follows. */
+    char note[READER_NOTE_MAX + 1]; /* For the user, also of a turn that succeeds; "": none. */
+    bool skips;                     /* The rest of a line that was cut follows. */
     int64_t lines, unknown, cut;
     int64_t requests;       /* To its model, in this attempt. */
     int64_t retry_after_ms; /* Wait that its provider named; 0: none. After the end also where it is
@@ -110,6 +111,7 @@ void reader_text_of(const json_t *value, struct text *text);
 void reader_set_native(struct program_reader *reader, struct bytes native);
 void reader_set_model(struct program_reader *reader, struct bytes model);
 void reader_set_transport(struct program_reader *reader, struct bytes transport);
+void reader_set_note(struct program_reader *reader, struct bytes note); /* "": none any more. */
 void reader_set_message(struct program_reader *reader, struct bytes id);
 /* A failure, which is the result if nothing comes after it (reader_finish_fault). Empty words: it
  * has passed. */

@@ -17,6 +17,7 @@
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
 //   LITTER      leaves three: in a session of its own, of a parent that has ended (and without
 //               environment), and a tool that runs; `left` has a line for each pid
+//   MODE(NAME)  says that it works in that permission mode (claude)
 //   EDIT(NAME)  asks whether it may write that file, and does so (claude); ./NAME: by that path
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //   HANG        says "one ", and nothing more, whenever it goes on with this prompt
@@ -185,7 +186,8 @@ async function claude() {
   const say = (text) => event({ type: "content_block_delta", index: 0,
     delta: { type: "text_delta", text } });
   const init = () =>
-    line({ type: "system", subtype: "init", session_id: session, model: "stand-in" });
+    line({ type: "system", subtype: "init", session_id: session, model: "stand-in",
+      permissionMode: /MODE\((.+?)\)/.exec(prompt)?.[1] ?? after("--permission-mode") });
   init();
   line({ type: "something_new", of: "tomorrow" });
   if (named(prompt) > 60) { // It prints no delay of more than a minute.

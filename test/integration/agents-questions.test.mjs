@@ -136,3 +136,19 @@ test("what a rule allows at once is not compared", async (t) => {
   assert.equal(read(path.join(turns.root, "a.txt")), "by claude\n");
   listener.close();
 });
+
+test("a permission mode that a program was not started in is reported", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const noteOf = async (prompt) => {
+    const { run } = await turns.send(listener.session, prompt);
+    assert.equal((await listener.ended(run)).state, "succeeded");
+    return (await turns.get(`/runs/${run}`)).note;
+  };
+  assert.equal(await noteOf("hello"), null);
+  assert.match(await noteOf("MODE(acceptEdits)"),
+    /^claude worked in the permission mode 'acceptEdits', not in 'default', .* without asking$/);
+  listener.close();
+  const said = await turns.daemon.cli(["agent", "test", "claude", "--prompt", "MODE(auto)"]);
+  assert.match(said.stdout, /^note {6}claude worked in the permission mode 'auto'/m);
+});

@@ -153,8 +153,10 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     struct talk_program *program = talk->program;
     struct turn_answer *answer = &errand->answer;
     text_clear(&program->mark);
+    answer->note = BYTES("");
     if (program->output.reader != NULL) {
         program_take_usage(program->output.reader, &answer->usage, &answer->cost);
+        answer->note = program_seen(program->output.reader).note;
         program_reader_save(program->output.reader, &program->mark);
     }
     answer->tries = 1;
