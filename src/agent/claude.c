@@ -9,6 +9,7 @@
  *   user                   results of tools; or, with "isReplay", a message that we sent: once it
  *                          is read (--replay-user-messages)
  *   control_request        a permission request; Claude Code blocks until the control_response
+ *   control_cancel_request the same is withdrawn: nobody waits for an answer
  *   system/api_retry       a retry of a request to the provider, with the wait before it
  *   rate_limit_event       limits of a subscription, and when they are reset
  *   system/status          "compacting" while it makes a summary; another status, or a
@@ -31,6 +32,7 @@
 #include "agent/reader.h"
 #include "rules/agent/wait.h"
 
+#define CANCEL "control_cancel_request"
 #define WALL_MAX_S (INT64_C(1) << 40)
 
 static void line_add_user(struct bytes id, struct bytes words, struct text *text) {
@@ -271,10 +273,9 @@ static struct bytes file_of(struct bytes tool, const json_t *input) {
 
 /* The id is kept as long as the question is open. */
 static void on_question(struct program_reader *reader, const json_t *line) {
-    enum { ID_MAX = 1000 };
     const json_t *request = json_object_get(line, "request");
     const struct bytes id = json_bytes(line, "request_id");
-    if (id.len > ID_MAX) {
+    if (id.len > PROGRAM_QUESTION_MAX) {
         reader_failed(reader, BYTES("question_too_long"),
                       BYTES("it asked for permission with an id of more than 1,000 bytes"), 0);
         return;
@@ -374,7 +375,9 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "rate_limit_event")) {
         on_limits(reader, json_object_get(line, "rate_limit_info"));
     } else {
-        return bytes_is(type, "control_response") || bytes_is(type, "command_lifecycle");
+        /* A question that was taken back is closed already (program_withdrawn). */
+        return bytes_is(type, CANCEL) || bytes_is(type, "control_response") ||
+               bytes_is(type, "command_lifecycle");
     }
     return true;
 }
@@ -418,4 +421,5 @@ const struct program program_claude = {.name = "claude",
                                        .read = claude_read,
                                        .read_cut = claude_read_cut,
                                        .reply = claude_reply,
+                                       .withdrawal = CANCEL,
                                        .message = line_add_user};

@@ -29,6 +29,7 @@ enum {
     PROGRAM_TEXT_MAX = 256 << 10, /* A tool's result; longer ones are cut with a mark. */
     PROGRAM_WORDS_MAX = 128,      /* Arguments of a command. */
     PROGRAM_NATIVE_MAX = 200,     /* Name of a native session. */
+    PROGRAM_QUESTION_MAX = 1000,  /* Id of a question. */
     PROGRAM_STATE_MAX = 24 << 10, /* A saved reader, with words of control characters. */
 };
 
@@ -77,6 +78,10 @@ struct program_reply {
 };
 void program_reply_write(const struct program *program, const struct program_reply *reply,
                          struct text *text);
+/* Whether it may take a question back while that is open; and the question that this line of its
+ * output takes back, into the text: nothing is added where the line is another one. */
+bool program_withdraws(const struct program *program);
+void program_withdrawn(const struct program *program, struct bytes line, struct text *question);
 /* A further message, with a UUID of its own, as a line for the input of the program that the
  * definition (JSON) names. False: it takes none. `line` NULL: only that is asked. */
 bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,

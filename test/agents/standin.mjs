@@ -19,6 +19,7 @@
 //               environment), and a tool that runs; `left` has a line for each pid
 //   MODE(NAME)  says that it works in that permission mode (claude)
 //   EDIT(NAME)  asks whether it may write that file, and does so (claude); ./NAME: by that path
+//   WITHDRAW    with ASK: takes the question back once a file `go` is in its folder, and goes on
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //   HANG        says "one ", and nothing more, whenever it goes on with this prompt
 //   COMPACT     the same while it makes a summary of its conversation (claude, pi)
@@ -214,10 +215,15 @@ async function claude() {
     if (prompt.includes("ASK")) {
       line({ type: "control_request", request_id: "q1",
         request: { subtype: "can_use_tool", tool_name: name, tool_use_id: "toolu_1", input } });
-      await some(answers);
-      const { response } = answers.shift().response;
-      denied = response.behavior === "allow" ? null : response.message;
-      if (file && !denied) writeFileSync(file, response.updatedInput.content);
+      if (prompt.includes("WITHDRAW")) {
+        while (!existsSync("go")) await wait(20);
+        line({ type: "control_cancel_request", request_id: "q1" });
+      } else {
+        await some(answers);
+        const { response } = answers.shift().response;
+        denied = response.behavior === "allow" ? null : response.message;
+        if (file && !denied) writeFileSync(file, response.updatedInput.content);
+      }
     }
     line({ type: "user", message: { content: [{ type: "tool_result", tool_use_id: "toolu_1",
       is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
