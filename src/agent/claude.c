@@ -25,8 +25,8 @@
  * answer to it. One whose uuid the session knows is echoed, and never answered.
  *
  * Subagents print the same lines with "parent_tool_use_id". Their text is not part of the answer.
- * After a stream that broke off inside a message, Claude Code requests the message again without
- * streaming: it then comes complete, with another id. If one block of the broken message was
+ * After a stream that broke off inside a message, Claude Code requests the message again, at last
+ * without streaming: it then comes complete, with another id. What came of it before is void. If one block of the broken message was
  * already complete, Claude Code ends there and reports success.
  */
 #include "agent/reader.h"
@@ -112,6 +112,9 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         const struct usage usage = usage_of(json_object_get(message, "usage"));
         usage_add(&state->open, &usage);
         state->open.output -= usage.output; /* The end says how much it was. */
+        if (state->midway) {
+            reader_discard(reader);
+        }
         state->pieces = false;
         state->midway = true;
         reader_count_request(reader);
@@ -138,7 +141,7 @@ static void on_assistant(struct program_reader *reader, const json_t *line, cons
     state->midway = state->midway && state->pieces; /* Else it came whole. */
     if (again && state->midway && !silent) {
         state->midway = false;
-        reader_say(reader, PROGRAM_TEXT, BYTES("\n\n"));
+        reader_discard(reader);
     }
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *block = json_array_get(content, i);
@@ -156,6 +159,7 @@ static void on_assistant(struct program_reader *reader, const json_t *line, cons
 }
 
 static void on_user(struct program_reader *reader, const json_t *content) {
+    reader->state.midway = false; /* A tool is used once its message has come whole. */
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *block = json_array_get(content, i);
         if (bytes_is(json_bytes(block, "type"), "tool_result")) {
@@ -336,14 +340,12 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
         reader_set_model(reader, json_bytes(line, "model"));
         mode_check(reader, json_bytes(line, "permissionMode"));
     } else if (bytes_is(subtype, "api_retry")) {
-        const struct program_event event = {.kind = PROGRAM_RETRYING,
-                                            .status = json_int(line, "error_status", 0),
-                                            .wait_ms = json_int(line, "retry_delay_ms", 0)};
         reader_count_request(reader);
         /* No line comes where a header names more than a minute: Claude Code gives up at once. */
         reader->state.retry_after_ms =
             agent_wait_of_retry(json_int(line, "attempt", 1), json_int(line, "retry_delay_ms", 0));
-        reader->heard(reader->ctx, &event);
+        reader_retry(reader, json_int(line, "error_status", 0),
+                     json_int(line, "retry_delay_ms", 0));
     } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {
         reader->state.compacting = bytes_is(json_bytes(line, "status"), "compacting");
     } else {

@@ -179,7 +179,9 @@ void program_reader_begin(struct program_reader *reader) {
     X(midway)                                                                                      \
     X(has_said)                                                                                    \
     X(done)                                                                                        \
-    X(good) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
+    X(good)                                                                                        \
+    X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)          \
+        X(retried)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -275,6 +277,7 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .retry_after_ms = state->retry_after_ms,
                                  .ended_ms = state->ended_ms,
                                  .note = bytes_of(state->note),
+                                 .retried = state->retried,
                                  .progress = state->progress};
 }
 
@@ -413,6 +416,20 @@ void reader_message_end(struct program_reader *reader) {
     struct reader_state *state = &reader->state;
     const bool whole = !state->midway && state->kind[0] == '\0' && state->sentence[0] == '\0';
     state->progress = state->progress || (state->has_said && whole);
+    state->retried = state->retried && !(state->has_said && whole);
+}
+
+void reader_discard(struct program_reader *reader) {
+    const struct program_event event = {.kind = PROGRAM_DISCARDED};
+    reader->state.has_said = reader->state.has_said && reader->state.progress;
+    reader->heard(reader->ctx, &event);
+}
+
+void reader_retry(struct program_reader *reader, int64_t status, int64_t wait_ms) {
+    const struct program_event event = {
+        .kind = PROGRAM_RETRYING, .status = status, .wait_ms = wait_ms};
+    reader->state.retried = true;
+    reader->heard(reader->ctx, &event);
 }
 
 void reader_tell(struct program_reader *reader, enum program_event_kind kind) {
@@ -454,6 +471,7 @@ void reader_finish_tool(struct program_reader *reader, struct bytes id, struct b
         event.text = text_bytes(&text);
     }
     reader->state.progress = true;
+    reader->state.retried = false;
     reader_event(reader, &event);
 }
 

@@ -96,10 +96,11 @@ enum program_event_kind {
     PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
     PROGRAM_QUESTION,      /* id, tool, arguments, file: may it? `text`: id of the tool's call, or
                             * "" */
-    PROGRAM_READ,     /* id: UUID of a message that was read now, with all before it; "": one */
-    PROGRAM_RETRYING, /* status, wait_ms: it asks its provider again */
-    PROGRAM_STEP,     /* All events until here are whole: a good place to store them. */
-    PROGRAM_DONE,     /* The result has come: that of the last message that it has read. */
+    PROGRAM_READ,      /* id: UUID of a message that was read now, with all before it; "": one */
+    PROGRAM_RETRYING,  /* status, wait_ms: it asks its provider again */
+    PROGRAM_DISCARDED, /* All text and thinking since the last tool, or step, is void. */
+    PROGRAM_STEP,      /* All events until here are whole: a good place to store them. */
+    PROGRAM_DONE,      /* The result has come: that of the last message that it has read. */
 };
 struct program_event {
     enum program_event_kind kind;
@@ -147,6 +148,7 @@ struct program_seen {
     bool heard;       /* The prompt was read: something came that shows it. */
     bool blank;       /* Nothing shows that any prompt of the session was read. */
     bool compacting;  /* The program says that it makes a summary. */
+    bool retried;     /* It asked its provider again by itself, and nothing whole came after it. */
     bool progress;    /* A whole message, or the result of a tool, came in this attempt. */
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the
      * wall time of the end; 0: none. */

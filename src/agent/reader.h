@@ -31,6 +31,7 @@ struct reader_state {
                              * in a sentence, or a moment: */
     int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */
     int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
+    bool retried;           /* It asked its provider again, and no whole message came since. */
     bool names;             /* A message was named when the program read it. */
     bool unheard;           /* Nothing came that shows that it has read its prompt. */
     bool blank;             /* Nor any prompt before, in this session. */
@@ -100,6 +101,9 @@ void making_set_input(struct program_making *making, struct bytes prompt);
 
 void reader_say(struct program_reader *reader, enum program_event_kind kind, struct bytes text);
 void reader_tell(struct program_reader *reader, enum program_event_kind kind);
+/* The message that has begun is void: its model is asked again. */
+void reader_discard(struct program_reader *reader);
+void reader_retry(struct program_reader *reader, int64_t status, int64_t wait_ms);
 /* A message is whole; one that is midway, or tells of a failure, is none. */
 void reader_message_end(struct program_reader *reader);
 /* `input`: any JSON value; what is no object is reported as {"input": …}. */

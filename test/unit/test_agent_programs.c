@@ -17,7 +17,7 @@ static void note(void *ctx, const struct program_event *event) {
         [PROGRAM_TOOL_STARTED] = "tool", [PROGRAM_TOOL_FINISHED] = "result",
         [PROGRAM_QUESTION] = "question", [PROGRAM_RETRYING] = "retrying",
         [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done",
-        [PROGRAM_READ] = "read"};
+        [PROGRAM_READ] = "read",         [PROGRAM_DISCARDED] = "discarded"};
     struct text *text = ctx;
     if (event->kind == PROGRAM_STEP) {
         return;
@@ -183,6 +183,28 @@ static const struct row {
      "\"stopReason\":\"error\",\"errorMessage\":\"500 status code (no body)\"}}\n"
      "{\"type\":\"agent_end\"}\n",
      "",
+     0,
+     AGENT_PROVIDER_ERROR,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
+    {"pi", /* 1.5.2: a stream that broke off, with the last of its own tries. */
+     "{\"type\":\"message_update\",\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":"
+     "\"Hel\"}}\n"
+     "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":"
+     "\"text\",\"text\":\"Hel\"}],\"usage\":{},\"stopReason\":\"error\",\"errorMessage\":"
+     "\"Stream ended without finish_reason\"}}\n"
+     "{\"type\":\"agent_end\",\"willRetry\":true}\n"
+     "{\"type\":\"auto_retry_start\",\"attempt\":3,\"delayMs\":8000}\n"
+     "{\"type\":\"message_update\",\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":"
+     "\"Hello\"}}\n"
+     "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":"
+     "\"text\",\"text\":\"Hello\"}],\"usage\":{},\"stopReason\":\"error\",\"errorMessage\":"
+     "\"Stream ended without finish_reason\"}}\n"
+     "{\"type\":\"auto_retry_end\",\"success\":false}\n"
+     "{\"type\":\"agent_settled\"}\n",
+     "text Hel\ndiscarded\nretrying\ntext Hello\n",
      0,
      AGENT_PROVIDER_ERROR,
      {.fresh = 0},

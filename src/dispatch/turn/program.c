@@ -263,6 +263,11 @@ static void output_read(struct pool_job *job) {
         call->alive_ms = turns__now_ms(talk->turns);
         program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
     }
+    if (program->output.discarded) {
+        static const char why[] = "\"cause\":\"retried\",\"detail\":\"The program asks its model "
+                                  "again.\",\"wait_ms\":0";
+        call__say_again(call, BYTES(why));
+    }
     for (size_t i = 0; i < program->output.piece_count; i++) {
         const struct program_piece *piece = &program->output.pieces[i];
         const struct bytes text = {program->output.said.data + piece->at, piece->len};
@@ -538,7 +543,8 @@ static void program_end(struct talk_program *program) {
     const struct agent_past past = {.before = plan->outcome,
                                     .tries = plan->tries,
                                     .attempts = plan->attempts,
-                                    .progress = seen.progress};
+                                    .progress = seen.progress,
+                                    .retried = seen.retried};
     const struct agent_sequel next =
         agent_sequel(&past, verdict.outcome, resumes || !ending.result.said);
     program->outcome = agent_outcome_name(verdict.outcome);
