@@ -3,17 +3,19 @@
  * The prompt is the first line of stdin. Stdin stays open for answers to permission requests and
  * for further messages; Claude Code exits when stdin is closed. Lines of stdout:
  *
- *   system/init            session id and model
+ *   system/init            session id, model, and the permission mode that it works in
  *   stream_event           an event of the provider's stream: a piece of text, usage
  *   assistant              a complete message, whose text came in pieces before
  *   user                   results of tools; or, with "isReplay", a message that we sent: once it
  *                          is read (--replay-user-messages)
  *   control_request        a permission request; Claude Code blocks until the control_response
+ *   control_cancel_request the same is withdrawn: nobody waits for an answer
  *   system/api_retry       a retry of a request to the provider, with the wait before it
  *   rate_limit_event       limits of a subscription, and when they are reset
  *   system/status          "compacting" while it makes a summary; another status, or a
  *   system/compact_boundary    boundary, is its end
  *   control_response       an echo of our answer
+ *   command_lifecycle      a message of ours was queued, started, completed
  *   result                 end of the turn; "subtype" is "success" for some failures, too. After
  *                          it, "system/init" says that a further message is answered
  *
@@ -23,12 +25,14 @@
  * answer to it. One whose uuid the session knows is echoed, and never answered.
  *
  * Subagents print the same lines with "parent_tool_use_id". Their text is not part of the answer.
- * After a stream that broke off inside a message, Claude Code requests the message again without
- * streaming: it then comes complete, with another id. If one block of the broken message was
+ * After a stream that broke off inside a message, Claude Code requests the message again, at last
+ * without streaming: it then comes complete, with another id. What came of it before is void. If one block of the broken message was
  * already complete, Claude Code ends there and reports success.
  */
 #include "agent/reader.h"
+#include "rules/agent/wait.h"
 
+#define CANCEL "control_cancel_request"
 #define WALL_MAX_S (INT64_C(1) << 40)
 
 static void line_add_user(struct bytes id, struct bytes words, struct text *text) {
@@ -37,6 +41,14 @@ static void line_add_user(struct bytes id, struct bytes words, struct text *text
     text_add_char(text, '}');
     text_add_member(text, "uuid", id);
     text_add_str(text, "}\n");
+}
+
+static const char *mode_of(const struct agent_definition *agent) {
+    static const char *const modes[AGENT_ACCESS_COUNT] = {
+        [AGENT_ACCESS_READ] = "plan",
+        [AGENT_ACCESS_WRITE] = "default", /* Of newer versions the same as "manual". */
+        [AGENT_ACCESS_ALL] = "bypassPermissions"};
+    return modes[agent_definition_access(agent)];
 }
 
 static void claude_make(struct program_making *making) {
@@ -53,16 +65,8 @@ static void claude_make(struct program_making *making) {
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         making_add(making, words[i]);
     }
-    switch (agent_definition_access(agent)) {
-    case AGENT_ACCESS_READ:
-        making_add_option(making, "--permission-mode", BYTES("plan"));
-        break;
-    case AGENT_ACCESS_ALL:
-        making_add_option(making, "--permission-mode", BYTES("bypassPermissions"));
-        break;
-    default:
-        break;
-    }
+    /* Always: else settings of a project name the mode. */
+    making_add_option(making, "--permission-mode", bytes_of(mode_of(agent)));
     if (agent_definition_access(agent) != AGENT_ACCESS_ALL) {
         making_add_option(making, "--permission-prompt-tool", BYTES("stdio"));
     }
@@ -108,6 +112,9 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         const struct usage usage = usage_of(json_object_get(message, "usage"));
         usage_add(&state->open, &usage);
         state->open.output -= usage.output; /* The end says how much it was. */
+        if (state->midway) {
+            reader_discard(reader);
+        }
         state->pieces = false;
         state->midway = true;
         reader_count_request(reader);
@@ -134,7 +141,7 @@ static void on_assistant(struct program_reader *reader, const json_t *line, cons
     state->midway = state->midway && state->pieces; /* Else it came whole. */
     if (again && state->midway && !silent) {
         state->midway = false;
-        reader_say(reader, PROGRAM_TEXT, BYTES("\n\n"));
+        reader_discard(reader);
     }
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *block = json_array_get(content, i);
@@ -152,6 +159,7 @@ static void on_assistant(struct program_reader *reader, const json_t *line, cons
 }
 
 static void on_user(struct program_reader *reader, const json_t *content) {
+    reader->state.midway = false; /* A tool is used once its message has come whole. */
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *block = json_array_get(content, i);
         if (bytes_is(json_bytes(block, "type"), "tool_result")) {
@@ -165,8 +173,8 @@ static void on_user(struct program_reader *reader, const json_t *content) {
     reader_tell(reader, PROGRAM_STEP);
 }
 
-/* Usage of all models since the input began: "usage" is without that of messages which were
- * requested again, and without that of subagents. */
+/* Usage of all models: "usage" is without that of messages which were requested again, and without
+ * that of subagents. */
 static struct usage usage_of_models(const json_t *models) {
     struct usage sum = {.fresh = 0};
     for (struct json_member at = json_first(models); at.value != NULL; at = json_next(at)) {
@@ -182,9 +190,36 @@ static struct usage usage_of_models(const json_t *models) {
     return sum;
 }
 
-/* The usage is that of the calls for this result; the cost, and the usage of each model, are sums
- * since the input began. */
-static void use_result(struct program_reader *reader, const json_t *line) {
+/* Cost of all models; NULL: that of one is unknown. Owned by the caller. */
+static json_t *cost_of_models(const json_t *models) {
+    double dollars = 0;
+    for (struct json_member at = json_first(models); at.value != NULL; at = json_next(at)) {
+        const json_t *cost = json_object_get(at.value, "costUSD");
+        if (!json_is_number(cost)) {
+            return NULL;
+        }
+        dollars += json_number_value(cost);
+    }
+    return json_real(dollars);
+}
+
+/* Newer versions: "modelUsage" and "total_cost_usd" are sums over the session, also over those of
+ * its processes that drover did not start. The difference to the last result stands beside them. */
+static void use_since(struct program_reader *reader, const json_t *models) {
+    struct reader_state *state = &reader->state;
+    AUTO(json_release) json_t *cost = cost_of_models(models);
+    const struct usage usage = usage_of_models(models);
+    if (usage_total(&usage) == 0 && usage_total(&state->open) > 0) {
+        return; /* A message that broke off is not counted, and its cost neither. */
+    }
+    state->open = (struct usage){.fresh = 0};
+    reader_use(reader, &usage);
+    reader_price(reader, cost);
+}
+
+/* Older versions, as 2.1.197: the usage is that of the calls for this result; the cost, and the
+ * usage of each model, are sums since the process began. */
+static void use_sums(struct program_reader *reader, const json_t *line) {
     struct reader_state *state = &reader->state;
     const struct usage usage = usage_of(json_object_get(line, "usage"));
     const struct usage sum = usage_of_models(json_object_get(line, "modelUsage"));
@@ -204,7 +239,12 @@ static void on_result(struct program_reader *reader, const json_t *line) {
     const struct bytes subtype = json_bytes(line, "subtype");
     const struct bytes reason = json_bytes(line, "terminal_reason");
     struct reader_state *state = &reader->state;
-    use_result(reader, line);
+    const json_t *since = json_object_get(line, "model_usage_since_last_result");
+    if (json_is_object(since)) {
+        use_since(reader, since);
+    } else {
+        use_sums(reader, line);
+    }
     if (failed || !bytes_is(subtype, "success")) {
         reader_failed(reader, failed && reason.len > 0 ? reason : subtype,
                       json_bytes(line, "result"), json_int(line, "api_error_status", 0));
@@ -237,10 +277,9 @@ static struct bytes file_of(struct bytes tool, const json_t *input) {
 
 /* The id is kept as long as the question is open. */
 static void on_question(struct program_reader *reader, const json_t *line) {
-    enum { ID_MAX = 1000 };
     const json_t *request = json_object_get(line, "request");
     const struct bytes id = json_bytes(line, "request_id");
-    if (id.len > ID_MAX) {
+    if (id.len > PROGRAM_QUESTION_MAX) {
         reader_failed(reader, BYTES("question_too_long"),
                       BYTES("it asked for permission with an id of more than 1,000 bytes"), 0);
         return;
@@ -260,18 +299,37 @@ static void on_question(struct program_reader *reader, const json_t *line) {
     reader->heard(reader->ctx, &event);
 }
 
-/* Whole seconds are those of a header; waits of Claude Code's own are fractions. It gives up at
- * once, without a line, where the header names more than a minute. */
-static int64_t wait_named(const json_t *delay_ms) {
-    const int64_t ms = json_is_integer(delay_ms) ? json_integer_value(delay_ms) : 0;
-    return ms > 0 && ms % 1000 == 0 ? ms : 0;
-}
-
 static void on_limits(struct program_reader *reader, const json_t *info) {
     const int64_t resets_s = reader_number(info, "resetsAt");
     const bool rejected = bytes_is(json_bytes(info, "status"), "rejected");
     reader->state.retry_at_ms =
         rejected && resets_s > 0 && resets_s <= WALL_MAX_S ? resets_s * 1000 : 0;
+}
+
+/* A definition may have a mode of its own among its args, which goes before ours. */
+static bool mode_is_own(const struct agent_definition *agent) {
+    static const char option[] = "--permission-mode";
+    bool own = false;
+    for (size_t i = 0; i < json_array_size(agent->args); i++) {
+        const char *arg = json_string_value(json_array_get(agent->args, i));
+        own = own || (arg != NULL && strncmp(arg, option, sizeof option - 1) == 0);
+    }
+    return own;
+}
+
+static void mode_check(struct program_reader *reader, struct bytes mode) {
+    const char *asked = mode_of(reader->agent);
+    const bool same =
+        bytes_is(mode, asked) || (bytes_is(mode, "manual") && strcmp(asked, "default") == 0);
+    AUTO(text_done) struct text note = text_up_to(READER_NOTE_MAX);
+    if (mode.len > 0 && !same && !mode_is_own(reader->agent)) {
+        text_addf(
+            &note,
+            "%.64s worked in the permission mode '%.*s', not in '%s', which drover asked for: "
+            "it may have acted without asking",
+            reader->agent->name, (int)(mode.len < 64 ? mode.len : 64), mode.data, asked);
+    }
+    reader_set_note(reader, text_bytes(&note));
 }
 
 static bool on_system(struct program_reader *reader, const json_t *line) {
@@ -280,13 +338,14 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
         reader_go_on(reader);
         reader_set_native(reader, json_bytes(line, "session_id"));
         reader_set_model(reader, json_bytes(line, "model"));
+        mode_check(reader, json_bytes(line, "permissionMode"));
     } else if (bytes_is(subtype, "api_retry")) {
-        const struct program_event event = {.kind = PROGRAM_RETRYING,
-                                            .status = json_int(line, "error_status", 0),
-                                            .wait_ms = json_int(line, "retry_delay_ms", 0)};
         reader_count_request(reader);
-        reader->state.retry_after_ms = wait_named(json_object_get(line, "retry_delay_ms"));
-        reader->heard(reader->ctx, &event);
+        /* No line comes where a header names more than a minute: Claude Code gives up at once. */
+        reader->state.retry_after_ms =
+            agent_wait_of_retry(json_int(line, "attempt", 1), json_int(line, "retry_delay_ms", 0));
+        reader_retry(reader, json_int(line, "error_status", 0),
+                     json_int(line, "retry_delay_ms", 0));
     } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {
         reader->state.compacting = bytes_is(json_bytes(line, "status"), "compacting");
     } else {
@@ -318,7 +377,9 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "rate_limit_event")) {
         on_limits(reader, json_object_get(line, "rate_limit_info"));
     } else {
-        return bytes_is(type, "control_response");
+        /* A question that was taken back is closed already (program_withdrawn). */
+        return bytes_is(type, CANCEL) || bytes_is(type, "control_response") ||
+               bytes_is(type, "command_lifecycle");
     }
     return true;
 }
@@ -362,4 +423,5 @@ const struct program program_claude = {.name = "claude",
                                        .read = claude_read,
                                        .read_cut = claude_read_cut,
                                        .reply = claude_reply,
+                                       .withdrawal = CANCEL,
                                        .message = line_add_user};

@@ -140,10 +140,9 @@ static bool codex_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "turn.failed")) {
         reader_failed(reader, BYTES(""), json_bytes(json_object_get(line, "error"), "message"), 0);
     } else if (bytes_is(type, "error")) {
-        const struct program_event event = {.kind = PROGRAM_RETRYING};
-        reader->state.requests++; /* The prompt may not have been read. */
+        reader->state.requests++; /* Others are not shown; and it may have read nothing. */
         reader_set_fault(reader, BYTES(""), json_bytes(line, "message"));
-        reader->heard(reader->ctx, &event);
+        reader_retry(reader, 0, 0);
     } else {
         return bytes_is(type, "turn.started") || bytes_is(type, "item.updated");
     }

@@ -2,13 +2,15 @@
  *
  * The prompt is stdin. The exit code is always 0; the last message says whether Pi failed.
  * A failure is the result only once Pi has ended: it may try again, also after an agent_end.
- * A stream that broke off looks like a short answer: no line says which it was. Lines of stdout:
+ * A stream that broke off ends as a failure, of which Pi says that it tries again; of versions up
+ * to 0.73 it looks like a short answer. Lines of stdout:
  *
  *   session                        session id
  *   message_update                 a piece, and the whole message so far
  *   message_end                    a complete message, with usage and the cause of a failure
  *   tool_execution_start, _end     a tool
  *   compaction_start, _end         it makes a summary of its conversation
+ *   auto_retry_start               the last message is void, and its model is asked again
  *   agent_end                      the end
  *
  * Text is taken from the pieces; the complete message only adds what no piece contained. */
@@ -94,9 +96,16 @@ static void on_message(struct program_reader *reader, const json_t *message) {
 }
 
 static bool pi_read(struct program_reader *reader, const json_t *line) {
-    static const char *const others[] = {
-        "agent_start",           "turn_start",     "turn_end",     "message_start",
-        "tool_execution_update", "auto_retry_end", "queue_update", NULL};
+    static const char *const others[] = {"agent_start",
+                                         "turn_start",
+                                         "turn_end",
+                                         "message_start",
+                                         "tool_execution_update",
+                                         "auto_retry_end",
+                                         "queue_update",
+                                         "entry_appended",
+                                         "agent_settled",
+                                         NULL};
     const struct bytes type = json_bytes(line, "type");
     unsigned at;
     if (bytes_is(type, "session")) {
@@ -118,9 +127,8 @@ static bool pi_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "compaction_start") || bytes_is(type, "compaction_end")) {
         reader->state.compacting = bytes_is(type, "compaction_start");
     } else if (bytes_is(type, "auto_retry_start")) {
-        const struct program_event event = {.kind = PROGRAM_RETRYING,
-                                            .wait_ms = json_int(line, "delayMs", 0)};
-        reader->heard(reader->ctx, &event);
+        reader_discard(reader);
+        reader_retry(reader, 0, json_int(line, "delayMs", 0));
     } else if (bytes_is(type, "agent_end")) {
         if (reader->state.good) {
             reader_done(reader);

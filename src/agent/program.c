@@ -122,6 +122,22 @@ void program_reply_write(const struct program *program, const struct program_rep
     }
 }
 
+bool program_withdraws(const struct program *program) {
+    return program->withdrawal != NULL;
+}
+
+void program_withdrawn(const struct program *program, struct bytes line, struct text *question) {
+    const char *type = program->withdrawal;
+    AUTO(json_release) json_t *json = NULL;
+    if (type == NULL || memmem(line.data, line.len, type, strlen(type)) == NULL ||
+        err_failed(json_parse_wide(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
+        !bytes_is(json_bytes(json, "type"), type)) {
+        return;
+    }
+    const struct bytes id = json_bytes(json, "request_id");
+    text_add(question, id.data, id.len <= PROGRAM_QUESTION_MAX ? id.len : 0);
+}
+
 bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,
                           struct text *line) {
     AUTO(json_release) json_t *json = NULL;
@@ -161,14 +177,16 @@ void program_reader_begin(struct program_reader *reader) {
 }
 
 #define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
-#define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence) X(transport) X(tools)
+#define TEXT_MEMBERS(X)                                                                            \
+    X(native) X(model) X(message) X(kind) X(sentence) X(transport) X(tools) X(note)
 #define BOOL_MEMBERS(X)                                                                            \
     X(pieces)                                                                                      \
     X(midway)                                                                                      \
     X(has_said)                                                                                    \
     X(done)                                                                                        \
     X(good)                                                                                        \
-    X(asks) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
+    X(asks) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)  \
+        X(retried)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
@@ -265,6 +283,8 @@ struct program_seen program_seen(const struct program_reader *reader) {
                                  .compacting = state->compacting,
                                  .retry_after_ms = state->retry_after_ms,
                                  .ended_ms = state->ended_ms,
+                                 .note = bytes_of(state->note),
+                                 .retried = state->retried,
                                  .progress = state->progress};
 }
 
@@ -423,6 +443,20 @@ void reader_message_end(struct program_reader *reader) {
     struct reader_state *state = &reader->state;
     const bool whole = !state->midway && state->kind[0] == '\0' && state->sentence[0] == '\0';
     state->progress = state->progress || (state->has_said && whole);
+    state->retried = state->retried && !(state->has_said && whole);
+}
+
+void reader_discard(struct program_reader *reader) {
+    const struct program_event event = {.kind = PROGRAM_DISCARDED};
+    reader->state.has_said = reader->state.has_said && reader->state.progress;
+    reader->heard(reader->ctx, &event);
+}
+
+void reader_retry(struct program_reader *reader, int64_t status, int64_t wait_ms) {
+    const struct program_event event = {
+        .kind = PROGRAM_RETRYING, .status = status, .wait_ms = wait_ms};
+    reader->state.retried = true;
+    reader->heard(reader->ctx, &event);
 }
 
 void reader_tell(struct program_reader *reader, enum program_event_kind kind) {
@@ -487,6 +521,7 @@ void reader_finish_tool(struct program_reader *reader, struct bytes id, struct b
         event.text = text_bytes(&text);
     }
     reader->state.progress = true;
+    reader->state.retried = false;
     reader_event(reader, &event);
 }
 
@@ -520,6 +555,10 @@ void reader_set_transport(struct program_reader *reader, struct bytes transport)
     if (transport.len > 0) {
         word_set(reader->state.transport, sizeof reader->state.transport, transport);
     }
+}
+
+void reader_set_note(struct program_reader *reader, struct bytes note) {
+    word_set(reader->state.note, sizeof reader->state.note, note);
 }
 
 void reader_set_message(struct program_reader *reader, struct bytes id) {

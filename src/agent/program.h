@@ -29,6 +29,7 @@ enum {
     PROGRAM_TEXT_MAX = 256 << 10, /* A tool's result; longer ones are cut with a mark. */
     PROGRAM_WORDS_MAX = 128,      /* Arguments of a command. */
     PROGRAM_NATIVE_MAX = 200,     /* Name of a native session. */
+    PROGRAM_QUESTION_MAX = 1000,  /* Id of a question. */
     PROGRAM_STATE_MAX = 24 << 10, /* A saved reader, with words of control characters. */
 };
 
@@ -79,6 +80,10 @@ struct program_reply {
 };
 void program_reply_write(const struct program *program, const struct program_reply *reply,
                          struct text *text);
+/* Whether it may take a question back while that is open; and the question that this line of its
+ * output takes back, into the text: nothing is added where the line is another one. */
+bool program_withdraws(const struct program *program);
+void program_withdrawn(const struct program *program, struct bytes line, struct text *question);
 /* A further message, with a UUID of its own, as a line for the input of the program that the
  * definition (JSON) names. False: it takes none. `line` NULL: only that is asked. */
 bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,
@@ -93,10 +98,11 @@ enum program_event_kind {
     PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
     PROGRAM_QUESTION,      /* id, tool, arguments, file: may it? `text`: id of the tool's call, or
                             * "" */
-    PROGRAM_READ,     /* id: UUID of a message that was read now, with all before it; "": one */
-    PROGRAM_RETRYING, /* status, wait_ms: it asks its provider again */
-    PROGRAM_STEP,     /* All events until here are whole: a good place to store them. */
-    PROGRAM_DONE,     /* The result has come: that of the last message that it has read. */
+    PROGRAM_READ,      /* id: UUID of a message that was read now, with all before it; "": one */
+    PROGRAM_RETRYING,  /* status, wait_ms: it asks its provider again */
+    PROGRAM_DISCARDED, /* All text and thinking since the last tool, or step, is void. */
+    PROGRAM_STEP,      /* All events until here are whole: a good place to store them. */
+    PROGRAM_DONE,      /* The result has come: that of the last message that it has read. */
 };
 struct program_event {
     enum program_event_kind kind;
@@ -153,10 +159,12 @@ struct program_seen {
     bool heard;       /* The prompt was read: something came that shows it. */
     bool blank;       /* Nothing shows that any prompt of the session was read. */
     bool compacting;  /* The program says that it makes a summary. */
+    bool retried;     /* It asked its provider again by itself, and nothing whole came after it. */
     bool progress;    /* A whole message, or the result of a tool, came in this attempt. */
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the
      * wall time of the end; 0: none. */
     int64_t retry_after_ms, ended_ms;
+    struct bytes note; /* What the user should know of a turn that succeeds, too; "": nothing. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -6,7 +6,12 @@
 
 #include "agent/program.h"
 
-enum { READER_WORD_MAX = 200, READER_SENTENCE_MAX = 2000, READER_TOOLS_MAX = 400 };
+enum {
+    READER_WORD_MAX = 200,
+    READER_NOTE_MAX = 300,
+    READER_SENTENCE_MAX = 2000,
+    READER_TOOLS_MAX = 400,
+};
 
 /* Saved as JSON by program.c: a member here has a line there. */
 struct reader_state {
@@ -24,6 +29,7 @@ struct reader_state {
     char sentence[READER_SENTENCE_MAX + 1];
     char transport[READER_WORD_MAX + 1];
     char tools[READER_TOOLS_MAX + 1]; /* Ids of tools that run, with a line feed after each. */
+    char note[READER_NOTE_MAX + 1];   /* For the user, also of a turn that succeeds; "": none. */
     bool asks;                        /* The request that is out is counted. */
     bool skips;                       /* The rest of a line that was dropped follows. */
     int64_t lines, unknown, lost_lines, lost_bytes;
@@ -32,6 +38,7 @@ struct reader_state {
                              * in a sentence, or a moment: */
     int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */
     int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
+    bool retried;           /* It asked its provider again, and no whole message came since. */
     bool names;             /* A message was named when the program read it. */
     bool unheard;           /* Nothing came that shows that it has read its prompt. */
     bool blank;             /* Nor any prompt before, in this session. */
@@ -75,6 +82,8 @@ struct program {
     /* Finds the result where no line has it; NULL: nothing is to be done. */
     void (*finish)(struct program_reader *reader, struct agent_ending *io_ending);
     void (*reply)(const struct program_reply *reply, struct text *text); /* NULL: it asks not. */
+    const char *withdrawal; /* `type` of a line that takes back the question at "request_id". NULL:
+                             * there is none. */
     void (*message)(struct bytes id, struct bytes words, struct text *text); /* NULL: none. */
 };
 
@@ -100,6 +109,9 @@ void making_set_input(struct program_making *making, struct bytes prompt);
 
 void reader_say(struct program_reader *reader, enum program_event_kind kind, struct bytes text);
 void reader_tell(struct program_reader *reader, enum program_event_kind kind);
+/* The message that has begun is void: its model is asked again. */
+void reader_discard(struct program_reader *reader);
+void reader_retry(struct program_reader *reader, int64_t status, int64_t wait_ms);
 /* A message is whole; one that is midway, or tells of a failure, is none. */
 void reader_message_end(struct program_reader *reader);
 /* `input`: any JSON value; what is no object is reported as {"input": …}. */
@@ -117,6 +129,7 @@ void reader_text_of(const json_t *value, struct text *text);
 void reader_set_native(struct program_reader *reader, struct bytes native);
 void reader_set_model(struct program_reader *reader, struct bytes model);
 void reader_set_transport(struct program_reader *reader, struct bytes transport);
+void reader_set_note(struct program_reader *reader, struct bytes note); /* "": none any more. */
 void reader_set_message(struct program_reader *reader, struct bytes id);
 /* A failure, which is the result if nothing comes after it (reader_finish_fault). Empty words: it
  * has passed. */

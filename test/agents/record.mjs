@@ -29,7 +29,7 @@ const prompts = ["say hello", "and again"];
 const cases = ["turn", "resumed", "tool", "denied", "followed", "steered", "overlapped",
                "fallback", "401", "429", "500", "truncated", "refused", "killed", "terminated"];
 const ofClaude = ["denied", "followed", "steered", "overlapped", "fallback"];
-const linesMax = 40; // Some end never.
+const linesMax = 100; // Some end never.
 
 function commandOf(name, at, native) {
   const said = execFileSync(process.env.AGENT_COMMAND,
@@ -158,6 +158,7 @@ function stable(text, home) {
   };
   return text
     .replaceAll(home, "/u")
+    .replaceAll(path.resolve(binaries, "../.."), "/programs")
     .replaceAll(home.replaceAll("/", "-"), "-u")
     .replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:8080")
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (id) =>
@@ -167,16 +168,18 @@ function stable(text, home) {
     .replace(/\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?/g, "2026-01-01T00:00:00Z")
     .replace(/\b\w{3}, \d\d \w{3} 2\d{3} \d\d:\d\d:\d\d GMT/g, "Thu, 01 Jan 2026 00:00:00 GMT")
     .replace(/"(timestamp|created|completed|start|end|time)":1[5-9]\d{11}/g, '"$1":1750000000000')
+    .replace(/"retry_delay_ms":1[0-2]\d\d\b/g, '"retry_delay_ms":1000') // By chance, of 1 s.
     .replace(/"(duration\w*|ttft\w*|time_to_request)_ms":\d+/g, '"$1_ms":1');
 }
 
-/** Lists of tools, commands and models are long, and no adapter reads them. */
+/** Lists of tools, commands and models, and prompts, are long, and no adapter reads them. */
 function small(text) {
   const shorten = (value) => {
     if (!value || typeof value !== "object") return value;
     for (const [key, member] of Object.entries(value)) {
       if (["tools", "slash_commands", "agents", "skills", "plugins"].includes(key) &&
           Array.isArray(member)) value[key] = member.slice(0, 1);
+      else if (key === "sections") value[key] = {}; // Of a system prompt.
       else shorten(member);
     }
     return value;
@@ -197,7 +200,15 @@ for (const name of Object.keys(programs)) {
       continue;
     const asked = spawnSync(path.join(binaries, name), ["--version"], { encoding: "utf8" });
     const version = `${asked.stdout}${asked.stderr}`.match(/\d+\.\d+\.\d+/)?.[0];
-    const { stdout, stderr, code, signal, late, requests, home } = await record(name, what);
+    let recorded;
+    try {
+      recorded = await record(name, what);
+    } catch (error) { // The others are recorded all the same.
+      console.log(`failed: ${name} ${what}: ${error.message}`);
+      process.exitCode = 1;
+      continue;
+    }
+    const { stdout, stderr, code, signal, late, requests, home } = recorded;
     writeFileSync(path.join(out, `${name}-${what}.jsonl`), small(stable(stdout, home)));
     const row = { program: name, case: what, version, exit_code: code, signal, late, requests,
                   stderr: stable(stderr, home).slice(-600) };

@@ -17,7 +17,9 @@
 //   LEAVE       leaves a process behind that has a session of its own; `left` has its pid
 //   LITTER      leaves three: in a session of its own, of a parent that has ended (and without
 //               environment), and a tool that runs; `left` has a line for each pid
+//   MODE(NAME)  says that it works in that permission mode (claude)
 //   EDIT(NAME)  asks whether it may write that file, and does so (claude); ./NAME: by that path
+//   WITHDRAW    with ASK: takes the question back once a file `go` is in its folder, and goes on
 //   HUGE        asks with arguments of more than a megabyte (claude)
 //   HANG        says "one ", and nothing more, whenever it goes on with this prompt
 //   COMPACT     the same while it makes a summary of its conversation (claude, pi)
@@ -197,7 +199,8 @@ async function claude() {
   const say = (text) => event({ type: "content_block_delta", index: 0,
     delta: { type: "text_delta", text } });
   const init = () =>
-    line({ type: "system", subtype: "init", session_id: session, model: "stand-in" });
+    line({ type: "system", subtype: "init", session_id: session, model: "stand-in",
+      permissionMode: /MODE\((.+?)\)/.exec(prompt)?.[1] ?? after("--permission-mode") });
   init();
   line({ type: "something_new", of: "tomorrow" });
   if (named(prompt) > 60) { // It prints no delay of more than a minute.
@@ -224,10 +227,15 @@ async function claude() {
     if (prompt.includes("ASK")) {
       line({ type: "control_request", request_id: "q1",
         request: { subtype: "can_use_tool", tool_name: name, tool_use_id: "toolu_1", input } });
-      await some(answers);
-      const { response } = answers.shift().response;
-      denied = response.behavior === "allow" ? null : response.message;
-      if (file && !denied) writeFileSync(file, response.updatedInput.content);
+      if (prompt.includes("WITHDRAW")) {
+        while (!existsSync("go")) await wait(20);
+        line({ type: "control_cancel_request", request_id: "q1" });
+      } else {
+        await some(answers);
+        const { response } = answers.shift().response;
+        denied = response.behavior === "allow" ? null : response.message;
+        if (file && !denied) writeFileSync(file, response.updatedInput.content);
+      }
     }
     const shown = [{ type: "text", text: "all green" }];
     if (prompt.includes("PICTURE")) {

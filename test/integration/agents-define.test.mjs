@@ -291,7 +291,8 @@ test("a login that nobody sees is named, and refuses nothing", async (t) => {
   assert.match((await agent(turns, "claude")).why, /run 'claude' once in a terminal and log in/);
   assert.equal((await agent(turns, "claude")).found, true);
   const doctor = await turns.daemon.cli(["doctor"], { env: turns.env });
-  assert.match(doctor.stdout, / claude is not_logged_in: .*; it asks before it acts$/m);
+  assert.match(doctor.stdout,
+    / claude is not_logged_in: .*; it asks before it acts, but for hooks and rules of its own/m);
   assert.equal((await turns.ask("POST", "/sessions", { agent: "claude", title: "x" })).status, 201);
   // Presence counts: a file that nobody may read is one.
   write(path.join(turns.home, ".claude/.credentials.json"), "{}", 0);

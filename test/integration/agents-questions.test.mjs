@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync,
 import path from "node:path";
 import { test } from "node:test";
 
-import { open, session } from "./agents.mjs";
+import { letGo, open, session } from "./agents.mjs";
 import { Listener, textOf, toolsOf } from "./turns.mjs";
 
 const hash = (text) => createHash("sha256").update(text).digest("hex");
@@ -134,5 +134,39 @@ test("what a rule allows at once is not compared", async (t) => {
   const [tool] = toolsOf(message);
   assert.deepEqual([tool.state, tool.data.about], ["succeeded", undefined]);
   assert.equal(read(path.join(turns.root, "a.txt")), "by claude\n");
+  listener.close();
+});
+
+test("a permission mode that a program was not started in is reported", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const noteOf = async (prompt) => {
+    const { run } = await turns.send(listener.session, prompt);
+    assert.equal((await listener.ended(run)).state, "succeeded");
+    return (await turns.get(`/runs/${run}`)).note;
+  };
+  assert.equal(await noteOf("hello"), null);
+  assert.match(await noteOf("MODE(acceptEdits)"),
+    /^claude worked in the permission mode 'acceptEdits', not in 'default', .* without asking$/);
+  listener.close();
+  const said = await turns.daemon.cli(["agent", "test", "claude", "--prompt", "MODE(auto)"]);
+  assert.match(said.stdout, /^note {6}claude worked in the permission mode 'auto'/m);
+});
+
+test("a question that its program withdraws is closed, and its turn goes on", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns);
+  const { run } = await turns.send(listener.session, "ASK me, and WITHDRAW it");
+  const { id } = await listener.until("approval_asked", (data) => data.run === run);
+  letGo(turns);
+  const closed = await listener.until("approval_answered", (data) => data.id === id);
+  assert.equal(closed.state, "cancelled");
+  const late = await turns.approve(id);
+  assert.deepEqual([late.status, late.json.detail], [409,
+    "the program has withdrawn this question: it needs no answer any more"]);
+  assert.equal((await listener.ended(run)).state, "succeeded");
+  const message = await turns.answer(listener.session, run);
+  assert.deepEqual(toolsOf(message).map(({ state }) => state), ["succeeded"]);
+  assert.equal((await turns.get(`/approvals/${id}`)).state, "cancelled");
   listener.close();
 });

@@ -144,7 +144,7 @@ static const struct row {
     {"pi: refused", 0, SAYS(BAD, 0, "error", "Connection error."),
      .outcome = AGENT_PROVIDER_UNREACHABLE},
     {"pi: truncated", 0, SAYS(BAD, 0, "error", "Stream ended without finish_reason"),
-     .outcome = AGENT_FAILED},
+     .outcome = AGENT_PROVIDER_ERROR},
     {"pi: too long", 0, SAYS(BAD, 0, "error", "400 prompt is too long"),
      .outcome = AGENT_CONTEXT_OVERFLOW},
     {"pi: aborted", 0, SAYS(BAD, 0, "aborted", "Request was aborted."), .outcome = AGENT_FAILED},
@@ -425,6 +425,13 @@ static void a_turn_has_a_last_attempt_whatever_progress_it_makes(void **state) {
     struct agent_sequel sequel = agent_sequel(&past, AGENT_KILLED, true);
     assert_int_equal(sequel.remedy, AGENT_FAILS);
     assert_int_equal(sequel.cause, CAUSE_MAX_RETRY_COUNT);
+    /* Tries of the program's own and ours would multiply. */
+    const struct agent_past retried = {
+        .before = BYTES("provider_error"), .tries = 1, .attempts = 2, .retried = true};
+    assert_int_equal(agent_sequel(&retried, AGENT_RATE_LIMITED, true).remedy, AGENT_RETRIES);
+    assert_int_equal(agent_sequel(&retried, AGENT_PROVIDER_ERROR, true).remedy, AGENT_FAILS);
+    assert_int_equal(sequel_of("provider_error", 1, AGENT_PROVIDER_ERROR, false).remedy,
+                     AGENT_RETRIES);
     assert_int_equal(agent_sequel(&past, AGENT_AUTH_FAILED, true).cause, CAUSE_AUTH_FAILED);
     assert_int_equal(agent_sequel(&past, AGENT_COMPLETED, true).remedy, AGENT_SUCCEEDS);
 }

@@ -17,7 +17,7 @@ static void note(void *ctx, const struct program_event *event) {
         [PROGRAM_TOOL_STARTED] = "tool", [PROGRAM_TOOL_FINISHED] = "result",
         [PROGRAM_QUESTION] = "question", [PROGRAM_RETRYING] = "retrying",
         [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done",
-        [PROGRAM_READ] = "read"};
+        [PROGRAM_READ] = "read",         [PROGRAM_DISCARDED] = "discarded"};
     struct text *text = ctx;
     if (event->kind == PROGRAM_STEP) {
         return;
@@ -213,6 +213,28 @@ static const struct row {
      -1,
      "",
      0},
+    {"pi", /* 1.5.2: a stream that broke off, with the last of its own tries. */
+     "{\"type\":\"message_update\",\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":"
+     "\"Hel\"}}\n"
+     "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":"
+     "\"text\",\"text\":\"Hel\"}],\"usage\":{},\"stopReason\":\"error\",\"errorMessage\":"
+     "\"Stream ended without finish_reason\"}}\n"
+     "{\"type\":\"agent_end\",\"willRetry\":true}\n"
+     "{\"type\":\"auto_retry_start\",\"attempt\":3,\"delayMs\":8000}\n"
+     "{\"type\":\"message_update\",\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":"
+     "\"Hello\"}}\n"
+     "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":"
+     "\"text\",\"text\":\"Hello\"}],\"usage\":{},\"stopReason\":\"error\",\"errorMessage\":"
+     "\"Stream ended without finish_reason\"}}\n"
+     "{\"type\":\"auto_retry_end\",\"success\":false}\n"
+     "{\"type\":\"agent_settled\"}\n",
+     "text Hel\ndiscarded\nretrying\ntext Hello\n",
+     0,
+     AGENT_PROVIDER_ERROR,
+     {.fresh = 0},
+     -1,
+     "",
+     0},
     {"plain",
      "hello\nworld\n",
      "text hello\ntext \n\ntext world\ntext \n\n",
@@ -308,6 +330,37 @@ static void usage_that_is_told_in_sum_is_told_once(void **state) {
     program_take_usage(reader, &usage, &cost);
     assert_int_equal(usage_total(&usage), 168);
     assert_int_equal(usage.cache_read, 30);
+    program_reader_free(reader);
+}
+
+/* Each ask is a process of its own, or the next message of the same; the sums are of the session,
+ * in which somebody else has used 900 before. */
+static void a_session_of_claude_is_booked_by_the_difference(void **state) {
+    (void)state;
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("claude")), &agent);
+    int64_t tokens = 0, micros = 0;
+    for (int ask = 1; ask <= 5; ask++) {
+        AUTO(text_done) struct text line = text_up_to(4096), events = text_up_to(4096);
+        struct usage usage;
+        struct usage_cost cost;
+        text_addf(&line,
+                  "{\"type\":\"result\",\"subtype\":\"success\",\"total_cost_usd\":%d,"
+                  "\"usage\":{\"input_tokens\":100},\"modelUsage\":{\"m\":{\"inputTokens\":%d,"
+                  "\"outputTokens\":0}},\"model_usage_since_last_result\":{\"m\":"
+                  "{\"inputTokens\":100,\"outputTokens\":0,\"costUSD\":0.25}}}",
+                  9 + ask, 900 + 100 * ask);
+        if (ask != 3) {
+            program_reader_begin(reader);
+        }
+        program_read(reader, text_bytes(&line), PROGRAM_LINE_WHOLE, note, &events);
+        program_take_usage(reader, &usage, &cost);
+        assert_true(cost.known);
+        tokens += usage_total(&usage);
+        micros += cost.micros;
+    }
+    assert_int_equal(tokens, 500);
+    assert_int_equal(micros, 1250000);
     program_reader_free(reader);
 }
 
@@ -519,6 +572,8 @@ static void a_wait_that_the_provider_named_is_known_also_by_another_reader(void 
         int64_t wait_ms;
     } rows[] = {
         {"claude", RETRY("7000") REFUSED, 7000},
+        {"claude", RETRY("7388") REFUSED, 7388}, /* 2.1.332 */
+        {"claude", RETRY("591") REFUSED, 0},
         {"claude", RETRY("579.5554044621056") REFUSED, 0}, /* The program names it, nobody else. */
         {"claude", RETRY("7000") MESSAGE REFUSED, 0},      /* An answer began after it. */
         {"claude", LIMITS("rejected") REFUSED, 3637000},
@@ -837,6 +892,7 @@ int main(void) {
         cmocka_unit_test(rules_know_which_programs_ask),
         cmocka_unit_test(lines_become_events_also_by_another_reader_after_each),
         cmocka_unit_test(usage_that_is_told_in_sum_is_told_once),
+        cmocka_unit_test(a_session_of_claude_is_booked_by_the_difference),
         cmocka_unit_test(tokens_have_the_price_of_the_definition_where_the_program_names_no_cost),
         cmocka_unit_test(a_line_may_have_a_cost_alone),
         cmocka_unit_test(a_line_may_say_how_the_program_reached_its_model),

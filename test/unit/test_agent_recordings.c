@@ -56,7 +56,7 @@ static void note(void *ctx, const struct program_event *event) {
         [PROGRAM_TOOL_STARTED] = "tool", [PROGRAM_TOOL_FINISHED] = "result",
         [PROGRAM_QUESTION] = "question", [PROGRAM_RETRYING] = "retrying",
         [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done",
-        [PROGRAM_READ] = "read"};
+        [PROGRAM_READ] = "read",         [PROGRAM_DISCARDED] = "discarded"};
     struct heard *heard = ctx;
     struct text *text = &heard->text;
     if (event->kind == PROGRAM_STEP) {

@@ -70,8 +70,22 @@ static void times_of_a_clock_need_a_clock(void **state) {
     assert_int_equal(agent_wait_of_words(BYTES("try again in 5s\0try again in 6s"), 0), 5000);
 }
 
+static void a_wait_of_claude_is_its_own_or_that_of_a_header(void **state) {
+    static const struct {
+        int64_t attempt, delay_ms, wait_ms;
+    } rows[] = {{1, 500, 0},     {1, 624, 0},        {1, 1070, 1070}, {2, 1070, 0},
+                {3, 7388, 7388}, {5, 10000, 0},      {5, 7000, 7000}, {7, 32000, 0},
+                {10, 40000, 0},  {10, 52000, 52000}, {1, 0, 0},       {1, -7000, 0}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(agent_wait_of_retry(rows[i].attempt, rows[i].delay_ms), rows[i].wait_ms);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sentences_name_their_wait),
-                                       cmocka_unit_test(times_of_a_clock_need_a_clock)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sentences_name_their_wait),
+        cmocka_unit_test(a_wait_of_claude_is_its_own_or_that_of_a_header),
+        cmocka_unit_test(times_of_a_clock_need_a_clock)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

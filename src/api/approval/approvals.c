@@ -113,7 +113,9 @@ static struct err answer_work(struct tx *tx, void *ctx) {
     struct why *why = &op->request.op.why;
     struct approval_row row;
     struct err err = tx_approval_answer(tx, &op->answer, &row, why);
-    if (err.code == ERR_CONFLICT) {
+    if (err.code == ERR_CONFLICT && row.state == APPROVAL_CANCELLED && row.answer.len > 0) {
+        why_set(why, "%.*s: it needs no answer any more", (int)row.answer.len, row.answer.data);
+    } else if (err.code == ERR_CONFLICT) {
         why_set(why, "it was %s already%s%.*s", approval_state_name(row.state),
                 row.by.len > 0 ? ", by " : "", (int)row.by.len, row.by.data);
     }

@@ -78,6 +78,8 @@ static void verdict_print(const struct verdict *verdict) {
            verdict->turn->state, verdict->turn->cause);
     if (verdict->why[0] != '\0') {
         printf("why       %s\n", verdict->why);
+    } else if (verdict->turn->note[0] != '\0') {
+        printf("note      %s\n", verdict->turn->note);
     }
     usage_print(verdict->turn->usage);
     printf("run       %s\n", verdict->sent->run);
@@ -85,13 +87,13 @@ static void verdict_print(const struct verdict *verdict) {
 
 static void verdict_write(const struct verdict *verdict) {
     const struct turn_outcome *turn = verdict->turn;
-    json_t *answer = json_pack("{s:O,s:O,s:O,s:s,s:s,s:s,s:s,s:s,s:s%,s:O}", "agent",
-                               json_object_get(verdict->agent, "name"), "command",
-                               json_object_get(verdict->agent, "command"), "version",
-                               json_object_get(verdict->agent, "version"), "session",
-                               verdict->sent->session, "run", verdict->sent->run, "state",
-                               turn->state, "cause", turn->cause, "why", verdict->why, "text",
-                               text_bytes(&turn->text).data, turn->text.len, "usage", turn->usage);
+    json_t *answer = json_pack(
+        "{s:O,s:O,s:O,s:s,s:s,s:s,s:s,s:s,s:s,s:s%,s:O}", "agent",
+        json_object_get(verdict->agent, "name"), "command",
+        json_object_get(verdict->agent, "command"), "version",
+        json_object_get(verdict->agent, "version"), "session", verdict->sent->session, "run",
+        verdict->sent->run, "state", turn->state, "cause", turn->cause, "why", verdict->why, "note",
+        turn->note, "text", text_bytes(&turn->text).data, turn->text.len, "usage", turn->usage);
     talk_print(answer);
     json_decref(answer);
 }

@@ -78,16 +78,8 @@ static void read_printed(struct talk_call *call, tool_set tools) {
     }
 }
 
-/* On the loop: for followers. */
-static void say_again(struct talk_call *call) {
-    static const struct bytes why[] = {
-        [AGAIN_PRINTED] = BYTES_INIT(
-            "\"cause\":\"printed_calls\",\"detail\":\"The model wrote calls of tools into "
-            "its text: they are made, and taken out of it.\",\"wait_ms\":0"),
-        [AGAIN_MENDED] = BYTES_INIT(
-            "\"cause\":\"mended_answer\",\"detail\":\"The answer's JSON was taken out of "
-            "what the model said.\",\"wait_ms\":0")};
-    deltas_withdraw(&call->deltas, why[call->again]);
+void call__say_again(struct talk_call *call, struct bytes why) {
+    deltas_withdraw(&call->deltas, why);
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
         if (item->kind == TURN_ITEM_TEXT || item->kind == TURN_ITEM_THINKING) {
@@ -95,6 +87,18 @@ static void say_again(struct talk_call *call) {
                        text_bytes(&item->texts[SAID_TEXT]));
         }
     }
+}
+
+/* On the loop: for followers. */
+static void say_judged(struct talk_call *call) {
+    static const struct bytes why[] = {
+        [AGAIN_PRINTED] = BYTES_INIT(
+            "\"cause\":\"printed_calls\",\"detail\":\"The model wrote calls of tools into "
+            "its text: they are made, and taken out of it.\",\"wait_ms\":0"),
+        [AGAIN_MENDED] = BYTES_INIT(
+            "\"cause\":\"mended_answer\",\"detail\":\"The answer's JSON was taken out of "
+            "what the model said.\",\"wait_ms\":0")};
+    call__say_again(call, why[call->again]);
 }
 
 /* --- The schema ------------------------------------------------------------------------------- */
@@ -317,7 +321,7 @@ static void judge_done(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
     if (talk__is_back(talk)) {
         if (talk->call.again != AGAIN_NOT) {
-            say_again(&talk->call);
+            say_judged(&talk->call);
         }
         talk__flush(talk);
     }

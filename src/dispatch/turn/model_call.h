@@ -68,6 +68,8 @@ void said_add_call(struct said *said, const struct model_tool_call *call, struct
 MUST_CHECK bool said_has_calls(const struct said *said);
 MUST_CHECK bool said_has_tools(const struct said *said); /* Used by a program. */
 MUST_CHECK bool said_has_cut_call(const struct said *said);
+/* Removes the text and thinking at the end. False: there was none. */
+MUST_CHECK bool said_discard(struct said *said);
 /* As the engine takes them; borrowed from `said`. `maker`: of thinking. The array is the caller's,
  * of at least said->count. */
 void said_items(const struct said *said, struct bytes maker, struct turn_item *items);
@@ -114,6 +116,9 @@ struct talk_call {
     enum talk_again { AGAIN_NOT, AGAIN_PRINTED, AGAIN_MENDED } again;
 };
 
+/* judge.c: followers are sent all text that the call has said now, instead of what they got. `why`:
+ * members of the event `output_discarded`. */
+void call__say_again(struct talk_call *call, struct bytes why);
 /* prompt.c: makes the request, then talk__fit. */
 void talk__prepare(struct talk *talk);
 void prompt__free(struct talk *talk);

@@ -131,6 +131,18 @@ void said_copy(struct said *said, const struct said_item *item) {
     }
 }
 
+bool said_discard(struct said *said) {
+    const size_t before = said->count;
+    while (said->count > 0 && (said->items[said->count - 1].kind == TURN_ITEM_TEXT ||
+                               said->items[said->count - 1].kind == TURN_ITEM_THINKING)) {
+        said->count--;
+        for (size_t i = 0; i < SAID_TEXTS; i++) {
+            text_done(&said->items[said->count].texts[i]);
+        }
+    }
+    return said->count < before;
+}
+
 bool said_has_cut_call(const struct said *said) {
     for (size_t i = 0; i < said->count; i++) {
         if (said->items[i].cut) {

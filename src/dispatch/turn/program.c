@@ -76,7 +76,7 @@ static void program_rest(struct talk_program *program) {
 }
 
 bool program__is_away(const struct talk_program *program) {
-    return program != NULL && program->ask.state == ASK_AWAY;
+    return program != NULL && (program->ask.state == ASK_AWAY || program__parked_is_away(program));
 }
 
 void program__free(struct talk *talk) {
@@ -89,6 +89,7 @@ void program__free(struct talk *talk) {
     program_forget(program);
     program__cool(program, AGENT_COOL_LEFT, 0, AGENT_UNKNOWN);
     ask_drop(&program->ask);
+    program__parked_done(program);
     json_decref(program->json);
     program_texts_done(&program->texts);
     text_done(&program->history);
@@ -100,14 +101,14 @@ void program__free(struct talk *talk) {
     mem_free(program);
 }
 
-static void ask_dropped(void *ctx) {
+void program__dropped(void *ctx) {
     const struct talk_program *program = ctx;
     talk__maybe_free(program->talk);
 }
 
 static struct talk_program *program_new(struct talk *talk) {
     static const struct ask_rules rules = {.words = {.effect = "follow a program"},
-                                           .dropped = ask_dropped};
+                                           .dropped = program__dropped};
     struct talk_program *program = mem_new(sizeof *program);
     program->talk = talk;
     program_output_init(&program->output, talk);
@@ -149,8 +150,10 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     struct talk_program *program = talk->program;
     struct turn_answer *answer = &errand->answer;
     text_clear(&program->mark);
+    answer->note = BYTES("");
     if (program->output.reader != NULL) {
         program_take_usage(program->output.reader, &answer->usage, &answer->cost);
+        answer->note = program_seen(program->output.reader).note;
         program_reader_save(program->output.reader, &program->mark);
     }
     answer->tries = 1;
@@ -255,6 +258,11 @@ static void output_read(struct pool_job *job) {
         call->heard += program->output.heard;
         call->alive_ms = turns__now_ms(talk->turns);
         program__cool(program, AGENT_COOL_HEARD, 0, AGENT_COMPLETED);
+    }
+    if (program->output.discarded) {
+        static const char why[] = "\"cause\":\"retried\",\"detail\":\"The program asks its model "
+                                  "again.\",\"wait_ms\":0";
+        call__say_again(call, BYTES(why));
     }
     for (size_t i = 0; i < program->output.piece_count; i++) {
         const struct program_piece *piece = &program->output.pieces[i];
@@ -531,7 +539,8 @@ static void program_end(struct talk_program *program) {
     const struct agent_past past = {.before = plan->outcome,
                                     .tries = plan->tries,
                                     .attempts = plan->attempts,
-                                    .progress = seen.progress};
+                                    .progress = seen.progress,
+                                    .retried = seen.retried};
     const struct agent_sequel next =
         agent_sequel(&past, verdict.outcome, resumes || !ending.result.said);
     program->outcome = agent_outcome_name(verdict.outcome);
@@ -599,6 +608,7 @@ void program__call(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
     const bool known = program_begin(talk);
     struct talk_program *program = talk->program;
+    program__unpark(program);
     program->sequel = SEQUEL_FOLLOW;
     program->failure = CAUSE_NONE;
     program->outcome = program->rule = "";
@@ -694,6 +704,9 @@ void program__reply(struct talk *talk) {
     text_init(&errand->input, (size_t)8 << 20);
     errand->replies.key = errand->key;
     talk->program->reply = errand;
+    program__unpark(talk->program);
     program__follow(talk->program, talk->plan.process);
+    talk->program->output.attempt = talk->plan.process_attempt;
+    talk->program->output.read_to = talk->plan.read_to;
     talk__pool(talk, reply_run, reply_written);
 }

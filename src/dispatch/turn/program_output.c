@@ -50,6 +50,9 @@ static void piece_add(struct program_output *output, enum turn_item_kind kind, s
         output->piece_count == 0 ? NULL : &output->pieces[output->piece_count - 1];
     const bool same = last != NULL && last->kind == kind;
     said_add(&output->talk->call.said, kind, text);
+    if (output->discarded) {
+        return; /* What is valid is sent anew. */
+    }
     if (output->said.len + text.len > PIECES_BYTES ||
         (!same && output->piece_count == PIECES_MAX)) {
         output->found = FOUND_WHOLE; /* Watchers get this text when it is stored. */
@@ -252,6 +255,10 @@ static void on_event(void *ctx, const struct program_event *event) {
             output->found = FOUND_WHOLE;
         }
         break;
+    case PROGRAM_DISCARDED:
+        output->discarded = said_discard(&output->talk->call.said) || output->discarded;
+        output->piece_count = output->discarded ? 0 : output->piece_count;
+        break;
     case PROGRAM_DONE:
     case PROGRAM_RETRYING:
         break;
@@ -348,6 +355,7 @@ void program_output_read(struct program_output *output) {
     program_output_name(output, name);
     const struct log_place place = {name, LOG_OUT, output->read_to + output->line.eaten};
     output->piece_count = 0;
+    output->discarded = false;
     output->found = FOUND_NOTHING;
     output->used = 0;
     output->heard = 0;

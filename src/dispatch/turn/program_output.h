@@ -40,9 +40,11 @@ struct program_output {
     int64_t seen_to;               /* Offset after the last byte that was read. */
     bool ended;                    /* The process has ended: a last line needs no newline. */
     bool done;                     /* The result has come. */
-    size_t heard;                  /* Bytes of words and tools of the model, of the last read. */
-    struct uuid read;              /* The last message that it read in this stretch; "": none. */
-    struct err err;                /* Failure of the last read. */
+    bool discarded; /* The last read: text that was sent is void; what is valid is in `said` of the
+                     * call, and in no piece. */
+    size_t heard;   /* Bytes of words and tools of the model, of the last read. */
+    struct uuid read; /* The last message that it read in this stretch; "": none. */
+    struct err err;   /* Failure of the last read. */
     enum program_found found;
     char *buffer;     /* Owned. */
     size_t used;      /* Bytes of lines that the last read has ended. */

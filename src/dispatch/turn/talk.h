@@ -148,6 +148,8 @@ struct talk_program;
 void program__call(struct talk *talk);  /* PREPARING: its process begins, or is followed on. */
 void program__reply(struct talk *talk); /* WORKING: its questions are answered. */
 void program__cancel(struct talk *talk);
+/* WORKING: people are asked. True: the talk stays, since the program may withdraw a question. */
+MUST_CHECK bool program__park(struct talk *talk);
 void program__input(const struct talk *talk); /* Input for its process was stored, or its end. */
 MUST_CHECK bool program__is_away(const struct talk_program *program); /* NULL is allowed. */
 void program__free(struct talk *talk);

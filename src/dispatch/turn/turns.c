@@ -411,7 +411,8 @@ void talk__perform(struct talk *talk, struct turn_plan *plan) {
          * plan was on its way may have said it already. */
         if (talk->again) {
             talk__begin(talk);
-        } else if (talk->works == NULL && talk->plan.next == TURN_NEXT_PARK) {
+        } else if (talk->works == NULL && talk->plan.next == TURN_NEXT_PARK &&
+                   !program__park(talk)) {
             talk_leave(talk);
         }
         break;

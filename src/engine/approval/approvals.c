@@ -203,6 +203,28 @@ struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
     return tx_error(tx);
 }
 
+struct err approvals__withdraw(struct tx *tx, const struct session_row *session,
+                               const struct run_row *run, int64_t part) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, APPROVAL_SELECT " WHERE a.run = $1 AND a.part = $2 AND a.answered_ms IS NULL",
+               ARGS(arg_int(run->id), arg_int(part)));
+    if (rows == NULL) {
+        return tx_error(tx);
+    }
+    struct approval_row row = row_borrow(rows);
+    tx_fail(tx, map_copy(tx, &approval_map, &row));
+    row.state = APPROVAL_CANCELLED;
+    row.answer = BYTES(APPROVAL_WITHDRAWN);
+    row.answered_ms = tx_now_ms(tx);
+    tx_do(tx, "UPDATE approvals SET state = $2, answer = $3, answered_ms = $4 WHERE id = $1",
+          ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
+               arg_int(row.answered_ms)));
+    const struct approval_change change = {
+        .session = session, .run = run, .row = &row, .answered = true};
+    return err_failed(tx_error(tx)) ? tx_error(tx) : approvals__event(tx, &change);
+}
+
 struct err approvals__cancel_all(struct tx *tx, const struct session_row *session) {
     tx_do(tx,
           "UPDATE approvals SET state = 'cancelled', answered_ms = $3"

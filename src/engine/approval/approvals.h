@@ -17,6 +17,8 @@
 #include "store/store.h"
 
 enum { APPROVAL_ANSWER_MAX = 32 << 10 };
+/* The answer of a question that is cancelled while its turn goes on. */
+#define APPROVAL_WITHDRAWN "the program has withdrawn this question"
 
 enum approval_state {
     APPROVAL_OPEN,

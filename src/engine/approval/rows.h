@@ -23,6 +23,9 @@ MUST_CHECK struct err approvals__ask(struct tx *tx, const struct approval_new *w
 /* Open ones of a turn, or of all turns of a session. */
 MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
 MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_row *session);
+/* The open one about that part of the turn's answer: who asked needs no answer any more. */
+MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct session_row *session,
+                                          const struct run_row *run, int64_t part);
 
 struct approval_change {
     const struct session_row *session;

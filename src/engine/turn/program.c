@@ -437,6 +437,49 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
     return turns__advance(tx, &turn, &replies->key.bounds, plan);
 }
 
+/* The card goes on as the program says: it may use the tool, which somebody else allowed, or not. */
+static void card_withdraw(struct tx *tx, struct turn *turn, struct card *card) {
+    const struct turn_review_end review = {.failure = CAUSE_STOPPED, .reason = BYTES("")};
+    if (card->state == PART_STATE_REVIEWING) {
+        turns__span_review_end(tx, turn, card, &review);
+    } else if (card->state == PART_STATE_ASKING) {
+        tx_fail(tx, approvals__withdraw(tx, &turn->session, &turn->run, card->number));
+    } else if (card->state != PART_STATE_READY) {
+        return;
+    }
+    card->state = PART_STATE_RUNNING;
+    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+}
+
+struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct bytes question) {
+    struct turn turn;
+    struct card card;
+    if (!turns__load(tx, key, &turn)) {
+        return tx_error(tx);
+    }
+    AUTO(json_release) json_t *asked = asked_read(&turn);
+    size_t open = 0;
+    for (size_t i = 0; i < json_array_size(asked);) {
+        const json_t *one = json_array_get(asked, i);
+        const bool found = cards__find(tx, turn.row.answer, json_int(one, "part", 0), &card);
+        if (!bytes_equal(json_bytes(one, "question"), question)) {
+            open += found && card.state != PART_STATE_RUNNING;
+            i++;
+            continue;
+        }
+        (void)json_array_remove(asked, i); /* The index is valid. */
+        if (found) {
+            card_withdraw(tx, &turn, &card);
+        }
+    }
+    asked_write(tx, &turn, asked);
+    turns__write(tx, &turn.row);
+    if (open == 0 && turn.run.state == RUN_WAITING && !run_waits_for_provider(&turn.run)) {
+        turns__go_on(tx, &turn);
+    }
+    return tx_error(tx);
+}
+
 /* --- How far it was read ---------------------------------------------------------------------- */
 
 /* The next attempt asks its own questions, and nobody hears the end of tools of this one. What a

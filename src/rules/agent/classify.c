@@ -212,6 +212,7 @@ static const char *const broken[] = {"500",
                                      "internal server error",
                                      "server error",
                                      "stream disconnected before completion",
+                                     "stream ended without finish reason", /* Pi */
                                      NULL};
 
 /* --- Rules ------------------------------------------------------------------------------------ */

@@ -127,7 +127,9 @@ struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outco
         }
         return sequel;
     }
-    const bool spent = sequel.remedy == AGENT_FAILS;
+    const bool multiplies = past->retried && outcome == AGENT_PROVIDER_ERROR;
+    const bool spent =
+        sequel.remedy == AGENT_FAILS || (multiplies && sequel.tries > AGENT_RETRIED_MORE);
     if (!spent && can_resume && !all) {
         return sequel;
     }

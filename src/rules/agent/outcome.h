@@ -90,8 +90,9 @@ bool agent_outcome_asked(enum agent_outcome outcome);
 /* Limit of further attempts in a row with that outcome. */
 int64_t agent_outcome_retries(enum agent_outcome outcome);
 
-/* Limit of attempts of one turn. */
-enum { AGENT_ATTEMPTS_MAX = 20 };
+/* Limit of attempts of one turn; and of those that follow one of PROVIDER_ERROR in which the program
+ * has tried several times by itself: its tries and ours would multiply. */
+enum { AGENT_ATTEMPTS_MAX = 20, AGENT_RETRIED_MORE = 1 };
 
 /* Attempts of a turn, the one that has ended now included. */
 struct agent_past {
@@ -99,6 +100,7 @@ struct agent_past {
     int64_t tries;       /* Attempts in a row that ended so. */
     int64_t attempts;    /* All of the turn. */
     bool progress;       /* The attempt that has ended now made progress. */
+    bool retried;        /* In it the program had asked its provider again by itself. */
 };
 struct agent_sequel {
     enum agent_remedy remedy;

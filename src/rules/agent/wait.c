@@ -9,6 +9,8 @@
 enum {
     MINUTE_MS = 60 * 1000,
     CLOCK_LEN_MAX = 40,
+    OWN_FIRST_MS = 500, /* Own waits of Claude Code. */
+    OWN_MAX_MS = 32 * 1000,
 };
 
 /* "5:39 PM", "Nov 26th, 2026 5:39 PM". The minute is one that was begun. */
@@ -44,4 +46,12 @@ int64_t agent_wait_of_words(struct bytes sentence, int64_t local_ms) {
         }
     }
     return wait_ms < 0 ? 0 : wait_ms > AGENT_WAIT_NAMED_MS ? AGENT_WAIT_NAMED_MS : wait_ms;
+}
+
+int64_t agent_wait_of_retry(int64_t attempt, int64_t delay_ms) {
+    int64_t own_ms = OWN_FIRST_MS;
+    for (int64_t i = 1; i < attempt && own_ms < OWN_MAX_MS; i++) {
+        own_ms *= 2;
+    }
+    return delay_ms > 0 && (delay_ms < own_ms || delay_ms > own_ms + own_ms / 4) ? delay_ms : 0;
 }
