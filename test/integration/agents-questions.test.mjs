@@ -43,6 +43,8 @@ test("a question about a file has its path and hash, and an allowed change is ma
     const { turns, file, asked } = all;
     const about = { subjects: [file], before: text === null ? "" : hash(text) };
     assert.deepEqual([asked.tool, asked.about], ["Write", about]);
+    const becomes = text === null ? "new file" : "replaces the whole file";
+    assert.equal(asked.shown, `${file} (${becomes})\n+by claude`);
     const input = { file_path: file, content: "by claude\n" };
     const row = await turns.get(`/approvals/${asked.id}`);
     assert.deepEqual([row.about, row.arguments], [about, input]);

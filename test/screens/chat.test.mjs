@@ -26,10 +26,10 @@ for (const columns of [40, 80, 120]) {
       screen.paste(script(call("write_file", { path: "b", content: "日本語\n" }), say("**日本語** 😀")));
       screen.keys("Enter");
       await screen.when((all) => all.includes("a (always)>"));
-      screen.type("日本語 half");
-      await screen.when((all) => all.includes("日本語 half"));
       const [{ id }] = (await turns.get("/approvals")).items;
       await turns.approve(id);
+      await screen.when((all) => /😀\n\n>$/m.test(all));
+      screen.type("日本語 half");
       const shown = await screen.when((all) => /😀\n\n> 日本語 half$/m.test(all));
       golden(`chat-${columns}`, shown, hide);
       screen.resize(columns - 10);

@@ -12,7 +12,7 @@ import { golden, Tmux } from "./tmux.mjs";
 
 const LIMIT = { timeout: scaled(60_000) };
 const FLOW = `export const meta = { name: "release", description: "Three agents that ask." };
-const ask = (word) => agent(\`call: run_command {"command": "printf '%s' \${word}"}
+const ask = (word) => agent(\`call: run_command {"command": "printf", "args": ["%s", "\${word}"]}
 say: \${word} ist fertig 😀\`, { label: "建てる " + word });
 log("日本語 und 😀: " + await ask("eins"));
 log(await ask("zwei"));

@@ -190,7 +190,9 @@ static void question_add(struct drawing *drawing, const char *words, size_t line
             struct bytes piece = line.len > 0 ? cells_line_take(&line, room) : line;
             const bool cut = count + 1 == lines_max && (line.len > 0 || rest.len > 0);
             text_add_str(&drawing->below, count > 0 ? "  " : "");
-            cells_add(&drawing->below, cut && count > 0 ? bytes_of(more) : piece, room);
+            cells_add(&drawing->below, cut && count > 0 ? bytes_of(more) : piece,
+                      cut ? room - 2 : room);
+            text_add_str(&drawing->below, cut && count == 0 ? " …" : "");
             text_add_char(&drawing->below, '\n');
             drawing->below_lines++;
             if (cut) {
