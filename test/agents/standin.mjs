@@ -28,7 +28,7 @@
 //   LOOP        asks its model again and again
 //   GATE(NAME)  says "one ", waits until a file NAME is beside its sessions, says twenty words more
 //   WRITE       writes the file `made` into its folder
-//   SPILL       leaves a file in its folder for temporary ones; `spilt` has what it is told of that
+//   SPILL       leaves a file in its folder for temporary ones; `spilt` has its variables
 //   SERVE       begins a command that still runs when it ends (codex)
 //   LONG        has an answer of 8 MB
 //   PICTURE     with TOOL: the result has a picture of 2 MB, too (claude)

@@ -3,11 +3,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { letGo, open, session } from "./agents.mjs";
+import { define, letGo, open, script, session } from "./agents.mjs";
 import { kill, processesOf } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { Listener } from "./turns.mjs";
@@ -100,5 +100,20 @@ test("each process has a folder for temporary files, which goes with it", async 
   assert.equal((await listener.ended(run)).state, "succeeded");
   await until("the folder is gone", () => !existsSync(folder));
   assert.ok(existsSync(path.join(path.dirname(folder), "exit.json"))); // Retention takes the rest.
+  listener.close();
+});
+
+test("of the output of a program 64 MB of each stream are kept, as of a job", async (t) => {
+  const turns = await open(t);
+  const command = script(turns, "loud", "head -c 80000000 /dev/zero >&2; echo done");
+  define(turns, "loud", { program: "plain", command });
+  const listener = await session(turns, { agent: "loud" });
+  const { end } = await turns.turn(listener, "hello");
+  assert.equal(end.state, "succeeded", end.note);
+  const spool = path.join(turns.daemon.data, "spool");
+  const [folder] = readdirSync(spool).filter((name) => name.startsWith("run_"));
+  const kept = readdirSync(path.join(spool, folder)).filter((name) => name.startsWith("err."))
+    .reduce((sum, name) => sum + statSync(path.join(spool, folder, name)).size, 0);
+  assert.ok(kept > 32 << 20 && kept <= 64 << 20, `${kept}`);
   listener.close();
 });

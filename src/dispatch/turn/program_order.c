@@ -12,7 +12,6 @@ enum {
     PROMPT_MAX = 8 << 20,
     TASK_MAX = 4 << 20,
     NOTICE_MAX = 64 << 10,
-    LOG_BYTES = 512 << 20, /* Output that is kept. */
 };
 
 /* --- Its prompt ------------------------------------------------------------------------------- */
@@ -91,7 +90,8 @@ void program_texts_done(struct program_texts *texts) {
 /* --- The job ---------------------------------------------------------------------------------- */
 
 /* `once`: what it did, a second one would do again. It has no time limit of its own, since its
- * holder knows nothing of people who are asked (program.c). */
+ * holder knows nothing of people who are asked (program.c). Of its output as much is kept as of any
+ * job's: what is dropped was read long before, unless no daemon ran. */
 static struct err spec_write(const struct program_wish *wish, const struct program_command *command,
                              const struct program_order *order) {
     const struct agent_definition *agent = wish->agent;
@@ -114,11 +114,9 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     }
     text_add_member_bool(spec, "stdin_open", command->input_open);
     text_add_str(spec, ",\"once\":true");
-    text_addf(spec, ",\"limits\":{\"output\":%d", LOG_BYTES);
     if (agent->processes > 0) {
-        text_add_member_int(spec, "processes", agent->processes);
+        text_addf(spec, ",\"limits\":{\"processes\":%lld}", (long long)agent->processes);
     }
-    text_add_char(spec, '}');
     if (!agent_env_write(agent->env, AGENT_ENV_REFERENCES, "agent", spec)) {
         text_add_str(spec, ",\"agent\":true");
     }

@@ -28,9 +28,9 @@
  *                  in `head`, the rest in segments named by their first offset (20 digits).
  *                  Made at the first byte. The oldest segments go; what is missing between head and
  *                  the first segment was dropped.
- *   tmp            a folder for the command alone, with ORDER_SANDBOX or ORDER_TMP. The holder removes it after
- *                  exit.json is in place and the lock is free; what a killed one left goes with the
- *                  whole folder.
+ *   tmp            a folder for the command alone, with ORDER_SANDBOX or ORDER_TMP. The holder
+ *                  removes it after exit.json is in place and the lock is free; what a killed one
+ *                  left goes with the whole folder.
  *
  * THE ORDER, a sealed memfd on descriptor PROTOCOL_ORDER_FD, complete before the holder starts
  *   8 bytes "DRVORD1\n", then records: u32 tag, u32 length (both little-endian), bytes.
