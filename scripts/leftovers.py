@@ -27,6 +27,9 @@ class Leftovers:
 
     def __exit__(self, *_error):
         self.use(self.outside)
+        self.remove()
+
+    def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @staticmethod

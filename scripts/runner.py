@@ -96,6 +96,7 @@ class Stage:
 
 
 children = set()
+leaving = []  # What is called when the run is given up, after its children have been ended.
 lock = threading.Lock()
 
 
@@ -109,8 +110,13 @@ def run(command, env, silence_s, check=False):
 
 def sizes(paths):
     """Of these files, and of those beside them that begin with their names."""
-    found = [file for path in paths if path for file in glob.glob(glob.escape(path) + "*")]
-    return [(path, os.path.getsize(path)) for path in sorted(found) if os.path.exists(path)]
+    found = {}
+    for file in [file for path in paths if path for file in glob.glob(glob.escape(path) + "*")]:
+        try:
+            found[file] = os.path.getsize(file)
+        except FileNotFoundError:
+            pass  # The output of a file that has just ended.
+    return found
 
 
 def run_measured(command, env, silence_s, paths=()):
@@ -158,6 +164,8 @@ def end(child):
 def give_up(number, _frame):
     for child in list(children):
         end(child)
+    for act in leaving:
+        act()
     os._exit(128 + number)
 
 

@@ -27,7 +27,7 @@ import host
 import leftovers
 import shares
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
-from runner import LOGS, REPORTS, ROOT, Stage, give_up, lock, run, scale, slug
+from runner import LOGS, REPORTS, ROOT, Stage, give_up, leaving, lock, run, scale, slug
 
 WITH_SERVER = "test/postgres/with-server"
 FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
@@ -469,6 +469,7 @@ def main():
     if total.failed:
         tests = []  # Tests of a build that is not there would only repeat that.
     with leftovers.Leftovers() as left, decoy.Decoy() as provider:
+        leaving.append(left.remove)
         os.environ.update(provider.env)
         # As lib.mjs of the integration tests: nothing above the folders of tests is their project.
         os.environ["GIT_CEILING_DIRECTORIES"] = f"{os.path.realpath(left.folder)}:/tmp"
