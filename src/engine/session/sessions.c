@@ -521,7 +521,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         row.changed_ms = tx_now_ms(tx);
         map_update(tx, &session_map, SESSION_OWN, &row);
     }
-    if (another) { /* Its window is known with its first call; the tokens of another are no measure. */
+    if (another) { /* The first call tells the window of the new model. */
         row.context_window = 0;
         sessions__weigh_context(tx, &row);
     }
