@@ -156,6 +156,9 @@ test("a program that is interrupted again and again without progress fails", asy
   const ends = items.filter(({ kind }) => kind === "model");
   assert.deepEqual(ends.map(({ cause, rule }) => `${cause}: ${rule}`),
     Array(4).fill("gateway_timeout: exit-0"));
+  const { attempts } = await turns.get(`/runs/${end.run}`);
+  const { usage } = await turns.get(`/sessions/${listener.session}`);
+  assert.deepEqual([attempts, usage.cost_micros], [4, null], "four starts, of unknown cost");
   listener.close();
 });
 

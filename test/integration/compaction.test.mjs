@@ -228,6 +228,10 @@ test("on demand all that was said becomes a summary, and a note of it stays", as
   assert.equal(note.role, "system");
   assert.match(textOf(note), /about \d{4} tokens became \d+/);
   assert.equal((await turns.get(`/sessions/${listener.session}`)).state, "idle");
+  const { text } = await turns.daemon.request("GET", "/metrics", { local: true });
+  const [begun, finished] = ["begun", "finished"].map((word) =>
+    new RegExp(`^drover_turns_${word}_total (\\d+)$`, "m").exec(text)[1]);
+  assert.equal(finished, begun, "both count compactions");
   await turns.turn(listener, say("short"));
   assert.ok((await prompts(turns, listener.session)).at(-1) < 1500);
   assert.equal((await turns.messages(listener.session)).length, 7); // Messages stay.

@@ -28,6 +28,7 @@ test("what a call took is spent, and the next one is not made beyond the limit",
   const second = await turns.turn(listener, say("never"));
   assert.deepEqual([second.end.state, second.end.cause, second.end.calls], ["failed", "budget", 0]);
   assert.match(second.end.note, /project:default is used up: of tokens 10000, 10500 are spent/);
+  assert.equal((await turns.budget()).spent.agents, 1, "the turn that was refused is no agent");
   await turns.ask("PATCH", "/budgets/project:default", { tokens: 50000 });
   assert.equal((await turns.turn(listener, say("again"))).end.state, "succeeded");
 });

@@ -313,6 +313,32 @@ static void a_summary_has_at_most_half_of_what_it_replaces(void **state) {
     text_done(&round.transcript);
 }
 
+static struct err change_tx(struct tx *tx, void *ctx) {
+    struct session_row row;
+    return tx_session_change(tx, ctx, &row);
+}
+
+static void a_fold_and_another_model_change_the_context_that_is_shown(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = talk_and_ask(kit, 5);
+    const int64_t told = NUMBER(kit, "SELECT count(*) FROM events WHERE type = 'usage'");
+    struct round round = fold(kit, say.run, 6200, 100000);
+    const int64_t left = round.folded.sizes.foldable - (int64_t)round.folded.bytes;
+    store(kit, &round,
+          (struct turn_compacted){.folded = round.folded, .summary = BYTES("SUMMARY")});
+    const int64_t used = NUMBER(kit, "SELECT context_used FROM sessions");
+    assert_in_range(used, left / 4, left / 4 + 20); /* And summary, question, ends of parts. */
+    assert_int_equal(NUMBER(kit, "SELECT count(*) FROM events WHERE type = 'usage'"), told + 1);
+    assert_int_equal(turns_answer(kit, say.run, "well"), TURN_NEXT_END);
+    const struct session_change change = {
+        .key = {.owner = BYTES("ann"), .session = kit_bytes(kit->session)},
+        .model = BYTES("scripted/other")};
+    assert_int_equal(runs_do(kit->runs, change_tx, (void *)&change), ERR_NONE);
+    assert_int_equal(NUMBER(kit, "SELECT context_window FROM sessions"), 0);
+    assert_in_range(NUMBER(kit, "SELECT context_used FROM sessions"), used, used + 20);
+    text_done(&round.transcript);
+}
+
 static void a_fold_that_failed_is_charged_and_changes_nothing(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = talk_and_ask(kit, 5);
@@ -369,6 +395,7 @@ int main(void) {
         CASE(what_joined_before_the_first_call_has_nobody_summarise_a_greeting),
         CASE(a_summary_has_at_most_half_of_what_it_replaces),
         CASE(a_fold_that_failed_is_charged_and_changes_nothing),
+        CASE(a_fold_and_another_model_change_the_context_that_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,7 +314,7 @@ static struct err test_run(struct invocation *invocation) {
         const json_t *latency = json_object_get(answer, "latency_ms");
         printf("%s does not answer: %s (%s%s%s", name, talk_text(answer, "detail"),
                talk_text(answer, "cause"), model[0] != '\0' ? ", " : "", model);
-        if (json_is_integer(latency)) { /* It refused. */
+        if (json_is_integer(latency)) { /* The provider refused. */
             printf(", after %lld ms", (long long)json_integer_value(latency));
         }
         puts(")");

@@ -271,7 +271,7 @@ const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
         tree_finish(tree, data);
         tree->cut = json_is_true(json_object_get(data, "result_cut"));
         tree->ms = talk_int(data, "ms");
-        tree->tokens = talk_int(data, "tokens");
+        tree->tokens = talk_int(data, "output_tokens"); /* As the rows of agents. */
         tree->cost_micros = json_int(data, "cost_micros", -1);
         tree->cost_unknown = talk_int(data, "cost_unknown");
     } else {

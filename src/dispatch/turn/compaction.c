@@ -270,7 +270,8 @@ static void compact_stored(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
     const struct turn_compacted report = errand->compacted;
     bool late = errand->plan.late, folded = report.failure == CAUSE_NONE && !late;
-    if (talk__is_over(talk)) {
+    const bool over = talk__is_over(talk), ends = errand->plan.next == TURN_NEXT_END;
+    if (over && !(is_alone(talk) && ends)) {
         errand__free(errand);
         compact_drop(talk);
         talk__maybe_free(talk);
@@ -280,8 +281,10 @@ static void compact_stored(struct talk_errand *errand) {
         talk__learn(talk, &report.learned);
     }
     compact_drop(talk);
-    if (is_alone(talk)) {
-        talk__enter(talk, TALK_PLANNING);
+    if (is_alone(talk)) { /* The note of this commit may have ended the talk: its end counts. */
+        if (!over) {
+            talk__enter(talk, TALK_PLANNING);
+        }
         errand__perform(errand);
         return;
     }

@@ -133,6 +133,13 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
     run_away_mark(io_row, bounds);
     runs__budget_mark(tx, io_row);
     runs__key_mark(tx, io_row);
+    if (io_row->kind == KIND_TURN) {
+        io_row->starts = tx_number(tx,
+                                   "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
+                                   " JOIN sessions s ON s.id = t.session WHERE r.parent = $1"
+                                   " AND r.parent <> 0 AND r.kind = 'job' AND s.program <> ''",
+                                   ARGS(arg_int(io_row->id)), /* absent */ 0);
+    }
     if (bounds->hosts != RUN_HOSTS_SHARED || !asks || io_row->state != RUN_RUNNING) {
         return ERR_OK;
     }

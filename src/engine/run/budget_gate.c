@@ -153,7 +153,7 @@ void runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_
                                  .learn =
                                      took->began && took->completed && row->kind != KIND_TITLE};
     spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
-    spend.spent.of[AMOUNT_AGENTS] = took->began && is_agent(row->kind) ? 1 : 0;
+    spend.spent.of[AMOUNT_AGENTS] = took->began && !took->refused && is_agent(row->kind) ? 1 : 0;
     if (!row->charged) {
         return;
     }

@@ -71,6 +71,7 @@ bool runs__budget_apply(struct tx *tx, enum budget_verdict verdict, struct run_r
 struct run_took {
     int64_t wall_ms;
     bool began;          /* false: nothing of it ran, and nothing is charged. */
+    bool refused;        /* A turn that a budget refused before its first step: it is no agent. */
     bool completed;      /* The attempt's usage says something about the next one. */
     struct amounts used; /* Beside these: tokens and cost of an agent's one call. */
 };

@@ -11,12 +11,19 @@
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 
+static bool turn_is_refused(struct tx *tx, const struct run_row *row) {
+    return row->kind == KIND_TURN && row->cause == CAUSE_BUDGET &&
+           tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 LIMIT 1", ARGS(arg_int(row->id)),
+                     /* absent */ 0) == 0;
+}
+
 /* What had begun and was not settled by somebody who knows better took what its row says, without
  * its waits for a person. Tokens and cost that a row still holds at its end are those of a call
  * that was out, and whose usage nobody will report: they count as used. */
 static void budgets_settle(struct tx *tx, const struct run_end *end, struct run_row *row,
                            struct run_freed *freed) {
     struct run_took took = {.began = true,
+                            .refused = turn_is_refused(tx, row),
                             .completed = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED,
                             .used = row->reserve};
     struct run_time time = {.took_ms = 0};

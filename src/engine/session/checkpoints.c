@@ -1,6 +1,8 @@
 /* checkpoints.c: checkpoints are added, found and voided. Forks copy them (fork.c). */
 #include "engine/session/checkpoints.h"
 
+#include "engine/session/rows.h"
+#include "rules/trace/usage.h"
 #include "store/mapper.h"
 
 static const char *const makers[] = {
@@ -56,4 +58,26 @@ bool tx_checkpoint_find(struct tx *tx, int64_t session, struct checkpoint *ret_c
 void tx_checkpoint_void_from(struct tx *tx, const struct session_row *session, int64_t message) {
     tx_do(tx, "UPDATE checkpoints SET void = 1 WHERE session = $1 AND void = 0 AND message >= $2",
           ARGS(arg_int(session->id), arg_int(message)));
+}
+
+/* Messages are chosen as those of a prompt (engine/turn/prompt.c). */
+void sessions__weigh_context(struct tx *tx, struct session_row *row) {
+    static const char sql[] =
+        "SELECT CAST(COALESCE(sum(p.bytes + p.data_bytes), 0) AS BIGINT) FROM messages m"
+        " JOIN parts p ON p.message = m.id WHERE m.session = $1 AND m.active = 1"
+        " AND m.status IN ('completed', 'interrupted', 'failed', 'running')"
+        " AND m.role <> 'system' AND NOT (m.role = 'user' AND m.status = 'interrupted')"
+        " AND (m.id > $2 OR m.id = $3 OR (m.id = $2 AND p.step > $4))";
+    struct checkpoint checkpoint = {.step = 0};
+    const bool folded = tx_checkpoint_find(tx, row->id, &checkpoint);
+    const int64_t step = folded && checkpoint.step > 0 ? checkpoint.step : INT64_MAX;
+    const int64_t bytes = tx_number(tx, sql,
+                                    ARGS(arg_int(row->id), arg_int(checkpoint.message),
+                                         arg_int(checkpoint.question), arg_int(step)),
+                                    /* absent */ 0) +
+                          (int64_t)checkpoint.summary.len;
+    const struct session_context context = {.used = (bytes + USAGE_BYTES_PER_TOKEN - 1) /
+                                                    USAGE_BYTES_PER_TOKEN,
+                                            .window = row->context_window};
+    sessions__set_context(tx, &context, row);
 }

@@ -38,4 +38,8 @@ MUST_CHECK bool tx_checkpoint_find(struct tx *tx, int64_t session,
  * or removes it. */
 void tx_checkpoint_void_from(struct tx *tx, const struct session_row *session, int64_t message);
 
+/* Estimates context_used from what the next prompt has of the conversation, and stores it: to be
+ * called where that changes other than by a call, which measures it. */
+void sessions__weigh_context(struct tx *tx, struct session_row *row);
+
 #endif

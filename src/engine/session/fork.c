@@ -148,7 +148,7 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
     row.archived_ms = 0;
     row.made_ms = row.changed_ms = tx_now_ms(tx);
     row.usage = (struct session_usage){.calls = 0};
-    row.context_used = row.context_window = 0;
+    row.context_used = 0;
     row.native =
         (struct session_native){.reader = BYTES("")}; /* A native session has one writer. */
     row.forked_from = fork->message.len > 0 ? fork->message : from->session;
@@ -206,6 +206,7 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
               "INSERT INTO attachment_uses (attachment, session)"
               " SELECT attachment, $2 FROM attachment_uses WHERE session = $1",
               ARGS(arg_int(from.id), arg_int(into.id)));
+        sessions__weigh_context(tx, &into);
         sessions__set_hidden(tx, &into, 0 /* in sight */);
         into.changed_ms = tx_now_ms(tx);
         sessions__tell_created(tx, &into);

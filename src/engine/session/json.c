@@ -16,7 +16,7 @@ void session_write_usage(const struct session_usage *usage, struct text *text) {
     text_add_member_int(text, "output", usage->output);
     text_add_member_int(text, "reasoning", usage->reasoning);
     text_add_member_int_or_null(text, "cost_micros", usage->cost_micros,
-                                usage->calls == 0 || usage->cost_unknown < usage->calls);
+                                usage->cost_micros > 0 || usage->cost_unknown == 0);
     text_add_member_int(text, "cost_unknown", usage->cost_unknown);
     text_add_char(text, '}');
 }
@@ -137,16 +137,18 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
     struct rows *model = tx_row(tx, "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1",
                                 ARGS(arg_int(row->id)));
     AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT count(*), CAST(COALESCE(sum(fresh), 0) AS BIGINT),"
-               " CAST(COALESCE(sum(cache_read), 0) AS BIGINT),"
-               " CAST(COALESCE(sum(cache_write), 0) AS BIGINT),"
-               " CAST(COALESCE(sum(output_tokens), 0) AS BIGINT),"
-               " CAST(COALESCE(sum(reasoning), 0) AS BIGINT), CAST(COALESCE(sum(cost), 0) AS"
-               " BIGINT), count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
-               " AND kind IN ('model', 'review', 'compaction')",
-               ARGS(arg_int(row->run)));
+    struct rows *rows = tx_row(
+        tx,
+        "SELECT count(*), CAST(COALESCE(sum(fresh), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(cache_read), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(cache_write), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(output_tokens), 0) AS BIGINT),"
+        " CAST(COALESCE(sum(reasoning), 0) AS BIGINT), CAST(COALESCE(sum(cost), 0) AS"
+        " BIGINT), count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
+        " AND kind IN ('model', 'review', 'compaction') AND NOT EXISTS (SELECT 1 FROM turns t"
+        " JOIN sessions s ON s.id = t.session WHERE t.run = spans.run AND s.program <> ''"
+        " AND fresh IS NULL)",
+        ARGS(arg_int(row->run)));
     const struct session_usage usage =
         rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
     const int64_t resume_at_ms = tx_number(

@@ -480,6 +480,9 @@ struct err tx_message_edit(struct tx *tx, const struct message_edit *edit,
     /* Summaries of the message no longer stand for what was said. */
     tx_checkpoint_void_from(tx, &session, row.id);
     messages__write_status(tx, row.status, &row);
+    if (row.status != MESSAGE_QUEUED) {
+        sessions__weigh_context(tx, &session);
+    }
     sessions__touch(tx, &session);
     messages__tell_edited(tx, &session, &row);
     *ret_row = row;

@@ -6,6 +6,7 @@
 #include "engine/base/ids.h"
 #include "engine/inbox/bind.h"
 #include "engine/run/rows.h"
+#include "engine/session/checkpoints.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
 
@@ -507,6 +508,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     } pairs[] = {{change->model, &row.model},       {change->agent, &row.agent},
                  {change->root, &row.root},         {change->instructions, &row.instructions},
                  {change->settings, &row.settings}, {change->metadata, &row.metadata}};
+    const bool another = change->model.data != NULL && !bytes_equal(change->model, row.model);
     bool renamed = text_replace(change->title, &row.title), other = false;
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         other = text_replace(pairs[i].given, pairs[i].text) || other;
@@ -524,6 +526,10 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         row.version++;
         row.changed_ms = tx_now_ms(tx);
         map_update(tx, &session_map, SESSION_OWN, &row);
+    }
+    if (another) { /* The first call tells the window of the new model. */
+        row.context_window = 0;
+        sessions__weigh_context(tx, &row);
     }
     if (renamed) {
         tell_renamed(tx, &row);

@@ -236,7 +236,9 @@ static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answ
                                   .cost = &answer->cost};
     const struct session_context context = {
         .used = usage_input(&answer->usage) + answer->usage.output, .window = answer->window};
-    calls__count(tx, &turn->session, &use);
+    if (turns__tells_usage(answer)) {
+        calls__count(tx, &turn->session, &use);
+    }
     if (!turns__is_cleared(turn) && context.used > 0 && context.window > 0) {
         sessions__set_context(tx, &context, &turn->session);
     }

@@ -17,6 +17,7 @@
  * questions and answers leave the number before theirs free (submit.c); what else is summarised for
  * the same answer is added to the same note. */
 #include "base/utf8.h"
+#include "engine/session/checkpoints.h"
 #include "engine/turn/record.h"
 
 #include <inttypes.h>
@@ -356,6 +357,7 @@ static void checkpoint_add(struct tx *tx, struct turn *turn,
     if (!alone) {
         note_before(tx, turn, compacted);
     }
+    sessions__weigh_context(tx, &turn->session);
 }
 
 /* The end of a turn that only does this. */
@@ -411,6 +413,12 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     if (compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0 &&
         !turns__is_cleared(&turn)) {
         checkpoint_add(tx, &turn, compacted);
+    }
+    if (called) {
+        AUTO(text_done) struct text data = turns__event_open(&turn);
+        text_add_member_int(&data, "step", turn.row.step);
+        tx_fail(tx,
+                turns__event_usage(tx, &turn.session, &compacted->usage, &compacted->cost, &data));
     }
     if (compacted->learned.window > 0) {
         tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &compacted->learned));

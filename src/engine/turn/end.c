@@ -12,6 +12,7 @@
  * was to tell are held, since the next turn might fail over the same rows. */
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
+#include "engine/session/checkpoints.h"
 #include "engine/turn/record.h"
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
@@ -106,6 +107,7 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
         }
         tx_checkpoint_void_from(tx, &turn->session, turn->row.answer);
         message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
+        sessions__weigh_context(tx, &turn->session);
         programs__forget(tx, &turn->session);
     }
     return err_failed(tx_error(tx)) || cleared ? tx_error(tx) : titles__wish(tx, turn, freed);
@@ -162,6 +164,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
         question.status == MESSAGE_COMPLETED) {
         messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);
         tx_checkpoint_void_from(tx, &turn.session, question.id);
+        sessions__weigh_context(tx, &turn.session);
         programs__forget(tx, &turn.session);
     }
     return err_failed(err) ? err : tx_error(tx);

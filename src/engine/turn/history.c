@@ -147,6 +147,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
         make_room(tx, &of.session, ret_row->reply_to, ret_row->id);
         ret_row->active = true;
         messages__write_status(tx, ret_row->status, ret_row);
+        sessions__weigh_context(tx, &of.session);
         sessions__touch(tx, &of.session);
         messages__tell_edited(tx, &of.session, ret_row);
     }
@@ -239,6 +240,7 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
     tx_checkpoint_void_from(tx, session, question->id);
     programs__forget(tx, session);
     messages__write_status(tx, MESSAGE_COMPLETED, question);
+    sessions__weigh_context(tx, session);
     sessions__touch(tx, session);
     messages__tell_cleared(tx, session, &after);
     messages__tell_edited(tx, session, question);

@@ -137,14 +137,10 @@ void turns__span_call(struct tx *tx, const struct turn *turn) {
 }
 
 void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
-    static const struct usage nothing = {.fresh = 0};
-    static const struct usage_cost free_of_charge = {.known = true};
     const bool program = turn->session.program.len > 0;
     struct span_end end =
         end_of(&turn->run, turn->row.call, program ? CAUSE_NONE : CAUSE_OUTCOME_UNKNOWN);
-    if (program) { /* The process goes on: what it says from here is another step. */
-        end_add_usage(&end, &nothing, &free_of_charge, 1);
-    } else {
+    if (!program) { /* The process goes on: what it says from here is another step. */
         end.state = bytes_of(run_state_name(RUN_LOST));
         end.estimated = true;
     }
@@ -166,13 +162,21 @@ static enum run_cause answer_cause(const struct turn_answer *answer) {
                : answer->failure;
 }
 
+/* Most steps of a program tell nothing of its calls: what they took comes with a later one. */
+bool turns__tells_usage(const struct turn_answer *answer) {
+    return answer->program == NULL || usage_total(&answer->usage) > 0 || !answer->cost.known ||
+           answer->cost.micros > 0;
+}
+
 void turns__span_call_end(struct tx *tx, const struct turn *turn,
                           const struct turn_answer *answer) {
     struct span_end end = end_of(&turn->run, answer->step, answer_cause(answer));
     end.error = answer->sentence;
     end.rule = answer->program == NULL ? BYTES("") : answer->program->rule;
     end.prompt = answer->prompt;
-    end_add_usage(&end, &answer->usage, &answer->cost, answer->tries);
+    if (turns__tells_usage(answer)) {
+        end_add_usage(&end, &answer->usage, &answer->cost, answer->tries);
+    }
     tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
 }
 

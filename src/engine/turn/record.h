@@ -57,6 +57,8 @@ void calls__span(struct tx *tx, const struct call_span *call);
 void calls__count(struct tx *tx, struct session_row *session, const struct call_span *call);
 
 void turns__span_call(struct tx *tx, const struct turn *turn);
+/* Whether the answer says what it took: else neither its span nor a sum has anything of it. */
+MUST_CHECK bool turns__tells_usage(const struct turn_answer *answer);
 void turns__span_call_end(struct tx *tx, const struct turn *turn, const struct turn_answer *answer);
 /* The call that a crash cut off: what it was given is charged, and marked as estimated. */
 void turns__span_cut_off(struct tx *tx, const struct turn *turn);

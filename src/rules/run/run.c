@@ -119,6 +119,9 @@ enum run_gate run_gate_shown(const struct run_row *row) {
 }
 
 int64_t run_attempts(const struct run_row *row) {
+    if (row->starts > 0) {
+        return row->starts;
+    }
     return row->attempt > row->unbegun ? row->attempt - row->unbegun : 0;
 }
 

@@ -232,6 +232,8 @@ struct run_row {
     int64_t steady_ms;  /* The same by a clock that nobody sets: what durations are taken by. */
     bool once;          /* At most once: never again when nobody knows whether it ran. */
     bool away;          /* The process is on another host. Shown, never stored: run_away_mark. */
+    int64_t starts;     /* Number of processes so far, of a turn that a program answers. Shown,
+                           * never stored: tx_run_waits_mark. */
     int64_t day_end_ms; /* End of the day of the budget that it waits for; 0: it waits for no
                            * day. Shown, never stored: runs__budget_mark. */
     struct bytes key;   /* As stored (RUN_KEY_GIVEN); "": none. */

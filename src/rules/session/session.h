@@ -155,7 +155,8 @@ struct session_row {
     int64_t archived_ms; /* 0: it is not. */
     int64_t made_ms, changed_ms;
     struct session_usage usage;
-    int64_t context_used;   /* Tokens of the last prompt and its answer. */
+    int64_t context_used;   /* Tokens of the conversation: of the last prompt and its answer, or an
+                             * estimate where it was changed since (sessions__weigh_context). */
     int64_t context_window; /* That the model takes; 0: none was asked. */
     struct bytes title;
     enum title_by title_by;
