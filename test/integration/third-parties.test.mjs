@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { textOf, toolsOf, Turns } from "./turns.mjs";
 import { kinds, Wires } from "./wires.mjs";
+import { Workflows, whole } from "./workflows.mjs";
 
 const chunk = (delta, finish = null) =>
   `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
@@ -150,3 +151,25 @@ for (const kind of kinds) {
     }
   });
 }
+
+test("a model without tools is asked for them once, and each agent says what to do", async (t) => {
+  const flows = await Workflows.open(t);
+  const wire = await new Strict("openai").start(t);
+  const model = await wire.connect(flows);
+  wire.refuses = ({ tools }) =>
+    tools && "registry.ollama.ai/library/gemma3:4b does not support tools";
+  const script = whole(`
+    const failed = [];
+    for (let i = 0; i < 10; i++) failed.push(await agent("look " + i, { tools: ["read_file"] }));
+    return [failed, await agent("think", { tools: [] })];`);
+  const { run, end } = await flows.run({ script, model });
+  assert.deepEqual(end.result, [Array(10).fill(null), "ok"]);
+  assert.equal(wire.bodies.length, 2, "one refusal, and the agent that goes without");
+  const agents = await flows.agents(run);
+  for (const one of agents.slice(0, 10)) {
+    const said = JSON.stringify(one);
+    assert.match(said, /test\/small takes no tools: choose another model, or ask without/);
+  }
+  const { items } = await flows.get("/models");
+  assert.deepEqual(items.find(({ id }) => id === model).refuses, ["tools"]);
+});
