@@ -173,3 +173,25 @@ test("a model without tools is asked for them once, and each agent says what to 
   const { items } = await flows.get("/models");
   assert.deepEqual(items.find(({ id }) => id === model).refuses, ["tools"]);
 });
+
+test("azure: a query of the base URL goes after each path, the key into its header", async (t) => {
+  const turns = await Turns.open(t);
+  const wire = await new Wires("openai").start(t);
+  const base_url = `${wire.url.replace(/\/v1$/, "")}/openai/deployments/d/?api-version=2024-10-21`;
+  const body = { name: "azure", kind: "openai", base_url, key: "a-long-secret", models: ["d"] };
+  const made = await turns.ask("POST", "/providers", body);
+  assert.deepEqual([made.status, made.json.key_header], [201, null], made.text);
+  const set = await turns.daemon.cli(["provider", "set", "azure", "--key-header", "api-key"]);
+  assert.equal(set.code, 0, set.stderr);
+  assert.equal((await turns.get("/providers/azure")).key_header, "api-key");
+  const tested = await turns.ask("POST", "/providers/azure/test", { model: "d" });
+  assert.equal(tested.json.ok, true, tested.text);
+  const { url, headers } = wire.asked.at(-1);
+  assert.equal(url, "/openai/deployments/d/chat/completions?api-version=2024-10-21");
+  assert.deepEqual([headers["api-key"], headers.authorization], ["a-long-secret", undefined]);
+  for (const [field, value] of [["base_url", `${base_url}&api-key=x`], ["key_header", "no colon:"],
+    ["key_header", "Host"]]) {
+    const refused = await turns.ask("PATCH", "/providers/azure", { [field]: value });
+    assert.deepEqual([refused.status, refused.json.code], [400, "bad_field"], refused.text);
+  }
+});
