@@ -40,8 +40,15 @@ static const char *url_fault(const char *url) {
     if (memchr(authority.data, '@', authority.len) != NULL) {
         return "\"base_url\" must not contain a name or password: set \"key\"";
     }
-    if (strpbrk(url, "?#,") != NULL) {
-        return "\"base_url\" must end with its path, without ? and #";
+    static const char *const secrets[] = {"key=", "token=", "sig=", "secret=", "password="};
+    const char *query = strchr(url, '?');
+    for (size_t i = 0; query != NULL && i < COUNT_OF(secrets); i++) {
+        if (strcasestr(query, secrets[i]) != NULL) {
+            return "\"base_url\" is shown, and its query holds a secret: set \"key\"";
+        }
+    }
+    if (strpbrk(url, "#,") != NULL) {
+        return "\"base_url\" must end with its path or its query, without #";
     }
     return NULL;
 }
@@ -75,6 +82,12 @@ static const char *connection_fault(const struct model_connection *connection) {
     }
     if (key != NULL && (key[0] == '\0' || !is_plain(key, "") || strlen(key) > CONNECTION_KEY_MAX)) {
         return "\"key\" is empty, too long, or holds a blank or a control character";
+    }
+    fault = connection->key_header == NULL
+                ? NULL
+                : header_fault(&(struct connection_header){connection->key_header, ""});
+    if (fault != NULL) {
+        return fault;
     }
     if (connection->header_count > CONNECTION_HEADERS_MAX) {
         return "it has too many headers (at most 16)";
@@ -132,6 +145,7 @@ struct model_connection *connection_copy(const struct model_connection *from) {
     to->name = text_copy(from->name);
     to->base_url = text_copy(from->base_url);
     to->key = text_copy(from->key);
+    to->key_header = text_copy(from->key_header);
     to->origin = text_copy(from->origin);
     struct connection_header *headers = mem_new_array(from->header_count + 1, sizeof *headers);
     for (size_t i = 0; i < from->header_count; i++) {
@@ -172,6 +186,7 @@ void connection_free(struct model_connection *connection) {
     text_release(connection->base_url);
     text_release(connection->origin);
     text_release(connection->key);
+    text_release(connection->key_header);
     mem_free(connection);
 }
 

@@ -31,8 +31,10 @@ enum { MODEL_KEY_REDACTED_MIN = 8 }; /* Bytes; shorter keys are used, and not re
 struct model_connection {
     const char *name; /* [a-z0-9][a-z0-9._-]*: what stands before the slash of a model's name. */
     enum model_kind kind;
-    const char *base_url; /* Up to and with the version: "https://…/v1". NULL for scripted. */
-    const char *key;      /* NULL: none is sent. */
+    /* Up to and with the version: "https://…/v1"; a query goes after each path. NULL: scripted. */
+    const char *base_url;
+    const char *key;        /* NULL: none is sent. */
+    const char *key_header; /* Header that carries it, alone; NULL: that of its kind. */
     const struct connection_header *headers; /* Sent with each request. */
     size_t header_count;
     const char *const *models; /* Known to be there, beside what the provider lists. */

@@ -30,6 +30,7 @@ test("a connection is set, seen, changed and removed, and each change holds at o
       name: "here",
       kind: "openai",
       base_url: one.url,
+      key_header: null,
       key_set: false,
       key_from: null,
       headers: {},

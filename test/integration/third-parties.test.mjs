@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { textOf, toolsOf, Turns } from "./turns.mjs";
 import { kinds, Wires } from "./wires.mjs";
+import { Workflows, whole } from "./workflows.mjs";
 
 const chunk = (delta, finish = null) =>
   `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
@@ -150,3 +151,47 @@ for (const kind of kinds) {
     }
   });
 }
+
+test("a model without tools is asked for them once, and each agent says what to do", async (t) => {
+  const flows = await Workflows.open(t);
+  const wire = await new Strict("openai").start(t);
+  const model = await wire.connect(flows);
+  wire.refuses = ({ tools }) =>
+    tools && "registry.ollama.ai/library/gemma3:4b does not support tools";
+  const script = whole(`
+    const failed = [];
+    for (let i = 0; i < 10; i++) failed.push(await agent("look " + i, { tools: ["read_file"] }));
+    return [failed, await agent("think", { tools: [] })];`);
+  const { run, end } = await flows.run({ script, model });
+  assert.deepEqual(end.result, [Array(10).fill(null), "ok"]);
+  assert.equal(wire.bodies.length, 2, "one refusal, and the agent that goes without");
+  const agents = await flows.agents(run);
+  for (const one of agents.slice(0, 10)) {
+    const said = JSON.stringify(one);
+    assert.match(said, /test\/small takes no tools: choose another model, or ask without/);
+  }
+  const { items } = await flows.get("/models");
+  assert.deepEqual(items.find(({ id }) => id === model).refuses, ["tools"]);
+});
+
+test("azure: a query of the base URL goes after each path, the key into its header", async (t) => {
+  const turns = await Turns.open(t);
+  const wire = await new Wires("openai").start(t);
+  const base_url = `${wire.url.replace(/\/v1$/, "")}/openai/deployments/d/?api-version=2024-10-21`;
+  const body = { name: "azure", kind: "openai", base_url, key: "a-long-secret", models: ["d"] };
+  const made = await turns.ask("POST", "/providers", body);
+  assert.deepEqual([made.status, made.json.key_header], [201, null], made.text);
+  const set = await turns.daemon.cli(["provider", "set", "azure", "--key-header", "api-key"]);
+  assert.equal(set.code, 0, set.stderr);
+  assert.equal((await turns.get("/providers/azure")).key_header, "api-key");
+  const tested = await turns.ask("POST", "/providers/azure/test", { model: "d" });
+  assert.equal(tested.json.ok, true, tested.text);
+  const { url, headers } = wire.asked.at(-1);
+  assert.equal(url, "/openai/deployments/d/chat/completions?api-version=2024-10-21");
+  assert.deepEqual([headers["api-key"], headers.authorization], ["a-long-secret", undefined]);
+  for (const [field, value] of [["base_url", `${base_url}&api-key=x`], ["key_header", "no colon:"],
+    ["key_header", "Host"]]) {
+    const refused = await turns.ask("PATCH", "/providers/azure", { [field]: value });
+    assert.deepEqual([refused.status, refused.json.code], [400, "bad_field"], refused.text);
+  }
+});

@@ -110,6 +110,10 @@ static const struct {
      PLAIN("Thinking mode does not support this tool_choice"), "tool_choice"},
     {"Mistral: a user's message after a tool's result", 400, CHAT | PARAMETER_SET(USER_AFTER_TOOL),
      PLAIN("Unexpected role 'user' after role 'tool'"), "user_after_tool"},
+    {"Ollama: a model without tools", 400, CHAT | PARAMETER_SET(TOOLS),
+     PLAIN("registry.ollama.ai/library/gemma3:4b does not support tools"), "tools"},
+    {"OpenRouter: a model without tools", 404, CHAT | PARAMETER_SET(TOOLS),
+     PLAIN("No endpoints found that support tool use. Try disabling \\\"recall\\\"."), "tools"},
     {"Bedrock: calls and no tools", 400, CHAT | PARAMETER_SET(CALLS_ALONE),
      PLAIN("The toolConfig field must be defined when using toolUse and toolResult content "
            "blocks."),

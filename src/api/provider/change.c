@@ -95,6 +95,7 @@ static struct err given_check(const struct provider_view *given, struct why *why
         .kind = MODEL_KIND_OPENAI, /* Without a kind the URL is looked at all the same. */
         .base_url = "http://localhost",
         .key = json_string_value(given->key),
+        .key_header = given->row.key_header.len > 0 ? given->row.key_header.data : NULL,
         .headers = rows,
         .models = models,
         .model_count = count,

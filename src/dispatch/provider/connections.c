@@ -272,9 +272,12 @@ static struct err build(const struct provider *provider, const char *key,
     AUTO(mem_release) const char **model_rows = NULL;
     AUTO(mem_release) char *name = owned_text(provider->name);
     AUTO(mem_release) char *base_url = owned_text(provider->base_url);
+    AUTO(mem_release) char *key_header = owned_text(provider->key_header);
     struct model_connection connection = {.name = name,
                                           .base_url = provider->base_url.len > 0 ? base_url : NULL,
                                           .key = key,
+                                          .key_header =
+                                              provider->key_header.len > 0 ? key_header : NULL,
                                           .numbers = provider->numbers};
     if (!model_kind_find(provider->kind, &connection.kind)) {
         return err_why(why, ERR_BAD_FIELD, "its kind, %.*s, is not known to this drover",

@@ -17,6 +17,7 @@ static const struct map_column columns[] = {
     TEXT(kind),
     TEXT(base_url),
     TEXT(key_file),
+    TEXT(key_header),
     TEXT(headers),
     TEXT(models),
     PROVIDER_NUMBERS(NUMBER) /* A column each. */
@@ -30,8 +31,9 @@ static const struct map provider_map = {.table = "providers",
                                         .columns = columns,
                                         .count = COUNT_OF(columns)};
 #define COLUMNS                                                                                    \
-    "name, kind, base_url, key_file, headers, models" PROVIDER_NUMBERS(NUMBER_NAME) ", made_ms, "  \
-                                                                                    "changed_ms"
+    "name, kind, base_url, key_file, key_header, headers, models" PROVIDER_NUMBERS(                \
+        NUMBER_NAME) ", made_ms, "                                                                 \
+                     "changed_ms"
 
 static void text_own(struct bytes *text) {
     text->data = mem_copy(text->len > 0 ? text->data : "", text->len);
@@ -44,6 +46,7 @@ struct provider *provider_copy(const struct provider *provider) {
     text_own(&copy->kind);
     text_own(&copy->base_url);
     text_own(&copy->key_file);
+    text_own(&copy->key_header);
     text_own(&copy->headers);
     text_own(&copy->models);
     return copy;
@@ -51,8 +54,9 @@ struct provider *provider_copy(const struct provider *provider) {
 
 void provider_free(struct provider *provider) {
     if (provider != NULL) {
-        const struct bytes texts[] = {provider->name,     provider->kind,    provider->base_url,
-                                      provider->key_file, provider->headers, provider->models};
+        const struct bytes texts[] = {provider->name,     provider->kind,       provider->base_url,
+                                      provider->key_file, provider->key_header, provider->headers,
+                                      provider->models};
         for (size_t i = 0; i < COUNT_OF(texts); i++) {
             mem_free((void *)(uintptr_t)texts[i].data); /* Our own copy. */
         }

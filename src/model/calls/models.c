@@ -47,7 +47,9 @@ static struct err route_new(const struct model_connection *connection, struct ro
     if (connection->kind == MODEL_KIND_ANTHROPIC) {
         header_add(route, "anthropic-version", "2023-06-01");
     }
-    if (connection->key != NULL && connection->kind == MODEL_KIND_ANTHROPIC) {
+    if (connection->key != NULL && connection->key_header != NULL) {
+        header_add(route, connection->key_header, connection->key);
+    } else if (connection->key != NULL && connection->kind == MODEL_KIND_ANTHROPIC) {
         header_add(route, "x-api-key", connection->key);
     } else if (connection->key != NULL) {
         AUTO(text_done) struct text bearer = text_up_to(CONNECTION_KEY_MAX + 16);
@@ -61,13 +63,14 @@ static struct err route_new(const struct model_connection *connection, struct ro
 
 void route_url(const struct route *route, const char *path, char *ret_url, size_t size) {
     const char *base = route->connection->base_url;
-    size_t len = strlen(base);
+    const size_t whole = strcspn(base, "?");
+    size_t len = whole;
     while (len > 0 && base[len - 1] == '/') {
         len--;
     }
     bool versioned = len >= 3 && memcmp(base + len - 3, "/v1", 3) == 0;
     const char *rest = versioned && strncmp(path, "/v1", 3) == 0 ? path + 3 : path;
-    int written = snprintf(ret_url, size, "%.*s%s", (int)len, base, rest);
+    int written = snprintf(ret_url, size, "%.*s%s%s", (int)len, base, rest, base + whole);
     assert(written > 0 && (size_t)written < size);
 }
 

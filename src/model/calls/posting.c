@@ -55,6 +55,28 @@ static struct asking *job_end(struct pool_job *job) {
 
 /* --- Parameters that are refused -------------------------------------------------------------- */
 
+/* Remembers refusals of the model here, and reports them to be stored. */
+static void refused_learn(const struct asking *asking, parameter_set parameters) {
+    struct models *models = asking->models;
+    AUTO(text_done) struct text name = text_up_to(CONNECTION_NAME_MAX + MODEL_NAME_MAX + 2);
+    text_addf(&name, "%s/%.*s", asking->channel->name, (int)asking->model.len, asking->model.data);
+    const struct model_refused refused = {.name = text_bytes(&name),
+                                          .parameters = parameters,
+                                          .until_ms =
+                                              world_wall_ms(models->world) + MODEL_REFUSED_MS};
+    if (parameters != 0 && asking->channel->route != NULL) {
+        models_refuse(models, &refused);
+        if (models->refused != NULL) {
+            models->refused(models->refused_ctx, &refused);
+        }
+    }
+}
+
+/* An answer without the tools that it was to use would be invented. */
+static bool needs_tools(const struct model_request *request) {
+    return request->tool_count > 0 && !request->no_calls;
+}
+
 /* The request was refused for a parameter: it is made again without it, within the same try. */
 static bool repeat_without(struct asking *asking) {
     static const bool final[MODEL_CAUSE_COUNT] = {
@@ -71,6 +93,10 @@ static bool repeat_without(struct asking *asking) {
         parameters_refused(asking->status, text_bytes(&asking->error_body), asking->sent);
     asking->without |= refusal.parameters;
     asking->found |= refusal.passing ? 0 : refusal.parameters;
+    /* No request will be taken that could show it: a call that needs its tools ends here. */
+    if ((refusal.parameters & PARAMETER_SET(TOOLS)) != 0 && needs_tools(asking->request)) {
+        refused_learn(asking, PARAMETER_SET(TOOLS));
+    }
     return refusal.parameters != 0;
 }
 
@@ -106,7 +132,6 @@ static void disposal_done(struct loop_work *work) {
  * is changed any more. */
 static void request_taken(struct asking *asking) {
     struct models *models = asking->models;
-    AUTO(text_done) struct text name = text_up_to(CONNECTION_NAME_MAX + MODEL_NAME_MAX + 2);
     const parameter_set found = asking->found;
     asking->found = 0;
     if (asking->request != NULL) {
@@ -118,17 +143,7 @@ static void request_taken(struct asking *asking) {
         models->jobs++;
         loop_work(models->loop, &disposal->work);
     }
-    text_addf(&name, "%s/%.*s", asking->channel->name, (int)asking->model.len, asking->model.data);
-    const struct model_refused refused = {.name = text_bytes(&name),
-                                          .parameters = found,
-                                          .until_ms =
-                                              world_wall_ms(models->world) + MODEL_REFUSED_MS};
-    if (found != 0 && asking->channel->route != NULL) {
-        models_refuse(models, &refused);
-        if (models->refused != NULL) {
-            models->refused(models->refused_ctx, &refused);
-        }
-    }
+    refused_learn(asking, found);
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -243,7 +258,7 @@ static void on_piece(void *ctx, struct bytes piece) {
     text_add(&asking->error_body, piece.data, piece.len < room ? piece.len : room);
 }
 
-/* A body that came whole, of a server that does not stream: parsed in the pool, as a large event is.
+/* A body that came whole, of a server that does not stream: parsed in the pool, as a large event.
  */
 static void whole_done(struct loop_work *work) {
     struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
@@ -387,21 +402,29 @@ void posting__start(struct asking *asking) {
         request_send(asking);
         return;
     }
+    const struct model_info info = models__info(asking->models, asking->channel, asking->model);
+    const parameter_set refused = info.refused | asking->without;
+    if (needs_tools(asking->request) &&
+        ((refused & PARAMETER_SET(TOOLS)) != 0 || info.facts.tools == ABILITY_NO)) {
+        asking__fail(asking, MODEL_BAD_REQUEST,
+                     "%s/%.*s takes no tools: choose another model, or ask without tools "
+                     "(\"tools\": [] of the session or the agent)",
+                     asking->channel->name, (int)asking->model.len, asking->model.data);
+        return;
+    }
     struct building *building = mem_new(sizeof *building);
     building->route = route_ref(asking->route);
     building->request = asking->request;
     asking->request = NULL;
     building->model = mem_copy(asking->model.data, asking->model.len);
     const struct parameter_target target = models__target(asking->channel, asking->model);
-    const struct model_info info = models__info(asking->models, asking->channel, asking->model);
     building->known = parameters_known(&target);
-    building->order = (struct wire_order){
-        .request = building->request,
-        .base_url = connection->base_url,
-        .model = {building->model, asking->model.len},
-        .facts = asking->facts,
-        .refused = parameters_left_out(building->known, info.refused | asking->without),
-        .beside_tools = parameters_beside_tools(&target)};
+    building->order = (struct wire_order){.request = building->request,
+                                          .base_url = connection->base_url,
+                                          .model = {building->model, asking->model.len},
+                                          .facts = asking->facts,
+                                          .refused = parameters_left_out(building->known, refused),
+                                          .beside_tools = parameters_beside_tools(&target)};
     building->body = text_up_to((size_t)REQUEST_SIZE_MAX * 2);
     job_start(asking, &building->job, build_run, build_done);
 }

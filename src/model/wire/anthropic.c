@@ -340,12 +340,14 @@ static void build_settings(struct wire_order *order, struct text *body) {
         text_add_str(body, CACHED "}]");
     }
     const bool searches = build_searches(order);
-    if (request->tool_count == 0 && request->schema.len == 0 && !searches) {
+    const size_t count =
+        request->tool_count > 0 && build_sends(order, PARAMETER_TOOLS) ? request->tool_count : 0;
+    if (count == 0 && request->schema.len == 0 && !searches) {
         return;
     }
     build_tool_choice(order, budget > 0 ? THINKS : THINKS_NOT, body);
     text_add_str(body, ",\"tools\":[");
-    for (size_t i = 0; i < request->tool_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         build_next(body, "{");
         build_tool(body, &request->tools[i], "input_schema");
         text_add_char(body, '}');

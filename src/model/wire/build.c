@@ -85,11 +85,12 @@ enum build_means build_means(struct wire_order *order) {
     if (request->schema.len == 0) {
         return BUILD_WORDS;
     }
-    if (request->tool_count > 0 && !order->beside_tools) {
+    const bool tools = request->tool_count > 0 && (order->refused & PARAMETER_SET(TOOLS)) == 0;
+    if (tools && !order->beside_tools) {
         return BUILD_TOOL;
     }
     return build_sends(order, PARAMETER_JSON_SCHEMA)   ? BUILD_SCHEMA
-           : request->tool_count > 0                   ? BUILD_TOOL
+           : tools                                     ? BUILD_TOOL
            : build_sends(order, PARAMETER_JSON_OBJECT) ? BUILD_OBJECT
                                                        : BUILD_PROMPT;
 }
@@ -178,6 +179,9 @@ static bool has_calls(const struct model_request *request) {
  * refused. True: the others are left out. */
 static bool build_choice(struct text *body, struct wire_order *order, enum build_means means,
                          bool nested) {
+    if (!build_sends(order, PARAMETER_TOOLS)) {
+        return true;
+    }
     if (!order->request->no_calls) {
         return false;
     }

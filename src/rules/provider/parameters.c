@@ -130,6 +130,14 @@ static const struct {
     parameter_set refused;
     bool place; /* Counts as a place only: in a sentence it may mean anything. */
 } rows[] = {
+    {"not support tools", NULL, SET(TOOLS), false},                     /* Ollama. */
+    {"not support tool use", NULL, SET(TOOLS), false},                  /* Bedrock; */
+    {"doesn't support tool use", NULL, SET(TOOLS), false},              /* the same. */
+    {"endpoints found that support tool use", NULL, SET(TOOLS), false}, /* OpenRouter, a 404. */
+    {"not support function calling", NULL, SET(TOOLS), false},
+    {"function calling is not enabled", NULL, SET(TOOLS), false}, /* Gemini's endpoint. */
+    {"tool calling is not supported", NULL, SET(TOOLS), false},
+    {"enable-auto-tool-choice", NULL, SET(TOOLS), false}, /* vLLM without a parser for them. */
     {"must define tools", NULL, SET(CALLS_ALONE), false}, /* Anthropic. */
     {"toolconfig", NULL, SET(CALLS_ALONE), false},        /* Bedrock. */
     {"tools= param", NULL, SET(CALLS_ALONE), false},      /* LiteLLM before it. */

@@ -40,6 +40,7 @@ struct provider {
     struct bytes name, kind;
     struct bytes base_url;        /* Empty: the kind has none. */
     struct bytes key_file;        /* Empty: no key. */
+    struct bytes key_header;      /* Header that carries the key; empty: that of its kind. */
     struct bytes headers, models; /* Compact JSON: an object of strings, an array of strings. */
     struct provider_numbers numbers;
     int64_t made_ms, changed_ms;

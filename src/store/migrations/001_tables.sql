@@ -635,13 +635,15 @@ CREATE INDEX approvals_run ON approvals (run, part);
 
 -- Connections to providers of models; like the settings they belong to the daemon, to no owner.
 -- key_file: the name of the file of its key in the data directory (dispatch/provider/key_files.h);
--- '': it has no key. A key itself is never in the database. headers, models: JSON.
+-- '': it has no key. A key itself is never in the database. key_header '': the usual one. headers,
+-- models: JSON.
 -- context_window, max_concurrent 0: not set.
 CREATE TABLE providers (
     name TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     base_url TEXT NOT NULL,
     key_file TEXT NOT NULL,
+    key_header TEXT NOT NULL,
     headers TEXT NOT NULL,
     models TEXT NOT NULL,
     context_window @int@ NOT NULL,
