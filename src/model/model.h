@@ -268,6 +268,8 @@ void model_get_spent(const struct asking *asking, struct model_spent *ret_spent)
 void model_cancel(struct asking *asking); /* From inside `done`: nothing happens. */
 /* It stands in line, or waits between two tries: its provider is not being asked. */
 MUST_CHECK bool model_is_waiting(const struct asking *asking);
+/* Time since the provider sent bytes, comments and pings included; -1: none came in this try. */
+int64_t model_silence_ms(const struct asking *asking);
 
 /* A tiny call that is sent once, even while its connection waits; an answer ends that wait. The
  * result has the latency or the cause. `name`: CONNECTION/MODEL, or of a connection:

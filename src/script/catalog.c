@@ -471,6 +471,14 @@ struct err catalog_find(const struct catalog_search *search, struct bytes name,
     AUTO(catalog_done) struct catalog catalog = {.place_count = 0};
     struct walk walk = {.catalog = &catalog, .named = name, .script = ret_script};
     struct err err = walk_all(&walk, search, why);
+    const char *colon = memrchr(name.data, ':', name.len);
+    if (!err_failed(err) && !walk.found && colon != NULL) { /* "PLUGIN:NAME" of another host. */
+        const struct bytes bare = {colon + 1, (size_t)(name.data + name.len - colon) - 1};
+        AUTO(catalog_done) struct catalog again = {.place_count = 0};
+        struct walk second = {.catalog = &again, .named = bare, .script = ret_script};
+        err = walk_all(&second, search, why);
+        walk.found = second.found;
+    }
     if (!err_failed(err) && !walk.found) {
         err = not_found(&catalog, name, why);
     }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
+#include "tool/agent_types.h"
 #include "tool/repair.h"
 #include "tool/requests.h"
 #include "tool/work.h"
@@ -35,6 +36,10 @@ static struct err tool_unknown(tool_set set, struct bytes name, struct text *pro
         }
     }
     const char *near = suggest_best(&suggest);
+    const tool_set same = agent_tools_named(name) & set; /* By its name in Claude Code. */
+    for (unsigned i = TOOL_COUNT; i-- > 0 && same != TOOL_SET_ALL;) {
+        near = (same & tool_set_of((enum tool_id)i)) != 0 ? tool_get((enum tool_id)i)->name : near;
+    }
     text_addf(problem, "there is no tool \"%s\"; ", shown);
     if (near != NULL) {
         text_addf(problem, "did you mean %s?\n", near);

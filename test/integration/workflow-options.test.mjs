@@ -156,6 +156,34 @@ test("an agent whose model says nothing is begun twice more, and then stuck", as
   }
 });
 
+test("a provider that sends comments while its model thinks is not silent", async (t) => {
+  const flows = await Workflows.open(t, { args: ["--agent-stuck", "2"] });
+  const provider = await new Provider().start(t);
+  const model = await flows.connect(provider);
+  // Longer than an agent may be silent; each comment comes well within that time.
+  const said = (delta, finish_reason = null) =>
+    `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+  const plain = provider.answer.bind(provider);
+  let asked = 0;
+  provider.answer = (request, body, answer) => {
+    if (request.method === "GET") return void plain(request, body, answer);
+    asked++;
+    answer.writeHead(200, { "content-type": "text/event-stream" });
+    let left = 25;
+    const timer = setInterval(() => {
+      if (left-- > 0) return void answer.write(left % 2 ? ": ping\n\n" : said({}));
+      clearInterval(timer);
+      answer.end(`${said({ content: "thought" })}${said({}, "stop")}data: [DONE]\n\n`);
+    }, 200);
+  };
+  const thinks = (root) => one(flows, "think", { model }, { root });
+  const [bare, tools] = await Promise.all([thinks(undefined), thinks(flows.root)]);
+  assert.deepEqual([bare.result, tools.result, asked], ["thought", "thought", 2]);
+  for (const { events } of [bare, tools]) {
+    assert.deepEqual(events.filter(({ type }) => type === "agent_restarted"), []);
+  }
+});
+
 test("an agent is not stuck while its tools work, however long they do", async (t) => {
   const flows = await Workflows.open(t, { args: ["--agent-stuck", "1"] });
   const prompt = script(call("run_command", { command: "sleep", args: ["2.6"] }), say("slept"));
@@ -316,6 +344,22 @@ catch (error) { return error.name + ": " + error.message }`;
   assert.match(await told("evil"), /there is no agent type "evil"/);
   assert.match(await told("huge"), /more than 48 kB/);
   assert.match(await told("reviewer", { root: undefined }), /there is no agent type "reviewer"/);
+});
+
+test("PLUGIN:NAME falls back to NAME, for types and workflows, and says so", async (t) => {
+  const { flows } = await withProvider(t);
+  define(flows.root, "reviewer.md", "name: reviewer", "x");
+  const { result, of } = await one(flows, "say: mine", { agentType: "kit:reviewer" });
+  assert.equal(result, "mine");
+  assert.match(of.note, /no agent type "kit:reviewer"; "reviewer" is used instead/);
+  flows.write(".drover/workflows/inner.js", `
+export const meta = { name: "inner", description: "d" };
+return "inside";`);
+  const outer = await flows.run({ script: whole('return await workflow("kit:inner")') });
+  assert.equal(outer.end.result, "inside");
+  const started = await flows.launch({ name: "kit:inner" });
+  assert.match(started.warning, /there is no workflow 'kit:inner'; 'inner' is used instead/);
+  assert.equal((await flows.outcome(started.runId)).end.result, "inside");
 });
 
 test("a daemon that comes back asks an agent of a type as what it is", async (t) => {

@@ -451,6 +451,11 @@ static void beside_tools_the_answer_to_a_schema_is_a_call(void **state) {
                 CALL("{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"final_answer\","
                      "\"arguments\":\"{}\"}}") OPENAI_FINISH "data: [DONE]\n\n";
     ask_schema(kit, WITH_A_TOOL, "t({\"a\":)t(1})");
+    /* The name that another host gives that tool. */
+    kit->answer = KIT_STREAM CALL("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
+                                  "\"StructuredOutput\",\"arguments\":\"{}\"}}") OPENAI_FINISH
+        "data: [DONE]\n\n";
+    ask_schema(kit, WITH_A_TOOL, "t({})");
     /* Words beside another call are words. */
     kit->answer = KIT_STREAM DELTA("\"content\":\"Look:\"")
         CALL("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}")

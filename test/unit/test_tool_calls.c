@@ -67,6 +67,12 @@ static void a_tool_that_was_not_given_is_not_there(void **state) {
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_string_equal(tools->problem.data,
                         "there is no tool \"run_command\"; there are read_file\n");
+    /* By the name that it has in Claude Code. */
+    err = tool_call_read(tools->toolbox, tool_set_of(TOOL_READ_FILE) | tool_set_of(TOOL_RUN_JOB),
+                         BYTES("Read"), BYTES("{}"), &call, &tools->problem);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_string_equal(tools->problem.data,
+                        "there is no tool \"Read\"; did you mean read_file?\n");
 }
 
 /* --- Repair ----------------------------------------------------------------------------------- */

@@ -116,7 +116,7 @@ static const struct flag serve_flags[] = {
                  "Limit workflows without a budget of their own: cost=2.50,agents=50."),
     SETTING_INT("agents", "AGENTS", "N", 1, 256, "16",
                 "Run at most N agents of a workflow at once."),
-    SETTING_INT("agent-stuck", "AGENT_STUCK", "SECONDS", 1, 86400, "180",
+    SETTING_INT("agent-stuck", "AGENT_STUCK", "SECONDS", 1, 86400, "330",
                 "Retry an agent's call whose model is silent for this long, up to twice."),
     SETTING_INT("script-cpu", "SCRIPT_CPU", "MS", 10, 600000, "5000",
                 "Stop a script that computes this long without waiting."),

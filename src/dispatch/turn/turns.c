@@ -574,7 +574,10 @@ int64_t turns_silence_ms(struct turns *turns, struct bytes run) {
         *alive_ms = *alive_ms > now_ms ? *alive_ms : now_ms;
         return -1;
     }
-    return now_ms > *alive_ms ? (int64_t)(now_ms - *alive_ms) : 0;
+    /* Comments, pings and empty pieces are signs of life, too. */
+    const int64_t unheard_ms = model_silence_ms(talk->call.asking);
+    const int64_t silence_ms = now_ms > *alive_ms ? (int64_t)(now_ms - *alive_ms) : 0;
+    return unheard_ms >= 0 && unheard_ms < silence_ms ? unheard_ms : silence_ms;
 }
 
 bool turns_model_is_waiting(struct turns *turns, struct bytes run) {

@@ -186,9 +186,15 @@ static void answer_checked(struct pool_job *job) {
 
 static void call_watch_silence(struct call *call, uint64_t more_ms);
 
+/* A provider that sends comments, pings or empty pieces while its model thinks is alive. */
 static void call_on_silence(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
-    if (model_is_waiting(call->asking)) {
+    const struct flows_options *options = &call->flow->flows->options;
+    const int64_t silence_ms = model_silence_ms(call->asking);
+    if (silence_ms >= 0 && silence_ms < options->limits.stuck_ms) {
+        timer_start(options->loop, &call->timer, (uint64_t)(options->limits.stuck_ms - silence_ms),
+                    call_on_silence);
+    } else if (model_is_waiting(call->asking)) {
         call_watch_silence(call, 0); /* Still queued for its provider. */
     } else if (call->restarts++ < WORKFLOW_RESTARTS_MAX) {
         call__cut_off(call);

@@ -209,6 +209,12 @@ void flow_start_add_warning(const struct flow_start *start, struct text *text) {
     const struct flows_options *options = &start->flows->options;
     const bool lacks =
         !options->searches || (options->provider_searches && !start_model_searches(start));
+    const char *name = start->spec.name, *found = start->script.entry.name;
+    const bool named = start->spec.path == NULL && start->spec.script == NULL && name != NULL;
+    if (named && found != NULL && strcmp(name, found) != 0 && strchr(name, ':') != NULL) {
+        text_addf(&words, "%sthere is no workflow '%.60s'; '%.60s' is used instead",
+                  words.len > 0 ? "; " : "", name, found);
+    }
     if (start_would_search(start) && lacks) {
         text_add_str(&words, words.len > 0 ? "; " : "");
         text_addf(&words, "%s: agents search in the project and with web_fetch only",

@@ -138,6 +138,11 @@ bool model_is_waiting(const struct asking *asking) {
     return asking->stage == ASK_NEW || asking->stage == ASK_QUEUED || asking->stage == ASK_WAITING;
 }
 
+int64_t model_silence_ms(const struct asking *asking) {
+    const uint64_t now_ns = world_mono_ns(asking->models->world);
+    return asking->heard_ns == 0 ? -1 : (int64_t)((now_ns - asking->heard_ns) / 1000000);
+}
+
 /* --- Between two tries ------------------------------------------------------------------------ */
 
 static void try_start(struct asking *asking);
@@ -400,6 +405,7 @@ static void try_start(struct asking *asking) {
     asking->stage = ASK_TRYING;
     asking->status = 0;
     asking->first_ns = 0;
+    asking->heard_ns = 0;
     asking->streaming = false;
     asking->hint = (struct retry_hint){.timed = false};
     text_clear(&asking->error_body);

@@ -131,6 +131,7 @@ struct asking {
     uint64_t sent_ns;       /* When the present try began. */
     size_t prompt_size;
     uint64_t begun_ns, first_ns;
+    uint64_t heard_ns; /* When bytes of this try came last, whatever they said; 0: none have. */
     struct usage spent, latest;
     struct model_failure failure;
     unsigned paid;          /* Tries that broke off after a beginning, or were met with silence. */

@@ -238,6 +238,7 @@ static void on_head(void *ctx, const struct fetch_answer *answer) {
     bool is_stream = !fetch_answer_header(answer, "content-type", &type) ||
                      (memmem(type.data, type.len, "json", 4) == NULL &&
                       memmem(type.data, type.len, "html", 4) == NULL);
+    asking->heard_ns = world_mono_ns(asking->models->world);
     asking->status = answer->status;
     asking->streaming = answer->status >= 200 && answer->status < 300 && is_stream;
     asking->hint = retry_hint_of(answer, world_wall_ms(asking->models->world));
@@ -248,6 +249,7 @@ static void on_head(void *ctx, const struct fetch_answer *answer) {
 
 static void on_piece(void *ctx, struct bytes piece) {
     struct asking *asking = ctx;
+    asking->heard_ns = world_mono_ns(asking->models->world);
     if (asking->streaming) {
         answer_feed(asking, piece);
         return;

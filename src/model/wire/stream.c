@@ -123,7 +123,7 @@ void stream_words(struct stream *stream, struct bytes words) {
 }
 
 void stream_call(struct stream *stream, int64_t key, struct bytes id, struct bytes name) {
-    bool is_answer = stream->answer_tool && bytes_is(name, WIRE_ANSWER_TOOL);
+    bool is_answer = stream->answer_tool && answer_tool_is(name);
     if (is_answer && !stream->answered) {
         stream->answered = true;
         stream->answer_key = key;

@@ -104,11 +104,15 @@ static json_t *member_of(const struct json_schema *schema, const json_t *value) 
     return meant ? only.value : NULL;
 }
 
+bool answer_tool_is(struct bytes name) {
+    return bytes_is(name, ANSWER_TOOL) || bytes_is(name, "StructuredOutput");
+}
+
 /* Models that cannot call tools write the call: {"name": …, "arguments": …}. */
 static json_t *arguments_of(const json_t *value) {
     static const char *const names[] = {"arguments", "parameters", "input"};
     json_t *found = NULL;
-    if (!bytes_is(json_bytes(value, "name"), ANSWER_TOOL)) {
+    if (!answer_tool_is(json_bytes(value, "name"))) {
         return NULL;
     }
     for (size_t i = 0; found == NULL && i < COUNT_OF(names); i++) {

@@ -24,6 +24,8 @@
 
 /* Name of the tool by which a model gives its answer, where it is offered one. */
 #define ANSWER_TOOL "final_answer"
+/* Models may know it by the name that another host gives it. */
+MUST_CHECK bool answer_tool_is(struct bytes name);
 
 /* ERR_NONE: *ret_value fits; owned by the caller. *ret_changed: the text as it came is another
  * value, or none. Else ERR_BAD_FIELD or ERR_TOO_EXPENSIVE, and `misfit` has a line for each fault
