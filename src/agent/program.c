@@ -269,7 +269,7 @@ enum program_text_kind program_prints(const struct program *program) {
     return program->read_text != NULL ? PROGRAM_PRINTS_TEXT : PROGRAM_PRINTS_JSON;
 }
 
-/* A line like an object that is none may have been the result. Other words are noise. */
+/* A broken object may have been the result. Other words are noise. */
 static void json_read(struct program_reader *reader, struct bytes line,
                       enum program_line_form form) {
     struct reader_state *state = &reader->state;

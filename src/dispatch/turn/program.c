@@ -506,8 +506,8 @@ static void cool_tell(struct talk_program *program, enum agent_outcome outcome, 
     }
 }
 
-/* Another attempt goes on in the session of the program; where it has none yet, it begins again only
- * if it has said nothing. A program that has no sessions is never begun again: nobody knows what it
+/* Another attempt goes on in the session of the program; where that has none yet, another begins
+ * only if nothing was said. A program without sessions is never begun again: nobody knows what it
  * has done. */
 static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
