@@ -414,8 +414,13 @@ static void claude_reply(const struct program_reply *reply, struct text *text) {
     text_add_str(text, "}}}\n");
 }
 
+static const struct agent_stderr claude_stderr[] = {{"is already in use", AGENT_SESSION_BUSY},
+                                                    {"not logged in", AGENT_AUTH_FAILED},
+                                                    {NULL, AGENT_UNKNOWN}};
+
 const struct program program_claude = {.name = "claude",
                                        .command = "claude",
+                                       .stderr_words = claude_stderr,
                                        .can = PROGRAM_RESUMES | PROGRAM_NAMES_SESSION |
                                               PROGRAM_ASKS | PROGRAM_TAKES_MESSAGES |
                                               PROGRAM_TAKES_MODEL | PROGRAM_TAKES_ACCESS,

@@ -149,8 +149,15 @@ static bool codex_read(struct program_reader *reader, const json_t *line) {
     return true;
 }
 
+static const struct agent_stderr codex_stderr[] = {
+    {"already has an active writer", AGENT_SESSION_BUSY},
+    {"missing environment variable", AGENT_AUTH_FAILED},
+    {"not logged in", AGENT_AUTH_FAILED},
+    {NULL, AGENT_UNKNOWN}};
+
 const struct program program_codex = {.name = "codex",
                                       .command = "codex",
+                                      .stderr_words = codex_stderr,
                                       .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
                                              PROGRAM_TAKES_ACCESS,
                                       .writes = "writes below its folder and in /tmp as its own "

@@ -49,8 +49,8 @@ void program_line_done(struct program_line *line);
 /* The next line begins. */
 void program_line_clear(struct program_line *line);
 
-/* State after the bytes so far: the beginning of a line; a line, or a part of one; one that can't be
- * read: it is too long, and its rest is to be skipped (SKIPPED), or has ended (LOST). */
+/* State after the bytes so far: the beginning of a line; a line, or a part of one; one that can't
+ * be read: it is too long, and its rest is to be skipped (SKIPPED), or has ended (LOST). */
 enum program_line_state { LINE_BEGUN, LINE_READ, LINE_LOST, LINE_SKIPPED };
 /* Number of bytes that were taken, up to the end of a line at most. *ret_text, *ret_form: of a line
  * that was read. */

@@ -112,8 +112,12 @@ static void opencode_finish(struct program_reader *reader, struct agent_ending *
     }
 }
 
+static const struct agent_stderr opencode_stderr[] = {{"error unauthorized", AGENT_AUTH_FAILED},
+                                                      {NULL, AGENT_UNKNOWN}};
+
 const struct program program_opencode = {.name = "opencode",
                                          .command = "opencode",
+                                         .stderr_words = opencode_stderr,
                                          .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
                                                 PROGRAM_TAKES_ACCESS,
                                          .make = opencode_make,

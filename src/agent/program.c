@@ -294,7 +294,7 @@ enum program_text_kind program_prints(const struct program *program) {
     return program->read_text != NULL ? PROGRAM_PRINTS_TEXT : PROGRAM_PRINTS_JSON;
 }
 
-/* A line like an object that is none may have been the result. Other words are noise. */
+/* A broken object may have been the result. Other words are noise. */
 static void json_read(struct program_reader *reader, struct bytes line,
                       enum program_line_form form) {
     struct reader_state *state = &reader->state;
@@ -306,7 +306,7 @@ static void json_read(struct program_reader *reader, struct bytes line,
     }
     if (err_failed(json_parse_wide(text.data, text.len, JSON_DEPTH_MAX, &json, NULL)) ||
         !json_is_object(json)) {
-        state->lost_lines += text.len > 0 && text.data[0] == '{';
+        state->lost_lines += form != PROGRAM_LINE_TORN && text.len > 0 && text.data[0] == '{';
         state->unknown += text.len > 0;
     } else if (!reader->program->read(reader, json)) {
         state->unknown++;
@@ -369,8 +369,27 @@ static void wait_find(struct reader_state *state, const struct agent_ending *end
     state->ended_ms = ending->ended_ms;
 }
 
+/* Words of the adapter and of the definition, which was checked. */
+static void stderr_words_set(struct program_reader *reader, struct agent_ending *io_ending) {
+    struct agent_stderr *into = reader->stderr_words;
+    const struct agent_stderr *own = reader->program->stderr_words;
+    size_t count = 0;
+    for (; own != NULL && own[count].words != NULL; count++) {
+        into[count] = own[count];
+    }
+    for (struct json_member at = json_first(reader->agent->stderr_words);
+         at.value != NULL && count < READER_STDERR_MAX; at = json_next(at)) {
+        if (agent_outcome_find(bytes_of(json_string_value(at.value)), &into[count].outcome)) {
+            into[count++].words = at.key.data;
+        }
+    }
+    io_ending->stderr_words = into;
+    io_ending->stderr_count = count;
+}
+
 void program_finish(struct program_reader *reader, struct agent_ending *io_ending) {
     struct reader_state *state = &reader->state;
+    stderr_words_set(reader, io_ending);
     if (session_is_lost(state, io_ending)) {
         state->native[0] = '\0';
         state->total = (struct usage){.fresh = 0};

@@ -130,8 +130,14 @@ void program_reader_heard(struct program_reader *reader);
 /* Kind of the lines, which struct program_line reads (line.h). */
 enum program_text_kind { PROGRAM_PRINTS_JSON, PROGRAM_PRINTS_TEXT };
 enum program_text_kind program_prints(const struct program *program);
-/* A line without its end, in UTF-8. CUT: some of it was left out. PART: more of it follows. */
-enum program_line_form { PROGRAM_LINE_WHOLE, PROGRAM_LINE_CUT, PROGRAM_LINE_PART };
+/* A line without its end, in UTF-8. CUT: some of it was left out. PART: more of it follows.
+ * TORN: the program ended before the line did. */
+enum program_line_form {
+    PROGRAM_LINE_WHOLE,
+    PROGRAM_LINE_CUT,
+    PROGRAM_LINE_PART,
+    PROGRAM_LINE_TORN
+};
 void program_read(struct program_reader *reader, struct bytes line, enum program_line_form form,
                   program_heard heard, void *ctx);
 /* Output that was not read: lines, of which one may have been the result; bytes of others. */
@@ -139,7 +145,7 @@ struct program_dropped {
     int64_t lines, bytes;
 };
 void program_drop(struct program_reader *reader, struct program_dropped what);
-/* The rest of a line that was dropped is not read, also by a reader that was saved before its end. */
+/* The rest of a line that was dropped is not read, also by a reader that was saved meanwhile. */
 enum program_skip { PROGRAM_SKIP_BEGINS, PROGRAM_SKIP_ENDS };
 void program_skip(struct program_reader *reader, enum program_skip what);
 /* After the last line: fills ending->result. `exit`, `code` and the times of the ending are

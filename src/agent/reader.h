@@ -11,6 +11,7 @@ enum {
     READER_NOTE_MAX = 300,
     READER_SENTENCE_MAX = 2000,
     READER_TOOLS_MAX = 400,
+    READER_STDERR_MAX = 80,
 };
 
 /* Saved as JSON by program.c: a member here has a line there. */
@@ -57,8 +58,9 @@ struct program_reader {
     const struct program *program;
     const struct agent_definition *agent;
     struct reader_state state;
-    bool finished;       /* The last line has come. */
-    program_heard heard; /* During a call. */
+    bool finished;                                       /* The last line has come. */
+    struct agent_stderr stderr_words[READER_STDERR_MAX]; /* Once it has. */
+    program_heard heard;                                 /* During a call. */
     void *ctx;
 };
 
@@ -73,6 +75,7 @@ struct program {
     const char *name, *command;
     unsigned can;
     const char *writes; /* As program_writes. */
+    const struct agent_stderr *stderr_words; /* Ends with words NULL. NULL: it prints none. */
     void (*make)(struct program_making *making);
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */
     bool (*read)(struct program_reader *reader, const json_t *line);

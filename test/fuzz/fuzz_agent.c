@@ -82,7 +82,8 @@ static void run(struct agent_definition *agent, struct bytes output, enum readin
             const size_t skipped = end == NULL ? output.len : (size_t)(end + 1 - output.data);
             output = (struct bytes){output.data + skipped, output.len - skipped};
         }
-        reader = how == READ_BY_OTHERS ? reader_renew(reader, program, agent) : reader;
+        const bool renews = how == READ_BY_OTHERS && line.eaten == 0;
+        reader = renews ? reader_renew(reader, program, agent) : reader;
     }
     program_line_done(&line);
     struct agent_ending ending = {.exit = AGENT_EXITED};

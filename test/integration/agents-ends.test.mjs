@@ -277,14 +277,17 @@ test("while an agent cools down its other turns wait, until one has got an answe
 
 test("a tool of the process that tries is enough for the others of its agent", async (t) => {
   const turns = await open(t);
-  define(turns, "tries", { program: "json_lines",
-    lines: { result: "text", tool: "tool", tool_id: "id", error: "error" },
+  const words = "429 Too many requests. Please try again in 1s.";
+  const item = (type, item) => JSON.stringify({ type, item });
+  define(turns, "tries", { program: "codex",
     command: script(turns, "tries", [
       "if mkdir failed 2>/dev/null; then",
-      `  echo '{"error":"429 Too many requests. Please try again in 1s."}'; exit 1`,
+      `  echo '${JSON.stringify({ type: "turn.failed", error: { message: words } })}'; exit 1`,
       "elif mkdir tried 2>/dev/null; then",
-      `  echo '{"tool":"Bash","id":"a"}'; until [ -e go ]; do sleep 0.05; done`,
-      `fi; echo '{"text":"done"}'`].join("\n")) });
+      `  echo '${item("item.started", { id: "c1", type: "command_execution", command: "x" })}'`,
+      "  until [ -e go ]; do sleep 0.05; done",
+      `fi; echo '${item("item.completed", { id: "i1", type: "agent_message", text: "done" })}'`,
+      `echo '{"type":"turn.completed"}'`].join("\n")) });
   const listeners = [], ends = [];
   for (const _ of [1, 2]) listeners.push(await session(turns, { agent: "tries" }));
   const works = () => !existsSync(path.join(turns.root, "go"));

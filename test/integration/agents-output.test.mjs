@@ -120,3 +120,22 @@ ${half} b; printf '","more":1}\\n{"say":" two"}\\n{"done":true}\\n'`) });
   assert.match(textOf(whole), /^one a{524288}\n\[drover: \d+ bytes are left out\] two$/);
   for (const one of [listener, again]) one.close();
 });
+
+test("a program that cannot go on in its session is begun once, however it ends", async (t) => {
+  const turns = await open(t);
+  const ends = { done: ["exit 0", "gateway_timeout"], crash: ["exit 1", "crashed"],
+    locked: ["echo package is locked >&2; exit 1", "crashed"],
+    hook: ["echo HTTP 500 from hook >&2; exit 0", "gateway_timeout"],
+    told: ["echo HTTP 500 of ours >&2; exit 1", "provider_error"],
+    limited: [`echo '{"error":"429 Too many requests"}'; exit 1`, "rate_limited"] };
+  for (const [agent, [words, cause]] of Object.entries(ends)) {
+    define(turns, agent, { program: "json_lines", lines: { ...LINES, error: "error" },
+      stderr: { "500 of ours": "provider_error" },
+      command: script(turns, agent, `echo begun >>${agent}-begun; ${words}`) });
+    const listener = await session(turns, { agent });
+    const { end } = await turns.turn(listener, "hello");
+    assert.deepEqual([agent, end.state, end.cause], [agent, "failed", cause]);
+    assert.equal(readFileSync(path.join(turns.root, `${agent}-begun`), "utf8"), "begun\n");
+    listener.close();
+  }
+});

@@ -227,8 +227,9 @@ static void way_choose(struct sim *sim, struct agent_process *process) {
     }
     process->misfit = is_misfit(sim, process);
     const struct agent_way *way = process->way;
-    process->typed = adapter != ADAPTER_PLAIN && !way->only_untyped &&
-                     (!way->untyped || process_draw(sim, process, "typed", 2) == 0);
+    process->typed =
+        adapter != ADAPTER_PLAIN && !way->only_untyped &&
+        (!way->untyped || adapter == ADAPTER_CLAUDE || process_draw(sim, process, "typed", 2) == 0);
     process->lingers =
         adapter == ADAPTER_CLAUDE && process->typed && process_draw(sim, process, "stays", 8) == 0;
     process->single = process_draw(sim, process, "single", 4) == 0;

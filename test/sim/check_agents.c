@@ -256,8 +256,8 @@ void agents_check_begin(struct sim *sim, const struct agent_process *process, bo
         sim_fail(sim, "%s begins after the %s of %s, which is final", process->command->name,
                  way->cause, last->command->name);
     }
-    if (turn->session->adapter != ADAPTER_CLAUDE && agent_process_said(last) > 0) {
-        sim_fail(sim, "%s begins from the beginning, and %s had said something",
+    if (turn->session->adapter != ADAPTER_CLAUDE) {
+        sim_fail(sim, "%s begins from the beginning after %s, which has ended",
                  process->command->name, last->command->name);
     }
     const uint64_t waited_ms = (sim_now_ns(sim) - last->over_ns) / 1000000;
@@ -475,12 +475,9 @@ static void check_no_more(struct sim *sim, const struct agent_turn *turn) {
     const struct agent_process *last = turn->processes[turn->count - 1];
     const struct agent_way *way = last->way;
     const unsigned same = count_same(sim, turn, turn->count);
-    const bool said =
-        turn->session->adapter == ADAPTER_PLAIN ? last->written > 0 : agent_process_said(last) > 0;
-    const bool resumes =
-        turn->session->adapter == ADAPTER_CLAUDE && last->written >= last->lines[0].end;
+    const bool resumes = last->written >= last->lines[0].end || agent_process_said(last) == 0;
     if (way->more > 0 && same <= way->more && turn->count < AGENT_ATTEMPTS_MAX &&
-        (resumes || !said) && all_whole(sim, turn, turn->count)) {
+        turn->session->adapter == ADAPTER_CLAUDE && resumes && all_whole(sim, turn, turn->count)) {
         sim_fail(sim, "the turn %s is over after %u times %s, and may go on", turn->run, same,
                  way->cause);
     }

@@ -26,6 +26,12 @@ static const char schema[] =
 
 /* --- Messages --------------------------------------------------------------------------------- */
 
+/* The words of agents.c, which a program that is not known has in its definition. */
+#define STDERR                                                                                     \
+    ",\"stderr\":{\"unauthorized\":\"auth_failed\",\"too many requests\":\"rate_limited\","        \
+    "\"internal server error\":\"provider_error\",\"econnrefused\":\"provider_unreachable\","      \
+    "\"prompt is too long\":\"context_overflow\",\"already in use\":\"session_busy\"}"
+
 static void definition_write(struct sim *sim, enum agent_adapter adapter, struct text *text) {
     static const char *const definitions[ADAPTERS] = {
         [ADAPTER_CLAUDE] = "{\"name\":\"claude\",\"program\":\"claude\","
@@ -33,8 +39,9 @@ static void definition_write(struct sim *sim, enum agent_adapter adapter, struct
         [ADAPTER_JSON_LINES] =
             "{\"name\":\"lines\",\"program\":\"json_lines\",\"command\":\"/agents/lines\","
             "\"lines\":{\"text\":\"say.text\",\"result\":\"done\",\"error\":\"failed\","
-            "\"status\":\"status\",\"transport\":\"by\"}",
-        [ADAPTER_PLAIN] = "{\"name\":\"plain\",\"program\":\"plain\",\"command\":\"/agents/plain\"",
+            "\"status\":\"status\",\"transport\":\"by\"}" STDERR,
+        [ADAPTER_PLAIN] =
+            "{\"name\":\"plain\",\"program\":\"plain\",\"command\":\"/agents/plain\"" STDERR,
     };
     const unsigned most = agents_at_once(sim, adapter);
     text_add_str(text, definitions[adapter]);

@@ -20,7 +20,7 @@ static const struct row {
     const char *kind, *text, *tail, *transport;
     enum agent_ender ender;
     enum agent_task task;
-    bool unread;
+    bool unread, mute; /* mute: nobody knows words of its stderr. */
     enum agent_outcome outcome;
     const char *rule;
 } table[] = {
@@ -300,6 +300,12 @@ static const struct row {
     {"joined: a page is no status", 1, .tail = "GET /429", .outcome = AGENT_CRASHED},
     {"joined: a disk is no provider", 1, .tail = "write: Disk quota exceeded",
      .outcome = AGENT_CRASHED},
+    {"lines: a package is locked", 1, .mute = true, .tail = "error: package is locked",
+     .outcome = AGENT_CRASHED, .rule = "crashed"},
+    {"lines: a hook failed", 1, .mute = true, .tail = "HTTP 500 from hook",
+     .outcome = AGENT_CRASHED},
+    {"lines: a rate limit of somebody", 0, .mute = true, .tail = "429 Too Many Requests",
+     .outcome = AGENT_GATEWAY_TIMEOUT, .rule = "exit-0"},
     {"claude: its result could not be read", 0, .unread = true, .outcome = AGENT_UNKNOWN,
      .rule = "unread"},
     {"claude: the same, and it had failed", 1, .unread = true, .tail = "429",
@@ -310,6 +316,32 @@ static const struct row {
     {"plain: words", 0, SAYS(GOOD, 0, "", ""), .outcome = AGENT_COMPLETED},
     {"plain: no words", 0, SAYS(QUIET, 0, "", ""), .outcome = AGENT_NO_RESULT},
 };
+
+/* As definitions have them. */
+static const struct agent_stderr words[] = {{"lock", AGENT_SESSION_BUSY},
+                                            {"concurrent", AGENT_SESSION_BUSY},
+                                            {"lane task error", AGENT_SESSION_BUSY},
+                                            {"already in use", AGENT_SESSION_BUSY},
+                                            {"already has an active writer", AGENT_SESSION_BUSY},
+                                            {"401", AGENT_AUTH_FAILED},
+                                            {"403", AGENT_AUTH_FAILED},
+                                            {"unauthorized", AGENT_AUTH_FAILED},
+                                            {"missing environment variable", AGENT_AUTH_FAILED},
+                                            {"econnrefused", AGENT_PROVIDER_UNREACHABLE},
+                                            {"etimedout", AGENT_PROVIDER_UNREACHABLE},
+                                            {"econnreset", AGENT_PROVIDER_UNREACHABLE},
+                                            {"eai again", AGENT_PROVIDER_UNREACHABLE},
+                                            {"gateway closed", AGENT_PROVIDER_UNREACHABLE},
+                                            {"429", AGENT_RATE_LIMITED},
+                                            {"rate limit", AGENT_RATE_LIMITED},
+                                            {"ratelimitexceeded", AGENT_RATE_LIMITED},
+                                            {"quota exceeded", AGENT_RATE_LIMITED},
+                                            {"500", AGENT_PROVIDER_ERROR},
+                                            {"503", AGENT_PROVIDER_ERROR},
+                                            {"api error", AGENT_PROVIDER_ERROR},
+                                            {"compaction diag", AGENT_CONTEXT_OVERFLOW},
+                                            {"timeout compaction", AGENT_CONTEXT_OVERFLOW},
+                                            {"context overflow", AGENT_CONTEXT_OVERFLOW}};
 
 static struct agent_verdict judge(const struct row *row) {
     const struct agent_ending ending = {
@@ -329,7 +361,9 @@ static struct agent_verdict judge(const struct row *row) {
                    .kind = bytes_of(row->kind),
                    .text = bytes_of(row->text),
                    .transport = bytes_of(row->transport)},
-        .stderr_tail = bytes_of(row->tail)};
+        .stderr_tail = bytes_of(row->tail),
+        .stderr_words = words,
+        .stderr_count = row->mute ? 0 : COUNT_OF(words)};
     return agent_classify(&ending);
 }
 

@@ -626,6 +626,45 @@ static void a_wait_that_the_provider_named_is_known_also_by_another_reader(void 
     }
 }
 
+/* Others are those of what it ran. */
+static void words_of_stderr_count_where_the_program_prints_them(void **state) {
+    (void)state;
+#define NAMED ",\"command\":\"x\",\"stderr\":{\"quota is gone\":\"rate_limited\"}"
+    static const struct {
+        const char *program, *more, *words;
+        enum agent_outcome outcome;
+    } rows[] = {
+        {"claude", "", "Error: Session ID 1 is already in use.", AGENT_SESSION_BUSY},
+        {"claude", "", "package is locked", AGENT_CRASHED},
+        {"codex", "", "thread 1 already has an active writer", AGENT_SESSION_BUSY},
+        {"codex", "", "HTTP 500 from hook", AGENT_CRASHED},
+        {"opencode", "", "\033[91m\033[1mError: \033[0mUnauthorized", AGENT_AUTH_FAILED},
+        {"opencode", "", "429 Too Many Requests", AGENT_CRASHED},
+        {"pi", "", "401", AGENT_CRASHED},
+        {"json_lines", ",\"command\":\"x\"", "429 Too Many Requests", AGENT_CRASHED},
+        {"json_lines", NAMED, "429 Too Many Requests", AGENT_CRASHED},
+        {"json_lines", NAMED, "the quota is gone", AGENT_RATE_LIMITED},
+        {"plain", NAMED, "Quota is gone!", AGENT_RATE_LIMITED},
+        {"codex", NAMED, "Quota is gone!", AGENT_RATE_LIMITED},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text text = text_up_to(1000);
+        AUTO(json_release) json_t *json = NULL;
+        struct agent_definition agent;
+        struct agent_ending ending = {
+            .exit = AGENT_EXITED, .code = 1, .stderr_tail = bytes_of(rows[i].words)};
+        text_addf(&text, "{\"name\":\"a\",\"program\":\"%s\"%s}", rows[i].program, rows[i].more);
+        assert_false(err_failed(json_parse_wrapped(text_bytes(&text), &json, NULL)));
+        assert_false(err_failed(agent_definition_read(json, &agent, NULL)));
+        struct program_reader *reader =
+            program_reader_new(program_find(bytes_of(rows[i].program)), &agent);
+        program_finish(reader, &ending);
+        assert_int_equal(agent_classify(&ending).outcome, rows[i].outcome);
+        program_reader_free(reader);
+    }
+#undef NAMED
+}
+
 static void hostile_lines_are_counted(void **state) {
     (void)state;
     static const char *const lines[] = {
@@ -901,6 +940,7 @@ int main(void) {
         cmocka_unit_test(a_session_that_the_program_has_lost_is_replaced),
         cmocka_unit_test(a_wait_that_the_provider_named_is_known_also_by_another_reader),
         cmocka_unit_test(hostile_lines_are_counted),
+        cmocka_unit_test(words_of_stderr_count_where_the_program_prints_them),
         cmocka_unit_test(summaries_and_requests_are_known_over_a_restart),
         cmocka_unit_test(a_state_of_the_longest_words_is_saved),
         cmocka_unit_test(a_state_that_is_damaged_is_refused),

@@ -510,8 +510,9 @@ static void cool_tell(struct talk_program *program, enum agent_outcome outcome, 
     }
 }
 
-/* Another attempt goes on in the session of the program; where it has none, it begins again only if
- * it has said nothing yet. */
+/* Another attempt goes on in the session of the program; where that has none yet, another begins
+ * only if nothing was said. A program without sessions is never begun again: nobody knows what it
+ * has done. */
 static void program_end(struct talk_program *program) {
     const struct turn_plan *plan = &program->talk->plan;
     if (program->child.away.text[0] != '\0') {
@@ -534,15 +535,14 @@ static void program_end(struct talk_program *program) {
         program_reader_heard(program->output.reader);
     }
     const struct program_seen seen = program_seen(program->output.reader);
-    const bool resumes =
-        (program_can(program->program) & PROGRAM_RESUMES) != 0 && seen.native.len > 0;
+    const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0 &&
+                         (seen.native.len > 0 || !ending.result.said);
     const struct agent_past past = {.before = plan->outcome,
                                     .tries = plan->tries,
                                     .attempts = plan->attempts,
                                     .progress = seen.progress,
                                     .retried = seen.retried};
-    const struct agent_sequel next =
-        agent_sequel(&past, verdict.outcome, resumes || !ending.result.said);
+    const struct agent_sequel next = agent_sequel(&past, verdict.outcome, resumes);
     program->outcome = agent_outcome_name(verdict.outcome);
     program->rule = verdict.rule;
     program->tries = next.tries;

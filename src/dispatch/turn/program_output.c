@@ -324,7 +324,7 @@ static void lines_read(struct program_output *output, struct bytes bytes) {
     }
     if (last && output->found != FOUND_WHOLE && output->line.eaten > 0) {
         state = program_line_end(&output->line, &text, &form);
-        line_take(output, state, text, form);
+        line_take(output, state, text, PROGRAM_LINE_TORN);
     }
 }
 

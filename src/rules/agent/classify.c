@@ -328,55 +328,39 @@ static const struct rule {
     {.name = "exit-0-busy",
      .when = EXIT_0 | NO_RESULT,
      .where = IN_STDERR,
-     .words = busy,
      .outcome = AGENT_SESSION_BUSY},
     {.name = "exit-0-too-long",
      .when = EXIT_0 | NO_RESULT,
      .where = IN_STDERR,
-     .words = compaction,
      .outcome = AGENT_CONTEXT_OVERFLOW},
     {.name = "exit-0-limited",
      .when = EXIT_0 | NO_RESULT,
      .where = IN_STDERR,
-     .words = limited,
      .outcome = AGENT_RATE_LIMITED},
     {.name = "exit-0-broken",
      .when = EXIT_0 | NO_RESULT,
      .where = IN_STDERR,
-     .words = broken,
      .outcome = AGENT_PROVIDER_ERROR},
     {.name = "exit-0", .when = EXIT_0 | NOT_BAD, .outcome = AGENT_GATEWAY_TIMEOUT},
     {.name = "signal", .when = SIGNALED | NO_RESULT, .outcome = AGENT_KILLED},
-    {.name = "stderr-denied",
-     .when = EXIT_NOT_0,
-     .where = IN_STDERR,
-     .words = denied,
-     .outcome = AGENT_AUTH_FAILED},
+    {.name = "stderr-denied", .when = EXIT_NOT_0, .where = IN_STDERR, .outcome = AGENT_AUTH_FAILED},
     {.name = "stderr-unreachable",
      .when = EXIT_NOT_0,
      .where = IN_STDERR,
-     .words = unreachable,
      .outcome = AGENT_PROVIDER_UNREACHABLE},
     {.name = "stderr-limited",
      .when = EXIT_NOT_0,
      .where = IN_STDERR,
-     .words = limited,
      .outcome = AGENT_RATE_LIMITED},
     {.name = "stderr-broken",
      .when = EXIT_NOT_0,
      .where = IN_STDERR,
-     .words = broken,
      .outcome = AGENT_PROVIDER_ERROR},
     {.name = "stderr-too-long",
      .when = EXIT_NOT_0,
      .where = IN_STDERR,
-     .words = compaction,
      .outcome = AGENT_CONTEXT_OVERFLOW},
-    {.name = "stderr-busy",
-     .when = EXIT_NOT_0,
-     .where = IN_STDERR,
-     .words = busy,
-     .outcome = AGENT_SESSION_BUSY},
+    {.name = "stderr-busy", .when = EXIT_NOT_0, .where = IN_STDERR, .outcome = AGENT_SESSION_BUSY},
     {.name = "result-bad", .when = BAD_RESULT, .outcome = AGENT_FAILED},
     {.name = "crashed", .outcome = AGENT_CRASHED},
 };
@@ -412,6 +396,16 @@ static unsigned ending_facts(const struct agent_ending *ending) {
            fact(ending->unread && ending->exit == AGENT_EXITED, UNREAD);
 }
 
+/* Words that the program is known to print there. Others are of whatever it ran: a hook, a tool. */
+static bool stderr_says(const struct agent_ending *ending, enum agent_outcome outcome) {
+    bool says = false;
+    for (size_t i = 0; i < ending->stderr_count && !says; i++) {
+        const struct agent_stderr *known = &ending->stderr_words[i];
+        says = known->outcome == outcome && agent_words_in(ending->stderr_tail, known->words);
+    }
+    return says;
+}
+
 static bool words_fit(const struct rule *rule, const struct agent_ending *ending) {
     const struct agent_result *result = &ending->result;
     switch (rule->where) {
@@ -422,7 +416,7 @@ static bool words_fit(const struct rule *rule, const struct agent_ending *ending
     case IN_RESULT:
         return any_in(result->kind, rule->words) || any_in(result->text, rule->words);
     case IN_STDERR:
-        return any_in(ending->stderr_tail, rule->words);
+        return stderr_says(ending, rule->outcome);
     }
     return true;
 }

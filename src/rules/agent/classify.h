@@ -44,6 +44,12 @@ struct agent_result {
     struct bytes transport; /* How it reached its model, where it says so; "": it does not. */
 };
 
+/* Words on stderr of a program that are about its end: as agent_words_in has them. */
+struct agent_stderr {
+    const char *words;
+    enum agent_outcome outcome;
+};
+
 struct agent_ending {
     enum agent_exit exit;
     int code, signal;
@@ -51,9 +57,12 @@ struct agent_ending {
     enum agent_task task;
     struct agent_result result;
     bool unread;              /* Output is missing, or could not be read. */
-    struct bytes stderr_tail; /* Last bytes that it wrote there. */
-    int64_t ended_ms;         /* When that was seen, as wall time; 0: not known; */
-    int64_t local_ms;         /* the same by the clock of this place, as if it were UTC. */
+    struct bytes stderr_tail; /* Last bytes that it wrote there, and */
+    /* the words that mean something there: of its adapter, and of its definition. */
+    const struct agent_stderr *stderr_words;
+    size_t stderr_count;
+    int64_t ended_ms; /* When that was seen, as wall time; 0: not known; */
+    int64_t local_ms; /* the same by the clock of this place, as if it were UTC. */
 };
 
 struct agent_verdict {

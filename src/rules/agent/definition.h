@@ -56,6 +56,8 @@ struct agent_definition {
     /* Rules that answer its questions, before those of the session; NULL: none. */
     json_t *permissions;
     json_t *lines; /* For json_lines: paths of the fields. NULL: none. */
+    /* Words that it prints to stderr when it fails: the name of the outcome. NULL: none. */
+    json_t *stderr_words;
     /* Micro-dollars per million tokens, for a program that reports no cost: an object of integers
      * with the names of AGENT_PRICES. NULL: none. */
     json_t *price;

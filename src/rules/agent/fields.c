@@ -1,6 +1,7 @@
 /* fields.c: the fields of a definition of an agent, as files and the API have them; and the ones
  * that drover comes with. */
 #include "rules/agent/definition.h"
+#include "rules/agent/outcome.h"
 #include "rules/approval/permission.h"
 
 #define AT(member) .at = offsetof(struct agent_definition, member)
@@ -111,6 +112,10 @@ static const struct field rows[] = {
      AT(lines),
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
      FLAG("line", FLAG_LIST, "FIELD=PATH", "Say where in a JSON line a field is. Repeatable.")},
+    {.name = "stderr",
+     .kind = FIELD_JSON,
+     AT(stderr_words),
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"},
     {.name = "price",
      .kind = FIELD_JSON,
      AT(price),
@@ -339,6 +344,30 @@ static struct err requests_check(const struct agent_definition *what, struct why
     return ERR_OK;
 }
 
+/* Outcomes that a rule reads from stderr (classify.c). */
+static struct err stderr_check(const struct agent_definition *what, struct why *why) {
+    static const enum agent_outcome outcomes[] = {
+        AGENT_AUTH_FAILED,  AGENT_RATE_LIMITED,     AGENT_PROVIDER_ERROR,
+        AGENT_SESSION_BUSY, AGENT_CONTEXT_OVERFLOW, AGENT_PROVIDER_UNREACHABLE};
+    const struct err err = texts_check(what->stderr_words, TEXTS_ALONE, "stderr", why);
+    for (struct json_member at = json_first(what->stderr_words);
+         !err_failed(err) && at.value != NULL; at = json_next(at)) {
+        enum agent_outcome outcome;
+        bool known = agent_outcome_find(bytes_of(json_string_value(at.value)), &outcome),
+             read = false;
+        for (size_t i = 0; known && i < COUNT_OF(outcomes); i++) {
+            read = read || outcomes[i] == outcome;
+        }
+        if (!read) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"stderr\": '%.60s' is none of auth_failed, rate_limited, "
+                           "provider_error, provider_unreachable, context_overflow, session_busy",
+                           json_string_value(at.value));
+        }
+    }
+    return err;
+}
+
 #define X(name, member) name,
 static const char *const price_names[] = {AGENT_PRICES(X) NULL};
 #undef X
@@ -388,6 +417,7 @@ struct err agent_definition_read(const json_t *json, struct agent_definition *re
         err = texts_check(what.env, TEXTS_OR_REFERENCES, "env", why);
     }
     err = err_failed(err) ? err : lines_check(&what, why);
+    err = err_failed(err) ? err : stderr_check(&what, why);
     err = err_failed(err) ? err : agent_model_check(what.model, why);
     err = err_failed(err) ? err : tools_check(&what, why);
     err = err_failed(err) ? err : permissions_check(&what, why);

@@ -107,7 +107,7 @@ struct agent_sequel {
     int64_t tries;        /* Attempts in a row with this outcome. */
     enum run_cause cause; /* FAILS: of the turn. */
 };
-/* `can_resume`: the session of the program can go on, or it has said nothing yet. */
+/* `can_resume`: the session of the program can go on, or will be begun: it has said nothing yet. */
 struct agent_sequel agent_sequel(const struct agent_past *past, enum agent_outcome outcome,
                                  bool can_resume);
 
