@@ -26,8 +26,9 @@
  *
  * Subagents print the same lines with "parent_tool_use_id". Their text is not part of the answer.
  * After a stream that broke off inside a message, Claude Code requests the message again, at last
- * without streaming: it then comes complete, with another id. What came of it before is void. If one block of the broken message was
- * already complete, Claude Code ends there and reports success.
+ * without streaming: it then comes complete, with another id, and the broken one is void. If one
+ * block of the broken message was already complete, 2.1.197 ends there and reports success; newer
+ * versions ask their model to go on from there, and end with a failure after three times.
  */
 #include "agent/reader.h"
 #include "rules/agent/wait.h"
@@ -46,7 +47,7 @@ static void line_add_user(struct bytes id, struct bytes words, struct text *text
 static const char *mode_of(const struct agent_definition *agent) {
     static const char *const modes[AGENT_ACCESS_COUNT] = {
         [AGENT_ACCESS_READ] = "plan",
-        [AGENT_ACCESS_WRITE] = "default", /* Of newer versions the same as "manual". */
+        [AGENT_ACCESS_WRITE] = "default", /* The same as "manual" of newer versions. */
         [AGENT_ACCESS_ALL] = "bypassPermissions"};
     return modes[agent_definition_access(agent)];
 }
@@ -341,11 +342,14 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
         mode_check(reader, json_bytes(line, "permissionMode"));
     } else if (bytes_is(subtype, "api_retry")) {
         reader_count_request(reader);
-        /* No line comes where a header names more than a minute: Claude Code gives up at once. */
+        /* No line comes where a header names more than a minute: Claude Code gives up at once; and
+         * without a status there was no header. */
+        const int64_t status = json_int(line, "error_status", 0);
         reader->state.retry_after_ms =
-            agent_wait_of_retry(json_int(line, "attempt", 1), json_int(line, "retry_delay_ms", 0));
-        reader_retry(reader, json_int(line, "error_status", 0),
-                     json_int(line, "retry_delay_ms", 0));
+            status > 0 ? agent_wait_of_retry(json_int(line, "attempt", 1),
+                                             json_int(line, "retry_delay_ms", 0))
+                       : 0;
+        reader_retry(reader, status, json_int(line, "retry_delay_ms", 0));
     } else if (bytes_is(subtype, "status") || bytes_is(subtype, "compact_boundary")) {
         reader->state.compacting = bytes_is(json_bytes(line, "status"), "compacting");
     } else {

@@ -185,8 +185,9 @@ void program_reader_begin(struct program_reader *reader) {
     X(has_said)                                                                                    \
     X(done)                                                                                        \
     X(good)                                                                                        \
-    X(asks) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)  \
-        X(retried)
+    X(asks)                                                                                        \
+    X(retried) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank)        \
+        X(skips)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \

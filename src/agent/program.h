@@ -165,12 +165,12 @@ struct program_seen {
     bool heard;       /* The prompt was read: something came that shows it. */
     bool blank;       /* Nothing shows that any prompt of the session was read. */
     bool compacting;  /* The program says that it makes a summary. */
-    bool retried;     /* It asked its provider again by itself, and nothing whole came after it. */
+    bool retried;     /* The program has asked its provider again; nothing whole came since. */
     bool progress;    /* A whole message, or the result of a tool, came in this attempt. */
     /* After the end, and in a reader that was saved then: the wait that its provider named, and the
      * wall time of the end; 0: none. */
     int64_t retry_after_ms, ended_ms;
-    struct bytes note; /* What the user should know of a turn that succeeds, too; "": nothing. */
+    struct bytes note; /* Sentence for the user, also of a turn that succeeds; "": none. */
 };
 struct program_seen program_seen(const struct program_reader *reader);
 

@@ -39,7 +39,7 @@ struct reader_state {
                              * in a sentence, or a moment: */
     int64_t retry_at_ms;    /* wall time from which on it may be asked; 0: none. */
     int64_t ended_ms;       /* Wall time of the end; 0: it has not ended. */
-    bool retried;           /* It asked its provider again, and no whole message came since. */
+    bool retried;           /* The provider was asked again, and no whole message came since. */
     bool names;             /* A message was named when the program read it. */
     bool unheard;           /* Nothing came that shows that it has read its prompt. */
     bool blank;             /* Nor any prompt before, in this session. */

@@ -39,6 +39,7 @@ const ENDLESS = ["codex:refused", "opencode:refused", "opencode:truncated"];
 /** These print the wait that their provider names, and drover keeps it; with others it waits for a
  *  minute. */
 const NAMES_WAIT = ["claude", "opencode"], NAMED_MS = 7000;
+const NAMED_MAX_MS = NAMED_MS * 1.25; // claude adds up to a quarter by chance.
 
 const CASES = new Map([
   ["turn", { title: "a turn", play: say }],
@@ -115,7 +116,8 @@ async function follow(stage) {
       stage.after = after = seq;
       if (type === "turn_waiting" && data.gate === "provider") {
         const named = Number(provider.case) > 0 && NAMES_WAIT.includes(name);
-        assert.equal(data.resume_at_ms - at_ms <= NAMED_MS, named, "it waits as the header says");
+        const short = data.resume_at_ms - at_ms <= NAMED_MAX_MS;
+        assert.equal(short, named, "it waits as the header says");
         provider.case = "turn";
         if (!provider.server.listening) await provider.listen();
       }
@@ -292,19 +294,21 @@ async function killTheDaemon(stage) {
 /* --- The verdict ------------------------------------------------------------------------------ */
 
 /** What the provider counted: for answers that were whole, and those that had begun. */
-function usageOf({ name, provider }) {
+function usageOf({ name, what, provider }) {
   const { whole: ended, asked } = provider, cached = 10;
   // Its provider counts input when an answer begins, and without the cache; others do at its end.
   const claude = name === "claude";
   const counted = claude ? asked.length : ended;
-  return [counted * (usage.input - (claude ? 0 : cached)), counted * cached, ended * usage.output];
+  // claude estimates the output of a stream that broke off.
+  const guessed = claude && what === "truncated" ? 6 * (asked.length - ended) : 0;
+  return [counted * (usage.input - (claude ? 0 : cached)), counted * cached,
+          ended * usage.output + guessed];
 }
 
 function textFits({ name, what, outcomes }, text) {
   if (outcomes.at(-1) !== "completed") return text.replaceAll(words[0], "") === "";
   if (outcomes.length > 1) return AFTER_PIECES.test(text);
-  return text === (`${name}:${what}` === "pi:truncated" ? words[0]
-    : whole.repeat(CASES.get(what).answers ?? 1));
+  return text === whole.repeat(CASES.get(what).answers ?? 1);
 }
 
 const tokens = ([fresh, cached, output]) => `${fresh}+${cached} in, ${output} out`;

@@ -51,7 +51,7 @@ static void piece_add(struct program_output *output, enum turn_item_kind kind, s
     const bool same = last != NULL && last->kind == kind;
     said_add(&output->talk->call.said, kind, text);
     if (output->discarded) {
-        return; /* What is valid is sent anew. */
+        return; /* All valid text is sent again. */
     }
     if (output->said.len + text.len > PIECES_BYTES ||
         (!same && output->piece_count == PIECES_MAX)) {

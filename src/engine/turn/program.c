@@ -437,7 +437,7 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
     return turns__advance(tx, &turn, &replies->key.bounds, plan);
 }
 
-/* The card goes on as the program says: it may use the tool, which somebody else allowed, or not. */
+/* The card goes on as the program says: somebody else may have allowed the call, or not. */
 static void card_withdraw(struct tx *tx, struct turn *turn, struct card *card) {
     const struct turn_review_end review = {.failure = CAUSE_STOPPED, .reason = BYTES("")};
     if (card->state == PART_STATE_REVIEWING) {

@@ -90,8 +90,8 @@ bool agent_outcome_asked(enum agent_outcome outcome);
 /* Limit of further attempts in a row with that outcome. */
 int64_t agent_outcome_retries(enum agent_outcome outcome);
 
-/* Limit of attempts of one turn; and of those that follow one of PROVIDER_ERROR in which the program
- * has tried several times by itself: its tries and ours would multiply. */
+/* Limit of attempts of one turn; and of those that follow a PROVIDER_ERROR before which the program
+ * has tried again by itself: its tries and ours would multiply. */
 enum { AGENT_ATTEMPTS_MAX = 20, AGENT_RETRIED_MORE = 1 };
 
 /* Attempts of a turn, the one that has ended now included. */
