@@ -151,7 +151,8 @@ test("a permission mode that a program was not started in is reported", async (t
   assert.match(await noteOf("MODE(acceptEdits)"),
     /^claude worked in the permission mode 'acceptEdits', not in 'default', .* without asking$/);
   listener.close();
-  const said = await turns.daemon.cli(["agent", "test", "claude", "--prompt", "MODE(auto)"]);
+  const said = await turns.daemon.cli(["agent", "test", "claude", "--root", turns.root,
+    "--prompt", "MODE(auto)"]);
   assert.match(said.stdout, /^note {6}claude worked in the permission mode 'auto'/m);
 });
 
