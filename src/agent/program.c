@@ -186,8 +186,7 @@ void program_reader_begin(struct program_reader *reader) {
     X(done)                                                                                        \
     X(good)                                                                                        \
     X(asks)                                                                                        \
-    X(retried) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank)        \
-        X(skips)
+    X(retried) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
 #define INT_MEMBERS(X)                                                                             \
     X(said)                                                                                        \
     X(status)                                                                                      \
