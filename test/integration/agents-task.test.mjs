@@ -199,7 +199,7 @@ test("Ctrl-C leaves a run in a tree running", async (t) => {
   }
   const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
   assert.equal(code, 130);
-  const [, id] = /detached.*drover attach (run_\w+)/.exec(told);
+  const [, id] = /detached[^]*drover attach (run_\w+)/.exec(told);
   assert.equal((await turns.daemon.cli(["stop", id])).code, 0);
 });
 

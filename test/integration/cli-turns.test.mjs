@@ -269,7 +269,7 @@ test("what waits for leave is listed, and answered from another place", async (t
   const asking = beside(t, daemon, ["ask", "--root", root, words]);
   const [{ id: run }] = await live(daemon, "waiting");
   const list = (await daemon.cli(["approve"])).stdout;
-  assert.match(list, /^ID +SESSION +TOOL +WHAT\napr_\S+ +ses_\S+ +write_file +b\.txt/);
+  assert.match(list, /^apr_\S+ +ses_\S+\nMay it call write_file\?\n  b\.txt \(new file\)/);
   const id = /^apr_\S+/m.exec(list)[0];
   const which = await daemon.cli(["approve", "--deny"]);
   assert.equal(which.code, 2);

@@ -341,7 +341,7 @@ test("a longer prompt that is taken raises a learned window; a person forgets it
   await learn();
   assert.equal((await shownWindow(turns))[1], "learned");
   const shown = await turns.daemon.cli(["models"]);
-  assert.match(shown.stdout, /small\/m +\d+ learned/);
+  assert.match(shown.stdout, /small\/m +\d+ +learned/);
   provider.limit = Infinity;
   const long = await turns.listen({ model: "small/m" });
   assert.equal((await turns.turn(long, words(40_000))).end.state, "succeeded");

@@ -28,13 +28,16 @@ static void count_back(void *ctx) {
 
 struct scene {
     struct copy copy;
+    struct talk talk;
     struct follow_options options;
     struct why why;
     struct follow follow;
 };
 
 static void scene_begin(struct scene *scene, int64_t cursor, int64_t count) {
-    *scene = (struct scene){.options = {.count = count, .event = copy_event}};
+    *scene = (struct scene){.talk = {.warned_held = true},
+                            .options = {.count = count, .event = copy_event}};
+    scene->options.talk = &scene->talk;
     scene->options.ctx = &scene->copy;
     scene->follow =
         (struct follow){.options = &scene->options, .why = &scene->why, .cursor = cursor};

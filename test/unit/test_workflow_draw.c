@@ -231,7 +231,7 @@ static void an_end_is_shown_with_its_state_and_time(void **state) {
     begin_agent(&scene->tree, 1, "A");
     end_agent(&scene->tree, 1, "\"state\":\"cancelled\",\"cause\":\"stopped\",\"tokens\":1");
     hear(&scene->tree, "workflow_finished",
-         "{\"state\":\"succeeded\",\"tokens\":1,\"cost_micros\":0,\"ms\":61000}");
+         "{\"state\":\"succeeded\",\"output_tokens\":1,\"cost_micros\":0,\"ms\":61000}");
     scene->draw.columns = 60;
     picture_is(scene, "✓ look  succeeded, 1 agent: 1 skipped           1 tok  1m01s\n"
                       "  ✓ A  1/1                                      1 tok\n"
@@ -286,7 +286,8 @@ static void a_pipe_gets_one_line_for_each_event(void **state) {
     hear_at(tree, 1, "agent_started", "{}", lines);
     hear_at(tree, 1, "run_stopping", "{\"cause\":\"stopped\"}", lines);
     hear_at(tree, 1, "workflow_finished",
-            "{\"state\":\"cancelled\",\"cause\":\"stopped\",\"tokens\":1300,\"ms\":12000}", lines);
+            "{\"state\":\"cancelled\",\"cause\":\"stopped\",\"output_tokens\":1300,\"ms\":12000}",
+            lines);
     assert_string_equal(lines->data,
                         "workflow started: look (run_w)\n"
                         "phase: Find\n"

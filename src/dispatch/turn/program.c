@@ -150,10 +150,8 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
     struct talk_program *program = talk->program;
     struct turn_answer *answer = &errand->answer;
     text_clear(&program->mark);
-    answer->note = BYTES("");
     if (program->output.reader != NULL) {
         program_take_usage(program->output.reader, &answer->usage, &answer->cost);
-        answer->note = program_seen(program->output.reader).note;
         program_reader_save(program->output.reader, &program->mark);
     }
     answer->tries = 1;
@@ -563,8 +561,7 @@ static void program_end(struct talk_program *program) {
                                         .note = program->child.note.text,
                                         .dropped = seen.dropped};
     program_ending_tell(&ended, program->sentence);
-    text_clear(&program->talk->call.note);
-    program_ending_tell_dropped(&ended, &program->talk->call.note);
+    program_ending_note(&ended, seen.note, &program->talk->call.note);
     program->sequel = SEQUEL_END;
     program->failure = next.remedy == AGENT_SUCCEEDS          ? CAUSE_NONE
                        : program->child.cause == CAUSE_BUDGET ? CAUSE_BUDGET

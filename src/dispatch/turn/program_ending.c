@@ -62,7 +62,8 @@ static struct bytes last_line(struct bytes words) {
                         : (struct bytes){line + 1, words.len - (size_t)(line + 1 - words.data)};
 }
 
-void program_ending_tell_dropped(const struct program_ended *ended, struct text *text) {
+/* A sentence about output that was not read. Nothing: all of it was. */
+static void dropped_tell(const struct program_ended *ended, struct text *text) {
     const struct program_dropped *dropped = &ended->dropped;
     if (dropped->lines > 0) {
         text_addf(text, "%lld line%s of its output could not be read", (long long)dropped->lines,
@@ -75,6 +76,16 @@ void program_ending_tell_dropped(const struct program_ended *ended, struct text 
     text_add_str(text, dropped->lines > 0 || dropped->bytes > 0
                            ? " ('drover logs' of its process has all of it)"
                            : "");
+}
+
+void program_ending_note(const struct program_ended *ended, struct bytes of_reader,
+                         struct text *ret_note) {
+    text_clear(ret_note);
+    text_add(ret_note, of_reader.data, of_reader.len);
+    if (of_reader.len > 0 && (ended->dropped.lines > 0 || ended->dropped.bytes > 0)) {
+        text_add_str(ret_note, "; ");
+    }
+    dropped_tell(ended, ret_note);
 }
 
 void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRAM_SENTENCE_MAX]) {
@@ -93,7 +104,7 @@ void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRA
     }
     if (text.len > 0 && (ended->dropped.lines > 0 || ended->dropped.bytes > 0)) {
         text_add_str(&text, "; ");
-        program_ending_tell_dropped(ended, &text);
+        dropped_tell(ended, &text);
     }
     words = last_line(words);
     if (words.len > 0 && text.len > 0) {

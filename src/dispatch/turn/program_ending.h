@@ -27,8 +27,9 @@ struct program_ended {
     const char *note; /* The sentence that the row of the job has about its end; "": none. */
     struct program_dropped dropped;
 };
-/* A sentence about output that was not read. Nothing: all of it was. */
-void program_ending_tell_dropped(const struct program_ended *ended, struct text *text);
+/* Note of a turn that ends well or not: the reader's, and output that was not read. */
+void program_ending_note(const struct program_ended *ended, struct bytes of_reader,
+                         struct text *ret_note);
 /* The verdict, output that was not read, and the program's own words. */
 void program_ending_tell(const struct program_ended *ended, char ret_text[PROGRAM_SENTENCE_MAX]);
 

@@ -643,7 +643,7 @@ CREATE TABLE providers (
     kind TEXT NOT NULL,
     base_url TEXT NOT NULL,
     key_file TEXT NOT NULL,
-    key_header TEXT NOT NULL,
+    key_header TEXT NOT NULL DEFAULT '',
     headers TEXT NOT NULL,
     models TEXT NOT NULL,
     context_window @int@ NOT NULL,
