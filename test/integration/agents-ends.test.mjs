@@ -325,13 +325,17 @@ test("a turn that waits for its agent can be stopped, and a restart tries at onc
 
 test("a turn that waits for its own last process holds up no other of its agent", async (t) => {
   const turns = await open(t);
-  const words = `case "$*" in
-*FAIL*) echo '{"error":"429 too many requests, try again in 3s"}'; exit 1;;
-*STAY*) trap '' TERM; echo '{"text":"one"}'; while [ ! -e go ]; do sleep 0.05; done;;
-*) echo '{"text":"well"}'; echo '{"done":true}';;
+  const line = (type, more) => `echo '${JSON.stringify({ type, ...more })}'`;
+  const text = (words) =>
+    line("item.completed", { item: { id: "item_1", type: "agent_message", text: words } });
+  const error = { message: "429 too many requests, try again in 3s" };
+  const words = `${line("thread.started", { thread_id: "thread" })}
+case "$*" in
+*FAIL*) ${line("turn.failed", { error })}; exit 1;;
+*STAY*) trap '' TERM; ${text("one")}; while [ ! -e go ]; do sleep 0.05; done;;
+*) ${text("well")}; ${line("turn.completed", { usage: {} })};;
 esac`;
-  define(turns, "own", { program: "json_lines", command: script(turns, "own", words),
-    lines: { text: "text", result: "done", error: "error" } });
+  define(turns, "own", { program: "codex", command: script(turns, "own", words) });
   const [stays, fails, other] = [await session(turns, { agent: "own" }),
     await session(turns, { agent: "own" }), await session(turns, { agent: "own" })];
   const first = await turns.send(stays.session, "STAY");
@@ -354,8 +358,10 @@ esac`;
 
 test("a program that stays after its failure is ended before the next attempt", async (t) => {
   const turns = await open(t);
-  define(turns, "stays", { program: "json_lines", lines: { error: "error" },
-    command: script(turns, "stays", `echo '{"error":"503 server error"}'; exec sleep 1000`) });
+  const failure = { type: "turn.failed", error: { message: "503 server error" } };
+  define(turns, "stays", { program: "codex", command: script(turns, "stays",
+    `echo '{"type":"thread.started","thread_id":"t1"}'
+echo '${JSON.stringify(failure)}'; exec sleep 1000`) });
   const listener = await session(turns, { agent: "stays" });
   const { run } = await turns.send(listener.session, "hello");
   await listener.until("turn_waiting");

@@ -152,7 +152,7 @@ test("the test of an agent tells how it ended, why, what to do, and what it used
     const [verdict, ...more] = rows(stdout);
     assert.deepEqual([exit, more], [code, []]);
     assert.deepEqual(Object.keys(verdict), ["agent", "command", "version", "session", "run",
-      "state", "cause", "why", "text", "usage"]);
+      "state", "cause", "why", "note", "text", "usage"]);
     assert.deepEqual([verdict.agent, verdict.state, verdict.cause], ["codex", state, cause]);
     assert.ok(why === "" ? verdict.why === "" : verdict.why.includes(why), verdict.why);
   }

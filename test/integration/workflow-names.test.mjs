@@ -210,7 +210,7 @@ for (const call of calls) {
   try { await call(); seen.push("found"); } catch (error) { seen.push(error.message); }
 }
 return seen;`) });
-  const wanted = [/did you mean release\?/, /did you mean release\?/, /'zzz'\. Searched/,
-    /did you mean reviewer\?/, /did you mean reviewer\?/, /did you mean Explore\?/];
+  const wanted = [/did you mean release\?/, /^found$/, /'zzz'\. Searched/,
+    /did you mean reviewer\?/, /^found$/, /did you mean Explore\?/];
   wanted.forEach((words, i) => assert.match(end.result[i], words));
 });

@@ -24,12 +24,10 @@ bool job_has_pty(const json_t *run) {
 
 void job_detached(struct invocation *invocation, const char *run) {
     invocation->told = true;
-    if (!invocation->json) {
-        fprintf(stderr,
-                "\ndrover: detached; %s goes on. 'drover attach %s' follows it again, 'drover stop "
-                "%s' ends it.\n",
-                run, run, run);
-    }
+    fprintf(stderr,
+            "\ndrover: detached; %s goes on. 'drover attach %s' follows it again, 'drover stop %s' "
+            "ends it.\n",
+            run, run, run);
 }
 
 void job_attempt_tell(int64_t attempt) {

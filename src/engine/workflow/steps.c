@@ -782,7 +782,7 @@ struct err tx_step_job(struct tx *tx, const struct run_new *job, struct step_job
     const struct bytes end = {job->label.data + from, job->label.len - from};
     AUTO(rows_release)
     struct rows *rows =
-        tx_row(tx, sql, ARGS(arg_text(job->owner), arg_text(job->key), arg_text(end)));
+        tx_row(tx, sql, ARGS(arg_text(job->owner), arg_text(job->own_key), arg_text(end)));
     *ret_job = (struct step_job){.found = rows != NULL};
     if (rows != NULL) {
         struct bytes run = rows_text(rows, 0);
