@@ -127,7 +127,7 @@ struct err {
 
 /* Tells a user what was wrong, where, and what to do. Always terminated; too long is cut. */
 struct why {
-    char text[320];
+    char text[512];
 };
 
 struct err err_make(enum err_code code, const char *step);

@@ -31,7 +31,7 @@ static void a_run_is_what_its_events_say(void **state) {
     assert_int_equal(tree->current, 2);
     hear(tree, "workflow_finished",
          "{\"state\":\"failed\",\"cause\":\"script_error\",\"error\":{\"code\":\"script_error\"},"
-         "\"agents\":{\"succeeded\":0},\"tokens\":7,\"cost_micros\":null,\"ms\":50}");
+         "\"agents\":{\"succeeded\":0},\"output_tokens\":7,\"cost_micros\":null,\"ms\":50}");
     assert_true(tree->finished);
     assert_string_equal(tree->state, "failed");
     assert_string_equal(tree->cause, "script_error");

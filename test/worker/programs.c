@@ -139,6 +139,7 @@ struct play {
     size_t history_count;
     int64_t spent;
     bool ended;
+    bool threw; /* A function of parallel() or pipeline() failed. */
     size_t children, children_refused; /* Calls of workflow() that were settled. */
 };
 
@@ -321,10 +322,37 @@ static bool place_remove(json_t *messages) {
     return failed;
 }
 
+/* What a worker says of errors in parallel() and pipeline() has places, too: it is left out, and
+ * so are the numbers of lines in a play that has such. */
+static void errors_remove(struct play *play, json_t *messages) {
+    for (size_t i = json_array_size(messages); i-- > 0;) {
+        const json_t *message = json_array_get(messages, i);
+        const char *type = json_string_value(json_object_get(message, "t"));
+        bool error = type != NULL && strcmp(type, "log") == 0 &&
+                     json_is_true(json_object_get(message, "error"));
+        if (error || (type != NULL && strcmp(type, "threw") == 0)) {
+            play->threw = true;
+            (void)json_array_remove(messages, i); /* It is there. */
+        }
+    }
+}
+
+static void numbers_remove(json_t *messages) {
+    size_t at = 0;
+    json_t *message = NULL;
+    json_array_foreach(messages, at, message) {
+        (void)json_object_del(message, "no"); /* It may not be there. */
+    }
+}
+
 static void frames_compare(const struct play *play, const char *sent, const char *played,
                            json_t *messages) {
-    if (place_remove(messages)) {
+    if (place_remove(messages) || play->threw) {
         AUTO(json_release) json_t *others = parsed(played);
+        if (play->threw) {
+            numbers_remove(messages);
+            numbers_remove(others);
+        }
         if (json_equal(messages, others)) {
             return;
         }
@@ -348,8 +376,12 @@ static void exchange(struct play *play, const struct worker_process *worker, str
         text_init(&played, FRAME_MAX);
         AUTO(mem_release) char *sent = worker_frame(worker);
         AUTO(json_release) json_t *messages = parsed(sent);
-        bool said = player_say(player, &played);
         over = frame_take(play, messages);
+        errors_remove(play, messages);
+        if (json_array_size(messages) == 0) {
+            continue;
+        }
+        bool said = player_say(player, &played);
         frames_compare(play, sent, said ? played.data : "nothing", messages);
     }
 }
