@@ -68,7 +68,7 @@ static void spent_add(const json_t *row, struct text *value) {
 static const struct flag ls_flags[] = {
     OPTION_SWITCH("all", 'a', "Include budgets of single runs."),
     LISTING_SEARCH("name"),
-    LISTING_SINCE("made"),
+    LISTING_SINCE("created"),
     LISTING_FLAGS(NULL),
     OPTION_END,
 };
