@@ -197,7 +197,7 @@ static void who_finds_all_reserved_waits_and_is_let_in_by_the_commit_that_frees(
     assert_int_equal(second.row.gate, GATE_BUDGET);
     assert_string_equal(second.note,
                         "It waits for the budget global (wall time: 0.000s of 1m 00s spent,"
-                        " 1m 00s reserved by others)");
+                        " 1m 00s reserved by other runs)");
     assert_string_equal(runs_events(runs, second.run).text, "run_queued {\"gate\":\"budget\"};");
     assert_int_equal(budgets_get(runs, "global").waiting, 2);
     (void)budgets_finish(runs, first.run, 6000);

@@ -297,7 +297,8 @@ struct bytes budget__why(struct tx *tx, const struct budget__judgement *judgemen
             "It waits for midnight: the budget %.*s is used up for today (%s: %s of %s spent)", len,
             scope, title, spent.text, limit.text);
     } else {
-        text_addf(&text, "It waits for the budget %.*s (%s: %s of %s spent, %s reserved by others)",
+        text_addf(&text,
+                  "It waits for the budget %.*s (%s: %s of %s spent, %s reserved by other runs)",
                   len, scope, title, spent.text, limit.text, reserved.text);
     }
     return tx_copy_text(tx, &text, "budget: why");

@@ -34,7 +34,7 @@ enum amount amount_find(const char *name) {
 struct amount_shown amount_show(enum amount amount, int64_t value) {
     enum { MICROS = 1000000 };
     struct amount_shown shown;
-    const int64_t seconds = value / 1000; /* Of a time. */
+    const int64_t seconds = value / 1000; /* Used for a duration only. */
     const size_t size = sizeof shown.text;
     int len = 0;
     if (amount == AMOUNT_COST) {
