@@ -1,4 +1,4 @@
-"""docs.py: the documents say what is there; two of them are written from the sources."""
+"""docs.py: the documents say what is there; three of them are written from the sources."""
 import os
 import re
 
@@ -8,10 +8,17 @@ ERRORS = "docs/errors.md"
 ERR_H = "base/err.h"  # Layer and name: the file may be in any folder of its layer.
 CONFIGURATION = "docs/configuration.md"
 SERVE_C = "cli/command_serve.c"
+COMMANDS = "docs/commands.md"
+HELP = "test/golden/expected/help.txt"  # What the tables of commands print, as a test compares it.
+USUAL = ("--data", "--url", "--no-start", "--json", "--help")  # Flags that are described once.
+
+
+def source_of(tree, name):
+    return name if name in tree.files else tree.named(name)
 
 
 def source_text(tree, name):
-    path = tree.named(name)
+    path = source_of(tree, name)
     return (tree.text(path) or "") if path else ""
 
 
@@ -106,13 +113,85 @@ def render_configuration(tree):
     return "\n".join(page) + "\n"
 
 
+def flags_of(block):
+    """The flags of a command's help: name and lines of each."""
+    starts = list(re.finditer(r"^ {2}(?:-\w, | {4})(--[\w-]+)", block, re.M))
+    ends = [start.start() for start in starts[1:]] + [len(block)]
+    return [(start.group(1), block[start.start():end].rstrip("\n"))
+            for start, end in zip(starts, ends)]
+
+
+HELP_OF_A_COMMAND = re.compile(
+    r"(?P<summary>.*?)\n\nUsage: (?P<usage>.*?)\n\nFlags:\n(?P<flags>.*?)"
+    r"(?:\n\n(?P<about>.*?))??(?:\n\nExamples:\n(?P<examples>.*))?", re.DOTALL)
+
+
+def help_of(records, name):
+    """The parts of what `drover NAME --help` prints."""
+    parts = HELP_OF_A_COMMAND.fullmatch(records[f"{name} --help"])
+    return {part: text or "" for part, text in parts.groupdict().items()}
+
+
+def command_chapter(name, parts, usual):
+    summary, flags = parts["summary"], flags_of(parts["flags"])
+    own = "\n".join(lines for flag, lines in flags if (flag, lines) not in usual)
+    if name == "serve":
+        summary += " Its flags are the settings of [configuration.md](configuration.md)."
+        own = ""
+    blocks = [parts["usage"], own, parts["about"]]
+    return [f"### drover {name}", "", summary, "", "```text",
+            "\n\n".join(block for block in blocks if block), "```", "",
+            "```console", re.sub(r"^ {2}", "", parts["examples"], flags=re.M), "```", ""]
+
+
+def render_commands(tree):
+    """docs/commands.md, from the help of all commands."""
+    records = dict(re.findall(r"^\$ drover (.*?)\n(.*?)\n*(?=\n\$ |\Z)",
+                              source_text(tree, HELP), re.M | re.DOTALL))
+    usual = [flag for flag in flags_of(help_of(records, "ps")["flags"]) if flag[0] in USUAL]
+    page = [
+        "# Commands",
+        "",
+        f"*Written by `make docs` from the help of all commands, as `{HELP}` records it.*",
+        "",
+        "Where a command asks for a run, a session or another object, give its id, the beginning",
+        "of its id, its label, or `last` (the newest). A time is a number with `ms`, `s`, `m`, `h`",
+        "or `d` after it (none: seconds), a size one with `K`, `M`, `G` or `T`. What stands in",
+        "`[…]` after the words of a flag is its default, and in `(…)` the environment variable",
+        "that is read in its place. [Exit codes](running.md#exit-codes) are those of all commands.",
+        "",
+        "Every command takes `--json` and `--help`; `completion`, `help` and",
+        "`service install --print` print the same with `--json`. Commands that talk to the daemon",
+        "take all of these:",
+        "",
+        "```text",
+        *[lines for _, lines in usual],
+        "```",
+    ]
+    chapters = []
+    for line in records["help"].split("\n"):
+        row = re.match(r"  ([a-z]+(?: [a-z]+)?)  +(\S.*)", line)
+        if row is None:
+            title = line
+        else:
+            name, summary = row.groups()
+            if title:
+                page += ["", f"**{title}**", "", "| | |", "|---|---|"]
+                chapters += [f"## {title}", ""]
+                title = ""
+            page.append(f"| [`{name}`](#drover-{name.replace(' ', '-')}) | {summary} |")
+            chapters += command_chapter(name, help_of(records, name), usual)
+    return "\n".join(page + [""] + chapters)
+
+
 # Page: what it is made from, and how.
-WRITTEN = {ERRORS: (ERR_H, render_errors), CONFIGURATION: (SERVE_C, render_configuration)}
+WRITTEN = {ERRORS: (ERR_H, render_errors), CONFIGURATION: (SERVE_C, render_configuration),
+           COMMANDS: (HELP, render_commands)}
 
 
 def check_written_pages(tree):
     for page, (name, render) in WRITTEN.items():
-        source = tree.named(name)
+        source = source_of(tree, name)
         if source and (page not in tree.files or tree.text(page) != render(tree)):
             yield Fault(page, 1, f"differs from {source}: make docs")
     for name, told in remedies(tree).items():

@@ -122,7 +122,8 @@ async function took(custody, job) {
   if (run.cause === "budget") {
     assert.equal(run.exit_code, null, JSON.stringify(run));
     assert.equal(run.result, null, JSON.stringify(run));
-    assert.match(run.note, /^The budget (project:tight|global) is used up: of wall_ms \d+, \d+ /);
+    assert.match(run.note,
+      /^The budget (project:tight|global) is used up \(wall time: [\dhms .]+ of .* spent\)$/);
     return 0;
   }
   assert.equal(run.state, "succeeded", JSON.stringify(run));

@@ -366,7 +366,7 @@ test("a process that a budget does not admit has not begun, and its turn says so
   // All of it is reserved by the turn.
   const { code, stderr } = await run(turns, ["claude", "x", "--budget", "wall=1s"]);
   assert.equal(code, 1);
-  assert.match(stderr, /\(budget\): claude could not be started: The budget .* of wall_ms 1000/);
+  assert.match(stderr, /\(budget\): claude could not be started: The budget .* of 1\.000s spent,/);
   assert.deepEqual(prompts(turns), []);
 });
 

@@ -118,7 +118,8 @@ test("a job waits for what others have reserved, and begins when it is given bac
   const second = await jobs.start({ argv: ["true"], project: "shared" });
   const waits = await jobs.show(second);
   assert.deepEqual([waits.state, waits.gate], ["queued", "budget"]);
-  assert.match(waits.note, /^It waits for the budget project:shared: of wall_ms 1000, 0 are spent/);
+  assert.match(waits.note,
+    /^It waits for the budget project:shared \(wall time: 0\.000s of 1\.000s spent, /);
   const { reserved, waiting } = await shown("project:shared");
   assert.deepEqual([reserved.wall_ms, waiting], [1000, 1]);
   const { text } = await jobs.request("GET", "/metrics", { local: true });
@@ -136,7 +137,8 @@ test("a job under a budget that is used up fails and says which and how much", a
   assert.equal(answer.status, 201); // It is a run that failed: whoever waits for it is told.
   const run = await jobs.show(answer.json.id);
   assert.deepEqual([run.state, run.cause, run.attempts], ["failed", "budget", 0]);
-  assert.match(run.note, /^The budget project:spent is used up: of wall_ms 50, \d{3,} are spent$/);
+  assert.match(run.note,
+    /^The budget project:spent is used up \(wall time: \d\.\d{3}s of 0\.050s spent\)$/);
   await budget("DELETE", "project:spent");
   await jobs.ran("true", { project: "spent" });
 });
@@ -171,7 +173,7 @@ test("a day that is used up is waited for to end, also over a restart", async (t
   const second = await here.start({ argv: ["true"] });
   const waits = await here.show(second);
   assert.deepEqual([waits.state, waits.gate], ["queued", "budget"]);
-  assert.match(waits.note, /^It waits for midnight: the budget global is used up for today: of /);
+  assert.match(waits.note, /^It waits for midnight: the budget global is used up for today \(/);
   assert.match((await daemon.cli(["budget", "ls"])).stdout, / of 0\.050s today, resets \d{4}-/);
   await daemon.kill();
   await daemon.start();
@@ -191,10 +193,10 @@ test("the commands set, list, show and remove budgets", async () => {
   const made = await cli("set", "project:cli", "--wall", "90m", "--cost", "2.50");
   assert.equal(made.code, 0, made.stderr);
   assert.match(made.stdout, /^budget {4}project:cli$/m);
-  assert.match(made.stdout, /^wall_ms +0\.000s +0\.000s +1h 30m$/m);
-  assert.match(made.stdout, /^cost_micros +\$0\.0000 +\$0\.0000 +\$2\.5000$/m);
+  assert.match(made.stdout, /^wall time +0\.000s +0\.000s +1h 30m$/m);
+  assert.match(made.stdout, /^cost +\$0\.0000 +\$0\.0000 +\$2\.5000$/m);
   const listed = await cli("ls");
-  assert.match(listed.stdout, /^project:cli +0 {2}wall_ms 0\.000s of 1h 30m, cost_micros /m);
+  assert.match(listed.stdout, /^project:cli +0 {2}wall time 0\.000s of 1h 30m, cost /m);
   const lines = (await cli("ls", "--json")).stdout.trim().split("\n").map(JSON.parse);
   assert.equal(lines.find((line) => line.scope === "project:cli").limits.wall_ms, 5400000);
   assert.equal((await cli("set", "project:cli", "--wall", "none")).code, 0);

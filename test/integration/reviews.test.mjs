@@ -215,7 +215,7 @@ test("no review is asked under a used-up budget: a person decides", async (t) =>
   const text = script(write("fine"), "usage: fresh=1500 output=100", "step:", say("never"));
   const { run } = await turns.send(listener.session, text);
   const asked = await listener.until("approval_asked", (data) => data.run === run);
-  assert.match(asked.about.review, /project:default is used up: of tokens 1000, 1600 are/);
+  assert.match(asked.about.review, /project:default is used up \(tokens: 1600 of 1000 /);
   const { items } = await turns.get(`/runs/${run}/spans`);
   assert.deepEqual(items.filter((span) => span.kind === "review"), []);
   assert.equal((await turns.approve(asked.id)).status, 200);

@@ -235,7 +235,7 @@ test("rules name a workflow as its caller does", async (t) => {
   await listener.ended(run);
   const cards = toolsOf(await turns.answer(listener.session, run));
   assert.deepEqual(cards.map((one) => one.text),
-    ["The settings of this session do not allow this call.", "local said no to this call."]);
+    ["The settings of this session do not allow this call.", "local denied this call."]);
 });
 
 test("what a model may not start no script of it runs", async (t) => {

@@ -422,6 +422,24 @@ class Docs(LintTest):
         self.assertIn("| `--log-level L` | `D_LOG` |  | Told here. |", page)
         self.assertTrue(any("`src/cli/system/command_serve.c`" in line for line in page), page)
 
+    def test_the_help_of_each_command_becomes_a_chapter(self):
+        usual = "      --json                  Print JSON.\n  -h, --help          Show this.\n"
+        help_of = lambda name, flags: (
+            f"$ drover {name} --help\nDo {name}.\n\nUsage: drover {name} [FLAGS]\n\n"
+            f"Flags:\n{flags}{usual}\nMore words.\n\nExamples:\n  drover {name}\n")
+        flag = "  -a, --all                   Show\n                              all.\n"
+        listed = "$ drover help\nUsage: drover COMMAND\n\nSee\n  ps    Do ps.\n  job ls  Do jobs.\n"
+        record = "\n".join([listed, help_of("ps", flag), help_of("job ls", "")])
+        rule = lambda tree: docs.render_commands(tree).split("\n")
+        page = "\n".join(self.faults(rule, {docs.HELP: record}))
+        self.assertIn("## See\n\n### drover ps\n\nDo ps.\n\n```text\ndrover ps [FLAGS]\n\n"
+                      f"{flag}\nMore words.\n```\n\n```console\ndrover ps\n```\n", page)
+        self.assertIn("```text\ndrover job ls [FLAGS]\n\nMore words.\n```\n", page)
+        self.assertIn("| [`job ls`](#drover-job-ls) | Do jobs. |", page)
+        self.assertEqual(page.count("--json "), 1)
+        files = {docs.HELP: record, docs.COMMANDS: "# Commands\n"}
+        self.refused(docs.check_written_pages, files, f"differs from {docs.HELP}: make docs")
+
     def test_a_route_that_no_page_names_is_refused(self):
         route = '{.method = "GET",\n .path = "/x"},\n'
         lacks = "x.c:1: the table of docs/api.md lacks GET /x"

@@ -127,7 +127,8 @@ static void each_attempt_is_admitted_and_charged_by_itself(void **state) {
     struct runs_row end = runs_get(runs, row.run);
     assert_int_equal(end.row.state, RUN_FAILED);
     assert_int_equal(end.row.cause, CAUSE_BUDGET);
-    assert_string_equal(end.note, "The budget global is used up: of wall_ms 1000, 1200 are spent");
+    assert_string_equal(end.note,
+                        "The budget global is used up (wall time: 1.200s of 1.000s spent)");
 }
 
 static void an_agent_counts_as_one_and_a_job_as_none(void **state) {
@@ -180,7 +181,7 @@ static void a_run_under_a_budget_that_is_used_up_fails_and_says_why(void **state
     assert_int_equal(row.row.cause, CAUSE_BUDGET);
     assert_int_equal(row.row.attempt, 0);
     assert_string_equal(row.note,
-                        "The budget project:web is used up: of wall_ms 100, 150 are spent");
+                        "The budget project:web is used up (wall time: 0.150s of 0.100s spent)");
     assert_non_null(strstr(runs_events(runs, row.run).text, "run_finished {\"state\":\"failed\","
                                                             "\"cause\":\"budget\""));
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM inbox"), 1); /* Who waits is told. */
@@ -194,8 +195,9 @@ static void who_finds_all_reserved_waits_and_is_let_in_by_the_commit_that_frees(
     struct runs_row first = runs_add(runs), second = runs_add(runs), third = runs_add(runs);
     assert_int_equal(second.row.state, RUN_QUEUED);
     assert_int_equal(second.row.gate, GATE_BUDGET);
-    assert_string_equal(second.note, "It waits for the budget global: of wall_ms 60000, 0 are spent"
-                                     " and others have reserved 60000");
+    assert_string_equal(second.note,
+                        "It waits for the budget global (wall time: 0.000s of 1m 00s spent,"
+                        " 1m 00s reserved by other runs)");
     assert_string_equal(runs_events(runs, second.run).text, "run_queued {\"gate\":\"budget\"};");
     assert_int_equal(budgets_get(runs, "global").waiting, 2);
     (void)budgets_finish(runs, first.run, 6000);
@@ -338,7 +340,8 @@ static void lowering_a_limit_below_what_is_spent_refuses_who_waits(void **state)
     (void)budgets_wall(runs, "global", 400);
     struct runs_row end = runs_get(runs, second.run);
     assert_int_equal(end.row.state, RUN_FAILED);
-    assert_string_equal(end.note, "The budget global is used up: of wall_ms 400, 500 are spent");
+    assert_string_equal(end.note,
+                        "The budget global is used up (wall time: 0.500s of 0.400s spent)");
 }
 
 enum { MANY = 150 };

@@ -12,8 +12,8 @@ static void a_child_is_refused_what_its_parent_has_reserved(void **state) {
     assert_int_equal(child.row.cause, CAUSE_BUDGET);
     char want[200];
     (void)snprintf(want, sizeof want,
-                   "The budget run:%s has nothing left for it: of wall_ms 1000, 0 are spent and the"
-                   " runs above it have reserved 1000",
+                   "The budget run:%s has nothing left for it (wall time: 0.000s of 1.000s spent,"
+                   " 1.000s reserved by the runs above it)",
                    parent.run);
     assert_string_equal(child.note, want);
     assert_int_equal(budgets_state(runs, parent.run), RUN_RUNNING);

@@ -71,11 +71,11 @@ static void several_stand_side_by_side(void **state) {
 
 static void amounts_are_shown_as_people_read_them(void **state) {
     (void)state;
-    assert_string_equal(budget_show("wall_ms", 1234).text, "1.234s");
-    assert_string_equal(budget_show("wall_ms", 90000).text, "1m 30s");
-    assert_string_equal(budget_show("wall_ms", 5400000).text, "1h 30m");
-    assert_string_equal(budget_show("cost_micros", 2500000).text, "$2.5000");
-    assert_string_equal(budget_show("tokens", 200000).text, "200000");
+    assert_string_equal(amount_show(AMOUNT_WALL, 1234).text, "1.234s");
+    assert_string_equal(amount_show(AMOUNT_WALL, 90000).text, "1m 30s");
+    assert_string_equal(amount_show(AMOUNT_WALL, 5400000).text, "1h 30m");
+    assert_string_equal(amount_show(AMOUNT_COST, 2500000).text, "$2.5000");
+    assert_string_equal(amount_show(AMOUNT_TOKENS, 200000).text, "200000");
 }
 
 int main(void) {

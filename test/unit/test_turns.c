@@ -131,7 +131,7 @@ static void a_no_is_told_to_the_model_with_its_reason(void **state) {
     struct turns_say say = turns_asked(kit);
     assert_int_equal(turns_approve(kit, APPROVAL_DENY, "not today"), ERR_NONE);
     assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_CALL);
-    assert_non_null(strstr(turns_prompt(kit, say.run).text, "bob said no to this call: not today"));
+    assert_non_null(strstr(turns_prompt(kit, say.run).text, "bob denied this call: not today"));
 }
 
 static void an_answer_after_a_restart_goes_on_all_the_same(void **state) {

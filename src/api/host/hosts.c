@@ -65,7 +65,7 @@ static struct err quiet_check(const struct dispatch *dispatch, struct bytes plac
         return ERR_OK;
     }
     return err_why(why, ERR_HOST_ALIVE,
-                   "the host has been watched without a sign of life for %lld s, and %d s are"
+                   "the host has been watched without a heartbeat for %lld s, and %d s are"
                    " needed: wait, or force it (--force), which makes %s",
                    (long long)(quiet_ms < 0 ? 0 : quiet_ms / 1000), HOST_QUIET_MS / 1000, lost);
 }
@@ -264,9 +264,7 @@ static const struct query_param remove_query[] = {
      .kind = QUERY_TEXT,
      .required = true,
      .max = 8192},
-    {.name = "force",
-     .about = "Also where the host gave a sign of life just now.",
-     .kind = QUERY_FLAG},
+    {.name = "force", .about = "Even if the host sent a heartbeat recently.", .kind = QUERY_FLAG},
     {.name = NULL},
 };
 

@@ -82,7 +82,7 @@ static const struct request_kind drop = {.writes = true, .one = &delivery, .work
 static const struct query_param list_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's deliveries"),
-    {.name = "all", .about = "Those that are settled, too.", .kind = QUERY_FLAG},
+    {.name = "all", .about = "Include settled notices.", .kind = QUERY_FLAG},
     PAGE_STATE_PARAM("pending,stalled,bound,held,acknowledged,gone,dropped"),
     PAGE_WORD_PARAM("run", "Only those of this run."),
     PAGE_SINCE_PARAM("made"),
@@ -121,7 +121,7 @@ static const struct route routes[] = {
      .request = &retry},
     {.method = "POST",
      .path = "/api/v1/inbox/{id}/drop",
-     .summary = "Give a delivery up",
+     .summary = "Drop a delivery",
      .scope = SCOPE_RUN,
      .inside = INSIDE_BELOW,
      .query = DELIVERY_QUERY,

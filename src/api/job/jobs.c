@@ -370,9 +370,7 @@ static const struct query_param list_query[] = {
 
 static const struct query_param abandon_query[] = {
     OWNER_PARAM,
-    {.name = "force",
-     .about = "Also where its host gave a sign of life just now.",
-     .kind = QUERY_FLAG},
+    {.name = "force", .about = "Even if its host sent a heartbeat recently.", .kind = QUERY_FLAG},
     {.name = NULL},
 };
 
@@ -493,7 +491,7 @@ static const struct route routes[] = {
      .request = &jobs__abandon},
     {.method = "POST",
      .path = "/api/v1/jobs/{id}/resize",
-     .summary = "Tell a job's terminal its new size",
+     .summary = "Resize a job's terminal",
      .scope = SCOPE_RUN,
      .inside = INSIDE_BELOW,
      .query = OWNER_QUERY,

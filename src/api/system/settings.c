@@ -365,7 +365,7 @@ static const struct route routes[] = {
      .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/settings",
-     .summary = "Change settings; null takes one back",
+     .summary = "Change settings; null restores a default",
      .scope = SCOPE_ADMIN,
      .has_body = true,
      .body = {.fields = &change_fields, .use = FIELD_CHANGED},

@@ -220,7 +220,7 @@ static const struct route routes[] = {
      .request = &show},
     {.method = "POST",
      .path = "/api/v1/scripts/check",
-     .summary = "Tell what is wrong with a workflow script, without running it",
+     .summary = "Check a workflow script without running it",
      .scope = SCOPE_READ,
      .has_body = true,
      .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},

@@ -14,7 +14,7 @@
 #include "rules/agent/definition.h"
 
 static const struct flag agent_flags[] = {
-    OPTION_TEXT("root", 0, "DIR", "Count the .drover/agents of this folder, too [.]."),
+    OPTION_TEXT("root", 0, "DIR", "Include the .drover/agents of this folder [.]."),
     OPTION_END,
 };
 

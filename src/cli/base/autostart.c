@@ -375,7 +375,7 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
     if (user_unit_serves(start)) {
         return err_why(why, ERR_UNREACHABLE,
                        "the user unit " SYSTEMCTL_UNIT
-                       " was started, and nobody serves %s for %d s;"
+                       " was started, and no daemon serves %s for %d s;"
                        " 'journalctl --user -u " SYSTEMCTL_UNIT "' shows why",
                        start->data, AUTOSTART_WAIT_MS / 1000);
     }

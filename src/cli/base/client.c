@@ -229,7 +229,7 @@ static struct err unix_why(const struct client_options *options, int os, struct 
                 " user alone; reach it with --url and a token instead",
                 data, owner != NULL ? owner->pw_name : "unknown", about.st_uid);
         }
-        return err_why(why, ERR_NO_PERMISSION, "%s cannot be looked at: %s", data, strerror(os));
+        return err_why(why, ERR_NO_PERMISSION, "%s cannot be read: %s", data, strerror(os));
     case ENOTDIR:
         return err_why(why, ERR_USAGE, "%s is not a directory, and no data directory can be in it",
                        data);
@@ -298,8 +298,8 @@ static struct err connect_tcp(const struct client_options *options, const struct
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     int failure = getaddrinfo(to->host, to->port, &hints, &list);
     struct err err = err_make(ERR_UNREACHABLE, "client: connect");
-    why_set(why, "nobody answers at %s port %s%s%s", to->host, to->port, failure != 0 ? ": " : "",
-            failure != 0 ? gai_strerror(failure) : "");
+    why_set(why, "no server answers at %s port %s%s%s", to->host, to->port,
+            failure != 0 ? ": " : "", failure != 0 ? gai_strerror(failure) : "");
     for (struct addrinfo *at = failure == 0 ? list : NULL; at != NULL; at = at->ai_next) {
         AUTO(fd_release)
         int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -583,7 +583,7 @@ static struct err problem_read(const struct client *client, struct why *why) {
     if (client->answer.status == 401 && client->options->token == NULL) {
         return err_why(
             why, ERR_UNAUTHORIZED,
-            "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "
+            "the daemon needs a token in DROVER_TOKEN; 'drover token create', run beside "
             "it, makes one");
     }
     return err_why(why, client_error_code(code), "%s",

@@ -180,7 +180,8 @@ void help_print(const struct command *const *commands, const struct args *args, 
     for (unsigned i = SECTION_NONE + 1; i < SECTIONS; i++) {
         section_print(commands, (enum command_section)i, out);
     }
-    fputs("\n'drover help COMMAND' shows flags and examples. Every command takes --json.\n"
+    fputs("\n'drover help COMMAND' shows flags and examples. Every command takes --json;\n"
+          "completion, help and 'service install --print' print the same with it.\n"
           "Where a command asks for a run, a session or another object, give its id, the\n"
           "beginning of its id, its label, or 'last' (the newest).\n"
           "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict,\n"

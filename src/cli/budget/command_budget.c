@@ -9,22 +9,23 @@
 #include "cli/base/options.h"
 #include "cli/budget/limits.h"
 
-static const char *const amounts[] = {"wall_ms", "agents", "cost_micros", "tokens",
-                                      "output_tokens"};
+/* Amounts in the order in which they are shown. */
+static const enum amount amounts[] = {AMOUNT_WALL, AMOUNT_AGENTS, AMOUNT_COST, AMOUNT_TOKENS,
+                                      AMOUNT_OUTPUT_TOKENS};
 
-static struct budget_shown amount_of(const json_t *row, const char *of, const char *amount) {
-    return budget_show(amount, talk_int(json_object_get(row, of), amount));
+static struct amount_shown amount_of(const json_t *row, const char *of, enum amount amount) {
+    return amount_show(amount, talk_int(json_object_get(row, of), amount_name(amount)));
 }
 
-static struct budget_shown spent_of(const json_t *row, const char *amount) {
+static struct amount_shown spent_of(const json_t *row, enum amount amount) {
     const json_t *spent = json_object_get(row, "spent");
-    return strcmp(amount, "cost_micros") == 0
-               ? budget_show_cost(talk_int(spent, amount), talk_int(spent, "cost_unknown"))
-               : budget_show(amount, talk_int(spent, amount));
+    return amount == AMOUNT_COST ? budget_show_cost(talk_int(spent, amount_name(amount)),
+                                                    talk_int(spent, "cost_unknown"))
+                                 : amount_of(row, "spent", amount);
 }
 
-static bool is_limited(const json_t *row, const char *amount) {
-    return json_is_integer(json_object_get(json_object_get(row, "limits"), amount));
+static bool is_limited(const json_t *row, enum amount amount) {
+    return json_is_integer(json_object_get(json_object_get(row, "limits"), amount_name(amount)));
 }
 
 static bool counts_today(const json_t *row) {
@@ -35,8 +36,8 @@ static void budget_print(const json_t *row) {
     printf("budget    %s\n", talk_text(row, "scope"));
     printf("%-13s  %12s  %12s  %12s\n", "", "SPENT", "RESERVED", "LIMIT");
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
-        const char *amount = amounts[i];
-        printf("%-13s  %12s  %12s  %12s\n", amount, spent_of(row, amount).text,
+        const enum amount amount = amounts[i];
+        printf("%-13s  %12s  %12s  %12s\n", amount_title(amount), spent_of(row, amount).text,
                amount_of(row, "reserved", amount).text,
                is_limited(row, amount) ? amount_of(row, "limits", amount).text : "-");
     }
@@ -53,8 +54,8 @@ static void spent_add(const json_t *row, struct text *value) {
     const char *before = "";
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
         if (is_limited(row, amounts[i])) {
-            text_addf(value, "%s%s %s of %s", before, amounts[i], spent_of(row, amounts[i]).text,
-                      amount_of(row, "limits", amounts[i]).text);
+            text_addf(value, "%s%s %s of %s", before, amount_title(amounts[i]),
+                      spent_of(row, amounts[i]).text, amount_of(row, "limits", amounts[i]).text);
             before = ", ";
         }
     }
@@ -67,7 +68,7 @@ static void spent_add(const json_t *row, struct text *value) {
 static const struct flag ls_flags[] = {
     OPTION_SWITCH("all", 'a', "Include budgets of single runs."),
     LISTING_SEARCH("name"),
-    LISTING_SINCE("made"),
+    LISTING_SINCE("created"),
     LISTING_FLAGS(NULL),
     OPTION_END,
 };

@@ -148,7 +148,7 @@ static void answer_store(struct talk *talk, const struct text *body) {
     } else if (json_is_integer(limit)) {
         fprintf(stderr,
                 "Limit: %s a day. 'drover budget set global --cost DOLLARS' changes it.\n\n",
-                budget_show("cost_micros", json_integer_value(limit)).text);
+                amount_show(AMOUNT_COST, json_integer_value(limit)).text);
     } else {
         fputs("No limit. 'drover budget set global --cost DOLLARS' sets one.\n\n", stderr);
     }

@@ -101,35 +101,10 @@ struct err budget_words_list(struct text *json, const char *list, struct why *wh
     return err;
 }
 
-struct budget_shown budget_show(const char *amount, int64_t value) {
-    struct budget_shown shown;
-    enum unit unit = UNIT_COUNT;
-    int64_t s = value / 1000; /* Seconds, where it is a time. */
-    size_t size = sizeof shown.text;
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        unit = strcmp(words[i].amount, amount) == 0 ? words[i].unit : unit;
-    }
-    int len = 0;
-    if (unit == UNIT_DOLLARS) {
-        len = snprintf(shown.text, size, "$%" PRId64 ".%04" PRId64, value / MICROS,
-                       value % MICROS / 100);
-    } else if (unit == UNIT_COUNT) {
-        len = snprintf(shown.text, size, "%" PRId64, value);
-    } else if (value < 10000) {
-        len = snprintf(shown.text, size, "%" PRId64 ".%03" PRId64 "s", s, value % 1000);
-    } else if (s < 3600) {
-        len = snprintf(shown.text, size, "%" PRId64 "m %02" PRId64 "s", s / 60, s % 60);
-    } else {
-        len = snprintf(shown.text, size, "%" PRId64 "h %02" PRId64 "m", s / 3600, s / 60 % 60);
-    }
-    assert(len > 0 && (size_t)len < size);
-    return shown;
-}
-
-struct budget_shown budget_show_cost(int64_t known_micros, int64_t unknown) {
-    struct budget_shown shown = {"unknown"};
+struct amount_shown budget_show_cost(int64_t known_micros, int64_t unknown) {
+    struct amount_shown shown = {"unknown"};
     if (known_micros > 0 || unknown == 0) {
-        shown = budget_show("cost_micros", known_micros);
+        shown = amount_show(AMOUNT_COST, known_micros);
         const size_t len = strlen(shown.text);
         (void)snprintf(shown.text + len, sizeof shown.text - len, "%s",
                        unknown > 0 ? "+?" : ""); /* Fits. */

@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "rules/budget/amounts.h"
 
 /* Adds "wall_ms":5400000, with a comma before it unless it is the first of an object or of the
  * text. `name` is wall, agents, tokens, output-tokens or cost. */
@@ -22,13 +23,8 @@ MUST_CHECK struct err budget_words_add(struct text *json, const char *word, stru
 /* The whole object from several with commas between: "cost=2.50,agents=5". */
 MUST_CHECK struct err budget_words_list(struct text *json, const char *list, struct why *why);
 
-/* An amount with its unit: "1h 30m", "$2.50", "200000". */
-struct budget_shown {
-    char text[40];
-};
-struct budget_shown budget_show(const char *amount, int64_t value);
 /* A cost that is known in part: "$2.5000", "$2.5000+?", "unknown". `unknown` is the number of calls
  * of unknown cost; where all known ones cost nothing, the sum is unknown, and never 0. */
-struct budget_shown budget_show_cost(int64_t known_micros, int64_t unknown);
+struct amount_shown budget_show_cost(int64_t known_micros, int64_t unknown);
 
 #endif

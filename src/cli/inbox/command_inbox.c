@@ -9,7 +9,7 @@ static const struct flag ls_flags[] = {
     LISTING_STATE("pending|stalled|bound|held|acknowledged|gone|dropped"),
     LISTING_WORD("run", "RUN", "List only notices of this run."),
     LISTING_SEARCH("address or last failure"),
-    LISTING_SINCE("made"),
+    LISTING_SINCE("created"),
     LISTING_FLAGS(NULL),
     OPTION_END,
 };

@@ -10,7 +10,7 @@
 static const struct flag ls_flags[] = {
     OPTION_TEXT("project", 'p', "NAME", "List memories of this project, and general ones."),
     OPTION_TEXT("topic", 't', "NAME", "List memories of this topic."),
-    LISTING_SINCE("kept or changed"),
+    LISTING_SINCE("created or changed"),
     LISTING_FLAGS(NULL),
     OPTION_END,
 };

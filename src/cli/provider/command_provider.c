@@ -350,8 +350,10 @@ const struct command command_provider_reset = {
     .about = "After a failure, calls of a connection wait, also for hours where its quota is\n"
              "used up. The next call is sent at once after this, and waiting runs go on.\n"
              "Forgets all that its models have shown, as provider forget does.\n",
-    ACTION("POST " PROVIDERS "/{}/reset",
-           .done = "{name} is asked by the next call; what was learned of it is forgotten"),
+    ACTION(
+        "POST " PROVIDERS "/{}/reset",
+        .done =
+            "the next call to {name} is sent at once; what was learned of its models is forgotten"),
 };
 
 const struct command command_provider_rm = {

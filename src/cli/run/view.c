@@ -386,7 +386,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
         }
         text_add_char(text, '\n');
     }
-    when_add(text, "made", talk_int(run, "made_ms"));
+    when_add(text, "created", talk_int(run, "made_ms"));
     when_add(text, "started", talk_int(run, "started_ms"));
     when_add(text, "ended", talk_int(run, "ended_ms"));
     line_add(text, "time", run_view_time(view, run).text);

@@ -445,5 +445,5 @@ const struct command command_root_rm = {
     COMMAND("root", "rm", "SESSION DIR", "Revoke a folder of a session."),
     HELP(SESSIONS, "drover root rm last ~/notes\n"),
     ACTION("DELETE /api/v1/sessions/{}/roots?path={}", .unknown = SESSION_UNKNOWN,
-           .done = "{path} is taken back"),
+           .done = "{path} is revoked"),
 };

@@ -23,7 +23,7 @@
 
 static const struct flag ls_flags[] = {
     LISTING_SEARCH("name"),
-    LISTING_SINCE("made"),
+    LISTING_SINCE("created"),
     LISTING_FLAGS(NULL),
     OPTION_END,
 };
@@ -55,7 +55,7 @@ static void stream_print(const json_t *row) {
     if (json_object_get(row, "made_ms") == NULL) {
         return;
     }
-    printf("made    %s\n", talk_time(talk_int(row, "made_ms")).text);
+    printf("created %s\n", talk_time(talk_int(row, "made_ms")).text);
     if (events == 0 && ms == 0) {
         puts("keeps   everything");
     }

@@ -193,7 +193,7 @@ static struct err set_run(struct invocation *invocation) {
     if (!err_failed(err) && invocation->json) {
         talk_print(settings);
     } else if (!err_failed(err)) {
-        printf("%s is %s\n", key, reset ? "taken back" : "set");
+        printf("%s is %s\n", key, reset ? "reset to its default" : "set");
     }
     return err;
 }

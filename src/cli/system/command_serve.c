@@ -30,7 +30,7 @@
 /* Every setting of the daemon; config.h says where a value may come from. */
 static const struct flag serve_flags[] = {
     SETTING_TEXT("data", "DATA", "DIR",
-                 "Data directory; made if it is absent [$XDG_STATE_HOME/drover]."),
+                 "Data directory; created if it is absent [$XDG_STATE_HOME/drover]."),
     SETTING_TEXT("listen", "LISTEN", "ADDRESS",
                  "Listen on HOST:PORT (0 picks a port) or unix:PATH, and on DIR/drover.sock.",
                  .absent = "127.0.0.1:7433"),

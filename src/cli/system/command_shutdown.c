@@ -142,7 +142,7 @@ static void run_print(const json_t *run) {
 static struct err restart_run(struct invocation *invocation) {
     static const struct action agent = {
         "POST /api/v1/runs/{}/restart",
-        .unknown = "there is no run '{}'; 'drover ps' lists those that live", .print = run_print};
+        .unknown = "there is no run '{}'; 'drover ps' lists unfinished runs", .print = run_print};
     return invocation->args.operand_count > 0 ? action_do(invocation, &agent)
                                               : daemon_restart(invocation);
 }

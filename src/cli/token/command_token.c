@@ -10,7 +10,7 @@
 
 static const struct flag create_flags[] = {
     OPTION_TEXT("label", 0, "TEXT",
-                "Name it in lists; `token revoke` takes this in place of its id."),
+                "Name it in lists; 'token revoke' takes this in place of its id."),
     OPTION_TEXT("owner", 0, "NAME", "Give access to the objects of this owner [yours]."),
     OPTION_TEXT("scope", 0, "NAMES", "Allow these: read, run, approve, admin; commas between.",
                 .absent = "read,run"),
@@ -55,7 +55,7 @@ const struct command command_token_create = {
     ACTION("POST /api/v1/tokens", .body = create_body, .print = create_print),
 };
 
-static const struct flag ls_flags[] = {LISTING_SEARCH("label or owner"), LISTING_SINCE("made"),
+static const struct flag ls_flags[] = {LISTING_SEARCH("label or owner"), LISTING_SINCE("created"),
                                        LISTING_FLAGS(NULL), OPTION_END};
 
 static void scopes_add(const json_t *row, struct text *value) {

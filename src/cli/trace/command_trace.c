@@ -277,7 +277,7 @@ static struct err trace_run(struct invocation *invocation) {
         tree_print(&trace);
     }
     if (trace.rows == 0) {
-        printf("It has no steps of its own; 'drover show %s' tells how it is.\n", id);
+        printf("It has no steps of its own; 'drover show %s' shows its state.\n", id);
     } else {
         sums_print(&trace);
     }

@@ -22,7 +22,8 @@ struct err message_read(const struct message_words *words, struct text *message,
         text_add(message, input.data, input.len);
     }
     if (message->len == 0 || message->data[strspn(message->data, " \t\r\n")] == '\0') {
-        return err_why(why, ERR_USAGE, "nothing was asked; give the %s in quotes, or pour it in",
+        return err_why(why, ERR_USAGE,
+                       "nothing was asked; give the %s in quotes, or on standard input",
                        words->noun);
     }
     if (!utf8_valid(message->data, message->len)) {

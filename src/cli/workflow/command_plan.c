@@ -207,7 +207,7 @@ static void rehearsal_print(const json_t *plan) {
                        unpriced, agents); /* Fits. */
     }
     line_printf("price", "%sat most %s, if each asks once and says as much as its model can", rest,
-                budget_show("cost_micros", talk_int(price, "micros")).text);
+                amount_show(AMOUNT_COST, talk_int(price, "micros")).text);
 }
 
 /* --- The command ------------------------------------------------------------------------------ */

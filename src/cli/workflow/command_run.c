@@ -102,7 +102,7 @@ const struct command command_run = {
 
 /* --- A run that goes on ----------------------------------------------------------------------- */
 
-static const char no_run[] = "there is no run '{}'; 'drover ps' lists those that live";
+static const char no_run[] = "there is no run '{}'; 'drover ps' lists unfinished runs";
 
 /* The answer to each of these requests is the run as it is now. */
 static void run_print(const json_t *run) {

@@ -226,10 +226,9 @@ static void verdict_print(const struct checking *checking, const char *file,
         return;
     }
     enum colour colour = verdict->checked ? COLOUR_GREEN : COLOUR_YELLOW;
-    printf("%s: %s%s%s: %s (%s)", file, paint_begin(&checking->paint, colour),
+    printf("%s: %s%s%s: %s", file, paint_begin(&checking->paint, colour),
            verdict->checked ? "ok" : "not checked by the engine",
-           paint_end(&checking->paint, colour), script_meta_name(prepared),
-           script_form_name(prepared->form));
+           paint_end(&checking->paint, colour), script_meta_name(prepared));
     if (!verdict->checked) {
         printf(": %s", checking->absent.code == ERR_UNREACHABLE
                            ? "no daemon answers; start one with `drover serve`"

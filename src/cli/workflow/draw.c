@@ -103,9 +103,9 @@ struct row {
 };
 
 /* Costs of nothing are left out. */
-static struct budget_shown cost_words(int64_t cost_micros, int64_t cost_unknown) {
+static struct amount_shown cost_words(int64_t cost_micros, int64_t cost_unknown) {
     return cost_micros > 0 || cost_unknown > 0 ? budget_show_cost(cost_micros, cost_unknown)
-                                               : (struct budget_shown){""};
+                                               : (struct amount_shown){""};
 }
 
 /* The name gives way to the words after it, down to half of the room; both give way to the
@@ -509,7 +509,7 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
 
 /* Tokens and times that are not known are left out. */
 static void spent_add(struct text *text, const char *before, int64_t tokens,
-                      const struct budget_shown *cost, int64_t ms) {
+                      const struct amount_shown *cost, int64_t ms) {
     const struct run_words span = run_span(ms);
     const struct workflow_amount amount = workflow_tokens(tokens);
     const struct {
@@ -534,12 +534,12 @@ void workflow_budget_add(const json_t *data, struct text *text) {
         return;
     }
     json_object_foreach(budget, name, value) {
-        const char *unit = strstr(name, "_micros"); /* The unit shows in the amount. */
-        unit = unit == NULL ? strstr(name, "_ms") : unit;
-        text_addf(text, "%s %.*s %s", before,
-                  (int)(unit == NULL ? strlen(name) : (size_t)(unit - name)), name,
-                  budget_show(name, json_integer_value(value)).text);
-        before = ",";
+        const enum amount amount = amount_find(name);
+        if (amount < AMOUNT_COUNT) { /* A newer daemon may know more. */
+            text_addf(text, "%s %s %s", before, amount_title(amount),
+                      amount_show(amount, json_integer_value(value)).text);
+            before = ",";
+        }
     }
     bool is_default = json_is_true(json_object_get(data, "budget_default"));
     text_add_str(text, is_default ? " (the daemon's default)" : "");
@@ -588,7 +588,7 @@ static void agent_finished_add(const struct workflow_told *told, struct text *te
         plain_add(text, note);
     }
     if (agent->mark != WORKFLOW_CACHED) {
-        const struct budget_shown cost = cost_words(agent->cost_micros, agent->cost_unknown);
+        const struct amount_shown cost = cost_words(agent->cost_micros, agent->cost_unknown);
         spent_add(text, caused ? ", " : " ", agent->tokens, &cost, agent->ms);
     }
     if (agent->worktree[0] != '\0') {
@@ -609,7 +609,7 @@ static void finished_add(const struct workflow_told *told, struct text *text) {
         text_addf(text, "%s, ", tree->cause);
     }
     workflow_counts_add(tree, text);
-    const struct budget_shown cost = cost_words(tree->cost_micros, tree->cost_unknown);
+    const struct amount_shown cost = cost_words(tree->cost_micros, tree->cost_unknown);
     spent_add(text, ", ", tree->tokens, &cost, tree->ms);
 }
 

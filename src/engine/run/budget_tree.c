@@ -276,28 +276,30 @@ struct bytes budget__why(struct tx *tx, const struct budget__judgement *judgemen
     const struct budget_hit *hit = &judgement->hit;
     const struct budget_row *row = &judgement->places.rows[hit->node];
     const struct budget_node *node = &judgement->places.nodes[hit->node];
-    const char *name = amount_name(hit->amount), *scope = row->scope.data;
+    const char *title = amount_title(hit->amount), *scope = row->scope.data;
     int len = (int)row->scope.len;
-    int64_t limit = node->limits.of[hit->amount], spent = node->spent.of[hit->amount];
+    const struct amount_shown limit = amount_show(hit->amount, node->limits.of[hit->amount]),
+                              spent = amount_show(hit->amount, node->spent.of[hit->amount]),
+                              above = amount_show(hit->amount, node->above.of[hit->amount]),
+                              reserved = amount_show(hit->amount, node->reserved.of[hit->amount]);
     AUTO(text_done) struct text text = text_up_to(WHY_MAX);
     if (judgement->verdict == BUDGET_SPENT && hit->above) {
         text_addf(&text,
-                  "The budget %.*s has nothing left for it: of %s %" PRId64 ", %" PRId64
-                  " are spent and the runs above it have reserved %" PRId64,
-                  len, scope, name, limit, spent, node->above.of[hit->amount]);
+                  "The budget %.*s has nothing left for it (%s: %s of %s spent, %s reserved by the"
+                  " runs above it)",
+                  len, scope, title, spent.text, limit.text, above.text);
     } else if (judgement->verdict == BUDGET_SPENT) {
-        text_addf(&text, "The budget %.*s is used up: of %s %" PRId64 ", %" PRId64 " are spent",
-                  len, scope, name, limit, spent);
+        text_addf(&text, "The budget %.*s is used up (%s: %s of %s spent)", len, scope, title,
+                  spent.text, limit.text);
     } else if (hit->today) {
-        text_addf(&text,
-                  "It waits for midnight: the budget %.*s is used up for today: of %s %" PRId64
-                  ", %" PRId64 " are spent",
-                  len, scope, name, limit, spent);
+        text_addf(
+            &text,
+            "It waits for midnight: the budget %.*s is used up for today (%s: %s of %s spent)", len,
+            scope, title, spent.text, limit.text);
     } else {
         text_addf(&text,
-                  "It waits for the budget %.*s: of %s %" PRId64 ", %" PRId64
-                  " are spent and others have reserved %" PRId64,
-                  len, scope, name, limit, spent, node->reserved.of[hit->amount]);
+                  "It waits for the budget %.*s (%s: %s of %s spent, %s reserved by other runs)",
+                  len, scope, title, spent.text, limit.text, reserved.text);
     }
     return tx_copy_text(tx, &text, "budget: why");
 }

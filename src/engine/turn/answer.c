@@ -560,7 +560,7 @@ static void turn_answer(struct tx *tx, const struct approval_row *row) {
         turns__close_card(tx, &turn, &card, row->answer);
     } else {
         AUTO(text_done) struct text who = text_up_to(DENIAL_MAX);
-        text_addf(&who, "%.*s said no to this call", (int)row->by.len, row->by.data);
+        text_addf(&who, "%.*s denied this call", (int)row->by.len, row->by.data);
         card_deny(tx, &turn, &card, CARD_PERSON, text_bytes(&who), row->answer);
     }
     turns__write(tx, &turn.row);

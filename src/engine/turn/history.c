@@ -265,7 +265,7 @@ struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
         return err_why(why, ERR_CONFLICT,
                        question.status == MESSAGE_JOINED
                            ? "the message is a part of an answer that it joined"
-                           : "the message was taken back");
+                           : "the message was rolled back");
     }
     if (!err_failed(err)) {
         err = turns__need_model(&session, what->message.model_default, why);

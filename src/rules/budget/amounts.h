@@ -8,16 +8,16 @@
 
 #include "base/base.h"
 
-/* Name in the database, the API and the docs. */
+/* Name in the database and the API; title for people. */
 #define AMOUNTS(X)                                                                                 \
-    X(OUTPUT_TOKENS, "output_tokens") /* What models wrote. */                                     \
-    X(TOKENS, "tokens")               /* What they read and wrote. */                              \
-    X(COST, "cost_micros")            /* Micro-dollars. */                                         \
-    X(AGENTS, "agents")               /* Agents and turns that were begun. */                      \
-    X(WALL, "wall_ms")                /* Time that attempts took, each by itself. */
+    X(OUTPUT_TOKENS, "output_tokens", "output tokens") /* Written by models. */                    \
+    X(TOKENS, "tokens", "tokens")                      /* Read and written by models. */           \
+    X(COST, "cost_micros", "cost")                     /* Micro-dollars. */                        \
+    X(AGENTS, "agents", "agents")                      /* Agents and turns that were started. */   \
+    X(WALL, "wall_ms", "wall time")                    /* Time of attempts, each by itself. */
 
 enum amount {
-#define X(amount, name) AMOUNT_##amount,
+#define X(amount, name, title) AMOUNT_##amount,
     AMOUNTS(X)
 #undef X
         AMOUNT_COUNT
@@ -32,6 +32,15 @@ struct amounts {
 };
 
 const char *amount_name(enum amount amount);
+const char *amount_title(enum amount amount);
+/* The amount of that name; AMOUNT_COUNT: there is none. */
+enum amount amount_find(const char *name);
+
+/* An amount with its unit, for people: "1h 30m", "$2.5000", "200000". */
+struct amount_shown {
+    char text[40];
+};
+struct amount_shown amount_show(enum amount amount, int64_t value);
 struct amounts amounts_none(void);      /* All 0. */
 struct amounts amounts_unlimited(void); /* All AMOUNT_MAX. */
 bool amounts_any(const struct amounts *amounts);

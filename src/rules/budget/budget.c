@@ -2,17 +2,56 @@
 #include "rules/budget/budget.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-static const char *const names[AMOUNT_COUNT + 1] = {
-#define X(amount, name) name,
+static const struct {
+    const char *name, *title;
+} names[AMOUNT_COUNT] = {
+#define X(amount, name, title) {(name), (title)},
     AMOUNTS(X)
 #undef X
 };
 
 const char *amount_name(enum amount amount) {
     assert(amount < AMOUNT_COUNT);
-    return names[amount];
+    return names[amount].name;
+}
+
+const char *amount_title(enum amount amount) {
+    assert(amount < AMOUNT_COUNT);
+    return names[amount].title;
+}
+
+enum amount amount_find(const char *name) {
+    unsigned at = 0;
+    while (at < AMOUNT_COUNT && strcmp(names[at].name, name) != 0) {
+        at++;
+    }
+    return (enum amount)at;
+}
+
+struct amount_shown amount_show(enum amount amount, int64_t value) {
+    enum { MICROS = 1000000 };
+    struct amount_shown shown;
+    const int64_t seconds = value / 1000; /* Used for a duration only. */
+    const size_t size = sizeof shown.text;
+    int len = 0;
+    if (amount == AMOUNT_COST) {
+        len = snprintf(shown.text, size, "$%" PRId64 ".%04" PRId64, value / MICROS,
+                       value % MICROS / 100);
+    } else if (amount != AMOUNT_WALL) {
+        len = snprintf(shown.text, size, "%" PRId64, value);
+    } else if (value < 10000) {
+        len = snprintf(shown.text, size, "%" PRId64 ".%03" PRId64 "s", seconds, value % 1000);
+    } else if (seconds < 3600) {
+        len = snprintf(shown.text, size, "%" PRId64 "m %02" PRId64 "s", seconds / 60, seconds % 60);
+    } else {
+        len = snprintf(shown.text, size, "%" PRId64 "h %02" PRId64 "m", seconds / 3600,
+                       seconds / 60 % 60);
+    }
+    assert(len > 0 && (size_t)len < size);
+    return shown;
 }
 
 /* --- Amounts ---------------------------------------------------------------------------------- */
@@ -184,8 +223,8 @@ struct amounts budget_want(const struct budget_mean *mean, const struct amounts 
 static struct err limit_read(const char *name, const json_t *value, struct budget_limits *limits,
                              struct why *why) {
     int64_t limit = json_is_integer(value) ? json_integer_value(value) : -1;
-    unsigned at = 0;
-    if (!bytes_find(bytes_of(name), names, &at)) {
+    const enum amount at = amount_find(name);
+    if (at == AMOUNT_COUNT) {
         return err_why(why, ERR_UNKNOWN_FIELD,
                        "'%.60s' is not one of output_tokens, tokens, cost_micros, agents, wall_ms",
                        name);

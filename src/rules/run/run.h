@@ -84,66 +84,66 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(PROCESSES, "too_many_processes", "The command passed its limit of processes")                \
     X(STOPPED, "stopped", "Somebody stopped it")                                                   \
     X(PARENT_ENDED, "parent_ended", "The run that it belongs to has ended")                        \
-    X(DEADLINE, "deadline", "Its time was over")                                                   \
-    X(HOLDER_KILLED, "holder_killed", "The process that held the command was killed")              \
+    X(DEADLINE, "deadline", "It reached its time limit")                                           \
+    X(HOLDER_KILLED, "holder_killed", "The holder of the command was killed")                      \
     X(OUTPUT_GONE, "output_gone", "The folder of its output was removed while it ran")             \
     X(MACHINE_RESTARTED, "machine_restarted", "The machine was restarted under the command")       \
     X(HOST_GONE, "host_gone",                                                                      \
-      "Its host was taken for gone, or it ran in another directory or before a restore")           \
+      "Its host was given up, or it ran in another data directory or before a restore")            \
     X(OUTCOME_UNKNOWN, "outcome_unknown", "It may or may not have run to its end")                 \
     X(BUDGET, "budget", "A budget is used up")                                                     \
-    X(INTERRUPTED, "interrupted", "Another message took its place")                                \
-    X(ROLLED_BACK, "rolled_back", "Another message took its place, and it was taken back")         \
-    X(CALLED_OFF, "called_off", "Who started it called it off")                                    \
+    X(INTERRUPTED, "interrupted", "Another message interrupted it")                                \
+    X(ROLLED_BACK, "rolled_back", "Another message replaced it, and it was rolled back")           \
+    X(CALLED_OFF, "called_off", "The agent that started it cancelled it")                          \
     X(CLEARED, "cleared", "The conversation was cleared")                                          \
     X(STEP_LIMIT, "step_limit", "It reached its limit of steps, and said what is left to do")      \
     X(TOOL_MISTAKES, "tool_mistakes", "Its tool calls kept failing")                               \
     X(NO_PROGRESS, "no_progress", "It kept making the same call")                                  \
     X(PROVIDER_UNREACHABLE, "provider_unreachable", "The model's provider could not be reached")   \
     X(PROVIDER_ERROR, "provider_error", "The model's provider failed")                             \
-    X(RATE_LIMITED, "rate_limited", "The model's provider refused more requests for now")          \
-    X(QUOTA, "quota", "The account at the model's provider is used up")                            \
-    X(AUTH_FAILED, "auth_failed", "The model's provider did not take the key")                     \
+    X(RATE_LIMITED, "rate_limited", "The model's provider limits the rate of requests")            \
+    X(QUOTA, "quota", "The quota at the model's provider is used up")                              \
+    X(AUTH_FAILED, "auth_failed", "The model's provider did not accept the key")                   \
     X(CONTEXT_OVERFLOW, "context_overflow", "The conversation is longer than the model can take")  \
     X(COMPACTION_FAILED, "compaction_failed",                                                      \
       "The conversation is longer than the model can take, and no shorter form was found")         \
     X(BAD_REQUEST, "bad_request", "The model's provider could not use the request")                \
     X(REFUSED, "refused", "The model declined to answer")                                          \
-    X(EMPTY_RESPONSE, "empty_response", "The model answered with nothing")                         \
-    X(TRUNCATED, "truncated", "The model's answer was cut off at its longest length")              \
+    X(EMPTY_RESPONSE, "empty_response", "The model's answer was empty")                            \
+    X(TRUNCATED, "truncated", "The model's answer was cut off at its maximum length")              \
     X(STREAM_BROKEN, "stream_broken", "The model's answer broke off before its end")               \
-    X(TIMED_OUT, "timed_out", "It took longer than it may, or its provider did")                   \
-    X(TOO_LARGE, "response_too_large", "The model's answer is larger than drover takes")           \
-    X(BAD_RESPONSE, "bad_response", "The model's provider answered in words that nobody knows")    \
+    X(TIMED_OUT, "timed_out", "It, or its provider, exceeded a time limit")                        \
+    X(TOO_LARGE, "response_too_large", "The model's answer is larger than drover accepts")         \
+    X(BAD_RESPONSE, "bad_response", "The model's provider sent an answer that drover cannot read") \
     X(MODEL_UNKNOWN, "model_unknown", "There is no such model")                                    \
     X(TOO_MANY_CALLS, "too_many_calls", "Too many calls waited for an answer already")             \
     X(CONNECTION_CHANGED, "connection_changed", "The model's connection was removed meanwhile")    \
-    X(HISTORY_UNREADABLE, "history_unreadable", "What it must go on from could not be read")       \
-    X(SCHEMA_MISMATCH, "schema_mismatch", "The model's answers were not what the schema asks for") \
-    X(DENIED, "denied", "What it needs was denied")                                                \
+    X(HISTORY_UNREADABLE, "history_unreadable", "Its stored history could not be read")            \
+    X(SCHEMA_MISMATCH, "schema_mismatch", "The model's answers did not match the schema")          \
+    X(DENIED, "denied", "A permission that it needs was denied")                                   \
     X(PAUSED, "paused", "Somebody paused it")                                                      \
     X(AGENTS_FAILED, "agents_failed", "Its script returned, but agents of it failed")              \
     X(ITEMS_FAILED, "items_failed", "Every item of a parallel() or pipeline() ended in an error")  \
-    X(STUCK, "stuck", "It said and did nothing for too long")                                      \
+    X(STUCK, "stuck", "It made no progress for too long")                                          \
     X(NO_CAPABLE_AGENT, "no_capable_agent", "No agent has the capabilities that it asks for")      \
-    X(AGENT_BUDGET, "agent_budget", "What it may spend itself is used up")                         \
+    X(AGENT_BUDGET, "agent_budget", "Its own budget is used up")                                   \
     X(TOTAL_SPENT, "total_spent", "The output tokens that its script may spend are used up")       \
-    X(NO_WORKTREE, "no_worktree", "It got no working tree of its own")                             \
+    X(NO_WORKTREE, "no_worktree", "Its git working tree could not be created")                     \
     X(AGENT_TYPE_UNKNOWN, "agent_type_unknown", "There is no such type of agent")                  \
-    X(BAD_SCHEMA, "bad_schema", "Its schema is none that drover understands")                      \
+    X(BAD_SCHEMA, "bad_schema", "Its schema is not one that drover understands")                   \
     X(SCRIPT_ERROR, "script_error", "Its script threw an error")                                   \
-    X(SYNTAX_ERROR, "syntax_error", "Its script is no valid JavaScript")                           \
+    X(SYNTAX_ERROR, "syntax_error", "Its script is not valid JavaScript")                          \
     X(SCRIPT_STUCK, "script_stuck", "Its script computed for too long without waiting")            \
     X(MEMORY_EXCEEDED, "memory_exceeded", "It needed more memory than it may have")                \
     X(TOO_MANY_LINES, "too_many_lines", "Its script wrote too many phases and log lines")          \
-    X(OUTPUT_TOO_LARGE, "output_too_large", "What its script gave is larger than drover takes")    \
-    X(RESULT_NOT_JSON, "result_not_json", "What its script returned cannot be written as JSON")    \
+    X(OUTPUT_TOO_LARGE, "output_too_large", "A value of its script is larger than drover accepts") \
+    X(RESULT_NOT_JSON, "result_not_json", "The result of its script cannot be written as JSON")    \
     X(NEVER_SETTLES, "never_settles", "Its script waits for something that cannot come")           \
-    X(REPLAY_DIVERGED, "replay_diverged", "Its script did not do again what it had done")          \
-    X(WORKER_CRASHED, "worker_crashed", "The process of its script ended again and again")         \
-    X(ENGINE_GONE, "engine_gone", "The build of the engine that it began with is gone")            \
+    X(REPLAY_DIVERGED, "replay_diverged", "Its script did not repeat its recorded steps")          \
+    X(WORKER_CRASHED, "worker_crashed", "The process of its script kept ending")                   \
+    X(ENGINE_GONE, "engine_gone", "The build of the script engine that it started with is gone")   \
     X(NOT_STORED, "not_stored", "A step of it could not be stored or read")                        \
-    X(CUT_OFF, "cut_off", "The daemon ended again and again during the same step of it")           \
+    X(CUT_OFF, "cut_off", "The daemon ended several times during the same step of it")             \
     X(AGENT_FAILED, "agent_failed", "The program says that it failed")                             \
     X(SESSION_BUSY, "session_busy", "Another process uses the session of the program")             \
     X(GATEWAY_TIMEOUT, "gateway_timeout", "The program ended before it was done")                  \
@@ -152,10 +152,12 @@ enum { RUN_CUT_OFF_MAX = 10 };
     X(CRASHED, "crashed", "The program crashed")                                                   \
     X(COMPACTION_HANGING, "compaction_hanging",                                                    \
       "The program did not finish the summary of its conversation")                                \
-    X(REQUESTS, "too_many_requests", "The program made more requests to its model than it may")    \
-    X(MAX_RETRY_COUNT, "max_retry_count", "The program was begun again as often as it may be")     \
+    X(REQUESTS, "too_many_requests",                                                               \
+      "The program made more requests to its model than its limit allows")                         \
+    X(MAX_RETRY_COUNT, "max_retry_count",                                                          \
+      "The program was restarted as often as its limit allows")                                    \
     X(REVIVE_FAILED, "revive_failed",                                                              \
-      "The processes of the program were gone, and it could not be gone on with")
+      "The processes of the program are gone, and it cannot be resumed")
 
 enum run_cause {
 #define X(cause, name, about) CAUSE_##cause,
