@@ -77,8 +77,7 @@ static void each_reason_to_wait_is_a_sentence(void **state) {
     waits_are("{\"state\":\"running\",\"gate\":\"budget\",\"note\":\"It waits for midnight\","
               "\"resume_at_ms\":86400000}",
               "room in a budget, at 00:00:00Z: It waits for midnight");
-    waits_are("{\"state\":\"queued\",\"gate\":\"key\"}",
-              "the end of another run with the same key");
+    waits_are("{\"state\":\"queued\",\"gate\":\"key\"}", "another run with the same key");
     waits_are("{\"state\":\"waiting\",\"kind\":\"turn\"}",
               "your answer: 'drover approve' lists the open questions");
     waits_are("{\"state\":\"waiting\",\"kind\":\"workflow\",\"cause\":\"paused\",\"id\":\"run_1\"}",

@@ -18,6 +18,7 @@
 #include "cli/base/options.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/lines.h"
+#include "cli/terminal/plain.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ static void stream_print(const json_t *row) {
     if (json_object_get(row, "made_ms") == NULL) {
         return;
     }
-    printf("made    %s\n", talk_time(talk_int(row, "made_ms")).text);
+    printf("created %s\n", talk_time(talk_int(row, "made_ms")).text);
     if (events == 0 && ms == 0) {
         puts("keeps   everything");
     }
@@ -295,7 +296,7 @@ static struct err lines_append(struct append *append) {
         why_set(&key, "%s-%lld", append->key, (long long)append->line);
         err = event_send(append, line, key.text);
         if (err_failed(err) && err.code != ERR_INTERRUPTED) {
-            fprintf(stderr, "drover: line %lld was not acknowledged\n", (long long)append->line);
+            plain_note("drover: line %lld was not acknowledged\n", (long long)append->line);
         }
         if (err_failed(err)) {
             return err;

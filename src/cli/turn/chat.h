@@ -36,7 +36,7 @@ struct chat {
     int64_t seq;            /* Last event of the session's stream that was shown. */
     bool over;              /* A command ended the chat. */
     struct text *above;     /* Borrowed: where lines are shown on a terminal; NULL: stdout. */
-    struct paint paint;     /* How the lines above are coloured. */
+    struct paint paint;     /* How the lines above are coloured and wrapped. */
     char project[PATH_MAX]; /* Folder of the current project; "": not needed. */
 };
 

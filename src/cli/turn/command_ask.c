@@ -249,7 +249,9 @@ static struct err one_answer(struct invocation *invocation) {
     }
     bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
     if (question && given == NULL && !args_on(&invocation->args, "deny")) {
-        question_add(row, &(struct paint){.on = false}, &words);
+        struct paint paint = paint_of(STDERR_FILENO, &invocation->env);
+        paint.on = false;
+        question_add(row, &paint, &words);
         fwrite(text_bytes(&words).data, 1, words.len, stderr);
         return err_why(&invocation->why, ERR_USAGE,
                        "this is a question; answer it with --answer NUMBER or --answer TEXT");
@@ -292,7 +294,7 @@ static struct err approve_run(struct invocation *invocation) {
     } else if (!err_failed(err) && json_array_size(rows) > 0) {
         questions_print(invocation, rows);
     } else if (!err_failed(err)) {
-        fputs("Nothing waits for an answer.\n", stderr);
+        plain_note("Nothing waits for an answer.\n");
     }
     return err;
 }

@@ -13,12 +13,14 @@
 #include "base/utf8.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/chat.h"
 #include "cli/turn/follow.h"
@@ -57,7 +59,9 @@ void chat_say(struct chat *chat, const char *format, ...) {
     utf8_make_plain(room, strlen(room));
     text_addf(&line, "%s\n", room);
     if (chat->above != NULL) {
+        const size_t begin = chat->above->len;
         text_add(chat->above, text_bytes(&line).data, line.len);
+        cells_wrap_words(chat->above, begin, chat->paint.columns);
     } else if (chat->form == CHAT_JSON) {
         note = json_pack("{s:s,s:{s:s}}", "type", "note", "data", "text", room);
         talk_print(note);
@@ -68,19 +72,23 @@ void chat_say(struct chat *chat, const char *format, ...) {
 }
 
 void chat_note(struct chat *chat, const char *words) {
+    const size_t begin = chat->above->len;
     text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, COLOUR_YELLOW), words,
               paint_end(&chat->paint, COLOUR_YELLOW));
+    cells_wrap_words(chat->above, begin, chat->paint.columns);
 }
 
 void chat_complain(struct chat *chat, struct err err) {
     struct why *why = &chat->invocation->why;
     const char *words = why->text[0] != '\0' ? why->text : err_title(err.code);
     if (chat->above != NULL) {
+        const size_t begin = chat->above->len;
         text_add_str(chat->above, "drover: ");
         plain_add(chat->above, words);
         text_add_char(chat->above, '\n');
+        cells_wrap_words(chat->above, begin, chat->paint.columns);
     } else {
-        fprintf(stderr, "drover: %s\n", words);
+        plain_note("drover: %s\n", words);
     }
     why->text[0] = '\0';
 }
@@ -134,8 +142,8 @@ struct err chat_watch(struct chat *chat, const char *run) {
     struct err err = turn_watch(&watch, &outcome);
     chat->seq = outcome.seq;
     if (outcome.state != NULL && strcmp(outcome.state, "succeeded") != 0) {
-        fprintf(stderr, "[%s: %s%s%s]\n", outcome.state, outcome.cause,
-                outcome.note[0] != '\0' ? ", " : "", outcome.note);
+        plain_note("[%s: %s%s%s]\n", outcome.state, outcome.cause,
+                   outcome.note[0] != '\0' ? ", " : "", outcome.note);
     }
     return err;
 }
@@ -183,7 +191,7 @@ static struct err lines_join(struct chat *chat) {
     struct err err = resource_ask(chat->talk, &resource, &answer, &chat->invocation->why);
     const json_t *snapshot = json_object_get(answer, "snapshot");
     if (!err_failed(err) && json_array_size(json_object_get(snapshot, "approvals")) > 0) {
-        fputs("[a turn waits for an answer; 'drover approve' lists the questions]\n", stderr);
+        plain_note("[a turn waits for an answer; 'drover approve' lists the questions]\n");
     }
     return err;
 }
@@ -380,7 +388,8 @@ static struct err chat_run(struct invocation *invocation) {
         err = err_failed(err) ? err : lines_converse(&chat);
     }
     if (!err_failed(err) && chat.form == CHAT_TERMINAL) {
-        fprintf(stderr, "'drover chat --session %s' comes back to it.\n", chat.session);
+        plain_note("'drover chat --session %s' comes back to it.\n",
+                   short_name_of(chat.session, NULL /* the title has blanks */).text);
     }
     return err;
 }
