@@ -152,7 +152,7 @@ test("the test of an agent tells how it ended, why, what to do, and what it used
     const [verdict, ...more] = rows(stdout);
     assert.deepEqual([exit, more], [code, []]);
     assert.deepEqual(Object.keys(verdict), ["agent", "command", "version", "session", "run",
-      "state", "cause", "why", "text", "usage"]);
+      "state", "cause", "why", "note", "text", "usage"]);
     assert.deepEqual([verdict.agent, verdict.state, verdict.cause], ["codex", state, cause]);
     assert.ok(why === "" ? verdict.why === "" : verdict.why.includes(why), verdict.why);
   }
@@ -283,7 +283,7 @@ test("Ctrl-C leaves it running, with the exit code of ask", async (t) => {
   }
   const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
   assert.equal(code, 130);
-  assert.match(told, new RegExp(`detached.*drover attach ${id}`));
+  assert.match(told, new RegExp(`detached.*drover attach ${id.slice(0, 16)}'`));
   letGo(turns);
   const ended = await turns.daemon.cli(["attach", id]);
   assert.deepEqual([ended.code, ended.stdout], [0, "one twoturn 1 of claude\n"]);
