@@ -42,7 +42,7 @@ struct chat {
 
 /* A line in brackets, from a command: above the line that is typed, to stdout, or as JSON. */
 void chat_say(struct chat *chat, const char *format, ...) PRINTF_LIKE(2, 3);
-/* A line about what to do, on a terminal. */
+/* A line about what to do, in a colour on a terminal. */
 void chat_note(struct chat *chat, const char *words);
 /* Asks about the session; ret_answer NULL: the answer is not read. */
 MUST_CHECK struct err chat_ask(struct chat *chat, const char *method, const char *rest,

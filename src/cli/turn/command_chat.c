@@ -72,6 +72,10 @@ void chat_say(struct chat *chat, const char *format, ...) {
 }
 
 void chat_note(struct chat *chat, const char *words) {
+    if (chat->above == NULL) {
+        chat_say(chat, "%s", words);
+        return;
+    }
     const size_t begin = chat->above->len;
     text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, COLOUR_YELLOW), words,
               paint_end(&chat->paint, COLOUR_YELLOW));
