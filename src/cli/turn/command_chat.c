@@ -316,45 +316,51 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
 
 /* --- The header ------------------------------------------------------------------------------- */
 
+enum { HEADER_KEY = 13 };
+
 /* A program has tools of its own, and asks as far as it wants to. */
-static void permissions_print(struct chat *chat, const json_t *row) {
+static void permissions_add(struct chat *chat, const json_t *row, struct text *out) {
     AUTO(json_release) json_t *agent = NULL;
     const json_t *settings = json_object_get(row, "settings");
     size_t rules = json_array_size(json_object_get(settings, "permissions"));
+    text_addf(out, "%-*s", HEADER_KEY, "permissions");
     if (session_has_program(chat->talk, row, &agent)) {
-        plain_print_line(talk_text(agent, "may"));
+        plain_add(out, talk_text(agent, "may"));
     } else if (talk_text(row, "root")[0] == '\0') {
-        fputs("no folder, so no tools for files", stdout);
+        text_add_str(out, "no folder, so no tools for files");
     } else if (strcmp(talk_text(settings, "edits"), "allow") == 0) {
-        fputs("edits files of the folder; asks before commands", stdout);
+        text_add_str(out, "edits files of the folder; asks before commands");
     } else {
-        fputs("asks before it edits files or runs commands", stdout);
+        text_add_str(out, "asks before it edits files or runs commands");
     }
     if (rules > 0) {
-        printf("; %zu rule%s", rules, rules > 1 ? "s" : "");
+        text_addf(out, "; %zu rule%s", rules, rules > 1 ? "s" : "");
     }
+    text_add_char(out, '\n');
 }
 
-static void header_line(const char *name, const char *value) {
+static void header_add(const char *name, const char *value, struct text *out) {
     if (value[0] != '\0') {
-        printf("%-12s ", name);
-        plain_print_line(value);
-        putchar('\n');
+        text_addf(out, "%-*s", HEADER_KEY, name);
+        plain_add(out, value);
+        text_add_char(out, '\n');
     }
 }
 
 /* A session that names no model has its messages answered by the daemon's. */
-static void model_print(struct chat *chat, const char *named) {
+static void model_add(struct chat *chat, const char *named, struct text *out) {
     AUTO(json_release) json_t *settings = NULL;
     if (named[0] == '\0') {
         settings = session_settings(chat->talk);
         named = talk_text(settings, "model");
     }
-    header_line("model", named[0] != '\0' ? named : NO_MODEL_DETAIL);
+    header_add("model", named[0] != '\0' ? named : NO_MODEL_DETAIL, out);
 }
 
 static struct err header_print(struct chat *chat) {
     AUTO(json_release) json_t *row = NULL;
+    AUTO(text_done) struct text out = text_up_to(NOTE_MAX);
+    const struct paint paint = paint_of(STDOUT_FILENO, &chat->invocation->env);
     struct err err = chat_ask(chat, "GET", "", NULL, &row);
     if (err_failed(err)) {
         return err;
@@ -364,13 +370,19 @@ static struct err header_print(struct chat *chat) {
         talk_print(first);
         return ERR_OK;
     }
-    model_print(chat, chat->model != NULL ? chat->model : talk_text(row, "model"));
-    header_line("folder", talk_text(row, "root"));
-    fputs("permissions  ", stdout);
-    permissions_print(chat, row);
-    putchar('\n');
-    header_line("session", chat->session);
-    puts("/help lists commands; Ctrl-C stops an answer, Ctrl-D leaves\n");
+    model_add(chat, chat->model != NULL ? chat->model : talk_text(row, "model"), &out);
+    header_add("folder", talk_text(row, "root"), &out);
+    permissions_add(chat, row, &out);
+    const bool narrow =
+        paint.columns > 0 && paint.columns < HEADER_KEY + (int)strlen(chat->session);
+    header_add("session",
+               narrow ? short_name_of(chat->session, NULL /* no label */).text : chat->session,
+               &out);
+    cells_wrap_values(&out, 0, &(struct cells_shape){HEADER_KEY, paint.columns});
+    const size_t begin = out.len;
+    text_add_str(&out, "/help lists commands; Ctrl-C stops an answer, Ctrl-D leaves\n\n");
+    cells_wrap_words(&out, begin, paint.columns);
+    fputs(text_bytes(&out).data, stdout);
     return ERR_OK;
 }
 
