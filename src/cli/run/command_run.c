@@ -11,6 +11,7 @@
 #include "cli/run/kinds.h"
 #include "cli/run/stop_all.h"
 #include "cli/run/view.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 
 /* Opens the conversation and asks after the run that the first operand names. *ret_kind NULL: the
@@ -49,7 +50,9 @@ static struct err show_run(struct invocation *invocation) {
     struct run_view view = run_view_of(invocation);
     AUTO(text_done) struct text text = text_up_to(8 << 20);
     run_view_whole(&view, run, &text);
+    const size_t whole_len = text.len;
     run_questions_add(&talk, run, &text);
+    cells_wrap_values(&text, whole_len, &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
     fputs(text_bytes(&text).data, stdout);
     return ERR_OK;
 }

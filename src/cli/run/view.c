@@ -398,5 +398,5 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
         line_add(text, "in all", run_span(end - talk_int(run, "made_ms")).text);
     }
     usage_add(result, text);
-    cells_wrap_values(text, 0, &(struct cells_shape){KEY_WIDTH + 2, view->paint.columns});
+    cells_wrap_values(text, 0, &(struct cells_shape){RUN_KEY_CELLS, view->paint.columns});
 }

@@ -11,6 +11,7 @@
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/markdown.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
@@ -227,7 +228,10 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
                                   .now_ms = world_wall_ms(invocation->world)};
     run_view_whole(&view, run, &text);
     if (!whole) {
+        const size_t whole_len = text.len;
         run_questions_add(talk, run, &text);
+        cells_wrap_values(&text, whole_len,
+                          &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
     }
     fputs(text_bytes(&text).data, stdout);
     if (!whole) {
