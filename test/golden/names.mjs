@@ -13,6 +13,10 @@ const ESTIMATED = new Set(
   `fresh cache_read cache_write output reasoning context_used tokens cache_hit_rate`.split(" "),
 );
 const ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
+/** The beginning of an id, as hints have it. */
+const SHORT_ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{12}\b/g;
+/** How far a moment is from now. */
+const APART = "(now|\\d+ (s|min|h|days) ago|in \\d+ (s|min|h|days))";
 /** A data directory on its machine: where a host is. */
 const PLACE = /\b[0-9a-f]{32}\/\d+\/[0-9a-f]{16}\b/g;
 const SECRET = /\bdrv_[0-9a-f]{64}\b/g;
@@ -52,12 +56,19 @@ export class Names {
     return this.#ids.get(id);
   }
 
+  /** The name of the id that begins so, where one was seen. */
+  #shortId(short, kind) {
+    const whole = [...this.#ids.keys()].find((id) => id.startsWith(short));
+    return whole === undefined ? `<${kind}>` : `${this.#ids.get(whole)}`;
+  }
+
   text(text) {
     // Ids come first: one that ends in 0, followed by ".1.0", contains the version "0.1.0", and one
     // may end as the host is called.
     let shown = shortened(text)
       .replace(SECRET, "<secret>")
-      .replace(ID, (id, kind) => this.#id(id, kind));
+      .replace(ID, (id, kind) => this.#id(id, kind))
+      .replace(SHORT_ID, (short, kind) => this.#shortId(short, kind));
     for (const [word, name] of this.#words) shown = shown.replaceAll(word, name);
     return shown
       .replace(PLACE, "<place>")
@@ -77,7 +88,10 @@ export class Names {
       .replace(/\d+ kB of memory(, \d+ process(es)?)?/g, "<n> kB of memory")
       .replace(/\bby process \d+/g, "by process <pid>")
       .replace(/\b(pid) \d+/g, "$1 <pid>")
-      .replace(/\bup [\dhmsd]+/g, "up <took>");
+      .replace(/\bup [\dhmsd]+/g, "up <took>")
+      .replace(new RegExp(`\\b${APART} \\(<time>\\)`, "g"), "<ago> (<time>)")
+      .replace(new RegExp(` {2}${APART} *(?= {2}|$)`, "gm"), "  <ago>")
+      .replace(/\bresets in \d+ (s|min|h)\b/g, "resets in <time>");
   }
 
   #scalar(text, key, above) {

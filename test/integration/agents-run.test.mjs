@@ -283,7 +283,7 @@ test("Ctrl-C leaves it running, with the exit code of ask", async (t) => {
   }
   const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
   assert.equal(code, 130);
-  assert.match(told, new RegExp(`detached.*drover attach ${id}`));
+  assert.match(told, new RegExp(`detached.*drover attach ${id.slice(0, 16)}'`));
   letGo(turns);
   const ended = await turns.daemon.cli(["attach", id]);
   assert.deepEqual([ended.code, ended.stdout], [0, "one twoturn 1 of claude\n"]);

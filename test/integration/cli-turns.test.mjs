@@ -76,7 +76,8 @@ test("a turn is shown, traced and looked on at by the commands of runs", async (
   assert.deepEqual([again.run, again.state, again.text], [run, "succeeded", "It is done."]);
   const logs = await daemon.cli(["job", "logs", run]);
   assert.equal(logs.code, 5);
-  assert.match(logs.stderr, new RegExp(`drover attach ${run}.*session show -m ${session}`));
+  assert.match(logs.stderr, new RegExp(
+    `drover attach ${run.slice(0, 16)}'.*session show -m ${session.slice(0, 16)}'`));
 });
 
 test("a turn that failed fails those who look on at it, then and later", async (t) => {
@@ -126,7 +127,7 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", {
   await followed(daemon);
   asking.child.kill("SIGINT");
   assert.equal(await asking.ended, 130);
-  assert.match(asking.err, new RegExp(`'drover attach ${id}' follows it again`));
+  assert.match(asking.err, new RegExp(`'drover attach ${id.slice(0, 16)}' follows it again`));
   await followed(daemon, 0);
   const looking = beside(t, daemon, ["attach", id]);
   await followed(daemon);
@@ -226,7 +227,7 @@ test("who follows a turn is asked what it asked in events that were pruned", {
   waiting.child.kill("SIGCONT");
   const [approval] = rows((await daemon.cli(["approve", "--json"])).stdout);
   assert.equal(approval.run, run);
-  while (!waiting.err.includes(`drover approve ${approval.id}`)) {
+  while (!waiting.err.includes(`drover approve ${approval.id.slice(0, 16)}\n`)) {
     await once(waiting.child.stderr, "data");
   }
   await daemon.cli(["approve", approval.id, "--answer", "all"]);
@@ -269,7 +270,7 @@ test("what waits for leave is listed, and answered from another place", async (t
   const asking = beside(t, daemon, ["ask", "--root", root, words]);
   const [{ id: run }] = await live(daemon, "waiting");
   const list = (await daemon.cli(["approve"])).stdout;
-  assert.match(list, /^apr_\S+ +ses_\S+\nMay it call write_file\?\n  b\.txt \(new file\)/);
+  assert.match(list, /^apr_\S+ +ses_\S+\nMay it call write_file\?\n {2}b\.txt \(new file\)\n/);
   const id = /^apr_\S+/m.exec(list)[0];
   const which = await daemon.cli(["approve", "--deny"]);
   assert.equal(which.code, 2);
@@ -277,7 +278,7 @@ test("what waits for leave is listed, and answered from another place", async (t
   assert.ok(!existsSync(path.join(root, "b.txt")));
   assert.equal((await daemon.cli(["approve", id])).stdout, `${id} is allowed\n`);
   assert.equal(await asking.ended, 0);
-  assert.match(asking.err, new RegExp(`drover approve ${id}`));
+  assert.match(asking.err, new RegExp(`drover approve ${id.slice(0, 16)}\n`));
   assert.equal(asking.out, "written\n");
   assert.equal(readFileSync(path.join(root, "b.txt"), "utf8"), "x");
   // Who looks on from the beginning is not asked again.

@@ -72,6 +72,10 @@ test("each end has its exit code", async (t) => {
     assert.equal(end.code, code, `${args.join(" ")}: ${end.stderr}`);
     assert.match(end.stderr, says);
   }
+  const { stdout } = await daemon.cli(["job", "run", "-d", "no-such-program"]);
+  const waited = await daemon.cli(["job", "wait", stdout.trim()]);
+  assert.equal(waited.code, 127);
+  assert.match(waited.stderr, /^drover: There is no program 'no-such-program' in the daemon's /);
   const stopped = begin(t, daemon, ["job", "run", "sh", "-c", "echo on; sleep 1000"]);
   await stopped.seen("on");
   const [{ id }] = await jsonLines(daemon, "ps");
@@ -150,13 +154,13 @@ test("Ctrl-C detaches and says how to come back; attach shows it all", async (t)
   const daemon = await start(t);
   const go = path.join(scratch(t), "go");
   const script = `echo one; ${gate(go)}; echo two; exit 6`;
-  const following = begin(t, daemon, ["job", "run", "sh", "-c", script]);
+  const following = begin(t, daemon, ["job", "run", "--label", "two-lines", "sh", "-c", script]);
   await following.seen("one");
   following.child.kill("SIGINT");
   const left = await following.ended;
   assert.equal(left.code, 130);
-  const [, id] = /'drover attach (run_\w+)' follows it again/.exec(left.stderr);
-  assert.equal((await show(daemon, id)).state, "running");
+  const [, id] = /'drover attach ([\w-]+)' follows it again/.exec(left.stderr);
+  assert.equal(id, "two-lines", "the label is what somebody types");
 
   const attached = begin(t, daemon, ["attach", id]);
   const newer = begin(t, daemon, ["job", "attach", "--new", id]);

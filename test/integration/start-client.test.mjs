@@ -133,7 +133,7 @@ test("answers have the daemon's version, and there is one hint about an older on
   writeFileSync(path.join(data, "on-demand"), "drover ask, pid 1");
   const again = await user.terminal("ps");
   assert.ok(again.shown.includes(told("'drover restart' replaces it without loss")), again.shown);
-  assert.equal((await user.cli("ps")).stderr, "", "a pipe");
+  assert.equal((await user.cli("ps", "--json")).stderr, "", "a pipe");
   version = "99.0.0";
   assert.doesNotMatch((await user.terminal("ps")).shown, /older/);
 });
@@ -183,7 +183,7 @@ test("an enabled user unit is started by systemd, once for many commands", async
     fi`;
   const user = withUnit(t, `${systemd}
     '${bin}' serve --data ${data} --listen "unix:$HOME/sock" >"$HOME/log" 2>&1 </dev/null &`);
-  const ends = await Promise.all(Array.from({ length: 5 }, () => user.cli("ps")));
+  const ends = await Promise.all(Array.from({ length: 5 }, () => user.cli("ps", "--json")));
   for (const { code, stderr } of ends) assert.deepEqual([code, stderr], [0, ""]);
   const asked = path.join(user.folder, "asked");
   assert.equal(read(asked), "--user start drover.service\n");

@@ -27,8 +27,8 @@ export class User {
   }
 
   /** On a terminal, where stdout and stderr are one, and `typed` is all that comes. */
-  async terminal(line, env = {}, typed = "") {
-    const words = ["-qefc", `stty columns 200; exec '${bin}' ${line}`, "/dev/null"];
+  async terminal(line, env = {}, typed = "", columns = 200) {
+    const words = ["-qefc", `stty rows 50 columns ${columns}; exec '${bin}' ${line}`, "/dev/null"];
     const more = { TERM: "xterm", ...env };
     const child = spawn("script", words, { env: { ...this.env, ...more }, stdio: "pipe" });
     let shown = "";

@@ -340,7 +340,7 @@ test("show lists a workflow's agents with their ids, and what one was asked", as
   assert.deepEqual(row.agents.map(({ label }) => label), ["finder", "teller"]);
   const { stderr, code } = await scene.daemon.cli(["attach", agent]);
   assert.equal(code, 5);
-  assert.match(stderr, new RegExp(`drover attach ${end.run}`));
+  assert.match(stderr, new RegExp(`drover attach ${end.run.slice(0, 16)}'`));
 });
 
 /** What stands on the terminal in the end: pictures are drawn over each other. */
@@ -414,14 +414,15 @@ test("who must answer something is told so, and how", async (t) => {
   const rows = await jsonLines(scene.daemon, "ps");
   const { id } = rows.find(({ kind }) => kind === "workflow");
   const shown = (await scene.daemon.cli(["show", id])).stdout;
-  assert.match(shown, new RegExp(`writer asks: run_command: true\n  drover approve ${row.id}\n`));
+  const approve = `drover approve ${row.id.slice(0, 16)}`;
+  assert.match(shown, new RegExp(`writer asks: run_command: true\n  ${approve}\n`));
   const picture = onTerminal(t, scene.daemon, `attach ${id} --new`);
-  await picture.seen(`drover approve ${row.id}`); // What was asked before it came, too.
+  await picture.seen(approve); // What was asked before it came, too.
   assert.equal((await scene.daemon.cli(["approve", row.id])).code, 0);
   assert.equal((await picture.ended).code, 0);
   const { code, stdout, stderr } = await running.ended;
   assert.deepEqual([code, stdout], [0, "written\n"], stderr);
-  const told = `^agent asks: writer \\(run_command: true\\): drover approve ${row.id}$`;
+  const told = `^agent asks: writer \\(run_command: true\\): ${approve}$`;
   assert.match(stderr, new RegExp(told, "m"));
   const yes = await scene.run(text, "--yes");
   assert.deepEqual([yes.code, yes.stdout], [0, "written\n"], yes.stderr);

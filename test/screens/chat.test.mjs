@@ -13,7 +13,7 @@ const CHAT = `'${bin}' chat --model scripted/demo --root .`;
 
 /** Ids and folders are as long as before, so that lines break where they did. */
 const hide = (text) =>
-  text.replaceAll(/(?<=ses_)(?:\w|\n(?=\w)){26,27}/g, (id) => id.replaceAll(/\w/g, "0"))
+  text.replaceAll(/(?<=ses_)(?:(?:\w|\n(?=\w)){26,27}|\w{12})/g, (id) => id.replaceAll(/\w/g, "0"))
     .replaceAll(/\/tmp\/drv-\w{6}/g, "/tmp/drv-000000");
 
 for (const columns of [40, 80, 120]) {

@@ -55,12 +55,35 @@ static void what_does_not_fit_is_cut_between_characters_and_says_so(void **state
     added("abc", 0, "");
 }
 
+static void wrapped(const char *text, int columns, const char *expected) {
+    AUTO(text_done) struct text out = text_up_to(1024);
+    text_add_str(&out, "before ");
+    text_add_str(&out, text);
+    cells_wrap_words(&out, strlen("before "), columns);
+    assert_string_equal(text_bytes(&out).data + strlen("before "), expected);
+}
+
+static void lines_are_wrapped_between_words_and_only_longer_words_are_broken(void **state) {
+    wrapped("one two three\n", 7, "one two\nthree\n");
+    wrapped("one two three", 8, "one two\nthree");
+    wrapped("fits\n\nfits", 4, "fits\n\nfits");
+    wrapped("unbreakable", 4, "unbr\neaka\nble");
+    wrapped("\033[31mone two\033[0m three", 7, "\033[31mone two\033[0m\nthree");
+    wrapped("\u65e5\u672c \u8a9e", 5, "\u65e5\u672c\n\u8a9e");
+    wrapped("- one two three", 9, "- one two\n  three");
+    wrapped("  \u2022 one two three", 11, "  \u2022 one two\n    three");
+    wrapped("12. one two three", 11, "12. one two\n    three");
+    wrapped("  rm -rf /srv/data", 10, "  rm -rf\n    /srv/d\n    ata");
+    wrapped("a pipe gets it as it is", 0, "a pipe gets it as it is");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_take_one_cell_and_those_of_east_asia_two),
         cmocka_unit_test(colours_take_none),
         cmocka_unit_test(a_cut_sequence_is_not_read_beyond_its_end),
         cmocka_unit_test(what_does_not_fit_is_cut_between_characters_and_says_so),
+        cmocka_unit_test(lines_are_wrapped_between_words_and_only_longer_words_are_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

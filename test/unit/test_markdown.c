@@ -71,6 +71,18 @@ static void without_colours_nothing_is_changed(void **state) {
     shown(&markdown, "# **x** `y`\033[1m", "# **x** `y`[1m");
 }
 
+static void text_is_wrapped_and_code_and_tables_are_not(void **state) {
+    struct markdown markdown = {.paint = {.on = false, .columns = 10}};
+    shown(&markdown, "one two three", "one two\nthree");
+    shown(&markdown, "| a | b | c | d |", "| a | b | c | d |");
+    shown(&markdown, "```", "```");
+    shown(&markdown, "int one, two;", "int one, two;");
+    shown(&markdown, "```", "```");
+    shown(&markdown, "- one two three", "- one two\n  three");
+    markdown.paint.on = true;
+    shown(&markdown, "one **two three**", "one " BOLD "two\nthree" END);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_become_emphasis),
@@ -78,6 +90,7 @@ int main(void) {
         cmocka_unit_test(a_block_of_code_is_shown_as_it_is),
         cmocka_unit_test(control_characters_do_not_pass),
         cmocka_unit_test(without_colours_nothing_is_changed),
+        cmocka_unit_test(text_is_wrapped_and_code_and_tables_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,9 +161,9 @@ static void all_of_a_run_is_shown_with_its_command_as_a_shell_reads_it(void **st
                         "label       L\n"
                         "command     echo 'it'\\''s' 'a b' ''\n"
                         "in          /tmp\n"
-                        "created     1970-01-01 00:00:01Z\n"
-                        "started     1970-01-01 00:00:02Z\n"
-                        "ended       1970-01-01 00:00:04Z\n"
+                        "created     8 s ago (1970-01-01 00:00:01Z)\n"
+                        "started     7 s ago (1970-01-01 00:00:02Z)\n"
+                        "ended       4 s ago (1970-01-01 00:00:04Z)\n"
                         "time        2s\n"
                         "used        1s of CPU, 2048 kB of memory, 1 process\n"
                         "out         12 bytes\n");

@@ -28,9 +28,9 @@ static const struct column columns[] = {
     COLUMN("AGENT", -16, "name", COLUMN_TEXT),
     COLUMN("KIND", -6, "kind", COLUMN_TEXT),
     COLUMN("STATE", -13, "state", COLUMN_TEXT),
-    COLUMN("VERSION", -10, "version", COLUMN_OPTIONAL),
-    COLUMN("PROGRAM", -32, "command", COLUMN_OPTIONAL),
-    COLUMN_ADD("MAY", 0, may_add),
+    COLUMN_LEAVING("VERSION", -10, "version", COLUMN_OPTIONAL),
+    COLUMN_LEAVING("PROGRAM", -32, "command", COLUMN_OPTIONAL),
+    COLUMN_WRAPPED("MAY", may_add),
     COLUMN_END,
 };
 

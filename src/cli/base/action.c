@@ -6,6 +6,7 @@
 
 #include "cli/base/listing.h"
 #include "cli/base/project.h"
+#include "cli/terminal/plain.h"
 
 /* --- The path --------------------------------------------------------------------------------- */
 
@@ -144,7 +145,7 @@ static void row_print(void *ctx, const json_t *row) {
     bool heads = !printing->json && !printing->headed, prints = !printing->json && row != NULL;
     printing->headed = true;
     if (heads && row == NULL && printing->empty != NULL) {
-        fprintf(stderr, "%s\n", printing->empty);
+        plain_note("%s\n", printing->empty);
     } else if (heads && listing->columns != NULL) {
         table_head(&printing->table);
     } else if (heads && listing->head != NULL) {
@@ -172,7 +173,7 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
     if (listing->columns != NULL) {
         printing.table = table_of(invocation, listing->columns);
     }
-    bool filtered = strchr(target.data, '?') != NULL;
+    bool filtered = target.len > strlen(listing->path); /* The path may have a query of its own. */
     printing.empty = listing->empty != NULL && filtered ? "No row matches." : listing->empty;
     const struct talk_rows rows = {
         .path = target.data,
@@ -201,8 +202,8 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
         printf("%lld of %s%lld\n", shown, end.total_more ? "more than " : "", total);
     } else if (end.more && !invocation->json) {
         (void)fflush(stdout); /* A failure shows again at the end. */
-        fprintf(stderr, "more: %lld rows are shown; --limit N shows others, --total counts them\n",
-                shown);
+        plain_note("more: %lld rows are shown; --limit N shows others, --total counts them\n",
+                   shown);
     }
     return ERR_OK;
 }

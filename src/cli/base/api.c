@@ -19,6 +19,7 @@
 #include "cli/base/key_hint.h"
 #include "cli/base/resource.h"
 #include "cli/base/user_unit.h"
+#include "cli/terminal/plain.h"
 
 static const uint64_t START_AGAIN_NS = 30ULL * 1000 * 1000 * 1000;
 
@@ -111,7 +112,7 @@ struct err talk_start(struct talk *talk, struct why *why) {
     /* A command that goes on with the next daemon may have drawn a picture on the terminal. */
     bool first = talk->client == NULL || !client_was_connected(talk->client);
     if (!err_failed(err) && pid != 0 && first && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "drover: started the daemon (pid %d); 'drover shutdown' ends it\n", pid);
+        plain_note("drover: started the daemon (pid %d); 'drover shutdown' ends it\n", pid);
     }
     return err;
 }
@@ -191,10 +192,10 @@ static void version_warn(struct talk *talk) {
     }
     talk->warned_version = true;
     const bool ours = talk->options.url == NULL && autostart_is_wanted(talk->options.data);
-    fprintf(stderr, "drover: the daemon (%s) is older than this drover (%s); %s\n", version,
-            DROVER_VERSION,
-            ours ? "'drover restart' replaces it without loss"
-                 : "restart it where it was started: nothing is lost");
+    plain_note("drover: the daemon (%s) is older than this drover (%s); %s\n", version,
+               DROVER_VERSION,
+               ours ? "'drover restart' replaces it without loss"
+                    : "restart it where it was started: nothing is lost");
 }
 
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
@@ -222,7 +223,7 @@ struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, st
 }
 
 void talk_trouble(void *ctx, const char *text) {
-    fprintf(stderr, "drover: %s; trying again\n", text);
+    plain_note("drover: %s; trying again\n", text);
 }
 
 void talk_trouble_of(struct err err, const struct why *why) {
@@ -456,7 +457,7 @@ bool talk_finds_held(struct talk *talk) {
 
 void talk_held_print(void) {
     (void)fflush(stdout); /* A failure shows again at the end. */
-    fputs("[" TALK_HELD_WORDS "]\n", stderr);
+    plain_note("[" TALK_HELD_WORDS "]\n");
 }
 
 void talk_warn_held(struct talk *talk) {

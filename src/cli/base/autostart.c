@@ -32,6 +32,7 @@
 #include "cli/base/client.h"
 #include "cli/base/systemctl.h"
 #include "cli/base/user_unit.h"
+#include "cli/terminal/plain.h"
 #include "store/datadir.h"
 
 /* LOCK_WAIT_MS: time after which a daemon is started without the lock. */
@@ -186,8 +187,8 @@ static struct err log_why(const struct autostart *start, struct err err, const c
     struct err read = autostart_log_end(start->data, LOG_LINES_SHOWN, &end);
     bool any = !err_failed(read) && end.len > 0;
     if (any) {
-        fprintf(stderr, "drover: the log of the daemon, %s/" AUTOSTART_LOG ", ends with:\n%s",
-                start->data, end.data);
+        plain_note("drover: the log of the daemon, %s/" AUTOSTART_LOG ", ends with:\n%s",
+                   start->data, end.data);
     }
     why_set(why, "%s", sentence);
     return err;

@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
+#include "cli/terminal/plain.h"
 
 static const struct command *const commands[] = {
 #define COMMAND_ROW(name_) &command_##name_,
@@ -52,12 +53,12 @@ void cli_failure_print(const struct invocation *invocation, struct err err) {
         return;
     }
     if (!invocation->json && err.code == ERR_NO_MODEL) {
-        fprintf(stderr, "drover: no model is known (%s)\n%s", err_name(err.code), no_model_guide);
+        plain_note("drover: no model is known (%s)\n%s", err_name(err.code), no_model_guide);
         return;
     }
     if (!invocation->json) {
-        fprintf(stderr, "drover: %s (%s)\n", detail[0] != '\0' ? detail : err_title(err.code),
-                err_name(err.code));
+        plain_note("drover: %s (%s)\n", detail[0] != '\0' ? detail : err_title(err.code),
+                   err_name(err.code));
         names_print(invocation, stderr);
         return;
     }

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "cli/base/autostart.h"
+#include "cli/terminal/plain.h"
 #include "model/known.h"
 #include "store/datadir.h"
 
@@ -74,12 +75,11 @@ static void key_compare(const struct talk *talk, const json_t *answer,
     const struct sha256_hex hash = known_key_hash(talk_text(answer, "salt"), key);
     if ((entry == NULL || strcmp(talk_text(entry, "hash"), hash.text) != 0) &&
         hint_add(talk, &hash)) {
-        fprintf(stderr,
-                "drover: %s of this terminal is not used: the daemon has %s, from the %s.\n"
-                "        To use yours: 'drover provider add %s --key-env %s' stores it, or\n"
-                "        'drover restart' restarts the daemon with the environment of now.\n",
-                variable.name, entry != NULL ? "another one" : "none", talk_text(answer, "from"),
-                known->name, variable.name);
+        plain_note("drover: %s of this terminal is not used: the daemon has %s, from the %s.\n"
+                   "        To use yours: 'drover provider add %s --key-env %s' stores it, or\n"
+                   "        'drover restart' restarts the daemon with the environment of now.\n",
+                   variable.name, entry != NULL ? "another one" : "none", talk_text(answer, "from"),
+                   known->name, variable.name);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/terminal/plain.h"
 
 static const struct name_kind kinds[] = {
     {"RUN", "run", "ps --all"},
@@ -25,6 +26,24 @@ static const struct name_kind kinds[] = {
 
 enum { SHOWN_MAX = 5, NEAREST_MAX = 100, LABEL_SHOWN = 40, PREFIX_MIN = 4, TYPED_MAX = 400 };
 static const char last_word[] = "last";
+
+/* --- Hints ------------------------------------------------------------------------------------ */
+
+/* A word that no shell reads in another way, and that no rule of names gives another meaning. */
+static bool label_is_word(const char *label) {
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const size_t len = strlen(label);
+    return len > 0 && len <= NAME_LABEL_LEN && strspn(label, safe) == len && label[0] != '-' &&
+           strcmp(label, last_word) != 0;
+}
+
+struct short_name short_name_of(const char *id, const char *label) {
+    struct short_name name = {""};
+    const bool word = label != NULL && label_is_word(label);
+    (void)snprintf(name.text, sizeof name.text, "%.*s", word ? NAME_LABEL_LEN : NAME_ID_LEN,
+                   word ? label : id); /* Cut to what fits. */
+    return name;
+}
 
 /* --- Placeholders ----------------------------------------------------------------------------- */
 
@@ -238,10 +257,10 @@ static struct err name_find(const struct search *search, struct id *ret_id) {
     const json_t *one = label_choose(search, found, &labelled);
     if (one != NULL) {
         if (labelled > 1 && !search->invocation->json) {
-            fprintf(stderr, "drover: %s%zu runs are named '%.60s'; this is the %s, %s\n",
-                    more ? "more than " : "", labelled, search->typed,
-                    json_is_true(json_object_get(one, "ended")) ? "newest" : "unfinished one",
-                    talk_text(one, "id"));
+            plain_note("drover: %s%zu runs are named '%.60s'; this is the %s, %s\n",
+                       more ? "more than " : "", labelled, search->typed,
+                       json_is_true(json_object_get(one, "ended")) ? "newest" : "unfinished one",
+                       short_name_of(talk_text(one, "id"), NULL /* several have it */).text);
         }
         return id_take(one, ret_id);
     }

@@ -33,6 +33,14 @@ unsigned name_kinds_of(struct bytes placeholder, const struct name_kind *ret_kin
 /* Placeholder of the operand at a position; no bytes: the command takes none there. */
 struct bytes operand_placeholder(const struct command *command, unsigned at);
 
+/* The name of an object in a hint that somebody types: its label where that is a single word, else
+ * the beginning of its id that tables show. `label` may be NULL. */
+enum { NAME_ID_LEN = 16, NAME_LABEL_LEN = 32 };
+struct short_name {
+    char text[NAME_LABEL_LEN + 1];
+};
+struct short_name short_name_of(const char *id, const char *label);
+
 /* Replaces the short names among operands and flags of invocation->args. */
 MUST_CHECK struct err names_resolve(struct invocation *invocation);
 void names_done(struct short_names *names);

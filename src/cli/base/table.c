@@ -8,12 +8,14 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/base/names.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/paint.h"
+#include "cli/terminal/plain.h"
 
 /* CELL_MAX: bytes of a value; a longer one is cut. LAST_MIN: cells that the last column keeps while
- * others can give way. ID_SHORT: as `ps` shows, with the prefix. */
-enum { CELL_MAX = 16 << 10, LAST_MIN = 24, TEXT_MIN = 8, ID_SHORT = 16 };
+ * others can give way. */
+enum { CELL_MAX = 16 << 10, LAST_MIN = 24, TEXT_MIN = 8 };
 
 /* Adds the value of a member; nothing where an optional one is empty. */
 static void member_add(const struct column *column, const struct world *world, const json_t *row,
@@ -45,17 +47,24 @@ static bool is_last(const struct column *column) {
     return column[1].title == NULL;
 }
 
-/* Narrows columns until the last one has room: ids first, then the widest text, a cell each time.
- * Numbers and times stay whole. The last column gets what is left. */
+/* Narrows columns until the last one has room: those that may leave go first, then ids are cut,
+ * then the widest text, a cell each time. Numbers and times stay whole. The last column gets the
+ * rest. */
 static void widths_fit(struct table *table, int room) {
     int used = 0, last = 0;
     for (; !is_last(&table->columns[last]); last++) {
         used += table->widths[last] + 2;
     }
+    for (int i = last; i-- > 0 && used + LAST_MIN > room;) {
+        if (table->columns[i].fit == COLUMN_LEAVES) {
+            used -= table->widths[i] + 2;
+            table->widths[i] = 0;
+        }
+    }
     for (int i = 0; i < last; i++) {
         if (table->columns[i].kind == COLUMN_ID && used + LAST_MIN > room) {
-            used -= table->widths[i] - ID_SHORT;
-            table->widths[i] = ID_SHORT;
+            used -= table->widths[i] - NAME_ID_LEN;
+            table->widths[i] = NAME_ID_LEN;
         }
     }
     for (int widest = 0; widest >= 0 && used + LAST_MIN > room;) {
@@ -90,15 +99,33 @@ struct table table_of(const struct invocation *invocation, const struct column *
     return table;
 }
 
+static int left_of_last(const struct table *table) {
+    int left = 0;
+    for (int i = 0; !is_last(&table->columns[i]); i++) {
+        left += table->widths[i] > 0 ? table->widths[i] + 2 : 0;
+    }
+    return left;
+}
+
 /* Prints one value with the blanks around it. */
 static void cell_print(const struct table *table, int at, struct bytes value) {
     const struct column *column = &table->columns[at];
-    AUTO(text_done) struct text cell = text_up_to(2 * CELL_MAX);
+    AUTO(text_done) struct text cell = text_up_to(4 * CELL_MAX);
     int width = table->widths[at];
+    if (table->fits && width == 0) {
+        return;
+    }
     if (!table->fits) {
         text_add(&cell, value.data, value.len);
     } else if (column->kind == COLUMN_ID) {
         text_add(&cell, value.data, value.len < (size_t)width ? value.len : (size_t)width);
+    } else if (column->fit == COLUMN_WRAPS) {
+        while (cells_of(value) > width) {
+            const struct bytes row = cells_line_take(&value, width);
+            text_add(&cell, row.data, row.len);
+            text_addf(&cell, "\n%*s", left_of_last(table), "");
+        }
+        text_add(&cell, value.data, value.len);
     } else {
         (void)cells_add(&cell, value, width);
     }
@@ -143,7 +170,7 @@ void table_print(const struct invocation *invocation, const struct column *colum
     if (json_array_size(rows) > 0 || empty == NULL) {
         table_head(&table);
     } else {
-        fprintf(stderr, "%s\n", empty);
+        plain_note("%s\n", empty);
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
         table_row(&table, json_array_get(rows, i));
@@ -154,8 +181,9 @@ void table_print(const struct invocation *invocation, const struct column *colum
 
 void table_lines(const struct invocation *invocation, const struct column *columns, int key_width,
                  const json_t *row) {
+    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
     for (const struct column *column = columns; column->title != NULL; column++) {
-        AUTO(text_done) struct text value = text_up_to(CELL_MAX);
+        AUTO(text_done) struct text value = text_up_to(2 * CELL_MAX);
         const json_t *member = json_object_get(row, column->member);
         if (column->print != NULL) {
             column->print(row);
@@ -169,9 +197,12 @@ void table_lines(const struct invocation *invocation, const struct column *colum
             printf("%-*s %s (%s)\n", key_width, column->title,
                    talk_ago(ms, world_wall_ms(invocation->world)).text, talk_time(ms).text);
         } else {
+            text_addf(&value, "%-*s ", key_width, column->title);
+            const size_t key_len = value.len;
             member_add(column, invocation->world, row, &value);
-            if (value.len > 0 || column->kind == COLUMN_TEXT) {
-                printf("%-*s %s\n", key_width, column->title, text_bytes(&value).data);
+            cells_wrap_values(&value, 0, &(struct cells_shape){key_width + 1, paint.columns});
+            if (value.len > key_len || column->kind == COLUMN_TEXT) {
+                puts(text_bytes(&value).data);
             }
         }
     }

@@ -6,8 +6,10 @@
  * Promise    the first line, the rows and the lines come from one list of columns. An optional
  *            value that is empty is "-" in a table, and its line is left out. Columns of a table
  *            are two blanks apart. At a terminal each row takes one line of it: ids are cut to a
- *            beginning that is a name (names.h), other texts with "…"; elsewhere nothing is cut,
- *            and the last column is as long as its value. Times are relative: "3 min ago".
+ *            beginning that is a name (names.h), other texts with "…"; a column that LEAVES is not
+ *            shown where there is no room for it, and a last one that WRAPS goes on below itself.
+ *            Elsewhere nothing is cut, and the last column is as long as its value.
+ *            Times are relative: "3 min ago".
  * Ownership  all borrowed during the call.
  * Threads    one.
  */
@@ -36,6 +38,8 @@ struct column {
     const char *title;  /* NULL ends the list. */
     int width;          /* As printf has it, so that below 0 the value stands left. */
     const char *member; /* Member of the row. */
+    /* Where the terminal is too narrow for all columns. */
+    enum column_fit { COLUMN_CUT, COLUMN_LEAVES, COLUMN_WRAPS } fit;
     enum column_kind kind;
     void (*add)(const json_t *row, struct text *value); /* Value in a table; NULL: the member. */
     void (*print)(const json_t *row);                   /* Whole line; NULL: key and member. */
@@ -48,6 +52,13 @@ struct column {
 #define TIME_COLUMN(title_, member_) COLUMN(title_, -TABLE_TIME_WIDTH, member_, COLUMN_TIME)
 #define COLUMN_ADD(title_, width_, add_)                                                           \
     { .title = (title_), .width = (width_), .add = (add_) }
+#define COLUMN_LEAVING(title_, width_, member_, kind_)                                             \
+    {                                                                                              \
+        .title = (title_), .width = (width_), .member = (member_), .kind = (kind_),                \
+        .fit = COLUMN_LEAVES                                                                       \
+    }
+#define COLUMN_WRAPPED(title_, add_)                                                               \
+    { .title = (title_), .fit = COLUMN_WRAPS, .add = (add_) }
 #define LINE_PRINT(title_, print_)                                                                 \
     { .title = (title_), .print = (print_) }
 #define COLUMN_END                                                                                 \

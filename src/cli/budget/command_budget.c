@@ -32,6 +32,11 @@ static bool counts_today(const json_t *row) {
     return json_is_string(json_object_get(row, "per"));
 }
 
+/* "in 5 h" */
+static struct talk_time resets_of(const json_t *row) {
+    return talk_ago(talk_int(row, "resets_ms"), world_wall_ms(world_real()));
+}
+
 static void budget_print(const json_t *row) {
     printf("budget    %s\n", talk_text(row, "scope"));
     printf("%-13s  %12s  %12s  %12s\n", "", "SPENT", "RESERVED", "LIMIT");
@@ -42,8 +47,7 @@ static void budget_print(const json_t *row) {
                is_limited(row, amount) ? amount_of(row, "limits", amount).text : "-");
     }
     if (counts_today(row)) {
-        printf("spent is counted today, and resets %s\n",
-               talk_time(talk_int(row, "resets_ms")).text);
+        printf("spent is counted today, and resets %s\n", resets_of(row).text);
     }
     if (talk_int(row, "waiting") > 0) {
         printf("waiting   %lld\n", (long long)talk_int(row, "waiting"));
@@ -61,7 +65,7 @@ static void spent_add(const json_t *row, struct text *value) {
     }
     text_add_str(value, before[0] == '\0' ? "no limit" : "");
     if (counts_today(row)) {
-        text_addf(value, " today, resets %s", talk_time(talk_int(row, "resets_ms")).text);
+        text_addf(value, " today, resets %s", resets_of(row).text);
     }
 }
 
@@ -76,7 +80,7 @@ static const struct flag ls_flags[] = {
 static const struct column columns[] = {
     COLUMN("BUDGET", -34, "scope", COLUMN_TEXT),
     COLUMN("WAITING", 7, "waiting", COLUMN_INT),
-    COLUMN_ADD("SPENT OF LIMIT", 0, spent_add),
+    COLUMN_WRAPPED("SPENT OF LIMIT", spent_add),
     COLUMN_END,
 };
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "cli/base/resource.h"
 #include "cli/budget/limits.h"
+#include "cli/terminal/plain.h"
 #include "cli/terminal/raw_terminal.h"
 #include "engine/base/settings.h"
 
@@ -118,7 +119,7 @@ static bool answer_read(struct bytes line, struct text *body) {
     text_add_str(body, "{\"per\":\"day\"");
     const struct bytes cost = line.len == 0 ? BYTES(LIMIT_USUAL) : line;
     if (!bytes_is(line, "none") && err_failed(budget_limit_add(body, BYTES("cost"), cost, &why))) {
-        fprintf(stderr, "Please type an amount of dollars like 2.50, or none.\n");
+        plain_note("Please type an amount of dollars like 2.50, or none.\n");
         return false;
     }
     text_add_char(body, '}');
@@ -138,19 +139,18 @@ static void answer_store(struct talk *talk, const struct text *body) {
     struct err err = is_limited(talk) ? err_make(ERR_CONFLICT, "limit: set meanwhile")
                                       : resource_ask(talk, &budget, &row, &why);
     if (err.code == ERR_CONFLICT) {
-        fputs("A limit was set meanwhile, and stays: 'drover budget ls' shows it.\n\n", stderr);
+        plain_note("A limit was set meanwhile, and stays: 'drover budget ls' shows it.\n\n");
         return;
     }
     const json_t *limit = json_object_get(json_object_get(row, "limits"), "cost_micros");
     if (err_failed(err)) {
-        fprintf(stderr, "drover: the limit could not be stored: %s\n",
-                why.text[0] != '\0' ? why.text : err_title(err.code));
+        plain_note("drover: the limit could not be stored: %s\n",
+                   why.text[0] != '\0' ? why.text : err_title(err.code));
     } else if (json_is_integer(limit)) {
-        fprintf(stderr,
-                "Limit: %s a day. 'drover budget set global --cost DOLLARS' changes it.\n\n",
-                amount_show(AMOUNT_COST, json_integer_value(limit)).text);
+        plain_note("Limit: %s a day. 'drover budget set global --cost DOLLARS' changes it.\n\n",
+                   amount_show(AMOUNT_COST, json_integer_value(limit)).text);
     } else {
-        fputs("No limit. 'drover budget set global --cost DOLLARS' sets one.\n\n", stderr);
+        plain_note("No limit. 'drover budget set global --cost DOLLARS' sets one.\n\n");
     }
 }
 

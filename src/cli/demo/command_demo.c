@@ -26,6 +26,7 @@
 #include "base/number.h"
 #include "cli/base/api.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/demo/files.h"
@@ -587,8 +588,9 @@ static void end_print(const struct demo *demo, bool keep) {
                "  export DROVER_DATA=%s\n"
                "  drover show %s\n"
                "  drover session show -m %s\n",
-               demo->daemon.dir, demo->daemon.data, demo->daemon.dir, demo->daemon.data, demo->run,
-               demo->session);
+               demo->daemon.dir, demo->daemon.data, demo->daemon.dir, demo->daemon.data,
+               short_name_of(demo->run, NULL /* no label */).text,
+               short_name_of(demo->session, NULL /* no label */).text);
     }
 }
 

@@ -10,10 +10,12 @@
 #include "base/utf8.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
 #include "cli/system/daemon_log.h"
+#include "cli/terminal/plain.h"
 
 enum { PAGE_BYTES = 1 << 20 };
 
@@ -102,11 +104,13 @@ static struct err logs_run(struct invocation *invocation) {
         return err;
     }
     if (strcmp(talk_text(run, "kind"), "turn") == 0) {
-        const char *id = talk_text(run, "id");
+        const struct short_name turn =
+            short_name_of(talk_text(run, "id"), NULL /* a turn has no label */);
+        const char *session = talk_text(json_object_get(run, "spec"), "session");
         return err_why(&invocation->why, ERR_CONFLICT,
                        "%s is a turn; 'drover attach %s' follows it, 'drover session show -m "
                        "%s' shows its messages",
-                       id, id, talk_text(json_object_get(run, "spec"), "session"));
+                       turn.text, turn.text, short_name_of(session, NULL /* no label */).text);
     }
     int64_t begun = talk_int(run, "attempt");
     options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
@@ -269,8 +273,8 @@ static struct err search_run(struct invocation *invocation) {
     }
     if (json_is_true(json_object_get(answer, "truncated"))) {
         (void)fflush(stdout); /* A failure shows again at the end. */
-        fprintf(stderr, "drover: %zu of %lld matches are shown\n", json_array_size(matches),
-                (long long)talk_int(answer, "total"));
+        plain_note("drover: %zu of %lld matches are shown\n", json_array_size(matches),
+                   (long long)talk_int(answer, "total"));
     }
     return ERR_OK;
 }

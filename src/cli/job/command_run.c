@@ -15,11 +15,13 @@
 #include "base/utf8.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/job/input.h"
 #include "cli/job/request.h"
 #include "cli/job/watch.h"
 #include "cli/run/view.h"
 #include "cli/terminal/lines.h"
+#include "cli/terminal/plain.h"
 #include "cli/terminal/raw_terminal.h"
 #include "engine/job/input.h"
 
@@ -126,6 +128,7 @@ static struct err job_follow(struct job_run *run, const char *id) {
         .invocation = run->invocation,
         .talk = &run->talk,
         .run = id,
+        .label = args_text(args, "label"),
         .attempt = 1,
         .retry_ms = args_int(args, "retry-for", 0),
         .pty = args_on(args, "pty"),
@@ -145,6 +148,7 @@ static struct err job_follow(struct job_run *run, const char *id) {
 /* Who detaches at once leaves when the input is there. */
 static struct err job_detach(struct job_run *run, const char *id) {
     struct invocation *invocation = run->invocation;
+    const struct short_name name = short_name_of(id, args_text(&invocation->args, "label"));
     if (run->pour_fd >= 0) {
         AUTO(job_input_done)
         struct job_input input = {
@@ -157,7 +161,7 @@ static struct err job_detach(struct job_run *run, const char *id) {
         if (err.code == ERR_INTERRUPTED) {
             why_set(&invocation->why,
                     "not all of the input was sent; %s waits for more: 'drover stop %s' ends it",
-                    id, id);
+                    name.text, name.text);
         }
         if (err_failed(err)) {
             return err;
@@ -166,8 +170,8 @@ static struct err job_detach(struct job_run *run, const char *id) {
     /* Scripts read exactly this. */
     printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
     if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n", id,
-                id);
+        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
+                   name.text);
     }
     return ERR_OK;
 }

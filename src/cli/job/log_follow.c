@@ -19,6 +19,7 @@
 #include "base/words.h"
 #include "cli/job/input.h"
 #include "cli/stream/sse_reader.h"
+#include "cli/terminal/plain.h"
 
 enum { SILENCE_MS = 45 * 1000 };
 #define NS_PER_MS UINT64_C(1000000)
@@ -170,8 +171,8 @@ void log_print_hole(void *ctx, const struct log_hole *hole) {
         return;
     }
     (void)fflush(stdout); /* The note stands where the hole is, if both go to one terminal. */
-    fprintf(stderr, "drover: %lld bytes of %s are not kept: from %lld to %lld\n", to - from, name,
-            from, to);
+    plain_note("drover: %lld bytes of %s are not kept: from %lld to %lld\n", to - from, name, from,
+               to);
 }
 
 /* --- One stream ------------------------------------------------------------------------------- */

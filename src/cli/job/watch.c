@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/base/names.h"
 #include "cli/job/input.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
+#include "cli/terminal/plain.h"
 #include "cli/terminal/raw_terminal.h"
 
 bool job_has_pty(const json_t *run) {
@@ -22,17 +24,18 @@ bool job_has_pty(const json_t *run) {
     return json_is_true(pty) || json_is_object(pty);
 }
 
-void job_detached(struct invocation *invocation, const char *run) {
+void job_detached(struct invocation *invocation, const char *run, const char *label) {
+    const struct short_name name = short_name_of(run, label);
     invocation->told = true;
-    fprintf(stderr,
-            "\ndrover: detached; %s goes on. 'drover attach %s' follows it again, 'drover stop %s' "
-            "ends it.\n",
-            run, run, run);
+    plain_note(
+        "\ndrover: detached; %s goes on. 'drover attach %s' follows it again, 'drover stop %s' "
+        "ends it.\n",
+        name.text, name.text, name.text);
 }
 
 void job_attempt_tell(int64_t attempt) {
     (void)fflush(stdout); /* The line stands between the two, if both go to one terminal. */
-    fprintf(stderr, "--- attempt %lld ---\n", (long long)attempt);
+    plain_note("--- attempt %lld ---\n", (long long)attempt);
 }
 
 /* --- Requests whose answers say nothing ------------------------------------------------------- */
@@ -79,8 +82,8 @@ static void resize_send(struct talk *talk, const char *run) {
 
 void job_stop_broken(struct talk *talk, const char *run) {
     struct err err = job_post(talk, "/api/v1/runs/", run, "/stop", "{}");
-    fprintf(stderr, "drover: the rest of the input of %s cannot be sent; it %s\n", run,
-            err_failed(err) ? "waits: 'drover stop' ends it" : "was asked to end");
+    plain_note("drover: the rest of the input of %s cannot be sent; it %s\n", run,
+               err_failed(err) ? "waits: 'drover stop' ends it" : "was asked to end");
 }
 
 /* --- Watching --------------------------------------------------------------------------------- */
@@ -173,8 +176,8 @@ static struct err attempts_watch(struct watching *watching) {
         } else if (!plain) {
             const char *note = talk_text(run, "note");
             (void)fflush(stdout); /* A failure shows again at the end. */
-            fprintf(stderr, "drover: %s: %s%s%s\n", talk_text(run, "id"), run_words(run).text,
-                    note[0] != '\0' ? ": " : "", note);
+            plain_note("drover: %s: %s%s%s\n", talk_text(run, "id"), run_words(run).text,
+                       note[0] != '\0' ? ": " : "", note);
         }
         return ERR_OK;
     }
@@ -199,9 +202,10 @@ struct err job_watch(const struct job_watch *watch) {
     }
     /* The line is written before the terminal is raw, and ends like any other. */
     if (types) {
-        fprintf(stderr,
-                "drover: %s has this terminal; Ctrl-] detaches, 'drover attach %s' comes back.\n",
-                watch->run, watch->run);
+        const struct short_name name = short_name_of(watch->run, watch->label);
+        plain_note(
+            "drover: %s has this terminal; Ctrl-] detaches, 'drover attach %s' comes back.\n",
+            name.text, name.text);
         talk_hear_all(watch->talk);
     }
     if (types && !raw_terminal_begin(&watching.terminal)) {
@@ -217,7 +221,7 @@ struct err job_watch(const struct job_watch *watch) {
     (void)fflush(stdout);                 /* A failure shows again at the end. */
     raw_terminal_end(&watching.terminal); /* What is said from here on needs its line ends. */
     if (err.code == ERR_INTERRUPTED) {
-        job_detached(watch->invocation, watch->run);
+        job_detached(watch->invocation, watch->run, watch->label);
     } else if (err_failed(err) && watch->stops_broken && watching.input.state == JOB_INPUT_BROKEN) {
         job_stop_broken(watch->talk, watch->run);
     }
@@ -233,6 +237,7 @@ struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *
         .invocation = invocation,
         .talk = talk,
         .run = talk_text(run, "id"),
+        .label = talk_text(run, "label"),
         .attempt = attempt > 0 ? attempt : 1,
         .retry_ms = args_int(&invocation->args, "retry-for", 0),
         .pty = job_has_pty(run),

@@ -22,7 +22,8 @@ struct job_watch {
     struct invocation *invocation;
     struct talk *talk;
     const char *run;
-    int64_t attempt; /* The first to look at, from 1. */
+    const char *label; /* Label of the run, for hints. Borrowed; NULL or "": none. */
+    int64_t attempt;   /* The first to look at, from 1. */
     int64_t retry_ms;
     bool pty;
     bool only_new; /* Not what came before. */
@@ -38,7 +39,7 @@ MUST_CHECK struct err job_attach(struct invocation *invocation, struct talk *tal
 
 bool job_has_pty(const json_t *run); /* The run has a terminal. */
 /* Ctrl-C left the run: says how to follow it again, and that nothing failed. */
-void job_detached(struct invocation *invocation, const char *run);
+void job_detached(struct invocation *invocation, const char *run, const char *label);
 /* Separates the output of two attempts, for people: "--- attempt 2 ---" on stderr. */
 void job_attempt_tell(int64_t attempt);
 /* Asks a job of ours to end, since the rest of its input will never come; says so. */

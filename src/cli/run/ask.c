@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/base/action.h"
+#include "cli/base/names.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/stream/follow.h"
@@ -117,7 +118,8 @@ void run_questions_add(struct talk *talk, const json_t *run, struct text *text) 
         if (at < QUESTIONS_MAX && question_is_of(talk, row, run)) {
             text_add_str(text, "asks        ");
             run_question_lines_add(row, "            ", text);
-            text_addf(text, "\n            drover approve %.60s\n", talk_text(row, "id"));
+            text_addf(text, "\n            drover approve %s\n",
+                      short_name_of(talk_text(row, "id"), NULL /* no label */).text);
         }
     }
 }

@@ -68,6 +68,10 @@ static struct err tree_draw(struct tree_rows *rows, size_t lines, struct text *t
 
 static struct err tree_print(void *ctx) {
     AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
+    const struct tree_rows *rows = ctx;
+    if (json_array_size(rows->runs) == 0) {
+        return ERR_OK; /* The list has said so. */
+    }
     struct err err = tree_draw(ctx, 0, &text);
     fputs(text_bytes(&text).data, stdout);
     return err;
@@ -370,7 +374,7 @@ static struct err list_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     bool jobs = args_has(args, "live"), watches = !jobs && args_on(args, "watch");
     bool ended = jobs ? !args_on(args, "live") : args_on(args, "all") || args_given(args, "state");
-    const bool draws = !jobs && !invocation->json && isatty(STDOUT_FILENO) == 1;
+    const bool draws = !invocation->json && isatty(STDOUT_FILENO) == 1;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(tree_rows_done)
     struct tree_rows kept = {.talk = &talk, .invocation = invocation, .runs = json_array()};
@@ -378,7 +382,13 @@ static struct err list_run(struct invocation *invocation) {
     char path[32];
     (void)snprintf(path, sizeof path, "/api/v1/%s%s", jobs ? "jobs" : "runs",
                    ended ? "" : "?live=1"); /* Fits. */
+    static const char *const empty[2][2] = {
+        {"Nothing runs. 'drover ps --all' shows what ended.",
+         "There is no run. 'drover ask', 'drover run' and 'drover job run' begin one."},
+        {"No job runs. 'drover job ls' shows those that ended.",
+         "There is no job. 'drover job run -- COMMAND' starts one."}};
     const struct listing listing = {.path = path,
+                                    .empty = empty[jobs][ended],
                                     .most = jobs || ended ? SHOWN : 0,
                                     .head = draws ? NULL : head_print,
                                     .row = draws ? tree_row_keep : row_print,

@@ -5,11 +5,14 @@
 
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/run/ask.h"
 #include "cli/run/kinds.h"
 #include "cli/run/stop_all.h"
 #include "cli/run/view.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/plain.h"
 
 /* Opens the conversation and asks after the run that the first operand names. *ret_kind NULL: the
  * daemon is newer than this table. */
@@ -47,7 +50,9 @@ static struct err show_run(struct invocation *invocation) {
     struct run_view view = run_view_of(invocation);
     AUTO(text_done) struct text text = text_up_to(8 << 20);
     run_view_whole(&view, run, &text);
+    const size_t whole_len = text.len;
     run_questions_add(&talk, run, &text);
+    cells_wrap_values(&text, whole_len, &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
     fputs(text_bytes(&text).data, stdout);
     return ERR_OK;
 }
@@ -85,10 +90,12 @@ static struct err attach_run(struct invocation *invocation) {
                        talk_text(run, "id"), talk_text(run, "kind"));
     }
     if (kind->attach == NULL) {
-        const char *parent = talk_text(run, "parent");
+        const struct short_name agent = short_name_of(talk_text(run, "id"), NULL /* no label */);
+        const struct short_name parent =
+            short_name_of(talk_text(run, "parent"), NULL /* not known */);
         return err_why(&invocation->why, ERR_CONFLICT,
-                       "%s is an agent of %s; 'drover attach %s' follows all of it",
-                       talk_text(run, "id"), parent, parent);
+                       "%s is an agent of %s; 'drover attach %s' follows all of it", agent.text,
+                       parent.text, parent.text);
     }
     return kind->attach(invocation, &talk, run);
 }
@@ -130,6 +137,15 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
     }
 }
 
+/* Why it did not begin, as `job run` says it. */
+static void note_print(const struct invocation *invocation, const json_t *run) {
+    const char *note = talk_text(run, "note");
+    if (!invocation->json && note[0] != '\0' && strcmp(talk_text(run, "state"), "succeeded") != 0) {
+        (void)fflush(stdout); /* A failure shows again at the end. */
+        plain_note("drover: %s\n", note);
+    }
+}
+
 static const struct flag wait_flags[] = {OPTION_PATIENCE, OPTION_END};
 
 /* Also for a daemon that is away when it begins: that is what a script that waits is for. The exit
@@ -143,6 +159,7 @@ static struct err wait_one(struct invocation *invocation) {
     struct err err = run_wait(&talk, &wait, &run, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, run);
+        note_print(invocation, run);
     }
     if (invocation->exit_code == 0) {
         invocation->exit_code = err_failed(err) ? err_exit_code(err.code) : run_exit_code(run);
@@ -177,18 +194,18 @@ static const struct flag stop_flags[] = {
 
 /* Such a run ends when another host has ended its command, which may take for ever. */
 static void stop_warn_away(const json_t *run) {
-    const char *id = talk_text(run, "id");
+    const struct short_name name = short_name_of(talk_text(run, "id"), talk_text(run, "label"));
     (void)fflush(stdout); /* A failure shows again at the end. */
     if (json_is_true(json_object_get(run, "host_away"))) {
-        fprintf(stderr,
-                "[it runs on another host, whose daemon ends it; if that host is gone: drover job"
-                " abandon %s]\n",
-                id);
+        plain_note(
+            "[it runs on another host, whose daemon ends it; if that host is gone: drover job"
+            " abandon %s]\n",
+            name.text);
     } else if (!run_has_ended(run) && strcmp(talk_text(run, "gate"), "host") == 0) {
-        fprintf(stderr,
-                "[a command of it runs on another host, whose daemon ends it; if that host is gone:"
-                " drover job abandon JOB, for each that 'drover ps --parent %s' lists]\n",
-                id);
+        plain_note(
+            "[a command of it runs on another host, whose daemon ends it; if that host is gone:"
+            " drover job abandon JOB, for each that 'drover ps --parent %s' lists]\n",
+            name.text);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/run/waits.h"
+#include "cli/terminal/cells.h"
 
 enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
 
@@ -268,9 +269,10 @@ static void line_add(struct text *text, const char *key, const char *value) {
     text_add_char(text, '\n');
 }
 
-static void when_add(struct text *text, const char *key, int64_t ms) {
+static void when_add(const struct run_view *view, struct text *text, const char *key, int64_t ms) {
     if (ms > 0) {
-        line_add(text, key, talk_time(ms).text);
+        key_add(text, key);
+        text_addf(text, "%s (%s)\n", talk_ago(ms, view->now_ms).text, talk_time(ms).text);
     }
 }
 
@@ -363,7 +365,8 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     run_waits_add(run, &waits);
     line_add(text, "waits for", text_bytes(&waits).data);
     if (!run_waits_for_session(run)) {
-        when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));
+        when_add(view, text, run_has_ended(run) ? "retry at" : "until",
+                 talk_int(run, "resume_at_ms"));
     }
     if (json_is_integer(code)) {
         key_add(text, "exit code");
@@ -386,13 +389,14 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
         }
         text_add_char(text, '\n');
     }
-    when_add(text, "created", talk_int(run, "made_ms"));
-    when_add(text, "started", talk_int(run, "started_ms"));
-    when_add(text, "ended", talk_int(run, "ended_ms"));
+    when_add(view, text, "created", talk_int(run, "made_ms"));
+    when_add(view, text, "started", talk_int(run, "started_ms"));
+    when_add(view, text, "ended", talk_int(run, "ended_ms"));
     line_add(text, "time", run_view_time(view, run).text);
     if (talk_int(run, "attempts") > 1) { /* The time above is that of the last attempt. */
         int64_t end = talk_int(run, "ended_ms") > 0 ? talk_int(run, "ended_ms") : view->now_ms;
         line_add(text, "in all", run_span(end - talk_int(run, "made_ms")).text);
     }
     usage_add(result, text);
+    cells_wrap_values(text, 0, &(struct cells_shape){RUN_KEY_CELLS, view->paint.columns});
 }

@@ -55,6 +55,8 @@ void run_view_what(const json_t *run, struct text *text);  /* Label, else comman
 /* Time for which the run ran, runs, or has waited. */
 struct run_words run_view_time(const struct run_view *view, const json_t *run);
 enum colour run_colour(const json_t *run); /* For the state of a run, or of a step. */
+/* Lines of a key, in RUN_KEY_CELLS, and a value: wrapped to `paint`. */
+enum { RUN_KEY_CELLS = 12 };
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
 bool run_has_ended(const json_t *run);

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/base/names.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 
@@ -25,9 +26,9 @@ static const struct {
 
 /* A run that is `waiting` at no gate. */
 static void waiting_add(const json_t *run, struct text *text) {
-    const char *id = talk_text(run, "id");
     if (strcmp(talk_text(run, "cause"), "paused") == 0) {
-        text_addf(text, "you: it is paused, and 'drover resume %s' lets it go on", id);
+        text_addf(text, "you: it is paused, and 'drover resume %s' lets it go on",
+                  short_name_of(talk_text(run, "id"), talk_text(run, "label")).text);
     } else if (strcmp(talk_text(run, "kind"), "turn") == 0) {
         text_add_str(text, "your answer: 'drover approve' lists the open questions");
     } else {

@@ -13,6 +13,7 @@
 #include "cli/base/resource.h"
 #include "cli/session/session.h"
 #include "cli/terminal/confirm.h"
+#include "cli/terminal/markdown.h"
 #include "cli/terminal/plain.h"
 
 /* --- List and search -------------------------------------------------------------------------- */
@@ -102,7 +103,7 @@ static void part_print(const json_t *part) {
     } else if (strcmp(kind, "image") == 0) {
         printf("[%s]\n", talk_text(part, "name"));
     } else if (strcmp(kind, "thinking") != 0 && text[0] != '\0') {
-        plain_print(bytes_of(text));
+        markdown_print(bytes_of(text));
         printf("%s\n", json_is_true(json_object_get(part, "cut")) ? " …" : "");
     }
 }

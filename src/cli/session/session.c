@@ -91,7 +91,7 @@ void session_agent_tell(const json_t *agent) {
     if (isatty(STDERR_FILENO) == 1 && json_is_true(json_object_get(agent, "found"))) {
         AUTO(text_done) struct text line = {0};
         plain_line(&line, talk_text(agent, "may"));
-        fprintf(stderr, "drover: %s: %s\n", talk_text(agent, "name"), line.data);
+        plain_note("drover: %s: %s\n", talk_text(agent, "name"), line.data);
     }
 }
 

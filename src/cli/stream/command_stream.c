@@ -18,6 +18,7 @@
 #include "cli/base/options.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/lines.h"
+#include "cli/terminal/plain.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -295,7 +296,7 @@ static struct err lines_append(struct append *append) {
         why_set(&key, "%s-%lld", append->key, (long long)append->line);
         err = event_send(append, line, key.text);
         if (err_failed(err) && err.code != ERR_INTERRUPTED) {
-            fprintf(stderr, "drover: line %lld was not acknowledged\n", (long long)append->line);
+            plain_note("drover: line %lld was not acknowledged\n", (long long)append->line);
         }
         if (err_failed(err)) {
             return err;

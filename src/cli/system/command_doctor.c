@@ -260,13 +260,15 @@ static void check_database(struct doctor *doctor) {
     }
     schema_tell(doctor, &check);
     if (check.missing != 0) {
+        const struct talk_time found =
+            check.missing_at_ms > 0 ? talk_ago(check.missing_at_ms, world_wall_ms(world_real()))
+                                    : (struct talk_time){""};
         doctor_fail(doctor, ERR_STORE_INCOMPLETE, "commits",
                     "about %lld acknowledged commit%s missing%s%s: drover.db-wal was damaged, cut"
                     " or removed, or an older drover.db was put in its place; restore a newer"
                     " backup, or accept the loss with 'drover release'",
                     (long long)check.missing, check.missing == 1 ? " is" : "s are",
-                    check.missing_at_ms > 0 ? ", found " : "",
-                    check.missing_at_ms > 0 ? talk_time(check.missing_at_ms).text : "");
+                    check.missing_at_ms > 0 ? ", found " : "", found.text);
     }
     integrity_tell(doctor, &check);
 }

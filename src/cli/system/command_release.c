@@ -67,11 +67,12 @@ static void hold_print(const struct invocation *invocation, const json_t *hold) 
 
     int64_t missing = talk_int(hold, "missing");
     if (missing > 0) {
-        printf("The database lacks about %lld acknowledged commit%s (found %s): its log was"
+        const int64_t found_ms = talk_int(hold, "missing_at_ms");
+        printf("The database lacks about %lld acknowledged commit%s (found %s, %s): its log was"
                " damaged, cut or\nremoved, or an older copy put in its place. A release accepts"
                " that; to restore a newer backup,\nstop the daemon instead.\n",
                (long long)missing, plural(missing),
-               talk_time(talk_int(hold, "missing_at_ms")).text);
+               talk_ago(found_ms, world_wall_ms(invocation->world)).text, talk_time(found_ms).text);
     }
 
     int64_t deaths = talk_int(hold, "failed_starts");

@@ -11,6 +11,7 @@
 #include "cli/base/options.h"
 #include "cli/budget/limits.h"
 #include "cli/system/serve_options.h"
+#include "cli/terminal/plain.h"
 
 /* A row of the settings: its name, the variable DROVER_… that may hold it, the word that stands for
  * its value in help, the bounds and the default of a number, and the sentence of help. `make docs`
@@ -187,8 +188,8 @@ static void ready_print(void *ctx, const char *url, size_t tokens) {
     }
     if (tokens == 0 && isatty(STDERR_FILENO) && strncmp(url, "http", 4) == 0 &&
         !args_on(&invocation->args, "insecure-loopback")) {
-        fprintf(stderr, "TCP needs a token, and there is none yet; 'drover token create' makes "
-                        "one over the socket.\n");
+        plain_note("TCP needs a token, and there is none yet; 'drover token create' makes "
+                   "one over the socket.\n");
     }
 }
 

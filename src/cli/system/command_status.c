@@ -2,15 +2,17 @@
  * questions that wait for an answer, and the spending of today. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/quantity.h"
 #include "cli/run/tree.h"
 #include "cli/run/view.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/live_screen.h"
 
-enum { RUNS_LINES = 14, LINE_MAX_BYTES = 8 << 10 };
+enum { RUNS_LINES = 14, LINE_MAX_BYTES = 8 << 10, KEY_CELLS = 10 };
 
 /* Requests to the daemon, one for each part of the screen. Lists are read to their last page. */
 enum {
@@ -38,81 +40,84 @@ static const struct {
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-static void daemon_print(const struct invocation *invocation, const json_t *daemon) {
+static void daemon_add(const struct invocation *invocation, const json_t *daemon,
+                       struct text *out) {
     const char *by = talk_text(daemon, "on_demand");
     int64_t up_ms = world_wall_ms(invocation->world) - talk_int(daemon, "started_ms");
-    printf("daemon    pid %lld, version %s, up %s, started by %s\n",
-           (long long)talk_int(daemon, "pid"), talk_text(daemon, "version"),
-           run_span(up_ms > 0 ? up_ms : 0).text, by[0] != '\0' ? by : "drover serve");
+    text_addf(out, "daemon    pid %lld, version %s, up %s, started by %s\n",
+              (long long)talk_int(daemon, "pid"), talk_text(daemon, "version"),
+              run_span(up_ms > 0 ? up_ms : 0).text, by[0] != '\0' ? by : "drover serve");
 }
 
-static void provider_print(const json_t *provider) {
+static void provider_add(const json_t *provider, struct text *out) {
     const char *from = talk_text(provider, "key_from");
-    printf("%s", talk_text(provider, "name"));
+    text_add_str(out, talk_text(provider, "name"));
     if (strcmp(talk_text(provider, "origin"), "built in") == 0) {
         return;
     }
     if (from[0] == '\0') {
-        printf(" (no key)");
+        text_add_str(out, " (no key)");
     } else if (strncmp(from, "key ", 4) == 0) {
-        printf(" (%s)", from);
+        text_addf(out, " (%s)", from);
     } else {
-        printf(" (key from the %s)", from);
+        text_addf(out, " (key from the %s)", from);
     }
 }
 
-static void providers_print(const json_t *providers) {
+static void providers_add(const json_t *providers, struct text *out) {
     const size_t count = json_array_size(providers);
     bool added = false;
-    fputs("models    ", stdout);
+    text_add_str(out, "models    ");
     for (size_t i = 0; i < count; i++) {
         const json_t *provider = json_array_get(providers, i);
         added = added || strcmp(talk_text(provider, "origin"), "built in") != 0;
-        fputs(i > 0 ? "\n          " : "", stdout);
-        provider_print(provider);
+        text_add_str(out, i > 0 ? "\n          " : "");
+        provider_add(provider, out);
     }
-    puts(added ? "" : " only, which plays a script; 'drover provider add' adds a model");
+    text_add_str(out, added ? "\n"
+                            : " only, which plays a script; 'drover provider add' adds a model\n");
 }
 
-static void waiting_print(const json_t *approvals, const json_t *stalled) {
+static void waiting_add(const json_t *approvals, const json_t *stalled, struct text *out) {
     const size_t asked = json_array_size(approvals), stuck = json_array_size(stalled);
     if (asked > 0) {
-        printf("waiting   %zu question%s for you: 'drover approve' lists %s\n", asked,
-               asked == 1 ? "" : "s", asked == 1 ? "it" : "them");
+        text_addf(out, "waiting   %zu question%s for you: 'drover approve' lists %s\n", asked,
+                  asked == 1 ? "" : "s", asked == 1 ? "it" : "them");
     }
     if (stuck > 0) {
-        printf("%s   %zu notice%s cannot be delivered: 'drover inbox ls'\n",
-               asked > 0 ? "       " : "waiting", stuck, stuck == 1 ? "" : "s");
+        text_addf(out, "%s   %zu notice%s cannot be delivered: 'drover inbox ls'\n",
+                  asked > 0 ? "       " : "waiting", stuck, stuck == 1 ? "" : "s");
     }
     if (asked + stuck == 0) {
-        puts("waiting   nothing waits for you");
+        text_add_str(out, "waiting   nothing waits for you\n");
     }
 }
 
-static void usage_print(const json_t *usage) {
+static void usage_add(const json_t *usage, struct text *out) {
     const json_t *total = json_object_get(json_object_get(usage, "total"), "usage");
     const int64_t cost = talk_int(total, "cost_micros"), unknown = talk_int(total, "cost_unknown");
     const long long calls = (long long)talk_int(total, "calls");
-    printf("today     %lld call%s of models", calls, calls == 1 ? "" : "s");
+    text_addf(out, "today     %lld call%s of models", calls, calls == 1 ? "" : "s");
     if (calls > 0 && (cost > 0 || unknown == 0)) {
-        printf(", $%.4f%s", (double)cost / 1e6, unknown > 0 ? " and calls of unknown cost" : "");
+        text_addf(out, ", $%.4f%s", (double)cost / 1e6,
+                  unknown > 0 ? " and calls of unknown cost" : "");
     } else if (calls > 0) {
-        printf(", of unknown cost");
+        text_add_str(out, ", of unknown cost");
     }
-    putchar('\n');
+    text_add_char(out, '\n');
 }
 
 /* Only where the directory or its disk fills up. */
-static void disk_print(const json_t *disk) {
+static void disk_add(const json_t *disk, struct text *out) {
     const char *level = talk_text(disk, "level");
     const int64_t limit = talk_int(disk, "limit");
     if (level[0] == '\0' || strcmp(level, "ok") == 0) {
         return;
     }
-    printf("disk      %s: %s%s%s, %s free on this disk; 'drover du' shows what takes it\n", level,
-           quantity_about(talk_int(disk, "bytes")).text, limit > 0 ? " of " : "",
-           limit > 0 ? quantity_about(limit).text : "",
-           quantity_about(talk_int(disk, "free_bytes")).text);
+    text_addf(out, "disk      %s: %s%s%s, %s free on this disk; 'drover du' shows what takes it\n",
+              level, quantity_about(talk_int(disk, "bytes")).text, limit > 0 ? " of " : "",
+              limit > 0 ? quantity_about(limit).text : "",
+              quantity_about(talk_int(disk, "free_bytes")).text);
 }
 
 /* Turns of agents are lines of these. */
@@ -145,15 +150,22 @@ static void status_print(const struct invocation *invocation, const struct talk 
                          json_t *const answers[PARTS]) {
     const json_t *daemon = answers[PART_DAEMON];
     const bool local = talk->options.url == NULL;
-    daemon_print(invocation, daemon);
-    printf("%s      %s\n", local ? "data" : "url ", local ? talk->options.data : talk->options.url);
+    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
+    AUTO(text_done) struct text out = text_up_to(LIVE_SCREEN_MAX);
+    daemon_add(invocation, daemon, &out);
+    text_addf(&out, "%s      %s\n", local ? "data" : "url ",
+              local ? talk->options.data : talk->options.url);
     if (json_is_true(json_object_get(daemon, "held"))) {
-        puts("hold      nothing starts before 'drover release', which first shows what would");
+        text_add_str(
+            &out,
+            "hold      nothing starts before 'drover release', which first shows what would\n");
     }
-    providers_print(answers[PART_PROVIDERS]);
-    waiting_print(answers[PART_APPROVALS], answers[PART_STALLED]);
-    usage_print(answers[PART_USAGE]);
-    disk_print(json_object_get(answers[PART_HEALTH], "disk"));
+    providers_add(answers[PART_PROVIDERS], &out);
+    waiting_add(answers[PART_APPROVALS], answers[PART_STALLED], &out);
+    usage_add(answers[PART_USAGE], &out);
+    disk_add(json_object_get(answers[PART_HEALTH], "disk"), &out);
+    cells_wrap_values(&out, 0, &(struct cells_shape){KEY_CELLS, paint.columns});
+    fputs(text_bytes(&out).data, stdout);
     runs_print(invocation, answers);
 }
 

@@ -2,8 +2,7 @@
 #include "cli/terminal/cells.h"
 
 #include <limits.h>
-
-#include "base/utf8.h"
+#include <string.h>
 
 struct range {
     uint32_t first, last;
@@ -108,19 +107,16 @@ int cells_add(struct text *text, struct bytes from, int cells) {
 }
 
 struct bytes cells_line_take(struct bytes *io_rest, int cells) {
-    size_t len = 0, blank = 0;
-    while (len < io_rest->len) {
-        size_t next = len + 1;
-        while (next < io_rest->len && utf8_cut(*io_rest, next) <= len) {
-            next++;
-        }
-        if (len > 0 && cells_of((struct bytes){io_rest->data, next}) > cells) {
+    size_t len = 0, blank = 0, step = 0;
+    for (int used = 0, here = 0; len < io_rest->len; len += step, used += here) {
+        const bool is_blank = io_rest->data[len] == ' ';
+        step = cells_step(*io_rest, len, &here);
+        if (used > 0 && used + here > cells) {
+            len = is_blank ? len : blank > 0 ? blank : len;
             break;
         }
-        blank = io_rest->data[len] == ' ' ? len : blank;
-        len = next;
+        blank = is_blank ? len : blank;
     }
-    len = len < io_rest->len && blank > 0 ? blank : len;
     struct bytes line = {io_rest->data, len};
     io_rest->data += len;
     io_rest->len -= len;
@@ -128,15 +124,118 @@ struct bytes cells_line_take(struct bytes *io_rest, int cells) {
     return line;
 }
 
-void cells_wrap(struct bytes line, int columns, struct text *out) {
+void cells_wrap(struct bytes text, int columns, struct text *out) {
     int used = 0, here = 0;
-    for (size_t at = 0, len = 0; at < line.len; at += len) {
-        len = cells_step(line, at, &here);
-        if (used + here > columns && used > 0) {
+    for (size_t at = 0, len = 0; at < text.len; at += len) {
+        len = cells_step(text, at, &here);
+        if (text.data[at] == '\n') {
+            used = here = 0;
+        } else if (used + here > columns && used > 0) {
             text_add_char(out, '\n');
             used = 0;
         }
-        text_add(out, line.data + at, len);
+        text_add(out, text.data + at, len);
         used += here;
     }
+}
+
+/* --- Words ------------------------------------------------------------------------------------ */
+
+/* Whether "• ", "- " or "> " stands at `at`: a character that begins no word, and a blank. */
+static bool is_mark(struct bytes line, size_t at, size_t len) {
+    const unsigned char lead = (unsigned char)line.data[at];
+    const bool word = lead < 0x80 ? memchr("-*+>?", lead, 5) == NULL : lead < 0xE2;
+    return !word && at + len < line.len && line.data[at + len] == ' ';
+}
+
+/* Length of the line's indent and of the mark after it, "  1. "; *ret_hang: the indent of the rows
+ * that follow, which stand below the text of the first one, or deeper where it has no mark. */
+static size_t lead_len(struct bytes line, int *ret_hang) {
+    int here = 0, hang = 0;
+    size_t at = 0, digits = 0;
+    while (at < line.len && (line.data[at] == ' ' || line.data[at] == 0x1B)) {
+        at += cells_step(line, at, &here);
+        hang += here;
+    }
+    *ret_hang = hang > 0 ? hang + 2 : 0;
+    if (at == line.len) {
+        return 0;
+    }
+    const size_t len = cells_step(line, at, &here);
+    if (is_mark(line, at, len)) {
+        *ret_hang = hang + here + 1;
+        return at + len + 1;
+    }
+    while (at + digits < line.len && line.data[at + digits] >= '0' &&
+           line.data[at + digits] <= '9') {
+        digits++;
+    }
+    if (digits > 0 && digits < 4 && at + digits + 1 < line.len && line.data[at + digits] == '.' &&
+        line.data[at + digits + 1] == ' ') {
+        *ret_hang = hang + (int)digits + 2;
+        return at + digits + 2;
+    }
+    return at;
+}
+
+struct rows_shape {
+    size_t lead;
+    int hang, columns;
+};
+
+/* Adds the line in rows; its first `lead` bytes stay together, and rows after the first have `hang`
+ * blanks before them. */
+static void rows_add(struct bytes line, const struct rows_shape *shape, struct text *out) {
+    struct bytes rest = {line.data + shape->lead, line.len - shape->lead};
+    text_add(out, line.data, shape->lead);
+    for (int room = shape->columns - cells_of((struct bytes){line.data, shape->lead}); rest.len > 0;
+         room = shape->columns - shape->hang) {
+        const struct bytes row = cells_line_take(&rest, room);
+        text_add(out, row.data, row.len);
+        if (rest.len > 0) {
+            text_addf(out, "\n%*s", shape->hang, "");
+        }
+    }
+}
+
+/* `key_cells` 0: the line's own beginning says how deep its rows stand. */
+static void line_wrap(struct bytes line, int key_cells, int columns, struct text *out) {
+    struct rows_shape shape = {.columns = columns, .hang = key_cells};
+    const size_t key_len = (size_t)key_cells;
+    if (key_cells == 0) {
+        shape.lead = lead_len(line, &shape.hang);
+    } else if (line.len > key_len && line.data[key_len - 1] == ' ') {
+        shape.lead = key_len;
+    } else {
+        shape.hang = 0;
+    }
+    if (shape.hang > columns / 2) {
+        shape.lead = 0;
+        shape.hang = 0;
+    }
+    rows_add(line, &shape, out);
+}
+
+void cells_wrap_values(struct text *io_text, size_t begin, const struct cells_shape *shape) {
+    AUTO(text_done) struct text whole = text_up_to(io_text->size_max);
+    if (shape->columns <= 0 || io_text->len <= begin) {
+        return;
+    }
+    text_add(&whole, io_text->data + begin, io_text->len - begin);
+    const bool ended = io_text->data[io_text->len - 1] == '\n';
+    struct bytes rest = text_bytes(&whole), line;
+    text_cut(io_text, begin);
+    for (bool more = false; bytes_next(&rest, '\n', &line); more = true) {
+        text_add_str(io_text, more ? "\n" : "");
+        if (cells_of(line) <= shape->columns) {
+            text_add(io_text, line.data, line.len);
+        } else {
+            line_wrap(line, shape->key, shape->columns, io_text);
+        }
+    }
+    text_add_str(io_text, ended ? "\n" : "");
+}
+
+void cells_wrap_words(struct text *io_text, size_t begin, int columns) {
+    cells_wrap_values(io_text, begin, &(struct cells_shape){.columns = columns});
 }

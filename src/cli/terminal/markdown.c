@@ -1,9 +1,12 @@
 /* markdown.c: the beginning of a line decides its kind; then come the marks within the line. */
 #include "cli/terminal/markdown.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/utf8.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 
 static void marked_add(const struct paint *paint, enum colour colour, struct bytes text,
@@ -153,15 +156,25 @@ static bool is_rule(struct bytes body) {
            run_len(body, mark) == body.len;
 }
 
+/* Bytes of a line that is shown for each of its own: tabs and indents add some. */
+enum { SHOWN_FACTOR = 8 };
+
+/* Code, and a row of a table: broken rows would be read as others. */
+static bool is_fixed(const struct markdown *markdown, struct bytes body) {
+    return markdown->fence > 0 || (body.len > 0 && body.data[0] == '|');
+}
+
 void markdown_line(struct markdown *markdown, struct bytes line, struct text *out) {
     const struct paint *paint = &markdown->paint;
+    const size_t begin = out->len;
     size_t indent = run_len(line, ' ');
     struct bytes body = bytes_skip(line, indent);
     size_t heading = run_len(body, '#');
     bool space = heading < body.len && body.data[heading] == ' ';
+    const bool fence = fence_take(markdown, body);
     if (!paint->on) {
         plain_add_line(line, out);
-    } else if (fence_take(markdown, body)) {
+    } else if (fence) {
         marked_add(paint, COLOUR_GREY, line, out);
     } else if (markdown->fence > 0) {
         marked_add(paint, COLOUR_CYAN, line, out);
@@ -179,4 +192,25 @@ void markdown_line(struct markdown *markdown, struct bytes line, struct text *ou
     } else {
         words_add(markdown, line, out);
     }
+    if (!is_fixed(markdown, body)) {
+        cells_wrap_words(out, begin, paint->columns);
+    }
+}
+
+void markdown_print(struct bytes text) {
+    struct terminal_size size = {0};
+    struct bytes line;
+    if (!terminal_size(STDOUT_FILENO, &size) || size.columns < 2) {
+        plain_print(text);
+        return;
+    }
+    struct markdown markdown = {.paint = {.on = false, .columns = size.columns - 1}};
+    const bool ended = text.len > 0 && text.data[text.len - 1] == '\n';
+    for (bool more = false; bytes_next(&text, '\n', &line); more = true) {
+        AUTO(text_done) struct text shown = text_up_to(SHOWN_FACTOR * (line.len + 1));
+        markdown_line(&markdown, line, &shown);
+        fputs(more ? "\n" : "", stdout);
+        fwrite(text_bytes(&shown).data, 1, shown.len, stdout);
+    }
+    fputs(ended ? "\n" : "", stdout);
 }

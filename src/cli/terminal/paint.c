@@ -16,7 +16,11 @@ struct paint paint_of(int fd, const struct config_env *env) {
     const char *term = env->get(env->ctx, "TERM");
     bool refused =
         (no_color != NULL && no_color[0] != '\0') || (term != NULL && strcmp(term, "dumb") == 0);
-    return (struct paint){.on = !refused && isatty(fd) == 1};
+    /* A row does not take the last column: to erase the rest of a full row erases its end. */
+    struct terminal_size size = {0};
+    const bool sized = terminal_size(fd, &size) && size.columns > 1;
+    return (struct paint){.on = !refused && isatty(fd) == 1,
+                          .columns = sized ? size.columns - 1 : 0};
 }
 
 const char *paint_begin(const struct paint *paint, enum colour colour) {

@@ -25,6 +25,7 @@ enum colour {
 
 struct paint {
     bool on;
+    int columns; /* Cells of a row of text, which is wrapped there; 0: no terminal, no wrapping. */
 };
 struct paint paint_of(int fd, const struct config_env *env);
 const char *paint_begin(const struct paint *paint, enum colour colour); /* Static; maybe "". */

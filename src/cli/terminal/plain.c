@@ -1,11 +1,16 @@
 /* plain.c: a walk over bytes that drops control characters. */
 #include "cli/terminal/plain.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/paint.h"
 
-enum { PLAIN_LINE_MAX = 4096 };
+enum { PLAIN_LINE_MAX = 4096, NOTE_MAX = 256 << 10 };
 
 void plain_print(struct bytes text) {
     for (size_t i = 0; i < text.len;) {
@@ -15,6 +20,23 @@ void plain_print(struct bytes text) {
         }
         i += control > 0 ? control : 1;
     }
+}
+
+void plain_note(const char *format, ...) {
+    struct terminal_size size = {0};
+    va_list args;
+    va_start(args, format);
+    if (terminal_size(STDERR_FILENO, &size) && size.columns > 1) {
+        AUTO(text_done) struct text lines = text_up_to(NOTE_MAX);
+        AUTO(mem_release) char *whole = mem_new_array(NOTE_MAX, 1);
+        (void)vsnprintf(whole, NOTE_MAX, format, args); /* A longer one is cut. */
+        text_add_str(&lines, whole);
+        cells_wrap_words(&lines, 0, size.columns - 1);
+        fputs(text_bytes(&lines).data, stderr);
+    } else {
+        vfprintf(stderr, format, args);
+    }
+    va_end(args);
 }
 
 void plain_line(struct text *line, const char *text) {

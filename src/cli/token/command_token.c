@@ -6,6 +6,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/resource.h"
+#include "cli/terminal/plain.h"
 #include "engine/token/token.h"
 
 static const struct flag create_flags[] = {
@@ -44,8 +45,8 @@ static struct err create_body(struct invocation *invocation, struct text *body) 
 
 static void create_print(const json_t *answer) {
     printf("%s\n", talk_text(answer, "token"));
-    fprintf(stderr, "This is %s of owner %s; it is shown this once.\n", talk_text(answer, "id"),
-            talk_text(answer, "owner"));
+    plain_note("This is %s of owner %s; it is shown this once.\n", talk_text(answer, "id"),
+               talk_text(answer, "owner"));
 }
 
 const struct command command_token_create = {

@@ -9,6 +9,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
@@ -277,7 +278,8 @@ static struct err trace_run(struct invocation *invocation) {
         tree_print(&trace);
     }
     if (trace.rows == 0) {
-        printf("It has no steps of its own; 'drover show %s' shows its state.\n", id);
+        printf("It has no steps of its own; 'drover show %s' shows its state.\n",
+               short_name_of(id, NULL /* not known */).text);
     } else {
         sums_print(&trace);
     }

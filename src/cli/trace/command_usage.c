@@ -1,5 +1,6 @@
 /* command_usage.c: drover usage: what models took. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
@@ -7,6 +8,8 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/run/view.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/paint.h"
 #include "cli/terminal/plain.h"
 
 static const struct flag usage_flags[] = {
@@ -18,31 +21,66 @@ static const struct flag usage_flags[] = {
     OPTION_END,
 };
 
+/* Widths of columns. A narrow terminal has narrower amounts, and the key gets the rest. */
+enum { KEY_MAX = 32, KEY_MIN = 10, NARROW = 80 };
+struct widths {
+    int key, read, amount;
+};
+
+static struct widths widths_of(void) {
+    struct terminal_size size = {0};
+    const int columns = terminal_size(STDOUT_FILENO, &size) ? size.columns : 0;
+    struct widths widths = {KEY_MAX, 12, 10};
+    if (columns > 0 && columns < NARROW) {
+        widths = (struct widths){KEY_MAX, 9, 8};
+    }
+    const int room = columns - 2 - 6 - 2 - widths.read - 2 - 5 - 2 * (2 + widths.amount) - 2;
+    if (columns > 0) {
+        widths.key = room > KEY_MAX ? KEY_MAX : room < KEY_MIN ? KEY_MIN : room;
+    }
+    return widths;
+}
+
+/* Cut at a terminal; elsewhere a longer key pushes the amounts aside. */
+static void key_print(const char *key, int width) {
+    AUTO(text_done) struct text cut = text_up_to(8 << 10);
+    if (isatty(STDOUT_FILENO) == 1) {
+        (void)cells_add(&cut, bytes_of(key), width);
+        key = text_bytes(&cut).data;
+    }
+    printf("%s%*s  ", key, width > cells_of(bytes_of(key)) ? width - cells_of(bytes_of(key)) : 0,
+           "");
+}
+
 static void row_print(const char *key, const json_t *row) {
     const json_t *usage = json_object_get(row, "usage");
     const json_t *rate = json_object_get(row, "cache_hit_rate");
     const json_t *cost = json_object_get(usage, "cost_micros");
     int64_t read =
         talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
-    printf("%-32s  %6lld  %12lld  ", key, (long long)talk_int(usage, "calls"), (long long)read);
+    const struct widths widths = widths_of();
+    key_print(key, widths.key);
+    printf("%6lld  %*lld  ", (long long)talk_int(usage, "calls"), widths.read, (long long)read);
     if (json_is_number(rate)) {
         printf("%4.0f%%", 100 * json_number_value(rate));
     } else {
         printf("%5s", "-");
     }
-    printf("  %10lld  ", (long long)talk_int(usage, "output"));
+    printf("  %*lld  ", widths.amount, (long long)talk_int(usage, "output"));
     const bool partly = talk_int(usage, "cost_unknown") > 0;
     if (json_is_integer(cost) && (json_integer_value(cost) > 0 || !partly)) {
-        printf("%10.4f%s\n", (double)json_integer_value(cost) / 1e6, partly ? "+?" : "");
+        printf("%*.4f%s\n", widths.amount, (double)json_integer_value(cost) / 1e6,
+               partly ? "+?" : "");
     } else { /* A cost that is not known is no zero. */
-        printf("%10s\n", "unknown");
+        printf("%*s\n", widths.amount, "unknown");
     }
 }
 
 /* A row of calls of a tool: these read and write no tokens. */
 static void tool_row_print(const char *key, const json_t *row) {
     const json_t *usage = json_object_get(row, "usage");
-    printf("%-32s  %6lld  %6lld  %8s\n", key, (long long)talk_int(usage, "calls"),
+    key_print(key, widths_of().key);
+    printf("%6lld  %6lld  %8s\n", (long long)talk_int(usage, "calls"),
            (long long)talk_int(row, "errors"), run_span(talk_int(row, "ms")).text);
 }
 
@@ -86,11 +124,19 @@ static struct err usage_run(struct invocation *invocation) {
     const char *by = args_given(args, "by") ? args_text(args, "by") : "day";
     const json_t *items = json_object_get(answer, "items");
     const bool tools = json_object_get(json_array_get(items, 0), "errors") != NULL;
+    if (json_array_size(items) == 0) {
+        plain_note(
+            "No model was asked in this time. 'drover usage --days N' looks further back.\n");
+        return ERR_OK;
+    }
     if (tools) {
-        printf("%-32s  %6s  %6s  %8s\n", by, "CALLS", "ERRORS", "TOOK");
+        key_print(by, widths_of().key);
+        printf("%6s  %6s  %8s\n", "CALLS", "ERRORS", "TOOK");
     } else {
-        printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
-               "DOLLARS");
+        const struct widths widths = widths_of();
+        key_print(by, widths.key);
+        printf("%6s  %*s  %5s  %*s  %*s\n", "CALLS", widths.read, "READ", "CACHE", widths.amount,
+               "WRITTEN", widths.amount, "DOLLARS");
     }
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *row = json_array_get(items, i);

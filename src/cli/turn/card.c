@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 #include "rules/approval/shown.h"
 
@@ -99,6 +100,7 @@ void card_begin_add(const struct paint *paint, const struct card_call *call, str
     shown_write(&what, &shown);
     struct bytes rest = text_bytes(&shown), line = BYTES("");
     (void)bytes_next(&rest, '\n', &line); /* The text is never empty. */
+    const size_t begin = out->len;
     text_add_str(out, paint_begin(paint, COLOUR_BLUE));
     text_add_str(out, "• ");
     plain_add(out, call->tool);
@@ -114,6 +116,7 @@ void card_begin_add(const struct paint *paint, const struct card_call *call, str
     if (is_edit(rest) && !call->seen) {
         change_add(paint, rest, out);
     }
+    cells_wrap_words(out, begin, paint->columns);
 }
 
 /* --- Results ---------------------------------------------------------------------------------- */
@@ -205,6 +208,7 @@ void card_end_add(const struct paint *paint, const struct card *card, bool named
     bool good = strcmp(card->state, "succeeded") == 0, asking = strcmp(card->state, "asking") == 0;
     bool open = asking || bytes_find(bytes_of(card->state), under_way, &at);
     enum colour colour = good ? COLOUR_GREY : open ? COLOUR_YELLOW : COLOUR_RED;
+    const size_t begin = out->len;
     text_add_str(out, paint_begin(paint, colour));
     text_add_str(out, good ? "  → " : open ? "  … " : "  ✗ ");
     if (named) {
@@ -229,6 +233,7 @@ void card_end_add(const struct paint *paint, const struct card *card, bool named
                    out);
     }
     text_add_char(out, '\n');
+    cells_wrap_words(out, begin, paint->columns);
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */
@@ -238,12 +243,14 @@ struct bytes card_text(const json_t *message) {
 }
 
 void card_said_add(const struct paint *paint, struct bytes text, struct text *out) {
+    const size_t begin = out->len;
     struct bytes line;
     for (const char *mark = "> "; bytes_next(&text, '\n', &line); mark = "  ") {
         text_addf(out, "%s%s", paint_begin(paint, COLOUR_BOLD), mark);
         plain_add_line(line, out);
         text_addf(out, "%s\n", paint_end(paint, COLOUR_BOLD));
     }
+    cells_wrap_words(out, begin, paint->columns);
 }
 
 static void text_part_add(const struct paint *paint, struct bytes text, struct text *out) {

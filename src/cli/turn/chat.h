@@ -36,13 +36,13 @@ struct chat {
     int64_t seq;            /* Last event of the session's stream that was shown. */
     bool over;              /* A command ended the chat. */
     struct text *above;     /* Borrowed: where lines are shown on a terminal; NULL: stdout. */
-    struct paint paint;     /* How the lines above are coloured. */
+    struct paint paint;     /* How the lines above are coloured and wrapped. */
     char project[PATH_MAX]; /* Folder of the current project; "": not needed. */
 };
 
 /* A line in brackets, from a command: above the line that is typed, to stdout, or as JSON. */
 void chat_say(struct chat *chat, const char *format, ...) PRINTF_LIKE(2, 3);
-/* A line about what to do, on a terminal. */
+/* A line about what to do, in a colour on a terminal. */
 void chat_note(struct chat *chat, const char *words);
 /* Asks about the session; ret_answer NULL: the answer is not read. */
 MUST_CHECK struct err chat_ask(struct chat *chat, const char *method, const char *rest,

@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "cli/base/names.h"
 #include "cli/terminal/history.h"
 #include "cli/turn/live.h"
 #include "cli/turn/question.h"
@@ -51,9 +52,11 @@ static void question_show(struct live *live) {
     bool background = live_turn_in_background(live);
     if (isatty(STDIN_FILENO) == 0 || background) {
         AUTO(text_done) struct text words = text_up_to(256);
-        text_addf(&words, "it waits for an answer%s: drover approve %.60s",
+        text_addf(&words, "it waits for an answer%s: drover approve %s",
                   background ? ", and takes none in the background" : "",
-                  talk_text(conversation_asked(&live->conversation), "id"));
+                  short_name_of(talk_text(conversation_asked(&live->conversation), "id"),
+                                NULL /* no label */)
+                      .text);
         chat_note(live->chat, text_bytes(&words).data);
     }
 }

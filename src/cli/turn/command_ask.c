@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
@@ -209,6 +210,8 @@ static const struct flag approve_flags[] = {
     OPTION_END,
 };
 
+enum { IDS_CELLS = 62 }; /* Two ids, and the blanks between them. */
+
 /* Whole, since the answer is about every word of it. */
 static void questions_print(const struct invocation *invocation, const json_t *rows) {
     const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
@@ -216,9 +219,11 @@ static void questions_print(const struct invocation *invocation, const json_t *r
     size_t at = 0;
     json_array_foreach(rows, at, row) {
         AUTO(text_done) struct text text = text_up_to(RUN_QUESTION_MAX);
-        plain_add(&text, talk_text(row, "id"));
+        const char *id = talk_text(row, "id"), *session = talk_text(row, "session");
+        const bool narrow = paint.columns > 0 && paint.columns < IDS_CELLS;
+        plain_add(&text, narrow ? short_name_of(id, NULL /* no label */).text : id);
         text_add_str(&text, "  ");
-        plain_add(&text, talk_text(row, "session"));
+        plain_add(&text, narrow ? short_name_of(session, NULL /* no label */).text : session);
         text_add_char(&text, '\n');
         question_add(row, &paint, &text);
         printf("%s%s", at > 0 ? "\n" : "", text_bytes(&text).data);
@@ -249,7 +254,9 @@ static struct err one_answer(struct invocation *invocation) {
     }
     bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
     if (question && given == NULL && !args_on(&invocation->args, "deny")) {
-        question_add(row, &(struct paint){.on = false}, &words);
+        struct paint paint = paint_of(STDERR_FILENO, &invocation->env);
+        paint.on = false;
+        question_add(row, &paint, &words);
         fwrite(text_bytes(&words).data, 1, words.len, stderr);
         return err_why(&invocation->why, ERR_USAGE,
                        "this is a question; answer it with --answer NUMBER or --answer TEXT");
@@ -292,7 +299,7 @@ static struct err approve_run(struct invocation *invocation) {
     } else if (!err_failed(err) && json_array_size(rows) > 0) {
         questions_print(invocation, rows);
     } else if (!err_failed(err)) {
-        fputs("Nothing waits for an answer.\n", stderr);
+        plain_note("Nothing waits for an answer.\n");
     }
     return err;
 }

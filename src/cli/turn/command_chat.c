@@ -13,12 +13,14 @@
 #include "base/utf8.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/chat.h"
 #include "cli/turn/follow.h"
@@ -57,7 +59,9 @@ void chat_say(struct chat *chat, const char *format, ...) {
     utf8_make_plain(room, strlen(room));
     text_addf(&line, "%s\n", room);
     if (chat->above != NULL) {
+        const size_t begin = chat->above->len;
         text_add(chat->above, text_bytes(&line).data, line.len);
+        cells_wrap_words(chat->above, begin, chat->paint.columns);
     } else if (chat->form == CHAT_JSON) {
         note = json_pack("{s:s,s:{s:s}}", "type", "note", "data", "text", room);
         talk_print(note);
@@ -68,19 +72,27 @@ void chat_say(struct chat *chat, const char *format, ...) {
 }
 
 void chat_note(struct chat *chat, const char *words) {
+    if (chat->above == NULL) {
+        chat_say(chat, "%s", words);
+        return;
+    }
+    const size_t begin = chat->above->len;
     text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, COLOUR_YELLOW), words,
               paint_end(&chat->paint, COLOUR_YELLOW));
+    cells_wrap_words(chat->above, begin, chat->paint.columns);
 }
 
 void chat_complain(struct chat *chat, struct err err) {
     struct why *why = &chat->invocation->why;
     const char *words = why->text[0] != '\0' ? why->text : err_title(err.code);
     if (chat->above != NULL) {
+        const size_t begin = chat->above->len;
         text_add_str(chat->above, "drover: ");
         plain_add(chat->above, words);
         text_add_char(chat->above, '\n');
+        cells_wrap_words(chat->above, begin, chat->paint.columns);
     } else {
-        fprintf(stderr, "drover: %s\n", words);
+        plain_note("drover: %s\n", words);
     }
     why->text[0] = '\0';
 }
@@ -134,8 +146,8 @@ struct err chat_watch(struct chat *chat, const char *run) {
     struct err err = turn_watch(&watch, &outcome);
     chat->seq = outcome.seq;
     if (outcome.state != NULL && strcmp(outcome.state, "succeeded") != 0) {
-        fprintf(stderr, "[%s: %s%s%s]\n", outcome.state, outcome.cause,
-                outcome.note[0] != '\0' ? ", " : "", outcome.note);
+        plain_note("[%s: %s%s%s]\n", outcome.state, outcome.cause,
+                   outcome.note[0] != '\0' ? ", " : "", outcome.note);
     }
     return err;
 }
@@ -183,7 +195,7 @@ static struct err lines_join(struct chat *chat) {
     struct err err = resource_ask(chat->talk, &resource, &answer, &chat->invocation->why);
     const json_t *snapshot = json_object_get(answer, "snapshot");
     if (!err_failed(err) && json_array_size(json_object_get(snapshot, "approvals")) > 0) {
-        fputs("[a turn waits for an answer; 'drover approve' lists the questions]\n", stderr);
+        plain_note("[a turn waits for an answer; 'drover approve' lists the questions]\n");
     }
     return err;
 }
@@ -304,45 +316,51 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
 
 /* --- The header ------------------------------------------------------------------------------- */
 
+enum { HEADER_KEY = 13 };
+
 /* A program has tools of its own, and asks as far as it wants to. */
-static void permissions_print(struct chat *chat, const json_t *row) {
+static void permissions_add(struct chat *chat, const json_t *row, struct text *out) {
     AUTO(json_release) json_t *agent = NULL;
     const json_t *settings = json_object_get(row, "settings");
     size_t rules = json_array_size(json_object_get(settings, "permissions"));
+    text_addf(out, "%-*s", HEADER_KEY, "permissions");
     if (session_has_program(chat->talk, row, &agent)) {
-        plain_print_line(talk_text(agent, "may"));
+        plain_add(out, talk_text(agent, "may"));
     } else if (talk_text(row, "root")[0] == '\0') {
-        fputs("no folder, so no tools for files", stdout);
+        text_add_str(out, "no folder, so no tools for files");
     } else if (strcmp(talk_text(settings, "edits"), "allow") == 0) {
-        fputs("edits files of the folder; asks before commands", stdout);
+        text_add_str(out, "edits files of the folder; asks before commands");
     } else {
-        fputs("asks before it edits files or runs commands", stdout);
+        text_add_str(out, "asks before it edits files or runs commands");
     }
     if (rules > 0) {
-        printf("; %zu rule%s", rules, rules > 1 ? "s" : "");
+        text_addf(out, "; %zu rule%s", rules, rules > 1 ? "s" : "");
     }
+    text_add_char(out, '\n');
 }
 
-static void header_line(const char *name, const char *value) {
+static void header_add(const char *name, const char *value, struct text *out) {
     if (value[0] != '\0') {
-        printf("%-12s ", name);
-        plain_print_line(value);
-        putchar('\n');
+        text_addf(out, "%-*s", HEADER_KEY, name);
+        plain_add(out, value);
+        text_add_char(out, '\n');
     }
 }
 
 /* A session that names no model has its messages answered by the daemon's. */
-static void model_print(struct chat *chat, const char *named) {
+static void model_add(struct chat *chat, const char *named, struct text *out) {
     AUTO(json_release) json_t *settings = NULL;
     if (named[0] == '\0') {
         settings = session_settings(chat->talk);
         named = talk_text(settings, "model");
     }
-    header_line("model", named[0] != '\0' ? named : NO_MODEL_DETAIL);
+    header_add("model", named[0] != '\0' ? named : NO_MODEL_DETAIL, out);
 }
 
 static struct err header_print(struct chat *chat) {
     AUTO(json_release) json_t *row = NULL;
+    AUTO(text_done) struct text out = text_up_to(NOTE_MAX);
+    const struct paint paint = paint_of(STDOUT_FILENO, &chat->invocation->env);
     struct err err = chat_ask(chat, "GET", "", NULL, &row);
     if (err_failed(err)) {
         return err;
@@ -352,13 +370,19 @@ static struct err header_print(struct chat *chat) {
         talk_print(first);
         return ERR_OK;
     }
-    model_print(chat, chat->model != NULL ? chat->model : talk_text(row, "model"));
-    header_line("folder", talk_text(row, "root"));
-    fputs("permissions  ", stdout);
-    permissions_print(chat, row);
-    putchar('\n');
-    header_line("session", chat->session);
-    puts("/help lists commands; Ctrl-C stops an answer, Ctrl-D leaves\n");
+    model_add(chat, chat->model != NULL ? chat->model : talk_text(row, "model"), &out);
+    header_add("folder", talk_text(row, "root"), &out);
+    permissions_add(chat, row, &out);
+    const bool narrow =
+        paint.columns > 0 && paint.columns < HEADER_KEY + (int)strlen(chat->session);
+    header_add("session",
+               narrow ? short_name_of(chat->session, NULL /* no label */).text : chat->session,
+               &out);
+    cells_wrap_values(&out, 0, &(struct cells_shape){HEADER_KEY, paint.columns});
+    const size_t begin = out.len;
+    text_add_str(&out, "/help lists commands; Ctrl-C stops an answer, Ctrl-D leaves\n\n");
+    cells_wrap_words(&out, begin, paint.columns);
+    fputs(text_bytes(&out).data, stdout);
     return ERR_OK;
 }
 
@@ -380,7 +404,8 @@ static struct err chat_run(struct invocation *invocation) {
         err = err_failed(err) ? err : lines_converse(&chat);
     }
     if (!err_failed(err) && chat.form == CHAT_TERMINAL) {
-        fprintf(stderr, "'drover chat --session %s' comes back to it.\n", chat.session);
+        plain_note("'drover chat --session %s' comes back to it.\n",
+                   short_name_of(chat.session, NULL /* the title has blanks */).text);
     }
     return err;
 }

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/run/waits.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 
@@ -41,10 +42,12 @@ json_t *conversation_asked(const struct conversation *conversation) {
 
 static void piece_show(struct markdown *markdown, enum conversation_channel channel,
                        struct bytes line, struct text *out) {
+    const size_t begin = out->len;
     if (channel == CHANNEL_THINKING) {
         text_add_str(out, paint_begin(&markdown->paint, COLOUR_GREY));
         plain_add_line(line, out);
         text_add_str(out, paint_end(&markdown->paint, COLOUR_GREY));
+        cells_wrap_words(out, begin, markdown->paint.columns);
     } else {
         markdown_line(markdown, line, out);
     }
@@ -93,12 +96,14 @@ static void note_add(struct conversation *conversation, enum colour colour, cons
                      const char *detail, struct text *above) {
     const struct paint *paint = &conversation->markdown.paint;
     growing_end(conversation, above);
+    const size_t begin = above->len;
     text_addf(above, "%s%s%s", paint_begin(paint, colour), words, paint_end(paint, colour));
     if (detail[0] != '\0') {
         text_add_str(above, ": ");
         plain_add_line(bytes_of(detail), above); /* Reasons are shown whole. */
     }
     text_add_char(above, '\n');
+    cells_wrap_words(above, begin, paint->columns);
 }
 
 /* --- An answer that is given again ------------------------------------------------------------ */

@@ -7,12 +7,14 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/names.h"
 #include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/stream/follow.h"
+#include "cli/terminal/markdown.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/chat.h"
 
@@ -50,7 +52,7 @@ static void wait_tell(const struct watching *watching, const json_t *data) {
     (void)run_wait_event_add(data, &words); /* The detail would need a line more. */
     if (words.len > 0 && !text_failed(&words) && watching->watch->show == TURN_SHOW_FINAL) {
         utf8_make_plain(words.data, words.len);
-        fprintf(stderr, "drover: %s\n", words.data);
+        plain_note("drover: %s\n", words.data);
     }
 }
 
@@ -175,8 +177,8 @@ static struct err question_report(struct watching *watching) {
     if (!err_failed(err) && strcmp(talk_text(row, "state"), "open") == 0) {
         AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
         run_question_lines_add(row, "  ", &words);
-        fprintf(stderr, "drover: it waits for an answer: drover approve %s\n  %s\n", id,
-                text_bytes(&words).data);
+        plain_note("drover: it waits for an answer: drover approve %s\n  %s\n",
+                   short_name_of(id, NULL /* no label */).text, text_bytes(&words).data);
     }
     return err.code == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -325,7 +327,7 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     text_done(&watching.step);
     json_release(&watching.asked);
     if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
-        plain_print(text_bytes(&ret_outcome->text));
+        markdown_print(text_bytes(&ret_outcome->text));
         const struct bytes said = text_bytes(&ret_outcome->text);
         fputs(said.len > 0 && said.data[said.len - 1] != '\n' ? "\n" : "", stdout);
     }
@@ -364,18 +366,18 @@ static bool is_seen(const struct invocation *invocation) {
 /* `err`: of following it. */
 static struct err end_check(const struct turn_watch *look, struct err err,
                             const struct turn_outcome *outcome) {
+    const struct short_name name = short_name_of(look->run, NULL /* a turn has no label */);
     if (err.code == ERR_INTERRUPTED) {
-        fprintf(stderr,
-                "\ndrover: detached; the turn goes on. 'drover attach %s' follows it again, "
-                "'drover stop %s' ends it.\n",
-                look->run, look->run);
+        plain_note("\ndrover: detached; the turn goes on. 'drover attach %s' follows it again, "
+                   "'drover stop %s' ends it.\n",
+                   name.text, name.text);
         look->invocation->told = true;
     }
     if (!err_failed(err) && outcome->state == NULL) { /* Messages are kept longer than events. */
         return err_why(&look->invocation->why, ERR_NOT_FOUND,
                        "the events of %s are no longer kept; 'drover session show -m %s' shows its "
                        "messages",
-                       look->run, look->session);
+                       name.text, short_name_of(look->session, NULL /* no label */).text);
     }
     return err;
 }
@@ -413,14 +415,13 @@ struct err turn_look(const struct turn_watch *look) {
         return ERR_OK;
     }
     if (strcmp(outcome.cause, "truncated") == 0) {
-        fputs("drover: the answer is incomplete: it was cut off at its longest length "
-              "(truncated)\n",
-              stderr);
+        plain_note("drover: the answer is incomplete: it was cut off at its longest length "
+                   "(truncated)\n");
     } else {
-        fprintf(stderr, "drover: the turn %s%s (%s)%s%s\n",
-                strcmp(state, "cancelled") == 0 ? "was " : "",
-                strcmp(state, "degraded") == 0 ? "ended early" : state, outcome.cause,
-                outcome.note[0] != '\0' ? ": " : "", outcome.note);
+        plain_note("drover: the turn %s%s (%s)%s%s\n",
+                   strcmp(state, "cancelled") == 0 ? "was " : "",
+                   strcmp(state, "degraded") == 0 ? "ended early" : state, outcome.cause,
+                   outcome.note[0] != '\0' ? ": " : "", outcome.note);
     }
     return ERR_OK;
 }

@@ -110,6 +110,7 @@ void live_draw(struct live *live, bool picture) {
     if (!terminal_size(STDOUT_FILENO, &size)) {
         size = (struct terminal_size){LIVE_ROWS, LIVE_COLUMNS};
     }
+    live->chat->paint.columns = live->conversation.markdown.paint.columns = size.columns - 1;
     if (picture) {
         cursor = picture_make(live, &size, &shown);
         picture_fit(&shown, size.rows - 1, &cursor);

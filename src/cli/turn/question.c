@@ -6,6 +6,7 @@
 #include "base/glob.h"
 #include "base/number.h"
 #include "cli/base/api.h"
+#include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 
@@ -45,6 +46,7 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
     const char *tool = talk_text(asked, "tool");
     const char *review = talk_text(json_object_get(asked, "about"), "review");
     const bool command = json_object_get(json_object_get(asked, "arguments"), "command") != NULL;
+    const size_t begin = out->len;
     text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
     if (is_question(asked)) {
         (void)bytes_next(&rest, '\n', &line); /* Nothing is shown without a line. */
@@ -54,6 +56,7 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
             plain_add_line(line, out);
             text_add_char(out, '\n');
         }
+        cells_wrap_words(out, begin, paint->columns);
         return;
     }
     text_add_str(out, command ? "May it run this command? (" : "May it call ");
@@ -65,6 +68,7 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
         plain_add(out, review);
         text_add_char(out, '\n');
     }
+    cells_wrap_words(out, begin, paint->columns);
 }
 
 const char *question_choices(const json_t *asked) {

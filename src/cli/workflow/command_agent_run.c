@@ -12,12 +12,14 @@
 #include "base/memory.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
 #include "cli/run/ask.h"
+#include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/message.h"
 #include "cli/workflow/watch.h"
@@ -110,8 +112,9 @@ static struct err task_read(struct task *task) {
 static void detached_print(const struct invocation *invocation, const char *run) {
     printf(invocation->json ? "{\"run\": \"%s\"}\n" : "%s\n", run);
     if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n", run,
-                run);
+        const struct short_name name = short_name_of(run, NULL /* no label */);
+        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
+                   name.text);
     }
 }
 
@@ -233,7 +236,7 @@ static struct err task_in_workflow(struct task *task, bool native) {
     }
     const char *warning = talk_text(answer, "warning");
     if (warning[0] != '\0' && !invocation->json) {
-        fprintf(stderr, "drover: %s\n", warning);
+        plain_note("drover: %s\n", warning);
     }
     const struct workflow_watch watch = {.invocation = invocation,
                                          .talk = &task->talk,

@@ -8,8 +8,10 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/view.h"
+#include "cli/terminal/plain.h"
 #include "cli/workflow/request.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
@@ -46,7 +48,7 @@ static struct err run_run(struct invocation *invocation) {
     }
     const char *error = talk_text(answer, "error"), *warning = talk_text(answer, "warning");
     if (warning[0] != '\0' && !invocation->json) {
-        fprintf(stderr, "drover: %s\n", warning);
+        plain_note("drover: %s\n", warning);
     }
     if (error[0] != '\0') {
         workflow_refusal_tell(invocation, starting.word != NULL ? starting.word : "the script",
@@ -54,12 +56,14 @@ static struct err run_run(struct invocation *invocation) {
         return ERR_OK;
     }
     watch.run = talk_text(answer, "runId");
+    watch.label = args_text(args, "label");
     if (args_on(args, "detach")) {
         /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
         printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
         if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-            fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n",
-                    watch.run, watch.run);
+            const struct short_name name = short_name_of(watch.run, watch.label);
+            plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n",
+                       name.text, name.text);
         }
         return ERR_OK;
     }

@@ -19,6 +19,7 @@
 #include "cli/base/resource.h"
 #include "cli/base/table.h"
 #include "cli/terminal/paint.h"
+#include "cli/terminal/plain.h"
 #include "cli/workflow/request.h"
 #include "script/catalog.h"
 
@@ -81,7 +82,9 @@ static struct err ls_run(struct invocation *invocation) {
     const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
     const json_t *rows = json_object_get(answer, "workflows"), *row = NULL;
     size_t at = 0;
-    if (!invocation->json) {
+    if (!invocation->json && json_array_size(rows) == 0) {
+        plain_note("There is no workflow. 'drover workflow new NAME' writes one.\n");
+    } else if (!invocation->json) {
         printf("%-24s  %-8s  %-8s  %s\n", "WORKFLOW", "FROM", "STATE", "DESCRIPTION");
     }
     json_array_foreach(rows, at, row) {
@@ -105,15 +108,15 @@ static struct err ls_run(struct invocation *invocation) {
     }
     json_array_foreach(json_object_get(answer, "places"), at, row) {
         if (json_object_get(row, "problem") != NULL) {
-            fprintf(stderr, "drover: %s: %s\n", talk_text(row, "path"), talk_text(row, "problem"));
+            plain_note("drover: %s: %s\n", talk_text(row, "path"), talk_text(row, "problem"));
         } else if (json_is_true(json_object_get(row, "truncated"))) {
-            fprintf(stderr, "drover: %s has more files than are read\n", talk_text(row, "path"));
+            plain_note("drover: %s has more files than are read\n", talk_text(row, "path"));
         }
     }
     if (talk_int(answer, "unchecked") > 0) {
-        fprintf(stderr,
-                "drover: %lld of them were not checked by the engine yet; the next list goes on\n",
-                (long long)talk_int(answer, "unchecked"));
+        plain_note(
+            "drover: %lld of them were not checked by the engine yet; the next list goes on\n",
+            (long long)talk_int(answer, "unchecked"));
     }
     return ERR_OK;
 }

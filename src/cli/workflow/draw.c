@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/base/names.h"
 #include "cli/budget/limits.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
@@ -237,7 +238,8 @@ static void below_make(struct drawing *drawing) {
         text_addf(&words, ": %s", asker->question);
         question_add(drawing, words.data, most > 1 ? most : 1);
         text_clear(&words);
-        text_addf(&words, "  %sdrover approve %s", types ? "y, n REASON, or: " : "", asker->asks);
+        text_addf(&words, "  %sdrover approve %s", types ? "y, n REASON, or: " : "",
+                  short_name_of(asker->asks, NULL /* no label */).text);
         room = room > drawing->below_lines ? room - drawing->below_lines : 0;
         wrapped_add(drawing, words.data, room < 2 ? room : 2);
     }
@@ -403,7 +405,11 @@ static const struct look *look_of(const struct workflow_agent *agent) {
 static void agent_words_add(const struct drawing *drawing, const struct workflow_agent *agent,
                             struct text *words) {
     const char *kept = strstr(agent->worktree, "/.drover/"); /* From the project on. */
-    text_add_str(words, drawing->draw->ids ? agent->run : "");
+    if (drawing->draw->ids == WORKFLOW_IDS_SHORT) {
+        text_add_str(words, short_name_of(agent->run, NULL /* the label is shown */).text);
+    } else if (drawing->draw->ids == WORKFLOW_IDS_WHOLE) {
+        text_add_str(words, agent->run);
+    }
     const size_t len = words->len;
     text_add_str(words, len > 0 ? "  " : "");
     const size_t begin = words->len;
@@ -568,7 +574,8 @@ static void started_add(const struct workflow_told *told, struct text *text) {
 }
 
 static void paused_add(const struct workflow_told *told, struct text *text) {
-    text_addf(text, "'drover resume %s' lets it go on", told->run);
+    text_addf(text, "'drover resume %s' lets it go on",
+              short_name_of(told->run, NULL /* the tree's is shown */).text);
 }
 
 static void retrying_add(const struct workflow_told *told, struct text *text) {

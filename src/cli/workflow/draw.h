@@ -30,11 +30,14 @@
 #include "cli/terminal/paint.h"
 #include "cli/workflow/tree.h"
 
+/* Ids of the agents' runs after their names. SHORT: names for a command (names.h). */
+enum workflow_ids { WORKFLOW_IDS_NONE, WORKFLOW_IDS_SHORT, WORKFLOW_IDS_WHOLE };
+
 struct workflow_draw {
     struct paint paint;
     int64_t now_ms;
     int rows, columns; /* 0: no bound; at least 4 rows, else. */
-    bool ids;          /* Each agent with its run's id. */
+    enum workflow_ids ids;
     const char *note;  /* Stands last, like "the daemon is away"; NULL: nothing does. */
     const char *typed; /* Beginning of an answer; NULL: none can be typed here. */
     const char *hint;  /* Fault of the last answer; NULL: none. */

@@ -11,6 +11,8 @@
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
+#include "cli/terminal/cells.h"
+#include "cli/terminal/markdown.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
 
@@ -117,7 +119,7 @@ static void value_print(const char *title, const json_t *value) {
     }
     size_t len = utf8_cut(text_bytes(&text), RESULT_SHOWN);
     printf("\n%s\n", title);
-    plain_print((struct bytes){text.data, len});
+    markdown_print((struct bytes){text.data, len});
     fputs(len < text.len ? " …\n" : text.data[len - 1] == '\n' ? "" : "\n", stdout);
 }
 
@@ -226,7 +228,10 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
                                   .now_ms = world_wall_ms(invocation->world)};
     run_view_whole(&view, run, &text);
     if (!whole) {
+        const size_t whole_len = text.len;
         run_questions_add(talk, run, &text);
+        cells_wrap_values(&text, whole_len,
+                          &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
     }
     fputs(text_bytes(&text).data, stdout);
     if (!whole) {
@@ -244,7 +249,10 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
     }
     text_clear(&text);
     const struct workflow_draw draw = {
-        .paint = view.paint, .now_ms = view.now_ms, .columns = COLUMNS, .ids = true};
+        .paint = view.paint,
+        .now_ms = view.now_ms,
+        .columns = view.paint.columns > 0 ? view.paint.columns : COLUMNS,
+        .ids = view.paint.columns > 0 ? WORKFLOW_IDS_SHORT : WORKFLOW_IDS_WHOLE};
     workflow_draw(&draw, &tree, &text);
     printf("\n%s", text.data);
     value_print("result:", json_object_get(result, "result"));
@@ -277,7 +285,7 @@ void workflow_end_tell(struct invocation *invocation, const char *run,
     }
     result_add(tree->result, &result);
     if (result.len > 0) {
-        plain_print(text_bytes(&result));
+        markdown_print(text_bytes(&result));
         fputs(result.data[result.len - 1] != '\n' ? "\n" : "", stdout);
     }
     (void)fflush(stdout); /* A failure shows again at the end. */
@@ -296,7 +304,7 @@ void workflow_end_tell(struct invocation *invocation, const char *run,
         text_addf(&words, ": %s", tree->cause);
     }
     if (!text_failed(&words)) {
-        fprintf(stderr, "%s\n", words.data);
+        plain_note("%s\n", words.data);
     }
 }
 
@@ -346,7 +354,7 @@ struct err workflow_task_tell(struct invocation *invocation, struct talk *talk, 
         talk_print(line);
         return ERR_OK;
     }
-    plain_print(end.text);
+    markdown_print(end.text);
     fputs(end.text.len > 0 && end.text.data[end.text.len - 1] != '\n' ? "\n" : "", stdout);
     (void)fflush(stdout); /* A failure shows again at the end. */
     AUTO(text_done) struct text words = text_up_to(16 << 10);
@@ -361,7 +369,7 @@ struct err workflow_task_tell(struct invocation *invocation, struct talk *talk, 
         plain_add(&words, end.worktree);
         text_add_char(&words, '\n');
     }
-    fputs(text_bytes(&words).data, stderr);
+    plain_note("%s", text_bytes(&words).data);
     return ERR_OK;
 }
 
@@ -400,5 +408,5 @@ void workflow_refusal_tell(struct invocation *invocation, const char *file, cons
     plain_add(&words, file); /* A file's name may aim at the terminal. */
     text_add_str(&words, error[strspn(error, "0123456789")] == ':' ? ":" : ": ");
     plain_add(&words, error);
-    fprintf(stderr, "%s\n", words.data);
+    plain_note("%s\n", words.data);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/base/action.h"
+#include "cli/base/names.h"
 #include "cli/base/resource.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
@@ -171,7 +172,7 @@ static void question_tell(struct watching *watching, const json_t *approval) {
         text_clear(&words);
         run_question_add(approval, &words);
         fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
-                text_bytes(&words).data, id);
+                text_bytes(&words).data, short_name_of(id, NULL /* no label */).text);
         if (strchr(agent->question, '\n') != NULL) {
             text_clear(&words);
             run_question_lines_add(approval, "  ", &words);
@@ -555,7 +556,7 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
-        job_detached(watch->invocation, watch->run);
+        job_detached(watch->invocation, watch->run, watch->label);
         return err;
     }
     if (!err_failed(err) && watch->form == WORKFLOW_FORM_TASK) {
@@ -577,6 +578,7 @@ static struct err workflow_attach(struct invocation *invocation, struct talk *ta
     struct workflow_watch watch = {.invocation = invocation,
                                    .talk = talk,
                                    .run = talk_text(run, "id"),
+                                   .label = talk_text(run, "label"),
                                    .row = run,
                                    .retry_ms = args_int(&invocation->args, "retry-for", 0),
                                    .only_new = args_on(&invocation->args, "new")};

@@ -29,6 +29,7 @@ struct workflow_watch {
     struct invocation *invocation;
     struct talk *talk;
     const char *run;
+    const char *label; /* Label of the run, for hints. Borrowed; NULL or "": none is known. */
     const json_t *row; /* The run as it stands; NULL: it was started just now. */
     int64_t retry_ms;
     bool only_new; /* Not what came before. */

@@ -347,8 +347,10 @@ void settle__begin(struct flight *flight, struct attempt end) {
     }
 }
 
-/* The PATH is named, since it is that of the daemon, not of the terminal that sent the job. A file
- * that is there, and whose interpreter is not, ends the same way. */
+enum { FOLDERS_SHOWN = 3, PATH_SHOWN = 100 };
+
+/* The beginning of PATH is named, since it is that of the daemon, not of the terminal that sent the
+ * job. A file that is there, and whose interpreter is not, ends the same way. */
 static void note_no_program(const struct flight *flight, char *note, size_t size) {
     const char *program = flight->facts.program, *path = "/usr/local/bin:/usr/bin:/bin";
     for (char *const *at = flight->dispatch->environment; *at != NULL; at++) {
@@ -360,8 +362,13 @@ static void note_no_program(const struct flight *flight, char *note, size_t size
     } else if (flight->facts.path_given) {
         (void)snprintf(note, size, "There is no program '%s' in the PATH of the job", program);
     } else {
-        (void)snprintf(note, size, "There is no program '%s' in the daemon's PATH: %.160s", program,
-                       path);
+        size_t len = strcspn(path, ":");
+        for (int shown = 1; shown < FOLDERS_SHOWN && path[len] != '\0'; shown++) {
+            len += 1 + strcspn(path + len + 1, ":");
+        }
+        len = len < PATH_SHOWN ? len : PATH_SHOWN;
+        (void)snprintf(note, size, "There is no program '%s' in the daemon's PATH: %.*s%s", program,
+                       (int)len, path, path[len] != '\0' ? "…" : "");
     }
     utf8_make_plain(note, strlen(note));
 }

@@ -165,7 +165,10 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
     struct bytes words = message->text;
     const char *end = words.len == 0 ? NULL : memchr(words.data, '\n', words.len);
     words.len = end == NULL ? words.len : (size_t)(end - words.data);
-    words.len = utf8_cut(words, COMMAND_MAX);
+    AUTO(text_done) struct text command = text_up_to(COMMAND_MAX + sizeof "…");
+    const size_t shown_len = utf8_cut(words, COMMAND_MAX);
+    text_add(&command, words.data, shown_len);
+    text_add_str(&command, shown_len < words.len ? "…" : "");
     struct run_new what = {.run = message->run,
                            .owner = session->owner,
                            .parent = message->parent.data == NULL ? BYTES("") : message->parent,
@@ -173,7 +176,7 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
                            .label = BYTES(""),
                            .spec = tx_copy_text(tx, &spec, "turns: spec"),
                            .not_before_ms = message->not_before_ms,
-                           .command = words,
+                           .command = tx_copy(tx, text_bytes(&command)),
                            .kind = KIND_TURN,
                            .key_max = 1,
                            .bounds = message->bounds};
