@@ -139,7 +139,7 @@ struct play {
     size_t history_count;
     int64_t spent;
     bool ended;
-    bool threw; /* A function of parallel() or pipeline() failed. */
+    bool threw;                        /* A function of parallel() or pipeline() failed. */
     size_t children, children_refused; /* Calls of workflow() that were settled. */
 };
 
@@ -322,8 +322,8 @@ static bool place_remove(json_t *messages) {
     return failed;
 }
 
-/* What a worker says of errors in parallel() and pipeline() has places, too: it is left out, and
- * so are the numbers of lines in a play that has such. */
+/* Errors in parallel() and pipeline() have places, too, so that messages about them are left out,
+ * and the numbers of lines in a play that has such. */
 static void errors_remove(struct play *play, json_t *messages) {
     for (size_t i = json_array_size(messages); i-- > 0;) {
         const json_t *message = json_array_get(messages, i);
