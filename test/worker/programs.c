@@ -332,7 +332,7 @@ static void errors_remove(struct play *play, json_t *messages) {
                      json_is_true(json_object_get(message, "error"));
         if (error || (type != NULL && strcmp(type, "threw") == 0)) {
             play->threw = true;
-            (void)json_array_remove(messages, i); /* It is there. */
+            (void)json_array_remove(messages, i); /* Present. */
         }
     }
 }
@@ -341,7 +341,7 @@ static void numbers_remove(json_t *messages) {
     size_t at = 0;
     json_t *message = NULL;
     json_array_foreach(messages, at, message) {
-        (void)json_object_del(message, "no"); /* It may not be there. */
+        (void)json_object_del(message, "no"); /* May be absent. */
     }
 }
 

@@ -178,15 +178,11 @@ struct err live_stream_retry(struct live *live) {
         return live_stream_away(live, err);
     }
     live->retry_ns = 0;
-    bool restarted = talk_finds_restart(live->chat->talk);
-    bool held = talk_finds_held(live->chat->talk);
-    if (restarted && live->chat->above != NULL) {
+    if (talk_finds_restart(live->chat->talk)) {
         chat_note(live->chat, "(the daemon restarted)");
     }
-    if (held && live->chat->above != NULL) {
+    if (talk_finds_held(live->chat->talk)) {
         chat_note(live->chat, "[" TALK_HELD_WORDS "]");
-    } else if (held) {
-        talk_held_print();
     }
     return ERR_OK;
 }
