@@ -102,7 +102,7 @@ return [own, await ${ask(twice, { label: "rich", budget: { output_tokens: 500, t
   assert.deepEqual([end.state, end.result], ["degraded", [null, "done"]]);
   const [poor, rich] = events.filter(({ type }) => type === "agent_finished");
   assert.deepEqual([poor.data.state, poor.data.cause], ["failed", "agent_budget"]);
-  assert.match(poor.data.note, /output_tokens/);
+  assert.match(poor.data.note, /output tokens/);
   assert.equal(rich.data.cause, null);
   const spent = async (scope) => (await flows.get(`/budgets/${scope}`)).spent.output_tokens;
   assert.equal(await spent(`run:${poor.data.run}`), 30);

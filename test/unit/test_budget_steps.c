@@ -96,7 +96,7 @@ static void a_step_that_finds_all_spent_is_told_so(void **state) {
     end_step(runs, &one, 450);
     struct step two = begin_step(runs, turn.run, 3000);
     assert_int_equal(two.answer.verdict, BUDGET_SPENT);
-    assert_string_equal(two.why, "The budget global is used up: of tokens 400, 450 are spent");
+    assert_string_equal(two.why, "The budget global is used up (tokens: 450 of 400 spent)");
     assert_int_equal(tokens_reserved(runs), 0);
 }
 
@@ -192,7 +192,7 @@ static void steps_that_wait_for_the_end_of_a_day_are_told_then(void **state) {
         struct step step = begin_step(runs, turns[i].run, 3000);
         assert_int_equal(step.answer.verdict, BUDGET_WAITS);
         assert_string_equal(step.why, "It waits for midnight: the budget global is used up for"
-                                      " today: of tokens 400, 450 are spent");
+                                      " today (tokens: 450 of 400 spent)");
     }
     runs_forget(runs);
     runs->kit.clock_ms = end_ms;

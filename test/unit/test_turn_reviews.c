@@ -218,7 +218,7 @@ static void no_review_is_asked_when_all_is_spent(void **state) {
     int64_t part = kit->plan.cards[0].part;
     const struct admitting admitting = admit(kit, &say, part);
     assert_int_equal(admitting.begun.verdict, BUDGET_SPENT);
-    assert_string_equal(admitting.why, "The budget global is used up: of tokens 10, 15 are spent");
+    assert_string_equal(admitting.why, "The budget global is used up (tokens: 15 of 10 spent)");
     struct reviewing reviewing = review(kit, &say, part, TURN_REVIEW_ASKS);
     reviewing.end.asked = false;
     reviewing.end.failure = CAUSE_BUDGET;
