@@ -194,7 +194,8 @@ static const struct flag stop_flags[] = {
 
 /* Such a run ends when another host has ended its command, which may take for ever. */
 static void stop_warn_away(const json_t *run) {
-    const struct short_name name = short_name_of(talk_text(run, "id"), talk_text(run, "label"));
+    const struct short_name name =
+        short_name_of(talk_text(run, "id"), NULL /* others may have the label */);
     (void)fflush(stdout); /* A failure shows again at the end. */
     if (json_is_true(json_object_get(run, "host_away"))) {
         plain_note(
