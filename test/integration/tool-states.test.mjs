@@ -77,7 +77,7 @@ test("only a rule, a person or a review denies, and no denial is a mistake", asy
   const message = await turns.answer(listener.session, run);
   assert.deepEqual([end.state, textOf(message)], ["succeeded", "I give up"]);
   assert.deepEqual(ends(message), [["denied", "rule"], ...six.map(() => ["denied", "person"])]);
-  assert.match(toolsOf(message)[1].text, /said no to this call: not there/);
+  assert.match(toolsOf(message)[1].text, /denied this call: not there/);
   assert.deepEqual(message.parts.filter(({ kind }) => kind === "notice"), []);
   const { items } = await turns.get(`/runs/${run}/spans`);
   const spans = items.filter(({ kind }) => kind === "tool");
