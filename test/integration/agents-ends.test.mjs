@@ -330,7 +330,7 @@ test("a turn that waits for its own last process holds up no other of its agent"
     line("item.completed", { item: { id: "item_1", type: "agent_message", text: words } });
   const error = { message: "429 too many requests, try again in 3s" };
   const words = `${line("thread.started", { thread_id: "thread" })}
-case "$*" in
+case "$(cat)" in
 *FAIL*) ${line("turn.failed", { error })}; exit 1;;
 *STAY*) trap '' TERM; ${text("one")}; while [ ! -e go ]; do sleep 0.05; done;;
 *) ${text("well")}; ${line("turn.completed", { usage: {} })};;

@@ -60,7 +60,7 @@ MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_requ
                                      int64_t retry_ms, json_t **ret_json, struct why *why);
 
 /* Time for which a request is repeated that a restart or a kill of the daemon cut. */
-enum { TALK_CUT_RETRY_MS = 30 * 1000 };
+enum { TALK_CUT_RETRY_MS = 10 * 1000 };
 
 /* A request that makes something, with a key of its own: one whose answer was lost is sent again
  * and makes no second one. A daemon that was never there is not waited for; one that went away in
