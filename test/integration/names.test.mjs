@@ -126,6 +126,7 @@ test("messages and memories have short names, and memories their titles", async 
 
 test("a whole id costs no further request", async () => {
   const id = await jobs.shell("true");
+  assert.equal((await cli("job", "wait", id)).code, 0); // The same is shown each time.
   const asked = async () => {
     const { text } = await jobs.request("GET", "/metrics");
     return Number(text.match(/^drover_http_requests_total (\d+)$/m)[1]);

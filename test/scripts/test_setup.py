@@ -21,7 +21,7 @@ class Setup(unittest.TestCase):
             for name in only or ():
                 os.symlink(shutil.which(name), os.path.join(folder, name))
             path = folder if only else f"{folder}:{os.environ['PATH']}"
-            env = {**os.environ, "PATH": path}
+            env = {**os.environ, "PATH": path, "TMPDIR": folder}  # Its `rm` may be one of ours.
             return subprocess.run(
                 [shutil.which("sh"), os.path.join(ROOT, "scripts/setup"), *arguments],
                 env=env, capture_output=True, text=True, check=False,
