@@ -46,7 +46,13 @@ function installLines() {
 /** Sizes of what the test run there writes, whose stages print nothing before they end. */
 function written(folder) {
   const build = path.join(folder, HOME, "drover/build");
-  const sizeOf = (file) => statSync(file, { throwIfNoEntry: false })?.size;
+  const sizeOf = (file) => {
+    try {
+      return statSync(file).size;
+    } catch {
+      return 0; // Not yet, not any more, or below something that is no folder.
+    }
+  };
   const names = (...words) => {
     const place = path.join(build, ...words);
     try {
