@@ -1,27 +1,27 @@
 """shares.py: which tests a run takes, where all of them would take longer than anybody waits.
 
-Of the units each runs under the sanitizers of one compiler, and at one commit in four with the
-release build; with the longest it is the other way round. What tests a program that is never
-sanitized runs with the release. What could run both sanitized and on PostgreSQL does each of them
-at one commit in four, and what needs several threads is under their sanitizer at every other one.
---all takes everything.
+Sanitizers are those of gcc at one commit and those of clang at the next one. Each unit runs under
+them, and at one commit in four with the release build; with the longest it is the other way round.
+What tests a program that is never sanitized runs with the release. What could run both sanitized
+and on PostgreSQL does each of them at one commit in four, and what needs several threads is under
+their sanitizer at every other one. --all takes everything, with both compilers.
 """
 import subprocess
 import time
 import zlib
 
-# Long ones: which compiler's sanitizers take them, and at which turn. Chance would not share out
-# their weight evenly. clang's stage has no database server to wait for.
+COMPILERS = ("gcc", "clang")
+# Long ones: at which turn they are sanitized. Chance would not share out their weight evenly.
 LONG = {
-    "budget_walk": ("gcc", 1),
-    "deliver": ("gcc", 2),
-    "folder": ("clang", 3),
-    "hub_random": ("gcc", 3),
-    "model_wires": ("clang", 1),
-    "runs_sim": ("clang", 3),
-    "runs_stop": ("clang", 3),
-    "store_power": ("gcc", 0),
-    "store_sweep": ("clang", 2),
+    "budget_walk": 1,
+    "deliver": 2,
+    "folder": 3,
+    "hub_random": 3,
+    "model_wires": 1,
+    "runs_sim": 3,
+    "runs_stop": 3,
+    "store_power": 0,
+    "store_sweep": 2,
 }
 # What it tests is the holder's own program.
 BARE = "holder_program"
@@ -34,8 +34,9 @@ def side(name, sides=TURNS):
     return zlib.crc32(name.encode()) % sides
 
 
-def compiler_of(test):
-    return LONG[test][0] if test in LONG else ("gcc", "clang")[side(test, 2)]
+def compilers(this_turn, every):
+    """Whose sanitizers are built."""
+    return COMPILERS if every else (COMPILERS[this_turn % 2],)
 
 
 def turn(root):
@@ -65,12 +66,12 @@ def word_of(name, this_turn):
 
 def has_turn(name, this_turn, turns=TURNS):
     if name in LONG:
-        return LONG[name][1] == this_turn
+        return LONG[name] == this_turn
     return (side(name, turns) + this_turn) % turns == 0
 
 
-def sanitized(tests, compiler, this_turn):
-    """Of [(name, suite)] the names that this compiler's sanitizers take."""
+def sanitized(tests, this_turn):
+    """Of [(name, suite)] the names that the sanitizers take."""
     units = {name for name, suite in tests if suite != "postgres"}
 
     def taken(name, suite):
@@ -78,9 +79,7 @@ def sanitized(tests, compiler, this_turn):
             # What is a unit on SQLite as well runs there each time.
             shared = name.removeprefix("postgres_") in units
             return not shared or word_of(name, this_turn) == "postgres"
-        if name in LONG and not has_turn(name, this_turn):
-            return False
-        return compiler_of(name) == compiler and not name.startswith(BARE)
+        return (name not in LONG or has_turn(name, this_turn)) and not name.startswith(BARE)
 
     return [name for name, suite in tests if taken(name, suite)]
 

@@ -41,6 +41,8 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed",
             "test/unit/sql_plans.so",
             "test/sim/sim"]
+# Folders of build/, by compiler.
+SANITIZED = {"gcc": "san", "clang": "clang"}
 # Stages of tests at once; the first ones listed begin first, so that the long ones don't end last.
 LANES = 4
 # How often a daemon whose loop seemed slow is asked again before that is believed.
@@ -239,10 +241,11 @@ def all_stages(every_kill, turn, seed):
     # The database server commits more slowly and starts more slowly: a fifth of the kills.
     crash_postgres = crash or {"DROVER_KILLS": "40"}
     released = chosen(lambda tests: shares.released(tests, turn), {"unit"}, every_kill)
-    gcc = chosen(lambda tests: shares.sanitized(tests, "gcc", turn),
-                 {"unit", "fuzz", "postgres"}, every_kill)
-    clang = chosen(lambda tests: shares.sanitized(tests, "clang", turn),
-                   {"unit", "fuzz"}, every_kill)
+    checked = chosen(lambda tests: shares.sanitized(tests, turn), {"unit", "fuzz", "postgres"},
+                     every_kill)
+    compilers = shares.compilers(turn, every_kill)
+    # What the sanitizers of one compiler are enough for.
+    san = f"build/{SANITIZED[compilers[0]]}"
     threads = lambda folder: threaded_tests(
         folder, lambda names: names if every_kill else shares.threaded(names, turn))
     both = "address,undefined"
@@ -250,8 +253,8 @@ def all_stages(every_kill, turn, seed):
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         strip_stage(),
-        build("san", sanitize=both, targets=programs_of(gcc, "drover", "test/sim/sim")),
-        build("clang", compiler="clang", sanitize=both, targets=programs_of(clang, "drover")),
+        *[build(SANITIZED[compiler], compiler=compiler, sanitize=both,
+                targets=programs_of(checked, "drover", "test/sim/sim")) for compiler in compilers],
         build("tsan", sanitize="thread", targets=lambda folder: threads(folder).values()),
     ]
     tests = [
@@ -262,13 +265,13 @@ def all_stages(every_kill, turn, seed):
         *[node_tests(f"integration on SQLite, {which} half", "release", "build/drover", **taken,
                      rooms="[!f]*", part=slice(start, None, 2), brisk=not every_kill)
           for start, which in enumerate(["first", "second"])],
-        meson_tests("unit and corpora, gcc ASan UBSan", "build/san", tests=gcc),
-        node_tests("integration, sanitized", "san", "build/san/drover", **taken),
+        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
+                      tests=checked) for compiler in compilers],
+        node_tests("integration, sanitized", "san", f"{san}/drover", **taken),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
                    brisk=not every_kill, env=crash),
         meson_tests("unit and faults, release build", "build/release", tests=released,
                     every_point=every_kill),
-        meson_tests("unit and corpora, clang ASan UBSan", "build/clang", tests=clang),
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
@@ -278,7 +281,7 @@ def all_stages(every_kill, turn, seed):
         # A root of its own, in which packages are installed; typed at a terminal.
         node_tests("newcomer in a bare root", "bare", "build/drover", **taken, rooms="newcomer",
                    before=tmux_setup) if every_kill else None,
-        simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
+        simulator("sanitized", san, SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
         simulator("fixed two-host", "build/release", SEEDS_HOSTS, 1, hosts=2),

@@ -366,13 +366,14 @@ class Chosen(unittest.TestCase):
     TESTS = [(name, "unit") for name in UNITS] + [
         (name, "postgres") for name in ("postgres_a", "postgres_b", "postgres_only")]
 
-    def chosen(self, compiler, turn):
-        return set(shares.sanitized(self.TESTS, compiler, turn))
+    def chosen(self, turn):
+        return set(shares.sanitized(self.TESTS, turn))
 
-    def test_each_unit_runs_under_the_sanitizers_of_one_compiler(self):
-        gcc, clang = (self.chosen(name, 0) & set("abcdefgh") for name in ("gcc", "clang"))
-        self.assertEqual(sorted([*gcc, *clang]), [*"abcdefgh"])
-        self.assertGreaterEqual(min(len(gcc), len(clang)), 2)
+    def test_each_unit_is_sanitized_each_time_and_by_both_compilers_in_turn(self):
+        for turn in TURNS:
+            self.assertLessEqual(set("abcdefgh"), self.chosen(turn))
+            both = [*shares.compilers(turn, False), *shares.compilers(turn + 1, False)]
+            self.assertEqual(sorted(both), ["clang", "gcc"])
 
     def test_a_unit_runs_released_at_one_commit_in_four_and_a_long_one_at_the_others(self):
         for name in self.UNITS:
@@ -380,9 +381,9 @@ class Chosen(unittest.TestCase):
             self.assertEqual(times, 3 if name in shares.LONG else 1)
 
     def test_a_long_one_is_sanitized_when_it_is_not_released(self):
-        for name, (compiler, _) in shares.LONG.items():
+        for name in shares.LONG:
             for turn in TURNS:
-                self.assertEqual(name in self.chosen(compiler, turn),
+                self.assertEqual(name in self.chosen(turn),
                                  name not in shares.released(self.TESTS, turn))
 
     def test_what_has_threads_is_under_their_sanitizer_at_every_other_commit(self):
@@ -392,10 +393,10 @@ class Chosen(unittest.TestCase):
 
     def test_what_runs_on_SQLite_as_well_is_on_the_server_at_one_commit_in_four(self):
         for name in ("postgres_a", "postgres_b"):
-            self.assertEqual([name in self.chosen("gcc", turn) for turn in TURNS].count(True), 1)
+            self.assertEqual([name in self.chosen(turn) for turn in TURNS].count(True), 1)
 
     def test_what_needs_the_server_runs_each_time(self):
-        self.assertTrue(all("postgres_only" in self.chosen("gcc", turn) for turn in TURNS))
+        self.assertTrue(all("postgres_only" in self.chosen(turn) for turn in TURNS))
 
     def test_a_file_is_sanitized_at_one_commit_in_four_and_on_the_server_at_another(self):
         wanted = ["release", "san", "postgres"]
@@ -414,11 +415,11 @@ class Chosen(unittest.TestCase):
         tests = [*self.TESTS, ("holder_program_x", "unit")]
         for turn in TURNS:
             self.assertIn("holder_program_x", shares.released(tests, turn))
-            for compiler in ("gcc", "clang"):
-                self.assertNotIn("holder_program_x", shares.sanitized(tests, compiler, turn))
+            self.assertNotIn("holder_program_x", shares.sanitized(tests, turn))
 
     def test_all_means_all(self):
         named = [{"name": name, "suite": [f"drover:{suite}"]} for name, suite in self.TESTS]
+        self.assertEqual(shares.compilers(0, True), ("gcc", "clang"))
         with unittest.mock.patch.object(suite, "tests_of", lambda folder: named):
             every = suite.chosen(lambda tests: [], {"unit"}, True)("folder")
         self.assertEqual(every, self.UNITS)
