@@ -80,7 +80,8 @@ echo "$*" >>"$state/asked"
 stop() {
     [ -f "$state/pid" ] || return 0
     kill "$(cat "$state/pid")"
-    tail --pid="$(cat "$state/pid")" -s 0.05 -f /dev/null
+    # A dead process stays, without its program, where process 1 waits for none.
+    while readlink "/proc/$(cat "$state/pid")/exe" >/dev/null; do sleep 0.05; done
     rm "$state/pid"
 }
 case $2 in

@@ -175,9 +175,10 @@ function withUnit(t, line) {
 
 test("an enabled user unit is started by systemd, once for many commands", async (t) => {
   const data = '"$HOME/.local/state/drover"';
+  // A dead process stays, without its program, where process 1 waits for none.
   const systemd = `pid=$(cat ${data}/drover.lock 2>/dev/null)
     if [ "$2" = restart ]; then
-      kill "$pid"; tail -s 0.02 --pid="$pid" -f /dev/null
+      kill "$pid"; while readlink "/proc/$pid/exe" >/dev/null; do sleep 0.02; done
     elif [ -n "$pid" ]; then
       exit 0
     fi`;
