@@ -1,10 +1,12 @@
 """shares.py: which tests a run takes, where all of them would take longer than anybody waits.
 
-Sanitizers are those of gcc at one commit and those of clang at the next one. Each unit runs under
-them, and at one commit in four with the release build; with the longest it is the other way round.
-What tests a program that is never sanitized runs with the release. What could run both sanitized
-and on PostgreSQL does each of them at one commit in four, and what needs several threads is under
-their sanitizer at every other one. --all takes everything, with both compilers.
+Each unit runs once: under sanitizers at every other commit, with the release build at the others;
+the longest are sanitized at one in four, and what tests a program that is never sanitized always
+runs with the release. Sanitizers are those of gcc at two commits, and those of clang at the next
+two. A test file that may run sanitized does at every other commit, or at one in four where it can
+also run on PostgreSQL, which it does at another one; then it does not run with the release. What
+needs several threads is under their sanitizer at every other commit. --all takes everything, with
+both compilers.
 """
 import subprocess
 import time
@@ -36,7 +38,7 @@ def side(name, sides=TURNS):
 
 def compilers(this_turn, every):
     """Whose sanitizers are built."""
-    return COMPILERS if every else (COMPILERS[this_turn % 2],)
+    return COMPILERS if every else (COMPILERS[this_turn // 2],)
 
 
 def turn(root):
@@ -59,15 +61,15 @@ def fresh_seed(root, above):
     return above + number % 10**9 * SEED_STEP
 
 
-def word_of(name, this_turn):
-    """How what could be sanitized or on PostgreSQL runs this time beside the release build."""
-    return ("postgres", None, "san", None)[(side(name) + this_turn) % TURNS]
+def every_other(name, this_turn):
+    return (side(name, 2) + this_turn) % 2 == 0
 
 
-def has_turn(name, this_turn, turns=TURNS):
+def is_sanitized(name, this_turn):
+    """Whether a unit is; else it runs with the release build."""
     if name in LONG:
         return LONG[name] == this_turn
-    return (side(name, turns) + this_turn) % turns == 0
+    return every_other(name, this_turn) and not name.startswith(BARE)
 
 
 def sanitized(tests, this_turn):
@@ -78,30 +80,28 @@ def sanitized(tests, this_turn):
         if suite == "postgres":
             # What is a unit on SQLite as well runs there each time.
             shared = name.removeprefix("postgres_") in units
-            return not shared or word_of(name, this_turn) == "postgres"
-        return (name not in LONG or has_turn(name, this_turn)) and not name.startswith(BARE)
+            return not shared or (side(name) + this_turn) % TURNS == 0
+        return suite == "fuzz" or is_sanitized(name, this_turn)
 
     return [name for name, suite in tests if taken(name, suite)]
 
 
 def released(tests, this_turn):
     """Of [(name, suite)] the units that run with the release build."""
-    def taken(name):
-        if name.startswith(BARE):
-            return True
-        return (name in LONG) != has_turn(name, this_turn)
-
-    return [name for name, suite in tests if suite == "unit" and taken(name)]
+    return [name for name, suite in tests if suite == "unit" and not is_sanitized(name, this_turn)]
 
 
 def threaded(names, this_turn):
     """Of what needs several threads what is under their sanitizer."""
-    return [name for name in names if has_turn(name, this_turn, 2)]
+    return [name for name in names if every_other(name, this_turn)]
 
 
 def takes(word, wanted, file, this_turn):
     """Whether a file that wants to run with these words runs with this one."""
-    shared = {"san", "postgres"}
-    if word in shared and shared <= set(wanted):
-        return word_of(file, this_turn) == word
-    return word in wanted
+    if word not in wanted or "san" not in wanted or word not in ("release", "san", "postgres"):
+        return word in wanted
+    # What it does this time; what is sanitized does nothing beside that.
+    part = ("san", "release") * 2 if "postgres" not in wanted else (
+        "postgres", "release", "san", "release")
+    does = part[(side(file) + this_turn) % TURNS]
+    return word == does or (word == "release" and does == "postgres")
