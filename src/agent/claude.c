@@ -33,7 +33,6 @@
 #include "agent/reader.h"
 #include "rules/agent/wait.h"
 
-#define CANCEL "control_cancel_request"
 #define WALL_MAX_S (INT64_C(1) << 40)
 
 static void line_add_user(struct bytes id, struct bytes words, struct text *text) {
@@ -376,14 +375,16 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "control_request") &&
                bytes_is(json_bytes(json_object_get(line, "request"), "subtype"), "can_use_tool")) {
         on_question(reader, line);
+    } else if (bytes_is(type, "control_cancel_request")) {
+        const struct program_event event = {.kind = PROGRAM_WITHDRAWN,
+                                            .id = json_bytes(line, "request_id")};
+        reader->heard(reader->ctx, &event);
     } else if (bytes_is(type, "system")) {
         return on_system(reader, line);
     } else if (bytes_is(type, "rate_limit_event")) {
         on_limits(reader, json_object_get(line, "rate_limit_info"));
     } else {
-        /* A question that was taken back is closed already (program_withdrawn). */
-        return bytes_is(type, CANCEL) || bytes_is(type, "control_response") ||
-               bytes_is(type, "command_lifecycle");
+        return bytes_is(type, "control_response") || bytes_is(type, "command_lifecycle");
     }
     return true;
 }
@@ -432,5 +433,4 @@ const struct program program_claude = {.name = "claude",
                                        .read = claude_read,
                                        .read_cut = claude_read_cut,
                                        .reply = claude_reply,
-                                       .withdrawal = CANCEL,
                                        .message = line_add_user};

@@ -122,22 +122,6 @@ void program_reply_write(const struct program *program, const struct program_rep
     }
 }
 
-bool program_withdraws(const struct program *program) {
-    return program->withdrawal != NULL;
-}
-
-void program_withdrawn(const struct program *program, struct bytes line, struct text *question) {
-    const char *type = program->withdrawal;
-    AUTO(json_release) json_t *json = NULL;
-    if (type == NULL || memmem(line.data, line.len, type, strlen(type)) == NULL ||
-        err_failed(json_parse_wide(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
-        !bytes_is(json_bytes(json, "type"), type)) {
-        return;
-    }
-    const struct bytes id = json_bytes(json, "request_id");
-    text_add(question, id.data, id.len <= PROGRAM_QUESTION_MAX ? id.len : 0);
-}
-
 bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,
                           struct text *line) {
     AUTO(json_release) json_t *json = NULL;

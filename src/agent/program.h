@@ -80,10 +80,6 @@ struct program_reply {
 };
 void program_reply_write(const struct program *program, const struct program_reply *reply,
                          struct text *text);
-/* Whether it may take a question back while that is open; and the question that this line of its
- * output takes back, into the text: nothing is added where the line is another one. */
-bool program_withdraws(const struct program *program);
-void program_withdrawn(const struct program *program, struct bytes line, struct text *question);
 /* A further message, with a UUID of its own, as a line for the input of the program that the
  * definition (JSON) names. False: it takes none. `line` NULL: only that is asked. */
 bool program_message_line(struct bytes definition, struct bytes message, struct bytes words,
@@ -98,6 +94,7 @@ enum program_event_kind {
     PROGRAM_TOOL_FINISHED, /* id, text: its result, failed */
     PROGRAM_QUESTION,      /* id, tool, arguments, file: may it? `text`: id of the tool's call, or
                             * "" */
+    PROGRAM_WITHDRAWN,     /* id: of a question that needs no answer any more */
     PROGRAM_READ,      /* id: UUID of a message that was read now, with all before it; "": one */
     PROGRAM_RETRYING,  /* status, wait_ms: it asks its provider again */
     PROGRAM_DISCARDED, /* All text and thinking since the last tool, or step, is void. */

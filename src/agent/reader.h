@@ -85,8 +85,6 @@ struct program {
     /* Finds the result where no line has it; NULL: nothing is to be done. */
     void (*finish)(struct program_reader *reader, struct agent_ending *io_ending);
     void (*reply)(const struct program_reply *reply, struct text *text); /* NULL: it asks not. */
-    const char *withdrawal; /* `type` of a line that takes back the question at "request_id". NULL:
-                             * there is none. */
     void (*message)(struct bytes id, struct bytes words, struct text *text); /* NULL: none. */
 };
 

@@ -173,3 +173,23 @@ test("a question that its program withdraws is closed, and its turn goes on", as
   assert.equal((await turns.get(`/approvals/${id}`)).state, "cancelled");
   listener.close();
 });
+
+test("a question that its program withdraws after a crash of the daemon is closed, too",
+  async (t) => {
+    for (const down of [false, true]) {
+      const turns = await open(t);
+      const before = await session(turns);
+      const { run } = await turns.send(before.session, "ASK me, and WITHDRAW it");
+      const { id } = await before.until("approval_asked", (data) => data.run === run);
+      before.close();
+      await turns.daemon.kill();
+      if (down) letGo(turns);
+      await turns.daemon.start();
+      const listener = await new Listener(turns, before.session).open();
+      if (!down) letGo(turns);
+      assert.equal((await listener.ended(run)).state, "succeeded");
+      assert.equal((await turns.get(`/approvals/${id}`)).state, "cancelled");
+      assert.equal(textOf(await turns.answer(listener.session, run)), "turn 1 of claude");
+      listener.close();
+    }
+  });

@@ -259,3 +259,25 @@ test("a daemon that cannot start shows why in its log", async (t) => {
   const tries = user.log.split("\n").filter((line) => line.includes("no_such"));
   assert.equal(tries.length, 1, "a command of two requests starts one daemon");
 });
+
+test("a daemon takes the variables that agents of the home ask for, and no others", async (t) => {
+  const user = new User(t);
+  const project = path.join(user.folder, "clone");
+  const define = (folder, name, from) => {
+    mkdirSync(path.join(folder, ".drover", "agents"), { recursive: true });
+    writeFileSync(path.join(folder, ".drover", "agents", `${name}.json`), JSON.stringify({
+      program: "plain", command: "sh", args: ["-c", "echo has $TOKEN", "--"],
+      env: { TOKEN: { from } } }));
+  };
+  define(user.folder, "helper", "HELPER_TOKEN");
+  define(project, "theirs", "OTHER_TOKEN");
+  const ask = (name) => user.cli("ask", "--agent", name, "--root", project, "hello");
+  const missing = await ask("helper");
+  assert.notEqual(missing.code, 0);
+  assert.match(missing.stderr, /the daemon has no variable HELPER_TOKEN, .*'drover restart'/);
+
+  Object.assign(user.env, { HELPER_TOKEN: "of-the-terminal-77", OTHER_TOKEN: "x" });
+  await user.ok("restart");
+  assert.equal(await user.ok("ask", "--agent", "helper", "hello"), "has of-the-terminal-77\n");
+  assert.match((await ask("theirs")).stderr, /has no variable OTHER_TOKEN/);
+});

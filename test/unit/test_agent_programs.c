@@ -13,11 +13,12 @@
 /* Events, each as a line of words. */
 static void note(void *ctx, const struct program_event *event) {
     static const char *const names[] = {
-        [PROGRAM_TEXT] = "text",         [PROGRAM_THINKING] = "thinking",
-        [PROGRAM_TOOL_STARTED] = "tool", [PROGRAM_TOOL_FINISHED] = "result",
-        [PROGRAM_QUESTION] = "question", [PROGRAM_RETRYING] = "retrying",
-        [PROGRAM_STEP] = "step",         [PROGRAM_DONE] = "done",
-        [PROGRAM_READ] = "read",         [PROGRAM_DISCARDED] = "discarded"};
+        [PROGRAM_TEXT] = "text",          [PROGRAM_THINKING] = "thinking",
+        [PROGRAM_TOOL_STARTED] = "tool",  [PROGRAM_TOOL_FINISHED] = "result",
+        [PROGRAM_QUESTION] = "question",  [PROGRAM_RETRYING] = "retrying",
+        [PROGRAM_STEP] = "step",          [PROGRAM_DONE] = "done",
+        [PROGRAM_READ] = "read",          [PROGRAM_DISCARDED] = "discarded",
+        [PROGRAM_WITHDRAWN] = "withdrawn"};
     struct text *text = ctx;
     if (event->kind == PROGRAM_STEP) {
         return;

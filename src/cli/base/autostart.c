@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/find.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/process/spawn.h"
@@ -63,16 +64,40 @@ bool autostart_inherits(const struct command *serve, const char *variable) {
            is_setting(serve, (struct bytes){variable, strcspn(variable, "=")});
 }
 
+/* Names from which an agent takes its variables, as members of an object. */
+static void names_add(void *ctx, const struct agent_seen *seen) {
+    json_t *names = ctx;
+    for (struct json_member at = json_first(seen->what->env); at.value != NULL;
+         at = json_next(at)) {
+        enum agent_secret where;
+        const char *name;
+        if (agent_env_refers(at.value, &where, &name) && where == AGENT_SECRET_VARIABLE) {
+            (void)json_object_set_new(names, name, json_true()); /* No memory: it is missing. */
+        }
+    }
+}
+
+/* Agents of the home alone: a project decides nothing about a daemon that serves all folders. None
+ * of our own names: they say what the command itself is. */
+static bool is_for_agent(const json_t *names, const char *variable) {
+    const size_t len = strcspn(variable, "=");
+    return strncmp(variable, "DROVER_", 7) != 0 && json_object_getn(names, variable, len) != NULL;
+}
+
 /* Owned by the caller (mem_free); the texts are borrowed. */
 static const char **environment_of(const struct autostart *start) {
+    const struct agent_search agents = {.home = start->env->get(start->env->ctx, "HOME")};
+    AUTO(json_release) json_t *names = json_object();
     size_t count = 0, kept = 0;
+    agent_each(&agents, names_add, names);
     while (start->env->all[count] != NULL) {
         count++;
     }
     const char **list = mem_new_array(count + 1, sizeof *list);
     for (size_t i = 0; i < count; i++) {
-        if (autostart_inherits(start->serve, start->env->all[i])) {
-            list[kept++] = start->env->all[i];
+        const char *variable = start->env->all[i];
+        if (autostart_inherits(start->serve, variable) || is_for_agent(names, variable)) {
+            list[kept++] = variable;
         }
     }
     return list;
@@ -242,7 +267,7 @@ static struct err daemon_spawn(const struct autostart *start, int log, const cha
     return spawn(&process, ret_pid);
 }
 
-enum attempt { ATTEMPT_SERVED, ATTEMPT_AGAIN, ATTEMPT_FAILED };
+enum start_attempt { ATTEMPT_SERVED, ATTEMPT_AGAIN, ATTEMPT_FAILED };
 
 struct waiting {
     const struct autostart *start;
@@ -271,7 +296,7 @@ static struct err ended_why(const struct waiting *waiting, struct why *why) {
 }
 
 /* Until the socket of the process is there, or the process is gone. */
-static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *ret_attempt,
+static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum start_attempt *ret_attempt,
                               struct why *why) {
     struct err err = ERR_OK;
     int status = 0;
@@ -296,7 +321,8 @@ static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *
 }
 
 /* A unit that fails later than at once is not seen here: the time runs out. */
-static struct err unit_start(struct waiting *waiting, enum attempt *ret_attempt, struct why *why) {
+static struct err unit_start(struct waiting *waiting, enum start_attempt *ret_attempt,
+                             struct why *why) {
     struct err err = user_unit_ask("start", why);
     *ret_attempt = ATTEMPT_AGAIN; /* The caller finds the daemon, which is not ours. */
     while (!err_failed(err) && waiting->waited_ms < AUTOSTART_WAIT_MS &&
@@ -306,8 +332,8 @@ static struct err unit_start(struct waiting *waiting, enum attempt *ret_attempt,
     return err;
 }
 
-static struct err daemon_start(struct waiting *waiting, enum attempt *ret_attempt, pid_t *ret_pid,
-                               struct why *why) {
+static struct err daemon_start(struct waiting *waiting, enum start_attempt *ret_attempt,
+                               pid_t *ret_pid, struct why *why) {
     const struct autostart *start = waiting->start;
     AUTO(fd_release) int log = -1;
     char by[128];
@@ -363,7 +389,7 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
         } else if (is_served(directory)) { /* The last holder of the lock started it. */
             return ERR_OK;
         } else {
-            enum attempt attempt = ATTEMPT_FAILED;
+            enum start_attempt attempt = ATTEMPT_FAILED;
             pid_t pid = 0;
             err = daemon_start(&waiting, &attempt, &pid, why);
             *ret_pid = attempt == ATTEMPT_SERVED ? pid : 0;

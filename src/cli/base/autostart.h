@@ -4,7 +4,8 @@
  *            DIR/start.lock lets one of them start it, and the others wait for its socket, at most
  *            five seconds for the lock: a command that hangs with it blocks nobody longer. The
  *            daemon belongs to a session of its own, has `/` as its folder, no input, DIR/log as
- *            its output, no descriptor of ours, and of our environment what is named in a table.
+ *            its output, no descriptor of ours, and of our environment what is named in a table or
+ *            in a definition of an agent in the home.
  *            Where the user unit is enabled, systemd is asked for the daemon (user_unit.h).
  *            Nothing waits longer than AUTOSTART_WAIT_MS, for systemctl and for the daemon each.
  * Umask      the daemon sets its own to 077, and gives the commands that it runs the one of the
@@ -51,7 +52,7 @@ MUST_CHECK struct err autostart_run(const struct autostart *start, int *ret_pid,
 /* Whether a daemon that a command started should be at DIR: see AUTOSTART_MARK. */
 bool autostart_is_wanted(const char *data);
 
-/* Whether a variable "NAME=value" of a user's environment goes to the daemon. */
+/* Whether a variable "NAME=value" of a user's environment goes to each daemon. */
 bool autostart_inherits(const struct command *serve, const char *variable);
 
 /* The last `lines` lines of DIR/log, also those that lie in DIR/log.1. */

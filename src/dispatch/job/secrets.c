@@ -35,8 +35,8 @@ static struct err secret_read(const struct secret_places *places, const char *va
     value = where == AGENT_SECRET_FILE ? key : variable_find(places->environment, name);
     if (value == NULL || value[0] == '\0') {
         return err_why(why, ERR_CONFIG,
-                       "the environment of the daemon has no variable %.100s, from which the agent "
-                       "takes %.100s",
+                       "the daemon has no variable %.100s, from which the agent takes %.100s: set "
+                       "it, and use 'drover restart' or start 'drover serve' with it",
                        name, variable);
     }
     return json_object_set_new(env, variable, json_string(value)) == 0

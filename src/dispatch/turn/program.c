@@ -76,7 +76,7 @@ static void program_rest(struct talk_program *program) {
 }
 
 bool program__is_away(const struct talk_program *program) {
-    return program != NULL && (program->ask.state == ASK_AWAY || program__parked_is_away(program));
+    return program != NULL && program->ask.state == ASK_AWAY;
 }
 
 void program__free(struct talk *talk) {
@@ -89,7 +89,6 @@ void program__free(struct talk *talk) {
     program_forget(program);
     program__cool(program, AGENT_COOL_LEFT, 0, AGENT_UNKNOWN);
     ask_drop(&program->ask);
-    program__parked_done(program);
     json_decref(program->json);
     program_texts_done(&program->texts);
     text_done(&program->history);
@@ -590,7 +589,7 @@ void program__follow(struct talk_program *program, struct bytes process) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-static bool program_begin(struct talk *talk) {
+bool program__open(struct talk *talk) {
     if (talk->program != NULL) {
         return talk->program->output.reader != NULL;
     }
@@ -601,11 +600,21 @@ static bool program_begin(struct talk *talk) {
     return program->output.reader != NULL;
 }
 
+void program__attach(struct talk_program *program) {
+    const struct turn_plan *plan = &program->talk->plan;
+    if (!program_reader_load(program->output.reader, plan->reader)) {
+        program_reader_begin(program->output.reader); /* Nothing of this attempt was read yet. */
+    }
+    program__follow(program, plan->process);
+    program->output.attempt = plan->process_attempt;
+    program_output_from(&program->output, plan->read_to);
+}
+
 void program__call(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
-    const bool known = program_begin(talk);
+    const bool known = program__open(talk);
     struct talk_program *program = talk->program;
-    program__unpark(program);
+    program->output.parked = program->woken = false;
     program->sequel = SEQUEL_FOLLOW;
     program->failure = CAUSE_NONE;
     program->outcome = program->rule = "";
@@ -621,12 +630,7 @@ void program__call(struct talk *talk) {
         program__ask_task(program);
         return;
     }
-    if (!program_reader_load(program->output.reader, plan->reader)) {
-        program_reader_begin(program->output.reader); /* Nothing of this attempt was read yet. */
-    }
-    program__follow(program, plan->process);
-    program->output.attempt = plan->process_attempt;
-    program_output_from(&program->output, plan->read_to);
+    program__attach(program);
     program->output.done = program_seen(program->output.reader).done;
     talk__begin_call(talk);
     if (!program__is_over(program)) {
@@ -696,14 +700,11 @@ static void reply_written(struct pool_job *job) {
 
 /* The errand keeps the rows from being asked again meanwhile (talk__begin). */
 void program__reply(struct talk *talk) {
-    (void)program_begin(talk); /* An unknown program is sent nothing. */
+    (void)program__open(talk); /* An unknown program is sent nothing. */
     struct talk_errand *errand = talk__errand(talk, ERRAND_PROGRAM_REPLY, reply_done);
     text_init(&errand->input, (size_t)8 << 20);
     errand->replies.key = errand->key;
     talk->program->reply = errand;
-    program__unpark(talk->program);
     program__follow(talk->program, talk->plan.process);
-    talk->program->output.attempt = talk->plan.process_attempt;
-    talk->program->output.read_to = talk->plan.read_to;
     talk__pool(talk, reply_run, reply_written);
 }

@@ -22,12 +22,14 @@ void program_output_init(struct program_output *output, struct talk *talk) {
     output->talk = talk;
     output->buffer = mem_new_array(CHUNK, 1);
     text_init(&output->said, PIECES_BYTES);
+    text_init(&output->withdrawn, PROGRAM_QUESTION_MAX + 1);
 }
 
 void program_output_done(struct program_output *output) {
     program_reader_free(output->reader);
     program_line_done(&output->line);
     text_done(&output->said);
+    text_done(&output->withdrawn);
     mem_free(output->buffer);
 }
 
@@ -229,6 +231,13 @@ static void read_add(struct program_output *output, struct bytes name) {
 static void on_event(void *ctx, const struct program_event *event) {
     struct program_output *output = ctx;
     const struct said *said = &output->talk->call.said;
+    if (output->parked) {
+        if (event->kind == PROGRAM_WITHDRAWN && event->id.len <= PROGRAM_QUESTION_MAX) {
+            text_add(&output->withdrawn, event->id.data, event->id.len);
+            output->found = FOUND_WHOLE;
+        }
+        return;
+    }
     output->heard += event->text.len + event->arguments.len; /* No other event has any. */
     switch (event->kind) {
     case PROGRAM_TEXT:
@@ -261,6 +270,7 @@ static void on_event(void *ctx, const struct program_event *event) {
         break;
     case PROGRAM_DONE:
     case PROGRAM_RETRYING:
+    case PROGRAM_WITHDRAWN: /* The question was answered, or closed while the turn was parked. */
         break;
     }
     if (said->count >= SAID_ITEMS_MAX - ITEMS_SPARE) {
@@ -360,6 +370,7 @@ void program_output_read(struct program_output *output) {
     output->used = 0;
     output->heard = 0;
     text_clear(&output->said);
+    text_clear(&output->withdrawn);
     output->err = spool_log_read(spool, &place, output->buffer, CHUNK, &got);
     if (err_failed(output->err)) {
         return;

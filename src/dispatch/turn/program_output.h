@@ -40,15 +40,18 @@ struct program_output {
     int64_t seen_to;               /* Offset after the last byte that was read. */
     bool ended;                    /* The process has ended: a last line needs no newline. */
     bool done;                     /* The result has come. */
+    bool parked; /* The turn waits for people: all but a withdrawn question is passed over, and read
+                  * again when the turn goes on. */
     bool discarded; /* The last read: text that was sent is void; what is valid is in `said` of the
                      * call, and in no piece. */
     size_t heard;   /* Bytes of words and tools of the model, of the last read. */
     struct uuid read; /* The last message that it read in this stretch; "": none. */
     struct err err;   /* Failure of the last read. */
     enum program_found found;
-    char *buffer;     /* Owned. */
-    size_t used;      /* Bytes of lines that the last read has ended. */
-    struct text said; /* Owned: texts of the pieces. */
+    char *buffer;          /* Owned. */
+    size_t used;           /* Bytes of lines that the last read has ended. */
+    struct text withdrawn; /* Owned. Parked: id of the question that the last read found; "". */
+    struct text said;      /* Owned: texts of the pieces. */
     struct program_piece pieces[PIECES_MAX];
     size_t piece_count;
     char tail[PROGRAM_TAIL]; /* Last bytes of stderr, once the process has ended. */

@@ -44,19 +44,6 @@ struct last_attempt {
     bool heard;
 };
 
-/* A turn that waits for people (program_parked.c). */
-struct program_parked {
-    struct dispatch_watch watch;
-    struct pool_job job;
-    struct ask ask;
-    bool on;                              /* The turn waits. */
-    bool away;                            /* `job` is in the pool. */
-    bool skips;                           /* The rest of a line that is too long follows. */
-    int64_t read_to, seen_to, watched_to; /* Offsets, as those of the output. */
-    char *buffer;                         /* Owned; NULL: it never waited. */
-    struct text question;                 /* Owned: id of a question that is withdrawn; "". */
-};
-
 struct talk_program {
     struct table_node node; /* By `process`, while that is known. */
     struct talk *talk;
@@ -68,10 +55,10 @@ struct talk_program {
     unsigned read_failures;     /* In a row. */
     struct program_child child; /* State of the process when it was last checked. */
     struct program_watch progress;
-    struct program_parked parked;
     struct dispatch_watch watch;
     int64_t watched_to; /* Offset of that watch. */
-    bool woken;         /* The last look came from the watch, not from the timer. */
+    bool woken;         /* The last look came from the watch, not from the timer. Parked: the last
+                         * wake brought no output. */
     struct timer timer;
     struct ask ask;
     struct talk_errand *reply;  /* Borrowed: answers to questions while the pool looks at files. */
@@ -106,6 +93,10 @@ int64_t program__wall_ms(const struct talk_program *program);
 MUST_CHECK bool program__is_over(struct talk_program *program);
 /* The turn ends without a process. */
 void program__fail(struct talk_program *program, enum run_cause cause, const char *words);
+/* Reads the agent's definition, once. False: this build does not know its program. */
+bool program__open(struct talk *talk);
+/* Reads the process of the plan from the place that is stored. */
+void program__attach(struct talk_program *program);
 /* Follows that process, of which nothing may have come yet. */
 void program__follow(struct talk_program *program, struct bytes process);
 void program__listen(struct talk_program *program);
@@ -118,11 +109,5 @@ void program__ask_task(struct talk_program *program);
 /* The agent's cool-down (program_cool.h) hears of it. `wait_ms`, `outcome`: of a failure. */
 void program__cool(struct talk_program *program, enum agent_cool_event event, int64_t wait_ms,
                    enum agent_outcome outcome);
-
-/* --- program_parked.c ------------------------------------------------------------------------- */
-
-void program__unpark(struct talk_program *program);
-MUST_CHECK bool program__parked_is_away(const struct talk_program *program);
-void program__parked_done(struct talk_program *program);
 
 #endif

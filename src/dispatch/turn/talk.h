@@ -55,7 +55,7 @@ struct talk {
     struct turn_plan plan;       /* The one that is performed. */
     struct timer timer;          /* RESTING, */
     int64_t resume_at_ms;        /* until then, by the wall clock. */
-    struct pool_job job;         /* PREPARING, JUDGING. */
+    struct pool_job job;         /* PREPARING, JUDGING; CALLING, WORKING: of a program. */
     struct err err;              /* Of the job. */
     struct ask ask;              /* PREPARING: rows are read. */
     /* The daemon's settings as the turn found them: its prompts begin alike to the end. */
@@ -87,6 +87,7 @@ enum errand_kind {
     ERRAND_REVIEW_BEGIN,
     ERRAND_REVIEW_END,
     ERRAND_PROGRAM_REPLY,
+    ERRAND_PROGRAM_WITHDRAW,
     ERRAND_FAIL,    /* The turn ends, since what it must read or store is refused for good. */
     ERRAND_GIVE_UP, /* The same where that is refused, too. */
 };
@@ -112,7 +113,7 @@ struct talk_errand {
     struct turn_review_end review_end;
     struct program_replies replies;
     struct program_mark mark; /* Beside `answer`. */
-    struct text input;        /* Owned: of `replies`. */
+    struct text input;        /* Owned: of `replies`; or id of the question that is withdrawn. */
     struct turn_failure failure;
     struct why sentence; /* That of `failure`; or why a review is refused. */
 };
@@ -148,8 +149,10 @@ struct talk_program;
 void program__call(struct talk *talk);  /* PREPARING: its process begins, or is followed on. */
 void program__reply(struct talk *talk); /* WORKING: its questions are answered. */
 void program__cancel(struct talk *talk);
-/* WORKING: people are asked. True: the talk stays, since the program may withdraw a question. */
+/* WORKING: people are asked. True: the talk stays, since the program may withdraw a question, and
+ * `job` is in the pool at times. Nothing begins then until program__unpark. */
 MUST_CHECK bool program__park(struct talk *talk);
+void program__unpark(struct talk *talk);      /* Not parked is allowed. */
 void program__input(const struct talk *talk); /* Input for its process was stored, or its end. */
 MUST_CHECK bool program__is_away(const struct talk_program *program); /* NULL is allowed. */
 void program__free(struct talk *talk);

@@ -182,6 +182,8 @@ static struct err errand_tx(struct tx *tx, void *ctx) {
         return tx_turn_review_end(tx, &errand->review_end, plan);
     case ERRAND_PROGRAM_REPLY:
         return tx_program_reply(tx, &errand->replies, plan);
+    case ERRAND_PROGRAM_WITHDRAW:
+        return tx_program_withdraw(tx, &errand->key, text_bytes(&errand->input), plan);
     case ERRAND_FAIL:
         return tx_turn_fail(tx, &errand->failure, plan);
     case ERRAND_GIVE_UP:
@@ -353,11 +355,12 @@ static void begun(struct talk_errand *errand) {
 void talk__begin(struct talk *talk) {
     if (talk->state == TALK_ENDED) {
         talk_drop(talk);
-    } else if (talk->errands != NULL ||
+    } else if (talk->errands != NULL || talk->away ||
                (talk->state != TALK_PLANNING && talk->state != TALK_WORKING)) {
-        talk->again = true; /* The errand on its way will say. */
+        talk->again = true; /* The errand, or read, on its way will say. */
     } else {
         talk->again = false;
+        program__unpark(talk);
         talk__send(talk__errand(talk, ERRAND_BEGIN, begun));
     }
 }
@@ -487,10 +490,12 @@ void turns_run_note(struct turns *turns, struct bytes note) {
         talk_hear(talk, &row);
         return;
     }
-    /* A turn that waits for somebody is in nobody's hands, unless it is asked to end. */
-    bool waits = run_waits_for_provider(&row);
-    bool wanted =
-        row.state == RUN_RUNNING || waits || (row.state == RUN_WAITING && row.stop != CAUSE_NONE);
+    /* A turn that waits for somebody is in nobody's hands, unless it is asked to end. One that an
+     * earlier daemon had is begun once: its program may withdraw what it waits for. */
+    const bool waits = run_waits_for_provider(&row);
+    const bool of_before = row.epoch != store_epoch(turns->options.store);
+    const bool wanted = row.state == RUN_RUNNING || waits ||
+                        (row.state == RUN_WAITING && (row.stop != CAUSE_NONE || of_before));
     if (turns->options.hold == RUN_HELD || !wanted) {
         return;
     }

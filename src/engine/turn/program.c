@@ -451,10 +451,11 @@ static void card_withdraw(struct tx *tx, struct turn *turn, struct card *card) {
     cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
 }
 
-struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct bytes question) {
+struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct bytes question,
+                               struct turn_plan *plan) {
     struct turn turn;
     struct card card;
-    if (!turns__load(tx, key, &turn)) {
+    if (!turns__open(tx, key, plan, &turn)) {
         return tx_error(tx);
     }
     AUTO(json_release) json_t *asked = asked_read(&turn);
@@ -473,11 +474,10 @@ struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct
         }
     }
     asked_write(tx, &turn, asked);
-    turns__write(tx, &turn.row);
     if (open == 0 && turn.run.state == RUN_WAITING && !run_waits_for_provider(&turn.run)) {
         turns__go_on(tx, &turn);
     }
-    return tx_error(tx);
+    return turns__advance(tx, &turn, &key->bounds, plan);
 }
 
 /* --- How far it was read ---------------------------------------------------------------------- */

@@ -122,7 +122,7 @@ struct program_replies {
 /* The program needs no answer to that question any more: its approval is closed, and the turn goes
  * on where no other is open. Nothing, if it is not open. */
 MUST_CHECK struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key,
-                                          struct bytes question);
+                                          struct bytes question, struct turn_plan *plan);
 MUST_CHECK struct err tx_program_reply(struct tx *tx, const struct program_replies *replies,
                                        struct turn_plan *plan);
 

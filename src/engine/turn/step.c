@@ -251,9 +251,6 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
     if (facts->steered && !facts->program) { /* A program is sent them, or told. */
         join_steering(tx, turn);
     }
-    if (facts->program) {
-        plan_program(tx, turn, plan);
-    }
     begin_step(turn, plan);
     turn->row.facts.answered = false;
     turn->row.facts.last = last;
@@ -363,7 +360,6 @@ static void start_replies(struct tx *tx, struct turn *turn, const struct step *s
         start_reviews(tx, turn, step, plan);
         return;
     }
-    plan_program(tx, turn, plan);
     for (size_t i = 0; i < step->asked_count; i++) {
         const struct card *card = &step->asked[i].card;
         const bool denied = card->state != PART_STATE_READY;
@@ -455,6 +451,9 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     provider_ask(tx, turn);
     find_facts(tx, turn, &step);
     plan_turn(tx, turn, plan);
+    if (turn->row.facts.program) {
+        plan_program(tx, turn, plan);
+    }
     if (err_failed(tx_error(tx))) {
         return tx_error(tx); /* Nothing is decided from facts that were not read. */
     }
