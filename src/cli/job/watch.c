@@ -237,7 +237,7 @@ struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *
         .invocation = invocation,
         .talk = talk,
         .run = talk_text(run, "id"),
-        .label = talk_text(run, "label"),
+        .label = run_label(run),
         .attempt = attempt > 0 ? attempt : 1,
         .retry_ms = args_int(&invocation->args, "retry-for", 0),
         .pty = job_has_pty(run),

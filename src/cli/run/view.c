@@ -33,6 +33,10 @@ bool run_has_ended(const json_t *run) {
     return talk_int(run, "ended_ms") > 0;
 }
 
+const char *run_label(const json_t *run) {
+    return talk_text(run, "parent")[0] != '\0' ? "" : talk_text(run, "label");
+}
+
 /* --- How it ended ----------------------------------------------------------------------------- */
 
 int run_exit_code_of_state(const char *state) {

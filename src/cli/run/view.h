@@ -60,6 +60,8 @@ enum { RUN_KEY_CELLS = 12 };
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
 bool run_has_ended(const json_t *run);
+/* The label by which commands find the run (names.h); "": none, or the run stands in another. */
+const char *run_label(const json_t *run);
 /* The program of a turn waits for a session that others use; its note says by whom. */
 bool run_waits_for_session(const json_t *run);
 int run_exit_code(const json_t *run);

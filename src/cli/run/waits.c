@@ -28,7 +28,7 @@ static const struct {
 static void waiting_add(const json_t *run, struct text *text) {
     if (strcmp(talk_text(run, "cause"), "paused") == 0) {
         text_addf(text, "you: it is paused, and 'drover resume %s' lets it go on",
-                  short_name_of(talk_text(run, "id"), talk_text(run, "label")).text);
+                  short_name_of(talk_text(run, "id"), run_label(run)).text);
     } else if (strcmp(talk_text(run, "kind"), "turn") == 0) {
         text_add_str(text, "your answer: 'drover approve' lists the open questions");
     } else {
