@@ -111,7 +111,7 @@ test("a shutdown is final for clients that wait; restart loses nothing", async (
   const first = user.pid;
   assert.match(await user.ok("restart"), /goes on with all runs/);
   assert.notEqual(user.pid, first);
-  const shown = new RegExp(`started by drover restart[^]*${id.slice(4, 16)} .*running`);
+  const shown = new RegExp(`started by drover restart[^]*${id.slice(0, 16)} .*running`);
   assert.match(await user.ok("status"), shown);
 
   const waiting = stay(t, user, ["job", "logs", "-f", "--retry-for", "300ms", id], user.env);
