@@ -121,7 +121,8 @@ test("a chat retries, lists what waits and tells what it took", async (t) => {
   assert.equal(lines[2], lines[3]); // The answer, and the other variant of it.
   assert.match(lines[4], /^\[2 calls; \d+ tokens read, \d+ written; cost \S+; \d+ of 200000 /);
   const fresh = /ses_\w+/.exec(lines.at(-1))[0];
-  assert.equal((await turns.get(`/sessions/${fresh}`)).root, turns.root);
+  const { root, model } = await turns.get(`/sessions/${fresh}`);
+  assert.deepEqual([root, model], [turns.root, MODEL[1]]);
 });
 
 test("a session is compacted from a shell, and from a chat", async (t) => {

@@ -170,14 +170,17 @@ static struct err do_session(struct chat *chat, const char *rest) {
     return ERR_OK;
 }
 
-/* Begins a session with the same program, where one answers, and with the model of the command
- * line. */
+/* Begins a session with the model of the messages to come, or with the same program, where one
+ * answers, and the model of the command line. */
 static struct err do_new(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *row = NULL, *agent = NULL;
     struct session_wish wish = {
         .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
     char *session = NULL;
     struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    if (wish.model == NULL && talk_text(row, "model")[0] != '\0') {
+        wish.model = talk_text(row, "model");
+    }
     if (!err_failed(err) && session_has_program(chat->talk, row, &agent)) {
         wish.agent = talk_text(row, "agent");
         wish.model = session_model(&chat->invocation->args);
