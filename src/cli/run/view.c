@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/base/quantity.h"
 #include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 
@@ -302,7 +303,8 @@ static void usage_add(const json_t *result, struct text *text) {
     for (size_t i = 0; i < COUNT_OF(streams); i++) {
         if (talk_int(result, streams[i]) > 0) {
             key_add(text, streams[i]);
-            text_addf(text, "%lld bytes\n", (long long)talk_int(result, streams[i]));
+            const long long bytes = talk_int(result, streams[i]);
+            text_addf(text, "%lld byte%s\n", bytes, plural(bytes));
         }
     }
 }

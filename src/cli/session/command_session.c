@@ -10,6 +10,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "cli/base/resource.h"
 #include "cli/session/session.h"
 #include "cli/terminal/confirm.h"
@@ -68,9 +69,9 @@ const struct command command_session_search = {
 
 static void usage_print(const json_t *row) {
     const json_t *usage = json_object_get(row, "usage");
-    if (talk_int(usage, "calls") > 0) {
-        printf("%-9s %lld calls, %lld tokens in, %lld out\n", "used",
-               (long long)talk_int(usage, "calls"),
+    const long long calls = talk_int(usage, "calls");
+    if (calls > 0) {
+        printf("%-9s %lld call%s, %lld tokens in, %lld out\n", "used", calls, plural(calls),
                (long long)(talk_int(usage, "fresh") + talk_int(usage, "cache_read") +
                            talk_int(usage, "cache_write")),
                (long long)talk_int(usage, "output"));

@@ -7,6 +7,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "cli/run/view.h"
 #include "cli/terminal/confirm.h"
 
@@ -14,10 +15,6 @@ static const struct flag release_flags[] = {
     OPTION_SWITCH("yes", 'y', "Release without asking."),
     OPTION_END,
 };
-
-static const char *plural(int64_t count) {
-    return count == 1 ? "" : "s";
-}
 
 static void runs_print(const struct invocation *invocation, const json_t *runs, int64_t count) {
     if (json_array_size(runs) == 0) {

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/quantity.h"
 #include "cli/base/resource.h"
 #include "cli/budget/limits.h"
 #include "cli/session/session.h"
@@ -218,11 +219,12 @@ static struct err do_usage(struct chat *chat, const char *rest) {
         return err;
     }
     const json_t *usage = json_object_get(row, "usage");
+    long long calls = talk_int(usage, "calls");
     long long read =
         talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
     chat_say(chat,
-             "[%lld calls; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]",
-             (long long)talk_int(usage, "calls"), read, (long long)talk_int(usage, "output"),
+             "[%lld call%s; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]",
+             calls, plural(calls), read, (long long)talk_int(usage, "output"),
              budget_show_cost(talk_int(usage, "cost_micros"), talk_int(usage, "cost_unknown")).text,
              (long long)talk_int(row, "context_used"), (long long)talk_int(row, "context_window"));
     return ERR_OK;
