@@ -60,8 +60,9 @@ test("wait takes several jobs, and ends as the first that did not succeed", asyn
 test("each end has its exit code", async (t) => {
   const daemon = await start(t);
   for (const [args, code, says] of [
-    [["sh", "-c", "kill -9 $$"], 137, /failed \(signal 9\)/],
-    [["--timeout", "300ms", "sleep", "1000"], 124, /timed_out \(deadline\)/],
+    [["sh", "-c", "kill -9 $$"], 137, /^drover: run_\w{12}: failed \(signal 9\)$/m],
+    [["--label", "slow", "--timeout", "300ms", "sleep", "1000"], 124,
+      /^drover: slow: timed_out \(deadline\)$/m],
     [["/does/not/exist"], 127, /no program '\/does\/not\/exist', or not the interpreter/],
     [["no-such-program"], 127, /no program 'no-such-program' in the daemon's PATH: \//],
     [["true && true"], 127, /drover job run --shell "true && true"/],
