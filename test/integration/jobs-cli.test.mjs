@@ -466,8 +466,12 @@ test("release shows what would start, and does it when told to", async (t) => {
   assert.match(looked.stdout, /^It would start 1 run and send 0 notices/);
   assert.match(looked.stdout, new RegExp(`\\n${id} .* touch `));
   assert.match(looked.stdout, /Nothing was released/);
-  const no = await onTerminal(t, daemon, "release", { input: "n\n" }).ended;
+  const no = await onTerminal(t, daemon, "release", { input: "n\n", columns: 60 }).ended;
   assert.match(no.stdout, /Let it begin\? \[y\/N\]/);
+  const [head, row] = no.stdout.split(/\r?\n/).filter((line) => /^run/i.test(line));
+  assert.match(head, /^RUN +KIND +STATE +CREATED +WHAT$/);
+  assert.match(row, new RegExp(`^${id.slice(0, 16)}  job +queued +(now|\\d+ s ago) +touch `));
+  assert.ok(row.length <= 60, row);
   assert.equal((await show(daemon, id)).state, "queued");
   assert.equal((await jsonLines(daemon, "release"))[0].held, true);
   assert.ok(!existsSync(file));
