@@ -248,27 +248,17 @@ static const json_t *node_speaker(const struct node *node) {
 /* Why it waits, or ended as it did; not what its questions say. */
 static void words_make(const struct node *node, bool asks, struct text *words) {
     const json_t *run = node_speaker(node);
-    const char *stop = talk_text(run, "stop");
     if (run_has_ended(run)) {
         const struct run_words all = run_words(run);
         const char *inside = strchr(all.text, '(');
         if (inside != NULL) {
             text_addf(words, "%.*s", (int)strcspn(inside + 1, ")"), inside + 1);
         }
-        return;
+    } else if (!asks) {
+        run_reason_add(run, words);
+    } else if (talk_text(run, "stop")[0] != '\0') {
+        text_add_str(words, "asked to stop");
     }
-    if (!asks) {
-        run_waits_add(run, words);
-    }
-    if (words->len > 0) {
-        AUTO(text_done) struct text reason = text_up_to(TREE_BYTES);
-        text_add(&reason, words->data, words->len);
-        text_clear(words);
-        text_addf(words, "waits for %s", text_bytes(&reason).data);
-    }
-    text_add_str(words, stop[0] == '\0'  ? ""
-                        : words->len > 0 ? ", asked to stop"
-                                         : "asked to stop");
 }
 
 static int label_at(const struct forest *forest) {

@@ -233,7 +233,6 @@ void run_view_what(const json_t *run, struct text *text) {
 
 /* Columns that the line's beginning takes: all of it is ASCII. */
 enum { RUN_WIDTH = 30, KIND_WIDTH = 8, STATE_WIDTH = 28, TRY_WIDTH = 3, TIME_WIDTH = 7 };
-enum { WHAT_AT = RUN_WIDTH + KIND_WIDTH + STATE_WIDTH + TRY_WIDTH + TIME_WIDTH + 10 };
 
 void run_view_head(const struct run_view *view, struct text *text) {
     (void)view;
@@ -242,17 +241,18 @@ void run_view_head(const struct run_view *view, struct text *text) {
 }
 
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text) {
-    enum colour colour = run_colour(run);
+    const enum colour colour = run_colour(run);
+    AUTO(text_done) struct text plain = text_up_to(2 << 20), reason = text_up_to(8 << 10);
     text_addf(text, "%-*s  %-*s  %s%-*s%s  %*lld  %*s  ", RUN_WIDTH, talk_text(run, "id"),
               KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
-              run_words(run).text, paint_end(&view->paint, colour), TRY_WIDTH,
-              (long long)talk_int(run, "attempts"), TIME_WIDTH, run_view_time(view, run).text);
-    AUTO(text_done) struct text plain = text_up_to(2 << 20);
+              run_has_ended(run) ? run_words(run).text : talk_text(run, "state"),
+              paint_end(&view->paint, colour), TRY_WIDTH, (long long)talk_int(run, "attempts"),
+              TIME_WIDTH, run_view_time(view, run).text);
     run_view_what(run, &plain);
-    /* Characters are counted as bytes: a line of many is rather too short than broken. */
-    size_t most = view->columns > WHAT_AT ? (size_t)(view->columns - WHAT_AT) : WHAT_MAX;
-    struct bytes shown = text_bytes(&plain);
-    text_add(text, shown.data, shown.len <= most ? shown.len : utf8_cut(shown, most));
+    const struct bytes shown = text_bytes(&plain);
+    text_add(text, shown.data, utf8_cut(shown, WHAT_MAX));
+    run_reason_add(run, &reason);
+    text_addf(text, "%s%s", reason.len > 0 ? "  " : "", text_bytes(&reason).data);
     while (text->len > 0 && text->data[text->len - 1] == ' ') {
         text->data[--text->len] = '\0';
     }

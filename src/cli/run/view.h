@@ -35,7 +35,7 @@ enum {
 struct run_view {
     struct paint paint;
     int64_t now_ms;
-    int columns; /* Of the terminal: longer rows are cut. 0: as long as they are. */
+    int columns; /* Of the terminal, for trees. 0: not known. */
 };
 
 struct run_view run_view_of(const struct invocation *invocation);     /* As long as they are. */
@@ -47,7 +47,8 @@ struct run_words {
 };
 
 void run_view_head(const struct run_view *view, struct text *text);
-void run_view_row(const struct run_view *view, const json_t *run, struct text *text); /* A line. */
+/* A line, as long as it is: of an unfinished run the reason why it waits stands last. */
+void run_view_row(const struct run_view *view, const json_t *run, struct text *text);
 /* How it ended, or what it does, in its colour: of a run or of a step. */
 void run_view_state(const struct run_view *view, const json_t *run, struct text *text);
 void run_view_plain(struct text *text, const char *words); /* Without control characters. */

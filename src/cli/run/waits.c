@@ -39,6 +39,7 @@ static void waiting_add(const json_t *run, struct text *text) {
 void run_waits_add(const json_t *run, struct text *text) {
     const char *gate = talk_text(run, "gate"), *note = talk_text(run, "note");
     const char *state = talk_text(run, "state");
+    const size_t begin = text->len;
     size_t at = 0;
     while (at < COUNT_OF(gates) && strcmp(gates[at].gate, gate) != 0) {
         at++;
@@ -56,14 +57,29 @@ void run_waits_add(const json_t *run, struct text *text) {
         waiting_add(run, text);
     }
     if (run_waits_for_session(run)) {
-        text_clear(text);
+        text_cut(text, begin);
         text_add_str(text, "its session");
-    } else if (text->len > 0 && talk_int(run, "resume_at_ms") > 0) {
+    } else if (text->len > begin && talk_int(run, "resume_at_ms") > 0) {
         text_addf(text, ", at %s", talk_clock(talk_int(run, "resume_at_ms")).text);
     }
     if (at < COUNT_OF(gates) && note[0] != '\0') {
-        text_add_str(text, text->len > 0 ? ": " : "");
+        text_add_str(text, text->len > begin ? ": " : "");
         run_view_plain(text, note);
+    }
+}
+
+void run_reason_add(const json_t *run, struct text *text) {
+    const char *stop = talk_text(run, "stop");
+    const size_t begin = text->len;
+    text_add_str(text, "waits for ");
+    const size_t reason = text->len;
+    run_waits_add(run, text);
+    const bool waits = text->len > reason;
+    if (!waits) {
+        text_cut(text, begin);
+    }
+    if (stop[0] != '\0' && !run_has_ended(run)) {
+        text_add_str(text, waits ? ", asked to stop" : "asked to stop");
     }
 }
 
