@@ -246,7 +246,7 @@ static const json_t *node_speaker(const struct node *node) {
 }
 
 /* Why it waits, or ended as it did; not what its questions say. */
-static void words_make(const struct node *node, bool asks, struct text *words) {
+static void words_make(const struct node *node, bool asks, int64_t now_ms, struct text *words) {
     const json_t *run = node_speaker(node);
     if (run_has_ended(run)) {
         const struct run_words all = run_words(run);
@@ -254,8 +254,10 @@ static void words_make(const struct node *node, bool asks, struct text *words) {
         if (inside != NULL) {
             text_addf(words, "%.*s", (int)strcspn(inside + 1, ")"), inside + 1);
         }
+        text_add_str(words, words->len > 0 && talk_int(run, "resume_at_ms") > 0 ? ", " : "");
+        run_reason_add(run, now_ms, words);
     } else if (!asks) {
-        run_reason_add(run, words);
+        run_reason_add(run, now_ms, words);
     } else if (talk_text(run, "stop")[0] != '\0') {
         text_add_str(words, "asked to stop");
     }
@@ -333,7 +335,7 @@ static void node_add(struct forest *forest, size_t at, const bool *last) {
     for (size_t i = 0; i < forest->question_count && !asks; i++) {
         asks = forest->askers[i] == at;
     }
-    words_make(node, asks, &words);
+    words_make(node, asks, forest->tree->view.now_ms, &words);
     branches_add(forest, last, node->depth, &label);
     const size_t branches = label.len;
     run_view_what(node->run, &label);

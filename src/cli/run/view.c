@@ -101,14 +101,8 @@ struct run_words run_words(const json_t *run) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state, asked);
     } else if (run_waits_for_session(run)) {
         (void)snprintf(words.text, sizeof words.text, "waiting (session in use%s)", asked);
-    } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
-        (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
-                       talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (!run_has_ended(run) && gate[0] != '\0') {
         (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state, gate, asked);
-    } else if (run_has_ended(run) && talk_int(run, "resume_at_ms") > 0) {
-        (void)snprintf(words.text, sizeof words.text, "%.20s (%.20s, retry at %s)", state, cause,
-                       talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state, cause,
                        detail); /* Cut to what fits. */
@@ -251,7 +245,7 @@ void run_view_row(const struct run_view *view, const json_t *run, struct text *t
     run_view_what(run, &plain);
     const struct bytes shown = text_bytes(&plain);
     text_add(text, shown.data, utf8_cut(shown, WHAT_MAX));
-    run_reason_add(run, &reason);
+    run_reason_add(run, view->now_ms, &reason);
     text_addf(text, "%s%s", reason.len > 0 ? "  " : "", text_bytes(&reason).data);
     while (text->len > 0 && text->data[text->len - 1] == ' ') {
         text->data[--text->len] = '\0';
@@ -368,7 +362,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     line_add(text, "note", talk_text(run, "note"));
     line_add(text, "host", talk_text(run, "host"));
     AUTO(text_done) struct text waits = text_up_to(8 << 10);
-    run_waits_add(run, &waits);
+    run_waits_add(run, view->now_ms, &waits);
     line_add(text, "waits for", text_bytes(&waits).data);
     if (!run_waits_for_session(run)) {
         when_add(view, text, run_has_ended(run) ? "retry at" : "until",

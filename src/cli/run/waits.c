@@ -36,9 +36,10 @@ static void waiting_add(const json_t *run, struct text *text) {
     }
 }
 
-void run_waits_add(const json_t *run, struct text *text) {
+void run_waits_add(const json_t *run, int64_t now_ms, struct text *text) {
     const char *gate = talk_text(run, "gate"), *note = talk_text(run, "note");
     const char *state = talk_text(run, "state");
+    const int64_t resume_ms = talk_int(run, "resume_at_ms");
     const size_t begin = text->len;
     size_t at = 0;
     while (at < COUNT_OF(gates) && strcmp(gates[at].gate, gate) != 0) {
@@ -59,8 +60,8 @@ void run_waits_add(const json_t *run, struct text *text) {
     if (run_waits_for_session(run)) {
         text_cut(text, begin);
         text_add_str(text, "its session");
-    } else if (text->len > begin && talk_int(run, "resume_at_ms") > 0) {
-        text_addf(text, ", at %s", talk_clock(talk_int(run, "resume_at_ms")).text);
+    } else if (text->len > begin && resume_ms > 0 && now_ms > 0) {
+        text_addf(text, ", %s", talk_in(resume_ms, now_ms).text);
     }
     if (at < COUNT_OF(gates) && note[0] != '\0') {
         text_add_str(text, text->len > begin ? ": " : "");
@@ -68,17 +69,23 @@ void run_waits_add(const json_t *run, struct text *text) {
     }
 }
 
-void run_reason_add(const json_t *run, struct text *text) {
+void run_reason_add(const json_t *run, int64_t now_ms, struct text *text) {
     const char *stop = talk_text(run, "stop");
     const size_t begin = text->len;
+    if (run_has_ended(run)) {
+        const int64_t retry_ms = talk_int(run, "resume_at_ms");
+        text_addf(text, "%s%s", retry_ms > 0 ? "retry " : "",
+                  retry_ms > 0 ? talk_in(retry_ms, now_ms).text : "");
+        return;
+    }
     text_add_str(text, "waits for ");
     const size_t reason = text->len;
-    run_waits_add(run, text);
+    run_waits_add(run, now_ms, text);
     const bool waits = text->len > reason;
     if (!waits) {
         text_cut(text, begin);
     }
-    if (stop[0] != '\0' && !run_has_ended(run)) {
+    if (stop[0] != '\0') {
         text_add_str(text, waits ? ", asked to stop" : "asked to stop");
     }
 }

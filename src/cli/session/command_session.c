@@ -97,19 +97,20 @@ static const struct column lines[] = {
 };
 
 /* Reason why the turn waits that runs, or else the first one that is queued. */
-static struct err waits_print(struct talk *talk, const json_t *session, struct why *why) {
+static struct err waits_print(struct talk *talk, struct invocation *invocation,
+                              const json_t *session) {
     AUTO(json_release) json_t *runs = NULL;
     AUTO(text_done) struct text path = text_up_to(512), line = text_up_to(16 << 10);
     const json_t *run = NULL, *turn = NULL;
     size_t at = 0;
     text_addf(&path, "/api/v1/runs?kind=turn&live=1&session=%s", talk_text(session, "id"));
-    struct err err = action_rows(talk, text_bytes(&path).data, &runs, why);
+    struct err err = action_rows(talk, text_bytes(&path).data, &runs, &invocation->why);
     json_array_foreach(runs, at, run) { /* The newest first; those of subagents have a parent. */
         const bool first = turn == NULL || strcmp(talk_text(turn, "state"), "queued") == 0;
         turn = first && talk_text(run, "parent")[0] == '\0' ? run : turn;
     }
     if (turn != NULL) {
-        run_reason_add(turn, &line);
+        run_reason_add(turn, world_wall_ms(invocation->world), &line);
     }
     if (line.len > 0) {
         puts(line.data);
@@ -175,7 +176,7 @@ static struct err show_run(struct invocation *invocation) {
     } else {
         table_lines(invocation, lines, 9, row);
         if (strcmp(talk_text(row, "state"), "waiting") == 0) {
-            err = waits_print(&talk, row, &invocation->why);
+            err = waits_print(&talk, invocation, row);
         }
     }
     if (err_failed(err)) {
