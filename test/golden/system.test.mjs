@@ -158,7 +158,7 @@ golden("daemon-commands", async (record) => {
   const daemon = await record.daemon();
   const cli = (...args) => record.cli(daemon, args);
   const running = await record.ok(daemon, "POST", "jobs", { argv: ["sleep", "1000"] });
-  const id = running.id.slice(4, 16);
+  const id = running.id.slice(0, 16);
   const short = (text) => text.replace(id, "<short run1>");
   await record.cli(daemon, ["status"], { shown: short });
   await cli("restart");

@@ -62,7 +62,7 @@ test("a copy of a living directory holds until it is released, and ends nothing"
   const listed = (await copy.request("GET", "/api/v1/jobs?live=1")).json.items;
   const same = listed.find((job) => job.id === living.id);
   assert.deepEqual([same.state, same.gate], ["waiting", "hold"]);
-  assert.match((await copy.cli(["ps"])).stdout, /waiting \(waits: hold\)/);
+  assert.match((await copy.cli(["ps"])).stdout, /waiting .* waits for the daemon, which holds: /);
   const later = await submit(copy, { argv: ["true"] });
   assert.equal(later.state, "queued");
 

@@ -84,7 +84,7 @@ test("a job of another host goes on: it keeps its key, and is no second copy", {
     const listed = (await there.request("GET", "/api/v1/jobs?live=1")).json.items;
     assert.equal(listed.find((job) => job.id === id).host_away, true);
     assert.equal(listed.find((job) => job.id === next).host_away, undefined);
-    assert.match((await there.cli(["ps"])).stdout, /running \(host away\)/);
+    assert.match((await there.cli(["ps"])).stdout, /running .* waits for its host, which is away/);
     assert.match((await there.cli(["show", id])).stdout, /^host +\S*\/\d+\/[0-9a-f]{16}$/m);
 
     // Its own host leads again: the job is found alive, and does as it is told.
@@ -121,7 +121,7 @@ test("what a job of another host cannot be asked is refused by a code that says 
     assert.equal(stop.status, 200, stop.text);
     const asked = await show(there, id);
     assert.deepEqual([asked.state, asked.stop, asked.host_away], ["running", "stopped", true]);
-    assert.match((await there.cli(["ps"])).stdout, /host away, asked to stop/);
+    assert.match((await there.cli(["ps"])).stdout, /which is away: .*, asked to stop/);
 
     await there.stop();
     await hosts.here.start();
@@ -269,7 +269,7 @@ test("a turn whose command is on another host waits for it, and is told where it
     assert.equal(child.host_away, true);
     const shown = await there.request("GET", `/api/v1/runs/${turn}`);
     assert.deepEqual([shown.json.state, shown.json.gate], ["running", "host"], shown.text);
-    assert.match((await there.cli(["ps"])).stdout, /running \(waits: host\)/);
+    assert.match((await there.cli(["ps"])).stdout, /running .* waits for a command on another/);
     const stream = `/api/v1/streams/session:${id}/events?snapshot=1&after=0&limit=1`;
     const { snapshot } = (await there.request("GET", stream)).json;
     assert.deepEqual([snapshot.turn.state, snapshot.turn.gate], ["running", "host"]);
@@ -320,7 +320,7 @@ test("a turn that is stopped while its command is on another host says what goes
     for (const { turn } of [asked, typed]) {
       while ((await there.request("GET", `/api/v1/runs/${turn}`)).json.state !== "cancelled");
       const listed = await there.cli(["ps", "--parent", turn]);
-      assert.match(listed.stdout, /run_.*running \(host away, asked to stop\)/);
+      assert.match(listed.stdout, /run_.*running .* which is away: .*, asked to stop/);
     }
     const [child] = await liveJobs(there);
     const job = await there.cli(["stop", child.id, "--no-wait"]);

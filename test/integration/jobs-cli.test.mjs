@@ -60,8 +60,9 @@ test("wait takes several jobs, and ends as the first that did not succeed", asyn
 test("each end has its exit code", async (t) => {
   const daemon = await start(t);
   for (const [args, code, says] of [
-    [["sh", "-c", "kill -9 $$"], 137, /failed \(signal 9\)/],
-    [["--timeout", "300ms", "sleep", "1000"], 124, /timed_out \(deadline\)/],
+    [["sh", "-c", "kill -9 $$"], 137, /^drover: run_\w{12}: failed \(signal 9\)$/m],
+    [["--label", "slow", "--timeout", "300ms", "sleep", "1000"], 124,
+      /^drover: slow: timed_out \(deadline\)$/m],
     [["/does/not/exist"], 127, /no program '\/does\/not\/exist', or not the interpreter/],
     [["no-such-program"], 127, /no program 'no-such-program' in the daemon's PATH: \//],
     [["true && true"], 127, /drover job run --shell "true && true"/],
@@ -465,8 +466,12 @@ test("release shows what would start, and does it when told to", async (t) => {
   assert.match(looked.stdout, /^It would start 1 run and send 0 notices/);
   assert.match(looked.stdout, new RegExp(`\\n${id} .* touch `));
   assert.match(looked.stdout, /Nothing was released/);
-  const no = await onTerminal(t, daemon, "release", { input: "n\n" }).ended;
+  const no = await onTerminal(t, daemon, "release", { input: "n\n", columns: 60 }).ended;
   assert.match(no.stdout, /Let it begin\? \[y\/N\]/);
+  const [head, row] = no.stdout.split(/\r?\n/).filter((line) => /^run/i.test(line));
+  assert.match(head, /^RUN +KIND +STATE +CREATED +WHAT$/);
+  assert.match(row, new RegExp(`^${id.slice(0, 16)}  job +queued +(now|\\d+ s ago) +touch `));
+  assert.ok(row.length <= 60, row);
   assert.equal((await show(daemon, id)).state, "queued");
   assert.equal((await jsonLines(daemon, "release"))[0].held, true);
   assert.ok(!existsSync(file));

@@ -2,6 +2,8 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
 import { Jobs } from "./jobs.mjs";
@@ -53,6 +55,42 @@ test("a label of several runs is the unfinished one, else the newest", async () 
   const ended = await cli("show", label);
   assert.match(ended.stderr, which(`newest, ${newest.slice(0, 16)}\n`));
   assert.equal(await shown(label), newest);
+});
+
+test("a command that deletes chooses none of several runs with a label", async () => {
+  const label = "names-deleted";
+  const first = await jobs.shell("true", { label });
+  const second = await jobs.shell("true", { label });
+  assert.equal((await cli("job", "wait", first, second)).code, 0);
+  const ended = await cli("job", "rm", label);
+  assert.deepEqual([ended.code, ended.stdout], [2, ""], ended.stderr);
+  assert.match(ended.stderr, /'names-deleted' fits more than one job; .* \(ambiguous\)\n/);
+  for (const id of [first, second]) assert.ok(ended.stderr.includes(`  ${id}  job `));
+  const live = await jobs.shell("cat", { label, stdin_open: true });
+  assert.match((await cli("job", "rm", label)).stderr, /\(ambiguous\)/);
+  assert.equal((await cli("stop", live)).code, 0);
+  assert.equal((await cli("job", "rm", first, second)).code, 0);
+  assert.equal((await cli("job", "rm", label)).stdout, `${live} is removed\n`);
+});
+
+test("a label names what stands in no other run, and an agent where one is asked for", async () => {
+  const label = "names-inside";
+  const job = await jobs.shell("true", { label });
+  const script = path.join(jobs.folder, "inside.js");
+  writeFileSync(script, `export const meta = { name: "names-inside-of", description: "one agent" };
+return await agent("say: yes", { label: "${label}" });
+`);
+  const ran = await cli("run", script, "--model", "scripted/demo", "--json");
+  assert.equal(ran.code, 0, ran.stderr);
+  const agent = (await names("kind=agent&limit=1")).json.items[0];
+  assert.equal(agent.label, label);
+  const found = async (kind) =>
+    (await names(`kind=${kind}&q=${label}`)).json.items.map(({ id }) => id);
+  assert.deepEqual(await found("run"), [job]);
+  assert.deepEqual(await found("agent"), [agent.id]);
+  const shown = await cli("show", label);
+  assert.equal(shown.stderr, "");
+  assert.match(shown.stdout, new RegExp(job));
 });
 
 test("an ambiguous name is refused with its candidates", async () => {

@@ -35,8 +35,10 @@ test("jobs that name the keys of a session and of an agent hold up neither", asy
   const next = await begin(names[0]);
   const { state, gate, key, waits_for } = await turns.get(`/runs/${next}`);
   assert.deepEqual([state, gate, key, waits_for], ["queued", "key", names[0], jobs[0]]);
-  const { stdout } = await turns.daemon.cli(["show", next]);
-  assert.match(stdout, new RegExp(`^waits for +another run with the same key: ${jobs[0]}$`, "m"));
+  const shown = async (...words) => (await turns.daemon.cli(words)).stdout;
+  const held = `waits for +another run with the same key: ${jobs[0]}$`;
+  assert.match(await shown("show", next), new RegExp(`^${held}`, "m"));
+  assert.match(await shown("ps"), new RegExp(`^${next}  job +queued +0 .*  ${held}`, "m"));
   writeFileSync(go, "");
   for (const id of [...jobs, next]) assert.equal((await turns.jobEnd(id)).state, "succeeded");
   listener.close();

@@ -14,7 +14,7 @@ const BODY = `return await parallel([
   () => agent("delay: 600s\\nsay: late", { label: "slow" }),
 ]);`;
 
-const short = (id) => id.slice(4, 16);
+const short = (id) => id.slice(0, 16);
 
 /** A workflow with an agent that asks and one that does not, and a job. */
 async function scene(t) {
@@ -52,7 +52,7 @@ async function shown(told) {
 test("ps and status draw the same tree, as wide as the terminal", async (t) => {
   const { daemon, ids, env, at } = await scene(t);
   assert.equal(await shown(at(80, ["ps"])), `\
-RUN           KIND      STATE         TIME  LABEL
+RUN               KIND      STATE         TIME  LABEL
 ${ids.flow}  workflow  running TIME  flock
 ${ids.asker}  agent     waiting TIME  ├ asker
     ? run_command: true
@@ -60,7 +60,7 @@ ${ids.asker}  agent     waiting TIME  ├ asker
 ${ids.slow}  agent     running TIME  └ slow
 ${ids.job}  job       running TIME  nightly`);
   const narrow = `\
-RUN           STATE      LABEL
+RUN               STATE      LABEL
 ${ids.flow}  running    flock
 ${ids.asker}  waiting    ├ asker
     ? run_command: true
@@ -102,7 +102,7 @@ test("ps --watch draws in place, keeps the question on a small screen, and follo
     const more = ["    1 more agent: 1 running", "    4 more jobs: 4 running", ""];
     assert.deepEqual(text().slice(5), more);
     await watch.resize(40);
-    await sees(() => text()[0].startsWith("RUN           STATE      LABEL"));
+    await sees(() => text()[0].startsWith("RUN               STATE      LABEL"));
     assert.equal((await daemon.cli(["approve", ids.asked])).code, 0);
     await sees(() => text().length > 5 && text().every((line) => !line.includes("approve")));
     watch.type("\x03");

@@ -41,13 +41,19 @@ test("fifty commands at once start one daemon, which has nothing of theirs", asy
   assert.match(user.log, /"url":"unix:/); // And no port.
 });
 
-test("a command starts no daemon while another one holds start.lock", async (t) => {
-  const user = new User(t);
+/** A process that holds start.lock, until its input has a line. */
+async function lockHold(t, user) {
   mkdirSync(user.data, { recursive: true, mode: 0o700 });
   const lock = path.join(user.data, "start.lock");
   const holder = spawn("flock", [lock, "sh", "-c", "echo held; read end"]);
   t.after(() => holder.kill());
   await once(holder.stdout, "data");
+  return holder;
+}
+
+test("a command starts no daemon while another one holds start.lock", async (t) => {
+  const user = new User(t);
+  const holder = await lockHold(t, user);
   const child = spawn(bin, ["ps"], { env: user.env, stdio: "ignore" });
   const ended = once(child, "close");
   const pauses = () =>
@@ -61,11 +67,7 @@ test("a command starts no daemon while another one holds start.lock", async (t) 
 
 test("a command that hangs with start.lock delays others, and stops nobody", async (t) => {
   const user = new User(t);
-  mkdirSync(user.data, { recursive: true, mode: 0o700 });
-  const lock = path.join(user.data, "start.lock");
-  const holder = spawn("flock", [lock, "sh", "-c", "echo held; read end"]);
-  t.after(() => holder.kill());
-  await once(holder.stdout, "data");
+  await lockHold(t, user);
   await user.ok("ps");
   assert.equal(user.starts, 1);
 });
@@ -111,7 +113,7 @@ test("a shutdown is final for clients that wait; restart loses nothing", async (
   const first = user.pid;
   assert.match(await user.ok("restart"), /goes on with all runs/);
   assert.notEqual(user.pid, first);
-  const shown = new RegExp(`started by drover restart[^]*${id.slice(4, 16)} .*running`);
+  const shown = new RegExp(`started by drover restart[^]*${id.slice(0, 16)} .*running`);
   assert.match(await user.ok("status"), shown);
 
   const waiting = stay(t, user, ["job", "logs", "-f", "--retry-for", "300ms", id], user.env);

@@ -167,8 +167,8 @@ test("a turn and an agent that wait for midnight say so everywhere, and go on", 
   assert.match(step.note, why);
   const agents = await turns.get(`/runs/${flow.json.runId}/agents`);
   assert.deepEqual([agents.items[0].gate, agents.items[0].resume_at_ms], ["budget", midnight]);
-  assert.match((await drover("show", step.id)).stdout, /^waits for +room in a budget, at .*midni/m);
-  assert.match((await drover("ps")).stdout, / turn +running \(waits: budget\) /);
+  assert.match((await drover("show", step.id)).stdout, /^waits for +room in a budget, in .*midni/m);
+  assert.match((await drover("ps")).stdout, / turn .* waits for room in a budget, in \d+ /);
   const other = await turns.listen();
   const { run } = await turns.send(other.session, say("later"));
   const told = await other.until("turn_waiting");

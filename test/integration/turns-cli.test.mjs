@@ -112,16 +112,19 @@ test("chat in a pipe answers each line", async (t) => {
 test("a chat retries, lists what waits and tells what it took", async (t) => {
   const turns = await Turns.open(t);
   const text = say("again");
-  const input = ["/retry", "/queue", text, "/retry", "/usage", "/new", "/session"].join("\n");
+  const words = ["/retry", "/queue", text, "/usage", "/retry", "/usage", "/new", "/session"];
   const args = ["chat", ...MODEL, "--root", turns.root];
-  const { code, stdout, stderr } = await turns.daemon.cli(args, { input: `${input}\n` });
+  const input = `${words.join("\n")}\n`;
+  const { code, stdout, stderr } = await turns.daemon.cli(args, { input });
   assert.equal(code, 0, stderr);
   const lines = stdout.trim().split("\n");
   assert.deepEqual(lines.slice(0, 2), ["[there is no answer yet]", "[no message is queued]"]);
-  assert.equal(lines[2], lines[3]); // The answer, and the other variant of it.
-  assert.match(lines[4], /^\[2 calls; \d+ tokens read, \d+ written; cost \S+; \d+ of 200000 /);
+  assert.match(lines[3], /^\[1 call; \d+ tokens read, /);
+  assert.equal(lines[2], lines[4]); // The answer, and the other variant of it.
+  assert.match(lines[5], /^\[2 calls; \d+ tokens read, \d+ written; cost \S+; \d+ of 200000 /);
   const fresh = /ses_\w+/.exec(lines.at(-1))[0];
-  assert.equal((await turns.get(`/sessions/${fresh}`)).root, turns.root);
+  const { root, model } = await turns.get(`/sessions/${fresh}`);
+  assert.deepEqual([root, model], [turns.root, MODEL[1]]);
 });
 
 test("a session is compacted from a shell, and from a chat", async (t) => {

@@ -71,10 +71,13 @@ test("a turn that waits before its next try is shown as waiting, until when and 
       ["waiting", "provider", told.resume_at_ms]);
     const until = new Date(told.resume_at_ms).toISOString().slice(11, 19);
     const ps = await turns.daemon.cli(["ps"]);
-    assert.match(ps.stdout, new RegExp(`${run} .*waiting \\(until ${until}Z\\)`));
+    const at = "waits for the next try of its provider, in \\d+ s";
+    assert.match(ps.stdout, new RegExp(`^${run}  turn +waiting +1 .* hello  ${at}`, "m"));
     const show = await turns.daemon.cli(["show", run]);
     const waits = new RegExp(`waits for +the next try of its provider.*\nuntil .* ${until}Z`);
     assert.match(show.stdout, waits);
+    const session = await turns.daemon.cli(["session", "show", listener.session]);
+    assert.match(session.stdout, new RegExp(`^state +waiting\n[^]*^${at}`, "m"));
 
     // It ends at once: the provider is not asked again, and the session takes the next message.
     const stopped = await turns.daemon.cli(["stop", run]);

@@ -231,7 +231,7 @@ test("a shell pauses a run, sees it, and lets it go on", async (t) => {
   assert.deepEqual([paused.code, paused.stdout], [0, `${run} waiting (paused)\n`], paused.stderr);
   await watching.seen("workflow paused");
   const [ps, show] = await Promise.all([scene.cli("ps"), scene.cli("show", run)]);
-  assert.match(ps.stdout, new RegExp(`${run} .*waiting \\(paused\\)`));
+  assert.match(ps.stdout, new RegExp(`${run} .*waiting .* waits for you: it is paused`));
   assert.match(show.stdout, /‖ flock +paused, 1 agent: 1 at work/);
   const agent = await scene.atWork(run, "first");
   const restarted = await scene.cli("restart", agent);

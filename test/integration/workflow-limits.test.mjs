@@ -47,7 +47,7 @@ test("more workflows than may run wait in line, also over a crash", async (t) =>
   const [a, b, c, d] = all.map(({ runId }) => runId);
   assert.deepEqual(await scene.state(b), ["queued", "slot"]);
   const { stdout } = await begin(t, scene.flows.daemon, ["ps"]).ended;
-  assert.match(stdout, new RegExp(`${b} .*queued \\(waits: slot\\)`));
+  assert.match(stdout, new RegExp(`${b} .*queued .* waits for a free place: `));
   await scene.flows.ask("POST", `/runs/${c}/stop`);
   assert.equal((await scene.flows.ended(c)).at(-1).data.state, "cancelled");
   assert.equal((await scene.flows.ask("POST", `/runs/${b}/pause`)).json.code, "conflict");

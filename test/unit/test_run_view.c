@@ -115,18 +115,6 @@ static void a_label_cannot_play_with_the_terminal(void **state) {
     assert_null(strchr(row.data, '\033'));
 }
 
-static void a_row_is_cut_to_the_terminal_between_characters(void **state) {
-    (void)state;
-    struct run_view view = {.columns = 96};
-    AUTO(text_done) struct text row = {0};
-    row_of(&view,
-           "{\"id\":\"run_x\",\"state\":\"running\",\"label\":\"aaaaaaa\\u00e9bbbbbbbbbbbb\"}",
-           &row);
-    assert_true(row.len <= 97);
-    assert_non_null(strstr(row.data, "aaaaaaa"));
-    assert_null(strstr(row.data, "bbbbbbbbbbbb"));
-}
-
 static void colours_come_only_when_they_are_wanted(void **state) {
     (void)state;
     struct run_view plain = {.now_ms = 0}, bright = {.paint = {.on = true}};
@@ -210,7 +198,6 @@ int main(void) {
         cmocka_unit_test(times_have_two_units_at_most),
         cmocka_unit_test(columns_stand_below_each_other),
         cmocka_unit_test(a_label_cannot_play_with_the_terminal),
-        cmocka_unit_test(a_row_is_cut_to_the_terminal_between_characters),
         cmocka_unit_test(colours_come_only_when_they_are_wanted),
         cmocka_unit_test(all_of_a_run_is_shown_with_its_command_as_a_shell_reads_it),
         cmocka_unit_test(a_workflow_is_shown_with_what_it_was_started_with),

@@ -64,7 +64,7 @@ static void keys_edit_the_line(void **state) {
 static void waits_are(const char *run, const char *wanted) {
     AUTO(json_release) json_t *row = parsed(run);
     AUTO(text_done) struct text words = text_up_to(4000);
-    run_waits_add(row, &words);
+    run_waits_add(row, 86388000, &words);
     assert_string_equal(text_bytes(&words).data, wanted);
 }
 
@@ -76,7 +76,7 @@ static void each_reason_to_wait_is_a_sentence(void **state) {
               "room in a budget: project:a");
     waits_are("{\"state\":\"running\",\"gate\":\"budget\",\"note\":\"It waits for midnight\","
               "\"resume_at_ms\":86400000}",
-              "room in a budget, at 00:00:00Z: It waits for midnight");
+              "room in a budget, in 12 s: It waits for midnight");
     waits_are("{\"state\":\"queued\",\"gate\":\"key\"}", "another run with the same key");
     waits_are("{\"state\":\"waiting\",\"kind\":\"turn\"}",
               "your answer: 'drover approve' lists the open questions");

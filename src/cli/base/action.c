@@ -202,8 +202,8 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
         printf("%lld of %s%lld\n", shown, end.total_more ? "more than " : "", total);
     } else if (end.more && !invocation->json) {
         (void)fflush(stdout); /* A failure shows again at the end. */
-        plain_note("more: %lld rows are shown; --limit N shows others, --total counts them\n",
-                   shown);
+        plain_note("more: %lld row%s shown; --limit N shows others, --total counts them\n", shown,
+                   shown == 1 ? " is" : "s are");
     }
     return ERR_OK;
 }

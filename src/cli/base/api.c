@@ -430,6 +430,10 @@ struct talk_time talk_ago(int64_t ms, int64_t now_ms) {
     return when;
 }
 
+struct talk_time talk_in(int64_t ms, int64_t now_ms) {
+    return talk_ago(ms > now_ms ? ms : now_ms, now_ms);
+}
+
 const char *talk_text(const json_t *object, const char *key) {
     return json_str(object, key, "");
 }

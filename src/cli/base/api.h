@@ -118,6 +118,8 @@ struct talk_time talk_time(int64_t ms);
 struct talk_time talk_clock(int64_t ms);
 /* "now", "12 s ago", "3 min ago", "5 h ago", "12 days ago", "in 5 min"; a day after 60 days. */
 struct talk_time talk_ago(int64_t ms, int64_t now_ms);
+/* "in 5 min" of a time to come, "now" of one that has passed. */
+struct talk_time talk_in(int64_t ms, int64_t now_ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);

@@ -6,6 +6,7 @@
 
 #include "base/suggest.h"
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/terminal/plain.h"
 
@@ -203,9 +204,17 @@ static struct err absent_say(const struct search *search) {
     return err_make(ERR_NOT_FOUND, "names: absent");
 }
 
+/* Deletion cannot be undone, so that no rule guesses which object was meant. */
+static bool command_deletes(const struct command *command) {
+    static const char method[] = "DELETE ";
+    return command->action != NULL &&
+           strncmp(command->action->request, method, sizeof method - 1) == 0;
+}
+
 /* The run that a label stands for: of those that have it the only one that has not ended, or, when
- * all have ended, the newest. NULL: none has it, several have not ended, or an object of another
- * kind has the same label. Ids that begin with the same characters lose to the label. */
+ * all have ended, the newest. NULL: none has it, several have not ended, several have it and the
+ * command deletes, or an object of another kind has the same label. Ids that begin with the same
+ * characters lose to the label. */
 static const json_t *label_choose(const struct search *search, const json_t *found,
                                   size_t *ret_count) {
     const json_t *live = NULL;
@@ -226,7 +235,8 @@ static const json_t *label_choose(const struct search *search, const json_t *fou
         (void)json_array_append(labelled, item);
     }
     *ret_count = json_array_size(labelled);
-    return live_count > 1 ? NULL : live_count == 1 ? live : newest_of(labelled);
+    const bool guesses = *ret_count > 1 && command_deletes(search->invocation->args.command);
+    return guesses || live_count > 1 ? NULL : live_count == 1 ? live : newest_of(labelled);
 }
 
 static struct err id_take(const json_t *item, struct id *ret_id) {

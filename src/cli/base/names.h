@@ -7,8 +7,8 @@
  * Promise    the placeholder of an operand or a flag (SESSION, RUN|SESSION) says which kind is
  *            meant, and nothing else does: a new command gets short names by its row. A whole id
  *            costs no request. A label of several runs is the one that has not ended, else
- *            the newest, and a line says so. Any other name that fits several objects is
- *            refused, and up to five of them are listed.
+ *            the newest, and a line says so, unless the command deletes. Any other name that
+ *            fits several objects is refused, and up to five of them are listed.
  * Ownership  the ids lie in the invocation; names_done ends them.
  * Threads    one.
  * Failure    as client.h; ERR_NOT_FOUND; ERR_AMBIGUOUS, with invocation->names.candidates.

@@ -25,5 +25,9 @@ struct quantity_text {
 struct quantity_text quantity_text(enum flag_kind kind, int64_t value);
 /* "1.2 GB", "640 kB": a size for people. */
 struct quantity_text quantity_about(int64_t bytes);
+/* The end of a noun after its number: "1 call", "2 calls". */
+static inline const char *plural(int64_t count) {
+    return count == 1 ? "" : "s";
+}
 
 #endif

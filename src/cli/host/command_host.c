@@ -63,7 +63,7 @@ const struct command command_job_abandon = {
     COMMAND("job", "abandon", "JOB…", "Give up a job whose host is gone. The job is lost."),
     HELP(JOBS, "drover job abandon nightly\n"),
     .flags = abandon_flags,
-    .about = "Works only for jobs that are shown with \"host away\" (PostgreSQL). A job that was\n"
+    .about = "Works only for jobs whose host 'drover ps' shows as away (PostgreSQL). A job\n"
              "started with --once ends with the cause outcome_unknown. A job with a retry for\n"
              "lost starts again, as a second copy if its host is still alive. Without --force,\n"
              "a job is given up only after 30 seconds without a heartbeat of its host.\n",

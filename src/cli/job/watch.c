@@ -176,8 +176,8 @@ static struct err attempts_watch(struct watching *watching) {
         } else if (!plain) {
             const char *note = talk_text(run, "note");
             (void)fflush(stdout); /* A failure shows again at the end. */
-            plain_note("drover: %s: %s%s%s\n", talk_text(run, "id"), run_words(run).text,
-                       note[0] != '\0' ? ": " : "", note);
+            plain_note("drover: %s: %s%s%s\n", short_name_of(watch->run, watch->label).text,
+                       run_words(run).text, note[0] != '\0' ? ": " : "", note);
         }
         return ERR_OK;
     }
@@ -237,7 +237,7 @@ struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *
         .invocation = invocation,
         .talk = talk,
         .run = talk_text(run, "id"),
-        .label = talk_text(run, "label"),
+        .label = run_label(run),
         .attempt = attempt > 0 ? attempt : 1,
         .retry_ms = args_int(&invocation->args, "retry-for", 0),
         .pty = job_has_pty(run),

@@ -20,11 +20,12 @@ static void key_from_add(const json_t *row, struct text *value) {
     text_add_str(value, from[0] != '\0' ? from : "none");
 }
 
-/* Calls of a connection that wait for its provider: why, and until when. */
+/* Calls of a connection that wait for its provider: why, and for how long. */
 static void away_add(const json_t *row, struct text *value) {
     const char *cause = talk_text(row, "cause");
     if (cause[0] != '\0') {
-        text_addf(value, "%.30s until %s", cause, talk_clock(talk_int(row, "resume_at_ms")).text);
+        text_addf(value, "%.30s, retry %s", cause,
+                  talk_in(talk_int(row, "resume_at_ms"), world_wall_ms(world_real())).text);
     } else {
         text_add_str(value, "ok");
     }
@@ -36,7 +37,7 @@ static const struct column provider_columns[] = {
     COLUMN("CALLS", 5, "max_concurrent", COLUMN_COUNT),
     COLUMN("FROM", -18, "origin", COLUMN_TEXT),
     COLUMN("URL", -32, "base_url", COLUMN_OPTIONAL),
-    COLUMN_ADD("STATE", -24, away_add),
+    COLUMN_ADD("STATE", -28, away_add),
     COLUMN_ADD("KEY FROM", 0, key_from_add),
     COLUMN_END,
 };

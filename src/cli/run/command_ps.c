@@ -359,7 +359,7 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .live_path = live.data,
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
-                             .view = run_view_fitted(invocation)};
+                             .view = run_view_of(invocation)};
     live_screen_init(&watch.screen);
     text_init(&watch.picture, LIVE_SCREEN_MAX);
     invocation->follows = true;
@@ -378,7 +378,7 @@ static struct err list_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(tree_rows_done)
     struct tree_rows kept = {.talk = &talk, .invocation = invocation, .runs = json_array()};
-    struct run_view view = run_view_fitted(invocation);
+    struct run_view view = run_view_of(invocation);
     char path[32];
     (void)snprintf(path, sizeof path, "/api/v1/%s%s", jobs ? "jobs" : "runs",
                    ended ? "" : "?live=1"); /* Fits. */

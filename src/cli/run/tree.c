@@ -12,13 +12,12 @@
 
 #include "base/memory.h"
 #include "cli/base/api.h"
+#include "cli/base/names.h"
 #include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 
 enum {
     DEPTH_MAX = 16, /* Deeper runs stand beside their parent. */
-    ID_PREFIX = 4,  /* "run_", "apr_" */
-    ID_LEAST = 12,  /* The time of an id, and two characters of chance. */
     KIND_WIDTH = 8,
     STATE_WIDTH = 9,
     TIME_WIDTH = 7,
@@ -170,22 +169,17 @@ static void forest_link(struct forest *forest) {
 
 /* --- Ids -------------------------------------------------------------------------------------- */
 
-static const char *id_rest(const json_t *row) {
-    const char *id = talk_text(row, "id");
-    return strlen(id) > ID_PREFIX ? id + ID_PREFIX : id;
-}
-
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The length from which on the beginnings of all ids differ. */
+/* The length from which on the beginnings of all ids differ, at least that of names.h. */
 static int ids_length(const json_t *rows) {
     const size_t count = json_array_size(rows);
     AUTO(mem_release) const char **ids = mem_new_array(count + 1, sizeof *ids);
-    size_t length = ID_LEAST;
+    size_t length = NAME_ID_LEN;
     for (size_t i = 0; i < count; i++) {
-        ids[i] = id_rest(json_array_get(rows, i));
+        ids[i] = talk_text(json_array_get(rows, i), "id");
     }
     qsort(ids, count, sizeof *ids, by_text);
     for (size_t i = 1; i < count; i++) {
@@ -239,7 +233,7 @@ static void questions_add(struct forest *forest, size_t at) {
         run_question_add(row, &words);
         below_add(forest, COLOUR_YELLOW, INDENT, text_bytes(&words).data);
         text_clear(&words);
-        text_addf(&words, "drover approve %.*s%s", forest->question_len, id_rest(row),
+        text_addf(&words, "drover approve %.*s%s", forest->question_len, talk_text(row, "id"),
                   answers ? " --answer TEXT" : "");
         below_add(forest, COLOUR_YELLOW, INDENT + 2, text_bytes(&words).data);
     }
@@ -252,29 +246,21 @@ static const json_t *node_speaker(const struct node *node) {
 }
 
 /* Why it waits, or ended as it did; not what its questions say. */
-static void words_make(const struct node *node, bool asks, struct text *words) {
+static void words_make(const struct node *node, bool asks, int64_t now_ms, struct text *words) {
     const json_t *run = node_speaker(node);
-    const char *stop = talk_text(run, "stop");
     if (run_has_ended(run)) {
         const struct run_words all = run_words(run);
         const char *inside = strchr(all.text, '(');
         if (inside != NULL) {
             text_addf(words, "%.*s", (int)strcspn(inside + 1, ")"), inside + 1);
         }
-        return;
+        text_add_str(words, words->len > 0 && talk_int(run, "resume_at_ms") > 0 ? ", " : "");
+        run_reason_add(run, now_ms, words);
+    } else if (!asks) {
+        run_reason_add(run, now_ms, words);
+    } else if (talk_text(run, "stop")[0] != '\0') {
+        text_add_str(words, "asked to stop");
     }
-    if (!asks) {
-        run_waits_add(run, words);
-    }
-    if (words->len > 0) {
-        AUTO(text_done) struct text reason = text_up_to(TREE_BYTES);
-        text_add(&reason, words->data, words->len);
-        text_clear(words);
-        text_addf(words, "waits for %s", text_bytes(&reason).data);
-    }
-    text_add_str(words, stop[0] == '\0'  ? ""
-                        : words->len > 0 ? ", asked to stop"
-                                         : "asked to stop");
 }
 
 static int label_at(const struct forest *forest) {
@@ -328,7 +314,7 @@ static void columns_add(struct forest *forest, const struct node *node) {
     const json_t *speaker = node_speaker(node);
     const enum colour colour = run_colour(speaker);
     struct text *out = &forest->out;
-    text_addf(out, "%-*.*s  ", forest->run_len, forest->run_len, id_rest(node->run));
+    text_addf(out, "%-*.*s  ", forest->run_len, forest->run_len, talk_text(node->run, "id"));
     if (forest->columns >= COLUMNS_KIND) {
         text_addf(out, "%-*.*s  ", KIND_WIDTH, KIND_WIDTH, talk_text(node->run, "kind"));
     }
@@ -349,7 +335,7 @@ static void node_add(struct forest *forest, size_t at, const bool *last) {
     for (size_t i = 0; i < forest->question_count && !asks; i++) {
         asks = forest->askers[i] == at;
     }
-    words_make(node, asks, &words);
+    words_make(node, asks, forest->tree->view.now_ms, &words);
     branches_add(forest, last, node->depth, &label);
     const size_t branches = label.len;
     run_view_what(node->run, &label);

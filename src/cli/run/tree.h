@@ -1,12 +1,12 @@
 /* tree.h: runs as a tree of what belongs together, for a terminal.
  *
- *   RUN           KIND      STATE         TIME  LABEL
- *   01m87p3c90kv  workflow  running      1m32s  demo
- *   01m87p3c9w5g  agent     waiting      1m32s  ├ asker
+ *   RUN               KIND      STATE         TIME  LABEL
+ *   run_01m87p3c90kv  workflow  running      1m32s  demo
+ *   run_01m87p3c9w5g  agent     waiting      1m32s  ├ asker
  *       ? run_command: sleep 300
- *         drover approve 01m87p3ca9rc
- *   01m87p3c9wmw  agent     running      1m32s  ├ slow
- *                                               └ 12 more agents: 9 succeeded, 3 running
+ *         drover approve apr_01m87p3ca9rc
+ *   run_01m87p3c9wmw  agent     running      1m32s  ├ slow
+ *                                                   └ 12 more agents: 9 succeeded, 3 running
  *
  * Promise    a run stands below its parent; where the parent is not among the rows, it stands for
  *            itself. An agent and its turn are one line: id and label are those of the agent, state

@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/base/quantity.h"
 #include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 
@@ -31,6 +32,10 @@ struct run_view run_view_fitted(const struct invocation *invocation) {
 
 bool run_has_ended(const json_t *run) {
     return talk_int(run, "ended_ms") > 0;
+}
+
+const char *run_label(const json_t *run) {
+    return talk_text(run, "parent")[0] != '\0' ? "" : talk_text(run, "label");
 }
 
 /* --- How it ended ----------------------------------------------------------------------------- */
@@ -96,14 +101,8 @@ struct run_words run_words(const json_t *run) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state, asked);
     } else if (run_waits_for_session(run)) {
         (void)snprintf(words.text, sizeof words.text, "waiting (session in use%s)", asked);
-    } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
-        (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
-                       talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (!run_has_ended(run) && gate[0] != '\0') {
         (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state, gate, asked);
-    } else if (run_has_ended(run) && talk_int(run, "resume_at_ms") > 0) {
-        (void)snprintf(words.text, sizeof words.text, "%.20s (%.20s, retry at %s)", state, cause,
-                       talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state, cause,
                        detail); /* Cut to what fits. */
@@ -228,7 +227,6 @@ void run_view_what(const json_t *run, struct text *text) {
 
 /* Columns that the line's beginning takes: all of it is ASCII. */
 enum { RUN_WIDTH = 30, KIND_WIDTH = 8, STATE_WIDTH = 28, TRY_WIDTH = 3, TIME_WIDTH = 7 };
-enum { WHAT_AT = RUN_WIDTH + KIND_WIDTH + STATE_WIDTH + TRY_WIDTH + TIME_WIDTH + 10 };
 
 void run_view_head(const struct run_view *view, struct text *text) {
     (void)view;
@@ -237,17 +235,18 @@ void run_view_head(const struct run_view *view, struct text *text) {
 }
 
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text) {
-    enum colour colour = run_colour(run);
+    const enum colour colour = run_colour(run);
+    AUTO(text_done) struct text plain = text_up_to(2 << 20), reason = text_up_to(8 << 10);
     text_addf(text, "%-*s  %-*s  %s%-*s%s  %*lld  %*s  ", RUN_WIDTH, talk_text(run, "id"),
               KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
-              run_words(run).text, paint_end(&view->paint, colour), TRY_WIDTH,
-              (long long)talk_int(run, "attempts"), TIME_WIDTH, run_view_time(view, run).text);
-    AUTO(text_done) struct text plain = text_up_to(2 << 20);
+              run_has_ended(run) ? run_words(run).text : talk_text(run, "state"),
+              paint_end(&view->paint, colour), TRY_WIDTH, (long long)talk_int(run, "attempts"),
+              TIME_WIDTH, run_view_time(view, run).text);
     run_view_what(run, &plain);
-    /* Characters are counted as bytes: a line of many is rather too short than broken. */
-    size_t most = view->columns > WHAT_AT ? (size_t)(view->columns - WHAT_AT) : WHAT_MAX;
-    struct bytes shown = text_bytes(&plain);
-    text_add(text, shown.data, shown.len <= most ? shown.len : utf8_cut(shown, most));
+    const struct bytes shown = text_bytes(&plain);
+    text_add(text, shown.data, utf8_cut(shown, WHAT_MAX));
+    run_reason_add(run, view->now_ms, &reason);
+    text_addf(text, "%s%s", reason.len > 0 ? "  " : "", text_bytes(&reason).data);
     while (text->len > 0 && text->data[text->len - 1] == ' ') {
         text->data[--text->len] = '\0';
     }
@@ -298,7 +297,8 @@ static void usage_add(const json_t *result, struct text *text) {
     for (size_t i = 0; i < COUNT_OF(streams); i++) {
         if (talk_int(result, streams[i]) > 0) {
             key_add(text, streams[i]);
-            text_addf(text, "%lld bytes\n", (long long)talk_int(result, streams[i]));
+            const long long bytes = talk_int(result, streams[i]);
+            text_addf(text, "%lld byte%s\n", bytes, plural(bytes));
         }
     }
 }
@@ -362,7 +362,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     line_add(text, "note", talk_text(run, "note"));
     line_add(text, "host", talk_text(run, "host"));
     AUTO(text_done) struct text waits = text_up_to(8 << 10);
-    run_waits_add(run, &waits);
+    run_waits_add(run, view->now_ms, &waits);
     line_add(text, "waits for", text_bytes(&waits).data);
     if (!run_waits_for_session(run)) {
         when_add(view, text, run_has_ended(run) ? "retry at" : "until",

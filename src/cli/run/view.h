@@ -35,7 +35,7 @@ enum {
 struct run_view {
     struct paint paint;
     int64_t now_ms;
-    int columns; /* Of the terminal: longer rows are cut. 0: as long as they are. */
+    int columns; /* Of the terminal, for trees. 0: not known. */
 };
 
 struct run_view run_view_of(const struct invocation *invocation);     /* As long as they are. */
@@ -47,7 +47,8 @@ struct run_words {
 };
 
 void run_view_head(const struct run_view *view, struct text *text);
-void run_view_row(const struct run_view *view, const json_t *run, struct text *text); /* A line. */
+/* A line, as long as it is: of an unfinished run the reason why it waits stands last. */
+void run_view_row(const struct run_view *view, const json_t *run, struct text *text);
 /* How it ended, or what it does, in its colour: of a run or of a step. */
 void run_view_state(const struct run_view *view, const json_t *run, struct text *text);
 void run_view_plain(struct text *text, const char *words); /* Without control characters. */
@@ -60,6 +61,8 @@ enum { RUN_KEY_CELLS = 12 };
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
 bool run_has_ended(const json_t *run);
+/* The label by which commands find the run (names.h); "": none, or the run stands in another. */
+const char *run_label(const json_t *run);
 /* The program of a turn waits for a session that others use; its note says by whom. */
 bool run_waits_for_session(const json_t *run);
 int run_exit_code(const json_t *run);

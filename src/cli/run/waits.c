@@ -28,7 +28,7 @@ static const struct {
 static void waiting_add(const json_t *run, struct text *text) {
     if (strcmp(talk_text(run, "cause"), "paused") == 0) {
         text_addf(text, "you: it is paused, and 'drover resume %s' lets it go on",
-                  short_name_of(talk_text(run, "id"), talk_text(run, "label")).text);
+                  short_name_of(talk_text(run, "id"), run_label(run)).text);
     } else if (strcmp(talk_text(run, "kind"), "turn") == 0) {
         text_add_str(text, "your answer: 'drover approve' lists the open questions");
     } else {
@@ -36,9 +36,11 @@ static void waiting_add(const json_t *run, struct text *text) {
     }
 }
 
-void run_waits_add(const json_t *run, struct text *text) {
+void run_waits_add(const json_t *run, int64_t now_ms, struct text *text) {
     const char *gate = talk_text(run, "gate"), *note = talk_text(run, "note");
     const char *state = talk_text(run, "state");
+    const int64_t resume_ms = talk_int(run, "resume_at_ms");
+    const size_t begin = text->len;
     size_t at = 0;
     while (at < COUNT_OF(gates) && strcmp(gates[at].gate, gate) != 0) {
         at++;
@@ -56,14 +58,35 @@ void run_waits_add(const json_t *run, struct text *text) {
         waiting_add(run, text);
     }
     if (run_waits_for_session(run)) {
-        text_clear(text);
+        text_cut(text, begin);
         text_add_str(text, "its session");
-    } else if (text->len > 0 && talk_int(run, "resume_at_ms") > 0) {
-        text_addf(text, ", at %s", talk_clock(talk_int(run, "resume_at_ms")).text);
+    } else if (text->len > begin && resume_ms > 0 && now_ms > 0) {
+        text_addf(text, ", %s", talk_in(resume_ms, now_ms).text);
     }
     if (at < COUNT_OF(gates) && note[0] != '\0') {
-        text_add_str(text, text->len > 0 ? ": " : "");
+        text_add_str(text, text->len > begin ? ": " : "");
         run_view_plain(text, note);
+    }
+}
+
+void run_reason_add(const json_t *run, int64_t now_ms, struct text *text) {
+    const char *stop = talk_text(run, "stop");
+    const size_t begin = text->len;
+    if (run_has_ended(run)) {
+        const int64_t retry_ms = talk_int(run, "resume_at_ms");
+        text_addf(text, "%s%s", retry_ms > 0 ? "retry " : "",
+                  retry_ms > 0 ? talk_in(retry_ms, now_ms).text : "");
+        return;
+    }
+    text_add_str(text, "waits for ");
+    const size_t reason = text->len;
+    run_waits_add(run, now_ms, text);
+    const bool waits = text->len > reason;
+    if (!waits) {
+        text_cut(text, begin);
+    }
+    if (stop[0] != '\0') {
+        text_add_str(text, waits ? ", asked to stop" : "asked to stop");
     }
 }
 

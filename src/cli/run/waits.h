@@ -11,8 +11,11 @@
 #include "base/text.h"
 
 /* Adds "room in a budget: …" and the like; nothing where the run waits for nothing. The run is a
- * row of the API, whole or of a list. */
-void run_waits_add(const json_t *run, struct text *text);
+ * row of the API, whole or of a list. Times are relative to `now_ms`; 0: they are left out. */
+void run_waits_add(const json_t *run, int64_t now_ms, struct text *text);
+/* Adds "waits for room in a budget: …, asked to stop", or "retry in 5 min" of a run that has ended,
+ * as far as it holds. */
+void run_reason_add(const json_t *run, int64_t now_ms, struct text *text);
 
 /* Adds the words of an event `turn_waiting`, "waiting for a budget until …"; returns its detail.
  * Nothing is added where the turn waits for a person. */

@@ -10,7 +10,9 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "cli/base/resource.h"
+#include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/confirm.h"
 #include "cli/terminal/markdown.h"
@@ -68,9 +70,9 @@ const struct command command_session_search = {
 
 static void usage_print(const json_t *row) {
     const json_t *usage = json_object_get(row, "usage");
-    if (talk_int(usage, "calls") > 0) {
-        printf("%-9s %lld calls, %lld tokens in, %lld out\n", "used",
-               (long long)talk_int(usage, "calls"),
+    const long long calls = talk_int(usage, "calls");
+    if (calls > 0) {
+        printf("%-9s %lld call%s, %lld tokens in, %lld out\n", "used", calls, plural(calls),
                (long long)(talk_int(usage, "fresh") + talk_int(usage, "cache_read") +
                            talk_int(usage, "cache_write")),
                (long long)talk_int(usage, "output"));
@@ -93,6 +95,28 @@ static const struct column lines[] = {
     LINE_PRINT("used", usage_print),
     COLUMN_END,
 };
+
+/* Reason why the turn waits that runs, or else the first one that is queued. */
+static struct err waits_print(struct talk *talk, struct invocation *invocation,
+                              const json_t *session) {
+    AUTO(json_release) json_t *runs = NULL;
+    AUTO(text_done) struct text path = text_up_to(512), line = text_up_to(16 << 10);
+    const json_t *run = NULL, *turn = NULL;
+    size_t at = 0;
+    text_addf(&path, "/api/v1/runs?kind=turn&live=1&session=%s", talk_text(session, "id"));
+    struct err err = action_rows(talk, text_bytes(&path).data, &runs, &invocation->why);
+    json_array_foreach(runs, at, run) { /* The newest first; those of subagents have a parent. */
+        const bool first = turn == NULL || strcmp(talk_text(turn, "state"), "queued") == 0;
+        turn = first && talk_text(run, "parent")[0] == '\0' ? run : turn;
+    }
+    if (turn != NULL) {
+        run_reason_add(turn, world_wall_ms(invocation->world), &line);
+    }
+    if (line.len > 0) {
+        puts(line.data);
+    }
+    return err;
+}
 
 static void part_print(const json_t *part) {
     const char *kind = talk_text(part, "kind"), *text = talk_text(part, "text");
@@ -151,6 +175,12 @@ static struct err show_run(struct invocation *invocation) {
         talk_print(row);
     } else {
         table_lines(invocation, lines, 9, row);
+        if (strcmp(talk_text(row, "state"), "waiting") == 0) {
+            err = waits_print(&talk, invocation, row);
+        }
+    }
+    if (err_failed(err)) {
+        return err;
     }
     if (!args_on(&invocation->args, "messages") && text == NULL) {
         return ERR_OK;

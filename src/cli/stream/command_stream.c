@@ -16,6 +16,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
@@ -61,7 +62,7 @@ static void stream_print(const json_t *row) {
         puts("keeps   everything");
     }
     if (events > 0) {
-        printf("keeps   the last %lld events\n", (long long)events);
+        printf("keeps   the last %lld event%s\n", (long long)events, plural(events));
     }
     if (ms > 0) {
         printf("keeps   what is younger than %lld s\n", (long long)(ms + 999) / 1000);

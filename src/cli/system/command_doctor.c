@@ -21,6 +21,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "cli/base/user_unit.h"
 #include "engine/run/runs.h"
 #include "engine/system/damage.h"
@@ -666,24 +667,26 @@ static void check_progress(struct doctor *doctor) {
     }
     check_descriptors(doctor, answer);
     check_size(doctor, json_object_get(answer, "disk"));
-    if (talk_int(answer, "damaged") > 0) {
+    const long long damaged = talk_int(answer, "damaged"), marks = talk_int(answer, "mark_errors"),
+                    folders = talk_int(answer, "unknown_folders");
+    if (damaged > 0) {
         doctor_fail(doctor, ERR_STORE_CORRUPT, "pages",
-                    "%lld damaged pages were read since the start: what needs them fails; stop the"
-                    " daemon and restore a backup",
-                    (long long)talk_int(answer, "damaged"));
+                    "%lld damaged page%s read since the start: requests that need them fail; stop"
+                    " the daemon and restore a backup",
+                    damaged, damaged == 1 ? " was" : "s were");
     }
-    if (talk_int(answer, "mark_errors") > 0) {
+    if (marks > 0) {
         doctor_row(doctor, VERDICT_WARN, "mark",
-                   "drover.mark could not be written %lld times since the start: commits that are"
+                   "drover.mark could not be written %lld time%s since the start: commits that are"
                    " lost now may not be missed at the next start; look for a full or failing disk,"
                    " and restart the daemon where the file was removed",
-                   (long long)talk_int(answer, "mark_errors"));
+                   marks, plural(marks));
     }
-    if (talk_int(answer, "unknown_folders") > 0) {
+    if (folders > 0) {
         doctor_fail(doctor, ERR_STORE_INCOMPLETE, "spool",
-                    "%lld folders of the spool belong to runs that the database does not know: it"
-                    " has lost them; copy what is of use out of them: they are removed after a day",
-                    (long long)talk_int(answer, "unknown_folders"));
+                    "%lld folder%s to runs that the database does not know: it has lost them; copy"
+                    " the useful files: unknown folders are removed after a day",
+                    folders, folders == 1 ? " of the spool belongs" : "s of the spool belong");
     }
 }
 

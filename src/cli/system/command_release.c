@@ -7,6 +7,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "cli/run/view.h"
 #include "cli/terminal/confirm.h"
 
@@ -15,24 +16,24 @@ static const struct flag release_flags[] = {
     OPTION_END,
 };
 
-static const char *plural(int64_t count) {
-    return count == 1 ? "" : "s";
-}
+/* All of them wait for the release, so that no column says it. */
+static const struct column run_columns[] = {
+    ID_COLUMN("RUN", "id"),
+    COLUMN("KIND", -8, "kind", COLUMN_TEXT),
+    COLUMN("STATE", -7, "state", COLUMN_TEXT),
+    TIME_COLUMN("CREATED", "made_ms"),
+    COLUMN_ADD("WHAT", 0, run_view_what),
+    COLUMN_END,
+};
 
 static void runs_print(const struct invocation *invocation, const json_t *runs, int64_t count) {
-    if (json_array_size(runs) == 0) {
-        return;
+    const int64_t shown = (int64_t)json_array_size(runs);
+    if (shown > 0) {
+        table_print(invocation, run_columns, runs, NULL /* there is one */);
     }
-    struct run_view view = run_view_of(invocation);
-    AUTO(text_done) struct text text = text_up_to(4 << 20);
-    run_view_head(&view, &text);
-    for (size_t i = 0; i < json_array_size(runs); i++) {
-        run_view_row(&view, json_array_get(runs, i), &text);
+    if (shown > 0 && count > shown) {
+        printf("and %lld more\n", (long long)(count - shown));
     }
-    if (count > (int64_t)json_array_size(runs)) {
-        text_addf(&text, "and %lld more\n", (long long)(count - (int64_t)json_array_size(runs)));
-    }
-    fputs(text_bytes(&text).data, stdout);
 }
 
 static void hold_print(const struct invocation *invocation, const json_t *hold) {

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/quantity.h"
 #include "cli/base/resource.h"
 #include "cli/budget/limits.h"
 #include "cli/session/session.h"
@@ -170,14 +171,17 @@ static struct err do_session(struct chat *chat, const char *rest) {
     return ERR_OK;
 }
 
-/* Begins a session with the same program, where one answers, and with the model of the command
- * line. */
+/* Begins a session with the model of the messages to come, or with the same program, where one
+ * answers, and the model of the command line. */
 static struct err do_new(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *row = NULL, *agent = NULL;
     struct session_wish wish = {
         .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
     char *session = NULL;
     struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    if (wish.model == NULL && talk_text(row, "model")[0] != '\0') {
+        wish.model = talk_text(row, "model");
+    }
     if (!err_failed(err) && session_has_program(chat->talk, row, &agent)) {
         wish.agent = talk_text(row, "agent");
         wish.model = session_model(&chat->invocation->args);
@@ -215,11 +219,12 @@ static struct err do_usage(struct chat *chat, const char *rest) {
         return err;
     }
     const json_t *usage = json_object_get(row, "usage");
+    long long calls = talk_int(usage, "calls");
     long long read =
         talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
     chat_say(chat,
-             "[%lld calls; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]",
-             (long long)talk_int(usage, "calls"), read, (long long)talk_int(usage, "output"),
+             "[%lld call%s; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]",
+             calls, plural(calls), read, (long long)talk_int(usage, "output"),
              budget_show_cost(talk_int(usage, "cost_micros"), talk_int(usage, "cost_unknown")).text,
              (long long)talk_int(row, "context_used"), (long long)talk_int(row, "context_window"));
     return ERR_OK;

@@ -421,6 +421,9 @@ static void agent_words_add(const struct drawing *drawing, const struct workflow
         text_add_str(words, agent->cause);
     } else if (agent->waits[0] != '\0' && agent->ms < 0) {
         text_addf(words, "waits for %s", agent->waits);
+        if (agent->resume_at_ms > 0) {
+            text_addf(words, ", %s", talk_in(agent->resume_at_ms, drawing->draw->now_ms).text);
+        }
     } else {
         text_add_str(words, look_of(agent)->words);
     }

@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/base/names.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
@@ -293,7 +294,8 @@ void workflow_end_tell(struct invocation *invocation, const char *run,
         return;
     }
     AUTO(text_done) struct text words = text_up_to(16 << 10);
-    text_addf(&words, "drover: %s (%s) %s", tree->name, run, tree->state);
+    text_addf(&words, "drover: %s (%s) %s", tree->name, short_name_of(run, NULL /* named */).text,
+              tree->state);
     if (strcmp(tree->state, "degraded") == 0) {
         text_add_str(&words, ": ");
         workflow_counts_add(tree, &words);

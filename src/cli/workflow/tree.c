@@ -321,7 +321,7 @@ void workflow_tree_row(struct workflow_tree *tree, const json_t *row) {
         agent_end(tree, agent, row, started > 0 ? ended - started : 0);
     } else if (agent->ms < 0) {
         AUTO(text_done) struct text waits = text_up_to(4 << 10);
-        run_waits_add(row, &waits);
+        run_waits_add(row, 0 /* the picture adds the time */, &waits);
         words_set(&agent->waits, text_bytes(&waits).data);
         agent_update(tree, agent, row);
         agent->resume_at_ms = talk_int(row, "resume_at_ms");

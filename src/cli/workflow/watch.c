@@ -578,7 +578,7 @@ static struct err workflow_attach(struct invocation *invocation, struct talk *ta
     struct workflow_watch watch = {.invocation = invocation,
                                    .talk = talk,
                                    .run = talk_text(run, "id"),
-                                   .label = talk_text(run, "label"),
+                                   .label = run_label(run),
                                    .row = run,
                                    .retry_ms = args_int(&invocation->args, "retry-for", 0),
                                    .only_new = args_on(&invocation->args, "new")};

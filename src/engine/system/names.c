@@ -31,29 +31,34 @@ struct name_source {
 #define RUN_TOPS(kind_)                                                                            \
     "SELECT id FROM (SELECT id, root FROM runs WHERE owner = $1 AND kind = '" kind_                \
     "' ORDER BY id DESC LIMIT 200) " kind_ "s WHERE root = 0"
-#define RUN_SOURCE(newest_)                                                                        \
+/* Runs inside of others got their label from us or from a script: "sh". It would hide that of a run
+ * that a person named. An agent stands in a workflow, and answers where an agent is asked for. */
+#define RUN_SOURCE(labelled_, newest_)                                                             \
     {                                                                                              \
         .prefix = "run_",                                                                          \
         .by_id = RUN_NAME " WHERE run >= $1 AND run <= $2 ORDER BY run DESC LIMIT $3",             \
         .by_label = RUN_NAME " WHERE owner = $1 AND label = $2 AND label <> ''"                    \
-                             " AND length(label) <= 500"                                           \
-                             " ORDER BY id DESC LIMIT $3",                                         \
+                             " AND length(label) <= 500" labelled_ " LIMIT $3",                    \
         .newest = (newest_)                                                                        \
     }
-#define RUN_SOURCE_OF(kind_)                                                                       \
-    RUN_SOURCE(RUN_NAME " WHERE owner = $1 AND kind = '" kind_ "' ORDER BY id DESC LIMIT $2")
+#define RUN_SOURCE_OF(kind_, labelled_)                                                            \
+    RUN_SOURCE(labelled_,                                                                          \
+               RUN_NAME " WHERE owner = $1 AND kind = '" kind_ "' ORDER BY id DESC LIMIT $2")
+#define LABELLED_TOP " AND root = 0 ORDER BY id DESC"
+#define LABELLED_ANY " ORDER BY root DESC, id DESC"
 
 #define MESSAGE_NAME                                                                               \
     "SELECT message, 'message', messages.role, messages.made_ms, owner, 0 FROM messages"           \
     " JOIN sessions ON sessions.id = messages.session"
 
 static const struct name_source sources[NAME_KINDS] = {
-    [NAME_RUN] = RUN_SOURCE(RUN_NAME " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS(
-        "turn") " UNION ALL " RUN_TOPS("workflow") ") ORDER BY id DESC LIMIT $2"),
-    [NAME_JOB] = RUN_SOURCE_OF("job"),
-    [NAME_TURN] = RUN_SOURCE_OF("turn"),
-    [NAME_AGENT] = RUN_SOURCE_OF("agent"),
-    [NAME_WORKFLOW] = RUN_SOURCE_OF("workflow"),
+    [NAME_RUN] = RUN_SOURCE(
+        LABELLED_TOP, RUN_NAME " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS(
+                          "turn") " UNION ALL " RUN_TOPS("workflow") ") ORDER BY id DESC LIMIT $2"),
+    [NAME_JOB] = RUN_SOURCE_OF("job", LABELLED_TOP),
+    [NAME_TURN] = RUN_SOURCE_OF("turn", LABELLED_TOP),
+    [NAME_AGENT] = RUN_SOURCE_OF("agent", LABELLED_ANY),
+    [NAME_WORKFLOW] = RUN_SOURCE_OF("workflow", LABELLED_TOP),
     [NAME_SESSION] = {.prefix = "ses_",
                       .by_id = "SELECT session, 'session', title, made_ms, owner, 0 FROM sessions"
                                " WHERE session >= $1 AND session <= $2 AND hidden = 0"

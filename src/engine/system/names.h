@@ -3,6 +3,7 @@
  * Promise    each statement is answered from an index and reads at most NAMES_READ rows, so that a
  *            look-up costs about as much as a page of a list. Where more rows might match, the
  *            answer says so (`more`), and no row that was read may be taken as the only one.
+ * Labels     of runs that stand in no other run, and of agents where NAME_AGENT is asked for.
  * Owners     only objects of `owner` are found; tokens belong to nobody, and the caller checks that
  *            they may be seen.
  * Threads    inside a store function.

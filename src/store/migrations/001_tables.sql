@@ -233,9 +233,10 @@ CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> ''
 CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
 CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
 CREATE INDEX runs_made ON runs (owner, made_ms, id);
--- Runs by their whole label (engine/system/names.c).
+-- Runs by their whole label, those at the top (root 0) without a look at others
+-- (engine/system/names.c).
 -- A damaged row may hold a longer text than PostgreSQL can index.
-CREATE INDEX runs_label ON runs (owner, label, id) WHERE label <> '' AND length(label) <= 500;
+CREATE INDEX runs_label ON runs (owner, label, root, id) WHERE label <> '' AND length(label) <= 500;
 
 -- Input that came while a run lives, by offset from the first byte of all of its input: a row
 -- begins where the one before it ends, the first after the spec's stdin. A run that takes input
