@@ -50,23 +50,9 @@ void talk_start_none(struct talk *talk);
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* GET of a target, again where a restart cut it; the answer is parsed. */
+/* GET of a target, as resource_ask. */
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
-
-/* The same as talk_ask, tried again while the daemon is away or short of room, up to `retry_ms` (0:
- * not once). Only for what may be carried out twice: a GET, or a request with a key. */
-MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
-                                     int64_t retry_ms, json_t **ret_json, struct why *why);
-
-/* Time for which a request is repeated that a restart or a kill of the daemon cut. */
-enum { TALK_CUT_RETRY_MS = 10 * 1000 };
-
-/* A request that makes something, with a key of its own: one whose answer was lost is sent again
- * and makes no second one. A daemon that was never there is not waited for; one that went away in
- * between is, up to `retry_ms`. */
-MUST_CHECK struct err talk_submit(struct talk *talk, const struct client_request *request,
-                                  int64_t retry_ms, json_t **ret_json, struct why *why);
 
 /* "drover: …; trying again" on stderr. */
 void talk_trouble(void *ctx, const char *text);

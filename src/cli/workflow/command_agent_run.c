@@ -226,11 +226,12 @@ static struct err task_in_workflow(struct task *task, bool native) {
     if (!err_failed(err) && native) {
         err = daily_limit_ask(&task->talk, &limit, &task->lines);
     }
-    const struct client_request request = {
-        .method = "POST", .target = "/api/v1/workflows", .body = text_bytes(&body)};
-    err = err_failed(err)
-              ? err
-              : talk_submit(&task->talk, &request, RUN_RETRY_MS, &answer, &invocation->why);
+    const struct resource workflow = {.method = "POST",
+                                      .base = "/api/v1/workflows",
+                                      .body = &body,
+                                      .retry = RESOURCE_RETRY_CUT,
+                                      .retry_ms = RUN_RETRY_MS};
+    err = err_failed(err) ? err : resource_ask(&task->talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
