@@ -64,6 +64,7 @@ struct http_options {
     size_t table_count;
     struct http_limits limits;
     const char *version; /* Of the daemon, for openapi.json and /healthz. */
+    int64_t epoch;       /* Value of the header Drover-Epoch. */
     /* Names beside the loopback ones: "name" (any port) or "name:port". End with NULL; may be
      * NULL. Origins are whole: "https://name". The same host as in Host is always allowed. */
     const char *const *allowed_hosts, *const *allowed_origins;

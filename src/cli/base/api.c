@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
@@ -257,7 +258,7 @@ static struct err request_repeat(struct talk *talk, struct client_request *reque
             begin_ns = world_mono_ns(talk->world);
             continue;
         }
-        if (!err_failed(err) && pause_ms > 0 && talk_finds_held(talk)) {
+        if (!err_failed(err) && pause_ms > 0 && talk_finds_held(talk, talk->client)) {
             talk_held_print();
         }
         uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
@@ -444,19 +445,16 @@ int64_t talk_int(const json_t *object, const char *key) {
     return json_int(object, key, 0);
 }
 
-bool talk_finds_restart(struct talk *talk) {
-    static const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
-    AUTO(json_release) json_t *version = NULL;
-    struct why ignored; /* A client that may not ask goes on without the answer. */
+bool talk_finds_restart(struct talk *talk, const struct client *client) {
+    const char *header = client_header(client, "drover-epoch");
     const int64_t before = talk->epoch;
-    if (!err_failed(talk_ask(talk, &request, NULL /* parsed */, &version, &ignored))) {
-        talk->epoch = talk_int(version, "epoch");
-    }
-    return before != 0 && talk->epoch != before;
+    return header != NULL &&
+           number_parse(bytes_of(header), (struct number_bounds){1, INT64_MAX}, &talk->epoch) &&
+           before != 0 && talk->epoch != before;
 }
 
-bool talk_finds_held(struct talk *talk) {
-    bool held = !talk->warned_held && client_header(talk->client, "drover-held") != NULL;
+bool talk_finds_held(struct talk *talk, const struct client *client) {
+    bool held = !talk->warned_held && client_header(client, "drover-held") != NULL;
     talk->warned_held = talk->warned_held || held;
     return held;
 }
@@ -467,11 +465,8 @@ void talk_held_print(void) {
 }
 
 void talk_warn_held(struct talk *talk) {
-    if (!talk->warned_held) {
-        (void)talk_finds_restart(talk);
-        if (talk->client != NULL && talk_finds_held(talk)) {
-            talk_held_print();
-        }
+    if (talk->client != NULL && talk_finds_held(talk, talk->client)) {
+        talk_held_print();
     }
 }
 

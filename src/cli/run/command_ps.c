@@ -398,8 +398,9 @@ static struct err list_run(struct invocation *invocation) {
     if (err_failed(err) || watches) {
         return err_failed(err) ? err : watch_run(&talk, invocation);
     }
+    err = listing_print(&talk, invocation, &listing);
     talk_warn_held(&talk);
-    return listing_print(&talk, invocation, &listing);
+    return err;
 }
 
 const struct command command_ps = {
