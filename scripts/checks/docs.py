@@ -41,7 +41,7 @@ def render_errors(tree):
         "",
         "An answer that is not 2xx has the media type `application/problem+json` and the members",
         "`type`, `title`, `status`, `detail` (what was wrong, and where) and `code`. A command of",
-        "the CLI that fails says the same in one sentence on stderr and ends with the exit code.",
+        "the CLI that fails prints the same in one sentence on stderr and ends with the exit code.",
         "",
         "| code | HTTP status | exit code | meaning | what to do |",
         "|---|---|---|---|---|",
