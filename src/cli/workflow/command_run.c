@@ -116,7 +116,7 @@ static void run_print(const json_t *run) {
 
 const struct command command_pause = {
     COMMAND(NULL, "pause", "WORKFLOW…",
-            "Pause a workflow. Agents that run go on, and no other starts."),
+            "Pause a workflow. Running agents continue, and no other starts."),
     HELP(WORKFLOWS, "drover pause last\n"),
     .about = "The workflow stays paused until 'drover resume', even if the daemon restarts.\n"
              "Its timeouts keep running.\n",
