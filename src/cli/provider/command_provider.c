@@ -63,7 +63,7 @@ static void window_add(const json_t *row, struct text *value) {
     tokens_add(row, "window", value);
 }
 
-/* Where the window comes from, where it was not told. */
+/* "learned" for a window that a refusal taught. */
 static void learned_add(const json_t *row, struct text *value) {
     text_add_str(value, strcmp(talk_text(row, "window_from"), "learned") == 0 ? "learned" : "");
 }
