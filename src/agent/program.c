@@ -385,7 +385,7 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
         reader->program->finish(reader, io_ending);
     }
     reader->finished = true;
-    if (usage_total(&state->open) > 0) { /* No result told the sum. */
+    if (usage_total(&state->open) > 0) { /* No result reported the sum. */
         reader_use(reader, &state->open);
         state->open = (struct usage){.fresh = 0};
     }

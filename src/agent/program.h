@@ -152,7 +152,7 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
 void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
                         struct usage_cost *ret_cost);
 struct program_seen {
-    struct bytes native, model; /* "": it has not said. */
+    struct bytes native, model; /* "": not reported yet. */
     int64_t lines, unknown;
     struct program_dropped dropped;
     int64_t requests; /* To its model, in this attempt; 0 where it doesn't show them. */

@@ -2,7 +2,7 @@
  *
  * Promise    matching ends: by the pattern's own steps, or when `watch` says that it is enough,
  *            whatever pattern and subject are. The subject need not be valid UTF-8. A limit is
- *            never told as "no match".
+ *            never reported as "no match".
  * Ownership  the caller owns patterns and matchers; a matcher borrows its pattern.
  * Threads    a pattern does not change: any. A matcher: one at a time.
  * Failure    ERR_BAD_PATTERN: `why` has the position. ERR_TOO_EXPENSIVE, or what `watch` answers.

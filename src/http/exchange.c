@@ -330,6 +330,8 @@ static char *put_common(char *out, struct http_server *server) {
     const struct http_options *options = &server->options;
     bool held = options->held != NULL && options->held(options->ctx);
     out = put(put(out, bytes_of(server->date)), BYTES("Drover-Version: " DROVER_VERSION "\r\n"));
+    out = put_number(put(out, BYTES("Drover-Epoch: ")), (size_t)options->epoch);
+    out = put(out, BYTES("\r\n"));
     return held ? put(out, BYTES("Drover-Held: 1\r\n")) : out;
 }
 

@@ -64,6 +64,7 @@ struct http_options {
     size_t table_count;
     struct http_limits limits;
     const char *version; /* Of the daemon, for openapi.json and /healthz. */
+    int64_t epoch;       /* Value of the header Drover-Epoch. */
     /* Names beside the loopback ones: "name" (any port) or "name:port". End with NULL; may be
      * NULL. Origins are whole: "https://name". The same host as in Host is always allowed. */
     const char *const *allowed_hosts, *const *allowed_origins;
@@ -104,8 +105,8 @@ MUST_CHECK struct err http_listen_unix(struct http_server *server, const char *p
 
 /* Whoever came with this token is sent away: streams end with a `closing` frame whose code is
  * `unauthorized`, reads that wait or are being made are answered with 401, and so are requests that
- * have not reached their handler. What a handler is writing is still told truly. `check` must
- * refuse the token already. Many connections are told in several turns of the loop. */
+ * have not reached their handler. An answer that a handler is writing stays true. `check` must
+ * refuse the token already. Many connections are notified in several turns of the loop. */
 void http_revoke(struct http_server *server, const char *token);
 
 /* Stops accepting; idle connections close, waits are told, streams end with `closing`, answers in

@@ -3,7 +3,7 @@
  * Promise    seq of a stream runs 1, 2, 3 … without gap or reuse. An event is seen by nobody before
  *            it is durable. Events below `floor` are pruned; a reader from below gets a snapshot.
  * Threads    tx_… functions: inside a store function. Everything of the hub: the loop.
- *            A stream may end: after its last event comes nothing, and readers are told so.
+ *            A stream may end: after its last event comes nothing, and readers are notified.
  * Failure    outputs are untouched. What is too long or badly named is refused before any SQL.
  *
  * A stream is named by (owner, name); `stream` is its number inside the database.

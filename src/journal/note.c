@@ -15,7 +15,7 @@
  *
  * Integers are in the byte order of the machine and not aligned: a note never leaves the process
  * and is never stored. It is valid if its length is exactly the sum of its parts and its kind is
- * known. There is nothing to survive a crash: what a lost note would have told is in the rows.
+ * known. There is nothing to survive a crash: what a lost note would have reported is in the rows.
  */
 #include "journal/note.h"
 

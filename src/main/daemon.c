@@ -351,6 +351,7 @@ static struct err http_begin(struct daemon *daemon) {
                                 .table_count = COUNT_OF(tables),
                                 .limits = options->limits,
                                 .version = DROVER_VERSION,
+                                .epoch = store_epoch(daemon->store),
                                 .allowed_hosts = options->allowed_hosts,
                                 .allowed_origins = options->allowed_origins,
                                 .insecure_loopback = options->insecure_loopback,

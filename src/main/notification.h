@@ -39,7 +39,7 @@ struct notification {
     struct text title, text;
     enum notification_event event;
     struct id run;
-    size_t said; /* Number of parts; 0: nothing is left to be said. */
+    size_t said; /* Number of parts; 0: nothing is left to report. */
 };
 
 void notification_init(struct notification *notification);

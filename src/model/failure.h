@@ -91,12 +91,12 @@ void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host
 
 /* Hints in the header of an answer about trying again. */
 struct retry_hint {
-    bool timed; /* `after_ms` was said. */
+    bool timed; /* The provider named `after_ms`. */
     uint64_t after_ms;
     enum { RETRY_UNSAID, RETRY_YES, RETRY_NO } should; /* x-should-retry. */
 };
 /* retry-after-ms, else retry-after: seconds (a fraction is fine) or an HTTP date, seen from
- * now_ms. At most RETRY_AFTER_MAX_MS; what is not understood was not said. */
+ * now_ms. At most RETRY_AFTER_MAX_MS; what is not understood is ignored. */
 struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_ms);
 
 /* The provider is away, as far as this failure shows: others would fail, too. */

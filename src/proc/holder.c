@@ -87,7 +87,7 @@ struct holder {
     bool silent;                    /* See holder_is_silent. */
     bool asked;                     /* For a status, and it has not come yet. */
     int status; /* Wait status, where the process ended before its link did; else UNCOLLECTED. */
-    int64_t sizes[LOG_STREAMS]; /* As told. */
+    int64_t sizes[LOG_STREAMS]; /* As reported. */
     uv_pipe_t pipe;
     struct link_reader reader;
     struct timer patience; /* STARTING, LOSING. */
@@ -276,7 +276,7 @@ static void holder_write_wishes(struct holder *holder) {
 
 static void on_written(uv_write_t *write, int status);
 
-/* Says what is wished, as soon as nothing else is being said. */
+/* Sends what is wished, as soon as nothing else is being sent. */
 static void holder_say(struct holder *holder) {
     bool linked = holder->state == HOLDER_STARTING || holder->state == HOLDER_FOLLOWING;
     if (holder->out != HOLDER_OUT_IDLE || !linked) {
@@ -397,7 +397,7 @@ static void take_gap(struct holder *holder, int64_t size) {
     holder_say(holder);
 }
 
-/* A status tells again what was just told. */
+/* A status repeats what was just reported. */
 static void take_grown(struct holder *holder, enum log_stream stream, int64_t size) {
     if (size > holder->sizes[stream]) {
         holder->sizes[stream] = size;

@@ -96,7 +96,7 @@ void holder_close(struct holder *holder); /* Immediate. NULL is allowed. */
  * grace, each signal. So nothing queues up at a holder that doesn't listen. */
 void holder_stop(struct holder *holder, unsigned grace_ms);
 void holder_signal(struct holder *holder, int number);
-/* Asks for a sign of life. Silent: it has not said a word since that, or since it was adopted. */
+/* Asks for a sign of life. Silent: it has sent nothing since that, or since it was adopted. */
 void holder_ask(struct holder *holder);
 MUST_CHECK bool holder_is_silent(const struct holder *holder);
 /* One piece at a time, of which the first PROTOCOL_INPUT_MAX bytes are copied and sent. While it is

@@ -22,6 +22,6 @@ struct reap_ended {
 };
 MUST_CHECK struct err reap_open(struct loop *loop, void (*ended)(void *ctx, struct reap_ended),
                                 void *ctx, struct reap **ret_reap);
-void reap_close(struct reap *reap); /* NULL is allowed. Nothing is told any more. */
+void reap_close(struct reap *reap); /* NULL is allowed. No callback follows. */
 
 #endif

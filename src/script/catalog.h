@@ -5,7 +5,7 @@
  *            $CLAUDE_CONFIG_DIR/workflows; then those built in. The first of a name counts, the
  *            others are shadowed. Files are *.js and *.mjs that do not begin with a dot.
  * Names      meta.name; of a file that is not valid, or says none, its stem. So a broken file is
- *            found by its stem and told as broken; nothing else is run in its place.
+ *            found by its stem and reported as broken; nothing else is run in its place.
  * Promise    no file is read through a link that leads out of its place; and of a project, whose
  *            files came from elsewhere, no place that is a link out of the project. What a user put
  *            into his home is his own. Files are read anew each time, so an edited one counts at

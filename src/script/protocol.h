@@ -3,7 +3,7 @@
  * Append-only: a run pins the worker's program that it began with
  * (dispatch/workflow/engine_build.c), so a daemon speaks with every worker that was ever released:
  * an old worker under a new daemon is what an upgrade leaves, a new one under an old daemon what
- * going back leaves. No version is told: the build that a run pins is the version. So these stay
+ * going back leaves. No version is sent: the build that a run pins is the version. So these stay
  * as they are, for ever:
  *   - what each message below means, its members, the order of frames, and who speaks when;
  *   - that members that one side does not know are skipped, and by the daemon messages, too. A

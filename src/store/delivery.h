@@ -1,10 +1,10 @@
 /* delivery.h: the way back from the store's threads to the loop.
  *
- * Promise    groups are told in commit order: first the notes of a group, then a flush of each kind
- *            that had one, then every `done`. One message of the loop tells the notes of a group
- *            and its first answers, or more of them, and a few reads, so that other work gets its
- *            turn in between, and neither reads nor writes wait for the others to end.
- * Ownership  embedded: init/done. It owns what was finished and not yet told, and the pool of
+ * Promise    groups are delivered in commit order: first the notes of a group, then a flush of each
+ *            kind that had one, then every `done`. One message of the loop delivers the notes of a
+ *            group and its first answers, or more of them, and a few reads, so that other work gets
+ *            its turn in between, and neither reads nor writes wait for the others to end.
+ * Ownership  embedded: init/done. It owns what was finished and not yet delivered, and the pool of
  *            calls.
  * Threads    delivery_group, _group_finished, _read_finished, _lost: any. The others: the loop's.
  *
@@ -32,9 +32,9 @@ struct delivery {
     void *ctx;
 
     struct call_pool pool;
-    size_t writes, reads; /* On their way: taken from the pool and not yet told. */
+    size_t writes, reads; /* On their way: taken from the pool and not yet delivered. */
     bool telling;
-    struct group *partial;   /* Owned: its notes are told, and some of its answers. */
+    struct group *partial;   /* Owned: its notes are delivered, and some of its answers. */
     struct group *abandoned; /* Owned; held what nobody can tell the outcome of. */
 
     uv_mutex_t lock; /* Guards what follows. */

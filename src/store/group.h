@@ -39,7 +39,7 @@
 enum {
     GROUP_FUNCTIONS_MAX = 256,
     GROUP_ADDING_NS = 2 * 1000 * 1000, /* How long a group that runs takes in newly queued ones. */
-    GROUP_NOTES_MAX = 4 << 20,         /* Bytes; a group that has told so much takes in no more. */
+    GROUP_NOTES_MAX = 4 << 20,         /* Bytes; a group with so many accepts no more. */
     GROUP_GUARDED = 64, /* Functions that get savepoints after one was rolled back. */
 };
 

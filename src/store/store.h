@@ -103,12 +103,13 @@ bool store_reachable(const struct store *store);
 
 /* From any thread: about how many commits were acknowledged and were not there when this store, or
  * one before it, was opened (0: none): the log was damaged, cut or removed. The daemon has to hold:
- * nodes.home is no place then (engine/base/home.h), and the number is told again at each start
+ * nodes.home is no place then (engine/base/home.h), and the number is reported again at each start
  * until the place is written there. `at_ms`: wall clock of the start that first found so; 0: none
  * did. */
 int64_t store_missing(const struct store *store);
 int64_t store_missing_at_ms(const struct store *store);
-void store_missing_accept(struct store *store); /* nodes.home was written: none is told any more. */
+void store_missing_accept(
+    struct store *store); /* nodes.home was written: none is reported any more. */
 
 /* From any thread: number of damaged pages of the database that were read since the store was
  * opened, up to 1,000. */

@@ -309,7 +309,7 @@ static struct err not_found(struct search *search, const struct shelf *shelves, 
     text_addf(&text, "there is no agent type \"%.60s\"", typed);
     add_near(search, typed, &text);
     text_add_str(&text, " Searched: ");
-    for (size_t i = 0; i < count; i++) { /* The two folders of a base are told as one. */
+    for (size_t i = 0; i < count; i++) { /* The two folders of a base are named as one. */
         bool pair = i + 1 < count && strcmp(shelves[i].root, shelves[i + 1].root) == 0;
         text_addf(&text, "%s/%s, ", shelves[i].root,
                   pair ? ".{drover,claude}/agents" : shelves[i].folder);

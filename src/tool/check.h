@@ -1,4 +1,4 @@
-/* check.h: what checks a project after its files were written, and what a model is told of it.
+/* check.h: what checks a project after its files were written, and the report that a model gets.
  *
  *   settings {"check": ["make", "test"]}   the user's own: it runs as it stands there
  *   settings {"check": false}              nothing is checked

@@ -19,7 +19,7 @@
 #include "base/text.h"
 
 enum {
-    CONTEXT_FILE_MAX = 32 << 10, /* Of one; more is cut, and said so. */
+    CONTEXT_FILE_MAX = 32 << 10, /* Of one; more is cut, with a note. */
     CONTEXT_TOTAL_MAX = 96 << 10,
     CONTEXT_FILES_MAX = 16,
     SKILLS_MAX = 64,

@@ -92,7 +92,7 @@ static bool fits(const json_t *schema, const json_t *value) {
         [JSON_OBJECT] = "object",   [JSON_ARRAY] = "array", [JSON_STRING] = "string",
         [JSON_INTEGER] = "integer", [JSON_REAL] = "number", [JSON_TRUE] = "boolean",
         [JSON_FALSE] = "boolean",   [JSON_NULL] = "null"};
-    return json_object_get(schema, "type") == NULL || /* Nothing is said: nothing is wrong. */
+    return json_object_get(schema, "type") == NULL || /* No type is given: any fits. */
            wants(schema, types[json_typeof(value)]) ||
            (json_is_number(value) && wants_number(schema));
 }

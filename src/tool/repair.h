@@ -1,4 +1,4 @@
-/* repair.h: what models often get wrong, put right where it cannot be meant otherwise, and told.
+/* repair.h: what models often get wrong, repaired where the meaning is clear, and reported.
  *
  * Text      nothing at all is {}; text and fences around one object fall away; a comma before a
  *           closing bracket too; a string that holds the object is the object.

@@ -32,8 +32,8 @@ void command_request_read(const struct tool_call *call, struct command_request *
 enum command_state { COMMAND_EXITED, COMMAND_NOT_FOUND, COMMAND_TIMED_OUT };
 struct command_end {
     enum command_state state;
-    int exit_code;         /* Of one that was ended by signal N: 128 + N. NOT_FOUND: told as -1. */
-    struct bytes out, err; /* Any bytes; told as UTF-8. */
+    int exit_code; /* Of one that was ended by signal N: 128 + N. NOT_FOUND: reported as -1. */
+    struct bytes out, err; /* Any bytes; reported as UTF-8. */
     bool truncated;        /* Bytes are missing already. */
     int64_t duration_ms;
 };

@@ -33,7 +33,8 @@ const USUAL = {
   "x-content-type-options": "nosniff",
   "drover-version": version,
 };
-const UNRECORDED = new Set(["date", "content-length", "content-type", "connection"]);
+const UNRECORDED = new Set(
+  ["date", "content-length", "content-type", "connection", "drover-epoch"]);
 
 /** The file that a record is compared with: PostgreSQL has one of its own where it differs. */
 function fileOf(name) {

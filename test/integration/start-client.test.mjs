@@ -106,13 +106,14 @@ test("hashes of keys are for the owner of the socket, of a daemon on demand", as
   assert.doesNotMatch(hint.shown, /OPENAI_API_KEY/);
 });
 
-test("answers have the daemon's version, and there is one hint about an older one", async (t) => {
+test("answers have the daemon's version and epoch; an older one gets one hint", async (t) => {
   const user = new User(t);
   const data = user.data;
   await user.ok("ps");
   const ours = (await user.ok("--version")).trim().split(" ").at(-1);
   for (const target of ["/api/v1/version", "/no-such", "/api/v1/streams/x/events?after=x"]) {
-    assert.equal((await user.request("GET", target)).headers["drover-version"], ours, target);
+    const { headers } = await user.request("GET", target);
+    assert.deepEqual([headers["drover-version"], headers["drover-epoch"]], [ours, "1"], target);
   }
   assert.doesNotMatch((await user.terminal("ps")).shown, /older/);
   await user.ok("shutdown");

@@ -122,7 +122,7 @@ static struct err head_find(struct tx *tx, struct log_target *target) {
     return err;
 }
 
-/* Whoever was told an offset of one attempt would miss the rest of it in the next. */
+/* A reader with an offset of one attempt would miss the rest of that attempt in the next. */
 static struct err spot_of_one(const struct log_target *target, int64_t attempts, struct why *why) {
     if (target->attempt != LOG_ATTEMPT_LATEST || target->offset <= 0 || attempts <= 1) {
         return ERR_OK;

@@ -17,7 +17,7 @@ enum log_bounds { LOG_ATTEMPT_LATEST = 0, LOG_NO_EXIT_CODE = -1 };
 /* Where in a job's output. Each attempt counts its bytes from 0, so an offset alone says something
  * only where there is one attempt. */
 struct log_spot {
-    int64_t attempt; /* LOG_ATTEMPT_LATEST: not said. */
+    int64_t attempt; /* LOG_ATTEMPT_LATEST: not given. */
     int64_t offset;  /* Negative: from the end. */
 };
 /* The id of an event: "ATTEMPT.OFFSET", or the offset alone. False: neither. */
@@ -93,7 +93,7 @@ MUST_CHECK struct err log_spot_check(struct log_spot spot, int64_t size, struct 
 
 enum log_encoding { LOG_AUTO, LOG_BASE64 };
 enum log_rest { LOG_GOES_ON, LOG_REST_LAST }; /* LAST: nothing follows these bytes directly. */
-/* How many bytes may be told now: not the first bytes of a character whose others may follow. */
+/* How many bytes may be sent now: not the first bytes of a character whose others may follow. */
 size_t log_piece_len(struct bytes bytes, enum log_rest rest);
 
 struct log_piece {

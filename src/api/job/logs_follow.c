@@ -66,7 +66,7 @@ struct follow {
     bool sent;             /* Something of this attempt was sent. */
     bool ended;            /* The attempt had ended before the folder was read. */
     enum follow_round round;
-    int64_t next;       /* The first byte that was not told; negative until it is known. */
+    int64_t next;       /* The first byte that was not sent; negative until it is known. */
     int64_t seen;       /* Up to where the log was read, */
     int64_t size;       /* and where it ended then. */
     unsigned fruitless; /* How often in a row `grown` came and nothing was there. */

@@ -57,7 +57,7 @@ size_t log_piece_len(struct bytes bytes, enum log_rest rest) {
 
 /* --- Frames ----------------------------------------------------------------------------------- */
 
-/* What a client that connects again must say beside what it said before. */
+/* What a client that connects again must send in addition to its first request. */
 static void id_add(struct text *text, struct log_spot spot) {
     text_add_str(text, "id: ");
     if (spot.attempt != LOG_ATTEMPT_LATEST) {

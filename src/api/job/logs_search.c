@@ -1,4 +1,4 @@
-/* logs_search.c: reading, matching, and keeping what will be told.
+/* logs_search.c: reading, matching, and keeping the lines to send.
  *
  * Lines that were matched, and their neighbours, are kept once each, in order; a match names its
  * neighbours by their numbers. Those before a match must have been kept before anybody knew: the
@@ -132,7 +132,7 @@ static struct err on_line(void *ctx, struct bytes line) {
     if (matches && !search->full) {
         keep_match(search, line);
     } else if (search->number <= search->after_until) {
-        (void)keep(search, search->number, line); /* Without room, less is told after it. */
+        (void)keep(search, search->number, line); /* Without room, fewer lines after it are sent. */
     }
     return search->full ? ERR_OK : remember(search, line);
 }

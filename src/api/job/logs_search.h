@@ -23,8 +23,8 @@
 
 enum {
     SEARCH_LINE_MAX = 64 << 10,
-    SEARCH_KEPT_MAX = 4 << 20,   /* Bytes of lines that are told. */
-    SEARCH_ANSWER_MAX = 4 << 20, /* Then no further match is told, only counted. */
+    SEARCH_KEPT_MAX = 4 << 20,   /* Bytes of lines that are sent. */
+    SEARCH_ANSWER_MAX = 4 << 20, /* Then further matches are only counted. */
     SEARCH_TIME_MS = 10 * 1000,
 };
 

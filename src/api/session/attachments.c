@@ -1,7 +1,8 @@
 /* attachments.c: images that are given to a session, and read again.
  *
- * An upload's body is bytes and not JSON; what it is is told by its first bytes, never by what the
- * client says. They go to the disk first and are named by a row then (dispatch/session/blobs.h).
+ * An upload's body is bytes and not JSON; its type is read from its first bytes, never from what
+ * the client says. They go to the disk first and are named by a row then
+ * (dispatch/session/blobs.h).
  */
 #include <string.h>
 

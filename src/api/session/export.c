@@ -120,7 +120,7 @@ static enum request_next export_begin(void *ctx, struct err *io_result) {
     exchange_add_header(exchange, "Content-Disposition", name);
     export->what.place = export->next;
     if (!exchange_pour_begin(exchange, &options, &export->pour)) {
-        export_free(export); /* Of a HEAD, all is said. */
+        export_free(export); /* The answer to a HEAD is complete. */
     }
     return REQUEST_LATER;
 }

@@ -171,8 +171,8 @@ static const struct request_kind choose = {
 
 /* --- What was removed ------------------------------------------------------------------------- */
 
-/* Behind the answer: what removed messages said goes from the disk, page by page. What a crash
- * leaves goes with the next cut, or with the session. */
+/* After the answer: the texts of removed messages are erased from the disk, page by page. What a
+ * crash leaves goes with the next cut, or with the session. */
 struct purge {
     struct store *store; /* Borrowed. */
     int64_t session;

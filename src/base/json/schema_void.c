@@ -139,7 +139,7 @@ static bool are_crossed(struct search *search, const struct together *together, 
 
 /* --- By type ---------------------------------------------------------------------------------- */
 
-/* All that is said of a member, by its name or of every other one. */
+/* All schemas that apply to a member, by its name or as one of the others. */
 static bool is_member_void(struct search *search, const struct together *together,
                            const char *name) {
     struct together member = {.count = 0};

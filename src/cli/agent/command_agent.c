@@ -41,8 +41,8 @@ const struct command command_agent_ls = {
     .about = "Claude Code, Codex, OpenCode and Pi are known; others are defined in files,\n"
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
-             "are for agentType of workflows. MAY says what one does without asking you; of a\n"
-             "broken definition it says what is wrong.\n",
+             "are for agentType of workflows. MAY shows what an agent does without asking you,\n"
+             "or what is wrong with its definition.\n",
     ACTION("GET /api/v1/agents", .folder = "root", .columns = columns),
 };
 
@@ -195,7 +195,7 @@ const struct command command_agent_set = {
 };
 
 const struct command command_agent_rm = {
-    COMMAND("agent", "rm", "NAME…", "Remove a stored definition. Sessions keep theirs."),
+    COMMAND("agent", "rm", "NAME…", "Remove a stored definition. Existing sessions keep it."),
     HELP(AGENTS, "drover agent rm reviewer\n"),
     ACTION("DELETE /api/v1/agents/{}", .unknown = "there is no stored agent '{}'",
            .done = "{name} is removed"),

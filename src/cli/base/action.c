@@ -6,6 +6,7 @@
 
 #include "cli/base/listing.h"
 #include "cli/base/project.h"
+#include "cli/base/resource.h"
 #include "cli/terminal/plain.h"
 
 /* --- The path --------------------------------------------------------------------------------- */
@@ -243,21 +244,13 @@ struct err action_open(struct talk *talk, struct invocation *invocation,
         err = action->body(invocation, &body);
         text_add_char(&body, '}');
     }
-    if (!err_failed(err) && text_failed(&body)) {
-        err = err_make(ERR_BODY_TOO_LARGE, "action: body");
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct client_request request = {.method = method,
-                                           .target = path.data,
-                                           .body = text_bytes(&body),
-                                           .timeout_ms = action->timeout_ms};
-    (void)talk_open(talk, invocation);
-    if (action->keyed || strcmp(method, "GET") == 0) {
-        return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_answer, &invocation->why);
-    }
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &invocation->why);
+    const struct resource resource = {.method = method,
+                                      .base = path.data,
+                                      .body = &body,
+                                      .timeout_ms = action->timeout_ms,
+                                      .retry =
+                                          action->keyed ? RESOURCE_RETRY_CUT : RESOURCE_RETRY_AWAY};
+    return err_failed(err) ? err : resource_open(talk, invocation, &resource, ret_answer);
 }
 
 struct err action_get(struct invocation *invocation, const struct action *action,

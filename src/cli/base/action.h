@@ -50,7 +50,7 @@ struct action {
      * key. NULL: the request has no body. */
     struct err (*body)(struct invocation *invocation, struct text *body);
     int64_t timeout_ms; /* 0: that of client.h. */
-    bool keyed;         /* The route takes a key: one that was cut is sent again, as any GET. */
+    bool keyed;         /* The route takes a key: a request that a restart cut is repeated. */
     /* Output without --json, one of these: rows of a list, lines of an answer, a function,
      * a line in which members of the answer stand in braces. */
     const struct column *columns, *lines;

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
@@ -21,6 +22,7 @@
 #include "cli/base/user_unit.h"
 #include "cli/terminal/plain.h"
 
+enum { CUT_RETRY_MS = 10 * 1000 };
 static const uint64_t START_AGAIN_NS = 30ULL * 1000 * 1000 * 1000;
 
 static void flush(void *ctx) {
@@ -217,11 +219,6 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
     return err;
 }
 
-struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, struct why *why) {
-    const struct client_request request = {.method = "GET", .target = target};
-    return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_json, why);
-}
-
 void talk_trouble(void *ctx, const char *text) {
     plain_note("drover: %s; trying again\n", text);
 }
@@ -238,17 +235,34 @@ int64_t talk_pause_next(const struct world *world, int64_t *pause_ms) {
     return *pause_ms / 2 + *pause_ms / 2 * random / UINT16_MAX;
 }
 
-struct err talk_ask_until(struct talk *talk, const struct client_request *request, int64_t retry_ms,
-                          json_t **ret_json, struct why *why) {
-    const uint64_t begin_ns = world_mono_ns(talk->world);
+/* Repeats a request that may be carried out twice until it succeeds, or fails for good. */
+static struct err request_repeat(struct talk *talk, struct client_request *request,
+                                 enum resource_retry after, int64_t limit_ms, json_t **ret_json,
+                                 struct why *why) {
+    uint8_t random[16];
+    char key[2 * sizeof random + 1];
+    if (after == RESOURCE_RETRY_CUT) {
+        world_random(talk->world, random, sizeof random);
+        hex_write(random, sizeof random, key);
+        request->key = key;
+    }
+    uint64_t begin_ns = world_mono_ns(talk->world);
     for (int64_t pause_ms = 0; !err_failed(talk->err);) {
         why->text[0] = '\0';
         struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
-        if (!err_failed(err) && pause_ms > 0 && talk_finds_held(talk)) {
+        if (after == RESOURCE_RETRY_CUT) {
+            if (err.code != ERR_IO && err.code != ERR_CLOSING) {
+                return err;
+            }
+            after = RESOURCE_RETRY_AWAY;
+            begin_ns = world_mono_ns(talk->world);
+            continue;
+        }
+        if (!err_failed(err) && pause_ms > 0 && talk_finds_held(talk, talk->client)) {
             talk_held_print();
         }
         uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
-        if (!client_may_pass(err) || tried_ms >= (uint64_t)retry_ms) {
+        if (!client_may_pass(err) || tried_ms >= (uint64_t)limit_ms) {
             return err;
         }
         if (pause_ms == 0) {
@@ -260,20 +274,6 @@ struct err talk_ask_until(struct talk *talk, const struct client_request *reques
         }
     }
     return talk->err;
-}
-
-struct err talk_submit(struct talk *talk, const struct client_request *request, int64_t retry_ms,
-                       json_t **ret_json, struct why *why) {
-    uint8_t random[16];
-    char key[2 * sizeof random + 1];
-    world_random(talk->world, random, sizeof random);
-    hex_write(random, sizeof random, key);
-    struct client_request keyed = *request;
-    keyed.key = key;
-    struct err err = talk_ask(talk, &keyed, NULL /* parsed is enough */, ret_json, why);
-    return err.code == ERR_IO || err.code == ERR_CLOSING
-               ? talk_ask_until(talk, &keyed, retry_ms, ret_json, why)
-               : err;
 }
 
 void talk_unknown(struct why *why, const char *sentence, const char *id) {
@@ -304,6 +304,7 @@ struct err resource_ask(struct talk *talk, const struct resource *resource, json
     const struct text *body = resource->body;
     struct client_request request = {.method = resource->method != NULL ? resource->method : "GET",
                                      .target = resource->base,
+                                     .key = resource->key,
                                      .timeout_ms = resource->timeout_ms};
     if (resource->id != NULL) {
         const char *rest = resource->rest != NULL ? resource->rest : "";
@@ -317,10 +318,16 @@ struct err resource_ask(struct talk *talk, const struct resource *resource, json
         return err_make(ERR_BODY_TOO_LARGE, "resource: body");
     }
     request.body = body != NULL ? text_bytes(body) : request.body;
-    if (resource->retry_ms == 0 && (resource->method == NULL || resource->keyed)) {
-        return talk_submit(talk, &request, TALK_CUT_RETRY_MS, ret_answer, why);
-    }
-    return talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why);
+    const bool get = strcmp(request.method, "GET") == 0;
+    return resource->retry_ms == 0 && (get || resource->retry == RESOURCE_RETRY_CUT)
+               ? request_repeat(talk, &request, RESOURCE_RETRY_CUT, CUT_RETRY_MS, ret_answer, why)
+               : request_repeat(talk, &request, resource->retry, resource->retry_ms, ret_answer,
+                                why);
+}
+
+struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, struct why *why) {
+    const struct resource resource = {.base = target};
+    return resource_ask(talk, &resource, ret_json, why);
 }
 
 struct err resource_open(struct talk *talk, struct invocation *invocation,
@@ -442,19 +449,16 @@ int64_t talk_int(const json_t *object, const char *key) {
     return json_int(object, key, 0);
 }
 
-bool talk_finds_restart(struct talk *talk) {
-    static const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
-    AUTO(json_release) json_t *version = NULL;
-    struct why ignored; /* A client that may not ask goes on without the answer. */
+bool talk_finds_restart(struct talk *talk, const struct client *client) {
+    const char *header = client_header(client, "drover-epoch");
     const int64_t before = talk->epoch;
-    if (!err_failed(talk_ask(talk, &request, NULL /* parsed */, &version, &ignored))) {
-        talk->epoch = talk_int(version, "epoch");
-    }
-    return before != 0 && talk->epoch != before;
+    return header != NULL &&
+           number_parse(bytes_of(header), (struct number_bounds){1, INT64_MAX}, &talk->epoch) &&
+           before != 0 && talk->epoch != before;
 }
 
-bool talk_finds_held(struct talk *talk) {
-    bool held = !talk->warned_held && client_header(talk->client, "drover-held") != NULL;
+bool talk_finds_held(struct talk *talk, const struct client *client) {
+    bool held = !talk->warned_held && client_header(client, "drover-held") != NULL;
     talk->warned_held = talk->warned_held || held;
     return held;
 }
@@ -465,11 +469,8 @@ void talk_held_print(void) {
 }
 
 void talk_warn_held(struct talk *talk) {
-    if (!talk->warned_held) {
-        (void)talk_finds_restart(talk);
-        if (talk->client != NULL && talk_finds_held(talk)) {
-            talk_held_print();
-        }
+    if (talk->client != NULL && talk_finds_held(talk, talk->client)) {
+        talk_held_print();
     }
 }
 

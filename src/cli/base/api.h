@@ -24,7 +24,7 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
-    int64_t epoch; /* Epoch of the daemon that was asked last (talk_finds_restart); 0: none. */
+    int64_t epoch; /* Epoch of the daemon when talk_finds_restart was last called; 0: none. */
     const struct world *world;
     /* The last start of a daemon, where it failed: why, and when. */
     struct err start_err;
@@ -50,23 +50,9 @@ void talk_start_none(struct talk *talk);
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* GET of a target, again where a restart cut it; the answer is parsed. */
+/* GET of a target, as resource_ask. */
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
-
-/* The same as talk_ask, tried again while the daemon is away or short of room, up to `retry_ms` (0:
- * not once). Only for what may be carried out twice: a GET, or a request with a key. */
-MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
-                                     int64_t retry_ms, json_t **ret_json, struct why *why);
-
-/* Time for which a request is repeated that a restart or a kill of the daemon cut. */
-enum { TALK_CUT_RETRY_MS = 10 * 1000 };
-
-/* A request that makes something, with a key of its own: one whose answer was lost is sent again
- * and makes no second one. A daemon that was never there is not waited for; one that went away in
- * between is, up to `retry_ms`. */
-MUST_CHECK struct err talk_submit(struct talk *talk, const struct client_request *request,
-                                  int64_t retry_ms, json_t **ret_json, struct why *why);
 
 /* "drover: …; trying again" on stderr. */
 void talk_trouble(void *ctx, const char *text);
@@ -123,15 +109,16 @@ struct talk_time talk_in(int64_t ms, int64_t now_ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);
-/* Whether the daemon of the last answer is another one than that of the last look. */
-bool talk_finds_restart(struct talk *talk);
-/* Whether the last answer says that the daemon holds; true once for each command. */
-bool talk_finds_held(struct talk *talk);
+/* Whether the last answer to `client` is of another daemon than at the last call. */
+bool talk_finds_restart(struct talk *talk, const struct client *client);
+/* Whether the last answer to `client` says that the daemon holds; true once for each command. */
+bool talk_finds_held(struct talk *talk, const struct client *client);
 #define TALK_HELD_WORDS                                                                            \
     "the daemon holds: nothing starts before 'drover release', which first shows what would"
 void talk_held_print(void);
-/* Says on stderr, once, that the daemon holds, where it does: what is waited for does not begin.
- * run_wait, turn_watch and follow_run do so; a command that waits by other means calls it first. */
+/* Prints to stderr, once, that the daemon holds, where the last answer says so: what is waited for
+ * does not begin. run_wait, turn_watch and follow_run do so; a command that waits by other means
+ * calls it first. */
 void talk_warn_held(struct talk *talk);
 /* Prints the value as one line of JSON. */
 void talk_print(const json_t *value);

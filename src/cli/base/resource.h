@@ -11,13 +11,26 @@
 
 #include "cli/base/api.h"
 
+/* When a request is repeated, up to a limit. */
+enum resource_retry {
+    /* While the daemon is away or short of room. Only for an idempotent request, such as a GET or
+     * one with a key. */
+    RESOURCE_RETRY_AWAY,
+    /* The same, once an answer was lost: a daemon that was never there is not waited for. The
+     * request gets a key, so that a route that takes keys creates nothing twice. */
+    RESOURCE_RETRY_CUT,
+};
+
 struct resource {
     const char *method;           /* NULL: GET. */
     const char *base, *id, *rest; /* id NULL: the path is BASE; rest NULL: nothing follows. */
     const struct text *body;      /* NULL: none. */
     int64_t timeout_ms;           /* 0: that of client.h. */
-    int64_t retry_ms;             /* As talk_ask_until; 0: one try, see `keyed`. */
-    bool keyed;          /* The route takes a key: one that was cut is sent again, as any GET. */
+    const char *key;              /* Idempotency-Key of the caller; NULL: none. */
+    /* Without a limit, a GET and a request of RESOURCE_RETRY_CUT are repeated for 10 s where a
+     * restart of the daemon cut them; other requests are sent once. */
+    enum resource_retry retry;
+    int64_t retry_ms;
     const char *unknown; /* As of talk_unknown; NULL: none. */
 };
 

@@ -1,6 +1,6 @@
 /* log_follow.h: follows the output of a job, several of its streams at once, to their ends.
  *
- * Promise    each byte is handed out once and in order; what was dropped is said. That is checked
+ * Promise    each byte is handed out once and in order; dropped bytes are reported. That is checked
  *            here and not believed. After a disconnect each stream goes on after its last byte;
  *            pauses between tries grow to 2 s, and without any success for `retry_ms` it ends.
  * Ownership  everything in the options is borrowed during the call.

@@ -168,7 +168,7 @@ static struct err attempts_watch(struct watching *watching) {
         }
         raw_terminal_end(&watching->terminal);
         invocation->exit_code = run_exit_code(run);
-        /* Exit codes of a command speak for themselves; everything else is said. */
+        /* Exit codes of a command speak for themselves; everything else is printed. */
         bool plain = strcmp(talk_text(run, "state"), "succeeded") == 0 ||
                      strcmp(talk_text(run, "cause"), "exit_code") == 0;
         if (invocation->json) {
@@ -219,7 +219,7 @@ struct err job_watch(const struct job_watch *watch) {
         job_input_close(&watching.input);
     }
     (void)fflush(stdout);                 /* A failure shows again at the end. */
-    raw_terminal_end(&watching.terminal); /* What is said from here on needs its line ends. */
+    raw_terminal_end(&watching.terminal); /* What is printed from here on needs its line ends. */
     if (err.code == ERR_INTERRUPTED) {
         job_detached(watch->invocation, watch->run, watch->label);
     } else if (err_failed(err) && watch->stops_broken && watching.input.state == JOB_INPUT_BROKEN) {

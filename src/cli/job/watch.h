@@ -3,7 +3,7 @@
  * Promise    its output arrives here as it comes, stdout on stdout and stderr on stderr, and what
  *            is typed or poured here arrives there, if that is wanted; a restart of the daemon only
  *            delays it. The terminal is given back as it was on every way out. Ctrl-C (Ctrl-] where
- *            keys go to the job) leaves; the job goes on, and how to come back is said.
+ *            keys go to the job) leaves; the job goes on, and prints how to attach again.
  * Threads    one.
  */
 #ifndef DROVER_CLI_JOB_WATCH_H

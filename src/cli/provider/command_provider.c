@@ -64,7 +64,7 @@ static void window_add(const json_t *row, struct text *value) {
     tokens_add(row, "window", value);
 }
 
-/* Where the window comes from, where it was not told. */
+/* "learned" for a window that a refusal taught. */
 static void learned_add(const json_t *row, struct text *value) {
     text_add_str(value, strcmp(talk_text(row, "window_from"), "learned") == 0 ? "learned" : "");
 }
@@ -337,8 +337,8 @@ const struct command command_provider_forget = {
     COMMAND("provider", "forget", "NAME", "Forget learned windows and refused parameters."),
     HELP(MODELS, "drover provider forget deepseek\n"),
     .about = "When a model refuses a prompt as too long, drover uses a smaller window for it\n"
-             "for 24 hours; when it refuses a parameter, it is called without that for as\n"
-             "long. Forget this if the refusal was wrong, or if the model takes more now.\n",
+             "for 24 hours; when it refuses a parameter, drover omits the parameter for 24\n"
+             "hours. Forget this if the refusal was wrong, or if the model accepts more now.\n",
     ACTION("DELETE " PROVIDERS "/{}/windows",
            .done =
                "{name} has no learned windows and refusals now; 'drover models' shows its windows"),
@@ -348,9 +348,9 @@ const struct command command_provider_reset = {
     COMMAND("provider", "reset", "NAME",
             "End the wait for a provider, and forget what was learned."),
     HELP(MODELS, "drover provider reset deepseek\n"),
-    .about = "After a failure, calls of a connection wait, also for hours where its quota is\n"
-             "used up. The next call is sent at once after this, and waiting runs go on.\n"
-             "Forgets all that its models have shown, as provider forget does.\n",
+    .about = "After a failure, calls of a connection wait, for hours if its quota is used up.\n"
+             "This ends the wait: the next call is sent at once, and waiting runs continue.\n"
+             "Learned windows and refused parameters are forgotten, as by 'provider forget'.\n",
     ACTION(
         "POST " PROVIDERS "/{}/reset",
         .done =

@@ -5,6 +5,7 @@
 
 #include "cli/base/action.h"
 #include "cli/base/names.h"
+#include "cli/base/resource.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/stream/follow.h"
@@ -13,12 +14,9 @@ enum { QUESTIONS_MAX = 100 }; /* Number of questions that are looked at, a reque
 
 struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t **ret_run,
                    struct why *why) {
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/runs/", id, "")) {
-        return err_why(why, ERR_NOT_FOUND, "there is no run '%.60s'", id);
-    }
-    struct client_request request = {.method = "GET", .target = target.data};
-    return talk_ask_until(talk, &request, retry_ms, ret_run, why);
+    const struct resource run = {
+        .base = "/api/v1/runs/", .id = id, .retry_ms = retry_ms, .unknown = "there is no run '{}'"};
+    return resource_ask(talk, &run, ret_run, why);
 }
 
 struct watcher {

@@ -70,7 +70,7 @@ static struct err tree_print(void *ctx) {
     AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
     const struct tree_rows *rows = ctx;
     if (json_array_size(rows->runs) == 0) {
-        return ERR_OK; /* The list has said so. */
+        return ERR_OK; /* The list has reported it. */
     }
     struct err err = tree_draw(ctx, 0, &text);
     fputs(text_bytes(&text).data, stdout);
@@ -398,8 +398,9 @@ static struct err list_run(struct invocation *invocation) {
     if (err_failed(err) || watches) {
         return err_failed(err) ? err : watch_run(&talk, invocation);
     }
+    err = listing_print(&talk, invocation, &listing);
     talk_warn_held(&talk);
-    return listing_print(&talk, invocation, &listing);
+    return err;
 }
 
 const struct command command_ps = {

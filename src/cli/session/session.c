@@ -98,7 +98,8 @@ void session_agent_tell(const json_t *agent) {
 struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
                         struct why *why) {
     AUTO(json_release) json_t *wanted = json_object(), *agent = NULL;
-    const struct resource sessions = {.method = "POST", .base = "/api/v1/sessions", .keyed = true};
+    const struct resource sessions = {
+        .method = "POST", .base = "/api/v1/sessions", .retry = RESOURCE_RETRY_CUT};
     char root[PATH_MAX];
     struct err err = wish->root == NULL ? ERR_OK : root_resolve(wish->root, root, why);
     if (!err_failed(err) && wish->agent != NULL) {

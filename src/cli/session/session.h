@@ -58,7 +58,7 @@ struct session_say {
     const char *policy;    /* While a turn runs; NULL: the message is queued. */
     const json_t *schema;  /* Of the answer; NULL: words. */
     const json_t *images;  /* Array of what session_attach gave; NULL: none. */
-    const char *client_id; /* A message is said once under this id; NULL: a new one. */
+    const char *client_id; /* A message is accepted once under this id; NULL: a new id. */
     int64_t retry_ms;      /* While the daemon is away; 0: one try. */
 };
 MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,

@@ -17,6 +17,7 @@
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
+#include "cli/base/resource.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
@@ -258,13 +259,12 @@ static struct err event_send(const struct append *append, struct bytes json, con
         }
         text_add_char(&body, '}');
     }
-    if (text_failed(&body)) {
-        return err_make(ERR_BODY_TOO_LARGE, "append: body");
-    }
-    const struct client_request request = {
-        .method = "POST", .target = append->target, .body = text_bytes(&body), .key = key};
-    struct err err =
-        talk_ask_until(append->talk, &request, append->retry_ms, &answer, &invocation->why);
+    const struct resource event = {.method = "POST",
+                                   .base = append->target,
+                                   .body = &body,
+                                   .key = key,
+                                   .retry_ms = append->retry_ms};
+    struct err err = resource_ask(append->talk, &event, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }

@@ -28,7 +28,7 @@ static void follow_alive(struct follow *follow) {
     if (follow->away && follow->options->back != NULL) {
         follow->options->back(follow->options->ctx);
     }
-    if (follow->away && talk_finds_held(follow->options->talk)) {
+    if (follow->away && talk_finds_held(follow->options->talk, follow->options->talk->client)) {
         void (*held)(void *ctx) = follow->options->held;
         held != NULL ? held(follow->options->ctx) : talk_held_print();
     }

@@ -24,8 +24,8 @@ static const char *const keys[] = {"default_model",  "instructions", "effort",
     "  title_model     CONNECTION/MODEL that titles sessions [the turn's];\n"                      \
     "                  scripted/demo: use the first words of the session instead\n"                \
     "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
-    "  notify_command  JSON array: command that tells you of questions, ends, stalls;\n"           \
-    "                  {event}, {run}, {title} and {text} are replaced in it\n"                    \
+    "  notify_command  JSON array: command that notifies you of questions, ends,\n"                \
+    "                  stalls; {event}, {run}, {title} and {text} are replaced in it\n"            \
     "  model_aliases   JSON object: CONNECTION/MODEL for short names that scripts and\n"           \
     "                  types of agents use, as {\"sonnet\": \"openai/gpt-5\"}\n"                   \
     "Settings are stored by the daemon and shared by all clients. The configuration\n"             \

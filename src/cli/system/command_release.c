@@ -102,7 +102,7 @@ static struct err release_run(struct invocation *invocation) {
     if (held && !invocation->json) {
         hold_print(invocation, hold);
     }
-    /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
+    /* On a terminal somebody is asked; where nobody can answer, --yes must have been given. */
     if (held && !yes && confirm_possible()) {
         err = confirm_ask("Let it begin?", talk.interrupt_fd, &yes);
     }

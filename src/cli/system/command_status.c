@@ -209,7 +209,7 @@ static struct err status_run(struct invocation *invocation) {
         err = parts[i].list ? action_rows(&talk, parts[i].path, &answers[i], &invocation->why)
                             : talk_get(&talk, parts[i].path, &answers[i], &invocation->why);
     }
-    if (!err_failed(err)) { /* A daemon that is not ready has told the rest. */
+    if (!err_failed(err)) { /* A daemon that is not ready has answered the rest. */
         struct err ready =
             talk_get(&talk, parts[PART_HEALTH].path, &answers[PART_HEALTH], &invocation->why);
         (void)ready; /* Without an answer, the line about the disk is left out. */

@@ -1,6 +1,6 @@
-/* live_screen.h: the last lines of a terminal, drawn anew in place; what is said above stays.
+/* live_screen.h: the last lines of a terminal, drawn anew in place; lines printed above stay.
  *
- *   a line that was said          scrolls away like any output
+ *   a printed line                scrolls away like any output
  *   the picture                   always the last lines; the cursor waits in it or below it
  *
  * Promise    one text for one write, so that nothing flickers. Where the terminal became narrower
@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "base/text.h"
 
-enum { LIVE_SCREEN_MAX = 4 << 20 }; /* Bytes of one picture with what is said above it. */
+enum { LIVE_SCREEN_MAX = 4 << 20 }; /* Bytes of one picture with the lines printed above it. */
 
 struct live_screen {
     struct text picture; /* Owned: what stands there now. */

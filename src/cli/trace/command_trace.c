@@ -291,8 +291,9 @@ const struct command command_trace = {
     HELP(RUNS, "drover trace last\n"),
     .flags = trace_flags,
     .talks = true,
-    .about = "STEP is the attempt and the step in it; of a session, the number of the turn\n"
-             "comes first. Of a workflow, each agent stands before its steps, with its phase.\n"
+    .about = "STEP is the attempt and the step in it; for a session, the number of the turn\n"
+             "comes first. For a workflow, each agent is listed before its steps, with its\n"
+             "phase.\n"
              "TOKENS are fresh input, + input read from or written to a cache\n"
              "(c), / output. '-' is unknown, '~' an estimate.\n",
     .run = trace_run,

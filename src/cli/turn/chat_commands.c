@@ -23,7 +23,7 @@ enum {
 
 /* --- Commands about what was said ------------------------------------------------------------- */
 
-/* A queued message is not said yet. */
+/* A queued message is not part of the conversation yet. */
 static bool message_is_queued(const json_t *message) {
     const char *status = talk_text(message, "status");
     return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0 ||

@@ -17,7 +17,7 @@ static const char question[] = "Answer with one word: ready";
 
 static const struct flag test_flags[] = {
     OPTION_SWITCH("dry-run", 0, "Show how its program would be started, and start nothing."),
-    OPTION_TEXT("root", 0, "DIR", "Start it in this folder, whose .drover/agents count [.]."),
+    OPTION_TEXT("root", 0, "DIR", "Start it in this folder, and use its .drover/agents [.]."),
     OPTION_TEXT("prompt", 0, "TEXT", "Ask this [for one word]."),
     OPTION_END,
 };
@@ -165,7 +165,7 @@ static struct err test_run(struct invocation *invocation) {
 }
 
 const struct command command_agent_test = {
-    COMMAND("agent", "test", "NAME", "Ask a program for one word, and judge how it ends."),
+    COMMAND("agent", "test", "NAME", "Ask a program for one word, and report how it ends."),
     HELP(AGENTS, "drover agent test claude\n"
                  "drover agent test codex --dry-run\n"),
     .flags = test_flags,

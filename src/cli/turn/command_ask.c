@@ -195,8 +195,9 @@ const struct command command_ask = {
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"
-        "when the turn succeeded. Ctrl-C detaches, with 130: the turn goes on. In the\n"
-        "background it takes no answers: 'drover approve' does, or the foreground.\n"
+        "when the turn succeeded. Ctrl-C detaches, with 130: the turn continues. On a\n"
+        "terminal you answer questions of the agent here; if the command is in the\n"
+        "background, with 'drover approve'.\n"
         "\n" DAILY_LIMIT_HELP,
     .run = ask_run,
 };

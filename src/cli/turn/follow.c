@@ -28,7 +28,7 @@ struct watching {
     const struct turn_watch *watch;
     struct turn_outcome *outcome;
     struct text step; /* Text of the last step that has any: the answer. */
-    bool fresh;       /* Another step has begun, and said nothing yet. */
+    bool fresh;       /* Another step has begun, and has no output yet. */
     bool enough;      /* The turn has ended, something is asked, or all was seen. */
     bool pruned;      /* Events were pruned before they came: the run must be read. */
     bool missed;      /* Events were pruned at least once: `step` is not all of the text. */

@@ -178,12 +178,6 @@ struct err live_stream_retry(struct live *live) {
         return live_stream_away(live, err);
     }
     live->retry_ns = 0;
-    if (talk_finds_restart(live->chat->talk)) {
-        chat_note(live->chat, "(the daemon restarted)");
-    }
-    if (talk_finds_held(live->chat->talk)) {
-        chat_note(live->chat, "[" TALK_HELD_WORDS "]");
-    }
     return ERR_OK;
 }
 
@@ -195,6 +189,12 @@ struct err live_stream_read(struct live *live) {
     if (!err_failed(err) && piece.len > 0) {
         live->pause_ms = 0;
         live->joins = false;
+        if (talk_finds_restart(live->chat->talk, live->stream)) {
+            chat_note(live->chat, "(the daemon restarted)");
+        }
+        if (talk_finds_held(live->chat->talk, live->stream)) {
+            chat_note(live->chat, "[" TALK_HELD_WORDS "]");
+        }
         err = sse_reader_feed(&live->reader, piece, why);
     }
     if (!err_failed(err) && more == CLIENT_OVER) {

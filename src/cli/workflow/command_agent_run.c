@@ -30,7 +30,7 @@
 enum { LIMITS_MAX = 4096, BODY_MAX = 3 << 20 };
 
 static const struct flag run_flags[] = {
-    OPTION_TEXT("root", 0, "DIR", "Work in this folder, whose .drover/agents count [.]."),
+    OPTION_TEXT("root", 0, "DIR", "Work in this folder, and use its .drover/agents [.]."),
     OPTION_SWITCH("worktree", 'w', "Work in a git working tree of its own, of DIR's repository."),
     OPTION_TEXT("session", 's', "new|main|SESSION",
                 "Give the task to this session; main: the one of NAME and DIR [new].",
@@ -226,11 +226,12 @@ static struct err task_in_workflow(struct task *task, bool native) {
     if (!err_failed(err) && native) {
         err = daily_limit_ask(&task->talk, &limit, &task->lines);
     }
-    const struct client_request request = {
-        .method = "POST", .target = "/api/v1/workflows", .body = text_bytes(&body)};
-    err = err_failed(err)
-              ? err
-              : talk_submit(&task->talk, &request, RUN_RETRY_MS, &answer, &invocation->why);
+    const struct resource workflow = {.method = "POST",
+                                      .base = "/api/v1/workflows",
+                                      .body = &body,
+                                      .retry = RESOURCE_RETRY_CUT,
+                                      .retry_ms = RUN_RETRY_MS};
+    err = err_failed(err) ? err : resource_ask(&task->talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -289,21 +290,20 @@ const struct command command_agent_run = {
                  "drover agent run claude \"Review this branch\" --detach --budget cost=2.50\n"),
     .flags = run_flags,
     .talks = true,
-    .about =
-        "With \"-\" as the task, or none in a pipe, it is read from standard input. The\n"
-        "task of a program gets a session of its own, or the one that --session names:\n"
-        "'drover ask --session last' goes on with it. Its budget holds for that, too.\n"
-        "What a program spends counts when it reports it, after a step or at its end: a\n"
-        "budget that is used up lets no further step begin.\n"
-        "\n"
-        "With --worktree, or where its definition has \"isolation\", it works in a tree of\n"
-        "its own, below .drover/worktrees of the repository. A tree with changes is\n"
-        "kept, and its path is printed; another is removed. Such a run, and one of an\n"
-        "agent of models, is a workflow of this one agent.\n"
-        "\n"
-        "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
-        "\"run\", \"state\", \"cause\", \"text\", \"usage\", and \"worktree\" where a tree was\n"
-        "kept. --detach prints {\"run\"}. Exits with 0 when the run succeeded. Ctrl-C\n"
-        "detaches, with 130: the run goes on.\n",
+    .about = "With \"-\" as the task, or none in a pipe, it is read from standard input. The\n"
+             "task of a program gets a session of its own, or the one that --session names:\n"
+             "'drover ask --session last' continues it, within the same budget. Spending\n"
+             "counts when the program reports it, after a step or at its end: a budget that is\n"
+             "used up prevents further steps, but ends none.\n"
+             "\n"
+             "With --worktree, or if its definition has \"isolation\", the agent works in a new\n"
+             "working tree, below .drover/worktrees of the repository. A tree with changes is\n"
+             "kept, and its path is printed; one without is removed. Such a run, and a run of\n"
+             "an agent of models, is a workflow of this one agent.\n"
+             "\n"
+             "With --json, each event is a line; the last one has \"event\": \"agent_finished\",\n"
+             "\"run\", \"state\", \"cause\", \"text\", \"usage\", and \"worktree\" if a tree was\n"
+             "kept. --detach prints {\"run\"}. Exits with 0 when the run succeeded. Ctrl-C\n"
+             "detaches, with 130: the run continues.\n",
     .run = run_run,
 };

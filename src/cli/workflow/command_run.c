@@ -9,6 +9,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
+#include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
@@ -19,7 +20,6 @@
 static struct err run_run(struct invocation *invocation) {
     AUTO(workflow_starting_done)
     struct workflow_starting starting = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
-    AUTO(text_done) struct text target = {0};
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
@@ -32,17 +32,18 @@ static struct err run_run(struct invocation *invocation) {
         return err;
     }
     bool named = starting.word != NULL && starting.script == NULL;
-    if (named && !talk_target(&target, "/api/v1/workflows/", starting.word, "/runs")) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow '%.60s'",
-                       starting.word);
-    }
-    const struct client_request request = {.method = "POST",
-                                           .target = named ? target.data : "/api/v1/workflows",
-                                           .body = text_bytes(&starting.body)};
     struct workflow_watch watch = {.invocation = invocation,
                                    .talk = &starting.talk,
                                    .retry_ms = args_int(args, "retry-for", 0)};
-    err = talk_submit(&starting.talk, &request, watch.retry_ms, &answer, &invocation->why);
+    const struct resource workflow = {.method = "POST",
+                                      .base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
+                                      .id = named ? starting.word : NULL,
+                                      .rest = "/runs",
+                                      .body = &starting.body,
+                                      .retry = RESOURCE_RETRY_CUT,
+                                      .retry_ms = watch.retry_ms,
+                                      .unknown = "there is no workflow '{}'"};
+    err = resource_ask(&starting.talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -115,7 +116,7 @@ static void run_print(const json_t *run) {
 
 const struct command command_pause = {
     COMMAND(NULL, "pause", "WORKFLOW…",
-            "Pause a workflow. Agents that run go on, and no other starts."),
+            "Pause a workflow. Running agents continue, and no other starts."),
     HELP(WORKFLOWS, "drover pause last\n"),
     .about = "The workflow stays paused until 'drover resume', even if the daemon restarts.\n"
              "Its timeouts keep running.\n",

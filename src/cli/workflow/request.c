@@ -222,7 +222,7 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
     if (budget != NULL) {
         (void)json_object_set_new(body, "budget", budget); /* NULL is refused. */
     }
-    /* The limits of the resumed run hold unless something is said: null is "none". */
+    /* The limits of the resumed run hold unless a flag sets another: null is "none". */
     for (unsigned at = 0; (word = args_next(args, "lift", &at)) != NULL;) {
         const struct limit *limit = limits;
         while (limit < limits + COUNT_OF(limits) && strcmp(limit->flag, word) != 0) {

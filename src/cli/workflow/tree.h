@@ -30,7 +30,7 @@ struct workflow_agent {
     char *asks;       /* The approval that it waits for; NULL: none. */
     char *question;   /* Lines of the question, where it asks. */
     char *waits;      /* Reason of another wait, as a sentence; "": none, or not known. */
-    bool asks_still;  /* It was told since workflow_tree_asked. */
+    bool asks_still;  /* Reported since workflow_tree_asked. */
     size_t phase;
     enum workflow_mark mark;
     int64_t tokens, cost_micros; /* cost_micros < 0: not known. */
@@ -69,7 +69,7 @@ struct workflow_event {
     const json_t *data;
     int64_t now_ms;
 };
-/* The agent that the event told of; NULL: none. Borrowed until the next call. */
+/* The agent that the event is about; NULL: none. Borrowed until the next call. */
 const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
                                                 const struct workflow_event *event);
 

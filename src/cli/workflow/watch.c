@@ -458,7 +458,7 @@ static struct err events_follow(struct watching *watching) {
     };
     struct err err = follow_run(&options, why);
     while (!err_failed(err) && watching->pruned) {
-        /* A snapshot came in place of pruned events: the rows say what these would have said. */
+        /* A snapshot came in place of pruned events: the rows have what these would report. */
         AUTO(json_release) json_t *run = NULL;
         err = run_get(watch->talk, watch->run, watch->retry_ms, &run, why);
         if (!err_failed(err)) {

@@ -7,10 +7,10 @@
  *                     one as {"event": "workflow_finished", "run", "state", "result", "error",
  *                     "agents"}
  *
- * Promise    each event is told once and in order; a restart of the daemon only delays. An open
+ * Promise    each event is printed once and in order; a restart of the daemon only delays. An open
  *            question is shown with its command, and answered in place where stdin is a terminal
  *            too; one that is answered elsewhere goes away. Ctrl-C detaches with exit code 0; the
- *            run goes on, and how to come back is said.
+ *            run goes on, and prints how to attach again.
  * Threads    one.
  * Failure    that a run failed is no error here, but its exit code.
  */

@@ -5,7 +5,7 @@
  *            users of libuv's pool in the daemon never queue behind them.
  * Shortage   a job begins only where descriptors are free. One that finds none goes back to the
  *            head of its queue, and none begins until the pause is over (loop/shortage.h): a file
- *            that cannot be opened would be told as one that is not there, or as a failed tool.
+ *            that cannot be opened would be reported as missing, or as a failed tool.
  * Ownership  a job is embedded in the caller's object and lives until its `done`.
  * Threads    the loop; `run` is in the pool and sees nothing but what is the job's own.
  */

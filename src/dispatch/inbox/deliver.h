@@ -69,7 +69,7 @@ struct deliver_options {
     size_t receivers_max;     /* 0: DELIVER_RECEIVERS_MAX. */
     enum run_hold hold;       /* RUN_HELD: nothing is sent until deliver_release. */
     struct run_bounds bounds; /* Of the runs that sessions begin. */
-    /* What a session that names no model asks; NULL: no session is told. */
+    /* Model of a session that names none; NULL: no session is notified. */
     struct connections *connections;
     void *ctx;
     /* Somebody should know: the store cannot be read. May be NULL. */

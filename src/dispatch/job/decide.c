@@ -1,4 +1,4 @@
-/* decide.c: what became of an attempt, told by its folder alone.
+/* decide.c: the outcome of an attempt, read from its folder alone.
  *
  * The same path for what an older daemon left, for a holder whose link broke, and for a start that
  * must not be. Who cannot be reached although it lives (its socket was removed, or hangs up) is

@@ -69,7 +69,7 @@ struct flight {
     enum flight_state state;
     enum flight_health health;
     bool ours;    /* The row says that this daemon's epoch has it. */
-    bool claimed; /* The holder said so, to us. */
+    bool claimed; /* The holder reported it to this daemon. */
     bool full;    /* The output finds no space on the disk. */
     struct flight_facts facts;
     struct feed *feed; /* input.c: owned, or by the store's answer; NULL: it takes no input. */

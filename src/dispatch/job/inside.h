@@ -42,7 +42,7 @@ struct dispatch {
     int64_t history_start; /* First epoch of this database's own history. */
     bool recovered, stopping, orphans_looked;
     bool restored;              /* Or copied: it held because of that. */
-    void (*stopped)(void *ctx); /* NULL: not asked to stop, or it was told so. */
+    void (*stopped)(void *ctx); /* NULL: no stop was requested, or it was reported. */
     void *stopped_ctx;
     struct dispatch_stats stats;
 };

@@ -4,7 +4,7 @@
  *   ASLEEP ─────────> PRUNING ────> PRUNING …
  *     ^                  │ no more, or an error
  *     │                  v (folder_removals.c is asked to look for the folders of removed runs)
- *     │               what was told (the inbox), page by page
+ *     │               delivered notices (the inbox), page by page
  *     │                  │ no more, or an error; once a day: ↓
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘

@@ -72,18 +72,18 @@ void deltas_close(struct deltas *deltas); /* After store_close. NULL: fine. */
 void deltas_begin(struct deltas *deltas, struct delta_source *source,
                   const struct delta_place *place);
 void deltas_add(struct delta_source *source, enum delta_channel channel, struct bytes piece);
-/* All that was said of this call is void: an event `output_discarded` says so, in its place among
+/* All output of this call so far is void: an event `output_discarded` says so, in its place among
  * the pieces. `members`: JSON of what it tells beside run, message and step, or "". */
 void deltas_withdraw(struct delta_source *source, struct bytes members);
-/* What the call has used until here, told in its place among the pieces. */
+/* What the call has used until here, reported in its place among the pieces. */
 struct delta_meter {
     struct usage usage;
     struct usage_cost cost;
     int64_t window;
 };
 void deltas_meter(struct delta_source *source, const struct delta_meter *meter);
-/* The call waits for its provider, told in its place among the pieces, as is the end of the wait.
- * No wait, or no source begun: deltas_resumed does nothing. */
+/* The call waits for its provider, reported in its place among the pieces, as is the end of the
+ * wait. No wait, or no source begun: deltas_resumed does nothing. */
 void deltas_provider(struct delta_source *source, const struct provider_wait *wait);
 void deltas_resumed(struct delta_source *source);
 /* `flushed` comes when all that was added is durable: at once, inside the call, if it is. */

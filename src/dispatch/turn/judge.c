@@ -6,7 +6,7 @@
  * Printed calls  a local model may write calls into its text, where it should have made them: they
  *                are made, of an answer that is whole and makes no call itself, and of names only
  *                that it was offered. Clients have heard the markup by then: it is withdrawn, and
- *                what is left is said again, so that what they have is what is stored.
+ *                what is left is sent again, so that what they have is what is stored.
  * Schemas        providers promise answers that fit, and local models break that promise; so every
  *                answer is checked here, and repaired first where only one meaning is possible. */
 #include "base/json/json.h"
@@ -273,7 +273,7 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
         subagent__look(talk, &call, &look);
     }
     if (judged.permission == PERMISSION_DENY) {
-        /* Nothing else about the call is said: a denied call must not explore files. */
+        /* Nothing else about the call is reported: a denied call must not explore files. */
         refuse(item, CARD_RULE, BYTES("The settings of this session do not allow this call."));
     } else if (look.refusal.len > 0) {
         refuse(item, look.cause, text_bytes(&look.refusal));

@@ -104,8 +104,8 @@ struct talk_call {
     const char *maker; /* Static: kind of the provider that the call goes to; "": unknown. */
     struct said said;
     struct model_sizes sizes; /* Sizes of the prompt. */
-    size_t heard;             /* Bytes that it has said so far. */
-    uint64_t metered_ms;      /* When clients were last told what that takes. */
+    size_t heard;             /* Bytes of output so far. */
+    uint64_t metered_ms;      /* When usage was last sent to clients. */
     uint64_t alive_ms;        /* When the model gave its last sign of life. */
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */

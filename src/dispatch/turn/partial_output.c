@@ -1,4 +1,4 @@
-/* partial_output.c: the list of all that a model has said; only a withdrawal makes it shorter. */
+/* partial_output.c: the list of all output of a model; only a withdrawal makes it shorter. */
 #include "base/memory.h"
 #include "dispatch/turn/model_call.h"
 

@@ -213,7 +213,7 @@ static void question_add(struct program_output *output, const struct program_eve
     item->call.verdict = verdicts[permission];
 }
 
-/* A message that was read before anything was said, or after a result, is stored at once. */
+/* A message that was read before any output, or after a result, is stored at once. */
 static void read_add(struct program_output *output, struct bytes name) {
     struct said *said = &output->talk->call.said;
     struct said_item *item =
@@ -281,7 +281,7 @@ static void on_event(void *ctx, const struct program_event *event) {
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-/* The line is behind us: so is its place in the output. */
+/* The line was read: its place in the output moves past it. */
 static void line_leave(struct program_output *output) {
     output->used += (size_t)output->line.eaten;
     program_line_clear(&output->line);

@@ -70,7 +70,7 @@ void turns_close(struct turns *turns); /* After `stopped`, and after store_close
 /* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
 void turns_run_note(struct turns *turns, struct bytes note);
 
-/* For how long its model has said nothing; -1: none is being asked, so nobody is silent. */
+/* For how long its model has been silent; -1: no model is being asked. */
 MUST_CHECK int64_t turns_silence_ms(struct turns *turns, struct bytes run);
 
 /* The model of that turn is to be asked, and waits for the connection, or for its next try. */

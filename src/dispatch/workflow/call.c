@@ -578,7 +578,7 @@ static void again_done(struct flow_op *op) {
     }
 }
 
-/* Late: a note has told why. */
+/* Late: a note has the reason. */
 static struct err turn_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
     return tx_step_talk(tx, &op->begin, op->attempt, &op->late);

@@ -97,7 +97,7 @@ MUST_CHECK struct err flow_start__read_priors(struct tx *tx, int64_t workflow,
                                               struct flow_start *start);
 /* Members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
-/* The member behind those, on the loop: the setting model_aliases decides on some notes. */
+/* The member after those, on the loop: the setting model_aliases decides on some notes. */
 void flow_start__add_notes(struct flow_start *start);
 /* Plays the script to its end with stand-ins for its agents, on the loop; then
  * flow_start__conclude (start.c), never inside the call. */

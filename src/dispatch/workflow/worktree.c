@@ -102,7 +102,7 @@ bool call__find_tree(struct call *call) {
         text_add_str(&call->misfit, why.text);
         return false;
     }
-    if (call->tree == NULL) { /* Else its row has said so. */
+    if (call->tree == NULL) { /* Otherwise its row has reported it. */
         const char *const texts[TREE_TEXTS] = {
             [TREE_PATH] = at.path, [TREE_ROOT] = at.root, [TREE_BASE] = "",
             [TREE_TOP] = at.top,   [TREE_FROM] = at.from, [TREE_GIT] = at.git};

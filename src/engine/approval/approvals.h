@@ -5,7 +5,7 @@
  *            answer wins; a later one is told of it. The answer, the card that waited for it and
  *            the turn that goes on are one commit.
  * Exact      what was allowed is one call with these very arguments on the file as it was shown.
- * Threads    inside a store function. Failure: as store.h; refusals are told in words.
+ * Threads    inside a store function. Failure: as store.h; refusals have a sentence.
  */
 #ifndef DROVER_ENGINE_APPROVAL_APPROVALS_H
 #define DROVER_ENGINE_APPROVAL_APPROVALS_H

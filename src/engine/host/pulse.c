@@ -20,7 +20,7 @@ static struct err write_nothing(struct tx *tx, void *ctx) {
     return ERR_OK;
 }
 
-/* A server that is away is no news: the next write will be told. */
+/* A server that is away is no news: the next write reports it. */
 static void written(struct err result, void *ctx) {
     struct pulse *pulse = ctx;
     pulse->away = false;

@@ -144,7 +144,7 @@ void programs__add_words(struct tx *tx, int64_t message, struct text *words);
 struct program_task;
 /* Words for the prompt of the process that begins: of messages that wait; and of those that earlier
  * turns ended without, though they are shown. */
-/* Leaves the newest PROGRAM_HISTORY_MAX bytes, behind a mark. */
+/* Leaves the newest PROGRAM_HISTORY_MAX bytes, after a mark. */
 void programs__shorten(struct text *history);
 void programs__tell_waiting(struct tx *tx, const struct turn *turn, struct program_task *task);
 void programs__tell_missed(struct tx *tx, const struct turn *turn, struct program_task *task);

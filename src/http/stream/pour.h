@@ -1,7 +1,7 @@
 /* pour.h: answers an exchange piece by piece, as its handler comes by the pieces.
  *
  * Promise    what is written leaves in its order, in chunks for HTTP/1.1 and up to the connection's
- *            end for HTTP/1.0. Whoever was told POUR_WAIT writes nothing until `ready`: of a client
+ *            end for HTTP/1.0. A writer that got POUR_WAIT must wait for `ready`: of a client
  *            that reads slowly one piece is kept, and one that takes no byte for the server's
  *            write_ms is cut off. With a `beat`, a pour that is silent for the server's
  *            heartbeat_ms writes that, so that proxies stay awake and clients that left are found
@@ -11,7 +11,7 @@
  *            whatever happened; the exchange must not be touched any more.
  * Threads    the loop. No callback runs inside exchange_pour_begin, pour_write or pour_end.
  * Failure    exchange_pour_begin answers false for a HEAD request, whose answer is out then: no
- *            callback comes. A client that went away is told by `gone` alone.
+ *            callback comes. A client that went away is reported by `gone` alone.
  */
 #ifndef DROVER_HTTP_STREAM_POUR_H
 #define DROVER_HTTP_STREAM_POUR_H

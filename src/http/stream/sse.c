@@ -144,7 +144,7 @@ static const struct pour_ops sse_pour = {
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-/* Now it is known whether there is anything to stream: the status can be said. */
+/* Now it is known whether there is anything to stream: the status can be sent. */
 static void sse_answer(struct sse *sse) {
     struct exchange *exchange = sse->exchange;
     const struct pour_options options = {

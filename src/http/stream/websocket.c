@@ -240,7 +240,7 @@ static void subscription_confirm(struct subscription *subscription) {
         subscription->held = piece;
     }
     if (result != HUB_WAIT) {
-        ready_push(subscription); /* The end of a stream that is over already is said after it. */
+        ready_push(subscription); /* The end of a stream that is over already is sent after it. */
     }
 }
 

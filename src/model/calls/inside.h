@@ -82,7 +82,8 @@ struct models {
     struct script_file *script; /* Owned; NULL: none. */
     struct channel *channels;   /* In the order of their names. */
     uint64_t asked, failed, retried, running, waiting;
-    uint64_t live, jobs; /* Calls not told; work in the pool that still points here. */
+    uint64_t live,
+        jobs; /* Calls without a callback yet; work in the pool that still points here. */
     bool closing;
     struct roster *rosters; /* Owned. */
     struct loop_task close_task, roster_task;

@@ -206,7 +206,7 @@ static void answer_feed(struct asking *asking, struct bytes piece) {
             stream_take(stream, &event);
             continue;
         }
-        /* The server waits until this event is read, and what came behind it too. */
+        /* The server waits until this event is read, and what followed it. */
         struct parsing *parsing = mem_new(sizeof *parsing);
         memcpy(parsing->name, event.name.data, event.name.len);
         parsing->data = text_take(&stream->sse.data, &parsing->len);

@@ -31,7 +31,7 @@ enum {
 
 struct answer_call {
     int64_t key;     /* As the provider numbers it. */
-    char *id, *name; /* Owned; name NULL: not said yet. */
+    char *id, *name; /* Owned; name NULL: not received yet. */
     struct text arguments;
     struct text extra; /* JSON object that the call has to be sent back with; "": none. */
     bool told, over;
@@ -42,9 +42,9 @@ struct answer {
     const struct model_watch *watch; /* Borrowed. */
     void *ctx;
     uint64_t salt; /* Makes ids of calls that have none. */
-    bool muted;    /* Cancelled from within a callback: nothing is told any more. */
-    bool begun;    /* Something was told. */
-    bool thinking; /* Thinking was told and is not over. */
+    bool muted;    /* Cancelled from within a callback: no callback follows. */
+    bool begun;    /* A callback was called. */
+    bool thinking; /* Thinking was reported and is not over. */
     bool stopped;  /* The provider said why it ended: the final marker. */
     bool counted;  /* `usage` was reported. */
     enum model_stop stop;
@@ -69,7 +69,7 @@ void answer_signature(struct answer *answer, struct bytes piece);
 void answer_search(struct answer *answer, const struct model_search *search);
 void answer_thinking_done(struct answer *answer); /* Not thinking, no signature: nothing. */
 
-/* id or name empty: not said (yet). */
+/* id or name empty: not received (yet). */
 void answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name);
 /* The latest call of that key; NULL: there is none. */
 struct answer_call *answer_call_find(const struct answer *answer, int64_t key);

@@ -25,7 +25,7 @@ enum agent_ender {
     AGENT_STOPPED,     /* A stop. */
     AGENT_DEADLINE,    /* The time was over. */
     AGENT_GONE,        /* No process was left, and no end was reported (watch.h). */
-    AGENT_NO_PROGRESS, /* Nothing was said and done for too long; */
+    AGENT_NO_PROGRESS, /* No output and no work for too long; */
     AGENT_COMPACTING,  /* the same while it made a summary. */
     AGENT_OVER_LIMIT,  /* Memory, processes or requests. */
 };

@@ -300,7 +300,8 @@ struct parameter_refusal parameters_refused(int status, struct bytes body, param
         return refusal;
     }
     read_value(&reading, "", json);
-    if (status != 404 || reading.endpoints) { /* A gateway's 404: nobody behind it takes that. */
+    if (status != 404 ||
+        reading.endpoints) { /* A gateway's 404: no provider behind it accepts that. */
         refusal.parameters = reading.places != 0 ? reading.places : reading.words;
         refusal.passing = (refusal.parameters & reading.passing) != 0;
     }

@@ -29,7 +29,7 @@ struct fold_marks {
 };
 struct fold_window {
     int64_t tokens, output_tokens; /* output_tokens 0: unknown. */
-    bool guessed;                  /* Nobody said it: no prompt is held back for it. */
+    bool guessed;                  /* An estimate: no prompt is held back for it. */
 };
 struct fold_marks fold_marks(const struct fold_window *window);
 

@@ -60,7 +60,7 @@ MUST_CHECK bool turn_decision_find(struct bytes name, enum turn_decision *ret_de
 enum {
     TURN_CALLS_MAX = 100,          /* Calls of the model. */
     TURN_CALLS_FOLLOW_UP_MAX = 12, /* Of a turn that a notice began. */
-    TURN_MISTAKES_NUDGE = 3,       /* Failed tool calls in a row, before it is told so, */
+    TURN_MISTAKES_NUDGE = 3,       /* Failed tool calls in a row, before the model gets a hint, */
     TURN_MISTAKES_MORE = 3,        /* and so many more, before it ends. */
     TURN_REPEATS_NUDGE = 3, /* The same call with the same result, in a row, before it is told, */
     TURN_REPEATS_MAX = 6,   /* and before it ends. */
@@ -68,7 +68,7 @@ enum {
     TURN_MISFITS_MAX = 5,   /* Answers that are not what their schema asks for, and it ends. */
     TURN_TOOLS_AT_ONCE = 8,
     TURN_REASON_MAX = 2000,     /* Bytes of a review's. */
-    TURN_CHECKS_FAILED_MAX = 3, /* Of which the model is told; then nothing is checked any more. */
+    TURN_CHECKS_FAILED_MAX = 3, /* Reported to the model; then nothing is checked any more. */
 };
 
 enum turn_check { TURN_CHECK_NONE, TURN_CHECK_RUNS, TURN_CHECK_ENDED /* Nobody has its result. */ };
@@ -86,7 +86,7 @@ struct turn_facts {
     int64_t calls, calls_max;
     bool wrote; /* A step wrote files, and nothing was checked since. */
     enum turn_check check;
-    int64_t failed_checks; /* Of which the model was told. */
+    int64_t failed_checks; /* Those reported to the model. */
     int64_t mistakes;      /* Failed calls of tools in a row, */
     int64_t mistakes_told; /* and how many they were when it was told; 0: it was not. */
     int64_t repeats;       /* How often in a row the same call came. */

@@ -66,7 +66,7 @@ struct err postgres__restore(const char *from, const char *where, struct why *wh
 /* --- Check ------------------------------------------------------------------------------------ */
 
 /* The server checks each page that it reads (where checksums are on) and each value that it
- * unpacks. So every value of every table is read; an index that a failure left invalid is told. */
+ * unpacks. So every value of every table is read; an index that a failure left invalid is found. */
 static struct err check_indexes(struct pg_link *link, struct store_check *check) {
     int64_t invalid = 0;
     struct err err = read_int(link,

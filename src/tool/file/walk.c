@@ -110,7 +110,7 @@ static enum walk_order compare(const char *path, const char *after) {
         after++;
     }
     if (*path == '\0') {
-        return *after == '/' ? ABOVE : BEFORE; /* Equal: it was the last one told. */
+        return *after == '/' ? ABOVE : BEFORE; /* Equal: it was the last one returned. */
     }
     if (*after == '\0') {
         return BEHIND;
