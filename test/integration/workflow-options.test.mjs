@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { Provider, until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script } from "./turns.mjs";
-import { whole, Workflows } from "./workflows.mjs";
+import { logs, whole, Workflows } from "./workflows.mjs";
 
 const ALLOWED = { permissions: [{ permission: "allow" }] };
 const write = (file) => call("write_file", { path: file, content: "x" });
@@ -355,10 +355,15 @@ test("PLUGIN:NAME falls back to NAME, for types and workflows, and says so", asy
   flows.write(".drover/workflows/inner.js", `
 export const meta = { name: "inner", description: "d" };
 return "inside";`);
-  const outer = await flows.run({ script: whole('return await workflow("kit:inner")') });
-  assert.equal(outer.end.result, "inside");
+  const script = whole('return [await workflow("kit:inner"), await workflow("kit:inner", 2)];');
+  const outer = await flows.run({ script });
+  assert.deepEqual(outer.end.result, ["inside", "inside"]);
+  const words = 'there is no workflow "kit:inner"; "inner" is used instead';
+  assert.deepEqual(logs(outer.events), [words]);
+  const { notes } = (await flows.ask("POST", "/scripts/plan", { script, root: flows.root })).json;
+  assert.deepEqual(notes.map(({ code, detail }) => [code, detail]), [["unknown_workflow", words]]);
   const started = await flows.launch({ name: "kit:inner" });
-  assert.match(started.warning, /there is no workflow 'kit:inner'; 'inner' is used instead/);
+  assert.ok(started.warning.includes(words), started.warning);
   assert.equal((await flows.outcome(started.runId)).end.result, "inside");
 });
 

@@ -46,6 +46,7 @@ enum script_note_about {
     NOTE_ABOUT_MODEL,      /* Not CONNECTION/MODEL: it may be an alias. */
     NOTE_ABOUT_CONNECTION, /* A doubt, as is the next: nothing is wrong until somebody knows it. */
     NOTE_ABOUT_AGENT_TYPE,
+    NOTE_ABOUT_WORKFLOW, /* "PLUGIN:NAME": it may be found by its NAME. */
 };
 
 /* A likely mistake, which only a run can prove. `grave`: an error (it throws if it is reached),

@@ -138,10 +138,10 @@ static void note_locale(struct noting *noting, uint32_t at) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* The value of an option, where it is a text that stands there. */
+/* The value of an option, or an argument, where it is a text that stands there. */
 static bool option_text(const struct tokens *tokens, uint32_t value, struct text *text) {
     struct script_fault ignored;
-    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",}") &&
+    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",})") &&
            !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
            text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
 }
@@ -200,6 +200,18 @@ static void note_agent_type(struct noting *noting, uint32_t value) {
         if (script__note_once(noting->tokens, noting->prepared, value, "unknown_agent_type",
                               NOTE_WARNS, "there is no agent type \"%.100s\"", name.data)) {
             name_last(noting, NOTE_ABOUT_AGENT_TYPE, text_bytes(&name));
+        }
+    }
+}
+
+/* workflow("PLUGIN:NAME"). */
+static void note_workflow(struct noting *noting, uint32_t value) {
+    AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
+    if (option_text(noting->tokens, value, &name) && memchr(name.data, ':', name.len) != NULL) {
+        utf8_make_plain(name.data, name.len);
+        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_workflow",
+                              NOTE_WARNS, "there is no workflow \"%.100s\"", name.data)) {
+            name_last(noting, NOTE_ABOUT_WORKFLOW, text_bytes(&name));
         }
     }
 }
@@ -357,6 +369,9 @@ static void note_call(struct noting *noting, uint32_t at) {
         break;
     case WORD_PHASE:
         note_second(noting, at);
+        break;
+    case WORD_WORKFLOW:
+        note_workflow(noting, at + 2);
         break;
     default:
         break;
