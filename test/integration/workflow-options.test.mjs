@@ -282,6 +282,25 @@ return said;`);
     none.map((name) => `TypeError: agent(): opts.tools: there is no tool ${JSON.stringify(name)}`));
 });
 
+test("tools of a type that nobody knows are left out, and one line and check say so", async (t) => {
+  const { flows } = await withProvider(t);
+  const tools = "tools:\n  - Read # it\n  - Raed\n  - Bash(git:*)";
+  define(flows.root, "any.md", `name: reviewer\nmodel: kept/small\n${tools}`, "You review.");
+  const words = 'agent type "reviewer" names unknown tools, which are left out: ' +
+    '"Raed" (did you mean "Read"?), "Bash(git:*)"';
+  const script = whole(`await agent("a", { agentType: "reviewer" });
+return await agent("b", { agentType: "reviewer" });`);
+  assert.deepEqual(logs((await flows.run({ script })).events), [words]);
+  mkdirSync(path.join(flows.root, ".git"));
+  flows.write("review.js", script);
+  const checked = await flows.daemon.cli(["workflow", "check", "--json", "review.js"],
+    { cwd: flows.root });
+  assert.equal(checked.code, 0, checked.stderr);
+  const { problems } = JSON.parse(checked.stdout);
+  assert.deepEqual(problems.map(({ code, severity, detail }) => [code, severity, detail]),
+    [["unknown_tool", "warning", words]]);
+});
+
 test("every agent is told that its last words are the result, or how an object is", async (t) => {
   const { flows, asked } = await withProvider(t);
   define(flows.root, "any.md", "name: reviewer\ntools: Read", "You are a careful reviewer.");

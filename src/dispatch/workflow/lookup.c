@@ -140,6 +140,9 @@ void call__looked_up(struct call *call) {
     const char *model = flows__known_model(call->flow->flows, call__asked_model(call), &room);
     call__enter(call, CALL_BEGUN);
     call->restarted = false; /* A restart meanwhile is what begins now. */
+    if (call->type.misnamed != NULL) {
+        flow__warn_once(call->flow, call->type.misnamed);
+    }
     model = call->program.len > 0 ? call->type.model : model;
     if (model != NULL) { /* The model of the type. */
         mem_free(call->model);
@@ -164,19 +167,25 @@ static void program_ignore(void *ctx, const struct agent_seen *seen) {
 }
 
 /* A definition that is broken is there: its error belongs to the run. */
-static bool type_exists(const struct name_judge *judge, struct bytes name, struct why *why) {
-    AUTO(agent_type_done) struct agent_type type = {.tools = 0};
-    return agent_type_find(&judge->places, name, &type, why).code != ERR_NOT_FOUND ||
+static bool type_exists(const struct name_judge *judge, struct bytes name,
+                        struct agent_type *ret_type, struct why *why) {
+    return agent_type_find(&judge->places, name, ret_type, why).code != ERR_NOT_FOUND ||
            agent_find(&judge->search, name, program_ignore, NULL /* seen by nobody */);
 }
 
-static bool type_is_right(const struct name_judge *judge, struct bytes name, struct why *ret_why) {
+static bool type_is_right(const struct name_judge *judge, struct bytes name, const char **ret_code,
+                          struct why *ret_why) {
+    AUTO(agent_type_done) struct agent_type type = {.tools = 0}, other = {.tools = 0};
     const struct bytes bare = without_plugin(name);
     struct why ignored = {""};
-    if (type_exists(judge, name, ret_why)) {
-        return true;
+    if (type_exists(judge, name, &type, ret_why)) {
+        if (type.misnamed != NULL) {
+            *ret_code = NOTE_UNKNOWN_TOOL;
+            why_set(ret_why, "%s", type.misnamed);
+        }
+        return type.misnamed == NULL;
     }
-    if (bare.len > 0 && type_exists(judge, bare, &ignored)) {
+    if (bare.len > 0 && type_exists(judge, bare, &other, &ignored)) {
         flow_fallback_tell("agent type", name, bare, ret_why);
     }
     return false;
@@ -201,7 +210,7 @@ static enum script_note_verdict name_judge(void *ctx, struct script_note *note) 
     struct why why = {""};
     bool right;
     if (note->about == NOTE_ABOUT_AGENT_TYPE) {
-        right = type_is_right(ctx, name, &why);
+        right = type_is_right(ctx, name, &note->fault.code, &why);
     } else if (note->about == NOTE_ABOUT_WORKFLOW) {
         right = workflow_is_right(ctx, name, &why);
     } else {

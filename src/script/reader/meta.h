@@ -49,6 +49,9 @@ enum script_note_about {
     NOTE_ABOUT_WORKFLOW, /* "PLUGIN:NAME": it may be found by its NAME. */
 };
 
+/* Code of a note about an agent type that is there, and names tools that are not. */
+#define NOTE_UNKNOWN_TOOL "unknown_tool"
+
 /* A likely mistake, which only a run can prove. `grave`: an error (it throws if it is reached),
  * else a warning. */
 struct script_note {
