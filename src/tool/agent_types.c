@@ -8,9 +8,11 @@
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "tool/context_files.h"
 
 enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = AGENT_TYPES_MAX, WORDS_MAX = 8 << 10 };
+enum { MISNAMED_MAX = 8, MISNAMED_SHOWN_MAX = 60 };
 
 /* --- Tools by the names of Claude Code -------------------------------------------------------- */
 
@@ -59,24 +61,72 @@ static size_t comment_end(struct bytes list, size_t at) {
     return newline == NULL ? list.len : (size_t)(newline - list.data);
 }
 
-/* A comma within brackets is one of a pattern, and ends no word. */
-tool_set agent_tools_read(struct bytes list) {
-    tool_set tools = 0;
-    size_t from = 0, depth = 0;
-    for (size_t i = 0; i <= list.len; i++) {
+/* Takes the next word of a list from *at on. false: there is none. A comma within brackets is one
+ * of a pattern, and ends no word. */
+static bool word_next(struct bytes list, size_t *at, struct bytes *ret_word) {
+    const size_t from = *at;
+    size_t depth = 0;
+    for (size_t i = from; i <= list.len; i++) {
         size_t end = i;
         i = i < list.len ? comment_end(list, i) : i;
         char c = i < list.len ? list.data[i] : ',';
         depth += c == '(';
         depth -= c == ')' && depth > 0;
-        bool ends = i == list.len || c == '\n' || (c == ',' && depth == 0);
-        if (ends) {
-            tools |= agent_tools_named(word_trim((struct bytes){list.data + from, end - from}));
-            from = i + 1;
-            depth = 0;
+        if (i == list.len || c == '\n' || (c == ',' && depth == 0)) {
+            *ret_word = word_trim((struct bytes){list.data + from, end - from});
+            *at = i + 1;
+            return true;
         }
     }
+    return false;
+}
+
+tool_set agent_tools_read(struct bytes list) {
+    tool_set tools = 0;
+    struct bytes word;
+    for (size_t at = 0; word_next(list, &at, &word);) {
+        tools |= agent_tools_named(word);
+    }
     return tools;
+}
+
+/* ` (did you mean "Read"?)` */
+static void near_tool_add(const char *typed, struct text *text) {
+    struct suggest suggest;
+    suggest_begin(&suggest, typed);
+    for (size_t i = 0; i < COUNT_OF(theirs); i++) {
+        suggest_offer(&suggest, theirs[i].name);
+    }
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        suggest_offer(&suggest, tool_get((enum tool_id)id)->name);
+    }
+    if (suggest_best(&suggest) != NULL) {
+        text_addf(text, " (did you mean \"%s\"?)", suggest_best(&suggest));
+    }
+}
+
+/* Sentence about the words of a list that name no tool; NULL: there are none. */
+static char *misnamed_tools(struct bytes list, struct bytes type) {
+    AUTO(text_done) struct text text = text_up_to(WORDS_MAX);
+    unsigned count = 0;
+    struct bytes word;
+    for (size_t at = 0; count <= MISNAMED_MAX && word_next(list, &at, &word);) {
+        if (word.len == 0 || agent_tools_named(word) != 0) {
+            continue;
+        }
+        AUTO(mem_release) char *shown = mem_copy(word.data, utf8_cut(word, MISNAMED_SHOWN_MAX));
+        utf8_make_plain(shown, strlen(shown));
+        if (count++ == 0) {
+            text_addf(&text, "agent type \"%.*s\" names unknown tools, which are left out: ",
+                      (int)utf8_cut(type, AGENT_TYPE_NAME_MAX), type.data);
+        }
+        if (count <= MISNAMED_MAX) {
+            text_addf(&text, "%s\"%s\"", count > 1 ? ", " : "", shown);
+            near_tool_add(shown, &text);
+        }
+    }
+    text_add_str(&text, count > MISNAMED_MAX ? " and more" : "");
+    return count == 0 || text_failed(&text) ? NULL : text_take(&text, NULL);
 }
 
 /* However it is written: each name that stands there. */
@@ -169,7 +219,7 @@ static struct bytes isolation_of(const struct front *front) {
 }
 
 /* Without a list it may use whatever its run may. */
-static void take(const struct front *front, struct agent_type *ret_type) {
+static void take(const struct front *front, struct bytes name, struct agent_type *ret_type) {
     struct bytes tools = front_value(front, "tools");
     struct bytes denied = front_value(front, "disallowedTools");
     struct bytes model = bytes_trim(front_value(front, "model"), " \t\r\n");
@@ -178,6 +228,7 @@ static void take(const struct front *front, struct agent_type *ret_type) {
     *ret_type =
         (struct agent_type){.model = copy(model),
                             .instructions = copy(bytes_trim(front->rest, " \t\r\n")),
+                            .misnamed = misnamed_tools(tools, name),
                             .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied)),
                             .isolated = isolation_of(front).len > 0};
 }
@@ -231,7 +282,7 @@ static bool file_find(const struct context_names *names, const char *file, struc
     }
     *ret_fault = fault_of(&front, text.cut);
     if (*ret_fault == NULL) {
-        take(&front, ret_type);
+        take(&front, search->name, ret_type);
     }
     return *ret_fault == NULL;
 }
@@ -435,5 +486,6 @@ void agent_types_each(const struct agent_places *places,
 void agent_type_done(struct agent_type *type) {
     mem_free(type->model);
     mem_free(type->instructions);
+    mem_free(type->misnamed);
     *type = (struct agent_type){.tools = 0};
 }

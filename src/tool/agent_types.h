@@ -5,9 +5,9 @@
  *          counts. Behind them three are built in: general-purpose, Explore, Plan.
  * File     front matter: name (else the file's stem), model, tools, disallowedTools, isolation
  *          (worktree); the rest is what the model is told to be. Names of tools are ours or
- *          Claude Code's; those that are not known are left out. One with a pattern, like
- *          Bash(git:*), is less than the whole tool, which cannot be had: it is not allowed, and
- *          where it is denied, all of it is.
+ *          Claude Code's; those that are not known are left out and reported. One with a
+ *          pattern, like Bash(git:*), is less than the whole tool, which cannot be had: it is not
+ *          allowed, and where it is denied, all of it is.
  * Promise  what a definition takes away is never missed: one that cannot be understood keeps its
  *          name, and is an error, as is one that is not readable; nothing else is found for it.
  *          Nothing is read through a symbolic link that leads out of its folder. What is read is
@@ -37,6 +37,7 @@ struct agent_places {
 struct agent_type {
     char *model;        /* Owned; "": it names none. */
     char *instructions; /* Owned; "": none. */
+    char *misnamed;     /* Owned: a sentence about unknown names of its `tools`; NULL: none. */
     tool_set tools;     /* It may use no others. */
     bool isolated;      /* Tasks get a git working tree each. */
 };

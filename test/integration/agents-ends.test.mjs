@@ -5,19 +5,36 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 
 import {
   STANDIN, define, killProgram, letGo, open, prompts, script, session,
 } from "./agents.mjs";
+import { sideBySide } from "./lib.mjs";
 import { processesOf } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { Listener, textOf, toolsOf } from "./turns.mjs";
+
+const test = sideBySide(6);
 
 const live = async (turns, kind) =>
   (await turns.get("/runs?live=1")).items.filter((run) => run.kind === kind);
 const gone = (turns) =>
   until("all has ended", async () => (await turns.get("/runs?live=1")).items.length === 0);
+
+// Ten seconds, so this one begins first.
+test("a program that stays after its failure is ended before the next attempt", async (t) => {
+  const turns = await open(t);
+  const failure = { type: "turn.failed", error: { message: "503 server error" } };
+  define(turns, "stays", { program: "codex", command: script(turns, "stays",
+    `echo '{"type":"thread.started","thread_id":"t1"}'
+echo '${JSON.stringify(failure)}'; exec sleep 1000`) });
+  const listener = await session(turns, { agent: "stays" });
+  const { run } = await turns.send(listener.session, "hello");
+  await listener.until("turn_waiting");
+  await until("its process has ended", () => processesOf(turns.daemon.data).length === 0);
+  assert.equal((await turns.get(`/runs/${run}`)).state, "waiting");
+  listener.close();
+});
 
 test("a program that is killed goes on once in its session, and then fails", async (t) => {
   const turns = await open(t);
@@ -354,20 +371,6 @@ esac`;
     assert.equal((await listener.ended(run)).state, "succeeded");
   }
   for (const listener of [stays, fails, other]) listener.close();
-});
-
-test("a program that stays after its failure is ended before the next attempt", async (t) => {
-  const turns = await open(t);
-  const failure = { type: "turn.failed", error: { message: "503 server error" } };
-  define(turns, "stays", { program: "codex", command: script(turns, "stays",
-    `echo '{"type":"thread.started","thread_id":"t1"}'
-echo '${JSON.stringify(failure)}'; exec sleep 1000`) });
-  const listener = await session(turns, { agent: "stays" });
-  const { run } = await turns.send(listener.session, "hello");
-  await listener.until("turn_waiting");
-  await until("its process has ended", () => processesOf(turns.daemon.data).length === 0);
-  assert.equal((await turns.get(`/runs/${run}`)).state, "waiting");
-  listener.close();
 });
 
 test("a stop ends a program that waits for its slot, asks, or has just begun", async (t) => {

@@ -19,6 +19,36 @@ const ALLOWED = { env: { DROVER_WEBHOOK_ALLOW: "127.0.0.1" } };
 
 const LONG = "All work and no play makes a long line. ".repeat(250); // 10,000 bytes.
 
+// Two ends of eight tries each, with pauses of 23 seconds: the longest begins first.
+test("a workflow whose end cannot be stored ends alone, with its agents", async (t) => {
+  const flows = await Workflows.open(t, ALLOWED);
+  const script = whole('return await agent("tokens: 4000 at 20/s", { label: "long" });');
+  const begin = async (more) => {
+    const run = await flows.start({ script, ...more });
+    await flows.until(run, ({ type }) => type === "agent_started");
+    return run;
+  };
+  const first = await begin();
+  assert.ok((await flows.ask("POST", `/runs/${first}/stop`, {})).status < 300);
+  await flows.outcome(first);
+  // The end of any other agent that is stopped is refused.
+  await flows.daemon.stop();
+  const refusal = "WHERE kind = 'agent' AND state = 'cancelled' AND done_no > 0";
+  sql(flows.daemon, `CREATE UNIQUE INDEX once ON runs (state) ${refusal}`);
+  await flows.daemon.start();
+  const run = await begin({ notify: NOTIFY });
+  assert.ok((await flows.ask("POST", `/runs/${run}/stop`, {})).status < 300);
+  const events = await flows.until(run, ({ type }) => type === "workflow_finished");
+  const end = events.at(-1).data;
+  assert.deepEqual([end.state, end.cause], ["failed", "not_stored"]);
+  assert.match(end.note, /could not be stored/);
+  const live = (await flows.get("/runs?live=1")).items.map(({ id }) => id);
+  assert.deepEqual(live, []);
+  assert.deepEqual(await owing(flows), [run]);
+  const { end: next } = await flows.run({ script: whole("return 1;") });
+  assert.equal(next.state, "succeeded");
+});
+
 test("a turn whose history cannot be read fails, and the next message works", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -415,35 +445,6 @@ test("a job with a damaged label ends, and its notice has the beginning of that"
   assert.equal((await turns.jobEnd(run)).state, "cancelled");
   const [notice] = (await turns.get("/inbox")).items;
   assert.match((await turns.get(`/inbox/${notice.id}`)).payload.label, /^x{1000}$/);
-});
-
-test("a workflow whose end cannot be stored ends alone, with its agents", async (t) => {
-  const flows = await Workflows.open(t, ALLOWED);
-  const script = whole('return await agent("tokens: 4000 at 20/s", { label: "long" });');
-  const begin = async (more) => {
-    const run = await flows.start({ script, ...more });
-    await flows.until(run, ({ type }) => type === "agent_started");
-    return run;
-  };
-  const first = await begin();
-  assert.ok((await flows.ask("POST", `/runs/${first}/stop`, {})).status < 300);
-  await flows.outcome(first);
-  // The end of any other agent that is stopped is refused.
-  await flows.daemon.stop();
-  const refusal = "WHERE kind = 'agent' AND state = 'cancelled' AND done_no > 0";
-  sql(flows.daemon, `CREATE UNIQUE INDEX once ON runs (state) ${refusal}`);
-  await flows.daemon.start();
-  const run = await begin({ notify: NOTIFY });
-  assert.ok((await flows.ask("POST", `/runs/${run}/stop`, {})).status < 300);
-  const events = await flows.until(run, ({ type }) => type === "workflow_finished");
-  const end = events.at(-1).data;
-  assert.deepEqual([end.state, end.cause], ["failed", "not_stored"]);
-  assert.match(end.note, /could not be stored/);
-  const live = (await flows.get("/runs?live=1")).items.map(({ id }) => id);
-  assert.deepEqual(live, []);
-  assert.deepEqual(await owing(flows), [run]);
-  const { end: next } = await flows.run({ script: whole("return 1;") });
-  assert.equal(next.state, "succeeded");
 });
 
 test("a workflow ends with its own result beside an agent whose words are damaged", async (t) => {

@@ -119,6 +119,23 @@ test("each usage event has the call, the session's sums and how full the window 
   assert.deepEqual([session.context_used, session.context_window], [107, 50000]);
 });
 
+test("an edit estimates again how full the window is, as its next prompt will be", async (t) => {
+  const turns = await Turns.open(t);
+  await turns.ask("PATCH", "/settings", { window: 50000 });
+  const listener = await turns.listen();
+  await turns.turn(listener, script(say("a"), usage("fresh=9000 output=5")));
+  const [question] = await turns.messages(listener.session);
+  const used = async (text) => {
+    const edited = await turns.ask("PATCH", `/messages/${question.id}`, { text });
+    assert.equal(edited.status, 200, edited.text);
+    return (await turns.get(`/sessions/${listener.session}`)).context_used;
+  };
+  const short = await used("short");
+  assert.ok(short > 0 && short < 100, `${short}, and not what the call took`);
+  assert.equal(await used("short".padEnd(4005)) - short, 1000); // Four bytes are a token.
+  assert.equal(await used("short"), short);
+});
+
 test("what a long answer takes is told while it is said, and counted once", async (t) => {
   const turns = await Turns.open(t);
   await turns.ask("PATCH", "/settings", { window: 50000 });

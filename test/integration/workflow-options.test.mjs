@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { Provider, until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script } from "./turns.mjs";
-import { whole, Workflows } from "./workflows.mjs";
+import { logs, whole, Workflows } from "./workflows.mjs";
 
 const ALLOWED = { permissions: [{ permission: "allow" }] };
 const write = (file) => call("write_file", { path: file, content: "x" });
@@ -282,6 +282,25 @@ return said;`);
     none.map((name) => `TypeError: agent(): opts.tools: there is no tool ${JSON.stringify(name)}`));
 });
 
+test("tools of a type that nobody knows are left out, and one line and check say so", async (t) => {
+  const { flows } = await withProvider(t);
+  const tools = "tools:\n  - Read # it\n  - Raed\n  - Bash(git:*)";
+  define(flows.root, "any.md", `name: reviewer\nmodel: kept/small\n${tools}`, "You review.");
+  const words = 'agent type "reviewer" names unknown tools, which are left out: ' +
+    '"Raed" (did you mean "Read"?), "Bash(git:*)"';
+  const script = whole(`await agent("a", { agentType: "reviewer" });
+return await agent("b", { agentType: "reviewer" });`);
+  assert.deepEqual(logs((await flows.run({ script })).events), [words]);
+  mkdirSync(path.join(flows.root, ".git"));
+  flows.write("review.js", script);
+  const checked = await flows.daemon.cli(["workflow", "check", "--json", "review.js"],
+    { cwd: flows.root });
+  assert.equal(checked.code, 0, checked.stderr);
+  const { problems } = JSON.parse(checked.stdout);
+  assert.deepEqual(problems.map(({ code, severity, detail }) => [code, severity, detail]),
+    [["unknown_tool", "warning", words]]);
+});
+
 test("every agent is told that its last words are the result, or how an object is", async (t) => {
   const { flows, asked } = await withProvider(t);
   define(flows.root, "any.md", "name: reviewer\ntools: Read", "You are a careful reviewer.");
@@ -355,10 +374,15 @@ test("PLUGIN:NAME falls back to NAME, for types and workflows, and says so", asy
   flows.write(".drover/workflows/inner.js", `
 export const meta = { name: "inner", description: "d" };
 return "inside";`);
-  const outer = await flows.run({ script: whole('return await workflow("kit:inner")') });
-  assert.equal(outer.end.result, "inside");
+  const script = whole('return [await workflow("kit:inner"), await workflow("kit:inner", 2)];');
+  const outer = await flows.run({ script });
+  assert.deepEqual(outer.end.result, ["inside", "inside"]);
+  const words = 'there is no workflow "kit:inner"; "inner" is used instead';
+  assert.deepEqual(logs(outer.events), [words]);
+  const { notes } = (await flows.ask("POST", "/scripts/plan", { script, root: flows.root })).json;
+  assert.deepEqual(notes.map(({ code, detail }) => [code, detail]), [["unknown_workflow", words]]);
   const started = await flows.launch({ name: "kit:inner" });
-  assert.match(started.warning, /there is no workflow 'kit:inner'; 'inner' is used instead/);
+  assert.ok(started.warning.includes(words), started.warning);
   assert.equal((await flows.outcome(started.runId)).end.result, "inside");
 });
 

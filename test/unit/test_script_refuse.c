@@ -591,6 +591,14 @@ static void sizes_are_bounded(void **state) {
         text_add_char(&script, ' ');
     }
     assert_fault(script.data, "0:0 too_large: the script has 1048577 bytes");
+
+    /* Each variable is searched for in the whole file, and not each of 30,000. */
+    text_clear(&script);
+    for (int i = 0; i < 30000; i++) {
+        text_addf(&script, "const a%d = await agent('a');\n", i);
+    }
+    AUTO(tried_done) struct tried tried = prepare_body(script.data);
+    assert_int_equal(tried.prepared.note_count, 0);
 }
 
 #define DROPPED(name) "not_awaited: nothing awaits this " name "(): write \"await " name "(…)\""
@@ -642,6 +650,30 @@ static void results_of_another_host_are_noted(void **state) {
         "const r = await agent('a'); for (const r of [{}]) log(r.output)",
         "const r = await agent('a'); log(r.output())",
         "const r = await workflow('a'); log(r.output)",
+        "const r = await agent('a'); log(typeof r === 'string' ? r : r.output)",
+        "const r = await agent('a'); log(r.output ?? r)",
+        "const rs = await parallel([() => agent('a', { schema: S })]); log(rs[0].ok); var S",
+        "const rs = await parallel([() => agent('a'), () => agent('b', o)]); log(rs[1].ok); var o",
+        "const rs = await parallel([() => f('a')]); log(rs[0].ok); var f",
+        "const rs = await parallel(fs); log(rs[0].ok); var fs",
+        "const rs = await parallel([1].map((n) => () => agent('a').then((t) => ({ ok: t }))));"
+        "log(rs[0].ok)",
+        "const rs = await parallel([1].map((n) => async () => ({ ok: await agent('a') })));"
+        "log(rs[0].ok)",
+        "const rs = await pipeline([1], () => agent('a'), (text) => ({ ok: text })); log(rs[0].ok)",
+        "const rs = await pipeline([1], () => agent('a'), ...more); log(rs[0].ok); var more",
+        "const rs = await parallel([() => agent('a')]); rs[0] = { ok: true }; log(rs[0].ok)",
+        "const rs = await parallel([() => agent('a')]); rs.push({ ok: true }); log(rs[1].ok)",
+        "const rs = await parallel([() => agent('a')]); f(rs); log(rs[0].ok); var f",
+        "const rs = await parallel([() => agent('a')]); log(rs.map((t) => ({ ok: t }))[0].ok)",
+        "const rs = await parallel([() => agent('a')]); log([{}].map((r) => r.ok), rs.length)",
+        "const rs = await parallel([() => agent('a')]); rs.map((r) => [{}].map((r) => r.ok))",
+        "const rs = await parallel([() => agent('a')]); for (const r of rs) { log(r) } log(r.ok);"
+        "var r",
+        "const rs = await parallel([() => agent('a')]); f((rs) => rs[0].ok); var f",
+        "const [a] = await parallel([() => agent('a')]); [{}].map((a) => a.ok)",
+        "const agent = (p) => ({ ok: p }); const rs = await parallel([() => agent('a')]);"
+        "log(rs[0].ok)",
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
@@ -656,6 +688,25 @@ static void results_of_another_host_are_noted(void **state) {
                 "3:7 " MEMBER("ok"), false);
     assert_note("const r = await agent('a'); return r?.output", "2:39 " MEMBER("output"), false);
     assert_note("return (await agent('a')).output", "2:27 " MEMBER("output"), false);
+#define LIST "const rs = await parallel([() => agent('a'), async () => await agent('b')])\n"
+    assert_note(LIST "log(rs[0].ok)", "3:11 " MEMBER("ok"), false);
+    assert_note(LIST "log(rs.map((r) => r.output))", "3:21 " MEMBER("output"), false);
+    assert_note(LIST "log(rs.filter(Boolean).map(r => `${r?.output}`))", "3:39 " MEMBER("output"),
+                false);
+    assert_note(LIST "for (const r of rs) { if (r.ok) log(1) }", "3:29 " MEMBER("ok"), false);
+    assert_note(LIST "for (const r of rs) if (r.ok) log(1)", "3:27 " MEMBER("ok"), false);
+    assert_note(LIST "log(rs.find((r) => r).output, JSON.stringify(rs))", "3:23 " MEMBER("output"),
+                false);
+    assert_note("const [a, b] = await parallel([() => agent('a'), () => agent('b')])\nlog(a, b.ok)",
+                "3:10 " MEMBER("ok"), false);
+    assert_note("return (await parallel([() => agent('a')])).map((r) => r.output)",
+                "2:58 " MEMBER("output"), false);
+    assert_note("const rs = await parallel(args.files.map((f) =>\n  () => agent(`${f}`, { phase: f "
+                "}),\n));\nreturn rs.every((r, i) => r.ok)",
+                "5:29 " MEMBER("ok"), false);
+    assert_note("const rs = await pipeline(args, (n) => ({ n }), ({ n }) => agent(`${n}`))\n"
+                "return rs[0].output",
+                "3:14 " MEMBER("output"), false);
 }
 
 static void options_that_a_run_would_refuse_are_noted(void **state) {

@@ -93,7 +93,7 @@ static struct err show_read(void *ctx) {
     struct bytes name = exchange_param(look->request.op.exchange, 0);
     struct err err = as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
     if (!err_failed(err)) {
-        flows_resolve_types(api->flows, &look->search, &look->one.prepared);
+        flows_resolve_names(api->flows, &look->search, &look->one.prepared);
     }
     return err;
 }
@@ -130,7 +130,7 @@ static struct err check_read(void *ctx) {
     one->entry.valid = !err_failed(err);
     if (one->entry.valid && look->folder != NULL) { /* Without it, nobody knows where they are. */
         look->search.root = look->folder;
-        flows_resolve_types(api->flows, &look->search, &one->prepared);
+        flows_resolve_names(api->flows, &look->search, &one->prepared);
     }
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }

@@ -284,14 +284,13 @@ static enum script_note_verdict model_judge(void *ctx, struct script_note *note)
     const struct flows *flows = ctx;
     struct model_name room;
     bool known = false;
-    if (note->about == NOTE_ABOUT_AGENT_TYPE) {
-        return NOTE_LEFT;
-    }
     if (note->about == NOTE_ABOUT_MODEL) {
         known = flows__known_model(flows, bytes_of(note->name), &room) != NULL;
-    } else {
+    } else if (note->about == NOTE_ABOUT_CONNECTION) {
         const struct models *models = connections_models(flows->options.connections);
         known = models_connection_find(models, note->name) != NULL;
+    } else {
+        return NOTE_LEFT;
     }
     return known ? NOTE_DROPPED : NOTE_CONFIRMED;
 }

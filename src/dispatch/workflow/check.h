@@ -37,13 +37,15 @@ void flows_check(struct flows *flows, const struct catalog_script *script,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx);
 /* "LINE:COLUMN: what"; not every fault has a place. */
 void flow_fault_tell(const struct script_fault *fault, struct why *why);
+/* `name`, with its plugin, is that of no `kind`; `used` is. */
+void flow_fallback_tell(const char *kind, struct bytes name, struct bytes used, struct why *why);
 
 /* Settles the notes of a script about models, by the setting model_aliases, and about connections.
  * On the loop. */
 void flows_resolve_models(struct flows *flows, struct script_prepared *prepared);
-/* Settles its notes about types of agents, by the definitions that a run there would find. In the
- * pool. */
-void flows_resolve_types(struct flows *flows, const struct catalog_search *places,
+/* Settles its notes about types of agents and about workflows, by what a run there would find. In
+ * the pool. */
+void flows_resolve_names(struct flows *flows, const struct catalog_search *places,
                          struct script_prepared *prepared);
 
 struct flow_judge_done {

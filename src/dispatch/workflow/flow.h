@@ -77,6 +77,7 @@ struct flow {
     int64_t items_failed, calls_failed;
     char *model, *root, *label;
     json_t *spec;                  /* Owned; never changes once it is there. */
+    json_t *warned;                /* Owned: texts of flow__warn_once, as names; NULL: none. */
     struct build *build;           /* Held; NULL: the present engine, or not yet known. */
     struct flow_link waiting_link; /* For the build. */
     struct script_worker *worker;
@@ -128,6 +129,8 @@ void flow__release_build(struct flow *flow);
 void flow__start_worker(struct flow *flow, struct text *order);
 void flow__close_worker(struct flow *flow);
 void flow__send(struct flow *flow, struct text *message);
+/* A line of the log that is not the script's; once for each text, and again after a restart. */
+void flow__warn_once(struct flow *flow, const char *text);
 void flow__resume_frame(struct flow *flow); /* Calls hold less: a frame that waits goes on. */
 
 /* flows.c */

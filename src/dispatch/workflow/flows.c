@@ -150,6 +150,7 @@ static void flow_free_part(struct loop_task *task) {
     table_done(&flow->open);
     table_done(&flow->reusable);
     json_decref(flow->spec);
+    json_decref(flow->warned);
     mem_free(flow->owner);
     mem_free(flow->model);
     mem_free(flow->root);

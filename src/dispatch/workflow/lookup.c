@@ -77,8 +77,8 @@ static struct bytes without_plugin(struct bytes name) {
                          : (struct bytes){colon + 1, (size_t)(name.data + name.len - colon) - 1};
 }
 
-static void fallback_tell(struct bytes name, struct bytes used, struct why *why) {
-    why_set(why, "there is no agent type \"%.*s\"; \"%.*s\" is used instead",
+void flow_fallback_tell(const char *kind, struct bytes name, struct bytes used, struct why *why) {
+    why_set(why, "there is no %s \"%.*s\"; \"%.*s\" is used instead", kind,
             name.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)name.len, name.data,
             used.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)used.len, used.data);
 }
@@ -94,7 +94,7 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
         if (again.code != ERR_NOT_FOUND) {
             err = again;
             *why = other;
-            fallback_tell(type, bare, &call->aside);
+            flow_fallback_tell("agent type", type, bare, &call->aside);
         }
     }
     return !err_failed(err);
@@ -140,6 +140,9 @@ void call__looked_up(struct call *call) {
     const char *model = flows__known_model(call->flow->flows, call__asked_model(call), &room);
     call__enter(call, CALL_BEGUN);
     call->restarted = false; /* A restart meanwhile is what begins now. */
+    if (call->type.misnamed != NULL) {
+        flow__warn_once(call->flow, call->type.misnamed);
+    }
     model = call->program.len > 0 ? call->type.model : model;
     if (model != NULL) { /* The model of the type. */
         mem_free(call->model);
@@ -152,7 +155,8 @@ void call__looked_up(struct call *call) {
 
 /* --- Names in a script that has not begun ----------------------------------------------------- */
 
-struct type_judge {
+struct name_judge {
+    const struct catalog_search *workflows;
     struct agent_places places;
     struct agent_search search;
 };
@@ -163,36 +167,67 @@ static void program_ignore(void *ctx, const struct agent_seen *seen) {
 }
 
 /* A definition that is broken is there: its error belongs to the run. */
-static bool type_exists(const struct type_judge *judge, struct bytes name, struct why *why) {
-    AUTO(agent_type_done) struct agent_type type = {.tools = 0};
-    return agent_type_find(&judge->places, name, &type, why).code != ERR_NOT_FOUND ||
+static bool type_exists(const struct name_judge *judge, struct bytes name,
+                        struct agent_type *ret_type, struct why *why) {
+    return agent_type_find(&judge->places, name, ret_type, why).code != ERR_NOT_FOUND ||
            agent_find(&judge->search, name, program_ignore, NULL /* seen by nobody */);
 }
 
-static enum script_note_verdict type_judge(void *ctx, struct script_note *note) {
-    const struct type_judge *judge = ctx;
-    const struct bytes name = bytes_of(note->name), bare = without_plugin(name);
-    struct why why = {""}, ignored = {""};
-    if (note->about != NOTE_ABOUT_AGENT_TYPE) {
-        return NOTE_LEFT;
+static bool type_is_right(const struct name_judge *judge, struct bytes name, const char **ret_code,
+                          struct why *ret_why) {
+    AUTO(agent_type_done) struct agent_type type = {.tools = 0}, other = {.tools = 0};
+    const struct bytes bare = without_plugin(name);
+    struct why ignored = {""};
+    if (type_exists(judge, name, &type, ret_why)) {
+        if (type.misnamed != NULL) {
+            *ret_code = NOTE_UNKNOWN_TOOL;
+            why_set(ret_why, "%s", type.misnamed);
+        }
+        return type.misnamed == NULL;
     }
-    if (type_exists(judge, name, &why)) {
-        return NOTE_DROPPED;
+    if (bare.len > 0 && type_exists(judge, bare, &other, &ignored)) {
+        flow_fallback_tell("agent type", name, bare, ret_why);
     }
-    if (bare.len > 0 && type_exists(judge, bare, &ignored)) {
-        fallback_tell(name, bare, &why);
-    }
-    (void)snprintf(note->fault.message, sizeof note->fault.message, "%s", why.text); /* Cut. */
-    return NOTE_CONFIRMED;
+    return false;
 }
 
-void flows_resolve_types(struct flows *flows, const struct catalog_search *places,
+/* A workflow that is not there at all is no finding: scripts catch that error, and a plan shows
+ * it. */
+static bool workflow_is_right(const struct name_judge *judge, struct bytes name,
+                              struct why *ret_why) {
+    AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
+    struct why ignored = {""};
+    if (err_failed(catalog_find(judge->workflows, name, &script, &ignored)) ||
+        bytes_is(name, script.entry.name)) {
+        return true;
+    }
+    flow_fallback_tell("workflow", name, bytes_of(script.entry.name), ret_why);
+    return false;
+}
+
+static enum script_note_verdict name_judge(void *ctx, struct script_note *note) {
+    const struct bytes name = bytes_of(note->name);
+    struct why why = {""};
+    bool right;
+    if (note->about == NOTE_ABOUT_AGENT_TYPE) {
+        right = type_is_right(ctx, name, &note->fault.code, &why);
+    } else if (note->about == NOTE_ABOUT_WORKFLOW) {
+        right = workflow_is_right(ctx, name, &why);
+    } else {
+        return NOTE_LEFT;
+    }
+    (void)snprintf(note->fault.message, sizeof note->fault.message, "%s", why.text); /* Cut. */
+    return right ? NOTE_DROPPED : NOTE_CONFIRMED;
+}
+
+void flows_resolve_names(struct flows *flows, const struct catalog_search *places,
                          struct script_prepared *prepared) {
-    struct type_judge judge = {
+    struct name_judge judge = {
+        .workflows = places,
         .places = {.root = places->root, .home = places->home, .config_dir = places->config_dir},
         .search = {.root = places->root,
                    .home = places->home,
                    .path = getenv("PATH"),
                    .rows = flows->options.agents}};
-    script_notes_resolve(prepared, type_judge, &judge);
+    script_notes_resolve(prepared, name_judge, &judge);
 }

@@ -212,8 +212,8 @@ void flow_start_add_warning(const struct flow_start *start, struct text *text) {
     const char *name = start->spec.name, *found = start->script.entry.name;
     const bool named = start->spec.path == NULL && start->spec.script == NULL && name != NULL;
     if (named && found != NULL && strcmp(name, found) != 0 && strchr(name, ':') != NULL) {
-        text_addf(&words, "%sthere is no workflow '%.60s'; '%.60s' is used instead",
-                  words.len > 0 ? "; " : "", name, found);
+        flow_fallback_tell("workflow", bytes_of(name), bytes_of(found), &why);
+        text_addf(&words, "%s%s", words.len > 0 ? "; " : "", why.text);
     }
     if (start_would_search(start) && lacks) {
         text_add_str(&words, words.len > 0 ? "; " : "");
@@ -349,7 +349,7 @@ static void start_prepare_run(struct pool_job *job) {
     if (start->plans && script->entry.valid) {
         const struct catalog_search places =
             flows__search(start->flows, spec->root, spec->config_dir);
-        flows_resolve_types(start->flows, &places, &script->prepared);
+        flows_resolve_names(start->flows, &places, &script->prepared);
     }
     if (!script->entry.valid) {
         start->invalid = true;

@@ -171,6 +171,25 @@ static void flow_flush_lines(struct flow *flow) {
     flow__op_send(op);
 }
 
+static void flow_put_line(struct flow *flow, enum workflow_line_kind kind, int64_t number,
+                          struct bytes text) {
+    if (flow->line_count == FLOW_LINES) {
+        flow_flush_lines(flow);
+    }
+    size_t len = utf8_cut(text, WORKFLOW_LINE_MAX);
+    flow->lines[flow->line_count++] = (struct workflow_line){
+        .kind = kind, .number = number, .text = {mem_copy(text.data, len), len}};
+}
+
+void flow__warn_once(struct flow *flow, const char *text) {
+    flow->warned = flow->warned == NULL ? json_object() : flow->warned;
+    if (json_object_get(flow->warned, text) == NULL) {
+        (void)json_object_set_new_nocheck(flow->warned, text, json_true()); /* Else said again. */
+        flow_put_line(flow, LINE_LOG, WORKFLOW_LINE_OURS, bytes_of(text));
+        flow_flush_lines(flow);
+    }
+}
+
 static void flow_add_line(struct flow *flow, enum workflow_line_kind kind, const json_t *message,
                           const char *member) {
     const struct bytes text = json_bytes(message, member);
@@ -180,12 +199,7 @@ static void flow_add_line(struct flow *flow, enum workflow_line_kind kind, const
         return;
     }
     flow->line_last = number;
-    if (flow->line_count == FLOW_LINES) {
-        flow_flush_lines(flow);
-    }
-    size_t len = utf8_cut(text, WORKFLOW_LINE_MAX);
-    flow->lines[flow->line_count++] = (struct workflow_line){
-        .kind = kind, .number = number, .text = {mem_copy(text.data, len), len}};
+    flow_put_line(flow, kind, number, text);
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */

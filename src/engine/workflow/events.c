@@ -176,13 +176,14 @@ struct err tx_workflow_lines(struct tx *tx, const struct workflow_place *place,
     int64_t highest = stored;
     for (size_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
         bool phase = lines[i].kind == LINE_PHASE;
+        const bool ours = lines[i].number == WORKFLOW_LINE_OURS;
         AUTO(text_done) struct text data = {0};
-        if (lines[i].number <= highest) {
+        if (!ours && lines[i].number <= highest) {
             continue;
         }
-        highest = lines[i].number;
+        highest = ours ? highest : lines[i].number;
         text_init(&data, WORKFLOW_EVENT_MAX);
-        text_addf(&data, "{\"no\":%lld", (long long)highest);
+        text_addf(&data, "{\"no\":%lld", (long long)lines[i].number);
         text_add_member(&data, phase ? "title" : "text", lines[i].text);
         tx_fail(tx, step_event(tx, place, phase ? "phase" : "log", &data));
     }

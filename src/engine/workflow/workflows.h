@@ -124,13 +124,14 @@ struct workflow_place {
     struct bytes owner, run;
 };
 
+enum { WORKFLOW_LINE_OURS = 0 }; /* Number of a line that is not the script's. */
 enum workflow_line_kind { LINE_PHASE, LINE_LOG };
 struct workflow_line {
     enum workflow_line_kind kind;
     int64_t number;
     struct bytes text;
 };
-/* Those that were stored before are passed over. Rising numbers. */
+/* Lines of the script that were stored before are passed over. Their numbers rise. */
 MUST_CHECK struct err tx_workflow_lines(struct tx *tx, const struct workflow_place *place,
                                         const struct workflow_line *lines, size_t count);
 

@@ -46,7 +46,11 @@ enum script_note_about {
     NOTE_ABOUT_MODEL,      /* Not CONNECTION/MODEL: it may be an alias. */
     NOTE_ABOUT_CONNECTION, /* A doubt, as is the next: nothing is wrong until somebody knows it. */
     NOTE_ABOUT_AGENT_TYPE,
+    NOTE_ABOUT_WORKFLOW, /* "PLUGIN:NAME": it may be found by its NAME. */
 };
+
+/* Code of a note about an agent type that is there, and names tools that are not. */
+#define NOTE_UNKNOWN_TOOL "unknown_tool"
 
 /* A likely mistake, which only a run can prove. `grave`: an error (it throws if it is reached),
  * else a warning. */

@@ -15,9 +15,10 @@ enum { ITEMS_MAX = 4096 };
 struct noting {
     const struct tokens *tokens;
     struct script_prepared *prepared;
-    unsigned agents;  /* Calls of agent(). */
-    uint32_t options; /* The "{" of the options that are looked at. */
-    bool names_model; /* An agent has a model of its own, or may have one. */
+    unsigned agents;    /* Calls of agent(). */
+    uint32_t options;   /* The "{" of the options that are looked at. */
+    uint32_t scan_left; /* For script_note_result. */
+    bool names_model;   /* An agent has a model of its own, or may have one. */
 };
 
 /* Makes room for a note: a grave one takes that of the last which is not. False: there is none. */
@@ -85,14 +86,6 @@ void script_notes_resolve(struct script_prepared *prepared,
     prepared->note_count = kept;
 }
 
-/* The next comma of the level, or `end`. */
-static uint32_t comma_after(const struct tokens *tokens, uint32_t at, uint32_t end) {
-    while (at < end && !token_is(tokens, at, ",")) {
-        at = token_after(tokens, at);
-    }
-    return at;
-}
-
 /* --- Time and chance -------------------------------------------------------------------------- */
 
 static void note_date(struct noting *noting, uint32_t at) {
@@ -128,7 +121,7 @@ static void note_locale(struct noting *noting, uint32_t at) {
         return;
     }
     uint32_t end = tokens->list[at + 1].mate;
-    uint32_t locale = compares ? comma_after(tokens, at + 2, end) + 1 : at + 2;
+    uint32_t locale = compares ? token_comma(tokens, at + 2, end) + 1 : at + 2;
     if (locale < end) {
         (void)script__note_once(tokens, noting->prepared, at, "locale", NOTE_WARNS,
                                 "%.*s() ignores locales and options: this engine has none",
@@ -138,10 +131,10 @@ static void note_locale(struct noting *noting, uint32_t at) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* The value of an option, where it is a text that stands there. */
+/* The value of an option, or an argument, where it is a text that stands there. */
 static bool option_text(const struct tokens *tokens, uint32_t value, struct text *text) {
     struct script_fault ignored;
-    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",}") &&
+    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",})") &&
            !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
            text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
 }
@@ -200,6 +193,18 @@ static void note_agent_type(struct noting *noting, uint32_t value) {
         if (script__note_once(noting->tokens, noting->prepared, value, "unknown_agent_type",
                               NOTE_WARNS, "there is no agent type \"%.100s\"", name.data)) {
             name_last(noting, NOTE_ABOUT_AGENT_TYPE, text_bytes(&name));
+        }
+    }
+}
+
+/* workflow("PLUGIN:NAME"). */
+static void note_workflow(struct noting *noting, uint32_t value) {
+    AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
+    if (option_text(noting->tokens, value, &name) && memchr(name.data, ':', name.len) != NULL) {
+        utf8_make_plain(name.data, name.len);
+        if (script__note_once(noting->tokens, noting->prepared, value, "unknown_workflow",
+                              NOTE_WARNS, "there is no workflow \"%.100s\"", name.data)) {
+            name_last(noting, NOTE_ABOUT_WORKFLOW, text_bytes(&name));
         }
     }
 }
@@ -294,7 +299,7 @@ static bool is_function(const struct tokens *tokens, uint32_t at) {
 /* phase(title, …), parallel(list, f): another host's, where the call does the work. */
 static void note_second(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
-    uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
+    uint32_t end = tokens->list[at + 1].mate, comma = token_comma(tokens, at + 2, end);
     bool works = comma < end && is_function(tokens, comma + 1);
     if (token_is_word(tokens, at, WORD_PARALLEL) && works) {
         (void)script__note(tokens, noting->prepared, at, "not_a_function", NOTE_GRAVE,
@@ -322,7 +327,7 @@ static void note_items(struct noting *noting, uint32_t at) {
             (void)script__note(noting->tokens, noting->prepared, item, "not_a_function", NOTE_GRAVE,
                                "parallel() takes functions: write `() => agent(…)`");
         }
-        item = comma_after(tokens, item, end) + 1;
+        item = token_comma(tokens, item, end) + 1;
     }
     if (items > ITEMS_MAX) {
         (void)script__note(noting->tokens, noting->prepared, at, "too_many_items", NOTE_GRAVE,
@@ -332,11 +337,11 @@ static void note_items(struct noting *noting, uint32_t at) {
 
 static void note_call(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
-    uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
+    uint32_t end = tokens->list[at + 1].mate, comma = token_comma(tokens, at + 2, end);
     const enum word word = token_word(tokens, at);
     if (word == WORD_AGENT || word == WORD_PARALLEL || word == WORD_PIPELINE ||
         word == WORD_WORKFLOW) {
-        script_note_result(tokens, noting->prepared, at);
+        script_note_result(tokens, noting->prepared, at, &noting->scan_left);
     }
     switch (word) {
     case WORD_AGENT: /* agent(…, {…}): the second argument, where it is an object. */
@@ -357,6 +362,9 @@ static void note_call(struct noting *noting, uint32_t at) {
         break;
     case WORD_PHASE:
         note_second(noting, at);
+        break;
+    case WORD_WORKFLOW:
+        note_workflow(noting, at + 2);
         break;
     default:
         break;
@@ -389,7 +397,10 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
         own[words[i]] = !given && script_declares(tokens, words[i]);
     }
     /* Functions that are passed on may be called anywhere. */
-    struct noting noting = {.tokens = tokens, .prepared = prepared, .names_model = context->taken};
+    struct noting noting = {.tokens = tokens,
+                            .prepared = prepared,
+                            .scan_left = SCRIPT_SCAN_MAX,
+                            .names_model = context->taken};
     for (uint32_t at = 0; at < tokens->count; at++) {
         if (context->taken && context_object_has(tokens, context, at)) {
             note_name(&noting, at);

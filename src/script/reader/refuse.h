@@ -31,8 +31,11 @@ void script_note_risks(const struct tokens *tokens, const struct context_object 
                        struct script_prepared *prepared);
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared);
 void script_note_names(const struct tokens *tokens, struct script_prepared *prepared);
-/* A call of agent(), parallel(), pipeline() or workflow() is at `at`: uses of its promise. */
-void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at);
+/* A call of agent(), parallel(), pipeline() or workflow() is at `at`: uses of its promise. A
+ * variable is searched for in the whole file, until all searches have taken *scan_left tokens. */
+enum { SCRIPT_SCAN_MAX = 16 << 20 };
+void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+                        uint32_t *scan_left);
 /* The value of the option `schema` begins at `value`. */
 void script_note_schema(const struct tokens *tokens, struct script_prepared *prepared,
                         uint32_t value);

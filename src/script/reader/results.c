@@ -2,11 +2,15 @@
  * nothing can await, and `.ok` and `.output`, which results of another host have.
  *
  * Only what tokens prove is noted. A variable counts if its name is declared once in the file, and
- * is no parameter of anything: then each use of the name is one of the variable. */
+ * is no parameter of anything: then each use of the name is one of the variable. The same holds for
+ * an item of parallel() or pipeline() within the function or the loop that names it. A list counts
+ * if each item is the answer of an agent(), and if nothing changes the list or is given it. */
 #include <string.h>
 
 #include "script/reader/literal.h"
 #include "script/reader/refuse.h"
+
+enum { PATTERN_NAMES_MAX = 16 }; /* Each is searched for in the whole file. */
 
 /* A call, from its first token to the one after its ")". */
 struct expression {
@@ -80,11 +84,12 @@ static bool may_bind(const struct tokens *tokens, uint32_t at) {
     return false;
 }
 
-/* The next use of the variable at `name`. TOKEN_NOWHERE: there are no more. *ret_doubt: the name
- * may be that of something else, too. */
-static uint32_t use_next(const struct tokens *tokens, uint32_t name, uint32_t at, bool *ret_doubt) {
+/* The next use of the variable at `name` before `end`. TOKEN_NOWHERE: there are no more.
+ * *ret_doubt: the name may be that of something else, too, or the script asks what it is. */
+static uint32_t use_next(const struct tokens *tokens, uint32_t name, uint32_t at, uint32_t end,
+                         bool *ret_doubt) {
     const struct bytes text = token_text(tokens, name);
-    for (at++; at < tokens->count; at++) {
+    for (at++; at < end; at++) {
         if (at == name || token_is_member(tokens, at) ||
             !bytes_equal(token_text(tokens, at), text)) {
             continue;
@@ -93,7 +98,8 @@ static uint32_t use_next(const struct tokens *tokens, uint32_t name, uint32_t at
         *ret_doubt |= token_is_variable_word(tokens, at - 1) || token_is(tokens, at + 1, "=") ||
                       token_is(tokens, at + 1, "=>") || may_bind(tokens, at) ||
                       token_is_word(tokens, at - 1, WORD_FUNCTION) ||
-                      token_is_word(tokens, at - 1, WORD_CLASS);
+                      token_is_word(tokens, at - 1, WORD_CLASS) ||
+                      token_is_word(tokens, at - 1, WORD_TYPEOF);
         if (!key) {
             return at;
         }
@@ -109,7 +115,8 @@ static bool is_handled(struct bytes member) {
  * result. */
 static bool is_read_as_result(const struct tokens *tokens, uint32_t name) {
     bool doubt = false, read = false;
-    for (uint32_t at = TOKEN_NOWHERE; (at = use_next(tokens, name, at, &doubt)) != TOKEN_NOWHERE;) {
+    for (uint32_t at = TOKEN_NOWHERE;
+         (at = use_next(tokens, name, at, tokens->count, &doubt)) != TOKEN_NOWHERE;) {
         bool member = token_is(tokens, at + 1, ".") || token_is(tokens, at + 1, "?.");
         enum token_kind before = token_kind(tokens, at - 1), after = token_kind(tokens, at + 1);
         bool shown = (before == TOKEN_TEMPLATE_OPEN || before == TOKEN_TEMPLATE_MIDDLE) &&
@@ -122,7 +129,7 @@ static bool is_read_as_result(const struct tokens *tokens, uint32_t name) {
     return read && !doubt;
 }
 
-/* --- Notes ------------------------------------------------------------------------------------ */
+/* --- Members ---------------------------------------------------------------------------------- */
 
 static bool is_foreign_member(const struct tokens *tokens, uint32_t at) {
     bool member = token_is(tokens, at, ".") || token_is(tokens, at, "?.");
@@ -131,21 +138,134 @@ static bool is_foreign_member(const struct tokens *tokens, uint32_t at) {
             bytes_is(token_text(tokens, at + 1), "output"));
 }
 
-static void foreign_member_note(const struct tokens *tokens, struct script_prepared *prepared,
-                                uint32_t member) {
-    const struct bytes name = token_text(tokens, member);
-    (void)script__note(tokens, prepared, member, "result_member", NOTE_WARNS,
-                       "agent() resolves to the answer itself, a text, or null: it has no member "
-                       "\"%.*s\", and this is undefined",
-                       (int)name.len, name.data);
+/* `r.output ?? r`: right on either host. */
+static bool has_fallback(const struct tokens *tokens, uint32_t name, uint32_t member) {
+    return (token_is(tokens, member + 1, "??") || token_is(tokens, member + 1, "||")) &&
+           bytes_equal(token_text(tokens, member + 2), token_text(tokens, name));
 }
+
+/* The first such member of the variable at `name` that is read between two tokens; TOKEN_NOWHERE:
+ * there is none, or there is a doubt. */
+static uint32_t member_find(const struct tokens *tokens, uint32_t name, uint32_t from,
+                            uint32_t end) {
+    uint32_t found = TOKEN_NOWHERE;
+    bool doubt = false;
+    for (uint32_t at = from - 1;
+         !doubt && (at = use_next(tokens, name, at, end, &doubt)) != TOKEN_NOWHERE;) {
+        if (found == TOKEN_NOWHERE && is_foreign_member(tokens, at + 1)) {
+            doubt |= has_fallback(tokens, name, at + 2);
+            found = at + 2;
+        }
+    }
+    return doubt ? TOKEN_NOWHERE : found;
+}
+
+/* --- Items of a list -------------------------------------------------------------------------- */
+
+/* The body of an arrow function that begins at `at`; TOKEN_NOWHERE: it is none. */
+static uint32_t arrow_body(const struct tokens *tokens, uint32_t at) {
+    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
+    bool takes = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
+    uint32_t arrow = token_after(tokens, at);
+    return takes && token_is(tokens, arrow, "=>") ? arrow + 1 : TOKEN_NOWHERE;
+}
+
+/* The first member that the function at `at`, a callback for items, reads of its first parameter;
+ * it ends before `end`. */
+static uint32_t callback_find(const struct tokens *tokens, uint32_t at, uint32_t end) {
+    const uint32_t body = arrow_body(tokens, at);
+    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
+    const bool listed = token_is(tokens, at, "(");
+    const uint32_t name = listed ? at + 1 : at;
+    bool plain =
+        token_is_free_name(tokens, name) && (!listed || token_is_any(tokens, name + 1, ",)"));
+    return body != TOKEN_NOWHERE && plain ? member_find(tokens, name, body, end) : TOKEN_NOWHERE;
+}
+
+/* The same of what follows a list: `[0].ok`, `.map((r) => r.ok)`, `.filter(Boolean).map(…)`. */
+static uint32_t chain_find(const struct tokens *tokens, uint32_t at) {
+    static const char *const calls[] = {"map",  "filter",    "forEach", "some", "every",
+                                        "find", "findIndex", "flatMap", NULL};
+    static const char *const items[] = {"find", "at", NULL}, *const parts[] = {"filter", "slice",
+                                                                               NULL};
+    unsigned ignored = 0;
+    while (token_is(tokens, at, ".") && token_is(tokens, at + 2, "(")) {
+        const struct bytes method = token_text(tokens, at + 1);
+        const uint32_t close = tokens->list[at + 2].mate;
+        const uint32_t found = bytes_find(method, calls, &ignored)
+                                   ? callback_find(tokens, at + 3, close)
+                                   : TOKEN_NOWHERE;
+        if (found != TOKEN_NOWHERE) {
+            return found;
+        }
+        if (bytes_find(method, items, &ignored) && is_foreign_member(tokens, close + 1)) {
+            return close + 2;
+        }
+        if (!bytes_find(method, parts, &ignored)) {
+            return TOKEN_NOWHERE;
+        }
+        at = close + 1;
+    }
+    bool member = token_is(tokens, at, "[") && is_foreign_member(tokens, token_after(tokens, at));
+    return member ? token_after(tokens, at) + 1 : TOKEN_NOWHERE;
+}
+
+/* The same of `for (const r of rs)`, where the list stands at `at`. */
+static uint32_t loop_find(const struct tokens *tokens, uint32_t at) {
+    const uint32_t open = tokens->list[at].parent, name = at - 2, body = at + 2;
+    if (!token_is_word(tokens, at - 1, WORD_OF) || open != at - 4 ||
+        !token_is_variable_word(tokens, at - 3) || !token_ends_header(tokens, at + 1)) {
+        return TOKEN_NOWHERE;
+    }
+    uint32_t end = token_after(tokens, body);
+    while (!token_is(tokens, body, "{") && !follows_statement(tokens, end)) {
+        end = token_after(tokens, end);
+    }
+    return member_find(tokens, name, body, end);
+}
+
+/* This use of a list changes it, or gives it to a function that may. */
+static bool may_change(const struct tokens *tokens, uint32_t at) {
+    static const char *const changes[] = {"push", "unshift", "splice", "fill", NULL};
+    unsigned ignored = 0;
+    bool given = token_is_any(tokens, at - 1, "(,") && token_is_any(tokens, at + 1, ",)");
+    return (token_is(tokens, at + 1, "[") && token_is(tokens, token_after(tokens, at + 1), "=")) ||
+           (token_is(tokens, at + 1, ".") &&
+            bytes_find(token_text(tokens, at + 2), changes, &ignored)) ||
+           (given && !bytes_is(token_text(tokens, at - 2), "stringify"));
+}
+
+/* The same of the items of the list in the variable at `name`. */
+static uint32_t item_member_find(const struct tokens *tokens, uint32_t name) {
+    uint32_t found = TOKEN_NOWHERE;
+    bool doubt = false;
+    for (uint32_t at = TOKEN_NOWHERE;
+         !doubt && (at = use_next(tokens, name, at, tokens->count, &doubt)) != TOKEN_NOWHERE;) {
+        doubt |= may_change(tokens, at);
+        found = found == TOKEN_NOWHERE ? chain_find(tokens, at + 1) : found;
+        found = found == TOKEN_NOWHERE ? loop_find(tokens, at) : found;
+    }
+    return doubt ? TOKEN_NOWHERE : found;
+}
+
+/* The same of the first variables of a pattern: `[a, b]`, which ends at `close`. */
+static uint32_t pattern_find(const struct tokens *tokens, uint32_t close) {
+    uint32_t found = TOKEN_NOWHERE, at = tokens->list[close].mate + 1;
+    for (unsigned i = 0; i < PATTERN_NAMES_MAX && at < close && found == TOKEN_NOWHERE; i++) {
+        const uint32_t end = token_comma(tokens, at, close);
+        if (end == at + 1 && token_is_free_name(tokens, at)) {
+            found = member_find(tokens, at, 0, tokens->count);
+        }
+        at = end + 1;
+    }
+    return found;
+}
+
+/* --- Answers ---------------------------------------------------------------------------------- */
 
 /* The call has no schema, as far as its arguments are there: the result is a text. */
 static bool gives_text(const struct tokens *tokens, uint32_t call) {
-    uint32_t end = tokens->list[call + 1].mate, at = call + 2;
-    while (at < end && !token_is(tokens, at, ",")) {
-        at = token_after(tokens, at);
-    }
+    const uint32_t end = tokens->list[call + 1].mate, at = token_comma(tokens, call + 2, end);
     if (token_is(tokens, call + 2, "...") || at + 1 >= end) {
         return at + 1 >= end && !token_is(tokens, call + 2, "...");
     }
@@ -160,35 +280,120 @@ static bool gives_text(const struct tokens *tokens, uint32_t call) {
     return literal_value_of(tokens, at + 1, "schema") == TOKEN_NOWHERE;
 }
 
-static void result_note(const struct tokens *tokens, struct script_prepared *prepared,
-                        const struct expression *call) {
-    if (token_is(tokens, call->first - 1, "(") && token_is(tokens, call->after, ")") &&
-        is_foreign_member(tokens, call->after + 1)) { /* (await agent(…)).output */
-        foreign_member_note(tokens, prepared, call->after + 2);
-        return;
+/* `() => agent(…)`, which ends before `end`, and gives a text. `who`: the name of the function
+ * that calls it; of a member its object has the same agent(). */
+static bool arrow_gives_text(const struct tokens *tokens, uint32_t at, uint32_t end, uint32_t who) {
+    at = arrow_body(tokens, at);
+    at += token_is_word(tokens, at, WORD_AWAIT) ? 1 : 0;
+    if (token_is_member(tokens, who) && token_is(tokens, at + 1, ".") &&
+        bytes_equal(token_text(tokens, at), token_text(tokens, who - 2))) {
+        at += 2;
+    }
+    return token_is_word(tokens, at, WORD_AGENT) && token_is(tokens, at + 1, "(") &&
+           token_is_member(tokens, at) == token_is_member(tokens, who) &&
+           token_after(tokens, at + 1) == end && gives_text(tokens, at);
+}
+
+/* `…map((x) => () => agent(…))`, up to `end`. */
+static bool map_gives_texts(const struct tokens *tokens, uint32_t at, uint32_t end, uint32_t who) {
+    const uint32_t open = tokens->list[end - 1].mate;
+    bool chained = token_is(tokens, end - 1, ")") && token_is(tokens, open - 2, ".") &&
+                   bytes_is(token_text(tokens, open - 1), "map");
+    for (; chained && at < open; at = token_after(tokens, at)) {
+        chained = token_kind(tokens, at) == TOKEN_NAME || token_is(tokens, at, ".") ||
+                  token_is_any(tokens, at, "([");
+    }
+    const uint32_t inner = chained ? arrow_body(tokens, open + 1) : TOKEN_NOWHERE;
+    uint32_t close = end - (token_is(tokens, end - 2, ",") ? 2 : 1);
+    return inner != TOKEN_NOWHERE && arrow_gives_text(tokens, inner, close, who);
+}
+
+/* Each item of this call of parallel() or pipeline() is a text. */
+static bool items_are_texts(const struct tokens *tokens, uint32_t call) {
+    uint32_t end = tokens->list[call + 1].mate, at = call + 2;
+    end -= token_is(tokens, end - 1, ",") ? 1 : 0;
+    if (token_is_word(tokens, call, WORD_PIPELINE)) { /* The last stage counts. */
+        for (uint32_t comma; (comma = token_comma(tokens, at, end)) < end;) {
+            at = comma + 1;
+        }
+        return at > call + 2 && arrow_gives_text(tokens, at, end, call);
+    }
+    if (!token_is(tokens, at, "[") || token_after(tokens, at) != end) {
+        return token_comma(tokens, at, end) == end && map_gives_texts(tokens, at, end, call);
+    }
+    bool all = at + 2 < end;
+    for (uint32_t item = at + 1, close = end - 1; all && item < close;) {
+        const uint32_t comma = token_comma(tokens, item, close);
+        all = arrow_gives_text(tokens, item, comma, call);
+        item = comma + 1;
+    }
+    return all;
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+static void foreign_member_note(const struct tokens *tokens, struct script_prepared *prepared,
+                                uint32_t member) {
+    const struct bytes name = token_text(tokens, member);
+    (void)script__note(tokens, prepared, member, "result_member", NOTE_WARNS,
+                       "agent() resolves to the answer itself, a text, or null: it has no member "
+                       "\"%.*s\", and this is undefined",
+                       (int)name.len, name.data);
+}
+
+/* The same of the result of this call: a text, or a list of texts. */
+static uint32_t result_member_find(const struct tokens *tokens, const struct expression *call,
+                                   bool is_list) {
+    if (token_is(tokens, call->first - 1, "(") && token_is(tokens, call->after, ")")) {
+        if (is_list) { /* (await parallel(…)).map(…) */
+            return chain_find(tokens, call->after + 1);
+        }
+        if (is_foreign_member(tokens, call->after + 1)) { /* (await agent(…)).output */
+            return call->after + 2;
+        }
     }
     const uint32_t name = variable_of(tokens, call);
-    uint32_t found = TOKEN_NOWHERE;
-    bool doubt = false;
-    for (uint32_t at = TOKEN_NOWHERE; name != TOKEN_NOWHERE && !doubt &&
-                                      (at = use_next(tokens, name, at, &doubt)) != TOKEN_NOWHERE;) {
-        found = found == TOKEN_NOWHERE && is_foreign_member(tokens, at + 1) ? at + 2 : found;
+    if (name != TOKEN_NOWHERE) {
+        return is_list ? item_member_find(tokens, name)
+                       : member_find(tokens, name, 0, tokens->count);
     }
-    if (found != TOKEN_NOWHERE && !doubt) {
-        foreign_member_note(tokens, prepared, found);
+    const uint32_t close = call->first - 2;
+    bool binds = is_list && token_is(tokens, close + 1, "=") && token_is(tokens, close, "]") &&
+                 token_is_variable_word(tokens, tokens->list[close].mate - 1) &&
+                 follows_statement(tokens, call->after);
+    return binds ? pattern_find(tokens, close) : TOKEN_NOWHERE;
+}
+
+static bool scan_take(const struct tokens *tokens, uint32_t *scan_left) {
+    bool enough = *scan_left >= tokens->count;
+    *scan_left -= enough ? tokens->count : 0;
+    return enough;
+}
+
+static void result_note(const struct tokens *tokens, struct script_prepared *prepared,
+                        const struct expression *call, uint32_t at, uint32_t *scan_left) {
+    const enum word word = token_word(tokens, at);
+    const bool is_list = word == WORD_PARALLEL || word == WORD_PIPELINE;
+    if ((is_list ? !items_are_texts(tokens, at) : word != WORD_AGENT || !gives_text(tokens, at)) ||
+        !scan_take(tokens, scan_left)) {
+        return;
+    }
+    const uint32_t member = result_member_find(tokens, call, is_list);
+    bool own = member != TOKEN_NOWHERE && is_list && !token_is_member(tokens, at) &&
+               script_declares(tokens, WORD_AGENT);
+    if (member != TOKEN_NOWHERE && !own) {
+        foreign_member_note(tokens, prepared, member);
     }
 }
 
-void script_note_result(const struct tokens *tokens, struct script_prepared *prepared,
-                        uint32_t at) {
+void script_note_result(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+                        uint32_t *scan_left) {
     const struct bytes called = token_text(tokens, at);
     struct expression call = {token_is_member(tokens, at) ? at - 2 : at,
                               token_after(tokens, at + 1)};
     if (token_is_word(tokens, call.first - 1, WORD_AWAIT)) {
         call.first--;
-        if (token_is_word(tokens, at, WORD_AGENT) && gives_text(tokens, at)) {
-            result_note(tokens, prepared, &call);
-        }
+        result_note(tokens, prepared, &call, at, scan_left);
         return;
     }
     if (begins_statement(tokens, call.first) && follows_statement(tokens, call.after)) {
@@ -198,7 +403,7 @@ void script_note_result(const struct tokens *tokens, struct script_prepared *pre
         return;
     }
     const uint32_t name = variable_of(tokens, &call);
-    if (name != TOKEN_NOWHERE && is_read_as_result(tokens, name)) {
+    if (name != TOKEN_NOWHERE && scan_take(tokens, scan_left) && is_read_as_result(tokens, name)) {
         const struct bytes variable = token_text(tokens, name);
         (void)script__note(tokens, prepared, at, "not_awaited", NOTE_WARNS,
                            "\"%.*s\" is a promise, and is read as its result: write \"await "

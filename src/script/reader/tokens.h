@@ -163,6 +163,8 @@ MUST_CHECK bool token_ends_header(const struct tokens *tokens, uint32_t at);
 
 /* The next token of the same level: after an opening bracket, the one after its partner. */
 uint32_t token_after(const struct tokens *tokens, uint32_t at);
+/* The next comma of the level, or `end`. */
+uint32_t token_comma(const struct tokens *tokens, uint32_t at, uint32_t end);
 
 /* A fault at a token, or at a byte of the source. Always ERR_BAD_SCRIPT. */
 struct err token_fault(const struct tokens *tokens, uint32_t at, const char *code,

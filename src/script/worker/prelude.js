@@ -214,15 +214,15 @@
   // --- The state of a run ------------------------------------------------------------------------
 
   const STOPPED = 0, NONSENSE = 2; // Of protocol.h.
-  const IGNORED_MAX = 100;
+  const WARNINGS_MAX = 100;
   const CHECK_MS = 5000, CHECK_MB = 64; // To read a script.
   const PROMPT_MAX = 1 << 20, OPTIONS_MAX = 256 << 10, ARGUMENTS_MAX = 1 << 20;
   // Texts of no more units than these cannot be too long.
   const PROMPT_SURE = PROMPT_MAX / 3, OPTIONS_SURE = OPTIONS_MAX / 3;
   let limits, total = null, spent = 0;
   let made = 0, agents = 0, settled = 0, lines = 0; // Calls made so far, and so on.
-  const ignored = { __proto__: null }; // Names of unknown options that were logged.
-  let ignoredCount = 0;
+  const told = { __proto__: null }; // Warnings that were logged.
+  let toldCount = 0;
   const occurrences = { __proto__: null }; // KEY → how many such calls were made.
   const open = { __proto__: null }; // id → what waits for an answer from outside.
   let history = [], repeated = 0; // What was settled before, and how far that is repeated.
@@ -317,7 +317,9 @@
         throw new RangeError("workflow(): args are over 1 MB");
       }
       const key = keyOf("workflow\n", scope.path, "{" + whole + "}", undefined);
-      const n = note(key, resolve, reject, { __proto__: null, path: name, args: given });
+      const child =
+        { __proto__: null, path: name, args: given, name: byPath ? undefined : name };
+      const n = note(key, resolve, reject, child);
       const head = '{"t":"workflow","id":' + made + ',"k":"' + key + '","n":' + n + ",";
       if (n > 0) emit(head + whole + "}");
     } catch (error) {
@@ -488,13 +490,21 @@
     const text = "the answer of " + name + " was cut off at its longest length";
     line('{"t":"log","text":', ++lines, cutTo(text, limits.line_bytes));
   };
-  const tellIgnored = (name) => {
-    const most = ignoredCount === IGNORED_MAX || lines >= limits.lines;
-    if (most || ignored[name] !== undefined) return;
-    ignored[name] = true;
-    ignoredCount++;
-    const text = "agent() has no option " + stringify(name) + ", and ignores it";
+  const warnOnce = (text) => {
+    const most = toldCount === WARNINGS_MAX || lines >= limits.lines;
+    if (most || told[text] !== undefined) return;
+    told[text] = true;
+    toldCount++;
     line('{"t":"log","text":', ++lines, cutTo(text, limits.line_bytes));
+  };
+  const tellIgnored = (name) => {
+    warnOnce("agent() has no option " + stringify(name) + ", and ignores it");
+  };
+  // "PLUGIN:NAME" of another host is found by its NAME.
+  const tellFallback = (asked, found) => {
+    if (asked === undefined || asked === found) return;
+    const text = "there is no workflow " + stringify(asked) + "; " + stringify(found);
+    warnOnce(text + " is used instead");
   };
   const log = (...values) => {
     const text = values.length === 1 && typeof values[0] === "string" ? values[0]
@@ -598,8 +608,10 @@
     if (answer.o === "value") who.resolve(answer.v);
     else if (answer.o === "null") who.resolve(null);
     else if (answer.o === "throw") who.reject(answerThrown(who, answer));
-    else if (answer.o === "script") runChild(answer, who);
-    else leave(NONSENSE);
+    else if (answer.o === "script") {
+      tellFallback(who.child.name, own(own(answer, "meta"), "name"));
+      runChild(answer, who);
+    } else leave(NONSENSE);
   };
 
   const settleRecorded = () => {
