@@ -30,10 +30,6 @@ unsigned program_can(const struct program *program) {
     return program->can;
 }
 
-const char *program_writes(const struct program *program) {
-    return program->writes;
-}
-
 /* --- Making a command ------------------------------------------------------------------------- */
 
 void making_add(struct program_making *making, const char *word) {

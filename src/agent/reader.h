@@ -74,7 +74,6 @@ struct program_making {
 struct program {
     const char *name, *command;
     unsigned can;
-    const char *writes;                      /* As program_writes. */
     const struct agent_stderr *stderr_words; /* Ends with words NULL. NULL: it prints none. */
     void (*make)(struct program_making *making);
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */

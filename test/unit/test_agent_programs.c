@@ -925,6 +925,29 @@ static void a_question_names_the_file_that_its_call_would_change(void **state) {
     program_reader_free(reader);
 }
 
+static bool codex_is_kept_out_of_slash_tmp(bool own_tmp) {
+    const struct agent_definition agent = {.name = "a", .program = "codex"};
+    const struct program_start start = {.agent = &agent, .own_tmp = own_tmp};
+    AUTO(arena_done) struct arena arena;
+    struct program_command command;
+    bool kept = false;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(
+        program_start_make(program_find(BYTES("codex")), &start, &arena, &command).code, ERR_NONE);
+    for (size_t i = 1; i < command.argc; i++) {
+        kept = kept ||
+               (strcmp(command.argv[i - 1], "-c") == 0 &&
+                strcmp(command.argv[i], "sandbox_workspace_write.exclude_slash_tmp=true") == 0);
+    }
+    return kept;
+}
+
+static void codex_leaves_the_shared_folder_alone_where_it_has_one_of_its_own(void **state) {
+    (void)state;
+    assert_true(codex_is_kept_out_of_slash_tmp(true));
+    assert_false(codex_is_kept_out_of_slash_tmp(false));
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -948,6 +971,7 @@ int main(void) {
         cmocka_unit_test(a_question_that_is_cut_is_the_end),
         cmocka_unit_test(a_question_has_an_id_of_a_thousand_bytes_at_most),
         cmocka_unit_test(a_question_names_the_file_that_its_call_would_change),
+        cmocka_unit_test(codex_leaves_the_shared_folder_alone_where_it_has_one_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
