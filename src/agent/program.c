@@ -184,6 +184,7 @@ void program_reader_begin(struct program_reader *reader) {
     X(asks)                                                                                        \
     X(retried) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
 #define INT_MEMBERS(X)                                                                             \
+    X(broken)                                                                                      \
     X(said)                                                                                        \
     X(status)                                                                                      \
     X(lines)                                                                                       \
