@@ -158,11 +158,14 @@ static void on_assistant(struct program_reader *reader, const json_t *line, cons
     reader_tell(reader, PROGRAM_STEP);
 }
 
-static void on_user(struct program_reader *reader, const json_t *content) {
-    reader->state.midway = false; /* A tool is used once its message has come whole. */
+/* Results of tools, or words of Claude Code. After an answer that broke off, such words ask its
+ * model to go on with it, so the text until there stays. */
+static void on_user(struct program_reader *reader, const json_t *line, const json_t *content) {
+    bool used = false;
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *block = json_array_get(content, i);
         if (bytes_is(json_bytes(block, "type"), "tool_result")) {
+            used = true;
             AUTO(text_done) struct text text = text_up_to(PROGRAM_LINE_MAX);
             reader_text_of(json_object_get(block, "content"), &text);
             reader_finish_tool(reader, json_bytes(block, "tool_use_id"), text_bytes(&text),
@@ -170,7 +173,11 @@ static void on_user(struct program_reader *reader, const json_t *content) {
                                                                                 : READER_TOOL_DONE);
         }
     }
+    if (reader->state.midway && !used && !is_inner(line)) {
+        reader_retry(reader, /* status */ 0, /* wait_ms */ 0);
+    }
     reader_tell(reader, PROGRAM_STEP);
+    reader->state.midway = false;
 }
 
 /* Usage of all models: "usage" is without that of messages which were requested again, and without
@@ -369,7 +376,7 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "user") && json_is_true(json_object_get(line, "isReplay"))) {
         reader_name(reader, json_bytes(line, "uuid"));
     } else if (bytes_is(type, "user")) {
-        on_user(reader, json_object_get(message, "content"));
+        on_user(reader, line, json_object_get(message, "content"));
     } else if (bytes_is(type, "result")) {
         on_result(reader, line);
     } else if (bytes_is(type, "control_request") &&

@@ -1,6 +1,9 @@
 /* codex.c: Codex (`codex exec --json`).
  *
- * The prompt is stdin. Codex asks for no permission; its sandbox limits it. Lines of stdout:
+ * The prompt is stdin. Codex asks for no permission; its sandbox limits it. While a command runs,
+ * the sandbox makes `.git`, `.agents` and others in each folder that it lets be written, /tmp among
+ * them, where they mislead git and go of others, and stay if Codex is killed. So /tmp is excluded
+ * where the process has a TMPDIR of its own. Lines of stdout:
  *
  *   thread.started             session id
  *   item.started, .completed   a message, a thought, a command, changes of files, a search, …
@@ -19,6 +22,9 @@ static void codex_make(struct program_making *making) {
     const struct program_start *start = making->start;
     making_add(making, "exec");
     making_add_option(making, "--sandbox", sandboxes[agent_definition_access(start->agent)]);
+    if (start->own_tmp) {
+        making_add_option(making, "-c", BYTES("sandbox_workspace_write.exclude_slash_tmp=true"));
+    }
     making_add_option(making, "--model", bytes_of(start->agent->model));
     making_add_own(making);
     if (start->native.len > 0) {
@@ -160,8 +166,6 @@ const struct program program_codex = {.name = "codex",
                                       .stderr_words = codex_stderr,
                                       .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
                                              PROGRAM_TAKES_ACCESS,
-                                      .writes = "writes below its folder and in /tmp as its own "
-                                                "settings allow, and does not ask",
                                       .make = codex_make,
                                       .read = codex_read,
                                       .finish = reader_finish_fault};

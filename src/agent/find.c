@@ -470,11 +470,9 @@ static const char *access_words(const struct agent_seen *seen) {
     const enum agent_access access =
         limited ? agent_definition_access(seen->what) : AGENT_ACCESS_ALL;
     const bool asks = (program_can(seen->program) & PROGRAM_ASKS) != 0;
-    const char *writes = program_writes(seen->program);
     return asks && access != AGENT_ACCESS_ALL
                ? "asks before it acts, but for hooks and rules of its own settings"
-           : access == AGENT_ACCESS_WRITE && writes != NULL ? writes
-                                                            : words[access];
+               : words[access];
 }
 
 void agent_seen_write(const struct agent_seen *seen, struct text *text) {

@@ -4,7 +4,8 @@
  *
  *   text, reasoning      a part of an answer
  *   tool_use             a call of a tool that has ended
- *   step_finish          the end of a call of its model, with its usage and cost
+ *   step_start           a call of its model
+ *   step_finish          the end of the call, with its usage and cost
  *   error                a failure, after which it ends, with the header of the answer
  *
  * There is no line for the end: it has succeeded when it exits with 0 and has said something. */
@@ -32,10 +33,22 @@ static void on_tool(struct program_reader *reader, const json_t *part) {
     const struct bytes id = json_bytes(part, "callID");
     AUTO(text_done) struct text text = text_up_to(PROGRAM_LINE_MAX);
     reader_text_of(json_object_get(state, failed ? "error" : "output"), &text);
+    reader->state.broken = 0;
     reader_start_tool(reader, id, json_bytes(part, "tool"), json_object_get(state, "input"));
     reader_finish_tool(reader, id, text_bytes(&text),
                        failed ? READER_TOOL_FAILED : READER_TOOL_DONE);
     reader_tell(reader, PROGRAM_STEP);
+}
+
+/* OpenCode repeats a call whose answer broke off at once, several a second, and never gives up: its
+ * loop goes on until a call has a reason for its end. */
+static void on_broken(struct program_reader *reader) {
+    enum { BROKEN_MAX = 10 };
+    if (++reader->state.broken == BROKEN_MAX) {
+        reader_failed(reader, BYTES(""), BYTES("API error: its answers broke off"), 0);
+    } else {
+        reader_retry(reader, /* status */ 0, /* wait_ms */ 0);
+    }
 }
 
 /* The input is without the part from the cache, and the output without the reasoning. */
@@ -56,6 +69,13 @@ static void on_finish(struct program_reader *reader, const json_t *part) {
         usage_add(&usage, &more);
     }
     reader_use(reader, &usage);
+    reader->state.midway =
+        bytes_is(json_bytes(part, "reason"), "unknown") && usage_total(&usage) == 0;
+    if (reader->state.midway) {
+        on_broken(reader);
+    } else {
+        reader->state.broken = 0;
+    }
     if (json_number_value(json_object_get(part, "cost")) > 0) { /* 0: a model without a price. */
         reader_price(reader, json_object_get(part, "cost"));
     }
@@ -99,8 +119,10 @@ static bool opencode_read(struct program_reader *reader, const json_t *line) {
         on_finish(reader, part);
     } else if (bytes_is(type, "error")) {
         on_error(reader, json_object_get(line, "error"));
+    } else if (bytes_is(type, "step_start")) {
+        reader->state.midway = true;
     } else {
-        return bytes_is(type, "step_start");
+        return false;
     }
     return true;
 }

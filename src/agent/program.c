@@ -30,10 +30,6 @@ unsigned program_can(const struct program *program) {
     return program->can;
 }
 
-const char *program_writes(const struct program *program) {
-    return program->writes;
-}
-
 /* --- Making a command ------------------------------------------------------------------------- */
 
 void making_add(struct program_making *making, const char *word) {
@@ -172,6 +168,7 @@ void program_reader_begin(struct program_reader *reader) {
     X(asks)                                                                                        \
     X(retried) X(priced) X(reported) X(compacting) X(progress) X(names) X(unheard) X(blank) X(skips)
 #define INT_MEMBERS(X)                                                                             \
+    X(broken)                                                                                      \
     X(said)                                                                                        \
     X(status)                                                                                      \
     X(lines)                                                                                       \

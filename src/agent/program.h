@@ -47,8 +47,6 @@ const struct program *program_find(struct bytes name); /* NULL: there is none. *
 const char *program_name(const struct program *program);
 const char *program_command(const struct program *program); /* NULL: its definition names it. */
 unsigned program_can(const struct program *program);        /* Bits of enum program_can. */
-/* For people: where it writes with the access `write`; NULL: below its folder alone. */
-const char *program_writes(const struct program *program);
 
 /* --- Starting --------------------------------------------------------------------------------- */
 
@@ -59,6 +57,7 @@ struct program_start {
     struct bytes session; /* with this name, where we may choose it. */
     bool blank;           /* Nothing shows that any prompt of the session was read. */
     struct bytes message; /* A UUID of this attempt's message. */
+    bool own_tmp;         /* The process has its own folder for temporary files (TMPDIR). */
 };
 /* Texts are in the arena, but for those of the start. argv[0] is the definition's command. */
 struct program_command {

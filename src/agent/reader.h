@@ -21,6 +21,7 @@ struct reader_state {
     char message[READER_WORD_MAX + 1]; /* Name of the message whose pieces come. */
     bool pieces;                       /* The text came in pieces: the whole message repeats it. */
     bool midway;                       /* The message has begun, and its end has not come. */
+    int64_t broken;                    /* Number of answers in a row that broke off. */
     int64_t said;                      /* Bytes of text of the message that came so far. */
     bool has_said;                     /* Any text came in this attempt, */
     bool progress;                     /* a whole message of it, or the result of a tool. */
@@ -74,7 +75,6 @@ struct program_making {
 struct program {
     const char *name, *command;
     unsigned can;
-    const char *writes;                      /* As program_writes. */
     const struct agent_stderr *stderr_words; /* Ends with words NULL. NULL: it prints none. */
     void (*make)(struct program_making *making);
     /* A line that is a JSON object; false: it is not known. NULL: lines are text. */

@@ -628,7 +628,8 @@ static struct err rooms_open(struct daemon *daemon) {
                                              .home = work_home(),
                                              .config_dir = getenv("CLAUDE_CONFIG_DIR"),
                                              .rows = work_agents(daemon->work),
-                                             .versions = work_agent_versions(daemon->work)};
+                                             .versions = work_agent_versions(daemon->work),
+                                             .spool = daemon->runs_api.spool};
     daemon->streams_api = (struct streams){.host = daemon->host, .hub = daemon->hub};
     deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);

@@ -34,7 +34,7 @@ const whole = words.join("");
 const AFTER_PIECES = new RegExp(`^(${words[0]})*${whole.replaceAll(".", "\\.")}$`);
 
 /** These repeat their requests until they are ended, so their agents get a deadline. */
-const ENDLESS = ["codex:refused", "opencode:refused", "opencode:truncated"];
+const ENDLESS = ["codex:refused", "opencode:refused"];
 
 /** These print the wait that their provider names, and drover keeps it; with others it waits for a
  *  minute. */

@@ -29,7 +29,8 @@ const prompts = ["say hello", "and again"];
 const cases = ["turn", "resumed", "tool", "denied", "followed", "steered", "overlapped",
                "fallback", "401", "429", "500", "truncated", "refused", "killed", "terminated"];
 const ofClaude = ["denied", "followed", "steered", "overlapped", "fallback"];
-const linesMax = 100; // Some end never.
+const linesMax = 100;
+const linesEndless = 40; // Of one that the limit ended; slow machines reach this, too.
 
 function commandOf(name, at, native) {
   const said = execFileSync(process.env.AGENT_COMMAND,
@@ -46,6 +47,7 @@ function run(program, { command, env, cwd, onLine, onStart }) {
     try { process.kill(-child.pid, signal); } catch { /* It has ended. */ }
   };
   const timer = setTimeout(() => { late = true; end("SIGKILL"); }, limitMs);
+  child.stdout.once("data", () => timer.refresh()); // A slow start is not counted.
   child.stdin.on("error", () => {});
   child.stdin.write(command.input);
   if (!command.input_open) child.stdin.end();
@@ -173,7 +175,7 @@ function stable(text, home) {
 }
 
 /** Lists of tools, commands and models, and prompts, are long, and no adapter reads them. */
-function small(text) {
+function small(text, count) {
   const shorten = (value) => {
     if (!value || typeof value !== "object") return value;
     for (const [key, member] of Object.entries(value)) {
@@ -184,7 +186,7 @@ function small(text) {
     }
     return value;
   };
-  return text.split("\n").slice(0, linesMax).map((one) => {
+  return text.split("\n").slice(0, count).map((one) => {
     try { return one ? JSON.stringify(shorten(JSON.parse(one))) : one; } catch { return one; }
   }).join("\n").replace(/[^\n]$/, "$&\n");
 }
@@ -209,7 +211,8 @@ for (const name of Object.keys(programs)) {
       continue;
     }
     const { stdout, stderr, code, signal, late, requests, home } = recorded;
-    writeFileSync(path.join(out, `${name}-${what}.jsonl`), small(stable(stdout, home)));
+    writeFileSync(path.join(out, `${name}-${what}.jsonl`),
+      small(stable(stdout, home), late ? linesEndless : linesMax));
     const row = { program: name, case: what, version, exit_code: code, signal, late, requests,
                   stderr: stable(stderr, home).slice(-600) };
     const at = index.findIndex((one) => one.program === name && one.case === what);

@@ -41,6 +41,10 @@ int spool_fd(const struct spool *spool) {
     return -1;
 }
 
+bool spool_tmp_fits(const struct spool *spool) {
+    return spool->path[0] == '/';
+}
+
 /* The disk fails now and then; nothing was changed then. */
 static bool fails(struct sim *sim) {
     return !sim_healed(sim) && sim_chance(sim, "spool", 2);

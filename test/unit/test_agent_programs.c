@@ -926,6 +926,50 @@ static void a_question_names_the_file_that_its_call_would_change(void **state) {
     program_reader_free(reader);
 }
 
+static void claude_that_goes_on_with_an_answer_that_broke_off_has_asked_again(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{}}}",
+        "{\"type\":\"stream_event\",\"event\":{\"type\":\"content_block_delta\",\"delta\":{"
+        "\"text\":\"Hello\"}}}",
+        "{\"type\":\"user\",\"isSynthetic\":true,\"message\":{\"content\":[{\"type\":\"text\","
+        "\"text\":\"Your response above was cut off mid-stream.\"}]}}",
+        "{\"type\":\"stream_event\",\"event\":{\"type\":\"message_start\",\"message\":{}}}"};
+    const struct agent_definition agent = {.name = "a", .program = "claude"};
+    struct program_reader *reader = program_reader_new(program_find(BYTES("claude")), &agent);
+    AUTO(text_done) struct text events = text_up_to(4096);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        program_read(reader, bytes_of(lines[i]), PROGRAM_LINE_WHOLE, note, &events);
+    }
+    assert_string_equal(events.data, "text Hello\nretrying\n"); /* The text is not discarded. */
+    assert_false(program_seen(reader).progress);
+    assert_true(program_seen(reader).retried);
+    program_reader_free(reader);
+}
+
+static bool codex_is_kept_out_of_slash_tmp(bool own_tmp) {
+    const struct agent_definition agent = {.name = "a", .program = "codex"};
+    const struct program_start start = {.agent = &agent, .own_tmp = own_tmp};
+    AUTO(arena_done) struct arena arena;
+    struct program_command command;
+    bool kept = false;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(
+        program_start_make(program_find(BYTES("codex")), &start, &arena, &command).code, ERR_NONE);
+    for (size_t i = 1; i < command.argc; i++) {
+        kept = kept ||
+               (strcmp(command.argv[i - 1], "-c") == 0 &&
+                strcmp(command.argv[i], "sandbox_workspace_write.exclude_slash_tmp=true") == 0);
+    }
+    return kept;
+}
+
+static void codex_leaves_the_shared_folder_alone_where_it_has_one_of_its_own(void **state) {
+    (void)state;
+    assert_true(codex_is_kept_out_of_slash_tmp(true));
+    assert_false(codex_is_kept_out_of_slash_tmp(false));
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -949,6 +993,8 @@ int main(void) {
         cmocka_unit_test(a_question_that_is_cut_is_the_end),
         cmocka_unit_test(a_question_has_an_id_of_a_thousand_bytes_at_most),
         cmocka_unit_test(a_question_names_the_file_that_its_call_would_change),
+        cmocka_unit_test(claude_that_goes_on_with_an_answer_that_broke_off_has_asked_again),
+        cmocka_unit_test(codex_leaves_the_shared_folder_alone_where_it_has_one_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "agent/find.h"
 #include "base/memory.h"
 #include "engine/agent/agents.h"
+#include "proc/spool/spool.h"
 #include "tool/agent_types.h"
 
 static const struct one_kind agent_one = {.valid = agent_name_is_valid, .noun = "agent"};
@@ -181,6 +182,7 @@ static void env_add(struct text *text, const json_t *env) {
 
 static void start_see(void *ctx, const struct agent_seen *seen) {
     struct agents_op *op = ctx;
+    const struct agents_api *api = op->request.api;
     struct text *text = &op->request.op.answer;
     AUTO(arena_done) struct arena arena;
     struct program_command command;
@@ -195,7 +197,8 @@ static void start_see(void *ctx, const struct agent_seen *seen) {
                                         .prompt = text_bytes(&op->prompt),
                                         .native = BYTES(""),
                                         .session = BYTES("00000000-0000-4000-8000-000000000000"),
-                                        .message = BYTES("00000000-0000-4000-8000-000000000001")};
+                                        .message = BYTES("00000000-0000-4000-8000-000000000001"),
+                                        .own_tmp = spool_tmp_fits(api->spool)};
     op->err = program_start_make(seen->program, &start, &arena, &command);
     if (!err_failed(op->err)) {
         text_add_char(text, '{');

@@ -10,11 +10,13 @@
 
 struct agent_rows;
 struct agent_versions;
+struct spool;
 struct agents_api {
     struct request_host host;      /* First. */
     const char *home, *config_dir; /* The user's folder, and Claude Code's; NULL: none. */
     struct agent_rows *rows;
     struct agent_versions *versions;
+    const struct spool *spool;
 };
 struct route_table agents_table(struct agents_api *api);
 

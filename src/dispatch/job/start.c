@@ -147,11 +147,9 @@ static bool tmp_path(const struct flight_work *work, char ret_path[LIMIT_PATH_MA
 }
 
 /* A program that is an agent leaves files in its folder for temporary ones, which are to go with
- * it. Programs make sockets there, too, so what leaves too little of an address is not used. */
+ * it. */
 static bool tmp_is_own(const struct flight_work *work, const struct job_spec *spec) {
-    enum { OWN_TMP_MAX = 84 };
-    char path[LIMIT_PATH_MAX];
-    return spec->agent && !spec->sandbox && tmp_path(work, path) && strlen(path) <= OWN_TMP_MAX;
+    return spec->agent && !spec->sandbox && spool_tmp_fits(work->dispatch->options.spool);
 }
 
 /* Each names the folder for temporary files, to some program. HOME is for a sandbox alone. */

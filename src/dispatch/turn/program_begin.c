@@ -75,13 +75,15 @@ static struct bytes native_of(const struct talk_program *program) {
 }
 
 static struct err order_make(struct talk_program *program) {
+    const struct turns_options *options = &program->talk->turns->options;
     const struct program_wish wish = {.program = program->program,
                                       .agent = &program->agent,
                                       .plan = &program->talk->plan,
-                                      .world = loop_world(program->talk->turns->options.loop),
+                                      .world = loop_world(options->loop),
                                       .native = native_of(program),
                                       .heard = program->last.heard,
                                       .blank = program_seen(program->output.reader).blank,
+                                      .own_tmp = spool_tmp_fits(options->spool),
                                       .process = bytes_of(program->run.text),
                                       .last = bytes_of(program->task.last.text),
                                       .texts = &program->texts,

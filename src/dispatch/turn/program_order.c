@@ -139,7 +139,8 @@ struct err program_order_make(const struct program_wish *wish, struct program_or
                                         .native = wish->native,
                                         .session = bytes_of(session.text),
                                         .blank = wish->blank,
-                                        .message = bytes_of(message.text)};
+                                        .message = bytes_of(message.text),
+                                        .own_tmp = wish->own_tmp};
     struct err err = text_failed(&prompt) ? text_error(&prompt, "turns: program") : ERR_OK;
     if (!err_failed(err)) {
         err = program_start_make(wish->program, &start, &arena, &command);

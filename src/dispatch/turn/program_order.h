@@ -27,6 +27,7 @@ struct program_wish {
     struct bytes native;       /* The program's own session that goes on; "": a new one begins. */
     bool heard;                /* The last process has read what it was asked. */
     bool blank;                /* Nothing shows that any prompt of that session was read. */
+    bool own_tmp;              /* As of struct program_start. */
     struct bytes process;      /* run_… of the job. */
     struct bytes last;         /* msg_…: the last of the messages that join; "": none do. */
     const struct program_texts *texts;

@@ -125,6 +125,12 @@ int spool_fd(const struct spool *spool) {
     return spool->fd;
 }
 
+bool spool_tmp_fits(const struct spool *spool) {
+    enum { OWN_TMP_MAX = 84 };
+    static const char longest[] = "/run_01234567890123456789012345.99/" PROTOCOL_TMP;
+    return strlen(spool->path) + sizeof longest - 1 <= OWN_TMP_MAX;
+}
+
 static bool name_is_valid(const char *name) {
     return strnlen(name, PROTOCOL_NAME_MAX) < PROTOCOL_NAME_MAX && name_is_plain(bytes_of(name));
 }

@@ -20,6 +20,9 @@ MUST_CHECK struct err spool_open(const char *data_dir, struct spool **ret_spool)
 void spool_close(struct spool *spool); /* NULL is allowed. */
 const char *spool_path(const struct spool *spool);
 int spool_fd(const struct spool *spool);
+/* Whether the address of a socket has room for the path of an attempt's folder `tmp`
+ * (PROTOCOL_TMP): programs make their sockets in the folder for temporary files. */
+bool spool_tmp_fits(const struct spool *spool);
 
 /* The folder of one attempt, RUN.ATTEMPT, which is a plain name (small.h) shorter than
  * PROTOCOL_NAME_MAX: never a path, and never a temporary name of ours. *ret_fd is owned. Absent:

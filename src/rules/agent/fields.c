@@ -484,8 +484,7 @@ const struct agent_definition *agent_built_in(unsigned at) {
          .program = "claude",
          BUILT_IN_LIMITS},
         {.name = "codex",
-         .description =
-             "Codex, with the login or the key that it has. Writes below its folder and in /tmp.",
+         .description = "Codex, with the login or the key that it has. Writes below its folder.",
          .program = "codex",
          BUILT_IN_LIMITS},
         {.name = "opencode",
