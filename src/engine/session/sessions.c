@@ -121,18 +121,19 @@ struct err tx_session_mark_main(struct tx *tx, int64_t session) {
     return tx_error(tx);
 }
 
+/* 1: a run of that key waits at a gate. */
+#define QUEUED_SQL(owner, key)                                                                     \
+    "COALESCE((SELECT 1 FROM runs WHERE runs.owner = " owner " AND runs.run_key = " key            \
+    " AND runs.run_key <> '' AND runs.gate <> '' AND runs.ended_ms IS NULL LIMIT 1), 0)"
+
 /* At most one turn of a session has begun and not ended: gate "". The turn of a session that is
  * idle has not begun, so a gate holds it. */
-struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
+static struct err session_shown(struct tx *tx, enum run_hold hold, bool queued,
+                                struct session_row *io_row) {
     char stream[SESSION_STREAM_MAX];
     const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))};
-    if (io_row->state == SESSION_IDLE) {
-        const bool queued = tx_number(tx,
-                                      "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
-                                      " AND run_key <> '' AND gate <> '' AND ended_ms IS NULL"
-                                      " LIMIT 1",
-                                      args, COUNT_OF(args), /* absent */ 0) != 0;
-        io_row->state = queued ? SESSION_WAITING : io_row->state;
+    if (io_row->state == SESSION_IDLE && queued) {
+        io_row->state = SESSION_WAITING;
     }
     if (hold == RUN_FREE ||
         (io_row->state != SESSION_RUNNING && io_row->state != SESSION_COMPACTING)) {
@@ -149,6 +150,16 @@ struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_ro
         io_row->state = turn.gate == GATE_HOLD ? SESSION_WAITING : io_row->state;
     }
     return tx_error(tx);
+}
+
+struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
+    char stream[SESSION_STREAM_MAX];
+    const struct bytes key = sessions__stream(io_row, stream);
+    const bool queued =
+        io_row->state == SESSION_IDLE &&
+        tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
+                  ARGS(arg_text(io_row->owner), arg_text(key)), /* absent */ 0) != 0;
+    return session_shown(tx, hold, queued, io_row);
 }
 
 /* --- Events ----------------------------------------------------------------------------------- */
@@ -430,9 +441,12 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
     return tx_error(tx);
 }
 
+/* The last column spares a query for each row, which is a round trip in PostgreSQL. */
+#define PAGE_COLUMNS                                                                               \
+    SESSION_COLUMNS_LIGHT ", " QUEUED_SQL("sessions.owner", "'session:' || sessions.session")
 /* Each statement has an index in the order of the list. */
 #define PAGE_SQL(project, archived)                                                                \
-    "SELECT " SESSION_COLUMNS_LIGHT " FROM sessions"                                               \
+    "SELECT " PAGE_COLUMNS " FROM sessions"                                                        \
     " WHERE owner = $1 AND parent = $2 AND " project " AND changed_ms >= $6"                       \
     " AND (changed_ms, id) < ($4, $5) AND hidden = 0 AND archived_ms " archived                    \
     " ORDER BY changed_ms DESC, id DESC LIMIT $7"
@@ -463,7 +477,7 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
     while (!err_failed(err) && rows_step(rows)) {
         struct session_row row;
         sessions__borrow(rows, SESSION_LIGHT, &row);
-        err = tx_session_shown(tx, page->hold, &row);
+        err = session_shown(tx, page->hold, rows_int(rows, 1 + LIGHT_COLUMNS) != 0, &row);
         if (!err_failed(err)) {
             err = each(ctx, &row);
         }
