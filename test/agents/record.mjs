@@ -76,7 +76,7 @@ async function record(name, what) {
   const provider = await new Provider().start();
   const port = what === "refused" ? 1 : provider.port;
   program.prepare(home, port);
-  const env = { PATH: process.env.PATH, HOME: home, TERM: "dumb", LANG: "C.UTF-8",
+  const env = { PATH: process.env.PATH, HOME: home, TMPDIR: home, TERM: "dumb", LANG: "C.UTF-8",
                 XDG_CONFIG_HOME: path.join(home, ".config"),
                 XDG_DATA_HOME: path.join(home, ".local/share"), ...program.env(port) };
   const once = (at, native, extra = {}) => {
