@@ -502,7 +502,7 @@
   };
   // "PLUGIN:NAME" of another host is found by its NAME.
   const tellFallback = (asked, found) => {
-    if (asked === undefined || asked === found) return;
+    if (asked === undefined || found === undefined || asked === found) return;
     const text = "there is no workflow " + stringify(asked) + "; " + stringify(found);
     warnOnce(text + " is used instead");
   };
@@ -609,7 +609,8 @@
     else if (answer.o === "null") who.resolve(null);
     else if (answer.o === "throw") who.reject(answerThrown(who, answer));
     else if (answer.o === "script") {
-      tellFallback(who.child.name, own(own(answer, "meta"), "name"));
+      const meta = own(answer, "meta"); // Absent: the file says nothing of itself.
+      if (meta !== undefined) tellFallback(who.child.name, own(meta, "name"));
       runChild(answer, who);
     } else leave(NONSENSE);
   };
