@@ -69,7 +69,7 @@ static void answer_take(struct sim *sim, const struct ask_row *row, void *ctx) {
 }
 
 /* Columns: answer, calls of the model, number of its last two steps that have a call that was cut
- * off. */
+ * off. Of a removed message nothing is known: its parts go before its row. */
 static void missed_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     const struct known_message *message = ctx;
     if (row->number[1] < MISSES && row->number[2] < CUTS) {
@@ -101,7 +101,8 @@ static void schemas_check(struct sim *sim) {
                  "   AND l.kind IN ('text', 'thinking', 'tool') AND l.step > p.step) < 2)"
                  " FROM messages a JOIN messages q ON q.id = a.reply_to"
                  " WHERE q.message = $1 AND a.cause = 'schema_mismatch'"
-                 " AND EXISTS (SELECT 1 FROM runs r WHERE r.id = a.run)",
+                 " AND EXISTS (SELECT 1 FROM runs r WHERE r.id = a.run)"
+                 " AND EXISTS (SELECT 1 FROM parts p WHERE p.message = a.id)",
                  TEXTS(message->id), missed_take, message);
     }
 }
