@@ -73,7 +73,8 @@ static bool word_next(struct bytes list, size_t *at, struct bytes *ret_word) {
         depth += c == '(';
         depth -= c == ')' && depth > 0;
         if (i == list.len || c == '\n' || (c == ',' && depth == 0)) {
-            *ret_word = word_trim((struct bytes){list.data + from, end - from});
+            *ret_word =
+                end == from ? BYTES("") : word_trim((struct bytes){list.data + from, end - from});
             *at = i + 1;
             return true;
         }

@@ -530,7 +530,7 @@ static bool scalar_walk(struct cursor *cursor) {
 }
 
 bool json_is_valid(struct bytes json) {
-    struct cursor cursor = {.input = json};
+    struct cursor cursor = {.input = json.len > 0 ? json : BYTES("")};
     bool objects[NEST_MAX]; /* Whether bracket n is an object's. */
     unsigned depth = 0;
     int next = blanks_skip(&cursor);

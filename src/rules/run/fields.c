@@ -56,8 +56,8 @@ static struct field_value command_shown(const void *row) {
 
 static struct field_value key_shown(const void *row) {
     const struct run_row *run = row;
-    const size_t skipped = run_key_given(run->key) ? 1 : 0;
-    return text_or_null((struct bytes){run->key.data + skipped, run->key.len - skipped});
+    const bool given = run_key_given(run->key);
+    return text_or_null(given ? (struct bytes){run->key.data + 1, run->key.len - 1} : run->key);
 }
 
 static struct field_value key_max(const void *row) {
