@@ -208,6 +208,9 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
     }
     struct err err = client_call(talk->client, request, &body, why);
     version_warn(talk);
+    if (talk->epoch == 0) {
+        (void)talk_finds_restart(talk, talk->client); /* The first daemon: it is kept. */
+    }
     if (!err_failed(err) && ret_json != NULL) {
         err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
     }

@@ -24,7 +24,7 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
-    int64_t epoch; /* Epoch of the daemon when talk_finds_restart was last called; 0: none. */
+    int64_t epoch; /* Of the first daemon, then as of the last talk_finds_restart; 0: none yet. */
     const struct world *world;
     /* The last start of a daemon, where it failed: why, and when. */
     struct err start_err;
@@ -109,7 +109,8 @@ struct talk_time talk_in(int64_t ms, int64_t now_ms);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);
-/* Whether the last answer to `client` is of another daemon than at the last call. */
+/* Whether the last answer to `client` is of another daemon than at the last call, or, at the first
+ * call, than the first answer. */
 bool talk_finds_restart(struct talk *talk, const struct client *client);
 /* Whether the last answer to `client` says that the daemon holds; true once for each command. */
 bool talk_finds_held(struct talk *talk, const struct client *client);
