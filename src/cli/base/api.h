@@ -24,7 +24,7 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
-    int64_t epoch; /* Of the first daemon, then as of the last talk_finds_restart; 0: none yet. */
+    int64_t epoch; /* Epoch of the first daemon, then of the last talk_finds_restart; 0: none. */
     const struct world *world;
     /* The last start of a daemon, where it failed: why, and when. */
     struct err start_err;
