@@ -526,7 +526,7 @@ unsigned agents_more_marker(struct bytes bytes) {
     static const char sign[] = "more#";
     const char *at = bytes.len == 0 ? NULL : memmem(bytes.data, bytes.len, sign, sizeof sign - 1);
     unsigned number = 0;
-    for (at += at == NULL ? 0 : sizeof sign - 1;
+    for (at = at == NULL ? NULL : at + sizeof sign - 1;
          at != NULL && at < bytes.data + bytes.len && *at >= '0' && *at <= '9'; at++) {
         number = number * 10 + (unsigned)(*at - '0');
     }
