@@ -5,7 +5,7 @@ cores; tests follow, a few stages at once, since most of them wait rather than c
 counted no test has failed: a run of nothing proves nothing. A file that failed runs once more at
 the end: again.py. docs/testing.md tells how to read what is printed.
 
-All of it has to fit into fifteen minutes of two cores: shares.py says what runs when.
+All of it has to fit into twelve minutes of two cores: shares.py says what runs when.
 """
 import argparse
 import concurrent.futures
