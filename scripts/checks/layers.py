@@ -39,7 +39,7 @@ FEATURES = {
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],
-    "base": [["json", "process", "markdown"], ["fields"]],
+    "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],
     "model": [["scripted", "wire"], ["calls"]],
     "script": [["reader"], ["."], ["worker"]],

@@ -17,14 +17,13 @@
 #include "base/fields/fields.h"
 #include "base/id.h"
 #include "base/json/json.h"
+#include "base/scope.h"
 #include "base/text.h"
 
 struct exchange;
 struct request_kind;
 struct page_kind;
-
-/* What a token allows. The local user has them all. */
-enum scope { SCOPE_READ = 1, SCOPE_RUN = 2, SCOPE_APPROVE = 4, SCOPE_ADMIN = 8, SCOPE_ALL = 15 };
+struct resource_face;
 
 enum { OWNER_SIZE = 65 };
 struct identity {
@@ -82,6 +81,7 @@ struct route {
     /* The resource's own: what `handle` does for this route (api/base/request.h). */
     const struct request_kind *request;
     const struct page_kind *page;
+    const struct resource_face *face; /* What is served (api/base/resource.h). */
 };
 static inline int route_status(const struct route *route) {
     return route->answer_status == 0 ? 200 : route->answer_status;

@@ -67,6 +67,7 @@ struct daemon {
     struct streams streams_api;
     struct tokens tokens_api;
     struct request_host host; /* Host of resources without a struct of their own. */
+    struct resource_routes *resource_routes;
     struct agents_api agents_api;
     struct system_info system_api;
     struct runs_api runs_api;
@@ -322,7 +323,10 @@ static bool is_held(void *ctx) {
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct providers_api *providers = work_providers_api(daemon->work);
-    struct route_table tables[] = {streams_table(&daemon->streams_api),
+    const struct resource_served served[] = {{&memory_face, &daemon->host}};
+    daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
+    struct route_table tables[] = {resource_routes_table(daemon->resource_routes),
+                                   streams_table(&daemon->streams_api),
                                    tokens_table(&daemon->tokens_api),
                                    runs_table(&daemon->runs_api),
                                    jobs_table(&daemon->runs_api),
@@ -666,6 +670,7 @@ static void rooms_close(struct daemon *daemon) {
     stop_signals_close(&daemon->signals);
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
+    resource_routes_free(daemon->resource_routes);
     notices_done(&daemon->notices);
     notifier_done(&daemon->notifier);
     text_done(&daemon->page.rows);

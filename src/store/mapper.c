@@ -16,15 +16,24 @@ enum { SQL_MAX = 4096 };
 /* --- Reading ---------------------------------------------------------------------------------- */
 
 /* An enum is as wide as an unsigned, and compatible with it. */
-static bool word_find(const struct map *map, unsigned kind, struct bytes word, void *member) {
+static bool word_find(const struct map *map, const struct map_column *column, struct bytes word,
+                      void *member) {
+    unsigned kind = column->kind - MAP_WORD;
     return map->names != NULL ? bytes_find(word, map->names[kind], member)
                               : map->words[kind].find(word, member);
 }
 
-/* Reads column `at` under the cursor. False: a word is not known. */
-static bool value_read(const struct map *map, unsigned kind, const struct rows *rows, int at,
-                       void *member) {
-    switch (kind) {
+static bool id_read(struct bytes text, struct id *ret_id) {
+    bool fits = text.len < sizeof ret_id->text;
+    *ret_id = fits ? id_copy(text) : (struct id){""};
+    return fits;
+}
+
+/* Reads column `at` under the cursor. False: a word is not known, or an id is too long. */
+bool map_column_read(const struct map *map, const struct map_column *column,
+                     const struct rows *rows, int at, void *row) {
+    void *member = (char *)row + column->offset;
+    switch (column->kind) {
     case MAP_INT:
         *(int64_t *)member = rows_int(rows, at);
         return true;
@@ -40,18 +49,26 @@ static bool value_read(const struct map *map, unsigned kind, const struct rows *
     case MAP_TEXT:
         *(struct bytes *)member = rows_text(rows, at);
         return true;
+    case MAP_ID:
+        return id_read(rows_text(rows, at), member);
+    case MAP_BITS:
+        *(unsigned *)member = (unsigned)rows_int(rows, at);
+        return true;
     default:
-        return word_find(map, kind - MAP_WORD, rows_text(rows, at), member);
+        return word_find(map, column, rows_text(rows, at), member);
     }
+}
+
+static struct map_column key_of(const struct map *map) {
+    return (struct map_column){map->key, map->key_kind, MAP_INSERT, map->key_offset};
 }
 
 bool map_read_some(const struct map *map, size_t count, const struct rows *rows, void *row) {
     assert(count <= map->count);
-    bool known = value_read(map, map->key_kind, rows, 0, (char *)row + map->key_offset);
+    const struct map_column key = key_of(map);
+    bool known = map_column_read(map, &key, rows, 0, row);
     for (size_t i = 0; i < count; i++) {
-        const struct map_column *column = &map->columns[i];
-        known =
-            value_read(map, column->kind, rows, (int)i + 1, (char *)row + column->offset) && known;
+        known = map_column_read(map, &map->columns[i], rows, (int)i + 1, row) && known;
     }
     return known;
 }
@@ -60,18 +77,19 @@ bool map_read(const struct map *map, const struct rows *rows, void *row) {
     return map_read_some(map, map->count, rows, row);
 }
 
-static bool text_copy(struct tx *tx, unsigned kind, struct bytes *text) {
-    if (kind == MAP_TEXT) {
+bool map_column_copy(struct tx *tx, const struct map_column *column, void *row) {
+    struct bytes *text = (void *)((char *)row + column->offset);
+    if (column->kind == MAP_TEXT) {
         text->data = text->len == 0 ? "" : arena_try_copy(tx_arena(tx), text->data, text->len);
     }
-    return kind != MAP_TEXT || text->data != NULL;
+    return column->kind != MAP_TEXT || text->data != NULL;
 }
 
 struct err map_copy(struct tx *tx, const struct map *map, void *row) {
-    bool copied = text_copy(tx, map->key_kind, (void *)((char *)row + map->key_offset));
+    const struct map_column key = key_of(map);
+    bool copied = map_column_copy(tx, &key, row);
     for (size_t i = 0; i < map->count && copied; i++) {
-        copied =
-            text_copy(tx, map->columns[i].kind, (void *)((char *)row + map->columns[i].offset));
+        copied = map_column_copy(tx, &map->columns[i], row);
     }
     return copied ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "store: row");
 }
@@ -87,52 +105,60 @@ size_t map_bytes(const struct map *map, const void *row) {
 
 /* --- Statements ------------------------------------------------------------------------------- */
 
-static bool column_is_of(const struct map_column *column, unsigned use) {
-    return (column->use & use) != 0;
+const char *tx_sql(struct tx *tx, const void *address, unsigned use,
+                   void (*write)(const void *ctx, struct text *sql), const void *ctx) {
+    struct statements_slot *slot = statements_find(&tx->map_texts, address, use);
+    if (slot->value == NULL) {
+        AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
+        write(ctx, &sql);
+        assert(!text_failed(&sql)); /* A list too long for a statement is our bug. */
+        slot->value = mem_copy(sql.data, sql.len);
+    }
+    return slot->value;
 }
+
+struct map_use_of {
+    const struct map *map;
+    unsigned use;
+};
 
 /* INSERT INTO t (key, a, b) VALUES ($1, $2, $3), or
  * UPDATE t SET a = $2, b = $3 WHERE key = $1 */
-static const char *sql_of(struct tx *tx, const struct map *map, unsigned use) {
-    struct statements_slot *slot = statements_find(&tx->map_texts, map, use);
-    if (slot->value != NULL) {
-        return slot->value;
-    }
-    AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
-    bool insert = use == MAP_INSERT;
+static void sql_write(const void *ctx, struct text *sql) {
+    const struct map_use_of *what = ctx;
+    const struct map *map = what->map;
+    bool insert = what->use == MAP_INSERT;
     int number = 1;
     if (insert) {
-        text_addf(&sql, "INSERT INTO %s (%s", map->table, map->key);
+        text_addf(sql, "INSERT INTO %s (%s", map->table, map->key);
     } else {
-        text_addf(&sql, "UPDATE %s SET ", map->table);
+        text_addf(sql, "UPDATE %s SET ", map->table);
     }
     for (size_t i = 0; i < map->count; i++) {
-        if (column_is_of(&map->columns[i], use)) {
+        if ((map->columns[i].use & what->use) != 0) {
             number++;
-            text_add_str(&sql, insert || number > 2 ? ", " : "");
-            text_add_str(&sql, map->columns[i].name);
+            text_add_str(sql, insert || number > 2 ? ", " : "");
+            text_add_str(sql, map->columns[i].name);
             if (!insert) {
-                text_addf(&sql, " = $%d", number);
+                text_addf(sql, " = $%d", number);
             }
         }
     }
     if (insert) {
-        text_add_str(&sql, ") VALUES ($1");
+        text_add_str(sql, ") VALUES ($1");
         for (int i = 2; i <= number; i++) {
-            text_addf(&sql, ", $%d", i);
+            text_addf(sql, ", $%d", i);
         }
-        text_add_str(&sql, ")");
+        text_add_str(sql, ")");
     } else {
-        text_addf(&sql, " WHERE %s = $1", map->key);
+        text_addf(sql, " WHERE %s = $1", map->key);
     }
-    assert(!text_failed(&sql)); /* A list too long for a statement is our bug. */
-    slot->value = mem_copy(sql.data, sql.len);
-    return slot->value;
 }
 
-static struct arg arg_of(const struct map *map, unsigned kind, const void *member) {
-    int64_t number = kind <= MAP_INT_UNKNOWN ? *(const int64_t *)member : 0;
-    switch (kind) {
+struct arg map_column_arg(const struct map *map, const struct map_column *column, const void *row) {
+    const void *member = (const char *)row + column->offset;
+    int64_t number = column->kind <= MAP_INT_UNKNOWN ? *(const int64_t *)member : 0;
+    switch (column->kind) {
     case MAP_INT:
         return arg_int(number);
     case MAP_INT_OR_NULL:
@@ -143,25 +169,32 @@ static struct arg arg_of(const struct map *map, unsigned kind, const void *membe
         return arg_int(*(const bool *)member ? 1 : 0);
     case MAP_TEXT:
         return arg_text(*(const struct bytes *)member);
+    case MAP_ID:
+        return arg_str(((const struct id *)member)->text);
+    case MAP_BITS:
+        return arg_int(*(const unsigned *)member);
     default:
-        return arg_str(map->names != NULL ? map->names[kind - MAP_WORD][*(const unsigned *)member]
-                                          : map->words[kind - MAP_WORD].word(member));
+        return arg_str(map->names != NULL
+                           ? map->names[column->kind - MAP_WORD][*(const unsigned *)member]
+                           : map->words[column->kind - MAP_WORD].word(member));
     }
 }
 
 static void row_write(struct tx *tx, const struct map *map, unsigned use, const void *row) {
+    const struct map_use_of what = {map, use};
+    const struct map_column key = key_of(map);
     struct arg args[DRIVER_ARGS_MAX];
     size_t count = 1;
     assert(map->count < DRIVER_ARGS_MAX);
-    args[0] = arg_of(map, map->key_kind, (const char *)row + map->key_offset);
+    args[0] = map_column_arg(map, &key, row);
     for (size_t i = 0; i < map->count; i++) {
-        const struct map_column *column = &map->columns[i];
-        if (column_is_of(column, use)) {
-            args[count++] = arg_of(map, column->kind, (const char *)row + column->offset);
+        if ((map->columns[i].use & use) != 0) {
+            args[count++] = map_column_arg(map, &map->columns[i], row);
         }
     }
     assert(count > 1);
-    struct err err = tx_exec(tx, sql_of(tx, map, use), args, count, NULL /* changes one row */);
+    struct err err = tx_exec(tx, tx_sql(tx, map, use, sql_write, &what), args, count,
+                             NULL /* changes one row */);
     (void)err; /* The transaction keeps it. */
 }
 

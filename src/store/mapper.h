@@ -54,6 +54,7 @@
 
 #include <stddef.h>
 
+#include "base/id.h"
 #include "store/store.h"
 
 enum map_kind {
@@ -62,6 +63,8 @@ enum map_kind {
     MAP_INT_UNKNOWN, /* int64_t; -1 is NULL. */
     MAP_BOOL,        /* bool, as 0 or 1. */
     MAP_TEXT,        /* struct bytes; without data: the empty text. */
+    MAP_ID,          /* struct id. */
+    MAP_BITS,        /* unsigned. */
     MAP_WORD, /* An enum, as names[kind - MAP_WORD] has it. Kinds from here on: the user's. */
 };
 enum map_use {
@@ -100,6 +103,16 @@ MUST_CHECK bool map_read(const struct map *map, const struct rows *rows, void *r
 /* Copies all texts of the row into the arena, also a key. */
 MUST_CHECK struct err map_copy(struct tx *tx, const struct map *map, void *row);
 size_t map_bytes(const struct map *map, const void *row); /* Sum of the lengths of all texts. */
+/* For a column alone, in position `at` of what was selected; of the map only names and words are
+ * read. */
+MUST_CHECK bool map_column_read(const struct map *map, const struct map_column *column,
+                                const struct rows *rows, int at, void *row);
+MUST_CHECK struct arg map_column_arg(const struct map *map, const struct map_column *column,
+                                     const void *row);
+MUST_CHECK bool map_column_copy(struct tx *tx, const struct map_column *column, void *row);
+/* A text that `write` makes once for each connection, found again by (address, use). */
+MUST_CHECK const char *tx_sql(struct tx *tx, const void *address, unsigned use,
+                              void (*write)(const void *ctx, struct text *sql), const void *ctx);
 /* The transaction keeps an error (tx_error). */
 void map_insert(struct tx *tx, const struct map *map, const void *row);
 void map_update(struct tx *tx, const struct map *map, unsigned group, const void *row);

@@ -43,19 +43,35 @@ test("it is an OpenAPI document, and says so", async () => {
   for (const operation of operations()) assert.ok(operation.summary, operation.target);
 });
 
-test("each route of the sources stands in it, and nothing else of /api", async () => {
-  const api = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../src/api");
+/** The texts of the sources of a layer, of all its features. */
+function sourcesOf(layer) {
+  const top = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../src", layer);
   const within = (folder) => readdirSync(folder).map((name) => path.join(folder, name));
-  const sources = within(api)
+  return within(top)
     .filter((folder) => statSync(folder).isDirectory())
     .flatMap(within)
     .filter((file) => file.endsWith(".c"))
     .map((file) => readFileSync(file, "utf8"));
-  const rows = sources.flatMap((text) =>
+}
+
+/** The routes of the descriptors of resources. */
+function routesOfResources() {
+  const kinds = { LIST: "GET", ADD: "POST", SHOW: "GET", CHANGE: "PATCH", REMOVE: "DELETE" };
+  return sourcesOf("rules").flatMap((text) => {
+    const base = text.match(/\.path = "([^"]+)"/)?.[1];
+    const key = text.match(/\.key = "([^"]+)"/)?.[1];
+    return [...text.matchAll(/\[RESOURCE_(\w+)\] = {/g)].map(([, kind]) =>
+      `${kinds[kind]} ${base}${["LIST", "ADD"].includes(kind) ? "" : `/{${key}}`}`);
+  });
+}
+
+test("each route of the sources stands in it, and nothing else of /api", async () => {
+  const rows = sourcesOf("api").flatMap((text) =>
     [...text.matchAll(/\.method = "([A-Z]+)",\s*\.path = "([^"]+)"/g)].map(
       (row) => `${row[1]} ${row[2]}`,
     ),
   );
+  rows.push(...routesOfResources());
   const told = operations()
     .map((operation) => `${operation.method.toUpperCase()} ${operation.target}`)
     .filter((row) => row.includes("/api/") && !row.endsWith("openapi.json"));

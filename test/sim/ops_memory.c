@@ -48,18 +48,19 @@ static int64_t run_last(struct sim *sim) {
 
 static struct err keep_run(struct tx *tx, struct errand *errand) {
     const struct remembered *memory = memory_find(errand->id);
-    const struct memory row = {.id = known_bytes(memory->id),
-                               .project = known_bytes(memory->project),
-                               .topic = BYTES("sheep"),
-                               .title = BYTES("op please"),
-                               .content = {errand->text.data, errand->text.len},
-                               .tags = BYTES("[\"herd\"]")};
-    const struct memory_key key = {.owner = BYTES(KNOWN_OWNER), .id = row.id};
+    struct memory row = {.id = id_copy(known_bytes(memory->id)),
+                         .owner = BYTES(KNOWN_OWNER),
+                         .project = known_bytes(memory->project),
+                         .topic = BYTES("sheep"),
+                         .title = BYTES("op please"),
+                         .content = {errand->text.data, errand->text.len},
+                         .tags = BYTES("[\"herd\"]")};
+    const struct resource_key key = {.owner = row.owner, .id = bytes_of(row.id.text)};
     struct memory made = {0};
     bool found = false;
-    struct err err = memory_check(&row, &errand->why);
-    err = err_failed(err) ? err : tx_memory_add(tx, key.owner, &row);
-    err = err_failed(err) ? err : tx_memory_find(tx, &key, &found, &made);
+    struct err err = fields_check(&memory_resource.fields, FIELD_GIVEN, &row, &errand->why);
+    err = err_failed(err) ? err : tx_resource_insert(tx, &memory_resource, &row);
+    err = err_failed(err) ? err : tx_resource_find(tx, &memory_resource, &key, &found, &made);
     if (!err_failed(err) && !found) {
         sim_fail(errand->sim, "the memory %s was kept, and is not there", memory->id);
     }
@@ -99,8 +100,8 @@ static void memory_keep(struct sim *sim) {
 /* --- Forgotten -------------------------------------------------------------------------------- */
 
 static struct err forget_run(struct tx *tx, struct errand *errand) {
-    const struct memory_key key = {.owner = BYTES(KNOWN_OWNER), .id = known_bytes(errand->id)};
-    return tx_memory_forget(tx, &key);
+    const struct resource_key key = {.owner = BYTES(KNOWN_OWNER), .id = known_bytes(errand->id)};
+    return tx_resource_remove(tx, &memory_resource, &key);
 }
 
 static void forget_done(struct errand *errand, struct err result) {

@@ -19,8 +19,8 @@ static int kit_end(void **state) {
 struct job {
     struct kit_call call;
     struct memory memory;
-    struct memory_key key;
-    struct memory_page page;
+    struct resource_key key;
+    struct resource_page page;
     struct memory_question question;
     struct memory_days days;
     bool found;
@@ -29,17 +29,24 @@ struct job {
 
 static struct err add_tx(struct tx *tx, void *ctx) {
     struct job *job = ctx;
-    return tx_memory_add(tx, job->key.owner, &job->memory);
+    return tx_resource_insert(tx, &memory_resource, &job->memory);
 }
 
 static struct err change_tx(struct tx *tx, void *ctx) {
     struct job *job = ctx;
-    return tx_memory_change(tx, job->key.owner, &job->memory);
+    bool found = false;
+    struct memory memory;
+    struct err err = tx_resource_find(tx, &memory_resource, &job->key, &found, &memory);
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "test");
+    }
+    memory.content = job->memory.content;
+    return tx_resource_update(tx, &memory_resource, FIELD_SET, &memory);
 }
 
 static struct err forget_tx(struct tx *tx, void *ctx) {
     struct job *job = ctx;
-    return tx_memory_forget(tx, &job->key);
+    return tx_resource_remove(tx, &memory_resource, &job->key);
 }
 
 static struct err find_tx(struct tx *tx, void *ctx) {
@@ -47,28 +54,28 @@ static struct err find_tx(struct tx *tx, void *ctx) {
     struct memory memory = {0};
     job->told[0] = '\0';
     job->found = false;
-    struct err err = tx_memory_find(tx, &job->key, &job->found, &memory);
+    struct err err = tx_resource_find(tx, &memory_resource, &job->key, &job->found, &memory);
     if (!err_failed(err) && job->found) {
         AUTO(text_done) struct text text;
         text_init(&text, sizeof job->told);
-        memory_write_json(&memory, &text);
+        fields_write(&memory_resource.fields, FIELD_LISTED, &memory, &text);
         memcpy(job->told, text.data, text.len + 1);
     }
     return err;
 }
 
-static struct err tell(void *ctx, const struct memory *memory) {
+static struct err tell(void *ctx, const void *row) {
     struct job *job = ctx;
+    const struct memory *memory = row;
     size_t len = strlen(job->told);
-    (void)snprintf(job->told + len, sizeof job->told - len, "%.*s ", (int)memory->id.len,
-                   memory->id.data);
+    (void)snprintf(job->told + len, sizeof job->told - len, "%s ", memory->id.text);
     return ERR_OK;
 }
 
 static struct err list_tx(struct tx *tx, void *ctx) {
     struct job *job = ctx;
     job->told[0] = '\0';
-    return tx_memory_list(tx, &job->page, tell, job);
+    return tx_resource_list(tx, &memory_resource, &job->page, tell, job);
 }
 
 static struct err recall_tx(struct tx *tx, void *ctx) {
@@ -77,11 +84,11 @@ static struct err recall_tx(struct tx *tx, void *ctx) {
     return tx_memory_recall(tx, &job->question, tell, job);
 }
 
-static struct err tell_day(void *ctx, const struct memory_day *day) {
+static struct err tell_day(void *ctx, const void *day) {
     struct job *job = ctx;
     AUTO(text_done) struct text text;
     text_init(&text, 100);
-    memory_day_write_json(day, &text);
+    fields_write(&memory_day_fields, FIELD_LISTED, day, &text);
     size_t len = strlen(job->told);
     (void)snprintf(job->told + len, sizeof job->told - len, "%s ", text.data);
     return ERR_OK;
@@ -95,8 +102,8 @@ static struct err days_tx(struct tx *tx, void *ctx) {
 
 static enum err_code put(struct kit *kit, const char *owner, const char *id, const char *project,
                          const char *topic, const char *title, const char *content) {
-    struct job job = {.key.owner = kit_bytes(owner),
-                      .memory = {.id = kit_bytes(id),
+    struct job job = {.memory = {.owner = kit_bytes(owner),
+                                 .id = id_copy(bytes_of(id)),
                                  .project = kit_bytes(project),
                                  .topic = kit_bytes(topic),
                                  .title = kit_bytes(title),
@@ -122,7 +129,7 @@ static void a_memory_is_kept_changed_and_forgotten(void **state) {
                         "\"tagged\"],\"day\":\"2024-10-04\",\"made_ms\":1728000000005,"
                         "\"changed_ms\":1728000000005}");
     kit->clock_ms += 24LL * 60 * 60 * 1000;
-    job.memory = (struct memory){.id = BYTES("mem_1"), .content = BYTES("Run ninja.")};
+    job.memory = (struct memory){.content = BYTES("Run ninja.")};
     kit_check(kit_write(kit, change_tx, &job.call));
     kit_check(kit_read(kit, find_tx, &job.call));
     assert_non_null(strstr(job.told, "\"title\":\"How to build\",\"content\":\"Run ninja.\""));
@@ -181,7 +188,7 @@ static void lists_page_from_the_newest(void **state) {
         assert_int_equal(put(kit, "ann", id, i == 2 ? "" : "p", "t", "x", "y"), ERR_NONE);
         kit->clock_ms += i % 2 == 0 ? 24LL * 60 * 60 * 1000 : 1;
     }
-    struct job job = {.page = {.scope = {.owner = BYTES("ann")}, .limit = 2}};
+    struct job job = {.page = {.owner = BYTES("ann"), .limit = 2}};
     kit_check(kit_read(kit, list_tx, &job.call));
     assert_string_equal(job.told, "mem_5 mem_4 ");
     job.page.before = kit_count(kit, "SELECT id FROM memory WHERE memory = 'mem_4'");
@@ -207,15 +214,19 @@ static void what_does_not_fit_is_refused(void **state) {
                             .title = BYTES("t"),
                             .content = {long_text, MEMORY_CONTENT_MAX}};
     struct why why = {.text = ""};
-    assert_int_equal(memory_check(&memory, &why).code, ERR_NONE);
+    assert_int_equal(fields_check(&memory_resource.fields, FIELD_GIVEN, &memory, &why).code,
+                     ERR_NONE);
     memory.content.len++;
-    assert_int_equal(memory_check(&memory, &why).code, ERR_BAD_FIELD);
+    assert_int_equal(fields_check(&memory_resource.fields, FIELD_GIVEN, &memory, &why).code,
+                     ERR_BAD_FIELD);
     assert_non_null(strstr(why.text, "\"content\" must have a length"));
     memory.content = BYTES("a\0b");
-    assert_int_equal(memory_check(&memory, &why).code, ERR_BAD_FIELD);
+    assert_int_equal(fields_check(&memory_resource.fields, FIELD_GIVEN, &memory, &why).code,
+                     ERR_BAD_FIELD);
     memory.content = BYTES("c");
     memory.topic = BYTES("");
-    assert_int_equal(memory_check(&memory, &why).code, ERR_BAD_FIELD);
+    assert_int_equal(fields_check(&memory_resource.fields, FIELD_GIVEN, &memory, &why).code,
+                     ERR_BAD_FIELD);
 }
 
 static void words_are_cut_and_lowered(void **state) {

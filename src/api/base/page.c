@@ -19,6 +19,7 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/resource/resource.h"
 
 /* --- Filters ---------------------------------------------------------------------------------- */
 
@@ -257,7 +258,9 @@ static struct err query_read(struct page *page) {
     if (param_given(exchange, "after")) {
         page->after = param_text(exchange, "after");
         bool valid = page->kind->valid != NULL ? page->kind->valid(page->after)
-                                               : number_parse(page->after, bounds, &page->from);
+                     : page->kind->resource != NULL
+                         ? resource_names(page->kind->resource, page->after)
+                         : number_parse(page->after, bounds, &page->from);
         if (!valid) {
             return err_why(&page->request.op.why, ERR_BAD_CURSOR,
                            "after: take it from `next` of the page before");

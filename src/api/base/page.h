@@ -142,7 +142,8 @@ typedef struct err (*page_rows_fn)(struct tx *tx, struct page *page, const struc
 
 struct page_kind {
     struct request_kind request; /* Size (0: a struct page), `one`, and the steps read and end. */
-    bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1. */
+    bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1, */
+    const struct resource *resource;    /* or the name of a row of this; NULL: it is not. */
     page_rows_fn rows;
     /* Writes the member `sums` of the answer, where all rows were counted; NULL: there is none. */
     void (*sums)(const struct page *page, struct text *text);

@@ -64,6 +64,9 @@ void op_refuse(struct exchange *exchange, struct err err, const struct why *why)
 void op_removed(struct op *op, struct tx *tx, const char *name, struct bytes value,
                 const char *when);
 
+#define REMOVED_NAME_SCHEMA                                                                        \
+    "{\"type\":\"object\",\"required\":[\"name\",\"removed_ms\"],\"properties\":{"                 \
+    "\"name\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}"
 #define REMOVED_SCHEMA                                                                             \
     "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"                   \
     "\"id\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}"

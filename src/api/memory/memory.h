@@ -6,8 +6,9 @@
 #ifndef DROVER_API_MEMORY_MEMORY_H
 #define DROVER_API_MEMORY_MEMORY_H
 
-#include "api/base/request.h"
+#include "api/base/resource.h"
 
+extern const struct resource_face memory_face;
 struct route_table memory_table(struct request_host *host);
 
 #endif

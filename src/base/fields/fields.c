@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/id.h"
 #include "base/utf8.h"
@@ -13,10 +14,10 @@ static const enum json_kind json_kinds[] = {
     [FIELD_TEXT] = JSON_KIND_TEXT,   [FIELD_CHARS] = JSON_KIND_TEXT,
     [FIELD_ID] = JSON_KIND_ANY,      [FIELD_INT] = JSON_KIND_INT,
     [FIELD_TIME] = JSON_KIND_ANY,    [FIELD_BOOL] = JSON_KIND_BOOL,
-    [FIELD_NAME] = JSON_KIND_ANY,    [FIELD_NAMES] = JSON_KIND_TEXTS,
-    [FIELD_TEXTS] = JSON_KIND_TEXTS, [FIELD_JSON] = JSON_KIND_ANY,
-    [FIELD_STORED] = JSON_KIND_ANY,  [FIELD_OBJECT] = JSON_KIND_ANY,
-    [FIELD_MEMBERS] = JSON_KIND_ANY,
+    [FIELD_DAY] = JSON_KIND_ANY,     [FIELD_NAME] = JSON_KIND_ANY,
+    [FIELD_NAMES] = JSON_KIND_TEXTS, [FIELD_TEXTS] = JSON_KIND_TEXTS,
+    [FIELD_JSON] = JSON_KIND_ANY,    [FIELD_STORED] = JSON_KIND_ANY,
+    [FIELD_OBJECT] = JSON_KIND_ANY,  [FIELD_MEMBERS] = JSON_KIND_ANY,
 };
 
 static struct err text_check(const struct field *field, const char *value, struct why *why) {
@@ -106,6 +107,7 @@ static struct err value_take(const struct field *field, enum field_use use, cons
         break;
     case FIELD_ID:
     case FIELD_TIME:
+    case FIELD_DAY:
     case FIELD_NAME:
     case FIELD_STORED:
     case FIELD_MEMBERS:
@@ -172,10 +174,31 @@ struct err fields_read(const struct field_set *set, enum field_use use, const js
     return object_read(set, use, NULL /* the body itself */, object, into, why);
 }
 
+struct err fields_check(const struct field_set *set, enum field_use use, const void *row,
+                        struct why *why) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *field = &set->rows[i];
+        const struct bytes *text = (const void *)((const char *)row + field->at);
+        if (field->kind != FIELD_TEXT || !field_has(set, field, use) || text->data == NULL) {
+            continue;
+        }
+        if (text->len < (size_t)field->min || text->len > (size_t)field->max) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"%s\" must have a length in bytes from %" PRId64 " to %" PRId64
+                           ", not %zu",
+                           field->name, field->min, field->max, text->len);
+        }
+        if (memchr(text->data, '\0', text->len) != NULL) {
+            return err_why(why, ERR_BAD_FIELD, "\"%s\" must not contain the character \\u0000",
+                           field->name);
+        }
+    }
+    return ERR_OK;
+}
+
 /* --- Out -------------------------------------------------------------------------------------- */
 
-/* Value of a row: what it computes, or the member. */
-static struct field_value field_value(const struct field *field, const void *row) {
+struct field_value fields_value(const struct field *field, const void *row) {
     const void *at = (const char *)row + field->at;
     struct field_value value = {.number = 0};
     if (field->get != NULL) {
@@ -198,6 +221,7 @@ static struct field_value field_value(const struct field *field, const void *row
         break;
     case FIELD_INT:
     case FIELD_TIME:
+    case FIELD_DAY:
         value.number = *(const int64_t *)at;
         break;
     case FIELD_NAMES:
@@ -229,6 +253,18 @@ static void names_write(const char *const *names, int64_t bits, struct text *tex
     text_add_char(text, ']');
 }
 
+/* "2026-11-20"; the day of a damaged row may be any number: "". */
+static void day_add(int64_t day, struct text *text) {
+    enum { DAY_S = 24 * 60 * 60 };
+    char date[16] = "";
+    struct tm parts;
+    const time_t seconds = day >= 0 && day <= INT64_MAX / DAY_S ? (time_t)(day * DAY_S) : -1;
+    if (seconds >= 0 && gmtime_r(&seconds, &parts) != NULL) {
+        (void)strftime(date, sizeof date, "%Y-%m-%d", &parts); /* Fits. */
+    }
+    text_addf(text, "\"%s\"", date);
+}
+
 /* Members of a stored object, without its braces; of a damaged one none. */
 static void members_add(struct bytes object, struct text *text) {
     enum { BRACES = 2 };
@@ -254,6 +290,9 @@ static void value_add(const struct field *field, const struct field_value *value
     case FIELD_TIME:
         text_add_int(text, value->number);
         break;
+    case FIELD_DAY:
+        day_add(value->number, text);
+        break;
     case FIELD_BOOL:
         text_add_str(text, value->number != 0 ? "true" : "false");
         break;
@@ -272,7 +311,7 @@ static void value_add(const struct field *field, const struct field_value *value
 }
 
 static void field_add(const struct field *field, const void *row, struct text *text) {
-    const struct field_value value = field_value(field, row);
+    const struct field_value value = fields_value(field, row);
     if (field->kind == FIELD_MEMBERS) {
         members_add(value.text, text);
     } else if (!value.left_out) {

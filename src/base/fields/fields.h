@@ -26,6 +26,7 @@ enum field_kind {
     FIELD_ID,      /* struct id; shown only */
     FIELD_INT,     /* int64_t */
     FIELD_TIME,    /* int64_t, milliseconds since 1970; shown only; 0 is shown as null */
+    FIELD_DAY,     /* int64_t, days since 1970; shown only, as "2026-11-20" */
     FIELD_BOOL,    /* bool */
     FIELD_NAME,    /* enum: index in `names`, where "" is empty; shown only */
     FIELD_NAMES,   /* unsigned: bit n is names[n]; an array of strings */
@@ -42,6 +43,25 @@ enum field_use {
     FIELD_CHANGED = 1 << 1, /* and of the one that changes it. */
     FIELD_LISTED = 1 << 2,  /* Shown, by lists too. */
     FIELD_WHOLE = 1 << 3,   /* Shown where a resource is shown alone. */
+    FIELD_KEPT = 1 << 4,    /* In the row alone, */
+    FIELD_WRITTEN = 1 << 5, /* and never read from it. */
+};
+
+/* When the column of a field is written. */
+enum field_group {
+    FIELD_INSERTED = 1, /* When the row is made, */
+    FIELD_SET = 2,      /* and with the group of columns that changes together; the next group:
+                         * FIELD_SET << 1. */
+};
+
+/* How a list of the rows is narrowed, by a parameter of the query. */
+enum field_filter {
+    FIELD_UNFILTERED,
+    FIELD_EQUAL, /* NAME=VALUE: rows with this value. Part of the statement, for an index. */
+    FIELD_EQUAL_OR_NONE, /* The same, and rows without one; "" is a value, too. */
+    FIELD_ANY_OF,        /* NAME=a,b: rows with one of these words. */
+    FIELD_SINCE,         /* `since`: rows of this time or later. */
+    FIELD_SEARCH,        /* `q`: rows where it, or another field like it, contains this text. */
 };
 
 /* How an empty value is shown: 0, false, "", no bytes. */
@@ -72,6 +92,11 @@ struct field {
     struct field_value (*get)(const void *row); /* Shown: computes the value; NULL: the member. */
     const char *schema; /* JSON Schema, where kind and bounds do not say it; NULL: they do. */
     struct flag flag;   /* Name NULL: the commands have none. */
+    /* Members for resources (base/resource/resource.h). */
+    const char *column; /* Name of the column; NULL: it has none. */
+    unsigned group;     /* Bits of enum field_group. */
+    enum field_filter filter;
+    const char *filter_about; /* The filter, in a line; of FIELD_ANY_OF: the words that it knows. */
 };
 
 struct field_set {
@@ -93,10 +118,16 @@ enum { FIELD_ROWS_MAX = 48 }; /* Rows of one table. */
 MUST_CHECK struct err fields_read(const struct field_set *set, enum field_use use,
                                   const json_t *object, void *into, struct why *why);
 
+/* Texts of a struct that came from elsewhere, by the bounds of the rows with this use; one without
+ * data was not given. ERR_BAD_FIELD. */
+MUST_CHECK struct err fields_check(const struct field_set *set, enum field_use use, const void *row,
+                                   struct why *why);
 /* The index of a word among `names`. ERR_BAD_FIELD: `why` says "WHERE: 'WORD' is none of …". */
 MUST_CHECK struct err field_name_find(const char *const *names, struct bytes word,
                                       const char *where, unsigned *ret_at, struct why *why);
 
+/* The value of a row: what the field computes, or the member. */
+struct field_value fields_value(const struct field *field, const void *row);
 /* Writes the object. `use`: FIELD_LISTED, or FIELD_LISTED | FIELD_WHOLE. */
 void fields_write(const struct field_set *set, unsigned use, const void *row, struct text *text);
 /* The member of one row of the table, alone, with a comma before it unless it follows a brace. */

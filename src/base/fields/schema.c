@@ -16,6 +16,7 @@ static const struct {
     [FIELD_ID] = {"string", NULL, NULL},
     [FIELD_INT] = {"integer", "minimum", "maximum"},
     [FIELD_TIME] = {"integer", "minimum", "maximum"},
+    [FIELD_DAY] = {"string", NULL, NULL},
     [FIELD_BOOL] = {"boolean", NULL, NULL},
     [FIELD_NAME] = {"string", NULL, NULL},
     [FIELD_NAMES] = {"array", "minItems", "maxItems"},

@@ -247,7 +247,8 @@ struct recalled {
     bool any;
 };
 
-static struct err add_memory(void *ctx, const struct memory *memory) {
+static struct err add_memory(void *ctx, const void *row) {
+    const struct memory *memory = row;
     struct recalled *recalled = ctx;
     struct text *text = recalled->text;
     const struct bytes heads[] = {memory->topic, memory->title};

@@ -19,22 +19,20 @@ static struct err answer_failure(const struct rows_call *call, enum card_cause c
 
 /* --- Memories --------------------------------------------------------------------------------- */
 
-static struct err answer_memory(struct tx *tx, const struct rows_call *call, struct bytes id) {
-    const struct memory_key key = {.owner = call->seat->session.owner, .id = id};
-    struct memory memory;
-    bool found = false;
-    struct err err = tx_memory_find(tx, &key, &found, &memory);
-    if (!err_failed(err) && found) {
-        memory_write_json(&memory, &call->result->content);
+static struct err answer_memory(struct err stored, const struct rows_call *call,
+                                const struct memory *memory) {
+    if (!err_failed(stored)) {
+        fields_write(&memory_resource.fields, FIELD_LISTED, memory, &call->result->content);
     }
-    return err;
+    return stored;
 }
 
 static struct err memory_create(struct tx *tx, const struct rows_call *call,
                                 const struct remember_request *request, struct bytes tags) {
     const struct turn_seat *seat = call->seat;
-    const struct memory memory = {
-        .id = bytes_of(call->fresh->memory.text),
+    struct memory memory = {
+        .id = call->fresh->memory,
+        .owner = seat->session.owner,
         .project = request->global ? BYTES("") : seat->session.project,
         .topic = bytes_of(request->topic),
         .title = bytes_of(request->title),
@@ -42,51 +40,34 @@ static struct err memory_create(struct tx *tx, const struct rows_call *call,
         .tags = tags,
     };
     struct why why = {.text = ""};
-    struct err err = memory_check(&memory, &why);
-    if (err.code == ERR_BAD_FIELD) {
+    if (err_failed(fields_check(&memory_resource.fields, FIELD_GIVEN, &memory, &why))) {
         return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
     }
-    if (!err_failed(err)) {
-        err = tx_memory_add(tx, seat->session.owner, &memory);
-    }
+    struct err err = tx_resource_insert(tx, &memory_resource, &memory);
     if (err.code == ERR_TOO_MANY) {
         return answer_failure(call, CARD_TOO_MANY,
                               "There is no room for more memories; forget some.");
     }
-    return err_failed(err) ? err : answer_memory(tx, call, memory.id);
+    return answer_memory(err, call, &memory);
 }
 
-/* A member without data stays as it was. */
-static struct bytes given(const char *text) {
-    return text[0] == '\0' ? (struct bytes){NULL, 0} : bytes_of(text);
-}
-
-static struct bytes given_or(struct bytes text, const char *otherwise) {
-    return text.data == NULL ? bytes_of(otherwise) : text;
+/* An empty argument leaves the text as it was. */
+static void argument_take(const char *given, struct bytes *text) {
+    *text = given[0] == '\0' ? *text : bytes_of(given);
 }
 
 static struct err memory_alter(struct tx *tx, const struct rows_call *call,
-                               const struct remember_request *request, struct bytes tags) {
-    const struct memory memory = {
-        .id = bytes_of(request->id),
-        .topic = given(request->topic),
-        .title = given(request->title),
-        .content = given(request->content),
-        .tags = request->tags == NULL ? (struct bytes){NULL, 0} : tags,
-    };
-    /* New members must fit by themselves: the others did when they came. */
-    const struct memory whole = {.id = memory.id,
-                                 .project = BYTES(""),
-                                 .topic = given_or(memory.topic, "any"),
-                                 .title = given_or(memory.title, "any"),
-                                 .content = given_or(memory.content, "any"),
-                                 .tags = given_or(memory.tags, "[]")};
+                               const struct remember_request *request, struct bytes tags,
+                               struct memory *memory) {
     struct why why = {.text = ""};
-    if (err_failed(memory_check(&whole, &why))) {
+    argument_take(request->topic, &memory->topic);
+    argument_take(request->title, &memory->title);
+    argument_take(request->content, &memory->content);
+    memory->tags = request->tags == NULL ? memory->tags : tags;
+    if (err_failed(fields_check(&memory_resource.fields, FIELD_GIVEN, memory, &why))) {
         return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
     }
-    struct err err = tx_memory_change(tx, call->seat->session.owner, &memory);
-    return err_failed(err) ? err : answer_memory(tx, call, memory.id);
+    return answer_memory(tx_resource_update(tx, &memory_resource, FIELD_SET, memory), call, memory);
 }
 
 static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
@@ -103,10 +84,10 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
         return memory_create(tx, call, &request, written);
     }
     /* Only what this project can see. */
-    const struct memory_key key = {.owner = session->owner, .id = bytes_of(request.id)};
+    const struct resource_key key = {.owner = session->owner, .id = bytes_of(request.id)};
     struct memory memory;
     bool found = true;
-    struct err err = tx_memory_find(tx, &key, &found, &memory);
+    struct err err = tx_resource_find(tx, &memory_resource, &key, &found, &memory);
     if (err_failed(err)) {
         return err;
     }
@@ -115,9 +96,9 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
                               "There is no memory with that id; recall finds them.");
     }
     if (request.action == REMEMBER_CHANGE) {
-        return memory_alter(tx, call, &request, written);
+        return memory_alter(tx, call, &request, written, &memory);
     }
-    err = tx_memory_forget(tx, &key);
+    err = tx_resource_remove(tx, &memory_resource, &key);
     if (!err_failed(err)) {
         struct text *text = &call->result->content;
         text_add_char(text, '{');
@@ -128,10 +109,10 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
 }
 
 /* The best come first; of those after them, as many as there is room for. */
-static struct err write_memory(void *ctx, const struct memory *memory) {
+static struct err write_memory(void *ctx, const void *memory) {
     struct text *text = ctx;
     AUTO(text_done) struct text one = text_up_to(TOOL_CONTENT_MAX);
-    memory_write_json(memory, &one);
+    fields_write(&memory_resource.fields, FIELD_LISTED, memory, &one);
     if (one.no_memory) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: memory");
     }

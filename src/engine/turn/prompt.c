@@ -357,7 +357,7 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
 /* --- Memories --------------------------------------------------------------------------------- */
 
 /* A turn that a notice began has no question. */
-struct err tx_prompt_recall(struct tx *tx, struct bytes run, int64_t limit, memory_each each,
+struct err tx_prompt_recall(struct tx *tx, struct bytes run, int64_t limit, resource_each each,
                             void *ctx) {
     struct rows *rows =
         tx_row(tx,

@@ -97,6 +97,6 @@ MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *
 /* Memories of the session's owner that have words of the turn's question; the best first,
  * at most `limit`. */
 MUST_CHECK struct err tx_prompt_recall(struct tx *tx, struct bytes run, int64_t limit,
-                                       memory_each each, void *ctx);
+                                       resource_each each, void *ctx);
 
 #endif

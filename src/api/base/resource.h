@@ -1,0 +1,50 @@
+/* resource.h: the routes of resources, from their descriptors (base/resource/resource.h): list,
+ * show, make, change and remove, with their parameters and schemas.
+ *
+ * What a feature adds to that stands in a face: what its fields mean together, rows that a list
+ * takes from elsewhere, what must be known in memory once a change is committed.
+ *
+ * Ownership  faces are static, or live as long as the routes. Everything in a host is borrowed for
+ *            the server's life.
+ * Threads    the loop; `read`: any thread, one at a time; `rows`: inside the list's store function.
+ */
+#ifndef DROVER_API_BASE_RESOURCE_H
+#define DROVER_API_BASE_RESOURCE_H
+
+#include "api/base/page.h"
+#include "api/base/request.h"
+#include "base/resource/resource.h"
+#include "engine/base/resource.h"
+#include "http/http.h"
+#include "http/server.h"
+
+/* NULL: nothing is added. */
+struct resource_face {
+    const struct resource *resource;
+    /* Checks a row before it is stored, and completes it: the members of the body, and the owner.
+     * Texts that it makes are in the arena. */
+    struct err (*read)(struct request *request, struct arena *arena, void *row);
+    /* Rows of the list, in place of those of the table. */
+    page_rows_fn rows;
+    /* Further parameters of the list; .name NULL ends them. */
+    const struct query_param *query;
+    /* After the commit of a change; `row` NULL: it was removed. */
+    void (*changed)(void *api, const struct resource_key *key, const void *row);
+};
+struct resource_served {
+    const struct resource_face *face;
+    struct request_host *host; /* `api` of its requests. */
+};
+
+struct resource_routes;
+struct resource_routes *resource_routes_new(const struct resource_served *served, size_t count);
+void resource_routes_free(struct resource_routes *routes); /* NULL is allowed. */
+struct route_table resource_routes_table(const struct resource_routes *routes);
+
+/* For a `rows` of a face: a row that was read, which the filters of the descriptor may leave out;
+ * and the rows of the table. */
+struct err resource_list_row(void *page, const void *row);
+MUST_CHECK struct err resource_list_rows(struct tx *tx, struct page *page,
+                                         const struct page_part *part);
+
+#endif

@@ -1,0 +1,77 @@
+/* resource.h: a resource, declared once: rows of one table that clients list, look at, make, change
+ * and remove. The descriptor says all that there is to know of one:
+ *
+ *   static const struct field rows[] = {
+ *       {.name = "id", .kind = FIELD_ID, AT(id), .column = "pet", .group = FIELD_INSERTED},
+ *       {.name = "owner", .kind = FIELD_TEXT, AT(owner), .use = FIELD_KEPT, .column = "owner",
+ *        .group = FIELD_INSERTED},
+ *       {.name = "name", .kind = FIELD_TEXT, AT(name), .use = EACH, .required = true, .max = 64,
+ *        .column = "name", .group = FIELD_INSERTED | FIELD_SET, .filter = FIELD_EQUAL,
+ *        .filter_about = "Of this name."},
+ *   };
+ *   const struct resource pet_resource = {
+ *       .name = "pet", .plural = "pets", .table = "pets", .key = "id", .prefix = "pet",
+ *       .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED}, .size = sizeof(struct pet),
+ *       .path = "/api/v1/pets", .routes = {[RESOURCE_LIST] = {SCOPE_READ, "List pets"}, …},
+ *   };
+ *
+ * What follows from it
+ *   engine/base/resource.h   reads, writes and removes rows, with an event for each change
+ *   api/base/resource.h      routes with their parameters and schemas
+ *   cli/base/action.h        flags and columns of commands
+ *
+ * Columns    made_ms and changed_ms, where a resource has them, are set by each insertion and
+ *            change. `owner`: rows are somebody's; without it they belong to the daemon. `id`: the
+ *            number by which the newest row is first in a list, given by the database; without it
+ *            rows are listed in the order of their key.
+ * Ownership  descriptors are static. Texts of a row are borrowed from the function that filled it.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_BASE_RESOURCE_RESOURCE_H
+#define DROVER_BASE_RESOURCE_RESOURCE_H
+
+#include "base/base.h"
+#include "base/fields/fields.h"
+#include "base/scope.h"
+
+/* The order of the routes of a resource in openapi.json. */
+enum resource_route_kind {
+    RESOURCE_LIST,   /* GET PATH */
+    RESOURCE_ADD,    /* POST PATH */
+    RESOURCE_SHOW,   /* GET PATH/{key} */
+    RESOURCE_CHANGE, /* PATCH PATH/{key} */
+    RESOURCE_REMOVE, /* DELETE PATH/{key} */
+    RESOURCE_ROUTES,
+};
+struct resource_route {
+    unsigned scope;      /* Bits of enum scope. */
+    const char *summary; /* NULL: the resource has no such route here. */
+};
+
+struct resource {
+    const char *name, *plural; /* "memory", "memories" */
+    const char *path;          /* "/api/v1/memory" */
+    const char *table;
+    const char *key; /* Name of the field by which paths name a row: "id", "name". */
+    /* Names of rows: ids with this prefix, or those for which `valid` holds. */
+    const char *prefix;
+    bool (*valid)(struct bytes name);
+    struct field_set fields;
+    size_t size;         /* Size of the struct of a row. */
+    const char *removal; /* Column of the time of its removal, until which a row counts; NULL:
+                          * removed rows are gone. */
+    int64_t rows_max;    /* Rows of an owner, or of the daemon; 0: any number. */
+    struct resource_route routes[RESOURCE_ROUTES];
+};
+
+/* The field of that name, or with that column; NULL: there is none. */
+const struct field *resource_field(const struct resource *resource, const char *name);
+const struct field *resource_column(const struct resource *resource, const char *column);
+/* The member of a field that is a text: "" where the resource has no such field. */
+struct bytes resource_text(const struct resource *resource, const char *name, const void *row);
+static inline bool resource_is_owned(const struct resource *resource) {
+    return resource_column(resource, "owner") != NULL;
+}
+MUST_CHECK bool resource_names(const struct resource *resource, struct bytes name);
+
+#endif

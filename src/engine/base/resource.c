@@ -1,0 +1,456 @@
+/* resource.c: statements that are written from a descriptor, once for each connection, and found
+ * again by the descriptor and what they do (mapper.h).
+ *
+ * In each of them $1 is a key, or where a list goes on, and $2 the owner, where rows have one.
+ */
+#include "engine/base/resource.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "journal/journal.h"
+#include "store/mapper.h"
+
+/* --- Columns ---------------------------------------------------------------------------------- */
+
+static const unsigned kinds[] = {
+    [FIELD_TEXT] = MAP_TEXT,   [FIELD_STORED] = MAP_TEXT,      [FIELD_ID] = MAP_ID,
+    [FIELD_INT] = MAP_INT,     [FIELD_TIME] = MAP_INT_OR_NULL, [FIELD_DAY] = MAP_INT,
+    [FIELD_BOOL] = MAP_BOOL,   [FIELD_NAME] = MAP_WORD,        [FIELD_NAMES] = MAP_BITS,
+    [FIELD_MEMBERS] = MAP_TEXT};
+
+static struct map_column column_of(const struct field *field) {
+    return (struct map_column){field->column, kinds[field->kind], field->group, field->at};
+}
+
+static struct map names_of(const struct field *field) {
+    return (struct map){.names = &field->names};
+}
+
+static struct arg arg_of(const struct field *field, const void *row) {
+    const struct map_column column = column_of(field);
+    const struct map names = names_of(field);
+    return map_column_arg(&names, &column, row);
+}
+
+/* --- Statements ------------------------------------------------------------------------------- */
+
+enum statement { FIND, LIST, WHERE, INSERT, UPDATE, REMOVE, COUNT };
+struct sql {
+    const struct resource *resource;
+    enum statement what;
+    unsigned bits;     /* LIST: fields that are filters, by position. UPDATE: the group. */
+    const char *where; /* WHERE */
+};
+
+static unsigned field_use(const struct resource *resource, const struct field *field) {
+    return field->use != 0 ? field->use : resource->fields.use;
+}
+
+/* Lists leave out what only a row alone shows. */
+static bool is_read(const struct resource *resource, enum statement what,
+                    const struct field *field) {
+    const unsigned use = field_use(resource, field);
+    return field->column != NULL &&
+           (use & (what == LIST ? FIELD_LISTED | FIELD_KEPT
+                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
+}
+
+static bool is_written(const struct sql *sql, const struct field *field) {
+    const unsigned group = sql->what == INSERT ? FIELD_INSERTED : sql->bits;
+    return field->column != NULL && (field->group & group) != 0;
+}
+
+static const struct field *key_field(const struct resource *resource) {
+    const struct field *key = resource_field(resource, resource->key);
+    assert(key != NULL && key->column != NULL);
+    return key;
+}
+
+static void select_add(const struct sql *sql, struct text *text) {
+    const char *comma = "SELECT ";
+    for (size_t i = 0; i < sql->resource->fields.count; i++) {
+        const struct field *field = &sql->resource->fields.rows[i];
+        if (is_read(sql->resource, sql->what, field)) {
+            text_addf(text, "%s%s", comma, field->column);
+            comma = ", ";
+        }
+    }
+    text_addf(text, " FROM %s WHERE ", sql->resource->table);
+}
+
+/* " = $1 AND owner = $2 AND revoked_ms IS NULL", after the column. */
+static void key_add(const struct sql *sql, const char *compare, struct text *text) {
+    text_addf(text, " %s $1%s", compare, resource_is_owned(sql->resource) ? " AND owner = $2" : "");
+    if (sql->resource->removal != NULL) {
+        text_addf(text, " AND %s IS NULL", sql->resource->removal);
+    }
+}
+
+static int first_free(const struct resource *resource) {
+    return resource_is_owned(resource) ? 3 : 2;
+}
+
+static void filter_add(const struct field *field, int number, struct text *text) {
+    if (field->filter == FIELD_EQUAL_OR_NONE) {
+        text_addf(text, " AND (%s = $%d OR %s = '')", field->column, number, field->column);
+    } else {
+        text_addf(text, " AND %s = $%d", field->column, number);
+    }
+}
+
+static void list_add(const struct sql *sql, struct text *text) {
+    const struct resource *resource = sql->resource;
+    const bool numbered = resource_column(resource, "id") != NULL;
+    int next = first_free(resource);
+    select_add(sql, text);
+    text_add_str(text, numbered ? "id" : key_field(resource)->column);
+    key_add(sql, numbered ? "<" : ">", text);
+    for (size_t i = 0; i < resource->fields.count; i++) {
+        if ((sql->bits & 1U << i) != 0) {
+            filter_add(&resource->fields.rows[i], next++, text);
+        }
+    }
+    text_addf(text, " ORDER BY %s LIMIT $%d", numbered ? "id DESC" : key_field(resource)->column,
+              next);
+}
+
+static void insert_add(const struct sql *sql, struct text *text) {
+    int count = 0;
+    text_addf(text, "INSERT INTO %s (", sql->resource->table);
+    for (size_t i = 0; i < sql->resource->fields.count; i++) {
+        const struct field *field = &sql->resource->fields.rows[i];
+        if (is_written(sql, field)) {
+            text_addf(text, "%s%s", count++ > 0 ? ", " : "", field->column);
+        }
+    }
+    text_add_str(text, ") VALUES (");
+    for (int i = 1; i <= count; i++) {
+        text_addf(text, "%s$%d", i > 1 ? ", " : "", i);
+    }
+    text_add_char(text, ')');
+}
+
+static void update_add(const struct sql *sql, struct text *text) {
+    int next = first_free(sql->resource);
+    const char *before = " SET ";
+    text_addf(text, "UPDATE %s", sql->resource->table);
+    for (size_t i = 0; i < sql->resource->fields.count; i++) {
+        const struct field *field = &sql->resource->fields.rows[i];
+        if (is_written(sql, field)) {
+            text_addf(text, "%s%s = $%d", before, field->column, next++);
+            before = ", ";
+        }
+    }
+    text_addf(text, " WHERE %s", key_field(sql->resource)->column);
+    key_add(sql, "=", text);
+}
+
+static void remove_add(const struct sql *sql, struct text *text) {
+    const struct resource *resource = sql->resource;
+    if (resource->removal == NULL) {
+        text_addf(text, "DELETE FROM %s", resource->table);
+    } else {
+        text_addf(text, "UPDATE %s SET %s = $%d", resource->table, resource->removal,
+                  first_free(resource));
+    }
+    text_addf(text, " WHERE %s", key_field(resource)->column);
+    key_add(sql, "=", text);
+}
+
+static void count_add(const struct sql *sql, struct text *text) {
+    const struct resource *resource = sql->resource;
+    const bool owned = resource_is_owned(resource);
+    text_addf(text, "SELECT count(*) FROM %s%s", resource->table, owned ? " WHERE owner = $1" : "");
+    if (resource->removal != NULL) {
+        text_addf(text, " %s %s IS NULL", owned ? "AND" : "WHERE", resource->removal);
+    }
+}
+
+static void sql_write(const void *ctx, struct text *text) {
+    const struct sql *sql = ctx;
+    switch (sql->what) {
+    case FIND:
+        select_add(sql, text);
+        text_add_str(text, key_field(sql->resource)->column);
+        key_add(sql, "=", text);
+        break;
+    case LIST:
+        list_add(sql, text);
+        break;
+    case WHERE:
+        select_add(sql, text);
+        text_add_str(text, sql->where);
+        break;
+    case INSERT:
+        insert_add(sql, text);
+        break;
+    case UPDATE:
+        update_add(sql, text);
+        break;
+    case REMOVE:
+        remove_add(sql, text);
+        break;
+    case COUNT:
+        count_add(sql, text);
+        break;
+    }
+}
+
+static const char *sql_of(struct tx *tx, const struct sql *sql) {
+    enum { WHAT_BITS = 3 };
+    static_assert(FIELD_ROWS_MAX <= 48, "");
+    return sql->where != NULL
+               ? tx_sql(tx, sql->where, 1 + WHERE, sql_write, sql)
+               : tx_sql(tx, sql->resource, sql->bits << WHAT_BITS | sql->what, sql_write, sql);
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+static bool row_read(const struct resource *resource, enum statement what, const struct rows *rows,
+                     void *row) {
+    bool known = true;
+    int at = 0;
+    memset(row, 0, resource->size);
+    for (size_t i = 0; i < resource->fields.count; i++) {
+        const struct field *field = &resource->fields.rows[i];
+        if (is_read(resource, what, field)) {
+            const struct map_column column = column_of(field);
+            const struct map names = names_of(field);
+            known = map_column_read(&names, &column, rows, at++, row) && known;
+        }
+    }
+    return known;
+}
+
+bool resource_row_read(const struct resource *resource, const struct rows *rows, void *row) {
+    return row_read(resource, WHERE, rows, row);
+}
+
+void tx_resource_copy(struct tx *tx, const struct resource *resource, void *row) {
+    bool copied = true;
+    for (size_t i = 0; i < resource->fields.count && copied; i++) {
+        const struct field *field = &resource->fields.rows[i];
+        if (is_read(resource, FIND, field)) {
+            const struct map_column column = column_of(field);
+            copied = map_column_copy(tx, &column, row);
+        }
+    }
+    if (!copied) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "resources: row"));
+    }
+}
+
+struct rows *tx_resource_rows(struct tx *tx, const struct resource *resource, const char *where,
+                              const struct arg *args, size_t count) {
+    const struct sql sql = {.resource = resource, .what = WHERE, .where = where};
+    return tx_rows(tx, sql_of(tx, &sql), args, count);
+}
+
+/* $1 and $2, as far as the resource has them. */
+static size_t key_args(const struct resource *resource, const struct resource_key *key,
+                       struct arg *args) {
+    args[0] = arg_text(key->id);
+    args[1] = arg_text(key->owner);
+    return resource_is_owned(resource) ? 2 : 1;
+}
+
+struct err tx_resource_find(struct tx *tx, const struct resource *resource,
+                            const struct resource_key *key, bool *ret_found, void *row) {
+    const struct sql sql = {.resource = resource, .what = FIND};
+    struct arg args[2];
+    const size_t count = key_args(resource, key, args);
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql_of(tx, &sql), args, count);
+    *ret_found = rows != NULL;
+    if (rows != NULL && !row_read(resource, FIND, rows, row)) {
+        tx_fail(tx, err_make(ERR_STORE_CORRUPT, "resources: row"));
+    } else if (rows != NULL) {
+        tx_resource_copy(tx, resource, row);
+    }
+    return tx_error(tx);
+}
+
+struct err tx_resource_list(struct tx *tx, const struct resource *resource,
+                            const struct resource_page *page, resource_each each, void *ctx) {
+    struct sql sql = {.resource = resource, .what = LIST};
+    struct arg args[3 + RESOURCE_FILTERS_MAX];
+    const struct resource_key key = {.owner = page->owner, .id = page->after};
+    size_t count = key_args(resource, &key, args);
+    if (resource_column(resource, "id") != NULL) {
+        args[0] = arg_int(page->before > 0 ? page->before : INT64_MAX);
+    }
+    for (size_t i = 0; i < resource->fields.count; i++) { /* In the order of the statement. */
+        for (size_t j = 0; j < page->filter_count; j++) {
+            const struct resource_filter *filter = &page->filters[j];
+            if (filter->field == &resource->fields.rows[i] && filter->value.data != NULL) {
+                sql.bits |= 1U << i;
+                args[count++] = arg_text(filter->value);
+            }
+        }
+    }
+    args[count++] = arg_int(page->limit);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql_of(tx, &sql), args, count);
+    AUTO(mem_release) void *row = mem_new(resource->size);
+    while (rows_step(rows)) {
+        if (row_read(resource, LIST, rows, row)) {
+            tx_fail(tx, each(ctx, row));
+        }
+    }
+    return tx_error(tx);
+}
+
+int64_t tx_resource_count(struct tx *tx, const struct resource *resource, struct bytes owner) {
+    const struct sql sql = {.resource = resource, .what = COUNT};
+    const struct arg args[] = {arg_text(owner)};
+    return tx_number(tx, sql_of(tx, &sql), args, resource_is_owned(resource) ? 1 : 0, 0);
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+static void event_write(const struct resource *resource, const struct resource_key *key,
+                        const void *row, const char *flag, struct text *text) {
+    if (flag == NULL) {
+        fields_write(&resource->fields, FIELD_LISTED, row, text);
+        return;
+    }
+    text_add_char(text, '{');
+    text_add_member(text, resource->key, key->id);
+    text_add_member_bool(text, flag, true);
+    text_add_char(text, '}');
+}
+
+/* `row` NULL: it was removed. */
+static struct err event_append(struct tx *tx, const struct resource *resource,
+                               const struct resource_key *key, const void *row) {
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    AUTO(text_done) struct text type = text_up_to(EVENT_TYPE_MAX);
+    AUTO(text_done) struct text stream = text_up_to(STREAM_NAME_MAX);
+    const bool owned = resource_is_owned(resource);
+    const struct bytes owner = owned ? key->owner : BYTES("local");
+    struct appended appended;
+    bool found = false;
+    text_addf(&type, "%s_changed", resource->name);
+    text_add_str(&stream, owned ? "owner:" : "system");
+    text_add(&stream, owner.data, owned ? owner.len : 0);
+    event_write(resource, key, row, row == NULL ? "removed" : NULL, &data);
+    if (text_failed(&data) && !data.no_memory) {
+        text_clear(&data);
+        event_write(resource, key, row, "left_out", &data);
+    }
+    if (text_failed(&data)) {
+        return tx_fail(tx, text_error(&data, "resources: event"));
+    }
+    const struct append append = {.owner = owner,
+                                  .stream = text_bytes(&stream),
+                                  .type = text_bytes(&type),
+                                  .data = text_bytes(&data)};
+    struct err err = tx_append(tx, &append, &appended);
+    if (!err_failed(err) && appended.seq == 1) {
+        const struct retention keep = {.events = RESOURCE_EVENTS_KEPT};
+        err = tx_stream_keep(tx, owner, append.stream, keep, &found);
+    }
+    return err;
+}
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+static const struct resource_hooks *hooks_of(const struct resource *resource) {
+    static const struct resource_hooks none = {.resource = NULL};
+    for (const struct resource_hooks *hooks = resource_hooks; hooks->resource != NULL; hooks++) {
+        if (hooks->resource == resource) {
+            return hooks;
+        }
+    }
+    return &none;
+}
+
+static void time_set(const struct resource *resource, const char *column, int64_t now_ms,
+                     void *row) {
+    const struct field *field = resource_column(resource, column);
+    if (field != NULL) {
+        *(int64_t *)(void *)((char *)row + field->at) = now_ms;
+    }
+}
+
+static struct resource_key row_key(const struct resource *resource, const void *row) {
+    return (struct resource_key){.owner = resource_text(resource, "owner", row),
+                                 .id = resource_text(resource, resource->key, row)};
+}
+
+/* The statement with the columns that are written, after `count` arguments; then the event. */
+static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *args, size_t count,
+                            void *row) {
+    const struct resource *resource = sql->resource;
+    const struct resource_key key = row_key(resource, row);
+    const struct resource_hooks *hooks = hooks_of(resource);
+    time_set(resource, "changed_ms", tx_now_ms(tx), row);
+    if (hooks->write != NULL && err_failed(tx_fail(tx, hooks->write(tx, row)))) {
+        return tx_error(tx);
+    }
+    for (size_t i = 0; i < resource->fields.count; i++) {
+        if (is_written(sql, &resource->fields.rows[i])) {
+            args[count++] = arg_of(&resource->fields.rows[i], row);
+        }
+    }
+    tx_do(tx, sql_of(tx, sql), args, count);
+    tx_fail(tx, event_append(tx, resource, &key, row));
+    if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
+        tx_fail(tx, hooks->changed(tx, &key, row));
+    }
+    return tx_error(tx);
+}
+
+static struct err insert_check(struct tx *tx, const struct resource *resource, const void *row) {
+    const struct resource_key key = row_key(resource, row);
+    const struct sql sql = {.resource = resource, .what = FIND};
+    struct arg args[2];
+    const size_t count = key_args(resource, &key, args);
+    if (resource->prefix == NULL) {
+        AUTO(rows_release) struct rows *rows = tx_row(tx, sql_of(tx, &sql), args, count);
+        if (rows != NULL) {
+            return err_make(ERR_CONFLICT, "resources: name");
+        }
+    }
+    if (resource->rows_max > 0 &&
+        tx_resource_count(tx, resource, key.owner) >= resource->rows_max) {
+        return err_make(ERR_TOO_MANY, "resources: rows");
+    }
+    return tx_error(tx);
+}
+
+struct err tx_resource_insert(struct tx *tx, const struct resource *resource, void *row) {
+    const struct sql sql = {.resource = resource, .what = INSERT};
+    struct arg args[FIELD_ROWS_MAX];
+    struct err err = insert_check(tx, resource, row);
+    time_set(resource, "made_ms", tx_now_ms(tx), row);
+    return err_failed(err) ? err : row_write(tx, &sql, args, 0, row);
+}
+
+struct err tx_resource_update(struct tx *tx, const struct resource *resource, unsigned group,
+                              void *row) {
+    const struct sql sql = {.resource = resource, .what = UPDATE, .bits = group};
+    const struct resource_key key = row_key(resource, row);
+    struct arg args[2 + FIELD_ROWS_MAX];
+    return row_write(tx, &sql, args, key_args(resource, &key, args), row);
+}
+
+struct err tx_resource_remove(struct tx *tx, const struct resource *resource,
+                              const struct resource_key *key) {
+    const struct sql sql = {.resource = resource, .what = REMOVE};
+    const struct resource_hooks *hooks = hooks_of(resource);
+    struct arg args[3];
+    size_t count = key_args(resource, key, args);
+    if (resource->removal != NULL) {
+        args[count++] = arg_int(tx_now_ms(tx));
+    }
+    const int64_t removed = tx_change(tx, sql_of(tx, &sql), args, count);
+    if (removed == 0) {
+        return err_failed(tx_error(tx)) ? tx_error(tx)
+                                        : err_make(ERR_NOT_FOUND, "resources: remove");
+    }
+    tx_fail(tx, event_append(tx, resource, key, NULL /* removed */));
+    if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
+        tx_fail(tx, hooks->changed(tx, key, NULL /* removed */));
+    }
+    return tx_error(tx);
+}

@@ -1,0 +1,8 @@
+/* resources.c: additions of features to the rows of resources: see engine/base/resource.h. */
+#include "engine/base/resource.h"
+#include "engine/memory/memory.h"
+
+const struct resource_hooks resource_hooks[] = {
+    {.resource = &memory_resource, .write = memory__write},
+    {.resource = NULL},
+};

@@ -1,0 +1,41 @@
+/* memory.h: memories of agents, as clients see it. (Of RAM speaks base/memory.h.)
+ *
+ * A memory is a short text with a topic and tags, about a project or about everything (project "").
+ * `day` is the day it belongs to: that of its last change.
+ *
+ * Ownership  texts are borrowed from the filler of the struct.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_RULES_MEMORY_MEMORY_H
+#define DROVER_RULES_MEMORY_MEMORY_H
+
+#include "base/base.h"
+#include "base/id.h"
+#include "base/resource/resource.h"
+
+enum {
+    MEMORY_PROJECT_MAX = 64, /* Bytes, like all of these. */
+    MEMORY_TOPIC_MAX = 64,
+    MEMORY_TITLE_MAX = 200,
+    MEMORY_CONTENT_MAX = 8 << 10,
+    MEMORY_TAG_MAX = 64,
+    MEMORY_TAGS_MAX = 16,   /* Number of tags. */
+    MEMORY_ROWS_MAX = 5000, /* Rows of an owner. */
+};
+
+struct memory {
+    int64_t number;
+    struct id id;
+    struct bytes owner, project, topic, title, content;
+    json_t *tags_given; /* A list of texts, or NULL. */
+    struct bytes tags;  /* The same as it is kept: ["a","b"]. */
+    struct bytes words; /* Words of all these texts; written only. */
+    int64_t day, made_ms, changed_ms;
+};
+
+extern const struct resource memory_resource;
+
+/* A JSON list of texts, or NULL, as it is kept. ERR_BAD_FIELD, and why. */
+MUST_CHECK struct err memory_tags_write(const json_t *tags, struct text *text, struct why *why);
+
+#endif

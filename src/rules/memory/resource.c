@@ -1,0 +1,137 @@
+/* resource.c: memories. Order: that of the answer. */
+#include "rules/memory/memory.h"
+
+#include <string.h>
+
+#define AT(member) .at = offsetof(struct memory, member)
+#define EACH .group = FIELD_INSERTED | FIELD_SET
+
+enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED };
+
+static struct field_value scope_get(const void *row) {
+    const struct memory *memory = row;
+    return (struct field_value){.text =
+                                    memory->project.len == 0 ? BYTES("global") : BYTES("project")};
+}
+
+static const char *const scopes[] = {"global", "project", NULL};
+
+static const struct field rows[] = {
+    {.name = "number", .kind = FIELD_INT, AT(number), .use = FIELD_KEPT, .column = "id"},
+    {.name = "id",
+     .kind = FIELD_ID,
+     AT(id),
+     .required = true,
+     .column = "memory",
+     .group = FIELD_INSERTED},
+    {.name = "owner",
+     .kind = FIELD_TEXT,
+     AT(owner),
+     .use = FIELD_KEPT,
+     .column = "owner",
+     .group = FIELD_INSERTED},
+    {.name = "scope", .kind = FIELD_TEXT, .required = true, .names = scopes, .get = scope_get},
+    {.name = "project",
+     .kind = FIELD_TEXT,
+     AT(project),
+     .use = TAKEN_AND_SHOWN,
+     .empty = FIELD_EMPTY_LEFT_OUT,
+     .max = MEMORY_PROJECT_MAX,
+     .column = "project",
+     .group = FIELD_INSERTED,
+     .filter = FIELD_EQUAL_OR_NONE,
+     .filter_about = "Of this project, and those about everything; \"\": only these."},
+    {.name = "topic",
+     .kind = FIELD_TEXT,
+     AT(topic),
+     .use = TAKEN_AND_SHOWN,
+     .required = true,
+     .min = 1,
+     .max = MEMORY_TOPIC_MAX,
+     .column = "topic",
+     EACH,
+     .filter = FIELD_EQUAL,
+     .filter_about = "Of this topic."},
+    {.name = "title",
+     .kind = FIELD_TEXT,
+     AT(title),
+     .use = TAKEN_AND_SHOWN,
+     .required = true,
+     .min = 1,
+     .max = MEMORY_TITLE_MAX,
+     .column = "title",
+     EACH},
+    {.name = "content",
+     .kind = FIELD_TEXT,
+     AT(content),
+     .use = TAKEN_AND_SHOWN,
+     .required = true,
+     .min = 1,
+     .max = MEMORY_CONTENT_MAX,
+     .column = "content",
+     EACH},
+    {.name = "tags",
+     .kind = FIELD_TEXTS,
+     AT(tags_given),
+     .use = FIELD_GIVEN,
+     .max = MEMORY_TAGS_MAX},
+    {.name = "tags",
+     .kind = FIELD_STORED,
+     AT(tags),
+     .required = true,
+     .column = "tags",
+     EACH,
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"},
+    {.name = "words", .kind = FIELD_TEXT, AT(words), .use = FIELD_WRITTEN, .column = "words", EACH},
+    {.name = "day", .kind = FIELD_DAY, AT(day), .required = true, .column = "day", EACH},
+    {.name = "made_ms",
+     .kind = FIELD_TIME,
+     AT(made_ms),
+     .column = "made_ms",
+     .group = FIELD_INSERTED},
+    {.name = "changed_ms",
+     .kind = FIELD_TIME,
+     AT(changed_ms),
+     .column = "changed_ms",
+     EACH,
+     .filter = FIELD_SINCE,
+     .filter_about = "Only those kept or changed at this time or later; milliseconds."},
+};
+
+const struct resource memory_resource = {
+    .name = "memory",
+    .plural = "memories",
+    .path = "/api/v1/memory",
+    .table = "memory",
+    .key = "id",
+    .prefix = "mem",
+    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .size = sizeof(struct memory),
+    .rows_max = MEMORY_ROWS_MAX,
+    .routes = {[RESOURCE_LIST] = {SCOPE_READ,
+                                  "List what agents remember, newest first; or search it"},
+               [RESOURCE_ADD] = {SCOPE_RUN, "Store a memory for agents"},
+               [RESOURCE_SHOW] = {SCOPE_READ, "Show a memory"},
+               [RESOURCE_REMOVE] = {SCOPE_RUN, "Delete a memory"}},
+};
+
+struct err memory_tags_write(const json_t *tags, struct text *text, struct why *why) {
+    if (json_array_size(tags) > MEMORY_TAGS_MAX) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"tags\" must have a number of items from 0 to %d, not %zu",
+                       MEMORY_TAGS_MAX, json_array_size(tags));
+    }
+    text_add_char(text, '[');
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const json_t *tag = json_array_get(tags, i);
+        size_t len = json_string_length(tag);
+        if (len < 1 || len > MEMORY_TAG_MAX || memchr(json_string_value(tag), '\0', len) != NULL) {
+            return err_why(why, ERR_BAD_FIELD, "\"tags\"[%zu] must be a text of 1 to %d bytes", i,
+                           MEMORY_TAG_MAX);
+        }
+        text_add_str(text, i > 0 ? "," : "");
+        text_add_json(text, json_string_value(tag), len);
+    }
+    text_add_char(text, ']');
+    return text_failed(text) ? text_error(text, "memory: tags") : ERR_OK;
+}
