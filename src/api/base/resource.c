@@ -310,6 +310,9 @@ static void query_make(const struct resource_face *face, struct served *served) 
     for (const struct query_param *param = page; param->name != NULL; param++) {
         param_add(served->list_query, *param);
     }
+    if (resource_column(resource, "id") != NULL) {
+        served->list_query[0].max = PAGE_NUMBER; /* `after` */
+    }
     if (resource_is_owned(resource)) {
         (void)snprintf(served->owner_about, sizeof served->owner_about,
                        "Another owner's %s (scope admin).", resource->plural);
