@@ -19,7 +19,7 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider"], ["run"],
-        ["job", "inbox", "session", "trace"], ["turn"], ["workflow", "agent"],
+        ["job", "inbox", "session", "trace"], ["turn"], ["workflow", "agent"], ["."],
     ],
     "engine": [
         ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],

@@ -197,6 +197,11 @@ static void sql_write(const void *ctx, struct text *text) {
     }
 }
 
+void resource__list_sql(const struct resource *resource, unsigned filters, struct text *text) {
+    const struct sql sql = {.resource = resource, .what = LIST, .bits = filters};
+    sql_write(&sql, text);
+}
+
 static const char *sql_of(struct tx *tx, const struct sql *sql) {
     enum { WHAT_BITS = 3 };
     static_assert(FIELD_ROWS_MAX <= 48, "");
