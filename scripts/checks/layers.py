@@ -19,10 +19,11 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider"], ["run"],
-        ["job", "inbox", "session", "trace"], ["turn"], ["workflow", "agent"], ["."],
+        ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["."],
     ],
     "engine": [
-        ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],
+        ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
+        ["session"],
         ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["system"],
     ],
     "dispatch": [
@@ -36,7 +37,8 @@ FEATURES = {
     ],
     "cli": [
         ["terminal"], ["base"], ["stream"], ["run"],
-        ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox"], ["system"],
+        ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox",
+         "project"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],

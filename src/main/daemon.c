@@ -36,6 +36,7 @@
 #include "main/stop_signals.h"
 #include "main/work.h"
 #include "proc/inside.h"
+#include "rules/project/project.h"
 #include "store/datadir.h"
 
 enum { SOCKET_PATH_MAX = 4096, TOKENS_PAGE = 500 };
@@ -320,10 +321,14 @@ static bool is_held(void *ctx) {
     return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
 }
 
+/* Resources to which no feature adds anything. */
+static const struct resource_face projects = {.resource = &project_resource};
+
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct providers_api *providers = work_providers_api(daemon->work);
-    const struct resource_served served[] = {{&memory_face, &daemon->host}};
+    const struct resource_served served[] = {{&memory_face, &daemon->host},
+                                             {&projects, &daemon->host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {resource_routes_table(daemon->resource_routes),
                                    streams_table(&daemon->streams_api),

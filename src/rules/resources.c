@@ -2,8 +2,10 @@
 #include "rules/resources.h"
 
 #include "rules/memory/memory.h"
+#include "rules/project/project.h"
 
 const struct resource *const resources[] = {
     &memory_resource,
+    &project_resource,
     NULL,
 };

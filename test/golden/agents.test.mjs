@@ -112,6 +112,30 @@ golden("memory", async (record) => {
   await ask("DELETE", `memory/${json.items[0].id}`);
 });
 
+golden("projects", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  const cli = (...args) => record.cli(daemon, ["project", ...args]);
+  await cli("ls");
+  await ask("POST", "projects", { name: "web", root: "/srv/web", model: "scripted/demo" });
+  await ask("POST", "projects", { name: "web" });
+  await ask("POST", "projects", { name: "Web" });
+  await ask("GET", "projects");
+  await ask("GET", "projects/web");
+  await ask("PATCH", "projects/web", { agent: "reviewer" });
+  await ask("DELETE", "projects/web");
+  const flags = ["--root", "/srv/web", "--model", "scripted/demo"];
+  for (const json of [[], ["--json"]]) {
+    await cli("add", "web", ...flags, ...json);
+    await cli("set", "web", "--agent", "reviewer", ...json);
+    await cli("ls", ...json);
+    await cli("show", "web", ...json);
+    await cli("rm", "web", ...json);
+  }
+  await cli("set", "web", "--root", "web");
+  await cli("rm", "web");
+});
+
 golden("programs", async (record) => {
   const env = { PATH: "/usr/bin:/bin" };
   const folder = path.join(record.home, ".drover", "agents");

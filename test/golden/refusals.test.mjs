@@ -34,6 +34,7 @@ async function objects(daemon, root) {
     sessions: session, messages: message, approvals: approval, jobs: job, runs: job,
     memory: (await make("POST", "memory", memory)).id,
     providers: (await make("POST", "providers", provider)).name,
+    projects: (await make("POST", "projects", { name: "mine" })).name,
     agents: (await make("POST", "agents", { name: "mine", program: "pi" })).name,
     tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
     streams: "notes", budgets: "project:web", attachments: `att_${NO_ID}`,
@@ -46,6 +47,7 @@ async function objects(daemon, root) {
 const good = (root) => ({
   "POST /api/v1/jobs": { shell: "true" },
   "POST /api/v1/memory": { topic: "t", title: "t", content: "t" },
+  "POST /api/v1/projects": { name: "other" },
   "POST /api/v1/providers": { name: "other", kind: "scripted" },
   "POST /api/v1/agents": { name: "other", program: "claude" },
   "PUT /api/v1/agents/{name}": { program: "claude" },

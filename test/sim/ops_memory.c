@@ -101,7 +101,7 @@ static void memory_keep(struct sim *sim) {
 
 static struct err forget_run(struct tx *tx, struct errand *errand) {
     const struct resource_key key = {.owner = BYTES(KNOWN_OWNER), .id = known_bytes(errand->id)};
-    return tx_resource_remove(tx, &memory_resource, &key);
+    return tx_resource_remove(tx, &memory_resource, &key, &errand->why);
 }
 
 static void forget_done(struct errand *errand, struct err result) {

@@ -46,7 +46,7 @@ static struct err change_tx(struct tx *tx, void *ctx) {
 
 static struct err forget_tx(struct tx *tx, void *ctx) {
     struct job *job = ctx;
-    return tx_resource_remove(tx, &memory_resource, &job->key);
+    return tx_resource_remove(tx, &memory_resource, &job->key, NULL /* why */);
 }
 
 static struct err find_tx(struct tx *tx, void *ctx) {

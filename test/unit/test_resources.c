@@ -116,7 +116,7 @@ static struct err update_tx(struct tx *tx, void *ctx) {
 
 static struct err remove_tx(struct tx *tx, void *ctx) {
     struct check *check = ctx;
-    return tx_resource_remove(tx, check->resource, &check->key);
+    return tx_resource_remove(tx, check->resource, &check->key, NULL /* why */);
 }
 
 /* Keeps the JSON of the row in `event`, since its texts end with the transaction. */

@@ -27,8 +27,12 @@ static const struct resource *resource_of(const struct request *request) {
 
 static struct err row_read(struct row_op *op) {
     const struct resource_face *face = face_of(&op->request);
+    const struct resource *resource = face->resource;
     arena_init(&op->arena, TEXTS_MAX);
-    return face->read != NULL ? face->read(&op->request, &op->arena, op->row) : ERR_OK;
+    struct err err =
+        resource->check != NULL ? resource->check(op->row, &op->request.op.why) : ERR_OK;
+    return err_failed(err) || face->read == NULL ? err
+                                                 : face->read(&op->request, &op->arena, op->row);
 }
 
 static void row_end(void *ctx, struct err result) {
@@ -82,6 +86,11 @@ static struct err add_read(void *ctx) {
         text_set(owner, op->request.key.owner, op->row);
     }
     texts_fill(resource, op->row);
+    if (resource->prefix == NULL &&
+        !resource->valid(resource_text(resource, resource->key, op->row))) {
+        return err_why(&op->request.op.why, ERR_BAD_FIELD, "\"%s\" must have %s", resource->key,
+                       resource->naming);
+    }
     return row_read(op);
 }
 
@@ -157,7 +166,7 @@ static struct err resource_remove_work(struct tx *tx, void *ctx) {
     const struct resource *resource = resource_of(request);
     const struct resource_key key = {request->key.owner, request->key.id};
     op_removed(&request->op, tx, resource->key, key.id, "removed_ms");
-    return tx_resource_remove(tx, resource, &key);
+    return tx_resource_remove(tx, resource, &key, &request->op.why);
 }
 
 static enum request_next resource_remove_done(void *ctx, struct err *io_result) {

@@ -56,7 +56,11 @@ struct resource {
     /* Names of rows: ids with this prefix, or those for which `valid` holds. */
     const char *prefix;
     bool (*valid)(struct bytes name);
+    const char *naming; /* The names for which it holds, in words. */
     struct field_set fields;
+    /* Judges the fields of a row together, before it is stored; NULL: nothing to judge.
+     * ERR_BAD_FIELD. */
+    struct err (*check)(const void *row, struct why *why);
     size_t size;         /* Size of the struct of a row. */
     const char *removal; /* Column of the time of its removal, until which a row counts; NULL:
                           * removed rows are gone. */

@@ -98,7 +98,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
     if (request.action == REMEMBER_CHANGE) {
         return memory_alter(tx, call, &request, written, &memory);
     }
-    err = tx_resource_remove(tx, &memory_resource, &key);
+    err = tx_resource_remove(tx, &memory_resource, &key, &why);
     if (!err_failed(err)) {
         struct text *text = &call->result->content;
         text_add_char(text, '{');

@@ -440,13 +440,17 @@ struct err tx_resource_update(struct tx *tx, const struct resource *resource, un
 }
 
 struct err tx_resource_remove(struct tx *tx, const struct resource *resource,
-                              const struct resource_key *key) {
+                              const struct resource_key *key, struct why *why) {
     const struct sql sql = {.resource = resource, .what = REMOVE};
     const struct resource_hooks *hooks = hooks_of(resource);
     struct arg args[3];
     size_t count = key_args(resource, key, args);
     if (resource->removal != NULL) {
         args[count++] = arg_int(tx_now_ms(tx));
+    }
+    struct err refused = hooks->removing != NULL ? hooks->removing(tx, key, why) : ERR_OK;
+    if (err_failed(refused)) {
+        return refused;
     }
     const int64_t removed = tx_change(tx, sql_of(tx, &sql), args, count);
     if (removed == 0) {

@@ -61,9 +61,9 @@ MUST_CHECK struct err tx_resource_insert(struct tx *tx, const struct resource *r
  * other members are what it has. */
 MUST_CHECK struct err tx_resource_update(struct tx *tx, const struct resource *resource,
                                          unsigned group, void *row);
-/* ERR_NOT_FOUND: there is none. */
+/* ERR_NOT_FOUND: there is none. Refusals of a hook: `why`. */
 MUST_CHECK struct err tx_resource_remove(struct tx *tx, const struct resource *resource,
-                                         const struct resource_key *key);
+                                         const struct resource_key *key, struct why *why);
 int64_t tx_resource_count(struct tx *tx, const struct resource *resource, struct bytes owner);
 
 /* The statement of a list with filters by the fields at these bits, for tests of its plan. */
@@ -76,6 +76,8 @@ struct resource_hooks {
     const struct resource *resource;
     /* Before the row is written: columns that follow from others. */
     struct err (*write)(struct tx *tx, void *row);
+    /* Before a removal: a refusal. */
+    struct err (*removing)(struct tx *tx, const struct resource_key *key, struct why *why);
     /* After a change: what it means for other rows. `row` NULL: it was removed. */
     struct err (*changed)(struct tx *tx, const struct resource_key *key, const void *row);
 };

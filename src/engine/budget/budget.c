@@ -10,6 +10,7 @@
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
+#include "engine/project/projects.h"
 #include "engine/run/budget_gate.h"
 #include "loop/local_day.h"
 
@@ -207,6 +208,7 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
         map_update(tx, &budget__map, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
     } else {
         bool of_run = scope_rest(set->key.scope, BYTES("run:")).data != NULL;
+        tx_project_use(tx, set->key.owner, scope_rest(set->key.scope, BYTES("project:")), NULL);
         struct err err = of_run ? err_make(ERR_NOT_FOUND, "budget: of a run")
                                 : path_find(tx, &set->key, &row.path);
         if (err_failed(err)) {

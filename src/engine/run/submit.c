@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "engine/base/ids.h"
+#include "engine/project/projects.h"
 #include "engine/run/budget_gate.h"
 
 static struct err parent_find(struct tx *tx, const struct run_new *what, struct run_row *row) {
@@ -97,6 +98,7 @@ static struct err run_admit_new(struct tx *tx, const struct run_new *what, struc
         row->budget = what->budget_path;
     } else if (what->parent.len == 0 && what->project.len > 0) {
         row->budget = budget__project_path(tx, what->project);
+        tx_project_use(tx, what->owner, what->project, NULL /* ret_project */);
     }
     struct err err = what->budget != NULL ? runs__budget_own(tx, what->budget, row) : ERR_OK;
     if (err_failed(err)) {

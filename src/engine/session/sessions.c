@@ -5,6 +5,7 @@
  */
 #include "engine/base/ids.h"
 #include "engine/inbox/bind.h"
+#include "engine/project/projects.h"
 #include "engine/run/rows.h"
 #include "engine/session/checkpoints.h"
 #include "engine/session/rows.h"
@@ -407,10 +408,15 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
             return err;
         }
     }
+    struct project project;
+    const struct bytes name = text_or(what->project, BYTES(SESSION_PROJECT_DEFAULT));
+    /* A program, and an agent of another session, have theirs from elsewhere. */
+    const bool plain = what->program.len == 0 && what->parent.len == 0;
+    tx_project_use(tx, what->owner, name, &project);
     struct session_row row = {
         .session = tx_copy(tx, bytes_of(what->session.text)), /* It outlives the caller's id. */
         .owner = what->owner,
-        .project = text_or(what->project, BYTES(SESSION_PROJECT_DEFAULT)),
+        .project = name,
         .parent = parent.id,
         .parent_name = what->parent.len > 0 ? parent.session : BYTES(""),
         .depth = what->parent.len > 0 ? parent.depth + 1 : 0,
@@ -420,9 +426,9 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .changed_ms = tx_now_ms(tx),
         .title = text_or(what->title, BYTES("")),
         .title_by = what->title.len > 0 ? TITLE_USER : TITLE_NONE,
-        .model = text_or(what->model, BYTES("")),
+        .model = what->model.len > 0 || !plain ? text_or(what->model, BYTES("")) : project.model,
         .agent = text_or(what->agent, BYTES("")),
-        .root = text_or(what->root, BYTES("")),
+        .root = what->root.len > 0 || !plain ? text_or(what->root, BYTES("")) : project.root,
         .forked_from = BYTES(""),
         .metadata = text_or(what->metadata, BYTES("{}")),
         .settings = text_or(what->settings, BYTES("{}")),

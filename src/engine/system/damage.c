@@ -175,6 +175,8 @@ static const struct damage_table tables[] = {
      .columns = {ENUM("kind", part_kind_names), ENUM("state", part_state_names),
                  ENUM("cause", card_cause_names), TEXT("name"), TEXT("call"), JSON("data"),
                  TEXT("text")}},
+    {BY_TEXT("projects", "owner, name", "$1, $2", "$3", ", root, agent, model"),
+     .keys = {"owner", "name"}, .columns = {TEXT("root"), TEXT("agent"), TEXT("model")}},
     {BY_TEXT("providers", "name", "$1", "$2", ", kind, base_url, key_file, headers, models"),
      .keys = {"name"},
      .columns = {WORD("kind", is_code), TEXT("base_url"), TEXT("key_file"), JSON("headers"),

@@ -551,6 +551,18 @@ CREATE TABLE memory (
     changed_ms @int@ NOT NULL
 ) @strict@;
 CREATE INDEX memory_owner ON memory (owner, id);
+
+-- Names that sessions, runs and budgets share, and what new ones begin with. '': nothing.
+CREATE TABLE projects (
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    root TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    model TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL,
+    PRIMARY KEY (owner, name)
+) @strict@;
 CREATE INDEX memory_day ON memory (owner, day);
 
 -- question 0: no message of a user began it. answer: the message that it writes. call: the step of

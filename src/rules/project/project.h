@@ -1,0 +1,27 @@
+/* project.h: a project: a name that sessions, runs and budgets share, and what new ones of it begin
+ * with. Its limits are those of the budget project:NAME.
+ *
+ * Ownership  texts are borrowed from the function that filled the struct.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_RULES_PROJECT_PROJECT_H
+#define DROVER_RULES_PROJECT_PROJECT_H
+
+#include "base/base.h"
+#include "base/resource/resource.h"
+
+enum {
+    PROJECT_ROOT_MAX = 4095, /* Bytes, like all of these. */
+    PROJECT_AGENT_MAX = 64,
+    PROJECT_MODEL_MAX = 321,
+    PROJECT_ROWS_MAX = 10000, /* Rows of an owner. */
+};
+
+struct project {
+    struct bytes owner, name, root, agent, model; /* A use alone gives it only a name. */
+    int64_t made_ms, changed_ms;
+};
+
+extern const struct resource project_resource;
+
+#endif

@@ -1,0 +1,107 @@
+/* resource.c: projects. Order: that of the answer. */
+#include "rules/project/project.h"
+
+#include <string.h>
+
+#include "rules/session/given.h"
+#include "rules/session/session.h"
+
+#define AT(member) .at = offsetof(struct project, member)
+#define EACH .group = FIELD_INSERTED | FIELD_SET
+#define FLAG(flag_name, placeholder, help)                                                         \
+    .flag = {.name = flag_name, .kind = FLAG_TEXT, .value = placeholder, .about = help}
+
+enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_LISTED };
+
+static const struct field rows[] = {
+    {.name = "owner",
+     .kind = FIELD_TEXT,
+     AT(owner),
+     .use = FIELD_KEPT,
+     .column = "owner",
+     .group = FIELD_INSERTED},
+    {.name = "name",
+     .kind = FIELD_TEXT,
+     AT(name),
+     .use = FIELD_GIVEN | FIELD_LISTED,
+     .required = true,
+     .min = 1,
+     .max = SESSION_PROJECT_MAX,
+     .column = "name",
+     .group = FIELD_INSERTED,
+     .filter = FIELD_SEARCH},
+    {.name = "root",
+     .kind = FIELD_TEXT,
+     AT(root),
+     .use = SETTING,
+     .max = PROJECT_ROOT_MAX,
+     .empty = FIELD_EMPTY_NULL,
+     .column = "root",
+     EACH,
+     .filter = FIELD_SEARCH,
+     FLAG("root", "DIR", "Folder of new sessions that name none; \"\": none.")},
+    {.name = "agent",
+     .kind = FIELD_TEXT,
+     AT(agent),
+     .use = SETTING,
+     .max = PROJECT_AGENT_MAX,
+     .plain = true,
+     .empty = FIELD_EMPTY_NULL,
+     .column = "agent",
+     EACH,
+     FLAG("agent", "NAME", "Agent that its tasks are for; \"\": none.")},
+    {.name = "model",
+     .kind = FIELD_TEXT,
+     AT(model),
+     .use = SETTING,
+     .max = PROJECT_MODEL_MAX,
+     .plain = true,
+     .empty = FIELD_EMPTY_NULL,
+     .column = "model",
+     EACH,
+     FLAG("model", "MODEL", "Model of new sessions that name none, as CONNECTION/MODEL.")},
+    {.name = "made_ms",
+     .kind = FIELD_TIME,
+     AT(made_ms),
+     .required = true,
+     .column = "made_ms",
+     .group = FIELD_INSERTED},
+    {.name = "changed_ms",
+     .kind = FIELD_TIME,
+     AT(changed_ms),
+     .required = true,
+     .column = "changed_ms",
+     EACH,
+     .filter = FIELD_SINCE,
+     .filter_about = "Only those made or changed at this time or later; milliseconds."},
+};
+
+static struct err project_check(const void *row, struct why *why) {
+    const struct project *project = row;
+    if (project->root.len > 0 && project->root.data[0] != '/') {
+        return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
+    }
+    if (project->model.len > 0 && memchr(project->model.data, '/', project->model.len) == NULL) {
+        return err_why(why, ERR_BAD_FIELD, "\"model\" must be CONNECTION/MODEL");
+    }
+    return ERR_OK;
+}
+
+const struct resource project_resource = {
+    .name = "project",
+    .plural = "projects",
+    .path = "/api/v1/projects",
+    .table = "projects",
+    .key = "name",
+    .valid = session_project_valid,
+    .naming = "1 to 64 of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
+    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .size = sizeof(struct project),
+    .check = project_check,
+    .rows_max = PROJECT_ROWS_MAX,
+    .routes = {[RESOURCE_LIST] = {SCOPE_READ, "List projects, by their names"},
+               [RESOURCE_ADD] = {SCOPE_RUN, "Make a project; the first use of a name does, too"},
+               [RESOURCE_SHOW] = {SCOPE_READ, "Show a project"},
+               [RESOURCE_CHANGE] = {SCOPE_RUN, "Change what new sessions of a project begin with"},
+               [RESOURCE_REMOVE] = {SCOPE_RUN, "Remove a project that nothing unfinished uses"}},
+};
