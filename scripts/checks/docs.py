@@ -2,6 +2,7 @@
 import os
 import re
 
+from checks import changelog
 from checks.tree import Fault, line_of
 
 ERRORS = "docs/errors.md"
@@ -216,13 +217,16 @@ def check_api_page(tree):
 
 def check_links(tree):
     """A link to a file of ours leads somewhere."""
+    entries = changelog.fragments(tree)
     for path in tree.under("", ".md"):
         text = tree.text(path) or ""
         for match in re.finditer(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
             target = match.group(1)
             if re.match(r"[a-z]+:", target):
                 continue
-            if not os.path.exists(os.path.join(tree.root, os.path.dirname(path), target)):
+            # An entry of the changelog is read where it will stand.
+            folder = "" if path in entries else os.path.dirname(path)
+            if not os.path.exists(os.path.join(tree.root, folder, target)):
                 yield Fault(path, line_of(text, match.start()), f"no such file: {target}")
 
 

@@ -8,7 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
-from checks import docs, layers, node18, shapes, sizes, tools, words  # noqa: E402
+from checks import changelog, docs, layers, node18, shapes, sizes, tools, words  # noqa: E402
 from checks.exceptions import PATH, Exceptions  # noqa: E402
 from checks.tree import Tree  # noqa: E402
 
@@ -453,6 +453,12 @@ class Docs(LintTest):
     def test_a_link_to_nowhere_is_refused(self):
         self.refused(docs.check_links, {"a.md": "[b](b.md)\n"}, "no such file: b.md")
 
+    def test_a_link_of_an_entry_of_the_changelog_is_one_of_the_page(self):
+        files = {"docs/b.md": "", "changelog/b.added.md": "- [b](docs/b.md)\n"}
+        self.accepted(docs.check_links, files)
+        self.refused(docs.check_links, {**files, "changelog/b.added.md": "- [b](b.added.md)\n"},
+                     "no such file: b.added.md")
+
     def test_a_room_that_the_architecture_does_not_name_is_refused(self):
         files = {"ARCHITECTURE.md": "`base/`\n", "src/base/x.c": "", "src/loop/x.c": ""}
         self.refused(docs.check_architecture, files, "the room loop")
@@ -462,6 +468,39 @@ class Docs(LintTest):
         self.refused(docs.check_names_of_tests, files, "not registered")
         files["test/unit/deep/test_x.c"] = files.pop("test/unit/test_x.c")
         self.refused(docs.check_names_of_tests, files, "not registered")
+
+
+class Changelog(LintTest):
+    PAGE = ("# Changelog\n\n## Unreleased\n\n### Added\n\n- Old.\n\n### Fixed\n\n- Mended.\n\n"
+            "## 0.1\n\n### Added\n\n- First.\n")
+    ENTRIES = {"changelog/a.added.md": "- A,\n  in two lines.\n", "changelog/b.added.md": "- B.\n",
+               "changelog/c.changed.md": "- C.\n", "changelog/d.security.md": "- D.\n",
+               "changelog/README.md": "# How\n"}
+
+    def test_entries_are_folded_into_their_sections_of_what_is_unreleased(self):
+        page = "\n".join(self.faults(
+            lambda tree: changelog.folded(tree).split("\n"),
+            {"CHANGELOG.md": self.PAGE, **self.ENTRIES}))
+        self.assertEqual(page, (
+            "# Changelog\n\n## Unreleased\n\n### Added\n\n- A,\n  in two lines.\n- B.\n- Old.\n\n"
+            "### Changed\n\n- C.\n\n### Fixed\n\n- Mended.\n\n### Security\n\n- D.\n\n"
+            "## 0.1\n\n### Added\n\n- First.\n"))
+
+    def test_the_files_of_entries_that_were_folded_are_gone(self):
+        def left(tree):
+            yield changelog.fold(tree)
+            yield from sorted(os.listdir(tree.at("changelog")))
+        self.assertEqual(self.faults(left, {"CHANGELOG.md": self.PAGE, **self.ENTRIES}),
+                         ["4", "README.md"])
+
+    def test_an_entry_that_could_not_be_folded_is_refused(self):
+        self.accepted(changelog.check_fragments, self.ENTRIES)
+        for name in ("x.md", "x.news.md", "X.added.md", "x.added.txt", "deep/x.added.md"):
+            self.refused(changelog.check_fragments, {"changelog/" + name: "- A.\n"}, "call it")
+        for text in ("", "A.\n", "- A.", "- A\nb.\n", "- A.\n\n- B.\n", "### Added\n- A.\n", "-\n"):
+            with self.subTest(text):
+                self.refused(changelog.check_fragments, {"changelog/x.added.md": text},
+                             "an entry is a line")
 
 
 if __name__ == "__main__":
