@@ -311,6 +311,33 @@ class Words(LintTest):
         files = {"src/base/x.c": "static int count;\n", PATH: "global src/base/x.c:count 1 Why.\n"}
         self.accepted(self.check_globals, files)
 
+    def test_rows_of_a_resource_are_written_by_the_mechanism_alone(self):
+        def rule(tree):
+            exceptions = Exceptions(tree)
+            yield from words.check_resources(tree, exceptions)
+            yield from exceptions.check(tree)
+
+        fields = "static const struct field rows[] = {{.group = FIELD_SET}};\n"
+        table = 'const struct resource pet = {.table = "pets"};\n'
+        pets = {"src/rules/pet/resource.c": fields + table}
+        where = "src/engine/pet/pet.c"
+        for sql in ("INSERT INTO pets (pet) VALUES ($1)", "UPDATE pets SET fed = 1",
+                    'DELETE FROM"\n          " pets WHERE pet = $1'):
+            text = f'static void feed(void) {{\n    tx_do(tx, "{sql}", 0);\n}}\n'
+            self.refused(rule, {**pets, where: text}, f"{where}:2: writes pets without its event")
+            self.accepted(rule, {where: text})
+            self.accepted(rule, {**pets, "src/rules/pet/resource.c": table, where: text})
+            self.accepted(rule, {**pets, "src/engine/base/resource.c": text})
+            allowed = f"write {where}:pets 1 Old ones are pruned, which is no change.\n"
+            self.accepted(rule, {**pets, where: text, PATH: allowed})
+        for reading in ("SELECT fed FROM pets FOR UPDATE", "UPDATE petshops SET fed = 1",
+                        "SELECT count(*) FROM pets"):
+            self.accepted(rule, {**pets, where: f'const char *sql = "{reading}";\n'})
+        mapped = {"src/engine/pet/rows.c": 'const struct map pet__map = {.table = "pets"};\n',
+                  where: "static void feed(void) {\n    map_insert(tx, &pet__map, pet);\n}\n"}
+        self.refused(rule, {**pets, **mapped}, f"{where}:2: writes pets")
+        self.refused(rule, {**pets, PATH: f"write {where}:pets 1 Why.\n"}, "there is no write")
+
     def test_words_of_unfinished_work_are_refused(self):
         self.refused(words.check_words, {"a.md": "One\n" + "TO" + "DO later\n"}, "a.md:2:")
 
