@@ -26,16 +26,12 @@ import decoy
 import host
 import leftovers
 import shares
+import units
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
 from runner import LOGS, REPORTS, ROOT, Stage, give_up, leaving, lock, run, scale, slug
 
 WITH_SERVER = "test/postgres/with-server"
 FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
-# Tests of what runs in several threads; the others of these rooms are one thread each.
-THREADED = re.compile(
-    r"^(loop|store|store_traps|journal|hub|hub_threads|pruner|libpq|serve)$"
-    r"|^postgres_(lost|silent|storm|suite|traps|hub_threads)$"
-)
 # What tests in other languages run of the release build.
 PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed",
@@ -81,7 +77,9 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
             with open(marker, "w", encoding="utf-8") as out:
                 out.write(wanted)
         # A test that was added since is a target only after meson has read of it.
-        run(["ninja", "-C", folder, "build.ninja"], {}, 300, check=True)
+        look_again = units.is_stale(os.path.join(ROOT, folder))
+        run(["meson", "setup", "--reconfigure", folder] if look_again
+            else ["ninja", "-C", folder, "build.ninja"], {}, 300, check=True)
         stage.command = ["ninja", "-C", folder, "--quiet"] + sorted(set(targets(folder)))
 
     diary = os.path.join(ROOT, folder, ".ninja_log")
@@ -131,7 +129,7 @@ def threaded_tests(folder, share):
         paths = [os.path.relpath(os.path.join(ROOT, folder, word), os.path.join(ROOT, folder))
                  for word in test["cmd"]]
         programs = [path for path in paths if not path.startswith("..")]
-        if THREADED.match(test["name"]) and programs:
+        if "drover:threads" in test["suite"] and programs:
             found[test["name"]] = programs[0]
     return {name: found[name] for name in share(found)}
 

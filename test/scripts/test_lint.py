@@ -490,11 +490,12 @@ class Docs(LintTest):
         files = {"ARCHITECTURE.md": "`base/`\n", "src/base/x.c": "", "src/loop/x.c": ""}
         self.refused(docs.check_architecture, files, "the room loop")
 
-    def test_a_test_that_is_not_registered_is_refused(self):
-        files = {"test/unit/test_x.c": "", "test/unit/meson.build": "['y', base],\n"}
-        self.refused(docs.check_names_of_tests, files, "not registered")
-        files["test/unit/deep/test_x.c"] = files.pop("test/unit/test_x.c")
-        self.refused(docs.check_names_of_tests, files, "not registered")
+    def test_a_test_that_no_runner_finds_is_refused(self):
+        for path in ("test/unit/test_x.c", "test/fuzz/fuzz_x.c", "test/fault/x.test.mjs",
+                     "test/scripts/test_x.py", "test/unit/deep/kit.c"):
+            self.accepted(docs.check_names_of_tests, {path: ""})
+        for path in ("test/unit/deep/test_x.c", "test/fault/deep/x.test.mjs", "test/test_x.py"):
+            self.refused(docs.check_names_of_tests, {path: ""}, "nobody looks")
 
 
 class Changelog(LintTest):
