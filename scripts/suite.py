@@ -356,6 +356,15 @@ def slow_daemons(path):
     return slow
 
 
+def cases_of(suspects):
+    """Of files whose cases run side by side those that suspects belong to: a daemon is called
+    CASE: NUMBER there. A file with a suspect outside of them is asked as a whole."""
+    cases = {}
+    for file, daemon in suspects:
+        cases.setdefault(file, set()).add(str(daemon).rpartition(": ")[0])
+    return {file: sorted(names) for file, names in cases.items() if "" not in names}
+
+
 def ask_again(tested):
     """The daemons of a stage that are slow in every run, as lines of a log: over 2 ms, and later
     over what that is on this host at that time."""
@@ -367,7 +376,8 @@ def ask_again(tested):
         files = sorted({file for file, _ in suspects})
         print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
         with host.Host() as here:
-            run(tested.command + files, {**tested.env, **SHORT}, tested.silence_s)
+            only = {"DROVER_CASES": json.dumps(cases_of(suspects))}
+            run(tested.command + files, {**tested.env, **SHORT, **only}, tested.silence_s)
         again = slow_daemons(tested.slow)
         suspects = {key: [*us, again[key]] for key, us in suspects.items()
                     if again.get(key, 0) > here.allowed_us(SLOW_US)}

@@ -283,11 +283,11 @@ def mentions(name, tree, own):
 
 
 def of_resource(tree, name):
-    """What a resource costs. Own files stand in a folder LAYER/NAME; files touched are the others of
-    src/ that mention it."""
+    """What a resource costs. Own files stand in a folder LAYER/NAME; files touched are the others
+    of src/ that mention it."""
     own = [path for path in sources(tree) if re.match(rf"src/\w+/{name}/", path)]
-    lines = lambda path: [line for line in
-                          blank(tree.text(path) or "", keep_strings=True).split("\n") if line.strip()]
+    lines = lambda path: [line for line in blank(tree.text(path) or "", keep_strings=True)
+                          .split("\n") if line.strip()]
     about = mentions(name, tree, own)
     touched = {path: sum(bool(about.search(line)) for line in lines(path))
                for path in sources(tree) if path not in own}
