@@ -26,16 +26,12 @@ import decoy
 import host
 import leftovers
 import shares
+import units
 from counts import Counts, count_exit, count_lint, count_meson, count_node, count_python
 from runner import LOGS, REPORTS, ROOT, Stage, give_up, leaving, lock, run, scale, slug
 
 WITH_SERVER = "test/postgres/with-server"
 FRESH = {"DROVER_TEST_POSTGRES_FRESH": os.path.join(LOGS, "cluster")}
-# Tests of what runs in several threads; the others of these rooms are one thread each.
-THREADED = re.compile(
-    r"^(loop|store|store_traps|journal|hub|hub_threads|pruner|libpq|serve)$"
-    r"|^postgres_(lost|silent|storm|suite|traps|hub_threads)$"
-)
 # What tests in other languages run of the release build.
 PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/fault/custody-worker", "test/worker/alone", "test/unit/session-seed",
@@ -81,7 +77,9 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
             with open(marker, "w", encoding="utf-8") as out:
                 out.write(wanted)
         # A test that was added since is a target only after meson has read of it.
-        run(["ninja", "-C", folder, "build.ninja"], {}, 300, check=True)
+        look_again = units.is_stale(os.path.join(ROOT, folder))
+        run(["meson", "setup", "--reconfigure", folder] if look_again
+            else ["ninja", "-C", folder, "build.ninja"], {}, 300, check=True)
         stage.command = ["ninja", "-C", folder, "--quiet"] + sorted(set(targets(folder)))
 
     diary = os.path.join(ROOT, folder, ".ninja_log")
@@ -131,7 +129,7 @@ def threaded_tests(folder, share):
         paths = [os.path.relpath(os.path.join(ROOT, folder, word), os.path.join(ROOT, folder))
                  for word in test["cmd"]]
         programs = [path for path in paths if not path.startswith("..")]
-        if THREADED.match(test["name"]) and programs:
+        if "drover:threads" in test["suite"] and programs:
             found[test["name"]] = programs[0]
     return {name: found[name] for name in share(found)}
 
@@ -358,6 +356,15 @@ def slow_daemons(path):
     return slow
 
 
+def cases_of(suspects):
+    """Of files whose cases run side by side those that suspects belong to: a daemon is called
+    CASE: NUMBER there. A file with a suspect outside of them is asked as a whole."""
+    cases = {}
+    for file, daemon in suspects:
+        cases.setdefault(file, set()).add(str(daemon).rpartition(": ")[0])
+    return {file: sorted(names) for file, names in cases.items() if "" not in names}
+
+
 def ask_again(tested):
     """The daemons of a stage that are slow in every run, as lines of a log: over 2 ms, and later
     over what that is on this host at that time."""
@@ -369,7 +376,8 @@ def ask_again(tested):
         files = sorted({file for file, _ in suspects})
         print(f"       asked again for slow turns: {', '.join(files)}", flush=True)
         with host.Host() as here:
-            run(tested.command + files, {**tested.env, **SHORT}, tested.silence_s)
+            only = {"DROVER_CASES": json.dumps(cases_of(suspects))}
+            run(tested.command + files, {**tested.env, **SHORT, **only}, tested.silence_s)
         again = slow_daemons(tested.slow)
         suspects = {key: [*us, again[key]] for key, us in suspects.items()
                     if again.get(key, 0) > here.allowed_us(SLOW_US)}

@@ -261,3 +261,38 @@ def census(tree):
                   count_ratchets, count_folders):
         counts.update(count(tree))
     return counts
+
+
+def mentions(name, tree, own):
+    """What in a line of code says that it is about the resource: a name that its headers declare, a
+    header of it, its table in SQL, its routes."""
+    declared = set()
+    for path in own:
+        if path.endswith(".h"):
+            code = tree.code(path)
+            declared |= set(re.findall(r"^(?:[\w*]+ )+\**(\w+)(?=[(;\[])", code, re.M))
+            declared |= set(re.findall(r"^(?:struct|enum) (\w+) \{", code, re.M))
+            declared |= set(re.findall(r"^#define (\w+)", code, re.M))
+    declared = sorted(one for one in declared if name in one.lower().split("_")
+                      or f"{name}s" in one.lower().split("_"))
+    # A name of one word is that of a struct: "token" is a word of many comments and members.
+    declared = [one if "_" in one else f"(?:struct|enum) {one}" for one in declared]
+    words = rf"\b(?:{'|'.join(declared)})\b|" if declared else ""
+    return re.compile(rf'{words}#include "[\w/]*\b{name}/|/api/v1/{name}s?\b|'
+                      rf"\b(?:FROM|INTO|UPDATE|JOIN) {name}s?\b")
+
+
+def of_resource(tree, name):
+    """What a resource costs. Own files stand in a folder LAYER/NAME; files touched are the others
+    of src/ that mention it."""
+    own = [path for path in sources(tree) if re.match(rf"src/\w+/{name}/", path)]
+    lines = lambda path: [line for line in blank(tree.text(path) or "", keep_strings=True)
+                          .split("\n") if line.strip()]
+    about = mentions(name, tree, own)
+    touched = {path: sum(bool(about.search(line)) for line in lines(path))
+               for path in sources(tree) if path not in own}
+    touched = {path: count for path, count in touched.items() if count > 0}
+    return {"own files": len(own), "code lines in own files": sum(len(lines(path)) for path in own),
+            "files touched": len(touched), "lines about it in files touched": sum(touched.values()),
+            "by own file": {path: len(lines(path)) for path in own},
+            "by file touched": touched}

@@ -2,6 +2,7 @@
 import os
 import re
 
+from checks import changelog
 from checks.tree import Fault, line_of
 
 ERRORS = "docs/errors.md"
@@ -216,13 +217,16 @@ def check_api_page(tree):
 
 def check_links(tree):
     """A link to a file of ours leads somewhere."""
+    entries = changelog.fragments(tree)
     for path in tree.under("", ".md"):
         text = tree.text(path) or ""
         for match in re.finditer(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
             target = match.group(1)
             if re.match(r"[a-z]+:", target):
                 continue
-            if not os.path.exists(os.path.join(tree.root, os.path.dirname(path), target)):
+            # An entry of the changelog is read where it will stand.
+            folder = "" if path in entries else os.path.dirname(path)
+            if not os.path.exists(os.path.join(tree.root, folder, target)):
                 yield Fault(path, line_of(text, match.start()), f"no such file: {target}")
 
 
@@ -240,13 +244,15 @@ def check_architecture(tree):
             yield Fault(name, 1, f"does not name the room {room}")
 
 
+# Names of tests, and the folders in which scripts/suite.py and scripts/units.py find them.
+FOUND = {r"test_\w+\.c": "test/(unit|postgres)", r"fuzz_\w+\.c": "test/fuzz",
+         r".+\.test\.mjs": r"test/\w+", r"test_\w+\.py": "test/scripts"}
+
+
 def check_names_of_tests(tree):
-    """One binary per module, and each is registered."""
-    build = "test/unit/meson.build"
-    listed = tree.text(build) if build in tree.files else ""
-    for path in tree.under("test/unit/", ".c"):
-        if not os.path.basename(path).startswith("test_"):
-            continue
-        module = os.path.basename(path)[len("test_") : -len(".c")]
-        if f"'{module}'" not in listed and f"test_{module}.c" not in listed:
-            yield Fault(path, 1, "is not registered in test/unit/meson.build")
+    """Tests are found by their names: each stands where its runner looks for it."""
+    for path in tree.under("test/", (".c", ".test.mjs", ".py")):
+        folder, name = os.path.split(path)
+        kind = next((kind for kind in FOUND if re.match(kind, name)), None)
+        if kind and not re.fullmatch(FOUND[kind], folder) and "/fixtures/" not in path:
+            yield Fault(path, 1, "stands in a folder in which nobody looks for tests")

@@ -1,4 +1,5 @@
 """words.py: calls, constructs and words that we do without."""
+import collections
 import re
 
 from checks.tree import Fault, blank, line_of
@@ -148,6 +149,39 @@ def check_ids(tree):
             bodies = [one.body for one in functions if one.first <= line <= one.last]
             if not any(f"ids__keep(tx, IDS_{table.upper()})" in body for body in bodies):
                 yield Fault(path, line, f"deletes {table} without ids__keep in the same function")
+
+
+def written_tables(tree):
+    """Of each source the tables that it writes, with the line of each place: by a statement, or by
+    a map (store/mapper.h) of any source."""
+    codes = {path: blank(tree.text(path) or "", keep_strings=True)
+             for path in tree.under("src/", (".c",))}
+    maps = {name: table for code in codes.values() for name, table in re.findall(
+        r"\bstruct map (\w+) = \{[^;]*?\.table = \"(\w+)\"", code)}
+    for path, code in codes.items():
+        for position, text in strings(code):
+            text = re.sub(r'"\s*"', "", text)
+            for table in re.findall(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", text):
+                yield path, line_of(code, position), table
+        for match in re.finditer(r"\bmap_(?:insert|update)\([^;]*?&(\w+)", code):
+            if match.group(1) in maps:
+                yield path, line_of(code, match.start()), maps[match.group(1)]
+
+
+def check_resources(tree, exceptions):
+    """Rows of a resource are written with an event, by the one file that does both. A descriptor
+    whose fields have no group is only read by it. Exceptions are named FILE:TABLE."""
+    tables = {table for path in tree.under("src/rules/", (".c",))
+              if re.search(r"\bFIELD_(?:INSERTED|SET)\b", tree.code(path))
+              for table in re.findall(r'\.table = "(\w+)"', tree.text(path))}
+    places = collections.defaultdict(list)
+    for path, line, table in written_tables(tree):
+        if table in tables and path != tree.named("engine/base/resource.c"):
+            places[path, table].append(line)
+    for (path, table), lines in places.items():
+        allowed = exceptions.limit("write", f"{path}:{table}", 0, len(lines))
+        for line in lines[allowed:]:
+            yield Fault(path, line, f"writes {table} without its event: use engine/base/resource.h")
 
 
 def strings(code):

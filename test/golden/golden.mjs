@@ -77,11 +77,26 @@ function compare(name, text) {
   );
 }
 
+/** Of the members that every run has, from id to stream, those that most records are about. */
+const ABOUT_RUNS = new Set([
+  "id", "kind", "state", "gate", "resume_at_ms", "cause", "note", "exit_code", "stop", "attempt",
+  "parent", "label", "key", "command",
+]);
+const isUsual = (name, text) => text === "null" || (name === "attempt" && text === "1");
+const keyOf = (member) => member.key.slice(1, -1);
+const isRun = (members) => members[1]?.node.scalar !== undefined && // Else it is a schema.
+  /^id,kind,state,gate,.*\bstream\b/.test(members.map(keyOf).join());
+
 export class Golden {
   #entries = [];
+  /** Kinds of runs whose rows are still to be recorded whole. */
+  #whole;
 
-  constructor(t) {
+  /** whole: kinds of runs of which one row is recorded with all of its members, and one of those
+   *  that have more behind them. Of others a few members are: a new one changes few records. */
+  constructor(t, whole = []) {
     this.t = t;
+    this.#whole = new Set(whole.flatMap((kind) => [`"${kind}"`, `"${kind}" and more`]));
     this.names = new Names(version);
     // Not below TMPDIR: the length of a path must not depend on the machine.
     this.folder = mkdtempSync("/tmp/drg-");
@@ -128,6 +143,26 @@ export class Golden {
     return `${this.#entries.join("\n\n")}\n`;
   }
 
+  #json(text) {
+    return print(this.#brief(this.names.node(parse(text))));
+  }
+
+  #brief(node) {
+    if (node.items) return { items: node.items.map((one) => this.#brief(one)) };
+    if (!node.members) return node;
+    let { members } = node;
+    const names = members.map(keyOf);
+    const end = names.indexOf("stream");
+    if (isRun(members)) {
+      const kind = members[1].node.scalar;
+      if (!this.#whole.delete(end + 1 < members.length ? `${kind} and more` : kind)) {
+        members = members.filter(({ node: one }, i) =>
+          i > end || (ABOUT_RUNS.has(names[i]) && !isUsual(names[i], one.scalar)));
+      }
+    }
+    return { members: members.map(({ key, node: one }) => ({ key, node: this.#brief(one) })) };
+  }
+
   #headersOf(headers) {
     const lines = [];
     for (const [name, value] of Object.entries(headers)) {
@@ -140,7 +175,7 @@ export class Golden {
   #bodyOf(answer) {
     if (answer.text === "") return [];
     const type = answer.headers["content-type"] ?? "";
-    return [/json/.test(type) ? this.names.json(answer.text) : this.names.text(answer.text)];
+    return [/json/.test(type) ? this.#json(answer.text) : this.names.text(answer.text)];
   }
 
   /** Records an answer to a request that somebody has made. */
@@ -199,7 +234,7 @@ export class Golden {
     if (args.includes("--help")) return text;
     if (!args.includes("--json")) return this.names.output(text);
     try {
-      return text.split("\n").map((line) => this.names.json(line)).join("\n");
+      return text.split("\n").map((line) => this.#json(line)).join("\n");
     } catch {
       return text;
     }
@@ -214,7 +249,7 @@ export class Golden {
     assert.equal(answer.status, 200, answer.text);
     const page = parse(answer.text).members.find(({ key }) => key === '"events"').node;
     const lines = joined(answer.json.events, page.items).map(({ type, node }) => {
-      const shown = this.names.node(node);
+      const shown = this.#brief(this.names.node(node));
       return `event ${type}\n  ${print(shown, "  ")}`;
     });
     this.add(`=== ${this.names.text(stream)}`, ...lines);
@@ -286,9 +321,9 @@ class Scene {
   }
 }
 
-async function play(scenario) {
+async function play({ scenario, whole }) {
   const scene = new Scene();
-  const record = new Golden(scene);
+  const record = new Golden(scene, whole);
   try {
     await scenario(record, scene);
   } finally {
@@ -297,21 +332,21 @@ async function play(scenario) {
   return record;
 }
 
-/** The scenarios of this file: [{scenario, played}]. They wait more than they compute, so each one
- *  begins beside those before it. */
+/** The scenarios of this file: [{scenario, whole, played}]. They wait more than they compute, so
+ *  each one begins beside those before it. */
 const scenarios = [];
 const AT_ONCE = 3;
 
 function begin(index) {
   const one = scenarios[index];
   if (one === undefined || one.played) return;
-  one.played = play(one.scenario);
+  one.played = play(one);
   one.played.catch(() => {}); // Its own test fails, when its turn comes.
 }
 
 /** A test that plays `scenario` and compares its record with expected/NAME.txt. */
-export function golden(name, scenario) {
-  const index = scenarios.push({ scenario }) - 1;
+export function golden(name, scenario, { whole = [] } = {}) {
+  const index = scenarios.push({ scenario, whole }) - 1;
   test(`users see what they saw before: ${name}`, { timeout: LIMIT_MS }, async () => {
     for (let i = 0; i < AT_ONCE; i++) begin(index + i);
     const record = await scenarios[index].played;

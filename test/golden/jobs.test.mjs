@@ -69,7 +69,7 @@ golden("jobs", async (record) => {
   await ask("DELETE", `runs/${first}`);
   await ask("GET", `runs/${first}`);
   await ask("DELETE", `runs/${first}`);
-});
+}, { whole: ["job"] });
 
 // Refusals of a program inside a run; and a start, which is allowed.
 golden("inside", async (record) => {

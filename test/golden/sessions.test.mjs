@@ -114,7 +114,7 @@ golden("messages", async (record) => {
   // An event may arrive in several pieces, and ends with an empty line.
   const enough = (text) => text.includes("event: snapshot") && text.endsWith("\n\n");
   await eventSource(record, daemon, `streams/session:${session}/events?snapshot=1`, { enough });
-});
+}, { whole: ["turn"] });
 
 golden("attachments", async (record) => {
   const daemon = await record.daemon();

@@ -129,7 +129,7 @@ golden("workflows", async (record) => {
   await flow.ask("DELETE", `runs/${first.id}`);
   await flow.ask("DELETE", `runs/${again}`);
   await flow.ask("DELETE", `runs/${run}`);
-});
+}, { whole: ["workflow", "agent"] });
 
 golden("workflow-control", async (record) => {
   const daemon = await record.daemon();

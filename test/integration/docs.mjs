@@ -22,12 +22,14 @@ export const TYPED = [
 ];
 
 /** All pages of the documentation. */
-export const PAGES = ["", "docs", "decisions", "examples"].flatMap((folder) =>
+export const PAGES = ["", "docs", "decisions", "examples", "changelog"].flatMap((folder) =>
   readdirSync(path.join(root, folder))
     .filter((name) => name.endsWith(".md"))
     .map((name) => path.join(folder, name)),
 );
 
+/** The folder from which a page's links lead: those of an entry of the changelog are the page's. */
+const folderOf = (name) => /^changelog\/(?!README)/.test(name) ? "" : path.dirname(name);
 /** In a list a block is indented. */
 const FENCE = /^ *```([^\n]*)\n(.*?)^ *```$/gms;
 /** The kinds of blocks. */
@@ -224,7 +226,7 @@ export function brokenLinks(name) {
   for (const [, link] of text.replace(FENCE, "").matchAll(LINK)) {
     if (/^[a-z]+:/.test(link)) continue;
     const [file, anchor] = link.split("#");
-    const target = file === "" ? path.join(root, name) : path.join(root, path.dirname(name), file);
+    const target = file === "" ? path.join(root, name) : path.join(root, folderOf(name), file);
     const exists = existsSync(target);
     if (!exists || (anchor && !anchorsOf(readFileSync(target, "utf8")).includes(anchor))) {
       broken.push(link);

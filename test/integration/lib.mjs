@@ -2,6 +2,7 @@
 //
 // DROVER_BIN       the binary under test (build/drover)
 // DROVER_DATABASE  postgres://… : daemons run on that server, each in a schema of its own
+// DROVER_CASES     of a file the cases to play, of those side by side: {FILE: [NAME, …]}
 // DROVER_BRISK     a file that lists daemons of a release build whose loop was held too long
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -73,11 +74,15 @@ function privateDatabase() {
  *  `concurrency` at a time. */
 export function sideBySide(concurrency) {
   const cases = [];
+  const wanted = JSON.parse(process.env.DROVER_CASES ?? "{}")[path.relative(root, process.argv[1])];
   const runAll = () => cases.forEach(([name, options, play]) =>
     it(name, options, (t) => caseOf.run({ name, daemons: 0 }, () => play(t))));
   // When the whole file was read, so that one suite has all of them.
   queueMicrotask(() => describe("side by side", { concurrency }, runAll));
-  return (name, ...rest) => cases.push([name, rest.length > 1 ? rest[0] : {}, rest.at(-1)]);
+  return (name, ...rest) => {
+    if (wanted && !wanted.includes(name)) return;
+    cases.push([name, rest.length > 1 ? rest[0] : {}, rest.at(-1)]);
+  };
 }
 const caseOf = new AsyncLocalStorage();
 

@@ -3,6 +3,7 @@
  * A proxy between libpq and the server cuts the line at a chosen statement. What the store answers
  * is then held against what a second session finds in the table.
  */
+/* runs-with: postgres, threads */
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -2,6 +2,7 @@
  *
  * Most of it by the driver alone, whose patience a test can shorten.
  */
+/* runs-with: postgres, threads */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
  * success is there once, what was answered with an error is not there, and the rows of a writer
  * were committed in its order.
  */
+/* runs-with: postgres, threads */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

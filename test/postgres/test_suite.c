@@ -1,4 +1,6 @@
 /* test_suite.c: what every store must do, on PostgreSQL. Each test gets a schema of its own. */
+/* runs-with: postgres, threads */
+/* links: store, test/unit/store_suite_*.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
  * A failed statement aborts its whole transaction; an INSERT is on its way before its error can be
  * known; a parameter has a type; text has a collation.
  */
+/* runs-with: postgres, threads */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

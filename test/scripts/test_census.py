@@ -38,6 +38,23 @@ class Lines(CensusTest):
                                  "comment lines": 3})
 
 
+class Resource(CensusTest):
+    def test_own_files_and_lines_of_others_that_mention_it_are_counted(self):
+        files = {
+            "src/rules/pet/pet.h": "struct pet {\n    int fed;\n};\nvoid pet_feed(void);\n",
+            "src/cli/pet/command_pet.c": "/* Pets. */\nint x;\n",
+            "src/api/all.c": '#include "rules/pet/pet.h"\n\nvoid f(void) {\n    pet_feed();\n'
+                             '    g("SELECT 1 FROM pets");\n    carpet_feed();\n}\n',
+            "src/api/none.c": "int carpet;\n",
+        }
+        found = self.count(lambda tree: census.of_resource(tree, "pet"), files)
+        self.assertEqual(found, {
+            "own files": 2, "code lines in own files": 5,
+            "files touched": 1, "lines about it in files touched": 3,
+            "by own file": {"src/cli/pet/command_pet.c": 1, "src/rules/pet/pet.h": 4},
+            "by file touched": {"src/api/all.c": 3}})
+
+
 class Functions(CensusTest):
     def functions(self, *bodies, **files):
         text = "".join(f"{head} {{\n    {body}\n}}\n" for head, body in bodies)

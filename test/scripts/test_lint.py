@@ -8,7 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
-from checks import docs, layers, node18, shapes, sizes, tools, words  # noqa: E402
+from checks import changelog, docs, layers, node18, shapes, sizes, tools, words  # noqa: E402
 from checks.exceptions import PATH, Exceptions  # noqa: E402
 from checks.tree import Tree  # noqa: E402
 
@@ -311,6 +311,33 @@ class Words(LintTest):
         files = {"src/base/x.c": "static int count;\n", PATH: "global src/base/x.c:count 1 Why.\n"}
         self.accepted(self.check_globals, files)
 
+    def test_rows_of_a_resource_are_written_by_the_mechanism_alone(self):
+        def rule(tree):
+            exceptions = Exceptions(tree)
+            yield from words.check_resources(tree, exceptions)
+            yield from exceptions.check(tree)
+
+        fields = "static const struct field rows[] = {{.group = FIELD_SET}};\n"
+        table = 'const struct resource pet = {.table = "pets"};\n'
+        pets = {"src/rules/pet/resource.c": fields + table}
+        where = "src/engine/pet/pet.c"
+        for sql in ("INSERT INTO pets (pet) VALUES ($1)", "UPDATE pets SET fed = 1",
+                    'DELETE FROM"\n          " pets WHERE pet = $1'):
+            text = f'static void feed(void) {{\n    tx_do(tx, "{sql}", 0);\n}}\n'
+            self.refused(rule, {**pets, where: text}, f"{where}:2: writes pets without its event")
+            self.accepted(rule, {where: text})
+            self.accepted(rule, {**pets, "src/rules/pet/resource.c": table, where: text})
+            self.accepted(rule, {**pets, "src/engine/base/resource.c": text})
+            allowed = f"write {where}:pets 1 Old ones are pruned, which is no change.\n"
+            self.accepted(rule, {**pets, where: text, PATH: allowed})
+        for reading in ("SELECT fed FROM pets FOR UPDATE", "UPDATE petshops SET fed = 1",
+                        "SELECT count(*) FROM pets"):
+            self.accepted(rule, {**pets, where: f'const char *sql = "{reading}";\n'})
+        mapped = {"src/engine/pet/rows.c": 'const struct map pet__map = {.table = "pets"};\n',
+                  where: "static void feed(void) {\n    map_insert(tx, &pet__map, pet);\n}\n"}
+        self.refused(rule, {**pets, **mapped}, f"{where}:2: writes pets")
+        self.refused(rule, {**pets, PATH: f"write {where}:pets 1 Why.\n"}, "there is no write")
+
     def test_words_of_unfinished_work_are_refused(self):
         self.refused(words.check_words, {"a.md": "One\n" + "TO" + "DO later\n"}, "a.md:2:")
 
@@ -453,15 +480,55 @@ class Docs(LintTest):
     def test_a_link_to_nowhere_is_refused(self):
         self.refused(docs.check_links, {"a.md": "[b](b.md)\n"}, "no such file: b.md")
 
+    def test_a_link_of_an_entry_of_the_changelog_is_one_of_the_page(self):
+        files = {"docs/b.md": "", "changelog/b.added.md": "- [b](docs/b.md)\n"}
+        self.accepted(docs.check_links, files)
+        self.refused(docs.check_links, {**files, "changelog/b.added.md": "- [b](b.added.md)\n"},
+                     "no such file: b.added.md")
+
     def test_a_room_that_the_architecture_does_not_name_is_refused(self):
         files = {"ARCHITECTURE.md": "`base/`\n", "src/base/x.c": "", "src/loop/x.c": ""}
         self.refused(docs.check_architecture, files, "the room loop")
 
-    def test_a_test_that_is_not_registered_is_refused(self):
-        files = {"test/unit/test_x.c": "", "test/unit/meson.build": "['y', base],\n"}
-        self.refused(docs.check_names_of_tests, files, "not registered")
-        files["test/unit/deep/test_x.c"] = files.pop("test/unit/test_x.c")
-        self.refused(docs.check_names_of_tests, files, "not registered")
+    def test_a_test_that_no_runner_finds_is_refused(self):
+        for path in ("test/unit/test_x.c", "test/fuzz/fuzz_x.c", "test/fault/x.test.mjs",
+                     "test/scripts/test_x.py", "test/unit/deep/kit.c"):
+            self.accepted(docs.check_names_of_tests, {path: ""})
+        for path in ("test/unit/deep/test_x.c", "test/fault/deep/x.test.mjs", "test/test_x.py"):
+            self.refused(docs.check_names_of_tests, {path: ""}, "nobody looks")
+
+
+class Changelog(LintTest):
+    PAGE = ("# Changelog\n\n## Unreleased\n\n### Added\n\n- Old.\n\n### Fixed\n\n- Mended.\n\n"
+            "## 0.1\n\n### Added\n\n- First.\n")
+    ENTRIES = {"changelog/a.added.md": "- A,\n  in two lines.\n", "changelog/b.added.md": "- B.\n",
+               "changelog/c.changed.md": "- C.\n", "changelog/d.security.md": "- D.\n",
+               "changelog/README.md": "# How\n"}
+
+    def test_entries_are_folded_into_their_sections_of_what_is_unreleased(self):
+        page = "\n".join(self.faults(
+            lambda tree: changelog.folded(tree).split("\n"),
+            {"CHANGELOG.md": self.PAGE, **self.ENTRIES}))
+        self.assertEqual(page, (
+            "# Changelog\n\n## Unreleased\n\n### Added\n\n- A,\n  in two lines.\n- B.\n- Old.\n\n"
+            "### Changed\n\n- C.\n\n### Fixed\n\n- Mended.\n\n### Security\n\n- D.\n\n"
+            "## 0.1\n\n### Added\n\n- First.\n"))
+
+    def test_the_files_of_entries_that_were_folded_are_gone(self):
+        def left(tree):
+            yield changelog.fold(tree)
+            yield from sorted(os.listdir(tree.at("changelog")))
+        self.assertEqual(self.faults(left, {"CHANGELOG.md": self.PAGE, **self.ENTRIES}),
+                         ["4", "README.md"])
+
+    def test_an_entry_that_could_not_be_folded_is_refused(self):
+        self.accepted(changelog.check_fragments, self.ENTRIES)
+        for name in ("x.md", "x.news.md", "X.added.md", "x.added.txt", "deep/x.added.md"):
+            self.refused(changelog.check_fragments, {"changelog/" + name: "- A.\n"}, "call it")
+        for text in ("", "A.\n", "- A.", "- A\nb.\n", "- A.\n\n- B.\n", "### Added\n- A.\n", "-\n"):
+            with self.subTest(text):
+                self.refused(changelog.check_fragments, {"changelog/x.added.md": text},
+                             "an entry is a line")
 
 
 if __name__ == "__main__":

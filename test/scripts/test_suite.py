@@ -175,6 +175,12 @@ class Turns(unittest.TestCase):
     def test_what_was_slow_once_is_forgiven(self):
         self.assertEqual(self.judged("true"), counts.Counts(passed=1))
 
+    def test_of_cases_side_by_side_only_those_that_were_slow_are_asked_again(self):
+        suspects = {("a.test.mjs", "one: 1.1"): [3000], ("a.test.mjs", "it: two: 2.1"): [3000],
+                    ("b.test.mjs", "one: 1.1"): [3000], ("b.test.mjs", "2.1"): [3000],
+                    ("c.test.mjs", "4.1"): [3000]}
+        self.assertEqual(suite.cases_of(suspects), {"a.test.mjs": ["it: two", "one"]})
+
     def test_what_is_no_slower_than_its_host_is_forgiven(self):
         slow = 'printf %s "$NOTE" >"$SLOW"'
         self.assertEqual(self.judged(slow, allowed_us=3500), counts.Counts(passed=1))

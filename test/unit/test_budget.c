@@ -1,4 +1,5 @@
 /* Budgets: admission, waiting, settling, and those who must not wait. */
+/* runs-with: sqlite, postgres */
 #include "budgets_kit.h"
 
 enum { FIRST = BUDGET_FIRST_WALL_MS };

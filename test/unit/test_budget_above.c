@@ -1,4 +1,5 @@
 /* Budgets that stand in each other, and children who must not wait for their own ancestors. */
+/* runs-with: sqlite, postgres */
 #include "budgets_kit.h"
 
 enum { FIRST = BUDGET_FIRST_WALL_MS, MANY = 150 };

@@ -1,4 +1,5 @@
 /* What a run that has begun asks of budgets, step by step. */
+/* runs-with: sqlite, postgres */
 #include "budgets_kit.h"
 
 struct step {

@@ -5,6 +5,7 @@
  * end, when every run has ended, nothing is reserved and nobody waits. DROVER_SEED repeats a walk,
  * DROVER_SEEDS says how many are taken.
  */
+/* runs-with: sqlite, postgres */
 #include "budgets_kit.h"
 
 enum { STEPS = 300, SEEDS = 10, LIVE_MAX = 60, NODES = 3 };

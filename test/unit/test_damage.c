@@ -1,4 +1,5 @@
 /* test_damage.c: the search for damaged rows: its limits, and the columns that it judges. */
+/* runs-with: sqlite, postgres */
 #include "runs_kit.h"
 
 #include "engine/base/ids.h"

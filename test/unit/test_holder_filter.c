@@ -1,4 +1,5 @@
 /* The filter of the sandbox: read step by step as the kernel does, and given to the kernel. */
+/* links: base, src/proc/sandbox/filter.c, src/proc/sandbox/confine.c */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

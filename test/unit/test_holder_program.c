@@ -1,4 +1,5 @@
 /* The holder's program: one command from its start to its result. */
+/* links: base */
 #include "holder_kit.h"
 
 #include <errno.h>

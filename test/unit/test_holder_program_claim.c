@@ -1,4 +1,5 @@
 /* The holder's program: who decides whether a command runs. */
+/* links: base */
 #include "holder_kit.h"
 
 #include <errno.h>

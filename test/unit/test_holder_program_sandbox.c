@@ -1,5 +1,6 @@
 /* The holder's sandbox, seen by the command in it. Each way out is tried without the sandbox too:
  * what fails there as well shows nothing. */
+/* links: base */
 #include "holder_kit.h"
 
 #include <errno.h>

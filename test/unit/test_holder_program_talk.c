@@ -1,4 +1,5 @@
 /* The holder's program: what a daemon says to it and hears from it. */
+/* links: base */
 #include "holder_kit.h"
 
 #include <signal.h>

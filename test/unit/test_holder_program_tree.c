@@ -2,6 +2,7 @@
  *
  * kit_wait_result checks after each of these that no process of the command is left.
  */
+/* links: base */
 #include "holder_kit.h"
 
 #include <poll.h>

@@ -1,4 +1,5 @@
 /* The hub as its clients see it: frames, subscribing, snapshots, watches. */
+/* runs-with: sqlite, postgres, threads */
 #include "hub_follower.h"
 
 #include "journal/frame.h"

@@ -4,6 +4,7 @@
  * follower checks every byte (hub_follower.h). In the end each one holds a gap-free copy up to the
  * head, or from a snapshot on. DROVER_SEED=N repeats one seed; DROVER_SEEDS=N runs so many.
  */
+/* runs-with: sqlite, postgres */
 #include "hub_follower.h"
 
 enum {

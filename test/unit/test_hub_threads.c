@@ -4,6 +4,7 @@
  * slowly; a pruner cuts behind them. Each follower checks every byte. Meant for the thread
  * sanitizer too. No time is awaited: the test ends when everybody has everything.
  */
+/* runs-with: sqlite, postgres, threads, postgres-threads */
 #include "hub_follower.h"
 
 enum {

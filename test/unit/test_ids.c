@@ -1,5 +1,6 @@
 /* Ids of rows that others name by number: none is given twice. Runs, messages, sessions and budgets
  * are tested beside their deletions. */
+/* runs-with: sqlite, postgres */
 #include "sessions_kit.h"
 
 #include "engine/session/attachments.h"

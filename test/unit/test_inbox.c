@@ -1,4 +1,5 @@
 /* The inbox: what is owed to whoever waits for a result. */
+/* runs-with: sqlite, postgres */
 #include "inbox_kit.h"
 
 /* --- Notices ---------------------------------------------------------------------------------- */

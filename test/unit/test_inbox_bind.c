@@ -1,4 +1,5 @@
 /* What sessions are owed: bound to turns, settled by their ends. */
+/* runs-with: sqlite, postgres */
 #include "runs_kit.h"
 
 #include "engine/inbox/bind.h"

@@ -1,4 +1,5 @@
 /* Which row of a receiver is due, and when. */
+/* runs-with: sqlite, postgres */
 #include "inbox_kit.h"
 
 static void a_failure_lets_the_next_go_first(void **state) {

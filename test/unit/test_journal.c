@@ -1,4 +1,5 @@
 /* The journal's transactions: names, notes, numbers, pages, pruning. */
+/* runs-with: sqlite, postgres, threads */
 #include "journal_kit.h"
 
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 /* Learned windows and refused parameters: limits that a refusal has shown of a model, over restarts
  * and for a time. */
+/* runs-with: sqlite, postgres */
 #include "runs_kit.h"
 
 #include "engine/provider/learned.h"

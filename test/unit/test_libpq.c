@@ -1,4 +1,5 @@
 /* The linker's --wrap puts this file in front of dlopen and dlsym. */
+/* runs-with: sqlite, threads */
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>

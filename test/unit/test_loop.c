@@ -1,4 +1,5 @@
 /* The loop: order, rounds, pool, watchdog. */
+/* runs-with: sqlite, threads */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* What agents remember, over a store of our own: on both databases the same. */
+/* runs-with: sqlite, postgres */
 #include "journal_kit.h"
 
 #include "engine/memory/memory.h"

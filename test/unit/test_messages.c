@@ -1,4 +1,5 @@
 /* Messages and their parts: what a session's history is made of. */
+/* runs-with: sqlite, postgres */
 #include "sessions_kit.h"
 
 static const char *text_of(const json_t *message, size_t part) {

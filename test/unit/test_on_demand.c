@@ -1,4 +1,5 @@
 /* test_on_demand.c: the end of an idle daemon on demand, with a store that answers late. */
+/* links: api */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

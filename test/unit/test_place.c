@@ -1,4 +1,5 @@
 /* What names the place of a data directory, and how the id in it is made, kept and replaced. */
+/* links: engine */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

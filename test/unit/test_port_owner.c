@@ -1,3 +1,4 @@
+/* links: base */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

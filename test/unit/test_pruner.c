@@ -1,4 +1,5 @@
 /* Retention, and the pruner that keeps it. */
+/* runs-with: sqlite, postgres, threads */
 #include "journal_kit.h"
 
 #include "journal/pruner.h"

@@ -1,4 +1,5 @@
 /* The transactions of runs: submit, admission, keys, settling. */
+/* runs-with: sqlite, postgres */
 #include "runs_kit.h"
 
 /* --- Submitting ------------------------------------------------------------------------------- */

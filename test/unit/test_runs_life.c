@@ -1,4 +1,5 @@
 /* The transactions of runs: holding, adopting, recovery, lists, retention. */
+/* runs-with: sqlite, postgres */
 #include "runs_kit.h"
 
 #include "engine/inbox/rows.h"

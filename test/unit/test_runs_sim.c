@@ -5,6 +5,7 @@
  * the end everything that can end is ended, and then nothing may be left: whoever still waits waits
  * for nobody. DROVER_SEED=N repeats one seed; DROVER_SEEDS=N runs so many.
  */
+/* runs-with: sqlite, postgres */
 #include <unistd.h>
 
 #include "runs_sim.h"

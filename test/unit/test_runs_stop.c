@@ -1,4 +1,5 @@
 /* Stopping runs, and those below them. What a stop costs is counted in questions to the store. */
+/* runs-with: sqlite, postgres */
 #include "runs_kit.h"
 
 static unsigned questions;

@@ -1,6 +1,7 @@
 /* What a worker may do, tried from within: in its own jail, by its own program. And the parts of
  * the jail that the filter of system calls stands before, each without it.
  */
+/* links: script, src/script/worker/jail.c, src/proc/sandbox/confine.c */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>

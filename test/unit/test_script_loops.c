@@ -1,4 +1,5 @@
 /* Where in a script something was, from what the engine says of it. */
+/* links: base, src/script/reader/tokens.c, src/script/worker/place.c */
 #include "script/worker/place.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* The state of session:ID: what a client that just came is told first. */
+/* runs-with: sqlite, postgres */
 #include "sessions_kit.h"
 
 #include "engine/turn/view.h"

@@ -1,4 +1,5 @@
 /* Sessions: made, found, listed, searched, changed, forked and removed. */
+/* runs-with: sqlite, postgres */
 #include "sessions_kit.h"
 
 static void a_session_is_its_owners_alone(void **state) {

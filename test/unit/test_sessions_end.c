@@ -1,4 +1,5 @@
 /* Sessions forked and removed: chains of transactions, and what a crash between them leaves. */
+/* runs-with: sqlite, postgres */
 #include "sessions_kit.h"
 
 #include "engine/session/checkpoints.h"

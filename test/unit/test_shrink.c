@@ -1,4 +1,5 @@
 /* Shrinking: a failing seed of the simulator with fewer operations. */
+/* links: base */
 #include "../sim/shrink.h"
 
 #include <setjmp.h>

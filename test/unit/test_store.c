@@ -1,4 +1,6 @@
 /* The suite of every store, on SQLite in a folder of its own. */
+/* runs-with: sqlite, threads */
+/* links: store, test/unit/store_suite_*.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* What SQLite and disks do to a store, and what it makes of it. The disk is test/fault/vfs.h. */
+/* runs-with: sqlite, threads */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>

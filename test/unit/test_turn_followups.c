@@ -1,4 +1,5 @@
 /* test_turn_followups.c: what ended in the background wakes its session. */
+/* runs-with: sqlite, postgres */
 #include "engine/session/checkpoints.h"
 #include "turns_kit.h"
 

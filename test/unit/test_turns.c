@@ -1,4 +1,5 @@
 /* test_turns.c: the transactions of turns. */
+/* runs-with: sqlite, postgres */
 #include "turns_kit.h"
 
 static const char answer_status[] =

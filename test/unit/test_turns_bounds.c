@@ -1,4 +1,5 @@
 /* test_turns_bounds.c: turns that are too much, that crashes meet, and what is charged for them. */
+/* runs-with: sqlite, postgres */
 #include "budgets_kit.h"
 #include "turns_kit.h"
 
