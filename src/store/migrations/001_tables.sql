@@ -554,6 +554,7 @@ CREATE INDEX memory_owner ON memory (owner, id);
 
 -- Names that sessions, runs and budgets share, and what new ones begin with. '': nothing.
 CREATE TABLE projects (
+    id @id@,
     owner TEXT NOT NULL,
     name TEXT NOT NULL,
     root TEXT NOT NULL,
@@ -561,7 +562,7 @@ CREATE TABLE projects (
     model TEXT NOT NULL,
     made_ms @int@ NOT NULL,
     changed_ms @int@ NOT NULL,
-    PRIMARY KEY (owner, name)
+    UNIQUE (owner, name)
 ) @strict@;
 CREATE INDEX memory_day ON memory (owner, day);
 
