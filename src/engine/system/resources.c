@@ -1,8 +1,10 @@
 /* resources.c: additions of features to the rows of resources: see engine/base/resource.h. */
 #include "engine/base/resource.h"
 #include "engine/memory/memory.h"
+#include "engine/provider/providers.h"
 
 const struct resource_hooks resource_hooks[] = {
     {.resource = &memory_resource, .write = memory__write},
+    {.resource = &provider_resource, .changed = provider__changed},
     {.resource = NULL},
 };
