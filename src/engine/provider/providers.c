@@ -5,31 +5,28 @@
 #include "engine/inbox/bind.h"
 #include "engine/provider/learned.h"
 
-static void text_own(struct bytes *text) {
-    text->data = mem_copy(text->len > 0 ? text->data : "", text->len);
+/* The text of a column; NULL: the field is none. */
+static struct bytes *text_of(const struct field *field, struct provider *provider) {
+    const bool is_text = field->kind == FIELD_TEXT || field->kind == FIELD_STORED;
+    return field->column != NULL && is_text ? (void *)((char *)provider + field->at) : NULL;
 }
 
 struct provider *provider_copy(const struct provider *provider) {
     struct provider *copy = mem_new(sizeof *copy);
     *copy = *provider;
-    text_own(&copy->name);
-    text_own(&copy->kind);
-    text_own(&copy->base_url);
-    text_own(&copy->key_file);
-    text_own(&copy->key_header);
-    text_own(&copy->headers);
-    text_own(&copy->models);
+    for (size_t i = 0; i < provider_fields.count; i++) {
+        struct bytes *text = text_of(&provider_fields.rows[i], copy);
+        if (text != NULL) {
+            text->data = mem_copy(text->len > 0 ? text->data : "", text->len);
+        }
+    }
     return copy;
 }
 
 void provider_free(struct provider *provider) {
-    if (provider != NULL) {
-        const struct bytes texts[] = {provider->name,     provider->kind,       provider->base_url,
-                                      provider->key_file, provider->key_header, provider->headers,
-                                      provider->models};
-        for (size_t i = 0; i < COUNT_OF(texts); i++) {
-            mem_free((void *)(uintptr_t)texts[i].data); /* Our own copy. */
-        }
+    for (size_t i = 0; provider != NULL && i < provider_fields.count; i++) {
+        const struct bytes *text = text_of(&provider_fields.rows[i], provider);
+        mem_free(text != NULL ? (void *)(uintptr_t)text->data : NULL); /* Our own copy. */
     }
     mem_free(provider);
 }
