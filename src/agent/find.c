@@ -15,8 +15,6 @@
 #include "base/limits.h"
 #include "base/process/ceiling.h"
 
-const char *const agent_found_names[] = {"ready", "missing", "broken", "not_logged_in", NULL};
-
 /* --- Places ----------------------------------------------------------------------------------- */
 
 enum { PROJECT_DEPTH_MAX = 32, PLACES_MAX = PROJECT_DEPTH_MAX + 1 };
@@ -288,15 +286,6 @@ static bool file_see(struct looking *looking, const struct places *places,
 
 /* --- By name ---------------------------------------------------------------------------------- */
 
-bool agent_name_is_valid(struct bytes name) {
-    bool plain = name.len > 0 && name.len <= AGENT_NAME_MAX && name.data[0] != '.';
-    for (size_t i = 0; plain && i < name.len; i++) {
-        const unsigned char c = (unsigned char)name.data[i];
-        plain = c != '/' && c != '\\' && c >= ' ' && c != 0x7f;
-    }
-    return plain;
-}
-
 static bool row_see(struct looking *looking, const char *name) {
     AUTO(text_done) struct text text = text_up_to(AGENT_DEFINITION_MAX);
     AUTO(json_release) json_t *json = NULL;
@@ -475,23 +464,21 @@ static const char *access_words(const struct agent_seen *seen) {
                : words[access];
 }
 
-void agent_seen_write(const struct agent_seen *seen, struct text *text) {
+struct agent_shown agent_seen_show(const struct agent_seen *seen) {
     const struct agent_definition *what = seen->what;
     const bool ready = agent_may_start(seen->found);
-    text_add_char(text, '{');
-    text_add_member(text, "name", bytes_of(what->name));
-    text_add_member(text, "kind", BYTES("cli"));
-    text_add_member_bool(text, "found", ready);
-    text_add_member_or_null(text, "version", bytes_of(seen->version));
-    text_add_member(text, "state", bytes_of(agent_found_names[seen->found]));
-    text_add_member_or_null(text, "program", bytes_of(what->program));
-    text_add_member_or_null(text, "command", ready ? bytes_of(what->command) : BYTES(""));
-    text_add_member_or_null(text, "model", bytes_of(what->model));
-    text_add_member_or_null(text, "description", bytes_of(what->description));
-    text_add_member_or_null(text, "isolation", bytes_of(what->isolation));
-    text_add_member(text, "from", bytes_of(seen->from));
-    text_add_member(text, "may",
-                    bytes_of(seen->found == AGENT_BROKEN ? "nothing" : access_words(seen)));
-    text_add_member_or_null(text, "why", bytes_of(seen->why));
-    text_add_char(text, '}');
+    return (struct agent_shown){
+        .name = bytes_of(what->name),
+        .kind = BYTES("cli"),
+        .found = ready,
+        .version = bytes_of(seen->version),
+        .state = bytes_of(agent_found_names[seen->found]),
+        .program = bytes_of(what->program),
+        .command = ready ? bytes_of(what->command) : BYTES(""),
+        .model = bytes_of(what->model),
+        .description = bytes_of(what->description),
+        .isolation = bytes_of(what->isolation),
+        .from = bytes_of(seen->from),
+        .may = bytes_of(seen->found == AGENT_BROKEN ? "nothing" : access_words(seen)),
+        .why = bytes_of(seen->why)};
 }

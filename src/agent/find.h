@@ -20,6 +20,7 @@
 #include "agent/program.h"
 #include "agent/rows.h"
 #include "agent/where.h"
+#include "rules/agent/resource.h"
 
 enum {
     AGENT_FILES_MAX = 500, /* Files of one place. */
@@ -32,29 +33,20 @@ struct agent_search {
     struct agent_versions *versions; /* NULL: nobody is asked for a version. */
 };
 
-/* AGENT_NOT_LOGGED_IN: no login was seen. It may be started: only the program knows. */
-enum agent_found {
-    AGENT_READY,
-    AGENT_MISSING /* The program is. */,
-    AGENT_BROKEN,
-    AGENT_NOT_LOGGED_IN
-};
-static inline bool agent_may_start(enum agent_found found) {
+static inline bool agent_may_start(enum agent_state found) {
     return found == AGENT_READY || found == AGENT_NOT_LOGGED_IN;
 }
-extern const char *const agent_found_names[]; /* NULL ends them. */
 /* Texts live for the call. */
 struct agent_seen {
     const struct agent_definition *what; /* The command is absolute where it may start. */
     const struct program *program;       /* NULL: BROKEN. */
     const char *from;                    /* "built in", "stored", or the path of its file. */
     const char *version;                 /* "": unknown. */
-    enum agent_found found;
+    enum agent_state found;
     const char *why; /* The fault, and what to do; "". */
 };
 typedef void (*agent_see)(void *ctx, const struct agent_seen *seen);
 
-MUST_CHECK bool agent_name_is_valid(struct bytes name);
 /* Each name once, in their order. A folder with more files than are listed is itself a broken one,
  * with the name AGENT_MORE. */
 #define AGENT_MORE ".drover/agents"
@@ -62,7 +54,7 @@ void agent_each(const struct agent_search *search, agent_see see, void *ctx);
 /* False: there is no agent of that name. */
 MUST_CHECK bool agent_find(const struct agent_search *search, struct bytes name, agent_see see,
                            void *ctx);
-/* An object about it, as `drover agent ls --json` shows it. */
-void agent_seen_write(const struct agent_seen *seen, struct text *text);
+/* As lists have it; texts are those of `seen`. */
+struct agent_shown agent_seen_show(const struct agent_seen *seen);
 
 #endif

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "rules/agent/definition.h"
 
-enum { AGENT_ROWS_MAX = 200 };
 struct agent_name {
     char text[AGENT_NAME_MAX + 1];
 };

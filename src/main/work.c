@@ -18,8 +18,8 @@
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
-#include "engine/agent/agents.h"
 #include "engine/base/home.h"
+#include "engine/base/resource.h"
 #include "engine/budget/budget.h"
 #include "loop/fetch.h"
 #include "loop/loop_uv.h"
@@ -30,6 +30,7 @@
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
 #include "main/scans.h"
+#include "rules/agent/resource.h"
 #include "rules/workflow/workflow.h"
 #include "script/program.h"
 #include "script/script.h"
@@ -586,14 +587,16 @@ static void connections_known(void *ctx, struct err err) {
     work->known(work->known_ctx, err);
 }
 
-static struct err agent_take(void *ctx, const struct agent_row *row) {
+static struct err agent_take(void *ctx, const void *of) {
+    const struct agent_row *row = of;
     agent_rows_put(ctx, row->name, row->definition);
     return ERR_OK;
 }
 
 static struct err agents_load(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    return tx_agent_each(tx, agent_take, work->agents);
+    const struct resource_page all = {.after = BYTES(""), .limit = AGENT_ROWS_MAX};
+    return tx_resource_list(tx, &agent_resource, &all, agent_take, work->agents);
 }
 
 static void agents_loaded(struct err err, void *ctx) {

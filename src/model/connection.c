@@ -107,10 +107,6 @@ static const char *connection_fault(const struct model_connection *connection) {
     return fault;
 }
 
-bool connection_name_valid(struct bytes name) {
-    return id_name_valid(name, CONNECTION_NAME_MAX);
-}
-
 struct err connection_check(const struct model_connection *connection, struct why *why) {
     const char *name = connection->name != NULL ? connection->name : "";
     if (!connection_name_valid(bytes_of(name))) {

@@ -15,7 +15,6 @@
 #include "rules/provider/provider.h"
 
 enum {
-    CONNECTION_NAME_MAX = 64,
     CONNECTION_URL_MAX = 2048,
     CONNECTION_KEY_MAX = 4096,
     CONNECTION_HEADERS_MAX = 16,
@@ -43,7 +42,6 @@ struct model_connection {
     const char *origin; /* Where it comes from, for people: "OPENAI_API_KEY"; NULL: set. */
 };
 
-MUST_CHECK bool connection_name_valid(struct bytes name);
 MUST_CHECK struct err connection_check(const struct model_connection *connection, struct why *why);
 /* "host:port" as the URL has it. Borrowed from it. */
 struct bytes connection_authority(const char *base_url);

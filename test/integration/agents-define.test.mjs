@@ -332,8 +332,19 @@ test("a stored agent outlives the daemon, and is changed by admins alone", async
   assert.equal((await agent(turns, "helper")).from, "stored");
   turns.headers = {};
   assert.equal((await turns.ask("DELETE", "/agents/helper")).status, 200);
-  assert.equal((await turns.ask("DELETE", "/agents/helper")).status, 404);
+  const again = await turns.ask("DELETE", "/agents/helper");
+  assert.deepEqual([again.status, again.json.detail], [404,
+    "there is no agent 'helper' that is stored; what a file defines is removed with it"]);
   assert.equal((await turns.ask("GET", "/agents/helper")).status, 404);
+  // Without the definition, whose variables may be secrets; a change keeps the time of the first.
+  const { events } = await turns.get("/streams/system/events");
+  assert.deepEqual(events.map((event) => [event.type, Object.keys(event.data)]), [
+    ["agent_changed", ["name", "made_ms", "changed_ms"]],
+    ["agent_changed", ["name", "made_ms", "changed_ms"]],
+    ["agent_changed", ["name", "removed"]],
+  ]);
+  assert.equal(events[1].data.made_ms, events[0].data.made_ms);
+  assert.ok(events[1].data.changed_ms > events[1].data.made_ms);
 });
 
 test("secrets reach the program, and no row, answer or log", async (t) => {

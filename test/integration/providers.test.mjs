@@ -90,6 +90,12 @@ test("a connection is set, seen, changed and removed, and each change holds at o
     assert.equal(gone.status, 404, `${method} ${target}: ${gone.text}`);
     assert.match(gone.json.detail, /^there is no provider '(here|NO)'$/);
   }
+  // An event has what the row has, and nothing of the key.
+  const { events } = (await api(daemon, "GET", "/api/v1/streams/system/events")).json;
+  assert.deepEqual([...new Set(events.map((event) => event.type))], ["provider_changed"]);
+  const { key_set, key_from, origin, cause, detail, resume_at_ms, ...row } = plain;
+  assert.deepEqual(events.at(-2).data, row);
+  assert.deepEqual(events.at(-1).data, { name: "here", removed: true });
 });
 
 test("a key reaches its provider and nothing else, whatever becomes of it", async (t) => {
@@ -149,7 +155,8 @@ test("a key reaches its provider and nothing else, whatever becomes of it", asyn
   );
   provider.status = 200;
 
-  for (const target of [base, `${base}/p`, "/api/v1/models", "/api/v1/settings", "/metrics"]) {
+  for (const target of [base, `${base}/p`, "/api/v1/models", "/api/v1/settings", "/metrics",
+    "/api/v1/streams/system/events"]) {
     await call("GET", target);
   }
   const backup = path.join(scratch(t), "backup.db");

@@ -101,11 +101,11 @@ static struct err connect_run(struct tx *tx, void *ctx) {
     struct connecting *connecting = ctx;
     bool found = false;
     struct provider row;
-    struct err err = tx_provider_find(tx, connecting->provider.name, &found, &row);
+    const struct resource_key key = {.id = connecting->provider.name};
+    struct err err = tx_resource_find(tx, &provider_resource, &key, &found, &row);
     connecting->added = !found;
     if (!err_failed(err) && !found) {
-        connecting->provider.made_ms = connecting->provider.changed_ms = tx_now_ms(tx);
-        err = tx_provider_add(tx, &connecting->provider);
+        err = tx_resource_insert(tx, &provider_resource, &connecting->provider);
     }
     return err;
 }

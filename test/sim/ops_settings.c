@@ -66,7 +66,10 @@ static struct err remove_run(struct tx *tx, struct connection_change *change, st
     if (!err_failed(err) && is_of(settings.default_model, name)) {
         return err_make(ERR_CONFLICT, "sim: default");
     }
-    return err_failed(err) ? err : tx_provider_remove(tx, name, &change->removed);
+    const struct resource_key key = {.id = name};
+    err = err_failed(err) ? err : tx_resource_remove(tx, &provider_resource, &key);
+    change->removed = !err_failed(err);
+    return err.code == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* As change_work and remove_work in api/provider/change.c. */
@@ -78,7 +81,8 @@ static struct err change_run(struct tx *tx, void *ctx) {
     if (change->remove) {
         return remove_run(tx, change, name);
     }
-    struct err err = tx_provider_find(tx, name, &found, &row);
+    const struct resource_key key = {.id = name};
+    struct err err = tx_resource_find(tx, &provider_resource, &key, &found, &row);
     if (err_failed(err) || (!found && !change->add)) {
         return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "sim: connection");
     }
@@ -90,10 +94,10 @@ static struct err change_run(struct tx *tx, void *ctx) {
     row.models = known_bytes(change->models);
     row.numbers.window = change->window;
     row.numbers.max_concurrent = change->max_concurrent;
-    row.made_ms = found ? row.made_ms : tx_now_ms(tx);
-    row.changed_ms = tx_now_ms(tx);
+    err = found ? tx_resource_update(tx, &provider_resource, FIELD_SET, &row)
+                : tx_resource_insert(tx, &provider_resource, &row);
     change->row = row;
-    return found ? tx_provider_change(tx, &row) : tx_provider_add(tx, &row);
+    return err;
 }
 
 static void change_done(struct err result, void *ctx) {
@@ -176,8 +180,8 @@ static struct err model_check(struct tx *tx, struct bytes model) {
     bool there = slash == NULL;
     struct err err = ERR_OK;
     if (slash != NULL) {
-        err = tx_provider_find(tx, (struct bytes){model.data, (size_t)(slash - model.data)}, &there,
-                               &row);
+        const struct resource_key key = {.id = {model.data, (size_t)(slash - model.data)}};
+        err = tx_resource_find(tx, &provider_resource, &key, &there, &row);
     }
     return err_failed(err) || there ? err : err_make(ERR_BAD_FIELD, "sim: model");
 }

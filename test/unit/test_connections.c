@@ -182,7 +182,7 @@ static struct err rows_add(struct tx *tx, void *ctx) {
     struct daemon *daemon = ctx;
     struct err err = ERR_OK;
     for (size_t i = 0; i < daemon->count && !err_failed(err); i++) {
-        err = tx_provider_add(tx, &daemon->rows[i]);
+        err = tx_resource_insert(tx, &provider_resource, &daemon->rows[i]);
     }
     return err;
 }

@@ -11,7 +11,6 @@
 
 #include "agent/find.h"
 #include "base/memory.h"
-#include "engine/agent/agents.h"
 #include "proc/spool/spool.h"
 #include "tool/agent_types.h"
 
@@ -61,10 +60,14 @@ static struct agent_places places_of(const struct agents_op *op) {
                                  .config_dir = api->config_dir};
 }
 
-static void agent_add(void *ctx, const struct agent_seen *seen) {
-    struct agents_op *op = ctx;
+static void shown_add(struct agents_op *op, const struct agent_shown *shown) {
     text_add_str(&op->request.op.answer, op->count++ > 0 ? "," : "");
-    agent_seen_write(seen, &op->request.op.answer);
+    fields_write(&agent_shown_fields, FIELD_LISTED, shown, &op->request.op.answer);
+}
+
+static void agent_add(void *ctx, const struct agent_seen *seen) {
+    const struct agent_shown shown = agent_seen_show(seen);
+    shown_add(ctx, &shown);
 }
 
 /* A file that cannot be read may define a program or an agent of models: it has one row. */
@@ -76,29 +79,20 @@ static void program_list(void *ctx, const struct agent_seen *seen) {
     agent_add(op, seen);
 }
 
-/* With the members of a program, so that a list has rows of one shape. */
 static void type_add(void *ctx, const struct agent_type_seen *seen) {
-    struct agents_op *op = ctx;
-    struct text *text = &op->request.op.answer;
-    const struct bytes none = {NULL, 0};
-    text_add_str(text, op->count++ > 0 ? ",{" : "{");
-    text_add_member(text, "name", seen->name);
-    text_add_member(text, "kind", BYTES("native"));
-    text_add_member_bool(text, "found", seen->fault == NULL);
-    text_add_member_or_null(text, "version", none);
-    text_add_member(text, "state",
-                    bytes_of(agent_found_names[seen->fault == NULL ? AGENT_READY : AGENT_BROKEN]));
-    text_add_member_or_null(text, "program", none);
-    text_add_member_or_null(text, "command", none);
-    text_add_member_or_null(text, "model", seen->model);
-    text_add_member_or_null(text, "description", seen->about);
-    text_add_member_or_null(text, "isolation", bytes_of(seen->isolated ? "worktree" : NULL));
-    text_add_member(text, "from", bytes_of(seen->from));
-    text_add_member(
-        text, "may",
-        bytes_of(seen->fault == NULL ? "what its run allows, by its tools" : "nothing"));
-    text_add_member_or_null(text, "why", bytes_of(seen->fault));
-    text_add_char(text, '}');
+    const bool found = seen->fault == NULL;
+    const struct agent_shown shown = {
+        .name = seen->name,
+        .kind = BYTES("native"),
+        .found = found,
+        .state = bytes_of(agent_found_names[found ? AGENT_READY : AGENT_BROKEN]),
+        .model = seen->model,
+        .description = seen->about,
+        .isolation = bytes_of(seen->isolated ? "worktree" : NULL),
+        .from = bytes_of(seen->from),
+        .may = bytes_of(found ? "what its run allows, by its tools" : "nothing"),
+        .why = bytes_of(seen->fault)};
+    shown_add(ctx, &shown);
 }
 
 static void type_list(void *ctx, const struct agent_type_seen *seen) {
@@ -287,20 +281,27 @@ static struct err change_read(void *ctx) {
     return definition_read(op, json);
 }
 
+/* A row that is replaced keeps made_ms. */
 static struct err change_work(struct tx *tx, void *ctx) {
     struct change_op *op = ctx;
-    const struct agent_row row = {.name = text_bytes(&op->name),
-                                  .definition = text_bytes(&op->definition),
-                                  .made_ms = tx_now_ms(tx),
-                                  .changed_ms = tx_now_ms(tx)};
-    struct err err =
-        op->request.kind->one != NULL ? tx_agent_put(tx, &row) : tx_agent_add(tx, &row);
+    struct agent_row row;
+    const struct resource_key key = {.id = text_bytes(&op->name)};
+    bool found = false;
+    struct err err = tx_resource_find(tx, &agent_resource, &key, &found, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    row.name = key.id;
+    row.definition = text_bytes(&op->definition);
+    err = found && op->request.kind->one != NULL
+              ? tx_resource_update(tx, &agent_resource, FIELD_SET, &row)
+              : tx_resource_insert(tx, &agent_resource, &row);
     if (err.code == ERR_CONFLICT) {
         why_set(&op->request.op.why, "there is a stored agent '%.64s' already: PUT replaces it",
                 op->name.data);
     } else if (err.code == ERR_TOO_MANY) {
         why_set(&op->request.op.why, "there are %d stored agents already; remove some",
-                AGENT_ROWS_STORED_MAX);
+                AGENT_ROWS_MAX);
     }
     text_add(&op->request.op.answer, op->definition.data, op->definition.len);
     return err_failed(err) ? err : op_written(&op->request.op);
@@ -327,30 +328,16 @@ static void change_end(void *ctx, struct err result) {
 static const struct request_kind add = {CHANGE};
 static const struct request_kind put = {CHANGE, .one = &agent_one};
 
-static struct err remove_work(struct tx *tx, void *ctx) {
-    struct request *request = ctx;
-    bool found = false;
-    struct err err = tx_agent_remove(tx, request->key.id, &found);
-    if (!err_failed(err) && !found) {
-        return err_why(&request->op.why, ERR_NOT_FOUND,
-                       "there is no stored agent '%.*s'; what a file defines is removed with it",
-                       (int)request->key.id.len, request->key.id.data);
-    }
-    op_removed(&request->op, tx, "name", request->key.id, "removed_ms");
-    return err;
+static void row_changed(void *api, const struct resource_key *key, const void *row) {
+    const struct agents_api *agents = api;
+    assert(row == NULL); /* Removal is the one route of the descriptor. */
+    agent_rows_remove(agents->rows, key->id);
 }
 
-static enum request_next remove_done(void *ctx, struct err *io_result) {
-    struct request *request = ctx;
-    const struct agents_api *api = request->api;
-    if (!err_failed(*io_result)) {
-        agent_rows_remove(api->rows, request->key.id);
-    }
-    return REQUEST_ANSWER;
-}
-
-static const struct request_kind remove_one = {
-    .writes = true, .one = &agent_one, .work = remove_work, .done = remove_done};
+const struct resource_face agent_face = {
+    .resource = &agent_resource,
+    .absent = " that is stored; what a file defines is removed with it",
+    .changed = row_changed};
 
 /* --- Routes ----------------------------------------------------------------------------------- */
 
@@ -369,34 +356,18 @@ static const struct query_param start_query[] = {
     {.name = NULL},
 };
 
-#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
-#define AGENT_SCHEMA                                                                               \
-    "{\"type\":\"object\",\"required\":[\"name\",\"kind\",\"found\",\"version\",\"state\","        \
-    "\"from\",\"may\"],\"properties\":{\"name\":{\"type\":\"string\"},\"kind\":{\"enum\":["        \
-    "\"cli\",\"native\"]},\"found\":{\"type\":\"boolean\"},\"version\":{\"type\":[\"string\","     \
-    "\"null\"]},\"state\":{\"enum\":[\"ready\",\"missing\",\"broken\",\"not_logged_in\"]},"        \
-    "\"program\":" TEXT_OR_NULL ",\"command\":" TEXT_OR_NULL ",\"model\":" TEXT_OR_NULL            \
-    ",\"description\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL                                \
-    ",\"from\":{\"type\":\"string\"},\"may\":{\"type\":\"string\"},\"why\":" TEXT_OR_NULL "}}"
-static const char list_answer[] = "{\"type\":\"object\",\"required\":[\"items\",\"next\"],"
-                                  "\"properties\":{\"items\":{\"type\":\"array\","
-                                  "\"items\":" AGENT_SCHEMA "}}}";
 static const char start_answer[] =
     "{\"type\":\"object\",\"required\":[\"name\",\"argv\",\"env\",\"prompt\",\"input\"],"
     "\"properties\":{\"name\":{\"type\":\"string\"},\"argv\":{\"type\":\"array\",\"items\":{"
     "\"type\":\"string\"}},\"env\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"prompt\":{\"type\":\"string\"},\"input\":{\"type\":\"string\"}}}";
-static const char remove_answer[] =
-    "{\"type\":\"object\",\"required\":[\"name\",\"removed_ms\"],\"properties\":{"
-    "\"name\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}";
-
 static const struct route routes[] = {
     {.method = "GET",
      .path = "/api/v1/agents",
      .summary = "List agents: programs, and whether they are installed; then those of models",
      .scope = SCOPE_READ,
      .query = query,
-     .answer_schema = list_answer,
+     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED, .page = true},
      .request = &list},
     {.method = "POST",
      .path = "/api/v1/agents",
@@ -412,7 +383,7 @@ static const struct route routes[] = {
      .summary = "Show one of them",
      .scope = SCOPE_READ,
      .query = query,
-     .answer_schema = AGENT_SCHEMA,
+     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED},
      .request = &show},
     {.method = "PUT",
      .path = "/api/v1/agents/{name}",
@@ -422,12 +393,6 @@ static const struct route routes[] = {
      .body = {.fields = &agent_fields, .use = FIELD_CHANGED, .loose = true},
      .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true},
      .request = &put},
-    {.method = "DELETE",
-     .path = "/api/v1/agents/{name}",
-     .summary = "Remove a stored definition",
-     .scope = SCOPE_ADMIN,
-     .answer_schema = remove_answer,
-     .request = &remove_one},
     {.method = "GET",
      .path = "/api/v1/agents/{name}/start",
      .summary = "Show how its program would be started; starts nothing",

@@ -6,7 +6,7 @@
 #ifndef DROVER_API_AGENT_AGENTS_H
 #define DROVER_API_AGENT_AGENTS_H
 
-#include "api/base/request.h"
+#include "api/base/resource.h"
 
 struct agent_rows;
 struct agent_versions;
@@ -18,6 +18,7 @@ struct agents_api {
     struct agent_versions *versions;
     const struct spool *spool;
 };
+extern const struct resource_face agent_face;
 struct route_table agents_table(struct agents_api *api);
 
 #endif

@@ -18,7 +18,7 @@ static struct err approval_list_row(void *ctx, const struct approval_row *row) {
                 page_since(page, row->asked_ms) &&
                 (page_holds(page, row->tool) || page_holds(page, row->arguments));
     if (page_row_number(page, row->id, fits)) {
-        approval_write_json(row, &page->request.op.answer);
+        fields_write(&approval_fields, FIELD_LISTED, row, &page->request.op.answer);
     }
     return ERR_OK;
 }
@@ -48,7 +48,7 @@ static struct err approval_show_work(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found) {
         return request_absent(request, err);
     }
-    approval_write_json(&row, &request->op.answer);
+    fields_write(&approval_fields, FIELD_LISTED, &row, &request->op.answer);
     return ERR_OK;
 }
 
@@ -120,7 +120,7 @@ static struct err answer_work(struct tx *tx, void *ctx) {
                 row.by.len > 0 ? ", by " : "", (int)row.by.len, row.by.data);
     }
     if (!err_failed(err)) {
-        approval_write_json(&row, &op->request.op.answer);
+        fields_write(&approval_fields, FIELD_LISTED, &row, &op->request.op.answer);
     }
     return err;
 }
@@ -158,31 +158,20 @@ static const struct query_param list_query[] = {
 };
 #define APPROVAL_QUERY OP_OWNER_QUERY("Another owner's approval")
 
-#define APPROVAL_SCHEMA                                                                            \
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"kind\",\"tool\",\"shown\"],"            \
-    "\"properties\":{"                                                                             \
-    "\"id\":{\"type\":\"string\"},\"session\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"}" \
-    ",\"message\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"leave\",\"answer\"]},"               \
-    "\"tool\":{\"type\":\"string\"},\"shown\":{\"type\":\"string\",\"description\":\"The whole "   \
-    "call "                                                                                        \
-    "as text for people: the command, the diff, the other "                                        \
-    "arguments.\"},\"part\":{\"type\":\"integer\"},\"state\":{\"enum\":["                          \
-    "\"open\",\"allowed\",\"denied\",\"answered\",\"cancelled\"]}}}"
-
 static const struct route routes[] = {
     {.method = "GET",
      .path = "/api/v1/approvals",
      .summary = "List what waits for somebody's answer, newest first",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer_schema = PAGE_SCHEMA(APPROVAL_SCHEMA),
+     .answer = {.fields = &approval_fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
     {.method = "GET",
      .path = "/api/v1/approvals/{id}",
      .summary = "Show what is asked: the exact call, and what it would change",
      .scope = SCOPE_READ,
      .query = APPROVAL_QUERY,
-     .answer_schema = APPROVAL_SCHEMA,
+     .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
      .request = &show},
     {.method = "POST",
      .path = "/api/v1/approvals/{id}",
@@ -191,7 +180,7 @@ static const struct route routes[] = {
      .has_body = true,
      .query = APPROVAL_QUERY,
      .body = {.fields = &answer_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer_schema = APPROVAL_SCHEMA,
+     .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
      .request = &answer},
 };
 

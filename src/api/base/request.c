@@ -140,8 +140,9 @@ const struct one_kind session_one = {.prefix = "ses", .noun = "session"};
 struct err one_absent(const struct one_kind *kind, struct bytes id, struct why *why) {
     enum { SHOWN_MAX = 100 };
     return err_why(why, kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code,
-                   "there is no %s '%.*s'", kind->noun,
-                   (int)(id.len < SHOWN_MAX ? id.len : SHOWN_MAX), id.data);
+                   "there is no %s '%.*s'%s", kind->noun,
+                   (int)(id.len < SHOWN_MAX ? id.len : SHOWN_MAX), id.data,
+                   kind->absent != NULL ? kind->absent : "");
 }
 
 struct err request_absent(struct request *request, struct err err) {

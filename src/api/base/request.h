@@ -112,6 +112,7 @@ struct one_kind {
     const char *prefix;               /* Prefix of the ids; NULL: `valid` judges names. */
     bool (*valid)(struct bytes name); /* The other way. */
     const char *noun;                 /* "run" */
+    const char *absent;               /* Words that follow these; NULL: none. */
     const char *malformed;            /* Words for what is no name of one; NULL: the same. */
     enum err_code code;               /* ERR_NONE: ERR_NOT_FOUND. */
 };

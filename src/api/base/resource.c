@@ -339,8 +339,10 @@ static void query_make(const struct resource_face *face, struct served *served) 
 static void kinds_make(const struct resource_face *face, struct served *served) {
     const struct resource *resource = face->resource;
     const size_t size = offsetof(struct row_op, row) + resource->size;
-    served->one = (struct one_kind){
-        .prefix = resource->prefix, .valid = resource->valid, .noun = resource->name};
+    served->one = (struct one_kind){.prefix = resource->prefix,
+                                    .valid = resource->valid,
+                                    .noun = resource->name,
+                                    .absent = face->absent};
     served->add = (struct request_kind){.size = size,
                                         .writes = true,
                                         .fields = &resource->fields,

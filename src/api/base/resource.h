@@ -28,6 +28,7 @@ struct resource_face {
     page_rows_fn rows;
     /* Further parameters of the list; .name NULL ends them. */
     const struct query_param *query;
+    const char *absent; /* Words after "there is no NAME 'KEY'". */
     /* After the commit of a change; `row` NULL: it was removed. */
     void (*changed)(void *api, const struct resource_key *key, const void *row);
 };

@@ -180,7 +180,8 @@ static struct err change_pool(void *ctx) {
 static struct err row_find(struct tx *tx, struct change_op *change, struct provider *ret_row) {
     struct why *why = &change->request.op.why;
     bool found = false;
-    struct err err = tx_provider_find(tx, change->name, &found, ret_row);
+    const struct resource_key key = {.id = change->name};
+    struct err err = tx_resource_find(tx, &provider_resource, &key, &found, ret_row);
     if (err_failed(err) || found) {
         return err;
     }
@@ -235,29 +236,22 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct change_op *change = ctx;
     const struct providers_api *api = change->request.api;
     struct why *why = &change->request.op.why;
-    bool adds = change->request.kind->one == NULL, found = false;
-    struct provider row;
+    bool adds = change->request.kind->one == NULL;
+    struct provider row = {.headers = BYTES("{}"), .models = BYTES("[]")};
     provider_free(change->row);
     change->row = NULL;
     change->old_file[0] = '\0';
-    struct err err =
-        adds ? tx_provider_find(tx, change->name, &found, &row) : row_find(tx, change, &row);
-    if (!err_failed(err) && found) {
-        return err_why(why, ERR_CONFLICT,
-                       "there is a provider '%.*s' already: PATCH changes it, DELETE removes it",
-                       (int)change->name.len, change->name.data);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    if (adds) {
-        row = (struct provider){
-            .headers = BYTES("{}"), .models = BYTES("[]"), .made_ms = tx_now_ms(tx)};
-    }
-    row.changed_ms = tx_now_ms(tx);
-    err = row_merge(change, adds ? FIELD_GIVEN : FIELD_CHANGED, &row);
+    struct err err = adds ? ERR_OK : row_find(tx, change, &row);
     if (!err_failed(err)) {
-        err = adds ? tx_provider_add(tx, &row) : tx_provider_change(tx, &row);
+        err = row_merge(change, adds ? FIELD_GIVEN : FIELD_CHANGED, &row);
+    }
+    if (!err_failed(err)) {
+        err = adds ? tx_resource_insert(tx, &provider_resource, &row)
+                   : tx_resource_update(tx, &provider_resource, FIELD_SET, &row);
+    }
+    if (adds && err.code == ERR_CONFLICT) {
+        why_set(why, "there is a provider '%.*s' already: PATCH changes it, DELETE removes it",
+                (int)change->name.len, change->name.data);
     }
     if (err.code == ERR_TOO_MANY) {
         why_set(why, "there are %d providers already; remove some", PROVIDERS_MAX);
@@ -349,8 +343,8 @@ static struct err default_check(struct tx *tx, struct change_op *change) {
 
 static struct err remove_work(struct tx *tx, void *ctx) {
     struct change_op *change = ctx;
+    const struct resource_key key = {.id = change->name};
     struct provider row;
-    bool removed = false;
     change->old_file[0] = '\0';
     struct err err = row_find(tx, change, &row);
     if (err_failed(err)) {
@@ -359,7 +353,7 @@ static struct err remove_work(struct tx *tx, void *ctx) {
     old_file_note(change, row.key_file);
     err = default_check(tx, change);
     if (!err_failed(err)) {
-        err = tx_provider_remove(tx, change->name, &removed);
+        err = tx_resource_remove(tx, &provider_resource, &key);
     }
     op_removed(&change->request.op, tx, "name", change->name, "removed_ms");
     return err;

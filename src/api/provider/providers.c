@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "model/known.h"
 
+enum { SHOWN = FIELD_LISTED | FIELD_LIVE };
 const struct one_kind providers__one = {.valid = connection_name_valid, .noun = "provider"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
@@ -27,11 +28,7 @@ void providers__write(const struct connections *connections, const struct provid
         view.detail = away->detail;
         view.resume_at_ms = away->resume_at_ms;
     }
-    /* The limit that holds, also where none was given: only a scripted one has none. */
-    if (view.row.numbers.max_concurrent == 0 && !bytes_is(provider->kind, "scripted")) {
-        view.row.numbers.max_concurrent = CONNECTION_CONCURRENT_DEFAULT;
-    }
-    fields_write(&provider_fields, FIELD_LISTED, &view, text);
+    fields_write(&provider_fields, SHOWN, &view, text);
 }
 
 /* --- Those that were found -------------------------------------------------------------------- */
@@ -118,7 +115,8 @@ static void founds_list(struct list_op *list, const struct bytes *until) {
     }
 }
 
-static struct err provider_list_row(void *ctx, const struct provider *provider) {
+static struct err provider_list_row(void *ctx, const void *row) {
+    const struct provider *provider = row;
     founds_list(ctx, &provider->name);
     row_list(ctx, provider, NULL /* set */);
     return ERR_OK;
@@ -130,7 +128,8 @@ static struct err provider_list_rows(struct tx *tx, struct page *page,
     struct list_op *list = PAGE_OF(page, struct list_op);
     list->found_at = 0;
     list->after = part->after;
-    struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, provider_list_row, list);
+    const struct resource_page all = {.after = BYTES(""), .limit = PROVIDERS_MAX};
+    struct err err = tx_resource_list(tx, &provider_resource, &all, provider_list_row, list);
     founds_list(list, NULL /* all */);
     return err;
 }
@@ -186,7 +185,8 @@ static struct err provider_show_work(struct tx *tx, void *ctx) {
     const struct providers_api *api = show->request.api;
     bool there = false;
     struct provider row;
-    struct err err = tx_provider_find(tx, show->request.key.id, &there, &row);
+    const struct resource_key key = {.id = show->request.key.id};
+    struct err err = tx_resource_find(tx, &provider_resource, &key, &there, &row);
     if (err_failed(err) || (!there && show->found.row == NULL)) {
         return request_absent(&show->request, err);
     }
@@ -416,10 +416,6 @@ static const struct query_param models_query[] = {
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define REFUSES "\"refuses\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
-static const char remove_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
-    "\"removed_ms\":{\"type\":\"integer\"}}}";
-
 static const char forget_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}}}";
 
@@ -448,7 +444,7 @@ static const struct route routes[] = {
      .summary = "List the connections to providers of models",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true, .loose = true},
+     .answer = {.fields = &provider_fields, .use = SHOWN, .page = true, .loose = true},
      .page = &list},
     {.method = "POST",
      .path = "/api/v1/providers",
@@ -456,14 +452,14 @@ static const struct route routes[] = {
      .scope = SCOPE_ADMIN,
      .has_body = true,
      .body = {.fields = &provider_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
+     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
      .answer_status = 201,
      .request = &providers__add},
     {.method = "GET",
      .path = "/api/v1/providers/{name}",
      .summary = "Show a connection",
      .scope = SCOPE_READ,
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
+     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
      .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/providers/{name}",
@@ -471,13 +467,13 @@ static const struct route routes[] = {
      .scope = SCOPE_ADMIN,
      .has_body = true,
      .body = {.fields = &provider_fields, .use = FIELD_CHANGED, .loose = true},
-     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
+     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
      .request = &providers__patch},
     {.method = "DELETE",
      .path = "/api/v1/providers/{name}",
      .summary = "Remove a connection that was set",
      .scope = SCOPE_ADMIN,
-     .answer_schema = remove_answer,
+     .answer_schema = REMOVED_NAME_SCHEMA,
      .request = &providers__remove},
     {.method = "DELETE",
      .path = "/api/v1/providers/{name}/windows",

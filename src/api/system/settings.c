@@ -270,7 +270,8 @@ static struct err model_check(struct tx *tx, struct change_op *change,
     struct bytes name = connection_of(named->model);
     bool there = named->found;
     struct provider row;
-    struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
+    const struct resource_key key = {.id = name};
+    struct err err = there ? ERR_OK : tx_resource_find(tx, &provider_resource, &key, &there, &row);
     if (!err_failed(err) && !there) {
         return err_why(
             &change->request.op.why, ERR_BAD_FIELD,

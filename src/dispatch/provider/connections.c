@@ -669,7 +669,7 @@ static void all_built(struct loop_work *work) {
     loop_soon(loading->connections->options.loop, &loading->task);
 }
 
-static struct err take_row(void *ctx, const struct provider *provider) {
+static struct err take_row(void *ctx, const void *provider) {
     struct loading *loading = ctx;
     loading->rows[loading->count++].row = provider_copy(provider);
     return ERR_OK;
@@ -686,7 +686,8 @@ static struct err load_tx(struct tx *tx, void *ctx) {
     struct loading *loading = ctx;
     struct settings settings;
     loading_clear(loading);
-    struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, take_row, loading);
+    const struct resource_page all = {.after = BYTES(""), .limit = PROVIDERS_MAX};
+    struct err err = tx_resource_list(tx, &provider_resource, &all, take_row, loading);
     for (size_t kind = 0; kind < LEARNED_KIND_COUNT && !err_failed(err); kind++) {
         err = tx_learned_each(tx, (enum learned_kind)kind, take_limit, loading);
     }

@@ -2,7 +2,6 @@
 #include "engine/approval/rows.h"
 
 #include "base/hash.h"
-#include "base/json/json.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
 
@@ -96,28 +95,36 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
     return tx_error(tx);
 }
 
-void approval_write_json(const struct approval_row *row, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "id", row->approval);
-    text_add_member(text, "session", row->session);
-    text_add_member(text, "run", row->run);
-    text_add_member(text, "message", row->message);
-    text_add_member(text, "kind", row->kind);
-    text_add_member(text, "tool", row->tool);
-    text_add_member(text, "shown", row->shown);
-    text_add_member(text, "digest", row->digest);
-    text_add_member(text, "by", row->by);
-    text_add_member_int(text, "part", row->part);
-    text_add_member(text, "state", bytes_of(approval_state_names[row->state]));
-    text_add_member_int(text, "asked_ms", row->asked_ms);
-    text_add_member_int_or_null(text, "answered_ms", row->answered_ms, row->answered_ms != 0);
-    text_add_name(text, "arguments");
-    json_add_stored(text, row->arguments);
-    text_add_name(text, "about");
-    json_add_stored(text, row->about);
-    text_add_member(text, "answer", row->answer);
-    text_add_char(text, '}');
-}
+#define TEXT(field_name, member) .name = field_name, .kind = FIELD_TEXT, AT(member)
+#define AT(member) .at = offsetof(struct approval_row, member)
+#define ANY_JSON .schema = "{}"
+
+static const char *const kinds[] = {"leave", "answer", NULL};
+static const struct field rows_shown[] = {
+    {TEXT("id", approval), .required = true},
+    {TEXT("session", session)},
+    {TEXT("run", run)},
+    {TEXT("message", message)},
+    {TEXT("kind", kind), .required = true, .names = kinds},
+    {TEXT("tool", tool), .required = true},
+    {TEXT("shown", shown), .required = true,
+     .schema = "{\"type\":\"string\",\"description\":\"The whole call as text for people: the "
+               "command, the diff, the other arguments.\"}"},
+    {TEXT("digest", digest)},
+    {TEXT("by", by)},
+    {.name = "part", .kind = FIELD_INT, AT(part)},
+    {.name = "state",
+     .kind = FIELD_NAME,
+     AT(state),
+     .required = true,
+     .names = approval_state_names},
+    {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
+    {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
+    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), ANY_JSON},
+    {.name = "about", .kind = FIELD_STORED, AT(about), ANY_JSON},
+    {TEXT("answer", answer)},
+};
+const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_LISTED};
 
 /* --- Asked ------------------------------------------------------------------------------------ */
 
@@ -130,7 +137,7 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
                               : answered ? BYTES("question_answered")
                                          : BYTES("question_asked");
     AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
-    approval_write_json(row, &data);
+    fields_write(&approval_fields, FIELD_LISTED, row, &data);
     if (text_failed(&data)) {
         return text_error(&data, "approvals: event");
     }
@@ -139,7 +146,7 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
         light.about = BYTES("");
         light.arguments = BYTES("null");
         text_clear(&data);
-        approval_write_json(&light, &data);
+        fields_write(&approval_fields, FIELD_LISTED, &light, &data);
     }
     sessions__event(tx, change->session, type, text_bytes(&data));
     const struct run_asks asks = {.run = change->run,

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/fields/fields.h"
 #include "base/text.h"
 #include "engine/run/runs.h"
 #include "store/store.h"
@@ -74,6 +75,6 @@ MUST_CHECK struct err tx_approval_each(struct tx *tx, const struct approval_page
                                                           const struct approval_row *row),
                                        void *ctx);
 
-void approval_write_json(const struct approval_row *row, struct text *text);
+extern const struct field_set approval_fields; /* Shown; rows: struct approval_row. */
 
 #endif

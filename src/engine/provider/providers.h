@@ -16,11 +16,11 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "engine/base/resource.h"
 #include "rules/provider/provider.h"
 #include "store/store.h"
 
 enum {
-    PROVIDERS_MAX = 200,
     PROVIDER_KEY_FILE_MAX = 128,
     PROVIDER_JSON_MAX = 256 << 10, /* Of headers and of models, each. */
 };
@@ -30,22 +30,13 @@ void provider_free(struct provider *provider); /* NULL is allowed. */
 
 /* --- In a store function ---------------------------------------------------------------------- */
 
-MUST_CHECK struct err tx_provider_find(struct tx *tx, struct bytes name, bool *ret_found,
-                                       struct provider *ret_provider);
-/* In the order of names, those after `after` (empty: from the start). Borrowed for the call. */
-MUST_CHECK struct err tx_provider_each(struct tx *tx, struct bytes after, int64_t limit,
-                                       struct err (*each)(void *ctx,
-                                                          const struct provider *provider),
-                                       void *ctx);
-/* ERR_CONFLICT: there is one of that name. ERR_TOO_MANY: PROVIDERS_MAX are there. */
-MUST_CHECK struct err tx_provider_add(struct tx *tx, const struct provider *provider);
-/* Writes all but name and made_ms into the row of that name, which is there. */
-MUST_CHECK struct err tx_provider_change(struct tx *tx, const struct provider *provider);
 /* A key, or what a provider says to it, has changed without a change of a row: notices that were
  * held by that are due. */
 MUST_CHECK struct err tx_provider_cured(struct tx *tx);
 /* A default model is known that was not: notices whose turns had no model are due. */
 MUST_CHECK struct err tx_provider_listed(struct tx *tx);
-MUST_CHECK struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found);
+/* After each change of a row (engine/system/resources.c). */
+MUST_CHECK struct err provider__changed(struct tx *tx, const struct resource_key *key,
+                                        const void *row);
 
 #endif

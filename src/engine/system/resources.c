@@ -2,9 +2,11 @@
 #include "engine/base/resource.h"
 #include "engine/memory/memory.h"
 #include "engine/project/projects.h"
+#include "engine/provider/providers.h"
 
 const struct resource_hooks resource_hooks[] = {
     {.resource = &memory_resource, .write = memory__write},
     {.resource = &project_resource, .removing = projects__removing},
+    {.resource = &provider_resource, .changed = provider__changed},
     {.resource = NULL},
 };

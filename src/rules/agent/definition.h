@@ -24,6 +24,7 @@ enum {
     /* Programs end by themselves after ten minutes of silence; their own words come first. */
     AGENT_NO_PROGRESS_MS = 630 * 1000,
     AGENT_REQUESTS = 2000,
+    AGENT_ROWS_MAX = 200,
 };
 #define AGENT_DEADLINE_MAX_MS (INT64_C(30) * 24 * 3600 * 1000)
 

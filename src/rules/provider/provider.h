@@ -2,9 +2,9 @@
  * client sends and is shown.
  *
  * A number of a connection is declared once: a member of struct provider_numbers and a row of
- * PROVIDER_NUMBERS. The API, its description, the flags of `drover provider add` and `set`, their
- * request, the columns of the row and the connection in use (model/connection.h) follow; what is
- * left is the column in store/migrations/ and the code that uses the number.
+ * resource.c. The API, its description, the flags of `drover provider add` and `set`, their
+ * request, the column that is read and written and the connection in use (model/connection.h)
+ * follow; what is left is the column in store/migrations/ and the code that uses the number.
  *
  * Ownership  texts and values of what was read from a body are borrowed from its JSON.
  * Threads    any; pure.
@@ -16,6 +16,8 @@
 #include "base/fields/fields.h"
 
 enum {
+    PROVIDERS_MAX = 200,
+    CONNECTION_NAME_MAX = 64,
     CONNECTION_MODELS_MAX = 1000,
     CONNECTION_WINDOW_MAX = 100000000,
     CONNECTION_CONCURRENT_DEFAULT = 16,
@@ -27,13 +29,6 @@ struct provider_numbers {
     int64_t window;         /* Tokens, of each of its models. */
     int64_t max_concurrent; /* Not set: the default; scripted: no limit. */
 };
-
-/* Member, name in the API, column, bounds; flag, its placeholder, its help. */
-#define PROVIDER_NUMBERS(X)                                                                        \
-    X(window, "window", "context_window", 1, CONNECTION_WINDOW_MAX, "window", "TOKENS",            \
-      "Limit prompts of its models to this many tokens.")                                          \
-    X(max_concurrent, "max_concurrent", "max_concurrent", 1, CONNECTION_CONCURRENT_MAX,            \
-      "max-concurrent", "N", "Make at most N calls at a time; more wait.")
 
 /* A row: see engine/provider/providers.h. */
 struct provider {
@@ -48,7 +43,7 @@ struct provider {
 
 /* A connection as the API has it. */
 struct provider_view {
-    struct provider row;
+    struct provider row; /* First. */
     /* Given; NULL: not given. The key may be null. */
     json_t *key, *headers, *models;
     /* Shown. */
@@ -60,6 +55,10 @@ struct provider_view {
     int64_t resume_at_ms;
 };
 extern const struct field_set provider_fields;
+/* Rows: struct provider. */
+struct resource;
+extern const struct resource provider_resource;
+MUST_CHECK bool connection_name_valid(struct bytes name);
 
 /* Words of how much a model may think: low, medium, high. NULL ends them. */
 extern const char *const effort_names[];
