@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "rules/memory/memory.h"
 #include "tool/requests.h"
 #include "tool/work.h"
 
@@ -18,7 +19,9 @@
 #define ABOUT(about) "\"description\":\"" about "\""
 #define TEXT "\"type\":\"string\""
 #define TEXT_UP_TO(max) TEXT ",\"maxLength\":" #max
-#define TEXT_OF(min, max) TEXT ",\"minLength\":" #min ",\"maxLength\":" #max
+#define DIGITS_(number) #number
+#define DIGITS(number) DIGITS_(number)
+#define TEXT_OF(min, max) TEXT ",\"minLength\":" #min ",\"maxLength\":" DIGITS(max)
 #define INTEGER "\"type\":\"integer\""
 #define INTEGER_FROM(min) INTEGER ",\"minimum\":" #min
 #define INTEGER_IN(min, max) INTEGER ",\"minimum\":" #min ",\"maximum\":" #max
@@ -104,7 +107,7 @@ static const struct tool tools[TOOL_COUNT] = {
         "Look for what was remembered earlier, by words.",
         OBJECT("\"query\"",
           MEMBER("query", TEXT_OF(1, 500) "," ABOUT("Words to look for.")) ","
-          MEMBER("topic", TEXT_OF(1, 64)) ","
+          MEMBER("topic", TEXT_OF(1, MEMORY_TOPIC_MAX)) ","
           MEMBER("limit", INTEGER_IN(1, 20))),
         .needs = TOOL_NEEDS_MEMORY, .again = TOOL_REPEATABLE, .performer = TOOL_ROWS,
         .permission = PERMISSION_ALLOW},
@@ -116,10 +119,11 @@ static const struct tool tools[TOOL_COUNT] = {
           ID("id", "Of a memory that is changed or forgotten.") ","
           MEMBER("scope", "\"enum\":[\"project\",\"global\"],"
                  ABOUT("Of this project, if absent.")) ","
-          MEMBER("topic", TEXT_OF(1, 64)) ","
-          MEMBER("title", TEXT_OF(1, 200)) ","
-          MEMBER("content", TEXT_OF(1, 8192)) ","
-          MEMBER("tags", "\"type\":\"array\",\"maxItems\":16,\"items\":{" TEXT_OF(1, 64) "}")),
+          MEMBER("topic", TEXT_OF(1, MEMORY_TOPIC_MAX)) ","
+          MEMBER("title", TEXT_OF(1, MEMORY_TITLE_MAX)) ","
+          MEMBER("content", TEXT_OF(1, MEMORY_CONTENT_MAX)) ","
+          MEMBER("tags", "\"type\":\"array\",\"maxItems\":" DIGITS(MEMORY_TAGS_MAX) ","
+                 "\"items\":{" TEXT_OF(1, MEMORY_TAG_MAX) "}")),
         .needs = TOOL_NEEDS_MEMORY, .performer = TOOL_ROWS, .permission = PERMISSION_ALLOW},
     [TOOL_REQUEST_ACCESS] = {"request_access",
         "Ask the user for access to a folder outside of the project.",

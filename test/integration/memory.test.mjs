@@ -109,7 +109,7 @@ test("the commands show and forget them", async (t) => {
   assert.equal(listed.code, 0, listed.stderr);
   assert.match(listed.stdout, new RegExp(`${id}.*build.*How to build`));
   const shown = await run(["memory", "show", id], { env });
-  assert.match(shown.stdout, /title +How to build\n\nRun ninja\.\n/);
+  assert.match(shown.stdout, /\ntitle +How to build\n[^]*\nchanged .*\n\nRun ninja\.\n$/);
   const removed = await run(["memory", "rm", id], { env });
   assert.equal(removed.stdout, `${id} is forgotten\n`);
   assert.equal((await run(["memory", "show", id], { env })).code, 3);

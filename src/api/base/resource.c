@@ -248,7 +248,7 @@ struct err resource_list_rows(struct tx *tx, struct page *page, const struct pag
 
 /* All that the routes of a resource point to. */
 struct served {
-    char one_path[128], owner_about[128], search_about[256];
+    char one_path[128], owner_about[128], words[256];
     struct one_kind one;
     struct request_kind add, show, change, remove;
     struct page_kind list;
@@ -269,47 +269,38 @@ static void param_add(struct query_param *query, const struct query_param param)
     query[at] = param;
 }
 
-/* "label or owner" */
-static void search_words(const struct resource *resource, struct served *served) {
-    const char *words = "Only those whose ";
-    size_t len = 0;
-    for (size_t i = 0; i < resource->fields.count; i++) {
-        const struct field *field = &resource->fields.rows[i];
-        if (field->filter == FIELD_SEARCH) {
-            int more = snprintf(served->search_about + len, sizeof served->search_about - len,
-                                "%s%s", words, field->name);
-            len += (size_t)more;
-            words = " or ";
-        }
+/* A parameter has its words with commas, a flag with bars. */
+static const char *words_make(const struct field *field, struct served *served) {
+    const char *choices = field->filter_flag.choices;
+    assert(strlen(choices) < sizeof served->words &&
+           served->words[0] == '\0'); /* A resource has a single such filter. */
+    for (size_t i = 0; choices[i] != '\0'; i++) {
+        served->words[i] = (char)(choices[i] == '|' ? ',' : choices[i]);
     }
-    (void)snprintf(served->search_about + len, sizeof served->search_about - len,
-                   " contains this text.");
+    return served->words;
 }
 
 static void filters_add(const struct resource *resource, struct served *served) {
-    bool searched = false;
     for (size_t i = 0; i < resource->fields.count; i++) {
         const struct field *field = &resource->fields.rows[i];
         struct query_param param = {.name = field->name,
                                     .about = field->filter_about,
                                     .kind = QUERY_TEXT,
                                     .max = field->max > 0 ? field->max : PAGE_WORD_MAX};
-        if (field->filter == FIELD_SEARCH && !searched) {
-            searched = true;
-            search_words(resource, served);
-            param = (struct query_param)PAGE_WORD_PARAM("q", served->search_about);
+        if (field->filter == FIELD_SEARCH) {
+            param.name = "q";
+            param.max = PAGE_WORD_MAX;
         } else if (field->filter == FIELD_SINCE) {
-            param = (struct query_param){.name = "since",
-                                         .about = field->filter_about,
-                                         .kind = QUERY_INT,
-                                         .max = INT64_C(1) << 53};
+            param.name = "since";
+            param.kind = QUERY_INT;
+            param.max = INT64_C(1) << 53;
         } else if (field->filter == FIELD_ANY_OF) {
-            param = (struct query_param)PAGE_STATE_PARAM(field->filter_about);
-            param.name = field->name;
-        } else if (field->filter == FIELD_UNFILTERED || field->filter == FIELD_SEARCH) {
-            continue;
+            param.max = PAGE_WORD_MAX;
+            param.words = words_make(field, served);
         }
-        param_add(served->list_query, param);
+        if (field->filter_about != NULL) {
+            param_add(served->list_query, param);
+        }
     }
 }
 

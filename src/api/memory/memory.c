@@ -68,10 +68,13 @@ static const struct query_param days_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's memories"),
     {.name = "project",
-     .about = "Of this project, and those about everything; \"\": only these.",
+     .about = "Only those of this project, and general ones; '': general ones alone.",
      .kind = QUERY_TEXT,
      .max = MEMORY_PROJECT_MAX},
-    {.name = "topic", .about = "Of this topic.", .kind = QUERY_TEXT, .max = MEMORY_TOPIC_MAX},
+    {.name = "topic",
+     .about = "Only those of this topic.",
+     .kind = QUERY_TEXT,
+     .max = MEMORY_TOPIC_MAX},
     {.name = NULL},
 };
 

@@ -65,6 +65,16 @@ enum field_filter {
     FIELD_SEARCH,        /* `q`: rows where it, or another field like it, contains this text. */
 };
 
+/* How commands show a field where there is not room for all. */
+enum field_fit {
+    FIELD_CUTS,
+    FIELD_LEAVES, /* The column is not shown. */
+    FIELD_WRAPS,  /* The last column: its value goes on below itself. */
+    FIELD_BELOW,  /* A text of many lines, which follow those of the other fields. */
+};
+/* Widths of columns. FIELD_REST: the rest of the line; such a column is the last one. */
+enum { FIELD_REST = 1000, FIELD_ID_WIDTH = 30, FIELD_TIME_WIDTH = 11 };
+
 /* How an empty value is shown: 0, false, "", no bytes. */
 enum field_empty { FIELD_EMPTY_SHOWN, FIELD_EMPTY_NULL, FIELD_EMPTY_LEFT_OUT };
 
@@ -97,8 +107,46 @@ struct field {
     const char *column; /* Name of the column; NULL: it has none. */
     unsigned group;     /* Bits of enum field_group. */
     enum field_filter filter;
-    const char *filter_about; /* The filter, in a line; of FIELD_ANY_OF: the words that it knows. */
+    const char *filter_about; /* The filter, in a line. Of several with FIELD_SEARCH one has it. */
+    struct flag filter_flag;  /* The same as a flag; of FIELD_ANY_OF with its choices. */
+    /* Output of commands. A line of one row begins with the heading, in lower case. */
+    const char *head; /* "CREATED"; NULL: the name of the field. */
+    int width;        /* Width of the column, as printf has it; 0: none. */
+    enum field_fit fit;
 };
+
+/* Members of a row that is a filter: the parameter of the API, and the flag. The texts follow
+ * "Only", "Only those" and "Only those whose". */
+#define FILTER_TEXT(filter_, name_, letter_, value_, about_)                                       \
+    .filter = (filter_), .filter_about = "Only " about_,                                           \
+    .filter_flag = {.name = (name_),                                                               \
+                    .letter = (letter_),                                                           \
+                    .kind = FLAG_TEXT,                                                             \
+                    .value = (value_),                                                             \
+                    .about = "List only " about_}
+#define FILTER_STATE(choices_)                                                                     \
+    .filter = FIELD_ANY_OF,                                                                        \
+    .filter_about = "Only those in this state, or in one of several (a,b).",                       \
+    .filter_flag = {.name = "state",                                                               \
+                    .kind = FLAG_LIST,                                                             \
+                    .value = "STATE",                                                              \
+                    .choices = (choices_),                                                         \
+                    .about = "List only those in this state, or in one of several: a,b."}
+#define FILTER_SINCE(event_)                                                                       \
+    .filter = FIELD_SINCE,                                                                         \
+    .filter_about = "Only those " event_ " at this time or later; milliseconds.",                  \
+    .filter_flag = {.name = "since",                                                               \
+                    .kind = FLAG_DURATION,                                                         \
+                    .value = "AGE",                                                                \
+                    .min = 1,                                                                      \
+                    .max = FLAG_AGE_MAX,                                                           \
+                    .about = "List only those " event_ " within this time: 30m, 12h, 7d."}
+#define FILTER_SEARCH(where_)                                                                      \
+    .filter = FIELD_SEARCH, .filter_about = "Only those whose " where_ " contains this text.",     \
+    .filter_flag = {.name = "search",                                                              \
+                    .kind = FLAG_TEXT,                                                             \
+                    .value = "TEXT",                                                               \
+                    .about = "List only those whose " where_ " contains this text."}
 
 struct field_set {
     const struct field *rows;

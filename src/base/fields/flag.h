@@ -8,6 +8,9 @@
 
 enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INT, FLAG_DURATION, FLAG_SIZE, FLAG_LIST };
 
+/* Milliseconds: 10,000 days. */
+#define FLAG_AGE_MAX (INT64_C(10000) * 24 * 3600 * 1000)
+
 struct field_set;
 
 struct flag {
@@ -27,11 +30,15 @@ struct flag {
     const char *own_words;
     bool in_file;       /* May stand in the configuration file. */
     const char *absent; /* Value when no source has one, as text; NULL: none. */
-    /* A row of a command's table that stands for the flags of these fields, in their order. It has
-     * a name only to tell it from the end of the table. NULL: an ordinary flag. */
+    /* A row of a command's table that stands for the flags of these fields, in their order: those
+     * that set them, or those that narrow a list by them. It has a name only to tell it from the
+     * end of the table. NULL: an ordinary flag. */
     const struct field_set *fields;
+    bool filters;
 };
 #define FLAGS_OF(fields_)                                                                          \
     { .name = "", .fields = (fields_) }
+#define FILTERS_OF(fields_)                                                                        \
+    { .name = "", .fields = (fields_), .filters = true }
 
 #endif

@@ -6,8 +6,8 @@
  *       {.name = "owner", .kind = FIELD_TEXT, AT(owner), .use = FIELD_KEPT, .column = "owner",
  *        .group = FIELD_INSERTED},
  *       {.name = "name", .kind = FIELD_TEXT, AT(name), .use = EACH, .required = true, .max = 64,
- *        .column = "name", .group = FIELD_INSERTED | FIELD_SET, .filter = FIELD_EQUAL,
- *        .filter_about = "Of this name."},
+ *        .column = "name", .group = FIELD_INSERTED | FIELD_SET, .head = "NAME",
+ *        .width = -20, FILTER_TEXT(FIELD_EQUAL, "name", 'n', "NAME", "those of this name.")},
  *   };
  *   const struct resource pet_resource = {
  *       .name = "pet", .plural = "pets", .table = "pets", .key = "id", .prefix = "pet",
@@ -18,7 +18,7 @@
  * What follows from it
  *   engine/base/resource.h   reads, writes and removes rows, with an event for each change
  *   api/base/resource.h      routes with their parameters and schemas
- *   cli/base/action.h        flags and columns of commands
+ *   cli/base/action.h        flags, columns and lines of commands
  *
  * Columns    made_ms and changed_ms, where a resource has them, are set by each insertion and
  *            change. `owner`: rows are somebody's; without it they belong to the daemon. `id`: the

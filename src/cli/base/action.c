@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/api_request.h"
 #include "cli/base/listing.h"
 #include "cli/base/project.h"
-#include "cli/base/resource.h"
 #include "cli/terminal/plain.h"
 
 /* --- The path --------------------------------------------------------------------------------- */
@@ -92,19 +92,36 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
 }
 
-/* Filters of all lists: flag, and parameter of the API. A command has those in its own table. */
+/* Parameter of the API that a filter becomes: that of its field; else of the flags that all lists
+ * share. NULL: the flag is no filter. */
+static const char *filter_param(const struct args *args, unsigned at) {
+    static const char *const names[] = {"state",  "kind", "role", "project", "session",
+                                        "parent", "root", "run",  "since"};
+    const struct flag *flag = args->flags.rows[at].flag;
+    const struct field *field = args->flags.rows[at].field;
+    if (field != NULL && flag == &field->filter_flag && field->filter != FIELD_SINCE &&
+        field->filter != FIELD_SEARCH) {
+        return field->name;
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(flag->name, names[i]) == 0) {
+            return names[i];
+        }
+    }
+    return strcmp(flag->name, "search") == 0 ? "q" : NULL;
+}
+
 struct err listing_path(struct invocation *invocation, const char *path, enum listing_filters which,
                         struct text *target) {
-    static const struct action_param filters[] = {
-        {"state", "state"},     {"kind", "kind"},     {"role", "role"}, {"project", "project"},
-        {"session", "session"}, {"parent", "parent"}, {"root", "root"}, {"run", "run"},
-        {"topic", "topic"},     {"since", "since"},   {"search", "q"},
-    };
+    const struct args *args = &invocation->args;
     text_init(target, ACTION_PATH_MAX);
     text_add_str(target, path);
-    for (size_t i = which == LISTING_ALL ? 0 : 1; i < COUNT_OF(filters); i++) {
-        if (args_has(&invocation->args, filters[i].flag)) {
-            param_add(target, invocation, filters[i].flag, filters[i].name);
+    for (unsigned at = 0; at < args->flags.count; at++) {
+        const char *param = filter_param(args, at);
+        const bool state =
+            which == LISTING_ALL_BUT_STATE && param != NULL && strcmp(param, "state") == 0;
+        if (param != NULL && !state) {
+            param_add(target, invocation, args->flags.rows[at].flag->name, param);
         }
     }
     return text_failed(target) ? err_why(&invocation->why, ERR_USAGE, "the filters are too long")
@@ -244,13 +261,12 @@ struct err action_open(struct talk *talk, struct invocation *invocation,
         err = action->body(invocation, &body);
         text_add_char(&body, '}');
     }
-    const struct resource resource = {.method = method,
-                                      .base = path.data,
-                                      .body = &body,
-                                      .timeout_ms = action->timeout_ms,
-                                      .retry =
-                                          action->keyed ? RESOURCE_RETRY_CUT : RESOURCE_RETRY_AWAY};
-    return err_failed(err) ? err : resource_open(talk, invocation, &resource, ret_answer);
+    const struct api_request request = {.method = method,
+                                        .base = path.data,
+                                        .body = &body,
+                                        .timeout_ms = action->timeout_ms,
+                                        .retry = action->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
+    return err_failed(err) ? err : api_open(talk, invocation, &request, ret_answer);
 }
 
 struct err action_get(struct invocation *invocation, const struct action *action,
@@ -276,12 +292,22 @@ static void done_print(const char *done, const json_t *answer) {
 
 struct err action_do(struct invocation *invocation, const struct action *action) {
     AUTO(json_release) json_t *answer = NULL;
-    if (action->columns != NULL && args_has(&invocation->args, "limit")) {
+    const bool lists = args_has(&invocation->args, "limit");
+    const struct column *columns = action->columns, *lines = action->lines;
+    int key_width = action->key_width;
+    struct table_columns made;
+    if (action->fields != NULL) {
+        table_columns_of(action->fields, lists ? TABLE_COLUMNS : TABLE_LINES, &made);
+        columns = lists && columns == NULL ? made.rows : columns;
+        lines = lists ? NULL : made.rows;
+        key_width = made.key_width;
+    }
+    if (columns != NULL && lists) {
         AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
         AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
         struct err err = path_add(invocation, action, &path);
         const struct listing listing = {
-            .path = path.data, .columns = action->columns, .empty = action->empty};
+            .path = path.data, .columns = columns, .empty = action->empty};
         err = err_failed(err) ? err : talk_open(&talk, invocation);
         return err_failed(err) ? err : listing_print(&talk, invocation, &listing);
     }
@@ -289,12 +315,12 @@ struct err action_do(struct invocation *invocation, const struct action *action)
     if (err_failed(err)) {
         return err;
     }
-    if (action->columns != NULL) {
-        table_print(invocation, action->columns, json_object_get(answer, "items"), action->empty);
+    if (columns != NULL) {
+        table_print(invocation, columns, json_object_get(answer, "items"), action->empty);
     } else if (invocation->json) {
         talk_print(answer);
-    } else if (action->lines != NULL) {
-        table_lines(invocation, action->lines, action->key_width, answer);
+    } else if (lines != NULL) {
+        table_lines(invocation, lines, key_width, answer);
     } else if (action->print != NULL) {
         action->print(answer);
     } else {

@@ -51,8 +51,10 @@ struct action {
     struct err (*body)(struct invocation *invocation, struct text *body);
     int64_t timeout_ms; /* 0: that of client.h. */
     bool keyed;         /* The route takes a key: a request that a restart cut is repeated. */
-    /* Output without --json, one of these: rows of a list, lines of an answer, a function,
-     * a line in which members of the answer stand in braces. */
+    /* Output without --json, one of these: fields of the answer, whose rows give columns to a list
+     * and lines to one row; columns of the command's own, or lines; a function; a line in which
+     * members of the answer stand in braces. */
+    const struct field_set *fields;
     const struct column *columns, *lines;
     const char *empty; /* Sentence in place of a table without rows: what to do. NULL: none. */
     int key_width;     /* Width of the keys of `lines`. */

@@ -50,13 +50,15 @@ static void flag_add(struct args_flags *flags, const struct flag *flag, const st
     flags->count++;
 }
 
-static void field_flags_add(struct args_flags *flags, const struct field_set *set) {
-    for (size_t i = 0; i < set->count; i++) {
-        const struct field *field = &set->rows[i];
+static void field_flags_add(struct args_flags *flags, const struct flag *of) {
+    for (size_t i = 0; i < of->fields->count; i++) {
+        const struct field *field = &of->fields->rows[i];
+        const struct flag *flag = of->filters ? &field->filter_flag : &field->flag;
         if (field->fields != NULL) {
-            field_flags_add(flags, field->fields);
-        } else if (field->flag.name != NULL) {
-            flag_add(flags, &field->flag, field);
+            const struct flag inner = {.fields = field->fields, .filters = of->filters};
+            field_flags_add(flags, &inner);
+        } else if (flag->name != NULL) {
+            flag_add(flags, flag, field);
         }
     }
 }
@@ -64,7 +66,7 @@ static void field_flags_add(struct args_flags *flags, const struct field_set *se
 static void flags_add(struct args_flags *flags, const struct flag *table) {
     for (; table != NULL && table->name != NULL; table++) {
         if (table->fields != NULL) {
-            field_flags_add(flags, table->fields);
+            field_flags_add(flags, table);
         } else {
             flag_add(flags, table, NULL /* of no field */);
         }

@@ -1,9 +1,9 @@
 /* listing.h: the flags of commands that print a list of the daemon's, and the list itself.
  *
  * Promise    a filter is one flag with one name in every command, and becomes the parameter of the
- *            API that the table in action.c names. Rows are printed page by page; with --json each
- *            is a line of JSON. A list that --limit cut says so in its last line, on stderr; with
- *            --total the last line is "N of M", or {"shown":N,"total":M,"more":BOOL}.
+ *            API that its field has, or the table in action.c. Rows are printed page by page; with
+ *            --json each is a line of JSON. A list that --limit cut says so in its last line, on
+ *            stderr; with --total the last line is "N of M", or {"shown":N,"total":M,"more":BOOL}.
  * Ownership  everything in struct listing is borrowed for the call.
  * Threads    one.
  */
@@ -21,6 +21,8 @@
     OPTION_INT("limit", 'n', "N", 1, 1000000, "Print at most N rows.", .absent = (absent_)),       \
         OPTION_SWITCH("total", 0,                                                                  \
                       "Count all matching rows, up to 10,000, and print \"N of M\" last.")
+/* The same, after the filters of the fields that the rows of the list have. */
+#define LISTING_OF(fields_) FILTERS_OF(fields_), LISTING_FLAGS(NULL)
 #define LISTING_WORD(name_, value_, about_) OPTION_TEXT(name_, 0, value_, about_)
 #define LISTING_SEARCH(where)                                                                      \
     LISTING_WORD("search", "TEXT", "List only rows with this text in their " where ".")
@@ -30,7 +32,7 @@
 #define LISTING_RUN_STATES                                                                         \
     "queued|running|waiting|succeeded|degraded|failed|cancelled|timed_out|lost"
 #define LISTING_SINCE(event)                                                                       \
-    OPTION_NUMBER(FLAG_DURATION, "since", 0, "AGE", 1, INT64_C(10000) * 24 * 3600 * 1000,          \
+    OPTION_NUMBER(FLAG_DURATION, "since", 0, "AGE", 1, FLAG_AGE_MAX,                               \
                   "List only rows " event " within this time: 30m, 12h, 7d.")
 
 struct listing {

@@ -1,6 +1,7 @@
 /* table.c: see table.h. */
 #include "cli/base/table.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,14 @@ static void member_add(const struct column *column, const struct world *world, c
     case COLUMN_YES:
         text_add_str(value, json_is_true(json_object_get(row, column->member)) ? "yes" : "");
         return;
+    case COLUMN_WORDS: {
+        const json_t *words = json_object_get(row, column->member);
+        for (size_t i = 0; i < json_array_size(words); i++) {
+            const char *word = json_string_value(json_array_get(words, i));
+            text_addf(value, "%s%s", i > 0 ? "," : "", word != NULL ? word : "");
+        }
+        return;
+    }
     default:
         text_add_str(value, talk_text(row, column->member));
     }
@@ -56,7 +65,7 @@ static void widths_fit(struct table *table, int room) {
         used += table->widths[last] + 2;
     }
     for (int i = last; i-- > 0 && used + LAST_MIN > room;) {
-        if (table->columns[i].fit == COLUMN_LEAVES) {
+        if (table->columns[i].fit == FIELD_LEAVES) {
             used -= table->widths[i] + 2;
             table->widths[i] = 0;
         }
@@ -119,7 +128,7 @@ static void cell_print(const struct table *table, int at, struct bytes value) {
         text_add(&cell, value.data, value.len);
     } else if (column->kind == COLUMN_ID) {
         text_add(&cell, value.data, value.len < (size_t)width ? value.len : (size_t)width);
-    } else if (column->fit == COLUMN_WRAPS) {
+    } else if (column->fit == FIELD_WRAPS) {
         while (cells_of(value) > width) {
             const struct bytes row = cells_line_take(&value, width);
             text_add(&cell, row.data, row.len);
@@ -183,27 +192,75 @@ void table_lines(const struct invocation *invocation, const struct column *colum
                  const json_t *row) {
     const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
     for (const struct column *column = columns; column->title != NULL; column++) {
-        AUTO(text_done) struct text value = text_up_to(2 * CELL_MAX);
+        AUTO(text_done) struct text line = text_up_to(2 * CELL_MAX);
         const json_t *member = json_object_get(row, column->member);
+        const int64_t ms = talk_int(row, column->member);
+        const bool as_json =
+            column->kind == COLUMN_JSON || (column->kind == COLUMN_WORDS && !json_is_array(member));
+        text_addf(&line, "%-*s ", key_width, column->title);
+        const size_t key_len = line.len;
+        for (size_t i = 0; i < key_len; i++) {
+            line.data[i] = (char)tolower((unsigned char)line.data[i]);
+        }
         if (column->print != NULL) {
             column->print(row);
-        } else if (column->kind == COLUMN_JSON) {
-            if (member != NULL) {
-                printf("%-*s ", key_width, column->title);
-                talk_print(member);
-            }
-        } else if (column->kind == COLUMN_TIME && talk_int(row, column->member) > 0) {
-            int64_t ms = talk_int(row, column->member);
-            printf("%-*s %s (%s)\n", key_width, column->title,
+        } else if (column->fit == FIELD_BELOW) {
+            printf("\n%s\n", talk_text(row, column->member));
+        } else if (as_json && member != NULL) {
+            fputs(text_bytes(&line).data, stdout);
+            talk_print(member);
+        } else if (column->kind == COLUMN_TIME && ms > 0) {
+            printf("%s%s (%s)\n", text_bytes(&line).data,
                    talk_ago(ms, world_wall_ms(invocation->world)).text, talk_time(ms).text);
         } else {
-            text_addf(&value, "%-*s ", key_width, column->title);
-            const size_t key_len = value.len;
-            member_add(column, invocation->world, row, &value);
-            cells_wrap_values(&value, 0, &(struct cells_shape){key_width + 1, paint.columns});
-            if (value.len > key_len || column->kind == COLUMN_TEXT) {
-                puts(text_bytes(&value).data);
+            member_add(column, invocation->world, row, &line);
+            cells_wrap_values(&line, 0, &(struct cells_shape){key_width + 1, paint.columns});
+            if (line.len > key_len || column->kind == COLUMN_TEXT) {
+                puts(text_bytes(&line).data);
             }
         }
     }
+}
+
+/* --- Fields ----------------------------------------------------------------------------------- */
+
+static enum column_kind kind_of(const struct field *field) {
+    static const enum column_kind kinds[] = {
+        [FIELD_TEXT] = COLUMN_OPTIONAL, [FIELD_CHARS] = COLUMN_OPTIONAL,
+        [FIELD_ID] = COLUMN_ID,         [FIELD_INT] = COLUMN_INT,
+        [FIELD_TIME] = COLUMN_TIME,     [FIELD_DAY] = COLUMN_OPTIONAL,
+        [FIELD_BOOL] = COLUMN_YES,      [FIELD_NAME] = COLUMN_OPTIONAL,
+        [FIELD_NAMES] = COLUMN_WORDS,   [FIELD_TEXTS] = COLUMN_WORDS,
+        [FIELD_JSON] = COLUMN_WORDS,    [FIELD_STORED] = COLUMN_WORDS,
+        [FIELD_OBJECT] = COLUMN_WORDS,  [FIELD_MEMBERS] = COLUMN_WORDS,
+    };
+    return field->kind == FIELD_INT && field->empty != FIELD_EMPTY_SHOWN ? COLUMN_COUNT
+                                                                         : kinds[field->kind];
+}
+
+void table_columns_of(const struct field_set *fields, enum table_shape shape,
+                      struct table_columns *ret_columns) {
+    const unsigned use = FIELD_LISTED | (shape == TABLE_LINES ? (unsigned)FIELD_WHOLE : 0);
+    struct column last = {.title = NULL};
+    size_t count = 0, longest = 0;
+    *ret_columns = (struct table_columns){.key_width = 0};
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->rows[i];
+        const struct column column = {.title = field->head != NULL ? field->head : field->name,
+                                      .member = field->name,
+                                      .width = field->width == FIELD_REST ? 0 : field->width,
+                                      .fit = field->fit,
+                                      .kind = kind_of(field)};
+        if (!field_has(fields, field, use) || (shape == TABLE_COLUMNS && field->width == 0)) {
+            continue;
+        }
+        if (shape == TABLE_COLUMNS ? field->width == FIELD_REST : field->fit == FIELD_BELOW) {
+            last = column;
+            continue;
+        }
+        longest = strlen(column.title) > longest ? strlen(column.title) : longest;
+        ret_columns->rows[count++] = column;
+    }
+    ret_columns->rows[count] = last;
+    ret_columns->key_width = (int)longest + 1;
 }

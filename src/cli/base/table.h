@@ -17,6 +17,7 @@
 #define DROVER_CLI_BASE_TABLE_H
 
 #include "base/base.h"
+#include "base/fields/fields.h"
 #include "base/json/json.h"
 #include "base/text.h"
 #include "cli/base/cli.h"
@@ -30,16 +31,14 @@ enum column_kind {
     COLUMN_TIME,  /* Milliseconds since 1970; optional. */
     COLUMN_YES,   /* "yes" where it is true; optional. */
     COLUMN_JSON,  /* As JSON on the line; optional. */
+    COLUMN_WORDS, /* An array of texts, with commas between them; anything else as JSON. */
 };
-
-enum { TABLE_ID_WIDTH = 30, TABLE_TIME_WIDTH = 11 };
 
 struct column {
     const char *title;  /* NULL ends the list. */
     int width;          /* As printf has it, so that below 0 the value stands left. */
     const char *member; /* Member of the row. */
-    /* Where the terminal is too narrow for all columns. */
-    enum column_fit { COLUMN_CUT, COLUMN_LEAVES, COLUMN_WRAPS } fit;
+    enum field_fit fit; /* Where the terminal is too narrow for all columns. */
     enum column_kind kind;
     void (*add)(const json_t *row, struct text *value); /* Value in a table; NULL: the member. */
     void (*print)(const json_t *row);                   /* Whole line; NULL: key and member. */
@@ -48,24 +47,32 @@ struct column {
 #define COLUMN(title_, width_, member_, kind_)                                                     \
     { .title = (title_), .width = (width_), .member = (member_), .kind = (kind_) }
 #define LINE(title_, member_, kind_) COLUMN(title_, 0, member_, kind_)
-#define ID_COLUMN(title_, member_) COLUMN(title_, -TABLE_ID_WIDTH, member_, COLUMN_ID)
-#define TIME_COLUMN(title_, member_) COLUMN(title_, -TABLE_TIME_WIDTH, member_, COLUMN_TIME)
+#define ID_COLUMN(title_, member_) COLUMN(title_, -FIELD_ID_WIDTH, member_, COLUMN_ID)
+#define TIME_COLUMN(title_, member_) COLUMN(title_, -FIELD_TIME_WIDTH, member_, COLUMN_TIME)
 #define COLUMN_ADD(title_, width_, add_)                                                           \
     { .title = (title_), .width = (width_), .add = (add_) }
 #define COLUMN_LEAVING(title_, width_, member_, kind_)                                             \
     {                                                                                              \
         .title = (title_), .width = (width_), .member = (member_), .kind = (kind_),                \
-        .fit = COLUMN_LEAVES                                                                       \
+        .fit = FIELD_LEAVES                                                                        \
     }
 #define COLUMN_WRAPPED(title_, add_)                                                               \
-    { .title = (title_), .fit = COLUMN_WRAPS, .add = (add_) }
+    { .title = (title_), .fit = FIELD_WRAPS, .add = (add_) }
 #define LINE_PRINT(title_, print_)                                                                 \
     { .title = (title_), .print = (print_) }
 #define COLUMN_END                                                                                 \
     { .title = NULL }
 
-/* The columns of a table in the room that it has. */
 enum { TABLE_COLUMNS_MAX = 12 };
+/* The columns of fields, in their order, a FIELD_REST last; or the lines. */
+struct table_columns {
+    struct column rows[FIELD_ROWS_MAX + 1];
+    int key_width; /* Width of the keys of lines: the longest heading, and a blank. */
+};
+enum table_shape { TABLE_COLUMNS, TABLE_LINES };
+void table_columns_of(const struct field_set *fields, enum table_shape shape,
+                      struct table_columns *ret_columns);
+/* The columns of a table in the room that it has. */
 struct table {
     const struct column *columns;
     const struct world *world;
@@ -79,7 +86,7 @@ void table_row(const struct table *table, const json_t *row);
  * rows, `empty` alone, on stderr; NULL: the first line. */
 void table_print(const struct invocation *invocation, const struct column *columns,
                  const json_t *rows, const char *empty);
-/* Lines of "%-*s VALUE"; widths of the columns are not read. */
+/* Lines of "%-*s VALUE", with the title in lower case; widths of the columns are not read. */
 void table_lines(const struct invocation *invocation, const struct column *columns, int key_width,
                  const json_t *row);
 

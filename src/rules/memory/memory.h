@@ -13,13 +13,14 @@
 #include "base/id.h"
 #include "base/resource/resource.h"
 
+/* Bytes. These numbers are also digits in the schemas of tools (tool/catalogue.c). */
+#define MEMORY_TOPIC_MAX 64
+#define MEMORY_TITLE_MAX 200
+#define MEMORY_CONTENT_MAX 8192
+#define MEMORY_TAG_MAX 64
+#define MEMORY_TAGS_MAX 16 /* Number of tags. */
 enum {
-    MEMORY_PROJECT_MAX = 64, /* Bytes, like all of these. */
-    MEMORY_TOPIC_MAX = 64,
-    MEMORY_TITLE_MAX = 200,
-    MEMORY_CONTENT_MAX = 8 << 10,
-    MEMORY_TAG_MAX = 64,
-    MEMORY_TAGS_MAX = 16,   /* Number of tags. */
+    MEMORY_PROJECT_MAX = 64,
     MEMORY_ROWS_MAX = 5000, /* Rows of an owner. */
 };
 
