@@ -5,11 +5,11 @@
 #include "base/number.h"
 #include "cli/base/action.h"
 #include "cli/base/api.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 #include "cli/terminal/plain.h"
 #include "rules/agent/definition.h"
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/api_request.h"
 #include "cli/base/listing.h"
 #include "cli/base/project.h"
-#include "cli/base/resource.h"
 #include "cli/terminal/plain.h"
 
 /* --- The path --------------------------------------------------------------------------------- */
@@ -244,13 +244,12 @@ struct err action_open(struct talk *talk, struct invocation *invocation,
         err = action->body(invocation, &body);
         text_add_char(&body, '}');
     }
-    const struct resource resource = {.method = method,
-                                      .base = path.data,
-                                      .body = &body,
-                                      .timeout_ms = action->timeout_ms,
-                                      .retry =
-                                          action->keyed ? RESOURCE_RETRY_CUT : RESOURCE_RETRY_AWAY};
-    return err_failed(err) ? err : resource_open(talk, invocation, &resource, ret_answer);
+    const struct api_request request = {.method = method,
+                                        .base = path.data,
+                                        .body = &body,
+                                        .timeout_ms = action->timeout_ms,
+                                        .retry = action->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
+    return err_failed(err) ? err : api_open(talk, invocation, &request, ret_answer);
 }
 
 struct err action_get(struct invocation *invocation, const struct action *action,

@@ -15,10 +15,10 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "cli/base/api_request.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
 #include "cli/base/key_hint.h"
-#include "cli/base/resource.h"
 #include "cli/base/user_unit.h"
 #include "cli/terminal/plain.h"
 
@@ -240,11 +240,11 @@ int64_t talk_pause_next(const struct world *world, int64_t *pause_ms) {
 
 /* Repeats a request that may be carried out twice until it succeeds, or fails for good. */
 static struct err request_repeat(struct talk *talk, struct client_request *request,
-                                 enum resource_retry after, int64_t limit_ms, json_t **ret_json,
+                                 enum api_retry after, int64_t limit_ms, json_t **ret_json,
                                  struct why *why) {
     uint8_t random[16];
     char key[2 * sizeof random + 1];
-    if (after == RESOURCE_RETRY_CUT) {
+    if (after == API_RETRY_CUT) {
         world_random(talk->world, random, sizeof random);
         hex_write(random, sizeof random, key);
         request->key = key;
@@ -253,11 +253,11 @@ static struct err request_repeat(struct talk *talk, struct client_request *reque
     for (int64_t pause_ms = 0; !err_failed(talk->err);) {
         why->text[0] = '\0';
         struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
-        if (after == RESOURCE_RETRY_CUT) {
+        if (after == API_RETRY_CUT) {
             if (err.code != ERR_IO && err.code != ERR_CLOSING) {
                 return err;
             }
-            after = RESOURCE_RETRY_AWAY;
+            after = API_RETRY_AWAY;
             begin_ns = world_mono_ns(talk->world);
             continue;
         }
@@ -301,45 +301,44 @@ bool talk_target(struct text *target, const char *base, const char *id, const ch
     return !text_failed(target) && talk_name_fits(id);
 }
 
-struct err resource_ask(struct talk *talk, const struct resource *resource, json_t **ret_answer,
-                        struct why *why) {
+struct err api_ask(struct talk *talk, const struct api_request *asked, json_t **ret_answer,
+                   struct why *why) {
     AUTO(text_done) struct text path = {0};
-    const struct text *body = resource->body;
-    struct client_request request = {.method = resource->method != NULL ? resource->method : "GET",
-                                     .target = resource->base,
-                                     .key = resource->key,
-                                     .timeout_ms = resource->timeout_ms};
-    if (resource->id != NULL) {
-        const char *rest = resource->rest != NULL ? resource->rest : "";
-        if (!talk_target(&path, resource->base, resource->id, rest)) {
-            talk_unknown(why, resource->unknown, resource->id);
-            return err_make(ERR_NOT_FOUND, "resource: id");
+    const struct text *body = asked->body;
+    struct client_request request = {.method = asked->method != NULL ? asked->method : "GET",
+                                     .target = asked->base,
+                                     .key = asked->key,
+                                     .timeout_ms = asked->timeout_ms};
+    if (asked->id != NULL) {
+        const char *rest = asked->rest != NULL ? asked->rest : "";
+        if (!talk_target(&path, asked->base, asked->id, rest)) {
+            talk_unknown(why, asked->unknown, asked->id);
+            return err_make(ERR_NOT_FOUND, "request: id");
         }
         request.target = path.data;
     }
     if (body != NULL && text_failed(body)) {
-        return err_make(ERR_BODY_TOO_LARGE, "resource: body");
+        return err_make(ERR_BODY_TOO_LARGE, "request: body");
     }
     request.body = body != NULL ? text_bytes(body) : request.body;
     const bool get = strcmp(request.method, "GET") == 0;
-    return resource->retry_ms == 0 && (get || resource->retry == RESOURCE_RETRY_CUT)
-               ? request_repeat(talk, &request, RESOURCE_RETRY_CUT, CUT_RETRY_MS, ret_answer, why)
-               : request_repeat(talk, &request, resource->retry, resource->retry_ms, ret_answer,
-                                why);
+    return asked->retry_ms == 0 && (get || asked->retry == API_RETRY_CUT)
+               ? request_repeat(talk, &request, API_RETRY_CUT, CUT_RETRY_MS, ret_answer, why)
+               : request_repeat(talk, &request, asked->retry, asked->retry_ms, ret_answer, why);
 }
 
 struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, struct why *why) {
-    const struct resource resource = {.base = target};
-    return resource_ask(talk, &resource, ret_json, why);
+    const struct api_request asked = {.base = target};
+    return api_ask(talk, &asked, ret_json, why);
 }
 
-struct err resource_open(struct talk *talk, struct invocation *invocation,
-                         const struct resource *resource, json_t **ret_answer) {
+struct err api_open(struct talk *talk, struct invocation *invocation,
+                    const struct api_request *asked, json_t **ret_answer) {
     (void)talk_open(talk, invocation);
-    return resource_ask(talk, resource, ret_answer, &invocation->why);
+    return api_ask(talk, asked, ret_answer, &invocation->why);
 }
 
-void resource_member(struct text *body, const char *name, const char *value) {
+void api_member(struct text *body, const char *name, const char *value) {
     if (value != NULL) {
         text_add_member(body, name, bytes_of(value));
     }

@@ -50,7 +50,7 @@ void talk_start_none(struct talk *talk);
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* GET of a target, as resource_ask. */
+/* GET of a target, as api_ask. */
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
 

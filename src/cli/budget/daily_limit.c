@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "cli/base/resource.h"
+#include "cli/base/api_request.h"
 #include "cli/budget/limits.h"
 #include "cli/terminal/plain.h"
 #include "cli/terminal/raw_terminal.h"
@@ -63,12 +63,12 @@ static bool is_limited(struct talk *talk) {
 static char *model_asked(struct talk *talk, const struct daily_limit *limit) {
     AUTO(json_release) json_t *settings = NULL, *session = NULL;
     AUTO(text_done) struct text aliases = text_up_to(SETTINGS_ALIASES_SIZE_MAX);
-    const struct resource row = {.base = "/api/v1/sessions/", .id = limit->session};
+    const struct api_request row = {.base = "/api/v1/sessions/", .id = limit->session};
     const char *model = limit->model;
     struct model_name alias;
     struct why ignored;
     if (model == NULL && limit->session != NULL) {
-        if (err_failed(resource_ask(talk, &row, &session, &ignored))) {
+        if (err_failed(api_ask(talk, &row, &session, &ignored))) {
             return NULL;
         }
         model = talk_text(session, "model");
@@ -128,16 +128,16 @@ static bool answer_read(struct bytes line, struct text *body) {
 
 static void answer_store(struct talk *talk, const struct text *body) {
     AUTO(json_release) json_t *row = NULL;
-    const struct resource budget = {.method = "PATCH",
-                                    .base = "/api/v1/budgets/",
-                                    .id = "global",
-                                    .rest = "?new=1",
-                                    .body = body};
+    const struct api_request budget = {.method = "PATCH",
+                                       .base = "/api/v1/budgets/",
+                                       .id = "global",
+                                       .rest = "?new=1",
+                                       .body = body};
     struct why why = {""};
     /* The question may have been answered at another terminal: by the same budget, which is not
      * replaced, or by another one with days. */
     struct err err = is_limited(talk) ? err_make(ERR_CONFLICT, "limit: set meanwhile")
-                                      : resource_ask(talk, &budget, &row, &why);
+                                      : api_ask(talk, &budget, &row, &why);
     if (err.code == ERR_CONFLICT) {
         plain_note("A limit was set meanwhile, and stays: 'drover budget ls' shows it.\n\n");
         return;

@@ -25,10 +25,10 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "cli/base/api.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 #include "cli/demo/files.h"
 #include "cli/demo/picture.h"
 #include "cli/demo/private_daemon.h"
@@ -207,8 +207,8 @@ static struct err workflow_begin(struct demo *demo, struct why *why) {
     text_add_member(&body, "title", bytes_of(demo_files(&count)[DEMO_WORKFLOW].file));
     text_add_member(&body, "root", bytes_of(demo->daemon.dir));
     text_add_str(&body, "}");
-    const struct resource start = {.method = "POST", .base = "/api/v1/workflows", .body = &body};
-    struct err err = resource_ask(&demo->talk, &start, &answer, why);
+    const struct api_request start = {.method = "POST", .base = "/api/v1/workflows", .body = &body};
+    struct err err = api_ask(&demo->talk, &start, &answer, why);
     if (err_failed(err)) {
         return err;
     }
@@ -472,11 +472,11 @@ static struct err demo_look(struct demo *demo, struct why *why) {
 /* The stored answers are what was shown. */
 static struct err chat_check(struct demo *demo, struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
-    const struct resource messages = {
+    const struct api_request messages = {
         .base = "/api/v1/sessions/", .id = demo->session, .rest = "/messages?order=oldest"};
     size_t at = 0, i = 0;
     json_t *message = NULL;
-    struct err err = resource_ask(&demo->talk, &messages, &answer, why);
+    struct err err = api_ask(&demo->talk, &messages, &answer, why);
     json_array_foreach(json_object_get(answer, "items"), i, message) {
         const json_t *part = json_array_get(json_object_get(message, "parts"), 0);
         if (strcmp(talk_text(message, "role"), "assistant") != 0 || at >= demo->chat.count) {

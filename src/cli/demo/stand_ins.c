@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/base/resource.h"
+#include "cli/base/api_request.h"
 #include "cli/demo/files.h"
 
 enum { BODY_MAX = 64 << 10, FILE_MAX = 64 << 10, NAME_SIZE = 64 };
@@ -56,8 +56,8 @@ static struct err stand_in_add(const struct stand_ins *stand_ins, const struct s
     }
     text_add_str(&body, "],\"lines\":{\"text\":\"text\",\"result\":\"done\",\"cost\":\"dollars\","
                         "\"input_tokens\":\"input\",\"output_tokens\":\"output\"}}");
-    const struct resource add = {.method = "POST", .base = "/api/v1/agents", .body = &body};
-    return resource_ask(talk, &add, &answer, why);
+    const struct api_request add = {.method = "POST", .base = "/api/v1/agents", .body = &body};
+    return api_ask(talk, &add, &answer, why);
 }
 
 struct err stand_ins_add(const struct stand_ins *stand_ins, struct talk *talk, int64_t speed,

@@ -14,9 +14,9 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
-#include "cli/base/resource.h"
 #include "cli/job/input.h"
 #include "cli/job/request.h"
 #include "cli/job/watch.h"
@@ -114,12 +114,12 @@ static struct err job_submit(struct job_run *run, json_t **ret_job) {
     job.on_terminal = terminal_size(STDOUT_FILENO, &job.size);
     text_init(&run->body, LIMIT_BODY_MAX);
     err = job_request_write(&job, &run->body, &invocation->why);
-    const struct resource jobs = {.method = "POST",
-                                  .base = "/api/v1/jobs",
-                                  .body = &run->body,
-                                  .retry = RESOURCE_RETRY_CUT,
-                                  .retry_ms = args_int(args, "retry-for", 0)};
-    return err_failed(err) ? err : resource_ask(&run->talk, &jobs, ret_job, &invocation->why);
+    const struct api_request jobs = {.method = "POST",
+                                     .base = "/api/v1/jobs",
+                                     .body = &run->body,
+                                     .retry = API_RETRY_CUT,
+                                     .retry_ms = args_int(args, "retry-for", 0)};
+    return err_failed(err) ? err : api_ask(&run->talk, &jobs, ret_job, &invocation->why);
 }
 
 /* --- What is shown ---------------------------------------------------------------------------- */

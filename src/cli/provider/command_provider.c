@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/flags.h"
 #include "cli/base/listing.h"
-#include "cli/base/resource.h"
 #include "cli/base/secret.h"
 #include "model/known.h"
 #include "rules/provider/provider.h"
@@ -168,7 +168,7 @@ static struct err key_add(const void *ctx, struct text *body, struct why *why) {
     }
     struct err err = variable != NULL ? secret_of_env(&invocation->env, variable, &key, why)
                                       : secret_read(file, "Key: ", invocation->world, &key, why);
-    resource_member(body, "key", key);
+    api_member(body, "key", key);
     return err;
 }
 
@@ -212,9 +212,9 @@ static void known_add(const struct invocation *invocation, const struct known_pr
                       struct text *body) {
     const struct known_variable variable = known_variable(known, "BASE_URL");
     const char *url = invocation->env.get(invocation->env.ctx, variable.name);
-    resource_member(body, "kind", model_kind_name(known->kind));
+    api_member(body, "kind", model_kind_name(known->kind));
     if (!args_given(&invocation->args, "base-url")) {
-        resource_member(body, "base_url", url != NULL && url[0] != '\0' ? url : known->base_url);
+        api_member(body, "base_url", url != NULL && url[0] != '\0' ? url : known->base_url);
     }
 }
 
@@ -283,7 +283,7 @@ static const struct flag test_flags[] = {
 
 static struct err test_body(struct invocation *invocation, struct text *body) {
     enum { MODEL_MAX = 4 << 10 };
-    resource_member(body, "model", args_text(&invocation->args, "model"));
+    api_member(body, "model", args_text(&invocation->args, "model"));
     return body->len > MODEL_MAX ? err_make(ERR_NOT_FOUND, "provider: model") : ERR_OK;
 }
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/names.h"
-#include "cli/base/resource.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
 #include "cli/stream/follow.h"
@@ -14,9 +14,9 @@ enum { QUESTIONS_MAX = 100 }; /* Number of questions that are looked at, a reque
 
 struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t **ret_run,
                    struct why *why) {
-    const struct resource run = {
+    const struct api_request run = {
         .base = "/api/v1/runs/", .id = id, .retry_ms = retry_ms, .unknown = "there is no run '{}'"};
-    return resource_ask(talk, &run, ret_run, why);
+    return api_ask(talk, &run, ret_run, why);
 }
 
 struct watcher {

@@ -12,7 +12,7 @@
 
 enum { RUN_RETRY_MS = 5 * 60 * 1000 };
 
-/* The whole form; *ret_run is owned. retry_ms as of struct resource. */
+/* The whole form; *ret_run is owned. retry_ms as of struct api_request. */
 MUST_CHECK struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t **ret_run,
                               struct why *why);
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/base/resource.h"
+#include "cli/base/api_request.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 
@@ -19,13 +19,13 @@ static void root_add(void *ctx, const json_t *item) {
 static struct err run_stop(struct talk *talk, const struct stop_all *with, const char *id,
                            struct why *why) {
     AUTO(json_release) json_t *run = NULL;
-    const struct resource stop = {.method = "POST",
-                                  .base = "/api/v1/runs/",
-                                  .id = id,
-                                  .rest = "/stop",
-                                  .body = with->body,
-                                  .retry_ms = RUN_RETRY_MS};
-    struct err err = resource_ask(talk, &stop, &run, why);
+    const struct api_request stop = {.method = "POST",
+                                     .base = "/api/v1/runs/",
+                                     .id = id,
+                                     .rest = "/stop",
+                                     .body = with->body,
+                                     .retry_ms = RUN_RETRY_MS};
+    struct err err = api_ask(talk, &stop, &run, why);
     if (err.code == ERR_NOT_FOUND || err.code == ERR_CONFLICT) {
         return ERR_OK;
     }

@@ -7,11 +7,11 @@
 
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
-#include "cli/base/resource.h"
 #include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/confirm.h"
@@ -166,8 +166,8 @@ static struct err show_run(struct invocation *invocation) {
     AUTO(json_release) json_t *row = NULL;
     AUTO(text_done) struct text path = {0};
     const char *id = invocation->args.operands[0], *text = args_text(&invocation->args, "search");
-    const struct resource session = {SESSION_RESOURCE(id)};
-    struct err err = resource_open(&talk, invocation, &session, &row);
+    const struct api_request session = {SESSION_REQUEST(id)};
+    struct err err = api_open(&talk, invocation, &session, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -281,7 +281,7 @@ static const struct flag new_flags[] = {
 
 static struct err new_body(struct invocation *invocation, struct text *body) {
     for (const struct flag *flag = new_flags; flag->name != NULL; flag++) {
-        resource_member(body, flag->name, args_text(&invocation->args, flag->name));
+        api_member(body, flag->name, args_text(&invocation->args, flag->name));
     }
     return ERR_OK;
 }
@@ -294,7 +294,7 @@ const struct command command_session_new = {
 };
 
 static struct err rename_body(struct invocation *invocation, struct text *body) {
-    resource_member(body, "title", invocation->args.operands[1]);
+    api_member(body, "title", invocation->args.operands[1]);
     return ERR_OK;
 }
 
@@ -393,8 +393,8 @@ static const struct flag fork_flags[] = {
 };
 
 static struct err fork_body(struct invocation *invocation, struct text *body) {
-    resource_member(body, "message", args_text(&invocation->args, "at"));
-    resource_member(body, "title", args_text(&invocation->args, "title"));
+    api_member(body, "message", args_text(&invocation->args, "at"));
+    api_member(body, "title", args_text(&invocation->args, "title"));
     return ERR_OK;
 }
 
@@ -458,8 +458,8 @@ static const struct flag add_flags[] = {
 };
 
 static struct err add_body(struct invocation *invocation, struct text *body) {
-    resource_member(body, "path", invocation->args.operands[1]);
-    resource_member(body, "access", args_given(&invocation->args, "write") ? "write" : "read");
+    api_member(body, "path", invocation->args.operands[1]);
+    api_member(body, "access", args_given(&invocation->args, "write") ? "write" : "read");
     return ERR_OK;
 }
 

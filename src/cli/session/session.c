@@ -7,8 +7,8 @@
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "cli/base/api_request.h"
 #include "cli/base/project.h"
-#include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/terminal/plain.h"
 
@@ -19,14 +19,14 @@ enum {
 };
 
 /* Sends `body` and copies a member of the answer. */
-static struct err body_send(struct talk *talk, const struct resource *resource, const json_t *body,
+static struct err body_send(struct talk *talk, const struct api_request *target, const json_t *body,
                             const char *member, char **ret_text, struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text text = text_up_to(BODY_MAX);
-    struct resource request = *resource;
+    struct api_request request = *target;
     request.body = &text;
     struct err err = json_write(body, &text);
-    err = err_failed(err) ? err : resource_ask(talk, &request, &answer, why);
+    err = err_failed(err) ? err : api_ask(talk, &request, &answer, why);
     if (!err_failed(err)) {
         struct bytes value = bytes_of(talk_text(answer, member));
         *ret_text = mem_copy(value.data, value.len);
@@ -47,11 +47,11 @@ struct err session_agent(struct talk *talk, const char *name, const char *root, 
     if (root != NULL) {
         client_add_escaped(&query, root);
     }
-    const struct resource resource = {.base = "/api/v1/agents/",
-                                      .id = name,
-                                      .rest = text_bytes(&query).data,
-                                      .unknown = AGENT_UNKNOWN};
-    return resource_ask(talk, &resource, ret_agent, why);
+    const struct api_request request = {.base = "/api/v1/agents/",
+                                        .id = name,
+                                        .rest = text_bytes(&query).data,
+                                        .unknown = AGENT_UNKNOWN};
+    return api_ask(talk, &request, ret_agent, why);
 }
 
 /* A session takes any name; this one has to be a program's, in the folder of the session. */
@@ -76,8 +76,8 @@ bool session_has_program(struct talk *talk, const json_t *row, json_t **ret_agen
 
 struct err session_of_agent(struct talk *talk, const char *session, struct bytes agent,
                             json_t **ret_row, struct why *why) {
-    const struct resource resource = {SESSION_RESOURCE(session)};
-    struct err err = resource_ask(talk, &resource, ret_row, why);
+    const struct api_request request = {SESSION_REQUEST(session)};
+    struct err err = api_ask(talk, &request, ret_row, why);
     const char *own = err_failed(err) ? "" : talk_text(*ret_row, "agent");
     if (err_failed(err) || bytes_is(agent, own)) {
         return err;
@@ -98,8 +98,8 @@ void session_agent_tell(const json_t *agent) {
 struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
                         struct why *why) {
     AUTO(json_release) json_t *wanted = json_object(), *agent = NULL;
-    const struct resource sessions = {
-        .method = "POST", .base = "/api/v1/sessions", .retry = RESOURCE_RETRY_CUT};
+    const struct api_request sessions = {
+        .method = "POST", .base = "/api/v1/sessions", .retry = API_RETRY_CUT};
     char root[PATH_MAX];
     struct err err = wish->root == NULL ? ERR_OK : root_resolve(wish->root, root, why);
     if (!err_failed(err) && wish->agent != NULL) {
@@ -145,9 +145,9 @@ const char *session_model(const struct args *args) {
 
 json_t *session_settings(struct talk *talk) {
     json_t *settings = NULL;
-    const struct resource resource = {.base = "/api/v1/settings"};
+    const struct api_request request = {.base = "/api/v1/settings"};
     struct why ignored;
-    return err_failed(resource_ask(talk, &resource, &settings, &ignored)) ? NULL : settings;
+    return err_failed(api_ask(talk, &request, &settings, &ignored)) ? NULL : settings;
 }
 
 struct err session_attach(struct talk *talk, const char *session, const char *path, char **ret_id,
@@ -194,12 +194,12 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
     if (json_array_size(say->images) > 0) {
         (void)json_object_set_new(message, "attachments", json_deep_copy(say->images));
     }
-    const struct resource messages = {.method = "POST",
-                                      .base = "/api/v1/sessions/",
-                                      .id = say->session,
-                                      .rest = "/messages",
-                                      .retry_ms = say->retry_ms,
-                                      .unknown = SESSION_UNKNOWN};
+    const struct api_request messages = {.method = "POST",
+                                         .base = "/api/v1/sessions/",
+                                         .id = say->session,
+                                         .rest = "/messages",
+                                         .retry_ms = say->retry_ms,
+                                         .unknown = SESSION_UNKNOWN};
     return body_send(talk, &messages, message, "run", ret_run, why);
 }
 
@@ -208,9 +208,9 @@ struct err session_ends(struct talk *talk, const char *session, struct session_e
     AUTO(json_release) json_t *answer = NULL;
     /* The first question of a command: a daemon that was never there is not waited for. */
     bool met = talk->client != NULL && client_was_connected(talk->client);
-    const struct resource stream = {
+    const struct api_request stream = {
         .base = "/api/v1/streams/session:", .id = session, .retry_ms = met ? RUN_RETRY_MS : 0};
-    struct err err = resource_ask(talk, &stream, &answer, why);
+    struct err err = api_ask(talk, &stream, &answer, why);
     if (err.code == ERR_NOT_FOUND && why->text[0] != '\0') {
         why_set(why, "there is no session '%.60s'; 'drover session ls' lists them", session);
     }
@@ -224,9 +224,9 @@ struct err session_ends(struct talk *talk, const char *session, struct session_e
 struct err session_compact(struct talk *talk, const char *session, json_t **ret_run,
                            struct why *why) {
     AUTO(json_release) json_t *begun = NULL;
-    const struct resource compact = {
-        .method = "POST", SESSION_RESOURCE(session), .rest = "/compact"};
-    struct err err = resource_ask(talk, &compact, &begun, why);
+    const struct api_request compact = {
+        .method = "POST", SESSION_REQUEST(session), .rest = "/compact"};
+    struct err err = api_ask(talk, &compact, &begun, why);
     if (err_failed(err)) {
         return err;
     }

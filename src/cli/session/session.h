@@ -4,7 +4,7 @@
  *            answer got lost, is said once.
  * Ownership  *ret_id, *ret_run (mem_free; a run as JSON: json_decref) are the caller's.
  * Threads    one.
- * Failure    as resource.h.
+ * Failure    as api_request.h.
  */
 #ifndef DROVER_CLI_SESSION_SESSION_H
 #define DROVER_CLI_SESSION_SESSION_H
@@ -15,8 +15,8 @@
 #include "cli/base/api.h"
 
 #define SESSION_UNKNOWN "there is no session '{}'"
-/* Members of the struct resource of one session. */
-#define SESSION_RESOURCE(id_) .base = "/api/v1/sessions/", .id = (id_), .unknown = SESSION_UNKNOWN
+/* Members of the struct api_request of one session. */
+#define SESSION_REQUEST(id_) .base = "/api/v1/sessions/", .id = (id_), .unknown = SESSION_UNKNOWN
 
 /* Creates a session. ERR_USAGE: `root`, a folder seen from the current one, does not exist. */
 struct session_wish {

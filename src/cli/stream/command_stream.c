@@ -12,12 +12,12 @@
 #include "base/json/json.h"
 #include "cli/base/action.h"
 #include "cli/base/api.h"
+#include "cli/base/api_request.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
-#include "cli/base/resource.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
@@ -259,12 +259,12 @@ static struct err event_send(const struct append *append, struct bytes json, con
         }
         text_add_char(&body, '}');
     }
-    const struct resource event = {.method = "POST",
-                                   .base = append->target,
-                                   .body = &body,
-                                   .key = key,
-                                   .retry_ms = append->retry_ms};
-    struct err err = resource_ask(append->talk, &event, &answer, &invocation->why);
+    const struct api_request event = {.method = "POST",
+                                      .base = append->target,
+                                      .body = &body,
+                                      .key = key,
+                                      .retry_ms = append->retry_ms};
+    struct err err = api_ask(append->talk, &event, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
-#include "cli/base/resource.h"
 #include "cli/terminal/plain.h"
 #include "engine/token/token.h"
 
@@ -39,7 +39,7 @@ static struct err create_body(struct invocation *invocation, struct text *body) 
     }
     text_add_char(body, ']');
     text_add_member(body, "label", bytes_of(args_text(args, "label")));
-    resource_member(body, "owner", args_text(args, "owner"));
+    api_member(body, "owner", args_text(args, "owner"));
     return ERR_OK;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/base/resource.h"
+#include "cli/base/api_request.h"
 #include "cli/turn/question.h"
 
 enum { ANSWER_MAX = 2 << 20 };
@@ -41,12 +41,13 @@ void answering_end(struct answering *answering) {
 void answering_show(struct answering *answering) {
     struct chat *chat = answering->chat;
     json_t *asked = conversation_asked(answering->conversation);
-    const struct resource approval = {.base = "/api/v1/approvals/", .id = talk_text(asked, "id")};
+    const struct api_request approval = {.base = "/api/v1/approvals/",
+                                         .id = talk_text(asked, "id")};
     AUTO(json_release) json_t *row = NULL;
     struct why ignored; /* Then the question is shown as far as it is known. */
     bool whole = json_is_object(json_object_get(asked, "arguments")) &&
                  json_is_object(json_object_get(asked, "about"));
-    if (!whole && !err_failed(resource_ask(chat->talk, &approval, &row, &ignored))) {
+    if (!whole && !err_failed(api_ask(chat->talk, &approval, &row, &ignored))) {
         (void)json_object_update(asked, row); /* As above. */
     }
     if (answering->id == NULL || strcmp(answering->id, talk_text(asked, "id")) != 0) {
@@ -103,11 +104,11 @@ struct err answering_take(struct answering *answering, struct bytes line) {
     struct err err = choice == QUESTION_ALWAYS ? rule_write(chat, asked) : ERR_OK;
     const char *id = talk_text(asked, "id");
     text_set(&conversation->answered, bytes_of(id));
-    const struct resource approval = {
+    const struct api_request approval = {
         .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
     err = err_failed(err)
               ? err
-              : resource_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
+              : api_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
     if (err_failed(err) && !client_may_pass(err)) { /* The daemon has not taken it. */
         text_set(&conversation->answered, (struct bytes){0});
     }

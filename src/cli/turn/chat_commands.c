@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/api_request.h"
 #include "cli/base/quantity.h"
-#include "cli/base/resource.h"
 #include "cli/budget/limits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/plain.h"
@@ -49,9 +49,9 @@ static struct err last_repeat(struct chat *chat, const char *role, const char *r
         chat_say(chat, "[%s]", none);
         return ERR_OK;
     }
-    const struct resource last = {
+    const struct api_request last = {
         .method = "POST", .base = "/api/v1/messages/", .id = id, .rest = rest, .body = body};
-    err = err_failed(err) ? err : resource_ask(chat->talk, &last, &answer, &chat->invocation->why);
+    err = err_failed(err) ? err : api_ask(chat->talk, &last, &answer, &chat->invocation->why);
     if (err_failed(err)) {
         return err;
     }

@@ -6,10 +6,10 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
 #include "cli/run/waits.h"
@@ -233,8 +233,8 @@ static void questions_print(const struct invocation *invocation, const json_t *r
 
 static struct err decision_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
-    resource_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
-    resource_member(body, "reason", args_text(args, "reason"));
+    api_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
+    api_member(body, "reason", args_text(args, "reason"));
     return ERR_OK;
 }
 
@@ -248,8 +248,8 @@ static struct err one_answer(struct invocation *invocation) {
     AUTO(json_release) json_t *row = NULL, *answer = NULL;
     AUTO(text_done) struct text body = text_up_to(1 << 20), words = text_up_to(1 << 20);
     const char *id = invocation->args.operands[0], *given = args_text(&invocation->args, "answer");
-    struct resource approval = {.base = "/api/v1/approvals/", .id = id};
-    struct err err = resource_open(&talk, invocation, &approval, &row);
+    struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
+    struct err err = api_open(&talk, invocation, &approval, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -271,7 +271,7 @@ static struct err one_answer(struct invocation *invocation) {
     text_add_char(&body, '}');
     approval.method = "POST";
     approval.body = &body;
-    err = resource_ask(&talk, &approval, &answer, &invocation->why);
+    err = api_ask(&talk, &approval, &answer, &invocation->why);
     if (!err_failed(err) && invocation->json) {
         talk_print(answer);
     } else if (!err_failed(err)) {

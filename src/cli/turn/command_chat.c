@@ -12,11 +12,11 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
-#include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
@@ -99,9 +99,9 @@ void chat_complain(struct chat *chat, struct err err) {
 
 struct err chat_ask(struct chat *chat, const char *method, const char *rest,
                     const struct text *body, json_t **ret_answer) {
-    const struct resource resource = {
-        .method = method, SESSION_RESOURCE(chat->session), .rest = rest, .body = body};
-    return resource_ask(chat->talk, &resource, ret_answer, &chat->invocation->why);
+    const struct api_request request = {
+        .method = method, SESSION_REQUEST(chat->session), .rest = rest, .body = body};
+    return api_ask(chat->talk, &request, ret_answer, &chat->invocation->why);
 }
 
 struct err chat_stop(struct chat *chat) {
@@ -189,10 +189,10 @@ static struct err lines_converse(struct chat *chat) {
 /* In a pipe nobody answers a question. */
 static struct err lines_join(struct chat *chat) {
     AUTO(json_release) json_t *answer = NULL;
-    const struct resource resource = {.base = "/api/v1/streams/session:",
-                                      .id = chat->session,
-                                      .rest = "/events?snapshot=1&limit=1"};
-    struct err err = resource_ask(chat->talk, &resource, &answer, &chat->invocation->why);
+    const struct api_request request = {.base = "/api/v1/streams/session:",
+                                        .id = chat->session,
+                                        .rest = "/events?snapshot=1&limit=1"};
+    struct err err = api_ask(chat->talk, &request, &answer, &chat->invocation->why);
     const json_t *snapshot = json_object_get(answer, "snapshot");
     if (!err_failed(err) && json_array_size(json_object_get(snapshot, "approvals")) > 0) {
         plain_note("[a turn waits for an answer; 'drover approve' lists the questions]\n");

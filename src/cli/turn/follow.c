@@ -7,8 +7,8 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/api_request.h"
 #include "cli/base/names.h"
-#include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/run/waits.h"
@@ -170,10 +170,10 @@ static void on_event(void *ctx, const struct follow_event *event) {
 static struct err question_report(struct watching *watching) {
     const char *id = talk_text(watching->asked, "id");
     AUTO(json_release) json_t *row = NULL;
-    const struct resource approval = {
+    const struct api_request approval = {
         .base = "/api/v1/approvals/", .id = id, .retry_ms = RUN_RETRY_MS};
     struct err err =
-        resource_ask(watching->watch->talk, &approval, &row, &watching->watch->invocation->why);
+        api_ask(watching->watch->talk, &approval, &row, &watching->watch->invocation->why);
     if (!err_failed(err) && strcmp(talk_text(row, "state"), "open") == 0) {
         AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
         run_question_lines_add(row, "  ", &words);
@@ -187,13 +187,12 @@ static struct err question_report(struct watching *watching) {
 
 static struct err stored_get(const struct watching *watching, const char *base, const char *id,
                              const char *rest, json_t **ret_json) {
-    const struct resource resource = {.base = base,
-                                      .id = id,
-                                      .rest = rest,
-                                      .retry_ms = RUN_RETRY_MS,
-                                      .unknown = "there is nothing with the id '{}'"};
-    return resource_ask(watching->watch->talk, &resource, ret_json,
-                        &watching->watch->invocation->why);
+    const struct api_request request = {.base = base,
+                                        .id = id,
+                                        .rest = rest,
+                                        .retry_ms = RUN_RETRY_MS,
+                                        .unknown = "there is nothing with the id '{}'"};
+    return api_ask(watching->watch->talk, &request, ret_json, &watching->watch->invocation->why);
 }
 
 /* *ret_message stays NULL where no stored message answers for the turn. */

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "cli/base/resource.h"
+#include "cli/base/api_request.h"
 #include "cli/run/ask.h"
 
 struct err message_read(const struct message_words *words, struct text *message, struct why *why) {
@@ -38,12 +38,12 @@ static struct err budget_set(struct talk *talk, const char *session,
     const bool is_new = order->session == NULL && !order->wish.main;
     char scope[128];
     (void)snprintf(scope, sizeof scope, "session:%s", session); /* Ids are short. */
-    const struct resource budget = {.method = "PATCH",
-                                    .base = "/api/v1/budgets/",
-                                    .id = scope,
-                                    .rest = is_new ? "?new=1" : NULL,
-                                    .body = order->budget};
-    return resource_ask(talk, &budget, NULL, why);
+    const struct api_request budget = {.method = "PATCH",
+                                       .base = "/api/v1/budgets/",
+                                       .id = scope,
+                                       .rest = is_new ? "?new=1" : NULL,
+                                       .body = order->budget};
+    return api_ask(talk, &budget, NULL, why);
 }
 
 struct err message_send(struct talk *talk, const struct message_order *order,

@@ -11,11 +11,11 @@
 
 #include "base/memory.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
-#include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
 #include "cli/run/ask.h"
@@ -226,12 +226,12 @@ static struct err task_in_workflow(struct task *task, bool native) {
     if (!err_failed(err) && native) {
         err = daily_limit_ask(&task->talk, &limit, &task->lines);
     }
-    const struct resource workflow = {.method = "POST",
-                                      .base = "/api/v1/workflows",
-                                      .body = &body,
-                                      .retry = RESOURCE_RETRY_CUT,
-                                      .retry_ms = RUN_RETRY_MS};
-    err = err_failed(err) ? err : resource_ask(&task->talk, &workflow, &answer, &invocation->why);
+    const struct api_request workflow = {.method = "POST",
+                                         .base = "/api/v1/workflows",
+                                         .body = &body,
+                                         .retry = API_RETRY_CUT,
+                                         .retry_ms = RUN_RETRY_MS};
+    err = err_failed(err) ? err : api_ask(&task->talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }

@@ -6,10 +6,10 @@
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
+#include "cli/base/api_request.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
-#include "cli/base/resource.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
@@ -35,15 +35,15 @@ static struct err run_run(struct invocation *invocation) {
     struct workflow_watch watch = {.invocation = invocation,
                                    .talk = &starting.talk,
                                    .retry_ms = args_int(args, "retry-for", 0)};
-    const struct resource workflow = {.method = "POST",
-                                      .base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
-                                      .id = named ? starting.word : NULL,
-                                      .rest = "/runs",
-                                      .body = &starting.body,
-                                      .retry = RESOURCE_RETRY_CUT,
-                                      .retry_ms = watch.retry_ms,
-                                      .unknown = "there is no workflow '{}'"};
-    err = resource_ask(&starting.talk, &workflow, &answer, &invocation->why);
+    const struct api_request workflow = {.method = "POST",
+                                         .base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
+                                         .id = named ? starting.word : NULL,
+                                         .rest = "/runs",
+                                         .body = &starting.body,
+                                         .retry = API_RETRY_CUT,
+                                         .retry_ms = watch.retry_ms,
+                                         .unknown = "there is no workflow '{}'"};
+    err = api_ask(&starting.talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }

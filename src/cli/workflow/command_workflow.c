@@ -13,10 +13,10 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/project.h"
-#include "cli/base/resource.h"
 #include "cli/base/table.h"
 #include "cli/terminal/paint.h"
 #include "cli/terminal/plain.h"
@@ -58,8 +58,8 @@ static struct err catalog_ask(struct invocation *invocation, const char *name,
     if (text_failed(&root) || text_failed(&target)) {
         return err_why(&invocation->why, ERR_USAGE, "the path is too long");
     }
-    const struct resource catalog = {.base = target.data};
-    return resource_open(&talk, invocation, &catalog, ret_answer);
+    const struct api_request catalog = {.base = target.data};
+    return api_open(&talk, invocation, &catalog, ret_answer);
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -284,9 +284,9 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
         text_add_member(&body, "root", bytes_of(root));
     }
     text_add_char(&body, '}');
-    const struct resource check = {
+    const struct api_request check = {
         .method = "POST", .base = "/api/v1/scripts/check", .body = &body};
-    err = err_failed(err) ? err : resource_ask(&checking->talk, &check, &answer, &ignored);
+    err = err_failed(err) ? err : api_ask(&checking->talk, &check, &answer, &ignored);
     if (err.code == ERR_INTERRUPTED) {
         return err;
     }

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/names.h"
-#include "cli/base/resource.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
 #include "cli/run/kinds.h"
@@ -198,8 +198,8 @@ static void answers_print(struct watching *watching, const json_t *rows) {
         if (open < json_array_size(rows)) {
             continue;
         }
-        const struct resource approval = {.base = "/api/v1/approvals/", .id = id};
-        struct err err = resource_ask(&watching->side, &approval, &row, &ignored);
+        const struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
+        struct err err = api_ask(&watching->side, &approval, &row, &ignored);
         (void)err; /* Then it is not known. */
         json_t *state = json_object_get(row, "state");
         (void)json_object_set_new(line, "event", json_string("approval_answered"));
@@ -255,9 +255,9 @@ static void answer_send(struct watching *watching) {
     struct bytes line = text_bytes(&watching->input.line);
     watching->hint = question_answer_write(open_find(watching, id), line, &body);
     if (watching->hint == NULL) {
-        const struct resource answer = {
+        const struct api_request answer = {
             .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
-        struct err err = resource_ask(&watching->side, &answer, NULL /* not read */, &why);
+        struct err err = api_ask(&watching->side, &answer, NULL /* not read */, &why);
         watching->hint = err.code == ERR_CONFLICT ? "it was answered elsewhere"
                          : err_failed(err)        ? err_title(err.code)
                                                   : NULL;
