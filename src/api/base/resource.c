@@ -233,9 +233,14 @@ struct err resource_list_rows(struct tx *tx, struct page *page, const struct pag
     struct resource_page what = {.owner = page->request.key.owner,
                                  .after = part->after,
                                  .before = part->from,
-                                 .limit = part->limit};
+                                 .limit = part->limit,
+                                 .unsettled =
+                                     resource->settled != NULL && !param_flag(exchange, "all")};
     for (size_t i = 0; i < resource->fields.count; i++) {
         const struct field *field = &resource->fields.rows[i];
+        if (field->filter == FIELD_ANY_OF && param_text(exchange, field->name).len > 0) {
+            what.unsettled = false;
+        }
         const bool equal = field->filter == FIELD_EQUAL;
         if ((equal && param_text(exchange, field->name).len > 0) ||
             (field->filter == FIELD_EQUAL_OR_NONE && param_given(exchange, field->name))) {
@@ -333,6 +338,11 @@ static void query_make(const struct resource_face *face, struct served *served) 
         served->owner_query[0] = (struct query_param)OP_OWNER_PARAM("");
         served->owner_query[0].about = served->owner_about;
         param_add(served->list_query, served->owner_query[0]);
+    }
+    if (resource->settled != NULL) {
+        param_add(served->list_query, (const struct query_param){.name = "all",
+                                                                 .about = "Include settled rows.",
+                                                                 .kind = QUERY_FLAG});
     }
     filters_add(resource, served);
     for (const struct query_param *param = face->query; param != NULL && param->name != NULL;

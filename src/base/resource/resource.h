@@ -63,7 +63,13 @@ struct resource {
     size_t size;         /* Size of the struct of a row. */
     const char *removal; /* Column of the time of its removal, until which a row counts; NULL:
                           * removed rows are gone. */
-    int64_t rows_max;    /* Rows of an owner, or of the daemon; 0: any number. */
+    /* Column of the time at which a row is settled: lists leave such rows out, but where the query
+     * has `all`, or asks for words (FIELD_ANY_OF). NULL: there is none. */
+    const char *settled;
+    /* Corrects a row that was read; `known` false: it has a word or an id that the fields do not
+     * know. NULL: lists leave such a row out. */
+    void (*correct)(void *row, bool known);
+    int64_t rows_max; /* Rows of an owner, or of the daemon; 0: any number. */
     struct resource_route routes[RESOURCE_ROUTES];
 };
 
