@@ -39,7 +39,7 @@
 #include "rules/project/project.h"
 #include "store/datadir.h"
 
-enum { SOCKET_PATH_MAX = 4096, TOKENS_PAGE = 500 };
+enum { SOCKET_PATH_MAX = 4096 };
 
 /* Errors of the disk fail each request that writes: of each of them one line of log a second. */
 static const enum err_code disk_codes[] = {ERR_DISK_FULL, ERR_DATA_FULL, ERR_READ_ONLY,
@@ -76,13 +76,6 @@ struct daemon {
     struct blobs *blobs;
     struct turns_api turns_api;
     struct workflow_runs_api workflows_api;
-
-    /* The page of tokens that is read at the start. */
-    struct {
-        struct id after, last; /* after: tokens up to this one are in the table. */
-        int64_t count;
-        struct text rows; /* Owned: struct token_row. */
-    } page;
 
     struct stop_signals signals;
     bool stopping;
@@ -329,11 +322,12 @@ static struct err http_begin(struct daemon *daemon) {
     struct providers_api *providers = work_providers_api(daemon->work);
     const struct resource_served served[] = {{&memory_face, &daemon->host},
                                              {&projects, &daemon->host},
-                                             {&agent_face, &daemon->agents_api.host}};
+                                             {&agent_face, &daemon->agents_api.host},
+                                             {&token_face, &daemon->tokens_api.host},
+                                             {&delivery_face, &daemon->host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {resource_routes_table(daemon->resource_routes),
                                    streams_table(&daemon->streams_api),
-                                   tokens_table(&daemon->tokens_api),
                                    runs_table(&daemon->runs_api),
                                    jobs_table(&daemon->runs_api),
                                    inbox_table(&daemon->runs_api),
@@ -477,54 +471,14 @@ static void home_known(void *ctx, struct err result) {
     }
 }
 
-/* Members of a token that the table needs, with no pointer into the row it was read from: a store
- * function may run twice and touches nothing that is shared, so the loop fills the table. */
-struct token_row {
-    struct id id;
-    struct sha256 hash;
-    unsigned scopes;
-    char owner[TOKEN_OWNER_MAX + 1];
-};
-
-static struct err token_pack(void *ctx, const struct token *token) {
-    struct daemon *daemon = ctx;
-    struct token_row row = {.id = token->id, .hash = token->hash, .scopes = token->scopes};
-    if (token->owner.len <= TOKEN_OWNER_MAX) { /* Else it is damaged, and lets nobody in. */
-        memcpy(row.owner, token->owner.data, token->owner.len);
-        text_add(&daemon->page.rows, (const char *)&row, sizeof row);
-    }
-    daemon->page.last = token->id;
-    daemon->page.count++;
-    return ERR_OK;
-}
-
+/* Nobody uses the table before all tokens are in it. */
 static struct err tokens_read(struct tx *tx, void *ctx) {
-    struct daemon *daemon = ctx;
-    text_clear(&daemon->page.rows);
-    daemon->page.count = 0;
-    return tx_token_each(tx, bytes_of(daemon->page.after.text), TOKENS_PAGE, token_pack, daemon);
+    const struct daemon *daemon = ctx;
+    return tx_token_load(tx, daemon->tokens);
 }
 
-/* Nobody is served before every token is in the table. */
 static void tokens_loaded(struct err result, void *ctx) {
     struct daemon *daemon = ctx;
-    struct text *rows = &daemon->page.rows;
-    struct token_row row;
-    if (!err_failed(result) && text_failed(rows)) {
-        result = text_error(rows, "daemon: tokens");
-    }
-    for (size_t at = 0; !err_failed(result) && at < rows->len; at += sizeof row) {
-        memcpy(&row, rows->data + at, sizeof row);
-        const struct token token = {
-            .id = row.id, .hash = row.hash, .owner = bytes_of(row.owner), .scopes = row.scopes};
-        token_table_put(daemon->tokens, &token);
-    }
-    if (!err_failed(result) && daemon->page.count == TOKENS_PAGE) {
-        daemon->page.after = daemon->page.last;
-        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
-        return;
-    }
-    text_done(rows);
     if (err_failed(result)) {
         stop_with(daemon, result);
     } else if (!daemon->stopping) {
@@ -679,7 +633,6 @@ static void rooms_close(struct daemon *daemon) {
     resource_routes_free(daemon->resource_routes);
     notices_done(&daemon->notices);
     notifier_done(&daemon->notifier);
-    text_done(&daemon->page.rows);
     failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);
 }
@@ -717,7 +670,6 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
         if (options->database == NULL) { /* Its lock leaves no doubt about who leads. */
             stop_signals_open(&daemon->signals, daemon->loop, signal_came, daemon);
         }
-        text_init(&daemon->page.rows, (size_t)TOKENS_PAGE * 1024);
         store_read(daemon->store, tokens_read, tokens_loaded, daemon);
         loop_run(daemon->loop);
         err = daemon->failure;

@@ -69,6 +69,22 @@ test("a secret is shown once and stored nowhere", async (t) => {
   assert.ok(!daemon.log.includes(made.token.slice(4)));
 });
 
+test("a token that is made or revoked is an event of the daemon, without its secret", async (t) => {
+  const daemon = await start(t);
+  const { token, ...row } = await make(daemon, { scopes: ["read"], owner: "bob", label: "phone" });
+  await daemon.request("DELETE", `/api/v1/tokens/${row.id}`, { local: true });
+  const target = "/api/v1/streams/system/events?after=0";
+  const { text, json } = await daemon.request("GET", target, { local: true });
+  assert.deepEqual(
+    json.events.map(({ type, data }) => [type, data]),
+    [
+      ["token_changed", row],
+      ["token_changed", { id: row.id, removed: true }],
+    ],
+  );
+  assert.ok(!text.includes(token.slice(4)));
+});
+
 test("tokens outlive the daemon, and a revoked one is dead from the next request on", async (t) => {
   const daemon = await start(t);
   const { token, id } = await make(daemon, { scopes: ["read"] });

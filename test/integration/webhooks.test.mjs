@@ -107,6 +107,14 @@ test("a receiver that answers 500 forty times and then 200 gets it", async (t) =
   const done = await delivery(daemon, settled("acknowledged"));
   assert.equal(hook.requests.length, 41);
   assert.deepEqual(ids(hook.requests), [done.id]);
+  const target = "/api/v1/streams/owner:local/events?after=0&limit=1000";
+  const { events } = (await daemon.request("GET", target, { local: true })).json;
+  const changes = events.filter(({ type }) => type === "delivery_changed");
+  assert.deepEqual(
+    changes.map(({ data }) => data.failures),
+    [...Array(41).keys(), 40], // Made, each failure, and the end.
+  );
+  assert.deepEqual(changes.at(-1).data, done);
   hook.requests.forEach((request, at) => {
     assert.equal(request.method, "POST");
     assert.equal(request.headers["content-type"], "application/json");

@@ -6,6 +6,7 @@
 #define DROVER_TEST_DELIVER_KIT_H
 
 #include "dispatch/inbox/deliver.h"
+#include "engine/base/resource.h"
 #include "http_server.h"
 #include "loop/loop_uv.h"
 
@@ -301,8 +302,9 @@ struct census {
     char cause[INBOX_CAUSE_MAX * 2];
 };
 
-static inline struct err census_one(void *ctx, const struct inbox_row *row) {
+static inline struct err census_one(void *ctx, const void *read) {
     struct census *census = ctx;
+    const struct inbox_row *row = read;
     census->open += row->settled_ms == 0;
     census->delivered += row->state == INBOX_ACKNOWLEDGED;
     census->gone += row->state == INBOX_GONE;
@@ -316,8 +318,8 @@ static inline struct err census_one(void *ctx, const struct inbox_row *row) {
 static inline struct err census_tx(struct tx *tx, void *ctx) {
     struct census *census = ctx;
     *census = (struct census){.open = 0};
-    const struct inbox_page page = {.owner = BYTES("ann"), .limit = 100, .all = true};
-    return tx_inbox_each(tx, &page, census_one, ctx);
+    const struct resource_page page = {.owner = BYTES("ann"), .limit = 100};
+    return tx_resource_list(tx, &delivery_resource, &page, census_one, ctx);
 }
 
 static inline struct census rows(struct kit *kit) {

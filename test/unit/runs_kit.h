@@ -9,6 +9,7 @@
 #include "journal_kit.h"
 
 #include "base/json/json.h"
+#include "engine/base/resource.h"
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
 #include "engine/system/retention.h"

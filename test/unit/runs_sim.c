@@ -90,8 +90,9 @@ static struct err read_run(void *ctx, const struct run_row *row) {
     return ERR_OK;
 }
 
-static struct err read_owed(void *ctx, const struct inbox_row *row) {
+static struct err read_owed(void *ctx, const void *read) {
     struct sim *sim = ctx;
+    const struct inbox_row *row = read;
     assert_true(sim->owed_count < COUNT_OF(sim->owed));
     struct sim_owed *owed = &sim->owed[sim->owed_count++];
     *owed = (struct sim_owed){.id = row->id,
@@ -116,13 +117,13 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     struct err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(owners) && !err_failed(err); i++) {
         const struct run_page page = {.owner = kit_bytes(owners[i]), .limit = SIM_RUNS};
-        const struct inbox_page inbox = {
-            .owner = kit_bytes(owners[i]), .limit = COUNT_OF(sim->owed), .all = true};
+        const struct resource_page inbox = {.owner = kit_bytes(owners[i]),
+                                            .limit = COUNT_OF(sim->owed)};
         int64_t next = 0;
         err = tx_run_each(tx, &page, read_run, sim, &next);
         assert_int_equal(next, 0);
         if (!err_failed(err)) {
-            err = tx_inbox_each(tx, &inbox, read_owed, sim);
+            err = tx_resource_list(tx, &delivery_resource, &inbox, read_owed, sim);
         }
     }
     if (err_failed(err)) {

@@ -184,7 +184,7 @@ static void a_person_may_try_again_at_once_or_drop(void **state) {
 /* --- Walking ---------------------------------------------------------------------------------- */
 
 struct walk {
-    struct inbox_page page;
+    struct resource_page page;
     size_t count;
     int64_t last, now_ms; /* now_ms: by the clock that judges ages. */
     struct inbox_prune prune;
@@ -194,8 +194,9 @@ struct walk {
     struct inbox_census census;
 };
 
-static struct err walk_each(void *ctx, const struct inbox_row *row) {
+static struct err walk_each(void *ctx, const void *read) {
     struct walk *walk = ctx;
+    const struct inbox_row *row = read;
     assert_int_equal(row->payload.len, 0);
     walk->count++;
     walk->last = row->id;
@@ -205,7 +206,7 @@ static struct err walk_each(void *ctx, const struct inbox_row *row) {
 static struct err list_tx(struct tx *tx, void *ctx) {
     struct walk *walk = ctx;
     walk->count = 0;
-    return tx_inbox_each(tx, &walk->page, walk_each, walk);
+    return tx_resource_list(tx, &delivery_resource, &walk->page, walk_each, walk);
 }
 
 static struct err recover_tx(struct tx *tx, void *ctx) {
@@ -232,10 +233,10 @@ static void lists_show_what_is_not_settled_unless_all_is_asked_for(void **state)
     struct due due;
     due_at(runs, HOOK_A, &due);
     assert_true(settle(runs, due.delivery, INBOX_DELIVERED));
-    struct walk walk = {.page = {.owner = BYTES("ann"), .limit = 10}};
+    struct walk walk = {.page = {.owner = BYTES("ann"), .limit = 10, .unsettled = true}};
     assert_int_equal(runs_do(runs, list_tx, &walk), ERR_NONE);
     assert_int_equal(walk.count, 2);
-    walk.page.all = true;
+    walk.page.unsettled = false;
     assert_int_equal(runs_do(runs, list_tx, &walk), ERR_NONE);
     assert_int_equal(walk.count, 3);
     walk.page.limit = 1;
@@ -381,7 +382,7 @@ static void a_row_is_json_for_clients(void **state) {
                                   .payload = BYTES("{\"run\":\"run_1\"}")};
     AUTO(text_done) struct text text;
     text_init(&text, 4096);
-    inbox_write_json(&row, INBOX_WHOLE, &text);
+    fields_write(&delivery_resource.fields, FIELD_LISTED | FIELD_WHOLE, &row, &text);
     AUTO(json_release) json_t *json = NULL;
     kit_check(json_parse(text.data, text.len, 10, &json, NULL));
     assert_string_equal(json_string_value(json_object_get(json, "state")), "stalled");

@@ -7,16 +7,20 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/token/token.h"
 
-static struct token token_make(unsigned number, char secret[TOKEN_SECRET_LEN + 1]) {
+static struct token token_make(unsigned number, char secret[TOKEN_SECRET_LEN + 1],
+                               struct sha256_hex *ret_hash) {
     uint8_t random[32] = {0}, id_random[10] = {0};
     memcpy(random, &number, sizeof number);
     memcpy(id_random, &number, sizeof number);
     token_secret_make(random, secret);
+    const struct sha256 digest = sha256_of(secret, TOKEN_SECRET_LEN);
+    *ret_hash = sha256_hex(&digest);
     return (struct token){.id = id_make("tok", 1000, id_random),
-                          .hash = sha256_of(secret, TOKEN_SECRET_LEN),
+                          .hash = bytes_of(ret_hash->text),
                           .owner = BYTES("bob"),
                           .label = BYTES("a \"label\""),
                           .scopes = 3,
@@ -33,8 +37,9 @@ static void a_secret_is_found_until_it_is_revoked(void **state) {
     struct token_table *table = token_table_new();
     char secrets[COUNT][TOKEN_SECRET_LEN + 1];
     struct id ids[COUNT];
+    struct sha256_hex hash;
     for (unsigned i = 0; i < COUNT; i++) {
-        struct token token = token_make(i, secrets[i]);
+        struct token token = token_make(i, secrets[i], &hash);
         ids[i] = token.id;
         token_table_put(table, &token);
     }
@@ -56,7 +61,8 @@ static void what_is_not_a_secret_is_not_found(void **state) {
     struct token_table *table = token_table_new();
     struct token_grant grant;
     char secret[TOKEN_SECRET_LEN + 1];
-    struct token token = token_make(1, secret);
+    struct sha256_hex hash;
+    struct token token = token_make(1, secret, &hash);
     assert_false(token_table_find(table, secret_bytes(secret), &grant)); /* An empty table. */
     token_table_put(table, &token);
     assert_true(token_table_find(table, secret_bytes(secret), &grant));
@@ -64,20 +70,25 @@ static void what_is_not_a_secret_is_not_found(void **state) {
     assert_false(token_table_find(table, secret_bytes(secret), &grant));
     assert_false(token_table_find(table, BYTES(""), &grant));
     assert_false(token_table_find(table, BYTES("drv_"), &grant));
+    token.hash = BYTES("zz"); /* A damaged row. */
+    token_table_put(table, &token);
+    assert_int_equal(token_table_count(table), 1);
     token_table_free(table);
 }
 
 static void a_row_is_json_without_the_secret(void **state) {
     (void)state;
     char secret[TOKEN_SECRET_LEN + 1];
-    struct token token = token_make(1, secret);
+    struct sha256_hex hash;
+    struct token token = token_make(1, secret, &hash);
     struct text text;
     text_init(&text, 1024);
-    fields_write(&token_fields, FIELD_LISTED, &token, &text);
+    fields_write(&token_resource.fields, FIELD_LISTED, &token, &text);
     assert_false(text_failed(&text));
     assert_non_null(
         strstr(text.data, "\"label\":\"a \\\"label\\\"\",\"scopes\":[\"read\",\"run\"]"));
     assert_null(strstr(text.data, secret + 4));
+    assert_null(strstr(text.data, hash.text));
     text_done(&text);
 }
 

@@ -38,6 +38,9 @@ static struct err row_read(struct row_op *op) {
 static void row_end(void *ctx, struct err result) {
     struct row_op *op = ctx;
     arena_done(&op->arena);
+    if (resource_of(&op->request)->routes[RESOURCE_ADD].secret) {
+        explicit_bzero(op->row, resource_of(&op->request)->size);
+    }
 }
 
 /* The row is known as it was committed. */
@@ -82,8 +85,16 @@ static struct err add_read(void *ctx) {
     struct row_op *op = ctx;
     const struct resource *resource = resource_of(&op->request);
     const struct field *owner = resource_column(resource, "owner");
-    if (owner != NULL && (owner->use & FIELD_GIVEN) == 0) {
-        text_set(owner, op->request.key.owner, op->row);
+    struct bytes key;
+    if (resource->routes[RESOURCE_ADD].secret &&
+        exchange_header(op->request.op.exchange, "idempotency-key", &key)) {
+        return err_why(&op->request.op.why, ERR_BAD_REQUEST,
+                       "Idempotency-Key: not taken here, since a stored answer would hold the "
+                       "secret; list the %s to see whether one was made",
+                       resource->plural);
+    }
+    if (owner != NULL && resource_text(resource, owner->name, op->row).data == NULL) {
+        text_set(owner, op->request.key.owner, op->row); /* Unless another was given. */
     }
     texts_fill(resource, op->row);
     if (resource->prefix == NULL &&
@@ -103,7 +114,8 @@ static struct err add_start(void *ctx) {
     }
     op->key = (struct resource_key){resource_text(resource, "owner", op->row),
                                     resource_text(resource, resource->key, op->row)};
-    return ERR_OK;
+    const struct resource_face *face = face_of(&op->request);
+    return face->start != NULL ? face->start(&op->request, &op->arena, op->row) : ERR_OK;
 }
 
 static struct err add_work(struct tx *tx, void *ctx) {
@@ -230,9 +242,14 @@ struct err resource_list_rows(struct tx *tx, struct page *page, const struct pag
     struct resource_page what = {.owner = page->request.key.owner,
                                  .after = part->after,
                                  .before = part->from,
-                                 .limit = part->limit};
+                                 .limit = part->limit,
+                                 .unsettled =
+                                     resource->settled != NULL && !param_flag(exchange, "all")};
     for (size_t i = 0; i < resource->fields.count; i++) {
         const struct field *field = &resource->fields.rows[i];
+        if (field->filter == FIELD_ANY_OF && param_text(exchange, field->name).len > 0) {
+            what.unsettled = false;
+        }
         const bool equal = field->filter == FIELD_EQUAL;
         if ((equal && param_text(exchange, field->name).len > 0) ||
             (field->filter == FIELD_EQUAL_OR_NONE && param_given(exchange, field->name))) {
@@ -312,6 +329,8 @@ static void query_make(const struct resource_face *face, struct served *served) 
     }
     if (resource_column(resource, "id") != NULL) {
         served->list_query[0].max = PAGE_NUMBER; /* `after` */
+    } else if (resource->prefix != NULL) {
+        served->list_query[0].max = ID_SIZE;
     }
     if (resource_is_owned(resource)) {
         (void)snprintf(served->owner_about, sizeof served->owner_about,
@@ -319,6 +338,11 @@ static void query_make(const struct resource_face *face, struct served *served) 
         served->owner_query[0] = (struct query_param)OP_OWNER_PARAM("");
         served->owner_query[0].about = served->owner_about;
         param_add(served->list_query, served->owner_query[0]);
+    }
+    if (resource->settled != NULL) {
+        param_add(served->list_query, (const struct query_param){.name = "all",
+                                                                 .about = "Include settled rows.",
+                                                                 .kind = QUERY_FLAG});
     }
     filters_add(resource, served);
     for (const struct query_param *param = face->query; param != NULL && param->name != NULL;
@@ -376,7 +400,7 @@ static struct route route_of(const struct resource_face *face, const struct serv
                  : served->owner_query[0].name != NULL ? served->owner_query
                                                        : NULL,
         .has_body = has_body,
-        .idempotent_key = kind == RESOURCE_ADD,
+        .idempotent_key = kind == RESOURCE_ADD && !resource->routes[kind].secret,
         .answer = {.fields = &resource->fields, .use = FIELD_LISTED | FIELD_WHOLE},
         .answer_status = kind == RESOURCE_ADD ? 201 : 200,
         .request = requests[kind],

@@ -24,6 +24,8 @@ struct resource_face {
     /* Checks a row before it is stored, and completes it: the members of the body, and the owner.
      * Texts that it makes are in the arena. */
     struct err (*read)(struct request *request, struct arena *arena, void *row);
+    /* Completes a row that is made by values that only the loop has, as random numbers. */
+    struct err (*start)(struct request *request, struct arena *arena, void *row);
     /* Rows of the list, in place of those of the table. */
     page_rows_fn rows;
     /* Further parameters of the list; .name NULL ends them. */

@@ -353,7 +353,7 @@ static struct err remove_work(struct tx *tx, void *ctx) {
     old_file_note(change, row.key_file);
     err = default_check(tx, change);
     if (!err_failed(err)) {
-        err = tx_resource_remove(tx, &provider_resource, &key);
+        err = tx_resource_remove(tx, &provider_resource, &key, &change->request.op.why);
     }
     op_removed(&change->request.op, tx, "name", change->name, "removed_ms");
     return err;

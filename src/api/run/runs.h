@@ -34,7 +34,7 @@
 #define DROVER_API_RUN_RUNS_H
 
 #include "api/base/page.h"
-#include "api/base/request.h"
+#include "api/base/resource.h"
 #include "base/base.h"
 #include "dispatch/job/dispatch.h"
 #include "engine/run/runs.h"
@@ -59,6 +59,7 @@ struct runs_api {
 struct route_table runs_table(struct runs_api *api);
 struct route_table jobs_table(struct runs_api *api);
 struct route_table inbox_table(struct runs_api *api);
+extern const struct resource_face delivery_face;
 struct route_table budgets_table(struct runs_api *api);
 struct route_table hosts_table(struct runs_api *api);
 struct route_table hold_table(struct runs_api *api);

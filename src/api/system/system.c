@@ -239,7 +239,7 @@ static struct err version_start(void *ctx) {
     text_add_member_int(text, "jobs_max", info->jobs_max);
     text_add_member_int(text, "connections_max", (int64_t)info->connections_max);
     const struct token token = {.scopes = identity->scopes};
-    fields_add_one(&token_fields, "scopes", &token, text);
+    fields_add_one(&token_resource.fields, "scopes", &token, text);
     text_add_member_or_null(text, "inside", bytes_of(identity->inside));
     text_add_char(text, '}');
     return ERR_OK;

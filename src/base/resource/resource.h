@@ -21,7 +21,8 @@
  *   cli/base/action.h        flags, columns and lines of commands
  *
  * Columns    made_ms and changed_ms, where a resource has them, are set by each insertion and
- *            change. `owner`: rows are somebody's; without it they belong to the daemon. `id`: the
+ *            change. `owner`: rows are somebody's; without it they belong to the daemon, as they do
+ *            where the descriptor says so (of_daemon), and name an owner all the same. `id`: the
  *            number by which the newest row is first in a list, given by the database; without it
  *            rows are listed in the order of their key.
  * Ownership  descriptors are static. Texts of a row are borrowed from the function that filled it.
@@ -46,6 +47,7 @@ enum resource_route_kind {
 struct resource_route {
     unsigned scope;      /* Bits of enum scope. */
     const char *summary; /* NULL: the resource has no such route here. */
+    bool secret;         /* The answer has a secret: none is stored for an Idempotency-Key. */
 };
 
 struct resource {
@@ -57,6 +59,7 @@ struct resource {
     const char *prefix;
     bool (*valid)(struct bytes name);
     const char *naming; /* The names for which it holds, in words. */
+    bool of_daemon;     /* Column `owner` is a field like others. */
     struct field_set fields;
     /* Judges the fields of a row together, before it is stored; NULL: nothing to judge.
      * ERR_BAD_FIELD. */
@@ -64,7 +67,13 @@ struct resource {
     size_t size;         /* Size of the struct of a row. */
     const char *removal; /* Column of the time of its removal, until which a row counts; NULL:
                           * removed rows are gone. */
-    int64_t rows_max;    /* Rows of an owner, or of the daemon; 0: any number. */
+    /* Column of the time at which a row is settled: lists leave such rows out, but where the query
+     * has `all`, or asks for words (FIELD_ANY_OF). NULL: there is none. */
+    const char *settled;
+    /* Corrects a row that was read; `known` false: it has a word or an id that the fields do not
+     * know. NULL: lists leave such a row out. */
+    void (*correct)(void *row, bool known);
+    int64_t rows_max; /* Rows of an owner, or of the daemon; 0: any number. */
     struct resource_route routes[RESOURCE_ROUTES];
 };
 
@@ -74,7 +83,7 @@ const struct field *resource_column(const struct resource *resource, const char 
 /* The member of a field that is a text: "" where the resource has no such field. */
 struct bytes resource_text(const struct resource *resource, const char *name, const void *row);
 static inline bool resource_is_owned(const struct resource *resource) {
-    return resource_column(resource, "owner") != NULL;
+    return !resource->of_daemon && resource_column(resource, "owner") != NULL;
 }
 MUST_CHECK bool resource_names(const struct resource *resource, struct bytes name);
 

@@ -35,11 +35,11 @@ static struct arg arg_of(const struct field *field, const void *row) {
 
 /* --- Statements ------------------------------------------------------------------------------- */
 
-enum statement { FIND, LIST, WHERE, INSERT, UPDATE, REMOVE, COUNT };
+enum statement { FIND, LIST, LIST_UNSETTLED, WHERE, INSERT, UPDATE, REMOVE, COUNT };
 struct sql {
     const struct resource *resource;
     enum statement what;
-    unsigned bits;     /* LIST: fields that are filters, by position. UPDATE: the group. */
+    unsigned bits;     /* Lists: fields that are filters, by position. UPDATE: the group. */
     const char *where; /* WHERE */
 };
 
@@ -51,9 +51,9 @@ static unsigned field_use(const struct resource *resource, const struct field *f
 static bool is_read(const struct resource *resource, enum statement what,
                     const struct field *field) {
     const unsigned use = field_use(resource, field);
-    return field->column != NULL &&
-           (use & (what == LIST ? FIELD_LISTED | FIELD_KEPT
-                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
+    return field->column != NULL && (use & (what == LIST || what == LIST_UNSETTLED
+                                                ? FIELD_LISTED | FIELD_KEPT
+                                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
 }
 
 static bool is_written(const struct sql *sql, const struct field *field) {
@@ -106,6 +106,9 @@ static void list_add(const struct sql *sql, struct text *text) {
     select_add(sql, text);
     text_add_str(text, numbered ? "id" : key_field(resource)->column);
     key_add(sql, numbered ? "<" : ">", text);
+    if (sql->what == LIST_UNSETTLED) {
+        text_addf(text, " AND %s IS NULL", resource->settled);
+    }
     for (size_t i = 0; i < resource->fields.count; i++) {
         if ((sql->bits & 1U << i) != 0) {
             filter_add(&resource->fields.rows[i], next++, text);
@@ -176,6 +179,7 @@ static void sql_write(const void *ctx, struct text *text) {
         key_add(sql, "=", text);
         break;
     case LIST:
+    case LIST_UNSETTLED:
         list_add(sql, text);
         break;
     case WHERE:
@@ -225,7 +229,10 @@ static bool row_read(const struct resource *resource, enum statement what, const
             known = map_column_read(&names, &column, rows, at++, row) && known;
         }
     }
-    return known;
+    if (resource->correct != NULL) {
+        resource->correct(row, known);
+    }
+    return known || resource->correct != NULL;
 }
 
 bool resource_row_read(const struct resource *resource, const struct rows *rows, void *row) {
@@ -277,7 +284,7 @@ struct err tx_resource_find(struct tx *tx, const struct resource *resource,
 
 struct err tx_resource_list(struct tx *tx, const struct resource *resource,
                             const struct resource_page *page, resource_each each, void *ctx) {
-    struct sql sql = {.resource = resource, .what = LIST};
+    struct sql sql = {.resource = resource, .what = page->unsettled ? LIST_UNSETTLED : LIST};
     struct arg args[3 + RESOURCE_FILTERS_MAX];
     const struct resource_key key = {.owner = page->owner, .id = page->after};
     size_t count = key_args(resource, &key, args);
@@ -297,7 +304,7 @@ struct err tx_resource_list(struct tx *tx, const struct resource *resource,
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql_of(tx, &sql), args, count);
     AUTO(mem_release) void *row = mem_new(resource->size);
     while (rows_step(rows)) {
-        if (row_read(resource, LIST, rows, row)) {
+        if (row_read(resource, sql.what, rows, row)) {
             tx_fail(tx, each(ctx, row));
         }
     }

@@ -10,6 +10,7 @@
  * Threads    inside a store function.
  * Failure    the transaction keeps the errors of statements. A word or an id that no descriptor
  *            knows, in a damaged row, leaves the row out of lists; alone it is ERR_STORE_CORRUPT.
+ *            Descriptors may correct such rows.
  */
 #ifndef DROVER_ENGINE_BASE_RESOURCE_H
 #define DROVER_ENGINE_BASE_RESOURCE_H
@@ -41,6 +42,7 @@ struct resource_page {
     int64_t limit;
     struct resource_filter filters[RESOURCE_FILTERS_MAX];
     size_t filter_count;
+    bool unsettled; /* Only rows that are not settled. */
 };
 MUST_CHECK struct err tx_resource_list(struct tx *tx, const struct resource *resource,
                                        const struct resource_page *page, resource_each each,

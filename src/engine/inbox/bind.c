@@ -15,14 +15,21 @@ struct page {
     size_t count;
 };
 
-/* At most `limit` rows, by SQL that selects INBOX_COLUMNS. */
-static struct err page_read(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+static struct err page_make(struct tx *tx, size_t limit, struct page *ret_page) {
+    *ret_page = (struct page){.rows = arena_try(tx_arena(tx), limit * sizeof *ret_page->rows)};
+    return ret_page->rows != NULL ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "inbox: rows");
+}
+
+/* At most `limit` rows, by a condition. */
+static struct err page_read(struct tx *tx, const char *where, const struct arg *args, size_t count,
                             size_t limit, struct page *ret_page) {
-    struct page page = {.rows = arena_try(tx_arena(tx), limit * sizeof *page.rows)};
-    if (page.rows == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "inbox: rows");
+    struct page page;
+    struct err err = page_make(tx, limit, &page);
+    if (err_failed(err)) {
+        return err;
     }
-    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, &delivery_resource, where, args, count);
     while (page.count < limit && rows_step(rows)) {
         inbox__read(tx, rows, &page.rows[page.count++]);
     }
@@ -32,7 +39,7 @@ static struct err page_read(struct tx *tx, const char *sql, const struct arg *ar
 
 static struct err page_of_turn(struct tx *tx, struct bytes turn, struct page *ret_page) {
     return page_read(tx,
-                     "SELECT " INBOX_COLUMNS " FROM inbox WHERE turn = $1 AND turn <> ''"
+                     "turn = $1 AND turn <> ''"
                      " AND settled_ms IS NULL ORDER BY id LIMIT $2",
                      ARGS(arg_text(turn), arg_int(INBOX_BATCH_MAX)), INBOX_BATCH_MAX, ret_page);
 }
@@ -58,13 +65,19 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
         }
     }
     size_t picked = inbox_pick(due.at, count);
-    for (size_t i = 0; i < picked; i++) {
-        tx_do(tx, "UPDATE inbox SET state = 'bound', turn = $2 WHERE id = $1",
-              ARGS(arg_int(due.at[i].id), arg_text(bind->turn)));
+    struct err err = page_make(tx, picked, &page);
+    for (size_t i = 0; i < picked && !err_failed(err); i++) {
+        struct inbox_row *row = &page.rows[i];
+        bool found = inbox__find(tx, due.at[i].id, row);
+        assert(err_failed(tx_error(tx)) || found); /* The row was just seen. */
+        if (found) {
+            row->state = INBOX_BOUND;
+            row->turn = bind->turn;
+            tx_fail(tx, tx_resource_update(tx, &delivery_resource, FIELD_SET, row));
+        }
+        err = tx_error(tx);
     }
-    struct err err = picked == 0 ? tx_error(tx) : page_of_turn(tx, bind->turn, &page);
-    assert(err_failed(err) || page.count == picked); /* A turn binds once. */
-    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+    for (size_t i = 0; i < picked && !err_failed(err); i++) {
         err = each(ctx, &page.rows[i]);
     }
     *ret_count = picked;
@@ -124,16 +137,28 @@ struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end)
     return err;
 }
 
+struct err tx_inbox_hold_turn(struct tx *tx, struct bytes turn, enum run_cause cause) {
+    struct page page = {.count = 0};
+    struct err err = page_of_turn(tx, turn, &page);
+    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+        page.rows[i].state = INBOX_HELD;
+        page.rows[i].cause = bytes_of(run_cause_name(cause));
+        page.rows[i].turn = BYTES("");
+        err = inbox__write(tx, &page.rows[i]);
+    }
+    return err;
+}
+
 struct err tx_inbox_offer(struct tx *tx, const struct inbox_receiver *session) {
     assert(session->kind == RECEIVER_SESSION);
     return inbox__tell(tx, session);
 }
 
 /* Gives a page of rows the state: PENDING, or a settled one. *ret_more: there were `limit` rows. */
-static struct err page_settle(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                              size_t limit, enum inbox_state state, bool *ret_more) {
+static struct err page_settle(struct tx *tx, const char *where, const struct arg *args,
+                              size_t count, size_t limit, enum inbox_state state, bool *ret_more) {
     struct page page = {.count = 0};
-    struct err err = page_read(tx, sql, args, count, limit, &page);
+    struct err err = page_read(tx, where, args, count, limit, &page);
     for (size_t i = 0; i < page.count && !err_failed(err); i++) {
         if (state == INBOX_PENDING) {
             page.rows[i].state = state;
@@ -149,9 +174,7 @@ static struct err page_settle(struct tx *tx, const char *sql, const struct arg *
     return err;
 }
 
-#define OF_SESSION_SQL                                                                             \
-    "SELECT " INBOX_COLUMNS " FROM inbox WHERE owner = $1 AND receiver = 'session' AND address = " \
-    "$2"
+#define OF_SESSION_SQL "owner = $1 AND receiver = 'session' AND address = $2"
 #define OF_SESSION(session, more)                                                                  \
     ARGS(arg_text((session)->owner), arg_text((session)->address), more)
 
@@ -176,7 +199,7 @@ struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner, enum run_cause
     const struct bytes held_by = bytes_of(run_cause_name(cause));
     bool more = false;
     return page_settle(tx,
-                       "SELECT " INBOX_COLUMNS " FROM inbox WHERE id > 0 AND state = 'held'"
+                       "id > 0 AND state = 'held'"
                        " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2)"
                        " AND ($3 = '' OR cause = $3) ORDER BY id LIMIT $4",
                        ARGS(arg_int(owner.data == NULL ? 1 : 0),

@@ -37,6 +37,9 @@ struct inbox_turn_end {
 };
 MUST_CHECK struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end);
 
+/* Before the end of a turn that cannot be read: its rows are held with that cause. */
+MUST_CHECK struct err tx_inbox_hold_turn(struct tx *tx, struct bytes turn, enum run_cause cause);
+
 /* In the commit that makes a session free, whatever its turn was about: what is left is offered. */
 MUST_CHECK struct err tx_inbox_offer(struct tx *tx, const struct inbox_receiver *session);
 

@@ -32,14 +32,13 @@ static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice
     if (err_failed(err)) {
         return err;
     }
-    tx_do(tx,
-          "INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures,"
-          " made_ms, not_before_ms, settled_ms, payload)"
-          " VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $7, NULL, $8)",
-          ARGS(arg_text(row->delivery), arg_text(row->owner), arg_text(row->run),
-               arg_str(receiver_kind_name(row->kind)), arg_text(row->address),
-               arg_str(inbox_state_name(INBOX_PENDING)), arg_int(row->made_ms),
-               arg_text(text_bytes(&payload))));
+    row->payload = text_bytes(&payload);
+    row->cause = row->turn = BYTES("");
+    row->state = INBOX_PENDING;
+    row->not_before_ms = tx_now_ms(tx);
+    if (err_failed(tx_resource_insert(tx, &delivery_resource, row))) {
+        return tx_error(tx);
+    }
     const struct inbox_receiver receiver = {
         .owner = row->owner, .address = row->address, .kind = row->kind};
     return inbox__tell(tx, &receiver);
@@ -47,7 +46,7 @@ static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice
 
 static bool address_find(const json_t *entry, struct inbox_row *row) {
     for (unsigned kind = 0; kind < RECEIVER_KIND_COUNT; kind++) {
-        const char *name = receiver_kind_name((enum receiver_kind)kind);
+        const char *name = receiver_kind_names[kind];
         if (json_is_string(json_object_get(entry, name))) {
             row->kind = (enum receiver_kind)kind;
             row->address = json_bytes(entry, name);
@@ -73,7 +72,7 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
     }
     const json_t *list = json_object_get(spec, "notify");
     for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
-        struct inbox_row row = {.owner = run->owner, .run = run->run, .made_ms = tx_now_ms(tx)};
+        struct inbox_row row = {.owner = run->owner, .run = run->run};
         if (address_find(json_array_get(list, i), &row)) {
             err = notice_insert(tx, notice, &row, i);
         }
@@ -84,22 +83,27 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
 /* --- Settled ---------------------------------------------------------------------------------- */
 
 static bool row_find(struct tx *tx, struct bytes delivery, struct inbox_row *ret_row) {
+    const struct arg args[] = {arg_text(delivery)};
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT " INBOX_COLUMNS " FROM inbox WHERE delivery = $1",
-                               ARGS(arg_text(delivery)));
-    if (rows != NULL) {
+    struct rows *rows =
+        tx_resource_rows(tx, &delivery_resource, "delivery = $1", args, COUNT_OF(args));
+    bool found = rows_step(rows);
+    if (found) {
         inbox__read(tx, rows, ret_row);
     }
-    return rows != NULL;
+    return found;
 }
 
-struct err inbox__write(struct tx *tx, const struct inbox_row *row) {
-    map_update(tx, &inbox__map, INBOX_PROGRESS, row);
-    if (row->settled_ms != 0) {
-        tx_do(tx,
-              "DELETE FROM inbox WHERE id = $1 AND settled_ms IS NOT NULL"
-              " AND NOT EXISTS (SELECT 1 FROM runs WHERE run = $2)",
-              ARGS(arg_int(row->id), arg_text(row->run)));
+struct err inbox__write(struct tx *tx, struct inbox_row *row) {
+    const struct resource_key key = {.owner = row->owner, .id = row->delivery};
+    struct err err = tx_resource_update(tx, &delivery_resource, FIELD_SET, row);
+    if (!err_failed(err) && row->settled_ms != 0 &&
+        tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1", ARGS(arg_text(row->run)), 1) ==
+            0) {
+        err = tx_resource_remove(tx, &delivery_resource, &key, NULL /* why */);
+    }
+    if (err_failed(err)) {
+        return err;
     }
     const struct inbox_receiver receiver = {
         .owner = row->owner, .address = row->address, .kind = row->kind};
@@ -131,24 +135,12 @@ struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, boo
     return inbox__write(tx, &row);
 }
 
-struct err tx_inbox_find(struct tx *tx, const struct inbox_key *key, bool *ret_found,
-                         struct inbox_row *ret_row) {
-    struct inbox_row row;
-    *ret_found = row_find(tx, key->delivery, &row) &&
-                 (key->owner.data == NULL || bytes_equal(row.owner, key->owner));
-    if (*ret_found) {
-        *ret_row = row;
-    }
-    return tx_error(tx);
-}
-
 struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox_order order,
                           struct inbox_row *ret_row) {
-    bool found = false;
     struct inbox_row row;
-    struct err err = tx_inbox_find(tx, key, &found, &row);
-    if (err_failed(err) || !found) {
-        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "inbox: delivery");
+    if (!row_find(tx, key->delivery, &row) ||
+        (key->owner.data != NULL && !bytes_equal(row.owner, key->owner))) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "inbox: delivery");
     }
     if (row.settled_ms != 0) {
         return err_make(ERR_CONFLICT, "inbox: it is settled");
@@ -160,6 +152,7 @@ struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox
         row.state = INBOX_DROPPED;
         row.settled_ms = tx_now_ms(tx);
     }
+    struct err err = inbox__write(tx, &row);
     *ret_row = row;
-    return inbox__write(tx, &row);
+    return err;
 }

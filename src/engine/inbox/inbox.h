@@ -1,7 +1,8 @@
 /* inbox.h: what is owed to whoever waits for a result (promise P3).
  *
  * Promise    a row is written in the commit that ends a run, and leaves `pending` only in the
- *            commit that knows how its delivery went. Nothing else ever removes it. Once settled it
+ *            commit that knows how its delivery went; each change is an event, delivery_changed, in
+ *            that commit (engine/base/resource.h). Nothing else ever removes it. Once settled it
  *            goes with its run, or before, when it is old or there are many.
  * Sessions   take rows by their turns (bind.h).
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
@@ -19,28 +20,12 @@
 #include "store/store.h"
 
 enum {
-    INBOX_NOTE = 2, /* The kind under which store notes reach the dispatcher. */
-    INBOX_PAYLOAD_MAX = 32 << 10,
+    INBOX_NOTE = 2,          /* The kind under which store notes reach the dispatcher. */
     INBOX_OUTPUT_MAX = 4000, /* Characters of a command's output in a notice. */
     INBOX_MEMBERS_MAX = 4000,
     INBOX_KEPT_MAX = 10000, /* Settled rows. */
     INBOX_CAUSE_MAX = 200,
     INBOX_NOTE_MAX = 2 + UINT8_MAX + 2048, /* Of a receiver: kind, owner, address. */
-};
-
-enum receiver_kind { RECEIVER_WEBHOOK, RECEIVER_SESSION, RECEIVER_KIND_COUNT };
-const char *receiver_kind_name(enum receiver_kind kind);
-
-struct inbox_row {
-    int64_t id;
-    struct bytes delivery;            /* dlv_…: the same in every try. */
-    struct bytes owner, run, address; /* address: the URL, or the session. */
-    enum receiver_kind kind;
-    enum inbox_state state;
-    struct bytes payload; /* JSON, compact. */
-    struct bytes cause;   /* Of the last failure: a sentence, or ""; of a turn: its name. */
-    struct bytes turn;    /* run_…: the turn that it is bound to; "": none. */
-    int64_t failures, made_ms, not_before_ms, settled_ms;
 };
 
 /* One row for each that `notify` of the run's spec names; called by the commit that ends it. */
@@ -84,21 +69,10 @@ MUST_CHECK struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *
 /* By a person: try it now, or take it off the list. ERR_NOT_FOUND, ERR_CONFLICT (settled). */
 enum inbox_order { INBOX_RETRY, INBOX_DROP };
 struct inbox_key {
-    struct bytes owner, delivery;
+    struct bytes owner, delivery; /* owner.data NULL: of any. */
 };
 MUST_CHECK struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key,
                                      enum inbox_order order, struct inbox_row *ret_row);
-MUST_CHECK struct err tx_inbox_find(struct tx *tx, const struct inbox_key *key, bool *ret_found,
-                                    struct inbox_row *ret_row);
-
-struct inbox_page {
-    struct bytes owner;
-    int64_t before, limit; /* before: id; 0: from the newest. */
-    bool all;              /* Also what is settled. */
-};
-MUST_CHECK struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
-                                    struct err (*each)(void *ctx, const struct inbox_row *row),
-                                    void *ctx);
 
 /* A note for each receiver that has unsettled rows, in an order of their own, above `after`; costs
  * what it finds, however many rows there are. A receiver that cannot be read is left out, and
@@ -127,9 +101,5 @@ MUST_CHECK struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_ce
 
 /* From a note; borrows it. */
 MUST_CHECK bool inbox_note_read(struct bytes note, struct inbox_receiver *ret_receiver);
-
-enum inbox_form { INBOX_LIGHT, INBOX_WHOLE }; /* WHOLE: with the payload. */
-struct text;
-void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct text *text);
 
 #endif

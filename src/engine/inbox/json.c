@@ -1,4 +1,4 @@
-/* json.c: a notice as its receiver gets it, and a row of the inbox as clients see it.
+/* json.c: a notice as its receiver gets it.
  *
  * A notice has a bound: of the output 4,000 characters, head and tail; of the arguments as many as
  * 4,000 bytes of JSON hold; of a workflow's failures, none where they are more than that.
@@ -138,27 +138,4 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
         text_add_str(text, "/logs\"}");
     }
     return text_failed(text) ? text_error(text, "inbox: notice") : ERR_OK;
-}
-
-/* --- Rows ------------------------------------------------------------------------------------- */
-
-void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "id", row->delivery);
-    text_add_member(text, "run", row->run);
-    text_add_member(text, "receiver", bytes_of(receiver_kind_name(row->kind)));
-    text_add_member(text, "address", row->address);
-    text_add_member(text, "state", bytes_of(inbox_state_name(row->state)));
-    text_add_member_or_null(text, "cause", row->cause);
-    text_add_member_or_null(text, "turn", row->turn);
-    text_add_member_int(text, "failures", row->failures);
-    text_add_member_int(text, "made_ms", row->made_ms);
-    text_add_member_int_or_null(text, "next_ms", row->not_before_ms,
-                                row->settled_ms == 0 && row->not_before_ms != 0);
-    text_add_member_int_or_null(text, "settled_ms", row->settled_ms, row->settled_ms != 0);
-    if (form == INBOX_WHOLE) {
-        text_add_name(text, "payload");
-        json_add_stored(text, row->payload);
-    }
-    text_add_char(text, '}');
 }

@@ -1,4 +1,4 @@
-/* list.c: what is due, lists, recovery, the census and the retention of the inbox. */
+/* list.c: what is due, recovery, the census and the retention of the inbox. */
 #include "engine/inbox/rows.h"
 
 enum { DAMAGED_MAX = 10000 }; /* Receivers that one page of a walk leaves out. */
@@ -17,7 +17,7 @@ void inbox__candidates_find(struct tx *tx, const struct inbox_receiver *receiver
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx, candidates_sql,
-                ARGS(arg_text(receiver->owner), arg_str(receiver_kind_name(receiver->kind)),
+                ARGS(arg_text(receiver->owner), arg_str(receiver_kind_names[receiver->kind]),
                      arg_text(receiver->address), arg_int(limit)));
     ret_candidates->count = 0;
     while (ret_candidates->count < COUNT_OF(ret_candidates->at) && rows_step(rows)) {
@@ -44,12 +44,26 @@ static bool first_before(const struct first *a, const struct first *b) {
                                                 : a->id < b->id;
 }
 
+bool inbox__find(struct tx *tx, int64_t id, struct inbox_row *ret_row) {
+    const struct arg args[] = {arg_int(id)};
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, &delivery_resource, "id = $1", args, COUNT_OF(args));
+    bool found = rows_step(rows);
+    if (found) {
+        inbox__read(tx, rows, ret_row);
+    }
+    return found;
+}
+
 struct err tx_inbox_set_aside(struct tx *tx, int64_t id) {
-    tx_do(tx,
-          "UPDATE inbox SET state = 'held', turn = '', cause = '" INBOX_DAMAGED "'"
-          " WHERE id = $1 AND settled_ms IS NULL",
-          ARGS(arg_int(id)));
-    return tx_error(tx);
+    struct inbox_row row;
+    if (!inbox__find(tx, id, &row) || row.settled_ms != 0) {
+        return tx_error(tx);
+    }
+    row.state = INBOX_HELD;
+    row.turn = BYTES("");
+    row.cause = BYTES(INBOX_DAMAGED);
+    return tx_resource_update(tx, &delivery_resource, FIELD_SET, &row);
 }
 
 struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
@@ -72,35 +86,12 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
         first = first_before(&next, &first) ? next : first;
     }
     struct inbox_due due = {.found = first.id != 0, .wait_ms = first.wait_ms};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT " INBOX_COLUMNS " FROM inbox WHERE id = $1", ARGS(arg_int(first.id)));
-    if (rows != NULL) {
-        inbox__read(tx, rows, &due.row);
-        /* The notice of a session becomes a message, which can say that it is damaged. */
-        due.damaged = due.row.delivery.len >= ID_SIZE || (!session && due.row.payload.len == 0);
-    }
-    assert(err_failed(tx_error(tx)) || !due.found || rows != NULL); /* It was just seen. */
+    bool found = due.found && inbox__find(tx, first.id, &due.row);
+    assert(err_failed(tx_error(tx)) || !due.found || found); /* It was just seen. */
+    /* The notice of a session becomes a message, which can say that it is damaged. */
+    due.damaged =
+        found && (due.row.delivery.len >= ID_SIZE || (!session && due.row.payload.len == 0));
     *ret_due = due;
-    return tx_error(tx);
-}
-
-#define PAGE_SQL "SELECT " INBOX_COLUMNS_LIGHT " FROM inbox WHERE owner = $1 AND id < $2"
-
-struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
-                         struct err (*each)(void *ctx, const struct inbox_row *row), void *ctx) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                page->all ? PAGE_SQL " ORDER BY id DESC LIMIT $3"
-                          : PAGE_SQL " AND settled_ms IS NULL ORDER BY id DESC LIMIT $3",
-                ARGS(arg_text(page->owner), arg_int(page->before > 0 ? page->before : INT64_MAX),
-                     arg_int(page->limit)));
-    while (rows_step(rows)) {
-        struct inbox_row row;
-        inbox__borrow(rows, INBOX_LIGHT, &row);
-        tx_fail(tx, each(ctx, &row));
-    }
     return tx_error(tx);
 }
 
@@ -128,7 +119,8 @@ struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after, int
                             struct inbox_cursor *ret_next, int64_t *ret_damaged) {
     struct inbox_receiver at = {.owner = {"", 0}, .address = {"", 0}};
     bool first = !inbox_note_read((struct bytes){after->note, after->len}, &at), found = true;
-    struct place place = {at.owner, bytes_of(first ? "" : receiver_kind_name(at.kind)), at.address};
+    struct place place = {at.owner, bytes_of(first ? "" : receiver_kind_names[at.kind]),
+                          at.address};
     struct inbox_cursor next = {.len = 0};
     int64_t told = 0, damaged = 0;
     while (found && told < limit && damaged < DAMAGED_MAX) {
@@ -137,7 +129,7 @@ struct err tx_inbox_recover(struct tx *tx, const struct inbox_cursor *after, int
         if (!found) {
             break;
         }
-        if (receiver_kind_find(place.kind, &at.kind) && inbox__cursor(&at, &next)) {
+        if (bytes_find(place.kind, receiver_kind_names, &at.kind) && inbox__cursor(&at, &next)) {
             told++;
             inbox__tell(tx, &at);
         } else {

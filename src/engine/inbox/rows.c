@@ -10,43 +10,10 @@
 
 #include "base/text.h"
 
-#define INBOX_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct inbox_row, member)},
-static const struct map_column columns[] = {INBOX_LIGHT_MAP(INBOX_COLUMN){
-    "payload", MAP_TEXT, MAP_READ, offsetof(struct inbox_row, payload)}};
-const char *const receiver_kind_names[] = {"webhook", "session", NULL};
-static const char *const *const words[] = {receiver_kind_names, inbox_state_names};
-const struct map inbox__map = {.table = "inbox",
-                               .key = "id",
-                               .key_offset = offsetof(struct inbox_row, id),
-                               .columns = columns,
-                               .count = COUNT_OF(columns),
-                               .names = words};
-
-const char *receiver_kind_name(enum receiver_kind kind) {
-    assert(kind < RECEIVER_KIND_COUNT);
-    return receiver_kind_names[kind];
-}
-
-bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind) {
-    return bytes_find(name, receiver_kind_names, ret_kind);
-}
-
-void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_row *ret_row) {
-    *ret_row = (struct inbox_row){.kind = RECEIVER_WEBHOOK};
-    if (!map_read_some(&inbox__map, COUNT_OF(columns) - (form == INBOX_LIGHT), rows, ret_row)) {
-        ret_row->state = ret_row->settled_ms == 0 ? INBOX_HELD : INBOX_GONE;
-        ret_row->cause = BYTES(INBOX_DAMAGED);
-    }
-}
-
 void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row) {
-    struct inbox_row row;
-    inbox__borrow(rows, INBOX_WHOLE, &row);
-    if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged: shown as empty. */
-        row.payload.len = 0;
-    }
-    tx_fail(tx, map_copy(tx, &inbox__map, &row));
-    *ret_row = row;
+    bool known = resource_row_read(&delivery_resource, rows, ret_row);
+    assert(known); /* A damaged row is corrected. */
+    tx_resource_copy(tx, &delivery_resource, ret_row);
 }
 
 bool inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor) {

@@ -1,7 +1,9 @@
 /* token.c: secrets, their digests, the rows that hold them, and the table of live ones in memory */
 #include "engine/token/token.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
+#include "engine/base/resource.h"
 
 bool token_owner_valid(struct bytes owner) {
     return id_name_valid(owner, TOKEN_OWNER_MAX);
@@ -42,11 +44,15 @@ struct token_table *token_table_new(void) {
     return mem_new(sizeof(struct token_table));
 }
 
-void token_table_free(struct token_table *table) {
-    for (size_t i = 0; table != NULL && i < table->count; i++) {
-        mem_free(table->entries[i]);
+void token_table_clear(struct token_table *table) {
+    while (table->count > 0) {
+        mem_free(table->entries[--table->count]);
     }
+}
+
+void token_table_free(struct token_table *table) {
     if (table != NULL) {
+        token_table_clear(table);
         mem_free(table->entries);
     }
     mem_free(table);
@@ -69,15 +75,19 @@ static size_t entry_place(const struct token_table *table, const struct sha256 *
 }
 
 void token_table_put(struct token_table *table, const struct token *token) {
-    assert(token->owner.len <= TOKEN_OWNER_MAX);
+    struct sha256 hash;
+    if (token->owner.len > TOKEN_OWNER_MAX ||
+        !hex_parse(token->hash, hash.bytes, sizeof hash.bytes)) {
+        return;
+    }
     if (table->count == table->room) {
         table->room = table->room == 0 ? 8 : table->room * 2;
         table->entries = mem_grow(table->entries, table->room * sizeof *table->entries);
     }
     struct entry *entry = mem_new(sizeof *entry);
-    *entry = (struct entry){.hash = token->hash, .id = token->id, .scopes = token->scopes};
+    *entry = (struct entry){.hash = hash, .id = token->id, .scopes = token->scopes};
     memcpy(entry->owner, token->owner.data, token->owner.len);
-    struct entry **place = &table->entries[entry_place(table, &token->hash)];
+    struct entry **place = &table->entries[entry_place(table, &hash)];
     memmove(place + 1, place, (size_t)(table->entries + table->count++ - place) * sizeof *place);
     *place = entry;
 }
@@ -111,45 +121,15 @@ bool token_table_find(const struct token_table *table, struct bytes secret,
 
 /* --- In a store function ---------------------------------------------------------------------- */
 
-enum { DAMAGED_MAX = 1000 }; /* Rows that one page passes over: nobody is let in by them. */
-
-struct err tx_token_add(struct tx *tx, const struct token *token) {
-    struct sha256_hex hash = sha256_hex(&token->hash);
-    tx_do(tx,
-          "INSERT INTO tokens (token, hash, owner, label, scopes, made_ms)"
-          " VALUES ($1, $2, $3, $4, $5, $6)",
-          ARGS(arg_str(token->id.text), arg_str(hash.text), arg_text(token->owner),
-               arg_text(token->label), arg_int(token->scopes), arg_int(token->made_ms)));
-    return tx_error(tx);
+static struct err token_put(void *table, const void *row) {
+    token_table_put(table, row);
+    return ERR_OK;
 }
 
-struct err tx_token_revoke(struct tx *tx, struct bytes id, bool *ret_found) {
-    *ret_found =
-        tx_change(tx, "UPDATE tokens SET revoked_ms = $2 WHERE token = $1 AND revoked_ms IS NULL",
-                  ARGS(arg_text(id), arg_int(tx_now_ms(tx)))) > 0;
-    return tx_error(tx);
-}
-
-struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
-                         struct err (*each)(void *ctx, const struct token *token), void *ctx) {
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT token, hash, owner, label, scopes, made_ms FROM tokens"
-                                " WHERE token > $1 AND revoked_ms IS NULL ORDER BY token LIMIT $2",
-                                ARGS(arg_text(after), arg_int(limit + DAMAGED_MAX)));
-    for (int64_t told = 0; told < limit && rows_step(rows);) {
-        struct token token = {.owner = rows_text(rows, 2),
-                              .label = rows_text(rows, 3),
-                              .scopes = (unsigned)rows_int(rows, 4),
-                              .made_ms = rows_int(rows, 5)};
-        if (hex_parse(rows_text(rows, 1), token.hash.bytes, sizeof token.hash.bytes) &&
-            rows_text(rows, 0).len < ID_SIZE) {
-            token.id = id_copy(rows_text(rows, 0));
-            told++;
-            tx_fail(tx, each(ctx, &token));
-        }
-    }
-    return tx_error(tx);
+struct err tx_token_load(struct tx *tx, struct token_table *table) {
+    const struct resource_page all = {.after = BYTES(""), .limit = INT64_MAX};
+    token_table_clear(table); /* A function may run again. */
+    return tx_resource_list(tx, &token_resource, &all, token_put, table);
 }
 
 struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more) {
@@ -158,10 +138,5 @@ struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max, b
                           " WHERE revoked_ms IS NOT NULL AND revoked_ms < $1"
                           " ORDER BY revoked_ms LIMIT $2)",
                           ARGS(arg_int(before_ms), arg_int(count_max))) >= count_max;
-    return tx_error(tx);
-}
-
-struct err tx_token_count(struct tx *tx, int64_t *ret_count) {
-    *ret_count = tx_number(tx, "SELECT count(*) FROM tokens WHERE revoked_ms IS NULL", NO_ARGS, 0);
     return tx_error(tx);
 }

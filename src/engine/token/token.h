@@ -14,17 +14,10 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/hash.h"
-#include "base/id.h"
-#include "base/text.h"
 #include "rules/token/token.h"
 #include "store/store.h"
 
-enum {
-    TOKEN_SECRET_LEN = 68, /* "drv_" and 64 digits. */
-    TOKEN_COUNT_MAX = 10000,
-    TOKEN_REVOKED_KEPT_MS = 24 * 60 * 60 * 1000,
-};
+enum { TOKEN_REVOKED_KEPT_MS = 24 * 60 * 60 * 1000 };
 
 /* 1 to 64 of [a-z0-9_.-], beginning with a letter or digit. */
 MUST_CHECK bool token_owner_valid(struct bytes owner);
@@ -40,24 +33,20 @@ struct token_grant {
 };
 struct token_table;
 MUST_CHECK struct token_table *token_table_new(void);
-void token_table_free(struct token_table *table);                           /* NULL is allowed. */
-void token_table_put(struct token_table *table, const struct token *token); /* Copies. */
-void token_table_remove(struct token_table *table, const char *id);         /* Absent is fine. */
+void token_table_free(struct token_table *table); /* NULL is allowed. */
+void token_table_clear(struct token_table *table);
+/* Copies. A damaged row lets nobody in. */
+void token_table_put(struct token_table *table, const struct token *token);
+void token_table_remove(struct token_table *table, const char *id); /* Absent is fine. */
 size_t token_table_count(const struct token_table *table);
 MUST_CHECK bool token_table_find(const struct token_table *table, struct bytes secret,
                                  struct token_grant *ret_grant);
 
 /* --- In a store function ---------------------------------------------------------------------- */
-MUST_CHECK struct err tx_token_add(struct tx *tx, const struct token *token);
-/* The row stays for TOKEN_REVOKED_KEPT_MS. *ret_found false: no such live token. */
-MUST_CHECK struct err tx_token_revoke(struct tx *tx, struct bytes id, bool *ret_found);
-/* The live ones in the order of ids, those after `after` (empty: from the start). */
-MUST_CHECK struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
-                                    struct err (*each)(void *ctx, const struct token *token),
-                                    void *ctx);
+/* Puts all live tokens into the table, and nothing else. */
+MUST_CHECK struct err tx_token_load(struct tx *tx, struct token_table *table);
 /* Removes at most `count_max` that were revoked before `before_ms`. *ret_more: call again. */
 MUST_CHECK struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
                                      bool *ret_more);
-MUST_CHECK struct err tx_token_count(struct tx *tx, int64_t *ret_count);
 
 #endif

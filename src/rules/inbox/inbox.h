@@ -1,5 +1,5 @@
 /* rules/inbox/inbox.h: when a delivery that failed is tried again, and what a turn's end settles.
- * Pure.
+ * And the fields of a delivery (resource.c). Pure.
  *
  * A webhook:
  *   pending ──taken──> delivering ──> acknowledged | gone (the receiver is no more)
@@ -19,6 +19,7 @@
 #define DROVER_RULES_INBOX_INBOX_H
 
 #include "base/base.h"
+#include "base/resource/resource.h"
 #include "rules/run/run.h"
 
 #define INBOX_STATES(X)                                                                            \
@@ -37,6 +38,26 @@ enum inbox_state {
         INBOX_STATE_COUNT
 };
 extern const char *const inbox_state_names[]; /* By value; NULL ends them. */
+enum receiver_kind { RECEIVER_WEBHOOK, RECEIVER_SESSION, RECEIVER_KIND_COUNT };
+extern const char *const receiver_kind_names[]; /* The same. */
+
+enum { INBOX_PAYLOAD_MAX = 32 << 10 };
+#define INBOX_DAMAGED "the notice is damaged in the database"
+
+/* A row with unknown words reads as held, or as gone where it is settled, with INBOX_DAMAGED as its
+ * cause. */
+struct inbox_row {
+    int64_t id;
+    struct bytes delivery;            /* dlv_…: the same in every try. */
+    struct bytes owner, run, address; /* address: the URL, or the session. */
+    enum receiver_kind kind;
+    enum inbox_state state;
+    struct bytes payload; /* JSON, compact; of a damaged row too long: empty. */
+    struct bytes cause;   /* Sentence of the last failure, or ""; of a turn: its name. */
+    struct bytes turn;    /* run_…: the turn that it is bound to; "": none. */
+    int64_t failures, made_ms, not_before_ms, settled_ms;
+};
+extern const struct resource delivery_resource;
 const char *inbox_state_name(enum inbox_state state);
 MUST_CHECK bool inbox_state_find(struct bytes name, enum inbox_state *ret_state);
 

@@ -29,7 +29,7 @@ static const struct field rows[] = {
      .max = SESSION_PROJECT_MAX,
      .column = "name",
      .group = FIELD_INSERTED,
-     .filter = FIELD_SEARCH},
+     FILTER_SEARCH("name or root")},
     {.name = "root",
      .kind = FIELD_TEXT,
      AT(root),
@@ -72,8 +72,7 @@ static const struct field rows[] = {
      .required = true,
      .column = "changed_ms",
      EACH,
-     .filter = FIELD_SINCE,
-     .filter_about = "Only those made or changed at this time or later; milliseconds."},
+     FILTER_SINCE("made or changed")},
 };
 
 static struct err project_check(const void *row, struct why *why) {

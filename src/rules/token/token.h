@@ -1,4 +1,4 @@
-/* token.h: the fields of a token, as clients send and see them.
+/* token.h: a token (resource.c has its fields).
  *
  * Ownership  texts are borrowed from the filler of the struct.
  * Threads    any; pure.
@@ -7,27 +7,28 @@
 #define DROVER_RULES_TOKEN_TOKEN_H
 
 #include "base/base.h"
-#include "base/fields/fields.h"
-#include "base/hash.h"
 #include "base/id.h"
+#include "base/resource/resource.h"
 
-enum { TOKEN_OWNER_MAX = 64, TOKEN_LABEL_MAX = 200, TOKEN_SCOPES = 4 };
+enum {
+    TOKEN_OWNER_MAX = 64,
+    TOKEN_LABEL_MAX = 200,
+    TOKEN_SCOPES = 4,
+    TOKEN_COUNT_MAX = 10000,
+    TOKEN_SECRET_LEN = 68, /* "drv_" and 64 digits. */
+};
 
 struct token {
     struct id id;
-    struct sha256 hash; /* Digest of the secret; stored in hex. */
     struct bytes owner, label;
+    struct bytes hash; /* SHA-256 of the secret, in hex. */
     unsigned scopes;
     int64_t made_ms;
-};
-/* A token that was just made: FIELD_WHOLE shows the secret, too. */
-struct token_made {
-    struct token token;
-    struct bytes secret;
+    char secret[TOKEN_SECRET_LEN + 1]; /* Never stored: "" but in the token that is made. */
 };
 
 /* The names of scopes, as users write them: bit n is name n. NULL ends them. */
 extern const char *const token_scope_names[TOKEN_SCOPES + 1];
-extern const struct field_set token_fields;
+extern const struct resource token_resource;
 
 #endif
