@@ -45,6 +45,7 @@ enum field_use {
     FIELD_WHOLE = 1 << 3,   /* Shown where a resource is shown alone. */
     FIELD_KEPT = 1 << 4,    /* In the row alone, */
     FIELD_WRITTEN = 1 << 5, /* and never read from it. */
+    FIELD_TOLD = 1 << 6,    /* In the event of a change, where lists show more than that. */
 };
 
 /* When the column of a field is written. */

@@ -188,9 +188,6 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
         {"UPDATE parts SET state = 'cancelled' WHERE state IN ('ready', 'asking', 'reviewing',"
          " 'running', 'pending') AND message = (SELECT answer FROM turns WHERE run = $1)",
          1},
-        {"UPDATE approvals SET state = 'cancelled', answered_ms = $2"
-         " WHERE run = $1 AND answered_ms IS NULL",
-         2},
         {"UPDATE inbox SET state = 'held', turn = '', cause = 'history_unreadable'"
          " WHERE settled_ms IS NULL AND turn <> '' AND turn = (SELECT run FROM runs WHERE id = $1)",
          1},
@@ -203,6 +200,7 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
     for (size_t i = 0; i < COUNT_OF(closings); i++) {
         tx_do(tx, closings[i].sql, args, closings[i].args);
     }
+    tx_fail(tx, approvals__cancel(tx, run));
 }
 
 /* In its event the message is named where its id can be one. */
