@@ -83,13 +83,12 @@ async function change(client, number) {
 const head = async (client) => (await client.ask("GET", "/streams/owner:local")).head;
 
 test(`a follower has what lists show after ${KILLS} kills`, { timeout: 600_000 }, async (t) => {
-  const data = scratch(t);
+  const daemon = new Daemon({ data: scratch(t), args: ["--insecure-loopback"] });
+  const client = new Client(daemon);
   const folded = new Folded();
-  let daemon, client;
   t.after(() => daemon.kill());
   for (let life = 0, number = 0; life <= KILLS; life++) {
-    daemon = await new Daemon({ data, args: ["--insecure-loopback"] }).start();
-    client = new Client(daemon);
+    await daemon.start();
     const followed = life < KILLS ? follow(daemon, folded) : undefined;
     for (const aim = CHANGES * (life + 1) / (KILLS + 1); number * 8 < aim; number++) {
       await change(client, number);
