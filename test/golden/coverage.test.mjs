@@ -99,7 +99,7 @@ const EVENTS = {
   turns: `turn_started output_started delta thinking_delta output_discarded usage tool_started
     tool_finished tool_reviewed approval_asked approval_answered question_asked question_answered
     turn_waiting turn_resumed turn_finished context_compacted root_granted root_removed`,
-  lists: `run_changed approval_changed budget_changed seen_changed`,
+  lists: "run_changed",
   runs: "run_queued run_started run_retrying run_stopping run_finished",
   workflows: `workflow_started phase log agent_started agent_waiting agent_answered agent_retrying
     agent_resumed agent_restarted agent_finished workflow_paused workflow_resumed

@@ -42,6 +42,8 @@ golden("sessions", async (record) => {
   await ask("GET", "sessions?state=running,waiting");
   await record.events(daemon, `session:${id}`);
   await record.events(daemon, "project:web");
+  await ask("POST", "seen", { session: id, seq: 1 });
+  await ask("GET", "overview");
   const talk = new Talk(record, daemon, id);
   await talk.turn(script("say: Hello.", USAGE));
   await talk.until("usage");

@@ -1,4 +1,4 @@
-/* check_followed.c: what a client folds from owner:NAME is what the rows say.
+/* check_followed.c: the fold of a client over owner:NAME is equal to the rows.
  *
  * Checked:
  *   - after each commit, of each run inside no other that it has touched: the last run_changed has

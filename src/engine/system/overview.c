@@ -202,29 +202,42 @@ static void seen_tell(struct tx *tx, const struct seen *seen) {
                       &(struct follow_event){BYTES("seen_changed"), text_bytes(&data)});
 }
 
+/* Nobody has seen more than there is: what comes later is news. An ended run whose stream is gone,
+ * or that has none, counts as one event. */
+#define HEAD(prefix, name)                                                                         \
+    "COALESCE((SELECT head FROM streams e WHERE e.owner = $2 AND e.name = '" prefix "' || " name   \
+    "), 1)"
+
 struct err tx_seen(struct tx *tx, const struct seen *seen, int64_t *ret_seq) {
     const bool run = seen->run.len > 0;
     AUTO(rows_release)
     struct rows *rows = tx_row(
         tx,
-        run ? "SELECT id, seen_seq, ended_ms IS NOT NULL FROM runs WHERE run = $1 AND owner = $2"
-            : "SELECT id, seen_seq, 1 FROM sessions WHERE session = $1 AND owner = $2"
-              " AND hidden = 0",
+        run ? "SELECT id, seen_seq, ended_ms IS NOT NULL, " HEAD(
+                  "run:", "run") " FROM runs WHERE run = $1 AND owner = $2"
+            : "SELECT id, seen_seq, 1, " HEAD(
+                  "session:",
+                  "session") " FROM sessions WHERE session = $1 AND owner = $2 AND hidden = 0",
         ARGS(arg_text(run ? seen->run : seen->session), arg_text(seen->owner)));
     if (rows == NULL) {
         return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "seen: row");
     }
     const int64_t id = rows_int(rows, 0);
     *ret_seq = rows_int(rows, 1);
-    const bool kept = rows_int(rows, 2) != 0 && seen->seq > *ret_seq;
+    const int64_t head = rows_int(rows, 3);
+    const struct seen now = {.owner = seen->owner,
+                             .run = seen->run,
+                             .session = seen->session,
+                             .seq = seen->seq < head ? seen->seq : head};
+    const bool kept = rows_int(rows, 2) != 0 && now.seq > *ret_seq;
     rows_release(&rows);
     if (kept) {
         tx_do(tx,
               run ? "UPDATE runs SET seen_seq = $2 WHERE id = $1"
                   : "UPDATE sessions SET seen_seq = $2 WHERE id = $1",
-              ARGS(arg_int(id), arg_int(seen->seq)));
-        *ret_seq = seen->seq;
-        seen_tell(tx, seen);
+              ARGS(arg_int(id), arg_int(now.seq)));
+        *ret_seq = now.seq;
+        seen_tell(tx, &now);
     }
     return tx_error(tx);
 }
