@@ -35,7 +35,8 @@ bool stream_name_valid(struct bytes name) {
 
 bool stream_name_reserved(struct bytes name) {
     return bytes_begin(name, BYTES("session:")) || bytes_begin(name, BYTES("run:")) ||
-           bytes_begin(name, BYTES("project:")) || bytes_is(name, "system");
+           bytes_begin(name, BYTES("project:")) || bytes_begin(name, BYTES("owner:")) ||
+           bytes_begin(name, BYTES("log:")) || bytes_is(name, "system");
 }
 
 bool event_type_valid(struct bytes type) {

@@ -28,8 +28,9 @@ enum {
 
 /* 1 to 200 of A-Z a-z 0-9 . _ : @ ~ - but neither "." nor "..", which clients take out of a URL. */
 MUST_CHECK bool stream_name_valid(struct bytes name);
-MUST_CHECK bool stream_name_reserved(struct bytes name); /* session:, run:, project:, system. */
-MUST_CHECK bool event_type_valid(struct bytes type);     /* Of the form, and not one of ours. */
+/* session:, run:, project:, owner:, log:, and system: written by the daemon alone. */
+MUST_CHECK bool stream_name_reserved(struct bytes name);
+MUST_CHECK bool event_type_valid(struct bytes type); /* Of the form, and not one of ours. */
 
 struct append {
     struct bytes owner, stream, type, data; /* Borrowed during the call. `data` is compact JSON. */

@@ -18,8 +18,10 @@
 #include "base/memory.h"
 #include "base/process/umask.h"
 #include "dispatch/base/failed_starts.h"
+#include "engine/base/follow.h"
 #include "engine/host/pulse.h"
 #include "engine/inbox/inbox.h"
+#include "engine/system/overview.h"
 #include "engine/token/token.h"
 #include "engine/turn/view.h"
 #include "journal/pruner.h"
@@ -348,6 +350,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    budgets_table(&daemon->runs_api),
                                    hosts_table(&daemon->runs_api),
                                    names_table(&daemon->host),
+                                   overview_table(&daemon->host),
                                    system_table(&daemon->system_api)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,
@@ -511,6 +514,7 @@ static struct err store_begin(struct daemon *daemon) {
         .standby = options->database != NULL,
         .lost = store_lost,
         .damaged = store_damage_met,
+        .rows_changed = followed_rows,
         .ctx = daemon,
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
@@ -571,7 +575,7 @@ static struct err rooms_open(struct daemon *daemon) {
     if (err_failed(err)) {
         return err;
     }
-    static const struct snapshot_kind *const states[] = {&session_snapshot};
+    static const struct snapshot_kind *const states[] = {&session_snapshot, &owner_snapshot};
     struct hub_options hub_with = {.loop = daemon->loop,
                                    .snapshots = {.kinds = states,
                                                  .count = COUNT_OF(states),

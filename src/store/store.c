@@ -166,6 +166,7 @@ static struct err open_writer(struct store *store, const struct store_options *o
     group_writer_init(&store->writer, store->writer_conn, options->world, store->epoch);
     store->steady_base_ms =
         world_wall_ms(options->world) - (int64_t)(world_mono_ns(options->world) / 1000000);
+    store->writer.tx.rows_changed = options->rows_changed;
     store->writer.tx.steady_base_ms = store->steady_base_ms;
     store->writer_ready = true;
     return ERR_OK;

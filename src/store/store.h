@@ -43,6 +43,13 @@ struct store_note_kind {
     void *ctx;
 };
 
+/* Called before a function ends, once for each row that it has marked (tx_row_changed), kind by
+ * kind in the order of their numbers, and in the order of the marks: one event then says what many
+ * statements have changed. It writes like the function itself, and may mark rows of later kinds.
+ * Not called for a function that failed. */
+typedef void (*store_row_fn)(struct tx *tx, int64_t id);
+enum { STORE_ROW_KINDS_MAX = 4 };
+
 struct store_options {
     const char *where; /* A data directory, or a postgres:// URL. */
     enum store_executor executor;
@@ -65,6 +72,8 @@ struct store_options {
     void (*damaged)(void *ctx);
     void *ctx;
     struct store_note_kind notes[STORE_NOTE_KINDS_MAX];
+    /* By kind, STORE_ROW_KINDS_MAX of them; borrowed for life. NULL: nobody asks. */
+    const store_row_fn *rows_changed;
 };
 
 /* Blocks: opens, checks, migrates, raises the epoch (one FULL commit). Call before the loop runs.
@@ -237,6 +246,8 @@ MUST_CHECK bool store_error_passes(struct err err);
 
 /* Copies the bytes; dropped with the function's savepoint. */
 MUST_CHECK struct err tx_note(struct tx *tx, unsigned kind, struct bytes note);
+/* Marks a row of that kind: see store_row_fn. Dropped with the function's savepoint. */
+void tx_row_changed(struct tx *tx, unsigned kind, int64_t id);
 /* Ends with the function: what `done` needs lives in memory of the caller's. */
 struct arena *tx_arena(struct tx *tx);
 /* Copies into the arena. Where that is full, the transaction keeps ERR_OUT_OF_MEMORY like the error

@@ -1,6 +1,8 @@
 /* tx.c: see tx.h and the second half of store.h. */
 #include "store/tx.h"
 
+#include <string.h>
+
 enum {
     ARENA_BYTES_MAX = 16 << 20,
     ARENA_BYTES_KEPT = 256 << 10, /* An arena that grew larger is given back after its function. */
@@ -22,6 +24,17 @@ void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
     tx->steady_ms = tx->steady_base_ms + (int64_t)(mono_ns / 1000000);
 }
 
+/* No mark of the current kind is added meanwhile: only those of later kinds may still come. */
+static void marks_tell(struct tx *tx) {
+    for (unsigned kind = 0; kind < STORE_ROW_KINDS_MAX; kind++) {
+        for (size_t i = 0; i < tx->marks_count && !err_failed(tx->err); i++) {
+            if (tx->marks[i].kind == kind) {
+                tx->rows_changed[kind](tx, tx->marks[i].id);
+            }
+        }
+    }
+}
+
 struct err tx_run(struct tx *tx, store_fn fn, void *ctx) {
     tx->err = ERR_OK;
     tx->tried = false;
@@ -29,7 +42,12 @@ struct err tx_run(struct tx *tx, store_fn fn, void *ctx) {
         arena_done(&tx->arena);
     }
     arena_reset(&tx->arena);
+    tx->marks = NULL;
+    tx->marks_count = tx->marks_size = 0;
     struct err err = fn(tx, ctx);
+    if (!err_failed(err)) {
+        marks_tell(tx);
+    }
     assert(tx->rows_open == 0); /* A cursor left open would keep its transaction alive. */
     return err_failed(tx->err) ? tx->err : err;
 }
@@ -117,7 +135,7 @@ struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused
         return keep(tx, fn(tx, ctx));
     }
     unsigned rows_open = tx->rows_open;
-    size_t mark = notes_mark(tx->notes);
+    size_t mark = notes_mark(tx->notes), marks = tx->marks_count;
     const struct raised raised = tx->conn->raised;
     tx->parts++;
     struct err err = run_part(tx, fn, ctx);
@@ -131,6 +149,7 @@ struct err tx_try(struct tx *tx, store_fn fn, void *ctx, struct err *ret_refused
         return keep(tx, undone);
     }
     notes_cut(tx->notes, mark);
+    tx->marks_count = marks;
     tx->conn->raised = raised;
     tx->err = ERR_OK;
     *ret_refused = err;
@@ -219,6 +238,34 @@ struct err tx_note(struct tx *tx, unsigned kind, struct bytes note) {
     assert(kind < STORE_NOTE_KINDS_MAX);
     assert(tx->notes != NULL); /* Readers have nothing to tell. */
     return keep(tx, notes_add(tx->notes, kind, note));
+}
+
+enum { MARKS_FIRST = 16 };
+
+void tx_row_changed(struct tx *tx, unsigned kind, int64_t id) {
+    assert(kind < STORE_ROW_KINDS_MAX);
+    if (tx->rows_changed == NULL || err_failed(tx->err)) {
+        return;
+    }
+    for (size_t i = 0; i < tx->marks_count; i++) {
+        if (tx->marks[i].kind == kind && tx->marks[i].id == id) {
+            return;
+        }
+    }
+    if (tx->marks_count == tx->marks_size) {
+        const size_t size = tx->marks_size == 0 ? MARKS_FIRST : 2 * tx->marks_size;
+        struct row_mark *marks = arena_try(&tx->arena, size * sizeof *marks);
+        if (marks == NULL) {
+            keep(tx, err_make(ERR_OUT_OF_MEMORY, "store: marks"));
+            return;
+        }
+        if (tx->marks_count > 0) {
+            memcpy(marks, tx->marks, tx->marks_count * sizeof *marks);
+        }
+        tx->marks = marks;
+        tx->marks_size = size;
+    }
+    tx->marks[tx->marks_count++] = (struct row_mark){.kind = kind, .id = id};
 }
 
 void tx_scrub(struct tx *tx) {

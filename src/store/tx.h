@@ -18,6 +18,11 @@
 #include "store/statements.h"
 #include "store/store.h"
 
+struct row_mark {
+    unsigned kind;
+    int64_t id;
+};
+
 struct tx {
     struct conn *conn;         /* Borrowed for life. */
     struct arena arena;        /* Emptied before each function. */
@@ -33,6 +38,9 @@ struct tx {
     bool tried;     /* The function has called tx_try. */
     bool careful;   /* Parts have savepoints, and each statement is answered before the next. */
     unsigned parts; /* Savepoints of parts that are open. */
+    const store_row_fn *rows_changed; /* Borrowed for life; NULL: marks are not kept. */
+    struct row_mark *marks;           /* Rows that the function has marked; in the arena. */
+    size_t marks_count, marks_size;
     struct statements map_texts; /* Texts that mapper.c has built, by map and use. Owned. */
 };
 

@@ -42,10 +42,12 @@ golden("sessions", async (record) => {
   await ask("GET", "sessions?state=running,waiting");
   await record.events(daemon, `session:${id}`);
   await record.events(daemon, "project:web");
+  await ask("POST", "seen", { session: id, seq: 1 });
+  await ask("GET", "overview");
   const talk = new Talk(record, daemon, id);
   await talk.turn(script("say: Hello.", USAGE));
   await talk.until("usage");
-  await record.until(daemon, "project:web", "session_state", ({ state }) => state === "idle");
+  await record.until(daemon, "project:web", "session_changed", ({ state }) => state === "idle");
   await record.events(daemon, "project:web");
   const page = await daemon.request("GET", `/api/v1/streams/session:${id}/events?limit=1000`);
   const followed = `streams/session:${id}/events?after=${page.json.head}`;

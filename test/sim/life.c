@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "cli/system/serve_options.h"
 #include "dispatch/session/blobs.h"
+#include "engine/base/follow.h"
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
 #include "engine/turn/view.h"
@@ -159,6 +160,7 @@ static struct err store_begin(struct rooms *rooms, struct why *why) {
         .executor = STORE_INLINE,
         .world = &rooms->sim->world,
         .lost = store_lost,
+        .rows_changed = followed_rows,
         .ctx = rooms,
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = life->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = rooms},

@@ -6,12 +6,13 @@
 #include "inside.h"
 
 const struct sim_part *const sim_parts[] = {
-    &part_agents,  &part_processes, &part_control,        &part_servers,  &part_known,
-    &part_asked,   &part_sessions,  &part_turns,          &part_late,     &part_branches,
-    &part_prompts, &part_workflows, &part_check_sessions, &part_budgets,  &part_served,
-    &part_jobs,    &part_streams,   &part_once,           &part_settings, &part_memory,
-    &part_schemas, &part_images,    &part_approvals,      &part_folds,    &part_policies,
-    &part_inbox,   &part_texts,     &part_outages,        &part_sleeps,   &part_hosts,
+    &part_agents,   &part_processes, &part_control,        &part_servers,  &part_known,
+    &part_asked,    &part_sessions,  &part_turns,          &part_late,     &part_branches,
+    &part_prompts,  &part_workflows, &part_check_sessions, &part_budgets,  &part_served,
+    &part_jobs,     &part_streams,   &part_once,           &part_settings, &part_memory,
+    &part_schemas,  &part_images,    &part_approvals,      &part_folds,    &part_followed,
+    &part_policies, &part_inbox,     &part_texts,          &part_outages,  &part_sleeps,
+    &part_hosts,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 

@@ -9,6 +9,7 @@
 #include "journal_kit.h"
 
 #include "base/json/json.h"
+#include "engine/base/follow.h"
 #include "engine/base/resource.h"
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
@@ -60,6 +61,7 @@ static inline void runs_open(struct runs_kit *runs, const char *where) {
                                     .executor = STORE_INLINE,
                                     .world = &runs->kit.world,
                                     .lost = kit_lost,
+                                    .rows_changed = followed_rows,
                                     .ctx = runs};
     options.notes[JOURNAL_NOTE] =
         (struct store_note_kind){.deliver = runs_deliver_event, .ctx = runs};

@@ -293,7 +293,7 @@ static void an_edit_waits_for_no_turn_but_of_what_is_queued(void **state) {
     struct messages_row queued = messages_put(runs, &add);
     struct stating stating = {.session = session.row.id, .state = SESSION_RUNNING};
     assert_int_equal(runs_do(runs, stating_tx, &stating), ERR_NONE);
-    assert_non_null(strstr(sessions_events(runs, "project:default").types, "session_state "));
+    assert_non_null(strstr(sessions_events(runs, "project:default").last, "\"running\""));
     struct editing editing = editing_of(row.message, "no");
     assert_int_equal(runs_do(runs, editing_tx, &editing), ERR_TURN_IN_PROGRESS);
     editing = editing_of(queued.message, "yes");

@@ -69,8 +69,14 @@ static void a_deleted_session_is_gone_at_once_and_its_rows_go_page_by_page(void 
     assert_int_equal(removal_do(runs, row.session), 1);
     assert_false(sessions_find(runs, "ann", row.session, NULL));
     struct sessions_events told = sessions_told(runs, row.session);
-    assert_non_null(strstr(sessions_events(runs, "project:default").types, "session_deleted "));
+    const char *const lists[] = {"project:default", "owner:ann"};
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        struct sessions_events events = sessions_events(runs, lists[i]);
+        assert_non_null(strstr(events.last, "\"removed\":true"));
+    }
     assert_true(purge_all(runs) > 6);
+    assert_int_equal(count_of(runs, "SELECT count(*) FROM events WHERE data LIKE '%\"one\"%'"), 0);
+    assert_true(count_of(runs, "SELECT count(*) FROM events WHERE data LIKE '%\"other\"%'") > 1);
     assert_int_equal(count_of(runs, "SELECT count(*) FROM messages"), 1);
     assert_int_equal(count_of(runs, "SELECT count(*) FROM parts"), 1);
     json_t *json = messages_show(runs, kept.message, 100);

@@ -234,8 +234,8 @@ static bool name_check(struct exchange *exchange, enum streams_use use) {
                       STREAM_NAME_MAX);
     } else if (use == USE_WRITE && stream_name_reserved(name)) {
         err = err_why(&why, ERR_STREAM_RESERVED,
-                      "stream: names that begin with session:, run: or project:, and system, are "
-                      "written by drover alone");
+                      "stream: names that begin with session:, run:, project:, owner: or log:, "
+                      "and system, are written by drover alone");
     }
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);

@@ -24,4 +24,7 @@ struct system_info {
 struct route_table system_table(struct system_info *info);
 struct route_table names_table(struct request_host *host); /* names.c: GET /api/v1/names */
 
+/* overview.c: GET /api/v1/overview, POST /api/v1/seen */
+struct route_table overview_table(struct request_host *host);
+
 #endif

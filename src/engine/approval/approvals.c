@@ -2,6 +2,8 @@
 #include "engine/approval/rows.h"
 
 #include "base/hash.h"
+#include "base/json/json.h"
+#include "engine/base/follow.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
 
@@ -126,6 +128,40 @@ static const struct field rows_shown[] = {
 };
 const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_LISTED};
 
+/* --- Lists that are followed ------------------------------------------------------------------ */
+
+/* The row without its texts, which a client asks for where it shows them. */
+void approvals__tell_changed(struct tx *tx, int64_t id) {
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, APPROVAL_SELECT " WHERE a.id = $1", ARGS(arg_int(id)));
+    if (rows == NULL) { /* The session is out of sight. */
+        return;
+    }
+    struct approval_row row = row_borrow(rows);
+    tx_fail(tx, map_copy(tx, &approval_map, &row));
+    rows_release(&rows);
+    text_add_char(&data, '{');
+    text_add_member(&data, "id", row.approval);
+    text_add_member(&data, "session", row.session);
+    text_add_member(&data, "run", row.run);
+    text_add_member(&data, "message", row.message);
+    text_add_member_int(&data, "part", row.part);
+    text_add_member(&data, "kind", row.kind);
+    text_add_member(&data, "tool", row.tool);
+    text_add_member(&data, "state", bytes_of(approval_state_name(row.state)));
+    text_add_member(&data, "by", row.by);
+    text_add_member_int(&data, "asked_ms", row.asked_ms);
+    text_add_member_int_or_null(&data, "answered_ms", row.answered_ms, row.answered_ms != 0);
+    text_add_char(&data, '}');
+    if (text_failed(&data)) {
+        tx_fail(tx, text_error(&data, "approvals: changed"));
+        return;
+    }
+    follow_tell_owner(tx, row.owner,
+                      &(struct follow_event){BYTES("approval_changed"), text_bytes(&data)});
+}
+
 /* --- Asked ------------------------------------------------------------------------------------ */
 
 /* On the stream of its session, approval_… or question_…; and on that of the workflow above. */
@@ -188,25 +224,35 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what) {
                                      .answer = BYTES(""),
                                      .by = BYTES(""),
                                      .asked_ms = tx_now_ms(tx)};
-    tx_do(tx,
-          "INSERT INTO approvals (approval, owner, session, run, message, part, kind, tool, digest,"
-          " arguments, about, shown, state, answer, answered_by, asked_ms, answered_ms)"
-          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', '', '', $13, NULL)",
-          ARGS(arg_text(row.approval), arg_text(row.owner), arg_int(what->session->id),
-               arg_int(what->run->id), arg_int(what->message->id), arg_int(row.part),
-               arg_text(row.kind), arg_text(row.tool), arg_text(row.digest),
-               arg_text(row.arguments), arg_text(row.about), arg_text(row.shown),
-               arg_int(row.asked_ms)));
+    const int64_t made = tx_number(
+        tx,
+        "INSERT INTO approvals (approval, owner, session, run, message, part, kind, tool, digest,"
+        " arguments, about, shown, state, answer, answered_by, asked_ms, answered_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', '', '', $13, NULL)"
+        " RETURNING id",
+        ARGS(arg_text(row.approval), arg_text(row.owner), arg_int(what->session->id),
+             arg_int(what->run->id), arg_int(what->message->id), arg_int(row.part),
+             arg_text(row.kind), arg_text(row.tool), arg_text(row.digest), arg_text(row.arguments),
+             arg_text(row.about), arg_text(row.shown), arg_int(row.asked_ms)),
+        /* absent */ 0);
+    tx_row_changed(tx, FOLLOW_APPROVAL, made);
     const struct approval_change change = {
         .session = what->session, .run = what->run, .row = &row, .answered = false};
     return approvals__event(tx, &change);
 }
 
+static void cancelled_mark(struct tx *tx, struct rows *cancelled) {
+    AUTO(rows_release) struct rows *rows = cancelled;
+    while (rows_step(rows)) {
+        tx_row_changed(tx, FOLLOW_APPROVAL, rows_int(rows, 0));
+    }
+}
+
 struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
-    tx_do(tx,
-          "UPDATE approvals SET state = 'cancelled', answered_ms = $2"
-          " WHERE run = $1 AND answered_ms IS NULL",
-          ARGS(arg_int(run->id), arg_int(tx_now_ms(tx))));
+    cancelled_mark(tx, tx_rows(tx,
+                               "UPDATE approvals SET state = 'cancelled', answered_ms = $2"
+                               " WHERE run = $1 AND answered_ms IS NULL RETURNING id",
+                               ARGS(arg_int(run->id), arg_int(tx_now_ms(tx)))));
     return tx_error(tx);
 }
 
@@ -227,15 +273,17 @@ struct err approvals__withdraw(struct tx *tx, const struct session_row *session,
     tx_do(tx, "UPDATE approvals SET state = $2, answer = $3, answered_ms = $4 WHERE id = $1",
           ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
                arg_int(row.answered_ms)));
+    tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
     const struct approval_change change = {
         .session = session, .run = run, .row = &row, .answered = true};
     return err_failed(tx_error(tx)) ? tx_error(tx) : approvals__event(tx, &change);
 }
 
 struct err approvals__cancel_all(struct tx *tx, const struct session_row *session) {
-    tx_do(tx,
-          "UPDATE approvals SET state = 'cancelled', answered_ms = $3"
-          " WHERE session = $1 AND owner = $2 AND answered_ms IS NULL",
-          ARGS(arg_int(session->id), arg_text(session->owner), arg_int(tx_now_ms(tx))));
+    cancelled_mark(
+        tx, tx_rows(tx,
+                    "UPDATE approvals SET state = 'cancelled', answered_ms = $3"
+                    " WHERE session = $1 AND owner = $2 AND answered_ms IS NULL RETURNING id",
+                    ARGS(arg_int(session->id), arg_text(session->owner), arg_int(tx_now_ms(tx)))));
     return tx_error(tx);
 }

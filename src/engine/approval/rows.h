@@ -27,6 +27,9 @@ MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_
 MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct session_row *session,
                                           const struct run_row *run, int64_t part);
 
+/* Appends approval_changed (engine/base/follow.h). */
+void approvals__tell_changed(struct tx *tx, int64_t id);
+
 struct approval_change {
     const struct session_row *session;
     const struct run_row *run;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/base/follow.h"
 #include "journal/journal.h"
 #include "store/mapper.h"
 
@@ -336,14 +337,7 @@ static struct err event_append(struct tx *tx, const struct resource *resource,
                                const struct resource_key *key, const void *row) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     AUTO(text_done) struct text type = text_up_to(EVENT_TYPE_MAX);
-    AUTO(text_done) struct text stream = text_up_to(STREAM_NAME_MAX);
-    const bool owned = resource_is_owned(resource);
-    const struct bytes owner = owned ? key->owner : BYTES("local");
-    struct appended appended;
-    bool found = false;
     text_addf(&type, "%s_changed", resource->name);
-    text_add_str(&stream, owned ? "owner:" : "system");
-    text_add(&stream, owner.data, owned ? owner.len : 0);
     event_write(resource, key, row, row == NULL ? "removed" : NULL, &data);
     if (text_failed(&data) && !data.no_memory) {
         text_clear(&data);
@@ -352,16 +346,13 @@ static struct err event_append(struct tx *tx, const struct resource *resource,
     if (text_failed(&data)) {
         return tx_fail(tx, text_error(&data, "resources: event"));
     }
-    const struct append append = {.owner = owner,
-                                  .stream = text_bytes(&stream),
-                                  .type = text_bytes(&type),
-                                  .data = text_bytes(&data)};
-    struct err err = tx_append(tx, &append, &appended);
-    if (!err_failed(err) && appended.seq == 1) {
-        const struct retention keep = {.events = RESOURCE_EVENTS_KEPT};
-        err = tx_stream_keep(tx, owner, append.stream, keep, &found);
+    const struct follow_event event = {text_bytes(&type), text_bytes(&data)};
+    if (resource_is_owned(resource)) {
+        follow_tell_owner(tx, key->owner, &event);
+    } else {
+        follow_tell_system(tx, &event);
     }
-    return err;
+    return tx_error(tx);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */

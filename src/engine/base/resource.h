@@ -20,7 +20,7 @@
 #include "base/resource/resource.h"
 #include "store/store.h"
 
-enum { RESOURCE_FILTERS_MAX = 4, RESOURCE_EVENTS_KEPT = 10000 };
+enum { RESOURCE_FILTERS_MAX = 4 };
 
 struct resource_key {
     struct bytes owner, id; /* owner: not read where rows belong to the daemon. */

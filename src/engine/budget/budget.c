@@ -7,11 +7,13 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/base/follow.h"
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
 #include "engine/project/projects.h"
 #include "engine/run/budget_gate.h"
+#include "journal/journal.h"
 #include "loop/local_day.h"
 
 /* --- Scopes ----------------------------------------------------------------------------------- */
@@ -206,6 +208,7 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     per_set(tx, set->limits.per, &row);
     if (found) {
         map_update(tx, &budget__map, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
+        tx_row_changed(tx, FOLLOW_BUDGET, row.id);
     } else {
         bool of_run = scope_rest(set->key.scope, BYTES("run:")).data != NULL;
         tx_project_use(tx, set->key.owner, scope_rest(set->key.scope, BYTES("project:")), NULL);
@@ -222,10 +225,52 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     return tx_error(tx);
 }
 
-static void node_remove(struct tx *tx, int64_t id) {
-    tx_do(tx, "DELETE FROM budget_means WHERE budget = $1", ARGS(arg_int(id)));
+/* `removed` alone is said of one that is gone. */
+static void node_tell(struct tx *tx, const struct budget_row *row, bool removed) {
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    if (removed) {
+        text_add_char(&data, '{');
+        text_add_member(&data, "scope", row->scope);
+        text_add_member_bool(&data, "removed", true);
+        text_add_char(&data, '}');
+    } else {
+        budget_write_json(row, &data);
+    }
+    if (text_failed(&data)) {
+        tx_fail(tx, text_error(&data, "budget: event"));
+        return;
+    }
+    const struct follow_event event = {BYTES("budget_changed"), text_bytes(&data)};
+    if (row->owner.len == 0) { /* The global one is everybody's. */
+        follow_tell_system(tx, &event);
+    } else {
+        follow_tell_owner(tx, row->owner, &event);
+    }
+}
+
+static bool node_find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1", ARGS(arg_int(id)));
+    if (rows != NULL) {
+        *ret_row = budget__read(tx, rows);
+    }
+    return rows != NULL;
+}
+
+void budget__tell_changed(struct tx *tx, int64_t id) {
+    struct budget_row row;
+    if (node_find_id(tx, id, &row)) { /* Else it is gone. */
+        node_fill(tx, &row);
+        node_tell(tx, &row, false /* removed */);
+    }
+}
+
+static void node_remove(struct tx *tx, const struct budget_row *row) {
+    tx_do(tx, "DELETE FROM budget_means WHERE budget = $1", ARGS(arg_int(row->id)));
     tx_fail(tx, ids__keep(tx, IDS_BUDGETS));
-    tx_do(tx, "DELETE FROM budgets WHERE id = $1", ARGS(arg_int(id)));
+    tx_do(tx, "DELETE FROM budgets WHERE id = $1", ARGS(arg_int(row->id)));
+    node_tell(tx, row, true /* removed */);
 }
 
 struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
@@ -233,7 +278,7 @@ struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
     if (!node_find(tx, key, ret_row)) {
         return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "budget: remove");
     }
-    node_remove(tx, ret_row->id);
+    node_remove(tx, ret_row);
     node_changed(tx, key, ret_row->id, bounds);
     return tx_error(tx);
 }
@@ -241,8 +286,9 @@ struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
 struct err budget__remove_run(struct tx *tx, int64_t run) {
     int64_t id = tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0",
                            ARGS(arg_int(run)), /* absent */ 0);
-    if (id != 0) {
-        node_remove(tx, id);
+    struct budget_row row;
+    if (id != 0 && node_find_id(tx, id, &row)) {
+        node_remove(tx, &row);
     }
     return tx_error(tx);
 }

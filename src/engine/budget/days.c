@@ -4,6 +4,7 @@
  * The runs that wait for that are woken here, since no end of another run would do it.
  */
 #include "base/memory.h"
+#include "engine/base/follow.h"
 #include "engine/budget/budget.h"
 #include "engine/run/budget_gate.h"
 
@@ -28,6 +29,9 @@ struct err tx_budget_days(struct tx *tx, struct budget_days *days) {
     struct run_freed freed = {.kinds = 0};
     for (int n = 0; n < count; n++) {
         struct budget_row *row = &found[n];
+        if (row->moved) {
+            tx_row_changed(tx, FOLLOW_BUDGET, row->id);
+        }
         budget__write_day(tx, row);
         days->next_ms = row->day_end_ms < days->next_ms ? row->day_end_ms : days->next_ms;
         for (unsigned i = 0; i < AMOUNT_COUNT; i++) {

@@ -10,6 +10,8 @@
 
 /* The budget of a run that is removed. */
 MUST_CHECK struct err budget__remove_run(struct tx *tx, int64_t run);
+/* Appends budget_changed (engine/base/follow.h). */
+void budget__tell_changed(struct tx *tx, int64_t id);
 /* "project:NAME/session:ID/", with those in between that it is a subagent of. */
 MUST_CHECK struct err budget__session_path(struct tx *tx, const struct session_row *session,
                                            struct bytes *ret_path);

@@ -9,6 +9,7 @@
 #include "engine/run/budget_gate.h"
 
 #include "base/memory.h"
+#include "engine/base/follow.h"
 
 struct err runs__budget_own(struct tx *tx, const struct amounts *limits, struct run_row *row) {
     AUTO(text_done) struct text scope = text_up_to(BUDGET_PATH_MAX);
@@ -50,6 +51,14 @@ static struct budget_ask ask_of(const struct run_row *row) {
     return ask;
 }
 
+/* Where a run begins or ends, and never with a step: a run inside others tells of nothing. */
+static void nodes_changed(struct tx *tx, const struct run_row *row,
+                          const struct budget__places *places) {
+    for (size_t i = 0; row->parent == 0 && i < places->count; i++) {
+        tx_row_changed(tx, FOLLOW_BUDGET, places->rows[i].id);
+    }
+}
+
 enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_row *row) {
     struct budget__judgement judgement;
     struct budget_ask ask = ask_of(row);
@@ -62,6 +71,7 @@ enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_r
         budget__judge(tx, row, &ask, &judgement);
     }
     const struct budget_hit *hit = &judgement.hit;
+    nodes_changed(tx, row, &judgement.places);
     switch (judgement.verdict) {
     case BUDGET_ADMITTED:
         if (!row->charged) {
@@ -158,6 +168,7 @@ void runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_
         return;
     }
     budget__load(tx, row, &places);
+    nodes_changed(tx, row, &places);
     budget__charge(tx, &places, &spend);
     hold_end(tx, row);
     budget__free(tx, &places, freed);
@@ -185,12 +196,16 @@ void runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *fr
     if (is_parked(row)) {
         hand_over(tx, row, freed);
     }
+    if (row->lane != 0 && row->parent == 0) {
+        tx_row_changed(tx, FOLLOW_BUDGET, row->lane / BUDGET_LANES);
+    }
     if (holds || row->lane != 0) {
         hold_end(tx, row);
     }
     if (holds) {
         struct budget__places places;
         budget__load(tx, row, &places);
+        nodes_changed(tx, row, &places);
         budget__free(tx, &places, freed);
     }
 }

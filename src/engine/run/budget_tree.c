@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/base/follow.h"
 #include "engine/base/ids.h"
 #include "loop/local_day.h"
 
@@ -49,6 +50,7 @@ void budget__write_day(struct tx *tx, struct budget_row *row) {
 void budget__insert(struct tx *tx, struct budget_row *row) {
     row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS, /* absent */ 0);
     map_insert(tx, &budget__map, row);
+    tx_row_changed(tx, FOLLOW_BUDGET, row->id);
 }
 
 struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope) {

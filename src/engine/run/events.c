@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/base/follow.h"
 #include "journal/journal.h"
 
 enum { DATA_MAX = 8 << 10 };
@@ -110,6 +111,50 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
     text_add_member_int(&data, "attempts", run_attempts(row));
     text_add_member(&data, "note", row->note);
     return event_append(tx, row, "run_finished", &data);
+}
+
+/* --- Lists that are followed ------------------------------------------------------------------ */
+
+/* Once a run has ended: what its calls of models cost. -1: no call, or not known. */
+static int64_t cost_find(struct tx *tx, const struct run_row *row) {
+    if (row->ended_ms == 0 || (row->kind != KIND_TURN && row->kind != KIND_WORKFLOW)) {
+        return -1;
+    }
+    return tx_number(tx,
+                     row->kind == KIND_TURN
+                         ? "SELECT CAST(sum(cost) AS BIGINT) FROM spans WHERE run = $1 AND step > 0"
+                         : "SELECT CAST(sum(cost_micros) AS BIGINT) FROM usage_totals"
+                           " WHERE run = $1 AND run <> 0",
+                     ARGS(arg_int(row->id)), /* absent */ -1);
+}
+
+void runs__tell_changed(struct tx *tx, int64_t id) {
+    struct run_row row;
+    if (!runs__find_told(tx, id, &row)) { /* Gone, or inside another one. */
+        return;
+    }
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    row.cost_micros = cost_find(tx, &row);
+    fields_write(&run_fields, FIELD_TOLD, &row, &data);
+    if (text_failed(&data)) {
+        tx_fail(tx, text_error(&data, "runs: changed"));
+        return;
+    }
+    const struct follow_place place = {.owner = row.owner, .project = row.project};
+    follow_tell(tx, &place, &(struct follow_event){BYTES("run_changed"), text_bytes(&data)});
+    if (row.kind == KIND_TURN && row.session.len > 0) { /* Lists show by it whether it waits. */
+        tx_row_changed(tx, FOLLOW_SESSION,
+                       tx_number(tx, "SELECT id FROM sessions WHERE session = $1",
+                                 ARGS(arg_text(row.session)), /* absent */ 0));
+    }
+}
+
+void runs__tell_removed(struct tx *tx, const struct run_row *row) {
+    const struct follow_place place = {.owner = row->owner,
+                                       .project = runs__place(row->budget).project};
+    if (row->parent == 0) {
+        follow_tell_removed(tx, &place, BYTES("run_changed"), row->run);
+    }
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */

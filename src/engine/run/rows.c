@@ -21,6 +21,7 @@
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "engine/base/follow.h"
 
 enum { ROW_BYTES_MAX = 12 << 20 }; /* Below the arena of a transaction. */
 
@@ -149,6 +150,18 @@ struct err runs__find_light(struct tx *tx, struct bytes run, bool *ret_found,
     return row_take(tx, tx_row(tx, sql, ARGS(arg_text(run))), RUN_LIGHT, ret_found, ret_row);
 }
 
+bool runs__find_told(struct tx *tx, int64_t id, struct run_row *ret_row) {
+    static const char sql[] = "SELECT " RUN_COLUMNS_LIGHT ", project, session FROM runs"
+                              " WHERE id = $1 AND parent = 0";
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(id)));
+    if (rows == NULL || err_failed(tx_fail(tx, runs__read_shown(tx, rows, RUN_LIGHT, ret_row)))) {
+        return false;
+    }
+    ret_row->project = rows_copy(rows, 1 + LIGHT_COLUMNS);
+    ret_row->session = rows_copy(rows, 2 + LIGHT_COLUMNS);
+    return !err_failed(tx_error(tx));
+}
+
 /* NULL also for a run of another owner. */
 static struct rows *owned_find(struct tx *tx, const struct run_key *key) {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE run = $1";
@@ -207,17 +220,26 @@ struct run_place runs__place(struct bytes budget_path) {
     return place;
 }
 
+/* Lists that are followed show no runs inside others: a step costs no event there. */
+static void row_changed(struct tx *tx, const struct run_row *row) {
+    tx_fail(tx, runs__tell(tx, row));
+    if (row->parent == 0) {
+        tx_row_changed(tx, FOLLOW_RUN, row->id);
+    }
+}
+
 void runs__insert(struct tx *tx, const struct run_row *row) {
     const struct run_place place = runs__place(row->budget);
     struct run_row placed = *row;
     placed.project = place.project;
     placed.session = place.session.len > 0 ? place.session : row->session;
     map_insert(tx, &runs__map, &placed);
-    tx_fail(tx, runs__tell(tx, row));
+    row_changed(tx, row);
 }
 
 struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
     tx_do(tx, "UPDATE runs SET session = $2 WHERE id = $1", ARGS(arg_int(id), arg_text(session)));
+    tx_row_changed(tx, FOLLOW_RUN, id);
     return tx_error(tx);
 }
 
@@ -226,7 +248,7 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
     assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));
     assert(run_state_final(row->state) == (row->ended_ms != 0));
     map_update(tx, &runs__map, RUN_PROGRESS, row);
-    tx_fail(tx, runs__tell(tx, row));
+    row_changed(tx, row);
     return tx_error(tx);
 }
 
@@ -292,7 +314,10 @@ struct err runs__end_damaged(struct tx *tx, int64_t id) {
                    arg_str(run_cause_name(CAUSE_NONE))));
         return tx_error(tx);
     }
-    return err_failed(err) || !found ? err : runs__tell(tx, &row);
+    if (!err_failed(err) && found) {
+        row_changed(tx, &row);
+    }
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* A commit that hands places on may read a row in several lines, and others beside it, so a length

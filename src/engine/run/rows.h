@@ -113,7 +113,14 @@ void runs__insert(struct tx *tx, const struct run_row *row);
  * and goes with it. */
 MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
+/* Leaves the note of the row. The event of a written row is appended at the end of the function
+ * (engine/base/follow.h). */
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
+/* Appends run_changed of a run that is inside no other (engine/base/follow.h). */
+void runs__tell_changed(struct tx *tx, int64_t id);
+/* Row of that event; false: there is none, or the transaction has failed. */
+MUST_CHECK bool runs__find_told(struct tx *tx, int64_t id, struct run_row *ret_row);
+void runs__tell_removed(struct tx *tx, const struct run_row *row);
 /* The call of its model waits for its next try, which is made (attempt.c). */
 MUST_CHECK struct err runs__provider_wait(struct tx *tx, const struct provider_wait *wait,
                                           struct run_row *row);

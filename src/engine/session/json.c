@@ -40,6 +40,9 @@ static void session_write_open(const struct session_row *row, enum session_form 
     text_add_member_int(text, "version", row->version);
     text_add_member_int(text, "made_ms", row->made_ms);
     text_add_member_int(text, "changed_ms", row->changed_ms);
+    if (form == SESSION_TOLD) {
+        return;
+    }
     text_add_name(text, "usage");
     session_write_usage(&row->usage, text);
     text_add_member_int(text, "context_used", row->context_used);

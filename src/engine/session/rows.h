@@ -96,7 +96,7 @@ void sessions__set_native(struct tx *tx, struct session_row *row);
 void sessions__set_places(struct tx *tx, const struct client_places *given,
                           struct session_row *row);
 void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t hidden);
-/* Writes state and changed_ms, and an event of the project, if the state is another. */
+/* Writes state and changed_ms, if the state is another. */
 void sessions__set_state(struct tx *tx, enum session_state state, struct session_row *row);
 /* Texts of a session that is deleted become "" or {}, in the row, too. */
 void sessions__empty(struct tx *tx, struct session_row *row);
@@ -124,19 +124,21 @@ void sessions__event_text(struct tx *tx, const struct session_row *row, struct b
 enum { SESSION_STREAM_MAX = 64 };
 /* "session:ses_…", in `ret_name`. */
 struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]);
-/* Takes the session's title out of a page of the project's events, which become {"session","title":
- * "","deleted":true}. *ret_some: call again. */
-MUST_CHECK struct err sessions__untell_project(struct tx *tx, const struct session_row *row,
-                                               int64_t limit, bool *ret_some);
+/* Appends session_changed (engine/base/follow.h). */
+void sessions__tell_changed(struct tx *tx, int64_t id);
+/* Takes what the session and its runs had in lists out of a page of the events of its owner and
+ * project, which become {"id", "removed": true}. *ret_some: call again. */
+MUST_CHECK struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit,
+                                       bool *ret_some);
 /* Retention of a session's stream: messages hold the whole, and a follower that comes back later
  * starts with a snapshot. */
 enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };
 /* While a turn runs, its events stay: the text of a call that is out stands nowhere else. When it
  * has ended, those beyond the retention are cut. */
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold);
-/* session_created, on both: from then on the session has a stream. */
+/* session_created: from then on the session has a stream. */
 void sessions__tell_created(struct tx *tx, const struct session_row *row);
-/* deleted, with which the session's stream ends, and session_deleted. */
+/* deleted, with which the session's stream ends; and session_changed, removed. */
 void sessions__tell_deleted(struct tx *tx, const struct session_row *row);
 
 #endif

@@ -1,8 +1,9 @@
 /* sessions.c: a session is made, found, listed and changed; its rows, and its events.
  *
- * session:ID has what happens in the session, for a client that shows it; project:NAME has what
- * changes in the list of the project's sessions.
+ * session:ID has what happens in the session, for a client that shows it; owner:NAME and
+ * project:NAME have its row as lists show it, whenever that changes.
  */
+#include "engine/base/follow.h"
 #include "engine/base/ids.h"
 #include "engine/inbox/bind.h"
 #include "engine/project/projects.h"
@@ -13,7 +14,6 @@
 
 enum {
     DATA_MAX = 4 << 10,
-    PROJECT_EVENTS_KEPT = 10000,
     /* Cuts of events beyond the retention when a turn ends; the pruner's next round cuts the rest.
      */
     CUTS_MAX = 8,
@@ -200,68 +200,84 @@ void sessions__event_text(struct tx *tx, const struct session_row *row, struct b
     }
 }
 
-/* A project whose name is damaged has no stream: nobody can follow a name that is refused. */
-static void project_tell(struct tx *tx, const struct session_row *row, struct bytes type) {
-    if (!session_project_valid(row->project)) {
-        return;
-    }
-    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
-    text_add_char(&data, '{');
-    text_add_member(&data, "session", row->session);
-    text_add_member(&data, "title", row->title);
-    text_add_member(&data, "state", bytes_of(session_state_name(row->state)));
-    text_add_member_bool(&data, "archived", row->archived_ms != 0);
-    text_add_member_int(&data, "changed_ms", row->changed_ms);
-    text_add_member_or_null(&data, "parent", row->parent_name);
-    text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "sessions: event"));
-        return;
-    }
-    char name[STREAM_NAME_MAX];
-    const struct append append = {.owner = row->owner,
-                                  .stream =
-                                      stream_join("project:", row->project, name, sizeof name),
-                                  .type = type,
-                                  .data = text_bytes(&data)};
-    event_append(tx, &append);
+struct untell {
+    int64_t stream, after, through;
+};
+
+static void row_changed(struct tx *tx, const struct session_row *row) {
+    tx_row_changed(tx, FOLLOW_SESSION, row->id);
 }
 
-/* Numbers and times of the events stay: only the data of those that name the session changes. */
-struct err sessions__untell_project(struct tx *tx, const struct session_row *row, int64_t limit,
-                                    bool *ret_some) {
-    *ret_some = false;
-    if (!session_project_valid(row->project)) {
-        return ERR_OK;
+void sessions__tell_changed(struct tx *tx, int64_t id) {
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    struct session_row row;
+    if (!sessions__find_id(tx, id, &row)) { /* Out of sight. */
+        return;
     }
-    char name[STREAM_NAME_MAX];
-    struct bytes stream = stream_join("project:", row->project, name, sizeof name);
-    struct stream_state state = {.stream = 0};
-    bool found = false;
-    struct err err = tx_stream_find(tx, row->owner, stream, &found, &state);
-    int64_t after =
-        tx_number(tx, "SELECT purged_seq FROM sessions WHERE id = $1", ARGS(arg_int(row->id)), 0);
-    after = after > state.floor ? after : state.floor;
-    int64_t through = state.head < after + limit ? state.head : after + limit;
-    if (err_failed(err) || !found || after >= through) {
-        return tx_error(tx);
-    }
-    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
-    text_add_char(&data, '{');
-    text_add_member(&data, "session", row->session);
-    size_t start = data.len;
-    text_add_str(&data, ",\"title\":\"\",\"deleted\":true}");
+    tx_fail(tx, tx_session_shown(tx, RUN_FREE, &row));
+    session_write_json(&row, SESSION_TOLD, &data);
     if (text_failed(&data)) {
-        return tx_fail(tx, text_error(&data, "sessions: event"));
+        tx_fail(tx, text_error(&data, "sessions: changed"));
+        return;
+    }
+    const struct follow_place place = {.owner = row.owner, .project = row.project};
+    follow_tell(tx, &place, &(struct follow_event){BYTES("session_changed"), text_bytes(&data)});
+}
+
+/* Events of a page that are about the session, or name it as theirs: run_changed. Each begins with
+ * an id, and all ids are equally long. */
+static void page_untell(struct tx *tx, const struct session_row *row, const struct untell *page) {
+    AUTO(text_done) struct text own = text_up_to(DATA_MAX);
+    AUTO(text_done) struct text named = text_up_to(DATA_MAX);
+    text_add_char(&own, '{');
+    text_add_member(&own, "id", row->session);
+    text_add_str(&named, "%\"session\":\"");
+    text_add(&named, row->session.data, row->session.len);
+    text_add_str(&named, "\"%");
+    if (text_failed(&own) || text_failed(&named)) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "sessions: event"));
+        return;
     }
     tx_do(tx,
-          "UPDATE events SET data = $4 WHERE stream = $1 AND seq > $2"
-          " AND seq <= $3 AND substr(data, 1, CAST($6 AS INTEGER)) = $5",
-          ARGS(arg_int(state.stream), arg_int(after), arg_int(through), arg_text(text_bytes(&data)),
-               arg_text((struct bytes){data.data, start}), arg_int((int64_t)start)));
-    tx_do(tx, "UPDATE sessions SET purged_seq = $2 WHERE id = $1",
-          ARGS(arg_int(row->id), arg_int(through)));
-    *ret_some = true;
+          "UPDATE events SET data = substr(data, 1, CAST($6 AS INTEGER)) || $7 WHERE stream = $1"
+          " AND seq > $2 AND seq <= $3"
+          " AND (substr(data, 1, CAST($6 AS INTEGER)) = $4 OR data LIKE $5)",
+          ARGS(arg_int(page->stream), arg_int(page->after), arg_int(page->through),
+               arg_text(text_bytes(&own)), arg_text(text_bytes(&named)), arg_int((int64_t)own.len),
+               arg_text(BYTES(",\"removed\":true}"))));
+}
+
+struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit,
+                            bool *ret_some) {
+    static const struct {
+        const char *prefix, *find, *write;
+    } streams[] = {{"project:", "SELECT purged_seq FROM sessions WHERE id = $1",
+                    "UPDATE sessions SET purged_seq = $2 WHERE id = $1"},
+                   {"owner:", "SELECT purged_own_seq FROM sessions WHERE id = $1",
+                    "UPDATE sessions SET purged_own_seq = $2 WHERE id = $1"}};
+    *ret_some = false;
+    for (size_t i = 0; i < COUNT_OF(streams) && !*ret_some; i++) {
+        const struct bytes of = i == 0 ? row->project : row->owner;
+        char name[STREAM_NAME_MAX];
+        struct stream_state state = {.stream = 0};
+        bool found = false;
+        if (strlen(streams[i].prefix) + of.len > sizeof name) { /* Damaged: it has no stream. */
+            continue;
+        }
+        const struct bytes stream = stream_join(streams[i].prefix, of, name, sizeof name);
+        tx_fail(tx, tx_stream_find(tx, row->owner, stream, &found, &state));
+        int64_t after = tx_number(tx, streams[i].find, ARGS(arg_int(row->id)), /* absent */ 0);
+        after = after > state.floor ? after : state.floor;
+        const struct untell page = {.stream = state.stream,
+                                    .after = after,
+                                    .through =
+                                        state.head < after + limit ? state.head : after + limit};
+        if (found && after < page.through) {
+            page_untell(tx, row, &page);
+            tx_do(tx, streams[i].write, ARGS(arg_int(row->id), arg_int(page.through)));
+            *ret_some = true;
+        }
+    }
     return tx_error(tx);
 }
 
@@ -272,17 +288,11 @@ void sessions__tell_created(struct tx *tx, const struct session_row *row) {
     text_add_member(&data, "title", row->title);
     text_add_char(&data, '}');
     sessions__event_text(tx, row, BYTES("session_created"), &data);
-    project_tell(tx, row, BYTES("session_created"));
-    /* Both streams exist now. */
-    const struct retention of_session = {.ms = SESSION_EVENTS_KEPT_MS,
-                                         .events = SESSION_EVENTS_KEPT};
-    const struct retention of_project = {.events = PROJECT_EVENTS_KEPT};
-    char name[STREAM_NAME_MAX];
+    row_changed(tx, row);
+    const struct retention keep = {.ms = SESSION_EVENTS_KEPT_MS, .events = SESSION_EVENTS_KEPT};
+    char name[SESSION_STREAM_MAX];
     bool found = false;
-    struct bytes stream = stream_join("project:", row->project, name, sizeof name);
-    tx_fail(tx, tx_stream_keep(tx, row->owner, stream, of_project, &found));
-    stream = sessions__stream(row, name);
-    tx_fail(tx, tx_stream_keep(tx, row->owner, stream, of_session, &found));
+    tx_fail(tx, tx_stream_keep(tx, row->owner, sessions__stream(row, name), keep, &found));
 }
 
 void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
@@ -293,7 +303,8 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
                                 .data = BYTES("{}"),
                                 .last = true};
     event_append(tx, &last);
-    project_tell(tx, row, BYTES("session_deleted"));
+    const struct follow_place place = {.owner = row->owner, .project = row->project};
+    follow_tell_removed(tx, &place, BYTES("session_changed"), row->session);
 }
 
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {
@@ -348,13 +359,14 @@ void sessions__set_state(struct tx *tx, enum session_state state, struct session
         row->state = state;
         row->changed_ms = tx_now_ms(tx);
         map_update(tx, &session_map, SESSION_STATE, row);
-        project_tell(tx, row, BYTES("session_state"));
+        row_changed(tx, row);
     }
 }
 
 void sessions__touch(struct tx *tx, struct session_row *row) {
     row->changed_ms = tx_now_ms(tx);
     map_update(tx, &session_map, SESSION_TIME, row);
+    row_changed(tx, row);
 }
 
 struct session_usage sessions__sums_of(const struct usage *usage, const struct usage_cost *cost) {
@@ -501,7 +513,7 @@ static void tell_renamed(struct tx *tx, const struct session_row *row) {
     text_add_member_int(&data, "version", row->version);
     text_add_char(&data, '}');
     sessions__event_text(tx, row, BYTES("session_renamed"), &data);
-    project_tell(tx, row, BYTES("session_renamed"));
+    row_changed(tx, row);
 }
 
 /* Whether the text is another one now. */
@@ -561,7 +573,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         text_add_member_bool(&data, "archived", row.archived_ms != 0);
         text_add_char(&data, '}');
         sessions__event_text(tx, &row, BYTES("session_changed"), &data);
-        project_tell(tx, &row, BYTES("session_changed"));
+        row_changed(tx, &row);
     }
     /* Another model may do what the one before could not. */
     const struct inbox_receiver receiver = {

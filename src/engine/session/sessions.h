@@ -164,7 +164,8 @@ MUST_CHECK struct err tx_session_fork_abandon(struct tx *tx, const struct sessio
 
 /* --- As clients see it ------------------------------------------------------------------------ */
 
-enum session_form { SESSION_LIGHT, SESSION_WHOLE }; /* WHOLE: with instructions and settings. */
+/* WHOLE: with instructions and settings. TOLD: what session_changed has of a row. */
+enum session_form { SESSION_LIGHT, SESSION_WHOLE, SESSION_TOLD };
 void session_write_json(const struct session_row *row, enum session_form form, struct text *text);
 /* The light form, and where the text was found: "match":{"message"?,"text"}. */
 void session_write_found(const struct session_row *row, const struct session_hit *hit,

@@ -64,6 +64,7 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
         /* Messages and parts go on naming its id, which names nothing any more. */
         tx_fail(tx, ids__keep(tx, IDS_RUNS));
         messages__keep_model(tx, row->id);
+        runs__tell_removed(tx, row);
         tx_do(tx, "DELETE FROM runs WHERE id = $1", ARGS(id));
         tx_do(tx, IDS_KEEP_TURN("run = $1"), ARGS(id));
         tx_do(tx, "DELETE FROM turns WHERE run = $1", ARGS(id));

@@ -226,7 +226,7 @@ static bool page_remove(struct tx *tx, const struct session_row *row) {
         tx_fail(tx, tx_usage_forget(tx, row, SESSION_PURGE_PAGE, &some));
     }
     if (!some) {
-        tx_fail(tx, sessions__untell_project(tx, row, SESSION_PURGE_PAGE * 5, &some));
+        tx_fail(tx, sessions__untell(tx, row, SESSION_PURGE_PAGE * 5, &some));
     }
     if (!some) { /* Few: the one that made the session, and those to a client's tries. */
         tx_fail(tx, tx_idempotency_forget(tx, row->session, &some));

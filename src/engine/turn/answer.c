@@ -12,6 +12,7 @@
  * review. */
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/base/follow.h"
 #include "engine/session/roots.h"
 #include "engine/turn/record.h"
 
@@ -603,6 +604,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
           " WHERE id = $1",
           ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
                arg_text(row.by), arg_int(row.answered_ms)));
+    tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
     turn_answer(tx, &row);
     *ret_row = row;
     return tx_error(tx);

@@ -188,9 +188,6 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
         {"UPDATE parts SET state = 'cancelled' WHERE state IN ('ready', 'asking', 'reviewing',"
          " 'running', 'pending') AND message = (SELECT answer FROM turns WHERE run = $1)",
          1},
-        {"UPDATE approvals SET state = 'cancelled', answered_ms = $2"
-         " WHERE run = $1 AND answered_ms IS NULL",
-         2},
         {"UPDATE sessions SET state = 'idle', changed_ms = $2" /* Others run while it is queued. */
          " WHERE id = (SELECT session FROM turns WHERE run = $1)"
          " AND EXISTS (SELECT 1 FROM runs WHERE runs.id = $1 AND runs.state <> 'queued')",
@@ -200,6 +197,7 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
     for (size_t i = 0; i < COUNT_OF(closings); i++) {
         tx_do(tx, closings[i].sql, args, closings[i].args);
     }
+    tx_fail(tx, approvals__cancel(tx, run));
     tx_fail(tx, tx_inbox_hold_turn(tx, run->run, run->cause));
 }
 

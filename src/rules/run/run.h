@@ -249,6 +249,7 @@ struct run_row {
      * id of that run; 0: the run is the top. Whole rows only. */
     struct bytes project, session;
     int64_t root;
+    int64_t cost_micros;    /* -1: not known. Shown, never stored: runs__tell_changed. */
     struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget/budget.h. */
     int64_t lane;           /* The limit that it waits for; 0: none. */
     bool charged;           /* Budgets have admitted its attempt, */
@@ -263,7 +264,8 @@ static inline bool run_key_given(struct bytes key) {
     return key.len > 0 && key.data[0] == RUN_KEY_GIVEN;
 }
 
-/* The row as clients see it: FIELD_LISTED, and FIELD_WHOLE with the spec and the result. */
+/* The row as clients see it: FIELD_LISTED, and FIELD_WHOLE with the spec and the result; FIELD_TOLD
+ * is that of run_changed. */
 extern const struct field_set run_fields;
 
 /* --- Admission -------------------------------------------------------------------------------- */

@@ -194,10 +194,16 @@ CREATE TABLE runs (
     waited_calls @int@ NOT NULL DEFAULT 0,
     -- Id of the run inside of which the program was that began this one (engine/run/inside.h); 0:
     -- of none.
-    began_in @int@ NOT NULL DEFAULT 0
+    began_in @int@ NOT NULL DEFAULT 0,
+    -- Of an ended run inside no other and no session: number of the event of its stream up to which
+    -- somebody has seen it; 0: nobody has.
+    seen_seq @int@ NOT NULL DEFAULT 0
 ) @strict@;
 -- Lists.
 CREATE INDEX runs_owner ON runs (owner, id);
+-- Ended runs that nobody has seen. Runs of a session are seen with it.
+CREATE INDEX runs_unseen ON runs (owner, seen_seq, id)
+    WHERE seen_seq = 0 AND ended_ms IS NOT NULL AND parent = 0 AND session = '';
 -- Recovery.
 CREATE INDEX runs_live ON runs (id) WHERE ended_ms IS NULL;
 -- Runs that run (gate ''), and those that wait for a slot, in the order of admission. ended_ms is
@@ -411,9 +417,12 @@ CREATE TABLE sessions (
     -- Highest number of a turn of the session that was deleted, so that it is not given again; 0:
     -- none.
     turn_last @int@ NOT NULL DEFAULT 0,
-    -- Number of the last event of the project's stream that the removal of the session has looked
-    -- at.
+    -- Number of the last event that the removal of the session has looked at, in the stream of its
+    -- project and in that of its owner.
     purged_seq @int@ NOT NULL DEFAULT 0,
+    purged_own_seq @int@ NOT NULL DEFAULT 0,
+    -- Number of the event of its stream up to which somebody has seen it; 0: none.
+    seen_seq @int@ NOT NULL DEFAULT 0,
     -- The definition of its agent, where that is a program: JSON; empty: models are asked.
     program TEXT NOT NULL DEFAULT '',
     -- PATH of the terminal that the last message came from; empty: that of the daemon.

@@ -1,0 +1,97 @@
+/* overview.c: all of an owner at a glance, and what somebody has seen of it. */
+#include "engine/system/overview.h"
+
+#include "api/system/system.h"
+
+static struct err overview_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    return tx_overview(tx, request->key.owner, &request->op.answer);
+}
+
+static const struct request_kind overview = {.work = overview_work};
+
+/* --- Seen ------------------------------------------------------------------------------------- */
+
+struct seen_op {
+    struct request request;
+    struct seen seen;
+};
+
+#define AT(member) .at = offsetof(struct seen_op, seen.member)
+static const struct field seen_rows[] = {
+    {.name = "run", .kind = FIELD_TEXT, AT(run), .max = ID_SIZE},
+    {.name = "session", .kind = FIELD_TEXT, AT(session), .max = ID_SIZE},
+    {.name = "seq",
+     .kind = FIELD_INT,
+     AT(seq),
+     .required = true,
+     .min = 1,
+     .max = INT64_MAX,
+     .schema = "{\"type\":\"integer\",\"minimum\":1}"},
+};
+static const struct field_set seen_fields = {FIELD_ROWS(seen_rows), .use = FIELD_GIVEN};
+
+static struct err seen_read(void *ctx) {
+    struct seen_op *op = ctx;
+    op->seen.owner = op->request.key.owner;
+    if ((op->seen.run.len > 0) == (op->seen.session.len > 0)) {
+        return err_why(&op->request.op.why, ERR_BAD_FIELD, "give one of run and session");
+    }
+    return ERR_OK;
+}
+
+static struct err seen_work(struct tx *tx, void *ctx) {
+    struct seen_op *op = ctx;
+    const struct seen *seen = &op->seen;
+    const bool run = seen->run.len > 0;
+    struct text *text = &op->request.op.answer;
+    int64_t seq = 0;
+    struct err err = tx_seen(tx, seen, &seq);
+    if (err.code == ERR_NOT_FOUND) {
+        return err_why(&op->request.op.why, ERR_NOT_FOUND, "there is no such %s",
+                       run ? "run" : "session");
+    }
+    text_add_char(text, '{');
+    text_add_member(text, run ? "run" : "session", run ? seen->run : seen->session);
+    text_add_member_int(text, "seq", seq);
+    text_add_char(text, '}');
+    return err;
+}
+
+static const struct request_kind seen = {.size = sizeof(struct seen_op),
+                                         .writes = true,
+                                         .fields = &seen_fields,
+                                         .read = seen_read,
+                                         .work = seen_work};
+
+/* --- Routes ----------------------------------------------------------------------------------- */
+
+static const char overview_answer[] =
+    "{\"type\":\"object\",\"required\":[\"runs\",\"waiting\",\"unseen\",\"today\"],"
+    "\"properties\":{\"runs\":{\"type\":\"object\"},\"waiting\":{\"type\":\"object\"},"
+    "\"unseen\":{\"type\":\"object\"},\"today\":{\"type\":\"object\"}}}";
+static const char seen_answer[] =
+    "{\"type\":\"object\",\"required\":[\"seq\"],\"properties\":{\"run\":{\"type\":\"string\"},"
+    "\"session\":{\"type\":\"string\"},\"seq\":{\"type\":\"integer\"}}}";
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/api/v1/overview",
+     .summary = "Show what goes on, what waits for a person, and what nobody has seen yet",
+     .scope = SCOPE_READ,
+     .query = OP_OWNER_QUERY("Another owner's overview"),
+     .answer_schema = overview_answer,
+     .request = &overview},
+    {.method = "POST",
+     .path = "/api/v1/seen",
+     .summary = "Say that somebody has seen a run or a session, up to an event of its stream",
+     .scope = SCOPE_RUN,
+     .has_body = true,
+     .body = {.fields = &seen_fields, .use = FIELD_GIVEN},
+     .answer_schema = seen_answer,
+     .request = &seen},
+};
+
+struct route_table overview_table(struct request_host *host) {
+    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
+}
