@@ -67,7 +67,7 @@ static struct err remove_run(struct tx *tx, struct connection_change *change, st
         return err_make(ERR_CONFLICT, "sim: default");
     }
     const struct resource_key key = {.id = name};
-    err = err_failed(err) ? err : tx_resource_remove(tx, &provider_resource, &key);
+    err = err_failed(err) ? err : tx_resource_remove(tx, &provider_resource, &key, NULL /* why */);
     change->removed = !err_failed(err);
     return err.code == ERR_NOT_FOUND ? ERR_OK : err;
 }

@@ -8,9 +8,9 @@
  * Tables whose id is a plain @id@ are not here: SQLite gives the id of a deleted newest row again,
  * and nothing minds, since no row, text or note of another keeps it. `inbox`, `approvals` and
  * `memory` show it as the cursor of lists that go from the newest row down, where a row that comes
- * later is missed by none; `parts`, `checkpoints`, `projects` and `idempotency` show it to nobody. Events name
- * the id of their stream, and are deleted before its row, in the same transaction. drover deletes
- * no row of `tokens` and `usage_totals`.
+ * later is missed by none; `parts`, `checkpoints`, `projects` and `idempotency` show it to nobody.
+ * Events name the id of their stream, and are deleted before its row, in the same transaction.
+ * drover deletes no row of `tokens` and `usage_totals`.
  *
  * A damaged row is removed by hand: damage.h names the statements that keep this promise.
  *
