@@ -203,6 +203,17 @@ struct untell {
     int64_t stream, after, through;
 };
 
+/* An agent's of a workflow, until somebody takes it out of the archive: it is in nobody's list, and
+ * a step costs no event. A client's session is archived after it was made (tx_session_change). */
+static bool row_unlisted(const struct session_row *row) {
+    return row->archived_ms != 0 && row->archived_ms == row->made_ms;
+}
+
+/* Time of a client's archiving: always another one than that. */
+static int64_t archive_ms(const struct tx *tx, const struct session_row *row) {
+    return tx_now_ms(tx) + (tx_now_ms(tx) == row->made_ms ? 1 : 0);
+}
+
 static void row_changed(struct tx *tx, const struct session_row *row) {
     tx_row_changed(tx, FOLLOW_SESSION, row->id);
 }
@@ -210,7 +221,7 @@ static void row_changed(struct tx *tx, const struct session_row *row) {
 void sessions__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct session_row row;
-    if (!sessions__find_id(tx, id, &row)) { /* Out of sight. */
+    if (!sessions__find_id(tx, id, &row) || row_unlisted(&row)) { /* Out of sight. */
         return;
     }
     tx_fail(tx, tx_session_shown(tx, RUN_FREE, &row));
@@ -303,7 +314,9 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
                                 .last = true};
     event_append(tx, &last);
     const struct follow_place place = {.owner = row->owner, .project = row->project};
-    follow_tell_removed(tx, &place, BYTES("session_changed"), row->session);
+    if (!row_unlisted(row)) {
+        follow_tell_removed(tx, &place, BYTES("session_changed"), row->session);
+    }
 }
 
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {
@@ -430,6 +443,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .state = SESSION_IDLE,
         .made_ms = tx_now_ms(tx),
         .changed_ms = tx_now_ms(tx),
+        .archived_ms = what->archived ? tx_now_ms(tx) : 0,
         .title = text_or(what->title, BYTES("")),
         .title_by = what->title.len > 0 ? TITLE_USER : TITLE_NONE,
         .model = text_or(what->model, BYTES("")),
@@ -541,7 +555,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     }
     if (change->archive != SESSION_ARCHIVE_KEEP &&
         (row.archived_ms != 0) != (change->archive == SESSION_ARCHIVE)) {
-        row.archived_ms = row.archived_ms != 0 ? 0 : tx_now_ms(tx);
+        row.archived_ms = row.archived_ms != 0 ? 0 : archive_ms(tx, &row);
         other = true;
     }
     /* A title that the user confirms is the user's from then on. */
