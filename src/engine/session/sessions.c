@@ -226,12 +226,8 @@ void sessions__tell_changed(struct tx *tx, int64_t id) {
     }
     tx_fail(tx, tx_session_shown(tx, RUN_FREE, &row));
     session_write_json(&row, SESSION_TOLD, &data);
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "sessions: changed"));
-        return;
-    }
     const struct follow_place place = {.owner = row.owner, .project = row.project};
-    follow_tell(tx, &place, &(struct follow_event){BYTES("session_changed"), text_bytes(&data)});
+    follow_tell_row(tx, &place, BYTES("session_changed"), row.session, &data);
 }
 
 /* Events of a page that are about the session, or name it as theirs: run_changed. Each begins with
