@@ -154,12 +154,8 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
     text_add_member_int(&data, "asked_ms", row.asked_ms);
     text_add_member_int_or_null(&data, "answered_ms", row.answered_ms, row.answered_ms != 0);
     text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "approvals: changed"));
-        return;
-    }
-    follow_tell_owner(tx, row.owner,
-                      &(struct follow_event){BYTES("approval_changed"), text_bytes(&data)});
+    const struct follow_place place = {.owner = row.owner, .project = BYTES("")};
+    follow_tell_row(tx, &place, BYTES("approval_changed"), row.approval, &data);
 }
 
 /* --- Asked ------------------------------------------------------------------------------------ */

@@ -45,16 +45,32 @@ void follow_tell_system(struct tx *tx, const struct follow_event *event) {
     stream_tell(tx, BYTES("local"), BYTES("system"), event);
 }
 
-void follow_tell_removed(struct tx *tx, const struct follow_place *place, struct bytes type,
-                         struct bytes id) {
+static void flag_tell(struct tx *tx, const struct follow_place *place, struct bytes type,
+                      struct bytes id, const char *flag) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     text_add_char(&data, '{');
     text_add_member(&data, "id", id);
-    text_add_member_bool(&data, "removed", true);
+    text_add_member_bool(&data, flag, true);
     text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "follow: removed"));
-        return;
+    if (!text_failed(&data)) { /* Else the id is damaged. */
+        follow_tell(tx, place, &(struct follow_event){type, text_bytes(&data)});
+    } else if (data.no_memory) {
+        tx_fail(tx, text_error(&data, "follow: event"));
     }
-    follow_tell(tx, place, &(struct follow_event){type, text_bytes(&data)});
+}
+
+void follow_tell_row(struct tx *tx, const struct follow_place *place, struct bytes type,
+                     struct bytes id, const struct text *data) {
+    if (!text_failed(data)) {
+        follow_tell(tx, place, &(struct follow_event){type, text_bytes(data)});
+    } else if (data->no_memory) {
+        tx_fail(tx, text_error(data, "follow: row"));
+    } else {
+        flag_tell(tx, place, type, id, "left_out");
+    }
+}
+
+void follow_tell_removed(struct tx *tx, const struct follow_place *place, struct bytes type,
+                         struct bytes id) {
+    flag_tell(tx, place, type, id, "removed");
 }

@@ -37,6 +37,10 @@ struct follow_place {
 void follow_tell(struct tx *tx, const struct follow_place *place, const struct follow_event *event);
 void follow_tell_system(struct tx *tx, const struct follow_event *event);
 
+/* A row of such a list. For one too long for an event, which only a damaged row is, the event has
+ * its id and "left_out": true. */
+void follow_tell_row(struct tx *tx, const struct follow_place *place, struct bytes type,
+                     struct bytes id, const struct text *data);
 /* The row `id` of such a list is gone. */
 void follow_tell_removed(struct tx *tx, const struct follow_place *place, struct bytes type,
                          struct bytes id);

@@ -136,12 +136,8 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     row.cost_micros = cost_find(tx, &row);
     fields_write(&run_fields, FIELD_TOLD, &row, &data);
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "runs: changed"));
-        return;
-    }
     const struct follow_place place = {.owner = row.owner, .project = row.project};
-    follow_tell(tx, &place, &(struct follow_event){BYTES("run_changed"), text_bytes(&data)});
+    follow_tell_row(tx, &place, BYTES("run_changed"), row.run, &data);
     if (row.kind == KIND_TURN && row.session.len > 0) { /* Lists show by it whether it waits. */
         tx_row_changed(tx, FOLLOW_SESSION,
                        tx_number(tx, "SELECT id FROM sessions WHERE session = $1",

@@ -204,6 +204,17 @@ struct untell {
     int64_t stream, after, through;
 };
 
+/* An agent's of a workflow, until somebody takes it out of the archive: it is in nobody's list, and
+ * a step costs no event. A client's session is archived after it was made (tx_session_change). */
+static bool row_unlisted(const struct session_row *row) {
+    return row->archived_ms != 0 && row->archived_ms == row->made_ms;
+}
+
+/* Time of a client's archiving: always another one than that. */
+static int64_t archive_ms(const struct tx *tx, const struct session_row *row) {
+    return tx_now_ms(tx) + (tx_now_ms(tx) == row->made_ms ? 1 : 0);
+}
+
 static void row_changed(struct tx *tx, const struct session_row *row) {
     tx_row_changed(tx, FOLLOW_SESSION, row->id);
 }
@@ -211,17 +222,13 @@ static void row_changed(struct tx *tx, const struct session_row *row) {
 void sessions__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct session_row row;
-    if (!sessions__find_id(tx, id, &row)) { /* Out of sight. */
+    if (!sessions__find_id(tx, id, &row) || row_unlisted(&row)) { /* Out of sight. */
         return;
     }
     tx_fail(tx, tx_session_shown(tx, RUN_FREE, &row));
     session_write_json(&row, SESSION_TOLD, &data);
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "sessions: changed"));
-        return;
-    }
     const struct follow_place place = {.owner = row.owner, .project = row.project};
-    follow_tell(tx, &place, &(struct follow_event){BYTES("session_changed"), text_bytes(&data)});
+    follow_tell_row(tx, &place, BYTES("session_changed"), row.session, &data);
 }
 
 /* Events of a page that are about the session, or name it as theirs: run_changed. Each begins with
@@ -304,7 +311,9 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
                                 .last = true};
     event_append(tx, &last);
     const struct follow_place place = {.owner = row->owner, .project = row->project};
-    follow_tell_removed(tx, &place, BYTES("session_changed"), row->session);
+    if (!row_unlisted(row)) {
+        follow_tell_removed(tx, &place, BYTES("session_changed"), row->session);
+    }
 }
 
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {
@@ -436,6 +445,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .state = SESSION_IDLE,
         .made_ms = tx_now_ms(tx),
         .changed_ms = tx_now_ms(tx),
+        .archived_ms = what->archived ? tx_now_ms(tx) : 0,
         .title = text_or(what->title, BYTES("")),
         .title_by = what->title.len > 0 ? TITLE_USER : TITLE_NONE,
         .model = what->model.len > 0 || !plain ? text_or(what->model, BYTES("")) : project.model,
@@ -547,7 +557,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     }
     if (change->archive != SESSION_ARCHIVE_KEEP &&
         (row.archived_ms != 0) != (change->archive == SESSION_ARCHIVE)) {
-        row.archived_ms = row.archived_ms != 0 ? 0 : tx_now_ms(tx);
+        row.archived_ms = row.archived_ms != 0 ? 0 : archive_ms(tx, &row);
         other = true;
     }
     /* A title that the user confirms is the user's from then on. */

@@ -41,6 +41,7 @@ struct session_new {
     struct bytes program;            /* JSON of struct agent_definition. */
     struct bytes path, config_dir;
     const struct session_adopted *adopted; /* NULL: it begins empty. */
+    bool archived; /* From the first moment, and in no list that is followed. */
 };
 /* Texts that have no data are "", or "{}", or the default project. ERR_NOT_FOUND: no such parent of
  * this owner. */

@@ -45,10 +45,10 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
                                      .instructions = talk->instructions,
                                      .settings = talk->settings,
                                      .program = talk->program,
-                                     .path = talk->path};
+                                     .path = talk->path,
+                                     .archived = true};
     const struct session_key key = {.owner = step->place.owner,
                                     .session = bytes_of(talk->session.text)};
-    const struct session_change away = {.key = key, .archive = SESSION_ARCHIVE};
     const struct turn_message message = {.session = key,
                                          .text = step->prompt,
                                          .schema = talk->schema,
@@ -64,9 +64,6 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
     struct turn_accepted accepted;
     struct why why = {""};
     struct err err = tx_session_create(tx, &what, &session);
-    if (!err_failed(err)) {
-        err = tx_session_change(tx, &away, &session);
-    }
     if (!err_failed(err)) {
         err = tx_turn_submit(tx, &message, &accepted, &why);
     }
