@@ -50,7 +50,7 @@ static struct err find(struct tx *tx, void *ctx) {
 static struct err drop(struct tx *tx, void *ctx) {
     struct provider_call *call = ctx;
     const struct resource_key key = {.id = call->provider.name};
-    return tx_resource_remove(tx, &provider_resource, &key);
+    return tx_resource_remove(tx, &provider_resource, &key, NULL /* why */);
 }
 
 static struct err note_name(void *ctx, const void *row) {
