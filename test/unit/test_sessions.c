@@ -16,7 +16,8 @@ static void a_session_is_its_owners_alone(void **state) {
     assert_false(sessions_find(runs, "ann", "ses_00000000000000000000000000", NULL));
     assert_string_equal(sessions_told(runs, row.session).types, "session_created ");
     assert_string_equal(sessions_events(runs, "project:default").types, "session_changed ");
-    assert_string_equal(sessions_events(runs, "owner:ann").types, "session_changed ");
+    assert_string_equal(sessions_events(runs, "owner:ann").types,
+                        "project_changed session_changed ");
 }
 
 static struct sessions_create child_of(struct runs_kit *runs, const char *owner,

@@ -401,6 +401,8 @@ static void a_workflow_with_very_many_agents_goes_a_page_at_a_time_the_newest_fi
 }
 
 static void a_run_with_very_many_events_goes_a_page_at_a_time_too(void **state) {
+    static const char own_events[] = "SELECT count(*) FROM events WHERE stream IN"
+                                     " (SELECT id FROM streams WHERE name LIKE 'run:%')";
     struct runs_kit *runs = *state;
     struct runs_row row = runs_add(runs);
     char stream[STREAM_NAME_MAX];
@@ -412,11 +414,11 @@ static void a_run_with_very_many_events_goes_a_page_at_a_time_too(void **state) 
     assert_int_equal(runs_do(runs, remove_tx, &removing), ERR_NONE);
     assert_true(removing.more);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 1);
-    assert_in_range(runs_count(runs, "SELECT count(*) FROM events"), 1, 10);
+    assert_in_range(runs_count(runs, own_events), 1, 10);
     assert_int_equal(runs_do(runs, remove_tx, &removing), ERR_NONE);
     assert_false(removing.more);
     assert_int_equal(runs_count(runs, "SELECT count(*) FROM runs"), 0);
-    assert_int_equal(runs_count(runs, "SELECT count(*) FROM events"), 0);
+    assert_int_equal(runs_count(runs, own_events), 0);
 }
 
 static void retention_takes_a_page_of_steps_at_a_time(void **state) {
