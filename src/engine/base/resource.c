@@ -52,9 +52,10 @@ static unsigned field_use(const struct resource *resource, const struct field *f
 static bool is_read(const struct resource *resource, enum statement what,
                     const struct field *field) {
     const unsigned use = field_use(resource, field);
-    return field->column != NULL && (use & (what == LIST || what == LIST_UNSETTLED
-                                                ? FIELD_LISTED | FIELD_KEPT
-                                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
+    return field->column != NULL &&
+           (use & (what == LIST || what == LIST_UNSETTLED
+                       ? FIELD_LISTED | FIELD_LIVE | FIELD_KEPT
+                       : FIELD_LISTED | FIELD_LIVE | FIELD_KEPT | FIELD_WHOLE)) != 0;
 }
 
 static bool is_written(const struct sql *sql, const struct field *field) {

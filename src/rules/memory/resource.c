@@ -6,7 +6,8 @@
 #define AT(member) .at = offsetof(struct memory, member)
 #define EACH .group = FIELD_INSERTED | FIELD_SET
 
-enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED };
+/* Words that a removal takes away are in no event, which would outlive it. */
+enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED, WORDS = FIELD_GIVEN | FIELD_LIVE };
 
 static struct field_value scope_get(const void *row) {
     const struct memory *memory = row;
@@ -60,7 +61,7 @@ static const struct field rows[] = {
     {.name = "title",
      .kind = FIELD_TEXT,
      AT(title),
-     .use = TAKEN_AND_SHOWN,
+     .use = WORDS,
      .required = true,
      .min = 1,
      .max = MEMORY_TITLE_MAX,
@@ -71,7 +72,7 @@ static const struct field rows[] = {
     {.name = "content",
      .kind = FIELD_TEXT,
      AT(content),
-     .use = TAKEN_AND_SHOWN,
+     .use = WORDS,
      .required = true,
      .min = 1,
      .max = MEMORY_CONTENT_MAX,
@@ -86,6 +87,7 @@ static const struct field rows[] = {
     {.name = "tags",
      .kind = FIELD_STORED,
      AT(tags),
+     .use = FIELD_LIVE,
      .required = true,
      .column = "tags",
      EACH,
