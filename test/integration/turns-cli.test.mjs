@@ -216,7 +216,7 @@ test("ask says what it waits for; approve lists it, answers it, and ask goes on"
   const words = ["ask", ...MODEL, "--root", turns.root, text];
   const session = new Promise((resolve) => {
     turns.daemon.request("GET", "/api/v1/streams/project:default/events?wait=60").then((answer) => {
-      resolve(answer.json.events.find((one) => one.type === "session_created").data.session);
+      resolve(answer.json.events.find((one) => one.type === "session_changed").data.id);
     });
   });
   const asking = turns.daemon.cli(words);
