@@ -46,7 +46,7 @@ const struct resource agent_resource = {
     .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
     .size = sizeof(struct agent_row),
     .rows_max = AGENT_ROWS_MAX,
-    .routes = {[RESOURCE_REMOVE] = {SCOPE_ADMIN, "Remove a stored definition"}},
+    .routes = {[RESOURCE_REMOVE] = {.scope = SCOPE_ADMIN, .summary = "Remove a stored definition"}},
 };
 
 bool agent_name_is_valid(struct bytes name) {

@@ -121,7 +121,9 @@ const struct resource delivery_resource = {
     .size = sizeof(struct inbox_row),
     .settled = "settled_ms",
     .correct = row_correct,
-    .routes = {[RESOURCE_LIST] = {SCOPE_READ,
-                                  "List the deliveries that are not settled, newest first"},
-               [RESOURCE_SHOW] = {SCOPE_READ, "Show a delivery, with what it delivers"}},
+    .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ,
+                                  .summary =
+                                      "List the deliveries that are not settled, newest first"},
+               [RESOURCE_SHOW] = {.scope = SCOPE_READ,
+                                  .summary = "Show a delivery, with what it delivers"}},
 };

@@ -129,11 +129,12 @@ const struct resource memory_resource = {
     .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
     .size = sizeof(struct memory),
     .rows_max = MEMORY_ROWS_MAX,
-    .routes = {[RESOURCE_LIST] = {SCOPE_READ,
-                                  "List what agents remember, newest first; or search it"},
-               [RESOURCE_ADD] = {SCOPE_RUN, "Store a memory for agents"},
-               [RESOURCE_SHOW] = {SCOPE_READ, "Show a memory"},
-               [RESOURCE_REMOVE] = {SCOPE_RUN, "Delete a memory"}},
+    .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ,
+                                  .summary =
+                                      "List what agents remember, newest first; or search it"},
+               [RESOURCE_ADD] = {.scope = SCOPE_RUN, .summary = "Store a memory for agents"},
+               [RESOURCE_SHOW] = {.scope = SCOPE_READ, .summary = "Show a memory"},
+               [RESOURCE_REMOVE] = {.scope = SCOPE_RUN, .summary = "Delete a memory"}},
 };
 
 struct err memory_tags_write(const json_t *tags, struct text *text, struct why *why) {

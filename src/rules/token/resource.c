@@ -79,8 +79,10 @@ const struct resource token_resource = {
     .size = sizeof(struct token),
     .removal = "revoked_ms",
     .rows_max = TOKEN_COUNT_MAX,
-    .routes = {[RESOURCE_LIST] = {SCOPE_ADMIN, "List the live tokens, without their secrets"},
-               [RESOURCE_ADD] = {SCOPE_ADMIN, "Make a token; only this answer shows its secret",
+    .routes = {[RESOURCE_LIST] = {.scope = SCOPE_ADMIN,
+                                  .summary = "List the live tokens, without their secrets"},
+               [RESOURCE_ADD] = {.scope = SCOPE_ADMIN,
+                                 .summary = "Make a token; only this answer shows its secret",
                                  .secret = true},
-               [RESOURCE_REMOVE] = {SCOPE_ADMIN, "Revoke a token"}},
+               [RESOURCE_REMOVE] = {.scope = SCOPE_ADMIN, .summary = "Revoke a token"}},
 };
