@@ -62,7 +62,7 @@ uint64_t servers_marker(struct bytes bytes) {
     static const char sign[] = "op#";
     const size_t len = sizeof sign - 1;
     uint64_t found = 0;
-    const char *at = bytes.data, *end = bytes.data + bytes.len;
+    const char *at = bytes.data, *end = bytes.len > 0 ? bytes.data + bytes.len : at;
     while (at < end && (at = memmem(at, (size_t)(end - at), sign, len)) != NULL) {
         uint64_t number = 0;
         for (at += len; at < end && *at >= '0' && *at <= '9' && number < SERVER_MARKERS_MAX; at++) {
