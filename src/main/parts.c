@@ -4,7 +4,7 @@
 #include "dispatch/host/parts.h"
 #include "dispatch/run/budget_days.h"
 #include "dispatch/run/retention.h"
-#include "dispatch/workflow/flows.h"
+#include "dispatch/workflow/workflows.h"
 
 const struct dispatch_part *const leader_parts[] = {
     &host_watch_part, &reports_part,          &orphans_part,     &retention_part,

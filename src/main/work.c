@@ -76,7 +76,7 @@ struct work {
     struct deliver *deliver;
     struct turns *turns;
     struct titles *titles;
-    struct flows *flows;
+    struct workflows *workflows;
 
     struct home_found home;
     void (*known)(void *ctx, struct err err);
@@ -167,7 +167,7 @@ static void released(void *ctx) {
     failed_starts_accept(work->options.starts);
     turns_set_hold(work->turns, RUN_FREE);
     titles_set_hold(work->titles, RUN_FREE);
-    flows_release(work->flows);
+    workflows_release(work->workflows);
     deliver_release(work->deliver);
 }
 
@@ -181,7 +181,7 @@ static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
     fetch_after_sleep(work->client);
     models_woke(work->models, slept_ms);
     turns_recheck_waits(work->turns);
-    flows_woke(work->flows);
+    workflows_woke(work->workflows);
     dispatch_after_sleep(work->dispatch);
     deliver_recover(work->deliver); /* Notices that were due meanwhile. */
 }
@@ -189,7 +189,7 @@ static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
 static void connection_mended(void *ctx) {
     const struct work *work = ctx;
     turns_recheck_waits(work->turns);
-    flows_woke(work->flows);
+    workflows_woke(work->workflows);
 }
 
 static void recovered(void *ctx) {
@@ -395,7 +395,7 @@ static struct catalog_search catalog_places(void) {
     return (struct catalog_search){.home = work_home(), .config_dir = getenv("CLAUDE_CONFIG_DIR")};
 }
 
-static struct err flows_begin(struct work *work) {
+static struct err workflows_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
     AUTO(mem_release) char *path = NULL;
     struct sha256 hash;
@@ -421,35 +421,36 @@ static struct err flows_begin(struct work *work) {
                                                .ctx = work,
                                                .shortage = work->shortage};
     work->scripts = scripts_open(&of_scripts);
-    const struct flows_options with = {.loop = work->loop,
-                                       .store = work->store,
-                                       .effects = work->effects,
-                                       .shortage = work->shortage,
-                                       .models = work->models,
-                                       .connections = work->connections,
-                                       .scripts = work->scripts,
-                                       .engine = sha256_hex(&hash),
-                                       .search = catalog_places(),
-                                       .agents = work->agents,
-                                       .data_dir = work->processes.data_dir,
-                                       .spool = work->processes.spool,
-                                       .umask = work->options.umask,
-                                       .sandbox = sandbox_lack(serve) == NULL,
-                                       .searches = work->search.form != SEARCH_NONE,
-                                       .provider_searches = work->search.form == SEARCH_PROVIDER,
-                                       .limits = {.commands = agent_commands(),
-                                                  .at_once = serve->agents,
-                                                  .cpu_ms = serve->script_cpu_ms,
-                                                  .memory_mb = serve->script_memory >> 20,
-                                                  .workers_max = serve->workers_max,
-                                                  .stuck_ms = serve->agent_stuck_ms},
-                                       .budget = budget == NULL ? NULL : &work->budget,
-                                       .bounds = bounds_of(work),
-                                       .hold = hold_of(work),
-                                       .ctx = work,
-                                       .failed = run_failed,
-                                       .script_failed = script_failed};
-    work->flows = flows_open(&with);
+    const struct workflows_options with = {.loop = work->loop,
+                                           .store = work->store,
+                                           .effects = work->effects,
+                                           .shortage = work->shortage,
+                                           .models = work->models,
+                                           .connections = work->connections,
+                                           .scripts = work->scripts,
+                                           .engine = sha256_hex(&hash),
+                                           .search = catalog_places(),
+                                           .agents = work->agents,
+                                           .data_dir = work->processes.data_dir,
+                                           .spool = work->processes.spool,
+                                           .umask = work->options.umask,
+                                           .sandbox = sandbox_lack(serve) == NULL,
+                                           .searches = work->search.form != SEARCH_NONE,
+                                           .provider_searches =
+                                               work->search.form == SEARCH_PROVIDER,
+                                           .limits = {.commands = agent_commands(),
+                                                      .at_once = serve->agents,
+                                                      .cpu_ms = serve->script_cpu_ms,
+                                                      .memory_mb = serve->script_memory >> 20,
+                                                      .workers_max = serve->workers_max,
+                                                      .stuck_ms = serve->agent_stuck_ms},
+                                           .budget = budget == NULL ? NULL : &work->budget,
+                                           .bounds = bounds_of(work),
+                                           .hold = hold_of(work),
+                                           .ctx = work,
+                                           .failed = run_failed,
+                                           .script_failed = script_failed};
+    work->workflows = workflows_open(&with);
     return ERR_OK;
 }
 
@@ -462,7 +463,7 @@ static void turns_begin(struct work *work) {
                                        .models = work->models,
                                        .connections = work->connections,
                                        .workflow_tool = &workflow_tool,
-                                       .flows = work->flows,
+                                       .workflows = work->workflows,
                                        .client = work->client,
                                        .allow = work->fetch_allow,
                                        .search = work->search.url == NULL ? NULL : &work->search,
@@ -481,7 +482,7 @@ static void turns_begin(struct work *work) {
                                        .ctx = work,
                                        .failed = run_failed};
     work->turns = turns_open(&with);
-    flows_listen(work->flows, work->turns);
+    workflows_listen(work->workflows, work->turns);
     const struct titles_options of_titles = {.loop = work->loop,
                                              .store = work->store,
                                              .models = work->models,
@@ -539,7 +540,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
     }
     dispatch_begin(work);
     deliver_begin(work);
-    err = flows_begin(work);
+    err = workflows_begin(work);
     if (err_failed(err)) {
         why_set(why, "%s/libexec cannot be written", work->processes.data_dir);
         return err;
@@ -617,7 +618,7 @@ static void home_found(struct err err, void *ctx) {
         dispatch_hold(work->dispatch);
         turns_set_hold(work->turns, RUN_HELD);
         titles_set_hold(work->titles, RUN_HELD);
-        flows_hold(work->flows);
+        workflows_hold(work->workflows);
         deliver_hold(work->deliver);
         const struct store *store = work->store;
         if (store_missing(store) == 0) {
@@ -699,7 +700,7 @@ void work_run_note(struct work *work, struct bytes note) {
     dispatch_run_note(work->dispatch, note);
     turns_run_note(work->turns, note);
     titles_run_note(work->titles, note);
-    flows_run_note(work->flows, note);
+    workflows_run_note(work->workflows, note);
     census_stale(work);
 }
 
@@ -738,7 +739,7 @@ static void room_stopped(void *ctx) {
 }
 
 /* The zygote ends while the loop still turns, and after what the pool reads of workers. */
-static void flows_stopped(void *ctx) {
+static void workflows_stopped(void *ctx) {
     struct work *work = ctx;
     scripts_close(work->scripts);
     work->scripts = NULL;
@@ -765,7 +766,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     }
     titles_stop(work->titles);
     turns_stop(work->turns, room_stopped, work);
-    flows_stop(work->flows, flows_stopped, work);
+    workflows_stop(work->workflows, workflows_stopped, work);
 }
 
 void work_close(struct work *work) {
@@ -773,7 +774,7 @@ void work_close(struct work *work) {
         return;
     }
     spool_look_done(&work->spool_look);
-    flows_close(work->flows);
+    workflows_close(work->workflows);
     scripts_close(work->scripts);
     titles_close(work->titles);
     turns_close(work->turns);
@@ -821,7 +822,7 @@ struct turns_api work_turns_api(struct work *work) {
 
 struct workflow_runs_api work_workflows_api(struct work *work) {
     return (struct workflow_runs_api){
-        .host = host_of(work), .flows = work->flows, .search = catalog_places()};
+        .host = host_of(work), .workflows = work->workflows, .search = catalog_places()};
 }
 
 struct providers_api *work_providers_api(struct work *work) {
@@ -854,6 +855,6 @@ void work_metrics(struct work *work, struct text *text) {
     descriptors_metrics(work->shortage, text);
     metrics_of_deliveries(work->deliver, world, text);
     metrics_of_turns(work->turns, work->models, text);
-    metrics_of_flows(work->flows, text);
+    metrics_of_workflows(work->workflows, text);
     metrics_of_hosts(work->dispatch, text);
 }

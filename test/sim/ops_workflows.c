@@ -47,14 +47,14 @@ static bool is_live(const struct workflow *workflow) {
 /* --- Submitted -------------------------------------------------------------------------------- */
 
 struct submission {
-    struct flow_start start;
+    struct workflow_start start;
     struct sim *sim;
     struct workflow *workflow;
     json_t *json; /* Owned: the spec borrows from it. */
 };
 
 static void submission_free(struct submission *submission) {
-    flow_start_free(&submission->start);
+    workflow_start_free(&submission->start);
     json_decref(submission->json);
     mem_free(submission);
 }
@@ -99,7 +99,7 @@ static void submit_done(struct err err, void *ctx) {
     submission_free(submission);
 }
 
-static void prepared(struct flow_start *start, struct err err) {
+static void prepared(struct workflow_start *start, struct err err) {
     struct submission *submission = CONTAINER_OF(start, struct submission, start);
     struct sim *sim = submission->sim;
     if (!err_failed(err) && start->invalid) {
@@ -157,7 +157,7 @@ static void submit(struct sim *sim, struct workflow *workflow, const struct text
     submission->sim = sim;
     submission->workflow = workflow;
     struct err err = json_parse(spec->data, spec->len, JSON_DEPTH_MAX, &submission->json, &why);
-    flow_start_init(&submission->start, api.flows);
+    workflow_start_init(&submission->start, api.workflows);
     submission->start.owner = KNOWN_OWNER;
     submission->start.done = prepared;
     if (!err_failed(err)) {
@@ -167,7 +167,7 @@ static void submit(struct sim *sim, struct workflow *workflow, const struct text
     if (err_failed(err)) {
         sim_fail(sim, "the simulator wrote a bad workflow: %s", why.text);
     }
-    flow_start_begin(&submission->start);
+    workflow_start_begin(&submission->start);
 }
 
 static struct workflow *workflow_new(struct sim *sim) {

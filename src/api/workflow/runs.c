@@ -24,7 +24,7 @@ enum { PLAN_MAX = 4 << 20 };
 
 struct start_op {
     struct request request;
-    struct flow_start start;          /* The spec in it borrows from the exchange, */
+    struct workflow_start start;      /* The spec in it borrows from the exchange, */
     char *name;                       /* Owned: and from this, of the path; NULL: none, */
     struct text programs, config_dir; /* Owned: and from these. */
 };
@@ -49,7 +49,7 @@ static struct err spec_read(struct start_op *op, enum workflow_source source) {
     struct why *why = &op->request.op.why;
     AUTO(json_release) json_t *empty = json_object();
     const json_t *json = exchange_json(op->request.op.exchange);
-    flow_start_init(&op->start, api->flows);
+    workflow_start_init(&op->start, api->workflows);
     struct err err = workflow_spec_read(json == NULL ? empty : json, source, &op->start.spec, why);
     op->programs = client_variable(op->request.op.exchange, "PATH");
     op->config_dir = client_variable(op->request.op.exchange, "CLAUDE_CONFIG_DIR");
@@ -76,14 +76,14 @@ static struct err start_named_read(void *ctx) {
 
 /* --- A start ---------------------------------------------------------------------------------- */
 
-static void start_prepared(struct flow_start *start, struct err err) {
+static void start_prepared(struct workflow_start *start, struct err err) {
     struct start_op *op = CONTAINER_OF(start, struct start_op, start);
     exchange_release_next(op->request.op.exchange);
     if (err_failed(err)) {
         op->request.op.why = start->why;
         request_answer(&op->request, err);
     } else if (start->invalid) {
-        flow_start_write(start, &op->request.op.answer);
+        workflow_start_write(start, &op->request.op.answer);
         request_answer(&op->request, ERR_OK);
     } else {
         start->what.run.bounds = dispatch_bounds(op->request.dispatch);
@@ -96,7 +96,7 @@ static struct err start_begin(void *ctx) {
     op->start.owner = exchange_identity(op->request.op.exchange)->owner;
     op->start.done = start_prepared;
     exchange_hold_next(op->request.op.exchange); /* Runs of one client begin in its order. */
-    flow_start_begin(&op->start);
+    workflow_start_begin(&op->start);
     return ERR_OK;
 }
 
@@ -127,7 +127,7 @@ static struct err start_work(struct tx *tx, void *ctx) {
         err = tx_inside_mark_run(tx, inside, row.id);
     }
     if (!err_failed(err)) {
-        flow_start_tell(&op->start, &row, &op->request.op.answer);
+        workflow_start_tell(&op->start, &row, &op->request.op.answer);
         op->request.about = row.run;
     }
     return err;
@@ -135,7 +135,7 @@ static struct err start_work(struct tx *tx, void *ctx) {
 
 static void start_end(void *ctx, struct err result) {
     struct start_op *op = ctx;
-    flow_start_free(&op->start);
+    workflow_start_free(&op->start);
     mem_free(op->name);
     text_done(&op->programs);
     text_done(&op->config_dir);
@@ -151,12 +151,12 @@ static const struct request_kind named_start = START(start_named_read);
 
 /* --- A plan ----------------------------------------------------------------------------------- */
 
-static void plan_prepared(struct flow_start *start, struct err err) {
+static void plan_prepared(struct workflow_start *start, struct err err) {
     struct start_op *op = CONTAINER_OF(start, struct start_op, start);
     if (err_failed(err)) {
         op->request.op.why = start->why;
     } else {
-        flow_start_write_plan(start, &op->request.op.answer);
+        workflow_start_write_plan(start, &op->request.op.answer);
     }
     request_answer(&op->request, err);
 }
@@ -167,7 +167,7 @@ static struct err plan_begin(void *ctx) {
     op->start.plans = true;
     op->start.owner = exchange_identity(op->request.op.exchange)->owner;
     op->start.done = plan_prepared;
-    flow_start_begin(&op->start);
+    workflow_start_begin(&op->start);
     return ERR_OK;
 }
 
@@ -233,10 +233,10 @@ static void limit_close(struct text *text, const struct model_load *load) {
 static struct err limits_start(void *ctx) {
     struct limits_op *op = ctx;
     const struct workflow_runs_api *api = op->request.api;
-    struct flow_limits limits;
+    struct workflow_limits limits;
     text_init(&op->live, 16 << 10);
     text_add_str(&op->live, "{\"items\":[");
-    const bool here = flows_get_limits(api->flows, op->request.key.id, &limits);
+    const bool here = workflows_get_limits(api->workflows, op->request.key.id, &limits);
     op->commands = limits.commands;
     if (here) {
         const struct model_load run = {.limit = limits.at_once,

@@ -25,14 +25,14 @@
 #include "api/base/page.h"
 #include "base/base.h"
 #include "dispatch/job/dispatch.h"
-#include "dispatch/workflow/flows.h"
+#include "dispatch/workflow/workflows.h"
 #include "http/http.h"
 #include "http/server.h"
 #include "script/catalog.h"
 
 struct workflow_runs_api {
     struct request_host host; /* First. */
-    struct flows *flows;
+    struct workflows *workflows;
     struct catalog_search search; /* Without the root. */
 };
 struct route_table workflow_runs_table(struct workflow_runs_api *api);

@@ -36,7 +36,7 @@ static void look_judged(void *look) {
 static enum request_next judge_one(void *ctx, struct err *io_result) {
     struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
-    flows_judge_one(api->flows, &look->one, (struct flow_judge_done){look_judged, look});
+    workflows_judge_one(api->workflows, &look->one, (struct script_judge_done){look_judged, look});
     return REQUEST_LATER;
 }
 
@@ -77,7 +77,7 @@ static struct err list_read(void *ctx) {
 static enum request_next list_judge(void *ctx, struct err *io_result) {
     struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
-    flows_judge(api->flows, &look->catalog, (struct flow_judge_done){look_judged, look});
+    workflows_judge(api->workflows, &look->catalog, (struct script_judge_done){look_judged, look});
     return REQUEST_LATER;
 }
 
@@ -93,7 +93,7 @@ static struct err show_read(void *ctx) {
     struct bytes name = exchange_param(look->request.op.exchange, 0);
     struct err err = as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
     if (!err_failed(err)) {
-        flows_resolve_names(api->flows, &look->search, &look->one.prepared);
+        workflows_resolve_names(api->workflows, &look->search, &look->one.prepared);
     }
     return err;
 }
@@ -130,7 +130,7 @@ static struct err check_read(void *ctx) {
     one->entry.valid = !err_failed(err);
     if (one->entry.valid && look->folder != NULL) { /* Without it, nobody knows where they are. */
         look->search.root = look->folder;
-        flows_resolve_names(api->flows, &look->search, &one->prepared);
+        workflows_resolve_names(api->workflows, &look->search, &one->prepared);
     }
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }

@@ -25,7 +25,7 @@
 
 struct agent_rows;
 struct dispatch;
-struct flows;
+struct workflows;
 struct workflow_tool;
 struct turns;
 struct turns_options {
@@ -36,7 +36,7 @@ struct turns_options {
     struct models *models;
     const struct connections *connections; /* The settings that hold for sessions without own. */
     const struct workflow_tool *workflow_tool; /* work.h; borrowed. */
-    struct flows *flows;                       /* For workflow_tool. */
+    struct workflows *workflows;               /* For workflow_tool. */
     struct fetch *client;                      /* For web_fetch. */
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */
     const struct search_engine *search;        /* For web_search; NULL: it is not offered. */

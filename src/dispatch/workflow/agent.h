@@ -4,7 +4,7 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_AGENT_H
 #define DROVER_DISPATCH_WORKFLOW_AGENT_H
 
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/workflow.h"
 
 /* --- call.c: what an agent asks for ----------------------------------------------------------- */
 
@@ -18,7 +18,7 @@ struct bytes call__name(const json_t *message, const char *member); /* A name, c
 struct bytes call__agent_type(const struct call *call);             /* The same: of its type. */
 void call__write_spec(const struct call *call, struct text *spec);
 /* The row of the step; what it borrows does not change while the op lives. */
-struct step_new call__step(const struct call *call, struct flow_op *op);
+struct step_new call__step(const struct call *call, struct workflow_op *op);
 void call__write_instructions(const struct call *call, struct text *text);
 void call__note_misfit(struct call *call, struct bytes misfit);
 
@@ -44,13 +44,14 @@ void call__free_missed(struct call *call);
 
 MUST_CHECK bool call__has_tools(const struct call *call);
 /* Names of tools that are `asked` for, and `allowed`; NULL: all are. */
-json_t *flow__tools(const json_t *allowed, tool_set asked);
-tool_set flows__tools(const struct flows *flows); /* As far as this daemon has what they need. */
+json_t *workflow__tools(const json_t *allowed, tool_set asked);
+tool_set workflows__tools(
+    const struct workflows *workflows); /* As far as this daemon has what they need. */
 void call__new_turn(struct call *call);
-void call__fill_turn(struct call *call, struct flow_op *op); /* For its row. */
-void call__resume_turn(struct call *call);                   /* For one that began before. */
-void call__await(struct call *call, const struct id *run);   /* Notes of a turn, or of a job. */
-void call__leave_turn(struct call *call);                    /* Nothing is awaited any more. */
+void call__fill_turn(struct call *call, struct workflow_op *op); /* For its row. */
+void call__resume_turn(struct call *call);                       /* For one that began before. */
+void call__await(struct call *call, const struct id *run);       /* Notes of a turn, or of a job. */
+void call__leave_turn(struct call *call);                        /* Nothing is awaited any more. */
 
 /* --- worktree.c: a working tree of its own ---------------------------------------------------- */
 
@@ -67,7 +68,7 @@ struct bytes call__left_tree(const struct call *call); /* Path of one that stays
 /* Has a tree removed that may be there, and that nobody waits for any more. */
 void call__sweep_tree(struct call *call);
 struct prior;
-void prior__sweep_tree(struct flow *flow, const struct prior *prior);
+void prior__sweep_tree(struct workflow *workflow, const struct prior *prior);
 void call__free_tree(struct call *call);
 
 #endif

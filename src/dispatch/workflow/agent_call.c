@@ -60,7 +60,7 @@ void call__cut_off(struct call *call) {
 static const struct provider_wait no_wait = {.resume_at_ms = 0};
 
 static struct err wait_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     return tx_step_provider(tx, bytes_of(op->run.text), op->attempt, &op->wait, &op->spent);
 }
 
@@ -84,7 +84,7 @@ static struct step_spent call_spent(const struct call *call) {
     return spent;
 }
 
-static void wait_done(struct flow_op *op) {
+static void wait_done(struct workflow_op *op) {
     const struct provider_wait wait = op->call->wait;
     op->call->wait_op = NULL;
     call__wait(op->call, &wait);
@@ -95,12 +95,12 @@ void call__wait(struct call *call, const struct provider_wait *wait) {
     if (call->wait_op != NULL || call->stored_resume_ms == call->wait.resume_at_ms) {
         return;
     }
-    struct flow_op *op = call__op(call, wait_tx, wait_done);
+    struct workflow_op *op = call__op(call, wait_tx, wait_done);
     op->wait = call->wait;
     op->spent = call_spent(call);
     call->wait_op = op;
     call->stored_resume_ms = call->wait.resume_at_ms;
-    flow__op_send(op);
+    workflow__op_send(op);
 }
 
 /* --- The answer, checked in the pool ---------------------------------------------------------- */
@@ -189,7 +189,7 @@ static void call_watch_silence(struct call *call, uint64_t more_ms);
 /* A provider that sends comments, pings or empty pieces while its model thinks is alive. */
 static void call_on_silence(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
-    const struct flows_options *options = &call->flow->flows->options;
+    const struct workflows_options *options = &call->workflow->workflows->options;
     const int64_t silence_ms = model_silence_ms(call->asking);
     if (silence_ms >= 0 && silence_ms < options->limits.stuck_ms) {
         timer_start(options->loop, &call->timer, (uint64_t)(options->limits.stuck_ms - silence_ms),
@@ -205,7 +205,7 @@ static void call_on_silence(struct timer *timer) {
 }
 
 static void call_watch_silence(struct call *call, uint64_t more_ms) {
-    const struct flows_options *options = &call->flow->flows->options;
+    const struct workflows_options *options = &call->workflow->workflows->options;
     timer_start(options->loop, &call->timer, (uint64_t)options->limits.stuck_ms + more_ms,
                 call_on_silence);
 }
@@ -231,7 +231,7 @@ static void call_on_discarded(void *ctx) {
 /* The provider asks for this wait, so it is no silence. */
 static void call_on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct call *call = ctx;
-    int64_t resume_at_ms = flows__now_ms(call->flow->flows) + (int64_t)wait_ms;
+    int64_t resume_at_ms = workflows__now_ms(call->workflow->workflows) + (int64_t)wait_ms;
     call_watch_silence(call, wait_ms);
     if (call__parks(call, resume_at_ms) != (call->waits_since_ms != 0)) {
         call__set_waiting(call, call->waits_since_ms == 0);
@@ -254,7 +254,7 @@ static void call_on_done(void *ctx, const struct model_result *result) {
     const bool truncated = result->stop == MODEL_STOP_LENGTH;
     struct model_info info;
     call->asking = NULL;
-    timer_stop(call->flow->flows->options.loop, &call->timer);
+    timer_stop(call->workflow->workflows->options.loop, &call->timer);
     call_add_spent(call, &spent);
     if (result->failure.cause != MODEL_NONE) {
         call->resume_at_ms = result->failure.resume_at_ms;
@@ -265,7 +265,8 @@ static void call_on_done(void *ctx, const struct model_result *result) {
     text_clear(&call->mended);
     parameters_note(result->without, &call->mended);
     /* The next answer, to a schema that this one missed, may be longer. */
-    if (truncated && models_info(call->flow->flows->options.models, bytes_of(call->model), &info)) {
+    if (truncated &&
+        models_info(call->workflow->workflows->options.models, bytes_of(call->model), &info)) {
         call->output_max = turn_output_more(result->usage.output, call->output_max,
                                             info.facts.output_max, info.facts.window);
     }
@@ -301,22 +302,24 @@ static void call_on_rested(struct timer *timer) {
 
 /* Rest of a wait for its provider that an earlier life of the daemon began. */
 static uint64_t call_rest_ms(const struct call *call) {
-    const struct flows *flows = call->flow->flows;
-    return models_was_mended(flows->options.models, bytes_of(call->model))
+    const struct workflows *workflows = call->workflow->workflows;
+    return models_was_mended(workflows->options.models, bytes_of(call->model))
                ? 0
-               : (uint64_t)run_provider_wait_ms(call->wait.resume_at_ms, flows__now_ms(flows));
+               : (uint64_t)run_provider_wait_ms(call->wait.resume_at_ms,
+                                                workflows__now_ms(workflows));
 }
 
 void call__woke(struct call *call) {
     if (call->asking == NULL) {
-        timer_hasten(call->flow->flows->options.loop, &call->timer, call_rest_ms(call));
+        timer_hasten(call->workflow->workflows->options.loop, &call->timer, call_rest_ms(call));
     }
 }
 
 static struct model_request *call_request(const struct call *call) {
     const json_t *schema = call__option(call, "schema");
     const char *effort = json_string_value(call__option(call, "effort"));
-    const struct settings *settings = connections_settings(call->flow->flows->options.connections);
+    const struct settings *settings =
+        connections_settings(call->workflow->workflows->options.connections);
     struct model_request *request = model_request_new(bytes_of(call->model));
     const struct missed *missed = call->missed;
     AUTO(text_done) struct text system = text_up_to(SYSTEM_MAX), text = text_up_to(RUN_SPEC_MAX);
@@ -351,7 +354,7 @@ void call__ask(struct call *call) {
                                              .retrying = call_on_retrying,
                                              .resumed = call_on_resumed,
                                              .done = call_on_done};
-    const struct flows *flows = call->flow->flows;
+    const struct workflows *workflows = call->workflow->workflows;
     const uint64_t wait_ms = call_rest_ms(call);
     call__enter(call, CALL_ASKING);
     text_clear(&call->answer);
@@ -362,7 +365,7 @@ void call__ask(struct call *call) {
     } else if (call__looks_up_late(call)) {
         return;               /* Asked again after the lookup. */
     } else if (wait_ms > 0) { /* The daemon ended while it waited for the provider: the rest. */
-        timer_start(flows->options.loop, &call->timer, wait_ms, call_on_rested);
+        timer_start(workflows->options.loop, &call->timer, wait_ms, call_on_rested);
         if (call__parks(call, call->wait.resume_at_ms)) {
             call__set_waiting(call, true);
         }
@@ -373,8 +376,8 @@ void call__ask(struct call *call) {
         }
         call__wait(call, &no_wait);
         call->calls++;
-        call->asking =
-            model_ask(flows->options.models, call_request(call), MODEL_BACKGROUND, &watch, call);
+        call->asking = model_ask(workflows->options.models, call_request(call), MODEL_BACKGROUND,
+                                 &watch, call);
         call_watch_silence(call, 0);
         call__watch_deadline(call);
     }

@@ -51,17 +51,19 @@ bool call__has_tools(const struct call *call) {
     if (call->program.len > 0) {
         return !call->nested;
     }
-    return !call->nested && call->flow->root[0] != '\0' && tools.asked != 0 && tools.type != 0 &&
-           call_limit(call, "max_tool_calls") != 0 && call_limit(call, "max_tool_iters") != 0;
+    return !call->nested && call->workflow->root[0] != '\0' && tools.asked != 0 &&
+           tools.type != 0 && call_limit(call, "max_tool_calls") != 0 &&
+           call_limit(call, "max_tool_iters") != 0;
 }
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
-tool_set flows__tools(const struct flows *flows) {
-    return flows->options.searches ? TOOL_SET_ALL : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
+tool_set workflows__tools(const struct workflows *workflows) {
+    return workflows->options.searches ? TOOL_SET_ALL
+                                       : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
 }
 
-json_t *flow__tools(const json_t *allowed, tool_set asked) {
+json_t *workflow__tools(const json_t *allowed, tool_set asked) {
     json_t *names = json_array();
     for (size_t i = 0; i < COUNT_OF(left_out); i++) {
         asked &= ~tool_set_of(left_out[i]);
@@ -81,9 +83,9 @@ json_t *flow__tools(const json_t *allowed, tool_set asked) {
 }
 
 /* The texts stay with the op, which outlives the transaction. */
-void call__fill_turn(struct call *call, struct flow_op *op) {
-    const struct flow *flow = call->flow;
-    const json_t *of_run = json_object_get(flow->spec, "settings");
+void call__fill_turn(struct call *call, struct workflow_op *op) {
+    const struct workflow *workflow = call->workflow;
+    const json_t *of_run = json_object_get(workflow->spec, "settings");
     const json_t *effort = call__option(call, "effort"), *schema = call__option(call, "schema");
     const struct agent_tools tools = call_tools(call);
     const struct bytes label = call__name(call->message, "label"),
@@ -92,9 +94,10 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     struct text *bytes = &op->bytes;
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
-    (void)json_object_set_new(settings, "tools",
-                              flow__tools(json_object_get(of_run, "tools"),
-                                          tools.asked & tools.type & flows__tools(flow->flows)));
+    (void)json_object_set_new(
+        settings, "tools",
+        workflow__tools(json_object_get(of_run, "tools"),
+                        tools.asked & tools.type & workflows__tools(workflow->workflows)));
     /* The run's limit holds for each of its agents; one that asks for less gets less. */
     int64_t limit = call_limit(call, "max_tool_calls");
     if (limit > 0 && json_int(settings, "max_tool_calls", INT64_MAX) > limit) {
@@ -102,7 +105,7 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     }
     /* A script that edits files would stop at its first one, so nobody is asked (decisions/042).
      * What a model has started may do what its session may, and no more. */
-    if (!flow__is_confined(flow) && json_object_get(settings, "edits") == NULL) {
+    if (!workflow__is_confined(workflow) && json_object_get(settings, "edits") == NULL) {
         (void)json_object_set_new(settings, "edits", json_string("allow")); /* NULL is refused. */
     }
     if (effort != NULL) {
@@ -128,13 +131,13 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     text_add(bytes, text_bytes(&call->program).data, call->program.len);
     const char *data = bytes->data;
     op->talk = (struct step_talk){
-        .session = flows__new_id(flow->flows, "ses"),
+        .session = workflows__new_id(workflow->workflows, "ses"),
         .turn = call->turn,
-        .message = flows__new_id(flow->flows, "msg"),
-        .answer = flows__new_id(flow->flows, "msg"),
+        .message = workflows__new_id(workflow->workflows, "msg"),
+        .answer = workflows__new_id(workflow->workflows, "msg"),
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
-        .project = flow__project(flow),
-        .path = json_bytes(flow->spec, "path"),
+        .project = workflow__project(workflow),
+        .path = json_bytes(workflow->spec, "path"),
         .root = {program_at == root_at + root.len ? data + root_at : root.data, root.len},
         .program = {data + program_at, bytes->len - program_at},
         .settings = {data, schema_at},
@@ -153,7 +156,7 @@ static void call_watch_silence(struct call *call, int64_t wait_ms);
 
 /* A user may have been faster: then the attempt is another one, or over. */
 static struct err restart_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     const struct run_key key = {.run = bytes_of(op->run.text)};
     struct run_row row;
     struct why why = {""};
@@ -162,40 +165,40 @@ static struct err restart_tx(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found || row.attempt != op->attempt) {
         return err;
     }
-    err = tx_step_restart(tx, &key, &op->flow->flows->options.bounds, &row, &why);
+    err = tx_step_restart(tx, &key, &op->workflow->workflows->options.bounds, &row, &why);
     return err.code == ERR_STEP_ENDED ? ERR_OK : err;
 }
 
 /* The note of its row has reported the outcome. */
-static void restart_done(struct flow_op *op) {
+static void restart_done(struct workflow_op *op) {
     if (op->call->state == CALL_TURN) {
-        call_watch_silence(op->call, op->flow->flows->options.limits.stuck_ms);
+        call_watch_silence(op->call, op->workflow->workflows->options.limits.stuck_ms);
     }
 }
 
 static void call_on_silence(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
-    const struct flows *flows = call->flow->flows;
-    const int64_t stuck_ms = flows->options.limits.stuck_ms;
+    const struct workflows *workflows = call->workflow->workflows;
+    const int64_t stuck_ms = workflows->options.limits.stuck_ms;
     if (call->state != CALL_TURN) {
         return;
     }
-    int64_t silence_ms = turns_silence_ms(flows->turns_of, bytes_of(call->turn.text));
+    int64_t silence_ms = turns_silence_ms(workflows->turns_of, bytes_of(call->turn.text));
     if (silence_ms < stuck_ms) {
         call_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
     } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
         call->silences++;
         call->silent_attempt = call->attempt;
-        flow__op_send(call__op(call, restart_tx, restart_done));
+        workflow__op_send(call__op(call, restart_tx, restart_done));
     } else {
         call__fail(call, CAUSE_STUCK, "its model said nothing for too long, three times");
     }
 }
 
 static void call_watch_silence(struct call *call, int64_t wait_ms) {
-    const struct flows *flows = call->flow->flows;
-    if (flows->turns_of != NULL) {
-        timer_start(flows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_silence);
+    const struct workflows *workflows = call->workflow->workflows;
+    if (workflows->turns_of != NULL) {
+        timer_start(workflows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_silence);
     }
 }
 
@@ -204,25 +207,25 @@ static void call_watch_silence(struct call *call, int64_t wait_ms) {
 void call__await(struct call *call, const struct id *run) {
     call__leave_turn(call);
     call->awaited.name = bytes_of(run->text);
-    table_add(&call->flow->flows->turns, &call->awaited);
+    table_add(&call->workflow->workflows->turns, &call->awaited);
 }
 
 void call__leave_turn(struct call *call) {
     if (call->awaited.name.len > 0) {
-        table_remove(&call->flow->flows->turns, &call->awaited);
+        table_remove(&call->workflow->workflows->turns, &call->awaited);
         call->awaited.name = BYTES("");
     }
 }
 
 void call__new_turn(struct call *call) {
     call__leave_turn(call); /* The name of the turn changes. */
-    call->turn = flows__new_id(call->flow->flows, "run");
+    call->turn = workflows__new_id(call->workflow->workflows, "run");
     call__await(call, &call->turn);
-    call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
+    call_watch_silence(call, call->workflow->workflows->options.limits.stuck_ms);
 }
 
 static struct err turn_read_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     const struct step_talked *talked = &op->talked;
     text_clear(&op->bytes);
     struct err err = tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
@@ -231,12 +234,12 @@ static struct err turn_read_tx(struct tx *tx, void *ctx) {
     }
     text_add(&op->bytes, talked->said.data, talked->said.len);
     text_add(&op->bytes, talked->note.data, talked->note.len);
-    return text_failed(&op->bytes) ? text_error(&op->bytes, "flow: talk") : ERR_OK;
+    return text_failed(&op->bytes) ? text_error(&op->bytes, "workflow: talk") : ERR_OK;
 }
 
 static void call_read_turn(struct call *call);
 
-static void turn_read_done(struct flow_op *op) {
+static void turn_read_done(struct workflow_op *op) {
     struct call *call = op->call;
     const struct step_talked *talked = &op->talked;
     const char *bytes = text_bytes(&op->bytes).data;
@@ -244,7 +247,7 @@ static void turn_read_done(struct flow_op *op) {
     const struct bytes note = {bytes + said.len, talked->note.len};
     const bool owes_object = call__option(call, "schema") != NULL;
     AUTO(json_release) json_t *json = NULL;
-    if (op->flow->state == FLOW_ENDING || call->state != CALL_TURN ||
+    if (op->workflow->state == WORKFLOW_ENDING || call->state != CALL_TURN ||
         strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
     }
@@ -286,24 +289,24 @@ static void turn_read_done(struct flow_op *op) {
 }
 
 static void call_read_turn(struct call *call) {
-    struct flow_op *op = call__op(call, turn_read_tx, turn_read_done);
+    struct workflow_op *op = call__op(call, turn_read_tx, turn_read_done);
     op->turn_notes = call->turn_notes;
     op->reads = true;
     text_init(&op->bytes, 4 * (size_t)WORKFLOW_RESULT_MAX);
-    flow__op_send(op);
+    workflow__op_send(op);
 }
 
 void call__resume_turn(struct call *call) {
     call__await(call, &call->turn);
-    call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
+    call_watch_silence(call, call->workflow->workflows->options.limits.stuck_ms);
     call__enter(call, CALL_TURN);
     call_read_turn(call);
 }
 
-void flows__turn_note(struct flows *flows, const struct run_row *row) {
-    struct table_node *node = table_find(&flows->turns, row->run);
+void workflows__turn_note(struct workflows *workflows, const struct run_row *row) {
+    struct table_node *node = table_find(&workflows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
-    if (call == NULL || call->flow->state == FLOW_FREED || call->state != CALL_TURN) {
+    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {
         return; /* Nobody waits for it, or not any more. */
     }
     bool asks_provider = run_waits_for_provider(row);

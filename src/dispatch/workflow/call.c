@@ -60,8 +60,8 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_STORING] = WORK | BIT(CALL_IN_LINE) | BIT(CALL_ENDED) | BIT(CALL_DONE),
     };
     assert((edges[call->state] & BIT(state)) != 0);
-    flow_list_remove(&call->flow->by_state[call->state], &call->link);
-    flow_list_append(&call->flow->by_state[state], &call->link);
+    workflow_list_remove(&call->workflow->by_state[call->state], &call->link);
+    workflow_list_append(&call->workflow->by_state[state], &call->link);
     call->state = state;
 }
 
@@ -73,17 +73,17 @@ void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence) {
                    (long long)occurrence);
 }
 
-struct call *flow__find_call(const struct flow *flow, struct bytes name) {
-    struct table_node *node = table_find(&flow->calls, name);
+struct call *workflow__find_call(const struct workflow *workflow, struct bytes name) {
+    struct table_node *node = table_find(&workflow->calls, name);
     return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
 }
 
-struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
+struct call *call__new(struct workflow *workflow, const char *key, int64_t occurrence) {
     struct call *call = mem_new(sizeof *call);
     (void)snprintf(call->key, sizeof call->key, "%s", key);
     call__name_of(call->name, bytes_of(call->key), occurrence);
     call->node.name = bytes_of(call->name);
-    call->flow = flow;
+    call->workflow = workflow;
     call->occurrence = occurrence;
     call->limits = amounts_unlimited();
     call->attempt = 1;
@@ -92,13 +92,13 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     text_init(&call->misfit, RUN_SPEC_MAX);
     text_init(&call->mended, RUN_SPEC_MAX);
     text_init(&call->program, AGENT_DEFINITION_MAX);
-    table_add(&flow->calls, &call->node);
-    flow_list_append(&flow->by_state[CALL_NEW], &call->link);
+    table_add(&workflow->calls, &call->node);
+    workflow_list_append(&workflow->by_state[CALL_NEW], &call->link);
     return call;
 }
 
 void call__set_slots(struct call *call, int64_t slots) {
-    call->flow->working += slots - call->slots;
+    call->workflow->working += slots - call->slots;
     call->slots = slots;
 }
 
@@ -109,19 +109,19 @@ void call__set_note(struct call *call, struct bytes note) {
 }
 
 void call__release_bytes(struct call *call) {
-    struct flow *flow = call->flow;
-    flow->pending_bytes -= call->pending_bytes;
-    flow->flows->pending_bytes -= call->pending_bytes;
+    struct workflow *workflow = call->workflow;
+    workflow->pending_bytes -= call->pending_bytes;
+    workflow->workflows->pending_bytes -= call->pending_bytes;
     call->pending_bytes = 0;
-    flow__resume_frame(flow);
-    flows__resume_frames(flow->flows);
+    workflow__resume_frame(workflow);
+    workflows__resume_frames(workflow->workflows);
 }
 
 void call__forget_message(struct call *call) {
     json_t *message = call->message;
     call->message = NULL;
     if (json_object_get(message, CALL_WRITTEN) != NULL) { /* The message may be large. */
-        flows__free_json(call->flow->flows, message);
+        workflows__free_json(call->workflow->workflows, message);
     } else {
         json_decref(message);
     }
@@ -129,26 +129,26 @@ void call__forget_message(struct call *call) {
 }
 
 void call__cancel(struct call *call) {
-    struct loop *loop = call->flow->flows->options.loop;
+    struct loop *loop = call->workflow->workflows->options.loop;
     timer_stop(loop, &call->timer);
     timer_stop(loop, &call->deadline);
     call__cut_off(call);
 }
 
 void call__free(struct call *call) {
-    struct flow *flow = call->flow;
+    struct workflow *workflow = call->workflow;
     call__cancel(call);
-    flow_list_remove(&flow->by_state[call->state], &call->link);
+    workflow_list_remove(&workflow->by_state[call->state], &call->link);
     call__orphan_ops(call);
     call__leave_turn(call);
     call__free_missed(call);
     script_search_free(call->search);
     agent_type_done(&call->type);
     call__free_tree(call);
-    table_remove(&flow->calls, &call->node);
+    table_remove(&workflow->calls, &call->node);
     call__set_slots(call, 0);
-    flow->cached -= call->cached != NULL;
-    flow->unloaded -= call->form == RESULT_UNLOADED;
+    workflow->cached -= call->cached != NULL;
+    workflow->unloaded -= call->form == RESULT_UNLOADED;
     text_done(&call->answer);
     text_done(&call->result);
     text_done(&call->misfit);
@@ -179,8 +179,8 @@ void call__skip(struct call *call) {
 
 void call__pool(struct call *call, void (*run)(struct pool_job *),
                 void (*done)(struct pool_job *)) {
-    call->flow->in_pool++;
-    pool_begin(&call->flow->flows->pool, &call->job, POOL_QUICK, run, done);
+    call->workflow->in_pool++;
+    pool_begin(&call->workflow->workflows->pool, &call->job, POOL_QUICK, run, done);
 }
 
 /* --- What it asks for ------------------------------------------------------------------------- */
@@ -201,9 +201,9 @@ struct bytes call__agent_type(const struct call *call) {
     return (struct bytes){name.data, utf8_cut(name, AGENT_TYPE_NAME_MAX)};
 }
 
-const char *flows__known_model(const struct flows *flows, struct bytes name,
-                               struct model_name *room) {
-    const struct settings *settings = connections_settings(flows->options.connections);
+const char *workflows__known_model(const struct workflows *workflows, struct bytes name,
+                                   struct model_name *room) {
+    const struct settings *settings = connections_settings(workflows->options.connections);
     name.len = strnlen(name.data, name.len); /* As rows have it, and bounded. */
     if (memchr(name.data, '/', name.len) != NULL && name.len < sizeof room->text) {
         memcpy(room->text, name.data, name.len);
@@ -227,7 +227,7 @@ static struct bytes call_unknown_model(const struct call *call) {
     const struct bytes asked = call__asked_model(call);
     struct model_name room;
     const bool known = asked.len == 0 || bytes_is(asked, "inherit") ||
-                       flows__known_model(call->flow->flows, asked, &room) != NULL;
+                       workflows__known_model(call->workflow->workflows, asked, &room) != NULL;
     return known ? BYTES("") : asked;
 }
 
@@ -252,7 +252,7 @@ void call__write_request(const json_t *message, struct text *text) {
     text_add_str(text, "\"prompt\":");
     struct bytes prompt = json_bytes(message, "prompt");
     text_add_json(text, prompt.data, prompt.len);
-    if (err_failed(flow__add_json(text, "opts", json_object_get(message, "opts")))) {
+    if (err_failed(workflow__add_json(text, "opts", json_object_get(message, "opts")))) {
         text_add_str(text, "null");
     }
 }
@@ -263,10 +263,10 @@ void call__write_spec(const struct call *call, struct text *spec) {
     struct bytes unknown = call_unknown_model(call);
     text_clear(spec);
     text_add_char(spec, '{');
-    flow__add_member(spec, "turn", call->turn.text);
+    workflow__add_member(spec, "turn", call->turn.text);
     call__write_tree(call, spec);
     text_add_member(spec, "phase", call__name(call->message, "phase"));
-    flow__add_member(spec, "model", call->model);
+    workflow__add_member(spec, "model", call->model);
     if (unknown.len > 0) {
         text_add_member(spec, "model_asked", unknown);
     }
@@ -284,10 +284,10 @@ void call__write_spec(const struct call *call, struct text *spec) {
     }
 }
 
-struct step_new call__step(const struct call *call, struct flow_op *op) {
+struct step_new call__step(const struct call *call, struct workflow_op *op) {
     text_init(&op->spec, STEP_SPEC_MAX);
     call__write_spec(call, &op->spec);
-    return (struct step_new){.place = flow__place(call->flow),
+    return (struct step_new){.place = workflow__place(call->workflow),
                              .run = call->run,
                              .key = bytes_of(call->key),
                              .occurrence = call->occurrence,
@@ -298,7 +298,7 @@ struct step_new call__step(const struct call *call, struct flow_op *op) {
                              .model_asked = call_unknown_model(call),
                              .prompt = json_bytes(call->message, "prompt"),
                              .spec = text_bytes(&op->spec),
-                             .bounds = call->flow->flows->options.bounds};
+                             .bounds = call->workflow->workflows->options.bounds};
 }
 
 void call__note_misfit(struct call *call, struct bytes misfit) {
@@ -325,7 +325,8 @@ static const char as_object[] =
 /* The role comes first: its type, or, with tools, the instructions of everybody who has some. The
  * rest is about the form of the answer. */
 void call__write_instructions(const struct call *call, struct text *text) {
-    const struct settings *settings = connections_settings(call->flow->flows->options.connections);
+    const struct settings *settings =
+        connections_settings(call->workflow->workflows->options.connections);
     const bool has_turn = call->awaited.name.len > 0;
     size_t before = text->len;
     if (call->type.instructions != NULL) {
@@ -350,52 +351,52 @@ static bool call_has_budget(const struct call *call) {
 }
 
 bool call__is_budgeted(const struct call *call) {
-    return call->flow->budgeted || call_has_budget(call);
+    return call->workflow->budgeted || call_has_budget(call);
 }
 
 /* The stored sum is never below the one that the script was given. */
-static bool flow_total_is_spent(const struct flow *flow) {
-    return flow->total >= 0 && flow->stored >= flow->total;
+static bool workflow_total_is_spent(const struct workflow *workflow) {
+    return workflow->total >= 0 && workflow->stored >= workflow->total;
 }
 
 /* agent() throws the same words in the worker, for calls that are made later. This refusal is an
  * outcome with a note like others, so a replay repeats it. */
 static void call_fail_total(struct call *call) {
-    const struct flow *flow = call->flow;
+    const struct workflow *workflow = call->workflow;
     char words[100];
     (void)snprintf(words, sizeof words, "budget exhausted: %lld of %lld tokens are spent",
-                   (long long)flow->stored, (long long)flow->total);
+                   (long long)workflow->stored, (long long)workflow->total);
     call__fail(call, CAUSE_TOTAL_SPENT, words);
 }
 
 static void call_on_deadline(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, deadline);
-    bool own = call->limits.of[AMOUNT_WALL] < call->flow->agent_ms;
+    bool own = call->limits.of[AMOUNT_WALL] < call->workflow->agent_ms;
     call__fail(call, own ? CAUSE_AGENT_BUDGET : CAUSE_TIMED_OUT, "its time was over");
 }
 
 /* From its begin; after a restart of the daemon at most as much as is left by the clock. Its waits
  * for a person do not count, and during one there is no deadline. */
 void call__watch_deadline(struct call *call) {
-    const struct flow *flow = call->flow;
+    const struct workflow *workflow = call->workflow;
     int64_t own_ms = call->limits.of[AMOUNT_WALL];
-    int64_t passed_ms = flows__mono_ms(flow->flows) - call->began_ms - call->waited_ms;
-    int64_t left_ms =
-        (own_ms < flow->agent_ms ? own_ms : flow->agent_ms) - (passed_ms > 0 ? passed_ms : 0);
+    int64_t passed_ms = workflows__mono_ms(workflow->workflows) - call->began_ms - call->waited_ms;
+    int64_t left_ms = (own_ms < workflow->agent_ms ? own_ms : workflow->agent_ms) -
+                      (passed_ms > 0 ? passed_ms : 0);
     if (!timer_runs(&call->deadline) && call->waits_since_ms == 0) {
-        timer_start(flow->flows->options.loop, &call->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,
-                    call_on_deadline);
+        timer_start(workflow->workflows->options.loop, &call->deadline,
+                    left_ms > 0 ? (uint64_t)left_ms : 0, call_on_deadline);
     }
 }
 
 /* While a person is asked, or a provider whose quota is used up has named a time, its slot is for
  * others, and its deadline does not run. */
 void call__set_waiting(struct call *call, bool waits) {
-    struct flow *flow = call->flow;
-    int64_t now_ms = flows__mono_ms(flow->flows);
+    struct workflow *workflow = call->workflow;
+    int64_t now_ms = workflows__mono_ms(workflow->workflows);
     if (waits) {
         call->waits_since_ms = now_ms;
-        timer_stop(flow->flows->options.loop, &call->deadline);
+        timer_stop(workflow->workflows->options.loop, &call->deadline);
     } else {
         int64_t since_ms = call->waits_since_ms == 0 ? now_ms : call->waits_since_ms;
         call->waited_ms += now_ms > since_ms ? now_ms - since_ms : 0;
@@ -404,12 +405,13 @@ void call__set_waiting(struct call *call, bool waits) {
     }
     if (waits == (call->slots > 0)) {
         call__set_slots(call, waits ? 0 : 1);
-        flow__pump(flow);
+        workflow__pump(workflow);
     }
 }
 
 bool call__parks(const struct call *call, int64_t resume_at_ms) {
-    return resume_at_ms != 0 && run_provider_parks(resume_at_ms, flows__now_ms(call->flow->flows));
+    return resume_at_ms != 0 &&
+           run_provider_parks(resume_at_ms, workflows__now_ms(call->workflow->workflows));
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -420,31 +422,31 @@ static struct prior *call_find_prior(const struct call *call, const struct table
 }
 
 static void call_begin_agent(struct call *call) {
-    struct flow *flow = call->flow;
-    struct prior *open = call_find_prior(call, &flow->open);
+    struct workflow *workflow = call->workflow;
+    struct prior *open = call_find_prior(call, &workflow->open);
     call__tidy(call->message);
     /* A name that is neither a model's nor an alias leaves the choice to the run. */
     struct default_model otherwise;
     struct model_name room;
-    const char *model = flows__known_model(flow->flows, call__asked_model(call), &room);
-    model = model != NULL ? model : flow->model;
+    const char *model = workflows__known_model(workflow->workflows, call__asked_model(call), &room);
+    model = model != NULL ? model : workflow->model;
     if (open != NULL && open->model[0] != '\0') { /* A call that has begun keeps its model. */
         model = open->model;
     } else if (model[0] == '\0') {
-        connections_default_model(flow->flows->options.connections, &otherwise);
+        connections_default_model(workflow->workflows->options.connections, &otherwise);
         model = otherwise.name;
     }
     call->model = mem_copy(model, strlen(model));
-    call->cached = open == NULL ? call_find_prior(call, &flow->reusable) : NULL;
+    call->cached = open == NULL ? call_find_prior(call, &workflow->reusable) : NULL;
     if (call->cached != NULL) {
         call__enter(call, CALL_CACHED);
-        flow->cached++;
+        workflow->cached++;
         return;
     }
     call->pending_bytes =
         json_bytes(call->message, "prompt").len + json_bytes(call->message, CALL_WRITTEN).len;
-    flow->pending_bytes += call->pending_bytes;
-    flow->flows->pending_bytes += call->pending_bytes;
+    workflow->pending_bytes += call->pending_bytes;
+    workflow->workflows->pending_bytes += call->pending_bytes;
     if (open == NULL) {
         call__enter(call, CALL_IN_LINE);
         return;
@@ -452,8 +454,9 @@ static void call_begin_agent(struct call *call) {
     /* The call began in an earlier life, and is asked again under its row. */
     call->run = open->run;
     call->attempt = open->attempt;
-    call->waited_ms = steps__parked_ms(open->parked_ms, flows__now_ms(flow->flows));
-    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, open) - call->waited_ms;
+    call->waited_ms = steps__parked_ms(open->parked_ms, workflows__now_ms(workflow->workflows));
+    call->began_ms = workflows__mono_ms(workflow->workflows) - prior__elapsed_ms(workflow, open) -
+                     call->waited_ms;
     call->stop = open->stop;
     call->row = open->parked ? ROW_PARKED : ROW_WRITTEN;
     call->turn = open->turn;
@@ -465,19 +468,19 @@ static void call_begin_agent(struct call *call) {
     call->calls_priced = open->spent.calls - open->spent.calls_unpriced;
     call__take_tree(call, open->worktree);
     call__enter(call, open->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_IN_LINE);
-    table_remove(&flow->open, &open->node);
+    table_remove(&workflow->open, &open->node);
     prior__free(open);
 }
 
 /* A call that outlived its worker is found again, with its outcome. */
-void flow__on_call(struct flow *flow, json_t *message, bool nested) {
+void workflow__on_call(struct workflow *workflow, json_t *message, bool nested) {
     const char *key = json_str(message, "k", "");
     int64_t occurrence = json_int(message, "n", 0), number = json_int(message, "id", 0);
     char name[CALL_NAME];
     call__name_of(name, bytes_of(key), occurrence);
     bool good = strspn(key, "0123456789abcdef") == WORKFLOW_HASH && key[WORKFLOW_HASH] == '\0' &&
-                occurrence > 0 && number > 0 && flow->calls.count <= WORKFLOW_UNANSWERED_MAX;
-    struct call *call = good ? flow__find_call(flow, bytes_of(name)) : NULL;
+                occurrence > 0 && number > 0 && workflow->calls.count <= WORKFLOW_UNANSWERED_MAX;
+    struct call *call = good ? workflow__find_call(workflow, bytes_of(name)) : NULL;
     if (call != NULL) {
         json_decref(message);
         call->number = number;
@@ -486,12 +489,12 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
     /* The worker counts, too, and lets no bad option pass; one that is hijacked does not. */
     struct budget_limits budget = {.limits = amounts_unlimited()};
     if (good && nested) {
-        good = ++flow->nested <= WORKFLOW_NESTED_MAX;
+        good = ++workflow->nested <= WORKFLOW_NESTED_MAX;
     } else if (good) {
         const json_t *opts = json_object_get(message, "opts");
         const json_t *limits = json_object_get(opts, "budget");
         struct why why;
-        good = ++flow->agents <= WORKFLOW_AGENTS_MAX && json_bytes(message, "prompt").len > 0 &&
+        good = ++workflow->agents <= WORKFLOW_AGENTS_MAX && json_bytes(message, "prompt").len > 0 &&
                strlen(json_str(opts, "model", "")) <= SESSION_MODEL_MAX;
         if (json_is_integer(limits)) {
             budget.limits.of[AMOUNT_OUTPUT_TOKENS] = json_integer_value(limits);
@@ -502,16 +505,16 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
     }
     if (!good) {
         json_decref(message);
-        flow__end(flow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
+        workflow__end(workflow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
         return;
     }
-    call = call__new(flow, key, occurrence);
+    call = call__new(workflow, key, occurrence);
     call->number = number;
     call->nested = nested;
     call->message = message;
     call->limits = budget.limits;
     if (nested) {
-        call__begin_nested(call, call_find_prior(call, &flow->reusable));
+        call__begin_nested(call, call_find_prior(call, &workflow->reusable));
     } else {
         call_begin_agent(call);
     }
@@ -521,9 +524,9 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
 
 /* A budget has admitted the call. */
 static void call_admit(struct call *call) {
-    if (call->flow->paused) {
+    if (call->workflow->paused) {
         call->row = ROW_PARKED;
-    } else if (flow_total_is_spent(call->flow)) {
+    } else if (workflow_total_is_spent(call->workflow)) {
         call_fail_total(call);
     } else {
         call__ask(call);
@@ -531,17 +534,17 @@ static void call_admit(struct call *call) {
 }
 
 static struct err begin_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     return tx_step_begin(tx, &op->begin, &op->begun, &op->budgeted);
 }
 
-static void begin_done(struct flow_op *op) {
+static void begin_done(struct workflow_op *op) {
     struct call *call = op->call;
-    struct flow *flow = op->flow;
+    struct workflow *workflow = op->workflow;
     const bool admitted = call->row == ROW_ADMITTED;
-    flow->budgeted = flow->budgeted || op->budgeted; /* A budget may be new. */
+    workflow->budgeted = workflow->budgeted || op->budgeted; /* A budget may be new. */
     call->row = op->begun == STEP_LATE ? ROW_NONE : ROW_WRITTEN;
-    if (op->begun == STEP_LATE || flow->state == FLOW_ENDING) {
+    if (op->begun == STEP_LATE || workflow->state == WORKFLOW_ENDING) {
         return; /* A note reports the end. */
     }
     if (call->state == CALL_ENDED) {
@@ -557,17 +560,17 @@ static void begin_done(struct flow_op *op) {
     } else if (op->begun == STEP_WAITS) {
         call__enter(call, CALL_UNADMITTED);
         call__set_slots(call, 0);
-        flow__pump(flow);
+        workflow__pump(workflow);
     }
 }
 
 static struct err again_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
-    return tx_step_again(tx, bytes_of(op->run.text), &op->flow->flows->options.bounds,
+    struct workflow_op *op = ctx;
+    return tx_step_again(tx, bytes_of(op->run.text), &op->workflow->workflows->options.bounds,
                          &op->asks_again);
 }
 
-static void again_done(struct flow_op *op) {
+static void again_done(struct workflow_op *op) {
     if (op->asks_again.late || op->call->state != CALL_BEGUN) {
         return;
     }
@@ -580,11 +583,11 @@ static void again_done(struct flow_op *op) {
 
 /* Late: a note has the reason. */
 static struct err turn_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     return tx_step_talk(tx, &op->begin, op->attempt, &op->late);
 }
 
-static void turn_done(struct flow_op *op) {
+static void turn_done(struct workflow_op *op) {
     op->call->row = ROW_WRITTEN;
     if (op->call->state == CALL_ENDED) {
         call__store(op->call); /* The outcome has waited for this. */
@@ -593,28 +596,28 @@ static void turn_done(struct flow_op *op) {
 
 void call__start_turn(struct call *call) {
     call__new_turn(call);
-    struct flow_op *op = call__op(call, turn_tx, turn_done);
+    struct workflow_op *op = call__op(call, turn_tx, turn_done);
     op->begins = true;
     op->begin = call__step(call, op);
     call__fill_turn(call, op);
     call__enter(call, CALL_TURN);
     call__watch_deadline(call);
-    flow__op_send(op);
+    workflow__op_send(op);
 }
 
 /* --- Begun ------------------------------------------------------------------------------------ */
 
 static void call_insert(struct call *call, enum run_cause refused) {
-    const struct flow *flow = call->flow;
+    const struct workflow *workflow = call->workflow;
     bool tools = refused == CAUSE_NONE && call__has_tools(call);
     if (call->run.text[0] == '\0') {
-        call->run = flows__new_id(flow->flows, "run");
+        call->run = workflows__new_id(workflow->workflows, "run");
     }
-    call->began_ms = flows__mono_ms(flow->flows);
+    call->began_ms = workflows__mono_ms(workflow->workflows);
     if (tools && call->tree == NULL) {
         call__new_turn(call);
     }
-    struct flow_op *op = call__op(call, begin_tx, begin_done);
+    struct workflow_op *op = call__op(call, begin_tx, begin_done);
     op->begins = true;
     op->begin = call__step(call, op);
     if (tools && call->tree == NULL) {
@@ -626,7 +629,7 @@ static void call_insert(struct call *call, enum run_cause refused) {
     op->begin.asks = call__is_budgeted(call) && refused == CAUSE_NONE && !tools;
     /* Where no budget is asked, the model is, at once; the row goes with what comes next. */
     op->lazy = !call__is_budgeted(call) && !tools;
-    flow__op_send(op);
+    workflow__op_send(op);
 }
 
 /* The call has its slot. `refused`: it ends at once, with that cause; CAUSE_NONE: it goes on. The
@@ -657,7 +660,7 @@ static void call_begin(struct call *call, enum run_cause refused) {
     } else if (!fresh && call->attempt > 1 && call__has_tools(call)) {
         call__start_turn(call);
     } else if (!fresh) {
-        flow__op_send(call__op(call, again_tx, again_done));
+        workflow__op_send(call__op(call, again_tx, again_done));
     } else if (!call__is_budgeted(call)) {
         call__ask(call);
     }
@@ -685,22 +688,22 @@ static enum run_cause call_refusal(const struct call *call) {
             return CAUSE_AGENT_BUDGET;
         }
     }
-    return call->row != ROW_WRITTEN && flow_total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT
-                                                                       : CAUSE_NONE;
+    return call->row != ROW_WRITTEN && workflow_total_is_spent(call->workflow) ? CAUSE_TOTAL_SPENT
+                                                                               : CAUSE_NONE;
 }
 
-void flow__pump(struct flow *flow) {
-    while (flow->working < flow->at_once && flow->state == FLOW_LIVE) {
+void workflow__pump(struct workflow *workflow) {
+    while (workflow->working < workflow->at_once && workflow->state == WORKFLOW_LIVE) {
         /* A call that has begun is busy, also when it is asked again after a restart of the daemon;
          * not one that a budget admitted while the run was paused.
          *
          * A budget that is used up ends a call in the commit that begins it. Where the run resumes
          * another, that end must not come before the cached results, so the call does not begin
          * before them. */
-        struct call *call = flow__first(flow, CALL_IN_LINE);
-        while (call != NULL &&
-               ((flow->paused && call->row != ROW_WRITTEN) ||
-                (call->row == ROW_NONE && call__is_budgeted(call) && flow__must_wait(flow)))) {
+        struct call *call = workflow__first(workflow, CALL_IN_LINE);
+        while (call != NULL && ((workflow->paused && call->row != ROW_WRITTEN) ||
+                                (call->row == ROW_NONE && call__is_budgeted(call) &&
+                                 workflow__must_wait(workflow)))) {
             call = call_of(call->link.next);
         }
         if (call == NULL) {
@@ -710,7 +713,7 @@ void flow__pump(struct flow *flow) {
         call__enter(call, CALL_BEGUN);
         call->row = call->row == ROW_PARKED ? ROW_WRITTEN : call->row;
         call__set_slots(call, 1);
-        flow->flows->stats.agents++;
+        workflow->workflows->stats.agents++;
         if (call->row != ROW_NONE && call->turn.text[0] != '\0') {
             call__resume_turn(call);
         } else if (refusal == CAUSE_NONE &&
@@ -723,16 +726,16 @@ void flow__pump(struct flow *flow) {
     }
 }
 
-void flow__on_pause(struct flow *flow, const struct run_row *row) {
+void workflow__on_pause(struct workflow *workflow, const struct run_row *row) {
     bool paused = row->state == RUN_WAITING;
-    if (paused == flow->paused) {
+    if (paused == workflow->paused) {
         return;
     }
-    flow->paused = paused;
-    if (paused || flow->state >= FLOW_ENDING) {
+    workflow->paused = paused;
+    if (paused || workflow->state >= WORKFLOW_ENDING) {
         return;
     }
-    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+    for (struct call *call = NULL; (call = workflow__next_call(workflow, call)) != NULL;) {
         if (call->row == ROW_PARKED) {
             call->row = ROW_WRITTEN;
             if (call->state == CALL_BEGUN) {
@@ -740,7 +743,7 @@ void flow__on_pause(struct flow *flow, const struct run_row *row) {
             }
         }
     }
-    flow__pump(flow);
+    workflow__pump(workflow);
 }
 
 /* --- Restarted -------------------------------------------------------------------------------- */
@@ -781,7 +784,7 @@ bool call__looks_up_late(struct call *call) {
 /* As good as new; how often its model was silent is counted on. The usage of a turn is its
  * session's; what earlier calls of a model used stays counted. */
 void call__start_again(struct call *call) {
-    if (call->flow->state == FLOW_ENDING) {
+    if (call->workflow->state == WORKFLOW_ENDING) {
         return;
     }
     call__cancel(call);
@@ -814,28 +817,28 @@ void call__start_again(struct call *call) {
 
 /* Another client ended the step: its done_no is stored already. */
 static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
-    struct flow *flow = call->flow;
+    struct workflow *workflow = call->workflow;
     call__cancel(call);
     call->cause = cause;
     mem_free(call->note);
     call->note = NULL;
     call__done(call);
-    if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
-        flow__reload(flow);
+    if (workflow->state != WORKFLOW_LIVE || call->number == 0 || workflow->storing > 0) {
+        workflow__reload(workflow);
         return;
     }
-    flow__deliver(flow);
-    flow__pump(flow);
+    workflow__deliver(workflow);
+    workflow__pump(workflow);
 }
 
 bool call__is_back(struct call *call) {
-    struct flow *flow = call->flow;
-    struct flows *flows = flow->flows;
+    struct workflow *workflow = call->workflow;
+    struct workflows *workflows = workflow->workflows;
     call->job.done = NULL;
-    flow->in_pool--;
-    if (flow__is_over(flow)) {
-        flow__maybe_free(flow);
-        flows__maybe_stopped(flows);
+    workflow->in_pool--;
+    if (workflow__is_over(workflow)) {
+        workflow__maybe_free(workflow);
+        workflows__maybe_stopped(workflows);
         return false;
     }
     if (call->elsewhere != CAUSE_NONE) {
@@ -847,7 +850,7 @@ bool call__is_back(struct call *call) {
 
 static void call_on_restart(struct call *call, int64_t attempt) {
     call->attempt = attempt;
-    call->began_ms = flows__mono_ms(call->flow->flows);
+    call->began_ms = workflows__mono_ms(call->workflow->workflows);
     switch (call->state) {
     case CALL_ASKING:
     case CALL_TURN:
@@ -887,7 +890,7 @@ void call__on_note(struct call *call, const struct run_row *row) {
         call__skip(call);
     } else if (runs && call->state == CALL_UNADMITTED) {
         call->attempt = row->attempt;
-        call->began_ms = flows__mono_ms(call->flow->flows);
+        call->began_ms = workflows__mono_ms(call->workflow->workflows);
         call__enter(call, CALL_BEGUN);
         call__set_slots(call, 1);
         call_admit(call);

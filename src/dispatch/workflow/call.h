@@ -27,7 +27,7 @@ enum { CALL_NAME = 2 * 64 + 2 };
 
 enum call_state {
     CALL_NEW,
-    CALL_IN_LINE,       /* For a slot of flow->at_once, for a resume, or for earlier results. */
+    CALL_IN_LINE,       /* For a slot of workflow->at_once, for a resume, or for earlier results. */
     CALL_CACHED,        /* The run that this one resumes has its result, which is read. */
     CALL_SEARCHING,     /* The script of workflow() is looked for. */
     CALL_BEGUN,         /* A slot is taken, and the row is written. */
@@ -62,29 +62,31 @@ enum result_form {
 struct call {
     struct table_node node; /* By key and occurrence. */
     char name[CALL_NAME];
-    struct flow *flow;
-    struct flow_link link; /* In the list of its state. */
-    enum call_state state; /* Changed by call__enter alone. */
+    struct workflow *workflow;
+    struct workflow_link link; /* In the list of its state. */
+    enum call_state state;     /* Changed by call__enter alone. */
     enum call_row row;
     int64_t number; /* The worker's; 0: this worker has not asked for it yet. */
     char key[WORKFLOW_HASH + 1];
     int64_t occurrence;
     struct id run;
-    int64_t attempt, began_ms; /* began_ms: by flows__mono_ms, as the next two; 0: it has not. */
+    int64_t attempt,
+        began_ms; /* began_ms: by workflows__mono_ms, as the next two; 0: it has not. */
     int64_t waited_ms, waits_since_ms; /* Parked, or for a person: until now, and just now; or 0. */
     bool nested;                       /* By workflow(), not agent(). */
     bool stop;                         /* A user skipped it. */
-    bool restarted;            /* The earlier attempt is still in the pool or in the store. */
-    int64_t slots;             /* Slots of flow->working that the call holds: 0 or 1. */
-    struct id turn;            /* Turn of an agent with tools; "": none. */
-    unsigned turn_notes;       /* Notes of its turn. */
-    struct call_tree *tree;    /* Owned: its working tree; NULL: it has none of its own. */
-    struct table_node awaited; /* In flows->turns, by its turn, or by the job of its working tree;
+    bool restarted;         /* The earlier attempt is still in the pool or in the store. */
+    int64_t slots;          /* Slots of workflow->working that the call holds: 0 or 1. */
+    struct id turn;         /* Turn of an agent with tools; "": none. */
+    unsigned turn_notes;    /* Notes of its turn. */
+    struct call_tree *tree; /* Owned: its working tree; NULL: it has none of its own. */
+    struct table_node
+        awaited;          /* In workflows->turns, by its turn, or by the job of its working tree;
                                 * no name: it is not in there. */
-    json_t *message;           /* Owned: the script's request; NULL: it is DONE. */
-    size_t pending_bytes;      /* For the message, while it counts in the flow's. */
-    char *model;               /* Owned. */
-    struct prior *cached;   /* Borrowed from flow->reusable: an agent takes its result, workflow()
+    json_t *message;      /* Owned: the script's request; NULL: it is DONE. */
+    size_t pending_bytes; /* For the message, while it counts in the workflow's. */
+    char *model;          /* Owned. */
+    struct prior *cached; /* Borrowed from workflow->reusable: an agent takes its result, workflow()
                              * its place in the order. NULL: none. */
     struct amounts limits;  /* For its own budget; AMOUNT_MAX: none. */
     struct agent_type type; /* Owned; not named: all is empty. */
@@ -94,11 +96,11 @@ struct call {
     struct asking *asking;
     struct text answer;
     struct timer timer, deadline;
-    struct provider_wait wait; /* For its provider; resume_at_ms 0: it does not wait. */
-    int64_t stored_resume_ms;  /* The same in the row, once the write under way has ended; */
-    struct flow_op *wait_op;   /* write under way; NULL: there is none. */
-    struct pool_job job;       /* `done` is NULL: the pool does not have the call. */
-    enum run_cause elsewhere;  /* Another client ended the step while the pool had the call. */
+    struct provider_wait wait;   /* For its provider; resume_at_ms 0: it does not wait. */
+    int64_t stored_resume_ms;    /* The same in the row, once the write under way has ended; */
+    struct workflow_op *wait_op; /* write under way; NULL: there is none. */
+    struct pool_job job;         /* `done` is NULL: the pool does not have the call. */
+    enum run_cause elsewhere;    /* Another client ended the step while the pool had the call. */
     unsigned tries, restarts;
     unsigned silences;      /* Times that its turn was restarted because its model was silent; */
     int64_t silent_attempt; /* the attempt that is being restarted so; 0: none. */
@@ -120,24 +122,25 @@ struct call {
     int64_t calls, calls_priced; /* For its model. */
 };
 
-static inline struct call *call_of(struct flow_link *link) { /* NULL: none. */
+static inline struct call *call_of(struct workflow_link *link) { /* NULL: none. */
     return link == NULL ? NULL : CONTAINER_OF(link, struct call, link);
 }
 
 /* call.c */
 /* The model that a name means: with a "/" this name, else what the setting model_aliases has. In
  * `room`; NULL: nobody knows the name. */
-const char *flows__known_model(const struct flows *flows, struct bytes name,
-                               struct model_name *room);
-struct call *call__new(struct flow *flow, const char *key, int64_t occurrence);
+const char *workflows__known_model(const struct workflows *workflows, struct bytes name,
+                                   struct model_name *room);
+struct call *call__new(struct workflow *workflow, const char *key, int64_t occurrence);
 void call__free(struct call *call);
 void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence);
-struct call *flow__find_call(const struct flow *flow, struct bytes name);
+struct call *workflow__find_call(const struct workflow *workflow, struct bytes name);
 /* Leaves the list of its state, and enters that of the next one. Asserts that the edge is legal. */
 void call__enter(struct call *call, enum call_state state);
-void flow__on_call(struct flow *flow, json_t *message, bool nested); /* Takes the message over. */
-void flow__pump(struct flow *flow); /* Begins the calls that have a slot. */
-void flow__on_pause(struct flow *flow, const struct run_row *row);
+void workflow__on_call(struct workflow *workflow, json_t *message,
+                       bool nested);            /* Takes the message over. */
+void workflow__pump(struct workflow *workflow); /* Begins the calls that have a slot. */
+void workflow__on_pause(struct workflow *workflow, const struct run_row *row);
 void call__on_note(struct call *call, const struct run_row *row);
 void call__set_slots(struct call *call, int64_t slots);
 void call__set_note(struct call *call, struct bytes note); /* May be the one that it has. */
@@ -153,8 +156,8 @@ struct bytes call__asked_model(const struct call *call); /* "": it names none. *
 void call__lookup(struct call *call, void (*done)(struct pool_job *job));
 void call__looked_up(struct call *call); /* Takes over what was found. */
 void call__cancel(struct call *call);    /* All that it has with a model, and its timers. */
-/* In the pool, then on the loop. call__is_back, first in `done`: false: the flow is over or another
- * client ended the step, and the call may be gone. */
+/* In the pool, then on the loop. call__is_back, first in `done`: false: the workflow is over or
+ * another client ended the step, and the call may be gone. */
 void call__pool(struct call *call, void (*run)(struct pool_job *), void (*done)(struct pool_job *));
 MUST_CHECK bool call__is_back(struct call *call);
 static inline bool call__in_pool(const struct call *call) {

@@ -7,11 +7,12 @@
  *            cannot go on. Places are those of the user's file, also where the engine stumbled only
  *            after its end. Each entry of a list that the engine finds broken has its fault at
  *            `done`, and is not valid any more; `checked` tells of which it was asked.
- * Limits     of a list, at most FLOW_JUDGE_MAX scripts without a cached verdict are read, one after
- *            the other, those that count before those that are shadowed, and none begins later than
- *            FLOW_JUDGE_MS after the first. The rest stays unchecked; the next list goes on there.
- * Ownership  what is asked is borrowed for the call; a catalog and its script until `done`. `ctx`
- *            must live until `done`, which flows_stop brings about, too.
+ * Limits     of a list, at most WORKFLOW_JUDGE_MAX scripts without a cached verdict are read, one
+ *            after the other, those that count before those that are shadowed, and none begins
+ *            later than WORKFLOW_JUDGE_MS after the first. The rest stays unchecked; the next list
+ *            goes on there.
+ * Ownership  what is asked is borrowed for the call; a catalog and its script until
+ *            `done`. `ctx` must live until `done`, which workflows_stop brings about, too.
  * Threads    the loop; files of a list are read again in the pool.
  */
 #ifndef DROVER_DISPATCH_WORKFLOW_CHECK_H
@@ -23,39 +24,41 @@
 #include "script/catalog.h"
 #include "script/reader/meta.h"
 
-enum { FLOW_CHECKED_MAX = 1024, FLOW_JUDGE_MAX = 64, FLOW_JUDGE_MS = 1000 };
+enum { WORKFLOW_CHECKED_MAX = 1024, WORKFLOW_JUDGE_MAX = 64, WORKFLOW_JUDGE_MS = 1000 };
 
-enum flow_judgement { FLOW_UNJUDGED, FLOW_GOOD, FLOW_BAD };
-struct flow_verdict {
-    enum flow_judgement judgement;
+enum workflow_judgement { WORKFLOW_UNJUDGED, WORKFLOW_GOOD, WORKFLOW_BAD };
+struct check_verdict {
+    enum workflow_judgement judgement;
     struct script_fault fault; /* BAD. */
 };
 
-struct flows;
+struct workflows;
 /* The script is valid; the verdict is borrowed for the call. */
-void flows_check(struct flows *flows, const struct catalog_script *script,
-                 void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx);
+void workflows_check(struct workflows *workflows, const struct catalog_script *script,
+                     void (*done)(void *ctx, const struct check_verdict *verdict), void *ctx);
 /* "LINE:COLUMN: what"; not every fault has a place. */
-void flow_fault_tell(const struct script_fault *fault, struct why *why);
+void workflow_fault_tell(const struct script_fault *fault, struct why *why);
 /* `name`, with its plugin, is that of no `kind`; `used` is. */
-void flow_fallback_tell(const char *kind, struct bytes name, struct bytes used, struct why *why);
+void workflow_fallback_tell(const char *kind, struct bytes name, struct bytes used,
+                            struct why *why);
 
 /* Settles the notes of a script about models, by the setting model_aliases, and about connections.
  * On the loop. */
-void flows_resolve_models(struct flows *flows, struct script_prepared *prepared);
+void workflows_resolve_models(struct workflows *workflows, struct script_prepared *prepared);
 /* Settles its notes about types of agents and about workflows, by what a run there would find. In
  * the pool. */
-void flows_resolve_names(struct flows *flows, const struct catalog_search *places,
-                         struct script_prepared *prepared);
+void workflows_resolve_names(struct workflows *workflows, const struct catalog_search *places,
+                             struct script_prepared *prepared);
 
-struct flow_judge_done {
+struct script_judge_done {
     void (*call)(void *ctx);
     void *ctx;
 };
-void flows_judge(struct flows *flows, struct catalog *catalog, struct flow_judge_done done);
+void workflows_judge(struct workflows *workflows, struct catalog *catalog,
+                     struct script_judge_done done);
 /* Nothing is asked about a script that is not valid. Its notes about models that the setting
  * model_aliases has are dropped. */
-void flows_judge_one(struct flows *flows, struct catalog_script *script,
-                     struct flow_judge_done done);
+void workflows_judge_one(struct workflows *workflows, struct catalog_script *script,
+                         struct script_judge_done done);
 
 #endif

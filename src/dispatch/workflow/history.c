@@ -17,7 +17,7 @@ enum {
 
 /* --- Members of messages (script/protocol.h) -------------------------------------------------- */
 
-void flow__add_member(struct text *text, const char *name, const char *value) {
+void workflow__add_member(struct text *text, const char *name, const char *value) {
     text_add_name(text, name);
     if (value == NULL) {
         text_add_str(text, "null");
@@ -26,15 +26,15 @@ void flow__add_member(struct text *text, const char *name, const char *value) {
     }
 }
 
-void flow__add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
+void workflow__add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
     if (number == none) {
-        flow__add_member(text, name, NULL);
+        workflow__add_member(text, name, NULL);
     } else {
         text_add_member_int(text, name, number);
     }
 }
 
-struct err flow__add_json(struct text *text, const char *name, const json_t *json) {
+struct err workflow__add_json(struct text *text, const char *name, const json_t *json) {
     text_add_name(text, name);
     if (json == NULL) {
         text_add_str(text, "null");
@@ -43,34 +43,34 @@ struct err flow__add_json(struct text *text, const char *name, const json_t *jso
     return json_write(json, text);
 }
 
-void flows__send(struct script_worker *worker, struct text *message) {
+void workflows__send(struct script_worker *worker, struct text *message) {
     size_t len = 0;
     char *frame = text_take(message, &len);
     script_busy(worker);
     script_send(worker, frame, len);
 }
 
-struct script_worker *flows__start_script(struct flows *flows, struct scripts *scripts,
-                                          const struct script_watch *watch, void *ctx,
-                                          struct text *order) {
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flows->options.limits.cpu_ms};
+struct script_worker *workflows__start_script(struct workflows *workflows, struct scripts *scripts,
+                                              const struct script_watch *watch, void *ctx,
+                                              struct text *order) {
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)workflows->options.limits.cpu_ms};
     struct script_worker *worker = script_start(scripts, &bounds, watch, ctx);
-    flows__send(worker, order);
+    workflows__send(worker, order);
     return worker;
 }
 
-bool flow__message_is(const json_t *message, const char *type) {
+bool workflow__message_is(const json_t *message, const char *type) {
     return strcmp(json_str(message, "t", ""), type) == 0;
 }
 
-void flow__add_script(const struct script_prepared *prepared, struct bytes file,
-                      struct text *text) {
+void workflow__add_script(const struct script_prepared *prepared, struct bytes file,
+                          struct text *text) {
     text_add_str(text, "\"script\":");
     text_add_json(text, prepared->text, prepared->len);
     text_add_member(text, "form", bytes_of(script_form_name(prepared->form)));
     text_add_member(text, "file", file);
     /* Without memory for a part, the whole message fails. */
-    text->failed = err_failed(flow__add_json(text, "meta", prepared->meta)) || text->failed;
+    text->failed = err_failed(workflow__add_json(text, "meta", prepared->meta)) || text->failed;
 }
 
 /* Members of a script that a row has. false: it is none. */
@@ -83,16 +83,16 @@ static bool add_source(struct bytes source, struct bytes file, struct text *text
                 fault.message);
         return false;
     }
-    flow__add_script(&prepared, file, text);
+    workflow__add_script(&prepared, file, text);
     return true;
 }
 
-void flow__add_throw(struct text *text, struct bytes message) {
+void workflow__add_throw(struct text *text, struct bytes message) {
     text_add_str(text, ",\"o\":\"throw\",\"name\":\"Error\"");
     text_add_member(text, "message", message);
 }
 
-void flow__add_result(const struct step_row *row, struct text *text) {
+void workflow__add_result(const struct step_row *row, struct text *text) {
     switch (workflow_step_outcome(row->state, row->cause)) {
     case STEP_VALUE:
         text_add_str(text, ",\"o\":\"value\",\"v\":");
@@ -103,7 +103,7 @@ void flow__add_result(const struct step_row *row, struct text *text) {
         text_add_str(text, ",\"o\":\"null\"");
         return;
     case STEP_THROW:
-        flow__add_throw(text, workflow_step_words(row->cause, row->note));
+        workflow__add_throw(text, workflow_step_words(row->cause, row->note));
         return;
     }
 }
@@ -115,9 +115,9 @@ static struct err add_outcome(struct tx *tx, const struct step_row *row, struct 
     struct bytes source;
     bool found = false;
     if (!row->is_ref) {
-        flow__add_result(row, text);
+        workflow__add_result(row, text);
     } else if (row->script.len == 0) {
-        flow__add_throw(text, row->note);
+        workflow__add_throw(text, row->note);
     } else {
         struct err err = tx_script_find(tx, row->script, &found, &source);
         if (err_failed(err) || !found) {
@@ -130,8 +130,8 @@ static struct err add_outcome(struct tx *tx, const struct step_row *row, struct 
     return ERR_OK;
 }
 
-void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text) {
-    flow__add_limit(text, "total", total < 0 ? -1 : total, -1);
+void workflow__add_limits(const struct workflows_limits *limits, int64_t total, struct text *text) {
+    workflow__add_limit(text, "total", total < 0 ? -1 : total, -1);
     text_addf(text,
               ",\"spent\":0,\"limits\":{\"agents\":%d,\"items\":%d,\"lines\":%d,"
               "\"line_bytes\":%d,\"unanswered\":%d,\"cpu_ms\":%lld,\"memory_mb\":%lld},"
@@ -159,8 +159,8 @@ struct load_mark {
     int64_t nested;
 };
 
-struct flow_load {
-    struct flow *flow;
+struct workflow_load {
+    struct workflow *workflow;
     struct text order;         /* Owned: `len` of it counts. */
     size_t history;            /* Where its history begins. */
     struct unloaded *unloaded; /* Owned. */
@@ -180,14 +180,14 @@ struct flow_load {
     bool stale_admitted; /* The same, if an agent in it waits for a budget. */
 };
 
-void flow__load_free(struct flow *flow) {
-    struct flow_load *load = flow->load;
+void workflow__load_free(struct workflow *workflow) {
+    struct workflow_load *load = workflow->load;
     if (load == NULL) {
         return;
     }
     assert(!load->away);
-    flow__free_priors(&load->open);
-    flow__free_priors(&load->reusable);
+    workflow__free_priors(&load->open);
+    workflow__free_priors(&load->reusable);
     table_done(&load->open);
     table_done(&load->reusable);
     text_done(&load->order);
@@ -195,17 +195,17 @@ void flow__load_free(struct flow *flow) {
     json_decref(load->spec);
     mem_free(load->label);
     mem_free(load);
-    flow->load = NULL;
+    workflow->load = NULL;
 }
 
 /* --- Read, in a store function ---------------------------------------------------------------- */
 
 struct history_reading {
     struct tx *tx;
-    struct flow_load *load; /* Into this, */
-    struct flow_page *page; /* or this, */
-    struct table *priors;   /* or this. */
-    const json_t *except;   /* Runs that are left out; NULL: none. */
+    struct workflow_load *load; /* Into this, */
+    struct workflow_page *page; /* or this, */
+    struct table *priors;       /* or this. */
+    const json_t *except;       /* Runs that are left out; NULL: none. */
 };
 
 static struct err load_add_prior(void *ctx, const struct step_row *row) {
@@ -243,14 +243,14 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
     return ERR_OK;
 }
 
-static bool load_is_full(const struct flow_load *load) {
+static bool load_is_full(const struct workflow_load *load) {
     return load->order.len - load->history >= HISTORY_MAX;
 }
 
 /* The key is enough of what the order has no room for: the result is read later. */
 static struct err load_add_step(void *ctx, const struct step_row *row) {
     const struct history_reading *reading = ctx;
-    struct flow_load *load = reading->load;
+    struct workflow_load *load = reading->load;
     struct load_mark *at = &load->at;
     struct text *text = &load->order;
     at->stored += row->output_tokens;
@@ -276,17 +276,17 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
 }
 
 /* A read may run twice: each starts over. */
-static struct err load_begin(struct tx *tx, struct flow_load *load) {
+static struct err load_begin(struct tx *tx, struct workflow_load *load) {
     struct text *text = &load->order;
-    flow__free_priors(&load->open);
-    flow__free_priors(&load->reusable);
+    workflow__free_priors(&load->open);
+    workflow__free_priors(&load->reusable);
     json_decref(load->spec);
     load->spec = NULL;
     text_clear(text);
     load->at = (struct load_mark){.len = 0};
     load->fault.text[0] = '\0';
-    effects_at(load->flow->flows->options.effects, flow__run(load->flow));
-    struct err err = tx_workflow_find(tx, flow__run(load->flow), &load->found, &load->row);
+    effects_at(load->workflow->workflows->options.effects, workflow__run(load->workflow));
+    struct err err = tx_workflow_find(tx, workflow__run(load->workflow), &load->found, &load->row);
     if (err_failed(err) || !load->found) {
         return err;
     }
@@ -317,18 +317,19 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
         return ERR_OK;
     }
     const json_t *args = json_object_get(load->spec, "args");
-    err = args == NULL ? ERR_OK : flow__add_json(text, "args", args);
-    flow__add_limits(&load->flow->flows->options.limits, json_int(load->spec, "total", -1), text);
+    err = args == NULL ? ERR_OK : workflow__add_json(text, "args", args);
+    workflow__add_limits(&load->workflow->workflows->options.limits,
+                         json_int(load->spec, "total", -1), text);
     load->history = text->len;
     return err;
 }
 
-static bool load_is_refused(const struct flow_load *load) {
+static bool load_is_refused(const struct workflow_load *load) {
     return !load->found || load->fault.text[0] != '\0';
 }
 
 static struct err load_tx(struct tx *tx, void *ctx) {
-    struct flow_load *load = ctx;
+    struct workflow_load *load = ctx;
     struct err err = load->begun ? ERR_OK : load_begin(tx, load);
     if (err_failed(err) || load_is_refused(load)) {
         return err;
@@ -336,10 +337,10 @@ static struct err load_tx(struct tx *tx, void *ctx) {
     struct load_mark mark = load->at;
     mark.len = load->order.len;
     struct history_reading reading = {.tx = tx, .load = load};
-    const struct step_page page = {.workflow = load->flow->id,
+    const struct step_page page = {.workflow = load->workflow->id,
                                    .after = mark.after,
-                                   .limit = FLOW_PAGE_STEPS,
-                                   .bytes_max = FLOW_PAGE_BYTES,
+                                   .limit = WORKFLOW_PAGE_STEPS,
+                                   .bytes_max = WORKFLOW_PAGE_BYTES,
                                    .bare = load_is_full(load)};
     int64_t last = mark.after;
     err = tx_step_history(tx, &page, load_add_step, &reading, &last, &load->whole);
@@ -354,12 +355,12 @@ static struct err load_tx(struct tx *tx, void *ctx) {
 
 /* --- Taken over ------------------------------------------------------------------------------- */
 
-static void flow_on_deadline(struct timer *timer) {
-    struct flow *flow = CONTAINER_OF(timer, struct flow, deadline);
-    flow__end(flow, CAUSE_DEADLINE, "its time was over");
+static void workflow_on_deadline(struct timer *timer) {
+    struct workflow *workflow = CONTAINER_OF(timer, struct workflow, deadline);
+    workflow__end(workflow, CAUSE_DEADLINE, "its time was over");
 }
 
-static void flow_take_priors(struct table *priors, struct table *loaded) {
+static void workflow_take_priors(struct table *priors, struct table *loaded) {
     if (priors->count == 0) {
         const struct table empty = *priors;
         *priors = *loaded;
@@ -367,102 +368,103 @@ static void flow_take_priors(struct table *priors, struct table *loaded) {
     }
 }
 
-static void flow_take_load(struct flow *flow, struct flow_load *load) {
-    const struct flows_limits *limits = &flow->flows->options.limits;
-    flow->crashes = flow->crashes == 0 ? load->row.crashes : flow->crashes;
-    flow_take_priors(&flow->open, &load->open);
-    flow_take_priors(&flow->reusable, &load->reusable); /* Calls may borrow from earlier ones. */
+static void workflow_take_load(struct workflow *workflow, struct workflow_load *load) {
+    const struct workflows_limits *limits = &workflow->workflows->options.limits;
+    workflow->crashes = workflow->crashes == 0 ? load->row.crashes : workflow->crashes;
+    workflow_take_priors(&workflow->open, &load->open);
+    workflow_take_priors(&workflow->reusable,
+                         &load->reusable); /* Calls may borrow from earlier ones. */
     /* The spec never changes, and what is with the store or in the pool borrows from it: a worker
      * that is rebuilt leaves it where it is. */
-    if (flow->spec == NULL) {
+    if (workflow->spec == NULL) {
         const char *otherwise = json_str(load->spec, "model_default", "");
         const struct bytes model = bytes_of(json_str(load->spec, "model", otherwise));
         const struct bytes root = json_bytes(load->spec, "root");
-        flow->spec = load->spec;
+        workflow->spec = load->spec;
         load->spec = NULL;
-        flow->model = mem_copy(model.data, model.len);
-        flow->root = mem_copy(root.data, root.len);
-        flow->label = load->label;
+        workflow->model = mem_copy(model.data, model.len);
+        workflow->root = mem_copy(root.data, root.len);
+        workflow->label = load->label;
         load->label = NULL;
     }
-    int64_t wanted = json_int(flow->spec, "concurrency", 0);
-    flow->at_once = workflow_at_once(wanted > 0 ? wanted : limits->at_once);
-    flow->agent_ms = json_int(flow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
-    flow->total = json_int(flow->spec, "total", -1);
-    flow->budgeted = flow->budgeted || load->budgeted;
-    flow->resumed_from = load->row.resumed_from;
+    int64_t wanted = json_int(workflow->spec, "concurrency", 0);
+    workflow->at_once = workflow_at_once(wanted > 0 ? wanted : limits->at_once);
+    workflow->agent_ms = json_int(workflow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
+    workflow->total = json_int(workflow->spec, "total", -1);
+    workflow->budgeted = workflow->budgeted || load->budgeted;
+    workflow->resumed_from = load->row.resumed_from;
     for (size_t i = 0; i < load->at.unloaded_count; i++) { /* In their order. */
         const struct unloaded *unloaded = &load->unloaded[i];
         char name[CALL_NAME];
         call__name_of(name, bytes_of(unloaded->key), unloaded->occurrence);
-        if (flow__find_call(flow, bytes_of(name)) != NULL) {
+        if (workflow__find_call(workflow, bytes_of(name)) != NULL) {
             load->stale = true; /* Others settled it while the history was read. */
             continue;
         }
-        struct call *call = call__new(flow, unloaded->key, unloaded->occurrence);
+        struct call *call = call__new(workflow, unloaded->key, unloaded->occurrence);
         call->nested = unloaded->nested;
         call__unload(call);
         call__enter(call, CALL_DONE);
     }
-    flow->loaded_no = load->at.loaded;
-    flow->sent = load->at.settled;
-    flow->spent = load->at.spent;
-    flow->stored = load->at.stored;
-    flow->nested = load->at.nested;
-    flow->agents = load->at.settled - load->at.nested;
+    workflow->loaded_no = load->at.loaded;
+    workflow->sent = load->at.settled;
+    workflow->spent = load->at.spent;
+    workflow->stored = load->at.stored;
+    workflow->nested = load->at.nested;
+    workflow->agents = load->at.settled - load->at.nested;
     /* Calls of an earlier worker go on beside the history. */
-    for (const struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
-        flow->nested += call->nested;
-        flow->agents += !call->nested;
+    for (const struct call *call = NULL; (call = workflow__next_call(workflow, call)) != NULL;) {
+        workflow->nested += call->nested;
+        workflow->agents += !call->nested;
     }
-    int64_t left_ms = load->deadline_ms - flows__now_ms(flow->flows);
-    if (load->deadline_ms > 0 && !timer_runs(&flow->deadline)) { /* A new worker moves none. */
-        timer_start(flow->flows->options.loop, &flow->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,
-                    flow_on_deadline);
+    int64_t left_ms = load->deadline_ms - workflows__now_ms(workflow->workflows);
+    if (load->deadline_ms > 0 && !timer_runs(&workflow->deadline)) { /* A new worker moves none. */
+        timer_start(workflow->workflows->options.loop, &workflow->deadline,
+                    left_ms > 0 ? (uint64_t)left_ms : 0, workflow_on_deadline);
     }
 }
 
 /* Unless others have settled a step while the history was read. */
-static void flow_start(struct flow *flow) {
-    struct flow_load *load = flow->load;
+static void workflow_start(struct workflow *workflow) {
+    struct workflow_load *load = workflow->load;
     if (load->stale) {
-        flow__load_free(flow);
-        flow__reload_in(flow, 0);
+        workflow__load_free(workflow);
+        workflow__reload_in(workflow, 0);
         return;
     }
     text_add_str(&load->order, "]}]");
     assert(!text_failed(&load->order)); /* All that it holds is bounded. */
     struct text order = load->order;
-    text_init(&load->order, FLOW_ORDER_MAX);
-    flow__load_free(flow);
-    flow__start_worker(flow, &order);
+    text_init(&load->order, WORKFLOW_ORDER_MAX);
+    workflow__load_free(workflow);
+    workflow__start_worker(workflow, &order);
     text_done(&order);
 }
 
 static struct err adopt_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
-    return tx_workflow_adopt(tx, flow__run(op->flow), op->flow->crashes, &op->late);
+    struct workflow_op *op = ctx;
+    return tx_workflow_adopt(tx, workflow__run(op->workflow), op->workflow->crashes, &op->late);
 }
 
-static void adopt_done(struct flow_op *op) {
-    struct flow *flow = op->flow;
+static void adopt_done(struct workflow_op *op) {
+    struct workflow *workflow = op->workflow;
     if (op->late) {
-        flow__ended(flow);
-    } else if (flow->state == FLOW_ADOPTING) {
-        flow->fresh = true;
-        flow_start(flow);
+        workflow__ended(workflow);
+    } else if (workflow->state == WORKFLOW_ADOPTING) {
+        workflow->fresh = true;
+        workflow_start(workflow);
     }
 }
 
-void flow__adopt(struct flow *flow) {
-    flow__enter(flow, FLOW_ADOPTING);
-    if (!flow__has_build(flow)) {
+void workflow__adopt(struct workflow *workflow) {
+    workflow__enter(workflow, WORKFLOW_ADOPTING);
+    if (!workflow__has_build(workflow)) {
         return;
     }
-    if (flow->fresh || flow->load->stale) {
-        flow_start(flow);
+    if (workflow->fresh || workflow->load->stale) {
+        workflow_start(workflow);
     } else {
-        flow__op_send(flow__op(flow, adopt_tx, adopt_done));
+        workflow__op_send(workflow__op(workflow, adopt_tx, adopt_done));
     }
 }
 
@@ -470,116 +472,119 @@ void flow__adopt(struct flow *flow) {
 
 static void load_done(struct err err, void *ctx);
 
-static void load_read_page(struct flow_load *load) {
+static void load_read_page(struct workflow_load *load) {
     load->away = true;
-    load->flow->in_pool++;
-    store_read(load->flow->flows->options.store, load_tx, load_done, load);
+    load->workflow->in_pool++;
+    store_read(load->workflow->workflows->options.store, load_tx, load_done, load);
 }
 
 static void load_done(struct err err, void *ctx) {
     static const struct retry_words words = {
         .effect = "read a workflow", .again = "a workflow could not be read; it is tried again"};
-    struct flow_load *load = ctx;
-    struct flow *flow = load->flow;
-    struct flows *flows = flow->flows;
+    struct workflow_load *load = ctx;
+    struct workflow *workflow = load->workflow;
+    struct workflows *workflows = workflow->workflows;
     const bool failed = err_failed(err);
     const bool complete = load->whole || load_is_refused(load);
     load->away = false;
-    flow->in_pool--;
+    workflow->in_pool--;
     if (!failed) {
-        retry_done(&flow->loading);
+        retry_done(&workflow->loading);
     }
-    if (flows->asker.stopping || flow->state == FLOW_ENDED) {
-        flow__maybe_free(flow);
-    } else if (flow->state != FLOW_LOADING) {
-        flow__load_free(flow); /* The run has ended meanwhile. */
+    if (workflows->asker.stopping || workflow->state == WORKFLOW_ENDED) {
+        workflow__maybe_free(workflow);
+    } else if (workflow->state != WORKFLOW_LOADING) {
+        workflow__load_free(workflow); /* The run has ended meanwhile. */
     } else if (load->stop && (failed || complete)) {
-        flow_take_priors(&flow->open, &load->open); /* Agents may have working trees. */
-        flow__load_free(flow);
-        flow__end(flow, CAUSE_STOPPED, "");
+        workflow_take_priors(&workflow->open, &load->open); /* Agents may have working trees. */
+        workflow__load_free(workflow);
+        workflow__end(workflow, CAUSE_STOPPED, "");
     } else if (failed) {
-        flow__load_free(flow);
+        workflow__load_free(workflow);
         if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* No retry cures that. */
-            flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
-        } else if (effect_is_hopeless(flow->loading.tries + 1, err)) {
-            flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
+            workflow__end(workflow, CAUSE_HISTORY_UNREADABLE,
+                          "its spec, or what it did, is damaged");
+        } else if (effect_is_hopeless(workflow->loading.tries + 1, err)) {
+            workflow__end(workflow, CAUSE_NOT_STORED, "its history could not be read");
         } else {
-            (void)retry_failed(&flow->loading, &flows->asker, &words, flow__run(flow), err);
-            flow__reload_in(flow, LOAD_RETRY_MS);
+            (void)retry_failed(&workflow->loading, &workflows->asker, &words,
+                               workflow__run(workflow), err);
+            workflow__reload_in(workflow, LOAD_RETRY_MS);
         }
     } else if (!complete) {
         load->begun = true;
         load_read_page(load);
     } else if (!load->found) {
-        flow__ended(flow);
+        workflow__ended(workflow);
     } else if (load->fault.text[0] != '\0') {
         const struct why fault = load->fault;
-        flow__load_free(flow);
-        flow__end(flow, CAUSE_SYNTAX_ERROR, fault.text);
+        workflow__load_free(workflow);
+        workflow__end(workflow, CAUSE_SYNTAX_ERROR, fault.text);
     } else {
         for (struct table_node *node = NULL; (node = table_next(&load->open, node)) != NULL;) {
             bool queued = CONTAINER_OF(node, struct prior, node)->state == RUN_QUEUED;
             load->stale = load->stale || (load->stale_admitted && queued);
         }
-        flow_take_load(flow, load);
-        flow__adopt(flow);
+        workflow_take_load(workflow, load);
+        workflow__adopt(workflow);
     }
 }
 
 /* The history has what has ended, also where that was between two tries to read it. */
-void flow__load(struct flow *flow) {
-    flow__enter(flow, FLOW_LOADING);
-    flow->page_op = NULL;
-    while (flow__first(flow, CALL_DONE) != NULL) {
-        call__free(flow__first(flow, CALL_DONE));
+void workflow__load(struct workflow *workflow) {
+    workflow__enter(workflow, WORKFLOW_LOADING);
+    workflow->page_op = NULL;
+    while (workflow__first(workflow, CALL_DONE) != NULL) {
+        call__free(workflow__first(workflow, CALL_DONE));
     }
-    flow->load = mem_new(sizeof *flow->load);
-    flow->load->flow = flow;
-    text_init(&flow->load->order, FLOW_ORDER_MAX);
-    table_init(&flow->load->open);
-    table_init(&flow->load->reusable);
-    flow__free_priors(&flow->open); /* The other run's stay: calls borrow from them. */
-    load_read_page(flow->load);
+    workflow->load = mem_new(sizeof *workflow->load);
+    workflow->load->workflow = workflow;
+    text_init(&workflow->load->order, WORKFLOW_ORDER_MAX);
+    table_init(&workflow->load->open);
+    table_init(&workflow->load->reusable);
+    workflow__free_priors(&workflow->open); /* The other run's stay: calls borrow from them. */
+    load_read_page(workflow->load);
 }
 
-void flow__stop(struct flow *flow) {
-    if (flow->state == FLOW_LOADING) {
-        flow->load->stop = true;
+void workflow__stop(struct workflow *workflow) {
+    if (workflow->state == WORKFLOW_LOADING) {
+        workflow->load->stop = true;
     } else {
-        flow__end(flow, CAUSE_STOPPED, "");
+        workflow__end(workflow, CAUSE_STOPPED, "");
     }
 }
 
 /* --- Read again ------------------------------------------------------------------------------- */
 
 /* The history has all that was stored, and nothing more is stored until it was read. */
-static void flow_rebuild(struct timer *timer) {
-    struct flow *flow = CONTAINER_OF(timer, struct flow, rebuild);
-    if (shortage_lasts(flow->flows->options.shortage)) {
-        timer_start(flow->flows->options.loop, timer, SHORTAGE_CALM_MS, flow_rebuild);
-    } else if (flow->storing == 0) { /* Else flow__store_empty goes on. */
-        flow__load(flow);
+static void workflow_rebuild(struct timer *timer) {
+    struct workflow *workflow = CONTAINER_OF(timer, struct workflow, rebuild);
+    if (shortage_lasts(workflow->workflows->options.shortage)) {
+        timer_start(workflow->workflows->options.loop, timer, SHORTAGE_CALM_MS, workflow_rebuild);
+    } else if (workflow->storing == 0) { /* Else workflow__store_empty goes on. */
+        workflow__load(workflow);
     }
 }
 
-void flow__reload_in(struct flow *flow, uint64_t wait_ms) {
-    flow__enter(flow, FLOW_UNREAD);
-    flow->script = FLOW_REPLAYING;
-    timer_start(flow->flows->options.loop, &flow->rebuild, wait_ms, flow_rebuild);
+void workflow__reload_in(struct workflow *workflow, uint64_t wait_ms) {
+    workflow__enter(workflow, WORKFLOW_UNREAD);
+    workflow->script = WORKFLOW_REPLAYING;
+    timer_start(workflow->workflows->options.loop, &workflow->rebuild, wait_ms, workflow_rebuild);
 }
 
-void flow__store_empty(struct flow *flow) {
-    if (flow->state == FLOW_UNREAD && !timer_runs(&flow->rebuild) && !flow->flows->asker.stopping) {
-        timer_start(flow->flows->options.loop, &flow->rebuild, 0, flow_rebuild);
+void workflow__store_empty(struct workflow *workflow) {
+    if (workflow->state == WORKFLOW_UNREAD && !timer_runs(&workflow->rebuild) &&
+        !workflow->workflows->asker.stopping) {
+        timer_start(workflow->workflows->options.loop, &workflow->rebuild, 0, workflow_rebuild);
     }
 }
 
-void flow__reload(struct flow *flow) {
-    if (flow->load != NULL) {
-        flow->load->stale = true;
-    } else if (flow->state == FLOW_LIVE) {
-        flow__close_worker(flow);
-        flow__reload_in(flow, 0);
+void workflow__reload(struct workflow *workflow) {
+    if (workflow->load != NULL) {
+        workflow->load->stale = true;
+    } else if (workflow->state == WORKFLOW_LIVE) {
+        workflow__close_worker(workflow);
+        workflow__reload_in(workflow, 0);
     }
 }
 
@@ -592,13 +597,13 @@ struct page_outcome {
     struct text words; /* Owned. */
 };
 
-struct flow_page {
-    struct page_outcome list[FLOW_PAGE_STEPS];
+struct workflow_page {
+    struct page_outcome list[WORKFLOW_PAGE_STEPS];
     size_t count, bytes;
     struct why fault;
 };
 
-static void page_clear(struct flow_page *page) {
+static void page_clear(struct workflow_page *page) {
     for (size_t i = 0; i < page->count; i++) {
         text_done(&page->list[i].words);
     }
@@ -606,7 +611,7 @@ static void page_clear(struct flow_page *page) {
     page->fault.text[0] = '\0';
 }
 
-void flow__page_free(struct flow_page *page) {
+void workflow__page_free(struct workflow_page *page) {
     if (page != NULL) {
         page_clear(page);
         mem_free(page);
@@ -617,13 +622,13 @@ void call__unload(struct call *call) {
     text_done(&call->result);
     text_init(&call->result, 2 * (size_t)WORKFLOW_RESULT_MAX);
     call->form = RESULT_UNLOADED;
-    call->flow->unloaded++;
+    call->workflow->unloaded++;
 }
 
 static struct err page_add(void *ctx, const struct step_row *row) {
     const struct history_reading *reading = ctx;
-    struct flow_page *page = reading->page;
-    if (page->bytes >= FLOW_PAGE_BYTES) { /* Scripts of workflow() are not in the rows. */
+    struct workflow_page *page = reading->page;
+    if (page->bytes >= WORKFLOW_PAGE_BYTES) { /* Scripts of workflow() are not in the rows. */
         return ERR_OK;
     }
     assert(page->count < COUNT_OF(page->list));
@@ -631,19 +636,19 @@ static struct err page_add(void *ctx, const struct step_row *row) {
     call__name_of(outcome->name, row->key, row->occurrence);
     outcome->number = row->done_no;
     outcome->output_tokens = row->output_tokens;
-    text_init(&outcome->words, FLOW_ORDER_MAX);
+    text_init(&outcome->words, WORKFLOW_ORDER_MAX);
     struct err err = add_outcome(reading->tx, row, &outcome->words, &page->fault);
     page->bytes += outcome->words.len;
     return err;
 }
 
 static struct err page_tx(struct tx *tx, void *ctx) {
-    const struct flow_op *op = ctx;
+    const struct workflow_op *op = ctx;
     struct history_reading reading = {.tx = tx, .page = op->page};
-    const struct step_page page = {.workflow = op->flow->id,
+    const struct step_page page = {.workflow = op->workflow->id,
                                    .after = op->after,
-                                   .limit = FLOW_PAGE_STEPS,
-                                   .bytes_max = FLOW_PAGE_BYTES};
+                                   .limit = WORKFLOW_PAGE_STEPS,
+                                   .bytes_max = WORKFLOW_PAGE_BYTES};
     int64_t last = 0;
     bool whole = false;
     page_clear(op->page);
@@ -652,22 +657,22 @@ static struct err page_tx(struct tx *tx, void *ctx) {
 
 /* Calls line up in the order in which we heard of them, which is that of the store but where others
  * settle a step in the same moment: then the history is reloaded, as it is in the store. */
-static void page_done(struct flow_op *op) {
-    struct flow *flow = op->flow;
-    struct flow_page *page = op->page;
+static void page_done(struct workflow_op *op) {
+    struct workflow *workflow = op->workflow;
+    struct workflow_page *page = op->page;
     size_t count = 0;
-    if (flow->page_op != op) {
+    if (workflow->page_op != op) {
         return; /* The worker that needed it has ended. */
     }
-    flow->page_op = NULL;
-    if (flow->state != FLOW_LIVE) {
+    workflow->page_op = NULL;
+    if (workflow->state != WORKFLOW_LIVE) {
         return;
     }
     if (page->fault.text[0] != '\0') {
-        flow__end(flow, CAUSE_SYNTAX_ERROR, page->fault.text);
+        workflow__end(workflow, CAUSE_SYNTAX_ERROR, page->fault.text);
         return;
     }
-    for (struct call *call = flow__first(flow, CALL_DONE);
+    for (struct call *call = workflow__first(workflow, CALL_DONE);
          count < page->count && call != NULL && call->form == RESULT_UNLOADED &&
          strcmp(call->name, page->list[count].name) == 0;
          call = call_of(call->link.next), count++) {
@@ -677,38 +682,39 @@ static void page_done(struct flow_op *op) {
         text_init(&outcome->words, 0);
         call->usage.output = outcome->output_tokens;
         call->form = RESULT_ENCODED;
-        flow->unloaded--;
-        flow->loaded_no = outcome->number;
+        workflow->unloaded--;
+        workflow->loaded_no = outcome->number;
     }
     if (count == 0) {
-        flow__reload(flow);
+        workflow__reload(workflow);
     } else {
-        flow__deliver(flow);
+        workflow__deliver(workflow);
     }
 }
 
-void flow__load_page(struct flow *flow) {
-    if (flow->page_op != NULL || flow__first(flow, CALL_DONE)->form != RESULT_UNLOADED) {
+void workflow__load_page(struct workflow *workflow) {
+    if (workflow->page_op != NULL ||
+        workflow__first(workflow, CALL_DONE)->form != RESULT_UNLOADED) {
         return;
     }
-    struct flow_op *op = flow__op(flow, page_tx, page_done);
+    struct workflow_op *op = workflow__op(workflow, page_tx, page_done);
     op->reads = true;
-    op->after = flow->loaded_no;
+    op->after = workflow->loaded_no;
     op->page = mem_new(sizeof *op->page);
-    flow->page_op = op;
-    flow__op_send(op);
+    workflow->page_op = op;
+    workflow__op_send(op);
 }
 
 /* --- Steps that began before ------------------------------------------------------------------ */
 
 /* For an earlier life only the wall clock is known: within the bounds of what is charged for
  * that. */
-int64_t prior__elapsed_ms(const struct flow *flow, const struct prior *prior) {
-    const struct store *store = flow->flows->options.store;
+int64_t prior__elapsed_ms(const struct workflow *workflow, const struct prior *prior) {
+    const struct store *store = workflow->workflows->options.store;
     int64_t passed_ms = prior->epoch == store_epoch(store)
                             ? store_steady_ms(store) - prior->steady_ms
-                            : flows__now_ms(flow->flows) - prior->started_ms;
-    passed_ms -= steps__parked_ms(prior->parked_ms, flows__now_ms(flow->flows));
+                            : workflows__now_ms(workflow->workflows) - prior->started_ms;
+    passed_ms -= steps__parked_ms(prior->parked_ms, workflows__now_ms(workflow->workflows));
     passed_ms = passed_ms > 0 ? passed_ms : 0;
     return passed_ms < RUN_UNSEEN_MAX_MS ? passed_ms : RUN_UNSEEN_MAX_MS;
 }
@@ -719,7 +725,7 @@ void prior__free(struct prior *prior) {
     mem_free(prior);
 }
 
-void flow__free_priors(struct table *priors) {
+void workflow__free_priors(struct table *priors) {
     for (struct table_node *node; (node = table_next(priors, NULL)) != NULL;) {
         table_remove(priors, node);
         prior__free(CONTAINER_OF(node, struct prior, node));
@@ -727,26 +733,26 @@ void flow__free_priors(struct table *priors) {
 }
 
 /* Changed between our reading of it and the script's request for it. */
-void flow__note_prior(struct flow *flow, const struct run_row *row) {
+void workflow__note_prior(struct workflow *workflow, const struct run_row *row) {
     bool final = run_state_final(row->state);
-    struct flow_load *load = flow->load;
-    if (flow->state == FLOW_UNREAD) {
+    struct workflow_load *load = workflow->load;
+    if (workflow->state == WORKFLOW_UNREAD) {
         return;
     }
-    if (flow->state == FLOW_LOADING) {
+    if (workflow->state == WORKFLOW_LOADING) {
         load->stale = load->stale || final || row->stop != CAUSE_NONE || row->attempt > 1;
         load->stale_admitted = load->stale_admitted || row->state == RUN_RUNNING;
         return;
     }
-    const struct table_node *node = table_next(&flow->open, NULL);
+    const struct table_node *node = table_next(&workflow->open, NULL);
     while (node != NULL && !bytes_is(row->run, CONTAINER_OF(node, struct prior, node)->run.text)) {
-        node = table_next(&flow->open, node);
+        node = table_next(&workflow->open, node);
     }
     if (node == NULL) {
         return;
     }
     if (final) {
-        flow__reload(flow);
+        workflow__reload(workflow);
         return;
     }
     struct prior *prior = CONTAINER_OF(node, struct prior, node);

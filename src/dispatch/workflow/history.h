@@ -12,48 +12,51 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_HISTORY_H
 #define DROVER_DISPATCH_WORKFLOW_HISTORY_H
 
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/workflow.h"
 #include "script/catalog.h"
 
 enum {
-    FLOW_PAGE_STEPS = 256,
-    FLOW_PAGE_BYTES = 1 << 20,
+    WORKFLOW_PAGE_STEPS = 256,
+    WORKFLOW_PAGE_BYTES = 1 << 20,
 };
 
 /* --- history.c: members of messages (script/protocol.h) --------------------------------------- */
 
 /* A member of an object, as text_add_member; NULL, or the number that says so: null. */
-void flow__add_member(struct text *text, const char *name, const char *value);
-void flow__add_limit(struct text *text, const char *name, int64_t number, int64_t none);
-MUST_CHECK struct err flow__add_json(struct text *text, const char *name, const json_t *json);
+void workflow__add_member(struct text *text, const char *name, const char *value);
+void workflow__add_limit(struct text *text, const char *name, int64_t number, int64_t none);
+MUST_CHECK struct err workflow__add_json(struct text *text, const char *name, const json_t *json);
 /* "script","form","file": the members of a script as a worker wants it. */
-void flow__add_script(const struct script_prepared *prepared, struct bytes file, struct text *text);
+void workflow__add_script(const struct script_prepared *prepared, struct bytes file,
+                          struct text *text);
 /* A worker of that script gets its first message. Takes the bytes. */
-struct script_worker *flows__start_script(struct flows *flows, struct scripts *scripts,
-                                          const struct script_watch *watch, void *ctx,
-                                          struct text *order);
-void flows__send(struct script_worker *worker, struct text *message); /* The worker computes. */
+struct script_worker *workflows__start_script(struct workflows *workflows, struct scripts *scripts,
+                                              const struct script_watch *watch, void *ctx,
+                                              struct text *order);
+void workflows__send(struct script_worker *worker, struct text *message); /* The worker computes. */
 /* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
-void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
+void workflow__add_limits(const struct workflows_limits *limits, int64_t total, struct text *text);
 
 /* ,"o":… of an outcome. */
-void flow__add_result(const struct step_row *row, struct text *text);
-void flow__add_throw(struct text *text, struct bytes message);
-MUST_CHECK bool flow__message_is(const json_t *message, const char *type);
+void workflow__add_result(const struct step_row *row, struct text *text);
+void workflow__add_throw(struct text *text, struct bytes message);
+MUST_CHECK bool workflow__message_is(const json_t *message, const char *type);
 
 /* --- history.c -------------------------------------------------------------------------------- */
 
-void flow__load(struct flow *flow);
-void flow__adopt(struct flow *flow); /* The history is read. */
-void flow__load_free(struct flow *flow);
-void flow__stop(struct flow *flow);   /* The run is asked to end. */
-void flow__reload(struct flow *flow); /* The history changed: a new worker replays it. */
-void flow__reload_in(struct flow *flow, uint64_t wait_ms); /* The same; a worker is not there. */
-void flow__store_empty(struct flow *flow); /* No outcome is being stored any more. */
-void call__unload(struct call *call);      /* The result is stored: it is read again. */
+void workflow__load(struct workflow *workflow);
+void workflow__adopt(struct workflow *workflow); /* The history is read. */
+void workflow__load_free(struct workflow *workflow);
+void workflow__stop(struct workflow *workflow); /* The run is asked to end. */
+void workflow__reload(
+    struct workflow *workflow); /* The history changed: a new worker replays it. */
+void workflow__reload_in(struct workflow *workflow,
+                         uint64_t wait_ms);            /* The same; a worker is not there. */
+void workflow__store_empty(struct workflow *workflow); /* No outcome is being stored any more. */
+void call__unload(struct call *call);                  /* The result is stored: it is read again. */
 /* The first of `done` is unloaded, and may be the next to be delivered. */
-void flow__load_page(struct flow *flow);
-void flow__page_free(struct flow_page *page); /* NULL is allowed. */
+void workflow__load_page(struct workflow *workflow);
+void workflow__page_free(struct workflow_page *page); /* NULL is allowed. */
 
 /* A step of an earlier worker, or of the run that is resumed, by key and occurrence. */
 struct prior {
@@ -73,9 +76,9 @@ struct prior {
 };
 void prior__free(struct prior *prior);
 /* Time of the agent that has passed. */
-int64_t prior__elapsed_ms(const struct flow *flow, const struct prior *prior);
-void flow__free_priors(struct table *priors);
-void flow__note_prior(struct flow *flow, const struct run_row *row);
+int64_t prior__elapsed_ms(const struct workflow *workflow, const struct prior *prior);
+void workflow__free_priors(struct table *priors);
+void workflow__note_prior(struct workflow *workflow, const struct run_row *row);
 
 /* --- settle.c --------------------------------------------------------------------------------- */
 
@@ -99,9 +102,10 @@ void script_search_init(struct script_search *search, const struct catalog_searc
 void script_search_find(struct script_search *search);
 void script_search_done(struct script_search *search);
 void script_search_free(struct script_search *search); /* NULL is allowed. */
-void flow__settle_quiet(struct flow *flow);
-void flow__deliver(struct flow *flow);
-void flow__store_deferred(struct flow *flow);             /* The ones that had no worker. */
-MUST_CHECK bool flow__must_wait(const struct flow *flow); /* Cached results come first. */
+void workflow__settle_quiet(struct workflow *workflow);
+void workflow__deliver(struct workflow *workflow);
+void workflow__store_deferred(struct workflow *workflow); /* The ones that had no worker. */
+MUST_CHECK bool workflow__must_wait(
+    const struct workflow *workflow); /* Cached results come first. */
 
 #endif

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "dispatch/turn/turns.h"
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/workflow.h"
 
 /* The connection of "connection/model". */
 static struct bytes connection_of(const char *model) {
@@ -12,18 +12,19 @@ static struct bytes connection_of(const char *model) {
 /* Whether the agent's model is to be asked, and its connection has a line before it. The end of a
  * wait for the provider may have passed without being stored yet: then the line is what is left. */
 static bool call_waits_for_connection(const struct call *call) {
-    if (call->wait.resume_at_ms > flows__now_ms(call->flow->flows)) {
+    if (call->wait.resume_at_ms > workflows__now_ms(call->workflow->workflows)) {
         return false;
     }
     if (call->state == CALL_TURN) {
-        return turns_model_is_waiting(call->flow->flows->turns_of, bytes_of(call->turn.text));
+        return turns_model_is_waiting(call->workflow->workflows->turns_of,
+                                      bytes_of(call->turn.text));
     }
     return call->state == CALL_ASKING && call->asking != NULL && model_is_waiting(call->asking);
 }
 
-static struct flow_connection_limit *connection_limit(const struct flow *flow,
-                                                      const struct call *call,
-                                                      struct flow_limits *limits) {
+static struct workflow_connection_limit *connection_limit(const struct workflow *workflow,
+                                                          const struct call *call,
+                                                          struct workflow_limits *limits) {
     const struct bytes name = connection_of(call->model);
     size_t at = 0;
     while (at < limits->connection_count && !bytes_equal(limits->connections[at].name, name)) {
@@ -32,9 +33,9 @@ static struct flow_connection_limit *connection_limit(const struct flow *flow,
     if (at < limits->connection_count) {
         return &limits->connections[at];
     }
-    struct flow_connection_limit fresh = {.name = name};
-    if (at == FLOW_CONNECTION_LIMITS_MAX || name.len == 0 ||
-        !models_get_load(flow->flows->options.models, bytes_of(call->model), &fresh.load)) {
+    struct workflow_connection_limit fresh = {.name = name};
+    if (at == WORKFLOW_CONNECTION_LIMITS_MAX || name.len == 0 ||
+        !models_get_load(workflow->workflows->options.models, bytes_of(call->model), &fresh.load)) {
         return NULL;
     }
     fresh.load.waiting = 0; /* Counted for this run alone. */
@@ -43,20 +44,22 @@ static struct flow_connection_limit *connection_limit(const struct flow *flow,
     return &limits->connections[at];
 }
 
-bool flows_get_limits(const struct flows *flows, struct bytes run, struct flow_limits *ret_limits) {
-    const struct table_node *node = table_find(&flows->flows, run);
-    *ret_limits = (struct flow_limits){.commands = flows->options.limits.commands};
+bool workflows_get_limits(const struct workflows *workflows, struct bytes run,
+                          struct workflow_limits *ret_limits) {
+    const struct table_node *node = table_find(&workflows->workflows, run);
+    *ret_limits = (struct workflow_limits){.commands = workflows->options.limits.commands};
     if (node == NULL) {
         return false;
     }
-    const struct flow *flow = CONTAINER_OF(node, struct flow, node);
-    ret_limits->at_once = flow->at_once;
-    ret_limits->working = flow->working;
-    for (const struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+    const struct workflow *workflow = CONTAINER_OF(node, struct workflow, node);
+    ret_limits->at_once = workflow->at_once;
+    ret_limits->working = workflow->working;
+    for (const struct call *call = NULL; (call = workflow__next_call(workflow, call)) != NULL;) {
         ret_limits->in_line += call->state == CALL_IN_LINE;
-        struct flow_connection_limit *limit = call->state == CALL_ASKING || call->state == CALL_TURN
-                                                  ? connection_limit(flow, call, ret_limits)
-                                                  : NULL;
+        struct workflow_connection_limit *limit =
+            call->state == CALL_ASKING || call->state == CALL_TURN
+                ? connection_limit(workflow, call, ret_limits)
+                : NULL;
         if (limit != NULL) {
             limit->load.waiting += call_waits_for_connection(call);
         }

@@ -49,17 +49,18 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
 static struct err lookup_named(struct call *call, const struct agent_places *places,
                                struct bytes type, struct why *why) {
     struct program_wish wish = {.call = call, .why = why};
-    const struct bytes path = json_bytes(call->flow->spec, "path");
+    const struct bytes path = json_bytes(call->workflow->spec, "path");
     const struct agent_search search = {.root = places->root,
                                         .home = places->home,
                                         .path = path.len > 0 ? path.data : getenv("PATH"),
-                                        .rows = call->flow->flows->options.agents};
+                                        .rows = call->workflow->workflows->options.agents};
     text_clear(&call->program);
     const struct err err = agent_type_find(places, type, &call->type, why);
     if (err.code != ERR_NOT_FOUND || !agent_find(&search, type, program_see, &wish)) {
         return err;
     }
-    if (wish.usable && flow__is_confined(call->flow)) { /* spawn_subagent asks a person first. */
+    if (wish.usable &&
+        workflow__is_confined(call->workflow)) { /* spawn_subagent asks a person first. */
         wish.usable = false;
         why_set(why,
                 "'%.*s' is a program, which the permissions of a session do not hold, and a "
@@ -67,7 +68,7 @@ static struct err lookup_named(struct call *call, const struct agent_places *pla
                 "or the model can call spawn_subagent with \"agent\"",
                 (int)type.len, type.data);
     }
-    return wish.usable ? ERR_OK : err_make(ERR_BAD_FIELD, "flow: agent type");
+    return wish.usable ? ERR_OK : err_make(ERR_BAD_FIELD, "workflow: agent type");
 }
 
 /* "PLUGIN:NAME" of another host: without the plugin. Empty: the name has none. */
@@ -77,7 +78,8 @@ static struct bytes without_plugin(struct bytes name) {
                          : (struct bytes){colon + 1, (size_t)(name.data + name.len - colon) - 1};
 }
 
-void flow_fallback_tell(const char *kind, struct bytes name, struct bytes used, struct why *why) {
+void workflow_fallback_tell(const char *kind, struct bytes name, struct bytes used,
+                            struct why *why) {
     why_set(why, "there is no %s \"%.*s\"; \"%.*s\" is used instead", kind,
             name.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)name.len, name.data,
             used.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : (int)used.len, used.data);
@@ -94,7 +96,7 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
         if (again.code != ERR_NOT_FOUND) {
             err = again;
             *why = other;
-            flow_fallback_tell("agent type", type, bare, &call->aside);
+            workflow_fallback_tell("agent type", type, bare, &call->aside);
         }
     }
     return !err_failed(err);
@@ -104,7 +106,7 @@ static void lookup_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     const json_t *schema = call__option(call, "schema"), *name = call__option(call, "agentType");
-    const struct catalog_search search = flow__search(call->flow);
+    const struct catalog_search search = workflow__search(call->workflow);
     const struct agent_places places = {
         .root = search.root, .home = search.home, .config_dir = search.config_dir};
     const struct bytes type = {json_string_value(name), json_string_length(name)};
@@ -129,7 +131,8 @@ static void lookup_run(struct pool_job *job) {
 
 void call__lookup(struct call *call, void (*done)(struct pool_job *job)) {
     if (call->run.text[0] == '\0') {
-        call->run = flows__new_id(call->flow->flows, "run"); /* The tree is named after it. */
+        call->run =
+            workflows__new_id(call->workflow->workflows, "run"); /* The tree is named after it. */
     }
     call__enter(call, CALL_CHECKING);
     call__pool(call, lookup_run, done);
@@ -137,11 +140,12 @@ void call__lookup(struct call *call, void (*done)(struct pool_job *job)) {
 
 void call__looked_up(struct call *call) {
     struct model_name room;
-    const char *model = flows__known_model(call->flow->flows, call__asked_model(call), &room);
+    const char *model =
+        workflows__known_model(call->workflow->workflows, call__asked_model(call), &room);
     call__enter(call, CALL_BEGUN);
     call->restarted = false; /* A restart meanwhile is what begins now. */
     if (call->type.misnamed != NULL) {
-        flow__warn_once(call->flow, call->type.misnamed);
+        workflow__warn_once(call->workflow, call->type.misnamed);
     }
     model = call->program.len > 0 ? call->type.model : model;
     if (model != NULL) { /* The model of the type. */
@@ -186,7 +190,7 @@ static bool type_is_right(const struct name_judge *judge, struct bytes name, con
         return type.misnamed == NULL;
     }
     if (bare.len > 0 && type_exists(judge, bare, &other, &ignored)) {
-        flow_fallback_tell("agent type", name, bare, ret_why);
+        workflow_fallback_tell("agent type", name, bare, ret_why);
     }
     return false;
 }
@@ -201,7 +205,7 @@ static bool workflow_is_right(const struct name_judge *judge, struct bytes name,
         bytes_is(name, script.entry.name)) {
         return true;
     }
-    flow_fallback_tell("workflow", name, bytes_of(script.entry.name), ret_why);
+    workflow_fallback_tell("workflow", name, bytes_of(script.entry.name), ret_why);
     return false;
 }
 
@@ -220,14 +224,14 @@ static enum script_note_verdict name_judge(void *ctx, struct script_note *note) 
     return right ? NOTE_DROPPED : NOTE_CONFIRMED;
 }
 
-void flows_resolve_names(struct flows *flows, const struct catalog_search *places,
-                         struct script_prepared *prepared) {
+void workflows_resolve_names(struct workflows *workflows, const struct catalog_search *places,
+                             struct script_prepared *prepared) {
     struct name_judge judge = {
         .workflows = places,
         .places = {.root = places->root, .home = places->home, .config_dir = places->config_dir},
         .search = {.root = places->root,
                    .home = places->home,
                    .path = getenv("PATH"),
-                   .rows = flows->options.agents}};
+                   .rows = workflows->options.agents}};
     script_notes_resolve(prepared, name_judge, &judge);
 }

@@ -68,9 +68,9 @@ struct rehearsal_model {
 };
 
 struct rehearsal {
-    struct flows *flows;
-    struct flow_start *start;     /* Borrowed, until it is done. */
-    struct flow_link link;        /* In flows->rehearsals. */
+    struct workflows *workflows;
+    struct workflow_start *start; /* Borrowed, until it is done. */
+    struct workflow_link link;    /* In workflows->rehearsals. */
     struct script_worker *worker; /* Owned; NULL: it has ended. */
     struct loop_task task;
     struct timer deadline;
@@ -97,7 +97,7 @@ struct rehearsal {
 
 /* --- The script, in the pool ------------------------------------------------------------------ */
 
-struct err flow_start__plan(struct flow_start *start) {
+struct err workflow_start__plan(struct workflow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
     const struct workflow_spec *spec = &start->spec;
     const json_t *schema = script_meta_args(prepared);
@@ -108,33 +108,34 @@ struct err flow_start__plan(struct flow_start *start) {
                                                 : "run";
     struct text *text = &start->started;
     text_clear(text);
-    flow__add_member(text, "name", script_meta_name(prepared));
-    flow__add_member(text, "description", script_meta_description(prepared));
-    struct err err = flow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
+    workflow__add_member(text, "name", script_meta_name(prepared));
+    workflow__add_member(text, "description", script_meta_description(prepared));
+    struct err err = workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
     if (!err_failed(err)) {
-        err = flow__add_json(text, "meta", prepared->meta);
+        err = workflow__add_json(text, "meta", prepared->meta);
     }
-    flow__add_member(text, "file", start->script.entry.file);
-    flow__add_member(text, "origin", origin);
-    flow__add_member(text, "form", script_form_name(prepared->form));
+    workflow__add_member(text, "file", start->script.entry.file);
+    workflow__add_member(text, "origin", origin);
+    workflow__add_member(text, "form", script_form_name(prepared->form));
     text_add_name(text, "args");
     text_add_char(text, '{');
     text_add_member_bool(text, "given", spec->args != NULL);
     if (!err_failed(err)) {
-        err = flow__add_json(text, "schema", schema);
+        err = workflow__add_json(text, "schema", schema);
     }
     text_add_name(text, "fit");
     text_add_str(text, schema == NULL ? "null" : misfit == NULL ? "true" : "false");
-    flow__add_member(text, "fault", misfit);
+    workflow__add_member(text, "fault", misfit);
     text_add_char(text, '}');
-    return err_failed(err) || !text_failed(text) ? err : text_error(text, "flow: plan");
+    return err_failed(err) || !text_failed(text) ? err : text_error(text, "workflow: plan");
 }
 
-void flow_start__add_notes(struct flow_start *start) {
-    flows_resolve_models(start->flows, &start->script.prepared);
+void workflow_start__add_notes(struct workflow_start *start) {
+    workflows_resolve_models(start->workflows, &start->script.prepared);
     text_add_name(&start->started, "notes");
     script_notes_write(&start->script.prepared, &start->started);
-    start->err = text_failed(&start->started) ? text_error(&start->started, "flow: plan") : ERR_OK;
+    start->err =
+        text_failed(&start->started) ? text_error(&start->started, "workflow: plan") : ERR_OK;
 }
 
 /* --- Requests, in the pool -------------------------------------------------------------------- */
@@ -153,7 +154,7 @@ static void prior_name(struct bytes key, int64_t occurrence, char name[PRIOR_NAM
 }
 
 struct priors_reading {
-    const struct flow_start *start;
+    const struct workflow_start *start;
     bool bare;
 };
 
@@ -177,7 +178,8 @@ static struct err prior_add(void *ctx, const struct step_row *row) {
     return ERR_OK;
 }
 
-struct err flow_start__read_priors(struct tx *tx, int64_t workflow, struct flow_start *start) {
+struct err workflow_start__read_priors(struct tx *tx, int64_t workflow,
+                                       struct workflow_start *start) {
     struct priors_reading reading = {.start = start};
     struct step_page page = {.workflow = workflow,
                              .limit = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX,
@@ -287,7 +289,7 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
             why_set(&search.why, "workflow: a plan reads at most %d scripts", REHEARSAL_SCRIPTS);
         }
         if (search.why.text[0] != '\0') {
-            flow__add_throw(reply, bytes_of(search.why.text));
+            workflow__add_throw(reply, bytes_of(search.why.text));
         } else {
             text_add_str(reply, ",\"o\":\"script\",");
             text_add(reply, search.members.data, search.members.len);
@@ -323,8 +325,8 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
 }
 
 static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
-    bool nested = flow__message_is(message, "workflow");
-    if (nested || flow__message_is(message, "call")) {
+    bool nested = workflow__message_is(message, "workflow");
+    if (nested || workflow__message_is(message, "call")) {
         /* A worker that somebody took over asks for more than a script may. */
         if (rehearsal->asked++ >= WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX) {
             return;
@@ -344,18 +346,19 @@ static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
                 rehearsal->most_pending = rehearsal->pending;
             }
         }
-    } else if (flow__message_is(message, "quiet")) {
+    } else if (workflow__message_is(message, "quiet")) {
         rehearsal_on_quiet(rehearsal);
-    } else if (flow__message_is(message, "threw")) {
+    } else if (workflow__message_is(message, "threw")) {
         rehearsal->items_failed = json_int(message, "items", 0);
         rehearsal->calls_failed = json_int(message, "calls", 0);
-    } else if (flow__message_is(message, "log") &&
+    } else if (workflow__message_is(message, "log") &&
                json_is_true(json_object_get(message, "error")) &&
                rehearsal->error_count < ERRORS_MAX) {
         rehearsal->errors[rehearsal->error_count++] = request_name(message, "text");
-    } else if (flow__message_is(message, "end") && json_is_true(json_object_get(message, "ok"))) {
+    } else if (workflow__message_is(message, "end") &&
+               json_is_true(json_object_get(message, "ok"))) {
         rehearsal->ended = REHEARSAL_FINISHED;
-    } else if (flow__message_is(message, "end")) {
+    } else if (workflow__message_is(message, "end")) {
         const char *words = json_str(message, "message", "it gave no reason");
         int64_t line = json_int(message, "line", 0);
         AUTO(text_done) struct text fault = text_up_to(2 * (size_t)FAULT_MAX);
@@ -386,25 +389,26 @@ static void rehearsal_read_frame(struct pool_job *job) {
 /* --- What it showed --------------------------------------------------------------------------- */
 
 /* For agents that name none of ours: as call.c chooses. */
-static const char *start_model(const struct flow_start *start, struct default_model *otherwise) {
+static const char *start_model(const struct workflow_start *start,
+                               struct default_model *otherwise) {
     if (start->spec.model != NULL) {
         return start->spec.model;
     }
-    connections_default_model(start->flows->options.connections, otherwise);
+    connections_default_model(start->workflows->options.connections, otherwise);
     return otherwise->name;
 }
 
-static int64_t start_at_once(const struct flow_start *start) {
-    const struct flows_limits *limits = &start->flows->options.limits;
+static int64_t start_at_once(const struct workflow_start *start) {
+    const struct workflows_limits *limits = &start->workflows->options.limits;
     int64_t wanted = start->spec.concurrency > 0 ? start->spec.concurrency : limits->at_once;
     return workflow_at_once(wanted);
 }
 
 /* Calls at once of the connection of the agents that name no model; 0: any number. */
-static int64_t start_connection_at_once(const struct flow_start *start) {
+static int64_t start_connection_at_once(const struct workflow_start *start) {
     struct default_model otherwise;
     struct model_load load;
-    bool connected = models_get_load(connections_models(start->flows->options.connections),
+    bool connected = models_get_load(connections_models(start->workflows->options.connections),
                                      bytes_of(start_model(start, &otherwise)), &load);
     return connected ? load.limit : 0;
 }
@@ -421,15 +425,15 @@ static const char *rehearsal_waits_for(const struct rehearsal *rehearsal) {
 }
 
 static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text) {
-    const struct flow_start *start = rehearsal->start;
-    const struct connections *connections = start->flows->options.connections;
+    const struct workflow_start *start = rehearsal->start;
+    const struct connections *connections = start->workflows->options.connections;
     const int64_t at_once = start_at_once(start);
     int64_t micros = 0, unpriced = rehearsal->agents - rehearsal->cached;
     text_addf(text, "{\"ended\":\"%s\"",
               rehearsal->cut != NULL                   ? "cut"
               : rehearsal->ended == REHEARSAL_FINISHED ? "finished"
                                                        : "failed");
-    flow__add_member(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
+    workflow__add_member(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
     text_add_member_int(text, "agents", rehearsal->agents);
     text_add_member_int(text, "cached", rehearsal->cached);
     text_add_member_int(text, "items_failed", rehearsal->items_failed);
@@ -442,7 +446,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     text_add_char(text, ']');
     text_add_member_int(text, "at_once",
                         rehearsal->most_pending < at_once ? rehearsal->most_pending : at_once);
-    flow__add_member(text, "waits_for", rehearsal_waits_for(rehearsal));
+    workflow__add_member(text, "waits_for", rehearsal_waits_for(rehearsal));
     text_add_str(text, ",\"steps\":[");
     for (size_t i = 0; i < rehearsal->step_count; i++) {
         const struct rehearsal_step *step = &rehearsal->steps[i];
@@ -462,7 +466,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
         struct default_model otherwise;
         struct model_name alias;
         struct model_info info;
-        const char *name = flows__known_model(start->flows, bytes_of(asked->name), &alias);
+        const char *name = workflows__known_model(start->workflows, bytes_of(asked->name), &alias);
         name = name != NULL ? name : start_model(start, &otherwise);
         if (!models_info(connections_models(connections), bytes_of(name), &info) ||
             (info.facts.output_max == 0 && info.facts.price.output != 0)) {
@@ -482,14 +486,14 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
 
 static void rehearsal_report(struct loop_task *task) {
     struct rehearsal *rehearsal = CONTAINER_OF(task, struct rehearsal, task);
-    struct flows *flows = rehearsal->flows;
-    flow_list_remove(&flows->rehearsals, &rehearsal->link);
-    flows->rehearsal_count--;
-    timer_stop(flows->options.loop, &rehearsal->deadline);
+    struct workflows *workflows = rehearsal->workflows;
+    workflow_list_remove(&workflows->rehearsals, &rehearsal->link);
+    workflows->rehearsal_count--;
+    timer_stop(workflows->options.loop, &rehearsal->deadline);
     script_close(rehearsal->worker);
     text_init(&rehearsal->start->rehearsed, REHEARSED_MAX);
     rehearsal_write(rehearsal, &rehearsal->start->rehearsed);
-    flow_start__conclude(rehearsal->start);
+    workflow_start__conclude(rehearsal->start);
     while (rehearsal->first != NULL) {
         struct rehearsal_request *request = rehearsal->first;
         rehearsal->first = request->next;
@@ -509,7 +513,7 @@ static void rehearsal_report(struct loop_task *task) {
     mem_free(rehearsal->fault);
     text_done(&rehearsal->reply);
     mem_free(rehearsal);
-    flows__maybe_stopped(flows);
+    workflows__maybe_stopped(workflows);
 }
 
 /* The pool reads what is the worker's: then it is reported after that. */
@@ -518,7 +522,7 @@ static void rehearsal_finish(struct rehearsal *rehearsal, const char *cut) {
         rehearsal->over = true;
         rehearsal->cut = cut;
         if (!rehearsal->in_pool) {
-            loop_soon(rehearsal->flows->options.loop, &rehearsal->task);
+            loop_soon(rehearsal->workflows->options.loop, &rehearsal->task);
         }
     }
 }
@@ -527,7 +531,7 @@ static void rehearsal_frame_done(struct pool_job *job) {
     struct rehearsal *rehearsal = CONTAINER_OF(job, struct rehearsal, job);
     rehearsal->in_pool = false;
     if (rehearsal->over) {
-        loop_soon(rehearsal->flows->options.loop, &rehearsal->task);
+        loop_soon(rehearsal->workflows->options.loop, &rehearsal->task);
         return;
     }
     script_resume(rehearsal->worker);
@@ -536,7 +540,7 @@ static void rehearsal_frame_done(struct pool_job *job) {
     } else if (text_failed(&rehearsal->reply)) {
         rehearsal_finish(rehearsal, "a script that it names is too large");
     } else if (rehearsal->reply.len > 0) {
-        flows__send(rehearsal->worker, &rehearsal->reply);
+        workflows__send(rehearsal->worker, &rehearsal->reply);
     }
 }
 
@@ -549,7 +553,7 @@ static void rehearsal_on_frame(void *ctx, struct bytes frame) {
     script_rest(rehearsal->worker);
     rehearsal->frame = script_pause(rehearsal->worker);
     rehearsal->in_pool = true;
-    pool_begin(&rehearsal->flows->pool, &rehearsal->job, POOL_QUICK, rehearsal_read_frame,
+    pool_begin(&rehearsal->workflows->pool, &rehearsal->job, POOL_QUICK, rehearsal_read_frame,
                rehearsal_frame_done);
 }
 
@@ -567,53 +571,55 @@ static void rehearsal_on_deadline(struct timer *timer) {
     rehearsal_finish(rehearsal, "the script went on for too long");
 }
 
-void flow_start__rehearse(struct flow_start *start) {
+void workflow_start__rehearse(struct workflow_start *start) {
     static const struct script_watch watch = {.heard = rehearsal_on_frame,
                                               .ended = rehearsal_on_worker_end};
-    struct flows *flows = start->flows;
+    struct workflows *workflows = start->workflows;
     struct rehearsal *rehearsal = mem_new(sizeof *rehearsal);
-    AUTO(text_done) struct text order = text_up_to(FLOW_ORDER_MAX);
-    rehearsal->flows = flows;
+    AUTO(text_done) struct text order = text_up_to(WORKFLOW_ORDER_MAX);
+    rehearsal->workflows = workflows;
     rehearsal->start = start;
     rehearsal->task.run = rehearsal_report;
-    rehearsal->search = flows__search(flows, start->spec.root, start->spec.config_dir);
+    rehearsal->search = workflows__search(workflows, start->spec.root, start->spec.config_dir);
     rehearsal->end = &rehearsal->first;
-    text_init(&rehearsal->reply, FLOW_ORDER_MAX);
-    flow_list_append(&flows->rehearsals, &rehearsal->link);
-    if (++flows->rehearsal_count > REHEARSE_MAX) {
+    text_init(&rehearsal->reply, WORKFLOW_ORDER_MAX);
+    workflow_list_append(&workflows->rehearsals, &rehearsal->link);
+    if (++workflows->rehearsal_count > REHEARSE_MAX) {
         rehearsal_finish(rehearsal, "others are being planned just now; ask again");
         return;
     }
-    if (flows->asker.stopping) {
+    if (workflows->asker.stopping) {
         rehearsal_finish(rehearsal, "the daemon is stopping");
         return;
     }
     text_add_str(&order, "[{\"t\":\"start\",");
-    flow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
+    workflow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
     if (start->spec.args != NULL) {
-        order.failed = err_failed(flow__add_json(&order, "args", start->spec.args)) || order.failed;
+        order.failed =
+            err_failed(workflow__add_json(&order, "args", start->spec.args)) || order.failed;
     }
-    flow__add_limits(&flows->options.limits, start->spec.total, &order);
+    workflow__add_limits(&workflows->options.limits, start->spec.total, &order);
     text_add_str(&order, "]}]");
     if (text_failed(&order)) {
         rehearsal_finish(rehearsal, "its args are too large");
         return;
     }
-    flows__make_room(flows, 1);
+    workflows__make_room(workflows, 1);
     rehearsal->worker =
-        flows__start_script(flows, flows->options.scripts, &watch, rehearsal, &order);
-    timer_start(flows->options.loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
+        workflows__start_script(workflows, workflows->options.scripts, &watch, rehearsal, &order);
+    timer_start(workflows->options.loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
 }
 
-void flows__stop_rehearsals(struct flows *flows) {
-    for (struct flow_link *link = flows->rehearsals.first; link != NULL; link = link->next) {
+void workflows__stop_rehearsals(struct workflows *workflows) {
+    for (struct workflow_link *link = workflows->rehearsals.first; link != NULL;
+         link = link->next) {
         rehearsal_finish(CONTAINER_OF(link, struct rehearsal, link), "the daemon is stopping");
     }
 }
 
 /* --- The plan --------------------------------------------------------------------------------- */
 
-void flow_start_write_plan(const struct flow_start *start, struct text *text) {
+void workflow_start_write_plan(const struct workflow_start *start, struct text *text) {
     static const char *const from_names[] = {
         [MODEL_FROM_SETTING] = "setting",
         [MODEL_FROM_OPTION] = "option",
@@ -621,7 +627,7 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
         [MODEL_FROM_NOWHERE] = "nowhere",
     };
     const struct workflow_spec *spec = &start->spec;
-    const struct flows_options *options = &start->flows->options;
+    const struct workflows_options *options = &start->workflows->options;
     const bool rehearsed = start->rehearsed.len > 0 && !text_failed(&start->rehearsed);
     const char *unfit = start->unfit.text[0] != '\0' ? start->unfit.text : NULL;
     struct default_model otherwise;
@@ -629,9 +635,9 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
     const char *model = start_model(start, &otherwise);
     text_add_char(text, '{');
     text_add_member_bool(text, "valid", !start->invalid);
-    flow__add_member(text, "error", start->invalid ? start->why.text : NULL);
+    workflow__add_member(text, "error", start->invalid ? start->why.text : NULL);
     if (start->invalid) {
-        flow__add_member(text, "file", start->script.entry.file);
+        workflow__add_member(text, "file", start->script.entry.file);
         text_add_char(text, '}');
         return;
     }
@@ -639,43 +645,43 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
     text_add(text, start->started.data, start->started.len);
     text_add_str(text, ",\"model\":{");
     text_add_member_or_null(text, "name", bytes_of(model));
-    flow__add_member(text, "from", spec->model != NULL ? "asked" : from_names[otherwise.from]);
+    workflow__add_member(text, "from", spec->model != NULL ? "asked" : from_names[otherwise.from]);
     text_add_member_or_null(text, "connection", (struct bytes){model, strcspn(model, "/")});
     text_add_member_bool(
         text, "connected",
         models_info(connections_models(options->connections), bytes_of(model), &info));
     text_add_char(text, '}');
-    flow__add_member(text, "root", spec->root);
-    flow_start_add_warning(start, text);
+    workflow__add_member(text, "root", spec->root);
+    workflow_start_add_warning(start, text);
     /* Tools need a folder to work in; a call of a model has none. */
     AUTO(json_release)
     json_t *tools = spec->root == NULL ? json_array()
-                                       : flow__tools(json_object_get(spec->settings, "tools"),
-                                                     flows__tools(start->flows));
-    text->failed = err_failed(flow__add_json(text, "tools", tools)) || text->failed;
+                                       : workflow__tools(json_object_get(spec->settings, "tools"),
+                                                         workflows__tools(start->workflows));
+    text->failed = err_failed(workflow__add_json(text, "tools", tools)) || text->failed;
     text_add_str(text, ",\"limits\":{");
     text_add_member_int(text, "at_once", start_at_once(start));
-    flow__add_limit(text, "connection_at_once", start_connection_at_once(start), 0);
+    workflow__add_limit(text, "connection_at_once", start_connection_at_once(start), 0);
     text_add_member_int(text, "commands_at_once", options->limits.commands);
     text_add_member_int(text, "agents", WORKFLOW_AGENTS_MAX);
     text_add_member_int(text, "items", WORKFLOW_ITEMS_MAX);
-    flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    workflow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
     text_add_member_int(text, "agent_timeout_ms",
                         spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS);
-    flow__add_limit(text, "agent_stuck_ms", options->limits.stuck_ms, -1);
-    flow__add_limit(text, "script_cpu_ms", options->limits.cpu_ms, -1);
-    flow__add_limit(text, "runs", options->bounds.workflows, 0);
+    workflow__add_limit(text, "agent_stuck_ms", options->limits.stuck_ms, -1);
+    workflow__add_limit(text, "script_cpu_ms", options->limits.cpu_ms, -1);
+    workflow__add_limit(text, "runs", options->bounds.workflows, 0);
     text_add_char(text, '}');
-    flow_start_add_budget(start, text);
-    flow__add_limit(text, "total", spec->total, -1);
-    flow__add_member(text, "resumed_from", spec->resume);
+    workflow_start_add_budget(start, text);
+    workflow__add_limit(text, "total", spec->total, -1);
+    workflow__add_member(text, "resumed_from", spec->resume);
     text_add_name(text, "resume");
     if (spec->resume == NULL) {
         text_add_str(text, "null");
     } else {
         text_add_char(text, '{');
         text_add_member_bool(text, "fit", unfit == NULL);
-        flow__add_member(text, "fault", unfit);
+        workflow__add_member(text, "fault", unfit);
         text_add_char(text, '}');
     }
     text_add_name(text, "rehearsal");

@@ -20,15 +20,15 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/job/inside.h"
-#include "dispatch/workflow/flows.h"
 #include "dispatch/workflow/start.h"
+#include "dispatch/workflow/workflows.h"
 #include "engine/workflow/workflows.h"
 #include "store/datadir.h"
 
 enum {
     NAME_HEX = 16,
-    NAMES_MAX = 2 * FLOW_SAVED_MAX, /* Files of one round: more are not there. */
-    NAMES_PAGE = 64,                /* Names that one transaction looks up. */
+    NAMES_MAX = 2 * WORKFLOW_SAVED_MAX, /* Files of one round: more are not there. */
+    NAMES_PAGE = 64,                    /* Names that one transaction looks up. */
     UNTOUCHED_S = 24 * 60 * 60,
 };
 

@@ -30,46 +30,47 @@ enum {
 /* --- Delivered -------------------------------------------------------------------------------- */
 
 static void call_add_settle(struct call *call, struct text *text) {
-    struct flow *flow = call->flow;
+    struct workflow *workflow = call->workflow;
     const struct step_row row = {.state = workflow_step_state(call->cause),
                                  .cause = call->cause,
                                  .result = text_bytes(&call->result),
                                  .note = bytes_of(call->note)};
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
     if (call->form == RESULT_PLAIN && !call->nested) {
-        flow__add_result(&row, text);
+        workflow__add_result(&row, text);
     } else if (call->form == RESULT_PLAIN && call->cause != CAUSE_COMPLETED) {
-        flow__add_throw(text, row.note);
+        workflow__add_throw(text, row.note);
     } else { /* The result of workflow() are the members of its script. */
         text_add_str(text, call->form == RESULT_PLAIN ? ",\"o\":\"script\"," : "");
         text_add(text, row.result.data, row.result.len);
     }
-    flow->spent += call->usage.output;
-    flow->sent++;
-    text_addf(text, ",\"spent\":%lld}", (long long)flow->spent);
+    workflow->spent += call->usage.output;
+    workflow->sent++;
+    text_addf(text, ",\"spent\":%lld}", (long long)workflow->spent);
 }
 
-void flow__deliver(struct flow *flow) {
-    struct call *first = flow__first(flow, CALL_DONE);
-    if (flow->state != FLOW_LIVE || flow->script == FLOW_REPLAYING) {
+void workflow__deliver(struct workflow *workflow) {
+    struct call *first = workflow__first(workflow, CALL_DONE);
+    if (workflow->state != WORKFLOW_LIVE || workflow->script == WORKFLOW_REPLAYING) {
         return;
     }
-    if (flow->script == FLOW_EVICTED) { /* The next worker gets it with the history. */
+    if (workflow->script == WORKFLOW_EVICTED) { /* The next worker gets it with the history. */
         if (first != NULL) {
-            flow__reload(flow);
+            workflow__reload(workflow);
         }
         return;
     }
     /* A call that the worker has not asked for, after all that was sent: it does not replay what
      * the earlier one did. */
-    if (first != NULL && first->number == 0 && flow->script == FLOW_QUIET) {
-        flow__end(flow, CAUSE_REPLAY_DIVERGED, "an agent that it had asked was not asked again");
+    if (first != NULL && first->number == 0 && workflow->script == WORKFLOW_QUIET) {
+        workflow__end(workflow, CAUSE_REPLAY_DIVERGED,
+                      "an agent that it had asked was not asked again");
         return;
     }
-    AUTO(text_done) struct text text = text_up_to(FLOW_ORDER_MAX);
+    AUTO(text_done) struct text text = text_up_to(WORKFLOW_ORDER_MAX);
     size_t count = 0;
     text_add_char(&text, '[');
-    while ((first = flow__first(flow, CALL_DONE)) != NULL && first->number != 0 &&
+    while ((first = workflow__first(workflow, CALL_DONE)) != NULL && first->number != 0 &&
            first->form != RESULT_UNLOADED && text.len < DELIVER_BYTES) {
         text_add_str(&text, count++ > 0 ? "," : "");
         call_add_settle(first, &text);
@@ -77,9 +78,9 @@ void flow__deliver(struct flow *flow) {
     }
     text_add_char(&text, ']');
     if (count > 0 && !text_failed(&text)) {
-        flow__send(flow, &text);
-    } else if (flow->script == FLOW_QUIET && flow__first(flow, CALL_DONE) != NULL) {
-        flow__load_page(flow);
+        workflow__send(workflow, &text);
+    } else if (workflow->script == WORKFLOW_QUIET && workflow__first(workflow, CALL_DONE) != NULL) {
+        workflow__load_page(workflow);
     }
 }
 
@@ -89,42 +90,42 @@ void call__done(struct call *call) {
     call__enter(call, CALL_DONE);
     call__forget_message(call);
     call__set_slots(call, 0);
-    if (call->flow->unloaded > 0) { /* Delivered after those. */
+    if (call->workflow->unloaded > 0) { /* Delivered after those. */
         call__unload(call);
     }
 }
 
-static void flow_deliver_soon(struct loop_task *task) {
-    flow__deliver(CONTAINER_OF(task, struct flow, deliver_task));
+static void workflow_deliver_soon(struct loop_task *task) {
+    workflow__deliver(CONTAINER_OF(task, struct workflow, deliver_task));
 }
 
 /* Agents that ran side by side end side by side: their outcomes travel together, where the store
  * answers for several in this turn of the loop. */
 static void call_stored(struct call *call) {
-    struct flow *flow = call->flow;
-    if (flow->state == FLOW_ENDING) {
+    struct workflow *workflow = call->workflow;
+    if (workflow->state == WORKFLOW_ENDING) {
         return;
     }
-    flow->stored += call->usage.output;
+    workflow->stored += call->usage.output;
     call__done(call);
-    if (flow->storing == 0) {
-        flow__deliver(flow);
+    if (workflow->storing == 0) {
+        workflow__deliver(workflow);
     } else {
-        flow->deliver_task.run = flow_deliver_soon;
-        loop_soon(flow->flows->options.loop, &flow->deliver_task);
+        workflow->deliver_task.run = workflow_deliver_soon;
+        loop_soon(workflow->workflows->options.loop, &workflow->deliver_task);
     }
-    flow__pump(flow);
+    workflow__pump(workflow);
 }
 
-static void call_send_stored(struct call *call, struct flow_op *op) {
+static void call_send_stored(struct call *call, struct workflow_op *op) {
     call__enter(call, CALL_STORING);
-    flow__op_stores(op);
-    flow__op_send(op);
+    workflow__op_stores(op);
+    workflow__op_send(op);
 }
 
 static struct err end_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
-    const struct flow_op *beginning = op->beginning;
+    struct workflow_op *op = ctx;
+    const struct workflow_op *beginning = op->beginning;
     op->end.written = beginning != NULL && beginning->begun == STEP_BEGUN;
     op->end.untold = op->end.written && beginning->begin.end_tells ? &beginning->begin : NULL;
     return tx_step_end(tx, &op->end, &op->late, &op->used);
@@ -132,14 +133,14 @@ static struct err end_tx(struct tx *tx, void *ctx) {
 
 /* Late: its row is not there yet, and the end is sent again when it is; or another client ended the
  * step in the same moment, and it has its number from there; or somebody has restarted it. */
-static void end_done(struct flow_op *op) {
+static void end_done(struct workflow_op *op) {
     struct call *call = op->call;
-    struct flow *flow = op->flow;
+    struct workflow *workflow = op->workflow;
     call->usage = op->late ? call->usage : op->used;
     if (op->late && call->restarted) {
         call__start_again(call);
-        flow__settle_quiet(flow); /* Others may have waited for this. */
-        flow__pump(flow);
+        workflow__settle_quiet(workflow); /* Others may have waited for this. */
+        workflow__pump(workflow);
     } else if (op->late && call->row == ROW_RETRYING) {
         call__enter(call, CALL_ENDED);
     } else {
@@ -148,12 +149,12 @@ static void end_done(struct flow_op *op) {
 }
 
 static void call_store_end(struct call *call) {
-    const struct flow *flow = call->flow;
-    struct flow_op *op = call__op(call, end_tx, end_done);
+    const struct workflow *workflow = call->workflow;
+    struct workflow_op *op = call__op(call, end_tx, end_done);
     const bool turn = call->awaited.name.len > 0 || call->turn.text[0] != '\0';
     op->used = call->usage; /* Where the store has no better number. */
     op->end = (struct step_end){
-        .place = flow__place(flow),
+        .place = workflow__place(workflow),
         .run = bytes_of(call->run.text),
         .attempt = call->attempt,
         .cause = call->cause,
@@ -163,18 +164,19 @@ static void call_store_end(struct call *call) {
         .label = call__name(call->message, "label"),
         .phase = call__name(call->message, "phase"),
         .agent = call__agent_type(call),
-        .workflow = bytes_of(flow->label),
+        .workflow = bytes_of(workflow->label),
         .usage = call->usage,
         .cost = call->cost,
         .model = bytes_of(call->model),
-        .project = flow__project(flow),
+        .project = workflow__project(workflow),
         .calls = call->calls,
         .calls_unpriced = call->calls - call->calls_priced,
-        .took_ms = call->began_ms == 0 ? 0 : flows__mono_ms(flow->flows) - call->began_ms,
+        .took_ms =
+            call->began_ms == 0 ? 0 : workflows__mono_ms(workflow->workflows) - call->began_ms,
         .budgeted = call__is_budgeted(call) && !turn,
         .talks = turn,
         .worktree = call__left_tree(call),
-        .bounds = flow->flows->options.bounds};
+        .bounds = workflow->workflows->options.bounds};
     if (call->tree != NULL && op->end.worktree.len == 0) {
         text_init(&op->bytes, STEP_SPEC_MAX);
         call__write_spec(call, &op->bytes);
@@ -195,13 +197,13 @@ static void call_defer(struct call *call) {
 }
 
 /* Not before its row is written: it comes again then. And not while a history is read, which would
- * have it or not: flow__store_deferred goes on. */
+ * have it or not: workflow__store_deferred goes on. */
 void call__store(struct call *call) {
     assert(call->state == CALL_ENDED);
     if (call->row == ROW_RETRYING) {
         return;
     }
-    if (call->flow->state != FLOW_LIVE) {
+    if (call->workflow->state != WORKFLOW_LIVE) {
         call_defer(call);
     } else if (call->nested && call->search == NULL) {
         call_find_script(call);
@@ -214,10 +216,11 @@ void call__store(struct call *call) {
 
 /* A run that resumes another delivers its outcomes one by one: what the script asks for after one
  * of them may be cached, and is then delivered before the next. */
-bool flow__must_wait(const struct flow *flow) {
-    return flow->resumed_from != 0 && (flow->cached > 0 || flow->script < FLOW_QUIET ||
-                                       flow__first(flow, CALL_DEFERRED) != NULL ||
-                                       flow->storing > 0 || flow__first(flow, CALL_DONE) != NULL);
+bool workflow__must_wait(const struct workflow *workflow) {
+    return workflow->resumed_from != 0 &&
+           (workflow->cached > 0 || workflow->script < WORKFLOW_QUIET ||
+            workflow__first(workflow, CALL_DEFERRED) != NULL || workflow->storing > 0 ||
+            workflow__first(workflow, CALL_DONE) != NULL);
 }
 
 void call__ended(struct call *call) {
@@ -232,77 +235,77 @@ void call__ended(struct call *call) {
         call->aside.text[0] = '\0';
     }
     call__enter(call, CALL_ENDED);
-    if (flow__must_wait(call->flow)) {
+    if (workflow__must_wait(call->workflow)) {
         call_defer(call);
-        flow__settle_quiet(call->flow);
+        workflow__settle_quiet(call->workflow);
     } else {
         call__store(call);
     }
 }
 
-static void flow_store_first_deferred(struct flow *flow) {
-    struct call *call = flow__first(flow, CALL_DEFERRED);
+static void workflow_store_first_deferred(struct workflow *workflow) {
+    struct call *call = workflow__first(workflow, CALL_DEFERRED);
     call__enter(call, CALL_ENDED);
     call__store(call);
 }
 
-void flow__store_deferred(struct flow *flow) {
-    while (flow__first(flow, CALL_DEFERRED) != NULL && flow->resumed_from == 0) {
-        flow_store_first_deferred(flow);
+void workflow__store_deferred(struct workflow *workflow) {
+    while (workflow__first(workflow, CALL_DEFERRED) != NULL && workflow->resumed_from == 0) {
+        workflow_store_first_deferred(workflow);
     }
 }
 
 /* --- Taken over from the run that is resumed -------------------------------------------------- */
 
 static void call_release_cached(struct call *call) {
-    call->flow->cached -= call->cached != NULL;
+    call->workflow->cached -= call->cached != NULL;
     call->cached = NULL;
 }
 
 static struct err cached_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     struct bytes value;
     text_clear(&op->bytes);
     struct err err = tx_step_cached(tx, &op->cached, &op->late, &value);
     if (!err_failed(err) && !op->late) {
         text_add(&op->bytes, value.data, value.len);
-        err = text_failed(&op->bytes) ? text_error(&op->bytes, "flow: cached") : ERR_OK;
+        err = text_failed(&op->bytes) ? text_error(&op->bytes, "workflow: cached") : ERR_OK;
     }
     return err;
 }
 
 /* Late: it was deleted meanwhile, and the call is asked like any other. */
-static void cached_done(struct flow_op *op) {
+static void cached_done(struct workflow_op *op) {
     struct call *call = op->call;
-    struct flow *flow = op->flow;
+    struct workflow *workflow = op->workflow;
     call_release_cached(call);
     text_clear(&call->result);
     if (!op->late) {
         text_add(&call->result, op->bytes.data, op->bytes.len);
-        flow->flows->stats.cached++;
+        workflow->workflows->stats.cached++;
         call->cause = CAUSE_COMPLETED;
         call_stored(call);
         return;
     }
     call__enter(call, CALL_IN_LINE);
-    flow__pump(flow);
-    flow__settle_quiet(flow);
+    workflow__pump(workflow);
+    workflow__settle_quiet(workflow);
 }
 
 /* Settles the lowest call that the other run has answered, else the first deferred one. */
-void flow__settle_quiet(struct flow *flow) {
+void workflow__settle_quiet(struct workflow *workflow) {
     struct call *lowest = NULL;
-    if (flow->script < FLOW_QUIET || flow->state != FLOW_LIVE) {
+    if (workflow->script < WORKFLOW_QUIET || workflow->state != WORKFLOW_LIVE) {
         return;
     }
-    if (flow__first(flow, CALL_DONE) != NULL) {
-        flow__deliver(flow);
+    if (workflow__first(workflow, CALL_DONE) != NULL) {
+        workflow__deliver(workflow);
         return;
     }
-    if (flow->storing > 0 || flow->searched != NULL) {
+    if (workflow->storing > 0 || workflow->searched != NULL) {
         return;
     }
-    for (struct call *call = flow__first(flow, CALL_CACHED); call != NULL;
+    for (struct call *call = workflow__first(workflow, CALL_CACHED); call != NULL;
          call = call_of(call->link.next)) {
         if (lowest == NULL || call->cached->done_no < lowest->cached->done_no) {
             lowest = call;
@@ -312,26 +315,26 @@ void flow__settle_quiet(struct flow *flow) {
         call__enter(lowest, CALL_ENDED);
         call__store(lowest);
     } else if (lowest != NULL) {
-        struct flow_op *op = call__op(lowest, cached_tx, cached_done);
-        lowest->run = flows__new_id(flow->flows, "run");
+        struct workflow_op *op = call__op(lowest, cached_tx, cached_done);
+        lowest->run = workflows__new_id(workflow->workflows, "run");
         text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
         op->cached = (struct step_cached){.step = call__step(lowest, op),
                                           .from = bytes_of(lowest->cached->run.text)};
         call_send_stored(lowest, op);
-    } else if (flow__first(flow, CALL_DEFERRED) != NULL) {
-        flow_store_first_deferred(flow);
+    } else if (workflow__first(workflow, CALL_DEFERRED) != NULL) {
+        workflow_store_first_deferred(workflow);
     }
 }
 
 /* --- workflow(): its script ------------------------------------------------------------------- */
 
 void call__begin_nested(struct call *call, struct prior *old) {
-    struct flow *flow = call->flow;
+    struct workflow *workflow = call->workflow;
     call->cached = old;
-    flow->cached += old != NULL;
+    workflow->cached += old != NULL;
     if (old != NULL) {
         call__enter(call, CALL_CACHED);
-    } else if (flow->resumed_from != 0) {
+    } else if (workflow->resumed_from != 0) {
         call_defer(call); /* The script, which asks just now, will be quiet: then the line moves. */
     } else {
         call_find_script(call);
@@ -339,19 +342,19 @@ void call__begin_nested(struct call *call, struct prior *old) {
 }
 
 static struct err ref_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
-    const struct workflow_place place = flow__place(op->flow);
+    struct workflow_op *op = ctx;
+    const struct workflow_place place = workflow__place(op->workflow);
     return tx_workflow_ref(tx, &place, &op->ref, &op->late);
 }
 
-static void ref_done(struct flow_op *op) {
+static void ref_done(struct workflow_op *op) {
     call_release_cached(op->call);
     call_stored(op->call);
 }
 
 /* The op takes the search over, and borrows from it. */
 static void call_store_script(struct call *call) {
-    struct flow_op *op = call__op(call, ref_tx, ref_done);
+    struct workflow_op *op = call__op(call, ref_tx, ref_done);
     const struct script_search *search = op->search = call->search;
     const struct catalog_script *script = &search->script;
     call->search = NULL;
@@ -407,13 +410,13 @@ void script_search_find(struct script_search *search) {
                 fault->message);
     } else if (!err_failed(err)) {
         why.text[0] = '\0';
-        err = flow_args_check(&script->prepared, search->args, &why);
+        err = workflow_args_check(&script->prepared, search->args, &why);
     }
     if (why.text[0] != '\0') {
         why_set(&search->why, "workflow: %s", why.text);
         return;
     }
-    flow__add_script(&script->prepared, bytes_of(script->entry.file), &search->members);
+    workflow__add_script(&script->prepared, bytes_of(script->entry.file), &search->members);
     if (text_failed(&search->members)) {
         why_set(&search->why, "workflow: %s is too large", script->entry.file);
     }
@@ -430,26 +433,26 @@ static struct script_search *search_new(struct call *call);
 
 /* A script that asks for a thousand at once gets one worker after the other to judge them, and none
  * for those whose verdict is known by then. A search is large, so it is made when it begins. */
-static void flow_search_next(struct flow *flow) {
-    struct call *call = flow__first(flow, CALL_SEARCHING);
-    if (call != NULL && flow->searched == NULL) {
-        flow_list_remove(&flow->by_state[CALL_SEARCHING], &call->link);
-        flow->searched = call;
-        flow->in_pool++;
-        pool_add(&flow->flows->pool, &search_new(call)->job);
+static void workflow_search_next(struct workflow *workflow) {
+    struct call *call = workflow__first(workflow, CALL_SEARCHING);
+    if (call != NULL && workflow->searched == NULL) {
+        workflow_list_remove(&workflow->by_state[CALL_SEARCHING], &call->link);
+        workflow->searched = call;
+        workflow->in_pool++;
+        pool_add(&workflow->workflows->pool, &search_new(call)->job);
     }
 }
 
 static void search_end(struct script_search *search) {
     struct call *call = search->call;
-    struct flow *flow = call->flow;
+    struct workflow *workflow = call->workflow;
     call->cause = search->why.text[0] == '\0' ? CAUSE_COMPLETED : CAUSE_SYNTAX_ERROR;
     call__set_note(call, bytes_of(search->why.text));
     text_done(&call->result);
     call->result = search->members;
     text_init(&search->members, 0);
-    flow->searched = NULL;
-    if (flow->resumed_from == 0) {
+    workflow->searched = NULL;
+    if (workflow->resumed_from == 0) {
         call__enter(call, CALL_ENDED);
         call__store(call);
     } else {
@@ -458,29 +461,29 @@ static void search_end(struct script_search *search) {
          * So the order is judged again. */
         call__enter(call, call->cached != NULL ? CALL_CACHED : CALL_DEFERRED);
         if (call->cached == NULL) {
-            flow_list_remove(&flow->by_state[CALL_DEFERRED], &call->link);
-            flow_list_prepend(&flow->by_state[CALL_DEFERRED], &call->link);
+            workflow_list_remove(&workflow->by_state[CALL_DEFERRED], &call->link);
+            workflow_list_prepend(&workflow->by_state[CALL_DEFERRED], &call->link);
         }
-        flow__settle_quiet(flow);
+        workflow__settle_quiet(workflow);
     }
-    flow_search_next(flow);
+    workflow_search_next(workflow);
 }
 
-static void search_judged(void *ctx, const struct flow_verdict *verdict) {
+static void search_judged(void *ctx, const struct check_verdict *verdict) {
     struct script_search *search = ctx;
     if (!call__is_back(search->call)) {
         return;
     }
-    if (verdict->judgement == FLOW_BAD) {
+    if (verdict->judgement == WORKFLOW_BAD) {
         struct why why = {""};
-        flow_fault_tell(&verdict->fault, &why);
+        workflow_fault_tell(&verdict->fault, &why);
         why_set(&search->why, "workflow: %s:%.400s", search->script.entry.file, why.text);
     }
     search_end(search);
 }
 
-bool flow__is_confined(const struct flow *flow) {
-    return json_is_true(json_object_get(flow->spec, "confined"));
+bool workflow__is_confined(const struct workflow *workflow) {
+    return json_is_true(json_object_get(workflow->spec, "confined"));
 }
 
 static void search_forbid(struct script_search *search) {
@@ -490,41 +493,41 @@ static void search_forbid(struct script_search *search) {
 
 static void search_done(struct pool_job *job) {
     struct script_search *search = CONTAINER_OF(job, struct script_search, job);
-    struct flow *flow = search->call->flow;
+    struct workflow *workflow = search->call->workflow;
     if (!call__is_back(search->call)) {
         return;
     }
     /* A rule names a workflow by its name or by its path, and holds for the one that was found,
      * whichever of the two the script has used. */
-    if (search->why.text[0] == '\0' && flow__is_confined(flow) &&
-        !flow_may_run_found(flow->flows, json_object_get(flow->spec, "settings"), flow->root,
-                            &search->script.entry)) {
+    if (search->why.text[0] == '\0' && workflow__is_confined(workflow) &&
+        !workflow_may_run_found(workflow->workflows, json_object_get(workflow->spec, "settings"),
+                                workflow->root, &search->script.entry)) {
         search_forbid(search);
     }
     if (search->why.text[0] != '\0') {
         search_end(search);
         return;
     }
-    flow->in_pool++;
-    flows_check(flow->flows, &search->script, search_judged, search);
+    workflow->in_pool++;
+    workflows_check(workflow->workflows, &search->script, search_judged, search);
 }
 
 static struct script_search *search_new(struct call *call) {
-    const struct flow *flow = call->flow;
+    const struct workflow *workflow = call->workflow;
     struct script_search *search = mem_new(sizeof *search);
-    const struct catalog_search places = flow__search(flow);
+    const struct catalog_search places = workflow__search(workflow);
     script_search_init(search, &places, call->message);
     search->call = call;
     call->search = search;
     /* Where a model has started the run, it runs what that model may start. */
     const char *path = search->path;
-    if (flow__is_confined(flow) && path != NULL &&
-        !flow_path_is_own(flow->flows, flow->root, &path)) {
+    if (workflow__is_confined(workflow) && path != NULL &&
+        !workflow_path_is_own(workflow->workflows, workflow->root, &path)) {
         why_set(&search->why, "workflow: %.200s is not a plain path in the project", search->path);
-    } else if (flow__is_confined(flow)) {
+    } else if (workflow__is_confined(workflow)) {
         search->path = path;
-        if (!flow_may_run(json_object_get(flow->spec, "settings"),
-                          path != NULL ? path : search->name)) {
+        if (!workflow_may_run(json_object_get(workflow->spec, "settings"),
+                              path != NULL ? path : search->name)) {
             search_forbid(search);
         }
     }
@@ -534,5 +537,5 @@ static struct script_search *search_new(struct call *call) {
 
 static void call_find_script(struct call *call) {
     call__enter(call, CALL_SEARCHING);
-    flow_search_next(call->flow);
+    workflow_search_next(call->workflow);
 }

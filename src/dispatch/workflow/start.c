@@ -32,17 +32,17 @@ enum { STARTED_MAX = 200 << 10 };
 
 static const struct err closing = {.code = ERR_CLOSING, .step = "workflows: start"};
 
-void flow_start_init(struct flow_start *start, struct flows *flows) {
-    *start = (struct flow_start){.flows = flows, .spec = {.total = -1}};
+void workflow_start_init(struct workflow_start *start, struct workflows *workflows) {
+    *start = (struct workflow_start){.workflows = workflows, .spec = {.total = -1}};
     text_init(&start->row_spec, RUN_SPEC_MAX);
     text_init(&start->started, STARTED_MAX);
 }
 
-struct err flow_start_refused(struct tx *tx, const struct flow_start *start) {
+struct err workflow_start_refused(struct tx *tx, const struct workflow_start *start) {
     return start->saved == NULL ? ERR_OK : tx_script_refused(tx, start->what.hash);
 }
 
-void flow_start_free(struct flow_start *start) {
+void workflow_start_free(struct workflow_start *start) {
     catalog_script_done(&start->script);
     text_done(&start->row_spec);
     text_done(&start->started);
@@ -54,8 +54,8 @@ void flow_start_free(struct flow_start *start) {
     mem_free(start->saved);
 }
 
-struct err flow_args_check(const struct script_prepared *prepared, const json_t *args,
-                           struct why *why) {
+struct err workflow_args_check(const struct script_prepared *prepared, const json_t *args,
+                               struct why *why) {
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     AUTO(json_release) json_t *none = json_object();
     AUTO(text_done) struct text text;
@@ -77,11 +77,11 @@ struct err flow_args_check(const struct script_prepared *prepared, const json_t 
                    script_meta_name(prepared), text.data == NULL ? "" : text.data);
 }
 
-static const struct amounts *start_budget(const struct flow_start *start) {
-    return start->spec.budgeted ? &start->spec.budget : start->flows->options.budget;
+static const struct amounts *start_budget(const struct workflow_start *start) {
+    return start->spec.budgeted ? &start->spec.budget : start->workflows->options.budget;
 }
 
-void flow_start_add_budget(const struct flow_start *start, struct text *text) {
+void workflow_start_add_budget(const struct workflow_start *start, struct text *text) {
     const struct amounts *limits = start_budget(start);
     text_add_name(text, "budget");
     text_add_str(text, limits == NULL ? "null" : "{");
@@ -96,7 +96,7 @@ void flow_start_add_budget(const struct flow_start *start, struct text *text) {
 
 /* --- Saved ------------------------------------------------------------------------------------ */
 
-static bool start_has_no_file(const struct flow_start *start) {
+static bool start_has_no_file(const struct workflow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     bool named = spec->script == NULL && spec->name != NULL;
     return spec->path == NULL && (!named || start->script.entry.origin == CATALOG_BUILT_IN);
@@ -104,7 +104,7 @@ static bool start_has_no_file(const struct flow_start *start) {
 
 /* A user may have edited the file: then it is theirs. One that is there is touched, so that
  * script_retention.c leaves it. */
-static bool start_is_saved(const struct flow_start *start, const char *path) {
+static bool start_is_saved(const struct workflow_start *start, const char *path) {
     const struct catalog_script *script = &start->script;
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     AUTO(mem_release) char *text = mem_new_array(script->len + 1, 1);
@@ -120,7 +120,7 @@ static bool start_is_saved(const struct flow_start *start, const char *path) {
 
 /* Writes a new file, linked to its name when it is whole. A full folder takes no more: there is
  * another file each time that somebody changes a letter of a text. */
-static bool start_write_script(const struct flow_start *start, const char *folder,
+static bool start_write_script(const struct workflow_start *start, const char *folder,
                                const char *path) {
     char name[64];
     (void)snprintf(name, sizeof name, ".%.16s.%p", start->script.entry.hash.text,
@@ -128,13 +128,13 @@ static bool start_write_script(const struct flow_start *start, const char *folde
     AUTO(mem_release) char *fresh = datadir_path(folder, name);
     DIR *listing = opendir(folder);
     size_t count = 0, at = 0;
-    while (listing != NULL && count < FLOW_SAVED_MAX && readdir(listing) != NULL) {
+    while (listing != NULL && count < WORKFLOW_SAVED_MAX && readdir(listing) != NULL) {
         count++;
     }
     if (listing != NULL) {
         (void)closedir(listing); /* Was only read. */
     }
-    if (count == FLOW_SAVED_MAX) {
+    if (count == WORKFLOW_SAVED_MAX) {
         return false;
     }
     AUTO(fd_release)
@@ -149,13 +149,13 @@ static bool start_write_script(const struct flow_start *start, const char *folde
     return linked;
 }
 
-static void start_save(struct flow_start *start) {
+static void start_save(struct workflow_start *start) {
     if (start->plans || !start_has_no_file(start)) {
         return;
     }
     char name[64];
     (void)snprintf(name, sizeof name, "%.16s.js", start->script.entry.hash.text);
-    AUTO(mem_release) char *folder = datadir_path(start->flows->options.data_dir, "scripts");
+    AUTO(mem_release) char *folder = datadir_path(start->workflows->options.data_dir, "scripts");
     AUTO(mem_release) char *path = datadir_path(folder, name);
     (void)mkdir(folder, 0700); /* May be there. */
     if (start_is_saved(start, path) || start_write_script(start, folder, path) ||
@@ -168,16 +168,16 @@ static void start_save(struct flow_start *start) {
 /* --- The answer ------------------------------------------------------------------------------- */
 
 /* Agents whose model is their own may search all the same. */
-static bool start_model_searches(const struct flow_start *start) {
+static bool start_model_searches(const struct workflow_start *start) {
     struct model_info info;
     return start->spec.model == NULL ||
-           !models_info(start->flows->options.models, bytes_of(start->spec.model), &info) ||
+           !models_info(start->workflows->options.models, bytes_of(start->spec.model), &info) ||
            ((info.kind == MODEL_KIND_RESPONSES || info.kind == MODEL_KIND_ANTHROPIC) &&
             (info.refused & PARAMETER_SET(WEB_SEARCH)) == 0);
 }
 
 /* A script that names the tool would search the web; its agents do without where none can. */
-static bool start_would_search(const struct flow_start *start) {
+static bool start_would_search(const struct workflow_start *start) {
     static const char *const names[] = {"web_search", "WebSearch"};
     const struct catalog_script *script = &start->script;
     bool searches = false;
@@ -189,30 +189,30 @@ static bool start_would_search(const struct flow_start *start) {
 
 /* A model that nobody knows, or the first mistake that throws where a run reaches it: the run
  * starts all the same. */
-static void start_warn(const struct flow_start *start, struct why *why) {
+static void start_warn(const struct workflow_start *start, struct why *why) {
     const struct script_prepared *prepared = &start->script.prepared;
     *why = start->model_warning;
     for (unsigned i = 0; i < prepared->note_count && why->text[0] == '\0'; i++) {
         if (prepared->notes[i].grave) {
-            flow_fault_tell(&prepared->notes[i].fault, why);
+            workflow_fault_tell(&prepared->notes[i].fault, why);
         }
     }
 }
 
-void flow_start_add_warning(const struct flow_start *start, struct text *text) {
+void workflow_start_add_warning(const struct workflow_start *start, struct text *text) {
     AUTO(text_done) struct text words = text_up_to(4096);
     struct why why = {""};
     if (!start->plans) { /* A plan has a list of these. */
         start_warn(start, &why);
     }
     text_add_str(&words, why.text);
-    const struct flows_options *options = &start->flows->options;
+    const struct workflows_options *options = &start->workflows->options;
     const bool lacks =
         !options->searches || (options->provider_searches && !start_model_searches(start));
     const char *name = start->spec.name, *found = start->script.entry.name;
     const bool named = start->spec.path == NULL && start->spec.script == NULL && name != NULL;
     if (named && found != NULL && strcmp(name, found) != 0 && strchr(name, ':') != NULL) {
-        flow_fallback_tell("workflow", bytes_of(name), bytes_of(found), &why);
+        workflow_fallback_tell("workflow", bytes_of(name), bytes_of(found), &why);
         text_addf(&words, "%s%s", words.len > 0 ? "; " : "", why.text);
     }
     if (start_would_search(start) && lacks) {
@@ -229,7 +229,8 @@ void flow_start_add_warning(const struct flow_start *start, struct text *text) {
     }
 }
 
-void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
+void workflow_start_tell(const struct workflow_start *start, const struct run_row *row,
+                         struct text *text) {
     const char *file = start->saved != NULL       ? start->saved
                        : start_has_no_file(start) ? NULL
                                                   : start->script.entry.file;
@@ -239,8 +240,8 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
         text_add_member(text, "taskId", run);
         text_add_member(text, "runId", run);
         text_add_member(text, "taskType", BYTES("local_workflow"));
-        flow__add_member(text, "workflowName", script_meta_name(&start->script.prepared));
-        flow__add_member(text, "summary", script_meta_description(&start->script.prepared));
+        workflow__add_member(text, "workflowName", script_meta_name(&start->script.prepared));
+        workflow__add_member(text, "summary", script_meta_description(&start->script.prepared));
     }
     if (file != NULL) {
         text_add_member(text, "scriptPath", bytes_of(file));
@@ -249,23 +250,24 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
         text_add_member(text, "error", bytes_of(start->why.text));
     }
     if (!start->invalid) {
-        flow_start_add_warning(start, text);
+        workflow_start_add_warning(start, text);
     }
     if (row != NULL) {
         text_add_member(text, "state", bytes_of(run_state_name(row->state)));
-        flow_start_add_budget(start, text);
+        workflow_start_add_budget(start, text);
     }
     text_add_char(text, '}');
 }
 
-void flow_start_write(const struct flow_start *start, struct text *text) {
-    flow_start_tell(start, NULL /* not submitted */, text);
+void workflow_start_write(const struct workflow_start *start, struct text *text) {
+    workflow_start_tell(start, NULL /* not submitted */, text);
 }
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
 /* A text becomes what a file would have been. */
-static struct err start_take_text(struct flow_start *start, const char *source, const char *file) {
+static struct err start_take_text(struct workflow_start *start, const char *source,
+                                  const char *file) {
     struct catalog_script *script = &start->script;
     *script = (struct catalog_script){.source = mem_copy(source, strlen(source)),
                                       .len = strlen(source),
@@ -280,14 +282,14 @@ static struct err start_take_text(struct flow_start *start, const char *source, 
 }
 
 /* The spec of the row, and the members of the first event. */
-static struct err start_describe(struct flow_start *start) {
+static struct err start_describe(struct workflow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
     const struct workflow_spec *spec = &start->spec;
     const struct workflow_found found = {
         .name = script_meta_name(prepared),
         .file = start->script.entry.file,
         .hash = start->script.entry.hash.text,
-        .engine = start->flows->options.engine.text,
+        .engine = start->workflows->options.engine.text,
         .model_default = start->otherwise.name[0] != '\0' ? start->otherwise.name : NULL};
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
@@ -297,21 +299,21 @@ static struct err start_describe(struct flow_start *start) {
             "what is long into a file, and its path into the args",
             RUN_SPEC_MAX >> 10);
     }
-    flow__add_member(text, "name", found.name);
-    flow__add_member(text, "description", script_meta_description(prepared));
-    if (err_failed(flow__add_json(text, "phases", json_object_get(prepared->meta, "phases")))) {
+    workflow__add_member(text, "name", found.name);
+    workflow__add_member(text, "description", script_meta_description(prepared));
+    if (err_failed(workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases")))) {
         text_add_str(text, "null");
     }
-    flow__add_member(text, "resumed_from", spec->resume);
-    flow__add_member(text, "root", spec->root);
-    flow__add_member(text, "model", spec->model);
-    flow__add_member(text, "file", start->script.entry.file);
-    flow__add_limit(text, "agents_max", WORKFLOW_AGENTS_MAX, -1);
-    flow__add_limit(text, "total", spec->total, -1);
-    flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
-    flow__add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
-    flow__add_limit(text, "concurrency", spec->concurrency, 0);
-    flow_start_add_budget(start, text);
+    workflow__add_member(text, "resumed_from", spec->resume);
+    workflow__add_member(text, "root", spec->root);
+    workflow__add_member(text, "model", spec->model);
+    workflow__add_member(text, "file", start->script.entry.file);
+    workflow__add_limit(text, "agents_max", WORKFLOW_AGENTS_MAX, -1);
+    workflow__add_limit(text, "total", spec->total, -1);
+    workflow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    workflow__add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    workflow__add_limit(text, "concurrency", spec->concurrency, 0);
+    workflow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
         return err_why(&start->why, ERR_BAD_FIELD,
                        "its \"meta\" is too large: name, description and phases have at most "
@@ -321,9 +323,10 @@ static struct err start_describe(struct flow_start *start) {
     return ERR_OK;
 }
 
-static void start_read_script(struct flow_start *start) {
+static void start_read_script(struct workflow_start *start) {
     const struct workflow_spec *spec = &start->spec;
-    const struct catalog_search search = flows__search(start->flows, spec->root, spec->config_dir);
+    const struct catalog_search search =
+        workflows__search(start->workflows, spec->root, spec->config_dir);
     struct catalog_script *script = &start->script;
     if (spec->path != NULL) {
         start->err = catalog_open(&search, spec->path, script, &start->why);
@@ -339,7 +342,7 @@ static void start_read_script(struct flow_start *start) {
 }
 
 static void start_prepare_run(struct pool_job *job) {
-    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
+    struct workflow_start *start = CONTAINER_OF(job, struct workflow_start, job);
     const struct workflow_spec *spec = &start->spec;
     struct catalog_script *script = &start->script;
     start_read_script(start);
@@ -348,16 +351,16 @@ static void start_prepare_run(struct pool_job *job) {
     }
     if (start->plans && script->entry.valid) {
         const struct catalog_search places =
-            flows__search(start->flows, spec->root, spec->config_dir);
-        flows_resolve_names(start->flows, &places, &script->prepared);
+            workflows__search(start->workflows, spec->root, spec->config_dir);
+        workflows_resolve_names(start->workflows, &places, &script->prepared);
     }
     if (!script->entry.valid) {
         start->invalid = true;
         start_save(start);
-        flow_fault_tell(&script->entry.fault, &start->why);
+        workflow_fault_tell(&script->entry.fault, &start->why);
         return;
     }
-    start->err = flow_args_check(&script->prepared, spec->args, &start->why);
+    start->err = workflow_args_check(&script->prepared, spec->args, &start->why);
     if (start->err.code == ERR_BAD_FIELD && start->plans) {
         start->misfit = start->why;
         start->err = ERR_OK;
@@ -367,27 +370,27 @@ static void start_prepare_run(struct pool_job *job) {
     }
     if (!err_failed(start->err)) { /* A refusal here names no file. */
         start_save(start);
-        start->err = start->plans ? flow_start__plan(start) : ERR_OK;
+        start->err = start->plans ? workflow_start__plan(start) : ERR_OK;
     }
 }
 
 /* --- Ready ------------------------------------------------------------------------------------ */
 
 /* Whether no agent of the script can have a model. Where one may, its call says whether it does. */
-static bool start_lacks_model(const struct flow_start *start) {
-    const struct connections *connections = start->flows->options.connections;
+static bool start_lacks_model(const struct workflow_start *start) {
+    const struct connections *connections = start->workflows->options.connections;
     return start->spec.model == NULL && start->otherwise.name[0] == '\0' &&
            start->script.prepared.names_no_model &&
            connections_settings(connections)->model_aliases.len == 0;
 }
 
-void flow_start__conclude(struct flow_start *start) {
+void workflow_start__conclude(struct workflow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     if (!start->invalid) {
         const char *label =
             spec->label != NULL ? spec->label : script_meta_name(&start->script.prepared);
         start->what = (struct workflow_new){
-            .run = {.run = flows__new_id(start->flows, "run"),
+            .run = {.run = workflows__new_id(start->workflows, "run"),
                     .owner = bytes_of(start->owner),
                     .parent = BYTES(""),
                     .key = BYTES(""),
@@ -409,40 +412,41 @@ void flow_start__conclude(struct flow_start *start) {
 }
 
 /* All that the parser let pass is for the engine to judge. */
-static void start_checked(void *ctx, const struct flow_verdict *verdict) {
-    struct flow_start *start = ctx;
-    if (verdict->judgement == FLOW_BAD) {
+static void start_checked(void *ctx, const struct check_verdict *verdict) {
+    struct workflow_start *start = ctx;
+    if (verdict->judgement == WORKFLOW_BAD) {
         start->invalid = true;
-        flow_fault_tell(&verdict->fault, &start->why);
+        workflow_fault_tell(&verdict->fault, &start->why);
     } else if (start->plans && start->misfit.text[0] == '\0') {
-        flow_start__rehearse(start);
+        workflow_start__rehearse(start);
         return;
     }
-    flow_start__conclude(start);
+    workflow_start__conclude(start);
 }
 
 static void start_prepare_done(struct pool_job *job) {
-    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
-    struct flows *flows = start->flows; /* `done` may free the start. */
+    struct workflow_start *start = CONTAINER_OF(job, struct workflow_start, job);
+    struct workflows *workflows = start->workflows; /* `done` may free the start. */
     if (!err_failed(start->err) && !start->invalid && start->plans) {
-        flow_start__add_notes(start);
+        workflow_start__add_notes(start);
     }
     bool ready = !err_failed(start->err) && !start->invalid;
-    if (ready && !flows->asker.stopping) {
-        flows_check(flows, &start->script, start_checked, start);
+    if (ready && !workflows->asker.stopping) {
+        workflows_check(workflows, &start->script, start_checked, start);
     } else {
         start->done(start, ready ? closing : start->err);
     }
-    flows__maybe_stopped(flows);
+    workflows__maybe_stopped(workflows);
 }
 
 /* A job that is taken back, because the daemon ends, has prepared nothing. */
-static void start_prepare(struct flow_start *start) {
+static void start_prepare(struct workflow_start *start) {
     start->err = closing;
     if (start->spec.model == NULL) {
-        connections_default_model(start->flows->options.connections, &start->otherwise);
+        connections_default_model(start->workflows->options.connections, &start->otherwise);
     }
-    pool_begin(&start->flows->pool, &start->job, POOL_QUICK, start_prepare_run, start_prepare_done);
+    pool_begin(&start->workflows->pool, &start->job, POOL_QUICK, start_prepare_run,
+               start_prepare_done);
 }
 
 static void start_looked(void *ctx) {
@@ -450,9 +454,9 @@ static void start_looked(void *ctx) {
 }
 
 /* The default model counts only where none is named. */
-static void start_look(struct flow_start *start) {
+static void start_look(struct workflow_start *start) {
     if (start->spec.model != NULL ||
-        !connections_look(start->flows->options.connections, start_looked, start)) {
+        !connections_look(start->workflows->options.connections, start_looked, start)) {
         start_prepare(start);
     }
 }
@@ -461,11 +465,11 @@ static void start_look(struct flow_start *start) {
 
 /* "last" is the newest ended run of the script that is started, or of any where none is named. A
  * model names runs by their ids. */
-static bool start_resumes_last(const struct flow_start *start) {
+static bool start_resumes_last(const struct workflow_start *start) {
     return strcmp(start->spec.resume, "last") == 0 && !start->spec.confined;
 }
 
-static struct err start_find_last(struct tx *tx, struct flow_start *start) {
+static struct err start_find_last(struct tx *tx, struct workflow_start *start) {
     const struct workflow_wanted wanted = {
         .owner = bytes_of(start->owner), .name = start->last_name, .root = start->spec.root};
     struct err err = tx_workflow_last(tx, &wanted, &start->last);
@@ -481,7 +485,7 @@ static struct err start_find_last(struct tx *tx, struct flow_start *start) {
 }
 
 static struct err start_old_tx(struct tx *tx, void *ctx) {
-    struct flow_start *start = ctx;
+    struct workflow_start *start = ctx;
     struct workflow_row row;
     bool found = false;
     if (start_resumes_last(start)) {
@@ -514,7 +518,7 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
         start->unfit.text[0] = '\0';
         err = tx_workflow_resumable(tx, &what, &start->unfit);
         if (!err_failed(err)) {
-            err = flow_start__read_priors(tx, row.run.id, start);
+            err = workflow_start__read_priors(tx, row.run.id, start);
         }
         if (err_failed(err) && start->unfit.text[0] == '\0') {
             return err;
@@ -524,7 +528,7 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
 }
 
 static void start_old_done(struct err err, void *ctx) {
-    struct flow_start *start = ctx;
+    struct workflow_start *start = ctx;
     struct workflow_spec *spec = &start->spec;
     /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
     if (!err_failed(err) && spec->confined && start->old != NULL &&
@@ -535,27 +539,28 @@ static void start_old_done(struct err err, void *ctx) {
         why_set(&start->why, "nothing to resume: there is no such workflow in this project");
     }
     if (!err_failed(err)) {
-        err = start->flows->asker.stopping ? closing
-                                           : workflow_spec_inherit(spec, start->old, &start->why);
+        err = start->workflows->asker.stopping
+                  ? closing
+                  : workflow_spec_inherit(spec, start->old, &start->why);
     }
     if (err_failed(err)) {
         start->done(start, err);
         return;
     }
-    const struct flows_limits *limits = &start->flows->options.limits;
+    const struct workflows_limits *limits = &start->workflows->options.limits;
     if (spec->confined && spec->concurrency > workflow_at_once(limits->at_once)) {
         spec->concurrency = 0; /* No more than without the old one. */
     }
     start_look(start);
 }
 
-static void start_read_old(struct flow_start *start) {
-    store_read(start->flows->options.store, start_old_tx, start_old_done, start);
+static void start_read_old(struct workflow_start *start) {
+    store_read(start->workflows->options.store, start_old_tx, start_old_done, start);
 }
 
 /* In the pool: the name of the script that is started. A fault in it is reported later. */
 static void start_name_run(struct pool_job *job) {
-    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
+    struct workflow_start *start = CONTAINER_OF(job, struct workflow_start, job);
     start_read_script(start);
     if (!err_failed(start->err)) {
         const bool valid = start->script.entry.valid;
@@ -568,29 +573,29 @@ static void start_name_run(struct pool_job *job) {
 }
 
 static void start_name_done(struct pool_job *job) {
-    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
-    struct flows *flows = start->flows; /* `done` may free the start. */
-    if (err_failed(start->err) || flows->asker.stopping) {
+    struct workflow_start *start = CONTAINER_OF(job, struct workflow_start, job);
+    struct workflows *workflows = start->workflows; /* `done` may free the start. */
+    if (err_failed(start->err) || workflows->asker.stopping) {
         start->done(start, err_failed(start->err) ? start->err : closing);
     } else {
         start_read_old(start);
     }
-    flows__maybe_stopped(flows);
+    workflows__maybe_stopped(workflows);
 }
 
 static void start_refuse(struct loop_task *task) {
-    struct flow_start *start = CONTAINER_OF(task, struct flow_start, task);
+    struct workflow_start *start = CONTAINER_OF(task, struct workflow_start, task);
     start->done(start, closing);
 }
 
 /* The model of the start may be an alias. One of Claude's that is set nowhere leaves the choice to
  * the run, with a warning; of any other name its first use says that there is no such model. */
-static void start_take_model(struct flow_start *start) {
+static void start_take_model(struct workflow_start *start) {
     const char *asked = start->spec.model;
     if (asked == NULL || strchr(asked, '/') != NULL) {
         return;
     }
-    start->spec.model = flows__known_model(start->flows, bytes_of(asked), &start->model);
+    start->spec.model = workflows__known_model(start->workflows, bytes_of(asked), &start->model);
     if (start->spec.model == NULL && model_is_of_claude(bytes_of(asked))) {
         why_set(&start->model_warning,
                 "the setting model_aliases has no \"%.60s\": the default model is asked instead",
@@ -600,17 +605,17 @@ static void start_take_model(struct flow_start *start) {
     }
 }
 
-void flow_start_begin(struct flow_start *start) {
-    struct flows *flows = start->flows;
+void workflow_start_begin(struct workflow_start *start) {
+    struct workflows *workflows = start->workflows;
     start_take_model(start);
-    if (flows->asker.stopping) {
+    if (workflows->asker.stopping) {
         start->task.run = start_refuse;
-        loop_soon(flows->options.loop, &start->task);
+        loop_soon(workflows->options.loop, &start->task);
     } else if (start->spec.resume != NULL && start_resumes_last(start) &&
                (start->spec.script != NULL || start->spec.name != NULL ||
                 start->spec.path != NULL)) {
         start->err = closing;
-        pool_begin(&flows->pool, &start->job, POOL_QUICK, start_name_run, start_name_done);
+        pool_begin(&workflows->pool, &start->job, POOL_QUICK, start_name_run, start_name_done);
     } else if (start->spec.resume != NULL) {
         start_read_old(start);
     } else {
@@ -634,9 +639,9 @@ static bool path_is_plain(const char *path) {
     }
 }
 
-bool flow_path_is_own(const struct flows *flows, const char *root, const char **path) {
+bool workflow_path_is_own(const struct workflows *workflows, const char *root, const char **path) {
     static const char saved[] = "/scripts/";
-    const char *data_dir = flows->options.data_dir;
+    const char *data_dir = workflows->options.data_dir;
     size_t root_len = strlen(root), data_len = strlen(data_dir);
     if ((*path)[0] != '/') {
         return path_is_plain(*path);
@@ -653,7 +658,7 @@ bool flow_path_is_own(const struct flows *flows, const char *root, const char **
     return path_is_plain(name) && strchr(name, '/') == NULL;
 }
 
-bool flow_may_run(const json_t *settings, const char *name) {
+bool workflow_may_run(const json_t *settings, const char *name) {
     AUTO(toolplace_close) struct toolplace place = {0};
     const struct tool *tool = tool_get(TOOL_RUN_WORKFLOW);
     const struct bytes subject = bytes_of(name);
@@ -666,11 +671,11 @@ bool flow_may_run(const json_t *settings, const char *name) {
     return permission_judge(&place.rules, &question).permission != PERMISSION_DENY;
 }
 
-bool flow_may_run_found(const struct flows *flows, const json_t *settings, const char *root,
-                        const struct catalog_entry *entry) {
+bool workflow_may_run_found(const struct workflows *workflows, const json_t *settings,
+                            const char *root, const struct catalog_entry *entry) {
     const char *path = entry->file;
-    const bool own = flow_path_is_own(flows, root, &path);
-    return flow_may_run(settings, entry->name) && (!own || flow_may_run(settings, path));
+    const bool own = workflow_path_is_own(workflows, root, &path);
+    return workflow_may_run(settings, entry->name) && (!own || workflow_may_run(settings, path));
 }
 
 /* A workflow that a model starts:
@@ -691,7 +696,7 @@ bool flow_may_run_found(const struct flows *flows, const json_t *settings, const
 
 struct workflow_launch {
     struct talk_work *work; /* Borrowed: it waits for us. */
-    struct flow_start start;
+    struct workflow_start start;
     char *owner, *model, *project; /* Owned, as all below: the plan may be another meanwhile. */
     json_t *settings, *notify;
 };
@@ -700,7 +705,7 @@ static void launch_free(struct workflow_launch *launch) {
     if (launch == NULL) {
         return;
     }
-    flow_start_free(&launch->start);
+    workflow_start_free(&launch->start);
     json_decref(launch->settings);
     json_decref(launch->notify);
     mem_free(launch->owner);
@@ -710,20 +715,20 @@ static void launch_free(struct workflow_launch *launch) {
 }
 
 static struct err launch_commit(struct tx *tx, const struct rows_call *call) {
-    const struct flow_start *start = &call->fresh->launch->start;
+    const struct workflow_start *start = &call->fresh->launch->start;
     struct workflow_new what = start->what;
     struct why why = {""};
     struct run_row row;
     what.run.bounds = *call->bounds;
     struct err err = tx_workflow_spawn(tx, call->seat, &what, &row, &why);
-    if (flows__is_for_good(err)) {
+    if (workflows__is_for_good(err)) {
         failure_result_write(CARD_REFUSED, why.text[0] != '\0' ? why.text : err_title(err.code),
                              call->result);
-        return flow_start_refused(tx, start);
+        return workflow_start_refused(tx, start);
     }
     if (!err_failed(err)) {
         *call->ret_child = row.id;
-        flow_start_write(start, &call->result->content);
+        workflow_start_write(start, &call->result->content);
     }
     return err;
 }
@@ -733,7 +738,7 @@ static void launch_refuse(struct talk_work *work, struct err err, const char *wo
     work__settle(work);
 }
 
-static void launch_ready(struct flow_start *start, struct err err) {
+static void launch_ready(struct workflow_start *start, struct err err) {
     struct workflow_launch *launch = CONTAINER_OF(start, struct workflow_launch, start);
     struct talk_work *work = launch->work;
     if (!work__is_back(work)) {
@@ -743,12 +748,12 @@ static void launch_ready(struct flow_start *start, struct err err) {
         launch_refuse(work, err,
                       start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
     } else if (start->invalid) {
-        flow_start_write(start, &work->result.content);
+        workflow_start_write(start, &work->result.content);
         work->result.cause = CARD_BAD_ARGUMENTS;
         work__settle(work);
     } else if ((start->spec.name != NULL || start->spec.path != NULL) &&
-               !flow_may_run_found(start->flows, launch->settings, work->root,
-                                   &start->script.entry)) {
+               !workflow_may_run_found(start->workflows, launch->settings, work->root,
+                                       &start->script.entry)) {
         /* By its name a rule may deny what the call names by its path, and the other way round;
          * what a script that came as text calls itself is nobody's name. */
         coded_result_write(CARD_RULE, "denied",
@@ -763,16 +768,16 @@ static void launch_ready(struct flow_start *start, struct err err) {
 static void launch_begin(struct talk_work *work, struct workflow_launch **ret_launch) {
     const struct turn_plan *plan = &work->talk->plan;
     struct workflow_launch *launch = mem_new(sizeof *launch);
-    struct flow_start *start = &launch->start;
+    struct workflow_start *start = &launch->start;
     struct workflow_spec *spec = &start->spec;
     struct why why = {""};
     *ret_launch = launch;
     launch->work = work;
-    flow_start_init(start, work->talk->turns->options.flows);
+    workflow_start_init(start, work->talk->turns->options.workflows);
     start->done = launch_ready;
     struct err err = workflow_spec_read(work->call.input, WORKFLOW_SOURCE_INSIDE, spec, &why);
     if (!err_failed(err) && spec->path != NULL &&
-        !flow_path_is_own(start->flows, work->root, &spec->path)) {
+        !workflow_path_is_own(start->workflows, work->root, &spec->path)) {
         err = err_why(&why, ERR_FORBIDDEN,
                       "scriptPath: a file of the project by its plain path, or one that this tool "
                       "answered");
@@ -800,7 +805,7 @@ static void launch_begin(struct talk_work *work, struct workflow_launch **ret_la
     spec->confined = true;
     spec->root = work->root[0] == '\0' ? NULL : work->root;
     work->away = true;
-    flow_start_begin(start);
+    workflow_start_begin(start);
 }
 
 const struct workflow_tool workflow_tool = {

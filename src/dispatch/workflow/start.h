@@ -7,8 +7,8 @@
  *            submits `what` in a transaction of its own, with all that must be one commit with it.
  *            A broken script is no error: `invalid`, and `why` says where. The script is read
  *            whole here, so that no edit of its file comes between.
- * Ownership  the caller's, from flow_start_init to flow_start_free; it stays where it is until
- *            `done`. What `spec` points to is the caller's and lives as long.
+ * Ownership  the caller's, from workflow_start_init to workflow_start_free; it stays where it is
+ *            until `done`. What `spec` points to is the caller's and lives as long.
  * Threads    the loop; files are read in the pool.
  */
 #ifndef DROVER_DISPATCH_WORKFLOW_START_H
@@ -19,19 +19,19 @@
 #include "base/json/json.h"
 #include "base/text.h"
 #include "dispatch/base/pool.h"
-#include "dispatch/workflow/flows.h"
+#include "dispatch/workflow/workflows.h"
 #include "engine/workflow/spec.h"
 #include "engine/workflow/workflows.h"
 #include "script/catalog.h"
 #include "script/reader/meta.h"
 
-struct flow_start {
+struct workflow_start {
     /* Set by the caller: */
-    struct flows *flows;
+    struct workflows *workflows;
     const char *owner;
     struct workflow_spec spec;
     bool plans; /* Nothing is kept of the workflow: it is only looked at (plan.c). */
-    void (*done)(struct flow_start *start, struct err err);
+    void (*done)(struct workflow_start *start, struct err err);
 
     /* At `done`: */
     struct why why;
@@ -61,49 +61,51 @@ struct flow_start {
 /* Whether args fit the schema of a script's meta: the same for a run that is started, for
  * workflow() within one, and for a plan. NULL counts as {}: defaults of the script may do for all
  * of them. ERR_BAD_FIELD: `why` says which script, where, and what is wrong, in one line. Pure. */
-MUST_CHECK struct err flow_args_check(const struct script_prepared *prepared, const json_t *args,
-                                      struct why *why);
+MUST_CHECK struct err workflow_args_check(const struct script_prepared *prepared,
+                                          const json_t *args, struct why *why);
 
 /* Whether a workflow that a model started may name that file; *path is then as it is to
  * be opened. */
-MUST_CHECK bool flow_path_is_own(const struct flows *flows, const char *root, const char **path);
+MUST_CHECK bool workflow_path_is_own(const struct workflows *workflows, const char *root,
+                                     const char **path);
 /* Whether no rule of a session's settings denies a workflow, as it is called, */
-MUST_CHECK bool flow_may_run(const json_t *settings, const char *name);
+MUST_CHECK bool workflow_may_run(const json_t *settings, const char *name);
 /* and by the name and path of what was found there. */
-MUST_CHECK bool flow_may_run_found(const struct flows *flows, const json_t *settings,
-                                   const char *root, const struct catalog_entry *entry);
+MUST_CHECK bool workflow_may_run_found(const struct workflows *workflows, const json_t *settings,
+                                       const char *root, const struct catalog_entry *entry);
 
 /* Scripts in DIR/scripts, about; after that a script is not saved. */
-enum { FLOW_SAVED_MAX = 4096 };
+enum { WORKFLOW_SAVED_MAX = 4096 };
 
-void flow_start_init(struct flow_start *start, struct flows *flows);
-void flow_start_begin(struct flow_start *start);
+void workflow_start_init(struct workflow_start *start, struct workflows *workflows);
+void workflow_start_begin(struct workflow_start *start);
 /* {"status":"async_launched","taskId","runId","taskType","workflowName","summary","scriptPath"}, or
  * {"status","scriptPath","error"} where the script is none. */
 /* A member "warning", where something will not go as the script has it. */
-void flow_start_add_warning(const struct flow_start *start, struct text *text);
-void flow_start_write(const struct flow_start *start, struct text *text);
+void workflow_start_add_warning(const struct workflow_start *start, struct text *text);
+void workflow_start_write(const struct workflow_start *start, struct text *text);
 /* The same of one that was submitted, with "state", "budget" and "budget_default". */
-void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text);
+void workflow_start_tell(const struct workflow_start *start, const struct run_row *row,
+                         struct text *text);
 /* "budget":{…}|null,"budget_default":bool, after other members */
-void flow_start_add_budget(const struct flow_start *start, struct text *text);
+void workflow_start_add_budget(const struct workflow_start *start, struct text *text);
 /* The run was refused, and the answer names no file: that of a text is removed with the next sweep
  * of scripts (script_retention.c), unless a run has it or somebody touches it. */
-MUST_CHECK struct err flow_start_refused(struct tx *tx, const struct flow_start *start);
-void flow_start_free(struct flow_start *start); /* Frees the members, not the struct. */
+MUST_CHECK struct err workflow_start_refused(struct tx *tx, const struct workflow_start *start);
+void workflow_start_free(struct workflow_start *start); /* Frees the members, not the struct. */
 
 /* plan.c: the results that a run would take over, in a store function. */
-MUST_CHECK struct err flow_start__read_priors(struct tx *tx, int64_t workflow,
-                                              struct flow_start *start);
+MUST_CHECK struct err workflow_start__read_priors(struct tx *tx, int64_t workflow,
+                                                  struct workflow_start *start);
 /* Members of a plan that may be long: in the pool, into `started`. */
-MUST_CHECK struct err flow_start__plan(struct flow_start *start);
+MUST_CHECK struct err workflow_start__plan(struct workflow_start *start);
 /* The member after those, on the loop: the setting model_aliases decides on some notes. */
-void flow_start__add_notes(struct flow_start *start);
+void workflow_start__add_notes(struct workflow_start *start);
 /* Plays the script to its end with stand-ins for its agents, on the loop; then
- * flow_start__conclude (start.c), never inside the call. */
-void flow_start__rehearse(struct flow_start *start);
-void flow_start__conclude(struct flow_start *start);
+ * workflow_start__conclude (start.c), never inside the call. */
+void workflow_start__rehearse(struct workflow_start *start);
+void workflow_start__conclude(struct workflow_start *start);
 /* Writes what the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
-void flow_start_write_plan(const struct flow_start *start, struct text *text);
+void workflow_start_write_plan(const struct workflow_start *start, struct text *text);
 
 #endif

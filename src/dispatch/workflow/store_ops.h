@@ -1,15 +1,15 @@
-/* store_ops.h: transactions of a flow with the store; for the files of this folder alone.
+/* store_ops.h: transactions of a workflow with the store; for the files of this folder alone.
  *
  *   NEW ──send──> with the store ──answer──> `done`
  *     └─ lazy: DELAYED ─^  ^────retry────┘
  *
  * Promise    `done` comes once, after a function of the store that went well, and the op is freed
- *            after it: flow->ops and flow->storing do not have it any more. An error is retried,
- *            for as long as one may go better; after that the run ends. What an agent answered is
- *            dropped for no error.
- * Order      ops of a flow are performed in the order in which they are sent.
- * Ownership  an op is its flow's. Its call may go first: the op is an orphan then, and its result
- *            is ignored.
+ *            after it: workflow->ops and workflow->storing do not have it any more. An error is
+ *            retried, for as long as one may go better; after that the run ends. What an agent
+ *            answered is dropped for no error.
+ * Order      ops of a workflow are performed in the order in which they are sent.
+ * Ownership  an op is its workflow's. Its call may go first: the op is an orphan then, and its
+ *            result is ignored.
  */
 #ifndef DROVER_DISPATCH_WORKFLOW_STORE_OPS_H
 #define DROVER_DISPATCH_WORKFLOW_STORE_OPS_H
@@ -22,40 +22,40 @@
 #include "store/store.h"
 
 enum {
-    FLOW_DELAY_MS = 5,     /* Maximum delay of a lazy op before it is flushed alone. */
-    FLOW_DELAY_MAX = 16,   /* Lazy ops that are flushed together, */
-    FLOW_DELAY_ROWS = 400, /* and their rows, as one function of the store has its limit. */
+    WORKFLOW_DELAY_MS = 5,     /* Maximum delay of a lazy op before it is flushed alone. */
+    WORKFLOW_DELAY_MAX = 16,   /* Lazy ops that are flushed together, */
+    WORKFLOW_DELAY_ROWS = 400, /* and their rows, as one function of the store has its limit. */
 };
 
 struct call;
-struct flow;
-struct flow_op {
-    struct flow *flow;
-    struct flow_op *next;
-    struct flow_op *first;      /* Delayed ops that go before it, in the same transaction, */
-    struct flow_op *next_after; /* linked by this; also in flow->delayed. */
-    struct flow_op *beginning;  /* For `first`: writes the row that this one ends. */
-    struct call *call;          /* NULL: it is the flow's. */
-    struct id run, turn;        /* Ids of the call at that time: it may go before the op does. */
-    int64_t attempt;            /* The same. */
+struct workflow;
+struct workflow_op {
+    struct workflow *workflow;
+    struct workflow_op *next;
+    struct workflow_op *first;      /* Delayed ops that go before it, in the same transaction, */
+    struct workflow_op *next_after; /* linked by this; also in workflow->delayed. */
+    struct workflow_op *beginning;  /* For `first`: writes the row that this one ends. */
+    struct call *call;              /* NULL: it is the workflow's. */
+    struct id run, turn; /* Ids of the call at that time: it may go before the op does. */
+    int64_t attempt;     /* The same. */
     store_fn fn;
-    void (*done)(struct flow_op *op); /* NULL: nobody waits for it. */
-    struct timer timer;               /* Before the next try. */
+    void (*done)(struct workflow_op *op); /* NULL: nobody waits for it. */
+    struct timer timer;                   /* Before the next try. */
     struct retry retry;
     bool lazy;    /* Nobody waits for it: it is delayed, to go with others. */
     bool reads;   /* A read transaction. */
     bool begins;  /* Writes the row of its call. */
     bool ends;    /* Ends that row. */
-    bool stores;  /* Stores an outcome: counted in flow->storing. */
+    bool stores;  /* Stores an outcome: counted in workflow->storing. */
     bool away;    /* Is with the store. */
-    bool batched; /* Waits there for other flows, to share a commit. */
+    bool batched; /* Waits there for other workflows, to share a commit. */
     bool orphan;  /* The call no longer exists, so its result is ignored. */
     /* All that the functions read and fill; each of them has its own. */
     bool late, budgeted;
     struct step_again asks_again;
-    int64_t after;          /* done_no before the first of `page`. */
-    unsigned turn_notes;    /* Notes of the turn when the read was sent. */
-    struct flow_page *page; /* Owned; NULL: none. */
+    int64_t after;              /* done_no before the first of `page`. */
+    unsigned turn_notes;        /* Notes of the turn when the read was sent. */
+    struct workflow_page *page; /* Owned; NULL: none. */
     struct step_talk talk;
     struct step_talked talked;
     struct usage used; /* By a step that has ended. */
@@ -77,15 +77,17 @@ struct flow_op {
     struct text bytes; /* Owned: what the others borrow from, or what was read. */
 };
 
-struct flow_op *flow__op(struct flow *flow, store_fn fn, void (*done)(struct flow_op *op));
-struct flow_op *call__op(struct call *call, store_fn fn, void (*done)(struct flow_op *op));
-void flow__op_free(struct flow_op *op);
-void flow__op_send(struct flow_op *op);   /* Now, or, if it is lazy, with the next one. */
-void flow__op_stores(struct flow_op *op); /* Before it is sent: it stores the call's outcome. */
+struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,
+                                 void (*done)(struct workflow_op *op));
+struct workflow_op *call__op(struct call *call, store_fn fn, void (*done)(struct workflow_op *op));
+void workflow__op_free(struct workflow_op *op);
+void workflow__op_send(struct workflow_op *op); /* Now, or, if it is lazy, with the next one. */
+void workflow__op_stores(
+    struct workflow_op *op); /* Before it is sent: it stores the call's outcome. */
 void call__orphan_ops(struct call *call);
-void flow__drop_delayed(struct flow *flow); /* The ops are still the flow's. */
+void workflow__drop_delayed(struct workflow *workflow); /* The ops are still the workflow's. */
 
-void flow__computing_begin(struct flow *flow); /* The script has unprocessed input, */
-void flow__computing_end(struct flow *flow);   /* and has not any more. */
+void workflow__computing_begin(struct workflow *workflow); /* The script has unprocessed input, */
+void workflow__computing_end(struct workflow *workflow);   /* and has not any more. */
 
 #endif

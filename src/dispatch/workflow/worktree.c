@@ -78,7 +78,7 @@ void call__free_tree(struct call *call) {
 }
 
 const char *call__root(const struct call *call) {
-    return call->tree == NULL ? call->flow->root : call->tree->texts[TREE_ROOT];
+    return call->tree == NULL ? call->workflow->root : call->tree->texts[TREE_ROOT];
 }
 
 /* --- Found, and written down ------------------------------------------------------------------ */
@@ -89,14 +89,14 @@ bool call__wants_tree(const struct call *call) {
 }
 
 bool call__find_tree(struct call *call) {
-    const struct flow *flow = call->flow;
+    const struct workflow *workflow = call->workflow;
     struct worktree at;
     struct why why = {""};
-    const struct worktree_place place = {.root = flow->root,
+    const struct worktree_place place = {.root = workflow->root,
                                          .run = call->run.text,
-                                         .closed = flow->flows->options.data_dir,
-                                         .held = flow->flows->options.sandbox,
-                                         .umask = flow->flows->options.umask};
+                                         .closed = workflow->workflows->options.data_dir,
+                                         .held = workflow->workflows->options.sandbox,
+                                         .umask = workflow->workflows->options.umask};
     if (err_failed(worktree_find(&place, &at, &why))) {
         text_clear(&call->misfit);
         text_add_str(&call->misfit, why.text);
@@ -211,8 +211,8 @@ static void inspect_run(struct pool_job *job) {
         return;
     }
     output = mem_new(LOG_MAX + 1);
-    if (err_failed(
-            spool_log_read(call->flow->flows->options.spool, &place, output, LOG_MAX, &read))) {
+    if (err_failed(spool_log_read(call->workflow->workflows->options.spool, &place, output, LOG_MAX,
+                                  &read))) {
         return;
     }
     output[read.len] = '\0';
@@ -239,12 +239,12 @@ static void inspect_run(struct pool_job *job) {
 static void call_inspect_tree(struct call *call);
 
 static struct err job_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     return tx_step_job(tx, &op->new_job, &op->job);
 }
 
 static struct err sweep_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
+    struct workflow_op *op = ctx;
     struct run_row row;
     return tx_run_submit(tx, &op->new_job, &row);
 }
@@ -252,12 +252,12 @@ static struct err sweep_tx(struct tx *tx, void *ctx) {
 /* Key, label and spec, one after the other. Git fails now and then where two of it make trees of
  * one repository: one sees what the other has half written. So a repository is a key, and they come
  * one after the other. Paths are bounded, so a spec fits; without memory there is none. */
-static void op_fill_job(struct flow_op *op, const struct call *call, enum tree_job job) {
+static void op_fill_job(struct workflow_op *op, const struct call *call, enum tree_job job) {
     static const char *const labels[] = {[TREE_ADD] = "git worktree add",
                                          [TREE_REMOVE] = "git worktree remove",
                                          [TREE_WIPE] = "rm of half a working tree",
                                          [TREE_NO_JOB] = ""};
-    const struct flow *flow = call->flow;
+    const struct workflow *workflow = call->workflow;
     const char *top = call->tree->texts[TREE_TOP];
     const struct sha256 digest = sha256_of(top, strlen(top));
     const struct sha256_hex hex = sha256_hex(&digest);
@@ -266,30 +266,30 @@ static void op_fill_job(struct flow_op *op, const struct call *call, enum tree_j
     text_addf(bytes, "worktrees %.32s%s %s", hex.text, labels[job], call->run.text);
     const size_t head_len = bytes->len;
     if (job != TREE_NO_JOB) {
-        tree_write_job(call->tree, job, flow->flows->options.sandbox, bytes);
+        tree_write_job(call->tree, job, workflow->workflows->options.sandbox, bytes);
     }
     if (text_failed(bytes)) {
         bytes->len = head_len;
     }
-    op->new_job = (struct run_new){.run = flows__new_id(flow->flows, "run"),
-                                   .owner = bytes_of(flow->owner),
+    op->new_job = (struct run_new){.run = workflows__new_id(workflow->workflows, "run"),
+                                   .owner = bytes_of(workflow->owner),
                                    .parent = BYTES(""),
                                    .own_key = {bytes->data, KEY_LEN},
                                    .key_max = 1,
                                    .label = {bytes->data + KEY_LEN, head_len - KEY_LEN},
                                    .spec = {bytes->data + head_len, bytes->len - head_len},
                                    .kind = KIND_JOB,
-                                   .bounds = flow->flows->options.bounds};
+                                   .bounds = workflow->workflows->options.bounds};
 }
 
 static bool call_waits_for_job(const struct call *call) {
     bool waits = call->state == CALL_TREE_MAKING || call->state == CALL_TREE_REMOVING;
-    return waits && call->flow->state != FLOW_ENDING; /* Else it has ended otherwise. */
+    return waits && call->workflow->state != WORKFLOW_ENDING; /* Else it has ended otherwise. */
 }
 
 /* The awaited job has ended, as it is not found again: its end may have been noted before its name
  * was known. */
-static void job_found_again(struct flow_op *op) {
+static void job_found_again(struct workflow_op *op) {
     struct call *call = op->call;
     if (call_waits_for_job(call) && call->awaited.name.len > 0 &&
         strcmp(op->job.run.text, call->tree->job.text) != 0) {
@@ -298,7 +298,7 @@ static void job_found_again(struct flow_op *op) {
     }
 }
 
-static void job_begun(struct flow_op *op) {
+static void job_begun(struct workflow_op *op) {
     struct call *call = op->call;
     if (!call_waits_for_job(call)) {
         return;
@@ -311,22 +311,22 @@ static void job_begun(struct flow_op *op) {
     call->tree->job = op->job.run;
     call__await(call, &call->tree->job);
     if (op->job.found) {
-        struct flow_op *again = call__op(call, job_tx, job_found_again);
+        struct workflow_op *again = call__op(call, job_tx, job_found_again);
         op_fill_job(again, call, TREE_NO_JOB);
-        flow__op_send(again);
+        workflow__op_send(again);
     }
 }
 
 static void call_begin_job(struct call *call, enum tree_job job) {
-    struct flow_op *op = call__op(call, job_tx, job_begun);
+    struct workflow_op *op = call__op(call, job_tx, job_begun);
     op_fill_job(op, call, job);
-    flow__op_send(op);
+    workflow__op_send(op);
 }
 
-void flows__job_note(struct flows *flows, const struct run_row *row) {
-    struct table_node *node = table_find(&flows->turns, row->run);
+void workflows__job_note(struct workflows *workflows, const struct run_row *row) {
+    struct table_node *node = table_find(&workflows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
-    if (call == NULL || call->flow->state == FLOW_FREED || call->tree == NULL) {
+    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->tree == NULL) {
         return;
     }
     struct call_tree *tree = call->tree;
@@ -397,7 +397,7 @@ void call__make_tree(struct call *call) {
 /* --- Left ------------------------------------------------------------------------------------- */
 
 static void call_leave_as(struct call *call, enum tree_stage stage) {
-    timer_stop(call->flow->flows->options.loop, &call->timer);
+    timer_stop(call->workflow->workflows->options.loop, &call->timer);
     call__leave_turn(call);
     call->tree->stage = stage;
     if (call->restarted) {
@@ -432,16 +432,17 @@ static void call_leave_on(struct call *call) {
 
 static void call_submit_removal(const struct call *call) {
     if (call->tree->stage == TREE_MAKING || call->tree->stage == TREE_MADE) {
-        struct flow_op *op = flow__op(call->flow, sweep_tx, NULL);
+        struct workflow_op *op = workflow__op(call->workflow, sweep_tx, NULL);
         op_fill_job(op, call, TREE_REMOVE);
-        flow__op_send(op);
+        workflow__op_send(op);
     }
 }
 
 bool call__leave_tree(struct call *call) {
     struct call_tree *tree = call->tree;
-    const struct flow *flow = call->flow;
-    if (tree == NULL || tree->left || tree->stage == TREE_GONE || flow->state == FLOW_ENDING) {
+    const struct workflow *workflow = call->workflow;
+    if (tree == NULL || tree->left || tree->stage == TREE_GONE ||
+        workflow->state == WORKFLOW_ENDING) {
         return false;
     }
     tree->left = true;
@@ -453,7 +454,7 @@ bool call__leave_tree(struct call *call) {
     }
     call__cancel(call);
     call__enter(call, CALL_TREE_REMOVING);
-    timer_start(flow->flows->options.loop, &call->timer, LEAVE_MS, call_on_slow);
+    timer_start(workflow->workflows->options.loop, &call->timer, LEAVE_MS, call_on_slow);
     call_inspect_tree(call);
     return true;
 }
@@ -465,8 +466,8 @@ void call__sweep_tree(struct call *call) {
     }
 }
 
-void prior__sweep_tree(struct flow *flow, const struct prior *prior) {
-    struct call call = {.flow = flow, .run = prior->run, .turn = prior->turn};
+void prior__sweep_tree(struct workflow *workflow, const struct prior *prior) {
+    struct call call = {.workflow = workflow, .run = prior->run, .turn = prior->turn};
     call__take_tree(&call, prior->worktree);
     call__sweep_tree(&call);
     call__free_tree(&call);

@@ -142,24 +142,26 @@ void metrics_of_turns(const struct turns *of_turns, const struct models *of_mode
     metrics_add(text, metrics, COUNT_OF(metrics));
 }
 
-void metrics_of_flows(const struct flows *of_flows, struct text *text) {
-    struct flows_stats flows;
+void metrics_of_workflows(const struct workflows *of_workflows, struct text *text) {
+    struct workflows_stats workflows;
     struct scripts_stats scripts;
-    flows_get_stats(of_flows, &flows);
-    flows_get_script_stats(of_flows, &scripts);
+    workflows_get_stats(of_workflows, &workflows);
+    workflows_get_script_stats(of_workflows, &scripts);
     const struct metric metrics[] = {
-        {"workflows_begun_total", "Workflows taken up, those of a daemon before too.", flows.begun},
-        {"workflows_finished_total", "Ends of workflows that were stored.", flows.finished},
-        {"workflows_live", "Workflows in the hands of this daemon.", flows.live},
-        {"workflow_agents_total", "Agents of workflows begun.", flows.agents},
+        {"workflows_begun_total", "Workflows taken up, those of a daemon before too.",
+         workflows.begun},
+        {"workflows_finished_total", "Ends of workflows that were stored.", workflows.finished},
+        {"workflows_live", "Workflows in the hands of this daemon.", workflows.live},
+        {"workflow_agents_total", "Agents of workflows begun.", workflows.agents},
         {"workflow_agents_cached_total", "Agents whose results another run had already.",
-         flows.cached},
-        {"workflow_crashes_total", "Workers of scripts that ended by themselves.", flows.crashes},
+         workflows.cached},
+        {"workflow_crashes_total", "Workers of scripts that ended by themselves.",
+         workflows.crashes},
         {"workflow_workers_dropped_total",
          "Workers of scripts that were ended while they waited, since there were many.",
-         flows.dropped},
+         workflows.dropped},
         {"workflow_store_retries_total", "Steps of workflows that the store had to be asked again.",
-         flows.store_retries},
+         workflows.store_retries},
         {"script_workers", "Processes in which scripts run.", scripts.live},
         {"script_workers_started_total", "Such processes begun.", scripts.started},
         {"script_workers_killed_total", "Those that were killed for what they did.",

@@ -10,7 +10,7 @@
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/job/dispatch.h"
 #include "dispatch/turn/turns.h"
-#include "dispatch/workflow/flows.h"
+#include "dispatch/workflow/workflows.h"
 #include "engine/token/token.h"
 #include "loop/world.h"
 #include "model/model.h"
@@ -26,7 +26,7 @@ void metrics_of_deliveries(const struct deliver *deliver, const struct world *wo
                            struct text *text);
 void metrics_of_turns(const struct turns *of_turns, const struct models *of_models,
                       struct text *text);
-void metrics_of_flows(const struct flows *of_flows, struct text *text);
+void metrics_of_workflows(const struct workflows *of_workflows, struct text *text);
 void metrics_of_hosts(const struct dispatch *dispatch, struct text *text);
 
 #endif

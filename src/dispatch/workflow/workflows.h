@@ -1,5 +1,5 @@
-/* flows.h: performs workflows: runs their scripts, asks models for their agents, and commits the
- * results.
+/* workflows.h: performs workflows: runs their scripts, asks models for their agents, and commits
+ * the results.
  *
  * Promise    a workflow that runs is in the hands of exactly one daemon, once. What an agent came
  *            to is stored before the script hears of it, and the script hears of outcomes in the
@@ -9,8 +9,8 @@
  * Threads    the loop. Scripts are in processes of their own; what is large is read and checked on
  *            reader threads and in the pool.
  */
-#ifndef DROVER_DISPATCH_WORKFLOW_FLOWS_H
-#define DROVER_DISPATCH_WORKFLOW_FLOWS_H
+#ifndef DROVER_DISPATCH_WORKFLOW_WORKFLOWS_H
+#define DROVER_DISPATCH_WORKFLOW_WORKFLOWS_H
 
 #include "base/base.h"
 #include "base/err.h"
@@ -25,7 +25,7 @@
 #include "store/store.h"
 
 struct workflow_tool;
-struct flows_limits {
+struct workflows_limits {
     int64_t commands;    /* Commands of agents at once, of all runs together. */
     int64_t at_once;     /* Agents of one run; 0: the default. */
     int64_t cpu_ms;      /* CPU time of a script, between two waits. */
@@ -34,14 +34,14 @@ struct flows_limits {
     int64_t workers_max; /* Processes of scripts above which those that only wait are ended. */
 };
 
-struct flows;
+struct workflows;
 /* For turns_options, and for the parts of a dispatcher (script_retention.c). */
 extern const struct workflow_tool workflow_tool;
 extern const struct dispatch_part script_retention_part;
 /* The same call gets the same error again, however often it is asked. */
-MUST_CHECK bool flows__is_for_good(struct err err);
+MUST_CHECK bool workflows__is_for_good(struct err err);
 struct agent_rows;
-struct flows_options {
+struct workflows_options {
     struct loop *loop;
     struct store *store;
     struct effects *effects;   /* Borrowed; NULL: none. */
@@ -58,7 +58,7 @@ struct flows_options {
     bool sandbox;                 /* The system has one: git is kept in it. */
     bool searches;                /* A search of the web is configured, */
     bool provider_searches;       /* by the provider of the model. */
-    struct flows_limits limits;
+    struct workflows_limits limits;
     const struct amounts *budget; /* For runs that are given none of their own; NULL: none. */
     struct run_bounds bounds;     /* For runs that a step or an end lets begin. */
     enum run_hold hold;
@@ -67,43 +67,45 @@ struct flows_options {
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
     void (*script_failed)(void *ctx, struct err err); /* As of scripts_options. */
 };
-struct flows *flows_open(const struct flows_options *options);
+struct workflows *workflows_open(const struct workflows_options *options);
 struct turns;
-/* Performs the turns of agents: once, before any note; used until flows_stop. */
-void flows_listen(struct flows *flows, struct turns *turns);
+/* Performs the turns of agents: once, before any note; used until workflows_stop. */
+void workflows_listen(struct workflows *workflows, struct turns *turns);
 /* The machine was suspended, or a connection was mended (models_on_mended). */
-void flows_woke(struct flows *flows);
-void flows_hold(struct flows *flows);    /* Before any note. */
-void flows_release(struct flows *flows); /* The dispatcher walks the rows again after it. */
+void workflows_woke(struct workflows *workflows);
+void workflows_hold(struct workflows *workflows); /* Before any note. */
+void workflows_release(
+    struct workflows *workflows); /* The dispatcher walks the rows again after it. */
 /* Begins nothing more, ends the workers and cancels what is with models. `stopped` when nothing is
  * in the pool; never inside the call. Answers of the store may still come, until store_close. */
-void flows_stop(struct flows *flows, void (*stopped)(void *ctx), void *ctx);
-void flows_close(struct flows *flows); /* After `stopped`, and after store_close. NULL: fine. */
+void workflows_stop(struct workflows *workflows, void (*stopped)(void *ctx), void *ctx);
+void workflows_close(
+    struct workflows *workflows); /* After `stopped`, and after store_close. NULL: fine. */
 
 /* Takes notes of store_options.notes[RUN_NOTE]; those of other kinds of runs are ignored. */
-void flows_run_note(struct flows *flows, struct bytes note);
+void workflows_run_note(struct workflows *workflows, struct bytes note);
 
-struct flows_stats {
+struct workflows_stats {
     uint64_t begun, agents, cached, finished, crashes, dropped, store_retries;
     uint64_t live; /* Now. */
 };
-void flows_get_stats(const struct flows *flows, struct flows_stats *ret_stats);
+void workflows_get_stats(const struct workflows *workflows, struct workflows_stats *ret_stats);
 /* Limits that agents of a run wait for, now. Names are borrowed until the loop turns. False: this
  * daemon does not perform the run. */
-enum { FLOW_CONNECTION_LIMITS_MAX = 8 };
-struct flow_connection_limit {
+enum { WORKFLOW_CONNECTION_LIMITS_MAX = 8 };
+struct workflow_connection_limit {
     struct bytes name;
     struct model_load load; /* `waiting` counts agents of this run alone. */
 };
-struct flow_limits {
+struct workflow_limits {
     int64_t at_once, working, in_line; /* Agents of the run: limit, slots taken, in line. */
     int64_t commands;                  /* Commands of agents of all runs, at once. */
-    struct flow_connection_limit connections[FLOW_CONNECTION_LIMITS_MAX];
+    struct workflow_connection_limit connections[WORKFLOW_CONNECTION_LIMITS_MAX];
     size_t connection_count;
 };
-MUST_CHECK bool flows_get_limits(const struct flows *flows, struct bytes run,
-                                 struct flow_limits *ret_limits);
+MUST_CHECK bool workflows_get_limits(const struct workflows *workflows, struct bytes run,
+                                     struct workflow_limits *ret_limits);
 /* Sums over all builds of the engine. */
-void flows_get_script_stats(const struct flows *flows, struct scripts_stats *ret_stats);
+void workflows_get_script_stats(const struct workflows *workflows, struct scripts_stats *ret_stats);
 
 #endif

@@ -6,8 +6,8 @@
 
 struct held {
     struct kit *kit;
-    struct flows flows;
-    struct flow flow;
+    struct workflows workflows;
+    struct workflow workflow;
     unsigned failures; /* Of the row, still to come. */
     bool row_done, other_done;
     /* Of the agent, when its row was written. */
@@ -18,16 +18,16 @@ struct held {
 
 static int open_held(void **state) {
     struct held *held = mem_new(sizeof *held);
-    struct flow *flow = &held->flow;
+    struct workflow *workflow = &held->workflow;
     held->kit = kit_new(STORE_INLINE, NULL /* usual sizes */);
-    held->flows.options.loop = held->kit->loop;
-    held->flows.options.store = held->kit->store;
-    pool_init(&held->flows.pool, held->kit->loop, NULL /* no shortage */);
-    flow->flows = &held->flows;
-    flow->state = FLOW_LIVE;
-    flow->node.name = BYTES("run_flow");
-    flow->owner = mem_copy("ann", 3);
-    table_init(&flow->calls);
+    held->workflows.options.loop = held->kit->loop;
+    held->workflows.options.store = held->kit->store;
+    pool_init(&held->workflows.pool, held->kit->loop, NULL /* no shortage */);
+    workflow->workflows = &held->workflows;
+    workflow->state = WORKFLOW_LIVE;
+    workflow->node.name = BYTES("run_workflow");
+    workflow->owner = mem_copy("ann", 3);
+    table_init(&workflow->calls);
     *state = held;
     return 0;
 }
@@ -41,21 +41,21 @@ static void drain(struct held *held) {
 
 static int close_held(void **state) {
     struct held *held = *state;
-    struct flow *flow = &held->flow;
+    struct workflow *workflow = &held->workflow;
     drain(held);
-    flow__drop_delayed(flow);
-    while (flow->ops != NULL) {
-        flow__op_free(flow->ops);
+    workflow__drop_delayed(workflow);
+    while (workflow->ops != NULL) {
+        workflow__op_free(workflow->ops);
     }
-    table_done(&flow->calls);
-    mem_free(flow->owner);
+    table_done(&workflow->calls);
+    mem_free(workflow->owner);
     kit_free(held->kit);
     mem_free(held);
     return 0;
 }
 
-static struct held *held_of(const struct flow_op *op) {
-    return CONTAINER_OF(op->flow, struct held, flow);
+static struct held *held_of(const struct workflow_op *op) {
+    return CONTAINER_OF(op->workflow, struct held, workflow);
 }
 
 static struct err row_tx(struct tx *tx, void *ctx) {
@@ -76,22 +76,22 @@ static struct err other_tx(struct tx *tx, void *ctx) {
 
 /* The agent's own end was answered before: there was no row. A check that failed here would leave
  * the store in the middle of its answers. */
-static void row_done(struct flow_op *op) {
+static void row_done(struct workflow_op *op) {
     struct held *held = held_of(op);
     const struct call *call = op->call;
     held->row_done = true;
     held->state = call->state;
     held->row = call->row;
-    held->told = held->flow.by_state[CALL_DONE].first != NULL;
+    held->told = held->workflow.by_state[CALL_DONE].first != NULL;
     held->kept = call->result.len > 0;
 }
 
-static void other_done(struct flow_op *op) {
+static void other_done(struct workflow_op *op) {
     held_of(op)->other_done = true;
 }
 
-static struct call *call_that_said_something(struct flow *flow) {
-    struct call *call = call__new(flow, "c0ffee", 1);
+static struct call *call_that_said_something(struct workflow *workflow) {
+    struct call *call = call__new(workflow, "c0ffee", 1);
     call->run = (struct id){"run_agent"};
     call->model = mem_copy("m", 1);
     call->cause = CAUSE_COMPLETED;
@@ -106,14 +106,14 @@ static struct call *call_that_said_something(struct flow *flow) {
  * row again. */
 static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(void **state) {
     struct held *held = *state;
-    struct flow *flow = &held->flow;
-    struct call *call = call_that_said_something(flow);
-    struct flow_op *row = flow__op(flow, row_tx, row_done);
+    struct workflow *workflow = &held->workflow;
+    struct call *call = call_that_said_something(workflow);
+    struct workflow_op *row = workflow__op(workflow, row_tx, row_done);
     row->call = call;
     row->begins = row->lazy = true;
     held->failures = 1;
-    flow__op_send(row);
-    flow__op_send(flow__op(flow, other_tx, other_done));
+    workflow__op_send(row);
+    workflow__op_send(workflow__op(workflow, other_tx, other_done));
     call__store(call);
     drain(held);
     assert_true(held->row_done);
@@ -131,7 +131,7 @@ static void answer_run(struct pool_job *job) {
 
 static void answer_done(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
-    struct held *held = CONTAINER_OF(call->flow, struct held, flow);
+    struct held *held = CONTAINER_OF(call->workflow, struct held, workflow);
     held->row_done = true;
     held->kept = call__is_back(call);
 }
@@ -139,8 +139,8 @@ static void answer_done(struct pool_job *job) {
 /* The pool reads the call meanwhile, so it is neither delivered nor freed. */
 static void an_agent_that_others_end_while_the_pool_has_it_ends_when_that_is_back(void **state) {
     struct held *held = *state;
-    struct flow *flow = &held->flow;
-    struct call *call = call__new(flow, "c0ffee", 1);
+    struct workflow *workflow = &held->workflow;
+    struct call *call = call__new(workflow, "c0ffee", 1);
     const struct run_row row = {.state = RUN_CANCELLED, .cause = CAUSE_STOPPED, .attempt = 1};
     call->number = 1;
     call__enter(call, CALL_IN_LINE);
@@ -165,5 +165,5 @@ int main(void) {
         HELD_TEST(the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end),
         HELD_TEST(an_agent_that_others_end_while_the_pool_has_it_ends_when_that_is_back),
     };
-    return cmocka_run_group_tests_name("flow_held", tests, NULL /* no group fixture */, NULL);
+    return cmocka_run_group_tests_name("workflow_held", tests, NULL /* no group fixture */, NULL);
 }

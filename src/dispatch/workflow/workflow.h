@@ -1,0 +1,149 @@
+/* workflow.h: a workflow that this daemon performs; for the files of this folder alone.
+ *
+ *   UNREAD ──> LOADING ──history──> ADOPTING ──commit──> LIVE ──script ended, a stop──> ENDING
+ *      ^          │          │                            │                               │
+ *      └──failed──┴──────────┴── crashed, evicted, or ────┘                       ENDED <─┘
+ *                     others settled a step                                          └──> FREED
+ *
+ * UNREAD waits for a delay, or until nothing is being stored, and LOADING reads the history on a
+ * reader thread (history.c). ADOPTING waits for the engine that the run pins (engine_build.c), and
+ * for the commit that takes the row over. LIVE has a worker (worker.c), or had one that was
+ * evicted. From each state a workflow is ENDED once its row is, and FREED when nothing of it is in
+ * the store or in the pool; where the daemon stops, it is FREED without an end.
+ *
+ * A call is what the script asked for (call.h); an op is what a workflow has with the store
+ * (store_ops.h).
+ */
+#ifndef DROVER_DISPATCH_WORKFLOW_WORKFLOW_H
+#define DROVER_DISPATCH_WORKFLOW_WORKFLOW_H
+
+#include "dispatch/workflow/call.h"
+#include "dispatch/workflow/registry.h"
+#include "dispatch/workflow/store_ops.h"
+#include "engine/workflow/workflows.h"
+
+enum { WORKFLOW_LINES = 64 }; /* Lines of one commit. */
+
+enum workflow_state {
+    WORKFLOW_UNREAD,
+    WORKFLOW_LOADING,
+    WORKFLOW_ADOPTING,
+    WORKFLOW_LIVE,
+    WORKFLOW_ENDING,
+    WORKFLOW_ENDED,
+    WORKFLOW_FREED,
+    WORKFLOW_STATES
+};
+
+/* The script of a workflow, as far as its outcomes go. */
+enum workflow_script {
+    WORKFLOW_REPLAYING, /* Has not been quiet after its whole history. */
+    WORKFLOW_BUSY,      /* Received something after that, and has not been quiet since. */
+    WORKFLOW_QUIET,     /* Waits, and has received all that was sent. */
+    WORKFLOW_EVICTED,   /* The same, but the worker was ended. */
+};
+
+struct workflow {
+    struct workflow_link freed; /* In workflows->freed. */
+    struct loop_task free_task;
+    struct table_node node;    /* By its run. */
+    struct table_node id_node; /* By the number of its row. */
+    struct id run;
+    int64_t id;
+    struct workflows *workflows;
+    char *owner;
+    enum workflow_state state; /* Changed by workflow__enter alone. */
+    enum workflow_script script;
+    bool paused;   /* No agent begins. */
+    bool fresh;    /* The row has this daemon's epoch, and `crashes` as stored. */
+    bool budgeted; /* Budgets stand above it. */
+    int64_t attempt, crashes;
+    int64_t resumed_from; /* run_row.id of the run whose results it takes over; 0: none. */
+    struct retry loading;
+    unsigned lost_workers;                /* Workers in a row that could not be had. */
+    struct workflow_link idle, computing; /* In the lists of `workflows`. */
+    uint64_t computing_since_ns;
+    int64_t sent;                /* Outcomes sent to the worker, those of the history included. */
+    int64_t loaded_no;           /* done_no of the last outcome that was read for the worker. */
+    size_t unloaded;             /* DONE calls whose result is only in the store. */
+    struct workflow_op *page_op; /* Borrowed from `ops`: reads the next page of them; or NULL. */
+    int64_t spent, stored;       /* Output tokens of delivered, and of all stored outcomes. */
+    int64_t total;               /* Limit on output tokens: budget.total of its script; -1: none. */
+    int64_t at_once, working;    /* Agents that may work at once, and that do. */
+    int64_t agent_ms;            /* Time limit of an agent. */
+    int64_t agents, nested;      /* Calls of agent() and of workflow(), in all. */
+    int64_t line_last;           /* Number of the last line of this worker. */
+    /* Items of parallel() and pipeline() that errors made null, and calls that lost all items. */
+    int64_t items_failed, calls_failed;
+    char *model, *root, *label;
+    json_t *spec;        /* Owned; never changes once it is there. */
+    json_t *warned;      /* Owned: texts of workflow__warn_once, as names; NULL: none. */
+    struct build *build; /* Held; NULL: the present engine, or not yet known. */
+    struct workflow_link waiting_link; /* For the build. */
+    struct script_worker *worker;
+    struct frame_reader *reader; /* Owned: the frame that is being processed; NULL: none. */
+    size_t pending_bytes;        /* Bytes of prompts and rows of calls that end by themselves. */
+    struct workflow_load *load;  /* Owned; LOADING and ADOPTING. */
+    struct table calls;          /* Holds struct call. */
+    struct table open, reusable; /* Hold struct prior: not settled; successes of a resumed run. */
+    struct workflow_list by_state[CALL_STATES]; /* Calls, as they entered their state. */
+    struct loop_task deliver_task; /* Delivers DONE calls before the turn of the loop ends. */
+    struct call *searched;         /* Borrowed: its script is being searched; NULL: none. */
+    size_t storing;                /* Ops that store an outcome. */
+    size_t cached;                 /* Calls that a resumed run may answer, and has not yet. */
+    struct workflow_line lines[WORKFLOW_LINES];
+    size_t line_count;
+    struct timer deadline, rebuild;
+    struct workflow_op *ops;     /* Owned. */
+    struct workflow_op *delayed; /* Lazy ones of `ops` that are not sent yet. */
+    size_t delayed_count, delayed_rows;
+    struct timer delay_timer;
+    size_t in_pool; /* Jobs in the pool, and reads of the history. */
+};
+
+static inline struct call *workflow__first(const struct workflow *workflow, enum call_state state) {
+    return call_of(workflow->by_state[state].first); /* NULL: no call is in that state. */
+}
+
+/* workflows.c */
+struct bytes workflow__run(const struct workflow *workflow);
+struct bytes workflow__project(const struct workflow *workflow);
+struct workflow_place workflow__place(const struct workflow *workflow);
+/* A model started it: its agents may do what the session of that may, and no more. */
+bool workflow__is_confined(const struct workflow *workflow);
+struct catalog_search workflow__search(
+    const struct workflow *workflow); /* Scripts that the run names. */
+void workflow__enter(struct workflow *workflow,
+                     enum workflow_state state); /* Asserts that the edge is legal. */
+MUST_CHECK bool workflow__is_over(const struct workflow *workflow); /* Results are ignored. */
+void workflow__ended(struct workflow *workflow);                    /* The row has ended. */
+void workflow__maybe_free(
+    struct workflow *workflow); /* When it has ended and nothing of it is away. */
+struct call *workflow__next_call(const struct workflow *workflow, const struct call *after);
+
+/* engine_build.c */
+/* false: it is looked for; workflow__adopt comes again, or the workflow ends. */
+MUST_CHECK bool workflow__has_build(struct workflow *workflow);
+struct scripts *workflow__scripts(const struct workflow *workflow); /* The build is open. */
+void workflow__recheck_build(
+    struct workflow *workflow); /* A worker of it could not be had, or was lost. */
+void workflow__release_build(struct workflow *workflow);
+
+/* worker.c */
+void workflow__start_worker(struct workflow *workflow, struct text *order);
+void workflow__close_worker(struct workflow *workflow);
+void workflow__send(struct workflow *workflow, struct text *message);
+/* A line of the log that is not the script's; once for each text, and again after a restart. */
+void workflow__warn_once(struct workflow *workflow, const char *text);
+void workflow__resume_frame(
+    struct workflow *workflow); /* Calls hold less: a frame that waits goes on. */
+
+/* workflows.c */
+void workflow__end(struct workflow *workflow, enum run_cause cause, const char *note);
+/* `result`: what the script returned, as text; NULL: it is to be written here. */
+void workflow__end_with(struct workflow *workflow, const json_t *end, const struct text *result);
+void workflow__refused(struct workflow_op *op,
+                       struct err err); /* For good, by the database: it ends. */
+void workflow__crashed(struct workflow *workflow, const struct script_end *end);
+
+#endif
