@@ -1,7 +1,7 @@
 /* work.c: the rooms are opened in one order and closed in the other.
  *
  * A note of the store goes to every room that performs runs: commands (dispatch), turns, titles and
- * workflows (flows). Each of them looks only at runs of its own kinds. */
+ * workflows. Each of them looks only at runs of its own kinds. */
 #include "main/work.h"
 
 #include <limits.h>
@@ -68,7 +68,7 @@ struct work {
     struct providers_api providers_api;
     struct toolbox *toolbox;
     struct scripts *scripts;  /* Workers of the engine that this program carries. */
-    struct amounts budget;    /* Default of workflows; `flows` borrows it. */
+    struct amounts budget;    /* Default of workflows; `workflows` borrows it. */
     char *hidden[HIDDEN_MAX]; /* Paths that commands in the sandbox must not see. Ends with NULL. */
 
     /* The performers. */

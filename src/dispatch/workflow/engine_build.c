@@ -23,8 +23,8 @@ struct build {
     struct sha256_hex hash;
     struct workflows *workflows;  /* Borrowed. */
     struct scripts *scripts;      /* Owned; NULL: it is not open. */
-    struct workflow_list waiting; /* Flows that wait until it is open. */
-    size_t holders;               /* Flows, those that wait included. */
+    struct workflow_list waiting; /* Workflows that wait until it is open. */
+    size_t holders;               /* Workflows, those that wait included. */
     bool looking;                 /* The pool seeks it, or the timer runs until it does. */
     bool recheck;                 /* Workers of it could not be started: it is sought again. */
     struct retry retry;           /* The search. */
@@ -251,7 +251,7 @@ void workflows_get_script_stats(const struct workflows *workflows,
     *ret_stats = stats;
 }
 
-/* No worker is left, and nothing is in the pool. Flows may still hold what is left of a build. */
+/* No worker is left, and nothing is in the pool. Workflows may hold what is left of a build. */
 void workflows__stop_builds(struct workflows *workflows) {
     timer_stop(workflows->options.loop, &workflows->linger);
     for (struct build *build = NULL; (build = workflows_next_build(workflows, build)) != NULL;) {
