@@ -130,9 +130,12 @@ static void turn_slow(void *ctx, uint64_t cpu_ns) {
 /* Nothing is delivered before the loop runs, and by then all rooms are open. */
 static void run_note(void *ctx, struct bytes note) {
     struct daemon *daemon = ctx;
+    struct run_row row;
+    bool ours = run_note_read(note, &row);
+    assert(ours); /* The engine wrote it, in this process. */
     on_demand_worked(&daemon->on_demand);
-    work_run_note(daemon->work, note);
-    notifier_run_note(&daemon->notifier, note);
+    work_run_note(daemon->work, &row);
+    notifier_run_note(&daemon->notifier, &row);
 }
 
 static void inbox_note(void *ctx, struct bytes note) {

@@ -43,22 +43,20 @@ static bool is_failure(enum run_state state) {
            state == RUN_DEGRADED;
 }
 
-void notifier_run_note(struct notifier *notifier, struct bytes note) {
-    struct run_row row;
-    if (!is_on(notifier) || !run_note_read(note, &row) || !bytes_is(row.owner, "local") ||
-        row.kind == KIND_TITLE) {
+void notifier_run_note(struct notifier *notifier, const struct run_row *row) {
+    if (!is_on(notifier) || !bytes_is(row->owner, "local") || row->kind == KIND_TITLE) {
         return;
     }
-    if (row.state == RUN_WAITING && !run_waits_for_provider(&row)) {
+    if (row->state == RUN_WAITING && !run_waits_for_provider(row)) {
         notifier->questions = true;
         notifier_wake(notifier);
-    } else if (is_failure(row.state) && row.cause == CAUSE_STUCK) {
-        event_add(notifier, NOTIFY_STALLED, row.run, "");
-    } else if (is_failure(row.state) && row.parent == 0) {
-        event_add(notifier, NOTIFY_FAILED, row.run, "");
-    } else if (row.state == RUN_SUCCEEDED && row.parent == 0 && row.started_ms > 0 &&
-               row.ended_ms - row.started_ms >= notifier->on.after_ms) {
-        event_add(notifier, NOTIFY_FINISHED, row.run, "");
+    } else if (is_failure(row->state) && row->cause == CAUSE_STUCK) {
+        event_add(notifier, NOTIFY_STALLED, row->run, "");
+    } else if (is_failure(row->state) && row->parent == 0) {
+        event_add(notifier, NOTIFY_FAILED, row->run, "");
+    } else if (row->state == RUN_SUCCEEDED && row->parent == 0 && row->started_ms > 0 &&
+               row->ended_ms - row->started_ms >= notifier->on.after_ms) {
+        event_add(notifier, NOTIFY_FINISHED, row->run, "");
     }
 }
 

@@ -75,8 +75,7 @@ struct notifier {
 void notifier_start(struct notifier *notifier, const struct notifier_options *options);
 void notifier_stop(struct notifier *notifier); /* Ends a command that runs. Never started: fine. */
 void notifier_done(struct notifier *notifier); /* After the store. Zeroed is fine. */
-/* Receives store_options.notes[RUN_NOTE]. */
-void notifier_run_note(struct notifier *notifier, struct bytes note);
+void notifier_run_note(struct notifier *notifier, const struct run_row *row);
 /* A child of the daemon ended (holder.h). */
 void notifier_child_ended(struct notifier *notifier, int pid, int status);
 

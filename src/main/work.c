@@ -1,7 +1,7 @@
 /* work.c: the rooms are opened in one order and closed in the other.
  *
- * A note of the store goes to every room that performs runs: commands (dispatch), turns, titles and
- * workflows. Each of them looks only at runs of its own kinds. */
+ * The rooms that perform runs are rows of a table: commands (dispatch), notices, titles, turns and
+ * workflows. The note of a run is given to those that hear its kind. */
 #include "main/work.h"
 
 #include <limits.h>
@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dispatch/base/effects.h"
+#include "dispatch/base/performer.h"
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
@@ -40,6 +41,7 @@
 enum {
     CENSUS_MS = 1000,
     HIDDEN_MAX = 4,
+    PERFORMERS = 5,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
      * descriptor. Further calls wait. The default of a daemon that was given no number. */
     STREAMS_MAX = 1024,
@@ -77,6 +79,7 @@ struct work {
     struct turns *turns;
     struct titles *titles;
     struct workflows *workflows;
+    struct performer performers[PERFORMERS];
 
     struct home_found home;
     void (*known)(void *ctx, struct err err);
@@ -158,6 +161,14 @@ static void home_taken(struct err err, void *ctx) {
     }
 }
 
+static void performers_set_hold(const struct work *work, enum run_hold hold) {
+    for (size_t i = 0; i < PERFORMERS; i++) {
+        if (work->performers[i].set_hold != NULL) {
+            work->performers[i].set_hold(work->performers[i].room, hold);
+        }
+    }
+}
+
 static void released(void *ctx) {
     struct work *work = ctx;
     if (has_home(work)) {
@@ -165,10 +176,7 @@ static void released(void *ctx) {
     }
     log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
-    turns_set_hold(work->turns, RUN_FREE);
-    titles_set_hold(work->titles, RUN_FREE);
-    workflows_release(work->workflows);
-    deliver_release(work->deliver);
+    performers_set_hold(work, RUN_FREE);
 }
 
 static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
@@ -493,6 +501,31 @@ static void turns_begin(struct work *work) {
     work->titles = titles_open(&of_titles);
 }
 
+/* A kind of run is heard by those that name it here. dispatch hears of each (work_run_note), and is
+ * what holds. */
+static void performers_fill(struct work *work) {
+    const struct performer rows[PERFORMERS] = {
+        {.room = work->dispatch, .stop = dispatch_stop},
+        {.room = work->deliver, .set_hold = deliver_set_hold, .stop = deliver_stop},
+        {.room = work->titles,
+         .note = {[KIND_TITLE] = titles_run_note},
+         .set_hold = titles_set_hold,
+         .end = titles_stop},
+        {.room = work->turns,
+         .note = {[KIND_TURN] = turns_run_note, [KIND_JOB] = turns_process_note},
+         .set_hold = turns_set_hold,
+         .stop = turns_stop},
+        {.room = work->workflows,
+         .note = {[KIND_WORKFLOW] = workflows_run_note,
+                  [KIND_AGENT] = workflows_step_note,
+                  [KIND_TURN] = workflows_turn_note,
+                  [KIND_JOB] = workflows_job_note},
+         .set_hold = workflows_set_hold,
+         .stop = workflows_stop},
+    };
+    memcpy(work->performers, rows, sizeof rows);
+}
+
 static struct err rooms_open(struct work *work, struct why *why) {
     const struct work_options *options = &work->options;
     work->processes.child_ended = options->child_ended;
@@ -546,6 +579,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
         return err;
     }
     turns_begin(work);
+    performers_fill(work);
     return ERR_OK;
 }
 
@@ -616,10 +650,7 @@ static void home_found(struct err err, void *ctx) {
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
-        turns_set_hold(work->turns, RUN_HELD);
-        titles_set_hold(work->titles, RUN_HELD);
-        workflows_hold(work->workflows);
-        deliver_hold(work->deliver);
+        performers_set_hold(work, RUN_HELD);
         const struct store *store = work->store;
         if (store_missing(store) == 0) {
             log_event(work->log, LOG_WARN,
@@ -692,15 +723,14 @@ void work_begin(struct work *work) {
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-void work_run_note(struct work *work, struct bytes note) {
-    struct run_row row;
-    if (run_note_read(note, &row)) {
-        effects_at(work->effects, row.run);
+void work_run_note(struct work *work, const struct run_row *row) {
+    effects_at(work->effects, row->run);
+    dispatch_run_note(work->dispatch, row); /* Also after a stop: it counts the ends. */
+    for (size_t i = 0; i < PERFORMERS && work->stopped == NULL; i++) {
+        if (work->performers[i].note[row->kind] != NULL) {
+            work->performers[i].note[row->kind](work->performers[i].room, row);
+        }
     }
-    dispatch_run_note(work->dispatch, note);
-    turns_run_note(work->turns, note);
-    titles_run_note(work->titles, note);
-    workflows_run_note(work->workflows, note);
     census_stale(work);
 }
 
@@ -732,30 +762,22 @@ static void client_gone(void *ctx) {
 static void room_stopped(void *ctx) {
     struct work *work = ctx;
     if (--work->stopping == 0) {
+        /* The zygote ends while the loop still turns, and after what the pool reads of workers. */
+        scripts_close(work->scripts);
+        work->scripts = NULL;
         holders_close(work->processes.holders);
         work->processes.holders = NULL;
         fetch_close(work->client, client_gone, work);
     }
 }
 
-/* The zygote ends while the loop still turns, and after what the pool reads of workers. */
-static void workflows_stopped(void *ctx) {
-    struct work *work = ctx;
-    scripts_close(work->scripts);
-    work->scripts = NULL;
-    room_stopped(work);
-}
-
 void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopped = stopped;
     work->stopped_ctx = ctx;
-    work->stopping = 4;
     timer_stop(work->loop, &work->census_timer);
     spool_look_stop(&work->spool_look);
     sleep_watch_stop(&work->sleep);
     models_on_mended(work->models, NULL, NULL);
-    dispatch_stop(work->dispatch, room_stopped, work);
-    deliver_stop(work->deliver, room_stopped, work);
     /* A daemon that leaves nothing under way stops without a write, which could fail. */
     struct turns_stats turns;
     struct models_stats models; /* Turns, titles and agents ask them. */
@@ -764,9 +786,15 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     if (turns.live > 0 || models.running > 0 || models.waiting > 0) {
         store_write(work->store, stop_note_tx, stop_noted, NULL);
     }
-    titles_stop(work->titles);
-    turns_stop(work->turns, room_stopped, work);
-    workflows_stop(work->workflows, workflows_stopped, work);
+    for (size_t i = 0; i < PERFORMERS; i++) {
+        const struct performer *performer = &work->performers[i];
+        if (performer->stop != NULL) {
+            work->stopping++;
+            performer->stop(performer->room, room_stopped, work);
+        } else {
+            performer->end(performer->room);
+        }
+    }
 }
 
 void work_close(struct work *work) {

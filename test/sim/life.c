@@ -75,7 +75,7 @@ static void run_note(void *ctx, struct bytes note) {
             sim_parts[i]->noted(rooms->sim, &row);
         }
     }
-    work_run_note(rooms->sim->life.work, note);
+    work_run_note(rooms->sim->life.work, &row);
 }
 
 static void inbox_note(void *ctx, struct bytes note) {

@@ -32,9 +32,11 @@ static void on_lost(void *ctx, struct err err) {
 
 static void on_note(void *ctx, struct bytes note) {
     struct kit *kit = ctx;
+    struct run_row row;
     kit->notes++;
     if (!kit->deaf && kit->dispatch != NULL) {
-        dispatch_run_note(kit->dispatch, note);
+        assert_true(run_note_read(note, &row));
+        dispatch_run_note(kit->dispatch, &row);
     }
 }
 

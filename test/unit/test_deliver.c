@@ -203,7 +203,7 @@ static void while_held_nothing_is_sent(void **state) {
     settle_down(kit);
     assert_int_equal(stats(kit).receivers, 2);
     assert_int_equal(kit->server.connections, 0);
-    deliver_release(kit->deliver);
+    deliver_set_hold(kit->deliver, RUN_FREE);
     until_outcomes(kit, 2);
     assert_int_equal(rows(kit).delivered, 2);
 }
@@ -443,7 +443,7 @@ static void the_rows_are_counted(void **state) {
         turn(kit);
     }
     assert_int_equal(stats(kit).oldest_ms, kit->clock_ms);
-    deliver_release(kit->deliver);
+    deliver_set_hold(kit->deliver, RUN_FREE);
     while (stats(kit).pending != 0) {
         turn(kit);
     }

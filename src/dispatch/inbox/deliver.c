@@ -721,13 +721,12 @@ struct deliver *deliver_open(const struct deliver_options *options) {
     return deliver;
 }
 
-void deliver_hold(struct deliver *deliver) {
-    deliver->held = true;
-}
-
-void deliver_release(struct deliver *deliver) {
-    deliver->held = false;
-    loop_soon(deliver->options.loop, &deliver->pump);
+void deliver_set_hold(void *room, enum run_hold hold) {
+    struct deliver *deliver = room;
+    deliver->held = hold == RUN_HELD;
+    if (!deliver->held) {
+        loop_soon(deliver->options.loop, &deliver->pump);
+    }
 }
 
 /* Timers and tasks of its own; those of receivers go with them. */
@@ -738,7 +737,8 @@ static void deliver_stop_timers(struct deliver *deliver) {
     retry_done(&deliver->walk.retry);
 }
 
-void deliver_stop(struct deliver *deliver, void (*stopped)(void *ctx), void *ctx) {
+void deliver_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
+    struct deliver *deliver = room;
     assert(!deliver->asker.stopping);
     deliver->asker.stopping = true;
     deliver->stopped = stopped;

@@ -67,7 +67,7 @@ struct deliver_options {
     struct inbox_waits waits; /* Of webhooks. */
     uint64_t timeout_ms;
     size_t receivers_max;     /* 0: DELIVER_RECEIVERS_MAX. */
-    enum run_hold hold;       /* RUN_HELD: nothing is sent until deliver_release. */
+    enum run_hold hold;       /* RUN_HELD: nothing is sent until it is set free. */
     struct run_bounds bounds; /* Of the runs that sessions begin. */
     /* Model of a session that names none; NULL: no session is notified. */
     struct connections *connections;
@@ -78,11 +78,10 @@ struct deliver_options {
 struct deliver *deliver_open(const struct deliver_options *options);
 /* Walks every receiver that is owed something. */
 void deliver_recover(struct deliver *deliver);
-void deliver_hold(struct deliver *deliver);    /* Before deliver_recover. */
-void deliver_release(struct deliver *deliver); /* Not held: nothing changes. */
+void deliver_set_hold(void *deliver, enum run_hold hold); /* HELD: before deliver_recover. */
 /* Cancels what is on its way: it is sent again by the next daemon. `stopped`, never inside the
  * call: the client is not used any more. Answers of the store may still come, until store_close. */
-void deliver_stop(struct deliver *deliver, void (*stopped)(void *ctx), void *ctx);
+void deliver_stop(void *deliver, void (*stopped)(void *ctx), void *ctx);
 /* After `stopped`, or never recovered; and after store_close. NULL: fine. */
 void deliver_close(struct deliver *deliver);
 

@@ -83,30 +83,27 @@ static void dispatch_perform(struct dispatch *dispatch, const struct run_row *ro
     }
 }
 
-void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
-    struct run_row row;
-    bool ours = run_note_read(note, &row);
-    assert(ours); /* The engine wrote it, in this process. */
-    dispatch->stats.ended[row.state] += run_state_final(row.state);
+void dispatch_run_note(struct dispatch *dispatch, const struct run_row *row) {
+    dispatch->stats.ended[row->state] += run_state_final(row->state);
     if (dispatch->stopping) {
         return;
     }
     if (dispatch->options.guest) {
-        if (row.state == RUN_RUNNING || row.state == RUN_WAITING) {
-            dispatch_perform(dispatch, &row,
-                             (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
+        if (row->state == RUN_RUNNING || row->state == RUN_WAITING) {
+            dispatch_perform(dispatch, row,
+                             (struct run_effects){.adopt = true, .stop = row->stop != CAUSE_NONE});
         } /* Else the run ended during the read. */
         return;
     }
-    if (run_state_final(row.state)) {
+    if (run_state_final(row->state)) {
         dispatch__parts(dispatch, PART_RUN_ENDED);
     }
     struct run_effects effects =
-        run_effects(&row, store_epoch(dispatch->options.store), dispatch->options.hold);
-    wake__note(dispatch, &row, effects.wake); /* Of whatever kind: a wait is a wait. */
-    dispatch->stats.refused += row.state == RUN_FAILED && row.cause == CAUSE_BUDGET;
-    if (row.kind == KIND_JOB) {
-        dispatch_perform(dispatch, &row, effects);
+        run_effects(row, store_epoch(dispatch->options.store), dispatch->options.hold);
+    wake__note(dispatch, row, effects.wake); /* Of whatever kind: a wait is a wait. */
+    dispatch->stats.refused += row->state == RUN_FAILED && row->cause == CAUSE_BUDGET;
+    if (row->kind == KIND_JOB) {
+        dispatch_perform(dispatch, row, effects);
     }
 }
 
@@ -143,7 +140,8 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     return dispatch;
 }
 
-void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *ctx) {
+void dispatch_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
+    struct dispatch *dispatch = room;
     assert(!dispatch->stopping);
     dispatch->stopping = dispatch->asker.stopping = true;
     dispatch->stopped = stopped;

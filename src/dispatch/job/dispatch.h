@@ -100,12 +100,12 @@ struct dispatch *dispatch_open(const struct dispatch_options *options);
 void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx);
 /* Begins nothing more and lets go of its holders: they go on by themselves. `stopped` when nothing
  * is in the pool; never inside the call. Answers of the store may still come, until store_close. */
-void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *ctx);
+void dispatch_stop(void *dispatch, void (*stopped)(void *ctx), void *ctx);
 /* After `stopped`, or never started; and after store_close. NULL: fine. */
 void dispatch_close(struct dispatch *dispatch);
 
-/* What store_options.notes[RUN_NOTE] must reach. */
-void dispatch_run_note(struct dispatch *dispatch, struct bytes note);
+/* The note of a run of any kind, as run_note_read gives it: waits of all kinds end here. */
+void dispatch_run_note(struct dispatch *dispatch, const struct run_row *row);
 
 /* The machine was suspended: what waits for a time of the wall clock is looked at. */
 void dispatch_after_sleep(struct dispatch *dispatch);

@@ -222,18 +222,13 @@ static void title_begin(struct titles *titles, const struct run_row *row) {
     }
 }
 
-void titles_run_note(struct titles *titles, struct bytes note) {
-    struct run_row row;
-    bool ours = run_note_read(note, &row);
-    assert(ours); /* The engine wrote it, in this process. */
-    if (titles->asker.stopping || row.kind != KIND_TITLE) {
-        return;
-    }
-    struct table_node *node = table_find(&titles->runs, row.run);
+void titles_run_note(void *room, const struct run_row *row) {
+    struct titles *titles = room;
+    struct table_node *node = table_find(&titles->runs, row->run);
     struct title *title = node == NULL ? NULL : CONTAINER_OF(node, struct title, node);
-    if (title == NULL && row.state == RUN_RUNNING && titles->options.hold == RUN_FREE) {
-        title_begin(titles, &row);
-    } else if (title != NULL && row.stop != CAUSE_NONE && !title->stop) {
+    if (title == NULL && row->state == RUN_RUNNING && titles->options.hold == RUN_FREE) {
+        title_begin(titles, row);
+    } else if (title != NULL && row->stop != CAUSE_NONE && !title->stop) {
         title->stop = true;
         if (side_call_is_out(&title->call)) {
             title_cut_off(title, CAUSE_STOPPED, "");
@@ -256,11 +251,13 @@ struct titles *titles_open(const struct titles_options *options) {
     return titles;
 }
 
-void titles_set_hold(struct titles *titles, enum run_hold hold) {
+void titles_set_hold(void *room, enum run_hold hold) {
+    struct titles *titles = room;
     titles->options.hold = hold;
 }
 
-void titles_stop(struct titles *titles) {
+void titles_stop(void *room) {
+    struct titles *titles = room;
     titles->asker.stopping = true;
     for (struct table_node *node = table_next(&titles->runs, NULL), *next; node != NULL;
          node = next) {

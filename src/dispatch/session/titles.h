@@ -36,14 +36,11 @@ struct titles_options {
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct titles *titles_open(const struct titles_options *options);
-/* A hold comes before any note. The dispatcher walks the rows again after a release. */
-void titles_set_hold(struct titles *titles, enum run_hold hold);
-/* Begins nothing more, and cancels what is with a model. Answers of the store may still come, until
- * store_close. */
-void titles_stop(struct titles *titles);
 void titles_close(struct titles *titles); /* After titles_stop and store_close. NULL: fine. */
 
-/* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
-void titles_run_note(struct titles *titles, struct bytes note);
+/* As a performer (dispatch/base/performer.h). A stop cancels what is with a model. */
+void titles_run_note(void *titles, const struct run_row *row);
+void titles_set_hold(void *titles, enum run_hold hold);
+void titles_stop(void *titles);
 
 #endif

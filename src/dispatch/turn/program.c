@@ -479,7 +479,8 @@ void program__listen(struct talk_program *program) {
                 on_look);
 }
 
-void program__hear(struct turns *turns, const struct run_row *process) {
+void turns_process_note(void *room, const struct run_row *process) {
+    const struct turns *turns = room;
     struct table_node *node = table_find(&turns->processes, process->run);
     struct talk_program *program =
         node == NULL ? NULL : CONTAINER_OF(node, struct talk_program, node);

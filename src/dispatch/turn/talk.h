@@ -158,7 +158,6 @@ MUST_CHECK bool program__is_away(const struct talk_program *program); /* NULL is
 void program__free(struct talk *talk);
 /* Adds to an answer the part that is not its items. */
 void program__fill_answer(struct talk *talk, struct talk_errand *errand);
-void program__hear(struct turns *turns, const struct run_row *process);
 
 /* model_call.c: a call begins, with nothing said in it. */
 void talk__begin_call(struct talk *talk);

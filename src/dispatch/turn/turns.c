@@ -475,32 +475,24 @@ void turns_recheck_waits(struct turns *turns) {
     }
 }
 
-void turns_run_note(struct turns *turns, struct bytes note) {
-    struct run_row row;
-    bool ours = run_note_read(note, &row);
-    assert(ours); /* The engine wrote it, in this process. */
-    if (!turns->asker.stopping && row.kind == KIND_JOB) {
-        program__hear(turns, &row);
-    }
-    if (turns->asker.stopping || row.kind != KIND_TURN) {
-        return;
-    }
-    struct talk *talk = talk_find(turns, row.run);
+void turns_run_note(void *room, const struct run_row *row) {
+    struct turns *turns = room;
+    struct talk *talk = talk_find(turns, row->run);
     if (talk != NULL) {
-        talk_hear(talk, &row);
+        talk_hear(talk, row);
         return;
     }
     /* A turn that waits for somebody is in nobody's hands, unless it is asked to end. One that an
      * earlier daemon had is begun once: its program may withdraw what it waits for. */
-    const bool waits = run_waits_for_provider(&row);
-    const bool of_before = row.epoch != store_epoch(turns->options.store);
-    const bool wanted = row.state == RUN_RUNNING || waits ||
-                        (row.state == RUN_WAITING && (row.stop != CAUSE_NONE || of_before));
+    const bool waits = run_waits_for_provider(row);
+    const bool of_before = row->epoch != store_epoch(turns->options.store);
+    const bool wanted = row->state == RUN_RUNNING || waits ||
+                        (row->state == RUN_WAITING && (row->stop != CAUSE_NONE || of_before));
     if (turns->options.hold == RUN_HELD || !wanted) {
         return;
     }
-    talk = talk_new(turns, &row);
-    talk->resume_at_ms = row.not_before_ms;
+    talk = talk_new(turns, row);
+    talk->resume_at_ms = row->not_before_ms;
     const uint64_t wait_ms = talk_rest_ms(talk);
     if (waits && !talk->stop && wait_ms > 0) { /* The rest of the wait for its provider. */
         talk__enter(talk, TALK_RESTING);
@@ -536,11 +528,13 @@ struct turns *turns_open(const struct turns_options *options) {
     return turns;
 }
 
-void turns_set_hold(struct turns *turns, enum run_hold hold) {
+void turns_set_hold(void *room, enum run_hold hold) {
+    struct turns *turns = room;
     turns->options.hold = hold;
 }
 
-void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {
+void turns_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
+    struct turns *turns = room;
     assert(!turns->asker.stopping);
     turns->asker.stopping = true;
     turns->stopped = stopped;

@@ -57,18 +57,17 @@ struct turns_options {
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct turns *turns_open(const struct turns_options *options);
-/* A hold comes before any note. The dispatcher walks the rows again after a release. */
-void turns_set_hold(struct turns *turns, enum run_hold hold);
 /* Recomputes the waits for providers: the machine was suspended, or a connection works again
  * (models_on_mended). */
 void turns_recheck_waits(struct turns *turns);
-/* Begins nothing more and cancels what is on its way. `stopped` when nothing is in the pool or with
- * a model; never inside the call. Answers of the store may still come, until store_close. */
-void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx);
 void turns_close(struct turns *turns); /* After `stopped`, and after store_close. NULL: fine. */
 
-/* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
-void turns_run_note(struct turns *turns, struct bytes note);
+/* As a performer (dispatch/base/performer.h): the notes of turns, and of the processes of programs.
+ * A stop cancels what is on its way. */
+void turns_run_note(void *turns, const struct run_row *row);
+void turns_process_note(void *turns, const struct run_row *row);
+void turns_set_hold(void *turns, enum run_hold hold);
+void turns_stop(void *turns, void (*stopped)(void *ctx), void *ctx);
 
 /* For how long its model has been silent; -1: no model is being asked. */
 MUST_CHECK int64_t turns_silence_ms(struct turns *turns, struct bytes run);

@@ -303,7 +303,8 @@ void call__resume_turn(struct call *call) {
     call_read_turn(call);
 }
 
-void workflows__turn_note(struct workflows *workflows, const struct run_row *row) {
+void workflows_turn_note(void *room, const struct run_row *row) {
+    const struct workflows *workflows = room;
     struct table_node *node = table_find(&workflows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
     if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->state != CALL_TURN) {

@@ -100,8 +100,4 @@ void workflows__resume_frames(struct workflows *workflows); /* Calls hold less t
 void workflows__free_json(struct workflows *workflows,
                           json_t *json); /* In the pool: it may be large. */
 
-/* agent_turn.c, worktree.c: notes of turns and of jobs. */
-void workflows__turn_note(struct workflows *workflows, const struct run_row *row);
-void workflows__job_note(struct workflows *workflows, const struct run_row *row);
-
 #endif

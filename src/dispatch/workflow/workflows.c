@@ -456,7 +456,8 @@ void workflow__crashed(struct workflow *workflow, const struct script_end *end) 
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-static void workflows_workflow_note(struct workflows *workflows, const struct run_row *row) {
+void workflows_run_note(void *room, const struct run_row *row) {
+    struct workflows *workflows = room;
     struct table_node *node = table_find(&workflows->workflows, row->run);
     struct workflow *workflow = node == NULL ? NULL : CONTAINER_OF(node, struct workflow, node);
     if (workflow == NULL && workflow_lives(row) && workflows->options.hold == RUN_FREE) {
@@ -478,7 +479,8 @@ static void workflows_workflow_note(struct workflows *workflows, const struct ru
 /* Others change steps, too: somebody skips one, or a budget admits it. Where the script has not
  * asked for it yet, what was read of it is updated. Both are rare, so all calls are looked
  * through. */
-static void workflows_step_note(struct workflows *workflows, const struct run_row *row) {
+void workflows_step_note(void *room, const struct run_row *row) {
+    const struct workflows *workflows = room;
     const struct bytes id = {(const char *)&row->parent, sizeof row->parent};
     struct table_node *node = table_find(&workflows->ids, id);
     struct workflow *workflow = node == NULL ? NULL : CONTAINER_OF(node, struct workflow, id_node);
@@ -493,24 +495,6 @@ static void workflows_step_note(struct workflows *workflows, const struct run_ro
         }
     }
     workflow__note_prior(workflow, row);
-}
-
-void workflows_run_note(struct workflows *workflows, struct bytes note) {
-    struct run_row row;
-    bool ours = run_note_read(note, &row);
-    assert(ours); /* The engine wrote it, in this process. */
-    if (workflows->asker.stopping) {
-        return;
-    }
-    if (row.kind == KIND_WORKFLOW) {
-        workflows_workflow_note(workflows, &row);
-    } else if (row.kind == KIND_AGENT) {
-        workflows_step_note(workflows, &row);
-    } else if (row.kind == KIND_TURN && row.parent != 0) {
-        workflows__turn_note(workflows, &row);
-    } else if (row.kind == KIND_JOB && row.parent == 0 && run_state_final(row.state)) {
-        workflows__job_note(workflows, &row);
-    }
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -545,12 +529,9 @@ void workflows_listen(struct workflows *workflows, struct turns *turns) {
     workflows->turns_of = turns;
 }
 
-void workflows_hold(struct workflows *workflows) {
-    workflows->options.hold = RUN_HELD;
-}
-
-void workflows_release(struct workflows *workflows) {
-    workflows->options.hold = RUN_FREE;
+void workflows_set_hold(void *room, enum run_hold hold) {
+    struct workflows *workflows = room;
+    workflows->options.hold = hold;
 }
 
 void workflows_woke(struct workflows *workflows) {
@@ -573,7 +554,8 @@ void workflows__maybe_stopped(struct workflows *workflows) {
     }
 }
 
-void workflows_stop(struct workflows *workflows, void (*stopped)(void *ctx), void *ctx) {
+void workflows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
+    struct workflows *workflows = room;
     assert(!workflows->asker.stopping);
     workflows->asker.stopping = true;
     workflows->stopped = stopped;

@@ -73,17 +73,17 @@ struct turns;
 void workflows_listen(struct workflows *workflows, struct turns *turns);
 /* The machine was suspended, or a connection was mended (models_on_mended). */
 void workflows_woke(struct workflows *workflows);
-void workflows_hold(struct workflows *workflows); /* Before any note. */
-void workflows_release(
-    struct workflows *workflows); /* The dispatcher walks the rows again after it. */
-/* Begins nothing more, ends the workers and cancels what is with models. `stopped` when nothing is
- * in the pool; never inside the call. Answers of the store may still come, until store_close. */
-void workflows_stop(struct workflows *workflows, void (*stopped)(void *ctx), void *ctx);
 void workflows_close(
     struct workflows *workflows); /* After `stopped`, and after store_close. NULL: fine. */
 
-/* Takes notes of store_options.notes[RUN_NOTE]; those of other kinds of runs are ignored. */
-void workflows_run_note(struct workflows *workflows, struct bytes note);
+/* As a performer (dispatch/base/performer.h): the notes of workflows, of their agents, of turns and
+ * of jobs. A stop ends the workers, and cancels what is with models. */
+void workflows_run_note(void *workflows, const struct run_row *row);
+void workflows_step_note(void *workflows, const struct run_row *row);
+void workflows_turn_note(void *workflows, const struct run_row *row);
+void workflows_job_note(void *workflows, const struct run_row *row);
+void workflows_set_hold(void *workflows, enum run_hold hold);
+void workflows_stop(void *workflows, void (*stopped)(void *ctx), void *ctx);
 
 struct workflows_stats {
     uint64_t begun, agents, cached, finished, crashes, dropped, store_retries;

@@ -323,10 +323,12 @@ static void call_begin_job(struct call *call, enum tree_job job) {
     workflow__op_send(op);
 }
 
-void workflows__job_note(struct workflows *workflows, const struct run_row *row) {
+void workflows_job_note(void *room, const struct run_row *row) {
+    const struct workflows *workflows = room;
     struct table_node *node = table_find(&workflows->turns, row->run);
     struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
-    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->tree == NULL) {
+    if (call == NULL || call->workflow->state == WORKFLOW_FREED || call->tree == NULL ||
+        row->parent != 0 || !run_state_final(row->state)) {
         return;
     }
     struct call_tree *tree = call->tree;
