@@ -51,6 +51,10 @@ CONSTRUCTS = [
     (r"#\s*pragma\s+once", "use an include guard"),
     (r"\bsetlocale\b", "no locale: text is bytes"),
 ]
+# Tables of the kinds of runs; the first has their enum. Files that are a kind's own, where that is
+# not the folder of its name.
+KIND_TABLES = ["rules/run.h", "rules/kinds.c", "engine/run_kinds.c", "main/work.c"]
+KIND_HOMES = {"AGENT": "/workflow/", "TITLE": "/titles."}
 WORDS = re.compile("\\b(?:TO" + "DO|FIX" + "ME|X" + "XX|HA" + "CK)\\b")
 HOMES = re.compile(r"(?<![\w.$}])/(?:ho" + "me|ro" + r"ot|Users|work)/[\w.-]+")
 SQL = [
@@ -182,6 +186,30 @@ def check_resources(tree, exceptions):
         allowed = exceptions.limit("write", f"{path}:{table}", 0, len(lines))
         for line in lines[allowed:]:
             yield Fault(path, line, f"writes {table} without its event: use engine/base/resource.h")
+
+
+def check_kinds(tree, exceptions):
+    """A kind of run is named by its tables, and by the files of its own feature: whoever else asks
+    for a kind would be wrong about the next one. The same for SQL that compares with its name."""
+    tables = [tree.named(name) for name in KIND_TABLES]
+    enum = re.search(r"enum run_kind \{([^}]*)\}", tree.code(tables[0]) if tables[0] else "")
+    names = re.findall(r"\bKIND_(\w+)", enum.group(1)) if enum else []
+    found = re.compile(rf"\bKIND_({'|'.join(names)})\b")
+    sql = re.compile(rf"\bkind (?:=|<>|IN \() ?'({'|'.join(names).lower()})'")
+    for path in tree.under("src/", (".c", ".h")) if names else []:
+        if path in tables:
+            continue
+        code = tree.code(path)
+        places = [(match.start(), match.group(1)) for match in found.finditer(code)]
+        code = blank(tree.text(path) or "", keep_strings=True)
+        places += [(match.start(), match.group(1).upper()) for match in sql.finditer(code)]
+        places = sorted(place for place in places
+                        if KIND_HOMES.get(place[1], f"/{place[1].lower()}/") not in path)
+        allowed = exceptions.limit("kind", path, 0, len(places))
+        for position, name in places[allowed:]:
+            yield Fault(path, line_of(code, position),
+                        f"asks for the kind {name}: make it a trait or an operation of kinds "
+                        "(rules/run/kinds.c, engine/system/run_kinds.c)")
 
 
 def strings(code):

@@ -44,7 +44,8 @@ static bool is_failure(enum run_state state) {
 }
 
 void notifier_run_note(struct notifier *notifier, const struct run_row *row) {
-    if (!is_on(notifier) || !bytes_is(row->owner, "local") || row->kind == KIND_TITLE) {
+    if (!is_on(notifier) || !bytes_is(row->owner, "local") ||
+        run_kind_is(row->kind, RUN_IS_SILENT)) {
         return;
     }
     if (row->state == RUN_WAITING && !run_waits_for_provider(row)) {

@@ -338,6 +338,26 @@ class Words(LintTest):
         self.refused(rule, {**pets, **mapped}, f"{where}:2: writes pets")
         self.refused(rule, {**pets, PATH: f"write {where}:pets 1 Why.\n"}, "there is no write")
 
+    def test_kinds_of_runs_are_named_by_their_tables_and_their_own_files(self):
+        def rule(tree):
+            exceptions = Exceptions(tree)
+            yield from words.check_kinds(tree, exceptions)
+            yield from exceptions.check(tree)
+
+        kinds = {"src/rules/run/run.h": "enum run_kind { KIND_JOB, KIND_TITLE, RUN_KIND_COUNT };\n"}
+        where = "src/engine/pet/pet.c"
+        for text in ("static int x = KIND_JOB;\n",
+                     'const char *sql = "SELECT 1 FROM runs WHERE kind = \'job\'";\n'):
+            self.refused(rule, {**kinds, where: text}, f"{where}:1: asks for the kind JOB")
+            self.accepted(rule, {**kinds, "src/engine/job/pet.c": text})
+            self.accepted(rule, {**kinds, "src/rules/run/kinds.c": text})
+            self.accepted(rule, {**kinds, where: text, PATH: f"kind {where} 1 It begins one.\n"})
+            self.accepted(rule, {where: text})
+        title = "static int x = KIND_TITLE;\n"
+        self.refused(rule, {**kinds, "src/engine/turn/pet.c": title}, "the kind TITLE")
+        self.accepted(rule, {**kinds, "src/engine/turn/titles.c": title})
+        self.accepted(rule, {**kinds, where: "enum { KIND_WIDTH = 8 };\n"})
+
     def test_words_of_unfinished_work_are_refused(self):
         self.refused(words.check_words, {"a.md": "One\n" + "TO" + "DO later\n"}, "a.md:2:")
 

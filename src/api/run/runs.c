@@ -248,9 +248,9 @@ static struct err kept_tell(struct tx *tx, struct request *request) {
     if (err_failed(err) || !found || !run_state_final(row.state)) {
         return err_failed(err) ? err : state_tell(tx, request);
     }
-    if (row.kind == KIND_AGENT) {
+    if (run_kind_is(row.kind, RUN_IS_STEP)) {
         why_set(why, "an agent is removed with its workflow: remove the workflow");
-    } else if (row.kind == KIND_TURN && row.parent_run.len > 0) {
+    } else if (run_kind_is(row.kind, RUN_IN_SESSION) && row.parent_run.len > 0) {
         why_set(why, "the turn is removed with run %.*s, which it belongs to",
                 (int)row.parent_run.len, row.parent_run.data);
     } else {

@@ -181,7 +181,7 @@ static struct err of_run(struct tx *tx, struct page *page, const struct page_par
     part_read(part, RUN_PARTS, from);
     const struct span_page what = {
         .run = row.id, .name = row.run, .attempt = from[1], .step = from[2], .limit = part->limit};
-    if (row.kind == KIND_AGENT) { /* An agent has one span at most. */
+    if (run_kind_is(row.kind, RUN_IS_STEP)) { /* A step has one span at most. */
         return tx_span_of_agent(tx, &what, span_add, page);
     }
     return tx_span_each(tx, &what, span_add, page);

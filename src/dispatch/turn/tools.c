@@ -347,9 +347,10 @@ enum output_part { OUTPUT_BEGIN, OUTPUT_END };
 static struct child_output read_output(const struct talk_work *work, enum log_stream stream,
                                        enum output_part part, size_t size) {
     const struct turns_options *options = &work->talk->turns->options;
-    const struct run_row row = {.kind = KIND_JOB, .host = work->card.child_host};
+    const struct run_row row = {.host = work->card.child_host};
     char name[PROTOCOL_NAME_MAX];
-    if (run_is_elsewhere(&row, &options->bounds)) {
+    if (options->bounds.hosts == RUN_HOSTS_SHARED &&
+        run_is_of_other_host(&row, options->bounds.host)) {
         struct text text = text_up_to(ELSEWHERE_MAX);
         if (stream == LOG_OUT) {
             text_add_str(&text,

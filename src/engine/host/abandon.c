@@ -55,7 +55,7 @@ struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
     if (err_failed(err)) {
         return err;
     }
-    if (!found || row.kind != KIND_JOB) {
+    if (!found || !run_kind_is(row.kind, RUN_HAS_PROCESS)) {
         return err_make(ERR_NOT_FOUND, "runs: abandon");
     }
     if (run_state_final(row.state)) {

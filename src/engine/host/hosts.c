@@ -4,7 +4,7 @@
 
 #include "engine/base/home.h"
 #include "engine/run/budget_gate.h"
-#include "engine/run/rows.h"
+#include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 
 #define HOST_COLUMNS                                                                               \
@@ -114,7 +114,7 @@ bool run_is_of_other_host(const struct run_row *row, struct bytes host) {
 }
 
 bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds) {
-    return bounds->hosts == RUN_HOSTS_SHARED && row->kind == KIND_JOB &&
+    return bounds->hosts == RUN_HOSTS_SHARED && run_kind_is(row->kind, RUN_HAS_PROCESS) &&
            run_is_of_other_host(row, bounds->host);
 }
 
@@ -129,16 +129,12 @@ void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds) {
 /* Commands of an agent are jobs of its turn. */
 struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
                              struct run_row *io_row) {
-    bool asks = io_row->kind == KIND_TURN || io_row->kind == KIND_AGENT;
+    bool asks = run_kind_is(io_row->kind, RUN_IN_SESSION | RUN_IS_STEP);
     run_away_mark(io_row, bounds);
     runs__budget_mark(tx, io_row);
     runs__key_mark(tx, io_row);
-    if (io_row->kind == KIND_TURN) {
-        io_row->starts = tx_number(tx,
-                                   "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
-                                   " JOIN sessions s ON s.id = t.session WHERE r.parent = $1"
-                                   " AND r.parent <> 0 AND r.kind = 'job' AND s.program <> ''",
-                                   ARGS(arg_int(io_row->id)), /* absent */ 0);
+    if (run_kinds[io_row->kind].view != NULL) {
+        run_kinds[io_row->kind].view(tx, io_row);
     }
     if (bounds->hosts != RUN_HOSTS_SHARED || !asks || io_row->state != RUN_RUNNING) {
         return ERR_OK;
@@ -147,13 +143,13 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
     struct rows *rows = tx_rows(tx,
                                 "SELECT DISTINCT host FROM runs WHERE parent IN (SELECT"
                                 " CAST($1 AS BIGINT) UNION ALL SELECT id FROM runs WHERE"
-                                " parent = $1 AND parent <> 0 AND kind = 'turn' AND ended_ms IS"
+                                " parent = $1 AND parent <> 0 AND ended_ms IS"
                                 " NULL) AND parent <> 0 AND ended_ms IS NULL AND gate = ''"
                                 " AND kind = 'job'",
                                 ARGS(arg_int(io_row->id)));
     while (io_row->gate != GATE_HOST && rows_step(rows)) {
-        const struct run_row child = {.kind = KIND_JOB, .host = rows_text(rows, 0)};
-        io_row->gate = run_is_elsewhere(&child, bounds) ? GATE_HOST : io_row->gate;
+        const struct run_row child = {.host = rows_text(rows, 0)};
+        io_row->gate = run_is_of_other_host(&child, bounds->host) ? GATE_HOST : io_row->gate;
     }
     return tx_error(tx);
 }

@@ -124,8 +124,9 @@ static struct err part_run(struct tx *tx, void *ctx) {
     }
     /* An attempt is of one host, so a report of another host is about nothing that the row knows.
      */
-    part->late = row.id == 0 || row.kind != KIND_JOB || row.attempt != report->attempt ||
-                 !run_lives(&row) || run_is_of_other_host(&row, report->place);
+    part->late = row.id == 0 || !run_kind_is(row.kind, RUN_HAS_PROCESS) ||
+                 row.attempt != report->attempt || !run_lives(&row) ||
+                 run_is_of_other_host(&row, report->place);
     if (part->late) {
         return ERR_OK;
     }

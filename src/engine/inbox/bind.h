@@ -28,7 +28,7 @@ MUST_CHECK struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind
                                     struct err (*each)(void *ctx, const struct inbox_row *row),
                                     void *ctx, size_t *ret_count);
 
-/* In the commit that ends a run of the kind KIND_TURN: runs__end does. A second time it changes
+/* In the commit that ends a turn: turns__output does. A second time it changes
  * nothing. */
 struct inbox_turn_end {
     struct bytes turn;

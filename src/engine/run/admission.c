@@ -26,7 +26,7 @@ void runs__span_start(struct tx *tx, const struct run_bounds *bounds, const stru
                                      .name = row->label.len > 0 ? row->label : row->command,
                                      .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN},
                                      .host = shared ? row->host : BYTES("")};
-    if (row->kind == KIND_JOB) {
+    if (run_kind_is(row->kind, RUN_HAS_PROCESS)) {
         tx_fail(tx, tx_span_start(tx, &start));
     }
 }
@@ -35,7 +35,7 @@ void runs__span_start(struct tx *tx, const struct run_bounds *bounds, const stru
  * cause, until the run goes on (workflow/workflows.c). */
 static void run_start(struct tx *tx, const struct run_bounds *bounds, struct run_row *row) {
     assert(row->state == RUN_QUEUED);
-    bool paused = row->kind == KIND_AGENT &&
+    bool paused = run_kind_is(row->kind, RUN_IS_STEP) &&
                   tx_number(tx, "SELECT count(*) FROM runs WHERE id = $1 AND state = 'waiting'",
                             ARGS(arg_int(row->parent)), /* absent */ 0) > 0;
     row->cause = paused ? CAUSE_PAUSED : CAUSE_NONE;
@@ -131,13 +131,12 @@ static void key_admit(struct tx *tx, const struct run_lane *lane, unsigned *io_k
 
 /* --- Slots ------------------------------------------------------------------------------------ */
 
-/* Jobs share the daemon's slots, and workflows where they have a limit. */
 int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds) {
-    if (bounds->slots == 0) {
-        return 0; /* The daemon holds. */
-    }
-    bool limited = kind == KIND_WORKFLOW && bounds->workflows > 0;
-    return kind == KIND_JOB ? bounds->slots : limited ? bounds->workflows : INT64_MAX;
+    const int64_t of[] = {[RUN_SLOTS_ANY] = INT64_MAX,
+                          [RUN_SLOTS_JOBS] = bounds->slots,
+                          [RUN_SLOTS_WORKFLOWS] =
+                              bounds->workflows > 0 ? bounds->workflows : INT64_MAX};
+    return bounds->slots == 0 ? 0 /* The daemon holds. */ : of[run_kind_rules[kind].slots];
 }
 
 /* The first run of a kind ($1) that waits for a slot, but for the unwritable one ($2; 0: none). */

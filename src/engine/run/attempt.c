@@ -55,7 +55,7 @@ struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms) {
 
 /* A wait with an end of its own is a part of the work. */
 static bool waits_for_person(const struct run_row *row, enum run_state state) {
-    return state == RUN_WAITING && row->kind == KIND_TURN && row->not_before_ms == 0;
+    return state == RUN_WAITING && run_kind_is(row->kind, RUN_ASKS) && row->not_before_ms == 0;
 }
 
 struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state state,
@@ -63,7 +63,7 @@ struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state s
     bool waits = waits_for_person(row, state);
     int64_t now_ms = tx_steady_ms(tx), wall_ms = tx_now_ms(tx) - row->started_ms, waited_ms = 0;
     struct run_time time;
-    if (row->kind == KIND_TURN) {
+    if (run_kind_is(row->kind, RUN_ASKS)) {
         waited_ms = tx_number(tx, "SELECT waited_ms FROM turns WHERE run = $1",
                               ARGS(arg_int(row->id)), /* absent */ 0);
     }
@@ -153,7 +153,7 @@ static void count_write(struct tx *tx, int64_t count, struct run_row *row) {
 
 struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool *ret_over) {
     assert(epoch != tx_epoch(tx));
-    assert(row->kind != KIND_JOB); /* The column has its reboots. */
+    assert(!run_kind_is(row->kind, RUN_HAS_PROCESS)); /* The column has its reboots. */
     if (tx_number(tx,
                   "SELECT count(*) FROM nodes WHERE stopped_since <= $1 AND stopped_epoch >= $1",
                   ARGS(arg_int(epoch)), /* absent */ 0) == 0) {

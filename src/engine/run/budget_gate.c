@@ -31,24 +31,9 @@ struct err runs__budget_own(struct tx *tx, const struct amounts *limits, struct 
 
 /* --- Admission -------------------------------------------------------------------------------- */
 
-static bool is_agent(enum run_kind kind) {
-    return kind == KIND_AGENT || kind == KIND_TURN;
-}
-
-/* What an attempt reserves where none has been seen. A title is one short call, always alike, and
- * titles.c charges what it took; an agent is one call. */
 static struct budget_ask ask_of(const struct run_row *row) {
-    static const int64_t title[] = {100, 1500, 1000}, agent[] = {1000, 8000, 10000};
-    static_assert(AMOUNT_OUTPUT_TOKENS == 0 && AMOUNT_TOKENS == 1 && AMOUNT_COST == 2, "as above");
-    const int64_t *call = row->kind == KIND_TITLE ? title : row->kind == KIND_AGENT ? agent : NULL;
-    struct budget_ask ask = {.what = bytes_of(run_kind_name(row->kind))};
-    bool spends = row->kind == KIND_JOB || is_agent(row->kind);
-    ask.first.of[AMOUNT_WALL] = spends ? BUDGET_FIRST_WALL_MS : 0;
-    ask.first.of[AMOUNT_AGENTS] = is_agent(row->kind) ? 1 : 0;
-    for (size_t i = 0; call != NULL && i < COUNT_OF(title); i++) {
-        ask.first.of[i] = call[i];
-    }
-    return ask;
+    return (struct budget_ask){.what = bytes_of(run_kind_name(row->kind)),
+                               .first = run_kind_rules[row->kind].first};
 }
 
 /* Where a run begins or ends, and never with a step: a run inside others tells of nothing. */
@@ -160,10 +145,11 @@ void runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_
     struct budget__places places;
     struct budget_spend spend = {.what = bytes_of(run_kind_name(row->kind)),
                                  .spent = took->used,
-                                 .learn =
-                                     took->began && took->completed && row->kind != KIND_TITLE};
+                                 .learn = took->began && took->completed &&
+                                          !run_kind_is(row->kind, RUN_IS_ALIKE)};
     spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
-    spend.spent.of[AMOUNT_AGENTS] = took->began && !took->refused && is_agent(row->kind) ? 1 : 0;
+    spend.spent.of[AMOUNT_AGENTS] =
+        took->began && !took->refused ? run_kind_rules[row->kind].first.of[AMOUNT_AGENTS] : 0;
     if (!row->charged) {
         return;
     }
@@ -412,11 +398,11 @@ static bool lane_node(struct tx *tx, int64_t lane, struct budget_row *ret_row) {
 
 void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
     static const char of_turn[] = "SELECT lane FROM runs WHERE parent = $1 AND parent <> 0"
-                                  " AND kind = 'turn' AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
+                                  " AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
     struct budget__judgement judgement = {.verdict = BUDGET_WAITS, .places = {.count = 1}};
     struct budget_row *node = &judgement.places.rows[0];
     int64_t lane = io_row->lane;
-    if (lane == 0 && io_row->kind == KIND_AGENT && io_row->state == RUN_RUNNING) {
+    if (lane == 0 && run_kind_is(io_row->kind, RUN_IS_STEP) && io_row->state == RUN_RUNNING) {
         lane = tx_number(tx, of_turn, ARGS(arg_int(io_row->id)), /* absent */ 0);
     }
     const enum amount amount = (enum amount)(lane % BUDGET_LANES);

@@ -43,13 +43,13 @@ struct append runs__event_of(struct tx *tx, const struct run_key *run, const cha
                            .data = text_bytes(data)};
 }
 
-/* Closes the object. With the run's end its stream ends, too. Of a turn or an agent the stream of
- * its session or workflow tells, in words of its own. */
+/* Closes the object. With the run's end its stream ends, too. Of some kinds the stream of a
+ * session, or of the run above, tells in words of its own. */
 static struct err event_append(struct tx *tx, const struct run_row *row, const char *type,
                                struct text *data) {
     const struct run_key key = {.owner = row->owner, .run = row->run};
     struct appended appended;
-    if (row->kind == KIND_TURN || row->kind == KIND_AGENT) {
+    if (run_kind_is(row->kind, RUN_IN_SESSION | RUN_IS_STEP)) {
         return ERR_OK;
     }
     text_add_char(data, '}');
@@ -98,11 +98,11 @@ struct err runs__event_stopping(struct tx *tx, const struct run_row *row) {
     return event_append(tx, row, "run_stopping", &data);
 }
 
-/* The last event of a workflow has more to say, and is written with its result. */
+/* The last event of a run with steps has more to say, and is written with its result. */
 struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
     AUTO(text_done) struct text data;
     event_begin(&data);
-    if (row->kind == KIND_WORKFLOW) {
+    if (run_kind_is(row->kind, RUN_HAS_STEPS)) {
         return ERR_OK;
     }
     text_add_member(&data, "state", bytes_of(run_state_name(row->state)));
@@ -117,14 +117,15 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
 
 /* Once a run has ended: what its calls of models cost. -1: no call, or not known. */
 static int64_t cost_find(struct tx *tx, const struct run_row *row) {
-    if (row->ended_ms == 0 || (row->kind != KIND_TURN && row->kind != KIND_WORKFLOW)) {
+    const bool sums = run_kind_is(row->kind, RUN_HAS_STEPS); /* The calls are those of its steps. */
+    if (row->ended_ms == 0 || !(sums || run_kind_is(row->kind, RUN_RESERVES_CALLS))) {
         return -1;
     }
     return tx_number(tx,
-                     row->kind == KIND_TURN
-                         ? "SELECT CAST(sum(cost) AS BIGINT) FROM spans WHERE run = $1 AND step > 0"
-                         : "SELECT CAST(sum(cost_micros) AS BIGINT) FROM usage_totals"
-                           " WHERE run = $1 AND run <> 0",
+                     sums ? "SELECT CAST(sum(cost_micros) AS BIGINT) FROM usage_totals"
+                            " WHERE run = $1 AND run <> 0"
+                          : "SELECT CAST(sum(cost) AS BIGINT) FROM spans WHERE run = $1"
+                            " AND step > 0",
                      ARGS(arg_int(row->id)), /* absent */ -1);
 }
 
@@ -138,7 +139,8 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
     fields_write(&run_fields, FIELD_TOLD, &row, &data);
     const struct follow_place place = {.owner = row.owner, .project = row.project};
     follow_tell_row(tx, &place, BYTES("run_changed"), row.run, &data);
-    if (row.kind == KIND_TURN && row.session.len > 0) { /* Lists show by it whether it waits. */
+    if (run_kind_is(row.kind, RUN_IN_SESSION) &&
+        row.session.len > 0) { /* Lists show by it whether it waits. */
         tx_row_changed(tx, FOLLOW_SESSION,
                        tx_number(tx, "SELECT id FROM sessions WHERE session = $1",
                                  ARGS(arg_text(row.session)), /* absent */ 0));

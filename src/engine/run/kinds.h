@@ -25,7 +25,8 @@ struct run_kind_ops {
     /* The run has ended, by its row: closes the other rows of its kind. Not called for a run that
      * ends alone. */
     struct err (*ended)(struct tx *tx, const struct run_row *row, struct run_freed *freed);
-    /* Output for the notices of that end, in the arena; without it: that of struct run_end. */
+    /* After that: settles the notices that the run was given. Sets the output for the notices of
+     * its end, in the arena; else it is that of struct run_end. */
     struct err (*output)(struct tx *tx, const struct run_row *row, struct bytes *ret_output);
     /* A run of any kind has ended, which a run of this kind may wait for. */
     struct err (*child_ended)(struct tx *tx, const struct run_row *child, struct bytes output);
@@ -36,6 +37,12 @@ struct run_kind_ops {
                             struct run_freed *freed);
     struct err (*close)(struct tx *tx, const struct run_row *row, struct run_freed *freed);
     struct err (*closed)(struct tx *tx, const struct run_row *row);
+
+    /* A row to be shown gets what only its kind knows (tx_run_waits_mark). */
+    void (*view)(struct tx *tx, struct run_row *io_row);
+    /* SQL: a row where the run of the id $1 is of this kind by the rows beside it. A kind without
+     * it has none. */
+    const char *found;
 
     /* A run right below one of this kind asks; `asks` names that run. */
     struct err (*child_asks)(struct tx *tx, const struct run_asks *asks);

@@ -22,6 +22,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "engine/base/follow.h"
+#include "engine/run/kinds.h"
 
 enum { ROW_BYTES_MAX = 12 << 20 }; /* Below the arena of a transaction. */
 
@@ -49,9 +50,9 @@ static bool too_long(const struct run_row *row) {
 }
 
 /* False: one of its words is not known. Such a state is RUN_STATE_COUNT then, such a gate
- * RUN_GATE_COUNT, and such a kind that of a job. */
+ * RUN_GATE_COUNT, and such a kind the first. */
 static bool row_borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
-    *ret_row = (struct run_row){.kind = KIND_JOB, .state = RUN_STATE_COUNT, .gate = RUN_GATE_COUNT};
+    *ret_row = (struct run_row){.state = RUN_STATE_COUNT, .gate = RUN_GATE_COUNT};
     size_t count = form == RUN_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
     return map_read_some(&runs__map, count, rows, ret_row);
 }
@@ -258,8 +259,18 @@ static struct arg state_arg(enum run_state state) {
     return arg_str(run_state_name(state));
 }
 
-/* The rows beside a run say of which kind it is. A list of kinds in SQL would forget the next one.
- * Texts within their limits stay as they are; notices are named in the spec, so it is kept whole or
+/* By the rows beside it (run_kind_ops.found), in the order of kinds; without any it is a job. */
+static enum run_kind kind_guess(struct tx *tx, int64_t id) {
+    for (size_t i = 0; i < COUNT_OF(run_kinds); i++) {
+        const char *found = run_kinds[i].found;
+        if (found != NULL && tx_number(tx, found, ARGS(arg_int(id)), /* absent */ 0) != 0) {
+            return (enum run_kind)i;
+        }
+    }
+    return KIND_JOB;
+}
+
+/* Texts within their limits stay as they are; notices are named in the spec, so it is kept whole or
  * not at all. */
 static void row_mend(struct tx *tx, int64_t id) {
     enum run_kind kind;
@@ -268,14 +279,8 @@ static void row_mend(struct tx *tx, int64_t id) {
     bool known = rows == NULL || run_kind_find(rows_text(rows, 0), &kind);
     rows_release(&rows);
     if (!known) {
-        tx_do(tx,
-              "UPDATE runs SET kind = CASE"
-              " WHEN EXISTS (SELECT 1 FROM turns t WHERE t.run = runs.id) THEN $2"
-              " WHEN EXISTS (SELECT 1 FROM workflows w WHERE w.run = runs.id)"
-              " THEN $3 WHEN step_key <> '' THEN $4 ELSE $5 END WHERE id = $1",
-              ARGS(arg_int(id), arg_str(run_kind_name(KIND_TURN)),
-                   arg_str(run_kind_name(KIND_WORKFLOW)), arg_str(run_kind_name(KIND_AGENT)),
-                   arg_str(run_kind_name(KIND_JOB))));
+        tx_do(tx, "UPDATE runs SET kind = $2 WHERE id = $1",
+              ARGS(arg_int(id), arg_str(run_kind_name(kind_guess(tx, id)))));
     }
     tx_do(tx,
           "UPDATE runs SET run_key = substr(run_key, 1, 1000), label = substr(label, 1, 1000),"
@@ -351,7 +356,7 @@ bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t 
         }
         struct damaged_row damaged = {.id = rows_int(rows, RUN_COLUMN_ID)};
         struct err err = runs__borrow(rows, RUN_WHOLE, ret_row);
-        damaged.too_long = !err_failed(err) && ret_row->kind != KIND_AGENT &&
+        damaged.too_long = !err_failed(err) && !run_kind_is(ret_row->kind, RUN_IS_STEP) &&
                            runs__bytes(ret_row) > LINE_BYTES_MAX;
         if (!err_failed(err) && !damaged.too_long) {
             return !err_failed(tx_fail(tx, map_copy(tx, &runs__map, ret_row)));

@@ -3,16 +3,14 @@
  * The fence: only the row's own attempt, and only while it runs, is settled. A result that comes
  * later, because a daemon sent it twice or an older attempt was thought dead, changes nothing.
  */
-#include <string.h>
-
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
 #include "engine/run/budget_gate.h"
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 
-static bool turn_is_refused(struct tx *tx, const struct run_row *row) {
-    return row->kind == KIND_TURN && row->cause == CAUSE_BUDGET &&
+static bool first_call_is_refused(struct tx *tx, const struct run_row *row) {
+    return run_kind_is(row->kind, RUN_RESERVES_CALLS) && row->cause == CAUSE_BUDGET &&
            tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 LIMIT 1", ARGS(arg_int(row->id)),
                      /* absent */ 0) == 0;
 }
@@ -23,7 +21,7 @@ static bool turn_is_refused(struct tx *tx, const struct run_row *row) {
 static void budgets_settle(struct tx *tx, const struct run_end *end, struct run_row *row,
                            struct run_freed *freed) {
     struct run_took took = {.began = true,
-                            .refused = turn_is_refused(tx, row),
+                            .refused = first_call_is_refused(tx, row),
                             .completed = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED,
                             .used = row->reserve};
     struct run_time time = {.took_ms = 0};
@@ -56,7 +54,7 @@ static struct err kinds_end(struct tx *tx, const struct run_end *end, const stru
                             struct run_freed *freed) {
     const struct run_kind_ops *kind = &run_kinds[row->kind];
     struct err err = ERR_OK;
-    if (!end->alone && row->kind == KIND_JOB && row->attempt > 0) {
+    if (!end->alone && run_kind_is(row->kind, RUN_HAS_PROCESS) && row->attempt > 0) {
         err = tx_span_keep(tx, row->id);
     } else if (!end->alone && kind->ended != NULL) {
         err = kind->ended(tx, row, freed);
@@ -70,17 +68,6 @@ static struct err kinds_end(struct tx *tx, const struct run_end *end, const stru
         }
     }
     return err.code == ERR_STORE_CORRUPT || err.code == ERR_TEXT_TOO_LONG ? ERR_OK : err;
-}
-
-/* What the turn was told is settled. Its output is what it said, which is read only where somebody
- * is notified of it. */
-static struct err turn_settle(struct tx *tx, const struct run_row *row, struct bytes *ret_output) {
-    static const char notify[] = "\"notify\"";
-    const struct inbox_turn_end end = {.turn = row->run, .state = row->state, .cause = row->cause};
-    struct err err = tx_inbox_settle_turn(tx, &end);
-    bool heard = row->spec.len > 0 &&
-                 memmem(row->spec.data, row->spec.len, notify, sizeof notify - 1) != NULL;
-    return err_failed(err) || !heard ? err : run_kinds[KIND_TURN].output(tx, row, ret_output);
 }
 
 struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
@@ -98,8 +85,8 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     if (!err_failed(err)) {
         err = kinds_end(tx, end, row, freed);
     }
-    if (!err_failed(err) && row->kind == KIND_TURN && !end->alone) {
-        err = turn_settle(tx, row, &notice.output);
+    if (!err_failed(err) && run_kinds[row->kind].output != NULL && !end->alone) {
+        err = run_kinds[row->kind].output(tx, row, &notice.output);
     }
     if (!err_failed(err) && row->cause != CAUSE_CALLED_OFF) {
         err = tx_inbox_notify(tx, &notice);
@@ -143,7 +130,7 @@ static void span_end(struct tx *tx, const struct run_settle *settle,
         .disk = settle->disk,
         .ended_ms = end_ms(tx, usage, row),
     };
-    if (row->kind == KIND_JOB) {
+    if (run_kind_is(row->kind, RUN_HAS_PROCESS)) {
         tx_fail(tx, tx_span_end(tx, &end, NULL /* never late */));
     }
 }

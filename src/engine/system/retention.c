@@ -23,7 +23,7 @@
 /* The kind of a damaged row may be a guess. What a workflow leaves is found by ids, so looking for
  * it in vain costs a few questions. */
 static bool may_be_workflow(const struct run_row *row) {
-    return row->kind == KIND_WORKFLOW || row->cause == CAUSE_HISTORY_UNREADABLE;
+    return run_kind_is(row->kind, RUN_HAS_STEPS) || row->cause == CAUSE_HISTORY_UNREADABLE;
 }
 
 /* Of a run with very many spans, agents or events only a page of them goes: `whole` is false then,
@@ -235,8 +235,7 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
         " AND c.ended_ms IS NULL AND c.stop = '')"
         " AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"
         " AND c.ended_ms IS NULL AND c.stop <> '')"
-        " AND (kind IN ($2, $3, $4) OR NOT " WORKFLOW_LIVES_BELOW
-        ") ORDER BY ended_ms, id LIMIT $1";
+        " AND NOT " WORKFLOW_LIVES_BELOW " ORDER BY ended_ms, id LIMIT $1";
     assert(prune->limit > 0 && prune->limit <= RUN_PRUNE_MAX);
     const struct run_keep *keep = &prune->keep;
     int64_t excess = 0, excess_bytes = 0;
@@ -256,21 +255,13 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
     if (rows == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
     }
-    /* A word that is no kind may have been the workflow's. */
-    size_t count = rows_take(
-        tx,
-        tx_rows(tx, oldest,
-                ARGS(arg_int(prune->limit), arg_str(run_kind_name(KIND_JOB)),
-                     arg_str(run_kind_name(KIND_TURN)), arg_str(run_kind_name(KIND_TITLE)))),
-        rows, (size_t)prune->limit);
+    size_t count =
+        rows_take(tx, tx_rows(tx, oldest, ARGS(arg_int(prune->limit))), rows, (size_t)prune->limit);
     int64_t gone = 0, whole = 0;
     bool part = false; /* Of one, only some has gone. */
     for (size_t i = 0; i < count && !part && gone < SPAN_REMOVE_MAX &&
                        (excess > 0 || excess_bytes > 0 || rows[i].ended_ms < before_ms);
          i++) {
-        if (lives_below(tx, &rows[i])) {
-            continue; /* The query judges by the kind, which may be damaged. */
-        }
         const struct removal removal = run_remove(tx, &rows[i]);
         excess -= removal.whole;
         excess_bytes -= removal.disk;

@@ -1,4 +1,4 @@
-/* run_kinds.c: the operations of each kind of run: see run/kinds.h. */
+/* run_kinds.c: the operations of each kind of run: see run/kinds.h. A new kind is a row here. */
 #include "engine/run/kinds.h"
 
 #include "engine/turn/rows.h"
@@ -8,12 +8,16 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
     [KIND_TURN] = {.ended = turns__ended,
                    .output = turns__output,
                    .child_ended = turns__child_ended,
-                   .end_alone = turns__end_alone},
+                   .end_alone = turns__end_alone,
+                   .view = turns__view,
+                   .found = "SELECT 1 FROM turns WHERE run = $1"},
     [KIND_AGENT] = {.event_started = steps__event_admitted,
                     .ended = steps__ended,
-                    .child_asks = steps__event_asks},
+                    .child_asks = steps__event_asks,
+                    .found = "SELECT 1 FROM runs WHERE id = $1 AND step_key <> ''"},
     [KIND_WORKFLOW] = {.ended = workflows__ended,
                        .close = workflows__close,
-                       .closed = workflows__tell_closed},
+                       .closed = workflows__tell_closed,
+                       .found = "SELECT 1 FROM workflows WHERE run = $1"},
     [KIND_TITLE] = {.ended = titles__ended},
 };

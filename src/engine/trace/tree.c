@@ -51,8 +51,7 @@ static struct bytes member_text(struct tx *tx, struct bytes spec, const char *na
 /* The row of an agent that was asked, and has no turn. */
 #define AGENT_CALL                                                                                 \
     " FROM runs a WHERE a.id = $1 AND a.kind = 'agent' AND a.cached = 0 AND a.started_ms > 0"      \
-    " AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.parent = a.id AND t.parent <> 0"                \
-    " AND t.kind = 'turn')"
+    " AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.parent = a.id AND t.parent <> 0)"
 
 static int64_t known(int64_t number, bool is_known) {
     return is_known ? number : SPAN_UNKNOWN;

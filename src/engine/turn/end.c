@@ -10,6 +10,8 @@
  * So after the last try the run is ended alone (tx_turn_give_up), and what belongs to it is closed
  * by statements that read no text. Whoever waits for the run is notified as always; notices that it
  * was to tell are held, since the next turn might fail over the same rows. */
+#include <string.h>
+
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/checkpoints.h"
@@ -199,6 +201,17 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
     }
     tx_fail(tx, approvals__cancel(tx, run));
     tx_fail(tx, tx_inbox_hold_turn(tx, run->run, run->cause));
+}
+
+/* Settles the notices that the turn was given. The output is what the turn said, which is read only
+ * where somebody is notified of its end. */
+struct err turns__output(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
+    static const char notify[] = "\"notify\"";
+    const struct inbox_turn_end end = {.turn = run->run, .state = run->state, .cause = run->cause};
+    struct err err = tx_inbox_settle_turn(tx, &end);
+    bool heard = run->spec.len > 0 &&
+                 memmem(run->spec.data, run->spec.len, notify, sizeof notify - 1) != NULL;
+    return err_failed(err) || !heard ? err : turns__said(tx, run->id, ret_text);
 }
 
 /* In its event the message is named where its id can be one. */

@@ -148,6 +148,14 @@ int64_t programs__count(struct tx *tx, const struct turn *turn) {
                      ARGS(arg_int(turn->run.id)), 0);
 }
 
+void turns__view(struct tx *tx, struct run_row *io_run) {
+    io_run->starts = tx_number(tx,
+                               "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
+                               " JOIN sessions s ON s.id = t.session WHERE r.parent = $1"
+                               " AND r.parent <> 0 AND r.kind = 'job' AND s.program <> ''",
+                               ARGS(arg_int(io_run->id)), /* absent */ 0);
+}
+
 struct err tx_program_before(struct tx *tx, const struct turn_key *key,
                              struct program_before *ret_before) {
     struct turn turn;

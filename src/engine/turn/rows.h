@@ -116,6 +116,7 @@ MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
                                    struct run_freed *freed);
 MUST_CHECK struct err turns__output(struct tx *tx, const struct run_row *run,
                                     struct bytes *ret_text);
+void turns__view(struct tx *tx, struct run_row *io_run);
 MUST_CHECK struct err turns__child_ended(struct tx *tx, const struct run_row *child,
                                          struct bytes output);
 /* The end that reads no text, with its event. Nothing is admitted. */

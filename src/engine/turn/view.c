@@ -43,10 +43,6 @@ struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
     return tx_error(tx);
 }
 
-struct err turns__output(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
-    return turns__said(tx, run->id, ret_text);
-}
-
 struct err tx_turn_reply(struct tx *tx, const struct session_key *session, struct bytes run,
                          struct turn_reply *ret_reply) {
     const struct run_key key = {.owner = session->owner, .run = run};

@@ -69,11 +69,11 @@ static struct field_value key_max(const void *row) {
  * the key of its turns; an agent on that of its workflow. */
 static struct field_value stream_of(const void *row) {
     const struct run_row *run = row;
-    if (run->kind == KIND_TURN) {
+    if (run_kind_is(run->kind, RUN_IN_SESSION)) {
         return (struct field_value){.text = run->key};
     }
-    return (struct field_value){.prefix = "run:",
-                                .text = run->kind == KIND_AGENT ? run->parent_run : run->run};
+    const bool step = run_kind_is(run->kind, RUN_IS_STEP);
+    return (struct field_value){.prefix = "run:", .text = step ? run->parent_run : run->run};
 }
 
 static struct field_value cost(const void *row) {

@@ -18,8 +18,6 @@ static const char *const cause_abouts[] = {
 };
 const char *const run_gate_names[RUN_GATE_COUNT + 1] = {"",     "key",  "budget",   "slot",
                                                         "time", "hold", "provider", "host"};
-const char *const run_kind_names[RUN_KIND_COUNT + 1] = {"job",      "turn", "agent",
-                                                        "workflow", "flow", "title"};
 
 const char *run_state_name(enum run_state state) {
     assert(state < RUN_STATE_COUNT);
@@ -41,21 +39,12 @@ const char *run_gate_name(enum run_gate gate) {
     return run_gate_names[gate];
 }
 
-const char *run_kind_name(enum run_kind kind) {
-    assert(kind < RUN_KIND_COUNT);
-    return run_kind_names[kind];
-}
-
 bool run_state_find(struct bytes name, enum run_state *ret_state) {
     return bytes_find(name, run_state_names, ret_state);
 }
 
 bool run_gate_find(struct bytes name, enum run_gate *ret_gate) {
     return bytes_find(name, run_gate_names, ret_gate);
-}
-
-bool run_kind_find(struct bytes name, enum run_kind *ret_kind) {
-    return bytes_find(name, run_kind_names, ret_kind);
 }
 
 bool run_cause_find(struct bytes name, enum run_cause *ret_cause) {

@@ -187,6 +187,31 @@ enum run_kind {
     RUN_KIND_COUNT
 };
 
+/* Constant differences of the kinds, a row of kinds.c for each. */
+enum run_slots { RUN_SLOTS_ANY, RUN_SLOTS_JOBS, RUN_SLOTS_WORKFLOWS };
+enum run_trait {
+    RUN_HAS_PROCESS = 1 << 0, /* On a host: attempts have spans, output, restarts of the machine. */
+    /* Rows below the run are its journal: its last event and its notice count them, and they are
+     * removed with it. There is no log. */
+    RUN_HAS_STEPS = 1 << 1,
+    /* Such a row: the stream and the spans of the run above tell of it. Its prompt may be long. */
+    RUN_IS_STEP = 1 << 2,
+    RUN_IN_SESSION = 1 << 3, /* The stream of its session, which its key names, tells of it. */
+    RUN_RESERVES_CALLS =
+        1 << 4,            /* Tokens are reserved by each call of a model, not at the start. */
+    RUN_ASKS = 1 << 5,     /* A wait without an end is for people, and takes nothing of its time. */
+    RUN_IS_ALIKE = 1 << 6, /* Budgets do not learn from its attempts. */
+    RUN_IS_SILENT = 1 << 7, /* Nobody is notified of it. */
+};
+struct run_kind_rules {
+    enum run_slots slots; /* Limit of the daemon that runs of the kind share. */
+    struct amounts first; /* Reserved by an attempt where none has been seen. */
+    unsigned traits;      /* Bits of enum run_trait. */
+};
+extern const struct run_kind_rules run_kind_rules[RUN_KIND_COUNT];
+/* Whether it has one of these traits. */
+bool run_kind_is(enum run_kind kind, unsigned traits);
+
 extern const char *const run_state_names[]; /* By value; NULL ends them. */
 extern const char *const run_kind_names[];
 extern const char *const run_gate_names[];
