@@ -18,10 +18,6 @@ const struct program *program_find(struct bytes name) {
     return NULL;
 }
 
-const char *program_name(const struct program *program) {
-    return program->name;
-}
-
 const char *program_command(const struct program *program) {
     return program->command;
 }

@@ -43,8 +43,7 @@ enum program_can {
 };
 
 struct program;
-const struct program *program_find(struct bytes name); /* NULL: there is none. */
-const char *program_name(const struct program *program);
+const struct program *program_find(struct bytes name);      /* NULL: there is none. */
 const char *program_command(const struct program *program); /* NULL: its definition names it. */
 unsigned program_can(const struct program *program);        /* Bits of enum program_can. */
 

@@ -18,14 +18,6 @@ void command_request_read(const struct tool_call *call, struct command_request *
     };
 }
 
-void ask_request_read(const struct tool_call *call, struct ask_request *ret_request) {
-    assert(call->id == TOOL_ASK_USER);
-    *ret_request =
-        (struct ask_request){.question = json_str(call->input, "question", ""),
-                             .options = json_object_get(call->input, "options"),
-                             .multi = json_is_true(json_object_get(call->input, "multi"))};
-}
-
 void access_request_read(const struct tool_call *call, struct access_request *ret_request) {
     assert(call->id == TOOL_REQUEST_ACCESS);
     bool write = strcmp(json_str(call->input, "access", ""), "write") == 0;
@@ -137,13 +129,6 @@ void command_result_write(const struct command_end *end, struct tool_result *res
     result->cause = started ? CARD_DONE : CARD_NOT_STARTED;
 }
 
-void ask_result_write(const struct ask_request *request, const json_t *answer,
-                      struct tool_result *result) {
-    text_add_str(&result->content, request->multi ? "{\"answers\":" : "{\"answer\":");
-    add_json(&result->content, answer);
-    text_add_char(&result->content, '}');
-}
-
 /* An object that is open. */
 static struct text *view_begin(const struct subagent_view *view, struct tool_result *result) {
     text_add_char(&result->content, '{');
@@ -193,14 +178,6 @@ void subagent_cancel_write(const struct subagent_view *view, struct tool_result 
     struct text *text = view_begin(view, result);
     text_add_member(text, "status", bytes_of(view->status));
     text_add_char(text, '}');
-}
-
-void pending_result_write(enum tool_pending pending, const char *operation,
-                          struct tool_result *result) {
-    text_addf(&result->content, "{\"status\":\"%s\"",
-              pending == TOOL_STARTED ? "started" : "in_progress");
-    text_add_member(&result->content, "operation", bytes_of(operation));
-    text_add_char(&result->content, '}');
 }
 
 void failure_result_write(enum card_cause cause, const char *message, struct tool_result *result) {

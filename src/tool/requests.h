@@ -40,16 +40,6 @@ struct command_end {
 /* {"exit_code","stdout","stderr","truncated","timed_out","duration_ms"}. */
 void command_result_write(const struct command_end *end, struct tool_result *result);
 
-struct ask_request {
-    const char *question;
-    json_t *options; /* An array of strings, or NULL: any text. */
-    bool multi;
-};
-void ask_request_read(const struct tool_call *call, struct ask_request *ret_request);
-/* {"answer"} or {"answers": […]}. */
-void ask_result_write(const struct ask_request *request, const json_t *answer,
-                      struct tool_result *result);
-
 struct access_request {
     const char *path, *reason; /* path: absolute. */
     enum root_access access;
@@ -101,11 +91,6 @@ struct recall_request {
 };
 void recall_request_read(const struct tool_call *call, struct recall_request *ret_request);
 
-/* A long tool that was begun, and one that runs already. */
-enum tool_pending { TOOL_STARTED, TOOL_IN_PROGRESS };
-void pending_result_write(enum tool_pending pending, const char *operation,
-                          struct tool_result *result);
-/* {"error": code, "message"}: for whatever else went wrong. */
 /* {"error": the cause's name, "message"}; or with a code of another table that says more. */
 void failure_result_write(enum card_cause cause, const char *message, struct tool_result *result);
 void coded_result_write(enum card_cause cause, const char *code, const char *message,
