@@ -161,14 +161,6 @@ static void home_taken(struct err err, void *ctx) {
     }
 }
 
-static void performers_set_hold(const struct work *work, enum run_hold hold) {
-    for (size_t i = 0; i < PERFORMERS; i++) {
-        if (work->performers[i].set_hold != NULL) {
-            work->performers[i].set_hold(work->performers[i].room, hold);
-        }
-    }
-}
-
 static void released(void *ctx) {
     struct work *work = ctx;
     if (has_home(work)) {
@@ -176,7 +168,7 @@ static void released(void *ctx) {
     }
     log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
-    performers_set_hold(work, RUN_FREE);
+    deliver_set_hold(work->deliver, RUN_FREE);
 }
 
 static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
@@ -454,7 +446,6 @@ static struct err workflows_begin(struct work *work) {
                                                       .stuck_ms = serve->agent_stuck_ms},
                                            .budget = budget == NULL ? NULL : &work->budget,
                                            .bounds = bounds_of(work),
-                                           .hold = hold_of(work),
                                            .ctx = work,
                                            .failed = run_failed,
                                            .script_failed = script_failed};
@@ -486,7 +477,6 @@ static void turns_begin(struct work *work) {
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),
-                                       .hold = hold_of(work),
                                        .ctx = work,
                                        .failed = run_failed};
     work->turns = turns_open(&with);
@@ -495,32 +485,25 @@ static void turns_begin(struct work *work) {
                                              .store = work->store,
                                              .models = work->models,
                                              .bounds = bounds_of(work),
-                                             .hold = hold_of(work),
                                              .ctx = work,
                                              .failed = run_failed};
     work->titles = titles_open(&of_titles);
 }
 
-/* A kind of run is heard by those that name it here. dispatch hears of each (work_run_note), and is
- * what holds. */
+/* A kind of run is heard by those that name it here; dispatch hears of each (work_run_note). */
 static void performers_fill(struct work *work) {
     const struct performer rows[PERFORMERS] = {
         {.room = work->dispatch, .stop = dispatch_stop},
-        {.room = work->deliver, .set_hold = deliver_set_hold, .stop = deliver_stop},
-        {.room = work->titles,
-         .note = {[KIND_TITLE] = titles_run_note},
-         .set_hold = titles_set_hold,
-         .end = titles_stop},
+        {.room = work->deliver, .stop = deliver_stop},
+        {.room = work->titles, .note = {[KIND_TITLE] = titles_run_note}, .end = titles_stop},
         {.room = work->turns,
          .note = {[KIND_TURN] = turns_run_note, [KIND_JOB] = turns_process_note},
-         .set_hold = turns_set_hold,
          .stop = turns_stop},
         {.room = work->workflows,
          .note = {[KIND_WORKFLOW] = workflows_run_note,
                   [KIND_AGENT] = workflows_step_note,
                   [KIND_TURN] = workflows_turn_note,
                   [KIND_JOB] = workflows_job_note},
-         .set_hold = workflows_set_hold,
          .stop = workflows_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
@@ -650,7 +633,7 @@ static void home_found(struct err err, void *ctx) {
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
-        performers_set_hold(work, RUN_HELD);
+        deliver_set_hold(work->deliver, RUN_HELD);
         const struct store *store = work->store;
         if (store_missing(store) == 0) {
             log_event(work->log, LOG_WARN,
@@ -726,7 +709,8 @@ void work_begin(struct work *work) {
 void work_run_note(struct work *work, const struct run_row *row) {
     effects_at(work->effects, row->run);
     dispatch_run_note(work->dispatch, row); /* Also after a stop: it counts the ends. */
-    for (size_t i = 0; i < PERFORMERS && work->stopped == NULL; i++) {
+    const bool heard = work->stopped == NULL && dispatch_held(work->dispatch) == RUN_FREE;
+    for (size_t i = 0; i < PERFORMERS && heard; i++) {
         if (work->performers[i].note[row->kind] != NULL) {
             work->performers[i].note[row->kind](work->performers[i].room, row);
         }

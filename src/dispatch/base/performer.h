@@ -12,10 +12,9 @@
 struct performer {
     void *room;
     /* A run of that kind was written. The row has what run_note_read gives, for the length of the
-     * call. Never after the stop. */
+     * call. Not while the daemon holds: the dispatcher walks the rows again after a release. Never
+     * after the stop. */
     void (*note[RUN_KIND_COUNT])(void *room, const struct run_row *row);
-    /* HELD comes before any note. The dispatcher walks the rows again after FREE. */
-    void (*set_hold)(void *room, enum run_hold hold);
     /* Begins nothing more. `stopped` when nothing is in the pool or outside; never inside the call.
      * Answers of the store may still come, until store_close. */
     void (*stop)(void *room, void (*stopped)(void *ctx), void *ctx);

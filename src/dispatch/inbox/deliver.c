@@ -721,8 +721,7 @@ struct deliver *deliver_open(const struct deliver_options *options) {
     return deliver;
 }
 
-void deliver_set_hold(void *room, enum run_hold hold) {
-    struct deliver *deliver = room;
+void deliver_set_hold(struct deliver *deliver, enum run_hold hold) {
     deliver->held = hold == RUN_HELD;
     if (!deliver->held) {
         loop_soon(deliver->options.loop, &deliver->pump);

@@ -78,7 +78,8 @@ struct deliver_options {
 struct deliver *deliver_open(const struct deliver_options *options);
 /* Walks every receiver that is owed something. */
 void deliver_recover(struct deliver *deliver);
-void deliver_set_hold(void *deliver, enum run_hold hold); /* HELD: before deliver_recover. */
+/* HELD: before deliver_recover. */
+void deliver_set_hold(struct deliver *deliver, enum run_hold hold);
 /* Cancels what is on its way: it is sent again by the next daemon. `stopped`, never inside the
  * call: the client is not used any more. Answers of the store may still come, until store_close. */
 void deliver_stop(void *deliver, void (*stopped)(void *ctx), void *ctx);

@@ -226,7 +226,7 @@ void titles_run_note(void *room, const struct run_row *row) {
     struct titles *titles = room;
     struct table_node *node = table_find(&titles->runs, row->run);
     struct title *title = node == NULL ? NULL : CONTAINER_OF(node, struct title, node);
-    if (title == NULL && row->state == RUN_RUNNING && titles->options.hold == RUN_FREE) {
+    if (title == NULL && row->state == RUN_RUNNING) {
         title_begin(titles, row);
     } else if (title != NULL && row->stop != CAUSE_NONE && !title->stop) {
         title->stop = true;
@@ -249,11 +249,6 @@ struct titles *titles_open(const struct titles_options *options) {
                                    .failed = options->failed};
     table_init(&titles->runs);
     return titles;
-}
-
-void titles_set_hold(void *room, enum run_hold hold) {
-    struct titles *titles = room;
-    titles->options.hold = hold;
 }
 
 void titles_stop(void *room) {

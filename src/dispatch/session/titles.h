@@ -30,7 +30,6 @@ struct titles_options {
     struct store *store;
     struct models *models;
     struct run_bounds bounds; /* Of what its end lets begin. */
-    enum run_hold hold;
     void *ctx;
     /* Somebody should know. */
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
@@ -40,7 +39,6 @@ void titles_close(struct titles *titles); /* After titles_stop and store_close. 
 
 /* As a performer (dispatch/base/performer.h). A stop cancels what is with a model. */
 void titles_run_note(void *titles, const struct run_row *row);
-void titles_set_hold(void *titles, enum run_hold hold);
 void titles_stop(void *titles);
 
 #endif

@@ -488,7 +488,7 @@ void turns_run_note(void *room, const struct run_row *row) {
     const bool of_before = row->epoch != store_epoch(turns->options.store);
     const bool wanted = row->state == RUN_RUNNING || waits ||
                         (row->state == RUN_WAITING && (row->stop != CAUSE_NONE || of_before));
-    if (turns->options.hold == RUN_HELD || !wanted) {
+    if (!wanted) {
         return;
     }
     talk = talk_new(turns, row);
@@ -526,11 +526,6 @@ struct turns *turns_open(const struct turns_options *options) {
     pool_init(&turns->pool, options->loop, options->shortage);
     turns->deltas = deltas_open(&turns->asker);
     return turns;
-}
-
-void turns_set_hold(void *room, enum run_hold hold) {
-    struct turns *turns = room;
-    turns->options.hold = hold;
 }
 
 void turns_stop(void *room, void (*stopped)(void *ctx), void *ctx) {

@@ -51,7 +51,6 @@ struct turns_options {
     bool sandbox;              /* The kernel can keep commands inside. */
     int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */
     struct run_bounds bounds;  /* Of what a step lets begin. */
-    enum run_hold hold;
     void *ctx;
     /* Somebody should know. `run` may be empty. */
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
@@ -66,7 +65,6 @@ void turns_close(struct turns *turns); /* After `stopped`, and after store_close
  * A stop cancels what is on its way. */
 void turns_run_note(void *turns, const struct run_row *row);
 void turns_process_note(void *turns, const struct run_row *row);
-void turns_set_hold(void *turns, enum run_hold hold);
 void turns_stop(void *turns, void (*stopped)(void *ctx), void *ctx);
 
 /* For how long its model has been silent; -1: no model is being asked. */

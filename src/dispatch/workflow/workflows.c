@@ -460,7 +460,7 @@ void workflows_run_note(void *room, const struct run_row *row) {
     struct workflows *workflows = room;
     struct table_node *node = table_find(&workflows->workflows, row->run);
     struct workflow *workflow = node == NULL ? NULL : CONTAINER_OF(node, struct workflow, node);
-    if (workflow == NULL && workflow_lives(row) && workflows->options.hold == RUN_FREE) {
+    if (workflow == NULL && workflow_lives(row)) {
         workflow = workflow_of_row(workflows, row);
         workflow__load(workflow);
         if (row->stop != CAUSE_NONE) {
@@ -527,11 +527,6 @@ struct workflows *workflows_open(const struct workflows_options *options) {
 
 void workflows_listen(struct workflows *workflows, struct turns *turns) {
     workflows->turns_of = turns;
-}
-
-void workflows_set_hold(void *room, enum run_hold hold) {
-    struct workflows *workflows = room;
-    workflows->options.hold = hold;
 }
 
 void workflows_woke(struct workflows *workflows) {

@@ -61,7 +61,6 @@ struct workflows_options {
     struct workflows_limits limits;
     const struct amounts *budget; /* For runs that are given none of their own; NULL: none. */
     struct run_bounds bounds;     /* For runs that a step or an end lets begin. */
-    enum run_hold hold;
     void *ctx;
     /* A failure to be logged. `run` may be empty. */
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
@@ -82,7 +81,6 @@ void workflows_run_note(void *workflows, const struct run_row *row);
 void workflows_step_note(void *workflows, const struct run_row *row);
 void workflows_turn_note(void *workflows, const struct run_row *row);
 void workflows_job_note(void *workflows, const struct run_row *row);
-void workflows_set_hold(void *workflows, enum run_hold hold);
 void workflows_stop(void *workflows, void (*stopped)(void *ctx), void *ctx);
 
 struct workflows_stats {

@@ -122,15 +122,11 @@ bool run_is_away(const struct run_row *row, const struct run_bounds *bounds) {
     return run_lives(row) && run_is_elsewhere(row, bounds);
 }
 
-void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds) {
-    io_row->away = run_is_away(io_row, bounds);
-}
-
 /* Commands of an agent are jobs of its turn. */
 struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
                              struct run_row *io_row) {
     bool asks = run_kind_is(io_row->kind, RUN_IN_SESSION | RUN_IS_STEP);
-    run_away_mark(io_row, bounds);
+    io_row->away = run_is_away(io_row, bounds);
     runs__budget_mark(tx, io_row);
     runs__key_mark(tx, io_row);
     if (run_kinds[io_row->kind].view != NULL) {

@@ -58,21 +58,20 @@ static struct err event_append(struct tx *tx, const struct run_row *row, const c
     return tx_append(tx, &append, &appended);
 }
 
-static void event_begin(struct text *data) {
-    text_init(data, DATA_MAX);
-    text_add_char(data, '{');
+static struct text event_begin(void) {
+    struct text data = text_up_to(DATA_MAX);
+    text_add_char(&data, '{');
+    return data;
 }
 
 struct err runs__event_queued(struct tx *tx, const struct run_row *row) {
-    AUTO(text_done) struct text data;
-    event_begin(&data);
+    AUTO(text_done) struct text data = event_begin();
     text_add_member(&data, "gate", bytes_of(run_gate_name(row->gate)));
     return event_append(tx, row, "run_queued", &data);
 }
 
 struct err runs__event_started(struct tx *tx, const struct run_row *row) {
-    AUTO(text_done) struct text data;
-    event_begin(&data);
+    AUTO(text_done) struct text data = event_begin();
     if (run_kinds[row->kind].event_started != NULL) {
         return run_kinds[row->kind].event_started(tx, row);
     }
@@ -81,8 +80,7 @@ struct err runs__event_started(struct tx *tx, const struct run_row *row) {
 }
 
 struct err runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms) {
-    AUTO(text_done) struct text data;
-    event_begin(&data);
+    AUTO(text_done) struct text data = event_begin();
     text_add_member_int(&data, "attempt", row->attempt);
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->cause)));
     text_add_member_int(&data, "wait_ms", wait_ms);
@@ -91,8 +89,7 @@ struct err runs__event_retrying(struct tx *tx, const struct run_row *row, int64_
 }
 
 struct err runs__event_stopping(struct tx *tx, const struct run_row *row) {
-    AUTO(text_done) struct text data;
-    event_begin(&data);
+    AUTO(text_done) struct text data = event_begin();
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->stop)));
     text_add_member_int(&data, "grace_ms", row->stop_grace_ms);
     return event_append(tx, row, "run_stopping", &data);
@@ -100,8 +97,7 @@ struct err runs__event_stopping(struct tx *tx, const struct run_row *row) {
 
 /* The last event of a run with steps has more to say, and is written with its result. */
 struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
-    AUTO(text_done) struct text data;
-    event_begin(&data);
+    AUTO(text_done) struct text data = event_begin();
     if (run_kind_is(row->kind, RUN_HAS_STEPS)) {
         return ERR_OK;
     }

@@ -47,14 +47,13 @@ static struct place place_above(struct tx *tx, struct place place) {
 /* Whether both are commands of one turn, of two turns of one session, or of one agent of a
  * workflow. */
 static bool is_of_same_agent(struct tx *tx, int64_t run, int64_t other) {
-    return tx_number(
-               tx,
-               "SELECT COUNT(*) FROM runs a JOIN runs b ON b.id = $2 AND b.parent <> 0"
-               " WHERE a.id = $1 AND a.parent <> 0 AND (EXISTS (SELECT 1 FROM runs p WHERE"
-               " p.id = a.parent AND p.id = b.parent AND p.step_key <> '') OR EXISTS (SELECT 1"
-               " FROM turns s JOIN turns t ON t.session = s.session WHERE s.run = a.parent"
-               " AND t.run = b.parent))",
-               ARGS(arg_int(run), arg_int(other)), 0) > 0;
+    static const char sql[] =
+        "SELECT COUNT(*) FROM runs a JOIN runs b ON b.id = $2 AND b.parent <> 0"
+        " WHERE a.id = $1 AND a.parent <> 0 AND (EXISTS (SELECT 1 FROM runs p WHERE"
+        " p.id = a.parent AND p.id = b.parent AND p.step_key <> '') OR EXISTS (SELECT 1"
+        " FROM turns s JOIN turns t ON t.session = s.session WHERE s.run = a.parent"
+        " AND t.run = b.parent))";
+    return tx_number(tx, sql, ARGS(arg_int(run), arg_int(other)), 0) > 0;
 }
 
 static bool place_is_below(struct tx *tx, struct place place, int64_t run) {

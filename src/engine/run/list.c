@@ -31,7 +31,7 @@ void run_write_shown(const struct tx *tx, const struct run_row *row,
                      const struct run_bounds *bounds, struct text *text) {
     struct run_row shown = *row;
     run_shown(&shown, tx_epoch(tx), run_bounds_hold(bounds));
-    run_away_mark(&shown, bounds);
+    shown.away = run_is_away(&shown, bounds);
     run_write_json(&shown, RUN_LIGHT, text);
 }
 

@@ -201,7 +201,6 @@ MUST_CHECK bool run_is_of_other_host(const struct run_row *row, struct bytes hos
 MUST_CHECK bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds);
 /* whether it is a job that has not ended. */
 MUST_CHECK bool run_is_away(const struct run_row *row, const struct run_bounds *bounds);
-void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds); /* To be shown. */
 /* Marks a row to be shown: with the number of processes of a program's turn, with the holder of the
  * key that it waits for, with the gate HOST of a turn or agent that has a command away, and with
  * the gate BUDGET, the reason and the time where its next call of a model waits for a budget. */

@@ -136,12 +136,6 @@ static struct removal run_delete(struct tx *tx, const struct run_row *row) {
     return run_remove(tx, row);
 }
 
-static bool lives_below(struct tx *tx, const struct run_row *row) {
-    return may_be_workflow(row) &&
-           tx_number(tx, "SELECT 1 FROM runs WHERE id = $1 AND " WORKFLOW_LIVES_BELOW,
-                     ARGS(arg_int(row->id)), /* absent */ 0) != 0;
-}
-
 /* --- One of a client's ------------------------------------------------------------------------ */
 
 struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
@@ -157,9 +151,10 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     }
     tx_fail(tx, runs__has_children(tx, row.id, &stays));
     /* A step of a workflow is a part of its journal. */
-    stays = stays || tx_number(tx, "SELECT 1 FROM runs WHERE id = $1 AND step_key <> ''",
+    stays = stays || tx_number(tx,
+                               "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
+                               " OR " WORKFLOW_LIVES_BELOW ")",
                                ARGS(arg_int(row.id)), /* absent */ 0) != 0;
-    stays = stays || lives_below(tx, &row);
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }

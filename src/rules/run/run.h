@@ -255,19 +255,19 @@ struct run_row {
     int64_t key_max;
     int64_t exit_code; /* Of the attempt that its state tells of; -1: none. */
     int64_t made_ms, not_before_ms, ended_ms;
-    int64_t started_ms; /* When the attempt began; 0: never. */
-    int64_t steady_ms;  /* The same by a clock that nobody sets: what durations are taken by. */
-    bool once;          /* At most once: never again when nobody knows whether it ran. */
-    bool away;          /* The process is on another host. Shown, never stored: run_away_mark. */
-    int64_t starts;     /* Number of processes so far, of a turn that a program answers. Shown,
+    int64_t started_ms;     /* When the attempt began; 0: never. */
+    int64_t steady_ms;      /* The same by a clock that nobody sets: what durations are taken by. */
+    bool once;              /* At most once: never again when nobody knows whether it ran. */
+    bool away;              /* The process is on another host. Shown, never stored: run_is_away. */
+    int64_t starts;         /* Number of processes so far, of a turn that a program answers. Shown,
                            * never stored: tx_run_waits_mark. */
-    int64_t day_end_ms; /* End of the day of the budget that it waits for; 0: it waits for no
+    int64_t day_end_ms;     /* End of the day of the budget that it waits for; 0: it waits for no
                            * day. Shown, never stored: runs__budget_mark. */
-    struct bytes key;   /* As stored (RUN_KEY_GIVEN); "": none. */
-    struct bytes waits_for;  /* At the gate KEY: the run that holds the key. Shown, never stored:
+    struct bytes key;       /* As stored (RUN_KEY_GIVEN); "": none. */
+    struct bytes waits_for; /* At the gate KEY: the run that holds the key. Shown, never stored:
                              * tx_run_waits_mark. */
-    struct bytes command;    /* Command line, cut short; "" where there is a label. */
-    struct bytes shown;      /* Object of further members that lists show; "": none. */
+    struct bytes command;   /* Command line, cut short; "" where there is a label. */
+    struct bytes shown;     /* Object of further members that lists show; "": none. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
     /* Project and session of the turn or the job at the top of the tree, as of the submit, and the
