@@ -431,20 +431,24 @@ static struct err create_session(struct tx *tx, struct body_op *body, struct ses
                                         ret_row->id);
 }
 
+/* Without a model, of its project or of the daemon, the session could take no message. */
+static struct err model_check(struct body_op *body, const struct session_row *row) {
+    if (!body->lacks_model || row->model.len > 0 || row->program.len > 0) {
+        return ERR_OK;
+    }
+    return body->given.agent.len > 0
+               ? err_why(&body->request.op.why, ERR_NO_MODEL,
+                         "there is no program '%.*s' ('drover agent ls'), and " NO_MODEL_DETAIL,
+                         (int)body->given.agent.len, body->given.agent.data)
+               : err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
+}
+
 static struct err create_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     const struct session_main main = {
         .owner = body->create.owner, .agent = body->create.agent, .root = body->create.root};
     struct session_row row;
     bool found = false;
-    if (body->lacks_model &&
-        body->create.program.len == 0) { /* The session could take no message. */
-        return body->given.agent.len > 0
-                   ? err_why(&body->request.op.why, ERR_NO_MODEL,
-                             "there is no program '%.*s' ('drover agent ls'), and " NO_MODEL_DETAIL,
-                             (int)body->given.agent.len, body->given.agent.data)
-                   : err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
-    }
     struct err err = create_check(tx, body);
     if (!err_failed(err) && body->create.parent.len > 0) {
         err = request_inside(tx, &body->request, body->create.parent);
@@ -455,6 +459,9 @@ static struct err create_work(struct tx *tx, void *ctx) {
     if (!err_failed(err) && !found) {
         err = body->given.main ? main_check(body) : err;
         err = err_failed(err) ? err : create_session(tx, body, &row);
+    }
+    if (!err_failed(err)) {
+        err = model_check(body, &row);
     }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",

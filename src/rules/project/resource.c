@@ -35,6 +35,7 @@ static const struct field rows[] = {
      AT(root),
      .use = SETTING,
      .max = PROJECT_ROOT_MAX,
+     .plain = true,
      .empty = FIELD_EMPTY_NULL,
      .column = "root",
      EACH,
