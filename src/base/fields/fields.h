@@ -116,6 +116,8 @@ struct field {
     enum field_fit fit;
 };
 
+#define FIELD_HEAD(head_, width_) .head = (head_), .width = (width_)
+
 /* Members of a row that is a filter: the parameter of the API, and the flag. The texts follow
  * "Only", "Only those" and "Only those whose". */
 #define FILTER_TEXT(filter_, name_, letter_, value_, about_)                                       \
