@@ -15,18 +15,19 @@ enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_LISTED };
 static const struct field rows[] = {
     {ROW_OWNER(AT(owner))},
     {ROW_ONCE("name", FIELD_TEXT, AT(name)), .use = FIELD_GIVEN | FIELD_LISTED, .required = true,
-     .min = 1, .max = SESSION_PROJECT_MAX, FILTER_SEARCH("name or root")},
+     .min = 1, .max = SESSION_PROJECT_MAX, FILTER_SEARCH("name or root"),
+     FIELD_HEAD("PROJECT", -20)},
     {ROW_EACH("root", FIELD_TEXT, AT(root)), .use = SETTING, .max = PROJECT_ROOT_MAX, .plain = true,
-     .empty = FIELD_EMPTY_NULL, .filter = FIELD_SEARCH,
+     .empty = FIELD_EMPTY_NULL, .filter = FIELD_SEARCH, FIELD_HEAD("ROOT", FIELD_REST),
      FLAG("root", "DIR", "Folder of new sessions that name none; \"\": none.")},
     {ROW_EACH("agent", FIELD_TEXT, AT(agent)), .use = SETTING, .max = PROJECT_AGENT_MAX,
-     .plain = true, .empty = FIELD_EMPTY_NULL,
+     .plain = true, .empty = FIELD_EMPTY_NULL, FIELD_HEAD("AGENT", -12),
      FLAG("agent", "NAME", "Agent that its tasks are for; \"\": none.")},
     {ROW_EACH("model", FIELD_TEXT, AT(model)), .use = SETTING, .max = PROJECT_MODEL_MAX,
-     .plain = true, .empty = FIELD_EMPTY_NULL,
+     .plain = true, .empty = FIELD_EMPTY_NULL, FIELD_HEAD("MODEL", -24),
      FLAG("model", "MODEL", "Model of new sessions that name none, as CONNECTION/MODEL.")},
     {ROW_MADE(AT(made_ms))},
-    {ROW_CHANGED(AT(changed_ms)), FILTER_SINCE("made or changed")},
+    {ROW_CHANGED(AT(changed_ms)), FILTER_SINCE("created or changed"), .width = -FIELD_TIME_WIDTH},
 };
 
 static struct err project_check(const void *row, struct why *why) {

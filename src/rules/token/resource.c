@@ -19,12 +19,12 @@ static struct field_value secret_get(const void *row) {
 static const struct field rows[] = {
     {ROW_ID(FIELD_ID, AT(id), "token", "TOKEN")},
     {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), .use = TAKEN_AND_SHOWN, .min = 1,
-     .max = TOKEN_OWNER_MAX, FILTER_SEARCH("owner or label")},
+     .max = TOKEN_OWNER_MAX, FILTER_SEARCH("owner or label"), FIELD_HEAD("OWNER", -16)},
     {ROW_ONCE("label", FIELD_TEXT, AT(label)), .use = TAKEN_AND_SHOWN, .plain = true,
-     .max = TOKEN_LABEL_MAX, .filter = FIELD_SEARCH},
+     .max = TOKEN_LABEL_MAX, .filter = FIELD_SEARCH, FIELD_HEAD("LABEL", FIELD_REST)},
     {ROW_ONCE("scopes", FIELD_NAMES, AT(scopes)), .use = TAKEN_AND_SHOWN, .required = true,
-     .names = token_scope_names, .min = 1, .max = TOKEN_SCOPES},
-    {ROW_MADE(AT(made_ms)), FILTER_SINCE("made")},
+     .names = token_scope_names, .min = 1, .max = TOKEN_SCOPES, FIELD_HEAD("SCOPE", -22)},
+    {ROW_MADE(AT(made_ms)), FILTER_SINCE("created"), .width = -FIELD_TIME_WIDTH},
     {ROW_ONCE("hash", FIELD_TEXT, AT(hash)), .use = FIELD_KEPT},
     {.name = "token", .kind = FIELD_TEXT, .use = FIELD_WHOLE, .get = secret_get},
 };
