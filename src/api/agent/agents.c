@@ -334,7 +334,7 @@ static void row_changed(void *api, const struct resource_key *key, const void *r
     agent_rows_remove(agents->rows, key->id);
 }
 
-const struct resource_face agent_face = {
+const struct resource_handlers agent_handlers = {
     .resource = &agent_resource,
     .absent = " that is stored; what a file defines is removed with it",
     .changed = row_changed};

@@ -30,7 +30,7 @@ static struct err host_list_rows(struct tx *tx, struct page *page, const struct 
     return tx_host_each(tx, &what, host_list_row, page);
 }
 
-const struct resource_face host_face = {.resource = &host_resource, .rows = host_list_rows};
+const struct resource_handlers host_handlers = {.resource = &host_resource, .rows = host_list_rows};
 
 /* --- Giving up -------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 
 static const struct one_kind delivery = {.prefix = "dlv", .noun = "delivery"};
 
-const struct resource_face delivery_face = {.resource = &delivery_resource};
+const struct resource_handlers delivery_handlers = {.resource = &delivery_resource};
 
 static struct err delivery_order(struct tx *tx, struct request *request, enum inbox_order what) {
     const struct inbox_key key = {.owner = request->key.owner, .delivery = request->key.id};

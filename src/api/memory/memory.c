@@ -42,7 +42,7 @@ static const struct query_param search[] = {
      .max = MEMORY_QUERY_MAX},
     {.name = NULL},
 };
-const struct resource_face memory_face = {
+const struct resource_handlers memory_handlers = {
     .resource = &memory_resource, .read = tags_read, .rows = search_rows, .query = search};
 
 /* --- Days ------------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
  *       .path = "/api/v1/pets", .routes = {[RESOURCE_LIST] = {SCOPE_READ, "List pets"}, …},
  *   };
  *
- * What follows from it
+ * Derived from it
  *   engine/base/resource.h   reads, writes and removes rows, with an event for each change
  *   api/base/resource.h      routes with their parameters and schemas
  *   cli/base/action.h        flags, columns and lines of commands
