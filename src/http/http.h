@@ -83,6 +83,9 @@ struct route {
     const struct page_kind *page;
     const struct resource_handlers *handlers; /* Of a resource (api/base/resource.h). */
 };
+/* Members that every row of a table of routes has. */
+#define ROUTE(method_, path_, scope_, summary_)                                                    \
+    .method = (method_), .path = (path_), .scope = (scope_), .summary = (summary_)
 static inline int route_status(const struct route *route) {
     return route->answer_status == 0 ? 200 : route->answer_status;
 }

@@ -238,10 +238,7 @@ static const struct query_param remove_query[] = {
 };
 
 static const struct route routes[] = {
-    {.method = "DELETE",
-     .path = "/api/v1/hosts",
-     .summary = "Remove a host that is gone; its jobs are lost",
-     .scope = SCOPE_ADMIN,
+    {ROUTE("DELETE", "/api/v1/hosts", SCOPE_ADMIN, "Remove a host that is gone; its jobs are lost"),
      .query = remove_query,
      .answer_schema = "{\"type\":\"object\",\"required\":[\"place\",\"runs\"],\"properties\":{"
                       "\"place\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},"
