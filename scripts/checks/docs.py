@@ -208,7 +208,8 @@ def check_api_page(tree):
     listed = set(re.findall(r"`(\w+ [^`?]*)", cells))
     for path in tree.under(("src/api/", "src/http/"), ".c"):
         text = tree.text(path)
-        for match in re.finditer(r'\.method = "(\w+)",\s*\.path = "([^"]+)"', text):
+        for match in re.finditer(
+                r'(?:\.method = |ROUTE\()"(\w+)",\s*(?:\.path = )?"([^"]+)"', text):
             route = f"{match.group(1)} {match.group(2)}"
             if route not in listed:
                 told = f"the table of docs/api.md lacks {route}"

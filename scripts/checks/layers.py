@@ -18,7 +18,7 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 # no order; one whose files all stand directly in it has no order to keep.
 FEATURES = {
     "rules": [
-        ["token", "memory", "approval", "budget", "provider"], ["run"],
+        ["token", "memory", "approval", "budget", "provider", "host"], ["run"],
         ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["."],
     ],
     "engine": [

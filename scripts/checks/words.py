@@ -176,7 +176,7 @@ def check_resources(tree, exceptions):
     """Rows of a resource are written with an event, by the one file that does both. A descriptor
     whose fields have no group is only read by it. Exceptions are named FILE:TABLE."""
     tables = {table for path in tree.under("src/rules/", (".c",))
-              if re.search(r"\bFIELD_(?:INSERTED|SET)\b", tree.code(path))
+              if re.search(r"\b(?:FIELD_(?:INSERTED|SET)|ROW_(?:ONCE|EACH))\b", tree.code(path))
               for table in re.findall(r'\.table = "(\w+)"', tree.text(path))}
     places = collections.defaultdict(list)
     for path, line, table in written_tables(tree):

@@ -23,7 +23,7 @@
 struct exchange;
 struct request_kind;
 struct page_kind;
-struct resource_face;
+struct resource_handlers;
 
 enum { OWNER_SIZE = 65 };
 struct identity {
@@ -81,8 +81,11 @@ struct route {
     /* The resource's own: what `handle` does for this route (api/base/request.h). */
     const struct request_kind *request;
     const struct page_kind *page;
-    const struct resource_face *face; /* What is served (api/base/resource.h). */
+    const struct resource_handlers *handlers; /* Of a resource (api/base/resource.h). */
 };
+/* Members that every row of a table of routes has. */
+#define ROUTE(method_, path_, scope_, summary_)                                                    \
+    .method = (method_), .path = (path_), .scope = (scope_), .summary = (summary_)
 static inline int route_status(const struct route *route) {
     return route->answer_status == 0 ? 200 : route->answer_status;
 }

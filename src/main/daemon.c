@@ -320,16 +320,15 @@ static bool is_held(void *ctx) {
 }
 
 /* Resources to which no feature adds anything. */
-static const struct resource_face projects = {.resource = &project_resource};
+static const struct resource_handlers projects = {.resource = &project_resource};
 
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct providers_api *providers = work_providers_api(daemon->work);
-    const struct resource_served served[] = {{&memory_face, &daemon->host},
-                                             {&projects, &daemon->host},
-                                             {&agent_face, &daemon->agents_api.host},
-                                             {&token_face, &daemon->tokens_api.host},
-                                             {&delivery_face, &daemon->host}};
+    const struct resource_served served[] = {
+        {&memory_handlers, &daemon->host},           {&projects, &daemon->host},
+        {&agent_handlers, &daemon->agents_api.host}, {&token_handlers, &daemon->tokens_api.host},
+        {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {resource_routes_table(daemon->resource_routes),
                                    streams_table(&daemon->streams_api),

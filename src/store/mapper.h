@@ -103,7 +103,7 @@ MUST_CHECK bool map_read(const struct map *map, const struct rows *rows, void *r
 /* Copies all texts of the row into the arena, also a key. */
 MUST_CHECK struct err map_copy(struct tx *tx, const struct map *map, void *row);
 size_t map_bytes(const struct map *map, const void *row); /* Sum of the lengths of all texts. */
-/* For a column alone, in position `at` of what was selected; of the map only names and words are
+/* For a column alone, in position `at` of the selected columns; of the map only names and words are
  * read. */
 MUST_CHECK bool map_column_read(const struct map *map, const struct map_column *column,
                                 const struct rows *rows, int at, void *row);

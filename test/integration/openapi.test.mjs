@@ -67,7 +67,7 @@ function routesOfResources() {
 
 test("each route of the sources stands in it, and nothing else of /api", async () => {
   const rows = sourcesOf("api").flatMap((text) =>
-    [...text.matchAll(/\.method = "([A-Z]+)",\s*\.path = "([^"]+)"/g)].map(
+    [...text.matchAll(/(?:\.method = |ROUTE\()"([A-Z]+)",\s*(?:\.path = )?"([^"]+)"/g)].map(
       (row) => `${row[1]} ${row[2]}`,
     ),
   );

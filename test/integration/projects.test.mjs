@@ -8,8 +8,9 @@ import { test } from "node:test";
 import { Daemon, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 
-async function start(t) {
-  const daemon = await new Daemon({ data: scratch(t), args: ["--insecure-loopback"] }).start();
+async function start(t, env = {}) {
+  const args = ["--insecure-loopback"];
+  const daemon = await new Daemon({ data: scratch(t), args, env }).start();
   t.after(() => daemon.kill());
   const ask = async (method, target, body) => {
     const answer = await daemon.request(method, `/api/v1${target}`, { body, local: true });
@@ -57,4 +58,19 @@ test("a session that names no folder and no model has those of its project", asy
   assert.equal((await ask("PATCH", "/projects/web", { model: "nonsense" })).code, "bad_field");
   assert.equal((await ask("PATCH", "/projects/web", { name: "other" })).code, "unknown_field");
   assert.equal((await ask("POST", "/projects", { name: "web" })).code, "conflict");
+});
+
+test("a model of the project is enough where the daemon has none", async (t) => {
+  const { ask } = await start(t, { DROVER_MODEL: "" });
+  await ask("POST", "/projects", { name: "web", model: "scripted/demo" });
+  assert.equal((await ask("POST", "/sessions", { project: "bare" })).code, "no_model");
+  assert.equal((await ask("GET", "/projects/bare")).status, 404); // Nothing was made.
+  const { id, model } = await ask("POST", "/sessions", { project: "web" });
+  assert.equal(model, "scripted/demo");
+  assert.equal((await ask("POST", `/sessions/${id}/messages`, { text: "say: hi" })).status, 201);
+});
+
+test("a root has no control characters", async (t) => {
+  const { ask } = await start(t);
+  assert.equal((await ask("POST", "/projects", { name: "web", root: "/a\n" })).code, "bad_field");
 });

@@ -488,7 +488,7 @@ class Docs(LintTest):
         self.refused(docs.check_written_pages, files, f"differs from {docs.HELP}: make docs")
 
     def test_a_route_that_no_page_names_is_refused(self):
-        route = '{.method = "GET",\n .path = "/x"},\n'
+        route = '{ROUTE("GET",\n "/x", 0, "X")},\n'
         lacks = "x.c:1: the table of docs/api.md lacks GET /x"
         self.refused(docs.check_api_page, {"src/api/x.c": route}, lacks)
         for page in ("`GET /x`\n", "| `GET /x/{id}` | read | one |\n"):

@@ -334,7 +334,7 @@ static void row_changed(void *api, const struct resource_key *key, const void *r
     agent_rows_remove(agents->rows, key->id);
 }
 
-const struct resource_face agent_face = {
+const struct resource_handlers agent_handlers = {
     .resource = &agent_resource,
     .absent = " that is stored; what a file defines is removed with it",
     .changed = row_changed};
@@ -362,44 +362,24 @@ static const char start_answer[] =
     "\"type\":\"string\"}},\"env\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"prompt\":{\"type\":\"string\"},\"input\":{\"type\":\"string\"}}}";
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/agents",
-     .summary = "List agents: programs, and whether they are installed; then those of models",
-     .scope = SCOPE_READ,
-     .query = query,
-     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED, .page = true},
+    {ROUTE("GET", "/api/v1/agents", SCOPE_READ,
+           "List agents: programs, and whether they are installed; then those of models"),
+     .query = query, .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED, .page = true},
      .request = &list},
-    {.method = "POST",
-     .path = "/api/v1/agents",
-     .summary = "Store the definition of a program that is an agent",
-     .scope = SCOPE_ADMIN,
-     .has_body = true,
-     .body = {.fields = &agent_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true},
-     .answer_status = 201,
+    {ROUTE("POST", "/api/v1/agents", SCOPE_ADMIN,
+           "Store the definition of a program that is an agent"),
+     .has_body = true, .body = {.fields = &agent_fields, .use = FIELD_GIVEN, .loose = true},
+     .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true}, .answer_status = 201,
      .request = &add},
-    {.method = "GET",
-     .path = "/api/v1/agents/{name}",
-     .summary = "Show one of them",
-     .scope = SCOPE_READ,
-     .query = query,
-     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED},
-     .request = &show},
-    {.method = "PUT",
-     .path = "/api/v1/agents/{name}",
-     .summary = "Store a definition in place of the one of that name",
-     .scope = SCOPE_ADMIN,
-     .has_body = true,
-     .body = {.fields = &agent_fields, .use = FIELD_CHANGED, .loose = true},
-     .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true},
-     .request = &put},
-    {.method = "GET",
-     .path = "/api/v1/agents/{name}/start",
-     .summary = "Show how its program would be started; starts nothing",
-     .scope = SCOPE_READ,
-     .query = start_query,
-     .answer_schema = start_answer,
-     .request = &start},
+    {ROUTE("GET", "/api/v1/agents/{name}", SCOPE_READ, "Show one of them"), .query = query,
+     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED}, .request = &show},
+    {ROUTE("PUT", "/api/v1/agents/{name}", SCOPE_ADMIN,
+           "Store a definition in place of the one of that name"),
+     .has_body = true, .body = {.fields = &agent_fields, .use = FIELD_CHANGED, .loose = true},
+     .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true}, .request = &put},
+    {ROUTE("GET", "/api/v1/agents/{name}/start", SCOPE_READ,
+           "Show how its program would be started; starts nothing"),
+     .query = start_query, .answer_schema = start_answer, .request = &start},
 };
 
 struct route_table agents_table(struct agents_api *api) {

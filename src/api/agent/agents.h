@@ -18,7 +18,7 @@ struct agents_api {
     struct agent_versions *versions;
     const struct spool *spool;
 };
-extern const struct resource_face agent_face;
+extern const struct resource_handlers agent_handlers;
 struct route_table agents_table(struct agents_api *api);
 
 #endif

@@ -8,7 +8,7 @@
 
 /* --- A request about a row -------------------------------------------------------------------- */
 
-enum { TEXTS_MAX = 2 << 20 }; /* Bytes that `read` of a face may make of one body. */
+enum { TEXTS_MAX = 2 << 20 }; /* Bytes of texts that the handler `read` makes of one body. */
 
 struct row_op {
     struct request request;
@@ -17,22 +17,23 @@ struct row_op {
     max_align_t row[]; /* The struct of the resource. */
 };
 
-static const struct resource_face *face_of(const struct request *request) {
-    return exchange_route(request->op.exchange)->face;
+static const struct resource_handlers *handlers_of(const struct request *request) {
+    return exchange_route(request->op.exchange)->handlers;
 }
 
 static const struct resource *resource_of(const struct request *request) {
-    return face_of(request)->resource;
+    return handlers_of(request)->resource;
 }
 
 static struct err row_read(struct row_op *op) {
-    const struct resource_face *face = face_of(&op->request);
-    const struct resource *resource = face->resource;
+    const struct resource_handlers *handlers = handlers_of(&op->request);
+    const struct resource *resource = handlers->resource;
     arena_init(&op->arena, TEXTS_MAX);
     struct err err =
         resource->check != NULL ? resource->check(op->row, &op->request.op.why) : ERR_OK;
-    return err_failed(err) || face->read == NULL ? err
-                                                 : face->read(&op->request, &op->arena, op->row);
+    return err_failed(err) || handlers->read == NULL
+               ? err
+               : handlers->read(&op->request, &op->arena, op->row);
 }
 
 static void row_end(void *ctx, struct err result) {
@@ -43,12 +44,12 @@ static void row_end(void *ctx, struct err result) {
     }
 }
 
-/* The row is known as it was committed. */
+/* The handler gets the row that was committed. */
 static enum request_next row_done(void *ctx, struct err *io_result) {
     struct row_op *op = ctx;
-    const struct resource_face *face = face_of(&op->request);
-    if (face->changed != NULL && !err_failed(*io_result) && !op->request.replayed) {
-        face->changed(op->request.api, &op->key, op->row);
+    const struct resource_handlers *handlers = handlers_of(&op->request);
+    if (handlers->changed != NULL && !err_failed(*io_result) && !op->request.replayed) {
+        handlers->changed(op->request.api, &op->key, op->row);
     }
     return REQUEST_ANSWER;
 }
@@ -114,8 +115,8 @@ static struct err add_start(void *ctx) {
     }
     op->key = (struct resource_key){resource_text(resource, "owner", op->row),
                                     resource_text(resource, resource->key, op->row)};
-    const struct resource_face *face = face_of(&op->request);
-    return face->start != NULL ? face->start(&op->request, &op->arena, op->row) : ERR_OK;
+    const struct resource_handlers *handlers = handlers_of(&op->request);
+    return handlers->start != NULL ? handlers->start(&op->request, &op->arena, op->row) : ERR_OK;
 }
 
 static struct err add_work(struct tx *tx, void *ctx) {
@@ -183,10 +184,10 @@ static struct err resource_remove_work(struct tx *tx, void *ctx) {
 
 static enum request_next resource_remove_done(void *ctx, struct err *io_result) {
     struct request *request = ctx;
-    const struct resource_face *face = face_of(request);
+    const struct resource_handlers *handlers = handlers_of(request);
     const struct resource_key key = {request->key.owner, request->key.id};
-    if (face->changed != NULL && !err_failed(*io_result)) {
-        face->changed(request->api, &key, NULL /* removed */);
+    if (handlers->changed != NULL && !err_failed(*io_result)) {
+        handlers->changed(request->api, &key, NULL /* removed */);
     }
     return REQUEST_ANSWER;
 }
@@ -263,6 +264,8 @@ struct err resource_list_rows(struct tx *tx, struct page *page, const struct pag
 
 /* --- Routes ----------------------------------------------------------------------------------- */
 
+enum { RESOURCES_MAX = 16 };
+
 /* All that the routes of a resource point to. */
 struct served {
     char one_path[128], owner_about[128], words[256];
@@ -273,8 +276,8 @@ struct served {
 };
 struct resource_routes {
     size_t count, served_count;
-    struct route routes[RESOURCE_ROUTES * 16];
-    struct served served[16];
+    struct route routes[RESOURCE_ROUTES * RESOURCES_MAX];
+    struct served served[RESOURCES_MAX];
 };
 
 static void param_add(struct query_param *query, const struct query_param param) {
@@ -321,9 +324,9 @@ static void filters_add(const struct resource *resource, struct served *served) 
     }
 }
 
-static void query_make(const struct resource_face *face, struct served *served) {
+static void query_make(const struct resource_handlers *handlers, struct served *served) {
     static const struct query_param page[] = {PAGE_PARAMS(PAGE_CURSOR_MAX), {.name = NULL}};
-    const struct resource *resource = face->resource;
+    const struct resource *resource = handlers->resource;
     for (const struct query_param *param = page; param->name != NULL; param++) {
         param_add(served->list_query, *param);
     }
@@ -345,19 +348,19 @@ static void query_make(const struct resource_face *face, struct served *served) 
                                                                  .kind = QUERY_FLAG});
     }
     filters_add(resource, served);
-    for (const struct query_param *param = face->query; param != NULL && param->name != NULL;
+    for (const struct query_param *param = handlers->query; param != NULL && param->name != NULL;
          param++) {
         param_add(served->list_query, *param);
     }
 }
 
-static void kinds_make(const struct resource_face *face, struct served *served) {
-    const struct resource *resource = face->resource;
+static void kinds_make(const struct resource_handlers *handlers, struct served *served) {
+    const struct resource *resource = handlers->resource;
     const size_t size = offsetof(struct row_op, row) + resource->size;
     served->one = (struct one_kind){.prefix = resource->prefix,
                                     .valid = resource->valid,
                                     .noun = resource->name,
-                                    .absent = face->absent};
+                                    .absent = handlers->absent};
     served->add = (struct request_kind){.size = size,
                                         .writes = true,
                                         .fields = &resource->fields,
@@ -381,13 +384,13 @@ static void kinds_make(const struct resource_face *face, struct served *served) 
                                            .done = resource_remove_done};
     served->list =
         (struct page_kind){.resource = resource_column(resource, "id") == NULL ? resource : NULL,
-                           .rows = face->rows != NULL ? face->rows : resource_list_rows};
+                           .rows = handlers->rows != NULL ? handlers->rows : resource_list_rows};
 }
 
-static struct route route_of(const struct resource_face *face, const struct served *served,
+static struct route route_of(const struct resource_handlers *handlers, const struct served *served,
                              enum resource_route_kind kind) {
     static const char *const methods[] = {"GET", "POST", "GET", "PATCH", "DELETE"};
-    const struct resource *resource = face->resource;
+    const struct resource *resource = handlers->resource;
     const struct request_kind *const requests[] = {NULL, &served->add, &served->show,
                                                    &served->change, &served->remove};
     const bool has_body = kind == RESOURCE_ADD || kind == RESOURCE_CHANGE;
@@ -405,7 +408,7 @@ static struct route route_of(const struct resource_face *face, const struct serv
         .answer_status = kind == RESOURCE_ADD ? 201 : 200,
         .request = requests[kind],
         .page = kind == RESOURCE_LIST ? &served->list : NULL,
-        .face = face};
+        .handlers = handlers};
     if (has_body) {
         route.body = (struct field_shape){
             .fields = &resource->fields, .use = kind == RESOURCE_ADD ? FIELD_GIVEN : FIELD_CHANGED};
@@ -422,15 +425,15 @@ static struct route route_of(const struct resource_face *face, const struct serv
 
 static void served_make(struct resource_routes *routes, const struct resource_served *what) {
     struct served *served = &routes->served[routes->served_count++];
-    const struct resource_face *face = what->face;
-    (void)snprintf(served->one_path, sizeof served->one_path, "%s/{%s}", face->resource->path,
-                   face->resource->key);
-    query_make(face, served);
-    kinds_make(face, served);
+    const struct resource_handlers *handlers = what->handlers;
+    (void)snprintf(served->one_path, sizeof served->one_path, "%s/{%s}", handlers->resource->path,
+                   handlers->resource->key);
+    query_make(handlers, served);
+    kinds_make(handlers, served);
     for (unsigned kind = 0; kind < RESOURCE_ROUTES; kind++) {
-        if (face->resource->routes[kind].summary != NULL) {
+        if (handlers->resource->routes[kind].summary != NULL) {
             struct route *route = &routes->routes[routes->count++];
-            *route = route_of(face, served, kind);
+            *route = route_of(handlers, served, kind);
             route->ctx = what->host;
         }
     }

@@ -1,11 +1,11 @@
 /* resource.h: the routes of resources, from their descriptors (base/resource/resource.h): list,
  * show, make, change and remove, with their parameters and schemas.
  *
- * What a feature adds to that stands in a face: what its fields mean together, rows that a list
- * takes from elsewhere, what must be known in memory once a change is committed.
+ * A feature adds handlers of its own: checks of several fields together, rows of a list from
+ * another source, updates of memory after a commit.
  *
- * Ownership  faces are static, or live as long as the routes. Everything in a host is borrowed for
- *            the server's life.
+ * Ownership  handlers are static, or live as long as the routes. Everything in a host is borrowed
+ *            for the server's life.
  * Threads    the loop; `read`: any thread, one at a time; `rows`: inside the list's store function.
  */
 #ifndef DROVER_API_BASE_RESOURCE_H
@@ -19,7 +19,7 @@
 #include "http/server.h"
 
 /* NULL: nothing is added. */
-struct resource_face {
+struct resource_handlers {
     const struct resource *resource;
     /* Checks a row before it is stored, and completes it: the members of the body, and the owner.
      * Texts that it makes are in the arena. */
@@ -35,7 +35,7 @@ struct resource_face {
     void (*changed)(void *api, const struct resource_key *key, const void *row);
 };
 struct resource_served {
-    const struct resource_face *face;
+    const struct resource_handlers *handlers;
     struct request_host *host; /* `api` of its requests. */
 };
 
@@ -44,8 +44,8 @@ struct resource_routes *resource_routes_new(const struct resource_served *served
 void resource_routes_free(struct resource_routes *routes); /* NULL is allowed. */
 struct route_table resource_routes_table(const struct resource_routes *routes);
 
-/* For a `rows` of a face: a row that was read, which the filters of the descriptor may leave out;
- * and the rows of the table. */
+/* For a handler `rows`: adds one row, if the filters of the descriptor admit it; and the rows of
+ * the table. */
 struct err resource_list_row(void *page, const void *row);
 MUST_CHECK struct err resource_list_rows(struct tx *tx, struct page *page,
                                          const struct page_part *part);

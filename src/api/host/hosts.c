@@ -1,7 +1,7 @@
 /* hosts.c: the hosts that share a database, and what a person does about one that is gone. */
 #include <string.h>
 
-#include "api/base/page.h"
+#include "api/base/resource.h"
 #include "api/run/runs.h"
 #include "dispatch/host/parts.h"
 #include "engine/host/hosts.h"
@@ -16,36 +16,13 @@ static uint32_t random_of(const struct request *request) {
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-/* A host as the list shows it. */
-struct host_shown {
-    struct host_row row;
-    bool here;
-    const char *role;
-};
-#define AT(member) .at = offsetof(struct host_shown, member)
-static const char *const role_names[] = {"leader", "standby", NULL};
-static const struct field host_rows[] = {
-    {.name = "place", .kind = FIELD_TEXT, AT(row.place), .required = true},
-    {.name = "name", .kind = FIELD_TEXT, AT(row.name), .required = true},
-    {.name = "role", .kind = FIELD_CHARS, AT(role), .names = role_names, .required = true},
-    {.name = "version", .kind = FIELD_TEXT, AT(row.version)},
-    {.name = "here", .kind = FIELD_BOOL, AT(here)},
-    {.name = "runs", .kind = FIELD_INT, AT(row.runs)},
-    {.name = "made_ms", .kind = FIELD_INT, AT(row.made_ms)},
-    {.name = "seen_ms", .kind = FIELD_INT, AT(row.seen_ms)},
-};
-static const struct field_set host_fields = {FIELD_ROWS(host_rows), .use = FIELD_LISTED};
-
-static struct err host_list_row(void *ctx, const struct host_row *host) {
-    struct page *page = ctx;
-    bool here = bytes_equal(page->request.bounds.host, host->place);
-    const struct host_shown shown = {.row = *host, .here = here, .role = role_names[here ? 0 : 1]};
-    bool fits = (page_holds(page, host->name) || page_holds(page, host->place)) &&
-                page_is(page, "role", bytes_of(shown.role)) && page_since(page, host->seen_ms);
-    if (page_row_number(page, host->id, fits)) {
-        fields_write(&host_fields, FIELD_LISTED, &shown, &page->request.op.answer);
-    }
-    return ERR_OK;
+/* The host that answers leads, whatever another one has left in its row. */
+static struct err host_list_row(void *ctx, const void *row) {
+    const struct page *page = ctx;
+    struct host_row host = *(const struct host_row *)row;
+    host.here = bytes_equal(page->request.bounds.host, host.place);
+    host.role = host.here ? HOST_LEADER : HOST_STANDBY;
+    return resource_list_row(ctx, &host);
 }
 
 static struct err host_list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
@@ -53,7 +30,7 @@ static struct err host_list_rows(struct tx *tx, struct page *page, const struct 
     return tx_host_each(tx, &what, host_list_row, page);
 }
 
-static const struct page_kind list = {.rows = host_list_rows};
+const struct resource_handlers host_handlers = {.resource = &host_resource, .rows = host_list_rows};
 
 /* --- Giving up -------------------------------------------------------------------------------- */
 
@@ -249,14 +226,6 @@ const struct request_kind jobs__abandon = {
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static const struct query_param list_query[] = {
-    PAGE_PARAMS(PAGE_NUMBER),
-    PAGE_Q_PARAM("name or place"),
-    PAGE_WORDS_PARAM("role", "Only the leader, or the standbys.", "leader,standby"),
-    PAGE_SINCE_PARAM("seen"),
-    {.name = NULL},
-};
-
 /* No part of the path: places and names have slashes. */
 static const struct query_param remove_query[] = {
     {.name = "host",
@@ -269,17 +238,7 @@ static const struct query_param remove_query[] = {
 };
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/hosts",
-     .summary = "List the hosts that share the database",
-     .scope = SCOPE_READ,
-     .query = list_query,
-     .answer = {.fields = &host_fields, .use = FIELD_LISTED, .page = true},
-     .page = &list},
-    {.method = "DELETE",
-     .path = "/api/v1/hosts",
-     .summary = "Remove a host that is gone; its jobs are lost",
-     .scope = SCOPE_ADMIN,
+    {ROUTE("DELETE", "/api/v1/hosts", SCOPE_ADMIN, "Remove a host that is gone; its jobs are lost"),
      .query = remove_query,
      .answer_schema = "{\"type\":\"object\",\"required\":[\"place\",\"runs\"],\"properties\":{"
                       "\"place\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},"

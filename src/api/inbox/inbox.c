@@ -6,7 +6,7 @@
 
 static const struct one_kind delivery = {.prefix = "dlv", .noun = "delivery"};
 
-const struct resource_face delivery_face = {.resource = &delivery_resource};
+const struct resource_handlers delivery_handlers = {.resource = &delivery_resource};
 
 static struct err delivery_order(struct tx *tx, struct request *request, enum inbox_order what) {
     const struct inbox_key key = {.owner = request->key.owner, .delivery = request->key.id};
@@ -39,22 +39,10 @@ static const struct request_kind drop = {.writes = true, .one = &delivery, .work
 #define DELIVERY_ANSWER .answer = {.fields = &delivery_resource.fields, .use = FIELD_LISTED}
 
 static const struct route routes[] = {
-    {.method = "POST",
-     .path = "/api/v1/inbox/{id}/retry",
-     .summary = "Try a delivery now",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
-     .query = DELIVERY_QUERY,
-     DELIVERY_ANSWER,
-     .request = &retry},
-    {.method = "POST",
-     .path = "/api/v1/inbox/{id}/drop",
-     .summary = "Drop a delivery",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
-     .query = DELIVERY_QUERY,
-     DELIVERY_ANSWER,
-     .request = &drop},
+    {ROUTE("POST", "/api/v1/inbox/{id}/retry", SCOPE_RUN, "Try a delivery now"),
+     .inside = INSIDE_BELOW, .query = DELIVERY_QUERY, DELIVERY_ANSWER, .request = &retry},
+    {ROUTE("POST", "/api/v1/inbox/{id}/drop", SCOPE_RUN, "Drop a delivery"), .inside = INSIDE_BELOW,
+     .query = DELIVERY_QUERY, DELIVERY_ANSWER, .request = &drop},
 };
 
 struct route_table inbox_table(struct runs_api *api) {

@@ -42,7 +42,7 @@ static const struct query_param search[] = {
      .max = MEMORY_QUERY_MAX},
     {.name = NULL},
 };
-const struct resource_face memory_face = {
+const struct resource_handlers memory_handlers = {
     .resource = &memory_resource, .read = tags_read, .rows = search_rows, .query = search};
 
 /* --- Days ------------------------------------------------------------------------------------- */
@@ -79,13 +79,10 @@ static const struct query_param days_query[] = {
 };
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/memory/daily",
-     .summary = "Count the memories of each day, newest first",
-     .scope = SCOPE_READ,
+    {ROUTE("GET", "/api/v1/memory/daily", SCOPE_READ,
+           "Count the memories of each day, newest first"),
      .query = days_query,
-     .answer = {.fields = &memory_day_fields, .use = FIELD_LISTED, .page = true},
-     .page = &days},
+     .answer = {.fields = &memory_day_fields, .use = FIELD_LISTED, .page = true}, .page = &days},
 };
 
 struct route_table memory_table(struct request_host *host) {

@@ -8,7 +8,7 @@
 
 #include "api/base/resource.h"
 
-extern const struct resource_face memory_face;
+extern const struct resource_handlers memory_handlers;
 struct route_table memory_table(struct request_host *host);
 
 #endif

@@ -59,7 +59,7 @@ struct runs_api {
 struct route_table runs_table(struct runs_api *api);
 struct route_table jobs_table(struct runs_api *api);
 struct route_table inbox_table(struct runs_api *api);
-extern const struct resource_face delivery_face;
+extern const struct resource_handlers delivery_handlers, host_handlers;
 struct route_table budgets_table(struct runs_api *api);
 struct route_table hosts_table(struct runs_api *api);
 struct route_table hold_table(struct runs_api *api);

@@ -147,26 +147,15 @@ static const char attach_answer[] =
 static const char show_answer[] = "{\"type\":\"string\",\"format\":\"binary\"}";
 
 static const struct route routes[ATTACHMENT_ROUTES] = {
-    {.method = "POST",
-     .path = "/api/v1/sessions/{id}/attachments",
-     .summary = "Give a session an image; the answer means that it is on disk",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
-     .query = SESSION_QUERY,
-     .has_body = true,
-     .body_media = "image/*",
-     .body_schema = show_answer,
-     .answer_schema = attach_answer,
-     .answer_status = 201,
+    {ROUTE("POST", "/api/v1/sessions/{id}/attachments", SCOPE_RUN,
+           "Give a session an image; the answer means that it is on disk"),
+     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true, .body_media = "image/*",
+     .body_schema = show_answer, .answer_schema = attach_answer, .answer_status = 201,
      .request = &upload},
-    {.method = "GET",
-     .path = "/api/v1/attachments/{id}",
-     .summary = "Read an image that was given to a session",
-     .scope = SCOPE_READ,
-     .query = OP_OWNER_QUERY("Another owner's attachment"),
-     .answer_schema = show_answer,
-     .answer_media = "image/*",
-     .request = &show},
+    {ROUTE("GET", "/api/v1/attachments/{id}", SCOPE_READ,
+           "Read an image that was given to a session"),
+     .query = OP_OWNER_QUERY("Another owner's attachment"), .answer_schema = show_answer,
+     .answer_media = "image/*", .request = &show},
 };
 
 /* The bound of a body is a setting, so the rows are the daemon's own. */

@@ -431,20 +431,24 @@ static struct err create_session(struct tx *tx, struct body_op *body, struct ses
                                         ret_row->id);
 }
 
+/* Without a model, of its project or of the daemon, the session could take no message. */
+static struct err model_check(struct body_op *body, const struct session_row *row) {
+    if (!body->lacks_model || row->model.len > 0 || row->program.len > 0) {
+        return ERR_OK;
+    }
+    return body->given.agent.len > 0
+               ? err_why(&body->request.op.why, ERR_NO_MODEL,
+                         "there is no program '%.*s' ('drover agent ls'), and " NO_MODEL_DETAIL,
+                         (int)body->given.agent.len, body->given.agent.data)
+               : err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
+}
+
 static struct err create_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     const struct session_main main = {
         .owner = body->create.owner, .agent = body->create.agent, .root = body->create.root};
     struct session_row row;
     bool found = false;
-    if (body->lacks_model &&
-        body->create.program.len == 0) { /* The session could take no message. */
-        return body->given.agent.len > 0
-                   ? err_why(&body->request.op.why, ERR_NO_MODEL,
-                             "there is no program '%.*s' ('drover agent ls'), and " NO_MODEL_DETAIL,
-                             (int)body->given.agent.len, body->given.agent.data)
-                   : err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
-    }
     struct err err = create_check(tx, body);
     if (!err_failed(err) && body->create.parent.len > 0) {
         err = request_inside(tx, &body->request, body->create.parent);
@@ -455,6 +459,9 @@ static struct err create_work(struct tx *tx, void *ctx) {
     if (!err_failed(err) && !found) {
         err = body->given.main ? main_check(body) : err;
         err = err_failed(err) ? err : create_session(tx, body, &row);
+    }
+    if (!err_failed(err)) {
+        err = model_check(body, &row);
     }
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",
@@ -798,77 +805,36 @@ static const char export_answer[] =
     "}}}";
 
 static const struct route session_routes[] = {
-    {.method = "POST",
-     .path = "/api/v1/sessions",
-     .summary = "Make a session; the answer means that it is on disk",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_ALWAYS,
-     .has_body = true,
-     .body_optional = true,
-     .idempotent_key = true,
+    {ROUTE("POST", "/api/v1/sessions", SCOPE_RUN,
+           "Make a session; the answer means that it is on disk"),
+     .inside = INSIDE_ALWAYS, .has_body = true, .body_optional = true, .idempotent_key = true,
      .body = {.fields = &session_fields, .use = FIELD_GIVEN, .loose = true},
-     .body_max = SESSION_BODY_MAX,
-     .answer_schema = whole_answer,
-     .answer_status = 201,
+     .body_max = SESSION_BODY_MAX, .answer_schema = whole_answer, .answer_status = 201,
      .request = &create},
-    {.method = "GET",
-     .path = "/api/v1/sessions",
-     .summary = "List the sessions, the one changed last first; or search them",
-     .scope = SCOPE_READ,
-     .query = list_query,
-     .answer_schema = list_answer,
-     .page = &list},
-    {.method = "GET",
-     .path = "/api/v1/sessions/{id}",
-     .summary = "Show a session",
-     .scope = SCOPE_READ,
-     .query = SESSION_QUERY,
-     .answer_schema = whole_answer,
-     .request = &show},
-    {.method = "PATCH",
-     .path = "/api/v1/sessions/{id}",
-     .summary = "Change a session; with If-Match or `version` only as it was read",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
-     .query = SESSION_QUERY,
-     .has_body = true,
+    {ROUTE("GET", "/api/v1/sessions", SCOPE_READ,
+           "List the sessions, the one changed last first; or search them"),
+     .query = list_query, .answer_schema = list_answer, .page = &list},
+    {ROUTE("GET", "/api/v1/sessions/{id}", SCOPE_READ, "Show a session"), .query = SESSION_QUERY,
+     .answer_schema = whole_answer, .request = &show},
+    {ROUTE("PATCH", "/api/v1/sessions/{id}", SCOPE_RUN,
+           "Change a session; with If-Match or `version` only as it was read"),
+     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true,
      .body = {.fields = &session_fields, .use = FIELD_CHANGED, .loose = true},
-     .body_max = SESSION_BODY_MAX,
-     .answer_schema = whole_answer,
-     .request = &change},
-    {.method = "DELETE",
-     .path = "/api/v1/sessions/{id}",
-     .summary = "Stop a session's turns, and remove it with all its messages",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
-     .query = remove_query,
-     .answer_schema = REMOVED_SCHEMA,
+     .body_max = SESSION_BODY_MAX, .answer_schema = whole_answer, .request = &change},
+    {ROUTE("DELETE", "/api/v1/sessions/{id}", SCOPE_RUN,
+           "Stop a session's turns, and remove it with all its messages"),
+     .inside = INSIDE_BELOW, .query = remove_query, .answer_schema = REMOVED_SCHEMA,
      .request = &removal},
-    {.method = "POST",
-     .path = "/api/v1/sessions/{id}/fork",
-     .summary = "Make a session with copies of the messages up to one of them",
-     .scope = SCOPE_RUN,
-     .inside = INSIDE_BELOW,
-     .query = SESSION_QUERY,
-     .has_body = true,
-     .body_optional = true,
+    {ROUTE("POST", "/api/v1/sessions/{id}/fork", SCOPE_RUN,
+           "Make a session with copies of the messages up to one of them"),
+     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true, .body_optional = true,
      .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer_schema = whole_answer,
-     .answer_status = 201,
-     .request = &fork},
-    {.method = "GET",
-     .path = "/api/v1/sessions/{id}/export",
-     .summary = "Read a session with all its messages, whole, as a file",
-     .scope = SCOPE_READ,
-     .query = export_query,
-     .answer_schema = export_answer,
-     .request = &sessions__export},
-    {.method = "GET",
-     .path = "/api/v1/sessions/{id}/messages",
-     .summary = "List the messages of a session",
-     .scope = SCOPE_READ,
-     .query = messages_query,
-     .answer_schema = PAGE_SCHEMA(MESSAGE_SCHEMA),
+     .answer_schema = whole_answer, .answer_status = 201, .request = &fork},
+    {ROUTE("GET", "/api/v1/sessions/{id}/export", SCOPE_READ,
+           "Read a session with all its messages, whole, as a file"),
+     .query = export_query, .answer_schema = export_answer, .request = &sessions__export},
+    {ROUTE("GET", "/api/v1/sessions/{id}/messages", SCOPE_READ, "List the messages of a session"),
+     .query = messages_query, .answer_schema = PAGE_SCHEMA(MESSAGE_SCHEMA),
      .page = &sessions__messages},
 };
 

@@ -211,20 +211,12 @@ static const char hold_answer[] =
     "\"runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/system/hold",
-     .summary = "Whether the daemon holds, and what would start",
-     .scope = SCOPE_ADMIN,
-     .query = hold_query,
-     .answer_schema = hold_answer,
-     .request = &show},
-    {.method = "POST",
-     .path = "/api/v1/system/release",
-     .summary = "End the hold; the answer says what starts",
-     .scope = SCOPE_ADMIN,
-     .query = hold_query,
-     .answer_schema = hold_answer,
-     .request = &release},
+    {ROUTE("GET", "/api/v1/system/hold", SCOPE_ADMIN,
+           "Whether the daemon holds, and what would start"),
+     .query = hold_query, .answer_schema = hold_answer, .request = &show},
+    {ROUTE("POST", "/api/v1/system/release", SCOPE_ADMIN,
+           "End the hold; the answer says what starts"),
+     .query = hold_query, .answer_schema = hold_answer, .request = &release},
 };
 
 struct route_table hold_table(struct runs_api *api) {

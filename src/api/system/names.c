@@ -96,13 +96,9 @@ static const char names_answer[] =
     "\"more\":{\"type\":\"boolean\"}}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/names",
-     .summary = "Find objects by the beginning of an id or by a label, or the newest",
-     .scope = SCOPE_READ,
-     .query = names_query,
-     .answer_schema = names_answer,
-     .request = &names_list},
+    {ROUTE("GET", "/api/v1/names", SCOPE_READ,
+           "Find objects by the beginning of an id or by a label, or the newest"),
+     .query = names_query, .answer_schema = names_answer, .request = &names_list},
 };
 
 struct route_table names_table(struct request_host *host) {

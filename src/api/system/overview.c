@@ -75,21 +75,14 @@ static const char seen_answer[] =
     "\"session\":{\"type\":\"string\"},\"seq\":{\"type\":\"integer\"}}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/overview",
-     .summary = "Show what goes on, what waits for a person, and what nobody has seen yet",
-     .scope = SCOPE_READ,
-     .query = OP_OWNER_QUERY("Another owner's overview"),
-     .answer_schema = overview_answer,
+    {ROUTE("GET", "/api/v1/overview", SCOPE_READ,
+           "Show what goes on, what waits for a person, and what nobody has seen yet"),
+     .query = OP_OWNER_QUERY("Another owner's overview"), .answer_schema = overview_answer,
      .request = &overview},
-    {.method = "POST",
-     .path = "/api/v1/seen",
-     .summary = "Say that somebody has seen a run or a session, up to an event of its stream",
-     .scope = SCOPE_RUN,
-     .has_body = true,
-     .body = {.fields = &seen_fields, .use = FIELD_GIVEN},
-     .answer_schema = seen_answer,
-     .request = &seen},
+    {ROUTE("POST", "/api/v1/seen", SCOPE_RUN,
+           "Say that somebody has seen a run or a session, up to an event of its stream"),
+     .has_body = true, .body = {.fields = &seen_fields, .use = FIELD_GIVEN},
+     .answer_schema = seen_answer, .request = &seen},
 };
 
 struct route_table overview_table(struct request_host *host) {

@@ -358,20 +358,11 @@ static const char answer[] =
     "\"connection\",\"none\"]}}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/settings",
-     .summary = "Show the settings of the daemon",
-     .scope = SCOPE_READ,
-     .answer_schema = answer,
-     .request = &show},
-    {.method = "PATCH",
-     .path = "/api/v1/settings",
-     .summary = "Change settings; null restores a default",
-     .scope = SCOPE_ADMIN,
-     .has_body = true,
-     .body = {.fields = &change_fields, .use = FIELD_CHANGED},
-     .answer_schema = answer,
-     .request = &change},
+    {ROUTE("GET", "/api/v1/settings", SCOPE_READ, "Show the settings of the daemon"),
+     .answer_schema = answer, .request = &show},
+    {ROUTE("PATCH", "/api/v1/settings", SCOPE_ADMIN, "Change settings; null restores a default"),
+     .has_body = true, .body = {.fields = &change_fields, .use = FIELD_CHANGED},
+     .answer_schema = answer, .request = &change},
 };
 
 struct route_table settings_table(struct providers_api *api) {

@@ -258,25 +258,14 @@ static const char version_answer[] =
     "\"inside\":{\"type\":[\"string\",\"null\"]}}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/version",
-     .summary = "Version of the daemon, and who the token says you are",
-     .scope = SCOPE_READ,
-     .answer_schema = version_answer,
-     .request = &version},
-    {.method = "GET",
-     .path = "/api/v1/damage",
-     .summary = "Search the database for damaged rows",
-     .scope = SCOPE_ADMIN,
-     .query = damage_query,
-     .answer_schema = damage_answer,
-     .request = &damage_list},
-    {.method = "GET",
-     .path = "/api/v1/damage/folders",
-     .summary = "Compare folders of the spool with the database",
-     .scope = SCOPE_ADMIN,
-     .query = damage_folders_query,
-     .answer_schema = damage_folders_answer,
+    {ROUTE("GET", "/api/v1/version", SCOPE_READ,
+           "Version of the daemon, and who the token says you are"),
+     .answer_schema = version_answer, .request = &version},
+    {ROUTE("GET", "/api/v1/damage", SCOPE_ADMIN, "Search the database for damaged rows"),
+     .query = damage_query, .answer_schema = damage_answer, .request = &damage_list},
+    {ROUTE("GET", "/api/v1/damage/folders", SCOPE_ADMIN,
+           "Compare folders of the spool with the database"),
+     .query = damage_folders_query, .answer_schema = damage_folders_answer,
      .request = &damage_folders_list},
 };
 

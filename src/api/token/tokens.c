@@ -38,7 +38,7 @@ static void table_change(void *api, const struct resource_key *key, const void *
     tokens->revoked(tokens->ctx, id.text);
 }
 
-const struct resource_face token_face = {.resource = &token_resource,
-                                         .read = owner_check,
-                                         .start = secret_make,
-                                         .changed = table_change};
+const struct resource_handlers token_handlers = {.resource = &token_resource,
+                                                 .read = owner_check,
+                                                 .start = secret_make,
+                                                 .changed = table_change};

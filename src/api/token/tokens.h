@@ -21,6 +21,6 @@ struct tokens {
     void *ctx;
 };
 
-extern const struct resource_face token_face; /* Served by a struct tokens. */
+extern const struct resource_handlers token_handlers; /* Served by a struct tokens. */
 
 #endif

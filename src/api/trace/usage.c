@@ -189,20 +189,11 @@ static const char answer[] =
     "\"total\":{\"type\":\"object\"}}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/usage",
-     .summary = "Show sums of what models used",
-     .scope = SCOPE_READ,
-     .query = query,
-     .answer_schema = answer,
-     .request = &show},
-    {.method = "GET",
-     .path = "/api/v1/sessions/{id}/usage",
-     .summary = "Show what the models of one session used",
-     .scope = SCOPE_READ,
-     .query = query,
-     .answer_schema = answer,
-     .request = &show_session},
+    {ROUTE("GET", "/api/v1/usage", SCOPE_READ, "Show sums of what models used"), .query = query,
+     .answer_schema = answer, .request = &show},
+    {ROUTE("GET", "/api/v1/sessions/{id}/usage", SCOPE_READ,
+           "Show what the models of one session used"),
+     .query = query, .answer_schema = answer, .request = &show_session},
 };
 
 struct route_table usage_table(struct request_host *host) {

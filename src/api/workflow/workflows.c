@@ -204,29 +204,15 @@ static const char check_answer[] =
     "\"type\":[\"object\",\"null\"]},\"problems\":" PROBLEMS "}}";
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/workflows",
-     .summary = "List the workflows of a project, of the home and those built in",
-     .scope = SCOPE_READ,
-     .query = root_query,
-     .answer_schema = list_answer,
-     .request = &list},
-    {.method = "GET",
-     .path = "/api/v1/workflows/{name}",
-     .summary = "Show a workflow, with its source",
-     .scope = SCOPE_READ,
-     .query = root_query,
-     .answer_schema = show_answer,
-     .request = &show},
-    {.method = "POST",
-     .path = "/api/v1/scripts/check",
-     .summary = "Check a workflow script without running it",
-     .scope = SCOPE_READ,
-     .has_body = true,
-     .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer_schema = check_answer,
-     .body_max = (size_t)3 << 20,
-     .request = &check},
+    {ROUTE("GET", "/api/v1/workflows", SCOPE_READ,
+           "List the workflows of a project, of the home and those built in"),
+     .query = root_query, .answer_schema = list_answer, .request = &list},
+    {ROUTE("GET", "/api/v1/workflows/{name}", SCOPE_READ, "Show a workflow, with its source"),
+     .query = root_query, .answer_schema = show_answer, .request = &show},
+    {ROUTE("POST", "/api/v1/scripts/check", SCOPE_READ,
+           "Check a workflow script without running it"),
+     .has_body = true, .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},
+     .answer_schema = check_answer, .body_max = (size_t)3 << 20, .request = &check},
 };
 
 struct route_table workflows_table(struct workflow_runs_api *api) {

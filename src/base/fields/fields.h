@@ -45,7 +45,7 @@ enum field_use {
     FIELD_WHOLE = 1 << 3,   /* Shown where a resource is shown alone. */
     FIELD_KEPT = 1 << 4,    /* In the row alone, */
     FIELD_WRITTEN = 1 << 5, /* and never read from it. */
-    FIELD_LIVE = 1 << 6,    /* Shown as FIELD_LISTED, but not told: events do not have it. */
+    FIELD_LIVE = 1 << 6,    /* Shown as FIELD_LISTED, but left out of events. */
     FIELD_TOLD = 1 << 7,    /* In the event of a change, where lists show more than that. */
 };
 
@@ -70,7 +70,7 @@ enum field_filter {
 enum field_fit {
     FIELD_CUTS,
     FIELD_LEAVES, /* The column is not shown. */
-    FIELD_WRAPS,  /* The last column: its value goes on below itself. */
+    FIELD_WRAPS,  /* The last column: its value continues on the lines below. */
     FIELD_BELOW,  /* A text of many lines, which follow those of the other fields. */
 };
 /* Widths of columns. FIELD_REST: the rest of the line; such a column is the last one. */
@@ -115,6 +115,8 @@ struct field {
     int width;        /* Width of the column, as printf has it; 0: none. */
     enum field_fit fit;
 };
+
+#define FIELD_HEAD(head_, width_) .head = (head_), .width = (width_)
 
 /* Members of a row that is a filter: the parameter of the API, and the flag. The texts follow
  * "Only", "Only those" and "Only those whose". */

@@ -2,12 +2,11 @@
  * and remove. The descriptor says all that there is to know of one:
  *
  *   static const struct field rows[] = {
- *       {.name = "id", .kind = FIELD_ID, AT(id), .column = "pet", .group = FIELD_INSERTED},
- *       {.name = "owner", .kind = FIELD_TEXT, AT(owner), .use = FIELD_KEPT, .column = "owner",
- *        .group = FIELD_INSERTED},
- *       {.name = "name", .kind = FIELD_TEXT, AT(name), .use = EACH, .required = true, .max = 64,
- *        .column = "name", .group = FIELD_INSERTED | FIELD_SET, .head = "NAME",
- *        .width = -20, FILTER_TEXT(FIELD_EQUAL, "name", 'n', "NAME", "those of this name.")},
+ *       {ROW_ID(FIELD_ID, AT(id), "pet", "PET")},
+ *       {ROW_OWNER(AT(owner))},
+ *       {ROW_EACH("name", FIELD_TEXT, AT(name)), .use = EACH, .required = true, .max = 64,
+ *        FIELD_HEAD("NAME", -20),
+ *        FILTER_TEXT(FIELD_EQUAL, "name", 'n', "NAME", "those of this name.")},
  *   };
  *   const struct resource pet_resource = {
  *       .name = "pet", .plural = "pets", .table = "pets", .key = "id", .prefix = "pet",
@@ -15,7 +14,7 @@
  *       .path = "/api/v1/pets", .routes = {[RESOURCE_LIST] = {SCOPE_READ, "List pets"}, …},
  *   };
  *
- * What follows from it
+ * Derived from it
  *   engine/base/resource.h   reads, writes and removes rows, with an event for each change
  *   api/base/resource.h      routes with their parameters and schemas
  *   cli/base/action.h        flags, columns and lines of commands
@@ -34,6 +33,22 @@
 #include "base/base.h"
 #include "base/fields/fields.h"
 #include "base/scope.h"
+
+/* Members of a row of fields whose column has the same name, and is written when the row of the
+ * resource is made, with each change as well, or elsewhere. */
+#define ROW_READ(name_, kind_, at_) .name = (name_), .kind = (kind_), .at = (at_), .column = (name_)
+#define ROW_ONCE(name_, kind_, at_) ROW_READ(name_, kind_, at_), .group = FIELD_INSERTED
+#define ROW_EACH(name_, kind_, at_) ROW_READ(name_, kind_, at_), .group = FIELD_INSERTED | FIELD_SET
+/* The fields that most resources have. */
+#define ROW_NUMBER(at_)                                                                            \
+    .name = "number", .kind = FIELD_INT, .at = (at_), .use = FIELD_KEPT, .column = "id"
+#define ROW_ID(kind_, at_, column_, head_)                                                         \
+    .name = "id", .kind = (kind_), .at = (at_), .required = true, .column = (column_),             \
+    .group = FIELD_INSERTED, FIELD_HEAD(head_, -FIELD_ID_WIDTH)
+#define ROW_OWNER(at_) ROW_ONCE("owner", FIELD_TEXT, at_), .use = FIELD_KEPT
+#define ROW_MADE(at_) ROW_ONCE("made_ms", FIELD_TIME, at_), .required = true, .head = "CREATED"
+#define ROW_CHANGED(at_)                                                                           \
+    ROW_EACH("changed_ms", FIELD_TIME, at_), .required = true, .head = "CHANGED"
 
 /* The order of the routes of a resource in openapi.json. */
 enum resource_route_kind {

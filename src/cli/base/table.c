@@ -234,6 +234,9 @@ static enum column_kind kind_of(const struct field *field) {
         [FIELD_JSON] = COLUMN_WORDS,    [FIELD_STORED] = COLUMN_WORDS,
         [FIELD_OBJECT] = COLUMN_WORDS,  [FIELD_MEMBERS] = COLUMN_WORDS,
     };
+    if (field->width == -FIELD_ID_WIDTH) {
+        return COLUMN_ID;
+    }
     return field->kind == FIELD_INT && field->empty != FIELD_EMPTY_SHOWN ? COLUMN_COUNT
                                                                          : kinds[field->kind];
 }

@@ -7,20 +7,11 @@
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/run/view.h"
+#include "rules/host/host.h"
 
 static const struct flag ls_flags[] = {
-    OPTION_TEXT("role", 0, "ROLE", "List only the leader, or the standbys.",
-                .choices = "leader|standby"),
-    LISTING_SEARCH("name or place"),
-    LISTING_SINCE("seen"),
-    LISTING_FLAGS(NULL),
+    LISTING_OF(&host_resource.fields),
     OPTION_END,
-};
-
-static const struct column columns[] = {
-    COLUMN("PLACE", -60, "place", COLUMN_TEXT), COLUMN("ROLE", -7, "role", COLUMN_TEXT),
-    COLUMN("JOBS", 5, "runs", COLUMN_INT),      TIME_COLUMN("SEEN", "seen_ms"),
-    COLUMN("NAME", 0, "name", COLUMN_TEXT),     COLUMN_END,
 };
 
 const struct command command_host_ls = {
@@ -29,7 +20,7 @@ const struct command command_host_ls = {
     .flags = ls_flags,
     .about = "A host is a data directory on a machine. Its daemon, leader or standby, manages\n"
              "the jobs that started there.\n",
-    ACTION("GET /api/v1/hosts", .columns = columns,
+    ACTION("GET /api/v1/hosts", .fields = &host_resource.fields,
            .empty = "There are no hosts: the database is a file of this machine (SQLite)."),
 };
 

@@ -5,16 +5,8 @@
 #include "cli/base/listing.h"
 #include "rules/project/project.h"
 
-static const struct flag ls_flags[] = {LISTING_SEARCH("name or root"),
-                                       LISTING_SINCE("created or changed"), LISTING_FLAGS(NULL),
-                                       OPTION_END};
+static const struct flag ls_flags[] = {LISTING_OF(&project_resource.fields), OPTION_END};
 static const struct flag set_flags[] = {FLAGS_OF(&project_resource.fields), OPTION_END};
-
-static const struct column columns[] = {
-    COLUMN("PROJECT", -20, "name", COLUMN_TEXT),    COLUMN("AGENT", -12, "agent", COLUMN_OPTIONAL),
-    COLUMN("MODEL", -24, "model", COLUMN_OPTIONAL), TIME_COLUMN("CHANGED", "changed_ms"),
-    COLUMN("ROOT", 0, "root", COLUMN_OPTIONAL),     COLUMN_END,
-};
 
 static struct err project_add(const void *ctx, struct text *body, struct why *why) {
     text_add_name(body, "name");
@@ -43,7 +35,7 @@ const struct command command_project_ls = {
     COMMAND("project", "ls", NULL, "List projects."),
     HELP(SESSIONS, "drover project ls\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/projects", .columns = columns,
+    ACTION("GET /api/v1/projects", .fields = &project_resource.fields,
            .empty =
                "There is no project. The first session, run or budget that names one makes it."),
 };
@@ -51,7 +43,7 @@ const struct command command_project_ls = {
 const struct command command_project_show = {
     COMMAND("project", "show", "NAME", "Show a project."),
     HELP(SESSIONS, "drover project show web\n"),
-    ACTION("GET /api/v1/projects/{}", .lines = columns, .key_width = 9),
+    ACTION("GET /api/v1/projects/{}", .fields = &project_resource.fields),
 };
 
 const struct command command_project_add = {

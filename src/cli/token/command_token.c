@@ -56,32 +56,13 @@ const struct command command_token_create = {
     ACTION("POST /api/v1/tokens", .body = create_body, .print = create_print),
 };
 
-static const struct flag ls_flags[] = {LISTING_SEARCH("label or owner"), LISTING_SINCE("created"),
-                                       LISTING_FLAGS(NULL), OPTION_END};
-
-static void scopes_add(const json_t *row, struct text *value) {
-    size_t at = 0;
-    json_t *scope = NULL;
-    json_array_foreach(json_object_get(row, "scopes"), at, scope) {
-        const char *name = json_string_value(scope);
-        text_addf(value, "%s%s", at > 0 ? "," : "", name != NULL ? name : "");
-    }
-}
-
-static const struct column columns[] = {
-    ID_COLUMN("TOKEN", "id"),
-    COLUMN("OWNER", -16, "owner", COLUMN_TEXT),
-    TIME_COLUMN("CREATED", "made_ms"),
-    COLUMN_ADD("SCOPE", -22, scopes_add),
-    COLUMN("LABEL", 0, "label", COLUMN_OPTIONAL),
-    COLUMN_END,
-};
+static const struct flag ls_flags[] = {LISTING_OF(&token_resource.fields), OPTION_END};
 
 const struct command command_token_ls = {
     COMMAND("token", "ls", NULL, "List tokens without their secrets."),
     HELP(DAEMON, "drover token ls\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/tokens", .columns = columns,
+    ACTION("GET /api/v1/tokens", .fields = &token_resource.fields,
            .empty =
                "There is no token. 'drover token create' makes one; the Unix socket needs none."),
 };

@@ -50,7 +50,8 @@ static void wait(struct host_watch *watch) {
 
 /* --- Signs of life ---------------------------------------------------------------------------- */
 
-static struct err note_host(void *ctx, const struct host_row *host) {
+static struct err note_host(void *ctx, const void *row) {
+    const struct host_row *host = row;
     struct host_watch *watch = ctx;
     if (bytes_equal(watch->dispatch->options.bounds.host, host->place) ||
         host->place.len >= PLACE_MAX || watch->fresh.count == HOSTS_MAX) {

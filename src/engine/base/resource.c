@@ -1,7 +1,7 @@
-/* resource.c: statements that are written from a descriptor, once for each connection, and found
- * again by the descriptor and what they do (mapper.h).
+/* resource.c: statements, built from a descriptor once for each connection, and cached by the
+ * descriptor and the kind of statement (mapper.h).
  *
- * In each of them $1 is a key, or where a list goes on, and $2 the owner, where rows have one.
+ * In each of them $1 is a key, or the cursor of a list, and $2 the owner, where rows have one.
  */
 #include "engine/base/resource.h"
 
@@ -48,7 +48,7 @@ static unsigned field_use(const struct resource *resource, const struct field *f
     return field->use != 0 ? field->use : resource->fields.use;
 }
 
-/* Lists leave out what only a row alone shows. */
+/* Lists leave out fields that are FIELD_WHOLE. */
 static bool is_read(const struct resource *resource, enum statement what,
                     const struct field *field) {
     const unsigned use = field_use(resource, field);

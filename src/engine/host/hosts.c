@@ -7,19 +7,12 @@
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 
-#define HOST_COLUMNS                                                                               \
-    "id, place, name, role, version, made_ms, seen_ms, (SELECT count(*) FROM runs"                 \
-    " WHERE runs.host = hosts.place AND runs.host <> '' AND kind = 'job' AND gate = ''"            \
-    " AND ended_ms IS NULL)"
-
-static const char *const role_names[] = {[HOST_STANDBY] = "standby", [HOST_LEADER] = "leader"};
-
 struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
     tx_do(tx,
           "INSERT INTO hosts (place, name, role, version, made_ms, seen_ms)"
           " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (place) DO UPDATE SET"
           " name = $2, role = $3, version = $4, seen_ms = $5",
-          ARGS(arg_text(host->place), arg_text(host->name), arg_str(role_names[host->role]),
+          ARGS(arg_text(host->place), arg_text(host->name), arg_str(host_role_names[host->role]),
                arg_text(host->version), arg_int(tx_now_ms(tx))));
     return tx_error(tx);
 }
@@ -40,29 +33,17 @@ struct err tx_host_rename(struct tx *tx, struct bytes place) {
     return tx_host_remove(tx, older, &more);
 }
 
-/* Copies the texts. */
-static struct host_row host_read(struct rows *rows) {
-    bool leads = bytes_is(rows_text(rows, 3), role_names[HOST_LEADER]);
-    return (struct host_row){.id = rows_int(rows, 0),
-                             .place = rows_copy(rows, 1),
-                             .name = rows_copy(rows, 2),
-                             .role = leads ? HOST_LEADER : HOST_STANDBY,
-                             .version = rows_copy(rows, 4),
-                             .made_ms = rows_int(rows, 5),
-                             .seen_ms = rows_int(rows, 6),
-                             .runs = rows_int(rows, 7)};
-}
-
 /* *ret_several: several rows fit, and none of them has the word for its place. */
-static struct err host_find(struct tx *tx, const char *sql, struct bytes word, bool *ret_found,
+static struct err host_find(struct tx *tx, const char *where, struct bytes word, bool *ret_found,
                             bool *ret_several, struct host_row *ret_host) {
     struct host_row host = {.id = 0};
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_text(word)));
-    *ret_found = rows != NULL;
-    if (rows != NULL) {
-        host = host_read(rows);
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, &host_resource, where, ARGS(arg_text(word)));
+    *ret_found = rows_step(rows);
+    if (*ret_found && resource_row_read(&host_resource, rows, &host)) {
+        tx_resource_copy(tx, &host_resource, &host);
     }
-    *ret_several = rows != NULL && !bytes_equal(host.place, word) && rows_step(rows);
+    *ret_several = *ret_found && !bytes_equal(host.place, word) && rows_step(rows);
     *ret_host = host;
     return tx_error(tx);
 }
@@ -71,7 +52,7 @@ struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
                         struct host_row *ret_host) {
     bool several = false;
     struct err err = host_find(tx,
-                               "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
+                               "place = $1 OR name = $1"
                                " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2",
                                word, ret_found, &several, ret_host);
     return !err_failed(err) && several ? err_make(ERR_CONFLICT, "hosts: name") : err;
@@ -81,7 +62,7 @@ struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *ret_found,
                           struct host_row *ret_host) {
     bool several = false;
     struct err err = host_find(tx,
-                               "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR"
+                               "place = $1 OR"
                                " substr(place, 1, length($1) + 1) = $1 || '/'"
                                " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2",
                                place, ret_found, &several, ret_host);
@@ -91,15 +72,16 @@ struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *ret_found,
     return err;
 }
 
-struct err tx_host_each(struct tx *tx, const struct host_page *page,
-                        struct err (*each)(void *ctx, const struct host_row *host), void *ctx) {
+struct err tx_host_each(struct tx *tx, const struct host_page *page, resource_each each,
+                        void *ctx) {
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, "SELECT " HOST_COLUMNS " FROM hosts WHERE id > $1 ORDER BY id LIMIT $2",
-                ARGS(arg_int(page->after), arg_int(page->limit)));
+    struct rows *rows = tx_resource_rows(tx, &host_resource, "id > $1 ORDER BY id LIMIT $2",
+                                         ARGS(arg_int(page->after), arg_int(page->limit)));
+    struct host_row host;
     while (rows_step(rows)) {
-        const struct host_row host = host_read(rows);
-        tx_fail(tx, each(ctx, &host));
+        if (resource_row_read(&host_resource, rows, &host)) {
+            tx_fail(tx, each(ctx, &host));
+        }
     }
     return tx_error(tx);
 }

@@ -13,23 +13,13 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "engine/base/resource.h"
 #include "engine/run/runs.h"
+#include "rules/host/host.h"
 #include "store/store.h"
 
 enum {
     HOST_SEEN_MS = 10 * 1000, /* Between two signs of life. */
-};
-
-enum host_role { HOST_STANDBY, HOST_LEADER };
-
-struct host_row {
-    int64_t id;
-    struct bytes place; /* As of home.h. */
-    struct bytes name;  /* For people: HOSTNAME:DATA. */
-    struct bytes version;
-    enum host_role role;
-    int64_t made_ms, seen_ms;
-    int64_t runs; /* Jobs of it that have not ended. */
 };
 
 /* A sign of life: place, name, version and role of `host` count. */
@@ -49,8 +39,7 @@ MUST_CHECK struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *re
 struct host_page {
     int64_t after, limit;
 };
-MUST_CHECK struct err tx_host_each(struct tx *tx, const struct host_page *page,
-                                   struct err (*each)(void *ctx, const struct host_row *host),
+MUST_CHECK struct err tx_host_each(struct tx *tx, const struct host_page *page, resource_each each,
                                    void *ctx);
 
 /* --- Hosts that are gone (abandon.c) ------------------------------------------------------ */

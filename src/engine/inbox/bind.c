@@ -69,7 +69,7 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
     for (size_t i = 0; i < picked && !err_failed(err); i++) {
         struct inbox_row *row = &page.rows[i];
         bool found = inbox__find(tx, due.at[i].id, row);
-        assert(err_failed(tx_error(tx)) || found); /* The row was just seen. */
+        assert(err_failed(tx_error(tx)) || found); /* This transaction has read its id. */
         if (found) {
             row->state = INBOX_BOUND;
             row->turn = bind->turn;

@@ -87,7 +87,7 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
     }
     struct inbox_due due = {.found = first.id != 0, .wait_ms = first.wait_ms};
     bool found = due.found && inbox__find(tx, first.id, &due.row);
-    assert(err_failed(tx_error(tx)) || !due.found || found); /* It was just seen. */
+    assert(err_failed(tx_error(tx)) || !due.found || found); /* This transaction has read its id. */
     /* The notice of a session becomes a message, which can say that it is damaged. */
     due.damaged =
         found && (due.row.delivery.len >= ID_SIZE || (!session && due.row.payload.len == 0));

@@ -34,6 +34,7 @@ static void scope_args(const struct memory_scope *scope, struct arg args[SCOPE_A
 
 /* --- Days ------------------------------------------------------------------------------------- */
 
+/* A number of rows for each day: the lists of the resource have rows, so this is its own. */
 #define AT(member) .at = offsetof(struct memory_day, member)
 static const struct field day_rows[] = {
     {.name = "day", .kind = FIELD_DAY, AT(day)},

@@ -1,6 +1,5 @@
-/* memory.h: what answers a question best, of what agents remember; and how much there is of each
- * day. Memories are a resource (rules/memory/memory.h); what is the same for all of these stands in
- * engine/base/resource.h.
+/* memory.h: search of the memories of agents, the best match first, and their number of each day.
+ * Memories are a resource (rules/memory/memory.h): engine/base/resource.h has the rest.
  *
  * Promise    recall gives the same rows in the same order on both databases: words are cut and
  *            compared by us (words.h), never by a database's own full text. Its work is

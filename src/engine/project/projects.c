@@ -1,4 +1,4 @@
-/* projects.c: rows that a first use makes, and the refusal to remove what is used. */
+/* projects.c: the first use of a project makes its row; a project in use is not removed. */
 #include "engine/project/projects.h"
 
 void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,

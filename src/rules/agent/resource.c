@@ -7,33 +7,13 @@
 
 #include "rules/agent/definition.h"
 
-#define AT(member) .at = offsetof(struct agent_row, member)
+#define AT(member) offsetof(struct agent_row, member)
 
 static const struct field rows[] = {
-    {.name = "name",
-     .kind = FIELD_TEXT,
-     AT(name),
-     .required = true,
-     .column = "name",
-     .group = FIELD_INSERTED},
-    {.name = "definition",
-     .kind = FIELD_TEXT,
-     AT(definition),
-     .use = FIELD_KEPT,
-     .column = "definition",
-     .group = FIELD_INSERTED | FIELD_SET},
-    {.name = "made_ms",
-     .kind = FIELD_TIME,
-     AT(made_ms),
-     .required = true,
-     .column = "made_ms",
-     .group = FIELD_INSERTED},
-    {.name = "changed_ms",
-     .kind = FIELD_TIME,
-     AT(changed_ms),
-     .required = true,
-     .column = "changed_ms",
-     .group = FIELD_INSERTED | FIELD_SET},
+    {ROW_ONCE("name", FIELD_TEXT, AT(name)), .required = true},
+    {ROW_EACH("definition", FIELD_TEXT, AT(definition)), .use = FIELD_KEPT},
+    {ROW_MADE(AT(made_ms))},
+    {ROW_CHANGED(AT(changed_ms))},
 };
 
 const struct resource agent_resource = {

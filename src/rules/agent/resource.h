@@ -1,6 +1,6 @@
 /* resource.h: definitions of agents that were stored, and agents as lists have them. Pure.
  *
- * Ownership  texts are borrowed from where a row, or what is shown, was made.
+ * Ownership  texts are borrowed from the function that filled the struct.
  * Threads    any.
  */
 #ifndef DROVER_RULES_AGENT_RESOURCE_H

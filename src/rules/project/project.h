@@ -1,5 +1,5 @@
-/* project.h: a project: a name that sessions, runs and budgets share, and what new ones of it begin
- * with. Its limits are those of the budget project:NAME.
+/* project.h: a project: a name that sessions, runs and budgets share, with defaults for new
+ * sessions. Its limits are those of the budget project:NAME.
  *
  * Ownership  texts are borrowed from the function that filled the struct.
  * Threads    any; pure.

@@ -4,7 +4,7 @@
  * A number of a connection is declared once: a member of struct provider_numbers and a row of
  * resource.c. The API, its description, the flags of `drover provider add` and `set`, their
  * request, the column that is read and written and the connection in use (model/connection.h)
- * follow; what is left is the column in store/migrations/ and the code that uses the number.
+ * are derived from these; the column in store/migrations/ and the use of the number are by hand.
  *
  * Ownership  texts and values of what was read from a body are borrowed from its JSON.
  * Threads    any; pure.

@@ -3,7 +3,7 @@
 
 #include "base/scope.h"
 
-#define AT(member) .at = offsetof(struct token, member)
+#define AT(member) offsetof(struct token, member)
 
 enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED };
 
@@ -17,53 +17,15 @@ static struct field_value secret_get(const void *row) {
 }
 
 static const struct field rows[] = {
-    {.name = "id",
-     .kind = FIELD_ID,
-     AT(id),
-     .required = true,
-     .column = "token",
-     .group = FIELD_INSERTED},
-    {.name = "owner",
-     .kind = FIELD_TEXT,
-     AT(owner),
-     .use = TAKEN_AND_SHOWN,
-     .min = 1,
-     .max = TOKEN_OWNER_MAX,
-     .column = "owner",
-     .group = FIELD_INSERTED,
-     FILTER_SEARCH("owner or label")},
-    {.name = "label",
-     .kind = FIELD_TEXT,
-     AT(label),
-     .use = TAKEN_AND_SHOWN,
-     .plain = true,
-     .max = TOKEN_LABEL_MAX,
-     .column = "label",
-     .group = FIELD_INSERTED,
-     .filter = FIELD_SEARCH},
-    {.name = "scopes",
-     .kind = FIELD_NAMES,
-     AT(scopes),
-     .use = TAKEN_AND_SHOWN,
-     .required = true,
-     .names = token_scope_names,
-     .min = 1,
-     .max = TOKEN_SCOPES,
-     .column = "scopes",
-     .group = FIELD_INSERTED},
-    {.name = "made_ms",
-     .kind = FIELD_TIME,
-     AT(made_ms),
-     .required = true,
-     .column = "made_ms",
-     .group = FIELD_INSERTED,
-     FILTER_SINCE("made")},
-    {.name = "hash",
-     .kind = FIELD_TEXT,
-     AT(hash),
-     .use = FIELD_KEPT,
-     .column = "hash",
-     .group = FIELD_INSERTED},
+    {ROW_ID(FIELD_ID, AT(id), "token", "TOKEN")},
+    {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), .use = TAKEN_AND_SHOWN, .min = 1,
+     .max = TOKEN_OWNER_MAX, FILTER_SEARCH("owner or label"), FIELD_HEAD("OWNER", -16)},
+    {ROW_ONCE("label", FIELD_TEXT, AT(label)), .use = TAKEN_AND_SHOWN, .plain = true,
+     .max = TOKEN_LABEL_MAX, .filter = FIELD_SEARCH, FIELD_HEAD("LABEL", FIELD_REST)},
+    {ROW_ONCE("scopes", FIELD_NAMES, AT(scopes)), .use = TAKEN_AND_SHOWN, .required = true,
+     .names = token_scope_names, .min = 1, .max = TOKEN_SCOPES, FIELD_HEAD("SCOPE", -22)},
+    {ROW_MADE(AT(made_ms)), FILTER_SINCE("created"), .width = -FIELD_TIME_WIDTH},
+    {ROW_ONCE("hash", FIELD_TEXT, AT(hash)), .use = FIELD_KEPT},
     {.name = "token", .kind = FIELD_TEXT, .use = FIELD_WHOLE, .get = secret_get},
 };
 
