@@ -140,7 +140,8 @@ def print_log(log, print_line):
 
 
 def print_slowest(stages, print_line):
-    timed = [(result.seconds, result.name, stage.name)
+    timed = [(result.seconds, result.cpu_s, result.name, stage.name)
              for stage in stages for result in stage.results]
-    for seconds, name, stage in sorted(timed, reverse=True)[:SLOWEST]:
-        print_line(f"slow   {seconds:5.1f} s  {name} ({stage})")
+    for seconds, cpu_s, name, stage in sorted(timed, reverse=True)[:SLOWEST]:
+        cpu = f", {cpu_s:.1f} s of CPU" if cpu_s else ""
+        print_line(f"slow   {seconds:5.1f} s  {name} ({stage}{cpu})")

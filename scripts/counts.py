@@ -28,6 +28,7 @@ class FileResult:
     seconds: float
     output: str
     log: str  # Those parts of the output that say what failed.
+    cpu_s: float = 0  # 0 where nobody measured.
 
 
 def numbers(pattern, text):
@@ -85,7 +86,7 @@ def result_of_node_file(record):
     text, counts = record["stdout"], count_one_node_file(record)
     broken = re.findall(r"^ *not ok .*?\n +\.\.\.$", text, re.MULTILINE | re.DOTALL)
     log = f"--- {record['name']}: {record['result']}\n" + ("\n".join(broken) or text) + "\n"
-    return FileResult(record["name"], counts, record["duration"], text, log)
+    return FileResult(record["name"], counts, record["duration"], text, log, record.get("cpu", 0))
 
 
 def count_records(stage, output, code, result_of):

@@ -3,7 +3,8 @@
     files.py RECORDS LIMIT_S FILE...
 
 Each file adds one line of JSON to RECORDS: name, result (OK, FAIL or TIMEOUT), duration in seconds
-and stdout; meson's testlog.json has the same members. `node --test` starts a process for each file,
+and stdout; meson's testlog.json has the same members. `cpu` are the seconds of CPU of the file and
+of all that it waited for. `node --test` starts a process for each file,
 too, but mixes their output, so that nobody can say which file failed and how long each one took.
 
 A file that has printed nothing for LIMIT_S, which is scaled, is ended: SIGTERM first, because the
@@ -23,6 +24,7 @@ from runner import progresses
 
 # Time between SIGTERM and SIGKILL.
 GRACE_S = 10
+POLL_S = 0.02
 lock = threading.Lock()
 
 
@@ -42,14 +44,22 @@ def run_file(file, limit_s, path):
         output.seek(0)
         text = output.read().decode("utf-8", "replace") + late
     result = "TIMEOUT" if late else "OK" if child.returncode == 0 else "FAIL"
-    return {"name": file, "result": result, "duration": time.monotonic() - start, "stdout": text}
+    return {"name": file, "result": result, "duration": time.monotonic() - start,
+            "cpu": child.cpu_s, "stdout": text}
 
 
 def ends_within(child, seconds):
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
+    """As child.wait(), which would not tell what CPU it took: child.cpu_s."""
+    end = time.monotonic() + seconds
+    while child.returncode is None:
+        pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+        if pid:
+            child.returncode = os.waitstatus_to_exitcode(status)
+            child.cpu_s = usage.ru_utime + usage.ru_stime
+        elif time.monotonic() >= end:
+            return False
+        else:
+            time.sleep(POLL_S)
     return True
 
 
@@ -57,7 +67,7 @@ def end_child(child):
     child.terminate()
     if not ends_within(child, GRACE_S):
         child.kill()
-        child.wait()
+        ends_within(child, float("inf"))
 
 
 def record(path, entry):

@@ -71,6 +71,8 @@ class Stage:
     silence_s: int = 900  # Without any progress for so long it hangs.
     before: object = None
     files: list = dataclasses.field(default_factory=list)  # Last words of its command.
+    makes: str = ""  # The path that it builds.
+    needs: list = dataclasses.field(default_factory=list)  # Such paths; it begins after those.
     records: str = ""  # Where its command records how each file ended.
     diary: str = ""  # A file in which its command writes as it goes on, for progress alone.
     second_run: bool = False  # A stage without files runs again as a whole when it failed.

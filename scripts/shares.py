@@ -1,44 +1,51 @@
 """shares.py: which tests a run takes, where all of them would take longer than anybody waits.
 
-Each unit runs once: under sanitizers at every other commit, with the release build at the others;
-the longest are sanitized at one in four, and what tests a program that is never sanitized always
-runs with the release. Sanitizers are those of gcc at two commits, and those of clang at the next
-two. A test file that may run sanitized does at every other commit, or at one in four where it can
-also run on PostgreSQL, which it does at another one; then it does not run with the release. What
-needs several threads is under their sanitizer at every other commit. --all takes everything, with
-both compilers.
+Each unit and each test file runs once. A unit is sanitized at one commit in four, and runs with the
+release build at the others; what tests a program that is never sanitized always runs with the
+release. Sanitizers are those of gcc at four commits, and those of clang at the next four. A test
+file that may run sanitized does at one commit in four, and is on PostgreSQL at another one, where
+it may; without sanitizers it is there at every other commit. What says `each` runs with all its
+words each time, and what says `seldom` at one commit in four. What needs several threads is under
+their sanitizer at every other commit. --all takes everything, with both compilers.
 """
 import subprocess
 import time
 import zlib
 
 COMPILERS = ("gcc", "clang")
-# Long ones: at which turn they are sanitized. Chance would not share out their weight evenly.
+# Long ones: at which of four commits they are sanitized. Chance would not share out their weight.
 LONG = {
     "budget_walk": 1,
     "deliver": 2,
     "folder": 3,
     "hub_random": 3,
+    "json_schema": 1,
+    "messages": 2,
     "model_wires": 1,
     "runs_sim": 3,
     "runs_stop": 3,
     "store_power": 0,
     "store_sweep": 2,
+    "tool_diff": 1,
+    "turns_long": 2,
+    "usage_walk": 0,
 }
 # What it tests is the holder's own program.
 BARE = "holder_program"
-TURNS = 4
+# Of so many commits each takes a part; the compiler changes after so many.
+PARTS = 4
+TURNS = PARTS * len(COMPILERS)
 # Seeds between the first ones of two commits.
 SEED_STEP = 1000
 
 
-def side(name, sides=TURNS):
+def side(name, sides=PARTS):
     return zlib.crc32(name.encode()) % sides
 
 
 def compilers(this_turn, every):
     """Whose sanitizers are built."""
-    return COMPILERS if every else (COMPILERS[this_turn // 2],)
+    return COMPILERS if every else (COMPILERS[this_turn // PARTS],)
 
 
 def turn(root):
@@ -65,11 +72,15 @@ def every_other(name, this_turn):
     return (side(name, 2) + this_turn) % 2 == 0
 
 
+def one_in_four(name, this_turn):
+    return (side(name) + this_turn) % PARTS == 0
+
+
 def is_sanitized(name, this_turn):
     """Whether a unit is; else it runs with the release build."""
     if name in LONG:
-        return LONG[name] == this_turn
-    return every_other(name, this_turn) and not name.startswith(BARE)
+        return LONG[name] == this_turn % PARTS
+    return one_in_four(name, this_turn) and not name.startswith(BARE)
 
 
 def sanitized(tests, this_turn):
@@ -80,7 +91,7 @@ def sanitized(tests, this_turn):
         if suite == "postgres":
             # What is a unit on SQLite as well runs there each time.
             shared = name.removeprefix("postgres_") in units
-            return not shared or (side(name) + this_turn) % TURNS == 0
+            return not shared or one_in_four(name, this_turn)
         return suite == "fuzz" or is_sanitized(name, this_turn)
 
     return [name for name, suite in tests if taken(name, suite)]
@@ -98,10 +109,11 @@ def threaded(names, this_turn):
 
 def takes(word, wanted, file, this_turn):
     """Whether a file that wants to run with these words runs with this one."""
-    if word not in wanted or "san" not in wanted or word not in ("release", "san", "postgres"):
+    if "seldom" in wanted:
+        return word in wanted and one_in_four(file, this_turn)
+    if word not in ("release", "san", "postgres") or "release" not in wanted or "each" in wanted:
         return word in wanted
-    # What it does this time; what is sanitized does nothing beside that.
-    part = ("san", "release") * 2 if "postgres" not in wanted else (
-        "postgres", "release", "san", "release")
-    does = part[(side(file) + this_turn) % TURNS]
-    return word == does or (word == "release" and does == "postgres")
+    # What it does this time.
+    parts = ["postgres" if "postgres" in wanted else "release", "release"]
+    parts += ["san" if "san" in wanted else parts[0], "release"]
+    return word == parts[(side(file) + this_turn) % PARTS]

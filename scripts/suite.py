@@ -1,11 +1,12 @@
 """suite.py: the stages of scripts/test: builds, then tests, counted over all their runners.
 
-A stage is one command with a log of its own in build/log. Builds come first, one at a time on all
-cores; tests follow, a few stages at once, since most of them wait rather than compute. A stage that
-counted no test has failed: a run of nothing proves nothing. A file that failed runs once more at
-the end: again.py. docs/testing.md tells how to read what is printed.
+A stage is one command with a log of its own in build/log. Builds run one at a time on all cores.
+Tests run beside them, as soon as what they need is built, a few stages at once, since most of them
+wait rather than compute. A stage that counted no test has failed: a run of nothing proves nothing.
+A file that failed runs once more at the end: again.py. docs/testing.md tells how to read what is
+printed.
 
-All of it has to fit into twelve minutes of two cores: shares.py says what runs when.
+All of it has to fit into nine minutes of two cores: shares.py says what runs when.
 """
 import argparse
 import concurrent.futures
@@ -19,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import again
@@ -39,8 +41,8 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/sim/sim"]
 # Folders of build/, by compiler.
 SANITIZED = {"gcc": "san", "clang": "clang"}
-# Stages of tests at once; the first ones listed begin first, so that the long ones don't end last.
-LANES = 4
+# Stages at once; the first ones listed begin first, so that the long ones don't end last.
+LANES = 6
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 SLOW_US = 2000
@@ -48,8 +50,8 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: from 1 on; fresh ones, from --seed on; then some under the sanitizers; and
-# from 1 on with two hosts, and with three.
+# Seeds of the simulator: from 1 on, of which each of four commits takes a quarter; fresh ones, from
+# --seed on; then some under the sanitizers; and from 1 on with two hosts, and with three.
 SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED, SEEDS_HOSTS = 300, 100, 40, 60
 
 
@@ -61,8 +63,10 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
     folder = f"build/{name}"
     options = [f"-Dbuildtype={kind}", "-Dtests=enabled", "-Db_colorout=never"]
     if sanitize:
-        # Half the time to compile; a report still has its lines.
-        options += ["-Doptimization=1", "-Dc_args=-g1"]
+        # The optimiser takes longer than it saves; a report still has its lines.
+        options += ["-Doptimization=0", "-Dc_args=-g1"]
+        # The other linker of binutils, which takes half the time.
+        options += ["-Dc_link_args=-fuse-ld=gold"]
         # gcc warns of what its sanitizers inserted; the release build has its opinion of ours.
         options += ["-Dwerror=false"] if compiler == "gcc" else []
         options += [f"-Db_sanitize={sanitize}", "-Db_lundef=false"]
@@ -83,11 +87,11 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
         stage.command = ["ninja", "-C", folder, "--quiet"] + sorted(set(targets(folder)))
 
     diary = os.path.join(ROOT, folder, ".ninja_log")
-    return Stage(f"build {name}", [], count_exit, before=configure, diary=diary)
+    return Stage(f"build {name}", [], count_exit, before=configure, diary=diary, makes=folder)
 
 
 def strip_stage():
-    return Stage("strip build/drover", ["./scripts/build"], count_exit)
+    return Stage("strip build/drover", ["./scripts/build"], count_exit, makes="build/drover")
 
 
 def introspected(folder, what):
@@ -151,7 +155,8 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--logbase", log]
     command += ["--num-processes", str(processes)]
     command += ["-t", f"{(60 if every_point else 3) * scale():g}"]
-    stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"))
+    stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"),
+                  needs=[folder])
     stage.env = {**sanitized(stage), **FRESH}
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
@@ -197,7 +202,9 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, br
     if word == "postgres":
         server = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
         command = server + command
-    stage = Stage(name, command, count_node, before=before, records=records)
+    # A file may also run programs of PROGRAMS, which are built before build/drover.
+    stage = Stage(name, command, count_node, before=before, records=records,
+                  needs=["build/drover", os.path.dirname(binary)])
     stage.files = opted_in(word, rooms, every, turn)[part]
     stage.silence_s = 6 * 3600 if every else stage.silence_s
     stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH}
@@ -208,13 +215,19 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, br
     return stage if stage.files else None
 
 
+def halves(name, *words, **options):
+    """Two stages with half of the files each."""
+    return [node_tests(f"{name}, {which} half", *words, **options, part=slice(start, None, 2))
+            for start, which in enumerate(["first", "second"])]
+
+
 def simulator(kind, folder, count, first, hosts=1):
     """Seeds of the simulator. None of these stages runs again: a seed does the same each time, so
     that a failure is one. The report has the command that replays it."""
     program = f"{folder}/test/sim/sim"
     stage = Stage(f"simulator, {kind} seeds",
                   [program, "--seeds", str(count), "--from", str(first),
-                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit)
+                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit, needs=[folder])
     # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
     symbols = shutil.which("llvm-symbolizer") or ""
     options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
@@ -248,6 +261,8 @@ def all_stages(every_kill, turn, seed):
         folder, lambda names: names if every_kill else shares.threaded(names, turn))
     both = "address,undefined"
     taken = {"every": every_kill, "turn": turn, "choices": node_choices(seed)}
+    fixed = SEEDS_FIXED if every_kill else SEEDS_FIXED // shares.PARTS
+    fixed_first = 1 if every_kill else 1 + turn % shares.PARTS * fixed
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         strip_stage(),
@@ -255,19 +270,20 @@ def all_stages(every_kill, turn, seed):
                 targets=programs_of(checked, "drover", "test/sim/sim")) for compiler in compilers],
         build("tsan", sanitize="thread", targets=lambda folder: threads(folder).values()),
     ]
+    for before, after in zip(builds, builds[1:]):
+        after.needs = [before.makes]
     tests = [
         # Those that take longest first, each by itself: they take one file after the other, and
-        # mostly wait, while the unit tests compute.
-        node_tests("integration on PostgreSQL", "postgres", "build/drover", **taken,
-                   brisk=not every_kill, env=crash_postgres),
-        *[node_tests(f"integration on SQLite, {which} half", "release", "build/drover", **taken,
-                     rooms="[!f]*", part=slice(start, None, 2), brisk=not every_kill)
-          for start, which in enumerate(["first", "second"])],
-        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
-                      tests=checked) for compiler in compilers],
-        node_tests("integration, sanitized", "san", f"{san}/drover", **taken),
+        # mostly wait, while builds and unit tests compute.
+        *halves("integration on PostgreSQL", "postgres", "build/drover", **taken,
+                brisk=not every_kill, env=crash_postgres),
+        *halves("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
+                brisk=not every_kill),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
                    brisk=not every_kill, env=crash),
+        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
+        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
+                      tests=checked) for compiler in compilers],
         meson_tests("unit and faults, release build", "build/release", tests=released,
                     every_point=every_kill),
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
@@ -280,7 +296,7 @@ def all_stages(every_kill, turn, seed):
         node_tests("newcomer in a bare root", "bare", "build/drover", **taken, rooms="newcomer",
                    before=tmux_setup) if every_kill else None,
         simulator("sanitized", san, SEEDS_SANITIZED, seed + SEEDS_FRESH),
-        simulator("fixed", "build/release", SEEDS_FIXED, 1),
+        simulator("fixed", "build/release", fixed, fixed_first),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
         simulator("fixed two-host", "build/release", SEEDS_HOSTS, 1, hosts=2),
         simulator("fixed three-host", "build/release", SEEDS_HOSTS, 1, hosts=3),
@@ -288,9 +304,10 @@ def all_stages(every_kill, turn, seed):
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
               second_run=True),
-        Stage("demo", ["./scripts/demo"], count_exit, silence_s=120, second_run=True),
+        Stage("demo", ["./scripts/demo"], count_exit, silence_s=120, second_run=True,
+              needs=["build/drover"]),
         # It makes a root of its own and installs packages there.
-        Stage("package in a bare root", ["./test/package/run"], count_exit)
+        Stage("package in a bare root", ["./test/package/run"], count_exit, needs=["build/drover"])
         if every_kill else None,
     ]
     return builds, [stage for stage in tests if stage is not None]
@@ -299,7 +316,7 @@ def all_stages(every_kill, turn, seed):
 # --- Running -------------------------------------------------------------------------------------
 
 def perform(stage):
-    """Gives (Counts, [Failed]): the files that run once more."""
+    """Gives (Counts, [Failed], its seconds of CPU): the files that run once more."""
     start = time.monotonic()
     output, cpu_s, failed = "", 0, []
     try:
@@ -313,7 +330,7 @@ def perform(stage):
     with open(os.path.join(LOGS, slug(stage.name) + ".log"), "w", encoding="utf-8") as log:
         log.write(output + "\n" + stage.log)
     report(stage, counts, time.monotonic() - start, cpu_s, failed)
-    return counts, failed
+    return counts, failed, cpu_s
 
 
 def report(stage, counts, seconds, cpu_s=0, failed=()):
@@ -416,14 +433,56 @@ def judge_leftovers(left):
     return counts
 
 
+class Lanes:
+    """Runs stages, a few at once: each lane takes the first stage of which all is there that it
+    needs. After a build that failed no stage begins: its tests would only repeat that."""
+
+    def __init__(self, stages):
+        self.waiting, self.pending = list(stages), {stage.makes for stage in stages if stage.makes}
+        self.changed = threading.Condition()
+        self.total, self.failed, self.busy_s, self.cpu_s = Counts(), [], 0, 0
+
+    def next_stage(self):
+        """The stage that a lane begins with; None when nothing is left to begin."""
+        with self.changed:
+            while self.waiting:
+                for stage in self.waiting:
+                    if not self.pending.intersection(stage.needs):
+                        self.waiting.remove(stage)
+                        return stage
+                self.changed.wait()
+        return None
+
+    def lane(self):
+        while stage := self.next_stage():
+            start = time.monotonic()
+            counts, failed, cpu_s = perform(stage)
+            with self.changed:
+                self.total.add(counts)
+                self.failed += failed
+                self.busy_s += time.monotonic() - start
+                self.cpu_s += cpu_s
+                self.pending.discard(stage.makes)
+                if stage.makes and counts.failed:
+                    self.waiting.clear()
+                self.changed.notify_all()
+
+    def run(self):
+        start = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
+            for lane in [pool.submit(self.lane) for _ in range(LANES)]:
+                lane.result()
+        took_s = time.monotonic() - start
+        print(f"lanes  {took_s:.0f} s: {self.busy_s:.0f} s of stages in {LANES} lanes, "
+              f"{self.cpu_s:.0f} s of CPU on {os.cpu_count()} cores", flush=True)
+
+
 def run_tests(stages):
     """All of them, a few at once; then, alone, what has to run again. Gives the sum."""
-    total, failed = Counts(), []
     print_line = functools.partial(print, flush=True)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
-        for counts, files in pool.map(perform, stages):
-            total.add(counts)
-            failed += files
+    lanes = Lanes(stages)
+    lanes.run()
+    total, failed = lanes.total, lanes.failed
     again.print_slowest(stages, print_line)
     brisk = [stage for stage in stages if stage.slow]
     if brisk:
@@ -475,16 +534,12 @@ def main():
         signal.signal(number, give_up)
     print(f"turn {options.turn} of {shares.TURNS}" if not options.all else "all", flush=True)
     print(f"fresh seeds of the simulator: from {options.seed}", flush=True)
-    for stage in builds:
-        total.add(perform(stage)[0])
-    if total.failed:
-        tests = []  # Tests of a build that is not there would only repeat that.
     with leftovers.Leftovers() as left, decoy.Decoy() as provider:
         leaving.append(left.remove)
         os.environ.update(provider.env)
         # As lib.mjs of the integration tests: nothing above the folders of tests is their project.
         os.environ["GIT_CEILING_DIRECTORIES"] = f"{os.path.realpath(left.folder)}:/tmp"
-        total.add(run_tests(tests))
+        total.add(run_tests([*builds, *tests]))
         total.add(judge_decoy(provider))
         total.add(judge_leftovers(left))
     if total == Counts():

@@ -4,7 +4,7 @@
 // took, as their own results say, nothing is reserved any more, and nobody waits; and at most of
 // the kills something was reserved.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 //
 // DROVER_BUDGET_KILLS    how many kills (50; on PostgreSQL 10; with DROVER_TEST_ALL=1: 500)
 // DROVER_BUDGET_SECONDS  fewer if they take longer (25; DROVER_TEST_ALL=1: as long as it takes)

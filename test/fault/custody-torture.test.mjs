@@ -6,7 +6,7 @@
 // The other build is a copy of this one whose embedded holder differs in a byte that no kernel
 // reads, so that it has a folder of its own in libexec, as an upgrade has.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 //
 // DROVER_CUSTODY_KILLS    how many kills (50; on PostgreSQL 10)
 // DROVER_CUSTODY_SECONDS  fewer if they take longer (15; DROVER_TEST_ALL=1: as long as it takes)

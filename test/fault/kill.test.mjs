@@ -7,7 +7,7 @@
 // Every second writer sends an Idempotency-Key, and asks again after the restart until it is
 // answered: of those each event is there exactly once.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 //
 // DROVER_KILLS       how many kills (200); DROVER_KILL_SECONDS  stop after that long (45)
 // DROVER_SEED        repeats a run's kill points

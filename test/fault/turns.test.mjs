@@ -4,7 +4,7 @@
 // answer, each command began once, no session ever had two turns at a time, and what each listener
 // put together is what is stored.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 //
 // DROVER_TURNS_SESSIONS  how many sessions (30; DROVER_TEST_ALL=1: 100)
 // DROVER_TURNS_KILLS     how many kills (12; DROVER_TEST_ALL=1: 40)

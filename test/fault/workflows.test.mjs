@@ -2,7 +2,7 @@
 // Afterwards each has the result that it would have had, no agent that had finished was asked for
 // again (a provider of the test's own counts), and every branch was taken as before the crash.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 //
 // DROVER_FAULTY           the daemon with a fault in it (test/fault/faulty.h)
 // DROVER_WORKFLOW_SECONDS so long at commits (10; DROVER_TEST_ALL=1: every commit)

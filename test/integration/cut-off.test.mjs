@@ -1,7 +1,7 @@
 // cut-off.test.mjs: a step that ends the daemon again and again is not begun for ever; an orderly
 // stop is not counted.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

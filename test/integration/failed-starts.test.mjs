@@ -1,7 +1,7 @@
 // failed-starts.test.mjs: a daemon that crashes soon after each start opens held in the end, and
 // says which run it was at.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";

@@ -1,7 +1,7 @@
 // search-letters.test.mjs: a search takes A to Z for a to z and tells all other letters apart, on
 // each database, whatever the locale by which PostgreSQL's lower() works.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, each
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";

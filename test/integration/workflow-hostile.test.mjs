@@ -3,7 +3,7 @@
 //
 // Every fourth of them, from a random one on; all with DROVER_TEST_ALL.
 //   DROVER_SEED            repeats the choice of a run
-// runs-with: release
+// runs-with: release, seldom
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { after, before, describe, it } from "node:test";

@@ -13,8 +13,13 @@ import { holdRow } from "./workflow-contract.mjs";
 import { logs, whole, Workflows } from "./workflows.mjs";
 
 const AT_ONCE = 16;
-/** Holds only where half a second is a long time for everything else. */
-const TIMED = "no item waits for another between stages";
+/** Rows that this file leaves to workflow-contract.test.mjs. */
+const OTHERS = [
+  // Holds only where half a second is a long time for everything else.
+  "no item waits for another between stages",
+  // A limit of the daemon: it counts the same when nothing waits.
+  "after 1,000 agents another one throws",
+];
 
 const metric = async (flows, name) => {
   const { text } = await flows.daemon.request("GET", "/metrics");
@@ -54,7 +59,7 @@ describe("with one process for all scripts", { concurrency: AT_ONCE }, () => {
     assert.ok(lost > 10, `${lost} lost their processes`);
   });
 
-  for (const row of flow.filter(({ name }) => name !== TIMED)) {
+  for (const row of flow.filter(({ name }) => !OTHERS.includes(name))) {
     it(row.name, () => row.hold?.(flows) ?? holdRow(row, flows));
   }
 });

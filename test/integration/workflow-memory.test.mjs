@@ -1,6 +1,6 @@
 // workflow-memory.test.mjs: what a script that asks for very much at once costs the daemon.
 //
-// runs-with: release
+// runs-with: release, seldom
 // DROVER_TEST_ALL  200 agents, and 16 runs at once; else 100 and 8.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

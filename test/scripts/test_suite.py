@@ -241,17 +241,64 @@ class Named(unittest.TestCase):
                 unittest.mock.patch.object(host, "measure_scale", return_value=(1, "scale")), \
                 unittest.mock.patch.dict(os.environ), \
                 unittest.mock.patch.object(sys, "argv", words):
-            perform.return_value = (counts.Counts(passed=1), [])
+            perform.return_value = (counts.Counts(passed=1), [], 0)
             self.assertEqual(suite.main(), 1)
         self.assertIn("no stage is called so", said.getvalue())
 
 
 class Halves(unittest.TestCase):
-    def test_each_file_on_SQLite_is_in_one_half_and_they_are_equal(self):
+    def test_each_file_is_in_one_half_and_they_are_equal(self):
         _, tests = suite.all_stages(False, 0, 5000)
-        halves = [stage.files for stage in tests if stage.name.endswith(" half")]
-        self.assertEqual(sorted(sum(halves, [])), suite.opted_in("release", "[!f]*", False, 0))
-        self.assertLessEqual(len(halves[0]) - len(halves[1]), 1)
+        for where, word, rooms in (("on SQLite", "release", "[!f]*"),
+                                   ("on PostgreSQL", "postgres", "*"),
+                                   ("sanitized", "san", "*")):
+            halves = [stage.files for stage in tests
+                      if where in stage.name and stage.name.endswith(" half")]
+            self.assertEqual(sorted(sum(halves, [])), suite.opted_in(word, rooms, False, 0))
+            self.assertLessEqual(len(halves[0]) - len(halves[1]), 1)
+
+
+class Order(unittest.TestCase):
+    def order(self, *stages, failing=()):
+        """The names of the stages that began, and what they counted; on one lane."""
+        begun = []
+
+        def perform(stage):
+            begun.append(stage.name)
+            failed = stage.name in failing
+            return counts.Counts(passed=not failed, failed=failed), [], 1
+
+        with unittest.mock.patch.object(suite, "perform", perform), \
+                unittest.mock.patch.object(suite, "LANES", 1), \
+                contextlib.redirect_stdout(io.StringIO()):
+            lanes = suite.Lanes(stages)
+            lanes.run()
+        return begun, lanes.total
+
+    def stages(self):
+        stage = lambda name, **other: suite.Stage(name, [], None, **other)
+        return [stage("tests", needs=["b", "other"]), stage("b", makes="b", needs=["a"]),
+                stage("a", makes="a"), stage("lint")]
+
+    def test_a_stage_begins_when_what_it_needs_is_built(self):
+        begun, total = self.order(*self.stages())
+        self.assertEqual((begun, total.passed), (["a", "b", "tests", "lint"], 4))
+
+    def test_after_a_build_that_failed_nothing_begins(self):
+        begun, total = self.order(*self.stages(), failing=["a"])
+        self.assertEqual((begun, total.failed), (["a"], 1))
+
+    def test_tests_wait_for_the_builds_that_they_run(self):
+        builds, tests = suite.all_stages(False, 0, 5000)
+        made = [stage.makes for stage in builds]
+        needed = {stage.name: [one for one in stage.needs if one in made] for stage in tests}
+        first = needed["integration, sanitized, first half"]
+        self.assertEqual(first, ["build/drover", "build/san"])
+        self.assertEqual(needed["faults on SQLite"], ["build/drover"])
+        self.assertEqual(needed["simulator, fresh seeds"], ["build/release"])
+        self.assertEqual([name for name in needed if not needed[name]],
+                         ["lint", "scripts and lint refuse what they must"])
+        self.assertEqual([stage.needs for stage in builds[1:]], [[path] for path in made[:-1]])
 
 
 class Seeds(unittest.TestCase):
@@ -264,7 +311,7 @@ class Seeds(unittest.TestCase):
         self.assertEqual(
             {name: stage.command for name, stage in stages.items()},
             {"simulator, fixed seeds":
-                 ["build/release/test/sim/sim", "--seeds", "300", "--from", "1"],
+                 ["build/release/test/sim/sim", "--seeds", "75", "--from", "1"],
              "simulator, fresh seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
              "simulator, fixed two-host seeds":
@@ -273,6 +320,17 @@ class Seeds(unittest.TestCase):
                  ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "3"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
+
+    def test_four_commits_take_all_fixed_seeds(self):
+        def fixed(every, turn):
+            command = next(stage.command for stage in suite.all_stages(every, turn, 5000)[1]
+                           if stage.name == "simulator, fixed seeds")
+            first, number = int(command[4]), int(command[2])
+            return [*range(first, first + number)]
+
+        taken = sum((fixed(False, turn) for turn in range(shares.PARTS)), [])
+        self.assertEqual(taken, fixed(True, 0))
+        self.assertEqual(taken, [*range(1, suite.SEEDS_FIXED + 1)])
 
     def test_a_seed_that_failed_is_never_flaky(self):
         for stage in self.stages(5000).values():
@@ -298,7 +356,7 @@ class Seeds(unittest.TestCase):
                 unittest.mock.patch.dict(os.environ), \
                 unittest.mock.patch.object(sys, "argv", [
                     "scripts/test", "--seed", "77000", "simulator, fresh"]):
-            perform.return_value = (counts.Counts(passed=1), [])
+            perform.return_value = (counts.Counts(passed=1), [], 0)
             suite.main()
         self.assertIn("77000", said.getvalue())
 
@@ -365,6 +423,7 @@ class Valgrind(unittest.TestCase):
 
 
 TURNS = range(shares.TURNS)
+FOUR = range(shares.PARTS)
 
 
 class Chosen(unittest.TestCase):
@@ -384,10 +443,10 @@ class Chosen(unittest.TestCase):
                 compilers += [] if released else shares.compilers(turn, False)
             self.assertEqual(sorted(compilers), ["clang", "gcc"])
 
-    def test_a_unit_runs_released_at_two_commits_in_four_and_a_long_one_at_three(self):
+    def test_a_unit_runs_released_at_three_commits_in_four(self):
         for name in self.UNITS:
-            times = [name in shares.released(self.TESTS, turn) for turn in TURNS].count(True)
-            self.assertEqual(times, 3 if name in shares.LONG else 2)
+            times = [name in shares.released(self.TESTS, turn) for turn in FOUR].count(True)
+            self.assertEqual(times, 3)
 
     def test_a_long_one_is_sanitized_when_it_is_not_released(self):
         for name in shares.LONG:
@@ -402,7 +461,7 @@ class Chosen(unittest.TestCase):
 
     def test_what_runs_on_SQLite_as_well_is_on_the_server_at_one_commit_in_four(self):
         for name in ("postgres_a", "postgres_b"):
-            self.assertEqual([name in self.chosen(turn) for turn in TURNS].count(True), 1)
+            self.assertEqual([name in self.chosen(turn) for turn in FOUR].count(True), 1)
 
     def test_what_needs_the_server_runs_each_time(self):
         self.assertTrue(all("postgres_only" in self.chosen(turn) for turn in TURNS))
@@ -410,17 +469,30 @@ class Chosen(unittest.TestCase):
     def test_a_file_is_sanitized_at_one_commit_in_four_and_on_the_server_at_another(self):
         wanted = ["release", "san", "postgres"]
         for file in "abcd":
-            taken = [word for turn in TURNS for word in wanted
-                     if shares.takes(word, wanted, file, turn)]
-            self.assertEqual(sorted(taken), ["postgres", *["release"] * 3, "san"])
+            taken = [self.taken(wanted, file, turn) for turn in FOUR]
+            self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 2, ["san"]])
 
-    def test_what_wants_one_of_them_has_it_each_time_or_at_every_other(self):
-        for turn in TURNS:
-            self.assertTrue(shares.takes("postgres", ["release", "postgres"], "a", turn))
-            self.assertTrue(shares.takes("release", ["release", "postgres"], "a", turn))
-            self.assertNotEqual(shares.takes("san", ["release", "san"], "a", turn),
-                                shares.takes("release", ["release", "san"], "a", turn))
-            self.assertFalse(shares.takes("san", ["release", "postgres"], "a", turn))
+    def taken(self, wanted, file, turn):
+        return [word for word in ("release", "san", "postgres", "valgrind")
+                if shares.takes(word, wanted, file, turn)]
+
+    def test_what_wants_two_of_them_has_one_each_time(self):
+        for file in "abcd":
+            both = [self.taken(["release", "postgres"], file, turn) for turn in FOUR]
+            self.assertEqual(sorted(both), [["postgres"]] * 2 + [["release"]] * 2)
+            both = [self.taken(["release", "san"], file, turn) for turn in FOUR]
+            self.assertEqual(sorted(both), [["release"]] * 3 + [["san"]])
+
+    def test_what_wants_one_of_them_has_it_each_time(self):
+        for turn in FOUR:
+            for word in ("release", "postgres"):
+                self.assertEqual(self.taken([word], "a", turn), [word])
+
+    def test_what_wants_each_time_or_seldom_has_it(self):
+        each = [self.taken(["release", "postgres", "each"], "a", turn) for turn in FOUR]
+        self.assertEqual(each, [["release", "postgres"]] * 4)
+        seldom = [self.taken(["release", "seldom"], "a", turn) for turn in FOUR]
+        self.assertEqual(sorted(seldom), [[], [], [], ["release"]])
 
     def test_the_holder_has_one_build(self):
         tests = [*self.TESTS, ("holder_program_x", "unit")]
