@@ -1,14 +1,17 @@
 /* run_kinds.c: the operations of each kind of run: see run/kinds.h. */
 #include "engine/run/kinds.h"
 
+#include "engine/approval/rows.h"
 #include "engine/turn/rows.h"
 #include "engine/workflow/rows.h"
 
 const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
+    [KIND_JOB] = {.ended = approvals__run_ended, .closed = approvals__cancel, .asks = true},
     [KIND_TURN] = {.ended = turns__ended,
                    .output = turns__output,
                    .child_ended = turns__child_ended,
-                   .end_alone = turns__end_alone},
+                   .end_alone = turns__end_alone,
+                   .answered = turns__answered},
     [KIND_AGENT] = {.event_started = steps__event_admitted,
                     .ended = steps__ended,
                     .child_asks = steps__event_asks},
