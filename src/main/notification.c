@@ -48,11 +48,11 @@ static struct err approval_add(void *ctx, const struct approval_row *row) {
     }
     notification->asked_last =
         row->id > notification->asked_last ? row->id : notification->asked_last;
-    const bool question = bytes_is(row->kind, "answer");
+    const bool question = row->kind != ASKS_LEAVE;
     part_add(notification, NOTIFY_QUESTION, row->run,
              question ? BYTES("drover has a question") : BYTES("drover asks for permission"));
     if (!question) {
-        words_add(&notification->text, row->tool);
+        words_add(&notification->text, row->step);
         text_add_str(&notification->text, ": ");
     }
     words_add(&notification->text, row->shown);

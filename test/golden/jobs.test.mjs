@@ -91,6 +91,33 @@ golden("inside", async (record) => {
   await ask("POST", `runs/${other}/stop`);
 });
 
+// What a program asks about a step of its job, and the answers of a person.
+golden("questions", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  const { json: { id: run } } = await ask("POST", "jobs", { argv: ["sleep", "600"], label: "l" });
+  const asked = async (body) => (await ask("POST", "approvals", { run, ...body })).json.id;
+  const plan = await asked({ step: "plan", question: "Is it fine?\nIt costs 3 $." });
+  const colour = await asked({ step: "colour", question: "Which?", options: ["red", "blue"] });
+  const schema = { type: "object", required: ["port"], properties: { port: { type: "integer" } } };
+  const form = await asked({ step: "port", question: "Which port?", schema });
+  await record.cli(daemon, ["approve"]);
+  await record.cli(daemon, ["ps"]);
+  await record.cli(daemon, ["approve", plan]);
+  await record.cli(daemon, ["approve", colour]);
+  await record.cli(daemon, ["approve", colour, "--answer", "2"]);
+  await ask("POST", `approvals/${form}`, { fields: { port: "no" } });
+  await ask("POST", `approvals/${form}`, { fields: { port: 80 } });
+  await ask("POST", `approvals/${form}`, { fields: { port: 80 } });
+  await ask("POST", `approvals/${form}`, { fields: { port: 81 } });
+  await asked({ step: "port", question: "Which port?", schema });
+  await asked({ step: "plan", question: "Still?" });
+  await ask("POST", `runs/${run}/stop`);
+  await record.until(daemon, `run:${run}`, "run_finished");
+  await asked({ step: "late", question: "Still?" });
+  await record.events(daemon, `run:${run}`);
+});
+
 golden("jobs-live", async (record) => {
   const daemon = await record.daemon();
   const ask = (...request) => record.ask(daemon, ...request);

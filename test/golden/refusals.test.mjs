@@ -46,6 +46,7 @@ async function objects(daemon, root) {
  *  that its turn goes on waiting. */
 const good = (root) => ({
   "POST /api/v1/jobs": { shell: "true" },
+  "POST /api/v1/approvals": { run: `run_${NO_ID}`, step: "s", question: "q" },
   "POST /api/v1/memory": { topic: "t", title: "t", content: "t" },
   "POST /api/v1/projects": { name: "other" },
   "POST /api/v1/providers": { name: "other", kind: "scripted" },

@@ -55,6 +55,7 @@ golden("approve", async (record) => {
   await cli("show", run);
   await cli("approve", first.id);
   await cli("approve", first.id);
+  await cli("approve", first.id, "--deny");
   const second = await next("approval_asked", "b");
   await cli("approve", second.id, "--answer", "x");
   await cli("approve", second.id, "--deny", "--reason", "not now", "--json");

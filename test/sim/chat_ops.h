@@ -74,6 +74,7 @@ struct errand {
         struct turn_message compact;
         struct run_new job;
         struct approval_answer answer;
+        struct approval_asking ask;
         struct budget_set budget;
     } what;
     union {

@@ -136,8 +136,9 @@ static void all_check(struct sim *sim) {
     rows_check(sim, "SELECT session, substr(title, 1, 100) FROM sessions WHERE hidden = 0"
                     " AND COALESCE(archived_ms, 0) <> made_ms"
                     " AND owner = '" KNOWN_OWNER "'");
-    rows_check(sim, "SELECT a.approval, a.state FROM approvals a JOIN sessions s"
-                    " ON s.id = a.session AND s.hidden = 0 WHERE a.owner = '" KNOWN_OWNER "'");
+    rows_check(sim, "SELECT a.approval, a.state FROM approvals a LEFT JOIN sessions s"
+                    " ON s.id = a.session WHERE COALESCE(s.hidden, 0) = 0"
+                    " AND a.owner = '" KNOWN_OWNER "'");
     struct sqlite3_stmt *rows =
         rows_open(sim,
                   "SELECT run, state, session IN"

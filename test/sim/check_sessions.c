@@ -96,15 +96,16 @@ static void waits_look(struct sim *sim) {
 
 static void asked_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
-    sim_fail(sim, "the turn %.*s has ended, and its question %.*s is open", (int)row->text[1].len,
+    sim_fail(sim, "the run %.*s has ended, and its question %.*s is open", (int)row->text[1].len,
              row->text[1].data, (int)row->text[0].len, row->text[0].data);
 }
 
 static void asked_look(struct sim *sim) {
     ask_each(sim,
              "SELECT a.approval, r.run FROM approvals a JOIN runs r ON r.id = a.run"
-             " JOIN sessions s ON s.id = a.session AND s.hidden = 0" /* Else nobody sees it. */
-             " WHERE a.answered_ms IS NULL AND r.ended_ms IS NOT NULL",
+             " LEFT JOIN sessions s ON s.id = a.session"
+             " WHERE a.answered_ms IS NULL AND r.ended_ms IS NOT NULL"
+             " AND COALESCE(s.hidden, 0) = 0", /* Else nobody sees it. */
              NULL, asked_take, NULL);
 }
 

@@ -149,7 +149,7 @@ static void tables_with_keys_of_text_are_searched_to_their_end(void **state) {
 
 /* One row of each table, as drover writes it; the numbers are the highest of their tables. */
 static const char *const well[] = {
-    "INSERT INTO approvals (id, approval, owner, session, run, message, part, kind, tool, digest,"
+    "INSERT INTO approvals (id, approval, owner, session, run, message, part, kind, step, digest,"
     " arguments, about, shown, state, answer, answered_by, asked_ms) VALUES (70, 'apr_" ID "',"
     " 'ann', 70, 70, 70, 1, 'leave', 'edit_file', '" HASH "', '{}', '', 'a', 'open', '', '', 1)",
     "INSERT INTO attachments (id, attachment, owner, hash, media, bytes, made_ms) VALUES (70,"

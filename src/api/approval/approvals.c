@@ -1,4 +1,4 @@
-/* approvals.c: questions of turns that a person answers: list, one, answer. */
+/* approvals.c: questions of runs that a person answers: list, one, ask, answer. */
 #include <string.h>
 
 #include "api/base/page.h"
@@ -13,10 +13,11 @@ static const struct one_kind approval_one = {.prefix = "apr", .noun = "approval"
 static struct err approval_list_row(void *ctx, const struct approval_row *row) {
     struct page *page = ctx;
     bool fits = page_is(page, "session", row->session) && page_is(page, "run", row->run) &&
-                page_is(page, "tool", row->tool) && page_is(page, "kind", row->kind) &&
+                page_is(page, "tool", row->message_id != 0 ? row->step : BYTES("")) &&
+                page_is(page, "kind", bytes_of(approval_kind_names[row->kind])) &&
                 page_is(page, "state", bytes_of(approval_state_name(row->state))) &&
                 page_since(page, row->asked_ms) &&
-                (page_holds(page, row->tool) || page_holds(page, row->arguments));
+                (page_holds(page, row->step) || page_holds(page, row->arguments));
     if (page_row_number(page, row->id, fits)) {
         fields_write(&approval_fields, FIELD_LISTED, row, &page->request.op.answer);
     }
@@ -54,18 +55,116 @@ static struct err approval_show_work(struct tx *tx, void *ctx) {
 
 static const struct request_kind show = {.one = &approval_one, .work = approval_show_work};
 
+/* --- A question ------------------------------------------------------------------------------- */
+
+struct ask_op {
+    struct request request;
+    struct bytes run, step, question;
+    json_t *options, *schema; /* NULL: absent. */
+    struct text arguments;    /* Owned. */
+    enum approval_kind kind;
+};
+
+#define AT(member) .at = offsetof(struct ask_op, member)
+static const struct field ask_rows[] = {
+    {.name = "run", .kind = FIELD_TEXT, AT(run), .max = ID_SIZE},
+    {.name = "step",
+     .kind = FIELD_TEXT,
+     AT(step),
+     .required = true,
+     .plain = true,
+     .min = 1,
+     .max = APPROVAL_STEP_MAX},
+    {.name = "question",
+     .kind = FIELD_TEXT,
+     AT(question),
+     .required = true,
+     .min = 1,
+     .max = QUESTION_TEXT_MAX},
+    {.name = "options", .kind = FIELD_TEXTS, AT(options), .min = 2, .max = QUESTION_OPTIONS_MAX},
+    {.name = "schema", .kind = FIELD_JSON, AT(schema), .schema = "{\"type\":\"object\"}"},
+};
+static const struct field_set ask_fields = {FIELD_ROWS(ask_rows), .use = FIELD_GIVEN};
+
+/* The same question has the same bytes. */
+static struct err ask_read(void *ctx) {
+    struct ask_op *op = ctx;
+    struct why *why = &op->request.op.why;
+    const char *inside = exchange_identity(op->request.op.exchange)->inside;
+    AUTO(json_release) json_t *question = json_object();
+    text_init(&op->arguments, QUESTION_BYTES_MAX);
+    if (op->run.len == 0) {
+        op->run = bytes_of(inside);
+    }
+    if (op->run.len == 0) {
+        return err_why(why, ERR_MISSING_FIELD, "run: the run that asks, outside of a run");
+    }
+    if (json_object_set_new(question, "question",
+                            json_stringn(op->question.data, op->question.len)) != 0 ||
+        (op->options != NULL && json_object_set(question, "options", op->options) != 0) ||
+        (op->schema != NULL && json_object_set(question, "schema", op->schema) != 0)) {
+        return err_make(ERR_OUT_OF_MEMORY, "approvals: question");
+    }
+    struct err err = question_check(question, &op->kind, why);
+    if (!err_failed(err) && err_failed(json_write_canonical(question, &op->arguments))) {
+        return err_why(why, ERR_BAD_FIELD, "the question has more than %d bytes as compact JSON",
+                       QUESTION_BYTES_MAX);
+    }
+    return err;
+}
+
+/* A program asks about its own run, too. */
+static struct err ask_work(struct tx *tx, void *ctx) {
+    struct ask_op *op = ctx;
+    const struct approval_asking asking = {.run = {.owner = op->request.key.owner, .run = op->run},
+                                           .step = op->step,
+                                           .kind = op->kind,
+                                           .arguments = text_bytes(&op->arguments)};
+    struct approval_row row;
+    struct err err = ERR_OK;
+    if (!bytes_is(op->run, exchange_identity(op->request.op.exchange)->inside)) {
+        err = request_inside(tx, &op->request, op->run);
+    }
+    if (!err_failed(err)) {
+        err = tx_approval_ask(tx, &asking, &row, &op->request.op.why);
+    }
+    if (err.code == ERR_NOT_FOUND) {
+        why_set(&op->request.op.why, "there is no run '%.*s'", (int)op->run.len, op->run.data);
+    }
+    if (!err_failed(err)) {
+        fields_write(&approval_fields, FIELD_LISTED, &row, &op->request.op.answer);
+    }
+    return err;
+}
+
+static void ask_end(void *ctx, struct err result) {
+    struct ask_op *op = ctx;
+    text_done(&op->arguments);
+}
+
+static const struct request_kind ask = {
+    .size = sizeof(struct ask_op),
+    .writes = true,
+    .fields = &ask_fields,
+    .read = ask_read,
+    .work = ask_work,
+    .end = ask_end,
+};
+
 /* --- An answer -------------------------------------------------------------------------------- */
 
-/* {"decision": "allow"} | {"decision": "deny", "reason"?} | {"answer": anything} */
+/* {"decision": "allow"} | {"decision": "deny", "reason"?} | {"answer": anything} |
+ * {"choice": option} | {"fields": object} */
 
 struct answer_op {
     struct request request;
-    const char *decision, *reason; /* NULL: absent, as the next. */
-    json_t *given;
-    struct approval_answer answer; /* Borrows from the exchange, and `text`. */
-    struct text text;              /* Owned. */
+    const char *decision, *reason;       /* NULL: absent, as the next. */
+    json_t *values[APPROVAL_VERB_COUNT]; /* By verb, where it has a value. */
+    struct approval_answer answer;       /* Borrows from the exchange, and `text`. */
+    struct text text;                    /* Owned. */
 };
 
+#undef AT
 #define AT(member) .at = offsetof(struct answer_op, member)
 static const struct field answer_rows[] = {
     {.name = "decision",
@@ -73,7 +172,15 @@ static const struct field answer_rows[] = {
      AT(decision),
      .schema = "{\"enum\":[\"allow\",\"deny\"]}"},
     {.name = "reason", .kind = FIELD_CHARS, AT(reason), .max = 2000},
-    {.name = "answer", .kind = FIELD_JSON, AT(given)},
+    {.name = "answer", .kind = FIELD_JSON, AT(values[APPROVAL_ANSWER])},
+    {.name = "choice",
+     .kind = FIELD_JSON,
+     AT(values[APPROVAL_CHOICE]),
+     .schema = "{\"type\":\"string\"}"},
+    {.name = "fields",
+     .kind = FIELD_JSON,
+     AT(values[APPROVAL_FIELDS]),
+     .schema = "{\"type\":\"object\"}"},
 };
 static const struct field_set answer_fields = {FIELD_ROWS(answer_rows), .use = FIELD_GIVEN};
 
@@ -81,17 +188,24 @@ static struct err answer_read(void *ctx) {
     struct answer_op *op = ctx;
     struct why *why = &op->request.op.why;
     struct approval_answer *answer = &op->answer;
+    unsigned given = op->decision != NULL;
     text_init(&op->text, APPROVAL_ANSWER_MAX);
-    if ((op->decision == NULL) == (op->given == NULL)) {
-        return err_why(why, ERR_BAD_FIELD, "one of decision (allow or deny) and answer");
+    for (unsigned verb = 0; verb < APPROVAL_VERB_COUNT; verb++) {
+        if (op->values[verb] != NULL) {
+            given++;
+            answer->verb = verb;
+        }
     }
-    if (op->given != NULL) {
-        answer->verb = APPROVAL_ANSWER;
-        text_add_str(&op->text, "{\"answer\":");
-        struct err err = json_write(op->given, &op->text);
+    if (given != 1) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "one of decision (allow or deny), answer, choice and fields");
+    }
+    if (op->decision == NULL) {
+        text_addf(&op->text, "{\"%s\":", approval_verb_members[answer->verb]);
+        struct err err = json_write(op->values[answer->verb], &op->text);
         text_add_char(&op->text, '}');
         if (err_failed(err) || text_failed(&op->text)) {
-            return err_why(why, ERR_BAD_FIELD, "answer: too long");
+            return err_why(why, ERR_BAD_FIELD, "%s: too long", approval_verb_members[answer->verb]);
         }
     } else {
         bool allow = strcmp(op->decision, "allow") == 0;
@@ -147,13 +261,13 @@ static const struct query_param list_query[] = {
     OP_OWNER_PARAM("Another owner's approvals"),
     {.name = "all", .about = "Include answered ones.", .kind = QUERY_FLAG},
     PAGE_WORD_PARAM("session", "Only those of this session."),
-    PAGE_WORD_PARAM("run", "Only those of this turn."),
+    PAGE_WORD_PARAM("run", "Only those of this run."),
     PAGE_WORD_PARAM("tool", "Only those of this tool, or of several (a,b)."),
-    PAGE_WORDS_PARAM("kind", "Only requests for a permission (leave), or questions (answer).",
-                     "leave,answer"),
+    PAGE_WORDS_PARAM("kind", "Only requests for a permission (leave), or questions of other kinds.",
+                     "leave,answer,confirm,choice,form"),
     PAGE_STATE_PARAM("open,allowed,denied,answered,cancelled"),
     PAGE_SINCE_PARAM("asked"),
-    PAGE_Q_PARAM("tool or arguments"),
+    PAGE_Q_PARAM("step or arguments"),
     {.name = NULL},
 };
 #define APPROVAL_QUERY OP_OWNER_QUERY("Another owner's approval")
@@ -166,9 +280,19 @@ static const struct route routes[] = {
      .query = list_query,
      .answer = {.fields = &approval_fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
+    {.method = "POST",
+     .path = "/api/v1/approvals",
+     .summary = "Ask a person about a step of a run; the same question again has the same answer",
+     .scope = SCOPE_RUN,
+     .inside = INSIDE_ALWAYS, /* ask_work. */
+     .has_body = true,
+     .query = APPROVAL_QUERY,
+     .body = {.fields = &ask_fields, .use = FIELD_GIVEN},
+     .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
+     .request = &ask},
     {.method = "GET",
      .path = "/api/v1/approvals/{id}",
-     .summary = "Show what is asked: the exact call, and what it would change",
+     .summary = "Show what is asked: the exact call or question, and its answer",
      .scope = SCOPE_READ,
      .query = APPROVAL_QUERY,
      .answer = {.fields = &approval_fields, .use = FIELD_LISTED},

@@ -8,6 +8,7 @@
  *   POST /api/v1/messages/{id}/regenerate the last answer once more
  *   POST /api/v1/messages/{id}/choose     an earlier answer is the one that counts
  *   GET  /api/v1/approvals                what waits for somebody's answer
+ *   POST /api/v1/approvals                a program asks about a step of its run
  *   GET  /api/v1/approvals/{id}           one of them
  *   POST /api/v1/approvals/{id}           answer it
  *

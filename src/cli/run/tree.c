@@ -227,7 +227,8 @@ static void questions_add(struct forest *forest, size_t at) {
             continue;
         }
         const json_t *row = json_array_get(forest->tree->questions, i);
-        const bool answers = strcmp(talk_text(row, "kind"), "answer") == 0;
+        const char *kind = talk_text(row, "kind");
+        const bool answers = strcmp(kind, "leave") != 0 && strcmp(kind, "confirm") != 0;
         AUTO(text_done) struct text words = text_up_to(TREE_BYTES);
         text_add_str(&words, "? ");
         run_question_add(row, &words);

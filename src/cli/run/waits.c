@@ -116,7 +116,7 @@ const char *run_wait_event_add(const json_t *data, struct text *text) {
 
 /* The text of a call stands after the name of its tool; that of a question stands for itself. */
 static struct bytes question_begin(const json_t *approval, struct text *text) {
-    if (strcmp(talk_text(approval, "kind"), "answer") != 0) {
+    if (strcmp(talk_text(approval, "kind"), "leave") == 0) {
         plain_add(text, talk_text(approval, "tool"));
         text_add_str(text, ": ");
     }

@@ -207,7 +207,8 @@ const struct command command_ask = {
 static const struct flag approve_flags[] = {
     OPTION_SWITCH("deny", 0, "Deny the call."),
     OPTION_TEXT("reason", 0, "WHY", "Give the model this reason; with --deny."),
-    OPTION_TEXT("answer", 0, "N|TEXT", "Answer a question: an option's number, or a text."),
+    OPTION_TEXT("answer", 0, "N|TEXT|JSON",
+                "Answer a question: an option's number, a text, or the fields of a form."),
     OPTION_END,
 };
 
@@ -221,10 +222,11 @@ static void questions_print(const struct invocation *invocation, const json_t *r
     json_array_foreach(rows, at, row) {
         AUTO(text_done) struct text text = text_up_to(RUN_QUESTION_MAX);
         const char *id = talk_text(row, "id"), *session = talk_text(row, "session");
+        const char *from = session[0] != '\0' ? session : talk_text(row, "run");
         const bool narrow = paint.columns > 0 && paint.columns < IDS_CELLS;
         plain_add(&text, narrow ? short_name_of(id, NULL /* no label */).text : id);
         text_add_str(&text, "  ");
-        plain_add(&text, narrow ? short_name_of(session, NULL /* no label */).text : session);
+        plain_add(&text, narrow ? short_name_of(from, NULL /* no label */).text : from);
         text_add_char(&text, '\n');
         question_add(row, &paint, &text);
         printf("%s%s", at > 0 ? "\n" : "", text_bytes(&text).data);
@@ -253,22 +255,27 @@ static struct err one_answer(struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
-    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
+    const bool question = question_has_value(row);
     if (question && given == NULL && !args_on(&invocation->args, "deny")) {
         struct paint paint = paint_of(STDERR_FILENO, &invocation->env);
         paint.on = false;
         question_add(row, &paint, &words);
         fwrite(text_bytes(&words).data, 1, words.len, stderr);
-        return err_why(&invocation->why, ERR_USAGE,
-                       "this is a question; answer it with --answer NUMBER or --answer TEXT");
+        return err_why(
+            &invocation->why, ERR_USAGE, "this is a question; answer it with --answer %s",
+            strcmp(talk_text(row, "kind"), "form") == 0 ? "JSON" : "NUMBER or --answer TEXT");
     }
     if (given == NULL) {
         return action_do(invocation, &decision);
     }
-    struct bytes text = question ? question_option(row, bytes_of(given)) : bytes_of(given);
-    text_add_char(&body, '{');
-    text_add_member(&body, "answer", text);
-    text_add_char(&body, '}');
+    if (!question) { /* The daemon says which answers fit. */
+        text_add_char(&body, '{');
+        text_add_member(&body, "answer", bytes_of(given));
+        text_add_char(&body, '}');
+    } else if (!question_value(row, bytes_of(given), &body)) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--answer: the fields of a form as a JSON object");
+    }
     approval.method = "POST";
     approval.body = &body;
     err = api_ask(&talk, &approval, &answer, &invocation->why);
@@ -307,7 +314,7 @@ static struct err approve_run(struct invocation *invocation) {
 
 const struct command command_approve = {
     COMMAND(NULL, "approve", "[APPROVAL]…",
-            "Answer what an agent asks. Without APPROVAL, list what waits."),
+            "Answer what an agent or a program asks. Without APPROVAL, list what waits."),
     HELP(AGENTS, "drover approve\n"
                  "drover approve last\n"
                  "drover approve last --deny --reason \"not on this branch\"\n"),

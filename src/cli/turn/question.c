@@ -10,8 +10,28 @@
 #include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 
-static bool is_question(const json_t *asked) {
-    return strcmp(talk_text(asked, "kind"), "answer") == 0;
+/* Kinds of questions whose answer has a value: its member. NULL: a yes or a no. */
+static const char *value_member(const json_t *asked) {
+    static const char *const members[][2] = {
+        {"answer", "answer"}, {"choice", "choice"}, {"form", "fields"}};
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (strcmp(talk_text(asked, "kind"), members[i][0]) == 0) {
+            return members[i][1];
+        }
+    }
+    return NULL;
+}
+
+bool question_has_value(const json_t *asked) {
+    return value_member(asked) != NULL;
+}
+
+static bool is_call(const json_t *asked) {
+    return strcmp(talk_text(asked, "kind"), "leave") == 0;
+}
+
+static bool is_form(const json_t *asked) {
+    return strcmp(talk_text(asked, "kind"), "form") == 0;
 }
 
 static const json_t *options_of(const json_t *asked) {
@@ -48,7 +68,7 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
     const bool command = json_object_get(json_object_get(asked, "arguments"), "command") != NULL;
     const size_t begin = out->len;
     text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
-    if (is_question(asked)) {
+    if (!is_call(asked)) {
         (void)bytes_next(&rest, '\n', &line); /* Nothing is shown without a line. */
         plain_add_line(line, out);
         text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
@@ -71,30 +91,53 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
     cells_wrap_words(out, begin, paint->columns);
 }
 
+/* A folder is granted once, and a question is asked once. */
+static bool may_always(const json_t *asked) {
+    return is_call(asked) && strcmp(talk_text(asked, "tool"), "request_access") != 0;
+}
+
 const char *question_choices(const json_t *asked) {
-    const bool access = strcmp(talk_text(asked, "tool"), "request_access") == 0;
-    return is_question(asked) ? "type an answer, or the number of an option"
-           : access           ? "y allows it, n and a reason denies it"
-                              : "y allows it, n and a reason denies it, a allows it always";
+    return is_form(asked)              ? "type the fields as a JSON object"
+           : question_has_value(asked) ? "type an answer, or the number of an option"
+           : may_always(asked)         ? "y allows it, n and a reason denies it, a allows it always"
+                                       : "y allows it, n and a reason denies it";
 }
 
 const char *question_prompt(const json_t *asked) {
-    const char *tool = talk_text(asked, "tool");
-    if (is_question(asked)) {
+    if (question_has_value(asked)) {
         return json_array_size(options_of(asked)) > 0 ? "number or text> " : "answer> ";
     }
-    return strcmp(tool, "request_access") == 0 ? "y, n reason> " : "y, n reason, a (always)> ";
+    return may_always(asked) ? "y, n reason, a (always)> " : "y, n reason> ";
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
-struct bytes question_option(const json_t *asked, struct bytes line) {
+/* Text that a line stands for: an option by its number, or the line itself. */
+static struct bytes option_of_line(const json_t *asked, struct bytes line) {
     const json_t *options = options_of(asked);
     struct bytes word = bytes_trim(line, " \t");
     const struct number_bounds bounds = {1, (int64_t)json_array_size(options)};
     int64_t number = 0;
     bool numbered = bounds.max > 0 && number_parse(word, bounds, &number);
     return numbered ? bytes_of(option_text(options, (size_t)number - 1)) : line;
+}
+
+bool question_value(const json_t *asked, struct bytes line, struct text *body) {
+    AUTO(json_release) json_t *fields = NULL;
+    const char *member = value_member(asked);
+    struct why ignored;
+    text_add_char(body, '{');
+    if (!is_form(asked)) {
+        text_add_member(body, member, option_of_line(asked, line));
+    } else if (err_failed(json_parse(line.data, line.len, JSON_DEPTH_MAX, &fields, &ignored)) ||
+               !json_is_object(fields)) {
+        return false;
+    } else {
+        text_add_name(body, member);
+        text_add(body, line.data, line.len);
+    }
+    text_add_char(body, '}');
+    return true;
 }
 
 /* "n", "no", and what follows. */
@@ -111,15 +154,12 @@ static bool word_cut(struct bytes line, const char *word, struct bytes *ret_rest
 
 enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body) {
     struct bytes words = bytes_trim(line, " \t\n"), reason = {0};
-    bool always = strcmp(talk_text(asked, "tool"), "request_access") != 0;
+    bool always = may_always(asked);
     if (words.len == 0) {
         return QUESTION_UNCLEAR;
     }
-    if (is_question(asked)) {
-        text_add_char(body, '{');
-        text_add_member(body, "answer", question_option(asked, words));
-        text_add_char(body, '}');
-        return QUESTION_ANSWERED;
+    if (question_has_value(asked)) {
+        return question_value(asked, words, body) ? QUESTION_ANSWERED : QUESTION_UNCLEAR;
     }
     if (word_cut(words, "n", &reason) || word_cut(words, "no", &reason)) {
         text_add_str(body, "{\"decision\":\"deny\"");

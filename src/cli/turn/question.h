@@ -1,4 +1,4 @@
-/* question.h: questions of a turn to a person: an approval of a call, or a question with options.
+/* question.h: questions of runs to a person: an approval of a call, or a question with options.
  *
  *   May it run this command? (run_command)      Which one?
  *     echo one two                                1) the red one
@@ -32,8 +32,11 @@ const char *question_choices(const json_t *asked);
 enum question_choice { QUESTION_UNCLEAR, QUESTION_ANSWERED, QUESTION_ALWAYS };
 /* Reads a line, and adds the body of the request that answers. ALWAYS: a yes, and question_rule. */
 enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body);
-/* Text that a line stands for: an option by its number, or the line itself. */
-struct bytes question_option(const json_t *asked, struct bytes line);
+/* Whether an answer is more than a yes: a text, an option, or fields. */
+MUST_CHECK bool question_has_value(const json_t *asked);
+/* Adds the body of the request for such an answer: an option by its number, a text, or the fields
+ * of a form as JSON. False: these are no JSON object. */
+MUST_CHECK bool question_value(const json_t *asked, struct bytes line, struct text *body);
 
 /* Changes the settings of a session so that such a call is not asked about again: the same command
  * or address, or any edit of the project's files. */

@@ -281,7 +281,7 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
         /* Only a person can settle some, whatever the rules allow: to answer, to grant a folder. */
         item->call.verdict = tool->performer == TOOL_WAIT ? TURN_ASK : verdicts[judged.permission];
     }
-    item->call.asks = call.id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
+    item->call.asks = call.id == TOOL_ASK_USER ? ASKS_ANSWER : ASKS_LEAVE;
     item->call.repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
                             tool->performer == TOOL_RUN;
     text_clear(&item->texts[SAID_TEXT]);

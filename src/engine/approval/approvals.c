@@ -1,4 +1,4 @@
-/* approvals.c: the rows of approvals; asked, and no longer wanted. turn/answer.c answers. */
+/* approvals.c: the rows of approvals: asked, answered, and no longer wanted. */
 #include "engine/approval/rows.h"
 
 #include "base/hash.h"
@@ -8,36 +8,47 @@
 #include "store/mapper.h"
 
 /* Columns of struct approval_row, after `id`. */
-enum { APPROVAL_WORD_STATE = MAP_WORD };
+enum { APPROVAL_STATE = MAP_WORD, APPROVAL_KIND, APPROVAL_RUN_KIND };
+enum { APPROVAL_SETTLED = MAP_SET };
+#define APPROVAL_OF(column, table, key)                                                            \
+    "COALESCE((SELECT o." column " FROM " table " o WHERE o.id = approvals." key "), '')"
 #define APPROVAL_MAP(X)                                                                            \
-    X("a.approval", approval, MAP_TEXT, MAP_READ)                                                  \
-    X("a.owner", owner, MAP_TEXT, MAP_READ)                                                        \
-    X("a.part", part, MAP_INT, MAP_READ)                                                           \
-    X("a.state", state, APPROVAL_WORD_STATE, MAP_READ)                                             \
-    X("a.asked_ms", asked_ms, MAP_INT, MAP_READ)                                                   \
-    X("a.answered_ms", answered_ms, MAP_INT_OR_NULL, MAP_READ)                                     \
-    X("a.tool", tool, MAP_TEXT, MAP_READ)                                                          \
-    X("a.kind", kind, MAP_TEXT, MAP_READ)                                                          \
-    X("a.digest", digest, MAP_TEXT, MAP_READ)                                                      \
-    X("a.answer", answer, MAP_TEXT, MAP_READ)                                                      \
-    X("a.answered_by", by, MAP_TEXT, MAP_READ)                                                     \
-    X("s.session", session, MAP_TEXT, MAP_READ)                                                    \
-    X("r.run", run, MAP_TEXT, MAP_READ)                                                            \
-    X("m.message", message, MAP_TEXT, MAP_READ)                                                    \
-    X("a.arguments", arguments, MAP_TEXT, MAP_READ)                                                \
-    X("a.about", about, MAP_TEXT, MAP_READ)                                                        \
-    X("a.shown", shown, MAP_TEXT, MAP_READ)
+    X("approval", approval, MAP_TEXT, MAP_READ)                                                    \
+    X("owner", owner, MAP_TEXT, MAP_READ)                                                          \
+    X("session", session_id, MAP_INT, MAP_READ)                                                    \
+    X("run", run_id, MAP_INT, MAP_READ)                                                            \
+    X("message", message_id, MAP_INT, MAP_READ)                                                    \
+    X("part", part, MAP_INT, MAP_READ)                                                             \
+    X("step", step, MAP_TEXT, MAP_READ)                                                            \
+    X("kind", kind, APPROVAL_KIND, MAP_READ)                                                       \
+    X("state", state, APPROVAL_STATE, APPROVAL_SETTLED)                                            \
+    X("asked_ms", asked_ms, MAP_INT, MAP_READ)                                                     \
+    X("answered_ms", answered_ms, MAP_INT_OR_NULL, APPROVAL_SETTLED)                               \
+    X("digest", digest, MAP_TEXT, MAP_READ)                                                        \
+    X("answer", answer, MAP_TEXT, APPROVAL_SETTLED)                                                \
+    X("answered_by", by, MAP_TEXT, APPROVAL_SETTLED)                                               \
+    X("arguments", arguments, MAP_TEXT, MAP_READ)                                                  \
+    X("about", about, MAP_TEXT, MAP_READ)                                                          \
+    X("shown", shown, MAP_TEXT, MAP_READ)                                                          \
+    X(APPROVAL_OF("session", "sessions", "session"), session, MAP_TEXT, MAP_READ)                  \
+    X(APPROVAL_OF("run", "runs", "run"), run, MAP_TEXT, MAP_READ)                                  \
+    X(APPROVAL_OF("kind", "runs", "run"), run_kind, APPROVAL_RUN_KIND, MAP_READ)                   \
+    X("COALESCE((SELECT r.parent FROM runs r WHERE r.id = approvals.run), 0)", run_parent,         \
+      MAP_INT, MAP_READ)                                                                           \
+    X(APPROVAL_OF("message", "messages", "message"), message, MAP_TEXT, MAP_READ)
+/* Questions of a session that is being removed are out of sight. */
 #define APPROVAL_SELECT                                                                            \
-    "SELECT a.id" APPROVAL_MAP(                                                                    \
-        MAP_NAMES) " FROM approvals a JOIN sessions s ON s.id = a.session AND s.hidden = 0"        \
-                   " JOIN runs r ON r.id = a.run JOIN messages m ON m.id = a.message"
+    "SELECT id" APPROVAL_MAP(                                                                      \
+        MAP_NAMES) " FROM approvals WHERE NOT EXISTS (SELECT 1 FROM sessions s"                    \
+                   " WHERE s.id = approvals.session AND s.hidden <> 0)"
 #define APPROVAL_COLUMN(name, member, kind, use)                                                   \
     {name, kind, use, offsetof(struct approval_row, member)},
 static const struct map_column columns[] = {APPROVAL_MAP(APPROVAL_COLUMN)};
 const char *const approval_state_names[] = {"open",     "allowed",   "denied",
                                             "answered", "cancelled", NULL};
 
-static const char *const *const words[] = {approval_state_names};
+static const char *const *const words[] = {approval_state_names, approval_kind_names,
+                                           run_kind_names};
 static const struct map approval_map = {.table = "approvals",
                                         .key = "id",
                                         .key_offset = offsetof(struct approval_row, id),
@@ -52,10 +63,11 @@ const char *approval_state_name(enum approval_state state) {
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-/* Borrows the texts. A damaged word of a state is judged by whether there is an answer. */
+/* Borrows the texts. A damaged state is judged by whether there is an answer. A question of a
+ * damaged kind allows nothing. */
 static struct approval_row row_borrow(const struct rows *rows) {
-    struct approval_row row;
-    if (!map_read(&approval_map, rows, &row)) {
+    struct approval_row row = {.state = APPROVAL_STATE_COUNT, .kind = ASKS_ANSWER};
+    if (!map_read(&approval_map, rows, &row) && row.state == APPROVAL_STATE_COUNT) {
         row.state = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
     }
     return row;
@@ -64,7 +76,7 @@ static struct approval_row row_borrow(const struct rows *rows) {
 struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
                             struct approval_row *ret_row) {
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, APPROVAL_SELECT " WHERE a.approval = $1 AND a.owner = $2",
+    struct rows *rows = tx_row(tx, APPROVAL_SELECT " AND approval = $1 AND owner = $2",
                                ARGS(arg_text(key->approval), arg_text(key->owner)));
     *ret_found = rows != NULL;
     if (rows != NULL) {
@@ -75,7 +87,7 @@ struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool 
 }
 
 #define APPROVALS_WHERE(more)                                                                      \
-    APPROVAL_SELECT " WHERE a.owner = $1 AND a.id < $2" more " ORDER BY a.id DESC LIMIT $3"
+    APPROVAL_SELECT " AND owner = $1 AND id < $2" more " ORDER BY id DESC LIMIT $3"
 struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                             struct err (*each)(void *ctx, const struct approval_row *row),
                             void *ctx) {
@@ -84,12 +96,11 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                                arg_int(page->limit), arg_int(page->session)};
     const bool one = page->session != 0;
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                one         ? APPROVALS_WHERE(" AND a.answered_ms IS NULL AND a.session = $4")
-                : page->all ? APPROVALS_WHERE("")
-                            : APPROVALS_WHERE(" AND a.answered_ms IS NULL"),
-                args, one ? 4 : 3);
+    struct rows *rows = tx_rows(tx,
+                                one ? APPROVALS_WHERE(" AND answered_ms IS NULL AND session = $4")
+                                : page->all ? APPROVALS_WHERE("")
+                                            : APPROVALS_WHERE(" AND answered_ms IS NULL"),
+                                args, one ? 4 : 3);
     while (rows_step(rows)) {
         const struct approval_row row = row_borrow(rows);
         tx_fail(tx, each(ctx, &row));
@@ -101,20 +112,34 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
 #define AT(member) .at = offsetof(struct approval_row, member)
 #define ANY_JSON .schema = "{}"
 
-static const char *const kinds[] = {"leave", "answer", NULL};
+/* The step of a turn is the tool that it calls. */
+static struct field_value tool_value(const void *row) {
+    const struct approval_row *approval = row;
+    return (struct field_value){.text = approval->message_id != 0 ? approval->step : BYTES("")};
+}
+
+static struct field_value part_value(const void *row) {
+    const struct approval_row *approval = row;
+    return (struct field_value){.null = approval->message_id == 0, .number = approval->part};
+}
+
 static const struct field rows_shown[] = {
     {TEXT("id", approval), .required = true},
-    {TEXT("session", session)},
+    {TEXT("session", session), .empty = FIELD_EMPTY_NULL},
     {TEXT("run", run)},
-    {TEXT("message", message)},
-    {TEXT("kind", kind), .required = true, .names = kinds},
-    {TEXT("tool", tool), .required = true},
+    {TEXT("step", step)},
+    {TEXT("message", message), .empty = FIELD_EMPTY_NULL},
+    {.name = "kind", .kind = FIELD_NAME, AT(kind), .required = true, .names = approval_kind_names},
+    {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, .required = true},
     {TEXT("shown", shown), .required = true,
-     .schema = "{\"type\":\"string\",\"description\":\"The whole call as text for people: the "
-               "command, the diff, the other arguments.\"}"},
+     .schema = "{\"type\":\"string\",\"description\":\"The whole question as text for people: of a "
+               "call the command, the diff, the other arguments.\"}"},
     {TEXT("digest", digest)},
     {TEXT("by", by)},
-    {.name = "part", .kind = FIELD_INT, AT(part)},
+    {.name = "part",
+     .kind = FIELD_INT,
+     .get = part_value,
+     .schema = "{\"type\":[\"integer\",\"null\"]}"},
     {.name = "state",
      .kind = FIELD_NAME,
      AT(state),
@@ -134,7 +159,7 @@ const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_L
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx, APPROVAL_SELECT " WHERE a.id = $1", ARGS(arg_int(id)));
+    struct rows *rows = tx_row(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)));
     if (rows == NULL) { /* The session is out of sight. */
         return;
     }
@@ -143,31 +168,23 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
     rows_release(&rows);
     text_add_char(&data, '{');
     text_add_member(&data, "id", row.approval);
-    text_add_member(&data, "session", row.session);
-    text_add_member(&data, "run", row.run);
-    text_add_member(&data, "message", row.message);
-    text_add_member_int(&data, "part", row.part);
-    text_add_member(&data, "kind", row.kind);
-    text_add_member(&data, "tool", row.tool);
-    text_add_member(&data, "state", bytes_of(approval_state_name(row.state)));
-    text_add_member(&data, "by", row.by);
-    text_add_member_int(&data, "asked_ms", row.asked_ms);
-    text_add_member_int_or_null(&data, "answered_ms", row.answered_ms, row.answered_ms != 0);
+    static const char *const told[] = {"session", "run",   "step", "message",  "part",       "kind",
+                                       "tool",    "state", "by",   "asked_ms", "answered_ms"};
+    for (size_t i = 0; i < COUNT_OF(told); i++) {
+        fields_add_one(&approval_fields, told[i], &row, &data);
+    }
     text_add_char(&data, '}');
     const struct follow_place place = {.owner = row.owner, .project = BYTES("")};
     follow_tell_row(tx, &place, BYTES("approval_changed"), row.approval, &data);
 }
 
-/* --- Asked ------------------------------------------------------------------------------------ */
-
-/* On the stream of its session, approval_… or question_…; and on that of the workflow above. */
-struct err approvals__event(struct tx *tx, const struct approval_change *change) {
-    const struct approval_row *row = change->row;
-    const bool leave = bytes_is(row->kind, "leave"), answered = change->answered;
-    const struct bytes type = leave
-                                  ? answered ? BYTES("approval_answered") : BYTES("approval_asked")
-                              : answered ? BYTES("question_answered")
-                                         : BYTES("question_asked");
+/* On the stream of its session, or else of its run: approval_… about a call, question_… about
+ * anything else; and on that of the workflow above. */
+static struct err event_append_asked(struct tx *tx, const struct approval_row *row) {
+    const bool leave = row->kind == ASKS_LEAVE, answered = row->state != APPROVAL_OPEN;
+    const char *type = leave      ? answered ? "approval_answered" : "approval_asked"
+                       : answered ? "question_answered"
+                                  : "question_asked";
     AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
     fields_write(&approval_fields, FIELD_LISTED, row, &data);
     if (text_failed(&data)) {
@@ -180,61 +197,122 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
         text_clear(&data);
         fields_write(&approval_fields, FIELD_LISTED, &light, &data);
     }
-    sessions__event(tx, change->session, type, text_bytes(&data));
-    const struct run_asks asks = {.run = change->run,
+    if (row->session_id != 0) {
+        const struct session_row session = {.owner = row->owner, .session = row->session};
+        sessions__event(tx, &session, bytes_of(type), text_bytes(&data));
+    } else {
+        const struct run_key key = {.owner = row->owner, .run = row->run};
+        const struct append append = runs__event_of(tx, &key, type, &data);
+        struct appended appended;
+        tx_fail(tx, tx_append(tx, &append, &appended));
+    }
+    const struct run_asks asks = {.owner = row->owner,
+                                  .parent = row->run_parent,
                                   .type = answered ? "agent_answered" : "agent_waiting",
                                   .approval = row->approval,
-                                  .kind = row->kind,
-                                  .tool = row->tool,
+                                  .kind = bytes_of(approval_kind_names[row->kind]),
+                                  .tool = row->step,
                                   .state = bytes_of(approval_state_name(row->state))};
-    return err_failed(tx_error(tx)) ? tx_error(tx) : run_kinds[KIND_AGENT].child_asks(tx, &asks);
+    for (size_t i = 0; i < COUNT_OF(run_kinds); i++) {
+        if (asks.parent != 0 && run_kinds[i].child_asks != NULL) {
+            tx_fail(tx, run_kinds[i].child_asks(tx, &asks));
+        }
+    }
+    return tx_error(tx);
 }
 
+/* --- Asked ------------------------------------------------------------------------------------ */
+
 /* The id is the same however often the function runs, and as hard to guess as the run's own. */
-struct err approvals__ask(struct tx *tx, const struct approval_new *what) {
+struct err approvals__ask(struct tx *tx, const struct approval_new *what,
+                          struct approval_row *ret_row) {
     struct sha256_stream sha;
     sha256_start(&sha);
     sha256_add(&sha, "approval", 8);
     sha256_add(&sha, what->run->run.data, what->run->run.len);
     sha256_add(&sha, &what->part, sizeof what->part);
+    sha256_add(&sha, what->step.data, what->step.len);
+    sha256_add(&sha, what->digest.data, what->digest.len);
     const struct sha256 digest = sha256_finish(&sha);
     const struct id id = id_make("apr", tx_now_ms(tx), digest.bytes);
-    const struct shown_call call = {what->tool, what->arguments, what->about};
+    const struct shown_call call = {.tool = what->message != NULL ? what->step : BYTES(""),
+                                    .arguments = what->arguments,
+                                    .about = what->about};
     AUTO(text_done) struct text shown = text_up_to((size_t)2 * SHOWN_MAX);
     shown_write(&call, &shown);
     if (text_failed(&shown)) {
         return text_error(&shown, "approvals: shown");
     }
-    const struct approval_row row = {.approval = bytes_of(id.text),
-                                     .owner = what->session->owner,
-                                     .session = what->session->session,
-                                     .run = what->run->run,
-                                     .message = what->message->message,
-                                     .tool = what->tool,
-                                     .kind = what->kind,
-                                     .digest = what->digest,
-                                     .part = what->part,
-                                     .arguments = what->arguments,
-                                     .about = what->about,
-                                     .shown = text_bytes(&shown),
-                                     .answer = BYTES(""),
-                                     .by = BYTES(""),
-                                     .asked_ms = tx_now_ms(tx)};
-    const int64_t made = tx_number(
+    struct approval_row row = {
+        .approval = tx_copy(tx, bytes_of(id.text)),
+        .owner = what->run->owner,
+        .session_id = what->session != NULL ? what->session->id : 0,
+        .session = what->session != NULL ? what->session->session : BYTES(""),
+        .run_id = what->run->id,
+        .run = what->run->run,
+        .run_kind = what->run->kind,
+        .run_parent = what->run->parent,
+        .message_id = what->message != NULL ? what->message->id : 0,
+        .message = what->message != NULL ? what->message->message : BYTES(""),
+        .part = what->part,
+        .step = what->step,
+        .kind = what->kind,
+        .digest = what->digest,
+        .arguments = what->arguments,
+        .about = what->about,
+        .shown = tx_copy_text(tx, &shown, "approvals: shown"),
+        .answer = BYTES(""),
+        .by = BYTES(""),
+        .asked_ms = tx_now_ms(tx)};
+    row.id = tx_number(
         tx,
-        "INSERT INTO approvals (approval, owner, session, run, message, part, kind, tool, digest,"
+        "INSERT INTO approvals (approval, owner, session, run, message, part, kind, step, digest,"
         " arguments, about, shown, state, answer, answered_by, asked_ms, answered_ms)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', '', '', $13, NULL)"
         " RETURNING id",
-        ARGS(arg_text(row.approval), arg_text(row.owner), arg_int(what->session->id),
-             arg_int(what->run->id), arg_int(what->message->id), arg_int(row.part),
-             arg_text(row.kind), arg_text(row.tool), arg_text(row.digest), arg_text(row.arguments),
-             arg_text(row.about), arg_text(row.shown), arg_int(row.asked_ms)),
+        ARGS(arg_text(row.approval), arg_text(row.owner), arg_int(row.session_id),
+             arg_int(row.run_id), arg_int(row.message_id), arg_int(row.part),
+             arg_str(approval_kind_names[row.kind]), arg_text(row.step), arg_text(row.digest),
+             arg_text(row.arguments), arg_text(row.about), arg_text(row.shown),
+             arg_int(row.asked_ms)),
         /* absent */ 0);
-    tx_row_changed(tx, FOLLOW_APPROVAL, made);
-    const struct approval_change change = {
-        .session = what->session, .run = what->run, .row = &row, .answered = false};
-    return approvals__event(tx, &change);
+    tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
+    *ret_row = row;
+    return event_append_asked(tx, &row);
+}
+
+/* --- Settled ---------------------------------------------------------------------------------- */
+
+static struct err row_settle(struct tx *tx, struct approval_row *row) {
+    row->answered_ms = tx_now_ms(tx);
+    map_update(tx, &approval_map, APPROVAL_SETTLED, row);
+    tx_row_changed(tx, FOLLOW_APPROVAL, row->id);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : event_append_asked(tx, row);
+}
+
+static struct err row_withdraw(struct tx *tx, struct approval_row *row) {
+    row->state = APPROVAL_CANCELLED;
+    row->answer = BYTES(APPROVAL_WITHDRAWN);
+    return row_settle(tx, row);
+}
+
+/* The newest row that the rest of the statement finds. */
+static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                     struct approval_row *ret_row) {
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
+    if (rows != NULL) {
+        *ret_row = row_borrow(rows);
+        tx_fail(tx, map_copy(tx, &approval_map, ret_row));
+    }
+    return rows != NULL && !err_failed(tx_error(tx));
+}
+
+struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t part) {
+    static const char open[] = APPROVAL_SELECT " AND run = $1 AND part = $2 AND message <> 0"
+                                               " AND answered_ms IS NULL";
+    struct approval_row row;
+    return row_find(tx, open, ARGS(arg_int(run->id), arg_int(part)), &row) ? row_withdraw(tx, &row)
+                                                                           : tx_error(tx);
 }
 
 static void cancelled_mark(struct tx *tx, struct rows *cancelled) {
@@ -252,27 +330,9 @@ struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
     return tx_error(tx);
 }
 
-struct err approvals__withdraw(struct tx *tx, const struct session_row *session,
-                               const struct run_row *run, int64_t part) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, APPROVAL_SELECT " WHERE a.run = $1 AND a.part = $2 AND a.answered_ms IS NULL",
-               ARGS(arg_int(run->id), arg_int(part)));
-    if (rows == NULL) {
-        return tx_error(tx);
-    }
-    struct approval_row row = row_borrow(rows);
-    tx_fail(tx, map_copy(tx, &approval_map, &row));
-    row.state = APPROVAL_CANCELLED;
-    row.answer = BYTES(APPROVAL_WITHDRAWN);
-    row.answered_ms = tx_now_ms(tx);
-    tx_do(tx, "UPDATE approvals SET state = $2, answer = $3, answered_ms = $4 WHERE id = $1",
-          ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
-               arg_int(row.answered_ms)));
-    tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
-    const struct approval_change change = {
-        .session = session, .run = run, .row = &row, .answered = true};
-    return err_failed(tx_error(tx)) ? tx_error(tx) : approvals__event(tx, &change);
+struct err approvals__run_ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
+    (void)freed; /* A question holds nothing. */
+    return approvals__cancel(tx, run);
 }
 
 struct err approvals__cancel_all(struct tx *tx, const struct session_row *session) {
@@ -282,4 +342,92 @@ struct err approvals__cancel_all(struct tx *tx, const struct session_row *sessio
                     " WHERE session = $1 AND owner = $2 AND answered_ms IS NULL RETURNING id",
                     ARGS(arg_int(session->id), arg_text(session->owner), arg_int(tx_now_ms(tx)))));
     return tx_error(tx);
+}
+
+/* --- By a program ----------------------------------------------------------------------------- */
+
+struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
+                           struct approval_row *ret_row, struct why *why) {
+    static const char last[] = APPROVAL_SELECT " AND run = $1 AND step = $2 AND message = 0"
+                                               " AND state <> 'cancelled' ORDER BY id DESC LIMIT 1";
+    const struct sha256 hash = sha256_of(asking->arguments.data, asking->arguments.len);
+    const struct sha256_hex digest = sha256_hex(&hash);
+    struct run_row run;
+    struct approval_row row;
+    struct err err = runs__get(tx, &asking->run, &run);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!run_kinds[run.kind].asks) {
+        return err_why(why, ERR_CONFLICT, "a %s asks by its own means, and not so",
+                       run_kind_name(run.kind));
+    }
+    const bool found = row_find(tx, last, ARGS(arg_int(run.id), arg_text(asking->step)), &row);
+    if (found && bytes_is(row.digest, digest.text)) {
+        *ret_row = row;
+        return ERR_OK;
+    }
+    if (!run_lives(&run)) {
+        return err_make(ERR_RUN_ENDED, "approvals: ask");
+    }
+    if (tx_number(tx, "SELECT count(*) FROM approvals WHERE run = $1", ARGS(arg_int(run.id)), 0) >=
+        APPROVALS_OF_RUN_MAX) {
+        return err_why(why, ERR_TOO_MANY, "the run has asked %d questions, and may ask no more",
+                       APPROVALS_OF_RUN_MAX);
+    }
+    if (found && row.state == APPROVAL_OPEN) {
+        tx_fail(tx, row_withdraw(tx, &row));
+    }
+    const struct approval_new what = {.run = &run,
+                                      .step = asking->step,
+                                      .kind = asking->kind,
+                                      .digest = tx_copy(tx, bytes_of(digest.text)),
+                                      .arguments = asking->arguments,
+                                      .about = BYTES("")};
+    return err_failed(tx_error(tx)) ? tx_error(tx) : approvals__ask(tx, &what, ret_row);
+}
+
+/* --- Answered --------------------------------------------------------------------------------- */
+
+static bool same_answer(const struct approval_row *row, const struct approval_row *other) {
+    return row->state == other->state && bytes_equal(row->answer, other->answer) &&
+           bytes_equal(row->by, other->by);
+}
+
+struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
+                              struct approval_row *ret_row, struct why *why) {
+    static const enum approval_state states[APPROVAL_VERB_COUNT] = {
+        [APPROVAL_ALLOW] = APPROVAL_ALLOWED,
+        [APPROVAL_DENY] = APPROVAL_DENIED,
+        [APPROVAL_ANSWER] = APPROVAL_ANSWERED,
+        [APPROVAL_CHOICE] = APPROVAL_ANSWERED,
+        [APPROVAL_FIELDS] = APPROVAL_ANSWERED};
+    struct approval_row row;
+    bool found = false;
+    struct err err = tx_approval_find(tx, &answer->key, &found, &row);
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
+    }
+    struct approval_row answered = row;
+    answered.state = states[answer->verb];
+    answered.answer = answer->text;
+    answered.by = answer->by;
+    if (row.state != APPROVAL_OPEN) {
+        *ret_row = row;
+        return same_answer(&row, &answered)
+                   ? ERR_OK
+                   : err_why(why, ERR_CONFLICT, "the question was %s already",
+                             approval_state_name(row.state));
+    }
+    const struct question_answer given = {
+        .kind = row.kind, .question = row.arguments, .verb = answer->verb, .text = answer->text};
+    err = question_check_answer(&given, why);
+    if (!err_failed(err)) {
+        err = row_settle(tx, &answered);
+    }
+    if (!err_failed(err) && run_kinds[row.run_kind].answered != NULL) {
+        err = run_kinds[row.run_kind].answered(tx, &answered);
+    }
+    *ret_row = answered;
+    return err_failed(err) ? err : tx_error(tx);
 }

@@ -1,9 +1,14 @@
-/* approvals.h: what somebody is asked before a turn goes on: may it, or a question.
+/* approvals.h: questions of runs to a person. The subject of a question is a run and a step of it,
+ * which the run names, and the part of a message where a turn asks about a call of a tool.
+ *
+ *   open ──> allowed, denied, answered      the first answer, which is final
+ *     └────> cancelled                      the run has ended, or asks something else
  *
  * Promise    an object of its own, durable, that any client of its owner can answer, at any time
  *            and after any restart; by default it waits, it is never taken for a no. The first
- *            answer wins; a later one is told of it. The answer, the card that waited for it and
- *            the turn that goes on are one commit.
+ *            answer wins: repeating it has no effect, and another answer is refused. The answer,
+ *            its event and its effect on the run (`answered` in engine/run/kinds.h) are one commit.
+ *            No question outlives its run.
  * Exact      what was allowed is one call with these very arguments on the file as it was shown.
  * Threads    inside a store function. Failure: as store.h; refusals have a sentence.
  */
@@ -15,10 +20,15 @@
 #include "base/fields/fields.h"
 #include "base/text.h"
 #include "engine/run/runs.h"
+#include "rules/approval/question.h"
 #include "store/store.h"
 
-enum { APPROVAL_ANSWER_MAX = 32 << 10 };
-/* The answer of a question that is cancelled while its turn goes on. */
+enum {
+    APPROVAL_ANSWER_MAX = 32 << 10,
+    APPROVAL_STEP_MAX = 100,     /* Bytes of the name of a step. */
+    APPROVALS_OF_RUN_MAX = 1000, /* Questions that a program asks about one run. */
+};
+/* The answer of a question that is cancelled while its run goes on. */
 #define APPROVAL_WITHDRAWN "the program has withdrawn this question"
 
 enum approval_state {
@@ -35,9 +45,15 @@ const char *approval_state_name(enum approval_state state);
 /* Texts live in the transaction's arena. */
 struct approval_row {
     int64_t id;
-    struct bytes approval; /* apr_… */
-    struct bytes owner, session, run, message, tool, kind, digest;
-    int64_t part;
+    int64_t session_id, run_id, message_id; /* session_id, message_id: 0: none. */
+    struct bytes approval;                  /* apr_… */
+    struct bytes owner, session, run, message;
+    struct bytes step; /* The tool, where a turn asks. */
+    struct bytes digest;
+    enum approval_kind kind;
+    enum run_kind run_kind;
+    int64_t run_parent;            /* id; 0: none. */
+    int64_t part;                  /* Number in the message. */
     struct bytes arguments, about; /* JSON. */
     struct bytes shown;            /* Both as text for people: rules/approval/shown.h. */
     enum approval_state state;
@@ -51,16 +67,27 @@ struct approval_key {
 MUST_CHECK struct err tx_approval_find(struct tx *tx, const struct approval_key *key,
                                        bool *ret_found, struct approval_row *ret_row);
 
-/* allow and deny of a call that asks for leave; answer of a question. */
-enum approval_verb { APPROVAL_ALLOW, APPROVAL_DENY, APPROVAL_ANSWER };
+/* The question of a program about a step of its run, or of one that it began. */
+struct approval_asking {
+    struct run_key run;
+    struct bytes step;
+    enum approval_kind kind;
+    struct bytes arguments; /* {"question", "options"?, "schema"?}, which were checked. */
+};
+/* Asked again about the same step: the row as it is, answered or not. Another question about that
+ * step withdraws the open one. ERR_NOT_FOUND: no such run; ERR_RUN_ENDED; ERR_CONFLICT: programs of
+ * such a run do not ask so; ERR_TOO_MANY. */
+MUST_CHECK struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
+                                      struct approval_row *ret_row, struct why *why);
+
 struct approval_answer {
     struct approval_key key;
     enum approval_verb verb;
-    struct bytes text; /* ANSWER: what the model is told, JSON; DENY: why, a sentence, or "". */
+    struct bytes text; /* Of a verb with a value: {MEMBER: value}; else why, a sentence, or "". */
     struct bytes by;
 };
-/* ERR_NOT_FOUND. ERR_CONFLICT: somebody was first, and ret_row has that answer. ERR_BAD_FIELD: it
- * is a question, or it is none. */
+/* ERR_NOT_FOUND. ERR_CONFLICT: somebody was first with another answer, which ret_row has.
+ * ERR_BAD_FIELD: no such answer fits the question. */
 MUST_CHECK struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
                                          struct approval_row *ret_row, struct why *why);
 

@@ -1,4 +1,4 @@
-/* rows.h: approvals as turns ask and answer them. Only the engine includes it.
+/* rows.h: approvals as runs ask and withdraw them. Only the engine includes it.
  *
  * Threads    inside a store function. Failure: as store.h.
  */
@@ -10,32 +10,28 @@
 #include "engine/session/message_rows.h"
 #include "engine/session/rows.h"
 
-/* Borrows all. A call of a tool, the part `part` of `message`, waits for a person. */
+/* Borrows all. A step of the run waits for a person. */
 struct approval_new {
-    const struct session_row *session;
-    const struct run_row *run; /* The turn. */
-    const struct message_row *message;
+    const struct run_row *run;
+    const struct session_row *session; /* NULL: the stream of the run has the events. */
+    const struct message_row *message; /* The part `part` of it asks; NULL: none. */
     int64_t part;
-    struct bytes kind; /* "leave": may it; "answer": a question. */
-    struct bytes tool, digest, arguments, about;
+    struct bytes step;
+    enum approval_kind kind;
+    struct bytes digest, arguments, about;
 };
-MUST_CHECK struct err approvals__ask(struct tx *tx, const struct approval_new *what);
-/* Open ones of a turn, or of all turns of a session. */
+MUST_CHECK struct err approvals__ask(struct tx *tx, const struct approval_new *what,
+                                     struct approval_row *ret_row);
+/* Open ones of a run, or of all turns of a session. */
 MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
 MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_row *session);
-/* The open one about that part of the turn's answer: who asked needs no answer any more. */
-MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct session_row *session,
-                                          const struct run_row *run, int64_t part);
+/* The open one about that part of a turn's answer: who asked needs no answer any more. */
+MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t part);
+/* Operation of the kinds of runs whose programs ask (engine/run/kinds.h). */
+MUST_CHECK struct err approvals__run_ended(struct tx *tx, const struct run_row *run,
+                                           struct run_freed *freed);
 
 /* Appends approval_changed (engine/base/follow.h). */
 void approvals__tell_changed(struct tx *tx, int64_t id);
-
-struct approval_change {
-    const struct session_row *session;
-    const struct run_row *run;
-    const struct approval_row *row;
-    bool answered; /* false: it was asked. */
-};
-MUST_CHECK struct err approvals__event(struct tx *tx, const struct approval_change *change);
 
 #endif

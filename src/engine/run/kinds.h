@@ -12,12 +12,15 @@
 
 #include "engine/run/rows.h"
 
-/* Question to a person about a call of `run`, or its answer: for the stream of the run above. */
+/* Question to a person about a step of a run, or its answer: for the stream of the run above. */
 struct run_asks {
-    const struct run_row *run;
+    int64_t parent;   /* The run above. */
     const char *type; /* Type of the event. */
+    struct bytes owner;
     struct bytes approval, kind, tool, state;
 };
+
+struct approval_row; /* engine/approval/approvals.h */
 
 struct run_kind_ops {
     /* Event of an attempt that begins, instead of run_started. */
@@ -44,7 +47,12 @@ struct run_kind_ops {
      * it has none. */
     const char *found;
 
-    /* A run right below one of this kind asks; `asks` names that run. */
+    /* Whether a program inside such a run may ask a person (tx_approval_ask). */
+    bool asks;
+    /* A person has answered a question of the run: what waited for that goes on. The event of the
+     * answer is appended. */
+    struct err (*answered)(struct tx *tx, const struct approval_row *row);
+    /* A run below another one asks, which may be of this kind. */
     struct err (*child_asks)(struct tx *tx, const struct run_asks *asks);
 };
 

@@ -56,7 +56,8 @@ static struct err kinds_end(struct tx *tx, const struct run_end *end, const stru
     struct err err = ERR_OK;
     if (!end->alone && run_kind_is(row->kind, RUN_HAS_PROCESS) && row->attempt > 0) {
         err = tx_span_keep(tx, row->id);
-    } else if (!end->alone && kind->ended != NULL) {
+    }
+    if (!err_failed(err) && !end->alone && kind->ended != NULL) {
         err = kind->ended(tx, row, freed);
     }
     if (err_failed(err)) {

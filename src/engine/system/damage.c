@@ -70,10 +70,6 @@ static bool is_code(struct bytes word) {
     return at == word.len;
 }
 
-static bool approval_kind_known(struct bytes word) {
-    return bytes_is(word, "leave") || bytes_is(word, "answer");
-}
-
 static bool maker_known(struct bytes word) {
     return bytes_is(word, "auto") || bytes_is(word, "manual");
 }
@@ -133,10 +129,10 @@ static const struct damage_table tables[] = {
     {BY_TEXT("agents", "name", "$1", "$2", ", definition"), .keys = {"name"},
      .columns = {JSON("definition")}},
     {BY_NUMBER("approvals", "id",
-               "approval, owner, kind, tool, digest, arguments, about, shown, state, answer,"
+               "approval, owner, kind, step, digest, arguments, about, shown, state, answer,"
                " answered_by"),
-     .columns = {ID("approval", "apr"), TEXT("owner"), WORD("kind", approval_kind_known),
-                 TEXT("tool"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
+     .columns = {ID("approval", "apr"), TEXT("owner"), ENUM("kind", approval_kind_names),
+                 TEXT("step"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
                  TEXT("shown"), ENUM("state", approval_state_names), TEXT("answer"),
                  TEXT("answered_by")}},
     {BY_NUMBER("attachments", "id", "attachment, owner, hash, media"),

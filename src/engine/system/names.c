@@ -74,9 +74,9 @@ static const struct name_source sources[NAME_KINDS] = {
                           " ORDER BY changed_ms DESC, id DESC LIMIT $2"},
     [NAME_APPROVAL] =
         {.prefix = "apr_",
-         .by_id = "SELECT approval, 'approval', tool, asked_ms, owner, 0 FROM approvals"
+         .by_id = "SELECT approval, 'approval', step, asked_ms, owner, 0 FROM approvals"
                   " WHERE approval >= $1 AND approval <= $2 ORDER BY approval DESC LIMIT $3",
-         .newest = "SELECT approval, 'approval', tool, asked_ms, owner, 0 FROM approvals"
+         .newest = "SELECT approval, 'approval', step, asked_ms, owner, 0 FROM approvals"
                    " WHERE owner = $1 AND answered_ms IS NULL ORDER BY id DESC LIMIT $2"},
     [NAME_DELIVERY] =
         {.prefix = "dlv_",

@@ -37,11 +37,12 @@ static void list_add(struct tx *tx, const struct list *list, struct bytes owner,
 /* `||` keeps both databases from the index by owner, in which ended rows stand, too. */
 static const struct list waiting[] = {
     {"approvals",
-     "SELECT a.approval, s.session, a.kind, a.tool, a.asked_ms FROM approvals a"
-     " JOIN sessions s ON s.id = a.session AND s.hidden = 0"
-     " WHERE a.owner = $1 AND a.answered_ms IS NULL ORDER BY a.id LIMIT $2",
-     {"id", "session", "kind", "tool", "asked_ms"},
-     1U << 4},
+     "SELECT a.approval, s.session, r.run, a.step, a.kind, a.asked_ms FROM approvals a"
+     " JOIN runs r ON r.id = a.run LEFT JOIN sessions s ON s.id = a.session"
+     " WHERE a.owner = $1 AND a.answered_ms IS NULL AND COALESCE(s.hidden, 0) = 0"
+     " ORDER BY a.id LIMIT $2",
+     {"id", "session", "run", "step", "kind", "asked_ms"},
+     1U << 5},
     {"deliveries",
      "SELECT delivery, run, receiver, cause, made_ms FROM inbox WHERE state = 'held'"
      " AND settled_ms IS NULL AND owner || '' = $1 ORDER BY id LIMIT $2",

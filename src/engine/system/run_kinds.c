@@ -1,14 +1,17 @@
 /* run_kinds.c: the operations of each kind of run: see run/kinds.h. A new kind is a row here. */
 #include "engine/run/kinds.h"
 
+#include "engine/approval/rows.h"
 #include "engine/turn/rows.h"
 #include "engine/workflow/rows.h"
 
 const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
+    [KIND_JOB] = {.ended = approvals__run_ended, .closed = approvals__cancel, .asks = true},
     [KIND_TURN] = {.ended = turns__ended,
                    .output = turns__output,
                    .child_ended = turns__child_ended,
                    .end_alone = turns__end_alone,
+                   .answered = turns__answered,
                    .view = turns__view,
                    .found = "SELECT 1 FROM turns WHERE run = $1"},
     [KIND_AGENT] = {.event_started = steps__event_admitted,

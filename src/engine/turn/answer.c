@@ -64,22 +64,22 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
 
 /* A person is asked about the call. */
 static void person_ask(struct tx *tx, const struct turn *turn, const struct card *card,
-                       enum turn_asks asks) {
+                       enum approval_kind kind) {
+    struct approval_row row;
     const struct approval_new what = {.session = &turn->session,
                                       .run = &turn->run,
                                       .message = &turn->answer,
                                       .part = card->number,
-                                      .kind = asks == TURN_ASKS_LEAVE ? BYTES("leave")
-                                                                      : BYTES("answer"),
-                                      .tool = card->tool,
+                                      .step = card->tool,
+                                      .kind = kind,
                                       .digest = card->digest,
                                       .arguments = card->arguments,
                                       .about = card->about};
-    tx_fail(tx, approvals__ask(tx, &what));
+    tx_fail(tx, approvals__ask(tx, &what, &row));
 }
 
 void turns__ask_person(struct tx *tx, const struct turn *turn, const struct card *card) {
-    person_ask(tx, turn, card, TURN_ASKS_LEAVE);
+    person_ask(tx, turn, card, ASKS_LEAVE);
 }
 
 enum {
@@ -454,7 +454,7 @@ static void review_ask(struct tx *tx, struct turn *turn, struct card *card, stru
     text_add_json(&about, reason.data, reason.len);
     text_add_char(&about, '}');
     card->about = tx_copy_text(tx, &about, "turns: review");
-    person_ask(tx, turn, card, TURN_ASKS_LEAVE);
+    person_ask(tx, turn, card, ASKS_LEAVE);
 }
 
 /* A turn that was asked to end ends now, and its cards with it: only the usage counts. */
@@ -544,16 +544,13 @@ static void card_allow(struct tx *tx, struct turn *turn, struct card *card,
 }
 
 /* A turn that waits goes on; one that runs (other tools of it) is notified. */
-static void turn_answer(struct tx *tx, const struct approval_row *row) {
+struct err turns__answered(struct tx *tx, const struct approval_row *row) {
     struct turn turn;
     struct card card;
     if (!turns__load_run(tx, row->run, &turn) ||
         !cards__find(tx, turn.row.answer, row->part, &card) || card.state != PART_STATE_ASKING) {
-        return;
+        return tx_error(tx);
     }
-    const struct approval_change change = {
-        .session = &turn.session, .run = &turn.run, .row = row, .answered = true};
-    tx_fail(tx, approvals__event(tx, &change));
     if (row->state == APPROVAL_ALLOWED) {
         card_allow(tx, &turn, &card, row);
     } else if (row->state == APPROVAL_ANSWERED) {
@@ -566,46 +563,8 @@ static void turn_answer(struct tx *tx, const struct approval_row *row) {
     }
     turns__write(tx, &turn.row);
     if (turn.run.state == RUN_RUNNING || run_waits_for_provider(&turn.run)) {
-        tx_fail(tx, runs__tell(tx, &turn.run));
-        return;
+        return runs__tell(tx, &turn.run);
     }
     turns__go_on(tx, &turn);
-}
-
-struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
-                              struct approval_row *ret_row, struct why *why) {
-    static const enum approval_state states[] = {[APPROVAL_ALLOW] = APPROVAL_ALLOWED,
-                                                 [APPROVAL_DENY] = APPROVAL_DENIED,
-                                                 [APPROVAL_ANSWER] = APPROVAL_ANSWERED};
-    struct approval_row row;
-    bool found = false;
-    struct err err = tx_approval_find(tx, &answer->key, &found, &row);
-    if (err_failed(err) || !found) {
-        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
-    }
-    const bool question = bytes_is(row.kind, "answer");
-    if (row.state != APPROVAL_OPEN) {
-        *ret_row = row;
-        return err_why(why, ERR_CONFLICT, "the question was %s already",
-                       approval_state_name(row.state));
-    }
-    if (question && answer->verb == APPROVAL_ALLOW) {
-        return err_why(why, ERR_BAD_FIELD, "this is a question: answer it with a text, or deny it");
-    }
-    if (!question && answer->verb == APPROVAL_ANSWER) {
-        return err_why(why, ERR_BAD_FIELD, "this is not a question: allow or deny it");
-    }
-    row.state = states[answer->verb];
-    row.answer = answer->text;
-    row.by = answer->by;
-    row.answered_ms = tx_now_ms(tx);
-    tx_do(tx,
-          "UPDATE approvals SET state = $2, answer = $3, answered_by = $4, answered_ms = $5"
-          " WHERE id = $1",
-          ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
-               arg_text(row.by), arg_int(row.answered_ms)));
-    tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
-    turn_answer(tx, &row);
-    *ret_row = row;
     return tx_error(tx);
 }

@@ -7,11 +7,10 @@
 
 #include "engine/provider/learned.h"
 #include "engine/turn/plan.h"
+#include "rules/approval/question.h"
 
 /* A call, with the findings of the dispatcher about it, in the pool, before it is stored. */
 enum turn_verdict { TURN_ALLOW, TURN_REVIEW, TURN_ASK, TURN_REFUSE };
-/* Question to a person: whether the call may be made, or something that only a person knows. */
-enum turn_asks { TURN_ASKS_LEAVE, TURN_ASKS_ANSWER };
 struct turn_call {
     struct bytes id, name;
     struct bytes arguments; /* A JSON object: canonical, or as it came where it was refused. */
@@ -23,9 +22,9 @@ struct turn_call {
     struct bytes extra;   /* JSON object for the next prompts: {"provider", "content"}; "": none. */
     struct bytes question; /* QUESTION: the program's id of it. */
     enum turn_verdict verdict;
-    enum card_cause cause; /* REFUSE: failed, or denied by a rule; never CARD_DONE. */
-    enum turn_asks asks;   /* ASK */
-    bool repeatable;       /* The call may be repeated after a crash. */
+    enum card_cause cause;   /* REFUSE: failed, or denied by a rule; never CARD_DONE. */
+    enum approval_kind asks; /* ASK: leave for the call, or an answer. */
+    bool repeatable;         /* The call may be repeated after a crash. */
 };
 
 /* SEARCH: a search of the web that the provider has made: a card that has ended. */

@@ -451,7 +451,7 @@ static void card_withdraw(struct tx *tx, struct turn *turn, struct card *card) {
     if (card->state == PART_STATE_REVIEWING) {
         turns__span_review_end(tx, turn, card, &review);
     } else if (card->state == PART_STATE_ASKING) {
-        tx_fail(tx, approvals__withdraw(tx, &turn->session, &turn->run, card->number));
+        tx_fail(tx, approvals__withdraw(tx, &turn->run, card->number));
     } else if (card->state != PART_STATE_READY) {
         return;
     }

@@ -114,6 +114,7 @@ MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_caus
  * kept: the end of a run may be a part of another change, which goes on without it. */
 MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
                                    struct run_freed *freed);
+MUST_CHECK struct err turns__answered(struct tx *tx, const struct approval_row *row);
 MUST_CHECK struct err turns__output(struct tx *tx, const struct run_row *run,
                                     struct bytes *ret_text);
 void turns__view(struct tx *tx, struct run_row *io_run);

@@ -106,15 +106,12 @@ struct err steps__event_asks(struct tx *tx, const struct run_asks *asks) {
     static const char sql[] = "SELECT p.id, p.run, r.run, r.label FROM runs r"
                               " JOIN runs p ON p.id = r.parent AND p.ended_ms IS NULL"
                               " WHERE r.id = $1 AND r.kind = 'agent'";
-    if (asks->run->parent == 0) {
-        return ERR_OK;
-    }
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(asks->run->parent)));
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(asks->parent)));
     if (rows == NULL) {
         return tx_error(tx);
     }
     const struct workflow_place place = {
-        .id = rows_int(rows, 0), .owner = asks->run->owner, .run = rows_copy(rows, 1)};
+        .id = rows_int(rows, 0), .owner = asks->owner, .run = rows_copy(rows, 1)};
     AUTO(text_done) struct text data;
     step_event_begin(&data, rows_text(rows, 2), rows_text(rows, 3));
     rows_release(&rows);

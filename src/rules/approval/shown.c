@@ -409,7 +409,7 @@ static bool question_show(struct showing *showing, struct bytes tool) {
     const json_t *options = json_object_get(showing->arguments, "options"), *option = NULL;
     struct bytes question;
     size_t at = 0;
-    if (!bytes_is(tool, "ask_user") || !take_text(showing, names, &question)) {
+    if ((tool.len > 0 && !bytes_is(tool, "ask_user")) || !take_text(showing, names, &question)) {
         return false;
     }
     text_show(showing, bytes_trim(question, "\n"), &lines);

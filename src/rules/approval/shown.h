@@ -9,7 +9,7 @@
  *   -old
  *   +new
  *
- *   Which port?                 a question of a model
+ *   Which port?                 a question of a model, or of a program
  *     1) 8080                   its options
  *
  * Promise    every argument is in the text, or a mark at the end of the part says how much is not:
@@ -32,7 +32,7 @@
 enum { SHOWN_MAX = 64 << 10 };
 
 struct shown_call {
-    struct bytes tool;
+    struct bytes tool;      /* "": a question that no tool asks. */
     struct bytes arguments; /* JSON; text that is no object is shown as it is. */
     struct bytes about;     /* JSON object with subjects, diff, before, grant; or "". */
 };

@@ -630,8 +630,9 @@ CREATE TABLE turns (
 CREATE INDEX turns_session ON turns (session, run);
 CREATE UNIQUE INDEX turns_number ON turns (session, number);
 
--- What somebody is asked before a turn goes on. kind: leave (may it?) | answer (a question).
--- digest: of the exact call; part: its card in `message`. Open while answered_ms is NULL.
+-- Questions of runs to a person (rules/approval/question.h). step: of the run, by its name; of a
+-- turn the tool, whose card is `part` of `message`. session, message 0: none. digest: of the exact
+-- call or question. Open while answered_ms is NULL.
 CREATE TABLE approvals (
     id @id@,
     approval TEXT NOT NULL UNIQUE,
@@ -640,8 +641,8 @@ CREATE TABLE approvals (
     run @int@ NOT NULL,
     message @int@ NOT NULL,
     part @int@ NOT NULL,
+    step TEXT NOT NULL,
     kind TEXT NOT NULL,
-    tool TEXT NOT NULL,
     digest TEXT NOT NULL,
     arguments TEXT NOT NULL,
     about TEXT NOT NULL,
@@ -654,7 +655,7 @@ CREATE TABLE approvals (
 ) @strict@;
 CREATE INDEX approvals_owner ON approvals (owner, id);
 CREATE INDEX approvals_open ON approvals (owner, id) WHERE answered_ms IS NULL;
-CREATE INDEX approvals_run ON approvals (run, part);
+CREATE INDEX approvals_run ON approvals (run, step);
 
 -- Connections to providers of models; like the settings they belong to the daemon, to no owner.
 -- key_file: the name of the file of its key in the data directory (dispatch/provider/key_files.h);
