@@ -126,7 +126,8 @@ test(`a follower has what lists show after ${KILLS} kills`, { timeout: 600_000 }
 test("names of these streams are nobody else's", async (t) => {
   const daemon = await new Daemon({ data: scratch(t) }).start();
   t.after(() => daemon.kill());
-  for (const name of ["owner:local", "owner:x", "log:x", "system", "project:x"]) {
+  for (const name of ["owner:local", "owner:x", "log:x", "system", "system:admin",
+    "project:x", "run:x", "session:x"]) {
     const answer = await daemon.request("POST", `/api/v1/streams/${name}/events`,
       { body: { type: "x" }, local: true });
     assert.equal(answer.json.code, "stream_reserved", name);

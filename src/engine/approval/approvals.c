@@ -154,8 +154,8 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
     text_add_member_int(&data, "asked_ms", row.asked_ms);
     text_add_member_int_or_null(&data, "answered_ms", row.answered_ms, row.answered_ms != 0);
     text_add_char(&data, '}');
-    const struct follow_place place = {.owner = row.owner, .project = BYTES("")};
-    follow_tell_row(tx, &place, BYTES("approval_changed"), row.approval, &data);
+    const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
+    follow_tell(tx, &change, &data);
 }
 
 /* --- Asked ------------------------------------------------------------------------------------ */
