@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "model/known.h"
 
-enum { SHOWN = FIELD_LISTED | FIELD_LIVE };
 const struct one_kind providers__one = {.valid = connection_name_valid, .noun = "provider"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
@@ -28,7 +27,7 @@ void providers__write(const struct connections *connections, const struct provid
         view.detail = away->detail;
         view.resume_at_ms = away->resume_at_ms;
     }
-    fields_write(&provider_fields, SHOWN, &view, text);
+    fields_write(&provider_fields, FIELD_LISTED, &view, text);
 }
 
 /* --- Those that were found -------------------------------------------------------------------- */
@@ -444,7 +443,7 @@ static const struct route routes[] = {
      .summary = "List the connections to providers of models",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer = {.fields = &provider_fields, .use = SHOWN, .page = true, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true, .loose = true},
      .page = &list},
     {.method = "POST",
      .path = "/api/v1/providers",
@@ -452,14 +451,14 @@ static const struct route routes[] = {
      .scope = SCOPE_ADMIN,
      .has_body = true,
      .body = {.fields = &provider_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .answer_status = 201,
      .request = &providers__add},
     {.method = "GET",
      .path = "/api/v1/providers/{name}",
      .summary = "Show a connection",
      .scope = SCOPE_READ,
-     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/providers/{name}",
@@ -467,7 +466,7 @@ static const struct route routes[] = {
      .scope = SCOPE_ADMIN,
      .has_body = true,
      .body = {.fields = &provider_fields, .use = FIELD_CHANGED, .loose = true},
-     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .request = &providers__patch},
     {.method = "DELETE",
      .path = "/api/v1/providers/{name}",

@@ -109,10 +109,10 @@ static const struct field rows_shown[] = {
     {TEXT("message", message)},
     {TEXT("kind", kind), .required = true, .names = kinds},
     {TEXT("tool", tool), .required = true},
-    {TEXT("shown", shown), .required = true,
+    {TEXT("shown", shown), .use = FIELD_LISTED, .required = true,
      .schema = "{\"type\":\"string\",\"description\":\"The whole call as text for people: the "
                "command, the diff, the other arguments.\"}"},
-    {TEXT("digest", digest)},
+    {TEXT("digest", digest), .use = FIELD_LISTED},
     {TEXT("by", by)},
     {.name = "part", .kind = FIELD_INT, AT(part)},
     {.name = "state",
@@ -122,11 +122,11 @@ static const struct field rows_shown[] = {
      .names = approval_state_names},
     {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
     {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
-    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), ANY_JSON},
-    {.name = "about", .kind = FIELD_STORED, AT(about), ANY_JSON},
-    {TEXT("answer", answer)},
+    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), .use = FIELD_LISTED, ANY_JSON},
+    {.name = "about", .kind = FIELD_STORED, AT(about), .use = FIELD_LISTED, ANY_JSON},
+    {TEXT("answer", answer), .use = FIELD_LISTED},
 };
-const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_LISTED};
+const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_SHOWN};
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
@@ -141,19 +141,7 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
     struct approval_row row = row_borrow(rows);
     tx_fail(tx, map_copy(tx, &approval_map, &row));
     rows_release(&rows);
-    text_add_char(&data, '{');
-    text_add_member(&data, "id", row.approval);
-    text_add_member(&data, "session", row.session);
-    text_add_member(&data, "run", row.run);
-    text_add_member(&data, "message", row.message);
-    text_add_member_int(&data, "part", row.part);
-    text_add_member(&data, "kind", row.kind);
-    text_add_member(&data, "tool", row.tool);
-    text_add_member(&data, "state", bytes_of(approval_state_name(row.state)));
-    text_add_member(&data, "by", row.by);
-    text_add_member_int(&data, "asked_ms", row.asked_ms);
-    text_add_member_int_or_null(&data, "answered_ms", row.answered_ms, row.answered_ms != 0);
-    text_add_char(&data, '}');
+    fields_write(&approval_fields, FIELD_TOLD, &row, &data);
     const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
     follow_tell(tx, &change, &data);
 }

@@ -52,10 +52,9 @@ static unsigned field_use(const struct resource *resource, const struct field *f
 static bool is_read(const struct resource *resource, enum statement what,
                     const struct field *field) {
     const unsigned use = field_use(resource, field);
-    return field->column != NULL &&
-           (use & (what == LIST || what == LIST_UNSETTLED
-                       ? FIELD_LISTED | FIELD_LIVE | FIELD_KEPT
-                       : FIELD_LISTED | FIELD_LIVE | FIELD_KEPT | FIELD_WHOLE)) != 0;
+    return field->column != NULL && (use & (what == LIST || what == LIST_UNSETTLED
+                                                ? FIELD_LISTED | FIELD_KEPT
+                                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
 }
 
 static bool is_written(const struct sql *sql, const struct field *field) {
@@ -334,7 +333,7 @@ static void changed_tell(struct tx *tx, const struct resource *resource,
                                   .key = resource->key,
                                   .id = key->id};
     if (row != NULL) {
-        fields_write(&resource->fields, FIELD_LISTED, row, &data);
+        fields_write(&resource->fields, FIELD_TOLD, row, &data);
     }
     follow_tell(tx, &change, row != NULL ? &data : NULL);
 }

@@ -7,7 +7,7 @@
 #define EACH .group = FIELD_INSERTED | FIELD_SET
 
 /* Words that a removal takes away are in no event, which would outlive it. */
-enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED, WORDS = FIELD_GIVEN | FIELD_LIVE };
+enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_SHOWN, WORDS = FIELD_GIVEN | FIELD_LISTED };
 
 static struct field_value scope_get(const void *row) {
     const struct memory *memory = row;
@@ -87,7 +87,7 @@ static const struct field rows[] = {
     {.name = "tags",
      .kind = FIELD_STORED,
      AT(tags),
-     .use = FIELD_LIVE,
+     .use = FIELD_LISTED,
      .required = true,
      .column = "tags",
      EACH,
@@ -126,7 +126,7 @@ const struct resource memory_resource = {
     .table = "memory",
     .key = "id",
     .prefix = "mem",
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct memory),
     .rows_max = MEMORY_ROWS_MAX,
     .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ,

@@ -11,7 +11,7 @@
 #define FLAG(flag_name, placeholder, help)                                                         \
     .flag = {.name = flag_name, .kind = FLAG_TEXT, .value = placeholder, .about = help}
 
-enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_LISTED };
+enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_SHOWN };
 
 static const struct field rows[] = {
     {.name = "owner",
@@ -23,7 +23,7 @@ static const struct field rows[] = {
     {.name = "name",
      .kind = FIELD_TEXT,
      AT(name),
-     .use = FIELD_GIVEN | FIELD_LISTED,
+     .use = FIELD_GIVEN | FIELD_SHOWN,
      .required = true,
      .min = 1,
      .max = SESSION_PROJECT_MAX,
@@ -94,7 +94,7 @@ const struct resource project_resource = {
     .key = "name",
     .valid = session_project_valid,
     .naming = "1 to 64 of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct project),
     .check = project_check,
     .rows_max = PROJECT_ROWS_MAX,

@@ -20,7 +20,7 @@ static_assert(offsetof(struct provider_view, row) == 0, "a row alone is read by 
 
 enum {
     TAKEN = FIELD_GIVEN | FIELD_CHANGED,
-    TAKEN_AND_SHOWN = TAKEN | FIELD_LISTED,
+    TAKEN_AND_SHOWN = TAKEN | FIELD_SHOWN,
 };
 
 #define KINDS "{\"enum\":[\"openai\",\"responses\",\"anthropic\",\"scripted\"]}"
@@ -40,7 +40,7 @@ static const struct field rows[] = {
     {.name = "name",
      .kind = FIELD_TEXT,
      AT(row.name),
-     .use = FIELD_GIVEN | FIELD_LISTED,
+     .use = FIELD_GIVEN | FIELD_SHOWN,
      .required = true,
      .max = CONNECTION_NAME_MAX,
      .column = "name",
@@ -92,11 +92,11 @@ static const struct field rows[] = {
      .use = FIELD_KEPT,
      .column = "key_file",
      EACH},
-    {.name = "key_set", .kind = FIELD_BOOL, AT(key_set), .use = FIELD_LIVE},
+    {.name = "key_set", .kind = FIELD_BOOL, AT(key_set), .use = FIELD_LISTED},
     {.name = "key_from",
      .kind = FIELD_CHARS,
      AT(key_from),
-     .use = FIELD_LIVE,
+     .use = FIELD_LISTED,
      .empty = FIELD_EMPTY_NULL},
     {.name = "headers",
      .kind = FIELD_JSON,
@@ -146,14 +146,18 @@ static const struct field rows[] = {
      .column = "max_concurrent",
      EACH,
      FLAG("max-concurrent", FLAG_INT, "N", "Make at most N calls at a time; more wait.")},
-    {.name = "origin", .kind = FIELD_CHARS, AT(origin), .use = FIELD_LIVE},
-    {.name = "cause", .kind = FIELD_CHARS, AT(cause), .use = FIELD_LIVE, .empty = FIELD_EMPTY_NULL},
+    {.name = "origin", .kind = FIELD_CHARS, AT(origin), .use = FIELD_LISTED},
+    {.name = "cause",
+     .kind = FIELD_CHARS,
+     AT(cause),
+     .use = FIELD_LISTED,
+     .empty = FIELD_EMPTY_NULL},
     {.name = "detail",
      .kind = FIELD_CHARS,
      AT(detail),
-     .use = FIELD_LIVE,
+     .use = FIELD_LISTED,
      .empty = FIELD_EMPTY_NULL},
-    {.name = "resume_at_ms", .kind = FIELD_TIME, AT(resume_at_ms), .use = FIELD_LIVE},
+    {.name = "resume_at_ms", .kind = FIELD_TIME, AT(resume_at_ms), .use = FIELD_LISTED},
     {.name = "made_ms",
      .kind = FIELD_TIME,
      AT(row.made_ms),
@@ -162,7 +166,7 @@ static const struct field rows[] = {
     {.name = "changed_ms", .kind = FIELD_TIME, AT(row.changed_ms), .column = "changed_ms", EACH},
 };
 #define FIELDS                                                                                     \
-    { FIELD_ROWS(rows), .use = FIELD_LISTED }
+    { FIELD_ROWS(rows), .use = FIELD_SHOWN }
 const struct field_set provider_fields = FIELDS;
 
 const struct resource provider_resource = {
