@@ -8,6 +8,7 @@
 #include "journal/journal.h"
 
 #include "base/json/json.h"
+#include "base/scope.h"
 #include "journal/note.h"
 
 /* --- Names ------------------------------------------------------------------------------------ */
@@ -36,7 +37,14 @@ bool stream_name_valid(struct bytes name) {
 bool stream_name_reserved(struct bytes name) {
     return bytes_begin(name, BYTES("session:")) || bytes_begin(name, BYTES("run:")) ||
            bytes_begin(name, BYTES("project:")) || bytes_begin(name, BYTES("owner:")) ||
-           bytes_begin(name, BYTES("log:")) || bytes_is(name, "system");
+           bytes_begin(name, BYTES("log:")) || bytes_is(name, "system") ||
+           bytes_is(name, "system:admin");
+}
+
+struct err stream_check_reader(struct bytes name, unsigned scopes, struct why *why) {
+    return bytes_is(name, "system:admin") && (scopes & SCOPE_ADMIN) == 0
+               ? err_why(why, ERR_FORBIDDEN, "stream: system:admin wants the scope admin")
+               : ERR_OK;
 }
 
 bool event_type_valid(struct bytes type) {

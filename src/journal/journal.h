@@ -28,8 +28,10 @@ enum {
 
 /* 1 to 200 of A-Z a-z 0-9 . _ : @ ~ - but neither "." nor "..", which clients take out of a URL. */
 MUST_CHECK bool stream_name_valid(struct bytes name);
-/* session:, run:, project:, owner:, log:, and system: written by the daemon alone. */
+/* session:, run:, project:, owner:, log:, system and system:admin: written by the daemon alone. */
 MUST_CHECK bool stream_name_reserved(struct bytes name);
+/* system:admin is read by admins alone. ERR_FORBIDDEN. */
+MUST_CHECK struct err stream_check_reader(struct bytes name, unsigned scopes, struct why *why);
 MUST_CHECK bool event_type_valid(struct bytes type); /* Of the form, and not one of ours. */
 
 struct append {

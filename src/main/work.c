@@ -145,16 +145,17 @@ static bool has_home(const struct work *work) {
     return work->options.serve->database == NULL;
 }
 
-static struct err home_take(struct tx *tx, void *ctx) {
+static struct err release_tx(struct tx *tx, void *ctx) {
     const struct work *work = ctx;
-    return tx_home_take(tx, bytes_of(work->processes.host.text));
+    tx_hold_tell(tx, false /* held */);
+    return has_home(work) ? tx_home_take(tx, bytes_of(work->processes.host.text)) : tx_error(tx);
 }
 
-static void home_taken(struct err err, void *ctx) {
+static void release_stored(struct err err, void *ctx) {
     struct work *work = ctx;
-    if (!err_failed(err)) {
+    if (!err_failed(err) && has_home(work)) {
         store_missing_accept(work->store); /* A loss was noted in the same column. */
-    } else {
+    } else if (err_failed(err)) {
         log_event(work->log, LOG_WARN,
                   "the release could not be stored: the next start will hold again",
                   LOG_FIELDS(log_err(err)));
@@ -163,9 +164,7 @@ static void home_taken(struct err err, void *ctx) {
 
 static void released(void *ctx) {
     struct work *work = ctx;
-    if (has_home(work)) {
-        store_write(work->store, home_take, home_taken, work);
-    }
+    store_write(work->store, release_tx, release_stored, work);
     log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
     deliver_set_hold(work->deliver, RUN_FREE);
@@ -589,7 +588,13 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
 
 static struct err home_find(struct tx *tx, void *ctx) {
     struct work *work = ctx;
-    return tx_home_find(tx, bytes_of(work->processes.host.text), &work->home);
+    struct err err = tx_home_find(tx, bytes_of(work->processes.host.text), &work->home);
+    if (!err_failed(err)) {
+        const bool elsewhere = has_home(work) && work->home.home == HOME_OTHER;
+        tx_hold_tell(tx, elsewhere || hold_of(work) == RUN_HELD);
+        err = tx_error(tx);
+    }
+    return err;
 }
 
 static void connections_known(void *ctx, struct err err) {

@@ -126,11 +126,40 @@ test(`a follower has what lists show after ${KILLS} kills`, { timeout: 600_000 }
 test("names of these streams are nobody else's", async (t) => {
   const daemon = await new Daemon({ data: scratch(t) }).start();
   t.after(() => daemon.kill());
-  for (const name of ["owner:local", "owner:x", "log:x", "system", "project:x"]) {
-    const answer = await daemon.request("POST", `/api/v1/streams/${name}/events`,
-      { body: { type: "x" }, local: true });
-    assert.equal(answer.json.code, "stream_reserved", name);
+  for (const name of ["owner:local", "owner:x", "log:x", "system", "system:admin",
+    "project:x", "run:x", "session:x"]) {
+    for (const [method, rest, body] of [["POST", "/events", { type: "x" }], ["PATCH", "", {}],
+      ["DELETE", "/events?through=1"]]) {
+      const target = `/api/v1/streams/${name}${rest}`;
+      const answer = await daemon.request(method, target, { body, local: true });
+      assert.equal(answer.json.code, "stream_reserved", `${method} ${name}`);
+      assert.match(answer.json.detail, /owner: or log:/);
+    }
   }
   const refused = await daemon.request("POST", "/api/v1/seen", { body: { seq: 1 }, local: true });
   assert.equal(refused.json.code, "bad_field");
+});
+
+test("settings and the hold are followed in system", async (t) => {
+  const daemon = await new Daemon({ data: scratch(t), args: ["--hold"] }).start();
+  t.after(() => daemon.kill());
+  const client = new Client(daemon);
+  const told = async () => (await client.ask("GET", "/streams/system/events")).events
+    .map(({ type, data }) => [type, data]);
+  assert.deepEqual(await told(), [["hold_changed", { held: true }]]);
+  await client.ask("PATCH", "/settings", { effort: "high", window: 4096 });
+  await client.ask("PATCH", "/settings", { effort: "high", window: null });
+  await client.ask("POST", "/system/release");
+  const fifth = "/streams/system/events?after=4&wait=9";
+  while ((await told()).length < 5) await client.ask("GET", fifth);
+  assert.deepEqual((await told()).slice(1), [
+    ["setting_changed", { name: "effort", value: "high" }],
+    ["setting_changed", { name: "window", value: 4096 }],
+    ["setting_changed", { name: "window", removed: true }],
+    ["hold_changed", { held: false }],
+  ]);
+  await daemon.stop();
+  daemon.args = daemon.args.filter((word) => word !== "--hold");
+  await daemon.start();
+  assert.equal((await told()).length, 5); // The start says nothing that is known.
 });

@@ -336,3 +336,27 @@ test("a time in which no living host could give a sign of life is refused", asyn
   assert.equal(answer.code, 2, answer.stderr);
   assert.match(answer.stderr, /host-timeout: at least 30 seconds/);
 });
+
+test("hosts are followed in system: the leader, those that it meets, those that go", { skip },
+  async (t) => {
+    const hosts = new Hosts(t);
+    const told = async (daemon) => {
+      const page = "/api/v1/streams/system/events?after=0&wait=9";
+      const { events } = (await daemon.request("GET", page)).json;
+      return events.filter(({ type }) => type === "host_changed").map(({ data }) => data);
+    };
+    await hosts.here.start();
+    const [here] = await told(hosts.here);
+    assert.equal(here.role, "leader");
+    const there = await hosts.moved();
+    let all = [];
+    while (all.length < 3) all = await told(there);
+    const { items } = (await there.request("GET", "/api/v1/hosts")).json;
+    for (const { place, name, role, version, made_ms } of items) {
+      const row = { place, name, role, version, made_ms };
+      assert.deepEqual(all.filter((data) => data.place === place).pop(), row);
+    }
+    const target = `/api/v1/hosts?host=${encodeURIComponent(here.place)}&force=1`;
+    assert.equal((await there.request("DELETE", target)).status, 200);
+    assert.deepEqual((await told(there)).pop(), { place: here.place, removed: true });
+  });

@@ -69,11 +69,11 @@ test("a secret is shown once and stored nowhere", async (t) => {
   assert.ok(!daemon.log.includes(made.token.slice(4)));
 });
 
-test("a token that is made or revoked is an event of the daemon, without its secret", async (t) => {
+test("a token that is made or revoked is an event for admins, without its secret", async (t) => {
   const daemon = await start(t);
   const { token, ...row } = await make(daemon, { scopes: ["read"], owner: "bob", label: "phone" });
   await daemon.request("DELETE", `/api/v1/tokens/${row.id}`, { local: true });
-  const target = "/api/v1/streams/system/events?after=0";
+  const target = "/api/v1/streams/system:admin/events?after=0";
   const { text, json } = await daemon.request("GET", target, { local: true });
   assert.deepEqual(
     json.events.map(({ type, data }) => [type, data]),
@@ -83,6 +83,27 @@ test("a token that is made or revoked is an event of the daemon, without its sec
     ],
   );
   assert.ok(!text.includes(token.slice(4)));
+});
+
+test("who may not list tokens reads none of their events", async (t) => {
+  const daemon = await start(t);
+  const reader = bearer((await make(daemon, { scopes: ["read"] })).token);
+  const boss = bearer((await make(daemon, { scopes: ["read", "admin"], owner: "boss" })).token);
+  const ask = (target, headers) => daemon.request("GET", `/api/v1/streams/${target}`, { headers });
+  for (const part of ["", "/events", "/events?wait=1", "/events?snapshot=1"]) {
+    const refused = await ask(`system:admin${part}`, reader);
+    assert.deepEqual([refused.status, refused.json.code], [403, "forbidden"], part);
+  }
+  const sse = { ...reader, accept: "text/event-stream" };
+  assert.equal((await ask("system:admin/events", sse)).status, 403);
+  const socket = new WebSocket(`ws://127.0.0.1:${daemon.port}/api/v1/ws`, { headers: reader });
+  await once(socket, "open");
+  socket.send(JSON.stringify({ subscribe: "system:admin", after: 0 }));
+  const [said] = await once(socket, "message");
+  assert.equal(JSON.parse(said).error.code, "forbidden");
+  socket.terminate();
+  assert.equal((await ask("system/events", reader)).status, 404); // Nothing else has happened.
+  assert.equal((await ask("system:admin/events?owner=local", boss)).json.events.length, 2);
 });
 
 test("tokens outlive the daemon, and a revoked one is dead from the next request on", async (t) => {

@@ -59,7 +59,7 @@ static struct err find_tx(struct tx *tx, void *ctx) {
     if (!err_failed(err) && job->found) {
         AUTO(text_done) struct text text;
         text_init(&text, sizeof job->told);
-        fields_write(&memory_resource.fields, FIELD_LISTED | FIELD_LIVE, &memory, &text);
+        fields_write(&memory_resource.fields, FIELD_LISTED, &memory, &text);
         memcpy(job->told, text.data, text.len + 1);
     }
     return err;

@@ -129,8 +129,8 @@ static struct err find_tx(struct tx *tx, void *ctx) {
         tx_resource_find(tx, check->resource, &check->key, &check->found, check->found_row);
     text_clear(&check->event);
     if (!err_failed(err) && check->found) {
-        fields_write(&check->resource->fields, FIELD_LISTED | FIELD_LIVE | FIELD_WHOLE,
-                     check->found_row, &check->event);
+        fields_write(&check->resource->fields, FIELD_LISTED | FIELD_WHOLE, check->found_row,
+                     &check->event);
     }
     return err;
 }
@@ -161,8 +161,12 @@ static struct err event_tx(struct tx *tx, void *ctx) {
     struct stream_state state = {.stream = 0};
     bool found = false;
     const bool owned = resource_is_owned(check->resource);
+    const bool admin = check->resource->routes[RESOURCE_LIST].scope == SCOPE_ADMIN;
     struct err err = tx_stream_find(tx, owned ? BYTES("ann") : BYTES("local"),
-                                    owned ? BYTES("owner:ann") : BYTES("system"), &found, &state);
+                                    owned   ? BYTES("owner:ann")
+                                    : admin ? BYTES("system:admin")
+                                            : BYTES("system"),
+                                    &found, &state);
     text_clear(&check->event);
     return err_failed(err) || !found
                ? err
@@ -187,9 +191,8 @@ static void fields_look(struct check *check) {
         if (given && field->kind == FIELD_TEXT && field->max == 0 && field->names == NULL) {
             complain(check, "a text has no bound:", field->name);
         }
-        if (field_has(set, field, FIELD_LISTED) &&
-            /* FIELD_LIVE need not be in a row. */ field->column == NULL && field->get == NULL) {
-            complain(check, "is shown, and not kept:", field->name);
+        if (field_has(set, field, FIELD_TOLD) && field->column == NULL && field->get == NULL) {
+            complain(check, "is in events, and not kept:", field->name);
         }
         if (field_has(set, field, FIELD_CHANGED) && (field->group & FIELD_SET) == 0 &&
             field->column != NULL) {
@@ -201,8 +204,7 @@ static void fields_look(struct check *check) {
 /* The row as it was written and as it is found. */
 static void same_look(struct check *check, const char *what) {
     AUTO(text_done) struct text wanted = text_up_to(1 << 20);
-    fields_write(&check->resource->fields, FIELD_LISTED | FIELD_LIVE | FIELD_WHOLE, check->row,
-                 &wanted);
+    fields_write(&check->resource->fields, FIELD_LISTED | FIELD_WHOLE, check->row, &wanted);
     if (!succeeds(check, find_tx, "find:")) {
         return;
     }
@@ -218,7 +220,7 @@ static void event_look(struct check *check, bool removed) {
         text_addf(&wanted, "{\"%s\":\"%.*s\",\"removed\":true}", check->resource->key,
                   (int)check->key.id.len, check->key.id.data);
     } else {
-        fields_write(&check->resource->fields, FIELD_LISTED, check->row, &wanted);
+        fields_write(&check->resource->fields, FIELD_TOLD, check->row, &wanted);
     }
     if (succeeds(check, event_tx, "event:") &&
         !bytes_equal(text_bytes(&wanted), text_bytes(&check->event))) {
@@ -389,7 +391,7 @@ static void mistakes_are_found(void **state) {
         {"title", without_set, "is changed, and not written: title"},
         {"owner", NULL, "insert:"},
         {"topic", without_bound, "a text has no bound: topic"},
-        {"project", without_column, "is shown, and not kept: project"},
+        {"project", without_column, "is in events, and not kept: project"},
         {"made_ms", without_insertion, "insert:"},
         {"number", NULL, "a list without an index:"},
     };

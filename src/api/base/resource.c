@@ -55,8 +55,8 @@ static enum request_next row_done(void *ctx, struct err *io_result) {
 }
 
 static void row_answer(struct row_op *op) {
-    fields_write(&resource_of(&op->request)->fields, FIELD_LISTED | FIELD_LIVE | FIELD_WHOLE,
-                 op->row, &op->request.op.answer);
+    fields_write(&resource_of(&op->request)->fields, FIELD_LISTED | FIELD_WHOLE, op->row,
+                 &op->request.op.answer);
 }
 
 /* --- Make ------------------------------------------------------------------------------------- */
@@ -232,7 +232,7 @@ struct err resource_list_row(void *ctx, const void *row) {
                            ? page_row_number(page, fields_value(number, row).number, fits)
                            : page_row(page, resource_text(resource, resource->key, row), fits);
     if (shown) {
-        fields_write(&resource->fields, FIELD_LISTED | FIELD_LIVE, row, &page->request.op.answer);
+        fields_write(&resource->fields, FIELD_LISTED, row, &page->request.op.answer);
     }
     return ERR_OK;
 }
@@ -404,7 +404,7 @@ static struct route route_of(const struct resource_handlers *handlers, const str
                                                        : NULL,
         .has_body = has_body,
         .idempotent_key = kind == RESOURCE_ADD && !resource->routes[kind].secret,
-        .answer = {.fields = &resource->fields, .use = FIELD_LISTED | FIELD_LIVE | FIELD_WHOLE},
+        .answer = {.fields = &resource->fields, .use = FIELD_LISTED | FIELD_WHOLE},
         .answer_status = kind == RESOURCE_ADD ? 201 : 200,
         .request = requests[kind],
         .page = kind == RESOURCE_LIST ? &served->list : NULL,
@@ -415,7 +415,7 @@ static struct route route_of(const struct resource_handlers *handlers, const str
     }
     if (kind == RESOURCE_LIST) {
         route.answer.page = true;
-        route.answer.use = FIELD_LISTED | FIELD_LIVE;
+        route.answer.use = FIELD_LISTED;
     } else if (kind == RESOURCE_REMOVE) {
         route.answer = (struct field_shape){.fields = NULL};
         route.answer_schema = resource->prefix != NULL ? REMOVED_SCHEMA : REMOVED_NAME_SCHEMA;

@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "model/known.h"
 
-enum { SHOWN = FIELD_LISTED | FIELD_LIVE };
 const struct one_kind providers__one = {.valid = connection_name_valid, .noun = "provider"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
@@ -28,7 +27,7 @@ void providers__write(const struct connections *connections, const struct provid
         view.detail = away->detail;
         view.resume_at_ms = away->resume_at_ms;
     }
-    fields_write(&provider_fields, SHOWN, &view, text);
+    fields_write(&provider_fields, FIELD_LISTED, &view, text);
 }
 
 /* --- Those that were found -------------------------------------------------------------------- */
@@ -441,18 +440,18 @@ static const char models_answer[] = PAGE_SCHEMA(
 static const struct route routes[] = {
     {ROUTE("GET", "/api/v1/providers", SCOPE_READ, "List the connections to providers of models"),
      .query = list_query,
-     .answer = {.fields = &provider_fields, .use = SHOWN, .page = true, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true, .loose = true},
      .page = &list},
     {ROUTE("POST", "/api/v1/providers", SCOPE_ADMIN, "Add a connection; its key is never shown"),
      .has_body = true, .body = {.fields = &provider_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true}, .answer_status = 201,
-     .request = &providers__add},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
+     .answer_status = 201, .request = &providers__add},
     {ROUTE("GET", "/api/v1/providers/{name}", SCOPE_READ, "Show a connection"),
-     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true}, .request = &show},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true}, .request = &show},
     {ROUTE("PATCH", "/api/v1/providers/{name}", SCOPE_ADMIN,
            "Change the named fields of a connection"),
      .has_body = true, .body = {.fields = &provider_fields, .use = FIELD_CHANGED, .loose = true},
-     .answer = {.fields = &provider_fields, .use = SHOWN, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .request = &providers__patch},
     {ROUTE("DELETE", "/api/v1/providers/{name}", SCOPE_ADMIN, "Remove a connection that was set"),
      .answer_schema = REMOVED_NAME_SCHEMA, .request = &providers__remove},

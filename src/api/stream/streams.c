@@ -235,7 +235,9 @@ static bool name_check(struct exchange *exchange, enum streams_use use) {
     } else if (use == USE_WRITE && stream_name_reserved(name)) {
         err = err_why(&why, ERR_STREAM_RESERVED,
                       "stream: names that begin with session:, run:, project:, owner: or log:, "
-                      "and system, are written by drover alone");
+                      "system and system:admin are written by drover alone");
+    } else if (use == USE_READ) {
+        err = stream_check_reader(name, exchange_identity(exchange)->scopes, &why);
     }
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);

@@ -45,8 +45,8 @@ enum field_use {
     FIELD_WHOLE = 1 << 3,   /* Shown where a resource is shown alone. */
     FIELD_KEPT = 1 << 4,    /* In the row alone, */
     FIELD_WRITTEN = 1 << 5, /* and never read from it. */
-    FIELD_LIVE = 1 << 6,    /* Shown as FIELD_LISTED, but left out of events. */
-    FIELD_TOLD = 1 << 7,    /* In the event of a change, where lists show more than that. */
+    FIELD_TOLD = 1 << 6,    /* In the event NAME_changed. */
+    FIELD_SHOWN = FIELD_LISTED | FIELD_TOLD,
 };
 
 /* When the column of a field is written. */

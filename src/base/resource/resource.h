@@ -10,7 +10,7 @@
  *   };
  *   const struct resource pet_resource = {
  *       .name = "pet", .plural = "pets", .table = "pets", .key = "id", .prefix = "pet",
- *       .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED}, .size = sizeof(struct pet),
+ *       .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN}, .size = sizeof(struct pet),
  *       .path = "/api/v1/pets", .routes = {[RESOURCE_LIST] = {SCOPE_READ, "List pets"}, …},
  *   };
  *

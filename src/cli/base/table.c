@@ -243,8 +243,7 @@ static enum column_kind kind_of(const struct field *field) {
 
 void table_columns_of(const struct field_set *fields, enum table_shape shape,
                       struct table_columns *ret_columns) {
-    const unsigned use =
-        FIELD_LISTED | FIELD_LIVE | (shape == TABLE_LINES ? (unsigned)FIELD_WHOLE : 0);
+    const unsigned use = FIELD_LISTED | (shape == TABLE_LINES ? (unsigned)FIELD_WHOLE : 0);
     struct column last = {.title = NULL};
     size_t count = 0, longest = 0;
     *ret_columns = (struct table_columns){.key_width = 0};

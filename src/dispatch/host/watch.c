@@ -36,6 +36,7 @@ struct host_watch {
     struct ask ask;
     struct seen_list known, fresh; /* `fresh` is the store function's. */
     bool renames;      /* Whether this look renames: the daemon leads, and is not held. */
+    bool met;          /* The streams have the hosts in `known`, and ours. */
     bool renamed;      /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
     size_t abandoning; /* Of `known`: the one whose jobs are looked at. */
     struct host_abandon what;
@@ -85,6 +86,16 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
     struct err err = tx_host_seen(tx, &ours);
     if (!err_failed(err)) {
         err = tx_host_each(tx, &page, note_host, watch);
+    }
+    /* By the leader, who alone appends events: of itself, and of each host that is new here. */
+    if (!options->guest && !watch->met) {
+        tx_host_tell(tx, options->bounds.host, HOST_LEADER);
+    }
+    for (size_t i = 0; !options->guest && i < watch->fresh.count; i++) {
+        struct bytes place = bytes_of(watch->fresh.at[i].place);
+        if (!watch->met || seen_find(&watch->known, place) == NULL) {
+            tx_host_tell(tx, place, HOST_STANDBY);
+        }
     }
     /* Once for each host that is new here, and by the leader, whose rows they are. */
     if (!err_failed(err) && watch->renames && !watch->renamed) {
@@ -171,6 +182,7 @@ static void sign_done(void *ctx) {
     watch->known = watch->fresh;
     stats->hosts = watch->known.count;
     watch->renamed = watch->renames;
+    watch->met = true;
     watch->abandoning = 0;
     abandon_next(watch);
 }

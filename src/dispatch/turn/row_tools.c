@@ -22,8 +22,7 @@ static struct err answer_failure(const struct rows_call *call, enum card_cause c
 static struct err answer_memory(struct err stored, const struct rows_call *call,
                                 const struct memory *memory) {
     if (!err_failed(stored)) {
-        fields_write(&memory_resource.fields, FIELD_LISTED | FIELD_LIVE, memory,
-                     &call->result->content);
+        fields_write(&memory_resource.fields, FIELD_LISTED, memory, &call->result->content);
     }
     return stored;
 }
@@ -113,7 +112,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
 static struct err write_memory(void *ctx, const void *memory) {
     struct text *text = ctx;
     AUTO(text_done) struct text one = text_up_to(TOOL_CONTENT_MAX);
-    fields_write(&memory_resource.fields, FIELD_LISTED | FIELD_LIVE, memory, &one);
+    fields_write(&memory_resource.fields, FIELD_LISTED, memory, &one);
     if (one.no_memory) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: memory");
     }

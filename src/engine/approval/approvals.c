@@ -131,10 +131,10 @@ static const struct field rows_shown[] = {
     {TEXT("message", message), .empty = FIELD_EMPTY_NULL},
     {.name = "kind", .kind = FIELD_NAME, AT(kind), .required = true, .names = approval_kind_names},
     {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, .required = true},
-    {TEXT("shown", shown), .required = true,
+    {TEXT("shown", shown), .use = FIELD_LISTED, .required = true,
      .schema = "{\"type\":\"string\",\"description\":\"The whole question as text for people: of a "
                "call the command, the diff, the other arguments.\"}"},
-    {TEXT("digest", digest)},
+    {TEXT("digest", digest), .use = FIELD_LISTED},
     {TEXT("by", by)},
     {.name = "part",
      .kind = FIELD_INT,
@@ -147,11 +147,11 @@ static const struct field rows_shown[] = {
      .names = approval_state_names},
     {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
     {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
-    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), ANY_JSON},
-    {.name = "about", .kind = FIELD_STORED, AT(about), ANY_JSON},
-    {TEXT("answer", answer)},
+    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), .use = FIELD_LISTED, ANY_JSON},
+    {.name = "about", .kind = FIELD_STORED, AT(about), .use = FIELD_LISTED, ANY_JSON},
+    {TEXT("answer", answer), .use = FIELD_LISTED},
 };
-const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_LISTED};
+const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_SHOWN};
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
@@ -166,16 +166,9 @@ void approvals__tell_changed(struct tx *tx, int64_t id) {
     struct approval_row row = row_borrow(rows);
     tx_fail(tx, map_copy(tx, &approval_map, &row));
     rows_release(&rows);
-    text_add_char(&data, '{');
-    text_add_member(&data, "id", row.approval);
-    static const char *const told[] = {"session", "run",   "step", "message",  "part",       "kind",
-                                       "tool",    "state", "by",   "asked_ms", "answered_ms"};
-    for (size_t i = 0; i < COUNT_OF(told); i++) {
-        fields_add_one(&approval_fields, told[i], &row, &data);
-    }
-    text_add_char(&data, '}');
-    const struct follow_place place = {.owner = row.owner, .project = BYTES("")};
-    follow_tell_row(tx, &place, BYTES("approval_changed"), row.approval, &data);
+    fields_write(&approval_fields, FIELD_TOLD, &row, &data);
+    const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
+    follow_tell(tx, &change, &data);
 }
 
 /* On the stream of its session, or else of its run: approval_… about a call, question_… about

@@ -3,12 +3,14 @@
  *   owner:OWNER     changes of what belongs to an owner
  *   project:NAME    those of one project; a stream of the owner
  *   system          changes of what belongs to the daemon; a stream of the owner `local`
+ *   system:admin    those of what only admins list, so that only they read it (journal.h)
  *
  * Promise    each keeps its latest FOLLOW_EVENTS_KEPT events. A name that no client could ask for,
  *            of a damaged row, has no stream, and nothing is appended.
- * Rows       rows of these kinds are marked where they change (tx_row_changed), and their event is
- *            appended once, with what the row is at the end of the function
- *            (engine/system/followed.c). A removal has its event at once: {"id", "removed": true}.
+ * Rows       the event of a row is NAME_changed: what lists show of it, or {KEY, "removed": true}.
+ *            A resource appends it where it is written (engine/base/resource.h). Other rows are
+ *            marked where they change (tx_row_changed), and their event is appended once, with what
+ *            the row is at the end of the function (engine/system/followed.c).
  * Threads    inside a store function. Failure: the transaction keeps it.
  */
 #ifndef DROVER_ENGINE_BASE_FOLLOW_H
@@ -25,24 +27,16 @@ enum followed { FOLLOW_RUN, FOLLOW_SESSION, FOLLOW_APPROVAL, FOLLOW_BUDGET, FOLL
 static_assert((int)FOLLOW_KINDS <= (int)STORE_ROW_KINDS_MAX, "kinds of marks");
 extern const store_row_fn followed_rows[STORE_ROW_KINDS_MAX];
 
-/* `data`: compact JSON. */
-struct follow_event {
-    struct bytes type, data;
+/* A change. */
+struct follow {
+    const char *name;            /* "run" */
+    struct bytes owner, project; /* Told to the owner, and the project where it is one. */
+    const char *stream;          /* For a row of the daemon: "system", "system:admin"; else NULL. */
+    const char *key;             /* Member that names the row; NULL: "id". */
+    struct bytes id;             /* Value of that member. */
 };
-void follow_tell_owner(struct tx *tx, struct bytes owner, const struct follow_event *event);
-/* To the owner, and the project where it is one. */
-struct follow_place {
-    struct bytes owner, project;
-};
-void follow_tell(struct tx *tx, const struct follow_place *place, const struct follow_event *event);
-void follow_tell_system(struct tx *tx, const struct follow_event *event);
-
-/* A row of such a list. For one too long for an event, which only a damaged row is, the event has
- * its id and "left_out": true. */
-void follow_tell_row(struct tx *tx, const struct follow_place *place, struct bytes type,
-                     struct bytes id, const struct text *data);
-/* The row `id` of such a list is gone. */
-void follow_tell_removed(struct tx *tx, const struct follow_place *place, struct bytes type,
-                         struct bytes id);
+/* `data`: compact JSON; NULL: the row is gone. For one too long for an event, which only a damaged
+ * row is, the event has its key and "left_out": true. */
+void follow_tell(struct tx *tx, const struct follow *change, const struct text *data);
 
 #endif

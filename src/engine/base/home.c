@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine/base/follow.h"
+
 struct place {
     struct bytes machine, folder, id;
 };
@@ -89,4 +91,22 @@ struct err tx_home_find(struct tx *tx, struct bytes place, struct home_found *re
         tx_do(tx, "UPDATE nodes SET home = $1", ARGS(arg_text(place)));
     }
     return tx_error(tx);
+}
+
+void tx_hold_tell(struct tx *tx, bool held) {
+    AUTO(text_done) struct text data = text_up_to(64);
+    text_add_char(&data, '{');
+    text_add_member_bool(&data, "held", held);
+    text_add_char(&data, '}');
+    AUTO(rows_release)
+    struct rows *last = tx_row(tx,
+                               "SELECT e.data FROM streams s JOIN events e ON e.stream = s.id"
+                               " WHERE s.owner = 'local' AND s.name = 'system'"
+                               " AND e.type = 'hold_changed' ORDER BY e.seq DESC LIMIT 1",
+                               NO_ARGS);
+    const bool same = last == NULL ? !held : bytes_equal(rows_text(last, 0), text_bytes(&data));
+    rows_release(&last);
+    if (!same) {
+        follow_tell(tx, &(struct follow){.name = "hold", .stream = "system"}, &data);
+    }
 }

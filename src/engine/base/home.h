@@ -32,6 +32,9 @@ MUST_CHECK struct err tx_home_find(struct tx *tx, struct bytes place, struct hom
 /* It was released here, by this daemon. */
 MUST_CHECK struct err tx_home_take(struct tx *tx, struct bytes place);
 
+/* Appends hold_changed {"held"} to `system`, unless it was the last word. */
+void tx_hold_tell(struct tx *tx, bool held);
+
 struct home_places {
     struct bytes stored, ours;
 };

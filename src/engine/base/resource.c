@@ -52,10 +52,9 @@ static unsigned field_use(const struct resource *resource, const struct field *f
 static bool is_read(const struct resource *resource, enum statement what,
                     const struct field *field) {
     const unsigned use = field_use(resource, field);
-    return field->column != NULL &&
-           (use & (what == LIST || what == LIST_UNSETTLED
-                       ? FIELD_LISTED | FIELD_LIVE | FIELD_KEPT
-                       : FIELD_LISTED | FIELD_LIVE | FIELD_KEPT | FIELD_WHOLE)) != 0;
+    return field->column != NULL && (use & (what == LIST || what == LIST_UNSETTLED
+                                                ? FIELD_LISTED | FIELD_KEPT
+                                                : FIELD_LISTED | FIELD_KEPT | FIELD_WHOLE)) != 0;
 }
 
 static bool is_written(const struct sql *sql, const struct field *field) {
@@ -321,39 +320,22 @@ int64_t tx_resource_count(struct tx *tx, const struct resource *resource, struct
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-static void event_write(const struct resource *resource, const struct resource_key *key,
-                        const void *row, const char *flag, struct text *text) {
-    if (flag == NULL) {
-        fields_write(&resource->fields, FIELD_LISTED, row, text);
-        return;
-    }
-    text_add_char(text, '{');
-    text_add_member(text, resource->key, key->id);
-    text_add_member_bool(text, flag, true);
-    text_add_char(text, '}');
-}
-
 /* `row` NULL: it was removed. */
-static struct err event_append(struct tx *tx, const struct resource *resource,
-                               const struct resource_key *key, const void *row) {
+static void changed_tell(struct tx *tx, const struct resource *resource,
+                         const struct resource_key *key, const void *row) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
-    AUTO(text_done) struct text type = text_up_to(EVENT_TYPE_MAX);
-    text_addf(&type, "%s_changed", resource->name);
-    event_write(resource, key, row, row == NULL ? "removed" : NULL, &data);
-    if (text_failed(&data) && !data.no_memory) {
-        text_clear(&data);
-        event_write(resource, key, row, "left_out", &data);
+    const bool admin = resource->routes[RESOURCE_LIST].scope == SCOPE_ADMIN;
+    const struct follow change = {.name = resource->name,
+                                  .owner = key->owner,
+                                  .stream = resource_is_owned(resource) ? NULL
+                                            : admin                     ? "system:admin"
+                                                                        : "system",
+                                  .key = resource->key,
+                                  .id = key->id};
+    if (row != NULL) {
+        fields_write(&resource->fields, FIELD_TOLD, row, &data);
     }
-    if (text_failed(&data)) {
-        return tx_fail(tx, text_error(&data, "resources: event"));
-    }
-    const struct follow_event event = {text_bytes(&type), text_bytes(&data)};
-    if (resource_is_owned(resource)) {
-        follow_tell_owner(tx, key->owner, &event);
-    } else {
-        follow_tell_system(tx, &event);
-    }
-    return tx_error(tx);
+    follow_tell(tx, &change, row != NULL ? &data : NULL);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -397,7 +379,7 @@ static struct err row_write(struct tx *tx, const struct sql *sql, struct arg *ar
         }
     }
     tx_do(tx, sql_of(tx, sql), args, count);
-    tx_fail(tx, event_append(tx, resource, &key, row));
+    changed_tell(tx, resource, &key, row);
     if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
         tx_fail(tx, hooks->changed(tx, &key, row));
     }
@@ -456,7 +438,7 @@ struct err tx_resource_remove(struct tx *tx, const struct resource *resource,
         return err_failed(tx_error(tx)) ? tx_error(tx)
                                         : err_make(ERR_NOT_FOUND, "resources: remove");
     }
-    tx_fail(tx, event_append(tx, resource, key, NULL /* removed */));
+    changed_tell(tx, resource, key, NULL /* removed */);
     if (hooks->changed != NULL && !err_failed(tx_error(tx))) {
         tx_fail(tx, hooks->changed(tx, key, NULL /* removed */));
     }

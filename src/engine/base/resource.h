@@ -1,10 +1,9 @@
 /* resource.h: the rows of resources (base/resource/resource.h): every statement that reads or
  * writes them, and the event by which a list can be followed.
  *
- * Promise    each change appends, in its own commit, NAME_changed with the fields that lists show,
- *            or {KEY, "removed": true}. For rows of an owner the stream is owner:OWNER, for those
- *            of the daemon `system` of the owner `local`. For a row too long for an event, the
- *            event has its key and "left_out": true.
+ * Promise    each change appends, in its own commit, NAME_changed (follow.h): of an owner's rows to
+ *            owner:OWNER, of those of the daemon to `system`, or to `system:admin` where lists of
+ *            them want the scope admin.
  *            No other code writes such a table (a lint sees to it).
  * Ownership  texts of rows that are handed out are borrowed during the call, or live in the arena.
  * Threads    inside a store function.

@@ -5,6 +5,8 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "engine/base/follow.h"
+#include "journal/journal.h"
 #include "rules/provider/provider.h"
 
 /* The settings that are texts, in the order of the JSON; from PARTS_FROM on, lists and objects as
@@ -149,19 +151,34 @@ struct err tx_settings_read(struct tx *tx, struct settings *ret_settings) {
     return err.code == ERR_OUT_OF_MEMORY ? err : tx_error(tx);
 }
 
-/* An empty value removes the row. A value that is the same keeps its time. */
+/* An empty value: it is not set any more. */
+static void row_tell(struct tx *tx, const char *name, const struct text *value) {
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    const struct follow change = {
+        .name = "setting", .stream = "system", .key = "name", .id = bytes_of(name)};
+    text_add_char(&data, '{');
+    text_add_member(&data, "name", bytes_of(name));
+    text_add_name(&data, "value");
+    text_add(&data, value->data, value->len);
+    text_add_char(&data, '}');
+    follow_tell(tx, &change, value->len > 0 ? &data : NULL);
+}
+
+/* An empty value removes the row. A value that is the same keeps its time, and is no event. */
 static struct err row_write(struct tx *tx, const char *name, const struct text *value) {
     if (text_failed(value)) {
         return text_error(value, "settings: value");
     }
-    if (value->len == 0) {
-        tx_do(tx, "DELETE FROM settings WHERE name = $1", ARGS(arg_str(name)));
-    } else {
-        tx_do(tx,
-              "INSERT INTO settings (name, value, changed_ms) VALUES ($1, $2, $3)"
-              " ON CONFLICT (name) DO UPDATE SET value = excluded.value,"
-              " changed_ms = excluded.changed_ms WHERE settings.value <> excluded.value",
-              ARGS(arg_str(name), arg_text(text_bytes(value)), arg_int(tx_now_ms(tx))));
+    const int64_t changed =
+        value->len == 0
+            ? tx_change(tx, "DELETE FROM settings WHERE name = $1", ARGS(arg_str(name)))
+            : tx_change(tx,
+                        "INSERT INTO settings (name, value, changed_ms) VALUES ($1, $2, $3)"
+                        " ON CONFLICT (name) DO UPDATE SET value = excluded.value,"
+                        " changed_ms = excluded.changed_ms WHERE settings.value <> excluded.value",
+                        ARGS(arg_str(name), arg_text(text_bytes(value)), arg_int(tx_now_ms(tx))));
+    if (changed > 0) {
+        row_tell(tx, name, value);
     }
     return tx_error(tx);
 }

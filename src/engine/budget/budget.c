@@ -225,27 +225,14 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     return tx_error(tx);
 }
 
-/* `removed` alone is said of one that is gone. */
-static void node_tell(struct tx *tx, const struct budget_row *row, bool removed) {
-    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
-    if (removed) {
-        text_add_char(&data, '{');
-        text_add_member(&data, "scope", row->scope);
-        text_add_member_bool(&data, "removed", true);
-        text_add_char(&data, '}');
-    } else {
-        budget_write_json(row, &data);
-    }
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "budget: event"));
-        return;
-    }
-    const struct follow_event event = {BYTES("budget_changed"), text_bytes(&data)};
-    if (row->owner.len == 0) { /* The global one is everybody's. */
-        follow_tell_system(tx, &event);
-    } else {
-        follow_tell_owner(tx, row->owner, &event);
-    }
+/* The global one is everybody's. `data` NULL: it was removed. */
+static void node_tell(struct tx *tx, const struct budget_row *row, const struct text *data) {
+    const struct follow change = {.name = "budget",
+                                  .owner = row->owner,
+                                  .stream = row->owner.len == 0 ? "system" : NULL,
+                                  .key = "scope",
+                                  .id = row->scope};
+    follow_tell(tx, &change, data);
 }
 
 static bool node_find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
@@ -259,10 +246,12 @@ static bool node_find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) 
 }
 
 void budget__tell_changed(struct tx *tx, int64_t id) {
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct budget_row row;
     if (node_find_id(tx, id, &row)) { /* Else it is gone. */
         node_fill(tx, &row);
-        node_tell(tx, &row, false /* removed */);
+        budget_write_json(&row, &data);
+        node_tell(tx, &row, &data);
     }
 }
 
@@ -270,7 +259,7 @@ static void node_remove(struct tx *tx, const struct budget_row *row) {
     tx_do(tx, "DELETE FROM budget_means WHERE budget = $1", ARGS(arg_int(row->id)));
     tx_fail(tx, ids__keep(tx, IDS_BUDGETS));
     tx_do(tx, "DELETE FROM budgets WHERE id = $1", ARGS(arg_int(row->id)));
-    node_tell(tx, row, true /* removed */);
+    node_tell(tx, row, NULL /* removed */);
 }
 
 struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json/json.h"
+#include "engine/base/follow.h"
 #include "engine/host/hosts.h"
 #include "engine/job/spec.h"
 #include "engine/run/folder_removals.h"
@@ -157,8 +158,10 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
 
 struct err tx_host_remove(struct tx *tx, struct bytes place, bool *ret_more) {
     tx_fail(tx, tx_folder_removals_forget(tx, place, ret_more));
-    if (!*ret_more) {
-        tx_do(tx, "DELETE FROM hosts WHERE place = $1", ARGS(arg_text(place)));
+    const struct follow change = {.name = "host", .stream = "system", .key = "place", .id = place};
+    if (!*ret_more &&
+        tx_change(tx, "DELETE FROM hosts WHERE place = $1", ARGS(arg_text(place))) > 0) {
+        follow_tell(tx, &change, NULL /* removed */);
     }
     return tx_error(tx);
 }

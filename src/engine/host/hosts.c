@@ -2,10 +2,12 @@
  * clients. */
 #include "engine/host/hosts.h"
 
+#include "engine/base/follow.h"
 #include "engine/base/home.h"
 #include "engine/run/budget_gate.h"
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
+#include "journal/journal.h"
 
 struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
     tx_do(tx,
@@ -15,6 +17,28 @@ struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
           ARGS(arg_text(host->place), arg_text(host->name), arg_str(host_role_names[host->role]),
                arg_text(host->version), arg_int(tx_now_ms(tx))));
     return tx_error(tx);
+}
+
+void tx_host_tell(struct tx *tx, struct bytes place, enum host_role role) {
+    static const char *const names[] = {"place", "name", "version"};
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    const struct follow change = {.name = "host", .stream = "system", .key = names[0], .id = place};
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT place, name, version, made_ms FROM hosts WHERE place = $1",
+               ARGS(arg_text(place)));
+    if (rows == NULL) {
+        return;
+    }
+    text_add_char(&data, '{');
+    for (int i = 0; i < (int)COUNT_OF(names); i++) {
+        text_add_member(&data, names[i], rows_text(rows, i));
+    }
+    text_add_member(&data, "role", bytes_of(host_role_names[role]));
+    text_add_member_int(&data, "made_ms", rows_int(rows, 3));
+    text_add_char(&data, '}');
+    rows_release(&rows);
+    follow_tell(tx, &change, &data);
 }
 
 struct err tx_host_rename(struct tx *tx, struct bytes place) {

@@ -24,6 +24,9 @@ enum {
 
 /* A sign of life: place, name, version and role of `host` count. */
 MUST_CHECK struct err tx_host_seen(struct tx *tx, const struct host_row *host);
+/* Appends host_changed with what lists show of the host but for `here`, `runs` and `seen_ms`. The
+ * leader does, once it has met the host. */
+void tx_host_tell(struct tx *tx, struct bytes place, enum host_role role);
 /* Jobs that a daemon of an older version began at `place`, whose name of then had no id (home.h),
  * are called by its name of now, and the older row of the host goes. Of machines that share their
  * older name nobody knows whose jobs those are: the jobs stay as they are. An older row with a long

@@ -133,8 +133,9 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     row.cost_micros = cost_find(tx, &row);
     fields_write(&run_fields, FIELD_TOLD, &row, &data);
-    const struct follow_place place = {.owner = row.owner, .project = row.project};
-    follow_tell_row(tx, &place, BYTES("run_changed"), row.run, &data);
+    const struct follow change = {
+        .name = "run", .owner = row.owner, .project = row.project, .id = row.run};
+    follow_tell(tx, &change, &data);
     if (run_kind_is(row.kind, RUN_IN_SESSION) &&
         row.session.len > 0) { /* Lists show by it whether it waits. */
         tx_row_changed(tx, FOLLOW_SESSION,
@@ -144,10 +145,12 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
 }
 
 void runs__tell_removed(struct tx *tx, const struct run_row *row) {
-    const struct follow_place place = {.owner = row->owner,
-                                       .project = runs__place(row->budget).project};
+    const struct follow change = {.name = "run",
+                                  .owner = row->owner,
+                                  .project = runs__place(row->budget).project,
+                                  .id = row->run};
     if (row->parent == 0) {
-        follow_tell_removed(tx, &place, BYTES("run_changed"), row->run);
+        follow_tell(tx, &change, NULL /* removed */);
     }
 }
 

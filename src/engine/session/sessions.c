@@ -219,6 +219,13 @@ static void row_changed(struct tx *tx, const struct session_row *row) {
     tx_row_changed(tx, FOLLOW_SESSION, row->id);
 }
 
+/* `data` NULL: it was removed. */
+static void changed_tell(struct tx *tx, const struct session_row *row, const struct text *data) {
+    const struct follow change = {
+        .name = "session", .owner = row->owner, .project = row->project, .id = row->session};
+    follow_tell(tx, &change, data);
+}
+
 void sessions__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct session_row row;
@@ -227,8 +234,7 @@ void sessions__tell_changed(struct tx *tx, int64_t id) {
     }
     tx_fail(tx, tx_session_shown(tx, RUN_FREE, &row));
     session_write_json(&row, SESSION_TOLD, &data);
-    const struct follow_place place = {.owner = row.owner, .project = row.project};
-    follow_tell_row(tx, &place, BYTES("session_changed"), row.session, &data);
+    changed_tell(tx, &row, &data);
 }
 
 /* Events of a page that are about the session, or name it as theirs: run_changed. Each begins with
@@ -310,9 +316,8 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
                                 .data = BYTES("{}"),
                                 .last = true};
     event_append(tx, &last);
-    const struct follow_place place = {.owner = row->owner, .project = row->project};
     if (!row_unlisted(row)) {
-        follow_tell_removed(tx, &place, BYTES("session_changed"), row->session);
+        changed_tell(tx, row, NULL /* removed */);
     }
 }
 

@@ -195,12 +195,7 @@ static void seen_tell(struct tx *tx, const struct seen *seen) {
     text_add_member(&data, run ? "run" : "session", run ? seen->run : seen->session);
     text_add_member_int(&data, "seq", seen->seq);
     text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "seen: event"));
-        return;
-    }
-    follow_tell_owner(tx, seen->owner,
-                      &(struct follow_event){BYTES("seen_changed"), text_bytes(&data)});
+    follow_tell(tx, &(struct follow){.name = "seen", .owner = seen->owner}, &data);
 }
 
 /* Nobody has seen more than there is: what comes later is news. An ended run whose stream is gone,

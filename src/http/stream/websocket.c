@@ -62,6 +62,7 @@ struct socket {
     size_t backlog_at, backlog_len;
     bool draining, closing, failed;
     bool refuses_input; /* wslay cannot read on. */
+    unsigned scopes;
     char owner[OWNER_SIZE];
     char accept[HANDSHAKE_ACCEPT_SIZE];
 };
@@ -334,6 +335,10 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
     if (!stream_name_valid(name)) {
         return err_why(why, ERR_BAD_FIELD, "'subscribe' is not a valid stream name");
     }
+    struct err err = stream_check_reader(name, socket->scopes, why);
+    if (err_failed(err)) {
+        return err;
+    }
     if (subscription != NULL) {
         return err_why(why, ERR_CONFLICT, "this stream is already subscribed to");
     }
@@ -597,6 +602,7 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
     socket->task.run = socket_turn;
     links_init(&socket->subscriptions);
     links_init(&socket->ready);
+    socket->scopes = exchange->identity.scopes;
     memcpy(socket->owner, exchange->identity.owner, sizeof socket->owner);
     handshake_accept(key, socket->accept);
     text_init(&socket->replies, REPLIES_MAX);

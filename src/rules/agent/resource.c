@@ -23,7 +23,7 @@ const struct resource agent_resource = {
     .table = "agents",
     .key = "name",
     .valid = agent_name_is_valid,
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct agent_row),
     .rows_max = AGENT_ROWS_MAX,
     .routes = {[RESOURCE_REMOVE] = {.scope = SCOPE_ADMIN, .summary = "Remove a stored definition"}},

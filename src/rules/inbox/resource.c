@@ -54,7 +54,7 @@ const struct resource delivery_resource = {
     .table = "inbox",
     .key = "id",
     .prefix = "dlv",
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct inbox_row),
     .settled = "settled_ms",
     .correct = row_correct,

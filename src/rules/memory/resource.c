@@ -6,7 +6,7 @@
 #define AT(member) offsetof(struct memory, member)
 
 /* Words that a removal takes away are in no event, which would outlive it. */
-enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED, WORDS = FIELD_GIVEN | FIELD_LIVE };
+enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_SHOWN, WORDS = FIELD_GIVEN | FIELD_LISTED };
 
 static struct field_value scope_get(const void *row) {
     const struct memory *memory = row;
@@ -39,7 +39,7 @@ static const struct field rows[] = {
      .at = AT(tags_given),
      .use = FIELD_GIVEN,
      .max = MEMORY_TAGS_MAX},
-    {ROW_EACH("tags", FIELD_STORED, AT(tags)), .use = FIELD_LIVE, .required = true,
+    {ROW_EACH("tags", FIELD_STORED, AT(tags)), .use = FIELD_LISTED, .required = true,
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"},
     {ROW_EACH("words", FIELD_TEXT, AT(words)), .use = FIELD_WRITTEN},
     {ROW_EACH("day", FIELD_DAY, AT(day)), .required = true, FIELD_HEAD("DAY", -10),
@@ -55,7 +55,7 @@ const struct resource memory_resource = {
     .table = "memory",
     .key = "id",
     .prefix = "mem",
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct memory),
     .rows_max = MEMORY_ROWS_MAX,
     .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ,

@@ -10,11 +10,11 @@
 #define FLAG(flag_name, placeholder, help)                                                         \
     .flag = {.name = flag_name, .kind = FLAG_TEXT, .value = placeholder, .about = help}
 
-enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_LISTED };
+enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_SHOWN };
 
 static const struct field rows[] = {
     {ROW_OWNER(AT(owner))},
-    {ROW_ONCE("name", FIELD_TEXT, AT(name)), .use = FIELD_GIVEN | FIELD_LISTED, .required = true,
+    {ROW_ONCE("name", FIELD_TEXT, AT(name)), .use = FIELD_GIVEN | FIELD_SHOWN, .required = true,
      .min = 1, .max = SESSION_PROJECT_MAX, FILTER_SEARCH("name or root"),
      FIELD_HEAD("PROJECT", -20)},
     {ROW_EACH("root", FIELD_TEXT, AT(root)), .use = SETTING, .max = PROJECT_ROOT_MAX, .plain = true,
@@ -49,7 +49,7 @@ const struct resource project_resource = {
     .key = "name",
     .valid = session_project_valid,
     .naming = "1 to 64 of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct project),
     .check = project_check,
     .rows_max = PROJECT_ROWS_MAX,

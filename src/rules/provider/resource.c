@@ -19,7 +19,7 @@ static_assert(offsetof(struct provider_view, row) == 0, "a row alone is read by 
 
 enum {
     TAKEN = FIELD_GIVEN | FIELD_CHANGED,
-    TAKEN_AND_SHOWN = TAKEN | FIELD_LISTED,
+    TAKEN_AND_SHOWN = TAKEN | FIELD_SHOWN,
 };
 
 #define KINDS "{\"enum\":[\"openai\",\"responses\",\"anthropic\",\"scripted\"]}"
@@ -36,8 +36,8 @@ static struct field_value max_concurrent_get(const void *of) {
 }
 
 static const struct field rows[] = {
-    {ROW_ONCE("name", FIELD_TEXT, AT(row.name)), .use = FIELD_GIVEN | FIELD_LISTED,
-     .required = true, .max = CONNECTION_NAME_MAX},
+    {ROW_ONCE("name", FIELD_TEXT, AT(row.name)), .use = FIELD_GIVEN | FIELD_SHOWN, .required = true,
+     .max = CONNECTION_NAME_MAX},
     {ROW_EACH("kind", FIELD_TEXT, AT(row.kind)), .use = TAKEN_AND_SHOWN, .required = true,
      .schema = KINDS, .max = 16,
      .flag = {.name = "kind",
@@ -61,11 +61,11 @@ static const struct field rows[] = {
      FLAG("key-header", FLAG_TEXT, "NAME",
           "Send the key in this header, alone: api-key for Azure. '' is the usual header.")},
     {ROW_EACH("key_file", FIELD_TEXT, AT(row.key_file)), .use = FIELD_KEPT},
-    {.name = "key_set", .kind = FIELD_BOOL, .at = AT(key_set), .use = FIELD_LIVE},
+    {.name = "key_set", .kind = FIELD_BOOL, .at = AT(key_set), .use = FIELD_LISTED},
     {.name = "key_from",
      .kind = FIELD_CHARS,
      .at = AT(key_from),
-     .use = FIELD_LIVE,
+     .use = FIELD_LISTED,
      .empty = FIELD_EMPTY_NULL},
     {.name = "headers",
      .kind = FIELD_JSON,
@@ -97,24 +97,24 @@ static const struct field rows[] = {
      .or_null = true, .empty = FIELD_EMPTY_NULL, .min = 1, .max = CONNECTION_CONCURRENT_MAX,
      .get = max_concurrent_get,
      FLAG("max-concurrent", FLAG_INT, "N", "Make at most N calls at a time; more wait.")},
-    {.name = "origin", .kind = FIELD_CHARS, .at = AT(origin), .use = FIELD_LIVE},
+    {.name = "origin", .kind = FIELD_CHARS, .at = AT(origin), .use = FIELD_LISTED},
     {.name = "cause",
      .kind = FIELD_CHARS,
      .at = AT(cause),
-     .use = FIELD_LIVE,
+     .use = FIELD_LISTED,
      .empty = FIELD_EMPTY_NULL},
     {.name = "detail",
      .kind = FIELD_CHARS,
      .at = AT(detail),
-     .use = FIELD_LIVE,
+     .use = FIELD_LISTED,
      .empty = FIELD_EMPTY_NULL},
-    {.name = "resume_at_ms", .kind = FIELD_TIME, .at = AT(resume_at_ms), .use = FIELD_LIVE},
+    {.name = "resume_at_ms", .kind = FIELD_TIME, .at = AT(resume_at_ms), .use = FIELD_LISTED},
     /* Null, and no ROW_MADE: some connections are no rows. */
     {ROW_ONCE("made_ms", FIELD_TIME, AT(row.made_ms))},
     {ROW_EACH("changed_ms", FIELD_TIME, AT(row.changed_ms))},
 };
 #define FIELDS                                                                                     \
-    { FIELD_ROWS(rows), .use = FIELD_LISTED }
+    { FIELD_ROWS(rows), .use = FIELD_SHOWN }
 const struct field_set provider_fields = FIELDS;
 
 const struct resource provider_resource = {

@@ -289,8 +289,7 @@ static inline bool run_key_given(struct bytes key) {
     return key.len > 0 && key.data[0] == RUN_KEY_GIVEN;
 }
 
-/* The row as clients see it: FIELD_LISTED, and FIELD_WHOLE with the spec and the result; FIELD_TOLD
- * is that of run_changed. */
+/* The row as clients see it: FIELD_LISTED, and FIELD_WHOLE with the spec and the result. */
 extern const struct field_set run_fields;
 
 /* --- Admission -------------------------------------------------------------------------------- */

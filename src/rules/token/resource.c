@@ -5,7 +5,7 @@
 
 #define AT(member) offsetof(struct token, member)
 
-enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_LISTED };
+enum { TAKEN_AND_SHOWN = FIELD_GIVEN | FIELD_SHOWN };
 
 const char *const token_scope_names[] = {"read", "run", "approve", "admin", NULL};
 static_assert(SCOPE_READ == 1 && SCOPE_RUN == 2 && SCOPE_APPROVE == 4 && SCOPE_ADMIN == 8,
@@ -37,7 +37,7 @@ const struct resource token_resource = {
     .key = "id",
     .prefix = "tok",
     .of_daemon = true,
-    .fields = {FIELD_ROWS(rows), .use = FIELD_LISTED},
+    .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct token),
     .removal = "revoked_ms",
     .rows_max = TOKEN_COUNT_MAX,
