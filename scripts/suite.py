@@ -215,6 +215,12 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, br
     return stage if stage.files else None
 
 
+def halves(name, *words, **options):
+    """Two stages with half of the files each."""
+    return [node_tests(f"{name}, {which} half", *words, **options, part=slice(start, None, 2))
+            for start, which in enumerate(["first", "second"])]
+
+
 def simulator(kind, folder, count, first, hosts=1):
     """Seeds of the simulator. None of these stages runs again: a seed does the same each time, so
     that a failure is one. The report has the command that replays it."""
@@ -269,15 +275,13 @@ def all_stages(every_kill, turn, seed):
     tests = [
         # Those that take longest first, each by itself: they take one file after the other, and
         # mostly wait, while builds and unit tests compute.
-        *[node_tests(f"integration on PostgreSQL, {which} half", "postgres", "build/drover",
-                     **taken, part=slice(start, None, 2), brisk=not every_kill, env=crash_postgres)
-          for start, which in enumerate(["first", "second"])],
-        *[node_tests(f"integration on SQLite, {which} half", "release", "build/drover", **taken,
-                     rooms="[!f]*", part=slice(start, None, 2), brisk=not every_kill)
-          for start, which in enumerate(["first", "second"])],
+        *halves("integration on PostgreSQL", "postgres", "build/drover", **taken,
+                brisk=not every_kill, env=crash_postgres),
+        *halves("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
+                brisk=not every_kill),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
                    brisk=not every_kill, env=crash),
-        node_tests("integration, sanitized", "san", f"{san}/drover", **taken),
+        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
         *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
                       tests=checked) for compiler in compilers],
         meson_tests("unit and faults, release build", "build/release", tests=released,

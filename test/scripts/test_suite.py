@@ -250,7 +250,8 @@ class Halves(unittest.TestCase):
     def test_each_file_is_in_one_half_and_they_are_equal(self):
         _, tests = suite.all_stages(False, 0, 5000)
         for where, word, rooms in (("on SQLite", "release", "[!f]*"),
-                                   ("on PostgreSQL", "postgres", "*")):
+                                   ("on PostgreSQL", "postgres", "*"),
+                                   ("sanitized", "san", "*")):
             halves = [stage.files for stage in tests
                       if where in stage.name and stage.name.endswith(" half")]
             self.assertEqual(sorted(sum(halves, [])), suite.opted_in(word, rooms, False, 0))
@@ -291,7 +292,8 @@ class Order(unittest.TestCase):
         builds, tests = suite.all_stages(False, 0, 5000)
         made = [stage.makes for stage in builds]
         needed = {stage.name: [one for one in stage.needs if one in made] for stage in tests}
-        self.assertEqual(needed["integration, sanitized"], ["build/drover", "build/san"])
+        first = needed["integration, sanitized, first half"]
+        self.assertEqual(first, ["build/drover", "build/san"])
         self.assertEqual(needed["faults on SQLite"], ["build/drover"])
         self.assertEqual(needed["simulator, fresh seeds"], ["build/release"])
         self.assertEqual([name for name in needed if not needed[name]],
