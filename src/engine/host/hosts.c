@@ -137,20 +137,22 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
         io_row->starts = tx_number(tx,
                                    "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
                                    " JOIN sessions s ON s.id = t.session WHERE r.parent = $1"
-                                   " AND r.parent <> 0 AND r.kind = 'job' AND s.program <> ''",
+                                   " AND r.parent <> 0 AND r.step_key = '' AND r.kind = 'job'"
+                                   " AND s.program <> ''",
                                    ARGS(arg_int(io_row->id)), /* absent */ 0);
     }
     if (bounds->hosts != RUN_HOSTS_SHARED || !asks || io_row->state != RUN_RUNNING) {
         return ERR_OK;
     }
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT DISTINCT host FROM runs WHERE parent IN (SELECT"
-                                " CAST($1 AS BIGINT) UNION ALL SELECT id FROM runs WHERE"
-                                " parent = $1 AND parent <> 0 AND kind = 'turn' AND ended_ms IS"
-                                " NULL) AND parent <> 0 AND ended_ms IS NULL AND gate = ''"
-                                " AND kind = 'job'",
-                                ARGS(arg_int(io_row->id)));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT DISTINCT host FROM runs WHERE parent IN (SELECT"
+                " CAST($1 AS BIGINT) UNION ALL SELECT id FROM runs WHERE " RUNS_BELOW(
+                    "", "$1") " AND kind = 'turn' AND ended_ms IS NULL)"
+                              " AND parent <> 0 AND step_key = '' AND ended_ms IS NULL"
+                              " AND gate = '' AND kind = 'job'",
+                ARGS(arg_int(io_row->id)));
     while (io_row->gate != GATE_HOST && rows_step(rows)) {
         const struct run_row child = {.kind = KIND_JOB, .host = rows_text(rows, 0)};
         io_row->gate = run_is_elsewhere(&child, bounds) ? GATE_HOST : io_row->gate;
