@@ -11,12 +11,14 @@
 
 #include "api/base/page.h"
 
-enum { LIMIT = 3 };
+enum { LIMIT = 3, SLICES = 20 };
 
 static int page_setup(void **state) {
     struct page *page = calloc(1, sizeof *page);
     assert_non_null(page);
+    static const struct page_kind kind = {.slices = SLICES};
     page->limit = LIMIT;
+    page->kind = &kind;
     text_init(&page->request.op.answer, OP_ANSWER_MAX);
     *state = page;
     return 0;
@@ -94,7 +96,7 @@ static void a_page_whose_slices_are_used_up_says_so_and_goes_on_after_what_it_re
     struct page *page = *state;
     (void)page_begin(page);
     rows_add(page, 1, 2);
-    slices_use_up(page, PAGE_SEARCH_SLICES);
+    slices_use_up(page, SLICES);
     page_stop(page, BYTES("77"));
     page_end(page, PAGE_NO_TOTAL);
     answer_check(page, "{\"items\":[1],\"next\":\"77\",\"partial\":true}");

@@ -146,7 +146,8 @@ bool page_pause(struct page *page, int64_t from) {
     row_close(page);
     page->now.from = from;
     page->now.len = page->request.op.answer.len;
-    if (page->now.slice + 1 == (page->total || page->sums ? PAGE_SLICES_MAX : PAGE_SEARCH_SLICES)) {
+    const bool counts = page->total || page->sums || page->kind->slices == 0;
+    if (page->now.slice + 1 == (counts ? PAGE_SLICES_MAX : page->kind->slices)) {
         page_event(page, EVENT_SPENT);
     }
     return page->now.state != PAGE_CUT;

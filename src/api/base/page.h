@@ -9,8 +9,8 @@
  *            where it was asked for, `more` where there are more than that, `left_out` only where a
  *            row was left out.
  * Slices     a list is read in slices, in a transaction each; between them other reads have their
- *            turn. A page ends after PAGE_SEARCH_SLICES of them at the latest, or PAGE_SLICES_MAX
- *            where it counts, with a `next`, however few rows were found.
+ *            turn. A page ends after PAGE_SLICES_MAX of them at the latest, or those of its kind,
+ *            with a `next`, however few rows were found.
  * Filters    words of the query that `words` of its table does not name are refused.
  * Ownership  struct page is embedded first in the list's own object. Texts are borrowed from the
  *            exchange.
@@ -32,9 +32,8 @@ enum {
     PAGE_CURSOR_MAX = 328, /* Bytes. */
     PAGE_NO_TOTAL = -1,
     PAGE_TOTAL_MAX = 10000, /* Counted so far; what is more is not counted. */
-    PAGE_SEARCH_SLICES = 20,
-    PAGE_SLICES_MAX = 200, /* For a page that counts all rows. */
-    PAGE_PART_ROWS = 128,  /* Rows of one statement. */
+    PAGE_SLICES_MAX = 200,
+    PAGE_PART_ROWS = 128, /* Rows of one statement. */
 };
 
 /* --- What the client asks for ----------------------------------------------------------------- */
@@ -148,6 +147,7 @@ struct page_kind {
     bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1, */
     const struct resource *resource;    /* or the name of a row of this; NULL: it is not. */
     page_rows_fn rows;
+    int64_t slices; /* Slices of a page that does not count; 0: PAGE_SLICES_MAX. */
     /* Writes the member `sums` of the answer, where all rows were counted; NULL: there is none. */
     void (*sums)(const struct page *page, struct text *text);
     /* In place of `rows`, of what is not in the store: calls page_begin, …, page_end, and
