@@ -22,6 +22,7 @@ flows() {
     done
     stop
     flows_synced
+    written
     flows_first
     flows_killed
     flows_waiting
@@ -77,6 +78,40 @@ flows_synced() {
         row "disk syncs for a step, workflows at once: $at_once" "$each" "" "" "<= $mark" \
             "$each <= $mark"
     done
+}
+
+# counted NUMBER: of log_writes.c, from 1.
+counted() { od -An -v -t u8 -w8 "$dir/counts" | sed -n "$1p" | tr -d ' '; }
+
+# What a step writes to the disk; of two builds in turns, where BENCH_BEFORE is the older one.
+written() {
+    newer=$drover
+    for row in 1:50 64:8; do
+        for drover in ${BENCH_BEFORE:-} "$newer"; do
+            of=
+            [ "$drover" = "$newer" ] || of=" (the build before)"
+            written_by "${row%:*}" "${row#*:}" "$of"
+        done
+    done
+}
+
+written_by() {
+    fresh written
+    rm -f "$dir/counts"
+    serve env "LD_PRELOAD=$tools/log_writes.so" "LOG_WRITES=$dir/counts"
+    warm
+    pages=$(counted 1) commits=$(counted 2) log=$(counted 3) database=$(counted 4)
+    got=$(load flows --connections "$1")
+    pages=$(($(counted 1) - pages)) commits=$(($(counted 2) - commits))
+    log=$(($(counted 3) - log)) database=$(($(counted 4) - database))
+    stop
+    steps=$(whole "$(field steps_in_all "$got")")
+    each=$(math "$log / 1000 / $steps")
+    what="kB that a step writes to the log, workflows at once: $1$3"
+    what="$what ($(math "$pages / $commits") pages a commit, $(math "$pages / $steps") a step;"
+    what="$what $(math "$commits / $steps") commits a step;"
+    row "$what and $(math "$database / 1000 / $steps") kB to the database)" "$each" "" "" \
+        "<= $2" "$each <= $2"
 }
 
 # A model on this machine says when it was asked.

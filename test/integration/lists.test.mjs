@@ -162,11 +162,13 @@ test("a text is found in one session, however much is to be looked at before it"
 /** Tables whose rows are few by a bound of their own. */
 const small = ["agents", "nodes", "settings", "learned_windows", "refused_parameters"];
 /** Statements that sort what other bounds keep few: budgets on a path, parts of a run that are not
- *  settled, the texts of 20 messages. */
+ *  settled, the texts of 20 messages, ids of the steps of one workflow (1,000 at most). */
 const sorted = [
   /FROM budgets WHERE owner IN \('', \$1\) AND path IN/,
   /^SELECT p\.message, p\.number, m\.run, p\.state FROM parts p/,
   /ORDER BY id DESC LIMIT \$3\) m LEFT JOIN parts p/,
+  /^SELECT COALESCE\(min\(id\), 0\), .* AND parent = \$4 AND step_key <> ''/,
+  /WHERE id IN \(SELECT id FROM runs WHERE parent = \$1 AND step_key <> ''/,
 ];
 /** The census of what is open, for /metrics: of indexes that hold nothing else. It is asked by a
  *  timer, so a slow test sees it. */

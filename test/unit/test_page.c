@@ -11,12 +11,14 @@
 
 #include "api/base/page.h"
 
-enum { LIMIT = 3 };
+enum { LIMIT = 3, SLICES = 20 };
 
 static int page_setup(void **state) {
     struct page *page = calloc(1, sizeof *page);
     assert_non_null(page);
+    static const struct page_kind kind = {.slices = SLICES};
     page->limit = LIMIT;
+    page->kind = &kind;
     text_init(&page->request.op.answer, OP_ANSWER_MAX);
     *state = page;
     return 0;
@@ -82,32 +84,45 @@ static void a_slice_that_runs_twice_writes_its_rows_once(void **state) {
     answer_check(page, "{\"items\":[1,2,3],\"next\":null}");
 }
 
-static void slices_use_up(struct page *page) {
+static void slices_use_up(struct page *page, int64_t slices) {
     while (page_pause(page, 1)) {
         slice_next(page);
     }
-    assert_int_equal(page->now.slice, PAGE_SLICES_MAX - 1);
+    assert_int_equal(page->now.slice, slices - 1);
     assert_int_equal(page->now.state, PAGE_CUT);
 }
 
-static void a_page_whose_slices_are_used_up_goes_on_after_what_it_read(void **state) {
+static void a_page_whose_slices_are_used_up_says_so_and_goes_on_after_what_it_read(void **state) {
     struct page *page = *state;
     (void)page_begin(page);
     rows_add(page, 1, 2);
-    slices_use_up(page);
+    slices_use_up(page, SLICES);
+    page_stop(page, BYTES("77"));
+    page_end(page, PAGE_NO_TOTAL);
+    answer_check(page, "{\"items\":[1],\"next\":\"77\",\"partial\":true}");
+}
+
+static void a_page_that_counts_has_more_slices(void **state) {
+    struct page *page = *state;
+    page->total = true;
+    (void)page_begin(page);
+    rows_add(page, 1, 2);
+    slices_use_up(page, PAGE_SLICES_MAX);
     page_stop(page, BYTES("77"));
     assert_false(page_listed(page)); /* No slice is left to count in. */
     page_end(page, page->now.counted);
-    answer_check(page, "{\"items\":[1],\"next\":\"77\",\"total\":0,\"more\":true}");
+    answer_check(page, "{\"items\":[1],\"next\":\"77\",\"partial\":true,\"total\":0,"
+                       "\"more\":true}");
 }
 
 static void a_count_whose_slices_are_used_up_says_more_and_keeps_next(void **state) {
     struct page *page = *state;
+    page->total = true;
     (void)page_begin(page);
     rows_add(page, 1, 5);
     assert_true(page_listed(page));
     rows_add(page, 1, 5);
-    slices_use_up(page);
+    slices_use_up(page, PAGE_SLICES_MAX);
     page_end(page, page->now.counted);
     answer_check(page, "{\"items\":[1,2,3],\"next\":\"3\",\"total\":4,\"more\":true}");
 }
@@ -119,7 +134,8 @@ int main(void) {
         PAGE_TEST(a_page_with_all_rows_has_no_next),
         PAGE_TEST(next_is_the_last_row_of_a_full_page_however_many_are_counted),
         PAGE_TEST(a_slice_that_runs_twice_writes_its_rows_once),
-        PAGE_TEST(a_page_whose_slices_are_used_up_goes_on_after_what_it_read),
+        PAGE_TEST(a_page_whose_slices_are_used_up_says_so_and_goes_on_after_what_it_read),
+        PAGE_TEST(a_page_that_counts_has_more_slices),
         PAGE_TEST(a_count_whose_slices_are_used_up_says_more_and_keeps_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,8 @@ bool page_pause(struct page *page, int64_t from) {
     row_close(page);
     page->now.from = from;
     page->now.len = page->request.op.answer.len;
-    if (page->now.slice + 1 == PAGE_SLICES_MAX) {
+    const bool counts = page->total || page->sums || page->kind->slices == 0;
+    if (page->now.slice + 1 == (counts ? PAGE_SLICES_MAX : page->kind->slices)) {
         page_event(page, EVENT_SPENT);
     }
     return page->now.state != PAGE_CUT;
@@ -330,6 +331,7 @@ bool page_add(struct page *page, struct bytes cursor) {
 
 void page_stop(struct page *page, struct bytes cursor) {
     assert(page->now.state == PAGE_CUT);
+    page->now.partial = true;
     keep_cursor(page, cursor);
     page->now.next_len = page->now.last_len;
 }
@@ -374,6 +376,7 @@ void page_end(struct page *page, int64_t total) {
     } else {
         text_add_str(text, "null");
     }
+    text_add_str(text, page->now.partial ? ",\"partial\":true" : "");
     if (total != PAGE_NO_TOTAL) {
         text_add_str(text, ",\"total\":");
         text_add_int(text, total > PAGE_TOTAL_MAX ? PAGE_TOTAL_MAX : total);

@@ -4,12 +4,13 @@
  *            pass PAGE_BYTES; `next` then tells where to go on. It is null only when nothing is
  *            left: one row more than may be shown is read to know that. A row that is longer than
  *            any answer is left out, and counted: the others are served.
- * Answer     {"items":[…],"next":"CURSOR"|null,"total":N,"more":true,"left_out":N}; `total` only
+ * Answer     {"items":[…],"next":"CURSOR"|null,"partial":true,"total":N,"more":true,"left_out":N};
+ *            `partial` only where the slices were used up before the page was full, `total` only
  *            where it was asked for, `more` where there are more than that, `left_out` only where a
  *            row was left out.
  * Slices     a list is read in slices, in a transaction each; between them other reads have their
- *            turn. A page ends after PAGE_SLICES_MAX of them at the latest, with a `next`, however
- *            few rows were found.
+ *            turn. A page ends after PAGE_SLICES_MAX of them at the latest, or those of its kind,
+ *            with a `next`, however few rows were found.
  * Filters    words of the query that `words` of its table does not name are refused.
  * Ownership  struct page is embedded first in the list's own object. Texts are borrowed from the
  *            exchange.
@@ -78,8 +79,8 @@ enum { PAGE_WORD_MAX = 200 };
 #define PAGE_SCHEMA_WITH(more_, item)                                                              \
     "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"  \
     "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{"       \
-    "\"type\":\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":\"boolean\"}" more_ \
-    "}}"
+    "\"type\":\"integer\"},\"partial\":{\"type\":\"boolean\"},\"total\":{\"type\":\"integer\"},"   \
+    "\"more\":{\"type\":\"boolean\"}" more_ "}}"
 #define PAGE_SCHEMA(item) PAGE_SCHEMA_WITH("", item)
 
 struct page;
@@ -123,6 +124,7 @@ struct page_at {
     size_t mark;      /* Length of the answer before the last row. */
     size_t last_len;  /* Length of `last`. */
     size_t next_len;  /* Length of `next` of the answer, which is `last`; 0: no page follows. */
+    bool partial;     /* Whether the slices were used up before the page was listed. */
     /* Where the next part begins, "" and 0 at the start, */
     size_t at_len;
     int64_t at_number;
@@ -145,6 +147,7 @@ struct page_kind {
     bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1, */
     const struct resource *resource;    /* or the name of a row of this; NULL: it is not. */
     page_rows_fn rows;
+    int64_t slices; /* Slices of a page that does not count; 0: PAGE_SLICES_MAX. */
     /* Writes the member `sums` of the answer, where all rows were counted; NULL: there is none. */
     void (*sums)(const struct page *page, struct text *text);
     /* In place of `rows`, of what is not in the store: calls page_begin, …, page_end, and

@@ -121,9 +121,12 @@ static struct err jobs_read(void *ctx) {
 }
 
 static const struct page_kind runs_list = {
-    .request = {.size = sizeof(struct list_op), .read = runs_read}, .rows = run_list_rows};
+    .request = {.size = sizeof(struct list_op), .read = runs_read},
+    .rows = run_list_rows,
+    .slices = RUN_PAGE_SLICES};
 const struct page_kind jobs__list = {.request = {.size = sizeof(struct list_op), .read = jobs_read},
-                                     .rows = run_list_rows};
+                                     .rows = run_list_rows,
+                                     .slices = RUN_PAGE_SLICES};
 
 /* --- One run ---------------------------------------------------------------------------------- */
 

@@ -142,13 +142,14 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
         return ERR_OK;
     }
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT DISTINCT host FROM runs WHERE parent IN (SELECT"
-                                " CAST($1 AS BIGINT) UNION ALL SELECT id FROM runs WHERE"
-                                " parent = $1 AND parent <> 0 AND ended_ms IS"
-                                " NULL) AND parent <> 0 AND ended_ms IS NULL AND gate = ''"
-                                " AND kind = 'job'",
-                                ARGS(arg_int(io_row->id)));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT DISTINCT host FROM runs WHERE parent IN (SELECT"
+                " CAST($1 AS BIGINT) UNION ALL SELECT id FROM runs WHERE " RUNS_BELOW(
+                    "", "$1") " AND ended_ms IS NULL)"
+                              " AND parent <> 0 AND step_key = '' AND ended_ms IS NULL"
+                              " AND gate = '' AND kind = 'job'",
+                ARGS(arg_int(io_row->id)));
     while (io_row->gate != GATE_HOST && rows_step(rows)) {
         const struct run_row child = {.host = rows_text(rows, 0)};
         io_row->gate = run_is_of_other_host(&child, bounds->host) ? GATE_HOST : io_row->gate;

@@ -321,11 +321,13 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
                         struct budget__opening *opening) {
     static const char below[] =
         "WITH RECURSIVE below (id) AS ("
-        "SELECT id FROM runs WHERE parent = $1 AND parent <> 0 AND ended_ms IS NULL"
-        " UNION ALL SELECT r.id FROM runs r JOIN below b ON r.parent = b.id"
-        " WHERE r.parent <> 0 AND r.ended_ms IS NULL)"
-        " SELECT min(r.id) FROM below b JOIN runs r ON r.id = b.id WHERE r.lane = $2"
-        " AND r.id <> $3";
+        "SELECT id FROM runs WHERE " RUNS_BELOW(
+            "", "$1") " AND ended_ms IS NULL"
+                      " UNION ALL SELECT r.id FROM runs r JOIN below b ON " RUNS_BELOW(
+                          "r.", "b.id") " WHERE r.ended_ms IS NULL)"
+                                        " SELECT min(r.id) FROM below b JOIN runs r ON r.id = b.id "
+                                        "WHERE r.lane = $2"
+                                        " AND r.id <> $3";
     int64_t youngest = chain_find(tx, node, (enum amount)(lane % BUDGET_LANES)), unwritable = 0;
     for (enum run_part_end end = RUN_PART_DONE; youngest != 0 && end != RUN_PART_WAITS;) {
         bool found = false;
@@ -397,8 +399,8 @@ static bool lane_node(struct tx *tx, int64_t lane, struct budget_row *ret_row) {
 }
 
 void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
-    static const char of_turn[] = "SELECT lane FROM runs WHERE parent = $1 AND parent <> 0"
-                                  " AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
+    static const char of_turn[] = "SELECT lane FROM runs WHERE " RUNS_BELOW(
+        "", "$1") " AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
     struct budget__judgement judgement = {.verdict = BUDGET_WAITS, .places = {.count = 1}};
     struct budget_row *node = &judgement.places.rows[0];
     int64_t lane = io_row->lane;

@@ -2,7 +2,8 @@
  * reads of all that have not ended: recovery, the census.
  *
  * One filter, the one that is expected to leave the fewest rows, has an index in the order of the
- * list and leads; the others are compared with each row that it leaves. Where others are given, the
+ * list and leads; the others are compared with each row that it leaves. Where its rows stand in two
+ * indexes, the statement merges both. Where others are given, the
  * rows that one transaction looks at are bounded: a statement on the index alone finds the id at
  * which the slice ends, the second reads what fits between, and the caller goes on below that id in
  * another transaction. So whatever the filters are, no list holds a reader for long.
@@ -81,30 +82,53 @@ struct lead {
     const char *count;  /* The same without a limit: $3 counts for nothing. */
 };
 
-#define LEAD(where)                                                                                \
+#define LEAD_IDS(where) "SELECT id FROM runs WHERE " where " AND id < $2"
+#define LEAD_ROWS(where)                                                                           \
+    "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE " where " AND id < $2" COMPARED
+#define LEAD_COUNT(where)                                                                          \
+    "SELECT count(*) FROM runs WHERE " where " AND id < $2 AND $3 > 0" COMPARED
+#define LEAD_BY(ids, rows_, count_)                                                                \
     {                                                                                              \
-        .bounds = "SELECT COALESCE(min(id), 0), count(*) FROM (SELECT id FROM runs WHERE " where   \
-                  " AND id < $2 ORDER BY id DESC LIMIT $3) slice",                                 \
-        .rows = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE " where " AND id < $2" COMPARED      \
-                " ORDER BY id DESC LIMIT $3",                                                      \
-        .count = "SELECT count(*) FROM runs WHERE " where " AND id < $2 AND $3 > 0" COMPARED       \
+        .bounds = "SELECT COALESCE(min(id), 0), count(*) FROM (" ids                               \
+                  " ORDER BY id DESC LIMIT $3) slice",                                             \
+        .rows = rows_ " ORDER BY id DESC LIMIT $3", .count = (count_)                              \
     }
+#define LEAD(where) LEAD_BY(LEAD_IDS(where), LEAD_ROWS(where), LEAD_COUNT(where))
+/* No row fits both. */
+#define LEAD_TWO(one, other)                                                                       \
+    LEAD_BY(LEAD_IDS(one) " UNION ALL " LEAD_IDS(other),                                           \
+            LEAD_ROWS(one) " UNION ALL " LEAD_ROWS(other),                                         \
+            "SELECT (" LEAD_COUNT(one) ") + (" LEAD_COUNT(other) ")")
 
-enum { BY_OWNER, BY_KIND, BY_END, BY_LIFE, BY_PROJECT, BY_SESSION, BY_PARENT, BY_ROOT, LEADS };
+enum {
+    BY_OWNER,
+    BY_KIND,
+    BY_AGENTS,
+    BY_END,
+    BY_LIFE,
+    BY_PROJECT,
+    BY_SESSION,
+    BY_PARENT,
+    BY_ROOT,
+    LEADS
+};
 
 static const struct lead leads[LEADS] = {
-    [BY_OWNER] = LEAD("owner = $1 AND $4 = ''"),
-    [BY_KIND] = LEAD("owner = $1 AND kind = $4"),
-    [BY_END] = LEAD("owner = $1 AND state = $4 AND ended_ms IS NOT NULL"),
+    [BY_OWNER] = LEAD_TWO("owner = $1 AND $4 = '' AND kind <> 'agent'",
+                          "owner = $1 AND $4 = '' AND kind = 'agent'"),
+    [BY_KIND] = LEAD("owner = $1 AND kind = $4 AND kind <> 'agent'"),
+    [BY_AGENTS] = LEAD("owner = $1 AND $4 <> '' AND kind = 'agent'"),
+    [BY_END] = LEAD("owner = $1 AND state = $4 AND ended_ms IS NOT NULL AND state <> 'succeeded'"),
     [BY_LIFE] = LEAD("$1 <> '' AND $4 = '' AND ended_ms IS NULL"),
     [BY_PROJECT] = LEAD("owner = $1 AND project = $4 AND project <> ''"),
     [BY_SESSION] = LEAD("owner = $1 AND session = $4 AND session <> ''"),
-    [BY_PARENT] = LEAD("$1 <> '' AND parent = $4 AND parent <> 0"),
-    [BY_ROOT] = LEAD("$1 <> '' AND root = $4 AND root <> 0"),
+    [BY_PARENT] = LEAD_TWO("$1 <> '' AND parent = $4 AND parent <> 0 AND step_key = ''",
+                           "$1 <> '' AND parent = $4 AND step_key <> ''"),
+    [BY_ROOT] = LEAD_TWO("$1 <> '' AND root = $4 AND root <> 0"
+                         " AND (step_key = '' OR root <> parent)",
+                         "$1 <> '' AND parent = $4 AND step_key <> ''"),
 };
 
-/* Entries of an index that the look for the oldest costs a transaction at most. */
-enum { SINCE_MAX = 5000 };
 enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = SEARCH_PATTERN_SIZE(RUN_SEARCH_MAX) };
 
 struct list {
@@ -127,7 +151,7 @@ static unsigned filters_given(const struct run_page *page) {
            (page->since_ms > 0 ? 1U : 0) + (page->q.len > 0 ? 1U : 0);
 }
 
-/* Most runs succeed, so that state leads only where nothing else is given. */
+/* Most runs succeed, so that this state leads nowhere. */
 static void lead_choose(struct list *list) {
     const struct run_page *page = list->page;
     enum run_state end = RUN_STATE_COUNT; /* The only state that is asked for, if it ends runs. */
@@ -151,19 +175,21 @@ static void lead_choose(struct list *list) {
         key = arg_text(page->session);
     } else if (lives) {
         by = BY_LIFE;
-    } else if (end != RUN_STATE_COUNT && (end != RUN_SUCCEEDED || filters_given(page) == 1)) {
+    } else if (end != RUN_STATE_COUNT && end != RUN_SUCCEEDED) {
         by = BY_END;
         key = arg_str(run_state_name(end));
     } else if (page->project.len > 0) {
         by = BY_PROJECT;
         key = arg_text(page->project);
     } else if (page->by_kind) {
-        by = BY_KIND;
+        by = page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND;
         key = arg_str(run_kind_name(page->kind));
     }
     list->args[FILTER_KEY] = key;
     list->lead = &leads[by];
-    list->compares = by == BY_LIFE || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
+    /* Steps are sorted: only their ids, and then the rows of one part. */
+    bool sorts = by == BY_PARENT || by == BY_ROOT;
+    list->compares = by == BY_LIFE || sorts || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
 }
 
 /* --- Arguments -------------------------------------------------------------------------------- */
@@ -187,41 +213,45 @@ static struct bytes states_write(struct list *list) {
     return (struct bytes){list->states, len};
 }
 
-static struct err id_find(struct list *list, struct bytes run, int64_t *ret_id) {
+/* A root that is not the top of a tree has the id -1, below which no run is. */
+static struct err id_find(struct list *list, struct bytes run, bool is_root, int64_t *ret_id) {
     const struct run_key key = {.owner = list->page->owner, .run = run};
     bool found = run.len == 0;
     struct run_row row = {.id = 0};
     struct err err = found ? ERR_OK : tx_run_find_shown(list->tx, &key, &found, &row);
-    *ret_id = row.id;
+    *ret_id = is_root && row.root != 0 ? -1 : row.id;
     return !err_failed(err) && !found ? err_make(ERR_NOT_FOUND, "runs: parent or root of a list")
                                       : err;
 }
 
-/* Lowest id of the runs since a time. Ids follow the order of submits and `made_ms` the clock, that
- * may be set back, so only the runs themselves answer it; of more than SINCE_MAX: 0. */
-static int64_t oldest_find(struct tx *tx, const struct run_page *page) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
-               " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice",
-               ARGS(arg_text(page->owner), arg_int(page->since_ms), arg_int(SINCE_MAX + 1),
-                    arg_int(INT64_MAX)));
-    return rows == NULL || rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
+/* Id below which no run is from `since_ms` or later. Ids follow the order of submits, and `made_ms`
+ * a clock that may be set back; where it never went back by more than RUN_CLOCK_BACK_MS, every run
+ * before one that is that much older than `since_ms` is older, too, so ids can be halved. */
+static int64_t oldest_find(struct tx *tx, int64_t since_ms) {
+#define MADE_AT_HALF                                                                               \
+    "(SELECT made_ms FROM runs WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) < $1"
+    static const char sql[] =
+        "WITH RECURSIVE half(low, high) AS (SELECT (SELECT COALESCE(min(id), 0) FROM runs),"
+        " (SELECT COALESCE(max(id), 0) + 1 FROM runs) UNION ALL"
+        " SELECT CASE WHEN " MADE_AT_HALF " THEN (low + high) / 2 + 1 ELSE low END,"
+        " CASE WHEN " MADE_AT_HALF " THEN high ELSE (low + high) / 2 END FROM half"
+        " WHERE low < high) SELECT max(low) FROM half";
+    return tx_number(tx, sql, ARGS(arg_int(since_ms - RUN_CLOCK_BACK_MS)), /* absent */ 0);
+#undef MADE_AT_HALF
 }
 
 static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
     assert(page->q.len <= RUN_SEARCH_MAX);
     list->tx = tx;
     list->page = page;
-    struct err err = id_find(list, page->parent, &list->parent);
+    struct err err = id_find(list, page->parent, false /* is_root */, &list->parent);
     if (!err_failed(err)) {
-        err = id_find(list, page->root, &list->root);
+        err = id_find(list, page->root, true /* is_root */, &list->root);
     }
     if (err_failed(err)) {
         return err;
     }
-    list->oldest = page->since_ms > 0 ? oldest_find(tx, page) : 0;
+    list->oldest = page->since_ms > 0 ? oldest_find(tx, page->since_ms) : 0;
     list->args[FILTER_OWNER] = arg_text(page->owner);
     list->args[FILTER_BELOW] = arg_int(page->before > 0 ? page->before : INT64_MAX);
     list->args[FILTER_LIMIT] = arg_int(page->limit);

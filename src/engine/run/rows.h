@@ -20,6 +20,11 @@ enum {
     RUN_REFUSED_MAX = 500, /* Runs that one transaction ends because they are refused. */
 };
 
+/* Rows right below `id`, on the indexes of both: steps, and all others. `at`: "" or "r.". */
+#define RUNS_BELOW(at, id)                                                                         \
+    "((" at "parent = " id " AND " at "step_key <> '') OR (" at "parent = " id " AND " at          \
+    "parent <> 0 AND " at "step_key = ''))"
+
 /* Columns of struct run_row, after `id` (store/mapper.h). A new run has the defaults of those that
  * are not inserted. Lists leave out those of RUN_LONG_MAP. `run` and `owner` come first, to be read
  * from a row that cannot be read as a whole. */

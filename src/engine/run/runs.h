@@ -19,8 +19,11 @@ enum {
     RUN_NOTE = 1, /* The kind under which store notes reach the dispatcher. */
     RUN_RESULT_MAX = 8 << 10,
     RUN_COMMAND_MAX = 200,
-    RUN_SLICE_ROWS = 1000,    /* Rows of a list that one transaction looks at. */
-    RUN_SEARCH_MAX = 200,     /* Bytes of a text that is looked for. */
+    RUN_SLICE_ROWS = 1000, /* Rows of a list that one transaction looks at. */
+    RUN_PAGE_SLICES = 20,  /* Transactions of a page that does not count: 20,000 rows. */
+    RUN_SEARCH_MAX = 200,  /* Bytes of a text that is looked for. */
+    /* A list of runs since a time is whole where the clock was never set back by more. */
+    RUN_CLOCK_BACK_MS = 3600000,
     RUN_STOP_PAGE = 200,      /* Runs of a subtree that one transaction asks to stop. */
     RUN_STOP_GRACE_MS = 5000, /* For those below a run that has ended. */
 };

@@ -28,9 +28,11 @@ struct name_source {
 #define RUN_NAME                                                                                   \
     "SELECT run, kind, CASE label WHEN '' THEN command ELSE label END, made_ms, owner,"            \
     " CASE WHEN ended_ms IS NULL THEN 0 ELSE 1 END FROM runs"
+/* The index of kinds is used only where the kind is known not to be `agent`. */
+#define OF_KIND(kind_) " WHERE owner = $1 AND kind <> 'agent' AND kind = '" kind_ "'"
 #define RUN_TOPS(kind_)                                                                            \
-    "SELECT id FROM (SELECT id, root FROM runs WHERE owner = $1 AND kind = '" kind_                \
-    "' ORDER BY id DESC LIMIT 200) " kind_ "s WHERE root = 0"
+    "SELECT id FROM (SELECT id, root FROM runs" OF_KIND(                                           \
+        kind_) " ORDER BY id DESC LIMIT 200) " kind_ "s WHERE root = 0"
 /* Runs inside of others got their label from us or from a script: "sh". It would hide that of a run
  * that a person named. An agent stands in a workflow, and answers where an agent is asked for. */
 #define RUN_SOURCE(labelled_, newest_)                                                             \
@@ -41,9 +43,8 @@ struct name_source {
                              " AND length(label) <= 500" labelled_ " LIMIT $3",                    \
         .newest = (newest_)                                                                        \
     }
-#define RUN_SOURCE_OF(kind_, labelled_)                                                            \
-    RUN_SOURCE(labelled_,                                                                          \
-               RUN_NAME " WHERE owner = $1 AND kind = '" kind_ "' ORDER BY id DESC LIMIT $2")
+#define RUN_SOURCE_OF(where_, labelled_)                                                           \
+    RUN_SOURCE(labelled_, RUN_NAME where_ " ORDER BY id DESC LIMIT $2")
 #define LABELLED_TOP " AND root = 0 ORDER BY id DESC"
 #define LABELLED_ANY " ORDER BY root DESC, id DESC"
 
@@ -55,10 +56,10 @@ static const struct name_source sources[NAME_KINDS] = {
     [NAME_RUN] = RUN_SOURCE(
         LABELLED_TOP, RUN_NAME " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS(
                           "turn") " UNION ALL " RUN_TOPS("workflow") ") ORDER BY id DESC LIMIT $2"),
-    [NAME_JOB] = RUN_SOURCE_OF("job", LABELLED_TOP),
-    [NAME_TURN] = RUN_SOURCE_OF("turn", LABELLED_TOP),
-    [NAME_AGENT] = RUN_SOURCE_OF("agent", LABELLED_ANY),
-    [NAME_WORKFLOW] = RUN_SOURCE_OF("workflow", LABELLED_TOP),
+    [NAME_JOB] = RUN_SOURCE_OF(OF_KIND("job"), LABELLED_TOP),
+    [NAME_TURN] = RUN_SOURCE_OF(OF_KIND("turn"), LABELLED_TOP),
+    [NAME_AGENT] = RUN_SOURCE_OF(" WHERE owner = $1 AND kind = 'agent'", LABELLED_ANY),
+    [NAME_WORKFLOW] = RUN_SOURCE_OF(OF_KIND("workflow"), LABELLED_TOP),
     [NAME_SESSION] = {.prefix = "ses_",
                       .by_id = "SELECT session, 'session', title, made_ms, owner, 0 FROM sessions"
                                " WHERE session >= $1 AND session <= $2 AND hidden = 0"

@@ -180,15 +180,20 @@ static size_t rows_take(struct tx *tx, struct rows *found, struct run_row *rows,
     return err_failed(tx_error(tx)) ? 0 : count;
 }
 
+/* Two questions, for there are two indexes. */
+#define LIVES_BELOW(stop)                                                                          \
+    "EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"                      \
+    " AND c.ended_ms IS NULL AND c.stop " stop ")"
+#define NONE_LIVES_BELOW " AND NOT " LIVES_BELOW("= ''") " AND NOT " LIVES_BELOW("<> ''")
+
 /* A run that ended in the future ended before the clock was set back. */
 struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some) {
     enum { PURGE_RUNS = 16 };
     static const char sql[] =
         "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND session = $2"
         " AND session <> '' AND ended_ms IS NOT NULL AND (ended_ms <= $3 OR ended_ms > $4)"
-        " AND step_key = '' AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id"
-        " AND c.parent <> 0 AND c.ended_ms IS NULL)"
-        " AND NOT " WORKFLOW_LIVES_BELOW " ORDER BY id DESC LIMIT $5";
+        " AND step_key = ''" NONE_LIVES_BELOW " AND NOT " WORKFLOW_LIVES_BELOW
+        " ORDER BY id DESC LIMIT $5";
     struct run_row rows[PURGE_RUNS];
     size_t count = rows_take(
         tx,
@@ -223,14 +228,9 @@ static int64_t age_limit(struct tx *tx, const struct run_prune *prune) {
 
 /* A transaction ends after a page of spans, too, whoever they belong to. */
 struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_more) {
-    static const char oldest[] =
-        "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE ended_ms IS NOT NULL"
-        " AND step_key = '' AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND "
-        "c.parent <> 0"
-        " AND c.ended_ms IS NULL AND c.stop = '')"
-        " AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = runs.id AND c.parent <> 0"
-        " AND c.ended_ms IS NULL AND c.stop <> '')"
-        " AND NOT " WORKFLOW_LIVES_BELOW " ORDER BY ended_ms, id LIMIT $1";
+    static const char oldest[] = "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE ended_ms IS NOT NULL"
+                                 " AND step_key = ''" NONE_LIVES_BELOW
+                                 " AND NOT " WORKFLOW_LIVES_BELOW " ORDER BY ended_ms, id LIMIT $1";
     assert(prune->limit > 0 && prune->limit <= RUN_PRUNE_MAX);
     const struct run_keep *keep = &prune->keep;
     int64_t excess = 0, excess_bytes = 0;

@@ -51,7 +51,8 @@ static struct bytes member_text(struct tx *tx, struct bytes spec, const char *na
 /* The row of an agent that was asked, and has no turn. */
 #define AGENT_CALL                                                                                 \
     " FROM runs a WHERE a.id = $1 AND a.kind = 'agent' AND a.cached = 0 AND a.started_ms > 0"      \
-    " AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.parent = a.id AND t.parent <> 0)"
+    " AND NOT EXISTS (SELECT 1 FROM runs t WHERE (t.parent = a.id AND t.step_key <> '')"           \
+    " OR (t.parent = a.id AND t.parent <> 0 AND t.step_key = ''))"
 
 static int64_t known(int64_t number, bool is_known) {
     return is_known ? number : SPAN_UNKNOWN;
@@ -262,8 +263,10 @@ static struct err node_each(struct tx *tx, const struct trace_page *page, struct
 static int64_t run_next(struct tx *tx, const struct run_row *top, int64_t after) {
     const int64_t root = top->root != 0 ? top->root : top->id;
     return tx_number(tx,
-                     "SELECT id FROM runs WHERE root = $1 AND root <> 0 AND id > $2"
-                     " ORDER BY id LIMIT 1",
+                     "SELECT COALESCE(min(id), 0) FROM (SELECT min(id) AS id FROM runs"
+                     " WHERE root = $1 AND root <> 0 AND (step_key = '' OR root <> parent)"
+                     " AND id > $2 UNION ALL SELECT min(id) FROM runs WHERE parent = $1"
+                     " AND step_key <> '' AND id > $2) nexts",
                      ARGS(arg_int(root), arg_int(after)), /* absent */ 0);
 }
 

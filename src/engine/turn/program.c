@@ -136,7 +136,8 @@ static struct program_before processes_before(struct tx *tx, const struct turn *
         tx_row(tx,
                "SELECT COALESCE(max(CASE WHEN r.ended_ms IS NULL THEN 1 ELSE 0 END), 0),"
                " COALESCE(max(r.ended_ms), 0) FROM turns t JOIN runs r ON r.parent = t.run"
-               " WHERE t.session = $1 AND t.run <= $2 AND r.kind = 'job'",
+               " AND r.parent <> 0 AND r.step_key = '' WHERE t.session = $1 AND t.run <= $2"
+               " AND r.kind = 'job'",
                ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
     return rows == NULL ? (struct program_before){.busy = false}
                         : (struct program_before){.busy = rows_int(rows, 0) != 0,
@@ -144,7 +145,9 @@ static struct program_before processes_before(struct tx *tx, const struct turn *
 }
 
 int64_t programs__count(struct tx *tx, const struct turn *turn) {
-    return tx_number(tx, "SELECT count(*) FROM runs WHERE parent = $1 AND kind = 'job'",
+    return tx_number(tx,
+                     "SELECT count(*) FROM runs WHERE parent = $1 AND parent <> 0 AND step_key = ''"
+                     " AND kind = 'job'",
                      ARGS(arg_int(turn->run.id)), 0);
 }
 
@@ -152,7 +155,8 @@ void turns__view(struct tx *tx, struct run_row *io_run) {
     io_run->starts = tx_number(tx,
                                "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
                                " JOIN sessions s ON s.id = t.session WHERE r.parent = $1"
-                               " AND r.parent <> 0 AND r.kind = 'job' AND s.program <> ''",
+                               " AND r.parent <> 0 AND r.step_key = '' AND r.kind = 'job'"
+                               " AND s.program <> ''",
                                ARGS(arg_int(io_run->id)), /* absent */ 0);
 }
 

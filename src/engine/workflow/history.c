@@ -247,9 +247,8 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
         " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch, lane,"
         " cost_unknown, cache_read, cache_write, reasoning FROM runs"
-        " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND "
-        "kind = 'agent' AND id > $2"
-        " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
+        " WHERE id IN (SELECT id FROM runs WHERE parent = $1 AND step_key <> '' AND id > $2"
+        " ORDER BY id LIMIT $3) ORDER BY id"; /* Ids are sorted, not texts. */
     AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);
     AUTO(rows_release)
     struct rows *rows =

@@ -76,11 +76,11 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
     return tx_error(tx);
 }
 
-/* The last condition admits the index of children: no database derives it from the one before. */
+/* The last condition admits the index of steps: no database derives it from the one before. */
 #define TURNS_OF_STEP                                                                              \
     " FROM runs r JOIN turns t ON t.run = r.id JOIN sessions s ON s.id = t.session"                \
     " WHERE r.parent = (SELECT id FROM runs WHERE run = $1) AND r.step_key = $2"                   \
-    " AND r.parent <> 0"
+    " AND r.step_key <> ''"
 
 /* Sums of the sessions of all its turns: each restart made another one. A step that was skipped, or
  * whose timeout has passed, ends before its turn does: the call that is out then counts by the text
@@ -94,8 +94,7 @@ static void talk_used(struct tx *tx, struct step_end *io_end) {
                                " CAST(COALESCE(sum(s.cost_micros), 0) AS BIGINT),"
                                " CAST(COALESCE(sum(s.cost_unknown), 0) AS BIGINT)" TURNS_OF_STEP;
     static const char calling[] =
-        "SELECT r.id" TURNS_OF_STEP
-        " AND r.ended_ms IS NULL AND t.call <> 0 ORDER BY r.id DESC LIMIT 1";
+        "SELECT COALESCE(max(r.id), 0)" TURNS_OF_STEP " AND r.ended_ms IS NULL AND t.call <> 0";
     const struct arg args[] = {arg_text(io_end->run), arg_str(STEP_TURN_KEY)};
     AUTO(rows_release) struct rows *rows = tx_row(tx, sums, args, COUNT_OF(args));
     if (rows == NULL) {
@@ -264,6 +263,7 @@ static void step_end_at_once(struct tx *tx, const struct step_end *end, const st
     fresh->run.cause = end->cause;
     fresh->run.note = (struct bytes){end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
     fresh->run.result = end->result;
+    fresh->run.host = BYTES(""); /* A row of an ended step needs none. */
     fresh->run.not_before_ms = end->resume_at_ms;
     fresh->run.ended_ms = tx_now_ms(tx);
     fresh->done_no = facts->next_done;
@@ -359,6 +359,7 @@ struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool 
     fresh.run.cause = CAUSE_COMPLETED;
     fresh.run.ended_ms = tx_now_ms(tx);
     fresh.run.result = *ret_value;
+    fresh.run.host = BYTES("");
     fresh.done_no = facts.next_done;
     fresh.cached = true;
     step_insert(tx, &fresh);
@@ -378,7 +379,7 @@ struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool 
 /* The fence: the attempt that is meant, while it has not ended. */
 static bool end_write(struct tx *tx, const struct step_end *end) {
     static const char sql[] =
-        "UPDATE runs SET state = $2, gate = '', cause = $3, note = $4, result = $5,"
+        "UPDATE runs SET state = $2, gate = '', host = '', cause = $3, note = $4, result = $5,"
         " not_before_ms = $12, ended_ms = CASE WHEN started_ms > $6 THEN started_ms ELSE $6 END,"
         " output_tokens = output_tokens + $7, tokens = tokens + $8, cost_micros = cost_micros + $9,"
         " cache_read = cache_read + $13, cache_write = cache_write + $14,"

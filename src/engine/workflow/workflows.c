@@ -154,10 +154,11 @@ struct err tx_workflow_last(struct tx *tx, const struct workflow_wanted *wanted,
                             struct id *ret_run) {
     *ret_run = (struct id){.text = ""};
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT run, spec FROM runs WHERE owner = $1 AND kind = 'workflow'"
-                                " AND ended_ms IS NOT NULL ORDER BY id DESC LIMIT $2",
-                                ARGS(arg_text(wanted->owner), arg_int(WORKFLOW_LAST_MAX)));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT run, spec FROM runs WHERE owner = $1 AND kind = 'workflow'"
+                " AND kind <> 'agent' AND ended_ms IS NOT NULL ORDER BY id DESC LIMIT $2",
+                ARGS(arg_text(wanted->owner), arg_int(WORKFLOW_LAST_MAX)));
     while (ret_run->text[0] == '\0' && rows_step(rows)) {
         AUTO(json_release) json_t *spec = NULL;
         if (!err_failed(json_parse_wrapped(rows_text(rows, 1), &spec, NULL /* no why */)) &&
@@ -355,7 +356,7 @@ struct err workflows__list_scripts(struct tx *tx, int64_t run) {
 }
 
 #define ITS_AGENTS                                                                                 \
-    "(SELECT id FROM runs WHERE parent = $1 AND parent <> 0 AND step_key <> ''"                    \
+    "(SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"                                    \
     " ORDER BY id DESC LIMIT $2)"
 
 /* The runs go last: each statement finds the same page by them. */

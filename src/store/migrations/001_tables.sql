@@ -199,13 +199,15 @@ CREATE TABLE runs (
     -- somebody has seen it; 0: nobody has.
     seen_seq @int@ NOT NULL DEFAULT 0
 ) @strict@;
--- Lists.
-CREATE INDEX runs_owner ON runs (owner, id);
+-- Lists. Agents are many and stand in a list of their own, so that one that is written changes one
+-- index of its owner; a list of all runs merges both (engine/run/list.c).
+CREATE INDEX runs_owner ON runs (owner, id) WHERE kind <> 'agent';
+CREATE INDEX runs_agents ON runs (owner, id) WHERE kind = 'agent';
 -- Ended runs that nobody has seen. Runs of a session are seen with it.
 CREATE INDEX runs_unseen ON runs (owner, seen_seq, id)
     WHERE seen_seq = 0 AND ended_ms IS NOT NULL AND parent = 0 AND session = '';
--- Recovery.
-CREATE INDEX runs_live ON runs (id) WHERE ended_ms IS NULL;
+-- Recovery. host: while another daemon leads, that of a host looks for its attempts each second.
+CREATE INDEX runs_live ON runs (id, host) WHERE ended_ms IS NULL;
 -- Runs that run (gate ''), and those that wait for a slot, in the order of admission. ended_ms is
 -- in it, so that those that run are counted without a look at their rows.
 CREATE INDEX runs_gate ON runs (kind, gate, priority DESC, id, ended_ms) WHERE ended_ms IS NULL;
@@ -223,22 +225,22 @@ CREATE INDEX runs_below ON runs (parent, gate, id)
     WHERE ended_ms IS NULL AND parent <> 0 AND stop = '';
 CREATE INDEX runs_below_asked ON runs (parent, stop_grace_ms)
     WHERE ended_ms IS NULL AND parent <> 0 AND stop <> '';
--- Steps of a workflow in the order in which they were settled.
-CREATE INDEX runs_step ON runs (parent, done_no) WHERE step_key <> '';
+-- Steps of a workflow in the order in which they were settled. They are in no other index by parent
+-- or root: a list in the order of ids sorts them, a thousand at most (rules/workflow/workflow.h).
+CREATE INDEX runs_step ON runs (parent, done_no, id) WHERE step_key <> '';
 -- Retention: steps go with their workflow.
 CREATE INDEX runs_ended ON runs (ended_ms, id) WHERE ended_ms IS NOT NULL AND step_key = '';
--- Attempts of one host that have not ended: its own daemon looks for them each second while another
--- one leads.
-CREATE INDEX runs_host ON runs (host, id) WHERE ended_ms IS NULL AND host <> '';
 -- Each filter has an index whose last order is that of the list. Filters beside the first one are
 -- compared row by row, in slices (engine/run/list.c); the trailing columns save looks at rows.
-CREATE INDEX runs_kind ON runs (owner, kind, id);
-CREATE INDEX runs_final ON runs (owner, state, id, kind) WHERE ended_ms IS NOT NULL;
+CREATE INDEX runs_kind ON runs (owner, kind, id) WHERE kind <> 'agent';
+-- Most runs succeed, so that a list of those is compared row by row.
+CREATE INDEX runs_final ON runs (owner, state, id, kind)
+    WHERE ended_ms IS NOT NULL AND state <> 'succeeded';
 CREATE INDEX runs_project ON runs (owner, project, id, kind) WHERE project <> '';
 CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> '';
-CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
-CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
-CREATE INDEX runs_made ON runs (owner, made_ms, id);
+CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0 AND step_key = '';
+CREATE INDEX runs_root ON runs (root, id, kind)
+    WHERE root <> 0 AND (step_key = '' OR root <> parent);
 -- Runs by their whole label, those at the top (root 0) without a look at others
 -- (engine/system/names.c).
 -- A damaged row may hold a longer text than PostgreSQL can index.
