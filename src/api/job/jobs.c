@@ -182,11 +182,11 @@ struct input_body {
     const char *base64;
     bool end;
 };
-#define AT(member) .at = offsetof(struct input_body, member)
+#define AT(member) offsetof(struct input_body, member)
 static const struct field input_rows[] = {
-    {.name = "text", .kind = FIELD_JSON, AT(text), .schema = "{\"type\":\"string\"}"},
-    {.name = "base64", .kind = FIELD_CHARS, AT(base64)},
-    {.name = "end", .kind = FIELD_BOOL, AT(end)},
+    {FIELD("text", FIELD_JSON, AT(text)), .schema = "{\"type\":\"string\"}"},
+    {FIELD("base64", FIELD_CHARS, AT(base64))},
+    {FIELD("end", FIELD_BOOL, AT(end))},
 };
 static const struct field_set input_fields = {FIELD_ROWS(input_rows), .use = FIELD_GIVEN};
 

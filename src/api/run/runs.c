@@ -161,10 +161,7 @@ struct stop_op {
 };
 
 static const struct field stop_rows[] = {
-    {.name = "grace_ms",
-     .kind = FIELD_INT,
-     .at = offsetof(struct stop_op, grace_ms),
-     .max = RUN_GRACE_MS_MAX,
+    {FIELD("grace_ms", FIELD_INT, offsetof(struct stop_op, grace_ms)), .max = RUN_GRACE_MS_MAX,
      .absent = JOB_GRACE_MS},
 };
 static const struct field_set stop_fields = {FIELD_ROWS(stop_rows), .use = FIELD_GIVEN};

@@ -121,13 +121,8 @@ struct edit_op {
 };
 
 static const struct field edit_rows[] = {
-    {.name = "text",
-     .kind = FIELD_TEXT,
-     .at = offsetof(struct edit_op, text),
-     .required = true,
-     .min = 1,
-     .max = MESSAGE_TEXT_MAX,
-     .schema = "{\"type\":\"string\",\"minLength\":1}"},
+    {FIELD("text", FIELD_TEXT, offsetof(struct edit_op, text)), .required = true, .min = 1,
+     .max = MESSAGE_TEXT_MAX, .schema = "{\"type\":\"string\",\"minLength\":1}"},
 };
 static const struct field_set edit_fields = {FIELD_ROWS(edit_rows), .use = FIELD_GIVEN};
 

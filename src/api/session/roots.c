@@ -33,18 +33,10 @@ struct grant_op {
     struct extra_root root;
 };
 
-#define AT(member) .at = offsetof(struct grant_op, member)
+#define AT(member) offsetof(struct grant_op, member)
 static const struct field grant_rows[] = {
-    {.name = "path",
-     .kind = FIELD_CHARS,
-     AT(path),
-     .required = true,
-     .min = 1,
-     .max = EXTRA_ROOT_PATH_MAX},
-    {.name = "access",
-     .kind = FIELD_CHARS,
-     AT(access),
-     .max = 8,
+    {FIELD("path", FIELD_CHARS, AT(path)), .required = true, .min = 1, .max = EXTRA_ROOT_PATH_MAX},
+    {FIELD("access", FIELD_CHARS, AT(access)), .max = 8,
      .schema = "{\"enum\":[\"read\",\"write\"]}"},
 };
 static const struct field_set grant_fields = {FIELD_ROWS(grant_rows), .use = FIELD_GIVEN};

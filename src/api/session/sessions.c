@@ -643,10 +643,10 @@ struct fork_op {
     struct err err;           /* Why the chain was given up. */
 };
 
-#define AT(member) .at = offsetof(struct fork_op, member)
+#define AT(member) offsetof(struct fork_op, member)
 static const struct field fork_rows[] = {
-    {.name = "message", .kind = FIELD_TEXT, AT(what.message), .max = ID_SIZE},
-    {.name = "title", .kind = FIELD_TEXT, AT(what.title), .max = SESSION_TITLE_MAX},
+    {FIELD("message", FIELD_TEXT, AT(what.message)), .max = ID_SIZE},
+    {FIELD("title", FIELD_TEXT, AT(what.title)), .max = SESSION_TITLE_MAX},
 };
 static const struct field_set fork_fields = {FIELD_ROWS(fork_rows), .use = FIELD_GIVEN};
 

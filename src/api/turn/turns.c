@@ -253,10 +253,7 @@ struct resend_op {
 };
 
 static const struct field resend_rows[] = {
-    {.name = "text",
-     .kind = FIELD_TEXT,
-     .at = offsetof(struct resend_op, what.message.text),
-     .min = 1,
+    {FIELD("text", FIELD_TEXT, offsetof(struct resend_op, what.message.text)), .min = 1,
      .max = MESSAGE_TEXT_MAX},
 };
 static const struct field_set resend_fields = {FIELD_ROWS(resend_rows), .use = FIELD_GIVEN};
