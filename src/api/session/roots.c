@@ -116,10 +116,7 @@ static const struct request_kind take_back = {
 
 static const struct query_param path_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "path",
-     .about = "The folder, as the list has it.",
-     .kind = QUERY_TEXT,
-     .max = EXTRA_ROOT_PATH_MAX,
+    {QUERY("path", QUERY_TEXT, "The folder, as the list has it."), .max = EXTRA_ROOT_PATH_MAX,
      .required = true},
     {.name = NULL},
 };

@@ -349,11 +349,8 @@ static const struct request_kind resend = {
 
 static const struct query_param say_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "wait",
-     .about = "Seconds to wait for the end of the turn, whose text is answered.",
-     .kind = QUERY_INT,
-     .min = 0,
-     .max = TURNS_WAIT_MAX_S},
+    {QUERY("wait", QUERY_INT, "Seconds to wait for the end of the turn, whose text is answered."),
+     .min = 0, .max = TURNS_WAIT_MAX_S},
     {.name = NULL},
 };
 

@@ -161,10 +161,7 @@ static const struct request_kind check = {LOOK,
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param root_query[] = {
-    {.name = "root",
-     .about = "The folder of the project, absolute.",
-     .kind = QUERY_TEXT,
-     .max = LIMIT_PATH_MAX - 1},
+    {QUERY("root", QUERY_TEXT, "The folder of the project, absolute."), .max = LIMIT_PATH_MAX - 1},
     {.name = NULL},
 };
 
