@@ -55,6 +55,9 @@ struct query_param {
     const char *words; /* TEXT of a list's filter: its words, with commas; NULL: any. */
 };
 
+/* Members that every parameter has. */
+#define QUERY(name_, kind_, about_) .name = (name_), .kind = (kind_), .about = (about_)
+
 /* One row per method and path. Router, permission, OPTIONS, 405, openapi.json and the docs are all
  * derived from it. Path parameters: "/api/v1/streams/{id}/events". */
 struct route {

@@ -349,10 +349,7 @@ const struct resource_handlers agent_handlers = {
 static const struct query_param query[] = {ROOT_PARAM, {.name = NULL}};
 static const struct query_param start_query[] = {
     ROOT_PARAM,
-    {.name = "prompt",
-     .about = "What it is asked; absent: for one word.",
-     .kind = QUERY_TEXT,
-     .max = 4000},
+    {QUERY("prompt", QUERY_TEXT, "What it is asked; absent: for one word."), .max = 4000},
     {.name = NULL},
 };
 

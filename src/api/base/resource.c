@@ -343,9 +343,8 @@ static void query_make(const struct resource_handlers *handlers, struct served *
         param_add(served->list_query, served->owner_query[0]);
     }
     if (resource->settled != NULL) {
-        param_add(served->list_query, (const struct query_param){.name = "all",
-                                                                 .about = "Include settled rows.",
-                                                                 .kind = QUERY_FLAG});
+        param_add(served->list_query,
+                  (const struct query_param){QUERY("all", QUERY_FLAG, "Include settled rows.")});
     }
     filters_add(resource, served);
     for (const struct query_param *param = handlers->query; param != NULL && param->name != NULL;

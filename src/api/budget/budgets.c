@@ -140,7 +140,7 @@ static const struct request_kind set = CHANGE(set_work), removal = CHANGE(budget
 static const struct query_param list_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's budgets"),
-    {.name = "runs", .about = "Also the budgets of single runs.", .kind = QUERY_FLAG},
+    {QUERY("runs", QUERY_FLAG, "Also the budgets of single runs.")},
     PAGE_Q_PARAM("name"),
     PAGE_SINCE_PARAM("made"),
     {.name = NULL},
@@ -148,7 +148,7 @@ static const struct query_param list_query[] = {
 #define BUDGET_QUERY OP_OWNER_QUERY("Another owner's budget")
 static const struct query_param set_query[] = {
     OP_OWNER_PARAM("Another owner's budget"),
-    {.name = "new", .about = "Only where there is none: otherwise 409.", .kind = QUERY_FLAG},
+    {QUERY("new", QUERY_FLAG, "Only where there is none: otherwise 409.")},
     {.name = NULL},
 };
 

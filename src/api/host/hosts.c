@@ -228,12 +228,8 @@ const struct request_kind jobs__abandon = {
 
 /* No part of the path: places and names have slashes. */
 static const struct query_param remove_query[] = {
-    {.name = "host",
-     .about = "Place or name of the host.",
-     .kind = QUERY_TEXT,
-     .required = true,
-     .max = 8192},
-    {.name = "force", .about = "Even if the host sent a heartbeat recently.", .kind = QUERY_FLAG},
+    {QUERY("host", QUERY_TEXT, "Place or name of the host."), .required = true, .max = 8192},
+    {QUERY("force", QUERY_FLAG, "Even if the host sent a heartbeat recently.")},
     {.name = NULL},
 };
 

@@ -182,11 +182,11 @@ struct input_body {
     const char *base64;
     bool end;
 };
-#define AT(member) .at = offsetof(struct input_body, member)
+#define AT(member) offsetof(struct input_body, member)
 static const struct field input_rows[] = {
-    {.name = "text", .kind = FIELD_JSON, AT(text), .schema = "{\"type\":\"string\"}"},
-    {.name = "base64", .kind = FIELD_CHARS, AT(base64)},
-    {.name = "end", .kind = FIELD_BOOL, AT(end)},
+    {FIELD("text", FIELD_JSON, AT(text)), .schema = "{\"type\":\"string\"}"},
+    {FIELD("base64", FIELD_CHARS, AT(base64))},
+    {FIELD("end", FIELD_BOOL, AT(end))},
 };
 static const struct field_set input_fields = {FIELD_ROWS(input_rows), .use = FIELD_GIVEN};
 
@@ -370,7 +370,7 @@ static const struct query_param list_query[] = {
 
 static const struct query_param abandon_query[] = {
     OWNER_PARAM,
-    {.name = "force", .about = "Even if its host sent a heartbeat recently.", .kind = QUERY_FLAG},
+    {QUERY("force", QUERY_FLAG, "Even if its host sent a heartbeat recently.")},
     {.name = NULL},
 };
 
@@ -378,24 +378,13 @@ static const struct query_param logs_query[] = {
     OWNER_PARAM,
     STREAM_PARAM,
     ATTEMPT_PARAM,
-    {.name = "offset",
-     .about = "First byte, counted from the start; negative: from the end.",
-     .kind = QUERY_INT,
-     .min = -LOGS_OFFSET_MAX,
-     .max = LOGS_OFFSET_MAX},
-    {.name = "after",
-     .about = "Instead of offset: the id of the last event that was received.",
-     .kind = QUERY_TEXT,
+    {QUERY("offset", QUERY_INT, "First byte, counted from the start; negative: from the end."),
+     .min = -LOGS_OFFSET_MAX, .max = LOGS_OFFSET_MAX},
+    {QUERY("after", QUERY_TEXT, "Instead of offset: the id of the last event that was received."),
      .max = LOGS_AFTER_MAX},
-    {.name = "limit",
-     .about = "Bytes at most; not when it is followed.",
-     .kind = QUERY_INT,
-     .min = 1,
-     .max = LOGS_LIMIT_MAX,
-     .absent = LOGS_LIMIT_DEFAULT},
-    {.name = "encoding",
-     .about = "base64: frames never hold text; only when it is followed.",
-     .kind = QUERY_TEXT,
+    {QUERY("limit", QUERY_INT, "Bytes at most; not when it is followed."), .min = 1,
+     .max = LOGS_LIMIT_MAX, .absent = LOGS_LIMIT_DEFAULT},
+    {QUERY("encoding", QUERY_TEXT, "base64: frames never hold text; only when it is followed."),
      .max = 10},
     {.name = NULL},
 };
@@ -404,21 +393,11 @@ static const struct query_param search_query[] = {
     OWNER_PARAM,
     STREAM_PARAM,
     ATTEMPT_PARAM,
-    {.name = "pattern",
-     .about = "A regular expression of 1 to 200 characters, as Perl has them.",
-     .kind = QUERY_TEXT,
-     .required = true,
-     .max = SEARCH_PATTERN_BYTES},
-    {.name = "limit",
-     .about = "Matching lines to show; all are counted.",
-     .kind = QUERY_INT,
-     .min = 1,
-     .max = SEARCH_LIMIT_MAX,
-     .absent = SEARCH_LIMIT_DEFAULT},
-    {.name = "context",
-     .about = "Lines to show before and after each.",
-     .kind = QUERY_INT,
-     .min = 0,
+    {QUERY("pattern", QUERY_TEXT, "A regular expression of 1 to 200 characters, as Perl has them."),
+     .required = true, .max = SEARCH_PATTERN_BYTES},
+    {QUERY("limit", QUERY_INT, "Matching lines to show; all are counted."), .min = 1,
+     .max = SEARCH_LIMIT_MAX, .absent = SEARCH_LIMIT_DEFAULT},
+    {QUERY("context", QUERY_INT, "Lines to show before and after each."), .min = 0,
      .max = SEARCH_CONTEXT_MAX},
     {.name = NULL},
 };

@@ -36,9 +36,7 @@ static struct err tags_read(struct request *request, struct arena *arena, void *
 }
 
 static const struct query_param search[] = {
-    {.name = "q",
-     .about = "Words to look for: the best 20 at most come first.",
-     .kind = QUERY_TEXT,
+    {QUERY("q", QUERY_TEXT, "Words to look for: the best 20 at most come first."),
      .max = MEMORY_QUERY_MAX},
     {.name = NULL},
 };
@@ -67,14 +65,10 @@ static const struct page_kind days = {.rows = day_rows};
 static const struct query_param days_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's memories"),
-    {.name = "project",
-     .about = "Only those of this project, and general ones; '': general ones alone.",
-     .kind = QUERY_TEXT,
+    {QUERY("project", QUERY_TEXT,
+           "Only those of this project, and general ones; '': general ones alone."),
      .max = MEMORY_PROJECT_MAX},
-    {.name = "topic",
-     .about = "Only those of this topic.",
-     .kind = QUERY_TEXT,
-     .max = MEMORY_TOPIC_MAX},
+    {QUERY("topic", QUERY_TEXT, "Only those of this topic."), .max = MEMORY_TOPIC_MAX},
     {.name = NULL},
 };
 

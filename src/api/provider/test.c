@@ -22,10 +22,7 @@ struct provider_test {
 };
 
 static const struct field test_rows[] = {
-    {.name = "model",
-     .kind = FIELD_TEXT,
-     .at = offsetof(struct provider_test, asked),
-     .min = 1,
+    {FIELD("model", FIELD_TEXT, offsetof(struct provider_test, asked)), .min = 1,
      .max = MODEL_NAME_MAX},
 };
 const struct field_set providers__test_fields = {FIELD_ROWS(test_rows), .use = FIELD_GIVEN};

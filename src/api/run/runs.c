@@ -164,10 +164,7 @@ struct stop_op {
 };
 
 static const struct field stop_rows[] = {
-    {.name = "grace_ms",
-     .kind = FIELD_INT,
-     .at = offsetof(struct stop_op, grace_ms),
-     .max = RUN_GRACE_MS_MAX,
+    {FIELD("grace_ms", FIELD_INT, offsetof(struct stop_op, grace_ms)), .max = RUN_GRACE_MS_MAX,
      .absent = JOB_GRACE_MS},
 };
 static const struct field_set stop_fields = {FIELD_ROWS(stop_rows), .use = FIELD_GIVEN};
@@ -306,7 +303,7 @@ static const struct request_kind runs_remove = {
 
 static const struct query_param list_query[] = {
     RUNS_LIST_QUERY("Another owner's runs"),
-    {.name = "kind", .about = "Only those of this kind.", .kind = QUERY_TEXT, .max = 20},
+    {QUERY("kind", QUERY_TEXT, "Only those of this kind."), .max = 20},
     {.name = NULL},
 };
 #define RUN_QUERY OP_OWNER_QUERY("Another owner's run")
@@ -324,9 +321,7 @@ static const struct query_param list_query[] = {
 static const struct query_param spans_query[] = {
     PAGE_PARAMS(60),
     OP_OWNER_PARAM("Another owner's run"),
-    {.name = "below",
-     .about = "With the runs below it, each before its spans, and sums of all.",
-     .kind = QUERY_FLAG},
+    {QUERY("below", QUERY_FLAG, "With the runs below it, each before its spans, and sums of all.")},
     SPANS_FILTERS(SPAN_KINDS ",workflow,agent,turn,job,flow,title"),
     {.name = NULL},
 };
@@ -336,18 +331,10 @@ enum { SPAN_RANGE_MAX = 64 << 20, SPAN_LIMIT_MAX = 1 << 20, SPAN_LIMIT_DEFAULT =
 
 static const struct query_param span_text_query[] = {
     OP_OWNER_PARAM("Another owner's run"),
-    {.name = "side", .about = "input, or output (the default).", .kind = QUERY_TEXT, .max = 8},
-    {.name = "offset",
-     .about = "First byte of the text.",
-     .kind = QUERY_INT,
-     .min = 0,
-     .max = SPAN_RANGE_MAX},
-    {.name = "limit",
-     .about = "Bytes at most; cut at a whole character.",
-     .kind = QUERY_INT,
-     .min = 4,
-     .max = SPAN_LIMIT_MAX,
-     .absent = SPAN_LIMIT_DEFAULT},
+    {QUERY("side", QUERY_TEXT, "input, or output (the default)."), .max = 8},
+    {QUERY("offset", QUERY_INT, "First byte of the text."), .min = 0, .max = SPAN_RANGE_MAX},
+    {QUERY("limit", QUERY_INT, "Bytes at most; cut at a whole character."), .min = 4,
+     .max = SPAN_LIMIT_MAX, .absent = SPAN_LIMIT_DEFAULT},
     {.name = NULL},
 };
 
@@ -355,10 +342,7 @@ static const struct query_param session_spans_query[] = {
     PAGE_PARAMS(60),
     OP_OWNER_PARAM("Another owner's session"),
     SPANS_FILTERS(SPAN_KINDS),
-    {.name = "turn",
-     .about = "The number of a turn; absent: all of them.",
-     .kind = QUERY_INT,
-     .min = 1,
+    {QUERY("turn", QUERY_INT, "The number of a turn; absent: all of them."), .min = 1,
      .max = INT64_MAX},
     {.name = NULL},
 };

@@ -121,13 +121,8 @@ struct edit_op {
 };
 
 static const struct field edit_rows[] = {
-    {.name = "text",
-     .kind = FIELD_TEXT,
-     .at = offsetof(struct edit_op, text),
-     .required = true,
-     .min = 1,
-     .max = MESSAGE_TEXT_MAX,
-     .schema = "{\"type\":\"string\",\"minLength\":1}"},
+    {FIELD("text", FIELD_TEXT, offsetof(struct edit_op, text)), .required = true, .min = 1,
+     .max = MESSAGE_TEXT_MAX, .schema = "{\"type\":\"string\",\"minLength\":1}"},
 };
 static const struct field_set edit_fields = {FIELD_ROWS(edit_rows), .use = FIELD_GIVEN};
 
@@ -222,17 +217,9 @@ static const struct request_kind part = {.one = &messages__kind, .work = part_wo
 #define MESSAGE_QUERY OP_OWNER_QUERY("Another owner's message")
 static const struct query_param part_query[] = {
     OP_OWNER_PARAM("Another owner's message"),
-    {.name = "offset",
-     .about = "First byte of the text.",
-     .kind = QUERY_INT,
-     .min = 0,
-     .max = MESSAGE_TEXT_MAX},
-    {.name = "limit",
-     .about = "Bytes at most; cut at a whole character.",
-     .kind = QUERY_INT,
-     .min = 4,
-     .max = PART_LIMIT_MAX,
-     .absent = PART_LIMIT_DEFAULT},
+    {QUERY("offset", QUERY_INT, "First byte of the text."), .min = 0, .max = MESSAGE_TEXT_MAX},
+    {QUERY("limit", QUERY_INT, "Bytes at most; cut at a whole character."), .min = 4,
+     .max = PART_LIMIT_MAX, .absent = PART_LIMIT_DEFAULT},
     {.name = NULL},
 };
 

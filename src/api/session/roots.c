@@ -33,18 +33,10 @@ struct grant_op {
     struct extra_root root;
 };
 
-#define AT(member) .at = offsetof(struct grant_op, member)
+#define AT(member) offsetof(struct grant_op, member)
 static const struct field grant_rows[] = {
-    {.name = "path",
-     .kind = FIELD_CHARS,
-     AT(path),
-     .required = true,
-     .min = 1,
-     .max = EXTRA_ROOT_PATH_MAX},
-    {.name = "access",
-     .kind = FIELD_CHARS,
-     AT(access),
-     .max = 8,
+    {FIELD("path", FIELD_CHARS, AT(path)), .required = true, .min = 1, .max = EXTRA_ROOT_PATH_MAX},
+    {FIELD("access", FIELD_CHARS, AT(access)), .max = 8,
      .schema = "{\"enum\":[\"read\",\"write\"]}"},
 };
 static const struct field_set grant_fields = {FIELD_ROWS(grant_rows), .use = FIELD_GIVEN};
@@ -124,10 +116,7 @@ static const struct request_kind take_back = {
 
 static const struct query_param path_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "path",
-     .about = "The folder, as the list has it.",
-     .kind = QUERY_TEXT,
-     .max = EXTRA_ROOT_PATH_MAX,
+    {QUERY("path", QUERY_TEXT, "The folder, as the list has it."), .max = EXTRA_ROOT_PATH_MAX,
      .required = true},
     {.name = NULL},
 };

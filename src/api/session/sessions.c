@@ -643,10 +643,10 @@ struct fork_op {
     struct err err;           /* Why the chain was given up. */
 };
 
-#define AT(member) .at = offsetof(struct fork_op, member)
+#define AT(member) offsetof(struct fork_op, member)
 static const struct field fork_rows[] = {
-    {.name = "message", .kind = FIELD_TEXT, AT(what.message), .max = ID_SIZE},
-    {.name = "title", .kind = FIELD_TEXT, AT(what.title), .max = SESSION_TITLE_MAX},
+    {FIELD("message", FIELD_TEXT, AT(what.message)), .max = ID_SIZE},
+    {FIELD("title", FIELD_TEXT, AT(what.title)), .max = SESSION_TITLE_MAX},
 };
 static const struct field_set fork_fields = {FIELD_ROWS(fork_rows), .use = FIELD_GIVEN};
 
@@ -729,22 +729,13 @@ static const struct request_kind fork = {
 static const struct query_param list_query[] = {
     PAGE_PARAMS(CURSOR_SIZE),
     OP_OWNER_PARAM("Another owner's sessions"),
-    {.name = "q",
-     .about = "Only those whose title or messages hold this text; a page may then "
-              "have fewer rows than there are, and a `next` all the same.",
-     .kind = QUERY_TEXT,
+    {QUERY("q", QUERY_TEXT,
+           "Only those whose title or messages hold this text; a page may then "
+           "have fewer rows than there are, and a `next` all the same."),
      .max = SESSION_SEARCH_MAX},
-    {.name = "archived",
-     .about = "List archived sessions instead of the others.",
-     .kind = QUERY_FLAG},
-    {.name = "project",
-     .about = "Only those of this project.",
-     .kind = QUERY_TEXT,
-     .max = SESSION_PROJECT_MAX},
-    {.name = "parent",
-     .about = "The sessions of this session's subagents.",
-     .kind = QUERY_TEXT,
-     .max = ID_SIZE},
+    {QUERY("archived", QUERY_FLAG, "List archived sessions instead of the others.")},
+    {QUERY("project", QUERY_TEXT, "Only those of this project."), .max = SESSION_PROJECT_MAX},
+    {QUERY("parent", QUERY_TEXT, "The sessions of this session's subagents."), .max = ID_SIZE},
     PAGE_STATE_PARAM("idle,running,waiting,compacting"),
     PAGE_SINCE_PARAM("changed"),
     {.name = NULL},
@@ -752,25 +743,21 @@ static const struct query_param list_query[] = {
 
 static const struct query_param remove_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "stop_jobs",
-     .about = "Jobs and workflows that its turns started are asked to end, too.",
-     .kind = QUERY_FLAG},
+    {QUERY("stop_jobs", QUERY_FLAG,
+           "Jobs and workflows that its turns started are asked to end, too.")},
     {.name = NULL},
 };
 
 static const struct query_param export_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "format", .about = "json or markdown; absent: json.", .kind = QUERY_TEXT, .max = 8},
+    {QUERY("format", QUERY_TEXT, "json or markdown; absent: json."), .max = 8},
     {.name = NULL},
 };
 
 static const struct query_param messages_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "order",
-     .about = "newest (first) or oldest; absent: newest.",
-     .kind = QUERY_TEXT,
-     .max = 6},
+    {QUERY("order", QUERY_TEXT, "newest (first) or oldest; absent: newest."), .max = 6},
     PAGE_WORDS_PARAM("status", "Only those of this status, or of several (a,b).",
                      "queued,running,completed,interrupted,failed,rolled_back,steering,joined,"
                      "delivered"),

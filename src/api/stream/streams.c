@@ -273,23 +273,14 @@ static void websocket(struct exchange *exchange, void *ctx) {
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param read_query[] = {
-    {.name = "after",
-     .about = "Cursor: the seq of the last event that is known; -1: only new ones.",
-     .kind = QUERY_INT,
-     .min = -1,
-     .max = INT64_MAX},
-    {.name = "limit",
-     .about = "Events on a page.",
-     .kind = QUERY_INT,
-     .min = 1,
-     .max = READ_LIMIT_MAX,
+    {QUERY("after", QUERY_INT,
+           "Cursor: the seq of the last event that is known; -1: only new ones."),
+     .min = -1, .max = INT64_MAX},
+    {QUERY("limit", QUERY_INT, "Events on a page."), .min = 1, .max = READ_LIMIT_MAX,
      .absent = READ_LIMIT_DEFAULT},
-    {.name = "wait",
-     .about = "Seconds to wait for an event when there is none (long-poll).",
-     .kind = QUERY_INT,
-     .min = 0,
-     .max = READ_WAIT_MAX_S},
-    {.name = "snapshot", .about = "Begin with a snapshot in any case.", .kind = QUERY_FLAG},
+    {QUERY("wait", QUERY_INT, "Seconds to wait for an event when there is none (long-poll)."),
+     .min = 0, .max = READ_WAIT_MAX_S},
+    {QUERY("snapshot", QUERY_FLAG, "Begin with a snapshot in any case.")},
     OP_OWNER_PARAM("Another owner's stream"),
     {.name = NULL},
 };
@@ -303,12 +294,8 @@ static const struct query_param list_query[] = {
 };
 
 static const struct query_param prune_query[] = {
-    {.name = "through",
-     .about = "The last event to remove; all before it go too.",
-     .kind = QUERY_INT,
-     .required = true,
-     .min = 1,
-     .max = INT64_MAX},
+    {QUERY("through", QUERY_INT, "The last event to remove; all before it go too."),
+     .required = true, .min = 1, .max = INT64_MAX},
     {.name = NULL},
 };
 

@@ -190,10 +190,7 @@ static const struct request_kind show = HOLD, release = HOLD;
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param hold_query[] = {
-    {.name = "owner",
-     .about = "Whose runs are shown; the counts are of all owners.",
-     .kind = QUERY_TEXT,
-     .max = 64},
+    {QUERY("owner", QUERY_TEXT, "Whose runs are shown; the counts are of all owners."), .max = 64},
     {.name = NULL},
 };
 

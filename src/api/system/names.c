@@ -66,22 +66,15 @@ static const struct request_kind names_list = {
     .size = sizeof(struct names_op), .start = names_start, .work = names_look};
 
 static const struct query_param names_query[] = {
-    {.name = "kind",
-     .about = "Kind of the objects: run, job, turn, agent, workflow (runs of workflows), session, "
-              "approval, delivery, token, memory, message.",
-     .kind = QUERY_TEXT,
-     .max = 20,
-     .required = true},
-    {.name = "q",
-     .about = "Beginning of an id, with or without its prefix, at least 4 characters of the rest; "
-              "or a whole label (title of a session or a memory). Without it: the newest.",
-     .kind = QUERY_TEXT,
+    {QUERY("kind", QUERY_TEXT,
+           "Kind of the objects: run, job, turn, agent, workflow (runs of workflows), session, "
+           "approval, delivery, token, memory, message."),
+     .max = 20, .required = true},
+    {QUERY("q", QUERY_TEXT,
+           "Beginning of an id, with or without its prefix, at least 4 characters of the rest; "
+           "or a whole label (title of a session or a memory). Without it: the newest."),
      .max = Q_MAX},
-    {.name = "limit",
-     .about = "Objects at most.",
-     .kind = QUERY_INT,
-     .min = 1,
-     .max = NAMES_MAX,
+    {QUERY("limit", QUERY_INT, "Objects at most."), .min = 1, .max = NAMES_MAX,
      .absent = NAMES_DEFAULT},
     OP_OWNER_PARAM("Another owner's objects"),
     {.name = NULL},

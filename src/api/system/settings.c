@@ -72,21 +72,21 @@ struct change_op {
     struct settings_kept *merged; /* Owned: as they were committed. */
 };
 
-#define AT(member) .at = offsetof(struct change_op, member)
+#define AT(member) offsetof(struct change_op, member)
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define WORDS "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}}"
 #define ALIASES "{\"type\":[\"object\",\"null\"],\"additionalProperties\":{\"type\":\"string\"}}"
 #define EFFORTS "{\"enum\":[\"low\",\"medium\",\"high\",null]}"
 static const struct field change_rows[] = {
-    {.name = "default_model", .kind = FIELD_JSON, AT(models[0]), .schema = TEXT},
-    {.name = "review_model", .kind = FIELD_JSON, AT(models[1]), .schema = TEXT},
-    {.name = "title_model", .kind = FIELD_JSON, AT(models[2]), .schema = TEXT},
-    {.name = "instructions", .kind = FIELD_JSON, AT(instructions), .schema = TEXT},
-    {.name = "effort", .kind = FIELD_JSON, AT(effort), .schema = EFFORTS},
-    {.name = "window", .kind = FIELD_JSON, AT(window), .schema = NUMBER},
-    {.name = "notify_command", .kind = FIELD_JSON, AT(command), .schema = WORDS},
-    {.name = "model_aliases", .kind = FIELD_JSON, AT(aliases), .schema = ALIASES},
+    {FIELD("default_model", FIELD_JSON, AT(models[0])), .schema = TEXT},
+    {FIELD("review_model", FIELD_JSON, AT(models[1])), .schema = TEXT},
+    {FIELD("title_model", FIELD_JSON, AT(models[2])), .schema = TEXT},
+    {FIELD("instructions", FIELD_JSON, AT(instructions)), .schema = TEXT},
+    {FIELD("effort", FIELD_JSON, AT(effort)), .schema = EFFORTS},
+    {FIELD("window", FIELD_JSON, AT(window)), .schema = NUMBER},
+    {FIELD("notify_command", FIELD_JSON, AT(command)), .schema = WORDS},
+    {FIELD("model_aliases", FIELD_JSON, AT(aliases)), .schema = ALIASES},
 };
 static const struct field_set change_fields = {FIELD_ROWS(change_rows), .use = FIELD_CHANGED};
 

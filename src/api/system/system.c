@@ -119,10 +119,7 @@ static const struct request_kind damage_list = {
     .size = sizeof(struct damage_op), .slices = true, .start = damage_start, .work = damage_look};
 
 static const struct query_param damage_query[] = {
-    {.name = "after",
-     .about = "The `next` of the page before.",
-     .kind = QUERY_TEXT,
-     .max = CURSOR_SIZE},
+    {QUERY("after", QUERY_TEXT, "The `next` of the page before."), .max = CURSOR_SIZE},
     {.name = NULL},
 };
 
@@ -205,9 +202,7 @@ static const struct request_kind damage_folders_list = {
     .size = sizeof(struct folders_op), .slices = true, .work = folders_compare};
 
 static const struct query_param damage_folders_query[] = {
-    {.name = "names",
-     .about = "Names of folders in DIR/spool, with commas between them.",
-     .kind = QUERY_TEXT,
+    {QUERY("names", QUERY_TEXT, "Names of folders in DIR/spool, with commas between them."),
      .max = NAMES_SIZE},
     {.name = NULL},
 };

@@ -167,20 +167,13 @@ static const struct request_kind show = SHOW(NULL), show_session = SHOW(&session
 
 static const struct query_param query[] = {
     OP_OWNER_PARAM("Another owner's"),
-    {.name = "by",
-     .about = "Dimension, or two (a,b): day (the default), hour, model, agent, session, project, "
-              "category, tool, workflow, phase. With tool calls of tools are counted.",
-     .kind = QUERY_TEXT,
+    {QUERY("by", QUERY_TEXT,
+           "Dimension, or two (a,b): day (the default), hour, model, agent, session, project, "
+           "category, tool, workflow, phase. With tool calls of tools are counted."),
      .max = 40},
-    {.name = "days",
-     .about = "Number of days, today included; absent: all.",
-     .kind = QUERY_INT,
-     .min = 0,
+    {QUERY("days", QUERY_INT, "Number of days, today included; absent: all."), .min = 0,
      .max = USAGE_DAYS_MAX},
-    {.name = "project",
-     .about = "Only of this project.",
-     .kind = QUERY_TEXT,
-     .max = SESSION_PROJECT_MAX},
+    {QUERY("project", QUERY_TEXT, "Only of this project."), .max = SESSION_PROJECT_MAX},
     {.name = NULL},
 };
 static const char answer[] =

@@ -36,26 +36,15 @@ struct say_op {
 
 /* --- The body --------------------------------------------------------------------------------- */
 
-#define AT(member) .at = offsetof(struct say_op, member)
+#define AT(member) offsetof(struct say_op, member)
 static const struct field say_rows[] = {
-    {.name = "text",
-     .kind = FIELD_TEXT,
-     AT(message.text),
-     .required = true,
-     .min = 1,
-     .max = TURN_TEXT_MAX},
-    {.name = "client_id",
-     .kind = FIELD_TEXT,
-     AT(message.client),
-     .min = 1,
-     .max = MESSAGE_CLIENT_ID_MAX},
-    {.name = "policy",
-     .kind = FIELD_CHARS,
-     AT(policy),
+    {FIELD("text", FIELD_TEXT, AT(message.text)), .required = true, .min = 1, .max = TURN_TEXT_MAX},
+    {FIELD("client_id", FIELD_TEXT, AT(message.client)), .min = 1, .max = MESSAGE_CLIENT_ID_MAX},
+    {FIELD("policy", FIELD_CHARS, AT(policy)),
      .schema = "{\"enum\":[\"enqueue\",\"reject\",\"interrupt\",\"rollback\",\"steer\"]}"},
-    {.name = "schema", .kind = FIELD_JSON, AT(schema_given), .schema = "{\"type\":\"object\"}"},
-    {.name = "attachments", .kind = FIELD_TEXTS, AT(attachments), .max = TURN_IMAGES_MAX},
-    {.name = "model", .kind = FIELD_TEXT, AT(message.model), .min = 3, .max = SESSION_MODEL_MAX},
+    {FIELD("schema", FIELD_JSON, AT(schema_given)), .schema = "{\"type\":\"object\"}"},
+    {FIELD("attachments", FIELD_TEXTS, AT(attachments)), .max = TURN_IMAGES_MAX},
+    {FIELD("model", FIELD_TEXT, AT(message.model)), .min = 3, .max = SESSION_MODEL_MAX},
 };
 const struct field_set turns__say_fields = {FIELD_ROWS(say_rows), .use = FIELD_GIVEN};
 

@@ -253,10 +253,7 @@ struct resend_op {
 };
 
 static const struct field resend_rows[] = {
-    {.name = "text",
-     .kind = FIELD_TEXT,
-     .at = offsetof(struct resend_op, what.message.text),
-     .min = 1,
+    {FIELD("text", FIELD_TEXT, offsetof(struct resend_op, what.message.text)), .min = 1,
      .max = MESSAGE_TEXT_MAX},
 };
 static const struct field_set resend_fields = {FIELD_ROWS(resend_rows), .use = FIELD_GIVEN};
@@ -352,11 +349,8 @@ static const struct request_kind resend = {
 
 static const struct query_param say_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
-    {.name = "wait",
-     .about = "Seconds to wait for the end of the turn, whose text is answered.",
-     .kind = QUERY_INT,
-     .min = 0,
-     .max = TURNS_WAIT_MAX_S},
+    {QUERY("wait", QUERY_INT, "Seconds to wait for the end of the turn, whose text is answered."),
+     .min = 0, .max = TURNS_WAIT_MAX_S},
     {.name = NULL},
 };
 

@@ -361,7 +361,7 @@ static const struct request_kind skip = CHANGE(skip_work), restart = CHANGE(rest
 static const struct query_param agents_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's run"),
-    {.name = "whole", .about = "Include each result.", .kind = QUERY_FLAG},
+    {QUERY("whole", QUERY_FLAG, "Include each result.")},
     PAGE_STATE_PARAM(PAGE_RUN_STATES),
     PAGE_Q_PARAM("label"),
     {.name = NULL},

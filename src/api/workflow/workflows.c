@@ -106,11 +106,11 @@ static struct err show_write(void *ctx) {
 
 /* --- The verdict ------------------------------------------------------------------------------ */
 
-#define AT(member) .at = offsetof(struct look_op, member)
+#define AT(member) offsetof(struct look_op, member)
 static const struct field check_rows[] = {
-    {.name = "script", .kind = FIELD_CHARS, AT(script), .required = true, .max = SCRIPT_SOURCE_MAX},
-    {.name = "file", .kind = FIELD_CHARS, AT(file), .min = 1, .max = LIMIT_PATH_MAX},
-    {.name = "root", .kind = FIELD_CHARS, AT(folder), .min = 1, .max = LIMIT_PATH_MAX - 1},
+    {FIELD("script", FIELD_CHARS, AT(script)), .required = true, .max = SCRIPT_SOURCE_MAX},
+    {FIELD("file", FIELD_CHARS, AT(file)), .min = 1, .max = LIMIT_PATH_MAX},
+    {FIELD("root", FIELD_CHARS, AT(folder)), .min = 1, .max = LIMIT_PATH_MAX - 1},
 };
 static const struct field_set check_fields = {FIELD_ROWS(check_rows), .use = FIELD_GIVEN};
 
@@ -161,10 +161,7 @@ static const struct request_kind check = {LOOK,
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param root_query[] = {
-    {.name = "root",
-     .about = "The folder of the project, absolute.",
-     .kind = QUERY_TEXT,
-     .max = LIMIT_PATH_MAX - 1},
+    {QUERY("root", QUERY_TEXT, "The folder of the project, absolute."), .max = LIMIT_PATH_MAX - 1},
     {.name = NULL},
 };
 

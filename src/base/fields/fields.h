@@ -116,6 +116,8 @@ struct field {
     enum field_fit fit;
 };
 
+/* Members of a row that most rows have, and heading and width of a column. */
+#define FIELD(name_, kind_, at_) .name = (name_), .kind = (kind_), .at = (at_)
 #define FIELD_HEAD(head_, width_) .head = (head_), .width = (width_)
 
 /* Members of a row that is a filter: the parameter of the API, and the flag. The texts follow

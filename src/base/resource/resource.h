@@ -36,7 +36,7 @@
 
 /* Members of a row of fields whose column has the same name, and is written when the row of the
  * resource is made, with each change as well, or elsewhere. */
-#define ROW_READ(name_, kind_, at_) .name = (name_), .kind = (kind_), .at = (at_), .column = (name_)
+#define ROW_READ(name_, kind_, at_) FIELD(name_, kind_, at_), .column = (name_)
 #define ROW_ONCE(name_, kind_, at_) ROW_READ(name_, kind_, at_), .group = FIELD_INSERTED
 #define ROW_EACH(name_, kind_, at_) ROW_READ(name_, kind_, at_), .group = FIELD_INSERTED | FIELD_SET
 /* The fields that most resources have. */

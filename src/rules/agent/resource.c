@@ -49,10 +49,7 @@ static const char *const kinds[] = {"cli", "native", NULL};
 static const struct field shown[] = {
     {SHOWN(name), .required = true},
     {SHOWN(kind), .required = true, .names = kinds},
-    {.name = "found",
-     .kind = FIELD_BOOL,
-     .at = offsetof(struct agent_shown, found),
-     .required = true},
+    {FIELD("found", FIELD_BOOL, offsetof(struct agent_shown, found)), .required = true},
     {SHOWN(version), .required = true, .empty = FIELD_EMPTY_NULL},
     {SHOWN(state), .required = true, .names = agent_found_names},
     {SHOWN(program), .empty = FIELD_EMPTY_NULL},

@@ -4,12 +4,12 @@
 #include "rules/job/job.h"
 
 /* A number and a text with their bounds, and the flag of a field. */
-#define AT(member) .at = offsetof(struct job_spec, member)
+#define AT(member) offsetof(struct job_spec, member)
 #define INT(field, member, low, high)                                                              \
-    .name = field, .kind = FIELD_INT, AT(member), .min = low, .max = high
+    .name = field, .kind = FIELD_INT, .at = AT(member), .min = low, .max = high
 #define CHARS(field, member, low, high)                                                            \
-    .name = field, .kind = FIELD_CHARS, AT(member), .min = low, .max = high
-#define JSON(field, member, of) .name = field, .kind = FIELD_JSON, AT(member), .schema = of
+    .name = field, .kind = FIELD_CHARS, .at = AT(member), .min = low, .max = high
+#define JSON(field, member, of) .name = field, .kind = FIELD_JSON, .at = AT(member), .schema = of
 #define FLAG(flag_name, flag_kind, placeholder, help)                                              \
     .flag = {.name = flag_name, .kind = flag_kind, .value = placeholder, .about = help}
 #define FLAG_LETTER(flag_name, short_name, flag_kind, placeholder, help)                           \
@@ -54,12 +54,7 @@ static const struct field_set limits = {FIELD_ROWS(limit_rows), .use = FIELD_GIV
 static const struct field retry_rows[] = {
     {INT("max", retry.max, 0, JOB_RETRY_MAX), .required = true,
      FLAG("retry", FLAG_INT, "N", "Retry up to N times after the first attempt [0].")},
-    {.name = "on",
-     .kind = FIELD_NAMES,
-     AT(retry.on),
-     .names = retry_names,
-     .min = 1,
-     .max = 3,
+    {FIELD("on", FIELD_NAMES, AT(retry.on)), .names = retry_names, .min = 1, .max = 3,
      .absent = RETRY_FAILED,
      FLAG("retry-on", FLAG_TEXT, "STATES",
           "Retry after these ends: failed, timed_out, lost [failed].")},
@@ -70,7 +65,7 @@ static const struct field retry_rows[] = {
 static const struct field_set retry = {FIELD_ROWS(retry_rows), .use = FIELD_GIVEN};
 
 static const struct field rows[] = {
-    {.name = "argv", .kind = FIELD_TEXTS, AT(argv), .min = 1, .max = JOB_ARGS_MAX},
+    {FIELD("argv", FIELD_TEXTS, AT(argv)), .min = 1, .max = JOB_ARGS_MAX},
     {CHARS("shell", shell, 1, JOB_WORD_MAX),
      FLAG("shell", FLAG_SWITCH, NULL,
           "Run CMD, which is one word, as a line of /bin/sh [no shell].")},
@@ -83,7 +78,7 @@ static const struct field rows[] = {
     {CHARS("stdin", input, 0, RUN_SPEC_MAX),
      FLAG("stdin", FLAG_TEXT, "FILE",
           "Send this file as input; '-' forwards standard input [none].")},
-    {.name = "stdin_open", .kind = FIELD_BOOL, AT(input_open)},
+    {FIELD("stdin_open", FIELD_BOOL, AT(input_open))},
     {JSON("pty", pty_asked,
           "{\"oneOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{\"rows\":"
           "{\"type\":\"integer\"},\"columns\":{\"type\":\"integer\"}}}]}"),
@@ -98,15 +93,10 @@ static const struct field rows[] = {
      FLAG("key-max", FLAG_INT, "N", "Run at most N jobs of this key at once [1].")},
     {INT("priority", priority, -JOB_PRIORITY_MAX, JOB_PRIORITY_MAX),
      FLAG("priority", FLAG_INT, "N", "Start before queued jobs of lower priority [0].")},
-    {.name = "once",
-     .kind = FIELD_BOOL,
-     AT(once),
+    {FIELD("once", FIELD_BOOL, AT(once)),
      FLAG("once", FLAG_SWITCH, NULL,
           "Run it at most once: after a crash it is lost (outcome_unknown).")},
-    {.name = "sandbox",
-     .kind = FIELD_CHARS,
-     AT(sandbox_asked),
-     .names = switch_names,
+    {FIELD("sandbox", FIELD_CHARS, AT(sandbox_asked)), .names = switch_names,
      FLAG("sandbox", FLAG_SWITCH, NULL,
           "Let it write only in its folder, and read nothing of drover's.")},
     {CHARS("label", label, 1, JOB_LABEL_MAX), .plain = true,
@@ -116,9 +106,7 @@ static const struct field rows[] = {
     {JSON("notify", notify, "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"),
      FLAG("notify", FLAG_LIST, "URL",
           "Notify this URL, or the session ses_…, when it ends. Repeatable.")},
-    {.name = "project",
-     .kind = FIELD_CHARS,
-     AT(project),
+    {FIELD("project", FIELD_CHARS, AT(project)),
      FLAG("project", FLAG_TEXT, "NAME", "Charge the budget of this project, too.")},
     {JSON("budget", budget_asked, "{\"type\":\"object\"}"),
      FLAG("budget", FLAG_LIST, "LIMIT=VALUE",

@@ -3,12 +3,12 @@
  * that is resumed had one. */
 #include "rules/workflow/spec.h"
 
-#define AT(member) .at = offsetof(struct workflow_spec, member)
+#define AT(member) offsetof(struct workflow_spec, member)
 #define CHARS(field, member, low, high)                                                            \
-    .name = field, .kind = FIELD_CHARS, AT(member), .min = low, .max = high
-#define JSON(field, member, of) .name = field, .kind = FIELD_JSON, AT(member), .schema = of
+    .name = field, .kind = FIELD_CHARS, .at = AT(member), .min = low, .max = high
+#define JSON(field, member, of) .name = field, .kind = FIELD_JSON, .at = AT(member), .schema = of
 #define LIMIT(field, member, low, high)                                                            \
-    .name = field, .kind = FIELD_INT, AT(member), .min = low, .max = high,                         \
+    .name = field, .kind = FIELD_INT, .at = AT(member), .min = low, .max = high,                   \
     .schema = "{\"type\":[\"integer\",\"null\"]}"
 
 static const struct field rows[] = {
@@ -29,7 +29,7 @@ static const struct field rows[] = {
     {LIMIT("concurrency", concurrency, 1, WORKFLOW_AT_ONCE_LIMIT)},
     {LIMIT("total", total, 0, AMOUNT_MAX), .absent = -1},
     {JSON("budget", budget_asked, "{\"type\":[\"object\",\"null\"]}")},
-    {.name = "rerun", .kind = FIELD_TEXTS, AT(rerun), .max = WORKFLOW_RERUN_MAX},
+    {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = WORKFLOW_RERUN_MAX},
     {JSON("notify", notify, "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}")},
 };
 
