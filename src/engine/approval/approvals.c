@@ -73,16 +73,20 @@ static struct approval_row row_borrow(const struct rows *rows) {
     return row;
 }
 
-struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
-                            struct approval_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, APPROVAL_SELECT " AND approval = $1 AND owner = $2",
-                               ARGS(arg_text(key->approval), arg_text(key->owner)));
-    *ret_found = rows != NULL;
+static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                     struct approval_row *ret_row) {
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
     if (rows != NULL) {
         *ret_row = row_borrow(rows);
         tx_fail(tx, map_copy(tx, &approval_map, ret_row));
     }
+    return rows != NULL && !err_failed(tx_error(tx));
+}
+
+struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
+                            struct approval_row *ret_row) {
+    *ret_found = row_find(tx, APPROVAL_SELECT " AND approval = $1 AND owner = $2",
+                          ARGS(arg_text(key->approval), arg_text(key->owner)), ret_row);
     return tx_error(tx);
 }
 
@@ -111,6 +115,7 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
 #define TEXT(field_name, member) .name = field_name, .kind = FIELD_TEXT, AT(member)
 #define AT(member) .at = offsetof(struct approval_row, member)
 #define ANY_JSON .schema = "{}"
+#define TOLD .use = FIELD_LISTED | FIELD_TOLD
 
 /* The step of a turn is the tool that it calls. */
 static struct field_value tool_value(const void *row) {
@@ -124,29 +129,36 @@ static struct field_value part_value(const void *row) {
 }
 
 static const struct field rows_shown[] = {
-    {TEXT("id", approval), .required = true},
-    {TEXT("session", session), .empty = FIELD_EMPTY_NULL},
-    {TEXT("run", run)},
-    {TEXT("step", step)},
-    {TEXT("message", message), .empty = FIELD_EMPTY_NULL},
-    {.name = "kind", .kind = FIELD_NAME, AT(kind), .required = true, .names = approval_kind_names},
-    {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, .required = true},
+    {TEXT("id", approval), TOLD, .required = true},
+    {TEXT("session", session), TOLD, .empty = FIELD_EMPTY_NULL},
+    {TEXT("run", run), TOLD},
+    {TEXT("step", step), TOLD},
+    {TEXT("message", message), TOLD, .empty = FIELD_EMPTY_NULL},
+    {.name = "kind",
+     .kind = FIELD_NAME,
+     AT(kind),
+     TOLD,
+     .required = true,
+     .names = approval_kind_names},
+    {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, TOLD, .required = true},
     {TEXT("shown", shown), .required = true,
      .schema = "{\"type\":\"string\",\"description\":\"The whole question as text for people: of a "
                "call the command, the diff, the other arguments.\"}"},
     {TEXT("digest", digest)},
-    {TEXT("by", by)},
+    {TEXT("by", by), TOLD},
     {.name = "part",
      .kind = FIELD_INT,
      .get = part_value,
+     TOLD,
      .schema = "{\"type\":[\"integer\",\"null\"]}"},
     {.name = "state",
      .kind = FIELD_NAME,
      AT(state),
+     TOLD,
      .required = true,
      .names = approval_state_names},
-    {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
-    {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
+    {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms), TOLD},
+    {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms), TOLD},
     {.name = "arguments", .kind = FIELD_STORED, AT(arguments), ANY_JSON},
     {.name = "about", .kind = FIELD_STORED, AT(about), ANY_JSON},
     {TEXT("answer", answer)},
@@ -158,24 +170,12 @@ const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_L
 /* The row without its texts, which a client asks for where it shows them. */
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)));
-    if (rows == NULL) { /* The session is out of sight. */
-        return;
+    struct approval_row row;
+    if (row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row)) {
+        const struct follow_place place = {.owner = row.owner, .project = BYTES("")};
+        fields_write(&approval_fields, FIELD_TOLD, &row, &data);
+        follow_tell_row(tx, &place, BYTES("approval_changed"), row.approval, &data);
     }
-    struct approval_row row = row_borrow(rows);
-    tx_fail(tx, map_copy(tx, &approval_map, &row));
-    rows_release(&rows);
-    text_add_char(&data, '{');
-    text_add_member(&data, "id", row.approval);
-    static const char *const told[] = {"session", "run",   "step", "message",  "part",       "kind",
-                                       "tool",    "state", "by",   "asked_ms", "answered_ms"};
-    for (size_t i = 0; i < COUNT_OF(told); i++) {
-        fields_add_one(&approval_fields, told[i], &row, &data);
-    }
-    text_add_char(&data, '}');
-    const struct follow_place place = {.owner = row.owner, .project = BYTES("")};
-    follow_tell_row(tx, &place, BYTES("approval_changed"), row.approval, &data);
 }
 
 /* On the stream of its session, or else of its run: approval_… about a call, question_… about
@@ -294,17 +294,6 @@ static struct err row_withdraw(struct tx *tx, struct approval_row *row) {
     row->state = APPROVAL_CANCELLED;
     row->answer = BYTES(APPROVAL_WITHDRAWN);
     return row_settle(tx, row);
-}
-
-/* The newest row that the rest of the statement finds. */
-static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                     struct approval_row *ret_row) {
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
-    if (rows != NULL) {
-        *ret_row = row_borrow(rows);
-        tx_fail(tx, map_copy(tx, &approval_map, ret_row));
-    }
-    return rows != NULL && !err_failed(tx_error(tx));
 }
 
 struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t part) {
