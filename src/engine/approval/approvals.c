@@ -206,16 +206,9 @@ static struct err event_append_asked(struct tx *tx, const struct approval_row *r
         struct appended appended;
         tx_fail(tx, tx_append(tx, &append, &appended));
     }
-    const struct run_asks asks = {.owner = row->owner,
-                                  .parent = row->run_parent,
-                                  .type = answered ? "agent_answered" : "agent_waiting",
-                                  .approval = row->approval,
-                                  .kind = bytes_of(approval_kind_names[row->kind]),
-                                  .tool = row->step,
-                                  .state = bytes_of(approval_state_name(row->state))};
     for (size_t i = 0; i < COUNT_OF(run_kinds); i++) {
-        if (asks.parent != 0 && run_kinds[i].child_asks != NULL) {
-            tx_fail(tx, run_kinds[i].child_asks(tx, &asks));
+        if (row->run_parent != 0 && run_kinds[i].child_asks != NULL) {
+            tx_fail(tx, run_kinds[i].child_asks(tx, row));
         }
     }
     return tx_error(tx);
