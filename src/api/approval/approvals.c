@@ -91,7 +91,7 @@ static struct err ask_read(void *ctx) {
     struct ask_op *op = ctx;
     struct why *why = &op->request.op.why;
     const char *inside = exchange_identity(op->request.op.exchange)->inside;
-    AUTO(json_release) json_t *question = json_object();
+    AUTO(json_release) json_t *question = json_copy(exchange_json(op->request.op.exchange));
     text_init(&op->arguments, QUESTION_BYTES_MAX);
     if (op->run.len == 0) {
         op->run = bytes_of(inside);
@@ -99,12 +99,11 @@ static struct err ask_read(void *ctx) {
     if (op->run.len == 0) {
         return err_why(why, ERR_MISSING_FIELD, "run: the run that asks, outside of a run");
     }
-    if (json_object_set_new(question, "question",
-                            json_stringn(op->question.data, op->question.len)) != 0 ||
-        (op->options != NULL && json_object_set(question, "options", op->options) != 0) ||
-        (op->schema != NULL && json_object_set(question, "schema", op->schema) != 0)) {
+    if (question == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "approvals: question");
     }
+    (void)json_object_del(question, "run"); /* May be absent. */
+    (void)json_object_del(question, "step");
     struct err err = question_check(question, &op->kind, why);
     if (!err_failed(err) && err_failed(json_write_canonical(question, &op->arguments))) {
         return err_why(why, ERR_BAD_FIELD, "the question has more than %d bytes as compact JSON",

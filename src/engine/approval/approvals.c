@@ -73,16 +73,20 @@ static struct approval_row row_borrow(const struct rows *rows) {
     return row;
 }
 
-struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
-                            struct approval_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, APPROVAL_SELECT " AND approval = $1 AND owner = $2",
-                               ARGS(arg_text(key->approval), arg_text(key->owner)));
-    *ret_found = rows != NULL;
+static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                     struct approval_row *ret_row) {
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
     if (rows != NULL) {
         *ret_row = row_borrow(rows);
         tx_fail(tx, map_copy(tx, &approval_map, ret_row));
     }
+    return rows != NULL && !err_failed(tx_error(tx));
+}
+
+struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool *ret_found,
+                            struct approval_row *ret_row) {
+    *ret_found = row_find(tx, APPROVAL_SELECT " AND approval = $1 AND owner = $2",
+                          ARGS(arg_text(key->approval), arg_text(key->owner)), ret_row);
     return tx_error(tx);
 }
 
@@ -139,10 +143,12 @@ static const struct field rows_shown[] = {
     {.name = "part",
      .kind = FIELD_INT,
      .get = part_value,
+
      .schema = "{\"type\":[\"integer\",\"null\"]}"},
     {.name = "state",
      .kind = FIELD_NAME,
      AT(state),
+
      .required = true,
      .names = approval_state_names},
     {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
@@ -158,17 +164,12 @@ const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_S
 /* The row without its texts, which a client asks for where it shows them. */
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)));
-    if (rows == NULL) { /* The session is out of sight. */
-        return;
+    struct approval_row row;
+    if (row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row)) {
+        const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
+        fields_write(&approval_fields, FIELD_TOLD, &row, &data);
+        follow_tell(tx, &change, &data);
     }
-    struct approval_row row = row_borrow(rows);
-    tx_fail(tx, map_copy(tx, &approval_map, &row));
-    rows_release(&rows);
-    fields_write(&approval_fields, FIELD_TOLD, &row, &data);
-    const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
-    follow_tell(tx, &change, &data);
 }
 
 /* On the stream of its session, or else of its run: approval_… about a call, question_… about
@@ -199,16 +200,9 @@ static struct err event_append_asked(struct tx *tx, const struct approval_row *r
         struct appended appended;
         tx_fail(tx, tx_append(tx, &append, &appended));
     }
-    const struct run_asks asks = {.owner = row->owner,
-                                  .parent = row->run_parent,
-                                  .type = answered ? "agent_answered" : "agent_waiting",
-                                  .approval = row->approval,
-                                  .kind = bytes_of(approval_kind_names[row->kind]),
-                                  .tool = row->step,
-                                  .state = bytes_of(approval_state_name(row->state))};
     for (size_t i = 0; i < COUNT_OF(run_kinds); i++) {
-        if (asks.parent != 0 && run_kinds[i].child_asks != NULL) {
-            tx_fail(tx, run_kinds[i].child_asks(tx, &asks));
+        if (row->run_parent != 0 && run_kinds[i].child_asks != NULL) {
+            tx_fail(tx, run_kinds[i].child_asks(tx, row));
         }
     }
     return tx_error(tx);
@@ -287,17 +281,6 @@ static struct err row_withdraw(struct tx *tx, struct approval_row *row) {
     row->state = APPROVAL_CANCELLED;
     row->answer = BYTES(APPROVAL_WITHDRAWN);
     return row_settle(tx, row);
-}
-
-/* The newest row that the rest of the statement finds. */
-static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                     struct approval_row *ret_row) {
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
-    if (rows != NULL) {
-        *ret_row = row_borrow(rows);
-        tx_fail(tx, map_copy(tx, &approval_map, ret_row));
-    }
-    return rows != NULL && !err_failed(tx_error(tx));
 }
 
 struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t part) {

@@ -12,14 +12,6 @@
 
 #include "engine/run/rows.h"
 
-/* Question to a person about a step of a run, or its answer: for the stream of the run above. */
-struct run_asks {
-    int64_t parent;   /* The run above. */
-    const char *type; /* Type of the event. */
-    struct bytes owner;
-    struct bytes approval, kind, tool, state;
-};
-
 struct approval_row; /* engine/approval/approvals.h */
 
 struct run_kind_ops {
@@ -52,8 +44,8 @@ struct run_kind_ops {
     /* A person has answered a question of the run: what waited for that goes on. The event of the
      * answer is appended. */
     struct err (*answered)(struct tx *tx, const struct approval_row *row);
-    /* A run below another one asks, which may be of this kind. */
-    struct err (*child_asks)(struct tx *tx, const struct run_asks *asks);
+    /* A run below another one asks, or has its answer: the run above may be of this kind. */
+    struct err (*child_asks)(struct tx *tx, const struct approval_row *row);
 };
 
 /* By enum run_kind. */

@@ -5,6 +5,7 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/approval/approvals.h"
 #include "journal/journal.h"
 
 static struct append event_of(struct tx *tx, const struct workflow_place *place, const char *type,
@@ -102,24 +103,25 @@ struct err steps__event_provider(struct tx *tx, const struct run_row *row,
 
 /* The step that a turn belongs to is right above it, because agents of workflows have no subagents.
  * A workflow that has ended gets no event any more. */
-struct err steps__event_asks(struct tx *tx, const struct run_asks *asks) {
+struct err steps__event_asks(struct tx *tx, const struct approval_row *row) {
     static const char sql[] = "SELECT p.id, p.run, r.run, r.label FROM runs r"
                               " JOIN runs p ON p.id = r.parent AND p.ended_ms IS NULL"
                               " WHERE r.id = $1 AND r.kind = 'agent'";
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(asks->parent)));
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_int(row->run_parent)));
     if (rows == NULL) {
         return tx_error(tx);
     }
     const struct workflow_place place = {
-        .id = rows_int(rows, 0), .owner = asks->owner, .run = rows_copy(rows, 1)};
+        .id = rows_int(rows, 0), .owner = row->owner, .run = rows_copy(rows, 1)};
     AUTO(text_done) struct text data;
     step_event_begin(&data, rows_text(rows, 2), rows_text(rows, 3));
     rows_release(&rows);
-    text_add_member(&data, "approval", asks->approval);
-    text_add_member(&data, "kind", asks->kind);
-    text_add_member(&data, "tool", asks->tool);
-    text_add_member(&data, "state", asks->state);
-    return step_event(tx, &place, asks->type, &data);
+    text_add_member(&data, "approval", row->approval);
+    text_add_member(&data, "kind", bytes_of(approval_kind_names[row->kind]));
+    text_add_member(&data, "tool", row->step);
+    text_add_member(&data, "state", bytes_of(approval_state_name(row->state)));
+    return step_event(tx, &place, row->state == APPROVAL_OPEN ? "agent_waiting" : "agent_answered",
+                      &data);
 }
 
 void steps__add_cost(struct text *text, int64_t cost_micros, int64_t cost_unknown) {

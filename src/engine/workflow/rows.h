@@ -46,7 +46,7 @@ MUST_CHECK struct err steps__event_provider(struct tx *tx, const struct run_row 
                                             const struct provider_wait *wait);
 /* Somebody is asked by what an agent with tools does, or has answered: so who looks on needs to ask
  * nobody whether. Nothing where `turn` is below no step, or its workflow has ended. */
-MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct run_asks *asks);
+MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct approval_row *row);
 struct step_told {
     struct workflow_place place;
     struct bytes run, label, phase, note;
