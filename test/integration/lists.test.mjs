@@ -169,6 +169,7 @@ const sorted = [
   /ORDER BY id DESC LIMIT \$3\) m LEFT JOIN parts p/,
   /^SELECT COALESCE\(min\(id\), 0\), .* AND parent = \$4 AND step_key <> ''/,
   /WHERE id IN \(SELECT id FROM runs WHERE parent = \$1 AND step_key <> ''/,
+  /^SELECT id FROM runs WHERE root = .* WHERE parent = \$1 AND step_key <> ''/,
 ];
 /** The census of what is open, for /metrics: of indexes that hold nothing else. It is asked by a
  *  timer, so a slow test sees it. */

@@ -259,15 +259,23 @@ static struct err node_each(struct tx *tx, const struct trace_page *page, struct
     return err;
 }
 
-/* The run after that one, of all below the top of the tree; 0: there is none. */
-static int64_t run_next(struct tx *tx, const struct run_row *top, int64_t after) {
+/* Ids of the runs after that one, of all below the top of the tree. Steps are sorted by id, so that
+ * one of them costs as much as a page. */
+enum { NEXT_IDS = 64 };
+static size_t runs_next(struct tx *tx, const struct run_row *top, int64_t after,
+                        int64_t ret_ids[NEXT_IDS]) {
+    static const char sql[] =
+        "SELECT id FROM runs WHERE root = $1 AND root <> 0 AND (step_key = '' OR root <> parent)"
+        " AND id > $2 UNION ALL SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"
+        " AND id > $2 ORDER BY id LIMIT $3";
     const int64_t root = top->root != 0 ? top->root : top->id;
-    return tx_number(tx,
-                     "SELECT COALESCE(min(id), 0) FROM (SELECT min(id) AS id FROM runs"
-                     " WHERE root = $1 AND root <> 0 AND (step_key = '' OR root <> parent)"
-                     " AND id > $2 UNION ALL SELECT min(id) FROM runs WHERE parent = $1"
-                     " AND step_key <> '' AND id > $2) nexts",
-                     ARGS(arg_int(root), arg_int(after)), /* absent */ 0);
+    size_t count = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, sql, ARGS(arg_int(root), arg_int(after), arg_int(NEXT_IDS)));
+    while (count < NEXT_IDS && rows_step(rows)) {
+        ret_ids[count++] = rows_int(rows, 0);
+    }
+    return count;
 }
 
 struct err tx_trace_each(struct tx *tx, const struct trace_page *page,
@@ -275,7 +283,8 @@ struct err tx_trace_each(struct tx *tx, const struct trace_page *page,
                          int64_t *ret_id) {
     struct walk walk = {.each = each, .ctx = ctx, .left = page->limit};
     const int64_t top = page->top->id;
-    int64_t id = page->id > top ? page->id : top;
+    int64_t id = page->id > top ? page->id : top, ids[NEXT_IDS];
+    size_t at = 0, count = 0;
     struct err err = ERR_OK;
     *ret_id = 0;
     for (int looked = 0; !err_failed(err) && id != 0 && walk.left > 0; looked++) {
@@ -286,7 +295,11 @@ struct err tx_trace_each(struct tx *tx, const struct trace_page *page,
             *ret_id = id;
             return ERR_OK;
         }
-        id = run_next(tx, page->top, id);
+        if (at == count) {
+            count = runs_next(tx, page->top, id, ids);
+            at = 0;
+        }
+        id = count > 0 ? ids[at++] : 0;
     }
     return err_failed(err) ? err : tx_error(tx);
 }
