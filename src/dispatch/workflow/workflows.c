@@ -49,6 +49,13 @@ struct bytes workflow__project(const struct workflow *workflow) {
                : json_bytes(workflow->spec, "project");
 }
 
+void workflow__progressed(const struct workflow *workflow) {
+    const struct progress_of of = {.workflow = workflow->id,
+                                   .owner = bytes_of(workflow->owner),
+                                   .project = workflow__project(workflow)};
+    progress_mark(workflow->workflows->board, &of);
+}
+
 struct workflow_place workflow__place(const struct workflow *workflow) {
     return (struct workflow_place){
         .id = workflow->id, .owner = bytes_of(workflow->owner), .run = workflow__run(workflow)};
@@ -459,6 +466,9 @@ void workflow__crashed(struct workflow *workflow, const struct script_end *end) 
 static void workflows_workflow_note(struct workflows *workflows, const struct run_row *row) {
     struct table_node *node = table_find(&workflows->workflows, row->run);
     struct workflow *workflow = node == NULL ? NULL : CONTAINER_OF(node, struct workflow, node);
+    if (workflow != NULL) {
+        workflow__progressed(workflow);
+    }
     if (workflow == NULL && workflow_lives(row) && workflows->options.hold == RUN_FREE) {
         workflow = workflow_of_row(workflows, row);
         workflow__load(workflow);
@@ -486,6 +496,7 @@ static void workflows_step_note(struct workflows *workflows, const struct run_ro
     if (workflow == NULL || workflow->state >= WORKFLOW_ENDING) {
         return;
     }
+    workflow__progressed(workflow);
     while ((call = workflow__next_call(workflow, call)) != NULL) {
         if (bytes_is(row->run, call->run.text)) {
             call__on_note(call, row);
@@ -538,6 +549,9 @@ struct workflows *workflows_open(const struct workflows_options *options) {
     table_init(&workflows->builds);
     table_init(&workflows->checked);
     pool_init(&workflows->pool, options->loop, options->shortage);
+    if (options->hub != NULL) {
+        workflows->board = progress_open(options->loop, options->store, options->hub);
+    }
     return workflows;
 }
 
@@ -579,6 +593,7 @@ void workflows_stop(struct workflows *workflows, void (*stopped)(void *ctx), voi
     workflows->stopped = stopped;
     workflows->stopped_ctx = ctx;
     pool_cancel(&workflows->pool);
+    progress_stop(workflows->board);
     for (struct table_node *node = table_next(&workflows->workflows, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&workflows->workflows, node);
@@ -601,6 +616,7 @@ void workflows_close(struct workflows *workflows) {
         loop_task_cancel(workflows->options.loop, &workflow->free_task);
         workflow_free_part(&workflow->free_task);
     }
+    progress_close(workflows->board);
     table_done(&workflows->workflows);
     table_done(&workflows->ids);
     table_done(&workflows->turns);

@@ -157,6 +157,7 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
     run_away_mark(io_row, bounds);
     runs__budget_mark(tx, io_row);
     runs__key_mark(tx, io_row);
+    runs__progress_mark(tx, io_row);
     if (io_row->kind == KIND_TURN) {
         io_row->starts = tx_number(tx,
                                    "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
