@@ -99,11 +99,11 @@ export class Names {
     // The holder looks now and then; a command may have ended before.
     if (key === "processes" && inside === "result") return "<n or null>";
     if (key === "first_ms") return "<n or null>"; // As the answer was read in one piece or in two.
-    if (inside === "progress" && key !== "last_ms") return "<n>"; // As far as its steps have come.
     if (inside === "disk" && key !== undefined) return "<of this disk>";
     if (key === "engine") return text.replace(/[0-9a-f]{64}/, "<engine>"); // By the compiler.
     if (key === "digest") return text.replace(/[0-9a-f]{64}/, "<digest>"); // Of a path, too.
     if (!/^-?\d/.test(text)) return this.text(text);
+    if (inside === "progress" && key !== "last_ms") return "<n>"; // As far as its steps have come.
     if (this.estimates && ESTIMATED.has(key) && text !== "0") return "<n>";
     if (MEASURED.has(key) || (key === "used" && inside === "descriptors")) return "<n>";
     if (key === "wall_ms" && /^(spent|reserved)$/.test(inside)) return "<n>";
