@@ -51,6 +51,22 @@ static const struct piece poll[] = {
 static const struct piece *const forms[HUB_FORMATS] = {
     [HUB_SSE] = sse, [HUB_WS] = websocket, [HUB_POLL] = poll};
 
+/* Without a number: hub_say. */
+static const struct piece sse_said[] = {
+    {BYTES_INIT("event: "), TYPE},
+    {BYTES_INIT("\ndata: "), DATA},
+    {BYTES_INIT("\n\n"), END},
+};
+static const struct piece websocket_said[] = {
+    {BYTES_INIT("{\"stream\":\""), NAME},
+    {BYTES_INIT("\",\"type\":\""), TYPE},
+    {BYTES_INIT("\",\"data\":"), DATA},
+    {BYTES_INIT("}"), END},
+};
+static const struct piece *pieces_of(enum hub_format format, const struct frame *frame) {
+    return frame->seq >= 0 ? forms[format] : format == HUB_SSE ? sse_said : websocket_said;
+}
+
 enum { DIGITS_MAX = 20, WS_HEADER_MAX = 10 };
 
 static struct bytes digits_of(int64_t number, char digits[DIGITS_MAX]) {
@@ -85,7 +101,7 @@ static size_t payload_len(enum hub_format format, const struct frame *frame) {
     assert(format < HUB_FORMATS);
     char digits[DIGITS_MAX];
     size_t len = 0;
-    for (const struct piece *piece = forms[format];; piece++) {
+    for (const struct piece *piece = pieces_of(format, frame);; piece++) {
         len += piece->text.len + part_of(frame, piece->part, digits).len;
         if (piece->part == END) {
             return len;
@@ -121,7 +137,7 @@ char *frame_write(enum hub_format format, const struct frame *frame, char *at) {
     if (format == HUB_WS) {
         at += ws_header(payload_len(format, frame), at);
     }
-    for (const struct piece *piece = forms[format];; piece++) {
+    for (const struct piece *piece = pieces_of(format, frame);; piece++) {
         at = put(put(at, piece->text), part_of(frame, piece->part, digits));
         if (piece->part == END) {
             return at;

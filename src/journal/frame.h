@@ -10,7 +10,7 @@
 #include "journal/hub.h"
 
 /* Borrowed parts. `name` is a valid stream name and `type` a valid type (neither needs escaping);
- * `data` is compact JSON. */
+ * `data` is compact JSON. `seq` < 0: it is no event, and has neither a number nor a time. */
 struct frame {
     struct bytes name, type, data;
     int64_t seq, at_ms;

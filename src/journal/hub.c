@@ -79,10 +79,13 @@ struct hub_stream {
     unsigned calls;                  /* Wake-ups so far; its turns are counted by it. */
     unsigned followers[HUB_FORMATS]; /* A ring is kept for a format that has one. */
     struct ring rings[HUB_FORMATS];
-    uint64_t age;                   /* The hub's at the last event. */
-    int64_t head;                   /* The highest seq heard of; -1: of none. */
-    int64_t floor;                  /* The highest floor heard of. */
-    int64_t last;                   /* The seq of its last event; -1: it has not ended. */
+    uint64_t age;                         /* The hub's at the last event. */
+    int64_t head;                         /* The highest seq heard of; -1: of none. */
+    int64_t floor;                        /* The highest floor heard of. */
+    int64_t last;                         /* The seq of its last event; -1: it has not ended. */
+    struct hub_buffer *said[HUB_FORMATS]; /* The latest frames of hub_say; NULL: none. */
+    uint64_t said_count;                  /* Buffers so far. */
+    bool said_open;                       /* Nobody has pulled it, so that more may join it. */
     struct link waiting, waking;    /* Subscribers at the end; and those it is time to wake. */
     struct link pages;              /* Being read or queued for it. */
     struct link in_wakes, in_rings; /* In the hub's lists. */
@@ -153,12 +156,12 @@ static uint64_t hash_bytes(uint64_t hash, struct bytes bytes) {
     return hash_mix(hash, word);
 }
 
-static struct hub_stream **slot_of(struct hub *hub, uint64_t hash) {
+static struct hub_stream **slot_of(const struct hub *hub, uint64_t hash) {
     return &hub->slots[hash & (hub->slot_count - 1)];
 }
 
 /* NULL: nobody follows it. */
-static struct hub_stream *stream_find(struct hub *hub, uint64_t hash, struct bytes owner,
+static struct hub_stream *stream_find(const struct hub *hub, uint64_t hash, struct bytes owner,
                                       struct bytes name) {
     struct hub_stream *stream = *slot_of(hub, hash);
     while (stream != NULL && (stream->hash != hash || !bytes_equal(stream->name, name) ||
@@ -223,6 +226,13 @@ static size_t stream_bytes(const struct hub_stream *stream) {
     return bytes;
 }
 
+static void said_drop(struct hub_stream *stream) {
+    for (enum hub_format format = 0; format < HUB_FORMATS; format++) {
+        hub_buffer_unref(stream->said[format]);
+        stream->said[format] = NULL;
+    }
+}
+
 static void stream_unref(struct hub_stream *stream) {
     assert(stream->refs > 0);
     if (--stream->refs > 0) {
@@ -240,6 +250,7 @@ static void stream_unref(struct hub_stream *stream) {
         at = &(*at)->same_slot;
     }
     *at = stream->same_slot;
+    said_drop(stream);
     hub->stats.streams--;
     mem_free(stream);
 }
@@ -382,6 +393,13 @@ static bool subscriber_pending(const struct hub_subscriber *subscriber) {
         return subscriber->cursor < ring->last;
     }
     return subscriber->cursor < subscriber->stream->head;
+}
+
+/* Whether the last of hub_say is to be pulled. */
+static bool said_pending(const struct hub_subscriber *subscriber) {
+    const struct hub_stream *stream = subscriber->stream;
+    return subscriber->format != HUB_SILENT && subscriber->said < stream->said_count &&
+           stream->said[subscriber->format] != NULL;
 }
 
 /* Nothing will ever come after its cursor. */
@@ -619,6 +637,7 @@ void hub_subscribe(struct hub *hub, const struct hub_subscribe *what,
     assert(hub->store != NULL);
     subscriber->stream = stream_ref(hub, what->owner, what->name);
     subscriber->err = ERR_OK;
+    subscriber->said = subscriber->stream->said_count;
     subscriber->snapshot = what->snapshot;
     subscriber->cursor = what->after < 0 && what->snapshot ? 0 : what->after;
     hub->stats.subscribers++;
@@ -639,7 +658,8 @@ enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,
     assert(subscriber->state != NONE);
     assert(subscriber->format != HUB_SILENT);
     if (subscriber->state == FETCH || subscriber->state == SIGNAL ||
-        (subscriber->state == WAITING && !subscriber_pending(subscriber))) {
+        (subscriber->state == WAITING && !subscriber_pending(subscriber) &&
+         !said_pending(subscriber))) {
         return HUB_WAIT;
     }
     if (subscriber->state == WAITING) {
@@ -664,6 +684,14 @@ enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,
                                    .last_seq = page->cursor};
         subscriber->page = NULL;
         page_unref(page);
+    } else if (!subscriber_pending(subscriber) && said_pending(subscriber)) {
+        struct hub_stream *stream = subscriber->stream;
+        struct hub_buffer *buffer = stream->said[subscriber->format];
+        hub_buffer_ref(buffer);
+        piece = (struct hub_piece){
+            .buffer = buffer, .bytes = {buffer->data, buffer->len}, .last_seq = subscriber->cursor};
+        subscriber->said = stream->said_count;
+        stream->said_open = false;
     } else if (!subscriber_pending(subscriber)) {
         if (subscriber_over(subscriber)) {
             return HUB_DONE;
@@ -749,6 +777,15 @@ void hub_watch_stop(struct hub_watch *watch) {
 
 /* --- Notes in, wakes out ---------------------------------------------------------------------- */
 
+static void stream_wake(struct hub_stream *stream) {
+    if (!links_empty(&stream->waiting)) {
+        links_move(&stream->waking, &stream->waiting);
+        if (!link_listed(&stream->in_wakes)) {
+            link_add_last(&stream->hub->wakes, &stream->in_wakes);
+        }
+    }
+}
+
 void hub_deliver(void *ctx, struct bytes bytes) {
     struct hub *hub = ctx;
     struct note note;
@@ -769,12 +806,7 @@ void hub_deliver(void *ctx, struct bytes bytes) {
     }
     hub->stats.events++;
     stream_append(stream, &note);
-    if (!links_empty(&stream->waiting)) {
-        links_move(&stream->waking, &stream->waiting);
-        if (!link_listed(&stream->in_wakes)) {
-            link_add_last(&hub->wakes, &stream->in_wakes);
-        }
-    }
+    stream_wake(stream);
 }
 
 void hub_flush(void *ctx) {
@@ -782,6 +814,41 @@ void hub_flush(void *ctx) {
     if (!links_empty(&hub->wakes)) {
         loop_soon(hub->loop, &hub->task);
     }
+}
+
+static struct hub_stream *said_stream(const struct hub *hub, struct bytes owner,
+                                      struct bytes name) {
+    return stream_find(hub, hash_bytes(hash_bytes(hub->seed, owner), name), owner, name);
+}
+
+bool hub_follows(const struct hub *hub, struct bytes owner, struct bytes name) {
+    return said_stream(hub, owner, name) != NULL;
+}
+
+void hub_say(struct hub *hub, const struct hub_said *said) {
+    struct hub_stream *stream = said_stream(hub, said->owner, said->name);
+    const struct frame frame = {
+        .name = said->name, .type = said->type, .data = said->data, .seq = -1};
+    if (stream == NULL) {
+        return;
+    }
+    if (!stream->said_open) {
+        said_drop(stream);
+        stream->said_count++;
+        stream->said_open = true;
+    }
+    for (enum hub_format format = HUB_SSE; format <= HUB_WS; format++) {
+        struct hub_buffer **buffer = &stream->said[format];
+        const size_t len = frame_len(format, &frame);
+        const bool fits = *buffer == NULL || (*buffer)->len + len <= PIECE_BYTES;
+        char *at = fits && stream->followers[format] > 0 ? buffer_room(buffer, len) : NULL;
+        if (at != NULL) {
+            (void)frame_write(format, &frame, at); /* The length is known. */
+            (*buffer)->len += len;
+        }
+    }
+    stream_wake(stream);
+    hub_flush(hub);
 }
 
 static bool hub_signal_one(struct hub *hub) {
@@ -815,7 +882,7 @@ static bool hub_wake_one(struct hub *hub) {
     }
     hub->stats.wakes++;
     struct hub_subscriber *subscriber = CONTAINER_OF(first, struct hub_subscriber, link);
-    if (subscriber_pending(subscriber)) {
+    if (subscriber_pending(subscriber) || said_pending(subscriber)) {
         subscriber_enter(subscriber, OPEN);
         subscriber->ready(subscriber); /* Last, as above. */
     } else {

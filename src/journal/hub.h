@@ -31,7 +31,7 @@ struct hub_options {
     size_t ring_bytes_max;  /* Per stream and format; 0: the default (1 MB). */
     size_t total_bytes_max; /* Over all rings; 0: the default (64 MB). */
     uint64_t idle_ms;       /* A ring that nothing was added to for so long goes; 0: 10 s. */
-    struct snapshot_kinds snapshots; /* Which streams have a state; none: {0}. */
+    struct snapshot_kinds snapshots; /* Streams that have a state; none: {0}. */
 };
 MUST_CHECK struct err hub_open(const struct hub_options *options, struct hub **ret_hub);
 void hub_attach(struct hub *hub, struct store *store); /* Once, before the first subscriber. */
@@ -41,6 +41,15 @@ void hub_close(struct hub *hub);
 /* What store_options.notes[JOURNAL_NOTE] must be; ctx is the hub. */
 void hub_deliver(void *hub, struct bytes note);
 void hub_flush(void *hub);
+
+/* A frame that is stored nowhere and has no number, to followers over SSE or WebSocket that are
+ * at the end of the stream `name`. A follower that takes none until the next is said misses
+ * it. */
+struct hub_said {
+    struct bytes owner, name, type, data;
+};
+MUST_CHECK bool hub_follows(const struct hub *hub, struct bytes owner, struct bytes name);
+void hub_say(struct hub *hub, const struct hub_said *said);
 
 /* The forms in which an event is serialised:
  * SSE   "id: 7\nevent: type\ndata: {...}\n\n"
@@ -84,6 +93,7 @@ struct hub_subscriber {
     struct hub_stream *stream; /* One reference. */
     struct link link;          /* In the one list that its state names. */
     struct hub_page *page;     /* One reference while it is read, until it was pulled. */
+    uint64_t said;             /* Of the stream's: what it has, or came after. */
     unsigned char state;
     bool snapshot;
 };

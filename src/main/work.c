@@ -422,6 +422,7 @@ static struct err workflows_begin(struct work *work) {
     work->scripts = scripts_open(&of_scripts);
     const struct workflows_options with = {.loop = work->loop,
                                            .store = work->store,
+                                           .hub = work->options.hub,
                                            .effects = work->effects,
                                            .shortage = work->shortage,
                                            .models = work->models,

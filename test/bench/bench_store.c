@@ -10,6 +10,7 @@
  *     bench_store mark   --folder DIR --ms 3000 [--batch 64]   nodes.batch and the mark outside
  *     bench_store pwrite --folder DIR --ms 3000 [--batch 64]   the mark written, and mapped instead
  *     bench_store delete --folder DIR --ms 3000 [--batch 64]   secure_delete, with events pruned
+ *     bench_store follow --folder DIR --ms 3000 [--batch 64]   events session_changed, of titles
  */
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -21,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/base/follow.h"
+#include "engine/session/sessions.h"
 #include "journal/journal.h"
 #include "measure.h"
 #include "store/commit_mark.h"
@@ -37,11 +40,20 @@ enum {
     LOGGED = 8192,  /* The same, where no checkpoint has come by. */
 };
 
-enum guard { GUARD_SUMS, GUARD_READS, GUARD_LOG, GUARD_MARK, GUARD_PWRITE, GUARD_DELETE };
+enum guard {
+    GUARD_SUMS,
+    GUARD_READS,
+    GUARD_LOG,
+    GUARD_MARK,
+    GUARD_PWRITE,
+    GUARD_DELETE,
+    GUARD_FOLLOW
+};
 
 static const char *const guard_names[] = {
-    [GUARD_SUMS] = "sums", [GUARD_READS] = "reads",   [GUARD_LOG] = "log",
-    [GUARD_MARK] = "mark", [GUARD_PWRITE] = "pwrite", [GUARD_DELETE] = "delete",
+    [GUARD_SUMS] = "sums",     [GUARD_READS] = "reads",   [GUARD_LOG] = "log",
+    [GUARD_MARK] = "mark",     [GUARD_PWRITE] = "pwrite", [GUARD_DELETE] = "delete",
+    [GUARD_FOLLOW] = "follow",
 };
 
 /* --- What is left out ------------------------------------------------------------------------- */
@@ -92,11 +104,13 @@ struct side {
     struct store *store; /* Owned. */
     bool guarded;
     enum guard guard;
-    int64_t batch, groups, answered;
+    int64_t batch, groups, answered, changes;
     uint64_t volatile *map; /* PWRITE, without: owned, until the process ends. */
     uint64_t seed;
     /* Of the round that was last. */
     double wall_us, cpu_us; /* For each group or read. */
+    double bytes;           /* Handed to the system by write. */
+    struct id session;      /* FOLLOW: its title is changed. */
 };
 
 static void on_note(void *ctx, struct bytes note) {
@@ -161,7 +175,8 @@ static void side_open(struct side *side, const char *folder) {
                                           .executor = STORE_INLINE,
                                           .world = world_real(),
                                           .lost = on_lost,
-                                          .notes = {{.deliver = on_note}}};
+                                          .rows_changed = side->guarded ? followed_rows : NULL,
+                                          .notes = {{.deliver = on_note}, {.deliver = on_note}}};
     struct why why = {""};
     if (err_failed(store_open(&options, &side->store, &why))) {
         die_saying(why.text);
@@ -198,6 +213,26 @@ static struct err append_one(struct tx *tx, void *ctx) {
                                   .type = BYTES("note"),
                                   .data = {data, sizeof data - 1}};
     return tx_append(tx, &append, &appended);
+}
+
+static struct err session_make(struct tx *tx, void *ctx) {
+    struct side *side = ctx;
+    static const uint8_t random[16];
+    struct session_row row;
+    side->session = id_make("ses", 1, random);
+    const struct session_new what = {.session = side->session, .owner = BYTES("local")};
+    return tx_session_create(tx, &what, &row);
+}
+
+static struct err title_change(struct tx *tx, void *ctx) {
+    struct side *side = ctx;
+    struct session_row row;
+    char title[32];
+    (void)snprintf(title, sizeof title, "Title %lld", (long long)++side->changes);
+    const struct session_change change = {
+        .key = {.owner = BYTES("local"), .session = bytes_of(side->session.text)},
+        .title = bytes_of(title)};
+    return tx_session_change(tx, &change, &row);
 }
 
 static struct err prune_old(struct tx *tx, void *ctx) {
@@ -242,8 +277,9 @@ static void side_answer(struct side *side, int64_t wanted) {
 }
 
 static void group_do(struct side *side) {
+    store_fn one = side->guard == GUARD_FOLLOW ? title_change : append_one;
     for (int64_t i = 0; i < side->batch; i++) {
-        store_write(side->store, append_one, on_done, side);
+        store_write(side->store, one, on_done, side);
     }
     bool prunes = side->guard == GUARD_DELETE;
     if (prunes) {
@@ -267,12 +303,24 @@ static uint64_t own_cpu_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
+/* All that this process has written so far. */
+static double bytes_written(void) {
+    char text[512] = "";
+    FILE *file = fopen("/proc/self/io", "re");
+    size_t len = file == NULL ? 0 : fread(text, 1, sizeof text - 1, file);
+    const char *at = strstr(text, "wchar: ");
+    if (len == 0 || at == NULL || fclose(file) != 0) {
+        die("/proc/self/io");
+    }
+    return strtod(at + strlen("wchar: "), NULL);
+}
+
 static void round_do(struct side *side) {
     without_mark = !side->guarded && side->guard == GUARD_MARK;
     mapped = side->map;
     uint64_t began_ns = now_ns(), began_cpu_ns = own_cpu_ns();
     uint64_t until_ns = began_ns + (uint64_t)ROUND_MS * 1000000U, end_ns = began_ns;
-    double count = 0;
+    double count = 0, wrote = bytes_written();
     for (; end_ns < until_ns; end_ns = now_ns()) {
         if (reads(side)) {
             read_do(side);
@@ -281,6 +329,7 @@ static void round_do(struct side *side) {
         }
         count++;
     }
+    side->bytes = (bytes_written() - wrote) / count;
     side->wall_us = (double)(end_ns - began_ns) / 1000.0 / count;
     side->cpu_us = (double)(own_cpu_ns() - began_cpu_ns) / 1000.0 / count;
     without_mark = false;
@@ -292,6 +341,10 @@ static void side_warm(struct side *side) {
     int64_t events = STREAMS * KEPT, batch = side->batch;
     if (reads(side)) {
         events = side->guard == GUARD_READS ? FILLED : LOGGED;
+    }
+    if (side->guard == GUARD_FOLLOW) {
+        store_write(side->store, session_make, on_done, side);
+        side_answer(side, 1);
     }
     side->batch = side->guard == GUARD_LOG ? LOGGED / STREAMS : BATCH_MAX;
     for (int64_t i = 0; i < events; i += side->batch) {
@@ -313,6 +366,7 @@ static double median(double *numbers, size_t count) {
 
 struct rounds {
     double with[PAIRS_MAX], without[PAIRS_MAX], ratio[PAIRS_MAX], cpu_ratio[PAIRS_MAX];
+    double bytes_with[PAIRS_MAX], bytes_without[PAIRS_MAX];
     size_t count;
 };
 
@@ -323,6 +377,8 @@ static void compare(struct side *with, struct side *without, size_t pairs) {
     for (size_t i = 0; i < pairs; i++) {
         round_do(i % 2 == 0 ? with : without);
         round_do(i % 2 == 0 ? without : with);
+        rounds.bytes_with[i] = with->bytes;
+        rounds.bytes_without[i] = without->bytes;
         rounds.with[i] = with->wall_us;
         rounds.without[i] = without->wall_us;
         rounds.ratio[i] = with->wall_us / without->wall_us;
@@ -332,6 +388,8 @@ static void compare(struct side *with, struct side *without, size_t pairs) {
     tell("without_us", median(rounds.without, pairs));
     tell("ratio", median(rounds.ratio, pairs));
     tell("cpu_ratio", median(rounds.cpu_ratio, pairs));
+    tell("with_bytes", median(rounds.bytes_with, pairs));
+    tell("without_bytes", median(rounds.bytes_without, pairs));
 }
 
 int main(int argc, char **argv) {

@@ -103,6 +103,7 @@ export class Names {
     if (key === "engine") return text.replace(/[0-9a-f]{64}/, "<engine>"); // By the compiler.
     if (key === "digest") return text.replace(/[0-9a-f]{64}/, "<digest>"); // Of a path, too.
     if (!/^-?\d/.test(text)) return this.text(text);
+    if (inside === "progress" && key !== "last_ms") return "<n>"; // As far as its steps have come.
     if (this.estimates && ESTIMATED.has(key) && text !== "0") return "<n>";
     if (MEASURED.has(key) || (key === "used" && inside === "descriptors")) return "<n>";
     if (key === "wall_ms" && /^(spent|reserved)$/.test(inside)) return "<n>";

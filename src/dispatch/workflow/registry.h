@@ -9,6 +9,7 @@
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
 #include "dispatch/workflow/check.h"
+#include "dispatch/workflow/progress.h"
 #include "dispatch/workflow/workflows.h"
 
 enum {
@@ -50,6 +51,7 @@ struct workflows {
     struct timer linger;    /* Closes builds that no workflow holds. */
     struct scripts_stats closed_scripts; /* Counts of builds that are closed. */
     struct pool pool;
+    struct progress_board *board;   /* Owned; NULL: there is no hub. */
     struct workflow_list idle;      /* Workers that only wait: the longest first. */
     struct workflow_list computing; /* Workers with unprocessed input: the oldest first. */
     size_t batched;                 /* Ops that wait in the store, to share a commit. */

@@ -169,6 +169,9 @@ static void op_answered(struct workflow_op *op, struct err err) {
         workflow__op_free(op);
         workflow__maybe_free(workflow);
     } else if (!err_failed(err)) {
+        if (op->call != NULL) {
+            workflow__progressed(workflow);
+        }
         op_leave_workflow(op);
         if (op->done != NULL) {
             op->done(op);

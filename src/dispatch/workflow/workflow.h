@@ -108,6 +108,7 @@ static inline struct call *workflow__first(const struct workflow *workflow, enum
 /* workflows.c */
 struct bytes workflow__run(const struct workflow *workflow);
 struct bytes workflow__project(const struct workflow *workflow);
+void workflow__progressed(const struct workflow *workflow); /* A part of a step was stored. */
 struct workflow_place workflow__place(const struct workflow *workflow);
 /* A model started it: its agents may do what the session of that may, and no more. */
 bool workflow__is_confined(const struct workflow *workflow);

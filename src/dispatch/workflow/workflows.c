@@ -49,6 +49,13 @@ struct bytes workflow__project(const struct workflow *workflow) {
                : json_bytes(workflow->spec, "project");
 }
 
+void workflow__progressed(const struct workflow *workflow) {
+    const struct progress_of of = {.workflow = workflow->id,
+                                   .owner = bytes_of(workflow->owner),
+                                   .project = workflow__project(workflow)};
+    progress_mark(workflow->workflows->board, &of);
+}
+
 struct workflow_place workflow__place(const struct workflow *workflow) {
     return (struct workflow_place){
         .id = workflow->id, .owner = bytes_of(workflow->owner), .run = workflow__run(workflow)};
@@ -460,6 +467,9 @@ void workflows_run_note(void *room, const struct run_row *row) {
     struct workflows *workflows = room;
     struct table_node *node = table_find(&workflows->workflows, row->run);
     struct workflow *workflow = node == NULL ? NULL : CONTAINER_OF(node, struct workflow, node);
+    if (workflow != NULL) {
+        workflow__progressed(workflow);
+    }
     if (workflow == NULL && workflow_lives(row)) {
         workflow = workflow_of_row(workflows, row);
         workflow__load(workflow);
@@ -488,6 +498,7 @@ void workflows_step_note(void *room, const struct run_row *row) {
     if (workflow == NULL || workflow->state >= WORKFLOW_ENDING) {
         return;
     }
+    workflow__progressed(workflow);
     while ((call = workflow__next_call(workflow, call)) != NULL) {
         if (bytes_is(row->run, call->run.text)) {
             call__on_note(call, row);
@@ -522,6 +533,9 @@ struct workflows *workflows_open(const struct workflows_options *options) {
     table_init(&workflows->builds);
     table_init(&workflows->checked);
     pool_init(&workflows->pool, options->loop, options->shortage);
+    if (options->hub != NULL) {
+        workflows->board = progress_open(options->loop, options->store, options->hub);
+    }
     return workflows;
 }
 
@@ -556,6 +570,7 @@ void workflows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     workflows->stopped = stopped;
     workflows->stopped_ctx = ctx;
     pool_cancel(&workflows->pool);
+    progress_stop(workflows->board);
     for (struct table_node *node = table_next(&workflows->workflows, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&workflows->workflows, node);
@@ -578,6 +593,7 @@ void workflows_close(struct workflows *workflows) {
         loop_task_cancel(workflows->options.loop, &workflow->free_task);
         workflow_free_part(&workflow->free_task);
     }
+    progress_close(workflows->board);
     table_done(&workflows->workflows);
     table_done(&workflows->ids);
     table_done(&workflows->turns);

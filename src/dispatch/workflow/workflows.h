@@ -18,6 +18,7 @@
 #include "dispatch/job/dispatch.h"
 #include "dispatch/provider/connections.h"
 #include "engine/run/runs.h"
+#include "journal/hub.h"
 #include "loop/loop.h"
 #include "model/model.h"
 #include "script/catalog.h"
@@ -44,6 +45,7 @@ struct agent_rows;
 struct workflows_options {
     struct loop *loop;
     struct store *store;
+    struct hub *hub;           /* Told of progress; NULL: none. */
     struct effects *effects;   /* Borrowed; NULL: none. */
     struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;

@@ -16,6 +16,8 @@
 #include "engine/run/rows.h"
 #include "engine/trace/spans.h"
 
+enum { PROGRESS_MAX = 512 };
+
 void run_write_wait(const struct run_row *row, struct text *text) {
     fields_add_one(&run_fields, "state", row, text);
     fields_add_one(&run_fields, "gate", row, text);
@@ -34,6 +36,51 @@ void run_write_shown(const struct tx *tx, const struct run_row *row,
     run_shown(&shown, tx_epoch(tx), run_bounds_hold(bounds));
     shown.away = run_is_away(&shown, bounds);
     run_write_json(&shown, RUN_LIGHT, text);
+}
+
+/* --- Progress --------------------------------------------------------------------------------- */
+
+static void progress_write(struct tx *tx, int64_t workflow, struct text *text) {
+    static const char *const names[] = {"done", "total", "cached", "waiting", "failed", "last_ms"};
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT count(ended_ms), count(*), COALESCE(sum(cached), 0),"
+               " count(CASE WHEN state IN ('queued', 'waiting') THEN 1 END),"
+               " count(CASE WHEN state IN ('failed', 'timed_out', 'lost') THEN 1 END),"
+               " COALESCE(max(COALESCE(ended_ms, started_ms, made_ms)), 0)"
+               " FROM runs WHERE parent = $1 AND step_key <> ''",
+               ARGS(arg_int(workflow)));
+    text_add_char(text, '{');
+    for (int i = 0; rows != NULL && i < (int)COUNT_OF(names); i++) {
+        text_add_member_int(text, names[i], rows_int(rows, i));
+    }
+    text_add_char(text, '}');
+}
+
+void runs__progress_view(struct tx *tx, struct run_row *io_row) {
+    AUTO(text_done) struct text text = text_up_to(PROGRESS_MAX);
+    if (io_row->ended_ms == 0) {
+        progress_write(tx, io_row->id, &text);
+        io_row->progress = tx_copy(tx, text_bytes(&text));
+    }
+}
+
+struct err tx_run_progress(struct tx *tx, int64_t workflow, struct text *text, size_t *ret_told) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT run FROM runs WHERE id = $1", ARGS(arg_int(workflow)));
+    if (rows == NULL) {
+        return tx_error(tx);
+    }
+    text_add_char(text, '{');
+    text_add_member(text, "id", rows_text(rows, 0));
+    rows_release(&rows);
+    text_add_name(text, "progress");
+    progress_write(tx, workflow, text);
+    *ret_told = text->len;
+    text_add_member_int(text, "at_ms", tx_now_ms(tx));
+    text_add_char(text, '}');
+    return tx_error(tx);
 }
 
 /* --- Filters ---------------------------------------------------------------------------------- */

@@ -204,6 +204,9 @@ enum run_part_end runs__try(struct tx *tx, store_fn fn, void *ctx, int64_t id,
 /* Names, in a row to be shown that waits for its key, the run that holds it. */
 void runs__key_mark(struct tx *tx, struct run_row *io_row);
 
+/* {"done","total","cached","waiting","failed","last_ms"} of the agents of a workflow. */
+void runs__progress_view(struct tx *tx, struct run_row *io_row); /* View of a workflow. */
+
 /* How many of this kind there may be at once; INT64_MAX: any number. */
 int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
 

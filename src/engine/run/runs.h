@@ -204,9 +204,15 @@ MUST_CHECK bool run_is_of_other_host(const struct run_row *row, struct bytes hos
 MUST_CHECK bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds);
 /* whether it is a job that has not ended. */
 MUST_CHECK bool run_is_away(const struct run_row *row, const struct run_bounds *bounds);
-/* Marks a row to be shown: with the number of processes of a program's turn, with the holder of the
- * key that it waits for, with the gate HOST of a turn or agent that has a command away, and with
- * the gate BUDGET, the reason and the time where its next call of a model waits for a budget. */
+/* Writes {"id","progress","at_ms"} of a workflow; nothing, if it is gone. *ret_told: bytes before
+ * the time. */
+MUST_CHECK struct err tx_run_progress(struct tx *tx, int64_t workflow, struct text *text,
+                                      size_t *ret_told);
+
+/* Marks a row to be shown: with the progress of a workflow, with the number of processes of a
+ * program's turn, with the holder of the key that it waits for, with the gate HOST of a turn or
+ * agent that has a command away, and with the gate BUDGET, the reason and the time where its next
+ * call of a model waits for a budget. */
 MUST_CHECK struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
                                         struct run_row *io_row);
 /* Sentence for what cannot be done from here, ERR_HOST_AWAY; of a run that is not elsewhere:

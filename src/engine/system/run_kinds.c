@@ -21,6 +21,7 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
     [KIND_WORKFLOW] = {.ended = workflows__ended,
                        .close = workflows__close,
                        .closed = workflows__tell_closed,
+                       .view = runs__progress_view,
                        .found = "SELECT 1 FROM workflows WHERE run = $1"},
     [KIND_TITLE] = {.ended = titles__ended},
 };

@@ -275,6 +275,8 @@ struct run_row {
     struct bytes project, session;
     int64_t root;
     int64_t cost_micros;    /* -1: not known. Shown, never stored: runs__tell_changed. */
+    struct bytes progress;  /* JSON of a workflow that has not ended. Shown, never stored:
+                             * tx_run_waits_mark. */
     struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget/budget.h. */
     int64_t lane;           /* The limit that it waits for; 0: none. */
     bool charged;           /* Budgets have admitted its attempt, */
