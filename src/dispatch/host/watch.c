@@ -87,8 +87,8 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = tx_host_each(tx, &page, note_host, watch);
     }
-    /* By the leader, who alone appends events: of itself, and of each host that is new here. */
-    if (!options->guest && !watch->met) {
+    /* By the leader, who alone appends events: of each host that is new here, and of itself. */
+    if (!options->guest && !watch->met && watch->fresh.count > 0) {
         tx_host_tell(tx, options->bounds.host, HOST_LEADER);
     }
     for (size_t i = 0; !options->guest && i < watch->fresh.count; i++) {
