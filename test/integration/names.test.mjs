@@ -44,9 +44,9 @@ test("a beginning, a label and last name a run", async () => {
 test("a label of several runs is the unfinished one, else the newest", async () => {
   const label = "names-again";
   const first = await jobs.shell("cat", { label, stdin_open: true });
-  await jobs.shell("true", { label });
+  const middle = await jobs.shell("true", { label });
   const newest = await jobs.shell("true", { label });
-  assert.equal((await cli("job", "wait", newest)).code, 0);
+  assert.equal((await cli("job", "wait", middle, newest)).code, 0);
   const live = await cli("job", "stop", label);
   assert.equal(live.code, 0, live.stderr);
   const which = (words) => new RegExp(`3 runs are named '${label}'; this is the ${words}`);

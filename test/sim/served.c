@@ -53,7 +53,7 @@ static struct err show_run(struct tx *tx, struct errand *errand) {
     text_clear(&errand->text);
     struct err err = tx_session_find(tx, &key, &found, &row);
     if (!err_failed(err) && found) {
-        session_write_json(&row, SESSION_WHOLE, &errand->text);
+        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row, &errand->text);
     }
     return err_failed(err) || found ? err : absent(errand);
 }
@@ -73,7 +73,7 @@ static void show_done(struct errand *errand, struct err result) {
 static struct err list_row(void *ctx, const struct session_row *row) {
     struct errand *errand = ctx;
     text_add_str(&errand->text, errand->text.len > 1 ? "," : "");
-    session_write_json(row, SESSION_LIGHT, &errand->text);
+    fields_write(&session_shown_fields, FIELD_LISTED, row, &errand->text);
     return ERR_OK;
 }
 

@@ -344,7 +344,7 @@ static void usage_adds_up_and_an_unknown_cost_is_not_zero(void **state) {
     struct text text;
     text_init(&text, 1000);
     row = sessions_get(runs, row.session);
-    session_write_usage(&row.row.usage, &text);
+    fields_write(&session_usage_fields, FIELD_LISTED, &row.row.usage, &text);
     assert_non_null(strstr(text.data, "\"cost_micros\":null"));
     usage.usage.cost_unknown = 0;
     usage.usage.cost_micros = 42;
@@ -355,7 +355,7 @@ static void usage_adds_up_and_an_unknown_cost_is_not_zero(void **state) {
     assert_int_equal(row.row.context_used, 15);
     assert_int_equal(row.row.context_window, 1000);
     text_clear(&text);
-    session_write_usage(&row.row.usage, &text);
+    fields_write(&session_usage_fields, FIELD_LISTED, &row.row.usage, &text);
     assert_non_null(strstr(text.data, "\"cost_micros\":42,\"cost_unknown\":1"));
     text_done(&text);
 }

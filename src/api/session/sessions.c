@@ -51,7 +51,7 @@ static bool row_shown(struct page *page, const struct session_row *row) {
 static struct err session_list_row(void *ctx, const struct session_row *row) {
     struct page *page = ctx;
     if (row_shown(page, row)) {
-        session_write_json(row, SESSION_LIGHT, &page->request.op.answer);
+        fields_write(&session_shown_fields, FIELD_LISTED, row, &page->request.op.answer);
     }
     return ERR_OK;
 }
@@ -468,7 +468,8 @@ static struct err create_work(struct tx *tx, void *ctx) {
                 (int)body->create.parent.len, body->create.parent.data);
     }
     if (!err_failed(err)) {
-        session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
+        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row,
+                     &body->request.op.answer);
         body->request.about = row.session;
     }
     return err;
@@ -497,7 +498,7 @@ static struct err session_show_work(struct tx *tx, void *ctx) {
         err = tx_session_shown(tx, run_bounds_hold(&request->bounds), &row);
     }
     if (!err_failed(err)) {
-        session_write_json(&row, SESSION_WHOLE, &request->op.answer);
+        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row, &request->op.answer);
     }
     return err;
 }
@@ -592,7 +593,8 @@ static struct err change_work(struct tx *tx, void *ctx) {
         err = tx_session_shown(tx, run_bounds_hold(&body->request.bounds), &row);
     }
     if (!err_failed(err)) {
-        session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
+        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row,
+                     &body->request.op.answer);
     }
     return err;
 }
@@ -680,7 +682,8 @@ static struct err fork_work(struct tx *tx, void *ctx) {
         return one_absent(&messages__kind, fork->what.message, &fork->request.op.why);
     }
     if (!err_failed(err) && !fork->request.more) {
-        session_write_json(&row, SESSION_WHOLE, &fork->request.op.answer);
+        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row,
+                     &fork->request.op.answer);
     }
     return err;
 }
@@ -767,25 +770,8 @@ static const struct query_param messages_query[] = {
     {.name = NULL},
 };
 
-#define SESSION_PROPERTIES                                                                         \
-    "\"id\":" TEXT_SCHEMA ",\"project\":" TEXT_SCHEMA ",\"title\":" TEXT_SCHEMA                    \
-    ",\"title_by\":{\"enum\":[null,\"user\",\"auto\"]},"                                           \
-    "\"state\":{\"enum\":[\"idle\",\"running\",\"waiting\",\"compacting\"]},"                      \
-    "\"archived\":" BOOL_SCHEMA ",\"model\":" TEXT_OR_NULL ",\"agent\":" TEXT_OR_NULL              \
-    ",\"root\":" TEXT_OR_NULL ",\"parent\":" TEXT_OR_NULL ",\"depth\":" INT_SCHEMA                 \
-    ",\"forked_from\":" TEXT_OR_NULL ",\"version\":" INT_SCHEMA ",\"made_ms\":" INT_SCHEMA         \
-    ",\"changed_ms\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA ",\"context_used\":" INT_SCHEMA      \
-    ",\"context_window\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA ",\"stream\":" TEXT_SCHEMA
-#define SESSION_REQUIRED "\"required\":[\"id\",\"title\",\"state\",\"version\"]"
-
-static const char list_answer[] =
-    PAGE_SCHEMA("{\"type\":\"object\"," SESSION_REQUIRED ",\"properties\":{" SESSION_PROPERTIES
-                ",\"match\":{\"type\":\"object\",\"properties\":{\"message\":" TEXT_SCHEMA
-                ",\"text\":" TEXT_SCHEMA "}}}}");
-static const char whole_answer[] =
-    "{\"type\":\"object\"," SESSION_REQUIRED ",\"properties\":{" SESSION_PROPERTIES
-    ",\"settings\":" OBJECT_SCHEMA ",\"instructions\":" TEXT_OR_NULL "}}";
-
+#define WHOLE                                                                                      \
+    { .fields = &session_shown_fields, .use = FIELD_LISTED | FIELD_WHOLE }
 static const char export_answer[] =
     "{\"type\":\"object\",\"required\":[\"session\",\"messages\"],\"properties\":{"
     "\"session\":" OBJECT_SCHEMA ",\"messages\":{\"type\":\"array\",\"items\":" MESSAGE_SCHEMA
@@ -796,18 +782,22 @@ static const struct route session_routes[] = {
            "Make a session; the answer means that it is on disk"),
      .inside = INSIDE_ALWAYS, .has_body = true, .body_optional = true, .idempotent_key = true,
      .body = {.fields = &session_fields, .use = FIELD_GIVEN, .loose = true},
-     .body_max = SESSION_BODY_MAX, .answer_schema = whole_answer, .answer_status = 201,
-     .request = &create},
+     .body_max = SESSION_BODY_MAX, .answer = WHOLE, .answer_status = 201, .request = &create},
     {ROUTE("GET", "/api/v1/sessions", SCOPE_READ,
            "List the sessions, the one changed last first; or search them"),
-     .query = list_query, .answer_schema = list_answer, .page = &list},
+     .query = list_query,
+     .answer = {.fields = &session_shown_fields,
+                .use = FIELD_LISTED,
+                .more = &session_found_fields,
+                .page = true},
+     .page = &list},
     {ROUTE("GET", "/api/v1/sessions/{id}", SCOPE_READ, "Show a session"), .query = SESSION_QUERY,
-     .answer_schema = whole_answer, .request = &show},
+     .answer = WHOLE, .request = &show},
     {ROUTE("PATCH", "/api/v1/sessions/{id}", SCOPE_RUN,
            "Change a session; with If-Match or `version` only as it was read"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true,
      .body = {.fields = &session_fields, .use = FIELD_CHANGED, .loose = true},
-     .body_max = SESSION_BODY_MAX, .answer_schema = whole_answer, .request = &change},
+     .body_max = SESSION_BODY_MAX, .answer = WHOLE, .request = &change},
     {ROUTE("DELETE", "/api/v1/sessions/{id}", SCOPE_RUN,
            "Stop a session's turns, and remove it with all its messages"),
      .inside = INSIDE_BELOW, .query = remove_query, .answer_schema = REMOVED_SCHEMA,
@@ -815,8 +805,8 @@ static const struct route session_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/fork", SCOPE_RUN,
            "Make a session with copies of the messages up to one of them"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true, .body_optional = true,
-     .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer_schema = whole_answer, .answer_status = 201, .request = &fork},
+     .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true}, .answer = WHOLE,
+     .answer_status = 201, .request = &fork},
     {ROUTE("GET", "/api/v1/sessions/{id}/export", SCOPE_READ,
            "Read a session with all its messages, whole, as a file"),
      .query = export_query, .answer_schema = export_answer, .request = &sessions__export},

@@ -24,7 +24,7 @@ struct usage_op {
 static void usage_add(struct text *text, const struct session_usage *usage) {
     int64_t permille = usage_cache_permille(usage);
     text_add_name(text, "usage");
-    session_write_usage(usage, text);
+    fields_write(&session_usage_fields, FIELD_LISTED, usage, text);
     if (permille < 0) {
         text_add_str(text, ",\"cache_hit_rate\":null}");
     } else {

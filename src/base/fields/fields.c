@@ -103,7 +103,7 @@ static struct err value_take(const struct field *field, enum field_use use, cons
         *(json_t **)at = value;
         break;
     case FIELD_OBJECT:
-        err = object_read(field->fields, use, field->name, value, into, why);
+        err = object_read(field->fields, use, field->name, value, at, why);
         break;
     case FIELD_ID:
     case FIELD_TIME:
@@ -230,9 +230,10 @@ struct field_value fields_value(const struct field *field, const void *row) {
     case FIELD_BOOL:
         value.number = *(const bool *)at;
         break;
+    case FIELD_OBJECT:
+        return value;
     case FIELD_TEXTS:
     case FIELD_JSON:
-    case FIELD_OBJECT:
         assert(false); /* Kinds that are read only. */
     }
     bool empty = value.text.len == 0 && value.number == 0;
@@ -302,10 +303,10 @@ static void value_add(const struct field *field, const struct field_value *value
     case FIELD_STORED:
         json_add_stored(text, value->text);
         break;
-    case FIELD_MEMBERS: /* Has no name: see field_add. */
+    case FIELD_MEMBERS: /* Has no name, and an object no value: see field_add. */
+    case FIELD_OBJECT:
     case FIELD_TEXTS:
     case FIELD_JSON:
-    case FIELD_OBJECT:
         assert(false); /* Kinds that are read only. */
     }
 }
@@ -320,7 +321,9 @@ static void field_add(const struct field *field, const void *row, struct text *t
         text_add_str(text, first ? "\"" : ",\"");
         text_add_str(text, field->name);
         text_add_str(text, value.null ? "\":null" : "\":");
-        if (!value.null) {
+        if (!value.null && field->kind == FIELD_OBJECT) {
+            fields_write(field->fields, FIELD_LISTED, (const char *)row + field->at, text);
+        } else if (!value.null) {
             value_add(field, &value, text);
         }
     }

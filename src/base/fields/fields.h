@@ -33,7 +33,7 @@ enum field_kind {
     FIELD_TEXTS,   /* json_t *: an array of strings; read only */
     FIELD_JSON,    /* json_t *: any value, which the reader checks; read only */
     FIELD_STORED,  /* struct bytes: JSON of a row; shown only */
-    FIELD_OBJECT,  /* Members of `fields`, in the same struct; read only */
+    FIELD_OBJECT,  /* Members of `fields`, of the struct there */
     FIELD_MEMBERS, /* struct bytes: a stored object, whose members the answer gets; shown only */
 };
 

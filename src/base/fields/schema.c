@@ -143,6 +143,6 @@ void fields_schema(const struct field_shape *shape, struct text *text) {
                        "\"items\":{\"type\":\"array\",\"items\":");
     object_add(shape->fields, shape, text);
     text_add_str(text, "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{\"type\":"
-                       "\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":"
-                       "\"boolean\"}}}");
+                       "\"integer\"},\"partial\":{\"type\":\"boolean\"},\"total\":{\"type\":"
+                       "\"integer\"},\"more\":{\"type\":\"boolean\"}}}");
 }

@@ -317,7 +317,7 @@ static struct err rows_result(struct tx *tx, const struct rows_call *call) {
     struct err err = subagent_find(tx, call, &found, &shown);
     if (!err_failed(err) && found && run_state_final(shown.subagent.run.state)) {
         err = tx_subagent_fetch(tx, call->seat, &shown.subagent, &output);
-        session_write_usage(&shown.subagent.usage, &usage);
+        fields_write(&session_usage_fields, FIELD_LISTED, &shown.subagent.usage, &usage);
     }
     if (!err_failed(err) && usage.len > 0) {
         err = json_parse_wrapped(text_bytes(&usage), &json, NULL);

@@ -7,72 +7,21 @@
 
 /* --- A session -------------------------------------------------------------------------------- */
 
-void session_write_usage(const struct session_usage *usage, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member_int(text, "calls", usage->calls);
-    text_add_member_int(text, "fresh", usage->fresh);
-    text_add_member_int(text, "cache_read", usage->cache_read);
-    text_add_member_int(text, "cache_write", usage->cache_write);
-    text_add_member_int(text, "output", usage->output);
-    text_add_member_int(text, "reasoning", usage->reasoning);
-    text_add_member_int_or_null(text, "cost_micros", usage->cost_micros,
-                                usage->cost_micros > 0 || usage->cost_unknown == 0);
-    text_add_member_int(text, "cost_unknown", usage->cost_unknown);
-    text_add_char(text, '}');
-}
-
-/* Without the brace that closes it. */
-static void session_write_open(const struct session_row *row, enum session_form form,
-                               struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "id", row->session);
-    text_add_member(text, "project", row->project);
-    text_add_member(text, "title", row->title);
-    text_add_member_or_null(text, "title_by", bytes_of(title_by_name(row->title_by)));
-    text_add_member(text, "state", bytes_of(session_state_name(row->state)));
-    text_add_member_bool(text, "archived", row->archived_ms != 0);
-    text_add_member_or_null(text, "model", row->model);
-    text_add_member_or_null(text, "agent", row->agent);
-    text_add_member_or_null(text, "root", row->root);
-    text_add_member_or_null(text, "parent", row->parent_name);
-    text_add_member_int(text, "depth", row->depth);
-    text_add_member_or_null(text, "forked_from", row->forked_from);
-    text_add_member_int(text, "version", row->version);
-    text_add_member_int(text, "made_ms", row->made_ms);
-    text_add_member_int(text, "changed_ms", row->changed_ms);
-    if (form == SESSION_TOLD) {
-        return;
-    }
-    text_add_name(text, "usage");
-    session_write_usage(&row->usage, text);
-    text_add_member_int(text, "context_used", row->context_used);
-    text_add_member_int(text, "context_window", row->context_window);
-    text_add_name(text, "metadata");
-    json_add_stored(text, row->metadata);
-    if (form == SESSION_WHOLE) {
-        text_add_name(text, "settings");
-        json_add_stored(text, row->settings);
-        text_add_member_or_null(text, "instructions", row->instructions);
-    }
-    text_add_str(text, ",\"stream\":\"session:");
-    text_add_json_piece(text, row->session);
-    text_add_char(text, '"');
-}
-
-void session_write_json(const struct session_row *row, enum session_form form, struct text *text) {
-    session_write_open(row, form, text);
-    text_add_char(text, '}');
-}
+#define HIT(member) offsetof(struct session_hit, member)
+static const struct field hit_rows[] = {
+    {FIELD("message", FIELD_TEXT, HIT(message)), .empty = FIELD_EMPTY_LEFT_OUT},
+    {FIELD("text", FIELD_TEXT, HIT(text))},
+};
+static const struct field_set hit_fields = {FIELD_ROWS(hit_rows), .use = FIELD_LISTED};
+static const struct field found_rows[] = {{FIELD("match", FIELD_OBJECT, 0), .fields = &hit_fields}};
+const struct field_set session_found_fields = {FIELD_ROWS(found_rows), .use = FIELD_LISTED};
 
 void session_write_found(const struct session_row *row, const struct session_hit *hit,
                          struct text *text) {
-    session_write_open(row, SESSION_LIGHT, text);
-    text_add_str(text, ",\"match\":{");
-    if (hit->message.len > 0) {
-        text_add_member(text, "message", hit->message);
-    }
-    text_add_member(text, "text", hit->text);
-    text_add_str(text, "}}");
+    fields_write(&session_shown_fields, FIELD_LISTED, row, text);
+    text_cut(text, text->len - 1);
+    fields_add_one(&session_found_fields, "match", hit, text);
+    text_add_char(text, '}');
 }
 
 /* --- A message -------------------------------------------------------------------------------- */
@@ -162,7 +111,7 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
     text_add_member_int_or_null(text, "resume_at_ms", resume_at_ms, resume_at_ms > 0);
     text_add_member_or_null(text, "model", model == NULL ? BYTES("") : rows_text(model, 0));
     text_add_name(text, "usage");
-    session_write_usage(&usage, text);
+    fields_write(&session_usage_fields, FIELD_LISTED, &usage, text);
 }
 
 void message_write_head(const struct message_row *row, struct text *text) {
@@ -349,7 +298,7 @@ struct err tx_session_export(struct tx *tx, const struct session_export *what, s
         text_addf(text, "# %.*s\n", (int)title.len, title.data);
     } else if (!place.begun) {
         text_add_str(text, "{\"session\":");
-        session_write_json(&session, SESSION_WHOLE, text);
+        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &session, text);
         text_add_str(text, ",\"messages\":[");
     }
     place.begun = true;

@@ -233,7 +233,7 @@ void sessions__tell_changed(struct tx *tx, int64_t id) {
         return;
     }
     tx_fail(tx, tx_session_shown(tx, RUN_FREE, &row));
-    session_write_json(&row, SESSION_TOLD, &data);
+    fields_write(&session_shown_fields, FIELD_TOLD, &row, &data);
     changed_tell(tx, &row, &data);
 }
 

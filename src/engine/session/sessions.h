@@ -165,13 +165,12 @@ MUST_CHECK struct err tx_session_fork_abandon(struct tx *tx, const struct sessio
 
 /* --- As clients see it ------------------------------------------------------------------------ */
 
-/* WHOLE: with instructions and settings. TOLD: what session_changed has of a row. */
-enum session_form { SESSION_LIGHT, SESSION_WHOLE, SESSION_TOLD };
-void session_write_json(const struct session_row *row, enum session_form form, struct text *text);
-/* The light form, and where the text was found: "match":{"message"?,"text"}. */
+/* Columns that are read: WHOLE with instructions and settings. */
+enum session_form { SESSION_LIGHT, SESSION_WHOLE };
+/* The row as lists show it, and where the text was found: "match":{"message"?,"text"}, which is the
+ * one field of the table. */
+extern const struct field_set session_found_fields;
 void session_write_found(const struct session_row *row, const struct session_hit *hit,
                          struct text *text);
-/* {"calls":…,"fresh":…,…,"cost_micros":N|null}: null when no call's cost is known. */
-void session_write_usage(const struct session_usage *usage, struct text *text);
 
 #endif

@@ -411,7 +411,7 @@ struct err turns__event_usage(struct tx *tx, const struct session_row *session,
     text_add_member_int_or_null(data, "cost_micros", cost->micros, cost->known);
     text_add_char(data, '}');
     text_add_name(data, "session");
-    session_write_usage(&session->usage, data);
+    fields_write(&session_usage_fields, FIELD_LISTED, &session->usage, data);
     text_add_member_int(data, "context_used", session->context_used);
     text_add_member_int(data, "context_window", session->context_window);
     return turns__event_close(tx, session, "usage", data);

@@ -343,7 +343,7 @@ static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool 
     }
     ongoing_find(tx, &session, &live, of, &ongoing);
     text_add_str(text, "{\"session\":");
-    session_write_json(&session, SESSION_LIGHT, text);
+    fields_write(&session_shown_fields, FIELD_LISTED, &session, text);
     text_add_name(text, "turn");
     if (ongoing.run.len > 0) {
         text_add_char(text, '{');

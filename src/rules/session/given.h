@@ -32,4 +32,9 @@ struct session_given {
 };
 extern const struct field_set session_fields;
 
+/* A session as clients see it (struct session_row): FIELD_LISTED, FIELD_WHOLE with its texts, and
+ * FIELD_TOLD. Its usage alone, of struct session_usage: `cost_micros` is null when no call's cost
+ * is known. */
+extern const struct field_set session_shown_fields, session_usage_fields;
+
 #endif
