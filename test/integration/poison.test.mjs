@@ -22,7 +22,7 @@ const BAD_JSON = `'{"a": ['`;
 
 /** Columns with text from outside, and with JSON; `where`: only these rows. */
 const TABLES = {
-  approvals: { text: ["tool", "answered_by", "answer"], json: ["arguments", "about"] },
+  approvals: { text: ["step", "answered_by", "answer"], json: ["arguments", "about"] },
   attachments: { text: ["media"] },
   budgets: { text: ["path"] },
   checkpoints: { text: ["method", "summary"] },
