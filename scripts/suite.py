@@ -42,7 +42,7 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
 # Folders of build/, by compiler.
 SANITIZED = {"gcc": "san", "clang": "clang"}
 # Stages at once; the first ones listed begin first, so that the long ones don't end last.
-LANES = 6
+LANES = 5
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 SLOW_US = 2000

@@ -11,7 +11,7 @@ import { bin, plainEnv, root, run, scratch } from "./lib.mjs";
 import { processesIn } from "./processes.mjs";
 import { scaled } from "./scale.mjs";
 
-const SPEED = String(Math.max(1, Math.round(4000 / scaled(1000))));
+const SPEED = String(Math.max(1, Math.round(2000 / scaled(1000))));
 const LIMIT = { timeout: scaled(60_000) };
 
 /** The environment of a user whose keys, model and local servers all lead to a server of ours. */

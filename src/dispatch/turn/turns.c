@@ -496,7 +496,8 @@ void turns_run_note(void *room, const struct run_row *row) {
     const uint64_t wait_ms = talk_rest_ms(talk);
     if (waits && !talk->stop && wait_ms > 0) { /* The rest of the wait for its provider. */
         talk__enter(talk, TALK_RESTING);
-        timer_start(turns->options.loop, &talk->timer, wait_ms, rested);
+        /* Not in its last millisecond, of which the program would tell as of another wait. */
+        timer_start(turns->options.loop, &talk->timer, wait_ms + 1, rested);
     } else {
         talk__begin(talk);
     }
