@@ -58,7 +58,7 @@ MUST_CHECK int64_t work_stalled(const struct work *work);
  * at the start, and the use of descriptors. */
 void work_status_write(const struct work *work, struct text *text);
 
-/* What the store's notes must reach: of runs decoded (run_note_read). */
+/* For the notes of the store; one of a run is decoded before (run_note_read). */
 void work_run_note(struct work *work, const struct run_row *row);
 void work_inbox_note(struct work *work, struct bytes note);
 

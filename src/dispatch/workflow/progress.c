@@ -3,7 +3,7 @@
  *   none ──mark──> DUE ──its turn──> READING ──> RESTING, for a second ──marked──> DUE
  *                                       └── gone ──> none <──┘ not marked
  *
- * One is read at a time, so that a thousand workflows are no burst of reads. */
+ * One workflow is read at a time: a thousand of them are not a thousand reads at once. */
 #include "dispatch/workflow/progress.h"
 
 #include "base/memory.h"

@@ -128,7 +128,7 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
         text_add_member_int(text, "total_ms", total_ms > 0 ? total_ms : 0);
     }
     output_add(text, notice->output);
-    if (run_kind_is(run->kind, RUN_HAS_STEPS)) { /* It has no log. */
+    if (run_kind_is(run->kind, RUN_HAS_STEPS)) { /* A run with steps has no log. */
         text_add_str(text, notice->members.len > 0 ? "," : "");
         text_add(text, notice->members.data, notice->members.len);
         text_add_char(text, '}');

@@ -144,19 +144,8 @@ static struct program_before processes_before(struct tx *tx, const struct turn *
                                                   .ended_ms = rows_int(rows, 1)};
 }
 
-int64_t programs__count(struct tx *tx, const struct turn *turn) {
-    return tx_number(tx,
-                     "SELECT count(*) FROM runs WHERE parent = $1 AND parent <> 0 AND step_key = ''"
-                     " AND kind = 'job'",
-                     ARGS(arg_int(turn->run.id)), 0);
-}
-
 void turns__view(struct tx *tx, struct run_row *io_run) {
-    io_run->starts = tx_number(tx,
-                               "SELECT count(*) FROM runs r JOIN turns t ON t.run = r.parent"
-                               " JOIN sessions s ON s.id = t.session WHERE r.parent = $1"
-                               " AND r.parent <> 0 AND r.step_key = '' AND r.kind = 'job'"
-                               " AND s.program <> ''",
+    io_run->starts = tx_number(tx, "SELECT program_begun FROM turns WHERE run = $1",
                                ARGS(arg_int(io_run->id)), /* absent */ 0);
 }
 
@@ -192,6 +181,7 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
         what.parent = turn.run.run;
         tx_fail(tx, tx_run_submit(tx, &what, &row));
         turn.row.program.child = row.id;
+        turn.row.program.begun++;
         turn.row.program.read_to = 0;
         reader_keep(tx, &turn, start->reader);
         turns__write(tx, &turn.row);

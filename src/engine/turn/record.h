@@ -123,8 +123,6 @@ void programs__forget(struct tx *tx, const struct session_row *session);
 /* Bytes for its input, or the end of that. Nothing where it takes none any more. */
 void programs__input(struct tx *tx, const struct run_row *process, struct bytes input,
                      enum run_input_end end);
-/* Processes of the turn that were begun. */
-int64_t programs__count(struct tx *tx, const struct turn *turn);
 /* Another process follows. `tries`: attempts in a row with that outcome. */
 void programs__leave(struct tx *tx, struct turn *turn, struct bytes outcome, int64_t tries);
 

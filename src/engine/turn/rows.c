@@ -47,6 +47,7 @@ enum { TURN_TRIGGER = MAP_WORD };
     X("program_read_to", program.read_to, MAP_INT, MAP_INSERT | MAP_SET)                           \
     X("program_asked", program.asked, MAP_TEXT, MAP_INSERT | MAP_SET)                              \
     X("program_tries", program.tries, MAP_INT, MAP_INSERT | MAP_SET)                               \
+    X("program_begun", program.begun, MAP_INT, MAP_INSERT | MAP_SET)                               \
     X("program_outcome", program.outcome, MAP_TEXT, MAP_INSERT | MAP_SET)                          \
     X("COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), '')", schema,        \
       MAP_TEXT, MAP_READ)

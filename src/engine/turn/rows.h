@@ -19,6 +19,7 @@ struct turn_program {
     int64_t child;        /* id of the run that is its process; 0: none. */
     int64_t read_to;      /* Bytes of its output that stand in the turn. */
     struct bytes asked;   /* Questions that it waits for: JSON; "": none. */
+    int64_t begun;        /* Processes so far. */
     int64_t tries;        /* Attempts in a row that ended with */
     struct bytes outcome; /* this; "": none has ended. */
 };

@@ -169,7 +169,7 @@ void programs__answer_rest(struct tx *tx, struct turn *turn, const struct progra
     }
     const bool unread = (mark->names && rows.count > 0) ||
                         messages__steering(tx, turn->session.id, turn->run.id).count > 0;
-    if (unread && programs__count(tx, turn) < AGENT_ATTEMPTS_MAX) {
+    if (unread && turn->row.program.begun < AGENT_ATTEMPTS_MAX) {
         programs__leave(tx, turn, bytes_of(run_cause_name(CAUSE_COMPLETED)), 1);
     }
 }

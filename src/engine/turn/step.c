@@ -96,7 +96,7 @@ static void plan_program(struct tx *tx, const struct turn *turn, struct turn_pla
         plan_copy(tx, plan, native->answer == turn->row.answer ? native->reader : BYTES(""));
     plan->tries = program->tries;
     plan->outcome = plan_copy(tx, plan, program->outcome);
-    plan->attempts = programs__count(tx, turn);
+    plan->attempts = program->begun;
 }
 
 /* A child that goes on has no name in the plan: there is nothing to fetch. */

@@ -622,11 +622,12 @@ CREATE TABLE turns (
     -- A turn of an agent that is a program. child: id of the run that is its process; 0: none.
     -- read_to: bytes of its output that stand in this turn; the state of its reader there is the
     -- session's. asked: array of {"part","question"}. tries: number of attempts in a row that ended
-    -- as `outcome` says.
+    -- as `outcome` says. begun: number of its processes, whose rows retention may have removed.
     program_child @int@ NOT NULL DEFAULT 0,
     program_read_to @int@ NOT NULL DEFAULT 0,
     program_asked TEXT NOT NULL DEFAULT '',
     program_tries @int@ NOT NULL DEFAULT 0,
+    program_begun @int@ NOT NULL DEFAULT 0,
     program_outcome TEXT NOT NULL DEFAULT ''
 ) @strict@;
 CREATE INDEX turns_session ON turns (session, run);
