@@ -17,16 +17,11 @@ struct seen_op {
     struct seen seen;
 };
 
-#define AT(member) .at = offsetof(struct seen_op, seen.member)
+#define AT(member) offsetof(struct seen_op, seen.member)
 static const struct field seen_rows[] = {
-    {.name = "run", .kind = FIELD_TEXT, AT(run), .max = ID_SIZE},
-    {.name = "session", .kind = FIELD_TEXT, AT(session), .max = ID_SIZE},
-    {.name = "seq",
-     .kind = FIELD_INT,
-     AT(seq),
-     .required = true,
-     .min = 1,
-     .max = INT64_MAX,
+    {FIELD("run", FIELD_TEXT, AT(run)), .max = ID_SIZE},
+    {FIELD("session", FIELD_TEXT, AT(session)), .max = ID_SIZE},
+    {FIELD("seq", FIELD_INT, AT(seq)), .required = true, .min = 1, .max = INT64_MAX,
      .schema = "{\"type\":\"integer\",\"minimum\":1}"},
 };
 static const struct field_set seen_fields = {FIELD_ROWS(seen_rows), .use = FIELD_GIVEN};
