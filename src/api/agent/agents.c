@@ -20,7 +20,8 @@ static const struct one_kind agent_one = {.valid = agent_name_is_valid, .noun = 
 
 struct agents_op {
     struct request request;
-    struct text path, root, prompt; /* Owned: PATH of the client, the project's folder. */
+    const char *path;         /* PATH of the client, or of the daemon. */
+    struct text root, prompt; /* Owned: the project's folder, and what a start is asked. */
     bool asks_versions;
     json_t *broken; /* Owned: paths of files that were listed as broken programs. NULL: none. */
     size_t count;
@@ -31,10 +32,11 @@ static struct err agents_read(void *ctx) {
     struct agents_op *op = ctx;
     const struct exchange *exchange = op->request.op.exchange;
     const struct bytes root = param_text(exchange, "root");
-    op->path = client_variable(exchange, "PATH");
+    op->path = request_variable(&op->request, "PATH");
+    op->path = op->path != NULL ? op->path : getenv("PATH");
     /* To ask for a version runs what that PATH names, outside of any run. */
     op->asks_versions = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
-    text_init(&op->root, 4096);
+    request_text(&op->request, &op->root, 4096);
     text_add(&op->root, root.data, root.len);
     while (op->root.len > 1 && op->root.data[op->root.len - 1] == '/') {
         op->root.data[--op->root.len] = '\0';
@@ -48,7 +50,7 @@ static struct agent_search search_of(const struct agents_op *op) {
     const struct agents_api *api = op->request.api;
     return (struct agent_search){.root = op->root.len > 0 ? op->root.data : NULL,
                                  .home = api->home,
-                                 .path = op->path.len > 0 ? op->path.data : getenv("PATH"),
+                                 .path = op->path,
                                  .rows = api->rows,
                                  .versions = op->asks_versions ? api->versions : NULL};
 }
@@ -137,9 +139,6 @@ static struct err show_pool(void *ctx) {
 
 static void agents_end(void *ctx, struct err result) {
     struct agents_op *op = ctx;
-    text_done(&op->path);
-    text_done(&op->root);
-    text_done(&op->prompt);
     json_release(&op->broken);
 }
 
@@ -210,7 +209,7 @@ static struct err start_read(void *ctx) {
     const struct bytes given = param_text(op->request.op.exchange, "prompt");
     const struct bytes prompt = given.len > 0 ? given : BYTES("Answer with one word: ready");
     struct err err = agents_read(ctx);
-    text_init(&op->prompt, 64 << 10);
+    request_text(&op->request, &op->prompt, 64 << 10);
     text_add(&op->prompt, prompt.data, prompt.len);
     return err;
 }
@@ -272,8 +271,8 @@ static struct err definition_read(struct change_op *op, json_t *json) {
 static struct err change_read(void *ctx) {
     struct change_op *op = ctx;
     const json_t *body = exchange_json(op->request.op.exchange);
-    text_init(&op->name, AGENT_NAME_MAX + 1);
-    text_init(&op->definition, AGENT_DEFINITION_MAX);
+    request_text(&op->request, &op->name, AGENT_NAME_MAX + 1);
+    request_text(&op->request, &op->definition, AGENT_DEFINITION_MAX);
     if (!json_is_object(body)) {
         return err_why(&op->request.op.why, ERR_BAD_FIELD, "the body must be an object");
     }
@@ -316,15 +315,9 @@ static enum request_next change_done(void *ctx, struct err *io_result) {
     return REQUEST_ANSWER;
 }
 
-static void change_end(void *ctx, struct err result) {
-    struct change_op *op = ctx;
-    text_done(&op->name);
-    text_done(&op->definition);
-}
-
 #define CHANGE                                                                                     \
     .size = sizeof(struct change_op), .writes = true, .read = change_read, .work = change_work,    \
-    .done = change_done, .end = change_end
+    .done = change_done
 static const struct request_kind add = {CHANGE};
 static const struct request_kind put = {CHANGE, .one = &agent_one};
 

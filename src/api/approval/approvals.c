@@ -65,24 +65,15 @@ struct ask_op {
     enum approval_kind kind;
 };
 
-#define AT(member) .at = offsetof(struct ask_op, member)
+#define AT(member) offsetof(struct ask_op, member)
 static const struct field ask_rows[] = {
-    {.name = "run", .kind = FIELD_TEXT, AT(run), .max = ID_SIZE},
-    {.name = "step",
-     .kind = FIELD_TEXT,
-     AT(step),
-     .required = true,
-     .plain = true,
-     .min = 1,
+    {FIELD("run", FIELD_TEXT, AT(run)), .max = ID_SIZE},
+    {FIELD("step", FIELD_TEXT, AT(step)), .required = true, .plain = true, .min = 1,
      .max = APPROVAL_STEP_MAX},
-    {.name = "question",
-     .kind = FIELD_TEXT,
-     AT(question),
-     .required = true,
-     .min = 1,
+    {FIELD("question", FIELD_TEXT, AT(question)), .required = true, .min = 1,
      .max = QUESTION_TEXT_MAX},
-    {.name = "options", .kind = FIELD_TEXTS, AT(options), .min = 2, .max = QUESTION_OPTIONS_MAX},
-    {.name = "schema", .kind = FIELD_JSON, AT(schema), .schema = "{\"type\":\"object\"}"},
+    {FIELD("options", FIELD_TEXTS, AT(options)), .min = 2, .max = QUESTION_OPTIONS_MAX},
+    {FIELD("schema", FIELD_JSON, AT(schema)), .schema = "{\"type\":\"object\"}"},
 };
 static const struct field_set ask_fields = {FIELD_ROWS(ask_rows), .use = FIELD_GIVEN};
 
@@ -92,7 +83,7 @@ static struct err ask_read(void *ctx) {
     struct why *why = &op->request.op.why;
     const char *inside = exchange_identity(op->request.op.exchange)->inside;
     AUTO(json_release) json_t *question = json_copy(exchange_json(op->request.op.exchange));
-    text_init(&op->arguments, QUESTION_BYTES_MAX);
+    request_text(&op->request, &op->arguments, QUESTION_BYTES_MAX);
     if (op->run.len == 0) {
         op->run = bytes_of(inside);
     }
@@ -136,18 +127,12 @@ static struct err ask_work(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void ask_end(void *ctx, struct err result) {
-    struct ask_op *op = ctx;
-    text_done(&op->arguments);
-}
-
 static const struct request_kind ask = {
     .size = sizeof(struct ask_op),
     .writes = true,
     .fields = &ask_fields,
     .read = ask_read,
     .work = ask_work,
-    .end = ask_end,
 };
 
 /* --- An answer -------------------------------------------------------------------------------- */
@@ -164,22 +149,13 @@ struct answer_op {
 };
 
 #undef AT
-#define AT(member) .at = offsetof(struct answer_op, member)
+#define AT(member) offsetof(struct answer_op, member)
 static const struct field answer_rows[] = {
-    {.name = "decision",
-     .kind = FIELD_CHARS,
-     AT(decision),
-     .schema = "{\"enum\":[\"allow\",\"deny\"]}"},
-    {.name = "reason", .kind = FIELD_CHARS, AT(reason), .max = 2000},
-    {.name = "answer", .kind = FIELD_JSON, AT(values[APPROVAL_ANSWER])},
-    {.name = "choice",
-     .kind = FIELD_JSON,
-     AT(values[APPROVAL_CHOICE]),
-     .schema = "{\"type\":\"string\"}"},
-    {.name = "fields",
-     .kind = FIELD_JSON,
-     AT(values[APPROVAL_FIELDS]),
-     .schema = "{\"type\":\"object\"}"},
+    {FIELD("decision", FIELD_CHARS, AT(decision)), .schema = "{\"enum\":[\"allow\",\"deny\"]}"},
+    {FIELD("reason", FIELD_CHARS, AT(reason)), .max = 2000},
+    {FIELD("answer", FIELD_JSON, AT(values[APPROVAL_ANSWER]))},
+    {FIELD("choice", FIELD_JSON, AT(values[APPROVAL_CHOICE])), .schema = "{\"type\":\"string\"}"},
+    {FIELD("fields", FIELD_JSON, AT(values[APPROVAL_FIELDS])), .schema = "{\"type\":\"object\"}"},
 };
 static const struct field_set answer_fields = {FIELD_ROWS(answer_rows), .use = FIELD_GIVEN};
 
@@ -188,7 +164,7 @@ static struct err answer_read(void *ctx) {
     struct why *why = &op->request.op.why;
     struct approval_answer *answer = &op->answer;
     unsigned given = op->decision != NULL;
-    text_init(&op->text, APPROVAL_ANSWER_MAX);
+    request_text(&op->request, &op->text, APPROVAL_ANSWER_MAX);
     for (unsigned verb = 0; verb < APPROVAL_VERB_COUNT; verb++) {
         if (op->values[verb] != NULL) {
             given++;
@@ -238,11 +214,6 @@ static struct err answer_work(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void answer_end(void *ctx, struct err result) {
-    struct answer_op *op = ctx;
-    text_done(&op->text);
-}
-
 static const struct request_kind answer = {
     .size = sizeof(struct answer_op),
     .writes = true,
@@ -250,7 +221,6 @@ static const struct request_kind answer = {
     .fields = &answer_fields,
     .read = answer_read,
     .work = answer_work,
-    .end = answer_end,
 };
 
 /* --- The table -------------------------------------------------------------------------------- */
@@ -272,39 +242,23 @@ static const struct query_param list_query[] = {
 #define APPROVAL_QUERY OP_OWNER_QUERY("Another owner's approval")
 
 static const struct route routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/approvals",
-     .summary = "List what waits for somebody's answer, newest first",
-     .scope = SCOPE_READ,
-     .query = list_query,
-     .answer = {.fields = &approval_fields, .use = FIELD_LISTED, .page = true},
+    {ROUTE("GET", "/api/v1/approvals", SCOPE_READ,
+           "List what waits for somebody's answer, newest first"),
+     .query = list_query, .answer = {.fields = &approval_fields, .use = FIELD_LISTED, .page = true},
      .page = &list},
-    {.method = "POST",
-     .path = "/api/v1/approvals",
-     .summary = "Ask a person about a step of a run; the same question again has the same answer",
-     .scope = SCOPE_RUN,
+    {ROUTE("POST", "/api/v1/approvals", SCOPE_RUN,
+           "Ask a person about a step of a run; the same question again has the same answer"),
      .inside = INSIDE_ALWAYS, /* ask_work. */
-     .has_body = true,
-     .query = APPROVAL_QUERY,
-     .body = {.fields = &ask_fields, .use = FIELD_GIVEN},
-     .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
-     .request = &ask},
-    {.method = "GET",
-     .path = "/api/v1/approvals/{id}",
-     .summary = "Show what is asked: the exact call or question, and its answer",
-     .scope = SCOPE_READ,
-     .query = APPROVAL_QUERY,
-     .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
+     .has_body = true, .query = APPROVAL_QUERY, .body = {.fields = &ask_fields, .use = FIELD_GIVEN},
+     .answer = {.fields = &approval_fields, .use = FIELD_LISTED}, .request = &ask},
+    {ROUTE("GET", "/api/v1/approvals/{id}", SCOPE_READ,
+           "Show what is asked: the exact call or question, and its answer"),
+     .query = APPROVAL_QUERY, .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
      .request = &show},
-    {.method = "POST",
-     .path = "/api/v1/approvals/{id}",
-     .summary = "Answer it; the first answer counts",
-     .scope = SCOPE_APPROVE,
-     .has_body = true,
-     .query = APPROVAL_QUERY,
+    {ROUTE("POST", "/api/v1/approvals/{id}", SCOPE_APPROVE, "Answer it; the first answer counts"),
+     .has_body = true, .query = APPROVAL_QUERY,
      .body = {.fields = &answer_fields, .use = FIELD_GIVEN, .loose = true},
-     .answer = {.fields = &approval_fields, .use = FIELD_LISTED},
-     .request = &answer},
+     .answer = {.fields = &approval_fields, .use = FIELD_LISTED}, .request = &answer},
 };
 
 struct route_table approvals_table(struct turns_api *api) {

@@ -114,23 +114,34 @@ struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner, st
 
 /* --- The client's environment ----------------------------------------------------------------- */
 
+void request_text(struct request *request, struct text *text, size_t size_max) {
+    assert(request->text_count < COUNT_OF(request->texts));
+    request->texts[request->text_count++] = text;
+    text_init(text, size_max);
+}
+
 /* A header that says nothing useful is no reason to refuse what it came with. */
-struct text client_variable(const struct exchange *exchange, const char *name) {
+const char *request_variable(struct request *request, const char *name) {
+    const struct exchange *exchange = request->op.exchange;
     AUTO(json_release) json_t *variables = NULL;
     AUTO(text_done) struct text json = text_up_to(CLIENT_ENVIRONMENT_MAX);
-    struct text variable = text_up_to(CLIENT_ENVIRONMENT_MAX);
     struct bytes value;
     struct why ignored;
-    if (exchange_identity(exchange)->owns_socket &&
-        exchange_header(exchange, CLIENT_ENVIRONMENT, &value) &&
-        value.len <= CLIENT_ENVIRONMENT_MAX && base64_add_decoded(&json, value) &&
-        !err_failed(json_parse_wrapped(text_bytes(&json), &variables, &ignored))) {
-        const struct bytes given = json_bytes(variables, name);
-        if (given.len > 0 && memchr(given.data, '\0', given.len) == NULL) {
-            text_add(&variable, given.data, given.len);
-        }
+    if (!exchange_identity(exchange)->owns_socket ||
+        !exchange_header(exchange, CLIENT_ENVIRONMENT, &value) ||
+        value.len > CLIENT_ENVIRONMENT_MAX || !base64_add_decoded(&json, value) ||
+        err_failed(json_parse_wrapped(text_bytes(&json), &variables, &ignored))) {
+        return NULL;
     }
-    return variable;
+    const struct bytes given = json_bytes(variables, name);
+    if (given.len == 0 || memchr(given.data, '\0', given.len) != NULL) {
+        return NULL;
+    }
+    assert(request->variable_count < COUNT_OF(request->variables));
+    struct text *variable = &request->variables[request->variable_count++];
+    request_text(request, variable, CLIENT_ENVIRONMENT_MAX);
+    text_add(variable, given.data, given.len);
+    return variable->data;
 }
 
 /* --- The object of the path ------------------------------------------------------------------- */
@@ -222,6 +233,9 @@ void request_answer(struct request *request, struct err result) {
     op_answer(&request->op, result);
     if (kind != NULL && kind->end != NULL) {
         kind->end(request, result);
+    }
+    for (size_t i = 0; i < request->text_count; i++) {
+        text_done(request->texts[i]);
     }
     mem_free(request);
 }

@@ -11,8 +11,8 @@
  *              key, digest and answer are in the commit of the change
  *   done       after the commit: what others must hear, or another transaction
  *   after      in the pool, when nothing failed: what reads the disk for the answer
- *   end        after the answer, which took the exchange: what the object owns is freed, what has
- *              time until then begins
+ *   end        after the answer, which took the exchange: what the object owns beside its texts
+ *              (request_text) is freed, what has time until then begins
  *
  * Promise    the exchange is answered exactly once; an error of a step is the answer, and the steps
  *            after it are left out, but `done` sees it too, once there was a transaction.
@@ -100,10 +100,6 @@ MUST_CHECK struct err op_owner(const struct exchange *exchange, struct bytes *re
  * of texts in JSON, in base64. */
 #define CLIENT_ENVIRONMENT "drover-environment"
 enum { CLIENT_ENVIRONMENT_MAX = 8 << 10 }; /* Bytes of the header's value. */
-/* A variable of the client, such as PATH, owned by the caller. Empty: the client sent none, may
- * not, or nobody can read the header. */
-struct text client_variable(const struct exchange *exchange, const char *name);
-
 /* --- The object of the path ------------------------------------------------------------------- */
 
 /* An object of somebody's, named by the first parameter of the path. What is no such name, what
@@ -152,6 +148,7 @@ struct request_kind {
     void (*end)(void *request, struct err result);
 };
 
+enum { REQUEST_TEXTS_MAX = 8, REQUEST_VARIABLES_MAX = 2 };
 struct request {
     struct op op;
     const struct request_kind *kind; /* NULL: a page, which has steps of its own. */
@@ -172,6 +169,9 @@ struct request {
     bool more;
     struct loop_work work; /* After `pool`: the resource's own, where it has no `after`. */
     struct err err;        /* Error of `read`, then of `pool`, then of `after`. */
+    struct text *texts[REQUEST_TEXTS_MAX]; /* Members of the object, done after `end`. */
+    struct text variables[REQUEST_VARIABLES_MAX];
+    size_t text_count, variable_count;
 };
 
 /* Base of every resource: first member of the struct that is its `api`. `loop` may be NULL where
@@ -201,6 +201,11 @@ MUST_CHECK struct err request_absent(struct request *request, struct err err);
  * The object in the path of a route that is INSIDE_BELOW was checked before `work`, and before a
  * stored answer is sent again. */
 MUST_CHECK struct err request_inside(struct tx *tx, struct request *request, struct bytes id);
+/* Begins a text of the object, which is freed with that. Once for each. */
+void request_text(struct request *request, struct text *text, size_t size_max);
+/* A variable of the client, such as PATH, until the object is freed. NULL: the client sent none,
+ * may not, or nobody can read the header. */
+const char *request_variable(struct request *request, const char *name);
 /* An id made now. */
 struct id request_new_id(const struct request *request, const char *prefix);
 

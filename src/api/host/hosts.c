@@ -105,8 +105,8 @@ static struct err host_remove_start(void *ctx) {
         request_go(&remove->request, ERR_OK);
         return ERR_OK;
     }
-    text_init(&remove->place, OP_ANSWER_MAX / 4);
-    text_init(&remove->name, OP_ANSWER_MAX / 4);
+    request_text(&remove->request, &remove->place, OP_ANSWER_MAX / 4);
+    request_text(&remove->request, &remove->name, OP_ANSWER_MAX / 4);
     store_read(remove->request.store, remove_find, remove_found, remove);
     return ERR_OK;
 }
@@ -139,12 +139,6 @@ static enum request_next remove_paged(void *ctx, struct err *io_result) {
     return REQUEST_ANSWER;
 }
 
-static void host_remove_end(void *ctx, struct err result) {
-    struct remove_op *remove = ctx;
-    text_done(&remove->place);
-    text_done(&remove->name);
-}
-
 static const struct request_kind removal = {
     .size = sizeof(struct remove_op),
     .writes = true,
@@ -152,7 +146,6 @@ static const struct request_kind removal = {
     .start = host_remove_start,
     .work = remove_page,
     .done = remove_paged,
-    .end = host_remove_end,
 };
 
 /* --- One job ---------------------------------------------------------------------------------- */
@@ -187,7 +180,7 @@ static void abandon_found(struct err err, void *ctx) {
 
 static struct err abandon_start(void *ctx) {
     struct abandon_op *abandon = ctx;
-    text_init(&abandon->host, OP_ANSWER_MAX / 4);
+    request_text(&abandon->request, &abandon->host, OP_ANSWER_MAX / 4);
     abandon->what = (struct run_abandon){.key = runs__key_of(&abandon->request),
                                          .random = random_of(&abandon->request),
                                          .bounds = abandon->request.bounds};
@@ -209,11 +202,6 @@ static struct err abandon_work(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void abandon_end(void *ctx, struct err result) {
-    struct abandon_op *abandon = ctx;
-    text_done(&abandon->host);
-}
-
 const struct request_kind jobs__abandon = {
     .size = sizeof(struct abandon_op),
     .writes = true,
@@ -221,7 +209,6 @@ const struct request_kind jobs__abandon = {
     .one = &runs__one,
     .start = abandon_start,
     .work = abandon_work,
-    .end = abandon_end,
 };
 
 /* --- The table -------------------------------------------------------------------------------- */

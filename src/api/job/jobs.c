@@ -45,10 +45,10 @@ static struct bytes command_write(struct submit_op *submit, const struct job_spe
 
 /* The PATH of the client becomes a field of the job, so that each attempt has the same. */
 static void path_add(struct submit_op *submit) {
-    AUTO(text_done) struct text path = client_variable(submit->request.op.exchange, "PATH");
-    if (path.len > 0) {
+    const char *path = request_variable(&submit->request, "PATH");
+    if (path != NULL) {
         submit->spec.len--; /* The brace. */
-        text_add_member(&submit->spec, "path", text_bytes(&path));
+        text_add_member(&submit->spec, "path", bytes_of(path));
         text_add_char(&submit->spec, '}');
     }
 }
@@ -87,7 +87,7 @@ static struct err submit_read(void *ctx) {
     if (spec.label == NULL) {
         submit->run.command = command_write(submit, &spec);
     }
-    text_init(&submit->shown, RUN_SPEC_MAX);
+    request_text(&submit->request, &submit->shown, RUN_SPEC_MAX);
     fields_write(&job_fields, FIELD_LISTED, &spec, &submit->shown);
     if (submit->shown.len > strlen("{}")) {
         submit->run.shown = text_bytes(&submit->shown);
@@ -95,7 +95,7 @@ static struct err submit_read(void *ctx) {
     if (text_failed(&submit->shown)) {
         return text_error(&submit->shown, "jobs: shown");
     }
-    text_init(&submit->spec, RUN_SPEC_MAX);
+    request_text(&submit->request, &submit->spec, RUN_SPEC_MAX);
     err = json_write(json, &submit->spec);
     if (!err_failed(err) && spec.path == NULL) {
         path_add(submit);
@@ -159,12 +159,6 @@ static struct err submit_work(struct tx *tx, void *ctx) {
     return ERR_OK;
 }
 
-static void submit_end(void *ctx, struct err result) {
-    struct submit_op *submit = ctx;
-    text_done(&submit->spec);
-    text_done(&submit->shown);
-}
-
 static const struct request_kind submit_kind = {
     .size = sizeof(struct submit_op),
     .writes = true,
@@ -172,7 +166,6 @@ static const struct request_kind submit_kind = {
     .read = submit_read,
     .start = submit_start,
     .work = submit_work,
-    .end = submit_end,
 };
 
 /* --- Input ------------------------------------------------------------------------------------ */
@@ -208,7 +201,7 @@ static struct err input_read(void *ctx) {
     if (body->text != NULL && !json_is_string(body->text)) {
         return err_why(why, ERR_BAD_FIELD, "\"text\" must be a string");
     }
-    text_init(&input->bytes, RUN_INPUT_PIECE_MAX);
+    request_text(&input->request, &input->bytes, RUN_INPUT_PIECE_MAX);
     if (body->base64 != NULL) {
         good = base64_add_decoded(&input->bytes, bytes_of(body->base64));
     } else if (body->text != NULL) {
@@ -276,11 +269,6 @@ static enum request_next input_done(void *ctx, struct err *io_result) {
     return REQUEST_ANSWER;
 }
 
-static void input_end(void *ctx, struct err result) {
-    struct input_op *input = ctx;
-    text_done(&input->bytes);
-}
-
 static const struct request_kind input_kind = {
     .size = sizeof(struct input_op),
     .writes = true,
@@ -291,7 +279,6 @@ static const struct request_kind input_kind = {
     .start = input_start,
     .work = input_work,
     .done = input_done,
-    .end = input_end,
 };
 
 /* --- Resize: nothing is stored, since a client that attaches says its size anyway ------------- */

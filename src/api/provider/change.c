@@ -115,7 +115,6 @@ static struct err given_check(const struct provider_view *given, struct why *why
 
 static struct err json_keep(const json_t *json, const char *name, struct text *text,
                             struct why *why) {
-    text_init(text, PROVIDER_JSON_MAX);
     struct err err = json == NULL ? ERR_OK : json_write(json, text);
     if (err_failed(err) && !text->no_memory) {
         return err_why(why, ERR_BODY_TOO_LARGE, "\"%s\" has more than %d bytes as compact JSON",
@@ -134,6 +133,8 @@ static struct err change_read(void *ctx) {
                        "\"key\" must be a string without \\u0000, or null for none");
     }
     struct err err = given_check(given, why);
+    request_text(&change->request, &change->headers, PROVIDER_JSON_MAX);
+    request_text(&change->request, &change->models, PROVIDER_JSON_MAX);
     if (!err_failed(err)) {
         err = json_keep(given->headers, "headers", &change->headers, why);
     }
@@ -280,8 +281,6 @@ static enum request_next change_done(void *ctx, struct err *io_result) {
 
 static void change_end(void *ctx, struct err result) {
     struct change_op *change = ctx;
-    text_done(&change->headers);
-    text_done(&change->models);
     provider_free(change->row);
 }
 

@@ -165,8 +165,8 @@ struct body_op {
     struct session_given given;
     struct bytes settings, metadata;          /* Texts of the next two. */
     struct text settings_text, metadata_text; /* Owned. */
-    struct text path;                         /* Owned: PATH of the client, */
-    struct text root;                         /* Owned: and the folder, terminated. */
+    const char *path;                         /* PATH of the client; NULL: it sent none. */
+    struct text root;                         /* Owned: the folder, terminated. */
     struct text program;                      /* Owned: definition of an agent that is a program. */
     struct text model;                        /* Owned: of that. */
     struct native_session native;             /* Owned: what is adopted, */
@@ -190,8 +190,8 @@ static struct err body_read(struct body_op *body) {
                  {"model", given->model},
                  {"agent", given->agent},
                  {"root", given->root}};
-    text_init(&body->settings_text, SESSION_SETTINGS_MAX);
-    text_init(&body->metadata_text, SESSION_METADATA_MAX);
+    request_text(&body->request, &body->settings_text, SESSION_SETTINGS_MAX);
+    request_text(&body->request, &body->metadata_text, SESSION_METADATA_MAX);
     struct err err = session_settings_check(given->settings, why);
     if (!err_failed(err)) {
         err = object_write(given->settings, "settings", &body->settings_text, &body->settings, why);
@@ -225,13 +225,6 @@ static struct err body_read(struct body_op *body) {
 
 static void body_end(void *ctx, struct err result) {
     struct body_op *body = ctx;
-    text_done(&body->settings_text);
-    text_done(&body->metadata_text);
-    text_done(&body->path);
-    text_done(&body->root);
-    text_done(&body->program);
-    text_done(&body->model);
-    text_done(&body->notice);
     native_done(&body->native);
     mem_free(body->messages);
 }
@@ -242,11 +235,11 @@ static struct err create_read(void *ctx) {
     struct body_op *body = ctx;
     const struct session_given *given = &body->given;
     struct err err = body_read(body);
-    body->path = client_variable(body->request.op.exchange, "PATH");
-    text_init(&body->root, 4096);
-    text_init(&body->program, AGENT_DEFINITION_MAX);
-    text_init(&body->model, 300);
-    text_init(&body->notice, 400);
+    body->path = request_variable(&body->request, "PATH");
+    request_text(&body->request, &body->root, 4096);
+    request_text(&body->request, &body->program, AGENT_DEFINITION_MAX);
+    request_text(&body->request, &body->model, 300);
+    request_text(&body->request, &body->notice, 400);
     if (!err_failed(err) && given->native.data != NULL &&
         (given->agent.len == 0 || given->root.len == 0)) {
         err = field_bad(&body->request.op.why, "native",
@@ -352,8 +345,7 @@ static struct err create_pool(void *ctx) {
     text_add(&body->root, body->given.root.data, body->given.root.len);
     const struct agent_search search = {.root = body->given.root.len > 0 ? body->root.data : NULL,
                                         .home = api->home,
-                                        .path =
-                                            body->path.len > 0 ? body->path.data : getenv("PATH"),
+                                        .path = body->path != NULL ? body->path : getenv("PATH"),
                                         .rows = api->agents};
     if (!agent_find(&search, body->given.agent, create_see, &wish)) {
         /* A mere name, by which usage is shown. */

@@ -15,14 +15,11 @@ struct append_op {
     struct text data; /* Owned: compact JSON. */
 };
 
-#define AT(member) .at = offsetof(struct append_op, member)
+#define AT(member) offsetof(struct append_op, member)
 static const struct field append_rows[] = {
-    {.name = "type",
-     .kind = FIELD_TEXT,
-     AT(append.type),
-     .required = true,
+    {FIELD("type", FIELD_TEXT, AT(append.type)), .required = true,
      .schema = "{\"type\":\"string\",\"pattern\":\"^[a-z][a-z0-9_.-]{0,63}$\"}"},
-    {.name = "data", .kind = FIELD_JSON, AT(data_given)},
+    {FIELD("data", FIELD_JSON, AT(data_given))},
 };
 static const struct field_set stream_append_fields = {FIELD_ROWS(append_rows), .use = FIELD_GIVEN};
 
@@ -42,7 +39,7 @@ static struct err append_read(void *ctx) {
         append->data = BYTES("null");
         return ERR_OK;
     }
-    text_init(&op->data, EVENT_DATA_MAX);
+    request_text(&op->request, &op->data, EVENT_DATA_MAX);
     struct err err = json_write(op->data_given, &op->data);
     append->data = text_bytes(&op->data);
     return err_failed(err) && !op->data.no_memory
@@ -64,18 +61,12 @@ static struct err append_work(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void append_end(void *ctx, struct err result) {
-    struct append_op *op = ctx;
-    text_done(&op->data);
-}
-
 static const struct request_kind stream_append = {
     .size = sizeof(struct append_op),
     .writes = true,
     .fields = &stream_append_fields,
     .read = append_read,
     .work = append_work,
-    .end = append_end,
 };
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -84,14 +75,14 @@ enum { KEEP_MS_MAX_YEARS = 100 };
 #define KEEP_MS_MAX ((int64_t)KEEP_MS_MAX_YEARS * 366 * 24 * 3600 * 1000)
 #define KEEP_EVENTS_MAX (INT64_C(1) << 53)
 
-#define ROW(member) .at = offsetof(struct stream_row, member)
+#define ROW(member) offsetof(struct stream_row, member)
 static const struct field stream_rows[] = {
-    {.name = "stream", .kind = FIELD_TEXT, ROW(name)},
-    {.name = "head", .kind = FIELD_INT, ROW(head)},
-    {.name = "floor", .kind = FIELD_INT, ROW(floor)},
-    {.name = "made_ms", .kind = FIELD_INT, ROW(made_ms)},
-    {.name = "keep_events", .kind = FIELD_INT, ROW(keep_events), .use = FIELD_WHOLE},
-    {.name = "keep_ms", .kind = FIELD_INT, ROW(keep_ms), .use = FIELD_WHOLE},
+    {FIELD("stream", FIELD_TEXT, ROW(name))},
+    {FIELD("head", FIELD_INT, ROW(head))},
+    {FIELD("floor", FIELD_INT, ROW(floor))},
+    {FIELD("made_ms", FIELD_INT, ROW(made_ms))},
+    {FIELD("keep_events", FIELD_INT, ROW(keep_events)), .use = FIELD_WHOLE},
+    {FIELD("keep_ms", FIELD_INT, ROW(keep_ms)), .use = FIELD_WHOLE},
 };
 static const struct field_set stream_fields = {FIELD_ROWS(stream_rows), .use = FIELD_LISTED};
 
@@ -148,21 +139,12 @@ struct keep_op {
     struct stream_keep keep;
 };
 
-#define KEEP(member) .at = offsetof(struct keep_op, keep.member)
+#define KEEP(member) offsetof(struct keep_op, keep.member)
 #define MINIMUM_0 "{\"type\":\"integer\",\"minimum\":0}"
 static const struct field keep_rows[] = {
-    {.name = "keep_events",
-     .kind = FIELD_INT,
-     KEEP(events),
-     .max = KEEP_EVENTS_MAX,
-     .absent = -1,
+    {FIELD("keep_events", FIELD_INT, KEEP(events)), .max = KEEP_EVENTS_MAX, .absent = -1,
      .schema = MINIMUM_0},
-    {.name = "keep_ms",
-     .kind = FIELD_INT,
-     KEEP(ms),
-     .max = KEEP_MS_MAX,
-     .absent = -1,
-     .schema = MINIMUM_0},
+    {FIELD("keep_ms", FIELD_INT, KEEP(ms)), .max = KEEP_MS_MAX, .absent = -1, .schema = MINIMUM_0},
 };
 static const struct field_set stream_keep_fields = {FIELD_ROWS(keep_rows), .use = FIELD_CHANGED};
 

@@ -167,24 +167,14 @@ static struct err hold_start(void *ctx) {
     hold->phase = hold->held ? HOLD_FORECAST : HOLD_COUNTS;
     /* A release gives up nothing of a host that looks after it. */
     hold->host = request->bounds.hosts == RUN_HOST_ONE ? request->bounds.host : BYTES("");
-    text_init(&hold->again.text, OP_ANSWER_MAX / 2);
-    text_init(&hold->more.text, OP_ANSWER_MAX / 2);
-    text_init(&hold->queued.text, OP_ANSWER_MAX / 2);
+    request_text(request, &hold->again.text, OP_ANSWER_MAX / 2);
+    request_text(request, &hold->more.text, OP_ANSWER_MAX / 2);
+    request_text(request, &hold->queued.text, OP_ANSWER_MAX / 2);
     return ERR_OK;
 }
 
-static void hold_end(void *ctx, struct err result) {
-    struct hold_op *hold = ctx;
-    text_done(&hold->again.text);
-    text_done(&hold->more.text);
-    text_done(&hold->queued.text);
-}
-
 #define HOLD                                                                                       \
-    {                                                                                              \
-        .size = sizeof(struct hold_op), .start = hold_start, .work = hold_work, .done = hold_done, \
-        .end = hold_end                                                                            \
-    }
+    { .size = sizeof(struct hold_op), .start = hold_start, .work = hold_work, .done = hold_done }
 static const struct request_kind show = HOLD, release = HOLD;
 
 /* --- The table -------------------------------------------------------------------------------- */

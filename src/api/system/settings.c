@@ -135,7 +135,7 @@ static struct err command_take(struct change_op *change) {
         fits = text_of(json_array_get(argv, i), SETTINGS_COMMAND_MAX, &word) &&
                (i > 0 || word.len > 0);
     }
-    text_init(&change->argv, SETTINGS_COMMAND_MAX);
+    request_text(&change->request, &change->argv, SETTINGS_COMMAND_MAX);
     if (fits && !err_failed(json_write(argv, &change->argv)) && !text_failed(&change->argv)) {
         change->given.notify_command = text_bytes(&change->argv);
         return ERR_OK;
@@ -170,7 +170,7 @@ static struct err aliases_take(struct change_op *change) {
             model_named(change, "model_aliases", model);
         }
     }
-    text_init(&change->alias_text, SETTINGS_ALIASES_SIZE_MAX);
+    request_text(&change->request, &change->alias_text, SETTINGS_ALIASES_SIZE_MAX);
     if (fits && json_object_size(change->aliases) == 0) {
         return ERR_OK; /* An empty object takes the setting back. */
     }
@@ -328,8 +328,6 @@ static enum request_next change_done(void *ctx, struct err *io_result) {
 static void change_end(void *ctx, struct err result) {
     struct change_op *change = ctx;
     settings_kept_free(change->merged);
-    text_done(&change->argv);
-    text_done(&change->alias_text);
 }
 
 static const struct request_kind change = {

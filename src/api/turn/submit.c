@@ -22,7 +22,7 @@ struct say_op {
     struct turn_message message; /* Its texts are borrowed from the exchange, and from below. */
     struct default_model model;
     char session_model[SESSION_MODEL_MAX + 1]; /* Of a message with images; "": none. */
-    struct text schema, path, config_dir;      /* Owned. */
+    struct text schema;                        /* Owned. */
     struct text head;  /* Owned: of the answer, what was decided when the message came. */
     char run[ID_SIZE]; /* Of the turn. */
     struct id process; /* Program that the message goes to at once; "": none. */
@@ -52,7 +52,6 @@ const struct field_set turns__say_fields = {FIELD_ROWS(say_rows), .use = FIELD_G
 static struct err schema_read(const json_t *json, struct text *ret_schema, struct why *why) {
     AUTO(json_schema_release) struct json_schema *schema = NULL;
     struct why inner = {""};
-    text_init(ret_schema, TURN_SCHEMA_MAX);
     struct err err = json_is_object(json) ? json_schema_compile(json, &schema, &inner)
                                           : err_make(ERR_BAD_FIELD, "turns: schema");
     if (!err_failed(err) && json_schema_is_void(schema, &inner)) {
@@ -73,6 +72,7 @@ static struct err say_read(void *ctx) {
     struct say_op *say = ctx;
     struct turn_message *message = &say->message;
     struct why *why = &say->request.op.why;
+    request_text(&say->request, &say->schema, TURN_SCHEMA_MAX);
     if (say->schema_given != NULL) {
         struct err err = schema_read(say->schema_given, &say->schema, why);
         if (err_failed(err)) {
@@ -140,12 +140,12 @@ static void say_begin(void *ctx) {
     const struct turns_api *api = request->api;
     struct turn_message *message = &say->message;
     int64_t wait_s = param_number(request->op.exchange, "wait");
-    text_init(&say->head, HEAD_MAX);
+    request_text(request, &say->head, HEAD_MAX);
     connections_default_model(api->connections, &say->model);
     message->model_default = bytes_of(say->model.name);
-    say->path = client_variable(request->op.exchange, "PATH");
-    say->config_dir = client_variable(request->op.exchange, "CLAUDE_CONFIG_DIR");
-    message->places = (struct client_places){text_bytes(&say->path), text_bytes(&say->config_dir)};
+    message->places =
+        (struct client_places){bytes_of(request_variable(request, "PATH")),
+                               bytes_of(request_variable(request, "CLAUDE_CONFIG_DIR"))};
     message->session = sessions__key_of(request);
     message->run = request_new_id(request, "run");
     message->message = request_new_id(request, "msg");
@@ -318,10 +318,6 @@ static void say_end(void *ctx, struct err result) {
     struct say_op *say = ctx;
     hub_watch_stop(&say->watch);
     timer_stop(say->request.loop, &say->timer);
-    text_done(&say->head);
-    text_done(&say->schema);
-    text_done(&say->path);
-    text_done(&say->config_dir);
 }
 
 const struct request_kind turns__say = {

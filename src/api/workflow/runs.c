@@ -24,9 +24,8 @@ enum { PLAN_MAX = 4 << 20 };
 
 struct start_op {
     struct request request;
-    struct workflow_start start;      /* The spec in it borrows from the exchange, */
-    char *name;                       /* Owned: and from this, of the path; NULL: none, */
-    struct text programs, config_dir; /* Owned: and from these. */
+    struct workflow_start start; /* The spec in it borrows from the exchange, */
+    char *name;                  /* Owned: and from this, of the path; NULL: none. */
 };
 
 /* --- The body --------------------------------------------------------------------------------- */
@@ -51,10 +50,8 @@ static struct err spec_read(struct start_op *op, enum workflow_source source) {
     const json_t *json = exchange_json(op->request.op.exchange);
     workflow_start_init(&op->start, api->workflows);
     struct err err = workflow_spec_read(json == NULL ? empty : json, source, &op->start.spec, why);
-    op->programs = client_variable(op->request.op.exchange, "PATH");
-    op->config_dir = client_variable(op->request.op.exchange, "CLAUDE_CONFIG_DIR");
-    op->start.spec.programs = op->programs.len > 0 ? op->programs.data : NULL;
-    op->start.spec.config_dir = op->config_dir.len > 0 ? op->config_dir.data : NULL;
+    op->start.spec.programs = request_variable(&op->request, "PATH");
+    op->start.spec.config_dir = request_variable(&op->request, "CLAUDE_CONFIG_DIR");
     if (!err_failed(err)) {
         err = receivers_check(op->request.dispatch, op->start.spec.notify, why);
     }
@@ -137,8 +134,6 @@ static void start_end(void *ctx, struct err result) {
     struct start_op *op = ctx;
     workflow_start_free(&op->start);
     mem_free(op->name);
-    text_done(&op->programs);
-    text_done(&op->config_dir);
 }
 
 #define START(read_)                                                                               \
@@ -234,7 +229,7 @@ static struct err limits_start(void *ctx) {
     struct limits_op *op = ctx;
     const struct workflow_runs_api *api = op->request.api;
     struct workflow_limits limits;
-    text_init(&op->live, 16 << 10);
+    request_text(&op->request, &op->live, 16 << 10);
     text_add_str(&op->live, "{\"items\":[");
     const bool here = workflows_get_limits(api->workflows, op->request.key.id, &limits);
     op->commands = limits.commands;
@@ -272,16 +267,10 @@ static struct err limits_work(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void limits_end(void *ctx, struct err result) {
-    struct limits_op *op = ctx;
-    text_done(&op->live);
-}
-
 static const struct request_kind limits = {.size = sizeof(struct limits_op),
                                            .one = &runs__one,
                                            .start = limits_start,
-                                           .work = limits_work,
-                                           .end = limits_end};
+                                           .work = limits_work};
 
 /* --- Changes: a body may be there, and has no members ----------------------------------------- */
 

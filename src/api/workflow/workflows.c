@@ -15,7 +15,6 @@ struct look_op {
     struct request request;
     struct catalog_search search;
     char *root;                         /* Owned; NULL: none. */
-    struct text config_dir;             /* Owned: that of the client. */
     const char *script, *file, *folder; /* Borrowed from the exchange. */
     struct catalog catalog;             /* Owned, as is the next. */
     struct catalog_script one;
@@ -26,7 +25,6 @@ static void look_end(void *ctx, struct err result) {
     catalog_done(&look->catalog);
     catalog_script_done(&look->one);
     mem_free(look->root);
-    text_done(&look->config_dir);
 }
 
 static void look_judged(void *look) {
@@ -44,10 +42,8 @@ static struct err check_start(void *ctx) {
     struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
     look->search = api->search;
-    look->config_dir = client_variable(look->request.op.exchange, "CLAUDE_CONFIG_DIR");
-    if (look->config_dir.len > 0) {
-        look->search.config_dir = look->config_dir.data;
-    }
+    const char *config_dir = request_variable(&look->request, "CLAUDE_CONFIG_DIR");
+    look->search.config_dir = config_dir != NULL ? config_dir : look->search.config_dir;
     return ERR_OK;
 }
 
