@@ -144,7 +144,7 @@ static void hear(const json_t *row, struct bytes lines, enum reading how, struct
         text_addf(text, "named wait %lld\n", (long long)ending.result.retry_after_ms);
     }
     const bool signaled = bytes_is(json_bytes(row, "case"), "terminated") && !ending.result.present;
-    const bool resumes = agent_outcome_remedy(verdict.outcome) == AGENT_RESUMES;
+    const bool resumes = agent_next(verdict.outcome, 1, 0).remedy == AGENT_RESUMES;
     text_addf(text, "outcome %s",
               signaled && resumes ? "that is resumed" : agent_outcome_name(verdict.outcome));
     text_add_str(text, ending.result.text.len > 0 ? ": " : "");

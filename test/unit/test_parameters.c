@@ -320,8 +320,9 @@ static void names_lead_back_to_their_parameter(void **state) {
     (void)state;
     enum provider_parameter found;
     for (unsigned i = 0; i < PARAMETER_COUNT; i++) {
-        const char *name = parameter_name((enum provider_parameter)i);
-        assert_true(parameter_find(bytes_of(name), &found));
+        AUTO(text_done) struct text name = text_up_to(64);
+        parameters_join(parameter_of((enum provider_parameter)i), "", &name);
+        assert_true(parameter_find(text_bytes(&name), &found));
         assert_int_equal(found, i);
     }
     assert_false(parameter_find(BYTES("temperature"), &found));

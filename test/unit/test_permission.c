@@ -29,7 +29,7 @@ static struct permission_verdict ask_of(const struct permission_rule *rules, siz
 
 static void assert_verdict(struct permission_verdict verdict, enum permission permission,
                            int rule) {
-    assert_string_equal(permission_name(verdict.permission), permission_name(permission));
+    assert_int_equal(verdict.permission, permission);
     assert_int_equal(verdict.rule, rule);
 }
 

@@ -7,10 +7,11 @@ static const struct {
     const char *name;
     enum agent_remedy remedy;
     int64_t more;
+    enum run_cause cause;
     const char *sentence;
 } outcomes[] = {
-#define X(outcome, name, remedy, more, sentence)                                                   \
-    [AGENT_##outcome] = {name, AGENT_##remedy, more, sentence},
+#define X(outcome, name, remedy, more, cause, sentence)                                            \
+    [AGENT_##outcome] = {name, AGENT_##remedy, more, CAUSE_##cause, sentence},
     AGENT_OUTCOMES(X)
 #undef X
 };
@@ -30,34 +31,9 @@ bool agent_outcome_find(struct bytes name, enum agent_outcome *ret_outcome) {
     return false;
 }
 
-enum agent_remedy agent_outcome_remedy(enum agent_outcome outcome) {
-    assert(outcome < AGENT_OUTCOME_COUNT);
-    return outcomes[outcome].remedy;
-}
-
 enum run_cause agent_outcome_cause(enum agent_outcome outcome) {
-    static const enum run_cause causes[AGENT_OUTCOME_COUNT] = {
-        [AGENT_COMPLETED] = CAUSE_COMPLETED,
-        [AGENT_FAILED] = CAUSE_AGENT_FAILED,
-        [AGENT_AUTH_FAILED] = CAUSE_AUTH_FAILED,
-        [AGENT_RATE_LIMITED] = CAUSE_RATE_LIMITED,
-        [AGENT_PROVIDER_ERROR] = CAUSE_PROVIDER_ERROR,
-        [AGENT_PROVIDER_UNREACHABLE] = CAUSE_PROVIDER_UNREACHABLE,
-        [AGENT_CONTEXT_OVERFLOW] = CAUSE_CONTEXT_OVERFLOW,
-        [AGENT_SESSION_BUSY] = CAUSE_SESSION_BUSY,
-        [AGENT_GATEWAY_TIMEOUT] = CAUSE_GATEWAY_TIMEOUT,
-        [AGENT_FALLBACK_USED] = CAUSE_FALLBACK_USED,
-        [AGENT_NO_RESULT] = CAUSE_NO_RESULT,
-        [AGENT_CRASHED] = CAUSE_CRASHED,
-        [AGENT_KILLED] = CAUSE_SIGNAL,
-        [AGENT_STUCK] = CAUSE_STUCK,
-        [AGENT_TIMED_OUT] = CAUSE_DEADLINE,
-        [AGENT_COMPACTION_HANGING] = CAUSE_COMPACTION_HANGING,
-        [AGENT_SPAWN_FAILED] = CAUSE_NOT_STARTED,
-        [AGENT_UNKNOWN] = CAUSE_OUTCOME_UNKNOWN,
-    };
     assert(outcome < AGENT_OUTCOME_COUNT);
-    return causes[outcome];
+    return outcomes[outcome].cause;
 }
 
 void agent_outcome_tell(enum agent_outcome outcome, const char *program, struct text *text) {

@@ -20,45 +20,46 @@ enum agent_remedy {
     AGENT_RETRIES,  /* The same, after a wait that doubles. */
 };
 
-/* Name in rows, the API and the docs; remedy; attempts after the first; a sentence about it with
- * what to do, in which %s is the program. */
+/* Name in rows, the API and the docs; remedy; attempts after the first; cause of a run that ends
+ * with it; a sentence about it with what to do, in which %s is the program. */
 #define AGENT_OUTCOMES(X)                                                                          \
-    X(COMPLETED, "completed", SUCCEEDS, 0, "")                                                     \
-    X(FAILED, "agent_failed", FAILS, 0,                                                            \
+    X(COMPLETED, "completed", SUCCEEDS, 0, COMPLETED, "")                                          \
+    X(FAILED, "agent_failed", FAILS, 0, AGENT_FAILED,                                              \
       "%s says that it failed: correct what it names, and send the message again")                 \
-    X(AUTH_FAILED, "auth_failed", FAILS, 0,                                                        \
+    X(AUTH_FAILED, "auth_failed", FAILS, 0, AUTH_FAILED,                                           \
       "%s has no login that its provider takes: run it once in a terminal and log in, or give it " \
       "a key")                                                                                     \
-    X(RATE_LIMITED, "rate_limited", RETRIES, 3,                                                    \
+    X(RATE_LIMITED, "rate_limited", RETRIES, 3, RATE_LIMITED,                                      \
       "the provider of %s refuses more for now: wait, or use another account or model")            \
-    X(PROVIDER_ERROR, "provider_error", RETRIES, 3,                                                \
+    X(PROVIDER_ERROR, "provider_error", RETRIES, 3, PROVIDER_ERROR,                                \
       "the provider of %s failed: send the message again later")                                   \
-    X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3,                                    \
+    X(PROVIDER_UNREACHABLE, "provider_unreachable", RETRIES, 3, PROVIDER_UNREACHABLE,              \
       "%s could not reach its provider: check the network, and the address that it uses")          \
-    X(CONTEXT_OVERFLOW, "context_overflow", RETRIES, 1,                                            \
+    X(CONTEXT_OVERFLOW, "context_overflow", RETRIES, 1, CONTEXT_OVERFLOW,                          \
       "the conversation of %s is longer than its model takes: clear it, or begin a new session")   \
-    X(SESSION_BUSY, "session_busy", RETRIES, 3,                                                    \
+    X(SESSION_BUSY, "session_busy", RETRIES, 3, SESSION_BUSY,                                      \
       "another process uses the session of %s: end that one, and send the message again")          \
-    X(GATEWAY_TIMEOUT, "gateway_timeout", RESUMES, 3,                                              \
+    X(GATEWAY_TIMEOUT, "gateway_timeout", RESUMES, 3, GATEWAY_TIMEOUT,                             \
       "%s ended before it was done: run it in a terminal to see why")                              \
-    X(FALLBACK_USED, "fallback_used", FAILS, 0,                                                    \
+    X(FALLBACK_USED, "fallback_used", FAILS, 0, FALLBACK_USED,                                     \
       "%s answered without its gateway: start that, and send the message again")                   \
-    X(NO_RESULT, "no_result", FAILS, 0,                                                            \
+    X(NO_RESULT, "no_result", FAILS, 0, NO_RESULT,                                                 \
       "%s ended without an answer: run it in a terminal to see why")                               \
-    X(CRASHED, "crashed", RESUMES, 1, "%s crashed: run it in a terminal to see why")               \
-    X(KILLED, "killed", RESUMES, 1,                                                                \
+    X(CRASHED, "crashed", RESUMES, 1, CRASHED, "%s crashed: run it in a terminal to see why")      \
+    X(KILLED, "killed", RESUMES, 1, SIGNAL,                                                        \
       "%s was killed: see what ended it, and send the message again")                              \
-    X(STUCK, "stuck", RESUMES, 1, "%s made no progress: see what it waited for")                   \
-    X(TIMED_OUT, "timed_out", FAILS, 0,                                                            \
+    X(STUCK, "stuck", RESUMES, 1, STUCK, "%s made no progress: see what it waited for")            \
+    X(TIMED_OUT, "timed_out", FAILS, 0, DEADLINE,                                                  \
       "the time of %s was over: give it less to do, or raise deadline_ms of its definition")       \
-    X(COMPACTION_HANGING, "compaction_hanging", FAILS, 0,                                          \
+    X(COMPACTION_HANGING, "compaction_hanging", FAILS, 0, COMPACTION_HANGING,                      \
       "%s did not finish the summary of its conversation: begin a new session")                    \
-    X(SPAWN_FAILED, "spawn_failed", FAILS, 0,                                                      \
+    X(SPAWN_FAILED, "spawn_failed", FAILS, 0, NOT_STARTED,                                         \
       "%s could not be started: 'drover agent ls' shows what is missing")                          \
-    X(UNKNOWN, "outcome_unknown", FAILS, 0, "%s may or may not have done its work: look first")
+    X(UNKNOWN, "outcome_unknown", FAILS, 0, OUTCOME_UNKNOWN,                                       \
+      "%s may or may not have done its work: look first")
 
 enum agent_outcome {
-#define X(outcome, name, remedy, more, sentence) AGENT_##outcome,
+#define X(outcome, name, remedy, more, cause, sentence) AGENT_##outcome,
     AGENT_OUTCOMES(X)
 #undef X
         AGENT_OUTCOME_COUNT
@@ -66,7 +67,6 @@ enum agent_outcome {
 
 const char *agent_outcome_name(enum agent_outcome outcome);
 MUST_CHECK bool agent_outcome_find(struct bytes name, enum agent_outcome *ret_outcome);
-enum agent_remedy agent_outcome_remedy(enum agent_outcome outcome);
 /* Cause of a run that ends with it. */
 enum run_cause agent_outcome_cause(enum agent_outcome outcome);
 struct text;

@@ -3,16 +3,9 @@
 
 #include "base/words.h"
 
-static const char *const names[PERMISSION_COUNT] = {
-#define X(permission, name) [PERMISSION_##permission] = (name),
-    PERMISSIONS(X)
+#define X(permission, name) name,
+static const char *const names[] = {PERMISSIONS(X)};
 #undef X
-};
-
-const char *permission_name(enum permission permission) {
-    assert((unsigned)permission < PERMISSION_COUNT);
-    return names[permission];
-}
 
 bool permission_find(const char *name, enum permission *ret_permission) {
     return word_find(names, PERMISSION_COUNT, bytes_of(name), ret_permission);

@@ -5,16 +5,9 @@
 
 #include <stdlib.h>
 
-const char *const inbox_state_names[] = {
 #define X(state, name) name,
-    INBOX_STATES(X)
+const char *const inbox_state_names[] = {INBOX_STATES(X) NULL};
 #undef X
-        NULL};
-
-const char *inbox_state_name(enum inbox_state state) {
-    assert(state < INBOX_STATE_COUNT);
-    return inbox_state_names[state];
-}
 
 bool inbox_state_find(struct bytes name, enum inbox_state *ret_state) {
     return bytes_find(name, inbox_state_names, ret_state);

@@ -58,7 +58,6 @@ struct inbox_row {
     int64_t failures, made_ms, not_before_ms, settled_ms;
 };
 extern const struct resource delivery_resource;
-const char *inbox_state_name(enum inbox_state state);
 MUST_CHECK bool inbox_state_find(struct bytes name, enum inbox_state *ret_state);
 
 /* Settings, with these defaults. */

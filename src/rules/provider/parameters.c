@@ -17,16 +17,9 @@
 #include "base/json/json.h"
 #include "base/words.h"
 
-static const char *const parameter_names[PARAMETER_COUNT] = {
-#define X(parameter, name) [PARAMETER_##parameter] = (name),
-    PROVIDER_PARAMETERS(X)
+#define X(parameter, name) name,
+static const char *const parameter_names[] = {PROVIDER_PARAMETERS(X)};
 #undef X
-};
-
-const char *parameter_name(enum provider_parameter parameter) {
-    assert((unsigned)parameter < PARAMETER_COUNT);
-    return parameter_names[parameter];
-}
 
 bool parameter_find(struct bytes name, enum provider_parameter *ret_parameter) {
     return word_find(parameter_names, PARAMETER_COUNT, name, ret_parameter);

@@ -54,7 +54,6 @@ static inline parameter_set parameter_of(enum provider_parameter parameter) {
     return UINT32_C(1) << parameter;
 }
 
-const char *parameter_name(enum provider_parameter parameter);
 MUST_CHECK bool parameter_find(struct bytes name, enum provider_parameter *ret_parameter);
 /* Names of a set, with `between` between them. */
 void parameters_join(parameter_set set, const char *between, struct text *text);

@@ -1,21 +1,15 @@
 /* run.c: the words of runs, their legal edges, admission and effects. */
 #include "rules/run/run.h"
 
-const char *const run_state_names[] = {
 #define X(state, name) name,
-    RUN_STATES(X)
+const char *const run_state_names[] = {RUN_STATES(X) NULL};
 #undef X
-        NULL};
-const char *const run_cause_names[] = {
 #define X(cause, name, about) name,
-    RUN_CAUSES(X)
+const char *const run_cause_names[] = {RUN_CAUSES(X) NULL};
 #undef X
-        NULL};
-static const char *const cause_abouts[] = {
 #define X(cause, name, about) about,
-    RUN_CAUSES(X)
+static const char *const cause_abouts[] = {RUN_CAUSES(X)};
 #undef X
-};
 const char *const run_gate_names[RUN_GATE_COUNT + 1] = {"",     "key",  "budget",   "slot",
                                                         "time", "hold", "provider", "host"};
 

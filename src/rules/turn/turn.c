@@ -3,11 +3,9 @@
 
 #include "base/words.h"
 
-static const char *const policies[TURN_POLICY_COUNT] = {
 #define X(policy, name) name,
-    TURN_POLICIES(X)
+static const char *const policies[] = {TURN_POLICIES(X)};
 #undef X
-};
 
 bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy) {
     return word_find(policies, TURN_POLICY_COUNT, name, ret_policy);

@@ -23,8 +23,6 @@ enum {
     WORKFLOW_TRIES_MAX = 5,        /* Answers to a schema. */
     WORKFLOW_RESTARTS_MAX = 2,     /* Restarts of an agent that says nothing. */
 };
-/* Longer than the wait for the first byte of an answer, which ends by itself. */
-#define WORKFLOW_STUCK_MS INT64_C(330000)
 #define WORKFLOW_AGENT_MS (INT64_C(30) * 60 * 1000)
 
 /* The run has begun, and has not ended: it runs, or is paused. */
