@@ -275,8 +275,8 @@ static struct err models_begin(struct work *work, struct why *why) {
         loop_drain(loop);
         return err;
     }
-    work->providers_api = (struct providers_api){
-        .loop = loop, .store = work->store, .connections = work->connections};
+    work->providers_api = (struct providers_api){.host = {.loop = loop, .store = work->store},
+                                                 .connections = work->connections};
     return ERR_OK;
 }
 

@@ -336,8 +336,8 @@ const struct resource_handlers agent_handlers = {
 
 #define ROOT_PARAM                                                                                 \
     {                                                                                              \
-        .name = "root", .about = "Folder of the project, whose definitions count, too.",           \
-        .kind = QUERY_TEXT, .max = 4095                                                            \
+        QUERY("root", QUERY_TEXT, "Folder of the project, whose definitions count, too."),         \
+            .max = 4095                                                                            \
     }
 static const struct query_param query[] = {ROOT_PARAM, {.name = NULL}};
 static const struct query_param start_query[] = {
@@ -351,7 +351,7 @@ static const char start_answer[] =
     "\"properties\":{\"name\":{\"type\":\"string\"},\"argv\":{\"type\":\"array\",\"items\":{"
     "\"type\":\"string\"}},\"env\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"prompt\":{\"type\":\"string\"},\"input\":{\"type\":\"string\"}}}";
-static const struct route routes[] = {
+const struct route agents_routes[] = {
     {ROUTE("GET", "/api/v1/agents", SCOPE_READ,
            "List agents: programs, and whether they are installed; then those of models"),
      .query = query, .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED, .page = true},
@@ -370,9 +370,5 @@ static const struct route routes[] = {
     {ROUTE("GET", "/api/v1/agents/{name}/start", SCOPE_READ,
            "Show how its program would be started; starts nothing"),
      .query = start_query, .answer_schema = start_answer, .request = &start},
+    {.method = NULL},
 };
-
-struct route_table agents_table(struct agents_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .handle = request_handle, .ctx = api};
-}

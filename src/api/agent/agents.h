@@ -19,6 +19,6 @@ struct agents_api {
     const struct spool *spool;
 };
 extern const struct resource_handlers agent_handlers;
-struct route_table agents_table(struct agents_api *api);
+extern const struct route agents_routes[];
 
 #endif

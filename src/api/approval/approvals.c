@@ -228,7 +228,7 @@ static const struct request_kind answer = {
 static const struct query_param list_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's approvals"),
-    {.name = "all", .about = "Include answered ones.", .kind = QUERY_FLAG},
+    {QUERY("all", QUERY_FLAG, "Include answered ones.")},
     PAGE_WORD_PARAM("session", "Only those of this session."),
     PAGE_WORD_PARAM("run", "Only those of this run."),
     PAGE_WORD_PARAM("tool", "Only those of this tool, or of several (a,b)."),
@@ -241,7 +241,7 @@ static const struct query_param list_query[] = {
 };
 #define APPROVAL_QUERY OP_OWNER_QUERY("Another owner's approval")
 
-static const struct route routes[] = {
+const struct route approvals_routes[] = {
     {ROUTE("GET", "/api/v1/approvals", SCOPE_READ,
            "List what waits for somebody's answer, newest first"),
      .query = list_query, .answer = {.fields = &approval_fields, .use = FIELD_LISTED, .page = true},
@@ -259,8 +259,5 @@ static const struct route routes[] = {
      .has_body = true, .query = APPROVAL_QUERY,
      .body = {.fields = &answer_fields, .use = FIELD_GIVEN, .loose = true},
      .answer = {.fields = &approval_fields, .use = FIELD_LISTED}, .request = &answer},
+    {.method = NULL},
 };
-
-struct route_table approvals_table(struct turns_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -40,39 +40,29 @@ enum {
 
 /* The first rows of a list's query table. `bytes_max`: of a cursor. */
 #define PAGE_PARAMS(bytes_max)                                                                     \
-    {.name = "after",                                                                              \
-     .about = "Cursor: `next` of the page before.",                                                \
-     .kind = QUERY_TEXT,                                                                           \
-     .max = (bytes_max)},                                                                          \
-        {.name = "limit",                                                                          \
-         .about = "Rows on a page.",                                                               \
-         .kind = QUERY_INT,                                                                        \
-         .min = 1,                                                                                 \
-         .max = PAGE_LIMIT_MAX,                                                                    \
+    {QUERY("after", QUERY_TEXT, "Cursor: `next` of the page before."), .max = (bytes_max)},        \
+        {QUERY("limit", QUERY_INT, "Rows on a page."), .min = 1, .max = PAGE_LIMIT_MAX,            \
          .absent = PAGE_LIMIT_DEFAULT},                                                            \
     {                                                                                              \
-        .name = "total", .about = "Count the rows of all pages, to 10,000.", .kind = QUERY_FLAG    \
+        QUERY("total", QUERY_FLAG, "Count the rows of all pages, to 10,000.")                      \
     }
 enum { PAGE_NUMBER = 20 }; /* Bytes of a cursor that is a number. */
 
 /* Filters. Each row that was read is compared, in slices. */
 enum { PAGE_WORD_MAX = 200 };
 #define PAGE_WORD_PARAM(name_, about_)                                                             \
-    { .name = (name_), .about = (about_), .kind = QUERY_TEXT, .max = PAGE_WORD_MAX }
+    { QUERY((name_), QUERY_TEXT, (about_)), .max = PAGE_WORD_MAX }
 /* Words of which a filter names one or several; others are refused. */
 #define PAGE_WORDS_PARAM(name_, about_, words_)                                                    \
-    {                                                                                              \
-        .name = (name_), .about = (about_), .kind = QUERY_TEXT, .max = PAGE_WORD_MAX,              \
-        .words = (words_)                                                                          \
-    }
+    { QUERY((name_), QUERY_TEXT, (about_)), .max = PAGE_WORD_MAX, .words = (words_) }
 #define PAGE_STATE_PARAM(words_)                                                                   \
     PAGE_WORDS_PARAM("state", "Only those in this state, or in one of several (a,b).", words_)
 #define PAGE_Q_PARAM(whose) PAGE_WORD_PARAM("q", "Only those whose " whose " contains this text.")
 #define PAGE_RUN_STATES "queued,running,waiting,succeeded,degraded,failed,cancelled,timed_out,lost"
 #define PAGE_SINCE_PARAM(event)                                                                    \
     {                                                                                              \
-        .name = "since", .about = "Only those " event " at this time or later; milliseconds.",     \
-        .kind = QUERY_INT, .min = 0, .max = INT64_C(1) << 53                                       \
+        QUERY("since", QUERY_INT, "Only those " event " at this time or later; milliseconds."),    \
+            .min = 0, .max = INT64_C(1) << 53                                                      \
     }
 
 /* The JSON Schema of an answer whose rows have the schema `item`. */

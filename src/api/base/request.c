@@ -454,3 +454,11 @@ void request_handle(struct exchange *exchange, void *ctx) {
     const struct request_host *host = ctx;
     request_take(exchange, (struct request_host){ctx, host->loop, host->store, host->dispatch});
 }
+
+struct route_table request_routes(const struct route *routes, struct request_host *host) {
+    struct route_table table = {.routes = routes, .ctx = host, .handle = request_handle};
+    while (routes[table.count].method != NULL) {
+        table.count++;
+    }
+    return table;
+}

@@ -79,7 +79,7 @@ MUST_CHECK bool param_flag(const struct exchange *exchange, const char *name);
 
 /* The row of a query table by which op_owner knows. `whose`: "Another owner's jobs". */
 #define OP_OWNER_PARAM(whose)                                                                      \
-    { .name = "owner", .about = whose " (scope admin).", .kind = QUERY_TEXT, .max = OWNER_SIZE - 1 }
+    { QUERY("owner", QUERY_TEXT, whose " (scope admin)."), .max = OWNER_SIZE - 1 }
 /* A table that has no other row. */
 #define OP_OWNER_QUERY(whose)                                                                      \
     (const struct query_param[]) {                                                                 \
@@ -182,6 +182,8 @@ struct request_host {
     struct store *store;
     struct dispatch *dispatch;
 };
+/* A table of routes, which .method NULL ends. `host` is the first member of their `api`. */
+struct route_table request_routes(const struct route *routes, struct request_host *host);
 /* Handler of a table whose ctx begins with a struct request_host. */
 void request_handle(struct exchange *exchange, void *ctx);
 /* Handles the exchange by the kind in its route (`request` or `page`). */

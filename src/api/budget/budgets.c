@@ -172,7 +172,7 @@ static const struct query_param set_query[] = {
                                                                  ",\"resets_ms\":" LIMIT_SCHEMA    \
                                                                  ",\"made_ms\":" COUNT_SCHEMA "}}"
 
-static const struct route routes[] = {
+const struct route budgets_routes[] = {
     {ROUTE("GET", "/api/v1/budgets", SCOPE_READ, "List the budgets, newest first"),
      .query = list_query, .answer_schema = PAGE_SCHEMA(BUDGET_SCHEMA), .page = &list},
     {ROUTE("GET", "/api/v1/budgets/{scope}", SCOPE_READ,
@@ -190,8 +190,5 @@ static const struct route routes[] = {
      .answer_schema = "{\"type\":\"object\",\"required\":[\"scope\"],\"properties\":{\"scope\":{"
                       "\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}",
      .request = &removal},
+    {.method = NULL},
 };
-
-struct route_table budgets_table(struct runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -220,15 +220,12 @@ static const struct query_param remove_query[] = {
     {.name = NULL},
 };
 
-static const struct route routes[] = {
+const struct route hosts_routes[] = {
     {ROUTE("DELETE", "/api/v1/hosts", SCOPE_ADMIN, "Remove a host that is gone; its jobs are lost"),
      .query = remove_query,
      .answer_schema = "{\"type\":\"object\",\"required\":[\"place\",\"runs\"],\"properties\":{"
                       "\"place\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},"
                       "\"runs\":{\"type\":\"integer\"}}}",
      .request = &removal},
+    {.method = NULL},
 };
-
-struct route_table hosts_table(struct runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -38,13 +38,10 @@ static const struct request_kind drop = {.writes = true, .one = &delivery, .work
 
 #define DELIVERY_ANSWER .answer = {.fields = &delivery_resource.fields, .use = FIELD_LISTED}
 
-static const struct route routes[] = {
+const struct route inbox_routes[] = {
     {ROUTE("POST", "/api/v1/inbox/{id}/retry", SCOPE_RUN, "Try a delivery now"),
      .inside = INSIDE_BELOW, .query = DELIVERY_QUERY, DELIVERY_ANSWER, .request = &retry},
     {ROUTE("POST", "/api/v1/inbox/{id}/drop", SCOPE_RUN, "Drop a delivery"), .inside = INSIDE_BELOW,
      .query = DELIVERY_QUERY, DELIVERY_ANSWER, .request = &drop},
+    {.method = NULL},
 };
-
-struct route_table inbox_table(struct runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -345,14 +345,14 @@ static const struct query_param list_query[] = {
 #define OWNER_QUERY OP_OWNER_QUERY("Another owner's job")
 #define STREAM_PARAM                                                                               \
     {                                                                                              \
-        .name = "stream",                                                                          \
-        .about = "out, err or pty; absent: pty if the job has a terminal, else out.",              \
-        .kind = QUERY_TEXT, .max = 3                                                               \
+        QUERY("stream", QUERY_TEXT,                                                                \
+              "out, err or pty; absent: pty if the job has a terminal, else out."),                \
+            .max = 3                                                                               \
     }
 #define ATTEMPT_PARAM                                                                              \
     {                                                                                              \
-        .name = "attempt", .about = "Which attempt; absent: the latest.", .kind = QUERY_INT,       \
-        .min = 1, .max = LOGS_ATTEMPT_MAX, .absent = 1                                             \
+        QUERY("attempt", QUERY_INT, "Which attempt; absent: the latest."),                         \
+            .min = 1, .max = LOGS_ATTEMPT_MAX, .absent = 1                                         \
     }
 
 static const struct query_param abandon_query[] = {
@@ -410,7 +410,7 @@ static const char search_answer[] =
     "\"dropped\":{\"type\":\"object\",\"properties\":{\"from\":" INT_SCHEMA ",\"to\":" INT_SCHEMA
     "}}}}";
 
-static const struct route routes[] = {
+const struct route jobs_routes[] = {
     {ROUTE("POST", "/api/v1/jobs", SCOPE_RUN,
            "Start a command; the answer means that it is on disk"),
      .inside = INSIDE_ALWAYS, .begins_run = true, .has_body = true, .idempotent_key = true,
@@ -439,8 +439,5 @@ static const struct route routes[] = {
     {ROUTE("GET", "/api/v1/jobs/{id}/logs/search", SCOPE_READ,
            "Search a job's output for a pattern, line by line"),
      .query = search_query, .answer_schema = search_answer, .request = &jobs__search},
+    {.method = NULL},
 };
-
-struct route_table jobs_table(struct runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -72,13 +72,10 @@ static const struct query_param days_query[] = {
     {.name = NULL},
 };
 
-static const struct route routes[] = {
+const struct route memory_routes[] = {
     {ROUTE("GET", "/api/v1/memory/daily", SCOPE_READ,
            "Count the memories of each day, newest first"),
      .query = days_query,
      .answer = {.fields = &memory_day_fields, .use = FIELD_LISTED, .page = true}, .page = &days},
+    {.method = NULL},
 };
-
-struct route_table memory_table(struct request_host *host) {
-    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
-}

@@ -9,6 +9,6 @@
 #include "api/base/resource.h"
 
 extern const struct resource_handlers memory_handlers;
-struct route_table memory_table(struct request_host *host);
+extern const struct route memory_routes[];
 
 #endif

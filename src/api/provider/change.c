@@ -149,7 +149,7 @@ static struct err change_start(void *ctx) {
     bool adds = change->request.kind->one == NULL;
     change->name = adds ? change->given.row.name : change->request.key.id;
     if (json_is_string(change->given.key)) {
-        change->file = key_file_name_make(loop_world(api->loop), change->name);
+        change->file = key_file_name_make(loop_world(api->host.loop), change->name);
     }
     AUTO(mem_release) char *name = mem_copy(change->name.data, change->name.len);
     const struct model_connection *found =

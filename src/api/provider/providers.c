@@ -394,12 +394,6 @@ static const struct request_kind keys = {.start = keys_start};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-void providers__handle(struct exchange *exchange, void *ctx) {
-    const struct providers_api *api = ctx;
-    request_take(exchange,
-                 (struct request_host){.api = ctx, .loop = api->loop, .store = api->store});
-}
-
 static const struct query_param list_query[] = {
     PAGE_PARAMS(CONNECTION_NAME_MAX),
     PAGE_Q_PARAM("name"),
@@ -437,7 +431,7 @@ static const char models_answer[] = PAGE_SCHEMA(
     ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" NUMBER ",\"cache_read\":" NUMBER
     ",\"cache_write\":" NUMBER ",\"output\":" NUMBER "}}," REFUSES "}}");
 
-static const struct route routes[] = {
+const struct route providers_routes[] = {
     {ROUTE("GET", "/api/v1/providers", SCOPE_READ, "List the connections to providers of models"),
      .query = list_query,
      .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true, .loose = true},
@@ -472,9 +466,5 @@ static const struct route routes[] = {
      .answer_schema = keys_answer, .request = &keys},
     {ROUTE("GET", "/api/v1/models", SCOPE_READ, "List the models that can be asked"),
      .query = models_query, .answer_schema = models_answer, .page = &models_list_kind},
+    {.method = NULL},
 };
-
-struct route_table providers_table(struct providers_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = providers__handle};
-}

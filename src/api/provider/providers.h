@@ -33,15 +33,13 @@
 
 struct provider_test;
 struct providers_api {
-    struct loop *loop;
-    struct store *store;
+    struct request_host host; /* First. */
     struct connections *connections;
     struct provider_test *tests; /* Calls under way; begins NULL. */
     unsigned test_count;
 };
 
-struct route_table providers_table(struct providers_api *api);
-struct route_table settings_table(struct providers_api *api);
+extern const struct route providers_routes[], settings_routes[];
 /* Ends the calls of tests, and answers them: before the models are closed. */
 void providers_stop(struct providers_api *api);
 
@@ -51,7 +49,6 @@ extern const struct one_kind providers__one;
 extern const struct field_set providers__test_fields; /* Of a body. */
 extern const struct request_kind providers__add, providers__patch, providers__remove,
     providers__forget, providers__reset, providers__test;
-void providers__handle(struct exchange *exchange, void *ctx);
 /* Writes a connection as JSON. `origin`: where it comes from; NULL: it was set. `away`: why calls
  * wait; NULL: they do not. */
 void providers__write(const struct connections *connections, const struct provider *provider,

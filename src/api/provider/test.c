@@ -106,7 +106,7 @@ static struct err test_start(void *ctx) {
     api->test_count++;
     test->asking =
         models_connection_test(connections_models(api->connections), name.data, &watch, test);
-    timer_start(api->loop, &test->deadline, TEST_MS, test_late);
+    timer_start(api->host.loop, &test->deadline, TEST_MS, test_late);
     exchange_on_gone(exchange, test_cut, test);
     exchange_on_drain(exchange, test_cut, test);
     return ERR_OK;
@@ -119,7 +119,7 @@ static void test_end(void *ctx, struct err result) {
         if (*at == test) { /* Else the test was refused before it began. */
             *at = test->next;
             api->test_count--;
-            timer_stop(api->loop, &test->deadline);
+            timer_stop(api->host.loop, &test->deadline);
             return;
         }
     }

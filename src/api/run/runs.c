@@ -314,8 +314,8 @@ static const struct query_param list_query[] = {
                      "denied,outcome_unknown"),                                                    \
         PAGE_WORDS_PARAM("kind", "Only those of this kind, or of several (a,b).", kinds),          \
         PAGE_Q_PARAM("name or error"), PAGE_SINCE_PARAM("started"), {                              \
-        .name = "min_ms", .about = "Only those that ended and took as long, or longer.",           \
-        .kind = QUERY_INT, .min = 0, .max = INT64_C(1) << 53                                       \
+        QUERY("min_ms", QUERY_INT, "Only those that ended and took as long, or longer."),          \
+            .min = 0, .max = INT64_C(1) << 53                                                      \
     }
 
 static const struct query_param spans_query[] = {
@@ -382,7 +382,7 @@ static const char span_text_answer[] =
     "\"integer\"},"
     "\"bytes\":{\"type\":\"integer\"}}}";
 
-static const struct route routes[] = {
+const struct route runs_routes[] = {
     {ROUTE("GET", "/api/v1/runs", SCOPE_READ, "List runs of every kind, newest first"),
      .query = list_query, .answer = RUN_LIST_ANSWER, .page = &runs_list},
     {ROUTE("GET", "/api/v1/runs/{id}", SCOPE_READ, "Show a run"), .query = RUN_QUERY,
@@ -402,8 +402,5 @@ static const struct route routes[] = {
     {ROUTE("DELETE", "/api/v1/runs/{id}", SCOPE_RUN, "Remove a run that has ended, with its log"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .answer_schema = REMOVED_SCHEMA,
      .request = &runs_remove},
+    {.method = NULL},
 };
-
-struct route_table runs_table(struct runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

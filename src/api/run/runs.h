@@ -56,13 +56,9 @@ struct runs_api {
     unsigned searches; /* Of logs, in the pool now; begins as 0. */
 };
 
-struct route_table runs_table(struct runs_api *api);
-struct route_table jobs_table(struct runs_api *api);
-struct route_table inbox_table(struct runs_api *api);
+extern const struct route runs_routes[], jobs_routes[], inbox_routes[], budgets_routes[],
+    hosts_routes[], hold_routes[];
 extern const struct resource_handlers delivery_handlers, host_handlers;
-struct route_table budgets_table(struct runs_api *api);
-struct route_table hosts_table(struct runs_api *api);
-struct route_table hold_table(struct runs_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 
@@ -83,31 +79,19 @@ extern const struct request_kind runs__span_text;
 /* The rows of the query of both lists. */
 #define RUNS_LIST_QUERY(whose)                                                                     \
     PAGE_PARAMS(PAGE_NUMBER), OP_OWNER_PARAM(whose),                                               \
-        {.name = "state",                                                                          \
-         .about = "Only those in this state, or in one of several (a,b).",                         \
-         .kind = QUERY_TEXT,                                                                       \
-         .max = 100,                                                                               \
-         .words = PAGE_RUN_STATES},                                                                \
-        {.name = "live", .about = "Only those that have not ended.", .kind = QUERY_FLAG},          \
-        {.name = "project",                                                                        \
-         .about = "Only those of this project.",                                                   \
-         .kind = QUERY_TEXT,                                                                       \
-         .max = 256},                                                                              \
-        {.name = "session",                                                                        \
-         .about = "Only those of this session: its turns, and all below them.",                    \
-         .kind = QUERY_TEXT,                                                                       \
+        {QUERY("state", QUERY_TEXT, "Only those in this state, or in one of several (a,b)."),      \
+         .max = 100, .words = PAGE_RUN_STATES},                                                    \
+        {QUERY("live", QUERY_FLAG, "Only those that have not ended.")},                            \
+        {QUERY("project", QUERY_TEXT, "Only those of this project."), .max = 256},                 \
+        {QUERY("session", QUERY_TEXT,                                                              \
+               "Only those of this session: its turns, and all below them."),                      \
          .max = ID_SIZE},                                                                          \
-        {.name = "parent",                                                                         \
-         .about = "Only those that this run has started.",                                         \
-         .kind = QUERY_TEXT,                                                                       \
-         .max = ID_SIZE},                                                                          \
-        {.name = "root",                                                                           \
-         .about = "Only those below this run, which stands at the top.",                           \
-         .kind = QUERY_TEXT,                                                                       \
+        {QUERY("parent", QUERY_TEXT, "Only those that this run has started."), .max = ID_SIZE},    \
+        {QUERY("root", QUERY_TEXT, "Only those below this run, which stands at the top."),         \
          .max = ID_SIZE},                                                                          \
         PAGE_SINCE_PARAM("submitted"), {                                                           \
-        .name = "q", .about = "Only those whose label, command or id contains this text.",         \
-        .kind = QUERY_TEXT, .max = RUN_SEARCH_MAX                                                  \
+        QUERY("q", QUERY_TEXT, "Only those whose label, command or id contains this text."),       \
+            .max = RUN_SEARCH_MAX                                                                  \
     }
 enum {
     LOGS_LIMIT_DEFAULT = 64 << 10,

@@ -228,7 +228,7 @@ static const char part_answer[] =
     "\"text\":" TEXT_SCHEMA ",\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA
     ",\"bytes\":" INT_SCHEMA "}}";
 
-static const struct route message_routes[] = {
+const struct route messages_routes[] = {
     {ROUTE("GET", "/api/v1/messages/{id}", SCOPE_READ, "Show a message"), .query = MESSAGE_QUERY,
      .answer_schema = MESSAGE_SCHEMA, .request = &show},
     {ROUTE("PATCH", "/api/v1/messages/{id}", SCOPE_RUN,
@@ -243,8 +243,5 @@ static const struct route message_routes[] = {
     {ROUTE("GET", "/api/v1/messages/{id}/parts/{number}", SCOPE_READ,
            "Read a range of the text of a message's part"),
      .query = part_query, .answer_schema = part_answer, .request = &part},
+    {.method = NULL},
 };
-
-struct route_table messages_table(struct sessions_api *api) {
-    return (struct route_table){message_routes, COUNT_OF(message_routes), api, request_handle};
-}

@@ -126,7 +126,7 @@ static const struct query_param path_query[] = {
     "\"properties\":{\"path\":{\"type\":\"string\"},\"access\":{\"enum\":[\"read\",\"write\"]},"   \
     "\"granted_by\":{\"type\":\"string\"},\"granted_ms\":{\"type\":\"integer\"}}}"
 
-static const struct route routes[] = {
+const struct route session_roots_routes[] = {
     {ROUTE("GET", "/api/v1/sessions/{id}/roots", SCOPE_READ,
            "List the folders beside its root that a session may use"),
      .query = SESSION_QUERY, .answer_schema = PAGE_SCHEMA(ROOT_SCHEMA), .request = &list},
@@ -140,8 +140,5 @@ static const struct route routes[] = {
      .answer_schema = "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\"},"
                       "\"removed_ms\":{\"type\":\"integer\"}}}",
      .request = &take_back},
+    {.method = NULL},
 };
-
-struct route_table session_roots_table(struct sessions_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -769,7 +769,7 @@ static const char export_answer[] =
     "\"session\":" OBJECT_SCHEMA ",\"messages\":{\"type\":\"array\",\"items\":" MESSAGE_SCHEMA
     "}}}";
 
-static const struct route session_routes[] = {
+const struct route sessions_routes[] = {
     {ROUTE("POST", "/api/v1/sessions", SCOPE_RUN,
            "Make a session; the answer means that it is on disk"),
      .inside = INSIDE_ALWAYS, .has_body = true, .body_optional = true, .idempotent_key = true,
@@ -805,8 +805,5 @@ static const struct route session_routes[] = {
     {ROUTE("GET", "/api/v1/sessions/{id}/messages", SCOPE_READ, "List the messages of a session"),
      .query = messages_query, .answer_schema = PAGE_SCHEMA(MESSAGE_SCHEMA),
      .page = &sessions__messages},
+    {.method = NULL},
 };
-
-struct route_table sessions_table(struct sessions_api *api) {
-    return (struct route_table){session_routes, COUNT_OF(session_routes), api, request_handle};
-}

@@ -52,9 +52,7 @@ struct sessions_api {
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };
 
-struct route_table sessions_table(struct sessions_api *api);
-struct route_table messages_table(struct sessions_api *api);
-struct route_table session_roots_table(struct sessions_api *api);
+extern const struct route sessions_routes[], messages_routes[], session_roots_routes[];
 struct route_table attachments_table(struct sessions_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */

@@ -300,7 +300,7 @@ static const char prune_answer[] =
     "{\"type\":\"object\",\"required\":[\"stream\",\"head\",\"floor\"],\"properties\":{"
     "\"stream\":" NAME_SCHEMA ",\"head\":" INT_SCHEMA ",\"floor\":" INT_SCHEMA "}}";
 
-static const struct route routes[] = {
+const struct route streams_routes[] = {
     {ROUTE("POST", "/api/v1/streams/{id}/events", SCOPE_RUN,
            "Append an event; the answer means that it is on disk"),
      .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,
@@ -326,8 +326,5 @@ static const struct route routes[] = {
      .handle = write_handle, .request = &streams__keep},
     {ROUTE("GET", "/api/v1/ws", SCOPE_READ, "Follow many streams over one WebSocket"),
      .answer_status = 101, .handle = websocket},
+    {.method = NULL},
 };
-
-struct route_table streams_table(struct streams *streams) {
-    return (struct route_table){routes, COUNT_OF(routes), streams, request_handle};
-}

@@ -30,7 +30,7 @@ struct streams {
     struct hub *hub;
 };
 
-struct route_table streams_table(struct streams *streams);
+extern const struct route streams_routes[];
 
 /* Shared inside api/. */
 extern const struct request_kind streams__keep, streams__read;

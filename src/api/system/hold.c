@@ -197,15 +197,12 @@ static const char hold_answer[] =
     "\"again_runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
     "\"runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}";
 
-static const struct route routes[] = {
+const struct route hold_routes[] = {
     {ROUTE("GET", "/api/v1/system/hold", SCOPE_ADMIN,
            "Whether the daemon holds, and what would start"),
      .query = hold_query, .answer_schema = hold_answer, .request = &show},
     {ROUTE("POST", "/api/v1/system/release", SCOPE_ADMIN,
            "End the hold; the answer says what starts"),
      .query = hold_query, .answer_schema = hold_answer, .request = &release},
+    {.method = NULL},
 };
-
-struct route_table hold_table(struct runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

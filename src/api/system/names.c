@@ -88,12 +88,9 @@ static const char names_answer[] =
     "\"type\":\"string\"},\"made_ms\":{\"type\":\"integer\"},\"ended\":{\"type\":\"boolean\"}}}},"
     "\"more\":{\"type\":\"boolean\"}}}";
 
-static const struct route routes[] = {
+const struct route names_routes[] = {
     {ROUTE("GET", "/api/v1/names", SCOPE_READ,
            "Find objects by the beginning of an id or by a label, or the newest"),
      .query = names_query, .answer_schema = names_answer, .request = &names_list},
+    {.method = NULL},
 };
-
-struct route_table names_table(struct request_host *host) {
-    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
-}

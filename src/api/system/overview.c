@@ -69,7 +69,7 @@ static const char seen_answer[] =
     "{\"type\":\"object\",\"required\":[\"seq\"],\"properties\":{\"run\":{\"type\":\"string\"},"
     "\"session\":{\"type\":\"string\"},\"seq\":{\"type\":\"integer\"}}}";
 
-static const struct route routes[] = {
+const struct route overview_routes[] = {
     {ROUTE("GET", "/api/v1/overview", SCOPE_READ,
            "Show what goes on, what waits for a person, and what nobody has seen yet"),
      .query = OP_OWNER_QUERY("Another owner's overview"), .answer_schema = overview_answer,
@@ -78,8 +78,5 @@ static const struct route routes[] = {
            "Say that somebody has seen a run or a session, up to an event of its stream"),
      .has_body = true, .body = {.fields = &seen_fields, .use = FIELD_GIVEN},
      .answer_schema = seen_answer, .request = &seen},
+    {.method = NULL},
 };
-
-struct route_table overview_table(struct request_host *host) {
-    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
-}

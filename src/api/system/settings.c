@@ -355,14 +355,11 @@ static const char answer[] =
     ",\"model_from\":{\"enum\":[\"setting\",\"option\","
     "\"connection\",\"none\"]}}}";
 
-static const struct route routes[] = {
+const struct route settings_routes[] = {
     {ROUTE("GET", "/api/v1/settings", SCOPE_READ, "Show the settings of the daemon"),
      .answer_schema = answer, .request = &show},
     {ROUTE("PATCH", "/api/v1/settings", SCOPE_ADMIN, "Change settings; null restores a default"),
      .has_body = true, .body = {.fields = &change_fields, .use = FIELD_CHANGED},
      .answer_schema = answer, .request = &change},
+    {.method = NULL},
 };
-
-struct route_table settings_table(struct providers_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, providers__handle};
-}

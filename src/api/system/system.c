@@ -252,7 +252,7 @@ static const char version_answer[] =
     "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
     "\"inside\":{\"type\":[\"string\",\"null\"]}}}";
 
-static const struct route routes[] = {
+const struct route system_routes[] = {
     {ROUTE("GET", "/api/v1/version", SCOPE_READ,
            "Version of the daemon, and who the token says you are"),
      .answer_schema = version_answer, .request = &version},
@@ -262,8 +262,5 @@ static const struct route routes[] = {
            "Compare folders of the spool with the database"),
      .query = damage_folders_query, .answer_schema = damage_folders_answer,
      .request = &damage_folders_list},
+    {.method = NULL},
 };
-
-struct route_table system_table(struct system_info *info) {
-    return (struct route_table){routes, COUNT_OF(routes), info, request_handle};
-}

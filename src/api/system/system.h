@@ -21,10 +21,10 @@ struct system_info {
     size_t connections_max;
 };
 
-struct route_table system_table(struct system_info *info);
-struct route_table names_table(struct request_host *host); /* names.c: GET /api/v1/names */
+extern const struct route system_routes[];
+extern const struct route names_routes[]; /* names.c: GET /api/v1/names */
 
 /* overview.c: GET /api/v1/overview, POST /api/v1/seen */
-struct route_table overview_table(struct request_host *host);
+extern const struct route overview_routes[];
 
 #endif

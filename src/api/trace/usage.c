@@ -181,14 +181,11 @@ static const char answer[] =
     "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"usage\"]}},"
     "\"total\":{\"type\":\"object\"}}}";
 
-static const struct route routes[] = {
+const struct route usage_routes[] = {
     {ROUTE("GET", "/api/v1/usage", SCOPE_READ, "Show sums of what models used"), .query = query,
      .answer_schema = answer, .request = &show},
     {ROUTE("GET", "/api/v1/sessions/{id}/usage", SCOPE_READ,
            "Show what the models of one session used"),
      .query = query, .answer_schema = answer, .request = &show_session},
+    {.method = NULL},
 };
-
-struct route_table usage_table(struct request_host *host) {
-    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
-}

@@ -11,6 +11,6 @@
 
 #include "api/base/request.h"
 
-struct route_table usage_table(struct request_host *host);
+extern const struct route usage_routes[];
 
 #endif

@@ -381,7 +381,7 @@ static const char chosen_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"active\"],\"properties\":{"
     "\"id\":{\"type\":\"string\"},\"active\":{\"type\":\"boolean\"}}}";
 
-static const struct route routes[] = {
+const struct route turns_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/messages", SCOPE_RUN,
            "Send a message to a session; a turn answers it"),
      .inside = INSIDE_BELOW, .begins_run = true, .has_body = true, .body_max = (size_t)2 << 20,
@@ -412,8 +412,5 @@ static const struct route routes[] = {
            "Ask for the last answer again; the new one is a variant of it"),
      .inside = INSIDE_BELOW, .begins_run = true, .query = SESSION_QUERY, .idempotent_key = true,
      .answer_schema = again_answer, .answer_status = 201, .request = &again},
+    {.method = NULL},
 };
-
-struct route_table turns_table(struct turns_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

@@ -41,7 +41,6 @@ enum { TURNS_WAIT_MAX_S = 600 };
 extern const struct request_kind turns__say;
 extern const struct field_set turns__say_fields; /* Body of a message. */
 
-struct route_table turns_table(struct turns_api *api);
-struct route_table approvals_table(struct turns_api *api);
+extern const struct route turns_routes[], approvals_routes[];
 
 #endif

@@ -393,7 +393,7 @@ static const char limits_answer[] =
 #define NO_FIELDS                                                                                  \
     { .fields = &no_fields, .use = FIELD_GIVEN }
 
-static const struct route routes[] = {
+const struct route workflow_runs_routes[] = {
     {ROUTE("POST", "/api/v1/workflows", SCOPE_RUN,
            "Start a workflow: by its script, its name, or the path of its file"),
      .inside = INSIDE_ALWAYS, .begins_run = true, .has_body = true, .idempotent_key = true,
@@ -430,8 +430,5 @@ static const struct route routes[] = {
     {ROUTE("POST", "/api/v1/runs/{id}/resume", SCOPE_RUN, "Resume a paused workflow"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .has_body = true, .body_optional = true,
      .body = NO_FIELDS, .answer = RUN_LIGHT_ANSWER, .request = &resume},
+    {.method = NULL},
 };
-
-struct route_table workflow_runs_table(struct workflow_runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}

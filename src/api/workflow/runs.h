@@ -35,7 +35,6 @@ struct workflow_runs_api {
     struct workflows *workflows;
     struct catalog_search search; /* Without the root. */
 };
-struct route_table workflow_runs_table(struct workflow_runs_api *api);
-struct route_table workflows_table(struct workflow_runs_api *api);
+extern const struct route workflow_runs_routes[], workflows_routes[];
 
 #endif

@@ -196,7 +196,7 @@ static const char check_answer[] =
     "\"enum\":[\"body\",\"main\",null]},\"meta\":{"
     "\"type\":[\"object\",\"null\"]},\"problems\":" PROBLEMS "}}";
 
-static const struct route routes[] = {
+const struct route workflows_routes[] = {
     {ROUTE("GET", "/api/v1/workflows", SCOPE_READ,
            "List the workflows of a project, of the home and those built in"),
      .query = root_query, .answer_schema = list_answer, .request = &list},
@@ -206,8 +206,5 @@ static const struct route routes[] = {
            "Check a workflow script without running it"),
      .has_body = true, .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},
      .answer_schema = check_answer, .body_max = (size_t)3 << 20, .request = &check},
+    {.method = NULL},
 };
-
-struct route_table workflows_table(struct workflow_runs_api *api) {
-    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
-}
