@@ -300,11 +300,9 @@ struct resize_op {
 /* The store is asked only whose job it is. */
 static struct err resize_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
-    const struct run_key key = runs__key_of(request);
-    bool found = false;
-    struct run_row row = {0};
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    return err_failed(err) || !found || row.kind != KIND_JOB
+    struct run_row row;
+    struct err err = request_run_whole(tx, request, &row);
+    return err_failed(err) || row.kind != KIND_JOB
                ? request_absent(request, err)
                : tx_run_check_here(tx, &row, &request->bounds, &request->op.why);
 }

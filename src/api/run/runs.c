@@ -22,6 +22,14 @@ struct err request_run(struct tx *tx, struct request *request, struct run_row *r
     return found ? err : request_absent(request, err);
 }
 
+struct err request_run_whole(struct tx *tx, struct request *request, struct run_row *ret_row) {
+    const struct run_key key = runs__key_of(request);
+    bool found = false;
+    *ret_row = (struct run_row){0};
+    struct err err = tx_run_find(tx, &key, &found, ret_row);
+    return found ? err : request_absent(request, err);
+}
+
 /* --- List ------------------------------------------------------------------------------------- */
 
 struct list_op {
@@ -171,12 +179,10 @@ static const struct field_set stop_fields = {FIELD_ROWS(stop_rows), .use = FIELD
 
 /* Says in which state a run is that cannot be changed any more. */
 static struct err state_tell(struct tx *tx, struct request *request) {
-    const struct run_key key = runs__key_of(request);
-    bool found = false;
-    struct run_row row = {0};
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found) {
-        return request_absent(request, err);
+    struct run_row row;
+    struct err err = request_run_whole(tx, request, &row);
+    if (err_failed(err)) {
+        return err;
     }
     return err_why(&request->op.why, ERR_CONFLICT,
                    run_state_final(row.state) ? "the run has ended: it is %s"
@@ -199,11 +205,7 @@ static struct err stop_work(struct tx *tx, void *ctx) {
         return state_tell(tx, request);
     }
     if (err.code == ERR_CONFLICT) {
-        bool found = false;
-        err = tx_run_find(tx, &what.key, &found, &row);
-        if (!found) {
-            return request_absent(request, err);
-        }
+        err = request_run_whole(tx, request, &row);
     }
     if (!err_failed(err)) {
         err = tx_run_waits_mark(tx, &request->bounds, &row);
@@ -240,12 +242,10 @@ struct remove_op {
 
 /* Why one stays that somebody wanted removed. */
 static struct err kept_tell(struct tx *tx, struct request *request) {
-    const struct run_key key = runs__key_of(request);
     struct why *why = &request->op.why;
-    bool found = false;
-    struct run_row row = {0};
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found || !run_state_final(row.state)) {
+    struct run_row row;
+    struct err err = request_run_whole(tx, request, &row);
+    if (err_failed(err) || !run_state_final(row.state)) {
         return err_failed(err) ? err : state_tell(tx, request);
     }
     if (run_kind_is(row.kind, RUN_IS_STEP)) {

@@ -85,15 +85,13 @@ static struct err message_list_rows(struct tx *tx, struct page *page,
 
 static struct err message_list_read(void *ctx) {
     struct page *page = ctx;
-    struct bytes q = param_text(page->request.op.exchange, "q");
     struct bytes order = param_text(page->request.op.exchange, "order");
     if (param_given(page->request.op.exchange, "order") && !bytes_is(order, "newest") &&
         !bytes_is(order, "oldest")) {
         return err_why(&page->request.op.why, ERR_BAD_QUERY,
                        "query parameter 'order' must be newest or oldest");
     }
-    return q.len > 0 && memchr(q.data, '\0', q.len) != NULL ? err_make(ERR_BAD_QUERY, "messages: q")
-                                                            : ERR_OK;
+    return page_no_nul(page, "q");
 }
 
 const struct page_kind sessions__messages = {

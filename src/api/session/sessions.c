@@ -93,10 +93,7 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
 }
 
 static struct err session_list_read(void *ctx) {
-    const struct page *page = ctx;
-    struct bytes q = param_text(page->request.op.exchange, "q");
-    return q.len > 0 && memchr(q.data, '\0', q.len) != NULL ? err_make(ERR_BAD_QUERY, "sessions: q")
-                                                            : ERR_OK;
+    return page_no_nul(ctx, "q");
 }
 
 static const struct page_kind list = {
@@ -110,6 +107,10 @@ struct err request_session(struct tx *tx, struct request *request, struct sessio
     bool found = false;
     struct err err = tx_session_find(tx, &key, &found, ret_row);
     return found ? err : request_absent(request, err);
+}
+
+static void session_answer(struct request *request, const struct session_row *row) {
+    fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, row, &request->op.answer);
 }
 
 /* --- What a body says, checked ---------------------------------------------------------------- */
@@ -460,8 +461,7 @@ static struct err create_work(struct tx *tx, void *ctx) {
                 (int)body->create.parent.len, body->create.parent.data);
     }
     if (!err_failed(err)) {
-        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row,
-                     &body->request.op.answer);
+        session_answer(&body->request, &row);
         body->request.about = row.session;
     }
     return err;
@@ -482,17 +482,18 @@ static const struct request_kind create = {
 
 /* --- Show ------------------------------------------------------------------------------------- */
 
-static struct err session_show_work(struct tx *tx, void *ctx) {
-    struct request *request = ctx;
-    struct session_row row;
-    struct err err = request_session(tx, request, &row);
+static struct err session_show(struct tx *tx, struct request *request, struct session_row *row) {
+    struct err err = tx_session_shown(tx, run_bounds_hold(&request->bounds), row);
     if (!err_failed(err)) {
-        err = tx_session_shown(tx, run_bounds_hold(&request->bounds), &row);
-    }
-    if (!err_failed(err)) {
-        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row, &request->op.answer);
+        session_answer(request, row);
     }
     return err;
+}
+
+static struct err session_show_work(struct tx *tx, void *ctx) {
+    struct session_row row;
+    struct err err = request_session(tx, ctx, &row);
+    return err_failed(err) ? err : session_show(tx, ctx, &row);
 }
 
 static const struct request_kind show = {.one = &session_one, .work = session_show_work};
@@ -581,14 +582,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
                 "again",
                 (long long)row.version, (long long)body->change.version);
     }
-    if (!err_failed(err)) {
-        err = tx_session_shown(tx, run_bounds_hold(&body->request.bounds), &row);
-    }
-    if (!err_failed(err)) {
-        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row,
-                     &body->request.op.answer);
-    }
-    return err;
+    return err_failed(err) ? err : session_show(tx, &body->request, &row);
 }
 
 static const struct request_kind change = {
@@ -674,8 +668,7 @@ static struct err fork_work(struct tx *tx, void *ctx) {
         return one_absent(&messages__kind, fork->what.message, &fork->request.op.why);
     }
     if (!err_failed(err) && !fork->request.more) {
-        fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, &row,
-                     &fork->request.op.answer);
+        session_answer(&fork->request, &row);
     }
     return err;
 }

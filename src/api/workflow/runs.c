@@ -304,13 +304,12 @@ static struct err skip_work(struct tx *tx, void *ctx) {
                                   .cause = CAUSE_STOPPED,
                                   .grace_ms = RUN_STOP_GRACE_MS,
                                   .bounds = request->bounds};
-    struct run_row row = {0};
-    bool found = false, more = false;
-    struct err err = tx_run_find(tx, &stop.key, &found, &row);
-    if (err_failed(err) || !found) {
-        return request_absent(request, err);
+    struct run_row row;
+    bool more = false;
+    struct err err = request_run_whole(tx, request, &row);
+    if (!err_failed(err)) {
+        err = skip_judge(&row, &request->op.why);
     }
-    err = skip_judge(&row, &request->op.why);
     if (!err_failed(err)) {
         err = tx_run_stop(tx, &stop, &more, &row);
     }

@@ -18,19 +18,9 @@ static struct field_value resume_at(const void *row) {
     return (struct field_value){.null = at_ms == 0, .number = at_ms};
 }
 
-static struct field_value cause_shown(const void *row) {
-    const struct run_row *run = row;
-    return text_or_null(bytes_of(run_cause_name(run->cause)));
-}
-
 static struct field_value cause_about(const void *row) {
     const struct run_row *run = row;
     return text_or_null(bytes_of(run_cause_about(run->cause)));
-}
-
-static struct field_value stop_shown(const void *row) {
-    const struct run_row *run = row;
-    return text_or_null(bytes_of(run_cause_name(run->stop)));
 }
 
 static struct field_value exit_code(const void *row) {
@@ -81,6 +71,10 @@ static struct field_value cost(const void *row) {
     return (struct field_value){.null = run->cost_micros < 0, .number = run->cost_micros};
 }
 
+/* The list of causes is long, and grows: the description does not have it. */
+#define CAUSE                                                                                      \
+    .names = run_cause_names, .empty = FIELD_EMPTY_NULL,                                           \
+    .schema = "{\"type\":[\"string\",\"null\"]}"
 static const struct field rows[] = {
     {FIELD("id", FIELD_TEXT, AT(run)), .use = FIELD_SHOWN, .required = true},
     {FIELD("kind", FIELD_NAME, AT(kind)), .use = FIELD_SHOWN, .names = run_kind_names},
@@ -90,13 +84,12 @@ static const struct field rows[] = {
      .empty = FIELD_EMPTY_NULL},
     {FIELD("waits_for", FIELD_TEXT, AT(waits_for)), .empty = FIELD_EMPTY_LEFT_OUT},
     {FIELD("resume_at_ms", FIELD_TIME, 0), .get = resume_at},
-    {FIELD("cause", FIELD_TEXT, 0), .use = FIELD_SHOWN, .get = cause_shown,
-     .empty = FIELD_EMPTY_NULL},
+    {FIELD("cause", FIELD_NAME, AT(cause)), .use = FIELD_SHOWN, CAUSE},
     {FIELD("about", FIELD_TEXT, 0), .get = cause_about, .empty = FIELD_EMPTY_NULL},
     {FIELD("note", FIELD_TEXT, AT(note)), .empty = FIELD_EMPTY_NULL},
     {FIELD("exit_code", FIELD_INT, 0), .use = FIELD_SHOWN, .get = exit_code,
      .empty = FIELD_EMPTY_NULL},
-    {FIELD("stop", FIELD_TEXT, 0), .get = stop_shown, .empty = FIELD_EMPTY_NULL},
+    {FIELD("stop", FIELD_NAME, AT(stop)), CAUSE},
     {FIELD("attempt", FIELD_INT, AT(attempt))},
     {FIELD("attempts", FIELD_INT, 0), .get = attempts},
     {FIELD("host_away", FIELD_BOOL, AT(away)), .empty = FIELD_EMPTY_LEFT_OUT},
