@@ -98,7 +98,8 @@ static inline bool bytes_next(struct bytes *rest, char mark, struct bytes *ret_p
     return true;
 }
 
-/* The place of a word in a list that NULL ends. */
+/* The place of a word in a list that NULL ends. An enum without negative values is an unsigned int
+ * to gcc and clang, so a pointer to one may stand for `ret_at`. False: *ret_at is untouched. */
 static inline bool bytes_find(struct bytes word, const char *const *names, unsigned *ret_at) {
     for (unsigned i = 0; names[i] != NULL; i++) {
         if (bytes_is(word, names[i])) {

@@ -18,10 +18,9 @@
 #include "base/log_change.h"
 #include "base/log_pace.h"
 #include "base/utf8.h"
-#include "base/words.h"
 
 static const char *const level_names[] = {
-    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
 
 enum { CLOSING_MAX = 64, VALUE_MAX = 1024 };
 #define PACE_NS (UINT64_C(1000) * 1000 * 1000)
@@ -264,7 +263,7 @@ struct log_field log_err(struct err err) {
 }
 
 bool log_level_parse(struct bytes name, enum log_level *ret_level) {
-    return word_find(level_names, COUNT_OF(level_names), name, ret_level);
+    return bytes_find(name, level_names, ret_level);
 }
 
 bool log_change_take(struct log_change *change, struct err err, uint64_t now_ns) {

@@ -4,23 +4,22 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/words.h"
 #include "rules/provider/provider.h"
 #include "rules/trace/usage.h"
 
-static const char *const kind_names[MODEL_KIND_COUNT] = {
+static const char *const kind_names[MODEL_KIND_COUNT + 1] = {
 #define X(kind, name) [MODEL_KIND_##kind] = (name),
     MODEL_KINDS(X)
 #undef X
 };
 
 const char *model_kind_name(enum model_kind kind) {
-    assert((unsigned)kind < COUNT_OF(kind_names));
+    assert((unsigned)kind < MODEL_KIND_COUNT);
     return kind_names[kind];
 }
 
 bool model_kind_find(struct bytes name, enum model_kind *ret_kind) {
-    return word_find(kind_names, COUNT_OF(kind_names), name, ret_kind);
+    return bytes_find(name, kind_names, ret_kind);
 }
 
 static_assert(MODEL_EFFORT_LOW == 1 && MODEL_EFFORT_HIGH == 3, "effort_names, after the default");

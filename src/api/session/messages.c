@@ -43,7 +43,7 @@ static struct err message_list_row(struct tx *tx, struct page *page,
     struct text *text = &page->request.op.answer;
     struct bytes around = BYTES(""), q = param_text(page->request.op.exchange, "q");
     bool found = page_is(page, "status", bytes_of(message_status_name(row->status))) &&
-                 page_is(page, "role", bytes_of(message_role_name(row->role))) &&
+                 page_is(page, "role", bytes_of(message_role_names[row->role])) &&
                  page_since(page, row->made_ms);
     struct err err = ERR_OK;
     if (found && q.len > 0) {

@@ -45,7 +45,7 @@ static struct bytes cursor_write(int64_t changed_ms, int64_t id, char ret_text[C
 static bool row_shown(struct page *page, const struct session_row *row) {
     char text[CURSOR_SIZE];
     return page_row(page, cursor_write(row->changed_ms, row->id, text),
-                    page_is(page, "state", bytes_of(session_state_name(row->state))));
+                    page_is(page, "state", bytes_of(session_state_names[row->state])));
 }
 
 static struct err session_list_row(void *ctx, const struct session_row *row) {

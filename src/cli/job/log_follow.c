@@ -16,7 +16,6 @@
 #include "base/base64.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "base/words.h"
 #include "cli/job/input.h"
 #include "cli/stream/sse_reader.h"
 #include "cli/terminal/plain.h"
@@ -24,7 +23,8 @@
 enum { SILENCE_MS = 45 * 1000 };
 #define NS_PER_MS UINT64_C(1000000)
 
-static const char *const stream_names[] = {[JOB_OUT] = "out", [JOB_ERR] = "err", [JOB_PTY] = "pty"};
+static const char *const stream_names[JOB_STREAM_COUNT + 1] = {
+    [JOB_OUT] = "out", [JOB_ERR] = "err", [JOB_PTY] = "pty"};
 
 const char *job_stream_name(enum job_stream stream) {
     assert(stream < JOB_STREAM_COUNT);
@@ -32,7 +32,7 @@ const char *job_stream_name(enum job_stream stream) {
 }
 
 bool job_stream_find(const char *name, enum job_stream *ret_stream) {
-    return word_find(stream_names, JOB_STREAM_COUNT, bytes_of(name), ret_stream);
+    return bytes_find(bytes_of(name), stream_names, ret_stream);
 }
 
 /* "/api/v1/jobs/RUN/logs?…" */

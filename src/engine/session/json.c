@@ -63,7 +63,7 @@ void part_write_json(const struct message_part *part, struct text *text) {
 static void message_write_open(const struct message_row *row, struct text *text) {
     text_add_char(text, '{');
     text_add_member(text, "id", row->message);
-    text_add_member_or_null(text, "role", bytes_of(message_role_name(row->role)));
+    text_add_member_or_null(text, "role", bytes_of(message_role_names[row->role]));
     text_add_member_or_null(text, "status", bytes_of(message_status_name(row->status)));
     text_add_member_or_null(text, "run", row->run_name);
     text_add_member_or_null(text, "reply_to", row->reply_name);

@@ -524,7 +524,7 @@ static void tell_renamed(struct tx *tx, const struct session_row *row) {
     AUTO(text_done) struct text data = text_up_to(6 * SESSION_TITLE_MAX + 100);
     text_add_char(&data, '{');
     text_add_member(&data, "title", row->title);
-    text_add_member(&data, "by", bytes_of(title_by_name(row->title_by)));
+    text_add_member(&data, "by", bytes_of(title_by_names[row->title_by]));
     text_add_member_int(&data, "version", row->version);
     text_add_char(&data, '}');
     sessions__event_text(tx, row, BYTES("session_renamed"), &data);

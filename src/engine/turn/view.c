@@ -264,7 +264,7 @@ static struct bytes streaming_find(struct tx *tx, const struct ongoing *ongoing)
                                ARGS(arg_int(ongoing->message)));
     enum part_kind kind;
     enum part_state state;
-    bool grows = rows != NULL && part_kind_find(rows_text(rows, 0), &kind) &&
+    bool grows = rows != NULL && bytes_find(rows_text(rows, 0), part_kind_names, &kind) &&
                  part_state_find(rows_text(rows, 1), &state) &&
                  (kind == PART_TEXT || kind == PART_THINKING ||
                   (kind == PART_TOOL && part_state_open(state)));

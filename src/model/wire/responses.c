@@ -14,7 +14,6 @@
  * the provider made ("web_search_call") is kept like reasoning: reasoning before it is refused
  * without it.
  */
-#include "base/words.h"
 #include "model/failure.h"
 #include "model/wire/wire.h"
 
@@ -62,7 +61,7 @@ static void keep_reasoning(struct answer *answer, const json_t *item) {
 
 /* Actions of some later kind come back as they are not accepted in a request ("other"). */
 static void keep_search(struct answer *answer, const json_t *item, const json_t *action) {
-    static const char *const known[] = {"search", "open_page", "find_in_page"};
+    static const char *const known[] = {"search", "open_page", "find_in_page", NULL};
     AUTO(text_done) struct text kept = text_up_to(ANSWER_SIGNATURE_MAX);
     unsigned at = 0;
     answer_thinking_done(answer);
@@ -70,7 +69,7 @@ static void keep_search(struct answer *answer, const json_t *item, const json_t 
     text_add_member(&kept, "id", json_bytes(item, "id"));
     text_add_member(&kept, "status", json_bytes(item, "status"));
     text_add_name(&kept, "action");
-    if (!word_find(known, COUNT_OF(known), json_bytes(action, "type"), &at)) {
+    if (!bytes_find(json_bytes(action, "type"), known, &at)) {
         text_add_str(&kept, "{\"type\":\"search\",\"query\":\"\"}");
     } else if (err_failed(json_write(action, &kept))) {
         return;

@@ -1,15 +1,9 @@
 /* permission.c: rules, a call, and the answer. */
 #include "rules/approval/permission.h"
 
-#include "base/words.h"
-
 #define X(permission, name) name,
-static const char *const names[] = {PERMISSIONS(X)};
+static const char *const names[] = {PERMISSIONS(X) NULL};
 #undef X
-
-bool permission_find(const char *name, enum permission *ret_permission) {
-    return word_find(names, PERMISSION_COUNT, bytes_of(name), ret_permission);
-}
 
 /* The last rule that matches, or the first deny: that is final, and what follows is not asked. */
 static struct permission_verdict judge_subject(const struct permission_rules *rules,
@@ -45,14 +39,14 @@ struct permission_verdict permission_judge(const struct permission_rules *rules,
 /* --- Edits ------------------------------------------------------------------------------------ */
 
 static bool is_plain(struct bytes path) {
-    static const char *const guarded[] = {"..", ".git", ".drover", ".claude", ".boocode"};
+    static const char *const guarded[] = {"..", ".git", ".drover", ".claude", ".boocode", NULL};
     bool plain = path.len > 0 && path.data[0] != '/';
     while (plain && path.len > 0) {
         const char *slash = memchr(path.data, '/', path.len);
         const size_t len = slash == NULL ? path.len : (size_t)(slash - path.data);
         const size_t step = slash == NULL ? len : len + 1;
         unsigned at = 0;
-        plain = !word_find(guarded, COUNT_OF(guarded), (struct bytes){path.data, len}, &at);
+        plain = !bytes_find((struct bytes){path.data, len}, guarded, &at);
         path = (struct bytes){path.data + step, path.len - step};
     }
     return plain;
@@ -81,7 +75,7 @@ struct err permission_rule_read(const json_t *json, struct permission_rule *ret_
     if (err_failed(err)) {
         return err;
     }
-    if (!permission_find(word, &permission)) {
+    if (!bytes_find(bytes_of(word), names, &permission)) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"permission\" must be one of allow, review, ask, deny, not \"%s\"", word);
     }

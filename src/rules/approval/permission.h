@@ -36,7 +36,6 @@ enum permission {
 #undef X
         PERMISSION_COUNT
 };
-MUST_CHECK bool permission_find(const char *name, enum permission *ret_permission);
 
 enum { PERMISSION_RULES_MAX = 256 };
 

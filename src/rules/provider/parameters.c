@@ -15,14 +15,13 @@
 #include <string.h>
 
 #include "base/json/json.h"
-#include "base/words.h"
 
 #define X(parameter, name) name,
-static const char *const parameter_names[] = {PROVIDER_PARAMETERS(X)};
+static const char *const parameter_names[] = {PROVIDER_PARAMETERS(X) NULL};
 #undef X
 
 bool parameter_find(struct bytes name, enum provider_parameter *ret_parameter) {
-    return word_find(parameter_names, PARAMETER_COUNT, name, ret_parameter);
+    return bytes_find(name, parameter_names, ret_parameter);
 }
 
 void parameters_join(parameter_set set, const char *between, struct text *text) {
@@ -258,10 +257,10 @@ static void read_string(struct reading *reading, const char *key, const json_t *
 
 /* Texts that a server may quote, or that are codes of it. */
 static bool is_passed_over(const char *key) {
-    static const char *const keys[] = {"input", "ctx",        "type", "code",
-                                       "url",   "request_id", "id",   "failed_generation"};
+    static const char *const keys[] = {
+        "input", "ctx", "type", "code", "url", "request_id", "id", "failed_generation", NULL};
     unsigned at = 0;
-    return word_find(keys, COUNT_OF(keys), bytes_of(key), &at);
+    return bytes_find(bytes_of(key), keys, &at);
 }
 
 static void read_value(struct reading *reading, const char *key, const json_t *value) {

@@ -14,16 +14,6 @@ const char *const part_state_names[] = {PART_STATES(X) NULL};
 #undef X
 const char *const title_by_names[] = {"", "user", "auto", NULL};
 
-const char *session_state_name(enum session_state state) {
-    assert(state < SESSION_STATE_COUNT);
-    return session_state_names[state];
-}
-
-const char *message_role_name(enum message_role role) {
-    assert(role < MESSAGE_ROLE_COUNT);
-    return message_role_names[role];
-}
-
 const char *message_status_name(enum message_status status) {
     assert(status < MESSAGE_STATUS_COUNT);
     return message_status_names[status];
@@ -37,15 +27,6 @@ const char *part_kind_name(enum part_kind kind) {
 const char *part_state_name(enum part_state state) {
     assert(state < PART_STATE_COUNT);
     return part_state_names[state];
-}
-
-const char *title_by_name(enum title_by by) {
-    assert(by < TITLE_BY_COUNT);
-    return title_by_names[by];
-}
-
-bool part_kind_find(struct bytes name, enum part_kind *ret_kind) {
-    return bytes_find(name, part_kind_names, ret_kind);
 }
 
 bool part_state_find(struct bytes name, enum part_state *ret_state) {

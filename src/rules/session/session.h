@@ -103,13 +103,9 @@ extern const char *const message_status_names[];
 extern const char *const part_kind_names[];
 extern const char *const part_state_names[];
 extern const char *const title_by_names[];
-const char *session_state_name(enum session_state state);
-const char *message_role_name(enum message_role role);
 const char *message_status_name(enum message_status status);
 const char *part_kind_name(enum part_kind kind);
 const char *part_state_name(enum part_state state);
-const char *title_by_name(enum title_by by);
-MUST_CHECK bool part_kind_find(struct bytes name, enum part_kind *ret_kind);
 MUST_CHECK bool part_state_find(struct bytes name, enum part_state *ret_state);
 
 bool message_edge_legal(enum message_status from, enum message_status to);

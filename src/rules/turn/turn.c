@@ -1,17 +1,15 @@
 /* turn.c: the order of the questions is the rule. */
 #include "rules/turn/turn.h"
 
-#include "base/words.h"
-
 #define X(policy, name) name,
-static const char *const policies[] = {TURN_POLICIES(X)};
+static const char *const policies[] = {TURN_POLICIES(X) NULL};
 #undef X
 
 bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy) {
-    return word_find(policies, TURN_POLICY_COUNT, name, ret_policy);
+    return bytes_find(name, policies, ret_policy);
 }
 
-static const char *const decisions[TURN_DECISION_COUNT] = {
+static const char *const decisions[TURN_DECISION_COUNT + 1] = {
     [TURN_DECIDE_QUEUE] = "queued",     [TURN_DECIDE_REFUSE] = "refused",
     [TURN_DECIDE_STOP] = "interrupted", [TURN_DECIDE_UNDO] = "rolled_back",
     [TURN_DECIDE_JOIN] = "joined",
@@ -23,7 +21,7 @@ const char *turn_decision_name(enum turn_decision decision) {
 }
 
 bool turn_decision_find(struct bytes name, enum turn_decision *ret_decision) {
-    return word_find(decisions, TURN_DECISION_COUNT, name, ret_decision);
+    return bytes_find(name, decisions, ret_decision);
 }
 
 /* One that waits in the queue has said nothing yet: it can be neither stopped with its text kept
