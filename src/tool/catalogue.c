@@ -25,7 +25,7 @@
 #define INTEGER "\"type\":\"integer\""
 #define INTEGER_FROM(min) INTEGER ",\"minimum\":" #min
 #define INTEGER_IN(min, max) INTEGER ",\"minimum\":" #min ",\"maximum\":" #max
-#define FLAG "\"type\":\"boolean\""
+#define BOOLEAN "\"type\":\"boolean\""
 #define PATH(about) MEMBER("path", TEXT_OF(1, 4000) "," ABOUT(about))
 #define ID(name, about) MEMBER(name, TEXT_OF(1, 64) "," ABOUT(about))
 
@@ -47,7 +47,7 @@ static const struct tool tools[TOOL_COUNT] = {
           MEMBER("options", "\"type\":\"array\",\"items\":{" TEXT_OF(1, 200) "},\"minItems\":2,"
                  "\"maxItems\":12,"
                  ABOUT("Answers to choose from; without them the answer is free text.")) ","
-          MEMBER("multi", FLAG "," ABOUT("Several options may be chosen."))),
+          MEMBER("multi", BOOLEAN "," ABOUT("Several options may be chosen."))),
         .needs = TOOL_NEEDS_PERSON, .again = TOOL_REPEATABLE, .performer = TOOL_WAIT,
         .permission = PERMISSION_ALLOW},
     [TOOL_DELETE_FILE] = {"delete_file",
@@ -63,7 +63,7 @@ static const struct tool tools[TOOL_COUNT] = {
                  ABOUT("What stands there now, copied exactly, with enough around it to be "
                        "found once.")) ","
           MEMBER("new_text", TEXT "," ABOUT("What shall stand there instead.")) ","
-          MEMBER("replace_all", FLAG "," ABOUT("Replace every occurrence."))),
+          MEMBER("replace_all", BOOLEAN "," ABOUT("Replace every occurrence."))),
         .needs = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE, .permission = PERMISSION_ASK,
         .perform = tool_edit_file},
     [TOOL_LIST_FILES] = {"list_files",
@@ -181,7 +181,7 @@ static const struct tool tools[TOOL_COUNT] = {
                  ABOUT("A regular expression in Perl's syntax, for one line.")) ","
           PATH("A folder or a file; the project's root if absent.") ","
           MEMBER("glob", TEXT_UP_TO(512) "," ABOUT("Only files that match, such as *.c.")) ","
-          MEMBER("ignore_case", FLAG) ","
+          MEMBER("ignore_case", BOOLEAN) ","
           MEMBER("context", INTEGER_IN(0, 10) "," ABOUT("Lines before and after each match.")) ","
           MEMBER("limit", INTEGER_IN(1, 1000) "," ABOUT("Matches; 100 if absent.")) ","
           MEMBER("after", TEXT_UP_TO(4000) "," ABOUT("Go on after this file."))),

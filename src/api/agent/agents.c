@@ -348,9 +348,9 @@ static const struct query_param start_query[] = {
 
 static const char start_answer[] =
     "{\"type\":\"object\",\"required\":[\"name\",\"argv\",\"env\",\"prompt\",\"input\"],"
-    "\"properties\":{\"name\":{\"type\":\"string\"},\"argv\":{\"type\":\"array\",\"items\":{"
-    "\"type\":\"string\"}},\"env\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"prompt\":{\"type\":\"string\"},\"input\":{\"type\":\"string\"}}}";
+    "\"properties\":{\"name\":" TEXT_SCHEMA ",\"argv\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA
+    "},\"env\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "},\"prompt\":" TEXT_SCHEMA
+    ",\"input\":" TEXT_SCHEMA "}}";
 const struct route agents_routes[] = {
     {ROUTE("GET", "/api/v1/agents", SCOPE_READ,
            "List agents: programs, and whether they are installed; then those of models"),

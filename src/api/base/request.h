@@ -64,6 +64,14 @@ void op_refuse(struct exchange *exchange, struct err err, const struct why *why)
 void op_removed(struct op *op, struct tx *tx, const char *name, struct bytes value,
                 const char *when);
 
+/* Parts of schemas. */
+#define TEXT_SCHEMA "{\"type\":\"string\"}"
+#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
+#define INT_SCHEMA "{\"type\":\"integer\"}"
+#define BOOL_SCHEMA "{\"type\":\"boolean\"}"
+#define OBJECT_SCHEMA "{\"type\":\"object\"}"
+#define INT_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
+
 #define REMOVED_NAME_SCHEMA                                                                        \
     "{\"type\":\"object\",\"required\":[\"name\",\"removed_ms\"],\"properties\":{"                 \
     "\"name\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}"

@@ -387,13 +387,11 @@ static const struct query_param search_query[] = {
     {.name = NULL},
 };
 
-#define TEXT_SCHEMA "{\"type\":\"string\"}"
-#define INT_SCHEMA "{\"type\":\"integer\"}"
 #define TEXTS_SCHEMA "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 static const char input_answer[] =
-    "{\"type\":\"object\",\"required\":[\"offset\",\"next\"],\"properties\":{"
-    "\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA "}}";
+    "{\"type\":\"object\",\"required\":[\"offset\",\"next\"],\"properties\":{\"offset\":" INT_SCHEMA
+    ",\"next\":" INT_SCHEMA "}}";
 
 static const char logs_answer[] =
     "{\"type\":\"string\",\"format\":\"binary\",\"description\":\"The bytes; where they are and "
@@ -404,8 +402,8 @@ static const char search_answer[] =
     "{\"type\":\"object\",\"required\":[\"matches\",\"total\",\"truncated\"],\"properties\":{"
     "\"matches\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
     "\"line\":" INT_SCHEMA ",\"text\":" TEXT_SCHEMA ",\"before\":" TEXTS_SCHEMA
-    ",\"after\":" TEXTS_SCHEMA "}}},\"total\":" INT_SCHEMA ",\"truncated\":{\"type\":\"boolean\"},"
-    "\"dropped\":{\"type\":\"object\",\"properties\":{\"from\":" INT_SCHEMA ",\"to\":" INT_SCHEMA
+    ",\"after\":" TEXTS_SCHEMA "}}},\"total\":" INT_SCHEMA ",\"truncated\":" BOOL_SCHEMA
+    ",\"dropped\":{\"type\":\"object\",\"properties\":{\"from\":" INT_SCHEMA ",\"to\":" INT_SCHEMA
     "}}}}";
 
 const struct route jobs_routes[] = {

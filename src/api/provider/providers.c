@@ -405,31 +405,29 @@ static const struct query_param models_query[] = {
     {.name = NULL},
 };
 
-#define NUMBER "{\"type\":[\"integer\",\"null\"]}"
-#define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define REFUSES "\"refuses\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 static const char forget_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}}}";
+    "{\"type\":\"object\",\"properties\":{\"name\":" TEXT_SCHEMA "}}";
 
 static const char test_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"model\":" TEXT
-    ",\"ok\":{\"type\":\"boolean\"},\"cause\":" TEXT ",\"detail\":" TEXT ",\"status\":" NUMBER
-    ",\"first_ms\":" NUMBER ",\"latency_ms\":" NUMBER "," REFUSES "}}";
+    "{\"type\":\"object\",\"properties\":{\"name\":" TEXT_SCHEMA ",\"model\":" TEXT_OR_NULL
+    ",\"ok\":" BOOL_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"detail\":" TEXT_OR_NULL
+    ",\"status\":" INT_OR_NULL ",\"first_ms\":" INT_OR_NULL ",\"latency_ms\":" INT_OR_NULL
+    "," REFUSES "}}";
 
 #define ABILITY "{\"type\":[\"boolean\",\"null\"]}"
-static const char keys_answer[] = "{\"type\":\"object\",\"properties\":{\"salt\":" TEXT
-                                  ",\"from\":{\"type\":\"string\"},\"keys\":"
-                                  "{\"type\":\"array\",\"items\":{\"type\":\"object\","
-                                  "\"properties\":{\"name\":{\"type\":\"string\"},"
-                                  "\"hash\":" TEXT "}}}}}";
+static const char keys_answer[] =
+    "{\"type\":\"object\",\"properties\":{\"salt\":" TEXT_OR_NULL ",\"from\":" TEXT_SCHEMA
+    ",\"keys\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+    "\"name\":" TEXT_SCHEMA ",\"hash\":" TEXT_OR_NULL "}}}}}";
 static const char models_answer[] = PAGE_SCHEMA(
-    "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"provider\":{\"type\":"
-    "\"string\"},\"window\":{\"type\":\"integer\"},\"window_from\":{\"enum\":[\"connection\","
-    "\"provider\",\"prices\",\"default\",\"learned\"]},\"max_output\":" NUMBER
-    ",\"vision\":" ABILITY ",\"tools\":" ABILITY
-    ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" NUMBER ",\"cache_read\":" NUMBER
-    ",\"cache_write\":" NUMBER ",\"output\":" NUMBER "}}," REFUSES "}}");
+    "{\"type\":\"object\",\"properties\":{\"id\":" TEXT_SCHEMA ",\"provider\":" TEXT_SCHEMA
+    ",\"window\":" INT_SCHEMA ",\"window_from\":{\"enum\":[\"connection\",\"provider\",\"prices\","
+    "\"default\",\"learned\"]},\"max_output\":" INT_OR_NULL ",\"vision\":" ABILITY
+    ",\"tools\":" ABILITY ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" INT_OR_NULL
+    ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL
+    "}}," REFUSES "}}");
 
 const struct route providers_routes[] = {
     {ROUTE("GET", "/api/v1/providers", SCOPE_READ, "List the connections to providers of models"),

@@ -347,8 +347,6 @@ static const struct query_param session_spans_query[] = {
     {.name = NULL},
 };
 
-#define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
-#define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
 #define SPANS_SUMS                                                                                 \
     ",\"sums\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"ms\":{"     \
     "\"type\":"                                                                                    \
@@ -358,29 +356,27 @@ static const struct query_param session_spans_query[] = {
 static const char spans_answer[] = PAGE_SCHEMA_WITH(
     SPANS_SUMS,
     "{\"type\":\"object\",\"required\":[\"id\",\"run\",\"attempt\",\"step\",\"kind\",\"state\"],"
-    "\"properties\":{\"id\":{\"type\":\"string\"},\"parent\":" MAYBE_TEXT
-    ",\"depth\":{\"type\":\"integer\"},\"label\":" MAYBE_TEXT ",\"phase\":" MAYBE_TEXT ","
-    "\"turn\":{\"type\":\"integer\"},\"run\":{\"type\":\"string\"},\"message\":"
-    "{\"type\":\"string\"},\"prompt\":{\"type\":[\"object\",\"null\"]},"
-    "\"attempt\":{\"type\":\"integer\"},\"step\":" MAYBE_INT ",\"kind\":{\"enum\":["
-    "\"process\",\"model\",\"tool\",\"review\",\"compaction\",\"workflow\",\"agent\",\"turn\","
-    "\"job\",\"flow\",\"title\"]},\"name\":{\"type\":\"string\"},"
-    "\"state\":{\"enum\":["
-    "\"queued\",\"running\",\"waiting\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\","
-    "\"timed_out\",\"lost\",\"denied\",\"outcome_unknown\"]},"
-    "\"cause\":" MAYBE_TEXT ",\"error\":" MAYBE_TEXT ",\"started_ms\":{\"type\":\"integer\"},"
-    "\"ended_ms\":" MAYBE_INT ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{"
-    "\"fresh\":" MAYBE_INT ",\"cache_read\":" MAYBE_INT ",\"cache_write\":" MAYBE_INT
-    ",\"output\":" MAYBE_INT ",\"reasoning\":" MAYBE_INT "}},\"cost_micros\":" MAYBE_INT
-    ",\"estimated\":{\"type\":\"boolean\"},\"tries\":{\"type\":\"integer\"},"
-    "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT
-    ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}");
+    "\"properties\":{\"id\":" TEXT_SCHEMA ",\"parent\":" TEXT_OR_NULL ",\"depth\":" INT_SCHEMA
+    ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL ",\"turn\":" INT_SCHEMA
+    ",\"run\":" TEXT_SCHEMA ",\"message\":" TEXT_SCHEMA
+    ",\"prompt\":{\"type\":[\"object\",\"null\"]},\"attempt\":" INT_SCHEMA ",\"step\":" INT_OR_NULL
+    ",\"kind\":{\"enum\":[\"process\",\"model\",\"tool\",\"review\",\"compaction\",\"workflow\","
+    "\"agent\",\"turn\",\"job\",\"flow\",\"title\"]},\"name\":" TEXT_SCHEMA
+    ",\"state\":{\"enum\":[\"queued\",\"running\",\"waiting\",\"succeeded\",\"degraded\","
+    "\"failed\",\"cancelled\",\"timed_out\",\"lost\",\"denied\",\"outcome_unknown\"]},"
+    "\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL ",\"started_ms\":" INT_SCHEMA
+    ",\"ended_ms\":" INT_OR_NULL
+    ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{\"fresh\":" INT_OR_NULL
+    ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL
+    ",\"reasoning\":" INT_OR_NULL "}},\"cost_micros\":" INT_OR_NULL ",\"estimated\":" BOOL_SCHEMA
+    ",\"tries\":" INT_SCHEMA ",\"exit_code\":" INT_OR_NULL ",\"cpu_us\":" INT_OR_NULL
+    ",\"memory_kb\":" INT_OR_NULL ",\"disk_bytes\":" INT_SCHEMA ",\"input\":" TEXT_OR_NULL
+    ",\"output\":" TEXT_OR_NULL "}}");
 
 static const char span_text_answer[] =
     "{\"type\":\"object\",\"required\":[\"text\",\"offset\",\"next\",\"bytes\"],\"properties\":{"
-    "\"text\":{\"type\":\"string\"},\"offset\":{\"type\":\"integer\"},\"next\":{\"type\":"
-    "\"integer\"},"
-    "\"bytes\":{\"type\":\"integer\"}}}";
+    "\"text\":" TEXT_SCHEMA ",\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA
+    ",\"bytes\":" INT_SCHEMA "}}";
 
 const struct route runs_routes[] = {
     {ROUTE("GET", "/api/v1/runs", SCOPE_READ, "List runs of every kind, newest first"),

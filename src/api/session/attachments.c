@@ -141,9 +141,9 @@ static const struct request_kind show = {
 
 static const char attach_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"media\",\"bytes\"],\"properties\":{"
-    "\"id\":{\"type\":\"string\"},\"media\":{\"enum\":[\"image/png\",\"image/jpeg\","
-    "\"image/gif\",\"image/webp\"]},\"bytes\":{\"type\":\"integer\"},"
-    "\"sha256\":{\"type\":\"string\"},\"made_ms\":{\"type\":\"integer\"}}}";
+    "\"id\":" TEXT_SCHEMA ",\"media\":{\"enum\":[\"image/png\",\"image/jpeg\",\"image/"
+    "gif\",\"image/webp\"]},\"bytes\":" INT_SCHEMA ",\"sha256\":" TEXT_SCHEMA
+    ",\"made_ms\":" INT_SCHEMA "}}";
 static const char show_answer[] = "{\"type\":\"string\",\"format\":\"binary\"}";
 
 static const struct route routes[ATTACHMENT_ROUTES] = {

@@ -87,12 +87,6 @@ enum { SESSION_BODY_MAX = 512 << 10 };
 enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
 
 #define SESSION_QUERY OP_OWNER_QUERY("Another owner's session")
-/* Parts of schemas. */
-#define TEXT_SCHEMA "{\"type\":\"string\"}"
-#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
-#define INT_SCHEMA "{\"type\":\"integer\"}"
-#define BOOL_SCHEMA "{\"type\":\"boolean\"}"
-#define OBJECT_SCHEMA "{\"type\":\"object\"}"
 
 #define MESSAGE_SCHEMA                                                                             \
     "{\"type\":\"object\",\"required\":[\"id\",\"role\",\"status\",\"parts\"],\"properties\":{"    \

@@ -281,24 +281,20 @@ static const struct query_param prune_query[] = {
     {.name = NULL},
 };
 
-#define INT_SCHEMA "{\"type\":\"integer\"}"
-#define NAME_SCHEMA "{\"type\":\"string\"}"
-
 static const char append_answer[] =
     "{\"type\":\"object\",\"required\":[\"stream\",\"seq\",\"at_ms\"],\"properties\":{"
-    "\"stream\":" NAME_SCHEMA ",\"seq\":" INT_SCHEMA ",\"at_ms\":" INT_SCHEMA "}}";
+    "\"stream\":" TEXT_SCHEMA ",\"seq\":" INT_SCHEMA ",\"at_ms\":" INT_SCHEMA "}}";
 
 static const char read_answer[] =
     "{\"type\":\"object\",\"required\":[\"events\",\"head\",\"floor\"],\"properties\":{"
-    "\"snapshot\":{\"type\":\"object\"},\"snapshot_seq\":" INT_SCHEMA
-    ",\"events\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-    "\"required\":[\"seq\",\"at_ms\",\"type\",\"data\"],\"properties\":{\"seq\":" INT_SCHEMA
-    ",\"at_ms\":" INT_SCHEMA ",\"type\":" NAME_SCHEMA ",\"data\":{}}}},\"head\":" INT_SCHEMA
-    ",\"floor\":" INT_SCHEMA "}}";
+    "\"snapshot\":" OBJECT_SCHEMA ",\"snapshot_seq\":" INT_SCHEMA
+    ",\"events\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"seq\",\"at_"
+    "ms\",\"type\",\"data\"],\"properties\":{\"seq\":" INT_SCHEMA ",\"at_ms\":" INT_SCHEMA
+    ",\"type\":" TEXT_SCHEMA ",\"data\":{}}}},\"head\":" INT_SCHEMA ",\"floor\":" INT_SCHEMA "}}";
 
 static const char prune_answer[] =
     "{\"type\":\"object\",\"required\":[\"stream\",\"head\",\"floor\"],\"properties\":{"
-    "\"stream\":" NAME_SCHEMA ",\"head\":" INT_SCHEMA ",\"floor\":" INT_SCHEMA "}}";
+    "\"stream\":" TEXT_SCHEMA ",\"head\":" INT_SCHEMA ",\"floor\":" INT_SCHEMA "}}";
 
 const struct route streams_routes[] = {
     {ROUTE("POST", "/api/v1/streams/{id}/events", SCOPE_RUN,

@@ -186,16 +186,13 @@ static const struct query_param hold_query[] = {
 
 static const char hold_answer[] =
     "{\"type\":\"object\",\"required\":[\"held\",\"would_start\"],\"properties\":{"
-    "\"held\":{\"type\":\"boolean\"},\"restored\":{\"type\":\"boolean\"},"
-    "\"failed_starts\":{\"type\":\"integer\"},"
-    "\"missing\":{\"type\":\"integer\"},\"missing_at_ms\":{\"type\":\"integer\"},"
-    "\"last_runs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"would_start\":{\"type\":\"object\",\"properties\":{"
-    "\"queued\":{\"type\":\"integer\"},\"running\":{\"type\":\"integer\"},"
-    "\"deliveries\":{\"type\":\"integer\"},\"lost\":{\"type\":\"integer\"},"
-    "\"again\":{\"type\":\"integer\"},"
-    "\"again_runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
-    "\"runs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}}}";
+    "\"held\":" BOOL_SCHEMA ",\"restored\":" BOOL_SCHEMA ",\"failed_starts\":" INT_SCHEMA
+    ",\"missing\":" INT_SCHEMA ",\"missing_at_ms\":" INT_SCHEMA
+    ",\"last_runs\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA
+    "},\"would_start\":{\"type\":\"object\",\"properties\":{\"queued\":" INT_SCHEMA
+    ",\"running\":" INT_SCHEMA ",\"deliveries\":" INT_SCHEMA ",\"lost\":" INT_SCHEMA
+    ",\"again\":" INT_SCHEMA ",\"again_runs\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA
+    "},\"runs\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA "}}}}}";
 
 const struct route hold_routes[] = {
     {ROUTE("GET", "/api/v1/system/hold", SCOPE_ADMIN,

@@ -83,10 +83,9 @@ static const struct query_param names_query[] = {
 static const char names_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\",\"more\"],\"properties\":{\"items\":{\"type\":"
     "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"label\",\"made_ms\","
-    "\"ended\"],"
-    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"type\":\"string\"},\"label\":{"
-    "\"type\":\"string\"},\"made_ms\":{\"type\":\"integer\"},\"ended\":{\"type\":\"boolean\"}}}},"
-    "\"more\":{\"type\":\"boolean\"}}}";
+    "\"ended\"],\"properties\":{\"id\":" TEXT_SCHEMA ",\"kind\":" TEXT_SCHEMA
+    ",\"label\":" TEXT_SCHEMA ",\"made_ms\":" INT_SCHEMA ",\"ended\":" BOOL_SCHEMA
+    "}}},\"more\":" BOOL_SCHEMA "}}";
 
 const struct route names_routes[] = {
     {ROUTE("GET", "/api/v1/names", SCOPE_READ,

@@ -62,12 +62,12 @@ static const struct request_kind seen = {.size = sizeof(struct seen_op),
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 static const char overview_answer[] =
-    "{\"type\":\"object\",\"required\":[\"runs\",\"waiting\",\"unseen\",\"today\"],"
-    "\"properties\":{\"runs\":{\"type\":\"object\"},\"waiting\":{\"type\":\"object\"},"
-    "\"unseen\":{\"type\":\"object\"},\"today\":{\"type\":\"object\"}}}";
+    "{\"type\":\"object\",\"required\":[\"runs\",\"waiting\",\"unseen\",\"today\"],\"properties\":{"
+    "\"runs\":" OBJECT_SCHEMA ",\"waiting\":" OBJECT_SCHEMA ",\"unseen\":" OBJECT_SCHEMA
+    ",\"today\":" OBJECT_SCHEMA "}}";
 static const char seen_answer[] =
-    "{\"type\":\"object\",\"required\":[\"seq\"],\"properties\":{\"run\":{\"type\":\"string\"},"
-    "\"session\":{\"type\":\"string\"},\"seq\":{\"type\":\"integer\"}}}";
+    "{\"type\":\"object\",\"required\":[\"seq\"],\"properties\":{\"run\":" TEXT_SCHEMA
+    ",\"session\":" TEXT_SCHEMA ",\"seq\":" INT_SCHEMA "}}";
 
 const struct route overview_routes[] = {
     {ROUTE("GET", "/api/v1/overview", SCOPE_READ,

@@ -7,19 +7,21 @@
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+static const char *const model_sources[] = {[MODEL_FROM_SETTING] = "setting",
+                                            [MODEL_FROM_OPTION] = "option",
+                                            [MODEL_FROM_CONNECTION] = "connection",
+                                            [MODEL_FROM_NOWHERE] = "none",
+                                            NULL};
+
 /* From memory, on the loop: `done` of each change puts it there before it is answered. */
 static void settings_write(struct request *request) {
-    static const char *const from[] = {[MODEL_FROM_SETTING] = "setting",
-                                       [MODEL_FROM_OPTION] = "option",
-                                       [MODEL_FROM_CONNECTION] = "connection",
-                                       [MODEL_FROM_NOWHERE] = "none"};
     const struct providers_api *api = request->api;
     struct text *text = &request->op.answer;
     struct default_model model;
     connections_default_model(api->connections, &model);
     settings_write_json(connections_settings(api->connections), text);
     text_add_member_or_null(text, "model", bytes_of(model.name));
-    text_add_member(text, "model_from", bytes_of(from[model.from]));
+    text_add_member(text, "model_from", bytes_of(model_sources[model.from]));
     text_add_char(text, '}');
 }
 
@@ -73,22 +75,25 @@ struct change_op {
 };
 
 #define AT(member) offsetof(struct change_op, member)
-#define TEXT "{\"type\":[\"string\",\"null\"]}"
-#define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define WORDS "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}}"
 #define ALIASES "{\"type\":[\"object\",\"null\"],\"additionalProperties\":{\"type\":\"string\"}}"
 #define EFFORTS "{\"enum\":[\"low\",\"medium\",\"high\",null]}"
 static const struct field change_rows[] = {
-    {FIELD("default_model", FIELD_JSON, AT(models[0])), .schema = TEXT},
-    {FIELD("review_model", FIELD_JSON, AT(models[1])), .schema = TEXT},
-    {FIELD("title_model", FIELD_JSON, AT(models[2])), .schema = TEXT},
-    {FIELD("instructions", FIELD_JSON, AT(instructions)), .schema = TEXT},
+    {FIELD("default_model", FIELD_JSON, AT(models[0])), .schema = TEXT_OR_NULL},
+    {FIELD("review_model", FIELD_JSON, AT(models[1])), .schema = TEXT_OR_NULL},
+    {FIELD("title_model", FIELD_JSON, AT(models[2])), .schema = TEXT_OR_NULL},
+    {FIELD("instructions", FIELD_JSON, AT(instructions)), .schema = TEXT_OR_NULL},
     {FIELD("effort", FIELD_JSON, AT(effort)), .schema = EFFORTS},
-    {FIELD("window", FIELD_JSON, AT(window)), .schema = NUMBER},
+    {FIELD("window", FIELD_JSON, AT(window)), .schema = INT_OR_NULL},
     {FIELD("notify_command", FIELD_JSON, AT(command)), .schema = WORDS},
     {FIELD("model_aliases", FIELD_JSON, AT(aliases)), .schema = ALIASES},
+    /* Described only: settings_write. */
+    {FIELD("changed_ms", FIELD_JSON, 0), .use = FIELD_LISTED, .schema = INT_OR_NULL},
+    {FIELD("model", FIELD_JSON, 0), .use = FIELD_LISTED, .schema = TEXT_OR_NULL},
+    {FIELD("model_from", FIELD_NAME, 0), .use = FIELD_LISTED, .names = model_sources},
 };
-static const struct field_set change_fields = {FIELD_ROWS(change_rows), .use = FIELD_CHANGED};
+static const struct field_set change_fields = {FIELD_ROWS(change_rows),
+                                               .use = FIELD_CHANGED | FIELD_LISTED};
 
 static struct bytes connection_of(struct bytes model) {
     const char *slash = model.len > 0 ? memchr(model.data, '/', model.len) : NULL;
@@ -345,21 +350,11 @@ static const struct request_kind change = {
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-#define PROPERTIES                                                                                 \
-    "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"title_model\":" TEXT                   \
-    ",\"instructions\":" TEXT ",\"effort\":" EFFORTS ",\"window\":" NUMBER                         \
-    ",\"notify_command\":" WORDS ",\"model_aliases\":" ALIASES
-
-static const char answer[] =
-    "{\"type\":\"object\",\"properties\":{" PROPERTIES ",\"changed_ms\":" NUMBER ",\"model\":" TEXT
-    ",\"model_from\":{\"enum\":[\"setting\",\"option\","
-    "\"connection\",\"none\"]}}}";
-
 const struct route settings_routes[] = {
     {ROUTE("GET", "/api/v1/settings", SCOPE_READ, "Show the settings of the daemon"),
-     .answer_schema = answer, .request = &show},
+     .answer = {.fields = &change_fields, .use = FIELD_LISTED}, .request = &show},
     {ROUTE("PATCH", "/api/v1/settings", SCOPE_ADMIN, "Change settings; null restores a default"),
      .has_body = true, .body = {.fields = &change_fields, .use = FIELD_CHANGED},
-     .answer_schema = answer, .request = &change},
+     .answer = {.fields = &change_fields, .use = FIELD_LISTED}, .request = &change},
     {.method = NULL},
 };

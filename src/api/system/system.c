@@ -123,14 +123,12 @@ static const struct query_param damage_query[] = {
     {.name = NULL},
 };
 
-#define TEXT_SCHEMA "{\"type\":\"string\"}"
-
 static const char damage_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"
     "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"table\",\"row\",\"column\",\"what\","
     "\"remove\"],\"properties\":{\"table\":" TEXT_SCHEMA ",\"row\":" TEXT_SCHEMA
     ",\"column\":" TEXT_SCHEMA ",\"what\":" TEXT_SCHEMA ",\"remove\":" TEXT_SCHEMA
-    "}}},\"next\":{\"type\":[\"string\",\"null\"]}}}";
+    "}}},\"next\":" TEXT_OR_NULL "}}";
 
 /* --- Folders ---------------------------------------------------------------------------------- */
 
@@ -208,10 +206,9 @@ static const struct query_param damage_folders_query[] = {
 };
 
 static const char damage_folders_answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":"
-    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"folder\",\"what\"],"
-    "\"properties\":{\"folder\":{\"type\":\"string\"},"
-    "\"what\":{\"enum\":[\"run_unknown\",\"attempt_unknown\"]}}}}}}";
+    "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","
+    "\"items\":{\"type\":\"object\",\"required\":[\"folder\",\"what\"],\"properties\":{"
+    "\"folder\":" TEXT_SCHEMA ",\"what\":{\"enum\":[\"run_unknown\",\"attempt_unknown\"]}}}}}}";
 
 /* --- Version ---------------------------------------------------------------------------------- */
 
@@ -243,14 +240,12 @@ static struct err version_start(void *ctx) {
 static const struct request_kind version = {.start = version_start};
 
 static const char version_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
-    "\"version\":{\"type\":\"string\"},\"database\":{\"enum\":[\"sqlite\",\"postgres\"]},"
-    "\"epoch\":{\"type\":\"integer\"},\"held\":{\"type\":\"boolean\"},\"owner\":{\"type\":"
-    "\"string\"},\"pid\":{\"type\":\"integer\"},\"started_ms\":{\"type\":\"integer\"},"
-    "\"on_demand\":{\"type\":[\"string\",\"null\"]},\"jobs_max\":{\"type\":\"integer\"},"
-    "\"connections_max\":{\"type\":\"integer\"},"
-    "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"inside\":{\"type\":[\"string\",\"null\"]}}}";
+    "{\"type\":\"object\",\"properties\":{\"name\":" TEXT_SCHEMA ",\"version\":" TEXT_SCHEMA
+    ",\"database\":{\"enum\":[\"sqlite\",\"postgres\"]},\"epoch\":" INT_SCHEMA
+    ",\"held\":" BOOL_SCHEMA ",\"owner\":" TEXT_SCHEMA ",\"pid\":" INT_SCHEMA
+    ",\"started_ms\":" INT_SCHEMA ",\"on_demand\":" TEXT_OR_NULL ",\"jobs_max\":" INT_SCHEMA
+    ",\"connections_max\":" INT_SCHEMA ",\"scopes\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA
+    "},\"inside\":" TEXT_OR_NULL "}}";
 
 const struct route system_routes[] = {
     {ROUTE("GET", "/api/v1/version", SCOPE_READ,

@@ -177,9 +177,9 @@ static const struct query_param query[] = {
     {.name = NULL},
 };
 static const char answer[] =
-    "{\"type\":\"object\",\"required\":[\"items\",\"total\"],\"properties\":{\"items\":{"
-    "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"usage\"]}},"
-    "\"total\":{\"type\":\"object\"}}}";
+    "{\"type\":\"object\",\"required\":[\"items\",\"total\"],\"properties\":{\"items\":{\"type\":"
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"usage\"]}},\"total\":" OBJECT_SCHEMA
+    "}}";
 
 const struct route usage_routes[] = {
     {ROUTE("GET", "/api/v1/usage", SCOPE_READ, "Show sums of what models used"), .query = query,

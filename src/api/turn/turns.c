@@ -356,30 +356,29 @@ static const struct query_param say_query[] = {
 
 static const char say_answer[] =
     "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\",\"decision\"],\"properties\":"
-    "{"
-    "\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},\"state\":{\"type\":"
-    "\"string\"},\"decision\":{\"enum\":[\"queued\",\"interrupted\",\"rolled_back\",\"joined\"]},"
-    "\"repeated\":{\"type\":\"boolean\"},\"undone\":{\"type\":[\"array\",\"null\"]},"
-    "\"cause\":{\"type\":[\"string\",\"null\"]},\"text\":{\"type\":[\"string\",\"null\"]}}}";
+    "{\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA
+    ",\"decision\":{\"enum\":[\"queued\",\"interrupted\",\"rolled_back\",\"joined\"]},"
+    "\"repeated\":" BOOL_SCHEMA
+    ",\"undone\":{\"type\":[\"array\",\"null\"]},\"cause\":" TEXT_OR_NULL ",\"text\":" TEXT_OR_NULL
+    "}}";
 static const char run_answer[] =
-    "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{"
-    "\"id\":{\"type\":\"string\"},\"state\":{\"type\":\"string\"}}}";
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{\"id\":" TEXT_SCHEMA
+    ",\"state\":" TEXT_SCHEMA "}}";
 
 static const char again_answer[] =
     "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\"],\"properties\":{"
-    "\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},\"state\":{\"type\":"
-    "\"string\"}}}";
+    "\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA "}}";
 
 static const char clear_answer[] =
-    "{\"type\":\"object\",\"required\":[\"id\",\"cleared_ms\"],\"properties\":{"
-    "\"id\":{\"type\":\"string\"},\"cleared_ms\":{\"type\":\"integer\"}}}";
+    "{\"type\":\"object\",\"required\":[\"id\",\"cleared_ms\"],\"properties\":{\"id\":" TEXT_SCHEMA
+    ",\"cleared_ms\":" INT_SCHEMA "}}";
 static const char resend_answer[] =
-    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\",\"fork\"],"
-    "\"properties\":{\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},"
-    "\"state\":{\"type\":\"string\"},\"fork\":{\"type\":[\"string\",\"null\"]}}}";
+    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\",\"fork\"],\"properties\":{"
+    "\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA
+    ",\"fork\":" TEXT_OR_NULL "}}";
 static const char chosen_answer[] =
-    "{\"type\":\"object\",\"required\":[\"id\",\"active\"],\"properties\":{"
-    "\"id\":{\"type\":\"string\"},\"active\":{\"type\":\"boolean\"}}}";
+    "{\"type\":\"object\",\"required\":[\"id\",\"active\"],\"properties\":{\"id\":" TEXT_SCHEMA
+    ",\"active\":" BOOL_SCHEMA "}}";
 
 const struct route turns_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/messages", SCOPE_RUN,

@@ -355,37 +355,32 @@ static const struct query_param agents_query[] = {
     {.name = NULL},
 };
 
-#define TEXT_SCHEMA "{\"type\":\"string\"}"
-#define INT_SCHEMA "{\"type\":\"integer\"}"
-#define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
-#define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
-
 static const char start_answer[] =
-    "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"enum\":["
-    "\"async_launched\"]},\"taskId\":" TEXT_SCHEMA ",\"taskType\":{\"enum\":[\"local_workflow\"]},"
-    "\"workflowName\":" TEXT_SCHEMA ",\"runId\":" TEXT_SCHEMA ",\"summary\":" TEXT_SCHEMA
-    ",\"scriptPath\":" TEXT_SCHEMA ",\"warning\":" TEXT_SCHEMA ",\"error\":" TEXT_SCHEMA
-    ",\"state\":" TEXT_SCHEMA ",\"budget\":{\"type\":[\"object\",\"null\"]},"
-    "\"budget_default\":{\"type\":\"boolean\"}}}";
+    "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"enum\":[\"async_"
+    "launched\"]},\"taskId\":" TEXT_SCHEMA
+    ",\"taskType\":{\"enum\":[\"local_workflow\"]},\"workflowName\":" TEXT_SCHEMA
+    ",\"runId\":" TEXT_SCHEMA ",\"summary\":" TEXT_SCHEMA ",\"scriptPath\":" TEXT_SCHEMA
+    ",\"warning\":" TEXT_SCHEMA ",\"error\":" TEXT_SCHEMA ",\"state\":" TEXT_SCHEMA
+    ",\"budget\":{\"type\":[\"object\",\"null\"]},\"budget_default\":" BOOL_SCHEMA "}}";
 static const char plan_answer[] =
-    "{\"type\":\"object\",\"required\":[\"valid\"],\"properties\":{"
-    "\"valid\":{\"type\":\"boolean\"},\"error\":" MAYBE_TEXT ",\"name\":" TEXT_SCHEMA
+    "{\"type\":\"object\",\"required\":[\"valid\"],\"properties\":{\"valid\":" BOOL_SCHEMA
+    ",\"error\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA
     ",\"unknown\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "}}}";
 static const char agents_answer[] =
     PAGE_SCHEMA("{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
-                "\"id\":" TEXT_SCHEMA ",\"label\":" MAYBE_TEXT ",\"phase\":" MAYBE_TEXT
-                ",\"model\":" MAYBE_TEXT ",\"prompt\":" MAYBE_TEXT ",\"state\":" TEXT_SCHEMA
-                ",\"gate\":" MAYBE_TEXT ",\"resume_at_ms\":" MAYBE_INT ",\"cause\":" MAYBE_TEXT
-                ",\"note\":" MAYBE_TEXT ",\"cached\":{\"type\":\"boolean\"},"
-                "\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA
-                ",\"cost_micros\":" INT_SCHEMA ",\"usage\":{\"type\":\"object\"}"
-                ",\"started_ms\":" MAYBE_INT ",\"ended_ms\":" MAYBE_INT ",\"result\":{}}}");
+                "\"id\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL
+                ",\"model\":" TEXT_OR_NULL ",\"prompt\":" TEXT_OR_NULL ",\"state\":" TEXT_SCHEMA
+                ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL
+                ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA
+                ",\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA
+                ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA
+                ",\"started_ms\":" INT_OR_NULL ",\"ended_ms\":" INT_OR_NULL ",\"result\":{}}}");
 
 static const char limits_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","
     "\"items\":{\"type\":\"object\",\"required\":[\"limit\",\"at_once\",\"running\",\"waiting\"],"
     "\"properties\":{\"limit\":{\"enum\":[\"run\",\"connection\",\"commands\"]},"
-    "\"name\":" MAYBE_TEXT ",\"at_once\":" MAYBE_INT ",\"most\":" MAYBE_INT
+    "\"name\":" TEXT_OR_NULL ",\"at_once\":" INT_OR_NULL ",\"most\":" INT_OR_NULL
     ",\"running\":" INT_SCHEMA ",\"waiting\":" INT_SCHEMA "}}}}}";
 
 #define RUN_QUERY OP_OWNER_QUERY("Another owner's run")

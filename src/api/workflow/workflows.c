@@ -161,40 +161,40 @@ static const struct query_param root_query[] = {
     {.name = NULL},
 };
 
-#define TEXT "{\"type\":\"string\"}"
 #define FAULT_PROPERTIES                                                                           \
-    "\"line\":{\"type\":\"integer\"},\"column\":{\"type\":\"integer\"},\"code\":" TEXT             \
-    ",\"detail\":" TEXT
+    "\"line\":{\"type\":\"integer\"},\"column\":{\"type\":\"integer\"},\"code\":" TEXT_SCHEMA      \
+    ",\"detail\":" TEXT_SCHEMA
 #define PROBLEMS                                                                                   \
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" FAULT_PROPERTIES         \
     ",\"severity\":{\"enum\":[\"error\",\"warning\"]}}}}"
 #define WORKFLOW_PROPERTIES                                                                        \
-    "\"name\":" TEXT ",\"description\":" TEXT ",\"when_to_use\":" TEXT ",\"phases\":{\"type\":"    \
-    "\"array\",\"items\":{\"type\":\"object\"}},\"args\":{},\"file\":" TEXT ",\"place\":" TEXT     \
+    "\"name\":" TEXT_SCHEMA ",\"description\":" TEXT_SCHEMA ",\"when_to_use\":" TEXT_SCHEMA        \
+    ",\"phases\":{\"type\":"                                                                       \
+    "\"array\",\"items\":{\"type\":\"object\"}},\"args\":{},\"file\":" TEXT_SCHEMA                 \
+    ",\"place\":" TEXT_SCHEMA                                                                      \
     ",\"origin\":{\"enum\":[\"project\",\"home\",\"built-in\"]},\"form\":{\"enum\":[\"body\","     \
     "\"main\",null]},\"shadowed\":{\"type\":\"boolean\"},\"checked\":{\"type\":\"boolean\"},"      \
-    "\"shadowed_by\":" TEXT ",\"error\":{"                                                         \
+    "\"shadowed_by\":" TEXT_SCHEMA ",\"error\":{"                                                  \
     "\"type\":\"object\",\"properties\":{" FAULT_PROPERTIES "}}"
 #define WORKFLOW_REQUIRED                                                                          \
     "\"required\":[\"name\",\"description\",\"phases\",\"file\",\"place\",\"origin\",\"form\","    \
     "\"shadowed\",\"checked\"]"
 static const char list_answer[] =
     "{\"type\":\"object\",\"required\":[\"workflows\",\"places\",\"unchecked\"],\"properties\":{"
-    "\"unchecked\":{\"type\":\"integer\"},\"workflows\":{"
-    "\"type\":\"array\",\"items\":{\"type\":\"object\"," WORKFLOW_REQUIRED
+    "\"unchecked\":" INT_SCHEMA
+    ",\"workflows\":{\"type\":\"array\",\"items\":{\"type\":\"object\"," WORKFLOW_REQUIRED
     ",\"properties\":{" WORKFLOW_PROPERTIES
-    "}}},\"places\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"path\":"
-    "" TEXT ",\"origin\":" TEXT
-    ",\"found\":{\"type\":\"boolean\"},\"files\":{\"type\":\"integer\"},"
-    "\"truncated\":{\"type\":\"boolean\"},\"problem\":" TEXT "}}}}}";
+    "}}},\"places\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+    "\"path\":" TEXT_SCHEMA ",\"origin\":" TEXT_SCHEMA ",\"found\":" BOOL_SCHEMA
+    ",\"files\":" INT_SCHEMA ",\"truncated\":" BOOL_SCHEMA ",\"problem\":" TEXT_SCHEMA "}}}}}";
 static const char show_answer[] =
     "{\"type\":\"object\"," WORKFLOW_REQUIRED ",\"properties\":{" WORKFLOW_PROPERTIES
-    ",\"notes\":" PROBLEMS ",\"source\":{\"type\":[\"string\",\"null\"]}}}";
+    ",\"notes\":" PROBLEMS ",\"source\":" TEXT_OR_NULL "}}";
 static const char check_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\",\"form\",\"meta\",\"problems\",\"checked\"],"
-    "\"properties\":{\"checked\":{\"type\":\"boolean\"},\"valid\":{\"type\":\"boolean\"},\"form\":{"
-    "\"enum\":[\"body\",\"main\",null]},\"meta\":{"
-    "\"type\":[\"object\",\"null\"]},\"problems\":" PROBLEMS "}}";
+    "\"properties\":{\"checked\":" BOOL_SCHEMA ",\"valid\":" BOOL_SCHEMA
+    ",\"form\":{\"enum\":[\"body\",\"main\",null]},\"meta\":{\"type\":[\"object\",\"null\"]},"
+    "\"problems\":" PROBLEMS "}}";
 
 const struct route workflows_routes[] = {
     {ROUTE("GET", "/api/v1/workflows", SCOPE_READ,

@@ -120,6 +120,23 @@ struct field {
 #define FIELD(name_, kind_, at_) .name = (name_), .kind = (kind_), .at = (at_)
 #define FIELD_HEAD(head_, width_) .head = (head_), .width = (width_)
 
+/* The flag of a row: any; with a bound of its own, from `least_`; with these words. */
+#define FLAG(name_, kind_, value_, about_)                                                         \
+    .flag = {.name = (name_), .kind = (kind_), .value = (value_), .about = (about_)}
+#define FLAG_SIZED(name_, least_, about_)                                                          \
+    .flag = {.name = (name_),                                                                      \
+             .kind = FLAG_SIZE,                                                                    \
+             .value = "SIZE",                                                                      \
+             .min = (least_),                                                                      \
+             .max = INT64_C(1) << 50,                                                              \
+             .about = (about_)}
+#define FLAG_WORD(name_, value_, choices_, about_)                                                 \
+    .flag = {.name = (name_),                                                                      \
+             .kind = FLAG_TEXT,                                                                    \
+             .value = (value_),                                                                    \
+             .choices = (choices_),                                                                \
+             .about = (about_)}
+
 /* Members of a row that is a filter: the parameter of the API, and the flag. The texts follow
  * "Only", "Only those" and "Only those whose". */
 #define FILTER_TEXT(filter_, name_, letter_, value_, about_)                                       \

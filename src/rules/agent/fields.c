@@ -5,16 +5,6 @@
 #include "rules/approval/permission.h"
 
 #define AT(member) offsetof(struct agent_definition, member)
-#define FLAG(flag_name, flag_kind, placeholder, help)                                              \
-    .flag = {.name = flag_name, .kind = flag_kind, .value = placeholder, .about = help}
-/* The bounds of a size are not those of the field. */
-#define FLAG_OF_SIZE(flag_name, help)                                                              \
-    .flag = {.name = flag_name,                                                                    \
-             .kind = FLAG_SIZE,                                                                    \
-             .value = "SIZE",                                                                      \
-             .min = INT64_C(1) << 20,                                                              \
-             .max = INT64_C(1) << 50,                                                              \
-             .about = help}
 
 static const char *const programs[] = {"claude",     "codex", "opencode", "pi",
                                        "json_lines", "plain", NULL};
@@ -29,11 +19,8 @@ static const struct field rows[] = {
     {FIELD("description", FIELD_CHARS, AT(description)), .max = 1000, .plain = true,
      FLAG("description", FLAG_TEXT, "TEXT", "Say what it is for.")},
     {FIELD("program", FIELD_CHARS, AT(program)), .required = true, .names = programs,
-     .flag = {.name = "program",
-              .kind = FLAG_TEXT,
-              .value = "PROGRAM",
-              .about = "Read its lines as those of this program.",
-              .choices = "claude|codex|opencode|pi|json_lines|plain"}},
+     FLAG_WORD("program", "PROGRAM", "claude|codex|opencode|pi|json_lines|plain",
+               "Read its lines as those of this program.")},
     {FIELD("command", FIELD_CHARS, AT(command)), .min = 1, .max = 4095,
      FLAG("command", FLAG_TEXT, "PATH", "Start this [the command of PROGRAM].")},
     {FIELD("args", FIELD_TEXTS, AT(args)), .max = AGENT_ARGS_MAX,
@@ -49,21 +36,14 @@ static const struct field rows[] = {
     {FIELD("tools", FIELD_TEXTS, AT(tools)), .min = 1, .max = AGENT_TOOLS_MAX,
      FLAG("tool", FLAG_LIST, "NAME", "Let it have this tool, and no other. Repeatable.")},
     {FIELD("access", FIELD_CHARS, AT(access)), .names = accesses,
-     .flag = {.name = "access",
-              .kind = FLAG_TEXT,
-              .value = "ACCESS",
-              .about = "Let it do this without a question [write].",
-              .choices = "read|write|all"}},
+     FLAG_WORD("access", "ACCESS", "read|write|all", "Let it do this without a question [write].")},
     {FIELD("permissions", FIELD_JSON, AT(permissions)),
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"permission\"],"
                "\"properties\":{\"tool\":{\"type\":\"string\"},\"subject\":{\"type\":\"string\"},"
                "\"permission\":{\"type\":\"string\"}}}}"},
     {FIELD("isolation", FIELD_CHARS, AT(isolation)), .names = isolations,
-     .flag = {.name = "isolation",
-              .kind = FLAG_TEXT,
-              .value = "KIND",
-              .about = "Give each of its tasks a git working tree of its own.",
-              .choices = AGENT_ISOLATION_WORKTREE}},
+     FLAG_WORD("isolation", "KIND", AGENT_ISOLATION_WORKTREE,
+               "Give each of its tasks a git working tree of its own.")},
     {FIELD("lines", FIELD_JSON, AT(lines)),
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
      FLAG("line", FLAG_LIST, "FIELD=PATH", "Say where in a JSON line a field is. Repeatable.")},
@@ -83,7 +63,7 @@ static const struct field rows[] = {
      FLAG("no-progress", FLAG_DURATION, "TIME",
           "End it after three such periods of silence [630s].")},
     {FIELD("memory", FIELD_INT, AT(memory)), .min = INT64_C(1) << 20, .max = INT64_C(1) << 50,
-     FLAG_OF_SIZE("memory", "End it when its processes use more in all: 4G.")},
+     FLAG_SIZED("memory", INT64_C(1) << 20, "End it when its processes use more in all: 4G.")},
     {FIELD("processes", FIELD_INT, AT(processes)), .min = 1, .max = 1000000,
      FLAG("processes", FLAG_INT, "N", "End it when it has more than N processes at once.")},
     {FIELD("requests", FIELD_INT, AT(requests)), .min = 1, .max = 1000000, .absent = AGENT_REQUESTS,

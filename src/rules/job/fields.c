@@ -10,8 +10,6 @@
 #define CHARS(field, member, low, high)                                                            \
     .name = field, .kind = FIELD_CHARS, .at = AT(member), .min = low, .max = high
 #define JSON(field, member, of) .name = field, .kind = FIELD_JSON, .at = AT(member), .schema = of
-#define FLAG(flag_name, flag_kind, placeholder, help)                                              \
-    .flag = {.name = flag_name, .kind = flag_kind, .value = placeholder, .about = help}
 #define FLAG_LETTER(flag_name, short_name, flag_kind, placeholder, help)                           \
     .flag = {.name = flag_name,                                                                    \
              .letter = short_name,                                                                 \
@@ -21,14 +19,6 @@
 /* Shown by lists of runs, too, where it is given; such texts are short, since lists are long. No
  * field of a run (rules/run/fields.c) has that name. */
 #define LISTED .use = FIELD_GIVEN | FIELD_LISTED, .empty = FIELD_EMPTY_LEFT_OUT
-/* The bounds of a size are not those of the field. */
-#define FLAG_OF_SIZE(flag_name, help)                                                              \
-    .flag = {.name = flag_name,                                                                    \
-             .kind = FLAG_SIZE,                                                                    \
-             .value = "SIZE",                                                                      \
-             .min = 1,                                                                             \
-             .max = INT64_C(1) << 50,                                                              \
-             .about = help}
 
 static const char *const switch_names[] = {"on", "off", NULL};
 /* Bit n of enum retry_on is name n. */
@@ -43,9 +33,9 @@ const struct field_set job_terminal_fields = {FIELD_ROWS(terminal_rows), .use = 
 
 static const struct field limit_rows[] = {
     {INT("memory", memory, JOB_MEMORY_MIN, JOB_MEMORY_MAX),
-     FLAG_OF_SIZE("memory", "Limit the memory of each of its processes: 1G.")},
+     FLAG_SIZED("memory", 1, "Limit the memory of each of its processes: 1G.")},
     {INT("output", output, JOB_OUTPUT_MIN, JOB_OUTPUT_LIMIT_MAX), .absent = JOB_LOG_DEFAULT,
-     FLAG_OF_SIZE("output", "Keep this much of each output stream: its head and its tail.")},
+     FLAG_SIZED("output", 1, "Keep this much of each output stream: its head and its tail.")},
     {INT("processes", processes, 1, JOB_PROCESSES_MAX),
      FLAG("processes", FLAG_INT, "N", "Stop it when it has more than N processes at once.")},
 };

@@ -7,8 +7,6 @@
 #include "rules/session/session.h"
 
 #define AT(member) offsetof(struct project, member)
-#define FLAG(flag_name, placeholder, help)                                                         \
-    .flag = {.name = flag_name, .kind = FLAG_TEXT, .value = placeholder, .about = help}
 
 enum { SETTING = FIELD_GIVEN | FIELD_CHANGED | FIELD_SHOWN };
 
@@ -19,13 +17,14 @@ static const struct field rows[] = {
      FIELD_HEAD("PROJECT", -20)},
     {ROW_EACH("root", FIELD_TEXT, AT(root)), .use = SETTING, .max = PROJECT_ROOT_MAX, .plain = true,
      .empty = FIELD_EMPTY_NULL, .filter = FIELD_SEARCH, FIELD_HEAD("ROOT", FIELD_REST),
-     FLAG("root", "DIR", "Folder of new sessions that name none; \"\": none.")},
+     FLAG("root", FLAG_TEXT, "DIR", "Folder of new sessions that name none; \"\": none.")},
     {ROW_EACH("agent", FIELD_TEXT, AT(agent)), .use = SETTING, .max = PROJECT_AGENT_MAX,
      .plain = true, .empty = FIELD_EMPTY_NULL, FIELD_HEAD("AGENT", -12),
-     FLAG("agent", "NAME", "Agent that its tasks are for; \"\": none.")},
+     FLAG("agent", FLAG_TEXT, "NAME", "Agent that its tasks are for; \"\": none.")},
     {ROW_EACH("model", FIELD_TEXT, AT(model)), .use = SETTING, .max = PROJECT_MODEL_MAX,
      .plain = true, .empty = FIELD_EMPTY_NULL, FIELD_HEAD("MODEL", -24),
-     FLAG("model", "MODEL", "Model of new sessions that name none, as CONNECTION/MODEL.")},
+     FLAG("model", FLAG_TEXT, "MODEL",
+          "Model of new sessions that name none, as CONNECTION/MODEL.")},
     {ROW_MADE(AT(made_ms))},
     {ROW_CHANGED(AT(changed_ms)), FILTER_SINCE("created or changed"), .width = -FIELD_TIME_WIDTH},
 };

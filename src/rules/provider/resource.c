@@ -14,8 +14,6 @@
 
 static_assert(offsetof(struct provider_view, row) == 0, "a row alone is read by the same table");
 #define AT(member) offsetof(struct provider_view, member)
-#define FLAG(flag_name, flag_kind, placeholder, help)                                              \
-    .flag = {.name = flag_name, .kind = flag_kind, .value = placeholder, .about = help}
 
 enum {
     TAKEN = FIELD_GIVEN | FIELD_CHANGED,
@@ -40,11 +38,8 @@ static const struct field rows[] = {
      .max = CONNECTION_NAME_MAX},
     {ROW_EACH("kind", FIELD_TEXT, AT(row.kind)), .use = TAKEN_AND_SHOWN, .required = true,
      .schema = KINDS, .max = 16,
-     .flag = {.name = "kind",
-              .kind = FLAG_TEXT,
-              .value = "KIND",
-              .about = "Choose the protocol; most servers speak openai.",
-              .choices = "openai|responses|anthropic|scripted"}},
+     FLAG_WORD("kind", "KIND", "openai|responses|anthropic|scripted",
+               "Choose the protocol; most servers speak openai.")},
     {ROW_EACH("base_url", FIELD_TEXT, AT(row.base_url)), .use = TAKEN_AND_SHOWN,
      .empty = FIELD_EMPTY_NULL, .max = 2048,
      FLAG("base-url", FLAG_TEXT, "URL",
