@@ -100,7 +100,7 @@ enum { BODY_INLINE_MAX = 8 << 10, EMPTY_BODY_MAX = 1 << 10 };
 struct bytes exchange_method(const struct exchange *exchange);
 struct bytes exchange_target(const struct exchange *exchange); /* Path and query, as sent. */
 struct bytes exchange_param(const struct exchange *exchange, unsigned at); /* Percent-decoded. */
-/* Position in the route's table; values were checked before the handler ran. */
+/* Position in the route's table; values were checked before the handler ran, and hold no NUL. */
 bool exchange_query_given(const struct exchange *exchange, unsigned at);
 struct bytes exchange_query_text(const struct exchange *exchange, unsigned at);
 int64_t exchange_query_int(const struct exchange *exchange, unsigned at); /* FLAG: 0 or 1. */

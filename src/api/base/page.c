@@ -75,15 +75,6 @@ bool page_since(const struct page *page, int64_t at_ms) {
     return at_ms >= param_number(page->request.op.exchange, "since");
 }
 
-struct err page_no_nul(struct page *page, const char *name) {
-    struct bytes text = param_text(page->request.op.exchange, name);
-    if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
-        return ERR_OK;
-    }
-    return err_why(&page->request.op.why, ERR_BAD_QUERY,
-                   "query parameter '%s' must not contain a NUL", name);
-}
-
 /* Refuses words that the query's table does not name. */
 static struct err words_check(struct page *page) {
     const struct query_param *param = exchange_route(page->request.op.exchange)->query;

@@ -83,8 +83,6 @@ MUST_CHECK bool page_holds(const struct page *page, struct bytes text);
 MUST_CHECK bool page_since(const struct page *page, int64_t at_ms);
 /* Whether `words` (a,b) has the word, or is empty. */
 MUST_CHECK bool page_names(struct bytes words, struct bytes word);
-/* ERR_BAD_QUERY: the parameter holds a NUL, which no statement of the store takes. */
-MUST_CHECK struct err page_no_nul(struct page *page, const char *name);
 
 /* --- The page --------------------------------------------------------------------------------- */
 

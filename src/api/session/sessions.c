@@ -92,12 +92,7 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
     return err;
 }
 
-static struct err session_list_read(void *ctx) {
-    return page_no_nul(ctx, "q");
-}
-
 static const struct page_kind list = {
-    .request = {.read = session_list_read},
     .valid = cursor_valid,
     .rows = session_list_rows,
 };

@@ -17,7 +17,6 @@ static struct err names_start(void *ctx) {
     struct names_op *op = ctx;
     const struct exchange *exchange = op->request.op.exchange;
     struct why *why = &op->request.op.why;
-    struct bytes q = param_text(exchange, "q");
     unsigned kind = 0;
     if (!bytes_find(param_text(exchange, "kind"), name_kind_names, &kind)) {
         return err_why(why, ERR_BAD_QUERY,
@@ -27,12 +26,9 @@ static struct err names_start(void *ctx) {
     if (kind == NAME_TOKEN && (exchange_identity(exchange)->scopes & SCOPE_ADMIN) == 0) {
         return err_why(why, ERR_FORBIDDEN, "tokens are shown to a token with the scope admin only");
     }
-    if (q.len > 0 && memchr(q.data, '\0', q.len) != NULL) {
-        return err_why(why, ERR_BAD_QUERY, "query parameter 'q' must not contain NUL");
-    }
     op->query = (struct name_query){.kind = (enum name_kind)kind,
                                     .owner = op->request.key.owner,
-                                    .q = q,
+                                    .q = param_text(exchange, "q"),
                                     .limit = param_number(exchange, "limit")};
     return ERR_OK;
 }
