@@ -22,10 +22,9 @@ struct rows *tx_row(struct tx *tx, const char *sql, const struct arg *args, size
     return err_failed(err) ? NULL : rows;
 }
 
-int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                  int64_t absent) {
+int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
     AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
-    return rows == NULL || rows_null(rows, 0) ? absent : rows_int(rows, 0);
+    return rows == NULL || rows_null(rows, 0) ? 0 : rows_int(rows, 0);
 }
 
 int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count) {

@@ -210,9 +210,8 @@ bool rows_step(struct rows *rows); /* On the next row; false: there is none, or 
 /* On the first row; NULL: there is none, or an error. */
 MUST_CHECK struct rows *tx_row(struct tx *tx, const char *sql, const struct arg *args,
                                size_t count);
-/* The first column of the first row; `absent` where that is NULL, there is no row, or an error. */
-int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                  int64_t absent);
+/* The first column of the first row; 0 where that is NULL, there is no row, or an error. */
+int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count);
 /* Number of rows that the statement changed; 0 after an error. */
 MUST_CHECK int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count);
 /* The same where nobody needs the number: a server need not answer at once. */

@@ -261,8 +261,7 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
              arg_int(row.run_id), arg_int(row.message_id), arg_int(row.part),
              arg_str(approval_kind_names[row.kind]), arg_text(row.step), arg_text(row.digest),
              arg_text(row.arguments), arg_text(row.about), arg_text(row.shown),
-             arg_int(row.asked_ms)),
-        /* absent */ 0);
+             arg_int(row.asked_ms)));
     tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
     *ret_row = row;
     return event_append_asked(tx, &row);
@@ -346,7 +345,7 @@ struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
     if (!run_lives(&run)) {
         return err_make(ERR_RUN_ENDED, "approvals: ask");
     }
-    if (tx_number(tx, "SELECT count(*) FROM approvals WHERE run = $1", ARGS(arg_int(run.id)), 0) >=
+    if (tx_number(tx, "SELECT count(*) FROM approvals WHERE run = $1", ARGS(arg_int(run.id))) >=
         APPROVALS_OF_RUN_MAX) {
         return err_why(why, ERR_TOO_MANY, "the run has asked %d questions, and may ask no more",
                        APPROVALS_OF_RUN_MAX);

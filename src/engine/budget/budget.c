@@ -105,7 +105,7 @@ static void node_fill(struct tx *tx, struct budget_row *row) {
         tx_number(tx,
                   "SELECT count(*) FROM runs WHERE lane >= $1 AND lane < $2"
                   " AND lane <> 0 AND ended_ms IS NULL",
-                  ARGS(arg_int(row->id * BUDGET_LANES), arg_int((row->id + 1) * BUDGET_LANES)), 0);
+                  ARGS(arg_int(row->id * BUDGET_LANES), arg_int((row->id + 1) * BUDGET_LANES)));
     row->reserved = budget__reserved(tx, row);
 }
 
@@ -273,8 +273,8 @@ struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
 }
 
 struct err budget__remove_run(struct tx *tx, int64_t run) {
-    int64_t id = tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0",
-                           ARGS(arg_int(run)), /* absent */ 0);
+    int64_t id =
+        tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0", ARGS(arg_int(run)));
     struct budget_row row;
     if (id != 0 && node_find_id(tx, id, &row)) {
         node_remove(tx, &row);

@@ -98,8 +98,7 @@ struct err inbox__write(struct tx *tx, struct inbox_row *row) {
     const struct resource_key key = {.owner = row->owner, .id = row->delivery};
     struct err err = tx_resource_update(tx, &delivery_resource, FIELD_SET, row);
     if (!err_failed(err) && row->settled_ms != 0 &&
-        tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1", ARGS(arg_text(row->run)), 1) ==
-            0) {
+        tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1", ARGS(arg_text(row->run))) == 0) {
         err = tx_resource_remove(tx, &delivery_resource, &key, NULL /* why */);
     }
     if (err_failed(err)) {

@@ -191,13 +191,13 @@ static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
 struct err tx_inbox_prune(struct tx *tx, const struct inbox_prune *prune, bool *ret_more) {
     assert(prune->limit > 0 && prune->count > 0);
     /* By the clock for runs (rules/run/retention.h): one that was set ahead takes nothing away. */
-    int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS, 0);
+    int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS);
     int64_t before_ms = prune->age_ms == 0 ? INT64_MIN : judged_ms - prune->age_ms;
     /* Counted no further than one call can remove. */
     int64_t count = tx_number(tx,
                               "SELECT count(*) FROM (SELECT 1 FROM inbox"
                               " WHERE settled_ms IS NOT NULL LIMIT $1) settled",
-                              ARGS(arg_int(prune->count + prune->limit)), 0);
+                              ARGS(arg_int(prune->count + prune->limit)));
     int64_t removed = 0;
     if (count > prune->count) {
         removed = oldest_remove(tx, INT64_MAX, count - prune->count);

@@ -37,7 +37,7 @@ static void run_start(struct tx *tx, const struct run_bounds *bounds, struct run
     assert(row->state == RUN_QUEUED);
     bool paused = run_kind_is(row->kind, RUN_IS_STEP) &&
                   tx_number(tx, "SELECT count(*) FROM runs WHERE id = $1 AND state = 'waiting'",
-                            ARGS(arg_int(row->parent)), /* absent */ 0) > 0;
+                            ARGS(arg_int(row->parent))) > 0;
     row->cause = paused ? CAUSE_PAUSED : CAUSE_NONE;
     row->state = RUN_RUNNING;
     row->gate = GATE_NONE;
@@ -75,8 +75,7 @@ static struct err key_pass(struct tx *tx, void *ctx) {
     const struct run_admission admission = {
         .key_max = row->key_max,
         .key_taken = tx_number(
-            tx, taken, ARGS(arg_text(row->owner), arg_text(row->key), arg_int(row->key_max)),
-            /* absent */ 0)};
+            tx, taken, ARGS(arg_text(row->owner), arg_text(row->key), arg_int(row->key_max)))};
     candidate->passes = run_admit(&admission) != GATE_KEY;
     if (candidate->passes) {
         row->gate = GATE_SLOT;
@@ -156,7 +155,7 @@ static int64_t slots_free(struct tx *tx, enum run_kind kind, const struct run_bo
     return slots - tx_number(tx,
                              "SELECT count(*) FROM runs WHERE kind = $1 AND gate = ''"
                              " AND ended_ms IS NULL",
-                             ARGS(arg_str(run_kind_name(kind))), /* absent */ 0);
+                             ARGS(arg_str(run_kind_name(kind))));
 }
 
 static struct err slot_pass(struct tx *tx, void *ctx) {

@@ -64,8 +64,8 @@ struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state s
     int64_t now_ms = tx_steady_ms(tx), wall_ms = tx_now_ms(tx) - row->started_ms, waited_ms = 0;
     struct run_time time;
     if (run_kind_is(row->kind, RUN_ASKS)) {
-        waited_ms = tx_number(tx, "SELECT waited_ms FROM turns WHERE run = $1",
-                              ARGS(arg_int(row->id)), /* absent */ 0);
+        waited_ms =
+            tx_number(tx, "SELECT waited_ms FROM turns WHERE run = $1", ARGS(arg_int(row->id)));
     }
     if (row->epoch == tx_epoch(tx)) {
         time.waited_ms = waited_ms + (waits ? now_ms : 0);
@@ -156,7 +156,7 @@ struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool
     assert(!run_kind_is(row->kind, RUN_HAS_PROCESS)); /* The column has its reboots. */
     if (tx_number(tx,
                   "SELECT count(*) FROM nodes WHERE stopped_since <= $1 AND stopped_epoch >= $1",
-                  ARGS(arg_int(epoch)), /* absent */ 0) == 0) {
+                  ARGS(arg_int(epoch))) == 0) {
         count_write(tx, row->cut_offs + 1, row);
     }
     *ret_over = row->cut_offs >= RUN_CUT_OFF_MAX;

@@ -286,8 +286,7 @@ static int64_t chain_find(struct tx *tx, const struct budget_row *node, enum amo
     return count > 0 && count <= CHAIN_MAX &&
                    tx_number(tx, of_chain,
                              ARGS(arg_int((int64_t)amount), arg_int(youngest), arg_text(node->path),
-                                  arg_text(end)),
-                             /* absent */ 0) == count
+                                  arg_text(end))) == count
                ? youngest
                : 0;
 }
@@ -332,8 +331,8 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
     for (enum run_part_end end = RUN_PART_DONE; youngest != 0 && end != RUN_PART_WAITS;) {
         bool found = false;
         struct springing next = {.tomorrow = false};
-        int64_t id = tx_number(
-            tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)), /* absent */ 0);
+        int64_t id =
+            tx_number(tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)));
         if (id == 0 || err_failed(tx_fail(tx, runs__find_id(tx, id, &found, &next.row))) ||
             !found) {
             return;
@@ -405,7 +404,7 @@ void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
     struct budget_row *node = &judgement.places.rows[0];
     int64_t lane = io_row->lane;
     if (lane == 0 && run_kind_is(io_row->kind, RUN_IS_STEP) && io_row->state == RUN_RUNNING) {
-        lane = tx_number(tx, of_turn, ARGS(arg_int(io_row->id)), /* absent */ 0);
+        lane = tx_number(tx, of_turn, ARGS(arg_int(io_row->id)));
     }
     const enum amount amount = (enum amount)(lane % BUDGET_LANES);
     if (lane == 0 || (io_row->state != RUN_RUNNING && io_row->state != RUN_QUEUED) ||

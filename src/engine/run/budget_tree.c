@@ -48,7 +48,7 @@ void budget__write_day(struct tx *tx, struct budget_row *row) {
 }
 
 void budget__insert(struct tx *tx, struct budget_row *row) {
-    row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS, /* absent */ 0);
+    row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS);
     map_insert(tx, &budget__map, row);
     tx_row_changed(tx, FOLLOW_BUDGET, row->id);
 }
@@ -212,10 +212,9 @@ static void lanes_ask(struct tx *tx, const struct run_row *row, int64_t past,
         for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
             int64_t lane = budget__lane(places->rows[n].id, (enum amount)i);
             if (judgement->want.of[i] > 0 && places->nodes[n].limits.of[i] < AMOUNT_MAX &&
-                tx_number(
-                    tx, before,
-                    ARGS(arg_int(lane), arg_int(row->priority), arg_int(row->id), arg_int(past)),
-                    /* absent */ 0) != 0) {
+                tx_number(tx, before,
+                          ARGS(arg_int(lane), arg_int(row->priority), arg_int(row->id),
+                               arg_int(past))) != 0) {
                 judgement->verdict = BUDGET_WAITS;
                 judgement->hit = (struct budget_hit){.node = n, .amount = (enum amount)i};
                 return;

@@ -117,12 +117,13 @@ static int64_t cost_find(struct tx *tx, const struct run_row *row) {
     if (row->ended_ms == 0 || !(sums || run_kind_is(row->kind, RUN_RESERVES_CALLS))) {
         return -1;
     }
-    return tx_number(tx,
-                     sums ? "SELECT CAST(sum(cost_micros) AS BIGINT) FROM usage_totals"
-                            " WHERE run = $1 AND run <> 0"
-                          : "SELECT CAST(sum(cost) AS BIGINT) FROM spans WHERE run = $1"
-                            " AND step > 0",
-                     ARGS(arg_int(row->id)), /* absent */ -1);
+    return tx_number(
+        tx,
+        sums ? "SELECT CAST(COALESCE(sum(cost_micros), -1) AS BIGINT) FROM usage_totals"
+               " WHERE run = $1 AND run <> 0"
+             : "SELECT CAST(COALESCE(sum(cost), -1) AS BIGINT) FROM spans WHERE run = $1"
+               " AND step > 0",
+        ARGS(arg_int(row->id)));
 }
 
 void runs__tell_changed(struct tx *tx, int64_t id) {
@@ -140,7 +141,7 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
         row.session.len > 0) { /* Lists show by it whether it waits. */
         tx_row_changed(tx, FOLLOW_SESSION,
                        tx_number(tx, "SELECT id FROM sessions WHERE session = $1",
-                                 ARGS(arg_text(row.session)), /* absent */ 0));
+                                 ARGS(arg_text(row.session))));
     }
 }
 

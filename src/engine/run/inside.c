@@ -7,7 +7,7 @@ enum { DEPTH_MAX = 1000 };
 
 /* 0: there is none. */
 static int64_t run_id_of(struct tx *tx, struct bytes run) {
-    return tx_number(tx, "SELECT id FROM runs WHERE run = $1", ARGS(arg_text(run)), 0);
+    return tx_number(tx, "SELECT id FROM runs WHERE run = $1", ARGS(arg_text(run)));
 }
 
 /* --- Below ------------------------------------------------------------------------------------ */
@@ -53,7 +53,7 @@ static bool is_of_same_agent(struct tx *tx, int64_t run, int64_t other) {
         " p.id = a.parent AND p.id = b.parent AND p.step_key <> '') OR EXISTS (SELECT 1"
         " FROM turns s JOIN turns t ON t.session = s.session WHERE s.run = a.parent"
         " AND t.run = b.parent))";
-    return tx_number(tx, sql, ARGS(arg_int(run), arg_int(other)), 0) > 0;
+    return tx_number(tx, sql, ARGS(arg_int(run), arg_int(other))) > 0;
 }
 
 static bool place_is_below(struct tx *tx, struct place place, int64_t run) {
@@ -86,9 +86,9 @@ static struct place place_find(struct tx *tx, const struct inside_change *change
     };
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (id_valid(change->id.data, change->id.len, kinds[i].prefix)) {
-            return place_of(kinds[i].kind,
-                            tx_number(tx, kinds[i].sql,
-                                      ARGS(arg_text(change->id), arg_text(change->owner)), 0));
+            return place_of(
+                kinds[i].kind,
+                tx_number(tx, kinds[i].sql, ARGS(arg_text(change->id), arg_text(change->owner))));
         }
     }
     return place_of(PLACE_NOWHERE, 0);

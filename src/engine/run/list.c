@@ -283,7 +283,7 @@ static int64_t oldest_find(struct tx *tx, int64_t since_ms) {
         " SELECT CASE WHEN " MADE_AT_HALF " THEN (low + high) / 2 + 1 ELSE low END,"
         " CASE WHEN " MADE_AT_HALF " THEN high ELSE (low + high) / 2 END FROM half"
         " WHERE low < high) SELECT max(low) FROM half";
-    return tx_number(tx, sql, ARGS(arg_int(since_ms - RUN_CLOCK_BACK_MS)), /* absent */ 0);
+    return tx_number(tx, sql, ARGS(arg_int(since_ms - RUN_CLOCK_BACK_MS)));
 #undef MADE_AT_HALF
 }
 
@@ -389,8 +389,7 @@ struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_
     while (more) {
         part = slice_find(&list, list.compares ? PART_ROWS : page->limit);
         looked += part.count;
-        counted +=
-            list.compares ? tx_number(tx, list.lead->count, list.args, FILTERS, 0) : part.count;
+        counted += list.compares ? tx_number(tx, list.lead->count, list.args, FILTERS) : part.count;
         err = tx_error(tx);
         more = !err_failed(err) && slice_more(&list, &part, looked);
     }
@@ -455,7 +454,7 @@ struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
     if (rows != NULL) {
         census.states[RUN_QUEUED] = rows_int(rows, 0);
         census.oldest_queued_ms = tx_number(tx, "SELECT made_ms FROM runs WHERE id = $1",
-                                            ARGS(arg_int(rows_int(rows, 1))), /* absent */ 0);
+                                            ARGS(arg_int(rows_int(rows, 1))));
     }
     rows_release(&rows);
     rows = tx_rows(tx,

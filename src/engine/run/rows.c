@@ -263,7 +263,7 @@ static struct arg state_arg(enum run_state state) {
 static enum run_kind kind_guess(struct tx *tx, int64_t id) {
     for (size_t i = 0; i < COUNT_OF(run_kinds); i++) {
         const char *found = run_kinds[i].found;
-        if (found != NULL && tx_number(tx, found, ARGS(arg_int(id)), /* absent */ 0) != 0) {
+        if (found != NULL && tx_number(tx, found, ARGS(arg_int(id))) != 0) {
             return (enum run_kind)i;
         }
     }

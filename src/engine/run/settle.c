@@ -11,8 +11,7 @@
 
 static bool first_call_is_refused(struct tx *tx, const struct run_row *row) {
     return run_kind_is(row->kind, RUN_RESERVES_CALLS) && row->cause == CAUSE_BUDGET &&
-           tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 LIMIT 1", ARGS(arg_int(row->id)),
-                     /* absent */ 0) == 0;
+           tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 LIMIT 1", ARGS(arg_int(row->id))) == 0;
 }
 
 /* What had begun and was not settled by somebody who knows better took what its row says, without

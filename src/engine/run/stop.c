@@ -54,7 +54,7 @@ struct err runs__has_children(struct tx *tx, int64_t id, bool *ret_has) {
                               " WHEN EXISTS (SELECT 1 FROM runs WHERE parent = $1"
                               " AND parent <> 0 AND ended_ms IS NULL AND stop <> '') THEN 1"
                               " ELSE 0 END";
-    *ret_has = tx_number(tx, sql, ARGS(arg_int(id)), /* absent */ 0) != 0;
+    *ret_has = tx_number(tx, sql, ARGS(arg_int(id))) != 0;
     return tx_error(tx);
 }
 
@@ -117,14 +117,15 @@ static struct err children_ask(struct tx *tx, int64_t parent, int64_t grace_ms,
 
 /* A run that was given some time leaves as much to those below it. */
 struct err runs__ask_children(struct tx *tx, const struct run_row *ended, struct run_freed *freed) {
-    static const char sql[] = "SELECT CASE WHEN stop = '' THEN $2 ELSE stop_grace_ms END FROM runs"
-                              " WHERE id = $1 AND ended_ms IS NOT NULL";
+    static const char sql[] = "SELECT COALESCE((SELECT CASE WHEN stop = '' THEN $2"
+                              " ELSE stop_grace_ms END FROM runs WHERE id = $1"
+                              " AND ended_ms IS NOT NULL), -1)";
     int64_t grace_ms = ended->stop == CAUSE_NONE ? RUN_STOP_GRACE_MS : ended->stop_grace_ms;
     struct err err = children_ask(tx, ended->id, grace_ms, freed);
     if (err_failed(err) || ended->parent == 0) {
         return err;
     }
-    grace_ms = tx_number(tx, sql, ARGS(arg_int(ended->parent), arg_int(RUN_STOP_GRACE_MS)), -1);
+    grace_ms = tx_number(tx, sql, ARGS(arg_int(ended->parent), arg_int(RUN_STOP_GRACE_MS)));
     return grace_ms < 0 ? tx_error(tx) : children_ask(tx, ended->parent, grace_ms, freed);
 }
 
@@ -144,8 +145,8 @@ static int64_t child_next(struct tx *tx, int64_t parent, int64_t grace_ms) {
     static const char slower[] = "SELECT id FROM runs WHERE parent = $1 AND parent <> 0"
                                  " AND ended_ms IS NULL AND stop <> '' AND stop_grace_ms > $2"
                                  " ORDER BY stop_grace_ms LIMIT 1";
-    int64_t id = tx_number(tx, fresh, ARGS(arg_int(parent)), /* absent */ 0);
-    return id != 0 ? id : tx_number(tx, slower, ARGS(arg_int(parent), arg_int(grace_ms)), 0);
+    int64_t id = tx_number(tx, fresh, ARGS(arg_int(parent)));
+    return id != 0 ? id : tx_number(tx, slower, ARGS(arg_int(parent), arg_int(grace_ms)));
 }
 
 /* One step: down to a child, or up from one that has nobody left below it, which is asked. Where it

@@ -73,8 +73,7 @@ void sessions__weigh_context(struct tx *tx, struct session_row *row) {
     const int64_t step = folded && checkpoint.step > 0 ? checkpoint.step : INT64_MAX;
     const int64_t bytes = tx_number(tx, sql,
                                     ARGS(arg_int(row->id), arg_int(checkpoint.message),
-                                         arg_int(checkpoint.question), arg_int(step)),
-                                    /* absent */ 0) +
+                                         arg_int(checkpoint.question), arg_int(step))) +
                           (int64_t)checkpoint.summary.len;
     const struct session_context context = {.used = (bytes + USAGE_BYTES_PER_TOKEN - 1) /
                                                     USAGE_BYTES_PER_TOKEN,

@@ -204,8 +204,7 @@ void messages__tell_queue(struct tx *tx, const struct session_row *session) {
 
 void messages__insert_quiet(struct tx *tx, const struct message_insert *what) {
     struct message_row *row = what->row;
-    int64_t id =
-        what->at != 0 ? what->at : tx_number(tx, "SELECT " IDS_NEXT("messages"), NO_ARGS, 0);
+    int64_t id = what->at != 0 ? what->at : tx_number(tx, "SELECT " IDS_NEXT("messages"), NO_ARGS);
     row->id = id + (what->room ? 1 : 0);
     row->session = what->session->id;
     row->made_ms = row->made_ms == 0 ? tx_now_ms(tx) : row->made_ms;
@@ -431,12 +430,12 @@ void parts__insert(struct tx *tx, struct message_part *part) {
     if (part->number == 0) {
         part->number =
             tx_number(tx, "SELECT COALESCE(max(number), 0) + 1 FROM parts WHERE message = $1",
-                      ARGS(arg_int(part->message)), 1);
+                      ARGS(arg_int(part->message)));
     }
     /* A long answer of a program has fewer parts than their numbers say. */
     if (part->number > MESSAGE_PARTS_MAX &&
-        tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1", ARGS(arg_int(part->message)),
-                  0) >= MESSAGE_PARTS_MAX) {
+        tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1",
+                  ARGS(arg_int(part->message))) >= MESSAGE_PARTS_MAX) {
         tx_fail(tx, err_make(ERR_TOO_MANY, "parts: insert"));
     }
     part_fill(part);

@@ -112,7 +112,7 @@ struct err tx_session_main(struct tx *tx, const struct session_main *what, bool 
         tx,
         "SELECT id FROM sessions WHERE owner = $1 AND agent = $2 AND root = $3 AND main <> 0"
         " AND hidden = 0 ORDER BY id DESC LIMIT 1",
-        ARGS(arg_text(what->owner), arg_text(what->agent), arg_text(what->root)), /* none */ 0);
+        ARGS(arg_text(what->owner), arg_text(what->agent), arg_text(what->root)));
     *ret_found = id != 0 && sessions__find_id(tx, id, ret_row);
     return tx_error(tx);
 }
@@ -156,10 +156,9 @@ static struct err session_shown(struct tx *tx, enum run_hold hold, bool queued,
 struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
     char stream[SESSION_STREAM_MAX];
     const struct bytes key = sessions__stream(io_row, stream);
-    const bool queued =
-        io_row->state == SESSION_IDLE &&
-        tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
-                  ARGS(arg_text(io_row->owner), arg_text(key)), /* absent */ 0) != 0;
+    const bool queued = io_row->state == SESSION_IDLE &&
+                        tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
+                                  ARGS(arg_text(io_row->owner), arg_text(key))) != 0;
     return session_shown(tx, hold, queued, io_row);
 }
 
@@ -279,7 +278,7 @@ struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_
         }
         const struct bytes stream = stream_join(streams[i].prefix, of, name, sizeof name);
         tx_fail(tx, tx_stream_find(tx, row->owner, stream, &found, &state));
-        int64_t after = tx_number(tx, streams[i].find, ARGS(arg_int(row->id)), /* absent */ 0);
+        int64_t after = tx_number(tx, streams[i].find, ARGS(arg_int(row->id)));
         after = after > state.floor ? after : state.floor;
         const struct untell page = {.stream = state.stream,
                                     .after = after,
@@ -337,7 +336,7 @@ void sessions__hold_events(struct tx *tx, const struct session_row *row, enum st
 }
 
 void sessions__insert(struct tx *tx, struct session_row *row) {
-    row->id = tx_number(tx, "SELECT " IDS_NEXT("sessions"), NO_ARGS, /* absent */ 0);
+    row->id = tx_number(tx, "SELECT " IDS_NEXT("sessions"), NO_ARGS);
     map_insert(tx, &session_map, row);
 }
 

@@ -405,7 +405,7 @@ struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_
             .table = cursor.table, .inside = true, .key = {INT64_MIN, INT64_MIN, INT64_MIN}};
         static_assert(DAMAGE_KEYS == 3, "as many bounds");
         if (table->last != NULL && scope == DAMAGE_NEWEST) {
-            cursor.key[0] = tx_number(tx, table->last, NO_ARGS, /* absent */ 0) - table->newest;
+            cursor.key[0] = tx_number(tx, table->last, NO_ARGS) - table->newest;
         }
     }
     struct arg args[DAMAGE_KEYS + 1];

@@ -86,7 +86,7 @@ static bool session_remove(struct tx *tx, int64_t id) {
         tx_number(tx,
                   "SELECT count(*) FROM (SELECT 1 FROM messages WHERE session = $1"
                   " AND role = 'user' LIMIT 2) said",
-                  ARGS(arg_int(id)), /* absent */ 0) > 1) {
+                  ARGS(arg_int(id))) > 1) {
         return true;
     }
     const struct session_delete what = {.key = {.owner = session.owner, .session = session.session},
@@ -154,7 +154,7 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     stays = stays || tx_number(tx,
                                "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
                                " OR " WORKFLOW_LIVES_BELOW ")",
-                               ARGS(arg_int(row.id)), /* absent */ 0) != 0;
+                               ARGS(arg_int(row.id))) != 0;
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
@@ -219,8 +219,7 @@ static int64_t age_limit(struct tx *tx, const struct run_prune *prune) {
     const struct retain_clock clock = {
         .lived_ms = prune->lived_ms,
         .wall_ms = tx_now_ms(tx),
-        .judged_ms =
-            tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS, /* absent */ 0)};
+        .judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS)};
     int64_t now_ms = retain_now(&clock);
     tx_do(tx, "UPDATE nodes SET judged_ms = $1 WHERE id = 1", ARGS(arg_int(now_ms)));
     return now_ms - prune->keep.age_ms;
@@ -238,7 +237,7 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
         excess = tx_number(tx,
                            "SELECT count(*) FROM (SELECT 1 FROM runs WHERE ended_ms IS NOT NULL"
                            " AND step_key = '' LIMIT $1) ended",
-                           ARGS(arg_int(keep->count + prune->limit)), /* absent */ 0) -
+                           ARGS(arg_int(keep->count + prune->limit))) -
                  keep->count;
     }
     if (keep->bytes > 0) {

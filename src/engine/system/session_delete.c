@@ -96,7 +96,7 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
         child = tx_number(tx,
                           "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
                           " AND hidden = 0 ORDER BY id LIMIT 1",
-                          ARGS(arg_int(row.id)), /* absent */ 0);
+                          ARGS(arg_int(row.id)));
         if (child != 0 && !sessions__find_id(tx, child, &row)) {
             break;
         }
@@ -260,8 +260,7 @@ static bool rest_remove(struct tx *tx, const struct session_row *row) {
     } else if (tx_number(tx,
                          "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
                          " AND session <> '' LIMIT 1",
-                         ARGS(arg_text(row->owner), arg_text(row->session)),
-                         /* absent */ 0) != 0) {
+                         ARGS(arg_text(row->owner), arg_text(row->session))) != 0) {
         return true;
     }
     if (gone) {

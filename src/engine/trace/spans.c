@@ -229,12 +229,12 @@ struct err tx_span_keep(struct tx *tx, int64_t run) {
     disk_add(tx, tx_number(tx,
                            "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM spans"
                            " WHERE run = $1",
-                           ARGS(arg_int(run)), /* absent */ 0));
+                           ARGS(arg_int(run))));
     return tx_error(tx);
 }
 
 struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes) {
-    *ret_bytes = tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS, /* absent */ 0);
+    *ret_bytes = tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS);
     return tx_error(tx);
 }
 
@@ -246,7 +246,7 @@ struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_r
         "DELETE FROM spans WHERE run = $1 AND (attempt, step) IN (SELECT attempt, step FROM spans"
         " WHERE run = $1 ORDER BY attempt, step LIMIT $2)";
     const struct arg args[] = {arg_int(run), arg_int(SPAN_REMOVE_MAX)};
-    ret_removed->disk = tx_number(tx, disk, args, COUNT_OF(args), /* absent */ 0);
+    ret_removed->disk = tx_number(tx, disk, args, COUNT_OF(args));
     ret_removed->count = tx_change(tx, remove, args, COUNT_OF(args));
     disk_add(tx, -ret_removed->disk);
     return tx_error(tx);

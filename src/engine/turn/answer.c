@@ -36,7 +36,7 @@ void turns__count_tools(struct tx *tx, struct turn *turn) {
     if (limit > 0) {
         const int64_t made =
             tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1 AND kind = 'tool'",
-                      ARGS(arg_int(turn->row.answer)), 0);
+                      ARGS(arg_int(turn->row.answer)));
         turn->tools_left = made < limit ? limit - made : 0;
     }
 }

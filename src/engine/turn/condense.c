@@ -118,8 +118,7 @@ static int64_t group_condense(struct tx *tx, int64_t message, int64_t step_last,
 }
 
 static int64_t parts_count(struct tx *tx, int64_t message) {
-    return tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1", ARGS(arg_int(message)),
-                     0);
+    return tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1", ARGS(arg_int(message)));
 }
 
 /* The steps before the newest CONDENSED_TO parts, and the one that these begin in. Texts that are
@@ -135,7 +134,7 @@ static void steps_condense(struct tx *tx, int64_t message) {
         tx_number(tx,
                   "SELECT min(step) FROM (SELECT step FROM parts WHERE message = $1"
                   " ORDER BY number DESC LIMIT $2) newest",
-                  ARGS(arg_int(message), arg_int(CONDENSED_TO)), 0);
+                  ARGS(arg_int(message), arg_int(CONDENSED_TO)));
     while (group_condense(tx, message, step_last, &after) > 0) {
     }
 }

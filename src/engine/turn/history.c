@@ -110,7 +110,7 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
         tx_number(tx,
                   "SELECT count(*) FROM messages WHERE session = $1 AND id > $3 AND reply_to <> $2"
                   " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')",
-                  of_answer, 3, 0);
+                  of_answer, 3);
     if (!fits || after > 0) {
         return err_why(why, ERR_CONFLICT,
                        fits ? "something was said after this answer; only the last one is asked for"
@@ -126,7 +126,7 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
     message.variant = tx_number(tx,
                                 "SELECT max(variant) + 1 FROM messages WHERE session = $1"
                                 " AND reply_to = $2 AND status <> 'removed'",
-                                of_answer, 2, 0);
+                                of_answer, 2);
     return answer_again(tx, &of.session, &of.question, &message, ret_run);
 }
 
@@ -206,7 +206,7 @@ struct err tx_message_gone(struct tx *tx, struct bytes message, bool *ret_gone) 
     *ret_gone = tx_number(tx,
                           "SELECT 1 FROM messages m JOIN sessions s ON s.id = m.session"
                           " WHERE m.message = $1 AND m.status <> 'removed' AND s.hidden >= 0",
-                          ARGS(arg_text(message)), 0) == 0;
+                          ARGS(arg_text(message))) == 0;
     return tx_error(tx);
 }
 
@@ -278,7 +278,7 @@ struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
     if (tx_number(tx,
                   "SELECT 1 FROM messages WHERE session = $1 AND id > $2"
                   " AND status IN ('completed', 'interrupted', 'failed') LIMIT 1",
-                  ARGS(arg_int(session.id), arg_int(question.id)), 0) != 0) {
+                  ARGS(arg_int(session.id), arg_int(question.id))) != 0) {
         struct session_fork fork = what->fork;
         struct session_row into;
         fork.key = (struct session_key){.owner = session.owner, .session = session.session};

@@ -21,7 +21,7 @@ static bool native_counts(struct tx *tx, const struct turn *turn) {
                      " WHERE a.id = $1 AND a.active = 1"
                      " AND a.status IN ('completed', 'interrupted', 'failed')"
                      " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back')",
-                     ARGS(arg_int(answer)), 0) != 0;
+                     ARGS(arg_int(answer))) != 0;
 }
 
 /* Kept with the session, not the turn: retention removes turns. */
@@ -145,8 +145,8 @@ static struct program_before processes_before(struct tx *tx, const struct turn *
 }
 
 void turns__view(struct tx *tx, struct run_row *io_run) {
-    io_run->starts = tx_number(tx, "SELECT program_begun FROM turns WHERE run = $1",
-                               ARGS(arg_int(io_run->id)), /* absent */ 0);
+    io_run->starts =
+        tx_number(tx, "SELECT program_begun FROM turns WHERE run = $1", ARGS(arg_int(io_run->id)));
 }
 
 struct err tx_program_before(struct tx *tx, const struct turn_key *key,
@@ -296,7 +296,7 @@ static bool card_of_call(struct tx *tx, const struct turn *turn, struct bytes ca
                   "SELECT number FROM parts WHERE message = $1 AND kind = 'tool' AND call = $2"
                   " AND state IN ('running', 'reviewing', 'asking', 'ready')"
                   " ORDER BY number DESC LIMIT 1",
-                  ARGS(arg_int(turn->row.answer), arg_text(call)), 0);
+                  ARGS(arg_int(turn->row.answer), arg_text(call)));
     return call.len > 0 && number != 0 && cards__find(tx, turn->row.answer, number, ret_card);
 }
 

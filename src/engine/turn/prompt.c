@@ -248,7 +248,7 @@ static void checkpoint_hand(struct reader *reader, const struct checkpoint *chec
             tx_number(reader->tx,
                       "SELECT count(DISTINCT step) FROM parts WHERE message = $1 AND step <= $2"
                       " AND kind IN ('text', 'tool')",
-                      ARGS(arg_int(checkpoint->message), arg_int(checkpoint->step)), 0);
+                      ARGS(arg_int(checkpoint->message), arg_int(checkpoint->step)));
     }
     AUTO(text_done)
     struct text text = {.size_max = CHECKPOINT_SUMMARY_MAX + sizeof summary_head_within};

@@ -199,8 +199,7 @@ static int64_t step_of(struct tx *tx, const struct turn *turn, const struct card
         "SELECT $2 + count(CASE WHEN number <= $3 THEN 1 END) + $4 * count(*) FROM parts"
         " WHERE message = $1 AND kind = 'tool' AND step = $2",
         ARGS(arg_int(turn->row.answer), arg_int(card->step), arg_int(card->number),
-             arg_int(kind == SPAN_REVIEW ? 1 : 0)),
-        0);
+             arg_int(kind == SPAN_REVIEW ? 1 : 0)));
 }
 
 /* A step that begins again after a crash has its span already. */
@@ -209,8 +208,8 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
     struct span_start start = start_of(&turn->run, step_of(tx, turn, card, kind), kind, name);
     start.input = card->malformed.len > 0 ? card->malformed : card->arguments;
     if (tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-                  ARGS(arg_int(start.key.run), arg_int(start.key.attempt), arg_int(start.key.step)),
-                  0) == 0) {
+                  ARGS(arg_int(start.key.run), arg_int(start.key.attempt),
+                       arg_int(start.key.step))) == 0) {
         tx_fail(tx, tx_span_start(tx, &start));
     }
 }
@@ -219,9 +218,9 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
 static int64_t card_ms(struct tx *tx, const struct turn *turn, int64_t step) {
     const int64_t started_ms =
         tx_number(tx, "SELECT started_ms FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-                  ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)), -1);
+                  ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)));
     const int64_t now_ms = tx_now_ms(tx);
-    return started_ms < 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
+    return started_ms == 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
 }
 
 /* Calls of tools are counted like those of models, beside them. */

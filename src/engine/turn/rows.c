@@ -82,7 +82,7 @@ void turns__insert(struct tx *tx, const struct turn_row *row) {
         tx,
         "SELECT max(last) + 1 FROM (SELECT COALESCE(max(number), 0) AS last FROM turns"
         " WHERE session = $1 UNION ALL SELECT turn_last FROM sessions WHERE id = $1) given",
-        ARGS(arg_int(row->session)), 1);
+        ARGS(arg_int(row->session)));
     map_insert(tx, &turn_map, &numbered);
 }
 

@@ -180,10 +180,10 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
     facts->steered = tx_number(tx,
                                "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
                                " AND status = 'steering' LIMIT 1",
-                               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) != 0;
+                               ARGS(arg_int(turn->session.id), arg_int(turn->run.id))) != 0;
     const int64_t parts =
         tx_number(tx, "SELECT COALESCE(max(number), 0) FROM parts WHERE message = $1",
-                  ARGS(arg_int(row->answer)), 0);
+                  ARGS(arg_int(row->answer)));
     facts->full = !facts->program && parts + TURN_PARTS_MAX > MESSAGE_PARTS_MAX;
     /* Before the model is asked again: whether it keeps doing the same. Counted once for a call:
      * while something is checked, it is not. */

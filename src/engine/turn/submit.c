@@ -591,7 +591,7 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                                    "SELECT count(*) FROM (SELECT r.step_key AS word FROM turns t"
                                    " JOIN runs r ON r.id = t.run WHERE t.session = $1"
                                    " ORDER BY t.run DESC LIMIT 1) latest WHERE word <> ''",
-                                   ARGS(arg_int(session.id)), 0) == 0;
+                                   ARGS(arg_int(session.id))) == 0;
     *ret_followed = FOLLOW_UP_BUSY;
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);

@@ -71,7 +71,7 @@ static struct err title_submit(struct tx *tx, const struct turn *turn, struct by
                                 "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
                                 " AND kind = 'title' AND ended_ms IS NULL AND run_key <> ''"
                                 " LIMIT 1",
-                                ARGS(arg_text(what.owner), arg_text(what.own_key)), 0) != 0;
+                                ARGS(arg_text(what.owner), arg_text(what.own_key))) != 0;
     if (live || err_failed(tx_error(tx))) {
         return tx_error(tx);
     }

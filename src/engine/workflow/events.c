@@ -170,8 +170,8 @@ struct err steps__event_both(struct tx *tx, const struct step_new *step,
 
 struct err tx_workflow_lines(struct tx *tx, const struct workflow_place *place,
                              const struct workflow_line *lines, size_t count) {
-    int64_t stored = tx_number(tx, "SELECT lines FROM workflows WHERE run = $1",
-                               ARGS(arg_int(place->id)), /* absent */ 0);
+    int64_t stored =
+        tx_number(tx, "SELECT lines FROM workflows WHERE run = $1", ARGS(arg_int(place->id)));
     int64_t highest = stored;
     for (size_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
         bool phase = lines[i].kind == LINE_PHASE;

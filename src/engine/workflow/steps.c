@@ -111,7 +111,7 @@ static void talk_used(struct tx *tx, struct step_end *io_end) {
     rows_release(&rows);
 
     AUTO(turns__said_done) struct turn_said said = {.text = {0}};
-    struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args), 0)}};
+    struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args))}};
     if (turn.run.id == 0 || !turns__load_rest(tx, &turn)) {
         return;
     }
@@ -142,15 +142,15 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
     if (ret_talked->ended) {
         tx_fail(tx, turns__said(tx, row.id, &ret_talked->said));
     }
-    if (row.cause == CAUSE_BUDGET && tx_number(tx, own, ARGS(arg_int(row.parent)), 0) > 0) {
+    if (row.cause == CAUSE_BUDGET && tx_number(tx, own, ARGS(arg_int(row.parent))) > 0) {
         ret_talked->cause = CAUSE_AGENT_BUDGET;
     }
     if (turns__find(tx, row.id, &of_turn)) {
         struct run_time time = {.waited_ms = 0};
         tx_fail(tx, runs__time(tx, &row, row.state, &time));
         ret_talked->waited_ms = time.waited_ms;
-        const int64_t parked_ms = tx_number(tx, "SELECT parked_ms FROM runs WHERE id = $1",
-                                            ARGS(arg_int(row.parent)), /* absent */ 0);
+        const int64_t parked_ms =
+            tx_number(tx, "SELECT parked_ms FROM runs WHERE id = $1", ARGS(arg_int(row.parent)));
         ret_talked->waited_ms += steps__parked_ms(parked_ms, tx_now_ms(tx));
     }
     return tx_error(tx);
@@ -534,8 +534,8 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
     if (err_failed(err)) {
         return err;
     }
-    int64_t output_tokens = tx_number(tx, "SELECT output_tokens FROM runs WHERE id = $1",
-                                      ARGS(arg_int(row->id)), /* absent */ 0);
+    int64_t output_tokens =
+        tx_number(tx, "SELECT output_tokens FROM runs WHERE id = $1", ARGS(arg_int(row->id)));
     if (row->parent_run.len == 0) {
         return tx_error(tx); /* Its workflow was removed with its stream. */
     }
@@ -807,7 +807,7 @@ struct err tx_step_budgeted(struct tx *tx, const struct run_row *workflow, bool 
                               "SELECT (SELECT count(*) FROM budgets WHERE owner = '' AND path = '')"
                               " + (SELECT count(*) FROM runs WHERE parent = $1 AND step_key <> ''"
                               " AND done_no = 0 AND (charged = 1 OR state = 'queued'))",
-                              ARGS(arg_int(workflow->id)), /* absent */ 0);
+                              ARGS(arg_int(workflow->id)));
     *ret_budgeted = count > 0 || workflow->budget.len > 0;
     return tx_error(tx);
 }

@@ -50,7 +50,7 @@ static struct err resumed_find(struct tx *tx, const struct workflow_new *what, i
         const json_t *name = json_array_get(what->rerun, i);
         const struct bytes run = {json_string_value(name), json_string_length(name)};
         if (tx_number(tx, "SELECT 1 FROM runs WHERE run = $1 AND parent = $2 AND step_key <> ''",
-                      ARGS(arg_text(run), arg_int(row.id)), /* absent */ 0) == 0) {
+                      ARGS(arg_text(run), arg_int(row.id))) == 0) {
             why_set(why, "rerun[%zu]: '%.40s' is not an agent of that run", i, run.data);
             return err_failed(tx_error(tx)) ? tx_error(tx)
                                             : err_make(ERR_BAD_FIELD, "workflows: rerun");
@@ -110,7 +110,7 @@ struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
                        "Agents are at most %d deep, and this is the last: do it yourself.",
                        SESSION_DEPTH_MAX);
     }
-    if (tx_number(tx, open, ARGS(arg_int(seat->session.id)), 0) >= WORKFLOWS_OPEN_MAX) {
+    if (tx_number(tx, open, ARGS(arg_int(seat->session.id))) >= WORKFLOWS_OPEN_MAX) {
         return err_why(why, ERR_CONFLICT,
                        "%d of your workflows have not ended; wait for some of them.",
                        WORKFLOWS_OPEN_MAX);
@@ -275,8 +275,7 @@ struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept) {
     memcpy(end, begin.data, begin.len);
     end[begin.len] = 'g'; /* After each hexadecimal digit. */
     *ret_kept = tx_number(tx, "SELECT 1 FROM scripts WHERE hash >= $1 AND hash < $2 LIMIT 1",
-                          ARGS(arg_text(begin), arg_text((struct bytes){end, begin.len + 1})),
-                          /* absent */ 0) != 0;
+                          ARGS(arg_text(begin), arg_text((struct bytes){end, begin.len + 1}))) != 0;
     *ret_kept = *ret_kept || err_failed(tx_error(tx));
     return tx_error(tx);
 }
@@ -394,10 +393,9 @@ struct err tx_workflow_commands(struct tx *tx, const struct run_row *workflow, i
                                   " AND gate = 'key' AND ended_ms IS NULL AND run_key <> ''"
                                   " AND root = $3";
     const int64_t root = workflow->root != 0 ? workflow->root : workflow->id;
-    *ret_running = tx_number(
-        tx, running, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY)), /* absent */ 0);
-    *ret_waiting =
-        tx_number(tx, waiting,
-                  ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY), arg_int(root)), 0);
+    *ret_running =
+        tx_number(tx, running, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY)));
+    *ret_waiting = tx_number(
+        tx, waiting, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY), arg_int(root)));
     return tx_error(tx);
 }
