@@ -212,6 +212,17 @@ MUST_CHECK struct rows *tx_row(struct tx *tx, const char *sql, const struct arg 
                                size_t count);
 /* The first column of the first row; 0 where that is NULL, there is no row, or an error. */
 int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count);
+/* The same, for the first `columns` of them. False, and all are 0: there is no row, or an error. */
+bool tx_numbers(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                int64_t *ret_numbers, size_t columns);
+/* The same as a text, in the arena; "" where there is none. */
+struct bytes tx_text(struct tx *tx, const char *sql, const struct arg *args, size_t count);
+/* The first column of each row, up to `max` of them; their number. */
+size_t tx_ids(struct tx *tx, const char *sql, const struct arg *args, size_t count, size_t max,
+              int64_t *ret_ids);
+/* The same as texts, in the arena. */
+size_t tx_texts(struct tx *tx, const char *sql, const struct arg *args, size_t count, size_t max,
+                struct bytes *ret_texts);
 /* Number of rows that the statement changed; 0 after an error. */
 MUST_CHECK int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count);
 /* The same where nobody needs the number: a server need not answer at once. */

@@ -62,12 +62,9 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
     }
     AUTO(text_done) struct text path = text_up_to(BUDGET_PATH_MAX);
     AUTO(text_done) struct text project = text_up_to(BUDGET_PATH_MAX);
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT budget FROM sessions WHERE id = $1", ARGS(arg_int(chain[count - 1].id)));
-    if (rows != NULL) {
-        text_add(&path, rows_text(rows, 0).data, rows_text(rows, 0).len);
-    }
+    const struct bytes above = tx_text(tx, "SELECT budget FROM sessions WHERE id = $1",
+                                       ARGS(arg_int(chain[count - 1].id)));
+    text_add(&path, above.data, above.len);
     if (budget__path_parts(text_bytes(&path)) >= BUDGET_PATH_PARTS) {
         text_clear(&path); /* The row is damaged. */
     }

@@ -122,19 +122,14 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
                            struct host_abandoned *ret_abandoned) {
     assert(what->limit > 0);
     assert(what->limit <= HOST_ABANDON_PAGE);
-    int64_t ids[HOST_ABANDON_PAGE], count = 0, done = 0;
+    int64_t ids[HOST_ABANDON_PAGE], done = 0;
     struct host_abandoned abandoned = {.last = 0};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
-                " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2"
-                " ORDER BY id LIMIT $3",
-                ARGS(arg_text(what->place), arg_int(what->after), arg_int(what->limit)));
-    while (count < what->limit && rows_step(rows)) {
-        ids[count++] = rows_int(rows, 0);
-    }
-    rows_release(&rows);
+    const int64_t count = (int64_t)tx_ids(
+        tx,
+        "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
+        " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2 ORDER BY id LIMIT $3",
+        ARGS(arg_text(what->place), arg_int(what->after), arg_int(what->limit)),
+        (size_t)what->limit, ids);
     struct err err = tx_error(tx);
     while (!err_failed(err) && done < count && (done == 0 || !runs__page_full(tx))) {
         struct part part = {.what = what, .id = ids[done++], .refused = ERR_OK};

@@ -90,13 +90,11 @@ void runs__key_mark(struct tx *tx, struct run_row *io_row) {
     if (io_row->gate != GATE_KEY) {
         return;
     }
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT run FROM runs WHERE owner = $1 AND run_key = $2"
-                               " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL"
-                               " AND run_key <> '' ORDER BY id LIMIT 1",
-                               ARGS(arg_text(io_row->owner), arg_text(io_row->key)));
-    io_row->waits_for = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    io_row->waits_for = tx_text(tx,
+                                "SELECT run FROM runs WHERE owner = $1 AND run_key = $2"
+                                " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL"
+                                " AND run_key <> '' ORDER BY id LIMIT 1",
+                                ARGS(arg_text(io_row->owner), arg_text(io_row->key)));
 }
 
 /* Whoever is first in line and does not fit holds back the rest, also those that would fit because

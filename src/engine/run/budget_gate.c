@@ -276,13 +276,10 @@ static int64_t chain_find(struct tx *tx, const struct budget_row *node, enum amo
     const struct bytes end = global ? BYTES("~") : budget__path_end(tx, node->path);
     const struct arg args[] = {arg_int((int64_t)amount), arg_int(CHAIN_MAX + 1),
                                arg_text(node->owner), arg_text(node->path), arg_text(end)};
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, global ? of_all : of_node, args, global ? 2 : COUNT_OF(args));
-    if (rows == NULL) {
-        return 0;
-    }
-    int64_t count = rows_int(rows, 0), youngest = rows_int(rows, 1);
-    rows_release(&rows);
+    int64_t held[2];
+    tx_numbers(tx, global ? of_all : of_node, args, global ? 2 : COUNT_OF(args), held,
+               COUNT_OF(held));
+    const int64_t count = held[0], youngest = held[1];
     return count > 0 && count <= CHAIN_MAX &&
                    tx_number(tx, of_chain,
                              ARGS(arg_int((int64_t)amount), arg_int(youngest), arg_text(node->path),
@@ -329,12 +326,10 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
                                         " AND r.id <> $3";
     int64_t youngest = chain_find(tx, node, (enum amount)(lane % BUDGET_LANES)), unwritable = 0;
     for (enum run_part_end end = RUN_PART_DONE; youngest != 0 && end != RUN_PART_WAITS;) {
-        bool found = false;
         struct springing next = {.tomorrow = false};
         int64_t id =
             tx_number(tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)));
-        if (id == 0 || err_failed(tx_fail(tx, runs__find_id(tx, id, &found, &next.row))) ||
-            !found) {
+        if (!runs__load_id(tx, id, &next.row)) {
             return;
         }
         if (opening->left == 0) {

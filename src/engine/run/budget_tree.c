@@ -105,14 +105,14 @@ static struct amounts amounts_read(const struct rows *rows, int from) {
     " FROM runs WHERE charged = 1 AND ended_ms IS NULL"
 
 struct amounts budget__reserved(struct tx *tx, const struct budget_row *row) {
-    AUTO(rows_release)
-    struct rows *rows =
-        row->path.len == 0
-            ? tx_row(tx, HELD_SUMS, NO_ARGS)
-            : tx_row(tx, HELD_SUMS " AND owner = $1 AND budget >= $2 AND budget < $3",
-                     ARGS(arg_text(row->owner), arg_text(row->path),
-                          arg_text(budget__path_end(tx, row->path))));
-    return rows == NULL ? amounts_none() : amounts_read(rows, 0);
+    const bool global = row->path.len == 0;
+    struct amounts reserved = amounts_none();
+    const struct arg args[] = {arg_text(row->owner), arg_text(row->path),
+                               arg_text(budget__path_end(tx, row->path))};
+    tx_numbers(tx,
+               global ? HELD_SUMS : HELD_SUMS " AND owner = $1 AND budget >= $2 AND budget < $3",
+               args, global ? 0 : COUNT_OF(args), reserved.of, AMOUNT_COUNT);
+    return reserved;
 }
 
 void budget__write_run(struct tx *tx, const struct run_row *row) {

@@ -23,13 +23,7 @@
 enum { DATA_MAX = 8 << 10 };
 
 struct bytes runs__stream(struct tx *tx, struct bytes run) {
-    static const char prefix[] = "run:";
-    char name[STREAM_NAME_MAX];
-    const size_t len = sizeof prefix - 1 + run.len;
-    assert(len <= sizeof name);
-    memcpy(name, prefix, sizeof prefix - 1);
-    memcpy(name + sizeof prefix - 1, run.data, run.len);
-    return tx_copy(tx, (struct bytes){name, len});
+    return tx_stream_name(tx, "run:", run);
 }
 
 struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,

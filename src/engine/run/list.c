@@ -67,14 +67,13 @@ void runs__progress_view(struct tx *tx, struct run_row *io_row) {
 }
 
 struct err tx_run_progress(struct tx *tx, int64_t workflow, struct text *text, size_t *ret_told) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT run FROM runs WHERE id = $1", ARGS(arg_int(workflow)));
-    if (rows == NULL) {
+    const struct bytes run =
+        tx_text(tx, "SELECT run FROM runs WHERE id = $1", ARGS(arg_int(workflow)));
+    if (run.len == 0) {
         return tx_error(tx);
     }
     text_add_char(text, '{');
-    text_add_member(text, "id", rows_text(rows, 0));
-    rows_release(&rows);
+    text_add_member(text, "id", run);
     text_add_name(text, "progress");
     progress_write(tx, workflow, text);
     *ret_told = text->len;
@@ -327,17 +326,13 @@ struct slice {
 
 /* The next slice begins below this one. */
 static struct slice slice_find(struct list *list, int64_t limit) {
-    struct slice slice = {.last = true};
+    int64_t bounds[2]; /* After an error 0: the last one. */
     list->args[FILTER_LIMIT] = arg_int(limit);
-    AUTO(rows_release)
-    struct rows *rows = tx_row(list->tx, list->lead->bounds, list->args, FILTERS_BOUNDS);
-    if (rows != NULL) {
-        slice.from = rows_int(rows, 0);
-        slice.count = rows_int(rows, 1);
-        slice.last = slice.count < limit || slice.from <= list->oldest;
-    }
-    list->args[FILTER_FROM] = arg_int(slice.from);
-    return slice;
+    tx_numbers(list->tx, list->lead->bounds, list->args, FILTERS_BOUNDS, bounds, COUNT_OF(bounds));
+    list->args[FILTER_FROM] = arg_int(bounds[0]);
+    return (struct slice){.from = bounds[0],
+                          .count = bounds[1],
+                          .last = bounds[1] < limit || bounds[0] <= list->oldest};
 }
 
 /* --- All of them ------------------------------------------------------------------------------ */
@@ -446,21 +441,19 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
 /* Queued runs may be many, so the index alone counts them. The oldest has the lowest id. */
 struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
     struct run_census census = {.oldest_queued_ms = 0};
+    int64_t queued[2], budgets[2];
+    tx_numbers(tx,
+               "SELECT count(*), COALESCE(min(id), 0) FROM runs"
+               " WHERE ended_ms IS NULL AND gate <> ''",
+               NO_ARGS, queued, COUNT_OF(queued));
+    census.states[RUN_QUEUED] = queued[0];
+    census.oldest_queued_ms =
+        tx_number(tx, "SELECT made_ms FROM runs WHERE id = $1", ARGS(arg_int(queued[1])));
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT count(*), COALESCE(min(id), 0) FROM runs"
-                               " WHERE ended_ms IS NULL AND gate <> ''",
-                               NO_ARGS);
-    if (rows != NULL) {
-        census.states[RUN_QUEUED] = rows_int(rows, 0);
-        census.oldest_queued_ms = tx_number(tx, "SELECT made_ms FROM runs WHERE id = $1",
-                                            ARGS(arg_int(rows_int(rows, 1))));
-    }
-    rows_release(&rows);
-    rows = tx_rows(tx,
-                   "SELECT state, count(*) FROM runs WHERE ended_ms IS NULL"
-                   " AND gate = '' GROUP BY state",
-                   NO_ARGS);
+    struct rows *rows = tx_rows(tx,
+                                "SELECT state, count(*) FROM runs WHERE ended_ms IS NULL"
+                                " AND gate = '' GROUP BY state",
+                                NO_ARGS);
     while (rows_step(rows)) {
         enum run_state state;
         if (run_state_find(rows_text(rows, 0), &state)) { /* Else those rows are damaged. */
@@ -469,14 +462,12 @@ struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
     }
     rows_release(&rows);
     tx_fail(tx, tx_span_disk(tx, &census.kept_bytes));
-    rows = tx_row(tx,
-                  "SELECT (SELECT count(*) FROM budgets),"
-                  " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)",
-                  NO_ARGS);
-    if (rows != NULL) {
-        census.budgets = rows_int(rows, 0);
-        census.waiting_for_budget = rows_int(rows, 1);
-    }
+    tx_numbers(tx,
+               "SELECT (SELECT count(*) FROM budgets),"
+               " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)",
+               NO_ARGS, budgets, COUNT_OF(budgets));
+    census.budgets = budgets[0];
+    census.waiting_for_budget = budgets[1];
     *ret_census = census;
     return tx_error(tx);
 }

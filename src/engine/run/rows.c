@@ -187,6 +187,13 @@ bool runs__load(struct tx *tx, struct bytes run, struct run_row *ret_row) {
     return found;
 }
 
+bool runs__load_id(struct tx *tx, int64_t id, struct run_row *ret_row) {
+    bool found = false;
+    *ret_row = (struct run_row){.run = BYTES("")};
+    tx_fail(tx, id == 0 ? ERR_OK : runs__find_id(tx, id, &found, ret_row));
+    return found;
+}
+
 struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret_found,
                              struct run_row *ret_row) {
     AUTO(rows_release) struct rows *rows = owned_find(tx, key);

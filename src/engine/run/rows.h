@@ -111,6 +111,8 @@ MUST_CHECK struct err runs__find_light(struct tx *tx, struct bytes run, bool *re
 /* By its name. False, and no id: there is none, or the transaction has failed, also by a damaged
  * row. */
 bool runs__load(struct tx *tx, struct bytes run, struct run_row *ret_row);
+/* The same by its number; 0 is that of none. */
+bool runs__load_id(struct tx *tx, int64_t id, struct run_row *ret_row);
 /* One that has to be there: ERR_NOT_FOUND. */
 MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
 void runs__insert(struct tx *tx, const struct run_row *row);

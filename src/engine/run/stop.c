@@ -81,16 +81,11 @@ static struct err children_ask(struct tx *tx, int64_t parent, int64_t grace_ms,
                                struct run_freed *freed) {
     const struct run_ask_stop stop = {.cause = CAUSE_PARENT_ENDED, .grace_ms = grace_ms};
     int64_t ids[RUN_STOP_PAGE + 1];
-    size_t count = 0, bytes = 0;
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
+    size_t bytes = 0;
+    const size_t count = tx_ids(tx,
                                 "SELECT id FROM runs WHERE parent = $1 AND parent <> 0"
                                 " AND ended_ms IS NULL AND stop = '' ORDER BY gate, id LIMIT $2",
-                                ARGS(arg_int(parent), arg_int(COUNT_OF(ids))));
-    while (count < COUNT_OF(ids) && rows_step(rows)) {
-        ids[count++] = rows_int(rows, 0);
-    }
-    rows_release(&rows);
+                                ARGS(arg_int(parent), arg_int(COUNT_OF(ids))), COUNT_OF(ids), ids);
     struct err err = tx_error(tx);
     bool full = false;
     for (size_t i = 0; !err_failed(err) && i < count && !full; i++) {

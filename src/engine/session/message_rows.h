@@ -85,6 +85,9 @@ void messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
 void messages__keep_model(struct tx *tx, int64_t run);
 /* The texts of a message become this one; images stay. */
 void messages__write_text(struct tx *tx, const struct message_row *row, struct bytes text);
+/* The same, and message_edited. */
+void messages__move(struct tx *tx, const struct session_row *session, enum message_status status,
+                    struct message_row *row);
 /* message_removed, and the status. */
 void messages__remove(struct tx *tx, const struct session_row *session, struct message_row *row);
 /* Removes all messages of the session after that one (id; 0: all there are) at once, and voids the

@@ -232,6 +232,12 @@ void messages__write_status(struct tx *tx, enum message_status status, struct me
     map_update(tx, &message_map, MESSAGE_PROGRESS, row);
 }
 
+void messages__move(struct tx *tx, const struct session_row *session, enum message_status status,
+                    struct message_row *row) {
+    messages__write_status(tx, status, row);
+    messages__tell_edited(tx, session, row);
+}
+
 void messages__write_schema(struct tx *tx, int64_t id, struct bytes schema) {
     tx_do(tx, "UPDATE messages SET answer_schema = $2 WHERE id = $1",
           ARGS(arg_int(id), arg_text(schema)));

@@ -121,9 +121,11 @@ void sessions__event(struct tx *tx, const struct session_row *row, struct bytes 
 /* The same for a built text, which may have failed. */
 void sessions__event_text(struct tx *tx, const struct session_row *row, struct bytes type,
                           const struct text *data);
-enum { SESSION_STREAM_MAX = 64 };
-/* "session:ses_…", in `ret_name`. */
-struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]);
+/* "session:ses_…", in the arena. */
+struct bytes sessions__stream(struct tx *tx, const struct session_row *row);
+/* False, and all of it 0: there is none. */
+bool sessions__find_stream(struct tx *tx, const struct session_row *row,
+                           struct stream_state *ret_state);
 /* Appends session_changed (engine/base/follow.h). */
 void sessions__tell_changed(struct tx *tx, int64_t id);
 /* Takes what the session and its runs had in lists out of a page of the events of its owner and

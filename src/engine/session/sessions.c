@@ -131,8 +131,7 @@ struct err tx_session_mark_main(struct tx *tx, int64_t session) {
  * idle has not begun, so a gate holds it. */
 static struct err session_shown(struct tx *tx, enum run_hold hold, bool queued,
                                 struct session_row *io_row) {
-    char stream[SESSION_STREAM_MAX];
-    const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))};
+    const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(tx, io_row))};
     if (io_row->state == SESSION_IDLE && queued) {
         io_row->state = SESSION_WAITING;
     }
@@ -154,8 +153,7 @@ static struct err session_shown(struct tx *tx, enum run_hold hold, bool queued,
 }
 
 struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
-    char stream[SESSION_STREAM_MAX];
-    const struct bytes key = sessions__stream(io_row, stream);
+    const struct bytes key = sessions__stream(tx, io_row);
     const bool queued = io_row->state == SESSION_IDLE &&
                         tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
                                   ARGS(arg_text(io_row->owner), arg_text(key))) != 0;
@@ -164,17 +162,16 @@ struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_ro
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-static struct bytes stream_join(const char *prefix, struct bytes name, char *ret_joined,
-                                size_t size) {
-    size_t len = strlen(prefix);
-    assert(len + name.len <= size);
-    memcpy(ret_joined, prefix, len);
-    memcpy(ret_joined + len, name.data, name.len);
-    return (struct bytes){ret_joined, len + name.len};
+struct bytes sessions__stream(struct tx *tx, const struct session_row *row) {
+    return tx_stream_name(tx, "session:", row->session);
 }
 
-struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]) {
-    return stream_join("session:", row->session, ret_name, SESSION_STREAM_MAX);
+bool sessions__find_stream(struct tx *tx, const struct session_row *row,
+                           struct stream_state *ret_state) {
+    bool found = false;
+    *ret_state = (struct stream_state){.stream = 0};
+    tx_fail(tx, tx_stream_find(tx, row->owner, sessions__stream(tx, row), &found, ret_state));
+    return found;
 }
 
 static void event_append(struct tx *tx, const struct append *append) {
@@ -184,9 +181,8 @@ static void event_append(struct tx *tx, const struct append *append) {
 
 void sessions__event(struct tx *tx, const struct session_row *row, struct bytes type,
                      struct bytes data) {
-    char name[SESSION_STREAM_MAX];
     const struct append append = {
-        .owner = row->owner, .stream = sessions__stream(row, name), .type = type, .data = data};
+        .owner = row->owner, .stream = sessions__stream(tx, row), .type = type, .data = data};
     event_append(tx, &append);
 }
 
@@ -270,13 +266,9 @@ struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_
     *ret_some = false;
     for (size_t i = 0; i < COUNT_OF(streams) && !*ret_some; i++) {
         const struct bytes of = i == 0 ? row->project : row->owner;
-        char name[STREAM_NAME_MAX];
+        const struct bytes stream = tx_stream_name(tx, streams[i].prefix, of);
         struct stream_state state = {.stream = 0};
         bool found = false;
-        if (strlen(streams[i].prefix) + of.len > sizeof name) { /* Damaged: it has no stream. */
-            continue;
-        }
-        const struct bytes stream = stream_join(streams[i].prefix, of, name, sizeof name);
         tx_fail(tx, tx_stream_find(tx, row->owner, stream, &found, &state));
         int64_t after = tx_number(tx, streams[i].find, ARGS(arg_int(row->id)));
         after = after > state.floor ? after : state.floor;
@@ -302,15 +294,13 @@ void sessions__tell_created(struct tx *tx, const struct session_row *row) {
     sessions__event_text(tx, row, BYTES("session_created"), &data);
     row_changed(tx, row);
     const struct retention keep = {.ms = SESSION_EVENTS_KEPT_MS, .events = SESSION_EVENTS_KEPT};
-    char name[SESSION_STREAM_MAX];
     bool found = false;
-    tx_fail(tx, tx_stream_keep(tx, row->owner, sessions__stream(row, name), keep, &found));
+    tx_fail(tx, tx_stream_keep(tx, row->owner, sessions__stream(tx, row), keep, &found));
 }
 
 void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
-    char name[SESSION_STREAM_MAX];
     const struct append last = {.owner = row->owner,
-                                .stream = sessions__stream(row, name),
+                                .stream = sessions__stream(tx, row),
                                 .type = BYTES("deleted"),
                                 .data = BYTES("{}"),
                                 .last = true};
@@ -321,14 +311,10 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
 }
 
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {
-    char name[SESSION_STREAM_MAX];
-    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
-    struct stream_state state = {.stream = 0};
-    bool more = false;
+    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(tx, row)};
+    struct stream_state state;
     tx_fail(tx, tx_stream_hold(tx, &stream, hold));
-    if (hold == STREAM_RELEASE) {
-        tx_fail(tx, tx_stream_find(tx, stream.owner, stream.name, &more, &state));
-    }
+    bool more = hold == STREAM_RELEASE && sessions__find_stream(tx, row, &state);
     for (int i = 0; i < CUTS_MAX && more; i++) {
         more = false;
         tx_fail(tx, tx_prune_kept(tx, state.stream, &more));

@@ -112,12 +112,8 @@ static struct removal run_remove(struct tx *tx, const struct run_row *row) {
     bool whole = true;
     for (size_t i = 0; i < count && whole && removal.rows < SPAN_REMOVE_MAX; i++) {
         struct run_row turn;
-        bool found = false;
         whole = session_remove(tx, talks[i].session);
-        if (whole) {
-            tx_fail(tx, runs__find_id(tx, talks[i].turn, &found, &turn));
-        }
-        if (found) {
+        if (whole && runs__load_id(tx, talks[i].turn, &turn)) {
             const struct removal one = row_remove(tx, &turn);
             whole = one.whole;
             removal.rows += one.rows;

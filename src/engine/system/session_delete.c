@@ -65,18 +65,12 @@ static bool turns_stop(struct tx *tx, const struct session_row *row,
 static bool jobs_stop(struct tx *tx, const struct session_row *row,
                       const struct run_bounds *bounds) {
     struct bytes jobs[JOBS_PAGE];
-    size_t count = 0;
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
-                " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
-                " ORDER BY id LIMIT $3",
-                ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)));
-    while (count < JOBS_PAGE && rows_step(rows)) {
-        jobs[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
+    const size_t count = tx_texts(
+        tx,
+        "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
+        " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
+        " ORDER BY id LIMIT $3",
+        ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)), JOBS_PAGE, jobs);
     for (size_t i = 0; i < count; i++) {
         bool more = false; /* A job's children are asked with its end. */
         tx_fail(tx, run_stop(tx, jobs[i], bounds, &more));
@@ -114,8 +108,7 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
         sessions__set_hidden(tx, &row, HIDDEN_DELETED);
         sessions__tell_deleted(tx, &row);
         /* Its budget goes, too: jobs that go on stand below the project alone from now on. */
-        char scope[SESSION_STREAM_MAX];
-        const struct budget_key key = {.owner = row.owner, .scope = sessions__stream(&row, scope)};
+        const struct budget_key key = {.owner = row.owner, .scope = sessions__stream(tx, &row)};
         struct budget_row budget;
         err = tx_budget_remove(tx, &key, &what->bounds, &budget);
         tx_fail(tx, err.code == ERR_NOT_FOUND ? ERR_OK : err);
@@ -232,11 +225,9 @@ static bool page_remove(struct tx *tx, const struct session_row *row) {
         tx_fail(tx, tx_idempotency_forget(tx, row->session, &some));
     }
     if (!some) {
-        char name[SESSION_STREAM_MAX];
-        struct stream_state state = {.stream = 0};
-        bool found = false, more = false;
-        tx_fail(tx, tx_stream_find(tx, row->owner, sessions__stream(row, name), &found, &state));
-        some = found && state.floor < state.head - 1;
+        struct stream_state state;
+        bool more = false;
+        some = sessions__find_stream(tx, row, &state) && state.floor < state.head - 1;
         if (some) {
             tx_fail(tx, tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more));
         }
@@ -248,9 +239,7 @@ static bool page_remove(struct tx *tx, const struct session_row *row) {
 static bool rest_remove(struct tx *tx, const struct session_row *row) {
     bool gone = row->hidden > 0; /* An unfinished fork has no stream. */
     if (row->hidden == HIDDEN_EMPTY) {
-        char name[SESSION_STREAM_MAX];
-        const struct stream_name stream = {.owner = row->owner,
-                                           .name = sessions__stream(row, name)};
+        const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(tx, row)};
         bool more = false;
         tx_fail(tx, tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more));
         if (more) {

@@ -208,11 +208,8 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
 }
 
 struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt, struct bytes *ret_host) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0",
-               ARGS(arg_int(run), arg_int(attempt)));
-    *ret_host = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    *ret_host = tx_text(tx, "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0",
+                        ARGS(arg_int(run), arg_int(attempt)));
     return tx_error(tx);
 }
 

@@ -269,13 +269,8 @@ static size_t runs_next(struct tx *tx, const struct run_row *top, int64_t after,
         " AND id > $2 UNION ALL SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"
         " AND id > $2 ORDER BY id LIMIT $3";
     const int64_t root = top->root != 0 ? top->root : top->id;
-    size_t count = 0;
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx, sql, ARGS(arg_int(root), arg_int(after), arg_int(NEXT_IDS)));
-    while (count < NEXT_IDS && rows_step(rows)) {
-        ret_ids[count++] = rows_int(rows, 0);
-    }
-    return count;
+    return tx_ids(tx, sql, ARGS(arg_int(root), arg_int(after), arg_int(NEXT_IDS)), NEXT_IDS,
+                  ret_ids);
 }
 
 struct err tx_trace_each(struct tx *tx, const struct trace_page *page,

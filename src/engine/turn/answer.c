@@ -446,8 +446,7 @@ static void card_deny(struct tx *tx, struct turn *turn, struct card *card, enum 
 /* A person is asked, who sees why the model would not say. */
 static void review_ask(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
     AUTO(text_done) struct text about = {.size_max = (size_t)8 << 20};
-    card->state = PART_STATE_ASKING;
-    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    cards__move(tx, turn, PART_STATE_ASKING, card);
     const bool more = card->about.len > 2 && card->about.data[card->about.len - 1] == '}';
     text_add(&about, more ? card->about.data : "{", more ? card->about.len - 1 : 1);
     text_add_str(&about, more ? ",\"review\":" : "\"review\":");
@@ -491,8 +490,7 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
                       end->reason);
             break;
         case TURN_REVIEW_ALLOWS:
-            card.state = PART_STATE_READY;
-            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+            cards__move(tx, &turn, PART_STATE_READY, &card);
             break;
         case TURN_REVIEW_ASKS:
             review_ask(tx, &turn, &card, end->reason);
@@ -538,8 +536,7 @@ static void card_allow(struct tx *tx, struct turn *turn, struct card *card,
         cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
         turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
     } else {
-        card->state = PART_STATE_READY;
-        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+        cards__move(tx, turn, PART_STATE_READY, card);
     }
 }
 

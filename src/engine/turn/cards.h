@@ -75,6 +75,8 @@ static inline void cards__end(struct card *card, enum card_cause cause) {
 /* Writes state and cause of a card, and its result, or CARD_RESULT_STAYS. */
 void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result);
 #define CARD_RESULT_STAYS ((struct bytes){NULL, 0})
+/* The card of a turn gets that state, which is no final one. */
+void cards__move(struct tx *tx, const struct turn *turn, enum part_state state, struct card *card);
 /* Writes what the call is: arguments, digest, about. */
 void cards__write_data(struct tx *tx, int64_t message, const struct card *card);
 /* Digest of the calls that were made last and their results: whether it is the same again. */

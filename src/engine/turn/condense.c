@@ -127,9 +127,9 @@ static void steps_condense(struct tx *tx, int64_t message) {
     static const char condensed[] =
         "SELECT count(*), COALESCE(max(number), 0) FROM parts WHERE message = $1"
         " AND data LIKE '{\"condensed\":%'";
-    struct rows *rows = tx_row(tx, condensed, ARGS(arg_int(message)));
-    int64_t after = rows == NULL || rows_int(rows, 0) > CONDENSED_TO / 2 ? 0 : rows_int(rows, 1);
-    rows_release(&rows);
+    int64_t of[2]; /* Number of those, and number of the last one. */
+    tx_numbers(tx, condensed, ARGS(arg_int(message)), of, COUNT_OF(of));
+    int64_t after = of[0] > CONDENSED_TO / 2 ? 0 : of[1];
     const int64_t step_last =
         tx_number(tx,
                   "SELECT min(step) FROM (SELECT step FROM parts WHERE message = $1"

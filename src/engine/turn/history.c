@@ -47,8 +47,7 @@ static void make_room(struct tx *tx, const struct session_row *session, int64_t 
         ACTIVE_MAX);
     for (size_t i = 0; i < rows.count; i++) {
         rows.rows[i].active = false;
-        messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
-        messages__tell_edited(tx, session, &rows.rows[i]);
+        messages__move(tx, session, rows.rows[i].status, &rows.rows[i]);
     }
     if (rows.count > 0) {
         programs__forget(tx, session);
@@ -175,18 +174,13 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
     /* The turns that lost their places are asked to end. One that this page leaves alone ends by
      * itself, as soon as something is brought to it. */
     struct bytes runs[RUNS_MAX];
-    size_t count = 0;
     bool more = false;
-    struct rows *rows = tx_rows(
+    const size_t count = tx_texts(
         tx,
         "SELECT r.run FROM turns t JOIN runs r ON r.id = t.run JOIN messages m ON m.id = t.answer"
         " WHERE t.session = $1 AND r.ended_ms IS NULL AND m.status = 'removed'"
         " ORDER BY r.id LIMIT $2",
-        ARGS(arg_int(session.id), arg_int(RUNS_MAX)));
-    while (count < RUNS_MAX && rows_step(rows)) {
-        runs[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
+        ARGS(arg_int(session.id), arg_int(RUNS_MAX)), RUNS_MAX, runs);
     for (size_t i = 0; i < count && !more && !err_failed(tx_error(tx)); i++) {
         const struct run_stop stop = {.key = {.run = runs[i]},
                                       .cause = CAUSE_CLEARED,

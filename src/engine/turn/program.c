@@ -59,15 +59,11 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     if (!turns__load_run(tx, key->run, &turn)) {
         return tx_error(tx);
     }
-    struct rows *notices = tx_row(tx,
-                                  "SELECT text FROM parts WHERE message = $1 AND kind = 'notice'"
-                                  " ORDER BY number DESC LIMIT 1",
-                                  ARGS(arg_int(turn.row.answer)));
-    if (notices != NULL) {
-        const struct bytes notice = rows_text(notices, 0);
-        text_add(task->notice, notice.data, notice.len);
-    }
-    rows_release(&notices);
+    const struct bytes notice = tx_text(tx,
+                                        "SELECT text FROM parts WHERE message = $1"
+                                        " AND kind = 'notice' ORDER BY number DESC LIMIT 1",
+                                        ARGS(arg_int(turn.row.answer)));
+    text_add(task->notice, notice.data, notice.len);
     programs__add_words(tx, turn.row.question, task->prompt);
     programs__tell_waiting(tx, &turn, task);
     if (native_counts(tx, &turn)) {
@@ -131,17 +127,14 @@ struct err tx_program_history(struct tx *tx, const struct turn_key *key, struct 
 /* A turn that was stopped has ended before its process has: that has its grace. So has one that
  * stays after an answer which does not fit. */
 static struct program_before processes_before(struct tx *tx, const struct turn *turn) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
+    int64_t of[2];
+    tx_numbers(tx,
                "SELECT COALESCE(max(CASE WHEN r.ended_ms IS NULL THEN 1 ELSE 0 END), 0),"
                " COALESCE(max(r.ended_ms), 0) FROM turns t JOIN runs r ON r.parent = t.run"
                " AND r.parent <> 0 AND r.step_key = '' WHERE t.session = $1 AND t.run <= $2"
                " AND r.kind = 'job'",
-               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
-    return rows == NULL ? (struct program_before){.busy = false}
-                        : (struct program_before){.busy = rows_int(rows, 0) != 0,
-                                                  .ended_ms = rows_int(rows, 1)};
+               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), of, COUNT_OF(of));
+    return (struct program_before){.busy = of[0] != 0, .ended_ms = of[1]};
 }
 
 void turns__view(struct tx *tx, struct run_row *io_run) {
@@ -162,16 +155,13 @@ struct err tx_program_before(struct tx *tx, const struct turn_key *key,
 struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
                             struct id *ret_run, bool *ret_busy) {
     struct turn turn;
-    bool found = false;
     *ret_busy = false;
     *ret_run = (struct id){""};
     if (!turns__load(tx, &start->key, &turn) || turn.row.call != start->step) {
         return tx_error(tx);
     }
-    struct run_row row = {.id = 0, .run = BYTES("")};
-    if (turn.row.program.child != 0) {
-        tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &row));
-    }
+    struct run_row row;
+    const bool found = runs__load_id(tx, turn.row.program.child, &row);
     if (!found && turn.run.stop == CAUSE_NONE && processes_before(tx, &turn).busy) {
         *ret_busy = true;
     } else if (!found && turn.run.stop == CAUSE_NONE) {
@@ -340,8 +330,7 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
         tool_begin(tx, turn, &card);
     }
     /* The call that is asked for, and may be made: not the one that was shown before. */
-    card.state = PART_STATE_ASKING;
-    cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    cards__move(tx, turn, PART_STATE_ASKING, &card);
     if (fits) {
         card.digest = item->call.digest;
         card.arguments = item->call.arguments;
@@ -356,13 +345,11 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
     }
     asked_write(tx, turn, asked);
     if (verdict == TURN_REVIEW && has_reviewer(tx)) {
-        card.state = PART_STATE_REVIEWING;
-        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+        cards__move(tx, turn, PART_STATE_REVIEWING, &card);
     } else if (verdict == TURN_ASK || verdict == TURN_REVIEW) {
         turns__ask_person(tx, turn, &card);
     } else if (verdict == TURN_ALLOW) {
-        card.state = PART_STATE_READY;
-        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+        cards__move(tx, turn, PART_STATE_READY, &card);
     } else {
         cards__end(&card, fits ? CARD_RULE : CARD_TOO_LARGE);
         turns__close_card(tx, turn, &card, fits ? item->call.refusal : BYTES(CARD_TOO_LONG));
@@ -424,16 +411,13 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
                 cards__end(&card, CARD_CONFLICT);
                 turns__close_card(tx, &turn, &card, bytes_of(conflict));
             } else {
-                card.state = PART_STATE_RUNNING;
-                cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+                cards__move(tx, &turn, PART_STATE_RUNNING, &card);
             }
         }
     }
     asked_write(tx, &turn, asked);
     struct run_row child;
-    bool found = false;
-    tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &child));
-    if (found) {
+    if (runs__load_id(tx, turn.row.program.child, &child)) {
         programs__input(tx, &child, replies->input, RUN_INPUT_GOES_ON);
     }
     return turns__advance(tx, &turn, &replies->key.bounds, plan);
@@ -449,8 +433,7 @@ static void card_withdraw(struct tx *tx, struct turn *turn, struct card *card) {
     } else if (card->state != PART_STATE_READY) {
         return;
     }
-    card->state = PART_STATE_RUNNING;
-    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    cards__move(tx, turn, PART_STATE_RUNNING, card);
 }
 
 struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct bytes question,
@@ -506,9 +489,7 @@ static void tools_close(struct tx *tx, struct turn *turn) {
 /* A process that stays after its result would be a second writer of its session. */
 static void child_stop(struct tx *tx, int64_t id) {
     struct run_row child;
-    bool found = false;
-    tx_fail(tx, runs__find_id(tx, id, &found, &child));
-    if (found) {
+    if (runs__load_id(tx, id, &child)) {
         tx_fail(tx, tx_program_stop(tx, child.run, CAUSE_CALLED_OFF, PROGRAM_HURRY));
     }
 }

@@ -263,12 +263,11 @@ void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct c
 
 struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
                                       const struct card *card) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-               ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt),
-                    arg_int(step_of(tx, turn, card, SPAN_REVIEW))));
-    return rows == NULL ? turn->row.model : rows_copy(rows, 0);
+    const struct bytes name =
+        tx_text(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+                ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt),
+                     arg_int(step_of(tx, turn, card, SPAN_REVIEW))));
+    return name.len > 0 ? name : turn->row.model;
 }
 
 void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,

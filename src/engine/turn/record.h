@@ -155,6 +155,8 @@ void programs__send_waiting(struct tx *tx, const struct turn *turn,
 /* The program has read the message of that name, and so all before it; "": the next one. They are
  * parts of the answer from here on. */
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step);
+/* A message becomes a part of the answer. */
+void turns__join(struct tx *tx, const struct turn *turn, int64_t step, struct message_row *row);
 /* The process is gone: messages that it has not read wait for the next one. */
 void programs__take_back(struct tx *tx, const struct turn *turn);
 /* After an answer (mark NULL: of a model): another process follows for messages that were not read,

@@ -354,6 +354,11 @@ void cards__write(struct tx *tx, int64_t message, const struct card *card, struc
     }
 }
 
+void cards__move(struct tx *tx, const struct turn *turn, enum part_state state, struct card *card) {
+    card->state = state;
+    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+}
+
 void cards__write_data(struct tx *tx, int64_t message, const struct card *card) {
     AUTO(text_done) struct text data = {.size_max = DATA_MAX};
     card_data(tx, card, &data);
@@ -363,10 +368,8 @@ void cards__write_data(struct tx *tx, int64_t message, const struct card *card) 
 }
 
 struct bytes cards__result(struct tx *tx, int64_t message, int64_t number) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT text FROM parts WHERE message = $1 AND number = $2",
-                               ARGS(arg_int(message), arg_int(number)));
-    return rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    return tx_text(tx, "SELECT text FROM parts WHERE message = $1 AND number = $2",
+                   ARGS(arg_int(message), arg_int(number)));
 }
 
 struct sha256_hex cards__digest(struct tx *tx, int64_t message) {

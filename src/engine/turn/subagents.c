@@ -103,9 +103,8 @@ static struct err session_make(struct tx *tx, const struct subagent_new *what,
         return err;
     }
     /* A budget of the session, so that it holds for what wakes the subagent later, too. */
-    char scope[SESSION_STREAM_MAX];
     struct budget_set set = {
-        .key = {.owner = ret_session->owner, .scope = sessions__stream(ret_session, scope)},
+        .key = {.owner = ret_session->owner, .scope = sessions__stream(tx, ret_session)},
         .limits = {.limits = amounts_unlimited()},
         .bounds = what->bounds,
     };
@@ -203,22 +202,17 @@ enum { BELOW_MAX = 200 };
 struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
                               const struct run_bounds *bounds, struct run_row *ret_row) {
     struct bytes below[BELOW_MAX];
-    size_t count = 0;
     *ret_row = subagent->run;
     struct err err = call_off(tx, subagent->run.run, bounds, ret_row);
     if (err_failed(err)) {
         return err;
     }
-    struct rows *rows = tx_rows(
+    const size_t count = tx_texts(
         tx,
         "SELECT r.run FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"
         " LEFT JOIN sessions p ON p.id = s.parent"
         " WHERE (s.parent = $1 OR p.parent = $1) AND r.ended_ms IS NULL ORDER BY r.id LIMIT 200",
-        ARGS(arg_int(subagent->session_id)));
-    while (count < BELOW_MAX && rows_step(rows)) {
-        below[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
+        ARGS(arg_int(subagent->session_id)), BELOW_MAX, below);
     err = tx_error(tx);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;

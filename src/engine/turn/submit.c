@@ -44,13 +44,8 @@ struct live {
     int64_t count;
 };
 
-/* Turns of a session have this key, so that one runs at a time; a job with the same is no turn. */
-static struct bytes key_of(struct tx *tx, const struct session_row *session) {
-    char name[SESSION_STREAM_MAX];
-    return tx_copy(tx, sessions__stream(session, name));
-}
-
-/* By their key, and in no order: SQLite would walk through all that the owner or the session ever
+/* Turns of a session have the name of its stream as their key, so that one runs at a time; a job
+ * with the same is no turn. By that key, and in no order: SQLite would walk through all that the owner or the session ever
  * ran, to have them in the order of ids. */
 static struct live live_find(struct tx *tx, const struct session_row *session) {
     struct live live = {.count = 0};
@@ -64,7 +59,7 @@ static struct live live_find(struct tx *tx, const struct session_row *session) {
         " WHEN t.calls = 1 AND r.state = 'waiting' AND r.not_before_ms <> 0 THEN 1 ELSE 0 END"
         " FROM runs r JOIN turns t ON t.run = r.id WHERE r.owner = $1 AND r.run_key = $2"
         " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3",
-        ARGS(arg_text(session->owner), arg_text(key_of(tx, session)), arg_int(LIVE_MAX)));
+        ARGS(arg_text(session->owner), arg_text(sessions__stream(tx, session)), arg_int(LIVE_MAX)));
     while (rows_step(rows)) {
         const int64_t id = rows_int(rows, 0);
         const bool begun = rows_int(rows, 1) != 0, asked = rows_text(rows, 2).len > 0;
@@ -172,7 +167,7 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
     struct run_new what = {.run = message->run,
                            .owner = session->owner,
                            .parent = message->parent.data == NULL ? BYTES("") : message->parent,
-                           .own_key = key_of(tx, session),
+                           .own_key = sessions__stream(tx, session),
                            .label = BYTES(""),
                            .spec = tx_copy_text(tx, &spec, "turns: spec"),
                            .not_before_ms = message->not_before_ms,

@@ -96,20 +96,15 @@ static void talk_used(struct tx *tx, struct step_end *io_end) {
     static const char calling[] =
         "SELECT COALESCE(max(r.id), 0)" TURNS_OF_STEP " AND r.ended_ms IS NULL AND t.call <> 0";
     const struct arg args[] = {arg_text(io_end->run), arg_str(STEP_TURN_KEY)};
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sums, args, COUNT_OF(args));
-    if (rows == NULL) {
-        return;
-    }
-    io_end->usage = (struct usage){.fresh = rows_int(rows, 0),
-                                   .cache_read = rows_int(rows, 1),
-                                   .cache_write = rows_int(rows, 2),
-                                   .output = rows_int(rows, 3),
-                                   .reasoning = rows_int(rows, 4)};
-    io_end->calls_unpriced = rows_int(rows, 6);
-    io_end->cost =
-        (struct usage_cost){.known = io_end->calls_unpriced == 0, .micros = rows_int(rows, 5)};
-    rows_release(&rows);
-
+    int64_t of[7];
+    tx_numbers(tx, sums, args, COUNT_OF(args), of, COUNT_OF(of));
+    io_end->usage = (struct usage){.fresh = of[0],
+                                   .cache_read = of[1],
+                                   .cache_write = of[2],
+                                   .output = of[3],
+                                   .reasoning = of[4]};
+    io_end->calls_unpriced = of[6];
+    io_end->cost = (struct usage_cost){.known = of[6] == 0, .micros = of[5]};
     AUTO(turns__said_done) struct turn_said said = {.text = {0}};
     struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args))}};
     if (turn.run.id == 0 || !turns__load_rest(tx, &turn)) {
