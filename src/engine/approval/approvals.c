@@ -49,11 +49,7 @@ const char *const approval_state_names[] = {"open",     "allowed",   "denied",
 
 static const char *const *const words[] = {approval_state_names, approval_kind_names,
                                            run_kind_names};
-static const struct map approval_map = {.table = "approvals",
-                                        .key = "id",
-                                        .key_offset = offsetof(struct approval_row, id),
-                                        .columns = columns,
-                                        .count = COUNT_OF(columns),
+static const struct map approval_map = {MAP_OF("approvals", columns, "id", struct approval_row, id),
                                         .names = words};
 
 const char *approval_state_name(enum approval_state state) {
@@ -310,13 +306,12 @@ struct err approvals__run_ended(struct tx *tx, const struct run_row *run, struct
     return approvals__cancel(tx, run);
 }
 
-struct err approvals__cancel_all(struct tx *tx, const struct session_row *session) {
+void approvals__cancel_all(struct tx *tx, const struct session_row *session) {
     cancelled_mark(
         tx, tx_rows(tx,
                     "UPDATE approvals SET state = 'cancelled', answered_ms = $3"
                     " WHERE session = $1 AND owner = $2 AND answered_ms IS NULL RETURNING id",
                     ARGS(arg_int(session->id), arg_text(session->owner), arg_int(tx_now_ms(tx)))));
-    return tx_error(tx);
 }
 
 /* --- By a program ----------------------------------------------------------------------------- */

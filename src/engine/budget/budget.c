@@ -254,7 +254,7 @@ void budget__tell_changed(struct tx *tx, int64_t id) {
 
 static void node_remove(struct tx *tx, const struct budget_row *row) {
     tx_do(tx, "DELETE FROM budget_means WHERE budget = $1", ARGS(arg_int(row->id)));
-    tx_fail(tx, ids__keep(tx, IDS_BUDGETS));
+    ids__keep(tx, IDS_BUDGETS);
     tx_do(tx, "DELETE FROM budgets WHERE id = $1", ARGS(arg_int(row->id)));
     node_tell(tx, row, NULL /* removed */);
 }
@@ -269,14 +269,13 @@ struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
     return tx_error(tx);
 }
 
-struct err budget__remove_run(struct tx *tx, int64_t run) {
+void budget__remove_run(struct tx *tx, int64_t run) {
     int64_t id =
         tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0", ARGS(arg_int(run)));
     struct budget_row row;
     if (id != 0 && node_find_id(tx, id, &row)) {
         node_remove(tx, &row);
     }
-    return tx_error(tx);
 }
 
 /* --- Steps of a run that has begun ------------------------------------------------------------ */

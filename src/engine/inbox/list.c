@@ -175,9 +175,8 @@ struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_census) {
 /* Only settled notices are removed, whatever the others take. A settled row has the output of its
  * run in it, so it never outlives the run: it goes with it, or where the run went first, with its
  * own settlement (inbox__write). */
-struct err inbox__forget(struct tx *tx, struct bytes run) {
+void inbox__forget(struct tx *tx, struct bytes run) {
     tx_do(tx, "DELETE FROM inbox WHERE run = $1 AND settled_ms IS NOT NULL", ARGS(arg_text(run)));
-    return tx_error(tx);
 }
 
 static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {

@@ -14,7 +14,7 @@ MUST_CHECK bool inbox__find(struct tx *tx, int64_t id, struct inbox_row *ret_row
  * run is gone goes. The transaction keeps every error. */
 struct err inbox__write(struct tx *tx, struct inbox_row *row);
 /* With the run: its settled notices. What is still owed stays until it is settled. */
-MUST_CHECK struct err inbox__forget(struct tx *tx, struct bytes run);
+void inbox__forget(struct tx *tx, struct bytes run);
 /* After a failure, its next state and time. */
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row);

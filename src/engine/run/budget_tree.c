@@ -19,11 +19,7 @@
 #define BUDGET_COLUMN(name, member, kind, use)                                                     \
     {name, kind, use, offsetof(struct budget_row, member)},
 static const struct map_column columns[] = {BUDGET_MAP(BUDGET_COLUMN)};
-const struct map budget__map = {.table = "budgets",
-                                .key = "id",
-                                .key_offset = offsetof(struct budget_row, id),
-                                .columns = columns,
-                                .count = COUNT_OF(columns)};
+const struct map budget__map = {MAP_OF("budgets", columns, "id", struct budget_row, id)};
 
 struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     struct budget_row row = {.id = 0};

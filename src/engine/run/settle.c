@@ -29,7 +29,7 @@ static void budgets_settle(struct tx *tx, const struct run_end *end, struct run_
         return;
     }
     if (row->charged && !end->alone) {
-        tx_fail(tx, runs__time(tx, row, end->from, &time));
+        time = runs__time(tx, row, end->from);
     }
     took.wall_ms = time.took_ms;
     runs__budget_settle(tx, &took, row, freed);
@@ -78,7 +78,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     row->gate = GATE_NONE;
     row->ended_ms = end_ms(tx, end->usage, row);
     tx_fail(tx, runs__write(tx, end->from, row));
-    tx_fail(tx, runs__input_close(tx, row));
+    runs__input_close(tx, row);
     struct inbox_notice notice = {
         .run = row, .output = end->output, .members = end->members, .exit_code = row->exit_code};
     struct err err = runs__event_finished(tx, row);
@@ -179,7 +179,7 @@ struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *r
         return tx_error(tx);
     }
     if (!usage->known || usage->wall_ms < 0) {
-        tx_fail(tx, runs__time(tx, &row, row.state, &time));
+        time = runs__time(tx, &row, row.state);
     }
     const struct run_took took = {.wall_ms = time.took_ms,
                                   .began = how != ATTEMPT_VOID && how != ATTEMPT_NOT_STARTED &&

@@ -48,25 +48,20 @@ struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop, struct run_
 }
 
 /* Two questions, for there are two indexes. */
-struct err runs__has_children(struct tx *tx, int64_t id, bool *ret_has) {
+bool runs__has_children(struct tx *tx, int64_t id) {
     static const char sql[] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE parent = $1"
                               " AND parent <> 0 AND ended_ms IS NULL AND stop = '') THEN 1"
                               " WHEN EXISTS (SELECT 1 FROM runs WHERE parent = $1"
                               " AND parent <> 0 AND ended_ms IS NULL AND stop <> '') THEN 1"
                               " ELSE 0 END";
-    *ret_has = tx_number(tx, sql, ARGS(arg_int(id))) != 0;
-    return tx_error(tx);
+    return tx_number(tx, sql, ARGS(arg_int(id))) != 0;
 }
 
 /* One that waits, but has children of its own (of an earlier attempt), is ended apart from us, so
  * that one commit does not walk down a whole tree. */
 static struct err child_ask(struct tx *tx, const struct run_ask_stop *stop, struct run_row *row,
                             struct run_freed *freed) {
-    bool has = false;
-    if (row->state == RUN_QUEUED) {
-        tx_fail(tx, runs__has_children(tx, row->id, &has));
-    }
-    if (has) {
+    if (row->state == RUN_QUEUED && runs__has_children(tx, row->id)) {
         run_park(tx, stop, row, freed);
         return tx_error(tx);
     }

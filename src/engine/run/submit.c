@@ -171,7 +171,7 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
         budget__write_run(tx, &row);
     }
     if (what->input_open) {
-        tx_fail(tx, runs__input_open(tx, row.id, what->input_from));
+        runs__input_open(tx, row.id, what->input_from);
     }
     if (row.state == RUN_RUNNING) {
         runs__span_start(tx, &what->bounds, &row);

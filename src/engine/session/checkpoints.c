@@ -24,12 +24,9 @@ static const char *const *const checkpoint_words[] = {makers};
 #define CHECKPOINT_COLUMN(name, member, kind, use)                                                 \
     {name, kind, use, offsetof(struct checkpoint, member)},
 static const struct map_column checkpoint_columns[] = {CHECKPOINT_MAP(CHECKPOINT_COLUMN)};
-static const struct map checkpoint_map = {.table = "checkpoints",
-                                          .key = "session",
-                                          .key_offset = offsetof(struct checkpoint, session),
-                                          .columns = checkpoint_columns,
-                                          .count = COUNT_OF(checkpoint_columns),
-                                          .names = checkpoint_words};
+static const struct map checkpoint_map = {
+    MAP_OF("checkpoints", checkpoint_columns, "session", struct checkpoint, session),
+    .names = checkpoint_words};
 
 struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint) {
     struct checkpoint row = *checkpoint;

@@ -12,12 +12,8 @@
     {name, kind, use, offsetof(struct message_row, member)},
 static const struct map_column message_columns[] = {MESSAGE_MAP(MESSAGE_COLUMN)};
 static const char *const *const message_words[] = {message_role_names, message_status_names};
-static const struct map message_map = {.table = "messages",
-                                       .key = "id",
-                                       .key_offset = offsetof(struct message_row, id),
-                                       .columns = message_columns,
-                                       .count = COUNT_OF(message_columns),
-                                       .names = message_words};
+static const struct map message_map = {
+    MAP_OF("messages", message_columns, "id", struct message_row, id), .names = message_words};
 
 /* A row with an unknown word reads as failed. */
 static void row_read(struct tx *tx, const struct rows *rows, struct message_row *ret_row) {
@@ -260,7 +256,7 @@ void messages__write_text(struct tx *tx, const struct message_row *row, struct b
             part->data = BYTES("{}");
             part->text = written ? BYTES("") : text;
             written = true;
-            parts__write(tx, part);
+            parts__write(tx, PART_WORDS, part);
         }
     }
     if (!written) {
@@ -297,27 +293,24 @@ enum part_words { PART_WORD_KIND = MAP_WORD, PART_WORD_STATE };
     X("message", message, MAP_INT, MAP_INSERT)                                                     \
     X("step", step, MAP_INT, MAP_INSERT)                                                           \
     X("kind", kind, PART_WORD_KIND, MAP_INSERT)                                                    \
-    X("state", state, PART_WORD_STATE, MAP_INSERT)                                                 \
+    X("state", state, PART_WORD_STATE, MAP_INSERT | PART_MOVED | PART_RESULT)                      \
     X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
     X("call", call, MAP_TEXT, MAP_INSERT)                                                          \
-    X("run", run, MAP_INT, MAP_INSERT)                                                             \
+    X("run", run, MAP_INT, MAP_INSERT | PART_MOVED | PART_RESULT)                                  \
     X("COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), '')", run_name, MAP_TEXT,       \
       MAP_READ)                                                                                    \
-    X("bytes", bytes, MAP_INT, MAP_INSERT)                                                         \
-    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT)                                               \
-    X("cause", cause, MAP_TEXT, MAP_INSERT)                                                        \
-    X("data", data, MAP_TEXT, MAP_INSERT)                                                          \
-    X("text", text, MAP_TEXT, MAP_INSERT)
+    X("bytes", bytes, MAP_INT, MAP_INSERT | PART_RESULT | PART_WORDS)                              \
+    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT | PART_DATA | PART_WORDS)                      \
+    X("cause", cause, MAP_TEXT, MAP_INSERT | PART_MOVED | PART_RESULT)                             \
+    X("data", data, MAP_TEXT, MAP_INSERT | PART_DATA | PART_WORDS)                                 \
+    X("text", text, MAP_TEXT, MAP_INSERT | PART_RESULT | PART_WORDS)
 #define PART_COLUMN(name, member, kind, use)                                                       \
     {name, kind, use, offsetof(struct message_part, member)},
 static const struct map_column part_columns[] = {PART_MAP(PART_COLUMN)};
 static const char *const *const part_words[] = {part_kind_names, part_state_names};
-static const struct map part_map = {.table = "parts",
-                                    .key = "number",
-                                    .key_offset = offsetof(struct message_part, number),
-                                    .columns = part_columns,
-                                    .count = COUNT_OF(part_columns),
-                                    .names = part_words};
+static const struct map part_map = {
+    MAP_OF("parts", part_columns, "number", struct message_part, number), .keys = 1,
+    .names = part_words};
 
 static void part_read(struct tx *tx, const struct rows *rows, struct message_part *ret_part) {
     *ret_part = (struct message_part){.kind = PART_NOTICE};
@@ -448,16 +441,10 @@ void parts__insert(struct tx *tx, struct message_part *part) {
     map_insert(tx, &part_map, part);
 }
 
-void parts__write(struct tx *tx, const struct message_part *part) {
+void parts__write(struct tx *tx, enum part_columns columns, const struct message_part *part) {
     struct message_part filled = *part;
     part_fill(&filled);
-    tx_do(tx,
-          "UPDATE parts SET state = $3, name = $4, run = $5, bytes = $6, data_bytes = $7,"
-          " data = $8, text = $9, cause = $10 WHERE message = $1 AND number = $2",
-          ARGS(arg_int(filled.message), arg_int(filled.number),
-               arg_str(part_state_name(filled.state)), arg_text(filled.name), arg_int(filled.run),
-               arg_int(filled.bytes), arg_int(filled.data_bytes), arg_text(filled.data),
-               arg_text(filled.text), arg_text(filled.cause)));
+    map_update(tx, &part_map, columns, &filled);
 }
 
 /* --- Changes by clients ----------------------------------------------------------------------- */

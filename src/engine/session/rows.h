@@ -129,9 +129,8 @@ bool sessions__find_stream(struct tx *tx, const struct session_row *row,
 /* Appends session_changed (engine/base/follow.h). */
 void sessions__tell_changed(struct tx *tx, int64_t id);
 /* Takes what the session and its runs had in lists out of a page of the events of its owner and
- * project, which become {"id", "removed": true}. *ret_some: call again. */
-MUST_CHECK struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit,
-                                       bool *ret_some);
+ * project, which become {"id", "removed": true}. True: call again. */
+MUST_CHECK bool sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit);
 /* Retention of a session's stream: messages hold the whole, and a follower that comes back later
  * starts with a snapshot. */
 enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };

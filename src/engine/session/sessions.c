@@ -28,11 +28,7 @@ static const struct map_column columns[] = {SESSION_LIGHT_MAP(SESSION_COLUMN)
 #define SESSION_ONE(name, member, kind, use) +1
 enum { LIGHT_COLUMNS = 0 SESSION_LIGHT_MAP(SESSION_ONE) };
 static const char *const *const words[] = {session_state_names, title_by_names};
-static const struct map session_map = {.table = "sessions",
-                                       .key = "id",
-                                       .key_offset = offsetof(struct session_row, id),
-                                       .columns = columns,
-                                       .count = COUNT_OF(columns),
+static const struct map session_map = {MAP_OF("sessions", columns, "id", struct session_row, id),
                                        .names = words};
 
 void sessions__borrow(const struct rows *rows, enum session_form form,
@@ -255,16 +251,14 @@ static void page_untell(struct tx *tx, const struct session_row *row, const stru
                arg_text(BYTES(",\"removed\":true}"))));
 }
 
-struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit,
-                            bool *ret_some) {
+bool sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit) {
     static const struct {
         const char *prefix, *find, *write;
     } streams[] = {{"project:", "SELECT purged_seq FROM sessions WHERE id = $1",
                     "UPDATE sessions SET purged_seq = $2 WHERE id = $1"},
                    {"owner:", "SELECT purged_own_seq FROM sessions WHERE id = $1",
                     "UPDATE sessions SET purged_own_seq = $2 WHERE id = $1"}};
-    *ret_some = false;
-    for (size_t i = 0; i < COUNT_OF(streams) && !*ret_some; i++) {
+    for (size_t i = 0; i < COUNT_OF(streams); i++) {
         const struct bytes of = i == 0 ? row->project : row->owner;
         const struct bytes stream = tx_stream_name(tx, streams[i].prefix, of);
         struct stream_state state = {.stream = 0};
@@ -279,10 +273,10 @@ struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_
         if (found && after < page.through) {
             page_untell(tx, row, &page);
             tx_do(tx, streams[i].write, ARGS(arg_int(row->id), arg_int(page.through)));
-            *ret_some = true;
+            return true;
         }
     }
-    return tx_error(tx);
+    return false;
 }
 
 void sessions__tell_created(struct tx *tx, const struct session_row *row) {

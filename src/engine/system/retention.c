@@ -36,14 +36,13 @@ struct removal {
 
 static struct removal row_remove(struct tx *tx, const struct run_row *row) {
     const struct arg id = arg_int(row->id);
-    bool workflow = may_be_workflow(row), some = false, more = false;
-    struct span_removed spans = {.count = 0};
+    bool workflow = may_be_workflow(row), more = false;
     int64_t agents = 0;
-    tx_fail(tx, tx_folder_removal_tell(tx, row));
-    tx_fail(tx, tx_span_remove(tx, row->id, &spans));
+    tx_folder_removal_tell(tx, row);
+    const struct span_removed spans = tx_span_remove(tx, row->id);
     bool whole = spans.count < SPAN_REMOVE_MAX;
     if (whole && workflow) {
-        tx_fail(tx, workflows__forget_agents(tx, row->id, &agents));
+        agents = workflows__forget_agents(tx, row->id);
         whole = agents < WORKFLOW_FORGET_PAGE;
     }
     if (whole) {
@@ -53,16 +52,16 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
     }
     if (whole) {
         if (row->budget.len > 0 || row->cause == CAUSE_HISTORY_UNREADABLE) {
-            tx_fail(tx, budget__remove_run(tx, row->id));
+            budget__remove_run(tx, row->id);
         }
         if (workflow) {
-            tx_fail(tx, workflows__forget(tx, row->id));
+            workflows__forget(tx, row->id);
         }
-        tx_fail(tx, inbox__forget(tx, row->run));
-        tx_fail(tx, tx_idempotency_forget(tx, row->run, &some));
-        tx_fail(tx, tx_folder_removal_add(tx, row));
+        inbox__forget(tx, row->run);
+        tx_idempotency_forget(tx, row->run);
+        tx_folder_removal_add(tx, row);
         /* Messages and parts go on naming its id, which names nothing any more. */
-        tx_fail(tx, ids__keep(tx, IDS_RUNS));
+        ids__keep(tx, IDS_RUNS);
         messages__keep_model(tx, row->id);
         runs__tell_removed(tx, row);
         tx_do(tx, "DELETE FROM runs WHERE id = $1", ARGS(id));
@@ -101,10 +100,7 @@ static bool session_remove(struct tx *tx, int64_t id) {
 /* A page of what a workflow's agents left goes; the workflow when none is found any more. */
 static struct removal run_remove(struct tx *tx, const struct run_row *row) {
     struct workflow_talk talks[WORKFLOW_TALKS_PAGE];
-    size_t count = 0;
-    if (may_be_workflow(row)) {
-        tx_fail(tx, workflows__talks(tx, row->id, talks, &count));
-    }
+    const size_t count = may_be_workflow(row) ? workflows__talks(tx, row->id, talks) : 0;
     if (count == 0) {
         return row_remove(tx, row);
     }
@@ -127,7 +123,7 @@ static struct removal run_remove(struct tx *tx, const struct run_row *row) {
 /* Not by retention, but because somebody wants it gone. */
 static struct removal run_delete(struct tx *tx, const struct run_row *row) {
     if (may_be_workflow(row)) {
-        tx_fail(tx, workflows__list_scripts(tx, row->id));
+        workflows__list_scripts(tx, row->id);
     }
     return run_remove(tx, row);
 }
@@ -136,7 +132,7 @@ static struct removal run_delete(struct tx *tx, const struct run_row *row) {
 
 struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
                          struct run_row *ret_row) {
-    bool found = false, stays = false;
+    bool found = false;
     struct run_row row;
     struct err err = tx_run_find(tx, key, &found, &row);
     if (err.code == ERR_STORE_CORRUPT) {
@@ -145,12 +141,12 @@ struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_mor
     if (err_failed(err) || !found) {
         return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "runs: remove");
     }
-    tx_fail(tx, runs__has_children(tx, row.id, &stays));
     /* A step of a workflow is a part of its journal. */
-    stays = stays || tx_number(tx,
-                               "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
-                               " OR " WORKFLOW_LIVES_BELOW ")",
-                               ARGS(arg_int(row.id))) != 0;
+    const bool stays = runs__has_children(tx, row.id) ||
+                       tx_number(tx,
+                                 "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
+                                 " OR " WORKFLOW_LIVES_BELOW ")",
+                                 ARGS(arg_int(row.id))) != 0;
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
@@ -183,7 +179,7 @@ static size_t rows_take(struct tx *tx, struct rows *found, struct run_row *rows,
 #define NONE_LIVES_BELOW " AND NOT " LIVES_BELOW("= ''") " AND NOT " LIVES_BELOW("<> ''")
 
 /* A run that ended in the future ended before the clock was set back. */
-struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some) {
+bool runs__purge(struct tx *tx, const struct run_purge *purge) {
     enum { PURGE_RUNS = 16 };
     static const char sql[] =
         "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND session = $2"
@@ -203,8 +199,7 @@ struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_s
         removal = run_delete(tx, &rows[i]);
         gone += removal.rows;
     }
-    *ret_some = count > 0;
-    return tx_error(tx);
+    return count > 0;
 }
 
 /* Runs that ended before that are too old. */

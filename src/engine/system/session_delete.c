@@ -191,8 +191,8 @@ static bool rows_remove(struct tx *tx, const struct session_row *row) {
         " WHERE session = $1 LIMIT $2) AND session = $1",
     };
     int64_t changed = 0;
-    tx_fail(tx, ids__keep(tx, IDS_MESSAGES));
-    tx_fail(tx, ids__keep(tx, IDS_ATTACHMENTS));
+    ids__keep(tx, IDS_MESSAGES);
+    ids__keep(tx, IDS_ATTACHMENTS);
     for (size_t i = 0; i < COUNT_OF(steps) && changed == 0; i++) {
         changed = tx_change(tx, steps[i], ARGS(arg_int(row->id), arg_int(SESSION_PURGE_PAGE)));
     }
@@ -201,36 +201,28 @@ static bool rows_remove(struct tx *tx, const struct session_row *row) {
 
 /* A page of the first kind that there is something of. */
 static bool page_remove(struct tx *tx, const struct session_row *row) {
-    bool some = parts_remove(tx, row) || rows_remove(tx, row);
-    if (!some) { /* The newest first: what is below a run is newer than the run. Those of a workflow
-                  * go with it. */
-        const struct run_purge purge = {.owner = row->owner,
-                                        .session = row->session,
-                                        .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
-        tx_fail(tx, runs__purge(tx, &purge, &some));
+    static const char notices[] =
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND"
+        " address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)";
+    const struct run_purge purge = {
+        .owner = row->owner, .session = row->session, .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
+    /* Of runs the newest first: what is below a run is newer than the run. Those of a workflow go
+     * with it. Stored answers are few: the one that made the session, and those to a client's
+     * tries. */
+    if (parts_remove(tx, row) || rows_remove(tx, row) || runs__purge(tx, &purge) ||
+        tx_change(tx, notices,
+                  ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) >
+            0 ||
+        tx_usage_forget(tx, row, SESSION_PURGE_PAGE) ||
+        sessions__untell(tx, row, SESSION_PURGE_PAGE * 5) ||
+        tx_idempotency_forget(tx, row->session)) {
+        return true;
     }
-    some = some ||
-           tx_change(
-               tx,
-               "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND"
-               " address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)",
-               ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) > 0;
-    if (!some) {
-        tx_fail(tx, tx_usage_forget(tx, row, SESSION_PURGE_PAGE, &some));
-    }
-    if (!some) {
-        tx_fail(tx, sessions__untell(tx, row, SESSION_PURGE_PAGE * 5, &some));
-    }
-    if (!some) { /* Few: the one that made the session, and those to a client's tries. */
-        tx_fail(tx, tx_idempotency_forget(tx, row->session, &some));
-    }
-    if (!some) {
-        struct stream_state state;
-        bool more = false;
-        some = sessions__find_stream(tx, row, &state) && state.floor < state.head - 1;
-        if (some) {
-            tx_fail(tx, tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more));
-        }
+    struct stream_state state;
+    bool more = false;
+    const bool some = sessions__find_stream(tx, row, &state) && state.floor < state.head - 1;
+    if (some) {
+        tx_fail(tx, tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more));
     }
     return some;
 }
@@ -253,7 +245,7 @@ static bool rest_remove(struct tx *tx, const struct session_row *row) {
         return true;
     }
     if (gone) {
-        tx_fail(tx, ids__keep(tx, IDS_SESSIONS));
+        ids__keep(tx, IDS_SESSIONS);
         tx_do(tx, "DELETE FROM sessions WHERE id = $1", ARGS(arg_int(row->id)));
     } else {
         sessions__set_hidden(tx, row, HIDDEN_EMPTY);

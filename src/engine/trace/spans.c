@@ -57,11 +57,7 @@ const char *span_kind_name(enum span_kind kind) {
 #define SPAN_COLUMNS "s.run" SPAN_MAP(SPAN_NAME)
 #define SPAN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct span_row, member)},
 static const struct map_column columns[] = {SPAN_MAP(SPAN_COLUMN)};
-static const struct map span_map = {.table = "spans",
-                                    .key = "run",
-                                    .key_offset = offsetof(struct span_row, run_id),
-                                    .columns = columns,
-                                    .count = COUNT_OF(columns)};
+static const struct map span_map = {MAP_OF("spans", columns, "run", struct span_row, run_id)};
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -235,7 +231,7 @@ struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes) {
     return tx_error(tx);
 }
 
-struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_removed) {
+struct span_removed tx_span_remove(struct tx *tx, int64_t run) {
     static const char disk[] =
         "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM (SELECT disk FROM spans WHERE run = $1"
         " ORDER BY attempt, step LIMIT $2) page";
@@ -243,10 +239,10 @@ struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_r
         "DELETE FROM spans WHERE run = $1 AND (attempt, step) IN (SELECT attempt, step FROM spans"
         " WHERE run = $1 ORDER BY attempt, step LIMIT $2)";
     const struct arg args[] = {arg_int(run), arg_int(SPAN_REMOVE_MAX)};
-    ret_removed->disk = tx_number(tx, disk, args, COUNT_OF(args));
-    ret_removed->count = tx_change(tx, remove, args, COUNT_OF(args));
-    disk_add(tx, -ret_removed->disk);
-    return tx_error(tx);
+    const int64_t bytes = tx_number(tx, disk, args, COUNT_OF(args));
+    disk_add(tx, -bytes);
+    return (struct span_removed){.count = tx_change(tx, remove, args, COUNT_OF(args)),
+                                 .disk = bytes};
 }
 
 /* --- As JSON ---------------------------------------------------------------------------------- */

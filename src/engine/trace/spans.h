@@ -153,7 +153,7 @@ MUST_CHECK struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes);
 struct span_removed {
     int64_t count, disk;
 };
-MUST_CHECK struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_removed);
+struct span_removed tx_span_remove(struct tx *tx, int64_t run);
 
 struct text;
 void span_write_json(const struct span_row *row, struct text *text);

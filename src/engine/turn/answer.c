@@ -257,7 +257,7 @@ static void answer_store(struct tx *tx, struct turn *turn, const struct turn_ans
     text_add_member_int(&data, "step", turn->row.call);
     tx_fail(tx, turns__event_usage(tx, &turn->session, &answer->usage, &answer->cost, &data));
     turn->row.call = 0;
-    tx_fail(tx, runs__step_finished(tx, &turn->run));
+    runs__step_finished(tx, &turn->run);
 }
 
 enum { MISFIT_WORDS_MAX = 8 << 10, DENIAL_MAX = APPROVAL_ANSWER_MAX + (16 << 10) };
@@ -400,7 +400,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
     card.child.id = result->child != 0 ? result->child : card.child.id;
     turn.row.facts.wrote = turn.row.facts.wrote || result->wrote;
     turns__close_card(tx, &turn, &card, text);
-    tx_fail(tx, runs__step_finished(tx, &turn.run));
+    runs__step_finished(tx, &turn.run);
     return turns__advance(tx, &turn, &result->key.bounds, plan);
 }
 
@@ -497,7 +497,7 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
             break;
         }
     }
-    tx_fail(tx, runs__step_finished(tx, &turn.run));
+    runs__step_finished(tx, &turn.run);
     return turns__advance(tx, &turn, &end->key.bounds, plan);
 }
 

@@ -166,7 +166,7 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
         const struct session_context context = {.used = 0, .window = session.context_window};
         const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
         messages__remove_behind(tx, &session, 0);
-        tx_fail(tx, approvals__cancel_all(tx, &session));
+        approvals__cancel_all(tx, &session);
         sessions__set_context(tx, &context, &session);
         sessions__touch(tx, &session);
         messages__tell_cleared(tx, &session, &all);

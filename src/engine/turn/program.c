@@ -185,7 +185,6 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
 struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                             struct program_child *ret_child) {
     struct run_row row, turn;
-    struct run_time time = {.took_ms = 0};
     *ret_child = (struct program_child){.exit_code = -1};
     if (!runs__load(tx, run, &row) || !runs__load(tx, key->run, &turn)) {
         return tx_error(tx);
@@ -193,7 +192,7 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
     /* Where processes of the turn asked people before, that time is not counted, either: it is
      * better to end one too late than too early. */
     const int64_t here_ms = runs__took_ms(tx, &row);
-    tx_fail(tx, runs__time(tx, &turn, turn.state, &time));
+    const struct run_time time = runs__time(tx, &turn, turn.state);
     AUTO(json_release) json_t *result = NULL;
     if (row.result.len > 0) {
         (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */

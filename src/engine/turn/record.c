@@ -81,12 +81,12 @@ void calls__count(struct tx *tx, struct session_row *session, const struct call_
                             .category = use->category,
                             .usage = sessions__sums_of(use->usage, use->cost)};
     add.usage.calls = use->calls > 0 ? use->calls : add.usage.calls;
-    tx_fail(tx, tx_usage_place(tx, use->run->parent, &add.place));
+    add.place = tx_usage_place(tx, use->run->parent);
     if (add.place.run != 0 && add.category == USAGE_TURN) {
         add.category = USAGE_AGENT;
     }
     sessions__add_usage(tx, &add.usage, session);
-    tx_fail(tx, tx_usage_add(tx, &add));
+    tx_usage_add(tx, &add);
 }
 
 /* --- Spans ------------------------------------------------------------------------------------ */
@@ -233,11 +233,11 @@ static void card_count(struct tx *tx, const struct turn *turn, const struct card
                             .usage = {.calls = 1},
                             .ms = ms,
                             .errors = card->cause != CARD_DONE};
-    tx_fail(tx, tx_usage_place(tx, turn->run.parent, &add.place));
+    add.place = tx_usage_place(tx, turn->run.parent);
     if (add.place.run != 0 && add.category == USAGE_TURN) {
         add.category = USAGE_AGENT;
     }
-    tx_fail(tx, tx_usage_add(tx, &add));
+    tx_usage_add(tx, &add);
 }
 
 /* A call that was refused never began: it has no span, and that is no error. One that goes on in

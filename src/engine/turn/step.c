@@ -252,9 +252,8 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
 /* A wait for a person begins or ends now, beside the change of the run's state. */
 static void wait_write(struct tx *tx, const struct turn *turn, enum run_state before,
                        int64_t mark_ms) {
-    struct run_time time = {.waited_ms = 0};
-    tx_fail(tx, runs__time(tx, &turn->run, before, &time));
-    tx_fail(tx, runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms));
+    const struct run_time time = runs__time(tx, &turn->run, before);
+    runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms);
 }
 
 void turns__go_on(struct tx *tx, struct turn *turn) {
@@ -605,10 +604,9 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
         if (turn.session.program.len == 0) { /* A program goes on with its tools. */
             cards_settle(tx, &turn, &tool, &review);
         }
-        if (turn.session.program.len > 0) {
-            over = false;
-        } else if (tool || (turn.cut_off && !for_provider) || (review && !for_budget)) {
-            tx_fail(tx, runs__cut_off(tx, epoch, &turn.run, &over));
+        if (turn.session.program.len == 0 &&
+            (tool || (turn.cut_off && !for_provider) || (review && !for_budget))) {
+            over = runs__cut_off(tx, epoch, &turn.run);
         }
     }
     if (err_failed(tx_error(tx))) {

@@ -45,8 +45,8 @@ struct live {
 };
 
 /* Turns of a session have the name of its stream as their key, so that one runs at a time; a job
- * with the same is no turn. By that key, and in no order: SQLite would walk through all that the owner or the session ever
- * ran, to have them in the order of ids. */
+ * with the same is no turn. By that key, and in no order: SQLite would walk through all that the
+ * owner or the session ever ran, to have them in the order of ids. */
 static struct live live_find(struct tx *tx, const struct session_row *session) {
     struct live live = {.count = 0};
     AUTO(rows_release)

@@ -174,7 +174,7 @@ struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
     const struct budget_spend spend = {
         .what = BYTES("title"), .granted = amounts_none(), .spent = run.reserve};
     tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &run));
-    tx_fail(tx, runs__cut_off(tx, run.epoch, &run, &ret_adopted->over));
+    ret_adopted->over = runs__cut_off(tx, run.epoch, &run);
     tx_fail(tx, runs__adopt(tx, &run));
     return tx_error(tx);
 }

@@ -47,9 +47,7 @@ static void spent_read(const struct rows *rows, int first, struct step_spent *re
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
     " 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
 
-static const struct map step_map = {.key_offset = offsetof(struct step_row, done_no),
-                                    .columns = step_columns,
-                                    .count = COUNT_OF(step_columns),
+static const struct map step_map = {MAP_OF(NULL, step_columns, NULL, struct step_row, done_no),
                                     .names = runs__names};
 
 struct walk {

@@ -95,19 +95,18 @@ struct workflow_talk {
     int64_t turn, session; /* session 0: it was removed before. */
 };
 enum { WORKFLOW_TALKS_PAGE = 16 };
-/* A page of them. *ret_count: how many. */
-MUST_CHECK struct err workflows__talks(struct tx *tx, int64_t workflow,
-                                       struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE],
-                                       size_t *ret_count);
+/* A page of them; how many. */
+size_t workflows__talks(struct tx *tx, int64_t workflow,
+                        struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE]);
 
 /* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
  * that is kept no longer stay for a day after they were touched. */
-MUST_CHECK struct err workflows__list_scripts(struct tx *tx, int64_t run);
+void workflows__list_scripts(struct tx *tx, int64_t run);
 /* Its agents go first, the newest ones first, so that the journal that is left begins as it did; at
- * most a page. *ret_count: how many; a full page: call again, in another transaction. */
+ * most a page. How many; a full page: call again, in another transaction. */
 enum { WORKFLOW_FORGET_PAGE = 100 };
-MUST_CHECK struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_count);
+MUST_CHECK int64_t workflows__forget_agents(struct tx *tx, int64_t run);
 /* The rest; its script goes with the last run that has it. */
-MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
+void workflows__forget(struct tx *tx, int64_t run);
 
 #endif

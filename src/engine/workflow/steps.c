@@ -141,9 +141,7 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
         ret_talked->cause = CAUSE_AGENT_BUDGET;
     }
     if (turns__find(tx, row.id, &of_turn)) {
-        struct run_time time = {.waited_ms = 0};
-        tx_fail(tx, runs__time(tx, &row, row.state, &time));
-        ret_talked->waited_ms = time.waited_ms;
+        ret_talked->waited_ms = runs__time(tx, &row, row.state).waited_ms;
         const int64_t parked_ms =
             tx_number(tx, "SELECT parked_ms FROM runs WHERE id = $1", ARGS(arg_int(row.parent)));
         ret_talked->waited_ms += steps__parked_ms(parked_ms, tx_now_ms(tx));
@@ -183,11 +181,7 @@ static const struct map_column fresh_columns[] = {
     STEP_COLUMN("phase", phase, MAP_TEXT),
     STEP_COLUMN("agent", agent, MAP_TEXT),
 };
-static const struct map fresh_map = {.table = "runs",
-                                     .key = "id",
-                                     .key_offset = offsetof(struct step_fresh, run.id),
-                                     .columns = fresh_columns,
-                                     .count = COUNT_OF(fresh_columns),
+static const struct map fresh_map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
                                      .names = runs__names};
 
 /* Facts about its workflow. */
@@ -436,7 +430,7 @@ static void end_count(struct tx *tx, const struct step_end *end) {
     add.usage.cost_micros = end->cost.micros;
     add.usage.cost_unknown = end->calls_unpriced;
     if (end->calls > 0) {
-        tx_fail(tx, tx_usage_add(tx, &add));
+        tx_usage_add(tx, &add);
     }
 }
 
@@ -493,8 +487,7 @@ void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes pr
         .wall_ms = took->took_ms,
         .began = took->calls > 0,
         .used = used_by_calls(&took->usage, &took->cost, took->calls_unpriced)};
-    struct usage_place place;
-    tx_fail(tx, tx_usage_place(tx, row->id, &place));
+    const struct usage_place place = tx_usage_place(tx, row->id);
     const struct step_end counted = {.place = {.owner = row->owner, .id = place.run},
                                      .agent = place.agent,
                                      .workflow = place.workflow,
@@ -693,7 +686,7 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     }
     /* A call that waited for its provider was not out, so nothing was cut off. */
     if (row.state == RUN_RUNNING && row.epoch != EPOCH_NONE && row.epoch != tx_epoch(tx)) {
-        tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
+        ret_again->over = runs__cut_off(tx, row.epoch, &row);
     }
     /* Charges the cut-off call, also one of this daemon whose worker has crashed. A call that
      * waited used nothing since its last try, and keeps its reservation for the next one; usage of
