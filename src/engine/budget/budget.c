@@ -87,14 +87,9 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
 
 static bool node_find(struct tx *tx, const struct budget_key *key, struct budget_row *ret_row) {
     const struct bytes owner = budget_scope_global(key->scope) ? BYTES("") : key->owner;
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND scope = $2",
-               ARGS(arg_text(owner), arg_text(key->scope)));
-    if (rows != NULL) {
-        *ret_row = budget__read(tx, rows);
-    }
-    return rows != NULL;
+    return budget__rows(tx,
+                        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND scope = $2",
+                        ARGS(arg_text(owner), arg_text(key->scope)), 1, ret_row) > 0;
 }
 
 static void node_fill(struct tx *tx, struct budget_row *row) {
@@ -124,21 +119,16 @@ struct err tx_budget_each(struct tx *tx, const struct budget_page *page,
         " SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
         " ORDER BY id DESC LIMIT $3";
     struct budget_row *found = arena_try(tx_arena(tx), (size_t)page->limit * sizeof *found);
-    int64_t count = 0;
     if (found == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "budget: list");
     }
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, sql,
-                ARGS(arg_text(page->owner), arg_int(page->before > 0 ? page->before : INT64_MAX),
-                     arg_int(page->limit)));
-    while (count < page->limit && rows_step(rows)) {
-        found[count++] = budget__read(tx, rows);
-    }
-    rows_release(&rows);
+    const size_t count = budget__rows(tx, sql,
+                                      ARGS(arg_text(page->owner),
+                                           arg_int(page->before > 0 ? page->before : INT64_MAX),
+                                           arg_int(page->limit)),
+                                      (size_t)page->limit, found);
     struct err err = tx_error(tx);
-    for (int64_t i = 0; i < count && !err_failed(err); i++) {
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
         node_fill(tx, &found[i]);
         err = err_failed(tx_error(tx)) ? tx_error(tx) : each(ctx, &found[i]);
     }
@@ -232,20 +222,10 @@ static void node_tell(struct tx *tx, const struct budget_row *row, const struct 
     follow_tell(tx, &change, data);
 }
 
-static bool node_find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1", ARGS(arg_int(id)));
-    if (rows != NULL) {
-        *ret_row = budget__read(tx, rows);
-    }
-    return rows != NULL;
-}
-
 void budget__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct budget_row row;
-    if (node_find_id(tx, id, &row)) { /* Else it is gone. */
+    if (budget__find_id(tx, id, &row)) { /* Else it is gone. */
         node_fill(tx, &row);
         budget_write_json(&row, &data);
         node_tell(tx, &row, &data);
@@ -273,7 +253,7 @@ void budget__remove_run(struct tx *tx, int64_t run) {
     int64_t id =
         tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0", ARGS(arg_int(run)));
     struct budget_row row;
-    if (id != 0 && node_find_id(tx, id, &row)) {
+    if (id != 0 && budget__find_id(tx, id, &row)) {
         node_remove(tx, &row);
     }
 }

@@ -382,16 +382,6 @@ static struct err open_part(struct tx *tx, void *ctx) {
     return tx_error(tx);
 }
 
-static bool lane_node(struct tx *tx, int64_t lane, struct budget_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1",
-                               ARGS(arg_int(lane / BUDGET_LANES)));
-    if (rows != NULL) {
-        *ret_row = budget__read(tx, rows);
-    }
-    return rows != NULL;
-}
-
 void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
     static const char of_turn[] = "SELECT lane FROM runs WHERE " RUNS_BELOW(
         "", "$1") " AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
@@ -403,7 +393,7 @@ void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
     }
     const enum amount amount = (enum amount)(lane % BUDGET_LANES);
     if (lane == 0 || (io_row->state != RUN_RUNNING && io_row->state != RUN_QUEUED) ||
-        amount >= AMOUNT_COUNT || !lane_node(tx, lane, node)) {
+        amount >= AMOUNT_COUNT || !budget__find_id(tx, lane / BUDGET_LANES, node)) {
         return;
     }
     const bool today = node->day_end_ms != 0 && node->spent.of[amount] >= node->limits.of[amount];
@@ -421,7 +411,8 @@ void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *open
     struct budget_row node;
     bool shut = false;
     /* Whether the budget is still there, and limits that amount. */
-    bool limited = lane_node(tx, lane, &node) && node.limits.of[lane % BUDGET_LANES] < AMOUNT_MAX;
+    bool limited = budget__find_id(tx, lane / BUDGET_LANES, &node) &&
+                   node.limits.of[lane % BUDGET_LANES] < AMOUNT_MAX;
     int64_t unwritable = 0;
     while (!shut) {
         struct entrant entrant = {.lane = lane, .past = unwritable, .opening = opening};
@@ -444,7 +435,7 @@ void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *open
         }
         shut = end == RUN_PART_DONE && entrant.shut;
     }
-    if (lane_node(tx, lane, &node)) {
+    if (budget__find_id(tx, lane / BUDGET_LANES, &node)) {
         lane_spring(tx, &node, lane, opening);
     }
 }

@@ -36,6 +36,21 @@ struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     return row;
 }
 
+size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                    size_t max, struct budget_row *ret_rows) {
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    size_t found = 0;
+    while (found < max && rows_step(rows)) {
+        ret_rows[found++] = budget__read(tx, rows);
+    }
+    return found;
+}
+
+bool budget__find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
+    static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1";
+    return budget__rows(tx, sql, ARGS(arg_int(id)), 1, ret_row) > 0;
+}
+
 void budget__write_day(struct tx *tx, struct budget_row *row) {
     if (row->moved) {
         map_update(tx, &budget__map, BUDGET_SET_SPENT, row);
@@ -144,14 +159,12 @@ void budget__load(struct tx *tx, const struct run_row *row, struct budget__place
     while (parts < COUNT_OF(args)) {
         args[parts++] = arg_text(path);
     }
-    AUTO(rows_release)
-    struct rows *rows =
-        path.len == 0 ? tx_rows(tx, global, NO_ARGS) : tx_rows(tx, above, args, COUNT_OF(args));
-    ret_places->count = 0;
-    while (ret_places->count < BUDGET_NODES_MAX && rows_step(rows)) {
-        struct budget_row *found = &ret_places->rows[ret_places->count];
-        *found = budget__read(tx, rows);
-        ret_places->nodes[ret_places->count++] = (struct budget_node){
+    const bool none = path.len == 0;
+    ret_places->count = budget__rows(tx, none ? global : above, args, none ? 0 : COUNT_OF(args),
+                                     BUDGET_NODES_MAX, ret_places->rows);
+    for (size_t n = 0; n < ret_places->count; n++) {
+        const struct budget_row *found = &ret_places->rows[n];
+        ret_places->nodes[n] = (struct budget_node){
             .limits = found->limits, .spent = found->spent, .day_end_ms = found->day_end_ms};
     }
 }

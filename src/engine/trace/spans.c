@@ -68,7 +68,7 @@ static struct bytes cut_to(struct bytes text, size_t len_max) {
 /* Escapes can make six bytes of one. */
 enum { JSON_SIZE_MAX = 6 * SPAN_TEXT_MAX + 16 };
 
-static struct bytes quote(struct tx *tx, struct bytes text) {
+struct bytes spans__quote(struct tx *tx, struct bytes text) {
     AUTO(text_done) struct text json = text_up_to(JSON_SIZE_MAX);
     if (text.len == 0) {
         return BYTES("");
@@ -86,7 +86,7 @@ struct err tx_span_start(struct tx *tx, const struct span_start *start) {
                                  .state = BYTES("running"),
                                  .started_ms = tx_now_ms(tx),
                                  .reserve = start->reserve,
-                                 .input = quote(tx, start->input),
+                                 .input = spans__quote(tx, start->input),
                                  .host = start->host};
     map_insert(tx, &span_map, &row);
     return tx_error(tx);
@@ -129,7 +129,7 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
                                maybe(end->cpu_us),
                                maybe(end->memory_kb),
                                arg_text(cut_to(end->error, SPAN_ERROR_MAX)),
-                               arg_text(quote(tx, end->output)),
+                               arg_text(spans__quote(tx, end->output)),
                                arg_int(end->disk),
                                part_of(end, USAGE_TOOLS),
                                part_of(end, USAGE_INSTRUCTIONS),

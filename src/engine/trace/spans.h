@@ -153,6 +153,8 @@ MUST_CHECK struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes);
 struct span_removed {
     int64_t count, disk;
 };
+/* A text as stored spans have it: a JSON string, cut; in the arena. */
+struct bytes spans__quote(struct tx *tx, struct bytes text);
 struct span_removed tx_span_remove(struct tx *tx, int64_t run);
 
 struct text;

@@ -13,16 +13,6 @@ enum { ANCESTORS_MAX = 64 };
 
 /* --- The span of an agent that is one call ---------------------------------------------------- */
 
-/* As the stored spans have their texts: a JSON string, cut. */
-static struct bytes quoted(struct tx *tx, struct bytes text) {
-    AUTO(text_done) struct text json = text_up_to((size_t)6 * SPAN_TEXT_MAX + 16);
-    if (text.len == 0) {
-        return BYTES("");
-    }
-    text_add_json(&json, text.data, utf8_cut(text, SPAN_TEXT_MAX));
-    return tx_copy_text(tx, &json, "trace: text");
-}
-
 /* The answer of an agent is stored as JSON; one in words is shown as words. */
 static struct bytes answer_text(struct tx *tx, struct bytes result) {
     AUTO(json_release) json_t *json = NULL;
@@ -98,8 +88,8 @@ struct err tx_span_of_agent(struct tx *tx, const struct span_page *page,
         .cpu_us = SPAN_UNKNOWN,
         .memory_kb = SPAN_UNKNOWN,
         .prompt = {SPAN_UNKNOWN, SPAN_UNKNOWN, SPAN_UNKNOWN},
-        .input = quoted(tx, member_text(tx, spec, "prompt")),
-        .output = quoted(tx, answer_text(tx, rows_text(rows, 14)))};
+        .input = spans__quote(tx, member_text(tx, spec, "prompt")),
+        .output = spans__quote(tx, answer_text(tx, rows_text(rows, 14)))};
     return err_failed(tx_error(tx)) ? tx_error(tx) : each(ctx, &row);
 }
 

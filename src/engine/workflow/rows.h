@@ -66,6 +66,19 @@ MUST_CHECK struct err steps__event_finished(struct tx *tx, const struct step_tol
 MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *step,
                                         const struct step_told *told);
 
+/* A step as it is written first, and as lists read it. */
+struct step_fresh {
+    struct run_row run;
+    struct bytes key, phase, agent;
+    int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
+    int64_t cache_read, cache_write, reasoning, cost_unknown;
+    bool cached;
+};
+extern const struct map steps__map;
+#define STEP_COLUMNS                                                                               \
+    RUN_COLUMNS ", step_key, occurrence, done_no, cached, output_tokens, tokens, cost_micros,"     \
+                " cache_read, cache_write, reasoning, cost_unknown, phase, agent"
+
 /* --- Ends ------------------------------------------------------------------------------------- */
 
 /* A step that ended by a stop or a budget, without who performs it: it gets its number, and its

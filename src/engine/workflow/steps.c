@@ -151,15 +151,6 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
 
 /* --- It begins -------------------------------------------------------------------------------- */
 
-/* A step as it is written first. */
-struct step_fresh {
-    struct run_row run;
-    struct bytes key, phase, agent;
-    int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
-    int64_t cache_read, cache_write, reasoning, cost_unknown;
-    bool cached;
-};
-
 #define RUN_COLUMN(name, member, kind, use)                                                        \
     {name, kind, ((use) & (MAP_INSERT | RUN_ENDED)) != 0 ? MAP_INSERT : MAP_READ,                  \
      offsetof(struct step_fresh, run.member)},
@@ -181,8 +172,8 @@ static const struct map_column fresh_columns[] = {
     STEP_COLUMN("phase", phase, MAP_TEXT),
     STEP_COLUMN("agent", agent, MAP_TEXT),
 };
-static const struct map fresh_map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
-                                     .names = runs__names};
+const struct map steps__map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
+                               .names = runs__names};
 
 /* Facts about its workflow. */
 struct facts {
@@ -270,7 +261,7 @@ static void step_insert(struct tx *tx, struct step_fresh *fresh) {
     const struct run_place place = runs__place(fresh->run.budget);
     fresh->run.project = place.project;
     fresh->run.session = place.session;
-    map_insert(tx, &fresh_map, fresh);
+    map_insert(tx, &steps__map, fresh);
 }
 
 /* Makes the step's own budget, and asks all. One that is not admitted has not begun. */
