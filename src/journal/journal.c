@@ -159,9 +159,8 @@ struct err tx_append(struct tx *tx, const struct append *append, struct appended
 
 struct bytes tx_stream_name(struct tx *tx, const char *prefix, struct bytes name) {
     const size_t len = strlen(prefix);
-    char *joined = arena_try(tx_arena(tx), len + name.len);
+    char *joined = tx_memory(tx, len + name.len);
     if (joined == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "journal: name"));
         return BYTES("");
     }
     memcpy(joined, prefix, len);

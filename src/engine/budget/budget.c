@@ -118,10 +118,7 @@ struct err tx_budget_each(struct tx *tx, const struct budget_page *page,
         "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
         " SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
         " ORDER BY id DESC LIMIT $3";
-    struct budget_row *found = arena_try(tx_arena(tx), (size_t)page->limit * sizeof *found);
-    if (found == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "budget: list");
-    }
+    struct budget_row *found = tx_memory(tx, (size_t)page->limit * sizeof *found);
     const size_t count = budget__rows(tx, sql,
                                       ARGS(arg_text(page->owner),
                                            arg_int(page->before > 0 ? page->before : INT64_MAX),

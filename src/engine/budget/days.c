@@ -15,10 +15,7 @@ enum { PAGE = 16 };
 struct err tx_budget_days(struct tx *tx, struct budget_days *days) {
     static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE day_end_ms <> 0"
                               " AND id > $1 ORDER BY id LIMIT $2";
-    struct budget_row *found = arena_try(tx_arena(tx), PAGE * sizeof *found);
-    if (found == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "budget: days");
-    }
+    struct budget_row *found = tx_memory(tx, PAGE * sizeof *found);
     const size_t count =
         budget__rows(tx, sql, ARGS(arg_int(days->after), arg_int(PAGE)), PAGE, found);
     struct run_freed freed = {.kinds = 0};

@@ -50,13 +50,12 @@ static struct err run_abandon(struct tx *tx, uint32_t random, const struct run_b
 
 struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
                                struct run_row *ret_row, struct why *why) {
-    bool found = false;
-    struct run_row row = {.id = 0};
-    struct err err = tx_run_find(tx, &what->key, &found, &row);
+    struct run_row row;
+    struct err err = runs__get(tx, &what->key, &row);
     if (err_failed(err)) {
         return err;
     }
-    if (!found || !run_kind_is(row.kind, RUN_HAS_PROCESS)) {
+    if (!run_kind_is(row.kind, RUN_HAS_PROCESS)) {
         return err_make(ERR_NOT_FOUND, "runs: abandon");
     }
     if (run_state_final(row.state)) {

@@ -15,19 +15,10 @@ struct page {
     size_t count;
 };
 
-static struct err page_make(struct tx *tx, size_t limit, struct page *ret_page) {
-    *ret_page = (struct page){.rows = arena_try(tx_arena(tx), limit * sizeof *ret_page->rows)};
-    return ret_page->rows != NULL ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "inbox: rows");
-}
-
 /* At most `limit` rows, by a condition. */
 static struct err page_read(struct tx *tx, const char *where, const struct arg *args, size_t count,
                             size_t limit, struct page *ret_page) {
-    struct page page;
-    struct err err = page_make(tx, limit, &page);
-    if (err_failed(err)) {
-        return err;
-    }
+    struct page page = {.rows = tx_memory(tx, limit * sizeof *page.rows)};
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(tx, &delivery_resource, where, args, count);
     while (page.count < limit && rows_step(rows)) {
@@ -53,7 +44,6 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
     assert(bind->turn.len > 0);
     const struct inbox_waits waits = INBOX_WAITS_SESSION;
     struct inbox__candidates due;
-    struct page page = {.count = 0};
     size_t count = 0;
     inbox__candidates_find(tx, &bind->session, INBOX_BATCH_MAX, &due);
     for (size_t i = 0; i < due.count; i++) {
@@ -65,7 +55,8 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
         }
     }
     size_t picked = inbox_pick(due.at, count);
-    struct err err = page_make(tx, picked, &page);
+    const struct page page = {.rows = tx_memory(tx, picked * sizeof *page.rows)};
+    struct err err = tx_error(tx);
     for (size_t i = 0; i < picked && !err_failed(err); i++) {
         struct inbox_row *row = &page.rows[i];
         bool found = inbox__find(tx, due.at[i].id, row);

@@ -203,9 +203,8 @@ void *runs__freed_room(struct tx *tx, void *items, size_t count, size_t *io_size
         return items;
     }
     size_t size = *io_size == 0 ? 8 : *io_size * 2;
-    void *room = arena_try(tx_arena(tx), size * item);
+    void *room = tx_memory(tx, size * item);
     if (room == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "runs: freed"));
         return NULL;
     }
     if (count > 0) {

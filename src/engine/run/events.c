@@ -58,10 +58,10 @@ static struct text event_begin(void) {
     return data;
 }
 
-struct err runs__event_queued(struct tx *tx, const struct run_row *row) {
+void runs__event_queued(struct tx *tx, const struct run_row *row) {
     AUTO(text_done) struct text data = event_begin();
     text_add_member(&data, "gate", bytes_of(run_gate_name(row->gate)));
-    return event_append(tx, row, "run_queued", &data);
+    tx_fail(tx, event_append(tx, row, "run_queued", &data));
 }
 
 struct err runs__event_started(struct tx *tx, const struct run_row *row) {
@@ -73,20 +73,20 @@ struct err runs__event_started(struct tx *tx, const struct run_row *row) {
     return event_append(tx, row, "run_started", &data);
 }
 
-struct err runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms) {
+void runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms) {
     AUTO(text_done) struct text data = event_begin();
     text_add_member_int(&data, "attempt", row->attempt);
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->cause)));
     text_add_member_int(&data, "wait_ms", wait_ms);
     text_add_member(&data, "note", row->note);
-    return event_append(tx, row, "run_retrying", &data);
+    tx_fail(tx, event_append(tx, row, "run_retrying", &data));
 }
 
-struct err runs__event_stopping(struct tx *tx, const struct run_row *row) {
+void runs__event_stopping(struct tx *tx, const struct run_row *row) {
     AUTO(text_done) struct text data = event_begin();
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->stop)));
     text_add_member_int(&data, "grace_ms", row->stop_grace_ms);
-    return event_append(tx, row, "run_stopping", &data);
+    tx_fail(tx, event_append(tx, row, "run_stopping", &data));
 }
 
 /* The last event of a run with steps has more to say, and is written with its result. */

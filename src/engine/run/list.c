@@ -208,30 +208,28 @@ static void lead_choose(struct list *list) {
             end = page->states == 1U << i ? (enum run_state)i : RUN_STATE_COUNT;
         }
     }
-    unsigned by = BY_OWNER;
-    struct arg key = arg_text(BYTES(""));
-    if (list->parent != 0) {
-        by = BY_PARENT;
-        key = arg_int(list->parent);
-    } else if (list->root != 0) {
-        by = BY_ROOT;
-        key = arg_int(list->root);
-    } else if (page->session.len > 0) {
-        by = BY_SESSION;
-        key = arg_text(page->session);
-    } else if (lives) {
-        by = BY_LIFE;
-    } else if (end != RUN_STATE_COUNT && end != RUN_SUCCEEDED) {
-        by = BY_END;
-        key = arg_str(run_state_name(end));
-    } else if (page->project.len > 0) {
-        by = BY_PROJECT;
-        key = arg_text(page->project);
-    } else if (page->by_kind) {
-        by = page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND;
-        key = arg_str(run_kind_name(page->kind));
+    const bool ends = end != RUN_STATE_COUNT && end != RUN_SUCCEEDED;
+    const struct {
+        bool leads; /* The first that does. */
+        unsigned by;
+        struct arg key;
+    } ways[] = {
+        {list->parent != 0, BY_PARENT, arg_int(list->parent)},
+        {list->root != 0, BY_ROOT, arg_int(list->root)},
+        {page->session.len > 0, BY_SESSION, arg_text(page->session)},
+        {lives, BY_LIFE, arg_str("")},
+        {ends, BY_END, arg_str(ends ? run_state_name(end) : "")},
+        {page->project.len > 0, BY_PROJECT, arg_text(page->project)},
+        {page->by_kind, page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND,
+         arg_str(run_kind_name(page->kind))},
+        {true, BY_OWNER, arg_str("")},
+    };
+    size_t way = 0;
+    while (!ways[way].leads) {
+        way++;
     }
-    list->args[FILTER_KEY] = key;
+    const unsigned by = ways[way].by;
+    list->args[FILTER_KEY] = ways[way].key;
     list->lead = &leads[by];
     /* Steps are sorted: only their ids, and then the rows of one part. */
     bool sorts = by == BY_PARENT || by == BY_ROOT;
@@ -401,11 +399,8 @@ struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_
 struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                           struct run_recovered *ret_recovered) {
     struct run_recovered recovered = {.last = 0};
-    int64_t count = 0, *damaged = arena_try(tx_arena(tx), (size_t)limit * sizeof *damaged);
+    int64_t count = 0, *damaged = tx_memory(tx, (size_t)limit * sizeof *damaged);
     size_t bytes = 0;
-    if (damaged == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: recover");
-    }
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
                                 "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"

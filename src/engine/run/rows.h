@@ -154,11 +154,10 @@ struct bytes runs__stream(struct tx *tx, struct bytes run);
 struct text;
 struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,
                              const struct text *data);
-MUST_CHECK struct err runs__event_queued(struct tx *tx, const struct run_row *row);
+void runs__event_queued(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__event_started(struct tx *tx, const struct run_row *row);
-MUST_CHECK struct err runs__event_retrying(struct tx *tx, const struct run_row *row,
-                                           int64_t wait_ms);
-MUST_CHECK struct err runs__event_stopping(struct tx *tx, const struct run_row *row);
+void runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms);
+void runs__event_stopping(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *row);
 
 /* --- Admission -------------------------------------------------------------------------------- */
@@ -263,6 +262,10 @@ MUST_CHECK bool runs__has_children(struct tx *tx, int64_t id);
  * own parent's children was left. */
 MUST_CHECK struct err runs__ask_children(struct tx *tx, const struct run_row *ended,
                                          struct run_freed *freed);
+/* As tx_run_stop, in the usual time; nothing where the run has ended, or is gone. True: call again.
+ */
+bool runs__stop_tree(struct tx *tx, struct bytes run, enum run_cause cause,
+                     const struct run_bounds *bounds);
 /* Asks one run. A queued one ends at once. */
 struct run_ask_stop {
     enum run_cause cause;

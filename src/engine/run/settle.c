@@ -156,7 +156,7 @@ static void attempt_apply(struct tx *tx, const struct run_settle *settle, struct
         row->gate = verdict.wait_ms > 0 ? GATE_TIME : GATE_SLOT;
         row->not_before_ms = verdict.wait_ms > 0 ? tx_now_ms(tx) + verdict.wait_ms : 0;
         tx_fail(tx, runs__write(tx, from, row));
-        tx_fail(tx, runs__event_retrying(tx, row, verdict.wait_ms));
+        runs__event_retrying(tx, row, verdict.wait_ms);
         return;
     }
     const struct run_end end = {.from = from, .output = settle->output, .usage = &settle->usage};

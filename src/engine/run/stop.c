@@ -42,7 +42,7 @@ struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop, struct run_
     }
     tx_fail(tx, runs__write(tx, row->state, row));
     if (first) {
-        tx_fail(tx, runs__event_stopping(tx, row));
+        runs__event_stopping(tx, row);
     }
     return tx_error(tx);
 }
@@ -187,18 +187,14 @@ struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_mor
                        struct run_row *ret_row) {
     const struct run_ask_stop of_root = {.cause = stop->cause, .grace_ms = stop->grace_ms};
     struct run_freed freed = {.kinds = 0};
-    bool found = false;
     struct run_row row;
-    struct err err = tx_run_find(tx, &stop->key, &found, &row);
+    struct err err = runs__get(tx, &stop->key, &row);
     if (err.code == ERR_STORE_CORRUPT) {
         *ret_more = false;
         return damaged_stop(tx, stop, ret_row);
     }
     if (err_failed(err)) {
         return err;
-    }
-    if (!found) {
-        return err_make(ERR_NOT_FOUND, "runs: stop");
     }
     if (run_state_final(row.state)) {
         return err_make(ERR_CONFLICT, "runs: it has ended");
@@ -228,4 +224,15 @@ struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_mor
     tx_fail(tx, runs__admit_freed(tx, &freed, &stop->bounds));
     *ret_row = row;
     return tx_error(tx);
+}
+
+bool runs__stop_tree(struct tx *tx, struct bytes run, enum run_cause cause,
+                     const struct run_bounds *bounds) {
+    const struct run_stop stop = {
+        .key = {.run = run}, .cause = cause, .grace_ms = RUN_STOP_GRACE_MS, .bounds = *bounds};
+    struct run_row row;
+    bool more = false;
+    const struct err err = tx_run_stop(tx, &stop, &more, &row);
+    tx_fail(tx, err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND ? ERR_OK : err);
+    return more;
 }

@@ -17,14 +17,10 @@
 
 static struct err parent_find(struct tx *tx, const struct run_new *what, struct run_row *row) {
     const struct run_key key = {.owner = what->owner, .run = what->parent};
-    bool found = false;
     struct run_row parent;
-    struct err err = tx_run_find(tx, &key, &found, &parent);
+    struct err err = runs__get(tx, &key, &parent);
     if (err_failed(err)) {
         return err;
-    }
-    if (!found) {
-        return err_make(ERR_NOT_FOUND, "runs: parent");
     }
     if (run_state_final(parent.state) || parent.stop != CAUSE_NONE) {
         return err_make(ERR_CONFLICT, "runs: parent has ended, or is about to");
@@ -179,7 +175,7 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
     } else {
         struct run_row shown = row;
         run_shown(&shown, tx_epoch(tx), run_bounds_hold(&what->bounds));
-        tx_fail(tx, runs__event_queued(tx, &shown));
+        runs__event_queued(tx, &shown);
     }
     if (verdict != BUDGET_ADMITTED) {
         (void)runs__budget_apply(tx, verdict, &row); /* It does not begin. */

@@ -44,10 +44,7 @@ bool messages__find_id(struct tx *tx, int64_t id, struct message_row *ret_row) {
 
 struct message_rows messages__many(struct tx *tx, const char *sql, const struct arg *args,
                                    size_t count, size_t max) {
-    struct message_rows found = {.rows = arena_try(tx_arena(tx), max * sizeof *found.rows)};
-    if (found.rows == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "messages: rows"));
-    }
+    struct message_rows found = {.rows = tx_memory(tx, max * sizeof *found.rows)};
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
     while (found.count < max && rows_step(rows)) {
         row_read(tx, rows, &found.rows[found.count++]);
@@ -345,11 +342,8 @@ struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) 
         }
     }
     rows_release(&sizes);
-    struct message_parts found = {
-        .parts = arena_try(tx_arena(tx), ((size_t)count + 1) * sizeof *found.parts)};
-    if (found.parts == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "parts: rows"));
-    }
+    struct message_parts found = {.parts =
+                                      tx_memory(tx, ((size_t)count + 1) * sizeof *found.parts)};
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx,
@@ -493,15 +487,8 @@ struct err tx_message_unqueue(struct tx *tx, const struct message_key *key,
         return err_make(ERR_CONFLICT, "messages: it is not queued");
     }
     messages__remove(tx, &session, &row);
-    if (row.run_name.len > 0) {
-        const struct run_stop stop = {
-            .key = {.run = row.run_name}, .cause = CAUSE_STOPPED, .bounds = *bounds};
-        bool more = false; /* A turn that has not begun has no runs below it. */
-        struct run_row run;
-        err = tx_run_stop(tx, &stop, &more, &run);
-        if (err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) { /* Else it has ended. */
-            tx_fail(tx, err);
-        }
+    if (row.run_name.len > 0) { /* A turn that has not begun has no runs below it. */
+        runs__stop_tree(tx, row.run_name, CAUSE_STOPPED, bounds);
     }
     messages__tell_queue(tx, &session);
     *ret_row = row;

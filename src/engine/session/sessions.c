@@ -51,11 +51,13 @@ void sessions__copy(struct tx *tx, struct session_row *row) {
     tx_fail(tx, map_copy(tx, &session_map, row));
 }
 
+#define ANY_OWNER ((struct bytes){NULL, 0})
 #define FIND_SQL "SELECT " SESSION_COLUMNS " FROM sessions WHERE "
 
-/* The row of the answer, unless it belongs to another owner. */
-static bool row_take(struct tx *tx, const struct rows *rows, struct bytes owner,
-                     struct session_row *ret_row) {
+/* The row, unless it belongs to another owner. */
+static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                     struct bytes owner, struct session_row *ret_row) {
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
     struct session_row row;
     if (rows == NULL) {
         return false;
@@ -70,10 +72,8 @@ static bool row_take(struct tx *tx, const struct rows *rows, struct bytes owner,
 }
 
 bool sessions__find(struct tx *tx, const struct session_key *key, struct session_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, FIND_SQL "session = $1 AND hidden = 0", ARGS(arg_text(key->session)));
-    return row_take(tx, rows, key->owner, ret_row);
+    return row_find(tx, FIND_SQL "session = $1 AND hidden = 0", ARGS(arg_text(key->session)),
+                    key->owner, ret_row);
 }
 
 struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
@@ -89,17 +89,13 @@ struct err sessions__get(struct tx *tx, const struct session_key *key, const cha
 }
 
 bool sessions__find_id(struct tx *tx, int64_t id, struct session_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, FIND_SQL "id = $1 AND hidden = 0", ARGS(arg_int(id)));
-    return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
+    return row_find(tx, FIND_SQL "id = $1 AND hidden = 0", ARGS(arg_int(id)), ANY_OWNER, ret_row);
 }
 
 bool sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hidden,
                            struct session_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, FIND_SQL "session = $1 AND hidden = $2",
-                               ARGS(arg_text(session), arg_int(hidden)));
-    return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
+    return row_find(tx, FIND_SQL "session = $1 AND hidden = $2",
+                    ARGS(arg_text(session), arg_int(hidden)), ANY_OWNER, ret_row);
 }
 
 struct err tx_session_main(struct tx *tx, const struct session_main *what, bool *ret_found,

@@ -132,14 +132,13 @@ static struct removal run_delete(struct tx *tx, const struct run_row *row) {
 
 struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
                          struct run_row *ret_row) {
-    bool found = false;
     struct run_row row;
-    struct err err = tx_run_find(tx, key, &found, &row);
+    struct err err = runs__get(tx, key, &row);
     if (err.code == ERR_STORE_CORRUPT) {
         return err_make(ERR_CONFLICT, "runs: it is damaged, and has not ended");
     }
-    if (err_failed(err) || !found) {
-        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "runs: remove");
+    if (err_failed(err)) {
+        return err;
     }
     /* A step of a workflow is a part of its journal. */
     const bool stays = runs__has_children(tx, row.id) ||
@@ -236,10 +235,7 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
         excess_bytes -= keep->bytes;
     }
     int64_t before_ms = age_limit(tx, prune);
-    struct run_row *rows = arena_try(tx_arena(tx), (size_t)prune->limit * sizeof *rows);
-    if (rows == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
-    }
+    struct run_row *rows = tx_memory(tx, (size_t)prune->limit * sizeof *rows);
     size_t count =
         rows_take(tx, tx_rows(tx, oldest, ARGS(arg_int(prune->limit))), rows, (size_t)prune->limit);
     int64_t gone = 0, whole = 0;

@@ -33,28 +33,14 @@ enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64, RUNS_KEPT_MS = 10
 
 /* --- Out of sight ----------------------------------------------------------------------------- */
 
-static struct err run_stop(struct tx *tx, struct bytes name, const struct run_bounds *bounds,
-                           bool *ret_more) {
-    const struct run_stop stop = {.key = {.run = name},
-                                  .cause = CAUSE_STOPPED,
-                                  .grace_ms = RUN_STOP_GRACE_MS,
-                                  .bounds = *bounds};
-    struct run_row run;
-    return tx_run_stop(tx, &stop, ret_more, &run);
-}
-
 /* Its turns, queued ones included. True: one has more below it than a commit takes. */
 static bool turns_stop(struct tx *tx, const struct session_row *row,
                        const struct run_bounds *bounds) {
     const struct message_rows live = messages__live(tx, row->id);
     bool more = false;
     for (size_t i = 0; i < live.count && !more; i++) {
-        struct err err = live.rows[i].run_name.len == 0
-                             ? ERR_OK
-                             : run_stop(tx, live.rows[i].run_name, bounds, &more);
-        if (err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) { /* Else it has ended. */
-            tx_fail(tx, err);
-        }
+        const struct bytes run = live.rows[i].run_name;
+        more = run.len > 0 && runs__stop_tree(tx, run, CAUSE_STOPPED, bounds);
     }
     return more;
 }
@@ -72,8 +58,7 @@ static bool jobs_stop(struct tx *tx, const struct session_row *row,
         " ORDER BY id LIMIT $3",
         ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)), JOBS_PAGE, jobs);
     for (size_t i = 0; i < count; i++) {
-        bool more = false; /* A job's children are asked with its end. */
-        tx_fail(tx, run_stop(tx, jobs[i], bounds, &more));
+        runs__stop_tree(tx, jobs[i], CAUSE_STOPPED, bounds); /* The end asks what is below. */
     }
     return count == JOBS_PAGE;
 }
@@ -206,8 +191,8 @@ static bool page_remove(struct tx *tx, const struct session_row *row) {
         " address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)";
     const struct run_purge purge = {
         .owner = row->owner, .session = row->session, .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
-    /* Of runs the newest first: what is below a run is newer than the run. Those of a workflow go
-     * with it. Stored answers are few: the one that made the session, and those to a client's
+    /* The newest runs first: what is below a run is newer than the run. Those of a workflow go with
+     * it. Stored answers are few: the one that made the session, and those to a client's
      * tries. */
     if (parts_remove(tx, row) || rows_remove(tx, row) || runs__purge(tx, &purge) ||
         tx_change(tx, notices,

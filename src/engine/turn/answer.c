@@ -136,7 +136,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
     turn->row.step++;
     if (call.verdict == TURN_REFUSE) {
         turns__span_card(tx, turn, &card, SPAN_TOOL, card.tool);
-        tx_fail(tx, turns__event_card_started(tx, turn, &card));
+        turns__event_card_started(tx, turn, &card);
         turns__close_card(tx, turn, &card, call.refusal);
     } else if (call.verdict == TURN_ASK) {
         person_ask(tx, turn, &card, call.asks);
@@ -160,7 +160,7 @@ static void search_add(struct tx *tx, struct turn *turn, const struct turn_item 
     cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     turns__span_card(tx, turn, &card, SPAN_TOOL, card.tool);
-    tx_fail(tx, turns__event_card_started(tx, turn, &card));
+    turns__event_card_started(tx, turn, &card);
     turns__close_card(tx, turn, &card, result);
 }
 
@@ -255,7 +255,7 @@ static void answer_store(struct tx *tx, struct turn *turn, const struct turn_ans
                          &took);
     AUTO(text_done) struct text data = turns__event_open(turn);
     text_add_member_int(&data, "step", turn->row.call);
-    tx_fail(tx, turns__event_usage(tx, &turn->session, &answer->usage, &answer->cost, &data));
+    turns__event_usage(tx, &turn->session, &answer->usage, &answer->cost, &data);
     turn->row.call = 0;
     runs__step_finished(tx, &turn->run);
 }
@@ -480,10 +480,10 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
         AUTO(text_done) struct text data = turns__event_open(&turn);
         text_add_member_int(&data, "part", end->part);
         text_add_member_bool(&data, "review", true);
-        tx_fail(tx, turns__event_usage(tx, &turn.session, &end->usage, &end->cost, &data));
+        turns__event_usage(tx, &turn.session, &end->usage, &end->cost, &data);
     }
     if (turn.run.stop == CAUSE_NONE) {
-        tx_fail(tx, turns__event_card_reviewed(tx, &turn, &card, end));
+        turns__event_card_reviewed(tx, &turn, &card, end);
         switch (end->review) {
         case TURN_REVIEW_DENIES:
             card_deny(tx, &turn, &card, CARD_REVIEW, BYTES("The review of this call denied it"),

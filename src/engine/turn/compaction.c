@@ -414,8 +414,7 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     if (called) {
         AUTO(text_done) struct text data = turns__event_open(&turn);
         text_add_member_int(&data, "step", turn.row.step);
-        tx_fail(tx,
-                turns__event_usage(tx, &turn.session, &compacted->usage, &compacted->cost, &data));
+        turns__event_usage(tx, &turn.session, &compacted->usage, &compacted->cost, &data);
     }
     if (compacted->learned.window > 0) {
         tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &compacted->learned));

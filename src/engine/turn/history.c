@@ -182,15 +182,7 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
         " ORDER BY r.id LIMIT $2",
         ARGS(arg_int(session.id), arg_int(RUNS_MAX)), RUNS_MAX, runs);
     for (size_t i = 0; i < count && !more && !err_failed(tx_error(tx)); i++) {
-        const struct run_stop stop = {.key = {.run = runs[i]},
-                                      .cause = CAUSE_CLEARED,
-                                      .grace_ms = RUN_STOP_GRACE_MS,
-                                      .bounds = what->bounds};
-        struct run_row run;
-        err = tx_run_stop(tx, &stop, &more, &run);
-        if (err.code != ERR_CONFLICT) { /* Else the end of one before it has ended it. */
-            tx_fail(tx, err);
-        }
+        more = runs__stop_tree(tx, runs[i], CAUSE_CLEARED, &what->bounds);
     }
     *ret_cleared = (struct turn_cleared){.session = session.id, .more = more};
     return tx_error(tx);

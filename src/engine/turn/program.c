@@ -308,7 +308,7 @@ static struct card tool_add(struct tx *tx, struct turn *turn, const struct turn_
 
 static void tool_begin(struct tx *tx, struct turn *turn, const struct card *card) {
     turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
-    tx_fail(tx, turns__event_card_started(tx, turn, card));
+    turns__event_card_started(tx, turn, card);
 }
 
 /* The model of the turn is the program's, and reviews nothing. */

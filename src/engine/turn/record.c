@@ -356,8 +356,7 @@ static void add_state(const struct card *card, struct text *data) {
     text_add_member_or_null(data, "cause", bytes_of(done ? "" : card_cause_name(card->cause)));
 }
 
-struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
-                                     const struct card *card) {
+void turns__event_card_started(struct tx *tx, const struct turn *turn, const struct card *card) {
     bool malformed = card->malformed.len > 0;
     AUTO(text_done) struct text data = card_event_open(turn, card);
     add_shown(&data, malformed ? "arguments_text" : "arguments",
@@ -366,7 +365,7 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
     add_span(tx, turn, card, &data);
     text_add_member_int_or_null(&data, "ms", 0, /* known */ false);
     add_diff(card, &data);
-    return turns__event_close(tx, &turn->session, "tool_started", &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "tool_started", &data));
 }
 
 struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
@@ -385,19 +384,18 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
     return turns__event_close(tx, &turn->session, "tool_finished", &data);
 }
 
-struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
-                                      const struct card *card, const struct turn_review_end *end) {
+void turns__event_card_reviewed(struct tx *tx, const struct turn *turn, const struct card *card,
+                                const struct turn_review_end *end) {
     static const char *const words[] = {
         [TURN_REVIEW_ALLOWS] = "allow", [TURN_REVIEW_DENIES] = "deny", [TURN_REVIEW_ASKS] = "ask"};
     AUTO(text_done) struct text data = card_event_open(turn, card);
     text_add_member(&data, "decision", bytes_of(words[end->review]));
     add_shown(&data, "reason", end->reason);
-    return turns__event_close(tx, &turn->session, "tool_reviewed", &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "tool_reviewed", &data));
 }
 
-struct err turns__event_usage(struct tx *tx, const struct session_row *session,
-                              const struct usage *usage, const struct usage_cost *cost,
-                              struct text *data) {
+void turns__event_usage(struct tx *tx, const struct session_row *session, const struct usage *usage,
+                        const struct usage_cost *cost, struct text *data) {
     text_add_name(data, "call");
     text_add_char(data, '{');
     text_add_member_int(data, "fresh", usage->fresh);
@@ -412,7 +410,7 @@ struct err turns__event_usage(struct tx *tx, const struct session_row *session,
     fields_write(&session_usage_fields, FIELD_LISTED, &session->usage, data);
     text_add_member_int(data, "context_used", session->context_used);
     text_add_member_int(data, "context_window", session->context_window);
-    return turns__event_close(tx, session, "usage", data);
+    tx_fail(tx, turns__event_close(tx, session, "usage", data));
 }
 
 /* Nothing of it is stored: the call's end tells what it was. */
@@ -429,12 +427,13 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     AUTO(text_done) struct text data = turns__event_open(&turn);
     text_add_member_int(&data, "step", meter->step);
     text_add_member_bool(&data, "so_far", true);
-    return turns__event_usage(tx, &turn.session, usage, &meter->cost, &data);
+    turns__event_usage(tx, &turn.session, usage, &meter->cost, &data);
+    return tx_error(tx);
 }
 
 /* The provider is the name of the connection that the model is asked through. */
-struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
-                                const struct provider_wait *wait) {
+void turns__event_waiting(struct tx *tx, const struct turn *turn,
+                          const struct provider_wait *wait) {
     AUTO(text_done) struct text data = turns__event_open(turn);
     if (wait != NULL) {
         struct bytes rest = turn->row.model, provider = BYTES("");
@@ -448,11 +447,11 @@ struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
         }
         text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
     }
-    return turns__event_close(tx, &turn->session, "turn_waiting", &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "turn_waiting", &data));
 }
 
-struct err turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
-                               const struct budget_answer *wait) {
+void turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
+                         const struct budget_answer *wait) {
     AUTO(text_done) struct text data = turns__event_open(turn);
     text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_BUDGET)));
     if (wait != NULL) {
@@ -460,7 +459,7 @@ struct err turns__event_budget(struct tx *tx, const struct turn *turn, const cha
         text_add_member_int_or_null(&data, "resume_at_ms", wait->resume_at_ms,
                                     wait->resume_at_ms > 0);
     }
-    return turns__event_close(tx, &turn->session, type, &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, type, &data));
 }
 
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {

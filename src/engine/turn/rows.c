@@ -216,10 +216,7 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
 }
 
 struct cards cards__open(struct tx *tx, int64_t message) {
-    struct cards cards = {.at = arena_try(tx_arena(tx), TURN_CARDS_MAX * sizeof *cards.at)};
-    if (cards.at == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "cards: list"));
-    }
+    struct cards cards = {.at = tx_memory(tx, TURN_CARDS_MAX * sizeof *cards.at)};
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx, CARD_SELECT " WHERE p.message = $1 AND " CARDS_OPEN " ORDER BY p.number LIMIT $2",

@@ -273,7 +273,7 @@ static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     tx_fail(tx, runs__write(tx, RUN_RUNNING, &turn->run));
     wait_write(tx, turn, RUN_RUNNING, tx_steady_ms(tx));
     sessions__set_state(tx, SESSION_WAITING, &turn->session);
-    tx_fail(tx, turns__event_waiting(tx, turn, NULL /* for a person */));
+    turns__event_waiting(tx, turn, NULL /* for a person */);
 }
 
 /* The wait of the model's call for its next try is over (run/attempt.c), if there is one.
@@ -301,7 +301,7 @@ struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
     } else if (runs__may_wait(&turn.run)) {
         tx_fail(tx, runs__provider_wait(tx, wait, &turn.run));
         sessions__set_state(tx, SESSION_WAITING, &turn.session);
-        tx_fail(tx, turns__event_waiting(tx, &turn, wait));
+        turns__event_waiting(tx, &turn, wait);
     }
     return tx_error(tx);
 }
@@ -366,7 +366,7 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
         if (card_ready(card) && plan_has_room(plan, card, facts) && (card->repeatable || i == 0)) {
             if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
                 cards__move(tx, turn, PART_STATE_RUNNING, card);
-                tx_fail(tx, turns__event_card_started(tx, turn, card));
+                turns__event_card_started(tx, turn, card);
                 turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
             }
             plan_card(tx, card, plan);
@@ -393,11 +393,11 @@ static void budget_announce(struct tx *tx, struct turn *turn, const struct budge
     const bool waited = turn->session.state == SESSION_WAITING;
     if (answer->verdict == BUDGET_WAITS && !waited) {
         sessions__set_state(tx, SESSION_WAITING, &turn->session);
-        tx_fail(tx, turns__event_budget(tx, turn, "turn_waiting", answer));
+        turns__event_budget(tx, turn, "turn_waiting", answer);
     } else if (answer->verdict == BUDGET_ADMITTED && waited) {
         const bool compacts = turns__compacts(&turn->row);
         sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
-        tx_fail(tx, turns__event_budget(tx, turn, "turn_resumed", NULL));
+        turns__event_budget(tx, turn, "turn_resumed", NULL);
     }
 }
 

@@ -207,7 +207,7 @@ static void call_charge(struct tx *tx, const struct title_end *end, struct namin
         text_add_member(&data, "run", run->run); /* No message of the session is its own. */
         text_add_member_bool(&data, "title", true);
         calls__count(tx, &naming->session, &span);
-        tx_fail(tx, turns__event_usage(tx, &naming->session, &end->usage, &end->cost, &data));
+        turns__event_usage(tx, &naming->session, &end->usage, &end->cost, &data);
     }
 }
 

@@ -131,12 +131,7 @@ struct err workflows__ended(struct tx *tx, const struct run_row *row, struct run
 
 /* Ids of the agents that have not ended, in the arena. */
 static int64_t *agents_open(struct tx *tx, int64_t workflow, size_t *ret_count) {
-    int64_t *ids = arena_try(tx_arena(tx), WORKFLOW_AGENTS_MAX * sizeof *ids);
-    *ret_count = 0;
-    if (ids == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "workflows: agents"));
-        return NULL;
-    }
+    int64_t *ids = tx_memory(tx, WORKFLOW_AGENTS_MAX * sizeof *ids);
     *ret_count =
         tx_ids(tx,
                "SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"
