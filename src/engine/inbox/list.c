@@ -44,20 +44,9 @@ static bool first_before(const struct first *a, const struct first *b) {
                                                 : a->id < b->id;
 }
 
-bool inbox__find(struct tx *tx, int64_t id, struct inbox_row *ret_row) {
-    const struct arg args[] = {arg_int(id)};
-    AUTO(rows_release)
-    struct rows *rows = tx_resource_rows(tx, &delivery_resource, "id = $1", args, COUNT_OF(args));
-    bool found = rows_step(rows);
-    if (found) {
-        inbox__read(tx, rows, ret_row);
-    }
-    return found;
-}
-
 struct err tx_inbox_set_aside(struct tx *tx, int64_t id) {
     struct inbox_row row;
-    if (!inbox__find(tx, id, &row) || row.settled_ms != 0) {
+    if (!inbox__find(tx, "id = $1", arg_int(id), &row) || row.settled_ms != 0) {
         return tx_error(tx);
     }
     row.state = INBOX_HELD;
@@ -86,7 +75,7 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
         first = first_before(&next, &first) ? next : first;
     }
     struct inbox_due due = {.found = first.id != 0, .wait_ms = first.wait_ms};
-    bool found = due.found && inbox__find(tx, first.id, &due.row);
+    bool found = due.found && inbox__find(tx, "id = $1", arg_int(first.id), &due.row);
     assert(err_failed(tx_error(tx)) || !due.found || found); /* This transaction has read its id. */
     /* The notice of a session becomes a message, which can say that it is damaged. */
     due.damaged =

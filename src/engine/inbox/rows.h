@@ -9,7 +9,8 @@
 
 /* A whole row, with copies of its texts in the transaction's arena. */
 void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row);
-MUST_CHECK bool inbox__find(struct tx *tx, int64_t id, struct inbox_row *ret_row);
+MUST_CHECK bool inbox__find(struct tx *tx, const char *where, struct arg arg,
+                            struct inbox_row *ret_row);
 /* Writes the columns that change, and leaves a note of its receiver. A settled row whose
  * run is gone goes. The transaction keeps every error. */
 struct err inbox__write(struct tx *tx, struct inbox_row *row);

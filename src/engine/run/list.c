@@ -42,18 +42,17 @@ void run_write_shown(const struct tx *tx, const struct run_row *row,
 
 static void progress_write(struct tx *tx, int64_t workflow, struct text *text) {
     static const char *const names[] = {"done", "total", "cached", "waiting", "failed", "last_ms"};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
+    int64_t numbers[COUNT_OF(names)];
+    tx_numbers(tx,
                "SELECT count(ended_ms), count(*), COALESCE(sum(cached), 0),"
                " count(CASE WHEN state IN ('queued', 'waiting') THEN 1 END),"
                " count(CASE WHEN state IN ('failed', 'timed_out', 'lost') THEN 1 END),"
                " COALESCE(max(COALESCE(ended_ms, started_ms, made_ms)), 0)"
                " FROM runs WHERE parent = $1 AND step_key <> ''",
-               ARGS(arg_int(workflow)));
+               ARGS(arg_int(workflow)), numbers, COUNT_OF(names));
     text_add_char(text, '{');
-    for (int i = 0; rows != NULL && i < (int)COUNT_OF(names); i++) {
-        text_add_member_int(text, names[i], rows_int(rows, i));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        text_add_member_int(text, names[i], numbers[i]);
     }
     text_add_char(text, '}');
 }
@@ -456,7 +455,7 @@ struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
         }
     }
     rows_release(&rows);
-    tx_fail(tx, tx_span_disk(tx, &census.kept_bytes));
+    census.kept_bytes = tx_span_disk(tx);
     tx_numbers(tx,
                "SELECT (SELECT count(*) FROM budgets),"
                " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)",

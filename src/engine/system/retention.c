@@ -231,8 +231,7 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
                  keep->count;
     }
     if (keep->bytes > 0) {
-        tx_fail(tx, tx_span_disk(tx, &excess_bytes));
-        excess_bytes -= keep->bytes;
+        excess_bytes = tx_span_disk(tx) - keep->bytes;
     }
     int64_t before_ms = age_limit(tx, prune);
     struct run_row *rows = tx_memory(tx, (size_t)prune->limit * sizeof *rows);

@@ -86,7 +86,7 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
     bool more =
         turns_stop(tx, &row, &what->bounds) || (what->jobs && jobs_stop(tx, &row, &what->bounds));
     if (!more) {
-        tx_fail(tx, tx_inbox_receiver_gone(tx, &receiver, &more));
+        more = tx_inbox_receiver_gone(tx, &receiver);
     }
     if (!more && !err_failed(tx_error(tx))) {
         sessions__empty(tx, &row);

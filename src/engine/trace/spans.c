@@ -226,9 +226,8 @@ struct err tx_span_keep(struct tx *tx, int64_t run) {
     return tx_error(tx);
 }
 
-struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes) {
-    *ret_bytes = tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS);
-    return tx_error(tx);
+int64_t tx_span_disk(struct tx *tx) {
+    return tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS);
 }
 
 struct span_removed tx_span_remove(struct tx *tx, int64_t run) {

@@ -62,6 +62,12 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
     tx_fail(tx, turns__event_card_finished(tx, turn, card, result, ms));
 }
 
+void turns__end_card(struct tx *tx, struct turn *turn, struct card *card, enum card_cause cause,
+                     struct bytes result) {
+    cards__end(card, cause);
+    turns__close_card(tx, turn, card, result);
+}
+
 /* A person is asked about the call. */
 static void person_ask(struct tx *tx, const struct turn *turn, const struct card *card,
                        enum approval_kind kind) {
@@ -439,8 +445,7 @@ static void card_deny(struct tx *tx, struct turn *turn, struct card *card, enum 
     text_add(&words, who.data, who.len);
     text_add_str(&words, reason.len > 0 ? ": " : ".");
     text_add(&words, reason.data, reason.len);
-    cards__end(card, by);
-    turns__close_card(tx, turn, card, tx_copy_text(tx, &words, "turns: denial"));
+    turns__end_card(tx, turn, card, by, tx_copy_text(tx, &words, "turns: denial"));
 }
 
 /* A person is asked, who sees why the model would not say. */
@@ -533,8 +538,8 @@ static void card_allow(struct tx *tx, struct turn *turn, struct card *card,
     if (err_failed(err) && !full) {
         tx_fail(tx, err);
     } else if (grant) {
-        cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
-        turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+        turns__end_card(tx, turn, card, full ? CARD_TOO_MANY : CARD_DONE,
+                        full ? BYTES(too_many) : result);
     } else {
         cards__move(tx, turn, PART_STATE_READY, card);
     }
@@ -551,8 +556,7 @@ struct err turns__answered(struct tx *tx, const struct approval_row *row) {
     if (row->state == APPROVAL_ALLOWED) {
         card_allow(tx, &turn, &card, row);
     } else if (row->state == APPROVAL_ANSWERED) {
-        cards__end(&card, CARD_DONE);
-        turns__close_card(tx, &turn, &card, row->answer);
+        turns__end_card(tx, &turn, &card, CARD_DONE, row->answer);
     } else {
         AUTO(text_done) struct text who = text_up_to(DENIAL_MAX);
         text_addf(&who, "%.*s denied this call", (int)row->by.len, row->by.data);

@@ -90,6 +90,9 @@ MUST_CHECK bool turns__load_card(struct tx *tx, const struct turn_key *key, int6
 /* The card is in a final state already: written, with its result, and told. (answer.c) */
 void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
                        struct bytes result);
+/* The same of one that ends now. */
+void turns__end_card(struct tx *tx, struct turn *turn, struct card *card, enum card_cause cause,
+                     struct bytes result);
 /* Appends a part that is no card. A text too long for one part becomes several. */
 void cards__add_plain(struct tx *tx, const struct message_part *part);
 

@@ -144,8 +144,8 @@ static void tools_lose(struct tx *tx, struct turn *turn) {
     for (size_t i = 0; i < cards.count; i++) {
         struct card *card = &cards.at[i];
         if (card->state == PART_STATE_RUNNING) {
-            cards__end(card, CARD_RUN_LOST);
-            turns__close_card(tx, turn, card, BYTES("The program never showed the end of this."));
+            turns__end_card(tx, turn, card, CARD_RUN_LOST,
+                            BYTES("The program never showed the end of this."));
         }
     }
 }

@@ -52,8 +52,8 @@ static void cards_close(struct tx *tx, struct turn *turn) {
         if (card->state == PART_STATE_REVIEWING) {
             turns__span_review_end(tx, turn, card, &review);
         }
-        cards__end(card, cancelled ? CARD_STOPPED : CARD_TURN_ENDED);
-        turns__close_card(tx, turn, card, cancelled ? BYTES(stopped) : BYTES(ended));
+        turns__end_card(tx, turn, card, cancelled ? CARD_STOPPED : CARD_TURN_ENDED,
+                        cancelled ? BYTES(stopped) : BYTES(ended));
     }
 }
 
@@ -194,7 +194,7 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
         tx_do(tx, closings[i].sql, args, closings[i].args);
     }
     tx_fail(tx, approvals__cancel(tx, run));
-    tx_fail(tx, tx_inbox_hold_turn(tx, run->run, run->cause));
+    tx_inbox_hold_turn(tx, run->run, run->cause);
 }
 
 /* Settles the notices that the turn was given. The output is what the turn said, which is read only

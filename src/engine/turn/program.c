@@ -350,8 +350,8 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
     } else if (verdict == TURN_ALLOW) {
         cards__move(tx, turn, PART_STATE_READY, &card);
     } else {
-        cards__end(&card, fits ? CARD_RULE : CARD_TOO_LARGE);
-        turns__close_card(tx, turn, &card, fits ? item->call.refusal : BYTES(CARD_TOO_LONG));
+        turns__end_card(tx, turn, &card, fits ? CARD_RULE : CARD_TOO_LARGE,
+                        fits ? item->call.refusal : BYTES(CARD_TOO_LONG));
     }
 }
 
@@ -368,8 +368,7 @@ void programs__add_item(struct tx *tx, struct turn *turn, const struct turn_item
     } else if (card_of_call(tx, turn, item->call.id, &card)) {
         struct bytes result = item->call.refusal;
         result.len = utf8_cut(result, TURN_RESULT_MAX);
-        cards__end(&card, item->call.cause);
-        turns__close_card(tx, turn, &card, result);
+        turns__end_card(tx, turn, &card, item->call.cause, result);
     }
 }
 
@@ -407,8 +406,7 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
             card.state == PART_STATE_READY) {
             const char *conflict = replies->conflicts[i];
             if (conflict != NULL) {
-                cards__end(&card, CARD_CONFLICT);
-                turns__close_card(tx, &turn, &card, bytes_of(conflict));
+                turns__end_card(tx, &turn, &card, CARD_CONFLICT, bytes_of(conflict));
             } else {
                 cards__move(tx, &turn, PART_STATE_RUNNING, &card);
             }
@@ -477,10 +475,9 @@ static void tools_close(struct tx *tx, struct turn *turn) {
         if (card->state == PART_STATE_REVIEWING) {
             turns__span_review_end(tx, turn, card, &review);
         }
-        cards__end(card, runs ? CARD_RUN_LOST : CARD_TURN_ENDED);
-        turns__close_card(tx, turn, card,
-                          runs ? BYTES("The program ended before this was done.")
-                               : BYTES("The program ended before this was answered."));
+        turns__end_card(tx, turn, card, runs ? CARD_RUN_LOST : CARD_TURN_ENDED,
+                        runs ? BYTES("The program ended before this was done.")
+                             : BYTES("The program ended before this was answered."));
     }
     tx_fail(tx, approvals__cancel(tx, &turn->run));
 }

@@ -110,10 +110,7 @@ static struct span_end end_of(const struct run_row *run, int64_t step, enum run_
                              .output = BYTES(""),
                              .tokens = SPAN_TOKENS_UNKNOWN,
                              .cost = SPAN_UNKNOWN,
-                             .tries = 1,
-                             .exit_code = SPAN_UNKNOWN,
-                             .cpu_us = SPAN_UNKNOWN,
-                             .memory_kb = SPAN_UNKNOWN};
+                             SPAN_NO_PROCESS};
 }
 
 static void end_add_usage(struct span_end *end, const struct usage *usage,

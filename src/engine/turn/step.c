@@ -577,8 +577,7 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
             *ret_tool = true;
             cards__move(tx, turn, PART_STATE_READY, card);
         } else {
-            cards__end(card, CARD_DAEMON_RESTARTED);
-            turns__close_card(tx, turn, card, BYTES(unknown));
+            turns__end_card(tx, turn, card, CARD_DAEMON_RESTARTED, BYTES(unknown));
         }
     }
 }

@@ -181,7 +181,8 @@ struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
     const struct inbox_receiver parent = {
         .owner = seat->session.owner, .address = seat->session.session, .kind = RECEIVER_SESSION};
     struct err err = turns__said(tx, subagent->run.id, ret_output);
-    return err_failed(err) ? err : tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
+    tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* One that has ended is as well, and *ret_row is untouched. */

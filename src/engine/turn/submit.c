@@ -577,7 +577,6 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                                             .address = followup->session.session,
                                             .kind = RECEIVER_SESSION};
     struct session_row session;
-    bool more = false;
     /* The latest turn in the session of a workflow's agent is its step's, unless a person has
      * written there since. Nobody reads what the model would say after it, and no budget of the
      * workflow would pay for that. */
@@ -592,9 +591,8 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
         return tx_error(tx);
     }
     if (!listens) {
-        struct err err = tx_inbox_receiver_gone(tx, &receiver, &more);
-        *ret_followed = more ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
-        return err;
+        *ret_followed = tx_inbox_receiver_gone(tx, &receiver) ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
+        return tx_error(tx);
     }
     return turns__busy(tx, &session) || err_failed(tx_error(tx))
                ? tx_error(tx)
