@@ -568,7 +568,8 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     /* Another model may do what the one before could not. */
     const struct inbox_receiver receiver = {
         .owner = row.owner, .address = row.session, .kind = RECEIVER_SESSION};
-    while (change->model.data != NULL && tx_inbox_unhold(tx, &receiver)) {
+    for (bool more = change->model.data != NULL; more;) {
+        more = tx_inbox_unhold(tx, &receiver);
     }
     *ret_row = row;
     return tx_error(tx);

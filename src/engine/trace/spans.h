@@ -43,7 +43,7 @@ enum span_kind {
 extern const char *const span_kind_names[]; /* By value; NULL ends them. */
 const char *span_kind_name(enum span_kind kind);
 
-/* Of a row, or an end, of no process. */
+/* Members of a row, or an end, of no process. */
 #define SPAN_NO_PROCESS                                                                            \
     .tries = 1, .exit_code = SPAN_UNKNOWN, .cpu_us = SPAN_UNKNOWN, .memory_kb = SPAN_UNKNOWN
 
