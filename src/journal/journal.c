@@ -157,6 +157,17 @@ struct err tx_append(struct tx *tx, const struct append *append, struct appended
 
 /* --- Read ------------------------------------------------------------------------------------- */
 
+struct bytes tx_stream_name(struct tx *tx, const char *prefix, struct bytes name) {
+    const size_t len = strlen(prefix);
+    char *joined = tx_memory(tx, len + name.len);
+    if (joined == NULL) {
+        return BYTES("");
+    }
+    memcpy(joined, prefix, len);
+    memcpy(joined + len, name.data, name.len);
+    return (struct bytes){joined, len + name.len};
+}
+
 struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, bool *ret_found,
                           struct stream_state *ret_state) {
     AUTO(rows_release)

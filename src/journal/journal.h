@@ -52,6 +52,9 @@ MUST_CHECK struct err tx_append(struct tx *tx, const struct append *append,
 MUST_CHECK struct err tx_append_all(struct tx *tx, const struct append *appends, size_t count,
                                     struct appended *ret_last);
 
+/* PREFIX and NAME as one, in the arena. */
+struct bytes tx_stream_name(struct tx *tx, const char *prefix, struct bytes name);
+
 struct stream_state {
     int64_t stream, head, floor; /* Events with floor < seq <= head exist. */
     bool ended;                  /* Nothing comes after head. */

@@ -138,21 +138,12 @@ struct err tx_stream_keep(struct tx *tx, struct bytes owner, struct bytes name,
 
 struct err tx_stream_set_keep(struct tx *tx, const struct stream_name *stream,
                               const struct stream_keep *keep, bool *ret_found) {
-    struct retention retention = {0};
-    bool found = false;
-    {
-        AUTO(rows_release)
-        struct rows *rows =
-            tx_row(tx,
-                   "SELECT COALESCE(keep_events, 0), COALESCE(keep_ms, 0) FROM streams"
-                   " WHERE owner = $1 AND name = $2",
-                   ARGS(arg_text(stream->owner), arg_text(stream->name)));
-        if (rows != NULL) {
-            found = true;
-            retention.events = keep->has_events ? keep->events : rows_int(rows, 0);
-            retention.ms = keep->has_ms ? keep->ms : rows_int(rows, 1);
-        }
-    }
+    int64_t kept[2];
+    const bool found =
+        tx_numbers(tx, "SELECT keep_events, keep_ms FROM streams WHERE owner = $1 AND name = $2",
+                   ARGS(arg_text(stream->owner), arg_text(stream->name)), kept, COUNT_OF(kept));
+    const struct retention retention = {.events = keep->has_events ? keep->events : kept[0],
+                                        .ms = keep->has_ms ? keep->ms : kept[1]};
     return found ? tx_stream_keep(tx, stream->owner, stream->name, retention, ret_found)
                  : journal__told(tx, false, ret_found);
 }

@@ -123,7 +123,7 @@ struct map_use_of {
 };
 
 /* INSERT INTO t (key, a, b) VALUES ($1, $2, $3), or
- * UPDATE t SET a = $2, b = $3 WHERE key = $1 */
+ * UPDATE t SET a = $2, b = $3 WHERE key = $1 AND more = $4 */
 static void sql_write(const void *ctx, struct text *sql) {
     const struct map_use_of *what = ctx;
     const struct map *map = what->map;
@@ -152,6 +152,9 @@ static void sql_write(const void *ctx, struct text *sql) {
         text_add_str(sql, ")");
     } else {
         text_addf(sql, " WHERE %s = $1", map->key);
+        for (size_t i = 0; i < map->keys; i++) {
+            text_addf(sql, " AND %s = $%d", map->columns[i].name, ++number);
+        }
     }
 }
 
@@ -193,6 +196,9 @@ static void row_write(struct tx *tx, const struct map *map, unsigned use, const 
         }
     }
     assert(count > 1);
+    for (size_t i = 0; i < map->keys && use != MAP_INSERT; i++) {
+        args[count++] = map_column_arg(map, &map->columns[i], row);
+    }
     struct err err = tx_exec(tx, tx_sql(tx, map, use, sql_write, &what), args, count,
                              NULL /* changes one row */);
     (void)err; /* The transaction keeps it. */

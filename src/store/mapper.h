@@ -36,9 +36,7 @@
  *     static const struct map_column pet_columns[] = {PET_MAP(PET_COLUMN)};
  *     static const char *const pet_states[] = {"fed", "hungry", NULL};
  *     static const char *const *const pet_names[] = {pet_states};
- *     static const struct map pet_map = {.table = "pets", .key = "id",
- *                                        .key_offset = offsetof(struct pet_row, id),
- *                                        .columns = pet_columns, .count = COUNT_OF(pet_columns),
+ *     static const struct map pet_map = {MAP_OF("pets", pet_columns, "id", struct pet_row, id),
  *                                        .names = pet_names};
  *
  *     AUTO(rows_release) struct rows *rows =
@@ -86,12 +84,17 @@ struct map {
     const char *table, *key;
     size_t key_offset;
     unsigned key_kind; /* MAP_INT, MAP_TEXT */
+    size_t keys;       /* Columns at the head of the list that are a part of the key, too. */
     const struct map_column *columns;
     size_t count;
     const struct map_words *words; /* Words that no list of names has; NULL: none. */
     /* Names of each kind of word, by value; NULL ends them. NULL: `words` has them. */
     const char *const *const *names;
 };
+/* Members of a map; table and name of the key are NULL where no statement is written from it. */
+#define MAP_OF(table_, columns_, key_, type_, member_)                                             \
+    .table = (table_), .columns = (columns_), .count = COUNT_OF(columns_), .key = (key_),          \
+    .key_offset = offsetof(type_, member_)
 /* Names of a list in a SELECT, after the key. */
 #define MAP_NAMES(name, member, kind, use) ", " name
 

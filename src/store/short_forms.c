@@ -22,10 +22,44 @@ struct rows *tx_row(struct tx *tx, const char *sql, const struct arg *args, size
     return err_failed(err) ? NULL : rows;
 }
 
-int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                  int64_t absent) {
+int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
+    int64_t number = 0;
+    tx_numbers(tx, sql, args, count, &number, 1);
+    return number;
+}
+
+bool tx_numbers(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                int64_t *ret_numbers, size_t columns) {
     AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
-    return rows == NULL || rows_null(rows, 0) ? absent : rows_int(rows, 0);
+    for (size_t i = 0; i < columns; i++) {
+        ret_numbers[i] = rows == NULL || rows_null(rows, (int)i) ? 0 : rows_int(rows, (int)i);
+    }
+    return rows != NULL;
+}
+
+struct bytes tx_text(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
+    return rows == NULL ? BYTES("") : rows_copy(rows, 0);
+}
+
+size_t tx_ids(struct tx *tx, const char *sql, const struct arg *args, size_t count, size_t max,
+              int64_t *ret_ids) {
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    size_t found = 0;
+    while (found < max && rows_step(rows)) {
+        ret_ids[found++] = rows_int(rows, 0);
+    }
+    return found;
+}
+
+size_t tx_texts(struct tx *tx, const char *sql, const struct arg *args, size_t count, size_t max,
+                struct bytes *ret_texts) {
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    size_t found = 0;
+    while (found < max && rows_step(rows)) {
+        ret_texts[found++] = rows_copy(rows, 0);
+    }
+    return found;
 }
 
 int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count) {

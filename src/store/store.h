@@ -176,15 +176,6 @@ MUST_CHECK struct err tx_query(
 MUST_CHECK struct err tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                                struct rows **ret_rows);
 MUST_CHECK struct err rows_next(struct rows *rows, bool *ret_row);
-/* Head of a loop over all rows: steps to the next one, unless an error came before or comes with
- * it. `rows` may be NULL after an error. */
-static inline bool rows_more(struct rows *rows, struct err *io_err) {
-    bool row = false;
-    if (!err_failed(*io_err)) {
-        *io_err = rows_next(rows, &row);
-    }
-    return row && !err_failed(*io_err);
-}
 /* The short forms. A transaction keeps its first error and does nothing after it, so a function
  * that only reads and writes rows goes straight on, and returns tx_error at its end:
  *
@@ -210,9 +201,19 @@ bool rows_step(struct rows *rows); /* On the next row; false: there is none, or 
 /* On the first row; NULL: there is none, or an error. */
 MUST_CHECK struct rows *tx_row(struct tx *tx, const char *sql, const struct arg *args,
                                size_t count);
-/* The first column of the first row; `absent` where that is NULL, there is no row, or an error. */
-int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                  int64_t absent);
+/* The first column of the first row; 0 where that is NULL, there is no row, or an error. */
+int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count);
+/* The same, for the first `columns` of them. False, and all are 0: there is no row, or an error. */
+bool tx_numbers(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                int64_t *ret_numbers, size_t columns);
+/* The same as a text, in the arena; "" where there is none. */
+struct bytes tx_text(struct tx *tx, const char *sql, const struct arg *args, size_t count);
+/* The first column of each row, up to `max` of them; their number. */
+size_t tx_ids(struct tx *tx, const char *sql, const struct arg *args, size_t count, size_t max,
+              int64_t *ret_ids);
+/* The same as texts, in the arena. */
+size_t tx_texts(struct tx *tx, const char *sql, const struct arg *args, size_t count, size_t max,
+                struct bytes *ret_texts);
 /* Number of rows that the statement changed; 0 after an error. */
 MUST_CHECK int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count);
 /* The same where nobody needs the number: a server need not answer at once. */
@@ -250,6 +251,8 @@ MUST_CHECK struct err tx_note(struct tx *tx, unsigned kind, struct bytes note);
 void tx_row_changed(struct tx *tx, unsigned kind, int64_t id);
 /* Ends with the function: what `done` needs lives in memory of the caller's. */
 struct arena *tx_arena(struct tx *tx);
+/* Memory of it; NULL, and the transaction keeps ERR_OUT_OF_MEMORY: it is full. */
+void *tx_memory(struct tx *tx, size_t size);
 /* Copies into the arena. Where that is full, the transaction keeps ERR_OUT_OF_MEMORY like the error
  * of a statement, and the copy is empty. */
 struct bytes tx_copy(struct tx *tx, struct bytes text);

@@ -254,9 +254,8 @@ void tx_row_changed(struct tx *tx, unsigned kind, int64_t id) {
     }
     if (tx->marks_count == tx->marks_size) {
         const size_t size = tx->marks_size == 0 ? MARKS_FIRST : 2 * tx->marks_size;
-        struct row_mark *marks = arena_try(&tx->arena, size * sizeof *marks);
+        struct row_mark *marks = tx_memory(tx, size * sizeof *marks);
         if (marks == NULL) {
-            keep(tx, err_make(ERR_OUT_OF_MEMORY, "store: marks"));
             return;
         }
         if (tx->marks_count > 0) {
@@ -289,6 +288,14 @@ bool tx_scrub_take(struct tx *tx) {
 
 struct arena *tx_arena(struct tx *tx) {
     return &tx->arena;
+}
+
+void *tx_memory(struct tx *tx, size_t size) {
+    void *memory = arena_try(&tx->arena, size);
+    if (memory == NULL) {
+        keep(tx, err_make(ERR_OUT_OF_MEMORY, "store: arena"));
+    }
+    return memory;
 }
 
 struct bytes tx_copy(struct tx *tx, struct bytes text) {

@@ -47,10 +47,9 @@ struct err pages_delete_rows(struct tx *tx, void *ctx) {
 /* number: rows that are not what was stored. */
 struct err pages_read_rows(struct tx *tx, void *ctx) {
     struct suite_call *call = ctx;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, "SELECT type, data FROM events", NULL, 0, &rows);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, "SELECT type, data FROM events", NO_ARGS);
     call->number = 0;
-    while (rows_more(rows, &err)) {
+    while (rows_step(rows)) {
         struct bytes type = rows_text(rows, 0), data = rows_text(rows, 1);
         bool same = type.len == 4 && memcmp(type.data, "note", 4) == 0 && data.len == 900;
         for (size_t i = 0; same && i < data.len; i++) {
@@ -58,7 +57,7 @@ struct err pages_read_rows(struct tx *tx, void *ctx) {
         }
         call->number += same ? 0 : 1;
     }
-    return err;
+    return tx_error(tx);
 }
 
 struct err pages_count_rows(struct tx *tx, void *ctx) {

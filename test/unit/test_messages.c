@@ -133,7 +133,7 @@ static struct err writing_tx(struct tx *tx, void *ctx) {
     const struct writing *writing = ctx;
     struct message_part part = writing->part;
     if (writing->replace) {
-        parts__write(tx, &part);
+        parts__write(tx, PART_RESULT, &part);
     } else {
         parts__insert(tx, &part);
     }

@@ -91,12 +91,12 @@ static struct err insert_long(struct tx *tx, void *ctx) {
 
 static struct err read_long(struct tx *tx, void *ctx) {
     struct suite_call *call = ctx;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, "SELECT data FROM events WHERE stream = 2", NULL, 0, &rows);
-    while (rows_more(rows, &err)) {
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, "SELECT data FROM events WHERE stream = 2", NO_ARGS);
+    while (rows_step(rows)) {
         call->number = (int64_t)rows_text(rows, 0).len;
     }
-    return err;
+    return tx_error(tx);
 }
 
 /* SQLite since 3.45 reads overflow pages so: the bytes of content, and fewer of the last page. */

@@ -174,7 +174,7 @@ static struct err charged_tx(struct tx *tx, void *ctx) {
     struct session_row row;
     struct bytes path;
     const int64_t id = tx_number(tx, "SELECT id FROM sessions WHERE session = $1",
-                                 ARGS(arg_str(charged->session)), 0);
+                                 ARGS(arg_str(charged->session)));
     assert_true(sessions__find_id(tx, id, &row));
     struct err err = budget__session_path(tx, &row, &path);
     runs_copy_text(path, charged->path, sizeof charged->path);

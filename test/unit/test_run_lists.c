@@ -101,13 +101,14 @@ static void plan_check(struct tx *tx, const char *sql, const struct arg *args, s
     struct err err = __real_tx_query(tx, plan->explained, args, count, &rows);
     const char *index = index_of(sql);
     bool by_index = index == NULL;
-    while (rows_more(rows, &err)) {
+    kit_check(err);
+    while (rows_step(rows)) {
         by_index = by_index || step_is_of(rows_text(rows, 3), index);
         if (reads_whole_table(sql, rows_text(rows, 3))) {
             fail_msg("%.*s: %s", (int)rows_text(rows, 3).len, rows_text(rows, 3).data, sql);
         }
     }
-    kit_check(err);
+    kit_check(tx_error(tx));
     if (!by_index) {
         fail_msg("not by %s: %s", index, sql);
     }
@@ -226,11 +227,10 @@ struct states_ask {
 /* States as they are at the end: what ended has let others begin. */
 static struct err states_tx(struct tx *tx, void *ctx) {
     struct seed *seed = ((struct states_ask *)ctx)->seed;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err =
-        tx_query(tx, "SELECT id, state FROM runs WHERE id > 0 ORDER BY id", NULL, 0, &rows);
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, "SELECT id, state FROM runs WHERE id > 0 ORDER BY id", NO_ARGS);
     size_t at = 0;
-    while (rows_more(rows, &err)) {
+    while (rows_step(rows)) {
         while (at < ROWS && seed->rows[at].id != rows_int(rows, 0)) {
             at++;
         }
@@ -240,7 +240,7 @@ static struct err states_tx(struct tx *tx, void *ctx) {
         }
         assert_true(run_state_find(rows_text(rows, 1), &seed->rows[at].state));
     }
-    return err;
+    return tx_error(tx);
 }
 
 static void seed_make(struct seed *seed, struct runs_kit *runs) {

@@ -12,7 +12,7 @@ struct counting {
 
 static struct err counting_tx(struct tx *tx, void *ctx) {
     struct counting *counting = ctx;
-    counting->count = tx_number(tx, counting->sql, NO_ARGS, /* absent */ 0);
+    counting->count = tx_number(tx, counting->sql, NO_ARGS);
     return tx_error(tx);
 }
 

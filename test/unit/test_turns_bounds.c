@@ -35,15 +35,14 @@ static bool on_postgres(void) {
 static struct err plan_tx(struct tx *tx, void *ctx) {
     struct turns_ask *ask = ctx;
     size_t len = 0;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, ask->sql, NULL, 0, &rows);
-    while (rows_more(rows, &err)) {
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, ask->sql, NO_ARGS);
+    while (rows_step(rows)) {
         /* The words of a step stand in SQLite's fourth column, and in PostgreSQL's only one. */
         struct bytes step = rows_text(rows, on_postgres() ? 0 : 3);
         runs_copy_text(step, ask->text + len, sizeof ask->text - len);
         len += step.len;
     }
-    return err;
+    return tx_error(tx);
 }
 
 static void open_calls_are_found_by_the_index_of_open_states(void **state) {

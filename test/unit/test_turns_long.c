@@ -99,11 +99,11 @@ static void fill(struct turns_kit *kit, int count) {
 
 static struct err cover_tx(struct tx *tx, void *ctx) {
     const int64_t *session = ctx;
-    struct checkpoint checkpoint = {
-        .session = *session,
-        .message = tx_number(tx, "SELECT max(id) FROM messages", NO_ARGS, /* absent */ 0),
-        .method = BYTES("summary"),
-        .summary = BYTES("it was long")};
+    struct checkpoint checkpoint = {.session = *session,
+                                    .message =
+                                        tx_number(tx, "SELECT max(id) FROM messages", NO_ARGS),
+                                    .method = BYTES("summary"),
+                                    .summary = BYTES("it was long")};
     return tx_checkpoint_add(tx, &checkpoint);
 }
 

@@ -29,13 +29,14 @@ static void plan_check(struct tx *tx, const char *sql, const struct arg *args, s
     int len = snprintf(explained, sizeof explained, "EXPLAIN QUERY PLAN %s", sql);
     assert_in_range(len, 1, sizeof explained - 1);
     struct err err = __real_tx_query(tx, explained, args, count, &rows);
-    while (rows_more(rows, &err)) {
+    kit_check(err);
+    while (rows_step(rows)) {
         struct bytes step = rows_text(rows, 3);
         if (step.len < 6 || memcmp(step.data, "SEARCH", 6) != 0) {
             fail_msg("%.*s: %s", (int)step.len, step.data, sql);
         }
     }
-    kit_check(err);
+    kit_check(tx_error(tx));
 }
 
 /* Every part of a slice is found by an index, in its order. */
@@ -158,7 +159,7 @@ static struct err expect_tx(struct tx *tx, void *ctx) {
     AUTO(rows_release) struct rows *rows = NULL, *all = NULL;
     sums->count = 0;
     struct err err = tx_query(tx, sql[ask->by[0]], args, COUNT_OF(args), &rows);
-    while (rows_more(rows, &err)) {
+    while (rows_step(rows)) {
         struct sum *sum = &sums->items[sums->count++];
         *sum = (struct sum){.usage = usage_of(rows)};
         if (usage_sort_is_time(ask->by[0])) {

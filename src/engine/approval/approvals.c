@@ -49,11 +49,7 @@ const char *const approval_state_names[] = {"open",     "allowed",   "denied",
 
 static const char *const *const words[] = {approval_state_names, approval_kind_names,
                                            run_kind_names};
-static const struct map approval_map = {.table = "approvals",
-                                        .key = "id",
-                                        .key_offset = offsetof(struct approval_row, id),
-                                        .columns = columns,
-                                        .count = COUNT_OF(columns),
+static const struct map approval_map = {MAP_OF("approvals", columns, "id", struct approval_row, id),
                                         .names = words};
 
 const char *approval_state_name(enum approval_state state) {
@@ -261,8 +257,7 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
              arg_int(row.run_id), arg_int(row.message_id), arg_int(row.part),
              arg_str(approval_kind_names[row.kind]), arg_text(row.step), arg_text(row.digest),
              arg_text(row.arguments), arg_text(row.about), arg_text(row.shown),
-             arg_int(row.asked_ms)),
-        /* absent */ 0);
+             arg_int(row.asked_ms)));
     tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
     *ret_row = row;
     return event_append_asked(tx, &row);
@@ -311,13 +306,12 @@ struct err approvals__run_ended(struct tx *tx, const struct run_row *run, struct
     return approvals__cancel(tx, run);
 }
 
-struct err approvals__cancel_all(struct tx *tx, const struct session_row *session) {
+void approvals__cancel_all(struct tx *tx, const struct session_row *session) {
     cancelled_mark(
         tx, tx_rows(tx,
                     "UPDATE approvals SET state = 'cancelled', answered_ms = $3"
                     " WHERE session = $1 AND owner = $2 AND answered_ms IS NULL RETURNING id",
                     ARGS(arg_int(session->id), arg_text(session->owner), arg_int(tx_now_ms(tx)))));
-    return tx_error(tx);
 }
 
 /* --- By a program ----------------------------------------------------------------------------- */
@@ -346,7 +340,7 @@ struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
     if (!run_lives(&run)) {
         return err_make(ERR_RUN_ENDED, "approvals: ask");
     }
-    if (tx_number(tx, "SELECT count(*) FROM approvals WHERE run = $1", ARGS(arg_int(run.id)), 0) >=
+    if (tx_number(tx, "SELECT count(*) FROM approvals WHERE run = $1", ARGS(arg_int(run.id))) >=
         APPROVALS_OF_RUN_MAX) {
         return err_why(why, ERR_TOO_MANY, "the run has asked %d questions, and may ask no more",
                        APPROVALS_OF_RUN_MAX);

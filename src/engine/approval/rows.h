@@ -24,7 +24,7 @@ MUST_CHECK struct err approvals__ask(struct tx *tx, const struct approval_new *w
                                      struct approval_row *ret_row);
 /* Open ones of a run, or of all turns of a session. */
 MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run);
-MUST_CHECK struct err approvals__cancel_all(struct tx *tx, const struct session_row *session);
+void approvals__cancel_all(struct tx *tx, const struct session_row *session);
 /* The open one about that part of a turn's answer: who asked needs no answer any more. */
 MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t part);
 /* Operation of the kinds of runs whose programs ask (engine/run/kinds.h). */

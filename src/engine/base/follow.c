@@ -6,13 +6,10 @@
 /* The stream PREFIX NAME gets the event. */
 static void stream_tell(struct tx *tx, struct append *append, const char *prefix,
                         struct bytes name) {
-    AUTO(text_done) struct text stream = text_up_to(STREAM_NAME_MAX);
     struct appended appended = {.seq = 0};
     bool found = false;
-    text_add_str(&stream, prefix);
-    text_add(&stream, name.data, name.len);
-    append->stream = text_bytes(&stream);
-    if (text_failed(&stream) || !stream_name_valid(append->stream) || append->owner.len == 0 ||
+    append->stream = tx_stream_name(tx, prefix, name);
+    if (!stream_name_valid(append->stream) || append->owner.len == 0 ||
         append->owner.len > STREAM_OWNER_MAX) {
         return;
     }

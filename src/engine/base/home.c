@@ -98,15 +98,13 @@ void tx_hold_tell(struct tx *tx, bool held) {
     text_add_char(&data, '{');
     text_add_member_bool(&data, "held", held);
     text_add_char(&data, '}');
-    AUTO(rows_release)
-    struct rows *last = tx_row(tx,
-                               "SELECT e.data FROM streams s JOIN events e ON e.stream = s.id"
-                               " WHERE s.owner = 'local' AND s.name = 'system'"
-                               " AND e.type = 'hold_changed' ORDER BY e.seq DESC LIMIT 1",
-                               NO_ARGS);
-    const bool same = last == NULL ? !held : bytes_equal(rows_text(last, 0), text_bytes(&data));
-    rows_release(&last);
-    if (!same) {
+    const struct bytes last =
+        tx_text(tx,
+                "SELECT e.data FROM streams s JOIN events e ON e.stream = s.id"
+                " WHERE s.owner = 'local' AND s.name = 'system'"
+                " AND e.type = 'hold_changed' ORDER BY e.seq DESC LIMIT 1",
+                NO_ARGS);
+    if (last.len == 0 ? held : !bytes_equal(last, text_bytes(&data))) {
         follow_tell(tx, &(struct follow){.name = "hold", .stream = "system"}, &data);
     }
 }

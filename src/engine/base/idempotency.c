@@ -73,12 +73,11 @@ struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempote
     return tx_error(tx);
 }
 
-struct err tx_idempotency_forget(struct tx *tx, struct bytes about, bool *ret_some) {
-    *ret_some = tx_change(tx,
-                          "UPDATE idempotency SET answer = '', about = '' WHERE about = $1"
-                          " AND about <> ''",
-                          ARGS(arg_text(about))) > 0;
-    return tx_error(tx);
+bool tx_idempotency_forget(struct tx *tx, struct bytes about) {
+    return tx_change(tx,
+                     "UPDATE idempotency SET answer = '', about = '' WHERE about = $1"
+                     " AND about <> ''",
+                     ARGS(arg_text(about))) > 0;
 }
 
 struct err tx_idempotency_prune(struct tx *tx, int64_t before_ms, int64_t count_max,

@@ -48,8 +48,9 @@ MUST_CHECK struct err tx_idempotency_find(struct tx *tx, const struct idempotenc
                                           bool *ret_found, struct idempotency_answer *ret_answer);
 MUST_CHECK struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempotency,
                                           const struct idempotency_answer *answer);
-/* Empties the answers about a session or run that is deleted; their keys stay used. */
-MUST_CHECK struct err tx_idempotency_forget(struct tx *tx, struct bytes about, bool *ret_some);
+/* Empties the answers about a session or run that is deleted; their keys stay used. False: there is
+ * none. */
+bool tx_idempotency_forget(struct tx *tx, struct bytes about);
 /* Removes at most `count_max` rows made before `before_ms`. *ret_more: call again. */
 MUST_CHECK struct err tx_idempotency_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
                                            bool *ret_more);

@@ -315,7 +315,7 @@ struct err tx_resource_list(struct tx *tx, const struct resource *resource,
 int64_t tx_resource_count(struct tx *tx, const struct resource *resource, struct bytes owner) {
     const struct sql sql = {.resource = resource, .what = COUNT};
     const struct arg args[] = {arg_text(owner)};
-    return tx_number(tx, sql_of(tx, &sql), args, resource_is_owned(resource) ? 1 : 0, 0);
+    return tx_number(tx, sql_of(tx, &sql), args, resource_is_owned(resource) ? 1 : 0);
 }
 
 /* --- Events ----------------------------------------------------------------------------------- */

@@ -62,12 +62,9 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
     }
     AUTO(text_done) struct text path = text_up_to(BUDGET_PATH_MAX);
     AUTO(text_done) struct text project = text_up_to(BUDGET_PATH_MAX);
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT budget FROM sessions WHERE id = $1", ARGS(arg_int(chain[count - 1].id)));
-    if (rows != NULL) {
-        text_add(&path, rows_text(rows, 0).data, rows_text(rows, 0).len);
-    }
+    const struct bytes above = tx_text(tx, "SELECT budget FROM sessions WHERE id = $1",
+                                       ARGS(arg_int(chain[count - 1].id)));
+    text_add(&path, above.data, above.len);
     if (budget__path_parts(text_bytes(&path)) >= BUDGET_PATH_PARTS) {
         text_clear(&path); /* The row is damaged. */
     }
@@ -90,14 +87,9 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
 
 static bool node_find(struct tx *tx, const struct budget_key *key, struct budget_row *ret_row) {
     const struct bytes owner = budget_scope_global(key->scope) ? BYTES("") : key->owner;
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND scope = $2",
-               ARGS(arg_text(owner), arg_text(key->scope)));
-    if (rows != NULL) {
-        *ret_row = budget__read(tx, rows);
-    }
-    return rows != NULL;
+    return budget__rows(tx,
+                        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND scope = $2",
+                        ARGS(arg_text(owner), arg_text(key->scope)), 1, ret_row) > 0;
 }
 
 static void node_fill(struct tx *tx, struct budget_row *row) {
@@ -105,7 +97,7 @@ static void node_fill(struct tx *tx, struct budget_row *row) {
         tx_number(tx,
                   "SELECT count(*) FROM runs WHERE lane >= $1 AND lane < $2"
                   " AND lane <> 0 AND ended_ms IS NULL",
-                  ARGS(arg_int(row->id * BUDGET_LANES), arg_int((row->id + 1) * BUDGET_LANES)), 0);
+                  ARGS(arg_int(row->id * BUDGET_LANES), arg_int((row->id + 1) * BUDGET_LANES)));
     row->reserved = budget__reserved(tx, row);
 }
 
@@ -126,22 +118,14 @@ struct err tx_budget_each(struct tx *tx, const struct budget_page *page,
         "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND id < $2 UNION ALL"
         " SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = $1 AND owner <> '' AND id < $2"
         " ORDER BY id DESC LIMIT $3";
-    struct budget_row *found = arena_try(tx_arena(tx), (size_t)page->limit * sizeof *found);
-    int64_t count = 0;
-    if (found == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "budget: list");
-    }
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, sql,
-                ARGS(arg_text(page->owner), arg_int(page->before > 0 ? page->before : INT64_MAX),
-                     arg_int(page->limit)));
-    while (count < page->limit && rows_step(rows)) {
-        found[count++] = budget__read(tx, rows);
-    }
-    rows_release(&rows);
+    struct budget_row *found = tx_memory(tx, (size_t)page->limit * sizeof *found);
+    const size_t count = budget__rows(tx, sql,
+                                      ARGS(arg_text(page->owner),
+                                           arg_int(page->before > 0 ? page->before : INT64_MAX),
+                                           arg_int(page->limit)),
+                                      (size_t)page->limit, found);
     struct err err = tx_error(tx);
-    for (int64_t i = 0; i < count && !err_failed(err); i++) {
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
         node_fill(tx, &found[i]);
         err = err_failed(tx_error(tx)) ? tx_error(tx) : each(ctx, &found[i]);
     }
@@ -235,20 +219,10 @@ static void node_tell(struct tx *tx, const struct budget_row *row, const struct 
     follow_tell(tx, &change, data);
 }
 
-static bool node_find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1", ARGS(arg_int(id)));
-    if (rows != NULL) {
-        *ret_row = budget__read(tx, rows);
-    }
-    return rows != NULL;
-}
-
 void budget__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct budget_row row;
-    if (node_find_id(tx, id, &row)) { /* Else it is gone. */
+    if (budget__find_id(tx, id, &row)) { /* Else it is gone. */
         node_fill(tx, &row);
         budget_write_json(&row, &data);
         node_tell(tx, &row, &data);
@@ -257,7 +231,7 @@ void budget__tell_changed(struct tx *tx, int64_t id) {
 
 static void node_remove(struct tx *tx, const struct budget_row *row) {
     tx_do(tx, "DELETE FROM budget_means WHERE budget = $1", ARGS(arg_int(row->id)));
-    tx_fail(tx, ids__keep(tx, IDS_BUDGETS));
+    ids__keep(tx, IDS_BUDGETS);
     tx_do(tx, "DELETE FROM budgets WHERE id = $1", ARGS(arg_int(row->id)));
     node_tell(tx, row, NULL /* removed */);
 }
@@ -272,14 +246,13 @@ struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
     return tx_error(tx);
 }
 
-struct err budget__remove_run(struct tx *tx, int64_t run) {
-    int64_t id = tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0",
-                           ARGS(arg_int(run)), /* absent */ 0);
+void budget__remove_run(struct tx *tx, int64_t run) {
+    int64_t id =
+        tx_number(tx, "SELECT id FROM budgets WHERE run = $1 AND run <> 0", ARGS(arg_int(run)));
     struct budget_row row;
-    if (id != 0 && node_find_id(tx, id, &row)) {
+    if (id != 0 && budget__find_id(tx, id, &row)) {
         node_remove(tx, &row);
     }
-    return tx_error(tx);
 }
 
 /* --- Steps of a run that has begun ------------------------------------------------------------ */

@@ -15,19 +15,11 @@ enum { PAGE = 16 };
 struct err tx_budget_days(struct tx *tx, struct budget_days *days) {
     static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE day_end_ms <> 0"
                               " AND id > $1 ORDER BY id LIMIT $2";
-    struct budget_row *found = arena_try(tx_arena(tx), PAGE * sizeof *found);
-    int count = 0;
-    if (found == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "budget: days");
-    }
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx, sql, ARGS(arg_int(days->after), arg_int(PAGE)));
-    while (count < PAGE && rows_step(rows)) {
-        found[count++] = budget__read(tx, rows);
-    }
-    rows_release(&rows);
+    struct budget_row *found = tx_memory(tx, PAGE * sizeof *found);
+    const size_t count =
+        budget__rows(tx, sql, ARGS(arg_int(days->after), arg_int(PAGE)), PAGE, found);
     struct run_freed freed = {.kinds = 0};
-    for (int n = 0; n < count; n++) {
+    for (size_t n = 0; n < count; n++) {
         struct budget_row *row = &found[n];
         if (row->moved) {
             tx_row_changed(tx, FOLLOW_BUDGET, row->id);

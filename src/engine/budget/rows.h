@@ -9,7 +9,7 @@
 #include "engine/session/rows.h"
 
 /* The budget of a run that is removed. */
-MUST_CHECK struct err budget__remove_run(struct tx *tx, int64_t run);
+void budget__remove_run(struct tx *tx, int64_t run);
 /* Appends budget_changed (engine/base/follow.h). */
 void budget__tell_changed(struct tx *tx, int64_t id);
 /* "project:NAME/session:ID/", with those in between that it is a subagent of. */

@@ -50,13 +50,12 @@ static struct err run_abandon(struct tx *tx, uint32_t random, const struct run_b
 
 struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
                                struct run_row *ret_row, struct why *why) {
-    bool found = false;
-    struct run_row row = {.id = 0};
-    struct err err = tx_run_find(tx, &what->key, &found, &row);
+    struct run_row row;
+    struct err err = runs__get(tx, &what->key, &row);
     if (err_failed(err)) {
         return err;
     }
-    if (!found || !run_kind_is(row.kind, RUN_HAS_PROCESS)) {
+    if (!run_kind_is(row.kind, RUN_HAS_PROCESS)) {
         return err_make(ERR_NOT_FOUND, "runs: abandon");
     }
     if (run_state_final(row.state)) {
@@ -122,19 +121,14 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
                            struct host_abandoned *ret_abandoned) {
     assert(what->limit > 0);
     assert(what->limit <= HOST_ABANDON_PAGE);
-    int64_t ids[HOST_ABANDON_PAGE], count = 0, done = 0;
+    int64_t ids[HOST_ABANDON_PAGE], done = 0;
     struct host_abandoned abandoned = {.last = 0};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
-                " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2"
-                " ORDER BY id LIMIT $3",
-                ARGS(arg_text(what->place), arg_int(what->after), arg_int(what->limit)));
-    while (count < what->limit && rows_step(rows)) {
-        ids[count++] = rows_int(rows, 0);
-    }
-    rows_release(&rows);
+    const int64_t count = (int64_t)tx_ids(
+        tx,
+        "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
+        " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2 ORDER BY id LIMIT $3",
+        ARGS(arg_text(what->place), arg_int(what->after), arg_int(what->limit)),
+        (size_t)what->limit, ids);
     struct err err = tx_error(tx);
     while (!err_failed(err) && done < count && (done == 0 || !runs__page_full(tx))) {
         struct part part = {.what = what, .id = ids[done++], .refused = ERR_OK};

@@ -47,7 +47,7 @@ struct err tx_host_rename(struct tx *tx, struct bytes place) {
     if (older.len == 0 || tx_number(tx,
                                     "SELECT count(*) FROM hosts"
                                     " WHERE substr(place, 1, length($1) + 1) = $1 || '/'",
-                                    ARGS(arg_text(older)), /* absent */ 0) > 1) {
+                                    ARGS(arg_text(older))) > 1) {
         return tx_error(tx);
     }
     tx_do(tx,

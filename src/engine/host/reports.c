@@ -189,7 +189,7 @@ static struct err report_take(struct tx *tx, const struct host_reports_take *tak
 /* --- The page --------------------------------------------------------------------------------- */
 
 struct err tx_host_reports_any(struct tx *tx, bool *ret_any) {
-    *ret_any = tx_number(tx, "SELECT 1 FROM host_reports LIMIT 1", NO_ARGS, /* absent */ 0) != 0;
+    *ret_any = tx_number(tx, "SELECT 1 FROM host_reports LIMIT 1", NO_ARGS) != 0;
     return tx_error(tx);
 }
 

@@ -15,33 +15,23 @@ struct page {
     size_t count;
 };
 
-static struct err page_make(struct tx *tx, size_t limit, struct page *ret_page) {
-    *ret_page = (struct page){.rows = arena_try(tx_arena(tx), limit * sizeof *ret_page->rows)};
-    return ret_page->rows != NULL ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "inbox: rows");
-}
-
 /* At most `limit` rows, by a condition. */
-static struct err page_read(struct tx *tx, const char *where, const struct arg *args, size_t count,
-                            size_t limit, struct page *ret_page) {
-    struct page page;
-    struct err err = page_make(tx, limit, &page);
-    if (err_failed(err)) {
-        return err;
-    }
+static struct page page_read(struct tx *tx, const char *where, const struct arg *args, size_t count,
+                             size_t limit) {
+    struct page page = {.rows = tx_memory(tx, limit * sizeof *page.rows)};
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(tx, &delivery_resource, where, args, count);
     while (page.count < limit && rows_step(rows)) {
         inbox__read(tx, rows, &page.rows[page.count++]);
     }
-    *ret_page = page;
-    return tx_error(tx);
+    return page;
 }
 
-static struct err page_of_turn(struct tx *tx, struct bytes turn, struct page *ret_page) {
+static struct page page_of_turn(struct tx *tx, struct bytes turn) {
     return page_read(tx,
                      "turn = $1 AND turn <> ''"
                      " AND settled_ms IS NULL ORDER BY id LIMIT $2",
-                     ARGS(arg_text(turn), arg_int(INBOX_BATCH_MAX)), INBOX_BATCH_MAX, ret_page);
+                     ARGS(arg_text(turn), arg_int(INBOX_BATCH_MAX)), INBOX_BATCH_MAX);
 }
 
 /* --- Binding ---------------------------------------------------------------------------------- */
@@ -53,7 +43,6 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
     assert(bind->turn.len > 0);
     const struct inbox_waits waits = INBOX_WAITS_SESSION;
     struct inbox__candidates due;
-    struct page page = {.count = 0};
     size_t count = 0;
     inbox__candidates_find(tx, &bind->session, INBOX_BATCH_MAX, &due);
     for (size_t i = 0; i < due.count; i++) {
@@ -65,10 +54,11 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
         }
     }
     size_t picked = inbox_pick(due.at, count);
-    struct err err = page_make(tx, picked, &page);
+    const struct page page = {.rows = tx_memory(tx, picked * sizeof *page.rows)};
+    struct err err = tx_error(tx);
     for (size_t i = 0; i < picked && !err_failed(err); i++) {
         struct inbox_row *row = &page.rows[i];
-        bool found = inbox__find(tx, due.at[i].id, row);
+        bool found = inbox__find(tx, "id = $1", arg_int(due.at[i].id), row);
         assert(err_failed(tx_error(tx)) || found); /* This transaction has read its id. */
         if (found) {
             row->state = INBOX_BOUND;
@@ -128,8 +118,8 @@ static void row_end(struct tx *tx, const struct inbox_turn_end *end, struct inbo
 }
 
 struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end) {
-    struct page page = {.count = 0};
-    struct err err = page_of_turn(tx, end->turn, &page);
+    const struct page page = page_of_turn(tx, end->turn);
+    struct err err = tx_error(tx);
     for (size_t i = 0; i < page.count && !err_failed(err); i++) {
         row_end(tx, end, &page.rows[i]);
         err = inbox__write(tx, &page.rows[i]);
@@ -137,16 +127,14 @@ struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end)
     return err;
 }
 
-struct err tx_inbox_hold_turn(struct tx *tx, struct bytes turn, enum run_cause cause) {
-    struct page page = {.count = 0};
-    struct err err = page_of_turn(tx, turn, &page);
-    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+void tx_inbox_hold_turn(struct tx *tx, struct bytes turn, enum run_cause cause) {
+    const struct page page = page_of_turn(tx, turn);
+    for (size_t i = 0; i < page.count && !err_failed(tx_error(tx)); i++) {
         page.rows[i].state = INBOX_HELD;
         page.rows[i].cause = bytes_of(run_cause_name(cause));
         page.rows[i].turn = BYTES("");
-        err = inbox__write(tx, &page.rows[i]);
+        tx_fail(tx, inbox__write(tx, &page.rows[i]));
     }
-    return err;
 }
 
 struct err tx_inbox_offer(struct tx *tx, const struct inbox_receiver *session) {
@@ -154,24 +142,20 @@ struct err tx_inbox_offer(struct tx *tx, const struct inbox_receiver *session) {
     return inbox__tell(tx, session);
 }
 
-/* Gives a page of rows the state: PENDING, or a settled one. *ret_more: there were `limit` rows. */
-static struct err page_settle(struct tx *tx, const char *where, const struct arg *args,
-                              size_t count, size_t limit, enum inbox_state state, bool *ret_more) {
-    struct page page = {.count = 0};
-    struct err err = page_read(tx, where, args, count, limit, &page);
-    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+/* Gives a page of rows the state: PENDING, or a settled one. True: there were `limit` rows. */
+static bool page_settle(struct tx *tx, const char *where, const struct arg *args, size_t count,
+                        size_t limit, enum inbox_state state) {
+    const struct page page = page_read(tx, where, args, count, limit);
+    for (size_t i = 0; i < page.count && !err_failed(tx_error(tx)); i++) {
         if (state == INBOX_PENDING) {
             page.rows[i].state = state;
             page.rows[i].not_before_ms = tx_now_ms(tx);
         } else {
             row_settle(tx, state, &page.rows[i]);
         }
-        err = inbox__write(tx, &page.rows[i]);
+        tx_fail(tx, inbox__write(tx, &page.rows[i]));
     }
-    if (!err_failed(err)) {
-        *ret_more = page.count == limit;
-    }
-    return err;
+    return page.count == limit && !err_failed(tx_error(tx));
 }
 
 #define OF_SESSION_SQL "owner = $1 AND receiver = 'session' AND address = $2"
@@ -179,38 +163,35 @@ static struct err page_settle(struct tx *tx, const char *where, const struct arg
     ARGS(arg_text((session)->owner), arg_text((session)->address), more)
 
 /* A run notifies a receiver once, so there is one row, or none. */
-struct err tx_inbox_settle_fetched(struct tx *tx, const struct inbox_receiver *session,
-                                   struct bytes run) {
-    bool more = false;
-    return page_settle(tx,
-                       OF_SESSION_SQL " AND run = $3 AND settled_ms IS NULL ORDER BY id LIMIT 8",
-                       OF_SESSION(session, arg_text(run)), 8, INBOX_ACKNOWLEDGED, &more);
+void tx_inbox_settle_fetched(struct tx *tx, const struct inbox_receiver *session,
+                             struct bytes run) {
+    page_settle(tx, OF_SESSION_SQL " AND run = $3 AND settled_ms IS NULL ORDER BY id LIMIT 8",
+                OF_SESSION(session, arg_text(run)), 8, INBOX_ACKNOWLEDGED);
 }
 
-struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session, bool *ret_more) {
+bool tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session) {
     return page_settle(tx,
                        OF_SESSION_SQL " AND state = 'held' AND settled_ms IS NULL"
                                       " ORDER BY not_before_ms, id LIMIT $3",
                        OF_SESSION(session, arg_int(INBOX_SETTLE_PAGE)), INBOX_SETTLE_PAGE,
-                       INBOX_PENDING, ret_more);
+                       INBOX_PENDING);
 }
 
 struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner, enum run_cause cause) {
     const struct bytes held_by = bytes_of(run_cause_name(cause));
-    bool more = false;
-    return page_settle(tx,
-                       "id > 0 AND state = 'held'"
-                       " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2)"
-                       " AND ($3 = '' OR cause = $3) ORDER BY id LIMIT $4",
-                       ARGS(arg_int(owner.data == NULL ? 1 : 0),
-                            arg_text(owner.data == NULL ? BYTES("") : owner), arg_text(held_by),
-                            arg_int(INBOX_UNHOLD_MAX)),
-                       INBOX_UNHOLD_MAX, INBOX_PENDING, &more);
+    page_settle(tx,
+                "id > 0 AND state = 'held'"
+                " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2)"
+                " AND ($3 = '' OR cause = $3) ORDER BY id LIMIT $4",
+                ARGS(arg_int(owner.data == NULL ? 1 : 0),
+                     arg_text(owner.data == NULL ? BYTES("") : owner), arg_text(held_by),
+                     arg_int(INBOX_UNHOLD_MAX)),
+                INBOX_UNHOLD_MAX, INBOX_PENDING);
+    return tx_error(tx);
 }
 
-struct err tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session,
-                                  bool *ret_more) {
+bool tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session) {
     return page_settle(tx, OF_SESSION_SQL " AND settled_ms IS NULL LIMIT $3",
                        OF_SESSION(session, arg_int(INBOX_SETTLE_PAGE)), INBOX_SETTLE_PAGE,
-                       INBOX_GONE, ret_more);
+                       INBOX_GONE);
 }

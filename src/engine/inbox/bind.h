@@ -38,19 +38,16 @@ struct inbox_turn_end {
 MUST_CHECK struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end);
 
 /* Before the end of a turn that cannot be read: its rows are held with that cause. */
-MUST_CHECK struct err tx_inbox_hold_turn(struct tx *tx, struct bytes turn, enum run_cause cause);
+void tx_inbox_hold_turn(struct tx *tx, struct bytes turn, enum run_cause cause);
 
 /* In the commit that makes a session free, whatever its turn was about: what is left is offered. */
 MUST_CHECK struct err tx_inbox_offer(struct tx *tx, const struct inbox_receiver *session);
 
 /* A model of that session fetched the result of a run by itself: nobody need tell it any more. */
-MUST_CHECK struct err tx_inbox_settle_fetched(struct tx *tx, const struct inbox_receiver *session,
-                                              struct bytes run);
+void tx_inbox_settle_fetched(struct tx *tx, const struct inbox_receiver *session, struct bytes run);
 
-/* What held its rows has changed (a budget, a key, a model): they are due. *ret_more: call again.
- */
-MUST_CHECK struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session,
-                                      bool *ret_more);
+/* What held its rows has changed (a budget, a key, a model): they are due. True: call again. */
+MUST_CHECK bool tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session);
 
 /* The same for every session of an owner (data NULL: of everybody), where something that many share
  * has changed; `cause`: only what was held by that; CAUSE_NONE: whatever held it. What is more than
@@ -59,8 +56,7 @@ enum { INBOX_UNHOLD_MAX = 1000 };
 MUST_CHECK struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner, enum run_cause cause);
 
 /* The session is no more: all that it is owed is settled as gone, also what a turn of it has.
- * *ret_more: call again. */
-MUST_CHECK struct err tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session,
-                                             bool *ret_more);
+ * True: call again. */
+MUST_CHECK bool tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session);
 
 #endif

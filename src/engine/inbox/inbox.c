@@ -82,11 +82,9 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
 
 /* --- Settled ---------------------------------------------------------------------------------- */
 
-static bool row_find(struct tx *tx, struct bytes delivery, struct inbox_row *ret_row) {
-    const struct arg args[] = {arg_text(delivery)};
+bool inbox__find(struct tx *tx, const char *where, struct arg arg, struct inbox_row *ret_row) {
     AUTO(rows_release)
-    struct rows *rows =
-        tx_resource_rows(tx, &delivery_resource, "delivery = $1", args, COUNT_OF(args));
+    struct rows *rows = tx_resource_rows(tx, &delivery_resource, where, &arg, 1);
     bool found = rows_step(rows);
     if (found) {
         inbox__read(tx, rows, ret_row);
@@ -98,8 +96,7 @@ struct err inbox__write(struct tx *tx, struct inbox_row *row) {
     const struct resource_key key = {.owner = row->owner, .id = row->delivery};
     struct err err = tx_resource_update(tx, &delivery_resource, FIELD_SET, row);
     if (!err_failed(err) && row->settled_ms != 0 &&
-        tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1", ARGS(arg_text(row->run)), 1) ==
-            0) {
+        tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1", ARGS(arg_text(row->run))) == 0) {
         err = tx_resource_remove(tx, &delivery_resource, &key, NULL /* why */);
     }
     if (err_failed(err)) {
@@ -120,7 +117,7 @@ void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random
 
 struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, bool *ret_late) {
     struct inbox_row row;
-    bool found = row_find(tx, settle->delivery, &row);
+    bool found = inbox__find(tx, "delivery = $1", arg_text(settle->delivery), &row);
     *ret_late = !found || row.settled_ms != 0;
     if (*ret_late) {
         return tx_error(tx);
@@ -138,7 +135,7 @@ struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, boo
 struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox_order order,
                           struct inbox_row *ret_row) {
     struct inbox_row row;
-    if (!row_find(tx, key->delivery, &row) ||
+    if (!inbox__find(tx, "delivery = $1", arg_text(key->delivery), &row) ||
         (key->owner.data != NULL && !bytes_equal(row.owner, key->owner))) {
         return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "inbox: delivery");
     }

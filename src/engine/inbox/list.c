@@ -44,20 +44,9 @@ static bool first_before(const struct first *a, const struct first *b) {
                                                 : a->id < b->id;
 }
 
-bool inbox__find(struct tx *tx, int64_t id, struct inbox_row *ret_row) {
-    const struct arg args[] = {arg_int(id)};
-    AUTO(rows_release)
-    struct rows *rows = tx_resource_rows(tx, &delivery_resource, "id = $1", args, COUNT_OF(args));
-    bool found = rows_step(rows);
-    if (found) {
-        inbox__read(tx, rows, ret_row);
-    }
-    return found;
-}
-
 struct err tx_inbox_set_aside(struct tx *tx, int64_t id) {
     struct inbox_row row;
-    if (!inbox__find(tx, id, &row) || row.settled_ms != 0) {
+    if (!inbox__find(tx, "id = $1", arg_int(id), &row) || row.settled_ms != 0) {
         return tx_error(tx);
     }
     row.state = INBOX_HELD;
@@ -86,7 +75,7 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
         first = first_before(&next, &first) ? next : first;
     }
     struct inbox_due due = {.found = first.id != 0, .wait_ms = first.wait_ms};
-    bool found = due.found && inbox__find(tx, first.id, &due.row);
+    bool found = due.found && inbox__find(tx, "id = $1", arg_int(first.id), &due.row);
     assert(err_failed(tx_error(tx)) || !due.found || found); /* This transaction has read its id. */
     /* The notice of a session becomes a message, which can say that it is damaged. */
     due.damaged =
@@ -175,9 +164,8 @@ struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_census) {
 /* Only settled notices are removed, whatever the others take. A settled row has the output of its
  * run in it, so it never outlives the run: it goes with it, or where the run went first, with its
  * own settlement (inbox__write). */
-struct err inbox__forget(struct tx *tx, struct bytes run) {
+void inbox__forget(struct tx *tx, struct bytes run) {
     tx_do(tx, "DELETE FROM inbox WHERE run = $1 AND settled_ms IS NOT NULL", ARGS(arg_text(run)));
-    return tx_error(tx);
 }
 
 static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
@@ -191,13 +179,13 @@ static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
 struct err tx_inbox_prune(struct tx *tx, const struct inbox_prune *prune, bool *ret_more) {
     assert(prune->limit > 0 && prune->count > 0);
     /* By the clock for runs (rules/run/retention.h): one that was set ahead takes nothing away. */
-    int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS, 0);
+    int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS);
     int64_t before_ms = prune->age_ms == 0 ? INT64_MIN : judged_ms - prune->age_ms;
     /* Counted no further than one call can remove. */
     int64_t count = tx_number(tx,
                               "SELECT count(*) FROM (SELECT 1 FROM inbox"
                               " WHERE settled_ms IS NOT NULL LIMIT $1) settled",
-                              ARGS(arg_int(prune->count + prune->limit)), 0);
+                              ARGS(arg_int(prune->count + prune->limit)));
     int64_t removed = 0;
     if (count > prune->count) {
         removed = oldest_remove(tx, INT64_MAX, count - prune->count);

@@ -9,12 +9,13 @@
 
 /* A whole row, with copies of its texts in the transaction's arena. */
 void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row);
-MUST_CHECK bool inbox__find(struct tx *tx, int64_t id, struct inbox_row *ret_row);
+MUST_CHECK bool inbox__find(struct tx *tx, const char *where, struct arg arg,
+                            struct inbox_row *ret_row);
 /* Writes the columns that change, and leaves a note of its receiver. A settled row whose
  * run is gone goes. The transaction keeps every error. */
 struct err inbox__write(struct tx *tx, struct inbox_row *row);
 /* With the run: its settled notices. What is still owed stays until it is settled. */
-MUST_CHECK struct err inbox__forget(struct tx *tx, struct bytes run);
+void inbox__forget(struct tx *tx, struct bytes run);
 /* After a failure, its next state and time. */
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row);

@@ -18,23 +18,21 @@ enum {
     PAGE_ROWS = 8,
 };
 
-struct err runs__input_open(struct tx *tx, int64_t id, int64_t from) {
+void runs__input_open(struct tx *tx, int64_t id, int64_t from) {
     tx_do(tx,
           "INSERT INTO run_input (run, from_offset, len, ends, bytes) VALUES ($1, $2, 0, 0, '')",
           ARGS(arg_int(id), arg_int(from)));
-    return tx_error(tx);
 }
 
 /* Most runs take none, and their end is a hot path: where the spec names neither word, there is no
  * row. One that was read without its spec is asked for in any case. */
-struct err runs__input_close(struct tx *tx, const struct run_row *row) {
+void runs__input_close(struct tx *tx, const struct run_row *row) {
     static const char open[] = "\"stdin_open\"", pty[] = "\"pty\"";
     const struct bytes spec = row->spec;
     if (spec.len == 0 || memmem(spec.data, spec.len, open, sizeof open - 1) != NULL ||
         memmem(spec.data, spec.len, pty, sizeof pty - 1) != NULL) {
         tx_do(tx, "DELETE FROM run_input WHERE run = $1", ARGS(arg_int(row->id)));
     }
-    return tx_error(tx);
 }
 
 /* A damaged row may hold any numbers. Sums of sound ones do not overflow. */

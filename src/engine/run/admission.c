@@ -37,7 +37,7 @@ static void run_start(struct tx *tx, const struct run_bounds *bounds, struct run
     assert(row->state == RUN_QUEUED);
     bool paused = run_kind_is(row->kind, RUN_IS_STEP) &&
                   tx_number(tx, "SELECT count(*) FROM runs WHERE id = $1 AND state = 'waiting'",
-                            ARGS(arg_int(row->parent)), /* absent */ 0) > 0;
+                            ARGS(arg_int(row->parent))) > 0;
     row->cause = paused ? CAUSE_PAUSED : CAUSE_NONE;
     row->state = RUN_RUNNING;
     row->gate = GATE_NONE;
@@ -75,8 +75,7 @@ static struct err key_pass(struct tx *tx, void *ctx) {
     const struct run_admission admission = {
         .key_max = row->key_max,
         .key_taken = tx_number(
-            tx, taken, ARGS(arg_text(row->owner), arg_text(row->key), arg_int(row->key_max)),
-            /* absent */ 0)};
+            tx, taken, ARGS(arg_text(row->owner), arg_text(row->key), arg_int(row->key_max)))};
     candidate->passes = run_admit(&admission) != GATE_KEY;
     if (candidate->passes) {
         row->gate = GATE_SLOT;
@@ -91,13 +90,11 @@ void runs__key_mark(struct tx *tx, struct run_row *io_row) {
     if (io_row->gate != GATE_KEY) {
         return;
     }
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT run FROM runs WHERE owner = $1 AND run_key = $2"
-                               " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL"
-                               " AND run_key <> '' ORDER BY id LIMIT 1",
-                               ARGS(arg_text(io_row->owner), arg_text(io_row->key)));
-    io_row->waits_for = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    io_row->waits_for = tx_text(tx,
+                                "SELECT run FROM runs WHERE owner = $1 AND run_key = $2"
+                                " AND gate IN ('', 'slot', 'budget') AND ended_ms IS NULL"
+                                " AND run_key <> '' ORDER BY id LIMIT 1",
+                                ARGS(arg_text(io_row->owner), arg_text(io_row->key)));
 }
 
 /* Whoever is first in line and does not fit holds back the rest, also those that would fit because
@@ -156,7 +153,7 @@ static int64_t slots_free(struct tx *tx, enum run_kind kind, const struct run_bo
     return slots - tx_number(tx,
                              "SELECT count(*) FROM runs WHERE kind = $1 AND gate = ''"
                              " AND ended_ms IS NULL",
-                             ARGS(arg_str(run_kind_name(kind))), /* absent */ 0);
+                             ARGS(arg_str(run_kind_name(kind))));
 }
 
 static struct err slot_pass(struct tx *tx, void *ctx) {
@@ -206,9 +203,8 @@ void *runs__freed_room(struct tx *tx, void *items, size_t count, size_t *io_size
         return items;
     }
     size_t size = *io_size == 0 ? 8 : *io_size * 2;
-    void *room = arena_try(tx_arena(tx), size * item);
+    void *room = tx_memory(tx, size * item);
     if (room == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "runs: freed"));
         return NULL;
     }
     if (count > 0) {

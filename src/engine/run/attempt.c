@@ -47,10 +47,9 @@ static int64_t unseen_ms(int64_t ms) {
     return ms < RUN_UNSEEN_MAX_MS ? ms : RUN_UNSEEN_MAX_MS;
 }
 
-struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms) {
+void runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms) {
     tx_do(tx, "UPDATE turns SET waited_ms = $2 WHERE run = $1",
           ARGS(arg_int(turn), arg_int(waited_ms)));
-    return tx_error(tx);
 }
 
 /* A wait with an end of its own is a part of the work. */
@@ -58,14 +57,13 @@ static bool waits_for_person(const struct run_row *row, enum run_state state) {
     return state == RUN_WAITING && run_kind_is(row->kind, RUN_ASKS) && row->not_before_ms == 0;
 }
 
-struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state state,
-                      struct run_time *ret_time) {
+struct run_time runs__time(struct tx *tx, const struct run_row *row, enum run_state state) {
     bool waits = waits_for_person(row, state);
     int64_t now_ms = tx_steady_ms(tx), wall_ms = tx_now_ms(tx) - row->started_ms, waited_ms = 0;
     struct run_time time;
     if (run_kind_is(row->kind, RUN_ASKS)) {
-        waited_ms = tx_number(tx, "SELECT waited_ms FROM turns WHERE run = $1",
-                              ARGS(arg_int(row->id)), /* absent */ 0);
+        waited_ms =
+            tx_number(tx, "SELECT waited_ms FROM turns WHERE run = $1", ARGS(arg_int(row->id)));
     }
     if (row->epoch == tx_epoch(tx)) {
         time.waited_ms = waited_ms + (waits ? now_ms : 0);
@@ -78,20 +76,18 @@ struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state s
         time.waited_ms = waited_ms;
         time.took_ms = unseen_ms(wall_ms - waited_ms);
     }
-    *ret_time = time;
-    return tx_error(tx);
+    return time;
 }
 
 /* Counts the run by this daemon's clock from here on. A run that waits is adopted when it goes on,
  * or ends. */
 struct err runs__adopt(struct tx *tx, struct run_row *row) {
-    struct run_time time;
     if (row->epoch == tx_epoch(tx)) {
         return ERR_OK;
     }
-    tx_fail(tx, runs__time(tx, row, row->state, &time));
+    const struct run_time time = runs__time(tx, row, row->state);
     if (waits_for_person(row, row->state)) {
-        tx_fail(tx, runs__write_waited(tx, row->id, time.waited_ms - tx_steady_ms(tx)));
+        runs__write_waited(tx, row->id, time.waited_ms - tx_steady_ms(tx));
     }
     row->steady_ms = tx_steady_ms(tx) - time.took_ms - time.waited_ms;
     row->epoch = tx_epoch(tx);
@@ -151,21 +147,19 @@ static void count_write(struct tx *tx, int64_t count, struct run_row *row) {
     tx_do(tx, "UPDATE runs SET reboots = $2 WHERE id = $1", ARGS(arg_int(row->id), arg_int(count)));
 }
 
-struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool *ret_over) {
+bool runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row) {
     assert(epoch != tx_epoch(tx));
     assert(!run_kind_is(row->kind, RUN_HAS_PROCESS)); /* The column has its reboots. */
     if (tx_number(tx,
                   "SELECT count(*) FROM nodes WHERE stopped_since <= $1 AND stopped_epoch >= $1",
-                  ARGS(arg_int(epoch)), /* absent */ 0) == 0) {
+                  ARGS(arg_int(epoch))) == 0) {
         count_write(tx, row->cut_offs + 1, row);
     }
-    *ret_over = row->cut_offs >= RUN_CUT_OFF_MAX;
-    return tx_error(tx);
+    return row->cut_offs >= RUN_CUT_OFF_MAX;
 }
 
-struct err runs__step_finished(struct tx *tx, struct run_row *row) {
+void runs__step_finished(struct tx *tx, struct run_row *row) {
     if (row->cut_offs > 0) {
         count_write(tx, 0, row);
     }
-    return tx_error(tx);
 }

@@ -276,18 +276,14 @@ static int64_t chain_find(struct tx *tx, const struct budget_row *node, enum amo
     const struct bytes end = global ? BYTES("~") : budget__path_end(tx, node->path);
     const struct arg args[] = {arg_int((int64_t)amount), arg_int(CHAIN_MAX + 1),
                                arg_text(node->owner), arg_text(node->path), arg_text(end)};
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, global ? of_all : of_node, args, global ? 2 : COUNT_OF(args));
-    if (rows == NULL) {
-        return 0;
-    }
-    int64_t count = rows_int(rows, 0), youngest = rows_int(rows, 1);
-    rows_release(&rows);
+    int64_t held[2];
+    tx_numbers(tx, global ? of_all : of_node, args, global ? 2 : COUNT_OF(args), held,
+               COUNT_OF(held));
+    const int64_t count = held[0], youngest = held[1];
     return count > 0 && count <= CHAIN_MAX &&
                    tx_number(tx, of_chain,
                              ARGS(arg_int((int64_t)amount), arg_int(youngest), arg_text(node->path),
-                                  arg_text(end)),
-                             /* absent */ 0) == count
+                                  arg_text(end))) == count
                ? youngest
                : 0;
 }
@@ -330,12 +326,10 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
                                         " AND r.id <> $3";
     int64_t youngest = chain_find(tx, node, (enum amount)(lane % BUDGET_LANES)), unwritable = 0;
     for (enum run_part_end end = RUN_PART_DONE; youngest != 0 && end != RUN_PART_WAITS;) {
-        bool found = false;
         struct springing next = {.tomorrow = false};
-        int64_t id = tx_number(
-            tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)), /* absent */ 0);
-        if (id == 0 || err_failed(tx_fail(tx, runs__find_id(tx, id, &found, &next.row))) ||
-            !found) {
+        int64_t id =
+            tx_number(tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)));
+        if (!runs__load_id(tx, id, &next.row)) {
             return;
         }
         if (opening->left == 0) {
@@ -388,16 +382,6 @@ static struct err open_part(struct tx *tx, void *ctx) {
     return tx_error(tx);
 }
 
-static bool lane_node(struct tx *tx, int64_t lane, struct budget_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1",
-                               ARGS(arg_int(lane / BUDGET_LANES)));
-    if (rows != NULL) {
-        *ret_row = budget__read(tx, rows);
-    }
-    return rows != NULL;
-}
-
 void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
     static const char of_turn[] = "SELECT lane FROM runs WHERE " RUNS_BELOW(
         "", "$1") " AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
@@ -405,11 +389,11 @@ void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
     struct budget_row *node = &judgement.places.rows[0];
     int64_t lane = io_row->lane;
     if (lane == 0 && run_kind_is(io_row->kind, RUN_IS_STEP) && io_row->state == RUN_RUNNING) {
-        lane = tx_number(tx, of_turn, ARGS(arg_int(io_row->id)), /* absent */ 0);
+        lane = tx_number(tx, of_turn, ARGS(arg_int(io_row->id)));
     }
     const enum amount amount = (enum amount)(lane % BUDGET_LANES);
     if (lane == 0 || (io_row->state != RUN_RUNNING && io_row->state != RUN_QUEUED) ||
-        amount >= AMOUNT_COUNT || !lane_node(tx, lane, node)) {
+        amount >= AMOUNT_COUNT || !budget__find_id(tx, lane / BUDGET_LANES, node)) {
         return;
     }
     const bool today = node->day_end_ms != 0 && node->spent.of[amount] >= node->limits.of[amount];
@@ -427,7 +411,8 @@ void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *open
     struct budget_row node;
     bool shut = false;
     /* Whether the budget is still there, and limits that amount. */
-    bool limited = lane_node(tx, lane, &node) && node.limits.of[lane % BUDGET_LANES] < AMOUNT_MAX;
+    bool limited = budget__find_id(tx, lane / BUDGET_LANES, &node) &&
+                   node.limits.of[lane % BUDGET_LANES] < AMOUNT_MAX;
     int64_t unwritable = 0;
     while (!shut) {
         struct entrant entrant = {.lane = lane, .past = unwritable, .opening = opening};
@@ -450,7 +435,7 @@ void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *open
         }
         shut = end == RUN_PART_DONE && entrant.shut;
     }
-    if (lane_node(tx, lane, &node)) {
+    if (budget__find_id(tx, lane / BUDGET_LANES, &node)) {
         lane_spring(tx, &node, lane, opening);
     }
 }

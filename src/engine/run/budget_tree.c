@@ -19,11 +19,7 @@
 #define BUDGET_COLUMN(name, member, kind, use)                                                     \
     {name, kind, use, offsetof(struct budget_row, member)},
 static const struct map_column columns[] = {BUDGET_MAP(BUDGET_COLUMN)};
-const struct map budget__map = {.table = "budgets",
-                                .key = "id",
-                                .key_offset = offsetof(struct budget_row, id),
-                                .columns = columns,
-                                .count = COUNT_OF(columns)};
+const struct map budget__map = {MAP_OF("budgets", columns, "id", struct budget_row, id)};
 
 struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     struct budget_row row = {.id = 0};
@@ -40,6 +36,21 @@ struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     return row;
 }
 
+size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                    size_t max, struct budget_row *ret_rows) {
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    size_t found = 0;
+    while (found < max && rows_step(rows)) {
+        ret_rows[found++] = budget__read(tx, rows);
+    }
+    return found;
+}
+
+bool budget__find_id(struct tx *tx, int64_t id, struct budget_row *ret_row) {
+    static const char sql[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1";
+    return budget__rows(tx, sql, ARGS(arg_int(id)), 1, ret_row) > 0;
+}
+
 void budget__write_day(struct tx *tx, struct budget_row *row) {
     if (row->moved) {
         map_update(tx, &budget__map, BUDGET_SET_SPENT, row);
@@ -48,7 +59,7 @@ void budget__write_day(struct tx *tx, struct budget_row *row) {
 }
 
 void budget__insert(struct tx *tx, struct budget_row *row) {
-    row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS, /* absent */ 0);
+    row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS);
     map_insert(tx, &budget__map, row);
     tx_row_changed(tx, FOLLOW_BUDGET, row->id);
 }
@@ -105,14 +116,14 @@ static struct amounts amounts_read(const struct rows *rows, int from) {
     " FROM runs WHERE charged = 1 AND ended_ms IS NULL"
 
 struct amounts budget__reserved(struct tx *tx, const struct budget_row *row) {
-    AUTO(rows_release)
-    struct rows *rows =
-        row->path.len == 0
-            ? tx_row(tx, HELD_SUMS, NO_ARGS)
-            : tx_row(tx, HELD_SUMS " AND owner = $1 AND budget >= $2 AND budget < $3",
-                     ARGS(arg_text(row->owner), arg_text(row->path),
-                          arg_text(budget__path_end(tx, row->path))));
-    return rows == NULL ? amounts_none() : amounts_read(rows, 0);
+    const bool global = row->path.len == 0;
+    struct amounts reserved = amounts_none();
+    const struct arg args[] = {arg_text(row->owner), arg_text(row->path),
+                               arg_text(budget__path_end(tx, row->path))};
+    tx_numbers(tx,
+               global ? HELD_SUMS : HELD_SUMS " AND owner = $1 AND budget >= $2 AND budget < $3",
+               args, global ? 0 : COUNT_OF(args), reserved.of, AMOUNT_COUNT);
+    return reserved;
 }
 
 void budget__write_run(struct tx *tx, const struct run_row *row) {
@@ -148,14 +159,12 @@ void budget__load(struct tx *tx, const struct run_row *row, struct budget__place
     while (parts < COUNT_OF(args)) {
         args[parts++] = arg_text(path);
     }
-    AUTO(rows_release)
-    struct rows *rows =
-        path.len == 0 ? tx_rows(tx, global, NO_ARGS) : tx_rows(tx, above, args, COUNT_OF(args));
-    ret_places->count = 0;
-    while (ret_places->count < BUDGET_NODES_MAX && rows_step(rows)) {
-        struct budget_row *found = &ret_places->rows[ret_places->count];
-        *found = budget__read(tx, rows);
-        ret_places->nodes[ret_places->count++] = (struct budget_node){
+    const bool none = path.len == 0;
+    ret_places->count = budget__rows(tx, none ? global : above, args, none ? 0 : COUNT_OF(args),
+                                     BUDGET_NODES_MAX, ret_places->rows);
+    for (size_t n = 0; n < ret_places->count; n++) {
+        const struct budget_row *found = &ret_places->rows[n];
+        ret_places->nodes[n] = (struct budget_node){
             .limits = found->limits, .spent = found->spent, .day_end_ms = found->day_end_ms};
     }
 }
@@ -212,10 +221,9 @@ static void lanes_ask(struct tx *tx, const struct run_row *row, int64_t past,
         for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
             int64_t lane = budget__lane(places->rows[n].id, (enum amount)i);
             if (judgement->want.of[i] > 0 && places->nodes[n].limits.of[i] < AMOUNT_MAX &&
-                tx_number(
-                    tx, before,
-                    ARGS(arg_int(lane), arg_int(row->priority), arg_int(row->id), arg_int(past)),
-                    /* absent */ 0) != 0) {
+                tx_number(tx, before,
+                          ARGS(arg_int(lane), arg_int(row->priority), arg_int(row->id),
+                               arg_int(past))) != 0) {
                 judgement->verdict = BUDGET_WAITS;
                 judgement->hit = (struct budget_hit){.node = n, .amount = (enum amount)i};
                 return;

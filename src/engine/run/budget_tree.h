@@ -71,6 +71,10 @@ extern const struct map budget__map;
  * charges and changes write that, so a day that began is never taken back, whatever the clock is
  * set to. */
 struct budget_row budget__read(struct tx *tx, const struct rows *rows);
+/* The rows of a statement that selects BUDGET_COLUMNS, at most `max`; their number. */
+size_t budget__rows(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                    size_t max, struct budget_row *ret_rows);
+MUST_CHECK bool budget__find_id(struct tx *tx, int64_t id, struct budget_row *ret_row);
 /* Writes a day that has moved. */
 void budget__write_day(struct tx *tx, struct budget_row *row);
 void budget__insert(struct tx *tx, struct budget_row *row); /* Gives it an id. */

@@ -23,13 +23,7 @@
 enum { DATA_MAX = 8 << 10 };
 
 struct bytes runs__stream(struct tx *tx, struct bytes run) {
-    static const char prefix[] = "run:";
-    char name[STREAM_NAME_MAX];
-    const size_t len = sizeof prefix - 1 + run.len;
-    assert(len <= sizeof name);
-    memcpy(name, prefix, sizeof prefix - 1);
-    memcpy(name + sizeof prefix - 1, run.data, run.len);
-    return tx_copy(tx, (struct bytes){name, len});
+    return tx_stream_name(tx, "run:", run);
 }
 
 struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,
@@ -64,10 +58,10 @@ static struct text event_begin(void) {
     return data;
 }
 
-struct err runs__event_queued(struct tx *tx, const struct run_row *row) {
+void runs__event_queued(struct tx *tx, const struct run_row *row) {
     AUTO(text_done) struct text data = event_begin();
     text_add_member(&data, "gate", bytes_of(run_gate_name(row->gate)));
-    return event_append(tx, row, "run_queued", &data);
+    tx_fail(tx, event_append(tx, row, "run_queued", &data));
 }
 
 struct err runs__event_started(struct tx *tx, const struct run_row *row) {
@@ -79,20 +73,20 @@ struct err runs__event_started(struct tx *tx, const struct run_row *row) {
     return event_append(tx, row, "run_started", &data);
 }
 
-struct err runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms) {
+void runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms) {
     AUTO(text_done) struct text data = event_begin();
     text_add_member_int(&data, "attempt", row->attempt);
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->cause)));
     text_add_member_int(&data, "wait_ms", wait_ms);
     text_add_member(&data, "note", row->note);
-    return event_append(tx, row, "run_retrying", &data);
+    tx_fail(tx, event_append(tx, row, "run_retrying", &data));
 }
 
-struct err runs__event_stopping(struct tx *tx, const struct run_row *row) {
+void runs__event_stopping(struct tx *tx, const struct run_row *row) {
     AUTO(text_done) struct text data = event_begin();
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->stop)));
     text_add_member_int(&data, "grace_ms", row->stop_grace_ms);
-    return event_append(tx, row, "run_stopping", &data);
+    tx_fail(tx, event_append(tx, row, "run_stopping", &data));
 }
 
 /* The last event of a run with steps has more to say, and is written with its result. */
@@ -117,12 +111,13 @@ static int64_t cost_find(struct tx *tx, const struct run_row *row) {
     if (row->ended_ms == 0 || !(sums || run_kind_is(row->kind, RUN_RESERVES_CALLS))) {
         return -1;
     }
-    return tx_number(tx,
-                     sums ? "SELECT CAST(sum(cost_micros) AS BIGINT) FROM usage_totals"
-                            " WHERE run = $1 AND run <> 0"
-                          : "SELECT CAST(sum(cost) AS BIGINT) FROM spans WHERE run = $1"
-                            " AND step > 0",
-                     ARGS(arg_int(row->id)), /* absent */ -1);
+    return tx_number(
+        tx,
+        sums ? "SELECT CAST(COALESCE(sum(cost_micros), -1) AS BIGINT) FROM usage_totals"
+               " WHERE run = $1 AND run <> 0"
+             : "SELECT CAST(COALESCE(sum(cost), -1) AS BIGINT) FROM spans WHERE run = $1"
+               " AND step > 0",
+        ARGS(arg_int(row->id)));
 }
 
 void runs__tell_changed(struct tx *tx, int64_t id) {
@@ -140,7 +135,7 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
         row.session.len > 0) { /* Lists show by it whether it waits. */
         tx_row_changed(tx, FOLLOW_SESSION,
                        tx_number(tx, "SELECT id FROM sessions WHERE session = $1",
-                                 ARGS(arg_text(row.session)), /* absent */ 0));
+                                 ARGS(arg_text(row.session))));
     }
 }
 

@@ -5,14 +5,13 @@ static bool has_folders(const struct run_row *row) {
     return row->attempt > 0 && id_valid(row->run.data, row->run.len, "run");
 }
 
-struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
+void tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
     if (has_folders(row)) {
         tx_do(tx,
               "INSERT INTO folder_removals (run, place, attempts)"
               " VALUES ($1, '', $2) ON CONFLICT (place, run) DO NOTHING",
               ARGS(arg_text(row->run), arg_int(row->attempt)));
     }
-    return tx_error(tx);
 }
 
 /* The row says the host of the last attempt, the span of each process its own. A name that an older
@@ -20,9 +19,9 @@ struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
  * has nothing to remove.
  * An attempt whose end nobody has measured may live on a host that was removed, and this is the
  * last that is known of it. A database of one host has no list of hosts: nobody would read this. */
-struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
+void tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
     if (!has_folders(row)) {
-        return ERR_OK;
+        return;
     }
     tx_do(tx,
           "INSERT INTO folder_removals (run, place, attempts)"
@@ -40,7 +39,6 @@ struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
           " OR substr(h.place, 1, length(s.host) + 1) = s.host || '/')"
           " ON CONFLICT (place, run) DO NOTHING",
           ARGS(arg_text(row->run), arg_int(row->attempt), arg_int(row->id)));
-    return tx_error(tx);
 }
 
 struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals) {

@@ -28,9 +28,9 @@ struct folder_removal {
 
 /* A run that never began, or whose row is damaged, has no folders that could be named. For the
  * leader; */
-MUST_CHECK struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row);
+void tx_folder_removal_add(struct tx *tx, const struct run_row *row);
 /* for the hosts, before the run's spans go, which name them. Again: nothing. */
-MUST_CHECK struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row);
+void tx_folder_removal_tell(struct tx *tx, const struct run_row *row);
 
 /* Runs after `after` in the order of their ids; at most FOLDER_REMOVALS_PAGE. */
 struct folder_removals {

@@ -7,7 +7,7 @@ enum { DEPTH_MAX = 1000 };
 
 /* 0: there is none. */
 static int64_t run_id_of(struct tx *tx, struct bytes run) {
-    return tx_number(tx, "SELECT id FROM runs WHERE run = $1", ARGS(arg_text(run)), 0);
+    return tx_number(tx, "SELECT id FROM runs WHERE run = $1", ARGS(arg_text(run)));
 }
 
 /* --- Below ------------------------------------------------------------------------------------ */
@@ -30,17 +30,14 @@ static struct place place_above(struct tx *tx, struct place place) {
         "SELECT parent, began_in, COALESCE((SELECT s.id FROM sessions s WHERE s.session ="
         " runs.session), 0) FROM runs WHERE id = $1";
     static const char of_session[] = "SELECT 0, began_in, parent FROM sessions WHERE id = $1";
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, place.kind == PLACE_RUN ? of_run : of_session, ARGS(arg_int(place.id)));
-    if (rows == NULL) {
-        return place_of(PLACE_NOWHERE, 0);
-    }
-    const int64_t parent = rows_int(rows, 0), began_in = rows_int(rows, 1);
-    struct place above = parent != 0     ? place_of(PLACE_RUN, parent)
-                         : began_in != 0 ? place_of(PLACE_RUN, began_in)
-                                         : place_of(PLACE_SESSION, rows_int(rows, 2));
-    above.began = parent == 0 && began_in != 0;
+    enum { PARENT, BEGAN_IN, SESSION, NUMBERS };
+    int64_t of[NUMBERS]; /* All 0, which is nowhere, where the place is gone. */
+    tx_numbers(tx, place.kind == PLACE_RUN ? of_run : of_session, ARGS(arg_int(place.id)), of,
+               NUMBERS);
+    struct place above = of[PARENT] != 0     ? place_of(PLACE_RUN, of[PARENT])
+                         : of[BEGAN_IN] != 0 ? place_of(PLACE_RUN, of[BEGAN_IN])
+                                             : place_of(PLACE_SESSION, of[SESSION]);
+    above.began = of[PARENT] == 0 && of[BEGAN_IN] != 0;
     return above;
 }
 
@@ -53,7 +50,7 @@ static bool is_of_same_agent(struct tx *tx, int64_t run, int64_t other) {
         " p.id = a.parent AND p.id = b.parent AND p.step_key <> '') OR EXISTS (SELECT 1"
         " FROM turns s JOIN turns t ON t.session = s.session WHERE s.run = a.parent"
         " AND t.run = b.parent))";
-    return tx_number(tx, sql, ARGS(arg_int(run), arg_int(other)), 0) > 0;
+    return tx_number(tx, sql, ARGS(arg_int(run), arg_int(other))) > 0;
 }
 
 static bool place_is_below(struct tx *tx, struct place place, int64_t run) {
@@ -86,9 +83,9 @@ static struct place place_find(struct tx *tx, const struct inside_change *change
     };
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (id_valid(change->id.data, change->id.len, kinds[i].prefix)) {
-            return place_of(kinds[i].kind,
-                            tx_number(tx, kinds[i].sql,
-                                      ARGS(arg_text(change->id), arg_text(change->owner)), 0));
+            return place_of(
+                kinds[i].kind,
+                tx_number(tx, kinds[i].sql, ARGS(arg_text(change->id), arg_text(change->owner))));
         }
     }
     return place_of(PLACE_NOWHERE, 0);
@@ -110,14 +107,11 @@ struct err tx_inside_check(struct tx *tx, const struct inside_change *change, st
 /* --- What is begun there ---------------------------------------------------------------------- */
 
 struct err tx_inside_budget(struct tx *tx, const char *inside, struct run_new *io_run) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    if (inside[0] != '\0') {
-        rows = tx_row(tx, "SELECT budget FROM runs WHERE run = $1 AND budget <> ''",
-                      ARGS(arg_str(inside)));
-    }
-    if (rows != NULL) {
-        io_run->budget_path = rows_copy(rows, 0);
-    }
+    const struct bytes path =
+        inside[0] == '\0'
+            ? BYTES("")
+            : tx_text(tx, "SELECT budget FROM runs WHERE run = $1", ARGS(arg_str(inside)));
+    io_run->budget_path = path.len > 0 ? path : io_run->budget_path;
     return tx_error(tx);
 }
 

@@ -42,18 +42,17 @@ void run_write_shown(const struct tx *tx, const struct run_row *row,
 
 static void progress_write(struct tx *tx, int64_t workflow, struct text *text) {
     static const char *const names[] = {"done", "total", "cached", "waiting", "failed", "last_ms"};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
+    int64_t numbers[COUNT_OF(names)];
+    tx_numbers(tx,
                "SELECT count(ended_ms), count(*), COALESCE(sum(cached), 0),"
                " count(CASE WHEN state IN ('queued', 'waiting') THEN 1 END),"
                " count(CASE WHEN state IN ('failed', 'timed_out', 'lost') THEN 1 END),"
                " COALESCE(max(COALESCE(ended_ms, started_ms, made_ms)), 0)"
                " FROM runs WHERE parent = $1 AND step_key <> ''",
-               ARGS(arg_int(workflow)));
+               ARGS(arg_int(workflow)), numbers, COUNT_OF(names));
     text_add_char(text, '{');
-    for (int i = 0; rows != NULL && i < (int)COUNT_OF(names); i++) {
-        text_add_member_int(text, names[i], rows_int(rows, i));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        text_add_member_int(text, names[i], numbers[i]);
     }
     text_add_char(text, '}');
 }
@@ -67,14 +66,13 @@ void runs__progress_view(struct tx *tx, struct run_row *io_row) {
 }
 
 struct err tx_run_progress(struct tx *tx, int64_t workflow, struct text *text, size_t *ret_told) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT run FROM runs WHERE id = $1", ARGS(arg_int(workflow)));
-    if (rows == NULL) {
+    const struct bytes run =
+        tx_text(tx, "SELECT run FROM runs WHERE id = $1", ARGS(arg_int(workflow)));
+    if (run.len == 0) {
         return tx_error(tx);
     }
     text_add_char(text, '{');
-    text_add_member(text, "id", rows_text(rows, 0));
-    rows_release(&rows);
+    text_add_member(text, "id", run);
     text_add_name(text, "progress");
     progress_write(tx, workflow, text);
     *ret_told = text->len;
@@ -209,30 +207,28 @@ static void lead_choose(struct list *list) {
             end = page->states == 1U << i ? (enum run_state)i : RUN_STATE_COUNT;
         }
     }
-    unsigned by = BY_OWNER;
-    struct arg key = arg_text(BYTES(""));
-    if (list->parent != 0) {
-        by = BY_PARENT;
-        key = arg_int(list->parent);
-    } else if (list->root != 0) {
-        by = BY_ROOT;
-        key = arg_int(list->root);
-    } else if (page->session.len > 0) {
-        by = BY_SESSION;
-        key = arg_text(page->session);
-    } else if (lives) {
-        by = BY_LIFE;
-    } else if (end != RUN_STATE_COUNT && end != RUN_SUCCEEDED) {
-        by = BY_END;
-        key = arg_str(run_state_name(end));
-    } else if (page->project.len > 0) {
-        by = BY_PROJECT;
-        key = arg_text(page->project);
-    } else if (page->by_kind) {
-        by = page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND;
-        key = arg_str(run_kind_name(page->kind));
+    const bool ends = end != RUN_STATE_COUNT && end != RUN_SUCCEEDED;
+    const struct {
+        bool leads; /* The first that does. */
+        unsigned by;
+        struct arg key;
+    } ways[] = {
+        {list->parent != 0, BY_PARENT, arg_int(list->parent)},
+        {list->root != 0, BY_ROOT, arg_int(list->root)},
+        {page->session.len > 0, BY_SESSION, arg_text(page->session)},
+        {lives, BY_LIFE, arg_str("")},
+        {ends, BY_END, arg_str(ends ? run_state_name(end) : "")},
+        {page->project.len > 0, BY_PROJECT, arg_text(page->project)},
+        {page->by_kind, page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND,
+         arg_str(run_kind_name(page->kind))},
+        {true, BY_OWNER, arg_str("")},
+    };
+    size_t way = 0;
+    while (!ways[way].leads) {
+        way++;
     }
-    list->args[FILTER_KEY] = key;
+    const unsigned by = ways[way].by;
+    list->args[FILTER_KEY] = ways[way].key;
     list->lead = &leads[by];
     /* Steps are sorted: only their ids, and then the rows of one part. */
     bool sorts = by == BY_PARENT || by == BY_ROOT;
@@ -283,7 +279,7 @@ static int64_t oldest_find(struct tx *tx, int64_t since_ms) {
         " SELECT CASE WHEN " MADE_AT_HALF " THEN (low + high) / 2 + 1 ELSE low END,"
         " CASE WHEN " MADE_AT_HALF " THEN high ELSE (low + high) / 2 END FROM half"
         " WHERE low < high) SELECT max(low) FROM half";
-    return tx_number(tx, sql, ARGS(arg_int(since_ms - RUN_CLOCK_BACK_MS)), /* absent */ 0);
+    return tx_number(tx, sql, ARGS(arg_int(since_ms - RUN_CLOCK_BACK_MS)));
 #undef MADE_AT_HALF
 }
 
@@ -327,17 +323,13 @@ struct slice {
 
 /* The next slice begins below this one. */
 static struct slice slice_find(struct list *list, int64_t limit) {
-    struct slice slice = {.last = true};
+    int64_t bounds[2]; /* After an error 0: the last one. */
     list->args[FILTER_LIMIT] = arg_int(limit);
-    AUTO(rows_release)
-    struct rows *rows = tx_row(list->tx, list->lead->bounds, list->args, FILTERS_BOUNDS);
-    if (rows != NULL) {
-        slice.from = rows_int(rows, 0);
-        slice.count = rows_int(rows, 1);
-        slice.last = slice.count < limit || slice.from <= list->oldest;
-    }
-    list->args[FILTER_FROM] = arg_int(slice.from);
-    return slice;
+    tx_numbers(list->tx, list->lead->bounds, list->args, FILTERS_BOUNDS, bounds, COUNT_OF(bounds));
+    list->args[FILTER_FROM] = arg_int(bounds[0]);
+    return (struct slice){.from = bounds[0],
+                          .count = bounds[1],
+                          .last = bounds[1] < limit || bounds[0] <= list->oldest};
 }
 
 /* --- All of them ------------------------------------------------------------------------------ */
@@ -389,8 +381,7 @@ struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_
     while (more) {
         part = slice_find(&list, list.compares ? PART_ROWS : page->limit);
         looked += part.count;
-        counted +=
-            list.compares ? tx_number(tx, list.lead->count, list.args, FILTERS, 0) : part.count;
+        counted += list.compares ? tx_number(tx, list.lead->count, list.args, FILTERS) : part.count;
         err = tx_error(tx);
         more = !err_failed(err) && slice_more(&list, &part, looked);
     }
@@ -407,11 +398,8 @@ struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_
 struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                           struct run_recovered *ret_recovered) {
     struct run_recovered recovered = {.last = 0};
-    int64_t count = 0, *damaged = arena_try(tx_arena(tx), (size_t)limit * sizeof *damaged);
+    int64_t count = 0, *damaged = tx_memory(tx, (size_t)limit * sizeof *damaged);
     size_t bytes = 0;
-    if (damaged == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: recover");
-    }
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
                                 "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
@@ -447,21 +435,19 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
 /* Queued runs may be many, so the index alone counts them. The oldest has the lowest id. */
 struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
     struct run_census census = {.oldest_queued_ms = 0};
+    int64_t queued[2], budgets[2];
+    tx_numbers(tx,
+               "SELECT count(*), COALESCE(min(id), 0) FROM runs"
+               " WHERE ended_ms IS NULL AND gate <> ''",
+               NO_ARGS, queued, COUNT_OF(queued));
+    census.states[RUN_QUEUED] = queued[0];
+    census.oldest_queued_ms =
+        tx_number(tx, "SELECT made_ms FROM runs WHERE id = $1", ARGS(arg_int(queued[1])));
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT count(*), COALESCE(min(id), 0) FROM runs"
-                               " WHERE ended_ms IS NULL AND gate <> ''",
-                               NO_ARGS);
-    if (rows != NULL) {
-        census.states[RUN_QUEUED] = rows_int(rows, 0);
-        census.oldest_queued_ms = tx_number(tx, "SELECT made_ms FROM runs WHERE id = $1",
-                                            ARGS(arg_int(rows_int(rows, 1))), /* absent */ 0);
-    }
-    rows_release(&rows);
-    rows = tx_rows(tx,
-                   "SELECT state, count(*) FROM runs WHERE ended_ms IS NULL"
-                   " AND gate = '' GROUP BY state",
-                   NO_ARGS);
+    struct rows *rows = tx_rows(tx,
+                                "SELECT state, count(*) FROM runs WHERE ended_ms IS NULL"
+                                " AND gate = '' GROUP BY state",
+                                NO_ARGS);
     while (rows_step(rows)) {
         enum run_state state;
         if (run_state_find(rows_text(rows, 0), &state)) { /* Else those rows are damaged. */
@@ -469,15 +455,13 @@ struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
         }
     }
     rows_release(&rows);
-    tx_fail(tx, tx_span_disk(tx, &census.kept_bytes));
-    rows = tx_row(tx,
-                  "SELECT (SELECT count(*) FROM budgets),"
-                  " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)",
-                  NO_ARGS);
-    if (rows != NULL) {
-        census.budgets = rows_int(rows, 0);
-        census.waiting_for_budget = rows_int(rows, 1);
-    }
+    census.kept_bytes = tx_span_disk(tx);
+    tx_numbers(tx,
+               "SELECT (SELECT count(*) FROM budgets),"
+               " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)",
+               NO_ARGS, budgets, COUNT_OF(budgets));
+    census.budgets = budgets[0];
+    census.waiting_for_budget = budgets[1];
     *ret_census = census;
     return tx_error(tx);
 }

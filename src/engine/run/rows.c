@@ -32,11 +32,7 @@ static const struct map_column columns[] = {RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_M
 enum { LIGHT_COLUMNS = 0 RUN_LIGHT_MAP(RUN_ONE) };
 const char *const *const runs__names[] = {run_kind_names, run_state_names, run_gate_names,
                                           run_cause_names};
-const struct map runs__map = {.table = "runs",
-                              .key = "id",
-                              .key_offset = offsetof(struct run_row, id),
-                              .columns = columns,
-                              .count = COUNT_OF(columns),
+const struct map runs__map = {MAP_OF("runs", columns, "id", struct run_row, id),
                               .names = runs__names};
 
 size_t runs__bytes(const struct run_row *row) {
@@ -187,6 +183,13 @@ bool runs__load(struct tx *tx, struct bytes run, struct run_row *ret_row) {
     return found;
 }
 
+bool runs__load_id(struct tx *tx, int64_t id, struct run_row *ret_row) {
+    bool found = false;
+    *ret_row = (struct run_row){.run = BYTES("")};
+    tx_fail(tx, id == 0 ? ERR_OK : runs__find_id(tx, id, &found, ret_row));
+    return found;
+}
+
 struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret_found,
                              struct run_row *ret_row) {
     AUTO(rows_release) struct rows *rows = owned_find(tx, key);
@@ -238,10 +241,9 @@ void runs__insert(struct tx *tx, const struct run_row *row) {
     row_changed(tx, row);
 }
 
-struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
+void runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
     tx_do(tx, "UPDATE runs SET session = $2 WHERE id = $1", ARGS(arg_int(id), arg_text(session)));
     tx_row_changed(tx, FOLLOW_RUN, id);
-    return tx_error(tx);
 }
 
 struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row) {
@@ -263,7 +265,7 @@ static struct arg state_arg(enum run_state state) {
 static enum run_kind kind_guess(struct tx *tx, int64_t id) {
     for (size_t i = 0; i < COUNT_OF(run_kinds); i++) {
         const char *found = run_kinds[i].found;
-        if (found != NULL && tx_number(tx, found, ARGS(arg_int(id)), /* absent */ 0) != 0) {
+        if (found != NULL && tx_number(tx, found, ARGS(arg_int(id))) != 0) {
             return (enum run_kind)i;
         }
     }

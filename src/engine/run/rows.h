@@ -111,12 +111,14 @@ MUST_CHECK struct err runs__find_light(struct tx *tx, struct bytes run, bool *re
 /* By its name. False, and no id: there is none, or the transaction has failed, also by a damaged
  * row. */
 bool runs__load(struct tx *tx, struct bytes run, struct run_row *ret_row);
+/* The same by its number; 0 is that of none. */
+bool runs__load_id(struct tx *tx, int64_t id, struct run_row *ret_row);
 /* One that has to be there: ERR_NOT_FOUND. */
 MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
 void runs__insert(struct tx *tx, const struct run_row *row);
 /* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
  * and goes with it. */
-MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
+void runs__set_session(struct tx *tx, int64_t id, struct bytes session);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 /* Leaves the note of the row. The event of a written row is appended at the end of the function
  * (engine/base/follow.h). */
@@ -152,11 +154,10 @@ struct bytes runs__stream(struct tx *tx, struct bytes run);
 struct text;
 struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,
                              const struct text *data);
-MUST_CHECK struct err runs__event_queued(struct tx *tx, const struct run_row *row);
+void runs__event_queued(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__event_started(struct tx *tx, const struct run_row *row);
-MUST_CHECK struct err runs__event_retrying(struct tx *tx, const struct run_row *row,
-                                           int64_t wait_ms);
-MUST_CHECK struct err runs__event_stopping(struct tx *tx, const struct run_row *row);
+void runs__event_retrying(struct tx *tx, const struct run_row *row, int64_t wait_ms);
+void runs__event_stopping(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *row);
 
 /* --- Admission -------------------------------------------------------------------------------- */
@@ -213,9 +214,9 @@ int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
 /* --- Input (job/input.c) ---------------------------------------------------------------------- */
 
 /* From here on it takes input, whose first byte is at `from`. */
-MUST_CHECK struct err runs__input_open(struct tx *tx, int64_t id, int64_t from);
+void runs__input_open(struct tx *tx, int64_t id, int64_t from);
 /* It has ended: what was kept goes. */
-MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row);
+void runs__input_close(struct tx *tx, const struct run_row *row);
 
 /* --- Time (attempt.c) ------------------------------------------------------------------------- */
 
@@ -225,22 +226,20 @@ int64_t runs__took_ms(const struct tx *tx, const struct run_row *row);
 struct run_time {
     int64_t took_ms, waited_ms;
 };
-MUST_CHECK struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state state,
-                                 struct run_time *ret_time);
+struct run_time runs__time(struct tx *tx, const struct run_row *row, enum run_state state);
 /* Time that a turn has waited for a person; while it waits, less the mark at which that began. */
-MUST_CHECK struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms);
+void runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms);
 /* The attempt is this daemon's from here on: epoch, and time that is measured. One that is so
  * already is left as it is. */
 MUST_CHECK struct err runs__adopt(struct tx *tx, struct run_row *row);
 
 /* --- Steps that an end of the daemon cut off (attempt.c) -------------------------------------- */
 
-/* Counts the end of the daemon of `epoch`, which had the run. *ret_over: the step must not be begun
+/* Counts the end of the daemon of `epoch`, which had the run. True: the step must not be begun
  * again, and the caller ends the run, cause cut_off. */
-MUST_CHECK struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row,
-                                    bool *ret_over);
+MUST_CHECK bool runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row);
 /* Sets the count to 0. */
-MUST_CHECK struct err runs__step_finished(struct tx *tx, struct run_row *row);
+void runs__step_finished(struct tx *tx, struct run_row *row);
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 
@@ -258,11 +257,15 @@ MUST_CHECK struct err runs__end(struct tx *tx, const struct run_end *end, struct
 /* Ends a run that has not begun, because of the stop in its row. */
 MUST_CHECK struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed *freed);
 /* Whether somebody right below it has not ended. */
-MUST_CHECK struct err runs__has_children(struct tx *tx, int64_t id, bool *ret_has);
+MUST_CHECK bool runs__has_children(struct tx *tx, int64_t id);
 /* Asks the children of a run that has ended to end, too, and goes on where an earlier page of its
  * own parent's children was left. */
 MUST_CHECK struct err runs__ask_children(struct tx *tx, const struct run_row *ended,
                                          struct run_freed *freed);
+/* As tx_run_stop, in the usual time; nothing where the run has ended, or is gone. True: call again.
+ */
+bool runs__stop_tree(struct tx *tx, struct bytes run, enum run_cause cause,
+                     const struct run_bounds *bounds);
 /* Asks one run. A queued one ends at once. */
 struct run_ask_stop {
     enum run_cause cause;

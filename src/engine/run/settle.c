@@ -11,8 +11,7 @@
 
 static bool first_call_is_refused(struct tx *tx, const struct run_row *row) {
     return run_kind_is(row->kind, RUN_RESERVES_CALLS) && row->cause == CAUSE_BUDGET &&
-           tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 LIMIT 1", ARGS(arg_int(row->id)),
-                     /* absent */ 0) == 0;
+           tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 LIMIT 1", ARGS(arg_int(row->id))) == 0;
 }
 
 /* What had begun and was not settled by somebody who knows better took what its row says, without
@@ -30,7 +29,7 @@ static void budgets_settle(struct tx *tx, const struct run_end *end, struct run_
         return;
     }
     if (row->charged && !end->alone) {
-        tx_fail(tx, runs__time(tx, row, end->from, &time));
+        time = runs__time(tx, row, end->from);
     }
     took.wall_ms = time.took_ms;
     runs__budget_settle(tx, &took, row, freed);
@@ -79,7 +78,7 @@ struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *r
     row->gate = GATE_NONE;
     row->ended_ms = end_ms(tx, end->usage, row);
     tx_fail(tx, runs__write(tx, end->from, row));
-    tx_fail(tx, runs__input_close(tx, row));
+    runs__input_close(tx, row);
     struct inbox_notice notice = {
         .run = row, .output = end->output, .members = end->members, .exit_code = row->exit_code};
     struct err err = runs__event_finished(tx, row);
@@ -157,7 +156,7 @@ static void attempt_apply(struct tx *tx, const struct run_settle *settle, struct
         row->gate = verdict.wait_ms > 0 ? GATE_TIME : GATE_SLOT;
         row->not_before_ms = verdict.wait_ms > 0 ? tx_now_ms(tx) + verdict.wait_ms : 0;
         tx_fail(tx, runs__write(tx, from, row));
-        tx_fail(tx, runs__event_retrying(tx, row, verdict.wait_ms));
+        runs__event_retrying(tx, row, verdict.wait_ms);
         return;
     }
     const struct run_end end = {.from = from, .output = settle->output, .usage = &settle->usage};
@@ -180,7 +179,7 @@ struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *r
         return tx_error(tx);
     }
     if (!usage->known || usage->wall_ms < 0) {
-        tx_fail(tx, runs__time(tx, &row, row.state, &time));
+        time = runs__time(tx, &row, row.state);
     }
     const struct run_took took = {.wall_ms = time.took_ms,
                                   .began = how != ATTEMPT_VOID && how != ATTEMPT_NOT_STARTED &&

@@ -42,31 +42,26 @@ struct err runs__ask(struct tx *tx, const struct run_ask_stop *stop, struct run_
     }
     tx_fail(tx, runs__write(tx, row->state, row));
     if (first) {
-        tx_fail(tx, runs__event_stopping(tx, row));
+        runs__event_stopping(tx, row);
     }
     return tx_error(tx);
 }
 
 /* Two questions, for there are two indexes. */
-struct err runs__has_children(struct tx *tx, int64_t id, bool *ret_has) {
+bool runs__has_children(struct tx *tx, int64_t id) {
     static const char sql[] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM runs WHERE parent = $1"
                               " AND parent <> 0 AND ended_ms IS NULL AND stop = '') THEN 1"
                               " WHEN EXISTS (SELECT 1 FROM runs WHERE parent = $1"
                               " AND parent <> 0 AND ended_ms IS NULL AND stop <> '') THEN 1"
                               " ELSE 0 END";
-    *ret_has = tx_number(tx, sql, ARGS(arg_int(id)), /* absent */ 0) != 0;
-    return tx_error(tx);
+    return tx_number(tx, sql, ARGS(arg_int(id))) != 0;
 }
 
 /* One that waits, but has children of its own (of an earlier attempt), is ended apart from us, so
  * that one commit does not walk down a whole tree. */
 static struct err child_ask(struct tx *tx, const struct run_ask_stop *stop, struct run_row *row,
                             struct run_freed *freed) {
-    bool has = false;
-    if (row->state == RUN_QUEUED) {
-        tx_fail(tx, runs__has_children(tx, row->id, &has));
-    }
-    if (has) {
+    if (row->state == RUN_QUEUED && runs__has_children(tx, row->id)) {
         run_park(tx, stop, row, freed);
         return tx_error(tx);
     }
@@ -81,16 +76,11 @@ static struct err children_ask(struct tx *tx, int64_t parent, int64_t grace_ms,
                                struct run_freed *freed) {
     const struct run_ask_stop stop = {.cause = CAUSE_PARENT_ENDED, .grace_ms = grace_ms};
     int64_t ids[RUN_STOP_PAGE + 1];
-    size_t count = 0, bytes = 0;
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
+    size_t bytes = 0;
+    const size_t count = tx_ids(tx,
                                 "SELECT id FROM runs WHERE parent = $1 AND parent <> 0"
                                 " AND ended_ms IS NULL AND stop = '' ORDER BY gate, id LIMIT $2",
-                                ARGS(arg_int(parent), arg_int(COUNT_OF(ids))));
-    while (count < COUNT_OF(ids) && rows_step(rows)) {
-        ids[count++] = rows_int(rows, 0);
-    }
-    rows_release(&rows);
+                                ARGS(arg_int(parent), arg_int(COUNT_OF(ids))), COUNT_OF(ids), ids);
     struct err err = tx_error(tx);
     bool full = false;
     for (size_t i = 0; !err_failed(err) && i < count && !full; i++) {
@@ -117,14 +107,15 @@ static struct err children_ask(struct tx *tx, int64_t parent, int64_t grace_ms,
 
 /* A run that was given some time leaves as much to those below it. */
 struct err runs__ask_children(struct tx *tx, const struct run_row *ended, struct run_freed *freed) {
-    static const char sql[] = "SELECT CASE WHEN stop = '' THEN $2 ELSE stop_grace_ms END FROM runs"
-                              " WHERE id = $1 AND ended_ms IS NOT NULL";
+    static const char sql[] = "SELECT COALESCE((SELECT CASE WHEN stop = '' THEN $2"
+                              " ELSE stop_grace_ms END FROM runs WHERE id = $1"
+                              " AND ended_ms IS NOT NULL), -1)";
     int64_t grace_ms = ended->stop == CAUSE_NONE ? RUN_STOP_GRACE_MS : ended->stop_grace_ms;
     struct err err = children_ask(tx, ended->id, grace_ms, freed);
     if (err_failed(err) || ended->parent == 0) {
         return err;
     }
-    grace_ms = tx_number(tx, sql, ARGS(arg_int(ended->parent), arg_int(RUN_STOP_GRACE_MS)), -1);
+    grace_ms = tx_number(tx, sql, ARGS(arg_int(ended->parent), arg_int(RUN_STOP_GRACE_MS)));
     return grace_ms < 0 ? tx_error(tx) : children_ask(tx, ended->parent, grace_ms, freed);
 }
 
@@ -144,8 +135,8 @@ static int64_t child_next(struct tx *tx, int64_t parent, int64_t grace_ms) {
     static const char slower[] = "SELECT id FROM runs WHERE parent = $1 AND parent <> 0"
                                  " AND ended_ms IS NULL AND stop <> '' AND stop_grace_ms > $2"
                                  " ORDER BY stop_grace_ms LIMIT 1";
-    int64_t id = tx_number(tx, fresh, ARGS(arg_int(parent)), /* absent */ 0);
-    return id != 0 ? id : tx_number(tx, slower, ARGS(arg_int(parent), arg_int(grace_ms)), 0);
+    int64_t id = tx_number(tx, fresh, ARGS(arg_int(parent)));
+    return id != 0 ? id : tx_number(tx, slower, ARGS(arg_int(parent), arg_int(grace_ms)));
 }
 
 /* One step: down to a child, or up from one that has nobody left below it, which is asked. Where it
@@ -196,18 +187,14 @@ struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_mor
                        struct run_row *ret_row) {
     const struct run_ask_stop of_root = {.cause = stop->cause, .grace_ms = stop->grace_ms};
     struct run_freed freed = {.kinds = 0};
-    bool found = false;
     struct run_row row;
-    struct err err = tx_run_find(tx, &stop->key, &found, &row);
+    struct err err = runs__get(tx, &stop->key, &row);
     if (err.code == ERR_STORE_CORRUPT) {
         *ret_more = false;
         return damaged_stop(tx, stop, ret_row);
     }
     if (err_failed(err)) {
         return err;
-    }
-    if (!found) {
-        return err_make(ERR_NOT_FOUND, "runs: stop");
     }
     if (run_state_final(row.state)) {
         return err_make(ERR_CONFLICT, "runs: it has ended");
@@ -237,4 +224,15 @@ struct err tx_run_stop(struct tx *tx, const struct run_stop *stop, bool *ret_mor
     tx_fail(tx, runs__admit_freed(tx, &freed, &stop->bounds));
     *ret_row = row;
     return tx_error(tx);
+}
+
+bool runs__stop_tree(struct tx *tx, struct bytes run, enum run_cause cause,
+                     const struct run_bounds *bounds) {
+    const struct run_stop stop = {
+        .key = {.run = run}, .cause = cause, .grace_ms = RUN_STOP_GRACE_MS, .bounds = *bounds};
+    struct run_row row;
+    bool more = false;
+    const struct err err = tx_run_stop(tx, &stop, &more, &row);
+    tx_fail(tx, err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND ? ERR_OK : err);
+    return more;
 }

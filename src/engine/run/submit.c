@@ -17,14 +17,10 @@
 
 static struct err parent_find(struct tx *tx, const struct run_new *what, struct run_row *row) {
     const struct run_key key = {.owner = what->owner, .run = what->parent};
-    bool found = false;
     struct run_row parent;
-    struct err err = tx_run_find(tx, &key, &found, &parent);
+    struct err err = runs__get(tx, &key, &parent);
     if (err_failed(err)) {
         return err;
-    }
-    if (!found) {
-        return err_make(ERR_NOT_FOUND, "runs: parent");
     }
     if (run_state_final(parent.state) || parent.stop != CAUSE_NONE) {
         return err_make(ERR_CONFLICT, "runs: parent has ended, or is about to");
@@ -62,32 +58,26 @@ static void gates_ask(struct tx *tx, const struct run_new *what, struct run_row 
         " ELSE 1 END";
     int64_t slots = runs__slots(row->kind, &what->bounds);
     struct run_admission admission = {.key_max = row->key_max};
-    bool slot_unread = false, key_unread = false;
     if (row->not_before_ms != 0) {
         admission.not_before_ms = row->not_before_ms;
         admission.now_ms = tx_now_ms(tx);
     }
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, of_all, ARGS(arg_int(slots), arg_str(run_kind_name(what->kind))));
-    if (rows != NULL) {
-        row->id = rows_int(rows, 0);
-        admission.slots_free = slots == INT64_MAX ? 1 : slots - rows_int(rows, 1);
-        *ret_budget = rows_int(rows, 2) != 0;
-        slot_unread = rows_int(rows, 3) != 0 && slots > 0;
-    }
-    rows_release(&rows);
+    int64_t all[4], keys[2] = {0};
+    tx_numbers(tx, of_all, ARGS(arg_int(slots), arg_str(run_kind_name(what->kind))), all,
+               COUNT_OF(all));
+    row->id = all[0];
+    admission.slots_free = slots == INT64_MAX ? 1 : slots - all[1];
+    *ret_budget = all[2] != 0;
     if (admission.key_max > 0) {
-        rows = tx_row(tx, of_key,
-                      ARGS(arg_text(what->owner), arg_text(row->key), arg_int(what->key_max),
-                           arg_int(what->priority)));
+        tx_numbers(tx, of_key,
+                   ARGS(arg_text(what->owner), arg_text(row->key), arg_int(what->key_max),
+                        arg_int(what->priority)),
+                   keys, COUNT_OF(keys));
     }
-    if (rows != NULL) {
-        admission.key_taken = rows_int(rows, 0);
-        key_unread = rows_int(rows, 1) != 0;
-    }
+    admission.key_taken = keys[0];
     row->gate = run_admit(&admission);
-    *ret_unread = (row->gate == GATE_KEY && key_unread) || (row->gate == GATE_SLOT && slot_unread);
+    *ret_unread = (row->gate == GATE_KEY && keys[1] != 0) ||
+                  (row->gate == GATE_SLOT && all[3] != 0 && slots > 0);
 }
 
 /* Where the run stands in the tree of budgets; a child stands where its parent does. Budgets are
@@ -177,7 +167,7 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
         budget__write_run(tx, &row);
     }
     if (what->input_open) {
-        tx_fail(tx, runs__input_open(tx, row.id, what->input_from));
+        runs__input_open(tx, row.id, what->input_from);
     }
     if (row.state == RUN_RUNNING) {
         runs__span_start(tx, &what->bounds, &row);
@@ -185,7 +175,7 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
     } else {
         struct run_row shown = row;
         run_shown(&shown, tx_epoch(tx), run_bounds_hold(&what->bounds));
-        tx_fail(tx, runs__event_queued(tx, &shown));
+        runs__event_queued(tx, &shown);
     }
     if (verdict != BUDGET_ADMITTED) {
         (void)runs__budget_apply(tx, verdict, &row); /* It does not begin. */

@@ -13,7 +13,7 @@ struct err tx_session_native(struct tx *tx, struct bytes native, bool *ret_found
         tx_number(tx,
                   "SELECT id FROM sessions WHERE program <> '' AND hidden = 0 AND program_reader"
                   " LIKE '%\"native\":\"' || CAST($1 AS TEXT) || '\"%' ORDER BY id LIMIT 1",
-                  ARGS(arg_text(native)), 0);
+                  ARGS(arg_text(native)));
     *ret_found = id != 0 && sessions__find_id(tx, id, ret_row);
     return tx_error(tx);
 }

@@ -79,7 +79,7 @@ bool tx_attachment_give(struct tx *tx, const struct session_row *session, struct
 
 struct err tx_attachment_known(struct tx *tx, struct bytes hash, bool *ret_known) {
     *ret_known = tx_number(tx, "SELECT 1 FROM attachments WHERE hash = $1 LIMIT 1",
-                           ARGS(arg_text(hash)), 0) != 0;
+                           ARGS(arg_text(hash))) != 0;
     return tx_error(tx);
 }
 

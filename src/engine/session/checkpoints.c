@@ -24,12 +24,9 @@ static const char *const *const checkpoint_words[] = {makers};
 #define CHECKPOINT_COLUMN(name, member, kind, use)                                                 \
     {name, kind, use, offsetof(struct checkpoint, member)},
 static const struct map_column checkpoint_columns[] = {CHECKPOINT_MAP(CHECKPOINT_COLUMN)};
-static const struct map checkpoint_map = {.table = "checkpoints",
-                                          .key = "session",
-                                          .key_offset = offsetof(struct checkpoint, session),
-                                          .columns = checkpoint_columns,
-                                          .count = COUNT_OF(checkpoint_columns),
-                                          .names = checkpoint_words};
+static const struct map checkpoint_map = {
+    MAP_OF("checkpoints", checkpoint_columns, "session", struct checkpoint, session),
+    .names = checkpoint_words};
 
 struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint) {
     struct checkpoint row = *checkpoint;
@@ -73,8 +70,7 @@ void sessions__weigh_context(struct tx *tx, struct session_row *row) {
     const int64_t step = folded && checkpoint.step > 0 ? checkpoint.step : INT64_MAX;
     const int64_t bytes = tx_number(tx, sql,
                                     ARGS(arg_int(row->id), arg_int(checkpoint.message),
-                                         arg_int(checkpoint.question), arg_int(step)),
-                                    /* absent */ 0) +
+                                         arg_int(checkpoint.question), arg_int(step))) +
                           (int64_t)checkpoint.summary.len;
     const struct session_context context = {.used = (bytes + USAGE_BYTES_PER_TOKEN - 1) /
                                                     USAGE_BYTES_PER_TOKEN,

@@ -92,15 +92,13 @@ static bool page_copy(struct tx *tx, const struct session_row *from, struct sess
         if (row->id <= fork->until &&
             (row->status == MESSAGE_COMPLETED || row->status == MESSAGE_INTERRUPTED ||
              row->status == MESSAGE_FAILED)) {
-            AUTO(rows_release)
-            struct rows *weight =
-                tx_row(tx,
+            int64_t weight[2];
+            tx_numbers(tx,
                        "SELECT count(*), COALESCE(sum(bytes + data_bytes), 0) FROM parts"
                        " WHERE message = $1",
-                       ARGS(arg_int(row->id)));
-            rows += weight == NULL ? 0 : rows_int(weight, 0) + 1;
-            bytes += weight == NULL ? 0 : rows_int(weight, 1);
-            rows_release(&weight);
+                       ARGS(arg_int(row->id)), weight, COUNT_OF(weight));
+            rows += weight[0] + 1;
+            bytes += weight[1];
             message_copy(tx, fork, into, row);
         }
         fork->done = row->id;
@@ -127,17 +125,16 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
     }
     /* The summary that covers most, without anything after that message, or a part of an answer
      * that is not finished. */
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
+    int64_t summary[3];
+    tx_numbers(tx,
                "SELECT c.id, c.message, c.question FROM checkpoints c"
                " JOIN messages m ON m.id = c.message WHERE c.session = $1 AND c.void = 0"
                " AND c.message <= $2 AND m.status <> 'running'"
                " ORDER BY c.message DESC, c.id DESC LIMIT 1",
-               ARGS(arg_int(from->id), arg_int(fork->until)));
-    fork->checkpoint = rows == NULL ? 0 : rows_int(rows, 0);
-    fork->covered = rows == NULL ? 0 : rows_int(rows, 1);
-    fork->question = rows == NULL ? 0 : rows_int(rows, 2);
+               ARGS(arg_int(from->id), arg_int(fork->until)), summary, COUNT_OF(summary));
+    fork->checkpoint = summary[0];
+    fork->covered = summary[1];
+    fork->question = summary[2];
     struct session_row row = *from;
     row.session = tx_copy(tx, bytes_of(fork->session.text));
     row.hidden = tx_epoch(tx);

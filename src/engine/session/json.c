@@ -85,9 +85,8 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
     if (row->role != ROLE_ASSISTANT) {
         return;
     }
-    AUTO(rows_release)
-    struct rows *model = tx_row(tx, "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1",
-                                ARGS(arg_int(row->id)));
+    const struct bytes model = tx_text(
+        tx, "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1", ARGS(arg_int(row->id)));
     AUTO(rows_release)
     struct rows *rows = tx_row(
         tx,
@@ -107,9 +106,9 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
         tx,
         "SELECT COALESCE(not_before_ms, 0) FROM runs WHERE id = $1 AND (state = 'waiting'"
         " OR (state = 'failed' AND cause IN ('quota', 'rate_limited', 'provider_error')))",
-        ARGS(arg_int(row->run)), /* absent */ 0);
+        ARGS(arg_int(row->run)));
     text_add_member_int_or_null(text, "resume_at_ms", resume_at_ms, resume_at_ms > 0);
-    text_add_member_or_null(text, "model", model == NULL ? BYTES("") : rows_text(model, 0));
+    text_add_member_or_null(text, "model", model);
     text_add_name(text, "usage");
     fields_write(&session_usage_fields, FIELD_LISTED, &usage, text);
 }

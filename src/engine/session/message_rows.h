@@ -85,6 +85,9 @@ void messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
 void messages__keep_model(struct tx *tx, int64_t run);
 /* The texts of a message become this one; images stay. */
 void messages__write_text(struct tx *tx, const struct message_row *row, struct bytes text);
+/* The same, and message_edited. */
+void messages__move(struct tx *tx, const struct session_row *session, enum message_status status,
+                    struct message_row *row);
 /* message_removed, and the status. */
 void messages__remove(struct tx *tx, const struct session_row *session, struct message_row *row);
 /* Removes all messages of the session after that one (id; 0: all there are) at once, and voids the
@@ -108,8 +111,14 @@ void messages__tell_queue(struct tx *tx, const struct session_row *session);
 
 /* number 0: the next free one. ERR_TOO_MANY: the message has MESSAGE_PARTS_MAX. */
 void parts__insert(struct tx *tx, struct message_part *part);
-/* State, run, name, data and text of (message, number). */
-void parts__write(struct tx *tx, const struct message_part *part);
+/* Writes columns of (message, number). */
+enum part_columns {
+    PART_WORDS = MAP_SET,       /* Data and text. */
+    PART_DATA = MAP_SET << 1,   /* Data. */
+    PART_MOVED = MAP_SET << 2,  /* State, cause and run; */
+    PART_RESULT = MAP_SET << 3, /* with the text. */
+};
+void parts__write(struct tx *tx, enum part_columns columns, const struct message_part *part);
 /* The first one after `after`, whole. */
 MUST_CHECK bool parts__next(struct tx *tx, int64_t message, int64_t after,
                             struct message_part *ret_part);

@@ -12,12 +12,8 @@
     {name, kind, use, offsetof(struct message_row, member)},
 static const struct map_column message_columns[] = {MESSAGE_MAP(MESSAGE_COLUMN)};
 static const char *const *const message_words[] = {message_role_names, message_status_names};
-static const struct map message_map = {.table = "messages",
-                                       .key = "id",
-                                       .key_offset = offsetof(struct message_row, id),
-                                       .columns = message_columns,
-                                       .count = COUNT_OF(message_columns),
-                                       .names = message_words};
+static const struct map message_map = {
+    MAP_OF("messages", message_columns, "id", struct message_row, id), .names = message_words};
 
 /* A row with an unknown word reads as failed. */
 static void row_read(struct tx *tx, const struct rows *rows, struct message_row *ret_row) {
@@ -48,10 +44,7 @@ bool messages__find_id(struct tx *tx, int64_t id, struct message_row *ret_row) {
 
 struct message_rows messages__many(struct tx *tx, const char *sql, const struct arg *args,
                                    size_t count, size_t max) {
-    struct message_rows found = {.rows = arena_try(tx_arena(tx), max * sizeof *found.rows)};
-    if (found.rows == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "messages: rows"));
-    }
+    struct message_rows found = {.rows = tx_memory(tx, max * sizeof *found.rows)};
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
     while (found.count < max && rows_step(rows)) {
         row_read(tx, rows, &found.rows[found.count++]);
@@ -204,8 +197,7 @@ void messages__tell_queue(struct tx *tx, const struct session_row *session) {
 
 void messages__insert_quiet(struct tx *tx, const struct message_insert *what) {
     struct message_row *row = what->row;
-    int64_t id =
-        what->at != 0 ? what->at : tx_number(tx, "SELECT " IDS_NEXT("messages"), NO_ARGS, 0);
+    int64_t id = what->at != 0 ? what->at : tx_number(tx, "SELECT " IDS_NEXT("messages"), NO_ARGS);
     row->id = id + (what->room ? 1 : 0);
     row->session = what->session->id;
     row->made_ms = row->made_ms == 0 ? tx_now_ms(tx) : row->made_ms;
@@ -233,6 +225,12 @@ void messages__write_status(struct tx *tx, enum message_status status, struct me
     map_update(tx, &message_map, MESSAGE_PROGRESS, row);
 }
 
+void messages__move(struct tx *tx, const struct session_row *session, enum message_status status,
+                    struct message_row *row) {
+    messages__write_status(tx, status, row);
+    messages__tell_edited(tx, session, row);
+}
+
 void messages__write_schema(struct tx *tx, int64_t id, struct bytes schema) {
     tx_do(tx, "UPDATE messages SET answer_schema = $2 WHERE id = $1",
           ARGS(arg_int(id), arg_text(schema)));
@@ -255,7 +253,7 @@ void messages__write_text(struct tx *tx, const struct message_row *row, struct b
             part->data = BYTES("{}");
             part->text = written ? BYTES("") : text;
             written = true;
-            parts__write(tx, part);
+            parts__write(tx, PART_WORDS, part);
         }
     }
     if (!written) {
@@ -292,27 +290,24 @@ enum part_words { PART_WORD_KIND = MAP_WORD, PART_WORD_STATE };
     X("message", message, MAP_INT, MAP_INSERT)                                                     \
     X("step", step, MAP_INT, MAP_INSERT)                                                           \
     X("kind", kind, PART_WORD_KIND, MAP_INSERT)                                                    \
-    X("state", state, PART_WORD_STATE, MAP_INSERT)                                                 \
+    X("state", state, PART_WORD_STATE, MAP_INSERT | PART_MOVED | PART_RESULT)                      \
     X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
     X("call", call, MAP_TEXT, MAP_INSERT)                                                          \
-    X("run", run, MAP_INT, MAP_INSERT)                                                             \
+    X("run", run, MAP_INT, MAP_INSERT | PART_MOVED | PART_RESULT)                                  \
     X("COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), '')", run_name, MAP_TEXT,       \
       MAP_READ)                                                                                    \
-    X("bytes", bytes, MAP_INT, MAP_INSERT)                                                         \
-    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT)                                               \
-    X("cause", cause, MAP_TEXT, MAP_INSERT)                                                        \
-    X("data", data, MAP_TEXT, MAP_INSERT)                                                          \
-    X("text", text, MAP_TEXT, MAP_INSERT)
+    X("bytes", bytes, MAP_INT, MAP_INSERT | PART_RESULT | PART_WORDS)                              \
+    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT | PART_DATA | PART_WORDS)                      \
+    X("cause", cause, MAP_TEXT, MAP_INSERT | PART_MOVED | PART_RESULT)                             \
+    X("data", data, MAP_TEXT, MAP_INSERT | PART_DATA | PART_WORDS)                                 \
+    X("text", text, MAP_TEXT, MAP_INSERT | PART_RESULT | PART_WORDS)
 #define PART_COLUMN(name, member, kind, use)                                                       \
     {name, kind, use, offsetof(struct message_part, member)},
 static const struct map_column part_columns[] = {PART_MAP(PART_COLUMN)};
 static const char *const *const part_words[] = {part_kind_names, part_state_names};
-static const struct map part_map = {.table = "parts",
-                                    .key = "number",
-                                    .key_offset = offsetof(struct message_part, number),
-                                    .columns = part_columns,
-                                    .count = COUNT_OF(part_columns),
-                                    .names = part_words};
+static const struct map part_map = {
+    MAP_OF("parts", part_columns, "number", struct message_part, number), .keys = 1,
+    .names = part_words};
 
 static void part_read(struct tx *tx, const struct rows *rows, struct message_part *ret_part) {
     *ret_part = (struct message_part){.kind = PART_NOTICE};
@@ -347,11 +342,8 @@ struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) 
         }
     }
     rows_release(&sizes);
-    struct message_parts found = {
-        .parts = arena_try(tx_arena(tx), ((size_t)count + 1) * sizeof *found.parts)};
-    if (found.parts == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "parts: rows"));
-    }
+    struct message_parts found = {.parts =
+                                      tx_memory(tx, ((size_t)count + 1) * sizeof *found.parts)};
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx,
@@ -431,28 +423,22 @@ void parts__insert(struct tx *tx, struct message_part *part) {
     if (part->number == 0) {
         part->number =
             tx_number(tx, "SELECT COALESCE(max(number), 0) + 1 FROM parts WHERE message = $1",
-                      ARGS(arg_int(part->message)), 1);
+                      ARGS(arg_int(part->message)));
     }
     /* A long answer of a program has fewer parts than their numbers say. */
     if (part->number > MESSAGE_PARTS_MAX &&
-        tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1", ARGS(arg_int(part->message)),
-                  0) >= MESSAGE_PARTS_MAX) {
+        tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1",
+                  ARGS(arg_int(part->message))) >= MESSAGE_PARTS_MAX) {
         tx_fail(tx, err_make(ERR_TOO_MANY, "parts: insert"));
     }
     part_fill(part);
     map_insert(tx, &part_map, part);
 }
 
-void parts__write(struct tx *tx, const struct message_part *part) {
+void parts__write(struct tx *tx, enum part_columns columns, const struct message_part *part) {
     struct message_part filled = *part;
     part_fill(&filled);
-    tx_do(tx,
-          "UPDATE parts SET state = $3, name = $4, run = $5, bytes = $6, data_bytes = $7,"
-          " data = $8, text = $9, cause = $10 WHERE message = $1 AND number = $2",
-          ARGS(arg_int(filled.message), arg_int(filled.number),
-               arg_str(part_state_name(filled.state)), arg_text(filled.name), arg_int(filled.run),
-               arg_int(filled.bytes), arg_int(filled.data_bytes), arg_text(filled.data),
-               arg_text(filled.text), arg_text(filled.cause)));
+    map_update(tx, &part_map, columns, &filled);
 }
 
 /* --- Changes by clients ----------------------------------------------------------------------- */
@@ -501,15 +487,8 @@ struct err tx_message_unqueue(struct tx *tx, const struct message_key *key,
         return err_make(ERR_CONFLICT, "messages: it is not queued");
     }
     messages__remove(tx, &session, &row);
-    if (row.run_name.len > 0) {
-        const struct run_stop stop = {
-            .key = {.run = row.run_name}, .cause = CAUSE_STOPPED, .bounds = *bounds};
-        bool more = false; /* A turn that has not begun has no runs below it. */
-        struct run_row run;
-        err = tx_run_stop(tx, &stop, &more, &run);
-        if (err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) { /* Else it has ended. */
-            tx_fail(tx, err);
-        }
+    if (row.run_name.len > 0) { /* A turn that has not begun has no runs below it. */
+        runs__stop_tree(tx, row.run_name, CAUSE_STOPPED, bounds);
     }
     messages__tell_queue(tx, &session);
     *ret_row = row;

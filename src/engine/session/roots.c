@@ -69,7 +69,7 @@ struct err tx_root_put(struct tx *tx, const struct session_row *session,
     struct root_row old;
     if (!root_find(tx, session->id, root->path, &old) &&
         tx_number(tx, "SELECT count(*) FROM session_roots WHERE session = $1",
-                  ARGS(arg_int(session->id)), 0) >= SESSION_ROOTS_MAX) {
+                  ARGS(arg_int(session->id))) >= SESSION_ROOTS_MAX) {
         return err_make(ERR_TOO_MANY, "roots: too many");
     }
     tx_do(tx,

@@ -121,15 +121,16 @@ void sessions__event(struct tx *tx, const struct session_row *row, struct bytes 
 /* The same for a built text, which may have failed. */
 void sessions__event_text(struct tx *tx, const struct session_row *row, struct bytes type,
                           const struct text *data);
-enum { SESSION_STREAM_MAX = 64 };
-/* "session:ses_…", in `ret_name`. */
-struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]);
+/* "session:ses_…", in the arena. */
+struct bytes sessions__stream(struct tx *tx, const struct session_row *row);
+/* False, and all of it 0: there is none. */
+bool sessions__find_stream(struct tx *tx, const struct session_row *row,
+                           struct stream_state *ret_state);
 /* Appends session_changed (engine/base/follow.h). */
 void sessions__tell_changed(struct tx *tx, int64_t id);
 /* Takes what the session and its runs had in lists out of a page of the events of its owner and
- * project, which become {"id", "removed": true}. *ret_some: call again. */
-MUST_CHECK struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit,
-                                       bool *ret_some);
+ * project, which become {"id", "removed": true}. True: call again. */
+MUST_CHECK bool sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit);
 /* Retention of a session's stream: messages hold the whole, and a follower that comes back later
  * starts with a snapshot. */
 enum { SESSION_EVENTS_KEPT_MS = 10 * 60 * 1000, SESSION_EVENTS_KEPT = 1000 };

@@ -28,11 +28,7 @@ static const struct map_column columns[] = {SESSION_LIGHT_MAP(SESSION_COLUMN)
 #define SESSION_ONE(name, member, kind, use) +1
 enum { LIGHT_COLUMNS = 0 SESSION_LIGHT_MAP(SESSION_ONE) };
 static const char *const *const words[] = {session_state_names, title_by_names};
-static const struct map session_map = {.table = "sessions",
-                                       .key = "id",
-                                       .key_offset = offsetof(struct session_row, id),
-                                       .columns = columns,
-                                       .count = COUNT_OF(columns),
+static const struct map session_map = {MAP_OF("sessions", columns, "id", struct session_row, id),
                                        .names = words};
 
 void sessions__borrow(const struct rows *rows, enum session_form form,
@@ -55,11 +51,13 @@ void sessions__copy(struct tx *tx, struct session_row *row) {
     tx_fail(tx, map_copy(tx, &session_map, row));
 }
 
+#define ANY_OWNER ((struct bytes){NULL, 0})
 #define FIND_SQL "SELECT " SESSION_COLUMNS " FROM sessions WHERE "
 
-/* The row of the answer, unless it belongs to another owner. */
-static bool row_take(struct tx *tx, const struct rows *rows, struct bytes owner,
-                     struct session_row *ret_row) {
+/* The row, unless it belongs to another owner. */
+static bool row_find(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                     struct bytes owner, struct session_row *ret_row) {
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
     struct session_row row;
     if (rows == NULL) {
         return false;
@@ -74,10 +72,8 @@ static bool row_take(struct tx *tx, const struct rows *rows, struct bytes owner,
 }
 
 bool sessions__find(struct tx *tx, const struct session_key *key, struct session_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, FIND_SQL "session = $1 AND hidden = 0", ARGS(arg_text(key->session)));
-    return row_take(tx, rows, key->owner, ret_row);
+    return row_find(tx, FIND_SQL "session = $1 AND hidden = 0", ARGS(arg_text(key->session)),
+                    key->owner, ret_row);
 }
 
 struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
@@ -93,17 +89,13 @@ struct err sessions__get(struct tx *tx, const struct session_key *key, const cha
 }
 
 bool sessions__find_id(struct tx *tx, int64_t id, struct session_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, FIND_SQL "id = $1 AND hidden = 0", ARGS(arg_int(id)));
-    return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
+    return row_find(tx, FIND_SQL "id = $1 AND hidden = 0", ARGS(arg_int(id)), ANY_OWNER, ret_row);
 }
 
 bool sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hidden,
                            struct session_row *ret_row) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, FIND_SQL "session = $1 AND hidden = $2",
-                               ARGS(arg_text(session), arg_int(hidden)));
-    return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
+    return row_find(tx, FIND_SQL "session = $1 AND hidden = $2",
+                    ARGS(arg_text(session), arg_int(hidden)), ANY_OWNER, ret_row);
 }
 
 struct err tx_session_main(struct tx *tx, const struct session_main *what, bool *ret_found,
@@ -112,7 +104,7 @@ struct err tx_session_main(struct tx *tx, const struct session_main *what, bool 
         tx,
         "SELECT id FROM sessions WHERE owner = $1 AND agent = $2 AND root = $3 AND main <> 0"
         " AND hidden = 0 ORDER BY id DESC LIMIT 1",
-        ARGS(arg_text(what->owner), arg_text(what->agent), arg_text(what->root)), /* none */ 0);
+        ARGS(arg_text(what->owner), arg_text(what->agent), arg_text(what->root)));
     *ret_found = id != 0 && sessions__find_id(tx, id, ret_row);
     return tx_error(tx);
 }
@@ -131,8 +123,7 @@ struct err tx_session_mark_main(struct tx *tx, int64_t session) {
  * idle has not begun, so a gate holds it. */
 static struct err session_shown(struct tx *tx, enum run_hold hold, bool queued,
                                 struct session_row *io_row) {
-    char stream[SESSION_STREAM_MAX];
-    const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))};
+    const struct arg args[] = {arg_text(io_row->owner), arg_text(sessions__stream(tx, io_row))};
     if (io_row->state == SESSION_IDLE && queued) {
         io_row->state = SESSION_WAITING;
     }
@@ -154,28 +145,25 @@ static struct err session_shown(struct tx *tx, enum run_hold hold, bool queued,
 }
 
 struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
-    char stream[SESSION_STREAM_MAX];
-    const struct bytes key = sessions__stream(io_row, stream);
-    const bool queued =
-        io_row->state == SESSION_IDLE &&
-        tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
-                  ARGS(arg_text(io_row->owner), arg_text(key)), /* absent */ 0) != 0;
+    const struct bytes key = sessions__stream(tx, io_row);
+    const bool queued = io_row->state == SESSION_IDLE &&
+                        tx_number(tx, "SELECT " QUEUED_SQL("$1", "$2"),
+                                  ARGS(arg_text(io_row->owner), arg_text(key))) != 0;
     return session_shown(tx, hold, queued, io_row);
 }
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-static struct bytes stream_join(const char *prefix, struct bytes name, char *ret_joined,
-                                size_t size) {
-    size_t len = strlen(prefix);
-    assert(len + name.len <= size);
-    memcpy(ret_joined, prefix, len);
-    memcpy(ret_joined + len, name.data, name.len);
-    return (struct bytes){ret_joined, len + name.len};
+struct bytes sessions__stream(struct tx *tx, const struct session_row *row) {
+    return tx_stream_name(tx, "session:", row->session);
 }
 
-struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]) {
-    return stream_join("session:", row->session, ret_name, SESSION_STREAM_MAX);
+bool sessions__find_stream(struct tx *tx, const struct session_row *row,
+                           struct stream_state *ret_state) {
+    bool found = false;
+    *ret_state = (struct stream_state){.stream = 0};
+    tx_fail(tx, tx_stream_find(tx, row->owner, sessions__stream(tx, row), &found, ret_state));
+    return found;
 }
 
 static void event_append(struct tx *tx, const struct append *append) {
@@ -185,9 +173,8 @@ static void event_append(struct tx *tx, const struct append *append) {
 
 void sessions__event(struct tx *tx, const struct session_row *row, struct bytes type,
                      struct bytes data) {
-    char name[SESSION_STREAM_MAX];
     const struct append append = {
-        .owner = row->owner, .stream = sessions__stream(row, name), .type = type, .data = data};
+        .owner = row->owner, .stream = sessions__stream(tx, row), .type = type, .data = data};
     event_append(tx, &append);
 }
 
@@ -260,26 +247,20 @@ static void page_untell(struct tx *tx, const struct session_row *row, const stru
                arg_text(BYTES(",\"removed\":true}"))));
 }
 
-struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit,
-                            bool *ret_some) {
+bool sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit) {
     static const struct {
         const char *prefix, *find, *write;
     } streams[] = {{"project:", "SELECT purged_seq FROM sessions WHERE id = $1",
                     "UPDATE sessions SET purged_seq = $2 WHERE id = $1"},
                    {"owner:", "SELECT purged_own_seq FROM sessions WHERE id = $1",
                     "UPDATE sessions SET purged_own_seq = $2 WHERE id = $1"}};
-    *ret_some = false;
-    for (size_t i = 0; i < COUNT_OF(streams) && !*ret_some; i++) {
+    for (size_t i = 0; i < COUNT_OF(streams); i++) {
         const struct bytes of = i == 0 ? row->project : row->owner;
-        char name[STREAM_NAME_MAX];
+        const struct bytes stream = tx_stream_name(tx, streams[i].prefix, of);
         struct stream_state state = {.stream = 0};
         bool found = false;
-        if (strlen(streams[i].prefix) + of.len > sizeof name) { /* Damaged: it has no stream. */
-            continue;
-        }
-        const struct bytes stream = stream_join(streams[i].prefix, of, name, sizeof name);
         tx_fail(tx, tx_stream_find(tx, row->owner, stream, &found, &state));
-        int64_t after = tx_number(tx, streams[i].find, ARGS(arg_int(row->id)), /* absent */ 0);
+        int64_t after = tx_number(tx, streams[i].find, ARGS(arg_int(row->id)));
         after = after > state.floor ? after : state.floor;
         const struct untell page = {.stream = state.stream,
                                     .after = after,
@@ -288,10 +269,10 @@ struct err sessions__untell(struct tx *tx, const struct session_row *row, int64_
         if (found && after < page.through) {
             page_untell(tx, row, &page);
             tx_do(tx, streams[i].write, ARGS(arg_int(row->id), arg_int(page.through)));
-            *ret_some = true;
+            return true;
         }
     }
-    return tx_error(tx);
+    return false;
 }
 
 void sessions__tell_created(struct tx *tx, const struct session_row *row) {
@@ -303,15 +284,13 @@ void sessions__tell_created(struct tx *tx, const struct session_row *row) {
     sessions__event_text(tx, row, BYTES("session_created"), &data);
     row_changed(tx, row);
     const struct retention keep = {.ms = SESSION_EVENTS_KEPT_MS, .events = SESSION_EVENTS_KEPT};
-    char name[SESSION_STREAM_MAX];
     bool found = false;
-    tx_fail(tx, tx_stream_keep(tx, row->owner, sessions__stream(row, name), keep, &found));
+    tx_fail(tx, tx_stream_keep(tx, row->owner, sessions__stream(tx, row), keep, &found));
 }
 
 void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
-    char name[SESSION_STREAM_MAX];
     const struct append last = {.owner = row->owner,
-                                .stream = sessions__stream(row, name),
+                                .stream = sessions__stream(tx, row),
                                 .type = BYTES("deleted"),
                                 .data = BYTES("{}"),
                                 .last = true};
@@ -322,14 +301,10 @@ void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
 }
 
 void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {
-    char name[SESSION_STREAM_MAX];
-    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
-    struct stream_state state = {.stream = 0};
-    bool more = false;
+    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(tx, row)};
+    struct stream_state state;
     tx_fail(tx, tx_stream_hold(tx, &stream, hold));
-    if (hold == STREAM_RELEASE) {
-        tx_fail(tx, tx_stream_find(tx, stream.owner, stream.name, &more, &state));
-    }
+    bool more = hold == STREAM_RELEASE && sessions__find_stream(tx, row, &state);
     for (int i = 0; i < CUTS_MAX && more; i++) {
         more = false;
         tx_fail(tx, tx_prune_kept(tx, state.stream, &more));
@@ -337,7 +312,7 @@ void sessions__hold_events(struct tx *tx, const struct session_row *row, enum st
 }
 
 void sessions__insert(struct tx *tx, struct session_row *row) {
-    row->id = tx_number(tx, "SELECT " IDS_NEXT("sessions"), NO_ARGS, /* absent */ 0);
+    row->id = tx_number(tx, "SELECT " IDS_NEXT("sessions"), NO_ARGS);
     map_insert(tx, &session_map, row);
 }
 
@@ -594,8 +569,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     const struct inbox_receiver receiver = {
         .owner = row.owner, .address = row.session, .kind = RECEIVER_SESSION};
     for (bool more = change->model.data != NULL; more;) {
-        more = false;
-        tx_fail(tx, tx_inbox_unhold(tx, &receiver, &more));
+        more = tx_inbox_unhold(tx, &receiver);
     }
     *ret_row = row;
     return tx_error(tx);

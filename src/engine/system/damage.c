@@ -18,6 +18,7 @@
 #include "engine/workflow/rows.h"
 #include "journal/journal.h"
 #include "rules/turn/card.h"
+#include "store/mapper.h"
 
 enum {
     COLUMNS_MAX = 18,
@@ -25,6 +26,9 @@ enum {
     KEY_QUOTED_MAX = 64 << 10, /* Bytes of a text key that a condition quotes as a whole. */
     KEY_HEX_MAX = 1024,
 };
+
+/* Statements of a table (tx_sql). */
+enum { SQL_PAGE, SQL_LAST };
 
 enum damage_kind {
     DAMAGE_TEXT,
@@ -46,9 +50,7 @@ struct damage_column {
 /* Keys are integers, but for the last one where `text_key` is true. */
 struct damage_table {
     const char *name;
-    const char *page; /* Keys first, then the columns. Parameters: a bound for each key, a limit. */
-    const char *last; /* Highest first key; NULL: that is text, or the table is small. */
-    int64_t newest;   /* NEWEST: keys that far below the last are skipped. */
+    int64_t newest; /* NEWEST: first keys that far below the last are skipped; 0: none is. */
     const char *keys[DAMAGE_KEYS];
     bool text_key;
     struct damage_column columns[COLUMNS_MAX];
@@ -112,122 +114,87 @@ static bool fork_known(struct bytes word) {
 #define ENUM(name_, names_) COLUMN(name_, DAMAGE_WORD, .names = (names_))
 #define WORD(name_, known_) COLUMN(name_, DAMAGE_WORD, .known = (known_))
 
-#define PAGE(table, keys_, after, bounds, limit, columns)                                          \
-    .name = table, .page = "SELECT " keys_ columns " FROM " table " WHERE (" keys_ ") " after      \
-                           " (" bounds ") ORDER BY " keys_ " LIMIT " limit
-#define NEWEST(table, key, newest_)                                                                \
-    .last = "SELECT COALESCE(max(" key "), 0) FROM " table, .newest = (newest_)
-#define BY_NUMBER(table, key, columns)                                                             \
-    PAGE(table, key, ">", "$1", "$2", ", " columns), NEWEST(table, key, 20000), .keys = {key}
-#define BY_NUMBERS(table, keys_, bounds, limit, columns)                                           \
-    PAGE(table, keys_, ">", bounds, limit, columns)
-#define BY_TEXT(table, keys_, bounds, limit, columns)                                              \
-    PAGE(table, keys_, ">=", bounds, limit, columns), .text_key = true
+/* Most tables have a number as their key, and only grow. */
+#define BY_NUMBER(table, key) BY_NUMBERS(table, 20000, key)
+#define BY_NUMBERS(table, newest_, ...) .name = (table), .newest = (newest_), .keys = {__VA_ARGS__}
+#define BY_TEXT(table, ...) .name = (table), .text_key = true, .keys = {__VA_ARGS__}
 
 /* In the order of their names, which is that of the search. */
 static const struct damage_table tables[] = {
-    {BY_TEXT("agents", "name", "$1", "$2", ", definition"), .keys = {"name"},
-     .columns = {JSON("definition")}},
-    {BY_NUMBER("approvals", "id",
-               "approval, owner, kind, step, digest, arguments, about, shown, state, answer,"
-               " answered_by"),
+    {BY_TEXT("agents", "name"), .columns = {JSON("definition")}},
+    {BY_NUMBER("approvals", "id"),
      .columns = {ID("approval", "apr"), TEXT("owner"), ENUM("kind", approval_kind_names),
                  TEXT("step"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
                  TEXT("shown"), ENUM("state", approval_state_names), TEXT("answer"),
                  TEXT("answered_by")}},
-    {BY_NUMBER("attachments", "id", "attachment, owner, hash, media"),
-     .keep = IDS_KEEP("attachments"),
+    {BY_NUMBER("attachments", "id"), .keep = IDS_KEEP("attachments"),
      .columns = {ID("attachment", "att"), TEXT("owner"), HASH("hash"), TEXT("media")}},
-    {BY_TEXT("budget_means", "budget, what", "$1, $2", "$3", ""), .keys = {"budget", "what"}},
-    {BY_NUMBER("budgets", "id", "owner, scope, path"), .keep = IDS_KEEP("budgets"),
+    {BY_TEXT("budget_means", "budget", "what")},
+    {BY_NUMBER("budgets", "id"), .keep = IDS_KEEP("budgets"),
      .columns = {TEXT("owner"), WORD("scope", budget_scope_valid), TEXT("path")}},
-    {BY_NUMBER("checkpoints", "id", "made_by, method, summary"),
+    {BY_NUMBER("checkpoints", "id"),
      .columns = {WORD("made_by", maker_known), WORD("method", is_code), TEXT("summary")}},
-    {BY_NUMBERS("events", "stream, seq", "$1, $2", "$3", ", type, data"),
-     NEWEST("events", "stream", 50), .keys = {"stream", "seq"},
-     .columns = {TEXT("type"), JSON("data")}},
-    {BY_NUMBER("idempotency", "id", "owner, route, idem_key, digest, answer"),
-     .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"), HASH("digest"),
-                 JSON_OR_NONE("answer")}},
-    {BY_NUMBER("inbox", "id",
-               "delivery, owner, run, receiver, address, state, cause, turn, payload"),
-     .columns = {ID("delivery", "dlv"), TEXT("owner"), ID("run", "run"),
-                 ENUM("receiver", receiver_kind_names), TEXT("address"),
-                 ENUM("state", inbox_state_names), TEXT("cause"), ID_OR_NONE("turn", "run"),
-                 JSON("payload")}},
-    {BY_TEXT("learned_windows", "model", "$1", "$2", ""), .keys = {"model"}},
-    {BY_NUMBER("memory", "id", "memory, owner, project, topic, title, content, tags, words"),
+    {BY_NUMBERS("events", 50, "stream", "seq"), .columns = {TEXT("type"), JSON("data")}},
+    {BY_NUMBER("idempotency", "id"), .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"),
+                                                 HASH("digest"), JSON_OR_NONE("answer")}},
+    {BY_NUMBER("inbox", "id"), .columns = {ID("delivery", "dlv"), TEXT("owner"), ID("run", "run"),
+                                           ENUM("receiver", receiver_kind_names), TEXT("address"),
+                                           ENUM("state", inbox_state_names), TEXT("cause"),
+                                           ID_OR_NONE("turn", "run"), JSON("payload")}},
+    {BY_TEXT("learned_windows", "model")},
+    {BY_NUMBER("memory", "id"),
      .columns = {ID("memory", "mem"), TEXT("owner"), TEXT("project"), TEXT("topic"), TEXT("title"),
                  TEXT("content"), JSON("tags"), TEXT("words")}},
-    {BY_NUMBER("messages", "id",
-               "message, role, status, client_id, client_digest, cause, error, metadata, "
-               "answer_schema, model"),
-     .keep = IDS_KEEP("messages"),
+    {BY_NUMBER("messages", "id"), .keep = IDS_KEEP("messages"),
      .columns = {ID("message", "msg"), ENUM("role", message_role_names),
                  ENUM("status", message_status_names), TEXT("client_id"),
                  HASH_OR_NONE("client_digest"), TEXT("cause"), TEXT("error"), JSON("metadata"),
                  JSON_OR_NONE("answer_schema"), TEXT("model")}},
-    {BY_NUMBER("parts", "id", "kind, state, cause, name, call, data, text"),
+    {BY_NUMBER("parts", "id"),
      .columns = {ENUM("kind", part_kind_names), ENUM("state", part_state_names),
                  ENUM("cause", card_cause_names), TEXT("name"), TEXT("call"), JSON("data"),
                  TEXT("text")}},
-    {BY_NUMBER("projects", "id", "owner, name, root, agent, model"),
+    {BY_NUMBER("projects", "id"),
      .columns = {TEXT("owner"), TEXT("name"), TEXT("root"), TEXT("agent"), TEXT("model")}},
-    {BY_TEXT("providers", "name", "$1", "$2", ", kind, base_url, key_file, headers, models"),
-     .keys = {"name"},
-     .columns = {WORD("kind", is_code), TEXT("base_url"), TEXT("key_file"), JSON("headers"),
-                 JSON("models")}},
-    {BY_TEXT("refused_parameters", "model", "$1", "$2", ", parameters"), .keys = {"model"},
-     .columns = {TEXT("parameters")}},
-    {BY_NUMBERS("run_input", "run, from_offset", "$1, $2", "$3", ", bytes"),
-     NEWEST("run_input", "run", 200), .keys = {"run", "from_offset"}, .columns = {TEXT("bytes")}},
-    {BY_NUMBER("runs", "id",
-               "run, owner, kind, state, gate, cause, stop, run_key, label, command, shown, host, "
-               "note, step_key, result, spec, phase, agent"),
-     .keep = IDS_KEEP("runs"),
+    {BY_TEXT("providers", "name"), .columns = {WORD("kind", is_code), TEXT("base_url"),
+                                               TEXT("key_file"), JSON("headers"), JSON("models")}},
+    {BY_TEXT("refused_parameters", "model"), .columns = {TEXT("parameters")}},
+    {BY_NUMBERS("run_input", 200, "run", "from_offset"), .columns = {TEXT("bytes")}},
+    {BY_NUMBER("runs", "id"), .keep = IDS_KEEP("runs"),
      .columns = {ID("run", "run"), TEXT("owner"), ENUM("kind", run_kind_names),
                  ENUM("state", run_state_names), ENUM("gate", run_gate_names),
                  ENUM("cause", run_cause_names), ENUM("stop", run_cause_names), TEXT("run_key"),
                  TEXT("label"), TEXT("command"), JSON_OR_NONE("shown"), TEXT("host"), TEXT("note"),
                  WORD("step_key", step_key_known), JSON_OR_NONE("result"), JSON_OR_NONE("spec"),
                  TEXT("phase"), TEXT("agent")}},
-    {BY_TEXT("scripts", "hash", "$1", "$2", ", source"), .keys = {"hash"},
-     .columns = {TEXT("source")}},
-    {BY_TEXT("session_roots", "session, path", "$1, $2", "$3", ", access, granted_by"),
-     .keys = {"session", "path"}, .columns = {WORD("access", access_known), TEXT("granted_by")}},
-    {BY_NUMBER("sessions", "id",
-               "session, owner, project, state, title, title_by, model, agent, root, forked_from, "
-               "metadata, settings, instructions"),
-     .keep = IDS_KEEP("sessions"),
+    {BY_TEXT("scripts", "hash"), .columns = {TEXT("source")}},
+    {BY_TEXT("session_roots", "session", "path"),
+     .columns = {WORD("access", access_known), TEXT("granted_by")}},
+    {BY_NUMBER("sessions", "id"), .keep = IDS_KEEP("sessions"),
      .columns = {ID("session", "ses"), TEXT("owner"), TEXT("project"),
                  ENUM("state", session_state_names), TEXT("title"),
                  ENUM("title_by", title_by_names), TEXT("model"), TEXT("agent"), TEXT("root"),
                  WORD("forked_from", fork_known), JSON("metadata"), JSON_OR_NONE("settings"),
                  TEXT("instructions")}},
-    {BY_TEXT("settings", "name", "$1", "$2", ", value"), .keys = {"name"},
-     .columns = {JSON("value")}},
-    {BY_NUMBERS("spans", "run, attempt, step", "$1, $2, $3", "$4",
-                ", kind, name, state, cause, error, input, output"),
-     NEWEST("spans", "run", 200), .keys = {"run", "attempt", "step"},
+    {BY_TEXT("settings", "name"), .columns = {JSON("value")}},
+    {BY_NUMBERS("spans", 200, "run", "attempt", "step"),
      .columns = {ENUM("kind", span_kind_names), TEXT("name"), WORD("state", span_state_known),
                  WORD("cause", is_code), TEXT("error"), JSON_OR_NONE("input"),
                  JSON_OR_NONE("output")}},
-    {BY_NUMBER("streams", "id", "owner, name"),
+    {BY_NUMBER("streams", "id"),
      .keep = "UPDATE nodes SET batch = batch + 8" /* store/commit_mark.h */, .part_table = "events",
      .part_column = "stream", .columns = {TEXT("owner"), WORD("name", stream_name_valid)}},
-    {BY_NUMBER("tokens", "id", "token, owner, label, hash"),
+    {BY_NUMBER("tokens", "id"),
      .columns = {ID("token", "tok"), TEXT("owner"), TEXT("label"), HASH("hash")}},
-    {BY_NUMBER("turns", "run", "began_by, model, last"), .keep = IDS_KEEP_TURN("1 = 1"),
+    {BY_NUMBER("turns", "run"), .keep = IDS_KEEP_TURN("1 = 1"),
      .columns = {WORD("began_by", turns__trigger_known), TEXT("model"), TEXT("last")}},
-    {BY_NUMBER("usage_totals", "id",
-               "owner, session, model, category, project, agent, workflow, phase, tool"),
+    {BY_NUMBER("usage_totals", "id"),
      .columns = {TEXT("owner"), ID_OR_NONE("session", "ses"), TEXT("model"),
                  WORD("category", is_code), TEXT("project"), TEXT("agent"), TEXT("workflow"),
                  TEXT("phase"), TEXT("tool")}},
-    {BY_NUMBERS("workflow_refs", "run, done_no", "$1, $2", "$3", ", step_key, script, file, note"),
-     NEWEST("workflow_refs", "run", 200), .keys = {"run", "done_no"},
+    {BY_NUMBERS("workflow_refs", 200, "run", "done_no"),
      .columns = {HASH("step_key"), HASH_OR_NONE("script"), TEXT("file"), TEXT("note")}},
-    {BY_NUMBER("workflows", "run", "script"), .columns = {HASH("script")}},
+    {BY_NUMBER("workflows", "run"), .columns = {HASH("script")}},
 };
 
 /* --- A column --------------------------------------------------------------------------------- */
@@ -365,6 +332,28 @@ static void row_check(struct scan *scan, const struct rows *rows) {
 
 /* --- A page ----------------------------------------------------------------------------------- */
 
+/* SELECT a, b, c FROM t WHERE (a, b) > ($1, $2) ORDER BY a, b LIMIT $3: keys, then columns. */
+static void page_write(const void *ctx, struct text *sql) {
+    const struct damage_table *table = ctx;
+    static const char bounds[] = "$1, $2, $3";
+    AUTO(text_done) struct text keys = text_up_to(WHERE_MAX);
+    int count = 0;
+    for (; count < DAMAGE_KEYS && table->keys[count] != NULL; count++) {
+        text_addf(&keys, "%s%s", count > 0 ? ", " : "", table->keys[count]);
+    }
+    text_addf(sql, "SELECT %s", keys.data);
+    for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
+        text_addf(sql, ", %s", table->columns[i].name);
+    }
+    text_addf(sql, " FROM %s WHERE (%s) %s (%.*s) ORDER BY %s LIMIT $%d", table->name, keys.data,
+              table->text_key ? ">=" : ">", 4 * count - 2, bounds, keys.data, count + 1);
+}
+
+static void last_write(const void *ctx, struct text *sql) {
+    const struct damage_table *table = ctx;
+    text_addf(sql, "SELECT COALESCE(max(%s), 0) FROM %s", table->keys[0], table->name);
+}
+
 /* The bound of the text is the first text after it, so that rows from the bound on follow: no text
  * is before "", where a walk begins. */
 static void cursor_move(const struct scan *scan, const struct rows *rows,
@@ -404,8 +393,9 @@ struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_
         cursor = (struct damage_cursor){
             .table = cursor.table, .inside = true, .key = {INT64_MIN, INT64_MIN, INT64_MIN}};
         static_assert(DAMAGE_KEYS == 3, "as many bounds");
-        if (table->last != NULL && scope == DAMAGE_NEWEST) {
-            cursor.key[0] = tx_number(tx, table->last, NO_ARGS, /* absent */ 0) - table->newest;
+        if (table->newest > 0 && scope == DAMAGE_NEWEST) {
+            const char *last = tx_sql(tx, table, SQL_LAST, last_write, table);
+            cursor.key[0] = tx_number(tx, last, NO_ARGS) - table->newest;
         }
     }
     struct arg args[DAMAGE_KEYS + 1];
@@ -415,7 +405,8 @@ struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_
     }
     args[scan.keys] = arg_int(DAMAGE_PAGE);
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx, table->page, args, (size_t)scan.keys + 1);
+    struct rows *rows =
+        tx_rows(tx, tx_sql(tx, table, SQL_PAGE, page_write, table), args, (size_t)scan.keys + 1);
     struct damage_page *page = &scan.page;
     bool row = true;
     while (row && page->rows < DAMAGE_PAGE && page->bytes < DAMAGE_PAGE_BYTES &&

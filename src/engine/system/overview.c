@@ -206,32 +206,29 @@ static void seen_tell(struct tx *tx, const struct seen *seen) {
 
 struct err tx_seen(struct tx *tx, const struct seen *seen, int64_t *ret_seq) {
     const bool run = seen->run.len > 0;
-    AUTO(rows_release)
-    struct rows *rows = tx_row(
+    enum { ID, SEEN, KEPT, HEAD_SEQ, NUMBERS };
+    int64_t of[NUMBERS];
+    const bool found = tx_numbers(
         tx,
-        run ? "SELECT id, seen_seq, ended_ms IS NOT NULL, " HEAD(
+        run ? "SELECT id, seen_seq, CASE WHEN ended_ms IS NULL THEN 0 ELSE 1 END, " HEAD(
                   "run:", "run") " FROM runs WHERE run = $1 AND owner = $2"
             : "SELECT id, seen_seq, 1, " HEAD(
                   "session:",
                   "session") " FROM sessions WHERE session = $1 AND owner = $2 AND hidden = 0",
-        ARGS(arg_text(run ? seen->run : seen->session), arg_text(seen->owner)));
-    if (rows == NULL) {
+        ARGS(arg_text(run ? seen->run : seen->session), arg_text(seen->owner)), of, NUMBERS);
+    if (!found) {
         return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "seen: row");
     }
-    const int64_t id = rows_int(rows, 0);
-    *ret_seq = rows_int(rows, 1);
-    const int64_t head = rows_int(rows, 3);
+    *ret_seq = of[SEEN];
     const struct seen now = {.owner = seen->owner,
                              .run = seen->run,
                              .session = seen->session,
-                             .seq = seen->seq < head ? seen->seq : head};
-    const bool kept = rows_int(rows, 2) != 0 && now.seq > *ret_seq;
-    rows_release(&rows);
-    if (kept) {
+                             .seq = seen->seq < of[HEAD_SEQ] ? seen->seq : of[HEAD_SEQ]};
+    if (of[KEPT] != 0 && now.seq > of[SEEN]) {
         tx_do(tx,
               run ? "UPDATE runs SET seen_seq = $2 WHERE id = $1"
                   : "UPDATE sessions SET seen_seq = $2 WHERE id = $1",
-              ARGS(arg_int(id), arg_int(now.seq)));
+              ARGS(arg_int(of[ID]), arg_int(now.seq)));
         *ret_seq = now.seq;
         seen_tell(tx, &now);
     }

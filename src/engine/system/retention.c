@@ -36,14 +36,13 @@ struct removal {
 
 static struct removal row_remove(struct tx *tx, const struct run_row *row) {
     const struct arg id = arg_int(row->id);
-    bool workflow = may_be_workflow(row), some = false, more = false;
-    struct span_removed spans = {.count = 0};
+    bool workflow = may_be_workflow(row), more = false;
     int64_t agents = 0;
-    tx_fail(tx, tx_folder_removal_tell(tx, row));
-    tx_fail(tx, tx_span_remove(tx, row->id, &spans));
+    tx_folder_removal_tell(tx, row);
+    const struct span_removed spans = tx_span_remove(tx, row->id);
     bool whole = spans.count < SPAN_REMOVE_MAX;
     if (whole && workflow) {
-        tx_fail(tx, workflows__forget_agents(tx, row->id, &agents));
+        agents = workflows__forget_agents(tx, row->id);
         whole = agents < WORKFLOW_FORGET_PAGE;
     }
     if (whole) {
@@ -53,16 +52,16 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
     }
     if (whole) {
         if (row->budget.len > 0 || row->cause == CAUSE_HISTORY_UNREADABLE) {
-            tx_fail(tx, budget__remove_run(tx, row->id));
+            budget__remove_run(tx, row->id);
         }
         if (workflow) {
-            tx_fail(tx, workflows__forget(tx, row->id));
+            workflows__forget(tx, row->id);
         }
-        tx_fail(tx, inbox__forget(tx, row->run));
-        tx_fail(tx, tx_idempotency_forget(tx, row->run, &some));
-        tx_fail(tx, tx_folder_removal_add(tx, row));
+        inbox__forget(tx, row->run);
+        tx_idempotency_forget(tx, row->run);
+        tx_folder_removal_add(tx, row);
         /* Messages and parts go on naming its id, which names nothing any more. */
-        tx_fail(tx, ids__keep(tx, IDS_RUNS));
+        ids__keep(tx, IDS_RUNS);
         messages__keep_model(tx, row->id);
         runs__tell_removed(tx, row);
         tx_do(tx, "DELETE FROM runs WHERE id = $1", ARGS(id));
@@ -86,7 +85,7 @@ static bool session_remove(struct tx *tx, int64_t id) {
         tx_number(tx,
                   "SELECT count(*) FROM (SELECT 1 FROM messages WHERE session = $1"
                   " AND role = 'user' LIMIT 2) said",
-                  ARGS(arg_int(id)), /* absent */ 0) > 1) {
+                  ARGS(arg_int(id))) > 1) {
         return true;
     }
     const struct session_delete what = {.key = {.owner = session.owner, .session = session.session},
@@ -101,10 +100,7 @@ static bool session_remove(struct tx *tx, int64_t id) {
 /* A page of what a workflow's agents left goes; the workflow when none is found any more. */
 static struct removal run_remove(struct tx *tx, const struct run_row *row) {
     struct workflow_talk talks[WORKFLOW_TALKS_PAGE];
-    size_t count = 0;
-    if (may_be_workflow(row)) {
-        tx_fail(tx, workflows__talks(tx, row->id, talks, &count));
-    }
+    const size_t count = may_be_workflow(row) ? workflows__talks(tx, row->id, talks) : 0;
     if (count == 0) {
         return row_remove(tx, row);
     }
@@ -112,12 +108,8 @@ static struct removal run_remove(struct tx *tx, const struct run_row *row) {
     bool whole = true;
     for (size_t i = 0; i < count && whole && removal.rows < SPAN_REMOVE_MAX; i++) {
         struct run_row turn;
-        bool found = false;
         whole = session_remove(tx, talks[i].session);
-        if (whole) {
-            tx_fail(tx, runs__find_id(tx, talks[i].turn, &found, &turn));
-        }
-        if (found) {
+        if (whole && runs__load_id(tx, talks[i].turn, &turn)) {
             const struct removal one = row_remove(tx, &turn);
             whole = one.whole;
             removal.rows += one.rows;
@@ -131,7 +123,7 @@ static struct removal run_remove(struct tx *tx, const struct run_row *row) {
 /* Not by retention, but because somebody wants it gone. */
 static struct removal run_delete(struct tx *tx, const struct run_row *row) {
     if (may_be_workflow(row)) {
-        tx_fail(tx, workflows__list_scripts(tx, row->id));
+        workflows__list_scripts(tx, row->id);
     }
     return run_remove(tx, row);
 }
@@ -140,21 +132,20 @@ static struct removal run_delete(struct tx *tx, const struct run_row *row) {
 
 struct err tx_run_remove(struct tx *tx, const struct run_key *key, bool *ret_more,
                          struct run_row *ret_row) {
-    bool found = false, stays = false;
     struct run_row row;
-    struct err err = tx_run_find(tx, key, &found, &row);
+    struct err err = runs__get(tx, key, &row);
     if (err.code == ERR_STORE_CORRUPT) {
         return err_make(ERR_CONFLICT, "runs: it is damaged, and has not ended");
     }
-    if (err_failed(err) || !found) {
-        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "runs: remove");
+    if (err_failed(err)) {
+        return err;
     }
-    tx_fail(tx, runs__has_children(tx, row.id, &stays));
     /* A step of a workflow is a part of its journal. */
-    stays = stays || tx_number(tx,
-                               "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
-                               " OR " WORKFLOW_LIVES_BELOW ")",
-                               ARGS(arg_int(row.id)), /* absent */ 0) != 0;
+    const bool stays = runs__has_children(tx, row.id) ||
+                       tx_number(tx,
+                                 "SELECT 1 FROM runs WHERE id = $1 AND (step_key <> ''"
+                                 " OR " WORKFLOW_LIVES_BELOW ")",
+                                 ARGS(arg_int(row.id))) != 0;
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
@@ -187,7 +178,7 @@ static size_t rows_take(struct tx *tx, struct rows *found, struct run_row *rows,
 #define NONE_LIVES_BELOW " AND NOT " LIVES_BELOW("= ''") " AND NOT " LIVES_BELOW("<> ''")
 
 /* A run that ended in the future ended before the clock was set back. */
-struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some) {
+bool runs__purge(struct tx *tx, const struct run_purge *purge) {
     enum { PURGE_RUNS = 16 };
     static const char sql[] =
         "SELECT " RUN_COLUMNS_LIGHT " FROM runs WHERE owner = $1 AND session = $2"
@@ -207,8 +198,7 @@ struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_s
         removal = run_delete(tx, &rows[i]);
         gone += removal.rows;
     }
-    *ret_some = count > 0;
-    return tx_error(tx);
+    return count > 0;
 }
 
 /* Runs that ended before that are too old. */
@@ -219,8 +209,7 @@ static int64_t age_limit(struct tx *tx, const struct run_prune *prune) {
     const struct retain_clock clock = {
         .lived_ms = prune->lived_ms,
         .wall_ms = tx_now_ms(tx),
-        .judged_ms =
-            tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS, /* absent */ 0)};
+        .judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS)};
     int64_t now_ms = retain_now(&clock);
     tx_do(tx, "UPDATE nodes SET judged_ms = $1 WHERE id = 1", ARGS(arg_int(now_ms)));
     return now_ms - prune->keep.age_ms;
@@ -238,18 +227,14 @@ struct err tx_run_prune(struct tx *tx, const struct run_prune *prune, bool *ret_
         excess = tx_number(tx,
                            "SELECT count(*) FROM (SELECT 1 FROM runs WHERE ended_ms IS NOT NULL"
                            " AND step_key = '' LIMIT $1) ended",
-                           ARGS(arg_int(keep->count + prune->limit)), /* absent */ 0) -
+                           ARGS(arg_int(keep->count + prune->limit))) -
                  keep->count;
     }
     if (keep->bytes > 0) {
-        tx_fail(tx, tx_span_disk(tx, &excess_bytes));
-        excess_bytes -= keep->bytes;
+        excess_bytes = tx_span_disk(tx) - keep->bytes;
     }
     int64_t before_ms = age_limit(tx, prune);
-    struct run_row *rows = arena_try(tx_arena(tx), (size_t)prune->limit * sizeof *rows);
-    if (rows == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: prune");
-    }
+    struct run_row *rows = tx_memory(tx, (size_t)prune->limit * sizeof *rows);
     size_t count =
         rows_take(tx, tx_rows(tx, oldest, ARGS(arg_int(prune->limit))), rows, (size_t)prune->limit);
     int64_t gone = 0, whole = 0;

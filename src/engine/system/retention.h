@@ -33,6 +33,6 @@ struct run_purge {
     struct bytes owner, session;
     int64_t before_ms;
 };
-MUST_CHECK struct err runs__purge(struct tx *tx, const struct run_purge *purge, bool *ret_some);
+MUST_CHECK bool runs__purge(struct tx *tx, const struct run_purge *purge);
 
 #endif

@@ -33,28 +33,14 @@ enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64, RUNS_KEPT_MS = 10
 
 /* --- Out of sight ----------------------------------------------------------------------------- */
 
-static struct err run_stop(struct tx *tx, struct bytes name, const struct run_bounds *bounds,
-                           bool *ret_more) {
-    const struct run_stop stop = {.key = {.run = name},
-                                  .cause = CAUSE_STOPPED,
-                                  .grace_ms = RUN_STOP_GRACE_MS,
-                                  .bounds = *bounds};
-    struct run_row run;
-    return tx_run_stop(tx, &stop, ret_more, &run);
-}
-
 /* Its turns, queued ones included. True: one has more below it than a commit takes. */
 static bool turns_stop(struct tx *tx, const struct session_row *row,
                        const struct run_bounds *bounds) {
     const struct message_rows live = messages__live(tx, row->id);
     bool more = false;
     for (size_t i = 0; i < live.count && !more; i++) {
-        struct err err = live.rows[i].run_name.len == 0
-                             ? ERR_OK
-                             : run_stop(tx, live.rows[i].run_name, bounds, &more);
-        if (err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) { /* Else it has ended. */
-            tx_fail(tx, err);
-        }
+        const struct bytes run = live.rows[i].run_name;
+        more = run.len > 0 && runs__stop_tree(tx, run, CAUSE_STOPPED, bounds);
     }
     return more;
 }
@@ -65,21 +51,14 @@ static bool turns_stop(struct tx *tx, const struct session_row *row,
 static bool jobs_stop(struct tx *tx, const struct session_row *row,
                       const struct run_bounds *bounds) {
     struct bytes jobs[JOBS_PAGE];
-    size_t count = 0;
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
-                " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
-                " ORDER BY id LIMIT $3",
-                ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)));
-    while (count < JOBS_PAGE && rows_step(rows)) {
-        jobs[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
+    const size_t count = tx_texts(
+        tx,
+        "SELECT run FROM runs WHERE owner = $1 AND session = $2 AND session <> ''"
+        " AND ended_ms IS NULL AND stop = '' AND parent = 0 AND kind IN ('job', 'workflow')"
+        " ORDER BY id LIMIT $3",
+        ARGS(arg_text(row->owner), arg_text(row->session), arg_int(JOBS_PAGE)), JOBS_PAGE, jobs);
     for (size_t i = 0; i < count; i++) {
-        bool more = false; /* A job's children are asked with its end. */
-        tx_fail(tx, run_stop(tx, jobs[i], bounds, &more));
+        runs__stop_tree(tx, jobs[i], CAUSE_STOPPED, bounds); /* The end asks what is below. */
     }
     return count == JOBS_PAGE;
 }
@@ -96,7 +75,7 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
         child = tx_number(tx,
                           "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
                           " AND hidden = 0 ORDER BY id LIMIT 1",
-                          ARGS(arg_int(row.id)), /* absent */ 0);
+                          ARGS(arg_int(row.id)));
         if (child != 0 && !sessions__find_id(tx, child, &row)) {
             break;
         }
@@ -107,15 +86,14 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
     bool more =
         turns_stop(tx, &row, &what->bounds) || (what->jobs && jobs_stop(tx, &row, &what->bounds));
     if (!more) {
-        tx_fail(tx, tx_inbox_receiver_gone(tx, &receiver, &more));
+        more = tx_inbox_receiver_gone(tx, &receiver);
     }
     if (!more && !err_failed(tx_error(tx))) {
         sessions__empty(tx, &row);
         sessions__set_hidden(tx, &row, HIDDEN_DELETED);
         sessions__tell_deleted(tx, &row);
         /* Its budget goes, too: jobs that go on stand below the project alone from now on. */
-        char scope[SESSION_STREAM_MAX];
-        const struct budget_key key = {.owner = row.owner, .scope = sessions__stream(&row, scope)};
+        const struct budget_key key = {.owner = row.owner, .scope = sessions__stream(tx, &row)};
         struct budget_row budget;
         err = tx_budget_remove(tx, &key, &what->bounds, &budget);
         tx_fail(tx, err.code == ERR_NOT_FOUND ? ERR_OK : err);
@@ -198,8 +176,8 @@ static bool rows_remove(struct tx *tx, const struct session_row *row) {
         " WHERE session = $1 LIMIT $2) AND session = $1",
     };
     int64_t changed = 0;
-    tx_fail(tx, ids__keep(tx, IDS_MESSAGES));
-    tx_fail(tx, ids__keep(tx, IDS_ATTACHMENTS));
+    ids__keep(tx, IDS_MESSAGES);
+    ids__keep(tx, IDS_ATTACHMENTS);
     for (size_t i = 0; i < COUNT_OF(steps) && changed == 0; i++) {
         changed = tx_change(tx, steps[i], ARGS(arg_int(row->id), arg_int(SESSION_PURGE_PAGE)));
     }
@@ -208,38 +186,28 @@ static bool rows_remove(struct tx *tx, const struct session_row *row) {
 
 /* A page of the first kind that there is something of. */
 static bool page_remove(struct tx *tx, const struct session_row *row) {
-    bool some = parts_remove(tx, row) || rows_remove(tx, row);
-    if (!some) { /* The newest first: what is below a run is newer than the run. Those of a workflow
-                  * go with it. */
-        const struct run_purge purge = {.owner = row->owner,
-                                        .session = row->session,
-                                        .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
-        tx_fail(tx, runs__purge(tx, &purge, &some));
+    static const char notices[] =
+        "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND"
+        " address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)";
+    const struct run_purge purge = {
+        .owner = row->owner, .session = row->session, .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
+    /* The newest runs first: what is below a run is newer than the run. Those of a workflow go with
+     * it. Stored answers are few: the one that made the session, and those to a client's
+     * tries. */
+    if (parts_remove(tx, row) || rows_remove(tx, row) || runs__purge(tx, &purge) ||
+        tx_change(tx, notices,
+                  ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) >
+            0 ||
+        tx_usage_forget(tx, row, SESSION_PURGE_PAGE) ||
+        sessions__untell(tx, row, SESSION_PURGE_PAGE * 5) ||
+        tx_idempotency_forget(tx, row->session)) {
+        return true;
     }
-    some = some ||
-           tx_change(
-               tx,
-               "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND"
-               " address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)",
-               ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) > 0;
-    if (!some) {
-        tx_fail(tx, tx_usage_forget(tx, row, SESSION_PURGE_PAGE, &some));
-    }
-    if (!some) {
-        tx_fail(tx, sessions__untell(tx, row, SESSION_PURGE_PAGE * 5, &some));
-    }
-    if (!some) { /* Few: the one that made the session, and those to a client's tries. */
-        tx_fail(tx, tx_idempotency_forget(tx, row->session, &some));
-    }
-    if (!some) {
-        char name[SESSION_STREAM_MAX];
-        struct stream_state state = {.stream = 0};
-        bool found = false, more = false;
-        tx_fail(tx, tx_stream_find(tx, row->owner, sessions__stream(row, name), &found, &state));
-        some = found && state.floor < state.head - 1;
-        if (some) {
-            tx_fail(tx, tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more));
-        }
+    struct stream_state state;
+    bool more = false;
+    const bool some = sessions__find_stream(tx, row, &state) && state.floor < state.head - 1;
+    if (some) {
+        tx_fail(tx, tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more));
     }
     return some;
 }
@@ -248,9 +216,7 @@ static bool page_remove(struct tx *tx, const struct session_row *row) {
 static bool rest_remove(struct tx *tx, const struct session_row *row) {
     bool gone = row->hidden > 0; /* An unfinished fork has no stream. */
     if (row->hidden == HIDDEN_EMPTY) {
-        char name[SESSION_STREAM_MAX];
-        const struct stream_name stream = {.owner = row->owner,
-                                           .name = sessions__stream(row, name)};
+        const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(tx, row)};
         bool more = false;
         tx_fail(tx, tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more));
         if (more) {
@@ -260,12 +226,11 @@ static bool rest_remove(struct tx *tx, const struct session_row *row) {
     } else if (tx_number(tx,
                          "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
                          " AND session <> '' LIMIT 1",
-                         ARGS(arg_text(row->owner), arg_text(row->session)),
-                         /* absent */ 0) != 0) {
+                         ARGS(arg_text(row->owner), arg_text(row->session))) != 0) {
         return true;
     }
     if (gone) {
-        tx_fail(tx, ids__keep(tx, IDS_SESSIONS));
+        ids__keep(tx, IDS_SESSIONS);
         tx_do(tx, "DELETE FROM sessions WHERE id = $1", ARGS(arg_int(row->id)));
     } else {
         sessions__set_hidden(tx, row, HIDDEN_EMPTY);

@@ -57,11 +57,7 @@ const char *span_kind_name(enum span_kind kind) {
 #define SPAN_COLUMNS "s.run" SPAN_MAP(SPAN_NAME)
 #define SPAN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct span_row, member)},
 static const struct map_column columns[] = {SPAN_MAP(SPAN_COLUMN)};
-static const struct map span_map = {.table = "spans",
-                                    .key = "run",
-                                    .key_offset = offsetof(struct span_row, run_id),
-                                    .columns = columns,
-                                    .count = COUNT_OF(columns)};
+static const struct map span_map = {MAP_OF("spans", columns, "run", struct span_row, run_id)};
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
@@ -72,7 +68,7 @@ static struct bytes cut_to(struct bytes text, size_t len_max) {
 /* Escapes can make six bytes of one. */
 enum { JSON_SIZE_MAX = 6 * SPAN_TEXT_MAX + 16 };
 
-static struct bytes quote(struct tx *tx, struct bytes text) {
+struct bytes spans__quote(struct tx *tx, struct bytes text) {
     AUTO(text_done) struct text json = text_up_to(JSON_SIZE_MAX);
     if (text.len == 0) {
         return BYTES("");
@@ -90,7 +86,7 @@ struct err tx_span_start(struct tx *tx, const struct span_start *start) {
                                  .state = BYTES("running"),
                                  .started_ms = tx_now_ms(tx),
                                  .reserve = start->reserve,
-                                 .input = quote(tx, start->input),
+                                 .input = spans__quote(tx, start->input),
                                  .host = start->host};
     map_insert(tx, &span_map, &row);
     return tx_error(tx);
@@ -133,7 +129,7 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
                                maybe(end->cpu_us),
                                maybe(end->memory_kb),
                                arg_text(cut_to(end->error, SPAN_ERROR_MAX)),
-                               arg_text(quote(tx, end->output)),
+                               arg_text(spans__quote(tx, end->output)),
                                arg_int(end->disk),
                                part_of(end, USAGE_TOOLS),
                                part_of(end, USAGE_INSTRUCTIONS),
@@ -208,11 +204,8 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
 }
 
 struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt, struct bytes *ret_host) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0",
-               ARGS(arg_int(run), arg_int(attempt)));
-    *ret_host = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    *ret_host = tx_text(tx, "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0",
+                        ARGS(arg_int(run), arg_int(attempt)));
     return tx_error(tx);
 }
 
@@ -229,16 +222,15 @@ struct err tx_span_keep(struct tx *tx, int64_t run) {
     disk_add(tx, tx_number(tx,
                            "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM spans"
                            " WHERE run = $1",
-                           ARGS(arg_int(run)), /* absent */ 0));
+                           ARGS(arg_int(run))));
     return tx_error(tx);
 }
 
-struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes) {
-    *ret_bytes = tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS, /* absent */ 0);
-    return tx_error(tx);
+int64_t tx_span_disk(struct tx *tx) {
+    return tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS);
 }
 
-struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_removed) {
+struct span_removed tx_span_remove(struct tx *tx, int64_t run) {
     static const char disk[] =
         "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM (SELECT disk FROM spans WHERE run = $1"
         " ORDER BY attempt, step LIMIT $2) page";
@@ -246,10 +238,10 @@ struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_r
         "DELETE FROM spans WHERE run = $1 AND (attempt, step) IN (SELECT attempt, step FROM spans"
         " WHERE run = $1 ORDER BY attempt, step LIMIT $2)";
     const struct arg args[] = {arg_int(run), arg_int(SPAN_REMOVE_MAX)};
-    ret_removed->disk = tx_number(tx, disk, args, COUNT_OF(args), /* absent */ 0);
-    ret_removed->count = tx_change(tx, remove, args, COUNT_OF(args));
-    disk_add(tx, -ret_removed->disk);
-    return tx_error(tx);
+    const int64_t bytes = tx_number(tx, disk, args, COUNT_OF(args));
+    disk_add(tx, -bytes);
+    return (struct span_removed){.count = tx_change(tx, remove, args, COUNT_OF(args)),
+                                 .disk = bytes};
 }
 
 /* --- As JSON ---------------------------------------------------------------------------------- */

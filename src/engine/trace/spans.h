@@ -43,6 +43,10 @@ enum span_kind {
 extern const char *const span_kind_names[]; /* By value; NULL ends them. */
 const char *span_kind_name(enum span_kind kind);
 
+/* Members of a row, or an end, of no process. */
+#define SPAN_NO_PROCESS                                                                            \
+    .tries = 1, .exit_code = SPAN_UNKNOWN, .cpu_us = SPAN_UNKNOWN, .memory_kb = SPAN_UNKNOWN
+
 struct span_key {
     int64_t run; /* run_row.id */
     int64_t attempt, step;
@@ -147,13 +151,15 @@ MUST_CHECK struct err tx_span_of_session(struct tx *tx, const struct span_sessio
 
 /* The run has ended: from here on its folders count among those that tx_span_disk sums up. */
 MUST_CHECK struct err tx_span_keep(struct tx *tx, int64_t run);
-MUST_CHECK struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes);
+int64_t tx_span_disk(struct tx *tx);
 
 /* At most SPAN_REMOVE_MAX of a run that has ended; their folders no longer count. */
 struct span_removed {
     int64_t count, disk;
 };
-MUST_CHECK struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_removed);
+/* A text as stored spans have it: a JSON string, cut; in the arena. */
+struct bytes spans__quote(struct tx *tx, struct bytes text);
+struct span_removed tx_span_remove(struct tx *tx, int64_t run);
 
 struct text;
 void span_write_json(const struct span_row *row, struct text *text);

@@ -13,16 +13,6 @@ enum { ANCESTORS_MAX = 64 };
 
 /* --- The span of an agent that is one call ---------------------------------------------------- */
 
-/* As the stored spans have their texts: a JSON string, cut. */
-static struct bytes quoted(struct tx *tx, struct bytes text) {
-    AUTO(text_done) struct text json = text_up_to((size_t)6 * SPAN_TEXT_MAX + 16);
-    if (text.len == 0) {
-        return BYTES("");
-    }
-    text_add_json(&json, text.data, utf8_cut(text, SPAN_TEXT_MAX));
-    return tx_copy_text(tx, &json, "trace: text");
-}
-
 /* The answer of an agent is stored as JSON; one in words is shown as words. */
 static struct bytes answer_text(struct tx *tx, struct bytes result) {
     AUTO(json_release) json_t *json = NULL;
@@ -93,13 +83,10 @@ struct err tx_span_of_agent(struct tx *tx, const struct span_page *page,
                    .output = known(output, counted),
                    .reasoning = known(rows_int(rows, 10), counted)},
         .cost = known(rows_int(rows, 11), counted && rows_int(rows, 12) == 0),
-        .tries = 1,
-        .exit_code = SPAN_UNKNOWN,
-        .cpu_us = SPAN_UNKNOWN,
-        .memory_kb = SPAN_UNKNOWN,
+        SPAN_NO_PROCESS,
         .prompt = {SPAN_UNKNOWN, SPAN_UNKNOWN, SPAN_UNKNOWN},
-        .input = quoted(tx, member_text(tx, spec, "prompt")),
-        .output = quoted(tx, answer_text(tx, rows_text(rows, 14)))};
+        .input = spans__quote(tx, member_text(tx, spec, "prompt")),
+        .output = spans__quote(tx, answer_text(tx, rows_text(rows, 14)))};
     return err_failed(tx_error(tx)) ? tx_error(tx) : each(ctx, &row);
 }
 
@@ -224,10 +211,7 @@ static struct err run_place(struct tx *tx, struct walk *walk) {
                                  .ended_ms = rows_null(rows, 8) ? 0 : rows_int(rows, 8),
                                  .tokens = SPAN_TOKENS_UNKNOWN,
                                  .cost = SPAN_UNKNOWN,
-                                 .tries = 1,
-                                 .exit_code = SPAN_UNKNOWN,
-                                 .cpu_us = SPAN_UNKNOWN,
-                                 .memory_kb = SPAN_UNKNOWN,
+                                 SPAN_NO_PROCESS,
                                  .prompt = {SPAN_UNKNOWN, SPAN_UNKNOWN, SPAN_UNKNOWN},
                                  .input = BYTES(""),
                                  .output = BYTES("")};
@@ -269,13 +253,8 @@ static size_t runs_next(struct tx *tx, const struct run_row *top, int64_t after,
         " AND id > $2 UNION ALL SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"
         " AND id > $2 ORDER BY id LIMIT $3";
     const int64_t root = top->root != 0 ? top->root : top->id;
-    size_t count = 0;
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx, sql, ARGS(arg_int(root), arg_int(after), arg_int(NEXT_IDS)));
-    while (count < NEXT_IDS && rows_step(rows)) {
-        ret_ids[count++] = rows_int(rows, 0);
-    }
-    return count;
+    return tx_ids(tx, sql, ARGS(arg_int(root), arg_int(after), arg_int(NEXT_IDS)), NEXT_IDS,
+                  ret_ids);
 }
 
 struct err tx_trace_each(struct tx *tx, const struct trace_page *page,

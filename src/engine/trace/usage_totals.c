@@ -66,7 +66,7 @@ void usage_args(const struct session_usage *usage, struct arg ret_args[SESSION_U
     }
 }
 
-struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
+void tx_usage_add(struct tx *tx, const struct usage_add *add) {
     const struct session_row nobody = {.owner = add->owner, .project = add->project};
     const struct session_row *session = add->session == NULL ? &nobody : add->session;
     const struct usage_place *place = &add->place;
@@ -93,26 +93,18 @@ struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
           "INSERT INTO usage_totals (" KEYS ", " NUMBERS ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
           " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)" ADD_TO_ROW,
           args, COUNT_OF(args));
-    return tx_error(tx);
 }
 
-struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret_place) {
-    *ret_place = (struct usage_place){.agent = {NULL, 0}};
-    if (parent == 0) {
-        return ERR_OK;
-    }
+struct usage_place tx_usage_place(struct tx *tx, int64_t parent) {
+    static const char sql[] = "SELECT a.agent, a.phase, w.label, w.id FROM runs a JOIN runs w"
+                              " ON w.id = a.parent WHERE a.id = $1 AND a.kind = 'agent'";
     AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT a.agent, a.phase, w.label, w.id FROM runs a JOIN runs w"
-                               " ON w.id = a.parent WHERE a.id = $1 AND a.kind = 'agent'",
-                               ARGS(arg_int(parent)));
-    if (rows != NULL) {
-        *ret_place = (struct usage_place){.run = rows_int(rows, 3),
-                                          .agent = rows_copy(rows, 0),
-                                          .phase = rows_copy(rows, 1),
-                                          .workflow = rows_copy(rows, 2)};
-    }
-    return tx_error(tx);
+    struct rows *rows = parent == 0 ? NULL : tx_row(tx, sql, ARGS(arg_int(parent)));
+    return rows == NULL ? (struct usage_place){.run = 0}
+                        : (struct usage_place){.run = rows_int(rows, 3),
+                                               .agent = rows_copy(rows, 0),
+                                               .phase = rows_copy(rows, 1),
+                                               .workflow = rows_copy(rows, 2)};
 }
 
 /* clang-format off */
@@ -136,28 +128,28 @@ struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret
 #define OF_SESSION "owner = $1 AND session = $2"
 #define OF_RUN "$1 = '' AND run = $2 AND run <> 0"
 
+static bool rows_forget(struct tx *tx, const char *add, const char *remove,
+                        const struct arg args[3]) {
+    const bool some = tx_change(tx, add, args, 3) > 0;
+    if (some) {
+        tx_do(tx, remove, args, 3);
+    }
+    return some;
+}
+
 /* A workflow that is still there keeps its words. */
-struct err tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit,
-                           bool *ret_some) {
+bool tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit) {
     static const char add[] = FORGET("''", "CASE WHEN run = 0 THEN '' ELSE agent END", "run",
                                      "workflow", "phase", OF_SESSION);
     const struct arg args[] = {arg_text(session->owner), arg_text(session->session),
                                arg_int(limit)};
-    *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
-    if (*ret_some) {
-        tx_do(tx, FORGOTTEN(OF_SESSION), args, COUNT_OF(args));
-    }
-    return tx_error(tx);
+    return rows_forget(tx, add, FORGOTTEN(OF_SESSION), args);
 }
 
-struct err tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit, bool *ret_some) {
+bool tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit) {
     static const char add[] = FORGET("session", "''", "0", "''", "''", OF_RUN);
     const struct arg args[] = {arg_text(BYTES("")), arg_int(run), arg_int(limit)};
-    *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
-    if (*ret_some) {
-        tx_do(tx, FORGOTTEN(OF_RUN), args, COUNT_OF(args));
-    }
-    return tx_error(tx);
+    return rows_forget(tx, add, FORGOTTEN(OF_RUN), args);
 }
 
 int64_t usage_cache_permille(const struct session_usage *usage) {

@@ -46,17 +46,15 @@ struct usage_add {
     struct bytes tool;
     int64_t ms, errors;
 };
-MUST_CHECK struct err tx_usage_add(struct tx *tx, const struct usage_add *add);
+void tx_usage_add(struct tx *tx, const struct usage_add *add);
 /* Place of a run below `parent` (run_row.id; 0: none): that of the agent there. In the arena. */
-MUST_CHECK struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret_place);
+struct usage_place tx_usage_place(struct tx *tx, int64_t parent);
 
-/* The same for a workflow that is removed: its rows then name no workflow, phase and agent. */
-MUST_CHECK struct err tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit,
-                                          bool *ret_some);
 /* Adds the usage of a deleted session to the sums that name neither session nor agent, a page at a
- * time. *ret_some: call again. */
-MUST_CHECK struct err tx_usage_forget(struct tx *tx, const struct session_row *session,
-                                      int64_t limit, bool *ret_some);
+ * time. True: call again. */
+MUST_CHECK bool tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit);
+/* The same for a workflow that is removed: its rows then name no workflow, phase and agent. */
+MUST_CHECK bool tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit);
 
 #define USAGE_SORTS(X)                                                                             \
     X(DAY, "day")                                                                                  \

@@ -36,7 +36,7 @@ void turns__count_tools(struct tx *tx, struct turn *turn) {
     if (limit > 0) {
         const int64_t made =
             tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1 AND kind = 'tool'",
-                      ARGS(arg_int(turn->row.answer)), 0);
+                      ARGS(arg_int(turn->row.answer)));
         turn->tools_left = made < limit ? limit - made : 0;
     }
 }
@@ -60,6 +60,12 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
     }
     turn->row.facts.mistakes += mark == CARD_MARK_MISTAKE;
     tx_fail(tx, turns__event_card_finished(tx, turn, card, result, ms));
+}
+
+void turns__end_card(struct tx *tx, struct turn *turn, struct card *card, enum card_cause cause,
+                     struct bytes result) {
+    cards__end(card, cause);
+    turns__close_card(tx, turn, card, result);
 }
 
 /* A person is asked about the call. */
@@ -136,7 +142,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
     turn->row.step++;
     if (call.verdict == TURN_REFUSE) {
         turns__span_card(tx, turn, &card, SPAN_TOOL, card.tool);
-        tx_fail(tx, turns__event_card_started(tx, turn, &card));
+        turns__event_card_started(tx, turn, &card);
         turns__close_card(tx, turn, &card, call.refusal);
     } else if (call.verdict == TURN_ASK) {
         person_ask(tx, turn, &card, call.asks);
@@ -160,7 +166,7 @@ static void search_add(struct tx *tx, struct turn *turn, const struct turn_item 
     cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     turns__span_card(tx, turn, &card, SPAN_TOOL, card.tool);
-    tx_fail(tx, turns__event_card_started(tx, turn, &card));
+    turns__event_card_started(tx, turn, &card);
     turns__close_card(tx, turn, &card, result);
 }
 
@@ -255,9 +261,9 @@ static void answer_store(struct tx *tx, struct turn *turn, const struct turn_ans
                          &took);
     AUTO(text_done) struct text data = turns__event_open(turn);
     text_add_member_int(&data, "step", turn->row.call);
-    tx_fail(tx, turns__event_usage(tx, &turn->session, &answer->usage, &answer->cost, &data));
+    turns__event_usage(tx, &turn->session, &answer->usage, &answer->cost, &data);
     turn->row.call = 0;
-    tx_fail(tx, runs__step_finished(tx, &turn->run));
+    runs__step_finished(tx, &turn->run);
 }
 
 enum { MISFIT_WORDS_MAX = 8 << 10, DENIAL_MAX = APPROVAL_ANSWER_MAX + (16 << 10) };
@@ -400,7 +406,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
     card.child.id = result->child != 0 ? result->child : card.child.id;
     turn.row.facts.wrote = turn.row.facts.wrote || result->wrote;
     turns__close_card(tx, &turn, &card, text);
-    tx_fail(tx, runs__step_finished(tx, &turn.run));
+    runs__step_finished(tx, &turn.run);
     return turns__advance(tx, &turn, &result->key.bounds, plan);
 }
 
@@ -439,15 +445,13 @@ static void card_deny(struct tx *tx, struct turn *turn, struct card *card, enum 
     text_add(&words, who.data, who.len);
     text_add_str(&words, reason.len > 0 ? ": " : ".");
     text_add(&words, reason.data, reason.len);
-    cards__end(card, by);
-    turns__close_card(tx, turn, card, tx_copy_text(tx, &words, "turns: denial"));
+    turns__end_card(tx, turn, card, by, tx_copy_text(tx, &words, "turns: denial"));
 }
 
 /* A person is asked, who sees why the model would not say. */
 static void review_ask(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
     AUTO(text_done) struct text about = {.size_max = (size_t)8 << 20};
-    card->state = PART_STATE_ASKING;
-    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    cards__move(tx, turn, PART_STATE_ASKING, card);
     const bool more = card->about.len > 2 && card->about.data[card->about.len - 1] == '}';
     text_add(&about, more ? card->about.data : "{", more ? card->about.len - 1 : 1);
     text_add_str(&about, more ? ",\"review\":" : "\"review\":");
@@ -481,25 +485,24 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
         AUTO(text_done) struct text data = turns__event_open(&turn);
         text_add_member_int(&data, "part", end->part);
         text_add_member_bool(&data, "review", true);
-        tx_fail(tx, turns__event_usage(tx, &turn.session, &end->usage, &end->cost, &data));
+        turns__event_usage(tx, &turn.session, &end->usage, &end->cost, &data);
     }
     if (turn.run.stop == CAUSE_NONE) {
-        tx_fail(tx, turns__event_card_reviewed(tx, &turn, &card, end));
+        turns__event_card_reviewed(tx, &turn, &card, end);
         switch (end->review) {
         case TURN_REVIEW_DENIES:
             card_deny(tx, &turn, &card, CARD_REVIEW, BYTES("The review of this call denied it"),
                       end->reason);
             break;
         case TURN_REVIEW_ALLOWS:
-            card.state = PART_STATE_READY;
-            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+            cards__move(tx, &turn, PART_STATE_READY, &card);
             break;
         case TURN_REVIEW_ASKS:
             review_ask(tx, &turn, &card, end->reason);
             break;
         }
     }
-    tx_fail(tx, runs__step_finished(tx, &turn.run));
+    runs__step_finished(tx, &turn.run);
     return turns__advance(tx, &turn, &end->key.bounds, plan);
 }
 
@@ -535,11 +538,10 @@ static void card_allow(struct tx *tx, struct turn *turn, struct card *card,
     if (err_failed(err) && !full) {
         tx_fail(tx, err);
     } else if (grant) {
-        cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
-        turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+        turns__end_card(tx, turn, card, full ? CARD_TOO_MANY : CARD_DONE,
+                        full ? BYTES(too_many) : result);
     } else {
-        card->state = PART_STATE_READY;
-        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+        cards__move(tx, turn, PART_STATE_READY, card);
     }
 }
 
@@ -554,8 +556,7 @@ struct err turns__answered(struct tx *tx, const struct approval_row *row) {
     if (row->state == APPROVAL_ALLOWED) {
         card_allow(tx, &turn, &card, row);
     } else if (row->state == APPROVAL_ANSWERED) {
-        cards__end(&card, CARD_DONE);
-        turns__close_card(tx, &turn, &card, row->answer);
+        turns__end_card(tx, &turn, &card, CARD_DONE, row->answer);
     } else {
         AUTO(text_done) struct text who = text_up_to(DENIAL_MAX);
         text_addf(&who, "%.*s denied this call", (int)row->by.len, row->by.data);

@@ -75,6 +75,8 @@ static inline void cards__end(struct card *card, enum card_cause cause) {
 /* Writes state and cause of a card, and its result, or CARD_RESULT_STAYS. */
 void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result);
 #define CARD_RESULT_STAYS ((struct bytes){NULL, 0})
+/* The card of a turn gets that state, which is no final one. */
+void cards__move(struct tx *tx, const struct turn *turn, enum part_state state, struct card *card);
 /* Writes what the call is: arguments, digest, about. */
 void cards__write_data(struct tx *tx, int64_t message, const struct card *card);
 /* Digest of the calls that were made last and their results: whether it is the same again. */
@@ -88,6 +90,9 @@ MUST_CHECK bool turns__load_card(struct tx *tx, const struct turn_key *key, int6
 /* The card is in a final state already: written, with its result, and told. (answer.c) */
 void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
                        struct bytes result);
+/* The same of one that ends now. */
+void turns__end_card(struct tx *tx, struct turn *turn, struct card *card, enum card_cause cause,
+                     struct bytes result);
 /* Appends a part that is no card. A text too long for one part becomes several. */
 void cards__add_plain(struct tx *tx, const struct message_part *part);
 

@@ -41,15 +41,13 @@ static struct bytes run_find_same(struct tx *tx, const struct turn *turn, const 
     char pattern[128];
     int len = snprintf(pattern, sizeof pattern, "%%\"digest\":\"%.*s\"%%", (int)card->digest.len,
                        card->digest.data);
-    AUTO(rows_release)
-    struct rows *rows = tx_row(
+    return tx_text(
         tx,
         "SELECT r.run FROM messages m JOIN parts p ON p.message = m.id JOIN runs r ON r.id = p.run"
         " WHERE m.session = $1 AND p.kind = 'tool' AND p.state = 'pending' AND p.name = $2"
         " AND p.run <> 0 AND r.ended_ms IS NULL AND p.data LIKE $3 LIMIT 1",
         ARGS(arg_int(turn->session.id), arg_text(card->tool),
              arg_text((struct bytes){pattern, (size_t)len})));
-    return rows == NULL ? BYTES("") : rows_copy(rows, 0);
 }
 
 static struct run_row child_submit(struct tx *tx, const struct turn *turn,
@@ -89,7 +87,7 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
             child_submit(tx, &turn, &run, child->is_long ? BYTES("") : turn.run.run);
         card.child.id = row.id;
         if (child->is_long) {
-            tx_fail(tx, runs__set_session(tx, row.id, turn.session.session));
+            runs__set_session(tx, row.id, turn.session.session);
             card.state = PART_STATE_PENDING;
             card_pend(tx, &turn, &card, "started", row.run);
         } else {
@@ -235,12 +233,8 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
 /* --- Checks ----------------------------------------------------------------------------------- */
 
 enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_row *ret_run) {
-    bool found = false;
-    if (turn->row.check_run == 0) {
-        return TURN_CHECK_NONE;
-    }
-    tx_fail(tx, runs__find_id(tx, turn->row.check_run, &found, ret_run));
-    if (!found) { /* The run was removed with its output: nobody knows any more. */
+    if (!runs__load_id(tx, turn->row.check_run, ret_run)) {
+        /* Where there was one, it was removed with its output: nobody knows any more. */
         turn->row.check_run = 0;
         return TURN_CHECK_NONE;
     }

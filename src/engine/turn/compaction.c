@@ -230,18 +230,15 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
         .fold = fold, .transcript = transcript, .request = {.size_max = FOLD_REQUEST_MAX}};
     text_clear(transcript);
     struct checkpoint active = {.question = 0};
-    struct rows *rows =
-        tx_row(tx,
+    int64_t turn[3];
+    tx_numbers(tx,
                "SELECT t.session, t.answer, CASE WHEN t.question < t.answer"
                " THEN t.question ELSE 0 END FROM turns t JOIN runs r ON r.id = t.run"
                " WHERE r.run = $1",
-               ARGS(arg_text(key->run)));
-    if (rows != NULL) {
-        folding.answer = rows_int(rows, 1);
-        folding.question = rows_int(rows, 2);
-        folding.covered = tx_checkpoint_find(tx, rows_int(rows, 0), &active) ? active.message : 0;
-    }
-    rows_release(&rows);
+               ARGS(arg_text(key->run)), turn, COUNT_OF(turn));
+    folding.answer = turn[1];
+    folding.question = turn[2];
+    folding.covered = tx_checkpoint_find(tx, turn[0], &active) ? active.message : 0;
     folding.former = active.question == folding.question ? 0 : active.question;
     struct err err = tx_prompt_each(tx, key, part_weigh, &folding);
     /* The limits of the fold, and whether anything is to be folded. */
@@ -417,8 +414,7 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     if (called) {
         AUTO(text_done) struct text data = turns__event_open(&turn);
         text_add_member_int(&data, "step", turn.row.step);
-        tx_fail(tx,
-                turns__event_usage(tx, &turn.session, &compacted->usage, &compacted->cost, &data));
+        turns__event_usage(tx, &turn.session, &compacted->usage, &compacted->cost, &data);
     }
     if (compacted->learned.window > 0) {
         tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &compacted->learned));

@@ -118,8 +118,7 @@ static int64_t group_condense(struct tx *tx, int64_t message, int64_t step_last,
 }
 
 static int64_t parts_count(struct tx *tx, int64_t message) {
-    return tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1", ARGS(arg_int(message)),
-                     0);
+    return tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1", ARGS(arg_int(message)));
 }
 
 /* The steps before the newest CONDENSED_TO parts, and the one that these begin in. Texts that are
@@ -128,14 +127,14 @@ static void steps_condense(struct tx *tx, int64_t message) {
     static const char condensed[] =
         "SELECT count(*), COALESCE(max(number), 0) FROM parts WHERE message = $1"
         " AND data LIKE '{\"condensed\":%'";
-    struct rows *rows = tx_row(tx, condensed, ARGS(arg_int(message)));
-    int64_t after = rows == NULL || rows_int(rows, 0) > CONDENSED_TO / 2 ? 0 : rows_int(rows, 1);
-    rows_release(&rows);
+    int64_t of[2]; /* Number of those, and number of the last one. */
+    tx_numbers(tx, condensed, ARGS(arg_int(message)), of, COUNT_OF(of));
+    int64_t after = of[0] > CONDENSED_TO / 2 ? 0 : of[1];
     const int64_t step_last =
         tx_number(tx,
                   "SELECT min(step) FROM (SELECT step FROM parts WHERE message = $1"
                   " ORDER BY number DESC LIMIT $2) newest",
-                  ARGS(arg_int(message), arg_int(CONDENSED_TO)), 0);
+                  ARGS(arg_int(message), arg_int(CONDENSED_TO)));
     while (group_condense(tx, message, step_last, &after) > 0) {
     }
 }
@@ -145,8 +144,8 @@ static void tools_lose(struct tx *tx, struct turn *turn) {
     for (size_t i = 0; i < cards.count; i++) {
         struct card *card = &cards.at[i];
         if (card->state == PART_STATE_RUNNING) {
-            cards__end(card, CARD_RUN_LOST);
-            turns__close_card(tx, turn, card, BYTES("The program never showed the end of this."));
+            turns__end_card(tx, turn, card, CARD_RUN_LOST,
+                            BYTES("The program never showed the end of this."));
         }
     }
 }

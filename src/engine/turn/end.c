@@ -52,15 +52,9 @@ static void cards_close(struct tx *tx, struct turn *turn) {
         if (card->state == PART_STATE_REVIEWING) {
             turns__span_review_end(tx, turn, card, &review);
         }
-        cards__end(card, cancelled ? CARD_STOPPED : CARD_TURN_ENDED);
-        turns__close_card(tx, turn, card, cancelled ? BYTES(stopped) : BYTES(ended));
+        turns__end_card(tx, turn, card, cancelled ? CARD_STOPPED : CARD_TURN_ENDED,
+                        cancelled ? BYTES(stopped) : BYTES(ended));
     }
-}
-
-static void message_move(struct tx *tx, const struct session_row *session,
-                         enum message_status status, struct message_row *message) {
-    messages__write_status(tx, status, message);
-    messages__tell_edited(tx, session, message);
 }
 
 /* Of a turn that was cleared away nothing is stored but that it ended. */
@@ -105,10 +99,10 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
         struct message_row question;
         if (messages__find_id(tx, turn->row.question, &question) &&
             question.status != MESSAGE_REMOVED) {
-            message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
+            messages__move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
         }
         tx_checkpoint_void_from(tx, &turn->session, turn->row.answer);
-        message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
+        messages__move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
         sessions__weigh_context(tx, &turn->session);
         programs__forget(tx, &turn->session);
     }
@@ -138,7 +132,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
             if (turn.run.cause == CAUSE_ROLLED_BACK) {
                 messages__remove(tx, &turn.session, &question);
             } else {
-                message_move(tx, &turn.session, MESSAGE_INTERRUPTED, &question);
+                messages__move(tx, &turn.session, MESSAGE_INTERRUPTED, &question);
             }
             messages__tell_queue(tx, &turn.session);
         }
@@ -151,7 +145,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
                                   messages__delivered(tx, turn.run.id)};
     for (size_t i = 0; i < COUNT_OF(late); i++) {
         for (size_t j = 0; j < late[i].count; j++) {
-            message_move(tx, &turn.session, MESSAGE_COMPLETED, &late[i].rows[j]);
+            messages__move(tx, &turn.session, MESSAGE_COMPLETED, &late[i].rows[j]);
         }
     }
     turns__write(tx, &turn.row);
@@ -200,7 +194,7 @@ static void close_rows(struct tx *tx, const struct run_row *run) {
         tx_do(tx, closings[i].sql, args, closings[i].args);
     }
     tx_fail(tx, approvals__cancel(tx, run));
-    tx_fail(tx, tx_inbox_hold_turn(tx, run->run, run->cause));
+    tx_inbox_hold_turn(tx, run->run, run->cause);
 }
 
 /* Settles the notices that the turn was given. The output is what the turn said, which is read only

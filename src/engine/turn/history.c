@@ -47,8 +47,7 @@ static void make_room(struct tx *tx, const struct session_row *session, int64_t 
         ACTIVE_MAX);
     for (size_t i = 0; i < rows.count; i++) {
         rows.rows[i].active = false;
-        messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
-        messages__tell_edited(tx, session, &rows.rows[i]);
+        messages__move(tx, session, rows.rows[i].status, &rows.rows[i]);
     }
     if (rows.count > 0) {
         programs__forget(tx, session);
@@ -110,7 +109,7 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
         tx_number(tx,
                   "SELECT count(*) FROM messages WHERE session = $1 AND id > $3 AND reply_to <> $2"
                   " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')",
-                  of_answer, 3, 0);
+                  of_answer, 3);
     if (!fits || after > 0) {
         return err_why(why, ERR_CONFLICT,
                        fits ? "something was said after this answer; only the last one is asked for"
@@ -126,7 +125,7 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
     message.variant = tx_number(tx,
                                 "SELECT max(variant) + 1 FROM messages WHERE session = $1"
                                 " AND reply_to = $2 AND status <> 'removed'",
-                                of_answer, 2, 0);
+                                of_answer, 2);
     return answer_again(tx, &of.session, &of.question, &message, ret_run);
 }
 
@@ -167,7 +166,7 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
         const struct session_context context = {.used = 0, .window = session.context_window};
         const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
         messages__remove_behind(tx, &session, 0);
-        tx_fail(tx, approvals__cancel_all(tx, &session));
+        approvals__cancel_all(tx, &session);
         sessions__set_context(tx, &context, &session);
         sessions__touch(tx, &session);
         messages__tell_cleared(tx, &session, &all);
@@ -175,28 +174,15 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
     /* The turns that lost their places are asked to end. One that this page leaves alone ends by
      * itself, as soon as something is brought to it. */
     struct bytes runs[RUNS_MAX];
-    size_t count = 0;
     bool more = false;
-    struct rows *rows = tx_rows(
+    const size_t count = tx_texts(
         tx,
         "SELECT r.run FROM turns t JOIN runs r ON r.id = t.run JOIN messages m ON m.id = t.answer"
         " WHERE t.session = $1 AND r.ended_ms IS NULL AND m.status = 'removed'"
         " ORDER BY r.id LIMIT $2",
-        ARGS(arg_int(session.id), arg_int(RUNS_MAX)));
-    while (count < RUNS_MAX && rows_step(rows)) {
-        runs[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
+        ARGS(arg_int(session.id), arg_int(RUNS_MAX)), RUNS_MAX, runs);
     for (size_t i = 0; i < count && !more && !err_failed(tx_error(tx)); i++) {
-        const struct run_stop stop = {.key = {.run = runs[i]},
-                                      .cause = CAUSE_CLEARED,
-                                      .grace_ms = RUN_STOP_GRACE_MS,
-                                      .bounds = what->bounds};
-        struct run_row run;
-        err = tx_run_stop(tx, &stop, &more, &run);
-        if (err.code != ERR_CONFLICT) { /* Else the end of one before it has ended it. */
-            tx_fail(tx, err);
-        }
+        more = runs__stop_tree(tx, runs[i], CAUSE_CLEARED, &what->bounds);
     }
     *ret_cleared = (struct turn_cleared){.session = session.id, .more = more};
     return tx_error(tx);
@@ -206,7 +192,7 @@ struct err tx_message_gone(struct tx *tx, struct bytes message, bool *ret_gone) 
     *ret_gone = tx_number(tx,
                           "SELECT 1 FROM messages m JOIN sessions s ON s.id = m.session"
                           " WHERE m.message = $1 AND m.status <> 'removed' AND s.hidden >= 0",
-                          ARGS(arg_text(message)), 0) == 0;
+                          ARGS(arg_text(message))) == 0;
     return tx_error(tx);
 }
 
@@ -278,7 +264,7 @@ struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
     if (tx_number(tx,
                   "SELECT 1 FROM messages WHERE session = $1 AND id > $2"
                   " AND status IN ('completed', 'interrupted', 'failed') LIMIT 1",
-                  ARGS(arg_int(session.id), arg_int(question.id)), 0) != 0) {
+                  ARGS(arg_int(session.id), arg_int(question.id))) != 0) {
         struct session_fork fork = what->fork;
         struct session_row into;
         fork.key = (struct session_key){.owner = session.owner, .session = session.session};

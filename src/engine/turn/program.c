@@ -21,7 +21,7 @@ static bool native_counts(struct tx *tx, const struct turn *turn) {
                      " WHERE a.id = $1 AND a.active = 1"
                      " AND a.status IN ('completed', 'interrupted', 'failed')"
                      " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back')",
-                     ARGS(arg_int(answer)), 0) != 0;
+                     ARGS(arg_int(answer))) != 0;
 }
 
 /* Kept with the session, not the turn: retention removes turns. */
@@ -59,15 +59,11 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
     if (!turns__load_run(tx, key->run, &turn)) {
         return tx_error(tx);
     }
-    struct rows *notices = tx_row(tx,
-                                  "SELECT text FROM parts WHERE message = $1 AND kind = 'notice'"
-                                  " ORDER BY number DESC LIMIT 1",
-                                  ARGS(arg_int(turn.row.answer)));
-    if (notices != NULL) {
-        const struct bytes notice = rows_text(notices, 0);
-        text_add(task->notice, notice.data, notice.len);
-    }
-    rows_release(&notices);
+    const struct bytes notice = tx_text(tx,
+                                        "SELECT text FROM parts WHERE message = $1"
+                                        " AND kind = 'notice' ORDER BY number DESC LIMIT 1",
+                                        ARGS(arg_int(turn.row.answer)));
+    text_add(task->notice, notice.data, notice.len);
     programs__add_words(tx, turn.row.question, task->prompt);
     programs__tell_waiting(tx, &turn, task);
     if (native_counts(tx, &turn)) {
@@ -131,22 +127,19 @@ struct err tx_program_history(struct tx *tx, const struct turn_key *key, struct 
 /* A turn that was stopped has ended before its process has: that has its grace. So has one that
  * stays after an answer which does not fit. */
 static struct program_before processes_before(struct tx *tx, const struct turn *turn) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
+    int64_t of[2];
+    tx_numbers(tx,
                "SELECT COALESCE(max(CASE WHEN r.ended_ms IS NULL THEN 1 ELSE 0 END), 0),"
                " COALESCE(max(r.ended_ms), 0) FROM turns t JOIN runs r ON r.parent = t.run"
                " AND r.parent <> 0 AND r.step_key = '' WHERE t.session = $1 AND t.run <= $2"
                " AND r.kind = 'job'",
-               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
-    return rows == NULL ? (struct program_before){.busy = false}
-                        : (struct program_before){.busy = rows_int(rows, 0) != 0,
-                                                  .ended_ms = rows_int(rows, 1)};
+               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), of, COUNT_OF(of));
+    return (struct program_before){.busy = of[0] != 0, .ended_ms = of[1]};
 }
 
 void turns__view(struct tx *tx, struct run_row *io_run) {
-    io_run->starts = tx_number(tx, "SELECT program_begun FROM turns WHERE run = $1",
-                               ARGS(arg_int(io_run->id)), /* absent */ 0);
+    io_run->starts =
+        tx_number(tx, "SELECT program_begun FROM turns WHERE run = $1", ARGS(arg_int(io_run->id)));
 }
 
 struct err tx_program_before(struct tx *tx, const struct turn_key *key,
@@ -162,16 +155,13 @@ struct err tx_program_before(struct tx *tx, const struct turn_key *key,
 struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
                             struct id *ret_run, bool *ret_busy) {
     struct turn turn;
-    bool found = false;
     *ret_busy = false;
     *ret_run = (struct id){""};
     if (!turns__load(tx, &start->key, &turn) || turn.row.call != start->step) {
         return tx_error(tx);
     }
-    struct run_row row = {.id = 0, .run = BYTES("")};
-    if (turn.row.program.child != 0) {
-        tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &row));
-    }
+    struct run_row row;
+    const bool found = runs__load_id(tx, turn.row.program.child, &row);
     if (!found && turn.run.stop == CAUSE_NONE && processes_before(tx, &turn).busy) {
         *ret_busy = true;
     } else if (!found && turn.run.stop == CAUSE_NONE) {
@@ -195,7 +185,6 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
 struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                             struct program_child *ret_child) {
     struct run_row row, turn;
-    struct run_time time = {.took_ms = 0};
     *ret_child = (struct program_child){.exit_code = -1};
     if (!runs__load(tx, run, &row) || !runs__load(tx, key->run, &turn)) {
         return tx_error(tx);
@@ -203,7 +192,7 @@ struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct by
     /* Where processes of the turn asked people before, that time is not counted, either: it is
      * better to end one too late than too early. */
     const int64_t here_ms = runs__took_ms(tx, &row);
-    tx_fail(tx, runs__time(tx, &turn, turn.state, &time));
+    const struct run_time time = runs__time(tx, &turn, turn.state);
     AUTO(json_release) json_t *result = NULL;
     if (row.result.len > 0) {
         (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */
@@ -296,7 +285,7 @@ static bool card_of_call(struct tx *tx, const struct turn *turn, struct bytes ca
                   "SELECT number FROM parts WHERE message = $1 AND kind = 'tool' AND call = $2"
                   " AND state IN ('running', 'reviewing', 'asking', 'ready')"
                   " ORDER BY number DESC LIMIT 1",
-                  ARGS(arg_int(turn->row.answer), arg_text(call)), 0);
+                  ARGS(arg_int(turn->row.answer), arg_text(call)));
     return call.len > 0 && number != 0 && cards__find(tx, turn->row.answer, number, ret_card);
 }
 
@@ -319,7 +308,7 @@ static struct card tool_add(struct tx *tx, struct turn *turn, const struct turn_
 
 static void tool_begin(struct tx *tx, struct turn *turn, const struct card *card) {
     turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
-    tx_fail(tx, turns__event_card_started(tx, turn, card));
+    turns__event_card_started(tx, turn, card);
 }
 
 /* The model of the turn is the program's, and reviews nothing. */
@@ -340,8 +329,7 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
         tool_begin(tx, turn, &card);
     }
     /* The call that is asked for, and may be made: not the one that was shown before. */
-    card.state = PART_STATE_ASKING;
-    cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+    cards__move(tx, turn, PART_STATE_ASKING, &card);
     if (fits) {
         card.digest = item->call.digest;
         card.arguments = item->call.arguments;
@@ -356,16 +344,14 @@ static void question_add(struct tx *tx, struct turn *turn, const struct turn_ite
     }
     asked_write(tx, turn, asked);
     if (verdict == TURN_REVIEW && has_reviewer(tx)) {
-        card.state = PART_STATE_REVIEWING;
-        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+        cards__move(tx, turn, PART_STATE_REVIEWING, &card);
     } else if (verdict == TURN_ASK || verdict == TURN_REVIEW) {
         turns__ask_person(tx, turn, &card);
     } else if (verdict == TURN_ALLOW) {
-        card.state = PART_STATE_READY;
-        cards__write(tx, turn->row.answer, &card, CARD_RESULT_STAYS);
+        cards__move(tx, turn, PART_STATE_READY, &card);
     } else {
-        cards__end(&card, fits ? CARD_RULE : CARD_TOO_LARGE);
-        turns__close_card(tx, turn, &card, fits ? item->call.refusal : BYTES(CARD_TOO_LONG));
+        turns__end_card(tx, turn, &card, fits ? CARD_RULE : CARD_TOO_LARGE,
+                        fits ? item->call.refusal : BYTES(CARD_TOO_LONG));
     }
 }
 
@@ -382,8 +368,7 @@ void programs__add_item(struct tx *tx, struct turn *turn, const struct turn_item
     } else if (card_of_call(tx, turn, item->call.id, &card)) {
         struct bytes result = item->call.refusal;
         result.len = utf8_cut(result, TURN_RESULT_MAX);
-        cards__end(&card, item->call.cause);
-        turns__close_card(tx, turn, &card, result);
+        turns__end_card(tx, turn, &card, item->call.cause, result);
     }
 }
 
@@ -421,19 +406,15 @@ struct err tx_program_reply(struct tx *tx, const struct program_replies *replies
             card.state == PART_STATE_READY) {
             const char *conflict = replies->conflicts[i];
             if (conflict != NULL) {
-                cards__end(&card, CARD_CONFLICT);
-                turns__close_card(tx, &turn, &card, bytes_of(conflict));
+                turns__end_card(tx, &turn, &card, CARD_CONFLICT, bytes_of(conflict));
             } else {
-                card.state = PART_STATE_RUNNING;
-                cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+                cards__move(tx, &turn, PART_STATE_RUNNING, &card);
             }
         }
     }
     asked_write(tx, &turn, asked);
     struct run_row child;
-    bool found = false;
-    tx_fail(tx, runs__find_id(tx, turn.row.program.child, &found, &child));
-    if (found) {
+    if (runs__load_id(tx, turn.row.program.child, &child)) {
         programs__input(tx, &child, replies->input, RUN_INPUT_GOES_ON);
     }
     return turns__advance(tx, &turn, &replies->key.bounds, plan);
@@ -449,8 +430,7 @@ static void card_withdraw(struct tx *tx, struct turn *turn, struct card *card) {
     } else if (card->state != PART_STATE_READY) {
         return;
     }
-    card->state = PART_STATE_RUNNING;
-    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    cards__move(tx, turn, PART_STATE_RUNNING, card);
 }
 
 struct err tx_program_withdraw(struct tx *tx, const struct turn_key *key, struct bytes question,
@@ -495,10 +475,9 @@ static void tools_close(struct tx *tx, struct turn *turn) {
         if (card->state == PART_STATE_REVIEWING) {
             turns__span_review_end(tx, turn, card, &review);
         }
-        cards__end(card, runs ? CARD_RUN_LOST : CARD_TURN_ENDED);
-        turns__close_card(tx, turn, card,
-                          runs ? BYTES("The program ended before this was done.")
-                               : BYTES("The program ended before this was answered."));
+        turns__end_card(tx, turn, card, runs ? CARD_RUN_LOST : CARD_TURN_ENDED,
+                        runs ? BYTES("The program ended before this was done.")
+                             : BYTES("The program ended before this was answered."));
     }
     tx_fail(tx, approvals__cancel(tx, &turn->run));
 }
@@ -506,9 +485,7 @@ static void tools_close(struct tx *tx, struct turn *turn) {
 /* A process that stays after its result would be a second writer of its session. */
 static void child_stop(struct tx *tx, int64_t id) {
     struct run_row child;
-    bool found = false;
-    tx_fail(tx, runs__find_id(tx, id, &found, &child));
-    if (found) {
+    if (runs__load_id(tx, id, &child)) {
         tx_fail(tx, tx_program_stop(tx, child.run, CAUSE_CALLED_OFF, PROGRAM_HURRY));
     }
 }

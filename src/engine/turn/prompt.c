@@ -248,7 +248,7 @@ static void checkpoint_hand(struct reader *reader, const struct checkpoint *chec
             tx_number(reader->tx,
                       "SELECT count(DISTINCT step) FROM parts WHERE message = $1 AND step <= $2"
                       " AND kind IN ('text', 'tool')",
-                      ARGS(arg_int(checkpoint->message), arg_int(checkpoint->step)), 0);
+                      ARGS(arg_int(checkpoint->message), arg_int(checkpoint->step)));
     }
     AUTO(text_done)
     struct text text = {.size_max = CHECKPOINT_SUMMARY_MAX + sizeof summary_head_within};
@@ -333,18 +333,15 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
                           void *ctx) {
     struct reader reader = {.tx = tx, .each = each, .ctx = ctx};
     struct checkpoint checkpoint = {.session = 0};
-    int64_t session = 0;
+    int64_t turn[3];
     reader.end = &reader.first;
-    struct rows *rows = tx_row(tx,
-                               "SELECT t.session, t.question, t.answer FROM turns t"
-                               " JOIN runs r ON r.id = t.run WHERE r.run = $1",
-                               ARGS(arg_text(key->run)));
-    if (rows != NULL) {
-        session = rows_int(rows, 0);
-        reader.asked = rows_int(rows, 1);
-        reader.answer = rows_int(rows, 2);
-    }
-    rows_release(&rows);
+    tx_numbers(tx,
+               "SELECT t.session, t.question, t.answer FROM turns t"
+               " JOIN runs r ON r.id = t.run WHERE r.run = $1",
+               ARGS(arg_text(key->run)), turn, COUNT_OF(turn));
+    const int64_t session = turn[0];
+    reader.asked = turn[1];
+    reader.answer = turn[2];
     arena_init(&reader.arena, GROUP_MAX);
     if (tx_checkpoint_find(tx, session, &checkpoint)) {
         checkpoint_hand(&reader, &checkpoint);

@@ -81,12 +81,12 @@ void calls__count(struct tx *tx, struct session_row *session, const struct call_
                             .category = use->category,
                             .usage = sessions__sums_of(use->usage, use->cost)};
     add.usage.calls = use->calls > 0 ? use->calls : add.usage.calls;
-    tx_fail(tx, tx_usage_place(tx, use->run->parent, &add.place));
+    add.place = tx_usage_place(tx, use->run->parent);
     if (add.place.run != 0 && add.category == USAGE_TURN) {
         add.category = USAGE_AGENT;
     }
     sessions__add_usage(tx, &add.usage, session);
-    tx_fail(tx, tx_usage_add(tx, &add));
+    tx_usage_add(tx, &add);
 }
 
 /* --- Spans ------------------------------------------------------------------------------------ */
@@ -110,10 +110,7 @@ static struct span_end end_of(const struct run_row *run, int64_t step, enum run_
                              .output = BYTES(""),
                              .tokens = SPAN_TOKENS_UNKNOWN,
                              .cost = SPAN_UNKNOWN,
-                             .tries = 1,
-                             .exit_code = SPAN_UNKNOWN,
-                             .cpu_us = SPAN_UNKNOWN,
-                             .memory_kb = SPAN_UNKNOWN};
+                             SPAN_NO_PROCESS};
 }
 
 static void end_add_usage(struct span_end *end, const struct usage *usage,
@@ -199,8 +196,7 @@ static int64_t step_of(struct tx *tx, const struct turn *turn, const struct card
         "SELECT $2 + count(CASE WHEN number <= $3 THEN 1 END) + $4 * count(*) FROM parts"
         " WHERE message = $1 AND kind = 'tool' AND step = $2",
         ARGS(arg_int(turn->row.answer), arg_int(card->step), arg_int(card->number),
-             arg_int(kind == SPAN_REVIEW ? 1 : 0)),
-        0);
+             arg_int(kind == SPAN_REVIEW ? 1 : 0)));
 }
 
 /* A step that begins again after a crash has its span already. */
@@ -209,8 +205,8 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
     struct span_start start = start_of(&turn->run, step_of(tx, turn, card, kind), kind, name);
     start.input = card->malformed.len > 0 ? card->malformed : card->arguments;
     if (tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-                  ARGS(arg_int(start.key.run), arg_int(start.key.attempt), arg_int(start.key.step)),
-                  0) == 0) {
+                  ARGS(arg_int(start.key.run), arg_int(start.key.attempt),
+                       arg_int(start.key.step))) == 0) {
         tx_fail(tx, tx_span_start(tx, &start));
     }
 }
@@ -219,9 +215,9 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
 static int64_t card_ms(struct tx *tx, const struct turn *turn, int64_t step) {
     const int64_t started_ms =
         tx_number(tx, "SELECT started_ms FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-                  ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)), -1);
+                  ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)));
     const int64_t now_ms = tx_now_ms(tx);
-    return started_ms < 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
+    return started_ms == 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
 }
 
 /* Calls of tools are counted like those of models, beside them. */
@@ -234,11 +230,11 @@ static void card_count(struct tx *tx, const struct turn *turn, const struct card
                             .usage = {.calls = 1},
                             .ms = ms,
                             .errors = card->cause != CARD_DONE};
-    tx_fail(tx, tx_usage_place(tx, turn->run.parent, &add.place));
+    add.place = tx_usage_place(tx, turn->run.parent);
     if (add.place.run != 0 && add.category == USAGE_TURN) {
         add.category = USAGE_AGENT;
     }
-    tx_fail(tx, tx_usage_add(tx, &add));
+    tx_usage_add(tx, &add);
 }
 
 /* A call that was refused never began: it has no span, and that is no error. One that goes on in
@@ -264,12 +260,11 @@ void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct c
 
 struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
                                       const struct card *card) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-               ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt),
-                    arg_int(step_of(tx, turn, card, SPAN_REVIEW))));
-    return rows == NULL ? turn->row.model : rows_copy(rows, 0);
+    const struct bytes name =
+        tx_text(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+                ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt),
+                     arg_int(step_of(tx, turn, card, SPAN_REVIEW))));
+    return name.len > 0 ? name : turn->row.model;
 }
 
 void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,
@@ -358,8 +353,7 @@ static void add_state(const struct card *card, struct text *data) {
     text_add_member_or_null(data, "cause", bytes_of(done ? "" : card_cause_name(card->cause)));
 }
 
-struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
-                                     const struct card *card) {
+void turns__event_card_started(struct tx *tx, const struct turn *turn, const struct card *card) {
     bool malformed = card->malformed.len > 0;
     AUTO(text_done) struct text data = card_event_open(turn, card);
     add_shown(&data, malformed ? "arguments_text" : "arguments",
@@ -368,7 +362,7 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
     add_span(tx, turn, card, &data);
     text_add_member_int_or_null(&data, "ms", 0, /* known */ false);
     add_diff(card, &data);
-    return turns__event_close(tx, &turn->session, "tool_started", &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "tool_started", &data));
 }
 
 struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
@@ -387,19 +381,18 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
     return turns__event_close(tx, &turn->session, "tool_finished", &data);
 }
 
-struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
-                                      const struct card *card, const struct turn_review_end *end) {
+void turns__event_card_reviewed(struct tx *tx, const struct turn *turn, const struct card *card,
+                                const struct turn_review_end *end) {
     static const char *const words[] = {
         [TURN_REVIEW_ALLOWS] = "allow", [TURN_REVIEW_DENIES] = "deny", [TURN_REVIEW_ASKS] = "ask"};
     AUTO(text_done) struct text data = card_event_open(turn, card);
     text_add_member(&data, "decision", bytes_of(words[end->review]));
     add_shown(&data, "reason", end->reason);
-    return turns__event_close(tx, &turn->session, "tool_reviewed", &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "tool_reviewed", &data));
 }
 
-struct err turns__event_usage(struct tx *tx, const struct session_row *session,
-                              const struct usage *usage, const struct usage_cost *cost,
-                              struct text *data) {
+void turns__event_usage(struct tx *tx, const struct session_row *session, const struct usage *usage,
+                        const struct usage_cost *cost, struct text *data) {
     text_add_name(data, "call");
     text_add_char(data, '{');
     text_add_member_int(data, "fresh", usage->fresh);
@@ -414,7 +407,7 @@ struct err turns__event_usage(struct tx *tx, const struct session_row *session,
     fields_write(&session_usage_fields, FIELD_LISTED, &session->usage, data);
     text_add_member_int(data, "context_used", session->context_used);
     text_add_member_int(data, "context_window", session->context_window);
-    return turns__event_close(tx, session, "usage", data);
+    tx_fail(tx, turns__event_close(tx, session, "usage", data));
 }
 
 /* Nothing of it is stored: the call's end tells what it was. */
@@ -431,12 +424,13 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     AUTO(text_done) struct text data = turns__event_open(&turn);
     text_add_member_int(&data, "step", meter->step);
     text_add_member_bool(&data, "so_far", true);
-    return turns__event_usage(tx, &turn.session, usage, &meter->cost, &data);
+    turns__event_usage(tx, &turn.session, usage, &meter->cost, &data);
+    return tx_error(tx);
 }
 
 /* The provider is the name of the connection that the model is asked through. */
-struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
-                                const struct provider_wait *wait) {
+void turns__event_waiting(struct tx *tx, const struct turn *turn,
+                          const struct provider_wait *wait) {
     AUTO(text_done) struct text data = turns__event_open(turn);
     if (wait != NULL) {
         struct bytes rest = turn->row.model, provider = BYTES("");
@@ -450,11 +444,11 @@ struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
         }
         text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
     }
-    return turns__event_close(tx, &turn->session, "turn_waiting", &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "turn_waiting", &data));
 }
 
-struct err turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
-                               const struct budget_answer *wait) {
+void turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
+                         const struct budget_answer *wait) {
     AUTO(text_done) struct text data = turns__event_open(turn);
     text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_BUDGET)));
     if (wait != NULL) {
@@ -462,7 +456,7 @@ struct err turns__event_budget(struct tx *tx, const struct turn *turn, const cha
         text_add_member_int_or_null(&data, "resume_at_ms", wait->resume_at_ms,
                                     wait->resume_at_ms > 0);
     }
-    return turns__event_close(tx, &turn->session, type, &data);
+    tx_fail(tx, turns__event_close(tx, &turn->session, type, &data));
 }
 
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {

@@ -82,23 +82,19 @@ struct text turns__event_open(const struct turn *turn);
 MUST_CHECK struct err turns__event_close(struct tx *tx, const struct session_row *session,
                                          const char *type, struct text *data);
 /* The end of an event `usage`: of the call, of the session, and how full the window is. */
-MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct session_row *session,
-                                         const struct usage *usage, const struct usage_cost *cost,
-                                         struct text *data);
-MUST_CHECK struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
-                                                const struct card *card);
+void turns__event_usage(struct tx *tx, const struct session_row *session, const struct usage *usage,
+                        const struct usage_cost *cost, struct text *data);
+void turns__event_card_started(struct tx *tx, const struct turn *turn, const struct card *card);
 MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
                                                  const struct card *card, struct bytes result,
                                                  int64_t ms);
-MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
-                                                 const struct card *card,
-                                                 const struct turn_review_end *end);
+void turns__event_card_reviewed(struct tx *tx, const struct turn *turn, const struct card *card,
+                                const struct turn_review_end *end);
 /* For a person; `wait` not NULL: for its provider. */
-MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
-                                           const struct provider_wait *wait);
+void turns__event_waiting(struct tx *tx, const struct turn *turn, const struct provider_wait *wait);
 /* For a budget; NULL: not any more. */
-MUST_CHECK struct err turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
-                                          const struct budget_answer *wait);
+void turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
+                         const struct budget_answer *wait);
 MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
 
 /* --- Programs (program.c) --------------------------------------------------------------------- */
@@ -155,6 +151,8 @@ void programs__send_waiting(struct tx *tx, const struct turn *turn,
 /* The program has read the message of that name, and so all before it; "": the next one. They are
  * parts of the answer from here on. */
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step);
+/* A message becomes a part of the answer. */
+void turns__join(struct tx *tx, const struct turn *turn, int64_t step, struct message_row *row);
 /* The process is gone: messages that it has not read wait for the next one. */
 void programs__take_back(struct tx *tx, const struct turn *turn);
 /* After an answer (mark NULL: of a model): another process follows for messages that were not read,

@@ -53,11 +53,7 @@ enum { TURN_TRIGGER = MAP_WORD };
       MAP_TEXT, MAP_READ)
 #define TURN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct turn_row, member)},
 static const struct map_column turn_columns[] = {TURN_MAP(TURN_COLUMN)};
-static const struct map turn_map = {.table = "turns",
-                                    .key = "run",
-                                    .key_offset = offsetof(struct turn_row, run),
-                                    .columns = turn_columns,
-                                    .count = COUNT_OF(turn_columns),
+static const struct map turn_map = {MAP_OF("turns", turn_columns, "run", struct turn_row, run),
                                     .names = turn_words};
 
 /* A damaged trigger is read as that of most turns. */
@@ -82,7 +78,7 @@ void turns__insert(struct tx *tx, const struct turn_row *row) {
         tx,
         "SELECT max(last) + 1 FROM (SELECT COALESCE(max(number), 0) AS last FROM turns"
         " WHERE session = $1 UNION ALL SELECT turn_last FROM sessions WHERE id = $1) given",
-        ARGS(arg_int(row->session)), 1);
+        ARGS(arg_int(row->session)));
     map_insert(tx, &turn_map, &numbered);
 }
 
@@ -220,10 +216,7 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
 }
 
 struct cards cards__open(struct tx *tx, int64_t message) {
-    struct cards cards = {.at = arena_try(tx_arena(tx), TURN_CARDS_MAX * sizeof *cards.at)};
-    if (cards.at == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "cards: list"));
-    }
+    struct cards cards = {.at = tx_memory(tx, TURN_CARDS_MAX * sizeof *cards.at)};
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx, CARD_SELECT " WHERE p.message = $1 AND " CARDS_OPEN " ORDER BY p.number LIMIT $2",
@@ -333,40 +326,31 @@ void cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
 }
 
 void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result) {
-    const struct bytes clean = without_nul(tx, result);
-    const struct arg args[] = {arg_int(message),
-                               arg_int(card->number),
-                               arg_str(part_state_name(card->state)),
-                               arg_int(card->child.id),
-                               arg_str(card_cause_name(card->cause)),
-                               arg_text(clean),
-                               arg_int((int64_t)clean.len)};
-    if (result.data != NULL) {
-        tx_do(tx,
-              "UPDATE parts SET state = $3, run = $4, cause = $5, text = $6, bytes = $7"
-              " WHERE message = $1 AND number = $2",
-              args, 7);
-    } else {
-        tx_do(tx,
-              "UPDATE parts SET state = $3, run = $4, cause = $5 WHERE message = $1"
-              " AND number = $2",
-              args, 5);
-    }
+    const struct message_part part = {.message = message,
+                                      .number = card->number,
+                                      .state = card->state,
+                                      .run = card->child.id,
+                                      .cause = bytes_of(card_cause_name(card->cause)),
+                                      .text = without_nul(tx, result)};
+    parts__write(tx, result.data != NULL ? PART_RESULT : PART_MOVED, &part);
+}
+
+void cards__move(struct tx *tx, const struct turn *turn, enum part_state state, struct card *card) {
+    card->state = state;
+    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
 }
 
 void cards__write_data(struct tx *tx, int64_t message, const struct card *card) {
     AUTO(text_done) struct text data = {.size_max = DATA_MAX};
     card_data(tx, card, &data);
-    tx_do(tx, "UPDATE parts SET data = $3, data_bytes = $4 WHERE message = $1 AND number = $2",
-          ARGS(arg_int(message), arg_int(card->number), arg_text(text_bytes(&data)),
-               arg_int((int64_t)data.len)));
+    const struct message_part part = {
+        .message = message, .number = card->number, .data = text_bytes(&data)};
+    parts__write(tx, PART_DATA, &part);
 }
 
 struct bytes cards__result(struct tx *tx, int64_t message, int64_t number) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx, "SELECT text FROM parts WHERE message = $1 AND number = $2",
-                               ARGS(arg_int(message), arg_int(number)));
-    return rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    return tx_text(tx, "SELECT text FROM parts WHERE message = $1 AND number = $2",
+                   ARGS(arg_int(message), arg_int(number)));
 }
 
 struct sha256_hex cards__digest(struct tx *tx, int64_t message) {

@@ -50,19 +50,17 @@ void programs__add_words(struct tx *tx, int64_t message, struct text *words) {
 
 /* The input goes on, and has room for the longest line. */
 static bool has_room(struct tx *tx, const struct run_row *process) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT max(ends), max(from_offset + len) - min(from_offset)"
-                               " FROM run_input WHERE run = $1",
-                               ARGS(arg_int(process->id)));
-    return rows != NULL && !rows_null(rows, 0) && rows_int(rows, 0) == 0 &&
-           rows_int(rows, 1) <= RUN_INPUT_MAX - LINE_MAX;
+    int64_t of[2];
+    return tx_numbers(tx,
+                      "SELECT COALESCE(max(ends), 1), max(from_offset + len) - min(from_offset)"
+                      " FROM run_input WHERE run = $1",
+                      ARGS(arg_int(process->id)), of, COUNT_OF(of)) &&
+           of[0] == 0 && of[1] <= RUN_INPUT_MAX - LINE_MAX;
 }
 
 bool programs__take(struct tx *tx, const struct session_row *session, int64_t run, turn_line line,
                     struct run_row *ret_process) {
     struct turn_row turn;
-    bool found = false;
     *ret_process = (struct run_row){.run = BYTES("")};
     if (line == NULL || !line(session->program, BYTES(""), BYTES(""), NULL) ||
         !turns__find(tx, run, &turn) || messages__delivered(tx, run).count >= MESSAGE_QUEUE_MAX ||
@@ -72,8 +70,8 @@ bool programs__take(struct tx *tx, const struct session_row *session, int64_t ru
     if (turn.program.child == 0) {
         return true;
     }
-    tx_fail(tx, runs__find_id(tx, turn.program.child, &found, ret_process));
-    return found && !run_state_final(ret_process->state) && has_room(tx, ret_process);
+    return runs__load_id(tx, turn.program.child, ret_process) &&
+           !run_state_final(ret_process->state) && has_room(tx, ret_process);
 }
 
 void programs__send(struct tx *tx, const struct program_input *input, int64_t id,
@@ -91,12 +89,6 @@ void programs__send(struct tx *tx, const struct program_input *input, int64_t id
     programs__input(tx, input->process, text_bytes(&line), RUN_INPUT_GOES_ON);
 }
 
-static void message_move(struct tx *tx, const struct turn *turn, enum message_status status,
-                         struct message_row *row) {
-    messages__write_status(tx, status, row);
-    messages__tell_edited(tx, &turn->session, row);
-}
-
 void programs__send_waiting(struct tx *tx, const struct turn *turn,
                             const struct program_input *input, int64_t prompted) {
     struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
@@ -108,7 +100,7 @@ void programs__send_waiting(struct tx *tx, const struct turn *turn,
         if (!is_prompted) {
             programs__send(tx, input, rows.rows[i].id, rows.rows[i].message);
         }
-        message_move(tx, turn, MESSAGE_DELIVERED, &rows.rows[i]);
+        messages__move(tx, &turn->session, MESSAGE_DELIVERED, &rows.rows[i]);
     }
 }
 
@@ -118,11 +110,9 @@ void programs__send_waiting(struct tx *tx, const struct turn *turn,
 static size_t count_read(struct tx *tx, const struct turn *turn, const struct message_rows *rows,
                          struct bytes name) {
     struct run_row process;
-    bool found = false;
     size_t count = 0;
-    if (rows->count > 0 && name.len > 0) {
-        tx_fail(tx, runs__find_id(tx, turn->row.program.child, &found, &process));
-    }
+    const bool found =
+        rows->count > 0 && name.len > 0 && runs__load_id(tx, turn->row.program.child, &process);
     for (size_t i = 0; found && i < rows->count; i++) {
         const struct uuid one = program_message_name(process.run, rows->rows[i].message);
         count = bytes_is(name, one.text) ? i + 1 : count;
@@ -130,8 +120,7 @@ static size_t count_read(struct tx *tx, const struct turn *turn, const struct me
     return count;
 }
 
-static void message_join(struct tx *tx, const struct turn *turn, int64_t step,
-                         struct message_row *row) {
+void turns__join(struct tx *tx, const struct turn *turn, int64_t step, struct message_row *row) {
     const struct message_parts parts = parts__read(tx, row->id, MESSAGE_BYTES_WHOLE);
     for (size_t i = 0; i < parts.count; i++) {
         struct message_part part = parts.parts[i];
@@ -140,21 +129,21 @@ static void message_join(struct tx *tx, const struct turn *turn, int64_t step,
         part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
         cards__add_plain(tx, &part);
     }
-    message_move(tx, turn, MESSAGE_JOINED, row);
+    messages__move(tx, &turn->session, MESSAGE_JOINED, row);
 }
 
 void programs__join(struct tx *tx, const struct turn *turn, struct bytes name, int64_t step) {
     struct message_rows rows = messages__delivered(tx, turn->run.id);
     const size_t count = name.len > 0 ? count_read(tx, turn, &rows, name) : 1;
     for (size_t i = 0; i < count && i < rows.count; i++) {
-        message_join(tx, turn, step, &rows.rows[i]);
+        turns__join(tx, turn, step, &rows.rows[i]);
     }
 }
 
 void programs__take_back(struct tx *tx, const struct turn *turn) {
     struct message_rows rows = messages__delivered(tx, turn->run.id);
     for (size_t i = 0; i < rows.count; i++) {
-        message_move(tx, turn, MESSAGE_STEERING, &rows.rows[i]);
+        messages__move(tx, &turn->session, MESSAGE_STEERING, &rows.rows[i]);
     }
 }
 
@@ -165,7 +154,7 @@ void programs__answer_rest(struct tx *tx, struct turn *turn, const struct progra
     }
     struct message_rows rows = messages__delivered(tx, turn->run.id);
     for (size_t i = 0; !mark->names && i < rows.count; i++) {
-        message_join(tx, turn, turn->row.step, &rows.rows[i]);
+        turns__join(tx, turn, turn->row.step, &rows.rows[i]);
     }
     const bool unread = (mark->names && rows.count > 0) ||
                         messages__steering(tx, turn->session.id, turn->run.id).count > 0;

@@ -54,7 +54,6 @@ static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct byte
  * begins. */
 static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
     const struct session_row *session = &turn->session;
-    char stream[SESSION_STREAM_MAX];
     AUTO(text_done)
     struct text roots = {.size_max = (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8};
     tx_fail(tx, tx_roots_write_json(tx, session->id, &roots));
@@ -63,7 +62,7 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     }
     plan->session = plan_copy(tx, plan, session->session);
     plan->owner = plan_copy(tx, plan, session->owner);
-    plan->stream = plan_copy(tx, plan, sessions__stream(session, stream));
+    plan->stream = plan_copy(tx, plan, sessions__stream(tx, session));
     plan->message = plan_copy(tx, plan, turn->answer.message);
     plan->model = plan_copy(tx, plan, turn->row.model);
     /* Nobody looks at a follow-up, or at an agent of a run: of a workflow, of another agent. */
@@ -83,13 +82,10 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
 /* The process is there once it was begun, and may have ended. */
 static void plan_program(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
     const struct turn_program *program = &turn->row.program;
-    struct run_row child = {.run = BYTES("")};
-    bool found = false;
-    if (program->child != 0) {
-        tx_fail(tx, runs__find_id(tx, program->child, &found, &child));
-    }
-    plan->process = plan_copy(tx, plan, found ? child.run : BYTES(""));
-    plan->process_attempt = found ? child.attempt : 0;
+    struct run_row child;
+    runs__load_id(tx, program->child, &child);
+    plan->process = plan_copy(tx, plan, child.run);
+    plan->process_attempt = child.attempt;
     plan->read_to = program->read_to;
     const struct session_native *native = &turn->session.native;
     plan->reader =
@@ -139,11 +135,8 @@ struct step {
 static void find_program_facts(struct tx *tx, struct turn *turn, struct step *step) {
     struct turn_facts *facts = &turn->row.facts;
     struct run_row child;
-    bool found = false;
-    if (turn->row.program.child != 0) {
-        tx_fail(tx, runs__find_id(tx, turn->row.program.child, &found, &child));
-    }
-    step->listens = found && !run_state_final(child.state);
+    step->listens =
+        runs__load_id(tx, turn->row.program.child, &child) && !run_state_final(child.state);
     step->asked_count =
         step->listens ? programs__answered(tx, turn, step->asked, COUNT_OF(step->asked)) : 0;
     facts->ready = (int64_t)step->asked_count;
@@ -180,10 +173,10 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
     facts->steered = tx_number(tx,
                                "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
                                " AND status = 'steering' LIMIT 1",
-                               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) != 0;
+                               ARGS(arg_int(turn->session.id), arg_int(turn->run.id))) != 0;
     const int64_t parts =
         tx_number(tx, "SELECT COALESCE(max(number), 0) FROM parts WHERE message = $1",
-                  ARGS(arg_int(row->answer)), 0);
+                  ARGS(arg_int(row->answer)));
     facts->full = !facts->program && parts + TURN_PARTS_MAX > MESSAGE_PARTS_MAX;
     /* Before the model is asked again: whether it keeps doing the same. Counted once for a call:
      * while something is checked, it is not. */
@@ -207,16 +200,7 @@ enum { JOIN_MAX = 8 };
 static void join_steering(struct tx *tx, const struct turn *turn) {
     struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
     for (size_t i = 0; i < rows.count && i < JOIN_MAX; i++) {
-        const struct message_parts parts = parts__read(tx, rows.rows[i].id, MESSAGE_BYTES_WHOLE);
-        for (size_t j = 0; j < parts.count; j++) {
-            struct message_part part = parts.parts[j];
-            part.message = turn->row.answer;
-            part.step = turn->row.step;
-            part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
-            cards__add_plain(tx, &part);
-        }
-        messages__write_status(tx, MESSAGE_JOINED, &rows.rows[i]);
-        messages__tell_edited(tx, &turn->session, &rows.rows[i]);
+        turns__join(tx, turn, turn->row.step, &rows.rows[i]);
     }
     messages__tell_queue(tx, &turn->session);
 }
@@ -236,8 +220,7 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
     const bool last = plan->next == TURN_NEXT_LAST_CALL;
     const enum turn_nudge nudge =
         turn->cut_off || facts->program ? TURN_NUDGE_NONE : turn_nudge(facts);
-    struct stream_state state = {0};
-    bool found = false;
+    struct stream_state state;
     if (nudge == TURN_NUDGE_MISTAKES) {
         turn->row.facts.mistakes_told = facts->mistakes;
         turns__add_text(tx, turn, PART_NOTICE, BYTES(nudge_mistakes));
@@ -259,8 +242,8 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
     AUTO(text_done) struct text data = turns__event_open(turn);
     text_add_member_int(&data, "step", turn->row.call);
     tx_fail(tx, turns__event_close(tx, &turn->session, "output_started", &data));
-    tx_fail(tx, tx_stream_find(tx, plan->owner, plan->stream, &found, &state));
-    turn->row.from_seq = found ? state.head : 0;
+    sessions__find_stream(tx, &turn->session, &state);
+    turn->row.from_seq = state.head;
     turns__span_call(tx, turn);
 }
 
@@ -269,9 +252,8 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
 /* A wait for a person begins or ends now, beside the change of the run's state. */
 static void wait_write(struct tx *tx, const struct turn *turn, enum run_state before,
                        int64_t mark_ms) {
-    struct run_time time = {.waited_ms = 0};
-    tx_fail(tx, runs__time(tx, &turn->run, before, &time));
-    tx_fail(tx, runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms));
+    const struct run_time time = runs__time(tx, &turn->run, before);
+    runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms);
 }
 
 void turns__go_on(struct tx *tx, struct turn *turn) {
@@ -291,7 +273,7 @@ static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     tx_fail(tx, runs__write(tx, RUN_RUNNING, &turn->run));
     wait_write(tx, turn, RUN_RUNNING, tx_steady_ms(tx));
     sessions__set_state(tx, SESSION_WAITING, &turn->session);
-    tx_fail(tx, turns__event_waiting(tx, turn, NULL /* for a person */));
+    turns__event_waiting(tx, turn, NULL /* for a person */);
 }
 
 /* The wait of the model's call for its next try is over (run/attempt.c), if there is one.
@@ -319,7 +301,7 @@ struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
     } else if (runs__may_wait(&turn.run)) {
         tx_fail(tx, runs__provider_wait(tx, wait, &turn.run));
         sessions__set_state(tx, SESSION_WAITING, &turn.session);
-        tx_fail(tx, turns__event_waiting(tx, &turn, wait));
+        turns__event_waiting(tx, &turn, wait);
     }
     return tx_error(tx);
 }
@@ -383,9 +365,8 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
         struct card *card = &step->cards.at[i];
         if (card_ready(card) && plan_has_room(plan, card, facts) && (card->repeatable || i == 0)) {
             if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
-                card->state = PART_STATE_RUNNING;
-                cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
-                tx_fail(tx, turns__event_card_started(tx, turn, card));
+                cards__move(tx, turn, PART_STATE_RUNNING, card);
+                turns__event_card_started(tx, turn, card);
                 turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
             }
             plan_card(tx, card, plan);
@@ -412,11 +393,11 @@ static void budget_announce(struct tx *tx, struct turn *turn, const struct budge
     const bool waited = turn->session.state == SESSION_WAITING;
     if (answer->verdict == BUDGET_WAITS && !waited) {
         sessions__set_state(tx, SESSION_WAITING, &turn->session);
-        tx_fail(tx, turns__event_budget(tx, turn, "turn_waiting", answer));
+        turns__event_budget(tx, turn, "turn_waiting", answer);
     } else if (answer->verdict == BUDGET_ADMITTED && waited) {
         const bool compacts = turns__compacts(&turn->row);
         sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
-        tx_fail(tx, turns__event_budget(tx, turn, "turn_resumed", NULL));
+        turns__event_budget(tx, turn, "turn_resumed", NULL);
     }
 }
 
@@ -594,11 +575,9 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
         }
         if (card->repeatable) {
             *ret_tool = true;
-            card->state = PART_STATE_READY;
-            cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+            cards__move(tx, turn, PART_STATE_READY, card);
         } else {
-            cards__end(card, CARD_DAEMON_RESTARTED);
-            turns__close_card(tx, turn, card, BYTES(unknown));
+            turns__end_card(tx, turn, card, CARD_DAEMON_RESTARTED, BYTES(unknown));
         }
     }
 }
@@ -624,10 +603,9 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
         if (turn.session.program.len == 0) { /* A program goes on with its tools. */
             cards_settle(tx, &turn, &tool, &review);
         }
-        if (turn.session.program.len > 0) {
-            over = false;
-        } else if (tool || (turn.cut_off && !for_provider) || (review && !for_budget)) {
-            tx_fail(tx, runs__cut_off(tx, epoch, &turn.run, &over));
+        if (turn.session.program.len == 0 &&
+            (tool || (turn.cut_off && !for_provider) || (review && !for_budget))) {
+            over = runs__cut_off(tx, epoch, &turn.run);
         }
     }
     if (err_failed(tx_error(tx))) {

@@ -28,21 +28,20 @@ struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part,
     " WHERE s.parent = $1 AND r.ended_ms IS NULL"
 
 static int64_t count_busy(struct tx *tx, int64_t parent) {
-    return tx_number(tx, "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'", ARGS(arg_int(parent)),
-                     0);
+    return tx_number(tx, "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'", ARGS(arg_int(parent)));
 }
 
 /* Also of a session that is being deleted: whoever waits beside it has no other to wake it. An
  * error of a damaged row is returned, and not kept: see turns__ended. */
 struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed) {
     const int64_t parent =
-        tx_number(tx, "SELECT parent FROM sessions WHERE id = $1", ARGS(arg_int(session)), 0);
+        tx_number(tx, "SELECT parent FROM sessions WHERE id = $1", ARGS(arg_int(session)));
     if (parent == 0 || count_busy(tx, parent) >= SUBAGENTS_AT_ONCE) {
         return tx_error(tx);
     }
     const int64_t oldest =
         tx_number(tx, "SELECT r.id" SIBLINGS " AND r.gate = 'time' ORDER BY r.id LIMIT 1",
-                  ARGS(arg_int(parent)), 0);
+                  ARGS(arg_int(parent)));
     struct run_row row;
     bool found = false;
     struct err err = oldest == 0 ? tx_error(tx) : runs__find_id(tx, oldest, &found, &row);
@@ -104,9 +103,8 @@ static struct err session_make(struct tx *tx, const struct subagent_new *what,
         return err;
     }
     /* A budget of the session, so that it holds for what wakes the subagent later, too. */
-    char scope[SESSION_STREAM_MAX];
     struct budget_set set = {
-        .key = {.owner = ret_session->owner, .scope = sessions__stream(ret_session, scope)},
+        .key = {.owner = ret_session->owner, .scope = sessions__stream(tx, ret_session)},
         .limits = {.limits = amounts_unlimited()},
         .bounds = what->bounds,
     };
@@ -127,7 +125,7 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
                        SESSION_DEPTH_MAX);
     }
     const int64_t busy = count_busy(tx, parent->id);
-    if (tx_number(tx, "SELECT count(*)" SIBLINGS, ARGS(arg_int(parent->id)), 0) >= SUBAGENTS_MAX) {
+    if (tx_number(tx, "SELECT count(*)" SIBLINGS, ARGS(arg_int(parent->id))) >= SUBAGENTS_MAX) {
         return err_why(
             why, ERR_CONFLICT,
             "%d of your subagents have not ended; wait for some of them, or cancel them.",
@@ -183,7 +181,8 @@ struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
     const struct inbox_receiver parent = {
         .owner = seat->session.owner, .address = seat->session.session, .kind = RECEIVER_SESSION};
     struct err err = turns__said(tx, subagent->run.id, ret_output);
-    return err_failed(err) ? err : tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
+    tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* One that has ended is as well, and *ret_row is untouched. */
@@ -204,22 +203,17 @@ enum { BELOW_MAX = 200 };
 struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
                               const struct run_bounds *bounds, struct run_row *ret_row) {
     struct bytes below[BELOW_MAX];
-    size_t count = 0;
     *ret_row = subagent->run;
     struct err err = call_off(tx, subagent->run.run, bounds, ret_row);
     if (err_failed(err)) {
         return err;
     }
-    struct rows *rows = tx_rows(
+    const size_t count = tx_texts(
         tx,
         "SELECT r.run FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"
         " LEFT JOIN sessions p ON p.id = s.parent"
         " WHERE (s.parent = $1 OR p.parent = $1) AND r.ended_ms IS NULL ORDER BY r.id LIMIT 200",
-        ARGS(arg_int(subagent->session_id)));
-    while (count < BELOW_MAX && rows_step(rows)) {
-        below[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
+        ARGS(arg_int(subagent->session_id)), BELOW_MAX, below);
     err = tx_error(tx);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;

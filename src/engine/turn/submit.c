@@ -44,14 +44,9 @@ struct live {
     int64_t count;
 };
 
-/* Turns of a session have this key, so that one runs at a time; a job with the same is no turn. */
-static struct bytes key_of(struct tx *tx, const struct session_row *session) {
-    char name[SESSION_STREAM_MAX];
-    return tx_copy(tx, sessions__stream(session, name));
-}
-
-/* By their key, and in no order: SQLite would walk through all that the owner or the session ever
- * ran, to have them in the order of ids. */
+/* Turns of a session have the name of its stream as their key, so that one runs at a time; a job
+ * with the same is no turn. By that key, and in no order: SQLite would walk through all that the
+ * owner or the session ever ran, to have them in the order of ids. */
 static struct live live_find(struct tx *tx, const struct session_row *session) {
     struct live live = {.count = 0};
     AUTO(rows_release)
@@ -64,7 +59,7 @@ static struct live live_find(struct tx *tx, const struct session_row *session) {
         " WHEN t.calls = 1 AND r.state = 'waiting' AND r.not_before_ms <> 0 THEN 1 ELSE 0 END"
         " FROM runs r JOIN turns t ON t.run = r.id WHERE r.owner = $1 AND r.run_key = $2"
         " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3",
-        ARGS(arg_text(session->owner), arg_text(key_of(tx, session)), arg_int(LIVE_MAX)));
+        ARGS(arg_text(session->owner), arg_text(sessions__stream(tx, session)), arg_int(LIVE_MAX)));
     while (rows_step(rows)) {
         const int64_t id = rows_int(rows, 0);
         const bool begun = rows_int(rows, 1) != 0, asked = rows_text(rows, 2).len > 0;
@@ -172,7 +167,7 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
     struct run_new what = {.run = message->run,
                            .owner = session->owner,
                            .parent = message->parent.data == NULL ? BYTES("") : message->parent,
-                           .own_key = key_of(tx, session),
+                           .own_key = sessions__stream(tx, session),
                            .label = BYTES(""),
                            .spec = tx_copy_text(tx, &spec, "turns: spec"),
                            .not_before_ms = message->not_before_ms,
@@ -582,7 +577,6 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                                             .address = followup->session.session,
                                             .kind = RECEIVER_SESSION};
     struct session_row session;
-    bool more = false;
     /* The latest turn in the session of a workflow's agent is its step's, unless a person has
      * written there since. Nobody reads what the model would say after it, and no budget of the
      * workflow would pay for that. */
@@ -591,15 +585,14 @@ struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                                    "SELECT count(*) FROM (SELECT r.step_key AS word FROM turns t"
                                    " JOIN runs r ON r.id = t.run WHERE t.session = $1"
                                    " ORDER BY t.run DESC LIMIT 1) latest WHERE word <> ''",
-                                   ARGS(arg_int(session.id)), 0) == 0;
+                                   ARGS(arg_int(session.id))) == 0;
     *ret_followed = FOLLOW_UP_BUSY;
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
     if (!listens) {
-        struct err err = tx_inbox_receiver_gone(tx, &receiver, &more);
-        *ret_followed = more ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
-        return err;
+        *ret_followed = tx_inbox_receiver_gone(tx, &receiver) ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
+        return tx_error(tx);
     }
     return turns__busy(tx, &session) || err_failed(tx_error(tx))
                ? tx_error(tx)

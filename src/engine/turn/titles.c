@@ -71,7 +71,7 @@ static struct err title_submit(struct tx *tx, const struct turn *turn, struct by
                                 "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
                                 " AND kind = 'title' AND ended_ms IS NULL AND run_key <> ''"
                                 " LIMIT 1",
-                                ARGS(arg_text(what.owner), arg_text(what.own_key)), 0) != 0;
+                                ARGS(arg_text(what.owner), arg_text(what.own_key))) != 0;
     if (live || err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
@@ -174,7 +174,7 @@ struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
     const struct budget_spend spend = {
         .what = BYTES("title"), .granted = amounts_none(), .spent = run.reserve};
     tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &run));
-    tx_fail(tx, runs__cut_off(tx, run.epoch, &run, &ret_adopted->over));
+    ret_adopted->over = runs__cut_off(tx, run.epoch, &run);
     tx_fail(tx, runs__adopt(tx, &run));
     return tx_error(tx);
 }
@@ -207,7 +207,7 @@ static void call_charge(struct tx *tx, const struct title_end *end, struct namin
         text_add_member(&data, "run", run->run); /* No message of the session is its own. */
         text_add_member_bool(&data, "title", true);
         calls__count(tx, &naming->session, &span);
-        tx_fail(tx, turns__event_usage(tx, &naming->session, &end->usage, &end->cost, &data));
+        turns__event_usage(tx, &naming->session, &end->usage, &end->cost, &data);
     }
 }
 

@@ -49,9 +49,8 @@ struct err tx_turn_reply(struct tx *tx, const struct session_key *session, struc
     struct turn_reply reply = {.text = {NULL, 0}};
     struct session_row of;
     struct turn_row turn;
-    struct stream_state state = {0};
-    char name[SESSION_STREAM_MAX];
-    bool found = sessions__find(tx, session, &of), has_stream = false;
+    struct stream_state state;
+    bool found = sessions__find(tx, session, &of);
     if (found) {
         tx_fail(tx, tx_run_find(tx, &key, &found, &reply.run));
     }
@@ -59,7 +58,7 @@ struct err tx_turn_reply(struct tx *tx, const struct session_key *session, struc
     if (!found) {
         return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "turns: reply");
     }
-    tx_fail(tx, tx_stream_find(tx, of.owner, sessions__stream(&of, name), &has_stream, &state));
+    sessions__find_stream(tx, &of, &state);
     reply.seq = state.head;
     if (run_state_final(reply.run.state)) {
         tx_fail(tx, turns__said(tx, reply.run.id, &reply.text));
@@ -105,12 +104,10 @@ void turns__said_done(struct turn_said *said) {
 struct err turns__hear(struct tx *tx, const struct session_row *session, const struct turn_row *row,
                        struct turn_said *said) {
     struct hearing hearing = {.said = said, .last = row->from_seq};
-    struct stream_state state = {0};
-    char name[SESSION_STREAM_MAX];
-    bool more = false;
+    struct stream_state state;
     *said = (struct turn_said){.text = {.size_max = SAID_MAX}, .thinking = {.size_max = SAID_MAX}};
-    struct err err =
-        tx_stream_find(tx, session->owner, sessions__stream(session, name), &more, &state);
+    bool more = sessions__find_stream(tx, session, &state);
+    struct err err = tx_error(tx);
     for (int i = 0; !err_failed(err) && more && i < PAGES_MAX; i++) {
         int64_t before = hearing.last;
         err = tx_events(tx, state.stream, before, JOURNAL_PAGE_EVENTS, event_hear, &hearing);
@@ -155,7 +152,6 @@ static void ongoing_find(struct tx *tx, const struct session_row *session,
                                       .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE};
     const struct message_row *first = live->count > 0 ? &live->rows[0] : NULL;
     struct turn_row turn;
-    bool found = false;
     for (size_t i = 0; i < live->count; i++) {
         first = live->rows[i].status == MESSAGE_RUNNING ? &live->rows[i] : first;
     }
@@ -167,7 +163,7 @@ static void ongoing_find(struct tx *tx, const struct session_row *session,
     if (!turns__find(tx, first->run, &turn)) {
         return;
     }
-    tx_fail(tx, runs__find_id(tx, first->run, &found, &ongoing->row));
+    runs__load_id(tx, first->run, &ongoing->row);
     run_shown(&ongoing->row, tx_epoch(tx), of->held ? RUN_HELD : RUN_FREE);
     tx_fail(tx, tx_run_waits_mark(tx, &bounds, &ongoing->row));
     ongoing->number = turn.number;

@@ -131,20 +131,12 @@ struct err workflows__ended(struct tx *tx, const struct run_row *row, struct run
 
 /* Ids of the agents that have not ended, in the arena. */
 static int64_t *agents_open(struct tx *tx, int64_t workflow, size_t *ret_count) {
-    int64_t *ids = arena_try(tx_arena(tx), WORKFLOW_AGENTS_MAX * sizeof *ids);
-    *ret_count = 0;
-    if (ids == NULL) {
-        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "workflows: agents"));
-        return NULL;
-    }
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"
-                                " AND done_no = 0 AND ended_ms IS NULL ORDER BY id LIMIT $2",
-                                ARGS(arg_int(workflow), arg_int(WORKFLOW_AGENTS_MAX)));
-    while (*ret_count < WORKFLOW_AGENTS_MAX && rows_step(rows)) {
-        ids[(*ret_count)++] = rows_int(rows, 0);
-    }
+    int64_t *ids = tx_memory(tx, WORKFLOW_AGENTS_MAX * sizeof *ids);
+    *ret_count =
+        tx_ids(tx,
+               "SELECT id FROM runs WHERE parent = $1 AND step_key <> ''"
+               " AND done_no = 0 AND ended_ms IS NULL ORDER BY id LIMIT $2",
+               ARGS(arg_int(workflow), arg_int(WORKFLOW_AGENTS_MAX)), WORKFLOW_AGENTS_MAX, ids);
     return ids;
 }
 

@@ -25,11 +25,12 @@ struct err workflows__event(struct tx *tx, const struct workflow_place *place, c
 /* --- Steps ------------------------------------------------------------------------------------ */
 
 /* The object of an event about a step; step_event closes it. */
-static void step_event_begin(struct text *data, struct bytes run, struct bytes label) {
-    text_init(data, WORKFLOW_EVENT_MAX);
-    text_add_char(data, '{');
-    text_add_member(data, "run", run);
-    text_add_member_or_null(data, "label", label);
+static struct text step_event_open(struct bytes run, struct bytes label) {
+    struct text data = text_up_to(WORKFLOW_EVENT_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "run", run);
+    text_add_member_or_null(&data, "label", label);
+    return data;
 }
 
 static struct err step_event(struct tx *tx, const struct workflow_place *place, const char *type,
@@ -43,20 +44,20 @@ static struct workflow_place place_above(const struct run_row *step) {
         .id = step->parent, .owner = step->owner, .run = step->parent_run};
 }
 
-static void started_write(const struct step_new *step, struct text *data) {
-    step_event_begin(data, bytes_of(step->run.text), step->label);
-    text_add_member_or_null(data, "phase", step->phase);
-    text_add_member_or_null(data, "model", step->model);
+static struct text started_text(const struct step_new *step) {
+    struct text data = step_event_open(bytes_of(step->run.text), step->label);
+    text_add_member_or_null(&data, "phase", step->phase);
+    text_add_member_or_null(&data, "model", step->model);
     if (step->model_asked.len > 0) {
-        text_add_member(data, "model_asked", step->model_asked);
+        text_add_member(&data, "model_asked", step->model_asked);
     }
-    text_add_member(data, "prompt",
+    text_add_member(&data, "prompt",
                     (struct bytes){step->prompt.data, utf8_cut(step->prompt, STEP_PROMPT_HEAD)});
+    return data;
 }
 
 struct err steps__event_started(struct tx *tx, const struct step_new *step) {
-    AUTO(text_done) struct text data;
-    started_write(step, &data);
+    AUTO(text_done) struct text data = started_text(step);
     return step_event(tx, &step->place, "agent_started", &data);
 }
 
@@ -78,8 +79,7 @@ struct err steps__event_admitted(struct tx *tx, const struct run_row *row) {
 
 struct err steps__event_restarted(struct tx *tx, const struct run_row *row) {
     const struct workflow_place place = place_above(row);
-    AUTO(text_done) struct text data;
-    step_event_begin(&data, row->run, row->label);
+    AUTO(text_done) struct text data = step_event_open(row->run, row->label);
     text_add_member_int(&data, "attempt", row->attempt);
     return step_event(tx, &place, "agent_restarted", &data);
 }
@@ -88,11 +88,10 @@ struct err steps__event_provider(struct tx *tx, const struct run_row *row,
                                  const struct provider_wait *wait) {
     const struct workflow_place place = place_above(row);
     bool waits = wait->resume_at_ms != 0;
-    AUTO(text_done) struct text data = {0};
     if (row->parent_run.len == 0) {
         return ERR_OK; /* The workflow was removed with its stream. */
     }
-    step_event_begin(&data, row->run, row->label);
+    AUTO(text_done) struct text data = step_event_open(row->run, row->label);
     text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
     if (waits) {
         text_add_member(&data, "cause", bytes_of(run_cause_name(wait->cause)));
@@ -113,8 +112,7 @@ struct err steps__event_asks(struct tx *tx, const struct approval_row *row) {
     }
     const struct workflow_place place = {
         .id = rows_int(rows, 0), .owner = row->owner, .run = rows_copy(rows, 1)};
-    AUTO(text_done) struct text data;
-    step_event_begin(&data, rows_text(rows, 2), rows_text(rows, 3));
+    AUTO(text_done) struct text data = step_event_open(rows_text(rows, 2), rows_text(rows, 3));
     rows_release(&rows);
     text_add_member(&data, "approval", row->approval);
     text_add_member(&data, "kind", bytes_of(approval_kind_names[row->kind]));
@@ -130,36 +128,34 @@ void steps__add_cost(struct text *text, int64_t cost_micros, int64_t cost_unknow
     text_add_member_int(text, "cost_unknown", cost_unknown);
 }
 
-static void finished_write(const struct step_told *told, struct text *data) {
+static struct text finished_text(const struct step_told *told) {
     const char *cause = told->cause == CAUSE_COMPLETED ? "" : run_cause_name(told->cause);
-    step_event_begin(data, told->run, told->label);
-    text_add_member_or_null(data, "phase", told->phase);
-    text_add_member(data, "state", bytes_of(run_state_name(told->state)));
-    text_add_member_bool(data, "cached", told->cached);
-    text_add_member_or_null(data, "cause", bytes_of(cause));
-    text_add_member_or_null(data, "note", told->note);
-    text_add_member_int(data, "tokens", told->output_tokens);
-    steps__add_cost(data, told->cost_micros, told->cost_unknown);
-    text_add_member_int(data, "ms", told->took_ms);
+    struct text data = step_event_open(told->run, told->label);
+    text_add_member_or_null(&data, "phase", told->phase);
+    text_add_member(&data, "state", bytes_of(run_state_name(told->state)));
+    text_add_member_bool(&data, "cached", told->cached);
+    text_add_member_or_null(&data, "cause", bytes_of(cause));
+    text_add_member_or_null(&data, "note", told->note);
+    text_add_member_int(&data, "tokens", told->output_tokens);
+    steps__add_cost(&data, told->cost_micros, told->cost_unknown);
+    text_add_member_int(&data, "ms", told->took_ms);
     if (told->worktree.len > 0) {
-        text_add_member(data, "worktree", told->worktree);
+        text_add_member(&data, "worktree", told->worktree);
     }
+    return data;
 }
 
 struct err steps__event_finished(struct tx *tx, const struct step_told *told) {
-    AUTO(text_done) struct text data;
-    finished_write(told, &data);
+    AUTO(text_done) struct text data = finished_text(told);
     return step_event(tx, &told->place, "agent_finished", &data);
 }
 
 struct err steps__event_both(struct tx *tx, const struct step_new *step,
                              const struct step_told *told) {
-    AUTO(text_done) struct text began;
-    AUTO(text_done) struct text ended;
+    AUTO(text_done) struct text began = started_text(step);
+    AUTO(text_done) struct text ended = finished_text(told);
     struct appended appended;
-    started_write(step, &began);
     text_add_char(&began, '}');
-    finished_write(told, &ended);
     text_add_char(&ended, '}');
     const struct append both[] = {event_of(tx, &told->place, "agent_started", &began),
                                   event_of(tx, &told->place, "agent_finished", &ended)};
@@ -170,18 +166,17 @@ struct err steps__event_both(struct tx *tx, const struct step_new *step,
 
 struct err tx_workflow_lines(struct tx *tx, const struct workflow_place *place,
                              const struct workflow_line *lines, size_t count) {
-    int64_t stored = tx_number(tx, "SELECT lines FROM workflows WHERE run = $1",
-                               ARGS(arg_int(place->id)), /* absent */ 0);
+    int64_t stored =
+        tx_number(tx, "SELECT lines FROM workflows WHERE run = $1", ARGS(arg_int(place->id)));
     int64_t highest = stored;
     for (size_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
         bool phase = lines[i].kind == LINE_PHASE;
         const bool ours = lines[i].number == WORKFLOW_LINE_OURS;
-        AUTO(text_done) struct text data = {0};
+        AUTO(text_done) struct text data = text_up_to(WORKFLOW_EVENT_MAX);
         if (!ours && lines[i].number <= highest) {
             continue;
         }
         highest = ours ? highest : lines[i].number;
-        text_init(&data, WORKFLOW_EVENT_MAX);
         text_addf(&data, "{\"no\":%lld", (long long)lines[i].number);
         text_add_member(&data, phase ? "title" : "text", lines[i].text);
         tx_fail(tx, step_event(tx, place, phase ? "phase" : "log", &data));

@@ -47,9 +47,7 @@ static void spent_read(const struct rows *rows, int first, struct step_spent *re
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
     " 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
 
-static const struct map step_map = {.key_offset = offsetof(struct step_row, done_no),
-                                    .columns = step_columns,
-                                    .count = COUNT_OF(step_columns),
+static const struct map step_map = {MAP_OF(NULL, step_columns, NULL, struct step_row, done_no),
                                     .names = runs__names};
 
 struct walk {
@@ -139,68 +137,31 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
 
 enum { HEAD = 300 /* Bytes of a prompt. */, STEP_JSON_MAX = 8 << 20 };
 
-/* Columns of tx_step_each. */
-enum {
-    COL_ID,
-    COL_RUN,
-    COL_LABEL,
-    COL_SPEC,
-    COL_STATE,
-    COL_GATE,
-    COL_CAUSE,
-    COL_NOTE,
-    COL_CACHED,
-    COL_DONE_NO,
-    COL_OUTPUT_TOKENS,
-    COL_TOKENS,
-    COL_COST,
-    COL_STARTED,
-    COL_ENDED,
-    COL_RESULT,
-    COL_NOT_BEFORE,
-    COL_EPOCH,
-    COL_LANE,
-    COL_COST_UNKNOWN,
-    COL_CACHE_READ,
-    COL_CACHE_WRITE,
-    COL_REASONING
-};
-
 static void add_moment(struct text *text, const char *name, int64_t at_ms) {
     text_add_member_int_or_null(text, name, at_ms, at_ms > 0);
 }
 
 /* As events of a turn have it: the row has the sums. */
-static void step_write_usage(const struct rows *rows, struct text *text) {
-    const int64_t output = rows_int(rows, COL_OUTPUT_TOKENS);
-    const int64_t cache_read = rows_int(rows, COL_CACHE_READ);
-    const int64_t cache_write = rows_int(rows, COL_CACHE_WRITE);
+static void step_write_usage(const struct step_fresh *step, struct text *text) {
     text_add_str(text, ",\"usage\":{");
     text_add_member_int(text, "fresh",
-                        rows_int(rows, COL_TOKENS) - output - cache_read - cache_write);
-    text_add_member_int(text, "cache_read", cache_read);
-    text_add_member_int(text, "cache_write", cache_write);
-    text_add_member_int(text, "output", output);
-    text_add_member_int(text, "reasoning", rows_int(rows, COL_REASONING));
+                        step->tokens - step->output_tokens - step->cache_read - step->cache_write);
+    text_add_member_int(text, "cache_read", step->cache_read);
+    text_add_member_int(text, "cache_write", step->cache_write);
+    text_add_member_int(text, "output", step->output_tokens);
+    text_add_member_int(text, "reasoning", step->reasoning);
     text_add_char(text, '}');
 }
 
 /* *ret_state: as run_shown has it. */
-static struct err step_write(struct tx *tx, const struct rows *rows, const struct step_list *list,
-                             struct text *text, struct bytes *ret_state) {
-    struct run_row row = {.id = rows_int(rows, COL_ID),
-                          .kind = KIND_AGENT,
-                          .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
-                          .epoch = rows_int(rows, COL_EPOCH),
-                          .lane = rows_int(rows, COL_LANE),
-                          .note = rows_text(rows, COL_NOTE)};
-    if (!run_state_find(rows_text(rows, COL_STATE), &row.state) ||
-        !run_gate_find(rows_text(rows, COL_GATE), &row.gate) ||
-        !run_cause_find(rows_text(rows, COL_CAUSE), &row.cause)) {
-        return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
-    }
+static struct err step_write(struct tx *tx, const struct step_fresh *step,
+                             const struct step_list *list, struct text *text,
+                             struct bytes *ret_state) {
+    struct run_row row = step->run;
+    row.kind = KIND_AGENT; /* Also where the word is damaged. */
+    const struct bytes cause = bytes_of(run_cause_name(row.cause));
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse_wrapped(rows_text(rows, COL_SPEC), &spec, NULL);
+    struct err err = json_parse_wrapped(row.spec, &spec, NULL);
     if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Members of a damaged spec are "". */
         return err;
     }
@@ -209,8 +170,8 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     *ret_state = bytes_of(run_state_name(row.state));
 
     text_add_char(text, '{');
-    text_add_member_or_null(text, "id", rows_text(rows, COL_RUN));
-    text_add_member_or_null(text, "label", rows_text(rows, COL_LABEL));
+    text_add_member_or_null(text, "id", row.run);
+    text_add_member_or_null(text, "label", row.label);
     struct bytes prompt = json_bytes(spec, "prompt");
     prompt.len = utf8_cut(prompt, HEAD);
     text_add_member_or_null(text, "phase", json_bytes(spec, "phase"));
@@ -223,19 +184,19 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     text_add_member_or_null(text, "state", *ret_state);
     text_add_member_or_null(text, "gate", bytes_of(run_gate_name(run_gate_shown(&row))));
     add_moment(text, "resume_at_ms", run_resume_at_ms(&row));
-    text_add_member_or_null(text, "cause", rows_text(rows, COL_CAUSE));
+    text_add_member_or_null(text, "cause", cause);
     text_add_member_or_null(text, "note", row.note);
-    text_add_member_bool(text, "cached", rows_int(rows, COL_CACHED) != 0);
-    text_add_member_int(text, "done_no", rows_int(rows, COL_DONE_NO));
-    text_add_member_int(text, "output_tokens", rows_int(rows, COL_OUTPUT_TOKENS));
-    text_add_member_int(text, "tokens", rows_int(rows, COL_TOKENS));
-    steps__add_cost(text, rows_int(rows, COL_COST), rows_int(rows, COL_COST_UNKNOWN));
-    step_write_usage(rows, text);
-    add_moment(text, "started_ms", rows_int(rows, COL_STARTED));
-    add_moment(text, "ended_ms", rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED));
+    text_add_member_bool(text, "cached", step->cached);
+    text_add_member_int(text, "done_no", step->done_no);
+    text_add_member_int(text, "output_tokens", step->output_tokens);
+    text_add_member_int(text, "tokens", step->tokens);
+    steps__add_cost(text, step->cost_micros, step->cost_unknown);
+    step_write_usage(step, text);
+    add_moment(text, "started_ms", row.started_ms);
+    add_moment(text, "ended_ms", row.ended_ms);
     if (list->whole) {
         text_add_name(text, "result");
-        json_add_stored(text, rows_text(rows, COL_RESULT));
+        json_add_stored(text, row.result);
     }
     text_add_char(text, '}');
     return ERR_OK;
@@ -244,9 +205,7 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
 struct err tx_step_each(struct tx *tx, const struct step_list *list,
                         struct err (*each)(void *ctx, const struct step_shown *step), void *ctx) {
     static const char sql[] =
-        "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
-        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch, lane,"
-        " cost_unknown, cache_read, cache_write, reasoning FROM runs"
+        "SELECT " STEP_COLUMNS " FROM runs"
         " WHERE id IN (SELECT id FROM runs WHERE parent = $1 AND step_key <> '' AND id > $2"
         " ORDER BY id LIMIT $3) ORDER BY id"; /* Ids are sorted, not texts. */
     AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);
@@ -255,15 +214,20 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
         tx_rows(tx, sql, ARGS(arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)));
     struct err err = ERR_OK;
     while (!err_failed(err) && rows_step(rows)) {
-        struct step_shown shown = {.id = rows_int(rows, COL_ID),
-                                   .label = rows_text(rows, COL_LABEL)};
+        struct step_fresh step = {
+            .run = {.state = RUN_STATE_COUNT, .gate = RUN_GATE_COUNT, .cause = RUN_CAUSE_COUNT}};
+        const bool known = map_read(&steps__map, rows, &step) ||
+                           (step.run.state != RUN_STATE_COUNT && step.run.gate != RUN_GATE_COUNT &&
+                            step.run.cause != RUN_CAUSE_COUNT); /* The others are not shown. */
+        struct step_shown shown = {.id = step.run.id, .label = step.run.label};
         text_clear(&text);
-        err = step_write(tx, rows, list, &text, &shown.state);
+        err = known ? step_write(tx, &step, list, &text, &shown.state)
+                    : err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
         if (!err_failed(err) && text_failed(&text) && !text.no_memory) { /* A damaged row. */
             text_clear(&text);
             text_add_char(&text, '{');
-            text_add_member_or_null(&text, "id", rows_text(rows, COL_RUN));
-            text_add_member_or_null(&text, "state", rows_text(rows, COL_STATE));
+            text_add_member_or_null(&text, "id", step.run.run);
+            text_add_member_or_null(&text, "state", bytes_of(run_state_name(step.run.state)));
             text_add_str(&text, ",\"cause\":\"history_unreadable\"}");
         }
         if (!err_failed(err) && text_failed(&text)) {

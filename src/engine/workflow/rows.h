@@ -66,6 +66,19 @@ MUST_CHECK struct err steps__event_finished(struct tx *tx, const struct step_tol
 MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *step,
                                         const struct step_told *told);
 
+/* A step as it is written first, and as lists read it. */
+struct step_fresh {
+    struct run_row run;
+    struct bytes key, phase, agent;
+    int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
+    int64_t cache_read, cache_write, reasoning, cost_unknown;
+    bool cached;
+};
+extern const struct map steps__map;
+#define STEP_COLUMNS                                                                               \
+    RUN_COLUMNS ", step_key, occurrence, done_no, cached, output_tokens, tokens, cost_micros,"     \
+                " cache_read, cache_write, reasoning, cost_unknown, phase, agent"
+
 /* --- Ends ------------------------------------------------------------------------------------- */
 
 /* A step that ended by a stop or a budget, without who performs it: it gets its number, and its
@@ -95,19 +108,18 @@ struct workflow_talk {
     int64_t turn, session; /* session 0: it was removed before. */
 };
 enum { WORKFLOW_TALKS_PAGE = 16 };
-/* A page of them. *ret_count: how many. */
-MUST_CHECK struct err workflows__talks(struct tx *tx, int64_t workflow,
-                                       struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE],
-                                       size_t *ret_count);
+/* A page of them; how many. */
+size_t workflows__talks(struct tx *tx, int64_t workflow,
+                        struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE]);
 
 /* Lists the scripts of a run that somebody deletes: their files go at once, while those of a run
  * that is kept no longer stay for a day after they were touched. */
-MUST_CHECK struct err workflows__list_scripts(struct tx *tx, int64_t run);
+void workflows__list_scripts(struct tx *tx, int64_t run);
 /* Its agents go first, the newest ones first, so that the journal that is left begins as it did; at
- * most a page. *ret_count: how many; a full page: call again, in another transaction. */
+ * most a page. How many; a full page: call again, in another transaction. */
 enum { WORKFLOW_FORGET_PAGE = 100 };
-MUST_CHECK struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_count);
+MUST_CHECK int64_t workflows__forget_agents(struct tx *tx, int64_t run);
 /* The rest; its script goes with the last run that has it. */
-MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
+void workflows__forget(struct tx *tx, int64_t run);
 
 #endif

@@ -96,22 +96,17 @@ static void talk_used(struct tx *tx, struct step_end *io_end) {
     static const char calling[] =
         "SELECT COALESCE(max(r.id), 0)" TURNS_OF_STEP " AND r.ended_ms IS NULL AND t.call <> 0";
     const struct arg args[] = {arg_text(io_end->run), arg_str(STEP_TURN_KEY)};
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sums, args, COUNT_OF(args));
-    if (rows == NULL) {
-        return;
-    }
-    io_end->usage = (struct usage){.fresh = rows_int(rows, 0),
-                                   .cache_read = rows_int(rows, 1),
-                                   .cache_write = rows_int(rows, 2),
-                                   .output = rows_int(rows, 3),
-                                   .reasoning = rows_int(rows, 4)};
-    io_end->calls_unpriced = rows_int(rows, 6);
-    io_end->cost =
-        (struct usage_cost){.known = io_end->calls_unpriced == 0, .micros = rows_int(rows, 5)};
-    rows_release(&rows);
-
+    int64_t of[7];
+    tx_numbers(tx, sums, args, COUNT_OF(args), of, COUNT_OF(of));
+    io_end->usage = (struct usage){.fresh = of[0],
+                                   .cache_read = of[1],
+                                   .cache_write = of[2],
+                                   .output = of[3],
+                                   .reasoning = of[4]};
+    io_end->calls_unpriced = of[6];
+    io_end->cost = (struct usage_cost){.known = of[6] == 0, .micros = of[5]};
     AUTO(turns__said_done) struct turn_said said = {.text = {0}};
-    struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args), 0)}};
+    struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args))}};
     if (turn.run.id == 0 || !turns__load_rest(tx, &turn)) {
         return;
     }
@@ -142,30 +137,19 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
     if (ret_talked->ended) {
         tx_fail(tx, turns__said(tx, row.id, &ret_talked->said));
     }
-    if (row.cause == CAUSE_BUDGET && tx_number(tx, own, ARGS(arg_int(row.parent)), 0) > 0) {
+    if (row.cause == CAUSE_BUDGET && tx_number(tx, own, ARGS(arg_int(row.parent))) > 0) {
         ret_talked->cause = CAUSE_AGENT_BUDGET;
     }
     if (turns__find(tx, row.id, &of_turn)) {
-        struct run_time time = {.waited_ms = 0};
-        tx_fail(tx, runs__time(tx, &row, row.state, &time));
-        ret_talked->waited_ms = time.waited_ms;
-        const int64_t parked_ms = tx_number(tx, "SELECT parked_ms FROM runs WHERE id = $1",
-                                            ARGS(arg_int(row.parent)), /* absent */ 0);
+        ret_talked->waited_ms = runs__time(tx, &row, row.state).waited_ms;
+        const int64_t parked_ms =
+            tx_number(tx, "SELECT parked_ms FROM runs WHERE id = $1", ARGS(arg_int(row.parent)));
         ret_talked->waited_ms += steps__parked_ms(parked_ms, tx_now_ms(tx));
     }
     return tx_error(tx);
 }
 
 /* --- It begins -------------------------------------------------------------------------------- */
-
-/* A step as it is written first. */
-struct step_fresh {
-    struct run_row run;
-    struct bytes key, phase, agent;
-    int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
-    int64_t cache_read, cache_write, reasoning, cost_unknown;
-    bool cached;
-};
 
 #define RUN_COLUMN(name, member, kind, use)                                                        \
     {name, kind, ((use) & (MAP_INSERT | RUN_ENDED)) != 0 ? MAP_INSERT : MAP_READ,                  \
@@ -188,12 +172,8 @@ static const struct map_column fresh_columns[] = {
     STEP_COLUMN("phase", phase, MAP_TEXT),
     STEP_COLUMN("agent", agent, MAP_TEXT),
 };
-static const struct map fresh_map = {.table = "runs",
-                                     .key = "id",
-                                     .key_offset = offsetof(struct step_fresh, run.id),
-                                     .columns = fresh_columns,
-                                     .count = COUNT_OF(fresh_columns),
-                                     .names = runs__names};
+const struct map steps__map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
+                               .names = runs__names};
 
 /* Facts about its workflow. */
 struct facts {
@@ -281,7 +261,7 @@ static void step_insert(struct tx *tx, struct step_fresh *fresh) {
     const struct run_place place = runs__place(fresh->run.budget);
     fresh->run.project = place.project;
     fresh->run.session = place.session;
-    map_insert(tx, &fresh_map, fresh);
+    map_insert(tx, &steps__map, fresh);
 }
 
 /* Makes the step's own budget, and asks all. One that is not admitted has not begun. */
@@ -441,7 +421,7 @@ static void end_count(struct tx *tx, const struct step_end *end) {
     add.usage.cost_micros = end->cost.micros;
     add.usage.cost_unknown = end->calls_unpriced;
     if (end->calls > 0) {
-        tx_fail(tx, tx_usage_add(tx, &add));
+        tx_usage_add(tx, &add);
     }
 }
 
@@ -498,8 +478,7 @@ void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes pr
         .wall_ms = took->took_ms,
         .began = took->calls > 0,
         .used = used_by_calls(&took->usage, &took->cost, took->calls_unpriced)};
-    struct usage_place place;
-    tx_fail(tx, tx_usage_place(tx, row->id, &place));
+    const struct usage_place place = tx_usage_place(tx, row->id);
     const struct step_end counted = {.place = {.owner = row->owner, .id = place.run},
                                      .agent = place.agent,
                                      .workflow = place.workflow,
@@ -534,8 +513,8 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
     if (err_failed(err)) {
         return err;
     }
-    int64_t output_tokens = tx_number(tx, "SELECT output_tokens FROM runs WHERE id = $1",
-                                      ARGS(arg_int(row->id)), /* absent */ 0);
+    int64_t output_tokens =
+        tx_number(tx, "SELECT output_tokens FROM runs WHERE id = $1", ARGS(arg_int(row->id)));
     if (row->parent_run.len == 0) {
         return tx_error(tx); /* Its workflow was removed with its stream. */
     }
@@ -698,7 +677,7 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     }
     /* A call that waited for its provider was not out, so nothing was cut off. */
     if (row.state == RUN_RUNNING && row.epoch != EPOCH_NONE && row.epoch != tx_epoch(tx)) {
-        tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
+        ret_again->over = runs__cut_off(tx, row.epoch, &row);
     }
     /* Charges the cut-off call, also one of this daemon whose worker has crashed. A call that
      * waited used nothing since its last try, and keeps its reservation for the next one; usage of
@@ -807,7 +786,7 @@ struct err tx_step_budgeted(struct tx *tx, const struct run_row *workflow, bool 
                               "SELECT (SELECT count(*) FROM budgets WHERE owner = '' AND path = '')"
                               " + (SELECT count(*) FROM runs WHERE parent = $1 AND step_key <> ''"
                               " AND done_no = 0 AND (charged = 1 OR state = 'queued'))",
-                              ARGS(arg_int(workflow->id)), /* absent */ 0);
+                              ARGS(arg_int(workflow->id)));
     *ret_budgeted = count > 0 || workflow->budget.len > 0;
     return tx_error(tx);
 }

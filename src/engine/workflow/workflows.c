@@ -50,7 +50,7 @@ static struct err resumed_find(struct tx *tx, const struct workflow_new *what, i
         const json_t *name = json_array_get(what->rerun, i);
         const struct bytes run = {json_string_value(name), json_string_length(name)};
         if (tx_number(tx, "SELECT 1 FROM runs WHERE run = $1 AND parent = $2 AND step_key <> ''",
-                      ARGS(arg_text(run), arg_int(row.id)), /* absent */ 0) == 0) {
+                      ARGS(arg_text(run), arg_int(row.id))) == 0) {
             why_set(why, "rerun[%zu]: '%.40s' is not an agent of that run", i, run.data);
             return err_failed(tx_error(tx)) ? tx_error(tx)
                                             : err_make(ERR_BAD_FIELD, "workflows: rerun");
@@ -110,7 +110,7 @@ struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
                        "Agents are at most %d deep, and this is the last: do it yourself.",
                        SESSION_DEPTH_MAX);
     }
-    if (tx_number(tx, open, ARGS(arg_int(seat->session.id)), 0) >= WORKFLOWS_OPEN_MAX) {
+    if (tx_number(tx, open, ARGS(arg_int(seat->session.id))) >= WORKFLOWS_OPEN_MAX) {
         return err_why(why, ERR_CONFLICT,
                        "%d of your workflows have not ended; wait for some of them.",
                        WORKFLOWS_OPEN_MAX);
@@ -275,8 +275,7 @@ struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept) {
     memcpy(end, begin.data, begin.len);
     end[begin.len] = 'g'; /* After each hexadecimal digit. */
     *ret_kept = tx_number(tx, "SELECT 1 FROM scripts WHERE hash >= $1 AND hash < $2 LIMIT 1",
-                          ARGS(arg_text(begin), arg_text((struct bytes){end, begin.len + 1})),
-                          /* absent */ 0) != 0;
+                          ARGS(arg_text(begin), arg_text((struct bytes){end, begin.len + 1}))) != 0;
     *ret_kept = *ret_kept || err_failed(tx_error(tx));
     return tx_error(tx);
 }
@@ -321,10 +320,9 @@ struct err tx_script_removals_done(struct tx *tx, const struct script_removals *
 
 /* --- Removed ---------------------------------------------------------------------------------- */
 
-struct err workflows__talks(struct tx *tx, int64_t workflow,
-                            struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE],
-                            size_t *ret_count) {
-    *ret_count = 0;
+size_t workflows__talks(struct tx *tx, int64_t workflow,
+                        struct workflow_talk ret_talks[WORKFLOW_TALKS_PAGE]) {
+    size_t count = 0;
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx,
@@ -332,11 +330,11 @@ struct err workflows__talks(struct tx *tx, int64_t workflow,
         " JOIN runs t ON t.parent = s.id AND t.step_key <> '' LEFT JOIN turns u ON u.run = t.id"
         " WHERE s.parent = $1 AND s.step_key <> '' LIMIT $2",
         ARGS(arg_int(workflow), arg_int(WORKFLOW_TALKS_PAGE)));
-    while (*ret_count < WORKFLOW_TALKS_PAGE && rows_step(rows)) {
-        ret_talks[(*ret_count)++] =
+    while (count < WORKFLOW_TALKS_PAGE && rows_step(rows)) {
+        ret_talks[count++] =
             (struct workflow_talk){.turn = rows_int(rows, 0), .session = rows_int(rows, 1)};
     }
-    return tx_error(tx);
+    return count;
 }
 
 /* Scripts of the run $1 that no other run has. */
@@ -347,12 +345,11 @@ struct err workflows__talks(struct tx *tx, int64_t workflow,
     " AND NOT EXISTS (SELECT 1 FROM workflow_refs r WHERE r.script = scripts.hash"                 \
     " AND r.run <> $1)"
 
-struct err workflows__list_scripts(struct tx *tx, int64_t run) {
+void workflows__list_scripts(struct tx *tx, int64_t run) {
     tx_do(tx,
           "INSERT INTO script_removals (hash, made_ms) SELECT hash, $2" ITS_SCRIPTS
           " ON CONFLICT (hash) DO UPDATE SET made_ms = EXCLUDED.made_ms",
           ARGS(arg_int(run), arg_int(tx_now_ms(tx))));
-    return tx_error(tx);
 }
 
 #define ITS_AGENTS                                                                                 \
@@ -360,30 +357,27 @@ struct err workflows__list_scripts(struct tx *tx, int64_t run) {
     " ORDER BY id DESC LIMIT $2)"
 
 /* The runs go last: each statement finds the same page by them. */
-struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_count) {
+int64_t workflows__forget_agents(struct tx *tx, int64_t run) {
     const struct arg args[] = {arg_int(run), arg_int(WORKFLOW_FORGET_PAGE)};
-    tx_fail(tx, ids__keep(tx, IDS_RUNS));
-    tx_fail(tx, ids__keep(tx, IDS_BUDGETS));
+    ids__keep(tx, IDS_RUNS);
+    ids__keep(tx, IDS_BUDGETS);
     tx_do(tx,
           "DELETE FROM budget_means WHERE budget IN (SELECT id FROM budgets WHERE run <> 0"
           " AND run IN " ITS_AGENTS ")",
           args, COUNT_OF(args));
     tx_do(tx, "DELETE FROM budgets WHERE run <> 0 AND run IN " ITS_AGENTS, args, COUNT_OF(args));
-    *ret_count = tx_change(tx, "DELETE FROM runs WHERE id IN " ITS_AGENTS, args, COUNT_OF(args));
-    bool some = false;
-    if (*ret_count < WORKFLOW_FORGET_PAGE) {
-        tx_fail(tx, tx_usage_forget_run(tx, run, WORKFLOW_FORGET_PAGE, &some));
-    }
-    *ret_count = some ? WORKFLOW_FORGET_PAGE : *ret_count; /* Call again. */
-    return tx_error(tx);
+    const int64_t count =
+        tx_change(tx, "DELETE FROM runs WHERE id IN " ITS_AGENTS, args, COUNT_OF(args));
+    const bool more =
+        count == WORKFLOW_FORGET_PAGE || tx_usage_forget_run(tx, run, WORKFLOW_FORGET_PAGE);
+    return more ? WORKFLOW_FORGET_PAGE : count;
 }
 
 /* The scripts go first: afterwards nobody knows which they were. */
-struct err workflows__forget(struct tx *tx, int64_t run) {
+void workflows__forget(struct tx *tx, int64_t run) {
     tx_do(tx, "DELETE" ITS_SCRIPTS, ARGS(arg_int(run)));
     tx_do(tx, "DELETE FROM workflow_refs WHERE run = $1", ARGS(arg_int(run)));
     tx_do(tx, "DELETE FROM workflows WHERE run = $1", ARGS(arg_int(run)));
-    return tx_error(tx);
 }
 
 struct err tx_workflow_commands(struct tx *tx, const struct run_row *workflow, int64_t *ret_running,
@@ -394,10 +388,9 @@ struct err tx_workflow_commands(struct tx *tx, const struct run_row *workflow, i
                                   " AND gate = 'key' AND ended_ms IS NULL AND run_key <> ''"
                                   " AND root = $3";
     const int64_t root = workflow->root != 0 ? workflow->root : workflow->id;
-    *ret_running = tx_number(
-        tx, running, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY)), /* absent */ 0);
-    *ret_waiting =
-        tx_number(tx, waiting,
-                  ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY), arg_int(root)), 0);
+    *ret_running =
+        tx_number(tx, running, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY)));
+    *ret_waiting = tx_number(
+        tx, waiting, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY), arg_int(root)));
     return tx_error(tx);
 }
