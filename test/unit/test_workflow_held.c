@@ -23,10 +23,14 @@ static int open_held(void **state) {
     held->workflows.options.loop = held->kit->loop;
     held->workflows.options.store = held->kit->store;
     pool_init(&held->workflows.pool, held->kit->loop, NULL /* no shortage */);
+    links_init(&held->workflows.computing);
     workflow->workflows = &held->workflows;
     workflow->state = WORKFLOW_LIVE;
     workflow->node.name = BYTES("run_workflow");
     workflow->owner = mem_copy("ann", 3);
+    for (size_t i = 0; i < COUNT_OF(workflow->by_state); i++) {
+        links_init(&workflow->by_state[i]);
+    }
     table_init(&workflow->calls);
     *state = held;
     return 0;
@@ -82,7 +86,7 @@ static void row_done(struct workflow_op *op) {
     held->row_done = true;
     held->state = call->state;
     held->row = call->row;
-    held->told = held->workflow.by_state[CALL_DONE].first != NULL;
+    held->told = !links_empty(&held->workflow.by_state[CALL_DONE]);
     held->kept = call->result.len > 0;
 }
 

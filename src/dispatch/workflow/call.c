@@ -60,8 +60,8 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_STORING] = WORK | BIT(CALL_IN_LINE) | BIT(CALL_ENDED) | BIT(CALL_DONE),
     };
     assert((edges[call->state] & BIT(state)) != 0);
-    workflow_list_remove(&call->workflow->by_state[call->state], &call->link);
-    workflow_list_append(&call->workflow->by_state[state], &call->link);
+    link_remove(&call->link);
+    link_add_last(&call->workflow->by_state[state], &call->link);
     call->state = state;
 }
 
@@ -93,7 +93,7 @@ struct call *call__new(struct workflow *workflow, const char *key, int64_t occur
     text_init(&call->mended, RUN_SPEC_MAX);
     text_init(&call->program, AGENT_DEFINITION_MAX);
     table_add(&workflow->calls, &call->node);
-    workflow_list_append(&workflow->by_state[CALL_NEW], &call->link);
+    link_add_last(&workflow->by_state[CALL_NEW], &call->link);
     return call;
 }
 
@@ -138,7 +138,7 @@ void call__cancel(struct call *call) {
 void call__free(struct call *call) {
     struct workflow *workflow = call->workflow;
     call__cancel(call);
-    workflow_list_remove(&workflow->by_state[call->state], &call->link);
+    link_remove(&call->link);
     call__orphan_ops(call);
     call__leave_turn(call);
     call__free_missed(call);
@@ -704,7 +704,7 @@ void workflow__pump(struct workflow *workflow) {
         while (call != NULL && ((workflow->paused && call->row != ROW_WRITTEN) ||
                                 (call->row == ROW_NONE && call__is_budgeted(call) &&
                                  workflow__must_wait(workflow)))) {
-            call = call_of(call->link.next);
+            call = call__next(call);
         }
         if (call == NULL) {
             return;

@@ -63,8 +63,8 @@ struct call {
     struct table_node node; /* By key and occurrence. */
     char name[CALL_NAME];
     struct workflow *workflow;
-    struct workflow_link link; /* In the list of its state. */
-    enum call_state state;     /* Changed by call__enter alone. */
+    struct link link;      /* In the list of its state. */
+    enum call_state state; /* Changed by call__enter alone. */
     enum call_row row;
     int64_t number; /* The worker's; 0: this worker has not asked for it yet. */
     char key[WORKFLOW_HASH + 1];
@@ -121,10 +121,6 @@ struct call {
     struct usage_cost cost;
     int64_t calls, calls_priced; /* For its model. */
 };
-
-static inline struct call *call_of(struct workflow_link *link) { /* NULL: none. */
-    return link == NULL ? NULL : CONTAINER_OF(link, struct call, link);
-}
 
 /* call.c */
 /* The model that a name means: with a "/" this name, else what the setting model_aliases has. In

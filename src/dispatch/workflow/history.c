@@ -675,7 +675,7 @@ static void page_done(struct workflow_op *op) {
     for (struct call *call = workflow__first(workflow, CALL_DONE);
          count < page->count && call != NULL && call->form == RESULT_UNLOADED &&
          strcmp(call->name, page->list[count].name) == 0;
-         call = call_of(call->link.next), count++) {
+         call = call__next(call), count++) {
         struct page_outcome *outcome = &page->list[count];
         text_done(&call->result);
         call->result = outcome->words;

@@ -70,7 +70,7 @@ struct rehearsal_model {
 struct rehearsal {
     struct workflows *workflows;
     struct workflow_start *start; /* Borrowed, until it is done. */
-    struct workflow_link link;    /* In workflows->rehearsals. */
+    struct link link;             /* In workflows->rehearsals. */
     struct script_worker *worker; /* Owned; NULL: it has ended. */
     struct loop_task task;
     struct timer deadline;
@@ -487,7 +487,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
 static void rehearsal_report(struct loop_task *task) {
     struct rehearsal *rehearsal = CONTAINER_OF(task, struct rehearsal, task);
     struct workflows *workflows = rehearsal->workflows;
-    workflow_list_remove(&workflows->rehearsals, &rehearsal->link);
+    link_remove(&rehearsal->link);
     workflows->rehearsal_count--;
     timer_stop(workflows->options.loop, &rehearsal->deadline);
     script_close(rehearsal->worker);
@@ -583,7 +583,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
     rehearsal->search = workflows__search(workflows, start->spec.root, start->spec.config_dir);
     rehearsal->end = &rehearsal->first;
     text_init(&rehearsal->reply, WORKFLOW_ORDER_MAX);
-    workflow_list_append(&workflows->rehearsals, &rehearsal->link);
+    link_add_last(&workflows->rehearsals, &rehearsal->link);
     if (++workflows->rehearsal_count > REHEARSE_MAX) {
         rehearsal_finish(rehearsal, "others are being planned just now; ask again");
         return;
@@ -611,7 +611,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
 }
 
 void workflows__stop_rehearsals(struct workflows *workflows) {
-    for (struct workflow_link *link = workflows->rehearsals.first; link != NULL;
+    for (struct link *link = workflows->rehearsals.next; link != &workflows->rehearsals;
          link = link->next) {
         rehearsal_finish(CONTAINER_OF(link, struct rehearsal, link), "the daemon is stopping");
     }
