@@ -186,6 +186,9 @@ void dispatch_close(struct dispatch *dispatch) {
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
     mem_free(dispatch->recovery);
+    mem_free(dispatch->reports);
+    mem_free(dispatch->host_watch);
+    mem_free(dispatch->budget_looks);
     environment_free(dispatch->environment);
     environment_free(dispatch->own_environment);
     environment_free(dispatch->agent_environment);
@@ -278,20 +281,12 @@ struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
     return bounds;
 }
 
-struct bytes dispatch_host(const struct dispatch *dispatch) {
-    return dispatch->options.bounds.host;
+const struct dispatch_options *dispatch_options(const struct dispatch *dispatch) {
+    return &dispatch->options;
 }
 
 enum run_hold dispatch_held(const struct dispatch *dispatch) {
     return dispatch->options.hold;
-}
-
-const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
-    return dispatch->options.sandbox_lack;
-}
-
-const struct address_list *dispatch_webhook_allow(const struct dispatch *dispatch) {
-    return dispatch->options.webhook_allow;
 }
 
 void dispatch_hold(struct dispatch *dispatch) {

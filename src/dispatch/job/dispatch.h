@@ -112,8 +112,8 @@ void dispatch_after_sleep(struct dispatch *dispatch);
 
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
-/* Its place (engine/base/home.h). Any thread. */
-struct bytes dispatch_host(const struct dispatch *dispatch);
+/* As it was opened; `bounds` are those of dispatch_bounds without the hold. Any thread. */
+const struct dispatch_options *dispatch_options(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);
 /* Since the database was restored or copied. Before dispatch_recover. */
 void dispatch_hold(struct dispatch *dispatch);
@@ -123,12 +123,6 @@ MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
 void dispatch_set_history_start(struct dispatch *dispatch, int64_t below_epoch);
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
-
-/* Why no command can be sandboxed here, as a sentence; NULL: they can. */
-const char *dispatch_sandbox_lack(const struct dispatch *dispatch);
-
-/* Addresses that are not public, to which notices are sent; NULL: none. */
-const struct address_list *dispatch_webhook_allow(const struct dispatch *dispatch);
 
 /* To the live process of a run: ERR_NOT_FOUND: it has none at the moment. */
 MUST_CHECK struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned rows,

@@ -329,7 +329,7 @@ static void order_make(struct flight_work *work) {
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
     struct why why = {.text = ""};
-    const char *lack = dispatch_sandbox_lack(work->dispatch);
+    const char *lack = work->dispatch->options.sandbox_lack;
     work->err = spec_read(work, &json, &spec, &why);
     if (!err_failed(work->err) && spec.sandbox && lack != NULL) {
         /* The sandbox was there when the job was accepted; the daemon, or the kernel, is another

@@ -439,12 +439,8 @@ const struct model_connection *connections_found(const struct connections *conne
     return NULL;
 }
 
-const char *connections_environment(const struct connections *connections) {
-    return connections->options.environment;
-}
-
-const char *connections_salt(const struct connections *connections) {
-    return connections->options.salt;
+const struct connections_options *connections_options(const struct connections *connections) {
+    return &connections->options;
 }
 
 bool connections_key_lost(const struct connections *connections, struct bytes file) {
@@ -454,10 +450,6 @@ bool connections_key_lost(const struct connections *connections, struct bytes fi
         }
     }
     return false;
-}
-
-const char *connections_option(const struct connections *connections) {
-    return connections->options.model;
 }
 
 const struct settings *connections_settings(const struct connections *connections) {
