@@ -44,8 +44,7 @@ enum {
     BUFFER_SIZE = 64 << 10,
     SAID_MAX = PROTOCOL_INPUT_MAX + 8192, /* A piece, and all other wishes at once. */
     SAID_KEPT_MAX = 1024,                 /* A larger buffer is given back after its write. */
-    SIGNAL_MAX = 64,
-    UNCOLLECTED = -1, /* In place of a wait status. */
+    UNCOLLECTED = -1,                     /* In place of a wait status. */
 };
 
 enum holder_state {
@@ -65,7 +64,6 @@ struct holder_wishes {
     bool keep, status, stop, resize, input, input_end;
     unsigned grace_ms, rows, columns;
     int64_t input_from, input_end_at;
-    uint64_t signals; /* Bit N - 1: signal N. */
 };
 
 /* Input that was handed over and not yet accepted; kept, since the holder may ask for it again. */
@@ -256,11 +254,6 @@ static void holder_write_wishes(struct holder *holder) {
     if (wishes.stop) {
         text_addf(said, "stop %u\n", wishes.grace_ms);
     }
-    for (unsigned number = 1; number <= SIGNAL_MAX; number++) {
-        if ((wishes.signals >> (number - 1) & 1) != 0) {
-            text_addf(said, "signal %u\n", number);
-        }
-    }
     if (wishes.resize) {
         text_addf(said, "resize %u %u\n", wishes.rows, wishes.columns);
     }
@@ -317,12 +310,6 @@ void holder_stop(struct holder *holder, unsigned grace_ms) {
         wishes->grace_ms = grace_ms;
     }
     wishes->stop = true;
-    holder_say(holder);
-}
-
-void holder_signal(struct holder *holder, int number) {
-    assert(number >= 1 && number <= SIGNAL_MAX);
-    holder->wishes.signals |= (uint64_t)1 << (number - 1);
     holder_say(holder);
 }
 
