@@ -25,6 +25,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/link.h"
 #include "engine/run/runs.h"
 #include "engine/system/retention.h"
 #include "loop/loop.h"
@@ -137,8 +138,7 @@ int64_t dispatch_input_accepted(const struct dispatch *dispatch, struct bytes ru
  * of that stream after `offset`, or when the attempt is over and its end is stored; it may be
  * started again in there. A watch that still waits at dispatch_stop is never called. */
 struct dispatch_watch {
-    struct dispatch_watch *prev, *next; /* Private, as all of it. */
-    struct dispatch_watch **list;       /* Where it hangs; NULL: nowhere. */
+    struct link link; /* In the list of an attempt, or of those that may still come. */
     struct dispatch *dispatch;
     enum log_stream stream;
     int64_t offset;
