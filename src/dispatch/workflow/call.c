@@ -177,10 +177,24 @@ void call__skip(struct call *call) {
     call__fail(call, CAUSE_STOPPED, "somebody skipped it");
 }
 
-void call__pool(struct call *call, void (*run)(struct pool_job *),
-                void (*done)(struct pool_job *)) {
+static void call_in_pool(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    call->run_in_pool(call);
+}
+
+static void call_on_back(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    if (call__is_back(call)) {
+        call->back(call);
+    }
+}
+
+void call__pool(struct call *call, void (*run)(struct call *), void (*back)(struct call *)) {
     call->workflow->in_pool++;
-    pool_begin(&call->workflow->workflows->pool, &call->job, POOL_QUICK, run, done);
+    call->run_in_pool = run;
+    call->back = back;
+    pool_begin(&call->workflow->workflows->pool, &call->job, POOL_QUICK, call_in_pool,
+               call_on_back);
 }
 
 /* --- What it asks for ------------------------------------------------------------------------- */
@@ -666,12 +680,9 @@ static void call_begin(struct call *call, enum run_cause refused) {
     }
 }
 
-static void call_begin_looked_up(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    if (call__is_back(call)) {
-        call__looked_up(call);
-        call_begin(call, call->refusal);
-    }
+static void call_begin_looked_up(struct call *call) {
+    call__looked_up(call);
+    call_begin(call, call->refusal);
 }
 
 /* A refusal that needs no lookup; a type may name a model. A call that has begun, in an earlier
@@ -759,11 +770,7 @@ static void call_put_to_work(struct call *call) {
     }
 }
 
-static void call_work_looked_up(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    if (!call__is_back(call)) {
-        return;
-    }
+static void call_work_looked_up(struct call *call) {
     call__looked_up(call);
     if (call->refusal == CAUSE_NONE && !call->stop) {
         call_put_to_work(call);

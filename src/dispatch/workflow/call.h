@@ -100,7 +100,8 @@ struct call {
     int64_t stored_resume_ms;    /* The same in the row, once the write under way has ended; */
     struct workflow_op *wait_op; /* write under way; NULL: there is none. */
     struct pool_job job;         /* `done` is NULL: the pool does not have the call. */
-    enum run_cause elsewhere;    /* Another client ended the step while the pool had the call. */
+    void (*run_in_pool)(struct call *call), (*back)(struct call *call); /* For `job`. */
+    enum run_cause elsewhere; /* Another client ended the step while the pool had the call. */
     unsigned tries, restarts;
     unsigned silences;      /* Times that its turn was restarted because its model was silent; */
     int64_t silent_attempt; /* the attempt that is being restarted so; 0: none. */
@@ -149,12 +150,13 @@ void call__skip(struct call *call);
 struct bytes call__asked_model(const struct call *call); /* "": it names none. */
 /* In the pool. `done` asks call__is_back first, then call__looked_up; call->refusal says whether
  * the agent is refused. */
-void call__lookup(struct call *call, void (*done)(struct pool_job *job));
+void call__lookup(struct call *call, void (*back)(struct call *call));
 void call__looked_up(struct call *call); /* Takes over what was found. */
 void call__cancel(struct call *call);    /* All that it has with a model, and its timers. */
 /* In the pool, then on the loop. call__is_back, first in `done`: false: the workflow is over or
  * another client ended the step, and the call may be gone. */
-void call__pool(struct call *call, void (*run)(struct pool_job *), void (*done)(struct pool_job *));
+/* `run` in the pool, then `back` on the loop if call__is_back. */
+void call__pool(struct call *call, void (*run)(struct call *), void (*back)(struct call *));
 MUST_CHECK bool call__is_back(struct call *call);
 static inline bool call__in_pool(const struct call *call) {
     return call->job.done != NULL;
