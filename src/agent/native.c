@@ -271,7 +271,7 @@ static void claude_line(struct reading *reading, const json_t *line) {
     }
     const enum message_role role = user ? ROLE_USER : ROLE_ASSISTANT;
     if (json_is_string(content)) {
-        const struct bytes words = {json_string_value(content), json_string_length(content)};
+        const struct bytes words = json_text(content);
         if (!native_is_of_program(words)) {
             words_add(reading, role, words);
         }

@@ -174,9 +174,8 @@ static int64_t time_of(const json_t *line) {
 
 /* Words of a message; "": its first part is none, like the result of a tool. */
 static struct bytes words_of(const json_t *content) {
-    return json_is_string(content)
-               ? (struct bytes){json_string_value(content), json_string_length(content)}
-               : json_bytes(json_array_get(content, 0), "text");
+    return json_is_string(content) ? json_text(content)
+                                   : json_bytes(json_array_get(content, 0), "text");
 }
 
 static void claude_user_look(const json_t *line, struct bytes words, struct agent_found *found) {

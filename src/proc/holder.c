@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/link.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "loop/loop_uv.h"
@@ -74,8 +75,8 @@ struct holder_piece {
 };
 
 struct holder {
-    struct holder *prev, *next; /* All of holders->live. */
-    struct holders *holders;    /* Borrowed: it outlives us. */
+    struct link link;        /* In holders->live. */
+    struct holders *holders; /* Borrowed: it outlives us. */
     enum holder_state state;
     const struct holder_news *news; /* Borrowed. */
     void *ctx;                      /* The caller's. */
@@ -110,7 +111,7 @@ struct holders {
     struct reap *reap;   /* Owned. */
     void (*child_ended)(void *ctx, int pid, int status);
     void *child_ctx;         /* Borrowed. */
-    struct holder *live;     /* First of a list. */
+    struct link live;        /* All that are not ended. */
     struct started *started; /* Owned. */
     size_t started_count, started_size;
     struct nursery nursery;
@@ -159,14 +160,7 @@ static void holder_leave(struct holder *holder) {
     struct holders *holders = holder->holders;
     holder_set_state(holder, HOLDER_ENDED);
     timer_stop(holders->loop, &holder->patience);
-    if (holder->prev == NULL) {
-        holders->live = holder->next;
-    } else {
-        holder->prev->next = holder->next;
-    }
-    if (holder->next != NULL) {
-        holder->next->prev = holder->prev;
-    }
+    link_remove(&holder->link);
     holders->stats.live--;
     /* A child that is collected later finds nobody who wants to know. */
     for (size_t i = holders->started_count; holder->pid != 0 && i > 0; i--) {
@@ -519,11 +513,7 @@ static void holder_begin(struct holder *holder, const struct holder_news *news, 
     struct holders *holders = holder->holders;
     holder->news = news;
     holder->ctx = ctx;
-    holder->next = holders->live;
-    if (holder->next != NULL) {
-        holder->next->prev = holder;
-    }
-    holders->live = holder;
+    link_add_first(&holders->live, &holder->link);
     holders->stats.live++;
 }
 
@@ -660,6 +650,7 @@ struct err holders_open(const struct holders_options *options, struct holders **
         return err;
     }
     AUTO(mem_release) struct holders *holders = mem_new(sizeof *holders);
+    links_init(&holders->live);
     /* Nobody of ours wants to die because a holder did while we spoke to it, and libuv does not
      * keep that signal away. It stays so: others in this process need it, too. */
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -687,8 +678,8 @@ void holders_close(struct holders *holders) {
     if (holders == NULL) {
         return;
     }
-    while (holders->live != NULL) {
-        holder_close(holders->live);
+    while (!links_empty(&holders->live)) {
+        holder_close(CONTAINER_OF(holders->live.next, struct holder, link));
     }
     nursery_done(&holders->nursery);
     reap_close(holders->reap);

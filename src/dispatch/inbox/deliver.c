@@ -116,7 +116,7 @@ static uint64_t deliver_retry_ms(struct deliver *deliver, struct retry *retry, s
         asker_report(&deliver->asker,
                      "a receiver's inbox could not be read or written: each hour now", BYTES(""),
                      err);
-        effects_abandon(deliver->options.effects, &retry->effect, words.effect, err);
+        effects_abandon(deliver->options.effects, &retry->effect);
         return HOPELESS_MS;
     }
     return retry_failed(retry, &deliver->asker, &words, BYTES(""), err);
@@ -127,7 +127,7 @@ static void deliver_report_damaged(struct deliver *deliver, const char *what) {
     struct effect none = {.effects = NULL};
     const struct err err = err_make(ERR_STORE_CORRUPT, "deliver: damaged");
     asker_report(&deliver->asker, what, BYTES(""), err);
-    effects_abandon(deliver->options.effects, &none, "deliver a notice", err);
+    effects_abandon(deliver->options.effects, &none);
 }
 
 /* --- The walk over all receivers that are owed something -------------------------------------- */

@@ -137,7 +137,7 @@ static void adoption_refused(void *ctx, struct err err) {
     struct dispatch *dispatch = adoption->flight->dispatch;
     dispatch__failed(dispatch, "the row of a command that goes on could not be written",
                      flight__run(adoption->flight), err);
-    effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect, "adopt a command", err);
+    effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect);
     adoption_free(adoption);
 }
 

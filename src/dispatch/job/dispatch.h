@@ -34,8 +34,6 @@
 #include "proc/spool/spool.h"
 #include "store/store.h"
 
-enum { DISPATCH_SLOTS_DEFAULT = 1000 };
-
 struct address_list;
 struct dispatch;
 

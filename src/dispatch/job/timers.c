@@ -99,8 +99,7 @@ static void wake_refused(void *ctx, struct err err) {
     }
     dispatch__failed(dispatch, "a run whose time has come could neither be begun nor ended",
                      waker->node.name, err);
-    effects_abandon(dispatch->options.effects, &waker->ask.retry.effect, "begin a run in time",
-                    err);
+    effects_abandon(dispatch->options.effects, &waker->ask.retry.effect);
     waker_free(waker);
 }
 

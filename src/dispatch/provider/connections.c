@@ -636,7 +636,7 @@ static void build_all(struct loop_work *work) {
     struct key_folder folder = connections_folder(loading->connections);
     for (size_t i = 0; i < loading->count; i++) {
         struct loaded *row = &loading->rows[i];
-        AUTO(key_free) char *key = NULL;
+        AUTO(mem_wipe) char *key = NULL;
         AUTO(mem_release) char *file = owned_text(row->row->key_file);
         struct why why = {.text = ""};
         row->lost = file[0] != '\0' && err_failed(key_file_read(&folder, file, &key, &row->why));

@@ -291,8 +291,7 @@ static void errand_refused(void *ctx, struct err err) {
         asker_report(&talk->turns->asker,
                      "the end of a turn could not be stored: the next start tries again",
                      talk__run(talk), err);
-        effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect,
-                        "store the end of a turn", err);
+        effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect);
         errand__free(errand);
         talk_leave(talk);
         return;

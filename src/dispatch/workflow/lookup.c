@@ -108,7 +108,7 @@ static void lookup_run(struct call *call) {
     const struct catalog_search search = workflow__search(call->workflow);
     const struct agent_places places = {
         .root = search.root, .home = search.home, .config_dir = search.config_dir};
-    const struct bytes type = {json_string_value(name), json_string_length(name)};
+    const struct bytes type = json_text(name);
     struct why why = {""};
     text_clear(&call->misfit);
     call->refusal = CAUSE_NONE;

@@ -160,12 +160,9 @@ struct priors_reading {
 
 static struct err prior_add(void *ctx, const struct step_row *row) {
     const struct priors_reading *reading = ctx;
-    const json_t *rerun = reading->start->spec.rerun;
     const bool succeeded = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED;
-    bool again = row->is_ref || !succeeded || row->cause == CAUSE_TRUNCATED;
-    for (size_t i = 0; i < json_array_size(rerun) && !again; i++) {
-        again = bytes_is(row->run, json_string_value(json_array_get(rerun, i)));
-    }
+    const bool again = row->is_ref || !succeeded || row->cause == CAUSE_TRUNCATED ||
+                       json_has_text(reading->start->spec.rerun, row->run);
     if (!again) {
         char name[PRIOR_NAME];
         prior_name(row->key, row->occurrence, name);

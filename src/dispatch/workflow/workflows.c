@@ -240,8 +240,7 @@ void workflow__refused(struct workflow_op *op, struct err err) {
         asker_report(&workflows->asker,
                      "the end of a workflow could not be stored: the next start tries again",
                      workflow__run(workflow), err);
-        effects_abandon(workflows->options.effects, &op->retry.effect,
-                        "store the end of a workflow", err);
+        effects_abandon(workflows->options.effects, &op->retry.effect);
         workflow__op_free(op);
         workflow__ended(workflow);
         return;
