@@ -36,9 +36,7 @@ static const json_t *value_at(const struct program_reader *reader, const json_t 
 static struct bytes text_at(const struct program_reader *reader, const json_t *line,
                             const char *field) {
     const json_t *value = value_at(reader, line, field);
-    return json_is_string(value)
-               ? (struct bytes){json_string_value(value), json_string_length(value)}
-               : BYTES("");
+    return json_text(value);
 }
 
 static int64_t number_at(const struct program_reader *reader, const json_t *line,

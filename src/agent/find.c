@@ -1,7 +1,6 @@
 /* find.c: see find.h. */
 #include "agent/find.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -392,13 +391,13 @@ static int by_name(const void *left, const void *right) {
 
 /* Entries of the folder with no ending of ours are looked at, too. False: there are more. */
 static bool place_list(const struct place *place, struct seen_names *names) {
-    int fd = openat(place->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
+    AUTO(entries_close)
+    DIR *listing = entries_of(openat(place->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const char *name;
     bool all = true;
-    for (unsigned i = 0; listing != NULL && all && (entry = readdir(listing)) != NULL; i++) {
+    for (unsigned i = 0; all && (name = entries_next(listing)) != NULL; i++) {
         all = i < AGENT_FILES_MAX;
-        const struct bytes file = bytes_of(entry->d_name);
+        const struct bytes file = bytes_of(name);
         for (unsigned form = 0; all && form < AGENT_FILES; form++) {
             const struct bytes ending = bytes_of(agent_file_endings[form]);
             if (file.len > ending.len &&
@@ -406,11 +405,6 @@ static bool place_list(const struct place *place, struct seen_names *names) {
                 all = name_add(names, (struct bytes){file.data, file.len - ending.len});
             }
         }
-    }
-    if (listing != NULL) {
-        (void)closedir(listing); /* Was only read. */
-    } else {
-        fd_release(&fd);
     }
     return all;
 }

@@ -15,7 +15,6 @@
  */
 #include "agent/native.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -272,7 +271,7 @@ static void claude_line(struct reading *reading, const json_t *line) {
     }
     const enum message_role role = user ? ROLE_USER : ROLE_ASSISTANT;
     if (json_is_string(content)) {
-        const struct bytes words = {json_string_value(content), json_string_length(content)};
+        const struct bytes words = json_text(content);
         if (!native_is_of_program(words)) {
             words_add(reading, role, words);
         }
@@ -505,20 +504,15 @@ static void file_try(struct search *search, int folder, const char *path) {
 /* Calls `each` for the names in a folder until the file is found. */
 typedef void (*name_fn)(struct search *search, int folder, const char *name);
 static void names_walk(struct search *search, int folder, const char *path, name_fn each) {
-    int fd = beneath_open(folder, path, O_RDONLY | O_DIRECTORY);
-    DIR *listing = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
-    if (listing == NULL) {
-        fd_release(&fd);
-        return;
-    }
-    while (search->fd < 0 && search->left > 0 && (entry = readdir(listing)) != NULL) {
-        if (entry->d_name[0] != '.') {
+    AUTO(entries_close)
+    DIR *listing = entries_of(beneath_open(folder, path, O_RDONLY | O_DIRECTORY));
+    const char *name;
+    while (search->fd < 0 && search->left > 0 && (name = entries_next(listing)) != NULL) {
+        if (name[0] != '.') {
             search->left--;
-            each(search, dirfd(listing), entry->d_name);
+            each(search, dirfd(listing), name);
         }
     }
-    (void)closedir(listing); /* Was only read. */
 }
 
 static void claude_try(struct search *search, int folder, const char *name) {

@@ -1,7 +1,6 @@
 /* owner.c: see owner.h. */
 #include "agent/owner.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,17 +80,13 @@ static int64_t claude_owner(const struct native_wish *wish, const char *base, co
     char path[PATH_SIZE];
     int64_t owner = 0;
     (void)snprintf(path, sizeof path, "%s/sessions", base); /* Fits: base is a path. */
-    DIR *listing = opendir(path);
-    const struct dirent *entry;
-    for (unsigned i = 0;
-         listing != NULL && owner == 0 && i < ENTRIES_MAX && (entry = readdir(listing)) != NULL;
+    AUTO(entries_close) DIR *listing = opendir(path);
+    const char *name;
+    for (unsigned i = 0; owner == 0 && i < ENTRIES_MAX && (name = entries_next(listing)) != NULL;
          i++) {
-        if (entry->d_name[0] != '.') {
-            owner = entry_owner(dirfd(listing), entry->d_name, wish, proc);
+        if (name[0] != '.') {
+            owner = entry_owner(dirfd(listing), name, wish, proc);
         }
-    }
-    if (listing != NULL) {
-        (void)closedir(listing); /* Was only read. */
     }
     return owner;
 }
@@ -104,18 +99,13 @@ static bool process_has_open(const char *proc, int64_t pid, const struct stat *f
     char path[PATH_SIZE];
     bool has = false;
     (void)snprintf(path, sizeof path, "%s/%lld/fd", proc, (long long)pid); /* Fits, or fails. */
-    DIR *listing = opendir(path);
-    const struct dirent *entry;
-    for (unsigned i = 0;
-         listing != NULL && !has && i < DESCRIPTORS_MAX && (entry = readdir(listing)) != NULL;
+    AUTO(entries_close) DIR *listing = opendir(path);
+    const char *name;
+    for (unsigned i = 0; !has && i < DESCRIPTORS_MAX && (name = entries_next(listing)) != NULL;
          i++) {
         struct stat about;
-        has = entry->d_name[0] != '.' &&
-              fstatat(dirfd(listing), entry->d_name, &about, 0 /* flags */) == 0 &&
+        has = fstatat(dirfd(listing), name, &about, 0 /* flags */) == 0 &&
               about.st_ino == file->st_ino && about.st_dev == file->st_dev;
-    }
-    if (listing != NULL) {
-        (void)closedir(listing); /* Was only read. */
     }
     return has;
 }
@@ -184,9 +174,8 @@ static int64_t time_of(const json_t *line) {
 
 /* Words of a message; "": its first part is none, like the result of a tool. */
 static struct bytes words_of(const json_t *content) {
-    return json_is_string(content)
-               ? (struct bytes){json_string_value(content), json_string_length(content)}
-               : json_bytes(json_array_get(content, 0), "text");
+    return json_is_string(content) ? json_text(content)
+                                   : json_bytes(json_array_get(content, 0), "text");
 }
 
 static void claude_user_look(const json_t *line, struct bytes words, struct agent_found *found) {

@@ -1,7 +1,6 @@
 /* where.c: see where.h. */
 #include "agent/where.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -37,21 +36,19 @@ static bool path_join(char ret_path[LIMIT_PATH_MAX], struct bytes folder, const 
 static bool nvm_find(const char *home, const char *command, struct agent_where *ret_where) {
     enum { VERSIONS_MAX = 200 };
     char folder[LIMIT_PATH_MAX], newest[256] = "";
+    AUTO(entries_close)
     DIR *listing = path_join(folder, bytes_of(home), ".nvm/versions/node") ? opendir(folder) : NULL;
-    const struct dirent *entry;
-    for (unsigned i = 0; listing != NULL && i < VERSIONS_MAX && (entry = readdir(listing)); i++) {
+    const char *name;
+    for (unsigned i = 0; i < VERSIONS_MAX && (name = entries_next(listing)) != NULL; i++) {
         char path[2 * LIMIT_PATH_MAX];
-        const int len = snprintf(path, sizeof path, "%s/%s/bin/%s", folder, entry->d_name, command);
-        if (entry->d_name[0] == 'v' && len > 0 && len < LIMIT_PATH_MAX &&
-            (newest[0] == '\0' || strverscmp(entry->d_name, newest) > 0) && is_program(path)) {
-            (void)snprintf(newest, sizeof newest, "%s", entry->d_name); /* Names have 255 bytes. */
+        const int len = snprintf(path, sizeof path, "%s/%s/bin/%s", folder, name, command);
+        if (name[0] == 'v' && len > 0 && len < LIMIT_PATH_MAX &&
+            (newest[0] == '\0' || strverscmp(name, newest) > 0) && is_program(path)) {
+            (void)snprintf(newest, sizeof newest, "%s", name); /* Names have 255 bytes. */
             memcpy(ret_where->path, path, (size_t)len + 1);
             memcpy(ret_where->extra, path, (size_t)len + 1);
             *strrchr(ret_where->extra, '/') = '\0';
         }
-    }
-    if (listing != NULL) {
-        (void)closedir(listing); /* Was only read. */
     }
     return newest[0] != '\0';
 }

@@ -22,3 +22,25 @@ int fd_take(int *fd) {
     *fd = -1;
     return taken;
 }
+
+DIR *entries_of(int fd) {
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL) {
+        fd_release(&fd);
+    }
+    return folder;
+}
+
+const char *entries_next(DIR *folder) {
+    const struct dirent *entry = NULL;
+    while (folder != NULL && (entry = readdir(folder)) != NULL &&
+           (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
+    }
+    return entry == NULL ? NULL : entry->d_name;
+}
+
+void entries_close(DIR **folder) {
+    if (*folder != NULL) {
+        (void)closedir(*folder); /* Was only read. */
+    }
+}

@@ -33,10 +33,13 @@ static inline void link_add_last(struct link *head, struct link *link) {
 static inline void link_add_first(struct link *head, struct link *link) {
     link_add_last(head->next, link);
 }
+/* A link that stands in no list stays as it is. */
 static inline void link_remove(struct link *link) {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    link->prev = link->next = NULL;
+    if (link_listed(link)) {
+        link->prev->next = link->next;
+        link->next->prev = link->prev;
+        link->prev = link->next = NULL;
+    }
 }
 /* Takes the first link out; NULL: the list is empty. */
 static inline struct link *links_take(struct link *head) {

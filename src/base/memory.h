@@ -22,6 +22,7 @@ void mem_free(void *memory);
 /* For a process that lives long: what is freed goes back to the system. Before the first thread. */
 void mem_give_back(void);
 void mem_release(void *pointer_to_pointer); /* For AUTO. */
+void mem_wipe(char **secret);               /* A text that is overwritten first. For AUTO. */
 
 /* Checked arithmetic for sizes: false, and *ret_sum untouched, when the result does not fit. */
 MUST_CHECK static inline bool size_add(size_t a, size_t b, size_t *ret_sum) {

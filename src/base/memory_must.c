@@ -50,3 +50,10 @@ char *mem_copy(const char *bytes, size_t len) {
     copy[len] = '\0';
     return copy;
 }
+
+void mem_wipe(char **secret) {
+    if (*secret != NULL) {
+        explicit_bzero(*secret, strlen(*secret));
+    }
+    mem_free(*secret);
+}

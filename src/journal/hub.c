@@ -242,9 +242,7 @@ static void stream_unref(struct hub_stream *stream) {
     assert(links_empty(&stream->waiting));
     assert(links_empty(&stream->waking));
     assert(stream_bytes(stream) == 0); /* The last follower of each format took its ring along. */
-    if (link_listed(&stream->in_wakes)) {
-        link_remove(&stream->in_wakes);
-    }
+    link_remove(&stream->in_wakes);
     struct hub_stream **at = slot_of(hub, stream->hash);
     while (*at != stream) {
         at = &(*at)->same_slot;
@@ -265,7 +263,7 @@ static void stream_heard(struct hub_stream *stream, int64_t head, int64_t floor)
 static void ring_drop(struct hub_stream *stream, enum hub_format format) {
     stream->hub->stats.ring_bytes -= stream->rings[format].bytes;
     ring_clear(&stream->rings[format]);
-    if (link_listed(&stream->in_rings) && stream_bytes(stream) == 0) {
+    if (stream_bytes(stream) == 0) {
         link_remove(&stream->in_rings);
     }
 }
@@ -324,9 +322,7 @@ static void stream_append(struct hub_stream *stream, const struct note *note) {
         stream->last = note->seq;
     }
 
-    if (link_listed(&stream->in_rings)) {
-        link_remove(&stream->in_rings);
-    }
+    link_remove(&stream->in_rings);
     if (stream_bytes(stream) == 0) {
         return;
     }
@@ -721,9 +717,7 @@ void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber) {
     struct hub_stream *stream = subscriber->stream;
     struct hub_page *page = subscriber->page;
     assert(stream->hub == hub);
-    if (link_listed(&subscriber->link)) {
-        link_remove(&subscriber->link);
-    }
+    link_remove(&subscriber->link);
     if (page != NULL) {
         bool unwanted = page->state == PAGE_QUEUED && links_empty(&page->waiting);
         page_unref(page);

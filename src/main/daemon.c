@@ -568,7 +568,8 @@ static struct err store_begin(struct daemon *daemon) {
 static struct bytes shared_place(void *ctx) {
     const struct daemon *daemon = ctx;
     bool shared = daemon->options->database != NULL && daemon->runs_api.host.dispatch != NULL;
-    return shared ? dispatch_host(daemon->runs_api.host.dispatch) : (struct bytes){"", 0};
+    return shared ? dispatch_options(daemon->runs_api.host.dispatch)->bounds.host
+                  : (struct bytes){"", 0};
 }
 
 static struct err rooms_open(struct daemon *daemon) {

@@ -1,7 +1,6 @@
 /* port_owner.c: see port_owner.h. */
 #include "main/port_owner.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,18 +64,12 @@ static uint64_t inode_of(const char *path, uint16_t port) {
     return table.data != NULL ? port_inode_find(table.data, port) : 0;
 }
 
-static void dir_release(DIR **dir) {
-    if (*dir != NULL) {
-        closedir(*dir);
-    }
-}
-
 static bool process_holds(const char *pid, const char *socket) {
     char path[PATH_SIZE], target[64];
     (void)snprintf(path, sizeof path, "/proc/%s/fd", pid); /* A name in /proc fits. */
-    AUTO(dir_release) DIR *folder = opendir(path);
-    for (struct dirent *at = NULL; folder != NULL && (at = readdir(folder)) != NULL;) {
-        ssize_t len = readlinkat(dirfd(folder), at->d_name, target, sizeof target - 1);
+    AUTO(entries_close) DIR *folder = opendir(path);
+    for (const char *name; (name = entries_next(folder)) != NULL;) {
+        ssize_t len = readlinkat(dirfd(folder), name, target, sizeof target - 1);
         target[len > 0 ? len : 0] = '\0';
         if (strcmp(target, socket) == 0) {
             return true;
@@ -100,13 +93,13 @@ struct port_owner port_owner_find(uint16_t port) {
     inode = inode != 0 ? inode : inode_of("/proc/net/tcp6", port);
     char socket[64];
     (void)snprintf(socket, sizeof socket, "socket:[%" PRIu64 "]", inode); /* 20 digits fit. */
-    AUTO(dir_release) DIR *processes = inode != 0 ? opendir("/proc") : NULL;
-    for (struct dirent *at = NULL; processes != NULL && (at = readdir(processes)) != NULL;) {
+    AUTO(entries_close) DIR *processes = inode != 0 ? opendir("/proc") : NULL;
+    for (const char *name; (name = entries_next(processes)) != NULL;) {
         int64_t pid = 0;
-        if (number_parse(bytes_of(at->d_name), (struct number_bounds){1, INT32_MAX}, &pid) &&
-            process_holds(at->d_name, socket)) {
+        if (number_parse(bytes_of(name), (struct number_bounds){1, INT32_MAX}, &pid) &&
+            process_holds(name, socket)) {
             owner.pid = (int)pid;
-            name_read(at->d_name, owner.name, sizeof owner.name);
+            name_read(name, owner.name, sizeof owner.name);
             break;
         }
     }

@@ -807,11 +807,8 @@ void work_close(struct work *work) {
     processes_done(&work->processes);
     address_list_free(work->allow);
     address_list_free(work->fetch_allow);
-    key_free(&work->search_key);
-    if (work->secret != NULL) {
-        explicit_bzero(work->secret, strlen(work->secret));
-    }
-    mem_free(work->secret);
+    mem_wipe(&work->search_key);
+    mem_wipe(&work->secret);
     for (size_t i = 0; i < HIDDEN_MAX; i++) {
         mem_free(work->hidden[i]);
     }

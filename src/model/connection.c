@@ -159,10 +159,8 @@ struct model_connection *connection_copy(const struct model_connection *from) {
 
 /* Our own copies: the const is for everybody else. Each is wiped, since some are secrets. */
 static void text_release(const char *text) {
-    if (text != NULL) {
-        explicit_bzero((void *)(uintptr_t)text, strlen(text));
-    }
-    mem_free((void *)(uintptr_t)text);
+    char *owned = (char *)(uintptr_t)text;
+    mem_wipe(&owned);
 }
 
 void connection_free(struct model_connection *connection) {
@@ -186,13 +184,6 @@ void connection_free(struct model_connection *connection) {
     mem_free(connection);
 }
 
-void key_free(char **key) {
-    if (*key != NULL) {
-        explicit_bzero(*key, strlen(*key));
-    }
-    mem_free(*key);
-}
-
 struct err key_load(const struct world *world, const char *path, char **ret_key, struct why *why) {
     struct stat found;
     if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) { /* A pipe would be read for ever. */
@@ -202,7 +193,7 @@ struct err key_load(const struct world *world, const char *path, char **ret_key,
         return err_why(why, ERR_CONFIG,
                        "the key file %s can be read by other users: run 'chmod 600' on it", path);
     }
-    AUTO(key_free) char *text = NULL;
+    AUTO(mem_wipe) char *text = NULL;
     size_t size = 0;
     struct err err = world->file_read(world->ctx, path, CONNECTION_KEY_MAX + 8, &text, &size);
     if (err_failed(err)) {

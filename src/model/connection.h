@@ -51,10 +51,9 @@ struct model_connection *connection_copy(const struct model_connection *connecti
 void connection_free(struct model_connection *connection); /* NULL is allowed. */
 
 /* A provider's key from a file that only its owner may read: one line; its end, and blanks around
- * it, are no part of the key. Blocks. *ret_key is the caller's (key_free, which wipes it).
+ * it, are no part of the key. Blocks. *ret_key is the caller's (mem_wipe).
  * ERR_CONFIG, or what reading it failed with; `why` names the file, never what it holds. */
 MUST_CHECK struct err key_load(const struct world *world, const char *path, char **ret_key,
                                struct why *why);
-void key_free(char **key); /* For AUTO. */
 
 #endif

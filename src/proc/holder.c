@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/link.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "loop/loop_uv.h"
@@ -44,8 +45,7 @@ enum {
     BUFFER_SIZE = 64 << 10,
     SAID_MAX = PROTOCOL_INPUT_MAX + 8192, /* A piece, and all other wishes at once. */
     SAID_KEPT_MAX = 1024,                 /* A larger buffer is given back after its write. */
-    SIGNAL_MAX = 64,
-    UNCOLLECTED = -1, /* In place of a wait status. */
+    UNCOLLECTED = -1,                     /* In place of a wait status. */
 };
 
 enum holder_state {
@@ -65,7 +65,6 @@ struct holder_wishes {
     bool keep, status, stop, resize, input, input_end;
     unsigned grace_ms, rows, columns;
     int64_t input_from, input_end_at;
-    uint64_t signals; /* Bit N - 1: signal N. */
 };
 
 /* Input that was handed over and not yet accepted; kept, since the holder may ask for it again. */
@@ -76,8 +75,8 @@ struct holder_piece {
 };
 
 struct holder {
-    struct holder *prev, *next; /* All of holders->live. */
-    struct holders *holders;    /* Borrowed: it outlives us. */
+    struct link link;        /* In holders->live. */
+    struct holders *holders; /* Borrowed: it outlives us. */
     enum holder_state state;
     const struct holder_news *news; /* Borrowed. */
     void *ctx;                      /* The caller's. */
@@ -112,7 +111,7 @@ struct holders {
     struct reap *reap;   /* Owned. */
     void (*child_ended)(void *ctx, int pid, int status);
     void *child_ctx;         /* Borrowed. */
-    struct holder *live;     /* First of a list. */
+    struct link live;        /* All that are not ended. */
     struct started *started; /* Owned. */
     size_t started_count, started_size;
     struct nursery nursery;
@@ -161,14 +160,7 @@ static void holder_leave(struct holder *holder) {
     struct holders *holders = holder->holders;
     holder_set_state(holder, HOLDER_ENDED);
     timer_stop(holders->loop, &holder->patience);
-    if (holder->prev == NULL) {
-        holders->live = holder->next;
-    } else {
-        holder->prev->next = holder->next;
-    }
-    if (holder->next != NULL) {
-        holder->next->prev = holder->prev;
-    }
+    link_remove(&holder->link);
     holders->stats.live--;
     /* A child that is collected later finds nobody who wants to know. */
     for (size_t i = holders->started_count; holder->pid != 0 && i > 0; i--) {
@@ -256,11 +248,6 @@ static void holder_write_wishes(struct holder *holder) {
     if (wishes.stop) {
         text_addf(said, "stop %u\n", wishes.grace_ms);
     }
-    for (unsigned number = 1; number <= SIGNAL_MAX; number++) {
-        if ((wishes.signals >> (number - 1) & 1) != 0) {
-            text_addf(said, "signal %u\n", number);
-        }
-    }
     if (wishes.resize) {
         text_addf(said, "resize %u %u\n", wishes.rows, wishes.columns);
     }
@@ -317,12 +304,6 @@ void holder_stop(struct holder *holder, unsigned grace_ms) {
         wishes->grace_ms = grace_ms;
     }
     wishes->stop = true;
-    holder_say(holder);
-}
-
-void holder_signal(struct holder *holder, int number) {
-    assert(number >= 1 && number <= SIGNAL_MAX);
-    holder->wishes.signals |= (uint64_t)1 << (number - 1);
     holder_say(holder);
 }
 
@@ -532,11 +513,7 @@ static void holder_begin(struct holder *holder, const struct holder_news *news, 
     struct holders *holders = holder->holders;
     holder->news = news;
     holder->ctx = ctx;
-    holder->next = holders->live;
-    if (holder->next != NULL) {
-        holder->next->prev = holder;
-    }
-    holders->live = holder;
+    link_add_first(&holders->live, &holder->link);
     holders->stats.live++;
 }
 
@@ -673,6 +650,7 @@ struct err holders_open(const struct holders_options *options, struct holders **
         return err;
     }
     AUTO(mem_release) struct holders *holders = mem_new(sizeof *holders);
+    links_init(&holders->live);
     /* Nobody of ours wants to die because a holder did while we spoke to it, and libuv does not
      * keep that signal away. It stays so: others in this process need it, too. */
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -700,8 +678,8 @@ void holders_close(struct holders *holders) {
     if (holders == NULL) {
         return;
     }
-    while (holders->live != NULL) {
-        holder_close(holders->live);
+    while (!links_empty(&holders->live)) {
+        holder_close(CONTAINER_OF(holders->live.next, struct holder, link));
     }
     nursery_done(&holders->nursery);
     reap_close(holders->reap);

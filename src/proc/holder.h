@@ -93,9 +93,8 @@ MUST_CHECK struct err holder_adopt(struct holders *holders, const char *name,
 void holder_close(struct holder *holder); /* Immediate. NULL is allowed. */
 
 /* What is said waits for what was said before, and is then said once: the last size, the shortest
- * grace, each signal. So nothing queues up at a holder that doesn't listen. */
+ * grace. So nothing queues up at a holder that doesn't listen. */
 void holder_stop(struct holder *holder, unsigned grace_ms);
-void holder_signal(struct holder *holder, int number);
 /* Asks for a sign of life. Silent: it has sent nothing since that, or since it was adopted. */
 void holder_ask(struct holder *holder);
 MUST_CHECK bool holder_is_silent(const struct holder *holder);

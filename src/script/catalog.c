@@ -3,7 +3,6 @@
  */
 #include "script/catalog.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -328,16 +327,10 @@ static int by_bytes(const void *a, const void *b) {
 /* Which files are read does not depend on the order in which the system lists them. */
 static void names_read(int place_fd, struct names *ret_names) {
     *ret_names = (struct names){.list = NULL};
-    int own = fcntl(place_fd, F_DUPFD_CLOEXEC, 0);
-    DIR *folder = own < 0 ? NULL : fdopendir(own); /* closedir ends the descriptor. */
-    if (folder == NULL) {
-        fd_release(&own);
-        return;
-    }
+    AUTO(entries_close) DIR *folder = entries_of(fcntl(place_fd, F_DUPFD_CLOEXEC, 0));
     size_t size = 0, seen = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL && seen < NAMES_MAX;
-         entry = readdir(folder), seen++) {
-        const char *name = entry->d_name, *dot = strrchr(name, '.');
+    for (const char *name; seen < NAMES_MAX && (name = entries_next(folder)) != NULL; seen++) {
+        const char *dot = strrchr(name, '.');
         if (name[0] == '.' || dot == NULL ||
             (strcmp(dot, ".js") != 0 && strcmp(dot, ".mjs") != 0)) {
             continue;
@@ -348,7 +341,6 @@ static void names_read(int place_fd, struct names *ret_names) {
         }
         ret_names->list[ret_names->count++] = copy(name);
     }
-    (void)closedir(folder); /* Read only. */
     if (ret_names->count > 0) {
         qsort(ret_names->list, ret_names->count, sizeof *ret_names->list, by_bytes);
     }

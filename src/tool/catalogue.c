@@ -295,23 +295,3 @@ void toolbox_free(struct toolbox *toolbox) {
 const struct json_schema *toolbox__schema(const struct toolbox *toolbox, enum tool_id id) {
     return toolbox->schemas[id];
 }
-
-void tools_write(const struct toolbox *toolbox, tool_set set, struct text *text) {
-    char before = '[';
-    for (unsigned i = 0; i < TOOL_COUNT; i++) {
-        if ((set & tool_set_of((enum tool_id)i)) == 0) {
-            continue;
-        }
-        text_add_char(text, before);
-        text_add_char(text, '{');
-        text_add_member(text, "description", bytes_of(tools[i].about));
-        text_add_name(text, "input_schema");
-        bool written =
-            !err_failed(json_write_canonical(json_schema_source(toolbox->schemas[i]), text));
-        text->failed = text->failed || !written;
-        text_add_member(text, "name", bytes_of(tools[i].name));
-        text_add_char(text, '}');
-        before = ',';
-    }
-    text_add_str(text, before == '[' ? "[]" : "]");
-}

@@ -8,7 +8,6 @@
  */
 #include "tool/context_files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -109,17 +108,15 @@ void context_names_read(const char *root, const char *path, const char *ending, 
     if (err_failed(root_open(root, path, PLACE_FOLDER, &folder))) {
         return;
     }
-    AUTO(fd_release) int walked = openat(folder.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = walked < 0 ? NULL : fdopendir(walked); /* closedir ends that descriptor. */
+    AUTO(entries_close)
+    DIR *names = entries_of(openat(folder.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (names == NULL) {
         return;
     }
-    walked = -1;
     ret_names->fd = fd_take(&folder.fd);
     ret_names->list = mem_new_array(count_max, sizeof *ret_names->list);
-    const struct dirent *entry = NULL;
-    for (size_t seen = 0; !ret_names->more && (entry = readdir(names)) != NULL; seen++) {
-        const char *name = entry->d_name;
+    const char *name;
+    for (size_t seen = 0; !ret_names->more && (name = entries_next(names)) != NULL; seen++) {
         size_t len = strlen(name), end = strlen(ending);
         bool meant = name[0] != '.' && len > end && strcmp(name + len - end, ending) == 0;
         ret_names->more = seen == SEEN_MAX || (meant && ret_names->count == count_max);
@@ -127,7 +124,6 @@ void context_names_read(const char *root, const char *path, const char *ending, 
             ret_names->list[ret_names->count++] = mem_copy(name, len);
         }
     }
-    (void)closedir(names); /* Read only. */
     qsort(ret_names->list, ret_names->count, sizeof *ret_names->list, by_bytes);
 }
 

@@ -8,7 +8,6 @@
  * removes, and what is left when it is killed has the file still. */
 #include "tool/git.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -158,16 +157,11 @@ static bool write_ignore(int folder, unsigned umask) {
 /* Kept working trees belong to the user, whose disk has an end. */
 static bool is_full(int trees, const char *run) {
     size_t count = 0;
-    int fd = openat(trees, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir ends it. */
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) {
-        fd_release(&fd);
-        return false;
+    AUTO(entries_close)
+    DIR *dir = entries_of(openat(trees, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (const char *name; (name = entries_next(dir)) != NULL;) {
+        count += name[0] != '.';
     }
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        count += entry->d_name[0] != '.';
-    }
-    (void)closedir(dir);                                                /* Read only. */
     bool there = faccessat(trees, run, F_OK, AT_SYMLINK_NOFOLLOW) == 0; /* By an earlier life. */
     return !there && count >= WORKTREES_MAX;
 }

@@ -51,7 +51,7 @@ struct err repair_parse(struct bytes raw, json_t **ret_json, struct text *told, 
     if (err_failed(err) && (err.code != ERR_BAD_JSON || !parse_repaired(text, &json, told))) {
         return err;
     }
-    const struct bytes quoted = {json_string_value(json), json_string_length(json)};
+    const struct bytes quoted = json_text(json);
     if (json_is_string(json) && !err_failed(parse(quoted, &inner, NULL)) && json_is_object(inner)) {
         text_add_str(told, "the arguments were a string; the JSON in it was taken\n");
         *ret_json = json_incref(inner);
@@ -99,8 +99,7 @@ static bool fits(const json_t *schema, const json_t *value) {
 
 /* The value of a text, written without its quotes; NULL: nothing that is wanted. */
 static json_t *from_text(const json_t *schema, const json_t *value) {
-    struct bytes text =
-        bytes_trim((struct bytes){json_string_value(value), json_string_length(value)}, BLANKS);
+    struct bytes text = bytes_trim(json_text(value), BLANKS);
     bool number = text.len > 0 && text.len < NUMBER_MAX && wants_number(schema);
     bool container = text.len > 1 && (text.data[0] == '{' || text.data[0] == '[');
     if (wants(schema, "boolean") && bytes_equal_nocase(text, BYTES("true"))) {

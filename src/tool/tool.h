@@ -1,8 +1,8 @@
 /* tool.h: what a model may call.
  *
  * A tool is one row: its words for the model, the JSON schema of its input, what it needs, and who
- * performs it. `tools_write` gives the rows to a model, sorted by name, in canonical JSON: the same
- * bytes on every call, since providers cache the beginning of a prompt.
+ * performs it. Rows are sorted by name, and a model is given them in that order: the same bytes on
+ * every call, since providers cache the beginning of a prompt.
  *
  *   name, arguments ──tool_call_read──> call: repaired, checked, digest of the exact arguments
  *   call, place     ──tool_look───────> subjects for the rules; diff and hash for an approval
@@ -111,8 +111,6 @@ typedef uint32_t tool_set;
 static inline tool_set tool_set_of(enum tool_id id) {
     return (tool_set)1 << id;
 }
-/* [{"name","description","input_schema"}], canonical, sorted by name. */
-void tools_write(const struct toolbox *toolbox, tool_set tools, struct text *text);
 
 /* --- One call --------------------------------------------------------------------------------- */
 struct tool_call {

@@ -226,10 +226,6 @@ void holder_stop(struct holder *holder, unsigned grace_ms) {
     tell(holder, WORD_STOP, grace_ms, (struct bytes){"", 0});
 }
 
-void holder_signal(struct holder *holder, int number) {
-    tell(holder, WORD_SIGNAL, number, (struct bytes){"", 0});
-}
-
 void holder_ask(struct holder *holder) {
     holder->silent = true;
     tell(holder, WORD_ASK, 0, (struct bytes){"", 0});

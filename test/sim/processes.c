@@ -190,8 +190,6 @@ static void order_obey(struct sim *sim, struct command *command, const struct wo
     case WORD_ASK:
         holder_hears(sim, command, WORD_STATUS, 0, LOG_OUT);
         break;
-    case WORD_SIGNAL:
-        break;
     }
 }
 

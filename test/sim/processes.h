@@ -112,7 +112,7 @@ struct command *command_find(const struct processes *processes, struct folder_ke
 struct order;
 struct command *command_born(struct sim *sim, struct order *order);
 /* A word from the daemon is on its way. */
-enum order_word { WORD_STOP, WORD_SIGNAL, WORD_INPUT, WORD_INPUT_END, WORD_ASK };
+enum order_word { WORD_STOP, WORD_INPUT, WORD_INPUT_END, WORD_ASK };
 void command_told(struct sim *sim, struct command *command, enum order_word kind, int64_t number,
                   struct bytes bytes);
 void command_kill_holder(struct sim *sim, struct command *command);

@@ -212,6 +212,21 @@ static void any_error_may_be_the_answer(void **state) {
     assert_int_equal(bench->ask.err.code, ERR_NONE);
 }
 
+static void an_ask_may_wait_first_and_is_dropped_while_it_waits(void **state) {
+    struct bench *bench = *state;
+    ask_read_in(&bench->ask, 50, nothing_tx, on_done);
+    assert_int_equal(bench->ask.state, ASK_PAUSING);
+    assert_int_equal(bench->begun, 0);
+    assert_int_equal(pause_end(), 50);
+    assert_int_equal(bench->begun, 1);
+    answer(ERR_OK);
+    assert_int_equal(bench->done, 1);
+    ask_write_in(&bench->ask, 50, nothing_tx, on_done);
+    ask_stop(&bench->ask);
+    assert_int_equal(bench->ask.state, ASK_IDLE);
+    assert_null(out.done);
+}
+
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_bench, close_bench)
     const struct CMUnitTest tests[] = {
@@ -220,6 +235,7 @@ int main(void) {
         CASE(an_error_of_its_own_is_refused_after_its_tries),
         CASE(a_stop_drops_what_is_on_its_way_and_asks_nothing_more),
         CASE(any_error_may_be_the_answer),
+        CASE(an_ask_may_wait_first_and_is_dropped_while_it_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

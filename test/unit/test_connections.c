@@ -64,7 +64,7 @@ static void a_key_is_its_owners_alone(void **state) {
     (void)umask(before);
     assert_int_equal(mode_of(place, ""), 0700);
     assert_int_equal(mode_of(place, name.text), 0600);
-    AUTO(key_free) char *key = key_of(place, name.text);
+    AUTO(mem_wipe) char *key = key_of(place, name.text);
     assert_string_equal(key, "sk-1");
     key_file_remove(&place->folder, name.text);
     key_file_remove(&place->folder, name.text); /* Absent is fine. */

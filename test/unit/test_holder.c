@@ -127,17 +127,6 @@ static void a_command_that_ignores_the_request_is_ended_after_the_grace(void **s
     assert_int_equal(heard.exit.left, 0);
 }
 
-static void a_signal_reaches_the_command(void **state) {
-    struct yard *yard = *state;
-    struct heard heard;
-    start_shell(yard, "trap 'exit 7' USR1; echo ready; sleep 1000 & wait", &heard);
-    yard_run_until(yard, &heard.grown);
-    holder_signal(heard.holder, SIGUSR1);
-    yard_run_until(yard, &heard.ended);
-    assert_int_equal(heard.exit.end, EXIT_EXITED);
-    assert_int_equal(heard.exit.code, 7);
-}
-
 static void input_goes_in_pieces_by_offset_over_a_restart(void **state) {
     enum { FIRST = 1000, ALL = 700000 };
     struct yard *yard = *state;
@@ -387,7 +376,6 @@ int main(void) {
         YARD(many_at_once_all_end_and_are_collected),
         YARD(the_environment_is_the_orders_and_the_mark),
         YARD(a_command_that_ignores_the_request_is_ended_after_the_grace),
-        YARD(a_signal_reaches_the_command),
         YARD(input_goes_in_pieces_by_offset_over_a_restart),
         YARD(a_command_that_does_not_read_can_be_stopped_all_the_same),
         YARD(a_terminal_is_resized),

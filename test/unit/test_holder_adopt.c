@@ -217,7 +217,6 @@ static void a_peer_that_does_not_read_costs_little_and_hears_the_last_wish(void 
         holder_input(heard.holder, (int64_t)i * PROTOCOL_INPUT_MAX,
                      (struct bytes){piece, sizeof piece});
         holder_resize(heard.holder, i, i);
-        holder_signal(heard.holder, SIGUSR1);
         holder_stop(heard.holder, 100000 - i);
         (void)uv_run(loop_uv(yard->loop), UV_RUN_NOWAIT);
     }

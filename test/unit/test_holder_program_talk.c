@@ -219,17 +219,6 @@ static void who_never_listens_holds_nobody_back(void **state) {
     kit_let_go(deaf);
 }
 
-static void a_signal_goes_to_the_main_process(void **state) {
-    struct kit_order order = {
-        .shell = "trap 'echo usr1; exit 8' USR1; echo up; while :; do sleep 0.05; done"};
-    struct held *held = kit_start(*state, &order);
-    kit_wait_size(held, "out", 3);
-    kit_say(held, "signal 10\n");
-    const char *json = kit_wait_result(held);
-    assert_int_equal(kit_number(json, "code"), 8);
-    kit_assert_text(json, "why", "itself");
-}
-
 static void who_wants_to_be_waited_for_says_bye(void **state) {
     struct held *held =
         kit_start(*state, &(struct kit_order){.shell = "read line", .flags = ORDER_INPUT_OPEN});
@@ -310,7 +299,6 @@ int main(void) {
         KIT_TEST(unknown_words_are_skipped_and_nonsense_is_closed),
         KIT_TEST(more_than_it_serves_wait_for_a_place),
         KIT_TEST(who_never_listens_holds_nobody_back),
-        KIT_TEST(a_signal_goes_to_the_main_process),
         KIT_TEST(who_wants_to_be_waited_for_says_bye),
         KIT_TEST(a_terminal_is_the_controlling_one_and_has_a_size),
         KIT_TEST(a_terminal_can_be_resized),

@@ -233,7 +233,7 @@ static void a_key_comes_from_a_file_of_its_owner_alone(void **state) {
     write_key(path, " sk-1\n", 0600);
     assert_false(err_failed(key_load(world_real(), path, &key, &why)));
     assert_string_equal(key, "sk-1");
-    key_free(&key);
+    mem_wipe(&key);
     key = NULL;
     write_key(path, "sk-1\n", 0640);
     assert_int_equal(key_load(world_real(), path, &key, &why).code, ERR_CONFIG);

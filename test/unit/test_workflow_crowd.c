@@ -29,7 +29,9 @@ static int open_crowd(void **state) {
     if (err_failed(loop_open(&options, &crowd->workflows.options.loop))) {
         return -1;
     }
-    crowd->one.workflows = crowd->other.workflows = &crowd->workflows;
+    struct workflows *workflows = &crowd->workflows;
+    links_init(&workflows->computing);
+    crowd->one.workflows = crowd->other.workflows = workflows;
     *state = crowd;
     return 0;
 }
@@ -66,10 +68,10 @@ static void a_script_that_computes_for_long_is_waited_for_no_more(void **state) 
     workflow__computing_begin(&crowd->other);
     crowd->now_ns += WORKFLOW_BATCH_NS / 2 + 1;
     assert_true(workflows__batch_expected(&crowd->workflows));
-    assert_false(crowd->one.computing.listed);
+    assert_false(link_listed(&crowd->one.computing));
     crowd->now_ns += WORKFLOW_BATCH_NS / 2;
     assert_false(workflows__batch_expected(&crowd->workflows));
-    assert_false(crowd->other.computing.listed);
+    assert_false(link_listed(&crowd->other.computing));
     workflow__computing_begin(&crowd->one); /* It is told more. */
     assert_true(workflows__batch_expected(&crowd->workflows));
     workflow__computing_end(&crowd->one);

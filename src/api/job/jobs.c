@@ -66,7 +66,8 @@ static struct err submit_read(void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    const char *lack = spec.sandbox ? dispatch_sandbox_lack(submit->request.dispatch) : NULL;
+    const char *lack =
+        spec.sandbox ? dispatch_options(submit->request.dispatch)->sandbox_lack : NULL;
     if (lack != NULL) {
         return err_why(why, ERR_SANDBOX_UNAVAILABLE, "%s", lack);
     }

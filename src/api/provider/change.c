@@ -331,7 +331,7 @@ static struct err default_check(struct tx *tx, struct change_op *change) {
                        "the setting default_model is \"%.*s\": change that first",
                        (int)settings.default_model.len, settings.default_model.data);
     }
-    const char *option = connections_option(api->connections);
+    const char *option = connections_options(api->connections)->model;
     if (option != NULL && is_of(bytes_of(option), change->name)) {
         return err_why(&change->request.op.why, ERR_CONFLICT,
                        "the daemon was started with --model %.100s: start it with another first",

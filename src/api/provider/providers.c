@@ -20,7 +20,7 @@ void providers__write(const struct connections *connections, const struct provid
                                             !connections_key_lost(connections, provider->key_file),
                                  .origin = origin != NULL ? origin : "set"};
     if (view.key_set) {
-        view.key_from = origin == NULL ? "key file" : connections_environment(connections);
+        view.key_from = origin == NULL ? "key file" : connections_options(connections)->environment;
     }
     if (away != NULL) {
         view.cause = model_cause_name(away->cause);
@@ -368,7 +368,7 @@ static struct err keys_start(void *ctx) {
     const struct connections *connections =
         ((const struct providers_api *)request->api)->connections;
     const struct identity *identity = exchange_identity(request->op.exchange);
-    const char *salt = connections_salt(connections);
+    const char *salt = connections_options(connections)->salt;
     struct text *text = &request->op.answer;
     if (!identity->owns_socket) {
         return err_why(&request->op.why, ERR_FORBIDDEN,
@@ -376,7 +376,7 @@ static struct err keys_start(void *ctx) {
     }
     text_add_char(text, '{');
     text_add_member_or_null(text, "salt", bytes_of(salt));
-    text_add_member(text, "from", bytes_of(connections_environment(connections)));
+    text_add_member(text, "from", bytes_of(connections_options(connections)->environment));
     text_add_str(text, ",\"keys\":[");
     const struct known_provider *known;
     for (size_t i = 0; salt != NULL && (known = known_provider_at(i)) != NULL; i++) {

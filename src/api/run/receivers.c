@@ -5,7 +5,7 @@
 #include "loop/address.h"
 
 struct err receivers_check(const struct dispatch *dispatch, const json_t *notify, struct why *why) {
-    const struct address_list *allow = dispatch_webhook_allow(dispatch);
+    const struct address_list *allow = dispatch_options(dispatch)->webhook_allow;
     for (size_t i = 0; i < json_array_size(notify); i++) {
         const char *url = json_str(json_array_get(notify, i), "webhook", "");
         struct address_refused refused;

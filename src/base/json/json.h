@@ -75,15 +75,28 @@ static inline const char *json_str(const json_t *object, const char *name, const
     const json_t *value = json_object_get(object, name);
     return json_is_string(value) ? json_string_value(value) : absent;
 }
-static inline struct bytes json_bytes(const json_t *object, const char *name) {
-    const json_t *value = json_object_get(object, name);
+static inline struct bytes json_text(const json_t *value) { /* The same of a value itself. */
     return json_is_string(value)
                ? (struct bytes){json_string_value(value), json_string_length(value)}
                : BYTES("");
 }
+static inline struct bytes json_bytes(const json_t *object, const char *name) {
+    return json_text(json_object_get(object, name));
+}
 static inline int64_t json_int(const json_t *object, const char *name, int64_t absent) {
     const json_t *value = json_object_get(object, name);
     return json_is_integer(value) ? json_integer_value(value) : absent;
+}
+
+/* Whether an array has that text. */
+static inline bool json_has_text(const json_t *array, struct bytes text) {
+    size_t at = 0;
+    while (at < json_array_size(array) &&
+           !(json_is_string(json_array_get(array, at)) &&
+             bytes_equal(json_text(json_array_get(array, at)), text))) {
+        at++;
+    }
+    return at < json_array_size(array);
 }
 
 /* Members of an object in their order; none where it is NULL, or no object. Borrowed; the object

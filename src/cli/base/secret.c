@@ -9,13 +9,6 @@
 
 #include "base/memory.h"
 
-void secret_free(char **secret) {
-    if (*secret != NULL) {
-        explicit_bzero(*secret, strlen(*secret));
-    }
-    mem_free(*secret);
-}
-
 /* --- The input -------------------------------------------------------------------------------- */
 
 enum { CTRL_C = 3 };
@@ -95,7 +88,7 @@ struct err secret_read(const char *file, const char *prompt, const struct world 
                        char **ret_secret, struct why *why) {
     size_t len = 0;
     if (strcmp(file, "-") != 0) {
-        AUTO(secret_free) char *content = NULL;
+        AUTO(mem_wipe) char *content = NULL;
         struct err err = world->file_read(world->ctx, file, SECRET_MAX + 64, &content, &len);
         if (err_failed(err)) {
             why_set(why, "%s cannot be read: %s", file,

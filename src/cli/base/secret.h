@@ -2,7 +2,7 @@
  *
  * Promise    it is one line without blanks around it, and it is shown nowhere: not while it is
  *            typed, and in no error.
- * Ownership  *ret_secret: secret_free, which wipes it.
+ * Ownership  *ret_secret: mem_wipe.
  * Threads    one; blocks. Before Ctrl-C is taken over (talk_open), so that it ends a wait here.
  * Failure    ERR_USAGE where it is empty, too long or of several lines; else what reading it failed
  *            with.
@@ -23,6 +23,5 @@ MUST_CHECK struct err secret_read(const char *file, const char *prompt, const st
 /* From a variable of the user's environment. */
 MUST_CHECK struct err secret_of_env(const struct config_env *env, const char *variable,
                                     char **ret_secret, struct why *why);
-void secret_free(char **secret); /* For AUTO. */
 
 #endif

@@ -157,7 +157,7 @@ static struct err name_add(const void *ctx, struct text *body, struct why *why) 
 
 static struct err key_add(const void *ctx, struct text *body, struct why *why) {
     const struct invocation *invocation = ctx;
-    AUTO(secret_free) char *key = NULL;
+    AUTO(mem_wipe) char *key = NULL;
     const char *variable = args_text(&invocation->args, "key-env");
     const char *file = args_text(&invocation->args, "key-file");
     if (variable != NULL && file != NULL) {

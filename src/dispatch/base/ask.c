@@ -50,6 +50,11 @@ static void ask_on_timer(struct timer *timer) {
     }
 }
 
+static void ask_wait(struct ask *ask, uint64_t wait_ms) {
+    ask->state = ASK_PAUSING;
+    timer_start(ask->asker->loop, &ask->timer, wait_ms, ask_on_timer);
+}
+
 static void ask_answered(struct err err, void *ctx) {
     struct ask *ask = ctx;
     struct asker *asker = ask->asker;
@@ -72,9 +77,7 @@ static void ask_answered(struct err err, void *ctx) {
     }
     switch (verdict) {
     case ASK_AGAIN:
-        ask->state = ASK_PAUSING;
-        timer_start(asker->loop, &ask->timer,
-                    retry_failed(&ask->retry, asker, &rules->words, ask->run, err), ask_on_timer);
+        ask_wait(ask, retry_failed(&ask->retry, asker, &rules->words, ask->run, err));
         break;
     case ASK_REFUSED: /* The entry of the effect stays, for what is tried in its place. */
         ask->retry.tries = 0;
@@ -117,21 +120,32 @@ void ask_init(struct ask *ask, struct asker *asker, const struct ask_rules *rule
     *ask = (struct ask){.asker = asker, .rules = rules, .ctx = ctx};
 }
 
-static void ask_send(struct ask *ask, store_fn fn, void (*done)(void *ctx), bool reads) {
+static void ask_set(struct ask *ask, store_fn fn, void (*done)(void *ctx), bool reads) {
     assert(ask->state != ASK_AWAY);
     timer_stop(ask->asker->loop, &ask->timer);
     ask->fn = fn;
     ask->done = done;
     ask->reads = reads;
-    ask_begin(ask);
 }
 
 void ask_read(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
-    ask_send(ask, fn, done, true /* reads */);
+    ask_set(ask, fn, done, true /* reads */);
+    ask_begin(ask);
 }
 
 void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
-    ask_send(ask, fn, done, false /* writes */);
+    ask_set(ask, fn, done, false /* writes */);
+    ask_begin(ask);
+}
+
+void ask_read_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx)) {
+    ask_set(ask, fn, done, true /* reads */);
+    ask_wait(ask, wait_ms);
+}
+
+void ask_write_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx)) {
+    ask_set(ask, fn, done, false /* writes */);
+    ask_wait(ask, wait_ms);
 }
 
 void ask_drop(struct ask *ask) {
@@ -140,5 +154,11 @@ void ask_drop(struct ask *ask) {
         timer_stop(ask->asker->loop, &ask->timer);
         ask->state = ASK_IDLE;
         retry_done(&ask->retry);
+    }
+}
+
+void ask_stop(struct ask *ask) {
+    if (ask->state != ASK_AWAY) {
+        ask_drop(ask);
     }
 }

@@ -84,7 +84,11 @@ void ask_init(struct ask *ask, struct asker *asker, const struct ask_rules *rule
 /* Not away. `fn` gets the ctx of the ask, too. */
 void ask_read(struct ask *ask, store_fn fn, void (*done)(void *ctx));
 void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx));
+/* The same after a pause, with `begin` at its end. */
+void ask_read_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx));
+void ask_write_in(struct ask *ask, uint64_t wait_ms, store_fn fn, void (*done)(void *ctx));
 void ask_drop(struct ask *ask); /* Zeroed, idle or pausing. */
+void ask_stop(struct ask *ask); /* The same; where it is away, the stop of its asker drops it. */
 /* For `judge`: whatever the error is, it is the answer. */
 enum ask_verdict ask_any(void *ctx, unsigned tries, struct err err);
 /* The same as effects.h has it, where rules judge some errors by themselves. */

@@ -64,13 +64,10 @@ bool effect_is_hopeless(unsigned tries, struct err err) {
     return effect_is_hopeless_after(tries, EFFECT_TRIES_MAX, err);
 }
 
-void effects_abandon(struct effects *effects, struct effect *effect, const char *what,
-                     struct err err) {
+void effects_abandon(struct effects *effects, struct effect *effect) {
     effect_done(effect);
     if (effects != NULL) {
         effects->history.abandoned++;
-        effects->history.abandoned_what = what;
-        effects->history.abandoned_err = err;
     }
 }
 

@@ -57,15 +57,12 @@ MUST_CHECK bool effect_is_hopeless(unsigned tries, struct err err);
 /* The same with another limit of tries. */
 MUST_CHECK bool effect_is_hopeless_after(unsigned tries, unsigned tries_max, struct err err);
 /* The effect is not tried again, and its run could not be ended; effect_done is included. */
-void effects_abandon(struct effects *effects, struct effect *effect, const char *what,
-                     struct err err);
+void effects_abandon(struct effects *effects, struct effect *effect);
 
 /* True: an entry makes no progress; `why` says which, since when, and what to do. */
 MUST_CHECK bool effects_stuck(const struct effects *effects, struct why *ret_why);
 struct effects_stats {
     uint64_t listed, stuck, abandoned;
-    const char *abandoned_what; /* Static: of the last one; NULL: none. */
-    struct err abandoned_err;
 };
 void effects_get_stats(const struct effects *effects, struct effects_stats *ret_stats);
 

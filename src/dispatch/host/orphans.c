@@ -85,7 +85,7 @@ static void orphans_failed(struct orphans *orphans, struct err err) {
     bool hopeless = effect_is_hopeless(orphans->retry.tries + 1, err);
     uint64_t wait_ms = retry_failed(&orphans->retry, &dispatch->asker, &words, BYTES(""), err);
     if (hopeless) {
-        effects_abandon(dispatch->options.effects, &orphans->retry.effect, words.effect, err);
+        effects_abandon(dispatch->options.effects, &orphans->retry.effect);
         orphans_free(orphans);
     } else {
         timer_start(dispatch->options.loop, &orphans->timer, wait_ms, on_timer);

@@ -12,20 +12,13 @@
 
 enum { LOOK_MS = 1000 };
 
-static void reports_look(struct timer *timer);
-
 struct reports {
     struct dispatch *dispatch;
-    struct timer timer;
     struct ask ask;
     bool any; /* The store function's, as the next two. */
     struct host_reports_take take;
     struct host_reports_taken taken;
 };
-
-static void reports_wait(struct reports *reports) {
-    timer_start(reports->dispatch->options.loop, &reports->timer, LOOK_MS, reports_look);
-}
 
 static struct err take_tx(struct tx *tx, void *ctx) {
     struct reports *reports = ctx;
@@ -38,6 +31,13 @@ static void reports_begin(void *ctx) {
                                                .random = dispatch__random(reports->dispatch),
                                                .bounds = dispatch_bounds(reports->dispatch)};
 }
+
+static struct err look_tx(struct tx *tx, void *ctx) {
+    struct reports *reports = ctx;
+    return tx_host_reports_any(tx, &reports->any);
+}
+
+static void look_done(void *ctx);
 
 static void take_done(void *ctx) {
     struct reports *reports = ctx;
@@ -57,13 +57,8 @@ static void take_done(void *ctx) {
     if (taken->more) {
         ask_write(&reports->ask, take_tx, take_done);
     } else {
-        reports_wait(reports);
+        ask_read_in(&reports->ask, LOOK_MS, look_tx, look_done);
     }
-}
-
-static struct err look_tx(struct tx *tx, void *ctx) {
-    struct reports *reports = ctx;
-    return tx_host_reports_any(tx, &reports->any);
 }
 
 static void look_done(void *ctx) {
@@ -71,13 +66,8 @@ static void look_done(void *ctx) {
     if (reports->any) {
         ask_write(&reports->ask, take_tx, take_done);
     } else {
-        reports_wait(reports);
+        ask_read_in(&reports->ask, LOOK_MS, look_tx, look_done);
     }
-}
-
-static void reports_look(struct timer *timer) {
-    struct reports *reports = CONTAINER_OF(timer, struct reports, timer);
-    ask_read(&reports->ask, look_tx, look_done);
 }
 
 static void reports_start(struct dispatch *dispatch) {
@@ -91,22 +81,15 @@ static void reports_start(struct dispatch *dispatch) {
         dispatch->reports = mem_new(sizeof *dispatch->reports);
         dispatch->reports->dispatch = dispatch;
         ask_init(&dispatch->reports->ask, &dispatch->asker, &rules, dispatch->reports);
-        reports_look(&dispatch->reports->timer);
+        ask_read(&dispatch->reports->ask, look_tx, look_done);
     }
 }
 
 static void reports_stop(struct dispatch *dispatch) {
-    struct reports *reports = dispatch->reports;
-    if (reports != NULL && reports->ask.state != ASK_AWAY) {
-        timer_stop(dispatch->options.loop, &reports->timer);
-        ask_drop(&reports->ask);
+    if (dispatch->reports != NULL) {
+        ask_stop(&dispatch->reports->ask);
     }
 }
 
-static void reports_close(struct dispatch *dispatch) {
-    mem_free(dispatch->reports);
-}
-
 const struct dispatch_part reports_part = {
-    .steps = {
-        [PART_RECOVER] = reports_start, [PART_STOP] = reports_stop, [PART_CLOSE] = reports_close}};
+    .steps = {[PART_RECOVER] = reports_start, [PART_STOP] = reports_stop}};

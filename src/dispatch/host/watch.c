@@ -32,7 +32,6 @@ struct seen_list {
 
 struct host_watch {
     struct dispatch *dispatch;
-    struct timer timer;
     struct ask ask;
     struct seen_list known, fresh; /* `fresh` is the store function's. */
     bool renames;      /* Whether this look renames: the daemon leads, and is not held. */
@@ -42,12 +41,6 @@ struct host_watch {
     struct host_abandon what;
     struct host_abandoned abandoned;
 };
-
-static void sign(struct timer *timer);
-
-static void wait(struct host_watch *watch) {
-    timer_start(watch->dispatch->options.loop, &watch->timer, HOST_SEEN_MS, sign);
-}
 
 /* --- Signs of life ---------------------------------------------------------------------------- */
 
@@ -113,6 +106,7 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
 /* --- Hosts that are silent for too long ------------------------------------------------------- */
 
 static void abandon_next(struct host_watch *watch);
+static void sign_done(void *ctx);
 
 static struct err abandon_tx(struct tx *tx, void *ctx) {
     struct host_watch *watch = ctx;
@@ -161,14 +155,14 @@ static void abandon_next(struct host_watch *watch) {
             return;
         }
     }
-    wait(watch);
+    ask_write_in(&watch->ask, HOST_SEEN_MS, sign_tx, sign_done);
 }
 
 static void sign_done(void *ctx) {
     struct host_watch *watch = ctx;
     struct dispatch_stats *stats = &watch->dispatch->stats;
     if (err_failed(watch->ask.err)) { /* A server that is away is told by what else is written. */
-        wait(watch);
+        ask_write_in(&watch->ask, HOST_SEEN_MS, sign_tx, sign_done);
         return;
     }
     stats->away = 0;
@@ -187,22 +181,21 @@ static void sign_done(void *ctx) {
     abandon_next(watch);
 }
 
-static void sign(struct timer *timer) {
-    struct host_watch *watch = CONTAINER_OF(timer, struct host_watch, timer);
+static void watch_begin(void *ctx) {
+    struct host_watch *watch = ctx;
     const struct dispatch_options *options = &watch->dispatch->options;
     watch->renames = !options->guest && options->hold == RUN_FREE;
-    ask_write(&watch->ask, sign_tx, sign_done);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static void host_watch_start(struct dispatch *dispatch) {
-    static const struct ask_rules rules = {.judge = ask_any};
+    static const struct ask_rules rules = {.judge = ask_any, .begin = watch_begin};
     if (dispatch__hosts_shared(dispatch) && dispatch->host_watch == NULL && !dispatch->stopping) {
         dispatch->host_watch = mem_new(sizeof *dispatch->host_watch);
         dispatch->host_watch->dispatch = dispatch;
         ask_init(&dispatch->host_watch->ask, &dispatch->asker, &rules, dispatch->host_watch);
-        sign(&dispatch->host_watch->timer);
+        ask_write(&dispatch->host_watch->ask, sign_tx, sign_done);
     }
 }
 
@@ -214,18 +207,13 @@ static void guest_sign(struct dispatch *dispatch) {
 
 static void host_watch_stop(struct dispatch *dispatch) {
     if (dispatch->host_watch != NULL) {
-        timer_stop(dispatch->options.loop, &dispatch->host_watch->timer);
+        ask_stop(&dispatch->host_watch->ask);
     }
-}
-
-static void host_watch_close(struct dispatch *dispatch) {
-    mem_free(dispatch->host_watch);
 }
 
 const struct dispatch_part host_watch_part = {.steps = {[PART_OPEN] = guest_sign,
                                                         [PART_RECOVER] = host_watch_start,
-                                                        [PART_STOP] = host_watch_stop,
-                                                        [PART_CLOSE] = host_watch_close}};
+                                                        [PART_STOP] = host_watch_stop}};
 
 int64_t host_watch_quiet_ms(const struct dispatch *dispatch, struct bytes place) {
     const struct host_watch *watch = dispatch->host_watch;

@@ -94,7 +94,6 @@ struct deliver {
     size_t slow_slots; /* Slots taken by slow receivers. */
     struct asker asker;
     struct deliver_walk walk;
-    struct timer census_timer;
     struct ask census_ask;
     bool census_again;
     struct inbox_census counting, known; /* counting: the store function's. */
@@ -117,7 +116,7 @@ static uint64_t deliver_retry_ms(struct deliver *deliver, struct retry *retry, s
         asker_report(&deliver->asker,
                      "a receiver's inbox could not be read or written: each hour now", BYTES(""),
                      err);
-        effects_abandon(deliver->options.effects, &retry->effect, words.effect, err);
+        effects_abandon(deliver->options.effects, &retry->effect);
         return HOPELESS_MS;
     }
     return retry_failed(retry, &deliver->asker, &words, BYTES(""), err);
@@ -128,7 +127,7 @@ static void deliver_report_damaged(struct deliver *deliver, const char *what) {
     struct effect none = {.effects = NULL};
     const struct err err = err_make(ERR_STORE_CORRUPT, "deliver: damaged");
     asker_report(&deliver->asker, what, BYTES(""), err);
-    effects_abandon(deliver->options.effects, &none, "deliver a notice", err);
+    effects_abandon(deliver->options.effects, &none);
 }
 
 /* --- The walk over all receivers that are owed something -------------------------------------- */
@@ -240,16 +239,11 @@ static void census_done(void *ctx) {
     }
 }
 
-static void census_due(struct timer *timer) {
-    struct deliver *deliver = CONTAINER_OF(timer, struct deliver, census_timer);
-    ask_read(&deliver->census_ask, census_tx, census_done);
-}
-
 static void census_touch(struct deliver *deliver) {
     if (deliver->census_ask.state == ASK_AWAY) {
         deliver->census_again = true;
-    } else if (!timer_runs(&deliver->census_timer)) {
-        timer_start(deliver->options.loop, &deliver->census_timer, CENSUS_MS, census_due);
+    } else if (deliver->census_ask.state == ASK_IDLE) {
+        ask_read_in(&deliver->census_ask, CENSUS_MS, census_tx, census_done);
     }
 }
 
@@ -260,7 +254,7 @@ static const unsigned edges[RECEIVER_STATES] = {
     [RECEIVER_QUEUED] = TO(ASKING),
     [RECEIVER_ASKING] = TO(SENDING) | TO(WAITING) | TO(QUEUED),
     [RECEIVER_SENDING] = TO(SETTLING) | TO(QUEUED),
-    [RECEIVER_SETTLING] = TO(SETTLING) | TO(QUEUED) | TO(WAITING),
+    [RECEIVER_SETTLING] = TO(QUEUED) | TO(WAITING),
     [RECEIVER_WAITING] = TO(QUEUED),
 };
 #undef TO
@@ -409,12 +403,6 @@ static struct err settle_tx(struct tx *tx, void *ctx) {
     return tx_inbox_settle(tx, &settle, &parcel->late);
 }
 
-static void receiver_settle(struct receiver *receiver);
-
-static void settle_again(struct timer *timer) {
-    receiver_settle(CONTAINER_OF(timer, struct receiver, timer));
-}
-
 static void settle_done(void *ctx) {
     struct receiver *receiver = ctx;
     struct deliver *deliver = receiver->deliver;
@@ -427,7 +415,7 @@ static void settle_done(void *ctx) {
         if (wait_ms >= HOPELESS_MS) { /* The slot is for others until then. */
             receiver_wait(receiver, wait_ms);
         } else {
-            timer_start(deliver->options.loop, &receiver->timer, wait_ms, settle_again);
+            ask_write_in(&receiver->ask, wait_ms, settle_tx, settle_done);
         }
         return;
     }
@@ -732,7 +720,7 @@ void deliver_set_hold(struct deliver *deliver, enum run_hold hold) {
 static void deliver_stop_timers(struct deliver *deliver) {
     loop_task_cancel(deliver->options.loop, &deliver->pump);
     timer_stop(deliver->options.loop, &deliver->walk.timer);
-    timer_stop(deliver->options.loop, &deliver->census_timer);
+    ask_stop(&deliver->census_ask);
     retry_done(&deliver->walk.retry);
 }
 

@@ -49,9 +49,8 @@ enum {
     DELIVER_SLOW_MAX = DELIVER_AT_ONCE / 2,
     DELIVER_SLOW_MS = 1000,
     DELIVER_RECEIVERS_MAX = 10000,
-    DELIVER_ROUND_MS = 10000,   /* Between two rounds, at least; */
-    DELIVER_ROUND_REST = 4,     /* and so many times what the last one took. */
-    DELIVER_TIMEOUT_MS = 30000, /* The default of timeout_ms. */
+    DELIVER_ROUND_MS = 10000, /* Between two rounds, at least; */
+    DELIVER_ROUND_REST = 4,   /* and so many times what the last one took. */
     DELIVER_SECRET_MIN = 16,
     DELIVER_SECRET_MAX = 1024,
 };

@@ -8,16 +8,9 @@
 
 enum { KEY_BYTES = 32, FILE_MAX = DELIVER_SECRET_MAX + 2 };
 
-static void secret_wipe(char **text) {
-    if (*text != NULL) {
-        explicit_bzero(*text, strlen(*text));
-    }
-    mem_free(*text);
-}
-
 static struct err secret_read(const struct world *world, const char *path, char **ret_secret,
                               struct why *why) {
-    AUTO(secret_wipe) char *text = NULL;
+    AUTO(mem_wipe) char *text = NULL;
     size_t size = 0;
     struct err err = world->file_read(world->ctx, path, FILE_MAX, &text, &size);
     if (err_failed(err)) {

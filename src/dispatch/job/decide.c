@@ -137,7 +137,7 @@ static void adoption_refused(void *ctx, struct err err) {
     struct dispatch *dispatch = adoption->flight->dispatch;
     dispatch__failed(dispatch, "the row of a command that goes on could not be written",
                      flight__run(adoption->flight), err);
-    effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect, "adopt a command", err);
+    effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect);
     adoption_free(adoption);
 }
 
@@ -225,12 +225,11 @@ static void batch_done(struct pool_job *job) {
 }
 
 static void trees_serve(struct dispatch *dispatch) {
-    while (dispatch->trees != NULL && dispatch->trees_running < BATCHES_MAX) {
+    while (!links_empty(&dispatch->trees) && dispatch->trees_running < BATCHES_MAX) {
         struct batch *batch = mem_new(sizeof *batch);
         batch->dispatch = dispatch;
-        while (dispatch->trees != NULL && batch->count < TREE_MARKS_MAX) {
-            struct flight *flight = dispatch->trees;
-            dispatch->trees = flight->next;
+        while (!links_empty(&dispatch->trees) && batch->count < TREE_MARKS_MAX) {
+            struct flight *flight = CONTAINER_OF(links_take(&dispatch->trees), struct flight, link);
             flight->work->away = true;
             batch->works[batch->count++] = flight->work;
         }
@@ -244,8 +243,7 @@ static void trees_add(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     flight__enter(flight, FLIGHT_CLEARING);
     timer_stop(dispatch->options.loop, &flight->deadline); /* The tree is being ended. */
-    flight->next = dispatch->trees;
-    dispatch->trees = flight;
+    link_add_first(&dispatch->trees, &flight->link);
     trees_serve(dispatch);
 }
 

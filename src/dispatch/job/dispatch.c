@@ -130,7 +130,9 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     table_init(&dispatch->flights);
     table_init(&dispatch->wakers);
     pool_init(&dispatch->pool, options->loop, options->shortage);
-    dispatch->starts_end = &dispatch->starts;
+    links_init(&dispatch->starts);
+    links_init(&dispatch->trees);
+    links_init(&dispatch->parked);
     dispatch->start_task.run = start__task;
     dispatch->stop_task.run = dispatch_on_stopped;
     dispatch->environment = start__environment(options->environment, VARIABLE_COMMAND);
@@ -146,9 +148,6 @@ void dispatch_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     dispatch->stopping = dispatch->asker.stopping = true;
     dispatch->stopped = stopped;
     dispatch->stopped_ctx = ctx;
-    dispatch->starts = NULL;
-    dispatch->starts_end = &dispatch->starts;
-    dispatch->trees = NULL;
     loop_task_cancel(dispatch->options.loop, &dispatch->start_task);
     pool_cancel(&dispatch->pool);
     recover__stop(dispatch);
@@ -186,6 +185,9 @@ void dispatch_close(struct dispatch *dispatch) {
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
     mem_free(dispatch->recovery);
+    mem_free(dispatch->reports);
+    mem_free(dispatch->host_watch);
+    mem_free(dispatch->budget_looks);
     environment_free(dispatch->environment);
     environment_free(dispatch->own_environment);
     environment_free(dispatch->agent_environment);
@@ -194,17 +196,6 @@ void dispatch_close(struct dispatch *dispatch) {
 
 /* --- Followers of logs ------------------------------------------------------------------------ */
 
-static void log_watch_unlink(struct dispatch_watch *watch) {
-    if (watch->list != NULL) {
-        *(watch->prev != NULL ? &watch->prev->next : watch->list) = watch->next;
-        if (watch->next != NULL) {
-            watch->next->prev = watch->prev;
-        }
-        watch->list = NULL;
-        watch->prev = watch->next = NULL;
-    }
-}
-
 static void log_watch_on_task(struct loop_task *task) {
     struct dispatch_watch *watch = CONTAINER_OF(task, struct dispatch_watch, task);
     watch->dispatch->stats.watches--;
@@ -212,26 +203,28 @@ static void log_watch_on_task(struct loop_task *task) {
 }
 
 static void log_watch_wake(struct dispatch_watch *watch) {
-    log_watch_unlink(watch);
+    link_remove(&watch->link);
     watch->task.run = log_watch_on_task;
     loop_soon(watch->dispatch->options.loop, &watch->task);
 }
 
 void log_watch__grown(struct flight *flight, enum log_stream stream) {
-    for (struct dispatch_watch *watch = flight->watches, *next; watch != NULL; watch = next) {
-        next = watch->next;
+    for (struct link *at = flight->watches.next, *next; at != &flight->watches; at = next) {
+        struct dispatch_watch *watch = CONTAINER_OF(at, struct dispatch_watch, link);
+        next = at->next;
         if (watch->stream == stream && watch->offset < flight->sizes[stream]) {
             log_watch_wake(watch);
         }
     }
 }
 
-void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
-    while (*list != NULL) {
+void log_watch__all(struct dispatch *dispatch, struct link *list) {
+    while (!links_empty(list)) {
+        struct dispatch_watch *watch = CONTAINER_OF(list->next, struct dispatch_watch, link);
         if (dispatch->stopping) { /* The follower would only ask again. */
-            dispatch_watch_stop(*list);
+            dispatch_watch_stop(watch);
         } else {
-            log_watch_wake(*list);
+            log_watch_wake(watch);
         }
     }
 }
@@ -252,19 +245,14 @@ void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *pla
         log_watch_wake(watch);
         return;
     }
-    watch->list = flight != NULL ? &flight->watches : &dispatch->parked;
-    watch->next = *watch->list;
-    if (watch->next != NULL) {
-        watch->next->prev = watch;
-    }
-    *watch->list = watch;
+    link_add_first(flight != NULL ? &flight->watches : &dispatch->parked, &watch->link);
 }
 
 void dispatch_watch_stop(struct dispatch_watch *watch) {
-    if (watch->list != NULL || watch->task.queued) {
+    if (link_listed(&watch->link) || watch->task.queued) {
         watch->dispatch->stats.watches--;
     }
-    log_watch_unlink(watch);
+    link_remove(&watch->link);
     if (watch->task.queued) {
         loop_task_cancel(watch->dispatch->options.loop, &watch->task);
     }
@@ -278,20 +266,12 @@ struct run_bounds dispatch_bounds(const struct dispatch *dispatch) {
     return bounds;
 }
 
-struct bytes dispatch_host(const struct dispatch *dispatch) {
-    return dispatch->options.bounds.host;
+const struct dispatch_options *dispatch_options(const struct dispatch *dispatch) {
+    return &dispatch->options;
 }
 
 enum run_hold dispatch_held(const struct dispatch *dispatch) {
     return dispatch->options.hold;
-}
-
-const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
-    return dispatch->options.sandbox_lack;
-}
-
-const struct address_list *dispatch_webhook_allow(const struct dispatch *dispatch) {
-    return dispatch->options.webhook_allow;
 }
 
 void dispatch_hold(struct dispatch *dispatch) {

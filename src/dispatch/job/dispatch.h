@@ -25,6 +25,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/link.h"
 #include "engine/run/runs.h"
 #include "engine/system/retention.h"
 #include "loop/loop.h"
@@ -32,8 +33,6 @@
 #include "proc/holder.h"
 #include "proc/spool/spool.h"
 #include "store/store.h"
-
-enum { DISPATCH_SLOTS_DEFAULT = 1000 };
 
 struct address_list;
 struct dispatch;
@@ -112,8 +111,8 @@ void dispatch_after_sleep(struct dispatch *dispatch);
 
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
-/* Its place (engine/base/home.h). Any thread. */
-struct bytes dispatch_host(const struct dispatch *dispatch);
+/* As it was opened; `bounds` are those of dispatch_bounds without the hold. Any thread. */
+const struct dispatch_options *dispatch_options(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);
 /* Since the database was restored or copied. Before dispatch_recover. */
 void dispatch_hold(struct dispatch *dispatch);
@@ -123,12 +122,6 @@ MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
 void dispatch_set_history_start(struct dispatch *dispatch, int64_t below_epoch);
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
-
-/* Why no command can be sandboxed here, as a sentence; NULL: they can. */
-const char *dispatch_sandbox_lack(const struct dispatch *dispatch);
-
-/* Addresses that are not public, to which notices are sent; NULL: none. */
-const struct address_list *dispatch_webhook_allow(const struct dispatch *dispatch);
 
 /* To the live process of a run: ERR_NOT_FOUND: it has none at the moment. */
 MUST_CHECK struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned rows,
@@ -143,8 +136,7 @@ int64_t dispatch_input_accepted(const struct dispatch *dispatch, struct bytes ru
  * of that stream after `offset`, or when the attempt is over and its end is stored; it may be
  * started again in there. A watch that still waits at dispatch_stop is never called. */
 struct dispatch_watch {
-    struct dispatch_watch *prev, *next; /* Private, as all of it. */
-    struct dispatch_watch **list;       /* Where it hangs; NULL: nowhere. */
+    struct link link; /* In the list of an attempt, or of those that may still come. */
     struct dispatch *dispatch;
     enum log_stream stream;
     int64_t offset;

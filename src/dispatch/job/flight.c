@@ -47,6 +47,7 @@ struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row)
     flight->attempt = row->attempt;
     flight->since_ms = row->started_ms;
     flight->grace_ms = FLIGHT_NOT_STOPPED;
+    links_init(&flight->watches);
     table_add(&dispatch->flights, &flight->node);
     struct flight_work *work = flight__work(flight);
     work->spec = mem_copy(row->spec.data, row->spec.len);
@@ -128,6 +129,7 @@ bool work__back(struct flight_work *work) {
 void flight__free(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     table_remove(&dispatch->flights, &flight->node);
+    link_remove(&flight->link);
     timer_stop(dispatch->options.loop, &flight->timer);
     timer_stop(dispatch->options.loop, &flight->answer);
     timer_stop(dispatch->options.loop, &flight->deadline);

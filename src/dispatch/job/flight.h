@@ -63,7 +63,7 @@ struct flight_facts {
 struct flight {
     struct table_node node; /* By run. */
     struct dispatch *dispatch;
-    struct flight *next; /* In the queue of starts, or of trees to be ended. */
+    struct link link; /* In the queue of starts, or of trees to be ended. */
     struct folder folder;
     int64_t attempt;
     enum flight_state state;
@@ -84,10 +84,10 @@ struct flight {
     uint64_t reported; /* and of the walk in which its end was reported, */
     unsigned reports;  /* for the n-th time. */
     int64_t sizes[LOG_STREAMS];
-    struct holder *holder;          /* Owned; FOLLOWING. */
-    struct flight_work *work;       /* Owned. */
-    struct adoption *adoption;      /* decide.c: owned, or by the store's answer; NULL: none. */
-    struct dispatch_watch *watches; /* Borrowed. */
+    struct holder *holder;     /* Owned; FOLLOWING. */
+    struct flight_work *work;  /* Owned. */
+    struct adoption *adoption; /* decide.c: owned, or by the store's answer; NULL: none. */
+    struct link watches;       /* Borrowed. */
     struct timer timer, answer, deadline;
 };
 

@@ -19,12 +19,12 @@ struct dispatch {
     struct dispatch_options options;
     struct table flights, wakers;
     struct pool pool;
-    struct flight *starts, **starts_end; /* The queue, oldest first. */
-    bool starts_wait;                    /* The first of a queue, for one turn: see start.c. */
-    struct flight *trees;                /* CLEARING, and not begun. */
-    unsigned trees_running;              /* Batches. */
+    struct link starts;     /* The queue, oldest first. */
+    bool starts_wait;       /* The first of a queue, for one turn: see start.c. */
+    struct link trees;      /* CLEARING, and not begun. */
+    unsigned trees_running; /* Batches. */
     struct loop_task start_task, stop_task;
-    struct dispatch_watch *parked;     /* The first walk may still bring their attempts. */
+    struct link parked;                /* The first walk may still bring their attempts. */
     struct recovery *recovery;         /* recover.c; owned, as all below. */
     struct reports *reports;           /* host/reports.c; NULL: not begun. */
     struct host_watch *host_watch;     /* host/watch.c; NULL: hosts do not share the database. */
@@ -69,6 +69,6 @@ void wake__after_sleep(struct dispatch *dispatch); /* The machine was suspended.
 void wake__stop(struct dispatch *dispatch);
 
 /* Wakes all followers of the list; when the daemon stops, drops them. */
-void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
+void log_watch__all(struct dispatch *dispatch, struct link *list);
 
 #endif

@@ -63,8 +63,7 @@ static void page_done(void *ctx) {
         struct err unread = err_make(ERR_STORE_CORRUPT, "dispatch: recover");
         dispatch__failed(dispatch, "the row of a run is damaged: it is asked to end",
                          bytes_of(walk->page.first.text), unread);
-        effects_abandon(dispatch->options.effects, &walk->ask.retry.effect, "read a row of a run",
-                        unread);
+        effects_abandon(dispatch->options.effects, &walk->ask.retry.effect);
     }
     walk->after = walk->page.last;
     walk->state = walk->page.last == 0 ? WALK_ADMITTING : WALK_READING;

@@ -18,7 +18,7 @@ static const char *variable_find(const char *const *environment, const char *nam
 
 static struct err secret_read(const struct secret_places *places, const char *variable,
                               const json_t *reference, json_t *env, struct why *why) {
-    AUTO(key_free) char *key = NULL;
+    AUTO(mem_wipe) char *key = NULL;
     enum agent_secret where;
     const char *name, *value;
     if (!agent_env_refers(reference, &where, &name)) { /* Was checked; the row is damaged. */

@@ -123,8 +123,7 @@ static void settle_refused(void *ctx, struct err err) {
         dispatch__failed(dispatch,
                          "the end of a command could not be stored: the next start tries again",
                          flight__run(flight), err);
-        effects_abandon(dispatch->options.effects, &work->ask.retry.effect,
-                        "store the end of a command", err);
+        effects_abandon(dispatch->options.effects, &work->ask.retry.effect);
         flight__free(flight);
         return;
     }

@@ -329,7 +329,7 @@ static void order_make(struct flight_work *work) {
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
     struct why why = {.text = ""};
-    const char *lack = dispatch_sandbox_lack(work->dispatch);
+    const char *lack = work->dispatch->options.sandbox_lack;
     work->err = spec_read(work, &json, &spec, &why);
     if (!err_failed(work->err) && spec.sandbox && lack != NULL) {
         /* The sandbox was there when the job was accepted; the daemon, or the kernel, is another
@@ -360,10 +360,8 @@ static void order_make(struct flight_work *work) {
 static void flight_enqueue(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     flight__enter(flight, FLIGHT_QUEUED);
-    flight->next = NULL;
-    dispatch->starts_wait = dispatch->starts_wait || dispatch->starts == NULL;
-    *dispatch->starts_end = flight;
-    dispatch->starts_end = &flight->next;
+    dispatch->starts_wait = dispatch->starts_wait || links_empty(&dispatch->starts);
+    link_add_last(&dispatch->starts, &flight->link);
     loop_soon(dispatch->options.loop, &dispatch->start_task);
 }
 
@@ -433,14 +431,11 @@ void start__task(struct loop_task *task) {
         return;
     }
     do {
-        struct flight *flight = dispatch->starts;
-        if (flight == NULL) {
+        struct link *first = links_take(&dispatch->starts);
+        if (first == NULL) {
             return;
         }
-        dispatch->starts = flight->next;
-        if (dispatch->starts == NULL) {
-            dispatch->starts_end = &dispatch->starts;
-        }
+        struct flight *flight = CONTAINER_OF(first, struct flight, link);
         struct flight_work *work = flight->work;
         bool wanted = work->order < 0 && !err_failed(work->err) && !flight__is_stopped(flight);
         const bool blocks =

@@ -26,7 +26,6 @@ struct waker {
     struct table_node node;
     struct dispatch *dispatch;
     struct id run;
-    struct timer timer;
     struct ask ask;
     struct run_bounds bounds;
     enum run_gate gate; /* The row's, at its last note. */
@@ -39,7 +38,6 @@ struct waker {
 static void waker_free(void *ctx) {
     struct waker *waker = ctx;
     table_remove(&waker->dispatch->wakers, &waker->node);
-    timer_stop(waker->dispatch->options.loop, &waker->timer);
     ask_drop(&waker->ask);
     mem_free(waker);
 }
@@ -79,8 +77,6 @@ static struct err give_up_tx(struct tx *tx, void *ctx) {
     return tx_run_give_up_wait(tx, &what, &late);
 }
 
-static void on_timer(struct timer *timer);
-
 static void wake_done(void *ctx) {
     struct waker *waker = ctx;
     if (err_failed(waker->ask.err) || !waker->again) {
@@ -89,7 +85,7 @@ static void wake_done(void *ctx) {
     }
     waker->again = false;
     waker->sentence[0] = '\0';
-    timer_start(waker->dispatch->options.loop, &waker->timer, waker->wait_ms, on_timer);
+    ask_write_in(&waker->ask, waker->wait_ms, wake_tx, wake_done);
 }
 
 static void wake_refused(void *ctx, struct err err) {
@@ -103,14 +99,8 @@ static void wake_refused(void *ctx, struct err err) {
     }
     dispatch__failed(dispatch, "a run whose time has come could neither be begun nor ended",
                      waker->node.name, err);
-    effects_abandon(dispatch->options.effects, &waker->ask.retry.effect, "begin a run in time",
-                    err);
+    effects_abandon(dispatch->options.effects, &waker->ask.retry.effect);
     waker_free(waker);
-}
-
-static void on_timer(struct timer *timer) {
-    struct waker *waker = CONTAINER_OF(timer, struct waker, timer);
-    ask_write(&waker->ask, wake_tx, wake_done);
 }
 
 static uint64_t waker_left_ms(const struct waker *waker) {
@@ -124,7 +114,7 @@ void wake__after_sleep(struct dispatch *dispatch) {
     for (struct table_node *node = table_next(&dispatch->wakers, NULL); node != NULL;
          node = table_next(&dispatch->wakers, node)) {
         struct waker *waker = CONTAINER_OF(node, struct waker, node);
-        timer_hasten(dispatch->options.loop, &waker->timer, waker_left_ms(waker));
+        timer_hasten(dispatch->options.loop, &waker->ask.timer, waker_left_ms(waker));
     }
 }
 
@@ -160,7 +150,7 @@ void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wante
     waker->again = away;
     if (!away) {
         ask_drop(&waker->ask);
-        timer_start(dispatch->options.loop, &waker->timer, waker->wait_ms, on_timer);
+        ask_write_in(&waker->ask, waker->wait_ms, wake_tx, wake_done);
     }
 }
 

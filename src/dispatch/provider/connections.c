@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/json/json.h"
+#include "base/link.h"
 #include "base/memory.h"
 #include "dispatch/provider/key_watch.h"
 #include "dispatch/provider/refused.h"
@@ -32,7 +33,7 @@ struct first_model {
 
 /* A caller that waits for the lists, CONNECTIONS_WAIT_MS at most. */
 struct waiter {
-    struct waiter *next;
+    struct link link;
     struct connections *connections;
     struct timer timer;
     void (*done)(void *ctx);
@@ -53,7 +54,7 @@ struct connections {
     size_t first_count;
     bool listing, stale;    /* stale: something changed while the list was under way. */
     uint64_t look_again_ns; /* Before this time of the monotonic clock no use looks for models. */
-    struct waiter *waiters; /* Owned; the first to come is the first. */
+    struct link waiters;    /* Owned; the first to come is the first. */
 };
 
 static char *owned_text(struct bytes text) {
@@ -126,20 +127,15 @@ static void on_listed(void *ctx, const struct model_listed *listed) {
 }
 
 static void waiter_end(struct waiter *waiter) {
-    struct connections *connections = waiter->connections;
-    struct waiter **at = &connections->waiters;
-    while (*at != waiter) {
-        at = &(*at)->next;
-    }
-    *at = waiter->next;
-    timer_stop(connections->options.loop, &waiter->timer);
+    link_remove(&waiter->link);
+    timer_stop(waiter->connections->options.loop, &waiter->timer);
     waiter->done(waiter->ctx);
     mem_free(waiter);
 }
 
 static void waiters_end(struct connections *connections) {
-    while (connections->waiters != NULL) {
-        waiter_end(connections->waiters);
+    while (!links_empty(&connections->waiters)) {
+        waiter_end(CONTAINER_OF(connections->waiters.next, struct waiter, link));
     }
 }
 
@@ -208,11 +204,7 @@ bool connections_look(struct connections *connections, void (*done)(void *ctx), 
     }
     struct waiter *waiter = mem_new(sizeof *waiter);
     *waiter = (struct waiter){.connections = connections, .done = done, .ctx = ctx};
-    struct waiter **end = &connections->waiters;
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = waiter;
+    link_add_last(&connections->waiters, &waiter->link);
     timer_start(connections->options.loop, &waiter->timer, CONNECTIONS_WAIT_MS, on_waited);
     return true;
 }
@@ -439,12 +431,8 @@ const struct model_connection *connections_found(const struct connections *conne
     return NULL;
 }
 
-const char *connections_environment(const struct connections *connections) {
-    return connections->options.environment;
-}
-
-const char *connections_salt(const struct connections *connections) {
-    return connections->options.salt;
+const struct connections_options *connections_options(const struct connections *connections) {
+    return &connections->options;
 }
 
 bool connections_key_lost(const struct connections *connections, struct bytes file) {
@@ -454,10 +442,6 @@ bool connections_key_lost(const struct connections *connections, struct bytes fi
         }
     }
     return false;
-}
-
-const char *connections_option(const struct connections *connections) {
-    return connections->options.model;
 }
 
 const struct settings *connections_settings(const struct connections *connections) {
@@ -505,6 +489,7 @@ struct err connections_open(const struct connections_options *options,
     struct connections *connections = mem_new(sizeof *connections);
     connections->options = *options;
     connections->models = options->models;
+    links_init(&connections->waiters);
     connections->settings = settings_kept_new();
     refused_keep_start(options->models, options->store);
     models_connection_each(options->models, keep_found, connections);
@@ -651,7 +636,7 @@ static void build_all(struct loop_work *work) {
     struct key_folder folder = connections_folder(loading->connections);
     for (size_t i = 0; i < loading->count; i++) {
         struct loaded *row = &loading->rows[i];
-        AUTO(key_free) char *key = NULL;
+        AUTO(mem_wipe) char *key = NULL;
         AUTO(mem_release) char *file = owned_text(row->row->key_file);
         struct why why = {.text = ""};
         row->lost = file[0] != '\0' && err_failed(key_file_read(&folder, file, &key, &row->why));

@@ -76,14 +76,11 @@ void connections_set(struct connections *connections, const struct settings *set
  * is none. */
 const struct model_connection *connections_found(const struct connections *connections,
                                                  struct bytes name);
-/* Name of the environment of keys that were found, and the salt of their hashes: the options. */
-const char *connections_environment(const struct connections *connections);
-const char *connections_salt(const struct connections *connections);
+const struct connections_options *connections_options(
+    const struct connections *connections); /* Any thread. */
 /* Whether the file is not here though a row named it at the start. Any thread, after the load. */
 MUST_CHECK bool connections_key_lost(const struct connections *connections, struct bytes file);
 
-/* The daemon's option; NULL: none. Any thread. */
-const char *connections_option(const struct connections *connections);
 const struct settings *connections_settings(const struct connections *connections);
 /* Whose word the default model is. */
 enum model_from {

@@ -1,11 +1,11 @@
 /* key_files.c: writing, reading and removing the files of keys. */
 #include "dispatch/provider/key_files.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "model/connection.h"
@@ -64,16 +64,10 @@ void key_file_remove(const struct key_folder *folder, const char *file) {
 void key_files_sweep(const struct key_folder *folder, bool (*keep)(void *ctx, const char *file),
                      void *ctx) {
     AUTO(mem_release) char *path = folder_path(folder);
-    DIR *entries = opendir(path);
-    if (entries == NULL) {
-        return; /* No key was ever set here. */
-    }
-    const struct dirent *entry;
-    while ((entry = readdir(entries)) != NULL) {
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !keep(ctx, name)) {
+    AUTO(entries_close) DIR *entries = opendir(path);
+    for (const char *name; (name = entries_next(entries)) != NULL;) {
+        if (!keep(ctx, name)) {
             (void)unlinkat(dirfd(entries), name, 0 /* a file */); /* Else at the next start. */
         }
     }
-    (void)closedir(entries); /* It was only read. */
 }

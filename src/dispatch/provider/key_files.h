@@ -8,7 +8,7 @@
  * Promise     a file is written once and never changed: a new key is a new file, which the row
  *             names from its commit on. So whatever is interrupted, the row names a file that holds
  *             what was acknowledged. What no row names is removed at the start.
- * Ownership   *ret_key: key_free (model/connection.h), which wipes it.
+ * Ownership   *ret_key: mem_wipe.
  * Threads     any; all of them block on the disk: never the loop.
  * Failure     `why` names the file, never what it holds.
  */

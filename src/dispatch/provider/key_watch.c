@@ -83,8 +83,8 @@ static void key_use(struct key_watch *watch, const struct key_file *file) {
 static void watch_free(struct key_watch *watch) {
     for (size_t i = 0; i < watch->count; i++) {
         mem_free(watch->files[i].path);
-        key_free(&watch->files[i].key);
-        key_free(&watch->files[i].last);
+        mem_wipe(&watch->files[i].key);
+        mem_wipe(&watch->files[i].last);
     }
     mem_free(watch);
 }
@@ -108,7 +108,7 @@ static void look_done(struct loop_work *work) {
             watch->options.failed(watch->options.ctx, file->name, &file->why);
         } else if (file->key != NULL) {
             key_use(watch, file);
-            key_free(&file->last);
+            mem_wipe(&file->last);
             file->last = file->key;
             file->key = NULL;
         }

@@ -16,24 +16,11 @@ enum { LOOK_MS = 60 * 60 * 1000 };
 
 struct budget_looks {
     struct dispatch *dispatch;
-    struct timer timer;
     struct ask ask;
     struct budget_days days; /* The store function's. */
     struct budget_days page; /* The same for one try of it. */
     bool again;              /* The machine woke during a look. */
 };
-
-static void days_timer(struct timer *timer);
-
-/* Timers count whole milliseconds, and so may the day. */
-static void days_wait(struct budget_looks *looks) {
-    struct loop *loop = looks->dispatch->options.loop;
-    const int64_t now_ms = world_wall_ms(loop_world(loop));
-    const int64_t midnight_ms = local_day_end_ms(now_ms);
-    const int64_t end_ms = looks->days.next_ms < midnight_ms ? looks->days.next_ms : midnight_ms;
-    const int64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 1;
-    timer_start(loop, &looks->timer, (uint64_t)(left_ms < LOOK_MS ? left_ms : LOOK_MS), days_timer);
-}
 
 /* A function of the store may run again, and finds what it found at first. */
 static struct err days_tx(struct tx *tx, void *ctx) {
@@ -47,7 +34,22 @@ static void days_begin(void *ctx) {
     looks->days.bounds = dispatch_bounds(looks->dispatch);
 }
 
-static void days_look(struct budget_looks *looks);
+/* Timers count whole milliseconds, and so may the day. */
+static uint64_t days_wait_ms(const struct budget_looks *looks) {
+    const int64_t now_ms = world_wall_ms(loop_world(looks->dispatch->options.loop));
+    const int64_t midnight_ms = local_day_end_ms(now_ms);
+    const int64_t end_ms = looks->days.next_ms < midnight_ms ? looks->days.next_ms : midnight_ms;
+    const int64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 1;
+    return (uint64_t)(left_ms < LOOK_MS ? left_ms : LOOK_MS);
+}
+
+static void days_done(void *ctx);
+
+static void days_look(struct budget_looks *looks) {
+    looks->again = false;
+    looks->days = (struct budget_days){.next_ms = INT64_MAX};
+    ask_write(&looks->ask, days_tx, days_done);
+}
 
 static void days_done(void *ctx) {
     struct budget_looks *looks = ctx;
@@ -57,18 +59,10 @@ static void days_done(void *ctx) {
     } else if (looks->again) {
         days_look(looks);
     } else {
-        days_wait(looks);
+        const uint64_t wait_ms = days_wait_ms(looks);
+        looks->days = (struct budget_days){.next_ms = INT64_MAX};
+        ask_write_in(&looks->ask, wait_ms, days_tx, days_done);
     }
-}
-
-static void days_look(struct budget_looks *looks) {
-    looks->again = false;
-    looks->days = (struct budget_days){.next_ms = INT64_MAX};
-    ask_write(&looks->ask, days_tx, days_done);
-}
-
-static void days_timer(struct timer *timer) {
-    days_look(CONTAINER_OF(timer, struct budget_looks, timer));
 }
 
 static void days_start(struct dispatch *dispatch) {
@@ -87,8 +81,7 @@ static void days_start(struct dispatch *dispatch) {
 
 static void days_after_sleep(struct dispatch *dispatch) {
     struct budget_looks *looks = dispatch->budget_looks;
-    if (looks != NULL && looks->ask.state == ASK_IDLE && !dispatch->stopping) {
-        timer_stop(dispatch->options.loop, &looks->timer);
+    if (looks != NULL && looks->ask.state != ASK_AWAY && !dispatch->stopping) {
         days_look(looks);
     } else if (looks != NULL) {
         looks->again = true;
@@ -96,18 +89,11 @@ static void days_after_sleep(struct dispatch *dispatch) {
 }
 
 static void days_stop(struct dispatch *dispatch) {
-    struct budget_looks *looks = dispatch->budget_looks;
-    if (looks != NULL && looks->ask.state != ASK_AWAY) {
-        timer_stop(dispatch->options.loop, &looks->timer);
-        ask_drop(&looks->ask);
+    if (dispatch->budget_looks != NULL) {
+        ask_stop(&dispatch->budget_looks->ask);
     }
-}
-
-static void days_close(struct dispatch *dispatch) {
-    mem_free(dispatch->budget_looks);
 }
 
 const struct dispatch_part budget_days_part = {.steps = {[PART_RECOVER] = days_start,
                                                          [PART_AFTER_SLEEP] = days_after_sleep,
-                                                         [PART_STOP] = days_stop,
-                                                         [PART_CLOSE] = days_close}};
+                                                         [PART_STOP] = days_stop}};

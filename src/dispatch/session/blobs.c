@@ -5,7 +5,6 @@
  */
 #include "dispatch/session/blobs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -151,21 +150,18 @@ void blobs_put(struct blobs *blobs, struct blob_put *put) {
 static void list_in_pool(struct loop_work *work) {
     struct blobs *blobs = CONTAINER_OF(work, struct blobs, sweep.work);
     struct sweep *sweep = &blobs->sweep;
-    DIR *folder = opendir(blobs->folder);
-    const struct dirent *entry = NULL;
+    AUTO(entries_close) DIR *folder = opendir(blobs->folder);
+    const char *name;
     sweep->names = mem_new_array(NAMES_MAX, sizeof *sweep->names);
-    while (folder != NULL && !sweep->full && (entry = readdir(folder)) != NULL) {
+    while (!sweep->full && (name = entries_next(folder)) != NULL) {
         uint8_t hash[HASH_LEN / 2];
-        struct bytes file = bytes_of(entry->d_name);
+        struct bytes file = bytes_of(name);
         if (file.len == HASH_LEN && hex_parse(file, hash, sizeof hash)) {
-            memcpy(sweep->names[sweep->count++].text, entry->d_name, HASH_LEN + 1);
+            memcpy(sweep->names[sweep->count++].text, name, HASH_LEN + 1);
             sweep->full = sweep->count == NAMES_MAX;
-        } else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            (void)unlinkat(dirfd(folder), entry->d_name, 0); /* The next sweep tries again. */
+        } else {
+            (void)unlinkat(dirfd(folder), name, 0); /* The next sweep tries again. */
         }
-    }
-    if (folder != NULL) {
-        (void)closedir(folder); /* It was only read. */
     }
 }
 

@@ -135,12 +135,6 @@ static void write_free(struct delta_write *write) {
     mem_free(write);
 }
 
-static void source_unlist(struct delta_source *source) {
-    if (link_listed(&source->link)) {
-        link_remove(&source->link);
-    }
-}
-
 static void on_timer(struct timer *timer) {
     struct deltas *deltas = CONTAINER_OF(timer, struct deltas, timer);
     while (!links_empty(&deltas->sources) && deltas->asker.away < AWAY_MAX) {
@@ -245,7 +239,7 @@ static void source_begin_write(struct delta_source *source) {
     ask_init(&write->ask, &deltas->asker, &rules, write);
     write->ask.run = write->place.run;
     write->begun_ns = world_mono_ns(loop_world(deltas->asker.loop));
-    source_unlist(source);
+    link_remove(&source->link);
     source->writing = write;
     text_init(&source->text, DELTAS_HELD_MAX);
     if (write->cut) {
@@ -367,7 +361,7 @@ void deltas_drop(struct delta_source *source) {
     if (source->deltas == NULL) {
         return;
     }
-    source_unlist(source);
+    link_remove(&source->link);
     if (source->writing != NULL) {
         source->writing->source = NULL;
         if (source->writing->ask.state != ASK_AWAY) {

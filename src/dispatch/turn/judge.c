@@ -292,8 +292,7 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
 
 /* --- The order of it -------------------------------------------------------------------------- */
 
-static void judge_run(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void judge_run(struct talk *talk) {
     struct talk_call *call = &talk->call;
     const struct toolplace_seat seat = {.turns = &talk->turns->options,
                                         .root = talk->plan.root.data,
@@ -317,14 +316,11 @@ static void judge_run(struct pool_job *job) {
     }
 }
 
-static void judge_done(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    if (talk__is_back(talk)) {
-        if (talk->call.again != AGAIN_NOT) {
-            say_judged(&talk->call);
-        }
-        talk__flush(talk);
+static void judge_done(struct talk *talk) {
+    if (talk->call.again != AGAIN_NOT) {
+        say_judged(&talk->call);
     }
+    talk__flush(talk);
 }
 
 void talk__judge(struct talk *talk) {

@@ -238,19 +238,15 @@ static void output_failed(struct talk_program *program) {
                    "its output cannot be read from the disk; its work may or may not be done");
 }
 
-static void read_run(struct pool_job *job) {
-    struct talk_program *program = CONTAINER_OF(job, struct talk, job)->program;
+static void read_run(struct talk *talk) {
+    struct talk_program *program = talk->program;
     program->output.ended = program->child.ended;
     program_output_read(&program->output);
 }
 
-static void output_read(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void output_read(struct talk *talk) {
     struct talk_program *program = talk->program;
     struct talk_call *call = &talk->call;
-    if (!talk__is_back(talk)) {
-        return;
-    }
     if (program->output.heard > 0) {
         call->heard += program->output.heard;
         call->alive_ms = turns__now_ms(talk->turns);
@@ -370,18 +366,16 @@ static int64_t now_of(const struct talk_program *program) {
     return (int64_t)turns__now_ms(program->talk->turns);
 }
 
-static void sample_run(struct pool_job *job) {
-    const struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void sample_run(struct talk *talk) {
     struct talk_program *program = talk->program;
     char name[PROTOCOL_NAME_MAX];
     program_output_name(&program->output, name);
     program_watch_look(&program->progress, talk->turns->options.spool, name);
 }
 
-static void sample_done(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void sample_done(struct talk *talk) {
     struct talk_program *program = talk->program;
-    if (!talk__is_back(talk) || program__is_over(program)) {
+    if (program__is_over(program)) {
         return;
     }
     const struct agent_moment moment = {.now_ms = now_of(program),
@@ -669,8 +663,7 @@ static const char *reply_conflict(const struct talk *talk, const struct turn_car
     return judge__conflict(about, &look);
 }
 
-static void reply_run(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void reply_run(struct talk *talk) {
     const struct turn_plan *plan = &talk->plan;
     const struct program *program = talk->program->program;
     struct talk_errand *errand = talk->program->reply;
@@ -692,11 +685,8 @@ static void reply_run(struct pool_job *job) {
     replies->input = text_bytes(&errand->input);
 }
 
-static void reply_written(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    if (talk__is_back(talk)) {
-        talk__send(talk->program->reply);
-    }
+static void reply_written(struct talk *talk) {
+    talk__send(talk->program->reply);
 }
 
 /* The errand keeps the rows from being asked again meanwhile (talk__begin). */

@@ -124,8 +124,7 @@ void program__cool(struct talk_program *program, enum agent_cool_event event, in
     program_cools_take(&turns->cools, &news);
 }
 
-static void owner_run(struct pool_job *job) {
-    const struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void owner_run(struct talk *talk) {
     struct talk_program *program = talk->program;
     const struct native_wish wish = {.what = &program->agent,
                                      .home = talk->turns->options.home,
@@ -172,10 +171,9 @@ static bool cool_holds(struct talk_program *program) {
     return true;
 }
 
-static void owner_looked(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void owner_looked(struct talk *talk) {
     struct talk_program *program = talk->program;
-    if (!talk__is_back(talk) || program__is_over(program)) {
+    if (program__is_over(program)) {
         return;
     }
     /* Retention may have removed the run of that process; its reader is the session's. */

@@ -12,8 +12,8 @@
 
 static void parked_listen(struct talk_program *program);
 
-static void parked_run(struct pool_job *job) {
-    struct talk_program *program = CONTAINER_OF(job, struct talk, job)->program;
+static void parked_run(struct talk *talk) {
+    struct talk_program *program = talk->program;
     program->output.ended = false;
     program_output_read(&program->output);
 }
@@ -26,12 +26,8 @@ static void withdraw_send(struct talk *talk) {
     talk__send(errand);
 }
 
-static void parked_read(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void parked_read(struct talk *talk) {
     struct talk_program *program = talk->program;
-    if (!talk__is_back(talk)) {
-        return;
-    }
     const bool more = program->output.found == FOUND_MORE;
     if (program->output.withdrawn.len > 0) {
         withdraw_send(talk);

@@ -151,8 +151,7 @@ static void find_facts(struct talk *talk) {
     }
 }
 
-static void system_run(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void system_run(struct talk *talk) {
     AUTO(text_done) struct text text = text_up_to(SYSTEM_MAX);
     /* The session's own, else the daemon's, else ours. */
     text_add_str(&text, talk->plan.instructions.len > 0 ? talk->plan.instructions.data
@@ -309,8 +308,7 @@ static struct err read_tx(struct tx *tx, void *ctx) {
 
 /* --- The bytes of images, in the pool --------------------------------------------------------- */
 
-static void images_run(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void images_run(struct talk *talk) {
     const struct turns_options *options = &talk->turns->options;
     const struct world *world = loop_world(options->loop);
     size_t room = IMAGES_MAX;
@@ -331,12 +329,9 @@ static void images_run(struct pool_job *job) {
     }
 }
 
-static void images_done(struct pool_job *job) {
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+static void talk_end_reading(struct talk *talk) {
     reading_free(talk);
-    if (talk__is_back(talk)) {
-        talk__fit(talk);
-    }
+    talk__fit(talk);
 }
 
 /* --- The order of it -------------------------------------------------------------------------- */
@@ -372,24 +367,19 @@ static void read_done(void *ctx) {
                      talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
     }
     if (!failed && reading->image_count > 0 && !talk->stop) {
-        talk__pool(talk, images_run, images_done);
+        talk__pool(talk, images_run, talk_end_reading);
         return;
     }
-    reading_free(talk);
-    talk__fit(talk);
+    talk_end_reading(talk);
 }
 
-static void system_done(struct pool_job *job) {
+static void system_done(struct talk *talk) {
     static const struct ask_rules rules = {
         .words = {.effect = "read the messages of a session",
                   .again = "the messages of a session could not be read; it is tried again"},
         .judge = read_judge,
         .refused = read_refused,
         .dropped = read_dropped};
-    struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    if (!talk__is_back(talk)) {
-        return;
-    }
     if (err_failed(talk->err) && !talk->stop) {
         reading_free(talk);
         talk__fail(talk, system_too_long, talk->err); /* Without instructions it may do anything. */

@@ -407,7 +407,7 @@ static bool write_settings(const struct talk_work *work, struct text *settings) 
         const char *name = json_string_value(json_array_get(request.tools, i));
         enum tool_id id;
         if (name == NULL || !tool_find(bytes_of(name), &id) ||
-            (had != NULL && !toolplace_is_named(had, name))) {
+            (had != NULL && !json_has_text(had, bytes_of(name)))) {
             return false;
         }
     }

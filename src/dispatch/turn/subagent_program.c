@@ -99,8 +99,7 @@ void subagent__look(const struct talk *talk, const struct tool_call *call, struc
     }
 }
 
-static void program_run(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void program_run(struct talk_work *work) {
     AUTO(program_search_done)
     struct program_search search = {
         .options = &work->talk->turns->options, .root = work->root, .path = work->path};
@@ -115,11 +114,7 @@ static void program_run(struct pool_job *job) {
     search.program = search.model = (struct text){0}; /* Handed over. */
 }
 
-static void program_done(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    if (!work__is_back(work)) {
-        return;
-    }
+static void program_done(struct talk_work *work) {
     if (err_failed(work->err)) {
         failure_result_write(
             CARD_NO_MEMORY, "There was no memory to find this agent; try it again.", &work->result);

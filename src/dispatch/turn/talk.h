@@ -56,8 +56,9 @@ struct talk {
     struct timer timer;          /* RESTING, */
     int64_t resume_at_ms;        /* until then, by the wall clock. */
     struct pool_job job;         /* PREPARING, JUDGING; CALLING, WORKING: of a program. */
-    struct err err;              /* Of the job. */
-    struct ask ask;              /* PREPARING: rows are read. */
+    void (*run)(struct talk *talk), (*back)(struct talk *talk); /* For `job`. */
+    struct err err;                                             /* Of the job. */
+    struct ask ask;                                             /* PREPARING: rows are read. */
     /* The daemon's settings as the turn found them: its prompts begin alike to the end. */
     char *instructions; /* Owned; "": none. */
     enum model_effort effort;
@@ -169,9 +170,8 @@ bool talk__is_over(const struct talk *talk); /* The turn has ended, or the daemo
 void talk__enter(struct talk *talk, enum talk_state state);
 /* Facts about the model of the plan; false: nobody knows it. */
 MUST_CHECK bool talk__model(const struct talk *talk, struct model_info *ret_info);
-void talk__pool(struct talk *talk, void (*run)(struct pool_job *), void (*done)(struct pool_job *));
-/* `job` came back. False: the talk is over, and may be gone. */
-MUST_CHECK bool talk__is_back(struct talk *talk);
+/* `run` in the pool, then `back` on the loop, unless the talk is over by then. */
+void talk__pool(struct talk *talk, void (*run)(struct talk *), void (*back)(struct talk *));
 void talk__begin(struct talk *talk); /* Asks the rows what is next. */
 /* Frees a talk that is over when nothing of it is away; the caller does not touch it afterwards. */
 void talk__maybe_free(struct talk *talk);

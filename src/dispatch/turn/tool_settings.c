@@ -24,16 +24,6 @@ void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
     place->rules.count = count;
 }
 
-bool toolplace_is_named(const json_t *names, const char *name) {
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        const char *one = json_string_value(json_array_get(names, i));
-        if (one != NULL && strcmp(one, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The project's, and those that were granted beside it. */
 static void read_roots(struct toolplace *place, const struct toolplace_seat *seat) {
     size_t count = 0;
@@ -92,12 +82,13 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
         const struct tool *tool = tool_get((enum tool_id)id);
         bool possible = (seat->root[0] != '\0' || (tool->needs & needs_root) == 0) &&
                         (id != TOOL_WEB_SEARCH || seat->turns->search != NULL);
-        if (possible && (names == NULL || toolplace_is_named(names, tool->name))) {
+        if (possible && (names == NULL || json_has_text(names, bytes_of(tool->name)))) {
             place->tools |= tool_set_of((enum tool_id)id);
         }
     }
-    place->searches = seat->turns->provider_searches && search_is_free(&place->rules) &&
-                      (names == NULL || toolplace_is_named(names, tool_get(TOOL_WEB_SEARCH)->name));
+    place->searches =
+        seat->turns->provider_searches && search_is_free(&place->rules) &&
+        (names == NULL || json_has_text(names, bytes_of(tool_get(TOOL_WEB_SEARCH)->name)));
     place->place = (struct tool_place){
         .home = seat->turns->home,
         .umask = seat->turns->umask,

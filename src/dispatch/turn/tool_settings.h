@@ -38,8 +38,6 @@ struct toolplace {
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
 /* The rules alone, into a zeroed place; `settings` is borrowed until it is closed. */
 void toolplace_read_rules(struct toolplace *place, const json_t *settings);
-/* Whether the array of texts has that one. */
-MUST_CHECK bool toolplace_is_named(const json_t *names, const char *name);
 void toolplace_close(struct toolplace *place); /* For AUTO; zeroed is fine. */
 
 #endif

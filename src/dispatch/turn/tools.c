@@ -96,15 +96,29 @@ bool work__is_over(struct talk_work *work) {
     return over;
 }
 
-void work__pool(struct talk_work *work, void (*run)(struct pool_job *),
-                void (*done)(struct pool_job *)) {
-    work->away = true;
-    pool_begin(&work->talk->turns->pool, &work->job, POOL_QUICK, run, done);
-}
-
 bool work__is_back(struct talk_work *work) {
     work->away = false;
     return !work__is_over(work);
+}
+
+static void work_in_pool(struct pool_job *job) {
+    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+    work->run(work);
+}
+
+static void work_on_back(struct pool_job *job) {
+    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+    if (work__is_back(work)) {
+        work->back(work);
+    }
+}
+
+void work__pool(struct talk_work *work, void (*run)(struct talk_work *),
+                void (*back)(struct talk_work *)) {
+    work->away = true;
+    work->run = run;
+    work->back = back;
+    pool_begin(&work->talk->turns->pool, &work->job, POOL_QUICK, work_in_pool, work_on_back);
 }
 
 /* --- Its end ---------------------------------------------------------------------------------- */
@@ -151,8 +165,7 @@ static void place_open(struct toolplace *place, const struct talk_work *work) {
     toolplace_open(place, &seat);
 }
 
-static void here_run(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void here_run(struct talk_work *work) {
     AUTO(toolplace_close) struct toolplace place;
     AUTO(tool_look_done) struct tool_look look;
     AUTO(json_release) json_t *about = NULL;
@@ -175,11 +188,7 @@ static void here_run(struct pool_job *job) {
     work->err = tool_perform(&work->call, &place.place, &look, &work->result);
 }
 
-static void here_done(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    if (!work__is_back(work)) {
-        return;
-    }
+static void here_done(struct talk_work *work) {
     if (err_failed(work->err)) {
         work_put(work, CARD_NO_MEMORY, "There was no memory to do this; try it again.");
     }
@@ -296,8 +305,7 @@ static void child_begin(struct talk_work *work) {
 }
 
 /* The check begins: into result.content the line of its command, into spec what a job is. */
-static void find_run(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void find_run(struct talk_work *work) {
     const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
                                         .root = work->root,
                                         .settings = work->settings,
@@ -316,11 +324,7 @@ static void find_run(struct pool_job *job) {
 }
 
 /* A project that could not be looked at is one without a check: it ends no turn. */
-static void find_done(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    if (!work__is_back(work)) {
-        return;
-    }
+static void find_done(struct talk_work *work) {
     struct talk_errand *errand = work__errand(work, ERRAND_CHECK_START);
     errand->check_start.key = errand->key;
     errand->check_start.none = err_failed(work->err) || work->spec.len == 0;
@@ -378,8 +382,7 @@ static struct child_output read_output(const struct talk_work *work, enum log_st
     return (struct child_output){.bytes = {bytes, read.len}, .cut = read.size > (int64_t)read.len};
 }
 
-static void fetch_run(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void fetch_run(struct talk_work *work) {
     const struct turn_card *card = &work->card;
     AUTO(output_done)
     struct child_output out = read_output(work, LOG_OUT, OUTPUT_BEGIN, OUTPUT_BYTES);
@@ -397,18 +400,14 @@ static void fetch_run(struct pool_job *job) {
     command_result_write(&end, &work->result);
 }
 
-static void fetch_done(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    if (work__is_back(work)) {
-        work->result.cause =
-            card_cause_of_run(CARD_RUN_COMMAND, work->card.child_state, work->card.child_cause);
-        work__settle(work);
-    }
+static void fetch_done(struct talk_work *work) {
+    work->result.cause =
+        card_cause_of_run(CARD_RUN_COMMAND, work->card.child_state, work->card.child_cause);
+    work__settle(work);
 }
 
 /* A check that could not be started, was stopped or was lost says nothing. */
-static void note_run(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void note_run(struct talk_work *work) {
     const enum run_cause cause = work->card.child_cause;
     if (cause != CAUSE_EXIT_CODE && cause != CAUSE_SIGNAL && cause != CAUSE_DEADLINE) {
         return;
@@ -428,12 +427,8 @@ static void note_run(struct pool_job *job) {
     check_write_note(&failure, &work->result.content);
 }
 
-static void note_done(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void note_done(struct talk_work *work) {
     const struct text *note = &work->result.content;
-    if (!work__is_back(work)) {
-        return;
-    }
     struct talk_errand *errand = work__errand(work, ERRAND_CHECK_END);
     errand->check_end =
         (struct turn_check_end){.key = errand->key,

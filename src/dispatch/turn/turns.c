@@ -134,17 +134,26 @@ static void talk_leave(struct talk *talk) {
     talk_drop(talk);
 }
 
-void talk__pool(struct talk *talk, void (*run)(struct pool_job *),
-                void (*done)(struct pool_job *)) {
-    talk->away = true;
-    pool_begin(&talk->turns->pool, &talk->job, POOL_QUICK, run, done);
+static void talk_in_pool(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    talk->run(talk);
 }
 
-bool talk__is_back(struct talk *talk) {
-    bool over = talk__is_over(talk);
+static void talk_on_back(struct pool_job *job) {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
     talk->away = false;
-    talk__maybe_free(talk);
-    return !over;
+    if (talk__is_over(talk)) {
+        talk__maybe_free(talk);
+    } else {
+        talk->back(talk);
+    }
+}
+
+void talk__pool(struct talk *talk, void (*run)(struct talk *), void (*back)(struct talk *)) {
+    talk->away = true;
+    talk->run = run;
+    talk->back = back;
+    pool_begin(&talk->turns->pool, &talk->job, POOL_QUICK, talk_in_pool, talk_on_back);
 }
 
 /* --- Errands ---------------------------------------------------------------------------------- */
@@ -282,8 +291,7 @@ static void errand_refused(void *ctx, struct err err) {
         asker_report(&talk->turns->asker,
                      "the end of a turn could not be stored: the next start tries again",
                      talk__run(talk), err);
-        effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect,
-                        "store the end of a turn", err);
+        effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect);
         errand__free(errand);
         talk_leave(talk);
         return;

@@ -21,6 +21,7 @@ struct talk_work {
     struct talk_work *next;
     struct talk *talk;
     struct pool_job job;
+    void (*run)(struct talk_work *work), (*back)(struct talk_work *work); /* For `job`. */
     struct turn_card card; /* Texts are `owned`, each terminated; */
     const char *root, *settings, *roots, *path, *config_dir; /* as are these. */
     char *owned[WORK_TEXTS];                                 /* Owned. */
@@ -46,8 +47,9 @@ void work__free(struct talk_work *work);
 MUST_CHECK bool work__is_over(struct talk_work *work);
 void work__settle(struct talk_work *work); /* Stores its result, or is freed with its talk. */
 struct talk_errand *work__errand(struct talk_work *work, enum errand_kind kind);
-void work__pool(struct talk_work *work, void (*run)(struct pool_job *),
-                void (*done)(struct pool_job *));
+/* As talk__pool. */
+void work__pool(struct talk_work *work, void (*run)(struct talk_work *),
+                void (*back)(struct talk_work *));
 /* `job` came back. False: nobody waits for it any more, and it is gone. */
 MUST_CHECK bool work__is_back(struct talk_work *work);
 

@@ -107,8 +107,7 @@ void call__wait(struct call *call, const struct provider_wait *wait) {
 
 static const char too_long[] = "The answer was cut off at its longest length.";
 
-static void answer_check_run(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
+static void answer_check_run(struct call *call) {
     struct text *misfit = &call->misfit;
     AUTO(text_done) struct text told = text_up_to(FAULT_MAX);
     AUTO(json_release) json_t *json = NULL;
@@ -142,14 +141,10 @@ static void call_note_success(struct call *call) {
     }
 }
 
-static void answer_checked(struct pool_job *job) {
+static void answer_checked(struct call *call) {
     static const char before[] = "That is not what the schema asks for:\n";
     static const char after[] = "\nAnswer again, with the whole object and nothing else.";
-    struct call *call = CONTAINER_OF(job, struct call, job);
     const int64_t *limits = call->limits.of;
-    if (!call__is_back(call)) {
-        return;
-    }
     if (call->restarted) {
         call__start_again(call);
     } else if (call->cause != CAUSE_NONE) { /* Meanwhile it was skipped, or its time was over. */

@@ -39,9 +39,7 @@ static struct agent_tools call_tools(const struct call *call) {
                                 .type = call->type.instructions != NULL ? call->type.tools
                                                                         : TOOL_SET_ALL};
     for (size_t i = 0; i < json_array_size(names); i++) {
-        const json_t *name = json_array_get(names, i);
-        const struct bytes text = {json_string_value(name), json_string_length(name)};
-        tools.asked |= text.data == NULL ? 0 : agent_tools_named(text);
+        tools.asked |= agent_tools_named(json_text(json_array_get(names, i)));
     }
     return tools;
 }
@@ -70,11 +68,7 @@ json_t *workflow__tools(const json_t *allowed, tool_set asked) {
     }
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
         const char *name = tool_get((enum tool_id)id)->name;
-        bool fits = allowed == NULL;
-        for (size_t i = 0; i < json_array_size(allowed) && !fits; i++) {
-            const char *one = json_string_value(json_array_get(allowed, i));
-            fits = one != NULL && strcmp(one, name) == 0;
-        }
+        const bool fits = allowed == NULL || json_has_text(allowed, bytes_of(name));
         if (fits && (asked & tool_set_of((enum tool_id)id)) != 0) {
             (void)json_array_append_new(names, json_string(name));
         }

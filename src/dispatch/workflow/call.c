@@ -60,8 +60,8 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_STORING] = WORK | BIT(CALL_IN_LINE) | BIT(CALL_ENDED) | BIT(CALL_DONE),
     };
     assert((edges[call->state] & BIT(state)) != 0);
-    workflow_list_remove(&call->workflow->by_state[call->state], &call->link);
-    workflow_list_append(&call->workflow->by_state[state], &call->link);
+    link_remove(&call->link);
+    link_add_last(&call->workflow->by_state[state], &call->link);
     call->state = state;
 }
 
@@ -93,7 +93,7 @@ struct call *call__new(struct workflow *workflow, const char *key, int64_t occur
     text_init(&call->mended, RUN_SPEC_MAX);
     text_init(&call->program, AGENT_DEFINITION_MAX);
     table_add(&workflow->calls, &call->node);
-    workflow_list_append(&workflow->by_state[CALL_NEW], &call->link);
+    link_add_last(&workflow->by_state[CALL_NEW], &call->link);
     return call;
 }
 
@@ -138,7 +138,7 @@ void call__cancel(struct call *call) {
 void call__free(struct call *call) {
     struct workflow *workflow = call->workflow;
     call__cancel(call);
-    workflow_list_remove(&workflow->by_state[call->state], &call->link);
+    link_remove(&call->link);
     call__orphan_ops(call);
     call__leave_turn(call);
     call__free_missed(call);
@@ -177,10 +177,24 @@ void call__skip(struct call *call) {
     call__fail(call, CAUSE_STOPPED, "somebody skipped it");
 }
 
-void call__pool(struct call *call, void (*run)(struct pool_job *),
-                void (*done)(struct pool_job *)) {
+static void call_in_pool(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    call->run_in_pool(call);
+}
+
+static void call_on_back(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    if (call__is_back(call)) {
+        call->back(call);
+    }
+}
+
+void call__pool(struct call *call, void (*run)(struct call *), void (*back)(struct call *)) {
     call->workflow->in_pool++;
-    pool_begin(&call->workflow->workflows->pool, &call->job, POOL_QUICK, run, done);
+    call->run_in_pool = run;
+    call->back = back;
+    pool_begin(&call->workflow->workflows->pool, &call->job, POOL_QUICK, call_in_pool,
+               call_on_back);
 }
 
 /* --- What it asks for ------------------------------------------------------------------------- */
@@ -666,12 +680,9 @@ static void call_begin(struct call *call, enum run_cause refused) {
     }
 }
 
-static void call_begin_looked_up(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    if (call__is_back(call)) {
-        call__looked_up(call);
-        call_begin(call, call->refusal);
-    }
+static void call_begin_looked_up(struct call *call) {
+    call__looked_up(call);
+    call_begin(call, call->refusal);
 }
 
 /* A refusal that needs no lookup; a type may name a model. A call that has begun, in an earlier
@@ -704,7 +715,7 @@ void workflow__pump(struct workflow *workflow) {
         while (call != NULL && ((workflow->paused && call->row != ROW_WRITTEN) ||
                                 (call->row == ROW_NONE && call__is_budgeted(call) &&
                                  workflow__must_wait(workflow)))) {
-            call = call_of(call->link.next);
+            call = call__next(call);
         }
         if (call == NULL) {
             return;
@@ -759,11 +770,7 @@ static void call_put_to_work(struct call *call) {
     }
 }
 
-static void call_work_looked_up(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    if (!call__is_back(call)) {
-        return;
-    }
+static void call_work_looked_up(struct call *call) {
     call__looked_up(call);
     if (call->refusal == CAUSE_NONE && !call->stop) {
         call_put_to_work(call);

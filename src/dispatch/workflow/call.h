@@ -63,8 +63,8 @@ struct call {
     struct table_node node; /* By key and occurrence. */
     char name[CALL_NAME];
     struct workflow *workflow;
-    struct workflow_link link; /* In the list of its state. */
-    enum call_state state;     /* Changed by call__enter alone. */
+    struct link link;      /* In the list of its state. */
+    enum call_state state; /* Changed by call__enter alone. */
     enum call_row row;
     int64_t number; /* The worker's; 0: this worker has not asked for it yet. */
     char key[WORKFLOW_HASH + 1];
@@ -100,7 +100,8 @@ struct call {
     int64_t stored_resume_ms;    /* The same in the row, once the write under way has ended; */
     struct workflow_op *wait_op; /* write under way; NULL: there is none. */
     struct pool_job job;         /* `done` is NULL: the pool does not have the call. */
-    enum run_cause elsewhere;    /* Another client ended the step while the pool had the call. */
+    void (*run_in_pool)(struct call *call), (*back)(struct call *call); /* For `job`. */
+    enum run_cause elsewhere; /* Another client ended the step while the pool had the call. */
     unsigned tries, restarts;
     unsigned silences;      /* Times that its turn was restarted because its model was silent; */
     int64_t silent_attempt; /* the attempt that is being restarted so; 0: none. */
@@ -121,10 +122,6 @@ struct call {
     struct usage_cost cost;
     int64_t calls, calls_priced; /* For its model. */
 };
-
-static inline struct call *call_of(struct workflow_link *link) { /* NULL: none. */
-    return link == NULL ? NULL : CONTAINER_OF(link, struct call, link);
-}
 
 /* call.c */
 /* The model that a name means: with a "/" this name, else what the setting model_aliases has. In
@@ -153,12 +150,13 @@ void call__skip(struct call *call);
 struct bytes call__asked_model(const struct call *call); /* "": it names none. */
 /* In the pool. `done` asks call__is_back first, then call__looked_up; call->refusal says whether
  * the agent is refused. */
-void call__lookup(struct call *call, void (*done)(struct pool_job *job));
+void call__lookup(struct call *call, void (*back)(struct call *call));
 void call__looked_up(struct call *call); /* Takes over what was found. */
 void call__cancel(struct call *call);    /* All that it has with a model, and its timers. */
 /* In the pool, then on the loop. call__is_back, first in `done`: false: the workflow is over or
  * another client ended the step, and the call may be gone. */
-void call__pool(struct call *call, void (*run)(struct pool_job *), void (*done)(struct pool_job *));
+/* `run` in the pool, then `back` on the loop if call__is_back. */
+void call__pool(struct call *call, void (*run)(struct call *), void (*back)(struct call *));
 MUST_CHECK bool call__is_back(struct call *call);
 static inline bool call__in_pool(const struct call *call) {
     return call->job.done != NULL;

@@ -17,7 +17,7 @@ struct workflow_checked {
 
 struct workflow_check {
     struct workflows *workflows;
-    struct workflow_link link; /* In workflows->checks. */
+    struct link link; /* In workflows->checks. */
     struct script_worker *worker;
     struct loop_task task;
     struct pool_job job;
@@ -33,7 +33,7 @@ struct workflow_check {
 static void check_report(struct loop_task *task) {
     struct workflow_check *check = CONTAINER_OF(task, struct workflow_check, task);
     struct workflows *workflows = check->workflows;
-    workflow_list_remove(&workflows->checks, &check->link);
+    link_remove(&check->link);
     script_close(check->worker);
     check->done(check->ctx, &check->verdict);
     mem_free(check->source);
@@ -162,7 +162,7 @@ void workflows_check(struct workflows *workflows, const struct catalog_script *s
                                 .verdict = workflows_cached_verdict(workflows, &script->entry.hash),
                                 .done = done,
                                 .ctx = ctx};
-    workflow_list_append(&workflows->checks, &check->link);
+    link_add_last(&workflows->checks, &check->link);
     text_init(&order, WORKFLOW_ORDER_MAX);
     text_add_str(&order, "[{\"t\":\"check\",");
     workflow__add_script(&script->prepared, bytes_of(script->entry.file), &order);
@@ -179,7 +179,8 @@ void workflows_check(struct workflows *workflows, const struct catalog_script *s
 }
 
 void workflows__stop_checks(struct workflows *workflows) {
-    for (struct workflow_link *link = workflows->checks.first; link != NULL; link = link->next) {
+    for (struct link *link = workflows->checks.next; link != &workflows->checks;
+         link = link->next) {
         struct workflow_check *check = CONTAINER_OF(link, struct workflow_check, link);
         script_close(check->worker);
         check->worker = NULL;

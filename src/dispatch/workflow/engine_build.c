@@ -21,13 +21,13 @@ enum {
 struct build {
     struct table_node node; /* By its hash. */
     struct sha256_hex hash;
-    struct workflows *workflows;  /* Borrowed. */
-    struct scripts *scripts;      /* Owned; NULL: it is not open. */
-    struct workflow_list waiting; /* Workflows that wait until it is open. */
-    size_t holders;               /* Workflows, those that wait included. */
-    bool looking;                 /* The pool seeks it, or the timer runs until it does. */
-    bool recheck;                 /* Workers of it could not be started: it is sought again. */
-    struct retry retry;           /* The search. */
+    struct workflows *workflows; /* Borrowed. */
+    struct scripts *scripts;     /* Owned; NULL: it is not open. */
+    struct link waiting;         /* Workflows that wait until it is open. */
+    size_t holders;              /* Workflows, those that wait included. */
+    bool looking;                /* The pool seeks it, or the timer runs until it does. */
+    bool recheck;                /* Workers of it could not be started: it is sought again. */
+    struct retry retry;          /* The search. */
     struct timer timer;
     struct pool_job job;
     char *path; /* Owned. */
@@ -103,7 +103,7 @@ void workflow__release_build(struct workflow *workflow) {
     if (build == NULL) {
         return;
     }
-    workflow_list_remove(&build->waiting, &workflow->waiting_link);
+    link_remove(&workflow->waiting_link);
     workflow->build = NULL;
     assert(build->holders > 0);
     if (--build->holders == 0 && !workflow->workflows->asker.stopping) {
@@ -165,10 +165,8 @@ static void seek_done(struct pool_job *job) {
         build->scripts = scripts_open(&with);
     }
     build->recheck = build->recheck && !found;
-    while (build->waiting.first != NULL) {
-        struct workflow *workflow =
-            CONTAINER_OF(build->waiting.first, struct workflow, waiting_link);
-        workflow_list_remove(&build->waiting, &workflow->waiting_link);
+    for (struct link *link; (link = links_take(&build->waiting)) != NULL;) {
+        struct workflow *workflow = CONTAINER_OF(link, struct workflow, waiting_link);
         if (workflow->state != WORKFLOW_ADOPTING) {
             continue; /* The run has ended meanwhile, or somebody stopped it. */
         }
@@ -205,6 +203,7 @@ bool workflow__has_build(struct workflow *workflow) {
     struct table_node *node = table_find(&workflows->builds, hash);
     if (workflow->build == NULL && node == NULL) {
         workflow->build = mem_new(sizeof *workflow->build);
+        links_init(&workflow->build->waiting);
         size_t len = hash.len < sizeof workflow->build->hash.text
                          ? hash.len
                          : sizeof workflow->build->hash.text - 1;
@@ -220,8 +219,8 @@ bool workflow__has_build(struct workflow *workflow) {
     if (workflow->build->scripts != NULL && !workflow->build->recheck) {
         return true;
     }
-    if (!workflow->waiting_link.listed) {
-        workflow_list_append(&workflow->build->waiting, &workflow->waiting_link);
+    if (!link_listed(&workflow->waiting_link)) {
+        link_add_last(&workflow->build->waiting, &workflow->waiting_link);
     }
     if (!workflow->build->looking) {
         build_seek(workflow->build);

@@ -211,12 +211,8 @@ struct history_reading {
 static struct err load_add_prior(void *ctx, const struct step_row *row) {
     const struct history_reading *reading = ctx;
     AUTO(json_release) json_t *spec = NULL;
-    for (size_t i = 0; i < json_array_size(reading->except); i++) {
-        const json_t *one = json_array_get(reading->except, i);
-        if (bytes_equal(row->run,
-                        (struct bytes){json_string_value(one), json_string_length(one)})) {
-            return ERR_OK;
-        }
+    if (json_has_text(reading->except, row->run)) {
+        return ERR_OK;
     }
     struct prior *prior = mem_new(sizeof *prior);
     call__name_of(prior->name, row->key, row->occurrence);
@@ -675,7 +671,7 @@ static void page_done(struct workflow_op *op) {
     for (struct call *call = workflow__first(workflow, CALL_DONE);
          count < page->count && call != NULL && call->form == RESULT_UNLOADED &&
          strcmp(call->name, page->list[count].name) == 0;
-         call = call_of(call->link.next), count++) {
+         call = call__next(call), count++) {
         struct page_outcome *outcome = &page->list[count];
         text_done(&call->result);
         call->result = outcome->words;

@@ -102,14 +102,13 @@ static bool lookup_type(struct call *call, const struct agent_places *places, st
     return !err_failed(err);
 }
 
-static void lookup_run(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
+static void lookup_run(struct call *call) {
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     const json_t *schema = call__option(call, "schema"), *name = call__option(call, "agentType");
     const struct catalog_search search = workflow__search(call->workflow);
     const struct agent_places places = {
         .root = search.root, .home = search.home, .config_dir = search.config_dir};
-    const struct bytes type = {json_string_value(name), json_string_length(name)};
+    const struct bytes type = json_text(name);
     struct why why = {""};
     text_clear(&call->misfit);
     call->refusal = CAUSE_NONE;
@@ -129,13 +128,13 @@ static void lookup_run(struct pool_job *job) {
     }
 }
 
-void call__lookup(struct call *call, void (*done)(struct pool_job *job)) {
+void call__lookup(struct call *call, void (*back)(struct call *call)) {
     if (call->run.text[0] == '\0') {
         call->run =
             workflows__new_id(call->workflow->workflows, "run"); /* The tree is named after it. */
     }
     call__enter(call, CALL_CHECKING);
-    call__pool(call, lookup_run, done);
+    call__pool(call, lookup_run, back);
 }
 
 void call__looked_up(struct call *call) {

@@ -70,7 +70,7 @@ struct rehearsal_model {
 struct rehearsal {
     struct workflows *workflows;
     struct workflow_start *start; /* Borrowed, until it is done. */
-    struct workflow_link link;    /* In workflows->rehearsals. */
+    struct link link;             /* In workflows->rehearsals. */
     struct script_worker *worker; /* Owned; NULL: it has ended. */
     struct loop_task task;
     struct timer deadline;
@@ -160,12 +160,9 @@ struct priors_reading {
 
 static struct err prior_add(void *ctx, const struct step_row *row) {
     const struct priors_reading *reading = ctx;
-    const json_t *rerun = reading->start->spec.rerun;
     const bool succeeded = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED;
-    bool again = row->is_ref || !succeeded || row->cause == CAUSE_TRUNCATED;
-    for (size_t i = 0; i < json_array_size(rerun) && !again; i++) {
-        again = bytes_is(row->run, json_string_value(json_array_get(rerun, i)));
-    }
+    const bool again = row->is_ref || !succeeded || row->cause == CAUSE_TRUNCATED ||
+                       json_has_text(reading->start->spec.rerun, row->run);
     if (!again) {
         char name[PRIOR_NAME];
         prior_name(row->key, row->occurrence, name);
@@ -487,7 +484,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
 static void rehearsal_report(struct loop_task *task) {
     struct rehearsal *rehearsal = CONTAINER_OF(task, struct rehearsal, task);
     struct workflows *workflows = rehearsal->workflows;
-    workflow_list_remove(&workflows->rehearsals, &rehearsal->link);
+    link_remove(&rehearsal->link);
     workflows->rehearsal_count--;
     timer_stop(workflows->options.loop, &rehearsal->deadline);
     script_close(rehearsal->worker);
@@ -583,7 +580,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
     rehearsal->search = workflows__search(workflows, start->spec.root, start->spec.config_dir);
     rehearsal->end = &rehearsal->first;
     text_init(&rehearsal->reply, WORKFLOW_ORDER_MAX);
-    workflow_list_append(&workflows->rehearsals, &rehearsal->link);
+    link_add_last(&workflows->rehearsals, &rehearsal->link);
     if (++workflows->rehearsal_count > REHEARSE_MAX) {
         rehearsal_finish(rehearsal, "others are being planned just now; ask again");
         return;
@@ -611,7 +608,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
 }
 
 void workflows__stop_rehearsals(struct workflows *workflows) {
-    for (struct workflow_link *link = workflows->rehearsals.first; link != NULL;
+    for (struct link *link = workflows->rehearsals.next; link != &workflows->rehearsals;
          link = link->next) {
         rehearsal_finish(CONTAINER_OF(link, struct rehearsal, link), "the daemon is stopping");
     }

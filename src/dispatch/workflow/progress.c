@@ -13,7 +13,7 @@ enum { REST_MS = 1000, FRAME_MAX = 1024 };
 
 struct progress {
     struct table_node node; /* By the number of the row. */
-    struct workflow_link link;
+    struct link link;
     int64_t workflow;
     struct text owner, project; /* Owned: names of their streams. */
     struct bytes of;            /* Borrowed from `owner`: the owner. */
@@ -27,7 +27,7 @@ struct progress_board {
     struct store *store; /* Borrowed. */
     struct hub *hub;     /* Borrowed. */
     struct table all;    /* Owned. */
-    struct workflow_list due, resting;
+    struct link due, resting;
     struct progress *reading; /* NULL: none. */
     struct text frame;        /* Owned: the read's. */
     size_t without_time;      /* Bytes of it before the time. */
@@ -40,6 +40,8 @@ struct progress_board *progress_open(struct loop *loop, struct store *store, str
     board->loop = loop;
     board->store = store;
     board->hub = hub;
+    links_init(&board->due);
+    links_init(&board->resting);
     table_init(&board->all);
     text_init(&board->frame, FRAME_MAX);
     return board;
@@ -108,7 +110,7 @@ static void figures_read(struct err err, void *ctx) {
     } else {
         board_say(board, progress);
         progress->until_ns = world_mono_ns(loop_world(board->loop)) + REST_MS * UINT64_C(1000000);
-        workflow_list_append(&board->resting, &progress->link);
+        link_add_last(&board->resting, &progress->link);
     }
     board_go(board);
 }
@@ -116,14 +118,14 @@ static void figures_read(struct err err, void *ctx) {
 static void rested(struct timer *timer) {
     struct progress_board *board = CONTAINER_OF(timer, struct progress_board, timer);
     const uint64_t now_ns = world_mono_ns(loop_world(board->loop));
-    while (board->resting.first != NULL) {
-        struct progress *progress = CONTAINER_OF(board->resting.first, struct progress, link);
+    while (!links_empty(&board->resting)) {
+        struct progress *progress = CONTAINER_OF(board->resting.next, struct progress, link);
         if (progress->until_ns > now_ns) {
             break;
         }
-        workflow_list_remove(&board->resting, &progress->link);
+        link_remove(&progress->link);
         if (progress->marked) {
-            workflow_list_append(&board->due, &progress->link);
+            link_add_last(&board->due, &progress->link);
         } else {
             progress_free(board, progress);
         }
@@ -132,14 +134,13 @@ static void rested(struct timer *timer) {
 }
 
 static void board_go(struct progress_board *board) {
-    if (board->reading == NULL && board->due.first != NULL) {
-        board->reading = CONTAINER_OF(board->due.first, struct progress, link);
-        workflow_list_remove(&board->due, &board->reading->link);
+    if (board->reading == NULL && !links_empty(&board->due)) {
+        board->reading = CONTAINER_OF(links_take(&board->due), struct progress, link);
         board->reading->marked = false;
         store_read(board->store, read_tx, figures_read, board);
     }
-    if (board->resting.first != NULL && !timer_runs(&board->timer)) {
-        const struct progress *first = CONTAINER_OF(board->resting.first, struct progress, link);
+    if (!links_empty(&board->resting) && !timer_runs(&board->timer)) {
+        const struct progress *first = CONTAINER_OF(board->resting.next, struct progress, link);
         const uint64_t now_ns = world_mono_ns(loop_world(board->loop));
         const uint64_t left_ns = first->until_ns > now_ns ? first->until_ns - now_ns : 0;
         timer_start(board->loop, &board->timer, left_ns / 1000000 + 1, rested);
@@ -180,7 +181,7 @@ void progress_mark(struct progress_board *board, const struct progress_of *of) {
     table_add(&board->all, &progress->node);
     if (hub_follows(board->hub, progress->of, text_bytes(&progress->owner)) ||
         hub_follows(board->hub, progress->of, text_bytes(&progress->project))) {
-        workflow_list_append(&board->due, &progress->link);
+        link_add_last(&board->due, &progress->link);
         board_go(board);
     } else {
         progress_free(board, progress);

@@ -5,6 +5,7 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_REGISTRY_H
 #define DROVER_DISPATCH_WORKFLOW_REGISTRY_H
 
+#include "base/link.h"
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
@@ -27,42 +28,29 @@ enum {
     WORKFLOW_BATCH_MAX = 64,             /* and most ops that wait for one. */
 };
 
-/* A list of what embeds a link. Zeroes are an empty list. */
-struct workflow_link {
-    struct workflow_link *prev, *next;
-    bool listed;
-};
-struct workflow_list {
-    struct workflow_link *first, *last;
-};
-void workflow_list_append(struct workflow_list *list, struct workflow_link *link);
-void workflow_list_prepend(struct workflow_list *list, struct workflow_link *link);
-void workflow_list_remove(struct workflow_list *list,
-                          struct workflow_link *link); /* Or is not in it. */
-
 struct workflow;
 struct workflows {
     struct workflows_options options;
     struct table workflows, ids; /* Holds struct workflow: by run, and by the number of its row. */
-    struct workflow_list freed;  /* The ones whose memory is being freed. */
+    struct link freed;           /* The ones whose memory is being freed. */
     struct table turns;     /* Holds struct call: by its turn, or by the job of its working tree. */
     struct turns *turns_of; /* Borrowed: performs the turns; NULL: nobody can be asked. */
     struct table builds;    /* Holds struct build: earlier engines. */
     struct timer linger;    /* Closes builds that no workflow holds. */
     struct scripts_stats closed_scripts; /* Counts of builds that are closed. */
     struct pool pool;
-    struct progress_board *board;   /* Owned; NULL: there is no hub. */
-    struct workflow_list idle;      /* Workers that only wait: the longest first. */
-    struct workflow_list computing; /* Workers with unprocessed input: the oldest first. */
-    size_t batched;                 /* Ops that wait in the store, to share a commit. */
-    size_t pending_bytes;           /* For all workflows; */
-    bool pending_full;              /* a workflow waits until it is less. */
-    struct workflow_list checks;    /* Owned: under way. */
-    struct table checked;           /* Holds struct workflow_checked: verdicts on recent scripts. */
+    struct progress_board *board; /* Owned; NULL: there is no hub. */
+    struct link idle;             /* Workers that only wait: the longest first. */
+    struct link computing;        /* Workers with unprocessed input: the oldest first. */
+    size_t batched;               /* Ops that wait in the store, to share a commit. */
+    size_t pending_bytes;         /* For all workflows; */
+    bool pending_full;            /* a workflow waits until it is less. */
+    struct link checks;           /* Owned: under way. */
+    struct table checked;         /* Holds struct workflow_checked: verdicts on recent scripts. */
     struct workflow_checked
         *checked_ring[WORKFLOW_CHECKED_MAX]; /* Owned: in the order of finding. */
     size_t checked_next;
-    struct workflow_list rehearsals; /* Owned: under way. */
+    struct link rehearsals; /* Owned: under way. */
     size_t rehearsal_count;
     struct loop_task stop_task;
     struct asker asker; /* Counts ops with the store. */

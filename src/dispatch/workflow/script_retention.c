@@ -9,7 +9,6 @@
  * run that it was put there for may not be stored yet, and the author of one with a fault may
  * still look. But where the database lists a text as removed with its last run, only a touch after
  * that counts. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,11 +74,10 @@ static void sweep_list_run(struct pool_job *job) {
     const struct dispatch_options *options = &sweep->dispatch->options;
     const struct world *world = loop_world(options->loop);
     AUTO(mem_release) char *path = datadir_path(options->data_dir, "scripts");
-    DIR *folder = opendir(path);
-    const struct dirent *entry = NULL;
+    AUTO(entries_close) DIR *folder = opendir(path);
+    const char *file;
     sweep->names = mem_new_array(NAMES_MAX, sizeof *sweep->names);
-    while (folder != NULL && sweep->count < NAMES_MAX && (entry = readdir(folder)) != NULL) {
-        const char *file = entry->d_name;
+    while (sweep->count < NAMES_MAX && (file = entries_next(folder)) != NULL) {
         const bool left =
             file[0] == '.' && name_is_hash(file + 1) && strncmp(file + 1 + NAME_HEX, ".0x", 3) == 0;
         const bool script = name_is_hash(file) && strcmp(file + NAME_HEX, ".js") == 0;
@@ -100,9 +98,6 @@ static void sweep_list_run(struct pool_job *job) {
                 memcpy(sweep->names[sweep->count++].hex, file, NAME_HEX);
             }
         }
-    }
-    if (folder != NULL) {
-        (void)closedir(folder); /* Only read. */
     }
 }
 

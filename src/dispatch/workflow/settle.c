@@ -306,7 +306,7 @@ void workflow__settle_quiet(struct workflow *workflow) {
         return;
     }
     for (struct call *call = workflow__first(workflow, CALL_CACHED); call != NULL;
-         call = call_of(call->link.next)) {
+         call = call__next(call)) {
         if (lowest == NULL || call->cached->done_no < lowest->cached->done_no) {
             lowest = call;
         }
@@ -436,7 +436,7 @@ static struct script_search *search_new(struct call *call);
 static void workflow_search_next(struct workflow *workflow) {
     struct call *call = workflow__first(workflow, CALL_SEARCHING);
     if (call != NULL && workflow->searched == NULL) {
-        workflow_list_remove(&workflow->by_state[CALL_SEARCHING], &call->link);
+        link_remove(&call->link);
         workflow->searched = call;
         workflow->in_pool++;
         pool_add(&workflow->workflows->pool, &search_new(call)->job);
@@ -461,8 +461,8 @@ static void search_end(struct script_search *search) {
          * So the order is judged again. */
         call__enter(call, call->cached != NULL ? CALL_CACHED : CALL_DEFERRED);
         if (call->cached == NULL) {
-            workflow_list_remove(&workflow->by_state[CALL_DEFERRED], &call->link);
-            workflow_list_prepend(&workflow->by_state[CALL_DEFERRED], &call->link);
+            link_remove(&call->link);
+            link_add_first(&workflow->by_state[CALL_DEFERRED], &call->link);
         }
         workflow__settle_quiet(workflow);
     }

@@ -12,7 +12,6 @@
  * run's own from its start, so another default of a later daemon has no effect. */
 #include "dispatch/workflow/start.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -126,13 +125,10 @@ static bool start_write_script(const struct workflow_start *start, const char *f
     (void)snprintf(name, sizeof name, ".%.16s.%p", start->script.entry.hash.text,
                    (const void *)start);
     AUTO(mem_release) char *fresh = datadir_path(folder, name);
-    DIR *listing = opendir(folder);
+    AUTO(entries_close) DIR *listing = opendir(folder);
     size_t count = 0, at = 0;
-    while (listing != NULL && count < WORKFLOW_SAVED_MAX && readdir(listing) != NULL) {
+    while (count < WORKFLOW_SAVED_MAX && entries_next(listing) != NULL) {
         count++;
-    }
-    if (listing != NULL) {
-        (void)closedir(listing); /* Was only read. */
     }
     if (count == WORKFLOW_SAVED_MAX) {
         return false;

@@ -107,21 +107,21 @@ static uint64_t workflows_now_ns(const struct workflows *workflows) {
 void workflow__computing_begin(struct workflow *workflow) {
     workflow__computing_end(workflow);
     workflow->computing_since_ns = workflows_now_ns(workflow->workflows);
-    workflow_list_append(&workflow->workflows->computing, &workflow->computing);
+    link_add_last(&workflow->workflows->computing, &workflow->computing);
 }
 
 void workflow__computing_end(struct workflow *workflow) {
-    workflow_list_remove(&workflow->workflows->computing, &workflow->computing);
+    link_remove(&workflow->computing);
 }
 
 bool workflows__batch_expected(struct workflows *workflows) {
-    if (workflows->computing.first == NULL || workflows->batched >= WORKFLOW_BATCH_MAX) {
+    if (links_empty(&workflows->computing) || workflows->batched >= WORKFLOW_BATCH_MAX) {
         return false;
     }
     const uint64_t now_ns = workflows_now_ns(workflows);
-    while (workflows->computing.first != NULL) {
+    while (!links_empty(&workflows->computing)) {
         struct workflow *workflow =
-            CONTAINER_OF(workflows->computing.first, struct workflow, computing);
+            CONTAINER_OF(workflows->computing.next, struct workflow, computing);
         if (now_ns - workflow->computing_since_ns <= WORKFLOW_BATCH_NS) {
             return true;
         }

@@ -123,7 +123,7 @@ static void workflow_leave_reader(struct workflow *workflow) {
 /* --- Idle ------------------------------------------------------------------------------------- */
 
 void workflows__make_room(struct workflows *workflows, size_t wanted) {
-    for (struct workflow_link *link = workflows->idle.first, *next; link != NULL; link = next) {
+    for (struct link *link = workflows->idle.next, *next; link != &workflows->idle; link = next) {
         struct workflow *workflow = CONTAINER_OF(link, struct workflow, idle);
         struct scripts_stats stats;
         workflows_get_script_stats(workflows, &stats);
@@ -145,8 +145,8 @@ void workflows__make_room(struct workflows *workflows, size_t wanted) {
 
 static void workflow_maybe_idle(struct workflow *workflow) {
     if (workflow->state == WORKFLOW_LIVE && workflow->script >= WORKFLOW_QUIET &&
-        workflow->worker != NULL && !workflow->idle.listed) {
-        workflow_list_append(&workflow->workflows->idle, &workflow->idle);
+        workflow->worker != NULL && !link_listed(&workflow->idle)) {
+        link_add_last(&workflow->workflows->idle, &workflow->idle);
         workflows__make_room(workflow->workflows, 0);
     }
 }
@@ -415,7 +415,7 @@ static void workflow_on_frame(void *ctx, struct bytes frame) {
 
 /* A paused worker does not end by itself, so nothing is in the pool then. */
 static void workflow_leave_worker(struct workflow *workflow) {
-    workflow_list_remove(&workflow->workflows->idle, &workflow->idle);
+    link_remove(&workflow->idle);
     workflow__computing_end(workflow);
     workflow_leave_reader(workflow);
 }
@@ -431,7 +431,7 @@ void workflow__send(struct workflow *workflow, struct text *message) {
     if (workflow->worker != NULL) {
         workflow->script =
             workflow->script == WORKFLOW_REPLAYING ? WORKFLOW_REPLAYING : WORKFLOW_BUSY;
-        workflow_list_remove(&workflow->workflows->idle, &workflow->idle);
+        link_remove(&workflow->idle);
         workflow__computing_begin(workflow);
         workflows__send(workflow->worker, message);
     }

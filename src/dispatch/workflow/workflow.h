@@ -44,7 +44,7 @@ enum workflow_script {
 };
 
 struct workflow {
-    struct workflow_link freed; /* In workflows->freed. */
+    struct link freed; /* In workflows->freed. */
     struct loop_task free_task;
     struct table_node node;    /* By its run. */
     struct table_node id_node; /* By the number of its row. */
@@ -60,8 +60,8 @@ struct workflow {
     int64_t attempt, crashes;
     int64_t resumed_from; /* run_row.id of the run whose results it takes over; 0: none. */
     struct retry loading;
-    unsigned lost_workers;                /* Workers in a row that could not be had. */
-    struct workflow_link idle, computing; /* In the lists of `workflows`. */
+    unsigned lost_workers;       /* Workers in a row that could not be had. */
+    struct link idle, computing; /* In the lists of `workflows`. */
     uint64_t computing_since_ns;
     int64_t sent;                /* Outcomes sent to the worker, those of the history included. */
     int64_t loaded_no;           /* done_no of the last outcome that was read for the worker. */
@@ -76,21 +76,21 @@ struct workflow {
     /* Items of parallel() and pipeline() that errors made null, and calls that lost all items. */
     int64_t items_failed, calls_failed;
     char *model, *root, *label;
-    json_t *spec;        /* Owned; never changes once it is there. */
-    json_t *warned;      /* Owned: texts of workflow__warn_once, as names; NULL: none. */
-    struct build *build; /* Held; NULL: the present engine, or not yet known. */
-    struct workflow_link waiting_link; /* For the build. */
+    json_t *spec;             /* Owned; never changes once it is there. */
+    json_t *warned;           /* Owned: texts of workflow__warn_once, as names; NULL: none. */
+    struct build *build;      /* Held; NULL: the present engine, or not yet known. */
+    struct link waiting_link; /* For the build. */
     struct script_worker *worker;
     struct frame_reader *reader; /* Owned: the frame that is being processed; NULL: none. */
     size_t pending_bytes;        /* Bytes of prompts and rows of calls that end by themselves. */
     struct workflow_load *load;  /* Owned; LOADING and ADOPTING. */
     struct table calls;          /* Holds struct call. */
     struct table open, reusable; /* Hold struct prior: not settled; successes of a resumed run. */
-    struct workflow_list by_state[CALL_STATES]; /* Calls, as they entered their state. */
-    struct loop_task deliver_task; /* Delivers DONE calls before the turn of the loop ends. */
-    struct call *searched;         /* Borrowed: its script is being searched; NULL: none. */
-    size_t storing;                /* Ops that store an outcome. */
-    size_t cached;                 /* Calls that a resumed run may answer, and has not yet. */
+    struct link by_state[CALL_STATES]; /* Calls, as they entered their state. */
+    struct loop_task deliver_task;     /* Delivers DONE calls before the turn of the loop ends. */
+    struct call *searched;             /* Borrowed: its script is being searched; NULL: none. */
+    size_t storing;                    /* Ops that store an outcome. */
+    size_t cached;                     /* Calls that a resumed run may answer, and has not yet. */
     struct workflow_line lines[WORKFLOW_LINES];
     size_t line_count;
     struct timer deadline, rebuild;
@@ -101,8 +101,15 @@ struct workflow {
     size_t in_pool; /* Jobs in the pool, and reads of the history. */
 };
 
+/* The first call in a state, and the next in its own; NULL: no more. */
 static inline struct call *workflow__first(const struct workflow *workflow, enum call_state state) {
-    return call_of(workflow->by_state[state].first); /* NULL: no call is in that state. */
+    const struct link *list = &workflow->by_state[state];
+    return links_empty(list) ? NULL : CONTAINER_OF(list->next, struct call, link);
+}
+static inline struct call *call__next(const struct call *call) {
+    struct link *next = call->link.next;
+    return next == &call->workflow->by_state[call->state] ? NULL
+                                                          : CONTAINER_OF(next, struct call, link);
 }
 
 /* workflows.c */

@@ -75,28 +75,6 @@ static struct call *workflow_next_agent(const struct workflow *workflow, const s
     return call;
 }
 
-void workflow_list_append(struct workflow_list *list, struct workflow_link *link) {
-    assert(!link->listed);
-    *link = (struct workflow_link){.prev = list->last, .listed = true};
-    *(list->last == NULL ? &list->first : &list->last->next) = link;
-    list->last = link;
-}
-
-void workflow_list_prepend(struct workflow_list *list, struct workflow_link *link) {
-    assert(!link->listed);
-    *link = (struct workflow_link){.next = list->first, .listed = true};
-    *(list->first == NULL ? &list->last : &list->first->prev) = link;
-    list->first = link;
-}
-
-void workflow_list_remove(struct workflow_list *list, struct workflow_link *link) {
-    if (link->listed) {
-        *(link->prev == NULL ? &list->first : &link->prev->next) = link->next;
-        *(link->next == NULL ? &list->last : &link->next->prev) = link->prev;
-        link->listed = false;
-    }
-}
-
 /* --- A workflow
  * ----------------------------------------------------------------------------------- */
 
@@ -133,6 +111,9 @@ static struct workflow *workflow_of_row(struct workflows *workflows, const struc
     workflow->attempt = row->attempt;
     workflow->paused = row->state == RUN_WAITING;
     workflow->fresh = row->epoch == store_epoch(workflows->options.store);
+    for (size_t i = 0; i < COUNT_OF(workflow->by_state); i++) {
+        links_init(&workflow->by_state[i]);
+    }
     table_init(&workflow->calls);
     table_init(&workflow->open);
     table_init(&workflow->reusable);
@@ -156,7 +137,7 @@ static void workflow_free_part(struct loop_task *task) {
         loop_soon(workflows->options.loop, task);
         return;
     }
-    workflow_list_remove(&workflows->freed, &workflow->freed);
+    link_remove(&workflow->freed);
     retry_done(&workflow->loading);
     workflow__free_priors(&workflow->open);
     workflow__free_priors(&workflow->reusable);
@@ -209,7 +190,7 @@ void workflow__maybe_free(struct workflow *workflow) {
     }
     table_remove(&workflows->workflows, &workflow->node);
     table_remove(&workflows->ids, &workflow->id_node);
-    workflow_list_append(&workflows->freed, &workflow->freed);
+    link_add_last(&workflows->freed, &workflow->freed);
     workflow->free_task.run = workflow_free_part;
     loop_soon(loop, &workflow->free_task);
 }
@@ -259,8 +240,7 @@ void workflow__refused(struct workflow_op *op, struct err err) {
         asker_report(&workflows->asker,
                      "the end of a workflow could not be stored: the next start tries again",
                      workflow__run(workflow), err);
-        effects_abandon(workflows->options.effects, &op->retry.effect,
-                        "store the end of a workflow", err);
+        effects_abandon(workflows->options.effects, &op->retry.effect);
         workflow__op_free(op);
         workflow__ended(workflow);
         return;
@@ -527,6 +507,11 @@ struct workflows *workflows_open(const struct workflows_options *options) {
                                       .ctx = options->ctx,
                                       .failed = options->failed};
     workflows->stop_task.run = workflows_report_stop;
+    links_init(&workflows->freed);
+    links_init(&workflows->idle);
+    links_init(&workflows->computing);
+    links_init(&workflows->checks);
+    links_init(&workflows->rehearsals);
     table_init(&workflows->workflows);
     table_init(&workflows->ids);
     table_init(&workflows->turns);
@@ -548,7 +533,7 @@ void workflows_woke(struct workflows *workflows) {
          (node = table_next(&workflows->workflows, node)) != NULL;) {
         const struct workflow *workflow = CONTAINER_OF(node, struct workflow, node);
         for (struct call *call = workflow__first(workflow, CALL_ASKING); call != NULL;
-             call = call_of(call->link.next)) {
+             call = call__next(call)) {
             call__woke(call);
         }
     }
@@ -557,7 +542,7 @@ void workflows_woke(struct workflows *workflows) {
 /* Answers of the store are not waited for here: store_close comes after us. */
 void workflows__maybe_stopped(struct workflows *workflows) {
     if (workflows->asker.stopping && !workflows->stop_reported && workflows->pool.count == 0 &&
-        workflows->checks.first == NULL && workflows->rehearsals.first == NULL) {
+        links_empty(&workflows->checks) && links_empty(&workflows->rehearsals)) {
         workflows->stop_reported = true;
         loop_soon(workflows->options.loop, &workflows->stop_task);
     }
@@ -588,8 +573,8 @@ void workflows_close(struct workflows *workflows) {
     }
     assert(workflows->asker.away == 0);
     assert(workflows->workflows.count == 0);
-    while (workflows->freed.first != NULL) { /* The loop does not come to them any more. */
-        struct workflow *workflow = CONTAINER_OF(workflows->freed.first, struct workflow, freed);
+    while (!links_empty(&workflows->freed)) { /* The loop does not come to them any more. */
+        struct workflow *workflow = CONTAINER_OF(workflows->freed.next, struct workflow, freed);
         loop_task_cancel(workflows->options.loop, &workflow->free_task);
         workflow_free_part(&workflow->free_task);
     }

@@ -200,8 +200,7 @@ static bool is_without_commit(struct bytes line) {
 
 /* State of the folder, and, after a job that failed, the first line that git calls fatal or an
  * error, else the first. */
-static void inspect_run(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
+static void inspect_run(struct call *call) {
     struct call_tree *tree = call->tree;
     const struct log_place place = {.name = tree->log, .stream = LOG_ERR};
     AUTO(mem_release) char *output = NULL;
@@ -477,11 +476,7 @@ void prior__sweep_tree(struct workflow *workflow, const struct prior *prior) {
 
 /* --- Inspected -------------------------------------------------------------------------------- */
 
-static void inspect_done(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    if (!call__is_back(call)) {
-        return;
-    }
+static void inspect_done(struct call *call) {
     if (call->state == CALL_TREE_REMOVING) {
         call_leave_on(call);
         return;

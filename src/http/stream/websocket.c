@@ -195,9 +195,7 @@ static void subscription_open(struct socket *socket, struct bytes name, int64_t 
 static void subscription_close(struct subscription *subscription) {
     struct socket *socket = subscription->socket;
     hub_unsubscribe(socket->hub, &subscription->subscriber);
-    if (link_listed(&subscription->in_ready)) {
-        link_remove(&subscription->in_ready);
-    }
+    link_remove(&subscription->in_ready);
     hub_buffer_unref(subscription->held.buffer);
     link_remove(&subscription->link);
     socket->subscription_count--;

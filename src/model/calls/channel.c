@@ -39,26 +39,21 @@ static bool is_scripted(const struct channel *channel) {
 
 static void tell_soon(struct channel *channel);
 
-/* After that one; NULL: the first. */
-static struct asking *queue_next(const struct channel *channel, const struct asking *asking) {
-    if (asking != NULL && (asking->next != NULL || asking->priority == MODEL_BACKGROUND)) {
-        return asking->next;
+struct asking *channel__next(const struct channel *channel, const struct asking *asking) {
+    unsigned priority = asking == NULL ? 0 : asking->priority;
+    const struct link *at = asking == NULL ? &channel->queue[0] : &asking->link;
+    while (at->next == &channel->queue[priority]) {
+        if (++priority == MODEL_PRIORITIES) {
+            return NULL;
+        }
+        at = &channel->queue[priority];
     }
-    struct asking *first = asking == NULL ? channel->queue[MODEL_FOREGROUND] : NULL;
-    return first != NULL ? first : channel->queue[MODEL_BACKGROUND];
+    return CONTAINER_OF(at->next, struct asking, link);
 }
 
 void channel__enqueue(struct channel *channel, struct asking *asking, enum queue_end end) {
-    enum model_priority priority = asking->priority;
-    asking->next = end == QUEUE_FIRST ? channel->queue[priority] : NULL;
-    if (channel->queue[priority] == NULL) {
-        channel->queue[priority] = channel->queue_end[priority] = asking;
-    } else if (end == QUEUE_FIRST) {
-        channel->queue[priority] = asking;
-    } else {
-        channel->queue_end[priority]->next = asking;
-        channel->queue_end[priority] = asking;
-    }
+    struct link *queue = &channel->queue[asking->priority];
+    (end == QUEUE_FIRST ? link_add_first : link_add_last)(queue, &asking->link);
     channel->waiting++;
     asking->models->waiting++;
     if (asking->patience != PATIENCE_AGENT) {
@@ -68,26 +63,17 @@ void channel__enqueue(struct channel *channel, struct asking *asking, enum queue
 }
 
 void channel__dequeue(struct channel *channel, struct asking *asking) {
-    struct asking **at = &channel->queue[asking->priority], *before = NULL;
-    while (*at != asking) {
-        assert(*at != NULL);
-        before = *at;
-        at = &before->next;
-    }
     if (channel->tell == asking) {
-        channel->tell = queue_next(channel, asking);
+        channel->tell = channel__next(channel, asking);
     }
-    *at = asking->next;
-    if (channel->queue_end[asking->priority] == asking) {
-        channel->queue_end[asking->priority] = before;
-    }
+    link_remove(&asking->link);
     channel->waiting--;
     asking->models->waiting--;
 }
 
 bool channel__is_hurried(const struct channel *channel) {
     const struct asking *asking = NULL;
-    while ((asking = queue_next(channel, asking)) != NULL) {
+    while ((asking = channel__next(channel, asking)) != NULL) {
         if (asking->patience == PATIENCE_PERSON) {
             return true;
         }
@@ -212,7 +198,7 @@ bool channel__is_away(const struct channel *channel, struct model_failure *ret_f
 /* Times that the provider named are honoured: the time slept counts. */
 void channel__woke(struct channel *channel, uint64_t slept_ms) {
     outage_wake(&channel->outage, models__now_ms(channel->models), slept_ms);
-    for (struct asking *asking = NULL; (asking = queue_next(channel, asking)) != NULL;) {
+    for (struct asking *asking = NULL; (asking = channel__next(channel, asking)) != NULL;) {
         const uint64_t due_ms = asking->not_before_ms;
         const bool rests = asking->hint.timed && due_ms > slept_ms;
         asking->not_before_ms = rests ? due_ms - slept_ms : 0;
@@ -237,7 +223,7 @@ static void tell_some(struct loop_task *task) {
     struct channel *channel = CONTAINER_OF(task, struct channel, task);
     for (unsigned i = 0; i < TELL_MAX && channel->tell != NULL; i++) {
         struct asking *asking = channel->tell;
-        channel->tell = queue_next(channel, asking);
+        channel->tell = channel__next(channel, asking);
         asking__tell_wait(asking);
     }
     if (channel->tell != NULL) {
@@ -246,7 +232,7 @@ static void tell_some(struct loop_task *task) {
 }
 
 static void tell_soon(struct channel *channel) {
-    channel->tell = queue_next(channel, NULL);
+    channel->tell = channel__next(channel, NULL);
     if (channel->tell != NULL) {
         channel->task.run = tell_some;
         loop_soon(channel->models->loop, &channel->task);
@@ -289,7 +275,7 @@ struct model_load channel__load(const struct channel *channel) {
     struct model_load load = {.running = (int64_t)channel->running,
                               .most = most == BRAKE_UNLIMITED ? 0 : most,
                               .limit = limit == BRAKE_UNLIMITED ? 0 : limit};
-    for (const struct asking *at = NULL; (at = queue_next(channel, at)) != NULL;) {
+    for (const struct asking *at = NULL; (at = channel__next(channel, at)) != NULL;) {
         load.waiting += at->told_ms == 0; /* Others wait for the provider, and say so. */
     }
     return load;
@@ -300,7 +286,7 @@ static struct asking *queue_pick(const struct channel *channel, uint64_t now_ms,
                                  uint64_t *ret_again_ms) {
     struct asking *asking = NULL;
     *ret_again_ms = 0;
-    while ((asking = queue_next(channel, asking)) != NULL) {
+    while ((asking = channel__next(channel, asking)) != NULL) {
         if (asking->not_before_ms <= now_ms) {
             return asking;
         }
@@ -318,7 +304,7 @@ static void channel_timed(struct timer *timer) {
 
 static void channel_arm(struct channel *channel, uint64_t now_ms, uint64_t again_ms) {
     struct loop *loop = channel->models->loop;
-    if (again_ms == 0 || queue_next(channel, NULL) == NULL) {
+    if (again_ms == 0 || channel__next(channel, NULL) == NULL) {
         timer_stop(loop, &channel->timer);
         return;
     }

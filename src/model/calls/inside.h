@@ -10,6 +10,7 @@
 #ifndef DROVER_MODEL_CALLS_INSIDE_H
 #define DROVER_MODEL_CALLS_INSIDE_H
 
+#include "base/link.h"
 #include "loop/address.h"
 #include "model/model.h"
 #include "model/scripted/script.h"
@@ -51,7 +52,7 @@ struct channel {
     struct models *models;
     char *name;          /* Owned. */
     struct route *route; /* NULL: removed; it goes when nothing runs any more. */
-    struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
+    struct link queue[MODEL_PRIORITIES];
     uint64_t running, waiting; /* waiting: in the queue. */
     struct brake brake;        /* Lowers the limit of `running` after a 429. */
     struct outage outage;
@@ -112,7 +113,7 @@ enum asking_kind {
 };
 
 struct asking {
-    struct asking *next; /* In its channel's queue. */
+    struct link link; /* In its channel's queue. */
     struct models *models;
     struct channel *channel;       /* NULL: none yet, or none of that name. */
     struct route *route;           /* Used by the present try. */
@@ -173,6 +174,8 @@ void channel__forget_list(struct channel *channel);
 enum queue_end { QUEUE_FIRST, QUEUE_LAST };
 void channel__enqueue(struct channel *channel, struct asking *asking, enum queue_end end);
 void channel__dequeue(struct channel *channel, struct asking *asking);
+/* The one after that in the queue; NULL: the first, and no more. */
+struct asking *channel__next(const struct channel *channel, const struct asking *asking);
 void channel__run(struct channel *channel); /* Gives free slots away. */
 void channel__release(struct channel *channel, const struct asking *asking);
 struct model_load channel__load(const struct channel *channel);

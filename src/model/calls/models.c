@@ -83,10 +83,7 @@ void route_unref(struct route *route) {
     if (route == NULL || --route->refs > 0) {
         return;
     }
-    if (route->bearer != NULL) {
-        explicit_bzero(route->bearer, strlen(route->bearer));
-    }
-    mem_free(route->bearer);
+    mem_wipe(&route->bearer);
     mem_free(route->authority);
     address_list_free(route->allow);
     connection_free(route->connection);
@@ -137,7 +134,7 @@ struct channel *models__channel(const struct models *models, struct bytes name) 
 
 void models__drop_channel(struct models *models, struct channel *channel) {
     if (channel->route != NULL || channel->running > 0 || channel->listing != NULL ||
-        channel->queue[MODEL_FOREGROUND] != NULL || channel->queue[MODEL_BACKGROUND] != NULL) {
+        channel->waiting > 0) {
         return;
     }
     struct channel **at = &models->channels;
@@ -159,6 +156,9 @@ struct err models_connection_set(struct models *models, const struct model_conne
     if (channel == NULL) {
         channel = mem_new(sizeof *channel);
         channel->models = models;
+        for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
+            links_init(&channel->queue[i]);
+        }
         channel->name = mem_copy(connection->name, strlen(connection->name));
         struct channel **at = &models->channels;
         while (*at != NULL && strcmp((*at)->name, connection->name) < 0) {
@@ -190,19 +190,14 @@ bool models_connection_remove(struct models *models, const char *name) {
     }
     route_unref(channel->route);
     channel->route = NULL;
-    for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
-        while (channel->queue[i] != NULL) {
-            struct asking *asking = channel->queue[i];
-            bool last = asking->next == NULL &&
-                        (i + 1 == MODEL_PRIORITIES || channel->queue[MODEL_BACKGROUND] == NULL);
-            asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
-                         model_cause_text(MODEL_CONNECTION_CHANGED));
-            if (last) {
-                return true; /* The channel may be gone with it. */
-            }
-        }
+    const uint64_t waiting = channel->waiting; /* The channel goes with the last of them. */
+    for (uint64_t left = waiting; left > 0; left--) {
+        asking__fail(channel__next(channel, /* after none */ NULL), MODEL_CONNECTION_CHANGED, "%s",
+                     model_cause_text(MODEL_CONNECTION_CHANGED));
     }
-    models__drop_channel(models, channel);
+    if (waiting == 0) {
+        models__drop_channel(models, channel);
+    }
     return true;
 }
 
@@ -433,7 +428,7 @@ static const char *env(const struct discover_from *from, const char *prefix, con
 
 static struct err discover_known(struct models *models, const struct discover_from *from,
                                  const struct known_provider *known, struct why *why) {
-    AUTO(key_free) char *key = NULL;
+    AUTO(mem_wipe) char *key = NULL;
     const char *base_url = env(from, known->prefix, "BASE_URL");
     const char *set = env(from, known->prefix, "API_KEY");
     const char *file = env(from, known->prefix, "API_KEY_FILE");

@@ -368,8 +368,7 @@ static void plan_of_file(const struct script_file *file, struct bytes model,
     for (size_t i = 0; i < json_array_size(step); i++) {
         const json_t *line = json_array_get(step, i);
         making.step = making.wanted; /* The file itself says where steps end. */
-        making_take_line(&making,
-                         (struct bytes){json_string_value(line), json_string_length(line)});
+        making_take_line(&making, json_text(line));
     }
 }
 
@@ -448,8 +447,7 @@ static const char *line_fault(const json_t *line, struct why *inner) {
     if (!json_is_string(line)) {
         return "a step is an array of strings";
     }
-    switch (line_read((struct bytes){json_string_value(line), json_string_length(line)}, &action,
-                      inner)) {
+    switch (line_read(json_text(line), &action, inner)) {
     case LINE_ACTION:
         action_done(&action);
         return NULL;

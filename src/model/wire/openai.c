@@ -108,8 +108,7 @@ static void read_content(struct stream *stream, const json_t *content) {
         }
     }
     if (json_is_string(content)) {
-        stream_words(stream,
-                     (struct bytes){json_string_value(content), json_string_length(content)});
+        stream_words(stream, json_text(content));
     }
 }
 

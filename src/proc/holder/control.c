@@ -177,11 +177,6 @@ static bool run_stop(const struct call *call) {
     return true;
 }
 
-static bool run_signal(const struct call *call) {
-    custody_signal(call->custody, call->numbers[0]);
-    return true;
-}
-
 static bool run_input(const struct call *call) {
     int64_t end;
     if (call->numbers[1] > PROTOCOL_INPUT_MAX ||
@@ -226,9 +221,9 @@ static const struct verb {
     unsigned numbers; /* Wanted after the name; more words are a newer daemon's, and skipped. */
     bool (*run)(const struct call *call); /* False: this is not our protocol. */
 } verbs[] = {
-    {"status", 0, run_status},       {"stop", 1, run_stop},     {"signal", 1, run_signal},
-    {"input", 2, run_input},         {"keep", 0, run_keep},     {"bye", 0, run_bye},
-    {"input_end", 1, run_input_end}, {"resize", 2, run_resize},
+    {"status", 0, run_status}, {"stop", 1, run_stop}, {"input", 2, run_input},
+    {"keep", 0, run_keep},     {"bye", 0, run_bye},   {"input_end", 1, run_input_end},
+    {"resize", 2, run_resize},
 };
 
 /* Without its line feed; a line of an unknown word is skipped. False: this is not our protocol. */

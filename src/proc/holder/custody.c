@@ -110,12 +110,6 @@ void custody_stop(struct custody *custody, int64_t grace_ms, enum exit_why why) 
     tree_signal(&custody->tree, SIGCONT); /* A stopped process can't hear. */
 }
 
-void custody_signal(struct custody *custody, int64_t number) {
-    if (custody->phase == CUSTODY_RUNNING && number > 0 && number < NSIG) {
-        (void)kill(custody->child.pid, (int)number); /* Not reaped, so the pid is still its own. */
-    }
-}
-
 int64_t custody_count(struct custody *custody) {
     tree_walk(&custody->tree);
     int64_t count = (int64_t)custody->tree.count;

@@ -62,7 +62,6 @@ struct custody {
 void custody_run(struct custody *custody);
 
 void custody_stop(struct custody *custody, int64_t grace_ms, enum exit_why why);
-void custody_signal(struct custody *custody, int64_t number);
 int64_t custody_count(struct custody *custody); /* Processes of the tree, by a walk. */
 
 #endif

@@ -51,7 +51,6 @@
  *     status                    asks for a `status` line
  *     stop GRACE_MS             SIGTERM to the tree (SIGCONT too), SIGKILL to it after the grace;
  *                               a second stop may only shorten the grace
- *     signal NUMBER             to the main process
  *     input OFFSET LENGTH\n…    LENGTH raw bytes (at most PROTOCOL_INPUT_MAX) follow the line.
  *                               OFFSET counts from the first byte of the command's input. What the
  *                               holder has already is skipped; a gap is refused: `input_gap HAVE`.

@@ -6,7 +6,6 @@
  * Bounds     WALK_DEPTH_MAX folders deep, WALK_NAMES_MAX names of one folder (more are counted),
  *            WALK_SEEN_MAX names in all, and the place's deadline.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -72,16 +71,13 @@ static int by_bytes(const void *a, const void *b) {
 
 /* False: the folder cannot be read. */
 static bool names_read(struct walk *walk, int folder_fd, struct names *names) {
-    int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir ends it. */
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    AUTO(entries_close)
+    DIR *folder = entries_of(openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder == NULL) {
-        fd_release(&fd);
         return false;
     }
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-            (!walk->with_git && strcmp(name, ".git") == 0)) {
+    for (const char *name; (name = entries_next(folder)) != NULL;) {
+        if (!walk->with_git && strcmp(name, ".git") == 0) {
             continue;
         }
         const char *copy = arena_try_copy(&names->arena, name, strlen(name));
@@ -95,7 +91,6 @@ static bool names_read(struct walk *walk, int folder_fd, struct names *names) {
         }
         names->list[names->count++] = copy;
     }
-    (void)closedir(folder); /* Read only. */
     if (names->count > 0) {
         qsort(names->list, names->count, sizeof *names->list, by_bytes);
     }
