@@ -248,8 +248,9 @@ static void body_done(struct text *body) {
     text_done(body);
 }
 
-struct err action_open(struct talk *talk, struct invocation *invocation,
-                       const struct action *action, json_t **ret_answer) {
+/* A body may read a secret: Ctrl-C is taken over after that. */
+struct err action_ask(struct talk *talk, const struct action *action, json_t **ret_answer) {
+    struct invocation *invocation = talk->invocation;
     AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
     AUTO(body_done) struct text body = text_up_to(ACTION_BODY_MAX);
     char method[8];
@@ -266,13 +267,16 @@ struct err action_open(struct talk *talk, struct invocation *invocation,
                                         .body = &body,
                                         .timeout_ms = action->timeout_ms,
                                         .retry = action->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
-    return err_failed(err) ? err : api_open(talk, invocation, &request, ret_answer);
+    if (!err_failed(err) && talk->client == NULL) {
+        err = talk_open(talk, invocation);
+    }
+    return err_failed(err) ? err : api_ask(talk, &request, ret_answer, &invocation->why);
 }
 
 struct err action_get(struct invocation *invocation, const struct action *action,
                       json_t **ret_answer) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    return action_open(&talk, invocation, action, ret_answer);
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1, .invocation = invocation};
+    return action_ask(&talk, action, ret_answer);
 }
 
 /* "{id} is {state}" */
@@ -329,17 +333,17 @@ struct err action_do(struct invocation *invocation, const struct action *action)
     return ERR_OK;
 }
 
-struct err action_each(struct invocation *invocation,
-                       struct err (*one)(struct invocation *invocation)) {
+struct err action_each(struct invocation *invocation, struct talk *talk,
+                       struct err (*one)(struct invocation *invocation, struct talk *talk)) {
     const struct args all = invocation->args;
     struct err first = ERR_OK;
     if (all.operand_count < 2) {
-        return one(invocation);
+        return one(invocation, talk);
     }
     for (unsigned i = 0; i < all.operand_count && first.code != ERR_INTERRUPTED; i++) {
         invocation->args.operands[0] = all.operands[i];
         invocation->args.operand_count = 1;
-        struct err err = one(invocation);
+        struct err err = one(invocation, talk);
         if (err.code == ERR_UNREACHABLE) {
             return err; /* The same for each that follows. */
         }
@@ -358,12 +362,12 @@ struct err action_each(struct invocation *invocation,
     return first;
 }
 
-static struct err action_one(struct invocation *invocation) {
+static struct err action_one(struct invocation *invocation, struct talk *talk) {
     return action_do(invocation, invocation->args.command->action);
 }
 
 struct err action_run(struct invocation *invocation) {
     const char *operands = invocation->args.command->operands;
     bool many = operands != NULL && strstr(operands, "…") != NULL;
-    return many ? action_each(invocation, action_one) : action_one(invocation);
+    return many ? action_each(invocation, NULL, action_one) : action_one(invocation, NULL);
 }

@@ -75,13 +75,15 @@ struct action {
 /* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);
 MUST_CHECK struct err action_do(struct invocation *invocation, const struct action *action);
-/* Runs `one` for each operand as if it were the only one, with failures as above. */
-MUST_CHECK struct err action_each(struct invocation *invocation,
-                                  struct err (*one)(struct invocation *invocation));
-/* The request alone; *ret_answer is the caller's, who prints it. `open` opens *talk, for a command
- * that asks more afterwards. */
-MUST_CHECK struct err action_open(struct talk *talk, struct invocation *invocation,
-                                  const struct action *action, json_t **ret_answer);
+/* Runs `one` for each operand as if it were the only one, with failures as above; `talk` is handed
+ * to it. */
+MUST_CHECK struct err action_each(struct invocation *invocation, struct talk *talk,
+                                  struct err (*one)(struct invocation *invocation,
+                                                    struct talk *talk));
+/* The request alone; *ret_answer is the caller's, who prints it. `ask` opens the talk where it is
+ * not open. */
+MUST_CHECK struct err action_ask(struct talk *talk, const struct action *action,
+                                 json_t **ret_answer);
 MUST_CHECK struct err action_get(struct invocation *invocation, const struct action *action,
                                  json_t **ret_answer);
 

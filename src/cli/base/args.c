@@ -87,7 +87,7 @@ void args_flags(const struct command *command, struct args_flags *ret_flags) {
     if (command != NULL) {
         flags_add(ret_flags, command->flags);
     }
-    if (command != NULL && command->talks) {
+    if (command != NULL && command_talks(command)) {
         bool taken = flag_find(ret_flags, BYTES("data")) < ret_flags->count;
         flags_add(ret_flags, taken ? client_dir : client_data);
         flags_add(ret_flags, client_url);

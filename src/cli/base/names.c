@@ -326,7 +326,7 @@ struct err names_resolve(struct invocation *invocation) {
     struct args *args = &invocation->args;
     struct resolving resolving = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
     struct err err = ERR_OK;
-    if (!args->command->talks) {
+    if (!command_talks(args->command)) {
         return ERR_OK;
     }
     /* The conversation takes signals over, and the command may first do something else. */

@@ -287,11 +287,11 @@ static struct err test_body(struct invocation *invocation, struct text *body) {
     return body->len > MODEL_MAX ? err_make(ERR_NOT_FOUND, "provider: model") : ERR_OK;
 }
 
-static struct err test_run(struct invocation *invocation) {
+static struct err test_run(struct invocation *invocation, struct talk *talk) {
     static const struct action test = {"POST " PROVIDERS "/{}/test", .body = test_body,
                                        .timeout_ms = 90000 /* Longer than the daemon's own. */};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_get(invocation, &test, &answer);
+    struct err err = action_ask(talk, &test, &answer);
     if (err_failed(err)) {
         return err;
     }
@@ -328,9 +328,8 @@ const struct command command_provider_test = {
             "Ask a model of a connection for one word. Exits with 1 if none comes."),
     HELP(MODELS, "drover provider test deepseek\n"),
     .flags = test_flags,
-    .talks = true,
     .asks_models = true,
-    .run = test_run,
+    .converse = test_run,
 };
 
 const struct command command_provider_forget = {

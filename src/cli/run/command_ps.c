@@ -370,14 +370,13 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
 }
 
 /* `ps` and `job ls`. With --live, or `ps` without --all and --state, only runs that live. */
-static struct err list_run(struct invocation *invocation) {
+static struct err list_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     bool jobs = args_has(args, "live"), watches = !jobs && args_on(args, "watch");
     bool ended = jobs ? !args_on(args, "live") : args_on(args, "all") || args_given(args, "state");
     const bool draws = !invocation->json && isatty(STDOUT_FILENO) == 1;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(tree_rows_done)
-    struct tree_rows kept = {.talk = &talk, .invocation = invocation, .runs = json_array()};
+    struct tree_rows kept = {.talk = talk, .invocation = invocation, .runs = json_array()};
     struct run_view view = run_view_of(invocation);
     char path[32];
     (void)snprintf(path, sizeof path, "/api/v1/%s%s", jobs ? "jobs" : "runs",
@@ -394,12 +393,11 @@ static struct err list_run(struct invocation *invocation) {
                                     .row = draws ? tree_row_keep : row_print,
                                     .foot = draws ? tree_print : NULL,
                                     .ctx = draws ? (void *)&kept : (void *)&view};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err) || watches) {
-        return err_failed(err) ? err : watch_run(&talk, invocation);
+    if (watches) {
+        return watch_run(talk, invocation);
     }
-    err = listing_print(&talk, invocation, &listing);
-    talk_warn_held(&talk);
+    struct err err = listing_print(talk, invocation, &listing);
+    talk_warn_held(talk);
     return err;
 }
 
@@ -409,7 +407,6 @@ const struct command command_ps = {
                "drover ps --watch\n"
                "drover ps --all --since 12h\n"),
     .flags = ps_flags,
-    .talks = true,
     .about = "On a terminal, runs are drawn as a tree: agents below their workflow, commands\n"
              "below their turn. Questions come first, with the command that answers them. In a\n"
              "pipe, each run is a line.\n"
@@ -417,7 +414,7 @@ const struct command command_ps = {
              "Without --limit, all unfinished runs are listed; with --all or --state, the\n"
              "newest 50. With --watch and --state in a pipe, a line is printed each time a run\n"
              "enters one of these states.\n",
-    .run = list_run,
+    .converse = list_run,
 };
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
@@ -434,6 +431,5 @@ const struct command command_job_ls = {
     HELP(JOBS, "drover job ls --live\n"
                "drover job ls --state failed,lost --since 12h\n"),
     .flags = ls_flags,
-    .talks = true,
-    .run = list_run,
+    .converse = list_run,
 };

@@ -163,17 +163,12 @@ static void event_print(void *ctx, const struct follow_event *event) {
     fputs(invocation->json ? "}\n" : "\n", stdout);
 }
 
-static struct err tail_run(struct invocation *invocation) {
+static struct err tail_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     bool follow = args_on(args, "follow") || args_on(args, "new") || args_given(args, "via");
     struct bytes via = bytes_of(args_text(args, "via"));
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
     const struct follow_options options = {
-        .talk = &talk,
+        .talk = talk,
         .name = args->operands[0],
         .via = !follow || bytes_is(via, "poll") ? FOLLOW_POLL
                : bytes_is(via, "ws")            ? FOLLOW_WS
@@ -194,10 +189,9 @@ const struct command command_stream_tail = {
     HELP(EVENTS, "drover stream tail notes --follow\n"
                  "drover stream tail notes -n 10\n"),
     .flags = tail_flags,
-    .talks = true,
     .about = "After a disconnect, it resumes after the last printed event. It exits at the end\n"
              "of the stream (a run's stream has one), or after Ctrl-C.\n",
-    .run = tail_run,
+    .converse = tail_run,
 };
 
 /* --- Append ---------------------------------------------------------------------------------- */
@@ -305,11 +299,10 @@ static struct err lines_append(struct append *append) {
     }
 }
 
-static struct err append_run(struct invocation *invocation) {
+static struct err append_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     const char *key = args_text(args, "key");
     bool lines = args_on(args, "lines"), retry = args_on(args, "retry") || lines;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text target = text_up_to(4 << 10);
     AUTO(lines_done) struct lines input = {0};
     uint8_t random[16];
@@ -322,10 +315,6 @@ static struct err append_run(struct invocation *invocation) {
         hex_write(random, sizeof random, made);
         key = made;
     }
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
     text_add_str(&target, "/api/v1/streams/");
     client_add_escaped(&target, args->operands[0]);
     text_add_str(&target, "/events");
@@ -334,14 +323,14 @@ static struct err append_run(struct invocation *invocation) {
     }
     struct append append = {
         .invocation = invocation,
-        .talk = &talk,
+        .talk = talk,
         .lines = &input,
         .target = target.data,
         .type = args_text(args, "type"),
         .key = key,
         .retry_ms = retry ? args_int(args, "retry-for", 0) * 1000 : 0,
     };
-    lines_init(&input, STDIN_FILENO, talk.interrupt_fd);
+    lines_init(&input, STDIN_FILENO, talk->interrupt_fd);
     if (lines) {
         return lines_append(&append);
     }
@@ -351,7 +340,7 @@ static struct err append_run(struct invocation *invocation) {
     if (append.type == NULL) {
         return err_why(&invocation->why, ERR_USAGE, "--type TYPE is needed");
     }
-    err = piped ? lines_rest(&input, &json) : ERR_OK;
+    struct err err = piped ? lines_rest(&input, &json) : ERR_OK;
     if (!err_failed(err) && data != NULL) {
         err = json_check(&append, piped ? "the input" : "--data", json);
     }
@@ -363,8 +352,7 @@ const struct command command_stream_append = {
             "Append an event to a stream. It is on disk when this returns."),
     HELP(EVENTS, "drover stream append notes --type note --data 5\n"),
     .flags = append_flags,
-    .talks = true,
     .about = "With --lines, the seq of each event is printed when the event is acknowledged.\n"
              "If the daemon crashes in between, no event is lost or repeated.\n",
-    .run = append_run,
+    .converse = append_run,
 };

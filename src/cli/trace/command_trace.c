@@ -242,8 +242,7 @@ static struct err kind_find(struct trace *trace, struct talk *talk, const char *
     return err;
 }
 
-static struct err trace_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err trace_run(struct invocation *invocation, struct talk *talk) {
     AUTO(text_done) struct text path = {0}, query = text_up_to(4096);
     AUTO(json_release) json_t *spans = json_array();
     const char *id = invocation->args.operands[0];
@@ -256,10 +255,7 @@ static struct err trace_run(struct invocation *invocation) {
                           .spans = spans,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                    .now_ms = world_wall_ms(invocation->world)}};
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err) && !of_session) {
-        err = kind_find(&trace, &talk, id, &invocation->why);
-    }
+    struct err err = of_session ? ERR_OK : kind_find(&trace, talk, id, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -270,7 +266,7 @@ static struct err trace_run(struct invocation *invocation) {
         return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
                        id);
     }
-    err = talk_list(&talk, path.data, span_take, &trace, &invocation->why);
+    err = talk_list(talk, path.data, span_take, &trace, &invocation->why);
     if (err_failed(err) || invocation->json) {
         return err;
     }
@@ -290,11 +286,10 @@ const struct command command_trace = {
     COMMAND(NULL, "trace", "RUN|SESSION", "Show the steps of a run or a session, and their costs."),
     HELP(RUNS, "drover trace last\n"),
     .flags = trace_flags,
-    .talks = true,
     .about = "STEP is the attempt and the step in it; for a session, the number of the turn\n"
              "comes first. For a workflow, each agent is listed before its steps, with its\n"
              "phase.\n"
              "TOKENS are fresh input, + input read from or written to a cache\n"
              "(c), / output. '-' is unknown, '~' an estimate.\n",
-    .run = trace_run,
+    .converse = trace_run,
 };

@@ -386,15 +386,13 @@ static struct err header_print(struct chat *chat) {
     return ERR_OK;
 }
 
-static struct err chat_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err chat_run(struct invocation *invocation, struct talk *talk) {
     AUTO(chat_done)
-    struct chat chat = {.invocation = invocation, .talk = &talk, .images = json_array()};
+    struct chat chat = {.invocation = invocation, .talk = talk, .images = json_array()};
     bool seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1, joins = false;
     chat.form = invocation->json ? CHAT_JSON : seen ? CHAT_TERMINAL : CHAT_LINES;
-    struct err err = talk_open(&talk, invocation);
-    lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
-    err = err_failed(err) ? err : session_open(&chat, &joins);
+    lines_init(&chat.lines, STDIN_FILENO, talk->interrupt_fd);
+    struct err err = session_open(&chat, &joins);
     if (!err_failed(err) && chat.form != CHAT_LINES) {
         err = header_print(&chat);
         talk_warn_held(chat.talk);
@@ -415,7 +413,6 @@ const struct command command_chat = {
     HELP(AGENTS, "drover chat\n"
                  "drover chat --continue\n"),
     .flags = chat_flags,
-    .talks = true,
     .asks_models = true,
     .about =
         "Answers, follow-ups and questions appear above the line that you type. Enter\n"
@@ -429,5 +426,5 @@ const struct command command_chat = {
         "--json prints each event as a line {\"seq\",\"type\",\"data\"}, first the session and\n"
         "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n"
         "\n" DAILY_LIMIT_HELP,
-    .run = chat_run,
+    .converse = chat_run,
 };

@@ -52,7 +52,7 @@ static const char script[] =
 
 struct task {
     struct invocation *invocation;
-    struct talk talk;   /* Owned, and so is all that follows. */
+    struct talk *talk;  /* Borrowed. Owned is all that follows. */
     struct lines lines; /* The input: the task. */
     struct text text;
     struct text limits; /* Limits of the budget, a JSON object; empty: none. */
@@ -66,7 +66,6 @@ static void task_done(struct task *task) {
     text_done(&task->text);
     text_done(&task->limits);
     json_decref(task->agent);
-    talk_close(&task->talk);
 }
 
 /* --- What is asked ---------------------------------------------------------------------------- */
@@ -100,7 +99,7 @@ static struct err task_read(struct task *task) {
         err_failed(err) ? err : root_resolve(args_text(args, "root"), task->root, &invocation->why);
     task->title = title_of_words(text_bytes(&task->text));
     err = err_failed(err) ? err
-                          : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
+                          : session_agent(task->talk, args->operands[0], task->root, &task->agent,
                                           &invocation->why);
     if (!err_failed(err)) {
         session_agent_tell(task->agent);
@@ -126,7 +125,7 @@ static struct err session_check(struct task *task, const char *session) {
     const struct args *args = &task->invocation->args;
     AUTO(json_release) json_t *row = NULL;
     const struct err err =
-        session_of_agent(&task->talk, session, bytes_of(args->operands[0]), &row, why);
+        session_of_agent(task->talk, session, bytes_of(args->operands[0]), &row, why);
     const char *root = err_failed(err) ? "" : talk_text(row, "root");
     return err_failed(err) || !args_given(args, "root") || strcmp(root, task->root) == 0
                ? err
@@ -164,7 +163,7 @@ static struct err task_in_session(struct task *task) {
                        "--model is for a new session; this one has the model that it began with");
     }
     struct err err = there ? session_check(task, session) : ERR_OK;
-    err = err_failed(err) ? err : message_send(&task->talk, &order, &sent, &invocation->why);
+    err = err_failed(err) ? err : message_send(task->talk, &order, &sent, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -173,7 +172,7 @@ static struct err task_in_session(struct task *task) {
         return ERR_OK;
     }
     const struct turn_watch look = {.invocation = invocation,
-                                    .talk = &task->talk,
+                                    .talk = task->talk,
                                     .session = sent.session,
                                     .run = sent.run,
                                     .after = sent.after,
@@ -224,14 +223,14 @@ static struct err task_in_workflow(struct task *task, bool native) {
     }
     struct err err = body_write(task, native, &body);
     if (!err_failed(err) && native) {
-        err = daily_limit_ask(&task->talk, &limit, &task->lines);
+        err = daily_limit_ask(task->talk, &limit, &task->lines);
     }
     const struct api_request workflow = {.method = "POST",
                                          .base = "/api/v1/workflows",
                                          .body = &body,
                                          .retry = API_RETRY_CUT,
                                          .retry_ms = RUN_RETRY_MS};
-    err = err_failed(err) ? err : api_ask(&task->talk, &workflow, &answer, &invocation->why);
+    err = err_failed(err) ? err : api_ask(task->talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -240,7 +239,7 @@ static struct err task_in_workflow(struct task *task, bool native) {
         plain_note("drover: %s\n", warning);
     }
     const struct workflow_watch watch = {.invocation = invocation,
-                                         .talk = &task->talk,
+                                         .talk = task->talk,
                                          .run = talk_text(answer, "runId"),
                                          .retry_ms = RUN_RETRY_MS,
                                          .form = WORKFLOW_FORM_TASK};
@@ -273,13 +272,12 @@ static struct err task_run(struct task *task) {
                               : "gets a working tree here (--worktree)");
 }
 
-static struct err run_run(struct invocation *invocation) {
-    AUTO(task_done) struct task task = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
-    struct err err = talk_open(&task.talk, invocation);
-    lines_init(&task.lines, STDIN_FILENO, task.talk.interrupt_fd);
+static struct err run_run(struct invocation *invocation, struct talk *talk) {
+    AUTO(task_done) struct task task = {.invocation = invocation, .talk = talk};
+    lines_init(&task.lines, STDIN_FILENO, talk->interrupt_fd);
     text_init(&task.text, LINES_LINE_MAX);
     text_init(&task.limits, LIMITS_MAX);
-    err = err_failed(err) ? err : task_read(&task);
+    struct err err = task_read(&task);
     return err_failed(err) ? err : task_run(&task);
 }
 
@@ -289,7 +287,6 @@ const struct command command_agent_run = {
                  "drover agent run claude \"Rewrite the parser\" --worktree\n"
                  "drover agent run claude \"Review this branch\" --detach --budget cost=2.50\n"),
     .flags = run_flags,
-    .talks = true,
     .about = "With \"-\" as the task, or none in a pipe, it is read from standard input. The\n"
              "task of a program gets a session of its own, or the one that --session names:\n"
              "'drover ask --session last' continues it, within the same budget. Spending\n"
@@ -305,5 +302,5 @@ const struct command command_agent_run = {
              "\"run\", \"state\", \"cause\", \"text\", \"usage\", and \"worktree\" if a tree was\n"
              "kept. --detach prints {\"run\"}. Exits with 0 when the run succeeded. Ctrl-C\n"
              "detaches, with 130: the run continues.\n",
-    .run = run_run,
+    .converse = run_run,
 };

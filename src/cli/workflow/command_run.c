@@ -17,24 +17,21 @@
 #include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
 
-static struct err run_run(struct invocation *invocation) {
+static struct err run_run(struct invocation *invocation, struct talk *talk) {
     AUTO(workflow_starting_done)
-    struct workflow_starting starting = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    struct workflow_starting starting = {.invocation = invocation, .talk = talk};
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
-    err = err_failed(err) ? err : workflow_starting_open(&starting);
     const struct daily_limit limit = {.model = args_text(args, "model")};
-    err = err_failed(err)
-              ? err
-              : daily_limit_ask(&starting.talk, &limit, NULL /* nothing reads the input yet */);
+    err = err_failed(err) ? err
+                          : daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
     if (err_failed(err)) {
         return err;
     }
     bool named = starting.word != NULL && starting.script == NULL;
-    struct workflow_watch watch = {.invocation = invocation,
-                                   .talk = &starting.talk,
-                                   .retry_ms = args_int(args, "retry-for", 0)};
+    struct workflow_watch watch = {
+        .invocation = invocation, .talk = talk, .retry_ms = args_int(args, "retry-for", 0)};
     const struct api_request workflow = {.method = "POST",
                                          .base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
                                          .id = named ? starting.word : NULL,
@@ -43,7 +40,7 @@ static struct err run_run(struct invocation *invocation) {
                                          .retry = API_RETRY_CUT,
                                          .retry_ms = watch.retry_ms,
                                          .unknown = "there is no workflow '{}'"};
-    err = api_ask(&starting.talk, &workflow, &answer, &invocation->why);
+    err = api_ask(talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -77,7 +74,6 @@ const struct command command_run = {
                     "drover run ./release.js --detach --budget cost=2.50\n"
                     "drover run --resume last\n"),
     .flags = workflow_request_flags,
-    .talks = true,
     .asks_models = true,
     .about = "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
              "path. Anything else is a workflow name: see 'drover workflow ls'. Without an\n"
@@ -102,7 +98,7 @@ const struct command command_run = {
              "\n" DAILY_LIMIT_HELP "\n"
              "Exit code: 0 if the run succeeded; 1 if it or one of its agents failed\n"
              "(degraded); 124 after its timeout; 125 if it was stopped; 130 after Ctrl-C.\n",
-    .run = run_run,
+    .converse = run_run,
 };
 
 /* --- A run that goes on ----------------------------------------------------------------------- */

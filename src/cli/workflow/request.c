@@ -300,12 +300,6 @@ void workflow_starting_done(struct workflow_starting *starting) {
     mem_free(starting->script);
     json_release(&starting->schema);
     text_done(&starting->body);
-    talk_close(&starting->talk);
-}
-
-struct err workflow_starting_open(struct workflow_starting *starting) {
-    return starting->talk.client != NULL ? ERR_OK
-                                         : talk_open(&starting->talk, starting->invocation);
 }
 
 /* meta.args of a file, or of the workflow that the daemon finds by the name. The
@@ -329,11 +323,10 @@ static struct err schema_read(struct workflow_starting *starting,
     client_add_escaped(&target, starting->word);
     text_add_str(&target, "?root=");
     client_add_escaped(&target, root);
-    struct err err = workflow_starting_open(starting);
-    if (!err_failed(err) && text_failed(&target)) {
-        err = err_why(&invocation->why, ERR_USAGE, "the path is too long");
+    if (text_failed(&target)) {
+        return err_why(&invocation->why, ERR_USAGE, "the path is too long");
     }
-    err = err_failed(err) ? err : talk_get(&starting->talk, target.data, &row, &invocation->why);
+    struct err err = talk_get(starting->talk, target.data, &row, &invocation->why);
     starting->schema = json_incref(json_object_get(row, "args")); /* NULL stays NULL. */
     return err;
 }
