@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/manual.h"
@@ -213,11 +214,8 @@ static const struct flag help_flags[] = {
 };
 
 const struct command command_help = {
-    .name = "help",
-    .summary = "Show help on a command.",
-    .section = SECTION_HELP,
-    .examples = "drover help job run\n",
-    .operands = "[COMMAND]",
+    COMMAND(NULL, "help", "[COMMAND]", "Show help on a command."),
+    HELP(HELP, "drover help job run\n"),
     .operands_max = 2,
     .flags = help_flags,
     .run = help_run,

@@ -24,6 +24,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/api_request.h"
 #include "cli/base/commands.h"
@@ -738,10 +739,8 @@ static const struct flag demo_flags[] = {
 };
 
 const struct command command_demo = {
-    .name = "demo",
-    .summary = "Show a chat, a workflow and programs that survive kill -9.",
-    .section = SECTION_AGENTS,
-    .examples = "drover demo\n",
+    COMMAND(NULL, "demo", NULL, "Show a chat, a workflow and programs that survive kill -9."),
+    HELP(AGENTS, "drover demo\n"),
     .flags = demo_flags,
     .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"
              "in place of a model, and small programs in place of Claude Code and the like.\n"

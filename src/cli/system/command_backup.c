@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/base/action.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
@@ -71,11 +72,8 @@ static struct err backup_run(struct invocation *invocation) {
 }
 
 const struct command command_backup = {
-    .name = "backup",
-    .summary = "Copy the live database into a new file.",
-    .section = SECTION_DAEMON,
-    .examples = "drover backup drover-backup.db\n",
-    .operands = "FILE",
+    COMMAND(NULL, "backup", "FILE", "Copy the live database into a new file."),
+    HELP(DAEMON, "drover backup drover-backup.db\n"),
     .flags = database_flags,
     .run = backup_run,
 };
@@ -120,11 +118,8 @@ static struct err restore_run(struct invocation *invocation) {
 }
 
 const struct command command_restore = {
-    .name = "restore",
-    .summary = "Restore a backup into an empty data directory.",
-    .section = SECTION_DAEMON,
-    .examples = "drover restore drover-backup.db --data ~/.drover-new\n",
-    .operands = "[FILE]",
+    COMMAND(NULL, "restore", "[FILE]", "Restore a backup into an empty data directory."),
+    HELP(DAEMON, "drover restore drover-backup.db --data ~/.drover-new\n"),
     .flags = restore_flags,
     .run = restore_run,
     .about = "With --rewrite-sums and no FILE: pages that another program (sqlite3) wrote by a\n"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
@@ -292,9 +293,7 @@ static struct err complete_run(struct invocation *invocation) {
 }
 
 const struct command command_complete_words = {
-    .name = "__complete",
-    .summary = "Print what may follow the words of a command line.",
-    .operands = "[WORD…]",
+    COMMAND(NULL, "__complete", "[WORD…]", "Print what may follow the words of a command line."),
     .hidden = true,
     .talks = true,
     .takes_rest = true,
@@ -359,10 +358,7 @@ static struct err completion_run(struct invocation *invocation) {
 }
 
 const struct command command_completion = {
-    .name = "completion",
-    .summary = "Print a completion script for bash, zsh or fish.",
-    .section = SECTION_HELP,
-    .examples = "drover completion bash\n",
-    .operands = "SHELL",
+    COMMAND(NULL, "completion", "SHELL", "Print a completion script for bash, zsh or fish."),
+    HELP(HELP, "drover completion bash\n"),
     .run = completion_run,
 };

@@ -70,7 +70,7 @@ static struct err shutdown_run(struct invocation *invocation, struct talk *talk)
         err = stop_all(talk, &with, why);
     }
     err = err_failed(err) ? err : runs_count(talk, &runs, why);
-    err = err_failed(err) ? err : local_daemon_end(talk, &pid, why);
+    err = err_failed(err) ? err : local_daemon_end(talk, 0 /* no limit */, &pid, why);
     if (!err_failed(err)) {
         end_print(invocation, pid, runs);
     }
@@ -116,7 +116,7 @@ static struct err daemon_restart(struct invocation *invocation, struct talk *tal
         err = served_restart(talk, before, why);
         client_hang_up(talk->client);
     } else if (!err_failed(err)) {
-        err = local_daemon_end(talk, &pid, why);
+        err = local_daemon_end(talk, 0 /* no limit */, &pid, why);
     }
     err = err_failed(err) ? err : talk_start(talk, why);
     err = err_failed(err) ? err : talk_get(talk, VERSION, &now, why);
