@@ -741,11 +741,6 @@ const char *client_header(const struct client *client, const char *name) {
     return NULL;
 }
 
-const char *client_header_accept(const struct client *client) {
-    const char *accept = client_header(client, "sec-websocket-accept");
-    return accept != NULL ? accept : "";
-}
-
 struct err client_raw_read(struct client *client, int64_t timeout_ms, char *bytes, size_t size,
                            size_t *ret_len, struct why *why) {
     size_t left = client->answer.raw_len - client->answer.raw_at;

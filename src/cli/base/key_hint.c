@@ -52,23 +52,11 @@ static bool hint_add(const struct talk *talk, const struct sha256_hex *hash) {
     return true;
 }
 
-/* The daemon's entry for a connection; NULL: it has no key for that. */
-static const json_t *entry_find(const json_t *answer, const char *name) {
-    const json_t *keys = json_object_get(answer, "keys");
-    for (size_t i = 0; i < json_array_size(keys); i++) {
-        const json_t *entry = json_array_get(keys, i);
-        if (strcmp(talk_text(entry, "name"), name) == 0) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
 static void key_compare(const struct talk *talk, const json_t *answer,
                         const struct known_provider *known) {
     const struct known_variable variable = known_variable(known, "API_KEY");
     const char *key = key_of(talk, known);
-    const json_t *entry = entry_find(answer, known->name);
+    const json_t *entry = talk_find(json_object_get(answer, "keys"), "name", known->name);
     if (key == NULL || (entry != NULL && !json_is_string(json_object_get(entry, "hash")))) {
         return;
     }

@@ -130,12 +130,7 @@ static struct err kind_ask(const struct search *search, const struct name_kind *
     const json_t *items = json_object_get(answer, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         json_t *item = json_array_get(items, i);
-        const char *id = talk_text(item, "id");
-        bool known = false;
-        for (size_t at = 0; at < json_array_size(found) && !known; at++) {
-            known = strcmp(talk_text(json_array_get(found, at), "id"), id) == 0;
-        }
-        if (!known) {
+        if (talk_find(found, "id", talk_text(item, "id")) == NULL) {
             (void)json_array_append(found, item); /* Without memory it is left out. */
         }
     }

@@ -144,8 +144,7 @@ static void answer_store(struct talk *talk, const struct text *body) {
     }
     const json_t *limit = json_object_get(json_object_get(row, "limits"), "cost_micros");
     if (err_failed(err)) {
-        plain_note("drover: the limit could not be stored: %s\n",
-                   why.text[0] != '\0' ? why.text : err_title(err.code));
+        plain_note("drover: the limit could not be stored: %s\n", err_words(err, &why));
     } else if (json_is_integer(limit)) {
         plain_note("Limit: %s a day. 'drover budget set global --cost DOLLARS' changes it.\n\n",
                    amount_show(AMOUNT_COST, json_integer_value(limit)).text);

@@ -137,11 +137,10 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
     AUTO(text_done)
     struct text picture = text_up_to(LIVE_SCREEN_MAX), out = text_up_to(2 * LIVE_SCREEN_MAX);
     char daemon[128];
-    struct terminal_size size;
     if (demo->show != SHOW_LIVE) {
         return;
     }
-    demo->size = terminal_size(STDOUT_FILENO, &size) ? size : demo->size;
+    demo->size = terminal_size_or(STDOUT_FILENO, demo->size);
     bool serves = demo->daemon.state == PRIVATE_SERVING;
     if (serves || demo->kills == 0) {
         (void)snprintf(daemon, sizeof daemon, "daemon %s, pid %d", serves ? "serves" : "starts",
@@ -618,8 +617,6 @@ static void demo_done(struct demo *demo) {
 
 static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     struct why *why = &invocation->why;
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
     *demo = (struct demo){
         .invocation = invocation,
         .daemon = {.ready_fd = -1},
@@ -635,9 +632,11 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .paint = paint_of(STDOUT_FILENO, &invocation->env),
         .speed = args_int(&invocation->args, "speed", 1),
     };
-    demo->show = invocation->json                                     ? SHOW_JSON
-                 : terminal_size(STDOUT_FILENO, &demo->size) && !dumb ? SHOW_LIVE
-                                                                      : SHOW_LINES;
+    demo->show = invocation->json ? SHOW_JSON
+                 : terminal_size(STDOUT_FILENO, &demo->size) &&
+                         terminal_draws(STDOUT_FILENO, &invocation->env)
+                     ? SHOW_LIVE
+                     : SHOW_LINES;
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
     live_screen_init(&demo->screen);

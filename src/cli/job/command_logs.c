@@ -224,7 +224,8 @@ static void match_print(const json_t *match) {
 }
 
 static struct err search_run(struct invocation *invocation, struct talk *talk) {
-    static const char *const numbers[] = {"limit", "context", "attempt"};
+    static const struct action_param numbers[] = {
+        {"limit", "limit"}, {"context", "context"}, {"attempt", "attempt"}, {.flag = NULL}};
     AUTO(json_release) json_t *run = NULL, *answer = NULL;
     AUTO(text_done) struct text target = {0};
     const struct args *args = &invocation->args;
@@ -242,11 +243,7 @@ static struct err search_run(struct invocation *invocation, struct talk *talk) {
     }
     client_add_escaped(&target, args->operands[1]);
     text_addf(&target, "&stream=%s", stream);
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        if (args_given(args, numbers[i])) {
-            text_addf(&target, "&%s=%lld", numbers[i], (long long)args_int(args, numbers[i], 0));
-        }
-    }
+    action_params_add(&target, invocation, numbers);
     if (text_failed(&target)) {
         return err_make(ERR_URL_TOO_LONG, "job: pattern");
     }
@@ -267,7 +264,6 @@ static struct err search_run(struct invocation *invocation, struct talk *talk) {
         match_print(json_array_get(matches, i));
     }
     if (json_is_true(json_object_get(answer, "truncated"))) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
         plain_note("drover: %zu of %lld matches are shown\n", json_array_size(matches),
                    (long long)talk_int(answer, "total"));
     }

@@ -149,7 +149,7 @@ static struct err job_follow(struct job_run *run, const char *id) {
 /* Who detaches at once leaves when the input is there. */
 static struct err job_detach(struct job_run *run, const char *id) {
     struct invocation *invocation = run->invocation;
-    const struct short_name name = short_name_of(id, args_text(&invocation->args, "label"));
+    const char *label = args_text(&invocation->args, "label");
     if (run->pour_fd >= 0) {
         AUTO(job_input_done)
         struct job_input input = {
@@ -160,6 +160,7 @@ static struct err job_detach(struct job_run *run, const char *id) {
             job_stop_broken(run->talk, id);
         }
         if (err.code == ERR_INTERRUPTED) {
+            const struct short_name name = short_name_of(id, label);
             why_set(&invocation->why,
                     "not all of the input was sent; %s waits for more: 'drover stop %s' ends it",
                     name.text, name.text);
@@ -168,12 +169,7 @@ static struct err job_detach(struct job_run *run, const char *id) {
             return err;
         }
     }
-    /* Scripts read exactly this. */
-    printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
-    if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
-                   name.text);
-    }
+    run_begun_print(invocation, "id", id, label);
     return ERR_OK;
 }
 

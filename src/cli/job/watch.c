@@ -34,7 +34,6 @@ void job_detached(struct invocation *invocation, const char *run, const char *la
 }
 
 void job_attempt_tell(int64_t attempt) {
-    (void)fflush(stdout); /* The line stands between the two, if both go to one terminal. */
     plain_note("--- attempt %lld ---\n", (long long)attempt);
 }
 
@@ -175,7 +174,6 @@ static struct err attempts_watch(struct watching *watching) {
             talk_print(run);
         } else if (!plain) {
             const char *note = talk_text(run, "note");
-            (void)fflush(stdout); /* A failure shows again at the end. */
             plain_note("drover: %s: %s%s%s\n", short_name_of(watch->run, watch->label).text,
                        run_words(run).text, note[0] != '\0' ? ": " : "", note);
         }

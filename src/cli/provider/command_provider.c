@@ -149,12 +149,6 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-static struct err name_add(const void *ctx, struct text *body, struct why *why) {
-    const struct invocation *invocation = ctx;
-    text_add_name(body, "name");
-    return flags_text_add(body, invocation->args.operands[0], "NAME", why);
-}
-
 static struct err key_add(const void *ctx, struct text *body, struct why *why) {
     const struct invocation *invocation = ctx;
     AUTO(secret_free) char *key = NULL;
@@ -195,17 +189,8 @@ static struct err headers_add(const void *ctx, struct text *body, struct why *wh
     return ERR_OK;
 }
 
-static struct err members_add(struct invocation *invocation, enum field_use use,
-                              struct text *text) {
-    static const struct flags_part parts[] = {
-        {"name", name_add}, {"key", key_add}, {"headers", headers_add}, {.name = NULL}};
-    const struct flags_body body = {.args = &invocation->args,
-                                    .fields = &provider_fields,
-                                    .use = use,
-                                    .parts = parts,
-                                    .ctx = invocation};
-    return flags_members_write(&body, text, &invocation->why);
-}
+static const struct flags_part parts[] = {
+    {"key", key_add}, {"headers", headers_add}, {.name = NULL}};
 
 /* Where a client's key is used, its base URL is, too: it may be that of a proxy. */
 static void known_add(const struct invocation *invocation, const struct known_provider *known,
@@ -228,7 +213,7 @@ static struct err add_body(struct invocation *invocation, struct text *body) {
     if (!kind) {
         known_add(invocation, known, body);
     }
-    return members_add(invocation, FIELD_GIVEN, body);
+    return ERR_OK;
 }
 
 static struct err set_body(struct invocation *invocation, struct text *body) {
@@ -239,7 +224,7 @@ static struct err set_body(struct invocation *invocation, struct text *body) {
                        args_given(args, "key-file") ? "file" : "env");
     }
     text_add_str(body, forget ? "\"key\":null" : "");
-    return members_add(invocation, FIELD_CHANGED, body);
+    return ERR_OK;
 }
 
 static void set_print(const json_t *answer) {
@@ -263,7 +248,8 @@ const struct command command_provider_add = {
         KEY_ABOUT "The models of the connection are named NAME/MODEL. The kind and the URL of\n"
                   "openai, anthropic and deepseek are known; NAME_BASE_URL in your environment\n"
                   "replaces the URL.\n",
-    ACTION("POST " PROVIDERS, .body = add_body, .print = set_print),
+    ACTION("POST " PROVIDERS, .body = add_body, .gives = &provider_fields, .parts = parts,
+           .print = set_print),
 };
 
 const struct command command_provider_set = {
@@ -271,7 +257,8 @@ const struct command command_provider_set = {
     HELP(MODELS, "drover provider set deepseek --max-concurrent 4\n"),
     .flags = set_flags,
     .about = KEY_ABOUT "Headers and models that are given replace the existing ones.\n",
-    ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .print = set_print),
+    ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .gives = &provider_fields, .parts = parts,
+           .print = set_print),
 };
 
 /* --- Test and remove -------------------------------------------------------------------------- */

@@ -234,14 +234,15 @@ static struct err look_once(struct look *look) {
 
 enum { TREE_RUNS_MAX = 10000 };
 
+static struct terminal_size screen_size(void) {
+    return terminal_size_or(STDOUT_FILENO, (struct terminal_size){.rows = 24, .columns = 80});
+}
+
 /* Nothing is wrong: "" above, and the picture is read again. */
 static void picture_show(struct ps_watch *watch, const char *above) {
     AUTO(text_done) struct text out = text_up_to(2 * LIVE_SCREEN_MAX), said = text_up_to(4096);
-    struct terminal_size size = {.rows = 24, .columns = 80};
+    const struct terminal_size size = screen_size();
     text_add_str(&said, above);
-    if (!terminal_size(STDOUT_FILENO, &size)) {
-        size.columns = 80; /* A terminal a moment ago. */
-    }
     const struct live_frame frame = {
         .above = &said, .picture = &watch->picture, .columns = size.columns};
     live_screen_draw(&watch->screen, &frame, &out);
@@ -255,10 +256,7 @@ static struct err draw_once(struct ps_watch *watch) {
     struct tree_rows kept = {
         .talk = watch->talk, .invocation = watch->invocation, .runs = json_array()};
     AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
-    struct terminal_size size = {.rows = 24, .columns = 80};
-    if (!terminal_size(STDOUT_FILENO, &size)) {
-        size.rows = 24;
-    }
+    const struct terminal_size size = screen_size();
     const struct talk_rows rows = {.path = watch->all ? watch->path : watch->live_path,
                                    .each = tree_row_keep,
                                    .ctx = &kept,
@@ -277,13 +275,12 @@ static struct err draw_once(struct ps_watch *watch) {
 
 /* Above the picture, which shows the runs as they were. */
 static void trouble_show(struct ps_watch *watch, struct err err) {
-    const char *why = watch->invocation->why.text;
     AUTO(text_done) struct text line = text_up_to(4096);
     if (!watch->draw) {
         talk_trouble_of(err, &watch->invocation->why);
         return;
     }
-    text_addf(&line, "drover: %s; trying again\n", why[0] != '\0' ? why : err_title(err.code));
+    text_addf(&line, "drover: %s; trying again\n", err_words(err, &watch->invocation->why));
     picture_show(watch, text_bytes(&line).data);
 }
 

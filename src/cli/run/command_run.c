@@ -127,7 +127,7 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
     if (invocation->json) {
         talk_print(run);
     } else {
-        printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+        run_line_print(run);
     }
 }
 
@@ -135,7 +135,6 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
 static void note_print(const struct invocation *invocation, const json_t *run) {
     const char *note = talk_text(run, "note");
     if (!invocation->json && note[0] != '\0' && strcmp(talk_text(run, "state"), "succeeded") != 0) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
         plain_note("drover: %s\n", note);
     }
 }
@@ -187,7 +186,6 @@ static const struct flag stop_flags[] = {
 static void stop_warn_away(const json_t *run) {
     const struct short_name name =
         short_name_of(talk_text(run, "id"), NULL /* others may have the label */);
-    (void)fflush(stdout); /* A failure shows again at the end. */
     if (json_is_true(json_object_get(run, "host_away"))) {
         plain_note(
             "[it runs on another host, whose daemon ends it; if that host is gone: drover job"

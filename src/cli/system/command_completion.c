@@ -90,11 +90,11 @@ static void flags_print(const struct completion *completion, const struct args_f
 /* GET of the target; NULL: nobody answers. */
 static json_t *daemon_ask(struct completion *completion, const char *target) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    const struct client_request request = {.method = "GET", .target = target, .timeout_ms = ASK_MS};
+
     struct why ignored;
     json_t *answer = NULL;
     (void)talk_open(&talk, completion->invocation); /* The request fails then, too. */
-    struct err err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &ignored);
+    struct err err = talk_look(&talk, target, ASK_MS, &answer, &ignored);
     return err_failed(err) ? NULL : answer;
 }
 

@@ -6,13 +6,14 @@
 
 #include "base/memory.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
 #include "store/disk_usage.h"
 
-enum { TARGET_MAX = 1024, ASK_MS = 5000 };
+enum { ASK_MS = 5000 };
 
 static const struct flag du_flags[] = {
     OPTION_INT("limit", 'n', "N", 0, 1000, "Show the N runs with the most output.", .absent = "10"),
@@ -43,13 +44,10 @@ static int larger_first(const void *left, const void *right) {
 }
 
 static void run_describe(struct talk *talk, json_t *item) {
-    AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    const char *run = talk_text(item, "run");
-    struct err err = talk_target(&target, "/api/v1/runs/", run, "")
-                         ? talk_get(talk, target.data, &answer, &why)
-                         : err_make(ERR_NOT_FOUND, "du: run");
+    const struct api_request run = {.base = "/api/v1/runs/", .id = talk_text(item, "run")};
+    struct err err = api_ask(talk, &run, &answer, &why);
     static const char *const members[] = {"state", "label"};
     for (size_t i = 0; i < COUNT_OF(members) && !err_failed(err); i++) {
         (void)json_object_set(item, members[i], json_object_get(answer, members[i]));
@@ -128,9 +126,7 @@ static void du_print(const json_t *answer) {
 static int64_t limit_ask(struct talk *talk) {
     AUTO(json_release) json_t *ready = NULL;
     struct why why = {.text = ""};
-    const struct client_request request = {
-        .method = "GET", .target = "/readyz", .timeout_ms = ASK_MS};
-    struct err err = talk_ask(talk, &request, NULL, &ready, &why);
+    struct err err = talk_look(talk, "/readyz", ASK_MS, &ready, &why);
     return err_failed(err) ? 0 : talk_int(json_object_get(ready, "disk"), "limit");
 }
 

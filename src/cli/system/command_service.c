@@ -172,10 +172,8 @@ static struct err service_talk(struct talk *talk, const struct place *place,
 
 /* *ret_answer: what GET /api/v1/version says; the caller's. May be NULL. */
 static struct err version_get(struct talk *talk, json_t **ret_answer) {
-    const struct client_request request = {
-        .method = "GET", .target = "/api/v1/version", .timeout_ms = LOOK_MS};
     struct why ignored;
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &ignored);
+    return talk_look(talk, "/api/v1/version", LOOK_MS, ret_answer, &ignored);
 }
 
 /* ERR_INSIDE_RUN: a daemon serves the directory, and this program is inside one of its runs. */
@@ -217,7 +215,7 @@ static struct err daemon_end(struct talk *talk, struct bytes main_pid, struct wh
 static struct err daemon_wait(struct talk *talk, struct why *why) {
     const uint64_t end_ns = world_mono_ns(talk->world) + (uint64_t)START_MS * 1000000;
     for (;;) {
-        struct err err = version_get(talk, NULL /* that there is one is enough */);
+        struct err err = version_get(talk, NULL /* not read */);
         if (!err_failed(err)) {
             return err;
         }
@@ -236,24 +234,17 @@ static struct err daemon_wait(struct talk *talk, struct why *why) {
 
 /* --- What systemd knows ----------------------------------------------------------------------- */
 
-struct unit_state {
-    struct text shown; /* Lines NAME=value; owned. */
-};
-
-static void state_done(struct unit_state *state) {
-    text_done(&state->shown);
-}
-
-static struct err state_ask(struct unit_state *state, struct why *why) {
+/* Lines NAME=value. */
+static struct err state_ask(struct text *ret_state, struct why *why) {
     static const char *const words[] = {
         "show", SYSTEMCTL_UNIT,
         "--property=UnitFileState,ActiveState,SubState,MainPID,FragmentPath", NULL};
-    return systemctl_run(words, &state->shown, why);
+    return systemctl_run(words, ret_state, why);
 }
 
 /* The value of a line; empty where there is none. */
-static struct bytes state_value(const struct unit_state *state, const char *name) {
-    struct bytes rest = text_bytes(&state->shown), line;
+static struct bytes state_value(const struct text *state, const char *name) {
+    struct bytes rest = text_bytes(state), line;
     size_t len = strlen(name);
     while (bytes_next(&rest, '\n', &line)) {
         if (line.len > len && memcmp(line.data, name, len) == 0 && line.data[len] == '=') {
@@ -274,7 +265,7 @@ static bool lingers(const struct config_env *env) {
 
 /* --- install ---------------------------------------------------------------------------------- */
 
-static struct err service_start(struct talk *talk, struct unit_state *state, struct why *why) {
+static struct err service_start(struct talk *talk, struct text *state, struct why *why) {
     static const char *const reload[] = {"daemon-reload", NULL};
     static const char *const enable[] = {"enable", SYSTEMCTL_UNIT, NULL};
     static const char *const restart[] = {"restart", SYSTEMCTL_UNIT, NULL};
@@ -286,7 +277,7 @@ static struct err service_start(struct talk *talk, struct unit_state *state, str
 }
 
 static struct err install_run(struct invocation *invocation) {
-    AUTO(state_done) struct unit_state state = {.shown = {0}};
+    AUTO(text_done) struct text state = {0};
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text unit = text_up_to(UNIT_BYTES_MAX);
     struct place place;
@@ -419,7 +410,7 @@ static void status_add(struct status *status, const char *name, const char *form
     }
 }
 
-static void unit_status(struct status *status, const struct unit_state *state) {
+static void unit_status(struct status *status, const struct text *state) {
     struct bytes unit = state_value(state, "FragmentPath");
     struct bytes enabled = state_value(state, "UnitFileState");
     struct bytes active = state_value(state, "ActiveState");
@@ -439,7 +430,7 @@ static void unit_status(struct status *status, const struct unit_state *state) {
 }
 
 static void daemon_status(struct status *status, const struct place *place,
-                          const struct unit_state *state, struct invocation *invocation) {
+                          const struct text *state, struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
     if (err_failed(service_talk(&talk, place, invocation)) ||
@@ -454,7 +445,7 @@ static void daemon_status(struct status *status, const struct place *place,
 }
 
 static struct err status_run(struct invocation *invocation) {
-    AUTO(state_done) struct unit_state state = {.shown = {0}};
+    AUTO(text_done) struct text state = {0};
     struct status status = {.lines = text_up_to(UNIT_BYTES_MAX), .json = invocation->json};
     struct place place;
     struct err err = place_find(&place, invocation);

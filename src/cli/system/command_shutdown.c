@@ -28,7 +28,7 @@ static const struct flag shutdown_flags[] = {
 static void stopped_print(void *ctx, const json_t *run) {
     const struct invocation *invocation = ctx;
     if (!invocation->json) {
-        printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+        run_line_print(run);
     }
 }
 
@@ -129,15 +129,11 @@ static struct err daemon_restart(struct invocation *invocation, struct talk *tal
     return err;
 }
 
-/* The answer is the run as it is now. */
-static void run_print(const json_t *run) {
-    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
-}
-
 static struct err restart_run(struct invocation *invocation, struct talk *talk) {
     static const struct action agent = {
         "POST /api/v1/runs/{}/restart",
-        .unknown = "there is no run '{}'; 'drover ps' lists unfinished runs", .print = run_print};
+        .unknown = "there is no run '{}'; 'drover ps' lists unfinished runs",
+        .print = run_line_print};
     return invocation->args.operand_count > 0 ? action_do(invocation, &agent)
                                               : daemon_restart(invocation, talk);
 }

@@ -202,34 +202,6 @@ static const struct flag trace_flags[] = {
     OPTION_END,
 };
 
-/* "?below=1&kind=model": what is asked of the list. */
-static void query_write(const struct args *args, const struct trace *trace, struct text *text) {
-    static const struct {
-        const char *flag, *param;
-    } texts[] = {{"kind", "kind"}, {"state", "state"}, {"query", "q"}};
-    int64_t turn = args_int(args, "turn", 0), min_ms = args_int(args, "min-ms", 0);
-    char mark = '?';
-    if (trace->tree) {
-        text_addf(text, "%cbelow=1", mark);
-        mark = '&';
-    }
-    if (turn > 0) {
-        text_addf(text, "%cturn=%" PRId64, mark, turn);
-        mark = '&';
-    }
-    if (min_ms > 0) {
-        text_addf(text, "%cmin_ms=%" PRId64, mark, min_ms);
-        mark = '&';
-    }
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (args_given(args, texts[i].flag)) {
-            text_addf(text, "%c%s=", mark, texts[i].param);
-            client_add_escaped(text, args_text(args, texts[i].flag));
-            mark = '&';
-        }
-    }
-}
-
 /* Agents and workflows do little themselves: their steps are those of what is below them. */
 static struct err kind_find(struct trace *trace, struct talk *talk, const char *id,
                             struct why *why) {
@@ -243,7 +215,10 @@ static struct err kind_find(struct trace *trace, struct talk *talk, const char *
 }
 
 static struct err trace_run(struct invocation *invocation, struct talk *talk) {
-    AUTO(text_done) struct text path = {0}, query = text_up_to(4096);
+    static const struct action_param params[] = {{"turn", "turn"}, {"min-ms", "min_ms"},
+                                                 {"kind", "kind"}, {"state", "state"},
+                                                 {"query", "q"},   {.flag = NULL}};
+    AUTO(text_done) struct text path = {0};
     AUTO(json_release) json_t *spans = json_array();
     const char *id = invocation->args.operands[0];
     bool of_session = strncmp(id, "ses_", 4) == 0;
@@ -259,10 +234,10 @@ static struct err trace_run(struct invocation *invocation, struct talk *talk) {
     if (err_failed(err)) {
         return err;
     }
-    text_add_str(&query, "/spans");
-    query_write(&invocation->args, &trace, &query);
-    if (text_failed(&query) ||
-        !talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, query.data)) {
+    const bool fits = talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id,
+                                  trace.tree ? "/spans?below=1" : "/spans");
+    action_params_add(&path, invocation, params);
+    if (!fits || text_failed(&path)) {
         return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
                        id);
     }

@@ -28,8 +28,7 @@ struct widths {
 };
 
 static struct widths widths_of(void) {
-    struct terminal_size size = {0};
-    const int columns = terminal_size(STDOUT_FILENO, &size) ? size.columns : 0;
+    const int columns = terminal_size_or(STDOUT_FILENO, (struct terminal_size){0}).columns;
     struct widths widths = {KEY_MAX, 12, 10};
     if (columns > 0 && columns < NARROW) {
         widths = (struct widths){KEY_MAX, 9, 8};

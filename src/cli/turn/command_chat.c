@@ -84,7 +84,7 @@ void chat_note(struct chat *chat, const char *words) {
 
 void chat_complain(struct chat *chat, struct err err) {
     struct why *why = &chat->invocation->why;
-    const char *words = why->text[0] != '\0' ? why->text : err_title(err.code);
+    const char *words = err_words(err, why);
     if (chat->above != NULL) {
         const size_t begin = chat->above->len;
         text_add_str(chat->above, "drover: ");

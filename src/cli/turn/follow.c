@@ -357,9 +357,7 @@ static struct err turn_show(const struct turn_watch *watch, struct turn_outcome 
 
 /* A person looks at it, at a terminal whose cursor can be moved. */
 static bool is_seen(const struct invocation *invocation) {
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    return isatty(STDOUT_FILENO) == 1 && !invocation->json &&
-           (term == NULL || strcmp(term, "dumb") != 0);
+    return !invocation->json && terminal_draws(STDOUT_FILENO, &invocation->env);
 }
 
 /* `err`: of following it. */

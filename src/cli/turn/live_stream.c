@@ -57,14 +57,13 @@ static bool event_fits(const struct live *live, const struct sse_frame *frame, c
 
 /* Question that was known before this event, so that the next one is shown only once. */
 static void data_take(struct live *live, const struct sse_frame *frame, const json_t *data) {
-    enum chat_event event = CHAT_TYPED;
     struct conversation *conversation = &live->conversation;
-    AUTO(mem_release) char *asked = NULL;
     const char *id = talk_text(conversation_asked(conversation), "id");
-    asked = mem_copy(id, strlen(id));
-    bool changes = sse_is(frame, "snapshot")
-                       ? conversation_snapshot(conversation, data, &live->above, &event)
-                       : conversation_event(conversation, frame->type, data, &live->above, &event);
+    AUTO(mem_release) char *asked = mem_copy(id, strlen(id));
+    const enum chat_event event =
+        sse_is(frame, "snapshot")
+            ? conversation_snapshot(conversation, data, &live->above)
+            : conversation_event(conversation, frame->type, data, &live->above);
     bool same = strcmp(asked, talk_text(conversation_asked(conversation), "id")) == 0;
     if (event == CHAT_TURN_ENDED) {
         awaited_forget(live, talk_text(data, "run"));
@@ -75,7 +74,7 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
     } else if (sse_is(frame, "message_removed") || sse_is(frame, "cleared")) {
         (void)json_array_clear(live->awaited); /* Such a message gets no answer. */
     }
-    if (changes && (event != CHAT_ASKED || !same)) {
+    if (event != CHAT_EVENT_COUNT && (event != CHAT_ASKED || !same)) {
         (void)live_event(live, event); /* No effect belongs to what the daemon says. */
     }
 }

@@ -19,6 +19,7 @@
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
 #include "cli/run/ask.h"
+#include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/message.h"
@@ -70,22 +71,6 @@ static void task_done(struct task *task) {
 
 /* --- What is asked ---------------------------------------------------------------------------- */
 
-static struct err limits_read(struct task *task) {
-    struct invocation *invocation = task->invocation;
-    const struct args *args = &invocation->args;
-    const char *word = NULL;
-    struct err err = ERR_OK;
-    if (!args_given(args, "budget")) {
-        return ERR_OK;
-    }
-    text_add_char(&task->limits, '{');
-    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
-        err = budget_words_add(&task->limits, word, &invocation->why);
-    }
-    text_add_char(&task->limits, '}');
-    return err;
-}
-
 static struct err task_read(struct task *task) {
     struct invocation *invocation = task->invocation;
     const struct args *args = &invocation->args;
@@ -94,7 +79,7 @@ static struct err task_read(struct task *task) {
                                         .noun = "task",
                                         .lines = &task->lines};
     struct err err = message_read(&words, &task->text, &invocation->why);
-    err = err_failed(err) ? err : limits_read(task);
+    err = err_failed(err) ? err : budget_flag_add(&task->limits, args, &invocation->why);
     err =
         err_failed(err) ? err : root_resolve(args_text(args, "root"), task->root, &invocation->why);
     task->title = title_of_words(text_bytes(&task->text));
@@ -105,16 +90,6 @@ static struct err task_read(struct task *task) {
         session_agent_tell(task->agent);
     }
     return err;
-}
-
-/* A person learns how to follow the run later. */
-static void detached_print(const struct invocation *invocation, const char *run) {
-    printf(invocation->json ? "{\"run\": \"%s\"}\n" : "%s\n", run);
-    if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        const struct short_name name = short_name_of(run, NULL /* no label */);
-        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
-                   name.text);
-    }
 }
 
 /* --- A message to a session ------------------------------------------------------------------- */
@@ -168,7 +143,7 @@ static struct err task_in_session(struct task *task) {
         return err;
     }
     if (args_on(args, "detach")) {
-        detached_print(invocation, sent.run);
+        run_begun_print(invocation, "run", sent.run, NULL /* no label */);
         return ERR_OK;
     }
     const struct turn_watch look = {.invocation = invocation,
@@ -244,7 +219,7 @@ static struct err task_in_workflow(struct task *task, bool native) {
                                          .retry_ms = RUN_RETRY_MS,
                                          .form = WORKFLOW_FORM_TASK};
     if (args_on(args, "detach")) {
-        detached_print(invocation, watch.run);
+        run_begun_print(invocation, "run", watch.run, NULL /* no label */);
         return ERR_OK;
     }
     return workflow_watch(&watch);

@@ -56,13 +56,7 @@ static struct err run_run(struct invocation *invocation, struct talk *talk) {
     watch.run = talk_text(answer, "runId");
     watch.label = args_text(args, "label");
     if (args_on(args, "detach")) {
-        /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
-        printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
-        if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-            const struct short_name name = short_name_of(watch.run, watch.label);
-            plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n",
-                       name.text, name.text);
-        }
+        run_begun_print(invocation, "id", watch.run, watch.label);
         return ERR_OK;
     }
     return workflow_watch(&watch);
@@ -105,23 +99,18 @@ const struct command command_run = {
 
 static const char no_run[] = "there is no run '{}'; 'drover ps' lists unfinished runs";
 
-/* The answer to each of these requests is the run as it is now. */
-static void run_print(const json_t *run) {
-    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
-}
-
 const struct command command_pause = {
     COMMAND(NULL, "pause", "WORKFLOW…",
             "Pause a workflow. Running agents continue, and no other starts."),
     HELP(WORKFLOWS, "drover pause last\n"),
     .about = "The workflow stays paused until 'drover resume', even if the daemon restarts.\n"
              "Its timeouts keep running.\n",
-    ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
+    ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_line_print),
 };
 
 const struct command command_resume = {
     COMMAND(NULL, "resume", "WORKFLOW…", "Resume a paused workflow."),
     HELP(WORKFLOWS, "drover resume last\n"),
     .about = "To run a finished workflow again, use 'drover run --resume RUN'.\n",
-    ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
+    ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_line_print),
 };

@@ -207,13 +207,8 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
     AUTO(text_done) struct text text = text_up_to(4096);
     json_t *budget = NULL;
     const char *word = NULL;
-    struct err err = ERR_OK;
-    text_add_char(&text, '{');
-    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
-        err = budget_words_add(&text, word, why);
-    }
-    text_add_char(&text, '}');
-    if (!err_failed(err) && args_given(args, "budget") && !text_failed(&text)) {
+    struct err err = budget_flag_add(&text, args, why);
+    if (!err_failed(err) && text.len > 0 && !text_failed(&text)) {
         err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &budget, why);
     }
     if (err_failed(err)) {

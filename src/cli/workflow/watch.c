@@ -97,10 +97,7 @@ static void picture_draw(struct watching *watching) {
 
 /* At most ten times a second; once in a second also when only the time has passed. */
 static void picture_look(struct watching *watching) {
-    struct terminal_size size = watching->size;
-    if (!terminal_size(fileno(watching->out), &size)) {
-        size = watching->size; /* The last size is good enough. */
-    }
+    const struct terminal_size size = terminal_size_or(fileno(watching->out), watching->size);
     bool resized = size.rows != watching->size.rows || size.columns != watching->size.columns;
     uint64_t since_ms = mono_ms(watching) - watching->drawn_ms;
     watching->size = size;
@@ -190,12 +187,7 @@ static void answers_print(struct watching *watching, const json_t *rows) {
     json_object_foreach_safe(watching->told, next, id, line) {
         AUTO(json_release) json_t *row = NULL;
         struct why ignored;
-        size_t open = 0;
-        while (open < json_array_size(rows) &&
-               strcmp(talk_text(json_array_get(rows, open), "id"), id) != 0) {
-            open++;
-        }
-        if (open < json_array_size(rows)) {
+        if (talk_find(rows, "id", id) != NULL) {
             continue;
         }
         const struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
@@ -237,23 +229,12 @@ static void questions_ask(struct watching *watching) {
 
 /* --- Answers that are typed ------------------------------------------------------------------- */
 
-static const json_t *open_find(const struct watching *watching, const char *id) {
-    const json_t *row = NULL;
-    size_t at = 0;
-    json_array_foreach(watching->open, at, row) {
-        if (strcmp(talk_text(row, "id"), id) == 0) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
 static void answer_send(struct watching *watching) {
     AUTO(text_done) struct text body = text_up_to(16 << 10);
     struct why why = {""};
     const char *id = watching->answering;
     struct bytes line = text_bytes(&watching->input.line);
-    watching->hint = question_answer_write(open_find(watching, id), line, &body);
+    watching->hint = question_answer_write(talk_find(watching->open, "id", id), line, &body);
     if (watching->hint == NULL) {
         const struct api_request answer = {
             .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
@@ -480,16 +461,14 @@ static struct err events_follow(struct watching *watching) {
 
 static void watching_init(struct watching *watching, const struct workflow_watch *watch) {
     const struct invocation *invocation = watch->invocation;
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
     bool on_stdout = isatty(STDOUT_FILENO) == 1 || invocation->json;
     int fd = on_stdout ? STDOUT_FILENO : STDERR_FILENO;
     struct terminal_size size;
     *watching = (struct watching){
         .watch = watch,
-        .show = invocation->json                    ? SHOW_JSON
-                : terminal_size(fd, &size) && !dumb ? SHOW_LIVE
-                                                    : SHOW_LINES,
+        .show = invocation->json                                                   ? SHOW_JSON
+                : terminal_size(fd, &size) && terminal_draws(fd, &invocation->env) ? SHOW_LIVE
+                                                                                   : SHOW_LINES,
         .out = on_stdout ? stdout : stderr,
         .paint = paint_of(fd, &invocation->env),
         .size = {.rows = 24, .columns = 80},
