@@ -203,6 +203,8 @@ static void version_warn(struct talk *talk) {
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
                     json_t **ret_json, struct why *why) {
     AUTO(text_done) struct text body = {0};
+    struct why unread;
+    why = why != NULL ? why : &unread;
     if (talk->client == NULL) {
         return talk->err;
     }
@@ -305,6 +307,8 @@ struct err api_ask(struct talk *talk, const struct api_request *asked, json_t **
                    struct why *why) {
     AUTO(text_done) struct text path = {0};
     const struct text *body = asked->body;
+    struct why unread;
+    why = why != NULL ? why : &unread;
     struct client_request request = {.method = asked->method != NULL ? asked->method : "GET",
                                      .target = asked->base,
                                      .key = asked->key,

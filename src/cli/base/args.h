@@ -71,6 +71,12 @@ static inline bool command_talks(const struct command *command) {
     return command->talks || command->converse != NULL;
 }
 
+/* `group` NULL: commands of one word. */
+bool command_is_of(const struct command *command, const char *group);
+/* NULL: there is none. */
+const struct command *command_find(const struct command *const *commands, const char *group,
+                                   struct bytes name);
+
 enum { ARGS_FLAGS_MAX = 64, ARGS_OPERANDS_MAX = 64, ARGS_REPEATS_MAX = 256 };
 
 /* The flags that a command takes, in the order of help: its own, the client's, everybody's. */

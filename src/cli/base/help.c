@@ -42,8 +42,7 @@ static void row_print(const struct command *command, FILE *out) {
 
 static void group_print(const struct command *const *commands, const char *group, FILE *out) {
     for (; *commands != NULL; commands++) {
-        const char *own = (*commands)->group;
-        if (own != NULL && strcmp(own, group) == 0 && !(*commands)->hidden) {
+        if (command_is_of(*commands, group) && !(*commands)->hidden) {
             row_print(*commands, out);
         }
     }

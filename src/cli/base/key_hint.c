@@ -73,14 +73,14 @@ static void key_compare(const struct talk *talk, const json_t *answer,
 
 void key_hint(struct talk *talk) {
     AUTO(json_release) json_t *answer = NULL;
-    struct why ignored; /* The command itself finds out what is wrong, and says it. */
     if (talk->options.url != NULL || talk->options.token != NULL || isatty(STDERR_FILENO) != 1 ||
         !has_keys(talk) || !autostart_is_wanted(talk->options.data)) {
         return;
     }
     struct err (*start)(void *ctx, bool was_there, struct why *why) = talk->options.start;
     talk->options.start = NULL; /* A daemon that this command starts has its keys. */
-    struct err err = talk_get(talk, "/api/v1/environment-keys", &answer, &ignored);
+    /* The command itself finds out what is wrong, and says it. */
+    struct err err = talk_get(talk, "/api/v1/environment-keys", &answer, NULL /* no why */);
     talk->options.start = start;
     if (err_failed(err) || !json_is_string(json_object_get(answer, "salt"))) {
         return;

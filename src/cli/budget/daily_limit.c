@@ -53,9 +53,8 @@ static void model_look(void *ctx, const json_t *row) {
  * what is wrong. */
 static bool is_limited(struct talk *talk) {
     bool limited = false;
-    struct why ignored;
     struct talk_rows budgets = {.path = "/api/v1/budgets", .each = budget_look, .ctx = &limited};
-    return err_failed(talk_rows(talk, &budgets, &ignored)) || limited;
+    return err_failed(talk_rows(talk, &budgets, NULL /* no why */)) || limited;
 }
 
 /* The model that is asked: the one that was named, else the session's, else the daemon's, and what
@@ -66,16 +65,15 @@ static char *model_asked(struct talk *talk, const struct daily_limit *limit) {
     const struct api_request row = {.base = "/api/v1/sessions/", .id = limit->session};
     const char *model = limit->model;
     struct model_name alias;
-    struct why ignored;
     if (model == NULL && limit->session != NULL) {
-        if (err_failed(api_ask(talk, &row, &session, &ignored))) {
+        if (err_failed(api_ask(talk, &row, &session, NULL /* no why */))) {
             return NULL;
         }
         model = talk_text(session, "model");
     }
     bool named = model != NULL && model[0] != '\0';
     if (!named || strchr(model, '/') == NULL) {
-        if (err_failed(talk_get(talk, "/api/v1/settings", &settings, &ignored))) {
+        if (err_failed(talk_get(talk, "/api/v1/settings", &settings, NULL /* no why */))) {
             return NULL;
         }
         const json_t *object = json_object_get(settings, "model_aliases");
@@ -91,7 +89,6 @@ static char *model_asked(struct talk *talk, const struct daily_limit *limit) {
 static bool question_is_due(struct talk *talk, const struct daily_limit *limit) {
     AUTO(text_done) struct text target = text_up_to(4096);
     AUTO(mem_release) char *model = NULL;
-    struct why ignored;
     if (is_limited(talk)) {
         return false;
     }
@@ -103,7 +100,8 @@ static bool question_is_due(struct talk *talk, const struct daily_limit *limit) 
     text_add_str(&target, "/api/v1/models?q=");
     client_add_escaped(&target, paid.model);
     struct talk_rows models = {.path = target.data, .each = model_look, .ctx = &paid};
-    return !text_failed(&target) && !err_failed(talk_rows(talk, &models, &ignored)) && paid.known;
+    return !text_failed(&target) && !err_failed(talk_rows(talk, &models, NULL /* no why */)) &&
+           paid.known;
 }
 
 /* "" is the usual limit, "none" is none, and the rest dollars, with or without their sign. */

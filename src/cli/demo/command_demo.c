@@ -303,8 +303,7 @@ static void chat_tell(struct demo *demo, struct bytes type, const json_t *data) 
 /* A line of a tail: {"seq": N, "type": "…", "data": {…}}. */
 static void event_hear(struct demo *demo, struct tail *tail, struct bytes line) {
     AUTO(json_release) json_t *event = NULL;
-    struct why ignored;
-    if (err_failed(json_parse_wrapped(line, &event, &ignored))) {
+    if (err_failed(json_parse_wrapped(line, &event, NULL /* no why */))) {
         text_addf(&demo->fault, "a line of the %s is no event", tail->of);
         return;
     }

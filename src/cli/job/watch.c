@@ -43,13 +43,12 @@ void job_attempt_tell(int64_t attempt) {
 static struct err job_post(struct talk *talk, const char *base, const char *run, const char *rest,
                            const char *body) {
     AUTO(text_done) struct text target = {0};
-    struct why ignored;
     if (!talk_target(&target, base, run, rest)) {
         return err_make(ERR_NOT_FOUND, "job: id");
     }
     const struct client_request request = {
         .method = "POST", .target = target.data, .body = bytes_of(body)};
-    return client_call(talk->client, &request, NULL /* no body */, &ignored);
+    return talk_ask(talk, &request, NULL /* no body */, NULL /* no JSON */, NULL /* no why */);
 }
 
 /* A descriptor that is readable when our terminal's size changed; -1: there is none. Owned. */

@@ -57,6 +57,14 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
     return ERR_OK;
 }
 
+void follow_event_print(const struct follow_event *event, const json_t *data) {
+    AUTO(json_release) json_t *line = json_object();
+    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
+    (void)json_object_set_new(line, "seq", json_integer(event->seq));
+    (void)json_object_update_missing(line, (json_t *)(uintptr_t)data);
+    talk_print(line);
+}
+
 static struct err json_deliver(struct follow *follow, int64_t seq, const char *type,
                                const json_t *data) {
     AUTO(text_done) struct text text = text_up_to(FRAME_MAX);

@@ -213,18 +213,9 @@ static const char *const words[] = {
     "stream",  "message",       "reply_to",     "origin",      "effort",  "database", "version",
     "owner",   "default_model", "review_model", "title_model", "scopes",  "by",       "model_from",
     "fork",    "tool",          "verdict",      "engine",      "stop",    "step",     "base_url",
-    "sandbox", "signal",        "signal_name",  "isolation"};
+    "sandbox", "signal",        "signal_name",  "isolation",   NULL};
 /* Sentences about a failure; of several words. */
-static const char *const sentences[] = {"note", "error", "detail", "about", "title"};
-
-static bool is_listed(const char *name, const char *const *list, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(name, list[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
+static const char *const sentences[] = {"note", "error", "detail", "about", "title", NULL};
 
 static bool is_one_word(const char *text) {
     size_t len = strlen(text);
@@ -259,11 +250,12 @@ static json_t *without_quotes(const char *text) {
 
 /* `title` is a sentence of a problem, and the words of a user in a session. */
 static bool passes(const struct report *report, const char *name, const char *text) {
-    if (is_listed(name, words, COUNT_OF(words)) && is_one_word(text)) {
+    unsigned at = 0;
+    if (bytes_find(bytes_of(name), words, &at) && is_one_word(text)) {
         return true;
     }
     return report->with_texts ||
-           (strcmp(name, "title") != 0 && is_listed(name, sentences, COUNT_OF(sentences)));
+           (strcmp(name, "title") != 0 && bytes_find(bytes_of(name), sentences, &at));
 }
 
 static json_t *filter_value(struct report *report, const char *name, const json_t *value,

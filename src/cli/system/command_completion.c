@@ -64,11 +64,10 @@ static void commands_print(const struct completion *completion, const char *grou
             const char *other = completion->commands[at]->group;
             first = other == NULL || strcmp(other, command->group) != 0;
         }
-        bool own = group != NULL && command->group != NULL && strcmp(command->group, group) == 0;
         if (command->hidden) {
             continue;
         }
-        if (own || (group == NULL && command->group == NULL)) {
+        if (command_is_of(command, group)) {
             candidate_print(completion, bytes_of(command->name), command->summary);
         } else if (group == NULL && first) {
             candidate_print(completion, bytes_of(command->group), "");
@@ -91,10 +90,9 @@ static void flags_print(const struct completion *completion, const struct args_f
 static json_t *daemon_ask(struct completion *completion, const char *target) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
 
-    struct why ignored;
     json_t *answer = NULL;
     (void)talk_open(&talk, completion->invocation); /* The request fails then, too. */
-    struct err err = talk_look(&talk, target, ASK_MS, &answer, &ignored);
+    struct err err = talk_look(&talk, target, ASK_MS, &answer, NULL /* no why */);
     return err_failed(err) ? NULL : answer;
 }
 
@@ -196,23 +194,9 @@ static const struct flag *flag_of(const struct args_flags *flags, const char *wo
     return NULL;
 }
 
-static const struct command *command_of(const struct completion *completion, const char *group,
-                                        const char *name) {
-    for (size_t i = 0; completion->commands[i] != NULL; i++) {
-        const struct command *command = completion->commands[i];
-        bool fits = group == NULL ? command->group == NULL
-                                  : command->group != NULL && strcmp(command->group, group) == 0;
-        if (fits && !command->hidden && strcmp(command->name, name) == 0) {
-            return command;
-        }
-    }
-    return NULL;
-}
-
 static bool is_group(const struct completion *completion, const char *word) {
     for (size_t i = 0; completion->commands[i] != NULL; i++) {
-        const char *group = completion->commands[i]->group;
-        if (group != NULL && strcmp(group, word) == 0) {
+        if (command_is_of(completion->commands[i], word)) {
             return true;
         }
     }
@@ -252,9 +236,8 @@ static void address_take(struct invocation *invocation, const char *const *words
     for (unsigned i = 0; i + 1 < count; i++) {
         bool address = strcmp(words[i], "--data") == 0 || strcmp(words[i], "--url") == 0;
         if (address) {
-            struct why ignored;
             struct err err = args_set(args, args_at(args, words[i] + 2), words[i + 1], FROM_FLAG,
-                                      words[i], &ignored);
+                                      words[i], NULL /* no why */);
             (void)err_failed(err); /* A text is always taken. */
         }
     }
@@ -284,8 +267,8 @@ static struct err complete_run(struct invocation *invocation) {
         commands_print(&completion, in_group ? words[0] : NULL);
     } else if (!help) {
         const struct command *command =
-            command_of(&completion, in_group ? words[0] : NULL, words[own - 1]);
-        if (command != NULL) {
+            command_find(completion.commands, in_group ? words[0] : NULL, bytes_of(words[own - 1]));
+        if (command != NULL && !command->hidden) {
             command_complete(&completion, command, words + own, count - own);
         }
     }

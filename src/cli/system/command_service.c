@@ -172,8 +172,7 @@ static struct err service_talk(struct talk *talk, const struct place *place,
 
 /* *ret_answer: what GET /api/v1/version says; the caller's. May be NULL. */
 static struct err version_get(struct talk *talk, json_t **ret_answer) {
-    struct why ignored;
-    return talk_look(talk, "/api/v1/version", LOOK_MS, ret_answer, &ignored);
+    return talk_look(talk, "/api/v1/version", LOOK_MS, ret_answer, NULL /* no why */);
 }
 
 /* ERR_INSIDE_RUN: a daemon serves the directory, and this program is inside one of its runs. */

@@ -36,8 +36,7 @@ static void event_add(const json_t *event, struct text *text) {
 static void line_print(const struct invocation *invocation, struct bytes line) {
     AUTO(json_release) json_t *event = NULL;
     AUTO(text_done) struct text text = text_up_to(TEXT_MAX);
-    struct why ignored;
-    if (!invocation->json && !err_failed(json_parse_wrapped(line, &event, &ignored)) &&
+    if (!invocation->json && !err_failed(json_parse_wrapped(line, &event, NULL /* no why */)) &&
         json_is_string(json_object_get(event, "what"))) {
         event_add(event, &text);
     } else {

@@ -14,8 +14,9 @@ bool raw_terminal_background(void) {
     return foreground >= 0 && foreground != getpgrp();
 }
 
-/* `output`: flags of the output that stay. */
-static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
+enum keys { KEYS_ALL, KEYS_OF_LINE, KEYS_BUT_SIGNALS };
+
+static bool terminal_begin(struct raw_terminal *terminal, enum keys keys) {
     struct termios raw;
     if (terminal->raw) {
         return true;
@@ -24,9 +25,15 @@ static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
         return false;
     }
     raw = terminal->before;
-    cfmakeraw(&raw);
-    raw.c_oflag |= terminal->before.c_oflag & output;
-    raw.c_cc[VMIN] = 1;
+    if (keys == KEYS_BUT_SIGNALS) {
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    } else {
+        cfmakeraw(&raw);
+    }
+    if (keys == KEYS_OF_LINE) {
+        raw.c_oflag |= terminal->before.c_oflag & (OPOST | ONLCR);
+    }
+    raw.c_cc[VMIN] = keys != KEYS_BUT_SIGNALS; /* 0: a read does not wait. */
     raw.c_cc[VTIME] = 0;
     /* Keys that were typed ahead are kept: they are meant for the job, or the line. */
     terminal->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
@@ -34,11 +41,15 @@ static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
 }
 
 bool raw_terminal_begin(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, 0);
+    return terminal_begin(terminal, KEYS_ALL);
 }
 
 bool raw_terminal_begin_keys(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, OPOST | ONLCR);
+    return terminal_begin(terminal, KEYS_OF_LINE);
+}
+
+bool raw_terminal_begin_polled(struct raw_terminal *terminal) {
+    return terminal_begin(terminal, KEYS_BUT_SIGNALS);
 }
 
 void raw_terminal_end(struct raw_terminal *terminal) {

@@ -21,6 +21,8 @@ struct raw_terminal {
 MUST_CHECK bool raw_terminal_begin(struct raw_terminal *terminal);
 /* The same for a line that we edit ourselves: keys come one by one, and output is as usual. */
 MUST_CHECK bool raw_terminal_begin_keys(struct raw_terminal *terminal);
+/* The same, but Ctrl-C stays a signal, and a read does not wait for a key. */
+MUST_CHECK bool raw_terminal_begin_polled(struct raw_terminal *terminal);
 void raw_terminal_end(struct raw_terminal *terminal);
 
 /* Whether we are a background job of the terminal on standard input: a program that reads its keys

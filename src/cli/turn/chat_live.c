@@ -315,9 +315,9 @@ static char *history_path(struct chat *chat) {
     AUTO(text_done) struct text path = text_up_to(4096);
     AUTO(mem_release) char *owned = NULL;
     const char *data = chat->talk->options.data;
-    struct why ignored; /* Without a place there is no history. */
+    /* Without a place there is no history. */
     if (data == NULL && err_failed(config_data(&chat->invocation->args, &chat->invocation->env,
-                                               &owned, &data, &ignored))) {
+                                               &owned, &data, NULL /* no why */))) {
         return NULL;
     }
     text_addf(&path, "%s/chat_history", data);

@@ -48,8 +48,14 @@ static void chat_done(struct chat *chat) {
 
 /* --- What the files share --------------------------------------------------------------------- */
 
+static void above_add(struct chat *chat, enum colour colour, const char *words) {
+    const size_t begin = chat->above->len;
+    text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, colour), words,
+              paint_end(&chat->paint, colour));
+    cells_wrap_words(chat->above, begin, chat->paint.columns);
+}
+
 void chat_say(struct chat *chat, const char *format, ...) {
-    AUTO(text_done) struct text line = text_up_to(NOTE_MAX);
     AUTO(json_release) json_t *note = NULL;
     char room[4096];
     va_list args;
@@ -57,40 +63,33 @@ void chat_say(struct chat *chat, const char *format, ...) {
     (void)vsnprintf(room, sizeof room, format, args); /* A longer line is cut. */
     va_end(args);
     utf8_make_plain(room, strlen(room));
-    text_addf(&line, "%s\n", room);
     if (chat->above != NULL) {
-        const size_t begin = chat->above->len;
-        text_add(chat->above, text_bytes(&line).data, line.len);
-        cells_wrap_words(chat->above, begin, chat->paint.columns);
+        above_add(chat, COLOUR_NONE, room);
     } else if (chat->form == CHAT_JSON) {
         note = json_pack("{s:s,s:{s:s}}", "type", "note", "data", "text", room);
         talk_print(note);
         (void)fflush(stdout); /* A failure shows again at the end. */
     } else {
-        fputs(text_bytes(&line).data, stdout);
+        puts(room);
     }
 }
 
 void chat_note(struct chat *chat, const char *words) {
     if (chat->above == NULL) {
         chat_say(chat, "%s", words);
-        return;
+    } else {
+        above_add(chat, COLOUR_YELLOW, words);
     }
-    const size_t begin = chat->above->len;
-    text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, COLOUR_YELLOW), words,
-              paint_end(&chat->paint, COLOUR_YELLOW));
-    cells_wrap_words(chat->above, begin, chat->paint.columns);
 }
 
 void chat_complain(struct chat *chat, struct err err) {
     struct why *why = &chat->invocation->why;
     const char *words = err_words(err, why);
     if (chat->above != NULL) {
-        const size_t begin = chat->above->len;
-        text_add_str(chat->above, "drover: ");
-        plain_add(chat->above, words);
-        text_add_char(chat->above, '\n');
-        cells_wrap_words(chat->above, begin, chat->paint.columns);
+        AUTO(text_done) struct text line = text_up_to(NOTE_MAX);
+        text_add_str(&line, "drover: ");
+        plain_add(&line, words);
+        above_add(chat, COLOUR_NONE, text_bytes(&line).data);
     } else {
         plain_note("drover: %s\n", words);
     }

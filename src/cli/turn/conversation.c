@@ -323,14 +323,15 @@ static void answered_hear(struct hearing *hearing) {
     bool here = conversation->answered != NULL && strcmp(conversation->answered, id) == 0;
     bool cancelled = strcmp(state, "cancelled") == 0;
     bool denied = strcmp(state, "denied") == 0 || cancelled;
-    struct why ignored; /* An answer that is no JSON is not shown. */
     row_take(conversation->asked, id, &row);
     conversation->allowed = talk_int(hearing->data, "part");
     text_addf(&words, "%s %.20s%s", denied ? "✗" : "✓", state,
               cancelled ? ": no answer is needed any more"
               : here    ? ""
                         : " elsewhere");
-    if (!err_failed(json_parse_wrapped(json_bytes(hearing->data, "answer"), &answer, &ignored))) {
+    /* An answer that is no JSON is not shown. */
+    if (!err_failed(
+            json_parse_wrapped(json_bytes(hearing->data, "answer"), &answer, NULL /* no why */))) {
         const json_t *given = json_object_get(answer, "answer");
         text_add_str(&words, given != NULL ? ": " : "");
         card_value_add(given, &words);

@@ -117,7 +117,6 @@ static struct err turn_take(struct live *live, const struct sse_frame *frame, co
 struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
     struct live *live = ctx;
     AUTO(json_release) json_t *data = NULL;
-    struct why ignored;
     if (sse_is(frame, "closing")) {
         return err_why(why, ERR_CLOSING, "the daemon ended the stream");
     }
@@ -128,7 +127,7 @@ struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why 
     if (live->chat->form == CHAT_JSON) {
         event_print(frame);
     }
-    if (err_failed(json_parse_wrapped(frame->data, &data, &ignored)) ||
+    if (err_failed(json_parse_wrapped(frame->data, &data, NULL /* no why */)) ||
         !event_fits(live, frame, data)) {
         return ERR_OK;
     }

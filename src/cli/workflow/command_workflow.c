@@ -239,7 +239,6 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
                              struct script_fault *fault) {
     AUTO(text_done) struct text body = text_up_to(3 << 20);
     AUTO(json_release) json_t *answer = NULL;
-    struct why ignored = {""}; /* Only the fact that the engine was not asked is reported. */
     struct err err = ERR_OK;
     char root[PATH_MAX];
     if (err_failed(checking->absent)) {
@@ -258,7 +257,8 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     text_add_char(&body, '}');
     const struct api_request check = {
         .method = "POST", .base = "/api/v1/scripts/check", .body = &body};
-    err = err_failed(err) ? err : api_ask(&checking->talk, &check, &answer, &ignored);
+    /* Only the fact that the engine was not asked is reported. */
+    err = err_failed(err) ? err : api_ask(&checking->talk, &check, &answer, NULL /* no why */);
     if (err.code == ERR_INTERRUPTED) {
         return err;
     }

@@ -82,7 +82,7 @@ static void picture_draw(struct watching *watching) {
         .rows = size->rows > ROWS_MIN ? size->rows - 1 : ROWS_MIN,
         .columns = size->columns,
         .note = watching->note,
-        .typed = watching->input.begun ? text_bytes(&watching->input.line).data : NULL,
+        .typed = watching->input.terminal.raw ? text_bytes(&watching->input.line).data : NULL,
         .hint = watching->hint,
     };
     workflow_draw(&draw, &watching->tree, &picture);
@@ -110,10 +110,9 @@ static void picture_look(struct watching *watching) {
 
 /* False: nothing can be asked, and the picture has less to tell. */
 static bool side_open(struct watching *watching) {
-    struct why ignored;
     struct talk *side = &watching->side;
     return side->client != NULL ||
-           !err_failed(client_open(&side->options, &side->client, &ignored));
+           !err_failed(client_open(&side->options, &side->client, NULL /* no why */));
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -122,7 +121,6 @@ static bool side_open(struct watching *watching) {
  * "" where nobody can say. */
 static const char *parent_of(struct watching *watching, const char *run) {
     AUTO(json_release) json_t *row = NULL;
-    struct why ignored;
     const char *known = json_str(watching->parents, run, NULL);
     if (known != NULL) {
         return known;
@@ -131,7 +129,7 @@ static const char *parent_of(struct watching *watching, const char *run) {
         (void)json_object_clear(
             watching->parents); /* Parents of open questions are asked for again. */
     }
-    struct err err = run_get(&watching->side, run, 0 /* no retry */, &row, &ignored);
+    struct err err = run_get(&watching->side, run, 0 /* no retry */, &row, NULL /* no why */);
     if (!client_may_pass(err)) {
         const char *parent = talk_text(row, "parent");
         (void)json_object_set_new(watching->parents, run, json_string(parent));
@@ -186,12 +184,11 @@ static void answers_print(struct watching *watching, const json_t *rows) {
     void *next = NULL;
     json_object_foreach_safe(watching->told, next, id, line) {
         AUTO(json_release) json_t *row = NULL;
-        struct why ignored;
         if (talk_find(rows, "id", id) != NULL) {
             continue;
         }
         const struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
-        struct err err = api_ask(&watching->side, &approval, &row, &ignored);
+        struct err err = api_ask(&watching->side, &approval, &row, NULL /* no why */);
         (void)err; /* Then it is not known. */
         json_t *state = json_object_get(row, "state");
         (void)json_object_set_new(line, "event", json_string("approval_answered"));
@@ -207,8 +204,7 @@ static void answers_print(struct watching *watching, const json_t *rows) {
 /* The tree's agents ask what they ask now, and nothing else. */
 static void questions_ask(struct watching *watching) {
     AUTO(json_release) json_t *rows = NULL;
-    struct why ignored;
-    struct err err = action_rows(&watching->side, "/api/v1/approvals", &rows, &ignored);
+    struct err err = action_rows(&watching->side, "/api/v1/approvals", &rows, NULL /* no why */);
     watching->asks = client_may_pass(err);
     watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
     if (err_failed(err)) {
@@ -275,9 +271,8 @@ static void answer_look(struct watching *watching) {
 
 static void agents_ask(struct watching *watching) {
     AUTO(json_release) json_t *rows = NULL;
-    struct why ignored;
     struct err err = workflow_agents_ask(&watching->side, watching->watch->run, &watching->tree,
-                                         &rows, &ignored);
+                                         &rows, NULL /* no why */);
     /* No event tells of the release by which held agents go on. */
     const bool held = watching->tree.marks[WORKFLOW_HELD] > 0;
     watching->stale = watching->stale && (held || client_may_pass(err));
@@ -337,14 +332,13 @@ static void on_event(void *ctx, const struct follow_event *event) {
     const struct bytes type = event->type;
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = text_up_to(16 << 10);
-    struct why ignored;
     watching->seq = event->seq;
     watching->heard_ms = mono_ms(watching);
     if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
         watching->pruned = watching->enough = true;
         return;
     }
-    if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
+    if (err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
         return;
     }
     const struct workflow_event heard = {type, data,
@@ -363,11 +357,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     if (watching->show == SHOW_JSON) {
         /* The end is printed when all of it is known: of a task it has the name of the agent's. */
         if (!bytes_is(type, "workflow_finished") && !(task && bytes_is(type, "agent_finished"))) {
-            AUTO(json_release) json_t *copy = json_object();
-            (void)json_object_set_new(copy, "event", json_stringn(type.data, type.len));
-            (void)json_object_set_new(copy, "seq", json_integer(event->seq));
-            (void)json_object_update_missing(copy, data);
-            talk_print(copy);
+            follow_event_print(event, data);
         }
         return;
     }
