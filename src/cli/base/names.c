@@ -284,7 +284,6 @@ static struct err name_find(const struct search *search, struct id *ret_id) {
 struct resolving {
     struct invocation *invocation;
     struct talk talk;
-    bool opened;
 };
 
 static struct err word_resolve(struct resolving *resolving, struct bytes placeholder,
@@ -297,8 +296,7 @@ static struct err word_resolve(struct resolving *resolving, struct bytes placeho
         names->count == COUNT_OF(names->ids)) {
         return ERR_OK;
     }
-    if (!resolving->opened) {
-        resolving->opened = true;
+    if (resolving->talk.client == NULL) {
         (void)talk_open(&resolving->talk, resolving->invocation); /* The request says why. */
     }
     struct err err = name_find(&search, &names->ids[names->count]);

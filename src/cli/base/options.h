@@ -13,8 +13,6 @@
 #ifndef DROVER_CLI_BASE_OPTIONS_H
 #define DROVER_CLI_BASE_OPTIONS_H
 
-#include "cli/base/args.h"
-
 #define OPTION_SWITCH(name_, letter_, ...)                                                         \
     { .name = (name_), .letter = (letter_), .kind = FLAG_SWITCH, .about = __VA_ARGS__ }
 #define OPTION_TEXT(name_, letter_, value_, ...)                                                   \

@@ -106,7 +106,6 @@ static bool question_is_due(struct talk *talk, const struct daily_limit *limit) 
 
 /* "" is the usual limit, "none" is none, and the rest dollars, with or without their sign. */
 static bool answer_read(struct bytes line, struct text *body) {
-    struct why why = {""};
     while (line.len > 0 && (line.data[0] == ' ' || line.data[0] == '$')) {
         line = (struct bytes){line.data + 1, line.len - 1};
     }
@@ -116,7 +115,8 @@ static bool answer_read(struct bytes line, struct text *body) {
     text_clear(body);
     text_add_str(body, "{\"per\":\"day\"");
     const struct bytes cost = line.len == 0 ? BYTES(LIMIT_USUAL) : line;
-    if (!bytes_is(line, "none") && err_failed(budget_limit_add(body, BYTES("cost"), cost, &why))) {
+    if (!bytes_is(line, "none") &&
+        err_failed(budget_limit_add(body, BYTES("cost"), cost, NULL /* no why */))) {
         plain_note("Please type an amount of dollars like 2.50, or none.\n");
         return false;
     }

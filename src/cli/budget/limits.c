@@ -1,7 +1,6 @@
 /* limits.c: five names, three kinds of numbers. */
 #include "cli/budget/limits.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

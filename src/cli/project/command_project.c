@@ -1,7 +1,6 @@
 /* command_project.c: drover project ls, show, add, set, rm. */
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
-#include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "rules/project/project.h"
 

@@ -52,37 +52,9 @@ const struct command command_provider_ls = {
     ACTION("GET " PROVIDERS, .columns = provider_columns),
 };
 
-static void tokens_add(const json_t *row, const char *key, struct text *value) {
-    if (talk_int(row, key) > 0) {
-        text_addf(value, "%lld", (long long)talk_int(row, key));
-    } else {
-        text_add_str(value, "?");
-    }
-}
-
-static void window_add(const json_t *row, struct text *value) {
-    tokens_add(row, "window", value);
-}
-
 /* "learned" for a window that a refusal taught. */
 static void learned_add(const json_t *row, struct text *value) {
     text_add_str(value, strcmp(talk_text(row, "window_from"), "learned") == 0 ? "learned" : "");
-}
-
-static void output_add(const json_t *row, struct text *value) {
-    tokens_add(row, "max_output", value);
-}
-
-static void yes_no_add(const json_t *known, struct text *value) {
-    text_add_str(value, json_is_true(known) ? "yes" : json_is_false(known) ? "no" : "?");
-}
-
-static void images_add(const json_t *row, struct text *value) {
-    yes_no_add(json_object_get(row, "vision"), value);
-}
-
-static void tools_add(const json_t *row, struct text *value) {
-    yes_no_add(json_object_get(row, "tools"), value);
 }
 
 /* The refused parameters of a row of a model, or of a test. */
@@ -112,11 +84,11 @@ static void prices_add(const json_t *row, struct text *value) {
 
 static const struct column model_columns[] = {
     COLUMN("MODEL", -48, "id", COLUMN_TEXT),
-    COLUMN_ADD("WINDOW", 9, window_add),
+    COLUMN("WINDOW", 9, "window", COLUMN_KNOWN_COUNT),
     COLUMN_ADD("", -7, learned_add),
-    COLUMN_ADD("OUTPUT", 9, output_add),
-    COLUMN_ADD("IMAGES", -6, images_add),
-    COLUMN_ADD("TOOLS", -5, tools_add),
+    COLUMN("OUTPUT", 9, "max_output", COLUMN_KNOWN_COUNT),
+    COLUMN("IMAGES", -6, "vision", COLUMN_KNOWN_YES),
+    COLUMN("TOOLS", -5, "tools", COLUMN_KNOWN_YES),
     COLUMN_ADD("$ PER MILLION IN/OUT", 0, prices_add),
     COLUMN_END,
 };

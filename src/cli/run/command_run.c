@@ -176,11 +176,10 @@ const struct command command_job_wait = {
 
 /* --- Stop ------------------------------------------------------------------------------------- */
 
-static const struct flag stop_flags[] = {
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
-    OPTION_END,
-};
+#define STOP_OPTIONS                                                                               \
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),         \
+        OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end.")
+static const struct flag stop_flags[] = {STOP_OPTIONS, OPTION_END};
 
 /* Such a run ends when another host has ended its command, which may take for ever. */
 static void stop_warn_away(const json_t *run) {
@@ -239,8 +238,7 @@ static const char stop_about[] =
 
 static const struct flag stop_any_flags[] = {
     OPTION_SWITCH("all", 'a', "Stop every unfinished run."),
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
+    STOP_OPTIONS,
     OPTION_END,
 };
 

@@ -1,7 +1,6 @@
 /* session.c: requests about one session. */
 #include "cli/session/session.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

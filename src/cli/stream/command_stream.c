@@ -215,7 +215,6 @@ struct append {
     struct invocation *invocation;
     struct talk *talk;
     struct lines *lines;
-    const char *target;
     const char *type; /* NULL: none was given. */
     const char *key;  /* NULL: none. */
     int64_t retry_ms; /* 0: one try. */
@@ -254,7 +253,10 @@ static struct err event_send(const struct append *append, struct bytes json, con
         text_add_char(&body, '}');
     }
     const struct api_request event = {.method = "POST",
-                                      .base = append->target,
+                                      .base = "/api/v1/streams/",
+                                      .id = invocation->args.operands[0],
+                                      .rest = "/events",
+                                      .unknown = no_address,
                                       .body = &body,
                                       .key = key,
                                       .retry_ms = append->retry_ms};
@@ -303,7 +305,6 @@ static struct err append_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     const char *key = args_text(args, "key");
     bool lines = args_on(args, "lines"), retry = args_on(args, "retry") || lines;
-    AUTO(text_done) struct text target = text_up_to(4 << 10);
     AUTO(lines_done) struct lines input = {0};
     uint8_t random[16];
     char made[2 * sizeof random + 1];
@@ -315,17 +316,10 @@ static struct err append_run(struct invocation *invocation, struct talk *talk) {
         hex_write(random, sizeof random, made);
         key = made;
     }
-    text_add_str(&target, "/api/v1/streams/");
-    client_add_escaped(&target, args->operands[0]);
-    text_add_str(&target, "/events");
-    if (text_failed(&target)) {
-        return err_make(ERR_BAD_FIELD, "append: name");
-    }
     struct append append = {
         .invocation = invocation,
         .talk = talk,
         .lines = &input,
-        .target = target.data,
         .type = args_text(args, "type"),
         .key = key,
         .retry_ms = retry ? args_int(args, "retry-for", 0) * 1000 : 0,

@@ -83,12 +83,15 @@ static void secret_add(struct report *report, struct bytes value) {
     }
 }
 
-static void secrets_wipe(struct report *report) {
+static void report_done(struct report *report) {
     for (size_t i = 0; i < report->secret_count; i++) {
         char *copy = (char *)(uintptr_t)report->secrets[i].data;
         explicit_bzero(copy, report->secrets[i].len);
         mem_free(copy);
     }
+    talk_close(&report->talk);
+    text_done(&report->out);
+    text_done(&report->variables);
 }
 
 /* The first line; AUTO(mem_release) is the caller's. NULL: there is no such file. */
@@ -543,18 +546,18 @@ static struct err bugreport_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     AUTO(text_done) struct text head = text_up_to(8192);
     AUTO(text_done) struct text path = text_up_to(4096);
-    struct report *report = mem_new(sizeof *report);
     const int64_t now_ms = world_wall_ms(invocation->world);
-    *report = (struct report){.invocation = invocation,
-                              .talk = {.interrupt_fd = -1},
-                              .with_texts = args_on(&invocation->args, "with-texts")};
-    text_init(&report->out, REPORT_MAX);
-    text_init(&report->variables, FILE_READ_MAX);
+    AUTO(report_done)
+    struct report report = {.invocation = invocation,
+                            .talk = {.interrupt_fd = -1},
+                            .with_texts = args_on(&invocation->args, "with-texts"),
+                            .out = text_up_to(REPORT_MAX),
+                            .variables = text_up_to(FILE_READ_MAX)};
     struct err err =
-        config_data(&invocation->args, &invocation->env, &owned, &report->data, &invocation->why);
+        config_data(&invocation->args, &invocation->env, &owned, &report.data, &invocation->why);
     if (!err_failed(err)) {
-        secrets_find(report);
-        err = report_make(report);
+        secrets_find(&report);
+        err = report_make(&report);
     }
     const char *output = args_text(&invocation->args, "output");
     if (output != NULL) {
@@ -563,9 +566,9 @@ static struct err bugreport_run(struct invocation *invocation) {
         text_addf(&path, "drover-bugreport-%lld.txt", (long long)(now_ms / 1000));
     }
     if (!err_failed(err)) {
-        head_write(report, now_ms, &head);
-        err = text_failed(&report->out) ? text_error(&report->out, "report")
-                                        : file_write(report, path.data, &head, &invocation->why);
+        head_write(&report, now_ms, &head);
+        err = text_failed(&report.out) ? text_error(&report.out, "report")
+                                       : file_write(&report, path.data, &head, &invocation->why);
     }
     if (!err_failed(err) && strcmp(path.data, "-") != 0) {
         if (invocation->json) {
@@ -576,11 +579,6 @@ static struct err bugreport_run(struct invocation *invocation) {
             printf("report: %s\nRead it before you hand it on.\n", path.data);
         }
     }
-    talk_close(&report->talk);
-    secrets_wipe(report);
-    text_done(&report->out);
-    text_done(&report->variables);
-    mem_free(report);
     return err;
 }
 

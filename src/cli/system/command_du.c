@@ -45,9 +45,8 @@ static int larger_first(const void *left, const void *right) {
 
 static void run_describe(struct talk *talk, json_t *item) {
     AUTO(json_release) json_t *answer = NULL;
-    struct why why = {.text = ""};
     const struct api_request run = {.base = "/api/v1/runs/", .id = talk_text(item, "run")};
-    struct err err = api_ask(talk, &run, &answer, &why);
+    struct err err = api_ask(talk, &run, &answer, NULL /* no why */);
     static const char *const members[] = {"state", "label"};
     for (size_t i = 0; i < COUNT_OF(members) && !err_failed(err); i++) {
         (void)json_object_set(item, members[i], json_object_get(answer, members[i]));
@@ -125,8 +124,7 @@ static void du_print(const json_t *answer) {
 /* The limit is a setting of the daemon: 0 where none runs, or is not limited. */
 static int64_t limit_ask(struct talk *talk) {
     AUTO(json_release) json_t *ready = NULL;
-    struct why why = {.text = ""};
-    struct err err = talk_look(talk, "/readyz", ASK_MS, &ready, &why);
+    struct err err = talk_look(talk, "/readyz", ASK_MS, &ready, NULL /* no why */);
     return err_failed(err) ? 0 : talk_int(json_object_get(ready, "disk"), "limit");
 }
 

@@ -2,7 +2,6 @@
  * found a restored or copied database. What would start is shown before anything does. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/base/action.h"
 #include "cli/base/commands.h"

@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/base/action.h"
@@ -233,6 +231,8 @@ static struct err daemon_wait(struct talk *talk, struct why *why) {
 
 /* --- What systemd knows ----------------------------------------------------------------------- */
 
+static const char *const reload[] = {"daemon-reload", NULL};
+
 /* Lines NAME=value. */
 static struct err state_ask(struct text *ret_state, struct why *why) {
     static const char *const words[] = {
@@ -265,7 +265,6 @@ static bool lingers(const struct config_env *env) {
 /* --- install ---------------------------------------------------------------------------------- */
 
 static struct err service_start(struct talk *talk, struct text *state, struct why *why) {
-    static const char *const reload[] = {"daemon-reload", NULL};
     static const char *const enable[] = {"enable", SYSTEMCTL_UNIT, NULL};
     static const char *const restart[] = {"restart", SYSTEMCTL_UNIT, NULL};
     struct err err = systemctl_run(reload, NULL /* not wanted */, why);
@@ -351,7 +350,6 @@ const struct command command_service_install = {
 
 static struct err rm_run(struct invocation *invocation) {
     static const char *const disable[] = {"disable", "--now", SYSTEMCTL_UNIT, NULL};
-    static const char *const reload[] = {"daemon-reload", NULL};
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     struct place place;
     struct why *why = &invocation->why;

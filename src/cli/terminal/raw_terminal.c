@@ -2,6 +2,8 @@
  * ours must add nothing: that is why even the output is raw. */
 #include "cli/terminal/raw_terminal.h"
 
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 bool raw_terminal_possible(void) {
@@ -14,9 +16,7 @@ bool raw_terminal_background(void) {
     return foreground >= 0 && foreground != getpgrp();
 }
 
-enum keys { KEYS_ALL, KEYS_OF_LINE, KEYS_BUT_SIGNALS };
-
-static bool terminal_begin(struct raw_terminal *terminal, enum keys keys) {
+bool raw_terminal_begin(struct raw_terminal *terminal, enum raw_keys keys) {
     struct termios raw;
     if (terminal->raw) {
         return true;
@@ -25,31 +25,19 @@ static bool terminal_begin(struct raw_terminal *terminal, enum keys keys) {
         return false;
     }
     raw = terminal->before;
-    if (keys == KEYS_BUT_SIGNALS) {
+    if (keys == RAW_KEYS_POLLED) {
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     } else {
         cfmakeraw(&raw);
     }
-    if (keys == KEYS_OF_LINE) {
+    if (keys == RAW_KEYS_OF_LINE) {
         raw.c_oflag |= terminal->before.c_oflag & (OPOST | ONLCR);
     }
-    raw.c_cc[VMIN] = keys != KEYS_BUT_SIGNALS; /* 0: a read does not wait. */
+    raw.c_cc[VMIN] = keys != RAW_KEYS_POLLED; /* 0: a read does not wait. */
     raw.c_cc[VTIME] = 0;
     /* Keys that were typed ahead are kept: they are meant for the job, or the line. */
     terminal->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
     return terminal->raw;
-}
-
-bool raw_terminal_begin(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, KEYS_ALL);
-}
-
-bool raw_terminal_begin_keys(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, KEYS_OF_LINE);
-}
-
-bool raw_terminal_begin_polled(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, KEYS_BUT_SIGNALS);
 }
 
 void raw_terminal_end(struct raw_terminal *terminal) {
@@ -60,4 +48,14 @@ void raw_terminal_end(struct raw_terminal *terminal) {
          * has nothing to be given back. */
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);
     }
+}
+
+int terminal_signals_open(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    sigaddset(&set, SIGCONT);
+    return sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0
+               ? -1
+               : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

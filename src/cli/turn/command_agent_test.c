@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"

@@ -56,15 +56,6 @@ static void asking_done(struct asking *asking) {
     mem_free(asking->run);
 }
 
-static struct err words_read(struct asking *asking) {
-    const struct args *args = &asking->invocation->args;
-    const struct message_words words = {.operand =
-                                            args->operand_count > 0 ? args->operands[0] : NULL,
-                                        .noun = "question",
-                                        .lines = &asking->lines};
-    return message_read(&words, &asking->question, &asking->invocation->why);
-}
-
 /* It begins with a brace, or is a file. */
 static struct err schema_read(struct asking *asking) {
     const char *given = args_text(&asking->invocation->args, "schema");
@@ -140,17 +131,19 @@ static struct err limit_ask(struct asking *asking) {
 static struct err ask_run(struct invocation *invocation, struct talk *talk) {
     AUTO(asking_done) struct asking asking = {.invocation = invocation, .talk = talk};
     struct session_ends ends = {.head = 0};
+    const struct args *args = &invocation->args;
+    const struct message_words words = {args->operand_count > 0 ? args->operands[0] : NULL,
+                                        "question", &asking.lines};
     lines_init(&asking.lines, STDIN_FILENO, talk->interrupt_fd);
     text_init(&asking.question, LINES_LINE_MAX);
     struct err err = native_check(invocation);
-    err = err_failed(err) ? err : words_read(&asking);
+    err = err_failed(err) ? err : message_read(&words, &asking.question, &invocation->why);
     err = err_failed(err) ? err : schema_read(&asking);
     err = err_failed(err) ? err : limit_ask(&asking);
     err = err_failed(err) ? err : session_find(&asking);
     asking.images = json_array();
     const char *path = NULL;
-    for (unsigned at = 0;
-         !err_failed(err) && (path = args_next(&invocation->args, "image", &at)) != NULL;) {
+    for (unsigned at = 0; !err_failed(err) && (path = args_next(args, "image", &at)) != NULL;) {
         AUTO(mem_release) char *id = NULL;
         err = session_attach(talk, asking.session, path, &id, &invocation->why);
         if (!err_failed(err)) {
@@ -164,9 +157,8 @@ static struct err ask_run(struct invocation *invocation, struct talk *talk) {
     talk_warn_held(talk);
     const struct session_say say = {.session = asking.session,
                                     .text = asking.question.data,
-                                    .model = args_text(&invocation->args, "agent") != NULL
-                                                 ? NULL
-                                                 : session_model(&invocation->args),
+                                    .model = args_text(args, "agent") != NULL ? NULL
+                                                                              : session_model(args),
                                     .schema = asking.schema,
                                     .images = asking.images,
                                     .retry_ms = RUN_RETRY_MS};

@@ -138,7 +138,7 @@ struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why 
     return sse_is(frame, "snapshot") ? awaited_check(live) : ERR_OK;
 }
 
-struct err live_stream_connect(struct live *live) {
+static struct err stream_ask(struct live *live) {
     AUTO(text_done) struct text target = {0};
     char rest[80];
     (void)snprintf(rest, sizeof rest, "/events?after=%lld%s", (long long)live->chat->seq,
@@ -154,7 +154,7 @@ struct err live_stream_connect(struct live *live) {
 }
 
 /* An outage is waited out, with growing pauses; any other refusal ends the chat. */
-struct err live_stream_away(struct live *live, struct err err) {
+static struct err stream_away(struct live *live, struct err err) {
     const struct world *world = live->chat->talk->world;
     struct why *why = &live->chat->invocation->why;
     client_hang_up(live->stream);
@@ -167,16 +167,19 @@ struct err live_stream_away(struct live *live, struct err err) {
     return ERR_OK;
 }
 
-struct err live_stream_retry(struct live *live) {
-    if (live->retry_ns == 0 || world_mono_ns(live->chat->talk->world) < live->retry_ns) {
-        return ERR_OK;
-    }
-    struct err err = live_stream_connect(live);
+struct err live_stream_connect(struct live *live) {
+    struct err err = stream_ask(live);
     if (err_failed(err)) {
-        return live_stream_away(live, err);
+        return stream_away(live, err);
     }
     live->retry_ns = 0;
     return ERR_OK;
+}
+
+struct err live_stream_retry(struct live *live) {
+    const bool due =
+        live->retry_ns != 0 && world_mono_ns(live->chat->talk->world) >= live->retry_ns;
+    return due ? live_stream_connect(live) : ERR_OK;
 }
 
 struct err live_stream_read(struct live *live) {
@@ -198,5 +201,5 @@ struct err live_stream_read(struct live *live) {
     if (!err_failed(err) && more == CLIENT_OVER) {
         err = err_make(ERR_CLOSING, "chat: stream");
     }
-    return err_failed(err) ? live_stream_away(live, err) : ERR_OK;
+    return err_failed(err) ? stream_away(live, err) : ERR_OK;
 }

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/memory.h"
 #include "cli/base/action.h"
 #include "cli/base/api_request.h"
 #include "cli/base/commands.h"

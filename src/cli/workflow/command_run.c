@@ -2,7 +2,6 @@
  *
  * From the answer on the run is the daemon's; `run` then only follows it. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"

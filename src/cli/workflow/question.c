@@ -35,7 +35,8 @@ void question_input_done(struct question_input *input) {
 
 void question_input_begin(struct question_input *input) {
     /* In the background the shell has set up its terminal since. */
-    input->terminal.raw = !raw_terminal_background() && raw_terminal_begin_polled(&input->terminal);
+    input->terminal.raw =
+        !raw_terminal_background() && raw_terminal_begin(&input->terminal, RAW_KEYS_POLLED);
 }
 
 void question_input_end(struct question_input *input) {

@@ -46,8 +46,7 @@ const struct flag workflow_request_flags[] = {
     OPTION_TEXT("label", 'l', "TEXT",
                 "Name it in lists; commands take this in place of its id [its name]."),
     OPTION_LIST("notify", 0, "URL", "Notify this URL when it ends. Repeatable."),
-    OPTION_TIME("retry-for", 0, INT64_C(24) * 3600 * 1000,
-                "Stop following when the daemon is unreachable for this long.", .absent = "5m"),
+    OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };
 

@@ -16,8 +16,6 @@
 #ifndef DROVER_CLI_WORKFLOW_REQUEST_H
 #define DROVER_CLI_WORKFLOW_REQUEST_H
 
-#include <limits.h>
-
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"

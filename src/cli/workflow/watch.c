@@ -227,14 +227,13 @@ static void questions_ask(struct watching *watching) {
 
 static void answer_send(struct watching *watching) {
     AUTO(text_done) struct text body = text_up_to(16 << 10);
-    struct why why = {""};
     const char *id = watching->answering;
     struct bytes line = text_bytes(&watching->input.line);
     watching->hint = question_answer_write(talk_find(watching->open, "id", id), line, &body);
     if (watching->hint == NULL) {
         const struct api_request answer = {
             .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
-        struct err err = api_ask(&watching->side, &answer, NULL /* not read */, &why);
+        struct err err = api_ask(&watching->side, &answer, NULL /* not read */, NULL /* no why */);
         watching->hint = err.code == ERR_CONFLICT ? "it was answered elsewhere"
                          : err_failed(err)        ? err_title(err.code)
                                                   : NULL;
