@@ -343,12 +343,6 @@ struct err talk_look(struct talk *talk, const char *target, int64_t timeout_ms, 
     return talk_ask(talk, &request, NULL /* parsed is enough */, ret_json, why);
 }
 
-struct err api_open(struct talk *talk, struct invocation *invocation,
-                    const struct api_request *asked, json_t **ret_answer) {
-    (void)talk_open(talk, invocation);
-    return api_ask(talk, asked, ret_answer, &invocation->why);
-}
-
 void api_member(struct text *body, const char *name, const char *value) {
     if (value != NULL) {
         text_add_member(body, name, bytes_of(value));

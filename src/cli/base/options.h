@@ -35,6 +35,9 @@
 /* Bounds in milliseconds. */
 #define OPTION_TIME(name_, min_, max_, ...)                                                        \
     OPTION_NUMBER(FLAG_DURATION, name_, 0, "TIME", min_, max_, __VA_ARGS__)
+#define OPTION_DATABASE                                                                            \
+    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.", \
+                .env = "DROVER_DATABASE")
 /* The time for which a command waits for a daemon that is away. */
 #define OPTION_RETRY(about_)                                                                       \
     OPTION_TIME("retry-for", 0, INT64_C(24) * 3600 * 1000, about_, .absent = "5m")

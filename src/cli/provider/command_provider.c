@@ -266,8 +266,7 @@ static struct err test_run(struct invocation *invocation, struct talk *talk) {
         if (json_array_size(json_object_get(answer, "refuses")) > 0) {
             AUTO(text_done) struct text refused = text_up_to(4 << 10);
             refused_add("it is called without what it refuses: ", answer, &refused);
-            fputs(text_bytes(&refused).data, stdout);
-            putchar('\n');
+            puts(text_bytes(&refused).data);
         }
     } else {
         const char *model = talk_text(answer, "model");

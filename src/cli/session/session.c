@@ -141,12 +141,6 @@ const char *session_model(const struct args *args) {
     return model->from == FROM_FLAG ? model->text : NULL;
 }
 
-json_t *session_settings(struct talk *talk) {
-    json_t *settings = NULL;
-    const struct api_request request = {.base = "/api/v1/settings"};
-    return err_failed(api_ask(talk, &request, &settings, NULL /* no why */)) ? NULL : settings;
-}
-
 struct err session_attach(struct talk *talk, const char *session, const char *path, char **ret_id,
                           struct why *why) {
     AUTO(json_release) json_t *answer = NULL;

@@ -12,15 +12,12 @@
 
 #define FLAG_DATA                                                                                  \
     OPTION_TEXT("data", 0, "DIR", "Data directory [$XDG_STATE_HOME/drover].", .env = "DROVER_DATA")
-#define FLAG_DATABASE                                                                              \
-    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.", \
-                .env = "DROVER_DATABASE")
 
-static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, OPTION_END};
+static const struct flag database_flags[] = {FLAG_DATA, OPTION_DATABASE, OPTION_END};
 
 static const struct flag restore_flags[] = {
     FLAG_DATA,
-    FLAG_DATABASE,
+    OPTION_DATABASE,
     OPTION_SWITCH("rewrite-sums", 0, "Rewrite the checksums of the existing database."),
     OPTION_END,
 };

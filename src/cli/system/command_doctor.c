@@ -37,8 +37,7 @@
 #include "store/store.h"
 
 static const struct flag doctor_flags[] = {
-    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.",
-                .env = "DROVER_DATABASE"),
+    OPTION_DATABASE,
     OPTION_SWITCH("deep", 0,
                   "Read everything: all pages of the database, all folders of the spool."),
     OPTION_END,

@@ -80,12 +80,10 @@ static json_t *runs_largest(struct talk *talk, json_t *counted, size_t limit) {
 static json_t *kinds_json(const struct disk_usage *usage) {
     json_t *kinds = json_array();
     for (unsigned i = 0; i < DISK_KINDS; i++) {
-        json_t *kind = json_object();
-        (void)json_object_set_new(kind, "kind", json_string(disk_kind_texts[i].name));
-        (void)json_object_set_new(kind, "bytes", json_integer(usage->bytes[i]));
-        (void)json_object_set_new(kind, "files", json_integer(usage->files[i]));
-        (void)json_object_set_new(kind, "holds", json_string(disk_kind_texts[i].kept));
-        (void)json_object_set_new(kind, "freed_by", json_string(disk_kind_texts[i].freed));
+        json_t *kind =
+            json_pack("{s:s,s:I,s:I,s:s,s:s}", "kind", disk_kind_texts[i].name, "bytes",
+                      (json_int_t)usage->bytes[i], "files", (json_int_t)usage->files[i], "holds",
+                      disk_kind_texts[i].kept, "freed_by", disk_kind_texts[i].freed);
         (void)json_array_append_new(kinds, kind);
     }
     return kinds;

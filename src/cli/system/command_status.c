@@ -204,14 +204,11 @@ static void json_all_print(json_t *const answers[PARTS]) {
 static struct err status_run(struct invocation *invocation, struct talk *talk) {
     AUTO(answers_release) json_t *answers[PARTS] = {NULL};
     struct err err = ERR_OK;
-    for (size_t i = 0; i < PART_HEALTH && !err_failed(err); i++) {
+    for (size_t i = 0; i < PARTS && !err_failed(err); i++) {
         err = parts[i].list ? action_rows(talk, parts[i].path, &answers[i], &invocation->why)
                             : talk_get(talk, parts[i].path, &answers[i], &invocation->why);
-    }
-    if (!err_failed(err)) { /* A daemon that is not ready has answered the rest. */
-        struct err ready =
-            talk_get(talk, parts[PART_HEALTH].path, &answers[PART_HEALTH], &invocation->why);
-        (void)ready; /* Without an answer, the line about the disk is left out. */
+        /* A daemon that is not ready has answered the rest; the line about the disk is left out. */
+        err = i == PART_HEALTH ? ERR_OK : err;
     }
     if (err.code == ERR_UNREACHABLE && talk->options.url == NULL) {
         return none_print(invocation, talk);

@@ -238,7 +238,8 @@ struct bytes card_text(const json_t *message) {
     return json_bytes(json_array_get(json_object_get(message, "parts"), 0), "text");
 }
 
-void card_said_add(const struct paint *paint, struct bytes text, struct text *out) {
+/* Adds a user's text as lines after "> ". */
+static void said_add(const struct paint *paint, struct bytes text, struct text *out) {
     const size_t begin = out->len;
     struct bytes line;
     for (const char *mark = "> "; bytes_next(&text, '\n', &line); mark = "  ") {
@@ -286,7 +287,7 @@ void card_part_add(const struct paint *paint, const char *role, const json_t *pa
         plain_add(out, talk_text(part, "name"));
         text_add_str(out, "]\n");
     } else if (strcmp(role, "user") == 0 || strcmp(kind, "steer") == 0) {
-        card_said_add(paint, text, out);
+        said_add(paint, text, out);
     } else if (strcmp(kind, "text") == 0) {
         text_part_add(paint, text, out);
     } else if (strcmp(kind, "error") == 0) {

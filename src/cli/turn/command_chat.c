@@ -349,8 +349,9 @@ static void header_add(const char *name, const char *value, struct text *out) {
 /* A session that names no model has its messages answered by the daemon's. */
 static void model_add(struct chat *chat, const char *named, struct text *out) {
     AUTO(json_release) json_t *settings = NULL;
-    if (named[0] == '\0') {
-        settings = session_settings(chat->talk);
+    /* A client that may not read the settings is not stopped by that. */
+    if (named[0] == '\0' &&
+        !err_failed(talk_get(chat->talk, "/api/v1/settings", &settings, NULL /* no why */))) {
         named = talk_text(settings, "model");
     }
     header_add("model", named[0] != '\0' ? named : NO_MODEL_DETAIL, out);
