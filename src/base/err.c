@@ -88,6 +88,10 @@ struct err err_why(struct why *why, enum err_code code, const char *format, ...)
     return err_make(code, format);
 }
 
+const char *err_words(struct err err, const struct why *why) {
+    return why->text[0] != '\0' ? why->text : err_title(err.code);
+}
+
 const char *err_name(enum err_code code) {
     return err_row_of(code)->name;
 }

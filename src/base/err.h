@@ -142,6 +142,9 @@ static inline bool err_failed(struct err err) {
     return err.code != ERR_NONE;
 }
 
+/* The sentence of an error, or its title where it has none. */
+const char *err_words(struct err err, const struct why *why);
+
 const char *err_name(enum err_code code);
 const char *err_title(enum err_code code);
 int err_http_status(enum err_code code);

@@ -38,10 +38,9 @@ static json_t *json_of(const char *text) {
 /* CHAT_TYPED: the chat's state does not change. */
 static enum chat_event hear(struct scene *scene, const char *type, const char *data) {
     AUTO(json_release) json_t *json = json_of(data);
-    enum chat_event event = CHAT_TYPED;
-    bool changes =
-        conversation_event(&scene->conversation, bytes_of(type), json, &scene->above, &event);
-    return changes ? event : CHAT_TYPED;
+    const enum chat_event event =
+        conversation_event(&scene->conversation, bytes_of(type), json, &scene->above);
+    return event != CHAT_EVENT_COUNT ? event : CHAT_TYPED;
 }
 
 static void above_is(struct scene *scene, const char *expected) {
@@ -193,7 +192,6 @@ static void a_question_that_is_answered_elsewhere_is_settled(void **state) {
 
 static void a_snapshot_shows_cards_and_goes_on_with_the_text(void **state) {
     struct scene *scene = *state;
-    enum chat_event event = CHAT_TYPED;
     AUTO(json_release)
     json_t *snapshot = json_of(
         "{\"turn\":{\"run\":\"r\"},\"approvals\":[],\"messages\":["
@@ -203,8 +201,8 @@ static void a_snapshot_shows_cards_and_goes_on_with_the_text(void **state) {
         "{\"number\":2,\"kind\":\"text\",\"text\":\"whole\\nha\"}]},"
         "{\"id\":\"m1\",\"role\":\"user\",\"status\":\"completed\",\"parts\":["
         "{\"kind\":\"text\",\"text\":\"hello\"}]}]}");
-    assert_true(conversation_snapshot(&scene->conversation, snapshot, &scene->above, &event));
-    assert_int_equal(event, CHAT_TURN_BEGAN);
+    assert_int_equal(conversation_snapshot(&scene->conversation, snapshot, &scene->above),
+                     CHAT_TURN_BEGAN);
     above_is(scene, "> hello\n• write_file b\n  … waits for an answer\nwhole\n");
     hear(scene, "delta", "{\"text\":\"lf\\n\"}");
     above_is(scene, "half\n");
@@ -213,14 +211,13 @@ static void a_snapshot_shows_cards_and_goes_on_with_the_text(void **state) {
 /* A snapshot of a turn whose call is out, and has said these parts so far. */
 static void snapshot_with(struct scene *scene, const char *parts) {
     AUTO(text_done) struct text text = text_up_to(4096);
-    enum chat_event event = CHAT_TYPED;
     text_addf(&text,
               "{\"turn\":{\"run\":\"r\"},\"approvals\":[],\"messages\":[{\"id\":\"m2\",\"role\":"
               "\"assistant\",\"status\":\"running\",\"parts\":[%s]}]}",
               parts);
     AUTO(json_release) json_t *snapshot = json_of(text_bytes(&text).data);
-    assert_true(conversation_snapshot(&scene->conversation, snapshot, &scene->above, &event));
-    assert_int_equal(event, CHAT_TURN_BEGAN);
+    assert_int_equal(conversation_snapshot(&scene->conversation, snapshot, &scene->above),
+                     CHAT_TURN_BEGAN);
 }
 
 /* The daemon was restarted, so the step repeats its thought and its text. */

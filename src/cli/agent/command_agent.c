@@ -138,11 +138,6 @@ static struct err price_add(const void *ctx, struct text *body, struct why *why)
     return ERR_OK;
 }
 
-static struct err name_add(const void *ctx, struct text *body, struct why *why) {
-    text_add_name(body, "name");
-    return flags_text_add(body, ((const struct invocation *)ctx)->args.operands[0], "NAME", why);
-}
-
 static struct err env_add(const void *ctx, struct text *body, struct why *why) {
     return pairs_add(&((const struct invocation *)ctx)->args, "env", "env", body, why);
 }
@@ -151,19 +146,8 @@ static struct err lines_add(const void *ctx, struct text *body, struct why *why)
     return pairs_add(&((const struct invocation *)ctx)->args, "line", "lines", body, why);
 }
 
-static struct err definition_body(struct invocation *invocation, struct text *text) {
-    static const struct flags_part parts[] = {{"name", name_add},
-                                              {"env", env_add},
-                                              {"lines", lines_add},
-                                              {"price", price_add},
-                                              {.name = NULL}};
-    const struct flags_body body = {.args = &invocation->args,
-                                    .fields = &agent_fields,
-                                    .use = FIELD_GIVEN,
-                                    .parts = parts,
-                                    .ctx = invocation};
-    return flags_members_write(&body, text, &invocation->why);
-}
+static const struct flags_part parts[] = {
+    {"env", env_add}, {"lines", lines_add}, {"price", price_add}, {.name = NULL}};
 
 static const struct flag definition_flags[] = {FLAGS_OF(&agent_fields), OPTION_END};
 
@@ -181,7 +165,7 @@ const struct command command_agent_add = {
                  "drover agent add helper --program plain --command /opt/helper/run\n"),
     .flags = definition_flags,
     .about = STORED_ABOUT,
-    ACTION("POST /api/v1/agents", .body = definition_body,
+    ACTION("POST /api/v1/agents", .gives = &agent_fields, .parts = parts,
            .done = "{name} is stored; 'drover agent test {name}' asks it for one word"),
 };
 
@@ -190,7 +174,7 @@ const struct command command_agent_set = {
     HELP(AGENTS, "drover agent set reviewer --program claude --access read\n"),
     .flags = definition_flags,
     .about = "Fields that are not given get their defaults.\n" STORED_ABOUT,
-    ACTION("PUT /api/v1/agents/{}", .body = definition_body, .unknown = no_name,
+    ACTION("PUT /api/v1/agents/{}", .gives = &agent_fields, .parts = parts, .unknown = no_name,
            .done = "{name} is stored; 'drover agent test {name}' asks it for one word"),
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/base/api_request.h"
+#include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "cli/base/project.h"
 #include "cli/terminal/plain.h"
@@ -42,6 +43,13 @@ static void param_add(struct text *path, const struct invocation *invocation, co
     }
 }
 
+void action_params_add(struct text *path, const struct invocation *invocation,
+                       const struct action_param *params) {
+    for (; params->flag != NULL; params++) {
+        param_add(path, invocation, params->flag, params->name);
+    }
+}
+
 static struct err folder_add(struct text *path, struct invocation *invocation, const char *flag) {
     const char *given = args_text(&invocation->args, flag);
     char folder[PATH_MAX];
@@ -76,9 +84,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
         text_addf(path, "?%s=", action->search);
         client_add_escaped(path, id);
     }
-    for (size_t i = 0; i < COUNT_OF(action->params) && action->params[i].flag != NULL; i++) {
-        param_add(path, invocation, action->params[i].flag, action->params[i].name);
-    }
+    action_params_add(path, invocation, action->params);
     const struct err err =
         action->folder == NULL ? ERR_OK : folder_add(path, invocation, action->folder);
     if (err_failed(err)) {
@@ -219,7 +225,6 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
     } else if (rows.total) {
         printf("%lld of %s%lld\n", shown, end.total_more ? "more than " : "", total);
     } else if (end.more && !invocation->json) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
         plain_note("more: %lld row%s shown; --limit N shows others, --total counts them\n", shown,
                    shown == 1 ? " is" : "s are");
     }
@@ -248,31 +253,51 @@ static void body_done(struct text *body) {
     text_done(body);
 }
 
-struct err action_open(struct talk *talk, struct invocation *invocation,
-                       const struct action *action, json_t **ret_answer) {
+static struct err body_write(struct invocation *invocation, const struct action *action,
+                             struct text *body) {
+    const bool changes = strncmp(action->request, "PATCH ", 6) == 0;
+    const struct flags_body given = {.args = &invocation->args,
+                                     .fields = action->gives,
+                                     .use = changes ? FIELD_CHANGED : FIELD_GIVEN,
+                                     .operand = "name",
+                                     .parts = action->parts,
+                                     .ctx = invocation};
+    text_add_char(body, '{');
+    struct err err = action->body != NULL ? action->body(invocation, body) : ERR_OK;
+    if (!err_failed(err) && action->gives != NULL) {
+        err = flags_members_write(&given, body, &invocation->why);
+    }
+    text_add_char(body, '}');
+    return err;
+}
+
+/* A body may read a secret: Ctrl-C is taken over after that. */
+struct err action_ask(struct talk *talk, const struct action *action, json_t **ret_answer) {
+    struct invocation *invocation = talk->invocation;
     AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
     AUTO(body_done) struct text body = text_up_to(ACTION_BODY_MAX);
     char method[8];
     (void)snprintf(method, sizeof method, "%.*s", (int)strcspn(action->request, " "),
                    action->request); /* Fits. */
     struct err err = path_add(invocation, action, &path);
-    if (!err_failed(err) && action->body != NULL) {
-        text_add_char(&body, '{');
-        err = action->body(invocation, &body);
-        text_add_char(&body, '}');
+    if (!err_failed(err) && (action->body != NULL || action->gives != NULL)) {
+        err = body_write(invocation, action, &body);
     }
     const struct api_request request = {.method = method,
                                         .base = path.data,
                                         .body = &body,
                                         .timeout_ms = action->timeout_ms,
                                         .retry = action->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
-    return err_failed(err) ? err : api_open(talk, invocation, &request, ret_answer);
+    if (!err_failed(err) && talk->client == NULL) {
+        err = talk_open(talk, invocation);
+    }
+    return err_failed(err) ? err : api_ask(talk, &request, ret_answer, &invocation->why);
 }
 
 struct err action_get(struct invocation *invocation, const struct action *action,
                       json_t **ret_answer) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    return action_open(&talk, invocation, action, ret_answer);
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1, .invocation = invocation};
+    return action_ask(&talk, action, ret_answer);
 }
 
 /* "{id} is {state}" */
@@ -329,25 +354,24 @@ struct err action_do(struct invocation *invocation, const struct action *action)
     return ERR_OK;
 }
 
-struct err action_each(struct invocation *invocation,
-                       struct err (*one)(struct invocation *invocation)) {
+struct err action_each(struct invocation *invocation, struct talk *talk,
+                       struct err (*one)(struct invocation *invocation, struct talk *talk)) {
     const struct args all = invocation->args;
     struct err first = ERR_OK;
     if (all.operand_count < 2) {
-        return one(invocation);
+        return one(invocation, talk);
     }
     for (unsigned i = 0; i < all.operand_count && first.code != ERR_INTERRUPTED; i++) {
         invocation->args.operands[0] = all.operands[i];
         invocation->args.operand_count = 1;
-        struct err err = one(invocation);
+        struct err err = one(invocation, talk);
         if (err.code == ERR_UNREACHABLE) {
             return err; /* The same for each that follows. */
         }
         if (err_failed(err)) {
             struct why why = invocation->why;
             (void)fflush(stdout); /* A failure shows again at the end. */
-            why_set(&invocation->why, "%.100s: %.200s", all.operands[i],
-                    why.text[0] != '\0' ? why.text : err_title(err.code));
+            why_set(&invocation->why, "%.100s: %.200s", all.operands[i], err_words(err, &why));
             cli_failure_print(invocation, err);
             first = err_failed(first) ? first : err;
         }
@@ -358,12 +382,12 @@ struct err action_each(struct invocation *invocation,
     return first;
 }
 
-static struct err action_one(struct invocation *invocation) {
+static struct err action_one(struct invocation *invocation, struct talk *talk) {
     return action_do(invocation, invocation->args.command->action);
 }
 
 struct err action_run(struct invocation *invocation) {
     const char *operands = invocation->args.command->operands;
     bool many = operands != NULL && strstr(operands, "…") != NULL;
-    return many ? action_each(invocation, action_one) : action_one(invocation);
+    return many ? action_each(invocation, NULL, action_one) : action_one(invocation, NULL);
 }

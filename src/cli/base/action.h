@@ -29,6 +29,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/table.h"
 
+struct flags_part;
 enum { ACTION_BODY_MAX = 1 << 20, ACTION_PATH_MAX = 8 << 10, ACTION_PARAMS_MAX = 3 };
 
 /* A flag of the command that becomes a parameter of the query: 1 of a switch, else its value. */
@@ -36,9 +37,13 @@ struct action_param {
     const char *flag, *name;
 };
 
+/* Adds those of the flags that were given, escaped; `params` ends with .flag NULL. */
+void action_params_add(struct text *path, const struct invocation *invocation,
+                       const struct action_param *params);
+
 struct action {
     const char *request; /* "METHOD PATH" */
-    struct action_param params[ACTION_PARAMS_MAX];
+    struct action_param params[ACTION_PARAMS_MAX + 1];
     /* Flag, and parameter, whose value is a folder, the current one without the flag: its absolute
      * path is sent, since the daemon works in another folder. NULL: none. */
     const char *folder;
@@ -49,8 +54,12 @@ struct action {
     /* Adds the members of the body, which is an object, and is wiped afterwards: it may hold a
      * key. NULL: the request has no body. */
     struct err (*body)(struct invocation *invocation, struct text *body);
-    int64_t timeout_ms; /* 0: that of client.h. */
-    bool keyed;         /* The route takes a key: a request that a restart cut is repeated. */
+    /* Fields whose flags become further members: those that a PATCH may change, else those that may
+     * be given. `name` among them is the first operand. NULL: none. */
+    const struct field_set *gives;
+    const struct flags_part *parts; /* As of flags.h, with the invocation as their argument. */
+    int64_t timeout_ms;             /* 0: that of client.h. */
+    bool keyed; /* The route takes a key: a request that a restart cut is repeated. */
     /* Output without --json, one of these: fields of the answer, whose rows give columns to a list
      * and lines to one row; columns of the command's own, or lines; a function; a line in which
      * members of the answer stand in braces. */
@@ -75,13 +84,15 @@ struct action {
 /* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);
 MUST_CHECK struct err action_do(struct invocation *invocation, const struct action *action);
-/* Runs `one` for each operand as if it were the only one, with failures as above. */
-MUST_CHECK struct err action_each(struct invocation *invocation,
-                                  struct err (*one)(struct invocation *invocation));
-/* The request alone; *ret_answer is the caller's, who prints it. `open` opens *talk, for a command
- * that asks more afterwards. */
-MUST_CHECK struct err action_open(struct talk *talk, struct invocation *invocation,
-                                  const struct action *action, json_t **ret_answer);
+/* Runs `one` for each operand as if it were the only one, with failures as above; `talk` is handed
+ * to it. */
+MUST_CHECK struct err action_each(struct invocation *invocation, struct talk *talk,
+                                  struct err (*one)(struct invocation *invocation,
+                                                    struct talk *talk));
+/* The request alone; *ret_answer is the caller's, who prints it. `ask` opens the talk where it is
+ * not open. */
+MUST_CHECK struct err action_ask(struct talk *talk, const struct action *action,
+                                 json_t **ret_answer);
 MUST_CHECK struct err action_get(struct invocation *invocation, const struct action *action,
                                  json_t **ret_answer);
 

@@ -203,6 +203,8 @@ static void version_warn(struct talk *talk) {
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
                     json_t **ret_json, struct why *why) {
     AUTO(text_done) struct text body = {0};
+    struct why unread;
+    why = why != NULL ? why : &unread;
     if (talk->client == NULL) {
         return talk->err;
     }
@@ -227,7 +229,7 @@ void talk_trouble(void *ctx, const char *text) {
 }
 
 void talk_trouble_of(struct err err, const struct why *why) {
-    talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
+    talk_trouble(NULL, err_words(err, why));
 }
 
 int64_t talk_pause_next(const struct world *world, int64_t *pause_ms) {
@@ -305,6 +307,8 @@ struct err api_ask(struct talk *talk, const struct api_request *asked, json_t **
                    struct why *why) {
     AUTO(text_done) struct text path = {0};
     const struct text *body = asked->body;
+    struct why unread;
+    why = why != NULL ? why : &unread;
     struct client_request request = {.method = asked->method != NULL ? asked->method : "GET",
                                      .target = asked->base,
                                      .key = asked->key,
@@ -332,10 +336,11 @@ struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, st
     return api_ask(talk, &asked, ret_json, why);
 }
 
-struct err api_open(struct talk *talk, struct invocation *invocation,
-                    const struct api_request *asked, json_t **ret_answer) {
-    (void)talk_open(talk, invocation);
-    return api_ask(talk, asked, ret_answer, &invocation->why);
+struct err talk_look(struct talk *talk, const char *target, int64_t timeout_ms, json_t **ret_json,
+                     struct why *why) {
+    const struct client_request request = {
+        .method = "GET", .target = target, .timeout_ms = timeout_ms};
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_json, why);
 }
 
 void api_member(struct text *body, const char *name, const char *value) {
@@ -443,6 +448,15 @@ struct talk_time talk_in(int64_t ms, int64_t now_ms) {
     return talk_ago(ms > now_ms ? ms : now_ms, now_ms);
 }
 
+const json_t *talk_find(const json_t *rows, const char *member, const char *text) {
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        if (strcmp(talk_text(json_array_get(rows, i), member), text) == 0) {
+            return json_array_get(rows, i);
+        }
+    }
+    return NULL;
+}
+
 const char *talk_text(const json_t *object, const char *key) {
     return json_str(object, key, "");
 }
@@ -466,7 +480,6 @@ bool talk_finds_held(struct talk *talk, const struct client *client) {
 }
 
 void talk_held_print(void) {
-    (void)fflush(stdout); /* A failure shows again at the end. */
     plain_note("[" TALK_HELD_WORDS "]\n");
 }
 

@@ -46,7 +46,8 @@ MUST_CHECK struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, st
 /* From here on a request that finds no daemon starts none. */
 void talk_start_none(struct talk *talk);
 
-/* One request; the answer as text and, where ret_json is not NULL, parsed (owned). */
+/* One request; the answer as text and, where ret_json is not NULL, parsed (owned). `why` of
+ * this, and of all that ask by it, may be NULL: nobody reads it. */
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
@@ -54,6 +55,9 @@ MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *r
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
 
+/* GET of a target, once, for at most that time. */
+MUST_CHECK struct err talk_look(struct talk *talk, const char *target, int64_t timeout_ms,
+                                json_t **ret_json, struct why *why);
 /* "drover: …; trying again" on stderr. */
 void talk_trouble(void *ctx, const char *text);
 void talk_trouble_of(struct err err, const struct why *why); /* `why` may be empty. */
@@ -106,6 +110,8 @@ struct talk_time talk_clock(int64_t ms);
 struct talk_time talk_ago(int64_t ms, int64_t now_ms);
 /* "in 5 min" of a time to come, "now" of one that has passed. */
 struct talk_time talk_in(int64_t ms, int64_t now_ms);
+/* The object of the list whose member has this text; NULL: none. */
+const json_t *talk_find(const json_t *rows, const char *member, const char *text);
 /* Members of an object; "" and 0 where they are not what was expected. */
 const char *talk_text(const json_t *object, const char *key);
 int64_t talk_int(const json_t *object, const char *key);

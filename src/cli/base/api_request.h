@@ -40,10 +40,6 @@ struct api_request {
 /* Asks in a conversation that is open. ret_answer NULL: the answer is not read. */
 MUST_CHECK struct err api_ask(struct talk *talk, const struct api_request *request,
                               json_t **ret_answer, struct why *why);
-/* The same, and opens *talk first. */
-MUST_CHECK struct err api_open(struct talk *talk, struct invocation *invocation,
-                               const struct api_request *request, json_t **ret_answer);
-
 /* Adds `"NAME":"VALUE"` to an object that was begun, with a comma where one is needed. Nothing
  * where the value is NULL. */
 void api_member(struct text *body, const char *name, const char *value);

@@ -87,7 +87,7 @@ void args_flags(const struct command *command, struct args_flags *ret_flags) {
     if (command != NULL) {
         flags_add(ret_flags, command->flags);
     }
-    if (command != NULL && command->talks) {
+    if (command != NULL && command_talks(command)) {
         bool taken = flag_find(ret_flags, BYTES("data")) < ret_flags->count;
         flags_add(ret_flags, taken ? client_dir : client_data);
         flags_add(ret_flags, client_url);
@@ -199,10 +199,8 @@ static const struct synonym first_synonyms[] = {
     {"delete", "job rm|session rm"},
     {"exec", "job run"},
     {"submit", "job run"},
-    {"logs", "job logs"},
     {"log", "job logs"},
     {"output", "job logs"},
-    {"status", "ps|doctor"},
     {"continue", "resume"},
     {"inspect", "show"},
     {"describe", "show"},
@@ -244,15 +242,15 @@ static void hint_add(struct hint *hint, const char *group, struct bytes name) {
     hint->text[hint->len] = '\0';
 }
 
-static bool group_is(const struct command *command, const char *group) {
+bool command_is_of(const struct command *command, const char *group) {
     return group == NULL ? command->group == NULL
                          : command->group != NULL && strcmp(command->group, group) == 0;
 }
 
-static const struct command *command_find(const struct command *const *commands, const char *group,
-                                          struct bytes name) {
+const struct command *command_find(const struct command *const *commands, const char *group,
+                                   struct bytes name) {
     for (; *commands != NULL; commands++) {
-        if (group_is(*commands, group) && bytes_is(name, (*commands)->name)) {
+        if (command_is_of(*commands, group) && bytes_is(name, (*commands)->name)) {
             return *commands;
         }
     }
@@ -330,7 +328,7 @@ static void group_hint(const struct command *const *commands, const char *group,
         }
     }
     for (size_t i = 0; commands[i] != NULL; i++) {
-        if (!commands[i]->hidden && group_is(commands[i], group)) {
+        if (!commands[i]->hidden && command_is_of(commands[i], group)) {
             suggest_offer(&suggest, commands[i]->name);
         }
     }

@@ -19,6 +19,7 @@
 
 struct action;
 struct invocation;
+struct talk;
 
 /* Sections of `drover help`, in their order. */
 enum command_section {
@@ -54,13 +55,27 @@ struct command {
      * stands, and lies in args.rest instead. */
     bool takes_rest;
     const struct flag *flags; /* Ends with .name NULL; may be NULL. */
-    bool talks;               /* A client of the daemon: --url and so on are taken. */
+    bool talks;               /* A client of the daemon that opens the conversation itself. */
     bool starts_none;         /* A client that starts no daemon where none is. */
     bool asks_models;         /* The user's keys matter to it: see key_hint.h. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
+    /* In place of `run`: what is done in a conversation with the daemon, which is opened before and
+     * closed after it. */
+    struct err (*converse)(struct invocation *invocation, struct talk *talk);
     const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */
 };
+
+/* Whether it is a client of the daemon: --url and so on are taken. */
+static inline bool command_talks(const struct command *command) {
+    return command->talks || command->converse != NULL;
+}
+
+/* `group` NULL: commands of one word. */
+bool command_is_of(const struct command *command, const char *group);
+/* NULL: there is none. */
+const struct command *command_find(const struct command *const *commands, const char *group,
+                                   struct bytes name);
 
 enum { ARGS_FLAGS_MAX = 64, ARGS_OPERANDS_MAX = 64, ARGS_REPEATS_MAX = 256 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/json/json.h"
+#include "cli/base/api.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
 #include "cli/terminal/plain.h"
@@ -79,6 +80,12 @@ void cli_failure_print(const struct invocation *invocation, struct err err) {
     fputs(text_failed(&text) ? "{\"error\":{\"code\":\"out_of_memory\"}}\n" : text.data, stderr);
 }
 
+static struct err command_converse(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    struct err err = talk_open(&talk, invocation);
+    return err_failed(err) ? err : invocation->args.command->converse(invocation, &talk);
+}
+
 static struct err command_run_named(struct invocation *invocation, int argc) {
     const struct command *command = invocation->args.command;
     /* "drover" alone is a question; "drover stream" is an unfinished command as well. */
@@ -102,7 +109,7 @@ static struct err command_run_named(struct invocation *invocation, int argc) {
             return err;
         }
     }
-    return command->run(invocation);
+    return command->converse != NULL ? command_converse(invocation) : command->run(invocation);
 }
 
 /* A command that hears of a hang-up leaves the signal pending (talk_hear_all). */

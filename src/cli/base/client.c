@@ -245,30 +245,8 @@ static struct err unix_why(const struct client_options *options, int os, struct 
     return (struct err){.code = ERR_UNREACHABLE, .os = os, .step = "client: connect"};
 }
 
-static struct err connect_unix(const struct client_options *options, int *ret_fd, struct why *why) {
-    AUTO(fd_release) int directory = open(options->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const int no_directory = errno;
-    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return err_from_errno(errno, "client: socket");
-    }
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/drover.sock",
-                   directory); /* A number is short. */
-    struct err err = directory < 0 ? unix_why(options, no_directory, why)
-                                   : connect_queue(options, fd, &address, why);
-    if (directory >= 0 && err.code == ERR_UNREACHABLE) {
-        err = unix_why(options, err.os, why);
-    }
-    if (!err_failed(err)) {
-        *ret_fd = fd_take(&fd);
-    }
-    return err;
-}
-
-/* The socket that a daemon listens on beside the one of its data directory. */
-static struct err connect_path(const struct client_options *options, const char *path, int *ret_fd,
-                               struct why *why) {
+static struct err socket_connect(const struct client_options *options, const char *path,
+                                 int *ret_fd, struct why *why) {
     AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (fd < 0) {
@@ -280,11 +258,29 @@ static struct err connect_path(const struct client_options *options, const char 
                        sizeof address.sun_path - 1, path);
     }
     struct err err = connect_queue(options, fd, &address, why);
-    if (err.code == ERR_UNREACHABLE) {
-        why_set(why, "no daemon answers at %s, or this user may not connect to it", path);
-    }
     if (!err_failed(err)) {
         *ret_fd = fd_take(&fd);
+    }
+    return err;
+}
+
+static struct err connect_unix(const struct client_options *options, int *ret_fd, struct why *why) {
+    AUTO(fd_release) int directory = open(options->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char path[64];
+    if (directory < 0) {
+        return unix_why(options, errno, why);
+    }
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d/drover.sock", directory); /* Fits. */
+    struct err err = socket_connect(options, path, ret_fd, why);
+    return err.code == ERR_UNREACHABLE ? unix_why(options, err.os, why) : err;
+}
+
+/* The socket that a daemon listens on beside the one of its data directory. */
+static struct err connect_path(const struct client_options *options, const char *path, int *ret_fd,
+                               struct why *why) {
+    struct err err = socket_connect(options, path, ret_fd, why);
+    if (err.code == ERR_UNREACHABLE) {
+        why_set(why, "no daemon answers at %s, or this user may not connect to it", path);
     }
     return err;
 }
@@ -567,8 +563,7 @@ struct err client_ask(struct client *client, const struct client_request *reques
 /* {"code","title","status","detail"} in the body becomes an error like our own. */
 static struct err problem_read(const struct client *client, struct why *why) {
     AUTO(json_release) json_t *json = NULL;
-    struct why ignored;
-    struct err err = json_parse_wrapped(text_bytes(&client->body), &json, &ignored);
+    struct err err = json_parse_wrapped(text_bytes(&client->body), &json, NULL /* no why */);
     const char *code = err_failed(err) ? NULL : json_str(json, "code", NULL);
     bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
                                         strcmp(code, err_name(ERR_INTERNAL)) == 0);
@@ -739,11 +734,6 @@ const char *client_header(const struct client *client, const char *name) {
         }
     }
     return NULL;
-}
-
-const char *client_header_accept(const struct client *client) {
-    const char *accept = client_header(client, "sec-websocket-accept");
-    return accept != NULL ? accept : "";
 }
 
 struct err client_raw_read(struct client *client, int64_t timeout_ms, char *bytes, size_t size,

@@ -83,7 +83,6 @@ bool client_was_connected(const struct client *client);
 int client_fd(const struct client *client); /* -1: not connected. Borrowed, for poll(2). */
 /* A header "Drover-…" of the last answer, its name in lower case; NULL: it was not there. */
 const char *client_header(const struct client *client, const char *name);
-const char *client_header_accept(const struct client *client); /* Sec-WebSocket-Accept, or "". */
 
 /* After a WebSocket was agreed on: bytes as they are. *ret_len 0: the daemon closed. */
 MUST_CHECK struct err client_raw_read(struct client *client, int64_t timeout_ms, char *bytes,

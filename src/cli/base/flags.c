@@ -92,10 +92,14 @@ struct err flags_members_write(const struct flags_body *body, struct text *text,
         }
         if (part != NULL && part->name != NULL) {
             err = part->add(body->ctx, text, why);
+        } else if (body->operand != NULL && strcmp(field->name, body->operand) == 0) {
+            text_add_name(text, field->name);
+            err = flags_text_add(text, body->args->operands[0], "NAME", why);
         } else if (field_given(body, field)) {
             struct flags_body inner = *body;
             inner.fields = field->fields;
             inner.parts = NULL;
+            inner.operand = NULL;
             text_add_name(text, field->name);
             err = field->fields != NULL ? flags_body_write(&inner, text, why)
                                         : value_add(body, field, text, why);

@@ -24,6 +24,7 @@ struct flags_body {
     const struct args *args;
     const struct field_set *fields;
     unsigned use;                   /* FIELD_GIVEN, FIELD_CHANGED */
+    const char *operand;            /* Field that the first operand is; NULL: none. */
     const struct flags_part *parts; /* Ends with .name NULL; NULL: none. */
     const void *ctx;                /* Argument of the parts. */
 };

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/manual.h"
@@ -41,8 +42,7 @@ static void row_print(const struct command *command, FILE *out) {
 
 static void group_print(const struct command *const *commands, const char *group, FILE *out) {
     for (; *commands != NULL; commands++) {
-        const char *own = (*commands)->group;
-        if (own != NULL && strcmp(own, group) == 0 && !(*commands)->hidden) {
+        if (command_is_of(*commands, group) && !(*commands)->hidden) {
             row_print(*commands, out);
         }
     }
@@ -213,11 +213,8 @@ static const struct flag help_flags[] = {
 };
 
 const struct command command_help = {
-    .name = "help",
-    .summary = "Show help on a command.",
-    .section = SECTION_HELP,
-    .examples = "drover help job run\n",
-    .operands = "[COMMAND]",
+    COMMAND(NULL, "help", "[COMMAND]", "Show help on a command."),
+    HELP(HELP, "drover help job run\n"),
     .operands_max = 2,
     .flags = help_flags,
     .run = help_run,

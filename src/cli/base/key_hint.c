@@ -52,23 +52,11 @@ static bool hint_add(const struct talk *talk, const struct sha256_hex *hash) {
     return true;
 }
 
-/* The daemon's entry for a connection; NULL: it has no key for that. */
-static const json_t *entry_find(const json_t *answer, const char *name) {
-    const json_t *keys = json_object_get(answer, "keys");
-    for (size_t i = 0; i < json_array_size(keys); i++) {
-        const json_t *entry = json_array_get(keys, i);
-        if (strcmp(talk_text(entry, "name"), name) == 0) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
 static void key_compare(const struct talk *talk, const json_t *answer,
                         const struct known_provider *known) {
     const struct known_variable variable = known_variable(known, "API_KEY");
     const char *key = key_of(talk, known);
-    const json_t *entry = entry_find(answer, known->name);
+    const json_t *entry = talk_find(json_object_get(answer, "keys"), "name", known->name);
     if (key == NULL || (entry != NULL && !json_is_string(json_object_get(entry, "hash")))) {
         return;
     }
@@ -85,14 +73,14 @@ static void key_compare(const struct talk *talk, const json_t *answer,
 
 void key_hint(struct talk *talk) {
     AUTO(json_release) json_t *answer = NULL;
-    struct why ignored; /* The command itself finds out what is wrong, and says it. */
     if (talk->options.url != NULL || talk->options.token != NULL || isatty(STDERR_FILENO) != 1 ||
         !has_keys(talk) || !autostart_is_wanted(talk->options.data)) {
         return;
     }
     struct err (*start)(void *ctx, bool was_there, struct why *why) = talk->options.start;
     talk->options.start = NULL; /* A daemon that this command starts has its keys. */
-    struct err err = talk_get(talk, "/api/v1/environment-keys", &answer, &ignored);
+    /* The command itself finds out what is wrong, and says it. */
+    struct err err = talk_get(talk, "/api/v1/environment-keys", &answer, NULL /* no why */);
     talk->options.start = start;
     if (err_failed(err) || !json_is_string(json_object_get(answer, "salt"))) {
         return;

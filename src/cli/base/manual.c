@@ -211,7 +211,7 @@ static void commands_page_put(const struct command *const *commands, const char 
     for (size_t i = first; commands[i] != NULL; i++) {
         if (is_on_page(commands[i], name)) {
             synopsis_put(commands[i], page);
-            talks = talks || commands[i]->talks;
+            talks = talks || command_talks(commands[i]);
         }
     }
     struct args_flags common;

@@ -130,12 +130,7 @@ static struct err kind_ask(const struct search *search, const struct name_kind *
     const json_t *items = json_object_get(answer, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         json_t *item = json_array_get(items, i);
-        const char *id = talk_text(item, "id");
-        bool known = false;
-        for (size_t at = 0; at < json_array_size(found) && !known; at++) {
-            known = strcmp(talk_text(json_array_get(found, at), "id"), id) == 0;
-        }
-        if (!known) {
+        if (talk_find(found, "id", talk_text(item, "id")) == NULL) {
             (void)json_array_append(found, item); /* Without memory it is left out. */
         }
     }
@@ -289,7 +284,6 @@ static struct err name_find(const struct search *search, struct id *ret_id) {
 struct resolving {
     struct invocation *invocation;
     struct talk talk;
-    bool opened;
 };
 
 static struct err word_resolve(struct resolving *resolving, struct bytes placeholder,
@@ -302,8 +296,7 @@ static struct err word_resolve(struct resolving *resolving, struct bytes placeho
         names->count == COUNT_OF(names->ids)) {
         return ERR_OK;
     }
-    if (!resolving->opened) {
-        resolving->opened = true;
+    if (resolving->talk.client == NULL) {
         (void)talk_open(&resolving->talk, resolving->invocation); /* The request says why. */
     }
     struct err err = name_find(&search, &names->ids[names->count]);
@@ -326,7 +319,7 @@ struct err names_resolve(struct invocation *invocation) {
     struct args *args = &invocation->args;
     struct resolving resolving = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
     struct err err = ERR_OK;
-    if (!args->command->talks) {
+    if (!command_talks(args->command)) {
         return ERR_OK;
     }
     /* The conversation takes signals over, and the command may first do something else. */

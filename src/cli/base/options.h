@@ -13,8 +13,6 @@
 #ifndef DROVER_CLI_BASE_OPTIONS_H
 #define DROVER_CLI_BASE_OPTIONS_H
 
-#include "cli/base/args.h"
-
 #define OPTION_SWITCH(name_, letter_, ...)                                                         \
     { .name = (name_), .letter = (letter_), .kind = FLAG_SWITCH, .about = __VA_ARGS__ }
 #define OPTION_TEXT(name_, letter_, value_, ...)                                                   \
@@ -37,6 +35,9 @@
 /* Bounds in milliseconds. */
 #define OPTION_TIME(name_, min_, max_, ...)                                                        \
     OPTION_NUMBER(FLAG_DURATION, name_, 0, "TIME", min_, max_, __VA_ARGS__)
+#define OPTION_DATABASE                                                                            \
+    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.", \
+                .env = "DROVER_DATABASE")
 /* The time for which a command waits for a daemon that is away. */
 #define OPTION_RETRY(about_)                                                                       \
     OPTION_TIME("retry-for", 0, INT64_C(24) * 3600 * 1000, about_, .absent = "5m")

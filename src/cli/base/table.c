@@ -22,6 +22,7 @@ enum { CELL_MAX = 16 << 10, LAST_MIN = 24, TEXT_MIN = 8 };
 static void member_add(const struct column *column, const struct world *world, const json_t *row,
                        struct text *value) {
     int64_t number = talk_int(row, column->member);
+    const json_t *member = json_object_get(row, column->member);
     switch (column->kind) {
     case COLUMN_INT:
     case COLUMN_COUNT:
@@ -35,16 +36,20 @@ static void member_add(const struct column *column, const struct world *world, c
         }
         return;
     case COLUMN_YES:
-        text_add_str(value, json_is_true(json_object_get(row, column->member)) ? "yes" : "");
+        text_add_str(value, json_is_true(member) ? "yes" : "");
         return;
-    case COLUMN_WORDS: {
-        const json_t *words = json_object_get(row, column->member);
-        for (size_t i = 0; i < json_array_size(words); i++) {
-            const char *word = json_string_value(json_array_get(words, i));
+    case COLUMN_KNOWN_COUNT:
+        text_addf(value, number > 0 ? "%lld" : "?", (long long)number);
+        return;
+    case COLUMN_KNOWN_YES:
+        text_add_str(value, json_is_true(member) ? "yes" : json_is_false(member) ? "no" : "?");
+        return;
+    case COLUMN_WORDS:
+        for (size_t i = 0; i < json_array_size(member); i++) {
+            const char *word = json_string_value(json_array_get(member, i));
             text_addf(value, "%s%s", i > 0 ? "," : "", word != NULL ? word : "");
         }
         return;
-    }
     default:
         text_add_str(value, talk_text(row, column->member));
     }

@@ -27,11 +27,13 @@ enum column_kind {
     COLUMN_OPTIONAL, /* A text. */
     COLUMN_ID,       /* Optional text; cut without a mark, at a terminal. */
     COLUMN_INT,
-    COLUMN_COUNT, /* A number above 0; optional. */
-    COLUMN_TIME,  /* Milliseconds since 1970; optional. */
-    COLUMN_YES,   /* "yes" where it is true; optional. */
-    COLUMN_JSON,  /* As JSON on the line; optional. */
-    COLUMN_WORDS, /* An array of texts, with commas between them; anything else as JSON. */
+    COLUMN_COUNT,       /* A number above 0; optional. */
+    COLUMN_TIME,        /* Milliseconds since 1970; optional. */
+    COLUMN_YES,         /* "yes" where it is true; optional. */
+    COLUMN_KNOWN_COUNT, /* A number above 0, or "?". */
+    COLUMN_KNOWN_YES,   /* "yes", "no", or "?". */
+    COLUMN_JSON,        /* As JSON on the line; optional. */
+    COLUMN_WORDS,       /* An array of texts, with commas between them; anything else as JSON. */
 };
 
 struct column {

@@ -53,9 +53,8 @@ static void model_look(void *ctx, const json_t *row) {
  * what is wrong. */
 static bool is_limited(struct talk *talk) {
     bool limited = false;
-    struct why ignored;
     struct talk_rows budgets = {.path = "/api/v1/budgets", .each = budget_look, .ctx = &limited};
-    return err_failed(talk_rows(talk, &budgets, &ignored)) || limited;
+    return err_failed(talk_rows(talk, &budgets, NULL /* no why */)) || limited;
 }
 
 /* The model that is asked: the one that was named, else the session's, else the daemon's, and what
@@ -66,16 +65,15 @@ static char *model_asked(struct talk *talk, const struct daily_limit *limit) {
     const struct api_request row = {.base = "/api/v1/sessions/", .id = limit->session};
     const char *model = limit->model;
     struct model_name alias;
-    struct why ignored;
     if (model == NULL && limit->session != NULL) {
-        if (err_failed(api_ask(talk, &row, &session, &ignored))) {
+        if (err_failed(api_ask(talk, &row, &session, NULL /* no why */))) {
             return NULL;
         }
         model = talk_text(session, "model");
     }
     bool named = model != NULL && model[0] != '\0';
     if (!named || strchr(model, '/') == NULL) {
-        if (err_failed(talk_get(talk, "/api/v1/settings", &settings, &ignored))) {
+        if (err_failed(talk_get(talk, "/api/v1/settings", &settings, NULL /* no why */))) {
             return NULL;
         }
         const json_t *object = json_object_get(settings, "model_aliases");
@@ -91,7 +89,6 @@ static char *model_asked(struct talk *talk, const struct daily_limit *limit) {
 static bool question_is_due(struct talk *talk, const struct daily_limit *limit) {
     AUTO(text_done) struct text target = text_up_to(4096);
     AUTO(mem_release) char *model = NULL;
-    struct why ignored;
     if (is_limited(talk)) {
         return false;
     }
@@ -103,12 +100,12 @@ static bool question_is_due(struct talk *talk, const struct daily_limit *limit) 
     text_add_str(&target, "/api/v1/models?q=");
     client_add_escaped(&target, paid.model);
     struct talk_rows models = {.path = target.data, .each = model_look, .ctx = &paid};
-    return !text_failed(&target) && !err_failed(talk_rows(talk, &models, &ignored)) && paid.known;
+    return !text_failed(&target) && !err_failed(talk_rows(talk, &models, NULL /* no why */)) &&
+           paid.known;
 }
 
 /* "" is the usual limit, "none" is none, and the rest dollars, with or without their sign. */
 static bool answer_read(struct bytes line, struct text *body) {
-    struct why why = {""};
     while (line.len > 0 && (line.data[0] == ' ' || line.data[0] == '$')) {
         line = (struct bytes){line.data + 1, line.len - 1};
     }
@@ -118,7 +115,8 @@ static bool answer_read(struct bytes line, struct text *body) {
     text_clear(body);
     text_add_str(body, "{\"per\":\"day\"");
     const struct bytes cost = line.len == 0 ? BYTES(LIMIT_USUAL) : line;
-    if (!bytes_is(line, "none") && err_failed(budget_limit_add(body, BYTES("cost"), cost, &why))) {
+    if (!bytes_is(line, "none") &&
+        err_failed(budget_limit_add(body, BYTES("cost"), cost, NULL /* no why */))) {
         plain_note("Please type an amount of dollars like 2.50, or none.\n");
         return false;
     }
@@ -144,8 +142,7 @@ static void answer_store(struct talk *talk, const struct text *body) {
     }
     const json_t *limit = json_object_get(json_object_get(row, "limits"), "cost_micros");
     if (err_failed(err)) {
-        plain_note("drover: the limit could not be stored: %s\n",
-                   why.text[0] != '\0' ? why.text : err_title(err.code));
+        plain_note("drover: the limit could not be stored: %s\n", err_words(err, &why));
     } else if (json_is_integer(limit)) {
         plain_note("Limit: %s a day. 'drover budget set global --cost DOLLARS' changes it.\n\n",
                    amount_show(AMOUNT_COST, json_integer_value(limit)).text);

@@ -1,7 +1,6 @@
 /* limits.c: five names, three kinds of numbers. */
 #include "cli/budget/limits.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +85,20 @@ struct err budget_words_add(struct text *json, const char *word, struct why *why
                        word);
     }
     return budget_limit_add(json, (struct bytes){word, at}, bytes_of(word + at + 1), why);
+}
+
+struct err budget_flag_add(struct text *json, const struct args *args, struct why *why) {
+    const char *word = NULL;
+    struct err err = ERR_OK;
+    if (!args_given(args, "budget")) {
+        return ERR_OK;
+    }
+    text_add_char(json, '{');
+    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
+        err = budget_words_add(json, word, why);
+    }
+    text_add_char(json, '}');
+    return err;
 }
 
 struct err budget_words_list(struct text *json, const char *list, struct why *why) {

@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "cli/base/args.h"
 #include "rules/budget/amounts.h"
 
 /* Adds "wall_ms":5400000, with a comma before it unless it is the first of an object or of the
@@ -20,7 +21,9 @@ MUST_CHECK struct err budget_limit_add(struct text *json, struct bytes name, str
                                        struct why *why);
 /* The same from one word: "wall=90m". */
 MUST_CHECK struct err budget_words_add(struct text *json, const char *word, struct why *why);
-/* The whole object from several with commas between: "cost=2.50,agents=5". */
+/* The whole object of the values of --budget; nothing is added where none was given. */
+MUST_CHECK struct err budget_flag_add(struct text *json, const struct args *args, struct why *why);
+/* The same from several with commas between: "cost=2.50,agents=5". */
 MUST_CHECK struct err budget_words_list(struct text *json, const char *list, struct why *why);
 
 /* A cost that is known in part: "$2.5000", "$2.5000+?", "unknown". `unknown` is the number of calls

@@ -17,13 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/api_request.h"
 #include "cli/base/commands.h"
@@ -136,11 +136,10 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
     AUTO(text_done)
     struct text picture = text_up_to(LIVE_SCREEN_MAX), out = text_up_to(2 * LIVE_SCREEN_MAX);
     char daemon[128];
-    struct terminal_size size;
     if (demo->show != SHOW_LIVE) {
         return;
     }
-    demo->size = terminal_size(STDOUT_FILENO, &size) ? size : demo->size;
+    demo->size = terminal_size_or(STDOUT_FILENO, demo->size);
     bool serves = demo->daemon.state == PRIVATE_SERVING;
     if (serves || demo->kills == 0) {
         (void)snprintf(daemon, sizeof daemon, "daemon %s, pid %d", serves ? "serves" : "starts",
@@ -303,8 +302,7 @@ static void chat_tell(struct demo *demo, struct bytes type, const json_t *data) 
 /* A line of a tail: {"seq": N, "type": "…", "data": {…}}. */
 static void event_hear(struct demo *demo, struct tail *tail, struct bytes line) {
     AUTO(json_release) json_t *event = NULL;
-    struct why ignored;
-    if (err_failed(json_parse_wrapped(line, &event, &ignored))) {
+    if (err_failed(json_parse_wrapped(line, &event, NULL /* no why */))) {
         text_addf(&demo->fault, "a line of the %s is no event", tail->of);
         return;
     }
@@ -617,8 +615,6 @@ static void demo_done(struct demo *demo) {
 
 static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     struct why *why = &invocation->why;
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
     *demo = (struct demo){
         .invocation = invocation,
         .daemon = {.ready_fd = -1},
@@ -634,9 +630,11 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .paint = paint_of(STDOUT_FILENO, &invocation->env),
         .speed = args_int(&invocation->args, "speed", 1),
     };
-    demo->show = invocation->json                                     ? SHOW_JSON
-                 : terminal_size(STDOUT_FILENO, &demo->size) && !dumb ? SHOW_LIVE
-                                                                      : SHOW_LINES;
+    demo->show = invocation->json ? SHOW_JSON
+                 : terminal_size(STDOUT_FILENO, &demo->size) &&
+                         terminal_draws(STDOUT_FILENO, &invocation->env)
+                     ? SHOW_LIVE
+                     : SHOW_LINES;
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
     live_screen_init(&demo->screen);
@@ -738,10 +736,8 @@ static const struct flag demo_flags[] = {
 };
 
 const struct command command_demo = {
-    .name = "demo",
-    .summary = "Show a chat, a workflow and programs that survive kill -9.",
-    .section = SECTION_AGENTS,
-    .examples = "drover demo\n",
+    COMMAND(NULL, "demo", NULL, "Show a chat, a workflow and programs that survive kill -9."),
+    HELP(AGENTS, "drover demo\n"),
     .flags = demo_flags,
     .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"
              "in place of a model, and small programs in place of Claude Code and the like.\n"

@@ -81,8 +81,7 @@ static struct err logs_follow(struct invocation *invocation, struct log_follow_o
     }
 }
 
-static struct err logs_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err logs_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
     const struct args *args = &invocation->args;
     const char *name = args_text(args, "stream");
@@ -90,7 +89,7 @@ static struct err logs_run(struct invocation *invocation) {
     struct log_print print = {.form = invocation->json ? LOG_JSON : LOG_PLAIN,
                               .err_apart = name == NULL};
     struct log_follow_options options = {
-        .talk = &talk,
+        .talk = talk,
         .run = args->operands[0],
         .retry_ms = args_int(args, "retry-for", 0),
         .signal_fd = -1,
@@ -98,8 +97,7 @@ static struct err logs_run(struct invocation *invocation) {
         .hole = log_print_hole,
         .ctx = &print,
     };
-    (void)talk_open(&talk, invocation);
-    struct err err = run_get(&talk, options.run, 0 /* a single try */, &run, &invocation->why);
+    struct err err = run_get(talk, options.run, 0 /* a single try */, &run, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -140,12 +138,11 @@ const struct command command_job_logs = {
     HELP(JOBS, "drover job logs last\n"
                "drover job logs nightly --follow --stream err\n"),
     .flags = logs_flags,
-    .talks = true,
     .about = "Without --stream, the job's stdout goes to stdout and its stderr to stderr. If\n"
              "the job is retried, --follow continues with the next attempt, after \"--- attempt\n"
              "2 ---\" on stderr. With --json, each piece of output is\n"
              "{\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
-    .run = logs_run,
+    .converse = logs_run,
 };
 
 /* --- Of the daemon, or of a run --------------------------------------------------------------- */
@@ -162,14 +159,14 @@ static const struct flag logs_any_flags[] = {
     OPTION_END,
 };
 
-static struct err logs_any(struct invocation *invocation) {
+static struct err logs_any(struct invocation *invocation, struct talk *talk) {
     enum { LINES = 100 };
     static const char *const of_runs[] = {"stream", "from", "attempt"};
     const struct args *args = &invocation->args;
     if (args->operand_count > 0) {
         return args_given(args, "lines")
                    ? err_why(&invocation->why, ERR_USAGE, "--lines is for the daemon's log")
-                   : logs_run(invocation);
+                   : logs_run(invocation, talk);
     }
     for (size_t i = 0; i < COUNT_OF(of_runs); i++) {
         if (args_given(args, of_runs[i])) {
@@ -178,7 +175,7 @@ static struct err logs_any(struct invocation *invocation) {
     }
     const struct daemon_log with = {.lines = (size_t)args_int(args, "lines", LINES),
                                     .follow = args_on(args, "follow")};
-    return daemon_log_print(invocation, &with);
+    return daemon_log_print(talk, &with);
 }
 
 const struct command command_logs = {
@@ -186,10 +183,9 @@ const struct command command_logs = {
     HELP(RUNS, "drover logs\n"
                "drover logs last --follow\n"),
     .flags = logs_any_flags,
-    .talks = true,
     .about = "Without RUN, print the log of a daemon that was started in the background\n"
              "(DIR/log). With RUN, same as 'drover job logs'.\n",
-    .run = logs_any,
+    .converse = logs_any,
 };
 
 /* --- Search ----------------------------------------------------------------------------------- */
@@ -227,16 +223,16 @@ static void match_print(const json_t *match) {
     }
 }
 
-static struct err search_run(struct invocation *invocation) {
-    static const char *const numbers[] = {"limit", "context", "attempt"};
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err search_run(struct invocation *invocation, struct talk *talk) {
+    static const struct action_param numbers[] = {
+        {"limit", "limit"}, {"context", "context"}, {"attempt", "attempt"}, {.flag = NULL}};
     AUTO(json_release) json_t *run = NULL, *answer = NULL;
     AUTO(text_done) struct text target = {0};
     const struct args *args = &invocation->args;
     const char *stream = args_text(args, "stream");
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err) && stream == NULL) {
-        err = run_get(&talk, args->operands[0], 0 /* a single try */, &run, &invocation->why);
+    struct err err = ERR_OK;
+    if (stream == NULL) {
+        err = run_get(talk, args->operands[0], 0 /* a single try */, &run, &invocation->why);
         stream = job_has_pty(run) ? "pty" : "out";
     }
     if (err_failed(err)) {
@@ -247,15 +243,11 @@ static struct err search_run(struct invocation *invocation) {
     }
     client_add_escaped(&target, args->operands[1]);
     text_addf(&target, "&stream=%s", stream);
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        if (args_given(args, numbers[i])) {
-            text_addf(&target, "&%s=%lld", numbers[i], (long long)args_int(args, numbers[i], 0));
-        }
-    }
+    action_params_add(&target, invocation, numbers);
     if (text_failed(&target)) {
         return err_make(ERR_URL_TOO_LONG, "job: pattern");
     }
-    err = talk_get(&talk, target.data, &answer, &invocation->why);
+    err = talk_get(talk, target.data, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -272,7 +264,6 @@ static struct err search_run(struct invocation *invocation) {
         match_print(json_array_get(matches, i));
     }
     if (json_is_true(json_object_get(answer, "truncated"))) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
         plain_note("drover: %zu of %lld matches are shown\n", json_array_size(matches),
                    (long long)talk_int(answer, "total"));
     }
@@ -284,7 +275,6 @@ const struct command command_job_search = {
             "Search the output of a job with a regular expression."),
     HELP(JOBS, "drover job search nightly \"error|warning\" -C 2\n"),
     .flags = search_flags,
-    .talks = true,
     .about = "Exit code: 0 if something matched, 1 if nothing did.\n",
-    .run = search_run,
+    .converse = search_run,
 };

@@ -5,7 +5,6 @@
  * looking on. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,7 +29,7 @@ enum { TEXT_SMALL = 128 << 10 }; /* What fits into a body however it is escaped.
 
 struct job_run {
     struct invocation *invocation;
-    struct talk talk;
+    struct talk *talk;  /* Borrowed. */
     struct text body;   /* Owned. */
     struct lines input; /* Owned; the body borrows its bytes while it is written. */
     int input_fd;       /* Owned: a file; -1: standard input, or none. */
@@ -41,7 +40,6 @@ static void job_run_done(struct job_run *run) {
     text_done(&run->body);
     lines_done(&run->input);
     fd_release(&run->input_fd);
-    talk_close(&run->talk);
 }
 
 /* --- What is sent ----------------------------------------------------------------------------- */
@@ -73,7 +71,7 @@ static struct err input_open(struct job_run *run, const char *name, struct bytes
         return ERR_OK;
     }
     struct bytes input = {0};
-    lines_init(&run->input, run->input_fd, run->talk.interrupt_fd);
+    lines_init(&run->input, run->input_fd, run->talk->interrupt_fd);
     struct err err = lines_rest(&run->input, &input);
     if (err_failed(err)) {
         return err;
@@ -119,7 +117,7 @@ static struct err job_submit(struct job_run *run, json_t **ret_job) {
                                      .body = &run->body,
                                      .retry = API_RETRY_CUT,
                                      .retry_ms = args_int(args, "retry-for", 0)};
-    return err_failed(err) ? err : api_ask(&run->talk, &jobs, ret_job, &invocation->why);
+    return err_failed(err) ? err : api_ask(run->talk, &jobs, ret_job, &invocation->why);
 }
 
 /* --- What is shown ---------------------------------------------------------------------------- */
@@ -128,7 +126,7 @@ static struct err job_follow(struct job_run *run, const char *id) {
     const struct args *args = &run->invocation->args;
     struct job_watch watch = {
         .invocation = run->invocation,
-        .talk = &run->talk,
+        .talk = run->talk,
         .run = id,
         .label = args_text(args, "label"),
         .attempt = 1,
@@ -150,17 +148,18 @@ static struct err job_follow(struct job_run *run, const char *id) {
 /* Who detaches at once leaves when the input is there. */
 static struct err job_detach(struct job_run *run, const char *id) {
     struct invocation *invocation = run->invocation;
-    const struct short_name name = short_name_of(id, args_text(&invocation->args, "label"));
+    const char *label = args_text(&invocation->args, "label");
     if (run->pour_fd >= 0) {
         AUTO(job_input_done)
         struct job_input input = {
-            .talk = &run->talk, .run = id, .why = &invocation->why, .fd = run->pour_fd};
+            .talk = run->talk, .run = id, .why = &invocation->why, .fd = run->pour_fd};
         job_input_init(&input);
         struct err err = job_input_pump(&input);
         if (input.state == JOB_INPUT_BROKEN) {
-            job_stop_broken(&run->talk, id);
+            job_stop_broken(run->talk, id);
         }
         if (err.code == ERR_INTERRUPTED) {
+            const struct short_name name = short_name_of(id, label);
             why_set(&invocation->why,
                     "not all of the input was sent; %s waits for more: 'drover stop %s' ends it",
                     name.text, name.text);
@@ -169,12 +168,7 @@ static struct err job_detach(struct job_run *run, const char *id) {
             return err;
         }
     }
-    /* Scripts read exactly this. */
-    printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
-    if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
-                   name.text);
-    }
+    run_begun_print(invocation, "id", id, label);
     return ERR_OK;
 }
 
@@ -186,10 +180,9 @@ static bool is_shell_line(const struct args *args) {
            access(word, F_OK) != 0;
 }
 
-static struct err job_run_run(struct invocation *invocation) {
+static struct err job_run_run(struct invocation *invocation, struct talk *talk) {
     AUTO(job_run_done)
-    struct job_run run = {
-        .invocation = invocation, .talk = {.interrupt_fd = -1}, .input_fd = -1, .pour_fd = -1};
+    struct job_run run = {.invocation = invocation, .talk = talk, .input_fd = -1, .pour_fd = -1};
     AUTO(json_release) json_t *job = NULL;
     if (is_shell_line(&invocation->args)) {
         const char *line = invocation->args.rest[0];
@@ -202,8 +195,7 @@ static struct err job_run_run(struct invocation *invocation) {
         invocation->exit_code = RUN_EXIT_NOT_FOUND; /* As where the daemon finds none. */
         return ERR_OK;
     }
-    struct err err = talk_open(&run.talk, invocation);
-    err = err_failed(err) ? err : job_submit(&run, &job);
+    struct err err = job_submit(&run, &job);
     if (err_failed(err)) {
         return err;
     }
@@ -219,7 +211,6 @@ const struct command command_job_run = {
                "drover job run --shell \"make 2>&1 | tee build.log\"\n"),
     .takes_rest = true,
     .flags = job_request_flags,
-    .talks = true,
     .about = "The job outlives this command and the daemon. Ctrl-C detaches; 'drover attach\n"
              "ID' attaches again. Put flags before CMD. The job gets only the environment\n"
              "variables named by --env. With --pty on a terminal, the job gets every key you\n"
@@ -230,5 +221,5 @@ const struct command command_job_run = {
              "125 if it was cancelled or lost; 127 if the program does not exist; 126 if it\n"
              "could not start for another reason; 130 after Ctrl-C. With --json,\n"
              "'drover job run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
-    .run = job_run_run,
+    .converse = job_run_run,
 };

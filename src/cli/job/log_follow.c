@@ -170,7 +170,6 @@ void log_print_hole(void *ctx, const struct log_hole *hole) {
                name, (long long)hole->attempt, from, to);
         return;
     }
-    (void)fflush(stdout); /* The note stands where the hole is, if both go to one terminal. */
     plain_note("drover: %lld bytes of %s are not kept: from %lld to %lld\n", to - from, name, from,
                to);
 }

@@ -206,19 +206,10 @@ static struct err notify_add(const void *ctx, struct text *body, struct why *why
 
 static struct err budget_add(const void *ctx, struct text *body, struct why *why) {
     const struct args *args = ((const struct job_request *)ctx)->args;
-    unsigned cursor = 0;
-    const char *word = args_next(args, "budget", &cursor);
-    struct err err = ERR_OK;
-    if (word == NULL) {
-        return err;
+    if (args_given(args, "budget")) {
+        text_add_name(body, "budget");
     }
-    text_add_name(body, "budget");
-    text_add_char(body, '{');
-    for (; word != NULL && !err_failed(err); word = args_next(args, "budget", &cursor)) {
-        err = budget_words_add(body, word, why);
-    }
-    text_add_char(body, '}');
-    return err;
+    return budget_flag_add(body, args, why);
 }
 
 struct err job_request_write(const struct job_request *request, struct text *body,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/base/api_request.h"
 #include "cli/base/names.h"
 #include "cli/job/input.h"
 #include "cli/run/ask.h"
@@ -34,54 +35,30 @@ void job_detached(struct invocation *invocation, const char *run, const char *la
 }
 
 void job_attempt_tell(int64_t attempt) {
-    (void)fflush(stdout); /* The line stands between the two, if both go to one terminal. */
     plain_note("--- attempt %lld ---\n", (long long)attempt);
 }
 
 /* --- Requests whose answers say nothing ------------------------------------------------------- */
 
-/* POST of /api/v1/jobs/RUN/resize and the like. */
-static struct err job_post(struct talk *talk, const char *base, const char *run, const char *rest,
-                           const char *body) {
-    AUTO(text_done) struct text target = {0};
-    struct why ignored;
-    if (!talk_target(&target, base, run, rest)) {
-        return err_make(ERR_NOT_FOUND, "job: id");
-    }
-    const struct client_request request = {
-        .method = "POST", .target = target.data, .body = bytes_of(body)};
-    return client_call(talk->client, &request, NULL /* no body */, &ignored);
-}
-
-/* A descriptor that is readable when our terminal's size changed; -1: there is none. Owned. */
-static int resize_open(void) {
-    struct terminal_size size;
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGWINCH);
-    if (!terminal_size(STDOUT_FILENO, &size) ||
-        sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0) {
-        return -1;
-    }
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* Without it, sizes stay as they are. */
-}
-
 /* A size that does not arrive spoils a picture, not a job. */
 static void resize_send(struct talk *talk, const char *run) {
+    AUTO(text_done) struct text body = text_up_to(64);
+    const struct api_request resize = {
+        .method = "POST", .base = "/api/v1/jobs/", .id = run, .rest = "/resize", .body = &body};
     struct terminal_size size;
-    char body[64];
     if (!terminal_size(STDOUT_FILENO, &size)) {
         return;
     }
-    (void)snprintf(body, sizeof body, "{\"rows\":%d,\"columns\":%d}", size.rows,
-                   size.columns); /* Fits. */
-    if (err_failed(job_post(talk, "/api/v1/jobs/", run, "/resize", body))) {
+    text_addf(&body, "{\"rows\":%d,\"columns\":%d}", size.rows, size.columns);
+    if (err_failed(api_ask(talk, &resize, NULL /* not read */, NULL /* no why */))) {
         client_hang_up(talk->client);
     }
 }
 
 void job_stop_broken(struct talk *talk, const char *run) {
-    struct err err = job_post(talk, "/api/v1/runs/", run, "/stop", "{}");
+    const struct api_request stop = {
+        .method = "POST", .base = "/api/v1/runs/", .id = run, .rest = "/stop"};
+    struct err err = api_ask(talk, &stop, NULL /* not read */, NULL /* no why */);
     plain_note("drover: the rest of the input of %s cannot be sent; it %s\n", run,
                err_failed(err) ? "waits: 'drover stop' ends it" : "was asked to end");
 }
@@ -175,7 +152,6 @@ static struct err attempts_watch(struct watching *watching) {
             talk_print(run);
         } else if (!plain) {
             const char *note = talk_text(run, "note");
-            (void)fflush(stdout); /* A failure shows again at the end. */
             plain_note("drover: %s: %s%s%s\n", short_name_of(watch->run, watch->label).text,
                        run_words(run).text, note[0] != '\0' ? ": " : "", note);
         }
@@ -189,7 +165,7 @@ struct err job_watch(const struct job_watch *watch) {
     struct watching watching = {
         .print = {.form = watch->invocation->json ? LOG_JSON : LOG_PLAIN, .err_apart = true},
         .watch = watch,
-        .resize_fd = watch->pty ? resize_open() : -1,
+        .resize_fd = watch->pty && isatty(STDOUT_FILENO) == 1 ? terminal_signals_open() : -1,
     };
     talk_warn_held(watch->talk);
     if (watch->input != JOB_WATCH_ONLY) {
@@ -208,7 +184,7 @@ struct err job_watch(const struct job_watch *watch) {
             name.text, name.text);
         talk_hear_all(watch->talk);
     }
-    if (types && !raw_terminal_begin(&watching.terminal)) {
+    if (types && !raw_terminal_begin(&watching.terminal, RAW_KEYS_ALL)) {
         watching.input.fd = -1; /* The terminal vanished just now: output is followed, no more. */
     }
     if (watch->input == JOB_WATCH_POUR) {

@@ -1,35 +1,11 @@
 /* command_project.c: drover project ls, show, add, set, rm. */
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
-#include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "rules/project/project.h"
 
 static const struct flag ls_flags[] = {LISTING_OF(&project_resource.fields), OPTION_END};
 static const struct flag set_flags[] = {FLAGS_OF(&project_resource.fields), OPTION_END};
-
-static struct err project_add(const void *ctx, struct text *body, struct why *why) {
-    text_add_name(body, "name");
-    return flags_text_add(body, ((const struct invocation *)ctx)->args.operands[0], "NAME", why);
-}
-
-static struct err body_write(struct invocation *invocation, struct text *text, unsigned use) {
-    static const struct flags_part parts[] = {{"name", project_add}, {.name = NULL}};
-    const struct flags_body body = {.args = &invocation->args,
-                                    .fields = &project_resource.fields,
-                                    .use = use,
-                                    .parts = parts,
-                                    .ctx = invocation};
-    return flags_members_write(&body, text, &invocation->why);
-}
-
-static struct err add_body(struct invocation *invocation, struct text *text) {
-    return body_write(invocation, text, FIELD_GIVEN);
-}
-
-static struct err set_body(struct invocation *invocation, struct text *text) {
-    return body_write(invocation, text, FIELD_CHANGED);
-}
 
 const struct command command_project_ls = {
     COMMAND("project", "ls", NULL, "List projects."),
@@ -50,14 +26,16 @@ const struct command command_project_add = {
     COMMAND("project", "add", "NAME", "Make a project, with what new sessions of it begin with."),
     HELP(SESSIONS, "drover project add web --root ~/web --model anthropic/claude-sonnet-4-5\n"),
     .flags = set_flags,
-    ACTION("POST /api/v1/projects", .body = add_body, .keyed = true, .done = "{name} is made"),
+    ACTION("POST /api/v1/projects", .gives = &project_resource.fields, .keyed = true,
+           .done = "{name} is made"),
 };
 
 const struct command command_project_set = {
     COMMAND("project", "set", "NAME", "Change what new sessions of a project begin with."),
     HELP(SESSIONS, "drover project set web --agent reviewer\n"),
     .flags = set_flags,
-    ACTION("PATCH /api/v1/projects/{}", .body = set_body, .done = "{name} is changed"),
+    ACTION("PATCH /api/v1/projects/{}", .gives = &project_resource.fields,
+           .done = "{name} is changed"),
 };
 
 const struct command command_project_rm = {

@@ -52,37 +52,9 @@ const struct command command_provider_ls = {
     ACTION("GET " PROVIDERS, .columns = provider_columns),
 };
 
-static void tokens_add(const json_t *row, const char *key, struct text *value) {
-    if (talk_int(row, key) > 0) {
-        text_addf(value, "%lld", (long long)talk_int(row, key));
-    } else {
-        text_add_str(value, "?");
-    }
-}
-
-static void window_add(const json_t *row, struct text *value) {
-    tokens_add(row, "window", value);
-}
-
 /* "learned" for a window that a refusal taught. */
 static void learned_add(const json_t *row, struct text *value) {
     text_add_str(value, strcmp(talk_text(row, "window_from"), "learned") == 0 ? "learned" : "");
-}
-
-static void output_add(const json_t *row, struct text *value) {
-    tokens_add(row, "max_output", value);
-}
-
-static void yes_no_add(const json_t *known, struct text *value) {
-    text_add_str(value, json_is_true(known) ? "yes" : json_is_false(known) ? "no" : "?");
-}
-
-static void images_add(const json_t *row, struct text *value) {
-    yes_no_add(json_object_get(row, "vision"), value);
-}
-
-static void tools_add(const json_t *row, struct text *value) {
-    yes_no_add(json_object_get(row, "tools"), value);
 }
 
 /* The refused parameters of a row of a model, or of a test. */
@@ -112,11 +84,11 @@ static void prices_add(const json_t *row, struct text *value) {
 
 static const struct column model_columns[] = {
     COLUMN("MODEL", -48, "id", COLUMN_TEXT),
-    COLUMN_ADD("WINDOW", 9, window_add),
+    COLUMN("WINDOW", 9, "window", COLUMN_KNOWN_COUNT),
     COLUMN_ADD("", -7, learned_add),
-    COLUMN_ADD("OUTPUT", 9, output_add),
-    COLUMN_ADD("IMAGES", -6, images_add),
-    COLUMN_ADD("TOOLS", -5, tools_add),
+    COLUMN("OUTPUT", 9, "max_output", COLUMN_KNOWN_COUNT),
+    COLUMN("IMAGES", -6, "vision", COLUMN_KNOWN_YES),
+    COLUMN("TOOLS", -5, "tools", COLUMN_KNOWN_YES),
     COLUMN_ADD("$ PER MILLION IN/OUT", 0, prices_add),
     COLUMN_END,
 };
@@ -148,12 +120,6 @@ static const struct flag set_flags[] = {
     OPTION_SWITCH("no-key", 0, "Remove the key."),
     OPTION_END,
 };
-
-static struct err name_add(const void *ctx, struct text *body, struct why *why) {
-    const struct invocation *invocation = ctx;
-    text_add_name(body, "name");
-    return flags_text_add(body, invocation->args.operands[0], "NAME", why);
-}
 
 static struct err key_add(const void *ctx, struct text *body, struct why *why) {
     const struct invocation *invocation = ctx;
@@ -195,17 +161,8 @@ static struct err headers_add(const void *ctx, struct text *body, struct why *wh
     return ERR_OK;
 }
 
-static struct err members_add(struct invocation *invocation, enum field_use use,
-                              struct text *text) {
-    static const struct flags_part parts[] = {
-        {"name", name_add}, {"key", key_add}, {"headers", headers_add}, {.name = NULL}};
-    const struct flags_body body = {.args = &invocation->args,
-                                    .fields = &provider_fields,
-                                    .use = use,
-                                    .parts = parts,
-                                    .ctx = invocation};
-    return flags_members_write(&body, text, &invocation->why);
-}
+static const struct flags_part parts[] = {
+    {"key", key_add}, {"headers", headers_add}, {.name = NULL}};
 
 /* Where a client's key is used, its base URL is, too: it may be that of a proxy. */
 static void known_add(const struct invocation *invocation, const struct known_provider *known,
@@ -228,7 +185,7 @@ static struct err add_body(struct invocation *invocation, struct text *body) {
     if (!kind) {
         known_add(invocation, known, body);
     }
-    return members_add(invocation, FIELD_GIVEN, body);
+    return ERR_OK;
 }
 
 static struct err set_body(struct invocation *invocation, struct text *body) {
@@ -239,7 +196,7 @@ static struct err set_body(struct invocation *invocation, struct text *body) {
                        args_given(args, "key-file") ? "file" : "env");
     }
     text_add_str(body, forget ? "\"key\":null" : "");
-    return members_add(invocation, FIELD_CHANGED, body);
+    return ERR_OK;
 }
 
 static void set_print(const json_t *answer) {
@@ -263,7 +220,8 @@ const struct command command_provider_add = {
         KEY_ABOUT "The models of the connection are named NAME/MODEL. The kind and the URL of\n"
                   "openai, anthropic and deepseek are known; NAME_BASE_URL in your environment\n"
                   "replaces the URL.\n",
-    ACTION("POST " PROVIDERS, .body = add_body, .print = set_print),
+    ACTION("POST " PROVIDERS, .body = add_body, .gives = &provider_fields, .parts = parts,
+           .print = set_print),
 };
 
 const struct command command_provider_set = {
@@ -271,7 +229,8 @@ const struct command command_provider_set = {
     HELP(MODELS, "drover provider set deepseek --max-concurrent 4\n"),
     .flags = set_flags,
     .about = KEY_ABOUT "Headers and models that are given replace the existing ones.\n",
-    ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .print = set_print),
+    ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .gives = &provider_fields, .parts = parts,
+           .print = set_print),
 };
 
 /* --- Test and remove -------------------------------------------------------------------------- */
@@ -287,11 +246,11 @@ static struct err test_body(struct invocation *invocation, struct text *body) {
     return body->len > MODEL_MAX ? err_make(ERR_NOT_FOUND, "provider: model") : ERR_OK;
 }
 
-static struct err test_run(struct invocation *invocation) {
+static struct err test_run(struct invocation *invocation, struct talk *talk) {
     static const struct action test = {"POST " PROVIDERS "/{}/test", .body = test_body,
                                        .timeout_ms = 90000 /* Longer than the daemon's own. */};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_get(invocation, &test, &answer);
+    struct err err = action_ask(talk, &test, &answer);
     if (err_failed(err)) {
         return err;
     }
@@ -307,8 +266,7 @@ static struct err test_run(struct invocation *invocation) {
         if (json_array_size(json_object_get(answer, "refuses")) > 0) {
             AUTO(text_done) struct text refused = text_up_to(4 << 10);
             refused_add("it is called without what it refuses: ", answer, &refused);
-            fputs(text_bytes(&refused).data, stdout);
-            putchar('\n');
+            puts(text_bytes(&refused).data);
         }
     } else {
         const char *model = talk_text(answer, "model");
@@ -328,9 +286,8 @@ const struct command command_provider_test = {
             "Ask a model of a connection for one word. Exits with 1 if none comes."),
     HELP(MODELS, "drover provider test deepseek\n"),
     .flags = test_flags,
-    .talks = true,
     .asks_models = true,
-    .run = test_run,
+    .converse = test_run,
 };
 
 const struct command command_provider_forget = {

@@ -39,9 +39,8 @@ static void event_look(void *ctx, const struct follow_event *event) {
         watcher->enough = watcher->enough || bytes_is(event->type, ends[i]);
     }
     AUTO(json_release) json_t *data = NULL;
-    struct why ignored;
     if ((!one_of_many && !started) ||
-        err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
+        err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
         return;
     }
     if (one_of_many ? strcmp(talk_text(data, "run"), wait->id) == 0
@@ -97,19 +96,18 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
 static bool question_is_of(struct talk *talk, const json_t *question, const json_t *run) {
     const char *id = talk_text(run, "id"), *asker = talk_text(question, "run");
     AUTO(json_release) json_t *turn = NULL;
-    struct why ignored;
     return strcmp(asker, id) == 0 ||
            (strcmp(talk_text(run, "kind"), "agent") == 0 &&
-            !err_failed(run_get(talk, asker, 0 /* no retry */, &turn, &ignored)) &&
+            !err_failed(run_get(talk, asker, 0 /* no retry */, &turn, NULL /* no why */)) &&
             strcmp(talk_text(turn, "parent"), id) == 0);
 }
 
 void run_questions_add(struct talk *talk, const json_t *run, struct text *text) {
     AUTO(json_release) json_t *rows = NULL;
     const json_t *row = NULL;
-    struct why ignored;
     size_t at = 0;
-    if (run_has_ended(run) || err_failed(action_rows(talk, "/api/v1/approvals", &rows, &ignored))) {
+    if (run_has_ended(run) ||
+        err_failed(action_rows(talk, "/api/v1/approvals", &rows, NULL /* no why */))) {
         return;
     }
     json_array_foreach(rows, at, row) {

@@ -234,14 +234,15 @@ static struct err look_once(struct look *look) {
 
 enum { TREE_RUNS_MAX = 10000 };
 
+static struct terminal_size screen_size(void) {
+    return terminal_size_or(STDOUT_FILENO, (struct terminal_size){.rows = 24, .columns = 80});
+}
+
 /* Nothing is wrong: "" above, and the picture is read again. */
 static void picture_show(struct ps_watch *watch, const char *above) {
     AUTO(text_done) struct text out = text_up_to(2 * LIVE_SCREEN_MAX), said = text_up_to(4096);
-    struct terminal_size size = {.rows = 24, .columns = 80};
+    const struct terminal_size size = screen_size();
     text_add_str(&said, above);
-    if (!terminal_size(STDOUT_FILENO, &size)) {
-        size.columns = 80; /* A terminal a moment ago. */
-    }
     const struct live_frame frame = {
         .above = &said, .picture = &watch->picture, .columns = size.columns};
     live_screen_draw(&watch->screen, &frame, &out);
@@ -255,10 +256,7 @@ static struct err draw_once(struct ps_watch *watch) {
     struct tree_rows kept = {
         .talk = watch->talk, .invocation = watch->invocation, .runs = json_array()};
     AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
-    struct terminal_size size = {.rows = 24, .columns = 80};
-    if (!terminal_size(STDOUT_FILENO, &size)) {
-        size.rows = 24;
-    }
+    const struct terminal_size size = screen_size();
     const struct talk_rows rows = {.path = watch->all ? watch->path : watch->live_path,
                                    .each = tree_row_keep,
                                    .ctx = &kept,
@@ -277,13 +275,12 @@ static struct err draw_once(struct ps_watch *watch) {
 
 /* Above the picture, which shows the runs as they were. */
 static void trouble_show(struct ps_watch *watch, struct err err) {
-    const char *why = watch->invocation->why.text;
     AUTO(text_done) struct text line = text_up_to(4096);
     if (!watch->draw) {
         talk_trouble_of(err, &watch->invocation->why);
         return;
     }
-    text_addf(&line, "drover: %s; trying again\n", why[0] != '\0' ? why : err_title(err.code));
+    text_addf(&line, "drover: %s; trying again\n", err_words(err, &watch->invocation->why));
     picture_show(watch, text_bytes(&line).data);
 }
 
@@ -370,14 +367,13 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
 }
 
 /* `ps` and `job ls`. With --live, or `ps` without --all and --state, only runs that live. */
-static struct err list_run(struct invocation *invocation) {
+static struct err list_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     bool jobs = args_has(args, "live"), watches = !jobs && args_on(args, "watch");
     bool ended = jobs ? !args_on(args, "live") : args_on(args, "all") || args_given(args, "state");
     const bool draws = !invocation->json && isatty(STDOUT_FILENO) == 1;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(tree_rows_done)
-    struct tree_rows kept = {.talk = &talk, .invocation = invocation, .runs = json_array()};
+    struct tree_rows kept = {.talk = talk, .invocation = invocation, .runs = json_array()};
     struct run_view view = run_view_of(invocation);
     char path[32];
     (void)snprintf(path, sizeof path, "/api/v1/%s%s", jobs ? "jobs" : "runs",
@@ -394,12 +390,11 @@ static struct err list_run(struct invocation *invocation) {
                                     .row = draws ? tree_row_keep : row_print,
                                     .foot = draws ? tree_print : NULL,
                                     .ctx = draws ? (void *)&kept : (void *)&view};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err) || watches) {
-        return err_failed(err) ? err : watch_run(&talk, invocation);
+    if (watches) {
+        return watch_run(talk, invocation);
     }
-    err = listing_print(&talk, invocation, &listing);
-    talk_warn_held(&talk);
+    struct err err = listing_print(talk, invocation, &listing);
+    talk_warn_held(talk);
     return err;
 }
 
@@ -409,7 +404,6 @@ const struct command command_ps = {
                "drover ps --watch\n"
                "drover ps --all --since 12h\n"),
     .flags = ps_flags,
-    .talks = true,
     .about = "On a terminal, runs are drawn as a tree: agents below their workflow, commands\n"
              "below their turn. Questions come first, with the command that answers them. In a\n"
              "pipe, each run is a line.\n"
@@ -417,7 +411,7 @@ const struct command command_ps = {
              "Without --limit, all unfinished runs are listed; with --all or --state, the\n"
              "newest 50. With --watch and --state in a pipe, a line is printed each time a run\n"
              "enters one of these states.\n",
-    .run = list_run,
+    .converse = list_run,
 };
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
@@ -434,6 +428,5 @@ const struct command command_job_ls = {
     HELP(JOBS, "drover job ls --live\n"
                "drover job ls --state failed,lost --since 12h\n"),
     .flags = ls_flags,
-    .talks = true,
-    .run = list_run,
+    .converse = list_run,
 };

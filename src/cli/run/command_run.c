@@ -14,11 +14,10 @@
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 
-/* Opens the conversation and asks after the run that the first operand names. *ret_kind NULL: the
+/* Asks after the run that the first operand names. *ret_kind NULL: the
  * daemon is newer than this table. */
-static struct err run_open(struct talk *talk, struct invocation *invocation, json_t **ret_run,
+static struct err run_find(struct talk *talk, struct invocation *invocation, json_t **ret_run,
                            const struct run_kind_view **ret_kind) {
-    (void)talk_open(talk, invocation);
     struct err err = run_get(talk, invocation->args.operands[0], 0 /* a single try */, ret_run,
                              &invocation->why);
     const struct run_kind_view *kind = run_kind_views;
@@ -32,16 +31,15 @@ static struct err run_open(struct talk *talk, struct invocation *invocation, jso
 
 /* --- Show ------------------------------------------------------------------------------------- */
 
-static struct err show_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err show_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
     const struct run_kind_view *kind = NULL;
-    struct err err = run_open(&talk, invocation, &run, &kind);
+    struct err err = run_find(talk, invocation, &run, &kind);
     if (err_failed(err)) {
         return err;
     }
     if (kind != NULL && kind->show != NULL) {
-        return kind->show(invocation, &talk, run);
+        return kind->show(invocation, talk, run);
     }
     if (invocation->json) {
         talk_print(run);
@@ -51,7 +49,7 @@ static struct err show_run(struct invocation *invocation) {
     AUTO(text_done) struct text text = text_up_to(8 << 20);
     run_view_whole(&view, run, &text);
     const size_t whole_len = text.len;
-    run_questions_add(&talk, run, &text);
+    run_questions_add(talk, run, &text);
     cells_wrap_values(&text, whole_len, &(struct cells_shape){RUN_KEY_CELLS, view.paint.columns});
     fputs(text_bytes(&text).data, stdout);
     return ERR_OK;
@@ -61,8 +59,7 @@ const struct command command_show = {
     COMMAND(NULL, "show", "RUN", "Show a run: its state, why, and what it used."),
     HELP(RUNS, "drover show last\n"
                "drover show nightly --json\n"),
-    .talks = true,
-    .run = show_run,
+    .converse = show_run,
 };
 
 /* --- Attach ----------------------------------------------------------------------------------- */
@@ -76,11 +73,10 @@ static const struct flag attach_flags[] = {
     OPTION_END,
 };
 
-static struct err attach_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err attach_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
     const struct run_kind_view *kind = NULL;
-    struct err err = run_open(&talk, invocation, &run, &kind);
+    struct err err = run_find(talk, invocation, &run, &kind);
     if (err_failed(err)) {
         return err;
     }
@@ -97,7 +93,7 @@ static struct err attach_run(struct invocation *invocation) {
                        "%s is an agent of %s; 'drover attach %s' follows all of it", agent.text,
                        parent.text, parent.text);
     }
-    return kind->attach(invocation, &talk, run);
+    return kind->attach(invocation, talk, run);
 }
 
 static const char attach_about[] =
@@ -113,18 +109,16 @@ const struct command command_attach = {
     COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),
     HELP(RUNS, "drover attach last\n"),
     .flags = attach_flags,
-    .talks = true,
     .about = attach_about,
-    .run = attach_run,
+    .converse = attach_run,
 };
 
 const struct command command_job_attach = {
     COMMAND("job", "attach", "JOB", "Follow a job until it ends."),
     HELP(JOBS, "drover job attach last\n"),
     .flags = attach_flags,
-    .talks = true,
     .about = attach_about,
-    .run = attach_run,
+    .converse = attach_run,
 };
 
 /* --- Wait ------------------------------------------------------------------------------------- */
@@ -133,7 +127,7 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
     if (invocation->json) {
         talk_print(run);
     } else {
-        printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+        run_line_print(run);
     }
 }
 
@@ -141,7 +135,6 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
 static void note_print(const struct invocation *invocation, const json_t *run) {
     const char *note = talk_text(run, "note");
     if (!invocation->json && note[0] != '\0' && strcmp(talk_text(run, "state"), "succeeded") != 0) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
         plain_note("drover: %s\n", note);
     }
 }
@@ -150,13 +143,11 @@ static const struct flag wait_flags[] = {OPTION_PATIENCE, OPTION_END};
 
 /* Also for a daemon that is away when it begins: that is what a script that waits is for. The exit
  * code is that of the first job that did not succeed. */
-static struct err wait_one(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err wait_one(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
     struct run_wait wait = {.id = invocation->args.operands[0],
                             .retry_ms = args_int(&invocation->args, "retry-for", 0)};
-    (void)talk_open(&talk, invocation);
-    struct err err = run_wait(&talk, &wait, &run, &invocation->why);
+    struct err err = run_wait(talk, &wait, &run, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, run);
         note_print(invocation, run);
@@ -167,8 +158,8 @@ static struct err wait_one(struct invocation *invocation) {
     return err;
 }
 
-static struct err wait_run(struct invocation *invocation) {
-    struct err err = action_each(invocation, wait_one);
+static struct err wait_run(struct invocation *invocation, struct talk *talk) {
+    struct err err = action_each(invocation, talk, wait_one);
     bool reported = invocation->told && err.code != ERR_INTERRUPTED;
     return reported ? ERR_OK : err; /* The exit code may be that of a job before it. */
 }
@@ -178,25 +169,22 @@ const struct command command_job_wait = {
     HELP(JOBS, "drover job wait nightly\n"
                "drover job wait nightly backup\n"),
     .flags = wait_flags,
-    .talks = true,
     .about = "Exit codes are those of 'drover job run'. Of several jobs it is the code of the\n"
              "first one named that did not succeed, and 0 if all did.\n",
-    .run = wait_run,
+    .converse = wait_run,
 };
 
 /* --- Stop ------------------------------------------------------------------------------------- */
 
-static const struct flag stop_flags[] = {
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
-    OPTION_END,
-};
+#define STOP_OPTIONS                                                                               \
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),         \
+        OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end.")
+static const struct flag stop_flags[] = {STOP_OPTIONS, OPTION_END};
 
 /* Such a run ends when another host has ended its command, which may take for ever. */
 static void stop_warn_away(const json_t *run) {
     const struct short_name name =
         short_name_of(talk_text(run, "id"), NULL /* others may have the label */);
-    (void)fflush(stdout); /* A failure shows again at the end. */
     if (json_is_true(json_object_get(run, "host_away"))) {
         plain_note(
             "[it runs on another host, whose daemon ends it; if that host is gone: drover job"
@@ -217,12 +205,11 @@ static struct err stop_body(struct invocation *invocation, struct text *body) {
     return ERR_OK;
 }
 
-static struct err stop_run(struct invocation *invocation) {
+static struct err stop_run(struct invocation *invocation, struct talk *talk) {
     static const struct action stop = {"POST /api/v1/runs/{}/stop", .body = stop_body};
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *asked = NULL, *ended = NULL;
     const struct args *args = &invocation->args;
-    struct err err = action_open(&talk, invocation, &stop, &asked);
+    struct err err = action_ask(talk, &stop, &asked);
     if (err_failed(err)) {
         return err;
     }
@@ -232,7 +219,7 @@ static struct err stop_run(struct invocation *invocation) {
         return ERR_OK;
     }
     struct run_wait wait = {.id = args->operands[0], .retry_ms = RUN_RETRY_MS};
-    err = run_wait(&talk, &wait, &ended, &invocation->why);
+    err = run_wait(talk, &wait, &ended, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, ended);
     } else if (err.code == ERR_INTERRUPTED) {
@@ -241,8 +228,8 @@ static struct err stop_run(struct invocation *invocation) {
     return err;
 }
 
-static struct err stop_runs(struct invocation *invocation) {
-    return action_each(invocation, stop_run);
+static struct err stop_runs(struct invocation *invocation, struct talk *talk) {
+    return action_each(invocation, talk, stop_run);
 }
 
 static const char stop_about[] =
@@ -251,8 +238,7 @@ static const char stop_about[] =
 
 static const struct flag stop_any_flags[] = {
     OPTION_SWITCH("all", 'a', "Stop every unfinished run."),
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
+    STOP_OPTIONS,
     OPTION_END,
 };
 
@@ -260,8 +246,7 @@ static void stopped_print(void *ctx, const json_t *run) {
     end_print(ctx, run);
 }
 
-static struct err every_run_stop(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err every_run_stop(struct invocation *invocation, struct talk *talk) {
     AUTO(text_done) struct text body = text_up_to(ACTION_BODY_MAX);
     text_add_char(&body, '{');
     struct err err = stop_body(invocation, &body);
@@ -270,16 +255,15 @@ static struct err every_run_stop(struct invocation *invocation) {
                                   .no_wait = args_on(&invocation->args, "no-wait"),
                                   .stopped = stopped_print,
                                   .ctx = invocation};
-    err = err_failed(err) ? err : talk_open(&talk, invocation);
-    return err_failed(err) ? err : stop_all(&talk, &with, &invocation->why);
+    return err_failed(err) ? err : stop_all(talk, &with, &invocation->why);
 }
 
-static struct err stop_any(struct invocation *invocation) {
+static struct err stop_any(struct invocation *invocation, struct talk *talk) {
     const bool all = args_on(&invocation->args, "all");
     if (all == (invocation->args.operand_count > 0)) {
         return err_why(&invocation->why, ERR_USAGE, "give the ids of runs, or --all");
     }
-    return all ? every_run_stop(invocation) : stop_runs(invocation);
+    return (all ? every_run_stop : stop_runs)(invocation, talk);
 }
 
 const struct command command_stop = {
@@ -287,9 +271,8 @@ const struct command command_stop = {
     HELP(RUNS, "drover stop last\n"
                "drover stop --all\n"),
     .flags = stop_any_flags,
-    .talks = true,
     .about = stop_about,
-    .run = stop_any,
+    .converse = stop_any,
 };
 
 const struct command command_job_stop = {
@@ -297,9 +280,8 @@ const struct command command_job_stop = {
     HELP(JOBS, "drover job stop nightly\n"
                "drover job stop last --grace 30s\n"),
     .flags = stop_flags,
-    .talks = true,
     .about = stop_about,
-    .run = stop_runs,
+    .converse = stop_runs,
 };
 
 /* --- Remove ----------------------------------------------------------------------------------- */

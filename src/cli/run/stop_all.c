@@ -5,7 +5,6 @@
 
 #include "cli/base/api_request.h"
 #include "cli/run/ask.h"
-#include "cli/run/view.h"
 
 enum { PASSES_MAX = 100 };
 

@@ -4,11 +4,9 @@
 #include "cli/run/tree.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "cli/base/api.h"

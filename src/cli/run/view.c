@@ -8,9 +8,11 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/base/names.h"
 #include "cli/base/quantity.h"
 #include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
+#include "cli/terminal/plain.h"
 
 enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
 
@@ -24,9 +26,8 @@ struct run_view run_view_of(const struct invocation *invocation) {
 }
 
 struct run_view run_view_fitted(const struct invocation *invocation) {
-    struct terminal_size size = {0};
     struct run_view view = run_view_of(invocation);
-    view.columns = terminal_size(STDOUT_FILENO, &size) ? size.columns : 0;
+    view.columns = terminal_size_or(STDOUT_FILENO, (struct terminal_size){0}).columns;
     return view;
 }
 
@@ -198,7 +199,7 @@ static void command_add(const json_t *run, struct text *text) {
     }
 }
 
-static void plain_add(struct text *text, struct bytes words) {
+static void run_plain_add(struct text *text, struct bytes words) {
     size_t begin = text->len;
     text_add(text, words.data, words.len);
     if (text->len > begin) {
@@ -207,7 +208,7 @@ static void plain_add(struct text *text, struct bytes words) {
 }
 
 void run_view_plain(struct text *text, const char *words) {
-    plain_add(text, bytes_of(words));
+    run_plain_add(text, bytes_of(words));
 }
 
 void run_view_what(const json_t *run, struct text *text) {
@@ -219,7 +220,7 @@ void run_view_what(const json_t *run, struct text *text) {
         command_add(run, &what);
     }
     if (!text_failed(&what)) {
-        plain_add(text, text_bytes(&what));
+        run_plain_add(text, text_bytes(&what));
     }
 }
 
@@ -399,4 +400,24 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     }
     usage_add(result, text);
     cells_wrap_values(text, 0, &(struct cells_shape){RUN_KEY_CELLS, view->paint.columns});
+}
+
+/* --- For commands that show no more ----------------------------------------------------------- */
+
+void run_begun_print(const struct invocation *invocation, const char *key, const char *run,
+                     const char *label) {
+    const struct short_name name = short_name_of(run, label);
+    if (invocation->json) {
+        printf("{\"%s\": \"%s\"}\n", key, run);
+        return;
+    }
+    puts(run);
+    if (isatty(STDERR_FILENO) == 1) {
+        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
+                   name.text);
+    }
+}
+
+void run_line_print(const json_t *run) {
+    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
 }

@@ -60,6 +60,13 @@ enum colour run_colour(const json_t *run); /* For the state of a run, or of a st
 enum { RUN_KEY_CELLS = 12 };
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
+/* A run that is not followed: its id, or {KEY: ID}, which scripts read; a person learns how to
+ * follow it later. `label` may be NULL. */
+void run_begun_print(const struct invocation *invocation, const char *key, const char *run,
+                     const char *label);
+/* "ID succeeded" */
+void run_line_print(const json_t *run);
+
 bool run_has_ended(const json_t *run);
 /* The label by which commands find the run (names.h); "": none, or the run stands in another. */
 const char *run_label(const json_t *run);

@@ -161,13 +161,12 @@ static const struct flag show_flags[] = {
     OPTION_END,
 };
 
-static struct err show_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err show_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *row = NULL;
     AUTO(text_done) struct text path = {0};
     const char *id = invocation->args.operands[0], *text = args_text(&invocation->args, "search");
     const struct api_request session = {SESSION_REQUEST(id)};
-    struct err err = api_open(&talk, invocation, &session, &row);
+    struct err err = api_ask(talk, &session, &row, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -176,7 +175,7 @@ static struct err show_run(struct invocation *invocation) {
     } else {
         table_lines(invocation, lines, 9, row);
         if (strcmp(talk_text(row, "state"), "waiting") == 0) {
-            err = waits_print(&talk, invocation, row);
+            err = waits_print(talk, invocation, row);
         }
     }
     if (err_failed(err)) {
@@ -194,15 +193,14 @@ static struct err show_run(struct invocation *invocation) {
     if (text_failed(&path)) {
         return err_why(&invocation->why, ERR_USAGE, "the text to look for is too long");
     }
-    return talk_list(&talk, path.data, message_print, invocation, &invocation->why);
+    return talk_list(talk, path.data, message_print, invocation, &invocation->why);
 }
 
 const struct command command_session_show = {
     COMMAND("session", "show", "SESSION", "Show a session."),
     HELP(SESSIONS, "drover session show last\n"),
     .flags = show_flags,
-    .talks = true,
-    .run = show_run,
+    .converse = show_run,
 };
 
 /* --- Export ----------------------------------------------------------------------------------- */
@@ -234,9 +232,8 @@ static struct err piece_print(struct bytes piece, bool terminal, char last[2]) {
     return written == piece.len ? ERR_OK : err_make(ERR_IO, "session: write");
 }
 
-static struct err export_run(struct invocation *invocation) {
+static struct err export_run(struct invocation *invocation, struct talk *talk) {
     const char *format = invocation->json ? "json" : args_text(&invocation->args, "format");
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text target = {0};
     bool markdown = strcmp(format, "markdown") == 0, terminal = isatty(STDOUT_FILENO) == 1;
     if (!talk_target(&target, "/api/v1/sessions/", invocation->args.operands[0],
@@ -247,11 +244,10 @@ static struct err export_run(struct invocation *invocation) {
                                            .target = target.data,
                                            .accept =
                                                markdown ? "text/markdown" : "application/json"};
-    struct err err = talk_open(&talk, invocation);
-    err = err_failed(err) ? err : client_begin(talk.client, &request, &invocation->why);
+    struct err err = client_begin(talk->client, &request, &invocation->why);
     char last[2] = {0};
     for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
-        err = client_read(talk.client, 30 * 1000, &piece, &invocation->why);
+        err = client_read(talk->client, 30 * 1000, &piece, &invocation->why);
         if (!err_failed(err) && piece.len > 0) {
             err = piece_print(piece, terminal, last);
         }
@@ -263,8 +259,7 @@ const struct command command_session_export = {
     COMMAND("session", "export", "SESSION", "Print a session with all its messages."),
     HELP(SESSIONS, "drover session export last --format json\n"),
     .flags = export_flags,
-    .talks = true,
-    .run = export_run,
+    .converse = export_run,
 };
 
 /* --- The session ------------------------------------------------------------------------------ */
@@ -329,7 +324,8 @@ const struct command command_session_archive = {
 };
 
 /* At a terminal somebody is asked first: what is deleted does not come back. */
-static struct err rm_one(struct invocation *invocation) {
+static struct err rm_one(struct invocation *invocation, struct talk *talk) {
+    (void)talk; /* None is open while a person is asked: Ctrl-C ends the command. */
     static const struct action look = {.request = "GET /api/v1/sessions/{}",
                                        .unknown = SESSION_UNKNOWN};
     bool yes = args_on(&invocation->args, "yes") || invocation->json || !confirm_possible();
@@ -358,7 +354,7 @@ static struct err rm_one(struct invocation *invocation) {
 }
 
 static struct err rm_run(struct invocation *invocation) {
-    return action_each(invocation, rm_one);
+    return action_each(invocation, NULL, rm_one);
 }
 
 static const struct flag rm_flags[] = {
@@ -406,13 +402,9 @@ const struct command command_session_fork = {
            .done = "{id}"),
 };
 
-static struct err compact_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err compact_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *run = NULL;
-    struct err err = talk_open(&talk, invocation);
-    err = err_failed(err)
-              ? err
-              : session_compact(&talk, invocation->args.operands[0], &run, &invocation->why);
+    struct err err = session_compact(talk, invocation->args.operands[0], &run, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -430,9 +422,8 @@ const struct command command_session_compact = {
     COMMAND("session", "compact", "SESSION",
             "Summarize a session for the model. The messages stay."),
     HELP(SESSIONS, "drover session compact last\n"),
-    .talks = true,
     .about = "Waits until the session is compacted. Refused while a turn is running.\n",
-    .run = compact_run,
+    .converse = compact_run,
 };
 
 /* --- Its folders ------------------------------------------------------------------------------ */

@@ -1,7 +1,6 @@
 /* session.c: requests about one session. */
 #include "cli/session/session.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,9 +68,8 @@ struct err session_program(struct talk *talk, const char *name, const char *root
 
 bool session_has_program(struct talk *talk, const json_t *row, json_t **ret_agent) {
     const char *name = talk_text(row, "agent"), *root = talk_text(row, "root");
-    struct why ignored = {""};
     return name[0] != '\0' && !err_failed(session_program(talk, name, root[0] != '\0' ? root : NULL,
-                                                          ret_agent, &ignored));
+                                                          ret_agent, NULL /* no why */));
 }
 
 struct err session_of_agent(struct talk *talk, const char *session, struct bytes agent,
@@ -141,13 +139,6 @@ struct err native_check(struct invocation *invocation) {
 const char *session_model(const struct args *args) {
     const struct flag_value *model = &args->values[args_at(args, "model")];
     return model->from == FROM_FLAG ? model->text : NULL;
-}
-
-json_t *session_settings(struct talk *talk) {
-    json_t *settings = NULL;
-    const struct api_request request = {.base = "/api/v1/settings"};
-    struct why ignored;
-    return err_failed(api_ask(talk, &request, &settings, &ignored)) ? NULL : settings;
 }
 
 struct err session_attach(struct talk *talk, const char *session, const char *path, char **ret_id,

@@ -46,9 +46,6 @@ MUST_CHECK struct err native_check(struct invocation *invocation);
 /* Model that messages to a session which was there before are to have: the flag's. What the
  * environment or a file names is for new sessions. NULL: the session's. */
 const char *session_model(const struct args *args);
-/* The settings of the daemon, owned; NULL: they cannot be read. A client that may not read them is
- * not stopped by that. */
-json_t *session_settings(struct talk *talk);
 /* Adds an image to a session; *ret_id: of the attachment. */
 MUST_CHECK struct err session_attach(struct talk *talk, const char *session, const char *path,
                                      char **ret_id, struct why *why);

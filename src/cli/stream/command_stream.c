@@ -163,17 +163,12 @@ static void event_print(void *ctx, const struct follow_event *event) {
     fputs(invocation->json ? "}\n" : "\n", stdout);
 }
 
-static struct err tail_run(struct invocation *invocation) {
+static struct err tail_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     bool follow = args_on(args, "follow") || args_on(args, "new") || args_given(args, "via");
     struct bytes via = bytes_of(args_text(args, "via"));
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
     const struct follow_options options = {
-        .talk = &talk,
+        .talk = talk,
         .name = args->operands[0],
         .via = !follow || bytes_is(via, "poll") ? FOLLOW_POLL
                : bytes_is(via, "ws")            ? FOLLOW_WS
@@ -194,10 +189,9 @@ const struct command command_stream_tail = {
     HELP(EVENTS, "drover stream tail notes --follow\n"
                  "drover stream tail notes -n 10\n"),
     .flags = tail_flags,
-    .talks = true,
     .about = "After a disconnect, it resumes after the last printed event. It exits at the end\n"
              "of the stream (a run's stream has one), or after Ctrl-C.\n",
-    .run = tail_run,
+    .converse = tail_run,
 };
 
 /* --- Append ---------------------------------------------------------------------------------- */
@@ -221,7 +215,6 @@ struct append {
     struct invocation *invocation;
     struct talk *talk;
     struct lines *lines;
-    const char *target;
     const char *type; /* NULL: none was given. */
     const char *key;  /* NULL: none. */
     int64_t retry_ms; /* 0: one try. */
@@ -260,7 +253,10 @@ static struct err event_send(const struct append *append, struct bytes json, con
         text_add_char(&body, '}');
     }
     const struct api_request event = {.method = "POST",
-                                      .base = append->target,
+                                      .base = "/api/v1/streams/",
+                                      .id = invocation->args.operands[0],
+                                      .rest = "/events",
+                                      .unknown = no_address,
                                       .body = &body,
                                       .key = key,
                                       .retry_ms = append->retry_ms};
@@ -305,12 +301,10 @@ static struct err lines_append(struct append *append) {
     }
 }
 
-static struct err append_run(struct invocation *invocation) {
+static struct err append_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     const char *key = args_text(args, "key");
     bool lines = args_on(args, "lines"), retry = args_on(args, "retry") || lines;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = text_up_to(4 << 10);
     AUTO(lines_done) struct lines input = {0};
     uint8_t random[16];
     char made[2 * sizeof random + 1];
@@ -322,26 +316,15 @@ static struct err append_run(struct invocation *invocation) {
         hex_write(random, sizeof random, made);
         key = made;
     }
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    text_add_str(&target, "/api/v1/streams/");
-    client_add_escaped(&target, args->operands[0]);
-    text_add_str(&target, "/events");
-    if (text_failed(&target)) {
-        return err_make(ERR_BAD_FIELD, "append: name");
-    }
     struct append append = {
         .invocation = invocation,
-        .talk = &talk,
+        .talk = talk,
         .lines = &input,
-        .target = target.data,
         .type = args_text(args, "type"),
         .key = key,
         .retry_ms = retry ? args_int(args, "retry-for", 0) * 1000 : 0,
     };
-    lines_init(&input, STDIN_FILENO, talk.interrupt_fd);
+    lines_init(&input, STDIN_FILENO, talk->interrupt_fd);
     if (lines) {
         return lines_append(&append);
     }
@@ -351,7 +334,7 @@ static struct err append_run(struct invocation *invocation) {
     if (append.type == NULL) {
         return err_why(&invocation->why, ERR_USAGE, "--type TYPE is needed");
     }
-    err = piped ? lines_rest(&input, &json) : ERR_OK;
+    struct err err = piped ? lines_rest(&input, &json) : ERR_OK;
     if (!err_failed(err) && data != NULL) {
         err = json_check(&append, piped ? "the input" : "--data", json);
     }
@@ -363,8 +346,7 @@ const struct command command_stream_append = {
             "Append an event to a stream. It is on disk when this returns."),
     HELP(EVENTS, "drover stream append notes --type note --data 5\n"),
     .flags = append_flags,
-    .talks = true,
     .about = "With --lines, the seq of each event is printed when the event is acknowledged.\n"
              "If the daemon crashes in between, no event is lost or repeated.\n",
-    .run = append_run,
+    .converse = append_run,
 };

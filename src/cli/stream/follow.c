@@ -57,6 +57,14 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
     return ERR_OK;
 }
 
+void follow_event_print(const struct follow_event *event, const json_t *data) {
+    AUTO(json_release) json_t *line = json_object();
+    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
+    (void)json_object_set_new(line, "seq", json_integer(event->seq));
+    (void)json_object_update_missing(line, (json_t *)(uintptr_t)data);
+    talk_print(line);
+}
+
 static struct err json_deliver(struct follow *follow, int64_t seq, const char *type,
                                const json_t *data) {
     AUTO(text_done) struct text text = text_up_to(FRAME_MAX);
@@ -226,7 +234,8 @@ static struct err ws_handshake(struct follow *follow) {
     const struct client_request request = {
         .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
     struct err err = client_begin(follow->client, &request, follow->why);
-    if (!err_failed(err) && strcmp(client_header_accept(follow->client), accept) != 0) {
+    const char *accepted = client_header(follow->client, "sec-websocket-accept");
+    if (!err_failed(err) && (accepted == NULL || strcmp(accepted, accept) != 0)) {
         return err_why(follow->why, ERR_UPGRADE_REQUIRED,
                        "the daemon did not agree to a WebSocket");
     }
@@ -393,7 +402,7 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
         if (pause_ms == 0) { /* Once for each outage. */
             void (*trouble)(void *ctx, const char *text) =
                 options->trouble != NULL ? options->trouble : talk_trouble;
-            trouble(options->ctx, why->text[0] != '\0' ? why->text : err_title(err.code));
+            trouble(options->ctx, err_words(err, why));
             follow.away = true;
         }
         err = client_pause(&options->talk->options, talk_pause_next(world, &pause_ms));

@@ -61,6 +61,8 @@ struct follow {
     bool alive;        /* A byte came since the last connect. */
     bool away;         /* Trouble was reported, and nothing came since. */
 };
+/* Prints the event as a line of JSON: {"event","seq",…members of `data`}. */
+void follow_event_print(const struct follow_event *event, const json_t *data);
 /* Checks the order and hands the event out. */
 MUST_CHECK struct err follow__event(struct follow *follow, const struct follow_event *event);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/base/action.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
@@ -11,15 +12,12 @@
 
 #define FLAG_DATA                                                                                  \
     OPTION_TEXT("data", 0, "DIR", "Data directory [$XDG_STATE_HOME/drover].", .env = "DROVER_DATA")
-#define FLAG_DATABASE                                                                              \
-    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.", \
-                .env = "DROVER_DATABASE")
 
-static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, OPTION_END};
+static const struct flag database_flags[] = {FLAG_DATA, OPTION_DATABASE, OPTION_END};
 
 static const struct flag restore_flags[] = {
     FLAG_DATA,
-    FLAG_DATABASE,
+    OPTION_DATABASE,
     OPTION_SWITCH("rewrite-sums", 0, "Rewrite the checksums of the existing database."),
     OPTION_END,
 };
@@ -71,11 +69,8 @@ static struct err backup_run(struct invocation *invocation) {
 }
 
 const struct command command_backup = {
-    .name = "backup",
-    .summary = "Copy the live database into a new file.",
-    .section = SECTION_DAEMON,
-    .examples = "drover backup drover-backup.db\n",
-    .operands = "FILE",
+    COMMAND(NULL, "backup", "FILE", "Copy the live database into a new file."),
+    HELP(DAEMON, "drover backup drover-backup.db\n"),
     .flags = database_flags,
     .run = backup_run,
 };
@@ -120,11 +115,8 @@ static struct err restore_run(struct invocation *invocation) {
 }
 
 const struct command command_restore = {
-    .name = "restore",
-    .summary = "Restore a backup into an empty data directory.",
-    .section = SECTION_DAEMON,
-    .examples = "drover restore drover-backup.db --data ~/.drover-new\n",
-    .operands = "[FILE]",
+    COMMAND(NULL, "restore", "[FILE]", "Restore a backup into an empty data directory."),
+    HELP(DAEMON, "drover restore drover-backup.db --data ~/.drover-new\n"),
     .flags = restore_flags,
     .run = restore_run,
     .about = "With --rewrite-sums and no FILE: pages that another program (sqlite3) wrote by a\n"

@@ -24,6 +24,8 @@
 #include "base/process/variables.h"
 #include "base/redact.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
+#include "cli/base/autostart.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "store/datadir.h"
@@ -37,10 +39,10 @@ static const struct flag bugreport_flags[] = {
 enum {
     REPORT_MAX = 32 << 20,
     FILE_READ_MAX = 1 << 20,
-    LOG_TAIL = 128 << 10,
+    LOG_LINES = 1000,
+    LOG_MAX = 1 << 20,
     SECRETS_MAX = 1024,
     VARIABLE_MIN = 8, /* Shorter values of harmless-looking variables are ordinary words. */
-    TARGET_MAX = 8 << 10,
     EVENTS_READ = 1000,
     DEPTH_MAX = 64,
     QUOTE_MAX = 20,
@@ -81,12 +83,15 @@ static void secret_add(struct report *report, struct bytes value) {
     }
 }
 
-static void secrets_wipe(struct report *report) {
+static void report_done(struct report *report) {
     for (size_t i = 0; i < report->secret_count; i++) {
         char *copy = (char *)(uintptr_t)report->secrets[i].data;
         explicit_bzero(copy, report->secrets[i].len);
         mem_free(copy);
     }
+    talk_close(&report->talk);
+    text_done(&report->out);
+    text_done(&report->variables);
 }
 
 /* The first line; AUTO(mem_release) is the caller's. NULL: there is no such file. */
@@ -197,8 +202,7 @@ static void section(struct report *report, const char *title) {
 
 static void lacks(struct report *report, struct err err, const struct why *why) {
     AUTO(text_done) struct text line = text_up_to(4096);
-    text_addf(&line, "(not available: %s)\n",
-              why->text[0] != '\0' ? why->text : err_title(err.code));
+    text_addf(&line, "(not available: %s)\n", err_words(err, why));
     report_add(report, text_bytes(&line));
 }
 
@@ -212,18 +216,9 @@ static const char *const words[] = {
     "stream",  "message",       "reply_to",     "origin",      "effort",  "database", "version",
     "owner",   "default_model", "review_model", "title_model", "scopes",  "by",       "model_from",
     "fork",    "tool",          "verdict",      "engine",      "stop",    "step",     "base_url",
-    "sandbox", "signal",        "signal_name",  "isolation"};
+    "sandbox", "signal",        "signal_name",  "isolation",   NULL};
 /* Sentences about a failure; of several words. */
-static const char *const sentences[] = {"note", "error", "detail", "about", "title"};
-
-static bool is_listed(const char *name, const char *const *list, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(name, list[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
+static const char *const sentences[] = {"note", "error", "detail", "about", "title", NULL};
 
 static bool is_one_word(const char *text) {
     size_t len = strlen(text);
@@ -258,11 +253,12 @@ static json_t *without_quotes(const char *text) {
 
 /* `title` is a sentence of a problem, and the words of a user in a session. */
 static bool passes(const struct report *report, const char *name, const char *text) {
-    if (is_listed(name, words, COUNT_OF(words)) && is_one_word(text)) {
+    unsigned at = 0;
+    if (bytes_find(bytes_of(name), words, &at) && is_one_word(text)) {
         return true;
     }
     return report->with_texts ||
-           (strcmp(name, "title") != 0 && is_listed(name, sentences, COUNT_OF(sentences)));
+           (strcmp(name, "title") != 0 && bytes_find(bytes_of(name), sentences, &at));
 }
 
 static json_t *filter_value(struct report *report, const char *name, const json_t *value,
@@ -337,18 +333,24 @@ static void json_add(struct report *report, const json_t *value) {
 
 /* --- What the daemon says --------------------------------------------------------------------- */
 
-static struct err ask(struct report *report, const char *target, json_t **ret_answer,
-                      struct why *why) {
-    const struct client_request request = {.method = "GET", .target = target, .timeout_ms = ASK_MS};
-    return talk_ask(&report->talk, &request, NULL, ret_answer, why);
+/* `id` NULL: the path is `base`. */
+static struct err ask(struct report *report, const char *base, const char *id, const char *rest,
+                      json_t **ret_answer, struct why *why) {
+    const struct api_request request = {.base = base,
+                                        .id = id,
+                                        .rest = rest,
+                                        .timeout_ms = ASK_MS,
+                                        .unknown = "there is no run '{}'"};
+    return api_ask(&report->talk, &request, ret_answer, why);
 }
 
 /* The items of a list, each on a line; of anything else the whole. */
-static void target_add(struct report *report, const char *title, const char *target) {
+static void path_add(struct report *report, const char *title, const char *base, const char *id,
+                     const char *rest) {
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
     section(report, title);
-    struct err err = ask(report, target, &answer, &why);
+    struct err err = ask(report, base, id, rest, &answer, &why);
     const json_t *items = json_object_get(answer, "items");
     if (err_failed(err)) {
         lacks(report, err, &why);
@@ -360,6 +362,10 @@ static void target_add(struct report *report, const char *title, const char *tar
     }
 }
 
+static void target_add(struct report *report, const char *title, const char *target) {
+    path_add(report, title, target, NULL /* no id */, NULL);
+}
+
 /* A stream of a session has events of other runs. */
 static bool is_of_run(const json_t *event, const char *run) {
     const json_t *data = json_object_get(event, "data");
@@ -368,24 +374,15 @@ static bool is_of_run(const json_t *event, const char *run) {
 }
 
 static void events_add(struct report *report, const char *stream, const char *run) {
-    AUTO(json_release) json_t *end = NULL;
-    AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
+    AUTO(json_release) json_t *end = NULL, *answer = NULL;
     struct why why = {.text = ""};
     section(report, "events of the run");
-    struct err err = talk_target(&target, "/api/v1/streams/", stream, "/events?limit=1")
-                         ? ask(report, target.data, &end, &why)
-                         : err_make(ERR_NOT_FOUND, "report: stream");
+    struct err err = ask(report, "/api/v1/streams/", stream, "/events?limit=1", &end, &why);
     int64_t after = talk_int(end, "head") - EVENTS_READ;
     char rest[64];
     (void)snprintf(rest, sizeof rest, "/events?limit=%d&after=%lld", EVENTS_READ,
                    (long long)(after > 0 ? after : 0)); /* Fits. */
-    AUTO(text_done) struct text newest = text_up_to(TARGET_MAX);
-    if (!err_failed(err)) {
-        err = talk_target(&newest, "/api/v1/streams/", stream, rest)
-                  ? ask(report, newest.data, &answer, &why)
-                  : err_make(ERR_NOT_FOUND, "report: stream");
-    }
+    err = err_failed(err) ? err : ask(report, "/api/v1/streams/", stream, rest, &answer, &why);
     if (err_failed(err)) {
         lacks(report, err, &why);
     }
@@ -399,23 +396,17 @@ static void events_add(struct report *report, const char *stream, const char *ru
 
 /* The newest run that failed, where none is named; NULL: there is none. */
 static struct err run_find(struct report *report, json_t **ret_run, struct why *why) {
-    AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
+    AUTO(json_release) json_t *page = NULL;
     const struct args *args = &report->invocation->args;
     if (args->operand_count > 0) {
-        return talk_target(&target, "/api/v1/runs/", args->operands[0], "")
-                   ? ask(report, target.data, ret_run, why)
-                   : err_why(why, ERR_NOT_FOUND, "there is no run '%.100s'", args->operands[0]);
+        return ask(report, "/api/v1/runs/", args->operands[0], NULL, ret_run, why);
     }
-    AUTO(json_release) json_t *page = NULL;
-    struct err err =
-        ask(report, "/api/v1/runs?state=failed,timed_out,lost,degraded&limit=1", &page, why);
+    struct err err = ask(report, "/api/v1/runs?state=failed,timed_out,lost,degraded&limit=1",
+                         NULL /* no id */, NULL, &page, why);
     const json_t *newest = json_array_get(json_object_get(page, "items"), 0);
-    if (err_failed(err) || newest == NULL) {
-        return err;
-    }
-    return talk_target(&target, "/api/v1/runs/", talk_text(newest, "id"), "")
-               ? ask(report, target.data, ret_run, why)
-               : err_make(ERR_NOT_FOUND, "report: run");
+    return err_failed(err) || newest == NULL
+               ? err
+               : ask(report, "/api/v1/runs/", talk_text(newest, "id"), NULL, ret_run, why);
 }
 
 static struct err run_add(struct report *report) {
@@ -436,16 +427,10 @@ static struct err run_add(struct report *report) {
         return ERR_OK;
     }
     json_add(report, run);
-    AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
     const char *id = talk_text(run, "id");
-    if (talk_target(&target, "/api/v1/runs/", id, "/spans?limit=200")) {
-        target_add(report, "spans of the run", target.data);
-    }
+    path_add(report, "spans of the run", "/api/v1/runs/", id, "/spans?limit=200");
     if (strcmp(talk_text(run, "kind"), "workflow") == 0) {
-        AUTO(text_done) struct text agents = text_up_to(TARGET_MAX);
-        if (talk_target(&agents, "/api/v1/runs/", id, "/agents?limit=200")) {
-            target_add(report, "agents of the run", agents.data);
-        }
+        path_add(report, "agents of the run", "/api/v1/runs/", id, "/agents?limit=200");
     }
     events_add(report, talk_text(run, "stream"), id);
     return ERR_OK;
@@ -477,23 +462,14 @@ static void doctor_add(struct report *report) {
 }
 
 static void log_add(struct report *report) {
-    AUTO(mem_release) char *path = datadir_path(report->data, "log");
-    AUTO(mem_release) char *content = mem_new(LOG_TAIL + 1);
-    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO(text_done) struct text end = text_up_to(LOG_MAX);
     section(report, "end of the log");
-    if (fd < 0) {
+    if (err_failed(autostart_log_end(report->data, LOG_LINES, &end)) || end.len == 0) {
         text_add_str(&report->out, "(there is no file 'log' in the data directory: the daemon logs"
                                    " to its stderr; of a service: journalctl -u drover)\n");
         return;
     }
-    off_t size = lseek(fd, 0, SEEK_END);
-    ssize_t got = pread(fd, content, LOG_TAIL, size > LOG_TAIL ? size - LOG_TAIL : 0);
-    struct bytes tail = {content, got < 0 ? 0 : (size_t)got};
-    const char *line = size > LOG_TAIL ? memchr(tail.data, '\n', tail.len) : NULL;
-    if (line != NULL) { /* The first one is cut. */
-        tail = (struct bytes){line + 1, tail.len - (size_t)(line + 1 - tail.data)};
-    }
-    report_add(report, tail);
+    report_add(report, text_bytes(&end));
 }
 
 static void config_add(struct report *report) {
@@ -570,18 +546,18 @@ static struct err bugreport_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     AUTO(text_done) struct text head = text_up_to(8192);
     AUTO(text_done) struct text path = text_up_to(4096);
-    struct report *report = mem_new(sizeof *report);
     const int64_t now_ms = world_wall_ms(invocation->world);
-    *report = (struct report){.invocation = invocation,
-                              .talk = {.interrupt_fd = -1},
-                              .with_texts = args_on(&invocation->args, "with-texts")};
-    text_init(&report->out, REPORT_MAX);
-    text_init(&report->variables, FILE_READ_MAX);
+    AUTO(report_done)
+    struct report report = {.invocation = invocation,
+                            .talk = {.interrupt_fd = -1},
+                            .with_texts = args_on(&invocation->args, "with-texts"),
+                            .out = text_up_to(REPORT_MAX),
+                            .variables = text_up_to(FILE_READ_MAX)};
     struct err err =
-        config_data(&invocation->args, &invocation->env, &owned, &report->data, &invocation->why);
+        config_data(&invocation->args, &invocation->env, &owned, &report.data, &invocation->why);
     if (!err_failed(err)) {
-        secrets_find(report);
-        err = report_make(report);
+        secrets_find(&report);
+        err = report_make(&report);
     }
     const char *output = args_text(&invocation->args, "output");
     if (output != NULL) {
@@ -590,9 +566,9 @@ static struct err bugreport_run(struct invocation *invocation) {
         text_addf(&path, "drover-bugreport-%lld.txt", (long long)(now_ms / 1000));
     }
     if (!err_failed(err)) {
-        head_write(report, now_ms, &head);
-        err = text_failed(&report->out) ? text_error(&report->out, "report")
-                                        : file_write(report, path.data, &head, &invocation->why);
+        head_write(&report, now_ms, &head);
+        err = text_failed(&report.out) ? text_error(&report.out, "report")
+                                       : file_write(&report, path.data, &head, &invocation->why);
     }
     if (!err_failed(err) && strcmp(path.data, "-") != 0) {
         if (invocation->json) {
@@ -603,11 +579,6 @@ static struct err bugreport_run(struct invocation *invocation) {
             printf("report: %s\nRead it before you hand it on.\n", path.data);
         }
     }
-    talk_close(&report->talk);
-    secrets_wipe(report);
-    text_done(&report->out);
-    text_done(&report->variables);
-    mem_free(report);
     return err;
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
@@ -63,11 +64,10 @@ static void commands_print(const struct completion *completion, const char *grou
             const char *other = completion->commands[at]->group;
             first = other == NULL || strcmp(other, command->group) != 0;
         }
-        bool own = group != NULL && command->group != NULL && strcmp(command->group, group) == 0;
         if (command->hidden) {
             continue;
         }
-        if (own || (group == NULL && command->group == NULL)) {
+        if (command_is_of(command, group)) {
             candidate_print(completion, bytes_of(command->name), command->summary);
         } else if (group == NULL && first) {
             candidate_print(completion, bytes_of(command->group), "");
@@ -89,11 +89,10 @@ static void flags_print(const struct completion *completion, const struct args_f
 /* GET of the target; NULL: nobody answers. */
 static json_t *daemon_ask(struct completion *completion, const char *target) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    const struct client_request request = {.method = "GET", .target = target, .timeout_ms = ASK_MS};
-    struct why ignored;
+
     json_t *answer = NULL;
     (void)talk_open(&talk, completion->invocation); /* The request fails then, too. */
-    struct err err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &ignored);
+    struct err err = talk_look(&talk, target, ASK_MS, &answer, NULL /* no why */);
     return err_failed(err) ? NULL : answer;
 }
 
@@ -195,23 +194,9 @@ static const struct flag *flag_of(const struct args_flags *flags, const char *wo
     return NULL;
 }
 
-static const struct command *command_of(const struct completion *completion, const char *group,
-                                        const char *name) {
-    for (size_t i = 0; completion->commands[i] != NULL; i++) {
-        const struct command *command = completion->commands[i];
-        bool fits = group == NULL ? command->group == NULL
-                                  : command->group != NULL && strcmp(command->group, group) == 0;
-        if (fits && !command->hidden && strcmp(command->name, name) == 0) {
-            return command;
-        }
-    }
-    return NULL;
-}
-
 static bool is_group(const struct completion *completion, const char *word) {
     for (size_t i = 0; completion->commands[i] != NULL; i++) {
-        const char *group = completion->commands[i]->group;
-        if (group != NULL && strcmp(group, word) == 0) {
+        if (command_is_of(completion->commands[i], word)) {
             return true;
         }
     }
@@ -251,9 +236,8 @@ static void address_take(struct invocation *invocation, const char *const *words
     for (unsigned i = 0; i + 1 < count; i++) {
         bool address = strcmp(words[i], "--data") == 0 || strcmp(words[i], "--url") == 0;
         if (address) {
-            struct why ignored;
             struct err err = args_set(args, args_at(args, words[i] + 2), words[i + 1], FROM_FLAG,
-                                      words[i], &ignored);
+                                      words[i], NULL /* no why */);
             (void)err_failed(err); /* A text is always taken. */
         }
     }
@@ -283,8 +267,8 @@ static struct err complete_run(struct invocation *invocation) {
         commands_print(&completion, in_group ? words[0] : NULL);
     } else if (!help) {
         const struct command *command =
-            command_of(&completion, in_group ? words[0] : NULL, words[own - 1]);
-        if (command != NULL) {
+            command_find(completion.commands, in_group ? words[0] : NULL, bytes_of(words[own - 1]));
+        if (command != NULL && !command->hidden) {
             command_complete(&completion, command, words + own, count - own);
         }
     }
@@ -292,9 +276,7 @@ static struct err complete_run(struct invocation *invocation) {
 }
 
 const struct command command_complete_words = {
-    .name = "__complete",
-    .summary = "Print what may follow the words of a command line.",
-    .operands = "[WORD…]",
+    COMMAND(NULL, "__complete", "[WORD…]", "Print what may follow the words of a command line."),
     .hidden = true,
     .talks = true,
     .takes_rest = true,
@@ -359,10 +341,7 @@ static struct err completion_run(struct invocation *invocation) {
 }
 
 const struct command command_completion = {
-    .name = "completion",
-    .summary = "Print a completion script for bash, zsh or fish.",
-    .section = SECTION_HELP,
-    .examples = "drover completion bash\n",
-    .operands = "SHELL",
+    COMMAND(NULL, "completion", "SHELL", "Print a completion script for bash, zsh or fish."),
+    HELP(HELP, "drover completion bash\n"),
     .run = completion_run,
 };

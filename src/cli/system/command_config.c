@@ -84,14 +84,13 @@ static void all_print(const json_t *settings) {
                                          : "the first of the first connection");
 }
 
-static struct err get_run(struct invocation *invocation) {
-    static const struct action get = {.request = "GET " SETTINGS};
+static struct err get_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *settings = NULL;
     const char *key = NULL;
     struct err err = invocation->args.operand_count == 0
                          ? ERR_OK
                          : key_find(invocation->args.operands[0], &key, &invocation->why);
-    err = err_failed(err) ? err : action_get(invocation, &get, &settings);
+    err = err_failed(err) ? err : talk_get(talk, SETTINGS, &settings, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -109,9 +108,8 @@ const struct command command_config_get = {
     COMMAND("config", "get", "[KEY]", "Show settings of the daemon."),
     HELP(MODELS, "drover config get\n"
                  "drover config get default_model\n"),
-    .talks = true,
     .about = CONFIG_ABOUT,
-    .run = get_run,
+    .converse = get_run,
 };
 
 /* --- Set -------------------------------------------------------------------------------------- */
@@ -149,8 +147,7 @@ static bool json_value_add(struct text *patch, const char *key, const char *valu
     return true;
 }
 
-static struct err set_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err set_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *settings = NULL;
     AUTO(text_done) struct text patch = text_up_to(2 << 20);
     AUTO(lines_done) struct lines lines = {0};
@@ -158,14 +155,13 @@ static struct err set_run(struct invocation *invocation) {
     const char *key = NULL, *value = args->operand_count == 2 ? args->operands[1] : NULL;
     bool reset = args_on(args, "reset");
     struct err err = key_find(args->operands[0], &key, &invocation->why);
-    if (!err_failed(err) && (value != NULL) == reset) {
+    if (err_failed(err)) {
+        return err;
+    }
+    if ((value != NULL) == reset) {
         return err_why(&invocation->why, ERR_USAGE,
                        reset ? "a value and --reset exclude each other"
                              : "VALUE is needed, or --reset");
-    }
-    err = err_failed(err) ? err : talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
     }
     text_addf(&patch, "{\"%s\":", key);
     if (reset) {
@@ -179,7 +175,7 @@ static struct err set_run(struct invocation *invocation) {
         text_add_int(&patch, number);
     } else if (!json_value_add(&patch, key, value, &invocation->why, &err)) {
         struct bytes bytes = bytes_of(value);
-        lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
+        lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
         err = strcmp(value, "-") == 0 ? lines_rest(&lines, &bytes) : ERR_OK;
         text_add_json(&patch, bytes.len > 0 ? bytes.data : "", bytes.len);
     }
@@ -189,7 +185,7 @@ static struct err set_run(struct invocation *invocation) {
     }
     const struct client_request request = {
         .method = "PATCH", .target = SETTINGS, .body = text_bytes(&patch)};
-    err = err_failed(err) ? err : talk_ask(&talk, &request, NULL, &settings, &invocation->why);
+    err = err_failed(err) ? err : talk_ask(talk, &request, NULL, &settings, &invocation->why);
     if (!err_failed(err) && invocation->json) {
         talk_print(settings);
     } else if (!err_failed(err)) {
@@ -203,7 +199,6 @@ const struct command command_config_set = {
     HELP(MODELS, "drover config set default_model deepseek/deepseek-chat\n"
                  "drover config set effort --reset\n"),
     .flags = set_flags,
-    .talks = true,
     .about = CONFIG_ABOUT "A VALUE of '-' reads standard input.\n",
-    .run = set_run,
+    .converse = set_run,
 };

@@ -23,6 +23,7 @@
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
 #include "cli/base/user_unit.h"
+#include "cli/terminal/paint.h"
 #include "engine/run/runs.h"
 #include "engine/system/damage.h"
 #include "loop/loop_uv.h"
@@ -36,8 +37,7 @@
 #include "store/store.h"
 
 static const struct flag doctor_flags[] = {
-    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.",
-                .env = "DROVER_DATABASE"),
+    OPTION_DATABASE,
     OPTION_SWITCH("deep", 0,
                   "Read everything: all pages of the database, all folders of the spool."),
     OPTION_END,
@@ -68,7 +68,7 @@ struct doctor {
 static void verdict_print(const struct doctor *doctor, enum verdict verdict, const char *what,
                           const char *text) {
     static const char *const names[] = {"ok", "warn", "fail"};
-    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+    static const enum colour colours[] = {COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED};
     if (doctor->invocation->json) {
         AUTO(text_done) struct text line = text_up_to(2 * DOCTOR_TEXT_MAX);
         text_addf(&line, "{\"check\":\"%s\",\"verdict\":\"%s\",\"detail\":", what, names[verdict]);
@@ -77,11 +77,9 @@ static void verdict_print(const struct doctor *doctor, enum verdict verdict, con
         fputs(text_failed(&line) ? "" : line.data, stdout);
         return;
     }
-    const struct config_env *env = &doctor->invocation->env;
-    const char *no_colour = env->get(env->ctx, "NO_COLOR");
-    bool colour = isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == '\0');
-    printf("%s%-4s%s  %-12s %s\n", colour ? colours[verdict] : "", names[verdict],
-           colour ? "\033[0m" : "", what, text);
+    const struct paint paint = paint_of(STDOUT_FILENO, &doctor->invocation->env);
+    printf("%s%-4s%s  %-12s %s\n", paint_begin(&paint, colours[verdict]), names[verdict],
+           paint_end(&paint, colours[verdict]), what, text);
 }
 
 PRINTF_LIKE(4, 5)
@@ -95,27 +93,10 @@ static void doctor_row(struct doctor *doctor, enum verdict verdict, const char *
     verdict_print(doctor, verdict, what, why.text);
 }
 
-/* A row that makes the exit code that of `code`, unless an earlier one has. */
-static void doctor_fail_text(struct doctor *doctor, enum err_code code, const char *what,
-                             const char *text) {
+/* The verdict that makes the exit code that of `code`, unless an earlier one has. */
+static enum verdict fail_of(struct doctor *doctor, enum err_code code) {
     doctor->failure = doctor->failure != ERR_NONE ? doctor->failure : code;
-    verdict_print(doctor, VERDICT_FAIL, what, text);
-}
-
-PRINTF_LIKE(4, 5)
-static void doctor_fail(struct doctor *doctor, enum err_code code, const char *what,
-                        const char *format, ...) {
-    struct why why;
-    va_list args;
-    va_start(args, format);
-    why_set_list(&why, format, args);
-    va_end(args);
-    doctor_fail_text(doctor, code, what, why.text);
-}
-
-/* The sentence of an error, or its title where it has none. */
-static const char *doctor_words(struct err err, const struct why *why) {
-    return why->text[0] != '\0' ? why->text : err_title(err.code);
+    return VERDICT_FAIL;
 }
 
 /* --- The data directory ----------------------------------------------------------------------- */
@@ -129,25 +110,25 @@ static void check_data(struct doctor *doctor) {
         return;
     }
     if (stat(data, &info) < 0) {
-        doctor_fail(doctor, ERR_INTERNAL, "data", "%s: %s", data, strerror(errno));
+        doctor_row(doctor, fail_of(doctor, ERR_INTERNAL), "data", "%s: %s", data, strerror(errno));
         return;
     }
     doctor->data_exists = S_ISDIR(info.st_mode);
     if (!doctor->data_exists) {
-        doctor_fail(doctor, ERR_CONFIG, "data", "%s is not a directory", data);
+        doctor_row(doctor, fail_of(doctor, ERR_CONFIG), "data", "%s is not a directory", data);
         return;
     }
     if (access(data, R_OK | W_OK | X_OK) < 0) {
-        doctor_fail(doctor, ERR_READ_ONLY, "data", "%s: %s", data, strerror(errno));
+        doctor_row(doctor, fail_of(doctor, ERR_READ_ONLY), "data", "%s: %s", data, strerror(errno));
     } else {
         verdict_print(doctor, VERDICT_OK, "data", data);
     }
     unsigned mode = (unsigned)info.st_mode & 0777;
     if ((mode & S_IWOTH) != 0) {
-        doctor_fail(doctor, ERR_CONFIG, "permissions",
-                    "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
-                    " 'chmod 700 %s'",
-                    mode, doctor->data);
+        doctor_row(doctor, fail_of(doctor, ERR_CONFIG), "permissions",
+                   "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
+                   " 'chmod 700 %s'",
+                   mode, doctor->data);
     } else if (info.st_uid != geteuid()) {
         doctor_row(doctor, VERDICT_WARN, "permissions",
                    "it belongs to another user (number %lu), who can change all that is in it",
@@ -167,13 +148,11 @@ static void check_space(struct doctor *doctor) {
         return;
     }
     uint64_t free_mb = (uint64_t)info.f_bavail * info.f_frsize >> 20;
-    if (free_mb < 100) {
-        doctor_fail(doctor, ERR_DISK_FULL, "space", "%llu MB free; make room on this disk",
-                    (unsigned long long)free_mb);
-    } else {
-        doctor_row(doctor, free_mb < 1024 ? VERDICT_WARN : VERDICT_OK, "space", "%llu MB free%s",
-                   (unsigned long long)free_mb, free_mb < 1024 ? "; make room on this disk" : "");
-    }
+    const enum verdict verdict = free_mb < 100    ? fail_of(doctor, ERR_DISK_FULL)
+                                 : free_mb < 1024 ? VERDICT_WARN
+                                                  : VERDICT_OK;
+    doctor_row(doctor, verdict, "space", "%llu MB free%s", (unsigned long long)free_mb,
+               verdict != VERDICT_OK ? "; make room on this disk" : "");
 }
 
 /* --- The database ----------------------------------------------------------------------------- */
@@ -210,12 +189,12 @@ static const char *integrity_cure(const struct doctor *doctor, bool sums) {
 
 static void schema_tell(struct doctor *doctor, const struct store_check *check) {
     if (check->schema_other) {
-        doctor_fail(doctor, ERR_OTHER_SCHEMA, "schema",
-                    "the database was made by an unreleased build; start a new directory");
+        doctor_row(doctor, fail_of(doctor, ERR_OTHER_SCHEMA), "schema",
+                   "the database was made by an unreleased build; start a new directory");
     } else if (check->schema > check->schema_known) {
-        doctor_fail(doctor, ERR_NEWER_SCHEMA, "schema",
-                    "schema %lld is newer than this drover knows (%lld); install a newer one",
-                    (long long)check->schema, (long long)check->schema_known);
+        doctor_row(doctor, fail_of(doctor, ERR_NEWER_SCHEMA), "schema",
+                   "schema %lld is newer than this drover knows (%lld); install a newer one",
+                   (long long)check->schema, (long long)check->schema_known);
     } else if (check->schema_known > 0) { /* Else nothing of it could be read. */
         doctor_row(doctor, VERDICT_OK, "schema", "version %lld of %lld, started %lld time%s",
                    (long long)check->schema, (long long)check->schema_known,
@@ -233,7 +212,7 @@ static void integrity_tell(struct doctor *doctor, const struct store_check *chec
     AUTO(text_done) struct text text = text_up_to(DOCTOR_TEXT_MAX);
     text_addf(&text, "%s; stop the daemon; %s", check->detail, integrity_cure(doctor, check->sums));
     utf8_make_plain(text.data, text.len); /* Names in a damaged schema may hold anything. */
-    doctor_fail_text(doctor, ERR_STORE_CORRUPT, "integrity", text.data);
+    verdict_print(doctor, fail_of(doctor, ERR_STORE_CORRUPT), "integrity", text.data);
 }
 
 static void check_database(struct doctor *doctor) {
@@ -245,18 +224,18 @@ static void check_database(struct doctor *doctor) {
                        "there is none yet; 'drover serve' makes it");
             return;
         }
-        doctor_fail(doctor, ERR_STORE_INCOMPLETE, "database",
-                    "drover.db is missing, with %lld acknowledged commits: put it back, or move"
-                    " drover.db-wal and drover.db-shm away and run 'drover restore FILE' with a"
-                    " backup",
-                    (long long)commits);
+        doctor_row(doctor, fail_of(doctor, ERR_STORE_INCOMPLETE), "database",
+                   "drover.db is missing, with %lld acknowledged commits: put it back, or move"
+                   " drover.db-wal and drover.db-shm away and run 'drover restore FILE' with a"
+                   " backup",
+                   (long long)commits);
         return;
     }
     struct store_check check = {0};
     const char *where = doctor->database != NULL ? doctor->database : doctor->data;
     struct err err = store_check(where, &check, &why);
     if (err_failed(err)) {
-        doctor_fail(doctor, err.code, "database", "%s", doctor_words(err, &why));
+        doctor_row(doctor, fail_of(doctor, err.code), "database", "%s", err_words(err, &why));
         return;
     }
     schema_tell(doctor, &check);
@@ -264,12 +243,12 @@ static void check_database(struct doctor *doctor) {
         const struct talk_time found =
             check.missing_at_ms > 0 ? talk_ago(check.missing_at_ms, world_wall_ms(world_real()))
                                     : (struct talk_time){""};
-        doctor_fail(doctor, ERR_STORE_INCOMPLETE, "commits",
-                    "about %lld acknowledged commit%s missing%s%s: drover.db-wal was damaged, cut"
-                    " or removed, or an older drover.db was put in its place; restore a newer"
-                    " backup, or accept the loss with 'drover release'",
-                    (long long)check.missing, check.missing == 1 ? " is" : "s are",
-                    check.missing_at_ms > 0 ? ", found " : "", found.text);
+        doctor_row(doctor, fail_of(doctor, ERR_STORE_INCOMPLETE), "commits",
+                   "about %lld acknowledged commit%s missing%s%s: drover.db-wal was damaged, cut"
+                   " or removed, or an older drover.db was put in its place; restore a newer"
+                   " backup, or accept the loss with 'drover release'",
+                   (long long)check.missing, check.missing == 1 ? " is" : "s are",
+                   check.missing_at_ms > 0 ? ", found " : "", found.text);
     }
     integrity_tell(doctor, &check);
 }
@@ -283,7 +262,7 @@ static void check_pages(struct doctor *doctor) {
     }
     struct err err = store_check_pages(doctor->data, &pages, &why);
     if (err_failed(err)) {
-        doctor_fail(doctor, err.code, "file", "%s", doctor_words(err, &why));
+        doctor_row(doctor, fail_of(doctor, err.code), "file", "%s", err_words(err, &why));
         return;
     }
     if (!pages.sums) {
@@ -305,17 +284,10 @@ static void check_pages(struct doctor *doctor) {
     text_add_str(&text, pages.damaged > STORE_PAGES_SHOWN ? ", …)" : ")");
     text_add_str(&text, "; stop the daemon and restore a backup; if another program wrote the file,"
                         " 'drover restore --rewrite-sums'");
-    doctor_fail_text(doctor, ERR_STORE_CORRUPT, "file", text.data);
+    verdict_print(doctor, fail_of(doctor, ERR_STORE_CORRUPT), "file", text.data);
 }
 
 /* --- Damaged rows, unknown folders ------------------------------------------------------------ */
-
-static struct err daemon_get(struct doctor *doctor, const char *target, int64_t timeout_ms,
-                             json_t **ret_answer, struct why *why) {
-    const struct client_request request = {
-        .method = "GET", .target = target, .timeout_ms = timeout_ms};
-    return talk_ask(&doctor->talk, &request, NULL /* parsed is enough */, ret_answer, why);
-}
 
 struct source {
     struct doctor *doctor;
@@ -392,7 +364,7 @@ static struct err folders_page(struct tx *tx, void *ctx) {
 static struct err source_ask(struct source *source, const char *target,
                              struct err (*run)(struct tx *tx, void *ctx), json_t **ret_answer) {
     if (source->look == NULL) {
-        return daemon_get(source->doctor, target, ANSWER_MS, ret_answer, &source->why);
+        return talk_look(&source->doctor->talk, target, ANSWER_MS, ret_answer, &source->why);
     }
     source->page.more = false;
     struct err err = store_look_read(source->look, run, source);
@@ -426,7 +398,7 @@ static void damage_print(struct doctor *doctor, const json_t *damage) {
     text_add_str(&text, talk_text(damage, "remove"));
     if (!text_failed(&text)) {
         utf8_make_plain(text.data, text.len); /* A key may hold anything. */
-        doctor_fail_text(doctor, ERR_STORE_CORRUPT, "row", text.data);
+        verdict_print(doctor, fail_of(doctor, ERR_STORE_CORRUPT), "row", text.data);
     }
 }
 
@@ -451,7 +423,7 @@ static void rows_check(struct source *source) {
         }
     } while (!err_failed(err) && json_str(answer, "next", NULL) != NULL);
     if (err_failed(err)) {
-        doctor_row(doctor, VERDICT_WARN, "rows", "%s", doctor_words(err, &source->why));
+        doctor_row(doctor, VERDICT_WARN, "rows", "%s", err_words(err, &source->why));
     } else if (found == 0) {
         doctor_row(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
     } else if (found > DAMAGE_SHOWN_MAX) {
@@ -500,11 +472,11 @@ static struct err folders_compare(struct source *source, const struct spool *spo
             const char *folder = talk_text(item, "folder");
             bool attempt = strcmp(talk_text(item, "what"), "attempt_unknown") == 0;
             if (folder_ran(spool, folder) && (*ret_unknown)++ < FOLDERS_SHOWN_MAX) {
-                doctor_fail(source->doctor, ERR_STORE_INCOMPLETE, "folder",
-                            "%s/%s: the database does not know %s: it has lost it, or belongs to"
-                            " another directory; copy what is of use out of it",
-                            spool_path(spool), folder,
-                            attempt ? "this attempt of its run" : "its run");
+                doctor_row(source->doctor, fail_of(source->doctor, ERR_STORE_INCOMPLETE), "folder",
+                           "%s/%s: the database does not know %s: it has lost it, or belongs to"
+                           " another directory; copy what is of use out of it",
+                           spool_path(spool), folder,
+                           attempt ? "this attempt of its run" : "its run");
             }
         }
     }
@@ -529,7 +501,7 @@ static void folders_check(struct source *source) {
         err = folders_compare(source, spool, text_bytes(&names), &count, &unknown);
     }
     if (err_failed(err)) {
-        doctor_row(doctor, VERDICT_WARN, "folders", "%s", doctor_words(err, &source->why));
+        doctor_row(doctor, VERDICT_WARN, "folders", "%s", err_words(err, &source->why));
     } else if (unknown > 0) {
         doctor_row(doctor, VERDICT_WARN, "folders",
                    "the database does not know %lld of %lld folders; %s", (long long)unknown,
@@ -551,7 +523,7 @@ static void check_rows(struct doctor *doctor, bool runs) {
         struct err err =
             store_look_open(where, doctor->invocation->world, &source.look, &source.why);
         if (err_failed(err)) {
-            doctor_row(doctor, VERDICT_WARN, "rows", "%s", doctor_words(err, &source.why));
+            doctor_row(doctor, VERDICT_WARN, "rows", "%s", err_words(err, &source.why));
             return;
         }
     }
@@ -572,7 +544,7 @@ enum { DAEMON_MS = 5000 };
 static void check_daemon(struct doctor *doctor) {
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    struct err err = daemon_get(doctor, "/api/v1/version", DAEMON_MS, &answer, &why);
+    struct err err = talk_look(&doctor->talk, "/api/v1/version", DAEMON_MS, &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
         /* Without a daemon nobody else reads the rows, and this takes a while. */
         bool reads = doctor->deep && database_exists(doctor);
@@ -584,7 +556,7 @@ static void check_daemon(struct doctor *doctor) {
         return;
     }
     if (err_failed(err)) {
-        doctor_fail(doctor, err.code, "daemon", "%s", doctor_words(err, &why));
+        doctor_row(doctor, fail_of(doctor, err.code), "daemon", "%s", err_words(err, &why));
         return;
     }
     const char *version = talk_text(answer, "version");
@@ -628,10 +600,10 @@ static void check_size(struct doctor *doctor, const json_t *disk) {
     const long long mb = (long long)(talk_int(disk, "bytes") >> 20);
     const long long limit_mb = (long long)(talk_int(disk, "limit") >> 20);
     if (strcmp(level, disk_level_names[DISK_FULL]) == 0) {
-        doctor_fail(doctor, ERR_DATA_FULL, "size",
-                    "%lld MB, and the limit is %lld MB: no new run is taken; 'drover du' says what"
-                    " can be freed, --max-bytes of 'drover serve' raises the limit",
-                    mb, limit_mb);
+        doctor_row(doctor, fail_of(doctor, ERR_DATA_FULL), "size",
+                   "%lld MB, and the limit is %lld MB: no new run is taken; 'drover du' says what"
+                   " can be freed, --max-bytes of 'drover serve' raises the limit",
+                   mb, limit_mb);
     } else if (json_is_integer(json_object_get(disk, "bytes"))) {
         const bool fine = strcmp(level, disk_level_names[DISK_FINE]) == 0;
         struct why of = {.text = ""};
@@ -647,12 +619,12 @@ static void check_size(struct doctor *doctor, const json_t *disk) {
 static void check_progress(struct doctor *doctor) {
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    struct err err = daemon_get(doctor, "/readyz", DAEMON_MS, &answer, &why);
+    struct err err = talk_look(&doctor->talk, "/readyz", DAEMON_MS, &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
         return; /* check_daemon has said so. */
     }
     if (err_failed(err)) {
-        doctor_fail(doctor, err.code, "progress", "%s", doctor_words(err, &why));
+        doctor_row(doctor, fail_of(doctor, err.code), "progress", "%s", err_words(err, &why));
         return;
     }
     doctor_row(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
@@ -670,10 +642,10 @@ static void check_progress(struct doctor *doctor) {
     const long long damaged = talk_int(answer, "damaged"), marks = talk_int(answer, "mark_errors"),
                     folders = talk_int(answer, "unknown_folders");
     if (damaged > 0) {
-        doctor_fail(doctor, ERR_STORE_CORRUPT, "pages",
-                    "%lld damaged page%s read since the start: requests that need them fail; stop"
-                    " the daemon and restore a backup",
-                    damaged, damaged == 1 ? " was" : "s were");
+        doctor_row(doctor, fail_of(doctor, ERR_STORE_CORRUPT), "pages",
+                   "%lld damaged page%s read since the start: requests that need them fail; stop"
+                   " the daemon and restore a backup",
+                   damaged, damaged == 1 ? " was" : "s were");
     }
     if (marks > 0) {
         doctor_row(doctor, VERDICT_WARN, "mark",
@@ -683,10 +655,10 @@ static void check_progress(struct doctor *doctor) {
                    marks, plural(marks));
     }
     if (folders > 0) {
-        doctor_fail(doctor, ERR_STORE_INCOMPLETE, "spool",
-                    "%lld folder%s to runs that the database does not know: it has lost them; copy"
-                    " the useful files: unknown folders are removed after a day",
-                    folders, folders == 1 ? " of the spool belongs" : "s of the spool belong");
+        doctor_row(doctor, fail_of(doctor, ERR_STORE_INCOMPLETE), "spool",
+                   "%lld folder%s to runs that the database does not know: it has lost them; copy"
+                   " the useful files: unknown folders are removed after a day",
+                   folders, folders == 1 ? " of the spool belongs" : "s of the spool belong");
     }
 }
 
@@ -696,7 +668,7 @@ static void check_progress(struct doctor *doctor) {
 static void check_agents(struct doctor *doctor) {
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    if (err_failed(daemon_get(doctor, "/api/v1/agents", DAEMON_MS, &answer, &why))) {
+    if (err_failed(talk_look(&doctor->talk, "/api/v1/agents", DAEMON_MS, &answer, &why))) {
         return; /* check_daemon has said so. */
     }
     const json_t *items = json_object_get(answer, "items");

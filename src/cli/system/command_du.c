@@ -6,13 +6,14 @@
 
 #include "base/memory.h"
 #include "cli/base/action.h"
+#include "cli/base/api_request.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
 #include "store/disk_usage.h"
 
-enum { TARGET_MAX = 1024, ASK_MS = 5000 };
+enum { ASK_MS = 5000 };
 
 static const struct flag du_flags[] = {
     OPTION_INT("limit", 'n', "N", 0, 1000, "Show the N runs with the most output.", .absent = "10"),
@@ -43,13 +44,9 @@ static int larger_first(const void *left, const void *right) {
 }
 
 static void run_describe(struct talk *talk, json_t *item) {
-    AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
     AUTO(json_release) json_t *answer = NULL;
-    struct why why = {.text = ""};
-    const char *run = talk_text(item, "run");
-    struct err err = talk_target(&target, "/api/v1/runs/", run, "")
-                         ? talk_get(talk, target.data, &answer, &why)
-                         : err_make(ERR_NOT_FOUND, "du: run");
+    const struct api_request run = {.base = "/api/v1/runs/", .id = talk_text(item, "run")};
+    struct err err = api_ask(talk, &run, &answer, NULL /* no why */);
     static const char *const members[] = {"state", "label"};
     for (size_t i = 0; i < COUNT_OF(members) && !err_failed(err); i++) {
         (void)json_object_set(item, members[i], json_object_get(answer, members[i]));
@@ -83,12 +80,10 @@ static json_t *runs_largest(struct talk *talk, json_t *counted, size_t limit) {
 static json_t *kinds_json(const struct disk_usage *usage) {
     json_t *kinds = json_array();
     for (unsigned i = 0; i < DISK_KINDS; i++) {
-        json_t *kind = json_object();
-        (void)json_object_set_new(kind, "kind", json_string(disk_kind_texts[i].name));
-        (void)json_object_set_new(kind, "bytes", json_integer(usage->bytes[i]));
-        (void)json_object_set_new(kind, "files", json_integer(usage->files[i]));
-        (void)json_object_set_new(kind, "holds", json_string(disk_kind_texts[i].kept));
-        (void)json_object_set_new(kind, "freed_by", json_string(disk_kind_texts[i].freed));
+        json_t *kind =
+            json_pack("{s:s,s:I,s:I,s:s,s:s}", "kind", disk_kind_texts[i].name, "bytes",
+                      (json_int_t)usage->bytes[i], "files", (json_int_t)usage->files[i], "holds",
+                      disk_kind_texts[i].kept, "freed_by", disk_kind_texts[i].freed);
         (void)json_array_append_new(kinds, kind);
     }
     return kinds;
@@ -127,10 +122,7 @@ static void du_print(const json_t *answer) {
 /* The limit is a setting of the daemon: 0 where none runs, or is not limited. */
 static int64_t limit_ask(struct talk *talk) {
     AUTO(json_release) json_t *ready = NULL;
-    struct why why = {.text = ""};
-    const struct client_request request = {
-        .method = "GET", .target = "/readyz", .timeout_ms = ASK_MS};
-    struct err err = talk_ask(talk, &request, NULL, &ready, &why);
+    struct err err = talk_look(talk, "/readyz", ASK_MS, &ready, NULL /* no why */);
     return err_failed(err) ? 0 : talk_int(json_object_get(ready, "disk"), "limit");
 }
 

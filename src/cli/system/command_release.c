@@ -2,7 +2,6 @@
  * found a restored or copied database. What would start is shown before anything does. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
@@ -90,13 +89,11 @@ static void hold_print(const struct invocation *invocation, const json_t *hold) 
     }
 }
 
-static struct err release_run(struct invocation *invocation) {
-    static const struct action of_hold = {.request = "GET /api/v1/system/hold"};
+static struct err release_run(struct invocation *invocation, struct talk *talk) {
     static const struct client_request release = {.method = "POST",
                                                   .target = "/api/v1/system/release"};
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *hold = NULL, *answer = NULL;
-    struct err err = action_open(&talk, invocation, &of_hold, &hold);
+    struct err err = talk_get(talk, "/api/v1/system/hold", &hold, &invocation->why);
     bool held = json_is_true(json_object_get(hold, "held"));
     bool yes = held && args_on(&invocation->args, "yes");
     if (held && !invocation->json) {
@@ -104,10 +101,10 @@ static struct err release_run(struct invocation *invocation) {
     }
     /* On a terminal somebody is asked; where nobody can answer, --yes must have been given. */
     if (held && !yes && confirm_possible()) {
-        err = confirm_ask("Let it begin?", talk.interrupt_fd, &yes);
+        err = confirm_ask("Let it begin?", talk->interrupt_fd, &yes);
     }
     if (!err_failed(err) && yes) {
-        err = talk_ask(&talk, &release, NULL /* parsed is enough */, &answer, &invocation->why);
+        err = talk_ask(talk, &release, NULL /* parsed is enough */, &answer, &invocation->why);
     }
     if (err_failed(err)) {
         return err;
@@ -127,10 +124,9 @@ const struct command command_release = {
     HELP(DAEMON, "drover release\n"
                  "drover release --yes\n"),
     .flags = release_flags,
-    .talks = true,
     .about = "A daemon that holds serves requests but starts no run. It holds after 'serve\n"
              "--hold', after its database was restored or copied or lacks commits, and after\n"
              "three crashes in a row within a minute of the start. Without --yes, this command\n"
              "asks on a terminal; elsewhere it only shows what would start.\n",
-    .run = release_run,
+    .converse = release_run,
 };

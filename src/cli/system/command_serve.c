@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/base/action.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
@@ -311,11 +312,9 @@ static struct err serve_command(struct invocation *invocation) {
 }
 
 const struct command command_serve = {
-    .name = "serve",
-    .summary = "Run the daemon in the foreground.",
-    .section = SECTION_DAEMON,
-    .examples = "drover serve\n"
-                "drover serve --data ~/.drover --listen 127.0.0.1:7433 --max-jobs 50\n",
+    COMMAND(NULL, "serve", NULL, "Run the daemon in the foreground."),
+    HELP(DAEMON, "drover serve\n"
+                 "drover serve --data ~/.drover --listen 127.0.0.1:7433 --max-jobs 50\n"),
     .flags = serve_flags,
     .about = "Each setting comes from the flag, else the environment variable, else the\n"
              "configuration file, else the default. The file is one JSON object whose keys are\n"

@@ -2,23 +2,16 @@
  * systemd.
  *
  * `install` writes the unit, ends a daemon of the same directory that systemd did not start, and
- * starts the service. Jobs live on meanwhile: their holders are nobody's service. The pid of such a
- * daemon is that of its socket's peer, taken while the connection is open, so that no recycled pid
- * is ended. */
+ * starts the service. Jobs live on meanwhile: their holders are nobody's service. */
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -164,100 +157,72 @@ static struct err unit_place(const struct place *place, const struct text *unit,
 
 /* --- The daemon ------------------------------------------------------------------------------- */
 
-static void client_release(struct client **client) {
-    client_close(*client);
+/* A conversation with the daemon of the directory; none is started. */
+static struct err service_talk(struct talk *talk, const struct place *place,
+                               struct invocation *invocation) {
+    *talk = (struct talk){.options = {.data = place->data, .interrupt_fd = -1},
+                          .interrupt_fd = -1,
+                          .invocation = invocation,
+                          .world = invocation->world};
+    talk_start_none(talk);
+    return client_open(&talk->options, &talk->client, &invocation->why);
 }
 
-/* *ret_answer: what GET /api/v1/version says; the caller's. */
-static struct err version_get(struct client *client, json_t **ret_answer) {
-    const struct client_request request = {
-        .method = "GET", .target = "/api/v1/version", .timeout_ms = LOOK_MS};
-    AUTO(text_done) struct text body = {0};
-    struct why why;
-    struct err err = client_call(client, &request, &body, &why);
-    return err_failed(err) ? err : json_parse_wrapped(text_bytes(&body), ret_answer, &why);
-}
-
-/* Asks the daemon of the directory who it is. *ret_version may be NULL. */
-static struct err daemon_ask(struct client *client, char **ret_version) {
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = version_get(client, &answer);
-    if (!err_failed(err) && ret_version != NULL) {
-        const char *version = talk_text(answer, "version");
-        *ret_version = mem_copy(version, strlen(version));
-    }
-    return err;
+/* *ret_answer: what GET /api/v1/version says; the caller's. May be NULL. */
+static struct err version_get(struct talk *talk, json_t **ret_answer) {
+    return talk_look(talk, "/api/v1/version", LOOK_MS, ret_answer, NULL /* no why */);
 }
 
 /* ERR_INSIDE_RUN: a daemon serves the directory, and this program is inside one of its runs. */
-static struct err outside_check(const char *data, struct why *why) {
-    const struct client_options options = {.data = data, .interrupt_fd = -1};
-    AUTO(client_release) struct client *client = NULL;
+static struct err outside_check(struct talk *talk, struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = client_open(&options, &client, why);
-    if (err_failed(err) || err_failed(version_get(client, &answer))) {
-        return err; /* Nobody serves it. */
+    if (err_failed(version_get(talk, &answer))) {
+        return ERR_OK; /* Nobody serves it. */
     }
+    client_hang_up(talk->client); /* An open connection is one more to drain. */
     return local_daemon_check_outside(answer, why);
 }
 
-/* The pid of who answers at the socket; 0: nobody does. */
-static pid_t daemon_pid(struct client *client) {
-    struct ucred peer = {.pid = 0};
-    socklen_t size = sizeof peer;
-    if (err_failed(daemon_ask(client, NULL)) ||
-        getsockopt(client_fd(client), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-        return 0;
-    }
-    return peer.pid;
+/* Whether the daemon, by its answer, is that of the service. */
+static bool is_of_service(const json_t *answer, struct bytes main_pid) {
+    char number[24];
+    (void)snprintf(number, sizeof number, "%lld", (long long)talk_int(answer, "pid")); /* Fits. */
+    return bytes_is(main_pid, number);
 }
 
 /* Ends the daemon that answers there, if any, in order: what it does is settled or goes on. That of
  * the service, whose pid is `main_pid`, is left to systemd. */
-static struct err daemon_end(struct client *client, const char *data, struct bytes main_pid,
-                             struct why *why) {
-    pid_t pid = daemon_pid(client);
-    char number[24];
-    (void)snprintf(number, sizeof number, "%d", (int)pid); /* A pid is short. */
-    if (pid <= 0 || bytes_is(main_pid, number)) {
+static struct err daemon_end(struct talk *talk, struct bytes main_pid, struct why *why) {
+    AUTO(json_release) json_t *answer = NULL;
+    int pid = 0;
+    if (err_failed(version_get(talk, &answer)) || is_of_service(answer, main_pid)) {
         return ERR_OK;
     }
-    AUTO(fd_release) int process = pidfd_open(pid, 0);
-    /* A second answer on the same connection: the pid was the daemon's when it was opened. */
-    if (process < 0 || client_fd(client) < 0 || err_failed(daemon_ask(client, NULL))) {
+    struct err err = local_daemon_end(talk, END_MS, &pid, why);
+    if (err.code == ERR_UNREACHABLE) {
         return ERR_OK; /* The daemon has just ended. */
     }
-    if (pidfd_send_signal(process, SIGTERM, NULL, 0) < 0 && errno != ESRCH) {
-        return err_why(why, ERR_NO_PERMISSION, "the daemon of %s (pid %d) cannot be ended: %s",
-                       data, (int)pid, strerror(errno));
+    if (!err_failed(err)) {
+        printf("ended the daemon that served %s (pid %d); its jobs go on\n", talk->options.data,
+               pid);
     }
-    client_hang_up(client); /* An open connection is one more to drain. */
-    struct pollfd wait = {.fd = process, .events = POLLIN};
-    if (poll(&wait, 1, END_MS) != 1) {
-        return err_why(why, ERR_BUSY,
-                       "the daemon of %s (pid %d) was asked to end and has not within %d s; when it"
-                       " has, run this again",
-                       data, (int)pid, END_MS / 1000);
-    }
-    printf("ended the daemon that served %s (pid %d); its jobs go on\n", data, (int)pid);
-    return ERR_OK;
+    return err;
 }
 
-static struct err daemon_wait(struct client *client, const struct client_options *options,
-                              const struct world *world, struct why *why) {
-    const uint64_t end_ns = world_mono_ns(world) + (uint64_t)START_MS * 1000000;
+static struct err daemon_wait(struct talk *talk, struct why *why) {
+    const uint64_t end_ns = world_mono_ns(talk->world) + (uint64_t)START_MS * 1000000;
     for (;;) {
-        struct err err = daemon_ask(client, NULL);
+        struct err err = version_get(talk, NULL /* not read */);
         if (!err_failed(err)) {
             return err;
         }
-        if (world_mono_ns(world) >= end_ns) {
+        if (world_mono_ns(talk->world) >= end_ns) {
             return err_why(why, ERR_UNREACHABLE,
                            "the service was started and does not answer at %s;"
                            " 'journalctl --user -u " SYSTEMCTL_UNIT "' has its log",
-                           options->data);
+                           talk->options.data);
         }
-        err = client_pause(options, PAUSE_MS);
+        err = client_pause(&talk->options, PAUSE_MS);
         if (err_failed(err)) {
             return err;
         }
@@ -266,24 +231,19 @@ static struct err daemon_wait(struct client *client, const struct client_options
 
 /* --- What systemd knows ----------------------------------------------------------------------- */
 
-struct unit_state {
-    struct text shown; /* Lines NAME=value; owned. */
-};
+static const char *const reload[] = {"daemon-reload", NULL};
 
-static void state_done(struct unit_state *state) {
-    text_done(&state->shown);
-}
-
-static struct err state_ask(struct unit_state *state, struct why *why) {
+/* Lines NAME=value. */
+static struct err state_ask(struct text *ret_state, struct why *why) {
     static const char *const words[] = {
         "show", SYSTEMCTL_UNIT,
         "--property=UnitFileState,ActiveState,SubState,MainPID,FragmentPath", NULL};
-    return systemctl_run(words, &state->shown, why);
+    return systemctl_run(words, ret_state, why);
 }
 
 /* The value of a line; empty where there is none. */
-static struct bytes state_value(const struct unit_state *state, const char *name) {
-    struct bytes rest = text_bytes(&state->shown), line;
+static struct bytes state_value(const struct text *state, const char *name) {
+    struct bytes rest = text_bytes(state), line;
     size_t len = strlen(name);
     while (bytes_next(&rest, '\n', &line)) {
         if (line.len > len && memcmp(line.data, name, len) == 0 && line.data[len] == '=') {
@@ -304,22 +264,19 @@ static bool lingers(const struct config_env *env) {
 
 /* --- install ---------------------------------------------------------------------------------- */
 
-static struct err service_start(struct client *client, const struct place *place,
-                                struct unit_state *state, struct why *why) {
-    static const char *const reload[] = {"daemon-reload", NULL};
+static struct err service_start(struct talk *talk, struct text *state, struct why *why) {
     static const char *const enable[] = {"enable", SYSTEMCTL_UNIT, NULL};
     static const char *const restart[] = {"restart", SYSTEMCTL_UNIT, NULL};
     struct err err = systemctl_run(reload, NULL /* not wanted */, why);
     err = err_failed(err) ? err : state_ask(state, why);
-    err =
-        err_failed(err) ? err : daemon_end(client, place->data, state_value(state, "MainPID"), why);
+    err = err_failed(err) ? err : daemon_end(talk, state_value(state, "MainPID"), why);
     err = err_failed(err) ? err : systemctl_run(enable, NULL /* not wanted */, why);
     return err_failed(err) ? err : systemctl_run(restart, NULL /* not wanted */, why);
 }
 
 static struct err install_run(struct invocation *invocation) {
-    AUTO(state_done) struct unit_state state = {.shown = {0}};
-    AUTO(client_release) struct client *client = NULL;
+    AUTO(text_done) struct text state = {0};
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text unit = text_up_to(UNIT_BYTES_MAX);
     struct place place;
     struct why *why = &invocation->why;
@@ -340,13 +297,12 @@ static struct err install_run(struct invocation *invocation) {
         fputs(unit.data, stdout);
         return ERR_OK;
     }
-    const struct client_options options = {.data = place.data, .interrupt_fd = -1};
-    err = outside_check(place.data, why);
+    err = service_talk(&talk, &place, invocation);
+    err = err_failed(err) ? err : outside_check(&talk, why);
     err = err_failed(err) ? err : systemctl_check(why);
-    err = err_failed(err) ? err : client_open(&options, &client, why);
     err = err_failed(err) ? err : unit_place(&place, &unit, invocation->world, why);
-    err = err_failed(err) ? err : service_start(client, &place, &state, why);
-    err = err_failed(err) ? err : daemon_wait(client, &options, invocation->world, why);
+    err = err_failed(err) ? err : service_start(&talk, &state, why);
+    err = err_failed(err) ? err : daemon_wait(&talk, why);
     if (err_failed(err)) {
         return err;
     }
@@ -381,11 +337,8 @@ static const struct flag install_flags[] = {
 };
 
 const struct command command_service_install = {
-    .group = "service",
-    .name = "install",
-    .summary = "Run the daemon as your own systemd service.",
-    .section = SECTION_DAEMON,
-    .examples = "drover service install\n",
+    COMMAND("service", "install", NULL, "Run the daemon as your own systemd service."),
+    HELP(DAEMON, "drover service install\n"),
     .flags = install_flags,
     .about = "If a daemon already serves the directory, it ends in order and the service takes\n"
              "over; jobs continue. Run this command again to change the program, the directory\n"
@@ -397,11 +350,12 @@ const struct command command_service_install = {
 
 static struct err rm_run(struct invocation *invocation) {
     static const char *const disable[] = {"disable", "--now", SYSTEMCTL_UNIT, NULL};
-    static const char *const reload[] = {"daemon-reload", NULL};
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     struct place place;
     struct why *why = &invocation->why;
     struct err err = place_find(&place, invocation);
-    err = err_failed(err) ? err : outside_check(place.data, why);
+    err = err_failed(err) ? err : service_talk(&talk, &place, invocation);
+    err = err_failed(err) ? err : outside_check(&talk, why);
     if (!err_failed(err) && access(place.unit, F_OK) < 0) {
         return err_why(why, ERR_NOT_FOUND, "there is no service to remove: %s: %s", place.unit,
                        strerror(errno));
@@ -425,11 +379,8 @@ static const struct flag place_flags[] = {
 };
 
 const struct command command_service_rm = {
-    .group = "service",
-    .name = "rm",
-    .summary = "Stop the service and remove its unit.",
-    .section = SECTION_DAEMON,
-    .examples = "drover service rm\n",
+    COMMAND("service", "rm", NULL, "Stop the service and remove its unit."),
+    HELP(DAEMON, "drover service rm\n"),
     .flags = place_flags,
     .run = rm_run,
 };
@@ -456,7 +407,7 @@ static void status_add(struct status *status, const char *name, const char *form
     }
 }
 
-static void unit_status(struct status *status, const struct unit_state *state) {
+static void unit_status(struct status *status, const struct text *state) {
     struct bytes unit = state_value(state, "FragmentPath");
     struct bytes enabled = state_value(state, "UnitFileState");
     struct bytes active = state_value(state, "ActiveState");
@@ -476,26 +427,22 @@ static void unit_status(struct status *status, const struct unit_state *state) {
 }
 
 static void daemon_status(struct status *status, const struct place *place,
-                          const struct unit_state *state) {
-    AUTO(client_release) struct client *client = NULL;
-    AUTO(mem_release) char *version = NULL;
-    struct why why;
-    const struct client_options options = {.data = place->data, .interrupt_fd = -1};
-    if (err_failed(client_open(&options, &client, &why)) ||
-        err_failed(daemon_ask(client, &version))) {
+                          const struct text *state, struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *answer = NULL;
+    if (err_failed(service_talk(&talk, place, invocation)) ||
+        err_failed(version_get(&talk, &answer))) {
         status_add(status, "daemon", "none answers at %s", place->data);
         return;
     }
-    pid_t pid = daemon_pid(client);
-    struct bytes main_pid = state_value(state, "MainPID");
-    char number[24];
-    (void)snprintf(number, sizeof number, "%d", (int)pid); /* A pid is short. */
-    status_add(status, "daemon", "drover %s answers at %s, pid %s%s", version, place->data, number,
-               bytes_is(main_pid, number) ? "" : "; it is not the service's");
+    const bool ours = is_of_service(answer, state_value(state, "MainPID"));
+    status_add(status, "daemon", "drover %s answers at %s, pid %lld%s",
+               talk_text(answer, "version"), place->data, (long long)talk_int(answer, "pid"),
+               ours ? "" : "; it is not the service's");
 }
 
 static struct err status_run(struct invocation *invocation) {
-    AUTO(state_done) struct unit_state state = {.shown = {0}};
+    AUTO(text_done) struct text state = {0};
     struct status status = {.lines = text_up_to(UNIT_BYTES_MAX), .json = invocation->json};
     struct place place;
     struct err err = place_find(&place, invocation);
@@ -506,7 +453,7 @@ static struct err status_run(struct invocation *invocation) {
     }
     text_add_str(&status.lines, status.json ? "{" : "");
     unit_status(&status, &state);
-    daemon_status(&status, &place, &state);
+    daemon_status(&status, &place, &state, invocation);
     status_add(&status, "logout", "%s",
                lingers(&invocation->env)
                    ? "the service goes on when you log out"
@@ -521,11 +468,8 @@ static struct err status_run(struct invocation *invocation) {
 }
 
 const struct command command_service_status = {
-    .group = "service",
-    .name = "status",
-    .summary = "Show whether the service is installed and running.",
-    .section = SECTION_DAEMON,
-    .examples = "drover service status\n",
+    COMMAND("service", "status", NULL, "Show whether the service is installed and running."),
+    HELP(DAEMON, "drover service status\n"),
     .flags = place_flags,
     .run = status_run,
 };

@@ -13,11 +13,9 @@
 #define VERSION "/api/v1/version"
 
 /* The daemon as it is, without starting one. */
-static struct err daemon_get(struct talk *talk, struct invocation *invocation,
-                             json_t **ret_daemon) {
-    struct err err = talk_open(talk, invocation);
+static struct err daemon_get(struct talk *talk, json_t **ret_daemon) {
     talk_start_none(talk);
-    return err_failed(err) ? err : talk_get(talk, VERSION, ret_daemon, &invocation->why);
+    return talk_get(talk, VERSION, ret_daemon, &talk->invocation->why);
 }
 
 /* --- Shutdown --------------------------------------------------------------------------------- */
@@ -30,7 +28,7 @@ static const struct flag shutdown_flags[] = {
 static void stopped_print(void *ctx, const json_t *run) {
     const struct invocation *invocation = ctx;
     if (!invocation->json) {
-        printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+        run_line_print(run);
     }
 }
 
@@ -57,23 +55,22 @@ static void end_print(const struct invocation *invocation, int pid, int64_t runs
     putchar('\n');
 }
 
-static struct err shutdown_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err shutdown_run(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *daemon = NULL;
     int64_t runs = 0;
     int pid = 0;
     struct why *why = &invocation->why;
-    struct err err = daemon_get(&talk, invocation, &daemon);
-    if (err.code == ERR_UNREACHABLE && talk.options.url == NULL) {
-        why_set(why, "no daemon serves %s", talk.options.data);
+    struct err err = daemon_get(talk, &daemon);
+    if (err.code == ERR_UNREACHABLE && talk->options.url == NULL) {
+        why_set(why, "no daemon serves %s", talk->options.data);
     }
     err = err_failed(err) ? err : local_daemon_check_outside(daemon, why);
     if (!err_failed(err) && args_on(&invocation->args, "stop-all")) {
         const struct stop_all with = {.stopped = stopped_print, .ctx = invocation};
-        err = stop_all(&talk, &with, why);
+        err = stop_all(talk, &with, why);
     }
-    err = err_failed(err) ? err : runs_count(&talk, &runs, why);
-    err = err_failed(err) ? err : local_daemon_end(&talk, &pid, why);
+    err = err_failed(err) ? err : runs_count(talk, &runs, why);
+    err = err_failed(err) ? err : local_daemon_end(talk, 0 /* no limit */, &pid, why);
     if (!err_failed(err)) {
         end_print(invocation, pid, runs);
     }
@@ -85,12 +82,11 @@ const struct command command_shutdown = {
     HELP(DAEMON, "drover shutdown\n"
                  "drover shutdown --stop-all\n"),
     .flags = shutdown_flags,
-    .talks = true,
     .starts_none = true,
     .about = "Requests in progress are finished first. Jobs continue without a daemon; turns\n"
              "and workflows resume when the next daemon starts. A service manager may restart\n"
              "its daemon: stop the service instead.\n",
-    .run = shutdown_run,
+    .converse = shutdown_run,
 };
 
 /* --- Restart ---------------------------------------------------------------------------------- */
@@ -107,24 +103,23 @@ static struct err served_restart(struct talk *talk, const json_t *daemon, struct
                              (long long)talk_int(daemon, "pid"));
 }
 
-static struct err daemon_restart(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err daemon_restart(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *before = NULL, *now = NULL;
     struct why *why = &invocation->why;
     int pid = 0;
-    struct err err = daemon_get(&talk, invocation, &before);
-    const bool none = err.code == ERR_UNREACHABLE && talk.options.url == NULL;
+    struct err err = daemon_get(talk, &before);
+    const bool none = err.code == ERR_UNREACHABLE && talk->options.url == NULL;
     err = err_failed(err) ? err : local_daemon_check_outside(before, why);
     if (none) {
         err = ERR_OK;
     } else if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {
-        err = served_restart(&talk, before, why);
-        client_hang_up(talk.client);
+        err = served_restart(talk, before, why);
+        client_hang_up(talk->client);
     } else if (!err_failed(err)) {
-        err = local_daemon_end(&talk, &pid, why);
+        err = local_daemon_end(talk, 0 /* no limit */, &pid, why);
     }
-    err = err_failed(err) ? err : talk_start(&talk, why);
-    err = err_failed(err) ? err : talk_get(&talk, VERSION, &now, why);
+    err = err_failed(err) ? err : talk_start(talk, why);
+    err = err_failed(err) ? err : talk_get(talk, VERSION, &now, why);
     if (!err_failed(err) && invocation->json) {
         talk_print(now);
     } else if (!err_failed(err)) {
@@ -134,23 +129,18 @@ static struct err daemon_restart(struct invocation *invocation) {
     return err;
 }
 
-/* The answer is the run as it is now. */
-static void run_print(const json_t *run) {
-    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
-}
-
-static struct err restart_run(struct invocation *invocation) {
+static struct err restart_run(struct invocation *invocation, struct talk *talk) {
     static const struct action agent = {
         "POST /api/v1/runs/{}/restart",
-        .unknown = "there is no run '{}'; 'drover ps' lists unfinished runs", .print = run_print};
+        .unknown = "there is no run '{}'; 'drover ps' lists unfinished runs",
+        .print = run_line_print};
     return invocation->args.operand_count > 0 ? action_do(invocation, &agent)
-                                              : daemon_restart(invocation);
+                                              : daemon_restart(invocation, talk);
 }
 
 const struct command command_restart = {
     COMMAND(NULL, "restart", "[AGENT]", "Restart the daemon, or an agent of a workflow."),
     HELP(DAEMON, "drover restart\n"),
-    .talks = true,
     .about = "Without AGENT, stop the daemon of the data directory and start this program in\n"
              "its place, for example after an upgrade. Nothing is lost: jobs continue,\n"
              "everything else resumes. A daemon that was started by 'drover serve' must be\n"
@@ -159,5 +149,5 @@ const struct command command_restart = {
              "With AGENT, an unfinished agent starts again from the beginning; its work so far\n"
              "is discarded. 'drover show RUN' lists the agents of a workflow. To run a\n"
              "finished agent again, use 'drover run --resume RUN --rerun AGENT'.\n",
-    .run = restart_run,
+    .converse = restart_run,
 };

@@ -201,21 +201,17 @@ static void json_all_print(json_t *const answers[PARTS]) {
     talk_print(all);
 }
 
-static struct err status_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err status_run(struct invocation *invocation, struct talk *talk) {
     AUTO(answers_release) json_t *answers[PARTS] = {NULL};
-    struct err err = talk_open(&talk, invocation);
-    for (size_t i = 0; i < PART_HEALTH && !err_failed(err); i++) {
-        err = parts[i].list ? action_rows(&talk, parts[i].path, &answers[i], &invocation->why)
-                            : talk_get(&talk, parts[i].path, &answers[i], &invocation->why);
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < PARTS && !err_failed(err); i++) {
+        err = parts[i].list ? action_rows(talk, parts[i].path, &answers[i], &invocation->why)
+                            : talk_get(talk, parts[i].path, &answers[i], &invocation->why);
+        /* A daemon that is not ready has answered the rest; the line about the disk is left out. */
+        err = i == PART_HEALTH ? ERR_OK : err;
     }
-    if (!err_failed(err)) { /* A daemon that is not ready has answered the rest. */
-        struct err ready =
-            talk_get(&talk, parts[PART_HEALTH].path, &answers[PART_HEALTH], &invocation->why);
-        (void)ready; /* Without an answer, the line about the disk is left out. */
-    }
-    if (err.code == ERR_UNREACHABLE && talk.options.url == NULL) {
-        return none_print(invocation, &talk);
+    if (err.code == ERR_UNREACHABLE && talk->options.url == NULL) {
+        return none_print(invocation, talk);
     }
     if (err_failed(err)) {
         return err;
@@ -223,7 +219,7 @@ static struct err status_run(struct invocation *invocation) {
     if (invocation->json) {
         json_all_print(answers);
     } else {
-        status_print(invocation, &talk, answers);
+        status_print(invocation, talk, answers);
     }
     return ERR_OK;
 }
@@ -231,9 +227,8 @@ static struct err status_run(struct invocation *invocation) {
 const struct command command_status = {
     COMMAND(NULL, "status", NULL, "Show the daemon, what runs, and what waits for you."),
     HELP(DAEMON, "drover status\n"),
-    .talks = true,
     .asks_models = true,
     .starts_none = true,
     .about = "Exit code: 0 if a daemon is running, 9 if not. This command starts none.\n",
-    .run = status_run,
+    .converse = status_run,
 };

@@ -1,6 +1,7 @@
 /* command_version.c: drover version. */
 #include <stdio.h>
 
+#include "cli/base/action.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 
@@ -14,9 +15,7 @@ static struct err version_run(struct invocation *invocation) {
 }
 
 const struct command command_version = {
-    .name = "version",
-    .summary = "Show the version of this program.",
-    .section = SECTION_HELP,
-    .examples = "drover version\n",
+    COMMAND(NULL, "version", NULL, "Show the version of this program."),
+    HELP(HELP, "drover version\n"),
     .run = version_run,
 };

@@ -36,8 +36,7 @@ static void event_add(const json_t *event, struct text *text) {
 static void line_print(const struct invocation *invocation, struct bytes line) {
     AUTO(json_release) json_t *event = NULL;
     AUTO(text_done) struct text text = text_up_to(TEXT_MAX);
-    struct why ignored;
-    if (!invocation->json && !err_failed(json_parse_wrapped(line, &event, &ignored)) &&
+    if (!invocation->json && !err_failed(json_parse_wrapped(line, &event, NULL /* no why */)) &&
         json_is_string(json_object_get(event, "what"))) {
         event_add(event, &text);
     } else {
@@ -111,21 +110,17 @@ static struct err log_follow_on(struct talk *talk, struct follower *follower) {
     return err.code == ERR_INTERRUPTED ? ERR_OK : err; /* Ctrl-C is how it ends. */
 }
 
-struct err daemon_log_print(struct invocation *invocation, const struct daemon_log *with) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+struct err daemon_log_print(struct talk *talk, const struct daemon_log *with) {
+    struct invocation *invocation = talk->invocation;
     AUTO(follower_done) struct follower follower = {.fd = -1, .rest = text_up_to(TEXT_MAX)};
     AUTO(text_done) struct text end = text_up_to(TEXT_MAX);
     struct stat about = {.st_size = 0};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (talk.options.url != NULL) {
+    if (talk->options.url != NULL) {
         return err_why(&invocation->why, ERR_USAGE,
                        "the log of a daemon lies on its own machine; name a run, or leave --url and"
                        " DROVER_URL out");
     }
-    AUTO(mem_release) char *path = datadir_path(talk.options.data, AUTOSTART_LOG);
+    AUTO(mem_release) char *path = datadir_path(talk->options.data, AUTOSTART_LOG);
     follower.path = path;
     follower.fd = open(path, O_RDONLY | O_CLOEXEC);
     if (follower.fd < 0 || fstat(follower.fd, &about) < 0) {
@@ -135,7 +130,7 @@ struct err daemon_log_print(struct invocation *invocation, const struct daemon_l
                        path);
     }
     follower.at = about.st_size;
-    err = autostart_log_end(talk.options.data, with->lines, &end);
+    struct err err = autostart_log_end(talk->options.data, with->lines, &end);
     lines_print(invocation, &end);
-    return err_failed(err) || !with->follow ? err : log_follow_on(&talk, &follower);
+    return err_failed(err) || !with->follow ? err : log_follow_on(talk, &follower);
 }

@@ -16,7 +16,6 @@ struct daemon_log {
     size_t lines;
     bool follow;
 };
-MUST_CHECK struct err daemon_log_print(struct invocation *invocation,
-                                       const struct daemon_log *with);
+MUST_CHECK struct err daemon_log_print(struct talk *talk, const struct daemon_log *with);
 
 #endif

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 
@@ -40,11 +39,14 @@ static struct err pidfd_of(const struct talk *talk, int *ret_fd, int *ret_pid, s
     return ERR_OK;
 }
 
-static struct err end_await(struct talk *talk, int pidfd) {
+static struct err end_await(struct talk *talk, int pidfd, int64_t most_ms) {
     struct err err = ERR_OK;
     struct pollfd look = {.fd = pidfd, .events = POLLIN};
+    const uint64_t begin_ns = world_mono_ns(talk->world);
     while (!err_failed(err) && poll(&look, 1, 0) == 0) {
-        err = client_pause(&talk->options, LOOK_MS);
+        const uint64_t waited_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
+        err = most_ms > 0 && waited_ms > (uint64_t)most_ms ? err_make(ERR_BUSY, "daemon: end")
+                                                           : client_pause(&talk->options, LOOK_MS);
     }
     return err;
 }
@@ -58,7 +60,7 @@ struct err local_daemon_check_outside(const json_t *daemon, struct why *why) {
                                     run);
 }
 
-struct err local_daemon_end(struct talk *talk, int *ret_pid, struct why *why) {
+struct err local_daemon_end(struct talk *talk, int64_t most_ms, int *ret_pid, struct why *why) {
     AUTO(fd_release) int pidfd = -1;
     if (talk->options.url != NULL) {
         return err_why(
@@ -76,9 +78,14 @@ struct err local_daemon_end(struct talk *talk, int *ret_pid, struct why *why) {
                        strerror(err.os));
     }
     client_hang_up(talk->client); /* A daemon that ends waits for its clients. */
-    err = end_await(talk, pidfd);
+    err = end_await(talk, pidfd, most_ms);
     if (err.code == ERR_INTERRUPTED) {
         why_set(why, "the daemon (pid %d) was asked to end and has not ended yet", *ret_pid);
+    } else if (err.code == ERR_BUSY) {
+        why_set(why,
+                "the daemon of %s (pid %d) was asked to end and has not within %lld s; when it"
+                " has, run this again",
+                talk->options.data, *ret_pid, (long long)(most_ms / 1000));
     }
     return err;
 }

@@ -16,7 +16,9 @@
 /* ERR_INSIDE_RUN: `daemon`, the answer of GET /api/v1/version, says that this program is inside a
  * run, which ends no daemon. A signal needs no leave, so this keeps from accidents only. */
 MUST_CHECK struct err local_daemon_check_outside(const json_t *daemon, struct why *why);
-/* Sends SIGTERM to the daemon with which `talk` is connected, and waits until it is gone. */
-MUST_CHECK struct err local_daemon_end(struct talk *talk, int *ret_pid, struct why *why);
+/* Sends SIGTERM to the daemon with which `talk` is connected, and waits until it is gone; ERR_BUSY:
+ * not within `most_ms` (0: no limit). */
+MUST_CHECK struct err local_daemon_end(struct talk *talk, int64_t most_ms, int *ret_pid,
+                                       struct why *why);
 
 #endif

@@ -10,7 +10,6 @@
 #define DROVER_CLI_SYSTEM_SERVE_OPTIONS_H
 
 #include "base/base.h"
-#include "base/err.h"
 #include "base/log.h"
 #include "cli/system/listen.h"
 #include "http/server.h"

@@ -2,11 +2,11 @@
 #include "cli/terminal/history.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "loop/world.h"
 
 enum { FILE_MAX = 4 << 20, READ_SIZE = 64 << 10 };
 
@@ -44,24 +44,16 @@ static void file_read(const char *path, struct text *out) {
     }
 }
 
-static bool all_write(int fd, struct bytes bytes) {
-    return write(fd, bytes.data, bytes.len) == (ssize_t)bytes.len;
-}
-
 /* A file that cannot be written stays as it was. */
 static void file_shorten(const char *path, const struct edit_line *edit) {
-    AUTO(text_done) struct text name = text_up_to(4096), all = text_up_to(FILE_MAX * 2);
-    text_addf(&name, "%s.%d", path, (int)getpid());
+    AUTO(text_done) struct text all = text_up_to(FILE_MAX * 2);
+    const struct world *world = world_real();
     for (size_t i = 0; i < edit->count; i++) {
         entry_write(bytes_of(edit->history[i]), &all);
     }
-    if (text_failed(&name) || text_failed(&all)) {
-        return;
-    }
-    AUTO(fd_release)
-    int fd = open(name.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && (!all_write(fd, text_bytes(&all)) || rename(name.data, path) < 0)) {
-        (void)unlink(name.data); /* An unfinished copy of ours. */
+    if (!text_failed(&all)) {
+        const struct err err = world->file_replace(world->ctx, path, text_bytes(&all), 0600);
+        (void)err;
     }
 }
 
@@ -91,8 +83,7 @@ void history_append(const char *path, struct bytes line) {
     }
     AUTO(fd_release)
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
-        (void)all_write(fd,
-                        text_bytes(&entry)); /* A single write: entries of two chats stay apart. */
-    }
+    /* A single write: entries of two chats stay apart. */
+    const ssize_t wrote = fd < 0 ? -1 : write(fd, entry.data, entry.len);
+    (void)wrote;
 }

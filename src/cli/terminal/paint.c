@@ -11,11 +11,14 @@ static const char *const marks[] = {
     [COLOUR_GREY] = "\033[90m",   [COLOUR_BOLD] = "\033[1m",  [COLOUR_ITALIC] = "\033[3m",
 };
 
+static bool terminal_is_dumb(const struct config_env *env) {
+    const char *term = env->get(env->ctx, "TERM");
+    return term != NULL && strcmp(term, "dumb") == 0;
+}
+
 struct paint paint_of(int fd, const struct config_env *env) {
     const char *no_color = env->get(env->ctx, "NO_COLOR");
-    const char *term = env->get(env->ctx, "TERM");
-    bool refused =
-        (no_color != NULL && no_color[0] != '\0') || (term != NULL && strcmp(term, "dumb") == 0);
+    bool refused = (no_color != NULL && no_color[0] != '\0') || terminal_is_dumb(env);
     /* A row does not take the last column: to erase the rest of a full row erases its end. */
     struct terminal_size size = {0};
     const bool sized = terminal_size(fd, &size) && size.columns > 1;
@@ -38,4 +41,13 @@ bool terminal_size(int fd, struct terminal_size *ret_size) {
     }
     *ret_size = (struct terminal_size){size.ws_row, size.ws_col};
     return true;
+}
+
+struct terminal_size terminal_size_or(int fd, struct terminal_size otherwise) {
+    struct terminal_size size;
+    return terminal_size(fd, &size) ? size : otherwise;
+}
+
+bool terminal_draws(int fd, const struct config_env *env) {
+    return isatty(fd) == 1 && !terminal_is_dumb(env);
 }

@@ -36,5 +36,9 @@ struct terminal_size {
     int rows, columns;
 };
 MUST_CHECK bool terminal_size(int fd, struct terminal_size *ret_size);
+/* `otherwise` where that is false. */
+struct terminal_size terminal_size_or(int fd, struct terminal_size otherwise);
+/* Whether a picture can be drawn there, and drawn again. */
+MUST_CHECK bool terminal_draws(int fd, const struct config_env *env);
 
 #endif

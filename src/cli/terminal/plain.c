@@ -25,6 +25,7 @@ void plain_print(struct bytes text) {
 void plain_note(const char *format, ...) {
     struct terminal_size size = {0};
     va_list args;
+    (void)fflush(stdout); /* Earlier output stands above; a failure shows again at the end. */
     va_start(args, format);
     if (terminal_size(STDERR_FILENO, &size) && size.columns > 1) {
         AUTO(text_done) struct text lines = text_up_to(NOTE_MAX);

@@ -2,6 +2,8 @@
  * ours must add nothing: that is why even the output is raw. */
 #include "cli/terminal/raw_terminal.h"
 
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 bool raw_terminal_possible(void) {
@@ -14,8 +16,7 @@ bool raw_terminal_background(void) {
     return foreground >= 0 && foreground != getpgrp();
 }
 
-/* `output`: flags of the output that stay. */
-static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
+bool raw_terminal_begin(struct raw_terminal *terminal, enum raw_keys keys) {
     struct termios raw;
     if (terminal->raw) {
         return true;
@@ -24,21 +25,19 @@ static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
         return false;
     }
     raw = terminal->before;
-    cfmakeraw(&raw);
-    raw.c_oflag |= terminal->before.c_oflag & output;
-    raw.c_cc[VMIN] = 1;
+    if (keys == RAW_KEYS_POLLED) {
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    } else {
+        cfmakeraw(&raw);
+    }
+    if (keys == RAW_KEYS_OF_LINE) {
+        raw.c_oflag |= terminal->before.c_oflag & (OPOST | ONLCR);
+    }
+    raw.c_cc[VMIN] = keys != RAW_KEYS_POLLED; /* 0: a read does not wait. */
     raw.c_cc[VTIME] = 0;
     /* Keys that were typed ahead are kept: they are meant for the job, or the line. */
     terminal->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
     return terminal->raw;
-}
-
-bool raw_terminal_begin(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, 0);
-}
-
-bool raw_terminal_begin_keys(struct raw_terminal *terminal) {
-    return terminal_begin(terminal, OPOST | ONLCR);
 }
 
 void raw_terminal_end(struct raw_terminal *terminal) {
@@ -49,4 +48,14 @@ void raw_terminal_end(struct raw_terminal *terminal) {
          * has nothing to be given back. */
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);
     }
+}
+
+int terminal_signals_open(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    sigaddset(&set, SIGCONT);
+    return sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0
+               ? -1
+               : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -202,34 +202,6 @@ static const struct flag trace_flags[] = {
     OPTION_END,
 };
 
-/* "?below=1&kind=model": what is asked of the list. */
-static void query_write(const struct args *args, const struct trace *trace, struct text *text) {
-    static const struct {
-        const char *flag, *param;
-    } texts[] = {{"kind", "kind"}, {"state", "state"}, {"query", "q"}};
-    int64_t turn = args_int(args, "turn", 0), min_ms = args_int(args, "min-ms", 0);
-    char mark = '?';
-    if (trace->tree) {
-        text_addf(text, "%cbelow=1", mark);
-        mark = '&';
-    }
-    if (turn > 0) {
-        text_addf(text, "%cturn=%" PRId64, mark, turn);
-        mark = '&';
-    }
-    if (min_ms > 0) {
-        text_addf(text, "%cmin_ms=%" PRId64, mark, min_ms);
-        mark = '&';
-    }
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (args_given(args, texts[i].flag)) {
-            text_addf(text, "%c%s=", mark, texts[i].param);
-            client_add_escaped(text, args_text(args, texts[i].flag));
-            mark = '&';
-        }
-    }
-}
-
 /* Agents and workflows do little themselves: their steps are those of what is below them. */
 static struct err kind_find(struct trace *trace, struct talk *talk, const char *id,
                             struct why *why) {
@@ -242,9 +214,11 @@ static struct err kind_find(struct trace *trace, struct talk *talk, const char *
     return err;
 }
 
-static struct err trace_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text path = {0}, query = text_up_to(4096);
+static struct err trace_run(struct invocation *invocation, struct talk *talk) {
+    static const struct action_param params[] = {{"turn", "turn"}, {"min-ms", "min_ms"},
+                                                 {"kind", "kind"}, {"state", "state"},
+                                                 {"query", "q"},   {.flag = NULL}};
+    AUTO(text_done) struct text path = {0};
     AUTO(json_release) json_t *spans = json_array();
     const char *id = invocation->args.operands[0];
     bool of_session = strncmp(id, "ses_", 4) == 0;
@@ -256,21 +230,18 @@ static struct err trace_run(struct invocation *invocation) {
                           .spans = spans,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                    .now_ms = world_wall_ms(invocation->world)}};
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err) && !of_session) {
-        err = kind_find(&trace, &talk, id, &invocation->why);
-    }
+    struct err err = of_session ? ERR_OK : kind_find(&trace, talk, id, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
-    text_add_str(&query, "/spans");
-    query_write(&invocation->args, &trace, &query);
-    if (text_failed(&query) ||
-        !talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, query.data)) {
+    const bool fits = talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id,
+                                  trace.tree ? "/spans?below=1" : "/spans");
+    action_params_add(&path, invocation, params);
+    if (!fits || text_failed(&path)) {
         return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
                        id);
     }
-    err = talk_list(&talk, path.data, span_take, &trace, &invocation->why);
+    err = talk_list(talk, path.data, span_take, &trace, &invocation->why);
     if (err_failed(err) || invocation->json) {
         return err;
     }
@@ -290,11 +261,10 @@ const struct command command_trace = {
     COMMAND(NULL, "trace", "RUN|SESSION", "Show the steps of a run or a session, and their costs."),
     HELP(RUNS, "drover trace last\n"),
     .flags = trace_flags,
-    .talks = true,
     .about = "STEP is the attempt and the step in it; for a session, the number of the turn\n"
              "comes first. For a workflow, each agent is listed before its steps, with its\n"
              "phase.\n"
              "TOKENS are fresh input, + input read from or written to a cache\n"
              "(c), / output. '-' is unknown, '~' an estimate.\n",
-    .run = trace_run,
+    .converse = trace_run,
 };

@@ -28,8 +28,7 @@ struct widths {
 };
 
 static struct widths widths_of(void) {
-    struct terminal_size size = {0};
-    const int columns = terminal_size(STDOUT_FILENO, &size) ? size.columns : 0;
+    const int columns = terminal_size_or(STDOUT_FILENO, (struct terminal_size){0}).columns;
     struct widths widths = {KEY_MAX, 12, 10};
     if (columns > 0 && columns < NARROW) {
         widths = (struct widths){KEY_MAX, 9, 8};
@@ -104,15 +103,14 @@ static void key_write(const char *by, const json_t *row, struct text *text) {
         }                                                                                          \
     }
 
-static struct err usage_run(struct invocation *invocation) {
+static struct err usage_run(struct invocation *invocation, struct talk *talk) {
     static const struct action of_all = {"GET /api/v1/usage", USAGE_PARAMS,
                                          .unknown = "the name is too long"};
     static const struct action of_session = {"GET /api/v1/sessions/{}/usage", USAGE_PARAMS,
                                              .unknown = NULL};
     const struct args *args = &invocation->args;
     AUTO(json_release) json_t *answer = NULL;
-    struct err err =
-        action_get(invocation, args->operand_count > 0 ? &of_session : &of_all, &answer);
+    struct err err = action_ask(talk, args->operand_count > 0 ? &of_session : &of_all, &answer);
     if (err_failed(err)) {
         return err;
     }
@@ -154,9 +152,8 @@ const struct command command_usage = {
     HELP(BUDGETS, "drover usage\n"
                   "drover usage last\n"),
     .flags = usage_flags,
-    .talks = true,
     .about = "READ is the number of tokens that models read, CACHE how many of these the\n"
              "provider had cached. An unknown cost is shown as \"unknown\"; \"+?\" means that a\n"
              "part is unknown.\n",
-    .run = usage_run,
+    .converse = usage_run,
 };

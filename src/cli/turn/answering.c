@@ -44,10 +44,10 @@ void answering_show(struct answering *answering) {
     const struct api_request approval = {.base = "/api/v1/approvals/",
                                          .id = talk_text(asked, "id")};
     AUTO(json_release) json_t *row = NULL;
-    struct why ignored; /* Then the question is shown as far as it is known. */
     bool whole = json_is_object(json_object_get(asked, "arguments")) &&
                  json_is_object(json_object_get(asked, "about"));
-    if (!whole && !err_failed(api_ask(chat->talk, &approval, &row, &ignored))) {
+    /* Then the question is shown as far as it is known. */
+    if (!whole && !err_failed(api_ask(chat->talk, &approval, &row, NULL /* no why */))) {
         (void)json_object_update(asked, row); /* As above. */
     }
     if (answering->id == NULL || strcmp(answering->id, talk_text(asked, "id")) != 0) {

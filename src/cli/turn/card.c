@@ -38,24 +38,31 @@ void card_value_add(const json_t *value, struct text *out) {
 
 /* --- What is called --------------------------------------------------------------------------- */
 
+static void members_add(const json_t *object, struct text *out) {
+    AUTO(text_done) struct text line = text_up_to(JSON_SHOWN);
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+        text_addf(&line, "%s%s: ", line.len > 0 ? ", " : "", name);
+        card_value_add(value, &line);
+    }
+    short_add(text_bytes(&line), out);
+}
+
 /* Adds what a call is about, as one line. */
 static void call_add(const json_t *arguments, struct text *out) {
     static const char *const members[] = {"path",    "paths", "url",    "question", "pattern",
                                           "query",   "task",  "prompt", "name",     "text",
                                           "message", "topic", "run"};
     AUTO(text_done) struct text line = text_up_to(JSON_SHOWN);
-    const char *name = NULL;
-    json_t *value = NULL;
     for (size_t i = 0; i < COUNT_OF(members) && line.len == 0; i++) {
         card_value_add(json_object_get(arguments, members[i]), &line);
     }
     if (line.len == 0) {
-        json_object_foreach((json_t *)(uintptr_t)arguments, name, value) {
-            text_addf(&line, "%s%s: ", line.len > 0 ? ", " : "", name);
-            card_value_add(value, &line);
-        }
+        members_add(arguments, out);
+    } else {
+        short_add(text_bytes(&line), out);
     }
-    short_add(text_bytes(&line), out);
 }
 
 static bool is_change(struct bytes line) {
@@ -96,7 +103,6 @@ void card_begin_add(const struct paint *paint, const struct card_call *call, str
     AUTO(json_release) json_t *json = NULL;
     AUTO(text_done) struct text shown = text_up_to((size_t)2 * SHOWN_MAX);
     const struct shown_call what = {.tool = bytes_of(call->tool), .arguments = call->arguments};
-    struct why ignored; /* Arguments that are no JSON are shown as they came. */
     shown_write(&what, &shown);
     struct bytes rest = text_bytes(&shown), line = BYTES("");
     (void)bytes_next(&rest, '\n', &line); /* The text is never empty. */
@@ -105,7 +111,8 @@ void card_begin_add(const struct paint *paint, const struct card_call *call, str
     text_add_str(out, "• ");
     plain_add(out, call->tool);
     text_addf(out, "%s ", paint_end(paint, COLOUR_BLUE));
-    if (err_failed(json_parse_wrapped(call->arguments, &json, &ignored))) {
+    /* Arguments that are no JSON are shown as they came. */
+    if (err_failed(json_parse_wrapped(call->arguments, &json, NULL /* no why */))) {
         short_add(call->arguments, out);
     } else if (is_edit(rest) || json_object_get(json, "command") != NULL) {
         short_add(line, out);
@@ -136,17 +143,6 @@ static void lines_add(struct bytes text, size_t most, struct text *out) {
     if (more > 0) {
         text_addf(out, "\n    … %zu more line%s", more, more > 1 ? "s" : "");
     }
-}
-
-static void members_add(const json_t *result, struct text *out) {
-    AUTO(text_done) struct text line = text_up_to(JSON_SHOWN);
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)result, name, value) {
-        text_addf(&line, "%s%s: ", line.len > 0 ? ", " : "", name);
-        card_value_add(value, &line);
-    }
-    short_add(text_bytes(&line), out);
 }
 
 /* Output of a command, after its exit code where that is not 0. */
@@ -183,8 +179,8 @@ static struct bytes before_diff(struct bytes result) {
 
 static void result_add(struct bytes result, size_t most, struct text *out) {
     AUTO(json_release) json_t *json = NULL;
-    struct why ignored; /* A result that is no JSON is a text. */
-    if (err_failed(json_parse_wrapped(result, &json, &ignored)) || !json_is_object(json)) {
+    /* A result that is no JSON is a text. */
+    if (err_failed(json_parse_wrapped(result, &json, NULL /* no why */)) || !json_is_object(json)) {
         lines_add(result, most, out);
     } else if (json_object_get(json, "exit_code") != NULL ||
                json_object_get(json, "stdout") != NULL) {
@@ -242,7 +238,8 @@ struct bytes card_text(const json_t *message) {
     return json_bytes(json_array_get(json_object_get(message, "parts"), 0), "text");
 }
 
-void card_said_add(const struct paint *paint, struct bytes text, struct text *out) {
+/* Adds a user's text as lines after "> ". */
+static void said_add(const struct paint *paint, struct bytes text, struct text *out) {
     const size_t begin = out->len;
     struct bytes line;
     for (const char *mark = "> "; bytes_next(&text, '\n', &line); mark = "  ") {
@@ -290,7 +287,7 @@ void card_part_add(const struct paint *paint, const char *role, const json_t *pa
         plain_add(out, talk_text(part, "name"));
         text_add_str(out, "]\n");
     } else if (strcmp(role, "user") == 0 || strcmp(kind, "steer") == 0) {
-        card_said_add(paint, text, out);
+        said_add(paint, text, out);
     } else if (strcmp(kind, "text") == 0) {
         text_part_add(paint, text, out);
     } else if (strcmp(kind, "error") == 0) {
@@ -319,9 +316,9 @@ void card_notice_add(const struct paint *paint, const json_t *message, struct te
     struct bytes rest = card_text(message), line;
     while (bytes_next(&rest, '\n', &line)) {
         AUTO(json_release) json_t *row = NULL;
-        struct why ignored; /* Other lines are for the model. */
+        /* Other lines are for the model. */
         bool read = line.len > 0 && line.data[0] == '{' &&
-                    !err_failed(json_parse_wrapped(line, &row, &ignored));
+                    !err_failed(json_parse_wrapped(line, &row, NULL /* no why */));
         if (!read || talk_text(row, "run")[0] == '\0') {
             continue;
         }

@@ -46,8 +46,6 @@ void card_part_add(const struct paint *paint, const char *role, const json_t *pa
                    struct text *out);
 /* Adds a line for each run whose end a notice tells the agent of. */
 void card_notice_add(const struct paint *paint, const json_t *message, struct text *out);
-/* Adds a user's text as lines after "> ". */
-void card_said_add(const struct paint *paint, struct bytes text, struct text *out);
 /* Text of the first part of a message. */
 struct bytes card_text(const json_t *message);
 

@@ -299,8 +299,8 @@ static void model_find(void *ctx, const json_t *model) {
 }
 
 static void models_find(struct chat *chat, struct ways *ways) {
-    struct why ignored; /* The line below says enough. */
-    if (err_failed(talk_list(chat->talk, "/api/v1/models", model_find, ways, &ignored))) {
+    /* The line below says enough. */
+    if (err_failed(talk_list(chat->talk, "/api/v1/models", model_find, ways, NULL /* no why */))) {
         chat_say(chat, "[the models cannot be listed]");
     }
 }

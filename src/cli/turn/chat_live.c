@@ -17,7 +17,6 @@
  * message. The stream tells where the daemon had accepted it; then the line is cleared. */
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,7 +103,6 @@ static struct err command_run(struct live *live, const char *line) {
         conversation_done(&live->conversation);
         conversation_init(&live->conversation, chat->paint);
         err = live_stream_connect(live);
-        err = err_failed(err) ? live_stream_away(live, err) : ERR_OK;
     }
     if (chat->over) {
         live->state = CHAT_OVER;
@@ -315,9 +313,9 @@ static char *history_path(struct chat *chat) {
     AUTO(text_done) struct text path = text_up_to(4096);
     AUTO(mem_release) char *owned = NULL;
     const char *data = chat->talk->options.data;
-    struct why ignored; /* Without a place there is no history. */
+    /* Without a place there is no history. */
     if (data == NULL && err_failed(config_data(&chat->invocation->args, &chat->invocation->env,
-                                               &owned, &data, &ignored))) {
+                                               &owned, &data, NULL /* no why */))) {
         return NULL;
     }
     text_addf(&path, "%s/chat_history", data);
@@ -328,7 +326,7 @@ static struct err live_open(struct live *live) {
     struct chat *chat = live->chat;
     if (live_is_terminal(live)) {
         live->history = live->turn == NULL ? history_path(chat) : NULL;
-        live->signal_fd = live_signals_open();
+        live->signal_fd = terminal_signals_open();
         talk_hear_all(chat->talk);
         chat->above = &live->above;
         if (live->history != NULL) {
@@ -336,11 +334,7 @@ static struct err live_open(struct live *live) {
         }
     }
     struct err err = client_open(&chat->talk->options, &live->stream, &chat->invocation->why);
-    if (!err_failed(err)) {
-        err = live_stream_connect(live);
-        err = err_failed(err) ? live_stream_away(live, err) : ERR_OK;
-    }
-    return err;
+    return err_failed(err) ? err : live_stream_connect(live);
 }
 
 static bool live_is_over(const struct live *live) {

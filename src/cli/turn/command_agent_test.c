@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
@@ -109,11 +108,12 @@ static const char *why_of(const struct turn_outcome *turn) {
                : run_cause_about(cause);
 }
 
-static struct err verdict_tell(struct invocation *invocation, const struct message_sent *sent,
+static struct err verdict_tell(struct talk *talk, const struct message_sent *sent,
                                const struct turn_outcome *turn) {
     static const struct action agent_show = {.request = "GET /api/v1/agents/{}", .folder = "root"};
     AUTO(json_release) json_t *agent = NULL;
-    const struct err err = action_get(invocation, &agent_show, &agent);
+    struct invocation *invocation = talk->invocation;
+    const struct err err = action_ask(talk, &agent_show, &agent);
     if (err_failed(err)) {
         return err;
     }
@@ -143,7 +143,7 @@ static struct err word_ask(struct invocation *invocation, struct talk *talk) {
                                     .after = sent.after,
                                     .show = invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL};
     err = err_failed(err) ? err : turn_end(&look, &turn);
-    return err_failed(err) ? err : verdict_tell(invocation, &sent, &turn);
+    return err_failed(err) ? err : verdict_tell(talk, &sent, &turn);
 }
 
 /* An agent of models has no program to start. */
@@ -157,11 +157,9 @@ static struct err start_show(struct invocation *invocation, struct talk *talk) {
     return err_failed(err) ? err : action_do(invocation, &start);
 }
 
-static struct err test_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err test_run(struct invocation *invocation, struct talk *talk) {
     const bool dry = args_on(&invocation->args, "dry-run");
-    struct err err = talk_open(&talk, invocation);
-    return err_failed(err) ? err : (dry ? start_show : word_ask)(invocation, &talk);
+    return (dry ? start_show : word_ask)(invocation, talk);
 }
 
 const struct command command_agent_test = {
@@ -177,6 +175,5 @@ const struct command command_agent_test = {
              "Exits with 0 when it answered, with 1 when it failed, with 2 when NAME is an\n"
              "agent of models, with 3 when there is no such agent, with 5 when its program is\n"
              "missing or its definition is broken. Ctrl-C detaches, with 130.\n",
-    .talks = true,
-    .run = test_run,
+    .converse = test_run,
 };

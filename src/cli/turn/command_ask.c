@@ -38,7 +38,7 @@ enum { SCHEMA_MAX = 1 << 20 };
 
 struct asking {
     struct invocation *invocation;
-    struct talk talk;   /* Owned, and so is all that follows. */
+    struct talk *talk;  /* Borrowed. Owned is all that follows. */
     struct lines lines; /* The input: the question. */
     struct text question;
     json_t *schema; /* NULL: none. */
@@ -54,16 +54,6 @@ static void asking_done(struct asking *asking) {
     json_decref(asking->images);
     mem_free(asking->session);
     mem_free(asking->run);
-    talk_close(&asking->talk);
-}
-
-static struct err words_read(struct asking *asking) {
-    const struct args *args = &asking->invocation->args;
-    const struct message_words words = {.operand =
-                                            args->operand_count > 0 ? args->operands[0] : NULL,
-                                        .noun = "question",
-                                        .lines = &asking->lines};
-    return message_read(&words, &asking->question, &asking->invocation->why);
 }
 
 /* It begins with a brace, or is a file. */
@@ -93,7 +83,7 @@ static struct err session_keeps(struct asking *asking, const char *agent) {
     AUTO(json_release) json_t *row = NULL;
     struct why *why = &asking->invocation->why;
     return session_model(&asking->invocation->args) == NULL
-               ? session_of_agent(&asking->talk, asking->session, bytes_of(agent), &row, why)
+               ? session_of_agent(asking->talk, asking->session, bytes_of(agent), &row, why)
                : err_why(why, ERR_USAGE,
                          "--model is for a new session; this one has the model that it began with");
 }
@@ -122,7 +112,7 @@ static struct err session_find(struct asking *asking) {
                                       .root = agent != NULL && root == NULL ? "." : root,
                                       .title = title.len == 0 ? NULL : title.text,
                                       .tells = true};
-    return session_make(&asking->talk, &wish, &asking->session, &invocation->why);
+    return session_make(asking->talk, &wish, &asking->session, &invocation->why);
 }
 
 /* The environment's model is for new sessions. */
@@ -135,50 +125,46 @@ static struct err limit_ask(struct asking *asking) {
     const struct daily_limit limit = {.session = session,
                                       .model = session == NULL ? args_text(args, "model")
                                                                : session_model(args)};
-    return daily_limit_ask(&asking->talk, &limit, &asking->lines);
+    return daily_limit_ask(asking->talk, &limit, &asking->lines);
 }
 
-static struct err ask_run(struct invocation *invocation) {
-    AUTO(asking_done)
-    struct asking asking = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+static struct err ask_run(struct invocation *invocation, struct talk *talk) {
+    AUTO(asking_done) struct asking asking = {.invocation = invocation, .talk = talk};
     struct session_ends ends = {.head = 0};
-    struct err err = talk_open(&asking.talk, invocation);
-    lines_init(&asking.lines, STDIN_FILENO, asking.talk.interrupt_fd);
+    const struct args *args = &invocation->args;
+    const struct message_words words = {args->operand_count > 0 ? args->operands[0] : NULL,
+                                        "question", &asking.lines};
+    lines_init(&asking.lines, STDIN_FILENO, talk->interrupt_fd);
     text_init(&asking.question, LINES_LINE_MAX);
-    err = err_failed(err) ? err : native_check(invocation);
-    err = err_failed(err) ? err : words_read(&asking);
+    struct err err = native_check(invocation);
+    err = err_failed(err) ? err : message_read(&words, &asking.question, &invocation->why);
     err = err_failed(err) ? err : schema_read(&asking);
-    if (!err_failed(err)) {
-        err = limit_ask(&asking);
-    }
+    err = err_failed(err) ? err : limit_ask(&asking);
     err = err_failed(err) ? err : session_find(&asking);
     asking.images = json_array();
     const char *path = NULL;
-    for (unsigned at = 0;
-         !err_failed(err) && (path = args_next(&invocation->args, "image", &at)) != NULL;) {
+    for (unsigned at = 0; !err_failed(err) && (path = args_next(args, "image", &at)) != NULL;) {
         AUTO(mem_release) char *id = NULL;
-        err = session_attach(&asking.talk, asking.session, path, &id, &invocation->why);
+        err = session_attach(talk, asking.session, path, &id, &invocation->why);
         if (!err_failed(err)) {
             (void)json_array_append_new(asking.images, json_string(id));
         }
     }
-    err =
-        err_failed(err) ? err : session_ends(&asking.talk, asking.session, &ends, &invocation->why);
+    err = err_failed(err) ? err : session_ends(talk, asking.session, &ends, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
-    talk_warn_held(&asking.talk);
+    talk_warn_held(talk);
     const struct session_say say = {.session = asking.session,
                                     .text = asking.question.data,
-                                    .model = args_text(&invocation->args, "agent") != NULL
-                                                 ? NULL
-                                                 : session_model(&invocation->args),
+                                    .model = args_text(args, "agent") != NULL ? NULL
+                                                                              : session_model(args),
                                     .schema = asking.schema,
                                     .images = asking.images,
                                     .retry_ms = RUN_RETRY_MS};
-    err = session_say(&asking.talk, &say, &asking.run, &invocation->why);
+    err = session_say(talk, &say, &asking.run, &invocation->why);
     const struct turn_watch look = {.invocation = invocation,
-                                    .talk = &asking.talk,
+                                    .talk = talk,
                                     .session = asking.session,
                                     .run = asking.run,
                                     .after = ends.head};
@@ -190,7 +176,6 @@ const struct command command_ask = {
     HELP(AGENTS, "drover ask \"What does this project do?\"\n"
                  "drover ask --session last \"And its tests?\"\n"),
     .flags = ask_flags,
-    .talks = true,
     .asks_models = true,
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
@@ -199,7 +184,7 @@ const struct command command_ask = {
         "terminal you answer questions of the agent here; if the command is in the\n"
         "background, with 'drover approve'.\n"
         "\n" DAILY_LIMIT_HELP,
-    .run = ask_run,
+    .converse = ask_run,
 };
 
 /* --- Approve ---------------------------------------------------------------------------------- */
@@ -245,13 +230,12 @@ static const struct action decision = {"POST /api/v1/approvals/{}", .body = deci
 
 /* A question takes the text or the number of an option; without one its options are shown. Any
  * other answer is a decision about a call. */
-static struct err one_answer(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err one_answer(struct invocation *invocation, struct talk *talk) {
     AUTO(json_release) json_t *row = NULL, *answer = NULL;
     AUTO(text_done) struct text body = text_up_to(1 << 20), words = text_up_to(1 << 20);
     const char *id = invocation->args.operands[0], *given = args_text(&invocation->args, "answer");
     struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
-    struct err err = api_open(&talk, invocation, &approval, &row);
+    struct err err = api_ask(talk, &approval, &row, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -278,7 +262,7 @@ static struct err one_answer(struct invocation *invocation) {
     }
     approval.method = "POST";
     approval.body = &body;
-    err = api_ask(&talk, &approval, &answer, &invocation->why);
+    err = api_ask(talk, &approval, &answer, &invocation->why);
     if (!err_failed(err) && invocation->json) {
         talk_print(answer);
     } else if (!err_failed(err)) {
@@ -287,21 +271,19 @@ static struct err one_answer(struct invocation *invocation) {
     return err;
 }
 
-static struct err approve_run(struct invocation *invocation) {
+static struct err approve_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *rows = NULL;
     if (args->operand_count > 1 && args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "--answer is for one question");
     }
     if (args->operand_count > 0) {
-        return action_each(invocation, one_answer);
+        return action_each(invocation, talk, one_answer);
     }
     if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
     }
-    struct err err = talk_open(&talk, invocation);
-    err = err_failed(err) ? err : action_rows(&talk, "/api/v1/approvals", &rows, &invocation->why);
+    struct err err = action_rows(talk, "/api/v1/approvals", &rows, &invocation->why);
     if (!err_failed(err) && invocation->json) {
         table_print(invocation, NULL /* columns */, rows, NULL /* empty */);
     } else if (!err_failed(err) && json_array_size(rows) > 0) {
@@ -319,6 +301,5 @@ const struct command command_approve = {
                  "drover approve last\n"
                  "drover approve last --deny --reason \"not on this branch\"\n"),
     .flags = approve_flags,
-    .talks = true,
-    .run = approve_run,
+    .converse = approve_run,
 };

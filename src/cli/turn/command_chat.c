@@ -48,8 +48,14 @@ static void chat_done(struct chat *chat) {
 
 /* --- What the files share --------------------------------------------------------------------- */
 
+static void above_add(struct chat *chat, enum colour colour, const char *words) {
+    const size_t begin = chat->above->len;
+    text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, colour), words,
+              paint_end(&chat->paint, colour));
+    cells_wrap_words(chat->above, begin, chat->paint.columns);
+}
+
 void chat_say(struct chat *chat, const char *format, ...) {
-    AUTO(text_done) struct text line = text_up_to(NOTE_MAX);
     AUTO(json_release) json_t *note = NULL;
     char room[4096];
     va_list args;
@@ -57,40 +63,33 @@ void chat_say(struct chat *chat, const char *format, ...) {
     (void)vsnprintf(room, sizeof room, format, args); /* A longer line is cut. */
     va_end(args);
     utf8_make_plain(room, strlen(room));
-    text_addf(&line, "%s\n", room);
     if (chat->above != NULL) {
-        const size_t begin = chat->above->len;
-        text_add(chat->above, text_bytes(&line).data, line.len);
-        cells_wrap_words(chat->above, begin, chat->paint.columns);
+        above_add(chat, COLOUR_NONE, room);
     } else if (chat->form == CHAT_JSON) {
         note = json_pack("{s:s,s:{s:s}}", "type", "note", "data", "text", room);
         talk_print(note);
         (void)fflush(stdout); /* A failure shows again at the end. */
     } else {
-        fputs(text_bytes(&line).data, stdout);
+        puts(room);
     }
 }
 
 void chat_note(struct chat *chat, const char *words) {
     if (chat->above == NULL) {
         chat_say(chat, "%s", words);
-        return;
+    } else {
+        above_add(chat, COLOUR_YELLOW, words);
     }
-    const size_t begin = chat->above->len;
-    text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, COLOUR_YELLOW), words,
-              paint_end(&chat->paint, COLOUR_YELLOW));
-    cells_wrap_words(chat->above, begin, chat->paint.columns);
 }
 
 void chat_complain(struct chat *chat, struct err err) {
     struct why *why = &chat->invocation->why;
-    const char *words = why->text[0] != '\0' ? why->text : err_title(err.code);
+    const char *words = err_words(err, why);
     if (chat->above != NULL) {
-        const size_t begin = chat->above->len;
-        text_add_str(chat->above, "drover: ");
-        plain_add(chat->above, words);
-        text_add_char(chat->above, '\n');
-        cells_wrap_words(chat->above, begin, chat->paint.columns);
+        AUTO(text_done) struct text line = text_up_to(NOTE_MAX);
+        text_add_str(&line, "drover: ");
+        plain_add(&line, words);
+        above_add(chat, COLOUR_NONE, text_bytes(&line).data);
     } else {
         plain_note("drover: %s\n", words);
     }
@@ -350,8 +349,9 @@ static void header_add(const char *name, const char *value, struct text *out) {
 /* A session that names no model has its messages answered by the daemon's. */
 static void model_add(struct chat *chat, const char *named, struct text *out) {
     AUTO(json_release) json_t *settings = NULL;
-    if (named[0] == '\0') {
-        settings = session_settings(chat->talk);
+    /* A client that may not read the settings is not stopped by that. */
+    if (named[0] == '\0' &&
+        !err_failed(talk_get(chat->talk, "/api/v1/settings", &settings, NULL /* no why */))) {
         named = talk_text(settings, "model");
     }
     header_add("model", named[0] != '\0' ? named : NO_MODEL_DETAIL, out);
@@ -386,15 +386,13 @@ static struct err header_print(struct chat *chat) {
     return ERR_OK;
 }
 
-static struct err chat_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+static struct err chat_run(struct invocation *invocation, struct talk *talk) {
     AUTO(chat_done)
-    struct chat chat = {.invocation = invocation, .talk = &talk, .images = json_array()};
+    struct chat chat = {.invocation = invocation, .talk = talk, .images = json_array()};
     bool seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1, joins = false;
     chat.form = invocation->json ? CHAT_JSON : seen ? CHAT_TERMINAL : CHAT_LINES;
-    struct err err = talk_open(&talk, invocation);
-    lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
-    err = err_failed(err) ? err : session_open(&chat, &joins);
+    lines_init(&chat.lines, STDIN_FILENO, talk->interrupt_fd);
+    struct err err = session_open(&chat, &joins);
     if (!err_failed(err) && chat.form != CHAT_LINES) {
         err = header_print(&chat);
         talk_warn_held(chat.talk);
@@ -415,7 +413,6 @@ const struct command command_chat = {
     HELP(AGENTS, "drover chat\n"
                  "drover chat --continue\n"),
     .flags = chat_flags,
-    .talks = true,
     .asks_models = true,
     .about =
         "Answers, follow-ups and questions appear above the line that you type. Enter\n"
@@ -429,5 +426,5 @@ const struct command command_chat = {
         "--json prints each event as a line {\"seq\",\"type\",\"data\"}, first the session and\n"
         "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n"
         "\n" DAILY_LIMIT_HELP,
-    .run = chat_run,
+    .converse = chat_run,
 };

@@ -224,46 +224,43 @@ struct hearing {
     struct conversation *conversation;
     const json_t *data;
     struct text *above;
+    enum chat_event event; /* For the chat; CHAT_EVENT_COUNT: none. */
 };
 
-static bool delta_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void delta_hear(struct hearing *hearing) {
     answer_grow(hearing->conversation, CHANNEL_TEXT, json_bytes(hearing->data, "text"),
                 hearing->above);
-    return false;
 }
 
-static bool thinking_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void thinking_hear(struct hearing *hearing) {
     answer_grow(hearing->conversation, CHANNEL_THINKING, json_bytes(hearing->data, "text"),
                 hearing->above);
-    return false;
 }
 
 /* The answer that is given again begins with this event, too. */
-static bool output_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void output_hear(struct hearing *hearing) {
     if (!answer_waits(hearing->conversation)) {
         answer_over(hearing->conversation, hearing->above);
         answer_end(hearing->conversation, hearing->above);
     }
-    return false;
 }
 
 /* The growing line stays as it is, since most likely the answer goes on in it. */
-static bool discarded_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void discarded_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     struct bytes cause = json_bytes(hearing->data, "cause");
     if (bytes_is(cause, "printed_calls")) {
         note_add(conversation, COLOUR_YELLOW,
                  "↻ it wrote calls of tools into its text; without them", "", hearing->above);
         answer_end(conversation, hearing->above);
-        return false;
+        return;
     }
     text_clear(&conversation->cause);
     text_add(&conversation->cause, cause.data, utf8_cut(cause, CAUSE_MAX - 1));
     repeat_begin(conversation, ANSWER_REPEATED);
-    return false;
 }
 
-static bool call_begin_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void call_begin_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     struct bytes arguments = json_bytes(hearing->data, "arguments");
     const int64_t part = talk_int(hearing->data, "part");
@@ -275,10 +272,9 @@ static bool call_begin_hear(const struct hearing *hearing, enum chat_event *ret_
     growing_end(conversation, hearing->above);
     card_begin_add(&conversation->markdown.paint, &call, hearing->above);
     conversation->part = part;
-    return false;
 }
 
-static bool call_end_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void call_end_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     const json_t *data = hearing->data;
     const struct card card = {.tool = talk_text(data, "tool"),
@@ -290,19 +286,17 @@ static bool call_end_hear(const struct hearing *hearing, enum chat_event *ret_ev
     if (strcmp(card.tool, "ask_user") != 0 || strcmp(card.state, "succeeded") != 0) {
         card_end_add(&conversation->markdown.paint, &card, named, hearing->above);
     }
-    return false;
 }
 
-static bool review_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void review_hear(struct hearing *hearing) {
     AUTO(text_done) struct text words = text_up_to(256);
     const char *decision = talk_text(hearing->data, "decision");
     text_addf(&words, "? review of %.80s: %.20s", talk_text(hearing->data, "tool"), decision);
     note_add(hearing->conversation, strcmp(decision, "allow") == 0 ? COLOUR_GREY : COLOUR_YELLOW,
              text_bytes(&words).data, talk_text(hearing->data, "reason"), hearing->above);
-    return false;
 }
 
-static bool waiting_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void waiting_hear(struct hearing *hearing) {
     AUTO(text_done) struct text words = text_up_to(256);
     text_add_str(&words, "… ");
     const size_t mark_len = words.len;
@@ -311,19 +305,17 @@ static bool waiting_hear(const struct hearing *hearing, enum chat_event *ret_eve
         note_add(hearing->conversation, COLOUR_YELLOW, text_bytes(&words).data, detail,
                  hearing->above);
     }
-    return false;
 }
 
-static bool asked_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void asked_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     growing_end(conversation, hearing->above);
     row_keep(conversation->asked, hearing->data);
-    *ret_event = CHAT_ASKED;
-    return true;
+    hearing->event = CHAT_ASKED;
 }
 
 /* The line that says how it was answered, and whether that happened here. */
-static bool answered_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void answered_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     const char *id = talk_text(hearing->data, "id"), *state = talk_text(hearing->data, "state");
     AUTO(json_release) json_t *row = NULL, *answer = NULL;
@@ -331,25 +323,25 @@ static bool answered_hear(const struct hearing *hearing, enum chat_event *ret_ev
     bool here = conversation->answered != NULL && strcmp(conversation->answered, id) == 0;
     bool cancelled = strcmp(state, "cancelled") == 0;
     bool denied = strcmp(state, "denied") == 0 || cancelled;
-    struct why ignored; /* An answer that is no JSON is not shown. */
     row_take(conversation->asked, id, &row);
     conversation->allowed = talk_int(hearing->data, "part");
     text_addf(&words, "%s %.20s%s", denied ? "✗" : "✓", state,
               cancelled ? ": no answer is needed any more"
               : here    ? ""
                         : " elsewhere");
-    if (!err_failed(json_parse_wrapped(json_bytes(hearing->data, "answer"), &answer, &ignored))) {
+    /* An answer that is no JSON is not shown. */
+    if (!err_failed(
+            json_parse_wrapped(json_bytes(hearing->data, "answer"), &answer, NULL /* no why */))) {
         const json_t *given = json_object_get(answer, "answer");
         text_add_str(&words, given != NULL ? ": " : "");
         card_value_add(given, &words);
     }
     note_add(conversation, denied ? COLOUR_RED : COLOUR_GREEN, text_bytes(&words).data, "",
              hearing->above);
-    *ret_event = json_array_size(conversation->asked) > 0 ? CHAT_ASKED : CHAT_SETTLED;
-    return true;
+    hearing->event = json_array_size(conversation->asked) > 0 ? CHAT_ASKED : CHAT_SETTLED;
 }
 
-static bool turn_begin_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void turn_begin_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     AUTO(json_release) json_t *message = NULL;
     growing_end(conversation, hearing->above);
@@ -358,11 +350,10 @@ static bool turn_begin_hear(const struct hearing *hearing, enum chat_event *ret_
     if (message != NULL) {
         card_message_add(&conversation->markdown.paint, message, hearing->above);
     }
-    *ret_event = CHAT_TURN_BEGAN;
-    return true;
+    hearing->event = CHAT_TURN_BEGAN;
 }
 
-static bool turn_end_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void turn_end_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     const char *state = talk_text(hearing->data, "state");
     bool broken = conversation->answer == ANSWER_REPEATED;
@@ -381,11 +372,10 @@ static bool turn_end_hear(const struct hearing *hearing, enum chat_event *ret_ev
     text_add_str(hearing->above, conversation->run == NULL ? "\n" : "");
     (void)json_array_clear(conversation->asked);
     conversation->part = 0; /* A call that ends later is named. */
-    *ret_event = CHAT_TURN_ENDED;
-    return true;
+    hearing->event = CHAT_TURN_ENDED;
 }
 
-static bool message_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void message_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     const json_t *message = json_object_get(hearing->data, "message");
     const char *role = talk_text(message, "role"), *status = talk_text(message, "status");
@@ -397,11 +387,10 @@ static bool message_hear(const struct hearing *hearing, enum chat_event *ret_eve
                 strcmp(status, "delivered") == 0)) {
         row_keep(conversation->queued, message);
     }
-    return false;
 }
 
 /* A queued message may get another text, or join the answer that runs. */
-static bool edited_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void edited_hear(struct hearing *hearing) {
     struct conversation *conversation = hearing->conversation;
     const json_t *message = json_object_get(hearing->data, "message");
     AUTO(json_release) json_t *queued = NULL;
@@ -410,25 +399,22 @@ static bool edited_hear(const struct hearing *hearing, enum chat_event *ret_even
         growing_end(conversation, hearing->above);
         card_message_add(&conversation->markdown.paint, queued, hearing->above);
     } else if (queued != NULL) {
-        return message_hear(hearing, ret_event);
+        message_hear(hearing);
     }
-    return false;
 }
 
-static bool removed_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void removed_hear(struct hearing *hearing) {
     AUTO(json_release) json_t *queued = NULL;
     row_take(hearing->conversation->queued, talk_text(hearing->data, "message"), &queued);
-    return false;
 }
 
-static bool cleared_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+static void cleared_hear(struct hearing *hearing) {
     (void)json_array_clear(hearing->conversation->queued);
-    return false;
 }
 
 static const struct {
     const char *type;
-    bool (*hear)(const struct hearing *hearing, enum chat_event *ret_event);
+    void (*hear)(struct hearing *hearing);
 } hearings[] = {
     {"delta", delta_hear},
     {"thinking_delta", thinking_hear},
@@ -450,15 +436,15 @@ static const struct {
     {"cleared", cleared_hear},
 };
 
-bool conversation_event(struct conversation *conversation, struct bytes type, const json_t *data,
-                        struct text *above, enum chat_event *ret_event) {
-    const struct hearing hearing = {conversation, data, above};
+enum chat_event conversation_event(struct conversation *conversation, struct bytes type,
+                                   const json_t *data, struct text *above) {
+    struct hearing hearing = {conversation, data, above, CHAT_EVENT_COUNT};
     for (size_t i = 0; i < COUNT_OF(hearings); i++) {
         if (bytes_is(type, hearings[i].type)) {
-            return hearings[i].hear(&hearing, ret_event);
+            hearings[i].hear(&hearing);
         }
     }
-    return false;
+    return hearing.event;
 }
 
 /* --- Snapshots -------------------------------------------------------------------------------- */
@@ -541,8 +527,8 @@ static void messages_show(struct conversation *conversation, const json_t *messa
     }
 }
 
-bool conversation_snapshot(struct conversation *conversation, const json_t *snapshot,
-                           struct text *above, enum chat_event *ret_event) {
+enum chat_event conversation_snapshot(struct conversation *conversation, const json_t *snapshot,
+                                      struct text *above) {
     const json_t *approvals = json_object_get(snapshot, "approvals");
     const char *run = talk_text(json_object_get(snapshot, "turn"), "run"), *own = conversation->run;
     const bool begun = strcmp(talk_text(json_object_get(snapshot, "turn"), "state"), "queued") != 0;
@@ -563,6 +549,5 @@ bool conversation_snapshot(struct conversation *conversation, const json_t *snap
         }
     }
     bool asks = json_array_size(conversation->asked) > 0;
-    *ret_event = asks ? CHAT_ASKED : runs ? CHAT_TURN_BEGAN : CHAT_TURN_ENDED;
-    return true;
+    return asks ? CHAT_ASKED : runs ? CHAT_TURN_BEGAN : CHAT_TURN_ENDED;
 }

@@ -47,13 +47,13 @@ struct conversation {
 void conversation_init(struct conversation *conversation, struct paint paint);
 void conversation_done(struct conversation *conversation);
 
-/* Takes an event, and adds its lines to `above`. False: the chat's state does not change by it. */
-MUST_CHECK bool conversation_event(struct conversation *conversation, struct bytes type,
-                                   const json_t *data, struct text *above,
-                                   enum chat_event *ret_event);
+/* Takes an event, and adds its lines to `above`. CHAT_EVENT_COUNT: the chat's state does not change
+ * by it. */
+enum chat_event conversation_event(struct conversation *conversation, struct bytes type,
+                                   const json_t *data, struct text *above);
 /* Begins with a snapshot: the last messages, what runs, what is asked, what is queued. */
-MUST_CHECK bool conversation_snapshot(struct conversation *conversation, const json_t *snapshot,
-                                      struct text *above, enum chat_event *ret_event);
+enum chat_event conversation_snapshot(struct conversation *conversation, const json_t *snapshot,
+                                      struct text *above);
 /* The question to answer now; NULL: none. Borrowed until the next event. */
 json_t *conversation_asked(const struct conversation *conversation);
 /* Adds the growing line as it is shown. */

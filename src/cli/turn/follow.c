@@ -121,27 +121,18 @@ static void event_hear(struct watching *watching, struct bytes type, const json_
     }
 }
 
-static void event_print(const struct follow_event *event, const json_t *data) {
-    AUTO(json_release) json_t *line = json_object();
-    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
-    (void)json_object_set_new(line, "seq", json_integer(event->seq));
-    (void)json_object_update_missing(line, (json_t *)(uintptr_t)data);
-    talk_print(line);
-}
-
 /* Events after a question in one piece are read again, after its answer. */
 static void on_event(void *ctx, const struct follow_event *event) {
     struct watching *watching = ctx;
     const struct turn_watch *watch = watching->watch;
     AUTO(json_release) json_t *data = NULL;
     const json_t *asked = NULL;
-    struct why ignored;
     size_t at = 0;
     if (watching->enough) {
         return;
     }
     watching->outcome->seq = event->seq;
-    bool read = !err_failed(json_parse_wrapped(event->data, &data, &ignored));
+    bool read = !err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */));
     if (bytes_is(event->type, "snapshot")) {
         /* A snapshot comes instead of events that are gone: the turn's end may have been among
          * them, and so may a question, of which the snapshot has those that are open. Where it
@@ -154,7 +145,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
         watching->pruned = watching->missed = watching->enough = true;
     } else if (read && strcmp(talk_text(data, "run"), watch->run) == 0) {
         if (watch->show == TURN_SHOW_EVENTS) {
-            event_print(event, data);
+            follow_event_print(event, data);
         }
         event_hear(watching, event->type, data);
     }
@@ -357,9 +348,7 @@ static struct err turn_show(const struct turn_watch *watch, struct turn_outcome 
 
 /* A person looks at it, at a terminal whose cursor can be moved. */
 static bool is_seen(const struct invocation *invocation) {
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    return isatty(STDOUT_FILENO) == 1 && !invocation->json &&
-           (term == NULL || strcmp(term, "dumb") != 0);
+    return !invocation->json && terminal_draws(STDOUT_FILENO, &invocation->env);
 }
 
 /* `err`: of following it. */

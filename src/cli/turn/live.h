@@ -66,9 +66,7 @@ MUST_CHECK struct err live_keyboard_update(struct live *live);
 MUST_CHECK bool live_turn_in_background(const struct live *live);
 /* Gives the keyboard back to the terminal. */
 void live_keyboard_end(struct live *live);
-/* A descriptor that is readable when the terminal's size changed, and when we go on after a stop;
- * -1: there is none. Owned. */
-MUST_CHECK int live_signals_open(void);
+/* Reads what the descriptor of terminal_signals_open tells. */
 void live_signals_take(struct live *live);
 /* Stops the whole job, as Ctrl-Z does for other programs. */
 void live_suspend(struct live *live);
@@ -78,9 +76,8 @@ enum chat_effect live_event(struct live *live, enum chat_event event);
 
 /* Handler of the stream's frames; `ctx` is the struct live. */
 MUST_CHECK struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why);
-MUST_CHECK struct err live_stream_connect(struct live *live);
 /* An outage is waited out, with growing pauses; any other refusal ends the chat. */
-MUST_CHECK struct err live_stream_away(struct live *live, struct err err);
+MUST_CHECK struct err live_stream_connect(struct live *live);
 /* Connects again when it is time. */
 MUST_CHECK struct err live_stream_retry(struct live *live);
 MUST_CHECK struct err live_stream_read(struct live *live);

@@ -8,7 +8,7 @@
 
 /* Pastes come between two marks. */
 static struct err keyboard_begin(struct live *live) {
-    if (!raw_terminal_begin_keys(&live->terminal)) {
+    if (!raw_terminal_begin(&live->terminal, RAW_KEYS_OF_LINE)) {
         return err_make(ERR_IO, "chat: no terminal");
     }
     fputs("\033[?2004h", stdout);
@@ -70,16 +70,4 @@ void live_signals_take(struct live *live) {
         live_keyboard_end(live);
         live_picture_forget(live);
     }
-}
-
-/* A descriptor that is readable when the terminal's size changed, and when we go on after a stop;
- * -1: there is none. Owned. */
-int live_signals_open(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGWINCH);
-    sigaddset(&set, SIGCONT);
-    return sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0
-               ? -1
-               : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -102,13 +102,11 @@ void live_write(const struct text *out) {
 void live_draw(struct live *live, bool picture) {
     AUTO(text_done) struct text shown = text_up_to(LIVE_SCREEN_MAX);
     AUTO(text_done) struct text out = text_up_to(LIVE_SCREEN_MAX * 2);
-    struct terminal_size size = {LIVE_ROWS, LIVE_COLUMNS};
+    const struct terminal_size size =
+        terminal_size_or(STDOUT_FILENO, (struct terminal_size){LIVE_ROWS, LIVE_COLUMNS});
     struct edit_place cursor = {0};
     if (!live_is_terminal(live)) {
         return;
-    }
-    if (!terminal_size(STDOUT_FILENO, &size)) {
-        size = (struct terminal_size){LIVE_ROWS, LIVE_COLUMNS};
     }
     live->chat->paint.columns = live->conversation.markdown.paint.columns = size.columns - 1;
     if (picture) {

@@ -57,14 +57,13 @@ static bool event_fits(const struct live *live, const struct sse_frame *frame, c
 
 /* Question that was known before this event, so that the next one is shown only once. */
 static void data_take(struct live *live, const struct sse_frame *frame, const json_t *data) {
-    enum chat_event event = CHAT_TYPED;
     struct conversation *conversation = &live->conversation;
-    AUTO(mem_release) char *asked = NULL;
     const char *id = talk_text(conversation_asked(conversation), "id");
-    asked = mem_copy(id, strlen(id));
-    bool changes = sse_is(frame, "snapshot")
-                       ? conversation_snapshot(conversation, data, &live->above, &event)
-                       : conversation_event(conversation, frame->type, data, &live->above, &event);
+    AUTO(mem_release) char *asked = mem_copy(id, strlen(id));
+    const enum chat_event event =
+        sse_is(frame, "snapshot")
+            ? conversation_snapshot(conversation, data, &live->above)
+            : conversation_event(conversation, frame->type, data, &live->above);
     bool same = strcmp(asked, talk_text(conversation_asked(conversation), "id")) == 0;
     if (event == CHAT_TURN_ENDED) {
         awaited_forget(live, talk_text(data, "run"));
@@ -75,7 +74,7 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
     } else if (sse_is(frame, "message_removed") || sse_is(frame, "cleared")) {
         (void)json_array_clear(live->awaited); /* Such a message gets no answer. */
     }
-    if (changes && (event != CHAT_ASKED || !same)) {
+    if (event != CHAT_EVENT_COUNT && (event != CHAT_ASKED || !same)) {
         (void)live_event(live, event); /* No effect belongs to what the daemon says. */
     }
 }
@@ -118,7 +117,6 @@ static struct err turn_take(struct live *live, const struct sse_frame *frame, co
 struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
     struct live *live = ctx;
     AUTO(json_release) json_t *data = NULL;
-    struct why ignored;
     if (sse_is(frame, "closing")) {
         return err_why(why, ERR_CLOSING, "the daemon ended the stream");
     }
@@ -129,7 +127,7 @@ struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why 
     if (live->chat->form == CHAT_JSON) {
         event_print(frame);
     }
-    if (err_failed(json_parse_wrapped(frame->data, &data, &ignored)) ||
+    if (err_failed(json_parse_wrapped(frame->data, &data, NULL /* no why */)) ||
         !event_fits(live, frame, data)) {
         return ERR_OK;
     }
@@ -140,7 +138,7 @@ struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why 
     return sse_is(frame, "snapshot") ? awaited_check(live) : ERR_OK;
 }
 
-struct err live_stream_connect(struct live *live) {
+static struct err stream_ask(struct live *live) {
     AUTO(text_done) struct text target = {0};
     char rest[80];
     (void)snprintf(rest, sizeof rest, "/events?after=%lld%s", (long long)live->chat->seq,
@@ -156,7 +154,7 @@ struct err live_stream_connect(struct live *live) {
 }
 
 /* An outage is waited out, with growing pauses; any other refusal ends the chat. */
-struct err live_stream_away(struct live *live, struct err err) {
+static struct err stream_away(struct live *live, struct err err) {
     const struct world *world = live->chat->talk->world;
     struct why *why = &live->chat->invocation->why;
     client_hang_up(live->stream);
@@ -169,16 +167,19 @@ struct err live_stream_away(struct live *live, struct err err) {
     return ERR_OK;
 }
 
-struct err live_stream_retry(struct live *live) {
-    if (live->retry_ns == 0 || world_mono_ns(live->chat->talk->world) < live->retry_ns) {
-        return ERR_OK;
-    }
-    struct err err = live_stream_connect(live);
+struct err live_stream_connect(struct live *live) {
+    struct err err = stream_ask(live);
     if (err_failed(err)) {
-        return live_stream_away(live, err);
+        return stream_away(live, err);
     }
     live->retry_ns = 0;
     return ERR_OK;
+}
+
+struct err live_stream_retry(struct live *live) {
+    const bool due =
+        live->retry_ns != 0 && world_mono_ns(live->chat->talk->world) >= live->retry_ns;
+    return due ? live_stream_connect(live) : ERR_OK;
 }
 
 struct err live_stream_read(struct live *live) {
@@ -200,5 +201,5 @@ struct err live_stream_read(struct live *live) {
     if (!err_failed(err) && more == CLIENT_OVER) {
         err = err_make(ERR_CLOSING, "chat: stream");
     }
-    return err_failed(err) ? live_stream_away(live, err) : ERR_OK;
+    return err_failed(err) ? stream_away(live, err) : ERR_OK;
 }

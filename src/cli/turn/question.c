@@ -125,11 +125,11 @@ static struct bytes option_of_line(const json_t *asked, struct bytes line) {
 bool question_value(const json_t *asked, struct bytes line, struct text *body) {
     AUTO(json_release) json_t *fields = NULL;
     const char *member = value_member(asked);
-    struct why ignored;
     text_add_char(body, '{');
     if (!is_form(asked)) {
         text_add_member(body, member, option_of_line(asked, line));
-    } else if (err_failed(json_parse(line.data, line.len, JSON_DEPTH_MAX, &fields, &ignored)) ||
+    } else if (err_failed(
+                   json_parse(line.data, line.len, JSON_DEPTH_MAX, &fields, NULL /* no why */)) ||
                !json_is_object(fields)) {
         return false;
     } else {

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/memory.h"
 #include "cli/base/action.h"
 #include "cli/base/api_request.h"
 #include "cli/base/commands.h"
@@ -19,6 +18,7 @@
 #include "cli/budget/daily_limit.h"
 #include "cli/budget/limits.h"
 #include "cli/run/ask.h"
+#include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/message.h"
@@ -52,7 +52,7 @@ static const char script[] =
 
 struct task {
     struct invocation *invocation;
-    struct talk talk;   /* Owned, and so is all that follows. */
+    struct talk *talk;  /* Borrowed. Owned is all that follows. */
     struct lines lines; /* The input: the task. */
     struct text text;
     struct text limits; /* Limits of the budget, a JSON object; empty: none. */
@@ -66,26 +66,9 @@ static void task_done(struct task *task) {
     text_done(&task->text);
     text_done(&task->limits);
     json_decref(task->agent);
-    talk_close(&task->talk);
 }
 
 /* --- What is asked ---------------------------------------------------------------------------- */
-
-static struct err limits_read(struct task *task) {
-    struct invocation *invocation = task->invocation;
-    const struct args *args = &invocation->args;
-    const char *word = NULL;
-    struct err err = ERR_OK;
-    if (!args_given(args, "budget")) {
-        return ERR_OK;
-    }
-    text_add_char(&task->limits, '{');
-    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
-        err = budget_words_add(&task->limits, word, &invocation->why);
-    }
-    text_add_char(&task->limits, '}');
-    return err;
-}
 
 static struct err task_read(struct task *task) {
     struct invocation *invocation = task->invocation;
@@ -95,27 +78,17 @@ static struct err task_read(struct task *task) {
                                         .noun = "task",
                                         .lines = &task->lines};
     struct err err = message_read(&words, &task->text, &invocation->why);
-    err = err_failed(err) ? err : limits_read(task);
+    err = err_failed(err) ? err : budget_flag_add(&task->limits, args, &invocation->why);
     err =
         err_failed(err) ? err : root_resolve(args_text(args, "root"), task->root, &invocation->why);
     task->title = title_of_words(text_bytes(&task->text));
     err = err_failed(err) ? err
-                          : session_agent(&task->talk, args->operands[0], task->root, &task->agent,
+                          : session_agent(task->talk, args->operands[0], task->root, &task->agent,
                                           &invocation->why);
     if (!err_failed(err)) {
         session_agent_tell(task->agent);
     }
     return err;
-}
-
-/* A person learns how to follow the run later. */
-static void detached_print(const struct invocation *invocation, const char *run) {
-    printf(invocation->json ? "{\"run\": \"%s\"}\n" : "%s\n", run);
-    if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        const struct short_name name = short_name_of(run, NULL /* no label */);
-        plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n", name.text,
-                   name.text);
-    }
 }
 
 /* --- A message to a session ------------------------------------------------------------------- */
@@ -126,7 +99,7 @@ static struct err session_check(struct task *task, const char *session) {
     const struct args *args = &task->invocation->args;
     AUTO(json_release) json_t *row = NULL;
     const struct err err =
-        session_of_agent(&task->talk, session, bytes_of(args->operands[0]), &row, why);
+        session_of_agent(task->talk, session, bytes_of(args->operands[0]), &row, why);
     const char *root = err_failed(err) ? "" : talk_text(row, "root");
     return err_failed(err) || !args_given(args, "root") || strcmp(root, task->root) == 0
                ? err
@@ -164,16 +137,16 @@ static struct err task_in_session(struct task *task) {
                        "--model is for a new session; this one has the model that it began with");
     }
     struct err err = there ? session_check(task, session) : ERR_OK;
-    err = err_failed(err) ? err : message_send(&task->talk, &order, &sent, &invocation->why);
+    err = err_failed(err) ? err : message_send(task->talk, &order, &sent, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
     if (args_on(args, "detach")) {
-        detached_print(invocation, sent.run);
+        run_begun_print(invocation, "run", sent.run, NULL /* no label */);
         return ERR_OK;
     }
     const struct turn_watch look = {.invocation = invocation,
-                                    .talk = &task->talk,
+                                    .talk = task->talk,
                                     .session = sent.session,
                                     .run = sent.run,
                                     .after = sent.after,
@@ -224,14 +197,14 @@ static struct err task_in_workflow(struct task *task, bool native) {
     }
     struct err err = body_write(task, native, &body);
     if (!err_failed(err) && native) {
-        err = daily_limit_ask(&task->talk, &limit, &task->lines);
+        err = daily_limit_ask(task->talk, &limit, &task->lines);
     }
     const struct api_request workflow = {.method = "POST",
                                          .base = "/api/v1/workflows",
                                          .body = &body,
                                          .retry = API_RETRY_CUT,
                                          .retry_ms = RUN_RETRY_MS};
-    err = err_failed(err) ? err : api_ask(&task->talk, &workflow, &answer, &invocation->why);
+    err = err_failed(err) ? err : api_ask(task->talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -240,12 +213,12 @@ static struct err task_in_workflow(struct task *task, bool native) {
         plain_note("drover: %s\n", warning);
     }
     const struct workflow_watch watch = {.invocation = invocation,
-                                         .talk = &task->talk,
+                                         .talk = task->talk,
                                          .run = talk_text(answer, "runId"),
                                          .retry_ms = RUN_RETRY_MS,
                                          .form = WORKFLOW_FORM_TASK};
     if (args_on(args, "detach")) {
-        detached_print(invocation, watch.run);
+        run_begun_print(invocation, "run", watch.run, NULL /* no label */);
         return ERR_OK;
     }
     return workflow_watch(&watch);
@@ -273,13 +246,12 @@ static struct err task_run(struct task *task) {
                               : "gets a working tree here (--worktree)");
 }
 
-static struct err run_run(struct invocation *invocation) {
-    AUTO(task_done) struct task task = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
-    struct err err = talk_open(&task.talk, invocation);
-    lines_init(&task.lines, STDIN_FILENO, task.talk.interrupt_fd);
+static struct err run_run(struct invocation *invocation, struct talk *talk) {
+    AUTO(task_done) struct task task = {.invocation = invocation, .talk = talk};
+    lines_init(&task.lines, STDIN_FILENO, talk->interrupt_fd);
     text_init(&task.text, LINES_LINE_MAX);
     text_init(&task.limits, LIMITS_MAX);
-    err = err_failed(err) ? err : task_read(&task);
+    struct err err = task_read(&task);
     return err_failed(err) ? err : task_run(&task);
 }
 
@@ -289,7 +261,6 @@ const struct command command_agent_run = {
                  "drover agent run claude \"Rewrite the parser\" --worktree\n"
                  "drover agent run claude \"Review this branch\" --detach --budget cost=2.50\n"),
     .flags = run_flags,
-    .talks = true,
     .about = "With \"-\" as the task, or none in a pipe, it is read from standard input. The\n"
              "task of a program gets a session of its own, or the one that --session names:\n"
              "'drover ask --session last' continues it, within the same budget. Spending\n"
@@ -305,5 +276,5 @@ const struct command command_agent_run = {
              "\"run\", \"state\", \"cause\", \"text\", \"usage\", and \"worktree\" if a tree was\n"
              "kept. --detach prints {\"run\"}. Exits with 0 when the run succeeded. Ctrl-C\n"
              "detaches, with 130: the run continues.\n",
-    .run = run_run,
+    .converse = run_run,
 };

@@ -231,17 +231,16 @@ static void plan_print(const json_t *plan) {
     puts("\nNothing was started, and nobody was asked.");
 }
 
-static struct err plan_run(struct invocation *invocation) {
+static struct err plan_run(struct invocation *invocation, struct talk *talk) {
     AUTO(workflow_starting_done)
-    struct workflow_starting starting = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    struct workflow_starting starting = {.invocation = invocation, .talk = talk};
     AUTO(json_release) json_t *plan = NULL;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_INSIDE);
     const struct client_request request = {
         .method = "POST", .target = "/api/v1/scripts/plan", .body = text_bytes(&starting.body)};
-    err = err_failed(err) ? err : workflow_starting_open(&starting);
-    err = err_failed(err) ? err
-                          : talk_ask(&starting.talk, &request, NULL /* parsed is enough */, &plan,
-                                     &invocation->why);
+    err = err_failed(err)
+              ? err
+              : talk_ask(talk, &request, NULL /* parsed is enough */, &plan, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -269,7 +268,6 @@ const struct command command_workflow_plan = {
             "Show what a run would do, with stand-ins for its agents."),
     HELP(WORKFLOWS, "drover workflow plan deep-research \"Why is the sky blue?\"\n"),
     .flags = workflow_request_flags,
-    .talks = true,
     .about = "Flags are those of 'drover run'. The plan shows the path of the script, whether\n"
              "the args are valid, the agents, limits and budget. The script is then run once,\n"
              "in a process like that of a run, with a stand-in for each agent: it answers at\n"
@@ -283,5 +281,5 @@ const struct command command_workflow_plan = {
              "Exit code: 0; 1 if the script fails with the stand-ins, or loses each item of a\n"
              "parallel() or pipeline() to errors; 2 if the script, the args or the resumed run\n"
              "are not valid.\n",
-    .run = plan_run,
+    .converse = plan_run,
 };

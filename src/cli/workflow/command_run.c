@@ -2,7 +2,6 @@
  *
  * From the answer on the run is the daemon's; `run` then only follows it. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
@@ -17,24 +16,21 @@
 #include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
 
-static struct err run_run(struct invocation *invocation) {
+static struct err run_run(struct invocation *invocation, struct talk *talk) {
     AUTO(workflow_starting_done)
-    struct workflow_starting starting = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    struct workflow_starting starting = {.invocation = invocation, .talk = talk};
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
-    err = err_failed(err) ? err : workflow_starting_open(&starting);
     const struct daily_limit limit = {.model = args_text(args, "model")};
-    err = err_failed(err)
-              ? err
-              : daily_limit_ask(&starting.talk, &limit, NULL /* nothing reads the input yet */);
+    err = err_failed(err) ? err
+                          : daily_limit_ask(talk, &limit, NULL /* nothing reads the input yet */);
     if (err_failed(err)) {
         return err;
     }
     bool named = starting.word != NULL && starting.script == NULL;
-    struct workflow_watch watch = {.invocation = invocation,
-                                   .talk = &starting.talk,
-                                   .retry_ms = args_int(args, "retry-for", 0)};
+    struct workflow_watch watch = {
+        .invocation = invocation, .talk = talk, .retry_ms = args_int(args, "retry-for", 0)};
     const struct api_request workflow = {.method = "POST",
                                          .base = named ? "/api/v1/workflows/" : "/api/v1/workflows",
                                          .id = named ? starting.word : NULL,
@@ -43,7 +39,7 @@ static struct err run_run(struct invocation *invocation) {
                                          .retry = API_RETRY_CUT,
                                          .retry_ms = watch.retry_ms,
                                          .unknown = "there is no workflow '{}'"};
-    err = api_ask(&starting.talk, &workflow, &answer, &invocation->why);
+    err = api_ask(talk, &workflow, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -59,13 +55,7 @@ static struct err run_run(struct invocation *invocation) {
     watch.run = talk_text(answer, "runId");
     watch.label = args_text(args, "label");
     if (args_on(args, "detach")) {
-        /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
-        printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
-        if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-            const struct short_name name = short_name_of(watch.run, watch.label);
-            plain_note("'drover attach %s' follows it, 'drover show %s' shows its state.\n",
-                       name.text, name.text);
-        }
+        run_begun_print(invocation, "id", watch.run, watch.label);
         return ERR_OK;
     }
     return workflow_watch(&watch);
@@ -77,7 +67,6 @@ const struct command command_run = {
                     "drover run ./release.js --detach --budget cost=2.50\n"
                     "drover run --resume last\n"),
     .flags = workflow_request_flags,
-    .talks = true,
     .asks_models = true,
     .about = "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
              "path. Anything else is a workflow name: see 'drover workflow ls'. Without an\n"
@@ -102,17 +91,12 @@ const struct command command_run = {
              "\n" DAILY_LIMIT_HELP "\n"
              "Exit code: 0 if the run succeeded; 1 if it or one of its agents failed\n"
              "(degraded); 124 after its timeout; 125 if it was stopped; 130 after Ctrl-C.\n",
-    .run = run_run,
+    .converse = run_run,
 };
 
 /* --- A run that goes on ----------------------------------------------------------------------- */
 
 static const char no_run[] = "there is no run '{}'; 'drover ps' lists unfinished runs";
-
-/* The answer to each of these requests is the run as it is now. */
-static void run_print(const json_t *run) {
-    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
-}
 
 const struct command command_pause = {
     COMMAND(NULL, "pause", "WORKFLOW…",
@@ -120,12 +104,12 @@ const struct command command_pause = {
     HELP(WORKFLOWS, "drover pause last\n"),
     .about = "The workflow stays paused until 'drover resume', even if the daemon restarts.\n"
              "Its timeouts keep running.\n",
-    ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
+    ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_line_print),
 };
 
 const struct command command_resume = {
     COMMAND(NULL, "resume", "WORKFLOW…", "Resume a paused workflow."),
     HELP(WORKFLOWS, "drover resume last\n"),
     .about = "To run a finished workflow again, use 'drover run --resume RUN'.\n",
-    ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
+    ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_line_print),
 };

@@ -23,44 +23,14 @@
 #include "cli/workflow/request.h"
 #include "script/catalog.h"
 
-static const struct flag root_flags[] = {
-    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one]."),
-    OPTION_END,
-};
+#define OPTION_ROOT                                                                                \
+    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one].")
+static const struct flag root_flags[] = {OPTION_ROOT, OPTION_END};
 static const struct flag show_flags[] = {
-    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one]."),
+    OPTION_ROOT,
     OPTION_SWITCH("source", 's', "Print only the source."),
     OPTION_END,
 };
-
-/* Asks for all workflows, or for one by name. The root is sent as an absolute path: the daemon may
- * stand in another folder than we. */
-static struct err catalog_ask(struct invocation *invocation, const char *name,
-                              json_t **ret_answer) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done)
-    struct text target = text_up_to(32 << 10), root = text_up_to(2 * LIMIT_PATH_MAX);
-    const char *given = args_text(&invocation->args, "root");
-    char here[LIMIT_PATH_MAX] = "";
-    if ((given == NULL || given[0] != '/') && getcwd(here, sizeof here) == NULL) {
-        return err_why(&invocation->why, ERR_USAGE,
-                       "the current folder has no path; name one with --root");
-    }
-    text_addf(&root, "%s%s%s", here, here[0] != '\0' && given != NULL ? "/" : "",
-              given == NULL ? "" : given);
-    text_add_str(&target, "/api/v1/workflows");
-    if (name != NULL) {
-        text_add_char(&target, '/');
-        client_add_escaped(&target, name);
-    }
-    text_add_str(&target, "?root=");
-    client_add_escaped(&target, text_bytes(&root).data);
-    if (text_failed(&root) || text_failed(&target)) {
-        return err_why(&invocation->why, ERR_USAGE, "the path is too long");
-    }
-    const struct api_request catalog = {.base = target.data};
-    return api_open(&talk, invocation, &catalog, ret_answer);
-}
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -73,9 +43,10 @@ static void fault_print(const struct paint *paint, const json_t *row) {
     }
 }
 
-static struct err ls_run(struct invocation *invocation) {
+static struct err ls_run(struct invocation *invocation, struct talk *talk) {
+    static const struct action catalog = {"GET /api/v1/workflows", .folder = "root"};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = catalog_ask(invocation, NULL /* all */, &answer);
+    struct err err = action_ask(talk, &catalog, &answer);
     if (err_failed(err)) {
         return err;
     }
@@ -125,12 +96,11 @@ const struct command command_workflow_ls = {
     COMMAND("workflow", "ls", NULL, "List workflows: the project's, your own and built-in ones."),
     HELP(WORKFLOWS, "drover workflow ls\n"),
     .flags = root_flags,
-    .talks = true,
     .about = "Workflows are read from .drover/workflows, .claude/workflows and\n"
              ".boocode/workflows: of the project folder and its parents in the repository,\n"
              "then of your home folder. The first workflow of a name is used; later ones are\n"
              "marked as shadowed, broken ones with their error.\n",
-    .run = ls_run,
+    .converse = ls_run,
 };
 
 /* --- Show ------------------------------------------------------------------------------------- */
@@ -167,9 +137,11 @@ static const struct column lines[] = {
     COLUMN_END,
 };
 
-static struct err show_run(struct invocation *invocation) {
+static struct err show_run(struct invocation *invocation, struct talk *talk) {
+    static const struct action workflow = {"GET /api/v1/workflows/{}", .folder = "root",
+                                           .unknown = "there is no workflow '{}'"};
     AUTO(json_release) json_t *row = NULL;
-    struct err err = catalog_ask(invocation, invocation->args.operands[0], &row);
+    struct err err = action_ask(talk, &workflow, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -190,8 +162,7 @@ const struct command command_workflow_show = {
     COMMAND("workflow", "show", "NAME", "Show a workflow and its source."),
     HELP(WORKFLOWS, "drover workflow show review-code\n"),
     .flags = show_flags,
-    .talks = true,
-    .run = show_run,
+    .converse = show_run,
 };
 
 /* --- Check ------------------------------------------------------------------------------------ */
@@ -268,7 +239,6 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
                              struct script_fault *fault) {
     AUTO(text_done) struct text body = text_up_to(3 << 20);
     AUTO(json_release) json_t *answer = NULL;
-    struct why ignored = {""}; /* Only the fact that the engine was not asked is reported. */
     struct err err = ERR_OK;
     char root[PATH_MAX];
     if (err_failed(checking->absent)) {
@@ -277,6 +247,7 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     if (checking->talk.client == NULL) {
         err = talk_open(&checking->talk, checking->invocation);
     }
+
     text_add_char(&body, '{');
     text_add_member(&body, "script", script);
     text_add_member(&body, "file", bytes_of(file));
@@ -286,7 +257,8 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     text_add_char(&body, '}');
     const struct api_request check = {
         .method = "POST", .base = "/api/v1/scripts/check", .body = &body};
-    err = err_failed(err) ? err : api_ask(&checking->talk, &check, &answer, &ignored);
+    /* Only the fact that the engine was not asked is reported. */
+    err = err_failed(err) ? err : api_ask(&checking->talk, &check, &answer, NULL /* no why */);
     if (err.code == ERR_INTERRUPTED) {
         return err;
     }

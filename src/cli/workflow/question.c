@@ -24,7 +24,7 @@ const char *question_answer_write(const json_t *approval, struct bytes line, str
 /* --- Typing ----------------------------------------------------------------------------------- */
 
 void question_input_init(struct question_input *input) {
-    *input = (struct question_input){.begun = false};
+    *input = (struct question_input){.terminal = {.raw = false}};
     text_init(&input->line, LINE_MAX_BYTES);
 }
 
@@ -34,27 +34,14 @@ void question_input_done(struct question_input *input) {
 }
 
 void question_input_begin(struct question_input *input) {
-    struct termios keys;
-    bool background = raw_terminal_background();
-    input->begun = input->begun && !background; /* The shell has set up its terminal since. */
-    if (input->begun || background || tcgetattr(STDIN_FILENO, &input->before) < 0) {
-        return;
-    }
-    keys = input->before;
-    keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-    keys.c_cc[VMIN] = 0; /* A read does not wait. */
-    keys.c_cc[VTIME] = 0;
-    input->begun = tcsetattr(STDIN_FILENO, TCSANOW, &keys) == 0;
+    /* In the background the shell has set up its terminal since. */
+    input->terminal.raw =
+        !raw_terminal_background() && raw_terminal_begin(&input->terminal, RAW_KEYS_POLLED);
 }
 
 void question_input_end(struct question_input *input) {
     text_clear(&input->line);
-    bool ours = input->begun && !raw_terminal_background();
-    input->begun = false;
-    if (ours) {
-        /* A terminal that is gone has nothing to be given back. */
-        (void)tcsetattr(STDIN_FILENO, TCSANOW, &input->before);
-    }
+    raw_terminal_end(&input->terminal);
 }
 
 bool question_input_take(struct question_input *input, struct bytes typed) {
@@ -80,7 +67,7 @@ bool question_input_take(struct question_input *input, struct bytes typed) {
 
 enum question_typed question_input_read(struct question_input *input) {
     char buffer[256];
-    ssize_t got = input->begun ? read(STDIN_FILENO, buffer, sizeof buffer) : 0;
+    ssize_t got = input->terminal.raw ? read(STDIN_FILENO, buffer, sizeof buffer) : 0;
     if (got <= 0) {
         return QUESTION_NOTHING;
     }

@@ -12,19 +12,17 @@
 #ifndef DROVER_CLI_WORKFLOW_QUESTION_H
 #define DROVER_CLI_WORKFLOW_QUESTION_H
 
-#include <termios.h>
-
 #include "base/base.h"
 #include "base/json/json.h"
 #include "base/text.h"
+#include "cli/terminal/raw_terminal.h"
 
 /* Writes the body of the answer. The hint is static; NULL: the body is written. */
 const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body);
 
 struct question_input {
-    struct text line;      /* Owned: the answer as far as it was typed. */
-    struct termios before; /* Settings of the terminal, while `begun`. */
-    bool begun;
+    struct text line; /* Owned: the answer as far as it was typed. */
+    struct raw_terminal terminal;
 };
 void question_input_init(struct question_input *input);
 void question_input_done(struct question_input *input); /* For AUTO. */

@@ -46,8 +46,7 @@ const struct flag workflow_request_flags[] = {
     OPTION_TEXT("label", 'l', "TEXT",
                 "Name it in lists; commands take this in place of its id [its name]."),
     OPTION_LIST("notify", 0, "URL", "Notify this URL when it ends. Repeatable."),
-    OPTION_TIME("retry-for", 0, INT64_C(24) * 3600 * 1000,
-                "Stop following when the daemon is unreachable for this long.", .absent = "5m"),
+    OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };
 
@@ -207,13 +206,8 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
     AUTO(text_done) struct text text = text_up_to(4096);
     json_t *budget = NULL;
     const char *word = NULL;
-    struct err err = ERR_OK;
-    text_add_char(&text, '{');
-    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
-        err = budget_words_add(&text, word, why);
-    }
-    text_add_char(&text, '}');
-    if (!err_failed(err) && args_given(args, "budget") && !text_failed(&text)) {
+    struct err err = budget_flag_add(&text, args, why);
+    if (!err_failed(err) && text.len > 0 && !text_failed(&text)) {
         err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &budget, why);
     }
     if (err_failed(err)) {
@@ -300,12 +294,6 @@ void workflow_starting_done(struct workflow_starting *starting) {
     mem_free(starting->script);
     json_release(&starting->schema);
     text_done(&starting->body);
-    talk_close(&starting->talk);
-}
-
-struct err workflow_starting_open(struct workflow_starting *starting) {
-    return starting->talk.client != NULL ? ERR_OK
-                                         : talk_open(&starting->talk, starting->invocation);
 }
 
 /* meta.args of a file, or of the workflow that the daemon finds by the name. The
@@ -329,11 +317,10 @@ static struct err schema_read(struct workflow_starting *starting,
     client_add_escaped(&target, starting->word);
     text_add_str(&target, "?root=");
     client_add_escaped(&target, root);
-    struct err err = workflow_starting_open(starting);
-    if (!err_failed(err) && text_failed(&target)) {
-        err = err_why(&invocation->why, ERR_USAGE, "the path is too long");
+    if (text_failed(&target)) {
+        return err_why(&invocation->why, ERR_USAGE, "the path is too long");
     }
-    err = err_failed(err) ? err : talk_get(&starting->talk, target.data, &row, &invocation->why);
+    struct err err = talk_get(starting->talk, target.data, &row, &invocation->why);
     starting->schema = json_incref(json_object_get(row, "args")); /* NULL stays NULL. */
     return err;
 }

@@ -16,8 +16,6 @@
 #ifndef DROVER_CLI_WORKFLOW_REQUEST_H
 #define DROVER_CLI_WORKFLOW_REQUEST_H
 
-#include <limits.h>
-
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -46,20 +44,17 @@ enum workflow_word workflow_word_kind(const char *word);
 
 struct workflow_starting {
     struct invocation *invocation;
-    struct talk talk;
-    const char *word; /* The operand; NULL: none was given. */
-    char *script;     /* Owned: a file's text; NULL: the word is a name, or there is none. */
-    json_t *schema;   /* Owned: meta.args, where a text was given; NULL: any args fit. */
-    struct text body; /* Owned. */
+    struct talk *talk; /* Borrowed. */
+    const char *word;  /* The operand; NULL: none was given. */
+    char *script;      /* Owned: a file's text; NULL: the word is a name, or there is none. */
+    json_t *schema;    /* Owned: meta.args, where a text was given; NULL: any args fit. */
+    struct text body;  /* Owned. */
 };
 void workflow_starting_done(struct workflow_starting *starting); /* For AUTO. */
 
 /* Where the name of a workflow goes: into the body, or into the path of the request. */
 enum workflow_name { WORKFLOW_NAME_INSIDE, WORKFLOW_NAME_OUTSIDE };
-/* Fills word, script and body; opens the talk where a text was given for a workflow by name. */
+/* Fills word, script and body. */
 MUST_CHECK struct err workflow_starting_read(struct workflow_starting *starting,
                                              enum workflow_name name);
-/* Opens the talk, if it is not open. */
-MUST_CHECK struct err workflow_starting_open(struct workflow_starting *starting);
-
 #endif

@@ -142,17 +142,16 @@ struct err workflow_agents_ask(struct talk *talk, const char *run, struct workfl
 /* Marks the agents that ask. The picture has less to say where the questions cannot be read. */
 static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
     AUTO(json_release) json_t *rows = NULL;
-    struct why ignored;
     const json_t *row = NULL;
     size_t at = 0;
-    struct err err = action_rows(talk, "/api/v1/approvals", &rows, &ignored);
+    struct err err = action_rows(talk, "/api/v1/approvals", &rows, NULL /* no why */);
     json_array_foreach(err_failed(err) || tree->finished ? NULL : rows, at, row) {
         AUTO(json_release) json_t *turn = NULL;
         AUTO(text_done) struct text words = text_up_to(RUN_QUESTION_MAX);
         const char *run = talk_text(row, "run");
         /* An agent with tools asks in a turn of its own. */
         if (workflow_tree_agent(tree, run) == NULL && at < QUESTIONS_MAX &&
-            !err_failed(run_get(talk, run, 0 /* no retry */, &turn, &ignored))) {
+            !err_failed(run_get(talk, run, 0 /* no retry */, &turn, NULL /* no why */))) {
             run = talk_text(turn, "parent");
         }
         run_question_lines_add(row, "", &words);
@@ -165,11 +164,10 @@ static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
 static void limits_print(struct talk *talk, json_t *run) {
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text target = {0};
-    struct why ignored;
     const json_t *limit = NULL;
     size_t at = 0;
     if (!talk_target(&target, "/api/v1/runs/", talk_text(run, "id"), "/limits") ||
-        err_failed(talk_get(talk, target.data, &answer, &ignored))) {
+        err_failed(talk_get(talk, target.data, &answer, NULL /* no why */))) {
         return;
     }
     json_array_foreach(json_object_get(answer, "items"), at, limit) {

@@ -82,7 +82,7 @@ static void picture_draw(struct watching *watching) {
         .rows = size->rows > ROWS_MIN ? size->rows - 1 : ROWS_MIN,
         .columns = size->columns,
         .note = watching->note,
-        .typed = watching->input.begun ? text_bytes(&watching->input.line).data : NULL,
+        .typed = watching->input.terminal.raw ? text_bytes(&watching->input.line).data : NULL,
         .hint = watching->hint,
     };
     workflow_draw(&draw, &watching->tree, &picture);
@@ -97,10 +97,7 @@ static void picture_draw(struct watching *watching) {
 
 /* At most ten times a second; once in a second also when only the time has passed. */
 static void picture_look(struct watching *watching) {
-    struct terminal_size size = watching->size;
-    if (!terminal_size(fileno(watching->out), &size)) {
-        size = watching->size; /* The last size is good enough. */
-    }
+    const struct terminal_size size = terminal_size_or(fileno(watching->out), watching->size);
     bool resized = size.rows != watching->size.rows || size.columns != watching->size.columns;
     uint64_t since_ms = mono_ms(watching) - watching->drawn_ms;
     watching->size = size;
@@ -113,10 +110,9 @@ static void picture_look(struct watching *watching) {
 
 /* False: nothing can be asked, and the picture has less to tell. */
 static bool side_open(struct watching *watching) {
-    struct why ignored;
     struct talk *side = &watching->side;
     return side->client != NULL ||
-           !err_failed(client_open(&side->options, &side->client, &ignored));
+           !err_failed(client_open(&side->options, &side->client, NULL /* no why */));
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -125,7 +121,6 @@ static bool side_open(struct watching *watching) {
  * "" where nobody can say. */
 static const char *parent_of(struct watching *watching, const char *run) {
     AUTO(json_release) json_t *row = NULL;
-    struct why ignored;
     const char *known = json_str(watching->parents, run, NULL);
     if (known != NULL) {
         return known;
@@ -134,7 +129,7 @@ static const char *parent_of(struct watching *watching, const char *run) {
         (void)json_object_clear(
             watching->parents); /* Parents of open questions are asked for again. */
     }
-    struct err err = run_get(&watching->side, run, 0 /* no retry */, &row, &ignored);
+    struct err err = run_get(&watching->side, run, 0 /* no retry */, &row, NULL /* no why */);
     if (!client_may_pass(err)) {
         const char *parent = talk_text(row, "parent");
         (void)json_object_set_new(watching->parents, run, json_string(parent));
@@ -189,17 +184,11 @@ static void answers_print(struct watching *watching, const json_t *rows) {
     void *next = NULL;
     json_object_foreach_safe(watching->told, next, id, line) {
         AUTO(json_release) json_t *row = NULL;
-        struct why ignored;
-        size_t open = 0;
-        while (open < json_array_size(rows) &&
-               strcmp(talk_text(json_array_get(rows, open), "id"), id) != 0) {
-            open++;
-        }
-        if (open < json_array_size(rows)) {
+        if (talk_find(rows, "id", id) != NULL) {
             continue;
         }
         const struct api_request approval = {.base = "/api/v1/approvals/", .id = id};
-        struct err err = api_ask(&watching->side, &approval, &row, &ignored);
+        struct err err = api_ask(&watching->side, &approval, &row, NULL /* no why */);
         (void)err; /* Then it is not known. */
         json_t *state = json_object_get(row, "state");
         (void)json_object_set_new(line, "event", json_string("approval_answered"));
@@ -215,8 +204,7 @@ static void answers_print(struct watching *watching, const json_t *rows) {
 /* The tree's agents ask what they ask now, and nothing else. */
 static void questions_ask(struct watching *watching) {
     AUTO(json_release) json_t *rows = NULL;
-    struct why ignored;
-    struct err err = action_rows(&watching->side, "/api/v1/approvals", &rows, &ignored);
+    struct err err = action_rows(&watching->side, "/api/v1/approvals", &rows, NULL /* no why */);
     watching->asks = client_may_pass(err);
     watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
     if (err_failed(err)) {
@@ -237,27 +225,15 @@ static void questions_ask(struct watching *watching) {
 
 /* --- Answers that are typed ------------------------------------------------------------------- */
 
-static const json_t *open_find(const struct watching *watching, const char *id) {
-    const json_t *row = NULL;
-    size_t at = 0;
-    json_array_foreach(watching->open, at, row) {
-        if (strcmp(talk_text(row, "id"), id) == 0) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
 static void answer_send(struct watching *watching) {
     AUTO(text_done) struct text body = text_up_to(16 << 10);
-    struct why why = {""};
     const char *id = watching->answering;
     struct bytes line = text_bytes(&watching->input.line);
-    watching->hint = question_answer_write(open_find(watching, id), line, &body);
+    watching->hint = question_answer_write(talk_find(watching->open, "id", id), line, &body);
     if (watching->hint == NULL) {
         const struct api_request answer = {
             .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
-        struct err err = api_ask(&watching->side, &answer, NULL /* not read */, &why);
+        struct err err = api_ask(&watching->side, &answer, NULL /* not read */, NULL /* no why */);
         watching->hint = err.code == ERR_CONFLICT ? "it was answered elsewhere"
                          : err_failed(err)        ? err_title(err.code)
                                                   : NULL;
@@ -294,9 +270,8 @@ static void answer_look(struct watching *watching) {
 
 static void agents_ask(struct watching *watching) {
     AUTO(json_release) json_t *rows = NULL;
-    struct why ignored;
     struct err err = workflow_agents_ask(&watching->side, watching->watch->run, &watching->tree,
-                                         &rows, &ignored);
+                                         &rows, NULL /* no why */);
     /* No event tells of the release by which held agents go on. */
     const bool held = watching->tree.marks[WORKFLOW_HELD] > 0;
     watching->stale = watching->stale && (held || client_may_pass(err));
@@ -356,14 +331,13 @@ static void on_event(void *ctx, const struct follow_event *event) {
     const struct bytes type = event->type;
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = text_up_to(16 << 10);
-    struct why ignored;
     watching->seq = event->seq;
     watching->heard_ms = mono_ms(watching);
     if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
         watching->pruned = watching->enough = true;
         return;
     }
-    if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
+    if (err_failed(json_parse_wrapped(event->data, &data, NULL /* no why */))) {
         return;
     }
     const struct workflow_event heard = {type, data,
@@ -382,11 +356,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     if (watching->show == SHOW_JSON) {
         /* The end is printed when all of it is known: of a task it has the name of the agent's. */
         if (!bytes_is(type, "workflow_finished") && !(task && bytes_is(type, "agent_finished"))) {
-            AUTO(json_release) json_t *copy = json_object();
-            (void)json_object_set_new(copy, "event", json_stringn(type.data, type.len));
-            (void)json_object_set_new(copy, "seq", json_integer(event->seq));
-            (void)json_object_update_missing(copy, data);
-            talk_print(copy);
+            follow_event_print(event, data);
         }
         return;
     }
@@ -480,16 +450,14 @@ static struct err events_follow(struct watching *watching) {
 
 static void watching_init(struct watching *watching, const struct workflow_watch *watch) {
     const struct invocation *invocation = watch->invocation;
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
     bool on_stdout = isatty(STDOUT_FILENO) == 1 || invocation->json;
     int fd = on_stdout ? STDOUT_FILENO : STDERR_FILENO;
     struct terminal_size size;
     *watching = (struct watching){
         .watch = watch,
-        .show = invocation->json                    ? SHOW_JSON
-                : terminal_size(fd, &size) && !dumb ? SHOW_LIVE
-                                                    : SHOW_LINES,
+        .show = invocation->json                                                   ? SHOW_JSON
+                : terminal_size(fd, &size) && terminal_draws(fd, &invocation->env) ? SHOW_LIVE
+                                                                                   : SHOW_LINES,
         .out = on_stdout ? stdout : stderr,
         .paint = paint_of(fd, &invocation->env),
         .size = {.rows = 24, .columns = 80},
