@@ -170,17 +170,15 @@ struct bytes tx_stream_name(struct tx *tx, const char *prefix, struct bytes name
 
 struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name, bool *ret_found,
                           struct stream_state *ret_state) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, "SELECT id, head, floor, ended FROM streams WHERE owner = $1 AND name = $2",
-               ARGS(arg_text(owner), arg_text(name)));
-    if (rows != NULL) {
-        *ret_state = (struct stream_state){.stream = rows_int(rows, 0),
-                                           .head = rows_int(rows, 1),
-                                           .floor = rows_int(rows, 2),
-                                           .ended = rows_int(rows, 3) != 0};
+    int64_t of[4];
+    const bool found =
+        tx_numbers(tx, "SELECT id, head, floor, ended FROM streams WHERE owner = $1 AND name = $2",
+                   ARGS(arg_text(owner), arg_text(name)), of, COUNT_OF(of));
+    if (found) {
+        *ret_state = (struct stream_state){
+            .stream = of[0], .head = of[1], .floor = of[2], .ended = of[3] != 0};
     }
-    return journal__told(tx, rows != NULL, ret_found);
+    return journal__told(tx, found, ret_found);
 }
 
 /* A frame of SSE ends at a line break, and every frame holds the data as it is stored: data of a

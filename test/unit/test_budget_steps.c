@@ -20,7 +20,8 @@ static struct err reserve_tx(struct tx *tx, void *ctx) {
     struct run_row row;
     struct err err = tx_run_find(tx, &key, &found, &row);
     if (!err_failed(err)) {
-        err = tx_budget_reserve(tx, &ask, &step->runs->bounds, &row, &step->answer);
+        step->answer = tx_budget_reserve(tx, &ask, &step->runs->bounds, &row);
+        err = tx_error(tx);
     }
     if (!err_failed(err)) {
         runs_copy_text(step->answer.why, step->why, sizeof step->why);

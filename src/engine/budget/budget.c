@@ -264,9 +264,8 @@ static void nodes_hand_on(struct tx *tx, const struct budget__places *places,
     tx_fail(tx, runs__admit_freed(tx, &freed, bounds));
 }
 
-struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
-                             const struct run_bounds *bounds, struct run_row *row,
-                             struct budget_answer *ret_answer) {
+struct budget_answer tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
+                                       const struct run_bounds *bounds, struct run_row *row) {
     assert(run_lives(row));
     struct budget__judgement judgement;
     const struct budget_hit *hit = &judgement.hit;
@@ -275,7 +274,7 @@ struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
         judgement.verdict = BUDGET_ADMITTED;
         judgement.grant = amounts_none();
     }
-    *ret_answer = (struct budget_answer){
+    struct budget_answer answer = {
         .verdict = judgement.verdict, .granted = judgement.grant, .why = {"", 0}};
     if (judgement.places.count > 0) {
         row->charged = true;
@@ -284,19 +283,19 @@ struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
             amounts_add(&row->reserve, &judgement.grant);
         } else if (judgement.verdict == BUDGET_WAITS) {
             row->lane = budget__lane(judgement.places.rows[hit->node].id, hit->amount);
-            ret_answer->resume_at_ms = hit->today ? judgement.places.rows[hit->node].day_end_ms : 0;
+            answer.resume_at_ms = hit->today ? judgement.places.rows[hit->node].day_end_ms : 0;
         }
         budget__write_run(tx, row);
     }
     if (judgement.verdict != BUDGET_ADMITTED) {
-        ret_answer->granted = amounts_none();
-        ret_answer->why = budget__why(tx, &judgement);
+        answer.granted = amounts_none();
+        answer.why = budget__why(tx, &judgement);
     }
     /* The run may have left its lane to ask again; the runs queued behind it wait for that. */
     if (judgement.verdict != BUDGET_WAITS) {
         nodes_hand_on(tx, &judgement.places, bounds);
     }
-    return tx_error(tx);
+    return answer;
 }
 
 struct err tx_budget_spend(struct tx *tx, const struct budget_spend *spend,

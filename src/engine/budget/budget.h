@@ -74,9 +74,8 @@ struct budget_answer {
  * stores it with the step, in this commit. WAITS: the row stands in a lane; when it is its turn it
  * is told of like any change of the row (with lane 0), and asks again. SPENT: it holds nothing, and
  * waiting would not help: the step fails with CAUSE_BUDGET. */
-MUST_CHECK struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
-                                        const struct run_bounds *bounds, struct run_row *row,
-                                        struct budget_answer *ret_answer);
+struct budget_answer tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
+                                       const struct run_bounds *bounds, struct run_row *row);
 /* Once for each step that was admitted, in the commit of its end, while the attempt lives: the end
  * of the attempt gives back what its steps still hold. */
 MUST_CHECK struct err tx_budget_spend(struct tx *tx, const struct budget_spend *spend,

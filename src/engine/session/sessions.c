@@ -231,9 +231,7 @@ static void page_untell(struct tx *tx, const struct session_row *row, const stru
     AUTO(text_done) struct text named = text_up_to(DATA_MAX);
     text_add_char(&own, '{');
     text_add_member(&own, "id", row->session);
-    text_add_str(&named, "%\"session\":\"");
-    text_add(&named, row->session.data, row->session.len);
-    text_add_str(&named, "\"%");
+    text_addf(&named, "%%\"session\":\"%.*s\"%%", (int)row->session.len, row->session.data);
     if (text_failed(&own) || text_failed(&named)) {
         tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "sessions: event"));
         return;

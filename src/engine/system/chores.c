@@ -14,16 +14,11 @@ enum {
     HOUR_MS = 60 * MINUTE_MS,
 };
 
-static struct err answers_remove(struct tx *tx, bool *ret_more) {
-    return tx_idempotency_prune(tx, tx_now_ms(tx) - IDEMPOTENCY_KEPT_MS, ROWS_MAX, ret_more);
-}
-
-static struct err tokens_remove(struct tx *tx, bool *ret_more) {
-    return tx_token_prune(tx, tx_now_ms(tx) - TOKEN_REVOKED_KEPT_MS, ROWS_MAX, ret_more);
-}
-
 /* In the order in which a round goes through them. */
-static struct err (*const steps[])(struct tx *tx, bool *ret_more) = {answers_remove, tokens_remove};
+static const struct {
+    struct err (*prune)(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more);
+    int64_t kept_ms;
+} steps[] = {{tx_idempotency_prune, IDEMPOTENCY_KEPT_MS}, {tx_token_prune, TOKEN_REVOKED_KEPT_MS}};
 
 static void round_begin(struct timer *timer);
 
@@ -44,7 +39,8 @@ static void tell(const struct chores *chores, struct log_change *change,
 static struct err step_run(struct tx *tx, void *ctx) {
     struct chores *chores = ctx;
     chores->more = false;
-    return steps[chores->step](tx, &chores->more);
+    const int64_t before_ms = tx_now_ms(tx) - steps[chores->step].kept_ms;
+    return steps[chores->step].prune(tx, before_ms, ROWS_MAX, &chores->more);
 }
 
 /* An error ends the round; the next one starts from the beginning. */

@@ -145,10 +145,8 @@ void turns__view(struct tx *tx, struct run_row *io_run) {
 struct err tx_program_before(struct tx *tx, const struct turn_key *key,
                              struct program_before *ret_before) {
     struct turn turn;
-    *ret_before = (struct program_before){.busy = false};
-    if (turns__load_run(tx, key->run, &turn)) {
-        *ret_before = processes_before(tx, &turn);
-    }
+    *ret_before = turns__load_run(tx, key->run, &turn) ? processes_before(tx, &turn)
+                                                       : (struct program_before){.busy = false};
     return tx_error(tx);
 }
 

@@ -31,12 +31,10 @@ struct budget_answer turns__budget_ask(struct tx *tx, struct turn *turn,
                                        struct bytes model, bool begun) {
     struct budget_ask ask = {
         .what = what_of(tx, kind, model), .first = amounts_none(), .begun = begun};
-    struct budget_answer answer = {.verdict = BUDGET_ADMITTED, .why = BYTES("")};
     ask.first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
     ask.first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
     ask.first.of[AMOUNT_COST] = FIRST_COST;
-    tx_fail(tx, tx_budget_reserve(tx, &ask, bounds, &turn->run, &answer));
-    return answer;
+    return tx_budget_reserve(tx, &ask, bounds, &turn->run);
 }
 
 void turns__budget_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
