@@ -425,11 +425,6 @@ static void settle_done(void *ctx) {
     receiver_queue(receiver); /* After the others: its next row, if there is one. */
 }
 
-static void receiver_settle(struct receiver *receiver) {
-    receiver_enter(receiver, RECEIVER_SETTLING);
-    ask_write(&receiver->ask, settle_tx, settle_done);
-}
-
 /* --- Sending ---------------------------------------------------------------------------------- */
 
 /* The status line is the receiver's word; the fate of the rest does not change it. */
@@ -453,7 +448,8 @@ static void parcel_sent(void *ctx, const struct fetch_result *result) {
                        fetch_fault_text(result->fault), result->detail[0] != '\0' ? ": " : "",
                        result->detail);
     }
-    receiver_settle(receiver);
+    receiver_enter(receiver, RECEIVER_SETTLING);
+    ask_write(&receiver->ask, settle_tx, settle_done);
 }
 
 static void parcel_cancel(struct receiver *receiver) {

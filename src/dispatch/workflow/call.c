@@ -266,9 +266,7 @@ void call__write_request(const json_t *message, struct text *text) {
     text_add_str(text, "\"prompt\":");
     struct bytes prompt = json_bytes(message, "prompt");
     text_add_json(text, prompt.data, prompt.len);
-    if (err_failed(workflow__add_json(text, "opts", json_object_get(message, "opts")))) {
-        text_add_str(text, "null");
-    }
+    workflow__add_json(text, "opts", json_object_get(message, "opts"));
 }
 
 /* All that the row of an agent says of it, for a daemon that goes on with it after a crash. */

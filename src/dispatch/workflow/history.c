@@ -34,13 +34,13 @@ void workflow__add_limit(struct text *text, const char *name, int64_t number, in
     }
 }
 
-struct err workflow__add_json(struct text *text, const char *name, const json_t *json) {
+void workflow__add_json(struct text *text, const char *name, const json_t *json) {
     text_add_name(text, name);
     if (json == NULL) {
         text_add_str(text, "null");
-        return ERR_OK;
+    } else {
+        text->failed = err_failed(json_write(json, text)) || text->failed;
     }
-    return json_write(json, text);
 }
 
 void workflows__send(struct script_worker *worker, struct text *message) {
@@ -69,8 +69,7 @@ void workflow__add_script(const struct script_prepared *prepared, struct bytes f
     text_add_json(text, prepared->text, prepared->len);
     text_add_member(text, "form", bytes_of(script_form_name(prepared->form)));
     text_add_member(text, "file", file);
-    /* Without memory for a part, the whole message fails. */
-    text->failed = err_failed(workflow__add_json(text, "meta", prepared->meta)) || text->failed;
+    workflow__add_json(text, "meta", prepared->meta);
 }
 
 /* Members of a script that a row has. false: it is none. */
@@ -313,11 +312,13 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
         return ERR_OK;
     }
     const json_t *args = json_object_get(load->spec, "args");
-    err = args == NULL ? ERR_OK : workflow__add_json(text, "args", args);
+    if (args != NULL) {
+        workflow__add_json(text, "args", args);
+    }
     workflow__add_limits(&load->workflow->workflows->options.limits,
                          json_int(load->spec, "total", -1), text);
     load->history = text->len;
-    return err;
+    return text_failed(text) ? text_error(text, "workflow: order") : ERR_OK;
 }
 
 static bool load_is_refused(const struct workflow_load *load) {

@@ -5,10 +5,6 @@
 #include "dispatch/workflow/workflow.h"
 
 /* The connection of "connection/model". */
-static struct bytes connection_of(const char *model) {
-    return (struct bytes){model, model == NULL ? 0 : strcspn(model, "/")};
-}
-
 /* Whether the agent's model is to be asked, and its connection has a line before it. The end of a
  * wait for the provider may have passed without being stored yet: then the line is what is left. */
 static bool call_waits_for_connection(const struct call *call) {
@@ -25,7 +21,7 @@ static bool call_waits_for_connection(const struct call *call) {
 static struct workflow_connection_limit *connection_limit(const struct workflow *workflow,
                                                           const struct call *call,
                                                           struct workflow_limits *limits) {
-    const struct bytes name = connection_of(call->model);
+    const struct bytes name = model_connection_of(bytes_of(call->model));
     size_t at = 0;
     while (at < limits->connection_count && !bytes_equal(limits->connections[at].name, name)) {
         at++;

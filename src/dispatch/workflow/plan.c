@@ -110,24 +110,20 @@ struct err workflow_start__plan(struct workflow_start *start) {
     text_clear(text);
     workflow__add_member(text, "name", script_meta_name(prepared));
     workflow__add_member(text, "description", script_meta_description(prepared));
-    struct err err = workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
-    if (!err_failed(err)) {
-        err = workflow__add_json(text, "meta", prepared->meta);
-    }
+    workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
+    workflow__add_json(text, "meta", prepared->meta);
     workflow__add_member(text, "file", start->script.entry.file);
     workflow__add_member(text, "origin", origin);
     workflow__add_member(text, "form", script_form_name(prepared->form));
     text_add_name(text, "args");
     text_add_char(text, '{');
     text_add_member_bool(text, "given", spec->args != NULL);
-    if (!err_failed(err)) {
-        err = workflow__add_json(text, "schema", schema);
-    }
+    workflow__add_json(text, "schema", schema);
     text_add_name(text, "fit");
     text_add_str(text, schema == NULL ? "null" : misfit == NULL ? "true" : "false");
     workflow__add_member(text, "fault", misfit);
     text_add_char(text, '}');
-    return err_failed(err) || !text_failed(text) ? err : text_error(text, "workflow: plan");
+    return text_failed(text) ? text_error(text, "workflow: plan") : ERR_OK;
 }
 
 void workflow_start__add_notes(struct workflow_start *start) {
@@ -592,8 +588,7 @@ void workflow_start__rehearse(struct workflow_start *start) {
     text_add_str(&order, "[{\"t\":\"start\",");
     workflow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
     if (start->spec.args != NULL) {
-        order.failed =
-            err_failed(workflow__add_json(&order, "args", start->spec.args)) || order.failed;
+        workflow__add_json(&order, "args", start->spec.args);
     }
     workflow__add_limits(&workflows->options.limits, start->spec.total, &order);
     text_add_str(&order, "]}]");
@@ -655,7 +650,7 @@ void workflow_start_write_plan(const struct workflow_start *start, struct text *
     json_t *tools = spec->root == NULL ? json_array()
                                        : workflow__tools(json_object_get(spec->settings, "tools"),
                                                          workflows__tools(start->workflows));
-    text->failed = err_failed(workflow__add_json(text, "tools", tools)) || text->failed;
+    workflow__add_json(text, "tools", tools);
     text_add_str(text, ",\"limits\":{");
     text_add_member_int(text, "at_once", start_at_once(start));
     workflow__add_limit(text, "connection_at_once", start_connection_at_once(start), 0);

@@ -297,9 +297,7 @@ static struct err start_describe(struct workflow_start *start) {
     }
     workflow__add_member(text, "name", found.name);
     workflow__add_member(text, "description", script_meta_description(prepared));
-    if (err_failed(workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases")))) {
-        text_add_str(text, "null");
-    }
+    workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
     workflow__add_member(text, "resumed_from", spec->resume);
     workflow__add_member(text, "root", spec->root);
     workflow__add_member(text, "model", spec->model);

@@ -496,9 +496,8 @@ static void asking_begin(struct loop_task *task) {
     struct asking *asking = CONTAINER_OF(task, struct asking, task);
     struct models *models = asking->models;
     struct bytes name = asking->request->model;
-    const char *slash = memchr(name.data, '/', name.len);
-    struct bytes connection = {name.data, slash != NULL ? (size_t)(slash - name.data) : name.len};
-    asking_set_name(asking, name, connection.len + (slash != NULL));
+    const struct bytes connection = model_connection_of(name);
+    asking_set_name(asking, name, connection.len + (connection.len < name.len));
     if (model_request_failed(asking->request)) {
         asking__fail(asking, MODEL_BAD_REQUEST,
                      "the request has more than %d bytes, or too many messages or tools",
