@@ -423,7 +423,7 @@ static const char keys_answer[] =
     "\"name\":" TEXT_SCHEMA ",\"hash\":" TEXT_OR_NULL "}}}}}";
 static const char models_answer[] = PAGE_SCHEMA(
     "{\"type\":\"object\",\"properties\":{\"id\":" TEXT_SCHEMA ",\"provider\":" TEXT_SCHEMA
-    ",\"window\":" INT_SCHEMA ",\"window_from\":{\"enum\":[\"connection\",\"provider\",\"prices\","
+    ",\"window\":" INT_OR_NULL ",\"window_from\":{\"enum\":[\"connection\",\"provider\",\"prices\","
     "\"default\",\"learned\"]},\"max_output\":" INT_OR_NULL ",\"vision\":" ABILITY
     ",\"tools\":" ABILITY ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" INT_OR_NULL
     ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL

@@ -343,11 +343,9 @@ static const struct query_param session_spans_query[] = {
 };
 
 #define SPANS_SUMS                                                                                 \
-    ",\"sums\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"ms\":{"     \
-    "\"type\":"                                                                                    \
-    "\"integer\"},\"tokens\":{\"type\":\"integer\"},\"cost_micros\":{\"type\":\"integer\"},"       \
-    "\"errors\":{"                                                                                 \
-    "\"type\":\"integer\"},\"cache\":{\"type\":[\"number\",\"null\"]}}}"
+    ",\"sums\":{\"type\":\"object\",\"properties\":{\"count\":" INT_SCHEMA ",\"ms\":" INT_SCHEMA   \
+    ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_OR_NULL ",\"cost_unknown\":" INT_SCHEMA      \
+    ",\"errors\":" INT_SCHEMA ",\"cache\":{\"type\":[\"number\",\"null\"]}}}"
 static const char spans_answer[] = PAGE_SCHEMA_WITH(
     SPANS_SUMS,
     "{\"type\":\"object\",\"required\":[\"id\",\"run\",\"attempt\",\"step\",\"kind\",\"state\"],"
@@ -359,8 +357,8 @@ static const char spans_answer[] = PAGE_SCHEMA_WITH(
     "\"agent\",\"turn\",\"job\",\"flow\",\"title\"]},\"name\":" TEXT_SCHEMA
     ",\"state\":{\"enum\":[\"queued\",\"running\",\"waiting\",\"succeeded\",\"degraded\","
     "\"failed\",\"cancelled\",\"timed_out\",\"lost\",\"denied\",\"outcome_unknown\"]},"
-    "\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL ",\"started_ms\":" INT_SCHEMA
-    ",\"ended_ms\":" INT_OR_NULL
+    "\"cause\":" TEXT_OR_NULL ",\"rule\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL
+    ",\"started_ms\":" INT_SCHEMA ",\"ended_ms\":" INT_OR_NULL
     ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{\"fresh\":" INT_OR_NULL
     ",\"cache_read\":" INT_OR_NULL ",\"cache_write\":" INT_OR_NULL ",\"output\":" INT_OR_NULL
     ",\"reasoning\":" INT_OR_NULL "}},\"cost_micros\":" INT_OR_NULL ",\"estimated\":" BOOL_SCHEMA
