@@ -25,6 +25,7 @@ static const char *const followed_streams[STREAMS] = {"owner:" KNOWN_OWNER, "sys
 struct folded {
     char id[ID_SIZE + 16]; /* In `system`: "setting/effort", "host/PLACE", "hold/". */
     char said[SAID_SIZE];
+    char session[ID_SIZE]; /* Session of an approval. */
     bool removed, met;
 };
 
@@ -110,6 +111,7 @@ static void owner_fold(struct sim *sim, const char *type, const json_t *data) {
     } else {
         (void)snprintf(row->said, sizeof row->said, "%.100s",
                        word(data, type[0] == 's' ? "title" : "state"));
+        (void)snprintf(row->session, sizeof row->session, "%s", word(data, "session"));
     }
 }
 
@@ -199,6 +201,19 @@ static void system_check(struct sim *sim) {
     }
 }
 
+static void unlisted_check(struct sim *sim) {
+    const struct followed *all = followed_of();
+    for (size_t i = 0; i < all->count; i++) {
+        const struct folded *row = &all->rows[i];
+        const struct folded *session = folded_find(row->session);
+        const bool other = strncmp(row->id, "host/", 5) == 0 || strncmp(row->id, "hold/", 5) == 0;
+        const bool gone = row->session[0] != '\0' && (session == NULL || session->removed);
+        if (!row->met && !row->removed && !other && !gone) {
+            sim_fail(sim, "%s is in no list, and its stream has it as '%s'", row->id, row->said);
+        }
+    }
+}
+
 /* A shown gate may be another one than the stored gate, so gates are compared commit by commit. */
 static void all_check(struct sim *sim) {
     struct followed *all = followed_of();
@@ -234,13 +249,8 @@ static void all_check(struct sim *sim) {
         }
         row->met = true;
     }
-    for (size_t i = 0; rows != NULL && i < all->count; i++) {
-        const struct folded *row = &all->rows[i];
-        const bool other = strncmp(row->id, "apr_", 4) == 0 || strncmp(row->id, "host/", 5) == 0 ||
-                           strncmp(row->id, "hold/", 5) == 0;
-        if (!row->met && !row->removed && !other) {
-            sim_fail(sim, "%s is in no list, and its stream has it as '%s'", row->id, row->said);
-        }
+    if (rows != NULL) {
+        unlisted_check(sim);
     }
 }
 
