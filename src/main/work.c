@@ -40,6 +40,7 @@
 
 enum {
     CENSUS_MS = 1000,
+    RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
     PERFORMERS = 5,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
@@ -88,7 +89,7 @@ struct work {
     void *stopped_ctx, *known_ctx;
     /* Counts of rows for /metrics; counted again within a second of a change. */
     struct run_census census, census_read;
-    struct timer census_timer;
+    struct timer census_timer, release_timer;
     bool census_due, census_away;
     struct spool_look spool_look;
     struct sleep_watch sleep;
@@ -151,20 +152,30 @@ static struct err release_tx(struct tx *tx, void *ctx) {
     return has_home(work) ? tx_home_take(tx, bytes_of(work->processes.host.text)) : tx_error(tx);
 }
 
+static void release_write(struct timer *timer);
+
+/* Until it is stored, a start holds again. */
 static void release_stored(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work)) {
         store_missing_accept(work->store); /* A loss was noted in the same column. */
-    } else if (err_failed(err)) {
+    } else if (err_failed(err) && work->stopped == NULL) {
         log_event(work->log, LOG_WARN,
-                  "the release could not be stored: the next start will hold again",
+                  "the release could not be stored, and is tried again: a start before that would"
+                  " hold again",
                   LOG_FIELDS(log_err(err)));
+        timer_start(work->loop, &work->release_timer, RELEASE_AGAIN_MS, release_write);
     }
+}
+
+static void release_write(struct timer *timer) {
+    struct work *work = CONTAINER_OF(timer, struct work, release_timer);
+    store_write(work->store, release_tx, release_stored, work);
 }
 
 static void released(void *ctx) {
     struct work *work = ctx;
-    store_write(work->store, release_tx, release_stored, work);
+    release_write(&work->release_timer);
     log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
     deliver_set_hold(work->deliver, RUN_FREE);
@@ -765,6 +776,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopped = stopped;
     work->stopped_ctx = ctx;
     timer_stop(work->loop, &work->census_timer);
+    timer_stop(work->loop, &work->release_timer);
     spool_look_stop(&work->spool_look);
     sleep_watch_stop(&work->sleep);
     models_on_mended(work->models, NULL, NULL);

@@ -77,6 +77,13 @@ test("a choice survives a kill between the answer and its effect", LIMIT, async 
   const page = await turns.get(`/streams/run:${job.run}/events`);
   const count = (type) => page.events.filter((event) => event.type === type).length;
   assert.deepEqual([count("question_asked"), count("question_answered")], [1, 1]);
+  const target = `/api/v1/runs/${job.run}`;
+  assert.equal((await turns.daemon.request("DELETE", target, { local: true })).status, 200);
+  const { events } = await turns.get("/streams/owner:local/events?limit=1000");
+  assert.deepEqual(events.slice(-2).map(({ type, data }) => [type, data]), [
+    ["approval_changed", { id: asked.id, removed: true }],
+    ["run_changed", { id: job.run, removed: true }],
+  ]);
 });
 
 test("so does an allowed call of a turn, which runs once", LIMIT, async (t) => {

@@ -53,7 +53,7 @@ test("ps and status draw the same tree, as wide as the terminal", async (t) => {
   const { daemon, ids, env, at } = await scene(t);
   assert.equal(await shown(at(80, ["ps"])), `\
 RUN               KIND      STATE         TIME  LABEL
-${ids.flow}  workflow  running TIME  flock
+${ids.flow}  workflow  running TIME  flock  0/2
 ${ids.asker}  agent     waiting TIME  ├ asker
     ? run_command: true
       drover approve ${ids.asked}
@@ -61,7 +61,7 @@ ${ids.slow}  agent     running TIME  └ slow
 ${ids.job}  job       running TIME  nightly`);
   const narrow = `\
 RUN               STATE      LABEL
-${ids.flow}  running    flock
+${ids.flow}  running    flock  0/2
 ${ids.asker}  waiting    ├ asker
     ? run_command: true
       drover approve ${ids.asked}

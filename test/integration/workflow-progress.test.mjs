@@ -66,3 +66,50 @@ test("progress is in the row, and told at most once a second, without an event",
   const { events } = await flows.get("/streams/owner:local/events?limit=1000");
   assert.ok(events.every(({ type }) => type !== "run_progress"));
 });
+
+const PAUSED = `const [first] = await parallel([() => agent("held a"), () => agent("held b")]);
+return [first, await agent("held c")];`;
+
+test("the last frame of a paused workflow, and of one that ended, has its figures", {
+  timeout: 120_000,
+}, async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider, "wide");
+  const stream = await openSse(flows.daemon, "/api/v1/streams/owner:local/events?after=0");
+  t.after(() => stream.close());
+  const last = new Map();
+  const until = async (run, fits) => {
+    while (!last.has(run) || !fits(last.get(run))) {
+      const { event, data } = await stream.next();
+      const { id, progress } = JSON.parse(data ?? "{}");
+      if (event === "run_progress") last.set(id, progress);
+    }
+    return last.get(run);
+  };
+  const act = async (run, what) =>
+    assert.equal((await flows.ask("POST", `/runs/${run}/${what}`, {})).status, 200);
+
+  const run = await flows.start({ script: whole(PAUSED), model, root: undefined });
+  await Promise.all(NAMES.slice(0, 2).map((name) => provider.untilAsked(name, 1)));
+  await until(run, ({ total }) => total === 2);
+  await act(run, "pause");
+  provider.free(NAMES[0]);
+  const paused = await until(run, ({ done }) => done === 1);
+  assert.deepEqual(figures(paused), { done: 1, total: 2, cached: 0, waiting: 0, failed: 0 });
+  assert.deepEqual((await flows.get(`/runs/${run}`)).progress, paused);
+  await act(run, "resume");
+  for (const name of NAMES) provider.free(name);
+  assert.equal((await flows.outcome(run)).end.state, "succeeded");
+  const ended = await until(run, ({ done }) => done === 3);
+  assert.deepEqual(figures(ended), { done: 3, total: 3, cached: 0, waiting: 0, failed: 0 });
+
+  const stopped = await flows.start({ script: whole('return await agent("held e")'), model,
+    root: undefined });
+  await provider.untilAsked("held e", 1);
+  await until(stopped, ({ total }) => total === 1); // Asked before it is stored.
+  await act(stopped, "stop");
+  const cut = await until(stopped, ({ done }) => done === 1);
+  assert.deepEqual(figures(cut), { done: 1, total: 1, cached: 0, waiting: 0, failed: 0 });
+  assert.equal((await flows.get(`/runs/${stopped}`)).state, "cancelled");
+});

@@ -191,6 +191,11 @@ static void check_day(struct sim *sim, const struct ask_row *row, bool grew, boo
 
 /* --- After each commit ------------------------------------------------------------------------ */
 
+/* A commit that begins the next day can also end the counting by days. */
+static bool day_is_over(struct sim *sim, const struct ledger *ledger) {
+    return ledger->day_end_ms != 0 && sim_wall_ms(sim) >= ledger->day_end_ms;
+}
+
 /* Columns: id, path, what was spent of each amount. */
 static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
@@ -219,13 +224,14 @@ static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
     const int64_t day_end_ms = row->number[8];
     const bool same_day = day_end_ms == ledger->day_end_ms;
+    const bool over = day_is_over(sim, ledger);
     bool exact = !ledger->opened && !others_ended && ended_count > 0 && same_day && !fell;
     check_day(sim, row, grew, fell);
     if (exact) {
         check_wall(sim, row, row->number[2 + AMOUNT_WALL] - ledger->spent[AMOUNT_WALL]);
     }
     ledger->opened = false;
-    const bool begins = day_end_ms != 0 && !same_day;
+    const bool begins = !same_day && (day_end_ms != 0 || over);
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         int64_t spent = row->number[2 + i];
         if (spent < ledger->spent[i] && !begins) {

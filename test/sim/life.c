@@ -191,7 +191,7 @@ static struct err rooms_open(struct rooms *rooms, struct why *why) {
         .loop = life->loop, .store = life->store, .data = life->data_dir};
     err = blobs_open(&of_blobs, &life->blobs);
     const struct work_options of_work = {
-        .serve = &rooms->serve, .loop = life->loop, .store = life->store};
+        .serve = &rooms->serve, .loop = life->loop, .store = life->store, .hub = life->hub};
     return err_failed(err) ? err : work_open(&of_work, &life->work, why);
 }
 

@@ -12,7 +12,7 @@ const struct sim_part *const sim_parts[] = {
     &part_jobs,     &part_streams,   &part_once,           &part_settings, &part_memory,
     &part_schemas,  &part_images,    &part_approvals,      &part_folds,    &part_followed,
     &part_policies, &part_inbox,     &part_texts,          &part_outages,  &part_sleeps,
-    &part_hosts,
+    &part_progress, &part_hosts,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 

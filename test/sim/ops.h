@@ -32,6 +32,7 @@ extern const struct sim_part part_prompts;        /* check_prompts.c */
 extern const struct sim_part part_check_sessions; /* check_sessions.c */
 extern const struct sim_part part_budgets;        /* check_budgets.c */
 extern const struct sim_part part_followed;       /* check_followed.c */
+extern const struct sim_part part_progress;       /* check_progress.c */
 extern const struct sim_part part_folds;          /* check_folds.c */
 extern const struct sim_part part_policies;       /* check_policies.c */
 extern const struct sim_part part_texts;          /* check_texts.c */

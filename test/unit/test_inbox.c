@@ -1,5 +1,6 @@
 /* The inbox: what is owed to whoever waits for a result. */
 /* runs-with: sqlite, postgres */
+#include "engine/inbox/rows.h"
 #include "inbox_kit.h"
 
 /* --- Notices ---------------------------------------------------------------------------------- */
@@ -39,6 +40,19 @@ static void the_commit_that_ends_a_run_owes_each_receiver_a_notice(void **state)
     char log[80];
     (void)snprintf(log, sizeof log, "/api/v1/jobs/%s/logs", row.run);
     assert_string_equal(json_string_value(json_object_get(json, "log")), log);
+}
+
+static void only_the_notice_of_a_job_names_a_log(void **state) {
+    (void)state;
+    for (enum run_kind kind = 0; kind < RUN_KIND_COUNT; kind++) {
+        const struct run_row row = {.kind = kind, .run = BYTES("run_1"), .state = RUN_SUCCEEDED};
+        const struct inbox_notice notice = {.run = &row};
+        AUTO(text_done) struct text text = text_up_to(4096);
+        AUTO(json_release) json_t *json = NULL;
+        kit_check(inbox__write_notice(&notice, BYTES("dlv_1"), &text));
+        kit_check(json_parse(text.data, text.len, 10, &json, NULL));
+        assert_int_equal(json_object_get(json, "log") != NULL, kind == KIND_JOB);
+    }
 }
 
 static void a_notice_is_bounded_whatever_the_command_was_and_wrote(void **state) {
@@ -395,6 +409,7 @@ static void a_row_is_json_for_clients(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(the_commit_that_ends_a_run_owes_each_receiver_a_notice),
+        RUNS_TEST(only_the_notice_of_a_job_names_a_log),
         RUNS_TEST(a_notice_is_bounded_whatever_the_command_was_and_wrote),
         RUNS_TEST(every_end_notifies_also_of_what_never_began),
         RUNS_TEST(a_retry_notifies_nobody),

@@ -129,6 +129,29 @@ static void a_narrow_terminal_loses_columns_and_not_the_question(void **state) {
           "run_01m87p3c9yyy  running    └ npm test\n");
 }
 
+static void a_workflow_shows_how_many_agents_have_ended(void **state) {
+    (void)state;
+    static const char workflows[] =
+        "[{\"id\":\"run_01m87p3c90kvaaaaaaaaaaaaaa\",\"kind\":\"workflow\",\"state\":\"waiting\","
+        "\"label\":\"audit\",\"made_ms\":979000,\"cause\":\"paused\",\"progress\":{\"done\":12,"
+        "\"total\":40,\"cached\":2,\"waiting\":3,\"failed\":1,\"last_ms\":980000}},"
+        "{\"id\":\"run_01m87p3c90kuaaaaaaaaaaaaaa\",\"kind\":\"workflow\",\"state\":\"running\","
+        "\"label\":\"demo\",\"made_ms\":979000,\"progress\":{\"done\":0,\"total\":9,\"cached\":0,"
+        "\"waiting\":0,\"failed\":0,\"last_ms\":980000}}]";
+    draws(&(struct drawn){workflows, .columns = 100},
+          "RUN               KIND      STATE         TIME  LABEL\n"
+          "run_01m87p3c90kv  workflow  waiting        21s  audit\n"
+          "    12/40, 1 failed, 3 waiting, waits for you: it is paused, and 'drover resume audit' "
+          "lets it go on\n"
+          "run_01m87p3c90ku  workflow  running        21s  demo  0/9\n");
+    draws(&(struct drawn){workflows, .columns = 60},
+          "RUN               KIND      STATE         TIME  LABEL\n"
+          "run_01m87p3c90kv  workflow  waiting        21s  audit\n"
+          "    12/40, 1 failed, 3 waiting, waits for you: it is paused,\n"
+          "    and 'drover resume audit' lets it go on\n"
+          "run_01m87p3c90ku  workflow  running        21s  demo  0/9\n");
+}
+
 static void without_utf_8_the_tree_is_ascii(void **state) {
     (void)state;
     AUTO(text_done) struct text out = drawn_of(&(struct drawn){rows, .columns = 40, .ascii = true});
@@ -232,6 +255,7 @@ int main(void) {
         cmocka_unit_test(what_belongs_together_stands_together_and_questions_stand_first),
         cmocka_unit_test(a_wide_terminal_has_the_reasons_on_the_line),
         cmocka_unit_test(a_narrow_terminal_loses_columns_and_not_the_question),
+        cmocka_unit_test(a_workflow_shows_how_many_agents_have_ended),
         cmocka_unit_test(without_utf_8_the_tree_is_ascii),
         cmocka_unit_test(a_large_tree_is_folded_and_never_its_question),
         cmocka_unit_test(trees_fold_too_where_lines_are_few),

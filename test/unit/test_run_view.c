@@ -104,6 +104,13 @@ static void columns_stand_below_each_other(void **state) {
                                    "         TRY     TIME  WHAT\n");
     assert_string_equal(row.data, "run_01arz3ndektsv4rrffq69g5fav  job       running              "
                                   "           2    1m05s  make test\n");
+    row_of(&view,
+           "{\"id\":\"run_01arz3ndektsv4rrffq69g5fav\",\"kind\":\"workflow\",\"state\":\"running\","
+           "\"attempts\":1,\"made_ms\":5000,\"label\":\"audit\",\"progress\":{\"done\":12,"
+           "\"total\":40,\"waiting\":3,\"failed\":0}}",
+           &row);
+    assert_string_equal(row.data, "run_01arz3ndektsv4rrffq69g5fav  workflow  running              "
+                                  "           1    1m05s  audit  12/40, 3 waiting\n");
 }
 
 static void a_label_cannot_play_with_the_terminal(void **state) {

@@ -255,11 +255,17 @@ static void words_make(const struct node *node, bool asks, int64_t now_ms, struc
         }
         text_add_str(words, words->len > 0 && talk_int(run, "resume_at_ms") > 0 ? ", " : "");
         run_reason_add(run, now_ms, words);
-    } else if (!asks) {
-        run_reason_add(run, now_ms, words);
-    } else if (talk_text(run, "stop")[0] != '\0') {
-        text_add_str(words, "asked to stop");
+        return;
     }
+    AUTO(text_done) struct text reason = text_up_to(TREE_BYTES);
+    if (!asks) {
+        run_reason_add(run, now_ms, &reason);
+    } else if (talk_text(run, "stop")[0] != '\0') {
+        text_add_str(&reason, "asked to stop");
+    }
+    text_add_str(words, run_progress(run).text);
+    text_addf(words, "%s%s", words->len > 0 && reason.len > 0 ? ", " : "",
+              text_bytes(&reason).data);
 }
 
 static int label_at(const struct forest *forest) {

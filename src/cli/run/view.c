@@ -224,6 +224,22 @@ void run_view_what(const json_t *run, struct text *text) {
     }
 }
 
+struct run_words run_progress(const json_t *run) {
+    const json_t *progress = json_object_get(run, "progress");
+    const long long failed = talk_int(progress, "failed"), waiting = talk_int(progress, "waiting");
+    struct run_words words = {.text = ""};
+    char more[2][32] = {"", ""};
+    if (talk_int(progress, "total") > 0) {
+        (void)snprintf(more[0], sizeof more[0], ", %lld failed", failed); /* Fits, as below. */
+        (void)snprintf(more[1], sizeof more[1], ", %lld waiting", waiting);
+        (void)snprintf(words.text, sizeof words.text, "%lld/%lld%s%s",
+                       (long long)talk_int(progress, "done"),
+                       (long long)talk_int(progress, "total"), failed > 0 ? more[0] : "",
+                       waiting > 0 ? more[1] : "");
+    }
+    return words;
+}
+
 /* --- One line --------------------------------------------------------------------------------- */
 
 /* Columns that the line's beginning takes: all of it is ASCII. */
@@ -246,6 +262,8 @@ void run_view_row(const struct run_view *view, const json_t *run, struct text *t
     run_view_what(run, &plain);
     const struct bytes shown = text_bytes(&plain);
     text_add(text, shown.data, utf8_cut(shown, WHAT_MAX));
+    const struct run_words progress = run_progress(run);
+    text_addf(text, "%s%s", progress.text[0] != '\0' ? "  " : "", progress.text);
     run_reason_add(run, view->now_ms, &reason);
     text_addf(text, "%s%s", reason.len > 0 ? "  " : "", text_bytes(&reason).data);
     while (text->len > 0 && text->data[text->len - 1] == ' ') {
@@ -360,6 +378,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     key_add(text, "state");
     run_view_state(view, run, text);
     text_addf(text, "%s%s\n", about[0] != '\0' ? ": " : "", about);
+    line_add(text, "agents", run_progress(run).text);
     line_add(text, "note", talk_text(run, "note"));
     line_add(text, "host", talk_text(run, "host"));
     AUTO(text_done) struct text waits = text_up_to(8 << 10);

@@ -76,6 +76,8 @@ int run_exit_code(const json_t *run);
 int run_exit_code_of_state(const char *state); /* Of a workflow. */
 
 struct run_words run_words(const json_t *run);
+/* "12/40, 1 failed, 3 waiting": agents of a workflow that has not ended; else empty. */
+struct run_words run_progress(const json_t *run);
 /* "350ms", "12s", "1m05s", "2h03m", "3d04h". */
 struct run_words run_span(int64_t ms);
 

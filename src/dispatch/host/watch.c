@@ -21,7 +21,7 @@ enum {
 
 struct seen {
     char place[PLACE_MAX];
-    int64_t seen_ms, runs;
+    int64_t made_ms, seen_ms, runs;
     int64_t looks; /* In a row that saw no change. */
 };
 
@@ -35,7 +35,7 @@ struct host_watch {
     struct ask ask;
     struct seen_list known, fresh; /* `fresh` is the store function's. */
     bool renames;      /* Whether this look renames: the daemon leads, and is not held. */
-    bool met;          /* The streams have the hosts in `known`, and ours. */
+    bool met;          /* Another host: `system` has those in `known`, and ours. */
     bool renamed;      /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
     size_t abandoning; /* Of `known`: the one whose jobs are looked at. */
     struct host_abandon what;
@@ -52,7 +52,7 @@ static struct err note_host(void *ctx, const void *row) {
         return ERR_OK;
     }
     struct seen *seen = &watch->fresh.at[watch->fresh.count++];
-    *seen = (struct seen){.seen_ms = host->seen_ms, .runs = host->runs};
+    *seen = (struct seen){.made_ms = host->made_ms, .seen_ms = host->seen_ms, .runs = host->runs};
     memcpy(seen->place, host->place.data, host->place.len);
     return ERR_OK;
 }
@@ -65,6 +65,12 @@ static const struct seen *seen_find(const struct seen_list *list, struct bytes p
         }
     }
     return NULL;
+}
+
+/* A host that was removed and gave a sign of life is a new row. */
+static bool is_new(const struct host_watch *watch, const struct seen *fresh) {
+    const struct seen *before = seen_find(&watch->known, bytes_of(fresh->place));
+    return before == NULL || before->made_ms != fresh->made_ms;
 }
 
 static struct err sign_tx(struct tx *tx, void *ctx) {
@@ -85,9 +91,8 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
         tx_host_tell(tx, options->bounds.host, HOST_LEADER);
     }
     for (size_t i = 0; !options->guest && i < watch->fresh.count; i++) {
-        struct bytes place = bytes_of(watch->fresh.at[i].place);
-        if (!watch->met || seen_find(&watch->known, place) == NULL) {
-            tx_host_tell(tx, place, HOST_STANDBY);
+        if (!watch->met || is_new(watch, &watch->fresh.at[i])) {
+            tx_host_tell(tx, bytes_of(watch->fresh.at[i].place), HOST_STANDBY);
         }
     }
     /* Once for each host that is new here, and by the leader, whose rows they are. */
@@ -95,9 +100,8 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
         err = tx_host_rename(tx, options->bounds.host);
     }
     for (size_t i = 0; watch->renames && !err_failed(err) && i < watch->fresh.count; i++) {
-        struct bytes place = bytes_of(watch->fresh.at[i].place);
-        if (!watch->renamed || seen_find(&watch->known, place) == NULL) {
-            err = tx_host_rename(tx, place);
+        if (!watch->renamed || is_new(watch, &watch->fresh.at[i])) {
+            err = tx_host_rename(tx, bytes_of(watch->fresh.at[i].place));
         }
     }
     return err;
@@ -176,7 +180,7 @@ static void sign_done(void *ctx) {
     watch->known = watch->fresh;
     stats->hosts = watch->known.count;
     watch->renamed = watch->renames;
-    watch->met = true;
+    watch->met = watch->met || watch->fresh.count > 0;
     watch->abandoning = 0;
     abandon_next(watch);
 }

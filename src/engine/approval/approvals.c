@@ -301,6 +301,26 @@ struct err approvals__cancel(struct tx *tx, const struct run_row *run) {
     return tx_error(tx);
 }
 
+bool approvals__remove(struct tx *tx, const struct run_row *run) {
+    struct follow gone[APPROVALS_REMOVE_PAGE];
+    size_t count = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "DELETE FROM approvals WHERE id IN (SELECT id FROM approvals"
+                                " WHERE run = $1 LIMIT $2) RETURNING approval, owner",
+                                ARGS(arg_int(run->id), arg_int(APPROVALS_REMOVE_PAGE)));
+    while (count < APPROVALS_REMOVE_PAGE && rows_step(rows)) {
+        gone[count++] = (struct follow){.name = "approval",
+                                        .id = tx_copy(tx, rows_text(rows, 0)),
+                                        .owner = tx_copy(tx, rows_text(rows, 1))};
+    }
+    rows_release(&rows);
+    for (size_t i = 0; i < count; i++) {
+        follow_tell(tx, &gone[i], NULL /* removed */);
+    }
+    return count < APPROVALS_REMOVE_PAGE;
+}
+
 struct err approvals__run_ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     (void)freed; /* A question holds nothing. */
     return approvals__cancel(tx, run);

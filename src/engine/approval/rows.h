@@ -31,6 +31,10 @@ MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct run_row *r
 MUST_CHECK struct err approvals__run_ended(struct tx *tx, const struct run_row *run,
                                            struct run_freed *freed);
 
+/* Removes a page of those of the run, whose followers are notified. True: the last one. */
+enum { APPROVALS_REMOVE_PAGE = 32 };
+MUST_CHECK bool approvals__remove(struct tx *tx, const struct run_row *run);
+
 /* Appends approval_changed (engine/base/follow.h). */
 void approvals__tell_changed(struct tx *tx, int64_t id);
 

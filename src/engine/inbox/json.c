@@ -128,14 +128,14 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
         text_add_member_int(text, "total_ms", total_ms > 0 ? total_ms : 0);
     }
     output_add(text, notice->output);
-    if (run_kind_is(run->kind, RUN_HAS_STEPS)) { /* A run with steps has no log. */
+    if (run_kind_is(run->kind, RUN_HAS_STEPS)) {
         text_add_str(text, notice->members.len > 0 ? "," : "");
         text_add(text, notice->members.data, notice->members.len);
-        text_add_char(text, '}');
-    } else {
+    } else if (run_kind_is(run->kind, RUN_HAS_PROCESS)) { /* No other kind has a log. */
         text_add_str(text, ",\"log\":\"/api/v1/jobs/");
         text_add_json_piece(text, run->run);
-        text_add_str(text, "/logs\"}");
+        text_add_str(text, "/logs\"");
     }
+    text_add_char(text, '}');
     return text_failed(text) ? text_error(text, "inbox: notice") : ERR_OK;
 }

@@ -7,6 +7,7 @@
 #include "engine/system/retention.h"
 
 #include "base/memory.h"
+#include "engine/approval/rows.h"
 #include "engine/base/idempotency.h"
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
@@ -26,8 +27,8 @@ static bool may_be_workflow(const struct run_row *row) {
     return run_kind_is(row->kind, RUN_HAS_STEPS) || row->cause == CAUSE_HISTORY_UNREADABLE;
 }
 
-/* Of a run with very many spans, agents or events only a page of them goes: `whole` is false then,
- * and the run itself goes with the last page, in another transaction. */
+/* Of a run with very many spans, agents, approvals or events only a page of them goes: `whole` is
+ * false then, and the run itself goes with the last page, in another transaction. */
 struct removal {
     bool whole;
     int64_t rows; /* Rows that count for a transaction: spans and agents. */
@@ -45,6 +46,7 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
         agents = workflows__forget_agents(tx, row->id);
         whole = agents < WORKFLOW_FORGET_PAGE;
     }
+    whole = whole && approvals__remove(tx, row);
     if (whole) {
         const struct stream_name stream = {.owner = row->owner, .name = runs__stream(tx, row->run)};
         tx_fail(tx, tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more));
@@ -67,7 +69,6 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
         tx_do(tx, "DELETE FROM runs WHERE id = $1", ARGS(id));
         tx_do(tx, IDS_KEEP_TURN("run = $1"), ARGS(id));
         tx_do(tx, "DELETE FROM turns WHERE run = $1", ARGS(id));
-        tx_do(tx, "DELETE FROM approvals WHERE run = $1", ARGS(id));
     }
     return (struct removal){.whole = whole, .rows = spans.count + agents, .disk = spans.disk};
 }
