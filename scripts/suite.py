@@ -50,9 +50,9 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: from 1 on, of which each of four commits takes a quarter; fresh ones, from
-# --seed on; then some under the sanitizers; and from 1 on with two hosts, and with three.
-SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED, SEEDS_HOSTS = 300, 100, 40, 60
+# Seeds of the simulator: from 1 on, with one host, with two and with three, of which each of four
+# commits takes a quarter; fresh ones, from --seed on; then some under the sanitizers.
+SEEDS_FIXED, SEEDS_HOSTS, SEEDS_FRESH, SEEDS_SANITIZED = 300, 60, 100, 40
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -235,6 +235,12 @@ def simulator(kind, folder, count, first, hosts=1):
     return stage
 
 
+def fixed_seeds(kind, count, hosts, every, turn):
+    share = count if every else count // shares.PARTS
+    first = 1 if every else 1 + turn % shares.PARTS * share
+    return simulator(kind, "build/release", share, first, hosts)
+
+
 def valgrind_program(stage):
     """A program that runs the release build under valgrind, leaving a report per process."""
     path = os.path.join(ROOT, "build/drover-valgrind")
@@ -261,8 +267,6 @@ def all_stages(every_kill, turn, seed):
         folder, lambda names: names if every_kill else shares.threaded(names, turn))
     both = "address,undefined"
     taken = {"every": every_kill, "turn": turn, "choices": node_choices(seed)}
-    fixed = SEEDS_FIXED if every_kill else SEEDS_FIXED // shares.PARTS
-    fixed_first = 1 if every_kill else 1 + turn % shares.PARTS * fixed
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         strip_stage(),
@@ -296,10 +300,10 @@ def all_stages(every_kill, turn, seed):
         node_tests("newcomer in a bare root", "bare", "build/drover", **taken, rooms="newcomer",
                    before=tmux_setup) if every_kill else None,
         simulator("sanitized", san, SEEDS_SANITIZED, seed + SEEDS_FRESH),
-        simulator("fixed", "build/release", fixed, fixed_first),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
-        simulator("fixed two-host", "build/release", SEEDS_HOSTS, 1, hosts=2),
-        simulator("fixed three-host", "build/release", SEEDS_HOSTS, 1, hosts=3),
+        *[fixed_seeds(kind, count, hosts, every_kill, turn)
+          for kind, count, hosts in (("fixed", SEEDS_FIXED, 1), ("fixed two-host", SEEDS_HOSTS, 2),
+                                     ("fixed three-host", SEEDS_HOSTS, 3))],
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,

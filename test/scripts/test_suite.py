@@ -315,22 +315,25 @@ class Seeds(unittest.TestCase):
              "simulator, fresh seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
              "simulator, fixed two-host seeds":
-                 ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "2"],
+                 ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "2"],
              "simulator, fixed three-host seeds":
-                 ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "3"],
+                 ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "3"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 
     def test_four_commits_take_all_fixed_seeds(self):
         def fixed(every, turn):
-            command = next(stage.command for stage in suite.all_stages(every, turn, 5000)[1]
-                           if stage.name == "simulator, fixed seeds")
-            first, number = int(command[4]), int(command[2])
-            return [*range(first, first + number)]
+            commands = [stage.command for stage in suite.all_stages(every, turn, 5000)[1]
+                        if stage.name.startswith("simulator, fixed")]
+            return [(command[5:], seed) for command in commands
+                    for seed in range(int(command[4]), int(command[4]) + int(command[2]))]
 
-        taken = sum((fixed(False, turn) for turn in range(shares.PARTS)), [])
-        self.assertEqual(taken, fixed(True, 0))
-        self.assertEqual(taken, [*range(1, suite.SEEDS_FIXED + 1)])
+        taken = sorted(sum((fixed(False, turn) for turn in range(shares.PARTS)), []))
+        self.assertEqual(taken, sorted(fixed(True, 0)))
+        wanted = [([], suite.SEEDS_FIXED), (["--hosts", "2"], suite.SEEDS_HOSTS),
+                  (["--hosts", "3"], suite.SEEDS_HOSTS)]
+        self.assertEqual(taken, [(hosts, seed) for hosts, count in wanted
+                                 for seed in range(1, count + 1)])
 
     def test_a_seed_that_failed_is_never_flaky(self):
         for stage in self.stages(5000).values():
