@@ -378,8 +378,8 @@ def slow_daemons(path):
 
 
 def cases_of(suspects):
-    """Of files whose cases run side by side those that suspects belong to: a daemon is called
-    CASE: NUMBER there. A file with a suspect outside of them is asked as a whole."""
+    """The tests that suspects belong to, by file: a daemon is called TEST: NUMBER (lib.mjs). A
+    file with a suspect that more than one test had is asked as a whole."""
     cases = {}
     for file, daemon in suspects:
         cases.setdefault(file, set()).add(str(daemon).rpartition(": ")[0])

@@ -175,11 +175,22 @@ class Turns(unittest.TestCase):
     def test_what_was_slow_once_is_forgiven(self):
         self.assertEqual(self.judged("true"), counts.Counts(passed=1))
 
-    def test_of_cases_side_by_side_only_those_that_were_slow_are_asked_again(self):
+    def test_of_a_file_only_the_tests_that_were_slow_are_asked_again(self):
         suspects = {("a.test.mjs", "one: 1.1"): [3000], ("a.test.mjs", "it: two: 2.1"): [3000],
                     ("b.test.mjs", "one: 1.1"): [3000], ("b.test.mjs", "2.1"): [3000],
                     ("c.test.mjs", "4.1"): [3000]}
         self.assertEqual(suite.cases_of(suspects), {"a.test.mjs": ["it: two", "one"]})
+
+    def test_a_file_runs_the_tests_that_are_named_and_all_where_none_has_such_a_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file, records = os.path.join(folder, "a.mjs"), os.path.join(folder, "records")
+            with open(file, "w", encoding="utf-8") as out:
+                out.write('import { test } from "node:test";\n'
+                          'for (const name of ["a (1)", "b", "c"]) test(name, () => {});\n')
+            for names, passed in ((["a (1)", "c"], 2), (["within another"], 3)):
+                command = [sys.executable, "scripts/files.py", records, "60", file]
+                output, _ = runner.run(command, {"DROVER_CASES": json.dumps({file: names})}, 60)
+                self.assertIn(f"# pass {passed}\n", output)
 
     def test_what_is_no_slower_than_its_host_is_forgiven(self):
         slow = 'printf %s "$NOTE" >"$SLOW"'
