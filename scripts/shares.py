@@ -102,6 +102,14 @@ def released(tests, this_turn):
     return [name for name, suite in tests if suite == "unit" and not is_sanitized(name, this_turn)]
 
 
+def cases(this_turn, are_sanitized):
+    """Of a unit with many cases those that it takes, for test/unit/share.h: a quarter with the
+    release build, and half with the sanitizers of one compiler."""
+    if are_sanitized:
+        return f"{this_turn // PARTS}/{len(COMPILERS)}"
+    return f"{this_turn % PARTS}/{PARTS}"
+
+
 def threaded(names, this_turn):
     """Of what needs several threads what is under their sanitizer."""
     return [name for name in names if every_other(name, this_turn)]

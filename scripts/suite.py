@@ -148,7 +148,7 @@ def sanitized(stage):
     }
 
 
-def meson_tests(name, folder, *, tests, processes=2, every_point=False):
+def meson_tests(name, folder, *, tests, processes=2, every_point=False, share=""):
     """Unit tests, fault tests in C and corpus replays of one build directory."""
     logs = os.path.join(ROOT, folder, "meson-logs")
     log = "suite-" + slug(name)
@@ -157,7 +157,7 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     command += ["-t", f"{(60 if every_point else 3) * scale():g}"]
     stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"),
                   needs=[folder])
-    stage.env = {**sanitized(stage), **FRESH}
+    stage.env = {**sanitized(stage), **FRESH} | ({"DROVER_SHARE": share} if share else {})
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
         stage.silence_s = 6 * 3600
@@ -261,6 +261,7 @@ def all_stages(every_kill, turn, seed):
     checked = chosen(lambda tests: shares.sanitized(tests, turn), {"unit", "fuzz", "postgres"},
                      every_kill)
     compilers = shares.compilers(turn, every_kill)
+    share = lambda sanitized: "" if every_kill else shares.cases(turn, sanitized)
     # What the sanitizers of one compiler are enough for.
     san = f"build/{SANITIZED[compilers[0]]}"
     threads = lambda folder: threaded_tests(
@@ -287,9 +288,9 @@ def all_stages(every_kill, turn, seed):
                    brisk=not every_kill, env=crash),
         *halves("integration, sanitized", "san", f"{san}/drover", **taken),
         *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
-                      tests=checked) for compiler in compilers],
+                      tests=checked, share=share(True)) for compiler in compilers],
         meson_tests("unit and faults, release build", "build/release", tests=released,
-                    every_point=every_kill),
+                    every_point=every_kill, share=share(False)),
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),

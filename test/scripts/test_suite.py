@@ -468,6 +468,18 @@ class Chosen(unittest.TestCase):
                 self.assertEqual(name in self.chosen(turn),
                                  name not in shares.released(self.TESTS, turn))
 
+    def test_all_cases_of_a_unit_are_taken_by_four_released_and_by_both_sanitized(self):
+        def cases(turns, are_sanitized):
+            taken = []
+            for turn in turns:
+                first, step = map(int, shares.cases(turn, are_sanitized).split("/"))
+                taken += range(first, 8, step)
+            return sorted(taken)
+
+        self.assertEqual(cases(FOUR, False), [*range(8)])
+        for turn in FOUR:
+            self.assertEqual(cases([turn, turn + shares.PARTS], True), [*range(8)])
+
     def test_what_has_threads_is_under_their_sanitizer_at_every_other_commit(self):
         for turn in TURNS:
             both = [*shares.threaded("abcdefgh", turn), *shares.threaded("abcdefgh", turn + 1)]
