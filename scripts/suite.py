@@ -65,7 +65,7 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
     if sanitize:
         # The optimiser takes longer than it saves; a report still has its lines.
         options += ["-Doptimization=0", "-Dc_args=-g1"]
-        # The other linker of binutils, which takes half the time.
+        # As for tests (test/meson.build).
         options += ["-Dc_link_args=-fuse-ld=gold"]
         # gcc warns of what its sanitizers inserted; the release build has its opinion of ours.
         options += ["-Dwerror=false"] if compiler == "gcc" else []
