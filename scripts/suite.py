@@ -41,8 +41,10 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/sim/sim"]
 # Folders of build/, by compiler.
 SANITIZED = {"gcc": "san", "clang": "clang"}
-# Stages at once; the first ones listed begin first, so that the long ones don't end last.
-LANES = 5
+# Stages at once: so many, and more while the cores have been idle for more than this share of the
+# last seconds. The first ones listed begin first, so that the long ones don't end last.
+LANES, LANES_MAX = 4, 7
+IDLE_SHARE, IDLE_S = 0.07, 5
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 SLOW_US = 2000
@@ -148,6 +150,12 @@ def sanitized(stage):
     }
 
 
+def needs(folder):
+    """What tests of this folder begin after. Of the release build, none begin just before those
+    that take longest, which wait for the binary without symbols."""
+    return ["build/drover" if folder == "build/release" else folder]
+
+
 def meson_tests(name, folder, *, tests, processes=2, every_point=False, share=""):
     """Unit tests, fault tests in C and corpus replays of one build directory."""
     logs = os.path.join(ROOT, folder, "meson-logs")
@@ -156,7 +164,7 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False, share=""
     command += ["--num-processes", str(processes)]
     command += ["-t", f"{(60 if every_point else 3) * scale():g}"]
     stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"),
-                  needs=[folder])
+                  needs=needs(folder))
     stage.env = {**sanitized(stage), **FRESH} | ({"DROVER_SHARE": share} if share else {})
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
@@ -227,7 +235,8 @@ def simulator(kind, folder, count, first, hosts=1):
     program = f"{folder}/test/sim/sim"
     stage = Stage(f"simulator, {kind} seeds",
                   [program, "--seeds", str(count), "--from", str(first),
-                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit, needs=[folder])
+                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit,
+                  needs=needs(folder))
     # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
     symbols = shutil.which("llvm-symbolizer") or ""
     options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
@@ -284,13 +293,13 @@ def all_stages(every_kill, turn, seed):
                 brisk=not every_kill, env=crash_postgres),
         *halves("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
                 brisk=not every_kill),
+        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
                    brisk=not every_kill, env=crash),
-        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
-        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
-                      tests=checked, share=share(True)) for compiler in compilers],
         meson_tests("unit and faults, release build", "build/release", tests=released,
                     every_point=every_kill, share=share(False)),
+        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
+                      tests=checked, share=share(True)) for compiler in compilers],
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
@@ -438,24 +447,43 @@ def judge_leftovers(left):
     return counts
 
 
+class Cores:
+    """Whether they idled since somebody began to work, and for IDLE_S at least."""
+
+    def __init__(self):
+        self.begin()
+
+    def begin(self):
+        self.since, self.before = time.monotonic(), host.core_ticks()
+
+    def idled(self):
+        if time.monotonic() - self.since < IDLE_S:
+            return False
+        idle, ticks = (now - then for now, then in zip(host.core_ticks(), self.before))
+        self.begin()
+        return idle > IDLE_SHARE * ticks
+
+
 class Lanes:
     """Runs stages, a few at once: each lane takes the first stage of which all is there that it
     needs. After a build that failed no stage begins: its tests would only repeat that."""
 
     def __init__(self, stages):
         self.waiting, self.pending = list(stages), {stage.makes for stage in stages if stage.makes}
-        self.changed = threading.Condition()
+        self.changed, self.cores, self.running = threading.Condition(), Cores(), 0
         self.total, self.failed, self.busy_s, self.cpu_s = Counts(), [], 0, 0
 
     def next_stage(self):
         """The stage that a lane begins with; None when nothing is left to begin."""
         with self.changed:
             while self.waiting:
-                for stage in self.waiting:
-                    if not self.pending.intersection(stage.needs):
-                        self.waiting.remove(stage)
-                        return stage
-                self.changed.wait()
+                ready = [one for one in self.waiting if not self.pending.intersection(one.needs)]
+                if ready and (self.running < LANES or self.cores.idled()):
+                    self.waiting.remove(ready[0])
+                    self.running += 1
+                    self.cores.begin()
+                    return ready[0]
+                self.changed.wait(timeout=1)
         return None
 
     def lane(self):
@@ -463,6 +491,7 @@ class Lanes:
             start = time.monotonic()
             counts, failed, cpu_s = perform(stage)
             with self.changed:
+                self.running -= 1
                 self.total.add(counts)
                 self.failed += failed
                 self.busy_s += time.monotonic() - start
@@ -474,12 +503,12 @@ class Lanes:
 
     def run(self):
         start = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
-            for lane in [pool.submit(self.lane) for _ in range(LANES)]:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=LANES_MAX) as pool:
+            for lane in [pool.submit(self.lane) for _ in range(LANES_MAX)]:
                 lane.result()
         took_s = time.monotonic() - start
-        print(f"lanes  {took_s:.0f} s: {self.busy_s:.0f} s of stages in {LANES} lanes, "
-              f"{self.cpu_s:.0f} s of CPU on {os.cpu_count()} cores", flush=True)
+        print(f"lanes  {took_s:.0f} s: {self.busy_s:.0f} s of stages, {self.cpu_s:.0f} s of CPU "
+              f"on {os.cpu_count()} cores", flush=True)
 
 
 def run_tests(stages):

@@ -281,6 +281,7 @@ class Order(unittest.TestCase):
 
         with unittest.mock.patch.object(suite, "perform", perform), \
                 unittest.mock.patch.object(suite, "LANES", 1), \
+                unittest.mock.patch.object(suite.Cores, "idled", lambda cores: False), \
                 contextlib.redirect_stdout(io.StringIO()):
             lanes = suite.Lanes(stages)
             lanes.run()
@@ -299,6 +300,29 @@ class Order(unittest.TestCase):
         begun, total = self.order(*self.stages(), failing=["a"])
         self.assertEqual((begun, total.failed), (["a"], 1))
 
+    def test_while_the_cores_idle_more_stages_begin_than_usual(self):
+        lanes = suite.Lanes(self.stages()[2:])
+        with unittest.mock.patch.object(lanes.changed, "wait", lambda timeout: None), \
+                unittest.mock.patch.object(lanes.cores, "idled") as idled:
+            idled.side_effect = [False, False, True]
+            begun = [lanes.next_stage().name]
+            self.assertEqual((begun, idled.call_count), (["a"], 0))
+            lanes.running = suite.LANES
+            begun.append(lanes.next_stage().name)
+            self.assertEqual((begun, idled.call_count), (["a", "lint"], 3))
+
+    def test_cores_have_idled_when_they_did_for_some_time(self):
+        clock, ticks = [100], [0, 0]
+        with unittest.mock.patch("suite.time.monotonic", lambda: clock[0]), \
+                unittest.mock.patch("host.core_ticks", lambda: tuple(ticks)):
+            cores = suite.Cores()
+            for idle, after_s, idled in ((50, 1, False), (50, 9, True), (1, 9, False)):
+                clock[0] += after_s
+                ticks[:] = ticks[0] + idle, ticks[1] + 100
+                self.assertEqual(cores.idled(), idled)
+        idle, every = host.core_ticks()
+        self.assertTrue(0 < idle < every)
+
     def test_tests_wait_for_the_builds_that_they_run(self):
         builds, tests = suite.all_stages(False, 0, 5000)
         made = [stage.makes for stage in builds]
@@ -306,7 +330,7 @@ class Order(unittest.TestCase):
         first = needed["integration, sanitized, first half"]
         self.assertEqual(first, ["build/drover", "build/san"])
         self.assertEqual(needed["faults on SQLite"], ["build/drover"])
-        self.assertEqual(needed["simulator, fresh seeds"], ["build/release"])
+        self.assertEqual(needed["simulator, fresh seeds"], ["build/drover"])
         self.assertEqual([name for name in needed if not needed[name]],
                          ["lint", "scripts and lint refuse what they must"])
         self.assertEqual([stage.needs for stage in builds[1:]], [[path] for path in made[:-1]])
