@@ -190,7 +190,7 @@ def opted_in(word, rooms, every, turn):
         match = re.search(r"^// runs-with: (.*)$", head, re.MULTILINE)
         wanted = match.group(1).split(", ") if match else ["release", "san"]
         name = os.path.relpath(path, ROOT)
-        if word in wanted if every else shares.takes(word, wanted, name, turn):
+        if shares.may(word, wanted) if every else shares.takes(word, wanted, name, turn):
             found.append(name)
     return found
 

@@ -522,6 +522,14 @@ class Chosen(unittest.TestCase):
             taken = [self.taken(wanted, file, turn) for turn in FOUR]
             self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 2, ["san"]])
 
+    def test_a_file_with_no_SQL_of_its_own_is_on_the_server_at_one_commit_in_eight(self):
+        wanted = ["release", "san", "postgres/8"]
+        for file in "abcd":
+            taken = [self.taken(wanted, file, turn) for turn in TURNS]
+            self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 5, *[["san"]] * 2])
+        self.assertTrue(shares.may("postgres", wanted))
+        self.assertFalse(shares.may("postgres", ["release", "san"]))
+
     def taken(self, wanted, file, turn):
         return [word for word in ("release", "san", "postgres", "valgrind")
                 if shares.takes(word, wanted, file, turn)]
@@ -529,7 +537,7 @@ class Chosen(unittest.TestCase):
     def test_what_wants_two_of_them_has_one_each_time(self):
         for file in "abcd":
             both = [self.taken(["release", "postgres"], file, turn) for turn in FOUR]
-            self.assertEqual(sorted(both), [["postgres"]] * 2 + [["release"]] * 2)
+            self.assertEqual(sorted(both), [["postgres"]] + [["release"]] * 3)
             both = [self.taken(["release", "san"], file, turn) for turn in FOUR]
             self.assertEqual(sorted(both), [["release"]] * 3 + [["san"]])
 
