@@ -122,16 +122,14 @@ def threaded(names, this_turn):
 
 def takes(word, wanted, file, this_turn):
     """Whether a file that wants to run with these words runs with this one."""
-    if "seldom" in wanted:
-        return word in wanted and one_in_four(file, this_turn)
     if word not in ("release", "san", "postgres") or "release" not in wanted or "each" in wanted:
         return word in wanted
     at = (this_turn - LONG_FILES.get(file, -side(file, TURNS))) % TURNS
-    now = "release"
+    now = "" if "seldom" in wanted else "release"
     if at % PARTS == 0 and "postgres" in wanted or at == 0 and "postgres/8" in wanted:
         now = "postgres"
-    elif at % PARTS == PARTS // 2 and "san" in wanted:
-        now = "san"
+    elif at % PARTS == PARTS // 2:
+        now = "san" if "san" in wanted else "release"
     return word == now
 
 

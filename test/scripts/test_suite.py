@@ -551,6 +551,8 @@ class Chosen(unittest.TestCase):
         self.assertEqual(each, [["release", "postgres"]] * 4)
         seldom = [self.taken(["release", "seldom"], "a", turn) for turn in FOUR]
         self.assertEqual(sorted(seldom), [[], [], [], ["release"]])
+        both = [self.taken(["release", "postgres", "seldom"], "a", turn) for turn in FOUR]
+        self.assertEqual(sorted(both), [[], [], ["postgres"], ["release"]])
 
     def test_the_holder_has_one_build(self):
         tests = [*self.TESTS, ("holder_program_x", "unit")]
