@@ -181,14 +181,18 @@ def tmux_setup(stage):
     run(["./scripts/setup", "screens"], {}, 600, check=True)
 
 
+@functools.cache
+def wants(path):
+    with open(path, encoding="utf-8") as source:
+        match = re.search(r"^// runs-with: (.*)$", source.read(4000), re.MULTILINE)
+    return match.group(1).split(", ") if match else ["release", "san"]
+
+
 def opted_in(word, rooms, every, turn):
     """The files whose second comment line onwards says `// runs-with: ... word`."""
     found = []
     for path in sorted(glob.glob(os.path.join(ROOT, f"test/{rooms}/*.test.mjs"))):
-        with open(path, encoding="utf-8") as source:
-            head = source.read(4000)
-        match = re.search(r"^// runs-with: (.*)$", head, re.MULTILINE)
-        wanted = match.group(1).split(", ") if match else ["release", "san"]
+        wanted = wants(path)
         name = os.path.relpath(path, ROOT)
         if shares.may(word, wanted) if every else shares.takes(word, wanted, name, turn):
             found.append(name)
