@@ -98,6 +98,13 @@ def measure_scale(folder):
                    f"{pieces:.0f} pieces of arithmetic a second")
 
 
+def core_ticks():
+    """Of all cores together since the system's start: those that idled, and all."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        ticks = [int(word) for word in stat.readline().split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
 def main():
     """Works until its input ends."""
     import select

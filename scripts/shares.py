@@ -4,9 +4,10 @@ Each unit and each test file runs once. A unit is sanitized at one commit in fou
 release build at the others; what tests a program that is never sanitized always runs with the
 release. Sanitizers are those of gcc at four commits, and those of clang at the next four. A test
 file that may run sanitized does at one commit in four, and is on PostgreSQL at another one, where
-it may; without sanitizers it is there at every other commit. What says `each` runs with all its
-words each time, and what says `seldom` at one commit in four. What needs several threads is under
-their sanitizer at every other commit. --all takes everything, with both compilers.
+it may; one that says `postgres/8`, since all of its SQL is that of others, is at one in eight. What
+says `each` runs with all its words each time, and what says `seldom` at one commit in four. What
+needs several threads is under their sanitizer at every other commit. --all takes everything, with
+both compilers.
 """
 import subprocess
 import time
@@ -29,6 +30,10 @@ LONG = {
     "tool_diff": 1,
     "turns_long": 2,
     "usage_walk": 0,
+}
+# Long files, the same: at which commit they are on PostgreSQL.
+LONG_FILES = {
+    "test/integration/poison.test.mjs": 1,
 }
 # What it tests is the holder's own program.
 BARE = "holder_program"
@@ -102,6 +107,15 @@ def released(tests, this_turn):
     return [name for name, suite in tests if suite == "unit" and not is_sanitized(name, this_turn)]
 
 
+def cases(this_turn, are_sanitized):
+    """Of a unit with many cases those that it takes, for test/unit/share.h: a quarter with the
+    release build, and half with the sanitizers of one compiler. When it is sanitized, a quarter is
+    left out, so the next four commits leave out another one."""
+    if are_sanitized:
+        return f"{this_turn // PARTS}/{len(COMPILERS)}"
+    return f"{(this_turn + this_turn // PARTS) % PARTS}/{PARTS}"
+
+
 def threaded(names, this_turn):
     """Of what needs several threads what is under their sanitizer."""
     return [name for name in names if every_other(name, this_turn)]
@@ -109,11 +123,17 @@ def threaded(names, this_turn):
 
 def takes(word, wanted, file, this_turn):
     """Whether a file that wants to run with these words runs with this one."""
-    if "seldom" in wanted:
-        return word in wanted and one_in_four(file, this_turn)
     if word not in ("release", "san", "postgres") or "release" not in wanted or "each" in wanted:
         return word in wanted
-    # What it does this time.
-    parts = ["postgres" if "postgres" in wanted else "release", "release"]
-    parts += ["san" if "san" in wanted else parts[0], "release"]
-    return word == parts[(side(file) + this_turn) % PARTS]
+    at = (this_turn - LONG_FILES.get(file, -side(file, TURNS))) % TURNS
+    now = "" if "seldom" in wanted else "release"
+    if at % PARTS == 0 and "postgres" in wanted or at == 0 and "postgres/8" in wanted:
+        now = "postgres"
+    elif at % PARTS == PARTS // 2:
+        now = "san" if "san" in wanted else "release"
+    return word == now
+
+
+def may(word, wanted):
+    """Whether a file that wants to run with these words ever runs with this one."""
+    return word in wanted or f"{word}/{TURNS}" in wanted

@@ -41,8 +41,10 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/sim/sim"]
 # Folders of build/, by compiler.
 SANITIZED = {"gcc": "san", "clang": "clang"}
-# Stages at once; the first ones listed begin first, so that the long ones don't end last.
-LANES = 5
+# Stages at once: so many, and more while the cores have been idle for more than this share of the
+# last seconds. The first ones listed begin first, so that the long ones don't end last.
+LANES, LANES_MAX = 4, 7
+IDLE_SHARE, IDLE_S = 0.07, 5
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
 SLOW_US = 2000
@@ -50,9 +52,9 @@ SLOW_US = 2000
 FILE_S = 300
 # What kills at random does it for a shorter time then.
 SHORT = {"DROVER_KILL_SECONDS": "10"}
-# Seeds of the simulator: from 1 on, of which each of four commits takes a quarter; fresh ones, from
-# --seed on; then some under the sanitizers; and from 1 on with two hosts, and with three.
-SEEDS_FIXED, SEEDS_FRESH, SEEDS_SANITIZED, SEEDS_HOSTS = 300, 100, 40, 60
+# Seeds of the simulator: from 1 on, with one host, with two and with three, of which each of four
+# commits takes a quarter; fresh ones, from --seed on; then some under the sanitizers.
+SEEDS_FIXED, SEEDS_HOSTS, SEEDS_FRESH, SEEDS_SANITIZED = 300, 60, 100, 40
 
 
 # --- The stages ----------------------------------------------------------------------------------
@@ -65,7 +67,7 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
     if sanitize:
         # The optimiser takes longer than it saves; a report still has its lines.
         options += ["-Doptimization=0", "-Dc_args=-g1"]
-        # The other linker of binutils, which takes half the time.
+        # As for tests (test/meson.build).
         options += ["-Dc_link_args=-fuse-ld=gold"]
         # gcc warns of what its sanitizers inserted; the release build has its opinion of ours.
         options += ["-Dwerror=false"] if compiler == "gcc" else []
@@ -148,7 +150,13 @@ def sanitized(stage):
     }
 
 
-def meson_tests(name, folder, *, tests, processes=2, every_point=False):
+def needs(folder):
+    """What tests of this folder begin after. Of the release build, none begin just before those
+    that take longest, which wait for the binary without symbols."""
+    return ["build/drover" if folder == "build/release" else folder]
+
+
+def meson_tests(name, folder, *, tests, processes=2, every_point=False, share=""):
     """Unit tests, fault tests in C and corpus replays of one build directory."""
     logs = os.path.join(ROOT, folder, "meson-logs")
     log = "suite-" + slug(name)
@@ -156,8 +164,8 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     command += ["--num-processes", str(processes)]
     command += ["-t", f"{(60 if every_point else 3) * scale():g}"]
     stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"),
-                  needs=[folder])
-    stage.env = {**sanitized(stage), **FRESH}
+                  needs=needs(folder))
+    stage.env = {**sanitized(stage), **FRESH} | ({"DROVER_SHARE": share} if share else {})
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
         stage.silence_s = 6 * 3600
@@ -173,16 +181,20 @@ def tmux_setup(stage):
     run(["./scripts/setup", "screens"], {}, 600, check=True)
 
 
+@functools.cache
+def wants(path):
+    with open(path, encoding="utf-8") as source:
+        match = re.search(r"^// runs-with: (.*)$", source.read(4000), re.MULTILINE)
+    return match.group(1).split(", ") if match else ["release", "san"]
+
+
 def opted_in(word, rooms, every, turn):
     """The files whose second comment line onwards says `// runs-with: ... word`."""
     found = []
     for path in sorted(glob.glob(os.path.join(ROOT, f"test/{rooms}/*.test.mjs"))):
-        with open(path, encoding="utf-8") as source:
-            head = source.read(4000)
-        match = re.search(r"^// runs-with: (.*)$", head, re.MULTILINE)
-        wanted = match.group(1).split(", ") if match else ["release", "san"]
+        wanted = wants(path)
         name = os.path.relpath(path, ROOT)
-        if word in wanted if every else shares.takes(word, wanted, name, turn):
+        if shares.may(word, wanted) if every else shares.takes(word, wanted, name, turn):
             found.append(name)
     return found
 
@@ -227,12 +239,19 @@ def simulator(kind, folder, count, first, hosts=1):
     program = f"{folder}/test/sim/sim"
     stage = Stage(f"simulator, {kind} seeds",
                   [program, "--seeds", str(count), "--from", str(first),
-                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit, needs=[folder])
+                   *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit,
+                  needs=needs(folder))
     # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
     symbols = shutil.which("llvm-symbolizer") or ""
     options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
     stage.env = {"ASAN_OPTIONS": f"{options}:detect_leaks=0", "UBSAN_OPTIONS": options}
     return stage
+
+
+def fixed_seeds(kind, count, hosts, every, turn):
+    share = count if every else count // shares.PARTS
+    first = 1 if every else 1 + turn % shares.PARTS * share
+    return simulator(kind, "build/release", share, first, hosts)
 
 
 def valgrind_program(stage):
@@ -255,14 +274,13 @@ def all_stages(every_kill, turn, seed):
     checked = chosen(lambda tests: shares.sanitized(tests, turn), {"unit", "fuzz", "postgres"},
                      every_kill)
     compilers = shares.compilers(turn, every_kill)
+    share = lambda sanitized: "" if every_kill else shares.cases(turn, sanitized)
     # What the sanitizers of one compiler are enough for.
     san = f"build/{SANITIZED[compilers[0]]}"
     threads = lambda folder: threaded_tests(
         folder, lambda names: names if every_kill else shares.threaded(names, turn))
     both = "address,undefined"
     taken = {"every": every_kill, "turn": turn, "choices": node_choices(seed)}
-    fixed = SEEDS_FIXED if every_kill else SEEDS_FIXED // shares.PARTS
-    fixed_first = 1 if every_kill else 1 + turn % shares.PARTS * fixed
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         strip_stage(),
@@ -279,13 +297,13 @@ def all_stages(every_kill, turn, seed):
                 brisk=not every_kill, env=crash_postgres),
         *halves("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
                 brisk=not every_kill),
+        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
                    brisk=not every_kill, env=crash),
-        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
-        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
-                      tests=checked) for compiler in compilers],
         meson_tests("unit and faults, release build", "build/release", tests=released,
-                    every_point=every_kill),
+                    every_point=every_kill, share=share(False)),
+        *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
+                      tests=checked, share=share(True)) for compiler in compilers],
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
@@ -296,10 +314,10 @@ def all_stages(every_kill, turn, seed):
         node_tests("newcomer in a bare root", "bare", "build/drover", **taken, rooms="newcomer",
                    before=tmux_setup) if every_kill else None,
         simulator("sanitized", san, SEEDS_SANITIZED, seed + SEEDS_FRESH),
-        simulator("fixed", "build/release", fixed, fixed_first),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
-        simulator("fixed two-host", "build/release", SEEDS_HOSTS, 1, hosts=2),
-        simulator("fixed three-host", "build/release", SEEDS_HOSTS, 1, hosts=3),
+        *[fixed_seeds(kind, count, hosts, every_kill, turn)
+          for kind, count, hosts in (("fixed", SEEDS_FIXED, 1), ("fixed two-host", SEEDS_HOSTS, 2),
+                                     ("fixed three-host", SEEDS_HOSTS, 3))],
         Stage("lint", [sys.executable, "scripts/lint"], count_lint),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
@@ -374,8 +392,8 @@ def slow_daemons(path):
 
 
 def cases_of(suspects):
-    """Of files whose cases run side by side those that suspects belong to: a daemon is called
-    CASE: NUMBER there. A file with a suspect outside of them is asked as a whole."""
+    """The tests that suspects belong to, by file: a daemon is called TEST: NUMBER (lib.mjs). A
+    file with a suspect that more than one test had is asked as a whole."""
     cases = {}
     for file, daemon in suspects:
         cases.setdefault(file, set()).add(str(daemon).rpartition(": ")[0])
@@ -433,24 +451,43 @@ def judge_leftovers(left):
     return counts
 
 
+class Cores:
+    """Whether they idled since somebody began to work, and for IDLE_S at least."""
+
+    def __init__(self):
+        self.begin()
+
+    def begin(self):
+        self.since, self.before = time.monotonic(), host.core_ticks()
+
+    def idled(self):
+        if time.monotonic() - self.since < IDLE_S:
+            return False
+        idle, ticks = (now - then for now, then in zip(host.core_ticks(), self.before))
+        self.begin()
+        return idle > IDLE_SHARE * ticks
+
+
 class Lanes:
     """Runs stages, a few at once: each lane takes the first stage of which all is there that it
     needs. After a build that failed no stage begins: its tests would only repeat that."""
 
     def __init__(self, stages):
         self.waiting, self.pending = list(stages), {stage.makes for stage in stages if stage.makes}
-        self.changed = threading.Condition()
+        self.changed, self.cores, self.running = threading.Condition(), Cores(), 0
         self.total, self.failed, self.busy_s, self.cpu_s = Counts(), [], 0, 0
 
     def next_stage(self):
         """The stage that a lane begins with; None when nothing is left to begin."""
         with self.changed:
             while self.waiting:
-                for stage in self.waiting:
-                    if not self.pending.intersection(stage.needs):
-                        self.waiting.remove(stage)
-                        return stage
-                self.changed.wait()
+                ready = [one for one in self.waiting if not self.pending.intersection(one.needs)]
+                if ready and (self.running < LANES or self.cores.idled()):
+                    self.waiting.remove(ready[0])
+                    self.running += 1
+                    self.cores.begin()
+                    return ready[0]
+                self.changed.wait(timeout=1)
         return None
 
     def lane(self):
@@ -458,6 +495,7 @@ class Lanes:
             start = time.monotonic()
             counts, failed, cpu_s = perform(stage)
             with self.changed:
+                self.running -= 1
                 self.total.add(counts)
                 self.failed += failed
                 self.busy_s += time.monotonic() - start
@@ -469,12 +507,12 @@ class Lanes:
 
     def run(self):
         start = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(max_workers=LANES) as pool:
-            for lane in [pool.submit(self.lane) for _ in range(LANES)]:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=LANES_MAX) as pool:
+            for lane in [pool.submit(self.lane) for _ in range(LANES_MAX)]:
                 lane.result()
         took_s = time.monotonic() - start
-        print(f"lanes  {took_s:.0f} s: {self.busy_s:.0f} s of stages in {LANES} lanes, "
-              f"{self.cpu_s:.0f} s of CPU on {os.cpu_count()} cores", flush=True)
+        print(f"lanes  {took_s:.0f} s: {self.busy_s:.0f} s of stages, {self.cpu_s:.0f} s of CPU "
+              f"on {os.cpu_count()} cores", flush=True)
 
 
 def run_tests(stages):

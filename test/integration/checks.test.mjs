@@ -1,6 +1,6 @@
 // checks.test.mjs: what a step wrote is checked, and the model is told what broke.
 //
-// runs-with: release, san, postgres
+// runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 // idempotency.test.mjs: a request with an Idempotency-Key happens once, however often it is sent.
 //
-// runs-with: release, san, postgres
+// runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

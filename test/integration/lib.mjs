@@ -2,7 +2,6 @@
 //
 // DROVER_BIN       the binary under test (build/drover)
 // DROVER_DATABASE  postgres://… : daemons run on that server, each in a schema of its own
-// DROVER_CASES     of a file the cases to play, of those side by side: {FILE: [NAME, …]}
 // DROVER_BRISK     a file that lists daemons of a release build whose loop was held too long
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -14,7 +13,7 @@ import {
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { describe, it } from "node:test";
+import { beforeEach, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -74,27 +73,19 @@ function privateDatabase() {
  *  `concurrency` at a time. */
 export function sideBySide(concurrency) {
   const cases = [];
-  const wanted = JSON.parse(process.env.DROVER_CASES ?? "{}")[path.relative(root, process.argv[1])];
   const runAll = () => cases.forEach(([name, options, play]) =>
     it(name, options, (t) => caseOf.run({ name, daemons: 0 }, () => play(t))));
   // When the whole file was read, so that one suite has all of them.
   queueMicrotask(() => describe("side by side", { concurrency }, runAll));
-  return (name, ...rest) => {
-    if (wanted && !wanted.includes(name)) return;
-    cases.push([name, rest.length > 1 ? rest[0] : {}, rest.at(-1)]);
-  };
+  return (name, ...rest) => cases.push([name, rest.length > 1 ? rest[0] : {}, rest.at(-1)]);
 }
 const caseOf = new AsyncLocalStorage();
+/** The test that began last, where they come one after the other. */
+let lastTest;
+if (process.env.DROVER_BRISK) beforeEach(({ name }) => (lastTest = { name, daemons: 0 }));
 
 /** The daemons of this file, from the first on. */
 const daemons = [];
-/** The number of a new daemon within its file, the same in every run: of those side by side, each
- *  case counts its own. */
-function numberOf(daemon) {
-  const number = daemons.push(daemon);
-  const here = caseOf.getStore();
-  return here ? `${here.name}: ${++here.daemons}` : number;
-}
 /** Signals by which a program ends itself; no test sends them. */
 const CRASHES = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"];
 
@@ -117,7 +108,10 @@ export class Daemon {
   /** args: more words for `serve`; env: more environment; program: another binary. */
   constructor({ data, args = [], env = {}, listen = "127.0.0.1:0", program = bin }) {
     const database = privateDatabase();
-    this.number = numberOf(this);
+    this.number = daemons.push(this);
+    this.case = caseOf.getStore();
+    this.test = this.case ?? lastTest;
+    if (this.test) this.numberInTest = ++this.test.daemons;
     this.lives = 0;
     this.program = program;
     this.data = data;
@@ -182,6 +176,13 @@ export class Daemon {
     }
   }
 
+  /** TEST: NUMBER, the same in every run of that test; of a daemon that more than one test had its
+   *  number within the file. */
+  get name() {
+    const alone = this.case ?? (this.test === lastTest && this.test?.name !== undefined);
+    return alone ? `${this.test.name}: ${this.numberInTest}` : `${this.number}`;
+  }
+
   /** Waits for the end, when the log is whole, and notes turns of the loop that took long. The
    *  suite judges them, since one alone says little: a busy host lets its own time pass as ours.
    *  Sanitizers and valgrind make each turn slow; a binary with faults in it may be made slow. */
@@ -192,7 +193,7 @@ export class Daemon {
     if (slow.length > 0 && process.env.DROVER_BRISK && this.program === bin) {
       const file = path.relative(root, process.argv[1]);
       // One that is killed a hundred times would be slow in some life of every run.
-      const daemon = `${this.number}.${this.lives}`;
+      const daemon = `${this.name}.${this.lives}`;
       const note = { file, daemon, args: this.args.slice(3), slow };
       appendFileSync(process.env.DROVER_BRISK, `${JSON.stringify(note)}\n`);
     }

@@ -1,6 +1,6 @@
 // settings.test.mjs: models, settings, and the commands for them.
 //
-// runs-with: release, san, postgres
+// runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 // turn-budgets.test.mjs: what models may spend, call by call.
 //
-// runs-with: release, san, postgres
+// runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

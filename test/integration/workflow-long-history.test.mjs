@@ -1,7 +1,7 @@
 // workflow-long-history.test.mjs: what a run has come to may be more than one message holds, and
 // more than a daemon or a script should hold: it is told again piece by piece, in its old order.
 //
-// runs-with: release, postgres
+// runs-with: release, postgres, seldom
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

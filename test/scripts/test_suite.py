@@ -175,11 +175,22 @@ class Turns(unittest.TestCase):
     def test_what_was_slow_once_is_forgiven(self):
         self.assertEqual(self.judged("true"), counts.Counts(passed=1))
 
-    def test_of_cases_side_by_side_only_those_that_were_slow_are_asked_again(self):
+    def test_of_a_file_only_the_tests_that_were_slow_are_asked_again(self):
         suspects = {("a.test.mjs", "one: 1.1"): [3000], ("a.test.mjs", "it: two: 2.1"): [3000],
                     ("b.test.mjs", "one: 1.1"): [3000], ("b.test.mjs", "2.1"): [3000],
                     ("c.test.mjs", "4.1"): [3000]}
         self.assertEqual(suite.cases_of(suspects), {"a.test.mjs": ["it: two", "one"]})
+
+    def test_a_file_runs_the_tests_that_are_named_and_all_where_none_has_such_a_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file, records = os.path.join(folder, "a.mjs"), os.path.join(folder, "records")
+            with open(file, "w", encoding="utf-8") as out:
+                out.write('import { test } from "node:test";\n'
+                          'for (const name of ["a (1)", "b", "c"]) test(name, () => {});\n')
+            for names, passed in ((["a (1)", "c"], 2), (["within another"], 3)):
+                command = [sys.executable, "scripts/files.py", records, "60", file]
+                output, _ = runner.run(command, {"DROVER_CASES": json.dumps({file: names})}, 60)
+                self.assertIn(f"# pass {passed}\n", output)
 
     def test_what_is_no_slower_than_its_host_is_forgiven(self):
         slow = 'printf %s "$NOTE" >"$SLOW"'
@@ -270,6 +281,7 @@ class Order(unittest.TestCase):
 
         with unittest.mock.patch.object(suite, "perform", perform), \
                 unittest.mock.patch.object(suite, "LANES", 1), \
+                unittest.mock.patch.object(suite.Cores, "idled", lambda cores: False), \
                 contextlib.redirect_stdout(io.StringIO()):
             lanes = suite.Lanes(stages)
             lanes.run()
@@ -288,6 +300,29 @@ class Order(unittest.TestCase):
         begun, total = self.order(*self.stages(), failing=["a"])
         self.assertEqual((begun, total.failed), (["a"], 1))
 
+    def test_while_the_cores_idle_more_stages_begin_than_usual(self):
+        lanes = suite.Lanes(self.stages()[2:])
+        with unittest.mock.patch.object(lanes.changed, "wait", lambda timeout: None), \
+                unittest.mock.patch.object(lanes.cores, "idled") as idled:
+            idled.side_effect = [False, False, True]
+            begun = [lanes.next_stage().name]
+            self.assertEqual((begun, idled.call_count), (["a"], 0))
+            lanes.running = suite.LANES
+            begun.append(lanes.next_stage().name)
+            self.assertEqual((begun, idled.call_count), (["a", "lint"], 3))
+
+    def test_cores_have_idled_when_they_did_for_some_time(self):
+        clock, ticks = [100], [0, 0]
+        with unittest.mock.patch("suite.time.monotonic", lambda: clock[0]), \
+                unittest.mock.patch("host.core_ticks", lambda: tuple(ticks)):
+            cores = suite.Cores()
+            for idle, after_s, idled in ((50, 1, False), (50, 9, True), (1, 9, False)):
+                clock[0] += after_s
+                ticks[:] = ticks[0] + idle, ticks[1] + 100
+                self.assertEqual(cores.idled(), idled)
+        idle, every = host.core_ticks()
+        self.assertTrue(0 < idle < every)
+
     def test_tests_wait_for_the_builds_that_they_run(self):
         builds, tests = suite.all_stages(False, 0, 5000)
         made = [stage.makes for stage in builds]
@@ -295,7 +330,7 @@ class Order(unittest.TestCase):
         first = needed["integration, sanitized, first half"]
         self.assertEqual(first, ["build/drover", "build/san"])
         self.assertEqual(needed["faults on SQLite"], ["build/drover"])
-        self.assertEqual(needed["simulator, fresh seeds"], ["build/release"])
+        self.assertEqual(needed["simulator, fresh seeds"], ["build/drover"])
         self.assertEqual([name for name in needed if not needed[name]],
                          ["lint", "scripts and lint refuse what they must"])
         self.assertEqual([stage.needs for stage in builds[1:]], [[path] for path in made[:-1]])
@@ -315,22 +350,25 @@ class Seeds(unittest.TestCase):
              "simulator, fresh seeds":
                  ["build/release/test/sim/sim", "--seeds", "100", "--from", "5000"],
              "simulator, fixed two-host seeds":
-                 ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "2"],
+                 ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "2"],
              "simulator, fixed three-host seeds":
-                 ["build/release/test/sim/sim", "--seeds", "60", "--from", "1", "--hosts", "3"],
+                 ["build/release/test/sim/sim", "--seeds", "15", "--from", "1", "--hosts", "3"],
              "simulator, sanitized seeds":
                  ["build/san/test/sim/sim", "--seeds", "40", "--from", "5100"]})
 
     def test_four_commits_take_all_fixed_seeds(self):
         def fixed(every, turn):
-            command = next(stage.command for stage in suite.all_stages(every, turn, 5000)[1]
-                           if stage.name == "simulator, fixed seeds")
-            first, number = int(command[4]), int(command[2])
-            return [*range(first, first + number)]
+            commands = [stage.command for stage in suite.all_stages(every, turn, 5000)[1]
+                        if stage.name.startswith("simulator, fixed")]
+            return [(command[5:], seed) for command in commands
+                    for seed in range(int(command[4]), int(command[4]) + int(command[2]))]
 
-        taken = sum((fixed(False, turn) for turn in range(shares.PARTS)), [])
-        self.assertEqual(taken, fixed(True, 0))
-        self.assertEqual(taken, [*range(1, suite.SEEDS_FIXED + 1)])
+        taken = sorted(sum((fixed(False, turn) for turn in range(shares.PARTS)), []))
+        self.assertEqual(taken, sorted(fixed(True, 0)))
+        wanted = [([], suite.SEEDS_FIXED), (["--hosts", "2"], suite.SEEDS_HOSTS),
+                  (["--hosts", "3"], suite.SEEDS_HOSTS)]
+        self.assertEqual(taken, [(hosts, seed) for hosts, count in wanted
+                                 for seed in range(1, count + 1)])
 
     def test_a_seed_that_failed_is_never_flaky(self):
         for stage in self.stages(5000).values():
@@ -454,6 +492,19 @@ class Chosen(unittest.TestCase):
                 self.assertEqual(name in self.chosen(turn),
                                  name not in shares.released(self.TESTS, turn))
 
+    def test_all_cases_of_a_unit_are_taken_in_eight_commits_released_and_sanitized(self):
+        def cases(turns, are_sanitized):
+            taken = []
+            for turn in turns:
+                first, step = map(int, shares.cases(turn, are_sanitized).split("/"))
+                taken += range(first, 8, step)
+            return sorted(taken)
+
+        for turn in FOUR:
+            released = [one for one in TURNS if one % shares.PARTS != turn]
+            self.assertEqual({*cases(released, False)}, {*range(8)})
+            self.assertEqual(cases([turn, turn + shares.PARTS], True), [*range(8)])
+
     def test_what_has_threads_is_under_their_sanitizer_at_every_other_commit(self):
         for turn in TURNS:
             both = [*shares.threaded("abcdefgh", turn), *shares.threaded("abcdefgh", turn + 1)]
@@ -472,6 +523,14 @@ class Chosen(unittest.TestCase):
             taken = [self.taken(wanted, file, turn) for turn in FOUR]
             self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 2, ["san"]])
 
+    def test_a_file_with_no_SQL_of_its_own_is_on_the_server_at_one_commit_in_eight(self):
+        wanted = ["release", "san", "postgres/8"]
+        for file in "abcd":
+            taken = [self.taken(wanted, file, turn) for turn in TURNS]
+            self.assertEqual(sorted(taken), [["postgres"], *[["release"]] * 5, *[["san"]] * 2])
+        self.assertTrue(shares.may("postgres", wanted))
+        self.assertFalse(shares.may("postgres", ["release", "san"]))
+
     def taken(self, wanted, file, turn):
         return [word for word in ("release", "san", "postgres", "valgrind")
                 if shares.takes(word, wanted, file, turn)]
@@ -479,7 +538,7 @@ class Chosen(unittest.TestCase):
     def test_what_wants_two_of_them_has_one_each_time(self):
         for file in "abcd":
             both = [self.taken(["release", "postgres"], file, turn) for turn in FOUR]
-            self.assertEqual(sorted(both), [["postgres"]] * 2 + [["release"]] * 2)
+            self.assertEqual(sorted(both), [["postgres"]] + [["release"]] * 3)
             both = [self.taken(["release", "san"], file, turn) for turn in FOUR]
             self.assertEqual(sorted(both), [["release"]] * 3 + [["san"]])
 
@@ -493,6 +552,8 @@ class Chosen(unittest.TestCase):
         self.assertEqual(each, [["release", "postgres"]] * 4)
         seldom = [self.taken(["release", "seldom"], "a", turn) for turn in FOUR]
         self.assertEqual(sorted(seldom), [[], [], [], ["release"]])
+        both = [self.taken(["release", "postgres", "seldom"], "a", turn) for turn in FOUR]
+        self.assertEqual(sorted(both), [[], [], ["postgres"], ["release"]])
 
     def test_the_holder_has_one_build(self):
         tests = [*self.TESTS, ("holder_program_x", "unit")]

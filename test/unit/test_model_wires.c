@@ -1,6 +1,7 @@
 /* test_model_wires.c: each kind of provider, over HTTP, well and broken at every byte. */
 #include "model_kit.h"
 #include "model_streams.h"
+#include "share.h"
 
 static int open_kit(void **state) {
     struct kit *kit = kit_open();
@@ -96,9 +97,11 @@ static void cut_at(struct kit *kit, const struct model_stream *stream, size_t cu
 }
 
 static void cut_everywhere(struct kit *kit, enum kit_end end, size_t stride) {
+    struct share share = share_taken();
     for (size_t i = 0; i < COUNT_OF(model_streams); i++) {
         serve_stream(kit, &model_streams[i]);
-        for (size_t cut = 1; cut < strlen(whole); cut += stride) {
+        for (size_t cut = 1 + share.first * stride; cut < strlen(whole);
+             cut += share.step * stride) {
             kit_renew(kit);
             serve_stream(kit, &model_streams[i]);
             kit->then_early = end;

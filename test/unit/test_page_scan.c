@@ -25,7 +25,8 @@ ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t len, off_t at) {
     return __real_pwrite64(fd, bytes, len, at);
 }
 
-static off_t unreadable_at = -1; /* Offset of a byte that the disk cannot read; -1: none. */
+static off_t unreadable_at = -1;     /* Offset of a byte that the disk cannot read; -1: none. */
+static off_t hole_at = -1, hole_end; /* Zeros that the system need not put into its cache. */
 
 ssize_t __real_pread64(int fd, void *bytes, size_t len, off_t at);
 ssize_t __wrap_pread64(int fd, void *bytes, size_t len, off_t at);
@@ -33,6 +34,11 @@ ssize_t __wrap_pread64(int fd, void *bytes, size_t len, off_t at) {
     if (unreadable_at >= at && unreadable_at < at + (off_t)len) {
         errno = EIO;
         return -1;
+    }
+    if (hole_at >= 0 && at >= hole_at && at < hole_end) {
+        size_t left = (size_t)(hole_end - at);
+        memset(bytes, 0, len < left ? len : left);
+        return (ssize_t)(len < left ? len : left);
     }
     return __real_pread64(fd, bytes, len, at);
 }
@@ -101,8 +107,12 @@ static void the_page_of_the_locks_is_no_damage(void **state) {
     struct store_pages found = {.pages = 0};
     pages_fill(pages);
     long whole = pages_count(pages->path);
-    assert_int_equal(truncate(pages->path, (off_t)(LOCK_PAGE + 1) * PAGE_BYTES), 0); /* A hole. */
-    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
+    hole_at = whole * PAGE_BYTES;
+    hole_end = (off_t)(LOCK_PAGE + 1) * PAGE_BYTES;
+    assert_int_equal(truncate(pages->path, hole_end), 0);
+    struct err err = page_scan(pages->path, PAGE_SCAN_LOOK, &found);
+    hole_at = -1;
+    assert_int_equal(err.code, ERR_NONE);
     assert_int_equal(found.pages, LOCK_PAGE + 1);
     assert_int_equal(found.damaged, found.pages - whole - 1);
 }

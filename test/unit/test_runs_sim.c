@@ -3,12 +3,14 @@
  * Submits, ends, stops, wake-ups, restarts, holds, clocks that jump, deliveries and removals happen
  * in random order; after each of them runs_sim.c holds rows and outside against the promises. In
  * the end everything that can end is ended, and then nothing may be left: whoever still waits waits
- * for nobody. DROVER_SEED=N repeats one seed; DROVER_SEEDS=N runs so many.
+ * for nobody. DROVER_SEED=N repeats one seed; DROVER_SEEDS=N runs so many; else
+ * 1,500, or this run's share of them.
  */
 /* runs-with: sqlite, postgres */
 #include <unistd.h>
 
 #include "runs_sim.h"
+#include "share.h"
 
 enum { SEEDS = 1500, STEPS = 24, DRAIN_MAX = 2000, HOUR_MS = 3600 * 1000 };
 
@@ -389,9 +391,15 @@ static void run_seed(struct runs_kit *runs, uint64_t seed) {
 static void whatever_happens_no_run_is_lost_and_none_waits_for_nobody(void **state) {
     struct runs_kit *runs = *state;
     const char *one = getenv("DROVER_SEED"), *many = getenv("DROVER_SEEDS");
+    struct share share = {.first = 0, .step = 1};
     uint64_t seed = one == NULL ? 1 : strtoull(one, NULL, 10);
-    uint64_t count = one != NULL ? 1 : many == NULL ? SEEDS : strtoull(many, NULL, 10);
-    for (; count > 0; count--, seed++) {
+    uint64_t end = seed + (many == NULL ? SEEDS : strtoull(many, NULL, 10));
+    if (one != NULL) {
+        end = seed + 1;
+    } else if (many == NULL) {
+        share = share_taken();
+    }
+    for (seed += share.first; seed < end; seed += share.step) {
         run_seed(runs, seed);
     }
 }

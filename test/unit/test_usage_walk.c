@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "runs_kit.h"
+#include "share.h"
 
 #include "engine/trace/usage_walk.h"
 
@@ -209,7 +210,8 @@ static void sums_in_slices_are_those_of_one_read(void **state) {
     struct runs_kit *runs = *state;
     sums_check(runs, ask_by(USAGE_BY_DAY), FOUND_NONE);
     assert_int_equal(runs_once(runs, seed_tx, NULL /* no context */).code, ERR_NONE);
-    for (unsigned by = 0; by < USAGE_SORT_COUNT; by++) {
+    struct share share = share_taken();
+    for (unsigned by = share.first; by < USAGE_SORT_COUNT; by += share.step) {
         struct usage_ask ask = ask_by(by);
         sums_check(runs, ask, FOUND_SOME);
         ask.from_day = 19000 + DAYS - SHOWN;
@@ -271,7 +273,8 @@ static void a_walk_with_rows_left_after_its_last_slice_has_no_sum(void **state) 
     struct sums *sums = mem_new(sizeof *sums);
     assert_int_equal(runs_once(runs, seed_tx, NULL /* no context */).code, ERR_NONE);
     runs->kit.world.mono_ns = slow_mono_ns; /* So each walk has the same slices. */
-    for (unsigned by = 0; by < USAGE_SORT_COUNT; by++) {
+    struct share share = share_taken();
+    for (unsigned by = share.first; by < USAGE_SORT_COUNT; by += share.step) {
         sums->ask = ask_by(by);
         walk_all(runs, sums);
         sums->ask.slices_max = sums->slices;
