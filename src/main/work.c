@@ -102,7 +102,8 @@ static void run_failed(void *ctx, const char *what, struct bytes run, struct err
     log_event(work->log, LOG_WARN, what, LOG_FIELDS(log_bytes("run", run), log_err(err)));
 }
 
-static void deliver_failed(void *ctx, const char *what, struct err err) {
+/* Notices belong to receivers, not to runs. */
+static void deliver_failed(void *ctx, const char *what, struct bytes run, struct err err) {
     const struct work *work = ctx;
     log_event(work->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
 }

@@ -671,14 +671,6 @@ static void deliver_on_stopped(struct loop_task *task) {
     deliver->stopped(deliver->stopped_ctx);
 }
 
-static void deliver_on_failed(void *ctx, const char *what, struct bytes run, struct err err) {
-    const struct deliver *deliver = ctx;
-    (void)run; /* Notices belong to receivers. */
-    if (deliver->options.failed != NULL) {
-        deliver->options.failed(deliver->options.ctx, what, err);
-    }
-}
-
 struct deliver *deliver_open(const struct deliver_options *options) {
     static const struct ask_rules rules = {.judge = ask_any};
     assert(options->secret.len >= DELIVER_SECRET_MIN);
@@ -689,8 +681,8 @@ struct deliver *deliver_open(const struct deliver_options *options) {
                                     .effects = options->effects,
                                     .pause_ms = RETRY_FIRST_MS,
                                     .pause_max_ms = RETRY_MAX_MS,
-                                    .ctx = deliver,
-                                    .failed = deliver_on_failed};
+                                    .ctx = options->ctx,
+                                    .failed = options->failed};
     ask_init(&deliver->walk.ask, &deliver->asker, &rules, deliver);
     ask_init(&deliver->census_ask, &deliver->asker, &rules, deliver);
     if (options->receivers_max == 0) {

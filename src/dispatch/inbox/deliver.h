@@ -71,8 +71,8 @@ struct deliver_options {
     /* Model of a session that names none; NULL: no session is notified. */
     struct connections *connections;
     void *ctx;
-    /* Somebody should know: the store cannot be read. May be NULL. */
-    void (*failed)(void *ctx, const char *what, struct err err);
+    /* Somebody should know: the store cannot be read; `run` is empty. May be NULL. */
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct deliver *deliver_open(const struct deliver_options *options);
 /* Walks every receiver that is owed something. */
