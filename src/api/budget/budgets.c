@@ -20,7 +20,7 @@ static struct err budget_list_row(void *ctx, const struct budget_row *row) {
     bool fits =
         page_holds(page, row->scope) && page_since(page, row->made_ms) && (row->run == 0 || runs);
     if (page_row_number(page, row->id, fits)) {
-        budget_write_json(row, &page->request.op.answer);
+        fields_write(&budget_fields, FIELD_LISTED, row, &page->request.op.answer);
     }
     return ERR_OK;
 }
@@ -53,7 +53,7 @@ static struct err budget_show_work(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found) {
         return request_absent(request, err);
     }
-    budget_write_json(&row, &request->op.answer);
+    fields_write(&budget_fields, FIELD_LISTED, &row, &request->op.answer);
     return ERR_OK;
 }
 
@@ -113,7 +113,7 @@ static struct err set_work(struct tx *tx, void *ctx) {
         why_set(&change->request.op.why, "there is such a budget already, and it stays as it is");
     }
     if (!err_failed(err)) {
-        budget_write_json(&row, &change->request.op.answer);
+        fields_write(&budget_fields, FIELD_LISTED, &row, &change->request.op.answer);
     }
     return err;
 }
@@ -152,38 +152,23 @@ static const struct query_param set_query[] = {
     {.name = NULL},
 };
 
-#define AMOUNTS_OPEN(type)                                                                         \
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"                         \
-    "\"output_tokens\":" type ",\"tokens\":" type ",\"cost_micros\":" type ",\"agents\":" type     \
-    ",\"wall_ms\":" type
-#define AMOUNTS_SCHEMA(type) AMOUNTS_OPEN(type) "}}"
-/* The cost is null where nothing is known of it. */
-#define SPENT_SCHEMA AMOUNTS_OPEN(LIMIT_SCHEMA) ",\"cost_unknown\":" COUNT_SCHEMA "}}"
-#define PER_SCHEMA "{\"type\":[\"string\",\"null\"],\"enum\":[\"day\",null]}"
-#define COUNT_SCHEMA "{\"type\":\"integer\",\"minimum\":0}"
-#define LIMIT_SCHEMA "{\"type\":[\"integer\",\"null\"],\"minimum\":0}"
-#define BUDGET_SCHEMA                                                                              \
-    "{\"type\":\"object\",\"required\":[\"scope\",\"limits\",\"spent\",\"reserved\"],"             \
-    "\"properties\":{\"scope\":{\"type\":\"string\"},\"owner\":{\"type\":[\"string\",\"null\"]},"  \
-    "\"limits\":" AMOUNTS_SCHEMA(LIMIT_SCHEMA) ",\"spent\":" SPENT_SCHEMA                          \
-                                               ",\"reserved\":" AMOUNTS_SCHEMA(                    \
-                                                   COUNT_SCHEMA) ",\"waiting\":" COUNT_SCHEMA      \
-                                                                 ",\"per\":" PER_SCHEMA            \
-                                                                 ",\"resets_ms\":" LIMIT_SCHEMA    \
-                                                                 ",\"made_ms\":" COUNT_SCHEMA "}}"
+#define LIMIT(amount, name, title) "\"" name "\":{\"type\":[\"integer\",\"null\"],\"minimum\":0},"
+static const char set_body[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" AMOUNTS(
+        LIMIT) "\"per\":{\"type\":[\"string\",\"null\"],\"enum\":[\"day\",null]}}}";
+#define SHOWN .answer = {.fields = &budget_fields, .use = FIELD_LISTED}
 
 const struct route budgets_routes[] = {
     {ROUTE("GET", "/api/v1/budgets", SCOPE_READ, "List the budgets, newest first"),
-     .query = list_query, .answer_schema = PAGE_SCHEMA(BUDGET_SCHEMA), .page = &list},
+     .query = list_query, .answer = {.fields = &budget_fields, .use = FIELD_LISTED, .page = true},
+     .page = &list},
     {ROUTE("GET", "/api/v1/budgets/{scope}", SCOPE_READ,
            "Show a budget: its limits, what is spent and what is reserved"),
-     .query = BUDGET_QUERY, .answer_schema = BUDGET_SCHEMA, .request = &show},
+     .query = BUDGET_QUERY, SHOWN, .request = &show},
     {ROUTE("PATCH", "/api/v1/budgets/{scope}", SCOPE_RUN,
            "Set limits of a budget, in all or per day; makes it where there is none"),
      .inside = INSIDE_ALWAYS, /* inside_check. */
-     .query = set_query, .has_body = true,
-     .body_schema = AMOUNTS_OPEN(LIMIT_SCHEMA) ",\"per\":" PER_SCHEMA "}}",
-     .answer_schema = BUDGET_SCHEMA, .request = &set},
+     .query = set_query, .has_body = true, .body_schema = set_body, SHOWN, .request = &set},
     {ROUTE("DELETE", "/api/v1/budgets/{scope}", SCOPE_RUN,
            "Remove a budget, and the count of what was spent"),
      .query = BUDGET_QUERY,

@@ -198,6 +198,12 @@ struct err fields_check(const struct field_set *set, enum field_use use, const v
 
 /* --- Out -------------------------------------------------------------------------------------- */
 
+static bool is_null(const struct field *field, bool empty, int64_t number) {
+    const bool time = field->kind == FIELD_TIME;
+    return (empty && (field->empty == FIELD_EMPTY_NULL || time)) ||
+           (field->none != 0 && number == field->none);
+}
+
 struct field_value fields_value(const struct field *field, const void *row) {
     const void *at = (const char *)row + field->at;
     struct field_value value = {.number = 0};
@@ -238,7 +244,7 @@ struct field_value fields_value(const struct field *field, const void *row) {
     }
     bool empty = value.text.len == 0 && value.number == 0;
     value.left_out = empty && field->empty == FIELD_EMPTY_LEFT_OUT;
-    value.null = empty && (field->empty == FIELD_EMPTY_NULL || field->kind == FIELD_TIME);
+    value.null = is_null(field, empty, value.number);
     return value;
 }
 

@@ -97,6 +97,7 @@ struct field {
     bool or_null;  /* INT: may be given as null, which is 0. */
     bool plain;    /* Text that terminals show: control characters are refused. */
     enum field_empty empty;
+    int64_t none;             /* INT, shown: a value that stands for null; 0: there is none. */
     int64_t min, max;         /* Read: bytes of a text, a value, a number of items; as in json.h. */
     int64_t absent;           /* INT, NAMES: value where none is given. */
     const char *const *names; /* NAME, NAMES, and a text that must be one of them; NULL ends it. */

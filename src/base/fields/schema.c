@@ -67,7 +67,7 @@ static bool shape_is_body(const struct field_shape *shape) {
 static void field_schema(const struct field *field, const struct field_shape *shape,
                          struct text *text) {
     bool body = shape_is_body(shape);
-    bool null = field->or_null || (!body && (field->empty == FIELD_EMPTY_NULL ||
+    bool null = field->or_null || (!body && (field->empty == FIELD_EMPTY_NULL || field->none != 0 ||
                                              (field->kind == FIELD_TIME && !field->required)));
     const char *type = words[field->kind].type;
     bool list = field->kind == FIELD_NAMES || field->kind == FIELD_TEXTS;

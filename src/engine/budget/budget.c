@@ -224,7 +224,7 @@ void budget__tell_changed(struct tx *tx, int64_t id) {
     struct budget_row row;
     if (budget__find_id(tx, id, &row)) { /* Else it is gone. */
         node_fill(tx, &row);
-        budget_write_json(&row, &data);
+        fields_write(&budget_fields, FIELD_TOLD, &row, &data);
         node_tell(tx, &row, &data);
     }
 }
@@ -316,40 +316,48 @@ struct err tx_budget_spend(struct tx *tx, const struct budget_spend *spend,
 
 /* --- As JSON ---------------------------------------------------------------------------------- */
 
-static void add_amounts(struct text *text, const char *name, const struct amounts *amounts) {
-    text_add_name(text, name);
-    text_add_char(text, '{');
-    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
-        text_add_member_int_or_null(text, amount_name((enum amount)i), amounts->of[i],
-                                    amounts->of[i] < AMOUNT_MAX);
-    }
-    text_add_char(text, '}');
-}
+#define OF(amount) offsetof(struct amounts, of[AMOUNT_##amount])
+#define AT(member) offsetof(struct budget_row, member)
 
 /* A cost of which nothing is known is null, as everywhere. */
-static void add_spent(struct text *text, const struct amounts *spent) {
-    text_add_str(text, ",\"spent\":{");
-    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
-        const bool known = i != AMOUNT_COST || spent->of[i] > 0 || spent->cost_unknown == 0;
-        text_add_member_int_or_null(text, amount_name((enum amount)i), spent->of[i], known);
-    }
-    text_add_member_int(text, "cost_unknown", spent->cost_unknown);
-    text_add_char(text, '}');
+static struct field_value spent_cost(const void *of) {
+    const struct amounts *spent = of;
+    const int64_t cost = spent->of[AMOUNT_COST];
+    return (struct field_value){.null = cost == 0 && spent->cost_unknown != 0, .number = cost};
 }
 
-void budget_write_json(const struct budget_row *row, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "scope", row->scope);
-    text_add_member_or_null(text, "owner", row->owner);
-    add_amounts(text, "limits", &row->limits);
-    add_spent(text, &row->spent);
-    add_amounts(text, "reserved", &row->reserved);
-    text_add_member_int(text, "waiting", row->waiting);
-    text_add_member_or_null(text, "per", row->day_end_ms != 0 ? BYTES("day") : BYTES(""));
-    text_add_member_int_or_null(text, "resets_ms", row->day_end_ms, row->day_end_ms != 0);
-    text_add_member_int(text, "made_ms", row->made_ms);
-    text_add_char(text, '}');
+static struct field_value counted_per(const void *of) {
+    const struct budget_row *row = of;
+    return (struct field_value){.null = row->day_end_ms == 0, .text = BYTES("day")};
 }
+
+#define LIMIT(amount, name, title) {FIELD(name, FIELD_INT, OF(amount)), .none = AMOUNT_MAX},
+static const struct field limit_rows[] = {AMOUNTS(LIMIT)};
+static const struct field_set limit_fields = {FIELD_ROWS(limit_rows), .use = FIELD_SHOWN};
+#define RESERVED(amount, name, title) {FIELD(name, FIELD_INT, OF(amount))},
+static const struct field reserved_rows[] = {AMOUNTS(RESERVED)};
+static const struct field_set reserved_fields = {FIELD_ROWS(reserved_rows), .use = FIELD_SHOWN};
+static const struct field spent_rows[] = {
+    {FIELD("output_tokens", FIELD_INT, OF(OUTPUT_TOKENS))},
+    {FIELD("tokens", FIELD_INT, OF(TOKENS))},
+    {FIELD("cost_micros", FIELD_INT, 0), .get = spent_cost, .empty = FIELD_EMPTY_NULL},
+    {FIELD("agents", FIELD_INT, OF(AGENTS))},
+    {FIELD("wall_ms", FIELD_INT, OF(WALL))},
+    {FIELD("cost_unknown", FIELD_INT, offsetof(struct amounts, cost_unknown))},
+};
+static const struct field_set spent_fields = {FIELD_ROWS(spent_rows), .use = FIELD_SHOWN};
+static const struct field budget_rows[] = {
+    {FIELD("scope", FIELD_TEXT, AT(scope)), .required = true},
+    {FIELD("owner", FIELD_TEXT, AT(owner)), .empty = FIELD_EMPTY_NULL},
+    {FIELD("limits", FIELD_OBJECT, AT(limits)), .fields = &limit_fields, .required = true},
+    {FIELD("spent", FIELD_OBJECT, AT(spent)), .fields = &spent_fields, .required = true},
+    {FIELD("reserved", FIELD_OBJECT, AT(reserved)), .fields = &reserved_fields, .required = true},
+    {FIELD("waiting", FIELD_INT, AT(waiting))},
+    {FIELD("per", FIELD_TEXT, 0), .get = counted_per, .schema = "{\"enum\":[\"day\",null]}"},
+    {FIELD("resets_ms", FIELD_TIME, AT(day_end_ms))},
+    {FIELD("made_ms", FIELD_INT, AT(made_ms))},
+};
+const struct field_set budget_fields = {FIELD_ROWS(budget_rows), .use = FIELD_SHOWN};
 
 struct err budget__write_left(struct tx *tx, const struct session_row *session, struct text *text) {
     struct run_row run = {.owner = session->owner};

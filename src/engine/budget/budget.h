@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/fields/fields.h"
 #include "engine/run/budget_tree.h"
 #include "store/store.h"
 
@@ -60,7 +61,7 @@ struct budget_days {
 };
 MUST_CHECK struct err tx_budget_days(struct tx *tx, struct budget_days *days);
 
-void budget_write_json(const struct budget_row *row, struct text *text);
+extern const struct field_set budget_fields; /* Shown; rows: struct budget_row. */
 
 /* --- Spending inside a run: a model call, a tool call ----------------------------------------- */
 
