@@ -111,7 +111,11 @@ const char *tx_sql(struct tx *tx, const void *address, unsigned use,
     if (slot->value == NULL) {
         AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
         write(ctx, &sql);
-        assert(!text_failed(&sql)); /* A list too long for a statement is our bug. */
+        assert(!text_failed(&sql) || sql.no_memory); /* Too long: our bug. */
+        if (text_failed(&sql)) {
+            tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "store: statement"));
+            return "";
+        }
         slot->value = mem_copy(sql.data, sql.len);
     }
     return slot->value;

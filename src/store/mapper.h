@@ -113,7 +113,8 @@ MUST_CHECK bool map_column_read(const struct map *map, const struct map_column *
 MUST_CHECK struct arg map_column_arg(const struct map *map, const struct map_column *column,
                                      const void *row);
 MUST_CHECK bool map_column_copy(struct tx *tx, const struct map_column *column, void *row);
-/* A text that `write` makes once for each connection, found again by (address, use). */
+/* A statement that `write` makes once for each connection, found again by (address, use); "" after
+ * an error, which the transaction keeps. */
 MUST_CHECK const char *tx_sql(struct tx *tx, const void *address, unsigned use,
                               void (*write)(const void *ctx, struct text *sql), const void *ctx);
 /* The transaction keeps an error (tx_error). */

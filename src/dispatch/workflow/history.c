@@ -421,16 +421,17 @@ static void workflow_take_load(struct workflow *workflow, struct workflow_load *
     }
 }
 
-/* Unless others have settled a step while the history was read. */
+/* Unless others have settled a step while the history was read, or there was no memory for it. */
 static void workflow_start(struct workflow *workflow) {
     struct workflow_load *load = workflow->load;
-    if (load->stale) {
+    text_add_str(&load->order, "]}]");
+    assert(!text_failed(&load->order) || load->order.no_memory); /* All that it holds is bounded. */
+    if (load->stale || text_failed(&load->order)) {
+        const uint64_t wait_ms = load->stale ? 0 : LOAD_RETRY_MS;
         workflow__load_free(workflow);
-        workflow__reload_in(workflow, 0);
+        workflow__reload_in(workflow, wait_ms);
         return;
     }
-    text_add_str(&load->order, "]}]");
-    assert(!text_failed(&load->order)); /* All that it holds is bounded. */
     struct text order = load->order;
     text_init(&load->order, WORKFLOW_ORDER_MAX);
     workflow__load_free(workflow);
