@@ -291,15 +291,15 @@ def all_stages(every_kill, turn, seed):
     for before, after in zip(builds, builds[1:]):
         after.needs = [before.makes]
     tests = [
-        # Those that take longest first, each by itself: they take one file after the other, and
-        # mostly wait, while builds and unit tests compute.
-        *halves("integration on PostgreSQL", "postgres", "build/drover", **taken,
-                brisk=not every_kill, env=crash_postgres),
+        # Those first that wait most: they take one file after the other, while builds, unit tests
+        # and the database server compute.
         *halves("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
                 brisk=not every_kill),
-        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
                    brisk=not every_kill, env=crash),
+        *halves("integration, sanitized", "san", f"{san}/drover", **taken),
+        *halves("integration on PostgreSQL", "postgres", "build/drover", **taken,
+                brisk=not every_kill, env=crash_postgres),
         meson_tests("unit and faults, release build", "build/release", tests=released,
                     every_point=every_kill, share=share(False)),
         *[meson_tests(f"unit and corpora, {compiler} ASan UBSan", f"build/{SANITIZED[compiler]}",
