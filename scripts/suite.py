@@ -318,10 +318,11 @@ def all_stages(every_kill, turn, seed):
         *[fixed_seeds(kind, count, hosts, every_kill, turn)
           for kind, count, hosts in (("fixed", SEEDS_FIXED, 1), ("fixed two-host", SEEDS_HOSTS, 2),
                                      ("fixed three-host", SEEDS_HOSTS, 3))],
-        Stage("lint", [sys.executable, "scripts/lint"], count_lint),
+        # They need no binary, but all that do wait for its build, which has the cores until then.
+        Stage("lint", [sys.executable, "scripts/lint"], count_lint, needs=["build/drover"]),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
-              second_run=True),
+              second_run=True, needs=["build/drover"]),
         Stage("demo", ["./scripts/demo"], count_exit, silence_s=120, second_run=True,
               needs=["build/drover"]),
         # It makes a root of its own and installs packages there.
