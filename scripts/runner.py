@@ -72,6 +72,7 @@ class Stage:
     before: object = None
     files: list = dataclasses.field(default_factory=list)  # Last words of its command.
     makes: str = ""  # The path that it builds.
+    computes: bool = False  # It mostly computes; the others mostly wait.
     needs: list = dataclasses.field(default_factory=list)  # Such paths; it begins after those.
     records: str = ""  # Where its command records how each file ended.
     diary: str = ""  # A file in which its command writes as it goes on, for progress alone.

@@ -41,9 +41,9 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
             "test/sim/sim"]
 # Folders of build/, by compiler.
 SANITIZED = {"gcc": "san", "clang": "clang"}
-# Stages at once: so many, and more while the cores have been idle for more than this share of the
-# last seconds. The first ones listed begin first, so that the long ones don't end last.
-LANES, LANES_MAX = 4, 7
+# Stages at once: so many that wait (False) and that compute, and more while the cores have been
+# idle for more than this share of the last seconds. The first ones listed begin first.
+LANES, LANES_MAX = {False: 4, True: 1}, 7
 IDLE_SHARE, IDLE_S = 0.07, 5
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
@@ -89,7 +89,8 @@ def build(name, *, compiler="gcc", sanitize="", kind="debugoptimized", targets=l
         stage.command = ["ninja", "-C", folder, "--quiet"] + sorted(set(targets(folder)))
 
     diary = os.path.join(ROOT, folder, ".ninja_log")
-    return Stage(f"build {name}", [], count_exit, before=configure, diary=diary, makes=folder)
+    return Stage(f"build {name}", [], count_exit, before=configure, diary=diary, makes=folder,
+                 computes=True)
 
 
 def strip_stage():
@@ -164,7 +165,7 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False, share=""
     command += ["--num-processes", str(processes)]
     command += ["-t", f"{(60 if every_point else 3) * scale():g}"]
     stage = Stage(name, command, count_meson, records=os.path.join(logs, log + ".json"),
-                  needs=needs(folder))
+                  needs=needs(folder), computes=True)
     stage.env = {**sanitized(stage), **FRESH} | ({"DROVER_SHARE": share} if share else {})
     if every_point:
         stage.env["DROVER_TEST_ALL"] = "1"
@@ -240,7 +241,7 @@ def simulator(kind, folder, count, first, hosts=1):
     stage = Stage(f"simulator, {kind} seeds",
                   [program, "--seeds", str(count), "--from", str(first),
                    *(["--hosts", str(hosts)] if hosts > 1 else [])], count_exit,
-                  needs=needs(folder))
+                  needs=needs(folder), computes=True)
     # To stderr, which the simulator reports with the seed; it clears the environment of the rest.
     symbols = shutil.which("llvm-symbolizer") or ""
     options = f"external_symbolizer_path={symbols}:halt_on_error=1:print_stacktrace=1"
@@ -318,11 +319,10 @@ def all_stages(every_kill, turn, seed):
         *[fixed_seeds(kind, count, hosts, every_kill, turn)
           for kind, count, hosts in (("fixed", SEEDS_FIXED, 1), ("fixed two-host", SEEDS_HOSTS, 2),
                                      ("fixed three-host", SEEDS_HOSTS, 3))],
-        # They need no binary, but all that do wait for its build, which has the cores until then.
-        Stage("lint", [sys.executable, "scripts/lint"], count_lint, needs=["build/drover"]),
+        Stage("lint", [sys.executable, "scripts/lint"], count_lint, computes=True),
         Stage("scripts and lint refuse what they must",
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
-              second_run=True, needs=["build/drover"]),
+              second_run=True, computes=True),
         Stage("demo", ["./scripts/demo"], count_exit, silence_s=120, second_run=True,
               needs=["build/drover"]),
         # It makes a root of its own and installs packages there.
@@ -475,7 +475,8 @@ class Lanes:
 
     def __init__(self, stages):
         self.waiting, self.pending = list(stages), {stage.makes for stage in stages if stage.makes}
-        self.changed, self.cores, self.running = threading.Condition(), Cores(), 0
+        self.changed, self.cores = threading.Condition(), Cores()
+        self.running = dict.fromkeys(LANES, 0)
         self.total, self.failed, self.busy_s, self.cpu_s = Counts(), [], 0, 0
 
     def next_stage(self):
@@ -483,11 +484,13 @@ class Lanes:
         with self.changed:
             while self.waiting:
                 ready = [one for one in self.waiting if not self.pending.intersection(one.needs)]
-                if ready and (self.running < LANES or self.cores.idled()):
-                    self.waiting.remove(ready[0])
-                    self.running += 1
+                free = [one for one in ready if self.running[one.computes] < LANES[one.computes]]
+                stage = (free or ready)[0] if free or ready and self.cores.idled() else None
+                if stage is not None:
+                    self.waiting.remove(stage)
+                    self.running[stage.computes] += 1
                     self.cores.begin()
-                    return ready[0]
+                    return stage
                 self.changed.wait(timeout=1)
         return None
 
@@ -496,7 +499,7 @@ class Lanes:
             start = time.monotonic()
             counts, failed, cpu_s = perform(stage)
             with self.changed:
-                self.running -= 1
+                self.running[stage.computes] -= 1
                 self.total.add(counts)
                 self.failed += failed
                 self.busy_s += time.monotonic() - start

@@ -280,7 +280,7 @@ class Order(unittest.TestCase):
             return counts.Counts(passed=not failed, failed=failed), [], 1
 
         with unittest.mock.patch.object(suite, "perform", perform), \
-                unittest.mock.patch.object(suite, "LANES", 1), \
+                unittest.mock.patch.object(suite, "LANES", {False: 1, True: 1}), \
                 unittest.mock.patch.object(suite.Cores, "idled", lambda cores: False), \
                 contextlib.redirect_stdout(io.StringIO()):
             lanes = suite.Lanes(stages)
@@ -307,9 +307,15 @@ class Order(unittest.TestCase):
             idled.side_effect = [False, False, True]
             begun = [lanes.next_stage().name]
             self.assertEqual((begun, idled.call_count), (["a"], 0))
-            lanes.running = suite.LANES
+            lanes.running = dict(suite.LANES)
             begun.append(lanes.next_stage().name)
             self.assertEqual((begun, idled.call_count), (["a", "lint"], 3))
+
+    def test_beside_those_that_wait_one_begins_that_computes(self):
+        stage = lambda name, computes: suite.Stage(name, [], None, computes=computes)
+        lanes = suite.Lanes([stage("a", True), stage("b", True), stage("c", False)])
+        with unittest.mock.patch.object(lanes.cores, "idled", lambda: False):
+            self.assertEqual([lanes.next_stage().name for _ in range(2)], ["a", "c"])
 
     def test_cores_have_idled_when_they_did_for_some_time(self):
         clock, ticks = [100], [0, 0]
