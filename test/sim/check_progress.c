@@ -2,7 +2,7 @@
  *
  * Checked:
  *   - a row that is read for a client has the progress that its steps say, counted here;
- *   - frames `run_progress` of a workflow never go back;
+ *   - frames `run_progress` of a workflow never go back, until it is removed;
  *   - some time after the last change of a workflow that runs, is paused, or has ended, its last
  *     frame says what the rows of its steps say. A crash takes frames with it, so the follower
  *     reads the rows when it comes again, as a client does. */
@@ -178,6 +178,10 @@ static void frame_take(struct sim *sim, struct bytes data) {
     const struct figures told = figures_of(json_object_get(json, "progress"));
     if (watched == NULL) {
         return;
+    }
+    struct figures rows;
+    if (!rows_count(sim, watched, &rows) || rows.of[TOLD_TOTAL] < watched->told.of[TOLD_TOTAL]) {
+        return; /* Being removed, steps first. */
     }
     for (size_t i = 0; i < FIGURES; i++) {
         const bool back = i != TOLD_WAITING && told.of[i] < watched->told.of[i];
