@@ -479,11 +479,17 @@ class Lanes:
         self.running = dict.fromkeys(LANES, 0)
         self.total, self.failed, self.busy_s, self.cpu_s = Counts(), [], 0, 0
 
+    def is_ready(self, stage):
+        """Nothing else computes before the last build has begun: tests wait for builds."""
+        builds = any(one.makes for one in self.waiting)
+        return (not self.pending.intersection(stage.needs) and
+                (bool(stage.makes) or not stage.computes or not builds))
+
     def next_stage(self):
         """The stage that a lane begins with; None when nothing is left to begin."""
         with self.changed:
             while self.waiting:
-                ready = [one for one in self.waiting if not self.pending.intersection(one.needs)]
+                ready = [one for one in self.waiting if self.is_ready(one)]
                 free = [one for one in ready if self.running[one.computes] < LANES[one.computes]]
                 stage = (free or ready)[0] if free or ready and self.cores.idled() else None
                 if stage is not None:

@@ -317,6 +317,13 @@ class Order(unittest.TestCase):
         with unittest.mock.patch.object(lanes.cores, "idled", lambda: False):
             self.assertEqual([lanes.next_stage().name for _ in range(2)], ["a", "c"])
 
+    def test_what_computes_begins_after_the_builds(self):
+        lanes = suite.Lanes([suite.Stage("lint", [], None, computes=True), *self.stages()[1:3]])
+        built = lambda timeout: lanes.pending.clear()
+        with unittest.mock.patch.object(lanes.changed, "wait", built), \
+                unittest.mock.patch.object(lanes.cores, "idled", lambda: True):
+            self.assertEqual([lanes.next_stage().name for _ in range(3)], ["a", "b", "lint"])
+
     def test_cores_have_idled_when_they_did_for_some_time(self):
         clock, ticks = [100], [0, 0]
         with unittest.mock.patch("suite.time.monotonic", lambda: clock[0]), \
