@@ -146,8 +146,10 @@ test("a text is found in one session, however much is to be looked at before it"
   );
   await daemon.start();
   const target = `/sessions/${id}/messages?q=NEEDLE%25`;
-  const { items, next, total } = await get(`${target}&limit=1&total=1&order=newest`);
-  assert.deepEqual([items.length, next === null, total], [1, false, 2]);
+  const { items, next, total, more } = await get(`${target}&limit=1&total=1&order=newest`);
+  assert.deepEqual([items.length, next === null], [1, false]);
+  // A slow machine counts a part of them, and says so.
+  assert.ok(total === 2 || (more && total === 1), `${total}, more: ${more}`);
   assert.match(items[0].match.text, /the Needle% lies here/);
   const rest = await get(`${target}&limit=1&after=${next}`);
   assert.deepEqual([rest.items[0].role, rest.next], ["user", null]);

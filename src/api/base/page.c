@@ -368,6 +368,9 @@ void page_end(struct page *page, int64_t total) {
         text_add_str(text, "null");
     }
     text_add_str(text, page->now.partial ? ",\"partial\":true" : "");
+    if (cut && total != PAGE_NO_TOTAL && total < page->now.rows) {
+        total = page->now.rows; /* Cut before it had counted these. */
+    }
     if (total != PAGE_NO_TOTAL) {
         text_add_str(text, ",\"total\":");
         text_add_int(text, total > PAGE_TOTAL_MAX ? PAGE_TOTAL_MAX : total);
