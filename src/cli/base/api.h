@@ -46,8 +46,8 @@ MUST_CHECK struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, st
 /* From here on a request that finds no daemon starts none. */
 void talk_start_none(struct talk *talk);
 
-/* One request; the answer as text and, where ret_json is not NULL, parsed (owned). `why` of
- * this, and of all that ask by it, may be NULL: nobody reads it. */
+/* One request; the answer as text and, where ret_json is not NULL, parsed (owned). `why` may be
+ * NULL here, and in the functions below that send a request. */
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 

@@ -332,21 +332,29 @@ static void row_check(struct scan *scan, const struct rows *rows) {
 
 /* --- A page ----------------------------------------------------------------------------------- */
 
+/* Gives their number. */
+static int keys_add(const struct damage_table *table, struct text *sql) {
+    int count = 0;
+    for (; count < DAMAGE_KEYS && table->keys[count] != NULL; count++) {
+        text_addf(sql, "%s%s", count > 0 ? ", " : "", table->keys[count]);
+    }
+    return count;
+}
+
 /* SELECT a, b, c FROM t WHERE (a, b) > ($1, $2) ORDER BY a, b LIMIT $3: keys, then columns. */
 static void page_write(const void *ctx, struct text *sql) {
     const struct damage_table *table = ctx;
     static const char bounds[] = "$1, $2, $3";
-    AUTO(text_done) struct text keys = text_up_to(WHERE_MAX);
-    int count = 0;
-    for (; count < DAMAGE_KEYS && table->keys[count] != NULL; count++) {
-        text_addf(&keys, "%s%s", count > 0 ? ", " : "", table->keys[count]);
-    }
-    text_addf(sql, "SELECT %s", keys.data);
+    text_add_str(sql, "SELECT ");
+    keys_add(table, sql);
     for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
         text_addf(sql, ", %s", table->columns[i].name);
     }
-    text_addf(sql, " FROM %s WHERE (%s) %s (%.*s) ORDER BY %s LIMIT $%d", table->name, keys.data,
-              table->text_key ? ">=" : ">", 4 * count - 2, bounds, keys.data, count + 1);
+    text_addf(sql, " FROM %s WHERE (", table->name);
+    const int count = keys_add(table, sql);
+    text_addf(sql, ") %s (%.*s) ORDER BY ", table->text_key ? ">=" : ">", 4 * count - 2, bounds);
+    keys_add(table, sql);
+    text_addf(sql, " LIMIT $%d", count + 1);
 }
 
 static void last_write(const void *ctx, struct text *sql) {
