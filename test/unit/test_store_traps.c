@@ -379,6 +379,53 @@ static void a_damaged_page_is_an_error_and_never_an_answer(void **state) {
     assert_int_equal(suite_ask(&traps->suite, read_all, NULL, &unused).code, ERR_STORE_CORRUPT);
 }
 
+/* --- Plans ------------------------------------------------------------------------------------ */
+
+enum { OPENED_MAX = 8 };
+
+/* Connections of the test's own process, in the order of their opening. Global: SQLite calls. */
+static sqlite3 *opened[OPENED_MAX];
+static size_t opened_count;
+
+static int remember(sqlite3 *db, const char **ret_error, const struct sqlite3_api_routines *api) {
+    assert_true(opened_count < OPENED_MAX);
+    opened[opened_count++] = db;
+    return SQLITE_OK;
+}
+
+/* messages.status and runs.kind stand in the conditions of partial indexes. */
+static struct err compare_with_parameters(struct tx *tx, void *ctx) {
+    static const char sql[] = "SELECT (SELECT count(*) FROM messages WHERE status = $1)"
+                              " + (SELECT count(*) FROM runs WHERE kind = $1)";
+    struct arg args[] = {arg_text(bytes_of(ctx))};
+    AUTO(rows_release) struct rows *rows = NULL;
+    bool row = false;
+    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
+    return err_failed(err) ? err : rows_next(rows, &row);
+}
+
+static void a_statement_is_planned_once_whatever_is_bound(void **state) {
+    struct traps *traps = *state;
+    opened_count = 0;
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))remember), SQLITE_OK);
+    suite_open(&traps->suite, STORE_INLINE);
+    assert_int_equal(sqlite3_cancel_auto_extension((void (*)(void))remember), 1);
+    char *values[] = {"agent", "queued", "agent", "running"};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        assert_int_equal(suite_do(&traps->suite, compare_with_parameters, values[i]).code,
+                         ERR_NONE);
+    }
+    int runs = 0, plans = 0;
+    for (size_t i = 0; i < opened_count; i++) {
+        for (sqlite3_stmt *at = NULL; (at = sqlite3_next_stmt(opened[i], at)) != NULL;) {
+            runs += sqlite3_stmt_status(at, SQLITE_STMTSTATUS_RUN, 0);
+            plans += sqlite3_stmt_status(at, SQLITE_STMTSTATUS_REPREPARE, 0);
+        }
+    }
+    assert_true(runs >= (int)COUNT_OF(values));
+    assert_int_equal(plans, 0);
+}
+
 #define TRAP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -392,6 +439,7 @@ int main(void) {
         TRAP(threads_tell_a_lost_store_on_the_loop),
         TRAP(a_file_that_is_no_database_is_refused),
         TRAP(a_damaged_page_is_an_error_and_never_an_answer),
+        TRAP(a_statement_is_planned_once_whatever_is_bound),
     };
     return cmocka_run_group_tests_name("store traps", tests, NULL /* no group fixture */, NULL);
 }

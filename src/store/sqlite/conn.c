@@ -238,6 +238,9 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
         (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
         (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
         (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        /* Without it, a statement that compares a column of a partial index with a parameter is
+         * parsed and planned again each time that a value is bound. */
+        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
         if (live) {
             rc = set_up_live(conn);
         } else {
