@@ -191,6 +191,7 @@ static void frame_take(struct sim *sim, struct bytes data) {
         }
     }
     watched->told = told;
+    watched->stale_ns = 0;
 }
 
 /* Frames without a number are the ones. */
@@ -224,6 +225,14 @@ static void on_ready(struct hub_subscriber *subscriber) {
 
 /* --- Frames against the rows ------------------------------------------------------------------ */
 
+static void figures_write(const struct figures *figures, char *ret_text) {
+    size_t len = 0;
+    for (size_t i = 0; i < FIGURES; i++) {
+        len += (size_t)snprintf(&ret_text[len], FRAME_SIZE - len, "%s%lld %s", i == 0 ? "" : ", ",
+                                (long long)figures->of[i], figure_names[i]);
+    }
+}
+
 static void look(struct sim *sim, struct sim_event *event) {
     struct watched *watched = CONTAINER_OF(event, struct watched, look);
     struct figures rows;
@@ -238,9 +247,11 @@ static void look(struct sim *sim, struct sim_event *event) {
         watched->stale = rows;
         watched->stale_ns = sim_now_ns(sim);
     } else if (sim_now_ns(sim) - watched->stale_ns > STALE_MS * UINT64_C(1000000)) {
-        sim_fail(sim, "%lld of %lld steps of %s are done, and its last frame says %lld of %lld",
-                 (long long)rows.of[TOLD_DONE], (long long)rows.of[TOLD_TOTAL], watched->run,
-                 (long long)watched->told.of[TOLD_DONE], (long long)watched->told.of[TOLD_TOTAL]);
+        char counted[FRAME_SIZE], told[FRAME_SIZE];
+        figures_write(&rows, counted);
+        figures_write(&watched->told, told);
+        sim_fail(sim, "the steps of %s are %s, and its last frame says %s", watched->run, counted,
+                 told);
     }
     sim_plan(sim, event, LOOK_MS, look);
 }
@@ -277,6 +288,7 @@ static void opened(struct sim *sim) {
     hub_subscribe(sim_life(sim)->hub, &what, &progress.subscriber);
     for (size_t i = 0; i < progress.count; i++) {
         (void)rows_count(sim, &progress.list[i], &progress.list[i].told);
+        progress.list[i].stale_ns = 0;
     }
 }
 

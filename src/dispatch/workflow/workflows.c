@@ -452,6 +452,7 @@ void workflows_run_note(void *room, const struct run_row *row) {
     }
     if (workflow == NULL && workflow_lives(row)) {
         workflow = workflow_of_row(workflows, row);
+        workflow__progressed(workflow); /* Since a start, orders may have changed its steps. */
         workflow__load(workflow);
         if (row->stop != CAUSE_NONE) {
             workflow__stop(workflow);
