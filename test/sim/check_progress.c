@@ -14,6 +14,7 @@
 #include "dispatch/job/dispatch.h"
 #include "engine/run/runs.h"
 #include "inside.h"
+#include "jobs.h"
 #include "journal/hub.h"
 #include "known.h"
 #include "main/work.h"
@@ -236,7 +237,7 @@ static void figures_write(const struct figures *figures, char *ret_text) {
 static void look(struct sim *sim, struct sim_event *event) {
     struct watched *watched = CONTAINER_OF(event, struct watched, look);
     struct figures rows;
-    if (!rows_count(sim, watched, &rows) ||
+    if (!rows_count(sim, watched, &rows) || jobs_held(sim) || /* Nobody performs it then. */
         rows.of[TOLD_TOTAL] < watched->told.of[TOLD_TOTAL] || /* Being removed. */
         memcmp(&rows, &watched->told, sizeof rows) == 0) {
         watched->stale_ns = 0;
