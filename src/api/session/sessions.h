@@ -7,7 +7,7 @@
  *   DELETE /api/v1/sessions/{id}                stop its turns, and remove it
  *   POST   /api/v1/sessions/{id}/fork           a copy of its beginning
  *   GET    /api/v1/sessions/{id}/export         all of it, as JSON or Markdown
- *   GET    /api/v1/sessions/{id}/messages       list its messages
+ *   GET    /api/v1/sessions/{id}/messages       list its messages; ?around= one of them
  *   GET    /api/v1/sessions/{id}/roots          the folders that were granted to it
  *   POST   /api/v1/sessions/{id}/roots          grant one
  *   DELETE /api/v1/sessions/{id}/roots          take one back
