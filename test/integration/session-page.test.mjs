@@ -6,6 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Sessions } from "./sessions.mjs";
+import { say, script, textOf, Turns } from "./turns.mjs";
+
+const HANGS = script(say("begun"), "delay: 600s");
+const usage = (words) => `usage: ${words}`;
 
 // --- Around a message ----------------------------------------------------------------------------
 
@@ -59,4 +63,109 @@ test("a message of another session is not there, and no filter goes with it", as
     assert.equal(refused.json.code, "bad_query");
     assert.match(refused.json.detail, /'around' and '\w+' exclude each other/);
   }
+});
+
+// --- The queue -----------------------------------------------------------------------------------
+
+/** A turn that hangs, and messages that are queued after it. */
+async function queue(t, ...texts) {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const running = await turns.send(listener.session, HANGS);
+  await listener.until("delta", (data) => data.run === running.run);
+  const queued = [];
+  for (const text of texts) queued.push(await turns.send(listener.session, say(text)));
+  return { turns, listener, running, queued };
+}
+const sendNow = (turns, message) => turns.ask("POST", `/messages/${message}/send_now`);
+
+test("a queued message that is sent now interrupts, and goes before the others", async (t) => {
+  const { turns, listener, running, queued } = await queue(t, "one", "two", "three");
+  const [one, two, three] = queued;
+  const sent = await sendNow(turns, three.message);
+  assert.deepEqual([sent.status, sent.json],
+    [200, { message: three.message, run: three.run, decision: "interrupted", state: "queued" }]);
+  const told = await listener.until("queue_changed", (data) => data.queue[0] === three.message);
+  assert.deepEqual(told.queue, [three.message, one.message, two.message]);
+  const ended = [];
+  for (let i = 0; i < 4; i++) {
+    const { run, state, cause } = await listener.until("turn_finished");
+    ended.push([run, state, cause]);
+  }
+  assert.deepEqual(ended, [
+    [running.run, "cancelled", "interrupted"],
+    ...[three, one, two].map(({ run }) => [run, "succeeded", "completed"]),
+  ]);
+  const all = await turns.messages(listener.session);
+  assert.deepEqual(all.map((message) => message.run),
+    [running, three, one, two].flatMap(({ run }) => [run, run]));
+  const said = all.filter(({ role }) => role === "assistant").map(textOf);
+  assert.deepEqual(said, ["begun", "three", "one", "two"]);
+  const again = await sendNow(turns, three.message);
+  assert.deepEqual([again.status, again.json.code], [409, "conflict"]);
+  assert.match(again.json.detail, /not queued/);
+});
+
+test("the order of messages that were sent now survives a crash", async (t) => {
+  const { turns, listener, queued } = await queue(t, "one", "two", "three");
+  const [one, two, three] = queued;
+  const answers = await Promise.all([two, three].map(({ message }) => sendNow(turns, message)));
+  assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
+  await turns.daemon.kill();
+  await turns.daemon.start();
+  await listener.open();
+  await listener.ended(one.run);
+  const all = await turns.messages(listener.session);
+  const order = all.filter(({ role }) => role === "user").slice(1).map(({ id }) => id);
+  assert.deepEqual(new Set(order), new Set(queued.map(({ message }) => message)));
+  assert.equal(order.at(-1), one.message);
+  assert.ok([two.message, three.message].includes(order[0]));
+});
+
+test("while the daemon holds, a message that is sent now only goes first", async (t) => {
+  const turns = await Turns.open(t, { args: ["--insecure-loopback", "--hold"] });
+  const listener = await turns.listen();
+  const [one, two] = [
+    await turns.send(listener.session, say("one")),
+    await turns.send(listener.session, say("two")),
+  ];
+  const sent = await sendNow(turns, two.message);
+  assert.deepEqual([sent.status, sent.json.decision], [200, "queued"]);
+  assert.equal((await turns.ask("POST", "/system/release")).status, 200);
+  await listener.ended(one.run);
+  const said = (await turns.messages(listener.session)).filter(({ role }) => role === "assistant");
+  assert.deepEqual(said.map(textOf), ["two", "one"]);
+});
+
+test("only a user's message is sent now, and it must be there", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const { message } = await turns.turn(listener, say("hello"));
+  const refused = async (id) => {
+    const { status, json } = await sendNow(turns, id);
+    return `${status} ${json.code}`;
+  };
+  assert.equal(await refused(message.id), "400 not_a_user_message");
+  assert.equal(await refused("msg_00000000000000000000000000"), "404 message_not_found");
+});
+
+// --- The gauge -----------------------------------------------------------------------------------
+
+test("a summary tells at once how much of the window it leaves free", async (t) => {
+  const turns = await Turns.open(t);
+  await turns.ask("PATCH", "/settings", { window: 50000 });
+  const listener = await turns.listen();
+  for (let i = 0; i < 4; i++) {
+    const text = script("All work and no play. ".repeat(400), say("a"));
+    await turns.turn(listener, script(text, usage("fresh=9000 output=5")));
+  }
+  const before = (await turns.get(`/sessions/${listener.session}`)).context_used;
+  assert.equal(before, 9005);
+  const { status, json } = await turns.ask("POST", `/sessions/${listener.session}/compact`);
+  assert.equal(status, 202, json);
+  await listener.until("context_compacted");
+  const { context_used: used } = await listener.until("usage");
+  assert.ok(used > 0 && used < before, `${used} of ${before}`);
+  await listener.ended(json.id);
+  assert.equal((await turns.get(`/sessions/${listener.session}`)).context_used, used);
 });

@@ -108,6 +108,30 @@ static const struct request_kind compact = {
 };
 
 /* --- The last answer is asked for again ------------------------------------------------------- */
+/* --- A queued message is sent now ------------------------------------------------------------- */
+
+static struct err send_now_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    struct text *text = &request->op.answer;
+    const struct turn_send_now what = {.key = messages__key_of(request), .bounds = request->bounds};
+    struct turn_accepted accepted;
+    struct err err = tx_turn_send_now(tx, &what, &accepted, &request->op.why);
+    if (!err_failed(err)) {
+        struct run_row run = accepted.run;
+        run_shown(&run, tx_epoch(tx), run_bounds_hold(&request->bounds));
+        text_add_char(text, '{');
+        text_add_member(text, "message", accepted.message);
+        text_add_member(text, "run", run.run);
+        text_add_member(text, "decision", bytes_of(turn_decision_name(accepted.decision)));
+        text_add_member(text, "state", bytes_of(run_state_name(run.state)));
+        text_add_char(text, '}');
+    }
+    return err;
+}
+
+static const struct request_kind send_now = {
+    .writes = true, .one = &messages__kind, .work = send_now_work};
+
 
 /* Members of a turn whose answer will be `answer`; the rest of the object is the caller's. The
  * stored answer is about the session of the message, and goes with it. */
@@ -400,6 +424,10 @@ const struct route turns_routes[] = {
     {ROUTE("POST", "/api/v1/messages/{id}/resend", SCOPE_RUN,
            "Send a message again, with another text or the same; what follows it goes to a fork"),
      .inside = INSIDE_BELOW, .begins_run = true, .query = SESSION_QUERY, .has_body = true,
+static const char send_now_answer[] =
+    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"decision\",\"state\"],\"properties\":"
+    "{\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA
+    ",\"decision\":{\"enum\":[\"queued\",\"interrupted\"]},\"state\":" TEXT_SCHEMA "}}";
      .body_optional = true, .body_max = (size_t)2 << 20, .idempotent_key = true,
      .body = {.fields = &resend_fields, .use = FIELD_GIVEN}, .answer_schema = resend_answer,
      .answer_status = 201, .request = &resend},
@@ -413,3 +441,7 @@ const struct route turns_routes[] = {
      .answer_schema = again_answer, .answer_status = 201, .request = &again},
     {.method = NULL},
 };
+    {ROUTE("POST", "/api/v1/messages/{id}/send_now", SCOPE_RUN,
+           "Send a queued message before the others; a running turn is interrupted"),
+     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = send_now_answer,
+     .request = &send_now},

@@ -7,6 +7,7 @@
  *   POST /api/v1/messages/{id}/resend     a user's message once more; all after it goes
  *   POST /api/v1/messages/{id}/regenerate the last answer once more
  *   POST /api/v1/messages/{id}/choose     an earlier answer is the one that counts
+ *   POST /api/v1/messages/{id}/send_now   a queued message goes before the others
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   POST /api/v1/approvals                a program asks about a step of its run
  *   GET  /api/v1/approvals/{id}           one of them

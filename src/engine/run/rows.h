@@ -119,6 +119,8 @@ void runs__insert(struct tx *tx, const struct run_row *row);
 /* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
  * and goes with it. */
 void runs__set_session(struct tx *tx, int64_t id, struct bytes session);
+/* Changes the place of a run in the lines of admission; nothing is admitted. */
+void runs__set_priority(struct tx *tx, int64_t id, int64_t priority);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 /* Leaves the note of the row. The event of a written row is appended at the end of the function
  * (engine/base/follow.h). */
