@@ -3,10 +3,12 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
 import { Sessions } from "./sessions.mjs";
-import { say, script, textOf, Turns } from "./turns.mjs";
+import { call, say, script, textOf, Turns } from "./turns.mjs";
 
 const HANGS = script(say("begun"), "delay: 600s");
 const usage = (words) => `usage: ${words}`;
@@ -168,4 +170,66 @@ test("a summary tells at once how much of the window it leaves free", async (t) 
   assert.ok(used > 0 && used < before, `${used} of ${before}`);
   await listener.ended(json.id);
   assert.equal((await turns.get(`/sessions/${listener.session}`)).context_used, used);
+});
+
+// --- The timeline --------------------------------------------------------------------------------
+
+test("the timeline has each turn with what it took, changed and cost", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root, settings: { edits: "allow" } });
+  writeFileSync(path.join(turns.root, "old"), "a\nb\n");
+  const writes = [
+    call("write_file", { path: "new", content: "1\n2\n3\n" }),
+    "step:",
+    call("read_file", { path: "old" }),
+    "step:",
+    call("edit_file", { path: "old", old_text: "b\n", new_text: "c\nd\n" }),
+    "step:",
+    call("read_file", { path: "none" }),
+    "step:",
+    say("done"),
+    usage("fresh=60 cache_read=40 output=5 reasoning=2"),
+  ];
+  const first = await turns.turn(listener, script(...writes));
+  const second = await turns.send(listener.session, HANGS);
+  await listener.until("delta", (data) => data.run === second.run);
+  const third = await turns.send(listener.session, say("later"));
+  const { items, next } = await turns.get(`/sessions/${listener.session}/timeline`);
+  assert.deepEqual([items.map(({ number }) => number), next], [[3, 2, 1], null]);
+  const [queued, running, done] = items;
+  assert.deepEqual([queued.run, queued.state, queued.gate], [third.run, "queued", "key"]);
+  assert.deepEqual([queued.question, queued.answer, queued.began_ms], [third.message, null, null]);
+  assert.deepEqual([running.run, running.state, running.ended_ms], [second.run, "running", null]);
+  assert.deepEqual([done.state, done.cause, done.began_by], ["succeeded", "completed", "message"]);
+  assert.deepEqual([done.answer, done.model], [first.message.id, "scripted/demo"]);
+  assert.ok(done.queued_ms <= done.began_ms && done.began_ms <= done.ended_ms);
+  assert.deepEqual([done.tools, done.errors, done.usage.calls], [4, 1, 5]);
+  assert.deepEqual(done.usage, first.message.usage);
+  const { fresh, cache_read: cached } = done.usage;
+  assert.ok(Math.abs(done.cache_hit_rate - cached / (fresh + cached)) < 0.001);
+  assert.deepEqual(done.files, [
+    { path: "new", added: 3, removed: 0 },
+    { path: "old", added: 2, removed: 1 },
+  ]);
+  const page = await turns.get(`/sessions/${listener.session}/timeline?limit=2`);
+  const rest = await turns.get(`/sessions/${listener.session}/timeline?after=${page.next}`);
+  assert.deepEqual([...page.items, ...rest.items].map(({ number }) => number), [3, 2, 1]);
+  const ended = await turns.get(`/sessions/${listener.session}/timeline?state=succeeded`);
+  assert.deepEqual(ended.items.map(({ number }) => number), [1]);
+});
+
+test("the timeline says why a cache was of no use, where the calls tell", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const spends = (cached) => script(say("a"), usage(`fresh=${1000 - cached} cache_read=${cached}`));
+  await turns.turn(listener, spends(0));
+  await turns.turn(listener, spends(900));
+  await turns.turn(listener, spends(0), { model: "scripted/other" });
+  await turns.ask("PATCH", `/sessions/${listener.session}`, { instructions: "Be brief." });
+  await turns.turn(listener, spends(0), { model: "scripted/other" });
+  await turns.turn(listener, spends(0), { model: "scripted/other" });
+  const { items } = await turns.get(`/sessions/${listener.session}/timeline`);
+  assert.deepEqual(items.map((one) => one.cache_broke).reverse(),
+    [null, null, "model", "instructions", null]);
+  assert.deepEqual(items.map((one) => one.cache_hit_rate).reverse(), [0, 0.9, 0, 0, 0]);
 });

@@ -5,6 +5,7 @@
 
 #include "api/session/sessions.h"
 #include "base/memory.h"
+#include "engine/turn/timeline.h"
 #include "engine/turn/turns.h"
 
 /* --- A stop: of a large subtree, a chain ------------------------------------------------------ */
@@ -107,7 +108,6 @@ static const struct request_kind compact = {
     .work = compact_work,
 };
 
-/* --- The last answer is asked for again ------------------------------------------------------- */
 /* --- A queued message is sent now ------------------------------------------------------------- */
 
 static struct err send_now_work(struct tx *tx, void *ctx) {
@@ -132,6 +132,7 @@ static struct err send_now_work(struct tx *tx, void *ctx) {
 static const struct request_kind send_now = {
     .writes = true, .one = &messages__kind, .work = send_now_work};
 
+/* --- The last answer is asked for again ------------------------------------------------------- */
 
 /* Members of a turn whose answer will be `answer`; the rest of the object is the caller's. The
  * stored answer is about the session of the message, and goes with it. */
@@ -369,12 +370,50 @@ static const struct request_kind resend = {
     .end = resend_end,
 };
 
+/* --- The timeline ----------------------------------------------------------------------------- */
+
+static struct err timeline_row(void *ctx, const struct timeline_turn *turn) {
+    struct page *page = ctx;
+    if (page_row_number(page, turn->number,
+                        page_is(page, "state", bytes_of(run_state_name(turn->run.state))))) {
+        fields_write(&timeline_fields, FIELD_LISTED, turn, &page->request.op.answer);
+    }
+    return ERR_OK;
+}
+
+static struct err timeline_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct session_row session;
+    int64_t last = 0;
+    struct err err = request_session(tx, &page->request, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct timeline_page what = {.session = session.id,
+                                       .before = part->from,
+                                       .limit = part->limit,
+                                       .hold = run_bounds_hold(&page->request.bounds)};
+    err = tx_turn_timeline(tx, &what, timeline_row, page, &last);
+    if (!err_failed(err) && last != 0) {
+        page_looked_number(page, last);
+    }
+    return err;
+}
+
+static const struct page_kind timeline = {.request = {.one = &session_one}, .rows = timeline_rows};
+
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param say_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
     {QUERY("wait", QUERY_INT, "Seconds to wait for the end of the turn, whose text is answered."),
      .min = 0, .max = TURNS_WAIT_MAX_S},
+    {.name = NULL},
+};
+
+static const struct query_param timeline_query[] = {
+    PAGE_PARAMS(PAGE_NUMBER),
+    OP_OWNER_PARAM("Another owner's session"),
+    PAGE_STATE_PARAM(PAGE_RUN_STATES),
     {.name = NULL},
 };
 
@@ -385,6 +424,10 @@ static const char say_answer[] =
     "\"repeated\":" BOOL_SCHEMA
     ",\"undone\":{\"type\":[\"array\",\"null\"]},\"cause\":" TEXT_OR_NULL ",\"text\":" TEXT_OR_NULL
     "}}";
+static const char send_now_answer[] =
+    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"decision\",\"state\"],\"properties\":"
+    "{\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA
+    ",\"decision\":{\"enum\":[\"queued\",\"interrupted\"]},\"state\":" TEXT_SCHEMA "}}";
 static const char run_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{\"id\":" TEXT_SCHEMA
     ",\"state\":" TEXT_SCHEMA "}}";
@@ -413,6 +456,10 @@ const struct route turns_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/stop", SCOPE_RUN,
            "Stop the running turn; its text remains"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = run_answer, .request = &stop},
+    {ROUTE("GET", "/api/v1/sessions/{id}/timeline", SCOPE_READ,
+           "List the turns of a session, newest first: times, calls, usage, files"),
+     .query = timeline_query,
+     .answer = {.fields = &timeline_fields, .use = FIELD_LISTED, .page = true}, .page = &timeline},
     {ROUTE("POST", "/api/v1/sessions/{id}/compact", SCOPE_RUN,
            "Summarise what was said, for the model; the messages stay"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = run_answer,
@@ -424,13 +471,13 @@ const struct route turns_routes[] = {
     {ROUTE("POST", "/api/v1/messages/{id}/resend", SCOPE_RUN,
            "Send a message again, with another text or the same; what follows it goes to a fork"),
      .inside = INSIDE_BELOW, .begins_run = true, .query = SESSION_QUERY, .has_body = true,
-static const char send_now_answer[] =
-    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"decision\",\"state\"],\"properties\":"
-    "{\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA
-    ",\"decision\":{\"enum\":[\"queued\",\"interrupted\"]},\"state\":" TEXT_SCHEMA "}}";
      .body_optional = true, .body_max = (size_t)2 << 20, .idempotent_key = true,
      .body = {.fields = &resend_fields, .use = FIELD_GIVEN}, .answer_schema = resend_answer,
      .answer_status = 201, .request = &resend},
+    {ROUTE("POST", "/api/v1/messages/{id}/send_now", SCOPE_RUN,
+           "Send a queued message before the others; a running turn is interrupted"),
+     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = send_now_answer,
+     .request = &send_now},
     {ROUTE("POST", "/api/v1/messages/{id}/choose", SCOPE_RUN,
            "Make an earlier answer the active one"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = chosen_answer,
@@ -441,7 +488,3 @@ static const char send_now_answer[] =
      .answer_schema = again_answer, .answer_status = 201, .request = &again},
     {.method = NULL},
 };
-    {ROUTE("POST", "/api/v1/messages/{id}/send_now", SCOPE_RUN,
-           "Send a queued message before the others; a running turn is interrupted"),
-     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = send_now_answer,
-     .request = &send_now},

@@ -2,12 +2,13 @@
  *
  *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it; ?wait=
  *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
+ *   GET  /api/v1/sessions/{id}/timeline   its turns: times, calls, usage, files
  *   POST /api/v1/sessions/{id}/compact    what was said becomes a summary for the model
  *   POST /api/v1/sessions/{id}/clear      all that was said goes, what is being said included
  *   POST /api/v1/messages/{id}/resend     a user's message once more; all after it goes
  *   POST /api/v1/messages/{id}/regenerate the last answer once more
- *   POST /api/v1/messages/{id}/choose     an earlier answer is the one that counts
  *   POST /api/v1/messages/{id}/send_now   a queued message goes before the others
+ *   POST /api/v1/messages/{id}/choose     an earlier answer is the one that counts
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   POST /api/v1/approvals                a program asks about a step of its run
  *   GET  /api/v1/approvals/{id}           one of them
