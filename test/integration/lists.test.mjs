@@ -166,7 +166,8 @@ test("a text is found in one session, however much is to be looked at before it"
 /** Tables whose rows are few by a bound of their own. */
 const small = ["agents", "nodes", "settings", "learned_windows", "refused_parameters"];
 /** Statements that sort what other bounds keep few: budgets on a path, parts of a run that are not
- *  settled, the texts of 20 messages, ids of the steps of one workflow (1,000 at most). */
+ *  settled, the texts of 20 messages, ids of the steps of one workflow (1,000 at most), the turns
+ *  with which subagents of one session began. */
 const sorted = [
   /FROM budgets WHERE owner IN \('', \$1\) AND path IN/,
   /^SELECT p\.message, p\.number, m\.run, p\.state FROM parts p/,
@@ -174,6 +175,7 @@ const sorted = [
   /^SELECT COALESCE\(min\(id\), 0\), .* AND parent = \$4 AND step_key <> ''/,
   /WHERE id IN \(SELECT id FROM runs WHERE parent = \$1 AND step_key <> ''/,
   /^SELECT id FROM runs WHERE root = .* WHERE parent = \$1 AND step_key <> ''/,
+  /^SELECT id, subagent, kind FROM \(SELECT \* FROM \(SELECT id, 0 AS subagent/,
 ];
 /** The census of what is open, for /metrics: of indexes that hold nothing else. It is asked by a
  *  timer, so a slow test sees it. */

@@ -233,3 +233,51 @@ test("the timeline says why a cache was of no use, where the calls tell", async 
     [null, null, "model", "instructions", null]);
   assert.deepEqual(items.map((one) => one.cache_hit_rate).reverse(), [0, 0.9, 0, 0, 0]);
 });
+
+// --- In the background ---------------------------------------------------------------------------
+
+const ALL = { permissions: [{ permission: "allow" }] };
+
+test("what a session has in the background is listed, with what it has heard of", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root, settings: ALL });
+  const wait = ["-c", "while [ ! -e go ]; do sleep 0.02; done; echo built"];
+  const text = script(
+    call("run_command", { command: "true" }),
+    "step:",
+    call("run_job", { command: "sh", args: wait }),
+    "step:",
+    call("spawn_subagent", { input: say("from below"), label: "below" }),
+    "step:",
+    call("run_workflow", { script: 'export const meta = { name: "w", description: "w" };' }),
+    "step:",
+    say("they run"),
+  );
+  const { message } = await turns.turn(listener, text);
+  const [, job, spawned, flow] = message.parts.filter((part) => part.kind === "tool");
+  const target = `/sessions/${listener.session}/background`;
+  const found = async (query = "") => {
+    const { items } = await turns.get(`${target}?${query}`);
+    return items;
+  };
+  const subagent = JSON.parse(spawned.text);
+  const ids = [flow.run, subagent.id, job.run];
+  let items = await found();
+  assert.deepEqual(items.map(({ id }) => id), ids);
+  assert.deepEqual(items.map(({ kind }) => kind), ["workflow", "turn", "job"]);
+  assert.deepEqual(items.map((row) => row.subagent), [null, subagent.session, null]);
+  assert.deepEqual(items[2].delivery, "pending");
+  assert.equal((await found("state=running")).at(-1).id, job.run);
+  writeFileSync(path.join(turns.root, "go"), "");
+  while (items.some(({ delivery }) => delivery !== "delivered")) {
+    await listener.until("turn_finished");
+    items = await found();
+  }
+  assert.deepEqual(items.map(({ state }) => state), ["succeeded", "succeeded", "succeeded"]);
+  const notice = await turns.get(`/inbox/${items[2].notice}`);
+  assert.deepEqual([notice.run, notice.state], [job.run, "acknowledged"]);
+  const page = await turns.get(`${target}?limit=1`);
+  const rest = await turns.get(`${target}?limit=2&after=${page.next}`);
+  assert.deepEqual([...page.items, ...rest.items].map(({ id }) => id), ids);
+  assert.equal(rest.next, null);
+});

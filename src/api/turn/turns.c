@@ -5,6 +5,7 @@
 
 #include "api/session/sessions.h"
 #include "base/memory.h"
+#include "engine/turn/background.h"
 #include "engine/turn/timeline.h"
 #include "engine/turn/turns.h"
 
@@ -410,7 +411,7 @@ static const struct query_param say_query[] = {
     {.name = NULL},
 };
 
-static const struct query_param timeline_query[] = {
+static const struct query_param runs_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's session"),
     PAGE_STATE_PARAM(PAGE_RUN_STATES),
@@ -458,8 +459,14 @@ const struct route turns_routes[] = {
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = run_answer, .request = &stop},
     {ROUTE("GET", "/api/v1/sessions/{id}/timeline", SCOPE_READ,
            "List the turns of a session, newest first: times, calls, usage, files"),
-     .query = timeline_query,
-     .answer = {.fields = &timeline_fields, .use = FIELD_LISTED, .page = true}, .page = &timeline},
+     .query = runs_query, .answer = {.fields = &timeline_fields, .use = FIELD_LISTED, .page = true},
+     .page = &timeline},
+    {ROUTE("GET", "/api/v1/sessions/{id}/background", SCOPE_READ,
+           "List what a session has in the background: jobs, workflows, subagents"),
+     .query = runs_query,
+     .answer =
+         {.fields = &run_fields, .use = FIELD_LISTED, .more = &background_fields, .page = true},
+     .page = &turns__background},
     {ROUTE("POST", "/api/v1/sessions/{id}/compact", SCOPE_RUN,
            "Summarise what was said, for the model; the messages stay"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = run_answer,
