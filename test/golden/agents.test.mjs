@@ -62,6 +62,8 @@ golden("subagents", async (record) => {
   await talk.ask("GET", "runs?total=1");
   record.names.estimates = true; // A follow-up reads how long its subagent took.
   await talk.ask("GET", "usage?by=category");
+  const below = { input: "say: For a person.", label: "mine" };
+  await talk.ask("POST", `sessions/${talk.session}/subagents`, below);
 });
 
 golden("summaries", async (record) => {

@@ -281,3 +281,43 @@ test("what a session has in the background is listed, with what it has heard of"
   assert.deepEqual([...page.items, ...rest.items].map(({ id }) => id), ids);
   assert.equal(rest.next, null);
 });
+
+test("a person starts a subagent, and the session goes on with its result", async (t) => {
+  const turns = await Turns.open(t);
+  const settings = { ...ALL, tools: ["read_file", "spawn_subagent"] };
+  const listener = await turns.listen({ root: turns.root, settings });
+  const post = (body) => turns.ask("POST", `/sessions/${listener.session}/subagents`, body);
+  const { status, json } = await post({
+    input: say("from below"),
+    label: "below",
+    tools: ["read_file"],
+    budget: 250000,
+  });
+  assert.deepEqual([status, json.kind, json.delivery], [201, "turn", "pending"]);
+  const child = await turns.get(`/sessions/${json.subagent}`);
+  assert.deepEqual([child.parent, child.title], [listener.session, "Subagent: below"]);
+  assert.deepEqual(child.settings, { ...settings, tools: ["read_file"] });
+  const budget = await turns.get(`/budgets/session:${json.subagent}`);
+  assert.equal(budget.limits.cost_micros, 250000);
+  const { run } = await listener.until("turn_finished");
+  const [notice] = (await turns.messages(listener.session)).filter((one) => one.run === run);
+  assert.equal(notice.role, "notice");
+  assert.match(textOf(notice), /"output":"from below"/);
+  const { items } = await turns.get(`/sessions/${listener.session}/background`);
+  assert.deepEqual(items.map((row) => [row.id, row.delivery]), [[json.id, "delivered"]]);
+  const refused = async (body) => {
+    const answer = await post(body);
+    return [answer.status, answer.json.code, answer.json.detail];
+  };
+  assert.deepEqual(await refused({ input: "x", tools: ["run_command"] }),
+    [400, "bad_field", "tools: names of tools that the session has itself"]);
+  assert.match((await refused({ input: "x", agent: "no-such" }))[2],
+    /^agent: there is no program 'no-such'/);
+  assert.deepEqual((await refused({}))[1], "missing_field");
+  const deep = async (parent, depth) => {
+    const answer = await turns.ask("POST", `/sessions/${parent}/subagents`, { input: say("x") });
+    const { subagent, code } = answer.json;
+    return answer.status === 201 ? deep(subagent, depth + 1) : [depth, code];
+  };
+  assert.deepEqual(await deep(listener.session, 0), [3, "conflict"]);
+});

@@ -13,6 +13,7 @@
 #include "base/number.h"
 #include "engine/run/inside.h"
 #include "engine/system/session_delete.h"
+#include "engine/turn/background.h"
 #include "rules/provider/no_model.h"
 #include "tool/check.h"
 
@@ -793,6 +794,13 @@ const struct route sessions_routes[] = {
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true, .body_optional = true,
      .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true}, .answer = WHOLE,
      .answer_status = 201, .request = &fork},
+    {ROUTE("POST", "/api/v1/sessions/{id}/subagents", SCOPE_RUN,
+           "Start a subagent of a session, which is notified of its end"),
+     .inside = INSIDE_BELOW, .begins_run = true, .query = SESSION_QUERY, .has_body = true,
+     .idempotent_key = true, .body_max = (size_t)2 << 20,
+     .body = {.fields = &sessions__spawn_fields, .use = FIELD_GIVEN},
+     .answer = {.fields = &run_fields, .use = FIELD_LISTED, .more = &background_fields},
+     .answer_status = 201, .request = &sessions__spawn},
     {ROUTE("GET", "/api/v1/sessions/{id}/export", SCOPE_READ,
            "Read a session with all its messages, whole, as a file"),
      .query = export_query, .answer_schema = export_answer, .request = &sessions__export},
