@@ -57,10 +57,13 @@ golden("subagents", async (record) => {
   const { run } = await talk.send(script(spawn, USAGE, "say: It works.", USAGE));
   await talk.until("turn_finished", (data) => data.run !== run && data.state === "succeeded");
   await talk.ask("GET", `sessions?parent=${talk.session}`);
+  await talk.ask("GET", `sessions/${talk.session}/background`);
   await talk.ask("GET", `sessions/${talk.session}/messages?role=notice`);
   await talk.ask("GET", "runs?total=1");
   record.names.estimates = true; // A follow-up reads how long its subagent took.
   await talk.ask("GET", "usage?by=category");
+  const below = { input: "say: For a person.", label: "mine" };
+  await talk.ask("POST", `sessions/${talk.session}/subagents`, below);
 });
 
 golden("summaries", async (record) => {

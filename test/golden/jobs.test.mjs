@@ -66,6 +66,10 @@ golden("jobs", async (record) => {
   await ask("GET", "runs?live=1");
   await ask("GET", "runs?parent=none");
   await ask("GET", "runs?after=nonsense");
+  await ask("POST", `runs/${first}/retry`);
+  const { items } = (await daemon.request("GET", "/api/v1/jobs?q=fails")).json;
+  const { json: again } = await ask("POST", `runs/${items[0].id}/retry`);
+  await ended(again.id);
   await ask("DELETE", `runs/${first}`);
   await ask("GET", `runs/${first}`);
   await ask("DELETE", `runs/${first}`);

@@ -61,6 +61,7 @@ const good = (root) => ({
   "PATCH /api/v1/messages/{id}": { text: "t" },
   "POST /api/v1/jobs/{id}/resize": { rows: 20, columns: 80 },
   "POST /api/v1/sessions/{id}/messages": { text: "say: x" },
+  "POST /api/v1/sessions/{id}/subagents": { input: "say: x" },
   "POST /api/v1/sessions/{id}/roots": { path: root },
   "POST /api/v1/streams/{id}/events": { type: "note" },
 });

@@ -140,6 +140,13 @@ golden("workflow-commands", async (record) => {
   await cli("restart", run);
   await cli("stop", run);
   await cli("job", "rm", run);
+  record.say("tried again");
+  const failing = await cli("job", "run", "--detach", "--json", "--", "false");
+  const bad = JSON.parse(failing.stdout).id;
+  await record.until(daemon, `run:${bad}`, "run_finished");
+  await cli("retry", bad);
+  await cli("retry", bad, "--json");
+  await cli("retry", "run_nowhere");
   record.say("paused, restarted, stopped");
   const slow = 'return await agent("delay: 600s", { label: "slow" });\n';
   const file = path.join(folder, "slow.js");

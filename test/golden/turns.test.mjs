@@ -49,6 +49,7 @@ golden("tools", async (record) => {
   await talk.ended(run);
   await talk.events();
   await talk.ask("GET", `sessions/${talk.session}/messages`);
+  await talk.ask("GET", `sessions/${talk.session}/timeline`);
   await talk.ask("GET", `runs/${run}/spans?kind=tool`);
   await talk.ask("GET", "approvals?all=1&total=1");
   await talk.ask("GET", "approvals?state=allowed&tool=write_file&q=B.TXT");
@@ -84,6 +85,20 @@ golden("approvals", async (record) => {
   await talk.ended(stopped.run);
   await talk.events();
   await talk.ask("GET", "approvals?all=1");
+});
+
+golden("sent-now", async (record) => {
+  record.names.estimates = true;
+  const daemon = await record.daemon();
+  const talk = await Talk.begin(record, daemon, { root: "" });
+  const first = await talk.send(STAYS);
+  await talk.until("delta", (data) => data.run === first.run);
+  const second = await talk.send(script("say: Second.", USAGE));
+  const third = await talk.send(script("say: First.", USAGE));
+  await talk.ask("POST", `messages/${third.message}/send_now`);
+  await talk.ended(second.run);
+  await talk.ask("POST", `messages/${third.message}/send_now`);
+  await talk.ask("GET", `sessions/${talk.session}/messages?around=${second.message}&limit=2`);
 });
 
 golden("policies", async (record) => {

@@ -33,14 +33,14 @@ const get = (target) => ask("GET", target);
 /** A session, a job, a workflow and a stream, below which the API has lists. */
 async function seed() {
   const session = await ask("POST", "/sessions", { title: "Listed", project: "web" });
-  await ask("POST", `/sessions/${session.id}/messages`, { text: "say: hello" });
+  const { message } = await ask("POST", `/sessions/${session.id}/messages`, { text: "say: hello" });
   const job = await ask("POST", "/jobs", { argv: ["true"], label: "Listed" });
   const flow = await ask("POST", "/workflows", { script, root: folder });
   await ask("PATCH", "/budgets/project:web", { tokens: 1000 });
   await ask("POST", "/memory", { topic: "t", title: "Listed", content: "c" });
   await daemon.append("listed", { type: "made" });
   while ((await get("/runs?live=1")).items.length > 0); // What they write has an end.
-  return { session: session.id, job: job.id, flow: flow.runId, stream: "listed" };
+  return { session: session.id, message, job: job.id, flow: flow.runId, stream: "listed" };
 }
 
 before(async () => {
@@ -100,10 +100,12 @@ async function valueFor({ target }, name) {
 
 /** Without filters, with each, and with all of them. */
 async function queries(list) {
-  const names = list.names.filter((name) => !["after", "limit", "total", "owner"].includes(name));
+  const alone = ["after", "limit", "total", "owner", "around"];
+  const names = list.names.filter((name) => !alone.includes(name));
   const pairs = [];
   for (const name of names) pairs.push(`${name}=${await valueFor(list, name)}`);
-  return ["", ...pairs, pairs.join("&")];
+  const around = list.names.includes("around") ? [`around=${ids.message}`] : [];
+  return ["", ...around, ...pairs, pairs.join("&")];
 }
 
 test("every list counts all rows of its pages where that is asked", async () => {
@@ -164,7 +166,8 @@ test("a text is found in one session, however much is to be looked at before it"
 /** Tables whose rows are few by a bound of their own. */
 const small = ["agents", "nodes", "settings", "learned_windows", "refused_parameters"];
 /** Statements that sort what other bounds keep few: budgets on a path, parts of a run that are not
- *  settled, the texts of 20 messages, ids of the steps of one workflow (1,000 at most). */
+ *  settled, the texts of 20 messages, ids of the steps of one workflow (1,000 at most), the turns
+ *  with which subagents of one session began. */
 const sorted = [
   /FROM budgets WHERE owner IN \('', \$1\) AND path IN/,
   /^SELECT p\.message, p\.number, m\.run, p\.state FROM parts p/,
@@ -172,6 +175,7 @@ const sorted = [
   /^SELECT COALESCE\(min\(id\), 0\), .* AND parent = \$4 AND step_key <> ''/,
   /WHERE id IN \(SELECT id FROM runs WHERE parent = \$1 AND step_key <> ''/,
   /^SELECT id FROM runs WHERE root = .* WHERE parent = \$1 AND step_key <> ''/,
+  /^SELECT id, subagent, kind FROM \(SELECT \* FROM \(SELECT id, 0 AS subagent/,
 ];
 /** The census of what is open, for /metrics: of indexes that hold nothing else. It is asked by a
  *  timer, so a slow test sees it. */

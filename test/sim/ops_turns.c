@@ -1,5 +1,6 @@
 /* ops_turns.c: messages with every policy, alone and in bursts, sent again under their client's id,
- * edited, taken back, asked again; turns that are stopped; histories that are compacted. */
+ * edited, taken back, sent now, asked again; turns that are stopped; histories that are compacted.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -212,6 +213,25 @@ static void message_unqueue(struct sim *sim) {
     errand_send(errand);
 }
 
+static struct err send_now_run(struct tx *tx, struct errand *errand) {
+    const struct turn_send_now what = {
+        .key = {.owner = BYTES(KNOWN_OWNER), .message = known_bytes(errand->message->id)},
+        .bounds = errand_bounds(errand)};
+    struct turn_accepted accepted;
+    return tx_turn_send_now(tx, &what, &accepted, &errand->why);
+}
+
+/* The promises about messages hold for any queue. */
+static void message_send_now(struct sim *sim) {
+    struct known_message *message = message_pick(sim);
+    if (message != NULL && message->id[0] != '\0') {
+        struct errand *errand = errand_new(sim, "send now", message->session);
+        errand->message = message;
+        errand->run = send_now_run;
+        errand_send(errand);
+    }
+}
+
 static struct err resend_run(struct tx *tx, struct errand *errand) {
     struct turn_resend *what = &errand->what.resend;
     what->message.key = (struct message_key){.owner = BYTES(KNOWN_OWNER),
@@ -367,10 +387,15 @@ static void turn_compact(struct sim *sim) {
 }
 
 static const struct sim_op ops_turns[] = {
-    {"message_say", 50, message_say},      {"message_burst", 4, message_burst},
-    {"message_repeat", 4, message_repeat}, {"message_unqueue", 2, message_unqueue},
-    {"message_resend", 2, message_resend}, {"turn_stop", 5, turn_stop},
-    {"turn_compact", 3, turn_compact},     {NULL, 0, NULL},
+    {"message_say", 50, message_say},
+    {"message_burst", 4, message_burst},
+    {"message_repeat", 4, message_repeat},
+    {"message_unqueue", 2, message_unqueue},
+    {"message_resend", 2, message_resend},
+    {"message_send_now", 4, message_send_now},
+    {"turn_stop", 5, turn_stop},
+    {"turn_compact", 3, turn_compact},
+    {NULL, 0, NULL},
 };
 
 const struct sim_part part_turns = {.name = "turns", .ops = ops_turns};

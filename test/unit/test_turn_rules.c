@@ -1,4 +1,5 @@
-/* test_turn_rules.c: what a turn does next, and what a message meets that comes meanwhile. */
+/* test_turn_rules.c: what a turn does next, and what a message meets that comes meanwhile; files in
+ * a timeline. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "rules/turn/timeline.h"
 #include "rules/turn/turn.h"
 
 static void a_message_to_an_idle_session_gets_a_turn_whatever_its_policy(void **state) {
@@ -305,6 +307,37 @@ static void the_answer_after_one_that_was_cut_off_may_be_longer(void **state) {
     assert_int_equal(turn_output_more(INT64_MAX, 0, 0, 0), INT64_MAX);
 }
 
+static void a_diff_names_its_file_and_counts_its_lines(void **state) {
+    (void)state;
+    static const struct {
+        struct bytes diff;
+        const char *path; /* NULL: it names none. */
+        int64_t added, removed;
+    } cases[] = {
+        {BYTES_INIT("--- a\n+++ a\n@@ -1,2 +1,2 @@\n x\n-- old\n+++ new\n"), "a", 1, 1},
+        {BYTES_INIT("--- /dev/null\n+++ new\n@@ -0,0 +1,1 @@\n+1\n"), "new", 1, 0},
+        {BYTES_INIT("--- gone\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-1\n"), "gone", 0, 1},
+        {BYTES_INIT("--- a\n+++ a\n@@ -1,9 +1,9 @@\n+1\n"
+                    "[the rest is not shown: +120 -7 lines in all]\n"),
+         "a", 120, 7},
+        {BYTES_INIT("--- a\n+++ a\n[the rest is not shown: +x -7 lines in all]\n"), "a", 0, 0},
+        {BYTES_INIT(""), NULL, 0, 0},
+        {BYTES_INIT("--- a\n"), NULL, 0, 0},
+        {BYTES_INIT("other\n+++ a\n"), NULL, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct timeline_file file = {.added = -1};
+        assert_int_equal(timeline_file_read(cases[i].diff, &file), cases[i].path != NULL);
+        if (cases[i].path == NULL) {
+            assert_int_equal(file.added, -1);
+            continue;
+        }
+        assert_true(bytes_is(file.path, cases[i].path));
+        assert_int_equal(file.added, cases[i].added);
+        assert_int_equal(file.removed, cases[i].removed);
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -331,6 +364,7 @@ int main(void) {
         cmocka_unit_test(an_answer_that_was_cut_off_ends_the_turn_as_truncated),
         cmocka_unit_test(a_call_that_was_cut_off_is_asked_for_again_once),
         cmocka_unit_test(the_answer_after_one_that_was_cut_off_may_be_longer),
+        cmocka_unit_test(a_diff_names_its_file_and_counts_its_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

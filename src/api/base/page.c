@@ -367,6 +367,9 @@ void page_end(struct page *page, int64_t total) {
     } else {
         text_add_str(text, "null");
     }
+    if (page->kind->members != NULL) {
+        page->kind->members(page, text);
+    }
     text_add_str(text, page->now.partial ? ",\"partial\":true" : "");
     if (cut && total != PAGE_NO_TOTAL && total < page->now.rows) {
         total = page->now.rows; /* Cut before it had counted these. */

@@ -138,6 +138,8 @@ struct page_kind {
     int64_t slices; /* Slices of a page that does not count; 0: PAGE_SLICES_MAX. */
     /* Writes the member `sums` of the answer, where all rows were counted; NULL: there is none. */
     void (*sums)(const struct page *page, struct text *text);
+    /* Writes members of the list's own, after `next`; NULL: there are none. */
+    void (*members)(const struct page *page, struct text *text);
     /* In place of `rows`, of what is not in the store: calls page_begin, …, page_end, and
      * request_answer. */
     void (*begin)(struct page *page);

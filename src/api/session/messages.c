@@ -38,6 +38,58 @@ struct err sessions__name_turn(struct tx *tx, struct request *request, struct er
 
 /* --- List ------------------------------------------------------------------------------------- */
 
+struct message_list {
+    struct page page;
+    struct message_position position; /* total 0: of no message it was asked. */
+};
+
+static enum message_order order_of(const struct page *page) {
+    return bytes_is(param_text(page->request.op.exchange, "order"), "oldest") ? MESSAGES_OLDEST
+                                                                              : MESSAGES_NEWEST;
+}
+
+/* The page begins before the message that is to be in its middle: *io_from is where its rows are
+ * read after. */
+static struct err around_find(struct tx *tx, struct page *page, int64_t session, int64_t *io_from) {
+    const struct bytes name = param_text(page->request.op.exchange, "around");
+    const struct message_key key = {.owner = page->request.key.owner, .message = name};
+    struct message_list *list = PAGE_OF(page, struct message_list);
+    struct message_row row;
+    struct session_row of;
+    bool found = false;
+    struct err err = tx_message_find(tx, &key, &found, &row, &of);
+    if (err_failed(err) || !found || of.id != session) {
+        return err_failed(err) ? err : one_absent(&messages__kind, name, &page->request.op.why);
+    }
+    const struct message_around around = {.session = session,
+                                          .message = row.id,
+                                          .order = order_of(page),
+                                          .limit = page->limit,
+                                          .bytes = PAGE_BYTES};
+    err = tx_message_around(tx, &around, &list->position);
+    *io_from = list->position.first + (around.order == MESSAGES_NEWEST ? 1 : -1);
+    return err;
+}
+
+static void position_write(const struct page *page, struct text *text) {
+    const struct message_list *list = PAGE_OF(page, const struct message_list);
+    const struct message_position *at = &list->position;
+    const bool more = at->before > MESSAGE_COUNT_MAX || at->total > MESSAGE_COUNT_MAX;
+    if (at->total == 0) {
+        return;
+    }
+    text_add_str(text, ",\"previous\":");
+    if (at->before > 0) {
+        text_addf(text, "\"%lld\"", (long long)at->first);
+    } else {
+        text_add_str(text, "null");
+    }
+    text_addf(text, ",\"position\":{\"before\":%lld,\"total\":%lld%s}",
+              (long long)(at->before < MESSAGE_COUNT_MAX ? at->before : MESSAGE_COUNT_MAX),
+              (long long)(at->total < MESSAGE_COUNT_MAX ? at->total : MESSAGE_COUNT_MAX),
+              more ? ",\"more\":true" : "");
+}
+
 static struct err message_list_row(struct tx *tx, struct page *page,
                                    const struct message_row *row) {
     struct text *text = &page->request.op.answer;
@@ -64,12 +116,15 @@ static struct err message_list_rows(struct tx *tx, struct page *page,
     if (err_failed(err)) {
         return err;
     }
-    const struct message_page what = {.session = session.id,
-                                      .order = bytes_is(param_text(exchange, "order"), "oldest")
-                                                   ? MESSAGES_OLDEST
-                                                   : MESSAGES_NEWEST,
-                                      .after = part->from,
-                                      .limit = part->limit};
+    int64_t from = part->from;
+    if (from == 0 && page->now.state == PAGE_LISTING && param_given(exchange, "around")) {
+        err = around_find(tx, page, session.id, &from);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    const struct message_page what = {
+        .session = session.id, .order = order_of(page), .after = from, .limit = part->limit};
     struct message_rows messages;
     err = tx_message_page(tx, &what, &messages);
     for (size_t i = 0; !err_failed(err) && i < messages.count; i++) {
@@ -91,11 +146,22 @@ static struct err message_list_read(void *ctx) {
         return err_why(&page->request.op.why, ERR_BAD_QUERY,
                        "query parameter 'order' must be newest or oldest");
     }
+    static const char *const others[] = {"after", "status", "role", "since", "q"};
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (param_given(page->request.op.exchange, "around") &&
+            param_given(page->request.op.exchange, others[i])) {
+            return err_why(&page->request.op.why, ERR_BAD_QUERY,
+                           "query parameters 'around' and '%s' exclude each other", others[i]);
+        }
+    }
     return ERR_OK;
 }
 
-const struct page_kind sessions__messages = {
-    .request = {.one = &session_one, .read = message_list_read}, .rows = message_list_rows};
+const struct page_kind sessions__messages = {.request = {.size = sizeof(struct message_list),
+                                                         .one = &session_one,
+                                                         .read = message_list_read},
+                                             .rows = message_list_rows,
+                                             .members = position_write};
 
 /* --- One message ------------------------------------------------------------------------------ */
 

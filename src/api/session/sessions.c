@@ -13,6 +13,7 @@
 #include "base/number.h"
 #include "engine/run/inside.h"
 #include "engine/system/session_delete.h"
+#include "engine/turn/background.h"
 #include "rules/provider/no_model.h"
 #include "tool/check.h"
 
@@ -741,6 +742,9 @@ static const struct query_param messages_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's session"),
     {QUERY("order", QUERY_TEXT, "newest (first) or oldest; absent: newest."), .max = 6},
+    {QUERY("around", QUERY_TEXT,
+           "The page that has this message in its middle, with `previous` and `position`."),
+     .max = ID_SIZE},
     PAGE_WORDS_PARAM("status", "Only those of this status, or of several (a,b).",
                      "queued,running,completed,interrupted,failed,rolled_back,steering,joined,"
                      "delivered"),
@@ -750,6 +754,9 @@ static const struct query_param messages_query[] = {
     {.name = NULL},
 };
 
+#define POSITION_SCHEMA                                                                            \
+    ",\"previous\":" TEXT_OR_NULL ",\"position\":{\"type\":\"object\",\"properties\":{"            \
+    "\"before\":" INT_SCHEMA ",\"total\":" INT_SCHEMA ",\"more\":" BOOL_SCHEMA "}}"
 #define WHOLE                                                                                      \
     { .fields = &session_shown_fields, .use = FIELD_LISTED | FIELD_WHOLE }
 static const char export_answer[] =
@@ -787,11 +794,18 @@ const struct route sessions_routes[] = {
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true, .body_optional = true,
      .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true}, .answer = WHOLE,
      .answer_status = 201, .request = &fork},
+    {ROUTE("POST", "/api/v1/sessions/{id}/subagents", SCOPE_RUN,
+           "Start a subagent of a session, which is notified of its end"),
+     .inside = INSIDE_BELOW, .begins_run = true, .query = SESSION_QUERY, .has_body = true,
+     .idempotent_key = true, .body_max = (size_t)2 << 20,
+     .body = {.fields = &sessions__spawn_fields, .use = FIELD_GIVEN},
+     .answer = {.fields = &run_fields, .use = FIELD_LISTED, .more = &background_fields},
+     .answer_status = 201, .request = &sessions__spawn},
     {ROUTE("GET", "/api/v1/sessions/{id}/export", SCOPE_READ,
            "Read a session with all its messages, whole, as a file"),
      .query = export_query, .answer_schema = export_answer, .request = &sessions__export},
     {ROUTE("GET", "/api/v1/sessions/{id}/messages", SCOPE_READ, "List the messages of a session"),
-     .query = messages_query, .answer_schema = PAGE_SCHEMA(MESSAGE_SCHEMA),
+     .query = messages_query, .answer_schema = PAGE_SCHEMA_WITH(POSITION_SCHEMA, MESSAGE_SCHEMA),
      .page = &sessions__messages},
     {.method = NULL},
 };

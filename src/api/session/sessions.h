@@ -6,8 +6,9 @@
  *   PATCH  /api/v1/sessions/{id}                change title, model, metadata, …; archive it
  *   DELETE /api/v1/sessions/{id}                stop its turns, and remove it
  *   POST   /api/v1/sessions/{id}/fork           a copy of its beginning
+ *   POST   /api/v1/sessions/{id}/subagents      a subagent of it
  *   GET    /api/v1/sessions/{id}/export         all of it, as JSON or Markdown
- *   GET    /api/v1/sessions/{id}/messages       list its messages
+ *   GET    /api/v1/sessions/{id}/messages       list its messages; ?around= one of them
  *   GET    /api/v1/sessions/{id}/roots          the folders that were granted to it
  *   POST   /api/v1/sessions/{id}/roots          grant one
  *   DELETE /api/v1/sessions/{id}/roots          take one back
@@ -59,7 +60,8 @@ struct route_table attachments_table(struct sessions_api *api);
 
 extern const struct one_kind messages__kind;
 
-extern const struct request_kind sessions__export;
+extern const struct request_kind sessions__export, sessions__spawn;
+extern const struct field_set sessions__spawn_fields; /* Body of sessions__spawn. */
 /* Keys of requests about a session, and about a message. */
 static inline struct session_key sessions__key_of(const struct request *request) {
     return (struct session_key){.owner = request->key.owner, .session = request->key.id};

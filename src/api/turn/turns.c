@@ -5,6 +5,8 @@
 
 #include "api/session/sessions.h"
 #include "base/memory.h"
+#include "engine/turn/background.h"
+#include "engine/turn/timeline.h"
 #include "engine/turn/turns.h"
 
 /* --- A stop: of a large subtree, a chain ------------------------------------------------------ */
@@ -106,6 +108,30 @@ static const struct request_kind compact = {
     .start = turn_start,
     .work = compact_work,
 };
+
+/* --- A queued message is sent now ------------------------------------------------------------- */
+
+static struct err send_now_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    struct text *text = &request->op.answer;
+    const struct turn_send_now what = {.key = messages__key_of(request), .bounds = request->bounds};
+    struct turn_accepted accepted;
+    struct err err = tx_turn_send_now(tx, &what, &accepted, &request->op.why);
+    if (!err_failed(err)) {
+        struct run_row run = accepted.run;
+        run_shown(&run, tx_epoch(tx), run_bounds_hold(&request->bounds));
+        text_add_char(text, '{');
+        text_add_member(text, "message", accepted.message);
+        text_add_member(text, "run", run.run);
+        text_add_member(text, "decision", bytes_of(turn_decision_name(accepted.decision)));
+        text_add_member(text, "state", bytes_of(run_state_name(run.state)));
+        text_add_char(text, '}');
+    }
+    return err;
+}
+
+static const struct request_kind send_now = {
+    .writes = true, .one = &messages__kind, .work = send_now_work};
 
 /* --- The last answer is asked for again ------------------------------------------------------- */
 
@@ -345,12 +371,50 @@ static const struct request_kind resend = {
     .end = resend_end,
 };
 
+/* --- The timeline ----------------------------------------------------------------------------- */
+
+static struct err timeline_row(void *ctx, const struct timeline_turn *turn) {
+    struct page *page = ctx;
+    if (page_row_number(page, turn->number,
+                        page_is(page, "state", bytes_of(run_state_name(turn->run.state))))) {
+        fields_write(&timeline_fields, FIELD_LISTED, turn, &page->request.op.answer);
+    }
+    return ERR_OK;
+}
+
+static struct err timeline_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct session_row session;
+    int64_t last = 0;
+    struct err err = request_session(tx, &page->request, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct timeline_page what = {.session = session.id,
+                                       .before = part->from,
+                                       .limit = part->limit,
+                                       .hold = run_bounds_hold(&page->request.bounds)};
+    err = tx_turn_timeline(tx, &what, timeline_row, page, &last);
+    if (!err_failed(err) && last != 0) {
+        page_looked_number(page, last);
+    }
+    return err;
+}
+
+static const struct page_kind timeline = {.request = {.one = &session_one}, .rows = timeline_rows};
+
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param say_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
     {QUERY("wait", QUERY_INT, "Seconds to wait for the end of the turn, whose text is answered."),
      .min = 0, .max = TURNS_WAIT_MAX_S},
+    {.name = NULL},
+};
+
+static const struct query_param runs_query[] = {
+    PAGE_PARAMS(PAGE_NUMBER),
+    OP_OWNER_PARAM("Another owner's session"),
+    PAGE_STATE_PARAM(PAGE_RUN_STATES),
     {.name = NULL},
 };
 
@@ -361,6 +425,10 @@ static const char say_answer[] =
     "\"repeated\":" BOOL_SCHEMA
     ",\"undone\":{\"type\":[\"array\",\"null\"]},\"cause\":" TEXT_OR_NULL ",\"text\":" TEXT_OR_NULL
     "}}";
+static const char send_now_answer[] =
+    "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"decision\",\"state\"],\"properties\":"
+    "{\"message\":" TEXT_SCHEMA ",\"run\":" TEXT_SCHEMA
+    ",\"decision\":{\"enum\":[\"queued\",\"interrupted\"]},\"state\":" TEXT_SCHEMA "}}";
 static const char run_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"state\"],\"properties\":{\"id\":" TEXT_SCHEMA
     ",\"state\":" TEXT_SCHEMA "}}";
@@ -389,6 +457,16 @@ const struct route turns_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/stop", SCOPE_RUN,
            "Stop the running turn; its text remains"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = run_answer, .request = &stop},
+    {ROUTE("GET", "/api/v1/sessions/{id}/timeline", SCOPE_READ,
+           "List the turns of a session, newest first: times, calls, usage, files"),
+     .query = runs_query, .answer = {.fields = &timeline_fields, .use = FIELD_LISTED, .page = true},
+     .page = &timeline},
+    {ROUTE("GET", "/api/v1/sessions/{id}/background", SCOPE_READ,
+           "List what a session has in the background: jobs, workflows, subagents"),
+     .query = runs_query,
+     .answer =
+         {.fields = &run_fields, .use = FIELD_LISTED, .more = &background_fields, .page = true},
+     .page = &turns__background},
     {ROUTE("POST", "/api/v1/sessions/{id}/compact", SCOPE_RUN,
            "Summarise what was said, for the model; the messages stay"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = run_answer,
@@ -403,6 +481,10 @@ const struct route turns_routes[] = {
      .body_optional = true, .body_max = (size_t)2 << 20, .idempotent_key = true,
      .body = {.fields = &resend_fields, .use = FIELD_GIVEN}, .answer_schema = resend_answer,
      .answer_status = 201, .request = &resend},
+    {ROUTE("POST", "/api/v1/messages/{id}/send_now", SCOPE_RUN,
+           "Send a queued message before the others; a running turn is interrupted"),
+     .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = send_now_answer,
+     .request = &send_now},
     {ROUTE("POST", "/api/v1/messages/{id}/choose", SCOPE_RUN,
            "Make an earlier answer the active one"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .answer_schema = chosen_answer,

@@ -2,10 +2,13 @@
  *
  *   POST /api/v1/sessions/{id}/messages   say something: a turn answers it; ?wait=
  *   POST /api/v1/sessions/{id}/stop       the turn that runs ends; what it said stays
+ *   GET  /api/v1/sessions/{id}/timeline   its turns: times, calls, usage, files
+ *   GET  /api/v1/sessions/{id}/background what it has in the background, and whether it heard of it
  *   POST /api/v1/sessions/{id}/compact    what was said becomes a summary for the model
  *   POST /api/v1/sessions/{id}/clear      all that was said goes, what is being said included
  *   POST /api/v1/messages/{id}/resend     a user's message once more; all after it goes
  *   POST /api/v1/messages/{id}/regenerate the last answer once more
+ *   POST /api/v1/messages/{id}/send_now   a queued message goes before the others
  *   POST /api/v1/messages/{id}/choose     an earlier answer is the one that counts
  *   GET  /api/v1/approvals                what waits for somebody's answer
  *   POST /api/v1/approvals                a program asks about a step of its run
@@ -18,6 +21,7 @@
 #ifndef DROVER_API_TURN_TURNS_H
 #define DROVER_API_TURN_TURNS_H
 
+#include "api/base/page.h"
 #include "api/base/request.h"
 #include "base/base.h"
 #include "base/id.h"
@@ -39,6 +43,7 @@ struct turns_api {
 /* Shared by the files of turns. */
 enum { TURNS_WAIT_MAX_S = 600 };
 extern const struct request_kind turns__say;
+extern const struct page_kind turns__background;
 extern const struct field_set turns__say_fields; /* Body of a message. */
 
 extern const struct route turns_routes[], approvals_routes[];

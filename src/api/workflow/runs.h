@@ -7,6 +7,7 @@
  *   GET    /api/v1/runs/{id}/limits        what they wait for
  *   POST   /api/v1/runs/{id}/skip          one of them is skipped,
  *   POST   /api/v1/runs/{id}/restart       or asked anew
+ *   POST   /api/v1/runs/{id}/retry         a run of any kind that ended badly begins again
  *   POST   /api/v1/runs/{id}/pause         no agent of it begins any more,
  *   POST   /api/v1/runs/{id}/resume        until it goes on
  *
@@ -36,5 +37,9 @@ struct workflow_runs_api {
     struct catalog_search search; /* Without the root. */
 };
 extern const struct route workflow_runs_routes[], workflows_routes[];
+
+/* --- Shared inside api/ ---------------------------------------------------------------------- */
+
+extern const struct request_kind workflows__retry;
 
 #endif

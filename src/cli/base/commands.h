@@ -11,23 +11,22 @@
     ROW(serve) ROW(status) ROW(shutdown) ROW(logs)                                                 \
     ROW(job_run) ROW(job_ls) ROW(job_logs) ROW(job_search) ROW(job_attach)                         \
     ROW(job_wait) ROW(job_stop) ROW(job_abandon) ROW(job_rm) ROW(run) ROW(pause) ROW(resume)       \
-    ROW(restart) ROW(ps) ROW(show) ROW(trace) ROW(attach) ROW(ask) ROW(chat) ROW(approve)          \
-    ROW(stop) ROW(inbox_ls) ROW(inbox_show) ROW(inbox_retry) ROW(inbox_drop) ROW(session_ls)       \
-    ROW(session_search) ROW(session_show) ROW(session_new) ROW(session_rename)                     \
-    ROW(session_archive) ROW(session_rm) ROW(session_clear) ROW(session_compact)                   \
-    ROW(session_fork) ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(project_ls)  \
-    ROW(project_show) ROW(project_add) ROW(project_set) ROW(project_rm) ROW(usage)                 \
-    ROW(workflow_ls) ROW(workflow_show) ROW(workflow_check) ROW(workflow_plan) ROW(workflow_new)   \
-    ROW(agent_run) ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set) ROW(agent_rm)       \
-    ROW(agent_test) ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls)                  \
-    ROW(budget_show) ROW(budget_set) ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release)         \
-    ROW(stream_append) ROW(stream_tail) ROW(stream_ls) ROW(stream_show) ROW(stream_prune)          \
-    ROW(stream_keep) ROW(token_create) ROW(token_ls) ROW(token_revoke) ROW(provider_ls)            \
-    ROW(provider_add) ROW(provider_set) ROW(provider_test) ROW(provider_reset)                     \
-    ROW(provider_forget) ROW(provider_rm) ROW(models) ROW(config_get) ROW(config_set)              \
-    ROW(backup) ROW(restore)                                                                       \
-    ROW(doctor) ROW(du) ROW(bugreport) ROW(demo) ROW(service_install) ROW(service_rm)              \
-    ROW(service_status) ROW(complete_words) ROW(version) ROW(completion) ROW(help)
+    ROW(retry) ROW(restart) ROW(ps) ROW(show) ROW(trace) ROW(attach) ROW(ask) ROW(chat)            \
+    ROW(approve) ROW(stop) ROW(inbox_ls) ROW(inbox_show) ROW(inbox_retry) ROW(inbox_drop)          \
+    ROW(session_ls) ROW(session_search) ROW(session_show) ROW(session_new) ROW(session_rename)     \
+    ROW(session_archive) ROW(session_rm) ROW(session_clear) ROW(session_compact) ROW(session_fork) \
+    ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(project_ls) ROW(project_show)  \
+    ROW(project_add) ROW(project_set) ROW(project_rm) ROW(usage) ROW(workflow_ls)                  \
+    ROW(workflow_show) ROW(workflow_check) ROW(workflow_plan) ROW(workflow_new) ROW(agent_run)     \
+    ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set) ROW(agent_rm) ROW(agent_test)      \
+    ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls) ROW(budget_show) ROW(budget_set) \
+    ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append) ROW(stream_tail)      \
+    ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep) ROW(token_create)           \
+    ROW(token_ls) ROW(token_revoke) ROW(provider_ls) ROW(provider_add) ROW(provider_set)           \
+    ROW(provider_test) ROW(provider_reset) ROW(provider_forget) ROW(provider_rm) ROW(models)       \
+    ROW(config_get) ROW(config_set) ROW(backup) ROW(restore) ROW(doctor) ROW(du) ROW(bugreport)    \
+    ROW(demo) ROW(service_install) ROW(service_rm) ROW(service_status) ROW(complete_words)         \
+    ROW(version) ROW(completion) ROW(help)
 /* clang-format on */
 
 #define COMMAND_DECLARE(name_) extern const struct command command_##name_;

@@ -107,6 +107,17 @@ const struct command command_pause = {
     ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_line_print),
 };
 
+const struct command command_retry = {
+    COMMAND(NULL, "retry", "RUN…", "Try a run again that ended badly."),
+    HELP(WORKFLOWS, "drover retry last\n"),
+    .about = "A job begins again as a new run with the same spec. A workflow takes over the\n"
+             "results that its agents have, as with 'drover run --resume RUN'. A subagent\n"
+             "answers again, and its parent is notified.\n",
+    ACTION("POST /api/v1/runs/{}/retry", .keyed = true,
+           .unknown = "there is no run '{}'; 'drover ps --all' lists runs that have ended",
+           .print = run_line_print),
+};
+
 const struct command command_resume = {
     COMMAND(NULL, "resume", "WORKFLOW…", "Resume a paused workflow."),
     HELP(WORKFLOWS, "drover resume last\n"),

@@ -392,29 +392,6 @@ struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
 
 /* --- Before ----------------------------------------------------------------------------------- */
 
-/* Settings of a subagent, which may at most what its parent may. False: the request names a tool
- * that the parent has not. */
-static bool write_settings(const struct talk_work *work, struct text *settings) {
-    struct spawn_request request;
-    AUTO(json_release) json_t *json = NULL;
-    spawn_request_read(&work->call, &request);
-    if (err_failed(json_parse_wrapped(bytes_of(work->settings[0] == '\0' ? "{}" : work->settings),
-                                      &json, NULL))) {
-        return false;
-    }
-    const json_t *had = json_object_get(json, "tools");
-    for (size_t i = 0; i < json_array_size(request.tools); i++) {
-        const char *name = json_string_value(json_array_get(request.tools, i));
-        enum tool_id id;
-        if (name == NULL || !tool_find(bytes_of(name), &id) ||
-            (had != NULL && !json_has_text(had, bytes_of(name)))) {
-            return false;
-        }
-    }
-    return (request.tools == NULL || json_object_set(json, "tools", request.tools) == 0) &&
-           !err_failed(json_write(json, settings));
-}
-
 void rows__free(struct talk_work *work) {
     if (work->fresh != NULL) {
         text_done(&work->fresh->settings);
@@ -439,7 +416,9 @@ void rows__begin(struct talk_work *work) {
     text_init(&fresh->settings, SESSION_SETTINGS_MAX);
     work->fresh = fresh;
     if (work->call.id == TOOL_SPAWN_SUBAGENT) {
-        fresh->settings_wrong = !write_settings(work, &fresh->settings);
+        struct spawn_request request;
+        spawn_request_read(&work->call, &request);
+        fresh->settings_wrong = !toolplace_narrow(work->settings, request.tools, &fresh->settings);
     }
     if (work->call.id == TOOL_RUN_WORKFLOW) {
         work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);

@@ -102,6 +102,25 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     place->place.roots = place->roots;
 }
 
+bool toolplace_narrow(const char *settings, json_t *tools, struct text *ret_settings) {
+    AUTO(json_release) json_t *json = NULL;
+    if (err_failed(
+            json_parse_wrapped(bytes_of(settings[0] == '\0' ? "{}" : settings), &json, NULL))) {
+        return false;
+    }
+    const json_t *had = json_object_get(json, "tools");
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        const char *name = json_string_value(json_array_get(tools, i));
+        enum tool_id id;
+        if (name == NULL || !tool_find(bytes_of(name), &id) ||
+            (had != NULL && !json_has_text(had, bytes_of(name)))) {
+            return false;
+        }
+    }
+    return (tools == NULL || json_object_set(json, "tools", tools) == 0) &&
+           !err_failed(json_write(json, ret_settings));
+}
+
 void toolplace_close(struct toolplace *place) {
     json_release(&place->settings);
     json_release(&place->extra);

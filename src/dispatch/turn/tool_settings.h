@@ -38,6 +38,9 @@ struct toolplace {
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
 /* The rules alone, into a zeroed place; `settings` is borrowed until it is closed. */
 void toolplace_read_rules(struct toolplace *place, const json_t *settings);
+/* Settings of a subagent, which may at most what its parent may. `settings`: the parent's, JSON;
+ * "": none. `tools`: names; NULL: those of the parent. False: one of them the parent has not. */
+MUST_CHECK bool toolplace_narrow(const char *settings, json_t *tools, struct text *ret_settings);
 void toolplace_close(struct toolplace *place); /* For AUTO; zeroed is fine. */
 
 #endif

@@ -246,6 +246,16 @@ void runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
     tx_row_changed(tx, FOLLOW_RUN, id);
 }
 
+void runs__set_retry_of(struct tx *tx, const struct run_row *again, struct run_row *io_row) {
+    io_row->retry_of = again->run;
+    tx_do(tx, "UPDATE runs SET retry_of = $2 WHERE id = $1",
+          ARGS(arg_int(io_row->id), arg_text(again->run)));
+}
+
+void runs__set_priority(struct tx *tx, int64_t id, int64_t priority) {
+    tx_do(tx, "UPDATE runs SET priority = $2 WHERE id = $1", ARGS(arg_int(id), arg_int(priority)));
+}
+
 struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row) {
     assert(from == row->state ? !run_state_final(from) : run_edge_legal(from, row->state));
     assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));

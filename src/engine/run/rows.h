@@ -66,6 +66,7 @@ enum run_columns {
     X("host", host, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
     X("note", note, MAP_TEXT, RUN_PROGRESS | RUN_ENDED)                                            \
     X("budget", budget, MAP_TEXT, MAP_INSERT)                                                      \
+    X("retry_of", retry_of, MAP_TEXT, MAP_READ)                                                    \
     X("lane", lane, MAP_INT, RUN_BUDGET)                                                           \
     X("charged", charged, MAP_BOOL, RUN_BUDGET)                                                    \
     X("output_tokens_held", reserve.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, RUN_BUDGET)                 \
@@ -119,6 +120,10 @@ void runs__insert(struct tx *tx, const struct run_row *row);
 /* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
  * and goes with it. */
 void runs__set_session(struct tx *tx, int64_t id, struct bytes session);
+/* The run is another one, tried again; in the row, too. */
+void runs__set_retry_of(struct tx *tx, const struct run_row *again, struct run_row *io_row);
+/* Changes the place of a run in the lines of admission; nothing is admitted. */
+void runs__set_priority(struct tx *tx, int64_t id, int64_t priority);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 /* Leaves the note of the row. The event of a written row is appended at the end of the function
  * (engine/base/follow.h). */

@@ -78,15 +78,7 @@ static void message_write_open(const struct message_row *row, struct text *text)
     json_add_stored(text, row->metadata);
 }
 
-/* The usage is that of calls that have ended; those for summaries and reviews belong to the turn,
- * too. */
-void messages__write_open(struct tx *tx, const struct message_row *row, struct text *text) {
-    message_write_open(row, text);
-    if (row->role != ROLE_ASSISTANT) {
-        return;
-    }
-    const struct bytes model = tx_text(
-        tx, "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1", ARGS(arg_int(row->id)));
+struct session_usage messages__usage(struct tx *tx, int64_t run) {
     AUTO(rows_release)
     struct rows *rows = tx_row(
         tx,
@@ -99,9 +91,18 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
         " AND kind IN ('model', 'review', 'compaction') AND NOT EXISTS (SELECT 1 FROM turns t"
         " JOIN sessions s ON s.id = t.session WHERE t.run = spans.run AND s.program <> ''"
         " AND fresh IS NULL)",
-        ARGS(arg_int(row->run)));
-    const struct session_usage usage =
-        rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
+        ARGS(arg_int(run)));
+    return rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
+}
+
+void messages__write_open(struct tx *tx, const struct message_row *row, struct text *text) {
+    message_write_open(row, text);
+    if (row->role != ROLE_ASSISTANT) {
+        return;
+    }
+    const struct bytes model = tx_text(
+        tx, "SELECT " MESSAGE_MODEL " FROM messages m WHERE m.id = $1", ARGS(arg_int(row->id)));
+    const struct session_usage usage = messages__usage(tx, row->run);
     const int64_t resume_at_ms = tx_number(
         tx,
         "SELECT COALESCE(not_before_ms, 0) FROM runs WHERE id = $1 AND (state = 'waiting'"

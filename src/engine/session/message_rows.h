@@ -132,6 +132,9 @@ MUST_CHECK struct message_parts parts__read(struct tx *tx, int64_t message, size
 
 /* --- As clients see them, piece by piece (json.c) --------------------------------------------- */
 
+/* Usage of the calls of a turn that have ended; those for summaries and reviews belong to it, too.
+ */
+struct session_usage messages__usage(struct tx *tx, int64_t run);
 /* Up to its parts: neither these nor the last brace. An answer has the model that its turn asks,
  * and the usage of the turn so far. */
 void messages__write_open(struct tx *tx, const struct message_row *row, struct text *text);

@@ -121,6 +121,44 @@ struct err tx_message_page(struct tx *tx, const struct message_page *page,
     return tx_error(tx);
 }
 
+/* Counts to MESSAGE_COUNT_MAX and one. `newer`: messages above `id`, else those below it. */
+static int64_t count_beside(struct tx *tx, int64_t session, int64_t id, bool newer) {
+    return tx_number(tx,
+                     newer
+                         ? "SELECT count(*) FROM (SELECT 1 FROM messages WHERE session = $1"
+                           " AND id > $2 AND status NOT IN ('removed', 'reserved') LIMIT $3) newer"
+                         : "SELECT count(*) FROM (SELECT 1 FROM messages WHERE session = $1"
+                           " AND id < $2 AND status NOT IN ('removed', 'reserved') LIMIT $3) older",
+                     ARGS(arg_int(session), arg_int(id), arg_int(MESSAGE_COUNT_MAX + 1)));
+}
+
+struct err tx_message_around(struct tx *tx, const struct message_around *around,
+                             struct message_position *ret_position) {
+    const bool newest = around->order == MESSAGES_NEWEST;
+    const struct message_page page = {.session = around->session,
+                                      .order = newest ? MESSAGES_OLDEST : MESSAGES_NEWEST,
+                                      .after = around->message,
+                                      .limit = around->limit / 2};
+    struct message_position position = {.first = around->message};
+    struct message_rows rows = {.count = 0};
+    AUTO(text_done) struct text text = text_up_to(around->bytes / 2);
+    struct err err = page.limit > 0 ? tx_message_page(tx, &page, &rows) : ERR_OK;
+    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+        err = tx_message_write_json(tx, &rows.rows[i], MESSAGE_BYTES_LIST, &text);
+        if (text_failed(&text)) {
+            break;
+        }
+        position.first = rows.rows[i].id;
+    }
+    if (!err_failed(err) && text.no_memory) {
+        return text_error(&text, "messages: around");
+    }
+    position.before = count_beside(tx, around->session, position.first, newest);
+    position.total = count_beside(tx, around->session, 0, true /* newer */);
+    *ret_position = position;
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 struct err tx_session_turn(struct tx *tx, int64_t session, struct bytes *ret_run) {
     const struct message_rows live = messages__live(tx, session);
     *ret_run = BYTES("");

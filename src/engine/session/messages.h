@@ -52,6 +52,23 @@ struct message_rows {
 MUST_CHECK struct err tx_message_page(struct tx *tx, const struct message_page *page,
                                       struct message_rows *ret_rows);
 
+/* Where a page begins that has a message in its middle: the rows before that one are half of the
+ * page at most, and as JSON (MESSAGE_BYTES_LIST) half of its bytes. */
+struct message_around {
+    int64_t session, message; /* ids; the message is one that lists show. */
+    enum message_order order;
+    int64_t limit;
+    size_t bytes; /* Limit of a page. */
+};
+struct message_position {
+    int64_t first;  /* id of the first row of the page. */
+    int64_t before; /* Number of messages before that row, in the order of the list, */
+    int64_t total;  /* and of all; neither is counted beyond MESSAGE_COUNT_MAX. */
+};
+enum { MESSAGE_COUNT_MAX = 10000 };
+MUST_CHECK struct err tx_message_around(struct tx *tx, const struct message_around *around,
+                                        struct message_position *ret_position);
+
 /* The text of a user's message becomes another one; nothing else changes. ERR_MESSAGE_NOT_FOUND,
  * ERR_NOT_A_USER_MESSAGE; ERR_TURN_IN_PROGRESS unless it is still queued: *ret_session, whose turn
  * tx_session_turn tells. */

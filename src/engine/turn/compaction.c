@@ -407,14 +407,16 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
         calls__count(tx, &turn.session, &span);
     }
     turns__write(tx, &turn.row);
-    if (compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0 &&
-        !turns__is_cleared(&turn)) {
+    const bool shorter = compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0 &&
+                         !turns__is_cleared(&turn);
+    if (shorter) {
         checkpoint_add(tx, &turn, compacted);
     }
-    if (called) {
+    if (called || shorter) { /* Excerpts, too, leave more of the window free. */
         AUTO(text_done) struct text data = turns__event_open(&turn);
         text_add_member_int(&data, "step", turn.row.step);
-        turns__event_usage(tx, &turn.session, &compacted->usage, &compacted->cost, &data);
+        turns__event_usage(tx, &turn.session, called ? &compacted->usage : NULL, &compacted->cost,
+                           &data);
     }
     if (compacted->learned.window > 0) {
         tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &compacted->learned));

@@ -389,9 +389,7 @@ void turns__event_card_reviewed(struct tx *tx, const struct turn *turn, const st
     tx_fail(tx, turns__event_close(tx, &turn->session, "tool_reviewed", &data));
 }
 
-void turns__event_usage(struct tx *tx, const struct session_row *session, const struct usage *usage,
-                        const struct usage_cost *cost, struct text *data) {
-    text_add_name(data, "call");
+static void add_call(const struct usage *usage, const struct usage_cost *cost, struct text *data) {
     text_add_char(data, '{');
     text_add_member_int(data, "fresh", usage->fresh);
     text_add_member_int(data, "cache_read", usage->cache_read);
@@ -401,6 +399,16 @@ void turns__event_usage(struct tx *tx, const struct session_row *session, const 
     text_add_member_bool(data, "estimated", usage->estimated);
     text_add_member_int_or_null(data, "cost_micros", cost->micros, cost->known);
     text_add_char(data, '}');
+}
+
+void turns__event_usage(struct tx *tx, const struct session_row *session, const struct usage *usage,
+                        const struct usage_cost *cost, struct text *data) {
+    text_add_name(data, "call");
+    if (usage != NULL) {
+        add_call(usage, cost, data);
+    } else {
+        text_add_str(data, "null");
+    }
     text_add_name(data, "session");
     fields_write(&session_usage_fields, FIELD_LISTED, &session->usage, data);
     text_add_member_int(data, "context_used", session->context_used);

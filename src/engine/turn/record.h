@@ -81,7 +81,8 @@ void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct
 struct text turns__event_open(const struct turn *turn);
 MUST_CHECK struct err turns__event_close(struct tx *tx, const struct session_row *session,
                                          const char *type, struct text *data);
-/* The end of an event `usage`: of the call, of the session, and how full the window is. */
+/* The end of an event `usage`: of the call (NULL: none was made), of the session, and how full the
+ * window is. */
 void turns__event_usage(struct tx *tx, const struct session_row *session, const struct usage *usage,
                         const struct usage_cost *cost, struct text *data);
 void turns__event_card_started(struct tx *tx, const struct turn *turn, const struct card *card);

@@ -154,6 +154,36 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
     return err;
 }
 
+struct err tx_subagent_again(struct tx *tx, const struct subagent_again *again,
+                             struct run_row *ret_run, struct why *why) {
+    struct turn turn = {.run = *again->turn};
+    struct session_row parent;
+    if (!turns__load_rest(tx, &turn) || turn.session.parent == 0 ||
+        !sessions__find_id(tx, turn.session.parent, &parent)) {
+        return err_failed(tx_error(tx))
+                   ? tx_error(tx)
+                   : err_why(why, ERR_CONFLICT,
+                             "the run is a turn of no subagent: ask for its answer again with "
+                             "POST /api/v1/messages/ID/regenerate");
+    }
+    if (!message_shown(turn.answer.status)) {
+        return err_why(why, ERR_CONFLICT,
+                       "the subagent has not begun, or its answer was removed: start another one");
+    }
+    const struct turn_message message = {
+        .key = {.owner = turn.session.owner, .message = turn.answer.message},
+        .model_default = turn.row.model,
+        .notify = parent.session,
+        .run = again->run,
+        .answer = again->answer,
+        .bounds = again->bounds};
+    struct err err = tx_turn_again(tx, &message, ret_run, why);
+    if (!err_failed(err)) {
+        runs__set_retry_of(tx, again->turn, ret_run);
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 /* --- Found, fetched, cancelled ---------------------------------------------------------------- */
 
 struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct bytes run,

@@ -50,6 +50,17 @@ struct subagent {
 MUST_CHECK struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
                                         struct subagent *ret_subagent, struct why *why);
 
+/* The turn with which a subagent began, and that has ended, is tried again: another answer to the
+ * same input, of whose end the parent is notified. ERR_CONFLICT: the turn is of no subagent, or
+ * has left no answer that can be asked for again; and as tx_turn_again. */
+struct subagent_again {
+    const struct run_row *turn; /* Borrowed. */
+    struct id run, answer;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_subagent_again(struct tx *tx, const struct subagent_again *again,
+                                        struct run_row *ret_run, struct why *why);
+
 /* By the run that it began with. *ret_found false: that is no subagent of this session. */
 MUST_CHECK struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat,
                                        struct bytes run, bool *ret_found,

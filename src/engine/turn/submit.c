@@ -17,9 +17,11 @@
  * the end of its turn offers what is left. */
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/base/ids.h"
 #include "engine/base/settings.h"
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
+#include "engine/run/budget_gate.h"
 #include "engine/session/attachments.h"
 #include "engine/turn/record.h"
 #include "rules/provider/no_model.h"
@@ -463,6 +465,134 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
     if (!err_failed(err) || err.code == ERR_TURN_IN_PROGRESS) {
         *ret_accepted = accepted;
     }
+    return err;
+}
+
+/* --- A queued message goes first -------------------------------------------------------------- */
+
+/* Where a queued message and the place of its answer stand: ids, the order of messages. */
+struct place {
+    int64_t run, question, answer;
+};
+
+static void place_write(struct tx *tx, const struct place *from, const struct place *to) {
+    static const char place[] = "UPDATE messages SET id = $2 WHERE id = $1";
+    static const char answer[] = "UPDATE messages SET id = $2, reply_to = $3 WHERE id = $1";
+    static const char turn[] = "UPDATE turns SET question = $2, answer = $3 WHERE run = $1";
+    const struct arg question[] = {arg_int(from->question), arg_int(to->question)};
+    tx_do(tx, place, question, 2);
+    tx_do(tx, "UPDATE parts SET message = $2 WHERE message = $1", question, 2);
+    tx_do(tx, answer, ARGS(arg_int(from->answer), arg_int(to->answer), arg_int(to->question)));
+    tx_do(tx, turn, ARGS(arg_int(from->run), arg_int(to->question), arg_int(to->answer)));
+}
+
+/* The other queued messages get places after all that there are, in their order: a prompt has
+ * messages in the order of their turns, and no id ever names two messages. */
+static void queue_follow(struct tx *tx, int64_t session, const struct message_row *first) {
+    const struct message_rows live = messages__live(tx, session);
+    bool before = false;
+    for (size_t i = 0; i < live.count; i++) {
+        const struct message_row *row = &live.rows[i];
+        const bool other =
+            row->status == MESSAGE_QUEUED && row->role == ROLE_USER && row->id != first->id;
+        before = before || (other && row->id < first->id);
+        if (!other || !before) {
+            continue;
+        }
+        const int64_t next = tx_number(tx, "SELECT " IDS_NEXT("messages"), NO_ARGS);
+        const struct place from = {
+            row->run, row->id,
+            tx_number(tx, "SELECT answer FROM turns WHERE run = $1", ARGS(arg_int(row->run)))};
+        const struct place to = {row->run, next + 1, next + 3}; /* With room for notes. */
+        place_write(tx, &from, &to);
+    }
+}
+
+/* The turn was queued before the message. A turn that no message began is as one that runs: it
+ * ends, and has changed nothing. One past the gate of the key has not begun, and waits for the key
+ * again. */
+static struct err queue_step_back(struct tx *tx, int64_t id, struct run_freed *freed) {
+    struct turn_row turn;
+    struct run_row row;
+    if (!runs__load_id(tx, id, &row) || !turns__find(tx, id, &turn)) {
+        return tx_error(tx);
+    }
+    if (turn.trigger != TRIGGER_MESSAGE) {
+        return run_ask(tx, id, CAUSE_INTERRUPTED, freed);
+    }
+    if (row.gate == GATE_KEY || row.gate == GATE_TIME) {
+        return ERR_OK;
+    }
+    tx_fail(tx, runs__free(tx, &row, freed));
+    runs__budget_leave(tx, &row, freed);
+    row.gate = GATE_KEY;
+    row.not_before_ms = 0;
+    return runs__write(tx, RUN_QUEUED, &row);
+}
+
+static struct err queue_pass(struct tx *tx, const struct session_row *session, int64_t run,
+                             struct run_freed *freed) {
+    int64_t ids[LIVE_MAX];
+    const struct arg args[] = {arg_text(session->owner), arg_text(sessions__stream(tx, session)),
+                               arg_int(run), arg_int(LIVE_MAX)};
+    const size_t count =
+        tx_ids(tx,
+               "SELECT id FROM runs WHERE owner = $1 AND run_key = $2 AND ended_ms IS NULL"
+               " AND run_key <> '' AND state = 'queued' AND id <> $3 LIMIT $4",
+               args, COUNT_OF(args), COUNT_OF(ids), ids);
+    const int64_t priority =
+        tx_number(tx,
+                  "SELECT COALESCE(max(priority), -1) + 1 FROM runs WHERE owner = $1"
+                  " AND run_key = $2 AND ended_ms IS NULL AND run_key <> '' AND state = 'queued'"
+                  " AND id <> $3",
+                  args, 3);
+    struct err err = tx_error(tx);
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
+        err = queue_step_back(tx, ids[i], freed);
+    }
+    if (!err_failed(err) && count > 0) {
+        runs__set_priority(tx, run, priority);
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
+struct err tx_turn_send_now(struct tx *tx, const struct turn_send_now *what,
+                            struct turn_accepted *ret_accepted, struct why *why) {
+    struct run_freed freed = {.kinds = 0};
+    struct message_row row;
+    struct session_row session;
+    bool found = false;
+    struct err err = messages__get(tx, &what->key, "turns: send now", &row, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (row.role != ROLE_USER) {
+        return err_make(ERR_NOT_A_USER_MESSAGE, "turns: send now");
+    }
+    if (row.status != MESSAGE_QUEUED) {
+        return err_why(why, ERR_CONFLICT, "the message is not queued, or no longer");
+    }
+    const struct live live = live_find(tx, &session);
+    struct turn_accepted accepted = {.message = row.message,
+                                     .process = BYTES(""),
+                                     .undone = BYTES(""),
+                                     .decision = turn_decide(TURN_INTERRUPT, &live.session)};
+    if (accepted.decision == TURN_DECIDE_STOP) {
+        err = run_ask(tx, live.running, CAUSE_INTERRUPTED, &freed);
+    }
+    err = err_failed(err) ? err : queue_pass(tx, &session, row.run, &freed);
+    if (err_failed(err)) {
+        return err;
+    }
+    queue_follow(tx, session.id, &row);
+    tx_fail(tx, runs__admit_freed(tx, &freed, &what->bounds));
+    messages__tell_queue(tx, &session);
+    err =
+        err_failed(tx_error(tx)) ? tx_error(tx) : runs__find_id(tx, row.run, &found, &accepted.run);
+    if (!err_failed(err) && !found) {
+        return err_make(ERR_NOT_FOUND, "turns: the run was removed");
+    }
+    *ret_accepted = accepted;
     return err;
 }
 

@@ -72,6 +72,16 @@ struct turn_accepted {
 MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                                      struct turn_accepted *ret_accepted, struct why *why);
 
+/* A queued message of a user goes before all others that are queued, and the turn that runs is
+ * asked to end as by a message with `interrupt`; its text stays. ERR_MESSAGE_NOT_FOUND,
+ * ERR_NOT_A_USER_MESSAGE; ERR_CONFLICT: it is not queued (any more). */
+struct turn_send_now {
+    struct message_key key;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_turn_send_now(struct tx *tx, const struct turn_send_now *what,
+                                       struct turn_accepted *ret_accepted, struct why *why);
+
 /* --- An answer is asked for again (history.c) ------------------------------------------------- */
 
 /* The last answer of a session becomes one variant of it, and a new one is begun, which is in

@@ -119,6 +119,24 @@ struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
     return err_failed(err) ? err : tx_workflow_submit(tx, &with, ret_row, why);
 }
 
+struct err tx_workflow_again(struct tx *tx, const struct run_row *again,
+                             const struct workflow_new *what, struct run_row *ret_row,
+                             struct why *why) {
+    const struct session_key key = {.owner = again->owner, .session = again->session};
+    struct workflow_new with = *what;
+    struct session_row session;
+    struct err err = ERR_OK;
+    if (with.run.budget_path.data == NULL && again->session.len > 0 &&
+        sessions__find(tx, &key, &session)) {
+        err = budget__session_path(tx, &session, &with.run.budget_path);
+    }
+    err = err_failed(err) ? err : tx_workflow_submit(tx, &with, ret_row, why);
+    if (!err_failed(err)) {
+        runs__set_retry_of(tx, again, ret_row);
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 /* --- Taken up --------------------------------------------------------------------------------- */
 
 struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,

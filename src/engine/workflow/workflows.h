@@ -48,6 +48,11 @@ struct workflow_new {
  * ERR_RUN_ALIVE; ERR_BAD_FIELD: an agent that is named is none of it. */
 MUST_CHECK struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
                                          struct run_row *ret_row, struct why *why);
+/* The same of a run that ended badly, and is tried again: it is charged, and of the session, as
+ * that one was. */
+MUST_CHECK struct err tx_workflow_again(struct tx *tx, const struct run_row *again,
+                                        const struct workflow_new *what, struct run_row *ret_row,
+                                        struct why *why);
 /* Whether `resume` and `rerun` can be, for this owner: the errors of above. */
 MUST_CHECK struct err tx_workflow_resumable(struct tx *tx, const struct workflow_new *what,
                                             struct why *why);

@@ -95,6 +95,7 @@ static const struct field rows[] = {
     {FIELD("host_away", FIELD_BOOL, AT(away)), .empty = FIELD_EMPTY_LEFT_OUT},
     {FIELD("host", FIELD_TEXT, 0), .get = host_away},
     {FIELD("parent", FIELD_TEXT, AT(parent_run)), .empty = FIELD_EMPTY_NULL},
+    {FIELD("retry_of", FIELD_TEXT, AT(retry_of)), .empty = FIELD_EMPTY_LEFT_OUT},
     {FIELD("label", FIELD_TEXT, AT(label)), .use = FIELD_SHOWN, .empty = FIELD_EMPTY_NULL},
     {FIELD("command", FIELD_TEXT, 0), .use = FIELD_SHOWN, .get = command_shown},
     {FIELD("shown", FIELD_MEMBERS, AT(shown))},

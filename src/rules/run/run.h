@@ -269,6 +269,7 @@ struct run_row {
     struct bytes command;   /* Command line, cut short; "" where there is a label. */
     struct bytes shown;     /* Object of further members that lists show; "": none. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
+    struct bytes retry_of;   /* run_… that is tried again with it; "": none. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
     /* Project and session of the turn or the job at the top of the tree, as of the submit, and the
      * id of that run; 0: the run is the top. Whole rows only. */

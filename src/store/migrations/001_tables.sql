@@ -195,6 +195,8 @@ CREATE TABLE runs (
     -- Id of the run inside of which the program was that began this one (engine/run/inside.h); 0:
     -- of none.
     began_in @int@ NOT NULL DEFAULT 0,
+    -- Id (run_…) of the run that was tried again with this one; '': of none.
+    retry_of TEXT NOT NULL DEFAULT '',
     -- Of an ended run inside no other and no session: number of the event of its stream up to which
     -- somebody has seen it; 0: nobody has.
     seen_seq @int@ NOT NULL DEFAULT 0

@@ -1,0 +1,221 @@
+/* subagents.c: a person starts a subagent of a session, as a model does with spawn_subagent: the
+ * session is notified of its end.
+ *
+ *   read ──> look (the session's folder, for the agent) ──> pool (the agent is found) ──> spawned
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/find.h"
+#include "api/session/sessions.h"
+#include "base/json/json.h"
+#include "base/memory.h"
+#include "dispatch/turn/tool_settings.h"
+#include "engine/turn/background.h"
+#include "engine/turn/subagents.h"
+
+enum { TOOLS_MAX = 64, LABEL_MAX = 100, MODEL_TEXT_MAX = 300 };
+
+struct spawn_op {
+    struct request request;
+    struct bytes input, model, agent, label; /* No data: not given. */
+    json_t *tools;
+    int64_t budget; /* -1: not given. */
+    struct default_model model_default;
+    struct text root, path, settings;   /* Owned: of the session, terminated. */
+    struct text narrowed;               /* Owned: settings of the subagent. */
+    struct text program, program_model; /* Owned: definition of an agent, and its model. */
+    struct id session, run, message, answer;
+    struct err err; /* Result of the search for the agent. */
+};
+
+#define AT(member) offsetof(struct spawn_op, member)
+static const struct field spawn_rows[] = {
+    {FIELD("input", FIELD_TEXT, AT(input)), .required = true, .min = 1, .max = TURN_TEXT_MAX},
+    {FIELD("label", FIELD_TEXT, AT(label)), .min = 1, .max = LABEL_MAX},
+    {FIELD("model", FIELD_TEXT, AT(model)), .min = 1, .max = SESSION_MODEL_MAX},
+    {FIELD("agent", FIELD_TEXT, AT(agent)), .min = 1, .max = SESSION_AGENT_MAX},
+    {FIELD("tools", FIELD_TEXTS, AT(tools)), .max = TOOLS_MAX},
+    {FIELD("budget", FIELD_INT, AT(budget)), .max = INT64_C(1) << 53, .absent = -1},
+};
+const struct field_set sessions__spawn_fields = {FIELD_ROWS(spawn_rows), .use = FIELD_GIVEN};
+
+static struct err spawn_read(void *ctx) {
+    struct spawn_op *spawn = ctx;
+    const struct {
+        const char *name;
+        struct bytes text;
+    } lines[] = {{"label", spawn->label}, {"model", spawn->model}, {"agent", spawn->agent}};
+    struct why *why = &spawn->request.op.why;
+    request_text(&spawn->request, &spawn->root, SESSION_ROOT_MAX + 1);
+    request_text(&spawn->request, &spawn->path, CLIENT_ENVIRONMENT_MAX);
+    request_text(&spawn->request, &spawn->settings, SESSION_SETTINGS_MAX + 1);
+    request_text(&spawn->request, &spawn->narrowed, SESSION_SETTINGS_MAX);
+    request_text(&spawn->request, &spawn->program, AGENT_DEFINITION_MAX);
+    request_text(&spawn->request, &spawn->program_model, MODEL_TEXT_MAX);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        if (!sessions__line_valid(lines[i].text)) {
+            return err_why(why, ERR_BAD_FIELD, "%s: no control characters", lines[i].name);
+        }
+    }
+    if (spawn->agent.data != NULL && spawn->tools != NULL) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "tools: a program has tools of its own; leave this out with \"agent\"");
+    }
+    return ERR_OK;
+}
+
+/* --- The session ------------------------------------------------------------------------------ */
+
+static struct err spawn_look(struct tx *tx, void *ctx) {
+    struct spawn_op *spawn = ctx;
+    struct session_row session;
+    op_restart(&spawn->request.op);
+    struct err err = request_session(tx, &spawn->request, &session);
+    const struct {
+        struct text *text;
+        struct bytes from;
+    } copies[] = {{&spawn->root, session.root},
+                  {&spawn->path, session.path},
+                  {&spawn->settings, session.settings}};
+    for (size_t i = 0; i < COUNT_OF(copies) && !err_failed(err); i++) {
+        text_clear(copies[i].text);
+        text_add(copies[i].text, copies[i].from.data, copies[i].from.len);
+        err = text_failed(copies[i].text) ? text_error(copies[i].text, "sessions: seat") : ERR_OK;
+    }
+    if (!err_failed(err) && session.program.len > 0 && spawn->agent.data == NULL &&
+        spawn->model.data == NULL) {
+        err = err_why(&spawn->request.op.why, ERR_BAD_FIELD,
+                      "model: a program answers in this session; name the agent, or the model, of "
+                      "the subagent");
+    }
+    return err;
+}
+
+static void spawn_looked(struct err result, void *ctx) {
+    struct spawn_op *spawn = ctx;
+    request_go(&spawn->request, result);
+}
+
+static void spawn_begin(void *ctx) {
+    struct spawn_op *spawn = ctx;
+    const struct sessions_api *api = spawn->request.api;
+    connections_default_model(api->connections, &spawn->model_default);
+    spawn->session = request_new_id(&spawn->request, "ses");
+    spawn->run = request_new_id(&spawn->request, "run");
+    spawn->message = request_new_id(&spawn->request, "msg");
+    spawn->answer = request_new_id(&spawn->request, "msg");
+    store_read(spawn->request.store, spawn_look, spawn_looked, spawn);
+}
+
+static struct err spawn_start(void *ctx) {
+    const struct spawn_op *spawn = ctx;
+    const struct sessions_api *api = spawn->request.api;
+    if (!connections_look(api->connections, spawn_begin, ctx)) {
+        spawn_begin(ctx);
+    }
+    return ERR_OK;
+}
+
+/* --- The agent -------------------------------------------------------------------------------- */
+
+static void spawn_see(void *ctx, const struct agent_seen *seen) {
+    struct spawn_op *spawn = ctx;
+    struct agent_definition what = *seen->what;
+    struct why *why = &spawn->request.op.why;
+    AUTO(mem_release) char *model = mem_copy(spawn->model.data, spawn->model.len);
+    if (!agent_may_start(seen->found)) {
+        spawn->err = err_why(why, ERR_CONFLICT, "agent: '%.64s' is %s: %s", what.name,
+                             agent_found_names[seen->found], seen->why);
+        return;
+    }
+    what.model = model[0] != '\0' ? model : what.model;
+    spawn->err = agent_model_check(what.model, why);
+    if (!err_failed(spawn->err)) {
+        spawn->err = agent_definition_write(&what, &spawn->program);
+    }
+    text_addf(&spawn->program_model, "%s/%.200s", what.name,
+              what.model != NULL ? what.model : "default");
+}
+
+static struct err spawn_pool(void *ctx) {
+    struct spawn_op *spawn = ctx;
+    const struct sessions_api *api = spawn->request.api;
+    struct why *why = &spawn->request.op.why;
+    const char *settings = spawn->settings.len > 0 ? spawn->settings.data : "";
+    if (!toolplace_narrow(settings, spawn->tools, &spawn->narrowed)) {
+        return err_why(why, ERR_BAD_FIELD, "tools: names of tools that the session has itself");
+    }
+    if (spawn->agent.data == NULL) {
+        return ERR_OK;
+    }
+    const struct agent_search search = {.root = spawn->root.len > 0 ? spawn->root.data : NULL,
+                                        .home = api->home,
+                                        .path =
+                                            spawn->path.len > 0 ? spawn->path.data : getenv("PATH"),
+                                        .rows = api->agents};
+    if (!agent_find(&search, spawn->agent, spawn_see, spawn)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "agent: there is no program '%.*s' that is an agent; 'drover agent ls' "
+                       "lists them",
+                       (int)spawn->agent.len, spawn->agent.data);
+    }
+    return spawn->err;
+}
+
+/* --- Spawned ---------------------------------------------------------------------------------- */
+
+static struct bytes given(struct bytes text) {
+    return text.data == NULL ? BYTES("") : text;
+}
+
+static struct err spawn_work(struct tx *tx, void *ctx) {
+    struct spawn_op *spawn = ctx;
+    struct request *request = &spawn->request;
+    struct turn_seat seat;
+    struct subagent subagent;
+    struct err err = request_session(tx, request, &seat.session);
+    if (err_failed(err)) {
+        return err;
+    }
+    seat.model = seat.session.model.len > 0 && seat.session.program.len == 0
+                     ? seat.session.model
+                     : bytes_of(spawn->model_default.name);
+    const struct subagent_new what = {
+        .seat = &seat,
+        .input = spawn->input,
+        .model = spawn->program.len > 0 ? text_bytes(&spawn->program_model) : given(spawn->model),
+        .program = text_bytes(&spawn->program),
+        .agent = given(spawn->agent),
+        .label = given(spawn->label),
+        .settings = text_bytes(&spawn->narrowed),
+        .cost_micros = spawn->budget,
+        .session = spawn->session,
+        .run = spawn->run,
+        .message = spawn->message,
+        .answer = spawn->answer,
+        .bounds = request->bounds};
+    err = tx_subagent_spawn(tx, &what, &subagent, &request->op.why);
+    if (!err_failed(err)) {
+        struct background_row row = {.run = subagent.run,
+                                     .subagent = subagent.session,
+                                     .notice = BYTES(""),
+                                     .delivery = "pending"};
+        run_shown(&row.run, tx_epoch(tx), run_bounds_hold(&request->bounds));
+        background_write_json(&row, &request->op.answer);
+        request->about = subagent.session;
+    }
+    return err;
+}
+
+const struct request_kind sessions__spawn = {
+    .size = sizeof(struct spawn_op),
+    .writes = true,
+    .later = true,
+    .one = &session_one,
+    .fields = &sessions__spawn_fields,
+    .read = spawn_read,
+    .start = spawn_start,
+    .pool = spawn_pool,
+    .work = spawn_work,
+};
