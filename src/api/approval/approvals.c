@@ -138,7 +138,7 @@ static const struct request_kind ask = {
 /* --- An answer -------------------------------------------------------------------------------- */
 
 /* {"decision": "allow"} | {"decision": "deny", "reason"?} | {"answer": anything} |
- * {"choice": option} | {"fields": object} */
+ * {"choice": option} | {"fields": object}; and "digest" of the question as it was shown */
 
 struct answer_op {
     struct request request;
@@ -153,6 +153,7 @@ struct answer_op {
 static const struct field answer_rows[] = {
     {FIELD("decision", FIELD_CHARS, AT(decision)), .schema = "{\"enum\":[\"allow\",\"deny\"]}"},
     {FIELD("reason", FIELD_CHARS, AT(reason)), .max = 2000},
+    {FIELD("digest", FIELD_TEXT, AT(answer.digest)), .min = 1, .max = 128},
     {FIELD("answer", FIELD_JSON, AT(values[APPROVAL_ANSWER]))},
     {FIELD("choice", FIELD_JSON, AT(values[APPROVAL_CHOICE])), .schema = "{\"type\":\"string\"}"},
     {FIELD("fields", FIELD_JSON, AT(values[APPROVAL_FIELDS])), .schema = "{\"type\":\"object\"}"},
