@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "engine/base/follow.h"
+#include "rules/approval/always.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
 
@@ -397,6 +398,53 @@ struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
 
 /* --- Answered --------------------------------------------------------------------------------- */
 
+static bool asks_for_folder(const struct approval_row *row) {
+    return row->message_id != 0 && bytes_is(row->step, "request_access");
+}
+
+/* Changes the settings of the session so that such a call is not asked about again. A folder is
+ * granted by the run's own part of the answer. */
+static struct err rule_write(struct tx *tx, const struct approval_answer *answer,
+                             const struct approval_row *row, struct why *why) {
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text text = text_up_to(SESSION_SETTINGS_MAX);
+    const struct always_call call = {.tool = row->step,
+                                     .arguments = row->arguments,
+                                     .about = row->about,
+                                     .subject = answer->subject};
+    struct session_change change = {.key = {.owner = row->owner, .session = row->session}};
+    struct session_row session;
+    struct err err = sessions__get(tx, &change.key, "approvals: session", &session);
+    if (!err_failed(err)) {
+        err = json_parse_wrapped(session.settings, &settings, why);
+    }
+    if (!err_failed(err)) {
+        err = always_add(&call, settings, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (err_failed(json_write(settings, &text))) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "scope: the settings of the session would have more than %d bytes",
+                       SESSION_SETTINGS_MAX);
+    }
+    change.settings = tx_copy_text(tx, &text, "approvals: settings");
+    return tx_session_change(tx, &change, &session);
+}
+
+/* The answer of a yes with a scope is the scope, so that another one differs. */
+static struct bytes scope_write(struct tx *tx, const struct approval_answer *answer) {
+    AUTO(text_done) struct text text = text_up_to(APPROVAL_ANSWER_MAX);
+    text_add_char(&text, '{');
+    text_add_member(&text, "scope", bytes_of(approval_scope_names[answer->scope]));
+    if (answer->subject.len > 0) {
+        text_add_member(&text, "subject", answer->subject);
+    }
+    text_add_char(&text, '}');
+    return tx_copy_text(tx, &text, "approvals: scope");
+}
+
 static bool same_answer(const struct approval_row *row, const struct approval_row *other) {
     return row->state == other->state && bytes_equal(row->answer, other->answer) &&
            bytes_equal(row->by, other->by);
@@ -423,7 +471,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     }
     struct approval_row answered = row;
     answered.state = states[answer->verb];
-    answered.answer = answer->text;
+    answered.answer = answer->scope == APPROVAL_SESSION ? scope_write(tx, answer) : answer->text;
     answered.by = answer->by;
     if (row.state != APPROVAL_OPEN) {
         *ret_row = row;
@@ -432,9 +480,16 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
                    : err_why(why, ERR_CONFLICT, "the question was %s already",
                              approval_state_name(row.state));
     }
-    const struct question_answer given = {
-        .kind = row.kind, .question = row.arguments, .verb = answer->verb, .text = answer->text};
+    const struct question_answer given = {.kind = row.kind,
+                                          .question = row.arguments,
+                                          .verb = answer->verb,
+                                          .text = answer->text,
+                                          .scope = answer->scope,
+                                          .folder = asks_for_folder(&row)};
     err = question_check_answer(&given, why);
+    if (!err_failed(err) && answer->scope == APPROVAL_SESSION && !given.folder) {
+        err = rule_write(tx, answer, &row, why);
+    }
     if (!err_failed(err)) {
         err = row_settle(tx, &answered);
     }

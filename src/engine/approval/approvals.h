@@ -7,8 +7,9 @@
  * Promise    an object of its own, durable, that any client of its owner can answer, at any time
  *            and after any restart; by default it waits, it is never taken for a no. The first
  *            answer wins: repeating it has no effect, and another answer is refused. The answer,
- *            its event and its effect on the run (`answered` in engine/run/kinds.h) are one commit.
- *            No question outlives its run.
+ *            its event, the rule that it leaves behind (rules/approval/always.h) and its effect on
+ *            the run (`answered` in engine/run/kinds.h) are one commit. No question outlives its
+ *            run.
  * Exact      what was allowed is one call with these very arguments on the file as it was shown.
  * Threads    inside a store function. Failure: as store.h; refusals have a sentence.
  */
@@ -91,6 +92,8 @@ struct approval_answer {
     struct bytes text; /* Of a verb with a value: {MEMBER: value}; else why, a sentence, or "". */
     struct bytes by;
     struct bytes digest; /* Digest of the question as it was shown; "": any. */
+    enum approval_scope scope;
+    struct bytes subject; /* With APPROVAL_SESSION: glob of the rule; "": none was named. */
 };
 /* ERR_NOT_FOUND. ERR_OTHER_QUESTION: its digest is another. ERR_CONFLICT: somebody was first with
  * another answer, which ret_row has. ERR_BAD_FIELD: no such answer fits the question. */
