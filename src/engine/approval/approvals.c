@@ -40,12 +40,13 @@ enum { APPROVAL_SETTLED = MAP_SET };
     X("COALESCE((SELECT " TOP_TITLE FROM_TOP "), '')", title, MAP_TEXT, MAP_READ)                  \
     X(APPROVAL_OF("project", "runs", "run"), project, MAP_TEXT, MAP_READ)                          \
     X("COALESCE((SELECT t.run" FROM_TOP "), '')", root_run, MAP_TEXT, MAP_READ)                    \
-    X("COALESCE((" RUNS_ABOVE "SELECT a.label" STEP_ABOVE "), (SELECT CASE WHEN s.parent <> 0"     \
-      " THEN s.title ELSE s.agent END FROM sessions s WHERE s.id = approvals.session), '')",       \
+    X("COALESCE((" STEP_ABOVE(                                                                     \
+          "label") "), (SELECT CASE WHEN s.parent <> 0 THEN s.title"                               \
+                   " ELSE s.agent END FROM sessions s WHERE s.id = approvals.session), '')",       \
       agent, MAP_TEXT, MAP_READ)                                                                   \
-    X("COALESCE((" RUNS_ABOVE "SELECT a.phase" STEP_ABOVE "), '')", phase, MAP_TEXT, MAP_READ)     \
+    X("COALESCE((" STEP_ABOVE("phase") "), '')", phase, MAP_TEXT, MAP_READ)                        \
     X(APPROVAL_OF("root", "sessions", "session"), root, MAP_TEXT, MAP_READ)                        \
-    X("(" RUNS_ABOVE "SELECT count(*) FROM above)", depth, MAP_INT, MAP_READ)
+    X("(" RUNS_ABOVE("") "SELECT count(*) FROM above)", depth, MAP_INT, MAP_READ)
 /* The run at the top of the tree in which the run is that asks, and how people know that: by the
  * title of its session, else by its own label or command. */
 #define FROM_TOP                                                                                   \
@@ -54,14 +55,17 @@ enum { APPROVAL_SETTLED = MAP_SET };
 #define TOP_TITLE                                                                                  \
     "COALESCE(NULLIF((SELECT s.title FROM sessions s WHERE s.session = t.session), ''),"           \
     " NULLIF(t.label, ''), t.command)"
-/* Runs above it, the nearest first: as many as a tree can have, whatever a damaged row says. */
-#define RUNS_ABOVE                                                                                 \
+/* Runs above it, to the top or to the first for which `more` does not hold: as many as a tree can
+ * have, whatever a damaged row says. */
+#define RUNS_ABOVE(more)                                                                           \
     "WITH RECURSIVE above (id, depth) AS (SELECT r.parent, 1 FROM runs r"                          \
     " WHERE r.id = approvals.run AND r.parent <> 0 UNION ALL SELECT r.parent, above.depth + 1"     \
-    " FROM above JOIN runs r ON r.id = above.id WHERE r.parent <> 0 AND above.depth < 64) "
-#define STEP_ABOVE                                                                                 \
-    " FROM above JOIN runs a ON a.id = above.id WHERE a.step_key <> ''"                            \
-    " ORDER BY above.depth LIMIT 1"
+    " FROM above JOIN runs r ON r.id = above.id WHERE r.parent <> 0 AND above.depth < 64" more     \
+    ") "
+/* The nearest step above it. */
+#define STEP_ABOVE(column)                                                                         \
+    RUNS_ABOVE(" AND r.step_key = ''")                                                             \
+    "SELECT a." column " FROM above JOIN runs a ON a.id = above.id WHERE a.step_key <> '' LIMIT 1"
 #define APPROVAL_COLUMNS "SELECT id" APPROVAL_MAP(MAP_NAMES) " FROM approvals WHERE "
 /* Questions of a session that is being removed are out of sight. */
 #define APPROVAL_SELECT                                                                            \
