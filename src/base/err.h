@@ -57,6 +57,7 @@
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
     X(AMBIGUOUS, "ambiguous", 400, 2, "The name matches more than one object")                     \
     X(CONFLICT, "conflict", 409, 5, "The request does not fit the state of the object")            \
+    X(OTHER_QUESTION, "other_question", 409, 5, "The question is not the one that was shown")      \
     X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
     X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \
     X(NO_MODEL, "no_model", 400, 2, "No model is known")                                           \

@@ -160,8 +160,8 @@ int64_t input_int(const json_t *input, const char *name, int64_t absent) {
 static struct permission_verdict judge(enum tool_id id, const struct permission_rules *rules,
                                        const struct bytes *subjects, size_t count) {
     const struct tool *tool = tool_get(id);
-    bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL && rules->edits;
-    bool allowed = edits && permission_edit_is_plain(subjects, count);
+    bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL;
+    bool allowed = edits && permission_edit_is_free(rules, subjects, count);
     /* A program acts without asking, as far as its definition goes: somebody says yes to that, as
      * to a command. */
     bool program = id == TOOL_SPAWN_SUBAGENT && count > 0;

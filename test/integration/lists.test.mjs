@@ -184,13 +184,13 @@ const census = [
   /^SELECT \(SELECT count\(\*\) FROM budgets\), \(SELECT count/,
   /FROM inbox WHERE settled_ms IS NULL GROUP BY state$/,
 ];
-/** Whether the step reads a table from its beginning, or sorts what it has read. A subquery may be
- *  read so: its own plan stands beside. */
+/** Whether the step reads a table from its beginning, or sorts what it has read. A subquery, also
+ *  one with a name, may be read so: its own plan stands beside. */
 function reads(step, text) {
   if (step === "USE TEMP B-TREE FOR ORDER BY")
     return ![...small, ...sorted].some((one) => text.match(one));
   const [, name] = /^SCAN (\S+)/.exec(step) ?? [];
-  const inside = new RegExp(`\\) ${name}\\b`).test(text);
+  const inside = new RegExp(`(\\)|WITH RECURSIVE) ${name}\\b`).test(text);
   return name !== undefined && name !== "CONSTANT" && !inside && !small.includes(name);
 }
 

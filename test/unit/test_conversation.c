@@ -288,31 +288,13 @@ static void only_clear_words_decide_about_a_call(void **state) {
     static const char call[] = "{\"kind\":\"leave\",\"tool\":\"run_command\"}";
     answered(call, "y", QUESTION_ANSWERED, "{\"decision\":\"allow\"}");
     answered(call, "Yes", QUESTION_ANSWERED, "{\"decision\":\"allow\"}");
-    answered(call, "a", QUESTION_ALWAYS, "{\"decision\":\"allow\"}");
+    answered(call, "a", QUESTION_ALWAYS, "{\"decision\":\"allow\",\"scope\":\"session\"}");
     answered(call, "n", QUESTION_ANSWERED, "{\"decision\":\"deny\"}");
     answered(call, "no, not now", QUESTION_ANSWERED,
              "{\"decision\":\"deny\",\"reason\":\"not now\"}");
     answered(call, "nothing of that", QUESTION_UNCLEAR, "");
     answered(call, "you may", QUESTION_UNCLEAR, "");
     answered("{\"kind\":\"leave\",\"tool\":\"request_access\"}", "a", QUESTION_UNCLEAR, "");
-}
-
-static void settings_become(const char *asked, const char *before, const char *after) {
-    AUTO(json_release) json_t *row = json_of(asked), *settings = json_of(before);
-    AUTO(json_release) json_t *expected = json_of(after);
-    assert_false(err_failed(question_rule(row, settings)));
-    assert_true(json_equal(settings, expected));
-}
-
-static void always_writes_a_rule_for_this_very_command(void **state) {
-    settings_become("{\"tool\":\"run_command\",\"about\":{\"subjects\":[\"rm *.o\"]}}",
-                    "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"}]}",
-                    "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"},{\"tool\":"
-                    "\"run_command\",\"subject\":\"rm \\\\*.o\",\"permission\":\"allow\"}]}");
-    settings_become("{\"tool\":\"write_file\",\"about\":{\"subjects\":[\"b\"]}}",
-                    "{\"check\":false}", "{\"check\":false,\"edits\":\"allow\"}");
-    settings_become("{\"tool\":\"remember\"}", "{}",
-                    "{\"permissions\":[{\"tool\":\"remember\",\"permission\":\"allow\"}]}");
 }
 
 int main(void) {
@@ -333,7 +315,6 @@ int main(void) {
         SCENE_TEST(what_a_snapshot_cut_off_is_marked),
         cmocka_unit_test(an_option_is_answered_by_its_number_or_by_a_text),
         cmocka_unit_test(only_clear_words_decide_about_a_call),
-        cmocka_unit_test(always_writes_a_rule_for_this_very_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "api/base/page.h"
 #include "api/turn/turns.h"
+#include "base/glob.h"
 #include "base/json/json.h"
 #include "engine/approval/approvals.h"
 
@@ -137,12 +138,14 @@ static const struct request_kind ask = {
 
 /* --- An answer -------------------------------------------------------------------------------- */
 
-/* {"decision": "allow"} | {"decision": "deny", "reason"?} | {"answer": anything} |
- * {"choice": option} | {"fields": object} */
+/* {"decision": "allow", "scope"?, "subject"?} | {"decision": "deny", "reason"?} |
+ * {"answer": anything} | {"choice": option} | {"fields": object}; and "digest" of the question as
+ * it was shown */
 
 struct answer_op {
     struct request request;
-    const char *decision, *reason;       /* NULL: absent, as the next. */
+    const char *decision, *reason; /* NULL: absent, as the next. */
+    const char *scope;
     json_t *values[APPROVAL_VERB_COUNT]; /* By verb, where it has a value. */
     struct approval_answer answer;       /* Borrows from the exchange, and `text`. */
     struct text text;                    /* Owned. */
@@ -153,11 +156,28 @@ struct answer_op {
 static const struct field answer_rows[] = {
     {FIELD("decision", FIELD_CHARS, AT(decision)), .schema = "{\"enum\":[\"allow\",\"deny\"]}"},
     {FIELD("reason", FIELD_CHARS, AT(reason)), .max = 2000},
+    {FIELD("scope", FIELD_CHARS, AT(scope)), .schema = "{\"enum\":[\"once\",\"session\"]}"},
+    {FIELD("subject", FIELD_TEXT, AT(answer.subject)), .min = 1, .max = GLOB_PATTERN_MAX},
+    {FIELD("digest", FIELD_TEXT, AT(answer.digest)), .min = 1, .max = 128},
     {FIELD("answer", FIELD_JSON, AT(values[APPROVAL_ANSWER]))},
     {FIELD("choice", FIELD_JSON, AT(values[APPROVAL_CHOICE])), .schema = "{\"type\":\"string\"}"},
     {FIELD("fields", FIELD_JSON, AT(values[APPROVAL_FIELDS])), .schema = "{\"type\":\"object\"}"},
 };
 static const struct field_set answer_fields = {FIELD_ROWS(answer_rows), .use = FIELD_GIVEN};
+
+static struct err scope_read(struct answer_op *op, struct why *why) {
+    struct approval_answer *answer = &op->answer;
+    unsigned scope = APPROVAL_HERE;
+    if (op->scope != NULL &&
+        (op->scope[0] == '\0' || !bytes_find(bytes_of(op->scope), approval_scope_names, &scope))) {
+        return err_why(why, ERR_BAD_FIELD, "scope: once or session");
+    }
+    answer->scope = (enum approval_scope)scope;
+    if (answer->subject.len > 0 && answer->scope != APPROVAL_SESSION) {
+        return err_why(why, ERR_BAD_FIELD, "subject: only with \"scope\": \"session\"");
+    }
+    return ERR_OK;
+}
 
 static struct err answer_read(void *ctx) {
     struct answer_op *op = ctx;
@@ -194,7 +214,7 @@ static struct err answer_read(void *ctx) {
         (struct approval_key){.owner = op->request.key.owner, .approval = op->request.key.id};
     answer->text = text_bytes(&op->text);
     answer->by = bytes_of(exchange_identity(op->request.op.exchange)->owner);
-    return ERR_OK;
+    return scope_read(op, why);
 }
 
 static struct err answer_work(struct tx *tx, void *ctx) {

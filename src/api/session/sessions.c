@@ -8,12 +8,14 @@
 
 #include "agent/find.h"
 #include "agent/native.h"
+#include "base/glob.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "engine/run/inside.h"
 #include "engine/system/session_delete.h"
 #include "engine/turn/background.h"
+#include "rules/approval/permission.h"
 #include "rules/provider/no_model.h"
 #include "tool/check.h"
 
@@ -129,11 +131,18 @@ struct err session_settings_check(const json_t *settings, struct why *why) {
     const json_t *calls = json_object_get(settings, "max_tool_calls");
     const json_t *edits = json_object_get(settings, "edits");
     struct bytes word = json_bytes(settings, "edits");
+    bool globs = json_is_array(edits) && json_array_size(edits) <= PERMISSION_EDITS_MAX;
     if (calls != NULL && (!json_is_integer(calls) || json_integer_value(calls) <= 0)) {
         return field_bad(why, "max_tool_calls", "must be a whole number above 0");
     }
-    if (edits != NULL && !bytes_is(word, "ask") && !bytes_is(word, "allow")) {
-        return field_bad(why, "edits", "must be \"ask\" or \"allow\"");
+    for (size_t i = 0; i < json_array_size(edits) && globs; i++) {
+        const size_t len = json_string_length(json_array_get(edits, i));
+        globs = len > 0 && len <= GLOB_PATTERN_MAX;
+    }
+    if (edits != NULL && !globs && !bytes_is(word, "ask") && !bytes_is(word, "allow")) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "edits: must be \"ask\", \"allow\", or at most %d globs of files",
+                       PERMISSION_EDITS_MAX);
     }
     return checked == NULL ? ERR_OK : check_setting_check(checked, why);
 }

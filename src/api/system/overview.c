@@ -62,9 +62,10 @@ static const struct request_kind seen = {.size = sizeof(struct seen_op),
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 static const char overview_answer[] =
-    "{\"type\":\"object\",\"required\":[\"runs\",\"waiting\",\"unseen\",\"today\"],\"properties\":{"
-    "\"runs\":" OBJECT_SCHEMA ",\"waiting\":" OBJECT_SCHEMA ",\"unseen\":" OBJECT_SCHEMA
-    ",\"today\":" OBJECT_SCHEMA "}}";
+    "{\"type\":\"object\",\"required\":[\"runs\",\"approvals\",\"waiting\",\"unseen\",\"today\"],"
+    "\"properties\":{"
+    "\"runs\":" OBJECT_SCHEMA ",\"approvals\":" OBJECT_SCHEMA ",\"waiting\":" OBJECT_SCHEMA
+    ",\"unseen\":" OBJECT_SCHEMA ",\"today\":" OBJECT_SCHEMA "}}";
 static const char seen_answer[] =
     "{\"type\":\"object\",\"required\":[\"seq\"],\"properties\":{\"run\":" TEXT_SCHEMA
     ",\"session\":" TEXT_SCHEMA ",\"seq\":" INT_SCHEMA "}}";

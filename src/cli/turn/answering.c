@@ -57,27 +57,11 @@ void answering_show(struct answering *answering) {
     question_add(asked, &chat->paint, chat->above);
 }
 
-/* Writes what "always" means into the session. Its row is changed only as it was read. */
-static struct err rule_write(struct chat *chat, const json_t *asked) {
-    AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text body = text_up_to(ANSWER_MAX), words = text_up_to(4096);
-    struct err err = chat_ask(chat, "GET", "", NULL, &row);
-    json_t *settings = json_object_get(row, "settings");
-    if (!err_failed(err)) {
-        err = question_rule(asked, settings);
-    }
-    if (!err_failed(err)) {
-        text_addf(&body, "{\"version\":%lld,\"settings\":", (long long)talk_int(row, "version"));
-        err = json_write(settings, &body);
-        text_add_char(&body, '}');
-    }
-    err = err_failed(err) ? err : chat_ask(chat, "PATCH", "", &body, NULL);
-    if (!err_failed(err)) {
-        text_add_str(&words, "not asked any more in this session: ");
-        question_rule_add(asked, &words);
-        chat_note(chat, text_bytes(&words).data);
-    }
-    return err;
+static void always_note(struct chat *chat, const json_t *asked) {
+    AUTO(text_done) struct text words = text_up_to(4096);
+    text_add_str(&words, "not asked any more in this session: ");
+    question_rule_add(asked, &words);
+    chat_note(chat, text_bytes(&words).data);
 }
 
 void answering_settle(struct answering *answering, const char *id) {
@@ -101,14 +85,14 @@ struct err answering_take(struct answering *answering, struct bytes line) {
         chat_note(chat, question_choices(asked));
         return ERR_OK;
     }
-    struct err err = choice == QUESTION_ALWAYS ? rule_write(chat, asked) : ERR_OK;
     const char *id = talk_text(asked, "id");
     text_set(&conversation->answered, bytes_of(id));
     const struct api_request approval = {
         .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
-    err = err_failed(err)
-              ? err
-              : api_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
+    struct err err = api_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
+    if (!err_failed(err) && choice == QUESTION_ALWAYS) {
+        always_note(chat, asked);
+    }
     if (err_failed(err) && !client_may_pass(err)) { /* The daemon has not taken it. */
         text_set(&conversation->answered, (struct bytes){0});
     }

@@ -192,6 +192,9 @@ const struct command command_ask = {
 static const struct flag approve_flags[] = {
     OPTION_SWITCH("deny", 0, "Deny the call."),
     OPTION_TEXT("reason", 0, "WHY", "Give the model this reason; with --deny."),
+    OPTION_TEXT("scope", 0, "once|session",
+                "Allow it once, or such calls of the session from now on."),
+    OPTION_TEXT("subject", 0, "GLOB", "With --scope session: allow what this matches, as test/**."),
     OPTION_TEXT("answer", 0, "N|TEXT|JSON",
                 "Answer a question: an option's number, a text, or the fields of a form."),
     OPTION_END,
@@ -222,6 +225,8 @@ static struct err decision_body(struct invocation *invocation, struct text *body
     const struct args *args = &invocation->args;
     api_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
     api_member(body, "reason", args_text(args, "reason"));
+    api_member(body, "scope", args_text(args, "scope"));
+    api_member(body, "subject", args_text(args, "subject"));
     return ERR_OK;
 }
 
@@ -274,13 +279,17 @@ static struct err one_answer(struct invocation *invocation, struct talk *talk) {
 static struct err approve_run(struct invocation *invocation, struct talk *talk) {
     const struct args *args = &invocation->args;
     AUTO(json_release) json_t *rows = NULL;
+    if (args_given(args, "answer") && (args_given(args, "scope") || args_given(args, "subject"))) {
+        return err_why(&invocation->why, ERR_USAGE, "--scope and --subject are for a call");
+    }
     if (args->operand_count > 1 && args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "--answer is for one question");
     }
     if (args->operand_count > 0) {
         return action_each(invocation, talk, one_answer);
     }
-    if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
+    if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer") ||
+        args_given(args, "scope") || args_given(args, "subject")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
     }
     struct err err = action_rows(talk, "/api/v1/approvals", &rows, &invocation->why);
@@ -299,6 +308,7 @@ const struct command command_approve = {
             "Answer what an agent or a program asks. Without APPROVAL, list what waits."),
     HELP(AGENTS, "drover approve\n"
                  "drover approve last\n"
+                 "drover approve last --scope session\n"
                  "drover approve last --deny --reason \"not on this branch\"\n"),
     .flags = approve_flags,
     .converse = approve_run,

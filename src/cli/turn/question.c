@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/glob.h"
 #include "base/number.h"
 #include "cli/base/api.h"
 #include "cli/terminal/cells.h"
@@ -175,7 +174,8 @@ enum question_choice question_read(const json_t *asked, struct bytes line, struc
         !bytes_equal_nocase(words, BYTES("yes"))) {
         return QUESTION_UNCLEAR;
     }
-    text_add_str(body, "{\"decision\":\"allow\"}");
+    text_add_str(body, always ? "{\"decision\":\"allow\",\"scope\":\"session\"}"
+                              : "{\"decision\":\"allow\"}");
     return always ? QUESTION_ALWAYS : QUESTION_ANSWERED;
 }
 
@@ -186,54 +186,6 @@ enum question_choice question_read(const json_t *asked, struct bytes line, struc
 static bool is_edit(const json_t *asked) {
     const char *tool = talk_text(asked, "tool");
     return strcmp(tool, "write_file") == 0 || strcmp(tool, "edit_file") == 0;
-}
-
-/* Adds a subject as a pattern that only this subject matches. */
-static void pattern_add(struct bytes subject, struct text *out) {
-    for (size_t i = 0; i < subject.len; i++) {
-        bool special = memchr("?*[]\\!", subject.data[i], 6) != NULL;
-        text_add_str(out, special ? "\\" : "");
-        text_add_char(out, subject.data[i]);
-    }
-}
-
-static struct err rule_append(json_t *rules, const char *tool, struct bytes subject) {
-    AUTO(text_done) struct text pattern = text_up_to(GLOB_PATTERN_MAX);
-    pattern_add(subject, &pattern);
-    if (text_failed(&pattern)) {
-        return err_make(ERR_BAD_FIELD, "question: the subject is too long for a rule");
-    }
-    json_t *rule = subject.len > 0 ? json_pack("{s:s,s:s,s:s}", "tool", tool, "subject",
-                                               pattern.data, "permission", "allow")
-                                   : json_pack("{s:s,s:s}", "tool", tool, "permission", "allow");
-    return rule == NULL || json_array_append_new(rules, rule) != 0
-               ? err_make(ERR_OUT_OF_MEMORY, "question: rule")
-               : ERR_OK;
-}
-
-struct err question_rule(const json_t *asked, json_t *settings) {
-    const json_t *subjects = json_object_get(json_object_get(asked, "about"), "subjects");
-    const char *tool = talk_text(asked, "tool");
-    struct err err = ERR_OK;
-    if (is_edit(asked)) {
-        return json_object_set_new(settings, "edits", json_string("allow")) == 0
-                   ? ERR_OK
-                   : err_make(ERR_OUT_OF_MEMORY, "question: edits");
-    }
-    json_t *rules = json_object_get(settings, "permissions");
-    if (rules == NULL) {
-        rules = json_array();
-        if (json_object_set_new(settings, "permissions", rules) != 0) {
-            return err_make(ERR_OUT_OF_MEMORY, "question: rules");
-        }
-    }
-    for (size_t at = 0; at < json_array_size(subjects) && !err_failed(err); at++) {
-        const json_t *subject = json_array_get(subjects, at);
-        struct bytes text = {json_string_value(subject), json_string_length(subject)};
-        err = rule_append(rules, tool, text);
-    }
-    return err_failed(err) || json_array_size(subjects) > 0 ? err
-                                                            : rule_append(rules, tool, BYTES(""));
 }
 
 void question_rule_add(const json_t *asked, struct text *out) {

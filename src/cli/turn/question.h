@@ -30,7 +30,8 @@ const char *question_prompt(const json_t *asked);
 const char *question_choices(const json_t *asked);
 
 enum question_choice { QUESTION_UNCLEAR, QUESTION_ANSWERED, QUESTION_ALWAYS };
-/* Reads a line, and adds the body of the request that answers. ALWAYS: a yes, and question_rule. */
+/* Reads a line, and adds the body of the request that answers. ALWAYS: a yes to all
+ * such calls of the session. */
 enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body);
 /* Whether an answer is more than a yes: a text, an option, or fields. */
 MUST_CHECK bool question_has_value(const json_t *asked);
@@ -38,10 +39,7 @@ MUST_CHECK bool question_has_value(const json_t *asked);
  * of a form as JSON. False: these are no JSON object. */
 MUST_CHECK bool question_value(const json_t *asked, struct bytes line, struct text *body);
 
-/* Changes the settings of a session so that such a call is not asked about again: the same command
- * or address, or any edit of the project's files. */
-MUST_CHECK struct err question_rule(const json_t *asked, json_t *settings);
-/* Words for what that rule allows. */
+/* Words for what the rule allows that ALWAYS leaves behind (rules/approval/always.h). */
 void question_rule_add(const json_t *asked, struct text *out);
 
 #endif

@@ -5,10 +5,29 @@
 
 static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
 
+static void edits_read(struct toolplace *place, const json_t *settings) {
+    const json_t *list = json_object_get(settings, "edits");
+    size_t count = json_array_size(list);
+    place->rules.edits = bytes_is(json_bytes(settings, "edits"), "allow");
+    if (count == 0) {
+        return;
+    }
+    count = count < PERMISSION_EDITS_MAX ? count : PERMISSION_EDITS_MAX;
+    place->edited = mem_new_array(count, sizeof *place->edited);
+    for (size_t i = 0; i < count; i++) { /* The empty glob, of what is no text, matches nothing. */
+        const json_t *glob = json_array_get(list, i);
+        place->edited[i] = json_is_string(glob)
+                               ? (struct bytes){json_string_value(glob), json_string_length(glob)}
+                               : BYTES("");
+    }
+    place->rules.edited = place->edited;
+    place->rules.edited_count = count;
+}
+
 void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
     const json_t *list = json_object_get(settings, "permissions");
     size_t count = json_array_size(list);
-    place->rules.edits = strcmp(json_str(settings, "edits", ""), "allow") == 0;
+    edits_read(place, settings);
     if (count == 0) {
         return;
     }
@@ -126,5 +145,6 @@ void toolplace_close(struct toolplace *place) {
     json_release(&place->extra);
     mem_free(place->roots);
     mem_free(place->list);
+    mem_free(place->edited);
     *place = (struct toolplace){0};
 }

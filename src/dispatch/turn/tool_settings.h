@@ -28,6 +28,7 @@ struct toolplace_seat {
 struct toolplace {
     json_t *settings;             /* Owned. */
     struct permission_rule *list; /* Owned. */
+    struct bytes *edited;         /* Owned, with borrowed texts. */
     struct permission_rules rules;
     json_t *extra;           /* Owned: where the paths of extra roots stand. */
     struct tool_root *roots; /* Owned: the project's first. */

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "engine/base/follow.h"
+#include "rules/approval/always.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
 
@@ -35,12 +36,41 @@ enum { APPROVAL_SETTLED = MAP_SET };
     X(APPROVAL_OF("kind", "runs", "run"), run_kind, APPROVAL_RUN_KIND, MAP_READ)                   \
     X("COALESCE((SELECT r.parent FROM runs r WHERE r.id = approvals.run), 0)", run_parent,         \
       MAP_INT, MAP_READ)                                                                           \
-    X(APPROVAL_OF("message", "messages", "message"), message, MAP_TEXT, MAP_READ)
+    X(APPROVAL_OF("message", "messages", "message"), message, MAP_TEXT, MAP_READ)                  \
+    X("COALESCE((SELECT " TOP_TITLE FROM_TOP "), '')", title, MAP_TEXT, MAP_READ)                  \
+    X(APPROVAL_OF("project", "runs", "run"), project, MAP_TEXT, MAP_READ)                          \
+    X("COALESCE((SELECT t.run" FROM_TOP "), '')", root_run, MAP_TEXT, MAP_READ)                    \
+    X("COALESCE((" STEP_ABOVE(                                                                     \
+          "label") "), (SELECT CASE WHEN s.parent <> 0 THEN s.title"                               \
+                   " ELSE s.agent END FROM sessions s WHERE s.id = approvals.session), '')",       \
+      agent, MAP_TEXT, MAP_READ)                                                                   \
+    X("COALESCE((" STEP_ABOVE("phase") "), '')", phase, MAP_TEXT, MAP_READ)                        \
+    X(APPROVAL_OF("root", "sessions", "session"), root, MAP_TEXT, MAP_READ)                        \
+    X("(" RUNS_ABOVE("") "SELECT count(*) FROM above)", depth, MAP_INT, MAP_READ)
+/* The run at the top of the tree in which the run is that asks, and how people know that: by the
+ * title of its session, else by its own label or command. */
+#define FROM_TOP                                                                                   \
+    " FROM runs r JOIN runs t ON t.id = CASE WHEN r.root = 0 THEN r.id ELSE r.root END"            \
+    " WHERE r.id = approvals.run"
+#define TOP_TITLE                                                                                  \
+    "COALESCE(NULLIF((SELECT s.title FROM sessions s WHERE s.session = t.session), ''),"           \
+    " NULLIF(t.label, ''), t.command)"
+/* Runs above it, to the top or to the first for which `more` does not hold: as many as a tree can
+ * have, whatever a damaged row says. */
+#define RUNS_ABOVE(more)                                                                           \
+    "WITH RECURSIVE above (id, depth) AS (SELECT r.parent, 1 FROM runs r"                          \
+    " WHERE r.id = approvals.run AND r.parent <> 0 UNION ALL SELECT r.parent, above.depth + 1"     \
+    " FROM above JOIN runs r ON r.id = above.id WHERE r.parent <> 0 AND above.depth < 64" more     \
+    ") "
+/* The nearest step above it. */
+#define STEP_ABOVE(column)                                                                         \
+    RUNS_ABOVE(" AND r.step_key = ''")                                                             \
+    "SELECT a." column " FROM above JOIN runs a ON a.id = above.id WHERE a.step_key <> '' LIMIT 1"
+#define APPROVAL_COLUMNS "SELECT id" APPROVAL_MAP(MAP_NAMES) " FROM approvals WHERE "
 /* Questions of a session that is being removed are out of sight. */
 #define APPROVAL_SELECT                                                                            \
-    "SELECT id" APPROVAL_MAP(                                                                      \
-        MAP_NAMES) " FROM approvals WHERE NOT EXISTS (SELECT 1 FROM sessions s"                    \
-                   " WHERE s.id = approvals.session AND s.hidden <> 0)"
+    APPROVAL_COLUMNS                                                                               \
+    "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.id = approvals.session AND s.hidden <> 0)"
 #define APPROVAL_COLUMN(name, member, kind, use)                                                   \
     {name, kind, use, offsetof(struct approval_row, member)},
 static const struct map_column columns[] = {APPROVAL_MAP(APPROVAL_COLUMN)};
@@ -131,10 +161,17 @@ static const struct field rows_shown[] = {
     {TEXT("message", message), .empty = FIELD_EMPTY_NULL},
     {.name = "kind", .kind = FIELD_NAME, AT(kind), .required = true, .names = approval_kind_names},
     {.name = "tool", .kind = FIELD_TEXT, .get = tool_value, .required = true},
-    {TEXT("shown", shown), .use = FIELD_LISTED, .required = true,
+    {TEXT("title", title), .empty = FIELD_EMPTY_NULL},
+    {TEXT("project", project), .empty = FIELD_EMPTY_NULL},
+    {TEXT("root_run", root_run), .empty = FIELD_EMPTY_NULL},
+    {TEXT("agent", agent), .empty = FIELD_EMPTY_NULL},
+    {TEXT("phase", phase), .empty = FIELD_EMPTY_NULL},
+    {TEXT("root", root), .empty = FIELD_EMPTY_NULL},
+    {.name = "depth", .kind = FIELD_INT, AT(depth)},
+    {TEXT("shown", shown), .required = true,
      .schema = "{\"type\":\"string\",\"description\":\"The whole question as text for people: of a "
                "call the command, the diff, the other arguments.\"}"},
-    {TEXT("digest", digest), .use = FIELD_LISTED},
+    {TEXT("digest", digest)},
     {TEXT("by", by)},
     {.name = "part",
      .kind = FIELD_INT,
@@ -149,21 +186,33 @@ static const struct field rows_shown[] = {
      .names = approval_state_names},
     {.name = "asked_ms", .kind = FIELD_INT, AT(asked_ms)},
     {.name = "answered_ms", .kind = FIELD_TIME, AT(answered_ms)},
-    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), .use = FIELD_LISTED, ANY_JSON},
-    {.name = "about", .kind = FIELD_STORED, AT(about), .use = FIELD_LISTED, ANY_JSON},
-    {TEXT("answer", answer), .use = FIELD_LISTED},
+    {.name = "arguments", .kind = FIELD_STORED, AT(arguments), ANY_JSON},
+    {.name = "about", .kind = FIELD_STORED, AT(about), ANY_JSON},
+    {TEXT("answer", answer)},
 };
 const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_SHOWN};
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
-/* The row without its texts, which a client asks for where it shows them. */
+/* The row as lists have it, for an event. Where that is too long, the text for people still fits,
+ * and the object has the rest. */
+static void row_write(const struct approval_row *row, struct text *data) {
+    fields_write(&approval_fields, FIELD_TOLD, row, data);
+    if (text_failed(data)) {
+        struct approval_row light = *row;
+        light.about = BYTES("");
+        light.arguments = BYTES("null");
+        text_clear(data);
+        fields_write(&approval_fields, FIELD_TOLD, &light, data);
+    }
+}
+
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct approval_row row;
     if (row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row)) {
         const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
-        fields_write(&approval_fields, FIELD_TOLD, &row, &data);
+        row_write(&row, &data);
         follow_tell(tx, &change, &data);
     }
 }
@@ -175,17 +224,10 @@ static struct err event_append_asked(struct tx *tx, const struct approval_row *r
     const char *type = leave      ? answered ? "approval_answered" : "approval_asked"
                        : answered ? "question_answered"
                                   : "question_asked";
-    AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
-    fields_write(&approval_fields, FIELD_LISTED, row, &data);
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    row_write(row, &data);
     if (text_failed(&data)) {
         return text_error(&data, "approvals: event");
-    }
-    if (data.len > EVENT_DATA_MAX) { /* The text for people fits; the object has the rest. */
-        struct approval_row light = *row;
-        light.about = BYTES("");
-        light.arguments = BYTES("null");
-        text_clear(&data);
-        fields_write(&approval_fields, FIELD_LISTED, &light, &data);
     }
     if (row->session_id != 0) {
         const struct session_row session = {.owner = row->owner, .session = row->session};
@@ -226,41 +268,22 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
     if (text_failed(&shown)) {
         return text_error(&shown, "approvals: shown");
     }
-    struct approval_row row = {
-        .approval = tx_copy(tx, bytes_of(id.text)),
-        .owner = what->run->owner,
-        .session_id = what->session != NULL ? what->session->id : 0,
-        .session = what->session != NULL ? what->session->session : BYTES(""),
-        .run_id = what->run->id,
-        .run = what->run->run,
-        .run_kind = what->run->kind,
-        .run_parent = what->run->parent,
-        .message_id = what->message != NULL ? what->message->id : 0,
-        .message = what->message != NULL ? what->message->message : BYTES(""),
-        .part = what->part,
-        .step = what->step,
-        .kind = what->kind,
-        .digest = what->digest,
-        .arguments = what->arguments,
-        .about = what->about,
-        .shown = tx_copy_text(tx, &shown, "approvals: shown"),
-        .answer = BYTES(""),
-        .by = BYTES(""),
-        .asked_ms = tx_now_ms(tx)};
-    row.id = tx_number(
+    const int64_t row = tx_number(
         tx,
         "INSERT INTO approvals (approval, owner, session, run, message, part, kind, step, digest,"
         " arguments, about, shown, state, answer, answered_by, asked_ms, answered_ms)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'open', '', '', $13, NULL)"
         " RETURNING id",
-        ARGS(arg_text(row.approval), arg_text(row.owner), arg_int(row.session_id),
-             arg_int(row.run_id), arg_int(row.message_id), arg_int(row.part),
-             arg_str(approval_kind_names[row.kind]), arg_text(row.step), arg_text(row.digest),
-             arg_text(row.arguments), arg_text(row.about), arg_text(row.shown),
-             arg_int(row.asked_ms)));
-    tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
-    *ret_row = row;
-    return event_append_asked(tx, &row);
+        ARGS(arg_str(id.text), arg_text(what->run->owner),
+             arg_int(what->session != NULL ? what->session->id : 0), arg_int(what->run->id),
+             arg_int(what->message != NULL ? what->message->id : 0), arg_int(what->part),
+             arg_str(approval_kind_names[what->kind]), arg_text(what->step), arg_text(what->digest),
+             arg_text(what->arguments), arg_text(what->about), arg_text(text_bytes(&shown)),
+             arg_int(tx_now_ms(tx))));
+    tx_row_changed(tx, FOLLOW_APPROVAL, row);
+    return row_find(tx, APPROVAL_COLUMNS "id = $1", ARGS(arg_int(row)), ret_row)
+               ? event_append_asked(tx, ret_row)
+               : tx_error(tx);
 }
 
 /* --- Settled ---------------------------------------------------------------------------------- */
@@ -379,6 +402,53 @@ struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
 
 /* --- Answered --------------------------------------------------------------------------------- */
 
+static bool asks_for_folder(const struct approval_row *row) {
+    return row->message_id != 0 && bytes_is(row->step, "request_access");
+}
+
+/* Changes the settings of the session so that such a call is not asked about again. A folder is
+ * granted by the run's own part of the answer. */
+static struct err rule_write(struct tx *tx, const struct approval_answer *answer,
+                             const struct approval_row *row, struct why *why) {
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text text = text_up_to(SESSION_SETTINGS_MAX);
+    const struct always_call call = {.tool = row->step,
+                                     .arguments = row->arguments,
+                                     .about = row->about,
+                                     .subject = answer->subject};
+    struct session_change change = {.key = {.owner = row->owner, .session = row->session}};
+    struct session_row session;
+    struct err err = sessions__get(tx, &change.key, "approvals: session", &session);
+    if (!err_failed(err)) {
+        err = json_parse_wrapped(session.settings, &settings, why);
+    }
+    if (!err_failed(err)) {
+        err = always_add(&call, settings, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (err_failed(json_write(settings, &text))) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "scope: the settings of the session would have more than %d bytes",
+                       SESSION_SETTINGS_MAX);
+    }
+    change.settings = tx_copy_text(tx, &text, "approvals: settings");
+    return tx_session_change(tx, &change, &session);
+}
+
+/* The answer of a yes with a scope is the scope, so that another one differs. */
+static struct bytes scope_write(struct tx *tx, const struct approval_answer *answer) {
+    AUTO(text_done) struct text text = text_up_to(APPROVAL_ANSWER_MAX);
+    text_add_char(&text, '{');
+    text_add_member(&text, "scope", bytes_of(approval_scope_names[answer->scope]));
+    if (answer->subject.len > 0) {
+        text_add_member(&text, "subject", answer->subject);
+    }
+    text_add_char(&text, '}');
+    return tx_copy_text(tx, &text, "approvals: scope");
+}
+
 static bool same_answer(const struct approval_row *row, const struct approval_row *other) {
     return row->state == other->state && bytes_equal(row->answer, other->answer) &&
            bytes_equal(row->by, other->by);
@@ -398,9 +468,14 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     if (err_failed(err) || !found) {
         return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
     }
+    if (answer->digest.len > 0 && !bytes_equal(answer->digest, row.digest)) {
+        return err_why(why, ERR_OTHER_QUESTION,
+                       "digest: that of the question is %.*s; look at it again",
+                       (int)row.digest.len, row.digest.data);
+    }
     struct approval_row answered = row;
     answered.state = states[answer->verb];
-    answered.answer = answer->text;
+    answered.answer = answer->scope == APPROVAL_SESSION ? scope_write(tx, answer) : answer->text;
     answered.by = answer->by;
     if (row.state != APPROVAL_OPEN) {
         *ret_row = row;
@@ -409,9 +484,16 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
                    : err_why(why, ERR_CONFLICT, "the question was %s already",
                              approval_state_name(row.state));
     }
-    const struct question_answer given = {
-        .kind = row.kind, .question = row.arguments, .verb = answer->verb, .text = answer->text};
+    const struct question_answer given = {.kind = row.kind,
+                                          .question = row.arguments,
+                                          .verb = answer->verb,
+                                          .text = answer->text,
+                                          .scope = answer->scope,
+                                          .folder = asks_for_folder(&row)};
     err = question_check_answer(&given, why);
+    if (!err_failed(err) && answer->scope == APPROVAL_SESSION && !given.folder) {
+        err = rule_write(tx, answer, &row, why);
+    }
     if (!err_failed(err)) {
         err = row_settle(tx, &answered);
     }

@@ -7,8 +7,9 @@
  * Promise    an object of its own, durable, that any client of its owner can answer, at any time
  *            and after any restart; by default it waits, it is never taken for a no. The first
  *            answer wins: repeating it has no effect, and another answer is refused. The answer,
- *            its event and its effect on the run (`answered` in engine/run/kinds.h) are one commit.
- *            No question outlives its run.
+ *            its event, the rule that it leaves behind (rules/approval/always.h) and its effect on
+ *            the run (`answered` in engine/run/kinds.h) are one commit. No question outlives its
+ *            run.
  * Exact      what was allowed is one call with these very arguments on the file as it was shown.
  * Threads    inside a store function. Failure: as store.h; refusals have a sentence.
  */
@@ -52,7 +53,12 @@ struct approval_row {
     struct bytes digest;
     enum approval_kind kind;
     enum run_kind run_kind;
-    int64_t run_parent;            /* id; 0: none. */
+    int64_t run_parent; /* id; 0: none. */
+    /* Where the run stands. title: of the session at the top, or label or command of the run there;
+     * agent: label of the workflow's agent, or title of the subagent, or agent of the session;
+     * phase: of the workflow's agent; root: folder of the session. "": none. */
+    struct bytes title, project, root_run, agent, phase, root;
+    int64_t depth;                 /* Number of runs above it. */
     int64_t part;                  /* Number in the message. */
     struct bytes arguments, about; /* JSON. */
     struct bytes shown;            /* Both as text for people: rules/approval/shown.h. */
@@ -85,9 +91,12 @@ struct approval_answer {
     enum approval_verb verb;
     struct bytes text; /* Of a verb with a value: {MEMBER: value}; else why, a sentence, or "". */
     struct bytes by;
+    struct bytes digest; /* Digest of the question as it was shown; "": any. */
+    enum approval_scope scope;
+    struct bytes subject; /* With APPROVAL_SESSION: glob of the rule; "": none was named. */
 };
-/* ERR_NOT_FOUND. ERR_CONFLICT: somebody was first with another answer, which ret_row has.
- * ERR_BAD_FIELD: no such answer fits the question. */
+/* ERR_NOT_FOUND. ERR_OTHER_QUESTION: its digest is another. ERR_CONFLICT: somebody was first with
+ * another answer, which ret_row has. ERR_BAD_FIELD: no such answer fits the question. */
 MUST_CHECK struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
                                          struct approval_row *ret_row, struct why *why);
 

@@ -224,25 +224,31 @@ void sessions__tell_changed(struct tx *tx, int64_t id) {
     changed_tell(tx, &row, &data);
 }
 
-/* Events of a page that are about the session, or name it as theirs: run_changed. Each begins with
- * an id, and all ids are equally long. */
+/* Events of a page that are about the session, or name it as theirs: run_changed anywhere, and
+ * approval_changed, which has texts of the model, right behind its id. Each begins with an id, and
+ * all ids are equally long. */
 static void page_untell(struct tx *tx, const struct session_row *row, const struct untell *page) {
     AUTO(text_done) struct text own = text_up_to(DATA_MAX);
     AUTO(text_done) struct text named = text_up_to(DATA_MAX);
+    AUTO(text_done) struct text second = text_up_to(DATA_MAX);
     text_add_char(&own, '{');
     text_add_member(&own, "id", row->session);
     text_addf(&named, "%%\"session\":\"%.*s\"%%", (int)row->session.len, row->session.data);
-    if (text_failed(&own) || text_failed(&named)) {
+    text_addf(&second, ",\"session\":\"%.*s\"", (int)row->session.len, row->session.data);
+    if (text_failed(&own) || text_failed(&named) || text_failed(&second)) {
         tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "sessions: event"));
         return;
     }
     tx_do(tx,
           "UPDATE events SET data = substr(data, 1, CAST($6 AS INTEGER)) || $7 WHERE stream = $1"
           " AND seq > $2 AND seq <= $3"
-          " AND (substr(data, 1, CAST($6 AS INTEGER)) = $4 OR data LIKE $5)",
+          " AND (substr(data, 1, CAST($6 AS INTEGER)) = $4"
+          " OR (type = 'run_changed' AND data LIKE $5)"
+          " OR substr(data, CAST($6 AS INTEGER) + 1, CAST($8 AS INTEGER)) = $9)",
           ARGS(arg_int(page->stream), arg_int(page->after), arg_int(page->through),
                arg_text(text_bytes(&own)), arg_text(text_bytes(&named)), arg_int((int64_t)own.len),
-               arg_text(BYTES(",\"removed\":true}"))));
+               arg_text(BYTES(",\"removed\":true}")), arg_int((int64_t)second.len),
+               arg_text(text_bytes(&second))));
 }
 
 bool sessions__untell(struct tx *tx, const struct session_row *row, int64_t limit) {

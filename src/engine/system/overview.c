@@ -113,6 +113,25 @@ static void live_add(struct tx *tx, struct bytes owner, struct text *text) {
     text_add_str(text, kind.len == 0 ? "}" : "}}");
 }
 
+/* Open questions by their kind, by the index of those. */
+static void asked_count(struct tx *tx, struct bytes owner, struct text *text) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT kind, count(*) FROM (SELECT a.kind FROM approvals a LEFT JOIN sessions s"
+                " ON s.id = a.session WHERE a.owner = $1 AND a.answered_ms IS NULL"
+                " AND COALESCE(s.hidden, 0) = 0 ORDER BY a.id LIMIT $2) asked"
+                " GROUP BY kind ORDER BY kind",
+                ARGS(arg_text(owner), arg_int(OVERVIEW_COUNT_MAX)));
+    text_add_str(text, ",\"approvals\":{");
+    for (const char *before = "\""; rows_step(rows); before = ",\"") {
+        text_add_str(text, before);
+        text_add_json_piece(text, rows_text(rows, 0));
+        text_addf(text, "\":%lld", (long long)rows_int(rows, 1));
+    }
+    text_add_char(text, '}');
+}
+
 static void unseen_count(struct tx *tx, struct bytes owner, struct text *text) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(
@@ -163,6 +182,7 @@ static void today_add(struct tx *tx, struct bytes owner, struct text *text) {
 struct err tx_overview(struct tx *tx, struct bytes owner, struct text *text) {
     text_add_char(text, '{');
     live_add(tx, owner, text);
+    asked_count(tx, owner, text);
     text_add_str(text, ",\"waiting\":{");
     for (size_t i = 0; i < COUNT_OF(waiting); i++) {
         list_add(tx, &waiting[i], owner, OVERVIEW_ITEMS, text);

@@ -1,6 +1,7 @@
 /* overview.h: all of an owner at a glance, and what somebody has seen of it.
  *
  *   {"runs": {KIND: {STATE: n}},     of those that have not ended, and are inside no other
+ *    "approvals": {KIND: n},          those that are open
  *    "waiting": {"approvals": […], "deliveries": […], "blocked": […]}    the oldest of each
  *    "unseen": {"runs": {STATE: n}, "ended": […], "sessions": […]}       the newest of each
  *    "today": {"calls", "output", "tokens", "cost_micros", "cost_unknown", "reserved_tokens",

@@ -60,6 +60,18 @@ bool permission_edit_is_plain(const struct bytes *subjects, size_t count) {
     return plain;
 }
 
+bool permission_edit_is_free(const struct permission_rules *rules, const struct bytes *subjects,
+                             size_t count) {
+    bool free = permission_edit_is_plain(subjects, count);
+    for (size_t i = 0; i < count && free && !rules->edits; i++) {
+        free = false;
+        for (size_t at = 0; at < rules->edited_count && !free; at++) {
+            free = glob_match(GLOB_PATH, rules->edited[at], subjects[i]);
+        }
+    }
+    return free;
+}
+
 /* --- Read ------------------------------------------------------------------------------------- */
 
 struct err permission_rule_read(const json_t *json, struct permission_rule *ret_rule,

@@ -37,7 +37,7 @@ enum permission {
         PERMISSION_COUNT
 };
 
-enum { PERMISSION_RULES_MAX = 256 };
+enum { PERMISSION_RULES_MAX = 256, PERMISSION_EDITS_MAX = 64 };
 
 struct permission_rule {
     struct bytes tool;    /* A glob; empty: every tool. */
@@ -47,7 +47,11 @@ struct permission_rule {
 struct permission_rules {
     const struct permission_rule *rules;
     size_t count;
-    bool edits; /* Where none matches, a file of the project may be edited: see below. */
+    /* Where none matches, a file of the project may be edited: see below. Any, or those that one
+     * of these globs matches. */
+    bool edits;
+    const struct bytes *edited;
+    size_t edited_count;
 };
 
 struct permission_question {
@@ -69,6 +73,9 @@ struct permission_verdict permission_judge(const struct permission_rules *rules,
  * in folders that say what git, drover or another program runs: such an edit is as good as a
  * command. False: the tool's own default holds. */
 MUST_CHECK bool permission_edit_is_plain(const struct bytes *subjects, size_t count);
+/* Plain, and among those that may be edited. */
+MUST_CHECK bool permission_edit_is_free(const struct permission_rules *rules,
+                                        const struct bytes *subjects, size_t count);
 
 /* One rule from JSON, {"tool"?, "subject"?, "permission"}; texts are borrowed from the object. */
 MUST_CHECK struct err permission_rule_read(const json_t *json, struct permission_rule *ret_rule,

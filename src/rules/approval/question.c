@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 const char *const approval_kind_names[] = {"leave", "answer", "confirm", "choice", "form", NULL};
+const char *const approval_scope_names[] = {"", "once", "session", NULL};
 const char *const approval_verb_members[] = {
     [APPROVAL_ANSWER] = "answer", [APPROVAL_CHOICE] = "choice", [APPROVAL_FIELDS] = "fields"};
 
@@ -98,8 +99,29 @@ static struct err fields_check_schema(const json_t *json, const json_t *fields, 
     return err;
 }
 
+static struct err scope_check(const struct question_answer *answer, struct why *why) {
+    const bool rule = answer->scope == APPROVAL_SESSION;
+    if (answer->verb == APPROVAL_DENY && rule) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "scope: a no is for this call; rules that deny stand in the settings of the "
+                       "session");
+    }
+    if (answer->kind != ASKS_LEAVE && rule) {
+        return err_why(why, ERR_BAD_FIELD, "scope: this is a question, which no rule can answer");
+    }
+    if (answer->folder && answer->verb == APPROVAL_ALLOW && answer->scope == APPROVAL_ONCE) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "scope: a folder is granted to the session, and can be revoked");
+    }
+    return ERR_OK;
+}
+
 struct err question_check_answer(const struct question_answer *answer, struct why *why) {
     AUTO(json_release) json_t *question = NULL, *given = NULL;
+    struct err err = scope_check(answer, why);
+    if (err_failed(err)) {
+        return err;
+    }
     if (answer->verb == APPROVAL_DENY) {
         return ERR_OK;
     }
@@ -109,7 +131,7 @@ struct err question_check_answer(const struct question_answer *answer, struct wh
     if (answer->kind != ASKS_CHOICE && answer->kind != ASKS_FORM) {
         return ERR_OK;
     }
-    struct err err = json_parse_wrapped(answer->question, &question, why);
+    err = json_parse_wrapped(answer->question, &question, why);
     if (!err_failed(err)) {
         err = json_parse_wrapped(answer->text, &given, why);
     }

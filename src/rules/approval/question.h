@@ -44,6 +44,13 @@ enum approval_verb {
     APPROVAL_FIELDS,
     APPROVAL_VERB_COUNT
 };
+/* Calls for which a yes holds. */
+enum approval_scope {
+    APPROVAL_HERE,    /* As usual: a folder for its session, any other call once. */
+    APPROVAL_ONCE,    /* For this very call. */
+    APPROVAL_SESSION, /* For such calls of the session: a rule of its settings. */
+};
+extern const char *const approval_scope_names[]; /* By value, "" first; NULL ends them. */
 /* Member of an answer that has a value; NULL: ALLOW and DENY have none. */
 extern const char *const approval_verb_members[];
 
@@ -56,6 +63,8 @@ struct question_answer {
     struct bytes question; /* The same object, as text. */
     enum approval_verb verb;
     struct bytes text; /* An object with the member of the verb; else a reason. */
+    enum approval_scope scope;
+    bool folder; /* A folder is asked for, which is granted to the session. */
 };
 MUST_CHECK struct err question_check_answer(const struct question_answer *answer, struct why *why);
 

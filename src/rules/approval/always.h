@@ -1,0 +1,27 @@
+/* always.h: the rule that an answer leaves behind, so that such a call is not asked about again.
+ * Pure.
+ *
+ *   {"edits": "allow"}         a file of the project is written or edited: every plain one is free
+ *   {"edits": ["*.md"]}         the same, of the files that the answer has named
+ *   {"permissions": [..., {"tool", "subject", "permission": "allow"}]}
+ *                              any other call: with its own subjects, or the one that was named
+ *
+ * Ownership  all is borrowed during the call.
+ * Threads    any.
+ * Failure    ERR_BAD_FIELD, with `why`; ERR_OUT_OF_MEMORY. `settings` may hold a part.
+ */
+#ifndef DROVER_RULES_APPROVAL_ALWAYS_H
+#define DROVER_RULES_APPROVAL_ALWAYS_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+
+struct always_call {
+    struct bytes tool, arguments;
+    struct bytes about;   /* {"subjects": […]}; "": none. */
+    struct bytes subject; /* A glob that the call must match; "": none was named. */
+};
+MUST_CHECK struct err always_add(const struct always_call *call, json_t *settings, struct why *why);
+
+#endif

@@ -1,0 +1,104 @@
+// approvals-scope.test.mjs: a yes to such calls of the session leaves a rule behind, in the commit
+// of the answer; the rule stands in the settings of the session.
+//
+// runs-with: release, san, postgres/8
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { scaled } from "./scale.mjs";
+import { call, say, script, toolsOf, Turns } from "./turns.mjs";
+
+const LIMIT = { timeout: scaled(60_000) };
+const append = (text) =>
+  call("run_command", { command: "sh", args: ["-c", `echo ${text} >> file`] });
+const write = (file) => call("write_file", { path: file, content: "x\n" });
+const settingsOf = async (turns, { session }) => (await turns.get(`/sessions/${session}`)).settings;
+
+async function asking(turns, listener, ...calls) {
+  const { run } = await turns.send(listener.session, script(...calls, "step:", say("so")));
+  return { run, asked: await listener.until("approval_asked", (data) => data.run === run) };
+}
+
+test("the answer and its rule survive a kill together, and the rule can be removed", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    const listener = await turns.listen({ root: turns.root });
+    const { run, asked } = await asking(turns, listener, append("a"));
+    const yes = { decision: "allow", scope: "session", digest: asked.digest };
+    assert.equal((await turns.approve(asked.id, yes)).status, 200);
+    await turns.daemon.kill();
+    await turns.daemon.start();
+    const permissions = [
+      { tool: "run_command", subject: "sh -c echo a >> file", permission: "allow" }];
+    assert.deepEqual(await settingsOf(turns, listener), { permissions });
+    const again = await turns.approve(asked.id, yes);
+    assert.deepEqual([again.status, again.json.answer], [200, '{"scope":"session"}']);
+    assert.equal((await turns.approve(asked.id)).json.code, "conflict");
+    assert.deepEqual(await settingsOf(turns, listener), { permissions });
+    await listener.open();
+    await listener.ended(run);
+    const free = await turns.turn(listener, script(append("a"), "step:", say("so")));
+    assert.equal(toolsOf(free.message)[0].state, "succeeded");
+    assert.equal(readFileSync(path.join(turns.root, "file"), "utf8"), "a\na\n");
+    await turns.ask("PATCH", `/sessions/${listener.session}`, { settings: {} });
+    const third = await asking(turns, listener, append("a"));
+    await turns.approve(third.asked.id, { decision: "deny" });
+    await listener.ended(third.run);
+  });
+
+test("a folder of files is free from then on, and what programs run in it is not", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    for (const name of ["test", "src", "test/.git"]) mkdirSync(path.join(turns.root, name));
+    const listener = await turns.listen({ root: turns.root });
+    const first = await asking(turns, listener, write("test/a"));
+    const { code, stderr } = await turns.daemon.cli(
+      ["approve", first.asked.id, "--scope", "session", "--subject", "test/**"]);
+    assert.equal(code, 0, stderr);
+    await listener.ended(first.run);
+    assert.deepEqual(await settingsOf(turns, listener), { edits: ["test/**"] });
+    await turns.turn(listener, script(write("test/b"), "step:", say("so")));
+    assert.equal(readFileSync(path.join(turns.root, "test/b"), "utf8"), "x\n");
+    for (const file of ["src/c", "test/.git/config"]) {
+      const other = await asking(turns, listener, write(file));
+      await turns.approve(other.asked.id, { decision: "deny" });
+      await listener.ended(other.run);
+    }
+  });
+
+test("a scope that fits no rule is refused, and the question stays open", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const { run, asked } = await asking(turns, listener, append("a"));
+  for (const [body, words] of [
+    [{ decision: "allow", scope: "world" }, /scope: once or session/],
+    [{ decision: "deny", scope: "session" }, /scope: a no is for this call/],
+    [{ decision: "allow", subject: "x" }, /subject: only with/],
+    [{ decision: "allow", scope: "session", subject: "make *" }, /does not match this call/],
+  ]) {
+    const { json } = await turns.approve(asked.id, body);
+    assert.equal(json.code, "bad_field");
+    assert.match(json.detail, words);
+  }
+  assert.equal((await turns.get(`/approvals/${asked.id}`)).state, "open");
+  assert.deepEqual(await settingsOf(turns, listener), {});
+  assert.equal((await turns.approve(asked.id, { decision: "allow", scope: "once" })).status, 200);
+  await listener.ended(run);
+  assert.deepEqual(await settingsOf(turns, listener), {});
+  const { json: job } = await turns.ask("POST", "/jobs", { argv: ["sleep", "1000"] });
+  const { json: question } =
+    await turns.ask("POST", "/approvals", { run: job.id, step: "s", question: "sure?" });
+  const refused = await turns.approve(question.id, { decision: "allow", scope: "session" });
+  assert.match(refused.json.detail, /which no rule can answer/);
+  const folder = path.dirname(turns.root);
+  const access = { path: folder, access: "write", reason: "to see" };
+  const wish = await asking(turns, listener, call("request_access", access));
+  const once = await turns.approve(wish.asked.id, { decision: "allow", scope: "once" });
+  assert.match(once.json.detail, /a folder is granted to the session/);
+  await turns.approve(wish.asked.id, { decision: "allow", scope: "session" });
+  await listener.ended(wish.run);
+  assert.equal((await turns.get(`/sessions/${listener.session}/roots`)).items.length, 1);
+  assert.deepEqual(await settingsOf(turns, listener), {});
+});
