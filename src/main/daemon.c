@@ -426,11 +426,11 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size,
     bool six = strchr(listen->host, ':') != NULL;
     (void)snprintf(url, url_size, "http://%s%s%s:%u", six ? "[" : "", listen->host, six ? "]" : "",
                    port); /* A host is short. */
-    *ret_port = listen->loopback && !six ? port : 0;
+    *ret_port = listen->loopback && !six ? listen->port : 0;
     return err;
 }
 
-/* `port`: the one of loopback that the server has. */
+/* `port`: the one of loopback that the server has, unless it was picked for this start alone. */
 static void pages_start(struct daemon *daemon, uint16_t port) {
     const struct page_port_options of_port = {.serve = daemon->options,
                                               .http = daemon->http,

@@ -26,7 +26,7 @@ struct page_port_options {
     struct http_server *http;
     const struct token_table *tokens;
     const struct connections *connections; /* For the setting public_url. */
-    uint16_t listens; /* Port of loopback that the server has by --listen; 0: none. */
+    uint16_t listens;                      /* Port of loopback that --listen names; 0: none. */
 };
 
 enum page_port_state { PAGE_PORT_UNUSED, PAGE_PORT_LISTENS, PAGE_PORT_TAKEN };

@@ -142,8 +142,13 @@ golden("tokens", async (record) => {
   await command("token", "ls", "--json");
 
   record.say("a web page");
+  const made = await daemon.request("POST", "/api/v1/login/links", local);
+  record.names.add(made.json.origin, "<origin>");
+  record.names.add(new URL(made.json.origin).host, "<address of pages>");
   const { url } = (await ask("POST", "login/links", { scopes: ["read"] })).json;
-  const { host } = new URL(url), page = { headers: { host } };
+  const { host, port } = new URL(url);
+  daemon.port = Number(port);
+  const page = { headers: { host } };
   const link = { link: url.split("#link=")[1] };
   const { key } = (await record.ask(daemon, "POST", "login", link, page)).json;
   await record.ask(daemon, "POST", "login", link, page);

@@ -12,6 +12,7 @@ import { test } from "node:test";
 import { Daemon, scratch } from "./lib.mjs";
 import { keptPort } from "./ports.mjs";
 import { until } from "./providers.mjs";
+import { change } from "./sql.mjs";
 import { openSse } from "./sse.mjs";
 import { User } from "./user.mjs";
 import WebSocket from "./ws.mjs";
@@ -50,11 +51,14 @@ async function signIn(daemon, body) {
 }
 
 const version = "/api/v1/version";
+const append = (origin, key, event) =>
+  ask(origin, "POST", "/api/v1/streams/s/events", { headers: bearer(key), body: event });
 
 test("a link signs one page in, once, and its key is a token that is listed", async (t) => {
   const daemon = await start(t);
   const { origin, secret, valid_ms } = await link(daemon);
-  assert.deepEqual([origin, valid_ms], [daemon.url, 60_000]);
+  assert.match(origin, /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(valid_ms, 60_000);
   const exchange = () => ask(origin, "POST", "/api/v1/login", { body: { link: secret } });
   const { status, json } = await exchange();
   assert.equal(status, 201);
@@ -85,9 +89,8 @@ test("links need the admin's rights, have read, and wrong ones are bounded", asy
   const links = await ask(reader.origin, "POST", "/api/v1/login/links", {
     headers: bearer(reader.key) });
   assert.deepEqual([links.status, links.json.code], [403, "forbidden"]);
-  const append = await ask(reader.origin, "POST", "/api/v1/streams/s/events", {
-    headers: bearer(reader.key), body: { type: "t" } });
-  assert.deepEqual([append.status, append.json.code], [403, "forbidden"]);
+  const write = await append(reader.origin, reader.key, { type: "t" });
+  assert.deepEqual([write.status, write.json.code], [403, "forbidden"]);
   const none = await daemon.request("POST", "/api/v1/login/links");
   assert.equal(none.status, 401);
 
@@ -168,7 +171,7 @@ const closing = (socket) =>
 test("a socket signs in by its first message, and gets nothing before", async (t) => {
   const daemon = await start(t);
   const { key, origin } = await signIn(daemon, { scopes: ["read", "run"] });
-  await daemon.append("s", { type: "t", data: 7 }, bearer(key));
+  await append(origin, key, { type: "t", data: 7 });
   const socket = openSocket(origin);
   const heard = [];
   socket.on("message", (bytes) => heard.push(JSON.parse(bytes)));
@@ -233,13 +236,13 @@ test("sign-out and revocation end a key, its sockets and its streams", async (t)
   for (const way of ["sign-out", "revoke"]) {
     const { key, id, origin } = await signIn(daemon);
     const kept = await signIn(daemon);
-    await daemon.append("s", { type: "t" }, bearer(key));
+    await append(origin, key, { type: "t" });
     const socket = openSocket(origin), ended = closing(socket);
     await once(socket, "open");
     socket.send(JSON.stringify({ key }));
     await once(socket, "message");
-    const { host } = new URL(origin);
-    const sse = await openSse(daemon, "/api/v1/streams/s/events?after=-1", bearer(key, { host }));
+    const { port } = new URL(origin);
+    const sse = await openSse({ port }, "/api/v1/streams/s/events?after=-1", bearer(key));
     assert.equal(sse.status, 200);
     if (way === "revoke") {
       assert.equal((await daemon.cli(["token", "revoke", id])).code, 0);
@@ -254,6 +257,28 @@ test("sign-out and revocation end a key, its sockets and its streams", async (t)
   }
   const none = await daemon.request("DELETE", "/api/v1/login", { local: true });
   assert.deepEqual([none.status, none.json.code], [409, "conflict"]);
+});
+
+test("a key ends after thirty days without use, and its use is stored once an hour", async (t) => {
+  const daemon = await start(t);
+  const { key, id, origin } = await signIn(daemon);
+  const old = await signIn(daemon);
+  const HOUR = 3_600_000, now = Date.now();
+  await change({ daemon },
+    `UPDATE tokens SET used_ms = ${now - 2 * HOUR} WHERE token = '${id}'`,
+    `UPDATE tokens SET used_ms = ${now - 30 * 24 * HOUR} WHERE token = '${old.id}'`);
+  const list = async () =>
+    (await daemon.request("GET", "/api/v1/tokens", { local: true })).json.items;
+  const use = (secret) => ask(origin, "GET", version, { headers: bearer(secret) });
+  assert.equal((await use(old.key)).status, 401);
+  await until("it is removed", async () => (await list()).length === 1);
+  for (let i = 0; i < 5; i++) assert.equal((await use(key)).status, 200);
+  await until("its use is stored", async () => (await list())[0].used_ms >= now);
+  const target = "/api/v1/streams/system:admin/events?after=0";
+  const { events } = (await daemon.request("GET", target, { local: true })).json;
+  const changes = events.map(({ data }) => [data.id, data.removed === true]);
+  assert.deepEqual(changes,
+    [[id, false], [old.id, false], [old.id, true], [id, false]]);
 });
 
 test("a page stays signed in over ten restarts of a daemon that commands start", async (t) => {
