@@ -45,6 +45,7 @@
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
     X(BAD_HOST, "bad_host", 421, 4, "The Host header does not name this daemon")                   \
     X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \
+    X(KEY_ORIGIN, "key_origin", 403, 4, "The key of a page is used only by its own page")          \
     X(UNAUTHORIZED, "unauthorized", 401, 4, "A valid token is required")                           \
     X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
     X(INSIDE_RUN, "inside_run", 403, 4, "A program inside a run may not do this")                  \

@@ -8,6 +8,20 @@
 #include "engine/token/token.h"
 #include "http/conn.h"
 
+/* Whether a proxy that the daemon knows passes requests on with this Host. */
+static bool host_is_public(const struct exchange *exchange, struct bytes host) {
+    const struct http_options *options = &exchange->server->options;
+    return options->public_origin != NULL &&
+           origin_has_host(options->public_origin(options->ctx), host);
+}
+
+static bool origin_is_public(const struct exchange *exchange, struct bytes origin,
+                             struct bytes host) {
+    const struct http_options *options = &exchange->server->options;
+    return host_is_public(exchange, host) &&
+           bytes_equal_nocase(options->public_origin(options->ctx), origin);
+}
+
 static struct err check_host(const struct exchange *exchange, struct why *why) {
     const struct host_rules *rules = &exchange->conn->listener->rules;
     struct bytes value, origin;
@@ -15,12 +29,12 @@ static struct err check_host(const struct exchange *exchange, struct why *why) {
     if (!request_known(&exchange->request, HEADER_HOST, &value) || !host_parse(value, &host)) {
         return err_why(why, ERR_BAD_REQUEST, "the Host header is missing or not valid");
     }
-    if (!host_allowed(rules, host)) {
+    if (!host_allowed(rules, host) && !host_is_public(exchange, value)) {
         return err_why(why, ERR_BAD_HOST, "this daemon does not accept the host name '%.*s'",
                        (int)host.name.len, host.name.data);
     }
     if (request_known(&exchange->request, HEADER_ORIGIN, &origin) &&
-        !origin_allowed(rules, origin, value)) {
+        !origin_allowed(rules, origin, value) && !origin_is_public(exchange, origin, value)) {
         return err_why(
             why, ERR_BAD_ORIGIN,
             "the Origin header names another site, or is https, which the daemon does not"
@@ -46,7 +60,8 @@ static struct err read_target(struct exchange *exchange, struct target *target, 
     if (!host_parse(target->authority, &host)) {
         return err_why(why, ERR_BAD_REQUEST, "the target's host is not valid");
     }
-    if (!host_allowed(&exchange->conn->listener->rules, host)) {
+    if (!host_allowed(&exchange->conn->listener->rules, host) &&
+        !host_is_public(exchange, target->authority)) {
         return err_why(why, ERR_BAD_HOST, "the target names another host");
     }
     return ERR_OK;
@@ -87,6 +102,39 @@ static struct err find_route(struct exchange *exchange, const struct target *tar
     return ERR_OK;
 }
 
+struct err exchange_check_page(const struct exchange *exchange, struct bytes origin,
+                               struct why *why) {
+    const struct request *request = &exchange->request;
+    struct bytes host, from, site;
+    if (!request_known(request, HEADER_HOST, &host) || !origin_has_host(origin, host) ||
+        exchange_target(exchange).data[0] != '/') { /* An absolute form would replace Host. */
+        return err_why(why, ERR_KEY_ORIGIN,
+                       "it is for %.*s alone, which is not the Host of this"
+                       " request",
+                       (int)origin.len, origin.data);
+    }
+    if (request_known(request, HEADER_ORIGIN, &from) && !bytes_equal_nocase(from, origin)) {
+        return err_why(why, ERR_KEY_ORIGIN, "it is for pages of %.*s alone", (int)origin.len,
+                       origin.data);
+    }
+    if (request_known(request, HEADER_FETCH_SITE, &site) && !bytes_is(site, "same-origin")) {
+        return err_why(why, ERR_KEY_ORIGIN,
+                       "Sec-Fetch-Site says that it was not sent by a page of %.*s",
+                       (int)origin.len, origin.data);
+    }
+    return ERR_OK;
+}
+
+/* Whether a page may open this socket without a token: a browser cannot send one along. The key
+ * that it sends next is one of the same origin. */
+static bool may_sign_in(const struct exchange *exchange) {
+    struct bytes host, origin;
+    return exchange->route->signs_in && !exchange->conn->listener->is_unix &&
+           request_known(&exchange->request, HEADER_HOST, &host) &&
+           request_known(&exchange->request, HEADER_ORIGIN, &origin) && origin.len < ORIGIN_SIZE &&
+           !err_failed(exchange_check_page(exchange, origin, NULL /* no page of ours */));
+}
+
 /* A token that was sent decides, even where none is needed: a client that tries one wants to know
  * what that one may do. */
 static struct err identify(struct exchange *exchange, struct why *why) {
@@ -101,6 +149,9 @@ static struct err identify(struct exchange *exchange, struct why *why) {
                                   .owns_socket = exchange->conn->listener->is_unix};
             return ERR_OK;
         }
+        if (may_sign_in(exchange)) {
+            return ERR_OK; /* Without any scope. */
+        }
         return exchange->conn->listener->is_unix
                    ? err_why(why, ERR_FORBIDDEN, "this socket serves only the user that owns it")
                    : err_why(why, ERR_UNAUTHORIZED, "send 'Authorization: Bearer TOKEN'");
@@ -113,7 +164,8 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     if (options->check == NULL || !options->check(options->ctx, token, &exchange->identity)) {
         return err_why(why, ERR_UNAUTHORIZED, "the token is not valid");
     }
-    return ERR_OK;
+    const char *origin = exchange->identity.origin;
+    return origin == NULL ? ERR_OK : exchange_check_page(exchange, bytes_of(origin), why);
 }
 
 /* A client on a Unix socket that is inside a run has no more rights than its run, whatever token
@@ -232,7 +284,8 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
         err = identify(exchange, why);
         err = err_failed(err) ? err : check_inside(exchange, why);
         unsigned missing = scope & ~exchange->identity.scopes;
-        if (!err_failed(err) && missing != 0) {
+        bool signs_in = exchange->route->signs_in && exchange->identity.owner[0] == '\0';
+        if (!err_failed(err) && missing != 0 && !signs_in) {
             err = err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
                           token_scope_names[__builtin_ctz(missing)]);
         }

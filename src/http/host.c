@@ -1,8 +1,10 @@
 #include "http/host.h"
 
+#include <stdio.h>
+
 #include "base/number.h"
 
-enum { HTTP_PORT = 80 }; /* Where none is named. */
+enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
@@ -62,8 +64,56 @@ bool host_allowed(const struct host_rules *rules, struct host host) {
     return false;
 }
 
+struct scheme {
+    struct bytes begin;
+    int port; /* Where none is named. */
+};
+static const struct scheme schemes[] = {{BYTES_INIT("http://"), HTTP_PORT},
+                                        {BYTES_INIT("https://"), HTTPS_PORT}};
+
+/* NULL: the text is no origin. */
+static const struct scheme *origin_split(struct bytes origin, struct host *ret_host) {
+    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+        const struct bytes begin = schemes[i].begin;
+        if (origin.len > begin.len &&
+            bytes_equal_nocase((struct bytes){origin.data, begin.len}, begin)) {
+            const struct bytes rest = {origin.data + begin.len, origin.len - begin.len};
+            return host_parse(rest, ret_host) ? &schemes[i] : NULL;
+        }
+    }
+    return NULL;
+}
+
+bool origin_parse(struct bytes url, struct origin_text *ret_origin) {
+    struct host host;
+    struct origin_text origin;
+    url.len -= url.len > 0 && url.data[url.len - 1] == '/';
+    const struct scheme *scheme = origin_split(url, &host);
+    if (scheme == NULL) {
+        return false;
+    }
+    int len = snprintf(origin.text, sizeof origin.text, "%.*s%.*s", (int)scheme->begin.len,
+                       scheme->begin.data, (int)host.name.len, host.name.data);
+    if (host.port >= 0 && host.port != scheme->port) {
+        (void)snprintf(origin.text + len, sizeof origin.text - (size_t)len, ":%d",
+                       host.port); /* A name has at most 255 bytes, so all fits. */
+    }
+    for (char *at = origin.text; *at != '\0'; at++) {
+        *at = lower(*at);
+    }
+    *ret_origin = origin;
+    return true;
+}
+
+bool origin_has_host(struct bytes origin, struct bytes host) {
+    struct host from, to;
+    const struct scheme *scheme = origin_split(origin, &from);
+    return scheme != NULL && host_parse(host, &to) &&
+           (from.port < 0 ? scheme->port : from.port) == (to.port < 0 ? scheme->port : to.port) &&
+           bytes_equal_nocase(from.name, to.name);
+}
+
 bool origin_allowed(const struct host_rules *rules, struct bytes origin, struct bytes host) {
-    static const struct bytes scheme = BYTES_INIT("http://");
     for (const char *const *at = rules->allowed_origins; at != NULL && *at != NULL; at++) {
         if (bytes_equal_nocase(bytes_of(*at), origin)) {
             return true;
@@ -71,14 +121,6 @@ bool origin_allowed(const struct host_rules *rules, struct bytes origin, struct 
     }
     /* A page over https is never ours, since the daemon has no TLS: whatever serves https under the
      * name in Host may be another program. The origin of a proxy in front has to be listed. */
-    struct host from, to;
-    if (origin.len <= scheme.len ||
-        !bytes_equal_nocase((struct bytes){origin.data, scheme.len}, scheme) ||
-        !host_parse((struct bytes){origin.data + scheme.len, origin.len - scheme.len}, &from) ||
-        !host_parse(host, &to)) {
-        return false;
-    }
-    int from_port = from.port < 0 ? HTTP_PORT : from.port;
-    int to_port = to.port < 0 ? HTTP_PORT : to.port;
-    return from_port == to_port && bytes_equal_nocase(from.name, to.name);
+    struct host from;
+    return origin_split(origin, &from) == &schemes[0] && origin_has_host(origin, host);
 }

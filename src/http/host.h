@@ -28,6 +28,16 @@ struct host_rules {
 };
 MUST_CHECK bool host_allowed(const struct host_rules *rules, struct host host);
 
+enum { ORIGIN_SIZE = 288 };
+struct origin_text {
+    char text[ORIGIN_SIZE];
+};
+/* The origin of an http or https URL without a path, as browsers write it: in lower case, without
+ * the port of its scheme. A slash at the end is left out. */
+MUST_CHECK bool origin_parse(struct bytes url, struct origin_text *ret_origin);
+/* Whether a page of this origin, over http or https, is asked for with this Host header. */
+MUST_CHECK bool origin_has_host(struct bytes origin, struct bytes host);
+
 /* True: host and port are those of the Host header, over http, or the origin is listed. */
 MUST_CHECK bool origin_allowed(const struct host_rules *rules, struct bytes origin,
                                struct bytes host);

@@ -29,6 +29,8 @@ enum { OWNER_SIZE = 65 };
 struct identity {
     char owner[OWNER_SIZE]; /* "local" for the Unix socket and --insecure-loopback. */
     char token[ID_SIZE];    /* The id of the token that said so; "": none was needed. */
+    /* The page whose key was sent, read while the request is checked; NULL: it was no such key. */
+    const char *origin;
     unsigned scopes;
     bool
         owns_socket; /* By the Unix socket, as the user who runs the daemon, and without a token. */
@@ -69,6 +71,7 @@ struct route {
                                application/octet-stream, as it is. */
     enum route_inside inside;        /* With the scope run. */
     bool begins_run;                 /* Refused where there is no room (server.h). */
+    bool signs_in;                   /* Over TCP, a page may say who it is later: websocket.h. */
     bool idempotent_key;             /* Idempotency-Key is honoured (docs). */
     const struct query_param *query; /* Ends with .name NULL; NULL: none allowed. */
     /* For openapi.json: the fields, or JSON Schema text where there are none; may be NULL. */
@@ -109,6 +112,10 @@ MUST_CHECK bool exchange_header(const struct exchange *exchange, const char *low
 /* An error where the route begins a run and there is no room for one (server.h). The server has
  * asked already, but for requests with an Idempotency-Key: a repeat needs no room. */
 MUST_CHECK struct err exchange_room(const struct exchange *exchange, struct why *why);
+/* ERR_KEY_ORIGIN: the request is not one that a browser sends for a page of this origin, by Host,
+ * Origin and Sec-Fetch-Site. */
+MUST_CHECK struct err exchange_check_page(const struct exchange *exchange, struct bytes origin,
+                                          struct why *why);
 bool exchange_accepts(const struct exchange *exchange, const char *media); /* Named explicitly. */
 struct bytes exchange_body(const struct exchange *exchange);               /* As sent, unchunked. */
 /* The body of a route with has_body, parsed before the handler ran (over BODY_INLINE_MAX: in the

@@ -362,6 +362,7 @@ static const struct bytes known_names[HEADER_KNOWN] = {
     [HEADER_CONTENT_TYPE] = BYTES_INIT("content-type"),
     [HEADER_AUTHORIZATION] = BYTES_INIT("authorization"),
     [HEADER_ORIGIN] = BYTES_INIT("origin"),
+    [HEADER_FETCH_SITE] = BYTES_INIT("sec-fetch-site"),
     [HEADER_EXPECT] = BYTES_INIT("expect"),
     [HEADER_UPGRADE] = BYTES_INIT("upgrade"),
     [HEADER_IDEMPOTENCY_KEY] = BYTES_INIT("idempotency-key"),

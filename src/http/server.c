@@ -51,6 +51,8 @@ static struct http_limits limits_fill(const struct http_limits *given) {
         .linger_ms = 2000,
         .heartbeat_ms = 15000,
         .subscriptions_max = 1000,
+        .unsigned_max = 32,
+        .sign_in_ms = 5000,
     };
     union {
         struct http_limits named;

@@ -45,6 +45,8 @@ struct http_limits {
     size_t linger_ms;         /* 2 s for the client to read a last answer. */
     size_t heartbeat_ms;      /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
     size_t subscriptions_max; /* 1,000 streams on one WebSocket. */
+    size_t unsigned_max;      /* 32 WebSockets that have not signed in. */
+    size_t sign_in_ms;        /* 5 s for each of them. */
 };
 
 struct route_table {
@@ -73,6 +75,9 @@ struct http_options {
     /* Each of these may be NULL; they get `ctx`. */
     void *ctx;
     bool (*check)(void *ctx, struct bytes token, struct identity *ret_identity);
+    /* The origin under which a proxy makes the daemon known, accepted as one that is allowed by
+     * its host and its origin; empty: none. */
+    struct bytes (*public_origin)(void *ctx);
     /* Called once for each connection to a Unix socket, in the pool, with the pid of the client:
      * the run inside of which that is, if it is in one (ids as in identity.inside). */
     enum http_inside (*inside)(void *ctx, int pid, struct id *ret_run);

@@ -22,6 +22,7 @@
 #include "engine/host/pulse.h"
 #include "engine/inbox/inbox.h"
 #include "engine/system/overview.h"
+#include "engine/token/page_keys.h"
 #include "engine/token/token.h"
 #include "engine/turn/view.h"
 #include "journal/pruner.h"
@@ -29,7 +30,7 @@
 #include "main/descriptors.h"
 #include "main/notifier.h"
 #include "main/on_demand.h"
-#include "main/port_owner.h"
+#include "main/page_port.h"
 #include "main/report/disk_watch.h"
 #include "main/report/metrics.h"
 #include "main/report/notices.h"
@@ -38,6 +39,7 @@
 #include "main/stop_signals.h"
 #include "main/work.h"
 #include "proc/inside.h"
+#include "proc/port_owner.h"
 #include "rules/project/project.h"
 #include "store/datadir.h"
 
@@ -55,6 +57,8 @@ struct daemon {
     struct hub *hub;
     struct store *store;
     struct token_table *tokens;
+    struct page_keys page_keys;
+    struct page_port page_port;
     struct work *work;
     struct http_server *http;
     struct pruner *pruner;
@@ -151,12 +155,16 @@ static void prune_failed(void *ctx, struct err err) {
 }
 
 static bool token_check(void *ctx, struct bytes token, struct identity *ret_identity) {
-    const struct daemon *daemon = ctx;
+    struct daemon *daemon = ctx;
     struct token_grant grant;
-    if (!token_table_find(daemon->tokens, token, &grant)) {
+    if (!token_table_find(daemon->tokens, token, world_wall_ms(daemon->options->world), &grant)) {
         return false;
     }
-    *ret_identity = (struct identity){.scopes = grant.scopes};
+    if (grant.use_due) {
+        page_keys_use(&daemon->page_keys, grant.id);
+    }
+    *ret_identity = (struct identity){.origin = grant.origin[0] != '\0' ? grant.origin : NULL,
+                                      .scopes = grant.scopes};
     memcpy(ret_identity->owner, grant.owner, strlen(grant.owner) + 1);
     memcpy(ret_identity->token, grant.id, strlen(grant.id) + 1);
     return true;
@@ -167,6 +175,17 @@ static void token_revoked(void *ctx, const char *id) {
     if (daemon->http != NULL) {
         http_revoke(daemon->http, id);
     }
+}
+
+static struct err pages_origin(void *ctx, enum page_place place, struct origin_text *ret_origin,
+                               struct why *why) {
+    struct daemon *daemon = ctx;
+    return page_port_origin(&daemon->page_port, place, ret_origin, why);
+}
+
+static struct bytes public_origin(void *ctx) {
+    const struct daemon *daemon = ctx;
+    return connections_settings(work_providers_api(daemon->work)->connections)->public_url;
 }
 
 static void answer_failed(void *ctx, const struct exchange *exchange, struct err err,
@@ -205,6 +224,7 @@ static void status_write(void *ctx, struct text *text) {
     work_status_write(daemon->work, text);
     text_add_char(text, ',');
     disk_watch_write(&daemon->disk, text);
+    page_port_write(&daemon->page_port, text);
 }
 
 static void metrics_write(void *ctx, struct text *text) {
@@ -281,6 +301,7 @@ static void stop_begin(struct daemon *daemon) {
     failed_starts_good(daemon->starts, LIFE_ENDS);
     deletion_stop(&daemon->deletion);
     disk_watch_stop(&daemon->disk);
+    page_keys_stop(&daemon->page_keys);
     notifier_stop(&daemon->notifier);
     pruner_stop(daemon->pruner);
     daemon->pruner = NULL;
@@ -354,6 +375,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(hosts_routes, &daemon->runs_api.host),
         request_routes(names_routes, &daemon->host),
         request_routes(overview_routes, &daemon->host),
+        request_routes(login_routes, &daemon->tokens_api.host),
         request_routes(system_routes, &daemon->system_api.host)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,
@@ -369,6 +391,7 @@ static struct err http_begin(struct daemon *daemon) {
                                 .ready = ready,
                                 .status = status_write,
                                 .check = token_check,
+                                .public_origin = public_origin,
                                 .room = room_for_run,
                                 .inside = client_inside,
                                 .held = is_held,
@@ -380,7 +403,8 @@ static struct err http_begin(struct daemon *daemon) {
 /* The socket in the data directory, then what was asked for; `url` says where that is. A daemon on
  * demand opens no port that nobody asked for. A socket that was asked for is for its group too,
  * where the umask leaves it that: with a token. */
-static struct err http_listen(struct daemon *daemon, char *url, size_t url_size) {
+static struct err http_listen(struct daemon *daemon, char *url, size_t url_size,
+                              uint16_t *ret_port) {
     const struct listen_address *listen = &daemon->options->listen;
     AUTO(mem_release) char *socket = datadir_path(daemon->options->data, "drover.sock");
     struct err err = http_listen_unix(daemon->http, socket, 0600, &daemon->why);
@@ -402,17 +426,37 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size)
     bool six = strchr(listen->host, ':') != NULL;
     (void)snprintf(url, url_size, "http://%s%s%s:%u", six ? "[" : "", listen->host, six ? "]" : "",
                    port); /* A host is short. */
+    *ret_port = listen->loopback && !six ? listen->port : 0;
     return err;
+}
+
+/* `port`: the one of loopback that the server has, unless it was picked for this start alone. */
+static void pages_start(struct daemon *daemon, uint16_t port) {
+    const struct page_port_options of_port = {.serve = daemon->options,
+                                              .http = daemon->http,
+                                              .tokens = daemon->tokens,
+                                              .connections =
+                                                  work_providers_api(daemon->work)->connections,
+                                              .listens = port};
+    const struct page_keys_options of_keys = {.loop = daemon->loop,
+                                              .store = daemon->store,
+                                              .table = daemon->tokens,
+                                              .revoked = token_revoked,
+                                              .ctx = daemon};
+    page_port_start(&daemon->page_port, &of_port);
+    page_keys_start(&daemon->page_keys, &of_keys);
 }
 
 static void serving_begin(struct daemon *daemon) {
     char url[SOCKET_PATH_MAX];
+    uint16_t port = 0;
     struct err err = http_begin(daemon);
-    err = err_failed(err) ? err : http_listen(daemon, url, sizeof url);
+    err = err_failed(err) ? err : http_listen(daemon, url, sizeof url, &port);
     if (err_failed(err)) {
         stop_with(daemon, err);
         return;
     }
+    pages_start(daemon, port);
     work_begin(daemon->work);
     notices_hold(&daemon->notices, daemon->starts);
     deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);
@@ -614,8 +658,11 @@ static struct err rooms_open(struct daemon *daemon) {
                                                  .home = work_home(),
                                                  .agents = work_agents(daemon->work),
                                                  .attachment_max = (size_t)options->attachment_max};
-    daemon->tokens_api = (struct tokens){
-        .host = daemon->host, .table = daemon->tokens, .revoked = token_revoked, .ctx = daemon};
+    daemon->tokens_api = (struct tokens){.host = daemon->host,
+                                         .table = daemon->tokens,
+                                         .revoked = token_revoked,
+                                         .origin = pages_origin,
+                                         .ctx = daemon};
     daemon->system_api =
         (struct system_info){.host = daemon->host,
                              .version = DROVER_VERSION,

@@ -20,6 +20,7 @@ const APART = "(now|\\d+ (s|min|h|days) ago|in \\d+ (s|min|h|days))";
 /** A data directory on its machine: where a host is. */
 const PLACE = /\b[0-9a-f]{32}\/\d+\/[0-9a-f]{16}\b/g;
 const SECRET = /\bdrv_[0-9a-f]{64}\b/g;
+const LINK = /(#link=|"link":\s*")[0-9a-f]{64}\b/g;
 /** A time in milliseconds, of the years 2020 to 2033. */
 const MILLISECONDS = /(?<!\d)1[6-9]\d{11}(?!\d)/g;
 
@@ -67,6 +68,7 @@ export class Names {
     // may end as the host is called.
     let shown = shortened(text)
       .replace(SECRET, "<secret>")
+      .replace(LINK, "$1<secret>")
       .replace(ID, (id, kind) => this.#id(id, kind))
       .replace(SHORT_ID, (short, kind) => this.#shortId(short, kind));
     for (const [word, name] of this.#words) shown = shown.replaceAll(word, name);

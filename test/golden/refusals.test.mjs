@@ -52,6 +52,7 @@ const good = (root) => ({
   "POST /api/v1/providers": { name: "other", kind: "scripted" },
   "POST /api/v1/agents": { name: "other", program: "claude" },
   "PUT /api/v1/agents/{name}": { program: "claude" },
+  "POST /api/v1/login": { link: "none" },
   "POST /api/v1/tokens": { scopes: ["read"] },
   "POST /api/v1/seen": { session: `ses_${NO_ID}`, seq: 1 },
   "POST /api/v1/scripts/check": { script: SCRIPT },

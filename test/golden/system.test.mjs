@@ -140,6 +140,24 @@ golden("tokens", async (record) => {
   const command = (...args) => record.cli(daemon, args);
   await command("token", "ls");
   await command("token", "ls", "--json");
+
+  record.say("a web page");
+  const made = await daemon.request("POST", "/api/v1/login/links", local);
+  record.names.add(made.json.origin, "<origin>");
+  record.names.add(new URL(made.json.origin).host, "<address of pages>");
+  const { url } = (await ask("POST", "login/links", { scopes: ["read"] })).json;
+  const { host, port } = new URL(url);
+  daemon.port = Number(port);
+  const page = { headers: { host } };
+  const link = { link: url.split("#link=")[1] };
+  const { key } = (await record.ask(daemon, "POST", "login", link, page)).json;
+  await record.ask(daemon, "POST", "login", link, page);
+  const signed = { headers: { ...page.headers, authorization: `Bearer ${key}` } };
+  const elsewhere = { headers: { ...signed.headers, "sec-fetch-site": "cross-site" } };
+  await record.ask(daemon, "GET", "version", undefined, elsewhere);
+  await record.ask(daemon, "DELETE", "login", undefined, signed);
+  await command("open");
+  await command("open", "--json");
   await command("token", "ls", "--search", "nobody");
   await command("token", "ls", "--search", "nobody", "--json");
   await command("token", "create", "--label", "for tcp", "--scope", "read,run", "--owner", "al");

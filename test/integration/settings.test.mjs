@@ -66,6 +66,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
     instructions: null,
     effort: null,
     window: null,
+    public_url: null,
     notify_command: null,
     model_aliases: null,
     changed_ms: null,

@@ -49,10 +49,44 @@ static void a_secret_is_found_until_it_is_revoked(void **state) {
     }
     assert_int_equal(token_table_count(table), COUNT / 2);
     for (unsigned i = 0; i < COUNT; i++) {
-        assert_int_equal(token_table_find(table, secret_bytes(secrets[i]), &grant), i % 2 == 1);
+        assert_int_equal(token_table_find(table, secret_bytes(secrets[i]), 0, &grant), i % 2 == 1);
     }
     assert_string_equal(grant.owner, "bob");
     assert_int_equal(grant.scopes, 3);
+    token_table_free(table);
+}
+
+static void the_key_of_a_page_ends_when_it_is_not_used(void **state) {
+    (void)state;
+    const int64_t made_ms = 5000, end_ms = made_ms + TOKEN_UNUSED_MAX_MS;
+    struct token_table *table = token_table_new();
+    char secret[TOKEN_SECRET_LEN + 1];
+    struct sha256_hex hash;
+    struct token_grant grant;
+    struct token token = token_make(1, secret, &hash);
+    token_table_put(table, &token);
+    assert_false(token_table_has_page(table));
+    assert_true(token_table_find(table, secret_bytes(secret), INT64_MAX, &grant));
+    assert_false(grant.use_due); /* No use of other tokens is kept. */
+
+    token = token_make(2, secret, &hash);
+    token.origin = BYTES("http://127.0.0.1:7433");
+    token.used_ms = made_ms;
+    token_table_put(table, &token);
+    assert_true(token_table_has_page(table));
+    assert_true(token_table_find(table, secret_bytes(secret), made_ms, &grant));
+    assert_string_equal(grant.origin, "http://127.0.0.1:7433");
+    assert_false(grant.use_due);
+    assert_true(token_table_find(table, secret_bytes(secret), made_ms + TOKEN_USE_STEP_MS, &grant));
+    assert_true(grant.use_due);
+    assert_true(token_table_find(table, secret_bytes(secret), end_ms - 1, &grant));
+    assert_null(token_table_expired(table, end_ms - 1));
+    assert_false(token_table_find(table, secret_bytes(secret), end_ms, &grant));
+    assert_string_equal(token_table_expired(table, end_ms), token.id.text);
+
+    token_table_used(table, token.id.text, end_ms - 1);
+    assert_true(token_table_find(table, secret_bytes(secret), end_ms, &grant));
+    assert_false(grant.use_due);
     token_table_free(table);
 }
 
@@ -63,13 +97,13 @@ static void what_is_not_a_secret_is_not_found(void **state) {
     char secret[TOKEN_SECRET_LEN + 1];
     struct sha256_hex hash;
     struct token token = token_make(1, secret, &hash);
-    assert_false(token_table_find(table, secret_bytes(secret), &grant)); /* An empty table. */
+    assert_false(token_table_find(table, secret_bytes(secret), 0, &grant)); /* An empty table. */
     token_table_put(table, &token);
-    assert_true(token_table_find(table, secret_bytes(secret), &grant));
+    assert_true(token_table_find(table, secret_bytes(secret), 0, &grant));
     secret[TOKEN_SECRET_LEN - 1] ^= 1;
-    assert_false(token_table_find(table, secret_bytes(secret), &grant));
-    assert_false(token_table_find(table, BYTES(""), &grant));
-    assert_false(token_table_find(table, BYTES("drv_"), &grant));
+    assert_false(token_table_find(table, secret_bytes(secret), 0, &grant));
+    assert_false(token_table_find(table, BYTES(""), 0, &grant));
+    assert_false(token_table_find(table, BYTES("drv_"), 0, &grant));
     token.hash = BYTES("zz"); /* A damaged row. */
     token_table_put(table, &token);
     assert_int_equal(token_table_count(table), 1);
@@ -110,6 +144,7 @@ static void owners_have_plain_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_found_until_it_is_revoked),
+        cmocka_unit_test(the_key_of_a_page_ends_when_it_is_not_used),
         cmocka_unit_test(what_is_not_a_secret_is_not_found),
         cmocka_unit_test(a_row_is_json_without_the_secret),
         cmocka_unit_test(owners_have_plain_names),

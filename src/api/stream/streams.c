@@ -321,6 +321,6 @@ const struct route streams_routes[] = {
      .answer = {.fields = &stream_fields, .use = FIELD_LISTED | FIELD_WHOLE},
      .handle = write_handle, .request = &streams__keep},
     {ROUTE("GET", "/api/v1/ws", SCOPE_READ, "Follow many streams over one WebSocket"),
-     .answer_status = 101, .handle = websocket},
+     .answer_status = 101, .signs_in = true, .handle = websocket},
     {.method = NULL},
 };

@@ -4,6 +4,7 @@
 #include "api/provider/providers.h"
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "http/host.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
@@ -65,8 +66,9 @@ enum { NAMED_MAX = MODELS + SETTINGS_ALIASES_MAX };
 
 struct change_op {
     struct request request;
-    json_t *models[MODELS], *instructions, *effort, *window, *command,
+    json_t *models[MODELS], *instructions, *effort, *window, *public_url, *command,
         *aliases;                 /* NULL: not named. */
+    struct origin_text origin;    /* The origin of `public_url`. */
     struct text argv, alias_text; /* Owned: `command` and `aliases` as JSON. */
     struct settings given;        /* Borrowed from the exchange. */
     struct named_model named[NAMED_MAX];
@@ -85,6 +87,7 @@ static const struct field change_rows[] = {
     {FIELD("instructions", FIELD_JSON, AT(instructions)), .schema = TEXT_OR_NULL},
     {FIELD("effort", FIELD_JSON, AT(effort)), .schema = EFFORTS},
     {FIELD("window", FIELD_JSON, AT(window)), .schema = INT_OR_NULL},
+    {FIELD("public_url", FIELD_JSON, AT(public_url)), .schema = TEXT_OR_NULL},
     {FIELD("notify_command", FIELD_JSON, AT(command)), .schema = WORDS},
     {FIELD("model_aliases", FIELD_JSON, AT(aliases)), .schema = ALIASES},
     /* Described only: settings_write. */
@@ -201,10 +204,26 @@ static struct err models_take(struct change_op *change) {
     return change->aliases == NULL || json_is_null(change->aliases) ? ERR_OK : aliases_take(change);
 }
 
+/* Kept as the origin that browsers name. */
+static struct err public_url_take(struct change_op *change) {
+    struct bytes *url = &change->given.public_url;
+    if (change->public_url == NULL) {
+        return ERR_OK;
+    }
+    if (!text_of(change->public_url, ORIGIN_SIZE, url) ||
+        (url->len > 0 && !origin_parse(*url, &change->origin))) {
+        return bad(change, "public_url",
+                   "an http or https URL without a path, as https://drover.example");
+    }
+    *url = bytes_of(change->origin.text);
+    return ERR_OK;
+}
+
 static struct err change_read(void *ctx) {
     struct change_op *change = ctx;
     struct settings *given = &change->given;
     struct err err = models_take(change);
+    err = err_failed(err) ? err : public_url_take(change);
     if (err_failed(err)) {
         return err;
     }
@@ -307,6 +326,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
     settings.instructions =
         change->instructions != NULL ? given->instructions : settings.instructions;
     settings.effort = change->effort != NULL ? given->effort : settings.effort;
+    settings.public_url = change->public_url != NULL ? given->public_url : settings.public_url;
     settings.notify_command =
         change->command != NULL ? given->notify_command : settings.notify_command;
     settings.window = change->window != NULL ? given->window : settings.window;

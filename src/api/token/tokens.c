@@ -15,14 +15,18 @@ static struct err owner_check(struct request *request, struct arena *arena, void
                          TOKEN_OWNER_MAX);
 }
 
-static struct err secret_make(struct request *request, struct arena *arena, void *row) {
-    struct token *token = row;
+struct sha256_hex tokens__secret_make(const struct loop *loop, struct token *token) {
     uint8_t random[32];
-    world_random(loop_world(request->loop), random, sizeof random);
+    world_random(loop_world(loop), random, sizeof random);
     token_secret_make(random, token->secret);
     explicit_bzero(random, sizeof random);
     const struct sha256 digest = sha256_of(token->secret, TOKEN_SECRET_LEN);
-    const struct sha256_hex hash = sha256_hex(&digest);
+    return sha256_hex(&digest);
+}
+
+static struct err secret_make(struct request *request, struct arena *arena, void *row) {
+    struct token *token = row;
+    const struct sha256_hex hash = tokens__secret_make(request->loop, token);
     token->hash = bytes_of(arena_try_copy(arena, hash.text, sizeof hash.text - 1));
     return token->hash.data != NULL ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "tokens: hash");
 }

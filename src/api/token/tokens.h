@@ -11,16 +11,29 @@
 #define DROVER_API_TOKEN_TOKENS_H
 
 #include "api/base/resource.h"
+#include "engine/token/page_links.h"
 #include "engine/token/token.h"
+#include "http/host.h"
+
+/* Where the browser is: on this machine, or behind the proxy that the setting public_url names. */
+enum page_place { PAGE_LOCAL, PAGE_PUBLIC };
 
 struct tokens {
     struct request_host host; /* First. */
     struct token_table *table;
     /* A token was revoked; the table has it no more. Ends what was begun with it. */
     void (*revoked)(void *ctx, const char *id);
+    /* The origin of pages, where the daemon listens from then on (main/page_port.h). */
+    struct err (*origin)(void *ctx, enum page_place place, struct origin_text *ret_origin,
+                         struct why *why);
     void *ctx;
+    struct page_links links;
 };
 
+extern const struct route login_routes[]; /* login.c: POST /api/v1/login; served by it, too. */
+
+/* Fills `secret`, and returns its hash. */
+struct sha256_hex tokens__secret_make(const struct loop *loop, struct token *token);
 extern const struct resource_handlers token_handlers; /* Served by a struct tokens. */
 
 #endif

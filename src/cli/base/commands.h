@@ -8,7 +8,7 @@
 
 /* clang-format off */
 #define COMMANDS(ROW)                                                                              \
-    ROW(serve) ROW(status) ROW(shutdown) ROW(logs)                                                 \
+    ROW(serve) ROW(status) ROW(open) ROW(shutdown) ROW(logs)                                       \
     ROW(job_run) ROW(job_ls) ROW(job_logs) ROW(job_search) ROW(job_attach)                         \
     ROW(job_wait) ROW(job_stop) ROW(job_abandon) ROW(job_rm) ROW(run) ROW(pause) ROW(resume)       \
     ROW(retry) ROW(restart) ROW(ps) ROW(show) ROW(trace) ROW(attach) ROW(ask) ROW(chat)            \

@@ -12,9 +12,9 @@
 
 #define SETTINGS "/api/v1/settings"
 
-static const char *const keys[] = {"default_model",  "instructions", "effort",
-                                   "review_model",   "title_model",  "window",
-                                   "notify_command", "model_aliases"};
+static const char *const keys[] = {"default_model", "instructions",   "effort",
+                                   "review_model",  "title_model",    "window",
+                                   "public_url",    "notify_command", "model_aliases"};
 
 #define CONFIG_ABOUT                                                                               \
     "  default_model   CONNECTION/MODEL of sessions that name none\n"                              \
@@ -24,6 +24,8 @@ static const char *const keys[] = {"default_model",  "instructions", "effort",
     "  title_model     CONNECTION/MODEL that titles sessions [the turn's];\n"                      \
     "                  scripted/demo: use the first words of the session instead\n"                \
     "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
+    "  public_url      https://HOST under which other machines reach the daemon through\n"         \
+    "                  a proxy; links for them begin with it\n"                                    \
     "  notify_command  JSON array: command that notifies you of questions, ends,\n"                \
     "                  stalls; {event}, {run}, {title} and {text} are replaced in it\n"            \
     "  model_aliases   JSON object: CONNECTION/MODEL for short names that scripts and\n"           \
@@ -47,7 +49,7 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
     }
     return err_why(why, ERR_USAGE,
                    "'%.100s' is not one of default_model, instructions, effort, review_model, "
-                   "title_model, window, notify_command, model_aliases",
+                   "title_model, window, public_url, notify_command, model_aliases",
                    text);
 }
 

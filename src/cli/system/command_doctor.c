@@ -28,6 +28,7 @@
 #include "engine/system/damage.h"
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
+#include "proc/port_owner.h"
 #include "proc/sandbox/probe.h"
 #include "proc/spool/spool.h"
 #include "store/commit_mark.h"
@@ -615,6 +616,27 @@ static void check_size(struct doctor *doctor, const json_t *disk) {
     }
 }
 
+/* The port that web pages have, where another program has it. */
+static void check_page_port(struct doctor *doctor, const json_t *pages) {
+    const long long port = (long long)talk_int(pages, "port");
+    if (port == 0) {
+        return;
+    }
+    if (!json_is_true(json_object_get(pages, "taken"))) {
+        doctor_row(doctor, VERDICT_OK, "pages", "http://127.0.0.1:%lld", port);
+        return;
+    }
+    const struct port_owner owner = port_owner_find((uint16_t)port);
+    struct why by = {.text = "another program"};
+    if (owner.pid != 0) {
+        why_set(&by, "%s (pid %d)", owner.name, owner.pid);
+    }
+    doctor_row(doctor, VERDICT_WARN, "pages",
+               "port %lld of 127.0.0.1 is taken by %s, so no web page of this daemon works; end"
+               " that program and run 'drover open'",
+               port, by.text);
+}
+
 /* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
     AUTO(json_release) json_t *answer = NULL;
@@ -639,6 +661,7 @@ static void check_progress(struct doctor *doctor) {
     }
     check_descriptors(doctor, answer);
     check_size(doctor, json_object_get(answer, "disk"));
+    check_page_port(doctor, json_object_get(answer, "pages"));
     const long long damaged = talk_int(answer, "damaged"), marks = talk_int(answer, "mark_errors"),
                     folders = talk_int(answer, "unknown_folders");
     if (damaged > 0) {

@@ -204,6 +204,7 @@ static struct serve_options options_of(const struct args *args) {
         .data = args_text(args, "data"),
         .config = args_text(args, "config"),
         .database = args_text(args, "database"),
+        .listen_given = args_given(args, "listen"),
         .insecure_loopback = args_on(args, "insecure-loopback"),
         .drain_ms = (unsigned)args_int(args, "drain", 0) * 1000,
         .limits = {.connections_max = (size_t)args_int(args, "max-connections", 0),

@@ -120,6 +120,16 @@ static void disk_add(const json_t *disk, struct text *out) {
               quantity_about(talk_int(disk, "free_bytes")).text);
 }
 
+/* Only where browsers are, or were, signed in. */
+static void pages_add(const json_t *pages, struct text *out) {
+    const long long port = (long long)talk_int(pages, "port");
+    if (json_is_true(json_object_get(pages, "taken"))) {
+        text_addf(out, "pages     port %lld is taken by another program: 'drover doctor'\n", port);
+    } else if (port > 0) {
+        text_addf(out, "pages     http://127.0.0.1:%lld; 'drover open' signs a browser in\n", port);
+    }
+}
+
 /* Turns of agents are lines of these. */
 static size_t runs_count(const json_t *runs) {
     size_t count = 0;
@@ -164,6 +174,7 @@ static void status_print(const struct invocation *invocation, const struct talk 
     waiting_add(answers[PART_APPROVALS], answers[PART_STALLED], &out);
     usage_add(answers[PART_USAGE], &out);
     disk_add(json_object_get(answers[PART_HEALTH], "disk"), &out);
+    pages_add(json_object_get(answers[PART_HEALTH], "pages"), &out);
     cells_wrap_values(&out, 0, &(struct cells_shape){KEY_CELLS, paint.columns});
     fputs(text_bytes(&out).data, stdout);
     runs_print(invocation, answers);

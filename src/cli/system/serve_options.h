@@ -20,6 +20,7 @@ struct serve_options {
     const char *config;           /* Another file of settings than the one in `data`; or NULL. */
     const char *database;         /* "postgres://…"; NULL: SQLite in `data`. */
     struct listen_address listen; /* Beside the socket in `data`. */
+    bool listen_given;            /* By a flag, the environment or the file. */
     bool insecure_loopback;
     unsigned drain_ms;
     struct http_limits limits;

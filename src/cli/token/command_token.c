@@ -1,12 +1,12 @@
 /* command_token.c: drover token create, ls, revoke. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api_request.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/terminal/plain.h"
+#include "cli/token/scopes.h"
 #include "engine/token/token.h"
 
 static const struct flag create_flags[] = {
@@ -18,29 +18,12 @@ static const struct flag create_flags[] = {
     OPTION_END,
 };
 
-/* Scopes are checked here: the daemon would name a position in a list that the user never saw. */
 static struct err create_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
-    text_add_name(body, "scopes");
-    text_add_char(body, '[');
-    for (const char *at = args_text(args, "scope"), *names = at; at != NULL;) {
-        size_t len = strcspn(at, ",");
-        char name[16] = "";
-        unsigned bit = 0;
-        if (len < sizeof name) {
-            memcpy(name, at, len);
-        }
-        if (!token_scope_find(name, &bit)) {
-            return err_why(&invocation->why, ERR_USAGE,
-                           "--scope: '%.*s' is not one of read, run, approve, admin", (int)len, at);
-        }
-        text_addf(body, "%s\"%s\"", at == names ? "" : ",", name);
-        at = at[len] == ',' ? at + len + 1 : NULL;
-    }
-    text_add_char(body, ']');
+    struct err err = scopes_add(invocation, body);
     text_add_member(body, "label", bytes_of(args_text(args, "label")));
     api_member(body, "owner", args_text(args, "owner"));
-    return ERR_OK;
+    return err;
 }
 
 static void create_print(const json_t *answer) {

@@ -6,6 +6,7 @@
  *   review_model    CONNECTION/MODEL that looks at calls under `review`; not set: the turn's own
  *   title_model     CONNECTION/MODEL that names sessions; not set: the turn's own
  *   window          tokens: what a prompt may have, whatever is known of its model
+ *   public_url      origin under which other machines reach the daemon; not set: none
  *   notify_command  argv of the command that tells a person what happened; not set: none
  *   model_aliases   CONNECTION/MODEL for each short name of a model, as "sonnet"; not set: none
  *
@@ -41,6 +42,7 @@ enum {
 struct settings {
     struct bytes default_model, instructions, effort; /* Empty: not set. */
     struct bytes review_model, title_model;
+    struct bytes public_url;     /* "https://drover.example" */
     struct bytes notify_command; /* JSON: an array of strings. */
     struct bytes model_aliases;  /* JSON: an object of strings. */
     int64_t window;              /* 0: not set. */

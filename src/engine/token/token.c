@@ -33,6 +33,8 @@ struct entry {
     struct id id;
     char owner[TOKEN_OWNER_MAX + 1];
     unsigned scopes;
+    int64_t used_ms;
+    char origin[]; /* "": of no page. */
 };
 
 struct token_table {
@@ -76,7 +78,7 @@ static size_t entry_place(const struct token_table *table, const struct sha256 *
 
 void token_table_put(struct token_table *table, const struct token *token) {
     struct sha256 hash;
-    if (token->owner.len > TOKEN_OWNER_MAX ||
+    if (token->owner.len > TOKEN_OWNER_MAX || token->origin.len >= TOKEN_ORIGIN_SIZE ||
         !hex_parse(token->hash, hash.bytes, sizeof hash.bytes)) {
         return;
     }
@@ -84,9 +86,11 @@ void token_table_put(struct token_table *table, const struct token *token) {
         table->room = table->room == 0 ? 8 : table->room * 2;
         table->entries = mem_grow(table->entries, table->room * sizeof *table->entries);
     }
-    struct entry *entry = mem_new(sizeof *entry);
-    *entry = (struct entry){.hash = hash, .id = token->id, .scopes = token->scopes};
+    struct entry *entry = mem_new(sizeof *entry + token->origin.len + 1);
+    *entry = (struct entry){
+        .hash = hash, .id = token->id, .scopes = token->scopes, .used_ms = token->used_ms};
     memcpy(entry->owner, token->owner.data, token->owner.len);
+    memcpy(entry->origin, token->origin.data, token->origin.len);
     struct entry **place = &table->entries[entry_place(table, &hash)];
     memmove(place + 1, place, (size_t)(table->entries + table->count++ - place) * sizeof *place);
     *place = entry;
@@ -103,7 +107,11 @@ void token_table_remove(struct token_table *table, const char *id) {
     }
 }
 
-bool token_table_find(const struct token_table *table, struct bytes secret,
+static bool entry_expired(const struct entry *entry, int64_t now_ms) {
+    return entry->origin[0] != '\0' && now_ms - entry->used_ms >= TOKEN_UNUSED_MAX_MS;
+}
+
+bool token_table_find(const struct token_table *table, struct bytes secret, int64_t now_ms,
                       struct token_grant *ret_grant) {
     if (secret.len != TOKEN_SECRET_LEN) {
         return false;
@@ -114,9 +122,38 @@ bool token_table_find(const struct token_table *table, struct bytes secret,
         return false;
     }
     const struct entry *entry = table->entries[at];
-    *ret_grant =
-        (struct token_grant){.id = entry->id.text, .owner = entry->owner, .scopes = entry->scopes};
-    return true;
+    *ret_grant = (struct token_grant){.id = entry->id.text,
+                                      .owner = entry->owner,
+                                      .origin = entry->origin,
+                                      .scopes = entry->scopes,
+                                      .use_due = entry->origin[0] != '\0' &&
+                                                 now_ms - entry->used_ms >= TOKEN_USE_STEP_MS};
+    return !entry_expired(entry, now_ms);
+}
+
+void token_table_used(struct token_table *table, const char *id, int64_t now_ms) {
+    for (size_t i = 0; i < table->count; i++) {
+        if (strcmp(table->entries[i]->id.text, id) == 0) {
+            table->entries[i]->used_ms = now_ms;
+        }
+    }
+}
+
+const char *token_table_expired(const struct token_table *table, int64_t now_ms) {
+    for (size_t i = 0; i < table->count; i++) {
+        if (entry_expired(table->entries[i], now_ms)) {
+            return table->entries[i]->id.text;
+        }
+    }
+    return NULL;
+}
+
+bool token_table_has_page(const struct token_table *table) {
+    size_t at = 0;
+    while (at < table->count && table->entries[at]->origin[0] == '\0') {
+        at++;
+    }
+    return at < table->count;
 }
 
 /* --- In a store function ---------------------------------------------------------------------- */

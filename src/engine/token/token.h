@@ -28,8 +28,9 @@ MUST_CHECK bool token_scope_find(const char *name, unsigned *ret_bit);
 
 /* --- In memory -------------------------------------------------------------------------------- */
 struct token_grant {
-    const char *id, *owner; /* Borrowed until the table changes. */
+    const char *id, *owner, *origin; /* Borrowed until the table changes. origin "": of no page. */
     unsigned scopes;
+    bool use_due; /* The last use of this key of a page is to be stored (page_keys.h). */
 };
 struct token_table;
 MUST_CHECK struct token_table *token_table_new(void);
@@ -39,8 +40,13 @@ void token_table_clear(struct token_table *table);
 void token_table_put(struct token_table *table, const struct token *token);
 void token_table_remove(struct token_table *table, const char *id); /* Absent is fine. */
 size_t token_table_count(const struct token_table *table);
+/* A key of a page that was not used for TOKEN_UNUSED_MAX_MS is not found. */
 MUST_CHECK bool token_table_find(const struct token_table *table, struct bytes secret,
-                                 struct token_grant *ret_grant);
+                                 int64_t now_ms, struct token_grant *ret_grant);
+void token_table_used(struct token_table *table, const char *id, int64_t now_ms);
+/* The id of a key of a page that has expired; NULL: there is none. */
+const char *token_table_expired(const struct token_table *table, int64_t now_ms);
+bool token_table_has_page(const struct token_table *table); /* A key of a page. */
 
 /* --- In a store function ---------------------------------------------------------------------- */
 /* Puts all live tokens into the table, and nothing else. */

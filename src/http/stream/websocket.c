@@ -13,10 +13,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <wslay/wslay.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "http/host.h"
 #include "http/inside.h"
 #include "http/stream/handshake.h"
 #include "journal/journal.h"
@@ -61,8 +63,10 @@ struct socket {
     char *backlog;       /* Owned: input for the next turns. */
     size_t backlog_at, backlog_len;
     bool draining, closing, failed;
-    bool refuses_input; /* wslay cannot read on. */
-    unsigned scopes;
+    bool refuses_input;       /* wslay cannot read on. */
+    unsigned scopes;          /* 0: it has not signed in. */
+    struct timer sign_in;     /* Until then: the end of its time, */
+    char origin[ORIGIN_SIZE]; /* and the origin of its page. */
     char owner[OWNER_SIZE];
     char accept[HANDSHAKE_ACCEPT_SIZE];
 };
@@ -83,6 +87,16 @@ static void socket_close(struct socket *socket, uint16_t code) {
         socket->closing = true;
         /* Refused only when a close is queued already, which does as well. */
         (void)wslay_event_queue_close(socket->wslay, code, NULL, 0);
+    }
+}
+
+/* Closes a socket that has not signed in, or not in time; `reason` is all that its client reads. */
+static void socket_refuse(struct socket *socket, const char *reason) {
+    if (!socket->closing) {
+        socket->closing = true;
+        /* As above. */
+        (void)wslay_event_queue_close(socket->wslay, WSLAY_CODE_POLICY_VIOLATION,
+                                      (const uint8_t *)reason, strlen(reason));
     }
 }
 
@@ -348,6 +362,64 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
     return ERR_OK;
 }
 
+/* --- In: the key of a page -------------------------------------------------------------------- */
+
+static void sign_in_over(struct socket *socket) {
+    timer_stop(socket->server->loop, &socket->sign_in);
+    socket->server->unsigned_count--;
+}
+
+static void sign_in_late(struct timer *timer) {
+    struct socket *socket = CONTAINER_OF(timer, struct socket, sign_in);
+    socket->server->stats.timeouts++;
+    if (outlet_is_open(&socket->outlet)) {
+        socket_refuse(socket, err_name(ERR_REQUEST_TIMEOUT));
+        socket_pump(socket);
+    }
+}
+
+/* Rights of a key, for a page of the origin that the socket was opened by. */
+static struct err key_check(const struct socket *socket, struct bytes key,
+                            struct identity *ret_identity) {
+    const struct http_options *options = &socket->server->options;
+    struct identity identity;
+    if (options->check == NULL || !options->check(options->ctx, key, &identity)) {
+        return err_make(ERR_UNAUTHORIZED, "websocket: key");
+    }
+    if (identity.origin != NULL && strcasecmp(identity.origin, socket->origin) != 0) {
+        return err_make(ERR_KEY_ORIGIN, "websocket: key");
+    }
+    if ((identity.scopes & SCOPE_READ) == 0) {
+        return err_make(ERR_FORBIDDEN, "websocket: key");
+    }
+    *ret_identity = identity;
+    return ERR_OK;
+}
+
+/* {"key":"drv_…"}, the first message of a socket that was opened without a token. */
+static void socket_sign_in(struct socket *socket, struct bytes message) {
+    AUTO(json_release) json_t *json = NULL;
+    struct identity identity = {.scopes = 0};
+    const char *key = NULL;
+    const struct json_field fields[] = {
+        {"key", JSON_KIND_TEXT, .required = true, .min = 1, .max = MESSAGE_MAX, .text = &key}};
+    struct err err =
+        json_parse(message.data, message.len, MESSAGE_DEPTH_MAX, &json, NULL /* not told */);
+    err = err_failed(err) ? err : json_read_fields(json, fields, COUNT_OF(fields), NULL);
+    err = err_failed(err) ? err : key_check(socket, bytes_of(key), &identity);
+    if (err_failed(err)) {
+        socket_refuse(socket, err_name(err.code));
+        return;
+    }
+    sign_in_over(socket);
+    socket->scopes = identity.scopes;
+    memcpy(socket->owner, identity.owner, sizeof socket->owner);
+    memcpy(socket->outlet.token, identity.token, sizeof socket->outlet.token);
+    socket_say(socket, "signed_in", bytes_of(socket->owner));
+}
+
+/* --- In: subscriptions ------------------------------------------------------------------------ */
+
 static void socket_hear_message(struct socket *socket, struct bytes message) {
     AUTO(json_release) json_t *json = NULL;
     struct wish wish = {.after = -1};
@@ -414,6 +486,10 @@ static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_
         socket_fail_protocol(socket); /* Half a code: wslay's answer would be a close of none. */
     } else if (socket->replies.len > UNREAD_MAX) {
         socket_close(socket, WSLAY_CODE_POLICY_VIOLATION);
+    } else if (socket->scopes == 0 && arg->opcode == WSLAY_TEXT_FRAME) {
+        socket_sign_in(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
+    } else if (socket->scopes == 0 && arg->opcode != WSLAY_CONNECTION_CLOSE) {
+        socket_refuse(socket, err_name(ERR_UNAUTHORIZED));
     } else if (arg->opcode == WSLAY_TEXT_FRAME) {
         socket_hear_message(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
     } else if (arg->opcode == WSLAY_BINARY_FRAME) {
@@ -539,6 +615,9 @@ static void socket_writable(struct outlet *outlet) {
 static void socket_gone(struct outlet *outlet) {
     struct socket *socket = of_outlet(outlet);
     timer_stop(socket->server->loop, &socket->heartbeat);
+    if (socket->scopes == 0) {
+        sign_in_over(socket);
+    }
     loop_task_cancel(socket->server->loop, &socket->task);
     while (!links_empty(&socket->subscriptions)) {
         subscription_close(CONTAINER_OF(socket->subscriptions.next, struct subscription, link));
@@ -579,10 +658,27 @@ static struct err handshake_check(struct exchange *exchange, struct bytes *ret_k
     return ERR_OK;
 }
 
+/* For a page without a token; its time begins now. */
+static void sign_in_begin(struct socket *socket, const struct exchange *exchange) {
+    struct http_server *server = socket->server;
+    struct bytes origin = {0};
+    bool sent = request_known(&exchange->request, HEADER_ORIGIN, &origin);
+    assert(sent); /* check.c */
+    assert(origin.len < sizeof socket->origin);
+    memcpy(socket->origin, origin.data, origin.len);
+    server->unsigned_count++;
+    timer_start(server->loop, &socket->sign_in, server->limits.sign_in_ms, sign_in_late);
+}
+
 void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
     struct bytes key = {0};
     struct why why = {0};
     struct err err = handshake_check(exchange, &key, &why);
+    const size_t unsigned_max = exchange->server->limits.unsigned_max;
+    if (!err_failed(err) && exchange->identity.scopes == 0 &&
+        exchange->server->unsigned_count >= unsigned_max) {
+        err = err_why(&why, ERR_TOO_MANY, "%zu sockets have not sent a key yet", unsigned_max);
+    }
     if (err_failed(err)) {
         exchange_problem(exchange, err, &why);
         return;
@@ -602,6 +698,9 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
     links_init(&socket->ready);
     socket->scopes = exchange->identity.scopes;
     memcpy(socket->owner, exchange->identity.owner, sizeof socket->owner);
+    if (socket->scopes == 0) {
+        sign_in_begin(socket, exchange);
+    }
     handshake_accept(key, socket->accept);
     text_init(&socket->replies, REPLIES_MAX);
     exchange->server->stats.streams_websocket++;

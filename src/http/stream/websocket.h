@@ -12,6 +12,11 @@
  *   {"stream":"name","closing":{"after":seq,"code":"unauthorized"}}
  *                                                    the token was revoked; close 1008 follows
  *
+ * A page of a browser cannot send a token along with its request. It opens the socket without one,
+ * over TCP and with its Origin, and sends {"key":"drv_…"} first, which {"signed_in":OWNER} answers.
+ * Until then nothing else is answered: any other message, a key that is not valid or of another
+ * origin, and 5 s without one close the socket with 1008 and the error's name as its reason.
+ *
  * Close codes: 1000 answers the client's close, 1001 drain, 1002 protocol error, 1003 binary
  * message, 1007 bad UTF-8, 1008 token revoked or too much unread output, 1009 message over 16 kB.
  *

@@ -16,6 +16,11 @@ static struct field_value secret_get(const void *row) {
     return (struct field_value){.text = bytes_of(token->secret)};
 }
 
+static struct field_value kind_get(const void *row) {
+    const struct token *token = row;
+    return (struct field_value){.text = token->origin.len > 0 ? BYTES("page") : BYTES("token")};
+}
+
 static const struct field rows[] = {
     {ROW_ID(FIELD_ID, AT(id), "token", "TOKEN")},
     {ROW_ONCE("owner", FIELD_TEXT, AT(owner)), .use = TAKEN_AND_SHOWN, .min = 1,
@@ -24,6 +29,10 @@ static const struct field rows[] = {
      .max = TOKEN_LABEL_MAX, .filter = FIELD_SEARCH, FIELD_HEAD("LABEL", FIELD_REST)},
     {ROW_ONCE("scopes", FIELD_NAMES, AT(scopes)), .use = TAKEN_AND_SHOWN, .required = true,
      .names = token_scope_names, .min = 1, .max = TOKEN_SCOPES, FIELD_HEAD("SCOPE", -22)},
+    {.name = "kind", .kind = FIELD_TEXT, .get = kind_get, FIELD_HEAD("KIND", -5)},
+    {ROW_ONCE("origin", FIELD_TEXT, AT(origin)), .empty = FIELD_EMPTY_NULL},
+    {ROW_EACH("used_ms", FIELD_TIME, AT(used_ms)), .head = "USED", .width = -FIELD_TIME_WIDTH,
+     .fit = FIELD_LEAVES},
     {ROW_MADE(AT(made_ms)), FILTER_SINCE("created"), .width = -FIELD_TIME_WIDTH},
     {ROW_ONCE("hash", FIELD_TEXT, AT(hash)), .use = FIELD_KEPT},
     {.name = "token", .kind = FIELD_TEXT, .use = FIELD_WHOLE, .get = secret_get},

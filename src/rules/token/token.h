@@ -16,14 +16,22 @@ enum {
     TOKEN_SCOPES = 4,
     TOKEN_COUNT_MAX = 10000,
     TOKEN_SECRET_LEN = 68, /* "drv_" and 64 digits. */
+    TOKEN_ORIGIN_SIZE = 288,
+    TOKEN_USE_STEP_MS = 60 * 60 * 1000, /* Precision of the last use. */
 };
+/* Time without use after which the key of a page ends. */
+#define TOKEN_UNUSED_MAX_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
 
 struct token {
     struct id id;
     struct bytes owner, label;
     struct bytes hash; /* SHA-256 of the secret, in hex. */
+    /* The key of a web page: "http://127.0.0.1:7433", the only origin that may use it; empty: of
+     * any other token. */
+    struct bytes origin;
     unsigned scopes;
     int64_t made_ms;
+    int64_t used_ms;                   /* Last use of the key of a page; 0 of any other token. */
     char secret[TOKEN_SECRET_LEN + 1]; /* Never stored: "" but in the token that is made. */
 };
 

@@ -77,6 +77,9 @@ CREATE TABLE tokens (
     label TEXT NOT NULL,
     scopes @int@ NOT NULL,
     hash TEXT NOT NULL UNIQUE,
+    -- The key of a web page has the only origin that may use it, and its last use, to an hour.
+    origin TEXT NOT NULL DEFAULT '',
+    used_ms @int@,
     made_ms @int@ NOT NULL,
     revoked_ms @int@
 ) @strict@;

@@ -3,8 +3,8 @@
  * Threads    any; reads the descriptors of every process, so it is for a failure alone.
  * Failure    not found: the process is another user's, or in another namespace.
  */
-#ifndef DROVER_MAIN_PORT_OWNER_H
-#define DROVER_MAIN_PORT_OWNER_H
+#ifndef DROVER_PROC_PORT_OWNER_H
+#define DROVER_PROC_PORT_OWNER_H
 
 #include "base/base.h"
 

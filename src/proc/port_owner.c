@@ -1,5 +1,5 @@
 /* port_owner.c: see port_owner.h. */
-#include "main/port_owner.h"
+#include "proc/port_owner.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
