@@ -213,12 +213,17 @@ static void a_stop_keeps_what_was_said(void **state) {
     (void)turns_plan(kit, say.run);
     (void)turns_say(kit, "no, this", TURN_INTERRUPT);
     const struct turn_item items[] = {{.kind = TURN_ITEM_TEXT, .text = BYTES("once upon")},
-                                      turns_call("a", "read_file", TURN_ALLOW, true)};
-    struct turn_answer answer = turns_answering(kit, say.run, items, 2);
+                                      turns_call("a", "read_file", TURN_ALLOW, true),
+                                      {.kind = TURN_ITEM_TEXT, .text = BYTES("a time")}};
+    struct turn_answer answer = turns_answering(kit, say.run, items, COUNT_OF(items));
     answer.stopped = true;
     assert_int_equal(turns_answer_with(kit, &answer), TURN_NEXT_END);
     turns_assert_state(kit, say.run, RUN_CANCELLED, CAUSE_INTERRUPTED);
-    assert_string_equal(turns_text(kit, "SELECT text FROM parts WHERE step > 0").text, "once upon");
+    assert_string_equal(turns_text(kit,
+                                   "SELECT group_concat(text, '|') FROM (SELECT text FROM parts"
+                                   " WHERE step > 0 ORDER BY number)")
+                            .text,
+                        "once upon|a time");
     assert_string_equal(turns_text(kit, "SELECT status FROM messages WHERE role = 'assistant'"
                                         " ORDER BY id LIMIT 1")
                             .text,

@@ -174,8 +174,9 @@ static bool answer_broke_off(const struct turn_answer *answer) {
     return answer->stopped || answer->failure != CAUSE_NONE;
 }
 
-/* Calls of an answer that broke off were never whole; of a cleared turn nothing is stored. True: a
- * call was among the items that count. */
+/* Calls of an answer that broke off are dropped. What was said around them is kept: some providers
+ * send calls first. Of a cleared turn nothing is stored. True: a call was among the items that
+ * count. */
 static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const size_t count = turns__is_cleared(turn) ? 0 : answer->item_count;
     const int64_t before = turn->row.step;
@@ -193,7 +194,7 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
                                     .kind = PART_TEXT,
                                     .text = item->text};
         if (item->kind == TURN_ITEM_CALL && answer_broke_off(answer)) {
-            break;
+            continue;
         }
         switch (item->kind) {
         case TURN_ITEM_TEXT:
