@@ -1,4 +1,5 @@
-"""docs.py: the documents say what is there; three of them are written from the sources."""
+"""docs.py: the documents say what is there; four of them are written from the sources."""
+import json
 import os
 import re
 
@@ -11,6 +12,8 @@ CONFIGURATION = "docs/configuration.md"
 SERVE_C = "cli/command_serve.c"
 COMMANDS = "docs/commands.md"
 HELP = "test/golden/expected/help.txt"  # What the tables of commands print, as a test compares it.
+LICENCES = "docs/licences.md"
+WEB_LOCK = "web/package-lock.json"
 USUAL = ("--data", "--url", "--no-start", "--json", "--help")  # Flags that are described once.
 
 
@@ -187,8 +190,38 @@ def render_commands(tree):
 
 
 # Page: what it is made from, and how.
+def modules_file(tree, name, pattern):
+    """A file of a package that npm has placed, by the beginning of its name; "" without one."""
+    folder = tree.at(f"web/node_modules/{name}")
+    found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    for one in found:
+        if re.match(pattern, one):
+            with open(os.path.join(folder, one), encoding="utf-8") as file:
+                return file.read()
+    return ""
+
+
+def render_licences(tree):
+    """docs/licences.md, of the packages that the web pages hold: those that are not only of their
+    build."""
+    packages = json.loads(source_text(tree, WEB_LOCK))["packages"]
+    page = [
+        "# Licences of what the web pages hold",
+        "",
+        f"*Written by `make docs` from `{WEB_LOCK}` and the packages that it names.*",
+    ]
+    for path, about in sorted(packages.items()):
+        if path == "" or about.get("dev") or about.get("peer"):
+            continue
+        name = path.removeprefix("node_modules/")
+        text = modules_file(tree, name, r"LICEN[CS]E").strip()
+        page += ["", f"## {name} {about['version']} ({about['license']})", "", "```text"]
+        page += [line.rstrip() for line in text.splitlines()] + ["```"]
+    return "\n".join(page) + "\n"
+
+
 WRITTEN = {ERRORS: (ERR_H, render_errors), CONFIGURATION: (SERVE_C, render_configuration),
-           COMMANDS: (HELP, render_commands)}
+           COMMANDS: (HELP, render_commands), LICENCES: (WEB_LOCK, render_licences)}
 
 
 def check_written_pages(tree):

@@ -8,7 +8,7 @@ from checks.tree import Fault
 # Ceilings, with no floor and no usual size: an idea decides where a file or a function ends.
 FILE_LINES, FUNCTION_LINES, COMPLEXITY, LINE_COLUMNS = 1000, 100, 20, 100
 FOLDER_FILES = 40
-CODE = (".c", ".h", ".mjs", ".js", ".py", ".sh", ".sql")
+CODE = (".c", ".h", ".mjs", ".js", ".ts", ".tsx", ".css", ".py", ".sh", ".sql")
 
 
 def check_sizes(tree, exceptions):

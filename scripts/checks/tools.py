@@ -104,3 +104,18 @@ def check_spelling_of_scripts(tree):
     for line in checked.stdout.splitlines():
         path, reason = json.loads(line)
         yield Fault(path, 1, reason)
+
+
+def check_types(tree):
+    """The web pages' sources, as strict TypeScript."""
+    if not tree.under("web/src/", (".ts", ".tsx")):
+        return
+    compiler = "web/node_modules/typescript/bin/tsc"
+    if not os.path.exists(tree.at(compiler)):
+        yield Fault("web/package.json", 1, "TypeScript is not there: scripts/setup build")
+        return
+    checked = run(["node", compiler, "--project", "web"], tree.root)
+    for match in re.finditer(r"^(\S+?)\((\d+),\d+\): error (.*)$", checked.stdout, re.M):
+        yield Fault(match.group(1), int(match.group(2)), match.group(3))
+    if checked.returncode != 0 and "error" not in checked.stdout:
+        yield Fault("web/tsconfig.json", 1, checked.stderr.strip())

@@ -349,7 +349,9 @@ size_t reply_head_write(const struct exchange *exchange, char *out) {
         at = put_number(at, exchange->body_len);
         at = put(at, BYTES("\r\n"));
     }
-    at = put(at, BYTES("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    at = put(at, BYTES("Cache-Control: "));
+    at = put(at, bytes_of(exchange->cache == NULL ? "no-store" : exchange->cache));
+    at = put(at, BYTES("\r\nX-Content-Type-Options: nosniff\r\n"));
     if (exchange->close) {
         at = put(at, BYTES("Connection: close\r\n"));
     } else if (exchange->request.minor == 0) {
@@ -371,6 +373,11 @@ size_t reply_stream_head_write(struct http_server *server, const char *status_li
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
+
+void exchange_set_cache(struct exchange *exchange, const char *value) {
+    assert(strlen(value) < 100);
+    exchange->cache = value;
+}
 
 void exchange_add_header(struct exchange *exchange, const char *name, const char *value) {
     struct bytes parts[] = {bytes_of(name), BYTES(": "), bytes_of(value), BYTES("\r\n")};

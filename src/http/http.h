@@ -57,6 +57,9 @@ struct query_param {
     const char *words; /* TEXT of a list's filter: its words, with commas; NULL: any. */
 };
 
+/* A table of its own: any parameters, which nobody here reads; a page has them for its script. */
+extern const struct query_param query_any[];
+
 /* Members that every parameter has. */
 #define QUERY(name_, kind_, about_) .name = (name_), .kind = (kind_), .about = (about_)
 
@@ -139,6 +142,8 @@ void exchange_problem(struct exchange *exchange, struct err err, const struct wh
 /* `run`: the one that is in the way, as the member `run`; "": none. */
 void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
                             const char *run);
+/* `value` is static; without it the answer says no-store. Before answering. */
+void exchange_set_cache(struct exchange *exchange, const char *value);
 /* Adds a header to the answer; before answering. At most 8, short. */
 void exchange_add_header(struct exchange *exchange, const char *name, const char *value);
 

@@ -61,6 +61,7 @@ struct exchange {
     void *ctx;                 /* The handler's. */
     void (*handle)(struct exchange *exchange, void *ctx);
     const char *media; /* Static. */
+    const char *cache; /* Cache-Control. Static; NULL: no-store. */
     char *body;        /* Owned: the answer's. */
     size_t body_len;
     char *decoded;       /* Owned: what target and query were decoded into, if they had to be. */

@@ -639,6 +639,11 @@ struct err http_open(const struct http_options *options, struct http_server **re
             router_add(&server->router, &entry);
         }
     }
+    if (options->fallback != NULL) {
+        server->router.fallback = (struct router_row){
+            .entry_count = 1,
+            .entries = {{options->fallback, options->fallback_ctx, options->fallback->handle}}};
+    }
     descriptors_raise(limits.connections_max);
     /* libuv writes with write(2), which would end the process when a client is gone. */
     (void)signal(SIGPIPE, SIG_IGN);

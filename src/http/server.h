@@ -64,6 +64,10 @@ struct http_options {
     const struct hub *hub;            /* For /metrics; may be NULL. */
     const struct route_table *tables; /* The array is copied, the routes are not. */
     size_t table_count;
+    /* Route of the paths that no other route has, but for those below a first segment of other
+     * routes; with `fallback_ctx`, and not in openapi.json. May be NULL. */
+    const struct route *fallback;
+    void *fallback_ctx;
     struct http_limits limits;
     const char *version; /* Of the daemon, for openapi.json and /healthz. */
     int64_t epoch;       /* Value of the header Drover-Epoch. */

@@ -184,9 +184,14 @@ static struct err query_value_read(const struct query_param *param, struct query
                           param->name, param->min, param->max);
 }
 
+const struct query_param query_any[] = {{.name = NULL}};
+
 struct err query_read(const struct query_param *table, const struct target *target,
                       struct query_value ret_values[QUERY_PARAMS_MAX], struct why *why) {
     unsigned count = 0;
+    if (table == query_any) {
+        return ERR_OK;
+    }
     for (; table != NULL && table[count].name != NULL; count++) {
         assert(count < QUERY_PARAMS_MAX);
         ret_values[count] = (struct query_value){.number = table[count].absent, .text = {"", 0}};
@@ -279,6 +284,16 @@ void router_add(struct router *router, const struct router_entry *entry) {
     row->entries[row->entry_count++] = *entry;
 }
 
+static bool router_falls_back(const struct router *router, const struct target *target) {
+    bool ours = router->fallback.entry_count > 0 && !target->asterisk;
+    for (size_t at = 0; at < router->count && ours && target->segment_count > 0; at++) {
+        const struct router_row *row = &router->rows[at];
+        ours = row->segment_count == 0 || row->segments[0].data == NULL ||
+               !bytes_equal(row->segments[0], target->segments[0]);
+    }
+    return ours;
+}
+
 const struct router_row *router_match(const struct router *router, const struct target *target,
                                       struct bytes ret_params[PATH_PARAMS_MAX]) {
     for (size_t at = 0; at < router->count && !target->asterisk; at++) {
@@ -299,7 +314,7 @@ const struct router_row *router_match(const struct router *router, const struct 
             return row;
         }
     }
-    return NULL;
+    return router_falls_back(router, target) ? &router->fallback : NULL;
 }
 
 const struct router_entry *router_entry_find(const struct router_row *row, struct bytes method) {

@@ -68,12 +68,15 @@ struct router_row {
 struct router {
     struct router_row *rows; /* Owned. */
     size_t count;
+    struct router_row fallback; /* Answers other paths; without entries: none. */
 };
 
 void router_done(struct router *router);
 void router_add(struct router *router, const struct router_entry *entry);
 
-/* NULL when there is nothing by that path. ret_params: the parameters' segments, in order. */
+/* NULL when there is nothing by that path: not even the fallback, which a path below the first
+ * segment of a row never has, since what is missing in the API is not a page.
+ * ret_params: the parameters' segments, in order. */
 const struct router_row *router_match(const struct router *router, const struct target *target,
                                       struct bytes ret_params[PATH_PARAMS_MAX]);
 const struct router_entry *router_entry_find(const struct router_row *row, struct bytes method);

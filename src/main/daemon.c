@@ -10,6 +10,7 @@
 #include "api/memory/memory.h"
 #include "api/session/sessions.h"
 #include "api/stream/streams.h"
+#include "api/system/pages.h"
 #include "api/system/system.h"
 #include "api/token/tokens.h"
 #include "api/trace/usage.h"
@@ -77,6 +78,7 @@ struct daemon {
     struct resource_routes *resource_routes;
     struct agents_api agents_api;
     struct system_info system_api;
+    struct pages pages;
     struct runs_api runs_api;
     struct sessions_api sessions_api;
     struct blobs *blobs;
@@ -381,6 +383,8 @@ static struct err http_begin(struct daemon *daemon) {
                                 .hub = daemon->hub,
                                 .tables = tables,
                                 .table_count = COUNT_OF(tables),
+                                .fallback = &pages_route,
+                                .fallback_ctx = &daemon->pages,
                                 .limits = options->limits,
                                 .version = DROVER_VERSION,
                                 .epoch = store_epoch(daemon->store),
@@ -671,7 +675,7 @@ static struct err rooms_open(struct daemon *daemon) {
                              .started_ms = world_wall_ms(options->world),
                              .jobs_max = options->jobs_max,
                              .connections_max = options->limits.connections_max};
-    return ERR_OK;
+    return pages_open(&daemon->pages, daemon->loop, options->web_dir, &daemon->why);
 }
 
 static void rooms_close(struct daemon *daemon) {
@@ -686,6 +690,7 @@ static void rooms_close(struct daemon *daemon) {
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     resource_routes_free(daemon->resource_routes);
+    pages_close(&daemon->pages);
     notices_done(&daemon->notices);
     notifier_done(&daemon->notifier);
     failed_starts_close(daemon->starts);
@@ -707,6 +712,7 @@ static void port_taken_why(const struct listen_address *listen, struct why *why)
 struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
+    daemon->pages.folder = -1;
     daemon->restarts = restart_count_take();
     daemon->umask = options->on_demand != NULL ? umask_make_private() : 0;
     /* A client that left, or a file that may grow no further, is an error of write, not our end. */

@@ -33,7 +33,7 @@ golden("system", async (record) => {
   record.answer("GET", "/metrics", { ...metrics, headers, text: figures(metrics.text) });
   await ask("GET", "version");
   await ask("GET", "no/such/address");
-  await ask("GET", "/no-such-address");
+  await ask("GET", "/api/v1/no-such-address");
   await ask("PUT", "version");
   await ask("OPTIONS", "version");
   await ask("HEAD", "version");

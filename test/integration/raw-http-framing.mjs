@@ -61,7 +61,7 @@ export function framingTable(port) {
     ["an absolute target with another scheme", get("gopher://localhost/healthz"), 400, wellFramed],
     ["an asterisk with GET", get("*"), 400, wellFramed],
     ["an asterisk with OPTIONS", request("OPTIONS * HTTP/1.1", host), 204, { open: true }],
-    ["a path that nobody knows", get("/nonsense"), 404, { open: true, code: "not_found" }],
+    ["a path that nobody knows", get("/api/nonsense"), 404, { open: true, code: "not_found" }],
     ["a path that is a route's prefix", get("/api/v1"), 404, { open: true }],
     ["a path with a slash too many", get("/api/v1/streams/"), 404, { open: true }],
     ["100 segments", get("/a".repeat(100)), 404, { open: true }],

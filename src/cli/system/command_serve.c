@@ -126,6 +126,8 @@ static const struct flag serve_flags[] = {
                  "Limit the memory of a script."),
     SETTING_INT("workers-max", "WORKERS_MAX", "N", 1, 4000, "500",
                 "Keep at most N script processes; above it, evict idle ones."),
+    SETTING_TEXT("web-dir", "WEB_DIR", "DIR",
+                 "Serve the web pages of this folder instead, to develop them (web/README.md)."),
     SETTING_TEXT("log", "LOG", "LEVEL", "Log this level and above on stderr.",
                  .choices = "debug|info|warn|error", .absent = "info"),
     OPTION_END,
@@ -244,6 +246,7 @@ static struct serve_options options_of(const struct args *args) {
         .search = args_text(args, "search"),
         .search_key_file = args_text(args, "search-key-file"),
         .fetch_allow = args_text(args, "fetch-allow"),
+        .web_dir = args_text(args, "web-dir"),
     };
 }
 

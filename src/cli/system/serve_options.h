@@ -60,6 +60,7 @@ struct serve_options {
     int64_t script_cpu_ms;       /* Of a script, between two waits. */
     int64_t script_memory;       /* Of a script, bytes. */
     int64_t workers_max;         /* Processes of scripts, above which those that wait are ended. */
+    const char *web_dir;         /* Pages that are served instead of those inside; NULL: none. */
     const struct world *world;
     struct log *log;
     /* `url` is where it is reached. */

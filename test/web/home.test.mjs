@@ -1,0 +1,131 @@
+// home.test.mjs: the frame and Home in a browser: by mouse, by keyboard alone, and on a phone.
+//
+// runs-with: web
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { axe, browserOf, opened, overflow, serving } from "./browser.mjs";
+
+const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+let browser, releases;
+before(async () => {
+  releases = [];
+  browser = await browserOf({ after: (release) => releases.push(release) });
+});
+after(async () => {
+  for (const release of releases) await release();
+});
+
+/** A daemon where something waits, failed, finished and runs. */
+async function busy(t) {
+  const desk = await serving(t);
+  const { daemon } = desk;
+  const failed = await daemon.cli(["job", "run", "--label", "nightly", "--", "sh", "-c", "exit 3"]);
+  assert.equal(failed.code, 3, failed.stderr);
+  assert.equal((await daemon.cli(["job", "run", "--label", "sweep", "--", "true"])).code, 0);
+  const long = "a-name-that-is-much-longer-than-any-column-of-a-phone-could-ever-show-to-anybody";
+  const soak = await daemon.cli(["job", "run", "--detach", "--label", long, "--", "sleep", "600"]);
+  const asked = await daemon.request("POST", "/api/v1/approvals", {
+    local: true,
+    body: { run: soak.stdout.trim(), step: "release", question: "Go on?" },
+  });
+  assert.equal(asked.status, 200, asked.text);
+  return { ...desk, approval: asked.json.id };
+}
+
+const rows = (page, title) =>
+  page.locator("section", { has: page.getByRole("heading", { name: title }) });
+const failedRows = (page) => rows(page, "Failed, not looked at").locator(".row");
+const finishedRows = (page) => rows(page, "Finished, not looked at").locator(".row");
+
+test("Home shows what waits, failed, finished and runs; a seen row leaves by mouse", async (t) => {
+  const desk = await busy(t);
+  const page = await opened(browser, desk);
+  await failedRows(page).getByText("nightly").waitFor();
+  assert.match(await rows(page, "Waiting for you").innerText(), /asks to go on\s+release/);
+  assert.match(await rows(page, "Waiting for you").innerText(), new RegExp(desk.approval));
+  assert.match(await failedRows(page).innerText(), /✕\s*failed exit_code/);
+  assert.match(await finishedRows(page).innerText(), /sweep\s+✓\s*succeeded/);
+  assert.equal(await rows(page, "Running").locator(".row").count(), 1);
+  assert.equal(await page.title(), "(1) drover");
+  await page.getByRole("button", { name: "Mark nightly as seen" }).click();
+  await failedRows(page).waitFor({ state: "detached" });
+  const overview = await desk.daemon.request("GET", "/api/v1/overview", { local: true });
+  assert.deepEqual(overview.json.unseen.ended.map(({ label }) => label), ["sweep"]);
+  page.clean();
+});
+
+test("by keyboard alone: to the content, all seen, the colours, and out", async (t) => {
+  const page = await opened(browser, await busy(t));
+  await finishedRows(page).waitFor();
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Skip to the content");
+  for (let tabs = 0; (await focused()) !== "Mark all seen"; tabs++) {
+    assert.ok(tabs < 20, await focused());
+    await page.keyboard.press("Tab");
+  }
+  await page.keyboard.press("Enter");
+  await finishedRows(page).waitFor({ state: "detached" });
+  await page.getByLabel("Colours").focus();
+  await page.keyboard.press("d");
+  await page.waitForFunction(() => document.documentElement.dataset.theme === "dark");
+  await page.getByRole("button", { name: "Sign out" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("You are not signed in.").waitFor();
+  assert.equal(await page.evaluate(() => localStorage.getItem("drover.key")), null);
+  page.clean();
+});
+
+test("on a phone nothing is wider than the screen, and buttons are large enough", async (t) => {
+  const page = await opened(browser, await busy(t), PHONE);
+  await failedRows(page).waitFor();
+  assert.equal(await overflow(page), 0);
+  const button = await page.getByRole("button", { name: "Mark nightly as seen" }).boundingBox();
+  assert.ok(button.height >= 44 && button.width >= 44, JSON.stringify(button));
+  const rail = await page.getByRole("navigation", { name: "Places" }).boundingBox();
+  assert.ok(rail.y > 600 && rail.y + rail.height <= 740, JSON.stringify(rail));
+  await page.getByRole("button", { name: "Mark nightly as seen" }).tap();
+  await failedRows(page).waitFor({ state: "detached" });
+  page.clean();
+});
+
+test("axe finds nothing: full, empty and signed out, light and dark", async (t) => {
+  const full = await busy(t), empty = await serving(t);
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [desk, ready] of [[full, "nightly"], [empty, "Nothing waits, nothing runs."],
+      [{ daemon: empty.daemon }, "You are not signed in."]]) {
+      const page = await opened(browser, desk, { colorScheme });
+      await page.getByText(ready, { exact: true }).first().waitFor();
+      assert.deepEqual(await axe(page), [], `${colorScheme}: ${ready}`);
+      page.clean();
+    }
+  }
+});
+
+test("a key that ended is forgotten, and the page says what to run", async (t) => {
+  const { daemon, key } = await serving(t);
+  const page = await opened(browser, { daemon, key: `${key.slice(0, -4)}0000` });
+  await page.getByText("You are not signed in.").waitFor();
+  await page.getByText("drover open", { exact: true }).waitFor();
+  assert.equal(await page.evaluate(() => localStorage.getItem("drover.key")), null);
+  page.clean();
+});
+
+test("the secret of a link leaves the address before it is used", async (t) => {
+  const { daemon } = await serving(t);
+  const page = await opened(browser, { daemon }, { target: "/#link=not-a-link-of-ours" });
+  await page.getByRole("alert").waitFor();
+  assert.equal(page.url(), `${daemon.url}/`);
+});
+
+test("an address that is no place says so, and leads Home without loading again", async (t) => {
+  const page = await opened(browser, await serving(t), { target: "/nowhere?x=1" });
+  await page.evaluate(() => (window.same = true));
+  await page.getByRole("link", { name: "Go to Home" }).click();
+  await page.getByText("Nothing waits, nothing runs.").waitFor();
+  assert.equal(await page.evaluate(() => window.same), true);
+  await page.goBack();
+  await page.getByText("There is no such page.").waitFor();
+  page.clean();
+});

@@ -1,0 +1,104 @@
+// build.mjs: bundles web/src, and makes of it what the daemon carries.
+//
+//   node build.mjs OUT
+//
+// OUT/dist          the pages as a folder: index.html, assets/NAME-HASH.EXT (serve --web-dir)
+// OUT/web_image.S   the bytes: index.html as it is, everything else by gzip
+// OUT/web_files.c   the table of them (src/api/system/web_files.h)
+// OUT/web.d         what it was made from, for ninja
+//
+// Only gzip: over plain http most browsers offer nothing better. The same sources make the same
+// bytes: names are hashes of the contents, and gzip is told no time.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const out = path.resolve(process.argv[2] ?? path.join(here, "../build/web"));
+const dist = path.join(out, "dist");
+const MEDIA = {
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".html": "text/html; charset=utf-8",
+};
+
+const { build } = await import("esbuild").catch(() => {
+  console.error("web/build.mjs: esbuild is not there; scripts/setup build puts it into web/");
+  process.exit(1);
+});
+
+async function bundle() {
+  rmSync(dist, { recursive: true, force: true });
+  const { metafile } = await build({
+    absWorkingDir: here,
+    entryPoints: ["src/main.tsx", "src/look/look.css", "src/look/icon.svg"],
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
+    assetNames: "[name]-[hash]",
+    outdir: path.join(dist, "assets"),
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    target: "es2022",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    loader: { ".svg": "copy" },
+    minify: true,
+    metafile: true,
+    logLevel: "warning",
+  });
+  return metafile;
+}
+
+/** The name of what an entry point became. */
+function nameOf(metafile, entry) {
+  const found = Object.entries(metafile.outputs).find(([name, about]) =>
+    about.entryPoint === entry || (entry.endsWith(".svg") && name.endsWith(".svg")));
+  return path.basename(found[0]);
+}
+
+function page(metafile) {
+  const html = readFileSync(path.join(here, "src/index.html"), "utf8");
+  return html.replaceAll(/\{(src\/[^}]+)\}/g, (_, entry) => `/assets/${nameOf(metafile, entry)}`);
+}
+
+function image(files) {
+  const data = files.map(({ file }, at) =>
+    `    .global web_${at}\nweb_${at}:\n    .incbin "${file}"\n`);
+  return "/* Made by web/build.mjs. */\n    .section .rodata.web, \"a\"\n" +
+    `${data.join("")}    .section .note.GNU-stack, "", %progbits\n`;
+}
+
+function table(files) {
+  const parts = files.map((_, at) => `extern const char web_${at}[];\n`);
+  const rows = files.map(({ name, media, size, gzip }, at) =>
+    `    {"${name}", "${media}", web_${at}, ${size}, ${gzip}},\n`);
+  return `/* Made by web/build.mjs. */\n#include "api/system/web_files.h"\n\n${parts.join("")}\n` +
+    `const struct web_file web_files[] = {\n${rows.join("")}};\n` +
+    `const size_t web_file_count = ${files.length};\n`;
+}
+
+const metafile = await bundle();
+writeFileSync(path.join(dist, "index.html"), page(metafile));
+const packed = path.join(out, "packed");
+rmSync(packed, { recursive: true, force: true });
+mkdirSync(packed, { recursive: true });
+const assets = readdirSync(path.join(dist, "assets")).sort();
+const files = ["index.html", ...assets].map((name) => {
+  const gzip = name !== "index.html";
+  const plain = readFileSync(path.join(dist, gzip ? "assets" : "", name));
+  const bytes = gzip ? gzipSync(plain, { level: 9 }) : plain;
+  const file = path.join(packed, name);
+  writeFileSync(file, bytes);
+  return { name, file, media: MEDIA[path.extname(name)], size: bytes.length, gzip };
+});
+writeFileSync(path.join(out, "web_image.S"), image(files));
+writeFileSync(path.join(out, "web_files.c"), table(files));
+const inputs = Object.keys(metafile.inputs).map((name) => path.join(here, name));
+inputs.push(path.join(here, "src/index.html"), fileURLToPath(import.meta.url));
+// As ninja names the first output, relative to its own folder.
+const made = path.relative(process.cwd(), path.join(out, "web_image.S"));
+writeFileSync(path.join(out, "web.d"), `${made}: ${inputs.join(" ")}\n`);

@@ -1,0 +1,42 @@
+/** Requests to the daemon: the public API, and nothing more. */
+import { key, keySet } from "./key.ts";
+
+export interface Problem {
+  status: number;
+  title: string;
+  detail: string;
+  code: string;
+}
+
+export type Answer<T> = { ok: true; value: T } | { ok: false; problem: Problem };
+
+const unreachable: Problem = { status: 0, title: "", detail: "", code: "unreachable" };
+
+function problemOf(status: number, body: unknown): Problem {
+  const given = (typeof body === "object" && body !== null ? body : {}) as Partial<Problem>;
+  return { status, title: given.title ?? "", detail: given.detail ?? "", code: given.code ?? "" };
+}
+
+async function send<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
+  const used = key.value;
+  const headers: Record<string, string> = {};
+  if (used !== null) headers.authorization = `Bearer ${used}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  try {
+    const answer = await fetch(`/api/v1${path}`, {
+      method, headers, credentials: "omit", body: body === undefined ? null : JSON.stringify(body),
+    });
+    const value: unknown = await answer.json();
+    if (answer.ok) return { ok: true, value: value as T };
+    // A key that ended is forgotten, unless another one came meanwhile.
+    if (answer.status === 401 && used !== null && key.value === used) keySet(null);
+    return { ok: false, problem: problemOf(answer.status, value) };
+  } catch {
+    return { ok: false, problem: unreachable };
+  }
+}
+
+export const get = <T>(path: string): Promise<Answer<T>> => send<T>("GET", path);
+export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
+  send<T>("POST", path, body);
+export const remove = <T>(path: string): Promise<Answer<T>> => send<T>("DELETE", path);

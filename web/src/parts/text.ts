@@ -1,0 +1,34 @@
+/** Numbers and times for people. */
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat("en", {
+  hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
+
+export const count = (value: number): string => (value < 10000 ? whole : short).format(value);
+
+export function money(micros: number): string {
+  return micros > 0 && micros < 10_000 ? "< $0.01" : `$${(micros / 1e6).toFixed(2)}`;
+}
+
+export function ago(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return `${Math.floor(minutes / 1440)} d ago`;
+}
+
+/** 0:14, 6:12, 5:02:11 */
+export function elapsed(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60) % 60, hours = Math.floor(seconds / 3600);
+  const end = two(seconds % 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${end}` : `${minutes}:${end}`;
+}
+
+export function when(at_ms: number, now_ms: number): string {
+  return now_ms - at_ms < 20 * 3600_000 ? clock.format(at_ms) : day.format(at_ms);
+}

@@ -1,0 +1,35 @@
+/** Where the page is: a signal that follows the address. Places push; selection and filters
+ *  replace, so that Back leads to the place before. */
+import { computed, signal } from "@preact/signals";
+
+const href = signal(location.pathname + location.search);
+
+export const path = computed(() => new URL(href.value, location.origin).pathname);
+export const query = computed(() => new URL(href.value, location.origin).searchParams);
+
+export function go(to: string): void {
+  if (to !== href.value) history.pushState(null, "", to);
+  href.value = to;
+}
+
+/** null removes a parameter. */
+export function setQuery(name: string, value: string | null): void {
+  const url = new URL(href.value, location.origin);
+  if (value === null) url.searchParams.delete(name);
+  else url.searchParams.set(name, value);
+  href.value = url.pathname + url.search;
+  history.replaceState(history.state, "", href.value);
+}
+
+addEventListener("popstate", () => (href.value = location.pathname + location.search));
+
+/** Links of ours are places; those that the user opens elsewhere are the browser's. */
+addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  const held = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (link === null || held || event.button !== 0 || event.defaultPrevented) return;
+  if (link.origin !== location.origin) return;
+  if (link.target !== "" || link.getAttribute("href")?.startsWith("#")) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+});

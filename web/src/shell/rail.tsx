@@ -1,0 +1,48 @@
+/** The places, on the left, or at the bottom of a phone. Views add a row here when they exist. */
+import { House } from "lucide-preact";
+
+import { path } from "../router/router.ts";
+import { home } from "../state/home.ts";
+import { words } from "../words.ts";
+import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
+
+const PLACES = [{ to: "/", name: words.home, icon: House }];
+
+export function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 16 16" aria-hidden="true">
+      <path d="M2 12.5c3-7 9-7 12 0M5 12.5c1.6-3.6 4.4-3.6 6 0M8 12.4v.1" />
+    </svg>
+  );
+}
+
+export function ThemeChoice() {
+  return (
+    <label class="theme">
+      <span>{words.theme}</span>
+      <select value={theme} onChange={(event) => themeSet(event.currentTarget.value as Theme)}>
+        {THEMES.map((one) => <option key={one} value={one}>{words.themes[one]}</option>)}
+      </select>
+    </label>
+  );
+}
+
+export function Rail() {
+  const waiting = home.value.overview?.waiting;
+  const due = waiting === undefined ? 0
+    : waiting.approvals.length + waiting.deliveries.length + waiting.blocked.length;
+  return (
+    <nav class="rail" aria-label={words.places}>
+      <div class="name"><Mark />{words.name}</div>
+      {PLACES.map(({ to, name, icon: Icon }) => (
+        <a key={to} href={to} aria-current={path.value === to ? "page" : undefined}>
+          <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
+          <span>{name}</span>
+          {due > 0 ? <b class="due">{due}</b> : null}
+        </a>
+      ))}
+      <div class="gap" />
+      <ThemeChoice />
+    </nav>
+  );
+}

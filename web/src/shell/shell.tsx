@@ -1,0 +1,38 @@
+/** The frame of every view: places, the view, the status line. */
+import { useEffect } from "preact/hooks";
+
+import { key } from "../api/key.ts";
+import { Home } from "../home/home.tsx";
+import { path } from "../router/router.ts";
+import { home } from "../state/home.ts";
+import { words } from "../words.ts";
+import { Rail } from "./rail.tsx";
+import { SignedOut } from "./signedout.tsx";
+import { Status } from "./status.tsx";
+
+function View() {
+  if (key.value === null) return <SignedOut />;
+  if (path.value === "/") return <Home />;
+  return (
+    <div class="page prose">
+      <h1>{words.notFound}</h1>
+      <p><a href="/">{words.toHome}</a></p>
+    </div>
+  );
+}
+
+export function Shell() {
+  const waiting = home.value.overview?.waiting;
+  const due = (waiting?.approvals.length ?? 0) + (waiting?.deliveries.length ?? 0);
+  useEffect(() => {
+    document.title = due > 0 ? `(${due}) ${words.name}` : words.name;
+  }, [due]);
+  return (
+    <div class="app">
+      <a class="skip" href="#main">{words.skip}</a>
+      <Rail />
+      <main id="main" tabIndex={-1}><View /></main>
+      <Status />
+    </div>
+  );
+}
