@@ -4,7 +4,7 @@
  *
  *     81 len payload                 text; len < 126
  *     81 7e len16 payload            text; len < 65,536 (big endian)
- *     89 00                          ping
+ *     89 00                          ping, followed by a heartbeat in text
  *
  * Event frames come whole from the hub. Whatever the client sends, and the answers to its control
  * frames, are wslay's business; its output is gathered and written as whole frames. */
@@ -313,11 +313,25 @@ static void socket_pump(struct socket *socket) {
 
 /* --- In: what the client says ----------------------------------------------------------------- */
 
+enum { NO_PING = -1 };
+#define PING_MAX ((INT64_C(1) << 53) - 1) /* Largest integer that each JSON client reads exactly. */
+
 struct wish {
     const char *subscribe, *unsubscribe;
+    int64_t ping; /* NO_PING: it is none. */
     int64_t after;
     bool snapshot;
 };
+
+static int64_t socket_now_ms(const struct socket *socket) {
+    return world_wall_ms(loop_world(socket->server->loop));
+}
+
+static void socket_answer_ping(struct socket *socket, int64_t ping) {
+    AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
+    text_addf(&json, "{\"pong\":%" PRId64 ",\"at_ms\":%" PRId64 "}", ping, socket_now_ms(socket));
+    socket_reply(socket, &json);
+}
 
 static struct err wish_grant(struct socket *socket, const struct wish *wish, struct bytes name,
                              struct why *why) {
@@ -350,13 +364,14 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
 
 static void socket_hear_message(struct socket *socket, struct bytes message) {
     AUTO(json_release) json_t *json = NULL;
-    struct wish wish = {.after = -1};
+    struct wish wish = {.ping = NO_PING, .after = -1};
     struct why why = {0};
     struct bytes name = {0};
     const struct json_field fields[] = {
         {"subscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX, .text = &wish.subscribe},
         {"unsubscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX,
          .text = &wish.unsubscribe},
+        {"ping", JSON_KIND_INT, .min = 0, .max = PING_MAX, .number = &wish.ping},
         {"after", JSON_KIND_INT, .min = -1, .max = INT64_MAX, .number = &wish.after},
         {"snapshot", JSON_KIND_BOOL, .flag = &wish.snapshot},
     };
@@ -364,10 +379,13 @@ static void socket_hear_message(struct socket *socket, struct bytes message) {
     if (!err_failed(err)) {
         err = json_read_fields(json, fields, COUNT_OF(fields), &why);
     }
-    if (!err_failed(err) && (wish.subscribe == NULL) == (wish.unsubscribe == NULL)) {
-        err = err_why(&why, ERR_MISSING_FIELD, "give either 'subscribe' or 'unsubscribe'");
+    int words = (wish.subscribe != NULL) + (wish.unsubscribe != NULL) + (wish.ping != NO_PING);
+    if (!err_failed(err) && words != 1) {
+        err = err_why(&why, ERR_MISSING_FIELD, "give one of 'subscribe', 'unsubscribe' and 'ping'");
     }
-    if (!err_failed(err)) {
+    if (!err_failed(err) && wish.ping != NO_PING) {
+        socket_answer_ping(socket, wish.ping);
+    } else if (!err_failed(err)) {
         name = bytes_of(wish.subscribe != NULL ? wish.subscribe : wish.unsubscribe);
         err = wish_grant(socket, &wish, name, &why);
     }
@@ -494,8 +512,13 @@ static void socket_beat(struct timer *timer) {
         outlet_cut(&socket->outlet);
         return;
     }
+    /* Both in one write: every client library answers a ping, so the server finds dead clients, and
+     * scripts of a page, which cannot see pings, find a dead server. */
     if (!outlet_waits(&socket->outlet)) {
+        AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
         text_add(&socket->replies, "\x89\x00", 2);
+        text_addf(&json, "{\"heartbeat\":{\"at_ms\":%" PRId64 "}}", socket_now_ms(socket));
+        socket_reply(socket, &json);
         socket_pump(socket);
     }
 }

@@ -4,8 +4,10 @@
  *   {"subscribe":"name","after":N,"snapshot":true}   after and snapshot may be left out:
  *                                                    only new events (as by -1), no snapshot
  *   {"unsubscribe":"name"}
+ *   {"ping":N}                                       N: 0 to 2^53-1
  * and gets, beside the hub's event frames {"stream","seq","at_ms","type","data"}:
  *   {"subscribed":"name"}, {"unsubscribed":"name"}
+ *   {"pong":N,"at_ms":…}, {"heartbeat":{"at_ms":…}}  the latter with each ping frame
  *   {"stream":"name","error":{"code","title","status","detail"}}   without "stream" when the
  *                                                    message named none; the socket stays open
  *   {"stream":"name","closing":{"after":seq}}        the server drains; close 1001 follows
