@@ -174,7 +174,7 @@ static const struct request_kind submit_kind = {
 struct input_body {
     json_t *text; /* Any value: a text that holds NUL is fine. */
     const char *base64;
-    int64_t offset; /* OFFSET_ANY: not given. */
+    int64_t offset; /* OFFSET_ANY: wherever the input goes on. */
     bool end;
 };
 enum { OFFSET_ANY = -1 };
@@ -182,7 +182,7 @@ enum { OFFSET_ANY = -1 };
 static const struct field input_rows[] = {
     {FIELD("text", FIELD_JSON, AT(text)), .schema = "{\"type\":\"string\"}"},
     {FIELD("base64", FIELD_CHARS, AT(base64))},
-    {FIELD("offset", FIELD_INT, AT(offset)), .min = 0, .max = LOGS_OFFSET_MAX,
+    {FIELD("offset", FIELD_INT, AT(offset)), .min = OFFSET_ANY, .max = LOGS_OFFSET_MAX,
      .absent = OFFSET_ANY},
     {FIELD("end", FIELD_BOOL, AT(end))},
 };
