@@ -170,8 +170,8 @@ static struct err identify(struct exchange *exchange, struct why *why) {
 
 /* A client on a Unix socket that is inside a run has no more rights than its run, whatever token
  * it sends. */
-static struct err check_inside(struct exchange *exchange, struct why *why) {
-    const struct conn *conn = exchange->conn;
+static struct err check_inside(struct exchange *exchange, const struct conn *conn,
+                               struct why *why) {
     const unsigned scope = exchange->route->scope;
     if (conn->inside == HTTP_OUTSIDE) {
         return ERR_OK;
@@ -197,6 +197,18 @@ static struct err check_inside(struct exchange *exchange, struct why *why) {
                    "the program that sent this is inside of %s, and a run may read, start runs, and"
                    " stop what it started, but not this; have a person do it, outside of the run",
                    conn->run.text);
+}
+
+struct err exchange_check_rights(struct exchange *exchange, const struct conn *conn,
+                                 struct why *why) {
+    struct err err = check_inside(exchange, conn, why);
+    unsigned missing = exchange->route->scope & ~exchange->identity.scopes;
+    bool signs_in = exchange->route->signs_in && exchange->identity.owner[0] == '\0';
+    if (!err_failed(err) && missing != 0 && !signs_in) {
+        err = err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
+                      token_scope_names[__builtin_ctz(missing)]);
+    }
+    return err;
 }
 
 static struct err check_length(const struct request *request, struct why *why) {
@@ -279,16 +291,9 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
     if (err_failed(err) || exchange->state == EXCHANGE_ANSWERED) {
         return err;
     }
-    unsigned scope = exchange->route->scope;
-    if (scope != 0) {
+    if (exchange->route->scope != 0) {
         err = identify(exchange, why);
-        err = err_failed(err) ? err : check_inside(exchange, why);
-        unsigned missing = scope & ~exchange->identity.scopes;
-        bool signs_in = exchange->route->signs_in && exchange->identity.owner[0] == '\0';
-        if (!err_failed(err) && missing != 0 && !signs_in) {
-            err = err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
-                          token_scope_names[__builtin_ctz(missing)]);
-        }
+        err = err_failed(err) ? err : exchange_check_rights(exchange, exchange->conn, why);
     }
     /* A request with a key may be a repeat, which is known when its key was looked for. */
     struct bytes key;

@@ -399,6 +399,7 @@ static void exchange_finish(struct exchange *exchange, int status) {
     exchange_guess(exchange, 0);
     exchange_free_sent(exchange);
     if (exchange->conn == NULL) {
+        exchange_notify(exchange, &exchange->answered);
         exchange_free(exchange);
     } else {
         conn_answered(exchange->conn);
@@ -652,4 +653,53 @@ void exchange_run(struct exchange *exchange) {
     struct body_work *pooled = mem_new(sizeof *pooled);
     *pooled = body;
     loop_work(exchange->server->loop, &pooled->work);
+}
+
+/* --- A request that came as a message --------------------------------------------------------- */
+
+static struct err perform_check(struct exchange *exchange, const struct conn *conn,
+                                struct bytes path, struct why *why) {
+    struct target target;
+    exchange->decoded = mem_copy(path.data, path.len); /* Lives as long: parameters point there. */
+    struct err err = target_parse((struct bytes){exchange->decoded, path.len},
+                                  NULL /* nothing is to be decoded */, &target, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct router_row *row =
+        router_match(&exchange->server->router, &target, exchange->params);
+    const struct router_entry *entry = row == NULL ? NULL : router_entry_find(row, BYTES("POST"));
+    if (entry == NULL) {
+        return err_why(why, ERR_NOT_FOUND, "there is no such path");
+    }
+    exchange->route = entry->route;
+    exchange->ctx = entry->ctx;
+    exchange->handle = entry->handle;
+    err = exchange_check_rights(exchange, conn, why);
+    if (!err_failed(err)) {
+        err = exchange_room(exchange, why);
+    }
+    return err_failed(err) ? err
+                           : query_read(exchange->route->query, &target, exchange->query, why);
+}
+
+struct err exchange_perform(struct conn *conn, const struct exchange_ask *ask) {
+    struct why why = {0};
+    struct exchange *exchange = exchange_new(conn);
+    if (exchange == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "http: message");
+    }
+    exchange->conn = NULL;
+    exchange->answered = ask->answered;
+    exchange->identity = *ask->identity;
+    struct err err = perform_check(exchange, conn, ask->path, &why);
+    if (err_failed(err)) {
+        exchange_problem_about(exchange, err, &why,
+                               err.code == ERR_INSIDE_RUN ? exchange->identity.inside : "");
+        return ERR_OK;
+    }
+    exchange->json = json_incref(ask->json);
+    exchange_go(exchange, EXCHANGE_BODY);
+    exchange_handle(exchange);
+    return ERR_OK;
 }

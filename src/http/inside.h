@@ -70,6 +70,8 @@ struct exchange {
     size_t ahead_bytes;  /* Guess at its answer, while one that began after others is made. */
     struct outlet *outlet;
     struct exchange_hook gone, drain;
+    /* Called before an exchange without a connection is freed. */
+    struct exchange_hook answered;
     struct identity identity;
     struct bytes params[PATH_PARAMS_MAX];
     struct query_value query[QUERY_PARAMS_MAX]; /* From here on not zeroed. */
@@ -89,6 +91,19 @@ MUST_CHECK bool exchange_is_read(const struct exchange *exchange);
 void exchange_run(struct exchange *exchange);
 /* check.c: all that can be said before the body. Refuses by answering. */
 void exchange_check(struct exchange *exchange);
+/* The part of that which is about the rights of the identity with the route. */
+MUST_CHECK struct err exchange_check_rights(struct exchange *exchange, const struct conn *conn,
+                                            struct why *why);
+/* A POST that came as a message on a connection that is a stream: checked and handled as any, and
+ * answered by the hook, perhaps inside the call. The answer is in `status` and `body`. When the
+ * call fails, the hook is not called. */
+struct exchange_ask {
+    struct bytes path;
+    json_t *json; /* A reference is added. */
+    const struct identity *identity;
+    struct exchange_hook answered;
+};
+MUST_CHECK struct err exchange_perform(struct conn *conn, const struct exchange_ask *ask);
 /* Writes at most ANSWER_HEAD_MAX bytes, and returns how many; of a stream, `fields` are lines. */
 size_t reply_head_write(const struct exchange *exchange, char *out);
 size_t reply_stream_head_write(struct http_server *server, const char *status_line,

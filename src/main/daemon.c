@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/agent/agents.h"
+#include "api/job/logs.h"
 #include "api/memory/memory.h"
 #include "api/session/sessions.h"
 #include "api/stream/streams.h"
@@ -73,6 +74,7 @@ struct daemon {
     struct timer lasted; /* Until this life counts as a good one. */
 
     struct streams streams_api;
+    struct feed_kind log_feeds;
     struct tokens tokens_api;
     struct request_host host; /* Host of resources without a struct of their own. */
     struct resource_routes *resource_routes;
@@ -650,7 +652,9 @@ static struct err rooms_open(struct daemon *daemon) {
                                              .rows = work_agents(daemon->work),
                                              .versions = work_agent_versions(daemon->work),
                                              .spool = daemon->runs_api.spool};
-    daemon->streams_api = (struct streams){.host = daemon->host, .hub = daemon->hub};
+    daemon->log_feeds = log_feeds(&daemon->runs_api);
+    daemon->streams_api =
+        (struct streams){.host = daemon->host, .hub = daemon->hub, .feeds = &daemon->log_feeds};
     deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
     daemon->workflows_api = work_workflows_api(daemon->work);

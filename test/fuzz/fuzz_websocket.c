@@ -26,7 +26,7 @@ struct bench {
 
 static void upgrade(struct exchange *exchange, void *ctx) {
     const struct bench *bench = ctx;
-    exchange_upgrade_websocket(exchange, bench->hub);
+    exchange_upgrade_websocket(exchange, bench->hub, /* feeds */ NULL);
 }
 
 static const struct route routes[] = {

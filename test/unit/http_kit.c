@@ -167,7 +167,7 @@ static void stream(struct exchange *exchange, void *ctx) {
 
 static void web_socket(struct exchange *exchange, void *ctx) {
     struct kit *kit = ctx;
-    exchange_upgrade_websocket(exchange, kit->hub);
+    exchange_upgrade_websocket(exchange, kit->hub, /* feeds */ NULL);
 }
 
 static const struct query_param thing_query[] = {

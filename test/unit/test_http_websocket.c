@@ -151,6 +151,12 @@ static void what_a_client_says_wrong_is_answered_and_the_socket_stays(void **sta
         {"{\"unsubscribe\":\"a\"}", "not_found"},
         {"{\"subscribe\":\"a\",\"after\":9}", "cursor_ahead"},
         {"[[[[[[[[[[]]]]]]]]]]", "bad_json"},
+        {"{\"ping\":-1}", "bad_field"},
+        {"{\"ping\":9007199254740992}", "bad_field"},
+        {"{\"ping\":1.5}", "bad_field"},
+        {"{\"ping\":\"1\"}", "bad_field"},
+        {"{\"ping\":null}", "bad_field"},
+        {"{\"ping\":1,\"subscribe\":\"a\"}", "missing_field"},
     };
     struct kit *kit = kit_start(&plain);
     kit_append(kit, "a", "1");
@@ -223,6 +229,33 @@ static void a_client_that_does_not_answer_pings_is_cut(void **state) {
     assert_int_equal(first, 0x89);
     AUTO(mem_release) char *rest = kit_receive_until(fd, NULL, NULL);
     assert_int_equal(kit_stats(kit).timeouts, 1);
+    close(fd);
+    kit_stop(kit);
+}
+
+static void a_heartbeat_comes_with_each_ping(void **state) {
+    struct kit_options options = plain;
+    options.limits.heartbeat_ms = 30;
+    struct kit *kit = kit_start(&options);
+    int fd = open_socket(kit);
+    for (int beat = 0; beat < 5; beat++) { /* More than a client that is silent would get. */
+        unsigned char first;
+        AUTO(mem_release) char *ping = hear(fd, &first);
+        assert_int_equal(first, 0x89);
+        expect_text(fd, "{\"heartbeat\":{\"at_ms\":");
+        say(fd, 0x8a, "", 0);
+    }
+    close(fd);
+    kit_stop(kit);
+}
+
+static void a_ping_in_text_is_answered(void **state) {
+    struct kit *kit = kit_start(&plain);
+    int fd = open_socket(kit);
+    say_text(fd, "{\"ping\":0}");
+    expect_text(fd, "{\"pong\":0,\"at_ms\":");
+    say_text(fd, "{\"ping\":9007199254740991}");
+    expect_text(fd, "{\"pong\":9007199254740991,\"at_ms\":");
     close(fd);
     kit_stop(kit);
 }
@@ -346,6 +379,8 @@ int main(void) {
         cmocka_unit_test(frames_that_break_the_protocol_end_with_its_code),
         cmocka_unit_test(fragments_are_one_message),
         cmocka_unit_test(a_client_that_does_not_answer_pings_is_cut),
+        cmocka_unit_test(a_heartbeat_comes_with_each_ping),
+        cmocka_unit_test(a_ping_in_text_is_answered),
         cmocka_unit_test(subscriptions_are_bounded),
         cmocka_unit_test(a_drain_ends_each_subscription_with_its_cursor),
         cmocka_unit_test(a_flood_of_small_messages_is_answered),

@@ -49,7 +49,7 @@ static void what_no_byte_can_complete_is_told_at_once(void **state) {
 static void check_output(struct log_piece piece, const char *want) {
     AUTO(text_done) struct text text;
     text_init(&text, 4096);
-    log_frame_output(&text, &piece);
+    log_frame_output(&text, BYTES(""), &piece);
     assert_string_equal(text.data, want);
 }
 
@@ -68,7 +68,7 @@ static void output_is_text_or_base64(void **state) {
         AUTO(text_done) struct text text;
         text_init(&text, 4096);
         const struct log_piece piece = {.bytes = rows[i].bytes};
-        log_frame_output(&text, &piece);
+        log_frame_output(&text, BYTES(""), &piece);
         assert_non_null(strstr(text.data, "\"base64\":\""));
         assert_non_null(strstr(text.data, rows[i].encoded));
     }
@@ -80,26 +80,26 @@ static void output_is_text_or_base64(void **state) {
 static void the_other_frames_say_where_to_go_on(void **state) {
     AUTO(text_done) struct text text;
     text_init(&text, 4096);
-    log_frame_dropped(&text, (struct log_spot){2, 3}, 9);
+    log_frame_dropped(&text, BYTES(""), (struct log_spot){2, 3}, 9);
     assert_string_equal(text.data, "id: 2.9\nevent: dropped\ndata: {\"from\":3,\"to\":9}\n\n");
     text_clear(&text);
-    log_frame_closing(&text, (struct log_spot){1, 7}, NULL);
+    log_frame_closing(&text, BYTES(""), (struct log_spot){1, 7}, NULL);
     assert_string_equal(text.data, "event: closing\ndata: {\"after\":7,\"attempt\":1}\n\n");
     text_clear(&text);
-    log_frame_closing(&text, (struct log_spot){1, 7}, "unauthorized");
+    log_frame_closing(&text, BYTES(""), (struct log_spot){1, 7}, "unauthorized");
     assert_string_equal(text.data,
                         "event: closing\n"
                         "data: {\"after\":7,\"attempt\":1,\"code\":\"unauthorized\"}\n\n");
     text_clear(&text);
     struct log_target target = {
         .state = RUN_FAILED, .cause = CAUSE_EXIT_CODE, .exit_code = 3, .attempt = 2};
-    log_frame_done(&text, &target, 10);
+    log_frame_done(&text, BYTES(""), &target, 10);
     assert_string_equal(text.data,
                         "event: done\ndata: {\"state\":\"failed\",\"cause\":\"exit_code\","
                         "\"exit_code\":3,\"attempt\":2,\"size\":10}\n\n");
     text_clear(&text);
     target = (struct log_target){.state = RUN_LOST, .exit_code = LOG_NO_EXIT_CODE, .attempt = 1};
-    log_frame_done(&text, &target, 0);
+    log_frame_done(&text, BYTES(""), &target, 0);
     assert_non_null(strstr(text.data, "\"exit_code\":null"));
 }
 

@@ -174,12 +174,16 @@ static const struct request_kind submit_kind = {
 struct input_body {
     json_t *text; /* Any value: a text that holds NUL is fine. */
     const char *base64;
+    int64_t offset; /* OFFSET_ANY: wherever the input goes on. */
     bool end;
 };
+enum { OFFSET_ANY = -1 };
 #define AT(member) offsetof(struct input_body, member)
 static const struct field input_rows[] = {
     {FIELD("text", FIELD_JSON, AT(text)), .schema = "{\"type\":\"string\"}"},
     {FIELD("base64", FIELD_CHARS, AT(base64))},
+    {FIELD("offset", FIELD_INT, AT(offset)), .min = OFFSET_ANY, .max = LOGS_OFFSET_MAX,
+     .absent = OFFSET_ANY},
     {FIELD("end", FIELD_BOOL, AT(end))},
 };
 static const struct field_set input_fields = {FIELD_ROWS(input_rows), .use = FIELD_GIVEN};
@@ -222,6 +226,8 @@ static struct err input_read(void *ctx) {
         return err_why(why, ERR_MISSING_FIELD,
                        "\"text\", \"base64\" or \"end\" is missing: name what to send");
     }
+    input->input.placed = body->offset != OFFSET_ANY;
+    input->input.at = body->offset;
     input->input.end = body->end ? RUN_INPUT_ENDS : RUN_INPUT_GOES_ON;
     input->input.bytes = text_bytes(&input->bytes);
     return ERR_OK;

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "journal/journal.h"
+#include "rules/job/screen.h"
 
 /* --- The request ------------------------------------------------------------------------------ */
 
@@ -274,6 +275,33 @@ struct err log_spot_check(struct log_spot spot, int64_t size, struct why *why) {
     return err_why(why, ERR_CURSOR_AHEAD,
                    "offset %lld is ahead of the log of attempt %lld, which has %lld bytes",
                    (long long)spot.offset, (long long)spot.attempt, (long long)size);
+}
+
+struct err log_screen_begin(const struct spool *spool, const struct log_place *place,
+                            int64_t *ret_offset) {
+    AUTO(mem_release) char *window = mem_try(SCREEN_WINDOW_MAX);
+    struct log_place at = *place;
+    struct log_stretch stretch = {0};
+    char none[1];
+    struct log_read end = {0};
+    if (window == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "logs: screen");
+    }
+    at.offset = INT64_MAX;
+    struct err err = spool_log_read(spool, &at, none, sizeof none, &end);
+    if (err_failed(err) || end.size <= SCREEN_WINDOW_MAX) {
+        return err;
+    }
+    /* Bytes after the last hole: what was drawn before one is not whole. */
+    at.offset = end.size - SCREEN_WINDOW_MAX;
+    do {
+        err = log_read_stretch(spool, &at, window, SCREEN_WINDOW_MAX, &stretch);
+        at.offset = stretch.offset + (int64_t)stretch.len;
+    } while (!err_failed(err) && stretch.hole_after);
+    if (!err_failed(err)) {
+        *ret_offset = stretch.offset + (int64_t)screen_begin((struct bytes){window, stretch.len});
+    }
+    return err;
 }
 
 /* --- A range ---------------------------------------------------------------------------------- */

@@ -10,8 +10,11 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "http/stream/feed.h"
 #include "proc/spool/spool.h"
 
+/* As an offset: from the start, or of a terminal from where its screen can be drawn. */
+#define LOG_FROM_SCREEN INT64_MIN
 enum log_bounds { LOG_ATTEMPT_LATEST = 0, LOG_NO_EXIT_CODE = -1 };
 
 /* Where in a job's output. Each attempt counts its bytes from 0, so an offset alone says something
@@ -68,8 +71,15 @@ bool log_ended(const struct log_target *target);
 /* RUN.ATTEMPT */
 void log_name(const struct log_target *target, char ret_name[PROTOCOL_NAME_MAX]);
 
+/* In the pool: where the output of a terminal is best begun to be replayed, at most
+ * SCREEN_WINDOW_MAX before its end (rules/job/screen.h). */
+MUST_CHECK struct err log_screen_begin(const struct spool *spool, const struct log_place *place,
+                                       int64_t *ret_offset);
+
 extern const struct request_kind jobs__range, jobs__search;
 void jobs__logs(struct exchange *exchange, void *ctx);
+/* Subscriptions "log:run_…" of WebSockets, and messages about jobs. */
+struct feed_kind log_feeds(struct runs_api *api);
 /* Answers with events as the log grows: takes what `target` owns. */
 void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target);
 
@@ -101,10 +111,15 @@ struct log_piece {
     struct log_spot at; /* LATEST: the client named the attempt, and the id is the offset alone. */
     enum log_encoding encoding;
 };
-void log_frame_output(struct text *text, const struct log_piece *piece);
-void log_frame_dropped(struct text *text, struct log_spot from, int64_t to);
-void log_frame_done(struct text *text, const struct log_target *target, int64_t size);
+/* Bytes of a piece at most. */
+enum { LOG_PIECE_MAX = 32 << 10 };
+/* `socket`: name of a subscription, whose frames are those of a WebSocket; empty: SSE. */
+void log_frame_output(struct text *text, struct bytes socket, const struct log_piece *piece);
+void log_frame_dropped(struct text *text, struct bytes socket, struct log_spot from, int64_t to);
+void log_frame_done(struct text *text, struct bytes socket, const struct log_target *target,
+                    int64_t size);
 /* `code` NULL: the server drains. */
-void log_frame_closing(struct text *text, struct log_spot after, const char *code);
+void log_frame_closing(struct text *text, struct bytes socket, struct log_spot after,
+                       const char *code);
 
 #endif

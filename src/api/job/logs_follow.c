@@ -6,6 +6,8 @@
  *                 │ the run │ grown        │ nothing was there, and more may come
  *                 └──────── WAITING <──────┘
  *
+ * A follower whose way has no room for another round (logs_feed.c) is FULL instead of READING.
+ *
  * LOOKING reads the row, READING the folder (in the pool). The row is looked at before the bytes:
  * if it says that the attempt has ended, and nothing is there to be read, then nothing will be.
  *
@@ -18,65 +20,33 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/job/logs.h"
+#include "api/job/logs_follow.h"
 #include "base/memory.h"
 #include "http/stream/pour.h"
 #include "loop/shortage.h"
 
 enum {
-    READ_MAX = 32 << 10,      /* As JSON at most six times as much. */
+    READ_MAX = LOG_PIECE_MAX, /* As JSON at most six times as much. */
     FRAMES_ENOUGH = 48 << 10, /* Then it is written; the next round reads on. */
-    FRAMES_MAX = POUR_PIECE_MAX,
+    FRAMES_MAX = FOLLOW_FRAMES_MAX,
     AGAIN_FIRST_MS = 100, /* Until a log that nobody holds is looked at again; doubled, */
     AGAIN_MAX_MS = 5000,  /* up to this. */
 };
 static_assert(FRAMES_ENOUGH + 6 * READ_MAX + 1024 <= FRAMES_MAX, "a round fits into one write");
+static_assert((int)FRAMES_MAX <= (int)POUR_PIECE_MAX, "of an answer, too");
+static_assert(FRAMES_ENOUGH + READ_MAX <= FOLLOW_ROUND_MAX, "frames are longer than their bytes");
 
-enum follow_state {
-    FOLLOW_NEW,
-    FOLLOW_LOOKING,
-    FOLLOW_READING,
-    FOLLOW_WRITING,
-    FOLLOW_WAITING,
-    FOLLOW_OVER,
-    FOLLOW_GONE, /* The client left while something was under way: freed at its end. */
-    FOLLOW_STATES
-};
 static const unsigned follow_edges[FOLLOW_STATES] = {
     [FOLLOW_NEW] = 1U << FOLLOW_LOOKING,
-    [FOLLOW_LOOKING] = 1U << FOLLOW_READING | 1U << FOLLOW_WRITING | 1U << FOLLOW_GONE,
+    [FOLLOW_FULL] = 1U << FOLLOW_READING,
+    [FOLLOW_LOOKING] =
+        1U << FOLLOW_FULL | 1U << FOLLOW_READING | 1U << FOLLOW_WRITING | 1U << FOLLOW_GONE,
     [FOLLOW_READING] =
         1U << FOLLOW_WRITING | 1U << FOLLOW_WAITING | 1U << FOLLOW_LOOKING | 1U << FOLLOW_GONE,
-    [FOLLOW_WRITING] =
-        1U << FOLLOW_WRITING | 1U << FOLLOW_READING | 1U << FOLLOW_WAITING | 1U << FOLLOW_OVER,
-    [FOLLOW_WAITING] = 1U << FOLLOW_LOOKING | 1U << FOLLOW_READING | 1U << FOLLOW_WRITING,
-};
-
-/* What a round of reading has found. */
-enum follow_round { ROUND_NOTHING, ROUND_FRAMES, ROUND_LAST /* After its frames comes the end. */ };
-
-struct follow {
-    struct pour pour;
-    struct exchange *exchange; /* Until the answer begins. */
-    struct runs_api *api;      /* Borrowed. */
-    struct log_target target;
-    enum follow_state state;
-    enum log_encoding encoding;
-    enum err_code closing; /* ERR_NONE: it goes on. */
-    bool sent;             /* Something of this attempt was sent. */
-    bool ended;            /* The attempt had ended before the folder was read. */
-    enum follow_round round;
-    int64_t next;       /* The first byte that was not sent; negative until it is known. */
-    int64_t seen;       /* Up to where the log was read, */
-    int64_t size;       /* and where it ended then. */
-    unsigned fruitless; /* How often in a row `grown` came and nothing was there. */
-    struct loop_work work;
-    struct text frames; /* Owned. */
-    struct err err;     /* Of the pool's part. */
-    struct why why;
-    struct hub_watch changes;
-    struct dispatch_watch grown;
-    struct timer again;
+    [FOLLOW_WRITING] = 1U << FOLLOW_WRITING | 1U << FOLLOW_READING | 1U << FOLLOW_WAITING |
+                       1U << FOLLOW_OVER | 1U << FOLLOW_FULL,
+    [FOLLOW_WAITING] =
+        1U << FOLLOW_FULL | 1U << FOLLOW_LOOKING | 1U << FOLLOW_READING | 1U << FOLLOW_WRITING,
 };
 
 static void follow_go(struct follow *follow, enum follow_state to) {
@@ -98,22 +68,21 @@ static void follow_free(struct follow *follow) {
     wait_end(follow);
     text_done(&follow->frames);
     log_target_done(&follow->target);
-    mem_free(follow);
+    mem_free(follow); /* The first member of its object. */
 }
 
-static void frames_clear(struct follow *follow) {
+void follow_frames_clear(struct follow *follow) {
     text_done(&follow->frames); /* Who waits for long costs little. */
     text_init(&follow->frames, FRAMES_MAX);
 }
 
 /* Before the head is out a failure is a problem, after it a last frame. */
 static void fail(struct follow *follow, struct err err) {
-    if (follow->exchange != NULL) {
-        op_refuse(follow->exchange, err, &follow->why);
-        follow_free(follow);
+    if (!follow->begun) {
+        follow->way->refuse(follow, err);
         return;
     }
-    frames_clear(follow);
+    follow_frames_clear(follow);
     follow->closing = err.code;
     write_out(follow);
 }
@@ -189,7 +158,8 @@ static struct err look_run(struct tx *tx, void *ctx) {
 static void take_attempt(struct follow *follow) {
     struct log_target *target = &follow->target;
     log_target_resolve(target);
-    bool moves = !target->named && !follow->sent && follow->next == 0;
+    bool moves =
+        !target->named && !follow->sent && (follow->next == 0 || follow->next == LOG_FROM_SCREEN);
     if (moves && target->latest > target->attempt) {
         target->attempt = target->latest;
         follow->seen = 0;
@@ -218,14 +188,16 @@ static void look(struct follow *follow) {
 /* As the ids of frames have it. */
 static struct log_spot spot_of(const struct follow *follow, int64_t offset) {
     const struct log_target *target = &follow->target;
-    return (struct log_spot){target->named ? LOG_ATTEMPT_LATEST : target->attempt, offset};
+    bool implied = target->named && follow->socket.len == 0;
+    return (struct log_spot){implied ? LOG_ATTEMPT_LATEST : target->attempt, offset};
 }
 
 /* Writes the frames of one stretch. False: for now that was all. */
 static bool stretch_write(struct follow *follow, const struct log_stretch *stretch,
                           const char *buffer) {
     if (stretch->hole_from < stretch->offset) {
-        log_frame_dropped(&follow->frames, spot_of(follow, stretch->hole_from), stretch->offset);
+        log_frame_dropped(&follow->frames, follow->socket, spot_of(follow, stretch->hole_from),
+                          stretch->offset);
     }
     follow->next = stretch->offset;
     follow->size = stretch->size;
@@ -243,22 +215,35 @@ static bool stretch_write(struct follow *follow, const struct log_stretch *stret
     if (piece.bytes.len == 0) {
         return false;
     }
-    log_frame_output(&follow->frames, &piece);
+    log_frame_output(&follow->frames, follow->socket, &piece);
     follow->next += (int64_t)piece.bytes.len;
     return full || stretch->hole_after;
+}
+
+/* Opens the log, and finds where the first round begins. */
+static struct err first_place(struct follow *follow, char name[PROTOCOL_NAME_MAX],
+                              struct log_place *place) {
+    struct log_target *target = &follow->target;
+    struct err err = log_open(target, follow->api->spool, name, place, &follow->why);
+    if (!err_failed(err) && target->offset == LOG_FROM_SCREEN && target->stream == LOG_PTY) {
+        err = log_screen_begin(follow->api->spool, place, &place->offset);
+    }
+    if (!err_failed(err)) {
+        follow->next = follow->from = place->offset;
+    }
+    return err;
 }
 
 /* A client may begin with an offset that lies ahead of the log. */
 static struct err frames_fill(struct follow *follow) {
     const struct spool *spool = follow->api->spool;
     struct log_target *target = &follow->target;
-    const bool first = follow->exchange != NULL;
+    const bool first = !follow->begun;
     char name[PROTOCOL_NAME_MAX];
     struct log_place place = {.name = name, .stream = target->stream, .offset = follow->next};
     struct err err = ERR_OK;
     if (first) {
-        err = log_open(target, spool, name, &place, &follow->why);
-        follow->next = err_failed(err) ? follow->next : place.offset;
+        err = first_place(follow, name, &place);
     }
     log_name(target, name);
     AUTO(mem_release) char *buffer = mem_try(READ_MAX);
@@ -279,7 +264,7 @@ static struct err frames_fill(struct follow *follow) {
     }
     follow->round = follow->frames.len > 0 ? ROUND_FRAMES : ROUND_NOTHING;
     if (!err_failed(err) && follow->ended && follow->round == ROUND_NOTHING) {
-        log_frame_done(&follow->frames, target, follow->size);
+        log_frame_done(&follow->frames, follow->socket, target, follow->size);
         follow->round = ROUND_LAST;
     }
     if (!err_failed(err) && text_failed(&follow->frames)) {
@@ -300,35 +285,35 @@ static void read_in_pool(struct loop_work *work) {
 
 /* False: the client must take it first. */
 static bool give(struct follow *follow) {
-    struct bytes bytes = {follow->frames.data, follow->frames.len};
-    enum pour_result result = POUR_MORE;
-    if (bytes.len > 0) {
-        result = pour_write(&follow->pour, bytes);
-    }
-    frames_clear(follow);
-    return result == POUR_MORE;
+    struct bytes bytes = text_bytes(&follow->frames);
+    bool more = bytes.len == 0 || follow->way->write(follow, bytes);
+    follow_frames_clear(follow);
+    return more;
 }
 
 /* Frames that were read before a drain are sent first, so that the cursor it ends with is right. */
 static void write_out(struct follow *follow) {
     follow_go(follow, FOLLOW_WRITING);
-    if (!pour_open(&follow->pour)) {
-        return; /* `ready` comes. */
+    if (!follow->way->open(follow)) {
+        return; /* Its `ready` comes. */
     }
-    bool more = give(follow);
-    if (follow->round != ROUND_LAST && !more) {
-        return;
+    if (give(follow) || follow->round == ROUND_LAST) {
+        follow_written(follow);
     }
+}
+
+void follow_written(struct follow *follow) {
     if (follow->round != ROUND_LAST && follow->closing != ERR_NONE) {
         const char *code = follow->closing == ERR_CLOSING ? NULL : err_name(follow->closing);
         const struct log_spot after = {follow->target.attempt, follow->next};
-        log_frame_closing(&follow->frames, after, code);
+        log_frame_closing(&follow->frames, follow->socket, after, code);
         follow->round = ROUND_LAST;
-        (void)give(follow); /* What must wait is written before the end. */
+        write_out(follow);
+        return;
     }
     if (follow->round == ROUND_LAST) {
         follow_go(follow, FOLLOW_OVER);
-        pour_end(&follow->pour);
+        follow->way->end(follow);
     } else if (follow->round == ROUND_FRAMES) {
         read_on(follow);
     } else {
@@ -336,44 +321,15 @@ static void write_out(struct follow *follow) {
     }
 }
 
-static void ready(struct pour *pour) {
-    struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
-    if (follow->state == FOLLOW_WRITING) {
-        write_out(follow);
-    }
+void follow_go_on(struct follow *follow) {
+    assert(follow->state == FOLLOW_FULL);
+    read_on(follow);
 }
 
-static void drain(struct pour *pour, enum err_code why) {
-    struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
-    follow->closing = why;
-    if (follow->state == FOLLOW_WAITING) {
-        wait_end(follow);
-        write_out(follow);
-    }
-}
-
-static void gone(struct pour *pour) {
-    struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
+void follow_leave(struct follow *follow) {
     if (follow->state == FOLLOW_LOOKING || follow->state == FOLLOW_READING) {
         follow_go(follow, FOLLOW_GONE);
     } else {
-        follow_free(follow);
-    }
-}
-
-static const struct pour_ops ops = {.ready = ready, .drain = drain, .gone = gone};
-
-static void answer_begin(struct follow *follow) {
-    struct exchange *exchange = follow->exchange;
-    const struct pour_options options = {
-        .ops = &ops, .media = "text/event-stream", .beat = BYTES(":\n\n")};
-    follow->exchange = NULL;
-    follow_go(follow, FOLLOW_WRITING);
-    char attempt[24];
-    (void)snprintf(attempt, sizeof attempt, "%lld", (long long)follow->target.attempt); /* Fits. */
-    exchange_add_header(exchange, "Drover-Attempt", attempt);
-    exchange_add_header(exchange, "Drover-Stream", log_stream_name(follow->target.stream));
-    if (!exchange_pour_begin(exchange, &options, &follow->pour)) {
         follow_free(follow);
     }
 }
@@ -384,9 +340,9 @@ static void was_read(struct loop_work *work) {
         follow_free(follow);
         return;
     }
-    if (shortage_is(follow->err) && follow->exchange == NULL && follow->closing == ERR_NONE) {
+    if (shortage_is(follow->err) && follow->begun && follow->closing == ERR_NONE) {
         /* Without a descriptor the folder is read again later: the log is there. */
-        frames_clear(follow);
+        follow_frames_clear(follow);
         follow->fruitless++;
         follow_go(follow, FOLLOW_WAITING);
         timer_start(follow->api->host.loop, &follow->again, again_ms(follow->fruitless), on_again);
@@ -400,8 +356,12 @@ static void was_read(struct loop_work *work) {
         follow->sent = true;
         follow->fruitless = 0;
     }
-    if (follow->exchange != NULL) {
-        answer_begin(follow);
+    if (!follow->begun) {
+        follow->begun = true;
+        follow_go(follow, FOLLOW_WRITING);
+        if (!follow->way->begin(follow)) {
+            follow_free(follow);
+        }
     } else if (follow->round == ROUND_NOTHING && follow->fruitless == 1 &&
                follow->closing == ERR_NONE) {
         follow->fruitless++;
@@ -413,20 +373,99 @@ static void was_read(struct loop_work *work) {
 
 static void read_on(struct follow *follow) {
     take_attempt(follow);
+    if (follow->begun && follow->way->room != NULL && !follow->way->room(follow)) {
+        follow_go(follow, FOLLOW_FULL);
+        return;
+    }
     follow_go(follow, FOLLOW_READING);
     follow->work.run = read_in_pool;
     follow->work.done = was_read;
     loop_work(follow->api->host.loop, &follow->work);
 }
 
+void follow_start(struct follow *follow) {
+    text_init(&follow->frames, FRAMES_MAX);
+    look(follow);
+}
+
+/* --- As the answer to a request --------------------------------------------------------------- */
+
+struct followed {
+    struct follow follow;
+    struct pour pour;
+    struct exchange *exchange; /* Until the answer begins. */
+};
+
+static struct followed *followed_of(const struct follow *follow) {
+    return CONTAINER_OF(follow, struct followed, follow);
+}
+
+static void ready(struct pour *pour) {
+    struct follow *follow = &CONTAINER_OF(pour, struct followed, pour)->follow;
+    if (follow->state == FOLLOW_WRITING) {
+        write_out(follow);
+    }
+}
+
+static void drain(struct pour *pour, enum err_code why) {
+    struct follow *follow = &CONTAINER_OF(pour, struct followed, pour)->follow;
+    follow->closing = why;
+    if (follow->state == FOLLOW_WAITING) {
+        wait_end(follow);
+        write_out(follow);
+    }
+}
+
+static void gone(struct pour *pour) {
+    follow_leave(&CONTAINER_OF(pour, struct followed, pour)->follow);
+}
+
+static const struct pour_ops ops = {.ready = ready, .drain = drain, .gone = gone};
+
+static bool answer_begin(struct follow *follow) {
+    struct followed *followed = followed_of(follow);
+    struct exchange *exchange = followed->exchange;
+    const struct pour_options options = {
+        .ops = &ops, .media = "text/event-stream", .beat = BYTES(":\n\n")};
+    char attempt[24];
+    (void)snprintf(attempt, sizeof attempt, "%lld", (long long)follow->target.attempt); /* Fits. */
+    exchange_add_header(exchange, "Drover-Attempt", attempt);
+    exchange_add_header(exchange, "Drover-Stream", log_stream_name(follow->target.stream));
+    return exchange_pour_begin(exchange, &options, &followed->pour);
+}
+
+static void answer_refuse(struct follow *follow, struct err err) {
+    op_refuse(followed_of(follow)->exchange, err, &follow->why);
+    follow_free(follow);
+}
+
+static bool answer_open(const struct follow *follow) {
+    return pour_open(&followed_of(follow)->pour);
+}
+
+static bool answer_write(struct follow *follow, struct bytes frames) {
+    return pour_write(&followed_of(follow)->pour, frames) == POUR_MORE;
+}
+
+static void answer_end(struct follow *follow) {
+    pour_end(&followed_of(follow)->pour);
+}
+
+static const struct follow_way answer_way = {.begin = answer_begin,
+                                             .refuse = answer_refuse,
+                                             .open = answer_open,
+                                             .write = answer_write,
+                                             .end = answer_end};
+
 void logs__follow(struct exchange *exchange, struct runs_api *api,
                   const struct log_target *target) {
-    struct follow *follow = mem_new(sizeof *follow);
-    follow->exchange = exchange;
+    struct followed *followed = mem_new(sizeof *followed);
+    struct follow *follow = &followed->follow;
+    followed->exchange = exchange;
+    follow->way = &answer_way;
     follow->api = api;
     follow->target = *target;
     follow->next = target->offset;
     follow->encoding = param_given(exchange, "encoding") ? LOG_BASE64 : LOG_AUTO;
-    text_init(&follow->frames, FRAMES_MAX);
-    look(follow);
+    follow_start(follow);
 }

@@ -249,7 +249,7 @@ static void events_handle(struct exchange *exchange, void *ctx) {
 
 static void websocket(struct exchange *exchange, void *ctx) {
     struct streams *streams = ctx;
-    exchange_upgrade_websocket(exchange, streams->hub);
+    exchange_upgrade_websocket(exchange, streams->hub, streams->feeds);
 }
 
 /* --- The table -------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "base/base.h"
 #include "http/http.h"
 #include "http/server.h"
+#include "http/stream/feed.h"
 #include "journal/hub.h"
 #include "loop/loop.h"
 #include "store/store.h"
@@ -28,6 +29,7 @@
 struct streams {
     struct request_host host; /* First. */
     struct hub *hub;
+    const struct feed_kind *feeds; /* Over WebSocket, beside streams; NULL: none. */
 };
 
 extern const struct route streams_routes[];

@@ -96,6 +96,17 @@ static struct err tail_find(struct tx *tx, const struct run_key *key, struct tai
     return sound ? ERR_OK : corrupt();
 }
 
+/* A client whose answer was lost sends the piece again with its offset: once is enough. */
+static struct err place_check(const struct tail *tail, const struct run_input *input,
+                              struct why *why) {
+    int64_t next = tail->from + tail->len;
+    if (!input->placed || input->at == next) {
+        return ERR_OK;
+    }
+    return err_why(why, ERR_CONFLICT, "\"offset\" is %lld, and the job's input goes on at %lld",
+                   (long long)input->at, (long long)next);
+}
+
 static struct err room_check(const struct tail *tail, const struct run_input *input,
                              struct why *why) {
     int64_t next = tail->from + tail->len + (int64_t)input->bytes.len;
@@ -124,6 +135,9 @@ struct err tx_run_input(struct tx *tx, const struct run_input *input,
     AUTO(text_done) struct text encoded = text_up_to(TEXT_MAX);
     text_init(&tail.bytes, RUN_INPUT_PIECE_MAX + ROW_SMALL);
     struct err err = tail_find(tx, &input->key, &tail, why);
+    if (!err_failed(err)) {
+        err = place_check(&tail, input, why);
+    }
     if (!err_failed(err)) {
         err = room_check(&tail, input, why);
     }

@@ -26,13 +26,16 @@ struct run_input {
     struct run_key key;
     struct bytes bytes;     /* May be empty where it ends. */
     enum run_input_end end; /* Whether that was all. */
-    int64_t accepted;       /* Up to where the attempt that runs has taken it; 0: not known. */
+    bool placed;            /* Only if the piece begins at `at`. */
+    int64_t at;
+    int64_t accepted; /* Up to where the attempt that runs has taken it; 0: not known. */
 };
 struct run_input_place {
     int64_t offset, next; /* Of the piece: its first byte, and the one after it. */
 };
 /* ERR_NOT_FOUND: no such job of this owner. ERR_INPUT_CLOSED: it takes none. ERR_TOO_MANY: the
- * command has not read enough of what it has. ERR_INPUT_FULL: the bound in all. */
+ * command has not read enough of what it has. ERR_INPUT_FULL: the bound in all.
+ * ERR_CONFLICT: the piece would not begin at `at`. */
 MUST_CHECK struct err tx_run_input(struct tx *tx, const struct run_input *input,
                                    struct run_input_place *ret_place, struct why *why);
 

@@ -4,7 +4,7 @@
  *
  *     81 len payload                 text; len < 126
  *     81 7e len16 payload            text; len < 65,536 (big endian)
- *     89 00                          ping
+ *     89 00                          ping, followed by a heartbeat in text
  *
  * Event frames come whole from the hub. Whatever the client sends, and the answers to its control
  * frames, are wslay's business; its output is gathered and written as whole frames. */
@@ -36,8 +36,10 @@ enum {
     SILENT_BEATS_MAX = 2,
 };
 
+/* A stream of the hub, or a feed. */
 struct subscription {
     struct hub_subscriber subscriber;
+    struct feed *feed; /* Owned by its kind; NULL: a stream of the hub. */
     struct socket *socket;
     struct link link;      /* Among all of the socket. */
     struct link in_ready;  /* Among those that are ready. */
@@ -48,26 +50,37 @@ struct subscription {
     char name[];
 };
 
+/* A message that is a request, until it is answered. */
+struct errand {
+    struct link link;
+    struct socket *socket; /* NULL: it is gone. */
+    const char *word;      /* Static. */
+    size_t name_len;
+    char name[];
+};
+
 struct socket {
     struct outlet outlet;
-    struct http_server *server; /* Borrowed. */
-    struct hub *hub;            /* Borrowed. */
+    struct http_server *server;    /* Borrowed. */
+    struct hub *hub;               /* Borrowed. */
+    const struct feed_kind *feeds; /* Borrowed; NULL: none. */
     wslay_event_context_ptr wslay;
     struct timer heartbeat;
     struct loop_task task;
-    struct link subscriptions; /* Owned. */
-    struct link ready;         /* Subscriptions with something to pull. */
-    unsigned subscription_count, silent_beats;
+    struct link subscriptions;  /* Owned. */
+    struct link ready;          /* Subscriptions with something to pull. */
+    struct subscription *taken; /* The feed whose frames are being written; NULL: none. */
+    struct link errands;        /* Owned until they are answered. */
+    unsigned subscription_count, feed_count, errand_count, silent_beats;
     struct text replies; /* Whole frames of ours, to be written. */
     struct bytes input;  /* Borrowed during `receive`: what wslay has not taken. */
     char *backlog;       /* Owned: input for the next turns. */
     size_t backlog_at, backlog_len;
     bool draining, closing, failed;
     bool refuses_input;       /* wslay cannot read on. */
-    unsigned scopes;          /* 0: it has not signed in. */
+    struct identity identity; /* Without scopes: it has not signed in. */
     struct timer sign_in;     /* Until then: the end of its time, */
     char origin[ORIGIN_SIZE]; /* and the origin of its page. */
-    char owner[OWNER_SIZE];
     char accept[HANDSHAKE_ACCEPT_SIZE];
 };
 
@@ -100,22 +113,24 @@ static void socket_refuse(struct socket *socket, const char *reason) {
     }
 }
 
+void feed_frame_add(struct text *frames, struct bytes json) {
+    char head[10] = {(char)0x81, (char)json.len};
+    size_t more = json.len < 126 ? 0 : json.len <= UINT16_MAX ? 2 : 8;
+    head[1] = more == 0 ? head[1] : more == 2 ? 126 : 127;
+    for (size_t i = 0; i < more; i++) {
+        head[2 + i] = (char)(json.len >> (8 * (more - 1 - i)));
+    }
+    text_add(frames, head, 2 + more);
+    text_add(frames, json.data, json.len);
+}
+
 /* Queues one text frame. */
 static void socket_reply(struct socket *socket, const struct text *json) {
-    if (text_failed(json) || json->len > UINT16_MAX) {
+    if (text_failed(json)) {
         socket_close(socket, WSLAY_CODE_INTERNAL_SERVER_ERROR);
-        return;
+    } else {
+        feed_frame_add(&socket->replies, text_bytes(json));
     }
-    char head[4] = {(char)0x81, (char)json->len};
-    size_t head_len = 2;
-    if (json->len >= 126) {
-        head[1] = 126;
-        head[2] = (char)(json->len >> 8);
-        head[3] = (char)(json->len & 0xff);
-        head_len = 4;
-    }
-    text_add(&socket->replies, head, head_len);
-    text_add(&socket->replies, json->data, json->len);
 }
 
 /* {"subscribed":"name"} */
@@ -127,18 +142,21 @@ static void socket_say(struct socket *socket, const char *word, struct bytes nam
     socket_reply(socket, &json);
 }
 
-/* `stream` may be empty. */
-static void socket_say_error(struct socket *socket, struct bytes stream, struct err err,
-                             const struct why *why) {
+void feed_error_add(struct text *frames, struct bytes name, struct err err, const struct why *why) {
     AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
     text_add_char(&json, '{');
-    if (stream.len > 0) {
-        text_add_member(&json, "stream", stream);
+    if (name.len > 0) {
+        text_add_member(&json, "stream", name);
     }
     text_add_name(&json, "error");
     problem_write(&json, err, why, /* run */ "");
     text_add_char(&json, '}');
-    socket_reply(socket, &json);
+    feed_frame_add(frames, text_failed(&json) ? BYTES("{\"error\":{}}") : text_bytes(&json));
+}
+
+static void socket_say_error(struct socket *socket, struct bytes stream, struct err err,
+                             const struct why *why) {
+    feed_error_add(&socket->replies, stream, err, why);
 }
 
 static struct bytes name_of(const struct subscription *subscription) {
@@ -153,7 +171,11 @@ static void subscription_say_end(const struct subscription *subscription, const 
     text_add_member(&json, "stream", name_of(subscription));
     text_add_name(&json, word);
     text_add_char(&json, '{');
-    text_add_member_int(&json, "after", subscription->sent);
+    if (subscription->feed != NULL) {
+        subscription->feed->ops->mark(subscription->feed, &json);
+    } else {
+        text_add_member_int(&json, "after", subscription->sent);
+    }
     if (code != NULL) {
         text_add_member(&json, "code", bytes_of(code));
     }
@@ -189,26 +211,46 @@ static struct subscription *subscription_find(struct socket *socket, struct byte
     return NULL;
 }
 
-static void subscription_open(struct socket *socket, struct bytes name, int64_t after,
-                              bool snapshot) {
+static struct subscription *subscription_new(struct socket *socket, struct bytes name) {
     struct subscription *subscription = mem_new(sizeof *subscription + name.len);
     subscription->socket = socket;
     subscription->name_len = name.len;
     memcpy(subscription->name, name.data, name.len);
     link_add_first(&socket->subscriptions, &subscription->link);
     socket->subscription_count++;
+    return subscription;
+}
+
+static void subscription_open(struct socket *socket, struct bytes name, int64_t after,
+                              bool snapshot) {
+    struct subscription *subscription = subscription_new(socket, name);
     subscription->subscriber.ready = subscription_ready;
     subscription->subscriber.format = HUB_WS;
-    struct hub_subscribe what = {.owner = bytes_of(socket->owner),
+    struct hub_subscribe what = {.owner = bytes_of(socket->identity.owner),
                                  .name = name_of(subscription),
                                  .after = after,
                                  .snapshot = snapshot};
     hub_subscribe(socket->hub, &what, &subscription->subscriber);
 }
 
+static void on_feed_ready(struct feed *feed) {
+    struct subscription *subscription = feed->subscription;
+    ready_push(subscription);
+    /* Not at once: this can be inside `taken`, or inside of wslay. */
+    loop_soon(subscription->socket->server->loop, &subscription->socket->task);
+}
+
 static void subscription_close(struct subscription *subscription) {
     struct socket *socket = subscription->socket;
-    hub_unsubscribe(socket->hub, &subscription->subscriber);
+    if (subscription->feed != NULL) {
+        socket->feed_count--;
+        subscription->feed->ops->close(subscription->feed);
+    } else {
+        hub_unsubscribe(socket->hub, &subscription->subscriber);
+    }
+    if (socket->taken == subscription) {
+        socket->taken = NULL;
+    }
     link_remove(&subscription->in_ready);
     hub_buffer_unref(subscription->held.buffer);
     link_remove(&subscription->link);
@@ -267,7 +309,14 @@ static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) 
         struct subscription *subscription =
             CONTAINER_OF(links_take(&socket->ready), struct subscription, in_ready);
         struct hub_piece piece;
-        if (!subscription->confirmed) {
+        if (subscription->feed != NULL) {
+            struct bytes frames = subscription->feed->ops->pull(subscription->feed);
+            if (frames.len > 0) {
+                pieces[count++] = (struct outlet_piece){.bytes = frames};
+                socket->taken = subscription;
+                break; /* The frames are written before anything else happens to the feed. */
+            }
+        } else if (!subscription->confirmed) {
             subscription_confirm(subscription);
         } else if (subscription_pull(subscription, &piece) == HUB_PIECE) {
             pieces[count++] = (struct outlet_piece){.bytes = piece.bytes, .buffer = piece.buffer};
@@ -285,6 +334,18 @@ static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) 
 static void socket_collect(struct socket *socket) {
     while (!socket->refuses_input && !socket->failed && wslay_event_want_write(socket->wslay)) {
         socket->failed = wslay_event_send(socket->wslay) != 0;
+    }
+}
+
+/* Frames of a feed are on their way. */
+static void socket_feed_taken(struct socket *socket) {
+    struct subscription *subscription = socket->taken;
+    if (subscription != NULL) {
+        socket->taken = NULL;
+        subscription->feed->ops->taken(subscription->feed);
+        if (subscription->feed->over) {
+            subscription_close(subscription);
+        }
     }
 }
 
@@ -307,7 +368,12 @@ static bool socket_write(struct socket *socket) {
     }
     struct outlet_piece pieces[WRITE_PIECES_MAX];
     unsigned count = socket_pull(socket, pieces);
-    return count > 0 ? outlet_write(&socket->outlet, pieces, count) : socket->replies.len > 0;
+    if (count == 0) {
+        return socket->replies.len > 0;
+    }
+    bool taken = outlet_write(&socket->outlet, pieces, count);
+    socket_feed_taken(socket);
+    return taken;
 }
 
 static void socket_pump(struct socket *socket) {
@@ -327,11 +393,39 @@ static void socket_pump(struct socket *socket) {
 
 /* --- In: what the client says ----------------------------------------------------------------- */
 
+enum { NO_NUMBER = -1 };
+#define NUMBER_MAX                                                                                 \
+    ((INT64_C(1) << 53) - 1) /* Largest integer that each JSON client reads exactly. */
+
 struct wish {
     const char *subscribe, *unsubscribe;
+    const char *acknowledge;
+    int64_t ping, offset; /* NO_NUMBER: not given. */
     int64_t after;
     bool snapshot;
 };
+
+static int64_t socket_now_ms(const struct socket *socket) {
+    return world_wall_ms(loop_world(socket->server->loop));
+}
+
+static void socket_answer_ping(struct socket *socket, int64_t ping) {
+    AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
+    text_addf(&json, "{\"pong\":%" PRId64 ",\"at_ms\":%" PRId64 "}", ping, socket_now_ms(socket));
+    socket_reply(socket, &json);
+}
+
+static struct err room_check(const struct socket *socket, const struct subscription *subscription,
+                             struct why *why) {
+    if (subscription != NULL) {
+        return err_why(why, ERR_CONFLICT, "this stream is already subscribed to");
+    }
+    if (socket->subscription_count >= socket->server->limits.subscriptions_max) {
+        return err_why(why, ERR_TOO_MANY, "at most %zu subscriptions on one socket",
+                       socket->server->limits.subscriptions_max);
+    }
+    return ERR_OK;
+}
 
 static struct err wish_grant(struct socket *socket, const struct wish *wish, struct bytes name,
                              struct why *why) {
@@ -344,19 +438,28 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
         socket_say(socket, "unsubscribed", name);
         return ERR_OK;
     }
+    if (wish->acknowledge != NULL) {
+        if (subscription == NULL) {
+            return ERR_OK; /* The subscription can have ended meanwhile. */
+        }
+        if (subscription->feed == NULL) {
+            return err_why(why, ERR_BAD_FIELD, "'ack' must name a log");
+        }
+        if (wish->offset == NO_NUMBER) {
+            return err_why(why, ERR_MISSING_FIELD, "'offset' is missing: up to where");
+        }
+        return subscription->feed->ops->acknowledge(subscription->feed, wish->offset, why);
+    }
     if (!stream_name_valid(name)) {
         return err_why(why, ERR_BAD_FIELD, "'subscribe' is not a valid stream name");
     }
-    struct err err = stream_check_reader(name, socket->scopes, why);
+    struct err err = stream_check_reader(name, socket->identity.scopes, why);
     if (err_failed(err)) {
         return err;
     }
-    if (subscription != NULL) {
-        return err_why(why, ERR_CONFLICT, "this stream is already subscribed to");
-    }
-    if (socket->subscription_count >= socket->server->limits.subscriptions_max) {
-        return err_why(why, ERR_TOO_MANY, "at most %zu subscriptions on one socket",
-                       socket->server->limits.subscriptions_max);
+    err = room_check(socket, subscription, why);
+    if (err_failed(err)) {
+        return err;
     }
     subscription_open(socket, name, wish->after, wish->snapshot);
     return ERR_OK;
@@ -412,36 +515,173 @@ static void socket_sign_in(struct socket *socket, struct bytes message) {
         return;
     }
     sign_in_over(socket);
-    socket->scopes = identity.scopes;
-    memcpy(socket->owner, identity.owner, sizeof socket->owner);
+    socket->identity = identity;
+    socket->identity.origin = NULL; /* It was borrowed, and has been compared. */
     memcpy(socket->outlet.token, identity.token, sizeof socket->outlet.token);
-    socket_say(socket, "signed_in", bytes_of(socket->owner));
+    socket_say(socket, "signed_in", bytes_of(socket->identity.owner));
 }
 
-/* --- In: subscriptions ------------------------------------------------------------------------ */
+/* --- In: what features answer ----------------------------------------------------------------- */
 
-static void socket_hear_message(struct socket *socket, struct bytes message) {
-    AUTO(json_release) json_t *json = NULL;
-    struct wish wish = {.after = -1};
-    struct why why = {0};
-    struct bytes name = {0};
+static struct err feed_subscribe(struct socket *socket, struct bytes name, const json_t *message,
+                                 struct why *why) {
+    const struct feed_kind *kind = socket->feeds;
+    struct feed *feed = NULL;
+    struct err err = room_check(socket, subscription_find(socket, name), why);
+    if (!err_failed(err) && socket->feed_count >= FEEDS_MAX) {
+        err = err_why(why, ERR_TOO_MANY, "at most %d logs on one socket", FEEDS_MAX);
+    }
+    if (!err_failed(err)) {
+        const struct feed_open what = {
+            .owner = socket->identity.owner, .name = name, .message = message};
+        err = kind->open(kind->ctx, &what, &feed, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    struct subscription *subscription = subscription_new(socket, name);
+    subscription->feed = feed;
+    feed->ready = on_feed_ready;
+    feed->subscription = subscription;
+    socket->feed_count++;
+    return ERR_OK;
+}
+
+static void errand_answered(struct exchange *exchange, void *ctx) {
+    struct errand *errand = ctx;
+    struct socket *socket = errand->socket;
+    const struct bytes name = {errand->name, errand->name_len};
+    const struct bytes body = {exchange->body, exchange->body_len};
+    link_remove(&errand->link);
+    if (socket != NULL && body.len > 2) {
+        AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
+        bool good = exchange->status < 300;
+        text_add_char(&json, '{');
+        text_add_member(&json, good ? errand->word : "stream", name);
+        if (good) {
+            text_add_char(&json, ',');
+            text_add(&json, body.data + 1, body.len - 1); /* The members of the answer. */
+        } else {
+            text_add_name(&json, "error");
+            text_add(&json, body.data, body.len);
+            text_add_char(&json, '}');
+        }
+        socket_reply(socket, &json);
+    }
+    if (socket != NULL) {
+        socket->errand_count--;
+        loop_soon(socket->server->loop, &socket->task); /* This call can be inside of wslay. */
+    }
+    mem_free(errand);
+}
+
+/* {"WORD":"name", …} is the request that its kind says. */
+static struct err socket_request(struct socket *socket, const char *word, json_t *message,
+                                 struct why *why) {
+    const json_t *value = json_object_get(message, word);
+    const struct bytes name = {json_string_value(value), json_string_length(value)};
+    AUTO(text_done) struct text path = text_up_to(STREAM_NAME_MAX + REPLY_MAX);
+    if (name.data == NULL) {
+        return err_why(why, ERR_BAD_FIELD, "'%s' must be the name of a log", word);
+    }
+    if (socket->errand_count >= FEED_REQUESTS_MAX) {
+        return err_why(why, ERR_TOO_MANY, "at most %d requests of one socket at a time",
+                       FEED_REQUESTS_MAX);
+    }
+    struct err err = socket->feeds->path(word, name, &path, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct errand *errand = mem_new(sizeof *errand + name.len);
+    errand->socket = socket;
+    errand->word = word;
+    errand->name_len = name.len;
+    memcpy(errand->name, name.data, name.len);
+    link_add_last(&socket->errands, &errand->link);
+    socket->errand_count++;
+    json_object_del(message, word);
+    const struct exchange_ask ask = {.path = text_bytes(&path),
+                                     .json = message,
+                                     .identity = &socket->identity,
+                                     .answered = {.run = errand_answered, .ctx = errand}};
+    err = exchange_perform(socket->outlet.conn, &ask);
+    if (err_failed(err)) {
+        link_remove(&errand->link);
+        socket->errand_count--;
+        mem_free(errand);
+    }
+    return err;
+}
+
+/* True: the message is for a feature, whose error *ret_err is. */
+static bool feature_hear(struct socket *socket, json_t *message, struct bytes *ret_name,
+                         struct err *ret_err, struct why *why) {
+    const struct feed_kind *kind = socket->feeds;
+    if (kind == NULL || !json_is_object(message)) {
+        return false;
+    }
+    struct bytes name = json_bytes(message, "subscribe");
+    size_t len = strlen(kind->prefix);
+    if (name.len > len && name.len <= STREAM_NAME_MAX &&
+        memcmp(name.data, kind->prefix, len) == 0) {
+        *ret_name = name;
+        *ret_err = feed_subscribe(socket, name, message, why);
+        return true;
+    }
+    for (const char *const *word = kind->words; *word != NULL; word++) {
+        if (json_object_get(message, *word) != NULL) {
+            *ret_err = socket_request(socket, *word, message, why);
+            name = json_bytes(message, *word);
+            *ret_name = name.len <= STREAM_NAME_MAX ? name : BYTES("");
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct err wish_hear(struct socket *socket, const json_t *json, struct bytes *ret_name,
+                            struct why *why) {
+    struct wish wish = {.ping = NO_NUMBER, .offset = NO_NUMBER, .after = -1};
     const struct json_field fields[] = {
         {"subscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX, .text = &wish.subscribe},
         {"unsubscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX,
          .text = &wish.unsubscribe},
+        {"ack", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX, .text = &wish.acknowledge},
+        {"ping", JSON_KIND_INT, .min = 0, .max = NUMBER_MAX, .number = &wish.ping},
+        {"offset", JSON_KIND_INT, .min = 0, .max = NUMBER_MAX, .number = &wish.offset},
         {"after", JSON_KIND_INT, .min = -1, .max = INT64_MAX, .number = &wish.after},
         {"snapshot", JSON_KIND_BOOL, .flag = &wish.snapshot},
     };
+    struct err err = json_read_fields(json, fields, COUNT_OF(fields), why);
+    const char *names[] = {wish.subscribe, wish.unsubscribe, wish.acknowledge};
+    const char *name = NULL;
+    int words = wish.ping != NO_NUMBER;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        words += names[i] != NULL;
+        name = names[i] != NULL ? names[i] : name;
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (words != 1) {
+        return err_why(why, ERR_MISSING_FIELD,
+                       "give one of 'subscribe', 'unsubscribe', 'ack' and 'ping'");
+    }
+    if (wish.ping != NO_NUMBER) {
+        socket_answer_ping(socket, wish.ping);
+        return ERR_OK;
+    }
+    *ret_name = bytes_of(name);
+    return wish_grant(socket, &wish, *ret_name, why);
+}
+
+static void socket_hear_message(struct socket *socket, struct bytes message) {
+    AUTO(json_release) json_t *json = NULL;
+    struct why why = {0};
+    struct bytes name = {0};
     struct err err = json_parse(message.data, message.len, MESSAGE_DEPTH_MAX, &json, &why);
-    if (!err_failed(err)) {
-        err = json_read_fields(json, fields, COUNT_OF(fields), &why);
-    }
-    if (!err_failed(err) && (wish.subscribe == NULL) == (wish.unsubscribe == NULL)) {
-        err = err_why(&why, ERR_MISSING_FIELD, "give either 'subscribe' or 'unsubscribe'");
-    }
-    if (!err_failed(err)) {
-        name = bytes_of(wish.subscribe != NULL ? wish.subscribe : wish.unsubscribe);
-        err = wish_grant(socket, &wish, name, &why);
+    if (!err_failed(err) && !feature_hear(socket, json, &name, &err, &why)) {
+        err = wish_hear(socket, json, &name, &why);
     }
     if (err_failed(err)) {
         socket_say_error(socket, name, err, &why);
@@ -486,9 +726,9 @@ static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_
         socket_fail_protocol(socket); /* Half a code: wslay's answer would be a close of none. */
     } else if (socket->replies.len > UNREAD_MAX) {
         socket_close(socket, WSLAY_CODE_POLICY_VIOLATION);
-    } else if (socket->scopes == 0 && arg->opcode == WSLAY_TEXT_FRAME) {
+    } else if (socket->identity.scopes == 0 && arg->opcode == WSLAY_TEXT_FRAME) {
         socket_sign_in(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
-    } else if (socket->scopes == 0 && arg->opcode != WSLAY_CONNECTION_CLOSE) {
+    } else if (socket->identity.scopes == 0 && arg->opcode != WSLAY_CONNECTION_CLOSE) {
         socket_refuse(socket, err_name(ERR_UNAUTHORIZED));
     } else if (arg->opcode == WSLAY_TEXT_FRAME) {
         socket_hear_message(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
@@ -570,8 +810,13 @@ static void socket_beat(struct timer *timer) {
         outlet_cut(&socket->outlet);
         return;
     }
+    /* Both in one write: every client library answers a ping, so the server finds dead clients, and
+     * scripts of a page, which cannot see pings, find a dead server. */
     if (!outlet_waits(&socket->outlet)) {
+        AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
         text_add(&socket->replies, "\x89\x00", 2);
+        text_addf(&json, "{\"heartbeat\":{\"at_ms\":%" PRId64 "}}", socket_now_ms(socket));
+        socket_reply(socket, &json);
         socket_pump(socket);
     }
 }
@@ -586,7 +831,8 @@ static void socket_drain(struct outlet *outlet, enum err_code why) {
     for (struct link *at = socket->subscriptions.next; at != &socket->subscriptions;
          at = at->next) {
         const struct subscription *subscription = CONTAINER_OF(at, struct subscription, link);
-        if (subscription->confirmed) {
+        const struct feed *feed = subscription->feed;
+        if (feed != NULL ? feed->begun : subscription->confirmed) {
             subscription_say_end(subscription, "closing", drains ? NULL : err_name(why));
         }
     }
@@ -615,12 +861,15 @@ static void socket_writable(struct outlet *outlet) {
 static void socket_gone(struct outlet *outlet) {
     struct socket *socket = of_outlet(outlet);
     timer_stop(socket->server->loop, &socket->heartbeat);
-    if (socket->scopes == 0) {
+    if (socket->identity.scopes == 0) {
         sign_in_over(socket);
     }
     loop_task_cancel(socket->server->loop, &socket->task);
     while (!links_empty(&socket->subscriptions)) {
         subscription_close(CONTAINER_OF(socket->subscriptions.next, struct subscription, link));
+    }
+    while (!links_empty(&socket->errands)) {
+        CONTAINER_OF(links_take(&socket->errands), struct errand, link)->socket = NULL;
     }
     wslay_event_context_free(socket->wslay);
     text_done(&socket->replies);
@@ -670,7 +919,8 @@ static void sign_in_begin(struct socket *socket, const struct exchange *exchange
     timer_start(server->loop, &socket->sign_in, server->limits.sign_in_ms, sign_in_late);
 }
 
-void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
+void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub,
+                                const struct feed_kind *feeds) {
     struct bytes key = {0};
     struct why why = {0};
     struct err err = handshake_check(exchange, &key, &why);
@@ -693,12 +943,14 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
     socket->outlet.ops = &socket_outlet;
     socket->server = exchange->server;
     socket->hub = hub;
+    socket->feeds = feeds;
     socket->task.run = socket_turn;
     links_init(&socket->subscriptions);
     links_init(&socket->ready);
-    socket->scopes = exchange->identity.scopes;
-    memcpy(socket->owner, exchange->identity.owner, sizeof socket->owner);
-    if (socket->scopes == 0) {
+    links_init(&socket->errands);
+    socket->identity = exchange->identity;
+    socket->identity.origin = NULL; /* As above. */
+    if (socket->identity.scopes == 0) {
         sign_in_begin(socket, exchange);
     }
     handshake_accept(key, socket->accept);

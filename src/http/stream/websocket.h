@@ -4,8 +4,11 @@
  *   {"subscribe":"name","after":N,"snapshot":true}   after and snapshot may be left out:
  *                                                    only new events (as by -1), no snapshot
  *   {"unsubscribe":"name"}
+ *   {"ping":N}                                       N: 0 to 2^53-1
+ *   {"ack":"name","offset":N}, and those of feed.h
  * and gets, beside the hub's event frames {"stream","seq","at_ms","type","data"}:
  *   {"subscribed":"name"}, {"unsubscribed":"name"}
+ *   {"pong":N,"at_ms":…}, {"heartbeat":{"at_ms":…}}  the latter with each ping frame
  *   {"stream":"name","error":{"code","title","status","detail"}}   without "stream" when the
  *                                                    message named none; the socket stays open
  *   {"stream":"name","closing":{"after":seq}}        the server drains; close 1001 follows
@@ -30,8 +33,11 @@
 #define DROVER_HTTP_STREAM_WEBSOCKET_H
 
 #include "http/http.h"
+#include "http/stream/feed.h"
 #include "journal/hub.h"
 
-void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub);
+/* `feeds` is borrowed; NULL: there are only streams. */
+void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub,
+                                const struct feed_kind *feeds);
 
 #endif
