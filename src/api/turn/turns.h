@@ -11,6 +11,7 @@
  *   POST /api/v1/approvals                a program asks about a step of its run
  *   GET  /api/v1/approvals/{id}           one of them
  *   POST /api/v1/approvals/{id}           answer it
+ *   GET  /api/v1/tools                    what a model may call
  *
  * Ownership  everything in struct turns_api is borrowed for the server's life.
  * Threads    the loop.
@@ -41,6 +42,6 @@ enum { TURNS_WAIT_MAX_S = 600 };
 extern const struct request_kind turns__say;
 extern const struct field_set turns__say_fields; /* Body of a message. */
 
-extern const struct route turns_routes[], approvals_routes[];
+extern const struct route turns_routes[], approvals_routes[], tools_routes[];
 
 #endif

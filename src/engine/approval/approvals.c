@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "engine/base/follow.h"
+#include "engine/inbox/inbox.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
 
@@ -157,11 +158,16 @@ const struct field_set approval_fields = {FIELD_ROWS(rows_shown), .use = FIELD_S
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
-/* The row without its texts, which a client asks for where it shows them. */
+/* The row without its texts, which a client asks for where it shows them. Each way in which a
+ * question stops waiting passes here, so its notices are withdrawn here, too. */
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct approval_row row;
-    if (row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row)) {
+    const bool found = row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row);
+    if (!found || row.state != APPROVAL_OPEN) {
+        tx_inbox_withdraw(tx, id);
+    }
+    if (found) {
         const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
         fields_write(&approval_fields, FIELD_TOLD, &row, &data);
         follow_tell(tx, &change, &data);
@@ -260,7 +266,16 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
              arg_int(row.asked_ms)));
     tx_row_changed(tx, FOLLOW_APPROVAL, row.id);
     *ret_row = row;
-    return event_append_asked(tx, &row);
+    const struct inbox_ask ask = {.run = what->run,
+                                  .id = row.id,
+                                  .approval = row.approval,
+                                  .session = row.session,
+                                  .step = row.step,
+                                  .digest = row.digest,
+                                  .question = row.shown,
+                                  .leave = row.kind == ASKS_LEAVE};
+    struct err err = event_append_asked(tx, &row);
+    return err_failed(err) ? err : tx_inbox_ask(tx, &ask);
 }
 
 /* --- Settled ---------------------------------------------------------------------------------- */
