@@ -28,6 +28,7 @@
 #include "engine/token/token.h"
 #include "engine/turn/view.h"
 #include "journal/pruner.h"
+#include "loop/address.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"
 #include "main/notifier.h"
@@ -71,7 +72,8 @@ struct daemon {
     struct notifier notifier;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
     struct on_demand on_demand;
-    struct timer lasted; /* Until this life counts as a good one. */
+    char origin[SOCKET_PATH_MAX]; /* Loopback address as a URL; "": none. */
+    struct timer lasted;          /* Until this life counts as a good one. */
 
     struct streams streams_api;
     struct feed_kind log_feeds;
@@ -368,6 +370,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(messages_routes, &daemon->sessions_api.host),
         request_routes(turns_routes, &daemon->turns_api.host),
         request_routes(approvals_routes, &daemon->turns_api.host),
+        request_routes(tools_routes, &daemon->host),
         request_routes(workflow_runs_routes, &daemon->workflows_api.host),
         request_routes(workflows_routes, &daemon->workflows_api.host),
         request_routes(memory_routes, &daemon->host),
@@ -453,6 +456,34 @@ static void pages_start(struct daemon *daemon, uint16_t port) {
     page_keys_start(&daemon->page_keys, &of_keys);
 }
 
+static struct err place_set(struct tx *tx, void *ctx) {
+    const struct daemon *daemon = ctx;
+    return tx_inbox_set_place(
+        tx, &(struct inbox_place){.origin = bytes_of(daemon->origin),
+                                  .notify_after_ms = daemon->options->notify_after_ms});
+}
+
+/* Without it the links in notices are those of the daemon before. */
+static void place_known(struct err err, void *ctx) {
+    const struct daemon *daemon = ctx;
+    if (err_failed(err) && !daemon->stopping) {
+        log_event(daemon->options->log, LOG_WARN, "the address of links could not be stored",
+                  LOG_FIELDS(log_err(err)));
+    }
+}
+
+/* Links of notices lead to a loopback address that a browser of this machine reaches. */
+static void place_begin(struct daemon *daemon, const char *url) {
+    struct address address;
+    const char *host = daemon->options->listen.host;
+    const bool local =
+        strncmp(url, "http://", 7) == 0 &&
+        (strcmp(host, "localhost") == 0 ||
+         (address_parse(host, 0, &address) && address_judge(&address) == ADDRESS_LOOPBACK));
+    (void)snprintf(daemon->origin, sizeof daemon->origin, "%s", local ? url : ""); /* Fits. */
+    store_write(daemon->store, place_set, place_known, daemon);
+}
+
 static void serving_begin(struct daemon *daemon) {
     char url[SOCKET_PATH_MAX];
     uint16_t port = 0;
@@ -463,6 +494,7 @@ static void serving_begin(struct daemon *daemon) {
         return;
     }
     pages_start(daemon, port);
+    place_begin(daemon, url); /* Before the first run that could owe a notice. */
     work_begin(daemon->work);
     notices_hold(&daemon->notices, daemon->starts);
     deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);

@@ -8,6 +8,7 @@
 #include "base/redact.h"
 #include "base/utf8.h"
 #include "engine/approval/approvals.h"
+#include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
 
 enum { APPROVALS_READ = 16 };
@@ -26,10 +27,15 @@ static void words_add(struct text *into, struct bytes words) {
     }
 }
 
+enum { LINK_PARTS = 3 }; /* Origin, page and name; an empty origin: there is no link. */
+
 /* The most important event gives the title; each has its part of the text. */
-static void part_add(struct notification *notification, enum notification_event event,
-                     struct bytes run, struct bytes title) {
+static void part_add(struct notification *notification, enum notice_event event, struct bytes run,
+                     struct bytes title, const struct bytes *link) {
     if (notification->said++ == 0) {
+        for (size_t i = 0; link[0].len > 0 && i < LINK_PARTS; i++) {
+            text_add(&notification->link, link[i].data, link[i].len);
+        }
         notification->event = event;
         (void)snprintf(notification->run.text, sizeof notification->run.text, "%.*s", (int)run.len,
                        run.data); /* An id fits. */
@@ -41,16 +47,23 @@ static void part_add(struct notification *notification, enum notification_event 
     }
 }
 
+struct reading {
+    struct notification *notification;
+    struct bytes origin;
+};
+
 static struct err approval_add(void *ctx, const struct approval_row *row) {
-    struct notification *notification = ctx;
+    const struct reading *reading = ctx;
+    struct notification *notification = reading->notification;
+    const struct bytes link[LINK_PARTS] = {reading->origin, BYTES("/inbox/"), row->approval};
     if (row->id <= notification->asked_after) {
         return ERR_OK;
     }
     notification->asked_last =
         row->id > notification->asked_last ? row->id : notification->asked_last;
     const bool question = row->kind != ASKS_LEAVE;
-    part_add(notification, NOTIFY_QUESTION, row->run,
-             question ? BYTES("drover has a question") : BYTES("drover asks for permission"));
+    part_add(notification, NOTICE_ASKED, row->run,
+             question ? BYTES("drover has a question") : BYTES("drover asks for permission"), link);
     if (!question) {
         words_add(&notification->text, row->step);
         text_add_str(&notification->text, ": ");
@@ -60,8 +73,11 @@ static struct err approval_add(void *ctx, const struct approval_row *row) {
     return ERR_OK;
 }
 
-static struct err item_add(struct tx *tx, struct notification *notification,
+static struct err item_add(struct tx *tx, const struct reading *reading,
                            const struct notification_item *item) {
+    struct notification *notification = reading->notification;
+    const struct bytes run = bytes_of(item->run.text);
+    const struct bytes link[LINK_PARTS] = {run.len > 0 ? reading->origin : run, BYTES("/r/"), run};
     static const char *const titles[] = {"", "drover is stalled", "failed", "finished"};
     bool found = false;
     struct run_row row = {.attempt = 0};
@@ -78,7 +94,7 @@ static struct err item_add(struct tx *tx, struct notification *notification,
     } else {
         text_add_str(&title, titles[item->event]);
     }
-    part_add(notification, item->event, key.run, text_bytes(&title));
+    part_add(notification, item->event, key.run, text_bytes(&title), link);
     words_add(&notification->text, bytes_of(item->text));
     if (found && row.cause != CAUSE_NONE) {
         words_add(&notification->text, bytes_of(run_cause_about(row.cause)));
@@ -93,16 +109,18 @@ struct err notification_read(struct tx *tx, void *ctx) {
     struct err err = ERR_OK;
     text_clear(&notification->title);
     text_clear(&notification->text);
+    text_clear(&notification->link);
+    struct reading reading = {notification, tx_inbox_origin(tx)};
     notification->said = 0;
     notification->asked_last = notification->asked_after;
     if (notification->questions) {
         const struct approval_page page = {.owner = BYTES("local"), .limit = APPROVALS_READ};
-        err = tx_approval_each(tx, &page, approval_add, notification);
+        err = tx_approval_each(tx, &page, approval_add, &reading);
     }
-    for (enum notification_event event = NOTIFY_STALLED; event <= NOTIFY_FINISHED; event++) {
+    for (enum notice_event event = NOTICE_STALLED; event <= NOTICE_ENDED; event++) {
         for (size_t i = 0; i < notification->count && !err_failed(err); i++) {
             const struct notification_item *item = &notification->items[i];
-            err = item->event == event ? item_add(tx, notification, item) : ERR_OK;
+            err = item->event == event ? item_add(tx, &reading, item) : ERR_OK;
         }
     }
     if (notification->omitted > 0) {
@@ -115,9 +133,11 @@ void notification_init(struct notification *notification) {
     *notification = (struct notification){.count = 0};
     text_init(&notification->title, 4 * NOTIFICATION_TEXT_MAX);
     text_init(&notification->text, 4 * NOTIFICATION_TEXT_MAX);
+    text_init(&notification->link, NOTIFICATION_TEXT_MAX);
 }
 
 void notification_done(struct notification *notification) {
     text_done(&notification->title);
     text_done(&notification->text);
+    text_done(&notification->link);
 }

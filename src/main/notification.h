@@ -3,7 +3,7 @@
  * The most important event gives the title; every event has its part of the text. Texts are one
  * line each, without secrets (base/redact.h) and without control characters.
  *
- * Ownership  embedded; `title` and `text` are owned: notification_done.
+ * Ownership  embedded; `title`, `text` and `link` are owned: notification_done.
  * Threads    the loop fills the events; during notification_read everything belongs to the reader
  *            of the store.
  */
@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "rules/inbox/inbox.h"
 #include "store/store.h"
 
 enum {
@@ -20,11 +21,8 @@ enum {
     NOTIFICATION_TEXT_MAX = 1000, /* Bytes of a title or a text. */
 };
 
-/* In order of importance. */
-enum notification_event { NOTIFY_QUESTION, NOTIFY_STALLED, NOTIFY_FAILED, NOTIFY_FINISHED };
-
 struct notification_item {
-    enum notification_event event;
+    enum notice_event event;
     struct id run; /* "": none. */
     char text[256];
 };
@@ -37,7 +35,8 @@ struct notification {
     /* Filled by notification_read. */
     int64_t asked_last; /* Newest approval of this one. */
     struct text title, text;
-    enum notification_event event;
+    enum notice_event event;
+    struct text link; /* To the question or the run of the title; empty: there is none. */
     struct id run;
     size_t said; /* Number of parts; 0: nothing is left to report. */
 };

@@ -24,8 +24,16 @@ static void notifier_wake(struct notifier *notifier) {
     }
 }
 
-static void event_add(struct notifier *notifier, enum notification_event event, struct bytes run,
+static bool is_wanted(const struct notifier *notifier, enum notice_event event) {
+    const struct settings *settings = connections_settings(notifier->on.connections);
+    return (notice_events_read(settings->notify_on) & 1U << event) != 0;
+}
+
+static void event_add(struct notifier *notifier, enum notice_event event, struct bytes run,
                       const char *text) {
+    if (!is_wanted(notifier, event)) {
+        return;
+    }
     if (notifier->count == NOTIFICATION_EVENTS_MAX) {
         notifier->omitted++;
     } else {
@@ -38,26 +46,19 @@ static void event_add(struct notifier *notifier, enum notification_event event, 
     notifier_wake(notifier);
 }
 
-static bool is_failure(enum run_state state) {
-    return state == RUN_FAILED || state == RUN_TIMED_OUT || state == RUN_LOST ||
-           state == RUN_DEGRADED;
-}
-
 void notifier_run_note(struct notifier *notifier, const struct run_row *row) {
+    enum notice_event event;
     if (!is_on(notifier) || !bytes_is(row->owner, "local") ||
         run_kind_is(row->kind, RUN_IS_SILENT)) {
         return;
     }
     if (row->state == RUN_WAITING && !run_waits_for_provider(row)) {
-        notifier->questions = true;
-        notifier_wake(notifier);
-    } else if (is_failure(row->state) && row->cause == CAUSE_STUCK) {
-        event_add(notifier, NOTIFY_STALLED, row->run, "");
-    } else if (is_failure(row->state) && row->parent == 0) {
-        event_add(notifier, NOTIFY_FAILED, row->run, "");
-    } else if (row->state == RUN_SUCCEEDED && row->parent == 0 && row->started_ms > 0 &&
-               row->ended_ms - row->started_ms >= notifier->on.after_ms) {
-        event_add(notifier, NOTIFY_FINISHED, row->run, "");
+        notifier->questions = is_wanted(notifier, NOTICE_ASKED);
+        if (notifier->questions) {
+            notifier_wake(notifier);
+        }
+    } else if (notice_event_of(row, notifier->on.after_ms, &event)) {
+        event_add(notifier, event, row->run, "");
     }
 }
 
@@ -68,10 +69,10 @@ static void progress_check(struct timer *timer) {
     const bool stuck = notifier->on.stuck(notifier->on.ctx, &why);
     const int64_t stalled = notifier->on.stalled(notifier->on.ctx);
     if (is_on(notifier) && stuck && !notifier->was_stuck) {
-        event_add(notifier, NOTIFY_STALLED, BYTES(""), why.text);
+        event_add(notifier, NOTICE_STALLED, BYTES(""), why.text);
     }
     if (is_on(notifier) && stalled > notifier->was_stalled) {
-        event_add(notifier, NOTIFY_STALLED, BYTES(""),
+        event_add(notifier, NOTICE_STALLED, BYTES(""),
                   "a notice could not be delivered 20 times: drover inbox ls --state stalled");
     }
     notifier->was_stuck = stuck;
@@ -166,7 +167,8 @@ void notifier_start(struct notifier *notifier, const struct notifier_options *op
     notifier->state = NOTIFIER_IDLE;
     notification_init(&notifier->notification);
     timer_start(notifier->on.loop, &notifier->look_timer, NOTIFIER_LOOK_MS, progress_check);
-    if (is_on(notifier)) { /* Questions that were asked before are open still. */
+    if (is_on(notifier) &&
+        is_wanted(notifier, NOTICE_ASKED)) { /* Questions that were asked before are open still. */
         notifier->questions = true;
         notifier_wake(notifier);
     }

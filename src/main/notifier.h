@@ -1,8 +1,8 @@
 /* notifier.h: tells a person what happened, by the command of setting `notify_command`
  * (notify_command.h), for runs of owner `local`:
  *
- *   question   a turn waits for an answer or a permission
- *   finished   a run that no other run started ended after `after_ms` or more
+ *   asked      a turn waits for an answer or a permission
+ *   ended      a run that no other run started ended after `after_ms` or more
  *   failed     such a run failed, whatever it took
  *   stalled    an agent was stuck, a notice failed 20 times, or work makes no progress
  *

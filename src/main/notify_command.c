@@ -12,8 +12,6 @@
 
 enum { WORDS_MAX = 32, SHELL_WORDS = 4, VARIABLES_MAX = 64, WORD_SIZE = 8 << 10 };
 
-static const char *const event_names[] = {"question", "stalled", "failed", "finished"};
-
 struct command_line {
     char *words[WORDS_MAX + 1], *variables[VARIABLES_MAX + 1]; /* Owned; NULL ends them. */
 };
@@ -29,7 +27,7 @@ static void command_line_done(struct command_line *line) {
 
 /* Texts of a notification, by the names that the words and the environment of the command have for
  * them. */
-enum { FILLINGS = 4 };
+enum { FILLINGS = 5 };
 struct fillings {
     struct {
         const char *placeholder, *variable;
@@ -39,10 +37,11 @@ struct fillings {
 
 static struct fillings fillings_of(const struct notification *notification) {
     return (struct fillings){
-        {{"{event}", "DROVER_EVENT", bytes_of(event_names[notification->event])},
+        {{"{event}", "DROVER_EVENT", bytes_of(notice_event_names[notification->event])},
          {"{run}", "DROVER_RUN", bytes_of(notification->run.text)},
          {"{title}", "DROVER_TITLE", text_bytes(&notification->title)},
-         {"{text}", "DROVER_TEXT", text_bytes(&notification->text)}}};
+         {"{text}", "DROVER_TEXT", text_bytes(&notification->text)},
+         {"{link}", "DROVER_LINK", text_bytes(&notification->link)}}};
 }
 
 /* Values are not searched for placeholders. */

@@ -1,8 +1,8 @@
 /* notify_command.h: starts the command of setting `notify_command`, which is argv as a JSON array.
  *
- * "{event}", "{run}", "{title}" and "{text}" in its words are replaced by the texts of the
- * notification; the same texts stand in DROVER_EVENT, DROVER_RUN, DROVER_TITLE and DROVER_TEXT. No
- * shell reads them.
+ * "{event}", "{run}", "{title}", "{text}" and "{link}" in its words are replaced by the texts of
+ * the notification; the same texts stand in DROVER_EVENT, DROVER_RUN, DROVER_TITLE, DROVER_TEXT and
+ * DROVER_LINK. No shell reads them.
  *
  * Umask      `umask` (base/process/umask.h): a shell sets it and starts the words, but does not
  *            interpret them.

@@ -363,6 +363,7 @@ static void dispatch_begin(struct work *work) {
                                     .released = released,
                                     .failed = run_failed};
     work->dispatch = dispatch_open(&with);
+    work->providers_api.host.dispatch = work->dispatch;
 }
 
 static void deliver_begin(struct work *work) {

@@ -59,6 +59,8 @@ golden("providers", async (record, t) => {
   await ask("DELETE", "providers/mine");
   await ask("PATCH", "settings", { default_model: null, effort: null });
   await ask("GET", "settings");
+  record.say("tools");
+  await ask("GET", "tools");
   await ask("DELETE", "providers/mine");
   await ask("DELETE", "providers/mine");
 });

@@ -46,7 +46,8 @@ function recorder(folder) {
     const [words, ...env] = readFileSync(file(n), "utf8").trimEnd().split("\n");
     return { words: words.split("|"), env };
   };
-  return { argv: JSON.stringify([program, "{event}", "{run}", "{title}", "{text}", "a{b}"]), told };
+  const words = ["{event}", "{run}", "{title}", "{text}", "a{b}", "{link}"];
+  return { argv: JSON.stringify([program, ...words]), told };
 }
 
 test("questions, ends and failures come together, without keys, and again after a crash",
@@ -71,12 +72,15 @@ test("questions, ends and failures come together, without keys, and again after 
     ];
     while (!expected.every(heard)) all.push(await told(all.length));
     assert.ok(all.length <= expected.length);
-    const first = all.find(({ words }) => words[0] === "question");
+    const first = all.find(({ words }) => words[0] === "asked");
     assert.equal(first.words[1], run);
     assert.equal(first.words[4], "a{b}");
+    const [{ id: asked }] = (await daemon.request("GET", "/api/v1/approvals")).json.items;
+    assert.equal(first.words[5], `${daemon.url}/inbox/${asked}`);
     assert.ok(!existsSync(path.join(folder, "no")));
     const named = first.env.map((line) => line.split("=")[0]);
-    for (const name of ["DROVER_EVENT", "DROVER_RUN", "DROVER_TITLE", "DROVER_TEXT", "PATH"]) {
+    for (const name of ["DROVER_EVENT", "DROVER_RUN", "DROVER_TITLE", "DROVER_TEXT",
+      "DROVER_LINK", "PATH"]) {
       assert.ok(named.includes(name), name);
     }
     assert.ok(first.env.includes(`DROVER_RUN=${run}`));
@@ -85,7 +89,7 @@ test("questions, ends and failures come together, without keys, and again after 
     await daemon.kill(); // The question is open still.
     await daemon.start();
     const second = await told(all.length);
-    assert.deepEqual(second.words.slice(0, 2), ["question", run]);
+    assert.deepEqual(second.words.slice(0, 2), ["asked", run]);
     assert.doesNotMatch(second.words[3], /nightly/);
   });
 
@@ -139,4 +143,20 @@ test("the setting is an array of words, shown, refused and taken back", async (t
   await daemon.cli(["config", "set", "notify_command", "--reset"]);
   const after = await daemon.request("GET", "/api/v1/settings");
   assert.equal(after.json.notify_command, null);
+});
+
+test("notify_on chooses the events of the command, and public_url where links lead", async (t) => {
+  const { daemon, folder } = await daemonOf(t, "--notify-after", "0");
+  const { argv, told } = recorder(folder);
+  await set(daemon, argv);
+  for (const [key, value] of [["public_url", "https://my.host"], ["notify_on", '["failed"]']]) {
+    const { code, stderr } = await daemon.cli(["config", "set", key, value]);
+    assert.equal(code, 0, stderr);
+  }
+  await post(daemon, "jobs", { argv: ["true"], label: "backup" });
+  const { id } = await post(daemon, "jobs", { argv: ["false"], label: "nightly" });
+  const { words } = await told(0);
+  assert.deepEqual(words.slice(0, 2), ["failed", id]);
+  assert.doesNotMatch(words.join(), /backup/);
+  assert.equal(words[5], `https://my.host/r/${id}`);
 });

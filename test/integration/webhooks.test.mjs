@@ -368,3 +368,122 @@ test("wrong settings are refused before anything starts", async (t) => {
     assert.match(daemon.log, said);
   }
 });
+
+async function api(daemon, method, target, body) {
+  const answer = await daemon.request(method, `/api/v1/${target}`, { body, local: true });
+  assert.ok(answer.status < 300, answer.text);
+  return answer.json;
+}
+
+/** A turn that asks, and its open question. */
+async function ask(daemon, question) {
+  const { id } = await api(daemon, "POST", "sessions", { title: "Shoes" });
+  const text = `call: ask_user ${JSON.stringify({ question })}\nsay: So.`;
+  const { run } = await api(daemon, "POST", `sessions/${id}/messages`, { text });
+  for (;;) {
+    const { items } = await api(daemon, "GET", "approvals");
+    const open = items.find((one) => one.run === run);
+    if (open !== undefined) return { session: id, run, approval: open.id };
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test("a question is owed to notify_webhook in its commit, once, over a kill", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback, "--notify-after", "86400"]).start();
+  const port = await keptPort(t);
+  const settings = {
+    notify_webhook: `http://127.0.0.1:${port}${way}`,
+    public_url: "https://my.host",
+  };
+  await api(daemon, "PATCH", "settings", settings);
+  const first = await ask(daemon, `Which one? ${"x".repeat(3000)}`);
+  const gone = await ask(daemon, "Never mind?");
+  await api(daemon, "POST", `approvals/${gone.approval}`, { answer: "no" });
+  const rows = await inbox(daemon);
+  assert.deepEqual(
+    rows.map(({ run, event, state }) => [run, event, state === "gone"]),
+    [[gone.run, "asked", true], [first.run, "asked", false]],
+  );
+  await daemon.kill(); // The receiver was never there.
+  const hook = await receiver(t, say(200), port);
+  await daemon.start();
+  await hook.until(1);
+  for (;;) {
+    const items = await inbox(daemon);
+    if (items.every(({ settled_ms: settled }) => settled !== null)) break;
+  }
+  assert.equal(hook.requests.length, 1);
+  verify(daemon, hook.requests[0]);
+  const notice = JSON.parse(hook.requests[0].body);
+  const { question, delivery: _, ...rest } = notice;
+  assert.match(question, /^Which one\? x+ …$/);
+  assert.ok(question.length < 1100);
+  assert.deepEqual(rest, {
+    event: "asked",
+    title: "Shoes",
+    project: "default",
+    session: first.session,
+    link: `https://my.host/inbox/${first.approval}`,
+    run: first.run,
+    kind: "turn",
+    approval: first.approval,
+    asks: "answer",
+    step: "ask_user",
+  });
+  await api(daemon, "POST", `approvals/${first.approval}`, { answer: "this" });
+  assert.equal((await inbox(daemon)).length, 2); // A short turn that succeeded has no notice.
+});
+
+test("a question below a run is owed to the webhooks of that run; notify_on leaves it out",
+  async (t) => {
+    const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+    const hook = await receiver(t, say(200));
+    const run = await job(daemon, hook.url, { argv: ["sleep", "600"] });
+    const question = { run, step: "one", question: "Go on?" };
+    const first = await api(daemon, "POST", "approvals", question);
+    await api(daemon, "POST", "approvals", question); // A repetition.
+    await hook.until(1);
+    await api(daemon, "PATCH", "settings", { notify_on: ["failed", "ended"] });
+    await api(daemon, "POST", "approvals", { ...question, step: "two" });
+    await api(daemon, "POST", `runs/${run}/stop`);
+    await hook.until(2);
+    const [asked, ended] = hook.requests.map(({ body }) => JSON.parse(body));
+    assert.deepEqual([asked.event, asked.approval, asked.run], ["asked", first.id, run]);
+    assert.equal(asked.link, `${daemon.url}/inbox/${first.id}`);
+    assert.deepEqual([ended.event, ended.state, ended.run], ["ended", "cancelled", run]);
+    assert.equal((await inbox(daemon)).length, 2);
+  });
+
+test("notify_webhook hears of failures, and of notices that are stalled", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const [hook, broken] = await Promise.all([receiver(t, say(200)), receiver(t, say(500))]);
+  await api(daemon, "PATCH", "settings", { notify_webhook: hook.url });
+  const run = await submit(daemon, broken.url, ["/bin/false"]);
+  await hook.until(2);
+  const [failed, stalled] = hook.requests.map(({ body }) => JSON.parse(body));
+  assert.deepEqual([failed.event, failed.run, failed.state], ["failed", run, "failed"]);
+  assert.deepEqual([stalled.event, stalled.run, stalled.failures], ["stalled", run, 20]);
+  assert.equal(stalled.address, broken.url);
+  assert.match(stalled.link, new RegExp(`/inbox/${stalled.stalled}$`));
+});
+
+test("settings of notices are refused with what to do, and stay as they were", async (t) => {
+  const daemon = await daemonFor(t, quick).start();
+  const before = await api(daemon, "GET", "settings");
+  for (const [body, words] of [
+    [{ notify_webhook: "http://127.0.0.1:9/x" }, /--webhook-allow 127\.0\.0\.1/],
+    [{ notify_webhook: "ftp://a" }, /begins with http/],
+    [{ notify_webhook: "http://a:b@c/" }, /without a user and password/],
+    [{ public_url: "https://my.host/path" }, /without a path/],
+    [{ public_url: "my.host" }, /http:\/\/HOST/],
+    [{ notify_on: [] }, /asked, stalled, failed and ended/],
+    [{ notify_on: ["asked", "asked"] }, /each once/],
+    [{ notify_on: ["told"] }, /asked, stalled, failed and ended/],
+    [{ notify_on: "asked" }, /an array/],
+  ]) {
+    const answer = await daemon.request("PATCH", "/api/v1/settings", { body, local: true });
+    assert.equal(answer.status, 400, answer.text);
+    assert.match(answer.json.detail, words);
+  }
+  assert.deepEqual(await api(daemon, "GET", "settings"), before);
+});

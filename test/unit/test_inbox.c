@@ -49,7 +49,7 @@ static void only_the_notice_of_a_job_names_a_log(void **state) {
         const struct inbox_notice notice = {.run = &row};
         AUTO(text_done) struct text text = text_up_to(4096);
         AUTO(json_release) json_t *json = NULL;
-        kit_check(inbox__write_notice(&notice, BYTES("dlv_1"), &text));
+        kit_check(inbox__write_notice(&notice, BYTES("dlv_1"), NULL, &text));
         kit_check(json_parse(text.data, text.len, 10, &json, NULL));
         assert_int_equal(json_object_get(json, "log") != NULL, kind == KIND_JOB);
     }

@@ -409,7 +409,7 @@ static void a_row_whose_id_is_damaged_is_json_all_the_same(void **state) {
     assert_true(json_is_valid((struct bytes){text.data, text.len}));
     const struct inbox_notice notice = {.run = &run};
     text_clear(&text);
-    kit_check(inbox__write_notice(&notice, damaged, &text));
+    kit_check(inbox__write_notice(&notice, damaged, NULL, &text));
     assert_true(json_is_valid((struct bytes){text.data, text.len}));
 }
 

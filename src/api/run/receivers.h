@@ -19,4 +19,8 @@ struct dispatch;
 MUST_CHECK struct err receivers_check(const struct dispatch *dispatch, const json_t *notify,
                                       struct why *why);
 
+/* The check of a URL; `where` names it in the sentence. */
+MUST_CHECK struct err receiver_check_url(const struct dispatch *dispatch, const char *where,
+                                         const char *url, struct why *why);
+
 #endif

@@ -2,9 +2,12 @@
 #include <string.h>
 
 #include "api/provider/providers.h"
+#include "api/run/receivers.h"
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "engine/job/spec.h"
 #include "http/host.h"
+#include "rules/inbox/inbox.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
@@ -66,11 +69,11 @@ enum { NAMED_MAX = MODELS + SETTINGS_ALIASES_MAX };
 
 struct change_op {
     struct request request;
-    json_t *models[MODELS], *instructions, *effort, *window, *public_url, *command,
-        *aliases;                 /* NULL: not named. */
-    struct origin_text origin;    /* The origin of `public_url`. */
-    struct text argv, alias_text; /* Owned: `command` and `aliases` as JSON. */
-    struct settings given;        /* Borrowed from the exchange. */
+    json_t *models[MODELS], *instructions, *effort, *window, *command, *aliases, *public_url,
+        *webhook, *events;                    /* NULL: not named. */
+    struct origin_text origin;                /* The origin of `public_url`. */
+    struct text argv, alias_text, event_text; /* Owned: `command`, … as JSON. */
+    struct settings given;                    /* Borrowed from the exchange. */
     struct named_model named[NAMED_MAX];
     unsigned named_count;
     struct settings_kept *merged; /* Owned: as they were committed. */
@@ -79,6 +82,9 @@ struct change_op {
 #define AT(member) offsetof(struct change_op, member)
 #define WORDS "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}}"
 #define ALIASES "{\"type\":[\"object\",\"null\"],\"additionalProperties\":{\"type\":\"string\"}}"
+#define EVENTS                                                                                     \
+    "{\"type\":[\"array\",\"null\"],\"items\":{\"enum\":[\"asked\",\"stalled\",\"failed\","        \
+    "\"ended\"]}}"
 #define EFFORTS "{\"enum\":[\"low\",\"medium\",\"high\",null]}"
 static const struct field change_rows[] = {
     {FIELD("default_model", FIELD_JSON, AT(models[0])), .schema = TEXT_OR_NULL},
@@ -88,7 +94,9 @@ static const struct field change_rows[] = {
     {FIELD("effort", FIELD_JSON, AT(effort)), .schema = EFFORTS},
     {FIELD("window", FIELD_JSON, AT(window)), .schema = INT_OR_NULL},
     {FIELD("public_url", FIELD_JSON, AT(public_url)), .schema = TEXT_OR_NULL},
+    {FIELD("notify_webhook", FIELD_JSON, AT(webhook)), .schema = TEXT_OR_NULL},
     {FIELD("notify_command", FIELD_JSON, AT(command)), .schema = WORDS},
+    {FIELD("notify_on", FIELD_JSON, AT(events)), .schema = EVENTS},
     {FIELD("model_aliases", FIELD_JSON, AT(aliases)), .schema = ALIASES},
     /* Described only: settings_write. */
     {FIELD("changed_ms", FIELD_JSON, 0), .use = FIELD_LISTED, .schema = INT_OR_NULL},
@@ -149,6 +157,29 @@ static struct err command_take(struct change_op *change) {
         return ERR_OK;
     }
     return bad(change, "notify_command", "an array of 1 to 32 strings, at most 4096 bytes");
+}
+
+/* Where notices go, and which. */
+static struct err notices_take(struct change_op *change) {
+    struct settings *given = &change->given;
+    const json_t *events = change->events;
+    if (change->webhook != NULL &&
+        (!text_of(change->webhook, SETTINGS_URL_MAX, &given->notify_webhook) ||
+         (given->notify_webhook.len > 0 && !job_spec_url_valid(given->notify_webhook.data)))) {
+        return bad(change, "notify_webhook",
+                   "an address that begins with http:// or https://, without a user and password");
+    }
+    if (events == NULL || json_is_null(events)) {
+        return ERR_OK;
+    }
+    request_text(&change->request, &change->event_text, SETTINGS_COMMAND_MAX);
+    if (!json_is_array(events) || json_array_size(events) > NOTICE_EVENTS ||
+        err_failed(json_write(events, &change->event_text)) ||
+        notice_events_read(text_bytes(&change->event_text)) == 0) {
+        return bad(change, "notify_on", "an array of asked, stalled, failed and ended, each once");
+    }
+    given->notify_on = text_bytes(&change->event_text);
+    return ERR_OK;
 }
 
 static bool alias_fits(struct bytes alias) {
@@ -224,6 +255,7 @@ static struct err change_read(void *ctx) {
     struct settings *given = &change->given;
     struct err err = models_take(change);
     err = err_failed(err) ? err : public_url_take(change);
+    err = err_failed(err) ? err : notices_take(change);
     if (err_failed(err)) {
         return err;
     }
@@ -271,6 +303,14 @@ static struct err change_start(void *ctx) {
     struct change_op *change = ctx;
     const struct providers_api *api = change->request.api;
     bool names = false;
+    const struct bytes webhook = change->given.notify_webhook;
+    struct err err = webhook.len == 0
+                         ? ERR_OK
+                         : receiver_check_url(change->request.dispatch, "\"notify_webhook\"",
+                                              webhook.data, &change->request.op.why);
+    if (err_failed(err)) {
+        return err;
+    }
     change->merged = settings_kept_new();
     for (unsigned i = 0; i < change->named_count; i++) {
         struct bytes name = connection_of(change->named[i].model);
@@ -329,6 +369,9 @@ static struct err change_work(struct tx *tx, void *ctx) {
     settings.public_url = change->public_url != NULL ? given->public_url : settings.public_url;
     settings.notify_command =
         change->command != NULL ? given->notify_command : settings.notify_command;
+    settings.notify_webhook =
+        change->webhook != NULL ? given->notify_webhook : settings.notify_webhook;
+    settings.notify_on = change->events != NULL ? given->notify_on : settings.notify_on;
     settings.window = change->window != NULL ? given->window : settings.window;
     err = tx_settings_write(tx, &settings);
     if (!err_failed(err)) {

@@ -14,6 +14,7 @@
  *   POST /api/v1/approvals                a program asks about a step of its run
  *   GET  /api/v1/approvals/{id}           one of them
  *   POST /api/v1/approvals/{id}           answer it
+ *   GET  /api/v1/tools                    what a model may call
  *
  * Ownership  everything in struct turns_api is borrowed for the server's life.
  * Threads    the loop.
@@ -46,6 +47,6 @@ extern const struct request_kind turns__say;
 extern const struct page_kind turns__background;
 extern const struct field_set turns__say_fields; /* Body of a message. */
 
-extern const struct route turns_routes[], approvals_routes[];
+extern const struct route turns_routes[], approvals_routes[], tools_routes[];
 
 #endif

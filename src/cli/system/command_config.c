@@ -12,9 +12,9 @@
 
 #define SETTINGS "/api/v1/settings"
 
-static const char *const keys[] = {"default_model", "instructions",   "effort",
-                                   "review_model",  "title_model",    "window",
-                                   "public_url",    "notify_command", "model_aliases"};
+static const char *const keys[] = {
+    "default_model", "instructions",   "effort",         "review_model", "title_model",  "window",
+    "public_url",    "notify_webhook", "notify_command", "notify_on",    "model_aliases"};
 
 #define CONFIG_ABOUT                                                                               \
     "  default_model   CONNECTION/MODEL of sessions that name none\n"                              \
@@ -26,8 +26,11 @@ static const char *const keys[] = {"default_model", "instructions",   "effort",
     "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
     "  public_url      https://HOST under which other machines reach the daemon through\n"         \
     "                  a proxy; links for them begin with it\n"                                    \
+    "  notify_webhook  URL that gets a signed notice of questions, ends and stalls\n"              \
     "  notify_command  JSON array: command that notifies you of questions, ends,\n"                \
-    "                  stalls; {event}, {run}, {title} and {text} are replaced in it\n"            \
+    "                  stalls; {event}, {run}, {title}, {text} and {link} are replaced\n"          \
+    "  notify_on       JSON array of asked, stalled, failed, ended: the notices that\n"            \
+    "                  these two get [all]\n"                                                      \
     "  model_aliases   JSON object: CONNECTION/MODEL for short names that scripts and\n"           \
     "                  types of agents use, as {\"sonnet\": \"openai/gpt-5\"}\n"                   \
     "Settings are stored by the daemon and shared by all clients. The configuration\n"             \
@@ -49,7 +52,8 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
     }
     return err_why(why, ERR_USAGE,
                    "'%.100s' is not one of default_model, instructions, effort, review_model, "
-                   "title_model, window, public_url, notify_command, model_aliases",
+                   "title_model, window, public_url, notify_webhook, notify_command, notify_on, "
+                   "model_aliases",
                    text);
 }
 
@@ -126,6 +130,7 @@ static const struct {
     const char *key, *form;
 } json_keys[] = {
     {"notify_command", "array is needed, as [\"notify-send\", \"{title}\", \"{text}\"]"},
+    {"notify_on", "array is needed, as [\"asked\", \"failed\"]"},
     {"model_aliases", "object is needed, as {\"sonnet\": \"openai/gpt-5\"}"},
 };
 

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "engine/base/follow.h"
+#include "engine/inbox/inbox.h"
 #include "rules/approval/always.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
@@ -207,10 +208,15 @@ static void row_write(const struct approval_row *row, struct text *data) {
     }
 }
 
+/* Each way in which a question stops waiting passes here, so its notices are withdrawn here, too. */
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct approval_row row;
-    if (row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row)) {
+    const bool found = row_find(tx, APPROVAL_SELECT " AND id = $1", ARGS(arg_int(id)), &row);
+    if (!found || row.state != APPROVAL_OPEN) {
+        tx_inbox_withdraw(tx, id);
+    }
+    if (found) {
         const struct follow change = {.name = "approval", .owner = row.owner, .id = row.approval};
         row_write(&row, &data);
         follow_tell(tx, &change, &data);
@@ -281,9 +287,19 @@ struct err approvals__ask(struct tx *tx, const struct approval_new *what,
              arg_text(what->arguments), arg_text(what->about), arg_text(text_bytes(&shown)),
              arg_int(tx_now_ms(tx))));
     tx_row_changed(tx, FOLLOW_APPROVAL, row);
-    return row_find(tx, APPROVAL_COLUMNS "id = $1", ARGS(arg_int(row)), ret_row)
-               ? event_append_asked(tx, ret_row)
-               : tx_error(tx);
+    if (!row_find(tx, APPROVAL_COLUMNS "id = $1", ARGS(arg_int(row)), ret_row)) {
+        return tx_error(tx);
+    }
+    const struct inbox_ask ask = {.run = what->run,
+                                  .id = row,
+                                  .approval = ret_row->approval,
+                                  .session = ret_row->session,
+                                  .step = ret_row->step,
+                                  .digest = ret_row->digest,
+                                  .question = ret_row->shown,
+                                  .leave = ret_row->kind == ASKS_LEAVE};
+    struct err err = event_append_asked(tx, ret_row);
+    return err_failed(err) ? err : tx_inbox_ask(tx, &ask);
 }
 
 /* --- Settled ---------------------------------------------------------------------------------- */

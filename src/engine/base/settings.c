@@ -12,13 +12,13 @@
 /* The settings that are texts, in the order of the JSON; from PARTS_FROM on, lists and objects as
  * JSON. */
 #define AT(member) offsetof(struct settings, member)
-static const char *const text_names[] = {"default_model",  "instructions",  "effort",
-                                         "review_model",   "title_model",   "public_url",
-                                         "notify_command", "model_aliases", NULL};
-static const size_t texts_at[] = {AT(default_model),  AT(instructions), AT(effort),
-                                  AT(review_model),   AT(title_model),  AT(public_url),
-                                  AT(notify_command), AT(model_aliases)};
-enum { TEXTS = COUNT_OF(texts_at), PARTS_FROM = TEXTS - 2 };
+static const char *const text_names[] = {
+    "default_model",  "instructions",   "effort",    "review_model",  "title_model", "public_url",
+    "notify_webhook", "notify_command", "notify_on", "model_aliases", NULL};
+static const size_t texts_at[] = {
+    AT(default_model), AT(instructions),   AT(effort),         AT(review_model), AT(title_model),
+    AT(public_url),    AT(notify_webhook), AT(notify_command), AT(notify_on),    AT(model_aliases)};
+enum { TEXTS = COUNT_OF(texts_at), PARTS_FROM = TEXTS - 3 };
 
 static struct bytes *text_at(struct settings *settings, size_t at) {
     return (struct bytes *)(void *)((char *)settings + texts_at[at]);

@@ -6,7 +6,10 @@
  *   review_model    CONNECTION/MODEL that looks at calls under `review`; not set: the turn's own
  *   title_model     CONNECTION/MODEL that names sessions; not set: the turn's own
  *   window          tokens: what a prompt may have, whatever is known of its model
- *   public_url      origin under which other machines reach the daemon; not set: none
+ *   public_url      origin under which other machines reach the daemon, for links; not set: the
+ *                   loopback address that it listens on
+ *   notify_webhook  URL that gets the notices of the local user; not set: none
+ *   notify_on       which notices those, and notify_command, are given; not set: all
  *   notify_command  argv of the command that tells a person what happened; not set: none
  *   model_aliases   CONNECTION/MODEL for each short name of a model, as "sonnet"; not set: none
  *
@@ -30,6 +33,7 @@
 enum {
     SETTINGS_MODEL_MAX = 321, /* A connection's name, the slash, a model's name. */
     SETTINGS_INSTRUCTIONS_MAX = 64 << 10,
+    SETTINGS_URL_MAX = 2000,
     SETTINGS_COMMAND_MAX = 4096, /* Bytes of notify_command as JSON. */
     SETTINGS_COMMAND_WORDS = 32,
     SETTINGS_ALIASES_SIZE_MAX = 8192, /* Bytes of model_aliases as JSON. */
@@ -42,8 +46,10 @@ enum {
 struct settings {
     struct bytes default_model, instructions, effort; /* Empty: not set. */
     struct bytes review_model, title_model;
-    struct bytes public_url;     /* "https://drover.example" */
+    struct bytes public_url; /* "https://drover.example" */
+    struct bytes notify_webhook;
     struct bytes notify_command; /* JSON: an array of strings. */
+    struct bytes notify_on;      /* The same. */
     struct bytes model_aliases;  /* JSON: an object of strings. */
     int64_t window;              /* 0: not set. */
     int64_t changed_ms;          /* 0: never. */

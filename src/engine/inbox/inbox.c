@@ -23,16 +23,7 @@ static struct id delivery_id(const struct run_row *run, const struct inbox_row *
     return id_make("dlv", run->made_ms, digest.bytes);
 }
 
-static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice,
-                                struct inbox_row *row, size_t at) {
-    const struct id id = delivery_id(notice->run, row, at);
-    AUTO(text_done) struct text payload = text_up_to(INBOX_PAYLOAD_MAX);
-    row->delivery = bytes_of(id.text);
-    struct err err = inbox__write_notice(notice, row->delivery, &payload);
-    if (err_failed(err)) {
-        return err;
-    }
-    row->payload = text_bytes(&payload);
+struct err inbox__insert(struct tx *tx, struct inbox_row *row) {
     row->cause = row->turn = BYTES("");
     row->state = INBOX_PENDING;
     row->not_before_ms = tx_now_ms(tx);
@@ -44,7 +35,41 @@ static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice
     return inbox__tell(tx, &receiver);
 }
 
-static bool address_find(const json_t *entry, struct inbox_row *row) {
+/* The name of the session that the run is a turn of, else what its submitter calls it. */
+static struct bytes title_of(struct tx *tx, const struct run_row *run) {
+    struct bytes title = {"", 0};
+    if (run_kind_is(run->kind, RUN_IN_SESSION) && run->session.len > 0) {
+        AUTO(rows_release)
+        struct rows *rows = tx_row(tx, "SELECT title FROM sessions WHERE session = $1",
+                                   ARGS(arg_text(run->session)));
+        title = rows != NULL ? rows_copy(rows, 0) : title;
+    }
+    return title.len > 0 ? title : run->label.len > 0 ? run->label : run->command;
+}
+
+/* `at`: number of the receiver in the spec; SIZE_MAX: the owner's webhook. */
+static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice,
+                                const struct inbox__wishes *wishes, struct inbox_row *row,
+                                size_t at) {
+    const struct run_row *run = notice->run;
+    const struct id id = delivery_id(run, row, at);
+    AUTO(text_done) struct text payload = text_up_to(INBOX_PAYLOAD_MAX);
+    row->delivery = bytes_of(id.text);
+    const bool hook = row->kind == RECEIVER_WEBHOOK;
+    const struct inbox__head head = {.delivery = row->delivery,
+                                     .event = row->event,
+                                     .title = hook ? title_of(tx, run) : BYTES(""),
+                                     .project = run->project,
+                                     .session = run->session,
+                                     .origin = wishes->origin,
+                                     .page = "/r/",
+                                     .name = run->run};
+    struct err err = inbox__write_notice(notice, row->delivery, hook ? &head : NULL, &payload);
+    row->payload = text_bytes(&payload);
+    return err_failed(err) ? err : inbox__insert(tx, row);
+}
+
+bool inbox__address(const json_t *entry, struct inbox_row *row) {
     for (unsigned kind = 0; kind < RECEIVER_KIND_COUNT; kind++) {
         const char *name = receiver_kind_names[kind];
         if (json_is_string(json_object_get(entry, name))) {
@@ -56,28 +81,52 @@ static bool address_find(const json_t *entry, struct inbox_row *row) {
     return false;
 }
 
-/* Most runs notify nobody, so the word is looked for before anything is parsed. It may well stand
- * in the text of a command, too: that costs the parsing, no more. */
-struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
-    static const char word[] = "\"notify\"";
+static struct err receivers_notify(struct tx *tx, const struct inbox_notice *notice,
+                                   struct inbox__wishes *wishes) {
     const struct run_row *run = notice->run;
-    if (run->spec.len == 0 ||
-        memmem(run->spec.data, run->spec.len, word, sizeof word - 1) == NULL) {
-        return ERR_OK;
-    }
     AUTO(json_release) json_t *spec = NULL;
     struct err err = json_parse_wrapped(run->spec, &spec, NULL);
     if (err_failed(err)) { /* Damaged: an error here would keep the run from ever ending. */
         return err.code == ERR_BAD_JSON ? ERR_OK : err;
     }
+    enum notice_event event;
+    (void)notice_event_of(run, 0, &event); /* The receivers of a run hear of every end. */
     const json_t *list = json_object_get(spec, "notify");
     for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
-        struct inbox_row row = {.owner = run->owner, .run = run->run};
-        if (address_find(json_array_get(list, i), &row)) {
-            err = notice_insert(tx, notice, &row, i);
+        struct inbox_row row = {.owner = run->owner, .run = run->run, .event = event};
+        if (inbox__address(json_array_get(list, i), &row)) {
+            err = notice_insert(tx, notice, wishes, &row, i);
+            if (bytes_equal(row.address, wishes->webhook)) {
+                wishes->webhook = BYTES(""); /* The owner has this notice already. */
+            }
         }
     }
     return err;
+}
+
+/* Most runs notify nobody, so the word is looked for before anything is parsed. It may well stand
+ * in the text of a command, too: that costs the parsing, no more. */
+struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
+    static const char word[] = "\"notify\"";
+    const struct run_row *run = notice->run;
+    struct inbox__wishes wishes;
+    struct inbox_row row = {.owner = run->owner, .run = run->run, .kind = RECEIVER_WEBHOOK};
+    const bool named =
+        run->spec.len > 0 && memmem(run->spec.data, run->spec.len, word, sizeof word - 1) != NULL;
+    if (!named && !(bytes_is(run->owner, "local") && notice_event_of(run, 0, &row.event))) {
+        return ERR_OK;
+    }
+    inbox__wishes_read(tx, run->owner, &wishes);
+    struct err err = err_failed(tx_error(tx)) ? tx_error(tx)
+                     : named                  ? receivers_notify(tx, notice, &wishes)
+                                              : ERR_OK;
+    if (err_failed(err) || wishes.webhook.len == 0 ||
+        !notice_event_of(run, wishes.after_ms, &row.event) ||
+        (wishes.events & 1U << row.event) == 0) {
+        return err;
+    }
+    row.address = wishes.webhook;
+    return notice_insert(tx, notice, &wishes, &row, SIZE_MAX);
 }
 
 /* --- Settled ---------------------------------------------------------------------------------- */
@@ -109,10 +158,14 @@ struct err inbox__write(struct tx *tx, struct inbox_row *row) {
 
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row) {
+    const bool stalled = row->state == INBOX_STALLED;
     row->failures++;
     struct inbox_next next = inbox_after_failure(waits, row->failures, random);
     row->state = next.state;
     row->not_before_ms = tx_now_ms(tx) + next.wait_ms;
+    if (row->state == INBOX_STALLED && !stalled) {
+        inbox__tell_stalled(tx, row);
+    }
 }
 
 struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, bool *ret_late) {

@@ -4,6 +4,11 @@
  *            commit that knows how its delivery went; each change is an event, delivery_changed, in
  *            that commit (engine/base/resource.h). Nothing else ever removes it. Once settled it
  *            goes with its run, or before, when it is old or there are many.
+ * Receivers  the end of a run is owed to those that its spec names. The owner `local` is notified
+ *            by setting `notify_webhook`, too: of ends and stalls (notice_event_of), and of
+ *            questions.
+ *            A question is also owed to the webhooks of the run that asks and of the runs above it.
+ *            It is asked once: again by a new attempt of the run, it is no new notice.
  * Sessions   take rows by their turns (bind.h).
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
  *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
@@ -25,10 +30,13 @@ enum {
     INBOX_MEMBERS_MAX = 4000,
     INBOX_KEPT_MAX = 10000, /* Settled rows. */
     INBOX_CAUSE_MAX = 200,
+    INBOX_OPEN_MAX = 1000,     /* Open notices of an owner, above which no question is added. */
+    INBOX_QUESTION_MAX = 1000, /* Bytes of a question in a notice, */
+    INBOX_TITLE_MAX = 200,     /* and of a title. */
     INBOX_NOTE_MAX = 2 + UINT8_MAX + 2048, /* Of a receiver: kind, owner, address. */
 };
 
-/* One row for each that `notify` of the run's spec names; called by the commit that ends it. */
+/* A row for each receiver of the end; called by the commit that ends the run. */
 struct inbox_notice {
     const struct run_row *run; /* As it stands after its end. */
     struct bytes output;       /* Text: head and tail. */
@@ -36,6 +44,29 @@ struct inbox_notice {
     int64_t exit_code;         /* -1: none. */
 };
 MUST_CHECK struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice);
+
+/* In the commit of the question. */
+struct inbox_ask {
+    const struct run_row *run; /* The run that asks. */
+    int64_t id;                /* Number of the question, */
+    struct bytes approval;     /* and its name. */
+    struct bytes session;      /* ses_…, whose turn asks; "": none. */
+    struct bytes step, digest;
+    struct bytes question; /* As text for people. */
+    bool leave;            /* Permission for a call. */
+};
+MUST_CHECK struct err tx_inbox_ask(struct tx *tx, const struct inbox_ask *ask);
+/* A person needs to hear of the question no more: notices of it that are not delivered are gone. */
+void tx_inbox_withdraw(struct tx *tx, int64_t approval);
+
+/* At the start of the daemon, before any notice. */
+struct inbox_place {
+    struct bytes origin;     /* http://127.0.0.1:8080; "": no browser of this machine reaches us. */
+    int64_t notify_after_ms; /* Runs that took as long are notices when they end. */
+};
+/* Setting `public_url`, else the origin of the daemon; "": links cannot be made. */
+struct bytes tx_inbox_origin(struct tx *tx);
+MUST_CHECK struct err tx_inbox_set_place(struct tx *tx, const struct inbox_place *place);
 
 struct inbox_receiver {
     struct bytes owner, address;

@@ -102,12 +102,33 @@ static void output_add(struct text *text, struct bytes output) {
     text_add_member(text, "output", text_bytes(&clean));
 }
 
+void inbox__write_head(const struct inbox__head *head, struct text *text) {
+    const struct bytes title = {head->title.data, utf8_cut(head->title, INBOX_TITLE_MAX)};
+    text_add_member(text, "delivery", head->delivery);
+    text_add_member(text, "event", bytes_of(notice_event_names[head->event]));
+    text_add_member(text, "title", title);
+    text_add_member_or_null(text, "project", head->project);
+    text_add_member_or_null(text, "session", head->session);
+    if (head->origin.len > 0) {
+        text_add_name(text, "link");
+        text_add_char(text, '"');
+        text_add_json_piece(text, head->origin);
+        text_add_str(text, head->page);
+        text_add_json_piece(text, head->name);
+        text_add_char(text, '"');
+    }
+}
+
 struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,
-                               struct text *text) {
+                               const struct inbox__head *head, struct text *text) {
     const struct run_row *run = notice->run;
     int64_t duration_ms = run->started_ms > 0 ? run->ended_ms - run->started_ms : 0;
     text_add_char(text, '{');
-    text_add_member(text, "delivery", delivery);
+    if (head != NULL) {
+        inbox__write_head(head, text);
+    } else {
+        text_add_member(text, "delivery", delivery);
+    }
     text_add_member(text, "run", run->run);
     text_add_member(text, "kind", bytes_of(run_kind_name(run->kind)));
     what_add(text, run);

@@ -4,6 +4,7 @@
 #ifndef DROVER_ENGINE_INBOX_ROWS_H
 #define DROVER_ENGINE_INBOX_ROWS_H
 
+#include "base/json/json.h"
 #include "engine/base/resource.h"
 #include "engine/inbox/inbox.h"
 
@@ -35,8 +36,35 @@ void inbox__candidates_find(struct tx *tx, const struct inbox_receiver *receiver
 MUST_CHECK bool inbox__cursor(const struct inbox_receiver *receiver,
                               struct inbox_cursor *ret_cursor);
 
-/* The notice itself: JSON. */
+/* Inserts a row that is due now, and leaves its note. Sets the rest of what is not its receiver,
+ * event, delivery and payload. */
+MUST_CHECK struct err inbox__insert(struct tx *tx, struct inbox_row *row);
+MUST_CHECK bool inbox__address(const json_t *entry, struct inbox_row *row);
+
+/* Settings of notices (notices.c), as of this commit. */
+struct inbox__wishes {
+    struct bytes webhook; /* The owner's; "": none. */
+    struct bytes origin;  /* Beginning of links; "": none are written. */
+    unsigned events;      /* Bits of enum notice_event. */
+    int64_t after_ms;
+};
+void inbox__wishes_read(struct tx *tx, struct bytes owner, struct inbox__wishes *ret_wishes);
+/* A notice of the owner has stalled: a notice of its own, unless
+ * it would be about another such one, or go the same way. */
+void inbox__tell_stalled(struct tx *tx, const struct inbox_row *row);
+
+/* The first members of a notice to a webhook. */
+struct inbox__head {
+    struct bytes delivery;
+    enum notice_event event;
+    struct bytes title, project, session; /* "": none. */
+    struct bytes origin;                  /* "": no link. */
+    const char *page;                     /* Path of the link up to the name: "/inbox/". */
+    struct bytes name;
+};
+void inbox__write_head(const struct inbox__head *head, struct text *text);
+/* The notice of an end: JSON. head NULL: for a session, which has only the delivery. */
 MUST_CHECK struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,
-                                          struct text *text);
+                                          const struct inbox__head *head, struct text *text);
 
 #endif

@@ -103,7 +103,7 @@ static struct err terminal_read(const json_t *pty, struct job_spec *spec, struct
 
 /* http(s)://HOST…, printable ASCII: what is not can be written with percent signs. Which addresses
  * are allowed is asked when a connection is made, not here. */
-static bool url_valid(const char *url) {
+bool job_spec_url_valid(const char *url) {
     const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
                        : strncmp(url, "http://", 7) == 0 ? url + 7
                                                          : NULL;
@@ -138,7 +138,7 @@ static struct err receiver_check(const json_t *entry, size_t at, struct why *why
         return err_why(why, session == NULL ? ERR_MISSING_FIELD : ERR_BAD_FIELD,
                        "notify[%zu]: one of {\"session\": ID} and {\"webhook\": URL}", at);
     }
-    if (url != NULL && !url_valid(url)) {
+    if (url != NULL && !job_spec_url_valid(url)) {
         return err_why(why, ERR_BAD_FIELD,
                        "notify[%zu]: \"webhook\" must be an address that begins with http:// or"
                        " https://, without a user and password",

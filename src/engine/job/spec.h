@@ -23,6 +23,8 @@ MUST_CHECK struct err job_spec_read_stored(json_t *json, struct job_spec *ret_sp
 /* Fields that a workflow has too (engine/workflow/spec.c). `project` NULL: none; the others are
  * given. */
 MUST_CHECK struct err job_spec_project(const char *project, struct why *why);
+/* URL of a webhook: http(s)://HOST…, printable ASCII, without a user and password. */
+MUST_CHECK bool job_spec_url_valid(const char *url);
 MUST_CHECK struct err job_spec_notify(const json_t *notify, struct why *why);
 MUST_CHECK struct err job_spec_budget(const json_t *budget, struct amounts *ret_budget,
                                       struct why *why);

@@ -24,6 +24,7 @@
 #include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/base/ids.h"
+#include "engine/inbox/inbox.h"
 #include "engine/run/budget_gate.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
@@ -463,6 +464,9 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
               ARGS(arg_text(end.run), arg_text(end.spec)));
     }
     struct run_row row; /* The turn goes on after a timeout or a skip. */
+    if (end.cause == CAUSE_STUCK && runs__load(tx, end.run, &row)) {
+        tx_fail(tx, tx_inbox_notify(tx, &(struct inbox_notice){.run = &row, .exit_code = -1}));
+    }
     if (end.talks && runs__load(tx, end.run, &row)) {
         tx_fail(tx, runs__ask_children(tx, &row, &freed));
     }

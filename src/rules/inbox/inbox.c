@@ -5,12 +5,46 @@
 
 #include <stdlib.h>
 
+#include "base/json/json.h"
+
 #define X(state, name) name,
 const char *const inbox_state_names[] = {INBOX_STATES(X) NULL};
 #undef X
 
 bool inbox_state_find(struct bytes name, enum inbox_state *ret_state) {
     return bytes_find(name, inbox_state_names, ret_state);
+}
+
+unsigned notice_events_read(struct bytes json) {
+    AUTO(json_release) json_t *words = NULL;
+    unsigned events = 0, at = 0;
+    if (json.len == 0) {
+        return NOTICE_EVENTS_ALL;
+    }
+    if (err_failed(json_parse_wrapped(json, &words, NULL /* no why */)) || !json_is_array(words)) {
+        return 0;
+    }
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const json_t *word = json_array_get(words, i);
+        const struct bytes name = {json_string_value(word), json_string_length(word)};
+        if (name.data == NULL || !bytes_find(name, notice_event_names, &at) ||
+            (events & 1U << at) != 0) {
+            return 0;
+        }
+        events |= 1U << at;
+    }
+    return events;
+}
+
+bool notice_event_of(const struct run_row *run, int64_t after_ms, enum notice_event *ret_event) {
+    const bool failed = run->state == RUN_FAILED || run->state == RUN_TIMED_OUT ||
+                        run->state == RUN_LOST || run->state == RUN_DEGRADED;
+    const bool stuck = failed && run->cause == CAUSE_STUCK;
+    *ret_event = stuck ? NOTICE_STALLED : failed ? NOTICE_FAILED : NOTICE_ENDED;
+    return !run_kind_is(run->kind, RUN_IS_SILENT) &&
+           (stuck ||
+            (run->parent == 0 && (failed || (run->state == RUN_SUCCEEDED && run->started_ms > 0 &&
+                                             run->ended_ms - run->started_ms >= after_ms))));
 }
 
 /* Doubling stops at the bound, so no number of failures can overflow it. */

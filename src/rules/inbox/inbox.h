@@ -41,6 +41,18 @@ extern const char *const inbox_state_names[]; /* By value; NULL ends them. */
 enum receiver_kind { RECEIVER_WEBHOOK, RECEIVER_SESSION, RECEIVER_KIND_COUNT };
 extern const char *const receiver_kind_names[]; /* The same. */
 
+/* Events of notices, most important first. */
+enum notice_event { NOTICE_ASKED, NOTICE_STALLED, NOTICE_FAILED, NOTICE_ENDED, NOTICE_EVENTS };
+extern const char *const notice_event_names[]; /* By value; NULL ends them. */
+enum { NOTICE_EVENTS_ALL = (1 << NOTICE_EVENTS) - 1 };
+/* The events that setting `notify_on`, a JSON array, names, as bits; all where it is not set. 0: it
+ * is no array of 1 to 4 such words, each once. */
+unsigned notice_events_read(struct bytes json);
+/* Whether the owner of a run is notified of its row: of an agent that was stuck, at any depth; else
+ * of a run that no other run started, where it failed, or took `after_ms` or more.
+ * *ret_event is the event in any case. */
+bool notice_event_of(const struct run_row *run, int64_t after_ms, enum notice_event *ret_event);
+
 enum { INBOX_PAYLOAD_MAX = 32 << 10 };
 #define INBOX_DAMAGED "the notice is damaged in the database"
 
@@ -55,6 +67,8 @@ struct inbox_row {
     struct bytes payload; /* JSON, compact; of a damaged row too long: empty. */
     struct bytes cause;   /* Sentence of the last failure, or ""; of a turn: its name. */
     struct bytes turn;    /* run_…: the turn that it is bound to; "": none. */
+    enum notice_event event;
+    int64_t approval; /* id of the question that it is about; 0: none. */
     int64_t failures, made_ms, not_before_ms, settled_ms;
 };
 extern const struct resource delivery_resource;

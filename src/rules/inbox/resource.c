@@ -5,6 +5,8 @@
 
 const char *const receiver_kind_names[] = {"webhook", "session", NULL};
 
+const char *const notice_event_names[] = {"asked", "stalled", "failed", "ended", NULL};
+
 static struct field_value next_get(const void *row) {
     const struct inbox_row *delivery = row;
     return (struct field_value){.number = delivery->not_before_ms,
@@ -29,6 +31,8 @@ static const struct field rows[] = {
     {ROW_ONCE("run", FIELD_TEXT, AT(run)), .required = true,
      FILTER_TEXT(FIELD_EQUAL, "run", 0, "RUN", "those of this run."),
      FIELD_HEAD("RUN", -FIELD_ID_WIDTH)},
+    {ROW_ONCE("event", FIELD_NAME, AT(event)), .required = true, .names = notice_event_names},
+    {ROW_ONCE("approval", FIELD_INT, AT(approval)), .use = FIELD_KEPT},
     {ROW_ONCE("receiver", FIELD_NAME, AT(kind)), .required = true, .names = receiver_kind_names},
     {ROW_ONCE("address", FIELD_TEXT, AT(address)), .required = true,
      FILTER_SEARCH("address or last failure"), FIELD_HEAD("TO", FIELD_REST)},

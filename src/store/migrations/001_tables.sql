@@ -26,7 +26,11 @@ CREATE TABLE nodes (
     -- Epoch of the newest daemon that was asked to stop; 0: none was. stopped_since: first epoch of
     -- the orderly stops in a row that end with it.
     stopped_epoch @int@ NOT NULL DEFAULT 0,
-    stopped_since @int@ NOT NULL DEFAULT 0
+    stopped_since @int@ NOT NULL DEFAULT 0,
+    -- Of the newest daemon: its loopback address as a URL, '' where it has none; and the duration
+    -- from which on the end of a run is a notice to its owner.
+    origin TEXT NOT NULL DEFAULT '',
+    notify_after_ms @int@ NOT NULL DEFAULT 30000
 ) @strict@;
 INSERT INTO nodes (id, epoch, batch) VALUES (1, 0, 0);
 
@@ -279,7 +283,10 @@ CREATE TABLE inbox (
     settled_ms @int@,
     payload TEXT NOT NULL,
     -- The turn that a session's row is bound to; ''.
-    turn TEXT NOT NULL DEFAULT ''
+    turn TEXT NOT NULL DEFAULT '',
+    event TEXT NOT NULL DEFAULT 'ended',
+    -- id of the question that it is about; 0: none.
+    approval @int@ NOT NULL DEFAULT 0
 ) @strict@;
 CREATE INDEX inbox_owner ON inbox (owner, id);
 CREATE INDEX inbox_open ON inbox (owner, id) WHERE settled_ms IS NULL;
@@ -287,6 +294,7 @@ CREATE INDEX inbox_settled ON inbox (settled_ms) WHERE settled_ms IS NOT NULL;
 -- What is due, by receiver; and the receivers.
 CREATE INDEX inbox_due ON inbox (owner, receiver, address, state, not_before_ms, id)
     WHERE settled_ms IS NULL;
+CREATE INDEX inbox_approval ON inbox (approval, id) WHERE approval <> 0;
 CREATE INDEX inbox_turn ON inbox (turn, id) WHERE settled_ms IS NULL AND turn <> '';
 -- Notices of a run are removed with it.
 CREATE INDEX inbox_run ON inbox (run);
