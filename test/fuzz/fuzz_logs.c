@@ -87,7 +87,7 @@ static void try_frame(struct bytes input) {
     struct text text;
     text_init(&text, 7 * input.len + 256);
     const struct log_piece piece = {.bytes = {input.data, told}, .at = {2, 5}};
-    log_frame_output(&text, &piece);
+    log_frame_output(&text, (struct bytes){0}, &piece);
     require(!text_failed(&text) && utf8_valid(text.data, text.len));
     const char *data = memmem(text.data, text.len, "\ndata: ", strlen("\ndata: "));
     require(data != NULL && memcmp(text.data, "id: 2.", strlen("id: 2.")) == 0);

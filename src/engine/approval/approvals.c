@@ -208,7 +208,7 @@ static void row_write(const struct approval_row *row, struct text *data) {
     }
 }
 
-/* Each way in which a question stops waiting passes here, so its notices are withdrawn here, too. */
+/* Each way in which a question stops waiting passes here, so notices are withdrawn here, too. */
 void approvals__tell_changed(struct tx *tx, int64_t id) {
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     struct approval_row row;

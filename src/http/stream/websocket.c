@@ -516,7 +516,7 @@ static void socket_sign_in(struct socket *socket, struct bytes message) {
     }
     sign_in_over(socket);
     socket->identity = identity;
-    socket->identity.origin = NULL; /* It was borrowed, and has been compared. */
+    socket->identity.origin = NULL; /* Borrowed, and compared above. */
     memcpy(socket->outlet.token, identity.token, sizeof socket->outlet.token);
     socket_say(socket, "signed_in", bytes_of(socket->identity.owner));
 }
