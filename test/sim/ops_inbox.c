@@ -178,10 +178,11 @@ static void notice_drop(struct sim *sim) {
 
 /* --- What receivers see ----------------------------------------------------------------------- */
 
+/* The notice of a question may be on its way while its answer withdraws it. */
 static int64_t settled(struct sim *sim, const char *delivery) {
     return rows_number(sim,
-                       "SELECT count(*) FROM inbox WHERE delivery = $1 AND state IN"
-                       " ('acknowledged', 'gone')",
+                       "SELECT count(*) FROM inbox WHERE delivery = $1 AND (state = 'acknowledged'"
+                       " OR (state = 'gone' AND approval = 0))",
                        TEXTS(delivery), 0);
 }
 
