@@ -331,8 +331,12 @@ test("a port that another program has is named, and no other one is taken", asyn
   process.kill(user.pid, "SIGKILL");
   await until("it is gone", () => user.pid === undefined);
   const { port } = new URL(origin);
-  const server = net.createServer().listen(Number(port), "127.0.0.1");
-  await once(server, "listening");
+  let server;
+  const listens = () => new Promise((resolve) => {
+    server = net.createServer().once("error", () => resolve(false));
+    server.listen(Number(port), "127.0.0.1", () => resolve(true));
+  });
+  await until("its port is free", listens); // A process that was killed has it until it is gone.
   const refused = await user.cli("open");
   assert.equal(refused.code, 5, refused.stderr);
   assert.match(refused.stderr, new RegExp(`port ${port} of 127\\.0\\.0\\.1.*taken`));

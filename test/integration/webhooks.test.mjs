@@ -475,7 +475,7 @@ test("settings of notices are refused with what to do, and stay as they were", a
     [{ notify_webhook: "ftp://a" }, /begins with http/],
     [{ notify_webhook: "http://a:b@c/" }, /without a user and password/],
     [{ public_url: "https://my.host/path" }, /without a path/],
-    [{ public_url: "my.host" }, /http:\/\/HOST/],
+    [{ public_url: "my.host" }, /an http or https URL without a path/],
     [{ notify_on: [] }, /asked, stalled, failed and ended/],
     [{ notify_on: ["asked", "asked"] }, /each once/],
     [{ notify_on: ["told"] }, /asked, stalled, failed and ended/],

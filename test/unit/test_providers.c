@@ -277,8 +277,9 @@ static void what_is_not_set_is_null(void **state) {
     settings_write_json(&(struct settings){.effort = BYTES("high"), .window = 0}, &text);
     assert_string_equal(text.data, "{\"default_model\":null,\"instructions\":null,"
                                    "\"effort\":\"high\",\"review_model\":null,\"title_model\":null,"
-                                   "\"notify_command\":null,\"model_aliases\":null,\"window\":null,"
-                                   "\"changed_ms\":null");
+                                   "\"public_url\":null,\"notify_webhook\":null,"
+                                   "\"notify_command\":null,\"notify_on\":null,"
+                                   "\"model_aliases\":null,\"window\":null,\"changed_ms\":null");
     assert_true(settings_effort_valid(BYTES("low")));
     assert_false(settings_effort_valid(BYTES("")));
     assert_false(settings_effort_valid(BYTES("lowest")));

@@ -24,11 +24,11 @@ static const char *const keys[] = {
     "  title_model     CONNECTION/MODEL that titles sessions [the turn's];\n"                      \
     "                  scripted/demo: use the first words of the session instead\n"                \
     "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
-    "  public_url      https://HOST under which other machines reach the daemon through\n"         \
-    "                  a proxy; links for them begin with it\n"                                    \
+    "  public_url      https://HOST under which other machines reach this daemon;\n"               \
+    "                  links for them, and in notices, begin with it\n"                            \
     "  notify_webhook  URL that gets a signed notice of questions, ends and stalls\n"              \
     "  notify_command  JSON array: command that notifies you of questions, ends,\n"                \
-    "                  stalls; {event}, {run}, {title}, {text} and {link} are replaced\n"          \
+    "                  stalls; {event}, {run}, {title}, {text}, {link} are replaced\n"             \
     "  notify_on       JSON array of asked, stalled, failed, ended: the notices that\n"            \
     "                  these two get [all]\n"                                                      \
     "  model_aliases   JSON object: CONNECTION/MODEL for short names that scripts and\n"           \
