@@ -157,8 +157,8 @@ test("over TCP the token comes from the environment", async (t) => {
   assert.equal((await tcp(["stream", "append", "s", "-t", "t"], secret)).stdout, "s 1\n");
   assert.equal((await tcp(["token", "ls"], secret)).code, 4);
   const list = await daemon.cli(["token", "ls"]);
-  assert.match(list.stdout, /^TOKEN +OWNER +SCOPE +CREATED +LABEL\n/);
-  assert.match(list.stdout, /\ntok_\w+ +bob +read,run +[\w ]+ for tcp\n$/);
+  assert.match(list.stdout, /^TOKEN +OWNER +SCOPE +KIND +USED +CREATED +LABEL\n/);
+  assert.match(list.stdout, /\ntok_\w+ +bob +read,run +token +- +[\w ]+ for tcp\n$/);
   const id = /tok_\w+/.exec(list.stdout)[0];
   assert.equal((await daemon.cli(["token", "revoke", id])).code, 0);
   assert.equal((await tcp(["stream", "ls"], secret)).code, 4);

@@ -130,7 +130,7 @@ test("a setting that is no word of edits is refused", async (t) => {
   const body = { script: whole("return 1"), settings: { edits: true } };
   const answer = await flows.ask("POST", "/workflows", body);
   assert.equal(answer.status, 400);
-  assert.match(answer.json.detail, /edits: must be "ask" or "allow"/);
+  assert.match(answer.json.detail, /edits: must be "ask", "allow", or at most/);
 });
 
 test("a model's workflow may edit what its session may edit", async (t) => {

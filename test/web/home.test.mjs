@@ -48,8 +48,10 @@ test("Home shows what waits, failed, finished and runs; a seen row leaves by mou
   assert.match(await finishedRows(page).innerText(), /sweep\s+✓\s*succeeded/);
   assert.equal(await rows(page, "Running").locator(".row").count(), 1);
   assert.equal(await page.title(), "(1) drover");
+  const stored = page.waitForResponse((answer) => answer.url().endsWith("/api/v1/seen"));
   await page.getByRole("button", { name: "Mark nightly as seen" }).click();
   await failedRows(page).waitFor({ state: "detached" });
+  await stored; // The row leaves before that.
   const overview = await desk.daemon.request("GET", "/api/v1/overview", { local: true });
   assert.deepEqual(overview.json.unseen.ended.map(({ label }) => label), ["sweep"]);
   page.clean();
