@@ -135,6 +135,18 @@ static bool may_sign_in(const struct exchange *exchange) {
            !err_failed(exchange_check_page(exchange, origin, NULL /* no page of ours */));
 }
 
+/* Whether this connection has rights without a token. A request that comes by the host of a proxy
+ * has none: any client of the proxy may have sent it. */
+static bool needs_no_token(const struct exchange *exchange) {
+    const struct listener *listener = exchange->conn->listener;
+    struct bytes value;
+    struct host host;
+    return exchange->conn->scopes != 0 &&
+           (listener->is_unix ||
+            (request_known(&exchange->request, HEADER_HOST, &value) && host_parse(value, &host) &&
+             host_allowed(&listener->rules, host)));
+}
+
 /* A token that was sent decides, even where none is needed: a client that tries one wants to know
  * what that one may do. */
 static struct err identify(struct exchange *exchange, struct why *why) {
@@ -142,7 +154,7 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     const struct http_options *options = &exchange->server->options;
     struct bytes value;
     if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
-        if (exchange->conn->scopes != 0) {
+        if (needs_no_token(exchange)) {
             exchange->identity =
                 (struct identity){.owner = "local",
                                   .scopes = exchange->conn->scopes,

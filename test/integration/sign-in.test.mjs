@@ -397,6 +397,17 @@ test("public_url is the origin of pages behind a proxy", async (t) => {
   assert.equal((await asked(json.key)).status, 421);
 });
 
+test("a proxy's clients need a key where the machine's own need none", async (t) => {
+  const daemon = await start(t, { args: ["--insecure-loopback"] });
+  const set = await daemon.cli(["config", "set", "public_url", "https://drover.example"]);
+  assert.equal(set.code, 0, set.stderr);
+  const own = await ask(daemon.url, "GET", "/api/v1/runs", {});
+  assert.equal(own.status, 200);
+  const theirs = await ask(daemon.url, "GET", "/api/v1/runs", {
+    headers: { host: "drover.example", origin: "https://drover.example" } });
+  assert.deepEqual([theirs.status, theirs.json.code], [401, "unauthorized"]);
+});
+
 test("open starts a browser without telling its secret to other users", async (t) => {
   const user = new User(t);
   const bin = path.join(user.folder, "bin"), told = path.join(user.folder, "told");

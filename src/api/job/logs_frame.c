@@ -66,7 +66,7 @@ enum { FRAME_MAX = (6 * LOG_PIECE_MAX) + 1024 };
 
 struct frame {
     const char *event;
-    struct log_spot at; /* What a client that connects again must send; only with `resumes`. */
+    struct log_spot at; /* Where a client that connects again goes on; only with `resumes`. */
     bool resumes;
     struct text data; /* Members, without braces. */
 };

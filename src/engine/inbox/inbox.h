@@ -8,7 +8,7 @@
  *            by setting `notify_webhook`, too: of ends and stalls (notice_event_of), and of
  *            questions.
  *            A question is also owed to the webhooks of the run that asks and of the runs above it.
- *            It is asked once: again by a new attempt of the run, it is no new notice.
+ *            Where a new attempt of the run asks it again, there is no second notice.
  * Sessions   take rows by their turns (bind.h).
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
  *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).

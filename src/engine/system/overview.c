@@ -113,6 +113,17 @@ static void live_add(struct tx *tx, struct bytes owner, struct text *text) {
     text_add_str(text, kind.len == 0 ? "}" : "}}");
 }
 
+/* {"NAME":COUNT, …}, of rows with a name and a count. */
+static void counts_add(struct rows *rows, struct text *text) {
+    text_add_char(text, '{');
+    for (const char *before = "\""; rows_step(rows); before = ",\"") {
+        text_add_str(text, before);
+        text_add_json_piece(text, rows_text(rows, 0));
+        text_addf(text, "\":%lld", (long long)rows_int(rows, 1));
+    }
+    text_add_char(text, '}');
+}
+
 /* Open questions by their kind, by the index of those. */
 static void asked_count(struct tx *tx, struct bytes owner, struct text *text) {
     AUTO(rows_release)
@@ -123,13 +134,8 @@ static void asked_count(struct tx *tx, struct bytes owner, struct text *text) {
                 " AND COALESCE(s.hidden, 0) = 0 ORDER BY a.id LIMIT $2) asked"
                 " GROUP BY kind ORDER BY kind",
                 ARGS(arg_text(owner), arg_int(OVERVIEW_COUNT_MAX)));
-    text_add_str(text, ",\"approvals\":{");
-    for (const char *before = "\""; rows_step(rows); before = ",\"") {
-        text_add_str(text, before);
-        text_add_json_piece(text, rows_text(rows, 0));
-        text_addf(text, "\":%lld", (long long)rows_int(rows, 1));
-    }
-    text_add_char(text, '}');
+    text_add_str(text, ",\"approvals\":");
+    counts_add(rows, text);
 }
 
 static void unseen_count(struct tx *tx, struct bytes owner, struct text *text) {
@@ -137,13 +143,8 @@ static void unseen_count(struct tx *tx, struct bytes owner, struct text *text) {
     struct rows *rows = tx_rows(
         tx, "SELECT state, count(*) FROM (SELECT state" UNSEEN ") u GROUP BY state ORDER BY state",
         ARGS(arg_text(owner), arg_int(OVERVIEW_COUNT_MAX)));
-    text_add_str(text, "\"runs\":{");
-    for (const char *before = "\""; rows_step(rows); before = ",\"") {
-        text_add_str(text, before);
-        text_add_json_piece(text, rows_text(rows, 0));
-        text_addf(text, "\":%lld", (long long)rows_int(rows, 1));
-    }
-    text_add_char(text, '}');
+    text_add_str(text, "\"runs\":");
+    counts_add(rows, text);
 }
 
 #define SUM(column) "CAST(COALESCE(sum(" column "), 0) AS BIGINT)"
