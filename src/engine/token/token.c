@@ -90,7 +90,9 @@ void token_table_put(struct token_table *table, const struct token *token) {
     *entry = (struct entry){
         .hash = hash, .id = token->id, .scopes = token->scopes, .used_ms = token->used_ms};
     memcpy(entry->owner, token->owner.data, token->owner.len);
-    memcpy(entry->origin, token->origin.data, token->origin.len);
+    if (token->origin.len > 0) { /* Else its bytes may be nowhere. */
+        memcpy(entry->origin, token->origin.data, token->origin.len);
+    }
     struct entry **place = &table->entries[entry_place(table, &hash)];
     memmove(place + 1, place, (size_t)(table->entries + table->count++ - place) * sizeof *place);
     *place = entry;
