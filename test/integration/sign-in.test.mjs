@@ -65,6 +65,8 @@ test("a link signs one page in, once, and its key is a token that is listed", as
   assert.match(json.key, /^drv_[0-9a-f]{64}$/);
   assert.deepEqual([json.owner, json.origin], ["local", origin]);
   assert.deepEqual(json.scopes, ["read", "run", "approve", "admin"]);
+  const who = await ask(origin, "GET", "/api/v1/login", { headers: bearer(json.key) });
+  assert.deepEqual(who.json, { owner: "local", scopes: json.scopes });
   const again = await exchange();
   assert.deepEqual([again.status, again.json.code], [401, "unauthorized"]);
   assert.match(again.json.detail, /drover open/);

@@ -36,7 +36,16 @@ export const words = {
   retry: "Try again",
   problem: ({ code, title, detail }: { code: string; title: string; detail: string }) =>
     (code === "unreachable" ? "The daemon does not answer." : `${title}: ${detail}`),
-  readAt: (seconds: number) => (seconds < 2 ? "read just now" : `read ${seconds} s ago`),
+  live: "live",
+  connecting: "connecting",
+  retryIn: (seconds: number) => `no connection; next try in ${seconds} s`,
+  tryNow: "now",
+  wholeTo: (seq: number) => `whole to #${seq.toLocaleString("en")}`,
+  resumedAt: (seq: number, events: number) =>
+    `resumed at #${seq.toLocaleString("en")}, ${events} events`,
+  clockAhead: (ms: number) => `clock ${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
+  otherBuild: "This page is of another version than the daemon.",
+  reload: "Load again",
   notFound: "There is no such page.",
   toHome: "Go to Home",
   asks: {

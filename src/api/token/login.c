@@ -1,5 +1,5 @@
 /* login.c: web pages sign in and out. A link that is good for one sign-in, its exchange for a key,
- * which is a token that is bound to the origin of the page, and the end of that key. */
+ * which is a token that is bound to the origin of the page, whose it is, and the end of that key. */
 #include <string.h>
 
 #include "api/token/tokens.h"
@@ -187,6 +187,22 @@ static const struct request_kind logout = {.size = sizeof(struct logout_op),
                                            .work = logout_work,
                                            .done = logout_done};
 
+/* --- Whose rights a request has --------------------------------------------------------------- */
+
+static struct err who_start(void *ctx) {
+    struct request *request = ctx;
+    const struct identity *identity = exchange_identity(request->op.exchange);
+    const struct token as_token = {.owner = bytes_of(identity->owner), .scopes = identity->scopes};
+    struct text *text = &request->op.answer;
+    text_add_char(text, '{');
+    fields_add_one(&token_resource.fields, "owner", &as_token, text);
+    fields_add_one(&token_resource.fields, "scopes", &as_token, text);
+    text_add_char(text, '}');
+    return ERR_OK;
+}
+
+static const struct request_kind who = {.start = who_start};
+
 /* --- The table -------------------------------------------------------------------------------- */
 
 enum { LOGIN_BODY_MAX = 1024 };
@@ -200,6 +216,10 @@ static const char login_answer[] =
     "\"properties\":{\"key\":" TEXT_SCHEMA ",\"id\":" TEXT_SCHEMA ",\"owner\":" TEXT_SCHEMA
     ",\"scopes\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "},\"origin\":" TEXT_SCHEMA "}}";
 
+static const char who_answer[] =
+    "{\"type\":\"object\",\"required\":[\"owner\",\"scopes\"],\"properties\":{"
+    "\"owner\":" TEXT_SCHEMA ",\"scopes\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "}}}";
+
 const struct route login_routes[] = {
     {ROUTE("POST", "/api/v1/login/links", SCOPE_ADMIN,
            "Make a link that signs one web page in, within a minute"),
@@ -209,6 +229,8 @@ const struct route login_routes[] = {
      .has_body = true, .body_max = LOGIN_BODY_MAX,
      .body = {.fields = &login_fields, .use = FIELD_GIVEN}, .answer_schema = login_answer,
      .answer_status = 201, .request = &login},
+    {ROUTE("GET", "/api/v1/login", SCOPE_READ, "Show the owner and the scopes of the request"),
+     .answer_schema = who_answer, .request = &who},
     {ROUTE("DELETE", "/api/v1/login", SCOPE_READ, "Sign out: the key of this page ends"),
      .answer_schema = REMOVED_SCHEMA, .request = &logout},
     {.method = NULL},

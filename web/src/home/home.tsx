@@ -1,6 +1,5 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
-import { useEffect, useState } from "preact/hooks";
-
+import { Loading } from "../parts/loading.tsx";
 import { Section } from "../parts/section.tsx";
 import { home, markSeen } from "../state/home.ts";
 import type { Overview, Run } from "../state/types.ts";
@@ -9,7 +8,6 @@ import { EndedRow, RunningRow, SessionRow, WaitingRows } from "./rows.tsx";
 import { Today } from "./today.tsx";
 
 const BAD = ["failed", "timed_out", "lost", "interrupted"];
-const SKELETON_MS = 150;
 
 function Empty() {
   return (
@@ -19,16 +17,6 @@ function Empty() {
       {words.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
     </div>
   );
-}
-
-/** Said only when it is late. */
-function Loading() {
-  const [late, lateSet] = useState(false);
-  useEffect(() => {
-    const timer = setTimeout(() => lateSet(true), SKELETON_MS);
-    return () => clearTimeout(timer);
-  }, []);
-  return late ? <p class="page muted" role="status">{words.loading}</p> : null;
 }
 
 function Lists({ overview, running }: { overview: Overview; running: Run[] }) {

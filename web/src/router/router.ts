@@ -2,10 +2,13 @@
  *  replace, so that Back leads to the place before. */
 import { computed, signal } from "@preact/signals";
 
-const href = signal(location.pathname + location.search);
+const here = (): string => location.pathname + location.search + location.hash;
+const href = signal(here());
 
 export const path = computed(() => new URL(href.value, location.origin).pathname);
 export const query = computed(() => new URL(href.value, location.origin).searchParams);
+/** What stands after the #, without it: a message of a session. */
+export const hash = computed(() => new URL(href.value, location.origin).hash.slice(1));
 
 export function go(to: string): void {
   if (to !== href.value) history.pushState(null, "", to);
@@ -17,11 +20,11 @@ export function setQuery(name: string, value: string | null): void {
   const url = new URL(href.value, location.origin);
   if (value === null) url.searchParams.delete(name);
   else url.searchParams.set(name, value);
-  href.value = url.pathname + url.search;
+  href.value = url.pathname + url.search + url.hash;
   history.replaceState(history.state, "", href.value);
 }
 
-addEventListener("popstate", () => (href.value = location.pathname + location.search));
+addEventListener("popstate", () => (href.value = here()));
 
 /** Links of ours are places; those that the user opens elsewhere are the browser's. */
 addEventListener("click", (event) => {
@@ -31,5 +34,5 @@ addEventListener("click", (event) => {
   if (link.origin !== location.origin) return;
   if (link.target !== "" || link.getAttribute("href")?.startsWith("#")) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(link.pathname + link.search + link.hash);
 });

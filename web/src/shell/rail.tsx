@@ -1,12 +1,9 @@
-/** The places, on the left, or at the bottom of a phone. Views add a row here when they exist. */
-import { House } from "lucide-preact";
-
+/** The places, on the left, or at the bottom of a phone. */
 import { path } from "../router/router.ts";
 import { home } from "../state/home.ts";
 import { words } from "../words.ts";
+import { PLACES } from "./places.ts";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
-
-const PLACES = [{ to: "/", name: words.home, icon: House }];
 
 export function Mark() {
   return (
@@ -27,6 +24,9 @@ export function ThemeChoice() {
   );
 }
 
+const isHere = (to: string): boolean =>
+  path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
+
 export function Rail() {
   const waiting = home.value.overview?.waiting;
   const due = waiting === undefined ? 0
@@ -35,10 +35,10 @@ export function Rail() {
     <nav class="rail" aria-label={words.places}>
       <div class="name"><Mark />{words.name}</div>
       {PLACES.map(({ to, name, icon: Icon }) => (
-        <a key={to} href={to} aria-current={path.value === to ? "page" : undefined}>
+        <a key={to} href={to} aria-current={isHere(to) ? "page" : undefined}>
           <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
           <span>{name}</span>
-          {due > 0 ? <b class="due">{due}</b> : null}
+          {due > 0 && to === "/" ? <b class="due">{due}</b> : null}
         </a>
       ))}
       <div class="gap" />

@@ -2,24 +2,12 @@
 import { useEffect } from "preact/hooks";
 
 import { key } from "../api/key.ts";
-import { Home } from "../home/home.tsx";
-import { path } from "../router/router.ts";
 import { home } from "../state/home.ts";
 import { words } from "../words.ts";
 import { Rail } from "./rail.tsx";
 import { SignedOut } from "./signedout.tsx";
 import { Status } from "./status.tsx";
-
-function View() {
-  if (key.value === null) return <SignedOut />;
-  if (path.value === "/") return <Home />;
-  return (
-    <div class="page prose">
-      <h1>{words.notFound}</h1>
-      <p><a href="/">{words.toHome}</a></p>
-    </div>
-  );
-}
+import { View } from "./view.tsx";
 
 export function Shell() {
   const waiting = home.value.overview?.waiting;
@@ -31,7 +19,7 @@ export function Shell() {
     <div class="app">
       <a class="skip" href="#main">{words.skip}</a>
       <Rail />
-      <main id="main" tabIndex={-1}><View /></main>
+      <main id="main" tabIndex={-1}>{key.value === null ? <SignedOut /> : <View />}</main>
       <Status />
     </div>
   );

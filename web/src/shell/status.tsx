@@ -1,23 +1,40 @@
-/** What this page knows of itself. The stream client will say here to which number it is whole. */
+/** The status line: whether the page is live, and up to which event what it shows is whole. */
 import { signOut } from "../api/signin.ts";
 import { key } from "../api/key.ts";
 import { now } from "../state/clock.ts";
-import { home, homeRead } from "../state/home.ts";
+import { link, streams, wake } from "../state/live.ts";
+import { me } from "../state/me.ts";
 import { words } from "../words.ts";
 
+const QUIET_MS = 2_000; // A shorter cut is not worth a word.
+
+function Link() {
+  const state = link.value;
+  if (state === null) return null;
+  const age = now.value - state.since_ms;
+  if (state.phase === "open" || age < QUIET_MS) {
+    return <span><span class="tone-ok" aria-hidden="true">● </span>{words.live}</span>;
+  }
+  const seconds = Math.max(0, Math.ceil(((state.retry_at_ms ?? now.value) - now.value) / 1000));
+  return (
+    <span role="status" class="tone-wait">
+      ○ {state.phase === "waiting" ? words.retryIn(seconds) : words.connecting}{" "}
+      <button class="quiet" onClick={wake}>{words.tryNow}</button>
+    </span>
+  );
+}
+
 export function Status() {
-  const { read_ms, problem } = home.value;
-  const age = Math.max(0, Math.floor((now.value - read_ms) / 1000));
+  const stream = me.value === null ? undefined : streams.value[`owner:${me.value.owner}`];
+  const ahead = link.value?.clock?.ahead_ms ?? 0;
   return (
     <footer class="status">
-      {problem !== null ? (
-        <span role="status" class="tone-fail">
-          {words.problem(problem)}
-        </span>
-      ) : read_ms > 0 ? <span>{words.readAt(age)}</span> : null}
-      {problem === null ? null : (
-        <button class="quiet" onClick={() => void homeRead()}>{words.retry}</button>
+      <Link />
+      {stream?.whole == null ? null : <span class="whole">{words.wholeTo(stream.whole)}</span>}
+      {stream?.resumed == null ? null : (
+        <span class="wide">{words.resumedAt(stream.resumed.seq, stream.resumed.events)}</span>
       )}
+      {Math.abs(ahead) < 1000 ? null : <span class="wide">{words.clockAhead(ahead)}</span>}
       {key.value === null ? null : (
         <button class="quiet end" onClick={() => void signOut()}>{words.signOut}</button>
       )}

@@ -1,10 +1,9 @@
-/** What Home shows. `fold` is pure: each answer of the daemon replaces what it says. The stream
- *  client will feed it events; until then it is read again when the tab becomes visible, when the
- *  machine is online again, and after actions of this page. */
+/** What Home shows. `fold` is pure: each answer of the daemon replaces what it says. */
 import { signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
+import { followOwner } from "./owner.ts";
 import type { Overview, Page, Run } from "./types.ts";
 
 export interface HomeState {
@@ -47,6 +46,8 @@ export function fold(state: HomeState, news: HomeNews): HomeState {
 export const home = signal<HomeState>(homeEmpty);
 const take = (news: HomeNews): void => void (home.value = fold(home.value, news));
 
+const READ_MS = 250;
+let timer: ReturnType<typeof setTimeout> | null = null;
 let reading = false;
 let again = false;
 
@@ -86,10 +87,14 @@ export async function markSeen(rows: SeenRow[]): Promise<void> {
 /** Until a key is there again nothing of the owner stays in the page. */
 key.subscribe((value) => {
   if (value === null) take({ kind: "left" });
-  else void homeRead();
 });
 
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") void homeRead();
+followOwner({
+  onReset: () => void homeRead(),
+  onEvents: () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      void homeRead();
+    }, READ_MS);
+  },
 });
-addEventListener("online", () => void homeRead());

@@ -1,0 +1,17 @@
+/** The table of places: what the address means, and which of them the rail shows. A view adds its
+ *  rows here. */
+import { House } from "lucide-preact";
+
+import { Home } from "../home/home.tsx";
+import type { Route } from "../router/routes.ts";
+import { words } from "../words.ts";
+
+export const ROUTES: readonly Route[] = [
+  { path: "/", load: () => Promise.resolve(Home) },
+];
+
+export interface Place { to: string; name: string; icon: typeof House; keys: string }
+
+export const PLACES: readonly Place[] = [
+  { to: "/", name: words.home, icon: House, keys: "g h" },
+];

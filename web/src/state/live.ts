@@ -1,0 +1,83 @@
+/** The one connection of this page. Views follow streams by it, and its facts are signals.
+ *
+ *  Several parts may follow one stream: the last of them that leaves ends it. A part that joins
+ *  makes it begin again with a snapshot, which replaces what the others know, too. */
+import { effect, signal } from "@preact/signals";
+
+import { key, keySet } from "../api/key.ts";
+import { open, type Client, type LinkState, type StreamState, type Wish } from "../stream/index.ts";
+import { meRead } from "./me.ts";
+
+/** null: nobody is signed in. */
+export const link = signal<LinkState | null>(null);
+/** Facts of the streams that are followed, by name. */
+export const streams = signal<Readonly<Record<string, StreamState>>>({});
+
+let client: Client | null = null;
+const followed = new Map<string, Set<Wish>>();
+
+function subscribe(name: string): void {
+  const each = (call: (wish: Wish) => void) => followed.get(name)?.forEach(call);
+  client?.subscribe(name, {
+    snapshot: true,
+    onSnapshot: (data, seq) => each((wish) => wish.onSnapshot(data, seq)),
+    onEvents: (events) => each((wish) => wish.onEvents(events)),
+    onNotices: (notices) => each((wish) => wish.onNotices?.(notices)),
+    onState: (state) => {
+      streams.value = { ...streams.value, [name]: state };
+      each((wish) => wish.onState?.(state));
+    },
+  });
+}
+
+/** Until the returned function is called. A new key begins each stream again by itself. */
+export function follow(name: string, wish: Wish): () => void {
+  const wishes = followed.get(name) ?? new Set<Wish>();
+  if (wishes.size > 0) client?.unsubscribe(name);
+  followed.set(name, wishes.add(wish));
+  subscribe(name);
+  return () => {
+    if (!wishes.delete(wish) || wishes.size > 0) return;
+    followed.delete(name);
+    client?.unsubscribe(name);
+    const { [name]: _, ...rest } = streams.value;
+    streams.value = rest;
+  };
+}
+
+function linkChanged(state: LinkState): void {
+  link.value = state;
+  if (state.phase === "signed_out") queueMicrotask(() => keySet(null));
+  if (state.phase === "open") void meRead();
+}
+
+effect(() => {
+  client?.close();
+  client = null;
+  link.value = null;
+  streams.value = {};
+  if (key.value === null) return;
+  client = open({
+    url: `${location.origin.replace(/^http/, "ws")}/api/v1/ws`,
+    key: key.value,
+    WebSocket,
+    now: Date.now,
+    random: Math.random,
+    after: (ms, call) => {
+      const timer = setTimeout(call, ms);
+      return () => clearTimeout(timer);
+    },
+    frame: (call) => requestAnimationFrame(call),
+    onState: linkChanged,
+  });
+  for (const name of followed.keys()) subscribe(name);
+});
+
+for (const type of ["online", "pageshow"]) addEventListener(type, () => client?.wake());
+document.addEventListener("visibilitychange", () => document.hidden || client?.wake());
+
+/** Try now, instead of at the time that was announced. */
+export const wake = (): void => client?.wake();
+
+/** For the tests, and for a report of a fault. */
+Object.assign(window, { __drover: { report: () => client?.report() ?? null } });

@@ -1,0 +1,94 @@
+/** A list that lives: a page of the API, and the events of the owner's stream after it. Events that
+ *  come while a page is read are applied after it; the last word on an id is right. */
+import { signal, type ReadonlySignal } from "@preact/signals";
+
+import { get, type Problem } from "../api/api.ts";
+import type { StreamEvent } from "../stream/index.ts";
+import { followOwner } from "./owner.ts";
+import type { Page } from "./types.ts";
+
+export interface Rows<T> {
+  items: T[];
+  next: string | null;
+  ready: boolean;
+  problem: Problem | null;
+}
+
+export interface RowsWish<T> {
+  /** Path of the list, with its filters: `/runs?kind=job`. Newest first, as the daemon lists. */
+  path: string;
+  /** Type of the events whose data is a row: `run_changed`. */
+  type: string;
+  /** Whether a row of an event belongs to this list. Default: all do. */
+  fits?(row: T): boolean;
+}
+
+type Removed = { removed?: true; left_out?: true };
+
+/** Pure. A row that is new stands first; one that does not fit any more leaves. */
+export function applied<T extends { id: string }>(
+  items: T[], row: T & Removed, fits: (row: T) => boolean): T[] {
+  const at = items.findIndex(({ id }) => id === row.id);
+  if (row.left_out) return items; // Too long for an event: it stands as it was read.
+  if (row.removed || !fits(row)) return at < 0 ? items : items.filter(({ id }) => id !== row.id);
+  if (at < 0) return [row, ...items];
+  return items.map((item, i) => (i === at ? { ...item, ...row } : item));
+}
+
+export interface RowsFollow<T> {
+  rows: ReadonlySignal<Rows<T>>;
+  /** Reads the next page and appends it. */
+  more(): Promise<void>;
+  again(): void;
+  end(): void;
+}
+
+export function followRows<T extends { id: string }>(wish: RowsWish<T>): RowsFollow<T> {
+  const rows = signal<Rows<T>>({ items: [], next: null, ready: false, problem: null });
+  let waiting: StreamEvent[] | null = null; // While a page is read.
+  let reads = 0;
+  const fits = wish.fits ?? (() => true);
+  const apply = (events: StreamEvent[]): void => {
+    let { items } = rows.value;
+    for (const { type, data } of events) {
+      if (type === wish.type) items = applied(items, data as T & Removed, fits);
+    }
+    if (items !== rows.value.items) rows.value = { ...rows.value, items };
+  };
+  const read = async (after: string | null): Promise<void> => {
+    const mine = ++reads;
+    waiting ??= [];
+    const mark = wish.path.includes("?") ? "&" : "?";
+    const answer = await get<Page<T>>(
+      after === null ? wish.path : `${wish.path}${mark}after=${encodeURIComponent(after)}`);
+    if (mine !== reads) return; // A later read has replaced this one.
+    const events = waiting;
+    waiting = null;
+    if (answer.ok) {
+      const { items, next } = answer.value;
+      const known = new Set(after === null ? [] : rows.value.items.map(({ id }) => id));
+      const all = after === null ? items
+        : [...rows.value.items, ...items.filter(({ id }) => !known.has(id))];
+      rows.value = { items: all, next, ready: true, problem: null };
+    } else rows.value = { ...rows.value, problem: answer.problem };
+    apply(events);
+  };
+  const end = followOwner({
+    onReset: () => void read(null),
+    onEvents: (events) => {
+      if (waiting === null) apply(events);
+      else waiting.push(...events);
+    },
+  });
+  return {
+    rows,
+    more: async () => {
+      if (rows.value.next !== null && waiting === null) await read(rows.value.next);
+    },
+    again: () => void read(null),
+    end: () => {
+      reads++;
+      end();
+    },
+  };
+}
