@@ -1,5 +1,6 @@
 /* login.c: web pages sign in and out. A link that is good for one sign-in, its exchange for a key,
- * which is a token that is bound to the origin of the page, whose it is, and the end of that key. */
+ * which is a token that is bound to the origin of the page, whose it is, and the end of that key.
+ */
 #include <string.h>
 
 #include "api/token/tokens.h"
