@@ -1,6 +1,6 @@
 /** A button that opens a menu: arrows move, Escape closes, and the focus comes back. */
 import { Ellipsis } from "lucide-preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Choice { name: string; about?: string; run(): void }
 
@@ -14,7 +14,7 @@ export function Menu({ label, choices }: { label: string; choices: Choice[] }) {
     openSet(false);
     button.current?.focus();
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     rows()[0]?.focus();
     const outside = (event: Event) => {

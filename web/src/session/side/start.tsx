@@ -1,5 +1,5 @@
 /** A small form that starts a subagent of the session. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../../api/api.ts";
 import { Failed } from "./failed.tsx";
@@ -12,7 +12,7 @@ export function StartForm({ session, done }: { session: string; done(): void }) 
   const form = useRef<HTMLFormElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const was = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) form.current?.querySelector("textarea")?.focus();
     else if (was.current) button.current?.focus();
     was.current = open;
