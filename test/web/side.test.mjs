@@ -61,6 +61,12 @@ test("turns say what they took and changed; one is gone to, forked, asked again"
   const fork = new URL(page.url()).pathname.split("/").at(-1);
   const { items } = await ask(desk.daemon, "GET", `/sessions/${fork}/messages`);
   assert.equal(items.length, 2);
+  await side(page).getByText("Forked from").getByRole("link", { name: "Fix the build" }).click();
+  await page.waitForURL((url) => url.pathname.endsWith(desk.session));
+  await side(page).getByText("2 forks").click();
+  const forks = side(page).locator("details li a");
+  assert.deepEqual(await forks.evaluateAll((links) => links.map((link) =>
+    link.getAttribute("href"))).then((all) => all.includes(`/s/${fork}`)), true);
   page.clean();
 });
 
