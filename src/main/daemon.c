@@ -658,6 +658,9 @@ static struct err rooms_open(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct loop_options with = {.world = options->world, .slow = turn_slow, .slow_ctx = daemon};
     struct err err = loop_open(&with, &daemon->loop);
+    if (!err_failed(err)) { /* Before rooms that would have to be stopped by the loop. */
+        err = pages_open(&daemon->pages, daemon->loop, options->web_dir, &daemon->why);
+    }
     if (err_failed(err)) {
         return err;
     }
@@ -711,7 +714,7 @@ static struct err rooms_open(struct daemon *daemon) {
                              .started_ms = world_wall_ms(options->world),
                              .jobs_max = options->jobs_max,
                              .connections_max = options->limits.connections_max};
-    return pages_open(&daemon->pages, daemon->loop, options->web_dir, &daemon->why);
+    return ERR_OK;
 }
 
 static void rooms_close(struct daemon *daemon) {
