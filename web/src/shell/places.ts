@@ -8,6 +8,7 @@ import { words } from "../words.ts";
 
 export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
+  { path: "/s/:id", load: () => import("../session/side/place.tsx").then((m) => m.SidePlace) },
 ];
 
 export interface Place { to: string; name: string; icon: typeof House; keys: string }
