@@ -26,8 +26,8 @@ export function ThemeChoice() {
   );
 }
 
-const isHere = (to: string): boolean =>
-  path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
+const isHere = (to: string, below = `${to}/`): boolean =>
+  path.value === to || (to !== "/" && path.value.startsWith(below));
 
 function Count({ of }: { of: ReadonlySignal<number> }) {
   return of.value > 0 ? <b class="due">{of.value}</b> : null;
@@ -37,8 +37,8 @@ export function Rail() {
   return (
     <nav class="rail" aria-label={words.places}>
       <div class="name"><Mark />{words.name}</div>
-      {PLACES.map(({ to, name, icon: Icon }) => (
-        <a key={to} href={to} aria-current={isHere(to) ? "page" : undefined}>
+      {PLACES.map(({ to, name, icon: Icon, below }) => (
+        <a key={to} href={to} aria-current={isHere(to, below) ? "page" : undefined}>
           <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
           <span>{name}</span>
           {to === "/" ? <Count of={due} /> : null}
