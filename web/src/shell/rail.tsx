@@ -1,6 +1,8 @@
 /** The places, on the left, or at the bottom of a phone. */
+import type { ReadonlySignal } from "@preact/signals";
+
 import { path } from "../router/router.ts";
-import { home } from "../state/home.ts";
+import { due, inboxDue } from "../state/home.ts";
 import { words } from "../words.ts";
 import { PLACES } from "./places.ts";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
@@ -24,21 +26,23 @@ export function ThemeChoice() {
   );
 }
 
-const isHere = (to: string): boolean =>
-  path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
+const isHere = (to: string, below = `${to}/`): boolean =>
+  path.value === to || (to !== "/" && path.value.startsWith(below));
+
+function Count({ of }: { of: ReadonlySignal<number> }) {
+  return of.value > 0 ? <b class="due">{of.value}</b> : null;
+}
 
 export function Rail() {
-  const waiting = home.value.overview?.waiting;
-  const due = waiting === undefined ? 0
-    : waiting.approvals.length + waiting.deliveries.length + waiting.blocked.length;
   return (
     <nav class="rail" aria-label={words.places}>
       <div class="name"><Mark />{words.name}</div>
-      {PLACES.map(({ to, name, icon: Icon }) => (
-        <a key={to} href={to} aria-current={isHere(to) ? "page" : undefined}>
+      {PLACES.map(({ to, name, icon: Icon, below }) => (
+        <a key={to} href={to} aria-current={isHere(to, below) ? "page" : undefined}>
           <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
           <span>{name}</span>
-          {due > 0 && to === "/" ? <b class="due">{due}</b> : null}
+          {to === "/" ? <Count of={due} /> : null}
+          {to === "/inbox" ? <Count of={inboxDue} /> : null}
         </a>
       ))}
       <div class="gap" />
