@@ -39,4 +39,6 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<An
 export const get = <T>(path: string): Promise<Answer<T>> => send<T>("GET", path);
 export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
   send<T>("POST", path, body);
+export const patch = <T>(path: string, body: unknown): Promise<Answer<T>> =>
+  send<T>("PATCH", path, body);
 export const remove = <T>(path: string): Promise<Answer<T>> => send<T>("DELETE", path);

@@ -3,6 +3,7 @@ import { Loading } from "../parts/loading.tsx";
 import { Section } from "../parts/section.tsx";
 import { home, markSeen } from "../state/home.ts";
 import type { Overview, Run } from "../state/types.ts";
+import { Offer } from "../welcome/offer.tsx";
 import { words } from "../words.ts";
 import { EndedRow, RunningRow, SessionRow, WaitingRows } from "./rows.tsx";
 import { Today } from "./today.tsx";
@@ -68,7 +69,7 @@ export function Home() {
   return (
     <div class="page with-aside">
       <h1 class="hidden">{words.home}</h1>
-      <div><Lists overview={overview} running={running} /></div>
+      <div><Offer /><Lists overview={overview} running={running} /></div>
       <Today today={overview.today} />
     </div>
   );

@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House } from "lucide-preact";
+import { House, Settings2 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -8,10 +8,26 @@ import { words } from "../words.ts";
 
 export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
+  { path: "/welcome", load: () => import("../welcome/welcome.tsx").then((m) => m.Welcome) },
+  { path: "/settings/:page?",
+    load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
 ];
 
 export interface Place { to: string; name: string; icon: typeof House; keys: string }
 
+/** The rail shows them in the order of ORDER, others after them, and settings at its end. */
 export const PLACES: readonly Place[] = [
   { to: "/", name: words.home, icon: House, keys: "g h" },
+  { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
 ];
+
+const ORDER = ["/", "/inbox", "/sessions", "/jobs"];
+const LAST = "/settings";
+
+/** Pure: the first places, which a phone shows, and the others. */
+export function arranged(places: readonly Place[]): { first: Place[]; rest: Place[] } {
+  const first = ORDER.flatMap((to) => places.filter((place) => place.to === to));
+  const others = places.filter((place) => !first.includes(place));
+  const isLast = ({ to }: Place) => to === LAST;
+  return { first, rest: [...others.filter((one) => !isLast(one)), ...others.filter(isLast)] };
+}

@@ -1,9 +1,13 @@
 /** The places, on the left, or at the bottom of a phone. */
+import { Ellipsis, Search } from "lucide-preact";
+
+import { key } from "../api/key.ts";
 import { path } from "../router/router.ts";
 import { home } from "../state/home.ts";
-import { words } from "../words.ts";
-import { PLACES } from "./places.ts";
+import { arranged, PLACES, type Place } from "./places.ts";
+import { sheet } from "./sheets.tsx";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
+import { words } from "./words.ts";
 
 export function Mark() {
   return (
@@ -27,21 +31,50 @@ export function ThemeChoice() {
 const isHere = (to: string): boolean =>
   path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
 
+const { first, rest } = arranged(PLACES);
+
+export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
+export function PlaceLink({ place, due, name }: { place: Place; due?: number; name?: string }) {
+  const { to, icon: Icon } = place;
+  return (
+    <a href={to} class={name} aria-current={isHere(to) ? "page" : undefined}>
+      <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
+      <span>{place.name}</span>
+      {due === undefined || due === 0 ? null : <b class="due">{due}</b>}
+    </a>
+  );
+}
+
 export function Rail() {
   const waiting = home.value.overview?.waiting;
   const due = waiting === undefined ? 0
     : waiting.approvals.length + waiting.deliveries.length + waiting.blocked.length;
+  const isIn = key.value !== null;
   return (
     <nav class="rail" aria-label={words.places}>
       <div class="name"><Mark />{words.name}</div>
-      {PLACES.map(({ to, name, icon: Icon }) => (
-        <a key={to} href={to} aria-current={isHere(to) ? "page" : undefined}>
-          <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
-          <span>{name}</span>
-          {due > 0 && to === "/" ? <b class="due">{due}</b> : null}
-        </a>
+      {isIn ? (
+        <button class="quiet find" onClick={() => (sheet.value = "palette")}>
+          <Search size={14} strokeWidth={1.6} aria-hidden="true" />
+          <span>{words.findShort}</span>
+          <kbd aria-hidden="true">{isMac ? "⌘K" : "Ctrl K"}</kbd>
+        </button>
+      ) : null}
+      {first.map((place) => (
+        <PlaceLink key={place.to} place={place} due={place.to === "/" ? due : 0} />
       ))}
+      {rest.map((place) => place.to === "/settings" ? null
+        : <PlaceLink key={place.to} place={place} name="deep" />)}
+      {isIn ? (
+        <button class="more" aria-haspopup="dialog" onClick={() => (sheet.value = "more")}>
+          <Ellipsis size={16} strokeWidth={1.6} aria-hidden="true" />
+          <span>{words.moreName}</span>
+        </button>
+      ) : null}
       <div class="gap" />
+      {rest.map((place) => place.to !== "/settings" ? null
+        : <PlaceLink key={place.to} place={place} name="deep" />)}
       <ThemeChoice />
     </nav>
   );
