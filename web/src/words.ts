@@ -2,6 +2,7 @@
 export const words = {
   name: "drover",
   home: "Home",
+  inbox: "Inbox",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

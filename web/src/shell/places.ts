@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House } from "lucide-preact";
+import { House, Inbox } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -8,10 +8,12 @@ import { words } from "../words.ts";
 
 export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
+  { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
 ];
 
 export interface Place { to: string; name: string; icon: typeof House; keys: string }
 
 export const PLACES: readonly Place[] = [
   { to: "/", name: words.home, icon: House, keys: "g h" },
+  { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
 ];
