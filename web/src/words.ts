@@ -4,6 +4,7 @@ export const words = {
   home: "Home",
   sessions: "Sessions",
   settings: "Settings",
+  inbox: "Inbox",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House, MessageSquare, Settings2 } from "lucide-preact";
+import { House, Inbox, MessageSquare, Settings2 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -13,6 +13,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/welcome", load: () => import("../welcome/welcome.tsx").then((m) => m.Welcome) },
   { path: "/settings/:page?",
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
+  { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
 ];
 
 export interface Place {
@@ -26,6 +27,7 @@ export const PLACES: readonly Place[] = [
   { to: "/", name: words.home, icon: House, keys: "g h" },
   { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "g s", below: "/s/" },
   { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
+  { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
 ];
 
 const ORDER = ["/", "/inbox", "/sessions", "/jobs"];
