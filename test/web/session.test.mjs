@@ -194,7 +194,7 @@ test("on a phone nothing is wider than the screen, and buttons are large enough"
   await page.getByRole("button", { name: "Timeline" }).tap();
   assert.equal(new URL(page.url()).searchParams.get("panel"), "timeline");
   await page.getByRole("button", { name: "Close" }).tap();
-  await page.getByRole("complementary").waitFor({ state: "hidden" });
+  await page.getByRole("complementary").waitFor({ state: "detached" });
   page.clean();
 });
 

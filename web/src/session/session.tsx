@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { Loading } from "../parts/loading.tsx";
-import { path, query, setQuery } from "../router/router.ts";
+import { setHash } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
@@ -14,7 +14,9 @@ import { Composer } from "./composer.tsx";
 import { Conversation } from "./conversation.tsx";
 import { openSession, type Opened } from "./open.ts";
 import { outboxOf, type Outbox } from "./outbox.ts";
-import { Panel } from "./panel.tsx";
+import { Panel, panelToggle } from "./side/panel.tsx";
+import { Pins } from "./side/pins.tsx";
+import { words as beside } from "./side/words.ts";
 import { TalkContext, type Talk } from "./talk.ts";
 import { Top } from "./top.tsx";
 import { words } from "./words.ts";
@@ -30,13 +32,6 @@ function useSaid(): [string, (text: string) => void] {
     return () => clearTimeout(timer);
   }, [said.value]);
   return [said.value.text, (text) => (said.value = { text })];
-}
-
-function goTo(message: string): void {
-  setQuery("panel", null);
-  // By replace: the place is the session.
-  history.replaceState(history.state, "", `${path.value}${location.search}#${message}`);
-  dispatchEvent(new PopStateEvent("popstate"));
 }
 
 function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
@@ -57,10 +52,12 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     const still = state.value.messages.some(({ id }) => id === editing.value?.id);
     if (editing.value !== null && !still) editing.value = null;
   }, [state.value.messages]);
-  const panel = query.value.get("panel") !== null;
-  useKeys([{
-    key: "t", about: words.timeline, run: () => setQuery("panel", panel ? null : "timeline"),
-  }]);
+  useKeys([{ key: "t", about: beside.beside, run: panelToggle }]);
+  const goes = useSignal(0);
+  const goTo = (message: string): void => {
+    setHash(message);
+    goes.value++; // Also where it leads to the same one once more.
+  };
   if (deleted || (problem.value !== null && session === null)) {
     return (
       <div class="page prose" role="alert">
@@ -78,8 +75,11 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     <TalkContext.Provider value={talk}>
       <div class="session">
         <div class="middle">
-          <Top state={state.value} id={opened.id} />
-          <Conversation key={opened.id} opened={opened} say={say} />
+          <div>
+            <Top state={state.value} id={opened.id} />
+            <Pins session={opened.id} onGo={goTo} />
+          </div>
+          <Conversation opened={opened} goes={goes.value} say={say} />
           <div class="dock">
             <p class={said === "" ? "said-now hidden" : "said-now"} role="status">{said}</p>
             <Asks opened={opened} />
@@ -89,7 +89,7 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
             ) : <p class="muted">{words.readOnly}</p>}
           </div>
         </div>
-        <Panel session={opened.id} onGo={goTo} sheet={panel} />
+        <Panel session={opened.id} onGo={goTo} />
       </div>
     </TalkContext.Provider>
   );

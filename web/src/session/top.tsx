@@ -1,7 +1,7 @@
 /** The head of a session: what it is, how it stands, what it used. */
 import { Brand } from "../parts/brand.tsx";
-import { query, setQuery } from "../router/router.ts";
 import type { SessionState } from "../state/session.ts";
+import { panelNow, panelToggle } from "./side/panel.tsx";
 import { SessionStateOf } from "./state.tsx";
 import { answerer, price, titleOf } from "./text.ts";
 import { words } from "./words.ts";
@@ -25,7 +25,6 @@ function Context({ used, window: size }: { used: number; window: number }) {
 
 export function Top({ state, id }: { state: SessionState; id: string }) {
   const { session, turn } = state;
-  const isOpen = query.value.get("panel") !== null;
   return (
     <header class="top">
       <Brand id={id} />
@@ -41,8 +40,7 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
           </span>
         </>
       )}
-      <button class="quiet to-panel" aria-expanded={isOpen}
-        onClick={() => setQuery("panel", isOpen ? null : "timeline")}>
+      <button class="quiet to-panel" aria-expanded={panelNow() !== null} onClick={panelToggle}>
         {words.timeline} <kbd>t</kbd>
       </button>
     </header>
