@@ -14,9 +14,12 @@ import type { Opened } from "./open.ts";
 import { draftKeep, draftOf, type Letter, type Outbox } from "./outbox.ts";
 import { Pickers } from "./pickers.tsx";
 import { Queue } from "./queue.tsx";
+import { panelNow } from "./side/panel.tsx";
 import { answerer, plain } from "./text.ts";
 import { words } from "./words.ts";
 
+/** Where what stands beside a conversation covers it. */
+const NARROW = "(max-width: 1099px)";
 const POLICIES = ["enqueue", "steer", "interrupt"];
 
 const isMine = ({ role, status }: Message): boolean => role === "user" && status !== "joined";
@@ -113,9 +116,14 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     edit(null);
     field.current?.focus();
   };
-  useKeys([{
+  const isCovered = panelNow() !== null && matchMedia(NARROW).matches;
+  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{
     key: "Escape", about: editing !== null ? words.cancel : words.stop, always: true,
-    run: () => (editing !== null ? cancel() : isBusy ? void stop() : undefined),
+    run: ({ target }) => {
+      if (target instanceof Element && target.closest("dialog")) return; // It closes that one.
+      if (editing !== null) cancel();
+      else void stop();
+    },
   }]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.isComposing) return;

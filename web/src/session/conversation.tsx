@@ -1,5 +1,6 @@
 /** What was said: rows from the newest up, and where the view stands in them. */
 import { useComputed, useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { useCallback, useEffect, useRef } from "preact/hooks";
 
 import { List, type ListHandle } from "../parts/list.tsx";
@@ -11,8 +12,15 @@ import { words } from "./words.ts";
 
 const keyOf = (row: Row): string => row.key;
 
+interface ConversationProps {
+  opened: Opened;
+  /** Counts how often somebody wants to go to the message of the address. */
+  goes: number;
+  say(text: string): void;
+}
+
 /** `#msg_…` of the address is shown in the middle, and marked. */
-function useTarget(opened: Opened, list: { current: ListHandle | null }, say: (text: string) => void) {
+function useTarget({ opened, goes, say }: ConversationProps, list: RefObject<ListHandle>) {
   const target = /^msg_/.test(hash.value) ? hash.value : null;
   const isReady = opened.state.value.session !== null;
   const due = useRef<string | null>(null);
@@ -23,7 +31,7 @@ function useTarget(opened: Opened, list: { current: ListHandle | null }, say: (t
       if (!found) say(words.noMessage);
       else if (due.current === target) show();
     });
-  }, [target, isReady, opened]);
+  }, [target, isReady, opened, goes]);
   /** Once its rows are drawn. */
   function show(): void {
     requestAnimationFrame(() => {
@@ -34,15 +42,14 @@ function useTarget(opened: Opened, list: { current: ListHandle | null }, say: (t
   return target;
 }
 
-interface ConversationProps { opened: Opened; say: (text: string) => void }
-
-export function Conversation({ opened, say }: ConversationProps) {
+export function Conversation(props: ConversationProps) {
+  const { opened } = props;
   const { state, messages, atEnd } = opened;
   const list = useRef<ListHandle>(null);
   const isAtEnd = useSignal(true);
   const seen = useSignal(0); // Messages that had come when the end was left.
   const rows = useComputed(() => rowsOf(messages.value, state.value.queue));
-  const target = useTarget(opened, list, say);
+  const target = useTarget(props, list);
   const fresh = state.value.added - seen.value;
 
   const onEnd = useCallback((is: boolean): void => {

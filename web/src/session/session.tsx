@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { Loading } from "../parts/loading.tsx";
-import { path } from "../router/router.ts";
+import { setHash } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
@@ -16,6 +16,7 @@ import { openSession, type Opened } from "./open.ts";
 import { outboxOf, type Outbox } from "./outbox.ts";
 import { Panel, panelToggle } from "./side/panel.tsx";
 import { Pins } from "./side/pins.tsx";
+import { words as beside } from "./side/words.ts";
 import { TalkContext, type Talk } from "./talk.ts";
 import { Top } from "./top.tsx";
 import { words } from "./words.ts";
@@ -31,12 +32,6 @@ function useSaid(): [string, (text: string) => void] {
     return () => clearTimeout(timer);
   }, [said.value]);
   return [said.value.text, (text) => (said.value = { text })];
-}
-
-function goTo(message: string): void {
-  // By replace: the place is the session.
-  history.replaceState(history.state, "", `${path.value}${location.search}#${message}`);
-  dispatchEvent(new PopStateEvent("popstate"));
 }
 
 function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
@@ -57,7 +52,12 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     const still = state.value.messages.some(({ id }) => id === editing.value?.id);
     if (editing.value !== null && !still) editing.value = null;
   }, [state.value.messages]);
-  useKeys([{ key: "t", about: words.timeline, run: panelToggle }]);
+  useKeys([{ key: "t", about: beside.beside, run: panelToggle }]);
+  const goes = useSignal(0);
+  const goTo = (message: string): void => {
+    setHash(message);
+    goes.value++; // Also where it leads to the same one once more.
+  };
   if (deleted || (problem.value !== null && session === null)) {
     return (
       <div class="page prose" role="alert">
@@ -79,7 +79,7 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
             <Top state={state.value} id={opened.id} />
             <Pins session={opened.id} onGo={goTo} />
           </div>
-          <Conversation key={opened.id} opened={opened} say={say} />
+          <Conversation opened={opened} goes={goes.value} say={say} />
           <div class="dock">
             <p class={said === "" ? "said-now hidden" : "said-now"} role="status">{said}</p>
             <Asks opened={opened} />

@@ -1,7 +1,7 @@
 /** The head of a session: what it is, how it stands, what it used. */
 import { Brand } from "../parts/brand.tsx";
 import type { SessionState } from "../state/session.ts";
-import { panelNow, panelSet } from "./side/panel.tsx";
+import { panelNow, panelToggle } from "./side/panel.tsx";
 import { SessionStateOf } from "./state.tsx";
 import { answerer, price, titleOf } from "./text.ts";
 import { words } from "./words.ts";
@@ -40,11 +40,9 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
           </span>
         </>
       )}
-      {panelNow() !== null ? null : (
-        <button class="quiet to-panel" onClick={() => panelSet("timeline")}>
-          {words.timeline} <kbd>t</kbd>
-        </button>
-      )}
+      <button class="quiet to-panel" aria-expanded={panelNow() !== null} onClick={panelToggle}>
+        {words.timeline} <kbd>t</kbd>
+      </button>
     </header>
   );
 }

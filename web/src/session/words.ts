@@ -105,6 +105,5 @@ export const words = {
   tooMany: "A message takes at most 16 images.",
   dropHere: "Drop images here",
   timeline: "Timeline",
-  closePanel: "Close",
   unknownCost: (calls: number) => ` + ${calls} of unknown price`,
 };

@@ -61,6 +61,19 @@ export function joined(answer: Message, { parts }: Message): Message {
   return { ...answer, parts: [...answer.parts, ...steers] };
 }
 
+/** `note`: why an answer failed, or what a summary says of itself. */
+export function ended(message: Message, end: { status: string; cause: string | null; note: string }):
+  Message {
+  const { status, cause, note } = end;
+  const failed = status === "failed";
+  const kind = failed ? "error" : message.role === "system" ? "text" : null;
+  const part: Part = {
+    number: 0, kind: kind ?? "", text: note, step: message.step ?? 0, data: failed ? { cause } : {},
+  };
+  const parts = kind === null || note === "" ? message.parts : [...message.parts, part];
+  return { ...message, status, cause, parts, error: failed ? note : message.error, asked: null };
+}
+
 const ORDER = ["thinking", "text", "tool"];
 const rank = ({ kind }: Part): number => ORDER.indexOf(kind);
 

@@ -5,7 +5,7 @@
  *  the line that somebody reads does not go away. */
 import type { StreamEvent } from "../stream/index.ts";
 import { lastIndexOf, withAt, withInserted } from "./arrays.ts";
-import { changed, edited, heard, joined, type Message } from "./message.ts";
+import { changed, edited, ended, heard, joined, type Message } from "./message.ts";
 
 export interface Usage {
   calls: number; fresh: number; cache_read: number; cache_write: number; output: number;
@@ -149,9 +149,8 @@ function turnStarted(state: SessionState, data: Data): SessionState {
 
 function turnFinished(state: SessionState, data: Data): SessionState {
   const { message: id, state: end = "", cause = null, note = "" } = data;
-  const status = ENDS[end] ?? "failed";
-  const messages = state.messages.map((message) => (message.id !== id ? message
-    : { ...message, status, cause, error: note === "" ? message.error : note, asked: null }));
+  const messages = state.messages.map((message) =>
+    (message.id === id ? ended(message, { status: ENDS[end] ?? "failed", cause, note }) : message));
   return {
     ...state, messages, turn: null, session: state.session && { ...state.session, state: "idle" },
     unread: typeof id === "string" ? [...state.unread, id] : state.unread,
