@@ -355,13 +355,15 @@ static struct err http_begin(struct daemon *daemon) {
     const struct resource_served served[] = {
         {&memory_handlers, &daemon->host},           {&projects, &daemon->host},
         {&agent_handlers, &daemon->agents_api.host}, {&token_handlers, &daemon->tokens_api.host},
-        {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host}};
+        {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host},
+        {&terminal_handlers, &daemon->host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {
         resource_routes_table(daemon->resource_routes),
         request_routes(streams_routes, &daemon->streams_api.host),
         request_routes(runs_routes, &daemon->runs_api.host),
         request_routes(jobs_routes, &daemon->runs_api.host),
+        request_routes(terminals_routes, &daemon->runs_api.host),
         request_routes(inbox_routes, &daemon->runs_api.host),
         request_routes(hold_routes, &daemon->runs_api.host),
         request_routes(sessions_routes, &daemon->sessions_api.host),
