@@ -2,6 +2,7 @@
 export const words = {
   name: "drover",
   home: "Home",
+  jobs: "Jobs",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",
