@@ -5,6 +5,7 @@ export const words = {
   sessions: "Sessions",
   settings: "Settings",
   inbox: "Inbox",
+  jobs: "Jobs",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House, Inbox, MessageSquare, Settings2 } from "lucide-preact";
+import { House, Inbox, MessageSquare, Settings2, SquareTerminal } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -14,6 +14,8 @@ export const ROUTES: readonly Route[] = [
   { path: "/settings/:page?",
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
+  { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
+  { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
 ];
 
 export interface Place {
@@ -28,6 +30,7 @@ export const PLACES: readonly Place[] = [
   { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "g s", below: "/s/" },
   { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
+  { to: "/jobs", name: words.jobs, icon: SquareTerminal, keys: "g j" },
 ];
 
 const ORDER = ["/", "/inbox", "/sessions", "/jobs"];
