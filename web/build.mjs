@@ -30,27 +30,41 @@ const { build } = await import("esbuild").catch(() => {
   process.exit(1);
 });
 
-async function bundle() {
-  rmSync(dist, { recursive: true, force: true });
+/** Workers: each is one file, named in index.html. As part of the pages they would share chunks
+ *  with them, which the first view then loads, too. */
+const WORKERS = ["src/markdown/worker.ts"];
+const PAGES = ["src/main.tsx", "src/look/look.css", "src/look/icon.svg"];
+
+async function bundleOf(entryPoints, more) {
   const { metafile } = await build({
     absWorkingDir: here,
-    entryPoints: ["src/main.tsx", "src/look/look.css", "src/look/icon.svg"],
+    entryPoints,
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
     outdir: path.join(dist, "assets"),
     bundle: true,
-    splitting: true,
-    format: "esm",
     target: "es2022",
     jsx: "automatic",
     jsxImportSource: "preact",
+    alias: { react: "preact/compat", "react-dom": "preact/compat" }, // Of the list of the session.
     loader: { ".svg": "copy" },
     minify: true,
     metafile: true,
     logLevel: "warning",
+    ...more,
   });
   return metafile;
+}
+
+async function bundle() {
+  rmSync(dist, { recursive: true, force: true });
+  const pages = await bundleOf(PAGES, { format: "esm", splitting: true });
+  const workers = await bundleOf(WORKERS, { format: "iife" });
+  return {
+    inputs: { ...pages.inputs, ...workers.inputs },
+    outputs: { ...pages.outputs, ...workers.outputs },
+  };
 }
 
 /** The name of what an entry point became. */
@@ -60,8 +74,22 @@ function nameOf(metafile, entry) {
   return path.basename(found[0]);
 }
 
+/** Chunks that the first script needs in any case: else a browser would find them one by one. */
+function preloads(metafile) {
+  const outputs = Object.entries(metafile.outputs);
+  const found = new Set([outputs.find(([, about]) => about.entryPoint === "src/main.tsx")[0]]);
+  for (const name of found) {
+    const statements = metafile.outputs[name].imports.filter((one) =>
+      one.kind === "import-statement");
+    for (const one of statements) found.add(one.path);
+  }
+  return [...found].slice(1).map((name) =>
+    `<link rel="modulepreload" href="/assets/${path.basename(name)}">\n`).join("");
+}
+
 function page(metafile) {
-  const html = readFileSync(path.join(here, "src/index.html"), "utf8");
+  const html = readFileSync(path.join(here, "src/index.html"), "utf8")
+    .replace("<script", () => `${preloads(metafile)}<script`);
   return html.replaceAll(/\{(src\/[^}]+)\}/g, (_, entry) => `/assets/${nameOf(metafile, entry)}`);
 }
 

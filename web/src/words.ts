@@ -2,6 +2,10 @@
 export const words = {
   name: "drover",
   home: "Home",
+  sessions: "Sessions",
+  settings: "Settings",
+  inbox: "Inbox",
+  jobs: "Jobs",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",
@@ -38,16 +42,20 @@ export const words = {
     (code === "unreachable" ? "The daemon does not answer." : `${title}: ${detail}`),
   live: "live",
   connecting: "connecting",
-  retryIn: (seconds: number) => `no connection; next try in ${seconds} s`,
+  noLink: "no connection",
+  retryIn: (seconds: number) => `next try in ${seconds} s`,
   tryNow: "now",
   wholeTo: (seq: number) => `whole to #${seq.toLocaleString("en")}`,
   resumedAt: (seq: number, events: number) =>
     `resumed at #${seq.toLocaleString("en")}, ${events} events`,
-  clockAhead: (ms: number) => `clock ${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
+  clockAhead: (ms: number) =>
+    `clock ${ms <= -50 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
   otherBuild: "This page is of another version than the daemon.",
   reload: "Load again",
   notFound: "There is no such page.",
   toHome: "Go to Home",
+  noModel: "No model is connected yet.",
+  connectModel: "Connect a model",
   asks: {
     leave: "asks whether it may",
     answer: "asks a question",
@@ -58,6 +66,21 @@ export const words = {
   answerHow: (id: string) => `drover approve ${id}`,
   progress: ({ done, total, failed }: { done: number; total: number; failed: number }) =>
     `${done} of ${total}${failed > 0 ? ` · ✕ ${failed}` : ""}`,
+  copy: "Copy",
+  copied: "Copied",
+  notCopied: "Could not copy",
+  /** null: how much more is not known. */
+  showRest: (hidden: number | null) => (hidden === null ? "Show the rest"
+    : `Show the rest (${Math.ceil(hidden / 1024)} kB)`),
+  codeIn: (language: string) => (language === "" ? "Code" : `Code in ${language}`),
+  table: "Table",
+  image: "image",
+  diff: (lines: number) => `diff: ${lines} ${lines === 1 ? "line" : "lines"} changed`,
+  moreLines: (lines: number) => `Show ${lines} more ${lines === 1 ? "line" : "lines"}…`,
+  diffCut: "The diff is longer; this is its beginning.",
+  openImage: (alt: string) => `Open the image: ${alt}`,
+  close: "Close",
+  imageBroken: "The image cannot be shown.",
   held: "a delivery is held",
   room: "waits for room in a budget",
   states: {

@@ -5,13 +5,17 @@
 import { effect, signal } from "@preact/signals";
 
 import { key, keySet } from "../api/key.ts";
-import { open, type Client, type LinkState, type StreamState, type Wish } from "../stream/index.ts";
+import {
+  open, type Client, type LinkState, type Log, type LogWish, type StreamState, type Wish,
+} from "../stream/index.ts";
 import { meRead } from "./me.ts";
 
 /** null: nobody is signed in. */
 export const link = signal<LinkState | null>(null);
 /** Facts of the streams that are followed, by name. */
 export const streams = signal<Readonly<Record<string, StreamState>>>({});
+
+const HIDDEN_MS = 250;
 
 let client: Client | null = null;
 const followed = new Map<string, Set<Wish>>();
@@ -45,6 +49,44 @@ export function follow(name: string, wish: Wish): () => void {
   };
 }
 
+/** A hidden page draws no pictures, and still says in its title what waits. */
+function nextPicture(call: () => void): void {
+  const once = (): void => {
+    clearTimeout(timer);
+    cancelAnimationFrame(picture);
+    call();
+  };
+  const picture = requestAnimationFrame(once), timer = setTimeout(once, HIDDEN_MS);
+}
+
+interface LogFollow { run: string; wish: LogWish; log: Log | null }
+const logs = new Set<LogFollow>();
+
+/** With another key the log goes on where it was. */
+function logBegin(one: LogFollow): void {
+  const { cursor, attempt } = one.log?.state() ?? { cursor: null, attempt: null };
+  one.log = client?.log(one.run, {
+    ...one.wish, ...(cursor !== null && { offset: cursor }), ...(attempt !== null && { attempt }),
+  }) ?? one.log;
+}
+
+const noLink = { code: "unreachable", title: "No connection" };
+
+/** The output of a job until `end` is called. One part of the page at a time follows a job. */
+export function followLog(run: string, wish: LogWish): Pick<Log, "input" | "resize" | "end"> {
+  const one: LogFollow = { run, wish, log: null };
+  logs.add(one);
+  logBegin(one);
+  return {
+    input: (text) => one.log?.input(text) ?? Promise.resolve(noLink),
+    resize: (columns, rows) => one.log?.resize(columns, rows) ?? Promise.resolve(noLink),
+    end() {
+      logs.delete(one);
+      one.log?.end();
+    },
+  };
+}
+
 function linkChanged(state: LinkState): void {
   link.value = state;
   if (state.phase === "signed_out") queueMicrotask(() => keySet(null));
@@ -67,10 +109,11 @@ effect(() => {
       const timer = setTimeout(call, ms);
       return () => clearTimeout(timer);
     },
-    frame: (call) => requestAnimationFrame(call),
+    frame: nextPicture,
     onState: linkChanged,
   });
   for (const name of followed.keys()) subscribe(name);
+  logs.forEach(logBegin);
 });
 
 for (const type of ["online", "pageshow"]) addEventListener(type, () => client?.wake());
