@@ -14,7 +14,7 @@ const FIRST_VIEW_MAX = 60_000, ALL_MAX = 280_000;
 const FILES_MAX = {
   main: 60_000, look: 8_000, icon: 1_000, chunk: 60_000, worker: 50_000,
   patch: 8_000, // Diffs.
-  jobs: 8_000, job: 16_000,
+  jobs: 8_000, job: 16_000, terminals: 6_000,
   screen: 110_000, // The terminal.
 };
 

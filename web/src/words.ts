@@ -3,6 +3,7 @@ export const words = {
   name: "drover",
   home: "Home",
   jobs: "Jobs",
+  terminals: "Terminals",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

@@ -52,4 +52,6 @@ export const getBlob = (path: string): Promise<Answer<Blob>> =>
   send("GET", path, undefined, (answer) => answer.blob());
 export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
   send<T>("POST", path, body);
+export const patch = <T>(path: string, body: unknown): Promise<Answer<T>> =>
+  send<T>("PATCH", path, body);
 export const remove = <T>(path: string): Promise<Answer<T>> => send<T>("DELETE", path);
