@@ -82,7 +82,7 @@ test("a terminal is a job with a name: made, listed, renamed, closed", async () 
   events.close();
 });
 
-test("without a command it is the user's shell, and its name says what runs", async (t) => {
+test("without a command it is the user's shell, and its name says what runs", async () => {
   const folder = path.join(jobs.folder, "a shell");
   mkdirSync(folder);
   const shell = path.join(folder, "sh");

@@ -103,14 +103,14 @@ test("by keyboard alone: a new one, in and out of it, and from one to the next",
   await closed(...json.items);
 });
 
-test("on a phone it fits, axe finds nothing, and a key that only reads has no buttons", async () => {
+test("on a phone it fits, axe finds nothing, and a reading key has no buttons", async () => {
   const name = "a-name-that-is-longer-than-any-tab-of-a-phone-could-show";
   const long = await named(name, "sleep 600");
   const short = await named("short", "echo here; sleep 600");
   const phone = await opened(browser, desk, { target: "/terminals", ...PHONE });
   await screen(phone).getByText("here").waitFor();
   assert.equal(await overflow(phone), 0);
-  for (const button of await phone.locator("main button:visible, .tabs a").all()) {
+  for (const button of await phone.locator("main button:visible, .term-tabs a").all()) {
     const { height } = await button.boundingBox();
     assert.ok(height >= 44, `${await button.innerText()}: ${height}`);
   }

@@ -2,6 +2,9 @@
 export const words = {
   name: "drover",
   home: "Home",
+  sessions: "Sessions",
+  settings: "Settings",
+  inbox: "Inbox",
   jobs: "Jobs",
   terminals: "Terminals",
   waiting: "Waiting for you",
@@ -40,16 +43,20 @@ export const words = {
     (code === "unreachable" ? "The daemon does not answer." : `${title}: ${detail}`),
   live: "live",
   connecting: "connecting",
-  retryIn: (seconds: number) => `no connection; next try in ${seconds} s`,
+  noLink: "no connection",
+  retryIn: (seconds: number) => `next try in ${seconds} s`,
   tryNow: "now",
   wholeTo: (seq: number) => `whole to #${seq.toLocaleString("en")}`,
   resumedAt: (seq: number, events: number) =>
     `resumed at #${seq.toLocaleString("en")}, ${events} events`,
-  clockAhead: (ms: number) => `clock ${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
+  clockAhead: (ms: number) =>
+    `clock ${ms <= -50 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
   otherBuild: "This page is of another version than the daemon.",
   reload: "Load again",
   notFound: "There is no such page.",
   toHome: "Go to Home",
+  noModel: "No model is connected yet.",
+  connectModel: "Connect a model",
   asks: {
     leave: "asks whether it may",
     answer: "asks a question",

@@ -1,9 +1,10 @@
 /** A form in a dialog: what is refused is said in it, and it closes when it was accepted. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import type { Answer, Problem as Given } from "../api/api.ts";
-import { Problem } from "./problem.tsx";
+import { Dialog, dialogEnd } from "./dialog.tsx";
+import { Trouble } from "./trouble.tsx";
 
 interface FieldProps {
   name: string;
@@ -48,15 +49,13 @@ interface FormProps<T> {
 }
 
 export function Form<T>({ title, send, cancel, close, submit, done, children }: FormProps<T>) {
-  const id = useId();
-  const dialog = useRef<HTMLDialogElement>(null);
   const [problem, problemSet] = useState<Given | null>(null);
   const [busy, busySet] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
   const sent = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
     const given: Record<string, string> = {};
-    for (const [name, value] of new FormData(event.currentTarget as HTMLFormElement)) {
+    for (const [name, value] of new FormData(form)) {
       const text = String(value).trim();
       if (text !== "") given[name] = text;
     }
@@ -64,20 +63,22 @@ export function Form<T>({ title, send, cancel, close, submit, done, children }: 
     const answer = await submit(given);
     busySet(false);
     if (!answer.ok) return problemSet(answer.problem);
-    close();
+    dialogEnd(form);
     done(answer.value);
   };
   return (
-    <dialog ref={dialog} class="form" onClose={close} aria-labelledby={id}>
+    <Dialog label={title} name="sheet-form" onClose={close}>
       <form onSubmit={(event) => void sent(event)}>
-        <h2 id={id}>{title}</h2>
+        <h2>{title}</h2>
         {children}
-        <Problem problem={problem} />
+        <Trouble problem={problem} />
         <div class="buttons">
-          <button type="submit" class="primary" disabled={busy}>{send}</button>
-          <button type="button" onClick={close}>{cancel}</button>
+          <button type="submit" class="main" disabled={busy}>{send}</button>
+          <button type="button" onClick={(event) => dialogEnd(event.currentTarget)}>
+            {cancel}
+          </button>
         </div>
       </form>
-    </dialog>
+    </Dialog>
   );
 }

@@ -15,11 +15,25 @@ export function go(to: string): void {
   href.value = to;
 }
 
+/** Another choice in the same place: Back leads to the place before. */
+export function replace(to: string): void {
+  href.value = to;
+  history.replaceState(history.state, "", to);
+}
+
 /** null removes a parameter. */
 export function setQuery(name: string, value: string | null): void {
   const url = new URL(href.value, location.origin);
   if (value === null) url.searchParams.delete(name);
   else url.searchParams.set(name, value);
+  href.value = url.pathname + url.search + url.hash;
+  history.replaceState(history.state, "", href.value);
+}
+
+/** "" removes what stands after the #. */
+export function setHash(value: string): void {
+  const url = new URL(href.value, location.origin);
+  url.hash = value;
   href.value = url.pathname + url.search + url.hash;
   history.replaceState(history.state, "", href.value);
 }

@@ -4,8 +4,8 @@ import { useState } from "preact/hooks";
 import { post, type Problem as Given } from "../api/api.ts";
 import { isLive } from "../jobs/rules.ts";
 import { Loading } from "../parts/loading.tsx";
-import { Problem } from "../parts/problem.tsx";
 import { State } from "../parts/state.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { go } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
@@ -18,7 +18,7 @@ import { words } from "./words.ts";
 
 function Tabs({ items, chosen }: { items: Named[]; chosen: Named | null }) {
   return (
-    <nav class="tabs" aria-label={words.list}>
+    <nav class="term-tabs" aria-label={words.list}>
       {items.map((one) => (
         <a key={one.id} href={`/terminals/${one.id}`} dir="auto"
           aria-current={one.id === chosen?.id ? "page" : undefined}>{visible(one.name)}</a>
@@ -46,14 +46,14 @@ function Chosen({ terminal, ask }: { terminal: Named; ask: (asked: Asked) => voi
         {!may("run") ? null : (
           <span class="buttons end">
             {live ? null : (
-              <button class="primary" onClick={() => void again()}>{words.again}</button>
+              <button class="main" onClick={() => void again()}>{words.again}</button>
             )}
             <button onClick={() => ask("rename")}>{words.rename}</button>
             <button onClick={() => ask("close")}>{words.close}</button>
           </span>
         )}
       </div>
-      <Problem problem={refused} />
+      <Trouble problem={refused} />
       {state === null ? <p class="none">{words.gone}</p> : (
         <Terminal key={run} place={{ run, attempt: 1, stream: "pty" }} live={live} />
       )}
@@ -82,10 +82,10 @@ export function Terminals({ id }: Params) {
         <h1>{words.title}</h1>
         <Tabs items={all} chosen={chosen} />
         {may("run") ? (
-          <button class="primary end" onClick={() => ask("add")}>{words.add}</button>
+          <button class="main end" onClick={() => ask("add")}>{words.add}</button>
         ) : null}
       </header>
-      <Problem problem={problem} retry={again} />
+      <Trouble problem={problem} retry={again} />
       {items === null && problem === null ? <Loading /> : null}
       {items !== null && items.length === 0 ? (
         <div class="empty">
