@@ -316,7 +316,7 @@ test("images are added, shown, and refused with a reason", async () => {
 const HOSTILE = "<img src=x onerror=alert(1)> [l](javascript:alert(1)) \u202egnp.exe \u001b[31m";
 
 test("hostile text is inert wherever it stands", async () => {
-  const id = await session({ title: HOSTILE.slice(0, 100), root: desk.root });
+  const id = await session({ title: HOSTILE.slice(0, HOSTILE.indexOf("\u001b")), root: desk.root });
   writeFileSync(path.join(desk.root, "h.txt"), HOSTILE);
   await send(id, script(`think: ${HOSTILE}`, say(HOSTILE), call("read_file", { path: "h.txt" }),
     call("read_file", { path: HOSTILE }), call("run_command", { command: HOSTILE })));
@@ -389,24 +389,24 @@ test("10,000 messages: few elements, the read line stays, a link leads into the 
     list.dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
     list.scrollTop = 900;
   });
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() =>
-    requestAnimationFrame(resolve))));
-  const moved = await page.evaluate(() => new Promise((resolve) => {
+  // Once rows are drawn there.
+  const held = await page.waitForFunction(() => {
+    const box = document.querySelector(".list").getBoundingClientRect();
+    return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
+      ?.closest("[data-message]");
+  });
+  const moved = await held.evaluate((row) => new Promise((resolve) => {
     const list = document.querySelector(".list");
-    const box = list.getBoundingClientRect();
-    const read = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
-      .closest("[data-message]");
-    const top = read.getBoundingClientRect().top;
-    const height = list.scrollHeight;
-    list.scrollTop -= 200;
+    const { scrollHeight: height } = list, { top } = row.getBoundingClientRect();
     const watch = () => {
       if (list.scrollHeight < height + 1000) return requestAnimationFrame(watch);
-      return requestAnimationFrame(() => resolve(read.getBoundingClientRect().top - top - 200));
+      return requestAnimationFrame(() => resolve(row.getBoundingClientRect().top - top));
     };
+    list.scrollTop -= 200;
     watch();
   }));
   await before;
-  assert.equal(Math.round(moved), 0, "the read line");
+  assert.equal(Math.round(moved), 200, "the read line went as far as it was scrolled");
   await page.getByRole("button", { name: "To the newest" }).waitFor();
   for (let pages = 0; pages < 5; pages++) {
     const read = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));

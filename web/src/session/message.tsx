@@ -53,7 +53,7 @@ function Who({ message, children }: { message: Message; children?: string }) {
   const who = whoOf(message, agent);
   return (
     <div class="who">
-      <h3 dir="auto">{who}</h3>
+      <h2 dir="auto">{who}</h2>
       <span class="muted">
         {when(message.made_ms, now.value)}{children ? ` · ${children}` : ""}
         {message.status === "rolled_back" ? ` · ${words.takenBack}` : ""}
@@ -64,7 +64,7 @@ function Who({ message, children }: { message: Message; children?: string }) {
 }
 
 const imagesOf = (parts: Part[]) => parts.filter(({ kind }) => kind === "image")
-  .map(({ name = "" }) => ({ path: `/attachments/${name}`, alt: name }));
+  .map(({ name = "", data }) => ({ path: `/attachments/${String(data?.id)}`, alt: name }));
 
 function User({ message }: { message: Message }) {
   const images = imagesOf(message.parts);
@@ -147,7 +147,7 @@ function Content({ row }: { row: Row }) {
     case "steer":
       return (
         <blockquote class="steer">
-          <h3>{words.joined}</h3>
+          <h2>{words.joined}</h2>
           <div class="said" dir="auto"><Bounded text={row.part.text} /></div>
         </blockquote>
       );

@@ -85,6 +85,7 @@ export const words = {
   resend: "Save and send again",
   resendAbout: "What came after it is removed here, and kept in a fork.",
   cancel: "Cancel",
+  askKeys: "a allows, d denies",
   queue: "Waiting to be answered",
   sendNow: "Send now",
   remove: "Remove",
