@@ -42,7 +42,13 @@ async function send<T>(
   }
 }
 
+export interface Bytes { bytes: Uint8Array<ArrayBuffer>; headers: Headers }
+
 export const get = <T>(path: string): Promise<Answer<T>> => send<T>("GET", path);
+/** Bytes with the headers of the answer, which say where in a log they are. */
+export const getBytes = (path: string): Promise<Answer<Bytes>> =>
+  send<Bytes>("GET", path, undefined, async (answer) =>
+    ({ bytes: new Uint8Array(await answer.arrayBuffer()), headers: answer.headers }));
 /** Bytes, such as those of an image, with their media type. */
 export const getBlob = (path: string): Promise<Answer<Blob>> =>
   send("GET", path, undefined, (answer) => answer.blob());

@@ -6,7 +6,7 @@ import { may } from "../state/me.ts";
 import { Headline, Origin } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply } from "./reply.ts";
-import { choicesOf, headline, isYesNo, optionsOf } from "./text.ts";
+import { choicesOf, fitsRow, headline, isYesNo, optionsOf } from "./text.ts";
 import { Whole } from "./whole.tsx";
 import { words } from "./words.ts";
 
@@ -17,29 +17,33 @@ function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidde
   const what = `${visible(ask.step)} ${headline(ask)}`;
   const choices = choicesOf(ask);
   const key = (name: string) => (selected ? <kbd aria-hidden="true">{name}</kbd> : null);
+  const isWhole = fitsRow(ask);
   const mayAnswer = may("approve") && isOpen(ask);
+  const link = !mayAnswer ? words.open : !isWhole ? words.review
+    : isYesNo(ask) || choices.length > 0 ? words.open : words.answer;
   return (
     <div class="acts">
       {mayAnswer && isYesNo(ask) ? (
         <>
-          <button class="main" disabled={off} aria-label={words.allowOf(what)}
-            onClick={(event) => reply(event, { decision: "allow" })}>
-            {words.allow}{key("a")}
-          </button>
+          {isWhole ? (
+            <button class="main" disabled={off} aria-label={words.allowOf(what)}
+              onClick={(event) => reply(event, { decision: "allow" })}>
+              {words.allow}{key("a")}
+            </button>
+          ) : null}
           <button disabled={off} aria-label={words.denyOf(what)}
             onClick={(event) => reply(event, { decision: "deny" })}>
             {words.deny}{key("d")}
           </button>
         </>
       ) : null}
-      {mayAnswer && choices.length <= CHOICES_IN_ROW ? choices.map(({ text, reply: given }, at) => (
+      {mayAnswer && isWhole && choices.length <= CHOICES_IN_ROW ? choices.map(({ text, reply: given }, at) => (
         <button key={text} disabled={off} aria-label={words.option(at + 1, text)} title={text}
           onClick={(event) => reply(event, given)}>{at + 1}</button>
       )) : null}
       {hidden ? null : (
-        <a class="button quiet" href={`/inbox/${ask.id}`} aria-label={words.openOf(what)}>
-          {mayAnswer && !isYesNo(ask) && choices.length === 0 ? words.answer : words.open}
-          {key("↵")}
+        <a class="button quiet" href={`/inbox/${ask.id}`} aria-label={`${link}: ${what}`}>
+          {link}{key("↵")}
         </a>
       )}
     </div>
@@ -71,7 +75,7 @@ export function AskCard({ ask, compact = false, selected = false, here = false }
       aria-label={`${visible(ask.step)}: ${headline(ask)}`} aria-current={selected}>
       <Brand id={ask.root_run ?? ask.run} />
       <div class="what">
-        <Headline ask={ask} />
+        <Headline ask={ask} row />
         <Origin ask={ask} />
         <Options ask={ask} />
         <Outcome ask={ask} />

@@ -11,8 +11,14 @@ import { words } from "./words.ts";
 /** The id of a question that a key came too soon for. */
 export const tooSoon = signal<string | null>(null);
 
-/** `other` gets what no single yes or no answers: a form, or several that are selected. */
-export function useAskKeys(ask: Ask | null, other?: (decision: "allow" | "deny") => void): void {
+export interface AskKeysWish {
+  /** Whether all of the question is on the screen: else no yes is given. Default: it is. */
+  isRead?(ask: Ask): boolean;
+  /** Gets what no single yes or no answers: a form, a text that is not read, several questions. */
+  other?(decision: "allow" | "deny"): void;
+}
+
+export function useAskKeys(ask: Ask | null, { isRead, other }: AskKeysWish = {}): void {
   const isSteady = useGrace(ask);
   const reply = (event: KeyboardEvent, given: Reply): void => {
     if (ask === null || !isOpen(ask) || event.repeat) return;
@@ -20,12 +26,14 @@ export function useAskKeys(ask: Ask | null, other?: (decision: "allow" | "deny")
     tooSoon.value = steady ? null : ask.id;
     if (steady) void answerAsk(ask, given);
   };
+  const read = ask !== null && (isRead?.(ask) ?? true);
   const decide = (decision: "allow" | "deny") => (event: KeyboardEvent): void => {
     if (event.repeat || !may("approve")) return;
-    if (ask !== null && (isYesNo(ask) || decision === "deny")) reply(event, { decision });
+    const isOne = ask !== null && (decision === "deny" || (isYesNo(ask) && read));
+    if (isOne) reply(event, { decision });
     else other?.(decision);
   };
-  const choices = ask !== null && may("approve") ? choicesOf(ask).slice(0, 9) : [];
+  const choices = ask !== null && read && may("approve") ? choicesOf(ask).slice(0, 9) : [];
   useKeys([
     { key: "a", about: words.keys.allow, run: decide("allow") },
     { key: "d", about: words.keys.deny, run: decide("deny") },

@@ -3,14 +3,26 @@ import { visible } from "../parts/visible.ts";
 import type { Ask, Reply } from "../state/asks.ts";
 import { words } from "./words.ts";
 
-/** `shown` has no invisible character: the daemon writes them out. */
-export const bodyOf = (ask: Ask): string => visible(ask.shown ?? "");
+/** All of the text: of a call as the daemon shows it, with what is invisible written out; of a
+ *  question without its options and fields, which are drawn. */
+export function bodyOf({ kind, shown, arguments: given }: Ask): string {
+  const question = kind === "leave" ? undefined : given?.question;
+  return visible(typeof question === "string" ? question : shown ?? "");
+}
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 
 /** One line of it, without the name of the tool. */
 export function headline(ask: Ask): string {
   return firstLine(bodyOf(ask)) || words.asks[ask.kind];
+}
+
+const ROW_LINES = 6, ROW_LENGTH = 400;
+/** Whether a row shows all of it. A yes to what nobody could read is not offered. */
+export function fitsRow(ask: Ask): boolean {
+  const body = bodyOf(ask);
+  return ask.shown !== undefined && body.length <= ROW_LENGTH &&
+    body.split("\n").length <= ROW_LINES;
 }
 
 /** review › Fix › fix 4 */

@@ -6,7 +6,7 @@ import { visible } from "../parts/visible.ts";
 import { askRead, isOpen, type Ask } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import { Form } from "./form.tsx";
-import { Headline, Origin } from "./head.tsx";
+import { Origin, Subject } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply, type Replying } from "./reply.ts";
 import { bodyOf, choicesOf, isYesNo, optionsOf } from "./text.ts";
@@ -136,13 +136,13 @@ export function Whole({ ask }: { ask: Ask }) {
       <div class="ask-head">
         <Brand id={ask.root_run ?? ask.run} />
         <div class="what">
-          <h2 id={id} class="ask-title"><Headline ask={ask} /></h2>
+          <h2 id={id} class="ask-title"><Subject ask={ask} /></h2>
           <Origin ask={ask} />
         </div>
       </div>
-      <pre dir="auto" class="shown" tabIndex={0}>{bodyOf(ask)}</pre>
+      <pre dir="auto" class={ask.kind === "leave" ? "shown" : "shown prose"} tabIndex={0}>{bodyOf(ask)}</pre>
       {ask.about?.review ? (
-        <p class="muted small">{words.review} <bdi>{visible(ask.about.review)}</bdi></p>
+        <p class="muted small">{words.undecided} <bdi>{visible(ask.about.review)}</bdi></p>
       ) : null}
       <Outcome ask={ask} />
       {isOpen(ask) && may("approve") ? <Answers key={ask.digest} ask={ask} /> : null}

@@ -1,16 +1,16 @@
 /** The texts of questions. */
 export const words = {
-  may: (tool: string) => `${tool}: may it?`,
   asks: {
     leave: "asks whether it may", answer: "asks a question", confirm: "asks to go on",
     choice: "asks you to choose", form: "asks for a form",
   },
   unknown: "a run",
   asked: (ago: string) => `asked ${ago}`,
+  longer: "… (open it to read all)",
+  review: "Read it",
   allow: "Allow", deny: "Deny", open: "Open", answer: "Answer", send: "Send",
   allowOf: (what: string) => `Allow: ${what}`,
   denyOf: (what: string) => `Deny: ${what}`,
-  openOf: (what: string) => `Open: ${what}`,
   option: (at: number, text: string) => `${at}: ${text}`,
   reason: "Reason of a no, optional",
   always: "Allow such calls of this session from now on",
@@ -22,7 +22,7 @@ export const words = {
   fields: "The fields, as JSON",
   notObject: "A JSON object is wanted.",
   needed: "(needed)",
-  review: "A review did not decide:",
+  undecided: "A review did not decide:",
   offline: "No connection: nothing can be answered now.",
   changed: "The question is not the one that was shown. Read it again.",
   tooSoon: "That was too soon: read it first, then press again.",

@@ -1,6 +1,7 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
+import { fitsRow } from "../ask/text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
@@ -13,6 +14,7 @@ import {
 } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
+import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
 import { BlockedRow, EndedRow, HeldRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
@@ -88,7 +90,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     { key: "w", about: words.keys.waiting, run: nextWaiting },
     { key: "S", about: words.keys.seen, run: () => may("run") && void markSeen(toSee) },
   ]);
-  useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, open);
+  useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { isRead: fitsRow, other: open });
   const more = Math.max(0, liveCount.value - runs.length), left = items.length - shownAsks.length;
   if (places.size === 0) return <Empty />;
   return (
@@ -142,6 +144,7 @@ export function Home() {
     <div class="page with-aside">
       <h1 class="hidden">{all.home}</h1>
       <div>
+        <Offer />
         <Lists overview={overview} runs={running.value} />
         {problem === null ? null : <Trouble problem={problem} retry={retry} />}
       </div>

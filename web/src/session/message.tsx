@@ -1,5 +1,5 @@
 /** The rows of a conversation. */
-import { Copy, GitFork, Link as LinkIcon, Pencil } from "lucide-preact";
+import { Copy, GitFork, Link as LinkIcon, Pencil, Pin, PinOff } from "lucide-preact";
 import { memo } from "preact/compat";
 
 import { post } from "../api/api.ts";
@@ -15,6 +15,7 @@ import type { Message, Part } from "../state/message.ts";
 import { words as shared } from "../words.ts";
 import { Notice } from "./notice.tsx";
 import type { Row } from "./rows.ts";
+import { pinned, pinsChange } from "./side/pins.ts";
 import { useOpen, useTalk } from "./talk.ts";
 import { plain, price, tokensOf, whoOf } from "./text.ts";
 import { Tools } from "./tools.tsx";
@@ -28,6 +29,12 @@ function Actions({ message, who }: { message: Message; who: string }) {
     const answer = await post<{ id: string }>(`/sessions/${session}/fork`, { message: message.id });
     if (answer.ok) go(`/s/${answer.value.id}`);
     else say(shared.problem(answer.problem));
+  };
+  const isPinned = pinned(session).includes(message.id);
+  const pin = async (): Promise<void> => {
+    const problem = await pinsChange(session, (pins) => (isPinned
+      ? pins.filter((one) => one !== message.id) : [...pins, message.id]));
+    if (problem !== null) say(shared.problem(problem));
   };
   const button = (name: string, icon: typeof Copy, run: () => void) => {
     const Icon = icon;
@@ -43,6 +50,7 @@ function Actions({ message, who }: { message: Message; who: string }) {
       {button(words.copy, Copy, () => void copy(plain(message), words.done.copy))}
       {mayWrite && message.role === "user" ? button(words.edit, Pencil, () => edit(message)) : null}
       {mayWrite ? button(words.fork, GitFork, () => void fork()) : null}
+      {button(isPinned ? words.unpin : words.pin, isPinned ? PinOff : Pin, () => void pin())}
       {button(words.link, LinkIcon, () => void copy(link, words.done.link))}
     </span>
   );

@@ -64,6 +64,8 @@ export const words = {
   copy: "Copy the text",
   edit: "Edit",
   fork: "Fork from here",
+  pin: "Pin",
+  unpin: "Unpin",
   link: "Copy a link",
   done: { copy: "The text is copied.", link: "The link is copied.", fork: "Forked." },
   notCopied: "This browser did not allow to copy.",

@@ -50,6 +50,8 @@ export const asksEmpty: AsksState = {
   items: [], more: false, ready: false, problem: null, sending: new Set(), troubles: new Map(),
 };
 
+const ANSWERED_MAX = 200;
+
 export const isOpen = (ask: Ask): boolean => ask.state === "open";
 
 function without<K, V>(map: ReadonlyMap<K, V>, id: K): ReadonlyMap<K, V> {
@@ -63,7 +65,9 @@ function rowTaken(state: AsksState, row: Ask, watched: boolean): AsksState {
   if (!known) return isOpen(row) ? { ...state, items: [...state.items, row] } : state;
   if (!isOpen(row) && !watched) return fold(state, { kind: "removed", id: row.id });
   const items = state.items.map((ask) => (ask.id === row.id ? { ...ask, ...row } : ask));
-  return { ...state, items };
+  const answered = items.filter((ask) => !isOpen(ask));
+  const old = answered.length > ANSWERED_MAX ? answered[0] : null; // A page that is never left.
+  return { ...state, items: items.filter((ask) => ask !== old) };
 }
 
 export function fold(state: AsksState, news: AsksNews): AsksState {
@@ -207,4 +211,19 @@ export async function answerAsk(ask: Ask, reply: Reply): Promise<boolean> {
   if (now !== null && !isOpen(now)) take({ kind: "sent", id: ask.id }); // Who, its row says.
   else take({ kind: "sent", id: ask.id, trouble: another ? "changed" : problem });
   return false;
+}
+
+const AT_ONCE = 4;
+
+/** The same answer to each of them; the number of those that count. */
+export async function answerAll(list: readonly Ask[], reply: Reply): Promise<number> {
+  const left = [...list];
+  let count = 0;
+  const some = async (): Promise<void> => {
+    for (let ask = left.shift(); ask !== undefined; ask = left.shift()) {
+      if (await answerAsk(ask, reply)) count++;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, some));
+  return count;
 }
