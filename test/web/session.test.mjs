@@ -28,9 +28,10 @@ async function keyOf(daemon, scopes) {
 function fill(daemon, session) {
   const python = "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]);" +
     " db.executescript(sys.argv[2]); db.commit(); os._exit(0)";
-  const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MANY})`;
+  const numbers = "WITH RECURSIVE n(i) AS " +
+    `(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MANY})`;
   const name = "'msg_' || printf('%026d', i)";
-  const text = "'Message number ' || i || substr(' with some more words, and then more', 1, i % 37)" +
+  const text = "'Message number ' || i || substr(' with more words, and then more', 1, i % 37)" +
     " || CASE WHEN i % 3 = 0 THEN char(10, 10) || '    let code = ' || i || ';' ELSE '' END";
   execFileSync("python3", ["-c", python, path.join(daemon.data, "drover.db"), `
     ${numbers} INSERT INTO messages (id, message, session, role, status, run, reply_to, variant,
@@ -39,7 +40,8 @@ function fill(daemon, session) {
       'completed', 0, 0, 0, 1, 1700000000000 + i, 1700000000000 + i, '', '', '', '', '{}' FROM n;
     ${numbers} INSERT INTO parts (message, number, step, kind, state, cause, name, call, run, bytes,
       data_bytes, data, text)
-    SELECT 1000000 + i, 1, 0, 'text', '', '', '', '', 0, length(${text}), 2, '{}', ${text} FROM n`]);
+    SELECT 1000000 + i, 1, 0, 'text', '', '', '', '', 0, length(${text}), 2, '{}', ${text}
+    FROM n`]);
 }
 
 const messageOf = (number) => `msg_${String(number).padStart(26, "0")}`;
@@ -199,7 +201,8 @@ test("on a phone nothing is wider than the screen, and buttons are large enough"
 });
 
 test("three cuts, one of them silent, and a kill -9 in a turn leave the page whole", async (t) => {
-  const daemon = await new Daemon({ data: scratch(t), args: ["--allow-host", "127.0.0.1"] }).start();
+  const args = ["--allow-host", "127.0.0.1"]; // With the port of the proxy.
+  const daemon = await new Daemon({ data: scratch(t), args }).start();
   t.after(() => daemon.kill());
   const key = await keyOf(daemon, "read,run");
   const proxy = await Proxy.open(t, daemon.port);
@@ -248,8 +251,8 @@ test("three cuts, one of them silent, and a kill -9 in a turn leave the page who
   proxy.cut();
   await cuts(4);
   await status(page, "idle");
-  const all = (await daemon.request("GET", `/api/v1/sessions/${id}/messages`, { local: true })).json;
-  const answer = all.items.find(({ role }) => role === "assistant");
+  const stored = await daemon.request("GET", `/api/v1/sessions/${id}/messages`, { local: true });
+  const answer = stored.json.items.find(({ role }) => role === "assistant");
   assert.equal(answer.status, "completed");
   assert.equal((await rows(page, "text").allInnerTexts()).join("\n\n").trim(), plain(answer));
   const { link, streams } = await page.evaluate(() => window.__drover.report());
@@ -295,8 +298,8 @@ test("a draft survives, and a message that was cut off is sent once", async () =
 test("images are added, shown, and refused with a reason", async () => {
   const id = await session({ title: "Images" });
   const page = await opened(browser, desk, { target: `/s/${id}` });
-  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E" +
-    "rkJggg==";
+  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9aw" +
+    "AAAABJRU5ErkJggg==";
   const buffer = Buffer.from(pixel, "base64");
   await page.locator("input[type=file]").setInputFiles([
     { name: "a.png", mimeType: "image/png", buffer },
@@ -376,7 +379,7 @@ test("a key that may only read sees no composer, and no button that it may not p
   page.clean();
 });
 
-test("10,000 messages: few elements, the read line stays, a link leads into the middle", async () => {
+test("10,000 messages: few elements, the read line stays, a link to the middle", async () => {
   const page = await opened(browser, desk, { target: `/s/${long}` });
   const row = (number) => page.locator(`[data-message="${messageOf(number)}"]`);
   const elements = () => page.evaluate(() => document.querySelectorAll("*").length);

@@ -12,7 +12,7 @@ import { may } from "../state/me.ts";
 import type { Opened } from "./open.ts";
 import { words } from "./words.ts";
 
-/** Nobody allows what they have not seen: a change as a diff, anything else as the daemon puts it. */
+/** Nobody allows what they have not seen: a change as a diff, the rest as the daemon puts it. */
 function Shown({ ask }: { ask: Ask }) {
   const diff = ask.about?.diff ?? "";
   if (diff !== "") return <Diff patch={diff} />;

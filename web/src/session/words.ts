@@ -47,7 +47,8 @@ export const words = {
   tokens: (tokens: number, cached: number) =>
     `${count(tokens)} tokens${cached > 0 ? `, ${cached} % cached` : ""}`,
   working: "The answer is being written",
-  asked: (cause: string) => `asked once more${cause === "" ? "" : `: ${cause.replaceAll("_", " ")}`}`,
+  asked: (cause: string) =>
+    `asked once more${cause === "" ? "" : `: ${cause.replaceAll("_", " ")}`}`,
   stopped: "Stopped",
   stops: {
     stopped: "Stopped", interrupted: "Stopped by the next message", rolled_back: "Taken back",
