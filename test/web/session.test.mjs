@@ -159,7 +159,7 @@ test("by keyboard alone: there, a message, a question, its edit, a stop", async 
   await page.keyboard.type("tokens: 100000 at 100/s");
   await page.keyboard.press("Control+Enter");
   await page.getByRole("button", { name: /^Allow/ }).waitFor();
-  await page.locator(".list").focus();
+  await page.locator(".long-list").focus();
   // A key counts once the question has stood for a moment: it is pressed until it does.
   const allowed = page.getByRole("button", { name: /^Allow/ }).waitFor({ state: "detached" })
     .then(() => true);
@@ -388,18 +388,18 @@ test("10,000 messages: few elements, the read line stays, a link to the middle",
   // Up, over pages that are read meanwhile: the row in the middle of the view stays there.
   const before = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));
   await page.evaluate(() => {
-    const list = document.querySelector(".list");
+    const list = document.querySelector(".long-list");
     list.dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
     list.scrollTop = 900;
   });
   // Once rows are drawn there.
   const held = await page.waitForFunction(() => {
-    const box = document.querySelector(".list").getBoundingClientRect();
+    const box = document.querySelector(".long-list").getBoundingClientRect();
     return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
       ?.closest("[data-message]");
   });
   const moved = await held.evaluate((row) => new Promise((resolve) => {
-    const list = document.querySelector(".list");
+    const list = document.querySelector(".long-list");
     const { scrollHeight: height } = list, { top } = row.getBoundingClientRect();
     const watch = () => {
       if (list.scrollHeight < height + 1000) return requestAnimationFrame(watch);
@@ -413,7 +413,7 @@ test("10,000 messages: few elements, the read line stays, a link to the middle",
   await page.getByRole("button", { name: "To the newest" }).waitFor();
   for (let pages = 0; pages < 5; pages++) {
     const read = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));
-    await page.evaluate(() => (document.querySelector(".list").scrollTop = 0));
+    await page.evaluate(() => (document.querySelector(".long-list").scrollTop = 0));
     await read;
     most = Math.max(most, await elements());
   }
@@ -425,7 +425,7 @@ test("10,000 messages: few elements, the read line stays, a link to the middle",
   await middle.waitFor();
   await page.waitForFunction((id) => {
     const at = document.querySelector(`[data-message="${id}"]`)?.getBoundingClientRect();
-    const box = document.querySelector(".list").getBoundingClientRect();
+    const box = document.querySelector(".long-list").getBoundingClientRect();
     return at !== undefined && at.top >= box.top && at.bottom <= box.bottom;
   }, messageOf(5000));
   assert.match(await middle.getAttribute("class"), /marked/);

@@ -125,10 +125,10 @@ export function List<T>(props: ListProps<T>) {
   }, [items, follows]);
 
   return (
-    <div class="list" ref={scroller} tabIndex={0} role="region" aria-label={label}
+    <div class="long-list" ref={scroller} tabIndex={0} role="region" aria-label={label}
       onScroll={scrolled}>
       <Virtualizer ref={rows} data={items} shift={shift} bufferSize={BUFFER_PX}>
-        {(item: T) => <div key={keyOf(item)} class="list-row">{draw(item)}</div>}
+        {(item: T) => <div key={keyOf(item)} class="long-row">{draw(item)}</div>}
       </Virtualizer>
     </div>
   );

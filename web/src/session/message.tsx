@@ -125,7 +125,7 @@ function End({ message }: { message: Message }) {
 
 function Mark({ message }: { message: Message }) {
   return (
-    <p class="mark"><span>{words.compacted} · <span dir="auto">
+    <p class="summary"><span>{words.compacted} · <span dir="auto">
       {visible(plain(message))}</span></span></p>
   );
 }

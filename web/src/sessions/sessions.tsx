@@ -103,7 +103,7 @@ function Filter({ filters }: { filters: Filters }) {
     timer.current = setTimeout(() => setQuery("q", value === "" ? null : value), TYPED_MS);
   };
   return (
-    <div class="filters" role="search">
+    <div class="session-filters" role="search">
       <input ref={field} type="search" dir="auto" aria-label={words.search} defaultValue={filters.q}
         placeholder={`${words.search} ${words.searchAbout}`}
         onInput={(event) => typed(event.currentTarget.value)} />
