@@ -30,18 +30,20 @@ const { build } = await import("esbuild").catch(() => {
   process.exit(1);
 });
 
-async function bundle() {
-  rmSync(dist, { recursive: true, force: true });
+/** Workers: each is one file, named in index.html. As part of the pages they would share chunks
+ *  with them, which the first view then loads, too. */
+const WORKERS = ["src/markdown/worker.ts"];
+const PAGES = ["src/main.tsx", "src/look/look.css", "src/look/icon.svg"];
+
+async function bundleOf(entryPoints, more) {
   const { metafile } = await build({
     absWorkingDir: here,
-    entryPoints: ["src/main.tsx", "src/look/look.css", "src/look/icon.svg"],
+    entryPoints,
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
     outdir: path.join(dist, "assets"),
     bundle: true,
-    splitting: true,
-    format: "esm",
     target: "es2022",
     jsx: "automatic",
     jsxImportSource: "preact",
@@ -49,8 +51,19 @@ async function bundle() {
     minify: true,
     metafile: true,
     logLevel: "warning",
+    ...more,
   });
   return metafile;
+}
+
+async function bundle() {
+  rmSync(dist, { recursive: true, force: true });
+  const pages = await bundleOf(PAGES, { format: "esm", splitting: true });
+  const workers = await bundleOf(WORKERS, { format: "iife" });
+  return {
+    inputs: { ...pages.inputs, ...workers.inputs },
+    outputs: { ...pages.outputs, ...workers.outputs },
+  };
 }
 
 /** The name of what an entry point became. */

@@ -195,7 +195,7 @@ def modules_file(tree, name, pattern):
     folder = tree.at(f"web/node_modules/{name}")
     found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for one in found:
-        if re.match(pattern, one):
+        if re.match(pattern, one, re.IGNORECASE):
             with open(os.path.join(folder, one), encoding="utf-8") as file:
                 return file.read()
     return ""
@@ -214,6 +214,8 @@ def render_licences(tree):
         if path == "" or about.get("dev") or about.get("peer"):
             continue
         name = path.removeprefix("node_modules/")
+        if name.startswith("@types/"):  # Nothing of these is in the pages.
+            continue
         text = modules_file(tree, name, r"LICEN[CS]E").strip()
         page += ["", f"## {name} {about['version']} ({about['license']})", "", "```text"]
         page += [line.rstrip() for line in text.splitlines()] + ["```"]

@@ -3,6 +3,7 @@ export const words = {
   name: "drover",
   home: "Home",
   settings: "Settings",
+  inbox: "Inbox",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",
@@ -63,6 +64,21 @@ export const words = {
   answerHow: (id: string) => `drover approve ${id}`,
   progress: ({ done, total, failed }: { done: number; total: number; failed: number }) =>
     `${done} of ${total}${failed > 0 ? ` · ✕ ${failed}` : ""}`,
+  copy: "Copy",
+  copied: "Copied",
+  notCopied: "Could not copy",
+  /** null: how much more is not known. */
+  showRest: (hidden: number | null) => (hidden === null ? "Show the rest"
+    : `Show the rest (${Math.ceil(hidden / 1024)} kB)`),
+  codeIn: (language: string) => (language === "" ? "Code" : `Code in ${language}`),
+  table: "Table",
+  image: "image",
+  diff: (lines: number) => `diff: ${lines} ${lines === 1 ? "line" : "lines"} changed`,
+  moreLines: (lines: number) => `Show ${lines} more ${lines === 1 ? "line" : "lines"}…`,
+  diffCut: "The diff is longer; this is its beginning.",
+  openImage: (alt: string) => `Open the image: ${alt}`,
+  close: "Close",
+  imageBroken: "The image cannot be shown.",
   held: "a delivery is held",
   room: "waits for room in a budget",
   states: {

@@ -17,7 +17,11 @@ function problemOf(status: number, body: unknown): Problem {
   return { status, title: given.title ?? "", detail: given.detail ?? "", code: given.code ?? "" };
 }
 
-async function send<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
+const asJson = <T>(answer: Response): Promise<T> => answer.json() as Promise<T>;
+
+async function send<T>(
+  method: string, path: string, body?: unknown, read: (answer: Response) => Promise<T> = asJson,
+): Promise<Answer<T>> {
   const used = key.value;
   const headers: Record<string, string> = {};
   if (used !== null) headers.authorization = `Bearer ${used}`;
@@ -26,8 +30,8 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<An
     const answer = await fetch(`/api/v1${path}`, {
       method, headers, credentials: "omit", body: body === undefined ? null : JSON.stringify(body),
     });
+    if (answer.ok) return { ok: true, value: await read(answer) };
     const value: unknown = await answer.json();
-    if (answer.ok) return { ok: true, value: value as T };
     // A key that ended is forgotten, unless another one came meanwhile.
     if (answer.status === 401 && used !== null && key.value === used) keySet(null);
     return { ok: false, problem: problemOf(answer.status, value) };
@@ -37,6 +41,9 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<An
 }
 
 export const get = <T>(path: string): Promise<Answer<T>> => send<T>("GET", path);
+/** Bytes, such as those of an image, with their media type. */
+export const getBlob = (path: string): Promise<Answer<Blob>> =>
+  send("GET", path, undefined, (answer) => answer.blob());
 export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
   send<T>("POST", path, body);
 export const patch = <T>(path: string, body: unknown): Promise<Answer<T>> =>

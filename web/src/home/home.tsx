@@ -1,75 +1,153 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
+import { AskCard } from "../ask/ask.tsx";
+import { useAskKeys } from "../ask/keys.ts";
+import { fitsRow } from "../ask/text.ts";
 import { Loading } from "../parts/loading.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
-import { home, markSeen } from "../state/home.ts";
+import { useSelection } from "../parts/select.ts";
+import { go } from "../router/router.ts";
+import { useKeys } from "../shell/keys.ts";
+import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
+import {
+  due, home, homeRead, liveCount, markSeen, running, runningProblem,
+} from "../state/home.ts";
+import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
 import { Offer } from "../welcome/offer.tsx";
-import { words } from "../words.ts";
-import { EndedRow, RunningRow, SessionRow, WaitingRows } from "./rows.tsx";
+import { words as all } from "../words.ts";
+import { BlockedRow, EndedRow, HeldRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
+import { words } from "./words.ts";
 
 const BAD = ["failed", "timed_out", "lost", "interrupted"];
+const ASKS_SHOWN = 20;
 
 function Empty() {
   return (
     <div class="empty">
-      <p>{words.nothing}</p>
-      <p class="muted">{words.nothingNext}</p>
-      {words.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
+      <p>{all.nothing}</p>
+      <p class="muted">{all.nothingNext}</p>
+      {all.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
     </div>
   );
 }
 
-function Lists({ overview, running }: { overview: Overview; running: Run[] }) {
-  const { waiting, unseen } = overview;
-  const due = waiting.approvals.length + waiting.deliveries.length + waiting.blocked.length;
-  const isBad = ({ state }: { state: string }) => BAD.includes(state);
-  const sessionBad = ({ status }: { status: string }) => BAD.includes(status);
-  const failed = unseen.ended.filter(isBad), ended = unseen.ended.filter((run) => !isBad(run));
-  const failedTalks = unseen.sessions.filter(sessionBad);
-  const talks = unseen.sessions.filter((session) => !sessionBad(session));
-  const all = [
+/** The oldest that are open, and in their places those that were answered meanwhile. */
+function firstOf(items: readonly Ask[]): readonly Ask[] {
+  const rest = items.filter(isOpen)[ASKS_SHOWN];
+  return rest === undefined ? items : items.slice(0, items.indexOf(rest));
+}
+
+function sorted({ waiting, unseen }: Overview, asks: readonly Ask[]) {
+  const runBad = ({ state }: { state: string }) => BAD.includes(state);
+  const talkBad = ({ status }: { status: string }) => BAD.includes(status);
+  return {
+    asks, waiting,
+    failed: unseen.ended.filter(runBad), failedTalks: unseen.sessions.filter(talkBad),
+    ended: unseen.ended.filter((run) => !runBad(run)),
+    talks: unseen.sessions.filter((session) => !talkBad(session)),
+  };
+}
+type Sorted = ReturnType<typeof sorted>;
+
+/** Where Enter leads, by the id of each row, in the order of the rows. */
+function placesOf(rows: Sorted, runs: Run[]): Map<string, string | null> {
+  const { asks, waiting, failed, failedTalks, ended, talks } = rows;
+  const nowhere = (one: { id: string }) => [one.id, null] as const;
+  const run = (one: Run | Sorted["ended"][number]) => [one.id, placeOf(one)] as const;
+  const talk = ({ id }: { id: string }) => [id, `/s/${id}`] as const;
+  return new Map<string, string | null>([
+    ...asks.map(({ id }) => [id, `/inbox/${id}`] as const),
+    ...waiting.deliveries.map(nowhere), ...waiting.blocked.map(nowhere),
+    ...failed.map(run), ...failedTalks.map(talk), ...ended.map(run), ...talks.map(talk),
+    ...runs.map(run),
+  ]);
+}
+
+function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
+  const { items } = useAsks(), shownAsks = firstOf(items);
+  const rows = sorted(overview, shownAsks), places = placesOf(rows, runs);
+  const { waiting, failed, failedTalks, ended, talks } = rows;
+  const select = useSelection([...places.keys()]), is = (id: string) => select.id === id;
+  const toSee = [
     ...ended.map(({ id, seq }) => ({ id, seq, session: false })),
     ...talks.map(({ id, seq }) => ({ id, seq, session: true })),
   ];
-  const live = Object.values(overview.runs).flatMap((states) => Object.values(states))
-    .reduce((sum, one) => sum + one, 0);
-  const more = Math.max(0, live - running.length);
-  const shown = due + failed.length + failedTalks.length + all.length + running.length;
-  if (shown === 0) return <Empty />;
+  const open = (): void => {
+    const place = select.id === null ? null : places.get(select.id);
+    if (place) go(place);
+  };
+  const nextWaiting = (): void => {
+    const ids = shownAsks.filter(isOpen).map(({ id }) => id);
+    const at = select.id === null ? -1 : ids.indexOf(select.id);
+    select.to(ids[(at + 1) % ids.length]);
+  };
+  useKeys([
+    { key: "j", about: words.keys.next, run: () => select.step(1) },
+    { key: "k", about: words.keys.previous, run: () => select.step(-1) },
+    { key: "Enter", about: words.keys.open, run: open },
+    { key: "w", about: words.keys.waiting, run: nextWaiting },
+    { key: "S", about: words.keys.seen, run: () => may("run") && void markSeen(toSee) },
+  ]);
+  useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { isRead: fitsRow, other: open });
+  const more = Math.max(0, liveCount.value - runs.length), left = items.length - shownAsks.length;
+  if (places.size === 0) return <Empty />;
   return (
-    <>
-      <Section title={words.waiting} count={due} about={due > 1 ? words.oldestFirst : undefined}>
-        {due === 0 ? <p class="none">{words.noWaiting}</p> : <WaitingRows waiting={waiting} />}
+    <div onFocusIn={select.onFocusIn}>
+      <Section title={all.waiting} count={due.value}
+        about={due.value > 1 ? all.oldestFirst : undefined}>
+        {due.value === 0 && shownAsks.length === 0 ? <p class="none">{all.noWaiting}</p> : null}
+        {shownAsks.map((ask) => <AskCard key={ask.id} ask={ask} compact selected={is(ask.id)} />)}
+        {left > 0 ? <p class="none"><a href="/inbox">{words.rest(left)}</a></p> : null}
+        {waiting.deliveries.map((one) => <HeldRow key={one.id} held={one} selected={is(one.id)} />)}
+        {waiting.blocked.map((one) => <BlockedRow key={one.id} run={one} selected={is(one.id)} />)}
       </Section>
       {failed.length + failedTalks.length === 0 ? null : (
-        <Section title={words.failed} count={failed.length + failedTalks.length}>
-          {failed.map((run) => <EndedRow key={run.id} run={run} />)}
-          {failedTalks.map((session) => <SessionRow key={session.id} session={session} />)}
+        <Section title={all.failed} count={failed.length + failedTalks.length}>
+          {failed.map((run) => <EndedRow key={run.id} run={run} bad selected={is(run.id)} />)}
+          {failedTalks.map((one) =>
+            <SessionRow key={one.id} session={one} bad selected={is(one.id)} />)}
         </Section>
       )}
-      {all.length === 0 ? null : (
-        <Section title={words.finished} count={all.length} action={
-          <button class="quiet" onClick={() => void markSeen(all)}>{words.markAll}</button>}>
-          {ended.map((run) => <EndedRow key={run.id} run={run} />)}
-          {talks.map((session) => <SessionRow key={session.id} session={session} />)}
+      {toSee.length === 0 ? null : (
+        <Section title={all.finished} count={toSee.length} action={may("run") ? (
+          <button class="quiet" onClick={() => void markSeen(toSee)}>
+            {all.markAll}<kbd aria-hidden="true">⇧S</kbd>
+          </button>) : undefined}>
+          {ended.map((run) =>
+            <EndedRow key={run.id} run={run} bad={false} selected={is(run.id)} />)}
+          {talks.map((one) =>
+            <SessionRow key={one.id} session={one} bad={false} selected={is(one.id)} />)}
         </Section>
       )}
-      <Section title={words.running} count={live} about={more > 0 ? words.more(more) : undefined}>
-        {running.length === 0 ? <p class="none">{words.noRunning}</p> : null}
-        {running.map((run) => <RunningRow key={run.id} run={run} />)}
+      <Section title={all.running} count={liveCount.value}
+        about={more > 0 ? all.more(more) : undefined}>
+        {runs.length === 0 ? <p class="none">{all.noRunning}</p> : null}
+        {runs.map((run) => <RunningRow key={run.id} run={run} selected={is(run.id)} />)}
       </Section>
-    </>
+    </div>
   );
 }
 
 export function Home() {
-  const { overview, running } = home.value;
-  if (overview === null) return <Loading />;
+  const { overview } = home.value, asks = useAsks();
+  const problem = home.value.problem ?? asks.problem ?? runningProblem.value;
+  const retry = (): void => {
+    void homeRead();
+    void asksRead();
+  };
+  if (overview === null || !asks.ready) {
+    return problem === null ? <Loading /> : <Trouble problem={problem} retry={retry} />;
+  }
   return (
     <div class="page with-aside">
-      <h1 class="hidden">{words.home}</h1>
-      <div><Offer /><Lists overview={overview} running={running} /></div>
+      <h1 class="hidden">{all.home}</h1>
+      <div>
+        <Offer />
+        <Lists overview={overview} runs={running.value} />
+        {problem === null ? null : <Trouble problem={problem} retry={retry} />}
+      </div>
       <Today today={overview.today} />
     </div>
   );

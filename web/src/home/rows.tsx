@@ -1,101 +1,141 @@
-/** The rows of Home. */
+/** The rows of Home. Those that have a place of their own link to it. */
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
-import { ago, elapsed, when } from "../parts/text.ts";
+import { ago, elapsed, money, when } from "../parts/text.ts";
+import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
-import { markSeen, type SeenRow } from "../state/home.ts";
-import type { Ended, Overview, Run, UnseenSession } from "../state/types.ts";
-import { words } from "../words.ts";
+import { markSeen, order, progress as told, type SeenRow } from "../state/home.ts";
+import { may } from "../state/me.ts";
+import type { Blocked, Ended, Held, Run, UnseenSession } from "../state/types.ts";
+import { words as all } from "../words.ts";
+import { words } from "./words.ts";
 
 const nameOf = (run: { label: string | null; kind: string; command?: string }): string =>
-  run.label ?? run.command ?? words.kinds[run.kind] ?? run.kind;
+  visible(run.label ?? run.command ?? all.kinds[run.kind] ?? run.kind);
 
-/** What waits: the oldest first, which is the order of the daemon. */
-export function WaitingRows({ waiting }: { waiting: Overview["waiting"] }) {
+/** A job has a page, and a turn its session; of other runs there is none. */
+export function placeOf(run: { id: string; kind: string; session?: string | null;
+  stream?: string }): string | null {
+  if (run.kind === "job") return `/j/${run.id}`;
+  const session = run.session ?? /^session:(ses_\w+)$/.exec(run.stream ?? "")?.[1];
+  return run.kind === "turn" && session ? `/s/${session}` : null;
+}
+
+function Name({ text, to }: { text: string; to: string | null }) {
+  return to === null ? <span class="mono clip" dir="auto">{text}</span>
+    : <a class="name mono clip" dir="auto" href={to}>{text}</a>;
+}
+
+interface RowProps { id: string; kind: string; selected: boolean }
+const row = ({ id, kind, selected }: RowProps) => ({
+  class: `row ${kind}${selected ? " sel" : ""}`, "data-row": id, tabIndex: -1,
+  "aria-current": selected,
+});
+
+/** A delivery that no retry cures by itself. */
+export function HeldRow({ held, selected }: { held: Held; selected: boolean }) {
+  const to = visible(held.receiver);
   return (
-    <>
-      {waiting.approvals.map((ask) => (
-        <div key={ask.id} class="row waits">
-          <Brand id={ask.run} />
-          <div class="what">
-            <span class="clip">
-              <span class="tone-wait" aria-hidden="true">◆ </span>
-              {words.asks[ask.kind] ?? words.states.waiting}{" "}
-              <span class="mono" dir="auto">{ask.step}</span>
-            </span>
-            <span class="muted clip">{ago(now.value - ask.asked_ms)}</span>
-          </div>
-          <code class="how">{words.answerHow(ask.id)}</code>
-        </div>
-      ))}
-      {waiting.deliveries.map((held) => (
-        <div key={held.id} class="row waits">
-          <Brand id={held.run} />
-          <div class="what">
-            <span class="clip">
-              <span class="tone-wait" aria-hidden="true">◆ </span>
-              {words.held} <span class="mono" dir="auto">{held.receiver}</span>
-            </span>
-            <span class="muted clip">{held.cause} {ago(now.value - held.made_ms)}</span>
-          </div>
-        </div>
-      ))}
-      {waiting.blocked.map((run) => (
-        <div key={run.id} class="row waits">
-          <Brand id={run.id} />
-          <div class="what">
-            <span class="clip mono" dir="auto">{nameOf(run)}</span>
-            <span class="muted clip">{words.room} {run.about} {ago(now.value - run.made_ms)}</span>
-          </div>
-        </div>
-      ))}
-    </>
+    <div {...row({ id: held.id, kind: "ask", selected })}>
+      <Brand id={held.run} />
+      <div class="what">
+        <span class="clip">
+          <span class="tone-wait" aria-hidden="true">◆ </span>
+          {words.delivery.held} {words.to} <bdi class="mono">{to}</bdi>
+        </span>
+        <span class="muted clip">
+          {held.cause === null ? null : <><bdi>{visible(held.cause)}</bdi>{" · "}</>}
+          {ago(now.value - held.made_ms)}
+        </span>
+      </div>
+      <div class="acts">
+        {may("run") ? (
+          <button aria-label={words.deliverOf(to)}
+            onClick={() => void order(`/inbox/${held.id}/retry`)}>{words.deliver}</button>
+        ) : null}
+      </div>
+    </div>
+  );
+}
+
+export function BlockedRow({ run, selected }: { run: Blocked; selected: boolean }) {
+  return (
+    <div {...row({ id: run.id, kind: "ask", selected })}>
+      <Brand id={run.id} />
+      <div class="what">
+        <span class="clip">
+          <span class="tone-wait" aria-hidden="true">◆ </span>
+          <bdi class="mono">{nameOf(run)}</bdi>
+        </span>
+        <span class="muted clip">
+          {all.room} <bdi>{visible(run.about ?? "")}</bdi>{" · "}{ago(now.value - run.made_ms)}
+        </span>
+      </div>
+    </div>
   );
 }
 
 function SeenButton({ id, seq, session, name }: SeenRow & { name: string }) {
-  return (
-    <button class="quiet" aria-label={words.markSeenOf(name)}
-      onClick={() => void markSeen([{ id, seq, session }])}>{words.markSeen}</button>
-  );
+  return may("run") ? (
+    <button class="quiet" aria-label={all.markSeenOf(name)}
+      onClick={() => void markSeen([{ id, seq, session }])}>{all.markSeen}</button>
+  ) : null;
 }
 
-export function EndedRow({ run }: { run: Ended }) {
+interface EndedProps { run: Ended; bad: boolean; selected: boolean }
+
+export function EndedRow({ run, bad, selected }: EndedProps) {
   const cause = run.cause === null || run.cause === "completed" ? undefined : run.cause;
+  const name = nameOf(run), place = placeOf(run);
+  const mayAgain = bad && may("run") && (run.kind === "job" || run.kind === "workflow");
   return (
-    <div class="row ended">
+    <div {...row({ id: run.id, kind: bad ? "ended bad" : "ended", selected })}>
       <Brand id={run.id} />
-      <span class="mono clip" dir="auto">{nameOf(run)}</span>
+      <Name text={name} to={place} />
       <State state={run.state} about={cause} />
       <span class="muted num">{when(run.ended_ms, now.value)}</span>
-      <SeenButton id={run.id} seq={run.seq} session={false} name={nameOf(run)} />
+      <div class="acts">
+        {bad && place !== null && run.kind === "job" ? (
+          <a class="button quiet" href={place} aria-label={words.logOf(name)}>{words.log}</a>
+        ) : null}
+        {mayAgain ? (
+          <button class="quiet" aria-label={words.againOf(name)}
+            onClick={() => void order(`/runs/${run.id}/retry`)}>{words.again}</button>
+        ) : null}
+        <SeenButton id={run.id} seq={run.seq} session={false} name={name} />
+      </div>
     </div>
   );
 }
 
-export function SessionRow({ session }: { session: UnseenSession }) {
-  const title = session.title ?? session.id;
+interface SessionProps { session: UnseenSession; bad: boolean; selected: boolean }
+
+export function SessionRow({ session, bad, selected }: SessionProps) {
+  const title = visible(session.title ?? session.id);
   return (
-    <div class="row ended">
+    <div {...row({ id: session.id, kind: bad ? "ended bad" : "ended", selected })}>
       <Brand id={session.id} />
-      <span class="clip" dir="auto">{title}</span>
+      <a class="name clip" dir="auto" href={`/s/${session.id}`}>{title}</a>
       <State state={session.status} />
       <span class="muted num">{when(session.changed_ms, now.value)}</span>
-      <SeenButton id={session.id} seq={session.seq} session={true} name={title} />
+      <div class="acts">
+        <SeenButton id={session.id} seq={session.seq} session={true} name={title} />
+      </div>
     </div>
   );
 }
 
-export function RunningRow({ run }: { run: Run }) {
-  const { progress } = run;
-  const about = progress !== undefined ? words.progress(progress)
-    : run.gate ?? words.kinds[run.kind];
+export function RunningRow({ run, selected }: { run: Run; selected: boolean }) {
+  const figures = told.value.get(run.id) ?? run.progress;
+  const about = figures !== undefined ? all.progress(figures) : run.gate ?? all.kinds[run.kind];
+  const since = run.started_ms ?? run.made_ms;
   return (
-    <div class="row running">
+    <div {...row({ id: run.id, kind: "running", selected })}>
       <Brand id={run.id} />
-      <span class="mono clip" dir="auto">{nameOf(run)}</span>
-      <State state={run.state} about={about} />
-      <span class="num muted">{elapsed(now.value - (run.started_ms ?? run.made_ms))}</span>
+      <Name text={nameOf(run)} to={placeOf(run)} />
+      <State state={run.state} {...(about && { about })} />
+      <span class="num">{run.cost_micros ? money(run.cost_micros) : ""}</span>
+      <span class="num muted">{elapsed(now.value - since)}</span>
     </div>
   );
 }

@@ -32,3 +32,6 @@ export function elapsed(ms: number): string {
 export function when(at_ms: number, now_ms: number): string {
   return now_ms - at_ms < 20 * 3600_000 ? clock.format(at_ms) : day.format(at_ms);
 }
+
+/** 14:02 */
+export const clockTime = (at_ms: number): string => clock.format(at_ms);

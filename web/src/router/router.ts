@@ -15,6 +15,12 @@ export function go(to: string): void {
   href.value = to;
 }
 
+/** Another choice in the same place: Back leads to the place before. */
+export function replace(to: string): void {
+  href.value = to;
+  history.replaceState(history.state, "", to);
+}
+
 /** null removes a parameter. */
 export function setQuery(name: string, value: string | null): void {
   const url = new URL(href.value, location.origin);

@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House, Settings2 } from "lucide-preact";
+import { House, Inbox, Settings2 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -8,6 +8,7 @@ import { words } from "../words.ts";
 
 export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
+  { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
   { path: "/welcome", load: () => import("../welcome/welcome.tsx").then((m) => m.Welcome) },
   { path: "/settings/:page?",
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
@@ -18,6 +19,7 @@ export interface Place { to: string; name: string; icon: typeof House; keys: str
 /** The rail shows them in the order of ORDER, others after them, and settings at its end. */
 export const PLACES: readonly Place[] = [
   { to: "/", name: words.home, icon: House, keys: "g h" },
+  { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
   { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
 ];
 

@@ -1,9 +1,10 @@
 /** The places, on the left, or at the bottom of a phone. */
+import type { ReadonlySignal } from "@preact/signals";
 import { Ellipsis, Search } from "lucide-preact";
 
 import { key } from "../api/key.ts";
 import { path } from "../router/router.ts";
-import { home } from "../state/home.ts";
+import { due, inboxDue } from "../state/home.ts";
 import { arranged, PLACES, type Place } from "./places.ts";
 import { sheet } from "./sheets.tsx";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
@@ -35,21 +36,21 @@ const { first, rest } = arranged(PLACES);
 
 export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
-export function PlaceLink({ place, due, name }: { place: Place; due?: number; name?: string }) {
+const COUNTS: Record<string, ReadonlySignal<number>> = { "/": due, "/inbox": inboxDue };
+
+export function PlaceLink({ place, name }: { place: Place; name?: string }) {
+  const count = COUNTS[place.to]?.value ?? 0;
   const { to, icon: Icon } = place;
   return (
     <a href={to} class={name} aria-current={isHere(to) ? "page" : undefined}>
       <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
       <span>{place.name}</span>
-      {due === undefined || due === 0 ? null : <b class="due">{due}</b>}
+      {count > 0 ? <b class="due">{count}</b> : null}
     </a>
   );
 }
 
 export function Rail() {
-  const waiting = home.value.overview?.waiting;
-  const due = waiting === undefined ? 0
-    : waiting.approvals.length + waiting.deliveries.length + waiting.blocked.length;
   const isIn = key.value !== null;
   return (
     <nav class="rail" aria-label={words.places}>
@@ -61,9 +62,7 @@ export function Rail() {
           <kbd aria-hidden="true">{isMac ? "⌘K" : "Ctrl K"}</kbd>
         </button>
       ) : null}
-      {first.map((place) => (
-        <PlaceLink key={place.to} place={place} due={place.to === "/" ? due : 0} />
-      ))}
+      {first.map((place) => <PlaceLink key={place.to} place={place} />)}
       {rest.map((place) => place.to === "/settings" ? null
         : <PlaceLink key={place.to} place={place} name="deep" />)}
       {isIn ? (

@@ -2,11 +2,11 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { key } from "../api/key.ts";
-import { go, path } from "../router/router.ts";
-import { home } from "../state/home.ts";
+import { go } from "../router/router.ts";
 import { Banners } from "./banner.tsx";
-import { heading, headingWatch } from "./heading.ts";
+import { headingWatch } from "./heading.ts";
 import { useKeys } from "./keys.ts";
+import "./notices.ts";
 import { PLACES } from "./places.ts";
 import { Rail } from "./rail.tsx";
 import { sheet, Sheets, type Sheet } from "./sheets.tsx";
@@ -30,13 +30,7 @@ function Keys() {
 }
 
 export function Shell() {
-  const waiting = home.value.overview?.waiting;
-  const due = (waiting?.approvals.length ?? 0) + (waiting?.deliveries.length ?? 0);
-  const name = path.value === "/" || heading.value === "" ? "" : `${heading.value} · `;
   const main = useRef<HTMLElement>(null);
-  useEffect(() => {
-    document.title = `${due > 0 ? `(${due}) ` : ""}${name}${words.name}`;
-  }, [due, name]);
   useEffect(() => (main.current === null ? undefined : headingWatch(main.current)), []);
   const isIn = key.value !== null;
   return (

@@ -1,33 +1,32 @@
-/** What Home shows. `fold` is pure: each answer of the daemon replaces what it says. */
-import { signal } from "@preact/signals";
+/** What Home shows. `fold` is pure: each answer of the daemon replaces what it says. The sums are
+ *  read again after events, once a second; rows of what runs, and questions, follow the events
+ *  themselves. */
+import { computed, signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
+import { openAsks } from "./asks.ts";
 import { followOwner } from "./owner.ts";
-import type { Overview, Page, Run } from "./types.ts";
+import { followRows } from "./rows.ts";
+import type { Overview, Progress, Run } from "./types.ts";
 
 export interface HomeState {
   overview: Overview | null;
-  running: Run[];
-  read_ms: number;
   problem: Problem | null;
 }
 
 export type HomeNews =
-  | { kind: "read"; overview: Overview; running: Run[]; at_ms: number }
+  | { kind: "read"; overview: Overview }
   | { kind: "problem"; problem: Problem }
   | { kind: "seen"; ids: string[] }
   | { kind: "left" };
 
-export const homeEmpty: HomeState = { overview: null, running: [], read_ms: 0, problem: null };
+export const homeEmpty: HomeState = { overview: null, problem: null };
 
 export function fold(state: HomeState, news: HomeNews): HomeState {
   switch (news.kind) {
-    case "read": {
-      // Runs inside others are shown with those.
-      const running = news.running.filter((run) => run.parent === null);
-      return { overview: news.overview, running, read_ms: news.at_ms, problem: null };
-    }
+    case "read":
+      return { overview: news.overview, problem: null };
     case "problem":
       return { ...state, problem: news.problem }; // What was read stays.
     case "seen": {
@@ -46,8 +45,9 @@ export function fold(state: HomeState, news: HomeNews): HomeState {
 export const home = signal<HomeState>(homeEmpty);
 const take = (news: HomeNews): void => void (home.value = fold(home.value, news));
 
-const READ_MS = 250;
+const READ_MS = 1_000;
 let timer: ReturnType<typeof setTimeout> | null = null;
+let read_ms = 0; // When it was read last.
 let reading = false;
 let again = false;
 
@@ -56,17 +56,20 @@ export async function homeRead(): Promise<void> {
   again = reading;
   if (reading || key.value === null) return;
   reading = true;
-  const [overview, runs] = await Promise.all([
-    get<Overview>("/overview"), get<Page<Run>>("/runs?live=1&limit=200"),
-  ]);
+  read_ms = Date.now();
+  const used = key.value, overview = await get<Overview>("/overview");
   reading = false;
-  if (!overview.ok) take({ kind: "problem", problem: overview.problem });
-  else if (!runs.ok) take({ kind: "problem", problem: runs.problem });
-  else {
-    const [at_ms, running] = [Date.now(), runs.value.items];
-    take({ kind: "read", overview: overview.value, running, at_ms });
-  }
-  if (again) void homeRead();
+  if (key.value !== used) return;
+  if (overview.ok) take({ kind: "read", overview: overview.value });
+  else take({ kind: "problem", problem: overview.problem });
+  if (again) soon();
+}
+
+function soon(): void {
+  timer ??= setTimeout(() => {
+    timer = null;
+    void homeRead();
+  }, Math.max(0, read_ms + READ_MS - Date.now()));
 }
 
 export interface SeenRow { id: string; seq: number; session: boolean }
@@ -74,14 +77,21 @@ export interface SeenRow { id: string; seq: number; session: boolean }
 /** The rows leave at once, and come back if the daemon refuses. */
 export async function markSeen(rows: SeenRow[]): Promise<void> {
   take({ kind: "seen", ids: rows.map((row) => row.id) });
+  let problem: Problem | null = null;
   for (const { id, seq, session } of rows) {
     const answer = await post("/seen", session ? { session: id, seq } : { run: id, seq });
-    if (!answer.ok) {
-      take({ kind: "problem", problem: answer.problem });
-      break;
-    }
+    if (!answer.ok) problem = answer.problem;
+    if (!answer.ok) break;
   }
   await homeRead();
+  if (problem !== null) take({ kind: "problem", problem });
+}
+
+/** An order about a row: a run again, a delivery now. */
+export async function order(path: string): Promise<void> {
+  const answer = await post(path, {});
+  await homeRead();
+  if (!answer.ok) take({ kind: "problem", problem: answer.problem });
 }
 
 /** Until a key is there again nothing of the owner stays in the page. */
@@ -91,10 +101,44 @@ key.subscribe((value) => {
 
 followOwner({
   onReset: () => void homeRead(),
-  onEvents: () => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      void homeRead();
-    }, READ_MS);
+  onEvents: soon,
+  onNotices: (notices) => {
+    const told = new Map(progress.value);
+    for (const { type, data } of notices) {
+      const { id, progress: figures } = data as { id: string; progress: Progress };
+      if (type === "run_progress") told.set(id, figures);
+    }
+    while (told.size > RUNS_MAX) told.delete(told.keys().next().value ?? "");
+    progress.value = told;
   },
 });
+
+/* --- What runs -------------------------------------------------------------------------------- */
+
+const RUNS_MAX = 1_000;
+/** Figures of workflows that came since their rows. */
+export const progress = signal<ReadonlyMap<string, Progress>>(new Map());
+
+/** Runs inside others are shown with those. */
+const isTop = (run: Run): boolean => !run.parent && !run.ended_ms;
+const live = followRows<Run>({ path: "/runs?live=1&limit=200", type: "run_changed", fits: isTop });
+
+/** The one that began last stands last. */
+export const running = computed(() => live.rows.value.items.filter(isTop).reverse());
+export const runningProblem = computed(() => live.rows.value.problem);
+
+/** The runs inside others fill the pages: those that are missing are read up to a limit. */
+export const liveCount = computed(() =>
+  Object.values(home.value.overview?.runs ?? {}).flatMap((states) => Object.values(states))
+    .reduce((sum, one) => sum + one, 0));
+live.rows.subscribe(({ items, next }) => {
+  if (next === null || items.length >= RUNS_MAX) return;
+  if (running.peek().length < liveCount.peek()) queueMicrotask(() => void live.more());
+});
+
+const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);
+/** What the rail, the title and the icon count: all that waits for a person. */
+export const due = computed(() =>
+  inboxDue.value + (home.value.overview?.waiting.blocked.length ?? 0));
+/** Of that, what the Inbox shows. */
+export const inboxDue = computed(() => openAsks.value.length + heldCount.value);

@@ -13,6 +13,8 @@ export const link = signal<LinkState | null>(null);
 /** Facts of the streams that are followed, by name. */
 export const streams = signal<Readonly<Record<string, StreamState>>>({});
 
+const HIDDEN_MS = 250;
+
 let client: Client | null = null;
 const followed = new Map<string, Set<Wish>>();
 
@@ -45,6 +47,16 @@ export function follow(name: string, wish: Wish): () => void {
   };
 }
 
+/** A hidden page draws no pictures, and still says in its title what waits. */
+function nextPicture(call: () => void): void {
+  const once = (): void => {
+    clearTimeout(timer);
+    cancelAnimationFrame(picture);
+    call();
+  };
+  const picture = requestAnimationFrame(once), timer = setTimeout(once, HIDDEN_MS);
+}
+
 function linkChanged(state: LinkState): void {
   link.value = state;
   if (state.phase === "signed_out") queueMicrotask(() => keySet(null));
@@ -67,7 +79,7 @@ effect(() => {
       const timer = setTimeout(call, ms);
       return () => clearTimeout(timer);
     },
-    frame: (call) => requestAnimationFrame(call),
+    frame: nextPicture,
     onState: linkChanged,
   });
   for (const name of followed.keys()) subscribe(name);

@@ -2,7 +2,7 @@
  *  and what this stream says after it. */
 import { effect } from "@preact/signals";
 
-import type { StreamEvent } from "../stream/index.ts";
+import type { Notice, StreamEvent } from "../stream/index.ts";
 import { follow } from "./live.ts";
 import { me } from "./me.ts";
 
@@ -12,6 +12,8 @@ export interface OwnerListener {
   /** Begins, and again where events were missed: read everything anew. `overview` is the answer of
    *  GET /overview at that moment. */
   onReset(overview: unknown): void;
+  /** Frames without a number: run_progress. */
+  onNotices?(notices: Notice[]): void;
 }
 
 const listeners = new Set<OwnerListener>();
@@ -34,5 +36,6 @@ effect(() => {
       listeners.forEach((listener) => listener.onReset(overview));
     },
     onEvents: (events) => listeners.forEach((listener) => listener.onEvents(events)),
+    onNotices: (notices) => listeners.forEach((listener) => listener.onNotices?.(notices)),
   });
 });

@@ -1,7 +1,4 @@
 /** Shapes of the API that the pages read (docs/api.md). */
-export interface Ask {
-  id: string; session: string | null; run: string; step: string; kind: string; asked_ms: number;
-}
 export interface Held {
   id: string; run: string; receiver: string; cause: string | null; made_ms: number;
 }
@@ -21,13 +18,18 @@ export interface Today {
 }
 export interface Overview {
   runs: Record<string, Record<string, number>>;
-  waiting: { approvals: Ask[]; deliveries: Held[]; blocked: Blocked[] };
+  approvals: Record<string, number>;
+  waiting: { deliveries: Held[]; blocked: Blocked[] };
   unseen: { runs: Record<string, number>; ended: Ended[]; sessions: UnseenSession[] };
   today: Today;
+}
+export interface Progress {
+  done: number; total: number; cached?: number; waiting: number; failed: number; last_ms?: number;
 }
 export interface Run {
   id: string; kind: string; state: string; gate: string | null; parent: string | null;
   label: string | null; command?: string; made_ms: number; started_ms: number | null;
-  progress?: { done: number; total: number; waiting: number; failed: number };
+  ended_ms?: number | null; session?: string | null; stream?: string; cost_micros?: number | null;
+  progress?: Progress;
 }
 export interface Page<T> { items: T[]; next: string | null }

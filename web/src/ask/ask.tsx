@@ -1,0 +1,86 @@
+/** A question, wherever it is shown: a row with its buttons (`compact`), or all of it. */
+import { Brand } from "../parts/brand.tsx";
+import { visible } from "../parts/visible.ts";
+import { isOpen, type Ask } from "../state/asks.ts";
+import { may } from "../state/me.ts";
+import { Headline, Origin } from "./head.tsx";
+import { Outcome } from "./outcome.tsx";
+import { useReply } from "./reply.ts";
+import { choicesOf, fitsRow, headline, isYesNo, optionsOf } from "./text.ts";
+import { Whole } from "./whole.tsx";
+import { words } from "./words.ts";
+
+const CHOICES_IN_ROW = 4;
+
+function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidden: boolean }) {
+  const { off, reply } = useReply(ask);
+  const what = `${visible(ask.step)} ${headline(ask)}`;
+  const choices = choicesOf(ask);
+  const key = (name: string) => (selected ? <kbd aria-hidden="true">{name}</kbd> : null);
+  const isWhole = fitsRow(ask);
+  const mayAnswer = may("approve") && isOpen(ask);
+  const link = !mayAnswer ? words.open : !isWhole ? words.review
+    : isYesNo(ask) || choices.length > 0 ? words.open : words.answer;
+  return (
+    <div class="acts">
+      {mayAnswer && isYesNo(ask) ? (
+        <>
+          {isWhole ? (
+            <button class="main" disabled={off} aria-label={words.allowOf(what)}
+              onClick={(event) => reply(event, { decision: "allow" })}>
+              {words.allow}{key("a")}
+            </button>
+          ) : null}
+          <button disabled={off} aria-label={words.denyOf(what)}
+            onClick={(event) => reply(event, { decision: "deny" })}>
+            {words.deny}{key("d")}
+          </button>
+        </>
+      ) : null}
+      {mayAnswer && isWhole && choices.length <= CHOICES_IN_ROW ? choices.map(({ text, reply: given }, at) => (
+        <button key={text} disabled={off} aria-label={words.option(at + 1, text)} title={text}
+          onClick={(event) => reply(event, given)}>{at + 1}</button>
+      )) : null}
+      {hidden ? null : (
+        <a class="button quiet" href={`/inbox/${ask.id}`} aria-label={`${link}: ${what}`}>
+          {link}{key("↵")}
+        </a>
+      )}
+    </div>
+  );
+}
+
+interface AskProps {
+  ask: Ask;
+  compact?: boolean;
+  selected?: boolean;
+  /** It is open already: no link to it. */
+  here?: boolean;
+}
+
+function Options({ ask }: { ask: Ask }) {
+  const options = optionsOf(ask);
+  if (options.length === 0 || !isOpen(ask)) return null;
+  return (
+    <span class="muted clip">
+      {options.map((one, at) => <span key={at}>{at + 1} <bdi>{visible(one)}</bdi>{"  "}</span>)}
+    </span>
+  );
+}
+
+export function AskCard({ ask, compact = false, selected = false, here = false }: AskProps) {
+  if (!compact) return <Whole ask={ask} />;
+  return (
+    <article class={`row ask${selected ? " sel" : ""}`} data-row={ask.id} tabIndex={-1}
+      aria-label={`${visible(ask.step)}: ${headline(ask)}`} aria-current={selected}>
+      <Brand id={ask.root_run ?? ask.run} />
+      <div class="what">
+        <Headline ask={ask} row />
+        <Origin ask={ask} />
+        <Options ask={ask} />
+        <Outcome ask={ask} />
+      </div>
+      <Buttons ask={ask} selected={selected} hidden={here} />
+    </article>
+  );
+}

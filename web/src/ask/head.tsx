@@ -1,0 +1,45 @@
+/** The two lines that begin a question: what is asked, and where it comes from. */
+import { ago } from "../parts/text.ts";
+import { visible } from "../parts/visible.ts";
+import { now } from "../state/clock.ts";
+import { isOpen, type Ask } from "../state/asks.ts";
+import { bodyOf, fitsRow, headline, origin } from "./text.ts";
+import { words } from "./words.ts";
+
+/** In a row all of it, if it fits. The tool and its call; the question of a model; the step and the question of a program. */
+export function Headline({ ask, row = false }: { ask: Ask; row?: boolean }) {
+  const isCall = ask.kind === "leave", tone = isOpen(ask) ? "wait" : "queued";
+  const isWhole = row && fitsRow(ask), shape = isWhole ? "all-of-it" : "clip";
+  return (
+    <span class={isCall ? `${shape} mono` : shape}>
+      <span class={`tone-${tone}`} aria-hidden="true">◆ </span>
+      {isCall || ask.tool === "" ? (
+        <span class={isCall ? "tool" : "tool mono"} dir="auto">{visible(ask.step)}</span>
+      ) : null}
+      <bdi>{isWhole ? bodyOf(ask) : headline(ask)}</bdi>
+      {row && !isWhole ? <span class="muted"> {words.longer}</span> : null}
+    </span>
+  );
+}
+
+/** Who asks for what; the text itself stands below. */
+export function Subject({ ask }: { ask: Ask }) {
+  const tone = isOpen(ask) ? "wait" : "queued";
+  return (
+    <span>
+      <span class={`tone-${tone}`} aria-hidden="true">◆ </span>
+      <span class="mono" dir="auto">{visible(ask.step)}</span> {words.asks[ask.kind]}
+    </span>
+  );
+}
+
+/** review › Fix › fix 4 · /src/engine · asked 2 min ago */
+export function Origin({ ask }: { ask: Ask }) {
+  return (
+    <span class="muted clip">
+      <bdi>{origin(ask)}</bdi>
+      {ask.root === null ? null : <>{" · "}<bdi>{visible(ask.root)}</bdi></>}
+      {" · "}{words.asked(ago(now.value - ask.asked_ms))}
+    </span>
+  );
+}

@@ -1,0 +1,151 @@
+/** All of a question: its whole text, where it comes from, and every way to answer it. */
+import { useEffect, useId, useState } from "preact/hooks";
+
+import { Brand } from "../parts/brand.tsx";
+import { visible } from "../parts/visible.ts";
+import { askRead, isOpen, type Ask } from "../state/asks.ts";
+import { may } from "../state/me.ts";
+import { Form } from "./form.tsx";
+import { Origin, Subject } from "./head.tsx";
+import { Outcome } from "./outcome.tsx";
+import { useReply, type Replying } from "./reply.ts";
+import { bodyOf, choicesOf, isYesNo, optionsOf } from "./text.ts";
+import { words } from "./words.ts";
+
+/** Yes, no with its reason, and for calls of a session a yes from now on. */
+function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
+  const { off, reply } = answering;
+  const [reason, reasonSet] = useState("");
+  const [always, alwaysSet] = useState(false);
+  const [subject, subjectSet] = useState("");
+  const first = ask.about?.subjects?.[0];
+  const mayAlways = ask.kind === "leave" && ask.session !== null;
+  const allow = (event: Event): void => reply(event, {
+    decision: "allow", ...(always && { scope: "session" as const }),
+    ...(always && subject !== "" && { subject }),
+  });
+  const deny = (event: Event): void =>
+    reply(event, { decision: "deny", ...(reason !== "" && { reason }) });
+  return (
+    <div class="form">
+      <div class="acts">
+        <button class="main" disabled={off} onClick={allow}>{words.allow}</button>
+        <button disabled={off} onClick={deny}>{words.deny}</button>
+      </div>
+      {mayAlways ? (
+        <label class="check">
+          <input type="checkbox" checked={always}
+            onChange={(event) => alwaysSet(event.currentTarget.checked)} />
+          {words.always}
+        </label>
+      ) : null}
+      {mayAlways && always ? (
+        <label class="field">
+          <span>{words.subject} <code>{visible(first ?? "test/**")}</code></span>
+          <input type="text" class="mono" value={subject}
+            onInput={(event) => subjectSet(event.currentTarget.value)} />
+        </label>
+      ) : null}
+      <label class="field">{words.reason}
+        <input type="text" dir="auto" maxLength={2000} value={reason}
+          onInput={(event) => reasonSet(event.currentTarget.value)} />
+      </label>
+    </div>
+  );
+}
+
+/** A no, where nothing else is to be said. */
+function Deny({ off, reply }: Replying) {
+  return (
+    <button type="button" disabled={off}
+      onClick={(event) => reply(event, { decision: "deny" })}>{words.deny}</button>
+  );
+}
+
+function Choices({ ask, answering }: { ask: Ask; answering: Replying }) {
+  return (
+    <div class="choices">
+      {choicesOf(ask).map(({ text, reply }, at) => (
+        <button key={text} type="button" disabled={answering.off}
+          onClick={(event) => answering.reply(event, reply)}>
+          <kbd>{at + 1}</kbd> <bdi>{text}</bdi>
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** A model's question: one of its options, several, or any text. */
+function Free({ ask, answering }: { ask: Ask; answering: Replying }) {
+  const { off, reply } = answering;
+  const [text, textSet] = useState("");
+  const [picked, pickedSet] = useState<readonly string[]>([]);
+  const options = optionsOf(ask), multi = ask.arguments?.multi === true;
+  const send = (event: Event): void => {
+    event.preventDefault();
+    const chosen = options.filter((one) => picked.includes(one));
+    if (chosen.length > 0) reply(event, { answer: text === "" ? chosen : [...chosen, text] });
+    else if (text !== "") reply(event, { answer: text });
+  };
+  return (
+    <form class="form" onSubmit={send}>
+      {multi && options.length > 0 ? <span class="muted small">{words.several}</span> : null}
+      {multi ? options.map((one) => (
+        <label key={one} class="check">
+          <input type="checkbox" checked={picked.includes(one)} onChange={() =>
+            pickedSet((now) =>
+              (now.includes(one) ? now.filter((other) => other !== one) : [...now, one]))} />
+          <bdi>{visible(one)}</bdi>
+        </label>
+      )) : <Choices ask={ask} answering={answering} />}
+      <label class="field">{words.yours}
+        <textarea rows={2} dir="auto" value={text}
+          onInput={(event) => textSet(event.currentTarget.value)} />
+      </label>
+      <div class="acts">
+        <button class="main" disabled={off}>{words.send}</button>
+        <Deny {...answering} />
+      </div>
+    </form>
+  );
+}
+
+function Answers({ ask }: { ask: Ask }) {
+  const answering = useReply(ask);
+  if (isYesNo(ask)) return <YesNo ask={ask} answering={answering} />;
+  if (ask.kind === "answer") return <Free ask={ask} answering={answering} />;
+  return (
+    <>
+      {ask.kind === "choice" ? <Choices ask={ask} answering={answering} /> : (
+        <Form schema={ask.arguments?.schema} disabled={answering.off}
+          send={(fields) => answering.reply(new Event("submit"), { fields })} />
+      )}
+      <div class="acts"><Deny {...answering} /></div>
+    </>
+  );
+}
+
+export function Whole({ ask }: { ask: Ask }) {
+  const id = useId();
+  const short = ask.shown === undefined || ask.arguments === undefined;
+  useEffect(() => {
+    if (short) void askRead(ask.id); // The event had no room for all of it.
+  }, [ask.id, short]);
+  return (
+    <article class="ask-whole" aria-labelledby={id} data-ask={ask.id}>
+      <div class="ask-head">
+        <Brand id={ask.root_run ?? ask.run} />
+        <div class="what">
+          <h2 id={id} class="ask-title"><Subject ask={ask} /></h2>
+          <Origin ask={ask} />
+        </div>
+      </div>
+      <pre dir="auto" class={ask.kind === "leave" ? "shown" : "shown prose"} tabIndex={0}>{bodyOf(ask)}</pre>
+      {ask.about?.review ? (
+        <p class="muted small">{words.undecided} <bdi>{visible(ask.about.review)}</bdi></p>
+      ) : null}
+      <Outcome ask={ask} />
+      {isOpen(ask) && may("approve") ? <Answers key={ask.digest} ask={ask} /> : null}
+    </article>
+  );
+}

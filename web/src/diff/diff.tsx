@@ -1,0 +1,76 @@
+/** The change of a file: its first lines, and more when they are asked for. */
+import { useEffect, useState } from "preact/hooks";
+
+import { Bounded } from "../parts/bounded.tsx";
+import { visible } from "../parts/visible.ts";
+import { words } from "../words.ts";
+import type { Change, Piece, Row } from "./patch.ts";
+
+const FIRST = 10, STEP = 500;
+/** A longer patch is shown as the text that it is. */
+const PATCH_MAX = 256 * 1024;
+const SIGNS = { same: " ", add: "+", remove: "−" };
+
+interface DiffProps {
+  patch: string;
+  /** The daemon sent only the beginning. */
+  cut?: boolean;
+}
+
+/** undefined: still loading. null: no patch. */
+function useChange(patch: string, cut: boolean): Change | null | undefined {
+  const [change, changeSet] = useState<Change | null | undefined>(undefined);
+  useEffect(() => {
+    let gone = false;
+    const set = (value: Change | null) => gone || changeSet(value);
+    if (patch.length > PATCH_MAX) set(null);
+    else import("./patch.ts").then(({ changeOf }) => set(changeOf(patch, cut)), () => set(null));
+    return () => void (gone = true);
+  }, [patch, cut]);
+  return change;
+}
+
+function Pieces({ pieces }: { pieces: Piece[] }) {
+  return pieces.map(([marked, text]) => (marked ? <mark>{visible(text)}</mark> : visible(text)));
+}
+
+function Line({ row }: { row: Row }) {
+  if (!("pieces" in row)) return <div class={`line ${row.kind}`}>{visible(row.text)}</div>;
+  const Text = row.kind === "add" ? "ins" : row.kind === "remove" ? "del" : "span";
+  return (
+    <div class={`line ${row.kind}`}>
+      <span class="number">{row.number}</span>
+      <span class="sign">{SIGNS[row.kind]}</span>
+      <Text><Pieces pieces={row.pieces} /></Text>
+    </div>
+  );
+}
+
+export function Diff({ patch, cut = false }: DiffProps) {
+  const change = useChange(patch, cut);
+  const [limit, limitSet] = useState(FIRST);
+  if (change === undefined) return <div class="diff loading" aria-busy="true" />;
+  if (change === null) {
+    return <div class="diff"><pre dir="ltr"><Bounded text={patch} /></pre></div>;
+  }
+  const { rows, added, removed } = change;
+  const more = rows.length - limit;
+  return (
+    <div class="diff">
+      <div class="about">
+        <span>{words.diff(added + removed)}</span>
+        <span class="tone-ok">+{added}</span>
+        <span class="tone-fail">−{removed}</span>
+      </div>
+      <div class="lines" dir="ltr">
+        {rows.slice(0, limit).map((row, at) => <Line key={at} row={row} />)}
+      </div>
+      {more <= 0 ? null : (
+        <button class="quiet rest" onClick={() => limitSet(limit + STEP)}>
+          {words.moreLines(more)}
+        </button>
+      )}
+      {cut && more <= 0 ? <div class="about">{words.diffCut}</div> : null}
+    </div>
+  );
+}

@@ -1,0 +1,127 @@
+/** A unified patch as rows to draw. Loaded when the first diff is shown. */
+import { diffWordsWithSpace, parsePatch, type StructuredPatchHunk } from "diff";
+
+/** A piece of a line; `marked`: this piece is what changed. */
+export type Piece = [marked: boolean, text: string];
+export type Row =
+  | { kind: "file" | "hunk" | "note"; text: string }
+  | { kind: "same" | "add" | "remove"; number: number; pieces: Piece[] };
+
+export interface Change {
+  rows: Row[];
+  added: number;
+  removed: number;
+}
+
+/** Longest line that is compared word by word, and what is shown of a line. */
+const WORDS_MAX = 1000, LINE_MAX = 4000;
+/** Rows after these are not compared. */
+const COMPARED_MAX = 500;
+/** Lines with more changes than this are another line, not a changed one. */
+const EDITS_MAX = 60;
+
+interface Line {
+  sign: string;
+  text: string;
+  number: number;
+}
+
+/** The pieces of two lines, the second of which came from the first; null: they differ too much. */
+function compared(before: string, after: string): [Piece[], Piece[]] | null {
+  if (before.length > WORDS_MAX || after.length > WORDS_MAX) return null;
+  const parts = diffWordsWithSpace(before, after, { maxEditLength: EDITS_MAX });
+  if (parts === undefined) return null;
+  let same = 0;
+  const old: Piece[] = [], now: Piece[] = [];
+  for (const { added, removed, value } of parts) {
+    if (!added && !removed) same += value.trim().length;
+    if (!added) old.push([removed, value]);
+    if (!removed) now.push([added, value]);
+  }
+  return same * 3 < Math.max(before.length, after.length) ? null : [old, now];
+}
+
+function pieceOf(text: string): Piece[] {
+  return [[false, text]];
+}
+
+/** Adds removed lines and the added ones after them. Lines at the same place are compared. */
+function addChanged(rows: Row[], removed: Line[], added: Line[]): void {
+  const pairs = removed.map(({ text }, at) => {
+    const other = added[at];
+    return other === undefined || rows.length > COMPARED_MAX ? null : compared(text, other.text);
+  });
+  for (const [at, { number, text }] of removed.entries()) {
+    rows.push({ kind: "remove", number, pieces: pairs[at]?.[0] ?? pieceOf(text) });
+  }
+  for (const [at, { number, text }] of added.entries()) {
+    rows.push({ kind: "add", number, pieces: pairs[at]?.[1] ?? pieceOf(text) });
+  }
+}
+
+function linesOf({ lines, oldStart, newStart }: StructuredPatchHunk): Line[] {
+  let old = oldStart, now = newStart;
+  return lines.map((line) => {
+    const sign = line.charAt(0), whole = line.slice(1);
+    const text = whole.length > LINE_MAX ? `${whole.slice(0, LINE_MAX)}…` : whole;
+    const number = sign === "-" ? old : now;
+    if (sign !== "+" && sign !== "\\") old++;
+    if (sign !== "-" && sign !== "\\") now++;
+    return { sign, text, number };
+  });
+}
+
+function addHunk(change: Change, hunk: StructuredPatchHunk): void {
+  const { oldStart, oldLines, newStart, newLines } = hunk;
+  const { rows } = change;
+  rows.push({ kind: "hunk", text: `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@` });
+  let removed: Line[] = [], added: Line[] = [];
+  const flush = () => {
+    addChanged(rows, removed, added);
+    removed = [];
+    added = [];
+  };
+  for (const line of linesOf(hunk)) {
+    if (line.sign === "-") {
+      if (added.length > 0) flush();
+      removed.push(line);
+      change.removed++;
+    } else if (line.sign === "+") {
+      added.push(line);
+      change.added++;
+    } else {
+      flush();
+      if (line.sign === "\\") rows.push({ kind: "note", text: line.text.trim() });
+      else rows.push({ kind: "same", number: line.number, pieces: pieceOf(line.text) });
+    }
+  }
+  flush();
+}
+
+/** A patch that was cut ends within a hunk, whose head then counts lines that are not there. */
+function closed(patch: string): string {
+  const at = patch.lastIndexOf("\n@@ ") + 1;
+  const [head = "", ...lines] = patch.slice(at, patch.lastIndexOf("\n")).split("\n");
+  const count = (signs: string) => lines.filter((line) => signs.includes(line.charAt(0))).length;
+  const counted = head.replace(/^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/,
+    (_, old: string, now: string) => `@@ -${old},${count("- ")} +${now},${count("+ ")} @@`);
+  return `${patch.slice(0, at)}${[counted, ...lines].join("\n")}\n`;
+}
+
+/** null: this is no patch. */
+export function changeOf(patch: string, cut: boolean): Change | null {
+  const change: Change = { rows: [], added: 0, removed: 0 };
+  try {
+    const files = parsePatch(cut ? closed(patch) : patch);
+    for (const { oldFileName, newFileName, hunks } of files) {
+      const name = newFileName === "/dev/null" ? oldFileName : newFileName;
+      if (files.length > 1) {
+        change.rows.push({ kind: "file", text: (name ?? "").replace(/^[ab]\//, "") });
+      }
+      for (const hunk of hunks) addHunk(change, hunk);
+    }
+  } catch {
+    return null;
+  }
+  return change.rows.length === 0 ? null : change;
+}

@@ -1,0 +1,15 @@
+/** The texts of Home. */
+export const words = {
+  rest: (count: number) => `${count} more in the Inbox`,
+  log: "Log", logOf: (name: string) => `Log: ${name}`,
+  again: "Run again", againOf: (name: string) => `Run again: ${name}`,
+  deliver: "Try now", deliverOf: (name: string) => `Try now: ${name}`,
+  delivery: { held: "a delivery is held", stalled: "a delivery failed often" },
+  to: "to",
+  cache: "Cache",
+  cacheOf: (rate: string, read: string, all: string) => `${rate} (${read} of ${all} prompt tokens)`,
+  keys: {
+    next: "next row", previous: "row before", open: "open the row", waiting: "next that waits",
+    seen: "mark all as seen",
+  },
+};

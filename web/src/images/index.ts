@@ -1,0 +1,1 @@
+export { Image, Images, type ImageProps } from "./images.tsx";

@@ -1,0 +1,47 @@
+/** The question of the address, whole; also one that was answered. */
+import { useEffect, useState } from "preact/hooks";
+
+import { get, type Problem } from "../api/api.ts";
+import { AskCard } from "../ask/ask.tsx";
+import { Loading } from "../parts/loading.tsx";
+import { Trouble } from "../parts/trouble.tsx";
+import { asks, type Ask } from "../state/asks.ts";
+import { words } from "./words.ts";
+
+/** A job has a page, and a call its session. */
+function Places({ ask }: { ask: Ask }) {
+  return ask.session !== null
+    ? <a class="button quiet" href={`/s/${ask.session}`}>{words.session}</a>
+    : <a class="button quiet" href={`/j/${ask.run}`}>{words.job}</a>;
+}
+
+export function Detail({ id }: { id: string }) {
+  const listed = asks.value.items.find((ask) => ask.id === id);
+  const [read, readSet] = useState<Ask | null>(null);
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const [tries, triesSet] = useState(0);
+  const missing = listed === undefined && asks.value.ready;
+  useEffect(() => {
+    let left = false;
+    if (missing) {
+      void get<Ask>(`/approvals/${encodeURIComponent(id)}`).then((answer) => {
+        if (left) return;
+        if (answer.ok) readSet(answer.value);
+        problemSet(answer.ok ? null : answer.problem);
+      });
+    }
+    return () => void (left = true);
+  }, [id, missing, tries]);
+  const ask = listed ?? (read?.id === id ? read : undefined);
+  return (
+    <div class="detail">
+      <div class="detail-head">
+        <a class="button quiet" href={`/inbox${location.search}`}>{words.back}</a>
+        {ask === undefined ? null : <Places ask={ask} />}
+      </div>
+      {ask !== undefined ? <AskCard key={id} ask={ask} />
+        : problem === null ? <Loading />
+        : <Trouble problem={problem} retry={() => triesSet(tries + 1)} />}
+    </div>
+  );
+}

@@ -1,0 +1,204 @@
+/** The Inbox: every question and every held delivery, from any depth. The address has the one that
+ *  is open, and what is shown. */
+import { useEffect, useState } from "preact/hooks";
+
+import { AskCard } from "../ask/ask.tsx";
+import { useAskKeys } from "../ask/keys.ts";
+import { fitsRow, headline } from "../ask/text.ts";
+import { Loading } from "../parts/loading.tsx";
+import { useSelection } from "../parts/select.ts";
+import { Trouble } from "../parts/trouble.tsx";
+import { visible } from "../parts/visible.ts";
+import type { Params } from "../router/routes.ts";
+import { go, query, replace, setQuery } from "../router/router.ts";
+import { useKeys } from "../shell/keys.ts";
+import { answerAll, asksRead, isOpen, openAsks, useAsks, type Ask } from "../state/asks.ts";
+import { home } from "../state/home.ts";
+import { may } from "../state/me.ts";
+import { Confirm, type Confirming } from "./confirm.tsx";
+import { Deliveries, deliveries, useDeliveries } from "./deliveries.tsx";
+import { Detail } from "./detail.tsx";
+import { GroupRow } from "./group.tsx";
+import { grouped, kindOf, KINDS, ofKind, openOf, rowsOf, type Kind, type Row } from "./groups.ts";
+import { Notify } from "./notify.tsx";
+import { words } from "./words.ts";
+
+function Filters({ kind }: { kind: Kind }) {
+  const held = deliveries.value.length;
+  const counts: Record<Kind, number> = {
+    all: openAsks.value.length + held, deliveries: held,
+    leave: ofKind(openAsks.value, "leave").length,
+    questions: ofKind(openAsks.value, "questions").length,
+  };
+  return (
+    <div class="filters" role="group" aria-label={words.filters}>
+      {KINDS.map((one) => (
+        <button key={one} class="quiet" aria-pressed={kind === one}
+          onClick={() => setQuery("kind", one === "all" ? null : one)}>
+          {words.kinds[one]} <b>{counts[one]}</b>
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Empty({ kind }: { kind: Kind }) {
+  if (kind !== "all") return <p class="none">{words.emptyKind}</p>;
+  return (
+    <div class="empty">
+      <p>{words.empty}</p>
+      <p class="muted">{words.emptyAbout}</p>
+      <pre>{words.ask}</pre>
+    </div>
+  );
+}
+
+function toggled(set: ReadonlySet<string>, ids: string[]): ReadonlySet<string> {
+  const all = ids.every((id) => set.has(id)), next = new Set(set);
+  ids.forEach((id) => (all ? next.delete(id) : next.add(id)));
+  return next;
+}
+
+const nameOf = ({ members: [first] }: Row): string =>
+  (first === undefined ? "" : `${visible(first.step)} ${headline(first)}`);
+
+interface Marks { picked: ReadonlySet<string>; pick(ids: string[]): void }
+
+function Rows({ rows, open, select, marks, expanded, expand, decide }: {
+  rows: Row[]; open: string | undefined; select: string | null; marks: Marks;
+  expanded: ReadonlySet<string>; expand(id: string): void;
+  decide(decision: "allow" | "deny", asks: Ask[]): void;
+}) {
+  return (
+    <>
+      {rows.map((row) => {
+        const [first] = row.members, selected = select === row.id;
+        return (
+          <div key={row.id} class={`pickable depth-${row.depth}`}>
+            {may("approve") ? (
+              <label class="pick">
+                <span class="hidden">{words.pick(nameOf(row))}</span>
+                <input type="checkbox" checked={marks.picked.has(row.id)} data-pick={row.id}
+                  onChange={() => marks.pick([row.id])} />
+              </label>
+            ) : null}
+            {row.members.length > 1 ? (
+              <GroupRow id={row.id} members={row.members} selected={selected}
+                expanded={expanded.has(row.id)} expand={() => expand(row.id)}
+                decide={(decision) => decide(decision, row.members)} />
+            ) : first === undefined ? null : (
+              <AskCard ask={first} compact selected={selected} here={open === first.id} />
+            )}
+          </div>
+        );
+      })}
+    </>
+  );
+}
+
+/** What is selected, and how it is answered. */
+function List({ open }: { open: string | undefined }) {
+  const { items } = useAsks(), kind = kindOf(query.value.get("kind"));
+  const [picked, pickedSet] = useState<ReadonlySet<string>>(new Set());
+  const [expanded, expandedSet] = useState<ReadonlySet<string>>(new Set());
+  const [confirming, confirmingSet] = useState<Confirming | null>(null);
+  const [result, resultSet] = useState("");
+  const rows = rowsOf(grouped(ofKind(items, kind)), expanded);
+  const held = kind === "all" || kind === "deliveries" ? deliveries.value : [];
+  const select = useSelection([...rows, ...held].map(({ id }) => id), open);
+  const row = rows.find(({ id }) => id === select.id), one = row?.members[0];
+  const due = openOf(rows, picked), isMany = due.length > 0 || (row?.members.length ?? 0) > 1;
+  const expand = (id: string) => expandedSet((now) => toggled(now, [id]));
+  const ask = (decision: "allow" | "deny", among: readonly Ask[]): void => {
+    const fit = among.filter((each) => isOpen(each) &&
+      (decision === "deny" || each.kind === "leave" || each.kind === "confirm"));
+    if (fit.length > 0) confirmingSet({ decision, asks: fit });
+  };
+  const openRow = (): void => {
+    if (row !== undefined && row.members.length > 1) expand(row.id);
+    else if (one !== undefined) go(`/inbox/${one.id}${location.search}`);
+  };
+  const leave = (): void => {
+    if (picked.size > 0) pickedSet(new Set());
+    else if (open !== undefined) go(`/inbox${location.search}`);
+  };
+  const nextWaiting = (): void => {
+    const ids = rows.filter(({ members }) => members.some(isOpen)).map(({ id }) => id);
+    const at = select.id === null ? -1 : ids.indexOf(select.id);
+    select.to(ids[(at + 1) % ids.length]);
+  };
+  const pickAll = (): void => {
+    if (may("approve")) pickedSet((now) => toggled(now, rows.map(({ id }) => id)));
+  };
+  const pickOne = (): void => {
+    if (row !== undefined && may("approve")) pickedSet((now) => toggled(now, [row.id]));
+  };
+  const confirmed = async (yes: boolean): Promise<void> => {
+    confirmingSet(null);
+    if (select.id !== null) select.to(select.id);
+    if (!yes || confirming === null) return;
+    pickedSet(new Set());
+    const { decision, asks } = confirming;
+    resultSet(words.done(await answerAll(asks, { decision }), asks.length));
+  };
+  useKeys([
+    { key: "j", about: words.keys.next, run: () => select.step(1) },
+    { key: "k", about: words.keys.previous, run: () => select.step(-1) },
+    { key: "Enter", about: words.keys.open, run: openRow },
+    { key: "w", about: words.keys.waiting, run: nextWaiting },
+    { key: " ", about: words.keys.pick, run: pickOne },
+    { key: "A", about: words.keys.all, run: pickAll },
+    { key: "Escape", about: words.keys.leave, run: leave },
+  ]);
+  useAskKeys(isMany ? null : one ?? null, {
+    isRead: (each) => each.id === open || fitsRow(each),
+    other: (decision) => (due.length > 0 ? ask(decision, due)
+      : row !== undefined && row.members.length > 1 ? ask(decision, row.members) : openRow()),
+  });
+  const isOther = open !== undefined && one !== undefined && row?.members.length === 1 &&
+    one.id !== open && select.moved;
+  useEffect(() => {
+    if (isOther) replace(`/inbox/${one.id}${location.search}`); // What is open follows.
+  }, [isOther, one?.id]);
+  return (
+    <div class="list" onFocusIn={select.onFocusIn}>
+      <h1>{words.inbox}</h1>
+      <Filters kind={kind} />
+      {rows.length + held.length === 0 ? <Empty kind={kind} /> : null}
+      <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
+        decide={ask} marks={{ picked, pick: (ids) => pickedSet((now) => toggled(now, ids)) }} />
+      {kind === "all" || kind === "deliveries" ? <Deliveries selected={select.id} /> : null}
+      {due.length === 0 ? null : (
+        <div class="picked" role="status">
+          <b>{words.picked(due.length)}</b>
+          <button class="main" onClick={() => ask("allow", due)}>{words.allow(due.length)}</button>
+          <button onClick={() => ask("deny", due)}>{words.deny(due.length)}</button>
+          <button class="quiet" onClick={() => pickedSet(new Set())}>{words.clear}</button>
+        </div>
+      )}
+      <p class="muted" role="status">{result}</p>
+      <Notify />
+      {confirming === null ? null
+        : <Confirm {...confirming} answer={(yes) => void confirmed(yes)} />}
+    </div>
+  );
+}
+
+export function Inbox({ id }: Params) {
+  const { ready, problem, more, items } = useAsks();
+  useDeliveries();
+  const trouble = problem ?? home.value.problem;
+  if (!ready) {
+    return <div class="page">
+      {trouble === null ? <Loading /> : <Trouble problem={trouble} retry={() => void asksRead()} />}
+    </div>;
+  }
+  return (
+    <div class={`page inbox${id === undefined ? "" : " open"}`}>
+      <List open={id} />
+      {id === undefined ? null : <Detail key={id} id={id} />}
+      {more ? <p class="none">{words.moreThan(items.length)}</p> : null}
+      {trouble === null ? null : <Trouble problem={trouble} retry={() => void asksRead()} />}
+    </div>
+  );
+}
