@@ -47,6 +47,7 @@ async function bundleOf(entryPoints, more) {
     target: "es2022",
     jsx: "automatic",
     jsxImportSource: "preact",
+    alias: { react: "preact/compat", "react-dom": "preact/compat" }, // Of the list of the session.
     loader: { ".svg": "copy" },
     minify: true,
     metafile: true,

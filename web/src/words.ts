@@ -2,8 +2,10 @@
 export const words = {
   name: "drover",
   home: "Home",
+  sessions: "Sessions",
   settings: "Settings",
   inbox: "Inbox",
+  jobs: "Jobs",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

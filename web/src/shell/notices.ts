@@ -1,5 +1,4 @@
-/** The title and the icon of the tab carry the number of what waits for a person; the title names
- *  the view, too. */
+/** The title and the icon of the tab carry the number of what waits for a person. */
 import { effect } from "@preact/signals";
 
 import { path } from "../router/router.ts";
@@ -22,11 +21,8 @@ const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
 const plain = link?.href ?? "";
 
 effect(() => {
-  const view = path.value === "/" || heading.value === "" ? "" : `${heading.value} · `;
-  document.title = `${due.value > 0 ? `(${due.value}) ` : ""}${view}${words.name}`;
-});
-
-effect(() => {
+  const name = path.value === "/" || heading.value === "" ? "" : `${heading.value} · `;
+  document.title = `${due.value > 0 ? `(${due.value}) ` : ""}${name}${words.name}`;
   const href = due.value > 0 ? iconOf(due.value) : plain;
   if (link !== null && link.href !== href) link.href = href;
 });

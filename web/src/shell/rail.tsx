@@ -29,23 +29,27 @@ export function ThemeChoice() {
   );
 }
 
-const isHere = (to: string): boolean =>
-  path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
+const isHere = (to: string, below = `${to}/`): boolean =>
+  path.value === to || (to !== "/" && path.value.startsWith(below));
+
+/** Of places where something may wait. */
+const COUNTS: Record<string, ReadonlySignal<number>> = { "/": due, "/inbox": inboxDue };
+
+function Count({ of }: { of: ReadonlySignal<number> }) {
+  return of.value > 0 ? <b class="due">{of.value}</b> : null;
+}
 
 const { first, rest } = arranged(PLACES);
 
 export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
-const COUNTS: Record<string, ReadonlySignal<number>> = { "/": due, "/inbox": inboxDue };
-
 export function PlaceLink({ place, name }: { place: Place; name?: string }) {
-  const count = COUNTS[place.to]?.value ?? 0;
-  const { to, icon: Icon } = place;
+  const { to, icon: Icon, below } = place, waiting = COUNTS[to];
   return (
-    <a href={to} class={name} aria-current={isHere(to) ? "page" : undefined}>
+    <a href={to} class={name} aria-current={isHere(to, below) ? "page" : undefined}>
       <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
       <span>{place.name}</span>
-      {count > 0 ? <b class="due">{count}</b> : null}
+      {waiting === undefined ? null : <Count of={waiting} />}
     </a>
   );
 }
