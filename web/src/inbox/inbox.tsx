@@ -162,7 +162,6 @@ function List({ open }: { open: string | undefined }) {
   }, [isOther, one?.id]);
   return (
     <div class="list" onFocusIn={select.onFocusIn}>
-      <h1>{words.inbox}</h1>
       <Filters kind={kind} />
       {rows.length + held.length === 0 ? <Empty kind={kind} /> : null}
       <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
@@ -195,6 +194,7 @@ export function Inbox({ id }: Params) {
   }
   return (
     <div class={`page inbox${id === undefined ? "" : " open"}`}>
+      <h1>{words.inbox}</h1>
       <List open={id} />
       {id === undefined ? null : <Detail key={id} id={id} />}
       {more ? <p class="none">{words.moreThan(items.length)}</p> : null}
