@@ -20,7 +20,7 @@ import { Today } from "./today.tsx";
 import { words } from "./words.ts";
 
 const BAD = ["failed", "timed_out", "lost", "interrupted"];
-const ASKS_SHOWN = 20;
+const ASKS_SHOWN = 10;
 
 function Empty() {
   return (
