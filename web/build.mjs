@@ -47,6 +47,7 @@ async function bundleOf(entryPoints, more) {
     target: "es2022",
     jsx: "automatic",
     jsxImportSource: "preact",
+    alias: { react: "preact/compat", "react-dom": "preact/compat" }, // Of the list of the session.
     loader: { ".svg": "copy" },
     minify: true,
     metafile: true,
@@ -73,8 +74,22 @@ function nameOf(metafile, entry) {
   return path.basename(found[0]);
 }
 
+/** Chunks that the first script needs in any case: else a browser would find them one by one. */
+function preloads(metafile) {
+  const outputs = Object.entries(metafile.outputs);
+  const found = new Set([outputs.find(([, about]) => about.entryPoint === "src/main.tsx")[0]]);
+  for (const name of found) {
+    const statements = metafile.outputs[name].imports.filter((one) =>
+      one.kind === "import-statement");
+    for (const one of statements) found.add(one.path);
+  }
+  return [...found].slice(1).map((name) =>
+    `<link rel="modulepreload" href="/assets/${path.basename(name)}">\n`).join("");
+}
+
 function page(metafile) {
-  const html = readFileSync(path.join(here, "src/index.html"), "utf8");
+  const html = readFileSync(path.join(here, "src/index.html"), "utf8")
+    .replace("<script", () => `${preloads(metafile)}<script`);
   return html.replaceAll(/\{(src\/[^}]+)\}/g, (_, entry) => `/assets/${nameOf(metafile, entry)}`);
 }
 

@@ -135,26 +135,32 @@ static bool may_sign_in(const struct exchange *exchange) {
            !err_failed(exchange_check_page(exchange, origin, NULL /* no page of ours */));
 }
 
-/* Whether this connection has rights without a token. A request that comes by the host of a proxy
- * has none: any client of the proxy may have sent it. */
-static bool needs_no_token(const struct exchange *exchange) {
-    const struct listener *listener = exchange->conn->listener;
-    struct bytes value;
+/* Whether a proxy may have passed on what is for this host, from any client of its own. */
+static bool host_is_proxy(const struct exchange *exchange, struct bytes value) {
     struct host host;
+    return host_is_public(exchange, value) && host_parse(value, &host) &&
+           !host_is_own(&exchange->conn->listener->rules, host);
+}
+
+/* Whether this connection has rights without a token: never where Host or target is a proxy's. */
+static bool needs_no_token(const struct exchange *exchange, const struct target *target) {
+    struct bytes host;
     return exchange->conn->scopes != 0 &&
-           (listener->is_unix ||
-            (request_known(&exchange->request, HEADER_HOST, &value) && host_parse(value, &host) &&
-             host_allowed(&listener->rules, host)));
+           (exchange->conn->listener->is_unix ||
+            (request_known(&exchange->request, HEADER_HOST, &host) &&
+             !host_is_proxy(exchange, host) &&
+             (target->authority.data == NULL || !host_is_proxy(exchange, target->authority))));
 }
 
 /* A token that was sent decides, even where none is needed: a client that tries one wants to know
  * what that one may do. */
-static struct err identify(struct exchange *exchange, struct why *why) {
+static struct err identify(struct exchange *exchange, const struct target *target,
+                           struct why *why) {
     static const struct bytes scheme = BYTES_INIT("bearer ");
     const struct http_options *options = &exchange->server->options;
     struct bytes value;
     if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
-        if (needs_no_token(exchange)) {
+        if (needs_no_token(exchange, target)) {
             exchange->identity =
                 (struct identity){.owner = "local",
                                   .scopes = exchange->conn->scopes,
@@ -304,7 +310,7 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
         return err;
     }
     if (exchange->route->scope != 0) {
-        err = identify(exchange, why);
+        err = identify(exchange, &target, why);
         err = err_failed(err) ? err : exchange_check_rights(exchange, exchange->conn, why);
     }
     /* A request with a key may be a repeat, which is known when its key was looked for. */

@@ -42,10 +42,7 @@ bool host_parse(struct bytes text, struct host *ret_host) {
     return true;
 }
 
-bool host_allowed(const struct host_rules *rules, struct host host) {
-    if (rules->any) {
-        return true;
-    }
+bool host_is_own(const struct host_rules *rules, struct host host) {
     const struct bytes ours[] = {BYTES("localhost"), BYTES("127.0.0.1"), BYTES("[::1]"),
                                  bytes_of(rules->address)};
     for (size_t i = 0; i < COUNT_OF(ours); i++) {
@@ -53,6 +50,13 @@ bool host_allowed(const struct host_rules *rules, struct host host) {
             (host.port < 0 ? HTTP_PORT : host.port) == rules->port) {
             return true;
         }
+    }
+    return false;
+}
+
+bool host_allowed(const struct host_rules *rules, struct host host) {
+    if (rules->any || host_is_own(rules, host)) {
+        return true;
     }
     for (const char *const *at = rules->allowed_hosts; at != NULL && *at != NULL; at++) {
         struct host allowed;

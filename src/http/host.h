@@ -26,6 +26,8 @@ struct host_rules {
     const char *const *allowed_hosts; /* "name" or "name:port"; ends with NULL; may be NULL. */
     const char *const *allowed_origins;
 };
+/* A name of loopback or the listening address, with the listening port. */
+MUST_CHECK bool host_is_own(const struct host_rules *rules, struct host host);
 MUST_CHECK bool host_allowed(const struct host_rules *rules, struct host host);
 
 enum { ORIGIN_SIZE = 288 };

@@ -28,7 +28,6 @@
 #include "engine/token/token.h"
 #include "engine/turn/view.h"
 #include "journal/pruner.h"
-#include "loop/address.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"
 #include "main/notifier.h"
@@ -72,8 +71,7 @@ struct daemon {
     struct notifier notifier;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
     struct on_demand on_demand;
-    char origin[SOCKET_PATH_MAX]; /* Loopback address as a URL; "": none. */
-    struct timer lasted;          /* Until this life counts as a good one. */
+    struct timer lasted; /* Until this life counts as a good one. */
 
     struct streams streams_api;
     struct feed_kind log_feeds;
@@ -355,13 +353,15 @@ static struct err http_begin(struct daemon *daemon) {
     const struct resource_served served[] = {
         {&memory_handlers, &daemon->host},           {&projects, &daemon->host},
         {&agent_handlers, &daemon->agents_api.host}, {&token_handlers, &daemon->tokens_api.host},
-        {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host}};
+        {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host},
+        {&terminal_handlers, &daemon->host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {
         resource_routes_table(daemon->resource_routes),
         request_routes(streams_routes, &daemon->streams_api.host),
         request_routes(runs_routes, &daemon->runs_api.host),
         request_routes(jobs_routes, &daemon->runs_api.host),
+        request_routes(terminals_routes, &daemon->runs_api.host),
         request_routes(inbox_routes, &daemon->runs_api.host),
         request_routes(hold_routes, &daemon->runs_api.host),
         request_routes(sessions_routes, &daemon->sessions_api.host),
@@ -435,18 +435,52 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size,
     bool six = strchr(listen->host, ':') != NULL;
     (void)snprintf(url, url_size, "http://%s%s%s:%u", six ? "[" : "", listen->host, six ? "]" : "",
                    port); /* A host is short. */
-    *ret_port = listen->loopback && !six ? listen->port : 0;
+    *ret_port = port;
     return err;
 }
 
-/* `port`: the one of loopback that the server has, unless it was picked for this start alone. */
+/* --- Where links of notices lead -------------------------------------------------------------- */
+
+struct place {
+    const struct daemon *daemon;
+    struct origin_text origin; /* "": no browser reaches the daemon. */
+};
+
+static struct err place_write(struct tx *tx, void *ctx) {
+    const struct place *place = ctx;
+    return tx_inbox_set_place(
+        tx, &(struct inbox_place){.origin = bytes_of(place->origin.text),
+                                  .notify_after_ms = place->daemon->options->notify_after_ms});
+}
+
+/* After a failure links begin with the origin that was stored earlier. */
+static void on_place_written(struct err err, void *ctx) {
+    struct place *place = ctx;
+    if (err_failed(err) && !place->daemon->stopping) {
+        log_event(place->daemon->options->log, LOG_WARN, "the address of links could not be stored",
+                  LOG_FIELDS(log_err(err)));
+    }
+    mem_free(place);
+}
+
+static void place_store(void *ctx) {
+    const struct daemon *daemon = ctx;
+    struct place *place = mem_new(sizeof *place);
+    place->daemon = daemon;
+    page_port_link(&daemon->page_port, &place->origin);
+    store_write(daemon->store, place_write, on_place_written, place);
+}
+
+/* `port`: the one of --listen; 0: there is none. */
 static void pages_start(struct daemon *daemon, uint16_t port) {
     const struct page_port_options of_port = {.serve = daemon->options,
                                               .http = daemon->http,
                                               .tokens = daemon->tokens,
                                               .connections =
                                                   work_providers_api(daemon->work)->connections,
-                                              .listens = port};
+                                              .bound = port,
+                                              .listening = place_store,
+                                              .ctx = daemon};
     const struct page_keys_options of_keys = {.loop = daemon->loop,
                                               .store = daemon->store,
                                               .table = daemon->tokens,
@@ -454,34 +488,6 @@ static void pages_start(struct daemon *daemon, uint16_t port) {
                                               .ctx = daemon};
     page_port_start(&daemon->page_port, &of_port);
     page_keys_start(&daemon->page_keys, &of_keys);
-}
-
-static struct err place_set(struct tx *tx, void *ctx) {
-    const struct daemon *daemon = ctx;
-    return tx_inbox_set_place(
-        tx, &(struct inbox_place){.origin = bytes_of(daemon->origin),
-                                  .notify_after_ms = daemon->options->notify_after_ms});
-}
-
-/* Without it the links in notices are those of the daemon before. */
-static void place_known(struct err err, void *ctx) {
-    const struct daemon *daemon = ctx;
-    if (err_failed(err) && !daemon->stopping) {
-        log_event(daemon->options->log, LOG_WARN, "the address of links could not be stored",
-                  LOG_FIELDS(log_err(err)));
-    }
-}
-
-/* Links of notices lead to a loopback address that a browser of this machine reaches. */
-static void place_begin(struct daemon *daemon, const char *url) {
-    struct address address;
-    const char *host = daemon->options->listen.host;
-    const bool local =
-        strncmp(url, "http://", 7) == 0 &&
-        (strcmp(host, "localhost") == 0 ||
-         (address_parse(host, 0, &address) && address_judge(&address) == ADDRESS_LOOPBACK));
-    (void)snprintf(daemon->origin, sizeof daemon->origin, "%s", local ? url : ""); /* Fits. */
-    store_write(daemon->store, place_set, place_known, daemon);
 }
 
 static void serving_begin(struct daemon *daemon) {
@@ -494,7 +500,7 @@ static void serving_begin(struct daemon *daemon) {
         return;
     }
     pages_start(daemon, port);
-    place_begin(daemon, url); /* Before the first run that could owe a notice. */
+    place_store(daemon); /* Before the first run that could owe a notice. */
     work_begin(daemon->work);
     notices_hold(&daemon->notices, daemon->starts);
     deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);
@@ -658,6 +664,9 @@ static struct err rooms_open(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct loop_options with = {.world = options->world, .slow = turn_slow, .slow_ctx = daemon};
     struct err err = loop_open(&with, &daemon->loop);
+    if (!err_failed(err)) { /* Before rooms that would have to be stopped by the loop. */
+        err = pages_open(&daemon->pages, daemon->loop, options->web_dir, &daemon->why);
+    }
     if (err_failed(err)) {
         return err;
     }
@@ -711,7 +720,7 @@ static struct err rooms_open(struct daemon *daemon) {
                              .started_ms = world_wall_ms(options->world),
                              .jobs_max = options->jobs_max,
                              .connections_max = options->limits.connections_max};
-    return pages_open(&daemon->pages, daemon->loop, options->web_dir, &daemon->why);
+    return ERR_OK;
 }
 
 static void rooms_close(struct daemon *daemon) {

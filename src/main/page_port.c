@@ -21,6 +21,15 @@ static bool address_is_given(const struct serve_options *serve) {
            (serve->listen.unix_socket || serve->listen.port != 0);
 }
 
+/* The port of PAGE_HOST that --listen names; 0: none. */
+static uint16_t port_named(const struct serve_options *serve) {
+    const struct listen_address *listen = &serve->listen;
+    return serve->on_demand == NULL && !listen->unix_socket && listen->loopback &&
+                   strchr(listen->host, ':') == NULL
+               ? listen->port
+               : 0;
+}
+
 static uint16_t kept_read(const struct serve_options *serve) {
     AUTO(mem_release) char *path = datadir_path(serve->data, PAGE_PORT_FILE);
     AUTO(mem_release) char *content = NULL;
@@ -43,6 +52,7 @@ static struct err kept_write(struct page_port *port, struct why *why) {
     if (err_failed(err)) {
         why_set(why, "the port of pages cannot be kept in %s", path);
         port->port = 0;
+        port->state = PAGE_PORT_UNUSED;
     }
     return err;
 }
@@ -68,8 +78,8 @@ static struct err taken_why(const struct page_port *port, struct why *why) {
 
 static struct err port_choose(struct page_port *port, struct why *why) {
     struct err err = err_make(ERR_ADDRESS_TAKEN, "page port: choose");
-    if (port->on.listens != 0) {
-        port->port = port->on.listens;
+    if (port_named(port->on.serve) != 0) {
+        port->port = port_named(port->on.serve);
         port->state = PAGE_PORT_LISTENS;
         return kept_write(port, why);
     }
@@ -88,44 +98,62 @@ static struct err port_choose(struct page_port *port, struct why *why) {
 }
 
 /* A page cannot name an address that means all of them. */
-static struct err given_origin(const struct listen_address *listen, struct origin_text *ret_origin,
-                               struct why *why) {
-    const char *host =
-        strcmp(listen->host, "localhost") == 0 || strcmp(listen->host, "0.0.0.0") == 0 ? PAGE_HOST
-        : strcmp(listen->host, "::") == 0                                              ? "::1"
-                                          : listen->host;
+static void listen_origin(const struct page_port *port, struct origin_text *ret_origin) {
+    const char *given = port->on.serve->listen.host;
+    const char *host = strcmp(given, "localhost") == 0 || strcmp(given, "0.0.0.0") == 0 ? PAGE_HOST
+                       : strcmp(given, "::") == 0                                       ? "::1"
+                                                                                        : given;
     const bool six = strchr(host, ':') != NULL;
     char url[ORIGIN_SIZE];
-    if (listen->unix_socket) {
+    (void)snprintf(url, sizeof url, "http://%s%s%s:%u", six ? "[" : "", host, six ? "]" : "",
+                   port->on.bound); /* A host is short. */
+    bool is_origin = origin_parse(bytes_of(url), ret_origin);
+    assert(is_origin); /* listen_parse has read an address. */
+}
+
+static void kept_origin(const struct page_port *port, struct origin_text *ret_origin) {
+    (void)snprintf(ret_origin->text, sizeof ret_origin->text, "http://" PAGE_HOST ":%u",
+                   port->port); /* Fits. */
+}
+
+static struct err local_origin(struct page_port *port, struct origin_text *ret_origin,
+                               struct why *why) {
+    const struct listen_address *listen = &port->on.serve->listen;
+    if (address_is_given(port->on.serve) && listen->unix_socket) {
         return err_why(why, ERR_CONFLICT,
                        "this daemon listens on unix:%s alone (--listen), which no browser reaches;"
                        " restart it with --listen " PAGE_HOST ":7433, or without --listen",
                        listen->path);
     }
-    (void)snprintf(url, sizeof url, "http://%s%s%s:%u", six ? "[" : "", host, six ? "]" : "",
-                   listen->port); /* A host is short. */
-    bool is_origin = origin_parse(bytes_of(url), ret_origin);
-    assert(is_origin); /* listen_parse has read an address. */
-    return ERR_OK;
-}
-
-static struct err local_origin(struct page_port *port, struct origin_text *ret_origin,
-                               struct why *why) {
     if (address_is_given(port->on.serve)) {
-        return given_origin(&port->on.serve->listen, ret_origin, why);
+        listen_origin(port, ret_origin);
+        return ERR_OK;
     }
     struct err err = ERR_OK;
+    const bool listened = port->state == PAGE_PORT_LISTENS;
     if (port->port == 0) {
         err = port_choose(port, why);
-    } else if (port->state != PAGE_PORT_LISTENS) {
+    } else if (!listened) {
         err = port_listen(port, why);
         err = err.code == ERR_ADDRESS_TAKEN ? taken_why(port, why) : err;
     }
     if (!err_failed(err)) {
-        (void)snprintf(ret_origin->text, sizeof ret_origin->text, "http://" PAGE_HOST ":%u",
-                       port->port); /* Fits. */
+        kept_origin(port, ret_origin);
+        if (!listened) {
+            port->on.listening(port->on.ctx);
+        }
     }
     return err;
+}
+
+void page_port_link(const struct page_port *port, struct origin_text *ret_origin) {
+    if (port->state == PAGE_PORT_LISTENS) {
+        kept_origin(port, ret_origin);
+    } else if (port->on.bound != 0) {
+        listen_origin(port, ret_origin);
+    } else {
+        *ret_origin = (struct origin_text){.text = ""};
+    }
 }
 
 struct err page_port_origin(struct page_port *port, enum page_place place,
@@ -156,7 +184,7 @@ void page_port_start(struct page_port *port, const struct page_port_options *opt
     if (port->port == 0 || address_is_given(serve)) {
         return;
     }
-    if (port->port == options->listens) {
+    if (port->port == port_named(serve)) {
         port->state = PAGE_PORT_LISTENS;
     } else if (token_table_has_page(options->tokens)) {
         struct err err = port_listen(port, &why);

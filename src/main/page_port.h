@@ -26,7 +26,9 @@ struct page_port_options {
     struct http_server *http;
     const struct token_table *tokens;
     const struct connections *connections; /* For the setting public_url. */
-    uint16_t listens;                      /* Port of loopback that --listen names; 0: none. */
+    uint16_t bound;                        /* Port of --listen, perhaps by chance; 0: none. */
+    void (*listening)(void *ctx);          /* From now on pages are there, not at `bound`. */
+    void *ctx;
 };
 
 enum page_port_state { PAGE_PORT_UNUSED, PAGE_PORT_LISTENS, PAGE_PORT_TAKEN };
@@ -40,6 +42,9 @@ struct page_port {
 void page_port_start(struct page_port *port, const struct page_port_options *options);
 MUST_CHECK struct err page_port_origin(struct page_port *port, enum page_place place,
                                        struct origin_text *ret_origin, struct why *why);
+/* Where a link to this machine leads that signs nobody in: to the pages, where a port of theirs is
+ * listened on, else to --listen. "": no browser reaches the daemon. */
+void page_port_link(const struct page_port *port, struct origin_text *ret_origin);
 /* A member of /readyz, where there is a port: ,"pages":{"port","taken"}. */
 void page_port_write(const struct page_port *port, struct text *text);
 

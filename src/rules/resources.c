@@ -3,17 +3,13 @@
 
 #include "rules/agent/resource.h"
 #include "rules/inbox/inbox.h"
+#include "rules/job/terminal.h"
 #include "rules/memory/memory.h"
 #include "rules/project/project.h"
 #include "rules/provider/provider.h"
 #include "rules/token/token.h"
 
 const struct resource *const resources[] = {
-    &agent_resource,
-    &delivery_resource,
-    &memory_resource,
-    &project_resource,
-    &provider_resource,
-    &token_resource,
-    NULL,
+    &agent_resource,    &delivery_resource, &memory_resource, &project_resource,
+    &provider_resource, &terminal_resource, &token_resource,  NULL,
 };

@@ -75,6 +75,37 @@ golden("jobs", async (record) => {
   await ask("DELETE", `runs/${first}`);
 }, { whole: ["job"] });
 
+golden("terminals", async (record) => {
+  const daemon = await record.daemon();
+  const ask = (...request) => record.ask(daemon, ...request);
+  const cli = (...args) => record.cli(daemon, ["term", ...args]);
+  const ended = ({ json }) => record.until(daemon, `run:${json.run}`, "run_finished");
+  await cli("ls");
+  const first = await ask("POST", "terminals", { command: "read line; exit $line", cwd: "/" });
+  const one = `terminals/${first.json.id}`;
+  await ask("POST", `${one}/restart`);
+  await record.ok(daemon, "POST", `jobs/${first.json.run}/input`, { text: "3\n" });
+  await ended(first);
+  await ask("GET", one);
+  await ask("PATCH", one, { name: "three" });
+  const again = await ask("POST", `${one}/restart`);
+  await ask("GET", "terminals?q=three&total=1");
+  await record.ok(daemon, "POST", `jobs/${again.json.run}/input`, { text: "0\n" });
+  await ended(again);
+  await ask("DELETE", one);
+  await ask("DELETE", one);
+  for (const json of [[], ["--json"]]) {
+    await cli("new", "build", "--command", "echo up", "--cwd", "/", ...json);
+    await cli("attach", "build", ...json);
+    await cli("rename", "build", "tests", ...json);
+    await cli("ls", ...json);
+    await cli("restart", "tests", ...json);
+    await cli("close", "tests", ...json);
+  }
+  await cli("attach", "tests");
+  await cli("new", "--command", "a\nb", "--cwd", "/");
+});
+
 // Refusals of a program inside a run; and a start, which is allowed.
 golden("inside", async (record) => {
   const daemon = await record.daemon();

@@ -34,6 +34,7 @@ async function objects(daemon, root) {
     sessions: session, messages: message, approvals: approval, jobs: job, runs: job,
     memory: (await make("POST", "memory", memory)).id,
     providers: (await make("POST", "providers", provider)).name,
+    terminals: (await make("POST", "terminals", { command: "cat" })).id,
     projects: (await make("POST", "projects", { name: "mine" })).name,
     agents: (await make("POST", "agents", { name: "mine", program: "pi" })).name,
     tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
@@ -48,6 +49,7 @@ const good = (root) => ({
   "POST /api/v1/jobs": { shell: "true" },
   "POST /api/v1/approvals": { run: `run_${NO_ID}`, step: "s", question: "q" },
   "POST /api/v1/memory": { topic: "t", title: "t", content: "t" },
+  "POST /api/v1/terminals": { command: "true" },
   "POST /api/v1/projects": { name: "other" },
   "POST /api/v1/providers": { name: "other", kind: "scripted" },
   "POST /api/v1/agents": { name: "other", program: "claude" },
@@ -69,7 +71,7 @@ const good = (root) => ({
 
 const PREFIXES = {
   sessions: "ses", messages: "msg", approvals: "apr", jobs: "run", runs: "run", memory: "mem",
-  tokens: "tok", attachments: "att", inbox: "dlv",
+  terminals: "trm", tokens: "tok", attachments: "att", inbox: "dlv",
 };
 
 golden("refusals", async (record) => {

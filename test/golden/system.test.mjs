@@ -155,6 +155,7 @@ golden("tokens", async (record) => {
   const signed = { headers: { ...page.headers, authorization: `Bearer ${key}` } };
   const elsewhere = { headers: { ...signed.headers, "sec-fetch-site": "cross-site" } };
   await record.ask(daemon, "GET", "version", undefined, elsewhere);
+  await record.ask(daemon, "GET", "login", undefined, signed);
   await record.ask(daemon, "DELETE", "login", undefined, signed);
   await command("open");
   await command("open", "--json");

@@ -7,8 +7,9 @@ import path from "node:path";
 import { describe, test } from "node:test";
 
 import { AtTerminal } from "../../scripts/terminal.mjs";
-import { bin, plainEnv, root, run, scratch } from "./lib.mjs";
+import { bin, Daemon, plainEnv, root, run, scratch } from "./lib.mjs";
 import { processesIn } from "./processes.mjs";
+import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 
 const SPEED = String(Math.max(1, Math.round(2000 / scaled(1000))));
@@ -140,6 +141,57 @@ describe("drover demo", { concurrency: true }, () => {
       const asked = readFileSync(path.join(tmp, folder, `asked-${name}`), "utf8");
       assert.match(asked, /^asked by process \d+\n$/, name);
     }
+    assert.deepEqual(processesIn(tmp), []);
+  });
+
+  test("with --keep at a terminal it serves its page until Ctrl-C", LIMIT, async (t) => {
+    const found = {};
+    const ready = new Promise((resolve) => (found.link = resolve));
+    const { demo, tmp } = await play(t, {
+      columns: 200,
+      rows: 60,
+      words: ["--keep"],
+      changed: (screen) => {
+        const text = screen.text.join("\n");
+        const link = /^ {2}(http:\/\/127\.0\.0\.1:\d+)\/#link=(\w{64})$/m.exec(text);
+        if (link !== null && text.includes("Ctrl-C ends the daemon.")) found.link(link);
+      },
+    });
+    const shown = () => demo.screen.text.join("\n");
+    const ended = demo.ended.then((code) => assert.fail(`${code}: ${shown()}`));
+    const [, origin, secret] = await Promise.race([ready, ended]);
+    const { port } = new URL(origin);
+    const ask = (method, target, more, body) => {
+      const headers = { origin, ...more };
+      return Daemon.prototype.request.call({ port }, method, target, { headers, body });
+    };
+    const signed = await ask("POST", "/api/v1/login", {}, { link: secret });
+    assert.equal(signed.status, 201, signed.text);
+    const headers = { authorization: `Bearer ${signed.json.key}` };
+    const list = async (name) => (await ask("GET", `/api/v1/${name}`, headers)).json.items;
+    assert.equal((await list("sessions")).some(({ title }) => title === "About the release"), true);
+    assert.equal((await list("runs?kind=workflow")).length, 1);
+    assert.match((await ask("GET", "/", {})).text, /<script/);
+    // It can still be killed; the page stays signed in.
+    const [folder] = readdirSync(tmp);
+    const pidOf = () => Number(readFileSync(path.join(tmp, folder, "data/drover.lock"), "utf8"));
+    process.kill(pidOf(), "SIGKILL");
+    await until("the next daemon serves", () => list("runs").then(() => true, () => false));
+    demo.type("\x03");
+    assert.equal(await demo.ended, 0, shown());
+    assert.match(joined(demo.screen), /Kept, for you to look at: .* drover open drover show/);
+    assert.deepEqual(readdirSync(tmp), [folder]);
+    assert.deepEqual(processesIn(tmp), []);
+  });
+
+  test("with --keep in a pipe it ends by itself, and shows no secret", LIMIT, async (t) => {
+    const tmp = scratch(t);
+    const env = { ...plainEnv, TMPDIR: tmp };
+    const { code, stdout, stderr } = await run(["demo", "--speed", SPEED, "--keep"], { env });
+    assert.equal(code, 0, stdout + stderr);
+    const kept = stdout.slice(stdout.indexOf("\nKept, for you to look at: "));
+    assert.match(kept, /^.*\n.*\n {2}drover serve .*\n.*\n {2}drover open\n/);
+    assert.doesNotMatch(stdout, /#link=/);
     assert.deepEqual(processesIn(tmp), []);
   });
 

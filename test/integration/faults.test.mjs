@@ -24,8 +24,9 @@ const DONE = { text: "There is nothing." };
 const TEXT = LOOK.text + DONE.text;
 /** What breaks is asked for again soon, where the provider can say so. */
 const SOON = { "retry-after-ms": "100" };
-/** The first long wait for a provider that is away; a person waits eight times as long. */
-const WAIT_MS = 200;
+/** The first long wait for a provider that is away; a person waits eight times as long, for all
+ *  tries. Where tries are counted, a person waits for longer than a busy machine takes for them. */
+const WAIT_MS = 200, COUNTED_WAIT_MS = 60_000;
 const OUTAGES = ["provider_unreachable", "provider_error", "rate_limited", "stream_broken",
   "timed_out"];
 const triesOf = (cause) => (OUTAGES.includes(cause) ? null : 4); // null: several.
@@ -376,11 +377,11 @@ async function usedUp(turns, provider, model, play) {
 const AT_ONCE = 40; // Of each kind.
 
 /** Of each kind of provider, in a daemon of their own. `more` adds tests to `cases`. */
-function describeAll(title, args, cases, more = () => {}) {
+function describeAll(title, { args = [], waitMs = WAIT_MS }, cases, more = () => {}) {
   describe(title, { concurrency: 3 }, () => {
     let turns;
     before(async () => {
-      const waits = ["--model-wait", String(WAIT_MS)];
+      const waits = ["--model-wait", String(waitMs)];
       turns = await Turns.open(whole, { args: ["--insecure-loopback", ...waits, ...args] });
     });
     for (const kind of kinds) {
@@ -426,8 +427,11 @@ const QUOTAS = [
 const IMPATIENT = ["--model-answer", "2", "--model-stall", "2"];
 const all = [...cases()];
 const stalls = ([name]) => name.startsWith("stall ");
-describeAll("a provider that falls silent", IMPATIENT, all.filter(stalls));
-describeAll("a provider that breaks", [], all.filter((one) => !stalls(one)), (kind, get) => {
+const counted = ([, plays, { requests }]) => plays.always !== undefined && requests !== null;
+const others = all.filter((one) => !stalls(one) && !counted(one));
+describeAll("a provider that falls silent", { args: IMPATIENT }, all.filter(stalls));
+describeAll("a provider that is asked so often", { waitMs: COUNTED_WAIT_MS }, all.filter(counted));
+describeAll("a provider that breaks", {}, others, (kind, get) => {
   it("nobody listens, always", () =>
     neverReached(...get(), `never-${kind}`, "http://127.0.0.1:1"));
   for (const [name, status, words] of QUOTAS) {

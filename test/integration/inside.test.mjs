@@ -129,6 +129,8 @@ const rows = {
     `'{"agent":"own","root":"'$ROOT'","main":true}'`,
   "plants a memory": `api POST /memory '{"text":"always allow"}'`,
   "forgets a memory": `api DELETE /memory/mem_00000000000000000000000000`,
+  "opens a terminal": `api POST /terminals '{"command":"true"}'`,
+  "starts a terminal again": `api POST /terminals/trm_00000000000000000000000000/restart`,
   "cuts a stream": `api DELETE '/streams/notes/events?through=1'`,
   "shortens what a stream keeps": `api PATCH /streams/notes '{"keep_events":1}'`,
 
@@ -263,6 +265,7 @@ class World {
       tokens: (await at("/tokens")).items.map(({ id }) => id),
       budget: (await at("/budgets/global")).limits,
       memories: (await at("/memory")).items,
+      terminals: (await at("/terminals")).items,
       stream: await at("/streams/notes"),
       notices: (await at("/inbox")).items.map(({ id, run, state: is }) => [id, run, is]),
       roots: [(await at(`/sessions/${QS}/roots`)).items, (await at(`/sessions/${VS}/roots`)).items],

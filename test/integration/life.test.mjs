@@ -16,6 +16,7 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
+import { AtTerminal } from "../../scripts/terminal.mjs";
 import { bin, Daemon, plainEnv, run, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 import WebSocket from "./ws.mjs";
@@ -230,6 +231,24 @@ test("the log is JSON lines on a pipe, and nothing but the ready line is on stdo
   await new Promise((resolve) => child.on("exit", resolve));
   assert.match(out, /^drover ready at http:\/\/127\.0\.0\.1:\d+\n$/);
   for (const line of log.trim().split("\n")) assert.equal(typeof JSON.parse(line).what, "string");
+});
+
+test("at a terminal the ready line names the command that opens the page, no secret", async (t) => {
+  const data = scratch(t);
+  const words = [bin, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log", "warn"];
+  let left = false;
+  const changed = (screen) => {
+    if (left || !/ready .* browser\n/.test(screen.text.join("\n"))) return;
+    left = true;
+    serve.type("\x03");
+  };
+  const serve = new AtTerminal(words, { columns: 300, rows: 24, env: plainEnv, changed });
+  t.after(() => serve.child.kill("SIGKILL"));
+  assert.equal(await serve.ended, 0, serve.screen.text.join("\n"));
+  const [line] = serve.screen.text;
+  const ready = /^drover ready at http:\/\/127\.0\.0\.1:\d+; 'drover open --data (.*)' shows/;
+  assert.equal(ready.exec(line)?.[1], data, line);
+  assert.doesNotMatch(serve.screen.text.join("\n"), /#|drv_/);
 });
 
 onSqlite(

@@ -38,6 +38,7 @@ async function seed() {
   const flow = await ask("POST", "/workflows", { script, root: folder });
   await ask("PATCH", "/budgets/project:web", { tokens: 1000 });
   await ask("POST", "/memory", { topic: "t", title: "Listed", content: "c" });
+  await ask("POST", "/terminals", { command: "true" });
   await daemon.append("listed", { type: "made" });
   while ((await get("/runs?live=1")).items.length > 0); // What they write has an end.
   return { session: session.id, message, job: job.id, flow: flow.runId, stream: "listed" };
@@ -224,8 +225,8 @@ test("no statement reads a whole table, or sorts, whatever a list is asked", asy
     }
   }
   await readsThatAreNoList();
-  const kinds = "run job turn agent workflow session approval delivery token memory".split(" ");
-  for (const kind of kinds) {
+  const kinds = "run job turn agent workflow session approval delivery token memory terminal";
+  for (const kind of kinds.split(" ")) {
     for (const q of ["", "&q=0123"]) await get(`/names?kind=${kind}${q}`);
   }
   const lines = readFileSync(plans, "utf8").trim().split("\n").map((line) => JSON.parse(line));
@@ -260,6 +261,7 @@ test("filters leave out what does not fit, and unknown words are refused by name
   await narrows("/streams", "q=LISTED&since=1", "q=nobody");
   await narrows("/budgets", "q=web", `q=web&since=${later}`);
   await narrows("/memory", "since=1", `since=${later}`);
+  await narrows("/terminals", "q=true&since=1", "q=nobody");
   await narrows("/providers", "q=scripted", "q=nobody");
   assert.deepEqual(await listed("/models", "q=nobody"), []);
   await ask("POST", "/tokens", { label: "Listed", scopes: ["read"] });

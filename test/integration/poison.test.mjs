@@ -44,6 +44,7 @@ const TABLES = {
   settings: { json: ["value"] },
   spans: { text: ["name", "error"], json: ["input", "output"] },
   streams: { text: ["name"], where: "name IN ('plain', 'another')" },
+  terminals: { text: ["name", "command", "cwd"], json: ["env"] },
   tokens: { text: ["label"] },
   turns: { text: ["model", "last"] },
   usage_totals: { text: ["model", "project", "agent"] },
@@ -52,6 +53,7 @@ const TABLES = {
 
 const LISTS = [
   "sessions", "runs", "jobs", "approvals?all=1", "inbox", "memory", "memory/daily", "providers",
+  "terminals",
   "budgets", "tokens", "usage", "usage?by=model", "usage?by=project", "settings", "streams",
   "workflows", "models",
 ];
@@ -90,6 +92,7 @@ async function populate() {
   await ok("POST", "/memory", { topic: "herd", title: "dogs", content: "three", tags: ["a"] });
   await ok("POST", "/tokens", { owner: "bob", scopes: ["read"], label: "bob's" });
   await ok("PATCH", "/budgets/project:one", { agents: 3 });
+  await ok("POST", "/terminals", { command: "sleep 600", cwd: "/", env: { A: "b" } });
   await turns.daemon.append("plain", { type: "n", data: 1 }, { "idempotency-key": "k1" });
   const job = (more) => ok("POST", "/jobs", { argv: ["sleep", "600"], ...more });
   made.running = (await job({ label: "sleeps", stdin_open: true, key: "k" })).id;

@@ -20,6 +20,22 @@ import {
   until,
 } from "./providers.mjs";
 
+test("a test without a model says why the provider did not list its models", async (t) => {
+  const provider = await new Provider().start(t);
+  const daemon = await start(t);
+  const ask = async (name) => (await api(daemon, "POST", `${base}/${name}/test`, {})).json.cause;
+  for (const status of [401, 403]) {
+    provider.status = status;
+    await add(daemon, { name: `p${status}`, kind: "openai", base_url: provider.url, key: "k" });
+    assert.equal(await ask(`p${status}`), "auth_failed");
+  }
+  await add(daemon, { name: "gone", kind: "openai", base_url: "http://127.0.0.1:9/v1" });
+  assert.equal(await ask("gone"), "provider_unreachable");
+  provider.status = 404; // Some servers have no list; their models are called all the same.
+  await add(daemon, { name: "mute", kind: "openai", base_url: provider.url });
+  assert.equal(await ask("mute"), "model_unknown");
+});
+
 test("a connection is set, seen, changed and removed, and each change holds at once", async (t) => {
   const [one, two] = [await new Provider().start(t), await new Provider().start(t)];
   const daemon = await start(t);

@@ -40,6 +40,21 @@ test("a page around a message has it in its middle, and goes on in both directio
   assert.equal("position" in (await sessions.ok("GET", list)), false);
 });
 
+test("a position is counted to 10,000 only, and says so", async (t) => {
+  const sessions = await Sessions.begin(t);
+  const { id } = await sessions.make();
+  await sessions.seed(id, 5_001);
+  const list = `/api/v1/sessions/${id}/messages`;
+  const { items: [{ id: first }] } = await sessions.ok("GET", `${list}?order=oldest&limit=1`);
+  const { items: [{ id: last }] } = await sessions.ok("GET", `${list}?limit=1`);
+  for (const [order, message, before] of [
+    ["newest", last, 0], ["oldest", first, 0], ["newest", first, 10_000],
+  ]) {
+    const page = await sessions.ok("GET", `${list}?order=${order}&around=${message}&limit=1`);
+    assert.deepEqual(page.position, { before, total: 10_000, more: true });
+  }
+});
+
 test("long messages before it leave room for the message that was asked for", async (t) => {
   const sessions = await Sessions.begin(t);
   const { id } = await sessions.make();

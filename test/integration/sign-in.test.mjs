@@ -400,14 +400,25 @@ test("public_url is the origin of pages behind a proxy", async (t) => {
 });
 
 test("a proxy's clients need a key where the machine's own need none", async (t) => {
-  const daemon = await start(t, { args: ["--insecure-loopback"] });
+  const args = ["--insecure-loopback", "--allow-host", "drover.example"];
+  const daemon = await start(t, { args });
   const set = await daemon.cli(["config", "set", "public_url", "https://drover.example"]);
   assert.equal(set.code, 0, set.stderr);
-  const own = await ask(daemon.url, "GET", "/api/v1/runs", {});
-  assert.equal(own.status, 200);
-  const theirs = await ask(daemon.url, "GET", "/api/v1/runs", {
-    headers: { host: "drover.example", origin: "https://drover.example" } });
-  assert.deepEqual([theirs.status, theirs.json.code], [401, "unauthorized"]);
+  const by = (host, target = "/api/v1/runs") =>
+    ask(daemon.url, "GET", target, { headers: { host, origin: undefined } });
+  const { host } = new URL(daemon.url);
+  assert.equal((await by(host)).status, 200);
+  assert.equal((await by(host, `http://${host}/api/v1/runs`)).status, 200);
+  for (const refused of [
+    await by("drover.example"), await by("Drover.example:443"),
+    await by("drover.example", `http://${host}/api/v1/runs`),
+    await by(host, "http://drover.example:443/api/v1/runs"),
+  ]) {
+    assert.deepEqual([refused.status, refused.json.code], [401, "unauthorized"]);
+  }
+  // An address of this machine is no proxy's, whatever `public_url` says.
+  assert.equal((await daemon.cli(["config", "set", "public_url", daemon.url])).code, 0);
+  assert.equal((await by(host)).status, 200);
 });
 
 test("open starts a browser without telling its secret to other users", async (t) => {

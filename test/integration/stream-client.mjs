@@ -128,6 +128,22 @@ export class Page {
     });
     return heard;
   }
+  /** Follows the log of a job, and keeps its bytes. */
+  followLog(run, wish = {}) {
+    const heard = { pieces: [], dropped: [] };
+    heard.log = this.client.log(run, {
+      onPiece: (piece, taken) => {
+        heard.pieces.push(piece);
+        taken();
+      },
+      onDropped: (from, to) => heard.dropped.push([from, to]),
+      onState: () => this.check(),
+      ...wish,
+    });
+    heard.bytes = () => Buffer.concat(heard.pieces.map(({ bytes }) => bytes));
+    heard.until = (text) => this.until(() => heard.bytes().includes(text), text);
+    return heard;
+  }
   opened() {
     return this.until(() => this.link.phase === "open", "an open link");
   }

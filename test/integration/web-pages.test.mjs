@@ -2,7 +2,7 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
@@ -136,4 +136,5 @@ test("--web-dir that is no folder ends the start with a sentence", async (t) => 
   const answer = await run(words);
   assert.equal(answer.code, 2);
   assert.match(answer.stderr, /web-dir: .*\/no: No such file or directory/);
+  assert.deepEqual(readdirSync(data), []); // Nothing was opened that would have to be closed.
 });

@@ -454,6 +454,32 @@ test("a question below a run is owed to the webhooks of that run; notify_on leav
     assert.equal((await inbox(daemon)).length, 2);
   });
 
+test("links lead to the port of pages, from when there is one", async (t) => {
+  const daemon = await daemonFor(t, [...quick, ...loopback]).start();
+  const hook = await receiver(t, say(200));
+  const run = await job(daemon, hook.url, { argv: ["sleep", "600"] });
+  let count = 0;
+  const linkOf = async () => {
+    const body = { run, step: `step ${count}`, question: "Go on?" };
+    const { id } = await api(daemon, "POST", "approvals", body);
+    await hook.until(++count);
+    const { link } = JSON.parse(hook.requests.at(-1).body);
+    assert.ok(link.endsWith(`/inbox/${id}`), link);
+    return new URL(link).origin;
+  };
+  assert.equal(await linkOf(), daemon.url);
+  const { origin, url } = await api(daemon, "POST", "login/links");
+  assert.notEqual(origin, daemon.url);
+  assert.equal(await linkOf(), origin);
+  const { port, host } = new URL(origin);
+  const [, link] = url.split("#link=");
+  const sent = { headers: { host, origin }, body: { link } };
+  await Daemon.prototype.request.call({ port }, "POST", "/api/v1/login", sent);
+  await daemon.kill();
+  await daemon.start();
+  assert.equal(await linkOf(), origin);
+});
+
 test("notify_webhook hears of failures, and of notices that are stalled", async (t) => {
   const daemon = await daemonFor(t, [...quick, ...loopback]).start();
   const [hook, broken] = await Promise.all([receiver(t, say(200)), receiver(t, say(500))]);

@@ -7,18 +7,21 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { AtTerminal } from "../../scripts/terminal.mjs";
-import { bin, plainEnv, root, scratch } from "../integration/lib.mjs";
+import { bin, Daemon, plainEnv, root, scratch } from "../integration/lib.mjs";
 import { scaled } from "../integration/scale.mjs";
 import { golden } from "./tmux.mjs";
 
 const LIMIT = { timeout: scaled(180_000) };
 const WIDTHS = [40, 80, 200];
+/** As the terminal breaks it. */
+const LINK = /^http:\/\/127\.0\.0\.1:\d+\/#link=(?:\n?\w){64}$/m;
 
 /** Plays it to its end. Resolves to the screen, and to what it showed when it first fitted each of
- *  `moments`. The daemon is killed, as the screen asks for it, when that first fits `kill`. */
+ *  `moments`. The daemon is killed, as the screen asks for it, when that first fits `kill`. Where
+ *  the screen shows a link, a page signs in by it, and Enter is pressed. */
 async function play(t, words, columns, moments, kill) {
   const seen = {};
-  let killed = false;
+  let killed = false, signed;
   const env = { ...plainEnv, TMPDIR: scratch(t), LC_ALL: "C.UTF-8" };
   const demo = new AtTerminal(words, {
     columns, rows: 60, env,
@@ -29,12 +32,22 @@ async function play(t, words, columns, moments, kill) {
       }
       const pid = kill?.test(text) && /kill -9 (\d+)\s*$/.exec(text)?.[1];
       if (pid && !killed) killed = process.kill(Number(pid), "SIGKILL");
+      if (signed !== undefined || !/Press\s+Enter to end/.test(text)) return;
+      const [origin, link] = LINK.exec(text)[0].replaceAll("\n", "").split("/#link=");
+      const { port } = new URL(origin);
+      const request = { headers: { origin }, body: { link } };
+      signed = Daemon.prototype.request.call({ port }, "POST", "/api/v1/login", request);
+      void signed.finally(() => demo.type("\r"));
     },
   });
   t.after(() => demo.child.kill("SIGKILL"));
   assert.equal(await demo.ended, 0, demo.screen.text.join("\n"));
-  assert.equal(demo.screen.broken, 0, "no line was longer than the terminal");
-  return { ...seen, ended: demo.screen.text.join("\n") };
+  const text = demo.screen.text.join("\n");
+  const longest = signed ? LINK.exec(text)[0].replaceAll("\n", "").length : 0;
+  if (signed) assert.equal((await signed).status, 201);
+  const broken = Math.max(0, Math.ceil(longest / columns) - 1);
+  assert.equal(demo.screen.broken, broken, "no line but the link was longer than the terminal");
+  return { ...seen, ended: text };
 }
 
 /** Sentences with the number of a process. */
@@ -47,7 +60,7 @@ const NUMBERED = new RegExp(
  *  unfolded, since where they break depends on it. */
 const hide = (text) => {
   const named = text.replaceAll(/(?<=drv-|drover-demo\.)(?:\w|\n(?=\w)){6,7}/g,
-    (name) => name.replaceAll(/\w/g, "x"));
+    (name) => name.replaceAll(/\w/g, "x")).replace(LINK, "LINK");
   const counted = named.replaceAll(/[█░]+/g, (bar) => "=".repeat(bar.length))
     .replaceAll(/(?:\b| +)\d[\d.]*k?(?=\b|m?s\b)/g, " N");
   const unfolded = counted.replaceAll(/\n {5}(?=\S)/g, " ")

@@ -192,6 +192,9 @@ static const char *const well[] = {
     "INSERT INTO spans (run, attempt, step, kind, name, state, cause, started_ms, ended_ms,"
     " estimated, tries, disk, error, input, output) VALUES (70, 1, 1, 'tool', 'edit_file',"
     " 'denied', 'rule', 1, 2, 0, 1, 0, '', '', '')",
+    "INSERT INTO terminals (id, terminal, owner, name, command, cwd, columns, rows, run, env,"
+    " path, made_ms, changed_ms) VALUES (70, 'trm_" ID "', 'ann', '', '', '', 80, 24,"
+    " 'run_" ID "', '', '', 1, 1)",
     "INSERT INTO tokens (id, token, owner, label, scopes, hash, made_ms) VALUES (70, 'tok_" ID "',"
     " 'ann', '', 1, '" HASH "', 1)",
     "INSERT INTO turns (run, session, began_by, question, answer, begun, calls, calls_max, step,"
@@ -247,6 +250,8 @@ static const struct {
     {"spans", "kind"},
     {"spans", "state"},
     {"spans", "cause"},
+    {"terminals", "terminal"},
+    {"terminals", "run"},
     {"tokens", "token"},
     {"tokens", "hash"},
     {"turns", "began_by"},

@@ -41,8 +41,9 @@ static void complain(struct check *check, const char *words, const char *about) 
 
 /* --- Rows of our own -------------------------------------------------------------------------- */
 
+/* A column that is never written has the value of another table. */
 static bool is_ours(const struct field *field) {
-    return field->column != NULL && strcmp(field->column, "id") != 0 &&
+    return field->column != NULL && field->group != 0 && strcmp(field->column, "id") != 0 &&
            strcmp(field->column, "owner") != 0 && field->kind != FIELD_TIME &&
            field->kind != FIELD_DAY;
 }

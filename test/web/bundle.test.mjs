@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
 
 import { serving } from "./browser.mjs";
 
@@ -13,16 +14,19 @@ const FIRST_VIEW_MAX = 60_000, ALL_MAX = 280_000;
 const FILES_MAX = {
   main: 60_000, look: 8_000, icon: 1_000, chunk: 60_000, worker: 50_000,
   patch: 8_000, // Diffs.
+  jobs: 8_000, job: 16_000,
+  screen: 110_000, // The terminal.
 };
 
 const sizeOf = (url) => new Promise((resolve, reject) => {
   http.get(url, { agent: false }, (answer) => {
-    let text = "", size = 0;
-    answer.on("data", (chunk) => {
-      size += chunk.length;
-      text += chunk;
+    const chunks = [];
+    answer.on("data", (chunk) => chunks.push(chunk));
+    answer.on("end", () => {
+      const bytes = Buffer.concat(chunks);
+      const packed = answer.headers["content-encoding"] === "gzip";
+      resolve({ size: bytes.length, text: (packed ? gunzipSync(bytes) : bytes).toString() });
     });
-    answer.on("end", () => resolve({ size, text }));
   }).on("error", reject);
 });
 

@@ -4,7 +4,10 @@ import type { Progress } from "./state/types.ts";
 export const words = {
   name: "drover",
   home: "Home",
+  sessions: "Sessions",
+  settings: "Settings",
   inbox: "Inbox",
+  jobs: "Jobs",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",
@@ -41,16 +44,20 @@ export const words = {
     (code === "unreachable" ? "The daemon does not answer." : `${title}: ${detail}`),
   live: "live",
   connecting: "connecting",
-  retryIn: (seconds: number) => `no connection; next try in ${seconds} s`,
+  noLink: "no connection",
+  retryIn: (seconds: number) => `next try in ${seconds} s`,
   tryNow: "now",
   wholeTo: (seq: number) => `whole to #${seq.toLocaleString("en")}`,
   resumedAt: (seq: number, events: number) =>
     `resumed at #${seq.toLocaleString("en")}, ${events} events`,
-  clockAhead: (ms: number) => `clock ${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
+  clockAhead: (ms: number) =>
+    `clock ${ms <= -50 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
   otherBuild: "This page is of another version than the daemon.",
   reload: "Load again",
   notFound: "There is no such page.",
   toHome: "Go to Home",
+  noModel: "No model is connected yet.",
+  connectModel: "Connect a model",
   progress: ({ done, total, cached = 0, waiting, failed }: Progress) =>
     `${done} of ${total}${cached > 0 ? ` · ▒ ${cached}` : ""}` +
     `${waiting > 0 ? ` · ◆ ${waiting}` : ""}${failed > 0 ? ` · ✕ ${failed}` : ""}`,

@@ -170,7 +170,7 @@ struct request {
     struct err room;                /* Under a key: the refusal if it is new, and its words. */
     struct why room_why;
     bool replayed;      /* The answer is a stored one. */
-    struct bytes about; /* Set by `work`: session or run that a stored answer shows. */
+    struct bytes about; /* Set by `work`: id of the object that a stored answer shows. */
     /* Set by `work`: the answer is not there yet, and `start`, `pool` and another transaction go
      * on. Each is durable by itself: what a crash cut short, the client sends again. A read goes on
      * as a slice. */

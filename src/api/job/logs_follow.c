@@ -295,7 +295,7 @@ static bool give(struct follow *follow) {
 static void write_out(struct follow *follow) {
     follow_go(follow, FOLLOW_WRITING);
     if (!follow->way->open(follow)) {
-        return; /* `ready` of it comes later. */
+        return; /* `ready` is called later. */
     }
     if (give(follow) || follow->round == ROUND_LAST) {
         follow_written(follow);

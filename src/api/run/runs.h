@@ -14,6 +14,9 @@
  *   POST   /api/v1/jobs/{id}/resize        tell its terminal a new size
  *   GET    /api/v1/jobs/{id}/logs          a range of its output, or follow it (SSE)
  *   GET    /api/v1/jobs/{id}/logs/search   lines of its output that match a pattern
+ *   POST   /api/v1/terminals               make a terminal, and start it
+ *   POST   /api/v1/terminals/{id}/restart  start it again
+ *   DELETE /api/v1/terminals/{id}          close it
  *   GET    /api/v1/hosts                   the hosts that share the database
  *   DELETE /api/v1/hosts?host=             give up one that is gone, with its jobs
  *   GET    /api/v1/inbox                   what is owed to whoever waits for a result
@@ -57,8 +60,8 @@ struct runs_api {
 };
 
 extern const struct route runs_routes[], jobs_routes[], inbox_routes[], budgets_routes[],
-    hosts_routes[], hold_routes[];
-extern const struct resource_handlers delivery_handlers, host_handlers;
+    hosts_routes[], hold_routes[], terminals_routes[];
+extern const struct resource_handlers delivery_handlers, host_handlers, terminal_handlers;
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ static const struct name_kind kinds[] = {
     {"TOKEN", "token", "token ls"},
     {"MEMORY", "memory", "memory ls"},
     {"MESSAGE", "message", "session export SESSION"},
+    {"TERMINAL", "terminal", "term ls"},
     {.placeholder = NULL},
 };
 

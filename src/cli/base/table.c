@@ -26,7 +26,7 @@ static void member_add(const struct column *column, const struct world *world, c
     switch (column->kind) {
     case COLUMN_INT:
     case COLUMN_COUNT:
-        if (number > 0 || column->kind == COLUMN_INT) {
+        if (number > 0 || (column->kind == COLUMN_INT && !json_is_null(member))) {
             text_addf(value, "%lld", (long long)number);
         }
         return;

@@ -89,7 +89,8 @@ struct demo {
         moved_ms; /* Time of the first ready line, and of the last progress. 0: not yet. */
     uint64_t started_ms, died_ms;
     int dead_pid, kills;
-    bool ours; /* The demo itself sent the last SIGKILL. */
+    bool ours;  /* The demo itself sent the last SIGKILL. */
+    bool stays; /* Serves its page at the end, until the reader leaves. */
 };
 
 static uint64_t mono_ms(const struct demo *demo) {
@@ -535,7 +536,7 @@ static void line_print(const struct demo *demo, const char *mark, enum colour co
     fputs(text_bytes(&line).data, stdout);
 }
 
-static void end_print(const struct demo *demo, bool keep) {
+static void end_print(const struct demo *demo) {
     char words[2048];
     size_t broken = 0;
     for (size_t i = 0; i < demo->chat.count; i++) {
@@ -580,16 +581,64 @@ static void end_print(const struct demo *demo, bool keep) {
     for (size_t i = 0; i < COUNT_OF(next); i++) {
         line_print(demo, "$", COLOUR_GREY, next[i]);
     }
-    if (keep) {
-        printf("\nKept, for you to look at: %s\n"
-               "  drover serve --data %s --listen unix:%s/demo.sock &\n"
-               "  export DROVER_DATA=%s\n"
-               "  drover show %s\n"
-               "  drover session show -m %s\n",
-               demo->daemon.dir, demo->daemon.data, demo->daemon.dir, demo->daemon.data,
-               short_name_of(demo->run, NULL /* no label */).text,
-               short_name_of(demo->session, NULL /* no label */).text);
+}
+
+static void kept_print(const struct demo *demo) {
+    printf("\nKept, for you to look at: %s\n"
+           "  drover serve --data %s --listen 127.0.0.1:0 &\n"
+           "  export DROVER_DATA=%s\n"
+           "  drover open\n"
+           "  drover show %s\n"
+           "  drover session show -m %s\n",
+           demo->daemon.dir, demo->daemon.data, demo->daemon.data,
+           short_name_of(demo->run, NULL /* no label */).text,
+           short_name_of(demo->session, NULL /* no label */).text);
+}
+
+/* --- The page --------------------------------------------------------------------------------- */
+
+static struct err link_print(struct demo *demo, struct why *why) {
+    AUTO(json_release) json_t *link = NULL;
+    const struct api_request make = {.method = "POST", .base = "/api/v1/login/links"};
+    struct err err = api_ask(&demo->talk, &make, &link, why);
+    if (err_failed(err)) {
+        return err;
     }
+    puts("\nClick through all of it");
+    printf("  %s\n", talk_text(link, "url")); /* In one line, to be copied. */
+    char words[2048];
+    (void)snprintf(words, sizeof words,
+                   "The link signs one browser in, within %lld s; 'drover open --data %s' makes "
+                   "another. Ctrl-C ends the daemon.",
+                   (long long)talk_int(link, "valid_ms") / 1000, demo->daemon.data); /* Fits. */
+    line_print(demo, "", COLOUR_NONE, words);
+    (void)fflush(stdout); /* A failure shows again at the end. */
+    return ERR_OK;
+}
+
+/* Serves the page until the reader leaves; a daemon that is killed meanwhile starts again. */
+static struct err demo_stay(struct demo *demo, struct why *why) {
+    struct private_daemon *daemon = &demo->daemon;
+    struct err err = link_print(demo, why);
+    for (size_t i = 0; i < TAILS; i++) {
+        fd_release(&demo->tails[i].fd); /* Nothing more is shown of them. */
+    }
+    for (int kills = 0; !err_failed(err);) {
+        struct pollfd fds[] = {{.fd = demo->talk.interrupt_fd, .events = POLLIN},
+                               {.fd = daemon->ready_fd, .events = POLLIN}};
+        (void)poll(fds, COUNT_OF(fds), TICK_MS); /* After a failure the next call reports it. */
+        if (fds[0].revents != 0) {
+            return ERR_OK;
+        }
+        bool serves =
+            fds[1].revents != 0 ? private_daemon_hear(daemon) : daemon->state == PRIVATE_SERVING;
+        int before = daemon->pid, status = 0, pid = private_daemon_reap(daemon, &status);
+        if (pid != 0 && pid == before) {
+            err = serves && ++kills < KILLS_MAX ? private_daemon_start(daemon, demo->script, why)
+                                                : start_failed(demo, why);
+        }
+    }
+    return err;
 }
 
 /* --- The whole of it -------------------------------------------------------------------------- */
@@ -635,6 +684,8 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
                          terminal_draws(STDOUT_FILENO, &invocation->env)
                      ? SHOW_LIVE
                      : SHOW_LINES;
+    demo->stays =
+        demo->show != SHOW_JSON && args_on(&invocation->args, "keep") && isatty(STDOUT_FILENO) != 0;
     demo->stand_ins.daemon = &demo->daemon;
     workflow_tree_init(&demo->tree);
     live_screen_init(&demo->screen);
@@ -643,6 +694,7 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
+    demo->daemon.reach = demo->stays ? PRIVATE_FOR_BROWSERS : PRIVATE_FOR_PROGRAMS;
     demo->talk.options = (struct client_options){.data = demo->daemon.data, .interrupt_fd = -1};
     talk_hear_all(&demo->talk); /* Each of these signals is an end in order. */
     demo->talk.options.interrupt_fd = demo->talk.interrupt_fd;
@@ -714,14 +766,21 @@ static struct err demo_run(struct invocation *invocation) {
         if (invocation->json) {
             end_json(&demo);
         } else if (demo.fault.len == 0) {
-            end_print(&demo, keep);
+            end_print(&demo);
         }
         (void)fflush(stdout); /* A failure shows again at the end. */
     }
     if (!err_failed(err) && demo.fault.len > 0) {
         err = err_why(&invocation->why, ERR_INTERNAL, "not as promised: %s", demo.fault.data);
     }
-    private_daemon_close(&demo.daemon, keep && !err_failed(err) ? PRIVATE_KEPT : PRIVATE_REMOVED);
+    bool kept = keep && !err_failed(err);
+    if (kept && demo.stays) {
+        err = demo_stay(&demo, &invocation->why);
+    }
+    if (kept && !invocation->json) {
+        kept_print(&demo);
+    }
+    private_daemon_close(&demo.daemon, kept ? PRIVATE_KEPT : PRIVATE_REMOVED);
     if (interrupted) {
         invocation->exit_code = EXIT_INTERRUPTED;
         return ERR_OK;
@@ -730,7 +789,7 @@ static struct err demo_run(struct invocation *invocation) {
 }
 
 static const struct flag demo_flags[] = {
-    OPTION_SWITCH("keep", 0, "Keep the directory, and print how to look at it."),
+    OPTION_SWITCH("keep", 0, "Keep the directory, and serve it until Ctrl-C."),
     OPTION_INT("speed", 0, "N", 1, SPEED_MAX, "Play it N times as fast.", .absent = "1"),
     OPTION_END,
 };
@@ -744,6 +803,9 @@ const struct command command_demo = {
              "Keys, models, programs and servers of your environment are not used. If you do\n"
              "not kill the daemon, the demo kills it halfway. In a pipe, or with --json, it\n"
              "prints a line for each event.\n"
+             "\n"
+             "With --keep it serves on at the end, until Ctrl-C, with a link that signs a\n"
+             "browser in. In a pipe, or with --json, it ends by itself all the same.\n"
              "\n"
              "Exit code: 1 if something was lost or done twice, 130 after Ctrl-C.\n",
     .run = demo_run,

@@ -174,8 +174,9 @@ struct err private_daemon_start(struct private_daemon *daemon, const char *scrip
                                 struct why *why) {
     assert(daemon->state == PRIVATE_DEAD);
     AUTO(mem_release) char *socket = joined("unix:", daemon->dir, "/demo.sock");
+    const char *listen = daemon->reach == PRIVATE_FOR_BROWSERS ? "127.0.0.1:0" : socket;
     /* Four agents side by side: a picture that fits. */
-    const char *const words[] = {"serve",    "--data", daemon->data,   "--listen", socket,
+    const char *const words[] = {"serve",    "--data", daemon->data,   "--listen", listen,
                                  "--script", script,   "--no-cgroups", "--agents", "4",
                                  "--log",    "warn",   "--drain",      "1",        NULL};
     struct err err = process_start(daemon, words, &daemon->pid, &daemon->ready_fd, why);

@@ -5,7 +5,8 @@
  *            search path, the locale and the directory as home, but no key, no DROVER_… of the user
  *            and no proxy. The scripted model answers; no server of models is looked for, except at
  *            a port where nothing listens.
- *            The daemon listens on Unix sockets only.
+ *            The daemon listens on Unix sockets only, unless browsers are to reach it: then on a
+ *            port of loopback, too.
  *            private_daemon_close ends every process that was started here, and what these left.
  * Ownership  embedded: private_daemon_open, private_daemon_close.
  * Threads    one. The process becomes the reaper of its descendants, and must have no child of its
@@ -25,11 +26,14 @@ enum { PRIVATE_ENV_MAX = 32, PRIVATE_CLIENTS_MAX = 2 };
 /* DEAD ──start──> STARTING ──ready line──> SERVING; both become DEAD when the process ends. */
 enum private_state { PRIVATE_DEAD, PRIVATE_STARTING, PRIVATE_SERVING };
 
+enum private_reach { PRIVATE_FOR_PROGRAMS, PRIVATE_FOR_BROWSERS };
+
 struct private_daemon {
     const struct world *world;  /* Borrowed. */
     char *dir, *data;           /* Owned: "TMPDIR/drover-demo.…" and "…/data". */
     char *env[PRIVATE_ENV_MAX]; /* Owned; ends with NULL. */
     enum private_state state;
+    enum private_reach reach;         /* Set by the owner, before the first start. */
     int pid;                          /* 0: no daemon runs. */
     int clients[PRIVATE_CLIENTS_MAX]; /* Processes of clients; 0: none. */
     int ready_fd; /* Owned: the daemon's standard output until it serves; -1: none. */

@@ -66,7 +66,7 @@ const struct command command_show = {
 
 #define OPTION_PATIENCE OPTION_RETRY("Give up when the daemon is unreachable for this long.")
 
-static const struct flag attach_flags[] = {
+const struct flag run_attach_flags[] = {
     OPTION_SWITCH("new", 0, "Skip earlier output."),
     OPTION_SWITCH("stdin", 0, "Forward standard input to the job until its end."),
     OPTION_PATIENCE,
@@ -108,7 +108,7 @@ static const char attach_about[] =
 const struct command command_attach = {
     COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),
     HELP(RUNS, "drover attach last\n"),
-    .flags = attach_flags,
+    .flags = run_attach_flags,
     .about = attach_about,
     .converse = attach_run,
 };
@@ -116,7 +116,7 @@ const struct command command_attach = {
 const struct command command_job_attach = {
     COMMAND("job", "attach", "JOB", "Follow a job until it ends."),
     HELP(JOBS, "drover job attach last\n"),
-    .flags = attach_flags,
+    .flags = run_attach_flags,
     .about = attach_about,
     .converse = attach_run,
 };

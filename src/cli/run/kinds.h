@@ -16,6 +16,9 @@ struct run_kind_view {
     /* NULL: an agent, which is followed with its workflow. */
     struct err (*attach)(struct invocation *invocation, struct talk *talk, json_t *run);
 };
+/* Flags of the commands that attach. */
+extern const struct flag run_attach_flags[];
+
 extern const struct run_kind_view
     run_kind_views[]; /* cli/workflow/watch.c. Ends with .name NULL. */
 

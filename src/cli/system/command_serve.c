@@ -180,16 +180,31 @@ static void unknown_warn(void *ctx, const char *name, const char *nearest) {
     }
 }
 
+/* Ends the ready line for a person, who needs another terminal for it. */
+static void page_hint_print(const struct args *args) {
+    fputs("; 'drover open", stdout);
+    if (args_given(args, "data")) {
+        fputs(" --data ", stdout);
+        plain_print_line(args_text(args, "data"));
+    }
+    fputs("' shows it in a browser", stdout);
+}
+
 /* Here and not before: a start that is refused says why in one sentence, and nothing else. */
 static void ready_print(void *ctx, const char *url, size_t tokens) {
     struct serving *serving = ctx;
     const struct invocation *invocation = serving->invocation;
+    const bool is_http = strncmp(url, "http", 4) == 0;
     config_env_unknown(invocation->commands, &invocation->env, unknown_warn, serving);
     if (!args_given(&invocation->args, "on-demand")) { /* Stdout is the log then. */
-        printf("drover ready at %s\n", url);
+        printf("drover ready at %s", url);
+        if (is_http && isatty(STDOUT_FILENO)) { /* Programs read the line without more. */
+            page_hint_print(&invocation->args);
+        }
+        puts("");
         fflush(stdout);
     }
-    if (tokens == 0 && isatty(STDERR_FILENO) && strncmp(url, "http", 4) == 0 &&
+    if (tokens == 0 && isatty(STDERR_FILENO) && is_http &&
         !args_on(&invocation->args, "insecure-loopback")) {
         plain_note("TCP needs a token, and there is none yet; 'drover token create' makes "
                    "one over the socket.\n");

@@ -39,7 +39,7 @@ struct sha256_hex idempotency_digest(const struct idempotency_request *request);
 struct idempotency_answer {
     int status;
     struct bytes body;  /* From the transaction's arena. */
-    struct bytes about; /* Id of the session or run that the body shows; no data: of none. */
+    struct bytes about; /* Id of the session, run or terminal that the body shows; no data: none. */
 };
 
 /* ERR_IDEMPOTENCY_MISMATCH: the key was used for another request. ERR_GONE: what the answer showed
@@ -48,7 +48,7 @@ MUST_CHECK struct err tx_idempotency_find(struct tx *tx, const struct idempotenc
                                           bool *ret_found, struct idempotency_answer *ret_answer);
 MUST_CHECK struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempotency,
                                           const struct idempotency_answer *answer);
-/* Empties the answers about a session or run that is deleted; their keys stay used. False: there is
+/* Empties the answers about an object that is deleted; their keys stay used. False: there is
  * none. */
 bool tx_idempotency_forget(struct tx *tx, struct bytes about);
 /* Removes at most `count_max` rows made before `before_ms`. *ret_more: call again. */

@@ -7,8 +7,8 @@
 #include "engine/run/inside.h"
 #include "engine/run/rows.h"
 
-struct err tx_job_again(struct tx *tx, const struct job_again *again, struct run_row *ret_row,
-                        struct why *why) {
+struct err tx_job_submit(struct tx *tx, const struct job_again *again, struct run_row *ret_row,
+                         struct why *why) {
     const struct run_row *job = again->job;
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
@@ -41,7 +41,13 @@ struct err tx_job_again(struct tx *tx, const struct job_again *again, struct run
                            .bounds = again->bounds};
     err = tx_inside_budget(tx, again->inside, &what);
     err = err_failed(err) ? err : tx_run_submit(tx, &what, ret_row);
-    err = err_failed(err) ? err : tx_inside_mark_run(tx, again->inside, ret_row->id);
+    return err_failed(err) ? err : tx_inside_mark_run(tx, again->inside, ret_row->id);
+}
+
+struct err tx_job_again(struct tx *tx, const struct job_again *again, struct run_row *ret_row,
+                        struct why *why) {
+    const struct run_row *job = again->job;
+    struct err err = tx_job_submit(tx, again, ret_row, why);
     if (err_failed(err)) {
         return err;
     }

@@ -12,7 +12,7 @@
 
 const char *const name_kind_names[NAME_KINDS + 1] = {
     "run",      "job",      "turn",  "agent",  "workflow", "session",
-    "approval", "delivery", "token", "memory", "message",
+    "approval", "delivery", "token", "memory", "message",  "terminal",
 };
 
 enum { ID_CHARS = 26, PREFIX_SIZE = 5 /* "run_" */ };
@@ -51,6 +51,8 @@ struct name_source {
 #define MESSAGE_NAME                                                                               \
     "SELECT message, 'message', messages.role, messages.made_ms, owner, 0 FROM messages"           \
     " JOIN sessions ON sessions.id = messages.session"
+
+#define TERMINAL_NAME "SELECT terminal, 'terminal', name, made_ms, owner, 0 FROM terminals"
 
 static const struct name_source sources[NAME_KINDS] = {
     [NAME_RUN] = RUN_SOURCE(
@@ -105,6 +107,13 @@ static const struct name_source sources[NAME_KINDS] = {
                                  " WHERE owner = $1 AND title = $2 ORDER BY id DESC LIMIT $3",
                      .newest = "SELECT memory, 'memory', title, made_ms, owner, 0 FROM memory"
                                " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
+    [NAME_TERMINAL] = {.prefix = "trm_",
+                       .by_id = TERMINAL_NAME " WHERE terminal >= $1 AND terminal <= $2"
+                                              " ORDER BY terminal DESC LIMIT $3",
+                       /* An owner has at most TERMINALS_MAX, and no index by name. */
+                       .by_label = TERMINAL_NAME
+                       " WHERE owner = $1 AND name = $2 ORDER BY id DESC LIMIT $3",
+                       .newest = TERMINAL_NAME " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
     [NAME_MESSAGE] = {.prefix = "msg_",
                       .by_id = MESSAGE_NAME " WHERE message >= $1 AND message <= $2"
                                             " ORDER BY message DESC LIMIT $3",

@@ -13,14 +13,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <wslay/wslay.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
-#include "http/host.h"
 #include "http/inside.h"
 #include "http/stream/handshake.h"
+#include "http/stream/sign_in.h"
 #include "journal/journal.h"
 
 enum {
@@ -78,9 +77,8 @@ struct socket {
     size_t backlog_at, backlog_len;
     bool draining, closing, failed;
     bool refuses_input;       /* wslay cannot read on. */
-    struct identity identity; /* Without scopes: it has not signed in. */
-    struct timer sign_in;     /* Until then: the end of its time, */
-    char origin[ORIGIN_SIZE]; /* and the origin of its page. */
+    struct identity identity; /* Once it has signed in. */
+    struct sign_in sign_in;
     char accept[HANDSHAKE_ACCEPT_SIZE];
 };
 
@@ -467,57 +465,21 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
 
 /* --- In: the key of a page -------------------------------------------------------------------- */
 
-static void sign_in_over(struct socket *socket) {
-    timer_stop(socket->server->loop, &socket->sign_in);
-    socket->server->unsigned_count--;
-}
-
-static void sign_in_late(struct timer *timer) {
-    struct socket *socket = CONTAINER_OF(timer, struct socket, sign_in);
-    socket->server->stats.timeouts++;
+static void on_sign_in_late(struct sign_in *sign_in) {
+    struct socket *socket = CONTAINER_OF(sign_in, struct socket, sign_in);
     if (outlet_is_open(&socket->outlet)) {
         socket_refuse(socket, err_name(ERR_REQUEST_TIMEOUT));
         socket_pump(socket);
     }
 }
 
-/* Rights of a key, for a page of the origin that the socket was opened by. */
-static struct err key_check(const struct socket *socket, struct bytes key,
-                            struct identity *ret_identity) {
-    const struct http_options *options = &socket->server->options;
-    struct identity identity;
-    if (options->check == NULL || !options->check(options->ctx, key, &identity)) {
-        return err_make(ERR_UNAUTHORIZED, "websocket: key");
-    }
-    if (identity.origin != NULL && strcasecmp(identity.origin, socket->origin) != 0) {
-        return err_make(ERR_KEY_ORIGIN, "websocket: key");
-    }
-    if ((identity.scopes & SCOPE_READ) == 0) {
-        return err_make(ERR_FORBIDDEN, "websocket: key");
-    }
-    *ret_identity = identity;
-    return ERR_OK;
-}
-
-/* {"key":"drv_…"}, the first message of a socket that was opened without a token. */
 static void socket_sign_in(struct socket *socket, struct bytes message) {
-    AUTO(json_release) json_t *json = NULL;
-    struct identity identity = {.scopes = 0};
-    const char *key = NULL;
-    const struct json_field fields[] = {
-        {"key", JSON_KIND_TEXT, .required = true, .min = 1, .max = MESSAGE_MAX, .text = &key}};
-    struct err err =
-        json_parse(message.data, message.len, MESSAGE_DEPTH_MAX, &json, NULL /* not told */);
-    err = err_failed(err) ? err : json_read_fields(json, fields, COUNT_OF(fields), NULL);
-    err = err_failed(err) ? err : key_check(socket, bytes_of(key), &identity);
+    struct err err = sign_in_hear(&socket->sign_in, message, &socket->identity);
     if (err_failed(err)) {
         socket_refuse(socket, err_name(err.code));
         return;
     }
-    sign_in_over(socket);
-    socket->identity = identity;
-    socket->identity.origin = NULL; /* Borrowed, and compared above. */
-    memcpy(socket->outlet.token, identity.token, sizeof socket->outlet.token);
+    memcpy(socket->outlet.token, socket->identity.token, sizeof socket->outlet.token);
     socket_say(socket, "signed_in", bytes_of(socket->identity.owner));
 }
 
@@ -726,9 +688,9 @@ static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_
         socket_fail_protocol(socket); /* Half a code: wslay's answer would be a close of none. */
     } else if (socket->replies.len > UNREAD_MAX) {
         socket_close(socket, WSLAY_CODE_POLICY_VIOLATION);
-    } else if (socket->identity.scopes == 0 && arg->opcode == WSLAY_TEXT_FRAME) {
+    } else if (sign_in_waits(&socket->sign_in) && arg->opcode == WSLAY_TEXT_FRAME) {
         socket_sign_in(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
-    } else if (socket->identity.scopes == 0 && arg->opcode != WSLAY_CONNECTION_CLOSE) {
+    } else if (sign_in_waits(&socket->sign_in) && arg->opcode != WSLAY_CONNECTION_CLOSE) {
         socket_refuse(socket, err_name(ERR_UNAUTHORIZED));
     } else if (arg->opcode == WSLAY_TEXT_FRAME) {
         socket_hear_message(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
@@ -861,9 +823,7 @@ static void socket_writable(struct outlet *outlet) {
 static void socket_gone(struct outlet *outlet) {
     struct socket *socket = of_outlet(outlet);
     timer_stop(socket->server->loop, &socket->heartbeat);
-    if (socket->identity.scopes == 0) {
-        sign_in_over(socket);
-    }
+    sign_in_end(&socket->sign_in);
     loop_task_cancel(socket->server->loop, &socket->task);
     while (!links_empty(&socket->subscriptions)) {
         subscription_close(CONTAINER_OF(socket->subscriptions.next, struct subscription, link));
@@ -907,27 +867,14 @@ static struct err handshake_check(struct exchange *exchange, struct bytes *ret_k
     return ERR_OK;
 }
 
-/* For a page without a token; its time begins now. */
-static void sign_in_begin(struct socket *socket, const struct exchange *exchange) {
-    struct http_server *server = socket->server;
-    struct bytes origin = {0};
-    bool sent = request_known(&exchange->request, HEADER_ORIGIN, &origin);
-    assert(sent); /* check.c */
-    assert(origin.len < sizeof socket->origin);
-    memcpy(socket->origin, origin.data, origin.len);
-    server->unsigned_count++;
-    timer_start(server->loop, &socket->sign_in, server->limits.sign_in_ms, sign_in_late);
-}
-
 void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub,
                                 const struct feed_kind *feeds) {
     struct bytes key = {0};
     struct why why = {0};
     struct err err = handshake_check(exchange, &key, &why);
-    const size_t unsigned_max = exchange->server->limits.unsigned_max;
-    if (!err_failed(err) && exchange->identity.scopes == 0 &&
-        exchange->server->unsigned_count >= unsigned_max) {
-        err = err_why(&why, ERR_TOO_MANY, "%zu sockets have not sent a key yet", unsigned_max);
+    const bool identified = exchange->identity.scopes != 0;
+    if (!err_failed(err) && !identified) {
+        err = sign_in_room(exchange->server, &why);
     }
     if (err_failed(err)) {
         exchange_problem(exchange, err, &why);
@@ -949,9 +896,9 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub,
     links_init(&socket->ready);
     links_init(&socket->errands);
     socket->identity = exchange->identity;
-    socket->identity.origin = NULL; /* As above. */
-    if (socket->identity.scopes == 0) {
-        sign_in_begin(socket, exchange);
+    socket->identity.origin = NULL; /* Borrowed, and checked before. */
+    if (!identified) {
+        sign_in_begin(&socket->sign_in, exchange, on_sign_in_late);
     }
     handshake_accept(key, socket->accept);
     text_init(&socket->replies, REPLIES_MAX);

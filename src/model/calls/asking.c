@@ -492,6 +492,18 @@ static void fail_unconnected(struct asking *asking, struct bytes connection) {
     }
 }
 
+/* A provider that refuses to list its models would refuse a call, too. */
+static void fail_unnamed(struct asking *asking, const struct channel *channel) {
+    if (asking->kind != ASKING_TEST_ANY) {
+        asking__fail(asking, MODEL_MODEL_UNKNOWN, "a model is named CONNECTION/MODEL");
+    } else if (channel->list_cause != MODEL_NONE) {
+        asking__fail(asking, channel->list_cause, "the provider did not list its models: %s",
+                     model_cause_text(channel->list_cause));
+    } else {
+        asking__fail(asking, MODEL_MODEL_UNKNOWN, "the provider lists no models: name one");
+    }
+}
+
 static void asking_begin(struct loop_task *task) {
     struct asking *asking = CONTAINER_OF(task, struct asking, task);
     struct models *models = asking->models;
@@ -523,9 +535,7 @@ static void asking_begin(struct loop_task *task) {
         asking_set_name(asking, bytes_of(picked), 0);
     }
     if (asking->model.len == 0 || asking->model.len > MODEL_NAME_MAX) {
-        asking__fail(asking, MODEL_MODEL_UNKNOWN, "%s",
-                     asking->kind == ASKING_TEST_ANY ? "the provider lists no models: name one"
-                                                     : "a model is named CONNECTION/MODEL");
+        fail_unnamed(asking, channel);
     } else if (asking->kind != ASKING_USUAL) {
         asking->facts = models__info(models, channel, asking->model).facts;
         channel->running++;

@@ -71,7 +71,8 @@ struct channel {
     int64_t listed_ms;       /* When; 0: never. */
     struct listing *listing; /* Under way; NULL: none. */
     bool list_failed;
-    bool mended;   /* As models_on_mended has reported. */
+    enum model_cause list_cause; /* Why it failed, where that stops calls, too. */
+    bool mended;                 /* As models_on_mended has reported. */
     bool doubtful; /* Nobody knows yet whether anything is there: only its list is asked for. */
 };
 

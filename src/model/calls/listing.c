@@ -27,7 +27,8 @@ struct listing {
     struct fetch_request *fetch;
     struct text body;
     bool failed;
-    struct listed *listed; /* Owned. */
+    enum model_cause cause; /* Why it failed, where calls would fail, too. */
+    struct listed *listed;  /* Owned. */
     size_t count;
 };
 
@@ -144,6 +145,7 @@ static void listing_end(struct listing *listing) {
     bool current = channel->route == listing->route;
     channel->listed_ms = current ? world_wall_ms(models->world) : 0;
     channel->list_failed = listing->failed;
+    channel->list_cause = current ? listing->cause : MODEL_NONE;
     if (current && !listing->failed) {
         channel__forget_list(channel);
         channel->listed = listing->listed;
@@ -177,7 +179,11 @@ static void on_done(void *ctx, const struct fetch_result *result) {
     listing->fetch = NULL;
     if (result->fault != FETCH_NONE || result->answer.status != 200 || listing->body.len == 0 ||
         text_failed(&listing->body)) {
+        int status = result->answer.status;
         listing->failed = true;
+        listing->cause = result->fault != FETCH_NONE      ? MODEL_UNREACHABLE
+                         : status == 401 || status == 403 ? MODEL_AUTH_FAILED
+                                                          : MODEL_NONE;
         listing_end(listing);
         return;
     }

@@ -590,6 +590,25 @@ CREATE TABLE projects (
 ) @strict@;
 CREATE INDEX memory_day ON memory (owner, day);
 
+-- Terminals: run is the job of the last start; env, path, rows and columns are those of each start.
+-- '': the default of a job; command '': the user's shell.
+CREATE TABLE terminals (
+    id @id@,
+    terminal TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    command TEXT NOT NULL,
+    cwd TEXT NOT NULL,
+    columns @int@ NOT NULL,
+    rows @int@ NOT NULL,
+    run TEXT NOT NULL,
+    env TEXT NOT NULL,
+    path TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL
+) @strict@;
+CREATE INDEX terminals_owner ON terminals (owner, id);
+
 -- question 0: no message of a user began it. answer: the message that it writes. call: the step of
 -- the model's call that is out, 0: none; from_seq: where the events of that call begin in
 -- the stream.

@@ -25,10 +25,12 @@ async function send<T>(
   const used = key.value;
   const headers: Record<string, string> = {};
   if (used !== null) headers.authorization = `Bearer ${used}`;
-  if (body !== undefined) headers["content-type"] = "application/json";
+  const isFile = body instanceof Blob;
+  if (body !== undefined) headers["content-type"] = isFile ? body.type : "application/json";
   try {
     const answer = await fetch(`/api/v1${path}`, {
-      method, headers, credentials: "omit", body: body === undefined ? null : JSON.stringify(body),
+      method, headers, credentials: "omit",
+      body: body === undefined ? null : isFile ? body : JSON.stringify(body),
     });
     if (answer.ok) return { ok: true, value: await read(answer) };
     const value: unknown = await answer.json();
@@ -40,10 +42,21 @@ async function send<T>(
   }
 }
 
+export interface Bytes { bytes: Uint8Array<ArrayBuffer>; headers: Headers }
+
 export const get = <T>(path: string): Promise<Answer<T>> => send<T>("GET", path);
+/** Bytes with the headers of the answer, which say where in a log they are. */
+export const getBytes = (path: string): Promise<Answer<Bytes>> =>
+  send<Bytes>("GET", path, undefined, async (answer) =>
+    ({ bytes: new Uint8Array(await answer.arrayBuffer()), headers: answer.headers }));
 /** Bytes, such as those of an image, with their media type. */
 export const getBlob = (path: string): Promise<Answer<Blob>> =>
   send("GET", path, undefined, (answer) => answer.blob());
 export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
   send<T>("POST", path, body);
+/** The bytes of a file as they are. */
+export const upload = <T>(path: string, file: Blob): Promise<Answer<T>> =>
+  send<T>("POST", path, file);
+export const patch = <T>(path: string, body: unknown): Promise<Answer<T>> =>
+  send<T>("PATCH", path, body);
 export const remove = <T>(path: string): Promise<Answer<T>> => send<T>("DELETE", path);

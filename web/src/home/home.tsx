@@ -13,6 +13,7 @@ import {
 } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
+import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
 import { BlockedRow, EndedRow, HeldRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
@@ -142,6 +143,7 @@ export function Home() {
     <div class="page with-aside">
       <h1 class="hidden">{all.home}</h1>
       <div>
+        <Offer />
         <Lists overview={overview} runs={running.value} />
         {problem === null ? null : <Trouble problem={problem} retry={retry} />}
       </div>

@@ -84,7 +84,7 @@ export function Image({ path, alt }: ImageProps) {
 export function Images({ images }: { images: ImageProps[] }) {
   return (
     <div class={images.length > 1 ? "images two" : "images"}>
-      {images.map(({ path, alt }) => <Image key={path} path={path} alt={alt} />)}
+      {images.map(({ path, alt }, at) => <Image key={at} path={path} alt={alt} />)}
     </div>
   );
 }

@@ -64,21 +64,24 @@ function Table({ align, rows }: { align: Align[]; rows: Inline[][][] }) {
   );
 }
 
-function drawBlock(node: Tree, level: number): VNode {
+/** `dir`: a list or a quote has one direction, that of its first text; so what is in it has none of
+ *  its own, which would hide that text from the list. */
+function drawBlock(node: Tree, level: number, dir: "auto" | undefined): VNode {
   switch (node.kind) {
     case "p":
-      return <p dir="auto">{drawAll(node.of)}</p>;
+      return <p dir={dir}>{drawAll(node.of)}</p>;
     case "text":
-      return <div dir="auto">{drawAll(node.of)}</div>;
+      return <div dir={dir}>{drawAll(node.of)}</div>;
     case "heading": {
       const Tag = `h${level}` as "h3";
-      return <Tag class={`size-${node.level}`} dir="auto">{drawAll(node.of)}</Tag>;
+      return <Tag class={`size-${node.level}`} dir={dir}>{drawAll(node.of)}</Tag>;
     }
     case "quote":
-      return <blockquote>{drawBlocks(node.of)}</blockquote>;
+      return <blockquote dir={dir}>{drawBlocks(node.of)}</blockquote>;
     case "list": {
-      const items = node.items.map((item) => <li dir="auto">{drawBlocks(item)}</li>);
-      return node.start === null ? <ul>{items}</ul> : <ol start={node.start}>{items}</ol>;
+      const items = node.items.map((item) => <li>{drawBlocks(item)}</li>);
+      return node.start === null ? <ul dir={dir}>{items}</ul>
+        : <ol dir={dir} start={node.start}>{items}</ol>;
     }
     case "code":
       return <Code language={node.language} text={node.text} runs={node.runs} />;
@@ -104,12 +107,12 @@ function levelsOf(blocks: Tree[]): number[] {
 /** Headings within quotes and lists are no part of the outline of the page. */
 function drawBlocks(blocks: Tree[]): VNode[] {
   return blocks.map((one) => (one.kind === "heading"
-    ? <p dir="auto"><strong>{drawAll(one.of)}</strong></p> : drawBlock(one, HEADING_LOW)));
+    ? <p><strong>{drawAll(one.of)}</strong></p> : drawBlock(one, HEADING_LOW, undefined)));
 }
 
 /** A block that stays the same is not drawn again while those after it grow. */
 function Block({ node, level }: { node: Tree; level: number }) {
-  return useMemo(() => drawBlock(node, level), [node, level]);
+  return useMemo(() => drawBlock(node, level, "auto"), [node, level]);
 }
 
 export function Blocks({ blocks }: { blocks: Tree[] }) {

@@ -4,9 +4,9 @@
  *                  starting --error, too late--> resting --time--> off
  *                  busy --budget, error--> off (the worker is ended)
  *
- *  A text that used up its budget, or that the lexer cannot read, is remembered by its hash and
- *  never read again. A worker that cannot be loaded is tried again, a few times, while texts wait
- *  for it; then those stay plain. */
+ *  A text that used up its budget twice, or that the lexer cannot read, is remembered by its hash
+ *  and never read again. A worker that cannot be loaded is tried again, a few times, while texts
+ *  wait for it; then those stay plain. */
 import type { Answer, Job } from "./tree.ts";
 
 export interface Port {
@@ -41,12 +41,14 @@ export interface Queue {
   refuses(text: string): boolean;
 }
 
-const BUDGET_MS = 300;
+/** A long text of many blocks takes about the first one, so that chance would decide. A text that
+ *  has ended is read again with the second, after all others. */
+const BUDGET_MS = 300, BUDGET_AGAIN_MS = 2000;
 /** The page itself may have been busy while the answer lay there: it is looked at once more. */
 const GRACE_MS = 50;
 const START_MAX_MS = 20_000;
 const REST_MS = 10_000, STARTS_MAX = 6;
-const REFUSED_MAX = 1000;
+const REMEMBERED_MAX = 1000;
 
 /** Two numbers of 32 bits and the length: texts that differ have another one. */
 export function hashOf(text: string): string {
@@ -59,6 +61,16 @@ export function hashOf(text: string): string {
   return `${a >>> 0}.${b >>> 0}.${text.length}`;
 }
 
+/** A set that drops its oldest members. */
+function remember(hashes: Set<string>, text: string): void {
+  hashes.add(hashOf(text));
+  const oldest = hashes.values().next();
+  if (hashes.size > REMEMBERED_MAX && oldest.done !== true) hashes.delete(oldest.value);
+}
+
+const remembers = (hashes: Set<string>, text: string): boolean =>
+  hashes.size > 0 && hashes.has(hashOf(text));
+
 export function queueOf({ start, after }: Parts): Queue {
   let phase: "off" | "starting" | "idle" | "busy" | "resting" = "off";
   let starts = 0; // In a row, without a worker that came up.
@@ -66,7 +78,7 @@ export function queueOf({ start, after }: Parts): Queue {
   let asked: { question: Question; job: Job } | null = null;
   let cancelTimer = (): void => {};
   const waiting = new Set<Question>(); // In their order. As many as texts are on the page.
-  const refused = new Set<string>();
+  const late = new Set<string>(), refused = new Set<string>();
 
   function enter(next: typeof phase, ms: number, call: () => void): void {
     cancelTimer();
@@ -83,11 +95,7 @@ export function queueOf({ start, after }: Parts): Queue {
     const done = asked;
     asked = null;
     if (done === null) return;
-    if (outcome === "failed" && done.job.whole) {
-      refused.add(hashOf(done.job.text));
-      const oldest = refused.values().next();
-      if (refused.size > REFUSED_MAX && oldest.done !== true) refused.delete(oldest.value);
-    }
+    if (outcome === "failed" && done.job.whole) remember(refused, done.job.text);
     done.question.take(outcome);
   }
 
@@ -106,6 +114,11 @@ export function queueOf({ start, after }: Parts): Queue {
   function expire(): void {
     end();
     enter("off", 0, next);
+    if (asked?.job.whole === true && !remembers(late, asked.job.text)) {
+      remember(late, asked.job.text);
+      waiting.add(asked.question);
+      asked = null;
+    }
     settle("failed");
     next();
   }
@@ -138,7 +151,8 @@ export function queueOf({ start, after }: Parts): Queue {
       const job = first.value.job();
       if (job === null) continue;
       asked = { question: first.value, job };
-      enter("busy", BUDGET_MS, () => enter("busy", GRACE_MS, expire));
+      const budget = job.whole && remembers(late, job.text) ? BUDGET_AGAIN_MS : BUDGET_MS;
+      enter("busy", budget, () => enter("busy", GRACE_MS, expire));
       port.post(job);
     }
   }
@@ -153,6 +167,6 @@ export function queueOf({ start, after }: Parts): Queue {
         if (asked?.question === question) asked.question = { job: () => null, take: () => {} };
       };
     },
-    refuses: (text) => refused.size > 0 && refused.has(hashOf(text)),
+    refuses: (text) => remembers(refused, text),
   };
 }

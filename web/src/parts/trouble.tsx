@@ -3,7 +3,10 @@ import type { Problem } from "../api/api.ts";
 import { words } from "../words.ts";
 import { visible } from "./visible.ts";
 
-export function Trouble({ problem, retry }: { problem: Problem; retry?: () => void }) {
+interface TroubleProps { problem: Problem | null; retry?: (() => void) | undefined }
+
+export function Trouble({ problem, retry }: TroubleProps) {
+  if (problem === null) return null;
   return (
     <div class="trouble" role="alert">
       <span class="tone-fail" aria-hidden="true">✕</span>

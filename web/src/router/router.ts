@@ -30,6 +30,14 @@ export function setQuery(name: string, value: string | null): void {
   history.replaceState(history.state, "", href.value);
 }
 
+/** "" removes what stands after the #. */
+export function setHash(value: string): void {
+  const url = new URL(href.value, location.origin);
+  url.hash = value;
+  href.value = url.pathname + url.search + url.hash;
+  history.replaceState(history.state, "", href.value);
+}
+
 addEventListener("popstate", () => (href.value = here()));
 
 /** Links of ours are places; those that the user opens elsewhere are the browser's. */

@@ -57,7 +57,8 @@ export function useKeys(rows: KeyRow[]): void {
   }, [names]);
 }
 
-const FIELDS = "input, textarea, select, [contenteditable]";
+/** A dialog hides what the shortcuts of the page behind it would do. */
+const FIELDS = "input, textarea, select, [contenteditable], dialog";
 let first = ""; // Of a sequence, and when it was pressed.
 let first_ms = 0;
 

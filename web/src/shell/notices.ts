@@ -1,9 +1,11 @@
 /** The title and the icon of the tab carry the number of what waits for a person. */
 import { effect } from "@preact/signals";
 
+import { path } from "../router/router.ts";
 import { due } from "../state/home.ts";
 import "../state/notify.ts";
 import { words } from "../words.ts";
+import { heading } from "./heading.ts";
 
 /** The mark of drover, with the number in it: "9+" is the longest. */
 function iconOf(count: number): string {
@@ -19,7 +21,8 @@ const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
 const plain = link?.href ?? "";
 
 effect(() => {
-  document.title = due.value > 0 ? `(${due.value}) ${words.name}` : words.name;
+  const name = path.value === "/" || heading.value === "" ? "" : `${heading.value} · `;
+  document.title = `${due.value > 0 ? `(${due.value}) ` : ""}${name}${words.name}`;
   const href = due.value > 0 ? iconOf(due.value) : plain;
   if (link !== null && link.href !== href) link.href = href;
 });

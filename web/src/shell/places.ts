@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House, Inbox } from "lucide-preact";
+import { House, Inbox, MessageSquare, Settings2, SquareTerminal } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -8,12 +8,38 @@ import { words } from "../words.ts";
 
 export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
+  { path: "/sessions", load: () => import("../sessions/sessions.tsx").then((m) => m.Sessions) },
+  { path: "/s/:id", load: () => import("../session/session.tsx").then((m) => m.Session) },
+  { path: "/welcome", load: () => import("../welcome/welcome.tsx").then((m) => m.Welcome) },
+  { path: "/settings/:page?",
+    load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
+  { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
+  { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
 ];
 
-export interface Place { to: string; name: string; icon: typeof House; keys: string }
+export interface Place {
+  to: string; name: string; icon: typeof House; keys: string;
+  /** Addresses below this one are of the place, too: `/s/`. */
+  below?: string;
+}
 
+/** The rail shows them in the order of ORDER, others after them, and settings at its end. */
 export const PLACES: readonly Place[] = [
   { to: "/", name: words.home, icon: House, keys: "g h" },
+  { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "g s", below: "/s/" },
+  { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
+  { to: "/jobs", name: words.jobs, icon: SquareTerminal, keys: "g j" },
 ];
+
+const ORDER = ["/", "/inbox", "/sessions", "/jobs"];
+const LAST = "/settings";
+
+/** Pure: the first places, which a phone shows, and the others. */
+export function arranged(places: readonly Place[]): { first: Place[]; rest: Place[] } {
+  const first = ORDER.flatMap((to) => places.filter((place) => place.to === to));
+  const others = places.filter((place) => !first.includes(place));
+  const isLast = ({ to }: Place) => to === LAST;
+  return { first, rest: [...others.filter((one) => !isLast(one)), ...others.filter(isLast)] };
+}

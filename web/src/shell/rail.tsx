@@ -1,11 +1,14 @@
 /** The places, on the left, or at the bottom of a phone. */
 import type { ReadonlySignal } from "@preact/signals";
+import { Ellipsis, Search } from "lucide-preact";
 
+import { key } from "../api/key.ts";
 import { path } from "../router/router.ts";
 import { due, inboxDue } from "../state/home.ts";
-import { words } from "../words.ts";
-import { PLACES } from "./places.ts";
+import { arranged, PLACES, type Place } from "./places.ts";
+import { sheet } from "./sheets.tsx";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
+import { words } from "./words.ts";
 
 export function Mark() {
   return (
@@ -26,26 +29,55 @@ export function ThemeChoice() {
   );
 }
 
-const isHere = (to: string): boolean =>
-  path.value === to || (to !== "/" && path.value.startsWith(`${to}/`));
+const isHere = (to: string, below = `${to}/`): boolean =>
+  path.value === to || (to !== "/" && path.value.startsWith(below));
+
+/** Of places where something may wait. */
+const COUNTS: Record<string, ReadonlySignal<number>> = { "/": due, "/inbox": inboxDue };
 
 function Count({ of }: { of: ReadonlySignal<number> }) {
   return of.value > 0 ? <b class="due">{of.value}</b> : null;
 }
 
+const { first, rest } = arranged(PLACES);
+
+export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
+export function PlaceLink({ place, name }: { place: Place; name?: string }) {
+  const { to, icon: Icon, below } = place, waiting = COUNTS[to];
+  return (
+    <a href={to} class={name} aria-current={isHere(to, below) ? "page" : undefined}>
+      <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
+      <span>{place.name}</span>
+      {waiting === undefined ? null : <Count of={waiting} />}
+    </a>
+  );
+}
+
 export function Rail() {
+  const isIn = key.value !== null;
   return (
     <nav class="rail" aria-label={words.places}>
       <div class="name"><Mark />{words.name}</div>
-      {PLACES.map(({ to, name, icon: Icon }) => (
-        <a key={to} href={to} aria-current={isHere(to) ? "page" : undefined}>
-          <Icon size={16} strokeWidth={1.6} aria-hidden="true" />
-          <span>{name}</span>
-          {to === "/" ? <Count of={due} /> : null}
-          {to === "/inbox" ? <Count of={inboxDue} /> : null}
-        </a>
-      ))}
+      {isIn ? (
+        <button class="quiet find" onClick={() => (sheet.value = "palette")}>
+          <Search size={14} strokeWidth={1.6} aria-hidden="true" />
+          <span>{words.findShort}</span>
+          <kbd aria-hidden="true">{isMac ? "⌘K" : "Ctrl K"}</kbd>
+        </button>
+      ) : null}
+      {first.map((place) => <PlaceLink key={place.to} place={place} />)}
+      {rest.map((place) => place.to === "/settings" ? null
+        : <PlaceLink key={place.to} place={place} name="deep" />)}
+      {isIn ? (
+        <button class="more" aria-haspopup="dialog" onClick={() => (sheet.value = "more")}>
+          <Ellipsis size={16} strokeWidth={1.6} aria-hidden="true" />
+          <span>{words.moreName}</span>
+        </button>
+      ) : null}
       <div class="gap" />
+      {rest.map((place) => place.to !== "/settings" ? null
+        : <PlaceLink key={place.to} place={place} name="deep" />)}
       <ThemeChoice />
     </nav>
   );

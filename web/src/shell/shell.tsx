@@ -1,19 +1,50 @@
-/** The frame of every view: places, the view, the status line. */
+/** The frame of every view: places, the view, the status line, and the shortcuts of all views. */
+import { useEffect, useRef } from "preact/hooks";
+
 import { key } from "../api/key.ts";
-import { words } from "../words.ts";
+import { go } from "../router/router.ts";
+import { Banners } from "./banner.tsx";
+import { headingWatch } from "./heading.ts";
+import { useKeys } from "./keys.ts";
 import "./notices.ts";
+import { PLACES } from "./places.ts";
 import { Rail } from "./rail.tsx";
+import { sheet, Sheets, type Sheet } from "./sheets.tsx";
 import { SignedOut } from "./signedout.tsx";
 import { Status } from "./status.tsx";
 import { View } from "./view.tsx";
+import { words } from "./words.ts";
+
+const show = (name: Sheet) => (): void => void (sheet.value = name);
+const filter = (): void => document.querySelector<HTMLElement>("main [data-filter]")?.focus();
+
+function Keys() {
+  useKeys([
+    { key: "ctrl+k", about: words.find, always: true, run: show("palette") },
+    { key: "?", about: words.shortcuts, run: show("help") },
+    { key: "/", about: words.filter, run: filter },
+    ...PLACES.map(({ to, name, keys }) =>
+      ({ key: keys, about: words.goTo(name), run: () => go(to) })),
+  ]);
+  return null;
+}
 
 export function Shell() {
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => (main.current === null ? undefined : headingWatch(main.current)), []);
+  const isIn = key.value !== null;
   return (
     <div class="app">
-      <a class="skip" href="#main">{words.skip}</a>
+      <a class="skip" href="#main" onClick={(event) => {
+        event.preventDefault(); // The address has a # of its own.
+        main.current?.focus();
+      }}>{words.skip}</a>
       <Rail />
-      <main id="main" tabIndex={-1}>{key.value === null ? <SignedOut /> : <View />}</main>
+      {isIn ? <Banners /> : null}
+      <main id="main" ref={main} tabIndex={-1}>{isIn ? <View /> : <SignedOut />}</main>
       <Status />
+      {isIn ? <Keys /> : null}
+      <Sheets />
     </div>
   );
 }

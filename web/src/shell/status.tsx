@@ -1,10 +1,10 @@
 /** The status line: whether the page is live, and up to which event what it shows is whole. */
-import { signOut } from "../api/signin.ts";
 import { key } from "../api/key.ts";
+import { signOut } from "../api/signin.ts";
 import { now } from "../state/clock.ts";
 import { link, streams, wake } from "../state/live.ts";
 import { me } from "../state/me.ts";
-import { words } from "../words.ts";
+import { words } from "./words.ts";
 
 const QUIET_MS = 2_000; // A shorter cut is not worth a word.
 
@@ -17,8 +17,9 @@ function Link() {
   }
   const seconds = Math.max(0, Math.ceil(((state.retry_at_ms ?? now.value) - now.value) / 1000));
   return (
-    <span role="status" class="tone-wait">
-      ○ {state.phase === "waiting" ? words.retryIn(seconds) : words.connecting}{" "}
+    <span class="tone-wait">
+      <span role="status">○ {words.noLink}</span>{" "}
+      {state.phase === "waiting" ? words.retryIn(seconds) : words.connecting}{" "}
       <button class="quiet" onClick={wake}>{words.tryNow}</button>
     </span>
   );
@@ -26,7 +27,7 @@ function Link() {
 
 export function Status() {
   const stream = me.value === null ? undefined : streams.value[`owner:${me.value.owner}`];
-  const ahead = link.value?.clock?.ahead_ms ?? 0;
+  const clock = link.value?.clock ?? null;
   return (
     <footer class="status">
       <Link />
@@ -34,9 +35,9 @@ export function Status() {
       {stream?.resumed == null ? null : (
         <span class="wide">{words.resumedAt(stream.resumed.seq, stream.resumed.events)}</span>
       )}
-      {Math.abs(ahead) < 1000 ? null : <span class="wide">{words.clockAhead(ahead)}</span>}
+      {clock === null ? null : <span class="wide">{words.clockAhead(clock.ahead_ms)}</span>}
       {key.value === null ? null : (
-        <button class="quiet end" onClick={() => void signOut()}>{words.signOut}</button>
+        <button class="quiet end out" onClick={() => void signOut()}>{words.signOut}</button>
       )}
     </footer>
   );

@@ -5,7 +5,9 @@
 import { effect, signal } from "@preact/signals";
 
 import { key, keySet } from "../api/key.ts";
-import { open, type Client, type LinkState, type StreamState, type Wish } from "../stream/index.ts";
+import {
+  open, type Client, type LinkState, type Log, type LogWish, type StreamState, type Wish,
+} from "../stream/index.ts";
 import { meRead } from "./me.ts";
 
 /** null: nobody is signed in. */
@@ -57,6 +59,34 @@ function nextPicture(call: () => void): void {
   const picture = requestAnimationFrame(once), timer = setTimeout(once, HIDDEN_MS);
 }
 
+interface LogFollow { run: string; wish: LogWish; log: Log | null }
+const logs = new Set<LogFollow>();
+
+/** With another key the log goes on where it was. */
+function logBegin(one: LogFollow): void {
+  const { cursor, attempt } = one.log?.state() ?? { cursor: null, attempt: null };
+  one.log = client?.log(one.run, {
+    ...one.wish, ...(cursor !== null && { offset: cursor }), ...(attempt !== null && { attempt }),
+  }) ?? one.log;
+}
+
+const noLink = { code: "unreachable", title: "No connection" };
+
+/** The output of a job until `end` is called. One part of the page at a time follows a job. */
+export function followLog(run: string, wish: LogWish): Pick<Log, "input" | "resize" | "end"> {
+  const one: LogFollow = { run, wish, log: null };
+  logs.add(one);
+  logBegin(one);
+  return {
+    input: (text) => one.log?.input(text) ?? Promise.resolve(noLink),
+    resize: (columns, rows) => one.log?.resize(columns, rows) ?? Promise.resolve(noLink),
+    end() {
+      logs.delete(one);
+      one.log?.end();
+    },
+  };
+}
+
 function linkChanged(state: LinkState): void {
   link.value = state;
   if (state.phase === "signed_out") queueMicrotask(() => keySet(null));
@@ -83,6 +113,7 @@ effect(() => {
     onState: linkChanged,
   });
   for (const name of followed.keys()) subscribe(name);
+  logs.forEach(logBegin);
 });
 
 for (const type of ["online", "pageshow"]) addEventListener(type, () => client?.wake());

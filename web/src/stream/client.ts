@@ -21,6 +21,8 @@ import { judge, streamStart } from "./cursor.ts";
 import type { StreamState } from "./cursor.ts";
 import { linkOpen, retryDelay } from "./link.ts";
 import type { LinkState } from "./link.ts";
+import { logsNew } from "./log.ts";
+import type { Log, LogState, LogWish } from "./log.ts";
 import type { Parts } from "./parts.ts";
 import { frameRead, subscribeText, unsubscribeText } from "./wire.ts";
 import type { Frame, Notice, Problem, StreamEvent } from "./wire.ts";
@@ -58,11 +60,14 @@ export interface Report {
   unknown_frames: number;
   broken_frames: number;
   streams: Record<string, StreamState>;
+  logs: Record<string, LogState>;
 }
 
 export interface Client {
   subscribe(name: string, wish: Wish): void;
   unsubscribe(name: string): void;
+  /** The output of a job, as it grows. */
+  log(run: string, wish: LogWish): Log;
   /** The machine is awake, online, or looked at again: find out at once whether the link lives. */
   wake(): void;
   report(): Report;
@@ -102,6 +107,8 @@ export function open(options: Options): Client {
   const batch = batchNew<Follow>(options, deliver);
   const link = linkOpen(options.url, options.key, options,
     { opened, heard, lost, changed: (state) => safely(() => options.onState?.(state)) });
+  const isOpen = (): boolean => link.state().phase === "open";
+  const logs = logsNew(options, { isOpen, send: (text) => link.send(text), leave, safely });
 
   /* --- To the caller ------------------------------------------------------------------------- */
 
@@ -220,11 +227,13 @@ export function open(options: Options): Client {
       }
       ask(follow);
     }
+    logs.opened();
   }
 
   function lost(): void {
     leaving.clear();
     daemonTime = null;
+    logs.lost();
     for (const follow of follows.values()) {
       const { phase } = follow.state;
       if (phase === "done" || phase === "refused") continue;
@@ -312,7 +321,9 @@ export function open(options: Options): Client {
       link.signedOut(frame.code);
     } else if ("stream" in frame && frame.stream !== undefined) {
       const follow = follows.get(frame.stream);
-      if (!wasLeft(frame.stream, frame) && follow) frameOfFollow(follow, frame, text.length);
+      if (wasLeft(frame.stream, frame)) return;
+      if (follow) frameOfFollow(follow, frame, text.length);
+      else logs.heard(frame.stream, frame);
     }
   }
 
@@ -339,6 +350,7 @@ export function open(options: Options): Client {
       follows.delete(name);
       if (follow.state.phase === "asked" || follow.state.phase === "live") leave(name);
     },
+    log: logs.follow,
     wake() {
       batch.flush();
       link.wake();
@@ -346,8 +358,10 @@ export function open(options: Options): Client {
     report: () => ({
       link: link.state(), unknown_frames: unknownFrames, broken_frames: brokenFrames,
       streams: Object.fromEntries([...follows].map(([name, { state }]) => [name, state])),
+      logs: logs.report(),
     }),
     close() {
+      logs.close();
       follows.forEach(({ cancelTimer }) => cancelTimer());
       follows.clear();
       link.close();

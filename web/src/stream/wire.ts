@@ -25,11 +25,34 @@ export interface Problem {
   detail?: string;
 }
 
+export type LogStream = "out" | "err" | "pty";
+
+/** Where the log of a job begins for this subscription. */
+export interface LogStart { stream: LogStream; attempt: number; from: number }
+
+/** Bytes of a log: valid UTF-8 as `text`, others as `base64`. */
+export interface LogOutput { offset: number; next: number; text?: string; base64?: string }
+
+/** The end of an attempt. A `state` that is not final: another attempt follows. */
+export interface LogEnd {
+  state: string;
+  cause: string;
+  exit_code: number | null;
+  attempt: number;
+  size: number;
+}
+
 export type Frame =
   | { kind: "event"; stream: string; event: StreamEvent }
   | { kind: "snapshot"; stream: string; seq: number; data: unknown }
   | { kind: "notice"; stream: string; notice: Notice }
-  | { kind: "subscribed" | "unsubscribed"; stream: string }
+  | { kind: "subscribed"; stream: string; log?: LogStart }
+  | { kind: "unsubscribed"; stream: string }
+  | { kind: "output"; stream: string; output: LogOutput }
+  | { kind: "dropped"; stream: string; dropped: { from: number; to: number } }
+  | { kind: "log_done"; stream: string; end: LogEnd }
+  | { kind: "typed"; stream: string; next: number }
+  | { kind: "resized"; stream: string }
   | { kind: "done"; stream: string; after: number }
   | { kind: "closing"; stream: string; code: string | undefined }
   | { kind: "error"; stream: string | undefined; error: Problem }
@@ -61,6 +84,34 @@ function problemOf(value: Fields): Problem {
   };
 }
 
+/** A frame of the log of a job. */
+function frameOfLog(stream: string, { output, dropped, done }: Fields): Frame | null {
+  if (isObject(output)) {
+    const { offset, next, text, base64 } = output;
+    if (!isNumber(offset) || !isNumber(next)) return null;
+    if (isText(text)) return { kind: "output", stream, output: { offset, next, text } };
+    if (isText(base64)) return { kind: "output", stream, output: { offset, next, base64 } };
+  } else if (isObject(dropped)) {
+    const { from, to } = dropped;
+    if (isNumber(from) && isNumber(to)) return { kind: "dropped", stream, dropped: { from, to } };
+  } else if (isObject(done)) {
+    const { state, cause, exit_code, attempt, size } = done;
+    if (!isText(state) || !isNumber(attempt) || !isNumber(size)) return null;
+    return { kind: "log_done", stream, end: {
+      state, cause: isText(cause) ? cause : "", exit_code: isNumber(exit_code) ? exit_code : null,
+      attempt, size,
+    } };
+  }
+  return null;
+}
+
+function startOf(log: unknown): LogStart | undefined {
+  if (!isObject(log)) return undefined;
+  const { stream, attempt, from } = log;
+  const named = stream === "out" || stream === "err" || stream === "pty";
+  return named && isNumber(attempt) && isNumber(from) ? { stream, attempt, from } : undefined;
+}
+
 /** A frame that names the stream that it is of. */
 function frameOfStream(stream: string, json: Fields): Frame {
   const { seq, at_ms, type, data, done, closing } = json;
@@ -74,18 +125,24 @@ function frameOfStream(stream: string, json: Fields): Frame {
   if (isObject(closing)) {
     return { kind: "closing", stream, code: isText(closing.code) ? closing.code : undefined };
   }
-  return { kind: "unknown" };
+  return frameOfLog(stream, json) ?? { kind: "unknown" };
 }
 
 export function frameRead(text: string): Frame {
   const json = parse(text);
   if (!isObject(json)) return { kind: "broken" };
   const { stream, error, subscribed, unsubscribed, pong, at_ms, heartbeat } = json;
+  const { input, resize, next } = json;
   if (isObject(error)) {
     return { kind: "error", stream: isText(stream) ? stream : undefined, error: problemOf(error) };
   }
   if (isText(stream)) return frameOfStream(stream, json);
-  if (isText(subscribed)) return { kind: "subscribed", stream: subscribed };
+  if (isText(subscribed)) {
+    const log = startOf(json.log);
+    return { kind: "subscribed", stream: subscribed, ...(log !== undefined && { log }) };
+  }
+  if (isText(input) && isNumber(next)) return { kind: "typed", stream: input, next };
+  if (isText(resize)) return { kind: "resized", stream: resize };
   if (isText(unsubscribed)) return { kind: "unsubscribed", stream: unsubscribed };
   if (isNumber(pong) && isNumber(at_ms)) return { kind: "pong", n: pong, at_ms };
   if (isText(json.signed_in)) return { kind: "signed_in" };
@@ -97,5 +154,15 @@ export const subscribeText = (stream: string, after: number | null): string =>
   JSON.stringify(after === null ? { subscribe: stream, snapshot: true }
                                 : { subscribe: stream, after });
 export const unsubscribeText = (stream: string): string => JSON.stringify({ unsubscribe: stream });
+export const logText = (log: string, place: {
+  stream?: LogStream | undefined; attempt?: number | undefined; offset?: number | undefined;
+}): string => JSON.stringify({ subscribe: log, ...place });
+export const ackText = (log: string, offset: number): string =>
+  JSON.stringify({ ack: log, offset });
+/** `offset` null: wherever the input goes on. */
+export const inputText = (log: string, text: string, offset: number | null): string =>
+  JSON.stringify(offset === null ? { input: log, text } : { input: log, text, offset });
+export const resizeText = (log: string, columns: number, rows: number): string =>
+  JSON.stringify({ resize: log, columns, rows });
 export const pingText = (n: number): string => JSON.stringify({ ping: n });
 export const keyText = (key: string): string => JSON.stringify({ key });

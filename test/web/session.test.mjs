@@ -1,0 +1,439 @@
+// session.test.mjs: sessions and a session in a browser: by mouse, by keyboard alone, on a phone,
+// through cuts, with hostile text, and with 10,000 messages.
+//
+// runs-with: web
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import { Daemon, scratch } from "../integration/lib.mjs";
+import { Proxy } from "../integration/stream-client.mjs";
+import { call, say, script } from "../integration/turns.mjs";
+import { axe, browserOf, opened, overflow } from "./browser.mjs";
+
+const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+const MANY = 10_000;
+let browser, desk, long;
+const releases = [];
+const file = { after: (release) => releases.push(release) };
+
+async function keyOf(daemon, scopes) {
+  const { stdout } = await daemon.cli(["token", "create", "--scope", scopes]);
+  return stdout.trim().split("\n")[0];
+}
+
+/** Messages behind the daemon's back, while it is down. */
+function fill(daemon, session) {
+  const python = "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]);" +
+    " db.executescript(sys.argv[2]); db.commit(); os._exit(0)";
+  const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MANY})`;
+  const name = "'msg_' || printf('%026d', i)";
+  const text = "'Message number ' || i || substr(' with some more words, and then more', 1, i % 37)" +
+    " || CASE WHEN i % 3 = 0 THEN char(10, 10) || '    let code = ' || i || ';' ELSE '' END";
+  execFileSync("python3", ["-c", python, path.join(daemon.data, "drover.db"), `
+    ${numbers} INSERT INTO messages (id, message, session, role, status, run, reply_to, variant,
+      active, made_ms, changed_ms, client_id, client_digest, cause, error, metadata)
+    SELECT 1000000 + i, ${name}, (SELECT id FROM sessions WHERE session = '${session}'), 'user',
+      'completed', 0, 0, 0, 1, 1700000000000 + i, 1700000000000 + i, '', '', '', '', '{}' FROM n;
+    ${numbers} INSERT INTO parts (message, number, step, kind, state, cause, name, call, run, bytes,
+      data_bytes, data, text)
+    SELECT 1000000 + i, 1, 0, 'text', '', '', '', '', 0, length(${text}), 2, '{}', ${text} FROM n`]);
+}
+
+const messageOf = (number) => `msg_${String(number).padStart(26, "0")}`;
+
+before(async () => {
+  browser = await browserOf(file);
+  const data = scratch(file);
+  const daemon = await new Daemon({ data }).start();
+  releases.push(() => daemon.kill());
+  const key = await keyOf(daemon, "read,run,approve");
+  const root = path.join(path.dirname(data), `${path.basename(data)}-root`);
+  mkdirSync(root);
+  writeFileSync(path.join(root, "a.c"), "int a;\nint b;\n");
+  desk = { daemon, key, root };
+  long = await session({ title: "Long" });
+  await daemon.stop();
+  fill(daemon, long);
+  await daemon.start();
+});
+after(async () => {
+  for (const release of releases.reverse()) await release();
+});
+
+async function ask(method, target, body) {
+  const answer = await desk.daemon.request(method, `/api/v1${target}`, { local: true, body });
+  assert.ok(answer.status < 300, answer.text);
+  return answer.json;
+}
+const session = async (body = {}) => (await ask("POST", "/sessions", body)).id;
+const send = (id, text, wait = 0) =>
+  ask("POST", `/sessions/${id}/messages${wait ? `?wait=${wait}` : ""}`, { text });
+const messages = async (id) =>
+  (await ask("GET", `/sessions/${id}/messages?order=oldest&limit=200`)).items;
+const plain = ({ parts }) => parts.filter(({ kind }) => kind === "text")
+  .map(({ text }) => text).join("\n\n").trim();
+
+const composer = (page) => page.getByRole("textbox", { name: "Message" });
+const rows = (page, kind) => page.locator(`.talk.is-${kind}`);
+const said = (page, text) => rows(page, "text").getByText(text, { exact: true });
+const status = (page, word) => page.locator(".top .state").getByText(word).waitFor();
+
+test("by mouse: a new session, an answer, tools, a question, the queue, a fork", async () => {
+  const page = await opened(browser, desk, { target: "/sessions?q=nothing-has-this" });
+  await page.getByText("No session fits.").waitFor();
+  await page.getByRole("button", { name: "New session" }).click();
+  await page.getByLabel("First message").fill(script(say("I look."),
+    call("read_file", { path: "a.c" }), call("run_command", { command: "false" }), say("Done.")));
+  await page.getByLabel("Folder").fill(desk.root);
+  await page.getByLabel("Title").fill("By mouse");
+  await page.getByRole("button", { name: "Begin" }).click();
+  await said(page, "I look.").waitFor();
+  const id = new URL(page.url()).pathname.slice(3);
+  await status(page, "waits for you");
+  await composer(page).fill(say("one"));
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  const queue = page.getByRole("region", { name: "Waiting to be answered" });
+  await queue.getByText(say("one")).waitFor();
+  await composer(page).fill(say("two"));
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await queue.getByText(say("two")).waitFor();
+  await queue.getByRole("listitem").filter({ hasText: "one" })
+    .getByRole("button", { name: "Remove" }).click();
+  await queue.getByText(say("one")).waitFor({ state: "detached" });
+  await queue.getByRole("button", { name: "Edit" }).click();
+  await composer(page).fill(say("two and more"));
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await queue.getByText(say("two and more")).waitFor();
+  await page.getByRole("button", { name: /^Allow/ }).click();
+  await said(page, "two and more").waitFor();
+  await page.getByRole("button", { name: "2 calls" }).waitFor();
+  await page.getByRole("button", { name: /read_file/ }).click();
+  await page.getByText("a.c, lines 1 to 2 of 2").waitFor();
+  assert.equal(await queue.count(), 0);
+  const stored = await messages(id);
+  assert.deepEqual(stored.filter(({ role }) => role === "assistant").map(plain),
+    ["I look.\n\nDone.", "two and more"]);
+
+  const first = rows(page, "user").first();
+  await first.hover();
+  await first.getByRole("button", { name: "Fork from here" }).click();
+  await page.waitForURL((url) => url.pathname !== `/s/${id}`);
+  await rows(page, "user").first().waitFor();
+  assert.equal(await rows(page, "user").count(), 1);
+  await page.getByRole("link", { name: "Sessions" }).click();
+  await page.getByRole("link", { name: "By mouse" }).first().waitFor();
+  page.clean();
+});
+
+test("by keyboard alone: there, a message, a question, its edit, a stop", async () => {
+  const page = await opened(browser, desk, { target: "/" });
+  const id = await session({ title: "By keyboard", root: desk.root });
+  await page.getByRole("link", { name: "Sessions" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: "By keyboard" }).waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**/s/${id}`);
+  await page.getByText("Nothing was said yet.").waitFor();
+  await composer(page).focus();
+  await page.keyboard.type("say: from a key");
+  await page.keyboard.press("Enter");
+  await said(page, "from a key").waitFor();
+  assert.equal(await composer(page).inputValue(), "");
+  await page.keyboard.press("ArrowUp");
+  await page.getByText("You edit a message that was sent.").waitFor();
+  await page.waitForFunction(() => document.activeElement.value === "say: from a key");
+  await page.keyboard.press("End");
+  await page.keyboard.type(" again");
+  await page.getByRole("button", { name: "Save and send again" }).focus();
+  await page.keyboard.press("Enter");
+  await said(page, "from a key again").waitFor();
+  await composer(page).focus();
+  await page.keyboard.type(script(call("run_command", { command: "true" })).trim());
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("tokens: 100000 at 100/s");
+  await page.keyboard.press("Control+Enter");
+  await page.getByRole("button", { name: /^Allow/ }).waitFor();
+  await page.locator(".list").focus();
+  // A key counts once the question has stood for a moment: it is pressed until it does.
+  const allowed = page.getByRole("button", { name: /^Allow/ }).waitFor({ state: "detached" })
+    .then(() => true);
+  for (let gone = false; !gone;) {
+    await page.keyboard.press("a");
+    gone = await Promise.race([allowed, page.waitForTimeout(100)]) === true;
+  }
+  await rows(page, "text").nth(1).waitFor();
+  await page.keyboard.press("Escape");
+  await rows(page, "end").getByText("Stopped").waitFor();
+  page.clean();
+});
+
+test("on a phone nothing is wider than the screen, and buttons are large enough", async () => {
+  const id = await session({ title: "x".repeat(199), root: desk.root });
+  await send(id, script(say("A long word: " + "w".repeat(300)), call("read_file", { path: "a.c" }),
+    say("Done.")), 20);
+  const page = await opened(browser, desk, { target: "/sessions", ...PHONE });
+  await page.getByRole("link", { name: /^xxx/ }).waitFor();
+  assert.equal(await overflow(page), 0);
+  await page.getByRole("link", { name: /^xxx/ }).tap();
+  await said(page, "Done.").waitFor();
+  assert.equal(await overflow(page), 0);
+  await composer(page).fill("delay: 60s");
+  for (const name of ["Send", "Add images"]) {
+    const { width, height } = await page.getByRole("button", { name, exact: true }).boundingBox();
+    assert.ok(width >= 44 && height >= 44, `${name}: ${width} x ${height}`);
+  }
+  await page.getByRole("button", { name: "Send", exact: true }).tap();
+  await status(page, "running");
+  assert.equal(await overflow(page), 0);
+  await page.getByRole("button", { name: "Stop" }).tap();
+  await rows(page, "end").getByText("Stopped").waitFor();
+  await page.getByRole("button", { name: "Timeline" }).tap();
+  assert.equal(new URL(page.url()).searchParams.get("panel"), "timeline");
+  await page.getByRole("button", { name: "Close" }).tap();
+  await page.getByRole("complementary").waitFor({ state: "detached" });
+  page.clean();
+});
+
+test("three cuts, one of them silent, and a kill -9 in a turn leave the page whole", async (t) => {
+  const daemon = await new Daemon({ data: scratch(t), args: ["--allow-host", "127.0.0.1"] }).start();
+  t.after(() => daemon.kill());
+  const key = await keyOf(daemon, "read,run");
+  const proxy = await Proxy.open(t, daemon.port);
+  const { json } = await daemon.request("POST", "/api/v1/sessions", { local: true, body: {} });
+  const id = json.id, name = `session:${id}`;
+  const page = await opened(browser, { daemon: { url: `http://127.0.0.1:${proxy.port}` }, key },
+    { target: `/s/${id}` });
+  await page.getByText("Nothing was said yet.").waitFor();
+  // A word of the status line for an outage that is younger than 2 s.
+  await page.evaluate(() => {
+    window.early = [];
+    new MutationObserver(() => {
+      const { phase, since_ms } = window.__drover.report().link;
+      const text = document.querySelector(".status").textContent;
+      const age = Date.now() - since_ms;
+      if (/connect/.test(text) && (phase === "open" || age < 2_000)) window.early.push([text, age]);
+    }).observe(document.querySelector(".status"),
+      { subtree: true, childList: true, characterData: true });
+  });
+  await composer(page).fill("tokens: 170 at 25/s");
+  await page.keyboard.press("Enter");
+  const length = () => page.evaluate(() => [...document.querySelectorAll(".is-text")]
+    .reduce((sum, row) => sum + row.textContent.length, 0));
+  const more = async () => {
+    const now = await length();
+    await page.waitForFunction((before) => [...document.querySelectorAll(".is-text")]
+      .reduce((sum, row) => sum + row.textContent.length, 0) > before, now);
+  };
+  const cuts = (count) => page.waitForFunction((wanted) => {
+    const { link } = window.__drover.report();
+    return link.cuts === wanted && link.phase === "open";
+  }, count);
+  await more();
+  proxy.cut();
+  await cuts(1);
+  await more();
+  await daemon.kill();
+  await daemon.start();
+  proxy.target = daemon.port;
+  await cuts(2);
+  await more();
+  proxy.drop(); // Nobody is notified; the page is looked at again, and asks.
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await cuts(3);
+  await more();
+  proxy.cut();
+  await cuts(4);
+  await status(page, "idle");
+  const all = (await daemon.request("GET", `/api/v1/sessions/${id}/messages`, { local: true })).json;
+  const answer = all.items.find(({ role }) => role === "assistant");
+  assert.equal(answer.status, "completed");
+  assert.equal((await rows(page, "text").allInnerTexts()).join("\n\n").trim(), plain(answer));
+  const { link, streams } = await page.evaluate(() => window.__drover.report());
+  const { gaps, missing, repeats, rereads, below_floor } = streams[name];
+  assert.deepEqual({ gaps, missing, repeats, rereads, below_floor },
+    { gaps: 0, missing: 0, repeats: 0, rereads: 0, below_floor: 0 });
+  assert.equal(link.silent_cuts, 1);
+  assert.deepEqual(await page.evaluate(() => window.early), []);
+});
+
+test("a draft survives, and a message that was cut off is sent once", async () => {
+  const id = await session({ title: "Drafts" });
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  await composer(page).fill("say: kept");
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector("textarea")?.value === "say: kept");
+  // The daemon has it, and the page does not hear so.
+  let posts = 0;
+  await page.route("**/messages", async (route) => {
+    if (route.request().method() !== "POST" || ++posts > 1) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await composer(page).focus();
+  await page.keyboard.press("Enter");
+  await said(page, "kept").waitFor();
+  await page.waitForFunction((name) => localStorage.getItem(name) === null, `drover.outbox.${id}`);
+  assert.equal(posts, 2);
+  // Nothing gets through, and the page is loaded again.
+  await page.route("**/messages", (route) =>
+    (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await composer(page).fill("say: later");
+  await page.keyboard.press("Enter");
+  await page.getByText("Not sent yet").waitFor();
+  await page.unrouteAll();
+  await page.reload();
+  await said(page, "later").waitFor();
+  const stored = await messages(id);
+  assert.deepEqual(stored.filter(({ role }) => role === "user").map(plain),
+    ["say: kept", "say: later"]);
+});
+
+test("images are added, shown, and refused with a reason", async () => {
+  const id = await session({ title: "Images" });
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E" +
+    "rkJggg==";
+  const buffer = Buffer.from(pixel, "base64");
+  await page.locator("input[type=file]").setInputFiles([
+    { name: "a.png", mimeType: "image/png", buffer },
+    { name: "a.svg", mimeType: "image/svg+xml", buffer: Buffer.from("<svg/>") },
+  ]);
+  await page.getByText("a.svg is no PNG, JPEG, GIF or WebP image.").waitFor();
+  await page.locator(".thumb:not(.busy)").waitFor();
+  await composer(page).fill("say: seen");
+  await page.keyboard.press("Enter");
+  await said(page, "seen").waitFor();
+  await page.locator("button.image img").waitFor();
+  const [question] = await messages(id);
+  assert.equal(question.parts.filter(({ kind }) => kind === "image").length, 1);
+  page.clean();
+});
+
+const HOSTILE = "<img src=x onerror=alert(1)> [l](javascript:alert(1)) \u202egnp.exe \u001b[31m";
+
+test("hostile text is inert wherever it stands", async () => {
+  const id = await session({ title: HOSTILE.slice(0, 100), root: desk.root });
+  writeFileSync(path.join(desk.root, "h.txt"), HOSTILE);
+  await send(id, script(`think: ${HOSTILE}`, say(HOSTILE), call("read_file", { path: "h.txt" }),
+    call("read_file", { path: HOSTILE }), call("run_command", { command: HOSTILE })));
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  await page.getByRole("button", { name: /^Allow/ }).waitFor();
+  await send(id, HOSTILE);
+  await page.getByRole("region", { name: "Waiting to be answered" }).waitFor();
+  await page.getByRole("button", { name: "Thought" }).click();
+  for (const button of await page.locator(".call > button").all()) await button.click();
+  const text = await page.locator(".session").innerText();
+  assert.ok(text.includes("⟦RLO⟧") && text.includes("⟦ESC⟧"), "marks are shown");
+  assert.ok(!/[\u202e\u001b]/.test(text), "nothing turns the text around");
+  assert.equal(await page.locator(".session img, .session a[href^='javascript']").count(), 0);
+  await page.getByRole("link", { name: "Sessions" }).click();
+  await page.getByRole("link", { name: /<img src=x/ }).waitFor();
+  await page.getByRole("button", { name: "New session" }).click();
+  await page.getByLabel("Folder").fill(`/no/${HOSTILE}`);
+  await page.getByLabel("Model").fill(HOSTILE);
+  await page.getByRole("button", { name: "Begin" }).click();
+  await page.getByRole("dialog").getByRole("alert").waitFor();
+  page.clean();
+});
+
+test("axe finds nothing: a list, and a session where much goes on, light and dark", async () => {
+  const id = await session({ title: "For axe", root: desk.root });
+  await send(id, script("think: so", say("Text, `code` and\\n\\n- a list"),
+    call("read_file", { path: "a.c" }), call("read_file", { path: "none" }), say("Done.")), 20);
+  await send(id, "fail: auth", 20);
+  await send(id, script(call("run_command", { command: "true" })));
+  await send(id, "say: waits");
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await opened(browser, desk, { colorScheme, target: `/s/${id}` });
+    await page.getByRole("region", { name: "Waiting to be answered" }).waitFor();
+    await page.getByRole("button", { name: /^Allow/ }).waitFor();
+    assert.deepEqual(await axe(page), [], colorScheme);
+    await page.goto(`${desk.daemon.url}/sessions`);
+    await page.getByRole("link", { name: "For axe" }).waitFor();
+    assert.deepEqual(await axe(page), [], `${colorScheme}: list`);
+    await page.getByRole("button", { name: "New session" }).click();
+    assert.deepEqual(await axe(page), [], `${colorScheme}: new`);
+    page.clean();
+  }
+});
+
+test("a key that may only read sees no composer, and no button that it may not press", async () => {
+  const key = await keyOf(desk.daemon, "read");
+  const id = await session({ title: "To read" });
+  await send(id, "say: hello", 20);
+  const page = await opened(browser, { ...desk, key }, { target: `/s/${id}` });
+  await said(page, "hello").waitFor();
+  await page.getByText("This key may read, and not write.").waitFor();
+  assert.equal(await page.getByRole("textbox").count(), 0);
+  assert.equal(await page.getByRole("button", { name: /Edit|Fork|Send|Stop/ }).count(), 0);
+  await page.getByRole("link", { name: "Sessions" }).click();
+  await page.getByRole("link", { name: "To read" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "New session" }).count(), 0);
+  page.clean();
+});
+
+test("10,000 messages: few elements, the read line stays, a link leads into the middle", async () => {
+  const page = await opened(browser, desk, { target: `/s/${long}` });
+  const row = (number) => page.locator(`[data-message="${messageOf(number)}"]`);
+  const elements = () => page.evaluate(() => document.querySelectorAll("*").length);
+  await row(MANY).waitFor();
+  let most = await elements();
+  // Up, over pages that are read meanwhile: the row in the middle of the view stays there.
+  const before = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));
+  await page.evaluate(() => {
+    const list = document.querySelector(".list");
+    list.dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
+    list.scrollTop = 900;
+  });
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() =>
+    requestAnimationFrame(resolve))));
+  const moved = await page.evaluate(() => new Promise((resolve) => {
+    const list = document.querySelector(".list");
+    const box = list.getBoundingClientRect();
+    const read = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
+      .closest("[data-message]");
+    const top = read.getBoundingClientRect().top;
+    const height = list.scrollHeight;
+    list.scrollTop -= 200;
+    const watch = () => {
+      if (list.scrollHeight < height + 1000) return requestAnimationFrame(watch);
+      return requestAnimationFrame(() => resolve(read.getBoundingClientRect().top - top - 200));
+    };
+    watch();
+  }));
+  await before;
+  assert.equal(Math.round(moved), 0, "the read line");
+  await page.getByRole("button", { name: "To the newest" }).waitFor();
+  for (let pages = 0; pages < 5; pages++) {
+    const read = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));
+    await page.evaluate(() => (document.querySelector(".list").scrollTop = 0));
+    await read;
+    most = Math.max(most, await elements());
+  }
+  await page.getByRole("button", { name: "To the newest" }).click();
+  await row(MANY).waitFor();
+
+  await page.goto(`${desk.daemon.url}/s/${long}#${messageOf(5000)}`);
+  const middle = row(5000);
+  await middle.waitFor();
+  await page.waitForFunction((id) => {
+    const at = document.querySelector(`[data-message="${id}"]`)?.getBoundingClientRect();
+    const box = document.querySelector(".list").getBoundingClientRect();
+    return at !== undefined && at.top >= box.top && at.bottom <= box.bottom;
+  }, messageOf(5000));
+  assert.match(await middle.getAttribute("class"), /marked/);
+  most = Math.max(most, await elements());
+  await page.getByRole("button", { name: "To the newest" }).click();
+  await row(MANY).waitFor();
+  assert.ok(most <= 2_500, `${most} elements`);
+  page.clean();
+});
+
+test("a session that is not there says so", async () => {
+  const page = await opened(browser, desk, { target: "/s/ses_00000000000000000000000000" });
+  await page.getByRole("alert").getByText("not_found").waitFor();
+});

@@ -1,0 +1,92 @@
+/** A job: its head, its attempts, and its terminal or its log. */
+import { isLive } from "../jobs/rules.ts";
+import { Loading } from "../parts/loading.tsx";
+import { Problem } from "../parts/problem.tsx";
+import { query, setQuery } from "../router/router.ts";
+import type { Params } from "../router/routes.ts";
+import { useKeys } from "../shell/keys.ts";
+import type { LogStream } from "../stream/index.ts";
+import { Terminal } from "../terminal/terminal.tsx";
+import { Head } from "./head.tsx";
+import { Log } from "./log.tsx";
+import { hasTerminal, useJob, type Job as Known } from "./run.ts";
+import { words } from "./words.ts";
+
+const numberOf = (text: string | null, max: number): number | null => {
+  const value = Number(text);
+  return text !== null && Number.isInteger(value) && value >= 1 && value <= max ? value : null;
+};
+
+function Attempts({ attempt, all, choose }: {
+  attempt: number; all: number; choose: (attempt: number) => void;
+}) {
+  return (
+    <div class="attempts">
+      <span class="muted">{words.attempt} {words.attemptOf(attempt, all)}</span>
+      <button class="quiet" aria-label={words.previousAttempt} disabled={attempt <= 1}
+        onClick={() => choose(attempt - 1)}>[</button>
+      <button class="quiet" aria-label={words.nextAttempt} disabled={attempt >= all}
+        onClick={() => choose(attempt + 1)}>]</button>
+    </div>
+  );
+}
+
+function Streams({ stream }: { stream: LogStream }) {
+  return (
+    <div class="streams" role="group" aria-label={words.stream}>
+      {(["out", "err"] as const).map((one) => (
+        <button key={one} class="quiet" aria-pressed={one === stream}
+          onClick={() => {
+            setQuery("line", null);
+            setQuery("stream", one === "out" ? null : one);
+          }}>{words.streams[one]}</button>
+      ))}
+    </div>
+  );
+}
+
+function Output({ job }: { job: Known }) {
+  const all = Math.max(1, job.attempt);
+  const attempt = numberOf(query.value.get("attempt"), all) ?? all;
+  const stream: LogStream = hasTerminal(job) ? "pty"
+    : query.value.get("stream") === "err" ? "err" : "out";
+  const choose = (number: number): void => {
+    if (number < 1 || number > all) return;
+    setQuery("line", null);
+    setQuery("attempt", number === all ? null : String(number));
+  };
+  useKeys([
+    { key: "[", about: words.previousAttempt, run: () => choose(attempt - 1) },
+    { key: "]", about: words.nextAttempt, run: () => choose(attempt + 1) },
+  ]);
+  const place = { run: job.id, attempt, stream };
+  const key = `${job.id} ${attempt} ${stream}`;
+  return (
+    <>
+      <div class="choices">
+        {stream === "pty" ? null : <Streams stream={stream} />}
+        {all === 1 ? null : <Attempts attempt={attempt} all={all} choose={choose} />}
+      </div>
+      {stream === "pty" ? (
+        <Terminal key={key} place={place} live={isLive(job.state) && attempt === all} />
+      ) : (
+        <Log key={key} place={place}
+          line={numberOf(query.value.get("line"), Number.MAX_SAFE_INTEGER)} />
+      )}
+    </>
+  );
+}
+
+export function Job({ id = "" }: Params) {
+  const { job, problem, again } = useJob(id);
+  if (job === null) {
+    return problem === null ? <Loading />
+      : <div class="page"><Problem problem={problem} retry={again} /></div>;
+  }
+  return (
+    <div class="page job-page">
+      <Head job={job} />
+      <Output job={job} />
+    </div>
+  );
+}

@@ -1,0 +1,120 @@
+/** The list of jobs, newest first, and the form that runs a command. */
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+
+import type { Problem as Given } from "../api/api.ts";
+import { Loading } from "../parts/loading.tsx";
+import { Problem } from "../parts/problem.tsx";
+import { query, setQuery } from "../router/router.ts";
+import { useKeys } from "../shell/keys.ts";
+import { may } from "../state/me.ts";
+import { followRows, type RowsFollow } from "../state/rows.ts";
+import { RunForm } from "./form.tsx";
+import { Row } from "./row.tsx";
+import { fits, pathOf, STATES, type JobRow } from "./rules.ts";
+import { words } from "./words.ts";
+
+const TYPING_MS = 250;
+
+function useJobs(state: string, q: string): RowsFollow<JobRow> {
+  const list = useMemo(() => followRows<JobRow>({
+    path: pathOf(state, q), type: "run_changed", fits: (row) => fits(row, state, q),
+  }), [state, q]);
+  useEffect(() => list.end, [list]);
+  // An event has no command: a job without a label is read, once.
+  const asked = useRef(new Set<string>());
+  const nameless = list.rows.value.items.filter((row) =>
+    row.label === null && row.command === undefined && !asked.current.has(row.id));
+  useEffect(() => {
+    if (nameless.length === 0) return;
+    nameless.forEach(({ id }) => asked.current.add(id));
+    list.again();
+  }, [nameless.length, list]);
+  return list;
+}
+
+function Filters({ state, q, field }: {
+  state: string; q: string; field: { current: HTMLInputElement | null };
+}) {
+  const timer = useRef<ReturnType<typeof setTimeout>>();
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    const input = field.current;
+    if (input !== null && input !== document.activeElement) input.value = q;
+  }, [q]);
+  return (
+    <div class="filters">
+      <label>
+        <span class="hidden">{words.filter}</span>
+        <input ref={field} type="search" defaultValue={q} placeholder={words.filterAbout}
+          onInput={({ currentTarget: { value } }) => {
+            clearTimeout(timer.current);
+            timer.current = setTimeout(() => setQuery("q", value || null), TYPING_MS);
+          }} />
+      </label>
+      <label>
+        <span class="hidden">{words.state}</span>
+        <select value={state}
+          onChange={({ currentTarget: { value } }) => setQuery("state", value || null)}>
+          <option value="">{words.all}</option>
+          {Object.keys(STATES).map((one) => (
+            <option key={one} value={one}>{words.states[one]}</option>
+          ))}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function Empty({ filtered }: { filtered: boolean }) {
+  return (
+    <div class="empty">
+      <p>{filtered ? words.none : words.empty}</p>
+      {filtered ? (
+        <p><button onClick={() => ["q", "state"].forEach((name) => setQuery(name, null))}>
+          {words.clear}
+        </button></p>
+      ) : <><p class="muted">{words.emptyNext}</p><pre>{words.emptyCommand}</pre></>}
+    </div>
+  );
+}
+
+function focusRow(by: 1 | -1): void {
+  const rows = [...document.querySelectorAll<HTMLElement>(".row.job a")];
+  const at = rows.findIndex((row) => row.closest(".row")?.contains(document.activeElement));
+  const next = at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by;
+  rows[next]?.focus();
+}
+
+export function Jobs() {
+  const state = query.value.get("state") ?? "", q = query.value.get("q") ?? "";
+  const list = useJobs(state, q);
+  const { items, next, ready, problem } = list.rows.value;
+  const [open, openSet] = useState(false);
+  const [refused, refusedSet] = useState<Given | null>(null);
+  const field = useRef<HTMLInputElement>(null);
+  useKeys([
+    { key: "/", about: words.filterKey, run: () => field.current?.focus() },
+    { key: "j", about: words.nextKey, run: () => focusRow(1) },
+    { key: "k", about: words.previousKey, run: () => focusRow(-1) },
+    ...(may("run") ? [{ key: "r", about: words.runKey, run: () => openSet(true) }] : []),
+  ]);
+  return (
+    <div class="page jobs">
+      <div class="head">
+        <h1>{words.title}</h1>
+        <Filters state={state} q={q} field={field} />
+        {may("run") ? (
+          <button class="primary end" onClick={() => openSet(true)}>{words.run}</button>
+        ) : null}
+      </div>
+      <Problem problem={refused ?? problem} retry={problem === null ? undefined : list.again} />
+      {!ready && problem === null ? <Loading /> : null}
+      {ready && items.length === 0 ? <Empty filtered={state !== "" || q !== ""} /> : null}
+      {items.map((job) => <Row key={job.id} job={job} failed={refusedSet} />)}
+      {next === null ? null : (
+        <p class="more"><button onClick={() => void list.more()}>{words.more}</button></p>
+      )}
+      {open ? <RunForm close={() => openSet(false)} /> : null}
+    </div>
+  );
+}

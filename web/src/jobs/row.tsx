@@ -1,0 +1,47 @@
+/** One job in the list. */
+import type { Answer, Problem } from "../api/api.ts";
+import { Brand } from "../parts/brand.tsx";
+import { State } from "../parts/state.tsx";
+import { ago, elapsed } from "../parts/text.ts";
+import { visible } from "../parts/visible.ts";
+import { go } from "../router/router.ts";
+import { now } from "../state/clock.ts";
+import { may } from "../state/me.ts";
+import { again, stop } from "./actions.ts";
+import { isLive, lasted, nameOf, type JobRow } from "./rules.ts";
+import { words } from "./words.ts";
+
+function aboutOf(job: JobRow): string | undefined {
+  if (job.gate !== null) return job.gate;
+  if (job.cause === "exit_code" && job.exit_code != null) return words.exit(job.exit_code);
+  return job.cause === "completed" ? undefined : job.cause ?? undefined;
+}
+
+export function Row({ job, failed }: { job: JobRow; failed: (problem: Problem | null) => void }) {
+  const name = visible(nameOf(job));
+  const ran = lasted(job, now.value);
+  const act = async (call: (id: string) => Promise<Answer<{ id: string } | unknown>>,
+    then: (value: unknown) => void): Promise<void> => {
+    const answer = await call(job.id);
+    failed(answer.ok ? null : answer.problem);
+    if (answer.ok) then(answer.value);
+  };
+  return (
+    <div class="row job">
+      <Brand id={job.id} />
+      <a class="mono clip" href={`/j/${job.id}`} dir="auto">{name}</a>
+      <State state={job.state} about={aboutOf(job)} />
+      <span class="num">{ran === null ? "–" : elapsed(ran)}</span>
+      <span class="num muted age">{ago(now.value - job.made_ms)}</span>
+      {!may("run") ? <span /> : isLive(job.state) ? (
+        <button class="quiet" aria-label={words.stopOf(name)}
+          onClick={() => void act(stop, () => {})}>{words.stop}</button>
+      ) : (
+        <button class="quiet" aria-label={words.againOf(name)}
+          onClick={() => void act(again, (run) => go(`/j/${(run as { id: string }).id}`))}>
+          {words.again}
+        </button>
+      )}
+    </div>
+  );
+}

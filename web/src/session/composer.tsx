@@ -1,0 +1,214 @@
+/** Where a message is written, or one that was sent is changed. */
+import { useSignal } from "@preact/signals";
+import { ImagePlus } from "lucide-preact";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+
+import { patch, post } from "../api/api.ts";
+import { useKeys } from "../shell/keys.ts";
+import { lastIndexOf } from "../state/arrays.ts";
+import type { Message } from "../state/message.ts";
+import { words as shared } from "../words.ts";
+import { ACCEPTS, imagesOf, type Images } from "./images.ts";
+import type { Opened } from "./open.ts";
+import { draftKeep, draftOf, type Letter, type Outbox } from "./outbox.ts";
+import { Pickers } from "./pickers.tsx";
+import { Queue } from "./queue.tsx";
+import { panelNow } from "./side/panel.tsx";
+import { answerer, plain } from "./text.ts";
+import { words } from "./words.ts";
+
+/** Where what stands beside a conversation covers it. */
+const NARROW = "(max-width: 1099px)";
+const POLICIES = ["enqueue", "steer", "interrupt"];
+
+const isMine = ({ role, status }: Message): boolean => role === "user" && status !== "joined";
+
+interface ComposerProps {
+  opened: Opened;
+  outbox: Outbox;
+  editing: Message | null;
+  edit(message: Message | null): void;
+  say(text: string): void;
+}
+
+function Thumbs({ images }: { images: Images }) {
+  if (images.images.value.length + images.fault.value.length === 0) return null;
+  return (
+    <div class="thumbs">
+      {images.images.value.map(({ key, name, url, id }) => (
+        <button key={key} class={id === null ? "thumb busy" : "thumb"}
+          aria-label={words.removeImage(name)} title={name} onClick={() => images.remove(key)}>
+          <img src={url} alt="" /><span aria-hidden="true">×</span>
+        </button>
+      ))}
+      {images.fault.value === "" ? null : (
+        <p class="tone-fail" role="alert">{images.fault.value}</p>
+      )}
+    </div>
+  );
+}
+
+/** As high as its text, up to the limit of the style. */
+function useHeight(field: RefObject<HTMLTextAreaElement>, text: string): void {
+  useLayoutEffect(() => {
+    const box = field.current;
+    if (box === null) return;
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight}px`;
+  }, [text]);
+}
+
+export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) {
+  const { state } = opened;
+  const field = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const draft = useSignal(draftOf(opened.id));
+  const change = useSignal(""); // Of the message that is edited.
+  const policy = useSignal("enqueue");
+  const images = useMemo(() => imagesOf(opened.id), [opened.id]);
+  const session = state.value.session;
+  const isBusy = state.value.turn !== null;
+  const text = editing === null ? draft.value : change.value;
+  useHeight(field, text);
+
+  const write = (value: string): void => {
+    if (editing !== null) change.value = value;
+    else {
+      draft.value = value;
+      draftKeep(opened.id, value);
+    }
+  };
+  useEffect(() => {
+    if (editing === null) return;
+    change.value = plain(editing);
+    field.current?.focus();
+  }, [editing?.id]);
+  const isUploading = images.images.value.some(({ id }) => id === null);
+  const isEmpty = text.trim() === "" && images.images.value.length === 0;
+
+  const send = (): void => {
+    if (isEmpty || isUploading) return;
+    outbox.send({
+      text, policy: isBusy ? policy.value : "enqueue",
+      attachments: images.images.value.flatMap(({ id }) => id ?? []),
+    });
+    draft.value = "";
+    draftKeep(opened.id, "");
+    images.clear();
+    field.current?.focus();
+  };
+  const save = async (resend: boolean): Promise<void> => {
+    if (editing === null || change.value.trim() === "") return;
+    const body = { text: change.value };
+    const answer = resend ? await post(`/messages/${editing.id}/resend`, body)
+      : await patch(`/messages/${editing.id}`, body);
+    if (answer.ok) edit(null);
+    else say(shared.problem(answer.problem));
+    field.current?.focus();
+  };
+  const stop = async (): Promise<void> => {
+    const answer = await post(`/sessions/${opened.id}/stop`, {});
+    // It had ended meanwhile.
+    if (!answer.ok && answer.problem.status !== 409) say(shared.problem(answer.problem));
+  };
+  const cancel = (): void => {
+    edit(null);
+    field.current?.focus();
+  };
+  const isCovered = panelNow() !== null && matchMedia(NARROW).matches;
+  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{
+    key: "Escape", about: editing !== null ? words.cancel : words.stop, always: true,
+    run: ({ target }) => {
+      if (target instanceof Element && target.closest("dialog")) return; // It closes that one.
+      if (editing !== null) cancel();
+      else void stop();
+    },
+  }]);
+  const pressed = (event: KeyboardEvent): void => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      if (editing === null) send();
+      else void save(false);
+    } else if (event.key === "ArrowUp" && isEmpty && editing === null) {
+      const { messages } = state.value;
+      const last = messages[lastIndexOf(messages, isMine)];
+      if (last === undefined) return;
+      event.preventDefault();
+      edit(last);
+    }
+  };
+  const filesOf = (list: FileList | undefined | null, event: Event): void => {
+    if (!list || list.length === 0) return;
+    event.preventDefault();
+    images.add([...list]);
+  };
+  const back = (letter: Letter): void => {
+    edit(null);
+    outbox.drop(letter.client_id);
+    draft.value = draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`;
+    draftKeep(opened.id, draft.value);
+    field.current?.focus();
+  };
+  const name = session === null ? words.drover : answerer(session);
+  const isQueued = editing !== null && state.value.queue.includes(editing.id);
+  return (
+    <div class="composer" onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => filesOf(event.dataTransfer?.files, event)}>
+      <Queue opened={opened} outbox={outbox} edit={edit} write={back} say={say} />
+      <div class={editing === null ? "box" : "box changing"}>
+        {editing === null ? null : (
+          <p class="muted small">{isQueued ? words.editingQueued : words.editing}</p>
+        )}
+        <Thumbs images={images} />
+        <textarea ref={field} rows={1} dir="auto" aria-label={words.message} value={text}
+          placeholder={words.messageTo(name)} onKeyDown={pressed}
+          onInput={(event) => write(event.currentTarget.value)}
+          onPaste={(event) => filesOf(event.clipboardData?.files, event)} />
+        <div class="controls">
+          <input ref={picker} class="hidden" type="file" multiple accept={ACCEPTS} tabIndex={-1}
+            aria-hidden="true" onChange={(event) => {
+              filesOf(event.currentTarget.files, event);
+              event.currentTarget.value = "";
+            }} />
+          <button class="quiet icon" aria-label={words.addImages} title={words.addImages}
+            onClick={() => picker.current?.click()}><ImagePlus size={16} aria-hidden="true" /></button>
+          {session === null ? null : <Pickers session={session} say={say} />}
+          {isBusy ? null : <span class="muted small wide">{words.enterSends}</span>}
+          <span class="end acts">
+            {!isBusy || editing !== null ? null : (
+              <>
+                <label class="small">
+                  <span class="muted">{words.busy} </span>
+                  <select aria-label={words.busy} value={policy.value}
+                    onChange={(event) => (policy.value = event.currentTarget.value)}>
+                    {POLICIES.map((one) => (
+                      <option key={one} value={one}>{words.policies[one]}</option>
+                    ))}
+                  </select>
+                </label>
+                <button onClick={() => void stop()}>{words.stop} <kbd>Esc</kbd></button>
+              </>
+            )}
+            {editing === null ? (
+              <button class="main" disabled={isEmpty || isUploading} onClick={send}>
+                {words.send}
+              </button>
+            ) : (
+              <>
+                <button onClick={cancel}>{words.cancel} <kbd>Esc</kbd></button>
+                {isQueued ? null : (
+                  <button title={words.resendAbout} onClick={() => void save(true)}>
+                    {words.resend}
+                  </button>
+                )}
+                <button class="main" onClick={() => void save(false)}>{words.save}</button>
+              </>
+            )}
+          </span>
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,172 @@
+/** The rows of a conversation. */
+import { Copy, GitFork, Link as LinkIcon, Pencil, Pin, PinOff } from "lucide-preact";
+import { memo } from "preact/compat";
+
+import { post } from "../api/api.ts";
+import { Images } from "../images/index.ts";
+import { Markdown } from "../markdown/index.ts";
+import { Bounded } from "../parts/bounded.tsx";
+import { copyText } from "../parts/copy.tsx";
+import { when } from "../parts/text.ts";
+import { visible } from "../parts/visible.ts";
+import { go } from "../router/router.ts";
+import { now } from "../state/clock.ts";
+import type { Message, Part } from "../state/message.ts";
+import { words as shared } from "../words.ts";
+import { Notice } from "./notice.tsx";
+import type { Row } from "./rows.ts";
+import { pinned, pinsChange } from "./side/pins.ts";
+import { useOpen, useTalk } from "./talk.ts";
+import { plain, price, tokensOf, whoOf } from "./text.ts";
+import { Tools } from "./tools.tsx";
+import { words } from "./words.ts";
+
+function Actions({ message, who }: { message: Message; who: string }) {
+  const { session, edit, say, mayWrite } = useTalk();
+  const copy = async (text: string, said: string): Promise<void> =>
+    say(await copyText(text) ? said : words.notCopied);
+  const fork = async (): Promise<void> => {
+    const answer = await post<{ id: string }>(`/sessions/${session}/fork`, { message: message.id });
+    if (answer.ok) go(`/s/${answer.value.id}`);
+    else say(shared.problem(answer.problem));
+  };
+  const isPinned = pinned(session).includes(message.id);
+  const pin = async (): Promise<void> => {
+    const problem = await pinsChange(session, (pins) => (isPinned
+      ? pins.filter((one) => one !== message.id) : [...pins, message.id]));
+    if (problem !== null) say(shared.problem(problem));
+  };
+  const button = (name: string, icon: typeof Copy, run: () => void) => {
+    const Icon = icon;
+    return (
+      <button class="quiet icon" aria-label={words.of(name, who)} title={name} onClick={run}>
+        <Icon size={14} aria-hidden="true" />
+      </button>
+    );
+  };
+  const link = `${location.origin}/s/${session}#${message.id}`;
+  return (
+    <span class="actions">
+      {button(words.copy, Copy, () => void copy(plain(message), words.done.copy))}
+      {mayWrite && message.role === "user" ? button(words.edit, Pencil, () => edit(message)) : null}
+      {mayWrite ? button(words.fork, GitFork, () => void fork()) : null}
+      {button(isPinned ? words.unpin : words.pin, isPinned ? PinOff : Pin, () => void pin())}
+      {button(words.link, LinkIcon, () => void copy(link, words.done.link))}
+    </span>
+  );
+}
+
+function Who({ message, children }: { message: Message; children?: string }) {
+  const { agent } = useTalk();
+  const who = whoOf(message, agent);
+  return (
+    <div class="who">
+      <h2 dir="auto">{who}</h2>
+      <span class="muted">
+        {when(message.made_ms, now.value)}{children ? ` · ${children}` : ""}
+        {message.status === "rolled_back" ? ` · ${words.takenBack}` : ""}
+      </span>
+      <Actions message={message} who={who} />
+    </div>
+  );
+}
+
+const imagesOf = (parts: Part[]) => parts.filter(({ kind }) => kind === "image")
+  .map(({ name = "" }) => ({ path: `/attachments/${name}`, alt: name }));
+
+function User({ message }: { message: Message }) {
+  const images = imagesOf(message.parts);
+  return (
+    <article class={message.status === "rolled_back" ? "user undone" : "user"}>
+      <Who message={message} />
+      <div class="prose said" dir="auto"><Bounded text={plain(message)} /></div>
+      {images.length === 0 ? null : <Images images={images} />}
+    </article>
+  );
+}
+
+function Head({ message }: { message: Message }) {
+  const { usage } = message;
+  const facts = usage === undefined ? [] : [tokensOf(usage), usage.cost_micros ? price(usage) : ""];
+  return <Who message={message}>{facts.filter((fact) => fact !== "").join(" · ")}</Who>;
+}
+
+function Thought({ row, part, done }: { row: Row; part: Part; done: boolean }) {
+  const [open, openSet] = useOpen(row.key, false);
+  return (
+    <div class="thought">
+      <button class="bare sum" aria-expanded={open} onClick={() => openSet(!open)}>
+        <span aria-hidden="true">{open ? "▾" : "▸"}</span>
+        {done ? words.thought : words.thinking}
+      </button>
+      {open ? <div class="said" dir="auto"><Bounded text={part.text} /></div> : null}
+    </div>
+  );
+}
+
+function Failure({ cause, text }: { cause: string; text: string }) {
+  return (
+    <div class="failure">
+      <p class="tone-fail">
+        <span aria-hidden="true">✕ </span>{words.failed}{cause === "" ? "" : `: ${cause}`}
+      </p>
+      {text === "" ? null : <p class="said mono" dir="auto"><Bounded text={text} /></p>}
+    </div>
+  );
+}
+
+function End({ message }: { message: Message }) {
+  const cause = message.cause ?? "";
+  if (message.status === "failed") return <Failure cause={cause} text={message.error ?? ""} />;
+  return (
+    <p class="muted"><span aria-hidden="true">⊘ </span>{words.stops[cause] ?? words.stopped}</p>
+  );
+}
+
+function Mark({ message }: { message: Message }) {
+  return (
+    <p class="mark"><span>{words.compacted} · <span dir="auto">
+      {visible(plain(message))}</span></span></p>
+  );
+}
+
+function Live({ message }: { message: Message }) {
+  return (
+    <p class="live">
+      <span class="caret" role="img" aria-label={words.working} />
+      {message.asked ? <span class="tone-wait"> ↻ {words.asked(message.asked)}</span> : null}
+    </p>
+  );
+}
+
+function Content({ row }: { row: Row }) {
+  const { message } = row;
+  switch (row.kind) {
+    case "user": return <User message={message} />;
+    case "head": return <Head message={message} />;
+    case "mark": return <Mark message={message} />;
+    case "notice": return <Notice message={message} />;
+    case "live": return <Live message={message} />;
+    case "end": return <End message={message} />;
+    case "text": return <Markdown text={row.part.text} done={row.done} />;
+    case "thought": return <Thought row={row} part={row.part} done={row.done} />;
+    case "error":
+      return <Failure cause={String(row.part.data?.cause ?? "")} text={row.part.text} />;
+    case "steer":
+      return (
+        <blockquote class="steer">
+          <h3>{words.joined}</h3>
+          <div class="said" dir="auto"><Bounded text={row.part.text} /></div>
+        </blockquote>
+      );
+    case "tools": return <Tools row={row} parts={row.parts} />;
+    case "images": return <Images images={imagesOf(row.parts)} />;
+  }
+}
+
+/** `marked`: a link led here. */
+export const RowOf = memo(({ row, marked }: { row: Row; marked: boolean }) => (
+  <div class={`talk is-${row.kind}${marked ? " marked" : ""}`} data-message={row.message.id}>
+    <Content row={row} />
+  </div>
+));

@@ -1,0 +1,108 @@
+/** A session: the conversation, the questions and the composer below it, the timeline beside it. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+
+import { Loading } from "../parts/loading.tsx";
+import { setHash } from "../router/router.ts";
+import type { Params } from "../router/routes.ts";
+import { useKeys } from "../shell/keys.ts";
+import { may } from "../state/me.ts";
+import type { Message } from "../state/message.ts";
+import { words as shared } from "../words.ts";
+import { Asks } from "./asks.tsx";
+import { Composer } from "./composer.tsx";
+import { Conversation } from "./conversation.tsx";
+import { openSession, type Opened } from "./open.ts";
+import { outboxOf, type Outbox } from "./outbox.ts";
+import { Panel, panelToggle } from "./side/panel.tsx";
+import { Pins } from "./side/pins.tsx";
+import { words as beside } from "./side/words.ts";
+import { TalkContext, type Talk } from "./talk.ts";
+import { Top } from "./top.tsx";
+import { words } from "./words.ts";
+
+const SAID_MS = 5_000;
+
+/** A sentence that is shown for a while. */
+function useSaid(): [string, (text: string) => void] {
+  const said = useSignal({ text: "" });
+  useEffect(() => {
+    if (said.value.text === "") return undefined;
+    const timer = setTimeout(() => (said.value = { text: "" }), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [said.value]);
+  return [said.value.text, (text) => (said.value = { text })];
+}
+
+function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
+  const { state, problem } = opened;
+  const [said, say] = useSaid();
+  const editing = useSignal<Message | null>(null);
+  const { session, compactions, deleted } = state.value;
+  const mayWrite = may("run");
+  const talk = useMemo<Talk>(() => ({
+    session: opened.id, agent: session?.agent ?? null, opened: new Map(), mayWrite,
+    read: (message) => void opened.read(message),
+    edit: (message) => (editing.value = message), say,
+  }), [opened, session?.agent, mayWrite]);
+  useEffect(() => {
+    if (compactions > 0) say(words.compacted);
+  }, [compactions]);
+  useEffect(() => {
+    const still = state.value.messages.some(({ id }) => id === editing.value?.id);
+    if (editing.value !== null && !still) editing.value = null;
+  }, [state.value.messages]);
+  useKeys([{ key: "t", about: beside.beside, run: panelToggle }]);
+  const goes = useSignal(0);
+  const goTo = (message: string): void => {
+    setHash(message);
+    goes.value++; // Also where it leads to the same one once more.
+  };
+  if (deleted || (problem.value !== null && session === null)) {
+    return (
+      <div class="page prose" role="alert">
+        <h1>{deleted ? words.deleted : words.gone}</h1>
+        {deleted || problem.value === null ? null : (
+          <p>{shared.problem(problem.value)} <code>{problem.value.code}</code></p>
+        )}
+        {deleted ? null : <p><button onClick={opened.again}>{shared.retry}</button></p>}
+        <p><a href="/sessions">{words.back}</a></p>
+      </div>
+    );
+  }
+  if (session === null) return <Loading />;
+  return (
+    <TalkContext.Provider value={talk}>
+      <div class="session">
+        <div class="middle">
+          <div>
+            <Top state={state.value} id={opened.id} />
+            <Pins session={opened.id} onGo={goTo} />
+          </div>
+          <Conversation opened={opened} goes={goes.value} say={say} />
+          <div class="dock">
+            <p class={said === "" ? "said-now hidden" : "said-now"} role="status">{said}</p>
+            <Asks opened={opened} />
+            {mayWrite ? (
+              <Composer opened={opened} outbox={outbox} editing={editing.value} say={say}
+                edit={(message) => (editing.value = message)} />
+            ) : <p class="muted">{words.readOnly}</p>}
+          </div>
+        </div>
+        <Panel session={opened.id} onGo={goTo} />
+      </div>
+    </TalkContext.Provider>
+  );
+}
+
+function One({ id }: { id: string }) {
+  const opened = useMemo(() => openSession(id), []);
+  const outbox = useMemo(() => outboxOf(id), []);
+  useEffect(() => () => {
+    opened.end();
+    outbox.end();
+  }, []);
+  return <Whole opened={opened} outbox={outbox} />;
+}
+
+export const Session = ({ id = "" }: Params) => <One key={id} id={id} />;

@@ -1,0 +1,64 @@
+/** Pinned messages of a session: in its metadata, and the one of the address (`#pin=MESSAGE`),
+ *  which is all that a key that only reads can have. */
+import { computed, signal } from "@preact/signals";
+
+import { get, patch, type Problem } from "../../api/api.ts";
+import { hash, setHash } from "../../router/router.ts";
+import { may } from "../../state/me.ts";
+
+export const PINS_MAX = 20;
+const TRIES = 3; // Others change the session at the same time.
+
+interface Session { version: number; metadata: Record<string, unknown> }
+
+const stored = signal<{ session: string; pins: string[] }>({ session: "", pins: [] });
+const ID = /^msg_[0-9a-z]{26}$/;
+
+/** Pure. Metadata belongs to everybody: whatever is no message is left out. */
+export function pinsOf(metadata: Record<string, unknown>): string[] {
+  const { pins } = metadata;
+  if (!Array.isArray(pins)) return [];
+  const ids = pins.filter((one): one is string => typeof one === "string" && ID.test(one));
+  return [...new Set(ids)].slice(-PINS_MAX);
+}
+
+const ofAddress = computed(() => {
+  const id = hash.value.startsWith("pin=") ? hash.value.slice(4) : "";
+  return ID.test(id) ? id : null;
+});
+
+export const pinned = (session: string): string[] => {
+  const pins = stored.value.session === session ? stored.value.pins : [];
+  const one = ofAddress.value;
+  return one === null || pins.includes(one) ? pins : [...pins, one];
+};
+
+export async function pinsRead(session: string): Promise<void> {
+  const answer = await get<Session>(`/sessions/${session}`);
+  if (answer.ok) stored.value = { session, pins: pinsOf(answer.value.metadata) };
+}
+
+/** Writes what `change` makes of them. null: done. */
+export async function pinsChange(
+  session: string, change: (pins: string[]) => string[]): Promise<Problem | null> {
+  const all = change(pinned(session));
+  const one = ofAddress.value;
+  if (one !== null && !all.includes(one)) setHash("");
+  if (!may("run")) {
+    setHash(all.length === 0 ? "" : `pin=${all.at(-1)}`);
+    return null;
+  }
+  for (let tries = 1; ; tries++) {
+    const found = await get<Session>(`/sessions/${session}`);
+    if (!found.ok) return found.problem;
+    const { metadata, version } = found.value;
+    const pins = [...new Set(change(pinsOf(metadata)))].slice(-PINS_MAX);
+    const answer = await patch<Session>(
+      `/sessions/${session}`, { metadata: { ...metadata, pins }, version });
+    if (answer.ok) {
+      stored.value = { session, pins: pinsOf(answer.value.metadata) };
+      return null;
+    }
+    if (answer.problem.code !== "conflict" || tries === TRIES) return answer.problem;
+  }
+}

@@ -1,0 +1,48 @@
+/** The head of a session: what it is, how it stands, what it used. */
+import { Brand } from "../parts/brand.tsx";
+import type { SessionState } from "../state/session.ts";
+import { panelNow, panelToggle } from "./side/panel.tsx";
+import { SessionStateOf } from "./state.tsx";
+import { answerer, price, titleOf } from "./text.ts";
+import { words } from "./words.ts";
+
+function Context({ used, window: size }: { used: number; window: number }) {
+  if (used === 0) return null;
+  const rate = size === 0 ? null : Math.min(100, Math.round((100 * used) / size));
+  const about = size === 0 ? words.contextUnknown(used) : words.contextOf(used, size);
+  return (
+    <span class="context" title={about}>
+      <span>{words.context}</span>
+      {rate === null ? <span class="hidden">{about}</span> : (
+        <>
+          <meter min={0} max={100} high={80} value={rate} aria-label={about} />
+          {rate} %
+        </>
+      )}
+    </span>
+  );
+}
+
+export function Top({ state, id }: { state: SessionState; id: string }) {
+  const { session, turn } = state;
+  return (
+    <header class="top">
+      <Brand id={id} />
+      <h1 class="clip" dir="auto">{session === null ? "" : titleOf(session)}</h1>
+      {session === null ? null : (
+        <>
+          <SessionStateOf state={session.state} turn={turn} />
+          {session.archived ? <span class="muted">{words.archived}</span> : null}
+          <span class="end facts muted">
+            <span class="clip" dir="auto">{answerer(session)}</span>
+            <Context used={session.context_used} window={session.context_window} />
+            <span>{price(session.usage)}</span>
+          </span>
+        </>
+      )}
+      <button class="quiet to-panel" aria-expanded={panelNow() !== null} onClick={panelToggle}>
+        {words.timeline} <kbd>t</kbd>
+      </button>
+    </header>
+  );
+}

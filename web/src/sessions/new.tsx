@@ -1,0 +1,84 @@
+/** The form of a new session. It goes there once the daemon has it. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+
+import { post, type Problem } from "../api/api.ts";
+import { visible } from "../parts/visible.ts";
+import { go } from "../router/router.ts";
+import { outboxOf } from "../session/outbox.ts";
+import { useAgents, useDefault, useModels } from "../session/pickers.tsx";
+import { words as shared } from "../words.ts";
+import { words } from "./words.ts";
+
+export function NewSession({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const form = useRef<HTMLFormElement>(null);
+  const models = useModels(), agents = useAgents(), fallback = useDefault();
+  const problem = useSignal<Problem | null>(null);
+  const isSending = useSignal(false);
+  useEffect(() => dialog.current?.showModal(), []);
+
+  const begin = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (form.current === null || isSending.value) return;
+    const given = new FormData(form.current);
+    const text = (name: string): string => String(given.get(name) ?? "").trim();
+    const fields = ["title", "root", "model", "agent"].filter((name) => text(name) !== "");
+    isSending.value = true;
+    const answer = await post<{ id: string }>("/sessions",
+      Object.fromEntries(fields.map((name) => [name, text(name)])));
+    isSending.value = false;
+    if (!answer.ok) {
+      problem.value = answer.problem;
+      return;
+    }
+    const { id } = answer.value;
+    if (text("first") !== "") {
+      // It is kept until it is sent, also when the connection ends here.
+      const outbox = outboxOf(id);
+      outbox.send({ text: text("first"), attachments: [], policy: "enqueue" });
+      outbox.end();
+    }
+    go(`/s/${id}`);
+  };
+  return (
+    <dialog ref={dialog} class="new-session" aria-labelledby="new-session" onClose={onClose}>
+      <form ref={form} onSubmit={(event) => void begin(event)} onKeyDown={(event) => {
+        if (event.key === "Enter" && event.ctrlKey) form.current?.requestSubmit();
+      }}>
+        <h2 id="new-session">{words.new}</h2>
+        <label>{words.first}<textarea name="first" rows={4} dir="auto" /></label>
+        <label>{words.model}
+          <input name="model" class="mono" list="new-session-models" autocomplete="off"
+            spellcheck={false} placeholder={words.defaultModel(fallback)} />
+          <datalist id="new-session-models">
+            {models.map((model) => <option key={model} value={model} />)}
+          </datalist>
+        </label>
+        {agents.length === 0 ? null : (
+          <label>{words.agent}
+            <select name="agent">
+              <option value="">{words.noAgent}</option>
+              {agents.map((name) => <option key={name} value={name}>{visible(name)}</option>)}
+            </select>
+          </label>
+        )}
+        <label>{words.root} <span class="muted">{words.optional}. {words.rootAbout}</span>
+          <input name="root" class="mono" autocomplete="off" spellcheck={false} />
+        </label>
+        <label>{words.title} <span class="muted">{words.optional}. {words.titleAbout}</span>
+          <input name="title" dir="auto" maxLength={200} autocomplete="off" />
+        </label>
+        {problem.value === null ? null : (
+          <p class="tone-fail" role="alert">
+            {shared.problem(problem.value)} <code>{problem.value.code}</code>
+          </p>
+        )}
+        <p class="acts">
+          <button type="button" onClick={onClose}>{words.cancel}</button>
+          <button class="main" disabled={isSending.value}>{words.begin}</button>
+        </p>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,30 @@
+/** Texts of the list of sessions, and of a new one. */
+export const words = {
+  new: "New session",
+  search: "Search",
+  searchAbout: "titles and messages",
+  state: "State",
+  anyState: "any state",
+  archived: "archived",
+  none: "No session yet.",
+  noneNext: "Begin one here, or from a shell:",
+  noneCommands: ["drover chat", "drover ask \"What is in this folder?\""],
+  noneFound: "No session fits.",
+  noneFoundNext: "More may be found further down.",
+  clear: "Show all",
+  more: "Show more",
+  title: "Title",
+  titleAbout: "Without one, it gets one after the first answer.",
+  model: "Model",
+  /** null: there is none. */
+  defaultModel: (name: string | null) => (name === null ? "CONNECTION/MODEL"
+    : `${name}, the default`),
+  agent: "Program that answers",
+  noAgent: "none: the model answers",
+  root: "Folder",
+  rootAbout: "An absolute path. Without one there are no tools for files and commands.",
+  first: "First message",
+  begin: "Begin",
+  cancel: "Cancel",
+  optional: "optional",
+};

@@ -1,0 +1,61 @@
+/** Keys of pages and tokens, which can be revoked. */
+import { useEffect, useState } from "preact/hooks";
+
+import { get, remove, type Problem } from "../api/api.ts";
+import { ProblemText } from "../parts/problem.tsx";
+import { Section } from "../parts/section.tsx";
+import { Sure } from "../parts/sure.tsx";
+import { ago } from "../parts/text.ts";
+import { now } from "../state/clock.ts";
+import type { Page } from "../state/types.ts";
+import { words } from "./words.ts";
+
+interface Token {
+  id: string; owner: string; label: string; scopes: string[]; kind: "page" | "token";
+  origin: string | null; used_ms: number | null; made_ms: number;
+}
+
+export function Keys() {
+  const [tokens, tokensSet] = useState<Token[] | null>(null);
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const read = async (): Promise<void> => {
+    const answer = await get<Page<Token>>("/tokens?limit=200");
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) tokensSet(answer.value.items);
+  };
+  useEffect(() => void read(), []);
+  const revoke = async (id: string): Promise<void> => {
+    const answer = await remove(`/tokens/${id}`);
+    if (answer.ok) await read();
+    else problemSet(answer.problem);
+  };
+  return (
+    <>
+      <p class="muted">{words.keysAbout}</p>
+      {problem === null ? null : <ProblemText problem={problem} again={() => void read()} />}
+      {tokens === null ? null : (
+        <Section title={words.pages.keys} count={tokens.length}>
+          {tokens.length === 0 ? <p class="none">{words.noKeys}</p> : null}
+          {tokens.map(({ id, owner, label, scopes, kind, origin, used_ms }) => {
+            const used = used_ms === null ? words.neverUsed
+              : words.used(ago(now.value - used_ms));
+            const about = [kind === "page" ? words.kindPage : words.kindToken, owner,
+              scopes.join(" "), origin, used];
+            return (
+              <div key={id} class="row described">
+                <span class="clip" dir="auto">{label || id}</span>
+                <span class="muted clip" dir="auto">
+                  {about.filter((one) => one !== null).join(" · ")}
+                </span>
+                <span>
+                  <Sure name={words.revoke} label={words.revokeOf(label || id)}
+                    sure={words.sureRevoke} onSure={() => void revoke(id)} />
+                </span>
+              </div>
+            );
+          })}
+        </Section>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,25 @@
+/** Whether the daemon serves other pages than this one: it was replaced by another version. */
+import { effect, signal } from "@preact/signals";
+
+import { link } from "../state/live.ts";
+
+export const otherBuild = signal(false);
+
+const SCRIPT = /<script type="module" src="([^"]+)"/;
+const mine = document.querySelector('script[type="module"]')?.getAttribute("src");
+
+/** Names of assets are hashes of what they hold. */
+async function compare(): Promise<void> {
+  const text = await fetch("/", { cache: "no-store", credentials: "omit" })
+    .then((answer) => (answer.ok ? answer.text() : ""), () => "");
+  const served = SCRIPT.exec(text)?.[1];
+  if (served !== undefined && served !== mine) otherBuild.value = true;
+}
+
+let connected = false;
+/** A page learns of it when it connects again. */
+effect(() => {
+  if (link.value?.phase !== "open") return;
+  if (connected) void compare();
+  connected = true;
+});

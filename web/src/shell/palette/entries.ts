@@ -1,0 +1,135 @@
+/** What the palette offers: places, actions, what the daemon finds, and an id that was pasted. */
+import { get, post, type Answer, type Problem } from "../../api/api.ts";
+import { signOut } from "../../api/signin.ts";
+import { go } from "../../router/router.ts";
+import { match } from "../../router/routes.ts";
+import { home, markSeen } from "../../state/home.ts";
+import { may } from "../../state/me.ts";
+import { settings } from "../../state/system.ts";
+import type { Page, Run } from "../../state/types.ts";
+import { PLACES, ROUTES } from "../places.ts";
+import { sheet } from "../sheets.tsx";
+import { THEMES, theme, themeSet } from "../theme.ts";
+import { words } from "../words.ts";
+import { score } from "./fuzzy.ts";
+
+export interface Entry {
+  id: string;
+  group: keyof typeof words.groups;
+  name: string;
+  about?: string;
+  /** Outside text: its direction is its own. */
+  given?: boolean;
+  keys?: string;
+  /** A text: why nothing was opened. */
+  run(): void | Promise<string | undefined>;
+}
+
+const hasPage = (to: string): boolean => ROUTES.some(({ path }) => match(path, to) !== null);
+const failed = (problem: Problem): string =>
+  `${words.problem(problem)}${problem.code === "" ? "" : ` (${problem.code})`}`;
+
+/** --- An id --- */
+
+const ID = /^(run|ses|apr)_[a-z0-9]+$/;
+
+async function runOpen(id: string): Promise<string | undefined> {
+  const run = await get<Run & { session: string | null }>(`/runs/${id}`);
+  if (!run.ok) return failed(run.problem);
+  const { kind, session } = run.value;
+  if (kind === "job") go(`/j/${id}`);
+  else if (session != null) go(`/s/${session}`);
+  else return words.noPage(kind);
+  return undefined;
+}
+
+export function idEntry(query: string): Entry[] {
+  const id = query.trim();
+  const kind = ID.exec(id)?.[1];
+  if (kind === undefined) return [];
+  const entry = { id, group: "id" as const, name: words.openId(id) };
+  if (kind === "run") return [{ ...entry, run: () => runOpen(id) }];
+  return [{ ...entry, run: () => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
+}
+
+/** --- Places and actions --- */
+
+async function sessionNew(): Promise<string | undefined> {
+  const made = await post<{ id: string }>("/sessions", {});
+  if (made.ok) go(`/s/${made.value.id}`);
+  return made.ok ? undefined : failed(made.problem);
+}
+
+const OK = ["succeeded", "completed", "degraded", "cancelled", "idle"];
+
+function seenRows() {
+  const unseen = home.value.overview?.unseen;
+  const ended = unseen?.ended.filter(({ state }) => OK.includes(state)) ?? [];
+  const sessions = unseen?.sessions.filter(({ status }) => OK.includes(status)) ?? [];
+  return [
+    ...ended.map(({ id, seq }) => ({ id, seq, session: false })),
+    ...sessions.map(({ id, seq }) => ({ id, seq, session: true })),
+  ];
+}
+
+function actions(): Entry[] {
+  const group = "actions" as const;
+  const list: Entry[] = [];
+  if (may("run") && hasPage("/s/ses_0")) {
+    list.push({ id: "new", group, name: words.newSession, run: sessionNew });
+  }
+  const seen = may("run") ? seenRows() : [];
+  if (seen.length > 0) {
+    list.push({ id: "seen", group, name: words.markAllSeen, run: () => void markSeen(seen) });
+  }
+  if (settings.value?.model === null || may("admin")) {
+    list.push({ id: "model", group, name: words.connectModel, run: () => go("/welcome") });
+  }
+  for (const one of THEMES.filter((name) => name !== theme.value)) {
+    const name = words.colours(words.themes[one]);
+    list.push({ id: `theme ${one}`, group, name, run: () => themeSet(one) });
+  }
+  list.push(
+    { id: "help", group, name: words.shortcuts, keys: "?", run: () => void (sheet.value = "help") },
+    { id: "out", group, name: words.signOut, run: () => void signOut() });
+  return list;
+}
+
+/** Sorted by how well they answer; without a query in their own order. */
+export function ownEntries(query: string): Entry[] {
+  const places: Entry[] = PLACES.map(({ to, name, keys }) =>
+    ({ id: to, group: "places", name, keys, run: () => go(to) }));
+  const fitting = (list: Entry[]): Entry[] => list
+    .map((entry) => ({ entry, points: score(query, entry.name) }))
+    .filter(({ points }) => points !== null)
+    .sort((a, b) => (b.points ?? 0) - (a.points ?? 0))
+    .map(({ entry }) => entry);
+  return [...fitting(places), ...fitting(actions())];
+}
+
+/** --- What the daemon finds --- */
+
+const FOUND_MAX = 6;
+interface FoundSession { id: string; title: string | null; state: string }
+
+export async function found(query: string): Promise<{ entries: Entry[]; problem: string | null }> {
+  const q = query.trim() === "" ? "" : `&q=${encodeURIComponent(query.trim())}`;
+  const list = async <T>(page: string, path: string): Promise<Answer<Page<T>>> => (hasPage(page)
+    ? get<Page<T>>(`${path}?limit=${FOUND_MAX}${q}`)
+    : { ok: true, value: { items: [], next: null } });
+  const [sessions, jobs] = await Promise.all(
+    [list<FoundSession>("/s/ses_0", "/sessions"), list<Run>("/j/run_0", "/jobs")]);
+  const entries: Entry[] = [];
+  if (sessions.ok) {
+    entries.push(...sessions.value.items.map(({ id, title, state }): Entry => ({
+      id, group: "sessions", name: title ?? id, given: true, about: words.states[state] ?? state,
+      run: () => go(`/s/${id}`) })));
+  }
+  if (jobs.ok) {
+    entries.push(...jobs.value.items.map(({ id, label, command, state }): Entry => ({
+      id, group: "jobs", name: label ?? command ?? id, given: true,
+      about: words.states[state] ?? state, run: () => go(`/j/${id}`) })));
+  }
+  const problem = !sessions.ok ? sessions.problem : !jobs.ok ? jobs.problem : null;
+  return { entries, problem: problem === null ? null : failed(problem) };
+}

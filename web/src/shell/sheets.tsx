@@ -1,0 +1,43 @@
+/** Sheets over the page: the palette, the list of shortcuts, and what a phone has no room for.
+ *  Each is loaded when it is asked for. */
+import { effect, signal } from "@preact/signals";
+import type { ComponentType } from "preact";
+
+import { key } from "../api/key.ts";
+import { otherBuild } from "./build.ts";
+
+export type Sheet = "palette" | "help" | "more";
+
+/** The one that is open. */
+export const sheet = signal<Sheet | null>(null);
+
+interface SheetProps { onClose(): void }
+
+const LOADS: Record<Sheet, () => Promise<ComponentType<SheetProps>>> = {
+  palette: () => import("./palette/palette.tsx").then((m) => m.Palette),
+  help: () => import("./help.tsx").then((m) => m.Help),
+  more: () => import("./more.tsx").then((m) => m.More),
+};
+
+const loaded = signal<Partial<Record<Sheet, ComponentType<SheetProps>>>>({});
+
+effect(() => {
+  const name = sheet.value;
+  if (name === null || loaded.peek()[name] !== undefined) return;
+  LOADS[name]().then(
+    (component) => void (loaded.value = { ...loaded.peek(), [name]: component }),
+    // A newer daemon has no chunk of the page before it.
+    () => {
+      sheet.value = null;
+      otherBuild.value = true;
+    });
+});
+
+export function Sheets() {
+  const name = sheet.value;
+  const Open = name === null || key.value === null ? undefined : loaded.value[name];
+  const close = (): void => {
+    if (sheet.peek() === name) sheet.value = null; // One may have opened the other.
+  };
+  return Open === undefined ? null : <Open key={name} onClose={close} />;
+}

@@ -1,0 +1,81 @@
+/** What belongs to the daemon and to no owner: settings, connections, the hold. */
+import { effect, signal } from "@preact/signals";
+
+import { get, post, type Answer } from "../api/api.ts";
+import type { StreamEvent } from "../stream/index.ts";
+import { follow, link } from "./live.ts";
+import { may, me } from "./me.ts";
+
+export interface Settings {
+  default_model: string | null;
+  instructions: string | null;
+  effort: string | null;
+  review_model: string | null;
+  title_model: string | null;
+  public_url: string | null;
+  notify_webhook: string | null;
+  notify_command: string[] | null;
+  notify_on: string[] | null;
+  model_aliases: Record<string, string> | null;
+  window: number | null;
+  changed_ms: number | null;
+  /** Of sessions that name none, and why. */
+  model: string | null;
+  model_from: "setting" | "option" | "connection" | "none";
+}
+
+export interface Hold {
+  held: boolean;
+  restored: boolean;
+  failed_starts: number;
+  would_start: Record<"queued" | "running" | "deliveries" | "lost" | "again", number>;
+}
+
+/** null: not known yet. */
+export const settings = signal<Settings | null>(null);
+/** null: nothing is held, or not known. `about` is for admins. */
+export const held = signal<{ about: Hold | null } | null>(null);
+
+export async function settingsRead(): Promise<void> {
+  const answer = await get<Settings>("/settings");
+  if (answer.ok && me.value !== null) settings.value = answer.value;
+}
+
+export async function holdRead(): Promise<void> {
+  const version = await get<{ held: boolean }>("/version");
+  if (!version.ok) return;
+  const about = version.value.held && may("admin") ? await get<Hold>("/system/hold") : null;
+  held.value = version.value.held ? { about: about?.ok ? about.value : null } : null;
+}
+
+/** Whatever is held starts. */
+export async function holdRelease(): Promise<Answer<unknown>> {
+  const answer = await post<unknown>("/system/release", {});
+  await holdRead();
+  return answer;
+}
+
+function took({ type }: StreamEvent): void {
+  if (type === "hold_changed") void holdRead();
+  else if (type === "setting_changed" || type === "provider_changed") void settingsRead();
+}
+
+/** Other owners have no stream of the daemon: they read with each connection. */
+effect(() => {
+  if (me.value === null) {
+    settings.value = null;
+    held.value = null;
+    return undefined;
+  }
+  if (me.value.owner !== "local") return undefined;
+  return follow("system", {
+    onSnapshot: () => {},
+    onEvents: (events) => events.forEach(took),
+  });
+});
+
+effect(() => {
+  if (me.value === null || link.value?.phase !== "open") return;
+  void settingsRead();
+  void holdRead();
+});

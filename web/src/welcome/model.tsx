@@ -1,0 +1,59 @@
+/** Step 2: which of its models new sessions use. */
+import { useEffect, useState } from "preact/hooks";
+
+import { patch, type Problem } from "../api/api.ts";
+import { ProblemText } from "../parts/problem.tsx";
+import { modelsOf, type Model } from "../state/models.ts";
+import { settings, settingsRead } from "../state/system.ts";
+import type { Chosen } from "./connection.tsx";
+import { words } from "./words.ts";
+
+interface StepProps { chosen: Chosen; onPick(model: string): void }
+
+export function ModelStep({ chosen, onPick }: StepProps) {
+  const [models, modelsSet] = useState<Model[] | null>(null);
+  const [at, atSet] = useState<string | null>(null);
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const tested = chosen.model === null ? null : `${chosen.name}/${chosen.model}`;
+  useEffect(() => {
+    void modelsOf(chosen.name).then((answer) => {
+      if (answer.ok) {
+        modelsSet(answer.value.items.filter(({ provider }) => provider === chosen.name));
+      } else problemSet(answer.problem);
+    });
+  }, [chosen.name]);
+
+  const ids = models?.map(({ id }) => id) ?? [];
+  if (tested !== null && !ids.includes(tested)) ids.unshift(tested); // It has answered.
+  const picked = at ?? tested ?? ids[0];
+  const use = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (picked === undefined) return;
+    // The demo is for a look: it does not become the model of every session.
+    if (chosen.kind !== "scripted") {
+      const answer = await patch("/settings", { default_model: picked });
+      problemSet(answer.ok ? null : answer.problem);
+      if (!answer.ok) return;
+      await settingsRead();
+    }
+    onPick(picked);
+  };
+  return (
+    <section class="step">
+      <div class="head"><h2>{words.stepModel}</h2></div>
+      {problem === null ? null : <ProblemText problem={problem} />}
+      {picked === undefined ? <p class="muted">{models === null ? "" : words.noModels}</p> : (
+        <form class="fields" onSubmit={(event) => void use(event)}>
+          <label>{words.model}
+            <select value={picked} onChange={(event) => atSet(event.currentTarget.value)}>
+              {ids.map((id) => <option key={id} value={id}>{id}</option>)}
+            </select>
+          </label>
+          <p><button class="main">{words.useModel}</button></p>
+          {settings.value?.default_model === picked
+            ? <p role="status">{words.inUse(picked)}</p> : null}
+        </form>
+      )}
+    </section>
+  );
+}
