@@ -33,7 +33,7 @@ function Filters({ kind }: { kind: Kind }) {
     questions: ofKind(openAsks.value, "questions").length,
   };
   return (
-    <div class="filters" role="group" aria-label={words.filters}>
+    <div class="inbox-kinds" role="group" aria-label={words.filters}>
       {KINDS.map((one) => (
         <button key={one} class="quiet" aria-pressed={kind === one}
           onClick={() => setQuery("kind", one === "all" ? null : one)}>
@@ -162,7 +162,7 @@ function List({ open }: { open: string | undefined }) {
     if (isOther) replace(`/inbox/${one.id}${location.search}`); // What is open follows.
   }, [isOther, one?.id]);
   return (
-    <div class="list" onFocusIn={select.onFocusIn}>
+    <div class="inbox-list" onFocusIn={select.onFocusIn}>
       <Filters kind={kind} />
       {rows.length + held.length === 0 ? <Empty kind={kind} /> : null}
       <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
