@@ -295,6 +295,35 @@ test("a draft survives, and a message that was cut off is sent once", async () =
     ["say: kept", "say: later"]);
 });
 
+test("the end is followed; a reader further up stays, and sees how many are new", async () => {
+  const id = await session({ title: "Follow" });
+  for (let i = 0; i < 8; i++) await send(id, say(`line ${i}\\n\\n`.repeat(6)), 20);
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  const rest = () => page.evaluate(() => {
+    const list = document.querySelector(".long-list");
+    return Math.round(list.scrollHeight - list.clientHeight - list.scrollTop);
+  });
+  const top = () => page.evaluate(() => document.querySelector(".long-list").scrollTop);
+  await rows(page, "user").last().waitFor();
+  await send(id, "tokens: 400", 20);
+  await page.waitForFunction(() => /tokens/.test(document.querySelector(".long-list").innerText));
+  await rows(page, "live").waitFor({ state: "detached" });
+  assert.ok(await rest() <= 1, "it stays at the end while the answer grows");
+  await page.locator(".long-list").hover();
+  await page.mouse.wheel(0, -300);
+  await page.getByRole("button", { name: "To the newest" }).waitFor();
+  const read = await top();
+  await send(id, "tokens: 300", 20);
+  await send(id, say("last"), 20);
+  await page.getByRole("button", { name: "4 new below" }).waitFor();
+  assert.equal(await top(), read, "the reader stays");
+  await page.getByRole("button", { name: "4 new below" }).click();
+  await said(page, "last").waitFor();
+  await page.getByRole("button", { name: /below/ }).waitFor({ state: "detached" });
+  assert.ok(await rest() <= 1);
+  page.clean();
+});
+
 test("images are added, shown, and refused with a reason", async () => {
   const id = await session({ title: "Images" });
   const page = await opened(browser, desk, { target: `/s/${id}` });
