@@ -6,6 +6,7 @@ export const words = {
   settings: "Settings",
   inbox: "Inbox",
   jobs: "Jobs",
+  terminals: "Terminals",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

@@ -17,7 +17,7 @@ import { words } from "./words.ts";
 
 export interface Work {
   id: string; kind: string; state: string; gate: string | null; cause: string | null;
-  label: string | null; command?: string; note: string | null; retry_of?: string;
+  label: string | null; title: string | null; command?: string; retry_of?: string;
   made_ms: number; started_ms: number | null; ended_ms: number | null;
   subagent: string | null; delivery: string | null; notice: string | null;
   progress?: { done: number; total: number; waiting: number; failed: number };
@@ -59,8 +59,8 @@ function Result({ work, name }: { work: Work; name: string }) {
   );
 }
 
-function nameOf({ label, command, kind }: Work): string {
-  return visible(label ?? command ?? words.kinds[kind] ?? kind).replaceAll("\n", " ");
+function nameOf({ label, title, command, kind }: Work): string {
+  return visible(label ?? title ?? command ?? words.kinds[kind] ?? kind).replaceAll("\n", " ");
 }
 
 /** Where it has a place of its own. */

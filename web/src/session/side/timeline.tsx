@@ -5,6 +5,7 @@ import { Loading } from "../../parts/loading.tsx";
 import { query, setQuery } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
 import { Failed } from "./failed.tsx";
+import { Forks } from "./forks.tsx";
 import { listOf, useList } from "./list.ts";
 import { useStay } from "./stay.ts";
 import { TurnRow, type Turn } from "./turn.tsx";
@@ -42,6 +43,7 @@ export function Timeline({ session, onGo }: { session: string; onGo(message: str
     <div class="side-scroll" ref={box}
       onScroll={(event) => awaySet(event.currentTarget.scrollTop > AWAY_PX)}>
       <Failed problem={problem} again={list.again} />
+      <Forks session={session} />
       {ready && items.length === 0 ? <p class="none">{words.noTurns}</p> : null}
       <ol class="side-rows" reversed>
         {items.map((turn, at) => (
