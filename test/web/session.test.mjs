@@ -184,7 +184,8 @@ test("on a phone nothing is wider than the screen, and buttons are large enough"
   await said(page, "Done.").waitFor();
   assert.equal(await overflow(page), 0);
   await composer(page).fill("delay: 60s");
-  for (const name of ["Send", "Add images"]) {
+  await rows(page, "head").getByRole("button", { name: "Actions" }).tap();
+  for (const name of ["Send", "Add images", "Fork from here: message of demo"]) {
     const { width, height } = await page.getByRole("button", { name, exact: true }).boundingBox();
     assert.ok(width >= 44 && height >= 44, `${name}: ${width} x ${height}`);
   }
