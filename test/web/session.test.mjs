@@ -120,6 +120,8 @@ test("by mouse: a new session, an answer, tools, a question, the queue, a fork",
     ["I look.\n\nDone.", "two and more"]);
 
   const first = rows(page, "user").first();
+  await page.locator(".long-list").hover();
+  await page.mouse.wheel(0, -5_000);
   await first.hover();
   await first.getByRole("button", { name: "Fork from here" }).click();
   await page.waitForURL((url) => url.pathname !== `/s/${id}`);

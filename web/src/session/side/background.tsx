@@ -8,7 +8,7 @@ import { visible } from "../../parts/visible.ts";
 import { now } from "../../state/clock.ts";
 import { may } from "../../state/me.ts";
 import { words as shared } from "../../words.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
 import { listOf, type List } from "./list.ts";
 import { useStay } from "./stay.ts";
 import { StartForm } from "./start.tsx";
@@ -54,7 +54,7 @@ function Result({ work, name }: { work: Work; name: string }) {
       </button>
       {typeof result === "string"
         ? <pre class="side-result" dir="auto" tabIndex={0}>{visible(result) || words.noResult}</pre>
-        : <Failed problem={result} />}
+        : <Trouble problem={result} />}
     </>
   );
 }
@@ -106,7 +106,7 @@ function WorkRow({ work, again }: { work: Work; again(): void }) {
         ) : null}
         {isLive(work) ? null : <Result work={work} name={name} />}
       </div>
-      <Failed problem={problem} />
+      <Trouble problem={problem} />
     </li>
   );
 }
@@ -119,7 +119,7 @@ export function Background({ session, list }: { session: string; list: List<Work
   return (
     <div class="side-scroll" ref={box}>
       {may("run") ? <StartForm session={session} done={list.again} /> : null}
-      <Failed problem={problem} again={list.again} />
+      <Trouble problem={problem} retry={list.again} />
       {ready && items.length === 0 ? <p class="none">{words.noBackground}</p> : null}
       <ul class="side-rows">
         {items.map((work) => <WorkRow key={work.id} work={work} again={list.again} />)}
