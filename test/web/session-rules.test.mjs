@@ -74,6 +74,9 @@ test("a turn with tools, a question, a queue and failures, joined at many moment
     const text = { text: say("second, edited") };
     assert.equal((await turns.ask("PATCH", `/messages/${second.message}`, text)).status, 200);
     await look();
+    const steer = { policy: "steer" };
+    assert.equal((await turns.send(listener.session, say("by the way"), steer)).decision, "joined");
+    await look();
     await turns.approve(asked.id);
     await listener.ended(run);
     await listener.ended(first.run);

@@ -55,6 +55,7 @@ export const words = {
     `clock ${ms <= -50 ? "−" : "+"}${(Math.abs(ms) / 1000).toFixed(1)} s`,
   otherBuild: "This page is of another version than the daemon.",
   reload: "Load again",
+  notDrawn: "This part of the page cannot be shown.",
   notFound: "There is no such page.",
   toHome: "Go to Home",
   noModel: "No model is connected yet.",

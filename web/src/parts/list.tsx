@@ -103,15 +103,20 @@ export function List<T>(props: ListProps<T>) {
       void ((event.touches[0]?.clientY ?? 0) > touch_y && follow(false));
     const key = ({ key: name }: KeyboardEvent): void =>
       void (["ArrowUp", "PageUp", "Home"].includes(name) && follow(false));
-    // What somebody opens stays under the pointer.
-    const opened = (): void => follow(false);
+    // What somebody opens stays under the pointer, and a row that gets the focus stays in view.
+    const pressed = (event: Event): void => {
+      changed_ms.current = -Infinity;
+      const target = event.target instanceof Element ? event.target : null;
+      if (target?.closest("[aria-expanded]")) follow(false);
+    };
     const passive = { passive: true };
     box.addEventListener("wheel", wheel, passive);
     box.addEventListener("touchstart", touched, passive);
     box.addEventListener("touchmove", moved, passive);
     box.addEventListener("keydown", key);
-    box.addEventListener("toggle", opened, true);
+    for (const type of ["pointerdown", "focusin", "click"]) box.addEventListener(type, pressed);
     const sizes = new ResizeObserver(() => {
+      if (box.scrollHeight - box.clientHeight - box.scrollTop <= 1) follow(true);
       stick();
       edges();
     });

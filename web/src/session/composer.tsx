@@ -117,17 +117,15 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     field.current?.focus();
   };
   const isCovered = panelNow() !== null && matchMedia(NARROW).matches;
-  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{
-    key: "Escape", about: editing !== null ? words.cancel : words.stop, always: true,
-    run: ({ target }) => {
-      if (target instanceof Element && target.closest("dialog")) return; // It closes that one.
-      if (editing !== null) cancel();
-      else void stop();
-    },
-  }]);
+  const leave = (): void => (editing !== null ? cancel() : void stop());
+  const about = editing !== null ? words.cancel : words.stop;
+  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ key: "Escape", about, run: leave }]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+    if (event.key === "Escape" && (editing !== null || isBusy)) {
+      event.preventDefault();
+      leave();
+    } else if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       if (editing === null) send();
       else void save(false);

@@ -1,5 +1,5 @@
 /** The rows of a conversation. */
-import { Copy, GitFork, Link as LinkIcon, Pencil, Pin, PinOff } from "lucide-preact";
+import { Copy, Ellipsis, GitFork, Link as LinkIcon, Pencil, Pin, PinOff } from "lucide-preact";
 import { memo } from "preact/compat";
 
 import { post } from "../api/api.ts";
@@ -30,6 +30,7 @@ function Actions({ message, who }: { message: Message; who: string }) {
     if (answer.ok) go(`/s/${answer.value.id}`);
     else say(shared.problem(answer.problem));
   };
+  const [open, openSet] = useOpen(`${message.id}/actions`, false);
   const isPinned = pinned(session).includes(message.id);
   const pin = async (): Promise<void> => {
     const problem = await pinsChange(session, (pins) => (isPinned
@@ -46,7 +47,11 @@ function Actions({ message, who }: { message: Message; who: string }) {
   };
   const link = `${location.origin}/s/${session}#${message.id}`;
   return (
-    <span class="actions">
+    <span class={open ? "actions open" : "actions"}>
+      <button class="quiet icon more" aria-expanded={open}
+        aria-label={words.of(words.actions, who)} onClick={() => openSet(!open)}>
+        <Ellipsis size={14} aria-hidden="true" />
+      </button>
       {button(words.copy, Copy, () => void copy(plain(message), words.done.copy))}
       {mayWrite && message.role === "user" ? button(words.edit, Pencil, () => edit(message)) : null}
       {mayWrite ? button(words.fork, GitFork, () => void fork()) : null}

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
+import { Boundary } from "../parts/boundary.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { setHash } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
@@ -79,7 +80,7 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
             <Top state={state.value} id={opened.id} />
             <Pins session={opened.id} onGo={goTo} />
           </div>
-          <Conversation opened={opened} goes={goes.value} say={say} />
+          <Boundary><Conversation opened={opened} goes={goes.value} say={say} /></Boundary>
           <div class="dock">
             <p class={said === "" ? "said-now hidden" : "said-now"} role="status">{said}</p>
             <Asks opened={opened} />

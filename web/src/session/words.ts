@@ -62,6 +62,7 @@ export const words = {
   result: (name: string, state: string) => `${name} ${state}`,
   ended: "Something that was started in the background has ended",
   openIt: "Open",
+  actions: "Actions",
   copy: "Copy the text",
   edit: "Edit",
   fork: "Fork from here",

@@ -127,6 +127,8 @@ function List({ filters }: { filters: Filters }) {
   const box = useRef<HTMLDivElement>(null);
   const { items, next, ready, problem } = follow.rows.value;
   const isHeld = (): boolean => box.current?.matches(":hover, :focus-within") ?? false;
+  const left = useSignal(0); // How often nobody pointed at a row any more: they may be sorted.
+  void left.value;
   const rows = useOrder(items, isHeld);
   const step = (by: number): void => {
     const links = [...(box.current?.querySelectorAll<HTMLElement>("a.row") ?? [])];
@@ -148,7 +150,9 @@ function List({ filters }: { filters: Filters }) {
         </p>
       )}
       {ready && rows.length === 0 ? <Empty filtered={filtered} partial={next !== null} /> : null}
-      <div ref={box}>{rows.map((row) => <RowOf key={row.id} row={row} />)}</div>
+      <div ref={box} onMouseLeave={() => left.value++} onFocusOut={() => left.value++}>
+        {rows.map((row) => <RowOf key={row.id} row={row} />)}
+      </div>
       {next === null ? null : (
         <p class="none"><button onClick={() => void follow.more()}>{words.more}</button></p>
       )}

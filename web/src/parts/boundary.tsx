@@ -1,0 +1,25 @@
+/** What throws while it is drawn takes nothing else with it. */
+import { Component, type ComponentChildren } from "preact";
+
+import { words } from "../words.ts";
+
+interface BoundaryProps { children: ComponentChildren }
+
+export class Boundary extends Component<BoundaryProps, { fault: string | null }> {
+  override state = { fault: null };
+
+  override componentDidCatch(error: unknown): void {
+    this.setState({ fault: String(error) });
+  }
+
+  override render({ children }: BoundaryProps, { fault }: { fault: string | null }) {
+    if (fault === null) return children;
+    return (
+      <div class="page" role="alert">
+        <p>{words.notDrawn}</p>
+        <pre dir="auto">{fault}</pre>
+        <p><button onClick={() => this.setState({ fault: null })}>{words.retry}</button></p>
+      </div>
+    );
+  }
+}
