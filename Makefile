@@ -1,6 +1,6 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
-.PHONY: build demo test test-all test-agents flakes sim mutants bench fuzz coverage compile_commands fmt lint
-.PHONY: docs install uninstall package clean
+.PHONY: build demo test test-all test-agents flakes sim mutants bench bench-web screenshots fuzz
+.PHONY: coverage compile_commands fmt lint docs install uninstall package clean
 
 build:
 	./scripts/build
@@ -45,6 +45,14 @@ flakes:
 
 bench:
 	./scripts/bench
+
+# BENCH_ONLY="bundle first" for some of the parts; BENCH_SECONDS=60 of 1,000 events a second.
+bench-web:
+	./scripts/bench-web
+
+# Writes docs/images/ anew. ONLY="home jobs" for some of the views.
+screenshots:
+	./scripts/screenshots $(ONLY)
 
 # FUZZ_SECONDS=60 for each target.
 fuzz:

@@ -14,8 +14,8 @@ const axeText = readFileSync(createRequire(import.meta.url).resolve("axe-core/ax
 /** Hangs end here; nothing waits this long by design. */
 const LIMIT_MS = 30_000 * Number(process.env.DROVER_TEST_SCALE ?? 1);
 
-export async function browserOf(t) {
-  const args = ["--no-first-run", "--disable-gpu"];
+export async function browserOf(t, more = []) {
+  const args = ["--no-first-run", "--disable-gpu", ...more];
   if (process.getuid() === 0) args.push("--no-sandbox");
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
   t.after(() => browser.close());

@@ -3,7 +3,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { get, patch, type Problem } from "../api/api.ts";
 import { Loading } from "../parts/loading.tsx";
-import { ProblemText } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { may } from "../state/me.ts";
 import type { Model } from "../state/models.ts";
 import { settings, settingsRead, type Settings } from "../state/system.ts";
@@ -59,7 +59,7 @@ function Row({ field, now }: { field: Field; now: Settings }) {
             savedSet(false);
           }} />
           <span id={`${id}-about`} class="muted small">{about}</span>
-          {problem === null ? null : <ProblemText problem={problem} />}
+          <Trouble problem={problem} />
           {isChanged ? <p><button aria-label={words.saveOf(name)}>{words.save}</button></p> : null}
           {saved && !isChanged ? <span role="status" class="tone-ok">✓ {words.saved}</span> : null}
         </div>

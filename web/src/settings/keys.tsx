@@ -2,10 +2,11 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { get, remove, type Problem } from "../api/api.ts";
-import { ProblemText } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
 import { ago } from "../parts/text.ts";
+import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import type { Page } from "../state/types.ts";
 import { words } from "./words.ts";
@@ -32,7 +33,7 @@ export function Keys() {
   return (
     <>
       <p class="muted">{words.keysAbout}</p>
-      {problem === null ? null : <ProblemText problem={problem} again={() => void read()} />}
+      <Trouble problem={problem} retry={() => void read()} />
       {tokens === null ? null : (
         <Section title={words.pages.keys} count={tokens.length}>
           {tokens.length === 0 ? <p class="none">{words.noKeys}</p> : null}
@@ -43,7 +44,7 @@ export function Keys() {
               scopes.join(" "), origin, used];
             return (
               <div key={id} class="row described">
-                <span class="clip" dir="auto">{label || id}</span>
+                <span class="clip" dir="auto">{visible(label || id)}</span>
                 <span class="muted clip" dir="auto">
                   {about.filter((one) => one !== null).join(" · ")}
                 </span>

@@ -2,9 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { post, remove, type Problem } from "../api/api.ts";
-import { ProblemText } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
+import { visible } from "../parts/visible.ts";
 import { may } from "../state/me.ts";
 import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
 import { settings } from "../state/system.ts";
@@ -46,7 +47,9 @@ function Row({ connection, onGone, onProblem }: RowProps) {
       <span class="mono clip" dir="auto">{name}</span>
       <span class="what">
         <span class="muted clip" dir="auto">{about.filter((one) => one !== null).join(" · ")}</span>
-        {said === null ? null : <span class="small wrap" role="status" dir="auto">{said}</span>}
+        {said === null ? null : (
+          <span class="small wrap" role="status" dir="auto">{visible(said)}</span>
+        )}
       </span>
       <span>
         {may("run") ? (
@@ -77,7 +80,7 @@ export function Models() {
   return (
     <>
       <InForce />
-      {problem === null ? null : <ProblemText problem={problem} again={() => void read()} />}
+      <Trouble problem={problem} retry={() => void read()} />
       {connections === null ? null : (
         <Section title={words.connections} count={connections.length}
           action={may("admin") ? <a href="/welcome">{words.connectModel}</a> : null}>

@@ -2,7 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
-import { ProblemText } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
+import { visible } from "../parts/visible.ts";
 import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
 import { ConnectionForm, type Filled } from "./form.tsx";
 import { words } from "./words.ts";
@@ -36,7 +37,7 @@ function Result({ tested }: { tested: Tested }) {
   }
   return (
     <p role="alert" class="tone-fail"><span aria-hidden="true">✕ </span>
-      {words.fails(tested.cause ?? "")} <span dir="auto">{tested.detail}</span></p>
+      {words.fails(tested.cause ?? "")} <span dir="auto">{visible(tested.detail ?? "")}</span></p>
   );
 }
 
@@ -87,7 +88,7 @@ export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): vo
   const choices = choicesOf(connections ?? []);
   const choice = choices.find(({ title }) => title === at);
   if (connections === null && problem !== null) {
-    return <ProblemText problem={problem} again={() => void read()} />;
+    return <Trouble problem={problem} retry={() => void read()} />;
   }
   return (
     <fieldset class="step" aria-busy={busy}>
@@ -109,7 +110,7 @@ export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): vo
           test(choice.name, choice.known?.kind ?? "", null))}>{words.test}</button></p>
       ) : <ConnectionForm key={choice.title} name={choice.name} busy={busy} onFilled={connect} />}
       {busy ? <p role="status" class="muted">{words.testing}</p> : null}
-      {problem === null ? null : <ProblemText problem={problem} />}
+      <Trouble problem={problem} />
       {tested === null ? null : <Result tested={tested} />}
     </fieldset>
   );

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
-import { ProblemText } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { go } from "../router/router.ts";
 import { words } from "./words.ts";
 
@@ -29,7 +29,7 @@ export function MessageStep({ model }: { model: string }) {
           <textarea rows={3} dir="auto" placeholder={words.messageHint} value={text}
             onInput={(event) => textSet(event.currentTarget.value)} />
         </label>
-        {problem === null ? null : <ProblemText problem={problem} />}
+        <Trouble problem={problem} />
         <p><button class="main" disabled={busy || text.trim() === ""}>{words.send}</button></p>
       </form>
     </section>

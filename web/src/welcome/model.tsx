@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { patch, type Problem } from "../api/api.ts";
-import { ProblemText } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { modelsOf, type Model } from "../state/models.ts";
 import { settings, settingsRead } from "../state/system.ts";
 import type { Chosen } from "./connection.tsx";
@@ -41,7 +41,7 @@ export function ModelStep({ chosen, onPick }: StepProps) {
   return (
     <section class="step">
       <div class="head"><h2>{words.stepModel}</h2></div>
-      {problem === null ? null : <ProblemText problem={problem} />}
+      <Trouble problem={problem} />
       {picked === undefined ? <p class="muted">{models === null ? "" : words.noModels}</p> : (
         <form class="fields" onSubmit={(event) => void use(event)}>
           <label>{words.model}

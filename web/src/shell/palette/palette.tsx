@@ -4,6 +4,7 @@ import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
 
 import { Dialog, dialogEnd } from "../../parts/dialog.tsx";
+import { visible } from "../../parts/visible.ts";
 import { capsOf } from "../help.tsx";
 import { isMac } from "../rail.tsx";
 import { words } from "../words.ts";
@@ -82,7 +83,7 @@ export function Palette({ onClose }: { onClose(): void }) {
               : <h2 role="presentation">{words.groups[entry.group]}</h2>}
             <div role="option" id={`${base}-${n}`} class="row option" aria-selected={n === at}
               onPointerMove={() => (chosen.value = entry.id)} onClick={() => void run(entry)}>
-              <span class="clip" dir={entry.given ? "auto" : undefined}>{entry.name}</span>
+              <span class="clip" dir={entry.given ? "auto" : undefined}>{visible(entry.name)}</span>
               <span class="muted num">
                 {entry.about}
                 {entry.keys === undefined ? null
