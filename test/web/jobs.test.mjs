@@ -70,6 +70,15 @@ test("by mouse: a command is run, read, found in the list, filtered, and run aga
   assert.match(first, /\?line=2$/);
   await page.getByRole("link", { name: "Jobs" }).first().click();
   await row(page, "printf").getByText("exit 3", { exact: true }).waitFor();
+  await job({ shell: "sleep 600", key: "one", key_max: 1 }, own.daemon);
+  const queued = await job({ shell: "true", key: "one", key_max: 1, label: "next" }, own.daemon);
+  await row(page, "next").getByText("waits for its key").waitFor();
+  await row(page, "next").getByRole("link").click();
+  await page.getByText("The log begins when the job starts.").waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.locator(".title").getByText("cancelled").waitFor();
+  assert.match(page.url(), new RegExp(queued));
+  await page.goBack();
   await page.getByLabel("State").selectOption("succeeded");
   await page.getByText("No job matches the filter.").waitFor();
   await job({ shell: "echo early", label: "sweep" }, own.daemon);

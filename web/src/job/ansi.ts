@@ -54,8 +54,26 @@ function extended(codes: number[], at: number): { colour: Colour | undefined; to
   return { colour: undefined, took: 0 };
 }
 
+const CHANGES_MAX = 4_096;
+let changes = new WeakMap<Style, Map<string, Style>>();
+let changeCount = 0;
+
+/** Logs repeat few styles many times: each is one object, of which text beside it is known. */
 function styleWith(style: Style, parameters: string): Style {
   if (parameters === "" || parameters === "0") return PLAIN;
+  const known = changes.get(style) ?? new Map<string, Style>();
+  const before = known.get(parameters);
+  if (before !== undefined) return before;
+  if (++changeCount > CHANGES_MAX) {
+    changes = new WeakMap();
+    changeCount = 0;
+  }
+  const next = styleAfter(style, parameters);
+  changes.set(style, known.set(parameters, next));
+  return next;
+}
+
+function styleAfter(style: Style, parameters: string): Style {
   const codes = parameters.split(/[;:]/).map((part) => (part === "" ? 0 : Number(part)));
   let next: Style = { ...style };
   for (let at = 0; at < codes.length; at++) {
@@ -90,25 +108,32 @@ function styleWith(style: Style, parameters: string): Style {
 // Escape, line feed, carriage return, and what ends a string of a terminal.
 const SPECIAL = /[\u0007\n\r\u001b\u009b-\u009d]/g;
 
-/** One character within a sequence; null: it is not one of a sequence, and is text. */
-function step(machine: Machine, char: string): Machine | null {
-  const { style, mode, parameters } = machine;
-  const text: Machine = { ...machine, mode: "text", parameters: "" };
-  if (mode === "escape") {
-    if (char === "[") return { ...text, mode: "csi" };
-    if ("]PX^_".includes(char)) return { ...text, mode: "string" };
-    return /[ -/]/.test(char) ? machine : char < " " ? null : text; // ESC ( B
+type Moving = { -readonly [name in keyof Machine]: Machine[name] };
+
+/** One character within a sequence. False: it is not one of a sequence, and is text. */
+function step(machine: Moving, char: string): boolean {
+  const { mode, parameters } = machine;
+  if (mode === "string" || (mode === "string escape" && char === "\\")) {
+    const isEnd = mode !== "string" || char === "\u0007" || char === "\u009c";
+    machine.mode = isEnd ? "text" : char === "\u001b" ? "string escape" : "string";
+    return true;
   }
   if (mode === "csi") {
-    if (char < " ") return null; // A sequence that was cut off.
+    machine.mode = "text";
+    machine.parameters = "";
+    if (char < " ") return false; // A sequence that was cut off.
     const isStyle = char === "m" && /^[\d;:]*$/.test(parameters);
-    return { ...text, style: isStyle ? styleWith(style, parameters) : style };
+    if (isStyle) machine.style = styleWith(machine.style, parameters);
+    return true;
   }
-  if (mode === "string escape") {
-    return char === "\\" ? text : step({ ...text, mode: "escape" }, char);
+  if (char === "[") machine.mode = "csi";
+  else if ("]PX^_".includes(char)) machine.mode = "string";
+  else if (char >= " " && char <= "/") machine.mode = "escape"; // ESC ( B
+  else {
+    machine.mode = "text";
+    return char >= " ";
   }
-  return char === "\u0007" || char === "\u009c" ? text
-    : char === "\u001b" ? { ...machine, mode: "string escape" } : machine;
+  return true;
 }
 
 /** The end of the string that begins before `at`: only two characters can end it. */
@@ -127,34 +152,25 @@ function skipParameters(text: string, at: number): number {
 }
 
 export function feed(start: Machine, text: string, sink: Sink): Machine {
-  let machine = start;
+  const machine: Moving = { ...start };
   for (let at = 0; at < text.length;) {
     if (machine.mode === "string") {
       at = skipString(text, at);
       if (at === text.length) break;
-    }
-    if (machine.mode === "csi") {
+    } else if (machine.mode === "csi") {
       const end = skipParameters(text, at);
-      if (end > at) {
-        const parameters = (machine.parameters + text.slice(at, end)).slice(0, PARAMETERS_MAX);
-        machine = { ...machine, parameters };
-        at = end;
-        continue;
-      }
+      machine.parameters = (machine.parameters + text.slice(at, end)).slice(0, PARAMETERS_MAX);
+      at = end;
+      if (at === text.length) break;
     }
     const char = text[at] ?? "";
-    if (machine.mode !== "text") {
-      const next = step(machine, char);
-      if (next !== null) {
-        machine = next;
-        at++;
-        continue;
-      }
-      machine = { ...machine, mode: "text", parameters: "" };
+    if (machine.mode !== "text" && step(machine, char)) {
+      at++;
+      continue;
     }
     if (machine.returned && char !== "\n" && char !== "\r") {
       sink.restart();
-      machine = { ...machine, returned: false };
+      machine.returned = false;
     }
     SPECIAL.lastIndex = at;
     const end = SPECIAL.exec(text)?.index ?? text.length;
@@ -164,11 +180,11 @@ export function feed(start: Machine, text: string, sink: Sink): Machine {
     const found = text[end];
     if (found === "\n") {
       sink.newline();
-      machine = { ...machine, returned: false };
-    } else if (found === "\r") machine = { ...machine, returned: true };
-    else if (found === "\u001b") machine = { ...machine, mode: "escape" };
-    else if (found === "\u009b") machine = { ...machine, mode: "csi", parameters: "" };
-    else if (found === "\u009d") machine = { ...machine, mode: "string" };
+      machine.returned = false;
+    } else if (found === "\r") machine.returned = true;
+    else if (found === "\u001b") machine.mode = "escape";
+    else if (found === "\u009b") machine.mode = "csi";
+    else if (found === "\u009d") machine.mode = "string";
     else sink.text(found ?? "", machine.style); // A bell, or the end of no string.
   }
   return machine;

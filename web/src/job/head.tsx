@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { Problem as Given } from "../api/api.ts";
 import { again, stop } from "../jobs/actions.ts";
 import { isLive, lasted, nameOf } from "../jobs/rules.ts";
+import { words as listWords } from "../jobs/words.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { elapsed, when } from "../parts/text.ts";
@@ -65,7 +66,8 @@ export function Head({ job }: { job: Job }) {
   useKeys(!allowed ? [] : live
     ? [{ key: "x", about: words.stopKey, run: () => void end() }]
     : [{ key: "r", about: words.againKey, run: () => void begin() }]);
-  const about = job.gate ?? (job.cause === "completed" ? null : job.about ?? job.cause);
+  const about = job.gate !== null ? listWords.gates[job.gate] ?? job.gate
+    : job.cause === "completed" ? null : job.about ?? job.cause;
   return (
     <header>
       <p class="small"><a href="/jobs">{words.back}</a></p>

@@ -68,9 +68,10 @@ function Output({ job }: { job: Known }) {
         {all === 1 ? null : <Attempts attempt={attempt} all={all} choose={choose} />}
       </div>
       {stream === "pty" ? (
-        <Terminal key={key} place={place} live={isLive(job.state) && attempt === all} />
+        <Terminal key={key} place={place} live={isLive(job.state) && attempt === all}
+          waits={job.state === "queued"} />
       ) : (
-        <Log key={key} place={place}
+        <Log key={key} place={place} waits={job.state === "queued"}
           line={numberOf(query.value.get("line"), Number.MAX_SAFE_INTEGER)} />
       )}
     </>

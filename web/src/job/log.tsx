@@ -66,14 +66,21 @@ function Bar({ search, field, wrap, wrapSet, place, lines }: {
   );
 }
 
-function about({ state, lines }: Reading): string | null {
+function about({ state, lines }: Reading, waits: boolean): string | null {
   if (rowCount(lines) > 0) return null;
-  if (state?.phase === "asked") return words.logWaits;
+  if (waits) return words.logWaits;
   return state?.phase === "done" ? words.logEmptyEnded
     : state?.phase === "live" ? words.logEmpty : null;
 }
 
-export function Log({ place, line }: { place: Place; line: number | null }) {
+interface LogProps {
+  place: Place;
+  line: number | null;
+  /** The job has not started. */
+  waits: boolean;
+}
+
+export function Log({ place, line, waits }: LogProps) {
   const [width, widthSet] = useState(WIDTH);
   const reading = useReading(place, width);
   const { lines, state } = reading;
@@ -147,7 +154,7 @@ export function Log({ place, line }: { place: Place; line: number | null }) {
     markedSet(number);
     setQuery("line", String(number));
   };
-  const note = about(reading);
+  const note = about(reading, waits);
   return (
     <section class="log" aria-label={words.log}>
       <Bar search={search} field={field} wrap={width !== WIDTH} place={place}

@@ -12,7 +12,7 @@ import { isLive, lasted, nameOf, type JobRow } from "./rules.ts";
 import { words } from "./words.ts";
 
 function aboutOf(job: JobRow): string | undefined {
-  if (job.gate !== null) return job.gate;
+  if (job.gate !== null) return words.gates[job.gate] ?? job.gate;
   if (job.cause === "exit_code" && job.exit_code != null) return words.exit(job.exit_code);
   return job.cause === "completed" ? undefined : job.cause ?? undefined;
 }

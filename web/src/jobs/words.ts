@@ -33,5 +33,8 @@ export const words = {
   clear: "Show all",
   more: "Show more",
   exit: (code: number) => `exit ${code}`,
-  from: "jobs",
+  gates: {
+    key: "waits for its key", budget: "waits for room in a budget", slot: "waits for a slot",
+    time: "waits for its time", hold: "held", host: "waits for its host",
+  } as Record<string, string>,
 };

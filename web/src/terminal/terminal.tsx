@@ -80,11 +80,19 @@ async function begin(
   };
 }
 
-function Status({ shown: { state, size, hits }, live }: { shown: Shown; live: boolean }) {
+interface TerminalProps {
+  place: Place;
+  /** The job has not ended; it has not started. */
+  live: boolean;
+  waits: boolean;
+}
+
+function Status({ shown: { state, size, hits }, live, waits }:
+  { shown: Shown } & Omit<TerminalProps, "place">) {
   const end = state?.end ?? null;
   const text = end !== null
     ? end.exit_code !== null ? words.ended(end.exit_code) : words.endedBy(end.state, end.cause)
-    : state?.phase === "asked" ? words.waits
+    : waits ? words.waits
     : live && !may("run") ? words.readOnly : "";
   return (
     <>
@@ -98,7 +106,7 @@ function Status({ shown: { state, size, hits }, live }: { shown: Shown; live: bo
   );
 }
 
-export function Terminal({ place, live }: { place: Place; live: boolean }) {
+export function Terminal({ place, live, waits }: TerminalProps) {
   const box = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const session = useRef<Session | null>(null);
@@ -161,7 +169,7 @@ export function Terminal({ place, live }: { place: Place; live: boolean }) {
           onInput={({ currentTarget: { value } }) => {
             if (value === "") session.current?.screen.find("", 1);
           }} />
-        <Status shown={shown} live={live} />
+        <Status shown={shown} live={live} waits={waits} />
       </div>
       <Trouble problem={shown.problem ?? (shown.state?.phase === "refused" &&
         shown.state.error !== null ? given(shown.state.error) : null)} />

@@ -55,7 +55,8 @@ function Chosen({ terminal, ask }: { terminal: Named; ask: (asked: Asked) => voi
       </div>
       <Trouble problem={refused} />
       {state === null ? <p class="none">{words.gone}</p> : (
-        <Terminal key={run} place={{ run, attempt: 1, stream: "pty" }} live={live} />
+        <Terminal key={run} place={{ run, attempt: 1, stream: "pty" }} live={live}
+          waits={state === "queued"} />
       )}
     </>
   );
