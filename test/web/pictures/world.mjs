@@ -16,19 +16,20 @@ const BEFORE = `int port_of(const char *text) {
 const call = (tool, args) => `call: ${tool} ${JSON.stringify(args)}`;
 const SCRIPT = { models: { demo: { turns: [
   { when: "port", steps: [
-    ["think: A port beyond 65,535 must be refused, and so must a letter. The loop sees neither.",
+    ["think: A port beyond 65,535 must be refused, and a letter, too. The loop sees neither.",
       "say: I read the parser and its test first.", call("read_file", { path: "port.c" }),
       call("read_file", { path: "test.sh" })],
     [call("edit_file", { path: "port.c",
       old_text: "        port = port * 10 + (*text - '0');",
-      new_text: "        if (*text < '0' || *text > '9' || port > 6553) {\n            return -1;\n" +
+      new_text: "        if (*text < '0' || *text > '9' || port > 6553) {\n" +
+        "            return -1;\n" +
         "        }\n        port = port * 10 + (*text - '0');" })],
     ["say: **Fixed.** `port_of` answers -1 for a text that is no port:\\n\\n" +
       "| text | before | now |\\n|---|---:|---:|\\n| `80` | 80 | 80 |\\n| `8o` | 143 | -1 |\\n" +
       "| `99999` | 99999 | -1 |\\n\\nOne case is open: `65536` still passes. Shall I add a test?"],
   ] },
   { when: "release", steps: [
-    ["say: The notes are written. Before the tag I clean the build and run everything once more.",
+    ["say: The notes are written. Before the tag I clean the build and run all tests.",
       call("run_command", { command: "rm -rf build && make test" })],
     ["say: All tests pass."],
   ] },
@@ -60,7 +61,8 @@ export async function world(t) {
     return id;
   };
   await session("Dead links", "Look through the docs for links that lead nowhere, and fix them.");
-  const release = await session("Release 1.4", "Write the notes of the release, then make the tag.");
+  const release = await session("Release 1.4",
+    "Write the notes of the release, then make the tag.");
   const fix = await session("Refuse what is no port",
     "port_of takes 8o for a number and 99999 for a port. Make it refuse both.");
   const job = async (label, command, ends = true) => {
@@ -78,6 +80,10 @@ export async function world(t) {
     "for n in $(seq 4800 4812); do echo \"cycle $n, 0 errors\"; done; exec sleep 3600", false);
   const terminal = await ask("POST", "/jobs", { label: "shell", pty: true, cwd: root,
     argv: ["sh", "-c", "PS1='port-parser$ ' exec sh"] });
+  for (let shown = ""; !shown.includes("port-parser$");) {
+    const log = `/api/v1/jobs/${terminal.id}/logs?stream=pty`;
+    ({ text: shown } = await daemon.request("GET", log, { local: true }));
+  }
   await ask("POST", `/jobs/${terminal.id}/input`, { text: "cat port.c\n" });
   const { items: asks } = await ask("GET", "/approvals");
   return { daemon, key: stdout.trim().split("\n")[0],
