@@ -281,6 +281,7 @@ test("what a session has in the background is listed, with what it has heard of"
   assert.deepEqual(items.map(({ id }) => id), ids);
   assert.deepEqual(items.map(({ kind }) => kind), ["workflow", "turn", "job"]);
   assert.deepEqual(items.map((row) => row.subagent), [null, subagent.session, null]);
+  assert.deepEqual(items.map((row) => row.title), [null, "Subagent: below", null]);
   assert.deepEqual(items[2].delivery, "pending");
   assert.equal((await found("state=running")).at(-1).id, job.run);
   writeFileSync(path.join(turns.root, "go"), "");
@@ -308,7 +309,8 @@ test("a person starts a subagent, and the session goes on with its result", asyn
     tools: ["read_file"],
     budget: 250000,
   });
-  assert.deepEqual([status, json.kind, json.delivery], [201, "turn", "pending"]);
+  assert.deepEqual([status, json.kind, json.title, json.delivery],
+    [201, "turn", "Subagent: below", "pending"]);
   const child = await turns.get(`/sessions/${json.subagent}`);
   assert.deepEqual([child.parent, child.title], [listener.session, "Subagent: below"]);
   assert.deepEqual(child.settings, { ...settings, tools: ["read_file"] });

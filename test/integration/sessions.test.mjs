@@ -224,6 +224,7 @@ test("a fork is a session of its own, and a large one comes whole", async (t) =>
   const fork = await sessions.ok("POST", `${api}/${id}/fork`, { message: at.id, title: "New" });
   assert.equal(fork.title, "New");
   assert.equal(fork.forked_from, at.id);
+  assert.equal(fork.fork_of, id);
   assert.deepEqual(fork.metadata, { a: 1 });
   const { items: copies } = await sessions.messages(fork.id);
   assert.equal(copies.length, 700);
@@ -237,6 +238,30 @@ test("a fork is a session of its own, and a large one comes whole", async (t) =>
   );
   await sessions.ok("DELETE", `${api}/${id}`);
   assert.equal((await sessions.messages(fork.id)).items.length, 700);
+});
+
+test("forks are listed, and know their session until that is deleted", async (t) => {
+  const sessions = await Sessions.begin(t);
+  const { id } = await sessions.make();
+  await sessions.seed(id, 1);
+  const fork = (title, of = id) => sessions.ok("POST", `${api}/${of}/fork`, { title });
+  const [one, two] = [await fork("one"), await fork("two")];
+  const below = await fork("below", one.id);
+  const titles = async (query) => {
+    const { items } = await sessions.ok("GET", `${api}?${query}`);
+    return items.map(({ title, fork_of: of }) => `${title} of ${of}`).sort();
+  };
+  assert.deepEqual(await titles(`fork_of=${id}`), [`one of ${id}`, `two of ${id}`]);
+  assert.deepEqual(await titles(`fork_of=${one.id}`), [`below of ${one.id}`]);
+  assert.deepEqual(await titles(`fork_of=${id}&project=other`), []);
+  await sessions.ok("PATCH", `${api}/${two.id}`, { archived: true });
+  assert.deepEqual(await titles(`fork_of=${id}`), [`one of ${id}`]);
+  assert.deepEqual(await titles(`fork_of=${id}&archived=1`), [`two of ${id}`]);
+  assert.deepEqual(await titles(`fork_of=${id}&q=ON`), [`one of ${id}`]);
+  assert.deepEqual(await titles(`fork_of=${id}&parent=${id}`), []);
+  await sessions.ok("DELETE", `${api}/${one.id}`);
+  assert.equal(await sessions.refused("GET", `${api}?fork_of=${one.id}`), "404 not_found");
+  assert.equal((await sessions.ok("GET", `${api}/${below.id}`)).fork_of, null);
 });
 
 test("a deleted session is gone at once, and its stream ends", async (t) => {

@@ -13,7 +13,9 @@ const FIRST_VIEW_MAX = 60_000, ALL_MAX = 280_000;
 const FILES_MAX = {
   main: 60_000, look: 14_000, icon: 1_000, chunk: 60_000, worker: 50_000,
   patch: 8_000, // Diffs.
-  jobs: 8_000, job: 16_000,
+  session: 40_000, sessions: 8_000, inbox: 12_000, settings: 10_000, welcome: 8_000,
+  palette: 6_000, help: 4_000, more: 4_000,
+  jobs: 8_000, job: 16_000, terminals: 6_000,
   screen: 110_000, // The terminal.
   inbox: 8_000, sessions: 8_000, session: 40_000,
   palette: 6_000, help: 2_000, more: 2_000, welcome: 8_000, settings: 8_000,

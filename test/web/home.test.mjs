@@ -2,8 +2,11 @@
 //
 // runs-with: web
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, test } from "node:test";
 
+import { call, say, script, Turns } from "../integration/turns.mjs";
 import { axe, browserOf, opened, overflow, serving } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
@@ -76,6 +79,48 @@ test("by keyboard alone: to the content, all seen, the colours, and out", async 
   await page.keyboard.press("Enter");
   await page.getByText("You are not signed in.").waitFor();
   assert.equal(await page.evaluate(() => localStorage.getItem("drover.key")), null);
+  page.clean();
+});
+
+test("Home lives: what begins, ends and waits comes by itself, and rows take orders", async (t) => {
+  const turns = await Turns.open(t);
+  const { daemon } = turns;
+  const { stdout } = await daemon.cli(["token", "create", "--scope", "read,run,approve"]);
+  const page = await opened(browser, { daemon, key: stdout.trim().split("\n")[0] });
+  await page.getByText("Nothing waits, nothing runs.").waitFor();
+  const job = (label, script) => daemon.cli(["job", "run", "--detach", "--label", label, "--",
+    "sh", "-c", script]);
+  const go = path.join(turns.folder, "go");
+  await job("nightly", `while [ ! -e '${go}' ]; do sleep 0.05; done; exit 3`);
+  await rows(page, "Running").getByText("nightly").waitFor();
+  writeFileSync(go, "");
+  await failedRows(page).getByText("nightly").waitFor();
+  await rows(page, "Running").getByText("Nothing runs.").waitFor();
+  // By keys to the row, and to its page.
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/j/run_*");
+  await page.goBack();
+  await page.getByRole("button", { name: "Run again: nightly" }).click();
+  await failedRows(page).nth(1).getByText("nightly").waitFor();
+  // The notice of a job to its session, which an empty budget holds.
+  const wait = `while [ ! -e '${go}2' ]; do sleep 0.05; done`;
+  const listener = await turns.listen({ root: turns.root, title: "Talk",
+    settings: { permissions: [{ permission: "allow" }] } });
+  await turns.turn(listener, script(call("run_job", { command: "sh", args: ["-c", wait] }),
+    say("it runs")));
+  assert.equal((await turns.ask("PATCH", `/budgets/session:${listener.session}`, { tokens: 0 }))
+    .status, 200);
+  writeFileSync(`${go}2`, "");
+  await rows(page, "Waiting for you").getByText("a delivery is held").waitFor();
+  const retried = page.waitForResponse((answer) => /inbox\/dlv_\w+\/retry$/.test(answer.url()));
+  await page.getByRole("button", { name: /^Try now/ }).click();
+  assert.equal((await retried).status(), 200);
+  // Everything that finished is seen by one key.
+  await job("sweep", "true");
+  await finishedRows(page).getByText("sweep").waitFor();
+  await page.keyboard.press("S");
+  await rows(page, "Finished, not looked at").waitFor({ state: "detached" });
   page.clean();
 });
 

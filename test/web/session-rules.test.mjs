@@ -59,7 +59,8 @@ test("a turn with tools, a question, a queue and failures, joined at many moment
     root: turns.root, settings: { edits: "allow", check: false },
   });
   await agrees(turns, listener, await recorded(turns, listener, async (look) => {
-    await turns.turn(listener, script("think: hmm", say("I look."), call("read_file", { path: "a.c" }),
+    await turns.turn(listener, script("think: hmm", say("I look."),
+      call("read_file", { path: "a.c" }),
       call("edit_file", { path: "a.c", old_text: "int a;", new_text: "int c;" }), say("Done")));
     await look();
     const { run } = await turns.send(listener.session,
@@ -104,11 +105,12 @@ test("a stop keeps the text, a resend and a clear take messages away", async (t)
     await listener.ended(flood.run);
     const { message } = await turns.turn(listener, say("two"));
     await look();
-    const sent = await turns.ask("POST", `/messages/${message.reply_to}/resend`, { text: say("2") });
+    const sent = await turns.ask("POST", `/messages/${message.reply_to}/resend`,
+      { text: say("2") });
     assert.equal(sent.status, 201, sent.text);
     await listener.ended(sent.json.run);
     await turns.ask("POST", `/sessions/${listener.session}/clear`, {});
-    await turns.turn(listener, say("anew"));
+    await turns.turn(listener, say("after the clear"));
     await look();
   }));
 });

@@ -28,9 +28,10 @@ async function keyOf(daemon, scopes) {
 function fill(daemon, session) {
   const python = "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]);" +
     " db.executescript(sys.argv[2]); db.commit(); os._exit(0)";
-  const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MANY})`;
+  const numbers = "WITH RECURSIVE n(i) AS " +
+    `(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MANY})`;
   const name = "'msg_' || printf('%026d', i)";
-  const text = "'Message number ' || i || substr(' with some more words, and then more', 1, i % 37)" +
+  const text = "'Message number ' || i || substr(' with more words, and then more', 1, i % 37)" +
     " || CASE WHEN i % 3 = 0 THEN char(10, 10) || '    let code = ' || i || ';' ELSE '' END";
   execFileSync("python3", ["-c", python, path.join(daemon.data, "drover.db"), `
     ${numbers} INSERT INTO messages (id, message, session, role, status, run, reply_to, variant,
@@ -39,7 +40,8 @@ function fill(daemon, session) {
       'completed', 0, 0, 0, 1, 1700000000000 + i, 1700000000000 + i, '', '', '', '', '{}' FROM n;
     ${numbers} INSERT INTO parts (message, number, step, kind, state, cause, name, call, run, bytes,
       data_bytes, data, text)
-    SELECT 1000000 + i, 1, 0, 'text', '', '', '', '', 0, length(${text}), 2, '{}', ${text} FROM n`]);
+    SELECT 1000000 + i, 1, 0, 'text', '', '', '', '', 0, length(${text}), 2, '{}', ${text}
+    FROM n`]);
 }
 
 const messageOf = (number) => `msg_${String(number).padStart(26, "0")}`;
@@ -157,7 +159,7 @@ test("by keyboard alone: there, a message, a question, its edit, a stop", async 
   await page.keyboard.type("tokens: 100000 at 100/s");
   await page.keyboard.press("Control+Enter");
   await page.getByRole("button", { name: /^Allow/ }).waitFor();
-  await page.locator(".list").focus();
+  await page.locator(".long-list").focus();
   // A key counts once the question has stood for a moment: it is pressed until it does.
   const allowed = page.getByRole("button", { name: /^Allow/ }).waitFor({ state: "detached" })
     .then(() => true);
@@ -199,7 +201,8 @@ test("on a phone nothing is wider than the screen, and buttons are large enough"
 });
 
 test("three cuts, one of them silent, and a kill -9 in a turn leave the page whole", async (t) => {
-  const daemon = await new Daemon({ data: scratch(t), args: ["--allow-host", "127.0.0.1"] }).start();
+  const args = ["--allow-host", "127.0.0.1"]; // With the port of the proxy.
+  const daemon = await new Daemon({ data: scratch(t), args }).start();
   t.after(() => daemon.kill());
   const key = await keyOf(daemon, "read,run");
   const proxy = await Proxy.open(t, daemon.port);
@@ -248,8 +251,8 @@ test("three cuts, one of them silent, and a kill -9 in a turn leave the page who
   proxy.cut();
   await cuts(4);
   await status(page, "idle");
-  const all = (await daemon.request("GET", `/api/v1/sessions/${id}/messages`, { local: true })).json;
-  const answer = all.items.find(({ role }) => role === "assistant");
+  const stored = await daemon.request("GET", `/api/v1/sessions/${id}/messages`, { local: true });
+  const answer = stored.json.items.find(({ role }) => role === "assistant");
   assert.equal(answer.status, "completed");
   assert.equal((await rows(page, "text").allInnerTexts()).join("\n\n").trim(), plain(answer));
   const { link, streams } = await page.evaluate(() => window.__drover.report());
@@ -295,8 +298,8 @@ test("a draft survives, and a message that was cut off is sent once", async () =
 test("images are added, shown, and refused with a reason", async () => {
   const id = await session({ title: "Images" });
   const page = await opened(browser, desk, { target: `/s/${id}` });
-  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E" +
-    "rkJggg==";
+  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9aw" +
+    "AAAABJRU5ErkJggg==";
   const buffer = Buffer.from(pixel, "base64");
   await page.locator("input[type=file]").setInputFiles([
     { name: "a.png", mimeType: "image/png", buffer },
@@ -316,7 +319,7 @@ test("images are added, shown, and refused with a reason", async () => {
 const HOSTILE = "<img src=x onerror=alert(1)> [l](javascript:alert(1)) \u202egnp.exe \u001b[31m";
 
 test("hostile text is inert wherever it stands", async () => {
-  const id = await session({ title: HOSTILE.slice(0, 100), root: desk.root });
+  const id = await session({ title: HOSTILE.slice(0, HOSTILE.indexOf("\u001b")), root: desk.root });
   writeFileSync(path.join(desk.root, "h.txt"), HOSTILE);
   await send(id, script(`think: ${HOSTILE}`, say(HOSTILE), call("read_file", { path: "h.txt" }),
     call("read_file", { path: HOSTILE }), call("run_command", { command: HOSTILE })));
@@ -376,7 +379,7 @@ test("a key that may only read sees no composer, and no button that it may not p
   page.clean();
 });
 
-test("10,000 messages: few elements, the read line stays, a link leads into the middle", async () => {
+test("10,000 messages: few elements, the read line stays, a link to the middle", async () => {
   const page = await opened(browser, desk, { target: `/s/${long}` });
   const row = (number) => page.locator(`[data-message="${messageOf(number)}"]`);
   const elements = () => page.evaluate(() => document.querySelectorAll("*").length);
@@ -385,32 +388,32 @@ test("10,000 messages: few elements, the read line stays, a link leads into the 
   // Up, over pages that are read meanwhile: the row in the middle of the view stays there.
   const before = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));
   await page.evaluate(() => {
-    const list = document.querySelector(".list");
+    const list = document.querySelector(".long-list");
     list.dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
     list.scrollTop = 900;
   });
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() =>
-    requestAnimationFrame(resolve))));
-  const moved = await page.evaluate(() => new Promise((resolve) => {
-    const list = document.querySelector(".list");
-    const box = list.getBoundingClientRect();
-    const read = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
-      .closest("[data-message]");
-    const top = read.getBoundingClientRect().top;
-    const height = list.scrollHeight;
-    list.scrollTop -= 200;
+  // Once rows are drawn there.
+  const held = await page.waitForFunction(() => {
+    const box = document.querySelector(".long-list").getBoundingClientRect();
+    return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2)
+      ?.closest("[data-message]");
+  });
+  const moved = await held.evaluate((row) => new Promise((resolve) => {
+    const list = document.querySelector(".long-list");
+    const { scrollHeight: height } = list, { top } = row.getBoundingClientRect();
     const watch = () => {
       if (list.scrollHeight < height + 1000) return requestAnimationFrame(watch);
-      return requestAnimationFrame(() => resolve(read.getBoundingClientRect().top - top - 200));
+      return requestAnimationFrame(() => resolve(row.getBoundingClientRect().top - top));
     };
+    list.scrollTop -= 200;
     watch();
   }));
   await before;
-  assert.equal(Math.round(moved), 0, "the read line");
+  assert.equal(Math.round(moved), 200, "the read line went as far as it was scrolled");
   await page.getByRole("button", { name: "To the newest" }).waitFor();
   for (let pages = 0; pages < 5; pages++) {
     const read = page.waitForResponse((answer) => /\/messages\?limit/.test(answer.url()));
-    await page.evaluate(() => (document.querySelector(".list").scrollTop = 0));
+    await page.evaluate(() => (document.querySelector(".long-list").scrollTop = 0));
     await read;
     most = Math.max(most, await elements());
   }
@@ -422,7 +425,7 @@ test("10,000 messages: few elements, the read line stays, a link leads into the 
   await middle.waitFor();
   await page.waitForFunction((id) => {
     const at = document.querySelector(`[data-message="${id}"]`)?.getBoundingClientRect();
-    const box = document.querySelector(".list").getBoundingClientRect();
+    const box = document.querySelector(".long-list").getBoundingClientRect();
     return at !== undefined && at.top >= box.top && at.bottom <= box.bottom;
   }, messageOf(5000));
   assert.match(await middle.getAttribute("class"), /marked/);

@@ -61,6 +61,12 @@ test("turns say what they took and changed; one is gone to, forked, asked again"
   const fork = new URL(page.url()).pathname.split("/").at(-1);
   const { items } = await ask(desk.daemon, "GET", `/sessions/${fork}/messages`);
   assert.equal(items.length, 2);
+  await side(page).getByText("Forked from").getByRole("link", { name: "Fix the build" }).click();
+  await page.waitForURL((url) => url.pathname.endsWith(desk.session));
+  await side(page).getByText("2 forks").click();
+  const forks = side(page).locator("details li a");
+  assert.deepEqual(await forks.evaluateAll((links) => links.map((link) =>
+    link.getAttribute("href"))).then((all) => all.includes(`/s/${fork}`)), true);
   page.clean();
 });
 
@@ -105,11 +111,12 @@ test("background work is followed, looked at, cancelled, tried again and started
   await workRow(page, "another try").getByText("failed").waitFor();
   await page.getByRole("button", { name: "Start a subagent" }).click();
   const form = page.getByRole("form", { name: "Start a subagent" });
+  await form.getByLabel("Name").fill("by hand");
   await form.getByLabel("What it shall do").fill(say("from a person"));
   await form.getByRole("button", { name: "Start" }).click();
-  await workRow(page, "from a person").getByText("result delivered").waitFor();
-  await page.getByRole("button", { name: "View result: say: from a person" }).click();
-  await workRow(page, "from a person").getByText("from a person", { exact: true }).waitFor();
+  await workRow(page, "by hand").getByText("result delivered").waitFor();
+  await page.getByRole("button", { name: "View result: Subagent: by hand" }).click();
+  await workRow(page, "by hand").getByText("from a person", { exact: true }).waitFor();
   page.clean();
 });
 
@@ -167,7 +174,7 @@ test("a pin of the address leads to its message; one of the menu is kept", async
   await choose(page, 2, /^Pin/);
   await bar.getByText("the second answer").waitFor();
   const { metadata } = await ask(desk.daemon, "GET", `/sessions/${desk.session}`);
-  assert.deepEqual(metadata, { pins: [second.answer] });
+  assert.deepEqual(metadata, { pins: { of: desk.session, messages: [second.answer] } });
   const other = await opened(browser, desk, inSession(desk));
   const itsBar = other.getByRole("region", { name: "Pinned messages" });
   await itsBar.getByText("the second answer").waitFor();
@@ -175,6 +182,8 @@ test("a pin of the address leads to its message; one of the menu is kept", async
   await atMessage(other, second.answer);
   await bar.getByRole("button", { name: "Unpin" }).first().click();
   await itsBar.waitFor({ state: "detached" });
+  await choose(page, 1, /^Fork here/); // A fork has other messages.
+  await bar.waitFor({ state: "detached" });
   page.clean();
 });
 

@@ -1,3 +1,5 @@
+import type { Progress } from "./state/types.ts";
+
 /** Every text for people, in one place. */
 export const words = {
   name: "drover",
@@ -6,6 +8,7 @@ export const words = {
   settings: "Settings",
   inbox: "Inbox",
   jobs: "Jobs",
+  terminals: "Terminals",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",
@@ -56,16 +59,9 @@ export const words = {
   toHome: "Go to Home",
   noModel: "No model is connected yet.",
   connectModel: "Connect a model",
-  asks: {
-    leave: "asks whether it may",
-    answer: "asks a question",
-    confirm: "asks to go on",
-    choice: "asks you to choose",
-    form: "asks for a form",
-  } as Record<string, string>,
-  answerHow: (id: string) => `drover approve ${id}`,
-  progress: ({ done, total, failed }: { done: number; total: number; failed: number }) =>
-    `${done} of ${total}${failed > 0 ? ` · ✕ ${failed}` : ""}`,
+  progress: ({ done, total, cached = 0, waiting, failed }: Progress) =>
+    `${done} of ${total}${cached > 0 ? ` · ▒ ${cached}` : ""}` +
+    `${waiting > 0 ? ` · ◆ ${waiting}` : ""}${failed > 0 ? ` · ✕ ${failed}` : ""}`,
   copy: "Copy",
   copied: "Copied",
   notCopied: "Could not copy",
@@ -81,7 +77,6 @@ export const words = {
   openImage: (alt: string) => `Open the image: ${alt}`,
   close: "Close",
   imageBroken: "The image cannot be shown.",
-  held: "a delivery is held",
   room: "waits for room in a budget",
   states: {
     queued: "queued", running: "running", waiting: "waits for you", succeeded: "succeeded",

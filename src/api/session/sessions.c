@@ -74,6 +74,7 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
     struct bytes q = param_text(exchange, "q");
     struct session_page what = {.owner = page->request.key.owner,
                                 .parent = param_text(exchange, "parent"),
+                                .fork_of = param_text(exchange, "fork_of"),
                                 .project = param_text(exchange, "project"),
                                 .archived = param_flag(exchange, "archived"),
                                 .since_ms = param_number(exchange, "since"),
@@ -89,8 +90,12 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
         page_looked(page, cursor_write(after.changed_ms, after.id, text));
     }
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&page->request.op.why, "parent: there is no session '%.*s'", (int)what.parent.len,
-                what.parent.data);
+        const char *name = what.fork_of.len == 0  ? "parent"
+                           : what.parent.len == 0 ? "fork_of"
+                                                  : "parent, or fork_of";
+        const struct bytes one = what.parent.len > 0 ? what.parent : what.fork_of;
+        why_set(&page->request.op.why, "%s: there is no session '%.*s'", name, (int)one.len,
+                one.data);
     }
     return err;
 }
@@ -729,6 +734,7 @@ static const struct query_param list_query[] = {
     {QUERY("archived", QUERY_FLAG, "List archived sessions instead of the others.")},
     {QUERY("project", QUERY_TEXT, "Only those of this project."), .max = SESSION_PROJECT_MAX},
     {QUERY("parent", QUERY_TEXT, "The sessions of this session's subagents."), .max = ID_SIZE},
+    {QUERY("fork_of", QUERY_TEXT, "The forks of this session."), .max = ID_SIZE},
     PAGE_STATE_PARAM("idle,running,waiting,compacting"),
     PAGE_SINCE_PARAM("changed"),
     {.name = NULL},

@@ -199,6 +199,7 @@ static struct err spawn_work(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         struct background_row row = {.run = subagent.run,
                                      .subagent = subagent.session,
+                                     .title = subagent.title,
                                      .notice = BYTES(""),
                                      .delivery = "pending"};
         run_shown(&row.run, tx_epoch(tx), run_bounds_hold(&request->bounds));

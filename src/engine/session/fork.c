@@ -148,6 +148,8 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
     row.context_used = 0;
     row.native =
         (struct session_native){.reader = BYTES("")}; /* A native session has one writer. */
+    row.fork_of = from->id;
+    row.fork_name = from->session;
     row.forked_from = fork->message.len > 0 ? fork->message : from->session;
     if (fork->title.data != NULL) {
         row.title = fork->title;

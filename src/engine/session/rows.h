@@ -59,6 +59,10 @@ enum session_columns {
     X("agent", agent, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
     X("root", root, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                            \
     X("forked_from", forked_from, MAP_TEXT, MAP_INSERT)                                            \
+    X("fork_of", fork_of, MAP_INT, MAP_INSERT)                                                     \
+    X("COALESCE((SELECT f.session FROM sessions f WHERE f.id = sessions.fork_of"                   \
+      " AND f.hidden = 0), '')",                                                                   \
+      fork_name, MAP_TEXT, MAP_READ)                                                               \
     X("metadata", metadata, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)
 #define SESSION_LONG_MAP(X)                                                                        \
     X("settings", settings, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                    \

@@ -436,6 +436,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .agent = text_or(what->agent, BYTES("")),
         .root = what->root.len > 0 || !plain ? text_or(what->root, BYTES("")) : project.root,
         .forked_from = BYTES(""),
+        .fork_name = BYTES(""),
         .metadata = text_or(what->metadata, BYTES("{}")),
         .settings = text_or(what->settings, BYTES("{}")),
         .instructions = text_or(what->instructions, BYTES("")),
@@ -467,25 +468,48 @@ static const char *const page_sql[2][2] = {
     {PAGE_SQL("$3 = ''", "IS NULL"), PAGE_SQL("$3 = ''", "IS NOT NULL")},
     {PAGE_SQL("project = $3", "IS NULL"), PAGE_SQL("project = $3", "IS NOT NULL")}};
 
+#define FORKS_SQL(archived)                                                                        \
+    "SELECT " PAGE_COLUMNS " FROM sessions"                                                        \
+    " WHERE owner = $1 AND fork_of = $8 AND fork_of <> 0 AND parent = $2"                          \
+    " AND ($3 = '' OR project = $3)"                                                               \
+    " AND changed_ms >= $6 AND (changed_ms, id) < ($4, $5) AND hidden = 0"                         \
+    " AND archived_ms " archived " ORDER BY changed_ms DESC, id DESC LIMIT $7"
+
+static const char *const forks_sql[2] = {FORKS_SQL("IS NULL"), FORKS_SQL("IS NOT NULL")};
+
+/* id of the session that a list is about; 0: none was named. */
+static struct err page_about(struct tx *tx, const struct session_page *page, struct bytes session,
+                             int64_t *ret_id) {
+    struct session_row row = {.id = 0};
+    const struct session_key key = {.owner = page->owner, .session = session};
+    const struct err err =
+        session.len > 0 ? sessions__get(tx, &key, "sessions: list", &row) : ERR_OK;
+    *ret_id = row.id;
+    return err;
+}
+
 struct err tx_session_each(struct tx *tx, const struct session_page *page, session_fn each,
                            void *ctx) {
-    struct session_row parent = {.id = 0};
-    if (page->parent.len > 0) {
-        const struct session_key key = {.owner = page->owner, .session = page->parent};
-        struct err err = sessions__get(tx, &key, "sessions: parent", &parent);
-        if (err_failed(err)) {
-            return err;
-        }
+    int64_t parent = 0, fork_of = 0;
+    struct err err = page_about(tx, page, page->parent, &parent);
+    err = err_failed(err) ? err : page_about(tx, page, page->fork_of, &fork_of);
+    if (err_failed(err)) {
+        return err;
     }
     bool start = page->after.id == 0;
+    const struct arg args[] = {arg_text(page->owner),
+                               arg_int(parent),
+                               arg_text(page->project),
+                               arg_int(start ? INT64_MAX : page->after.changed_ms),
+                               arg_int(start ? INT64_MAX : page->after.id),
+                               arg_int(page->since_ms),
+                               arg_int(page->limit),
+                               arg_int(fork_of)};
+    const char *sql = page_sql[page->project.len > 0 ? 1 : 0][page->archived ? 1 : 0];
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, page_sql[page->project.len > 0 ? 1 : 0][page->archived ? 1 : 0],
-                ARGS(arg_text(page->owner), arg_int(parent.id), arg_text(page->project),
-                     arg_int(start ? INT64_MAX : page->after.changed_ms),
-                     arg_int(start ? INT64_MAX : page->after.id), arg_int(page->since_ms),
-                     arg_int(page->limit)));
-    struct err err = ERR_OK;
+    struct rows *rows = fork_of != 0
+                            ? tx_rows(tx, forks_sql[page->archived ? 1 : 0], args, COUNT_OF(args))
+                            : tx_rows(tx, sql, args, COUNT_OF(args) - 1);
     while (!err_failed(err) && rows_step(rows)) {
         struct session_row row;
         sessions__borrow(rows, SESSION_LIGHT, &row);

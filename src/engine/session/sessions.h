@@ -94,6 +94,7 @@ struct session_cursor {
 struct session_page {
     struct bytes owner;
     struct bytes parent;  /* ses_…: its subagents; "": those that are nobody's. */
+    struct bytes fork_of; /* ses_…: its forks; "": whatever they are. */
     struct bytes project; /* "": of every one. */
     bool archived;        /* Those that are, or those that are not. */
     int64_t since_ms;     /* Changed then or later; 0: any. */
@@ -101,7 +102,8 @@ struct session_page {
     int64_t limit;
     enum run_hold hold; /* States are as tx_session_shown has them. */
 };
-/* Rows without instructions and settings. ERR_NOT_FOUND: no such parent. */
+/* Rows without instructions and settings. ERR_NOT_FOUND: no such parent, or no such
+ * session of forks. */
 typedef struct err (*session_fn)(void *ctx, const struct session_row *row);
 MUST_CHECK struct err tx_session_each(struct tx *tx, const struct session_page *page,
                                       session_fn each, void *ctx);

@@ -14,6 +14,7 @@ static struct field_value delivery(const void *row) {
 
 static const struct field rows[] = {
     {FIELD("subagent", FIELD_TEXT, AT(subagent)), .empty = FIELD_EMPTY_NULL},
+    {FIELD("title", FIELD_TEXT, AT(title)), .empty = FIELD_EMPTY_NULL},
     {FIELD("delivery", FIELD_TEXT, 0), .get = delivery, .empty = FIELD_EMPTY_NULL,
      .schema = "{\"enum\":[null,\"pending\",\"delivered\",\"dropped\"]}"},
     {FIELD("notice", FIELD_TEXT, AT(notice)), .empty = FIELD_EMPTY_NULL},
@@ -101,6 +102,8 @@ static struct err background_read(struct tx *tx, const struct background_page *p
     err = tx_run_waits_mark(tx, page->bounds, &row->run);
     row->subagent = tx_text(tx, "SELECT session FROM sessions WHERE id = $1",
                             ARGS(arg_int(candidate->subagent)));
+    row->title =
+        tx_text(tx, "SELECT title FROM sessions WHERE id = $1", ARGS(arg_int(candidate->subagent)));
     notice_find(tx, page, row);
     row->fits = true;
     return err_failed(err) ? err : tx_error(tx);

@@ -17,6 +17,7 @@
 struct background_row {
     struct run_row run;    /* As clients see it. */
     struct bytes subagent; /* ses_… of the subagent; "": it is none. */
+    struct bytes title;    /* Title of that session; "": none. */
     struct bytes notice;   /* dlv_… of the notice of its end; "": there is none (yet). */
     const char *delivery;  /* pending, delivered, dropped; "": nobody is notified. */
     bool fits;             /* Else only the run's id is there. */

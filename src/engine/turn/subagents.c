@@ -149,7 +149,8 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
     };
     err = tx_turn_submit(tx, &message, &accepted, why);
     if (!err_failed(err)) {
-        *ret_subagent = (struct subagent){.run = accepted.run, .session = session.session};
+        *ret_subagent = (struct subagent){
+            .run = accepted.run, .session = session.session, .title = session.title};
     }
     return err;
 }

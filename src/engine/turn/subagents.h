@@ -44,7 +44,8 @@ struct subagent {
     struct run_row run;
     int64_t session_id;
     struct bytes session;       /* ses_… */
-    struct session_usage usage; /* Of its session. */
+    struct bytes title;         /* Only of one that was just spawned, */
+    struct session_usage usage; /* and only of others: of its session. */
 };
 /* ERR_CONFLICT: it would be too deep, or there are too many; `why` says it to the model. */
 MUST_CHECK struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,

@@ -70,6 +70,7 @@ static const struct field rows_shown[] = {
     {FIELD("parent", FIELD_TEXT, ROW(parent_name)), .empty = FIELD_EMPTY_NULL},
     {FIELD("depth", FIELD_INT, ROW(depth))},
     {FIELD("forked_from", FIELD_TEXT, ROW(forked_from)), .empty = FIELD_EMPTY_NULL},
+    {FIELD("fork_of", FIELD_TEXT, ROW(fork_name)), .use = FIELD_LISTED, .empty = FIELD_EMPTY_NULL},
     {FIELD("version", FIELD_INT, ROW(version)), .required = true},
     {FIELD("made_ms", FIELD_INT, ROW(made_ms))},
     {FIELD("changed_ms", FIELD_INT, ROW(changed_ms))},

@@ -159,6 +159,8 @@ struct session_row {
     struct bytes model, agent;       /* "": the default. */
     struct bytes root;               /* The project's folder, absolute; "": none. */
     struct bytes forked_from;        /* msg_… or "". */
+    int64_t fork_of;                 /* id of the session whose fork it is; 0: none. */
+    struct bytes fork_name;          /* The same as clients see it; read, never written. */
     struct bytes metadata, settings; /* JSON objects, compact. */
     struct bytes instructions;       /* "": those of the agent alone. */
     struct bytes program;    /* Definition of its agent that is a program: JSON; "": a model. */

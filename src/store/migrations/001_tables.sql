@@ -457,7 +457,9 @@ CREATE TABLE sessions (
     -- the program's own session goes on, '': the next turn begins a new one.
     program_answer @int@ NOT NULL DEFAULT 0,
     program_heard @int@ NOT NULL DEFAULT 0,
-    program_reader TEXT NOT NULL DEFAULT ''
+    program_reader TEXT NOT NULL DEFAULT '',
+    -- id of the session whose fork this is; 0: it is none.
+    fork_of @int@ NOT NULL DEFAULT 0
 ) @strict@;
 -- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
 CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
@@ -465,6 +467,8 @@ CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
 CREATE INDEX sessions_archived ON sessions (owner, parent, changed_ms, id)
     WHERE archived_ms IS NOT NULL AND hidden = 0;
 CREATE INDEX sessions_parent ON sessions (parent) WHERE parent <> 0;
+-- Lists of the forks of one.
+CREATE INDEX sessions_forks ON sessions (fork_of, changed_ms, id) WHERE fork_of <> 0;
 CREATE INDEX sessions_hidden ON sessions (id) WHERE hidden <> 0;
 CREATE INDEX sessions_main ON sessions (owner, agent) WHERE main <> 0;
 -- Lists of sessions of a project.

@@ -37,9 +37,9 @@ function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidde
           </button>
         </>
       ) : null}
-      {mayAnswer && isWhole && choices.length <= CHOICES_IN_ROW ? choices.map(({ text, reply: given }, at) => (
-        <button key={text} disabled={off} aria-label={words.option(at + 1, text)} title={text}
-          onClick={(event) => reply(event, given)}>{at + 1}</button>
+      {mayAnswer && isWhole && choices.length <= CHOICES_IN_ROW ? choices.map((one, at) => (
+        <button key={one.text} disabled={off} aria-label={words.option(at + 1, one.text)}
+          title={one.text} onClick={(event) => reply(event, one.reply)}>{at + 1}</button>
       )) : null}
       {hidden ? null : (
         <a class="button quiet" href={`/inbox/${ask.id}`} aria-label={`${link}: ${what}`}>

@@ -6,7 +6,8 @@ import { isOpen, type Ask } from "../state/asks.ts";
 import { bodyOf, fitsRow, headline, origin } from "./text.ts";
 import { words } from "./words.ts";
 
-/** In a row all of it, if it fits. The tool and its call; the question of a model; the step and the question of a program. */
+/** The tool and its call; the question of a model; the step and the question of a program. In a
+ *  row all of it, if it fits. */
 export function Headline({ ask, row = false }: { ask: Ask; row?: boolean }) {
   const isCall = ask.kind === "leave", tone = isOpen(ask) ? "wait" : "queued";
   const isWhole = row && fitsRow(ask), shape = isWhole ? "all-of-it" : "clip";

@@ -1,6 +1,7 @@
 /** All of a question: its whole text, where it comes from, and every way to answer it. */
 import { useEffect, useId, useState } from "preact/hooks";
 
+import { Diff } from "../diff/index.ts";
 import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
 import { askRead, isOpen, type Ask } from "../state/asks.ts";
@@ -9,7 +10,7 @@ import { Form } from "./form.tsx";
 import { Origin, Subject } from "./head.tsx";
 import { Outcome } from "./outcome.tsx";
 import { useReply, type Replying } from "./reply.ts";
-import { bodyOf, choicesOf, isYesNo, optionsOf } from "./text.ts";
+import { bodyOf, choicesOf, headline, isYesNo, optionsOf } from "./text.ts";
 import { words } from "./words.ts";
 
 /** Yes, no with its reason, and for calls of a session a yes from now on. */
@@ -125,6 +126,22 @@ function Answers({ ask }: { ask: Ask }) {
   );
 }
 
+/** A change of a file as one; else the text. */
+function Text({ ask }: { ask: Ask }) {
+  const isCall = ask.kind === "leave", diff = ask.about?.diff ?? "";
+  const text = (
+    <pre dir="auto" class={isCall ? "shown" : "shown prose"} tabIndex={0}>{bodyOf(ask)}</pre>
+  );
+  if (diff === "") return text;
+  return (
+    <>
+      <p class="mono" dir="auto">{headline(ask)}</p>
+      <Diff patch={diff} />
+      <details><summary>{words.asText}</summary>{text}</details>
+    </>
+  );
+}
+
 export function Whole({ ask }: { ask: Ask }) {
   const id = useId();
   const short = ask.shown === undefined || ask.arguments === undefined;
@@ -140,7 +157,7 @@ export function Whole({ ask }: { ask: Ask }) {
           <Origin ask={ask} />
         </div>
       </div>
-      <pre dir="auto" class={ask.kind === "leave" ? "shown" : "shown prose"} tabIndex={0}>{bodyOf(ask)}</pre>
+      <Text ask={ask} />
       {ask.about?.review ? (
         <p class="muted small">{words.undecided} <bdi>{visible(ask.about.review)}</bdi></p>
       ) : null}

@@ -12,6 +12,7 @@ export const words = {
   allowOf: (what: string) => `Allow: ${what}`,
   denyOf: (what: string) => `Deny: ${what}`,
   option: (at: number, text: string) => `${at}: ${text}`,
+  asText: "As text",
   reason: "Reason of a no, optional",
   always: "Allow such calls of this session from now on",
   subject: "Only those that match, e.g.",

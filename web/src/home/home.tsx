@@ -1,7 +1,6 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
-import { fitsRow } from "../ask/text.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
@@ -21,7 +20,7 @@ import { Today } from "./today.tsx";
 import { words } from "./words.ts";
 
 const BAD = ["failed", "timed_out", "lost", "interrupted"];
-const ASKS_SHOWN = 20;
+const ASKS_SHOWN = 10;
 
 function Empty() {
   return (
@@ -90,7 +89,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     { key: "w", about: words.keys.waiting, run: nextWaiting },
     { key: "S", about: words.keys.seen, run: () => may("run") && void markSeen(toSee) },
   ]);
-  useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { isRead: fitsRow, other: open });
+  useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
   const more = Math.max(0, liveCount.value - runs.length), left = items.length - shownAsks.length;
   if (places.size === 0) return <Empty />;
   return (
@@ -146,7 +145,7 @@ export function Home() {
       <div>
         <Offer />
         <Lists overview={overview} runs={running.value} />
-        {problem === null ? null : <Trouble problem={problem} retry={retry} />}
+        <Trouble problem={problem} retry={retry} />
       </div>
       <Today today={overview.today} />
     </div>

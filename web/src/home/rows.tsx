@@ -41,7 +41,7 @@ export function HeldRow({ held, selected }: { held: Held; selected: boolean }) {
       <div class="what">
         <span class="clip">
           <span class="tone-wait" aria-hidden="true">◆ </span>
-          {words.delivery.held} {words.to} <bdi class="mono">{to}</bdi>
+          {words.held} {words.to} <bdi class="mono">{to}</bdi>
         </span>
         <span class="muted clip">
           {held.cause === null ? null : <><bdi>{visible(held.cause)}</bdi>{" · "}</>}

@@ -1,24 +1,57 @@
-/** What today cost so far. */
+/** What today cost so far, and how much of the prompts came from caches. */
+import { useEffect, useState } from "preact/hooks";
+
+import { get } from "../api/api.ts";
 import { count, money } from "../parts/text.ts";
 import type { Today as Spent } from "../state/types.ts";
-import { words } from "../words.ts";
+import { words as all } from "../words.ts";
+import { words } from "./words.ts";
+
+interface Usage { fresh: number; cache_read: number; cache_write: number }
+
+/** Of the prompts of a day; read again when there were further calls. */
+function Cache({ calls }: { calls: number }) {
+  const [usage, usageSet] = useState<Usage | null>(null);
+  useEffect(() => {
+    let left = false;
+    void get<{ total: { usage: Usage } }>("/usage?by=day&days=1").then((answer) => {
+      if (!left && answer.ok) usageSet(answer.value.total.usage);
+    });
+    return () => void (left = true);
+  }, [calls]);
+  if (usage === null) return null;
+  const whole = usage.fresh + usage.cache_read + usage.cache_write;
+  if (whole === 0) return null;
+  const rate = `${Math.round((100 * usage.cache_read) / whole)} %`;
+  return (
+    <>
+      <h2 class="after">{words.cache}</h2>
+      <p>
+        {rate}{" "}
+        <span class="muted">{words.cacheOf(count(usage.cache_read), count(whole))}</span>
+      </p>
+      <progress class="cache" max={whole} value={usage.cache_read} aria-label={words.cache} />
+    </>
+  );
+}
 
 export function Today({ today }: { today: Spent }) {
   return (
-    <aside aria-label={words.today}>
-      <h2>{words.today}</h2>
+    <aside aria-label={all.today}>
+      <h2>{all.today}</h2>
       <p class="figure">{money(today.cost_micros)}</p>
-      <p class="muted small">{words.todayAbout}</p>
+      <p class="muted small">{all.todayAbout}</p>
       {today.cost_unknown === 0 ? null : (
-        <p class="tone-degraded small">{words.unpriced(today.cost_unknown)}</p>
+        <p class="tone-degraded small">{all.unpriced(today.cost_unknown)}</p>
       )}
       <dl>
-        <dt>{words.calls}</dt><dd>{count(today.calls)}</dd>
-        <dt>{words.tokens}</dt><dd>{count(today.tokens)}</dd>
-        <dt>{words.output}</dt><dd>{count(today.output)}</dd>
+        <dt>{all.calls}</dt><dd>{count(today.calls)}</dd>
+        <dt>{all.tokens}</dt><dd>{count(today.tokens)}</dd>
+        <dt>{all.output}</dt><dd>{count(today.output)}</dd>
         {today.reserved_cost_micros > 0
-          ? <><dt>{words.reserved}</dt><dd>{money(today.reserved_cost_micros)}</dd></> : null}
+          ? <><dt>{all.reserved}</dt><dd>{money(today.reserved_cost_micros)}</dd></> : null}
       </dl>
+      {today.calls === 0 ? null : <Cache calls={today.calls} />}
     </aside>
   );
 }

@@ -4,10 +4,10 @@ export const words = {
   log: "Log", logOf: (name: string) => `Log: ${name}`,
   again: "Run again", againOf: (name: string) => `Run again: ${name}`,
   deliver: "Try now", deliverOf: (name: string) => `Try now: ${name}`,
-  delivery: { held: "a delivery is held", stalled: "a delivery failed often" },
+  held: "a delivery is held",
   to: "to",
   cache: "Cache",
-  cacheOf: (rate: string, read: string, all: string) => `${rate} (${read} of ${all} prompt tokens)`,
+  cacheOf: (read: string, all: string) => `(${read} of ${all} prompt tokens)`,
   keys: {
     next: "next row", previous: "row before", open: "open the row", waiting: "next that waits",
     seen: "mark all as seen",

@@ -6,6 +6,7 @@ import { AskCard } from "../ask/ask.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { asks, type Ask } from "../state/asks.ts";
+import { Result } from "./result.tsx";
 import { words } from "./words.ts";
 
 /** A job has a page, and a call its session. */
@@ -42,6 +43,7 @@ export function Detail({ id }: { id: string }) {
       {ask !== undefined ? <AskCard key={id} ask={ask} />
         : problem === null ? <Loading />
         : <Trouble problem={problem} retry={() => triesSet(tries + 1)} />}
+      {ask?.state === "allowed" ? <Result key={id} ask={ask} /> : null}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 /** Questions of one shape stand together, in the place of the first of them. Pure. */
-import { shapeOf } from "../ask/text.ts";
+import { isYesNo, shapeOf } from "../ask/text.ts";
 import { isOpen, type Ask } from "../state/asks.ts";
 
 /** Of one member it is a row of its own; of more, no single key answers it. */
@@ -37,6 +37,10 @@ export function rowsOf(groups: Group[], expanded: ReadonlySet<string>): Row[] {
       ? group.members.map((ask) => ({ id: ask.id, members: [ask], depth: 1 as const })) : []),
   ]);
 }
+
+/** Those that this answer fits: a yes is none to a question that wants more. */
+export const fitting = (asks: readonly Ask[], decision: "allow" | "deny"): Ask[] =>
+  asks.filter((ask) => isOpen(ask) && (decision === "deny" || isYesNo(ask)));
 
 /** What is open among these, each once. */
 export function openOf(rows: Row[], picked: ReadonlySet<string>): Ask[] {

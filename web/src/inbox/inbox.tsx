@@ -19,7 +19,9 @@ import { Confirm, type Confirming } from "./confirm.tsx";
 import { Deliveries, deliveries, useDeliveries } from "./deliveries.tsx";
 import { Detail } from "./detail.tsx";
 import { GroupRow } from "./group.tsx";
-import { grouped, kindOf, KINDS, ofKind, openOf, rowsOf, type Kind, type Row } from "./groups.ts";
+import {
+  fitting, grouped, kindOf, KINDS, ofKind, openOf, rowsOf, type Kind, type Row,
+} from "./groups.ts";
 import { Notify } from "./notify.tsx";
 import { words } from "./words.ts";
 
@@ -110,8 +112,7 @@ function List({ open }: { open: string | undefined }) {
   const due = openOf(rows, picked), isMany = due.length > 0 || (row?.members.length ?? 0) > 1;
   const expand = (id: string) => expandedSet((now) => toggled(now, [id]));
   const ask = (decision: "allow" | "deny", among: readonly Ask[]): void => {
-    const fit = among.filter((each) => isOpen(each) &&
-      (decision === "deny" || each.kind === "leave" || each.kind === "confirm"));
+    const fit = fitting(among, decision);
     if (fit.length > 0) confirmingSet({ decision, asks: fit });
   };
   const openRow = (): void => {
@@ -162,7 +163,6 @@ function List({ open }: { open: string | undefined }) {
   }, [isOther, one?.id]);
   return (
     <div class="list" onFocusIn={select.onFocusIn}>
-      <h1>{words.inbox}</h1>
       <Filters kind={kind} />
       {rows.length + held.length === 0 ? <Empty kind={kind} /> : null}
       <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
@@ -171,7 +171,9 @@ function List({ open }: { open: string | undefined }) {
       {due.length === 0 ? null : (
         <div class="picked" role="status">
           <b>{words.picked(due.length)}</b>
-          <button class="main" onClick={() => ask("allow", due)}>{words.allow(due.length)}</button>
+          <button class="main" onClick={() => ask("allow", due)}>
+            {words.allow(fitting(due, "allow").length)}
+          </button>
           <button onClick={() => ask("deny", due)}>{words.deny(due.length)}</button>
           <button class="quiet" onClick={() => pickedSet(new Set())}>{words.clear}</button>
         </div>
@@ -195,10 +197,11 @@ export function Inbox({ id }: Params) {
   }
   return (
     <div class={`page inbox${id === undefined ? "" : " open"}`}>
+      <h1>{words.inbox}</h1>
       <List open={id} />
       {id === undefined ? null : <Detail key={id} id={id} />}
       {more ? <p class="none">{words.moreThan(items.length)}</p> : null}
-      {trouble === null ? null : <Trouble problem={trouble} retry={() => void asksRead()} />}
+      <Trouble problem={trouble} retry={() => void asksRead()} />
     </div>
   );
 }

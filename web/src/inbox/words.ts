@@ -4,8 +4,8 @@ export const words = {
   filters: "What is shown",
   kinds: { all: "All", leave: "Permissions", questions: "Questions", deliveries: "Deliveries" },
   empty: "Nothing waits for you.",
-  emptyAbout: "Whatever asks you something comes here: agents that need a permission or an answer, " +
-    "programs with drover approve, at any depth, and results that could not be delivered.",
+  emptyAbout: "Whatever asks you something comes here: agents that need a permission or an " +
+    "answer, programs with drover approve, at any depth, and results that could not be delivered.",
   emptyKind: "Nothing of this kind waits.",
   ask: "drover ask \"What is in this folder?\"",
   moreThan: (count: number) => `The newest ${count.toLocaleString("en")} are shown.`,
@@ -27,6 +27,7 @@ export const words = {
     (done === all ? `${all} answered.` : `${done} of ${all} answered; the others say why not.`),
   back: "All that waits",
   close: "Close",
+  call: "the call",
   session: "Session", job: "Job",
   held: "A delivery is held", failures: (count: number) => `${count} failures`,
   to: "to",

@@ -5,9 +5,9 @@ import type { Problem as Given } from "../api/api.ts";
 import { again, stop } from "../jobs/actions.ts";
 import { isLive, lasted, nameOf } from "../jobs/rules.ts";
 import { Brand } from "../parts/brand.tsx";
-import { Problem } from "../parts/problem.tsx";
 import { State } from "../parts/state.tsx";
 import { elapsed, when } from "../parts/text.ts";
+import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { go } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
@@ -85,7 +85,7 @@ export function Head({ job }: { job: Job }) {
       )}
       <Facts job={job} />
       {job.note == null ? null : <p class="tone-wait" dir="auto">{visible(job.note)}</p>}
-      <Problem problem={refused} />
+      <Trouble problem={refused} />
     </header>
   );
 }

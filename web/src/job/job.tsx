@@ -1,7 +1,7 @@
 /** A job: its head, its attempts, and its terminal or its log. */
 import { isLive } from "../jobs/rules.ts";
 import { Loading } from "../parts/loading.tsx";
-import { Problem } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { query, setQuery } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
@@ -63,7 +63,7 @@ function Output({ job }: { job: Known }) {
   const key = `${job.id} ${attempt} ${stream}`;
   return (
     <>
-      <div class="choices">
+      <div class="picks">
         {stream === "pty" ? null : <Streams stream={stream} />}
         {all === 1 ? null : <Attempts attempt={attempt} all={all} choose={choose} />}
       </div>
@@ -81,7 +81,7 @@ export function Job({ id = "" }: Params) {
   const { job, problem, again } = useJob(id);
   if (job === null) {
     return problem === null ? <Loading />
-      : <div class="page"><Problem problem={problem} retry={again} /></div>;
+      : <div class="page"><Trouble problem={problem} retry={again} /></div>;
   }
   return (
     <div class="page job-page">

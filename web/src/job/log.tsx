@@ -2,7 +2,7 @@
  *  there. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { Problem } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { setQuery } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { keptCount, lineCount, rowCount, rowOfLine, rowsAt } from "./lines.ts";
@@ -152,7 +152,7 @@ export function Log({ place, line }: { place: Place; line: number | null }) {
     <section class="log" aria-label={words.log}>
       <Bar search={search} field={field} wrap={width !== WIDTH} place={place}
         lines={lineCount(lines)} wrapSet={(on) => widthSet(on ? columnsOf(box.current) : WIDTH)} />
-      <Problem problem={search.problem ?? problemOf(reading)} />
+      <Trouble problem={search.problem ?? problemOf(reading)} />
       {hidden === 0 ? null : <p class="muted small">{words.earlier(hidden)}</p>}
       {wanted.current !== null && state?.phase === "done"
         ? <p class="muted small">{words.noLine(wanted.current)}</p> : null}
@@ -163,7 +163,7 @@ export function Log({ place, line }: { place: Place; line: number | null }) {
         </span>
         {note === null ? null : <p class="none">{note}</p>}
         <div class="all" style={{ height: `${(total - hidden) * ROW}px` }}>
-          <div class="shown" style={{ transform: `translateY(${(first - hidden) * ROW}px)` }}>
+          <div class="drawn" style={{ transform: `translateY(${(first - hidden) * ROW}px)` }}>
             {rows.map((seen) => (
               <LogRow key={seen.number} seen={seen} choose={choose}
                 marked={marked !== null && seen.row?.line === marked} />

@@ -3,7 +3,8 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Problem as Given } from "../api/api.ts";
 import { Loading } from "../parts/loading.tsx";
-import { Problem } from "../parts/problem.tsx";
+import { useSelection } from "../parts/select.ts";
+import { Trouble } from "../parts/trouble.tsx";
 import { query, setQuery } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
@@ -78,13 +79,6 @@ function Empty({ filtered }: { filtered: boolean }) {
   );
 }
 
-function focusRow(by: 1 | -1): void {
-  const rows = [...document.querySelectorAll<HTMLElement>(".row.job a")];
-  const at = rows.findIndex((row) => row.closest(".row")?.contains(document.activeElement));
-  const next = at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by;
-  rows[next]?.focus();
-}
-
 export function Jobs() {
   const state = query.value.get("state") ?? "", q = query.value.get("q") ?? "";
   const list = useJobs(state, q);
@@ -92,10 +86,11 @@ export function Jobs() {
   const [open, openSet] = useState(false);
   const [refused, refusedSet] = useState<Given | null>(null);
   const field = useRef<HTMLInputElement>(null);
+  const selection = useSelection(items.map(({ id }) => id));
   useKeys([
     { key: "/", about: words.filterKey, run: () => field.current?.focus() },
-    { key: "j", about: words.nextKey, run: () => focusRow(1) },
-    { key: "k", about: words.previousKey, run: () => focusRow(-1) },
+    { key: "j", about: words.nextKey, run: () => selection.step(1) },
+    { key: "k", about: words.previousKey, run: () => selection.step(-1) },
     ...(may("run") ? [{ key: "r", about: words.runKey, run: () => openSet(true) }] : []),
   ]);
   return (
@@ -104,13 +99,15 @@ export function Jobs() {
         <h1>{words.title}</h1>
         <Filters state={state} q={q} field={field} />
         {may("run") ? (
-          <button class="primary end" onClick={() => openSet(true)}>{words.run}</button>
+          <button class="main end" onClick={() => openSet(true)}>{words.run}</button>
         ) : null}
       </div>
-      <Problem problem={refused ?? problem} retry={problem === null ? undefined : list.again} />
+      <Trouble problem={refused ?? problem} retry={problem === null ? undefined : list.again} />
       {!ready && problem === null ? <Loading /> : null}
       {ready && items.length === 0 ? <Empty filtered={state !== "" || q !== ""} /> : null}
-      {items.map((job) => <Row key={job.id} job={job} failed={refusedSet} />)}
+      <div onFocusIn={selection.onFocusIn}>
+        {items.map((job) => <Row key={job.id} job={job} failed={refusedSet} />)}
+      </div>
       {next === null ? null : (
         <p class="more"><button onClick={() => void list.more()}>{words.more}</button></p>
       )}

@@ -29,7 +29,7 @@ export function Row({ job, failed }: { job: JobRow; failed: (problem: Problem | 
   return (
     <div class="row job">
       <Brand id={job.id} />
-      <a class="mono clip" href={`/j/${job.id}`} dir="auto">{name}</a>
+      <a class="mono clip" data-row={job.id} href={`/j/${job.id}`} dir="auto">{name}</a>
       <State state={job.state} about={aboutOf(job)} />
       <span class="num">{ran === null ? "–" : elapsed(ran)}</span>
       <span class="num muted age">{ago(now.value - job.made_ms)}</span>

@@ -8,6 +8,8 @@ import { Virtualizer, type VirtualizerHandle } from "virtua";
 const NEAR_PX = 40;
 const EDGE_PX = 800;
 const BUFFER_PX = 400;
+/** A view that goes up this soon after its rows changed was moved by them, and by nobody. */
+const SETTLE_MS = 150;
 
 export interface ListHandle {
   toEnd(): void;
@@ -46,6 +48,7 @@ export function List<T>(props: ListProps<T>) {
   current.current = props;
   const end = useRef(true); // Whether the end is followed.
   const top = useRef(0); // Where the view was.
+  const changed_ms = useRef(0);
   const shift = useShift(items, keyOf);
 
   const follow = (is: boolean): void => {
@@ -53,7 +56,9 @@ export function List<T>(props: ListProps<T>) {
     end.current = is;
     current.current.onEnd(is);
   };
+  /** After a change of the rows or of their sizes. */
   const stick = (): void => {
+    changed_ms.current = performance.now();
     const box = scroller.current;
     if (box !== null && end.current && current.current.follows) box.scrollTop = box.scrollHeight;
   };
@@ -68,9 +73,10 @@ export function List<T>(props: ListProps<T>) {
     if (box === null) return;
     const rest = box.scrollHeight - box.clientHeight - box.scrollTop;
     const isDown = box.scrollTop >= top.current;
+    const isSettled = performance.now() - changed_ms.current > SETTLE_MS;
     top.current = box.scrollTop;
     if (rest <= NEAR_PX && isDown) follow(true);
-    else if (rest > NEAR_PX && !isDown) follow(false);
+    else if (rest > NEAR_PX && !isDown && isSettled) follow(false);
     edges();
   };
 
@@ -119,10 +125,10 @@ export function List<T>(props: ListProps<T>) {
   }, [items, follows]);
 
   return (
-    <div class="list" ref={scroller} tabIndex={0} role="region" aria-label={label}
+    <div class="long-list" ref={scroller} tabIndex={0} role="region" aria-label={label}
       onScroll={scrolled}>
       <Virtualizer ref={rows} data={items} shift={shift} bufferSize={BUFFER_PX}>
-        {(item: T) => <div key={keyOf(item)} class="list-row">{draw(item)}</div>}
+        {(item: T) => <div key={keyOf(item)} class="long-row">{draw(item)}</div>}
       </Virtualizer>
     </div>
   );

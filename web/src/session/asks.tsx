@@ -8,9 +8,11 @@ import { bodyOf, headline, isYesNo } from "../ask/text.ts";
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { may } from "../state/me.ts";
 import type { Opened } from "./open.ts";
+import { words } from "./words.ts";
 
-/** Nobody allows what they have not seen: a change as a diff, anything else as the daemon puts it. */
+/** Nobody allows what they have not seen: a change as a diff, the rest as the daemon puts it. */
 function Shown({ ask }: { ask: Ask }) {
   const diff = ask.about?.diff ?? "";
   if (diff !== "") return <Diff patch={diff} />;
@@ -37,8 +39,9 @@ export function Asks({ opened }: { opened: Opened }) {
   return (
     <div class="asks">
       <div class="first-ask" key={first.id}>
-        <AskCard ask={first} compact={isYesNo(first)} selected />
+        <AskCard ask={first} compact={isYesNo(first)} />
         {isYesNo(first) ? <Shown ask={first} /> : null}
+        {isYesNo(first) && may("approve") ? <p class="keys">{words.askKeys}</p> : null}
       </div>
       {others.map((ask) => <AskCard key={ask.id} ask={ask} compact />)}
     </div>

@@ -173,7 +173,9 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
               event.currentTarget.value = "";
             }} />
           <button class="quiet icon" aria-label={words.addImages} title={words.addImages}
-            onClick={() => picker.current?.click()}><ImagePlus size={16} aria-hidden="true" /></button>
+            onClick={() => picker.current?.click()}>
+            <ImagePlus size={16} aria-hidden="true" />
+          </button>
           {session === null ? null : <Pickers session={session} say={say} />}
           {isBusy ? null : <span class="muted small wide">{words.enterSends}</span>}
           <span class="end acts">

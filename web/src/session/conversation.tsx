@@ -62,7 +62,7 @@ export function Conversation(props: ConversationProps) {
   };
   if (rows.value.length === 0 && state.value.session !== null && !opened.hasOlder.value) {
     return (
-      <div class="list none-said">
+      <div class="long-list none-said">
         <p>{words.noMessages}</p><p class="muted">{words.firstMessage}</p>
       </div>
     );

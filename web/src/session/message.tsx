@@ -72,7 +72,7 @@ function Who({ message, children }: { message: Message; children?: string }) {
 }
 
 const imagesOf = (parts: Part[]) => parts.filter(({ kind }) => kind === "image")
-  .map(({ name = "" }) => ({ path: `/attachments/${name}`, alt: name }));
+  .map(({ name = "", data }) => ({ path: `/attachments/${String(data?.id)}`, alt: name }));
 
 function User({ message }: { message: Message }) {
   const images = imagesOf(message.parts);
@@ -125,7 +125,7 @@ function End({ message }: { message: Message }) {
 
 function Mark({ message }: { message: Message }) {
   return (
-    <p class="mark"><span>{words.compacted} · <span dir="auto">
+    <p class="summary"><span>{words.compacted} · <span dir="auto">
       {visible(plain(message))}</span></span></p>
   );
 }
@@ -155,7 +155,7 @@ function Content({ row }: { row: Row }) {
     case "steer":
       return (
         <blockquote class="steer">
-          <h3>{words.joined}</h3>
+          <h2>{words.joined}</h2>
           <div class="said" dir="auto"><Bounded text={row.part.text} /></div>
         </blockquote>
       );

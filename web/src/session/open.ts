@@ -98,7 +98,9 @@ export function openSession(id: string): Opened {
   }
 
   const unfollow = follow(`session:${id}`, {
-    onSnapshot: (data) => {
+    onSnapshot: (given) => {
+      const data = given as Partial<Snapshot>;
+      if (data.session === undefined) return; // A stream that nobody wrote to: no such session.
       problem.value = null;
       take({ kind: "snapshot", data: data as Snapshot });
       void readAgain(data as Snapshot);
@@ -108,7 +110,7 @@ export function openSession(id: string): Opened {
       take({ kind: "events", events });
     },
   });
-  void sessionRead(); // The stream of a session that does not exist says nothing.
+  void sessionRead(); // It says whether there is such a session.
 
   async function older(): Promise<void> {
     const there = far.value;

@@ -69,7 +69,9 @@ export function rowsOf(messages: readonly Message[], queue: readonly string[]): 
 }
 
 /** How the calls of a group stand: done, failed, waiting for somebody, running. */
-export interface Tally { calls: number; ms: number | null; states: [state: string, count: number][] }
+export interface Tally {
+  calls: number; ms: number | null; states: [state: string, count: number][];
+}
 
 const GOOD = ["succeeded"], BAD = ["failed", "denied", "outcome_unknown"];
 

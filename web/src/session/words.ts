@@ -47,7 +47,8 @@ export const words = {
   tokens: (tokens: number, cached: number) =>
     `${count(tokens)} tokens${cached > 0 ? `, ${cached} % cached` : ""}`,
   working: "The answer is being written",
-  asked: (cause: string) => `asked once more${cause === "" ? "" : `: ${cause.replaceAll("_", " ")}`}`,
+  asked: (cause: string) =>
+    `asked once more${cause === "" ? "" : `: ${cause.replaceAll("_", " ")}`}`,
   stopped: "Stopped",
   stops: {
     stopped: "Stopped", interrupted: "Stopped by the next message", rolled_back: "Taken back",
@@ -87,6 +88,7 @@ export const words = {
   resend: "Save and send again",
   resendAbout: "What came after it is removed here, and kept in a fork.",
   cancel: "Cancel",
+  askKeys: "a allows, d denies",
   queue: "Waiting to be answered",
   sendNow: "Send now",
   remove: "Remove",

@@ -59,8 +59,9 @@ function useOrder(items: Row[], isHeld: () => boolean): Row[] {
 
 function RowOf({ row }: { row: Row }) {
   const about = row.match?.text;
+  const hash = row.match?.message ? `#${row.match.message}` : "";
   return (
-    <a class="row session-row" href={`/s/${row.id}${row.match?.message ? `#${row.match.message}` : ""}`}>
+    <a class="row session-row" href={`/s/${row.id}${hash}`}>
       <Brand id={row.id} />
       <span class="what">
         <span class="clip" dir="auto">{titleOf(row)}</span>
@@ -102,7 +103,7 @@ function Filter({ filters }: { filters: Filters }) {
     timer.current = setTimeout(() => setQuery("q", value === "" ? null : value), TYPED_MS);
   };
   return (
-    <div class="filters" role="search">
+    <div class="session-filters" role="search">
       <input ref={field} type="search" dir="auto" aria-label={words.search} defaultValue={filters.q}
         placeholder={`${words.search} ${words.searchAbout}`}
         onInput={(event) => typed(event.currentTarget.value)} />
@@ -132,7 +133,10 @@ function List({ filters }: { filters: Filters }) {
     const at = links.findIndex((link) => link === document.activeElement);
     links[Math.max(0, Math.min(links.length - 1, at + by))]?.focus();
   };
-  useKeys([{ key: "j", about: "↓", run: () => step(1) }, { key: "k", about: "↑", run: () => step(-1) }]);
+  useKeys([
+    { key: "j", about: words.next, run: () => step(1) },
+    { key: "k", about: words.previous, run: () => step(-1) },
+  ]);
   if (!ready && problem === null) return <Loading />;
   const filtered = filters.q !== "" || filters.state !== "" || filters.archived;
   return (

@@ -59,7 +59,7 @@ function Row({ field, now }: { field: Field; now: Settings }) {
             savedSet(false);
           }} />
           <span id={`${id}-about`} class="muted small">{about}</span>
-          {problem === null ? null : <Trouble problem={problem} />}
+          <Trouble problem={problem} />
           {isChanged ? <p><button aria-label={words.saveOf(name)}>{words.save}</button></p> : null}
           {saved && !isChanged ? <span role="status" class="tone-ok">✓ {words.saved}</span> : null}
         </div>

@@ -33,7 +33,7 @@ export function Keys() {
   return (
     <>
       <p class="muted">{words.keysAbout}</p>
-      {problem === null ? null : <Trouble problem={problem} retry={() => void read()} />}
+      <Trouble problem={problem} retry={() => void read()} />
       {tokens === null ? null : (
         <Section title={words.pages.keys} count={tokens.length}>
           {tokens.length === 0 ? <p class="none">{words.noKeys}</p> : null}

@@ -80,7 +80,7 @@ export function Models() {
   return (
     <>
       <InForce />
-      {problem === null ? null : <Trouble problem={problem} retry={() => void read()} />}
+      <Trouble problem={problem} retry={() => void read()} />
       {connections === null ? null : (
         <Section title={words.connections} count={connections.length}
           action={may("admin") ? <a href="/welcome">{words.connectModel}</a> : null}>

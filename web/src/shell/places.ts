@@ -1,6 +1,6 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House, Inbox, MessageSquare, Settings2, SquareTerminal } from "lucide-preact";
+import { House, Inbox, MessageSquare, Play, Settings2, SquareTerminal } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
@@ -15,6 +15,8 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
+  { path: "/terminals/:id?",
+    load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
   { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
 ];
 
@@ -30,7 +32,8 @@ export const PLACES: readonly Place[] = [
   { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "g s", below: "/s/" },
   { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
-  { to: "/jobs", name: words.jobs, icon: SquareTerminal, keys: "g j" },
+  { to: "/jobs", name: words.jobs, icon: Play, keys: "g j", below: "/j/" },
+  { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "g t" },
 ];
 
 const ORDER = ["/", "/inbox", "/sessions", "/jobs"];

@@ -12,7 +12,9 @@ import { followOwner } from "./owner.ts";
 import type { Page } from "./types.ts";
 
 export interface Ask {
-  id: string; session: string | null; run: string; step: string; message: string | null;
+  id: string; session: string | null; run: string; step: string;
+  /** The card of the call. */
+  message: string | null; part: number | null;
   kind: "leave" | "answer" | "confirm" | "choice" | "form"; tool: string;
   title: string | null; project: string | null; root_run: string | null; agent: string | null;
   phase: string | null; root: string | null; depth: number | null;

@@ -62,9 +62,9 @@ export function joined(answer: Message, { parts }: Message): Message {
 }
 
 /** `note`: why an answer failed, or what a summary says of itself. */
-export function ended(message: Message, end: { status: string; cause: string | null; note: string }):
-  Message {
-  const { status, cause, note } = end;
+export function ended(
+  message: Message, { status, cause, note }: { status: string; cause: string | null; note: string },
+): Message {
   const failed = status === "failed";
   const kind = failed ? "error" : message.role === "system" ? "text" : null;
   const part: Part = {

@@ -31,7 +31,9 @@ export const notifying = computed<Notifying>(() => {
 
 /** Asks the browser, which asks the person once. By a press of a button only. */
 export async function notifySet(on: boolean): Promise<void> {
-  if (on && permission.value === "default") permission.value = await Notification.requestPermission();
+  if (on && permission.value === "default") {
+    permission.value = await Notification.requestPermission();
+  }
   wanted.value = on;
   try {
     localStorage.setItem(NAME, on ? "on" : "off");

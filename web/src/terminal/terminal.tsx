@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { getBytes, type Problem as Given } from "../api/api.ts";
 import { logPath, type Place } from "../job/reading.ts";
-import { Problem } from "../parts/problem.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { followLog } from "../state/live.ts";
 import { may } from "../state/me.ts";
 import type { LogState, Problem as Refusal } from "../stream/index.ts";
@@ -163,7 +163,7 @@ export function Terminal({ place, live }: { place: Place; live: boolean }) {
           }} />
         <Status shown={shown} live={live} />
       </div>
-      <Problem problem={shown.problem ?? (shown.state?.phase === "refused" &&
+      <Trouble problem={shown.problem ?? (shown.state?.phase === "refused" &&
         shown.state.error !== null ? given(shown.state.error) : null)} />
       {shown.failed ? <p role="alert">{words.failed}</p> : null}
       <div class="screen" ref={box} data-keys="off" data-taken={shown.state?.taken ?? undefined} />

@@ -110,7 +110,7 @@ export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): vo
           test(choice.name, choice.known?.kind ?? "", null))}>{words.test}</button></p>
       ) : <ConnectionForm key={choice.title} name={choice.name} busy={busy} onFilled={connect} />}
       {busy ? <p role="status" class="muted">{words.testing}</p> : null}
-      {problem === null ? null : <Trouble problem={problem} />}
+      <Trouble problem={problem} />
       {tested === null ? null : <Result tested={tested} />}
     </fieldset>
   );

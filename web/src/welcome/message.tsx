@@ -29,7 +29,7 @@ export function MessageStep({ model }: { model: string }) {
           <textarea rows={3} dir="auto" placeholder={words.messageHint} value={text}
             onInput={(event) => textSet(event.currentTarget.value)} />
         </label>
-        {problem === null ? null : <Trouble problem={problem} />}
+        <Trouble problem={problem} />
         <p><button class="main" disabled={busy || text.trim() === ""}>{words.send}</button></p>
       </form>
     </section>

@@ -8,7 +8,7 @@ import { visible } from "../../parts/visible.ts";
 import { now } from "../../state/clock.ts";
 import { may } from "../../state/me.ts";
 import { words as shared } from "../../words.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
 import { listOf, type List } from "./list.ts";
 import { useStay } from "./stay.ts";
 import { StartForm } from "./start.tsx";
@@ -17,7 +17,7 @@ import { words } from "./words.ts";
 
 export interface Work {
   id: string; kind: string; state: string; gate: string | null; cause: string | null;
-  label: string | null; command?: string; note: string | null; retry_of?: string;
+  label: string | null; title: string | null; command?: string; retry_of?: string;
   made_ms: number; started_ms: number | null; ended_ms: number | null;
   subagent: string | null; delivery: string | null; notice: string | null;
   progress?: { done: number; total: number; waiting: number; failed: number };
@@ -54,13 +54,13 @@ function Result({ work, name }: { work: Work; name: string }) {
       </button>
       {typeof result === "string"
         ? <pre class="side-result" dir="auto" tabIndex={0}>{visible(result) || words.noResult}</pre>
-        : <Failed problem={result} />}
+        : <Trouble problem={result} />}
     </>
   );
 }
 
-function nameOf({ label, command, kind }: Work): string {
-  return visible(label ?? command ?? words.kinds[kind] ?? kind).replaceAll("\n", " ");
+function nameOf({ label, title, command, kind }: Work): string {
+  return visible(label ?? title ?? command ?? words.kinds[kind] ?? kind).replaceAll("\n", " ");
 }
 
 /** Where it has a place of its own. */
@@ -106,7 +106,7 @@ function WorkRow({ work, again }: { work: Work; again(): void }) {
         ) : null}
         {isLive(work) ? null : <Result work={work} name={name} />}
       </div>
-      <Failed problem={problem} />
+      <Trouble problem={problem} />
     </li>
   );
 }
@@ -119,7 +119,7 @@ export function Background({ session, list }: { session: string; list: List<Work
   return (
     <div class="side-scroll" ref={box}>
       {may("run") ? <StartForm session={session} done={list.again} /> : null}
-      <Failed problem={problem} again={list.again} />
+      <Trouble problem={problem} retry={list.again} />
       {ready && items.length === 0 ? <p class="none">{words.noBackground}</p> : null}
       <ul class="side-rows">
         {items.map((work) => <WorkRow key={work.id} work={work} again={list.again} />)}

@@ -14,11 +14,12 @@ interface Session { version: number; metadata: Record<string, unknown> }
 const stored = signal<{ session: string; pins: string[] }>({ session: "", pins: [] });
 const ID = /^msg_[0-9a-z]{26}$/;
 
-/** Pure. Metadata belongs to everybody: whatever is no message is left out. */
-export function pinsOf(metadata: Record<string, unknown>): string[] {
-  const { pins } = metadata;
-  if (!Array.isArray(pins)) return [];
-  const ids = pins.filter((one): one is string => typeof one === "string" && ID.test(one));
+/** Pure. Metadata belongs to everybody: whatever is no message is left out. A fork has a copy of
+ *  it, but other messages. */
+export function pinsOf(session: string, metadata: Record<string, unknown>): string[] {
+  const { of, messages } = (metadata.pins ?? {}) as { of?: unknown; messages?: unknown };
+  if (of !== session || !Array.isArray(messages)) return [];
+  const ids = messages.filter((one): one is string => typeof one === "string" && ID.test(one));
   return [...new Set(ids)].slice(-PINS_MAX);
 }
 
@@ -35,7 +36,7 @@ export const pinned = (session: string): string[] => {
 
 export async function pinsRead(session: string): Promise<void> {
   const answer = await get<Session>(`/sessions/${session}`);
-  if (answer.ok) stored.value = { session, pins: pinsOf(answer.value.metadata) };
+  if (answer.ok) stored.value = { session, pins: pinsOf(session, answer.value.metadata) };
 }
 
 /** Writes what `change` makes of them. null: done. */
@@ -52,11 +53,12 @@ export async function pinsChange(
     const found = await get<Session>(`/sessions/${session}`);
     if (!found.ok) return found.problem;
     const { metadata, version } = found.value;
-    const pins = [...new Set(change(pinsOf(metadata)))].slice(-PINS_MAX);
+    const messages = [...new Set(change(pinsOf(session, metadata)))].slice(-PINS_MAX);
+    const pins = { of: session, messages };
     const answer = await patch<Session>(
       `/sessions/${session}`, { metadata: { ...metadata, pins }, version });
     if (answer.ok) {
-      stored.value = { session, pins: pinsOf(answer.value.metadata) };
+      stored.value = { session, pins: pinsOf(session, answer.value.metadata) };
       return null;
     }
     if (answer.problem.code !== "conflict" || tries === TRIES) return answer.problem;

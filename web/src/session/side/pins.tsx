@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, type Problem } from "../../api/api.ts";
 import { visible, beginning } from "../../parts/visible.ts";
 import { followOwner } from "../../state/owner.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
 import { concerns } from "./fold.ts";
 import { pinned, pinsChange, pinsRead } from "./pins.ts";
 import { words } from "./words.ts";
@@ -51,7 +51,7 @@ export function Pins({ session, onGo }: { session: string; onGo(message: string)
             all.filter((one) => one !== pin)).then(problemSet)}>{words.unpin}</button>
         </div>
       ))}
-      <Failed problem={problem} />
+      <Trouble problem={problem} />
     </section>
   );
 }

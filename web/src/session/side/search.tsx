@@ -8,7 +8,7 @@ import { query, setQuery } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
 import { now } from "../../state/clock.ts";
 import type { Page } from "../../state/types.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
 import { pieces } from "./text.ts";
 import { words } from "./words.ts";
 
@@ -88,7 +88,7 @@ export function SearchPanel({ session, onGo }: { session: string; onGo(message: 
         </label>
         <p class="muted small">{words.searchHow}</p>
       </form>
-      <Failed problem={found.problem} again={() => void search(found)} />
+      <Trouble problem={found.problem} retry={() => void search(found)} />
       <p role="status" class="none">
         {!ready ? null : found.hits.length > 0 ? words.hits(found.hits.length, found.next !== null)
           : found.next === null ? words.nothingFound : words.notYetFound}

@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../../api/api.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
 import { words } from "./words.ts";
 
 export function StartForm({ session, done }: { session: string; done(): void }) {
@@ -47,7 +47,7 @@ export function StartForm({ session, done }: { session: string; done(): void }) 
       <label>{words.task}<textarea name="input" rows={4} required dir="auto" /></label>
       <label>{words.label}<input name="label" maxLength={100} dir="auto" /></label>
       <label>{words.model}<input name="model" autocomplete="off" spellcheck={false} /></label>
-      <Failed problem={problem} />
+      <Trouble problem={problem} />
       <div class="side-buttons">
         <button type="submit" disabled={sending}>{words.send}</button>
         <button type="button" class="quiet" onClick={() => openSet(false)}>{words.discard}</button>

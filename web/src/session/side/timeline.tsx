@@ -4,7 +4,8 @@ import { useRef, useState } from "preact/hooks";
 import { Loading } from "../../parts/loading.tsx";
 import { query, setQuery } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
+import { Forks } from "./forks.tsx";
 import { listOf, useList } from "./list.ts";
 import { useStay } from "./stay.ts";
 import { TurnRow, type Turn } from "./turn.tsx";
@@ -41,7 +42,8 @@ export function Timeline({ session, onGo }: { session: string; onGo(message: str
   return (
     <div class="side-scroll" ref={box}
       onScroll={(event) => awaySet(event.currentTarget.scrollTop > AWAY_PX)}>
-      <Failed problem={problem} again={list.again} />
+      <Trouble problem={problem} retry={list.again} />
+      <Forks session={session} />
       {ready && items.length === 0 ? <p class="none">{words.noTurns}</p> : null}
       <ol class="side-rows" reversed>
         {items.map((turn, at) => (

@@ -7,7 +7,7 @@ import { visible } from "../../parts/visible.ts";
 import { now } from "../../state/clock.ts";
 import { may } from "../../state/me.ts";
 import { askAgain, forkAt, rewindTo, type Outcome } from "./actions.ts";
-import { Failed } from "./failed.tsx";
+import { Trouble } from "../../parts/trouble.tsx";
 import { Menu, type Choice } from "./menu.tsx";
 import { pinsChange, pinned } from "./pins.ts";
 import { causeOf, duration, isBad, isLive } from "./text.ts";
@@ -135,7 +135,7 @@ export function TurnRow(props: RowProps) {
         </p>
       )}
       <Files turn={turn} />
-      {outcome === null ? null : <Failed problem={outcome.problem} />}
+      {outcome === null ? null : <Trouble problem={outcome.problem} />}
       {outcome?.said === undefined ? null : (
         <p role="status" class="small">
           {outcome.said}{" "}

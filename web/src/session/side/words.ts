@@ -84,7 +84,8 @@ export const words = {
   pinGone: "is not there any more",
   pinEmpty: "without text",
 
-  forks: "Forks",
+  forks: (count: number, more: boolean) =>
+    (more ? `${count}+ forks` : plural(count, "fork", "forks")),
   forkedFrom: "Forked from",
   untitled: "Untitled session",
 };

@@ -1,0 +1,84 @@
+/** A form in a dialog: what is refused is said in it, and it closes when it was accepted. */
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+
+import type { Answer, Problem as Given } from "../api/api.ts";
+import { Dialog, dialogEnd } from "./dialog.tsx";
+import { Trouble } from "./trouble.tsx";
+
+interface FieldProps {
+  name: string;
+  label: string;
+  about?: string;
+  value?: string;
+  lines?: number;
+  required?: boolean;
+  mono?: boolean;
+}
+
+/** Ctrl+Enter sends the form from a field of several lines. */
+function onKey(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): void {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.currentTarget.form?.requestSubmit();
+}
+
+export function Field({ name, label, about, value, lines, required, mono }: FieldProps) {
+  const shared = {
+    name, required, dir: "auto" as const, spellcheck: false, defaultValue: value ?? "",
+    class: mono ? "mono" : undefined,
+  };
+  return (
+    <label>
+      <span>{label} {about === undefined ? null : <span class="muted">{about}</span>}</span>
+      {lines === undefined ? <input {...shared} />
+        : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
+    </label>
+  );
+}
+
+interface FormProps<T> {
+  title: string;
+  send: string;
+  cancel: string;
+  close: () => void;
+  /** The trimmed values of the fields; those that are empty are absent. */
+  submit: (given: Record<string, string>) => Promise<Answer<T>>;
+  done: (value: T) => void;
+  children?: ComponentChildren;
+}
+
+export function Form<T>({ title, send, cancel, close, submit, done, children }: FormProps<T>) {
+  const [problem, problemSet] = useState<Given | null>(null);
+  const [busy, busySet] = useState(false);
+  const sent = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const given: Record<string, string> = {};
+    for (const [name, value] of new FormData(form)) {
+      const text = String(value).trim();
+      if (text !== "") given[name] = text;
+    }
+    busySet(true);
+    const answer = await submit(given);
+    busySet(false);
+    if (!answer.ok) return problemSet(answer.problem);
+    dialogEnd(form);
+    done(answer.value);
+  };
+  return (
+    <Dialog label={title} name="sheet-form" onClose={close}>
+      <form onSubmit={(event) => void sent(event)}>
+        <h2>{title}</h2>
+        {children}
+        <Trouble problem={problem} />
+        <div class="buttons">
+          <button type="submit" class="main" disabled={busy}>{send}</button>
+          <button type="button" onClick={(event) => dialogEnd(event.currentTarget)}>
+            {cancel}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
