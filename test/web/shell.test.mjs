@@ -83,7 +83,8 @@ test("an id that is pasted opens its view; one that is not there says so", async
   const page = await opened(browser, desk);
   const jobs = await desk.daemon.request("GET", "/api/v1/jobs", { local: true });
   const [{ id }] = jobs.json.items;
-  const made = await desk.daemon.request("POST", "/api/v1/sessions", { local: true, body: {} });
+  const made = await desk.daemon.request("POST", "/api/v1/sessions", {
+    local: true, body: { model: "scripted/demo" } });
   const places = [[id, `/j/${id}`], [made.json.id, `/s/${made.json.id}`],
     ["apr_0123", "/inbox/apr_0123"]];
   for (const [pasted, where] of places) {

@@ -90,9 +90,9 @@ export async function idleServer(t) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** Whether the pages have a view for this path. */
-export async function hasView(page, target) {
-  await page.goto(page.url_ + target);
-  await page.getByRole("heading", { level: 1 }).first().waitFor();
-  return (await page.getByText("There is no such page.").count()) === 0;
+/** Whether the pages have a place of this name. */
+export async function hasPlace(page, name) {
+  await shownAfter(page, "/", "nightly");
+  return (await page.getByRole("navigation", { name: "Places" })
+    .getByRole("link", { name, exact: true }).count()) > 0;
 }

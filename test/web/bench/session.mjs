@@ -1,5 +1,5 @@
 // session.mjs: a session of 10,000 messages.
-import { hasView, forget, median, memory, MB, pageOf, probed, shownAfter } from "./measure.mjs";
+import { hasPlace, forget, median, memory, MB, pageOf, probed, shownAfter } from "./measure.mjs";
 
 const CODE = "```js\\n" + "const a = [1, 2, 3].map((x) => x * 2);\\n".repeat(8) + "```";
 
@@ -16,12 +16,7 @@ async function longSession({ daemon }, count, longest) {
     const words = n === turns ? "this is the end"
       : n === Math.floor(turns / 2) ? `in the middle ${"word ".repeat(longest / 5)}`
         : n % 3 === 0 ? CODE : `answer ${n} is a line of text`;
-    const { run } = await post(`/sessions/${id}/messages`, { text: `say: ${words}` });
-    const end = `/api/v1/streams/run:${run}/events?after=0&wait=30`;
-    for (let state = "running"; !["completed", "failed"].includes(state);) {
-      ({ state } = (await daemon.request("GET", `/api/v1/runs/${run}`, { local: true })).json);
-      if (state === "running") await daemon.request("GET", end, { local: true });
-    }
+    await post(`/sessions/${id}/messages?wait=60`, { text: `say: ${words}` });
   }
   const { items } = (await daemon.request("GET",
     `/api/v1/sessions/${id}/messages?q=in%20the%20middle&role=assistant`, { local: true })).json;
@@ -30,7 +25,7 @@ async function longSession({ daemon }, count, longest) {
 
 export async function session({ browser, desk, times, messages, row, skip }) {
   const page = await pageOf(browser, { url: desk.daemon.url, key: desk.key });
-  if (!await hasView(page, "/s/ses_0")) {
+  if (!await hasPlace(page, "Sessions")) {
     skip(`${messages} messages`, "there is no view of a session yet");
     return;
   }

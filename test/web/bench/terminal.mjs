@@ -1,12 +1,12 @@
 // terminal.mjs: a terminal that writes 10 MB at once.
-import { hasView, forget, pageOf, probed } from "./measure.mjs";
+import { hasPlace, forget, pageOf, probed } from "./measure.mjs";
 
 const BURST = "head -c 7500000 /dev/urandom | base64; echo the-burst-is-over; cat";
 
 export async function terminal({ browser, desk, row, skip }) {
   const { daemon, key } = desk;
   const page = await pageOf(browser, { url: daemon.url, key });
-  if (!await hasView(page, "/j/run_0")) {
+  if (!await hasPlace(page, "Jobs")) {
     skip("terminal: 10 MB", "there is no view of a job yet");
     return;
   }

@@ -7,7 +7,7 @@ import { Banners } from "./banner.tsx";
 import { headingWatch } from "./heading.ts";
 import { useKeys } from "./keys.ts";
 import "./notices.ts";
-import { PLACES } from "./places.ts";
+import { arranged, PLACES } from "./places.ts";
 import { Rail } from "./rail.tsx";
 import { sheet, Sheets, type Sheet } from "./sheets.tsx";
 import { SignedOut } from "./signedout.tsx";
@@ -15,6 +15,7 @@ import { Status } from "./status.tsx";
 import { View } from "./view.tsx";
 import { words } from "./words.ts";
 
+const { first, rest } = arranged(PLACES);
 const show = (name: Sheet) => (): void => void (sheet.value = name);
 const filter = (): void => document.querySelector<HTMLElement>("main [data-filter]")?.focus();
 
@@ -23,7 +24,7 @@ function Keys() {
     { key: "ctrl+k", about: words.find, always: true, run: show("palette") },
     { key: "?", about: words.shortcuts, run: show("help") },
     { key: "/", about: words.filter, run: filter },
-    ...PLACES.map(({ to, name, keys }) =>
+    ...[...first, ...rest].map(({ to, name, keys }) =>
       ({ key: keys, about: words.goTo(name), run: () => go(to) })),
   ]);
   return null;

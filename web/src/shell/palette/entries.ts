@@ -7,7 +7,7 @@ import { home, markSeen } from "../../state/home.ts";
 import { may } from "../../state/me.ts";
 import { settings } from "../../state/system.ts";
 import type { Page, Run } from "../../state/types.ts";
-import { PLACES, ROUTES } from "../places.ts";
+import { arranged, PLACES, ROUTES } from "../places.ts";
 import { sheet } from "../sheets.tsx";
 import { THEMES, theme, themeSet } from "../theme.ts";
 import { words } from "../words.ts";
@@ -55,6 +55,7 @@ export function idEntry(query: string): Entry[] {
 /** --- Places and actions --- */
 
 async function sessionNew(): Promise<string | undefined> {
+  if (settings.value?.model === null) return void go("/welcome"); // It would be refused.
   const made = await post<{ id: string }>("/sessions", {});
   if (made.ok) go(`/s/${made.value.id}`);
   return made.ok ? undefined : failed(made.problem);
@@ -97,7 +98,8 @@ function actions(): Entry[] {
 
 /** Sorted by how well they answer; without a query in their own order. */
 export function ownEntries(query: string): Entry[] {
-  const places: Entry[] = PLACES.map(({ to, name, keys }) =>
+  const { first, rest } = arranged(PLACES);
+  const places: Entry[] = [...first, ...rest].map(({ to, name, keys }) =>
     ({ id: to, group: "places", name, keys, run: () => go(to) }));
   const fitting = (list: Entry[]): Entry[] => list
     .map((entry) => ({ entry, points: score(query, entry.name) }))
