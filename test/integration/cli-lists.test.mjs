@@ -22,11 +22,12 @@ const lists = {
   "provider ls": "/providers",
   models: "/models",
   "stream ls": "/streams",
+  "term ls": "/terminals",
   "token ls": "/tokens",
   "host ls": "/hosts",
 };
 /** Flags that are called otherwise; what an operand or the command itself says has none. */
-const flagOf = { q: "search", runs: "all" };
+const flagOf = { q: "search", runs: "all", fork_of: "fork-of" };
 const without = { ps: ["live"], "session search": ["q"], "memory ls": ["q"] };
 
 test("a command offers every filter of the list that it prints", async (t) => {

@@ -44,6 +44,7 @@ static const struct column columns[] = {
         LISTING_STATE("idle|running|waiting|compacting"),                                          \
         LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
         LISTING_WORD("parent", "SESSION", "List only subagents of this session."),                 \
+        LISTING_WORD("fork-of", "SESSION", "List only forks of this session."),                    \
         LISTING_SINCE("changed"), LISTING_FLAGS(NULL)
 
 static const struct flag ls_flags[] = {LS_FLAGS, LISTING_SEARCH("title or messages"), OPTION_END};
@@ -54,16 +55,16 @@ const struct command command_session_ls = {
     HELP(SESSIONS, "drover session ls\n"
                    "drover session ls --search refactor\n"),
     .flags = ls_flags,
-    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns,
-           .empty = "There is no session yet. 'drover chat' begins one."),
+    ACTION("GET /api/v1/sessions", {{"archived", "archived"}, {"fork-of", "fork_of"}},
+           .columns = columns, .empty = "There is no session yet. 'drover chat' begins one."),
 };
 
 const struct command command_session_search = {
     COMMAND("session", "search", "TEXT", "Find sessions by a text in their title or messages."),
     HELP(SESSIONS, "drover session search \"flaky test\"\n"),
     .flags = search_flags,
-    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .search = "q",
-           .unknown = "the text to look for is too long", .columns = columns),
+    ACTION("GET /api/v1/sessions", {{"archived", "archived"}, {"fork-of", "fork_of"}},
+           .search = "q", .unknown = "the text to look for is too long", .columns = columns),
 };
 
 /* --- Show ------------------------------------------------------------------------------------- */
