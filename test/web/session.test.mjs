@@ -4,7 +4,7 @@
 // runs-with: web
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -48,12 +48,10 @@ const messageOf = (number) => `msg_${String(number).padStart(26, "0")}`;
 
 before(async () => {
   browser = await browserOf(file);
-  const data = scratch(file);
+  const data = scratch(file), root = scratch(file);
   const daemon = await new Daemon({ data }).start();
   releases.push(() => daemon.kill());
   const key = await keyOf(daemon, "read,run,approve");
-  const root = path.join(path.dirname(data), `${path.basename(data)}-root`);
-  mkdirSync(root);
   writeFileSync(path.join(root, "a.c"), "int a;\nint b;\n");
   desk = { daemon, key, root };
   long = await session({ title: "Long" });
