@@ -294,6 +294,7 @@ def all_stages(every_kill, turn, seed):
     tests = [
         # Those first that wait most: they take one file after the other, while builds, unit tests
         # and the database server compute.
+        *halves("web pages in Chromium", "web", "build/drover", **taken, rooms="web"),
         *halves("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
                 brisk=not every_kill),
         node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
@@ -308,8 +309,6 @@ def all_stages(every_kill, turn, seed):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
-        # It waits for a browser, most of the time.
-        node_tests("web pages in Chromium", "web", "build/drover", **taken, rooms="web"),
         # The width of a screen must not depend on the length of TMPDIR.
         node_tests("screens on tmux", "screens", "build/drover", **taken, rooms="screens",
                    before=tmux_setup, env={"TMPDIR": "/tmp"}) if every_kill else None,

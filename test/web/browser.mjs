@@ -30,9 +30,18 @@ export async function serving(t, scopes = "read,run,approve") {
   return { daemon, key: stdout.trim().split("\n")[0] };
 }
 
+/** After each test: pages that are open go on drawing, and make the next ones wait. */
+const contexts = new Set();
+export async function closePages() {
+  const ended = [...contexts];
+  contexts.clear();
+  await Promise.all(ended.map((context) => context.close()));
+}
+
 /** Opens a path of the daemon's pages; with `key` somebody is signed in. */
 export async function opened(browser, { daemon, key }, { target = "/", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  contexts.add(context);
   context.setDefaultTimeout(LIMIT_MS);
   const faults = [];
   await context.addInitScript((value) => {

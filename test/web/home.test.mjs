@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { call, say, script, Turns } from "../integration/turns.mjs";
-import { axe, browserOf, opened, overflow, serving } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow, serving } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 let browser, releases;
+afterEach(closePages);
 before(async () => {
   releases = [];
   browser = await browserOf({ after: (release) => releases.push(release) });

@@ -5,17 +5,18 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { until } from "../integration/providers.mjs";
 import { call, say, script, Turns } from "../integration/turns.mjs";
-import { axe, browserOf, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const ALLOW_ALL = { permissions: [{ permission: "allow" }] };
 /** Longer than what must have stood on the screen before a key or a press counts. */
 const READ_MS = 450;
 let browser, releases;
+afterEach(closePages);
 before(async () => {
   releases = [];
   browser = await browserOf({ after: (release) => releases.push(release) });

@@ -3,16 +3,17 @@
 // runs-with: web
 import assert from "node:assert/strict";
 import http from "node:http";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Proxy } from "../integration/stream-client.mjs";
-import { axe, browserOf, opened, overflow, serving } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow, serving } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const releases = [];
 const file = { after: (release) => releases.push(release) };
 let browser, desk;
+afterEach(closePages);
 before(async () => {
   browser = await browserOf(file);
   desk = await serving(file);

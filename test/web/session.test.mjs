@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Proxy } from "../integration/stream-client.mjs";
 import { call, say, script } from "../integration/turns.mjs";
-import { axe, browserOf, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const MANY = 10_000;
@@ -46,6 +46,7 @@ function fill(daemon, session) {
 
 const messageOf = (number) => `msg_${String(number).padStart(26, "0")}`;
 
+afterEach(closePages);
 before(async () => {
   browser = await browserOf(file);
   const data = scratch(file), root = scratch(file);

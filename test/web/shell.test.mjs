@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Provider, until } from "../integration/providers.mjs";
-import { axe, browserOf, opened, overflow, serving } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow, serving } from "./browser.mjs";
 
 const ALL = "read,run,approve,admin";
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
@@ -18,6 +18,7 @@ const keyOf = async (daemon, scopes) =>
   (await daemon.cli(["token", "create", "--scope", scopes])).stdout.trim().split("\n")[0];
 
 /** A daemon without a model, and one server of models that is not connected yet. */
+afterEach(closePages);
 before(async () => {
   releases = [];
   const t = { after: (release) => releases.push(release) };

@@ -2,14 +2,15 @@
 //
 // runs-with: web
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { call, say, script } from "../integration/turns.mjs";
 import { ask, background, talk, threeTurns, turn, until } from "./beside.mjs";
-import { axe, browserOf, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 let browser, releases;
+afterEach(closePages);
 before(async () => {
   releases = [];
   browser = await browserOf({ after: (release) => releases.push(release) });

@@ -6,13 +6,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { User } from "../integration/user.mjs";
-import { browserOf, opened } from "./browser.mjs";
+import { browserOf, closePages, opened } from "./browser.mjs";
 
 const REBOUND = "rebound.example";
 let browser, releases;
+afterEach(closePages);
 before(async () => {
   releases = [];
   const t = { after: (release) => releases.push(release) };

@@ -3,12 +3,13 @@
 //
 // runs-with: web
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
-import { axe, browserOf, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
 import { servingParts } from "./parts.mjs";
 
 let browser, desk, releases;
+afterEach(closePages);
 before(async () => {
   releases = [];
   const suite = { after: (release) => releases.unshift(release) };

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { patch, post, type Problem } from "../api/api.ts";
+import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
@@ -85,11 +86,12 @@ export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): vo
     await read();
   });
 
-  const choices = choicesOf(connections ?? []);
-  const choice = choices.find(({ title }) => title === at);
-  if (connections === null && problem !== null) {
-    return <Trouble problem={problem} retry={() => void read()} />;
+  if (connections === null) { // No choice moves under the finger when they come.
+    return problem === null ? <Loading />
+      : <Trouble problem={problem} retry={() => void read()} />;
   }
+  const choices = choicesOf(connections);
+  const choice = choices.find(({ title }) => title === at);
   return (
     <fieldset class="step" aria-busy={busy}>
       <legend><h2>{words.stepConnection}</h2></legend>
