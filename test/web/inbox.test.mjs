@@ -153,10 +153,16 @@ test("keys answer what was selected 400 ms before, whatever is asked meanwhile",
       return fetch(url, options);
     };
   });
+  /** What is selected has been on the screen for longer than it takes. */
+  const stood = () => {
+    const { selected } = window.told, [, now] = selected.at(-1);
+    const before = selected.findLast(([, id]) => id !== now)?.[0] ?? 0;
+    return performance.now() - selected.find(([time]) => time > before)[0] > 450;
+  };
   for (let at = 0; at < 14; at++) {
     const asked = one.asks(`new ${"abcdefghijklmnop"[at]}`);
     await page.keyboard.press(at % 4 === 3 ? "w" : "j");
-    await page.waitForTimeout([40, 480, 470][at % 3]);
+    if (at % 3 > 0) await page.waitForFunction(stood); // Else it may be too soon, and is tried.
     await page.keyboard.press("a");
     await asked;
   }
