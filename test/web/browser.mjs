@@ -32,11 +32,23 @@ export async function serving(t, scopes = "read,run,approve") {
 
 /** After each test: pages that are open go on drawing, and make the next ones wait. */
 const contexts = new Set();
-export async function closePages() {
+async function closePages() {
   const ended = [...contexts];
   contexts.clear();
   await Promise.all(ended.map((context) => context.close()));
 }
+
+/** For what a file of tests has in common: it ends after them, the last first. */
+export function fileOf({ after, afterEach }) {
+  const releases = [];
+  afterEach(closePages);
+  after(async () => {
+    for (const release of releases.reverse()) await release();
+  });
+  return { after: (release) => releases.push(release) };
+}
+
+export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
 /** Opens a path of the daemon's pages; with `key` somebody is signed in. */
 export async function opened(browser, { daemon, key }, { target = "/", ...options } = {}) {

@@ -7,17 +7,12 @@ import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
 import { call, say, script, Turns } from "../integration/turns.mjs";
-import { axe, browserOf, closePages, opened, overflow, serving } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE, serving } from "./browser.mjs";
 
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-let browser, releases;
-afterEach(closePages);
+const file = fileOf({ after, afterEach });
+let browser;
 before(async () => {
-  releases = [];
-  browser = await browserOf({ after: (release) => releases.push(release) });
-});
-after(async () => {
-  for (const release of releases) await release();
+  browser = await browserOf(file);
 });
 
 /** A daemon where something waits, failed, finished and runs. */
@@ -113,7 +108,7 @@ test("Home lives: what begins, ends and waits comes by itself, and rows take ord
   assert.equal((await turns.ask("PATCH", `/budgets/session:${listener.session}`, { tokens: 0 }))
     .status, 200);
   writeFileSync(`${go}2`, "");
-  await rows(page, "Waiting for you").getByText("a delivery is held").waitFor();
+  await rows(page, "Waiting for you").getByText("A delivery is held").waitFor();
   const retried = page.waitForResponse((answer) => /inbox\/dlv_\w+\/retry$/.test(answer.url()));
   await page.getByRole("button", { name: /^Try now/ }).click();
   assert.equal((await retried).status(), 200);

@@ -11,13 +11,11 @@ import { after, afterEach, before, test } from "node:test";
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Proxy } from "../integration/stream-client.mjs";
 import { call, say, script } from "../integration/turns.mjs";
-import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE } from "./browser.mjs";
 
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const MANY = 10_000;
+const file = fileOf({ after, afterEach });
 let browser, desk, long;
-const releases = [];
-const file = { after: (release) => releases.push(release) };
 
 async function keyOf(daemon, scopes) {
   const { stdout } = await daemon.cli(["token", "create", "--scope", scopes]);
@@ -46,12 +44,11 @@ function fill(daemon, session) {
 
 const messageOf = (number) => `msg_${String(number).padStart(26, "0")}`;
 
-afterEach(closePages);
 before(async () => {
   browser = await browserOf(file);
   const data = scratch(file), root = scratch(file);
   const daemon = await new Daemon({ data }).start();
-  releases.push(() => daemon.kill());
+  file.after(() => daemon.kill());
   const key = await keyOf(daemon, "read,run,approve");
   writeFileSync(path.join(root, "a.c"), "int a;\nint b;\n");
   desk = { daemon, key, root };
@@ -59,9 +56,6 @@ before(async () => {
   await daemon.stop();
   fill(daemon, long);
   await daemon.start();
-});
-after(async () => {
-  for (const release of releases.reverse()) await release();
 });
 
 async function ask(method, target, body) {

@@ -8,31 +8,25 @@ import { after, afterEach, before, test } from "node:test";
 
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Provider, until } from "../integration/providers.mjs";
-import { axe, browserOf, closePages, opened, overflow, serving } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE, serving } from "./browser.mjs";
 
 const ALL = "read,run,approve,admin";
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const HOSTILE = "<img src=x onerror=alert(1)>";
-let browser, releases, desk, provider, reader;
+const file = fileOf({ after, afterEach });
+let browser, desk, provider, reader;
 const keyOf = async (daemon, scopes) =>
   (await daemon.cli(["token", "create", "--scope", scopes])).stdout.trim().split("\n")[0];
 
 /** A daemon without a model, and one server of models that is not connected yet. */
-afterEach(closePages);
 before(async () => {
-  releases = [];
-  const t = { after: (release) => releases.push(release) };
-  browser = await browserOf(t);
-  provider = await new Provider().start(t);
-  const daemon = await new Daemon({ data: scratch(t), env: { DROVER_MODEL: "" } }).start();
-  t.after(() => daemon.kill());
+  browser = await browserOf(file);
+  provider = await new Provider().start(file);
+  const daemon = await new Daemon({ data: scratch(file), env: { DROVER_MODEL: "" } }).start();
+  file.after(() => daemon.kill());
   desk = { daemon, key: await keyOf(daemon, ALL) };
   reader = { daemon, key: await keyOf(daemon, "read") };
   const job = await daemon.cli(["job", "run", "--label", HOSTILE, "--", "true"]);
   assert.equal(job.code, 0, job.stderr);
-});
-after(async () => {
-  for (const release of releases.reverse()) await release();
 });
 
 const palette = (page) => page.getByRole("dialog", { name: "Find or go to…" });
@@ -109,14 +103,14 @@ test("keys lead to places, and do nothing in a field, nor switched off", async (
   await help.getByText("Go to Settings").waitFor();
   await help.getByLabel("Keys without Ctrl do something").uncheck();
   await page.keyboard.press("Escape");
-  await help.waitFor({ state: "detached" });
+  await page.locator("dialog").waitFor({ state: "detached" });
   await page.keyboard.type("g,");
   await openPalette(page, "keyboard"); // Keys with Ctrl stay.
   await page.keyboard.press("Enter");
   assert.equal(page.url(), `${desk.daemon.url}/`);
   await help.getByLabel("Keys without Ctrl do something").check();
   await page.keyboard.press("Escape");
-  await help.waitFor({ state: "detached" });
+  await page.locator("dialog").waitFor({ state: "detached" }); // And the focus is out of it.
   await page.evaluate(() => {
     const field = document.createElement("input");
     field.dataset.filter = "";

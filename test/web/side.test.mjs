@@ -6,17 +6,12 @@ import { after, afterEach, before, test } from "node:test";
 
 import { call, say, script } from "../integration/turns.mjs";
 import { ask, background, talk, threeTurns, turn, until } from "./beside.mjs";
-import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE } from "./browser.mjs";
 
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-let browser, releases;
-afterEach(closePages);
+const file = fileOf({ after, afterEach });
+let browser;
 before(async () => {
-  releases = [];
-  browser = await browserOf({ after: (release) => releases.push(release) });
-});
-after(async () => {
-  for (const release of releases) await release();
+  browser = await browserOf(file);
 });
 
 const side = (page) => page.getByRole("complementary", { name: "Beside the conversation" });

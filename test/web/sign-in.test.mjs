@@ -9,19 +9,14 @@ import http from "node:http";
 import { after, afterEach, before, test } from "node:test";
 
 import { User } from "../integration/user.mjs";
-import { browserOf, closePages, opened } from "./browser.mjs";
+import { browserOf, fileOf, opened } from "./browser.mjs";
 
 const REBOUND = "rebound.example";
-let browser, releases;
-afterEach(closePages);
+const file = fileOf({ after, afterEach });
+let browser;
 before(async () => {
-  releases = [];
-  const t = { after: (release) => releases.push(release) };
   // What a name leads to after its owner has changed it.
-  browser = await browserOf(t, [`--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`]);
-});
-after(async () => {
-  for (const release of releases.reverse()) await release();
+  browser = await browserOf(file, [`--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`]);
 });
 
 const stored = (page) => page.evaluate(() => localStorage.getItem("drover.key"));

@@ -4,19 +4,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
-import { axe, browserOf, closePages, opened, overflow, serving } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow, PHONE, serving } from "./browser.mjs";
 
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-const releases = [];
-const file = { after: (release) => releases.push(release) };
+const file = fileOf({ after, afterEach });
 let browser, desk;
-afterEach(closePages);
 before(async () => {
   browser = await browserOf(file);
   desk = await serving(file);
-});
-after(async () => {
-  for (const release of releases.reverse()) await release();
 });
 
 async function named(name, command) {

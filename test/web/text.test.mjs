@@ -5,19 +5,14 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
-import { axe, browserOf, closePages, opened, overflow } from "./browser.mjs";
+import { axe, browserOf, fileOf, opened, overflow } from "./browser.mjs";
 import { servingParts } from "./parts.mjs";
 
-let browser, desk, releases;
-afterEach(closePages);
+const file = fileOf({ after, afterEach });
+let browser, desk;
 before(async () => {
-  releases = [];
-  const suite = { after: (release) => releases.unshift(release) };
-  desk = await servingParts(suite);
-  browser = await browserOf(suite);
-});
-after(async () => {
-  for (const release of releases) await release();
+  desk = await servingParts(file);
+  browser = await browserOf(file);
 });
 
 async function pageOf(options) {

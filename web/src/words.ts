@@ -40,6 +40,13 @@ export const words = {
   signInCommand: "drover open",
   signingIn: "Signing in…",
   loading: "Loading…",
+  held: "A delivery is held",
+  heldTo: "to",
+  failures: (count: number) => `${count} failure${count === 1 ? "" : "s"}`,
+  deliver: "Try now",
+  deliverOf: (to: string) => `Try now: ${to}`,
+  drop: "Drop",
+  dropOf: (to: string) => `Drop: ${to}`,
   retry: "Try again",
   problem: ({ code, title, detail }: { code: string; title: string; detail: string }) =>
     (code === "unreachable" ? "The daemon does not answer." : `${title}: ${detail}`),

@@ -1,6 +1,7 @@
 /** Home: what waits for a person, what failed, what finished and was not seen, and what runs. */
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
+import { HeldRow } from "../parts/held.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
@@ -15,7 +16,7 @@ import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
 import { Offer } from "../welcome/offer.tsx";
 import { words as all } from "../words.ts";
-import { BlockedRow, EndedRow, HeldRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
+import { BlockedRow, EndedRow, placeOf, RunningRow, SessionRow } from "./rows.tsx";
 import { Today } from "./today.tsx";
 import { words } from "./words.ts";
 

@@ -6,7 +6,7 @@ import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { markSeen, order, progress as told, type SeenRow } from "../state/home.ts";
 import { may } from "../state/me.ts";
-import type { Blocked, Ended, Held, Run, UnseenSession } from "../state/types.ts";
+import type { Blocked, Ended, Run, UnseenSession } from "../state/types.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 
@@ -31,32 +31,6 @@ const row = ({ id, kind, selected }: RowProps) => ({
   class: `row ${kind}${selected ? " sel" : ""}`, "data-row": id, tabIndex: -1,
   "aria-current": selected,
 });
-
-/** A delivery that no retry cures by itself. */
-export function HeldRow({ held, selected }: { held: Held; selected: boolean }) {
-  const to = visible(held.receiver);
-  return (
-    <div {...row({ id: held.id, kind: "ask", selected })}>
-      <Brand id={held.run} />
-      <div class="what">
-        <span class="clip">
-          <span class="tone-wait" aria-hidden="true">◆ </span>
-          {words.held} {words.to} <bdi class="mono">{to}</bdi>
-        </span>
-        <span class="muted clip">
-          {held.cause === null ? null : <><bdi>{visible(held.cause)}</bdi>{" · "}</>}
-          {ago(now.value - held.made_ms)}
-        </span>
-      </div>
-      <div class="acts">
-        {may("run") ? (
-          <button aria-label={words.deliverOf(to)}
-            onClick={() => void order(`/inbox/${held.id}/retry`)}>{words.deliver}</button>
-        ) : null}
-      </div>
-    </div>
-  );
-}
 
 export function BlockedRow({ run, selected }: { run: Blocked; selected: boolean }) {
   return (

@@ -3,9 +3,6 @@ export const words = {
   rest: (count: number) => `${count} more in the Inbox`,
   log: "Log", logOf: (name: string) => `Log: ${name}`,
   again: "Run again", againOf: (name: string) => `Run again: ${name}`,
-  deliver: "Try now", deliverOf: (name: string) => `Try now: ${name}`,
-  held: "a delivery is held",
-  to: "to",
   cache: "Cache",
   cacheOf: (read: string, all: string) => `(${read} of ${all} prompt tokens)`,
   keys: {

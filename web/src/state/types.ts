@@ -1,6 +1,8 @@
 /** Shapes of the API that the pages read (docs/api.md). */
 export interface Held {
   id: string; run: string; receiver: string; cause: string | null; made_ms: number;
+  /** In the list of the inbox, and not in the overview. */
+  address?: string; failures?: number;
 }
 export interface Blocked {
   id: string; kind: string; label: string | null; about: string | null; made_ms: number;
