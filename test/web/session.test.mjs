@@ -473,6 +473,23 @@ test("10,000 messages: few elements, the read line stays, a link to the middle",
   page.clean();
 });
 
+test("a message beyond a hundred on their way stays in the composer", async () => {
+  const id = await session({ title: "Full" });
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  await page.evaluate((name) => localStorage.setItem(name, JSON.stringify(
+    Array.from({ length: 100 }, (_, at) => ({
+      client_id: `web_${at}`, text: `${at}`, attachments: [], policy: "enqueue",
+      refused: { status: 409, title: "No", detail: "no", code: "conflict" },
+    })))), `drover.outbox.${id}`);
+  await page.reload();
+  const field = page.getByRole("textbox", { name: /^Message/ });
+  await field.fill("one more");
+  await field.press("Enter");
+  await page.getByText("100 messages are on their way.").waitFor();
+  assert.equal(await field.inputValue(), "one more");
+  page.clean();
+});
+
 test("a session that is not there says so", async () => {
   const page = await opened(browser, desk, { target: "/s/ses_00000000000000000000000000" });
   await page.getByRole("alert").getByText("not_found").waitFor();

@@ -89,10 +89,11 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
 
   const send = (): void => {
     if (isEmpty || isUploading) return;
-    outbox.send({
+    const isTaken = outbox.send({
       text, policy: isBusy ? policy.value : "enqueue",
       attachments: images.images.value.flatMap(({ id }) => id ?? []),
     });
+    if (!isTaken) return say(words.outboxFull);
     draft.value = "";
     draftKeep(opened.id, "");
     images.clear();

@@ -17,7 +17,8 @@ export interface Letter {
 
 export interface Outbox {
   letters: ReadonlySignal<Letter[]>;
-  send(letter: { text: string; attachments: string[]; policy: string }): void;
+  /** False: as many are on their way as may be, and this one was not taken. */
+  send(letter: { text: string; attachments: string[]; policy: string }): boolean;
   again(id: string): void;
   drop(id: string): void;
   end(): void;
@@ -102,9 +103,10 @@ export function outboxOf(session: string): Outbox {
   return {
     letters,
     send: (letter) => {
-      if (letters.value.length >= LETTERS_MAX) return;
+      if (letters.value.length >= LETTERS_MAX) return false;
       set([...letters.value, { ...letter, client_id: idNew(), refused: null }]);
       void flush();
+      return true;
     },
     again: (id) => {
       set(letters.value.map((one) => (one.client_id === id ? { ...one, refused: null } : one)));

@@ -75,6 +75,7 @@ export const words = {
 
   message: "Message",
   messageTo: (name: string) => `Message ${name} …`,
+  outboxFull: "100 messages are on their way. Wait for one, or remove one; this one stays here.",
   send: "Send",
   stop: "Stop",
   addImages: "Add images",
