@@ -83,6 +83,7 @@ async function bundle() {
   rmSync(dist, { recursive: true, force: true });
   const pages = await bundleOf(PAGES, {
     format: "esm", splitting: true, plugins: [oneFirstChunk],
+    mangleProps: /^_[a-z]/i, // Private members of xterm: 5 kB of it.
   });
   const workers = await bundleOf(WORKERS, { format: "iife" });
   return {

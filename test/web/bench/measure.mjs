@@ -96,3 +96,11 @@ export async function hasPlace(page, name) {
   return (await page.getByRole("navigation", { name: "Places" })
     .getByRole("link", { name, exact: true }).count()) > 0;
 }
+
+/** Presses keys into what has the focus, one each 30 ms. */
+export async function keysIn(page, count) {
+  for (let n = 0; n < count; n++) {
+    await page.keyboard.press("abcdefghij"[n % 10]);
+    await page.waitForTimeout(30);
+  }
+}
