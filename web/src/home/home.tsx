@@ -7,6 +7,7 @@ import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
 import { go } from "../router/router.ts";
+import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
 import {
@@ -84,11 +85,11 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     select.to(ids[(at + 1) % ids.length]);
   };
   useKeys([
-    { key: "j", about: words.keys.next, run: () => select.step(1) },
-    { key: "k", about: words.keys.previous, run: () => select.step(-1) },
-    { key: "Enter", about: words.keys.open, run: open },
-    { key: "w", about: words.keys.waiting, run: nextWaiting },
-    { key: "S", about: words.keys.seen, run: () => may("run") && void markSeen(toSee) },
+    { name: "next", run: () => select.step(1) },
+    { name: "previous", run: () => select.step(-1) },
+    { name: "open", run: open },
+    { name: "waiting", run: nextWaiting },
+    { name: "seen", run: () => may("run") && void markSeen(toSee) },
   ]);
   useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
   const more = Math.max(0, liveCount.value - runs.length), left = items.length - shownAsks.length;
@@ -113,7 +114,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
       {toSee.length === 0 ? null : (
         <Section title={all.finished} count={toSee.length} action={may("run") ? (
           <button class="quiet" onClick={() => void markSeen(toSee)}>
-            {all.markAll}<kbd aria-hidden="true">⇧S</kbd>
+            {all.markAll}<Hint of="seen" />
           </button>) : undefined}>
           {ended.map((run) =>
             <EndedRow key={run.id} run={run} bad={false} selected={is(run.id)} />)}

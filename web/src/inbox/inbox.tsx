@@ -143,13 +143,13 @@ function List({ open }: { open: string | undefined }) {
     resultSet(words.done(await answerAll(asks, { decision }), asks.length));
   };
   useKeys([
-    { key: "j", about: words.keys.next, run: () => select.step(1) },
-    { key: "k", about: words.keys.previous, run: () => select.step(-1) },
-    { key: "Enter", about: words.keys.open, run: openRow },
-    { key: "w", about: words.keys.waiting, run: nextWaiting },
-    { key: " ", about: words.keys.pick, run: pickOne },
-    { key: "A", about: words.keys.all, run: pickAll },
-    { key: "Escape", about: words.keys.leave, run: leave },
+    { name: "next", run: () => select.step(1) },
+    { name: "previous", run: () => select.step(-1) },
+    { name: "open", run: openRow },
+    { name: "waiting", run: nextWaiting },
+    { name: "pick", run: pickOne },
+    { name: "pickAll", run: pickAll },
+    { name: "leave", run: leave },
   ]);
   useAskKeys(isMany ? null : one ?? null, {
     isRead: (each) => each.id === open || fitsRow(each),

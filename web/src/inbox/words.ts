@@ -35,8 +35,4 @@ export const words = {
   notifyDenied: "This browser does not allow notifications of this page; its settings can.",
   notifyInsecure: "Browsers allow notifications only over https, or on the machine of the daemon.",
   notifyMissing: "This browser has no notifications.",
-  keys: {
-    next: "next row", previous: "row before", open: "open the row", waiting: "next that waits",
-    pick: "select the row", all: "select all", leave: "clear the selection, or close",
-  },
 };

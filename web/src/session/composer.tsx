@@ -5,7 +5,8 @@ import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { patch, post } from "../api/api.ts";
-import { useKeys } from "../shell/keys.ts";
+import { Hint } from "../shell/kbd.tsx";
+import { isPressed, useKeys } from "../shell/keys.ts";
 import { lastIndexOf } from "../state/arrays.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
@@ -119,11 +120,10 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   };
   const isCovered = panelNow() !== null && matchMedia(NARROW).matches;
   const leave = (): void => (editing !== null ? cancel() : void stop());
-  const about = editing !== null ? words.cancel : words.stop;
-  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ key: "Escape", about, run: leave }]);
+  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ name: "stop", run: leave }]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (event.key === "Escape" && (editing !== null || isBusy)) {
+    if (isPressed("stop", event) && (editing !== null || isBusy)) {
       event.preventDefault();
       leave();
     } else if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
@@ -189,7 +189,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
                     ))}
                   </select>
                 </label>
-                <button onClick={() => void stop()}>{words.stop} <kbd>Esc</kbd></button>
+                <button onClick={() => void stop()}>{words.stop} <Hint of="stop" /></button>
               </>
             )}
             {editing === null ? (
@@ -198,7 +198,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
               </button>
             ) : (
               <>
-                <button onClick={cancel}>{words.cancel} <kbd>Esc</kbd></button>
+                <button onClick={cancel}>{words.cancel} <Hint of="stop" /></button>
                 {isQueued ? null : (
                   <button title={words.resendAbout} onClick={() => void save(true)}>
                     {words.resend}

@@ -9,6 +9,7 @@ import { settings } from "../../state/system.ts";
 import type { Page, Run } from "../../state/types.ts";
 import { arranged, PLACES, ROUTES } from "../places.ts";
 import { sheet } from "../sheets.tsx";
+import type { Name } from "../shortcuts.ts";
 import { THEMES, theme, themeSet } from "../theme.ts";
 import { words } from "../words.ts";
 import { score } from "./fuzzy.ts";
@@ -20,7 +21,7 @@ export interface Entry {
   about?: string;
   /** Outside text: its direction is its own. */
   given?: boolean;
-  keys?: string;
+  keys?: Name;
   /** A text: why nothing was opened. */
   run(): void | Promise<string | undefined>;
 }
@@ -91,7 +92,8 @@ function actions(): Entry[] {
     list.push({ id: `theme ${one}`, group, name, run: () => themeSet(one) });
   }
   list.push(
-    { id: "help", group, name: words.shortcuts, keys: "?", run: () => void (sheet.value = "help") },
+    { id: "help", group, name: words.shortcuts, keys: "help",
+      run: () => void (sheet.value = "help") },
     { id: "out", group, name: words.signOut, run: () => void signOut() });
   return list;
 }
