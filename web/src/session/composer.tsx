@@ -73,13 +73,26 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const text = editing === null ? draft.value : change.value;
   useHeight(field, text);
 
+  const typed = useRef(false);
+  const draftSet = (value: string): void => {
+    draftKeep(opened.id, value, draft.value);
+    draft.value = value;
+    typed.current = value !== "";
+  };
   const write = (value: string): void => {
     if (editing !== null) change.value = value;
-    else {
-      draft.value = value;
-      draftKeep(opened.id, value);
-    }
+    else draftSet(value);
   };
+  useEffect(() => {
+    const keep = (): void => { // Another tab may have written over it, and sent that.
+      if (typed.current && draftOf(opened.id) === "") draftKeep(opened.id, draft.value, "");
+    };
+    addEventListener("pagehide", keep);
+    return () => {
+      removeEventListener("pagehide", keep);
+      keep();
+    };
+  }, []);
   useEffect(() => {
     if (editing === null) return;
     change.value = plain(editing);
@@ -95,8 +108,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
       attachments: images.images.value.flatMap(({ id }) => id ?? []),
     });
     if (!isTaken) return say(words.outboxFull);
-    draft.value = "";
-    draftKeep(opened.id, "");
+    draftSet("");
     images.clear();
     field.current?.focus();
   };
@@ -146,8 +158,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const back = (letter: Letter): void => {
     edit(null);
     outbox.drop(letter.client_id);
-    draft.value = draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`;
-    draftKeep(opened.id, draft.value);
+    draftSet(draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`);
     field.current?.focus();
   };
   const name = session === null ? words.drover : answerer(session);
