@@ -77,7 +77,8 @@ export function Head({ job }: { job: Job }) {
         <h1 class="mono clip" dir="auto">{name}</h1>
         <State state={job.state} about={about ?? undefined} />
         {!allowed ? null : live
-          ? <button class="end" onClick={() => void end()}>{words.stop}<Hint of="stopJob" /></button>
+          ? <button class="end" onClick={() => void end()}>{words.stop}<Hint of="stopJob" />
+          </button>
           : <button class="end" onClick={() => void begin()}>{words.again}<Hint of="again" />
           </button>}
       </div>

@@ -77,6 +77,8 @@ export const words = {
   pinnedMessage: "Pinned message",
   jump: "Jump to pinned",
   unpin: "Unpin",
+  notPinned: "Not pinned",
+  pinsFull: (count: number) => `${count} messages are pinned already. Unpin one first.`,
   pinGone: "is not there any more",
   pinEmpty: "without text",
 
