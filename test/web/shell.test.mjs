@@ -80,8 +80,11 @@ test("an id that is pasted opens its view; one that is not there says so", async
   const [{ id }] = jobs.json.items;
   const made = await desk.daemon.request("POST", "/api/v1/sessions", {
     local: true, body: { model: "scripted/demo" } });
-  const places = [[id, `/j/${id}`], [made.json.id, `/s/${made.json.id}`],
-    ["apr_0123", "/inbox/apr_0123"]];
+  const session = made.json.id;
+  const { json: { message } } = await desk.daemon.request("POST",
+    `/api/v1/sessions/${session}/messages`, { local: true, body: { text: "say: so" } });
+  const places = [[id, `/j/${id}`], [session, `/s/${session}`],
+    [message, `/s/${session}#${message}`], ["apr_0123", "/inbox/apr_0123"]];
   for (const [pasted, where] of places) {
     await openPalette(page);
     await page.keyboard.insertText(` ${pasted} `);
@@ -144,8 +147,8 @@ test("a shortcut is changed by pressing its key; a taken one is refused, and all
     await press("Find or go to", "Control+b");
     await row("Find or go to").getByRole("button", { name: "Ctrl B: Find or go to…" }).waitFor();
 
-    const hint = other.getByRole("button", { name: "Find" }).locator("kbd");
-    await hint.getByText("Ctrl B").waitFor();
+    const cap = (text) => other.locator(`.find [data-cap="${text}"]`).waitFor();
+    await cap("Ctrl B");
     await other.keyboard.press("?");
     const help = other.getByRole("dialog", { name: "Keyboard shortcuts" });
     const caps = help.locator(".keys > div").filter({ hasText: "Go to Jobs" }).locator("kbd");
@@ -162,7 +165,7 @@ test("a shortcut is changed by pressing its key; a taken one is refused, and all
     await row("Go to Jobs").getByRole("button", { name: "g j: Go to Jobs" }).waitFor();
     await page.getByRole("button", { name: "Reset all" }).click();
     await page.getByText("All keys are as they were at first.").waitFor();
-    await hint.getByText("Ctrl K").waitFor();
+    await cap("Ctrl K");
     assert.equal(await page.evaluate(() => localStorage.getItem("drover.shortcuts")), null);
     other.clean();
   });

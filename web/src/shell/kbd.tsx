@@ -11,8 +11,9 @@ export function Caps({ of }: { of: string }) {
   return <>{capsOf(of, isMac).map((cap, at) => <kbd key={at}>{cap}</kbd>)}</>;
 }
 
-/** The hint in a button: the key that does the same now. None where no key does. */
+/** The hint in a button: the key that does the same now. None where no key does. It is drawn by
+ *  the style: text in a button would belong to its name. */
 export function Hint({ of }: { of: Name }) {
   const key = keyOf(of);
-  return lives(key) ? <kbd aria-hidden="true">{capsText(key)}</kbd> : null;
+  return lives(key) ? <kbd data-cap={capsText(key)} /> : null;
 }

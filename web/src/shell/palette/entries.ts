@@ -32,7 +32,7 @@ const failed = (problem: Problem): string =>
 
 /** --- An id --- */
 
-const ID = /^(run|ses|apr)_[a-z0-9]+$/;
+const ID = /^(run|ses|apr|msg)_[a-z0-9]+$/;
 
 async function runOpen(id: string): Promise<string | undefined> {
   const run = await get<Run & { session: string | null }>(`/runs/${id}`);
@@ -44,12 +44,20 @@ async function runOpen(id: string): Promise<string | undefined> {
   return undefined;
 }
 
+async function messageOpen(id: string): Promise<string | undefined> {
+  const message = await get<{ session: string }>(`/messages/${id}`);
+  if (!message.ok) return failed(message.problem);
+  go(`/s/${message.value.session}#${id}`);
+  return undefined;
+}
+
 export function idEntry(query: string): Entry[] {
   const id = query.trim();
   const kind = ID.exec(id)?.[1];
   if (kind === undefined) return [];
   const entry = { id, group: "id" as const, name: words.openId(id) };
   if (kind === "run") return [{ ...entry, run: () => runOpen(id) }];
+  if (kind === "msg") return [{ ...entry, run: () => messageOpen(id) }];
   return [{ ...entry, run: () => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
 }
 
