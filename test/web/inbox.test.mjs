@@ -220,6 +220,38 @@ test("fifty of one shape are answered by three keys, and a fifty-first is not am
     page.clean();
   });
 
+test("a thousand that wait: all are counted, some are drawn, and keys are as quick as ever",
+  async (t) => {
+    const one = await desk(t), ids = [];
+    const some = async () => {
+      while (ids.length < 1000) {
+        const at = ids.push(null) - 1;
+        ids[at] = await one.asks(`step ${at}`, { question: "Which?", options: ["alpha", "beta"] });
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, some));
+    const page = await opened(browser, one);
+    const home = page.getByRole("heading", { name: "Waiting for you" }).locator("..");
+    await home.getByText("1000", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "990 more in the Inbox" }).click();
+    await page.getByRole("button", { name: "All 1000" }).waitFor();
+    const drawn = () => page.locator("[data-row]").count();
+    assert.equal(await drawn(), 100);
+    assert.ok(await page.evaluate(() => document.querySelectorAll("*").length) < 3_000);
+    await page.keyboard.press("w");
+    const first = await page.locator("[data-row][aria-current=true]").getAttribute("data-row");
+    await read(page);
+    await page.keyboard.press("1");
+    await row(page, first).getByText("answered by local").waitFor();
+    await page.getByRole("button", { name: "All 999" }).waitFor();
+    assert.equal(await drawn(), 101); // The next one stands last.
+    assert.equal(await page.title(), "(999) Inbox · drover");
+    await page.getByRole("button", { name: "Show more (899)" }).click();
+    await page.getByRole("button", { name: "Show more (799)" }).waitFor();
+    assert.equal(await drawn(), 201);
+    page.clean();
+  });
+
 test("what a row has no room for is read before it is allowed", async (t) => {
   const one = await desk(t);
   const content = Array.from({ length: 40 }, (_, at) => `line ${at}\n`).join("");

@@ -9,6 +9,7 @@ export const words = {
   emptyKind: "Nothing of this kind waits.",
   ask: "drover ask \"What is in this folder?\"",
   moreThan: (count: number) => `The newest ${count.toLocaleString("en")} are shown.`,
+  showMore: (left: number) => `Show more (${left.toLocaleString("en")})`,
   alike: (open: number) => (open === 1 ? "1 open" : `${open.toLocaleString("en")} open`),
   answered: (count: number) => `${count.toLocaleString("en")} answered`,
   andMore: (count: number) => `and ${count.toLocaleString("en")} more`,
