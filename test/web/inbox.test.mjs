@@ -151,18 +151,32 @@ test("keys answer what was selected 400 ms before, whatever is asked meanwhile",
   /** What is selected has been on the screen for longer than it takes. */
   const stood = () => {
     const { keys, selected } = window.told, [, now] = selected.at(-1);
+    const moved = keys.findLast(([, key]) => key !== "a")[0];
     const before = selected.findLast(([, id]) => id !== now)?.[0] ?? 0;
-    const since = Math.max(keys.at(-1)[0], selected.find(([time]) => time > before)[0]);
+    const since = Math.max(moved, selected.find(([time]) => time > before)[0]);
     return performance.now() - since > 450;
   };
-  for (let at = 0; at < 14; at++) {
-    const asked = one.asks(`new ${"abcdefghijklmnop"[at]}`);
+  const pictures = () => page.evaluate(() => new Promise((resolve) => {
+    const next = (left) => (left === 0 ? resolve() : requestAnimationFrame(() => next(left - 1)));
+    next(3);
+  }));
+  const press = async (times) => {
+    for (; times > 0; times--) {
+      await page.keyboard.press("a");
+      if (times % 2 === 0) await pictures();
+    }
+  };
+  await press(4); // Nothing is selected yet.
+  for (let at = 0; at < 12; at++) {
+    const asked = one.asks(`new ${"abcdefghijkl"[at]}`);
     await page.keyboard.press(at % 4 === 3 ? "w" : "j");
-    if (at % 3 > 0) await page.waitForFunction(stood); // Else it may be too soon, and is tried.
+    await press(7); // Before it may be answered, about then, and after it was.
+    if (at % 3 > 0) await page.waitForFunction(stood);
     await page.keyboard.press("a");
     await asked;
   }
-  const { selected, posts, orders } = await page.evaluate(() => window.told);
+  const { selected, posts, orders, keys } = await page.evaluate(() => window.told);
+  assert.equal(keys.filter(([, key]) => key === "a").length, 100);
   assert.ok(posts.length >= 6, `${posts.length} answers`);
   for (const [at, id] of posts) {
     const [, then] = selected.findLast(([time]) => time <= at - 400);
@@ -203,6 +217,38 @@ test("fifty of one shape are answered by three keys, and a fifty-first is not am
     await page.keyboard.press("Enter");
     await page.getByText("2 answered.").waitFor();
     assert.equal(await stateOf(one, other), "denied");
+    page.clean();
+  });
+
+test("a thousand that wait: all are counted, some are drawn, and keys are as quick as ever",
+  async (t) => {
+    const one = await desk(t), ids = [];
+    const some = async () => {
+      while (ids.length < 1000) {
+        const at = ids.push(null) - 1;
+        ids[at] = await one.asks(`step ${at}`, { question: "Which?", options: ["alpha", "beta"] });
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, some));
+    const page = await opened(browser, one);
+    const home = page.getByRole("heading", { name: "Waiting for you" }).locator("..");
+    await home.getByText("1000", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "990 more in the Inbox" }).click();
+    await page.getByRole("button", { name: "All 1000" }).waitFor();
+    const drawn = () => page.locator("[data-row]").count();
+    assert.equal(await drawn(), 100);
+    assert.ok(await page.evaluate(() => document.querySelectorAll("*").length) < 3_000);
+    await page.keyboard.press("w");
+    const first = await page.locator("[data-row][aria-current=true]").getAttribute("data-row");
+    await read(page);
+    await page.keyboard.press("1");
+    await row(page, first).getByText("answered by local").waitFor();
+    await page.getByRole("button", { name: "All 999" }).waitFor();
+    assert.equal(await drawn(), 101); // The next one stands last.
+    assert.equal(await page.title(), "(999) Inbox · drover");
+    await page.getByRole("button", { name: "Show more (899)" }).click();
+    await page.getByRole("button", { name: "Show more (799)" }).waitFor();
+    assert.equal(await drawn(), 201);
     page.clean();
   });
 

@@ -275,7 +275,8 @@ test("a draft survives, and a message that was cut off is sent once", async () =
   await composer(page).focus();
   await page.keyboard.press("Enter");
   await said(page, "kept").waitFor();
-  await page.waitForFunction((name) => localStorage.getItem(name) === null, `drover.outbox.${id}`);
+  await page.waitForFunction((name) =>
+    !Object.keys(localStorage).some((one) => one.startsWith(name)), `drover.outbox.${id}`);
   assert.equal(posts, 2);
   // Nothing gets through, and the page is loaded again.
   await page.route("**/messages", (route) =>
@@ -289,6 +290,36 @@ test("a draft survives, and a message that was cut off is sent once", async () =
   const stored = await messages(id);
   assert.deepEqual(stored.filter(({ role }) => role === "user").map(plain),
     ["say: kept", "say: later"]);
+});
+
+test("two tabs: no message and no draft of one is lost by what the other does", async () => {
+  const id = await session({ title: "Two tabs" });
+  const first = await opened(browser, desk, { target: `/s/${id}` });
+  const second = await first.context().newPage();
+  await second.goto(`${desk.daemon.url}/s/${id}`);
+  const isPost = (route) => route.request().method() === "POST";
+  await first.context().route("**/messages", (route) =>
+    (isPost(route) ? route.abort() : route.continue()));
+  const unsent = (page) => page.getByText("Not sent yet");
+  await composer(first).fill("say: one");
+  await composer(first).press("Enter");
+  await unsent(second).waitFor();
+  await composer(first).fill("say: typed here");
+  await composer(second).fill("say: two");
+  await composer(second).press("Enter");
+  for (const page of [first, second]) await unsent(page).nth(1).waitFor();
+  assert.equal(await composer(first).inputValue(), "say: typed here");
+  await first.reload();
+  await unsent(first).nth(1).waitFor();
+  assert.equal(await composer(first).inputValue(), "say: typed here");
+  await second.close();
+  await first.context().unrouteAll();
+  await first.reload();
+  await said(first, "two").waitFor();
+  const stored = await messages(id);
+  assert.deepEqual(stored.filter(({ role }) => role === "user").map(plain),
+    ["say: one", "say: two"]);
+  assert.equal(await unsent(first).count(), 0);
 });
 
 test("the end is followed; a reader further up stays, and sees how many are new", async () => {
@@ -476,11 +507,15 @@ test("10,000 messages: few elements, the read line stays, a link to the middle",
 test("a message beyond a hundred on their way stays in the composer", async () => {
   const id = await session({ title: "Full" });
   const page = await opened(browser, desk, { target: `/s/${id}` });
-  await page.evaluate((name) => localStorage.setItem(name, JSON.stringify(
-    Array.from({ length: 100 }, (_, at) => ({
-      client_id: `web_${at}`, text: `${at}`, attachments: [], policy: "enqueue",
-      refused: { status: 409, title: "No", detail: "no", code: "conflict" },
-    })))), `drover.outbox.${id}`);
+  await page.evaluate((name) => {
+    for (let at = 0; at < 100; at++) {
+      localStorage.setItem(`${name}.web_${at}`, JSON.stringify({
+        client_id: `web_${at}`, text: `${at}`, attachments: [], policy: "enqueue", made_ms: at,
+        refused: { status: 409, title: "No", detail: "no", code: "conflict" },
+      }));
+    }
+    localStorage.setItem(`${name}.damaged`, "{");
+  }, `drover.outbox.${id}`);
   await page.reload();
   const field = page.getByRole("textbox", { name: /^Message/ });
   await field.fill("one more");

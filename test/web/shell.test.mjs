@@ -80,8 +80,11 @@ test("an id that is pasted opens its view; one that is not there says so", async
   const [{ id }] = jobs.json.items;
   const made = await desk.daemon.request("POST", "/api/v1/sessions", {
     local: true, body: { model: "scripted/demo" } });
-  const places = [[id, `/j/${id}`], [made.json.id, `/s/${made.json.id}`],
-    ["apr_0123", "/inbox/apr_0123"]];
+  const session = made.json.id;
+  const { json: { message } } = await desk.daemon.request("POST",
+    `/api/v1/sessions/${session}/messages`, { local: true, body: { text: "say: so" } });
+  const places = [[id, `/j/${id}`], [session, `/s/${session}`],
+    [message, `/s/${session}#${message}`], ["apr_0123", "/inbox/apr_0123"]];
   for (const [pasted, where] of places) {
     await openPalette(page);
     await page.keyboard.insertText(` ${pasted} `);
@@ -124,6 +127,48 @@ test("keys lead to places, and do nothing in a field, nor switched off", async (
   await heading(page, "Settings").waitFor();
   page.clean();
 });
+
+test("a shortcut is changed by pressing its key; a taken one is refused, and all tabs follow",
+  async () => {
+    const other = await opened(browser, desk);
+    const page = await other.context().newPage(); // The tab that is seen.
+    await page.goto(`${desk.daemon.url}/settings/page`);
+    const row = (name) => page.locator(".shortcut").filter({ hasText: name });
+    const press = async (name, ...keys) => {
+      await row(name).getByRole("button").last().press("Enter");
+      await row(name).getByText("Press a key").waitFor();
+      for (const key of keys) await page.keyboard.press(key);
+    };
+    await press("Go to Jobs", "g", "i");
+    await row("Go to Jobs").getByText("g i is “Go to Inbox”. Change that one first.").waitFor();
+    await press("Go to Jobs", "Control+t");
+    await row("Go to Jobs").getByText("Ctrl T belongs to the browser.").waitFor();
+    await press("Go to Jobs", "g", "o");
+    await press("Find or go to", "Control+b");
+    await row("Find or go to").getByRole("button", { name: "Ctrl B: Find or go to…" }).waitFor();
+
+    const cap = (text) => other.locator(`.find [data-cap="${text}"]`).waitFor();
+    await cap("Ctrl B");
+    await other.keyboard.press("?");
+    const help = other.getByRole("dialog", { name: "Keyboard shortcuts" });
+    const caps = help.locator(".keys > div").filter({ hasText: "Go to Jobs" }).locator("kbd");
+    await caps.first().waitFor();
+    assert.equal((await caps.allInnerTexts()).join(" "), "g o");
+    await other.keyboard.press("Escape");
+    await other.locator("dialog").waitFor({ state: "detached" });
+    await other.keyboard.type("gjgo"); // What was changed leads nowhere.
+    await heading(other, "Jobs").waitFor();
+    await other.keyboard.press("Control+b");
+    await palette(other).waitFor();
+
+    await row("Go to Jobs").getByRole("button", { name: "Reset" }).click();
+    await row("Go to Jobs").getByRole("button", { name: "g j: Go to Jobs" }).waitFor();
+    await page.getByRole("button", { name: "Reset all" }).click();
+    await page.getByText("All keys are as they were at first.").waitFor();
+    await cap("Ctrl K");
+    assert.equal(await page.evaluate(() => localStorage.getItem("drover.shortcuts")), null);
+    other.clean();
+  });
 
 test("the first run by mouse: a wrong key, the right one, a model, a message", async () => {
   const page = await opened(browser, desk);

@@ -176,6 +176,18 @@ test("a pin of the address leads to its message; one of the menu is kept", async
   await itsBar.getByText("the second answer").waitFor();
   await itsBar.getByRole("button", { name: "Jump to pinned" }).click();
   await atMessage(other, second.answer);
+  // The twenty-first is refused, and none of the others leaves for it.
+  const pinsAre = (messages) => ask(desk.daemon, "PATCH", `/sessions/${desk.session}`,
+    { metadata: { pins: { of: desk.session, messages } } });
+  await pinsAre(Array.from({ length: 20 }, (_, at) => `msg_${String(at).padStart(26, "0")}`));
+  await itsBar.getByRole("button", { name: "Unpin" }).nth(19).waitFor();
+  await choose(page, 3, /^Pin/);
+  await page.getByText("20 messages are pinned already. Unpin one first.").waitFor();
+  const { metadata: { pins } } = await ask(desk.daemon, "GET", `/sessions/${desk.session}`);
+  assert.equal(pins.messages.length, 20);
+  assert.equal(pins.messages[0], `msg_${"0".repeat(26)}`);
+  await pinsAre([second.answer]);
+  await itsBar.getByRole("button", { name: "Unpin" }).nth(1).waitFor({ state: "detached" });
   await bar.getByRole("button", { name: "Unpin" }).first().click();
   await itsBar.waitFor({ state: "detached" });
   await choose(page, 1, /^Fork here/); // A fork has other messages.

@@ -98,7 +98,7 @@ enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
     ",\"reply_to\":" TEXT_OR_NULL ",\"variant\":" INT_SCHEMA ",\"active\":" BOOL_SCHEMA            \
     ",\"client_id\":" TEXT_OR_NULL ",\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL           \
     ",\"made_ms\":" INT_SCHEMA ",\"changed_ms\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA        \
-    ",\"model\":" TEXT_OR_NULL ",\"usage\":" OBJECT_SCHEMA                                         \
+    ",\"model\":" TEXT_OR_NULL ",\"usage\":" OBJECT_SCHEMA ",\"session\":" TEXT_SCHEMA             \
     ",\"parts\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"number\","      \
     "\"kind\",\"text\"],\"properties\":{\"number\":" INT_SCHEMA                                    \
     ",\"kind\":{\"enum\":[\"text\",\"thinking\",\"tool\",\"image\",\"error\",\"notice\","          \

@@ -1,6 +1,8 @@
 /** A question, wherever it is shown: a row with its buttons (`compact`), or all of it. */
 import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
+import { Hint } from "../shell/kbd.tsx";
+import type { Name } from "../shell/shortcuts.ts";
 import { isOpen, type Ask } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import { Headline, Origin } from "./head.tsx";
@@ -16,7 +18,7 @@ function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidde
   const { off, reply } = useReply(ask);
   const what = `${visible(ask.step)} ${headline(ask)}`;
   const choices = choicesOf(ask);
-  const key = (name: string) => (selected ? <kbd aria-hidden="true">{name}</kbd> : null);
+  const key = (name: Name) => (selected ? <Hint of={name} /> : null);
   const isWhole = fitsRow(ask);
   const mayAnswer = may("approve") && isOpen(ask);
   const link = !mayAnswer ? words.open : !isWhole ? words.review
@@ -28,12 +30,12 @@ function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidde
           {isWhole ? (
             <button class="main" disabled={off} aria-label={words.allowOf(what)}
               onClick={(event) => reply(event, { decision: "allow" })}>
-              {words.allow}{key("a")}
+              {words.allow}{key("allow")}
             </button>
           ) : null}
           <button disabled={off} aria-label={words.denyOf(what)}
             onClick={(event) => reply(event, { decision: "deny" })}>
-            {words.deny}{key("d")}
+            {words.deny}{key("deny")}
           </button>
         </>
       ) : null}
@@ -43,7 +45,7 @@ function Buttons({ ask, selected, hidden }: { ask: Ask; selected: boolean; hidde
       )) : null}
       {hidden ? null : (
         <a class="button quiet" href={`/inbox/${ask.id}`} aria-label={`${link}: ${what}`}>
-          {link}{key("↵")}
+          {link}{key("open")}
         </a>
       )}
     </div>

@@ -39,10 +39,10 @@ export function useAskKeys(ask: Ask | null, { isRead, other }: AskKeysWish = {})
   };
   const choices = ask !== null && read && may("approve") ? choicesOf(ask).slice(0, 9) : [];
   useKeys([
-    { key: "a", about: words.keys.allow, run: decide("allow") },
-    { key: "d", about: words.keys.deny, run: decide("deny") },
+    { name: "allow", run: decide("allow") },
+    { name: "deny", run: decide("deny") },
     ...choices.map((choice, at) => ({
-      key: String(at + 1), ...(at === 0 && { about: words.keys.choose }),
+      key: String(at + 1), ...(at === 0 && { about: words.choose }),
       run: (event: KeyboardEvent) => reply(event, choice.reply),
     })),
   ]);

@@ -33,5 +33,5 @@ export const words = {
   answeredBy: (by: string) => `answered by ${by}`,
   withdrawn: "not asked any more: the run has ended, or asks something else",
   sending: "Sending…",
-  keys: { allow: "allow", deny: "deny", choose: "choose an option" },
+  choose: "Choose an option",
 };

@@ -7,10 +7,12 @@ import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
 import { go } from "../router/router.ts";
+import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
+import { firstOf } from "../state/arrays.ts";
 import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
 import {
-  due, home, homeRead, liveCount, markSeen, running, runningProblem,
+  asksDue, due, home, homeRead, liveCount, markSeen, running, runningProblem,
 } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
@@ -31,12 +33,6 @@ function Empty() {
       {all.nothingCommands.map((command) => <pre key={command}>{command}</pre>)}
     </div>
   );
-}
-
-/** The oldest that are open, and in their places those that were answered meanwhile. */
-function firstOf(items: readonly Ask[]): readonly Ask[] {
-  const rest = items.filter(isOpen)[ASKS_SHOWN];
-  return rest === undefined ? items : items.slice(0, items.indexOf(rest));
 }
 
 function sorted({ waiting, unseen }: Overview, asks: readonly Ask[]) {
@@ -66,7 +62,7 @@ function placesOf(rows: Sorted, runs: Run[]): Map<string, string | null> {
 }
 
 function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
-  const { items } = useAsks(), shownAsks = firstOf(items);
+  const { items } = useAsks(), shownAsks = firstOf(items, isOpen, ASKS_SHOWN);
   const rows = sorted(overview, shownAsks), places = placesOf(rows, runs);
   const { waiting, failed, failedTalks, ended, talks } = rows;
   const select = useSelection([...places.keys()]), is = (id: string) => select.id === id;
@@ -84,14 +80,14 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     select.to(ids[(at + 1) % ids.length]);
   };
   useKeys([
-    { key: "j", about: words.keys.next, run: () => select.step(1) },
-    { key: "k", about: words.keys.previous, run: () => select.step(-1) },
-    { key: "Enter", about: words.keys.open, run: open },
-    { key: "w", about: words.keys.waiting, run: nextWaiting },
-    { key: "S", about: words.keys.seen, run: () => may("run") && void markSeen(toSee) },
+    { name: "next", run: () => select.step(1) },
+    { name: "previous", run: () => select.step(-1) },
+    { name: "open", run: open },
+    { name: "waiting", run: nextWaiting },
+    { name: "seen", run: () => may("run") && void markSeen(toSee) },
   ]);
   useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
-  const more = Math.max(0, liveCount.value - runs.length), left = items.length - shownAsks.length;
+  const more = Math.max(0, liveCount.value - runs.length), left = asksDue.value - shownAsks.filter(isOpen).length;
   if (places.size === 0) return <Empty />;
   return (
     <div onFocusIn={select.onFocusIn}>
@@ -113,7 +109,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
       {toSee.length === 0 ? null : (
         <Section title={all.finished} count={toSee.length} action={may("run") ? (
           <button class="quiet" onClick={() => void markSeen(toSee)}>
-            {all.markAll}<kbd aria-hidden="true">⇧S</kbd>
+            {all.markAll}<Hint of="seen" />
           </button>) : undefined}>
           {ended.map((run) =>
             <EndedRow key={run.id} run={run} bad={false} selected={is(run.id)} />)}

@@ -5,8 +5,4 @@ export const words = {
   again: "Run again", againOf: (name: string) => `Run again: ${name}`,
   cache: "Cache",
   cacheOf: (read: string, all: string) => `(${read} of ${all} prompt tokens)`,
-  keys: {
-    next: "next row", previous: "row before", open: "open the row", waiting: "next that waits",
-    seen: "mark all as seen",
-  },
 };

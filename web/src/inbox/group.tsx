@@ -4,6 +4,8 @@ import { Headline } from "../ask/head.tsx";
 import { headline, origin } from "../ask/text.ts";
 import { Brand } from "../parts/brand.tsx";
 import { visible } from "../parts/visible.ts";
+import { Hint } from "../shell/kbd.tsx";
+import type { Name } from "../shell/shortcuts.ts";
 import { connected, isOpen, type Ask } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import { words as askWords } from "../ask/words.ts";
@@ -23,7 +25,7 @@ export function GroupRow({ id, members, selected, expanded, expand, decide }: Gr
   const open = members.filter(isOpen), others = members.slice(1, LINES);
   const what = `${visible(first.step)} ${headline(first)}`;
   const answered = members.length - open.length;
-  const key = (name: string) => (selected ? <kbd aria-hidden="true">{name}</kbd> : null);
+  const key = (name: Name) => (selected ? <Hint of={name} /> : null);
   return (
     <article class={`row ask${selected ? " sel" : ""}`} data-row={id} tabIndex={-1}
       aria-label={`${words.alike(open.length)}: ${what}`} aria-current={selected}>
@@ -45,17 +47,17 @@ export function GroupRow({ id, members, selected, expanded, expand, decide }: Gr
           <>
             <button class="main" disabled={!connected.value} onClick={() => decide("allow")}
               aria-label={`${words.allow(open.length)}: ${what}`}>
-              {words.allow(open.length)}{key("a")}
+              {words.allow(open.length)}{key("allow")}
             </button>
             <button disabled={!connected.value} onClick={() => decide("deny")}
               aria-label={askWords.denyOf(what)}>
-              {askWords.deny}{key("d")}
+              {askWords.deny}{key("deny")}
             </button>
           </>
         ) : null}
         <button class="quiet" aria-expanded={expanded} onClick={expand}
           aria-label={expanded ? words.hideOf(what) : words.showOf(what)}>
-          {expanded ? words.hide : words.show}{key("↵")}
+          {expanded ? words.hide : words.show}{key("open")}
         </button>
       </div>
     </article>

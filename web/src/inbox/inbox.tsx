@@ -12,8 +12,9 @@ import { visible } from "../parts/visible.ts";
 import type { Params } from "../router/routes.ts";
 import { go, query, replace, setQuery } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
+import { firstOf } from "../state/arrays.ts";
 import { answerAll, asksRead, isOpen, openAsks, useAsks, type Ask } from "../state/asks.ts";
-import { home } from "../state/home.ts";
+import { asksDue, home } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import { Confirm, type Confirming } from "./confirm.tsx";
 import { Deliveries, deliveries, useDeliveries } from "./deliveries.tsx";
@@ -28,7 +29,7 @@ import { words } from "./words.ts";
 function Filters({ kind }: { kind: Kind }) {
   const held = deliveries.value.length;
   const counts: Record<Kind, number> = {
-    all: openAsks.value.length + held, deliveries: held,
+    all: asksDue.value + held, deliveries: held,
     leave: ofKind(openAsks.value, "leave").length,
     questions: ofKind(openAsks.value, "questions").length,
   };
@@ -61,13 +62,15 @@ function toggled(set: ReadonlySet<string>, ids: string[]): ReadonlySet<string> {
   return next;
 }
 
+const ROWS = 100; // Drawn at first, and more with each press of the button.
+
 const nameOf = ({ members: [first] }: Row): string =>
   (first === undefined ? "" : `${visible(first.step)} ${headline(first)}`);
 
 interface Marks { picked: ReadonlySet<string>; pick(ids: string[]): void }
 
 function Rows({ rows, open, select, marks, expanded, expand, decide }: {
-  rows: Row[]; open: string | undefined; select: string | null; marks: Marks;
+  rows: readonly Row[]; open: string | undefined; select: string | null; marks: Marks;
   expanded: ReadonlySet<string>; expand(id: string): void;
   decide(decision: "allow" | "deny", asks: Ask[]): void;
 }) {
@@ -105,11 +108,13 @@ function List({ open }: { open: string | undefined }) {
   const [expanded, expandedSet] = useState<ReadonlySet<string>>(new Set());
   const [confirming, confirmingSet] = useState<Confirming | null>(null);
   const [result, resultSet] = useState("");
-  const rows = rowsOf(grouped(ofKind(items, kind)), expanded);
+  const [most, mostSet] = useState(ROWS);
+  const all = rowsOf(grouped(ofKind(items, kind)), expanded);
+  const rows = firstOf(all, ({ members }) => members.some(isOpen), most);
   const held = kind === "all" || kind === "deliveries" ? deliveries.value : [];
   const select = useSelection([...rows, ...held].map(({ id }) => id), open);
   const row = rows.find(({ id }) => id === select.id), one = row?.members[0];
-  const due = openOf(rows, picked), isMany = due.length > 0 || (row?.members.length ?? 0) > 1;
+  const due = openOf(all, picked), isMany = due.length > 0 || (row?.members.length ?? 0) > 1;
   const expand = (id: string) => expandedSet((now) => toggled(now, [id]));
   const ask = (decision: "allow" | "deny", among: readonly Ask[]): void => {
     const fit = fitting(among, decision);
@@ -129,7 +134,7 @@ function List({ open }: { open: string | undefined }) {
     select.to(ids[(at + 1) % ids.length]);
   };
   const pickAll = (): void => {
-    if (may("approve")) pickedSet((now) => toggled(now, rows.map(({ id }) => id)));
+    if (may("approve")) pickedSet((now) => toggled(now, all.map(({ id }) => id)));
   };
   const pickOne = (): void => {
     if (row !== undefined && may("approve")) pickedSet((now) => toggled(now, [row.id]));
@@ -143,13 +148,13 @@ function List({ open }: { open: string | undefined }) {
     resultSet(words.done(await answerAll(asks, { decision }), asks.length));
   };
   useKeys([
-    { key: "j", about: words.keys.next, run: () => select.step(1) },
-    { key: "k", about: words.keys.previous, run: () => select.step(-1) },
-    { key: "Enter", about: words.keys.open, run: openRow },
-    { key: "w", about: words.keys.waiting, run: nextWaiting },
-    { key: " ", about: words.keys.pick, run: pickOne },
-    { key: "A", about: words.keys.all, run: pickAll },
-    { key: "Escape", about: words.keys.leave, run: leave },
+    { name: "next", run: () => select.step(1) },
+    { name: "previous", run: () => select.step(-1) },
+    { name: "open", run: openRow },
+    { name: "waiting", run: nextWaiting },
+    { name: "pick", run: pickOne },
+    { name: "pickAll", run: pickAll },
+    { name: "leave", run: leave },
   ]);
   useAskKeys(isMany ? null : one ?? null, {
     isRead: (each) => each.id === open || fitsRow(each),
@@ -167,6 +172,13 @@ function List({ open }: { open: string | undefined }) {
       {rows.length + held.length === 0 ? <Empty kind={kind} /> : null}
       <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
         decide={ask} marks={{ picked, pick: (ids) => pickedSet((now) => toggled(now, ids)) }} />
+      {rows.length === all.length ? null : (
+        <p class="none">
+          <button onClick={() => mostSet(most + ROWS)}>
+            {words.showMore(all.length - rows.length)}
+          </button>
+        </p>
+      )}
       {kind === "all" || kind === "deliveries" ? <Deliveries selected={select.id} /> : null}
       {due.length === 0 ? null : (
         <div class="picked" role="status">

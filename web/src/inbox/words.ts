@@ -9,6 +9,7 @@ export const words = {
   emptyKind: "Nothing of this kind waits.",
   ask: "drover ask \"What is in this folder?\"",
   moreThan: (count: number) => `The newest ${count.toLocaleString("en")} are shown.`,
+  showMore: (left: number) => `Show more (${left.toLocaleString("en")})`,
   alike: (open: number) => (open === 1 ? "1 open" : `${open.toLocaleString("en")} open`),
   answered: (count: number) => `${count.toLocaleString("en")} answered`,
   andMore: (count: number) => `and ${count.toLocaleString("en")} more`,
@@ -35,8 +36,4 @@ export const words = {
   notifyDenied: "This browser does not allow notifications of this page; its settings can.",
   notifyInsecure: "Browsers allow notifications only over https, or on the machine of the daemon.",
   notifyMissing: "This browser has no notifications.",
-  keys: {
-    next: "next row", previous: "row before", open: "open the row", waiting: "next that waits",
-    pick: "select the row", all: "select all", leave: "clear the selection, or close",
-  },
 };

@@ -11,6 +11,7 @@ import { elapsed, when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { go } from "../router/router.ts";
+import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
@@ -64,8 +65,8 @@ export function Head({ job }: { job: Job }) {
     if (answer.ok) go(`/j/${answer.value.id}`);
   };
   useKeys(!allowed ? [] : live
-    ? [{ key: "x", about: words.stopKey, run: () => void end() }]
-    : [{ key: "r", about: words.againKey, run: () => void begin() }]);
+    ? [{ name: "stopJob", run: () => void end() }]
+    : [{ name: "again", run: () => void begin() }]);
   const about = job.gate !== null ? listWords.gates[job.gate] ?? job.gate
     : job.cause === "completed" ? null : job.about ?? job.cause;
   return (
@@ -76,8 +77,10 @@ export function Head({ job }: { job: Job }) {
         <h1 class="mono clip" dir="auto">{name}</h1>
         <State state={job.state} about={about ?? undefined} />
         {!allowed ? null : live
-          ? <button class="end" onClick={() => void end()}>{words.stop} <kbd>x</kbd></button>
-          : <button class="end" onClick={() => void begin()}>{words.again} <kbd>r</kbd></button>}
+          ? <button class="end" onClick={() => void end()}>{words.stop}<Hint of="stopJob" />
+          </button>
+          : <button class="end" onClick={() => void begin()}>{words.again}<Hint of="again" />
+          </button>}
       </div>
       {command === name || command === "" ? null : (
         <details class="command">

@@ -56,8 +56,8 @@ function Output({ job }: { job: Known }) {
     setQuery("attempt", number === all ? null : String(number));
   };
   useKeys([
-    { key: "[", about: words.previousAttempt, run: () => choose(attempt - 1) },
-    { key: "]", about: words.nextAttempt, run: () => choose(attempt + 1) },
+    { name: "earlier", run: () => choose(attempt - 1) },
+    { name: "later", run: () => choose(attempt + 1) },
   ]);
   const place = { run: job.id, attempt, stream };
   const key = `${job.id} ${attempt} ${stream}`;

@@ -4,7 +4,9 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Trouble } from "../parts/trouble.tsx";
 import { setQuery } from "../router/router.ts";
-import { useKeys } from "../shell/keys.ts";
+import { capsText } from "../shell/kbd.tsx";
+import { keyOf, useKeys } from "../shell/keys.ts";
+import type { Name } from "../shell/shortcuts.ts";
 import { keptCount, lineCount, rowCount, rowOfLine, rowsAt } from "./lines.ts";
 import { download, useReading, type Place, type Reading } from "./reading.ts";
 import { LogRow } from "./row.tsx";
@@ -26,6 +28,11 @@ function columnsOf(box: HTMLElement | null): number {
   const one = probe.getBoundingClientRect().width / 10;
   const numbers = probe.offsetLeft;
   return Math.max(20, Math.floor((box.clientWidth - numbers - 24) / one));
+}
+
+function Move({ of, about, move }: { of: Name; about: string; move(): void }) {
+  const cap = capsText(keyOf(of));
+  return <button class="quiet" aria-label={`${cap}, ${about}`} onClick={move}>{cap}</button>;
 }
 
 function Bar({ search, field, wrap, wrapSet, place, lines }: {
@@ -51,10 +58,8 @@ function Bar({ search, field, wrap, wrapSet, place, lines }: {
       </span>
       {hits === null || hits.lines.length === 0 ? null : (
         <>
-          <button class="quiet" aria-label={`N, ${words.previousHit}`}
-            onClick={() => search.move(-1)}>N</button>
-          <button class="quiet" aria-label={`n, ${words.nextHit}`}
-            onClick={() => search.move(1)}>n</button>
+          <Move of="previousHit" about={words.previousHit} move={() => search.move(-1)} />
+          <Move of="nextHit" about={words.nextHit} move={() => search.move(1)} />
         </>
       )}
       <label class="check end">
@@ -105,9 +110,9 @@ export function Log({ place, line, waits }: LogProps) {
   };
   const search = useSearch(place, show);
   useKeys([
-    { key: "/", about: words.searchKey, run: () => field.current?.focus() },
-    { key: "n", about: words.nextHit, run: () => search.move(1) },
-    { key: "N", about: words.previousHit, run: () => search.move(-1) },
+    { name: "filter", run: () => field.current?.focus() },
+    { name: "nextHit", run: () => search.move(1) },
+    { name: "previousHit", run: () => search.move(-1) },
   ]);
   useEffect(() => reading.need(missing));
   useEffect(() => {

@@ -20,9 +20,7 @@ export const words = {
   memory: "Memory",
   retryOf: "Again after",
   stop: "Stop",
-  stopKey: "stop the job",
   again: "Run again",
-  againKey: "run it again",
   streams: { out: "Output", err: "Errors", pty: "Terminal" } as Record<string, string>,
   stream: "Stream",
   log: "Log",
@@ -40,7 +38,6 @@ export const words = {
   wrap: "Wrap",
   download: "Download",
   search: "Search in the log",
-  searchKey: "search in the log",
   nextHit: "next match",
   previousHit: "previous match",
   hits: (at: number, total: number) =>

@@ -88,10 +88,10 @@ export function Jobs() {
   const field = useRef<HTMLInputElement>(null);
   const selection = useSelection(items.map(({ id }) => id));
   useKeys([
-    { key: "/", about: words.filterKey, run: () => field.current?.focus() },
-    { key: "j", about: words.nextKey, run: () => selection.step(1) },
-    { key: "k", about: words.previousKey, run: () => selection.step(-1) },
-    ...(may("run") ? [{ key: "r", about: words.runKey, run: () => openSet(true) }] : []),
+    { name: "filter", run: () => field.current?.focus() },
+    { name: "next", run: () => selection.step(1) },
+    { name: "previous", run: () => selection.step(-1) },
+    ...(may("run") ? [{ name: "runJob" as const, run: () => openSet(true) }] : []),
   ]);
   return (
     <div class="page jobs">

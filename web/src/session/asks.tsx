@@ -7,6 +7,8 @@ import { useAskKeys } from "../ask/keys.ts";
 import { bodyOf, headline, isYesNo } from "../ask/text.ts";
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { capsText } from "../shell/kbd.tsx";
+import { keyOf, lives } from "../shell/keys.ts";
 import { isOpen, useAsks, type Ask } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import type { Opened } from "./open.ts";
@@ -19,6 +21,12 @@ function Shown({ ask }: { ask: Ask }) {
   const body = bodyOf(ask);
   return body.includes("\n") || body !== headline(ask)
     ? <pre dir="auto"><Bounded text={body} /></pre> : null;
+}
+
+function Keys() {
+  const [allow, deny] = [keyOf("allow"), keyOf("deny")];
+  return lives(allow) && lives(deny)
+    ? <p class="keys">{words.askKeys(capsText(allow), capsText(deny))}</p> : null;
 }
 
 export function Asks({ opened }: { opened: Opened }) {
@@ -41,7 +49,7 @@ export function Asks({ opened }: { opened: Opened }) {
       <div class="first-ask" key={first.id}>
         <AskCard ask={first} compact={isYesNo(first)} />
         {isYesNo(first) ? <Shown ask={first} /> : null}
-        {isYesNo(first) && may("approve") ? <p class="keys">{words.askKeys}</p> : null}
+        {isYesNo(first) && may("approve") ? <Keys /> : null}
       </div>
       {others.map((ask) => <AskCard key={ask.id} ask={ask} compact />)}
     </div>

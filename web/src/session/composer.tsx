@@ -5,7 +5,8 @@ import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { patch, post } from "../api/api.ts";
-import { useKeys } from "../shell/keys.ts";
+import { Hint } from "../shell/kbd.tsx";
+import { isPressed, useKeys } from "../shell/keys.ts";
 import { lastIndexOf } from "../state/arrays.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
@@ -72,13 +73,26 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const text = editing === null ? draft.value : change.value;
   useHeight(field, text);
 
+  const typed = useRef(false);
+  const draftSet = (value: string): void => {
+    draftKeep(opened.id, value, draft.value);
+    draft.value = value;
+    typed.current = value !== "";
+  };
   const write = (value: string): void => {
     if (editing !== null) change.value = value;
-    else {
-      draft.value = value;
-      draftKeep(opened.id, value);
-    }
+    else draftSet(value);
   };
+  useEffect(() => {
+    const keep = (): void => { // Another tab may have written over it, and sent that.
+      if (typed.current && draftOf(opened.id) === "") draftKeep(opened.id, draft.value, "");
+    };
+    addEventListener("pagehide", keep);
+    return () => {
+      removeEventListener("pagehide", keep);
+      keep();
+    };
+  }, []);
   useEffect(() => {
     if (editing === null) return;
     change.value = plain(editing);
@@ -94,8 +108,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
       attachments: images.images.value.flatMap(({ id }) => id ?? []),
     });
     if (!isTaken) return say(words.outboxFull);
-    draft.value = "";
-    draftKeep(opened.id, "");
+    draftSet("");
     images.clear();
     field.current?.focus();
   };
@@ -119,11 +132,10 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   };
   const isCovered = panelNow() !== null && matchMedia(NARROW).matches;
   const leave = (): void => (editing !== null ? cancel() : void stop());
-  const about = editing !== null ? words.cancel : words.stop;
-  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ key: "Escape", about, run: leave }]);
+  useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ name: "stop", run: leave }]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (event.key === "Escape" && (editing !== null || isBusy)) {
+    if (isPressed("stop", event) && (editing !== null || isBusy)) {
       event.preventDefault();
       leave();
     } else if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
@@ -146,8 +158,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
   const back = (letter: Letter): void => {
     edit(null);
     outbox.drop(letter.client_id);
-    draft.value = draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`;
-    draftKeep(opened.id, draft.value);
+    draftSet(draft.value === "" ? letter.text : `${letter.text}\n\n${draft.value}`);
     field.current?.focus();
   };
   const name = session === null ? words.drover : answerer(session);
@@ -189,7 +200,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
                     ))}
                   </select>
                 </label>
-                <button onClick={() => void stop()}>{words.stop} <kbd>Esc</kbd></button>
+                <button onClick={() => void stop()}>{words.stop} <Hint of="stop" /></button>
               </>
             )}
             {editing === null ? (
@@ -198,7 +209,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
               </button>
             ) : (
               <>
-                <button onClick={cancel}>{words.cancel} <kbd>Esc</kbd></button>
+                <button onClick={cancel}>{words.cancel} <Hint of="stop" /></button>
                 {isQueued ? null : (
                   <button title={words.resendAbout} onClick={() => void save(true)}>
                     {words.resend}

@@ -1,6 +1,7 @@
 /** Messages on their way, and what is being written. A message is kept with its `client_id` until
  *  the daemon has it: sent again after a cut, or after the page was loaded again, it is the same
- *  message and no second one. */
+ *  message and no second one. Each has an entry of its own in the storage that all tabs share, so
+ *  none writes over another's; what one tab does, the others do too. */
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 
 import { post, type Problem } from "../api/api.ts";
@@ -11,6 +12,7 @@ export interface Letter {
   text: string;
   attachments: string[];
   policy: string;
+  made_ms: number;
   /** The daemon's no. null: it is on its way. */
   refused: Problem | null;
 }
@@ -25,13 +27,14 @@ export interface Outbox {
 }
 
 const RETRY_MS = 1_000, RETRY_MAX_MS = 30_000;
+const OTHERS_MS = 5_000; // The tab that a message was written in sends it first.
 const LETTERS_MAX = 100; // As many as the daemon queues.
 
-function stored<T>(name: string, empty: T): T {
+function read(name: string): unknown {
   try {
-    return JSON.parse(localStorage.getItem(name) ?? "") as T;
+    return JSON.parse(localStorage.getItem(name) ?? "null");
   } catch {
-    return empty; // Nothing is stored, or storage is switched off.
+    return null; // Damaged, or storage is switched off.
   }
 }
 
@@ -44,9 +47,35 @@ function store(name: string, value: unknown): void {
   }
 }
 
-export const draftOf = (session: string): string => stored(`drover.draft.${session}`, "");
-export const draftKeep = (session: string, text: string): void =>
-  store(`drover.draft.${session}`, text === "" ? null : text);
+const draftName = (session: string): string => `drover.draft.${session}`;
+
+export function draftOf(session: string): string {
+  const draft = read(draftName(session));
+  return typeof draft === "string" ? draft : "";
+}
+
+/** The draft of the tab that wrote last. Without a text that of this tab is removed, and none of
+ *  another one. */
+export function draftKeep(session: string, text: string, before: string): void {
+  if (text !== "") store(draftName(session), text);
+  else if (draftOf(session) === before) store(draftName(session), null);
+}
+
+function letterOf(value: unknown): Letter | null {
+  const { client_id, text, attachments, policy, refused } = (value ?? {}) as Partial<Letter>;
+  const isLetter = typeof client_id === "string" && typeof text === "string" &&
+    Array.isArray(attachments) && typeof policy === "string" && typeof refused === "object";
+  return isLetter ? value as Letter : null;
+}
+
+function lettersOf(prefix: string): Letter[] {
+  try {
+    return Object.keys(localStorage).filter((name) => name.startsWith(prefix))
+      .flatMap((name) => letterOf(read(name)) ?? []);
+  } catch {
+    return []; // Storage is switched off.
+  }
+}
 
 /** crypto.randomUUID is only there on an origin that is safe. */
 function idNew(): string {
@@ -59,22 +88,39 @@ const passes = ({ code, status }: Problem): boolean =>
   code === "unreachable" || status >= 500 || status === 429;
 
 export function outboxOf(session: string): Outbox {
-  const name = `drover.outbox.${session}`;
-  const letters = signal<Letter[]>(stored<Letter[]>(name, []));
+  const prefix = `drover.outbox.${session}.`;
+  const inOrder = (list: Letter[]): Letter[] => list.sort((a, b) => a.made_ms - b.made_ms);
+  const letters = signal<Letter[]>(inOrder(lettersOf(prefix)));
   let sending = false;
   let ended = false;
   let delay = RETRY_MS;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const set = (next: Letter[]): void => {
-    letters.value = next;
-    store(name, next.length === 0 ? null : next);
+  const taken = (id: string, letter: Letter | null): void => {
+    const others = letters.value.filter(({ client_id }) => client_id !== id);
+    letters.value = letter === null ? others : inOrder([...others, letter]);
   };
-  const without = (id: string): Letter[] => letters.value.filter((one) => one.client_id !== id);
+  /** null: it is gone. */
+  const keep = (id: string, letter: Letter | null): void => {
+    taken(id, letter);
+    store(prefix + id, letter);
+  };
+  const find = (id: string): Letter | undefined =>
+    letters.value.find(({ client_id }) => client_id === id);
+  const later = (ms: number): void => {
+    if (!ended) timer ??= setTimeout(() => void flush(), ms);
+  };
+  const heard = ({ key, newValue }: StorageEvent): void => {
+    if (!key?.startsWith(prefix)) return;
+    const letter = newValue === null ? null : letterOf(read(key));
+    taken(key.slice(prefix.length), letter);
+    if (letter?.refused === null && !sending) later(OTHERS_MS); // Its tab may end first.
+  };
 
   /** One after the other, so that they keep their order. */
   async function flush(): Promise<void> {
     clearTimeout(timer);
+    timer = undefined;
     const letter = letters.peek().find(({ refused }) => refused === null);
     if (sending || ended || letter === undefined) return;
     sending = true;
@@ -85,14 +131,14 @@ export function outboxOf(session: string): Outbox {
     sending = false;
     if (answer.ok) {
       delay = RETRY_MS;
-      set(without(client_id));
+      keep(client_id, null);
     } else if (passes(answer.problem)) {
-      if (!ended) timer = setTimeout(() => void flush(), delay);
+      later(delay);
       delay = Math.min(delay * 2, RETRY_MAX_MS);
       return;
     } else if (answer.problem.status !== 401) {
-      set(letters.value.map((one) =>
-        (one.client_id === client_id ? { ...one, refused: answer.problem } : one)));
+      // Where another tab has sent or removed it, nothing is to be said.
+      if (find(client_id) !== undefined) keep(client_id, { ...letter, refused: answer.problem });
     } else return; // Whoever signs in sends it.
     void flush();
   }
@@ -100,22 +146,27 @@ export function outboxOf(session: string): Outbox {
   const unlink = effect(() => {
     if (link.value?.phase === "open") void flush();
   });
+  addEventListener("storage", heard);
   return {
     letters,
-    send: (letter) => {
+    send: (given) => {
       if (letters.value.length >= LETTERS_MAX) return false;
-      set([...letters.value, { ...letter, client_id: idNew(), refused: null }]);
+      const client_id = idNew();
+      const made_ms = Math.max(Date.now(), (letters.value.at(-1)?.made_ms ?? 0) + 1);
+      keep(client_id, { ...given, client_id, made_ms, refused: null });
       void flush();
       return true;
     },
     again: (id) => {
-      set(letters.value.map((one) => (one.client_id === id ? { ...one, refused: null } : one)));
+      const letter = find(id);
+      if (letter !== undefined) keep(id, { ...letter, refused: null });
       void flush();
     },
-    drop: (id) => set(without(id)),
+    drop: (id) => keep(id, null),
     end: () => {
       ended = true;
       clearTimeout(timer);
+      removeEventListener("storage", heard);
       unlink();
     },
   };

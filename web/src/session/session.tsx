@@ -17,7 +17,6 @@ import { openSession, type Opened } from "./open.ts";
 import { outboxOf, type Outbox } from "./outbox.ts";
 import { Panel, panelToggle } from "./side/panel.tsx";
 import { Pins } from "./side/pins.tsx";
-import { words as beside } from "./side/words.ts";
 import { TalkContext, type Talk } from "./talk.ts";
 import { Top } from "./top.tsx";
 import { words } from "./words.ts";
@@ -53,7 +52,7 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     const still = state.value.messages.some(({ id }) => id === editing.value?.id);
     if (editing.value !== null && !still) editing.value = null;
   }, [state.value.messages]);
-  useKeys([{ key: "t", about: beside.beside, run: panelToggle }]);
+  useKeys([{ name: "panel", run: panelToggle }]);
   const goes = useSignal(0);
   const goTo = (message: string): void => {
     setHash(message);

@@ -1,5 +1,6 @@
 /** The head of a session: what it is, how it stands, what it used. */
 import { Brand } from "../parts/brand.tsx";
+import { Hint } from "../shell/kbd.tsx";
 import type { SessionState } from "../state/session.ts";
 import { panelNow, panelToggle } from "./side/panel.tsx";
 import { SessionStateOf } from "./state.tsx";
@@ -41,7 +42,7 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
         </>
       )}
       <button class="quiet to-panel" aria-expanded={panelNow() !== null} onClick={panelToggle}>
-        {words.timeline} <kbd>t</kbd>
+        {words.timeline} <Hint of="panel" />
       </button>
     </header>
   );

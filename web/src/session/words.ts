@@ -90,7 +90,7 @@ export const words = {
   resend: "Save and send again",
   resendAbout: "What came after it is removed here, and kept in a fork.",
   cancel: "Cancel",
-  askKeys: "a allows, d denies",
+  askKeys: (allow: string, deny: string) => `${allow} allows, ${deny} denies`,
   queue: "Waiting to be answered",
   sendNow: "Send now",
   remove: "Remove",

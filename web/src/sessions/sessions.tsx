@@ -97,7 +97,7 @@ function Empty({ filtered, partial }: { filtered: boolean; partial: boolean }) {
 function Filter({ filters }: { filters: Filters }) {
   const field = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>();
-  useKeys([{ key: "/", about: words.search, run: () => field.current?.focus() }]);
+  useKeys([{ name: "filter", run: () => field.current?.focus() }]);
   const typed = (value: string): void => {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setQuery("q", value === "" ? null : value), TYPED_MS);
@@ -136,8 +136,8 @@ function List({ filters }: { filters: Filters }) {
     links[Math.max(0, Math.min(links.length - 1, at + by))]?.focus();
   };
   useKeys([
-    { key: "j", about: words.next, run: () => step(1) },
-    { key: "k", about: words.previous, run: () => step(-1) },
+    { name: "next", run: () => step(1) },
+    { name: "previous", run: () => step(-1) },
   ]);
   if (!ready && problem === null) return <Loading />;
   const filtered = filters.q !== "" || filters.state !== "" || filters.archived;
@@ -165,7 +165,7 @@ export function Sessions() {
   const archived = query.value.get("archived") !== null;
   const filters = { q, state: STATES.includes(state) ? state : "", archived };
   const isNew = useSignal(false);
-  useKeys([{ key: "c", about: words.new, run: () => (isNew.value = may("run")) }]);
+  useKeys([{ name: "newSession", run: () => (isNew.value = may("run")) }]);
   return (
     <div class="page sessions">
       <div class="head">

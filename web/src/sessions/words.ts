@@ -13,8 +13,6 @@ export const words = {
   noneFoundNext: "More may be found further down.",
   clear: "Show all",
   more: "Show more",
-  next: "Next session",
-  previous: "Previous session",
   title: "Title",
   titleAbout: "Without one, it gets one after the first answer.",
   model: "Model",

@@ -1,8 +1,8 @@
 /** What this browser keeps for itself: colours, shortcuts; and who is signed in. */
 import { signOut } from "../api/signin.ts";
-import { SingleKeys } from "../shell/help.tsx";
 import { ThemeChoice } from "../shell/rail.tsx";
 import { me } from "../state/me.ts";
+import { Shortcuts } from "./shortcuts.tsx";
 import { words } from "./words.ts";
 
 export function ThisPage() {
@@ -12,9 +12,7 @@ export function ThisPage() {
         <ThemeChoice />
       </section>
       <section class="step">
-        <div class="head"><h2>{words.shortcuts}</h2></div>
-        <SingleKeys />
-        <p class="muted">{words.shortcutsHow}</p>
+        <Shortcuts />
       </section>
       <section class="step prose">
         <div class="head"><h2>{words.notifications}</h2></div>

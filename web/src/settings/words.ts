@@ -1,4 +1,5 @@
 /** Texts of the settings. */
+import type { Where } from "../shell/shortcuts.ts";
 import { words as shared } from "../words.ts";
 
 export const words = {
@@ -53,7 +54,25 @@ export const words = {
   noKeys: "There are no keys.",
   signedIn: (owner: string, scopes: string) => `Signed in as ${owner}, with ${scopes}.`,
   shortcuts: "Keyboard shortcuts",
-  shortcutsHow: "Press ? for the list.",
+  shortcutsHow: "Press a key here, then the one that it shall be. Escape leaves it as it is.",
+  everywhere: "everywhere",
+  where: {
+    home: shared.home, inbox: shared.inbox, sessions: shared.sessions, session: "a session",
+    jobs: shared.jobs, job: "a job", terminals: shared.terminals,
+  } as Record<Where, string>,
+  keyOf: (about: string, key: string) => `${key}: ${about}`,
+  pressKey: "Press a key",
+  then: (key: string) => `${key}, then`,
+  reset: "Reset",
+  resetOf: (about: string) => `Reset: ${about}`,
+  resetAll: "Reset all",
+  allReset: "All keys are as they were at first.",
+  taken: (key: string, about: string) => `${key} is “${about}”. Change that one first.`,
+  refused: {
+    browser: (key: string) => `${key} belongs to the browser. Choose another key.`,
+    digit: () => "1 to 9 choose an option of a question. Choose another key.",
+    unusable: () => "This key cannot be a shortcut. Choose another one.",
+  },
   notifications: "Notifications",
   notificationsHow: "The title of the tab counts what waits for you. A browser shows notifications "
     + "only on https and on this machine. For a locked phone, set a webhook or a command under "

@@ -1,24 +1,8 @@
 /** The list of shortcuts that count now, and their switch. */
 import { Dialog, dialogEnd } from "../parts/dialog.tsx";
+import { Caps } from "./kbd.tsx";
 import { activeKeys, singleKeys, singleKeysSet } from "./keys.ts";
-import { isMac } from "./rail.tsx";
 import { words } from "./words.ts";
-
-const NAMES: Record<string, string> = {
-  ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Enter: "↵", Escape: "Esc",
-  " ": "Space",
-};
-
-/** Pure: the caps of a key, as they stand on the keyboard: `g h`, `ctrl+Enter`. */
-export function capsOf(key: string, mac: boolean): string[] {
-  if (key === " ") return [NAMES[" "] ?? key];
-  return key.split(" ").flatMap((one) => {
-    const isHeld = one.startsWith("ctrl+");
-    const name = isHeld ? one.slice("ctrl+".length) : one;
-    const cap = NAMES[name] ?? (isHeld ? name.toUpperCase() : name);
-    return isHeld ? [mac ? "⌘" : "Ctrl", cap] : [cap];
-  });
-}
 
 export function SingleKeys() {
   return (
@@ -40,12 +24,15 @@ export function Help({ onClose }: { onClose(): void }) {
         {rows.map(({ key, about }) => (
           <div key={key}>
             <dt>{about}</dt>
-            <dd>{capsOf(key, isMac).map((cap, at) => <kbd key={at}>{cap}</kbd>)}</dd>
+            <dd><Caps of={key} /></dd>
           </div>
         ))}
       </dl>
       <SingleKeys />
       <p class="foot">
+        <a href="/settings/page" onClick={(event) => dialogEnd(event.currentTarget)}>
+          {words.changeKeys}
+        </a>
         <button class="end" onClick={(event) => dialogEnd(event.currentTarget)}>
           {words.close}
         </button>

@@ -1,46 +1,86 @@
 /** Shortcuts. A part that is mounted adds rows; of several rows for one key the last one counts, so
  *  a view hides what the shell has. Dead in fields, and below `data-keys="off"` (terminals). */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-export interface KeyRow {
-  /** `j`, `?`, `Escape`, `Enter`, `g h` (one after the other), `ctrl+k` (or ⌘), `ctrl+Enter`. */
-  key: string;
-  /** For the list of shortcuts; a row without it is not shown there. */
-  about?: string;
-  /** Also in fields. */
+import { boundRead, boundWith, keyIn, type Bound } from "./bindings.ts";
+import { SHORTCUTS, type Name } from "./shortcuts.ts";
+import { words } from "./words.ts";
+
+interface RowBase {
+  /** Also in fields, unless it is a key that writes. */
   always?: boolean;
   run(event: KeyboardEvent): void;
 }
+/** A row of the table of shortcuts, whose key the user may have changed; or a key that stays what
+ *  it is, shown in the list of shortcuts if it has a text. */
+export type KeyRow = RowBase & ({ name: Name } | { key: string; about?: string });
+interface ActiveRow extends RowBase { key: string; about?: string | undefined }
 
 const layers = signal<readonly (readonly KeyRow[])[]>([]);
-const NAME = "drover.keys";
+const SINGLE = "drover.keys", BOUND = "drover.shortcuts";
 const SEQUENCE_MS = 1500;
 
-function stored(): boolean {
+function stored(name: string): string | null {
   try {
-    return localStorage.getItem(NAME) !== "off";
+    return localStorage.getItem(name);
   } catch {
-    return true;
+    return null;
   }
 }
 
-/** Whether keys without Ctrl do anything (WCAG 2.1.4). */
-export const singleKeys = signal(stored());
-
-export function singleKeysSet(on: boolean): void {
-  singleKeys.value = on;
+function store(name: string, value: string | null): void {
   try {
-    localStorage.setItem(NAME, on ? "on" : "off");
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, value);
   } catch {
     // Storage is switched off: the choice lives as long as the page.
   }
 }
 
+const single = signal(stored(SINGLE)), chosen = signal(stored(BOUND));
+
+/** Another tab has changed them, or all that is stored went. */
+addEventListener("storage", ({ key }) => {
+  if (key === SINGLE || key === null) single.value = stored(SINGLE);
+  if (key === BOUND || key === null) chosen.value = stored(BOUND);
+});
+
+/** Whether keys without Ctrl do anything (WCAG 2.1.4). */
+export const singleKeys = computed(() => single.value !== "off");
+
+export function singleKeysSet(on: boolean): void {
+  single.value = on ? "on" : "off";
+  store(SINGLE, single.value);
+}
+
+export const bound = computed(() => boundRead(chosen.value, SHORTCUTS));
+
+export function boundSet(value: Bound): void {
+  chosen.value = Object.keys(value).length === 0 ? null : JSON.stringify(value);
+  store(BOUND, chosen.value);
+}
+
+/** null: the key of the table. */
+export const bind = (name: Name, key: string | null): void =>
+  boundSet(boundWith(SHORTCUTS, bound.value, name, key));
+
+/** The key that a shortcut has now. */
+export const keyOf = (name: Name): string => keyIn(SHORTCUTS, bound.value, name);
+
+const isSingle = (key: string): boolean => !key.startsWith("ctrl+") && key.length === 1;
+/** Whether it does anything; a sequence begins with a single key. */
+export const lives = (key: string): boolean =>
+  singleKeys.value || !isSingle(key.split(" ")[0] || key);
+
 /** Every row that counts now, each key once. */
-export function activeKeys(): KeyRow[] {
-  const rows = new Map<string, KeyRow>();
-  for (const layer of layers.value) for (const row of layer) rows.set(row.key, row);
+export function activeKeys(): ActiveRow[] {
+  const rows = new Map<string, ActiveRow>();
+  for (const row of layers.value.flat()) {
+    const key = "name" in row ? keyOf(row.name) : row.key;
+    const about = "name" in row ? words.keys[row.name] : row.about;
+    rows.set(key, { ...row, key, about });
+  }
   return [...rows.values()];
 }
 
@@ -48,7 +88,8 @@ export function activeKeys(): KeyRow[] {
 export function useKeys(rows: KeyRow[]): void {
   const current = useRef(rows);
   current.current = rows;
-  const names = rows.map(({ key, about }) => `${key}\n${about ?? ""}`).join("\n\n");
+  const names = rows.map((row) =>
+    ("name" in row ? row.name : `${row.key}\n${row.about ?? ""}`)).join("\n\n");
   useEffect(() => {
     const layer = current.current.map((row, at) =>
       ({ ...row, run: (event: KeyboardEvent) => current.current[at]?.run(event) }));
@@ -67,6 +108,10 @@ export function nameOf(event: KeyboardEvent): string {
   return held + (event.key.length === 1 && held !== "" ? event.key.toLowerCase() : event.key);
 }
 
+/** In a field: whether this is the key of a shortcut, and none that writes. */
+export const isPressed = (name: Name, event: KeyboardEvent): boolean =>
+  nameOf(event) === keyOf(name) && !isSingle(keyOf(name));
+
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || event.altKey) return;
   const target = event.target instanceof Element ? event.target : null;
@@ -77,9 +122,8 @@ addEventListener("keydown", (event) => {
   const isSecond = first !== "" && event.timeStamp - first_ms < SEQUENCE_MS;
   const sequence = isSecond ? `${first} ${name}` : "";
   const row = rows.find(({ key }) => key === sequence) ?? rows.find(({ key }) => key === name);
-  const isSingle = !name.startsWith("ctrl+") && name.length === 1;
   first = "";
-  if ((inField && !row?.always) || (isSingle && !singleKeys.value)) return;
+  if ((inField && !(row?.always && !isSingle(name))) || !lives(name)) return;
   // Enter and the space bar belong to the button or link that has the focus.
   if ((name === "Enter" || name === " ") && target?.closest("a, button, summary")) return;
   if (row === undefined) {

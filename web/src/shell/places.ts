@@ -5,6 +5,7 @@ import { House, Inbox, MessageSquare, Play, Settings2, SquareTerminal } from "lu
 import { Home } from "../home/home.tsx";
 import type { Route } from "../router/routes.ts";
 import { words } from "../words.ts";
+import type { Name } from "./shortcuts.ts";
 
 export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
@@ -21,19 +22,20 @@ export const ROUTES: readonly Route[] = [
 ];
 
 export interface Place {
-  to: string; name: string; icon: typeof House; keys: string;
+  to: string; name: string; icon: typeof House; keys: Name;
   /** Addresses below this one are of the place, too: `/s/`. */
   below?: string;
 }
 
 /** The rail shows them in the order of ORDER, others after them, and settings at its end. */
 export const PLACES: readonly Place[] = [
-  { to: "/", name: words.home, icon: House, keys: "g h" },
-  { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "g s", below: "/s/" },
-  { to: "/settings", name: words.settings, icon: Settings2, keys: "g ," },
-  { to: "/inbox", name: words.inbox, icon: Inbox, keys: "g i" },
-  { to: "/jobs", name: words.jobs, icon: Play, keys: "g j", below: "/j/" },
-  { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "g t" },
+  { to: "/", name: words.home, icon: House, keys: "go /" },
+  { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "go /sessions",
+    below: "/s/" },
+  { to: "/settings", name: words.settings, icon: Settings2, keys: "go /settings" },
+  { to: "/inbox", name: words.inbox, icon: Inbox, keys: "go /inbox" },
+  { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
+  { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
 ];
 
 const ORDER = ["/", "/inbox", "/sessions", "/jobs"];

@@ -5,6 +5,7 @@ import { Ellipsis, Search } from "lucide-preact";
 import { key } from "../api/key.ts";
 import { path } from "../router/router.ts";
 import { due, inboxDue } from "../state/home.ts";
+import { Hint } from "./kbd.tsx";
 import { arranged, PLACES, type Place } from "./places.ts";
 import { sheet } from "./sheets.tsx";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
@@ -41,8 +42,6 @@ function Count({ of }: { of: ReadonlySignal<number> }) {
 
 const { first, rest } = arranged(PLACES);
 
-export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
-
 export function PlaceLink({ place, name }: { place: Place; name?: string }) {
   const { to, icon: Icon, below } = place, waiting = COUNTS[to];
   return (
@@ -63,7 +62,7 @@ export function Rail() {
         <button class="quiet find" onClick={() => (sheet.value = "palette")}>
           <Search size={14} strokeWidth={1.6} aria-hidden="true" />
           <span>{words.findShort}</span>
-          <kbd aria-hidden="true">{isMac ? "⌘K" : "Ctrl K"}</kbd>
+          <Hint of="find" />
         </button>
       ) : null}
       {first.map((place) => <PlaceLink key={place.to} place={place} />)}

@@ -21,11 +21,10 @@ const filter = (): void => document.querySelector<HTMLElement>("main [data-filte
 
 function Keys() {
   useKeys([
-    { key: "ctrl+k", about: words.find, always: true, run: show("palette") },
-    { key: "?", about: words.shortcuts, run: show("help") },
-    { key: "/", about: words.filter, run: filter },
-    ...[...first, ...rest].map(({ to, name, keys }) =>
-      ({ key: keys, about: words.goTo(name), run: () => go(to) })),
+    { name: "find", always: true, run: show("palette") },
+    { name: "help", run: show("help") },
+    { name: "filter", run: filter },
+    ...[...first, ...rest].map(({ to, keys }) => ({ name: keys, run: () => go(to) })),
   ]);
   return null;
 }

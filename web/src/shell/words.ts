@@ -1,8 +1,27 @@
 /** Texts of the shell. */
 import { words as shared } from "../words.ts";
+import type { Name } from "./shortcuts.ts";
+
+const goTo = (name: string): string => `Go to ${name}`;
+
+/** What shortcuts do. */
+const keys: Record<Name, string> = {
+  find: "Find or go to…", help: "Keyboard shortcuts", filter: "Search or filter",
+  "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
+  "go /jobs": goTo(shared.jobs), "go /terminals": goTo(shared.terminals),
+  "go /settings": goTo(shared.settings),
+  next: "Next row", previous: "Row before", open: "Open the row", waiting: "Next that waits",
+  allow: "Allow", deny: "Deny", seen: "Mark all as seen",
+  pick: "Select the row", pickAll: "Select all", leave: "Clear the selection, or close",
+  newSession: "New session", stop: "Stop the turn, or leave the edit", panel: "Turns, beside",
+  earlier: "Turn, attempt or terminal before", later: "Turn, attempt or terminal after",
+  nextHit: "Next hit", previousHit: "Hit before", runJob: "Run a command", again: "Run it again",
+  stopJob: "Stop the job", newTerminal: "New terminal",
+};
 
 export const words = {
   ...shared,
+  keys,
   find: "Find or go to…",
   findShort: "Find",
   findAbout: "A place, an action, the title of a session, a job, or an id",
@@ -19,8 +38,7 @@ export const words = {
   shortcuts: "Keyboard shortcuts",
   shortcutsAbout: "They do nothing while you write, nor in a terminal.",
   single: "Keys without Ctrl do something",
-  goTo: (name: string) => `Go to ${name}`,
-  filter: "Filter this list",
+  changeKeys: "Change them",
   close: "Close",
   moreName: "More",
   heldTitle: "The daemon holds: nothing starts.",

@@ -12,3 +12,10 @@ export function lastIndexOf<T>(list: readonly T[], fits: (value: T) => boolean):
   for (let at = list.length - 1; at >= 0; at--) if (fits(list[at]!)) return at;
   return -1;
 }
+
+/** The first items up to this many that count, and all that stand between them. */
+export function firstOf<T>(items: readonly T[], counts: (item: T) => boolean, max: number):
+readonly T[] {
+  const rest = items.filter(counts)[max];
+  return rest === undefined ? items : items.slice(0, items.indexOf(rest));
+}

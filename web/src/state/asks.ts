@@ -1,7 +1,7 @@
 /** Every open question of the owner, live, and the answers to them. A new question stands last, so
  *  that nothing moves what stands; one that was answered stays in its place as long as somebody
  *  looks at questions, and says by whom. `fold` is pure. */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
@@ -170,6 +170,14 @@ export async function asksRead(): Promise<void> {
   }
   apply(events);
 }
+
+/** Once those that were read are answered, others come in their place. */
+effect(() => {
+  const { more, problem } = asks.value;
+  if (more && problem === null && openAsks.value.length < PAGE && waiting === null) {
+    untracked(() => void asksRead());
+  }
+});
 
 key.subscribe((value) => {
   reads++;

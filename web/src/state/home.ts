@@ -5,7 +5,7 @@ import { computed, signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
-import { openAsks } from "./asks.ts";
+import { asks, openAsks } from "./asks.ts";
 import { followOwner } from "./owner.ts";
 import { followRows } from "./rows.ts";
 import type { Overview, Progress, Run } from "./types.ts";
@@ -141,4 +141,9 @@ const heldCount = computed(() => home.value.overview?.waiting.deliveries.length 
 export const due = computed(() =>
   inboxDue.value + (home.value.overview?.waiting.blocked.length ?? 0));
 /** Of that, what the Inbox shows. */
-export const inboxDue = computed(() => openAsks.value.length + heldCount.value);
+export const inboxDue = computed(() => asksDue.value + heldCount.value);
+/** Open questions, also those that are too many to be read. */
+export const asksDue = computed(() => {
+  const kinds = asks.value.more ? Object.values(home.value.overview?.approvals ?? {}) : [];
+  return Math.max(openAsks.value.length, kinds.reduce((sum, one) => sum + one, 0));
+});

@@ -73,9 +73,9 @@ export function Terminals({ id }: Params) {
     if (next !== undefined) go(`/terminals/${next.id}`);
   };
   useKeys([
-    { key: "[", about: words.previousKey, run: () => move(-1) },
-    { key: "]", about: words.nextKey, run: () => move(1) },
-    ...(may("run") ? [{ key: "c", about: words.addKey, run: () => ask("add") }] : []),
+    { name: "earlier", run: () => move(-1) },
+    { name: "later", run: () => move(1) },
+    ...(may("run") ? [{ name: "newTerminal" as const, run: () => ask("add") }] : []),
   ]);
   return (
     <div class="page job-page terminals">

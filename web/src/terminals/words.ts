@@ -3,7 +3,6 @@ export const words = {
   title: "Terminals",
   list: "Open terminals",
   add: "New terminal",
-  addKey: "new terminal",
   empty: "There are no terminals.",
   emptyNext: "A terminal is a name for a command that outlives this page and the daemon:",
   emptyCommand: "drover term new",
@@ -24,6 +23,4 @@ export const words = {
   again: "Start again",
   job: "Its job",
   gone: "The job of this terminal was removed.",
-  previousKey: "previous terminal",
-  nextKey: "next terminal",
 };

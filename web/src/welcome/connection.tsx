@@ -94,7 +94,7 @@ export function ConnectionStep({ onWorks }: { onWorks(chosen: Chosen | null): vo
   const choice = choices.find(({ title }) => title === at);
   return (
     <fieldset class="step" aria-busy={busy}>
-      <legend><h2>{words.stepConnection}</h2></legend>
+      <legend><h2>{words.step(1, words.stepConnection)}</h2></legend>
       {choices.map(({ title, about }) => (
         <label key={title} class="row choice">
           <input type="radio" name="connection" checked={title === at}

@@ -1,4 +1,4 @@
-/** Step 3: a first message, which opens its session. */
+/** The last step: a first message, which opens its session. */
 import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
@@ -6,7 +6,10 @@ import { Trouble } from "../parts/trouble.tsx";
 import { go } from "../router/router.ts";
 import { words } from "./words.ts";
 
-export function MessageStep({ model }: { model: string }) {
+/** null: it is the only step. */
+interface StepProps { model: string; number: number | null }
+
+export function MessageStep({ model, number }: StepProps) {
   const [text, textSet] = useState("");
   const [busy, busySet] = useState(false);
   const [problem, problemSet] = useState<Problem | null>(null);
@@ -23,7 +26,7 @@ export function MessageStep({ model }: { model: string }) {
   };
   return (
     <section class="step">
-      <div class="head"><h2>{words.stepMessage}</h2></div>
+      <div class="head"><h2>{number === null ? words.stepMessage : words.step(number, words.stepMessage)}</h2></div>
       <form class="fields" onSubmit={(event) => void send(event)}>
         <label>{words.message}
           <textarea rows={3} dir="auto" placeholder={words.messageHint} value={text}

@@ -40,7 +40,7 @@ export function ModelStep({ chosen, onPick }: StepProps) {
   };
   return (
     <section class="step">
-      <div class="head"><h2>{words.stepModel}</h2></div>
+      <div class="head"><h2>{words.step(2, words.stepModel)}</h2></div>
       <Trouble problem={problem} />
       {picked === undefined ? <p class="muted">{models === null ? "" : words.noModels}</p> : (
         <form class="fields" onSubmit={(event) => void use(event)}>

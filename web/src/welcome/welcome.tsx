@@ -29,7 +29,8 @@ export function Welcome() {
             : <ModelStep key={chosen.name} chosen={chosen} onPick={pickedSet} />}
         </>
       ) : <><p>{words.noAdmin}</p><pre>{words.noAdminCommand}</pre></>}
-      {model !== null && may("run") ? <MessageStep model={model} /> : null}
+      {model !== null && may("run") ? <MessageStep model={model}
+        number={!may("admin") ? null : chosen === null ? 2 : 3} /> : null}
     </div>
   );
 }

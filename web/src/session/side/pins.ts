@@ -5,11 +5,15 @@ import { computed, signal } from "@preact/signals";
 import { get, patch, type Problem } from "../../api/api.ts";
 import { hash, setHash } from "../../router/router.ts";
 import { may } from "../../state/me.ts";
+import { words } from "./words.ts";
 
 export const PINS_MAX = 20;
 const TRIES = 3; // Others change the session at the same time.
 
 interface Session { version: number; metadata: Record<string, unknown> }
+
+const FULL: Problem =
+  { status: 0, code: "pins_full", title: words.notPinned, detail: words.pinsFull(PINS_MAX) };
 
 const stored = signal<{ session: string; pins: string[] }>({ session: "", pins: [] });
 const ID = /^msg_[0-9a-z]{26}$/;
@@ -53,7 +57,8 @@ export async function pinsChange(
     const found = await get<Session>(`/sessions/${session}`);
     if (!found.ok) return found.problem;
     const { metadata, version } = found.value;
-    const messages = [...new Set(change(pinsOf(session, metadata)))].slice(-PINS_MAX);
+    const messages = [...new Set(change(pinsOf(session, metadata)))];
+    if (messages.length > PINS_MAX) return FULL;
     const pins = { of: session, messages };
     const answer = await patch<Session>(
       `/sessions/${session}`, { metadata: { ...metadata, pins }, version });

@@ -69,8 +69,8 @@ export function SearchPanel({ session, onGo }: { session: string; onGo(message: 
     if (length > 0) goTo(at < 0 ? (by > 0 ? 0 : length - 1) : (at + by + length) % length);
   };
   useKeys([
-    { key: "n", about: words.nextHit, run: () => move(1) },
-    { key: "N", about: words.hitBefore, run: () => move(-1) },
+    { name: "nextHit", run: () => move(1) },
+    { name: "previousHit", run: () => move(-1) },
   ]);
   const ready = found.wanted === wanted && wanted !== "" && found.problem === null;
   return (

@@ -35,8 +35,8 @@ export function Timeline({ session, onGo }: { session: string; onGo(message: str
     toTurn(shown[at < 0 ? 0 : Math.min(Math.max(at + by, 0), shown.length - 1)]);
   };
   useKeys([
-    { key: "[", about: words.earlierTurn, run: () => move(1) },
-    { key: "]", about: words.laterTurn, run: () => move(-1) },
+    { name: "earlier", run: () => move(1) },
+    { name: "later", run: () => move(-1) },
   ]);
   if (!ready && problem === null) return <Loading />;
   return (

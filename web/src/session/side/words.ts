@@ -14,8 +14,6 @@ export const words = {
   noTurns: "No turns yet.",
   latest: "Latest",
   toLatest: "Scroll to latest",
-  earlierTurn: "the turn before",
-  laterTurn: "the turn after",
   began: { notice: "from the background", again: "asked again", compact: "summary" } as
     Record<string, string>,
   calls: (count: number) => (count === 0 ? "no calls" : plural(count, "call", "calls")),
@@ -74,13 +72,13 @@ export const words = {
   hits: (count: number, more: boolean) => plural(count, "hit", "hits") + (more ? " so far" : ""),
   roles: { user: "You", assistant: "Answer", notice: "Notice", system: "Note" } as
     Record<string, string>,
-  nextHit: "next hit",
-  hitBefore: "hit before",
 
   pinned: "Pinned messages",
   pinnedMessage: "Pinned message",
   jump: "Jump to pinned",
   unpin: "Unpin",
+  notPinned: "Not pinned",
+  pinsFull: (count: number) => `${count} messages are pinned already. Unpin one first.`,
   pinGone: "is not there any more",
   pinEmpty: "without text",
 

@@ -9,6 +9,7 @@ import { settings } from "../../state/system.ts";
 import type { Page, Run } from "../../state/types.ts";
 import { arranged, PLACES, ROUTES } from "../places.ts";
 import { sheet } from "../sheets.tsx";
+import type { Name } from "../shortcuts.ts";
 import { THEMES, theme, themeSet } from "../theme.ts";
 import { words } from "../words.ts";
 import { score } from "./fuzzy.ts";
@@ -20,7 +21,7 @@ export interface Entry {
   about?: string;
   /** Outside text: its direction is its own. */
   given?: boolean;
-  keys?: string;
+  keys?: Name;
   /** A text: why nothing was opened. */
   run(): void | Promise<string | undefined>;
 }
@@ -31,7 +32,7 @@ const failed = (problem: Problem): string =>
 
 /** --- An id --- */
 
-const ID = /^(run|ses|apr)_[a-z0-9]+$/;
+const ID = /^(run|ses|apr|msg)_[a-z0-9]+$/;
 
 async function runOpen(id: string): Promise<string | undefined> {
   const run = await get<Run & { session: string | null }>(`/runs/${id}`);
@@ -43,12 +44,20 @@ async function runOpen(id: string): Promise<string | undefined> {
   return undefined;
 }
 
+async function messageOpen(id: string): Promise<string | undefined> {
+  const message = await get<{ session: string }>(`/messages/${id}`);
+  if (!message.ok) return failed(message.problem);
+  go(`/s/${message.value.session}#${id}`);
+  return undefined;
+}
+
 export function idEntry(query: string): Entry[] {
   const id = query.trim();
   const kind = ID.exec(id)?.[1];
   if (kind === undefined) return [];
   const entry = { id, group: "id" as const, name: words.openId(id) };
   if (kind === "run") return [{ ...entry, run: () => runOpen(id) }];
+  if (kind === "msg") return [{ ...entry, run: () => messageOpen(id) }];
   return [{ ...entry, run: () => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
 }
 
@@ -91,7 +100,8 @@ function actions(): Entry[] {
     list.push({ id: `theme ${one}`, group, name, run: () => themeSet(one) });
   }
   list.push(
-    { id: "help", group, name: words.shortcuts, keys: "?", run: () => void (sheet.value = "help") },
+    { id: "help", group, name: words.shortcuts, keys: "help",
+      run: () => void (sheet.value = "help") },
     { id: "out", group, name: words.signOut, run: () => void signOut() });
   return list;
 }

@@ -5,8 +5,8 @@ import { useEffect, useId, useRef } from "preact/hooks";
 
 import { Dialog, dialogEnd } from "../../parts/dialog.tsx";
 import { visible } from "../../parts/visible.ts";
-import { capsOf } from "../help.tsx";
-import { isMac } from "../rail.tsx";
+import { Caps } from "../kbd.tsx";
+import { keyOf } from "../keys.ts";
 import { words } from "../words.ts";
 import { found, idEntry, ownEntries, type Entry } from "./entries.ts";
 
@@ -86,8 +86,7 @@ export function Palette({ onClose }: { onClose(): void }) {
               <span class="clip" dir={entry.given ? "auto" : undefined}>{visible(entry.name)}</span>
               <span class="muted num">
                 {entry.about}
-                {entry.keys === undefined ? null
-                  : capsOf(entry.keys, isMac).map((cap) => <kbd key={cap}>{cap}</kbd>)}
+                {entry.keys === undefined ? null : <Caps of={keyOf(entry.keys)} />}
               </span>
             </div>
           </div>
