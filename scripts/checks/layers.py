@@ -31,7 +31,7 @@ FEATURES = {
         ["workflow"],
     ],
     "api": [
-        ["base"], ["run", "stream", "token", "provider", "memory", "agent"],
+        ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],
         ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
         ["approval"], ["workflow"],
     ],

@@ -9,6 +9,7 @@
 #include "api/agent/agents.h"
 #include "api/job/logs.h"
 #include "api/memory/memory.h"
+#include "api/project/projects.h"
 #include "api/session/sessions.h"
 #include "api/stream/streams.h"
 #include "api/system/pages.h"
@@ -344,14 +345,11 @@ static bool is_held(void *ctx) {
     return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
 }
 
-/* Resources to which no feature adds anything. */
-static const struct resource_handlers projects = {.resource = &project_resource};
-
 static struct err http_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     struct providers_api *providers = work_providers_api(daemon->work);
     const struct resource_served served[] = {
-        {&memory_handlers, &daemon->host},           {&projects, &daemon->host},
+        {&memory_handlers, &daemon->host},           {&project_handlers, &daemon->host},
         {&agent_handlers, &daemon->agents_api.host}, {&token_handlers, &daemon->tokens_api.host},
         {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host},
         {&terminal_handlers, &daemon->host}};

@@ -126,8 +126,14 @@ golden("projects", async (record) => {
   await ask("GET", "projects");
   await ask("GET", "projects/web");
   await ask("PATCH", "projects/web", { agent: "reviewer" });
+  const permission = { tool: "run_command", subject: "make *", permission: "allow" };
+  const settings = { permissions: [permission], edits: ["docs/**"] };
+  await ask("PATCH", "projects/web", { settings });
+  await ask("PATCH", "projects/web", { settings: { permissions: [{ permission: "maybe" }] } });
+  await ask("PATCH", "projects/web", { settings: {} });
   await ask("DELETE", "projects/web");
-  const flags = ["--root", "/srv/web", "--model", "scripted/demo"];
+  const flags = ["--root", "/srv/web", "--model", "scripted/demo",
+    "--settings", JSON.stringify(settings)];
   for (const json of [[], ["--json"]]) {
     await cli("add", "web", ...flags, ...json);
     await cli("set", "web", "--agent", "reviewer", ...json);

@@ -1,5 +1,5 @@
-// approvals-scope.test.mjs: a yes to such calls of the session leaves a rule behind, in the commit
-// of the answer; the rule stands in the settings of the session.
+// approvals-scope.test.mjs: a yes to such calls of the session, or of its project, leaves a rule
+// behind, in the commit of the answer; the rule stands in the settings of the session or project.
 //
 // runs-with: release, san, postgres/8
 import assert from "node:assert/strict";
@@ -73,7 +73,7 @@ test("a scope that fits no rule is refused, and the question stays open", LIMIT,
   const listener = await turns.listen({ root: turns.root });
   const { run, asked } = await asking(turns, listener, append("a"));
   for (const [body, words] of [
-    [{ decision: "allow", scope: "world" }, /scope: once or session/],
+    [{ decision: "allow", scope: "world" }, /scope: once, session or project/],
     [{ decision: "deny", scope: "session" }, /scope: a no is for this call/],
     [{ decision: "allow", subject: "x" }, /subject: only with/],
     [{ decision: "allow", scope: "session", subject: "make *" }, /does not match this call/],
@@ -101,4 +101,104 @@ test("a scope that fits no rule is refused, and the question stays open", LIMIT,
   await listener.ended(wish.run);
   assert.equal((await turns.get(`/sessions/${listener.session}/roots`)).items.length, 1);
   assert.deepEqual(await settingsOf(turns, listener), {});
+});
+
+const rule = (permission, subject) =>
+  ({ tool: "run_command", ...(subject && { subject }), permission });
+const web = (turns, settings = {}) =>
+  turns.listen({ root: turns.root, project: "web", settings });
+const projectOf = async (turns) => (await turns.get("/projects/web")).settings;
+
+/** Asks for the call, and is asked about it. */
+async function isAsked(turns, listener, ...calls) {
+  const { run, asked } = await asking(turns, listener, ...calls);
+  await turns.approve(asked.id, { decision: "deny" });
+  await listener.ended(run);
+}
+
+test("a yes for the project holds for its sessions, and is one commit with its rule", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    const first = await web(turns), second = await web(turns);
+    const { run, asked } = await asking(turns, first, append("a"));
+    assert.equal(asked.project, "web");
+    const yes = { decision: "allow", scope: "project", digest: asked.digest };
+    assert.equal((await turns.approve(asked.id, yes)).status, 200);
+    await turns.daemon.kill();
+    await turns.daemon.start();
+    const permissions = [rule("allow", "sh -c echo a >> file")];
+    assert.deepEqual(await projectOf(turns), { permissions });
+    assert.deepEqual(await settingsOf(turns, first), {});
+    assert.equal((await turns.approve(asked.id, yes)).json.answer, '{"scope":"project"}');
+    const { events } = await turns.get("/streams/owner:local/events");
+    assert.deepEqual(events.findLast(({ type }) => type === "project_changed").data.settings,
+      { permissions });
+    await first.open();
+    await first.ended(run);
+    await second.open();
+    const free = await turns.turn(second, script(append("a"), "step:", say("so")));
+    assert.equal(toolsOf(free.message)[0].state, "succeeded");
+    await isAsked(turns, await turns.listen({ root: turns.root }), append("a")); // Another project.
+  });
+
+test("ask and deny of a session stand above a yes of its project, a deny of that is final", LIMIT,
+  async (t) => {
+    const turns = await Turns.open(t);
+    const set = (settings) => turns.ask("PATCH", "/projects/web", { settings });
+    const plain = await web(turns);
+    await set({ permissions: [rule("allow")], edits: ["*.md"] });
+    await isAsked(turns, await web(turns, { permissions: [rule("ask")] }), append("a"));
+    const denied = await web(turns, { permissions: [rule("deny")] });
+    const no = await turns.turn(denied, script(append("a"), "step:", say("so")));
+    assert.equal(toolsOf(no.message)[0].state, "denied");
+    const edits = await web(turns, { edits: ["*.txt"] });
+    await turns.turn(edits, script(write("a.md"), write("a.txt"), "step:", say("so")));
+    await isAsked(turns, edits, write("a.c"));
+    await isAsked(turns, await web(turns, { edits: "ask" }), write("b.md"));
+
+    // Taken back while a turn waits: nothing that begins after it is free.
+    const { run, asked } = await asking(turns, plain, write("c"), "step:", append("a"));
+    assert.equal((await set({})).json.settings, null);
+    await turns.approve(asked.id, { decision: "allow" });
+    const again = await plain.until("approval_asked", (data) => data.run === run);
+    assert.equal(again.tool, "run_command");
+    await turns.approve(again.id, { decision: "deny" });
+    await plain.ended(run);
+
+    await set({ permissions: [rule("deny", "sh *")] });
+    const free = await web(turns, { permissions: [rule("allow")] });
+    const final = await turns.turn(free, script(append("a"), "step:", say("so")));
+    assert.equal(toolsOf(final.message)[0].state, "denied");
+  });
+
+test("settings of a project that no rule can be read from are refused", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await web(turns);
+  const good = { permissions: [rule("ask")], edits: "allow" };
+  const { code, stderr } = await turns.daemon.cli(
+    ["project", "set", "web", "--settings", JSON.stringify(good)]);
+  assert.equal(code, 0, stderr);
+  for (const [settings, words] of [
+    [{ tools: [] }, /"settings": .*tools/],
+    [{ permissions: {} }, /a list of at most 256 rules/],
+    [{ permissions: [rule("ask"), rule("maybe")] }, /rule 2: .*allow, review, ask, deny/],
+    [{ edits: [""] }, /edits: must be/],
+    [[], /"settings"/],
+    [{ edits: Array.from({ length: 64 }, () => "x".repeat(500)) }, /more than 16384 bytes/],
+  ]) {
+    const { json } = await turns.ask("PATCH", "/projects/web", { settings });
+    assert.match(json.code, /^(bad|unknown)_field$|^bad_request$/, JSON.stringify(json));
+    assert.match(json.detail, words);
+  }
+  assert.deepEqual(await projectOf(turns), good);
+  const full = { edits: Array.from({ length: 64 }, (_, at) => `x${at}`) };
+  await turns.ask("PATCH", "/projects/web", { settings: full });
+  const { run, asked } = await asking(turns, listener, write("a"));
+  const answer = { decision: "allow", scope: "project", subject: "a" };
+  assert.match((await turns.approve(asked.id, answer)).json.detail, /has 64 already/);
+  assert.equal((await turns.get(`/approvals/${asked.id}`)).state, "open");
+  assert.deepEqual(await projectOf(turns), full);
+  const yes = await turns.daemon.cli(["approve", asked.id, "--scope", "once"]);
+  assert.equal(yes.code, 0, yes.stderr);
+  await listener.ended(run);
 });

@@ -32,7 +32,7 @@ const schemaOf = (operation) => operation.requestBody.content["application/json"
 
 /** A body with every member: texts as long as they must be, and what sentences ask for besides. */
 function bodyOf(schema) {
-  const special = { root: "/", model: "a/b" };
+  const special = { root: "/", model: "a/b", settings: { edits: ["a"] } };
   const value = (name, { type }) => special[name] ?? { string: `a${name}`, array: ["x"] }[type];
   return Object.fromEntries(Object.entries(schema.properties)
     .map(([name, of]) => [name, value(name, of)]));
@@ -68,7 +68,7 @@ for (const [name, path] of Object.entries(resources)) {
 
     if (paths[one].patch !== undefined) {
       for (const member of Object.keys(schemaOf(paths[one].patch).properties)) {
-        const change = { [member]: body[member] + "2" };
+        const change = { [member]: member === "settings" ? { edits: "ask" } : body[member] + "2" };
         const changed = await daemon.request("PATCH", target, { body: change, headers: ann });
         assert.equal(changed.status, 200, changed.text);
         const wanted = { ...events.at(-1)[1], ...change, changed_ms: changed.json.changed_ms };

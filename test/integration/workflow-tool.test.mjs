@@ -235,15 +235,18 @@ test("rules name a workflow as its caller does", async (t) => {
   await listener.ended(run);
   const cards = toolsOf(await turns.answer(listener.session, run));
   assert.deepEqual(cards.map((one) => one.text),
-    ["The settings of this session do not allow this call.", "local denied this call."]);
+    ["The settings of this session or its project do not allow this call.",
+      "local denied this call."]);
 });
 
 test("what a model may not start no script of it runs", async (t) => {
   const turns = await Turns.open(t);
   const rule = (subject, permission) => ({ tool: "run_workflow", subject, permission });
-  const permissions = [rule("secret*", "deny"), rule("hidden.js", "deny"), rule("plain", "ask"),
-    rule("**/by-path.js", "deny")];
-  const listener = await turns.listen({ root: turns.root, settings: { permissions } });
+  const permissions = [rule("secret*", "deny"), rule("hidden.js", "deny"), rule("plain", "ask")];
+  const listener =
+    await turns.listen({ root: turns.root, project: "web", settings: { permissions } });
+  await turns.ask("PATCH", "/projects/web",
+    { settings: { permissions: [rule("**/by-path.js", "deny")] } });
   const folder = path.join(turns.root, ".drover", "workflows");
   mkdirSync(folder, { recursive: true });
   for (const name of ["secret-one", "by-path", "plain"]) {
@@ -260,12 +263,12 @@ return said;`;
   const { result } = await ended(turns, run);
   const secret = ".drover/workflows/secret-one.js";
   assert.deepEqual(result, ["secret-one", secret, "hidden.js", "by-path"].map((name) =>
-    `workflow: the settings of its session do not allow ${name}`).concat("ran"));
+    `workflow: the settings of its session or project do not allow ${name}`).concat("ran"));
   const text = script(launch({ scriptPath: secret }), launch({ name: "by-path" }), say("so it is"));
   const turn = (await turns.send(listener.session, text)).run;
   await listener.ended(turn);
   const cards = toolsOf(await turns.answer(listener.session, turn));
-  for (const card of cards) assert.match(card.text, /settings of this session do not allow/);
+  for (const card of cards) assert.match(card.text, /session or its project do not allow/);
 });
 
 test("agents of a workflow start none, nor does the deepest subagent", async (t) => {

@@ -58,6 +58,10 @@ static void a_rule_is_for_what_was_asked_or_named(void **state) {
         {"remember", "", "", "{}",
          "{\"permissions\":[{\"tool\":\"remember\",\"permission\":\"allow\"}]}"},
         {"remember", "", "x", "{}", NULL},
+        {"mcp__*", "", "", "{}",
+         "{\"permissions\":[{\"tool\":\"mcp__\\\\*\",\"permission\":\"allow\"}]}"},
+        {"", "", "", "{}", NULL},
+        {"run_command", "{\"subjects\":[\"\"]}", "", "{}", NULL},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -294,6 +294,9 @@ static void only_clear_words_decide_about_a_call(void **state) {
              "{\"decision\":\"deny\",\"reason\":\"not now\"}");
     answered(call, "nothing of that", QUESTION_UNCLEAR, "");
     answered(call, "you may", QUESTION_UNCLEAR, "");
+    answered(call, "p", QUESTION_UNCLEAR, ""); /* The session has no project. */
+    answered("{\"kind\":\"leave\",\"tool\":\"x\",\"project\":\"web\"}", "p", QUESTION_PROJECT,
+             "{\"decision\":\"allow\",\"scope\":\"project\"}");
     answered("{\"kind\":\"leave\",\"tool\":\"request_access\"}", "a", QUESTION_UNCLEAR, "");
 }
 

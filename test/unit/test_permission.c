@@ -6,7 +6,8 @@
 
 #include <cmocka.h>
 
-#include "rules/approval/permission.h"
+#include "base/text.h"
+#include "rules/approval/joined.h"
 
 #define RULE(tools, subjects, answer)                                                              \
     {                                                                                              \
@@ -123,6 +124,88 @@ static void rules_are_read_strictly(void **state) {
     json_release(&json);
 }
 
+/* --- Joined ----------------------------------------------------------------------------------- */
+
+static json_t *json_of(const char *text) {
+    json_t *json = NULL;
+    assert_false(err_failed(json_parse_wrapped(bytes_of(text), &json, NULL)));
+    return json;
+}
+
+/* Permission of a call of run_command, and whether these two files may be edited. "": none. */
+struct joined_case {
+    const char *project, *agent, *session;
+    enum permission expected;
+    bool a_md, b_c;
+};
+
+static bool is_free(const struct permission_joined *joined, const char *path) {
+    const struct bytes subject = bytes_of(path);
+    return permission_edit_is_free(&joined->rules, &subject, 1);
+}
+
+static void joined_holds(const struct joined_case *of) {
+    AUTO(json_release) json_t *project = of->project[0] == '\0' ? NULL : json_of(of->project);
+    AUTO(json_release) json_t *agent = of->agent[0] == '\0' ? NULL : json_of(of->agent);
+    AUTO(json_release) json_t *session = of->session[0] == '\0' ? NULL : json_of(of->session);
+    AUTO(permission_joined_done) struct permission_joined joined;
+    const struct permission_lists lists = {project, agent, session};
+    permission_join(&lists, &joined);
+    const struct permission_question question = {.tool = BYTES("run_command"),
+                                                 .otherwise = PERMISSION_REVIEW};
+    assert_int_equal(permission_judge(&joined.rules, &question).permission, of->expected);
+    assert_int_equal(is_free(&joined, "a.md"), of->a_md);
+    assert_int_equal(is_free(&joined, "b.c"), of->b_c);
+}
+
+static void rules_of_project_agent_and_session_hold_in_this_order(void **state) {
+#define RULES(permission) "[{\"permission\":\"" permission "\"}]"
+#define SETTINGS(permission) "{\"permissions\":" RULES(permission) "}"
+    static const struct joined_case cases[] = {
+        {"", "", "", PERMISSION_REVIEW, false, false},
+        {SETTINGS("allow"), "", "", PERMISSION_ALLOW, false, false},
+        {SETTINGS("allow"), "", SETTINGS("ask"), PERMISSION_ASK, false, false},
+        {SETTINGS("ask"), "", SETTINGS("allow"), PERMISSION_ALLOW, false, false},
+        {SETTINGS("allow"), RULES("ask"), "", PERMISSION_ASK, false, false},
+        {SETTINGS("allow"), RULES("ask"), SETTINGS("allow"), PERMISSION_ALLOW, false, false},
+        {SETTINGS("allow"), RULES("deny"), SETTINGS("allow"), PERMISSION_DENY, false, false},
+        {SETTINGS("allow"), "", SETTINGS("deny"), PERMISSION_DENY, false, false},
+        {SETTINGS("deny"), RULES("allow"), SETTINGS("allow"), PERMISSION_DENY, false, false},
+        {SETTINGS("maybe"), "", SETTINGS("allow"), PERMISSION_DENY, false, false},
+        {"{\"edits\":[\"*.md\"]}", "", "{\"edits\":[\"*.c\"]}", PERMISSION_REVIEW, true, true},
+        {"{\"edits\":[\"*.md\"]}", "", "", PERMISSION_REVIEW, true, false},
+        {"{\"edits\":\"allow\"}", "", "{}", PERMISSION_REVIEW, true, true},
+        {"{\"edits\":\"allow\"}", "", "{\"edits\":\"ask\"}", PERMISSION_REVIEW, false, false},
+        {"{\"edits\":\"ask\"}", "", "{\"edits\":\"allow\"}", PERMISSION_REVIEW, true, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        joined_holds(&cases[i]);
+    }
+}
+
+static void each_of_three_full_lists_has_room(void **state) {
+    AUTO(text_done) struct text list = text_up_to(64 << 10), settings = text_up_to(64 << 10);
+    (void)state;
+    for (size_t i = 0; i < PERMISSION_RULES_MAX + 1; i++) { /* By one too many. */
+        text_addf(&list, "%c{\"tool\":\"%s\",\"permission\":\"ask\"}", i == 0 ? '[' : ',',
+                  i == PERMISSION_RULES_MAX - 1 ? "last" : "other");
+    }
+    text_add_char(&list, ']');
+    text_addf(&settings, "{\"permissions\":%s}", text_bytes(&list).data);
+    AUTO(json_release) json_t *agent = json_of(text_bytes(&list).data);
+    AUTO(json_release) json_t *both = json_of(text_bytes(&settings).data);
+    AUTO(permission_joined_done) struct permission_joined joined;
+    const struct permission_lists lists = {both, agent, both};
+    struct why why = {""};
+    permission_join(&lists, &joined);
+    assert_int_equal(joined.rules.count, PERMISSION_JUDGED_MAX);
+    const struct permission_question question = {.tool = BYTES("last")};
+    assert_int_equal(permission_judge(&joined.rules, &question).rule, PERMISSION_JUDGED_MAX - 1);
+    assert_int_equal(permission_settings_check(both, &why).code, ERR_BAD_FIELD);
+    assert_string_equal(why.text, "\"permissions\" must be a list of at most 256 rules");
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -133,6 +216,8 @@ int main(void) {
         cmocka_unit_test(a_rule_with_a_subject_needs_one),
         cmocka_unit_test(an_edit_is_plain_in_the_project_where_it_runs_nothing),
         cmocka_unit_test(rules_are_read_strictly),
+        cmocka_unit_test(rules_of_project_agent_and_session_hold_in_this_order),
+        cmocka_unit_test(each_of_three_full_lists_has_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,42 @@ static void a_no_is_told_to_the_model_with_its_reason(void **state) {
     assert_non_null(strstr(turns_prompt(kit, say.run).text, "bob denied this call: not today"));
 }
 
+static struct err project_forget(struct tx *tx, void *ctx) {
+    const char *project = ctx;
+    tx_do(tx, "UPDATE sessions SET project = $1", ARGS(arg_str(project)));
+    return tx_error(tx);
+}
+
+static enum err_code approve_for_project(struct turns_kit *kit) {
+    struct turns_ask id = turns_text(kit, "SELECT approval FROM approvals");
+    struct approval_answer what = {.key = {.owner = BYTES("ann"), .approval = kit_bytes(id.text)},
+                                   .verb = APPROVAL_ALLOW,
+                                   .text = BYTES(""),
+                                   .by = BYTES("bob"),
+                                   .scope = APPROVAL_PROJECT,
+                                   .subject = BYTES("")};
+    return runs_do(kit->runs, turns_approve_tx, &what);
+}
+
+/* Such a session is one whose owner has as many other projects as there may be. */
+static void a_yes_for_a_project_that_has_no_row_is_refused_and_changes_nothing(void **state) {
+    static char none[] = "No project has such a name", project[] = "other";
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_asked(kit);
+    assert_int_equal(runs_do(kit->runs, project_forget, none), ERR_NONE);
+    assert_int_equal(approve_for_project(kit), ERR_BAD_FIELD);
+    assert_string_equal(turns_text(kit, "SELECT state FROM approvals").text, "open");
+    assert_string_equal(turns_text(kit, "SELECT settings FROM projects").text, "");
+    assert_string_equal(turns_text(kit, "SELECT settings FROM sessions").text, "{}");
+    assert_int_equal(runs_do(kit->runs, project_forget, project), ERR_NONE);
+    assert_int_equal(approve_for_project(kit), ERR_NONE);
+    assert_string_equal(turns_text(kit, "SELECT settings FROM projects WHERE name = 'other'").text,
+                        "{\"permissions\":[{\"tool\":\"write_file\",\"permission\":\"allow\"}]}");
+    assert_int_equal(turns_plan(kit, say.run), TURN_NEXT_START);
+    assert_string_equal(kit->plan.rules.data,
+                        "{\"permissions\":[{\"tool\":\"write_file\",\"permission\":\"allow\"}]}");
+}
+
 static void an_answer_after_a_restart_goes_on_all_the_same(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = turns_asked(kit);
@@ -379,6 +415,7 @@ int main(void) {
         turn_test(a_result_that_comes_twice_counts_once),
         turn_test(a_turn_that_asks_waits_and_a_yes_starts_the_call),
         turn_test(a_no_is_told_to_the_model_with_its_reason),
+        turn_test(a_yes_for_a_project_that_has_no_row_is_refused_and_changes_nothing),
         turn_test(an_answer_after_a_restart_goes_on_all_the_same),
         turn_test(a_stop_ends_a_turn_that_waits_and_nobody_is_asked_any_more),
         turn_test(a_call_that_a_crash_cut_off_is_asked_again),

@@ -292,25 +292,26 @@ test("a file that changed in between is not written, and the page shows why", as
   page.clean();
 });
 
-test("from now on: the rule stands in the settings of the session", async (t) => {
+test("from now on: the rule stands in the settings of the session or its project", async (t) => {
   const one = await desk(t);
   const { ask, listener, run } =
-    await calling(one, call("run_command", { command: "echo", args: ["a"] }));
+    await calling(one, call("run_command", { command: "echo", args: ["a"] }), { project: "web" });
   const page = await opened(browser, one, { target: `/inbox/${ask.id}` });
   const card = page.locator("[data-ask]");
-  await page.getByLabel("Allow such calls of this session from now on").check();
+  await page.getByLabel("such calls of this session from now on").check();
   await page.getByLabel("Only those that match").fill("make *");
   await read(page);
   const allow = page.getByRole("button", { name: "Allow", exact: true }).last();
   await allow.click();
   await card.getByText(/does not match this call/).waitFor();
+  await page.getByLabel("such calls of all sessions of project web from now on").check();
   await page.getByLabel("Only those that match").fill("echo *");
   await allow.click();
   await card.getByText("allowed answered by local").waitFor();
   await page.getByText("succeeded the call").waitFor();
   await listener.ended(run);
-  const { settings } = await one.turns.get(`/sessions/${listener.session}`);
-  assert.deepEqual(settings.permissions,
+  assert.deepEqual((await one.turns.get(`/sessions/${listener.session}`)).settings, {});
+  assert.deepEqual((await one.turns.get("/projects/web")).settings.permissions,
     [{ tool: "run_command", subject: "echo *", permission: "allow" }]);
   page.clean();
 });

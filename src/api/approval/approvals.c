@@ -156,7 +156,8 @@ struct answer_op {
 static const struct field answer_rows[] = {
     {FIELD("decision", FIELD_CHARS, AT(decision)), .schema = "{\"enum\":[\"allow\",\"deny\"]}"},
     {FIELD("reason", FIELD_CHARS, AT(reason)), .max = 2000},
-    {FIELD("scope", FIELD_CHARS, AT(scope)), .schema = "{\"enum\":[\"once\",\"session\"]}"},
+    {FIELD("scope", FIELD_CHARS, AT(scope)),
+     .schema = "{\"enum\":[\"once\",\"session\",\"project\"]}"},
     {FIELD("subject", FIELD_TEXT, AT(answer.subject)), .min = 1, .max = GLOB_PATTERN_MAX},
     {FIELD("digest", FIELD_TEXT, AT(answer.digest)), .min = 1, .max = 128},
     {FIELD("answer", FIELD_JSON, AT(values[APPROVAL_ANSWER]))},
@@ -170,11 +171,11 @@ static struct err scope_read(struct answer_op *op, struct why *why) {
     unsigned scope = APPROVAL_HERE;
     if (op->scope != NULL &&
         (op->scope[0] == '\0' || !bytes_find(bytes_of(op->scope), approval_scope_names, &scope))) {
-        return err_why(why, ERR_BAD_FIELD, "scope: once or session");
+        return err_why(why, ERR_BAD_FIELD, "scope: once, session or project");
     }
     answer->scope = (enum approval_scope)scope;
-    if (answer->subject.len > 0 && answer->scope != APPROVAL_SESSION) {
-        return err_why(why, ERR_BAD_FIELD, "subject: only with \"scope\": \"session\"");
+    if (answer->subject.len > 0 && answer->scope < APPROVAL_SESSION) {
+        return err_why(why, ERR_BAD_FIELD, "subject: only with \"scope\": session or project");
     }
     return ERR_OK;
 }

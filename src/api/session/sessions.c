@@ -134,22 +134,11 @@ bool sessions__line_valid(struct bytes text) {
 struct err session_settings_check(const json_t *settings, struct why *why) {
     const json_t *checked = json_object_get(settings, "check");
     const json_t *calls = json_object_get(settings, "max_tool_calls");
-    const json_t *edits = json_object_get(settings, "edits");
-    struct bytes word = json_bytes(settings, "edits");
-    bool globs = json_is_array(edits) && json_array_size(edits) <= PERMISSION_EDITS_MAX;
     if (calls != NULL && (!json_is_integer(calls) || json_integer_value(calls) <= 0)) {
         return field_bad(why, "max_tool_calls", "must be a whole number above 0");
     }
-    for (size_t i = 0; i < json_array_size(edits) && globs; i++) {
-        const size_t len = json_string_length(json_array_get(edits, i));
-        globs = len > 0 && len <= GLOB_PATTERN_MAX;
-    }
-    if (edits != NULL && !globs && !bytes_is(word, "ask") && !bytes_is(word, "allow")) {
-        return err_why(why, ERR_BAD_FIELD,
-                       "edits: must be \"ask\", \"allow\", or at most %d globs of files",
-                       PERMISSION_EDITS_MAX);
-    }
-    return checked == NULL ? ERR_OK : check_setting_check(checked, why);
+    struct err err = permission_settings_check(settings, why);
+    return err_failed(err) || checked == NULL ? err : check_setting_check(checked, why);
 }
 
 /* Compact JSON of an object; no data where it is not named. */

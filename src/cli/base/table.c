@@ -211,7 +211,7 @@ void table_lines(const struct invocation *invocation, const struct column *colum
             column->print(row);
         } else if (column->fit == FIELD_BELOW) {
             printf("\n%s\n", talk_text(row, column->member));
-        } else if (as_json && member != NULL) {
+        } else if (as_json && member != NULL && !json_is_null(member)) {
             fputs(text_bytes(&line).data, stdout);
             talk_print(member);
         } else if (column->kind == COLUMN_TIME && ms > 0) {

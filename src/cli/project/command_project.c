@@ -1,10 +1,29 @@
 /* command_project.c: drover project ls, show, add, set, rm. */
+#include <string.h>
+
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "rules/project/project.h"
 
 static const struct flag ls_flags[] = {LISTING_OF(&project_resource.fields), OPTION_END};
+static struct err settings_add(const void *ctx, struct text *body, struct why *why) {
+    const char *given = args_text(&((const struct invocation *)ctx)->args, "settings");
+    AUTO(json_release) json_t *json = NULL;
+    struct why detail = {.text = ""};
+    if (given == NULL) {
+        return ERR_OK;
+    }
+    if (err_failed(json_parse(given, strlen(given), JSON_DEPTH_MAX, &json, &detail))) {
+        return err_why(why, ERR_USAGE, "--settings: a JSON object: %.200s", detail.text);
+    }
+    text_add_name(body, "settings");
+    text_add_str(body, given);
+    return ERR_OK;
+}
+
+static const struct flags_part parts[] = {{"settings", settings_add}, {.name = NULL}};
 static const struct flag set_flags[] = {FLAGS_OF(&project_resource.fields), OPTION_END};
 
 const struct command command_project_ls = {
@@ -26,15 +45,17 @@ const struct command command_project_add = {
     COMMAND("project", "add", "NAME", "Make a project, with what new sessions of it begin with."),
     HELP(SESSIONS, "drover project add web --root ~/web --model anthropic/claude-sonnet-4-5\n"),
     .flags = set_flags,
-    ACTION("POST /api/v1/projects", .gives = &project_resource.fields, .keyed = true,
-           .done = "{name} is made"),
+    ACTION("POST /api/v1/projects", .gives = &project_resource.fields, .parts = parts,
+           .keyed = true, .done = "{name} is made"),
 };
 
 const struct command command_project_set = {
-    COMMAND("project", "set", "NAME", "Change what new sessions of a project begin with."),
-    HELP(SESSIONS, "drover project set web --agent reviewer\n"),
+    COMMAND("project", "set", "NAME",
+            "Change what new sessions of a project begin with, and its rules."),
+    HELP(SESSIONS, "drover project set web --agent reviewer\n"
+                   "drover project set web --settings '{\"edits\":[\"docs/**\"]}'\n"),
     .flags = set_flags,
-    ACTION("PATCH /api/v1/projects/{}", .gives = &project_resource.fields,
+    ACTION("PATCH /api/v1/projects/{}", .gives = &project_resource.fields, .parts = parts,
            .done = "{name} is changed"),
 };
 

@@ -57,9 +57,14 @@ void answering_show(struct answering *answering) {
     question_add(asked, &chat->paint, chat->above);
 }
 
-static void always_note(struct chat *chat, const json_t *asked) {
+static void always_note(struct chat *chat, const json_t *asked, enum question_choice choice) {
     AUTO(text_done) struct text words = text_up_to(4096);
-    text_add_str(&words, "not asked any more in this session: ");
+    if (choice == QUESTION_ALWAYS) {
+        text_add_str(&words, "not asked any more in this session: ");
+    } else {
+        text_addf(&words, "not asked any more in sessions of the project %s: ",
+                  talk_text(asked, "project"));
+    }
     question_rule_add(asked, &words);
     chat_note(chat, text_bytes(&words).data);
 }
@@ -82,7 +87,9 @@ struct err answering_take(struct answering *answering, struct bytes line) {
     AUTO(text_done) struct text body = text_up_to(ANSWER_MAX);
     enum question_choice choice = question_read(asked, line, &body);
     if (choice == QUESTION_UNCLEAR) {
-        chat_note(chat, question_choices(asked));
+        AUTO(text_done) struct text choices = text_up_to(4096);
+        question_choices_add(asked, &choices);
+        chat_note(chat, text_bytes(&choices).data);
         return ERR_OK;
     }
     const char *id = talk_text(asked, "id");
@@ -90,8 +97,8 @@ struct err answering_take(struct answering *answering, struct bytes line) {
     const struct api_request approval = {
         .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
     struct err err = api_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
-    if (!err_failed(err) && choice == QUESTION_ALWAYS) {
-        always_note(chat, asked);
+    if (!err_failed(err) && choice != QUESTION_ANSWERED) {
+        always_note(chat, asked, choice);
     }
     if (err_failed(err) && !client_may_pass(err)) { /* The daemon has not taken it. */
         text_set(&conversation->answered, (struct bytes){0});

@@ -192,9 +192,10 @@ const struct command command_ask = {
 static const struct flag approve_flags[] = {
     OPTION_SWITCH("deny", 0, "Deny the call."),
     OPTION_TEXT("reason", 0, "WHY", "Give the model this reason; with --deny."),
-    OPTION_TEXT("scope", 0, "once|session",
-                "Allow it once, or such calls of the session from now on."),
-    OPTION_TEXT("subject", 0, "GLOB", "With --scope session: allow what this matches, as test/**."),
+    OPTION_TEXT("scope", 0, "once|session|project",
+                "Allow it once, or such calls of the session, or of its project, from now on."),
+    OPTION_TEXT("subject", 0, "GLOB",
+                "With --scope session or project: allow what this matches, as test/**."),
     OPTION_TEXT("answer", 0, "N|TEXT|JSON",
                 "Answer a question: an option's number, a text, or the fields of a form."),
     OPTION_END,
@@ -309,6 +310,7 @@ const struct command command_approve = {
     HELP(AGENTS, "drover approve\n"
                  "drover approve last\n"
                  "drover approve last --scope session\n"
+                 "drover approve last --scope project --subject 'test/**'\n"
                  "drover approve last --deny --reason \"not on this branch\"\n"),
     .flags = approve_flags,
     .converse = approve_run,

@@ -95,18 +95,27 @@ static bool may_always(const json_t *asked) {
     return is_call(asked) && strcmp(talk_text(asked, "tool"), "request_access") != 0;
 }
 
-const char *question_choices(const json_t *asked) {
-    return is_form(asked)              ? "type the fields as a JSON object"
-           : question_has_value(asked) ? "type an answer, or the number of an option"
-           : may_always(asked)         ? "y allows it, n and a reason denies it, a allows it always"
-                                       : "y allows it, n and a reason denies it";
+static bool may_project(const json_t *asked) {
+    return may_always(asked) && talk_text(asked, "project")[0] != '\0';
+}
+
+void question_choices_add(const json_t *asked, struct text *out) {
+    text_add_str(out, is_form(asked)              ? "type the fields as a JSON object"
+                      : question_has_value(asked) ? "type an answer, or the number of an option"
+                                                  : "y allows it, n and a reason denies it");
+    text_add_str(out, may_always(asked) ? ", a allows it always" : "");
+    if (may_project(asked)) { /* Names of projects are plain. */
+        text_addf(out, ", p in all sessions of the project %s", talk_text(asked, "project"));
+    }
 }
 
 const char *question_prompt(const json_t *asked) {
     if (question_has_value(asked)) {
         return json_array_size(options_of(asked)) > 0 ? "number or text> " : "answer> ";
     }
-    return may_always(asked) ? "y, n reason, a (always)> " : "y, n reason> ";
+    return may_project(asked)  ? "y, n reason, a (always), p (project)> "
+           : may_always(asked) ? "y, n reason, a (always)> "
+                               : "y, n reason> ";
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -153,7 +162,6 @@ static bool word_cut(struct bytes line, const char *word, struct bytes *ret_rest
 
 enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body) {
     struct bytes words = bytes_trim(line, " \t\n"), reason = {0};
-    bool always = may_always(asked);
     if (words.len == 0) {
         return QUESTION_UNCLEAR;
     }
@@ -168,15 +176,26 @@ enum question_choice question_read(const json_t *asked, struct bytes line, struc
         text_add_char(body, '}');
         return QUESTION_ANSWERED;
     }
-    always = always &&
-             (bytes_equal_nocase(words, BYTES("a")) || bytes_equal_nocase(words, BYTES("always")));
-    if (!always && !bytes_equal_nocase(words, BYTES("y")) &&
-        !bytes_equal_nocase(words, BYTES("yes"))) {
-        return QUESTION_UNCLEAR;
+    static const struct {
+        const char *word, *scope;
+        enum question_choice choice;
+    } yes[] = {{"y", NULL, QUESTION_ANSWERED},     {"yes", NULL, QUESTION_ANSWERED},
+               {"a", "session", QUESTION_ALWAYS},  {"always", "session", QUESTION_ALWAYS},
+               {"p", "project", QUESTION_PROJECT}, {"project", "project", QUESTION_PROJECT}};
+    const bool may[] = {[QUESTION_ANSWERED] = true,
+                        [QUESTION_ALWAYS] = may_always(asked),
+                        [QUESTION_PROJECT] = may_project(asked)};
+    for (size_t i = 0; i < COUNT_OF(yes); i++) {
+        if (may[yes[i].choice] && bytes_equal_nocase(words, bytes_of(yes[i].word))) {
+            text_add_str(body, "{\"decision\":\"allow\"");
+            if (yes[i].scope != NULL) {
+                text_add_member(body, "scope", bytes_of(yes[i].scope));
+            }
+            text_add_char(body, '}');
+            return yes[i].choice;
+        }
     }
-    text_add_str(body, always ? "{\"decision\":\"allow\",\"scope\":\"session\"}"
-                              : "{\"decision\":\"allow\"}");
-    return always ? QUESTION_ALWAYS : QUESTION_ANSWERED;
+    return QUESTION_UNCLEAR;
 }
 
 /* --- Always ----------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
  *     +new line
  *
  * Promise    a call is shown as the daemon describes it, whole: `shown` of its row. An answer is a
- *            number, or a text, of a question; of a call it is y, n with a reason, or a. Any other
+ *            number, or a text, of a question; of a call it is y, n with a reason, a or p. Another
  *            line answers nothing, so that a message that was being typed decides nothing. Control
  *            characters do not pass.
  * Ownership  `asked` is a row of /api/v1/approvals, borrowed.
@@ -26,12 +26,16 @@
 void question_add(const json_t *asked, const struct paint *paint, struct text *out);
 /* Text before the line in which it is answered. */
 const char *question_prompt(const json_t *asked);
-/* Sentence that lists the answers, after a line that answers nothing. */
-const char *question_choices(const json_t *asked);
+/* Adds a sentence that lists the answers, after a line that answers nothing. */
+void question_choices_add(const json_t *asked, struct text *out);
 
-enum question_choice { QUESTION_UNCLEAR, QUESTION_ANSWERED, QUESTION_ALWAYS };
-/* Reads a line, and adds the body of the request that answers. ALWAYS: a yes to all
- * such calls of the session. */
+enum question_choice {
+    QUESTION_UNCLEAR,
+    QUESTION_ANSWERED,
+    QUESTION_ALWAYS, /* A yes to all such calls of the session, */
+    QUESTION_PROJECT /* or of all sessions of its project. */
+};
+/* Reads a line, and adds the body of the request that answers. */
 enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body);
 /* Whether an answer is more than a yes: a text, an option, or fields. */
 MUST_CHECK bool question_has_value(const json_t *asked);
@@ -39,7 +43,7 @@ MUST_CHECK bool question_has_value(const json_t *asked);
  * of a form as JSON. False: these are no JSON object. */
 MUST_CHECK bool question_value(const json_t *asked, struct bytes line, struct text *body);
 
-/* Words for what the rule allows that ALWAYS leaves behind (rules/approval/always.h). */
+/* Words for what the rule allows that ALWAYS or PROJECT leaves behind (rules/approval/always.h). */
 void question_rule_add(const json_t *asked, struct text *out);
 
 #endif

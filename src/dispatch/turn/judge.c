@@ -274,7 +274,8 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
     }
     if (judged.permission == PERMISSION_DENY) {
         /* Nothing else about the call is reported: a denied call must not explore files. */
-        refuse(item, CARD_RULE, BYTES("The settings of this session do not allow this call."));
+        refuse(item, CARD_RULE,
+               BYTES("The settings of this session or its project do not allow this call."));
     } else if (look.refusal.len > 0) {
         refuse(item, look.cause, text_bytes(&look.refusal));
     } else {
@@ -297,6 +298,7 @@ static void judge_run(struct talk *talk) {
     const struct toolplace_seat seat = {.turns = &talk->turns->options,
                                         .root = talk->plan.root.data,
                                         .settings = talk->plan.settings.data,
+                                        .project = talk->plan.rules.data,
                                         .roots = talk->plan.roots.data,
                                         .time_ms = LOOK_MS};
     AUTO(toolplace_close) struct toolplace place;

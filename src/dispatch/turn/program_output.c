@@ -115,34 +115,19 @@ static struct bytes subject_of(const json_t *arguments, enum glob_kind *ret_kind
     return BYTES("");
 }
 
-/* The agent's rules stand before those of the session. NULL: no memory. */
-static json_t *rules_join(const json_t *agent, const json_t *settings) {
-    json_t *joined = json_array();
-    const json_t *const lists[] = {agent, json_object_get(settings, "permissions")};
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        for (size_t at = 0; at < json_array_size(lists[i]); at++) {
-            if (json_array_append(joined, json_array_get(lists[i], at)) != 0) {
-                json_decref(joined);
-                return NULL;
-            }
-        }
-    }
-    return json_pack("{s:o}", "permissions", joined);
-}
-
 static enum permission question_judge(const struct program_output *output, struct bytes tool,
                                       const json_t *arguments) {
-    AUTO(toolplace_close) struct toolplace place = {0};
-    AUTO(json_release) json_t *settings = NULL, *rules = NULL;
-    const struct bytes given = output->talk->plan.settings;
-    if (given.len > 0 && err_failed(json_parse_wrapped(given, &settings, NULL))) {
+    AUTO(permission_joined_done) struct permission_joined joined = {.list = NULL};
+    AUTO(json_release) json_t *settings = NULL, *project = NULL;
+    const struct turn_plan *plan = &output->talk->plan;
+    if ((plan->settings.len > 0 &&
+         err_failed(json_parse_wrapped(plan->settings, &settings, NULL))) ||
+        (plan->rules.len > 0 && err_failed(json_parse_wrapped(plan->rules, &project, NULL)))) {
         return PERMISSION_ASK;
     }
-    rules = rules_join(output->permissions, settings);
-    if (rules == NULL) {
-        return PERMISSION_ASK;
-    }
-    toolplace_read_rules(&place, rules);
+    const struct permission_lists lists = {
+        .project = project, .agent = output->permissions, .session = settings};
+    permission_join(&lists, &joined);
     enum glob_kind kind;
     const struct bytes subject = subject_of(arguments, &kind);
     const struct permission_question question = {.tool = tool,
@@ -150,13 +135,14 @@ static enum permission question_judge(const struct program_output *output, struc
                                                  .subjects = &subject,
                                                  .subject_count = subject.len > 0,
                                                  .otherwise = PERMISSION_ASK};
-    return permission_judge(&place.rules, &question).permission;
+    return permission_judge(&joined.rules, &question).permission;
 }
 
 void program_output_look(const struct talk *talk, const char *path, struct tool_look *look) {
     const struct toolplace_seat seat = {.turns = &talk->turns->options,
                                         .root = talk->plan.root.data,
                                         .settings = "",
+                                        .project = "",
                                         .roots = "",
                                         .time_ms = LOOK_MS};
     AUTO(toolplace_close) struct toolplace place;
@@ -186,7 +172,7 @@ static void about_write(const struct program_output *output, struct bytes file,
 }
 
 static void question_add(struct program_output *output, const struct program_event *event) {
-    static const char denied[] = "A rule of this session or its agent forbids this.";
+    static const char denied[] = "A rule of this session, its agent or its project forbids this.";
     struct said_item *item = said_add_tool(&output->talk->call.said, TURN_ITEM_QUESTION);
     AUTO(json_release) json_t *arguments = NULL;
     const bool known = !err_failed(json_parse_wrapped(event->arguments, &arguments, NULL));

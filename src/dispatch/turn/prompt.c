@@ -101,6 +101,7 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
     const struct toolplace_seat seat = {.turns = &talk->turns->options,
                                         .root = talk->plan.root.data,
                                         .settings = talk->plan.settings.data,
+                                        .project = talk->plan.rules.data,
                                         .roots = ""};
     toolplace_open(&place, &seat);
     const char *effort = json_str(place.settings, "effort", NULL);

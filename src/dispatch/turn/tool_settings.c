@@ -5,42 +5,10 @@
 
 static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
 
-static void edits_read(struct toolplace *place, const json_t *settings) {
-    const json_t *list = json_object_get(settings, "edits");
-    size_t count = json_array_size(list);
-    place->rules.edits = bytes_is(json_bytes(settings, "edits"), "allow");
-    if (count == 0) {
-        return;
-    }
-    count = count < PERMISSION_EDITS_MAX ? count : PERMISSION_EDITS_MAX;
-    place->edited = mem_new_array(count, sizeof *place->edited);
-    for (size_t i = 0; i < count; i++) { /* The empty glob, of what is no text, matches nothing. */
-        const json_t *glob = json_array_get(list, i);
-        place->edited[i] = json_is_string(glob)
-                               ? (struct bytes){json_string_value(glob), json_string_length(glob)}
-                               : BYTES("");
-    }
-    place->rules.edited = place->edited;
-    place->rules.edited_count = count;
-}
-
-void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
-    const json_t *list = json_object_get(settings, "permissions");
-    size_t count = json_array_size(list);
-    edits_read(place, settings);
-    if (count == 0) {
-        return;
-    }
-    count = count < PERMISSION_RULES_MAX ? count : PERMISSION_RULES_MAX;
-    place->list = mem_new_array(count, sizeof *place->list);
-    for (size_t i = 0; i < count; i++) {
-        struct why why;
-        if (err_failed(permission_rule_read(json_array_get(list, i), &place->list[i], &why))) {
-            place->list[i] = deny_all;
-        }
-    }
-    place->rules.rules = place->list;
-    place->rules.count = count;
+/* False: they cannot be read. */
+static bool settings_read(const char *from, json_t **ret_settings) {
+    return from[0] == '\0' ||
+           !err_failed(json_parse_wrapped(bytes_of(from), ret_settings, NULL /* no why */));
 }
 
 /* The project's, and those that were granted beside it. */
@@ -90,11 +58,14 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     static const unsigned needs_root = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND;
     const struct world *world = loop_world(seat->turns->loop);
     *place = (struct toolplace){0};
-    if (seat->settings[0] != '\0' &&
-        err_failed(json_parse_wrapped(bytes_of(seat->settings), &place->settings, NULL))) {
-        place->rules = (struct permission_rules){.rules = &deny_all, .count = 1};
+    if (settings_read(seat->settings, &place->settings) &&
+        settings_read(seat->project, &place->project)) {
+        const struct permission_lists lists = {.project = place->project,
+                                               .session = place->settings};
+        permission_join(&lists, &place->joined);
+        place->rules = place->joined.rules;
     } else {
-        toolplace_read_rules(place, place->settings);
+        place->rules = (struct permission_rules){.rules = &deny_all, .count = 1};
     }
     const json_t *names = json_object_get(place->settings, "tools");
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
@@ -142,9 +113,9 @@ bool toolplace_narrow(const char *settings, json_t *tools, struct text *ret_sett
 
 void toolplace_close(struct toolplace *place) {
     json_release(&place->settings);
+    json_release(&place->project);
     json_release(&place->extra);
     mem_free(place->roots);
-    mem_free(place->list);
-    mem_free(place->edited);
+    permission_joined_done(&place->joined);
     *place = (struct toolplace){0};
 }

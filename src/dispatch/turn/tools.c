@@ -54,6 +54,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->card.child_host.data = work_keep(work, card->child_host);
     work->root = work_keep(work, talk->plan.root);
     work->settings = work_keep(work, talk->plan.settings);
+    work->project = work_keep(work, talk->plan.rules);
     work->roots = work_keep(work, talk->plan.roots);
     work->path = work_keep(work, talk->plan.path);
     work->config_dir = work_keep(work, talk->plan.config_dir);
@@ -159,6 +160,7 @@ static void place_open(struct toolplace *place, const struct talk_work *work) {
     const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
                                         .root = work->root,
                                         .settings = work->settings,
+                                        .project = work->project,
                                         .roots = work->roots,
                                         .cancelled = &work->cancelled,
                                         .time_ms = WORK_MS};
@@ -309,6 +311,7 @@ static void find_run(struct talk_work *work) {
     const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
                                         .root = work->root,
                                         .settings = work->settings,
+                                        .project = work->project,
                                         .roots = "",
                                         .time_ms = FIND_MS};
     AUTO(toolplace_close) struct toolplace place;

@@ -13,7 +13,7 @@
 #include "tool/requests.h"
 #include "tool/web/web.h"
 
-enum { WORK_TEXTS = 10 };
+enum { WORK_TEXTS = 11 };
 
 struct rows_fresh;
 struct talk_review;
@@ -23,8 +23,8 @@ struct talk_work {
     struct pool_job job;
     void (*run)(struct talk_work *work), (*back)(struct talk_work *work); /* For `job`. */
     struct turn_card card; /* Texts are `owned`, each terminated; */
-    const char *root, *settings, *roots, *path, *config_dir; /* as are these. */
-    char *owned[WORK_TEXTS];                                 /* Owned. */
+    const char *root, *settings, *project, *roots, *path, *config_dir; /* as are these. */
+    char *owned[WORK_TEXTS];                                           /* Owned. */
     size_t owned_count;
     atomic_bool cancelled;
     bool away; /* In the pool. */

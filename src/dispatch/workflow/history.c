@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "engine/project/projects.h"
 
 enum {
     HISTORY_MAX = 4 << 20, /* Bytes of outcomes in a worker's first message, and one more. */
@@ -169,6 +170,7 @@ struct workflow_load {
     bool found, whole; /* The row is there; the history is read to its end. */
     bool budgeted;
     json_t *spec;                /* Owned. */
+    json_t *project_settings;    /* Owned; NULL: none. */
     char *label;                 /* Owned: of the run. */
     struct table open, reusable; /* Owned, with their struct prior. */
     struct why fault;            /* Why it cannot be started; empty: it can. */
@@ -192,6 +194,7 @@ void workflow__load_free(struct workflow *workflow) {
     text_done(&load->order);
     mem_free(load->unloaded);
     json_decref(load->spec);
+    json_decref(load->project_settings);
     mem_free(load->label);
     mem_free(load);
     workflow->load = NULL;
@@ -270,6 +273,17 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
     return err;
 }
 
+/* Settings that cannot be read are rules that cannot be read, which deny. */
+static void load_project(struct tx *tx, const struct run_row *run, struct workflow_load *load) {
+    const struct bytes settings = tx_project_settings(tx, run->owner, run->project);
+    json_decref(load->project_settings); /* An earlier read may have set it. */
+    load->project_settings = NULL;
+    if (settings.len > 0 &&
+        err_failed(json_parse_wrapped(settings, &load->project_settings, NULL /* no why */))) {
+        load->project_settings = json_pack("{s:[n]}", "permissions");
+    }
+}
+
 /* A read may run twice: each starts over. */
 static struct err load_begin(struct tx *tx, struct workflow_load *load) {
     struct text *text = &load->order;
@@ -291,6 +305,7 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
     load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
     mem_free(load->label); /* An earlier read may have set it. */
     load->label = mem_copy(run->label.data, run->label.len);
+    load_project(tx, run, load);
     err = json_parse_wrapped(run->spec, &load->spec, NULL);
     struct history_reading open = {.priors = &load->open};
     struct history_reading reusable = {.priors = &load->reusable,
@@ -384,6 +399,9 @@ static void workflow_take_load(struct workflow *workflow, struct workflow_load *
         workflow->label = load->label;
         load->label = NULL;
     }
+    json_decref(workflow->project_settings);
+    workflow->project_settings = load->project_settings;
+    load->project_settings = NULL;
     int64_t wanted = json_int(workflow->spec, "concurrency", 0);
     workflow->at_once = workflow_at_once(wanted > 0 ? wanted : limits->at_once);
     workflow->agent_ms = json_int(workflow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);

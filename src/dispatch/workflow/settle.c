@@ -486,8 +486,13 @@ bool workflow__is_confined(const struct workflow *workflow) {
     return json_is_true(json_object_get(workflow->spec, "confined"));
 }
 
+static struct permission_lists workflow_rules(const struct workflow *workflow) {
+    return (struct permission_lists){.project = workflow->project_settings,
+                                     .session = json_object_get(workflow->spec, "settings")};
+}
+
 static void search_forbid(struct script_search *search) {
-    why_set(&search->why, "workflow: the settings of its session do not allow %.200s",
+    why_set(&search->why, "workflow: the settings of its session or project do not allow %.200s",
             search->path != NULL ? search->path : search->name);
 }
 
@@ -497,11 +502,12 @@ static void search_done(struct pool_job *job) {
     if (!call__is_back(search->call)) {
         return;
     }
+    const struct permission_lists rules = workflow_rules(workflow);
     /* A rule names a workflow by its name or by its path, and holds for the one that was found,
      * whichever of the two the script has used. */
     if (search->why.text[0] == '\0' && workflow__is_confined(workflow) &&
-        !workflow_may_run_found(workflow->workflows, json_object_get(workflow->spec, "settings"),
-                                workflow->root, &search->script.entry)) {
+        !workflow_may_run_found(workflow->workflows, &rules, workflow->root,
+                                &search->script.entry)) {
         search_forbid(search);
     }
     if (search->why.text[0] != '\0') {
@@ -526,8 +532,8 @@ static struct script_search *search_new(struct call *call) {
         why_set(&search->why, "workflow: %.200s is not a plain path in the project", search->path);
     } else if (workflow__is_confined(workflow)) {
         search->path = path;
-        if (!workflow_may_run(json_object_get(workflow->spec, "settings"),
-                              path != NULL ? path : search->name)) {
+        const struct permission_lists rules = workflow_rules(workflow);
+        if (!workflow_may_run(&rules, path != NULL ? path : search->name)) {
             search_forbid(search);
         }
     }

@@ -652,24 +652,24 @@ bool workflow_path_is_own(const struct workflows *workflows, const char *root, c
     return path_is_plain(name) && strchr(name, '/') == NULL;
 }
 
-bool workflow_may_run(const json_t *settings, const char *name) {
-    AUTO(toolplace_close) struct toolplace place = {0};
+bool workflow_may_run(const struct permission_lists *lists, const char *name) {
+    AUTO(permission_joined_done) struct permission_joined joined = {.list = NULL};
     const struct tool *tool = tool_get(TOOL_RUN_WORKFLOW);
     const struct bytes subject = bytes_of(name);
-    toolplace_read_rules(&place, settings);
+    permission_join(lists, &joined);
     const struct permission_question question = {.tool = bytes_of(tool->name),
                                                  .kind = tool->subject,
                                                  .subjects = &subject,
                                                  .subject_count = 1,
                                                  .otherwise = tool->permission};
-    return permission_judge(&place.rules, &question).permission != PERMISSION_DENY;
+    return permission_judge(&joined.rules, &question).permission != PERMISSION_DENY;
 }
 
-bool workflow_may_run_found(const struct workflows *workflows, const json_t *settings,
+bool workflow_may_run_found(const struct workflows *workflows, const struct permission_lists *lists,
                             const char *root, const struct catalog_entry *entry) {
     const char *path = entry->file;
     const bool own = workflow_path_is_own(workflows, root, &path);
-    return workflow_may_run(settings, entry->name) && (!own || workflow_may_run(settings, path));
+    return workflow_may_run(lists, entry->name) && (!own || workflow_may_run(lists, path));
 }
 
 /* A workflow that a model starts:
@@ -684,15 +684,15 @@ bool workflow_may_run_found(const struct workflows *workflows, const json_t *set
  * of the tool nor by workflow({scriptPath}), or a model could have any file read that the daemon
  * can. A path has to be plain, so that what rules say of it is said of that file.
  *
- * A model that may not start a workflow must not have a script do it either: a rule of the session
- * that denies its name, or its path, holds for both. Rules that ask, or have somebody look, are
- * about what the model calls: nobody sits before a script who could answer. */
+ * A model that may not start a workflow must not have a script do it either: a rule of the session,
+ * or of its project, that denies its name, or its path, holds for both. Rules that ask, or have
+ * somebody look, are about what the model calls: nobody sits before a script who could answer. */
 
 struct workflow_launch {
     struct talk_work *work; /* Borrowed: it waits for us. */
     struct workflow_start start;
-    char *owner, *model, *project; /* Owned, as all below: the plan may be another meanwhile. */
-    json_t *settings, *notify;
+    char *owner, *model, *project;     /* Owned, as all below: the plan may be another meanwhile. */
+    json_t *settings, *rules, *notify; /* rules: settings of the project; NULL: none. */
 };
 
 static void launch_free(struct workflow_launch *launch) {
@@ -701,6 +701,7 @@ static void launch_free(struct workflow_launch *launch) {
     }
     workflow_start_free(&launch->start);
     json_decref(launch->settings);
+    json_decref(launch->rules);
     json_decref(launch->notify);
     mem_free(launch->owner);
     mem_free(launch->model);
@@ -735,6 +736,7 @@ static void launch_refuse(struct talk_work *work, struct err err, const char *wo
 static void launch_ready(struct workflow_start *start, struct err err) {
     struct workflow_launch *launch = CONTAINER_OF(start, struct workflow_launch, start);
     struct talk_work *work = launch->work;
+    const struct permission_lists lists = {.project = launch->rules, .session = launch->settings};
     if (!work__is_back(work)) {
         return;
     }
@@ -746,12 +748,12 @@ static void launch_ready(struct workflow_start *start, struct err err) {
         work->result.cause = CARD_BAD_ARGUMENTS;
         work__settle(work);
     } else if ((start->spec.name != NULL || start->spec.path != NULL) &&
-               !workflow_may_run_found(start->workflows, launch->settings, work->root,
+               !workflow_may_run_found(start->workflows, &lists, work->root,
                                        &start->script.entry)) {
         /* By its name a rule may deny what the call names by its path, and the other way round;
          * what a script that came as text calls itself is nobody's name. */
         coded_result_write(CARD_RULE, "denied",
-                           "the settings of this session do not allow this workflow",
+                           "the settings of this session or its project do not allow this workflow",
                            &work->result);
         work__settle(work);
     } else {
@@ -778,6 +780,9 @@ static void launch_begin(struct talk_work *work, struct workflow_launch **ret_la
     }
     if (!err_failed(err) && work->root[0] != '\0' && work->settings[0] != '\0') {
         err = json_parse_wrapped(bytes_of(work->settings), &launch->settings, &why);
+    }
+    if (!err_failed(err) && work->project[0] != '\0') {
+        err = json_parse_wrapped(bytes_of(work->project), &launch->rules, &why);
     }
     if (err_failed(err)) {
         launch_refuse(work, err, why.text);

@@ -22,6 +22,7 @@
 #include "dispatch/workflow/workflows.h"
 #include "engine/workflow/spec.h"
 #include "engine/workflow/workflows.h"
+#include "rules/approval/joined.h"
 #include "script/catalog.h"
 #include "script/reader/meta.h"
 
@@ -68,11 +69,12 @@ MUST_CHECK struct err workflow_args_check(const struct script_prepared *prepared
  * be opened. */
 MUST_CHECK bool workflow_path_is_own(const struct workflows *workflows, const char *root,
                                      const char **path);
-/* Whether no rule of a session's settings denies a workflow, as it is called, */
-MUST_CHECK bool workflow_may_run(const json_t *settings, const char *name);
+/* Whether no rule of a session or of its project denies a workflow, as it is called, */
+MUST_CHECK bool workflow_may_run(const struct permission_lists *lists, const char *name);
 /* and by the name and path of what was found there. */
-MUST_CHECK bool workflow_may_run_found(const struct workflows *workflows, const json_t *settings,
-                                       const char *root, const struct catalog_entry *entry);
+MUST_CHECK bool workflow_may_run_found(const struct workflows *workflows,
+                                       const struct permission_lists *lists, const char *root,
+                                       const struct catalog_entry *entry);
 
 /* Scripts in DIR/scripts, about; after that a script is not saved. */
 enum { WORKFLOW_SAVED_MAX = 4096 };

@@ -77,6 +77,7 @@ struct workflow {
     int64_t items_failed, calls_failed;
     char *model, *root, *label;
     json_t *spec;             /* Owned; never changes once it is there. */
+    json_t *project_settings; /* Owned: of its project, when it was read; NULL: none. */
     json_t *warned;           /* Owned: texts of workflow__warn_once, as names; NULL: none. */
     struct build *build;      /* Held; NULL: the present engine, or not yet known. */
     struct link waiting_link; /* For the build. */

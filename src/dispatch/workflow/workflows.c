@@ -145,6 +145,7 @@ static void workflow_free_part(struct loop_task *task) {
     table_done(&workflow->open);
     table_done(&workflow->reusable);
     json_decref(workflow->spec);
+    json_decref(workflow->project_settings);
     json_decref(workflow->warned);
     mem_free(workflow->owner);
     mem_free(workflow->model);

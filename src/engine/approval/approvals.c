@@ -5,6 +5,7 @@
 #include "base/json/json.h"
 #include "engine/base/follow.h"
 #include "engine/inbox/inbox.h"
+#include "engine/project/projects.h"
 #include "rules/approval/always.h"
 #include "rules/approval/shown.h"
 #include "store/mapper.h"
@@ -422,22 +423,19 @@ static bool asks_for_folder(const struct approval_row *row) {
     return row->message_id != 0 && bytes_is(row->step, "request_access");
 }
 
-/* Changes the settings of the session so that such a call is not asked about again. A folder is
- * granted by the run's own part of the answer. */
-static struct err rule_write(struct tx *tx, const struct approval_answer *answer,
-                             const struct approval_row *row, struct why *why) {
+/* The settings with the rule that the answer leaves behind. */
+static struct err rule_add(struct tx *tx, const struct approval_answer *answer,
+                           const struct approval_row *row, struct bytes *io_settings,
+                           struct why *why) {
     AUTO(json_release) json_t *settings = NULL;
     AUTO(text_done) struct text text = text_up_to(SESSION_SETTINGS_MAX);
+    static_assert((int)PROJECT_SETTINGS_MAX == (int)SESSION_SETTINGS_MAX, "one limit for both");
     const struct always_call call = {.tool = row->step,
                                      .arguments = row->arguments,
                                      .about = row->about,
                                      .subject = answer->subject};
-    struct session_change change = {.key = {.owner = row->owner, .session = row->session}};
-    struct session_row session;
-    struct err err = sessions__get(tx, &change.key, "approvals: session", &session);
-    if (!err_failed(err)) {
-        err = json_parse_wrapped(session.settings, &settings, why);
-    }
+    struct err err =
+        json_parse_wrapped(io_settings->len > 0 ? *io_settings : BYTES("{}"), &settings, why);
     if (!err_failed(err)) {
         err = always_add(&call, settings, why);
     }
@@ -446,11 +444,36 @@ static struct err rule_write(struct tx *tx, const struct approval_answer *answer
     }
     if (err_failed(json_write(settings, &text))) {
         return err_why(why, ERR_BAD_FIELD,
-                       "scope: the settings of the session would have more than %d bytes",
-                       SESSION_SETTINGS_MAX);
+                       "scope: the settings of the %s would have more than %d bytes",
+                       approval_scope_names[answer->scope], SESSION_SETTINGS_MAX);
     }
-    change.settings = tx_copy_text(tx, &text, "approvals: settings");
-    return tx_session_change(tx, &change, &session);
+    *io_settings = tx_copy_text(tx, &text, "approvals: settings");
+    return tx_error(tx);
+}
+
+/* Changes the settings of the session, or of its project, so that such a call is not asked about
+ * again. A folder is granted by the run's own part of the answer. */
+static struct err rule_write(struct tx *tx, const struct approval_answer *answer,
+                             const struct approval_row *row, struct why *why) {
+    struct session_change change = {.key = {.owner = row->owner, .session = row->session}};
+    struct session_row session;
+    struct project project;
+    struct err err = sessions__get(tx, &change.key, "approvals: session", &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (answer->scope == APPROVAL_SESSION) {
+        change.settings = session.settings;
+        err = rule_add(tx, answer, row, &change.settings, why);
+        return err_failed(err) ? err : tx_session_change(tx, &change, &session);
+    }
+    tx_project_use(tx, session.owner, session.project, &project);
+    if (project.name.len == 0) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "scope: the session is of no project that can hold a rule");
+    }
+    err = rule_add(tx, answer, row, &project.settings, why);
+    return err_failed(err) ? err : tx_resource_update(tx, &project_resource, FIELD_SET, &project);
 }
 
 /* The answer of a yes with a scope is the scope, so that another one differs. */
@@ -491,7 +514,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     }
     struct approval_row answered = row;
     answered.state = states[answer->verb];
-    answered.answer = answer->scope == APPROVAL_SESSION ? scope_write(tx, answer) : answer->text;
+    answered.answer = answer->scope >= APPROVAL_SESSION ? scope_write(tx, answer) : answer->text;
     answered.by = answer->by;
     if (row.state != APPROVAL_OPEN) {
         *ret_row = row;
@@ -507,7 +530,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
                                           .scope = answer->scope,
                                           .folder = asks_for_folder(&row)};
     err = question_check_answer(&given, why);
-    if (!err_failed(err) && answer->scope == APPROVAL_SESSION && !given.folder) {
+    if (!err_failed(err) && answer->scope >= APPROVAL_SESSION && !given.folder) {
         err = rule_write(tx, answer, &row, why);
     }
     if (!err_failed(err)) {

@@ -93,7 +93,7 @@ struct approval_answer {
     struct bytes by;
     struct bytes digest; /* Digest of the question as it was shown; "": any. */
     enum approval_scope scope;
-    struct bytes subject; /* With APPROVAL_SESSION: glob of the rule; "": none was named. */
+    struct bytes subject; /* With a scope that writes a rule: its glob; "": none was named. */
 };
 /* ERR_NOT_FOUND. ERR_OTHER_QUESTION: its digest is another. ERR_CONFLICT: somebody was first with
  * another answer, which ret_row has. ERR_BAD_FIELD: no such answer fits the question. */

@@ -11,8 +11,12 @@ void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,
         found = false;
     } else if (!err_failed(tx_resource_find(tx, &project_resource, &key, &found, &project)) &&
                !found && tx_resource_count(tx, &project_resource, owner) < PROJECT_ROWS_MAX) {
-        project = (struct project){
-            .owner = owner, .name = name, .root = none, .agent = none, .model = none};
+        project = (struct project){.owner = owner,
+                                   .name = name,
+                                   .root = none,
+                                   .agent = none,
+                                   .model = none,
+                                   .settings = none};
         tx_fail(tx, tx_resource_insert(tx, &project_resource, &project));
         found = true;
     }
@@ -20,6 +24,14 @@ void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,
         *ret_project =
             found ? project : (struct project){.root = none, .agent = none, .model = none};
     }
+}
+
+struct bytes tx_project_settings(struct tx *tx, struct bytes owner, struct bytes name) {
+    const struct resource_key key = {owner, name};
+    struct project project;
+    bool found = false;
+    tx_fail(tx, tx_resource_find(tx, &project_resource, &key, &found, &project));
+    return found && !err_failed(tx_error(tx)) ? project.settings : BYTES("");
 }
 
 struct err projects__removing(struct tx *tx, const struct resource_key *key, struct why *why) {

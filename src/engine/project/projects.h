@@ -14,6 +14,10 @@
 void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,
                     struct project *ret_project);
 
+/* Settings of the project, JSON as project_settings_write has it; "": none, or no such project. In
+ * the arena. */
+struct bytes tx_project_settings(struct tx *tx, struct bytes owner, struct bytes name);
+
 /* Hook of the resource. ERR_CONFLICT: a run of it has not ended. */
 MUST_CHECK struct err projects__removing(struct tx *tx, const struct resource_key *key,
                                          struct why *why);

@@ -52,6 +52,7 @@ struct turn_plan {
     struct bytes roots;        /* Beside it: as tx_roots_write_json. */
     struct bytes instructions; /* "": none. */
     struct bytes settings;     /* JSON object, or "". */
+    struct bytes rules;        /* Settings of its project, as they are now; "": none. */
     struct bytes schema;       /* JSON Schema of the answer; "": it is words. */
     struct bytes program;      /* Definition of the agent that is a program; "": a model. */
     struct bytes process;      /* run_…: that of the program; "": it has not begun. */

@@ -4,6 +4,7 @@
  * A daemon that ended left a call, reviews or tools under way. Each of them that may be repeated is
  * begun again; how often is limited by run/attempt.c. */
 #include "engine/base/settings.h"
+#include "engine/project/projects.h"
 #include "engine/session/roots.h"
 #include "engine/turn/record.h"
 
@@ -50,8 +51,8 @@ static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct byte
     return (struct bytes){copy, from.len};
 }
 
-/* Roots are those that are granted now: what was taken back meanwhile holds for nothing that
- * begins. */
+/* Roots are those that are granted now, and so are rules of the project: what was taken back
+ * meanwhile holds for nothing that begins. */
 static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
     const struct session_row *session = &turn->session;
     AUTO(text_done)
@@ -75,6 +76,7 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     plan->roots = plan_copy(tx, plan, text_bytes(&roots));
     plan->instructions = plan_copy(tx, plan, session->instructions);
     plan->settings = plan_copy(tx, plan, session->settings);
+    plan->rules = plan_copy(tx, plan, tx_project_settings(tx, session->owner, session->project));
     plan->schema = plan_copy(tx, plan, turn->row.schema);
     plan->program = plan_copy(tx, plan, session->program);
 }

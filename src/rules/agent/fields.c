@@ -182,29 +182,14 @@ static struct err tools_check(const struct agent_definition *what, struct why *w
 
 /* A rule for a program that asks nothing would hold nothing back, and look as if it did. */
 static struct err permissions_check(const struct agent_definition *what, struct why *why) {
-    const size_t count = json_array_size(what->permissions);
-    struct permission_rule rule;
-    if (what->permissions == NULL) {
-        return ERR_OK;
-    }
-    if (!json_is_array(what->permissions) || count > PERMISSION_RULES_MAX) {
-        return err_why(why, ERR_BAD_FIELD, "\"permissions\" must be a list of at most %d rules",
-                       PERMISSION_RULES_MAX);
-    }
-    if (!agent_program_asks(what->program)) {
+    const json_t *rules = what->permissions;
+    const bool fits = json_is_array(rules) && json_array_size(rules) <= PERMISSION_RULES_MAX;
+    if (fits && !agent_program_asks(what->program)) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"permissions\" answer questions, and %s asks none: limit it by \"access\"",
                        what->program);
     }
-    for (size_t i = 0; i < count; i++) {
-        struct why part = {""};
-        const json_t *json = json_array_get(what->permissions, i);
-        if (err_failed(permission_rule_read(json, &rule, &part))) {
-            return err_why(why, ERR_BAD_FIELD, "\"permissions\": rule %zu: %.250s", i + 1,
-                           part.text);
-        }
-    }
-    return ERR_OK;
+    return rules == NULL ? ERR_OK : permission_rules_check(rules, why);
 }
 
 /* A field that nobody reads would leave a program without words, and nobody would know why. */

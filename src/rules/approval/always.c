@@ -53,13 +53,26 @@ static struct err edits_add(const struct always_call *call, json_t *settings, st
                : memory_short();
 }
 
+/* A pattern that only this text matches: the name of a tool of a program may be any text, too. */
+static void exactly_write(struct bytes of, struct text *pattern) {
+    for (size_t i = 0; i < of.len; i++) {
+        text_add_str(pattern, memchr("?*[]\\!", of.data[i], 6) != NULL ? "\\" : "");
+        text_add_char(pattern, of.data[i]);
+    }
+}
+
 static struct err rule_add(const struct always_call *call, struct bytes pattern, json_t *settings,
                            struct why *why) {
+    AUTO(text_done) struct text tool = text_up_to(GLOB_PATTERN_MAX);
+    exactly_write(call->tool, &tool);
+    if (tool.len == 0 || text_failed(&tool)) { /* Without a name it would be for all tools. */
+        return err_why(why, ERR_BAD_FIELD, "scope: no rule can name this tool; allow it once");
+    }
     json_t *list = list_of(settings, "permissions");
     json_t *rule = json_object();
     const bool made =
         list != NULL && rule != NULL &&
-        json_object_set_new(rule, "tool", json_stringn(call->tool.data, call->tool.len)) == 0 &&
+        json_object_set_new(rule, "tool", json_stringn(tool.data, tool.len)) == 0 &&
         (pattern.len == 0 ||
          json_object_set_new(rule, "subject", json_stringn(pattern.data, pattern.len)) == 0) &&
         json_object_set_new(rule, "permission", json_string("allow")) == 0;
@@ -73,13 +86,12 @@ static struct err rule_add(const struct always_call *call, struct bytes pattern,
     return json_array_append_new(list, rule) == 0 ? ERR_OK : memory_short();
 }
 
-/* A pattern that only this subject matches. */
 static struct err subject_add(const struct always_call *call, struct bytes subject,
                               json_t *settings, struct why *why) {
     AUTO(text_done) struct text pattern = text_up_to(GLOB_PATTERN_MAX);
-    for (size_t i = 0; i < subject.len; i++) {
-        text_add_str(&pattern, memchr("?*[]\\!", subject.data[i], 6) != NULL ? "\\" : "");
-        text_add_char(&pattern, subject.data[i]);
+    exactly_write(subject, &pattern);
+    if (subject.len == 0) { /* Such a rule would be for all subjects. */
+        return err_why(why, ERR_BAD_FIELD, "scope: no rule can name this call; allow it once");
     }
     return text_failed(&pattern) ? err_why(why, ERR_BAD_FIELD,
                                            "scope: the call is too long for a rule; allow it "

@@ -26,7 +26,7 @@ static struct permission_verdict judge_subject(const struct permission_rules *ru
 
 struct permission_verdict permission_judge(const struct permission_rules *rules,
                                            const struct permission_question *question) {
-    assert(rules == NULL || rules->count <= PERMISSION_RULES_MAX);
+    assert(rules == NULL || rules->count <= PERMISSION_JUDGED_MAX);
     struct permission_verdict strictest =
         judge_subject(rules, question, question->subject_count > 0 ? question->subjects : NULL);
     for (size_t i = 1; i < question->subject_count; i++) {
@@ -94,4 +94,37 @@ struct err permission_rule_read(const json_t *json, struct permission_rule *ret_
     *ret_rule = (struct permission_rule){
         .tool = bytes_of(tool), .subject = bytes_of(subject), .permission = permission};
     return ERR_OK;
+}
+
+struct err permission_rules_check(const json_t *list, struct why *why) {
+    struct permission_rule rule;
+    if (!json_is_array(list) || json_array_size(list) > PERMISSION_RULES_MAX) {
+        return err_why(why, ERR_BAD_FIELD, "\"permissions\" must be a list of at most %d rules",
+                       PERMISSION_RULES_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct why part = {""};
+        if (err_failed(permission_rule_read(json_array_get(list, i), &rule, &part))) {
+            return err_why(why, ERR_BAD_FIELD, "\"permissions\": rule %zu: %.250s", i + 1,
+                           part.text);
+        }
+    }
+    return ERR_OK;
+}
+
+struct err permission_settings_check(const json_t *settings, struct why *why) {
+    const json_t *rules = json_object_get(settings, "permissions");
+    const json_t *edits = json_object_get(settings, "edits");
+    const struct bytes word = json_text(edits);
+    bool globs = json_is_array(edits) && json_array_size(edits) <= PERMISSION_EDITS_MAX;
+    for (size_t i = 0; i < json_array_size(edits) && globs; i++) {
+        const size_t len = json_string_length(json_array_get(edits, i));
+        globs = len > 0 && len <= GLOB_PATTERN_MAX;
+    }
+    if (edits != NULL && !globs && !bytes_is(word, "ask") && !bytes_is(word, "allow")) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "edits: must be \"ask\", \"allow\", or at most %d globs of files",
+                       PERMISSION_EDITS_MAX);
+    }
+    return rules == NULL ? ERR_OK : permission_rules_check(rules, why);
 }

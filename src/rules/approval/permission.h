@@ -37,7 +37,11 @@ enum permission {
         PERMISSION_COUNT
 };
 
-enum { PERMISSION_RULES_MAX = 256, PERMISSION_EDITS_MAX = 64 };
+enum {
+    PERMISSION_RULES_MAX = 256,                       /* Rules of one list, */
+    PERMISSION_JUDGED_MAX = 3 * PERMISSION_RULES_MAX, /* and of those that are joined. */
+    PERMISSION_EDITS_MAX = 64,
+};
 
 struct permission_rule {
     struct bytes tool;    /* A glob; empty: every tool. */
@@ -80,5 +84,9 @@ MUST_CHECK bool permission_edit_is_free(const struct permission_rules *rules,
 /* One rule from JSON, {"tool"?, "subject"?, "permission"}; texts are borrowed from the object. */
 MUST_CHECK struct err permission_rule_read(const json_t *json, struct permission_rule *ret_rule,
                                            struct why *why);
+/* A list of them, as somebody gives it; and "permissions" and "edits" of settings, as far as they
+ * are there. ERR_BAD_FIELD. */
+MUST_CHECK struct err permission_rules_check(const json_t *list, struct why *why);
+MUST_CHECK struct err permission_settings_check(const json_t *settings, struct why *why);
 
 #endif

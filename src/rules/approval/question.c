@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 const char *const approval_kind_names[] = {"leave", "answer", "confirm", "choice", "form", NULL};
-const char *const approval_scope_names[] = {"", "once", "session", NULL};
+const char *const approval_scope_names[] = {"", "once", "session", "project", NULL};
 const char *const approval_verb_members[] = {
     [APPROVAL_ANSWER] = "answer", [APPROVAL_CHOICE] = "choice", [APPROVAL_FIELDS] = "fields"};
 
@@ -100,16 +100,17 @@ static struct err fields_check_schema(const json_t *json, const json_t *fields, 
 }
 
 static struct err scope_check(const struct question_answer *answer, struct why *why) {
-    const bool rule = answer->scope == APPROVAL_SESSION;
+    const bool rule = answer->scope >= APPROVAL_SESSION;
     if (answer->verb == APPROVAL_DENY && rule) {
         return err_why(why, ERR_BAD_FIELD,
                        "scope: a no is for this call; rules that deny stand in the settings of the "
-                       "session");
+                       "session or of its project");
     }
     if (answer->kind != ASKS_LEAVE && rule) {
         return err_why(why, ERR_BAD_FIELD, "scope: this is a question, which no rule can answer");
     }
-    if (answer->folder && answer->verb == APPROVAL_ALLOW && answer->scope == APPROVAL_ONCE) {
+    if (answer->folder && answer->verb == APPROVAL_ALLOW &&
+        (answer->scope == APPROVAL_ONCE || answer->scope == APPROVAL_PROJECT)) {
         return err_why(why, ERR_BAD_FIELD,
                        "scope: a folder is granted to the session, and can be revoked");
     }

@@ -44,11 +44,12 @@ enum approval_verb {
     APPROVAL_FIELDS,
     APPROVAL_VERB_COUNT
 };
-/* Calls for which a yes holds. */
+/* Calls for which a yes holds. From APPROVAL_SESSION on it leaves a rule behind. */
 enum approval_scope {
     APPROVAL_HERE,    /* As usual: a folder for its session, any other call once. */
     APPROVAL_ONCE,    /* For this very call. */
-    APPROVAL_SESSION, /* For such calls of the session: a rule of its settings. */
+    APPROVAL_SESSION, /* For such calls of the session: a rule of its settings; */
+    APPROVAL_PROJECT, /* and of all sessions of its project: a rule of the settings of that. */
 };
 extern const char *const approval_scope_names[]; /* By value, "" first; NULL ends them. */
 /* Member of an answer that has a value; NULL: ALLOW and DENY have none. */

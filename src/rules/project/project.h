@@ -8,20 +8,29 @@
 #define DROVER_RULES_PROJECT_PROJECT_H
 
 #include "base/base.h"
+#include "base/json/json.h"
 #include "base/resource/resource.h"
 
 enum {
     PROJECT_ROOT_MAX = 4095, /* Bytes, like all of these. */
     PROJECT_AGENT_MAX = 64,
     PROJECT_MODEL_MAX = 321,
-    PROJECT_ROWS_MAX = 10000, /* Rows of an owner. */
+    PROJECT_SETTINGS_MAX = 16 << 10, /* As compact JSON. */
+    PROJECT_ROWS_MAX = 10000,        /* Rows of an owner. */
 };
 
 struct project {
     struct bytes owner, name, root, agent, model; /* A use alone gives it only a name. */
+    struct bytes settings;                        /* As project_settings_write has them. */
+    json_t *settings_given;                       /* In a request; NULL: not named. */
     int64_t made_ms, changed_ms;
 };
 
 extern const struct resource project_resource;
+
+/* {"permissions"?, "edits"?} as compact JSON, or "" where there is neither: rules for calls of all
+ * its sessions, checked as those of a session are. null: none. ERR_BAD_FIELD. */
+MUST_CHECK struct err project_settings_write(const json_t *settings, struct text *text,
+                                             struct why *why);
 
 #endif

@@ -580,7 +580,8 @@ CREATE TABLE memory (
 ) @strict@;
 CREATE INDEX memory_owner ON memory (owner, id);
 
--- Names that sessions, runs and budgets share, and what new ones begin with. '': nothing.
+-- Names that sessions, runs and budgets share, what new ones begin with, and rules for calls of all
+-- sessions of it (settings: JSON). '': nothing.
 CREATE TABLE projects (
     id @id@,
     owner TEXT NOT NULL,
@@ -588,6 +589,7 @@ CREATE TABLE projects (
     root TEXT NOT NULL,
     agent TEXT NOT NULL,
     model TEXT NOT NULL,
+    settings TEXT NOT NULL DEFAULT '',
     made_ms @int@ NOT NULL,
     changed_ms @int@ NOT NULL,
     UNIQUE (owner, name)

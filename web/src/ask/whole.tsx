@@ -13,17 +13,38 @@ import { useReply, type Replying } from "./reply.ts";
 import { bodyOf, choicesOf, headline, isYesNo, optionsOf } from "./text.ts";
 import { words } from "./words.ts";
 
+type Scope = "once" | "session" | "project";
+
+/** How far a yes holds. */
+function Scopes({ ask, scope, set }: { ask: Ask; scope: Scope; set: (scope: Scope) => void }) {
+  const name = useId();
+  const rows: [Scope, string][] = [["once", words.scopes.once], ["session", words.scopes.session]];
+  if (ask.project !== null) rows.push(["project", words.scopes.project(ask.project)]);
+  return (
+    <fieldset class="scopes">
+      <legend>{words.holds}</legend>
+      {rows.map(([value, text]) => (
+        <label key={value} class="check">
+          <input type="radio" name={name} checked={scope === value} onChange={() => set(value)} />
+          <span>{text}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 /** Yes, no with its reason, and for calls of a session a yes from now on. */
 function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
   const { off, reply } = answering;
   const [reason, reasonSet] = useState("");
-  const [always, alwaysSet] = useState(false);
+  const [scope, scopeSet] = useState<Scope>("once");
   const [subject, subjectSet] = useState("");
   const first = ask.about?.subjects?.[0];
-  const mayAlways = ask.kind === "leave" && ask.session !== null;
+  const folder = ask.tool === "request_access"; // It is granted to the session in any case.
+  const mayAlways = ask.kind === "leave" && ask.session !== null && !folder;
+  const always = scope !== "once";
   const allow = (event: Event): void => reply(event, {
-    decision: "allow", ...(always && { scope: "session" as const }),
-    ...(always && subject !== "" && { subject }),
+    decision: "allow", ...(always && { scope }), ...(always && subject !== "" && { subject }),
   });
   const deny = (event: Event): void =>
     reply(event, { decision: "deny", ...(reason !== "" && { reason }) });
@@ -33,13 +54,7 @@ function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
         <button class="main" disabled={off} onClick={allow}>{words.allow}</button>
         <button disabled={off} onClick={deny}>{words.deny}</button>
       </div>
-      {mayAlways ? (
-        <label class="check">
-          <input type="checkbox" checked={always}
-            onChange={(event) => alwaysSet(event.currentTarget.checked)} />
-          {words.always}
-        </label>
-      ) : null}
+      {mayAlways ? <Scopes ask={ask} scope={scope} set={scopeSet} /> : null}
       {mayAlways && always ? (
         <label class="field">
           <span>{words.subject} <code>{visible(first ?? "test/**")}</code></span>

@@ -14,7 +14,11 @@ export const words = {
   option: (at: number, text: string) => `${at}: ${text}`,
   asText: "As text",
   reason: "Reason of a no, optional",
-  always: "Allow such calls of this session from now on",
+  holds: "A yes is for",
+  scopes: {
+    once: "this call", session: "such calls of this session from now on",
+    project: (name: string) => `such calls of all sessions of project ${name} from now on`,
+  },
   subject: "Only those that match, e.g.",
   yours: "Your answer",
   several: "Several may be chosen.",

@@ -196,7 +196,7 @@ followOwner({
 /* --- Answers ---------------------------------------------------------------------------------- */
 
 export type Reply =
-  | { decision: "allow"; scope?: "once" | "session"; subject?: string }
+  | { decision: "allow"; scope?: "once" | "session" | "project"; subject?: string }
   | { decision: "deny"; reason?: string }
   | { answer: unknown } | { choice: string } | { fields: Record<string, unknown> };
 

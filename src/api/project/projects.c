@@ -1,0 +1,21 @@
+/* projects.c: see projects.h. */
+#include "api/project/projects.h"
+
+#include "rules/project/project.h"
+
+static struct err settings_read(struct request *request, struct arena *arena, void *row) {
+    struct project *project = row;
+    AUTO(text_done) struct text text = text_up_to(PROJECT_SETTINGS_MAX);
+    if (project->settings_given == NULL) {
+        return ERR_OK; /* As it was. */
+    }
+    struct err err = project_settings_write(project->settings_given, &text, &request->op.why);
+    const struct bytes json = text_bytes(&text);
+    project->settings = (struct bytes){arena_try_copy(arena, json.data, json.len), json.len};
+    return err_failed(err) || project->settings.data != NULL
+               ? err
+               : err_make(ERR_OUT_OF_MEMORY, "projects: settings");
+}
+
+const struct resource_handlers project_handlers = {.resource = &project_resource,
+                                                   .read = settings_read};
