@@ -1,4 +1,6 @@
 /** How a question stands, beside its buttons: answered, by whom; or why an answer did not count. */
+import { useComputed } from "@preact/signals";
+
 import { clockTime } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { asks, connected, isOpen, type Ask } from "../state/asks.ts";
@@ -29,8 +31,8 @@ function Answered({ ask }: { ask: Ask }) {
 
 /** null where there is nothing to say. */
 export function Outcome({ ask }: { ask: Ask }) {
+  const trouble = useComputed(() => asks.value.troubles.get(ask.id)).value;
   if (!isOpen(ask)) return <Answered ask={ask} />;
-  const trouble = asks.value.troubles.get(ask.id);
   const text = trouble === "changed" ? words.changed
     : trouble !== undefined ? `${all.problem(trouble)} (${trouble.code})`
     : !connected.value ? words.offline

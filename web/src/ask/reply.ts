@@ -1,4 +1,6 @@
 /** What answers a question that is shown, unless it must not be answered now. */
+import { useComputed } from "@preact/signals";
+
 import { answerAsk, asks, connected, type Ask, type Reply } from "../state/asks.ts";
 import { useGrace } from "./grace.ts";
 
@@ -10,7 +12,8 @@ export interface Replying {
 
 export function useReply(ask: Ask): Replying {
   const isSteady = useGrace(ask);
-  const off = !connected.value || asks.value.sending.has(ask.id);
+  // By itself, so that an answer to one of many draws that one.
+  const off = useComputed(() => !connected.value || asks.value.sending.has(ask.id)).value;
   return {
     off,
     reply: (event, given) => {

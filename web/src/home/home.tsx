@@ -87,7 +87,8 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     { name: "seen", run: () => may("run") && void markSeen(toSee) },
   ]);
   useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
-  const more = Math.max(0, liveCount.value - runs.length), left = asksDue.value - shownAsks.filter(isOpen).length;
+  const more = Math.max(0, liveCount.value - runs.length);
+  const left = asksDue.value - shownAsks.filter(isOpen).length;
   if (places.size === 0) return <Empty />;
   return (
     <div onFocusIn={select.onFocusIn}>

@@ -1,6 +1,6 @@
 /** The Inbox: every question and every held delivery, from any depth. The address has the one that
  *  is open, and what is shown. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
@@ -67,6 +67,12 @@ const ROWS = 100; // Drawn at first, and more with each press of the button.
 const nameOf = ({ members: [first] }: Row): string =>
   (first === undefined ? "" : `${visible(first.step)} ${headline(first)}`);
 
+/** The same card for the same question: one that changed among many draws only itself. */
+function Card({ ask, selected, here }: { ask: Ask; selected: boolean; here: boolean }) {
+  return useMemo(() => <AskCard ask={ask} compact selected={selected} here={here} />,
+    [ask, selected, here]);
+}
+
 interface Marks { picked: ReadonlySet<string>; pick(ids: string[]): void }
 
 function Rows({ rows, open, select, marks, expanded, expand, decide }: {
@@ -92,7 +98,7 @@ function Rows({ rows, open, select, marks, expanded, expand, decide }: {
                 expanded={expanded.has(row.id)} expand={() => expand(row.id)}
                 decide={(decision) => decide(decision, row.members)} />
             ) : first === undefined ? null : (
-              <AskCard ask={first} compact selected={selected} here={open === first.id} />
+              <Card ask={first} selected={selected} here={open === first.id} />
             )}
           </div>
         );

@@ -1,7 +1,7 @@
 /** Every open question of the owner, live, and the answers to them. A new question stands last, so
  *  that nothing moves what stands; one that was answered stays in its place as long as somebody
  *  looks at questions, and says by whom. `fold` is pure. */
-import { computed, effect, signal, untracked } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
@@ -136,7 +136,7 @@ export async function askRead(id: string): Promise<Ask | null> {
   return answer.ok ? answer.value : null;
 }
 
-function apply(events: StreamEvent[]): void {
+const apply = (events: StreamEvent[]): void => batch(() => {
   for (const { type, data } of events) {
     if (type !== "approval_changed") continue;
     const row = data as Ask & { removed?: true; left_out?: true };
@@ -144,7 +144,7 @@ function apply(events: StreamEvent[]): void {
     else if (row.left_out) void askRead(row.id);
     else take({ kind: "row", row, watched: watchers > 0 });
   }
-}
+});
 
 export async function asksRead(): Promise<void> {
   const mine = ++reads, items: Ask[] = [];
@@ -211,8 +211,10 @@ export async function answerAsk(ask: Ask, reply: Reply): Promise<boolean> {
   const body = ask.digest ? { ...reply, digest: ask.digest } : reply;
   const answer = await post<Ask>(`/approvals/${encodeURIComponent(ask.id)}`, body);
   if (answer.ok) {
-    take({ kind: "row", row: answer.value, watched: watchers > 0 });
-    take({ kind: "sent", id: ask.id });
+    batch(() => {
+      take({ kind: "row", row: answer.value, watched: watchers > 0 });
+      take({ kind: "sent", id: ask.id });
+    });
     return true;
   }
   const { problem } = answer;

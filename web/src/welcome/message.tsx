@@ -26,7 +26,9 @@ export function MessageStep({ model, number }: StepProps) {
   };
   return (
     <section class="step">
-      <div class="head"><h2>{number === null ? words.stepMessage : words.step(number, words.stepMessage)}</h2></div>
+      <div class="head">
+        <h2>{number === null ? words.stepMessage : words.step(number, words.stepMessage)}</h2>
+      </div>
       <form class="fields" onSubmit={(event) => void send(event)}>
         <label>{words.message}
           <textarea rows={3} dir="auto" placeholder={words.messageHint} value={text}
