@@ -1,7 +1,10 @@
 /** Shortcuts. A part that is mounted adds rows; of several rows for one key the last one counts, so
  *  a view hides what the shell has. Dead in fields, and below `data-keys="off"` (terminals). */
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useContext, useEffect, useRef } from "preact/hooks";
+
+import { focused } from "../router/router.ts";
+import { SeatContext, type Seat } from "../router/seat.ts";
 
 export interface KeyRow {
   /** `j`, `?`, `Escape`, `Enter`, `g h` (one after the other), `ctrl+k` (or ⌘), `ctrl+Enter`. */
@@ -13,7 +16,9 @@ export interface KeyRow {
   run(event: KeyboardEvent): void;
 }
 
-const layers = signal<readonly (readonly KeyRow[])[]>([]);
+/** Those of a pane count while that has the focus. */
+interface Layer { seat: Seat | null; rows: readonly KeyRow[] }
+const layers = signal<readonly Layer[]>([]);
 const NAME = "drover.keys";
 const SEQUENCE_MS = 1500;
 
@@ -40,18 +45,21 @@ export function singleKeysSet(on: boolean): void {
 /** Every row that counts now, each key once. */
 export function activeKeys(): KeyRow[] {
   const rows = new Map<string, KeyRow>();
-  for (const layer of layers.value) for (const row of layer) rows.set(row.key, row);
+  for (const { seat, rows: some } of layers.value) {
+    if (seat === null || seat === focused.value) for (const row of some) rows.set(row.key, row);
+  }
   return [...rows.values()];
 }
 
 /** As long as the component is mounted. The rows may differ with each drawing. */
 export function useKeys(rows: KeyRow[]): void {
   const current = useRef(rows);
+  const seat = useContext(SeatContext);
   current.current = rows;
   const names = rows.map(({ key, about }) => `${key}\n${about ?? ""}`).join("\n\n");
   useEffect(() => {
-    const layer = current.current.map((row, at) =>
-      ({ ...row, run: (event: KeyboardEvent) => current.current[at]?.run(event) }));
+    const layer = { seat, rows: current.current.map((row, at) =>
+      ({ ...row, run: (event: KeyboardEvent) => current.current[at]?.run(event) })) };
     layers.value = [...layers.value, layer];
     return () => void (layers.value = layers.value.filter((one) => one !== layer));
   }, [names]);

@@ -3,10 +3,11 @@ import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
 import { Trouble } from "../parts/trouble.tsx";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { words } from "./words.ts";
 
 export function MessageStep({ model }: { model: string }) {
+  const { go } = useSeat();
   const [text, textSet] = useState("");
   const [busy, busySet] = useState(false);
   const [problem, problemSet] = useState<Problem | null>(null);
