@@ -117,7 +117,7 @@ test("keys lead to places, and do nothing in a field, nor switched off", async (
   await page.evaluate(() => {
     const field = document.createElement("input");
     field.dataset.filter = "";
-    document.querySelector("main").append(field);
+    document.querySelector("main .view").append(field);
   });
   await page.keyboard.press("/");
   await page.keyboard.type("g,");

@@ -32,6 +32,7 @@ export const words = {
   unpriced: (count: number) => `${count} calls have no known price`,
   skip: "Skip to the content",
   places: "Places",
+  inPane: (text: string, number: number) => `${text}, pane ${number}`,
   theme: "Colours",
   themes: { system: "as the system", light: "light", dark: "dark" },
   signOut: "Sign out",

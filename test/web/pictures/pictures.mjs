@@ -17,6 +17,10 @@ const SIZES = {
 const QUALITY = 75, SUM_MAX = 1_500_000;
 const folder = path.join(root, "docs/images");
 
+/** One place, and the others beside it. */
+const beside = (first, ...others) =>
+  `${first}?${new URLSearchParams(others.map((one) => ["beside", one]))}`;
+
 /** Address of each view, what is done there, and what is there when the picture is taken. */
 const views = ({ fix, release, failed, terminal, ask }) => ({
   home: { at: "/", shows: "nightly" },
@@ -25,6 +29,9 @@ const views = ({ fix, release, failed, terminal, ask }) => ({
   sessions: { at: "/sessions", shows: "Release 1.4" },
   session: { at: `/s/${fix}`, shows: "One case is open" },
   waiting: { at: `/s/${release}`, shows: "run_command" },
+  panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open" },
+  four: { at: beside(`/s/${fix}`, `/s/${release}`, `/j/${terminal}`, "/jobs"),
+    shows: "One case is open" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
   terminal: { at: `/j/${terminal}`, shows: null, ready: (page) =>

@@ -1,7 +1,7 @@
 /** a and d answer the question that is selected; 1 to 9 choose. */
 import { signal } from "@preact/signals";
 
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { answerAsk, isOpen, type Ask, type Reply } from "../state/asks.ts";
 import { may } from "../state/me.ts";
@@ -22,7 +22,7 @@ export interface AskKeysWish {
 }
 
 export function useAskKeys(ask: Ask | null, { isRead, other }: AskKeysWish = {}): void {
-  const isSteady = useGrace(ask);
+  const { go } = useSeat(), isSteady = useGrace(ask);
   const reply = (event: KeyboardEvent, given: Reply): void => {
     if (ask === null || !isOpen(ask) || event.repeat) return;
     const steady = isSteady(event);

@@ -6,7 +6,7 @@ import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
@@ -62,6 +62,7 @@ function placesOf(rows: Sorted, runs: Run[]): Map<string, string | null> {
 }
 
 function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
+  const { go } = useSeat();
   const { items } = useAsks(), shownAsks = firstOf(items, isOpen, ASKS_SHOWN);
   const rows = sorted(overview, shownAsks), places = placesOf(rows, runs);
   const { waiting, failed, failedTalks, ended, talks } = rows;

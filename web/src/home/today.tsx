@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
 import { count, money } from "../parts/text.ts";
+import { useNamed } from "../router/router.ts";
 import type { Today as Spent } from "../state/types.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
@@ -36,8 +37,9 @@ function Cache({ calls }: { calls: number }) {
 }
 
 export function Today({ today }: { today: Spent }) {
+  const named = useNamed();
   return (
-    <aside aria-label={all.today}>
+    <aside aria-label={named(all.today)}>
       <h2>{all.today}</h2>
       <p class="figure">{money(today.cost_micros)}</p>
       <p class="muted small">{all.todayAbout}</p>

@@ -5,6 +5,7 @@ import { get, type Problem } from "../api/api.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
+import { useSeat } from "../router/router.ts";
 import { asks, type Ask } from "../state/asks.ts";
 import { Result } from "./result.tsx";
 import { words } from "./words.ts";
@@ -17,6 +18,7 @@ function Places({ ask }: { ask: Ask }) {
 }
 
 export function Detail({ id }: { id: string }) {
+  const { search } = useSeat();
   const listed = asks.value.items.find((ask) => ask.id === id);
   const [read, readSet] = useState<Ask | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
@@ -37,7 +39,7 @@ export function Detail({ id }: { id: string }) {
   return (
     <div class="detail">
       <div class="detail-head">
-        <a class="button quiet" href={`/inbox${location.search}`}>{words.back}</a>
+        <a class="button quiet" href={`/inbox${search.value}`}>{words.back}</a>
         {ask === undefined ? null : <Places ask={ask} />}
       </div>
       {ask !== undefined ? <AskCard key={id} ask={ask} />

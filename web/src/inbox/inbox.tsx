@@ -10,7 +10,7 @@ import { useSelection } from "../parts/select.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import type { Params } from "../router/routes.ts";
-import { go, query, replace, setQuery } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
 import { answerAll, asksRead, isOpen, openAsks, useAsks, type Ask } from "../state/asks.ts";
@@ -27,6 +27,7 @@ import { Notify } from "./notify.tsx";
 import { words } from "./words.ts";
 
 function Filters({ kind }: { kind: Kind }) {
+  const { setQuery } = useSeat();
   const held = deliveries.value.length;
   const counts: Record<Kind, number> = {
     all: asksDue.value + held, deliveries: held,
@@ -109,6 +110,7 @@ function Rows({ rows, open, select, marks, expanded, expand, decide }: {
 
 /** What is selected, and how it is answered. */
 function List({ open }: { open: string | undefined }) {
+  const { go, query, replace, search } = useSeat();
   const { items } = useAsks(), kind = kindOf(query.value.get("kind"));
   const [picked, pickedSet] = useState<ReadonlySet<string>>(new Set());
   const [expanded, expandedSet] = useState<ReadonlySet<string>>(new Set());
@@ -128,11 +130,11 @@ function List({ open }: { open: string | undefined }) {
   };
   const openRow = (): void => {
     if (row !== undefined && row.members.length > 1) expand(row.id);
-    else if (one !== undefined) go(`/inbox/${one.id}${location.search}`);
+    else if (one !== undefined) go(`/inbox/${one.id}${search.value}`);
   };
   const leave = (): void => {
     if (picked.size > 0) pickedSet(new Set());
-    else if (open !== undefined) go(`/inbox${location.search}`);
+    else if (open !== undefined) go(`/inbox${search.value}`);
   };
   const nextWaiting = (): void => {
     const ids = rows.filter(({ members }) => members.some(isOpen)).map(({ id }) => id);
@@ -170,7 +172,7 @@ function List({ open }: { open: string | undefined }) {
   const isOther = open !== undefined && one !== undefined && row?.members.length === 1 &&
     one.id !== open && select.moved;
   useEffect(() => {
-    if (isOther) replace(`/inbox/${one.id}${location.search}`); // What is open follows.
+    if (isOther) replace(`/inbox/${one.id}${search.value}`); // What is open follows.
   }, [isOther, one?.id]);
   return (
     <div class="inbox-list" onFocusIn={select.onFocusIn}>

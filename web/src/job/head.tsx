@@ -10,7 +10,7 @@ import { State } from "../parts/state.tsx";
 import { elapsed, when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { now } from "../state/clock.ts";
@@ -52,6 +52,7 @@ function Facts({ job }: { job: Job }) {
 }
 
 export function Head({ job }: { job: Job }) {
+  const { go } = useSeat();
   const [refused, refusedSet] = useState<Given | null>(null);
   const live = isLive(job.state), allowed = may("run");
   const command = visible(commandOf(job.spec)), name = visible(nameOf({ ...job, command }));

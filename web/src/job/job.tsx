@@ -2,7 +2,7 @@
 import { isLive } from "../jobs/rules.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
-import { query, setQuery } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
 import type { LogStream } from "../stream/index.ts";
@@ -32,6 +32,7 @@ function Attempts({ attempt, all, choose }: {
 }
 
 function Streams({ stream }: { stream: LogStream }) {
+  const { setQuery } = useSeat();
   return (
     <div class="streams" role="group" aria-label={words.stream}>
       {(["out", "err"] as const).map((one) => (
@@ -46,6 +47,7 @@ function Streams({ stream }: { stream: LogStream }) {
 }
 
 function Output({ job }: { job: Known }) {
+  const { query, setQuery } = useSeat();
   const all = Math.max(1, job.attempt);
   const attempt = numberOf(query.value.get("attempt"), all) ?? all;
   const stream: LogStream = hasTerminal(job) ? "pty"

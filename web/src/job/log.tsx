@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Trouble } from "../parts/trouble.tsx";
-import { setQuery } from "../router/router.ts";
+import { useNamed, useSeat } from "../router/router.ts";
 import { capsText } from "../shell/kbd.tsx";
 import { keyOf, useKeys } from "../shell/keys.ts";
 import type { Name } from "../shell/shortcuts.ts";
@@ -86,6 +86,7 @@ interface LogProps {
 }
 
 export function Log({ place, line, waits }: LogProps) {
+  const { setQuery } = useSeat(), named = useNamed();
   const [width, widthSet] = useState(WIDTH);
   const reading = useReading(place, width);
   const { lines, state } = reading;
@@ -161,7 +162,7 @@ export function Log({ place, line, waits }: LogProps) {
   };
   const note = about(reading, waits);
   return (
-    <section class="log" aria-label={words.log}>
+    <section class="log" aria-label={named(words.log)}>
       <Bar search={search} field={field} wrap={width !== WIDTH} place={place}
         lines={lineCount(lines)} wrapSet={(on) => widthSet(on ? columnsOf(box.current) : WIDTH)} />
       <Trouble problem={search.problem ?? problemOf(reading)} />

@@ -1,10 +1,11 @@
 /** Runs a command: the form. */
 import { Field, Form } from "../parts/form.tsx";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { start } from "./actions.ts";
 import { words } from "./words.ts";
 
 export function RunForm({ close }: { close: () => void }) {
+  const { go } = useSeat();
   return (
     <Form title={words.run} send={words.start} cancel={words.cancel} close={close}
       submit={({ command, folder, label, terminal }) => start({

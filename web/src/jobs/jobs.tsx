@@ -5,7 +5,7 @@ import type { Problem as Given } from "../api/api.ts";
 import { Loading } from "../parts/loading.tsx";
 import { useSelection } from "../parts/select.ts";
 import { Trouble } from "../parts/trouble.tsx";
-import { query, setQuery } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
@@ -36,6 +36,7 @@ function useJobs(state: string, q: string): RowsFollow<JobRow> {
 function Filters({ state, q, field }: {
   state: string; q: string; field: { current: HTMLInputElement | null };
 }) {
+  const { setQuery } = useSeat();
   const timer = useRef<ReturnType<typeof setTimeout>>();
   useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => {
@@ -67,6 +68,7 @@ function Filters({ state, q, field }: {
 }
 
 function Empty({ filtered }: { filtered: boolean }) {
+  const { setQuery } = useSeat();
   return (
     <div class="empty">
       <p>{filtered ? words.none : words.empty}</p>
@@ -80,6 +82,7 @@ function Empty({ filtered }: { filtered: boolean }) {
 }
 
 export function Jobs() {
+  const { query } = useSeat();
   const state = query.value.get("state") ?? "", q = query.value.get("q") ?? "";
   const list = useJobs(state, q);
   const { items, next, ready, problem } = list.rows.value;

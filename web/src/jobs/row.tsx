@@ -4,7 +4,7 @@ import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { ago, elapsed } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import { again, stop } from "./actions.ts";
@@ -18,6 +18,7 @@ function aboutOf(job: JobRow): string | undefined {
 }
 
 export function Row({ job, failed }: { job: JobRow; failed: (problem: Problem | null) => void }) {
+  const { go } = useSeat();
   const name = visible(nameOf(job));
   const ran = lasted(job, now.value);
   const act = async (call: (id: string) => Promise<Answer<{ id: string } | unknown>>,

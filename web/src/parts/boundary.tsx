@@ -3,13 +3,21 @@ import { Component, type ComponentChildren } from "preact";
 
 import { words } from "../words.ts";
 
-interface BoundaryProps { children: ComponentChildren }
+interface BoundaryProps {
+  /** Something else than what threw is drawn. */
+  of?: string;
+  children: ComponentChildren;
+}
 
 export class Boundary extends Component<BoundaryProps, { fault: string | null }> {
   override state = { fault: null };
 
   override componentDidCatch(error: unknown): void {
     this.setState({ fault: String(error) });
+  }
+
+  override componentDidUpdate({ of }: BoundaryProps): void {
+    if (of !== this.props.of && this.state.fault !== null) this.setState({ fault: null });
   }
 
   override render({ children }: BoundaryProps, { fault }: { fault: string | null }) {

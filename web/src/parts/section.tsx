@@ -1,6 +1,7 @@
 /** A list with its heading and number. */
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+
+import { useNamed } from "../router/router.ts";
 
 interface SectionProps {
   title: string;
@@ -11,11 +12,11 @@ interface SectionProps {
 }
 
 export function Section({ title, count, about, action, children }: SectionProps) {
-  const id = useId();
+  const named = useNamed();
   return (
-    <section aria-labelledby={id}>
+    <section aria-label={named(title)}>
       <div class="head">
-        <h2 id={id}>{title}</h2>
+        <h2>{title}</h2>
         <span class="count">{count}</span>
         <span class="end muted">{about}{action}</span>
       </div>

@@ -1,6 +1,8 @@
 /** One row of a list is selected: by the focus, by j and k, or by a click. */
 import { useRef, useState } from "preact/hooks";
 
+import { useSeat } from "../router/router.ts";
+
 export interface Selection {
   /** null: none is. */
   id: string | null;
@@ -17,6 +19,7 @@ export interface Selection {
 export function useSelection(ids: readonly string[], first?: string): Selection {
   const [id, idSet] = useState<string | null>(first ?? null);
   const moved = useRef(false);
+  const seat = useSeat();
   const place = useRef(-1); // Of a row that has left, its place counts.
   const at = id === null ? -1 : ids.indexOf(id);
   if (at >= 0) place.current = at;
@@ -24,7 +27,7 @@ export function useSelection(ids: readonly string[], first?: string): Selection 
     if (wanted === undefined) return;
     idSet(wanted);
     moved.current = true;
-    const row = document.querySelector(`[data-row="${CSS.escape(wanted)}"]`);
+    const row = seat.box?.querySelector(`[data-row="${CSS.escape(wanted)}"]`);
     if (row instanceof HTMLElement) row.focus();
   };
   return {

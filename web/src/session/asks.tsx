@@ -1,12 +1,14 @@
 /** Open questions of the session, and of what its turns began. The oldest one is shown whole, and
  *  answered by `a` and `d`. */
 import { useComputed } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { bodyOf, headline, isYesNo } from "../ask/text.ts";
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
+import { useSeat } from "../router/router.ts";
 import { capsText } from "../shell/kbd.tsx";
 import { keyOf, lives } from "../shell/keys.ts";
 import { isOpen, useAsks, type Ask } from "../state/asks.ts";
@@ -41,7 +43,11 @@ export function Asks({ opened }: { opened: Opened }) {
   });
   const mine = items.filter((ask) => isOpen(ask) && (ask.session === opened.id ||
     runs.value.has(ask.run) || (ask.root_run !== null && runs.value.has(ask.root_run))));
-  const [first, ...others] = mine;
+  const [first, ...others] = mine, { waits } = useSeat();
+  useEffect(() => {
+    waits.value = mine.length;
+    return () => void (waits.value = null);
+  }, [mine.length]);
   useAskKeys(first ?? null);
   if (first === undefined) return null;
   return (

@@ -5,6 +5,7 @@ import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { patch, post } from "../api/api.ts";
+import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import { isPressed, useKeys } from "../shell/keys.ts";
 import { lastIndexOf } from "../state/arrays.ts";
@@ -15,12 +16,10 @@ import type { Opened } from "./open.ts";
 import { draftKeep, draftOf, type Letter, type Outbox } from "./outbox.ts";
 import { Pickers } from "./pickers.tsx";
 import { Queue } from "./queue.tsx";
-import { panelNow } from "./side/panel.tsx";
+import { isSheet, panelNow } from "./side/panel.tsx";
 import { answerer, plain } from "./text.ts";
 import { words } from "./words.ts";
 
-/** Where what stands beside a conversation covers it. */
-const NARROW = "(max-width: 1099px)";
 const POLICIES = ["enqueue", "steer", "interrupt"];
 
 const isMine = ({ role, status }: Message): boolean => role === "user" && status !== "joined";
@@ -61,7 +60,7 @@ function useHeight(field: RefObject<HTMLTextAreaElement>, text: string): void {
 }
 
 export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) {
-  const { state } = opened;
+  const { state } = opened, seat = useSeat();
   const field = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const draft = useSignal(draftOf(opened.id));
@@ -130,7 +129,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
     edit(null);
     field.current?.focus();
   };
-  const isCovered = panelNow() !== null && matchMedia(NARROW).matches;
+  const isCovered = panelNow(seat) !== null && isSheet(seat);
   const leave = (): void => (editing !== null ? cancel() : void stop());
   useKeys(isCovered || (editing === null && !isBusy) ? [] : [{ name: "stop", run: leave }]);
   const pressed = (event: KeyboardEvent): void => {

@@ -4,7 +4,7 @@ import type { RefObject } from "preact";
 import { useCallback, useEffect, useRef } from "preact/hooks";
 
 import { List, type ListHandle } from "../parts/list.tsx";
-import { hash } from "../router/router.ts";
+import { useNamed, useSeat } from "../router/router.ts";
 import { RowOf } from "./message.tsx";
 import type { Opened } from "./open.ts";
 import { rowsOf, type Row } from "./rows.ts";
@@ -21,6 +21,7 @@ interface ConversationProps {
 
 /** `#msg_…` of the address is shown in the middle, and marked. */
 function useTarget({ opened, goes, say }: ConversationProps, list: RefObject<ListHandle>) {
+  const { hash } = useSeat();
   const target = /^msg_/.test(hash.value) ? hash.value : null;
   const isReady = opened.state.value.session !== null;
   const due = useRef<string | null>(null);
@@ -43,7 +44,7 @@ function useTarget({ opened, goes, say }: ConversationProps, list: RefObject<Lis
 }
 
 export function Conversation(props: ConversationProps) {
-  const { opened } = props;
+  const { opened } = props, named = useNamed();
   const { state, messages, atEnd } = opened;
   const list = useRef<ListHandle>(null);
   const isAtEnd = useSignal(true);
@@ -69,7 +70,7 @@ export function Conversation(props: ConversationProps) {
   }
   return (
     <div class="conversation">
-      <List<Row> label={words.conversation} items={rows.value} keyOf={keyOf} handle={list}
+      <List<Row> label={named(words.conversation)} items={rows.value} keyOf={keyOf} handle={list}
         draw={(row) => <RowOf row={row} marked={row.message.id === target} />}
         follows={atEnd.value} onEnd={onEnd}
         onTop={() => void opened.older()} onBottom={() => void opened.newer()} />

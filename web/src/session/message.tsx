@@ -9,7 +9,7 @@ import { Bounded } from "../parts/bounded.tsx";
 import { copyText } from "../parts/copy.tsx";
 import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { now } from "../state/clock.ts";
 import type { Message, Part } from "../state/message.ts";
 import { words as shared } from "../words.ts";
@@ -22,18 +22,18 @@ import { Tools } from "./tools.tsx";
 import { words } from "./words.ts";
 
 function Actions({ message, who }: { message: Message; who: string }) {
-  const { session, edit, say, mayWrite } = useTalk();
+  const { session, edit, say, mayWrite } = useTalk(), seat = useSeat();
   const copy = async (text: string, said: string): Promise<void> =>
     say(await copyText(text) ? said : words.notCopied);
   const fork = async (): Promise<void> => {
     const answer = await post<{ id: string }>(`/sessions/${session}/fork`, { message: message.id });
-    if (answer.ok) go(`/s/${answer.value.id}`);
+    if (answer.ok) seat.go(`/s/${answer.value.id}`);
     else say(shared.problem(answer.problem));
   };
   const [open, openSet] = useOpen(`${message.id}/actions`, false);
-  const isPinned = pinned(session).includes(message.id);
+  const isPinned = pinned(seat, session).includes(message.id);
   const pin = async (): Promise<void> => {
-    const problem = await pinsChange(session, (pins) => (isPinned
+    const problem = await pinsChange(seat, session, (pins) => (isPinned
       ? pins.filter((one) => one !== message.id) : [...pins, message.id]));
     if (problem !== null) say(shared.problem(problem));
   };

@@ -87,7 +87,21 @@ function idNew(): string {
 const passes = ({ code, status }: Problem): boolean =>
   code === "unreachable" || status >= 500 || status === 429;
 
+const shared = new Map<string, { outbox: Outbox; users: number }>();
+
+/** The one of the session, however many panes show it. */
 export function outboxOf(session: string): Outbox {
+  const one = shared.get(session) ?? { outbox: outboxNew(session), users: 0 };
+  shared.set(session, one);
+  one.users++;
+  return { ...one.outbox, end: () => {
+    if (--one.users > 0) return;
+    shared.delete(session);
+    one.outbox.end();
+  } };
+}
+
+function outboxNew(session: string): Outbox {
   const prefix = `drover.outbox.${session}.`;
   const inOrder = (list: Letter[]): Letter[] => list.sort((a, b) => a.made_ms - b.made_ms);
   const letters = signal<Letter[]>(inOrder(lettersOf(prefix)));

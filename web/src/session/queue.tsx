@@ -3,6 +3,7 @@ import { useComputed } from "@preact/signals";
 
 import { post, remove } from "../api/api.ts";
 import { visible } from "../parts/visible.ts";
+import { useNamed } from "../router/router.ts";
 import { may } from "../state/me.ts";
 import type { Message } from "../state/message.ts";
 import { words as shared } from "../words.ts";
@@ -20,7 +21,7 @@ interface QueueProps {
 }
 
 export function Queue({ opened, outbox, edit, write, say }: QueueProps) {
-  const { state } = opened;
+  const { state } = opened, named = useNamed();
   const queued = useComputed(() => {
     const known = new Map(state.value.messages.map((message) => [message.id, message]));
     return state.value.queue.flatMap((id) => known.get(id) ?? []);
@@ -35,7 +36,7 @@ export function Queue({ opened, outbox, edit, write, say }: QueueProps) {
   };
   if (queued.value.length + letters.value.length === 0) return null;
   return (
-    <section class="queue" aria-label={words.queue}>
+    <section class="queue" aria-label={named(words.queue)}>
       <ol>
         {queued.value.map((message) => (
           <li key={message.id}>

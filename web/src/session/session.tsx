@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 
 import { Boundary } from "../parts/boundary.tsx";
 import { Loading } from "../parts/loading.tsx";
-import { setHash } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
@@ -35,7 +35,7 @@ function useSaid(): [string, (text: string) => void] {
 }
 
 function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
-  const { state, problem } = opened;
+  const { state, problem } = opened, seat = useSeat();
   const [said, say] = useSaid();
   const editing = useSignal<Message | null>(null);
   const { session, compactions, deleted } = state.value;
@@ -52,10 +52,10 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     const still = state.value.messages.some(({ id }) => id === editing.value?.id);
     if (editing.value !== null && !still) editing.value = null;
   }, [state.value.messages]);
-  useKeys([{ name: "panel", run: panelToggle }]);
+  useKeys([{ name: "panel", run: () => panelToggle(seat) }]);
   const goes = useSignal(0);
   const goTo = (message: string): void => {
-    setHash(message);
+    seat.setHash(message);
     goes.value++; // Also where it leads to the same one once more.
   };
   if (deleted || (problem.value !== null && session === null)) {

@@ -1,5 +1,6 @@
 /** The head of a session: what it is, how it stands, what it used. */
 import { Brand } from "../parts/brand.tsx";
+import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
 import type { SessionState } from "../state/session.ts";
 import { panelNow, panelToggle } from "./side/panel.tsx";
@@ -25,7 +26,7 @@ function Context({ used, window: size }: { used: number; window: number }) {
 }
 
 export function Top({ state, id }: { state: SessionState; id: string }) {
-  const { session, turn } = state;
+  const { session, turn } = state, seat = useSeat();
   return (
     <header class="top">
       <Brand id={id} />
@@ -41,7 +42,8 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
           </span>
         </>
       )}
-      <button class="quiet to-panel" aria-expanded={panelNow() !== null} onClick={panelToggle}>
+      <button class="quiet to-panel" aria-expanded={panelNow(seat) !== null}
+        onClick={() => panelToggle(seat)}>
         {words.timeline} <Hint of="panel" />
       </button>
     </header>

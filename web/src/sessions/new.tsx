@@ -1,16 +1,17 @@
 /** The form of a new session. It goes there once the daemon has it. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
 import { visible } from "../parts/visible.ts";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { outboxOf } from "../session/outbox.ts";
 import { useAgents, useDefault, useModels } from "../session/pickers.tsx";
 import { words as shared } from "../words.ts";
 import { words } from "./words.ts";
 
 export function NewSession({ onClose }: { onClose: () => void }) {
+  const { go } = useSeat(), id = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   const form = useRef<HTMLFormElement>(null);
   const models = useModels(), agents = useAgents(), fallback = useDefault();
@@ -32,26 +33,26 @@ export function NewSession({ onClose }: { onClose: () => void }) {
       problem.value = answer.problem;
       return;
     }
-    const { id } = answer.value;
+    const session = answer.value.id;
     if (text("first") !== "") {
       // It is kept until it is sent, also when the connection ends here.
-      const outbox = outboxOf(id);
+      const outbox = outboxOf(session);
       outbox.send({ text: text("first"), attachments: [], policy: "enqueue" });
       outbox.end();
     }
-    go(`/s/${id}`);
+    go(`/s/${session}`);
   };
   return (
-    <dialog ref={dialog} class="new-session" aria-labelledby="new-session" onClose={onClose}>
+    <dialog ref={dialog} class="new-session" aria-labelledby={id} onClose={onClose}>
       <form ref={form} onSubmit={(event) => void begin(event)} onKeyDown={(event) => {
         if (event.key === "Enter" && event.ctrlKey) form.current?.requestSubmit();
       }}>
-        <h2 id="new-session">{words.new}</h2>
+        <h2 id={id}>{words.new}</h2>
         <label>{words.first}<textarea name="first" rows={4} dir="auto" /></label>
         <label>{words.model}
-          <input name="model" class="mono" list="new-session-models" autocomplete="off"
+          <input name="model" class="mono" list={`${id}-models`} autocomplete="off"
             spellcheck={false} placeholder={words.defaultModel(fallback)} />
-          <datalist id="new-session-models">
+          <datalist id={`${id}-models`}>
             {models.map((model) => <option key={model} value={model} />)}
           </datalist>
         </label>

@@ -6,7 +6,7 @@ import { Brand } from "../parts/brand.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { go, query, setQuery } from "../router/router.ts";
+import { useNamed, useSeat } from "../router/router.ts";
 import { SessionStateOf } from "../session/state.tsx";
 import { answerer, titleOf } from "../session/text.ts";
 import { words as session } from "../session/words.ts";
@@ -77,6 +77,7 @@ function RowOf({ row }: { row: Row }) {
 }
 
 function Empty({ filtered, partial }: { filtered: boolean; partial: boolean }) {
+  const { go } = useSeat();
   if (filtered) {
     return (
       <div class="empty">
@@ -95,6 +96,7 @@ function Empty({ filtered, partial }: { filtered: boolean; partial: boolean }) {
 }
 
 function Filter({ filters }: { filters: Filters }) {
+  const { setQuery } = useSeat(), named = useNamed();
   const field = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>();
   useKeys([{ name: "filter", run: () => field.current?.focus() }]);
@@ -103,7 +105,7 @@ function Filter({ filters }: { filters: Filters }) {
     timer.current = setTimeout(() => setQuery("q", value === "" ? null : value), TYPED_MS);
   };
   return (
-    <div class="session-filters" role="search">
+    <div class="session-filters" role="search" aria-label={named(words.search)}>
       <input ref={field} type="search" dir="auto" aria-label={words.search} defaultValue={filters.q}
         placeholder={`${words.search} ${words.searchAbout}`}
         onInput={(event) => typed(event.currentTarget.value)} />
@@ -161,6 +163,7 @@ function List({ filters }: { filters: Filters }) {
 }
 
 export function Sessions() {
+  const { query } = useSeat();
   const q = query.value.get("q") ?? "", state = query.value.get("state") ?? "";
   const archived = query.value.get("archived") !== null;
   const filters = { q, state: STATES.includes(state) ? state : "", archived };

@@ -4,6 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 import { get, patch, type Problem } from "../api/api.ts";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
+import { useNamed } from "../router/router.ts";
 import { may } from "../state/me.ts";
 import type { Model } from "../state/models.ts";
 import { settings, settingsRead, type Settings } from "../state/system.ts";
@@ -13,9 +14,11 @@ import { words } from "./words.ts";
 
 const EFFORTS = ["", "low", "medium", "high"];
 
-interface ControlProps { field: Field; id: string; value: string; onText(text: string): void }
+interface ControlProps {
+  field: Field; id: string; value: string; models: string; onText(text: string): void;
+}
 
-function Control({ field, id, value, onText }: ControlProps) {
+function Control({ field, id, value, models, onText }: ControlProps) {
   const common = { id, value, "aria-describedby": `${id}-about`,
     onInput: (event: { currentTarget: { value: string } }) => onText(event.currentTarget.value) };
   if (field.control === "area") return <textarea rows={3} dir="auto" {...common} />;
@@ -28,11 +31,11 @@ function Control({ field, id, value, onText }: ControlProps) {
   }
   return (
     <input type="text" dir="auto" autocomplete="off" spellcheck={false} placeholder={words.notSet}
-      list={field.control === "model" ? "models" : undefined} {...common} />
+      list={field.control === "model" ? models : undefined} {...common} />
   );
 }
 
-function Row({ field, now }: { field: Field; now: Settings }) {
+function Row({ field, now, models }: { field: Field; now: Settings; models: string }) {
   const id = useId();
   const [name, about] = words.rows[field.name] ?? [field.name, ""];
   const stored = shown(field, now);
@@ -54,7 +57,7 @@ function Row({ field, now }: { field: Field; now: Settings }) {
       <label for={id}>{name}</label>
       {may("admin") ? (
         <div class="fields">
-          <Control field={field} id={id} value={text ?? stored} onText={(now) => {
+          <Control field={field} id={id} value={text ?? stored} models={models} onText={(now) => {
             textSet(now);
             savedSet(false);
           }} />
@@ -73,6 +76,7 @@ function Row({ field, now }: { field: Field; now: Settings }) {
 }
 
 export function Defaults() {
+  const named = useNamed(), list = useId();
   const [models, modelsSet] = useState<string[]>([]);
   useEffect(() => {
     void get<Page<Model>>("/models?limit=200").then((answer) =>
@@ -81,14 +85,14 @@ export function Defaults() {
   const now = settings.value;
   if (now === null) return <Loading />;
   const group = (title: string, fields: Field[]) => (
-    <section aria-label={title}>
+    <section aria-label={named(title)}>
       <div class="head"><h2>{title}</h2></div>
-      {fields.map((field) => <Row key={field.name} field={field} now={now} />)}
+      {fields.map((field) => <Row key={field.name} field={field} now={now} models={list} />)}
     </section>
   );
   return (
     <>
-      <datalist id="models">{models.map((id) => <option key={id} value={id} />)}</datalist>
+      <datalist id={list}>{models.map((id) => <option key={id} value={id} />)}</datalist>
       {group(words.inForce, FIELDS.sessions)}
       {group(words.notices, FIELDS.notices)}
     </>

@@ -1,5 +1,6 @@
 /** Settings: what is in force, and from where; then what may be changed. */
 import { Loading } from "../parts/loading.tsx";
+import { useNamed } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { may, me } from "../state/me.ts";
 import { Defaults } from "./defaults.tsx";
@@ -12,6 +13,7 @@ const VIEWS = { models: Models, defaults: Defaults, keys: Keys, page: ThisPage }
 type Page = keyof typeof VIEWS;
 
 export function SettingsView({ page }: Params) {
+  const named = useNamed();
   if (me.value === null) return <Loading />;
   const names = (Object.keys(VIEWS) as Page[]).filter((one) => one !== "keys" || may("admin"));
   const at = names.find((one) => one === page) ?? "models";
@@ -19,7 +21,7 @@ export function SettingsView({ page }: Params) {
   return (
     <div class="page settings">
       <h1>{words.settings}</h1>
-      <nav class="tabs" aria-label={words.settings}>
+      <nav class="tabs" aria-label={named(words.settings)}>
         {names.map((one) => (
           <a key={one} href={`/settings/${one}`} aria-current={one === at ? "page" : undefined}>
             {words.pages[one]}

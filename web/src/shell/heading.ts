@@ -1,12 +1,9 @@
 /** The heading of a view: it names the tab, and gets the focus when somebody goes to a place. */
-import { effect, signal } from "@preact/signals";
+import { effect } from "@preact/signals";
 
-import { path } from "../router/router.ts";
+import { focused, type Seat } from "../router/router.ts";
 import { match } from "../router/routes.ts";
 import { ROUTES } from "./places.ts";
-
-/** Text of the view's h1. */
-export const heading = signal("");
 
 /** Pure: a path without what is selected in its view, which is an optional value: `/inbox/:id?`. */
 export function placeOf(at: string): string {
@@ -18,28 +15,30 @@ export function placeOf(at: string): string {
 
 /** Until the returned function is called. A view that is loaded late gets the focus then, unless
  *  somebody has done something meanwhile. */
-export function headingWatch(main: HTMLElement): () => void {
-  let place = placeOf(path.peek());
-  let focusDue = false;
+export function headingWatch(seat: Seat, box: HTMLElement): () => void {
+  let place = placeOf(seat.path.peek());
+  let focusDue = seat.isNew;
+  seat.isNew = false;
   let frame = 0;
   const forget = (): void => void (focusDue = false);
   const look = (): void => {
     frame = 0;
-    const h1 = main.querySelector("h1");
-    heading.value = h1?.textContent ?? "";
+    const h1 = box.querySelector("h1");
+    seat.heading.value = h1?.textContent ?? "";
     if (h1 === null || !focusDue) return;
     focusDue = false;
+    if (focused.peek() !== seat) return;
     h1.tabIndex = -1;
     h1.focus({ preventScroll: true });
   };
   const soon = (): void => void (frame ||= requestAnimationFrame(look));
   const observer = new MutationObserver(soon);
-  observer.observe(main, { childList: true, subtree: true, characterData: true });
+  observer.observe(box, { childList: true, subtree: true, characterData: true });
   const end = effect(() => {
-    const now = placeOf(path.value);
+    const now = placeOf(seat.path.value);
     if (now === place) return;
     place = now;
-    main.scrollTop = 0; // Before the view is drawn, which may scroll to what it shows.
+    box.scrollTop = 0; // Before the view is drawn, which may scroll to what it shows.
     focusDue = true;
     soon();
   });

@@ -3,7 +3,7 @@ import { capsOf } from "./bindings.ts";
 import { keyOf, lives } from "./keys.ts";
 import type { Name } from "./shortcuts.ts";
 
-const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 export const capsText = (key: string): string => capsOf(key, isMac).join(" ");
 

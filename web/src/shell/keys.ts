@@ -1,7 +1,10 @@
 /** Shortcuts. A part that is mounted adds rows; of several rows for one key the last one counts, so
  *  a view hides what the shell has. Dead in fields, and below `data-keys="off"` (terminals). */
 import { computed, signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useContext, useEffect, useRef } from "preact/hooks";
+
+import { focused } from "../router/router.ts";
+import { SeatContext, type Seat } from "../router/seat.ts";
 
 import { boundRead, boundWith, keyIn, type Bound } from "./bindings.ts";
 import { SHORTCUTS, type Name } from "./shortcuts.ts";
@@ -17,7 +20,9 @@ interface RowBase {
 export type KeyRow = RowBase & ({ name: Name } | { key: string; about?: string });
 interface ActiveRow extends RowBase { key: string; about?: string | undefined }
 
-const layers = signal<readonly (readonly KeyRow[])[]>([]);
+/** Those of a pane count while that has the focus. */
+interface Layer { seat: Seat | null; rows: readonly KeyRow[] }
+const layers = signal<readonly Layer[]>([]);
 const SINGLE = "drover.keys", BOUND = "drover.shortcuts";
 const SEQUENCE_MS = 1500;
 
@@ -76,7 +81,8 @@ export const lives = (key: string): boolean =>
 /** Every row that counts now, each key once. */
 export function activeKeys(): ActiveRow[] {
   const rows = new Map<string, ActiveRow>();
-  for (const row of layers.value.flat()) {
+  const counts = ({ seat }: Layer): boolean => seat === null || seat === focused.value;
+  for (const row of layers.value.filter(counts).flatMap((layer) => layer.rows)) {
     const key = "name" in row ? keyOf(row.name) : row.key;
     const about = "name" in row ? words.keys[row.name] : row.about;
     rows.set(key, { ...row, key, about });
@@ -87,12 +93,13 @@ export function activeKeys(): ActiveRow[] {
 /** As long as the component is mounted. The rows may differ with each drawing. */
 export function useKeys(rows: KeyRow[]): void {
   const current = useRef(rows);
+  const seat = useContext(SeatContext);
   current.current = rows;
   const names = rows.map((row) =>
     ("name" in row ? row.name : `${row.key}\n${row.about ?? ""}`)).join("\n\n");
   useEffect(() => {
-    const layer = current.current.map((row, at) =>
-      ({ ...row, run: (event: KeyboardEvent) => current.current[at]?.run(event) }));
+    const layer = { seat, rows: current.current.map((row, at) =>
+      ({ ...row, run: (event: KeyboardEvent) => current.current[at]?.run(event) })) };
     layers.value = [...layers.value, layer];
     return () => void (layers.value = layers.value.filter((one) => one !== layer));
   }, [names]);

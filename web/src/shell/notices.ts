@@ -1,11 +1,10 @@
 /** The title and the icon of the tab carry the number of what waits for a person. */
 import { effect } from "@preact/signals";
 
-import { path } from "../router/router.ts";
+import { focused } from "../router/router.ts";
 import { due } from "../state/home.ts";
 import "../state/notify.ts";
 import { words } from "../words.ts";
-import { heading } from "./heading.ts";
 
 /** The mark of drover, with the number in it: "9+" is the longest. */
 function iconOf(count: number): string {
@@ -21,6 +20,7 @@ const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
 const plain = link?.href ?? "";
 
 effect(() => {
+  const { path, heading } = focused.value;
   const name = path.value === "/" || heading.value === "" ? "" : `${heading.value} · `;
   document.title = `${due.value > 0 ? `(${due.value}) ` : ""}${name}${words.name}`;
   const href = due.value > 0 ? iconOf(due.value) : plain;

@@ -3,7 +3,7 @@
 import { House, Inbox, MessageSquare, Play, Settings2, SquareTerminal } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
-import type { Route } from "../router/routes.ts";
+import { match, type Route } from "../router/routes.ts";
 import { words } from "../words.ts";
 import type { Name } from "./shortcuts.ts";
 
@@ -20,6 +20,9 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
   { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
 ];
+
+export const isPlace = (path: string): boolean =>
+  ROUTES.some((route) => match(route.path, path) !== null);
 
 export interface Place {
   to: string; name: string; icon: typeof House; keys: Name;

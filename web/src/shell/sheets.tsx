@@ -6,7 +6,7 @@ import type { ComponentType } from "preact";
 import { key } from "../api/key.ts";
 import { otherBuild } from "./build.ts";
 
-export type Sheet = "palette" | "help" | "more";
+export type Sheet = "palette" | "beside" | "help" | "more";
 
 /** The one that is open. */
 export const sheet = signal<Sheet | null>(null);
@@ -15,6 +15,7 @@ interface SheetProps { onClose(): void }
 
 const LOADS: Record<Sheet, () => Promise<ComponentType<SheetProps>>> = {
   palette: () => import("./palette/palette.tsx").then((m) => m.Palette),
+  beside: () => import("./palette/palette.tsx").then((m) => m.Beside),
   help: () => import("./help.tsx").then((m) => m.Help),
   more: () => import("./more.tsx").then((m) => m.More),
 };

@@ -11,6 +11,7 @@ export const SHORTCUTS = {
   find: row("ctrl+k"),
   help: row("?"),
   filter: row("/"),
+  beside: row("b"),
   "go /": row("g h"),
   "go /inbox": row("g i"),
   "go /sessions": row("g s"),

@@ -1,10 +1,11 @@
-/** The view of the address: found in the table of places, loaded once, drawn with its values. */
+/** The view of a pane: found in the table of places, loaded once, drawn with its values. */
 import { signal, useComputed } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
+import { Boundary } from "../parts/boundary.tsx";
 import { Loading } from "../parts/loading.tsx";
-import { path } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { match, type Params, type Route } from "../router/routes.ts";
 import { words } from "../words.ts";
 import { ROUTES } from "./places.ts";
@@ -18,6 +19,7 @@ async function load(route: Route): Promise<void> {
 }
 
 export function View() {
+  const { path } = useSeat();
   const found = useComputed(() => {
     for (const route of ROUTES) {
       const params = match(route.path, path.value);
@@ -47,5 +49,5 @@ export function View() {
       </div>
     );
   }
-  return <View {...found.value.params} />;
+  return <Boundary of={path.value}><View {...found.value.params} /></Boundary>;
 }

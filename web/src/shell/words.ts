@@ -7,6 +7,7 @@ const goTo = (name: string): string => `Go to ${name}`;
 /** What shortcuts do. */
 const keys: Record<Name, string> = {
   find: "Find or go to…", help: "Keyboard shortcuts", filter: "Search or filter",
+  beside: "Open beside",
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
   "go /jobs": goTo(shared.jobs), "go /terminals": goTo(shared.terminals),
   "go /settings": goTo(shared.settings),
@@ -39,6 +40,9 @@ export const words = {
   shortcutsAbout: "They do nothing while you write, nor in a terminal.",
   single: "Keys without Ctrl do something",
   changeKeys: "Change them",
+  beside: "Open beside",
+  besideFind: "Open beside…",
+  besideHow: "Ctrl+Enter opens it beside this one.",
   close: "Close",
   moreName: "More",
   heldTitle: "The daemon holds: nothing starts.",

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { getBytes, type Problem as Given } from "../api/api.ts";
 import { logPath, type Place } from "../job/reading.ts";
 import { Trouble } from "../parts/trouble.tsx";
+import { useNamed } from "../router/router.ts";
 import { followLog } from "../state/live.ts";
 import { may } from "../state/me.ts";
 import type { LogState, Problem as Refusal } from "../stream/index.ts";
@@ -107,6 +108,7 @@ function Status({ shown: { state, size, hits }, live, waits }:
 }
 
 export function Terminal({ place, live, waits }: TerminalProps) {
+  const named = useNamed();
   const box = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const session = useRef<Session | null>(null);
@@ -157,7 +159,7 @@ export function Terminal({ place, live, waits }: TerminalProps) {
     else screen.press(bytesOf(key, screen.appCursor()));
   };
   return (
-    <section class="tty" aria-label={words.label}>
+    <section class="tty" aria-label={named(words.label)}>
       <div class="bar">
         <input ref={field} type="search" aria-label={words.search} placeholder={words.search}
           maxLength={100}

@@ -2,7 +2,7 @@
 import { patch, post, remove } from "../api/api.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import type { Named } from "./list.ts";
 import { words } from "./words.ts";
 
@@ -11,6 +11,7 @@ export type Asked = "add" | "rename" | "close" | null;
 interface FormsProps { asked: Asked; chosen: Named | null; close: () => void }
 
 export function Forms({ asked, chosen, close }: FormsProps) {
+  const { go } = useSeat();
   const shared = { cancel: words.cancel, close };
   if (asked === "add") {
     return (

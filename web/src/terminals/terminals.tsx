@@ -7,7 +7,7 @@ import { Loading } from "../parts/loading.tsx";
 import { State } from "../parts/state.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
-import { go } from "../router/router.ts";
+import { useNamed, useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { useKeys } from "../shell/keys.ts";
 import { may } from "../state/me.ts";
@@ -17,8 +17,9 @@ import { useTerminals, type Named } from "./list.ts";
 import { words } from "./words.ts";
 
 function Tabs({ items, chosen }: { items: Named[]; chosen: Named | null }) {
+  const named = useNamed();
   return (
-    <nav class="term-tabs" aria-label={words.list}>
+    <nav class="term-tabs" aria-label={named(words.list)}>
       {items.map((one) => (
         <a key={one.id} href={`/terminals/${one.id}`} dir="auto"
           aria-current={one.id === chosen?.id ? "page" : undefined}>{visible(one.name)}</a>
@@ -63,6 +64,7 @@ function Chosen({ terminal, ask }: { terminal: Named; ask: (asked: Asked) => voi
 }
 
 export function Terminals({ id }: Params) {
+  const { go } = useSeat();
   const { items, problem, again } = useTerminals();
   const [asked, ask] = useState<Asked>(null);
   const all = items ?? [];

@@ -3,13 +3,14 @@ import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
 import { Trouble } from "../parts/trouble.tsx";
-import { go } from "../router/router.ts";
+import { useSeat } from "../router/router.ts";
 import { words } from "./words.ts";
 
 /** null: it is the only step. */
 interface StepProps { model: string; number: number | null }
 
 export function MessageStep({ model, number }: StepProps) {
+  const { go } = useSeat();
   const [text, textSet] = useState("");
   const [busy, busySet] = useState(false);
   const [problem, problemSet] = useState<Problem | null>(null);

@@ -1,12 +1,13 @@
 /** What can be done from a turn. */
 import { post, type Problem } from "../../api/api.ts";
-import { go } from "../../router/router.ts";
+import type { Seat } from "../../router/router.ts";
 import { words } from "./words.ts";
 
 export interface Outcome { problem: Problem | null; said?: string; to?: string }
 
 /** A new session with all up to the message; the page goes there. */
-export async function forkAt(session: string, message: string): Promise<Outcome> {
+export async function forkAt(
+  { go }: Seat, session: string, message: string): Promise<Outcome> {
   const answer = await post<{ id: string }>(`/sessions/${session}/fork`, { message });
   if (!answer.ok) return answer;
   go(`/s/${answer.value.id}`);

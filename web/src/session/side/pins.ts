@@ -1,9 +1,9 @@
 /** Pinned messages of a session: in its metadata, and the one of the address (`#pin=MESSAGE`),
  *  which is all that a key that only reads can have. */
-import { computed, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 
 import { get, patch, type Problem } from "../../api/api.ts";
-import { hash, setHash } from "../../router/router.ts";
+import type { Seat } from "../../router/router.ts";
 import { may } from "../../state/me.ts";
 import { words } from "./words.ts";
 
@@ -15,7 +15,7 @@ interface Session { version: number; metadata: Record<string, unknown> }
 const FULL: Problem =
   { status: 0, code: "pins_full", title: words.notPinned, detail: words.pinsFull(PINS_MAX) };
 
-const stored = signal<{ session: string; pins: string[] }>({ session: "", pins: [] });
+const stored = signal<ReadonlyMap<string, string[]>>(new Map()); // By session.
 const ID = /^msg_[0-9a-z]{26}$/;
 
 /** Pure. Metadata belongs to everybody: whatever is no message is left out. A fork has a copy of
@@ -27,30 +27,34 @@ export function pinsOf(session: string, metadata: Record<string, unknown>): stri
   return [...new Set(ids)].slice(-PINS_MAX);
 }
 
-const ofAddress = computed(() => {
-  const id = hash.value.startsWith("pin=") ? hash.value.slice(4) : "";
+function ofAddress({ hash: { value } }: Seat): string | null {
+  const id = value.startsWith("pin=") ? value.slice(4) : "";
   return ID.test(id) ? id : null;
-});
+}
 
-export const pinned = (session: string): string[] => {
-  const pins = stored.value.session === session ? stored.value.pins : [];
-  const one = ofAddress.value;
+function keep(session: string, metadata: Record<string, unknown>): void {
+  stored.value = new Map(stored.value).set(session, pinsOf(session, metadata));
+}
+
+export const pinned = (seat: Seat, session: string): string[] => {
+  const pins = stored.value.get(session) ?? [];
+  const one = ofAddress(seat);
   return one === null || pins.includes(one) ? pins : [...pins, one];
 };
 
 export async function pinsRead(session: string): Promise<void> {
   const answer = await get<Session>(`/sessions/${session}`);
-  if (answer.ok) stored.value = { session, pins: pinsOf(session, answer.value.metadata) };
+  if (answer.ok) keep(session, answer.value.metadata);
 }
 
 /** Writes what `change` makes of them. null: done. */
 export async function pinsChange(
-  session: string, change: (pins: string[]) => string[]): Promise<Problem | null> {
-  const all = change(pinned(session));
-  const one = ofAddress.value;
-  if (one !== null && !all.includes(one)) setHash("");
+  seat: Seat, session: string, change: (pins: string[]) => string[]): Promise<Problem | null> {
+  const all = change(pinned(seat, session));
+  const one = ofAddress(seat);
+  if (one !== null && !all.includes(one)) seat.setHash("");
   if (!may("run")) {
-    setHash(all.length === 0 ? "" : `pin=${all.at(-1)}`);
+    seat.setHash(all.length === 0 ? "" : `pin=${all.at(-1)}`);
     return null;
   }
   for (let tries = 1; ; tries++) {
@@ -63,7 +67,7 @@ export async function pinsChange(
     const answer = await patch<Session>(
       `/sessions/${session}`, { metadata: { ...metadata, pins }, version });
     if (answer.ok) {
-      stored.value = { session, pins: pinsOf(session, answer.value.metadata) };
+      keep(session, answer.value.metadata);
       return null;
     }
     if (answer.problem.code !== "conflict" || tries === TRIES) return answer.problem;

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get, type Problem } from "../../api/api.ts";
 import { visible, beginning } from "../../parts/visible.ts";
+import { useNamed, useSeat } from "../../router/router.ts";
 import { followOwner } from "../../state/owner.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { concerns } from "./fold.ts";
@@ -24,7 +25,7 @@ async function textRead(message: string): Promise<void> {
 }
 
 export function Pins({ session, onGo }: { session: string; onGo(message: string): void }) {
-  const pins = pinned(session);
+  const seat = useSeat(), named = useNamed(), pins = pinned(seat, session);
   const [problem, problemSet] = useState<Problem | null>(null);
   useEffect(() => followOwner({
     onReset: () => void pinsRead(session),
@@ -39,7 +40,7 @@ export function Pins({ session, onGo }: { session: string; onGo(message: string)
   }, [pins.join()]);
   if (pins.length === 0) return null;
   return (
-    <section class="side-pins" aria-label={words.pinned}>
+    <section class="side-pins" aria-label={named(words.pinned)}>
       {pins.map((pin) => (
         <div key={pin} class="side-pin">
           <span class="muted">{words.pinnedMessage}</span>
@@ -47,7 +48,7 @@ export function Pins({ session, onGo }: { session: string; onGo(message: string)
             {visible(texts.value[pin] ?? "…").replaceAll("\n", " ")}
           </span>
           <button class="quiet" onClick={() => onGo(pin)}>{words.jump}</button>
-          <button class="quiet" onClick={() => void pinsChange(session, (all) =>
+          <button class="quiet" onClick={() => void pinsChange(seat, session, (all) =>
             all.filter((one) => one !== pin)).then(problemSet)}>{words.unpin}</button>
         </div>
       ))}

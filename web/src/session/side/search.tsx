@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, type Problem } from "../../api/api.ts";
 import { when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
-import { query, setQuery } from "../../router/router.ts";
+import { focused, useNamed, useSeat } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
 import { now } from "../../state/clock.ts";
 import type { Page } from "../../state/types.ts";
@@ -39,7 +39,8 @@ function HitText({ text, wanted }: { text: string; wanted: string }) {
 }
 
 export function SearchPanel({ session, onGo }: { session: string; onGo(message: string): void }) {
-  const wanted = query.value.get("q") ?? "";
+  const seat = useSeat(), named = useNamed();
+  const wanted = seat.query.value.get("q") ?? "";
   const [found, foundSet] = useState(NOTHING);
   const [at, atSet] = useState(-1);
   const last = useRef(0), field = useRef<HTMLInputElement>(null);
@@ -55,7 +56,8 @@ export function SearchPanel({ session, onGo }: { session: string; onGo(message: 
     return () => clearTimeout(timer);
   }, [session, wanted]);
   useEffect(() => {
-    if (document.activeElement?.role !== "tab") field.current?.focus();
+    const isElsewhere = focused.peek() !== seat || document.activeElement?.role === "tab";
+    if (!isElsewhere) field.current?.focus();
   }, []);
   const goTo = (to: number) => {
     const hit = found.hits[to];
@@ -75,11 +77,12 @@ export function SearchPanel({ session, onGo }: { session: string; onGo(message: 
   const ready = found.wanted === wanted && wanted !== "" && found.problem === null;
   return (
     <div class="side-scroll" ref={box}>
-      <form role="search" class="side-form" onSubmit={(event) => event.preventDefault()}>
+      <form role="search" aria-label={named(words.panels.search)} class="side-form"
+        onSubmit={(event) => event.preventDefault()}>
         <label>
           {words.searchIn}
           <input type="search" dir="auto" ref={field} value={wanted} maxLength={200}
-            onInput={(event) => setQuery("q", event.currentTarget.value || null)}
+            onInput={(event) => seat.setQuery("q", event.currentTarget.value || null)}
             onKeyDown={(event) => {
               if (event.key !== "Enter" || event.isComposing) return;
               event.preventDefault();

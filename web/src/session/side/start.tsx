@@ -2,10 +2,12 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Problem } from "../../api/api.ts";
+import { useNamed } from "../../router/router.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { words } from "./words.ts";
 
 export function StartForm({ session, done }: { session: string; done(): void }) {
+  const named = useNamed();
   const [open, openSet] = useState(false);
   const [sending, sendingSet] = useState(false);
   const [problem, problemSet] = useState<Problem | null>(null);
@@ -37,7 +39,7 @@ export function StartForm({ session, done }: { session: string; done(): void }) 
     );
   }
   return (
-    <form class="side-form" ref={form} aria-label={words.start}
+    <form class="side-form" ref={form} aria-label={named(words.start)}
       onSubmit={(event) => void send(event)}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;

@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 
 import { Loading } from "../../parts/loading.tsx";
-import { query, setQuery } from "../../router/router.ts";
+import { useSeat } from "../../router/router.ts";
 import { useKeys } from "../../shell/keys.ts";
 import { Trouble } from "../../parts/trouble.tsx";
 import { Forks } from "./forks.tsx";
@@ -14,6 +14,7 @@ import { words } from "./words.ts";
 const AWAY_PX = 60;
 
 export function Timeline({ session, onGo }: { session: string; onGo(message: string): void }) {
+  const { query, setQuery } = useSeat();
   const list = useList(session, () =>
     listOf<Turn>(session, `/sessions/${session}/timeline`, ({ run }) => run));
   const { items, next, ready, problem } = list.rows.value;

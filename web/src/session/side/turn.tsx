@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { State } from "../../parts/state.tsx";
 import { count, money, when } from "../../parts/text.ts";
 import { visible } from "../../parts/visible.ts";
+import { useSeat, type Seat } from "../../router/router.ts";
 import { now } from "../../state/clock.ts";
 import { may } from "../../state/me.ts";
 import { askAgain, forkAt, rewindTo, type Outcome } from "./actions.ts";
@@ -81,12 +82,13 @@ interface RowProps {
   turn: Turn; session: string; latest: boolean; selected: boolean; onSelect(): void;
 }
 
-function choicesOf({ turn, session, latest }: RowProps, act: (done: Promise<Outcome>) => void) {
+function choicesOf(
+  { turn, session, latest }: RowProps, seat: Seat, act: (done: Promise<Outcome>) => void) {
   const message = turn.answer ?? turn.question;
   const choices: Choice[] = [];
   if (message !== null && may("run")) {
     choices.push({ name: words.fork, about: words.forkAbout,
-      run: () => act(forkAt(session, message)) });
+      run: () => act(forkAt(seat, session, message)) });
   }
   if (turn.question !== null && turn.began_by === "message" && !isLive(turn) && may("run")) {
     const { question } = turn;
@@ -98,15 +100,16 @@ function choicesOf({ turn, session, latest }: RowProps, act: (done: Promise<Outc
     choices.push({ name: words.again, about: words.againAbout,
       run: () => act(askAgain(run, answer)) });
   }
-  if (message !== null && !pinned(session).includes(message)) {
-    choices.push({ name: words.pin, about: words.pinAbout, run: () =>
-      act(pinsChange(session, (pins) => [...pins, message]).then((problem) => ({ problem }))) });
+  if (message !== null && !pinned(seat, session).includes(message)) {
+    const pin = pinsChange.bind(null, seat, session, (pins) => [...pins, message]);
+    choices.push({ name: words.pin, about: words.pinAbout,
+      run: () => act(pin().then((problem) => ({ problem }))) });
   }
   return choices;
 }
 
 export function TurnRow(props: RowProps) {
-  const { turn, latest, selected, onSelect } = props;
+  const { turn, latest, selected, onSelect } = props, seat = useSeat();
   const [outcome, outcomeSet] = useState<Outcome | null>(null);
   const act = (done: Promise<Outcome>): void => void done.then(outcomeSet);
   const model = turn.model === null ? "" : visible(turn.model.split("/").at(-1) ?? "");
@@ -121,7 +124,7 @@ export function TurnRow(props: RowProps) {
           {latest ? <span class="side-chip">{words.latest}</span> : null}
           <Time turn={turn} />
         </button>
-        <Menu label={words.actions(turn.number)} choices={choicesOf(props, act)} />
+        <Menu label={words.actions(turn.number)} choices={choicesOf(props, seat, act)} />
       </div>
       <div class="side-facts small">
         <State state={turn.state} {...(about === undefined ? {} : { about })} />

@@ -1,7 +1,6 @@
 /** What the palette offers: places, actions, what the daemon finds, and an id that was pasted. */
 import { get, post, type Answer, type Problem } from "../../api/api.ts";
 import { signOut } from "../../api/signin.ts";
-import { go } from "../../router/router.ts";
 import { match } from "../../router/routes.ts";
 import { home, markSeen } from "../../state/home.ts";
 import { may } from "../../state/me.ts";
@@ -22,9 +21,12 @@ export interface Entry {
   /** Outside text: its direction is its own. */
   given?: boolean;
   keys?: Name;
+  /** It leads nowhere else. */
+  stays?: boolean;
   /** A text: why nothing was opened. */
-  run(): void | Promise<string | undefined>;
+  run(go: Go): void | Promise<string | undefined>;
 }
+type Go = (to: string) => void;
 
 const hasPage = (to: string): boolean => ROUTES.some(({ path }) => match(path, to) !== null);
 const failed = (problem: Problem): string =>
@@ -34,7 +36,7 @@ const failed = (problem: Problem): string =>
 
 const ID = /^(run|ses|apr|msg)_[a-z0-9]+$/;
 
-async function runOpen(id: string): Promise<string | undefined> {
+async function runOpen(id: string, go: Go): Promise<string | undefined> {
   const run = await get<Run & { session: string | null }>(`/runs/${id}`);
   if (!run.ok) return failed(run.problem);
   const { kind, session } = run.value;
@@ -44,7 +46,7 @@ async function runOpen(id: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function messageOpen(id: string): Promise<string | undefined> {
+async function messageOpen(id: string, go: Go): Promise<string | undefined> {
   const message = await get<{ session: string }>(`/messages/${id}`);
   if (!message.ok) return failed(message.problem);
   go(`/s/${message.value.session}#${id}`);
@@ -56,14 +58,14 @@ export function idEntry(query: string): Entry[] {
   const kind = ID.exec(id)?.[1];
   if (kind === undefined) return [];
   const entry = { id, group: "id" as const, name: words.openId(id) };
-  if (kind === "run") return [{ ...entry, run: () => runOpen(id) }];
-  if (kind === "msg") return [{ ...entry, run: () => messageOpen(id) }];
-  return [{ ...entry, run: () => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
+  if (kind === "run") return [{ ...entry, run: (go) => runOpen(id, go) }];
+  if (kind === "msg") return [{ ...entry, run: (go) => messageOpen(id, go) }];
+  return [{ ...entry, run: (go) => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
 }
 
 /** --- Places and actions --- */
 
-async function sessionNew(): Promise<string | undefined> {
+async function sessionNew(go: Go): Promise<string | undefined> {
   if (settings.value?.model === null) return void go("/welcome"); // It would be refused.
   const made = await post<{ id: string }>("/sessions", {});
   if (made.ok) go(`/s/${made.value.id}`);
@@ -90,19 +92,22 @@ function actions(): Entry[] {
   }
   const seen = may("run") ? seenRows() : [];
   if (seen.length > 0) {
-    list.push({ id: "seen", group, name: words.markAllSeen, run: () => void markSeen(seen) });
+    list.push({ id: "seen", group, name: words.markAllSeen, stays: true,
+      run: () => void markSeen(seen) });
   }
   if (settings.value?.model === null || may("admin")) {
-    list.push({ id: "model", group, name: words.connectModel, run: () => go("/welcome") });
+    list.push({ id: "model", group, name: words.connectModel, run: (go) => go("/welcome") });
   }
   for (const one of THEMES.filter((name) => name !== theme.value)) {
     const name = words.colours(words.themes[one]);
-    list.push({ id: `theme ${one}`, group, name, run: () => themeSet(one) });
+    list.push({ id: `theme ${one}`, group, name, stays: true, run: () => themeSet(one) });
   }
   list.push(
-    { id: "help", group, name: words.shortcuts, keys: "help",
+    { id: "beside", group, name: words.besideFind, keys: "beside", stays: true,
+      run: () => void (sheet.value = "beside") },
+    { id: "help", group, name: words.shortcuts, keys: "help", stays: true,
       run: () => void (sheet.value = "help") },
-    { id: "out", group, name: words.signOut, run: () => void signOut() });
+    { id: "out", group, name: words.signOut, stays: true, run: () => void signOut() });
   return list;
 }
 
@@ -110,7 +115,7 @@ function actions(): Entry[] {
 export function ownEntries(query: string): Entry[] {
   const { first, rest } = arranged(PLACES);
   const places: Entry[] = [...first, ...rest].map(({ to, name, keys }) =>
-    ({ id: to, group: "places", name, keys, run: () => go(to) }));
+    ({ id: to, group: "places", name, keys, run: (go) => go(to) }));
   const fitting = (list: Entry[]): Entry[] => list
     .map((entry) => ({ entry, points: score(query, entry.name) }))
     .filter(({ points }) => points !== null)
@@ -135,12 +140,12 @@ export async function found(query: string): Promise<{ entries: Entry[]; problem:
   if (sessions.ok) {
     entries.push(...sessions.value.items.map(({ id, title, state }): Entry => ({
       id, group: "sessions", name: title ?? id, given: true, about: words.states[state] ?? state,
-      run: () => go(`/s/${id}`) })));
+      run: (go) => go(`/s/${id}`) })));
   }
   if (jobs.ok) {
     entries.push(...jobs.value.items.map(({ id, label, command, state }): Entry => ({
       id, group: "jobs", name: label ?? command ?? id, given: true,
-      about: words.states[state] ?? state, run: () => go(`/j/${id}`) })));
+      about: words.states[state] ?? state, run: (go) => go(`/j/${id}`) })));
   }
   const problem = !sessions.ok ? sessions.problem : !jobs.ok ? jobs.problem : null;
   return { entries, problem: problem === null ? null : failed(problem) };
