@@ -10,7 +10,7 @@ import { go } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
 import {
-  due, home, homeRead, liveCount, markSeen, running, runningProblem,
+  due, home, homeRead, markSeen, running, runningMore, runningProblem,
 } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
@@ -91,7 +91,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     { key: "S", about: words.keys.seen, run: () => may("run") && void markSeen(toSee) },
   ]);
   useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
-  const more = Math.max(0, liveCount.value - runs.length), left = items.length - shownAsks.length;
+  const left = items.length - shownAsks.length;
   if (places.size === 0) return <Empty />;
   return (
     <div onFocusIn={select.onFocusIn}>
@@ -121,8 +121,8 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
             <SessionRow key={one.id} session={one} bad={false} selected={is(one.id)} />)}
         </Section>
       )}
-      <Section title={all.running} count={liveCount.value}
-        about={more > 0 ? all.more(more) : undefined}>
+      <Section title={all.running} count={runs.length}
+        about={runningMore.value ? all.more : undefined}>
         {runs.length === 0 ? <p class="none">{all.noRunning}</p> : null}
         {runs.map((run) => <RunningRow key={run.id} run={run} selected={is(run.id)} />)}
       </Section>
