@@ -184,13 +184,12 @@ test("at a terminal a start says what the program does without asking", async (t
   await chat.ended;
 });
 
-test("a session keeps its program, with the model and the folder of that", async (t) => {
+test("a program keeps the model and the folder that it began with", async (t) => {
   const turns = await open(t, ["pi", "codex"]);
   const listener = await turns.listen({ agent: "pi", model: "", root: turns.root, title: "x" });
   const target = `/sessions/${listener.session}`;
   const before = await turns.get(target);
-  for (const [field, value] of [["model", "openai/gpt"], ["agent", "codex"], ["root", "/tmp"],
-    ["agent", ""]]) {
+  for (const [field, value] of [["model", "openai/gpt"], ["root", "/tmp"]]) {
     const { status, json } = await turns.ask("PATCH", target, { [field]: value });
     assert.deepEqual([status, json.code], [400, "bad_field"], field);
     assert.match(json.detail, new RegExp(`^${field}: a program answers in this session`));
@@ -216,6 +215,54 @@ test("a session keeps its program, with the model and the folder of that", async
   assert.deepEqual(sessions.map(({ agent, root }) => [agent, root]),
     [["pi", turns.root], ["pi", turns.root]]);
   listener.close();
+});
+
+test("the agent of a session can be another from the next turn on", async (t) => {
+  const turns = await open(t, ["pi", "codex"]);
+  const listener = await turns.listen({ root: turns.root, title: "x", instructions: "Be brief.",
+    settings: { permissions: [{ permission: "allow" }] } });
+  const target = `/sessions/${listener.session}`;
+  const change = async (body) => {
+    const { status, json } = await turns.ask("PATCH", target, body);
+    return status === 200 ? [json.agent, json.model] : [status, json.code];
+  };
+  const answer = async (text) => textOf((await turns.turn(listener, text)).message);
+  const began = await turns.get(target);
+  assert.equal(await answer("say: A model says this."), "A model says this.");
+  assert.deepEqual(await change({ agent: "pi", model: "-x" }), [400, "bad_field"]);
+  assert.deepEqual(await change({ agent: "pi" }), ["pi", "pi/default"]);
+  assert.equal(await answer("first"), "turn 1 of pi");
+  assert.equal(await answer("second"), "turn 2 of pi");
+  // A name that is misspelt ends no program, and no turn gets another agent on the way.
+  assert.deepEqual(await change({ agent: "kodex" }), [400, "bad_field"]);
+  const { json: slow } = await turns.ask("POST", `${target}/messages`, { text: "SLOW" });
+  assert.deepEqual(await change({ agent: "codex" }), [409, "turn_in_progress"]);
+  letGo(turns);
+  await listener.ended(slow.run);
+  assert.deepEqual(await change({ agent: "codex", model: "o9" }), ["codex", "codex/o9"]);
+  assert.equal(await answer("third"), "turn 1 of codex");
+  const heard = prompts(turns).flat().find((text) => text.includes("third"));
+  for (const words of ["A model says this.", "second"]) assert.ok(heard.includes(words), heard);
+  assert.deepEqual(await change({ agent: "", model: began.model }), [null, began.model]);
+  assert.equal(await answer("say: A model again."), "A model again.");
+  const now = await turns.get(target);
+  for (const name of ["instructions", "settings", "root", "title"]) {
+    assert.deepEqual(now[name], began[name], name);
+  }
+  // Back to the first: its own session has not heard what was said since.
+  const { stdout } = await turns.daemon.cli(["chat", "--session", listener.session],
+    { input: "/agent pi\nfourth\n/agent\n" });
+  assert.match(stdout, /from now on pi answers; [^]*turn 1 of pi[^]*from now on .* answers\]/);
+  assert.equal((await turns.get(target)).agent, null);
+  listener.close();
+});
+
+test("a main session keeps its agent", async (t) => {
+  const turns = await open(t, ["pi", "codex"]);
+  const { json } = await turns.ask("POST", "/sessions",
+    { agent: "pi", root: turns.root, main: true });
+  const refused = await turns.ask("PATCH", `/sessions/${json.id}`, { agent: "codex" });
+  assert.deepEqual([refused.status, refused.json.code], [409, "conflict"]);
 });
 
 test("a chat in a session without a folder begins another one without", async (t) => {

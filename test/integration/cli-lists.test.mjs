@@ -76,6 +76,7 @@ test("filters of runs narrow ps and job ls, several states in one flag or in two
   assert.deepEqual(await labels(daemon, "ps", "--all", "--kind", "turn"), []);
   const [run] = (await daemon.request("GET", "/api/v1/jobs?limit=1")).json.items;
   assert.deepEqual(await labels(daemon, "ps", "--all", "--parent", run.id), []);
+  assert.equal((await labels(daemon, "ps", "--all", "--top")).length, 3);
   const unknown = await daemon.cli(["ps", "--state", "failed,asleep"]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /--state: 'failed,asleep' is not one of queued\|running/);

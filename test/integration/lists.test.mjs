@@ -258,6 +258,7 @@ test("filters leave out what does not fit, and unknown words are refused by name
   await narrows("/sessions/{id}/spans", "kind=model", "kind=tool");
   await narrows("/runs/{id}/spans", "state=succeeded&kind=process", "q=nobody");
   await narrows("/runs/{id}/spans", "since=1", "min_ms=3600000");
+  await narrows("/runs", "top=1&kind=workflow", "top=1&kind=agent");
   await narrows("/streams", "q=LISTED&since=1", "q=nobody");
   await narrows("/budgets", "q=web", `q=web&since=${later}`);
   await narrows("/memory", "since=1", `since=${later}`);

@@ -67,6 +67,49 @@ test("a folder that is granted is read and written in the turn that waited", asy
   assert.equal(toolsOf(foreign.message)[0].cause, "not_permitted");
 });
 
+test("a folder of the project is one of all its sessions, until its settings leave it out",
+  async (t) => {
+    const turns = await Turns.open(t);
+    const folder = beside(turns, "beside"), project = "web";
+    const listener = await turns.listen({ root: turns.root, project, ...WRITES });
+    const set = (settings) => turns.ask("PATCH", "/projects/web", { settings });
+    const seen = async (session) => {
+      const file = path.join(folder, "a.txt"), body = script(call("read_file", { path: file }),
+        "step:", call("write_file", { path: file, content: "new\n" }), "step:", say("x"));
+      const { message } = await turns.turn(session, body);
+      return toolsOf(message).map((card) => card.state);
+    };
+    const { run, asked } = await asking(turns, listener, folder, "write");
+    const yes = { decision: "allow", scope: "project" };
+    const narrowed = await turns.approve(asked.id, { ...yes, subject: "/tmp/*" });
+    assert.match(narrowed.json.detail, /^subject: a folder is granted as it was asked for/);
+    const granted = await turns.approve(asked.id, yes);
+    assert.equal(granted.status, 200, granted.text);
+    await listener.ended(run);
+    const cards = toolsOf(await turns.answer(listener.session, run));
+    assert.deepEqual(cards.map((card) => card.state),
+      ["failed", "succeeded", "succeeded", "succeeded"]);
+    const folders = [{ path: folder, access: "write" }];
+    assert.deepEqual((await turns.get("/projects/web")).settings, { folders });
+    assert.deepEqual((await turns.get(`/sessions/${listener.session}/roots`)).items, []);
+    const other = await turns.listen({ root: turns.root, project, ...WRITES });
+    assert.deepEqual(await seen(other), ["succeeded", "succeeded"]);
+
+    // Settings grant nothing: no other folder, and no more access.
+    const less = [{ path: folder, access: "read" }];
+    assert.deepEqual((await set({ folders: less })).json.settings, { folders: less });
+    assert.deepEqual(await seen(other), ["succeeded", "failed"]);
+    for (const wrong of [folders, [{ path: "/", access: "read" }], [...less, ...less], [7], {}]) {
+      assert.equal((await set({ folders: wrong })).json.code, "bad_field");
+    }
+    const made = await turns.ask("POST", "/projects", { name: "new", settings: { folders: less } });
+    assert.match(made.json.detail, /only an answer grants a folder/);
+    await turns.ask("POST", `/sessions/${other.session}/roots`, { path: folder, access: "write" });
+    assert.deepEqual(await seen(other), ["succeeded", "succeeded"]); // The wider one.
+    await set(null);
+    assert.deepEqual(await seen(listener), ["failed", "failed"]);
+  });
+
 test("a root to read refuses writes, and a no grants nothing", async (t) => {
   const turns = await Turns.open(t);
   const folder = beside(turns, "beside");

@@ -298,6 +298,8 @@ static void only_clear_words_decide_about_a_call(void **state) {
     answered("{\"kind\":\"leave\",\"tool\":\"x\",\"project\":\"web\"}", "p", QUESTION_PROJECT,
              "{\"decision\":\"allow\",\"scope\":\"project\"}");
     answered("{\"kind\":\"leave\",\"tool\":\"request_access\"}", "a", QUESTION_UNCLEAR, "");
+    answered("{\"kind\":\"leave\",\"tool\":\"request_access\",\"project\":\"web\"}", "p",
+             QUESTION_PROJECT, "{\"decision\":\"allow\",\"scope\":\"project\"}");
 }
 
 int main(void) {

@@ -313,6 +313,17 @@ test("from now on: the rule stands in the settings of the session or its project
   assert.deepEqual((await one.turns.get(`/sessions/${listener.session}`)).settings, {});
   assert.deepEqual((await one.turns.get("/projects/web")).settings.permissions,
     [{ tool: "run_command", subject: "echo *", permission: "allow" }]);
+  const folder = path.dirname(one.turns.root);
+  const wish = await calling(one,
+    call("request_access", { path: folder, access: "read", reason: "to see" }), { project: "web" });
+  await page.goto(`${one.daemon.url}/inbox/${wish.ask.id}`);
+  assert.equal(await page.getByLabel("this session").isChecked(), true);
+  await page.getByLabel("all sessions of project web").check();
+  await read(page);
+  await allow.click();
+  await card.getByText("allowed answered by local").waitFor();
+  assert.deepEqual((await one.turns.get("/projects/web")).settings.folders,
+    [{ path: folder, access: "read" }]);
   page.clean();
 });
 

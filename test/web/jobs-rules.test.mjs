@@ -90,7 +90,10 @@ test("keys of a phone, pieces of what is typed, and filters of the list", () => 
   const isWhole = (piece) => piece.length <= 2_000 && !/^[\udc00-\udfff]/.test(piece);
   assert.ok(pieces(long).every(isWhole));
   const row = { id: "run_1", kind: "job", state: "failed", label: "Nightly" };
-  assert.equal(pathOf("live", "a b"), "/runs?kind=job&live=1&q=a+b");
-  assert.deepEqual([fits(row, "failed", "night"), fits(row, "live", ""), fits(row, "", "x"),
-    fits({ ...row, kind: "turn" }, "", "")], [true, false, false, false]);
+  const all = { state: "", q: "", top: false };
+  assert.equal(pathOf({ state: "live", q: "a b", top: true }),
+    "/runs?kind=job&live=1&q=a+b&top=1");
+  const is = (filter, more = {}) => fits({ ...row, ...more }, { ...all, ...filter });
+  assert.deepEqual([is({ state: "failed", q: "night" }), is({ state: "live" }), is({ q: "x" }),
+    is({}, { kind: "turn" })], [true, false, false, false]);
 });

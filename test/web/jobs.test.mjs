@@ -78,6 +78,9 @@ test("by mouse: a command is run, read, found in the list, filtered, and run aga
   await page.getByText("No job matches the filter.").waitFor();
   await job({ shell: "echo early", label: "sweep" }, own.daemon);
   await row(page, "sweep").getByText("succeeded").waitFor();
+  await page.getByLabel("without those of agents").check();
+  await page.waitForURL("**/jobs?state=succeeded&top=1");
+  await row(page, "sweep").waitFor();
   await page.goto(first);
   await page.locator(".line.marked").getByText("two").waitFor();
   await page.getByRole("button", { name: "Run again" }).click();

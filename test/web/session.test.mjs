@@ -125,6 +125,22 @@ test("by mouse: a new session, an answer, tools, a question, the queue, a fork",
   page.clean();
 });
 
+test("another agent answers from the next message on; answers keep their names", async () => {
+  await ask("POST", "/agents", { name: "parrot", program: "plain", command: "/bin/echo" });
+  const id = await session({ title: "Two of them", root: desk.root });
+  await send(id, "say: by a model", 20);
+  const page = await opened(browser, desk, { target: `/s/${id}` });
+  await page.getByLabel("Agent").selectOption("parrot");
+  await page.getByLabel("Model").waitFor({ state: "detached" });
+  await composer(page).fill("heard");
+  await page.keyboard.press("Enter");
+  const names = page.locator(".who h2");
+  await names.getByText("parrot").waitFor();
+  assert.deepEqual(await names.allInnerTexts(), ["You", "demo", "You", "parrot"]);
+  await ask("DELETE", "/agents/parrot");
+  page.clean();
+});
+
 test("by keyboard alone: there, a message, a question, its edit, a stop", async () => {
   const page = await opened(browser, desk, { target: "/" });
   const id = await session({ title: "By keyboard", root: desk.root });

@@ -22,7 +22,7 @@ export const words = {
   nothingCommands: ["drover ask \"What is in this folder?\"", "drover demo"],
   noWaiting: "Nothing waits for you.",
   noRunning: "Nothing runs.",
-  more: (count: number) => `${count} more`,
+  more: "and more",
   today: "Today",
   todayAbout: "the day of UTC",
   calls: "model calls",

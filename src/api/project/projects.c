@@ -9,7 +9,9 @@ static struct err settings_read(struct request *request, struct arena *arena, vo
     if (project->settings_given == NULL) {
         return ERR_OK; /* As it was. */
     }
-    struct err err = project_settings_write(project->settings_given, &text, &request->op.why);
+    const struct project_settings settings = {.given = project->settings_given,
+                                              .had = project->settings};
+    struct err err = project_settings_write(&settings, &text, &request->op.why);
     const struct bytes json = text_bytes(&text);
     project->settings = (struct bytes){arena_try_copy(arena, json.data, json.len), json.len};
     return err_failed(err) || project->settings.data != NULL

@@ -91,6 +91,7 @@ static struct err run_list_read(void *ctx) {
                               .by_kind = what->by_kind,
                               .kind = what->kind,
                               .live = param_flag(exchange, "live"),
+                              .top = param_flag(exchange, "top"),
                               .project = param_text(exchange, "project"),
                               .session = param_text(exchange, "session"),
                               .parent = param_text(exchange, "parent"),

@@ -88,6 +88,7 @@ extern const struct request_kind runs__span_text;
         {QUERY("state", QUERY_TEXT, "Only those in this state, or in one of several (a,b)."),      \
          .max = 100, .words = PAGE_RUN_STATES},                                                    \
         {QUERY("live", QUERY_FLAG, "Only those that have not ended.")},                            \
+        {QUERY("top", QUERY_FLAG, "Only those that no other run has started.")},                   \
         {QUERY("project", QUERY_TEXT, "Only those of this project."), .max = 256},                 \
         {QUERY("session", QUERY_TEXT,                                                              \
                "Only those of this session: its turns, and all below them."),                      \

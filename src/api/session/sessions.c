@@ -15,6 +15,7 @@
 #include "engine/run/inside.h"
 #include "engine/system/session_delete.h"
 #include "engine/turn/background.h"
+#include "engine/turn/submit.h"
 #include "rules/approval/permission.h"
 #include "rules/provider/no_model.h"
 #include "tool/check.h"
@@ -166,6 +167,7 @@ struct body_op {
     struct bytes settings, metadata;          /* Texts of the next two. */
     struct text settings_text, metadata_text; /* Owned. */
     const char *path;                         /* PATH of the client; NULL: it sent none. */
+    struct text session_path;                 /* Owned: that of the session that is changed. */
     struct text root;                         /* Owned: the folder, terminated. */
     struct text program;                      /* Owned: definition of an agent that is a program. */
     struct text model;                        /* Owned: of that. */
@@ -174,6 +176,7 @@ struct body_op {
     struct session_adopted_message *messages; /* Owned. */
     struct text notice;                       /* Owned. */
     bool lacks_model;                         /* None is named, and none is set up. */
+    bool searches;                            /* A change names another agent. */
     union {
         struct session_new create;
         struct session_change change;
@@ -310,7 +313,7 @@ static struct err root_check(struct body_op *body) {
                          body->root.data);
 }
 
-static void create_see(void *ctx, const struct agent_seen *seen) {
+static void agent_see_body(void *ctx, const struct agent_seen *seen) {
     struct agent_wish *wish = ctx;
     struct body_op *body = wish->body;
     struct agent_definition what = *seen->what;
@@ -331,32 +334,41 @@ static void create_see(void *ctx, const struct agent_seen *seen) {
         wish->err = native_adopt(body, &what);
     }
     text_addf(&body->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
-    body->create.program = text_bytes(&body->program);
-    body->create.model = text_bytes(&body->model);
+}
+
+/* Fills `program` and `model`, where the agent is a program. */
+static struct err program_find_pool(struct body_op *body, bool *ret_found) {
+    const struct sessions_api *api = body->request.api;
+    struct agent_wish wish = {.body = body, .err = ERR_OK};
+    const char *path = body->session_path.len > 0 ? body->session_path.data : getenv("PATH");
+    const struct agent_search search = {.root = body->root.len > 0 ? body->root.data : NULL,
+                                        .home = api->home,
+                                        .path = body->path != NULL ? body->path : path,
+                                        .rows = api->agents};
+    *ret_found = agent_find(&search, body->given.agent, agent_see_body, &wish);
+    return wish.err;
 }
 
 static struct err create_pool(void *ctx) {
     struct body_op *body = ctx;
-    const struct sessions_api *api = body->request.api;
-    struct agent_wish wish = {.body = body, .err = ERR_OK};
+    bool found = false;
     if (body->given.agent.len == 0) {
         return ERR_OK;
     }
     text_add(&body->root, body->given.root.data, body->given.root.len);
-    const struct agent_search search = {.root = body->given.root.len > 0 ? body->root.data : NULL,
-                                        .home = api->home,
-                                        .path = body->path != NULL ? body->path : getenv("PATH"),
-                                        .rows = api->agents};
-    if (!agent_find(&search, body->given.agent, create_see, &wish)) {
-        /* A mere name, by which usage is shown. */
-        return body->given.native.data == NULL
-                   ? ERR_OK
-                   : err_why(&body->request.op.why, ERR_BAD_FIELD,
-                             "native: there is no agent '%.*s' that is a program; 'drover agent "
-                             "ls' lists them",
-                             (int)body->given.agent.len, body->given.agent.data);
+    const struct err err = program_find_pool(body, &found);
+    if (found) {
+        body->create.program = text_bytes(&body->program);
+        body->create.model = text_bytes(&body->model);
+        return err;
     }
-    return wish.err;
+    /* A mere name, by which usage is shown. */
+    return body->given.native.data == NULL
+               ? ERR_OK
+               : err_why(&body->request.op.why, ERR_BAD_FIELD,
+                         "native: there is no agent '%.*s' that is a program; 'drover agent "
+                         "ls' lists them",
+                         (int)body->given.agent.len, body->given.agent.data);
 }
 
 static void create_begin(void *ctx) {
@@ -525,6 +537,11 @@ static struct err change_read(void *ctx) {
     struct session_given *given = &body->given;
     bool archives = json_object_get(exchange_json(exchange), "archived") != NULL;
     struct err err = body_read(body);
+    body->path = request_variable(&body->request, "PATH");
+    request_text(&body->request, &body->root, SESSION_ROOT_MAX + 1);
+    request_text(&body->request, &body->session_path, CLIENT_ENVIRONMENT_MAX);
+    request_text(&body->request, &body->program, AGENT_DEFINITION_MAX);
+    request_text(&body->request, &body->model, 300);
     if (!err_failed(err)) {
         err = match_read(exchange, &given->version, &body->request.op.why);
     }
@@ -543,22 +560,64 @@ static struct err change_read(void *ctx) {
     return err;
 }
 
+/* --- Who answers from now on ------------------------------------------------------------------ */
+
+/* Whether the agent that is named is the program that answers already. */
+static bool agent_stays(const struct body_op *body, const struct session_row *row) {
+    return row->program.len > 0 && bytes_equal(body->given.agent, row->agent);
+}
+
+/* Where the agent is looked for. */
+static struct err change_look(struct tx *tx, void *ctx) {
+    struct body_op *body = ctx;
+    struct session_row row;
+    op_restart(&body->request.op);
+    const struct err err = request_session(tx, &body->request, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct bytes root = body->given.root.data != NULL ? body->given.root : row.root;
+    text_clear(&body->root);
+    text_clear(&body->session_path);
+    text_add(&body->root, root.data, root.len);
+    text_add(&body->session_path, row.path.data, row.path.len);
+    body->searches = !agent_stays(body, &row);
+    if (text_failed(&body->root) || text_failed(&body->session_path)) {
+        return text_error(text_failed(&body->root) ? &body->root : &body->session_path,
+                          "sessions: places");
+    }
+    return ERR_OK;
+}
+
+static void change_looked(struct err result, void *ctx) {
+    struct body_op *body = ctx;
+    request_go(&body->request, result);
+}
+
+static struct err change_start(void *ctx) {
+    struct body_op *body = ctx;
+    if (body->given.agent.len > 0) {
+        store_read(body->request.store, change_look, change_looked, body);
+    } else {
+        request_go(&body->request, ERR_OK);
+    }
+    return ERR_OK;
+}
+
+static struct err change_pool(void *ctx) {
+    struct body_op *body = ctx;
+    bool found = false;
+    return body->searches ? program_find_pool(body, &found) : ERR_OK;
+}
+
 /* The definition of a program stands in the row, with its model, and its own session belongs to its
  * folder: other names in their places would be of nothing that runs. */
-static struct err program_keeps(struct tx *tx, struct body_op *body) {
+static struct err program_keeps(struct body_op *body, const struct session_row *row) {
     const struct session_given *given = &body->given;
-    struct session_row row;
-    bool found = false;
-    struct err err = tx_session_find(tx, &body->change.key, &found, &row);
-    if (err_failed(err) || !found || row.program.len == 0) {
-        return err; /* A session that is not there is refused with the change. */
-    }
     const struct {
         const char *name;
         struct bytes given, own;
-    } kept[] = {{"model", given->model, row.model},
-                {"agent", given->agent, row.agent},
-                {"root", given->root, row.root}};
+    } kept[] = {{"model", given->model, row->model}, {"root", given->root, row->root}};
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
         if (kept[i].given.data != NULL && !bytes_equal(kept[i].given, kept[i].own)) {
             return err_why(&body->request.op.why, ERR_BAD_FIELD,
@@ -570,11 +629,57 @@ static struct err program_keeps(struct tx *tx, struct body_op *body) {
     return ERR_OK;
 }
 
+/* Other tasks ask for a main session by its agent and its folder. */
+static struct err main_keeps(struct tx *tx, struct body_op *body, const struct session_row *row) {
+    const struct session_main what = {.owner = row->owner, .agent = row->agent, .root = row->root};
+    struct session_row main;
+    bool found = false;
+    const struct err err = tx_session_main(tx, &what, &found, &main);
+    return err_failed(err) || !found || main.id != row->id
+               ? err
+               : err_why(&body->request.op.why, ERR_CONFLICT,
+                         "agent: this is the main session of '%.64s', which its tasks share, and "
+                         "keeps its agent; begin another session, or fork this one",
+                         row->agent.data);
+}
+
+/* A program begins, another one does, or a model follows a program. A mere name by which usage of a
+ * model is shown changes nobody, but a program does not end for one: it may be misspelt. */
+static struct err answerer_change(struct tx *tx, struct body_op *body,
+                                  const struct session_row *row) {
+    struct why *why = &body->request.op.why;
+    const struct bytes agent = body->given.agent;
+    const bool starts = body->program.len > 0;
+    if (agent.data == NULL || agent_stays(body, row) || (!starts && row->program.len == 0)) {
+        return row->program.len > 0 ? program_keeps(body, row) : ERR_OK;
+    }
+    if (!starts && agent.len > 0) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "agent: there is no program '%.*s' ('drover agent ls' lists them); \"\" "
+                       "lets a model answer",
+                       (int)agent.len, agent.data);
+    }
+    struct err err = main_keeps(tx, body, row);
+    err = err_failed(err) ? err : tx_session_idle(tx, row, why);
+    body->change.program = starts ? text_bytes(&body->program) : BYTES("");
+    body->change.model = starts ? text_bytes(&body->model) : body->given.model;
+    return err;
+}
+
 static struct err change_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
-    struct err err = program_keeps(tx, body);
-    err = err_failed(err) ? err : tx_session_change(tx, &body->change, &row);
+    bool found = false;
+    body->change.program = (struct bytes){NULL, 0};
+    body->change.model = body->given.model;
+    struct err err = tx_session_find(tx, &body->change.key, &found, &row);
+    if (!err_failed(err) && found) { /* Else it is refused with the change. */
+        err = answerer_change(tx, body, &row);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    err = tx_session_change(tx, &body->change, &row);
     if (err.code == ERR_CONFLICT) {
         why_set(&body->request.op.why,
                 "the session was changed meanwhile: it has version %lld now, not %lld; read it "
@@ -592,6 +697,9 @@ static const struct request_kind change = {
     .use = FIELD_CHANGED,
     .into = offsetof(struct body_op, given),
     .read = change_read,
+    .later = true,
+    .start = change_start,
+    .pool = change_pool,
     .work = change_work,
     .end = body_end,
 };

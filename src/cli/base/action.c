@@ -102,7 +102,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
  * share. NULL: the flag is no filter. */
 static const char *filter_param(const struct args *args, unsigned at) {
     static const char *const names[] = {"state",  "kind", "role", "project", "session",
-                                        "parent", "root", "run",  "since"};
+                                        "parent", "root", "top",  "run",     "since"};
     const struct flag *flag = args->flags.rows[at].flag;
     const struct field *field = args->flags.rows[at].field;
     if (field != NULL && flag == &field->filter_flag && field->filter != FIELD_SINCE &&

@@ -324,6 +324,7 @@ static struct err watch_loop(struct ps_watch *watch) {
         LISTING_WORD("session", "SESSION", "List only runs of this session."),                     \
         LISTING_WORD("parent", "RUN", "List only children of this run."),                          \
         LISTING_WORD("root", "RUN", "List only runs in the tree of this run."),                    \
+        OPTION_SWITCH("top", 0, "List only runs that no other run has started."),                  \
         LISTING_SEARCH("label, command or id"), LISTING_SINCE("submitted")
 
 static const struct flag ps_flags[] = {

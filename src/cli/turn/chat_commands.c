@@ -156,13 +156,42 @@ static struct err do_model(struct chat *chat, const char *rest) {
         return err;
     }
     if (session_has_program(chat->talk, row, &agent)) {
-        chat_say(chat, "[the program keeps the model that its session began with]");
+        chat_say(chat, "[the program keeps the model that its session began with; /agent lets "
+                       "another one answer]");
         return ERR_OK;
     }
     mem_free(chat->model);
     chat->model = rest[0] == '\0' ? NULL : mem_copy(rest, strlen(rest));
     chat_say(chat, "[the next messages go to %s]",
              chat->model == NULL ? "the session's model" : chat->model);
+    return ERR_OK;
+}
+
+/* The session's permissions, instructions and messages stay. */
+static struct err do_agent(struct chat *chat, const char *rest) {
+    AUTO(json_release) json_t *row = NULL, *agent = NULL;
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
+    text_add_char(&body, '{');
+    text_add_member(&body, "agent", bytes_of(rest));
+    text_add_char(&body, '}');
+    struct err err = chat_ask(chat, "PATCH", "", &body, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    const bool program = session_has_program(chat->talk, row, &agent);
+    if (program) { /* Messages to a program name no model. */
+        mem_free(chat->model);
+        chat->model = NULL;
+    }
+    AUTO(text_done) struct text may = {0};
+    plain_line(&may, program ? talk_text(agent, "may") : "");
+    const char *model = talk_text(row, "model");
+    chat_say(chat, "[from now on %s answers%s%s]",
+             program               ? rest
+             : model[0] != '\0'    ? model
+             : chat->model != NULL ? chat->model
+                                   : "the daemon's model",
+             may.len > 0 ? "; " : "", may.len > 0 ? may.data : "");
     return ERR_OK;
 }
 
@@ -236,6 +265,7 @@ static const struct {
     const char *name, *about;
     struct err (*run)(struct chat *chat, const char *rest); /* rest: what follows the name. */
 } commands[] = {
+    {"agent", "NAME: let this program answer from now on; without NAME, a model", do_agent},
     {"clear", "remove all messages of the session", do_clear},
     {"compact", "summarize the conversation for the model; the messages stay", do_compact},
     {"edit", "TEXT: send your last message again with this text; a fork keeps the old one",
@@ -296,6 +326,12 @@ static void commands_find(struct ways *ways) {
 
 static void model_find(void *ctx, const json_t *model) {
     way_add(ctx, talk_text(model, "id"));
+}
+
+static void program_find(void *ctx, const json_t *agent) {
+    if (json_is_true(json_object_get(agent, "found"))) {
+        way_add(ctx, talk_text(agent, "name"));
+    }
 }
 
 static void models_find(struct chat *chat, struct ways *ways) {
@@ -370,6 +406,9 @@ void chat_complete(struct chat *chat, struct edit_line *edit) {
         commands_find(&ways);
     } else if (bytes_begin(before, BYTES("/model "))) {
         models_find(chat, &ways);
+    } else if (bytes_begin(before, BYTES("/agent "))) {
+        struct err err = talk_list(chat->talk, "/api/v1/agents", program_find, &ways, NULL);
+        (void)err; /* Then there is nothing to complete. */
     } else if (ways.word.len > 0) {
         paths_find(&ways);
     }

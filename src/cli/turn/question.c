@@ -90,13 +90,13 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
     cells_wrap_words(out, begin, paint->columns);
 }
 
-/* A folder is granted once, and a question is asked once. */
+/* A folder is granted to the session in any case, and a question is asked once. */
 static bool may_always(const json_t *asked) {
     return is_call(asked) && strcmp(talk_text(asked, "tool"), "request_access") != 0;
 }
 
 static bool may_project(const json_t *asked) {
-    return may_always(asked) && talk_text(asked, "project")[0] != '\0';
+    return is_call(asked) && talk_text(asked, "project")[0] != '\0';
 }
 
 void question_choices_add(const json_t *asked, struct text *out) {
@@ -113,9 +113,10 @@ const char *question_prompt(const json_t *asked) {
     if (question_has_value(asked)) {
         return json_array_size(options_of(asked)) > 0 ? "number or text> " : "answer> ";
     }
-    return may_project(asked)  ? "y, n reason, a (always), p (project)> "
-           : may_always(asked) ? "y, n reason, a (always)> "
-                               : "y, n reason> ";
+    static const char *const prompts[2][2] = {
+        {"y, n reason> ", "y, n reason, p (project)> "},
+        {"y, n reason, a (always)> ", "y, n reason, a (always), p (project)> "}};
+    return prompts[may_always(asked)][may_project(asked)];
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */

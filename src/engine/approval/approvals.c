@@ -419,6 +419,22 @@ struct err tx_approval_ask(struct tx *tx, const struct approval_asking *asking,
 
 /* --- Answered --------------------------------------------------------------------------------- */
 
+/* The folder that the call asks for becomes one of the project. */
+static struct err folder_add(const struct approval_row *row, struct bytes subject, json_t *settings,
+                             struct why *why) {
+    AUTO(json_release) json_t *about = NULL;
+    if (subject.len > 0) {
+        return err_why(why, ERR_BAD_FIELD, "subject: a folder is granted as it was asked for");
+    }
+    struct err err = json_parse_wrapped(row->about, &about, why);
+    const json_t *grant = json_object_get(about, "grant");
+    if (!err_failed(err) && (!json_is_string(json_object_get(grant, "path")) ||
+                             !json_is_string(json_object_get(grant, "access")))) {
+        return err_why(why, ERR_BAD_FIELD, "scope: the call names no folder");
+    }
+    return err_failed(err) ? err : project_folder_add(settings, grant, why);
+}
+
 static bool asks_for_folder(const struct approval_row *row) {
     return row->message_id != 0 && bytes_is(row->step, "request_access");
 }
@@ -437,7 +453,8 @@ static struct err rule_add(struct tx *tx, const struct approval_answer *answer,
     struct err err =
         json_parse_wrapped(io_settings->len > 0 ? *io_settings : BYTES("{}"), &settings, why);
     if (!err_failed(err)) {
-        err = always_add(&call, settings, why);
+        err = asks_for_folder(row) ? folder_add(row, answer->subject, settings, why)
+                                   : always_add(&call, settings, why);
     }
     if (err_failed(err)) {
         return err;
@@ -452,7 +469,7 @@ static struct err rule_add(struct tx *tx, const struct approval_answer *answer,
 }
 
 /* Changes the settings of the session, or of its project, so that such a call is not asked about
- * again. A folder is granted by the run's own part of the answer. */
+ * again. A folder is granted to the session by the run's own part of the answer. */
 static struct err rule_write(struct tx *tx, const struct approval_answer *answer,
                              const struct approval_row *row, struct why *why) {
     struct session_change change = {.key = {.owner = row->owner, .session = row->session}};
@@ -516,6 +533,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     answered.state = states[answer->verb];
     answered.answer = answer->scope >= APPROVAL_SESSION ? scope_write(tx, answer) : answer->text;
     answered.by = answer->by;
+    answered.scope = answer->scope;
     if (row.state != APPROVAL_OPEN) {
         *ret_row = row;
         return same_answer(&row, &answered)
@@ -530,7 +548,7 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
                                           .scope = answer->scope,
                                           .folder = asks_for_folder(&row)};
     err = question_check_answer(&given, why);
-    if (!err_failed(err) && answer->scope >= APPROVAL_SESSION && !given.folder) {
+    if (!err_failed(err) && answer->scope >= (given.folder ? APPROVAL_PROJECT : APPROVAL_SESSION)) {
         err = rule_write(tx, answer, &row, why);
     }
     if (!err_failed(err)) {

@@ -65,6 +65,7 @@ struct approval_row {
     enum approval_state state;
     struct bytes answer, by;
     int64_t asked_ms, answered_ms;
+    enum approval_scope scope; /* Scope of an answer that is being given; no column. */
 };
 
 struct approval_key {

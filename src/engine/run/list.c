@@ -97,12 +97,15 @@ enum {
     FILTER_LIVE,
     FILTER_PROJECT,
     FILTER_SESSION,
-    FILTER_PARENT,
+    FILTER_PARENT, /* PARENT_NONE: runs without one. */
     FILTER_ROOT,
     FILTER_SINCE,
     FILTER_PATTERN,
     FILTERS
 };
+/* Value of $12. A list that is led by a parent, too, finds nothing then. SQLite sorts the merge of
+ * two indexes if there is one comparison more, so this one has no argument of its own. */
+enum { PARENT_NONE = -1 };
 enum { FILTERS_BOUNDS = FILTER_KEY + 1 }; /* Number of those that the bounds of a slice need. */
 
 /* State of a row as run_shown has it. */
@@ -115,7 +118,7 @@ enum { FILTERS_BOUNDS = FILTER_KEY + 1 }; /* Number of those that the bounds of 
     " AND id >= $5 AND owner || '' = $1 AND (kind = $6 OR $6 = '')"                                \
     " AND ($7 = '' OR $7 LIKE '%,' || (" STATE_SHOWN ") || ',%')"                                  \
     " AND ($9 = 0 OR ended_ms IS NULL) AND (project = $10 OR $10 = '')"                            \
-    " AND (session = $11 OR $11 = '') AND (parent = $12 OR $12 = 0)"                               \
+    " AND (session = $11 OR $11 = '') AND ($12 = 0 OR parent = $12 OR ($12 = -1 AND parent = 0))"  \
     " AND (root = $13 OR $13 = 0) AND made_ms >= $14"                                              \
     " AND ($15 = '' OR " SEARCH_LOWER("label") " LIKE $15 ESCAPE '!' OR " SEARCH_LOWER(            \
         "command") " LIKE $15 ESCAPE '!'"                                                          \
@@ -155,12 +158,14 @@ enum {
     BY_SESSION,
     BY_PARENT,
     BY_ROOT,
+    BY_TOP,
     LEADS
 };
 
+#define NO_AGENTS "owner = $1 AND $4 = '' AND kind <> 'agent'"
 static const struct lead leads[LEADS] = {
-    [BY_OWNER] = LEAD_TWO("owner = $1 AND $4 = '' AND kind <> 'agent'",
-                          "owner = $1 AND $4 = '' AND kind = 'agent'"),
+    [BY_OWNER] = LEAD_TWO(NO_AGENTS, "owner = $1 AND $4 = '' AND kind = 'agent'"),
+    [BY_TOP] = LEAD(NO_AGENTS),
     [BY_KIND] = LEAD("owner = $1 AND kind = $4 AND kind <> 'agent'"),
     [BY_AGENTS] = LEAD("owner = $1 AND $4 <> '' AND kind = 'agent'"),
     [BY_END] = LEAD("owner = $1 AND state = $4 AND ended_ms IS NOT NULL AND state <> 'succeeded'"),
@@ -192,11 +197,12 @@ struct list {
 static unsigned filters_given(const struct run_page *page) {
     return (page->by_kind ? 1U : 0) + (page->states != 0 ? 1U : 0) + (page->live ? 1U : 0) +
            (page->project.len > 0 ? 1U : 0) + (page->session.len > 0 ? 1U : 0) +
-           (page->parent.len > 0 ? 1U : 0) + (page->root.len > 0 ? 1U : 0) +
+           (page->parent.len > 0 ? 1U : 0) + (page->root.len > 0 ? 1U : 0) + (page->top ? 1U : 0) +
            (page->since_ms > 0 ? 1U : 0) + (page->q.len > 0 ? 1U : 0);
 }
 
-/* Most runs succeed, so that this state leads nowhere. */
+/* Most runs succeed, so that this state leads nowhere. Agents are inside workflows, and all else is
+ * compared, to find the runs at the top. */
 static void lead_choose(struct list *list) {
     const struct run_page *page = list->page;
     enum run_state end = RUN_STATE_COUNT; /* The only state that is asked for, if it ends runs. */
@@ -221,6 +227,7 @@ static void lead_choose(struct list *list) {
         {page->project.len > 0, BY_PROJECT, arg_text(page->project)},
         {page->by_kind, page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND,
          arg_str(run_kind_name(page->kind))},
+        {page->top, BY_TOP, arg_str("")},
         {true, BY_OWNER, arg_str("")},
     };
     size_t way = 0;
@@ -232,7 +239,8 @@ static void lead_choose(struct list *list) {
     list->lead = &leads[by];
     /* Steps are sorted: only their ids, and then the rows of one part. */
     bool sorts = by == BY_PARENT || by == BY_ROOT;
-    list->compares = by == BY_LIFE || sorts || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
+    list->compares =
+        by == BY_LIFE || by == BY_TOP || sorts || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
 }
 
 /* --- Arguments -------------------------------------------------------------------------------- */
@@ -305,7 +313,7 @@ static struct err list_init(struct list *list, struct tx *tx, const struct run_p
     list->args[FILTER_LIVE] = arg_int(page->live ? 1 : 0);
     list->args[FILTER_PROJECT] = arg_text(page->project);
     list->args[FILTER_SESSION] = arg_text(page->session);
-    list->args[FILTER_PARENT] = arg_int(list->parent);
+    list->args[FILTER_PARENT] = arg_int(page->top ? PARENT_NONE : list->parent);
     list->args[FILTER_ROOT] = arg_int(list->root);
     list->args[FILTER_SINCE] = arg_int(page->since_ms);
     list->args[FILTER_PATTERN] = arg_text(search_pattern(page->q, list->pattern));

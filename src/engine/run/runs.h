@@ -88,6 +88,7 @@ struct run_page {
     int64_t limit;
     /* Filters; each that is given must fit. */
     bool live;    /* Only those that have not ended. */
+    bool top;     /* Only those without a parent. */
     bool by_kind; /* Whether `kind` counts. */
     enum run_kind kind;
     unsigned states;               /* Bits by enum run_state, as run_shown has it; 0: any. */

@@ -3,6 +3,7 @@
 
 #include "base/json/json.h"
 #include "engine/session/rows.h"
+#include "rules/project/project.h"
 
 static const char *access_name(const struct root_row *root) {
     return root->write ? "write" : "read";
@@ -27,6 +28,19 @@ static struct root_row row_read(const struct rows *rows) {
                              .granted_ms = rows_int(rows, 3)};
 }
 
+static bool root_find(struct tx *tx, int64_t session, struct bytes path,
+                      struct root_row *ret_root) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, ROOT_SQL " AND path = $2", ARGS(arg_int(session), arg_text(path)));
+    if (rows != NULL) {
+        *ret_root = row_read(rows);
+        ret_root->path = tx_copy(tx, ret_root->path);
+        ret_root->by = tx_copy(tx, ret_root->by);
+    }
+    return rows != NULL;
+}
+
 struct err tx_roots_write_json(struct tx *tx, int64_t session, struct text *text) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx, ROOT_SQL " ORDER BY path LIMIT $2",
@@ -41,6 +55,42 @@ struct err tx_roots_write_json(struct tx *tx, int64_t session, struct text *text
     return tx_error(tx);
 }
 
+struct err tx_roots_write_joined(struct tx *tx, int64_t session, struct bytes project,
+                                 struct text *text) {
+    AUTO(json_release) json_t *settings = NULL;
+    if (project.len == 0 || err_failed(json_parse_wrapped(project, &settings, NULL /* no why */))) {
+        return tx_roots_write_json(tx, session, text); /* Unreadable: no folder. */
+    }
+    const json_t *folders = json_object_get(settings, "folders");
+    struct root_row root;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, ROOT_SQL " ORDER BY path LIMIT $2",
+                                ARGS(arg_int(session), arg_int(SESSION_ROOTS_MAX)));
+    const char *comma = "[";
+    while (rows_step(rows)) {
+        root = row_read(rows);
+        const json_t *folder = project_folder_find(settings, root.path);
+        root.write = root.write || bytes_is(json_bytes(folder, "access"), "write");
+        text_add_str(text, comma);
+        root_write_json(&root, text);
+        comma = ",";
+    }
+    rows_release(&rows);
+    for (size_t i = 0; i < json_array_size(folders) && i < PROJECT_FOLDERS_MAX; i++) {
+        const json_t *folder = json_array_get(folders, i);
+        const struct root_row shared = {.path = json_bytes(folder, "path"),
+                                        .write = bytes_is(json_bytes(folder, "access"), "write"),
+                                        .by = BYTES("")};
+        if (shared.path.len > 0 && !root_find(tx, session, shared.path, &root)) {
+            text_add_str(text, comma);
+            root_write_json(&shared, text);
+            comma = ",";
+        }
+    }
+    text_add_str(text, comma[0] == '[' ? "[]" : "]");
+    return tx_error(tx);
+}
+
 /* --- Changes ---------------------------------------------------------------------------------- */
 
 static struct err root_tell(struct tx *tx, const struct session_row *session, struct bytes type,
@@ -49,19 +99,6 @@ static struct err root_tell(struct tx *tx, const struct session_row *session, st
     root_write_json(root, &data);
     sessions__event_text(tx, session, type, &data);
     return tx_error(tx);
-}
-
-static bool root_find(struct tx *tx, int64_t session, struct bytes path,
-                      struct root_row *ret_root) {
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx, ROOT_SQL " AND path = $2", ARGS(arg_int(session), arg_text(path)));
-    if (rows != NULL) {
-        *ret_root = row_read(rows);
-        ret_root->path = tx_copy(tx, ret_root->path);
-        ret_root->by = tx_copy(tx, ret_root->by);
-    }
-    return rows != NULL;
 }
 
 struct err tx_root_put(struct tx *tx, const struct session_row *session,
@@ -94,14 +131,14 @@ struct err tx_root_remove(struct tx *tx, const struct session_row *session, stru
 
 /* --- By an approval --------------------------------------------------------------------------- */
 
-struct err roots__grant(struct tx *tx, const struct session_row *session, struct bytes about,
-                        struct bytes by, bool *ret_grant, struct bytes *ret_result) {
+struct err roots__grant(struct tx *tx, const struct session_row *session,
+                        const struct root_grant *what, bool *ret_grant, struct bytes *ret_result) {
     AUTO(json_release) json_t *json = NULL;
     *ret_grant = false;
-    if (about.len == 0) {
+    if (what->about.len == 0) {
         return ERR_OK;
     }
-    struct err err = json_parse_wrapped(about, &json, NULL);
+    struct err err = json_parse_wrapped(what->about, &json, NULL);
     if (err_failed(err)) {
         return err.code == ERR_BAD_JSON ? err_make(ERR_STORE_CORRUPT, "roots: about") : err;
     }
@@ -113,13 +150,13 @@ struct err roots__grant(struct tx *tx, const struct session_row *session, struct
     struct root_row old = {.write = false};
     struct root_row root = {.path = json_bytes(grant, "path"),
                             .write = bytes_is(json_bytes(grant, "access"), "write"),
-                            .by = by,
+                            .by = what->by,
                             .granted_ms = tx_now_ms(tx)};
     *ret_grant = true;
     /* Somebody may have granted more meanwhile: a yes takes nothing away. */
     bool found = root_find(tx, session->id, root.path, &old);
     root.write = root.write || (found && old.write);
-    if (!found || old.write != root.write) {
+    if (!what->to_project && (!found || old.write != root.write)) {
         err = tx_root_put(tx, session, &root);
     }
     AUTO(text_done) struct text text = text_up_to((size_t)16 << 10);

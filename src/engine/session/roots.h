@@ -3,7 +3,8 @@
  * Promise    a root is a person's grant: by the API, or by the yes to a call of request_access,
  *            which is one commit with the root. It holds from that commit on, also in a turn that
  *            waits; one that is taken back holds for no call that begins after it. A root belongs
- *            to one session: forks have none of it.
+ *            to one session: forks have none of it. A person may grant a folder to the project of
+ *            the session instead: then it stands in the settings of that, and no session has a row.
  * Paths      are where the folder really is; whoever asks has found that out (tool/place.h).
  * Threads    inside a store function. Failure: as store.h.
  */
@@ -29,13 +30,21 @@ MUST_CHECK struct err tx_root_remove(struct tx *tx, const struct session_row *se
                                      struct bytes path);
 /* [{"path","access","granted_by","granted_ms"}], in the order of paths. */
 MUST_CHECK struct err tx_roots_write_json(struct tx *tx, int64_t session, struct text *text);
+/* The same with the folders that the settings of its project grant (JSON; "": none). Where both
+ * name a folder, the wider access holds. */
+MUST_CHECK struct err tx_roots_write_joined(struct tx *tx, int64_t session, struct bytes project,
+                                            struct text *text);
 void root_write_json(const struct root_row *root, struct text *text);
 
-/* The call was allowed, and `about` is its card's. *ret_grant false: it asks for no folder. Else
- * the root is there (never with less than it had), and *ret_result is what the model is told.
- * ERR_TOO_MANY. */
+/* The call was allowed, and `about` is its card's. */
+struct root_grant {
+    struct bytes about, by;
+    bool to_project; /* The project has the folder already: the session gets no row. */
+};
+/* *ret_grant false: it asks for no folder. Else the root is there (never with less than it had),
+ * and *ret_result is what the model is told. ERR_TOO_MANY. */
 MUST_CHECK struct err roots__grant(struct tx *tx, const struct session_row *session,
-                                   struct bytes about, struct bytes by, bool *ret_grant,
+                                   const struct root_grant *what, bool *ret_grant,
                                    struct bytes *ret_result);
 
 /* What one session was granted holds for another, its subagent. */

@@ -26,7 +26,8 @@ enum session_columns {
     SESSION_FULL = MAP_SET << 4,   /* sessions__set_context, */
     SESSION_SIGHT = MAP_SET << 5,  /* sessions__set_hidden, */
     SESSION_PATH = MAP_SET << 6,   /* sessions__set_places, */
-    SESSION_NATIVE = MAP_SET << 7, /* and sessions__set_native. */
+    SESSION_NATIVE = MAP_SET << 7, /* sessions__set_native, */
+    SESSION_ANSWER = MAP_SET << 8, /* and where tx_session_change lets another program answer. */
 };
 #define SESSION_LIGHT_MAP(X)                                                                       \
     X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
@@ -67,7 +68,7 @@ enum session_columns {
 #define SESSION_LONG_MAP(X)                                                                        \
     X("settings", settings, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                    \
     X("instructions", instructions, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)            \
-    X("program", program, MAP_TEXT, MAP_INSERT | SESSION_TEXTS)                                    \
+    X("program", program, MAP_TEXT, MAP_INSERT | SESSION_TEXTS | SESSION_ANSWER)                   \
     X("path", path, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)                           \
     X("config_dir", config_dir, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)               \
     X("program_answer", native.answer, MAP_INT, SESSION_NATIVE)                                    \

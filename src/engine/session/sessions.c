@@ -541,6 +541,27 @@ static bool text_replace(struct bytes given, struct bytes *text) {
     return other;
 }
 
+/* A model that follows a program is that of the project, unless one is named. */
+static struct bytes model_next(struct tx *tx, const struct session_change *change,
+                               const struct session_row *row) {
+    struct project project;
+    if (change->program.data == NULL || change->program.len > 0 || change->model.data != NULL) {
+        return change->model;
+    }
+    tx_project_use(tx, row->owner, row->project, &project);
+    return project.model;
+}
+
+/* A program that begins has read nothing: its first prompt has the conversation so far. */
+static void program_write(struct tx *tx, struct bytes program, struct session_row *row) {
+    if (program.data != NULL) {
+        row->program = program;
+        row->native = (struct session_native){.reader = BYTES("")};
+        map_update(tx, &session_map, SESSION_ANSWER, row);
+        sessions__set_native(tx, row);
+    }
+}
+
 struct err tx_session_change(struct tx *tx, const struct session_change *change,
                              struct session_row *ret_row) {
     struct session_row row;
@@ -552,13 +573,17 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     if (change->version != 0 && change->version != row.version) {
         return err_make(ERR_CONFLICT, "sessions: version");
     }
+    const struct bytes model = model_next(tx, change, &row);
     const struct {
         struct bytes given;
         struct bytes *text;
-    } pairs[] = {{change->model, &row.model},       {change->agent, &row.agent},
-                 {change->root, &row.root},         {change->instructions, &row.instructions},
-                 {change->settings, &row.settings}, {change->metadata, &row.metadata}};
-    const bool another = change->model.data != NULL && !bytes_equal(change->model, row.model);
+    } pairs[] = {{model, &row.model},
+                 {change->agent, &row.agent},
+                 {change->root, &row.root},
+                 {change->instructions, &row.instructions},
+                 {change->settings, &row.settings},
+                 {change->metadata, &row.metadata}};
+    const bool another = model.data != NULL && !bytes_equal(model, row.model);
     bool renamed = text_replace(change->title, &row.title), other = false;
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         other = text_replace(pairs[i].given, pairs[i].text) || other;
@@ -577,6 +602,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
         row.changed_ms = tx_now_ms(tx);
         map_update(tx, &session_map, SESSION_OWN, &row);
     }
+    program_write(tx, change->program, &row);
     if (another) { /* The first call tells the window of the new model. */
         row.context_window = 0;
         sessions__weigh_context(tx, &row);
@@ -596,7 +622,7 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     /* Another model may do what the one before could not. */
     const struct inbox_receiver receiver = {
         .owner = row.owner, .address = row.session, .kind = RECEIVER_SESSION};
-    for (bool more = change->model.data != NULL; more;) {
+    for (bool more = model.data != NULL; more;) {
         more = tx_inbox_unhold(tx, &receiver);
     }
     *ret_row = row;

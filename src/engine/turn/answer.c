@@ -534,7 +534,9 @@ static void card_allow(struct tx *tx, struct turn *turn, struct card *card,
                                    "must be given back first.";
     struct bytes result = BYTES("");
     bool grant = false;
-    struct err err = roots__grant(tx, &turn->session, card->about, row->by, &grant, &result);
+    const struct root_grant what = {
+        .about = card->about, .by = row->by, .to_project = row->scope == APPROVAL_PROJECT};
+    struct err err = roots__grant(tx, &turn->session, &what, &grant, &result);
     const bool full = err.code == ERR_TOO_MANY;
     if (err_failed(err) && !full) {
         tx_fail(tx, err);

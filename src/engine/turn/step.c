@@ -56,8 +56,10 @@ static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct byte
 static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
     const struct session_row *session = &turn->session;
     AUTO(text_done)
-    struct text roots = {.size_max = (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8};
-    tx_fail(tx, tx_roots_write_json(tx, session->id, &roots));
+    struct text roots = {.size_max = (size_t)(SESSION_ROOTS_MAX + PROJECT_FOLDERS_MAX) *
+                                     SESSION_ROOT_PATH_MAX * 8};
+    const struct bytes rules = tx_project_settings(tx, session->owner, session->project);
+    tx_fail(tx, tx_roots_write_joined(tx, session->id, rules, &roots));
     if (text_failed(&roots)) {
         tx_fail(tx, text_error(&roots, "turns: roots"));
     }
@@ -76,7 +78,7 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     plan->roots = plan_copy(tx, plan, text_bytes(&roots));
     plan->instructions = plan_copy(tx, plan, session->instructions);
     plan->settings = plan_copy(tx, plan, session->settings);
-    plan->rules = plan_copy(tx, plan, tx_project_settings(tx, session->owner, session->project));
+    plan->rules = plan_copy(tx, plan, rules);
     plan->schema = plan_copy(tx, plan, turn->row.schema);
     plan->program = plan_copy(tx, plan, session->program);
 }

@@ -99,6 +99,10 @@ struct err turns__idle(struct tx *tx, const struct session_row *session, struct 
     return live.count == 0 ? tx_error(tx) : live_refuse(tx, &live, &run, why);
 }
 
+struct err tx_session_idle(struct tx *tx, const struct session_row *session, struct why *why) {
+    return turns__idle(tx, session, why);
+}
+
 bool turns__busy(struct tx *tx, const struct session_row *session) {
     return live_find(tx, session).count > 0;
 }

@@ -82,6 +82,10 @@ struct turn_send_now {
 MUST_CHECK struct err tx_turn_send_now(struct tx *tx, const struct turn_send_now *what,
                                        struct turn_accepted *ret_accepted, struct why *why);
 
+/* ERR_TURN_IN_PROGRESS, in words: a turn of the session has not ended. */
+MUST_CHECK struct err tx_session_idle(struct tx *tx, const struct session_row *session,
+                                      struct why *why);
+
 /* --- An answer is asked for again (history.c) ------------------------------------------------- */
 
 /* The last answer of a session becomes one variant of it, and a new one is begun, which is in

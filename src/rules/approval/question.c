@@ -109,10 +109,10 @@ static struct err scope_check(const struct question_answer *answer, struct why *
     if (answer->kind != ASKS_LEAVE && rule) {
         return err_why(why, ERR_BAD_FIELD, "scope: this is a question, which no rule can answer");
     }
-    if (answer->folder && answer->verb == APPROVAL_ALLOW &&
-        (answer->scope == APPROVAL_ONCE || answer->scope == APPROVAL_PROJECT)) {
+    if (answer->folder && answer->verb == APPROVAL_ALLOW && answer->scope == APPROVAL_ONCE) {
         return err_why(why, ERR_BAD_FIELD,
-                       "scope: a folder is granted to the session, and can be revoked");
+                       "scope: a folder is granted to the session or to its project, and can be "
+                       "revoked");
     }
     return ERR_OK;
 }

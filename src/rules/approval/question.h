@@ -65,7 +65,7 @@ struct question_answer {
     enum approval_verb verb;
     struct bytes text; /* An object with the member of the verb; else a reason. */
     enum approval_scope scope;
-    bool folder; /* A folder is asked for, which is granted to the session. */
+    bool folder; /* A folder is asked for, which is granted to the session or project. */
 };
 MUST_CHECK struct err question_check_answer(const struct question_answer *answer, struct why *why);
 

@@ -17,6 +17,7 @@ enum {
     PROJECT_MODEL_MAX = 321,
     PROJECT_SETTINGS_MAX = 16 << 10, /* As compact JSON. */
     PROJECT_ROWS_MAX = 10000,        /* Rows of an owner. */
+    PROJECT_FOLDERS_MAX = 16,
 };
 
 struct project {
@@ -28,9 +29,22 @@ struct project {
 
 extern const struct resource project_resource;
 
-/* {"permissions"?, "edits"?} as compact JSON, or "" where there is neither: rules for calls of all
- * its sessions, checked as those of a session are. null: none. ERR_BAD_FIELD. */
-MUST_CHECK struct err project_settings_write(const json_t *settings, struct text *text,
-                                             struct why *why);
+/* {"permissions"?, "edits"?, "folders"?} as compact JSON, or "" where there is none of them: rules
+ * for calls of all its sessions, checked as those of a session are, and folders that their tools
+ * may use beside their root. null: none. Folders are granted by answers alone
+ * (engine/session/roots.h), which know where they really are: `given` has none that `had` has not,
+ * with no more access. ERR_BAD_FIELD. */
+struct project_settings {
+    const json_t *given;
+    struct bytes had; /* Settings of the row. */
+};
+MUST_CHECK struct err project_settings_write(const struct project_settings *settings,
+                                             struct text *text, struct why *why);
+
+/* Grants a folder: {"path", "access": "read" | "write"}; it never has less than before.
+ * ERR_BAD_FIELD: there are PROJECT_FOLDERS_MAX others. */
+MUST_CHECK struct err project_folder_add(json_t *settings, const json_t *folder, struct why *why);
+/* The folder of that path; NULL: none. */
+const json_t *project_folder_find(const json_t *settings, struct bytes path);
 
 #endif

@@ -29,7 +29,8 @@ static const struct field rows[] = {
     {FIELD("settings", FIELD_JSON, AT(settings_given)), .use = FIELD_GIVEN | FIELD_CHANGED,
      .schema = "{\"type\":[\"object\",\"null\"]}",
      FLAG("settings", FLAG_TEXT, "JSON",
-          "Rules for calls of all its sessions: {\"permissions\",\"edits\"}; {}: none.")},
+          "Rules for calls of all its sessions: {\"permissions\",\"edits\",\"folders\"}; {}: "
+          "none.")},
     {ROW_EACH("settings", FIELD_STORED, AT(settings)), .use = FIELD_SHOWN,
      .empty = FIELD_EMPTY_NULL},
     {ROW_MADE(AT(made_ms))},
@@ -68,22 +69,3 @@ const struct resource project_resource = {
                [RESOURCE_REMOVE] = {.scope = SCOPE_RUN,
                                     .summary = "Remove a project that nothing unfinished uses"}},
 };
-
-struct err project_settings_write(const json_t *settings, struct text *text, struct why *why) {
-    const struct json_field members[] = {{.name = "permissions", .kind = JSON_KIND_ANY},
-                                         {.name = "edits", .kind = JSON_KIND_ANY}};
-    struct why inner = {""};
-    if (json_is_null(settings)) {
-        return ERR_OK;
-    }
-    struct err err = json_read_fields(settings, members, COUNT_OF(members), &inner);
-    err = err_failed(err) ? err : permission_settings_check(settings, &inner);
-    if (err_failed(err)) {
-        return err_why(why, err.code, "\"settings\": %.280s", inner.text);
-    }
-    err = json_object_size(settings) == 0 ? ERR_OK : json_write(settings, text);
-    return err_failed(err) && !text->no_memory
-               ? err_why(why, ERR_BAD_FIELD, "\"settings\": more than %zu bytes as compact JSON",
-                         text->size_max)
-               : err;
-}

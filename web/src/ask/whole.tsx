@@ -14,12 +14,15 @@ import { bodyOf, choicesOf, headline, isYesNo, optionsOf } from "./text.ts";
 import { words } from "./words.ts";
 
 type Scope = "once" | "session" | "project";
+/** A folder is granted to the session or to its project. */
+const isFolder = (ask: Ask): boolean => ask.tool === "request_access";
 
 /** How far a yes holds. */
 function Scopes({ ask, scope, set }: { ask: Ask; scope: Scope; set: (scope: Scope) => void }) {
-  const name = useId();
-  const rows: [Scope, string][] = [["once", words.scopes.once], ["session", words.scopes.session]];
-  if (ask.project !== null) rows.push(["project", words.scopes.project(ask.project)]);
+  const name = useId(), folder = isFolder(ask), of = folder ? words.folderOf : words.scopes;
+  const rows: [Scope, string][] = [["session", of.session]];
+  if (!folder) rows.unshift(["once", words.scopes.once]);
+  if (ask.project !== null) rows.push(["project", of.project(ask.project)]);
   return (
     <fieldset class="scopes">
       <legend>{words.holds}</legend>
@@ -37,11 +40,11 @@ function Scopes({ ask, scope, set }: { ask: Ask; scope: Scope; set: (scope: Scop
 function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
   const { off, reply } = answering;
   const [reason, reasonSet] = useState("");
-  const [scope, scopeSet] = useState<Scope>("once");
+  const folder = isFolder(ask);
+  const [scope, scopeSet] = useState<Scope>(folder ? "session" : "once");
   const [subject, subjectSet] = useState("");
   const first = ask.about?.subjects?.[0];
-  const folder = ask.tool === "request_access"; // It is granted to the session in any case.
-  const mayAlways = ask.kind === "leave" && ask.session !== null && !folder;
+  const mayAlways = ask.kind === "leave" && ask.session !== null;
   const always = scope !== "once";
   const allow = (event: Event): void => reply(event, {
     decision: "allow", ...(always && { scope }), ...(always && subject !== "" && { subject }),
@@ -55,7 +58,7 @@ function YesNo({ ask, answering }: { ask: Ask; answering: Replying }) {
         <button disabled={off} onClick={deny}>{words.deny}</button>
       </div>
       {mayAlways ? <Scopes ask={ask} scope={scope} set={scopeSet} /> : null}
-      {mayAlways && always ? (
+      {mayAlways && always && !folder ? (
         <label class="field">
           <span>{words.subject} <code>{visible(first ?? "test/**")}</code></span>
           <input type="text" class="mono" value={subject}

@@ -19,6 +19,9 @@ export const words = {
     once: "this call", session: "such calls of this session from now on",
     project: (name: string) => `such calls of all sessions of project ${name} from now on`,
   },
+  folderOf: {
+    session: "this session", project: (name: string) => `all sessions of project ${name}`,
+  },
   subject: "Only those that match, e.g.",
   yours: "Your answer",
   several: "Several may be chosen.",

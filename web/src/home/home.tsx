@@ -12,7 +12,7 @@ import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
 import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
 import {
-  asksDue, due, home, homeRead, liveCount, markSeen, running, runningProblem,
+  asksDue, due, home, homeRead, markSeen, running, runningMore, runningProblem,
 } from "../state/home.ts";
 import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
@@ -88,7 +88,6 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     { name: "seen", run: () => may("run") && void markSeen(toSee) },
   ]);
   useAskKeys(shownAsks.find(({ id }) => is(id)) ?? null, { other: open });
-  const more = Math.max(0, liveCount.value - runs.length);
   const left = asksDue.value - shownAsks.filter(isOpen).length;
   if (places.size === 0) return <Empty />;
   return (
@@ -119,8 +118,8 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
             <SessionRow key={one.id} session={one} bad={false} selected={is(one.id)} />)}
         </Section>
       )}
-      <Section title={all.running} count={liveCount.value}
-        about={more > 0 ? all.more(more) : undefined}>
+      <Section title={all.running} count={runs.length}
+        about={runningMore.value ? all.more : undefined}>
         {runs.length === 0 ? <p class="none">{all.noRunning}</p> : null}
         {runs.map((run) => <RunningRow key={run.id} run={run} selected={is(run.id)} />)}
       </Section>

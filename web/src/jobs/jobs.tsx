@@ -11,15 +11,16 @@ import { may } from "../state/me.ts";
 import { followRows, type RowsFollow } from "../state/rows.ts";
 import { RunForm } from "./form.tsx";
 import { Row } from "./row.tsx";
-import { fits, pathOf, STATES, type JobRow } from "./rules.ts";
+import { fits, pathOf, STATES, type JobRow, type JobsFilter } from "./rules.ts";
 import { words } from "./words.ts";
 
 const TYPING_MS = 250;
 
-function useJobs(state: string, q: string): RowsFollow<JobRow> {
+function useJobs(filter: JobsFilter): RowsFollow<JobRow> {
+  const { state, q, top } = filter;
   const list = useMemo(() => followRows<JobRow>({
-    path: pathOf(state, q), type: "run_changed", fits: (row) => fits(row, state, q),
-  }), [state, q]);
+    path: pathOf(filter), type: "run_changed", fits: (row) => fits(row, filter),
+  }), [state, q, top]);
   useEffect(() => list.end, [list]);
   // An event has no command: a job without a label is read, once.
   const asked = useRef(new Set<string>());
@@ -33,8 +34,8 @@ function useJobs(state: string, q: string): RowsFollow<JobRow> {
   return list;
 }
 
-function Filters({ state, q, field }: {
-  state: string; q: string; field: { current: HTMLInputElement | null };
+function Filters({ state, q, top, field }: JobsFilter & {
+  field: { current: HTMLInputElement | null };
 }) {
   const { setQuery } = useSeat();
   const timer = useRef<ReturnType<typeof setTimeout>>();
@@ -63,6 +64,11 @@ function Filters({ state, q, field }: {
           ))}
         </select>
       </label>
+      <label class="check">
+        <input type="checkbox" checked={top}
+          onChange={({ currentTarget: { checked } }) => setQuery("top", checked ? "1" : null)} />
+        {words.top}
+      </label>
     </div>
   );
 }
@@ -73,7 +79,7 @@ function Empty({ filtered }: { filtered: boolean }) {
     <div class="empty">
       <p>{filtered ? words.none : words.empty}</p>
       {filtered ? (
-        <p><button onClick={() => ["q", "state"].forEach((name) => setQuery(name, null))}>
+        <p><button onClick={() => ["q", "state", "top"].forEach((name) => setQuery(name, null))}>
           {words.clear}
         </button></p>
       ) : <><p class="muted">{words.emptyNext}</p><pre>{words.emptyCommand}</pre></>}
@@ -84,7 +90,8 @@ function Empty({ filtered }: { filtered: boolean }) {
 export function Jobs() {
   const { query } = useSeat();
   const state = query.value.get("state") ?? "", q = query.value.get("q") ?? "";
-  const list = useJobs(state, q);
+  const top = query.value.get("top") === "1";
+  const list = useJobs({ state, q, top });
   const { items, next, ready, problem } = list.rows.value;
   const [open, openSet] = useState(false);
   const [refused, refusedSet] = useState<Given | null>(null);
@@ -100,14 +107,14 @@ export function Jobs() {
     <div class="page jobs">
       <div class="head">
         <h1>{words.title}</h1>
-        <Filters state={state} q={q} field={field} />
+        <Filters state={state} q={q} top={top} field={field} />
         {may("run") ? (
           <button class="main end" onClick={() => openSet(true)}>{words.run}</button>
         ) : null}
       </div>
       <Trouble problem={refused ?? problem} retry={problem === null ? undefined : list.again} />
       {!ready && problem === null ? <Loading /> : null}
-      {ready && items.length === 0 ? <Empty filtered={state !== "" || q !== ""} /> : null}
+      {ready && items.length === 0 ? <Empty filtered={state !== "" || q !== "" || top} /> : null}
       <div onFocusIn={selection.onFocusIn}>
         {items.map((job) => <Row key={job.id} job={job} failed={refusedSet} />)}
       </div>

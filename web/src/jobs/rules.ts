@@ -17,20 +17,28 @@ export const STATES: Record<string, readonly string[]> = {
   cancelled: ["cancelled"],
 };
 
+export interface JobsFilter {
+  state: string;
+  q: string;
+  /** Only jobs that no other run has started. */
+  top: boolean;
+}
+
 /** Pure: the list of the API. */
-export function pathOf(state: string, q: string): string {
+export function pathOf({ state, q, top }: JobsFilter): string {
   const words = new URLSearchParams({ kind: "job" });
   if (state === "live") words.set("live", "1");
   else if (state === "failed") words.set("state", "failed,timed_out,lost,degraded");
   else if (STATES[state] !== undefined) words.set("state", state);
   if (q !== "") words.set("q", q);
+  if (top) words.set("top", "1");
   return `/runs?${words}`;
 }
 
 const lower = (text: string): string => text.replace(/[A-Z]/g, (one) => one.toLowerCase());
 
-/** Pure: whether a row of an event belongs to that list. */
-export function fits(row: JobRow, state: string, q: string): boolean {
+/** Pure: whether a row of an event belongs to that list. Events tell of runs at the top alone. */
+export function fits(row: JobRow, { state, q }: JobsFilter): boolean {
   if (row.kind !== "job" || !(STATES[state]?.includes(row.state) ?? true)) return false;
   return [row.label, row.command, row.id].some((text) => lower(text ?? "").includes(lower(q)));
 }

@@ -8,6 +8,7 @@ export const words = {
   } as Record<string, string>,
   filter: "Filter",
   filterAbout: "label, command or id",
+  top: "without those of agents",
   run: "Run a command",
   command: "Command line",
   commandAbout: "for /bin/sh",

@@ -62,8 +62,7 @@ function Actions({ message, who }: { message: Message; who: string }) {
 }
 
 function Who({ message, children }: { message: Message; children?: string }) {
-  const { agent } = useTalk();
-  const who = whoOf(message, agent);
+  const who = whoOf(message, useTalk());
   return (
     <div class="who">
       <h2 dir="auto">{who}</h2>

@@ -1,4 +1,4 @@
-/** Who answers: the model of the session. A session of a program keeps its program. */
+/** Who answers from the next turn on: a program, or a model. A program keeps its model. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
@@ -7,6 +7,7 @@ import { visible } from "../parts/visible.ts";
 import type { Session } from "../state/session.ts";
 import type { Page } from "../state/types.ts";
 import { words as shared } from "../words.ts";
+import { programOf } from "./text.ts";
 import { words } from "./words.ts";
 
 /** Names of the models that the daemon knows, read once a visit. */
@@ -47,19 +48,33 @@ export function useDefault(): string | null {
 interface PickersProps { session: Session; say(text: string): void }
 
 export function Pickers({ session, say }: PickersProps) {
-  const models = useModels();
-  if (session.agent !== null) return null;
+  const models = useModels(), agents = useAgents(), program = programOf(session);
   const given = session.model ?? "";
   const all = given === "" || models.includes(given) ? models : [given, ...models];
-  const choose = async (model: string): Promise<void> => {
-    const answer = await patch(`/sessions/${session.id}`, { model });
-    if (!answer.ok) say(shared.problem(answer.problem));
+  const names = program === null || agents.includes(program) ? agents : [program, ...agents];
+  const choose = async (select: HTMLSelectElement, was: string, change: object): Promise<void> => {
+    const answer = await patch(`/sessions/${session.id}`, change);
+    if (answer.ok) return;
+    say(shared.problem(answer.problem));
+    select.value = was;
   };
   return (
-    <select class="quiet" aria-label={words.model} value={given}
-      onChange={(event) => void choose(event.currentTarget.value)}>
-      {given === "" ? <option value="">{words.defaultModel}</option> : null}
-      {all.map((model) => <option key={model} value={model}>{visible(model)}</option>)}
-    </select>
+    <>
+      {names.length === 0 ? null : (
+        <select class="quiet" aria-label={words.agent} value={program ?? ""}
+          onChange={({ currentTarget: one }) =>
+            void choose(one, program ?? "", { agent: one.value })}>
+          <option value="">{words.noAgent}</option>
+          {names.map((name) => <option key={name} value={name}>{visible(name)}</option>)}
+        </select>
+      )}
+      {program !== null ? null : (
+        <select class="quiet" aria-label={words.model} value={given}
+          onChange={({ currentTarget: one }) => void choose(one, given, { model: one.value })}>
+          {given === "" ? <option value="">{words.defaultModel}</option> : null}
+          {all.map((model) => <option key={model} value={model}>{visible(model)}</option>)}
+        </select>
+      )}
+    </>
   );
 }

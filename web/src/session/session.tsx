@@ -41,10 +41,11 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
   const { session, compactions, deleted } = state.value;
   const mayWrite = may("run");
   const talk = useMemo<Talk>(() => ({
-    session: opened.id, agent: session?.agent ?? null, opened: new Map(), mayWrite,
+    session: opened.id, agent: session?.agent ?? null, model: session?.model ?? null,
+    opened: new Map(), mayWrite,
     read: (message) => void opened.read(message),
     edit: (message) => (editing.value = message), say,
-  }), [opened, session?.agent, mayWrite]);
+  }), [opened, session?.agent, session?.model, mayWrite]);
   useEffect(() => {
     if (compactions > 0) say(words.compacted);
   }, [compactions]);

@@ -7,6 +7,7 @@ import type { Message } from "../state/message.ts";
 export interface Talk {
   session: string;
   agent: string | null;
+  model: string | null;
   /** What was opened and closed: a row that leaves the view and comes back is as it was. */
   opened: Map<string, boolean>;
   mayWrite: boolean;
@@ -16,7 +17,7 @@ export interface Talk {
 }
 
 export const TalkContext = createContext<Talk>({
-  session: "", agent: null, opened: new Map(), mayWrite: false,
+  session: "", agent: null, model: null, opened: new Map(), mayWrite: false,
   read: () => {}, edit: () => {}, say: () => {},
 });
 export const useTalk = (): Talk => useContext(TalkContext);

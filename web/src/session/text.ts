@@ -16,8 +16,13 @@ export function duration(ms: number | null): string {
     : `${Math.floor(seconds / 3600)}h ${Math.floor(seconds / 60) % 60}m`;
 }
 
-/** The model without the name of its connection. */
-export const modelName = (model: string): string => visible(model.slice(model.indexOf("/") + 1));
+/** The model without the name of its connection; of a program that names none, the program. */
+export const modelName = (model: string): string => visible(model.endsWith("/default")
+  ? model.slice(0, model.indexOf("/")) : model.slice(model.indexOf("/") + 1));
+
+/** A program that answers; other names of agents only stand beside the usage of models. */
+export const programOf = ({ agent, model }: Pick<Session, "agent" | "model">): string | null =>
+  (agent !== null && model?.startsWith(`${agent}/`) ? agent : null);
 
 export const titleOf = ({ title }: { title: string | null }): string =>
   (title === null || title === "" ? words.untitled : visible(title));
@@ -26,9 +31,12 @@ export const titleOf = ({ title }: { title: string | null }): string =>
 export const answerer = ({ agent, model }: Pick<Session, "agent" | "model">): string =>
   (agent !== null ? visible(agent) : model !== null ? modelName(model) : words.drover);
 
-export function whoOf(message: Message, agent: string | null): string {
+/** Earlier answers may be those of another program, or of a model. */
+export function whoOf(message: Message, now: Pick<Session, "agent" | "model">): string {
   if (message.role === "user") return words.you;
-  return answerer({ agent, model: message.model ?? null });
+  const model = message.model ?? null, program = programOf(now);
+  const was = program !== null && model !== null && !model.startsWith(`${program}/`);
+  return answerer({ agent: was ? null : now.agent, model });
 }
 
 /** Never a figure without its unknown part. */

@@ -100,7 +100,7 @@ export const words = {
   model: "Model",
   agent: "Agent",
   defaultModel: "Default model",
-  noAgent: "none",
+  noAgent: "A model",
   readOnly: "This key may read, and not write.",
   removeImage: (name: string) => `Remove ${name}`,
   uploading: "is being sent",

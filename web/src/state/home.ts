@@ -121,19 +121,19 @@ export const progress = signal<ReadonlyMap<string, Progress>>(new Map());
 
 /** Runs inside others are shown with those. */
 const isTop = (run: Run): boolean => !run.parent && !run.ended_ms;
-const live = followRows<Run>({ path: "/runs?live=1&limit=200", type: "run_changed", fits: isTop });
+const live = followRows<Run>({
+  path: "/runs?live=1&top=1&limit=200", type: "run_changed", fits: isTop,
+});
 
 /** The one that began last stands last. */
 export const running = computed(() => live.rows.value.items.filter(isTop).reverse());
 export const runningProblem = computed(() => live.rows.value.problem);
 
-/** The runs inside others fill the pages: those that are missing are read up to a limit. */
-export const liveCount = computed(() =>
-  Object.values(home.value.overview?.runs ?? {}).flatMap((states) => Object.values(states))
-    .reduce((sum, one) => sum + one, 0));
+/** There are more than the page keeps. */
+export const runningMore = computed(() =>
+  live.rows.value.next !== null && live.rows.value.items.length >= RUNS_MAX);
 live.rows.subscribe(({ items, next }) => {
-  if (next === null || items.length >= RUNS_MAX) return;
-  if (running.peek().length < liveCount.peek()) queueMicrotask(() => void live.more());
+  if (next !== null && items.length < RUNS_MAX) queueMicrotask(() => void live.more());
 });
 
 const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);
