@@ -61,6 +61,8 @@ test("a tool of a program is a card, with its arguments and its result", async (
     assert.ok(textOf(message).endsWith(`turn 1 of ${kind}`));
     const types = listener.heard.events.map(({ type }) => type);
     assert.ok(types.indexOf("tool_started") < types.indexOf("tool_finished"));
+    const told = listener.heard.events.find(({ type }) => type === "tool_finished").data;
+    assert.equal(message.parts.find((part) => part.kind === "tool").ms, told.ms);
     listener.close();
   }
 });

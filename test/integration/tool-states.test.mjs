@@ -44,6 +44,10 @@ test("each failure has a cause, the same wherever it is shown", async (t) => {
   assert.deepEqual(ends(message), expected);
   const told = listener.heard.events.filter(({ type }) => type === "tool_finished");
   assert.deepEqual(told.map(({ data }) => [data.state, data.cause]), expected);
+  // A call that was refused before it began took no time.
+  const took = toolsOf(message).map(({ ms }) => ms ?? null);
+  assert.deepEqual(told.map(({ data }) => data.ms), took);
+  assert.ok(took.filter((ms) => ms !== null).length >= 8, `${took}`);
   const { items } = await turns.get(`/runs/${run}/spans`);
   const spans = items.filter(({ kind }) => kind === "tool");
   assert.deepEqual(

@@ -435,6 +435,8 @@ test("axe finds nothing: a list, and a session where much goes on, light and dar
     const page = await opened(browser, desk, { colorScheme, target: `/s/${id}` });
     await page.getByRole("region", { name: "Waiting to be answered" }).waitFor();
     await page.getByRole("button", { name: /^Allow/ }).waitFor();
+    // The answer ended before the page was there.
+    await page.getByRole("button", { name: /2 calls · \d+ ms/ }).waitFor();
     assert.deepEqual(await axe(page), [], colorScheme);
     await page.goto(`${desk.daemon.url}/sessions`);
     await page.getByRole("link", { name: "For axe" }).waitFor();

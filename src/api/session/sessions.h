@@ -105,7 +105,8 @@ enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
     "\"steer\"]},"                                                                                 \
     "\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA                   \
     ",\"call\":" TEXT_OR_NULL ",\"run\":" TEXT_SCHEMA ",\"step\":" INT_SCHEMA                      \
-    ",\"text\":" TEXT_SCHEMA ",\"data\":{\"type\":[\"object\",\"null\"]},\"cut\":" BOOL_SCHEMA     \
-    ",\"bytes\":" INT_SCHEMA "}}}}}"
+    ",\"ms\":" INT_SCHEMA ",\"text\":" TEXT_SCHEMA                                                 \
+    ",\"data\":{\"type\":[\"object\",\"null\"]},\"cut\":" BOOL_SCHEMA ",\"bytes\":" INT_SCHEMA     \
+    "}}}}}"
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/session/message_rows.h"
+#include "engine/trace/spans.h"
 #include "engine/trace/usage_totals.h"
 
 /* --- A session -------------------------------------------------------------------------------- */
@@ -119,15 +120,63 @@ void message_write_head(const struct message_row *row, struct text *text) {
     text_add_str(text, ",\"parts\":[],\"cut\":true}");
 }
 
+/* Durations of the calls of tools in an answer, by the spans of its turn: parts store no times. In
+ * the order of `parts`; SPAN_UNKNOWN: not a call, it has not ended, or its span is gone. NULL: there
+ * is no call. The span of a call is the next step after the call of the model that made it, or after
+ * the call before (turn/record.c). */
+static const int64_t *calls_time(struct tx *tx, int64_t run, const struct message_parts *parts) {
+    int64_t *steps = tx_memory(tx, (parts->count + 1) * 2 * sizeof *steps);
+    int64_t *ms = steps + parts->count + 1, step = 0, made_by = 0;
+    bool any = false;
+    for (size_t i = 0; i < parts->count; i++) {
+        const bool call = parts->parts[i].kind == PART_TOOL;
+        if (call) {
+            step = parts->parts[i].step == made_by && any ? step + 1 : parts->parts[i].step + 1;
+            made_by = parts->parts[i].step;
+            any = true;
+        }
+        steps[i] = call ? step : 0;
+        ms[i] = SPAN_UNKNOWN;
+    }
+    if (!any || run == 0) {
+        return NULL;
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT step, name, ended_ms - started_ms FROM spans WHERE run = $1"
+                                " AND kind = 'tool' AND ended_ms IS NOT NULL"
+                                " ORDER BY attempt, step",
+                                ARGS(arg_int(run)));
+    for (size_t i = 0; rows_step(rows);) {
+        const int64_t of = rows_int(rows, 0), took_ms = rows_int(rows, 2);
+        i = i < parts->count && steps[i] <= of ? i : 0; /* Another attempt begins. */
+        while (i < parts->count && steps[i] < of) {
+            i++;
+        }
+        const struct bytes name = i < parts->count ? parts->parts[i].name : BYTES("");
+        const struct bytes cut = {name.data, utf8_cut(name, SPAN_NAME_MAX)};
+        if (i < parts->count && steps[i] == of && bytes_equal(rows_text(rows, 1), cut)) {
+            ms[i] = took_ms > 0 ? took_ms : 0;
+        }
+    }
+    return ms;
+}
+
 void messages__write_parts(struct tx *tx, const struct message_row *row, size_t budget,
                            struct message_parts more, struct text *text) {
     const struct message_parts parts = parts__read(tx, row->id, budget);
+    const int64_t *ms = calls_time(tx, row->run, &parts);
     int64_t number = 0;
     messages__write_open(tx, row, text);
     text_add_str(text, ",\"parts\":[");
     for (size_t i = 0; i < parts.count; i++) {
         text_add_str(text, i == 0 ? "" : ",");
         part_write_json(&parts.parts[i], text);
+        if (ms != NULL && ms[i] != SPAN_UNKNOWN) {
+            text_cut(text, text->len - 1);
+            text_add_member_int(text, "ms", ms[i]);
+            text_add_char(text, '}');
+        }
         number = parts.parts[i].number;
         budget -= parts.parts[i].text.len;
     }

@@ -38,7 +38,7 @@ interface Data {
   result?: string; diff?: string; diff_cut?: boolean; cut?: boolean; decision?: string;
 }
 
-/** What was known gets another content. Times of tools, which only their events tell, stay. */
+/** What was known gets another content. Times of tools stay, also where a trace is gone. */
 export function changed(old: Message, message: Message): Message {
   const known = new Map(old.parts.map((part) => [part.number, part]));
   const parts = message.parts.map((part) => {
