@@ -44,7 +44,8 @@ async function newest({ daemon }, id) {
 
 /** Every third answer is code, one has 1 MB; the last says where the end is. */
 async function longSession(desk, count) {
-  const { id } = await post(desk, "/sessions", { model: "scripted/demo", title: `${count} messages` });
+  const title = `${count} messages`;
+  const { id } = await post(desk, "/sessions", { model: "scripted/demo", title });
   const turns = count / 2, half = Math.floor(turns / 2);
   let middle = null;
   for (let n = 1; n <= turns; n++) {

@@ -1,4 +1,4 @@
-// terminal.mjs: a terminal that writes 10 MB at once, one that answers keys, and the way back to it.
+// terminal.mjs: a terminal that writes 10 MB at once, its echo of keys, and the way back to it.
 import { hasPlace, forget, keysIn, median, p95, pageOf, probed } from "./measure.mjs";
 
 const BURST = "head -c 7500000 /dev/urandom | base64; echo the-burst-is-over; cat";
