@@ -119,8 +119,9 @@ export function Line({ at }: { at: number }) {
     }[event.key];
     if (by === undefined && event.key !== "Enter") return;
     event.preventDefault();
-    panesResize(by === undefined ? null : resized(now, at, by), true);
+    panesResize(by === undefined ? null : resized(now, at, by), false);
   };
+  const keep = (): void => panesResize(wide.value, true);
   const begins = (event: PointerEvent & { currentTarget: HTMLElement }): void => {
     if (event.button !== 0) return;
     event.currentTarget.setPointerCapture(event.pointerId);
@@ -133,23 +134,26 @@ export function Line({ at }: { at: number }) {
     panesResize(resized(from, at, (100 * (clientX - x)) / width), false);
   };
   const ends = (): void => {
-    if (drag.current !== null && wide.value !== null) panesResize(wide.value, true);
+    if (drag.current !== null) keep();
     drag.current = null;
   };
   return (
     <div class="pane-line" role="separator" tabIndex={0} aria-orientation="vertical"
       aria-label={words.line(at + 1)} aria-valuenow={now[at]} aria-valuemin={WIDE_MIN}
-      aria-valuemax={(now[at] ?? 0) + (now[at + 1] ?? 0) - WIDE_MIN} onKeyDown={pressed}
+      aria-valuemax={(now[at] ?? 0) + (now[at + 1] ?? 0) - WIDE_MIN}
+      onKeyDown={pressed} onKeyUp={keep}
       onPointerDown={begins} onPointerMove={moves} onPointerUp={ends} onPointerCancel={ends}
       onDblClick={() => panesResize(null, true)} />
   );
 }
 
 function Tab({ seat }: { seat: Seat }) {
-  const isHere = seat === focused.value;
+  const isHere = seat === focused.value, tab = useRef<HTMLButtonElement>(null);
+  useEffect(() => void (isHere && tab.current?.scrollIntoView({ inline: "nearest" })), [isHere]);
   return (
-    <button role="tab" id={`tab-${seat.id}`} aria-selected={isHere} tabIndex={isHere ? 0 : -1}
-      aria-controls={isHere ? `panel-${seat.id}` : undefined} onClick={() => paneFocus(seat)}>
+    <button role="tab" ref={tab} id={`tab-${seat.id}`} aria-selected={isHere}
+      aria-controls={isHere ? `panel-${seat.id}` : undefined} tabIndex={isHere ? 0 : -1}
+      onClick={() => paneFocus(seat)}>
       <span class="clip" dir="auto">{useTitle(seat)}</span><Badge seat={seat} />
     </button>
   );
