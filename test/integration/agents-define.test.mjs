@@ -43,8 +43,15 @@ const definition = (folder, name, what) =>
   write(path.join(folder, ".drover/agents", name),
     typeof what === "string" ? what : JSON.stringify(what));
 const plain = (...args) => ({ program: "plain", command: "echo", args });
-const agents = async (turns, root = "") =>
-  (await turns.get(`/agents${root && `?root=${root}`}`)).items;
+const agents = async (turns, root = "") => {
+  const all = [];
+  for (let next = ""; next !== null;) {
+    const page = await turns.get(`/agents?limit=200${root && `&root=${root}`}${next}`);
+    all.push(...page.items);
+    next = page.next && `&after=${page.next}`;
+  }
+  return all;
+};
 const agent = (turns, name, root = "") =>
   turns.get(`/agents/${name}${root && `?root=${root}`}`);
 const said = async (turns, name, more = {}) => {
@@ -226,6 +233,8 @@ test("a folder says that it has more files than are listed", async (t) => {
       path.join(turns.root, one.split(" ")[0])]));
   for (const { why } of told) assert.match(why, /more than 500 files.* are not listed/);
   assert.ok(rows.length > 900, `${rows.length}`);
+  const { stdout } = await turns.daemon.cli(["agent", "ls", "--json", "--root", turns.root]);
+  assert.equal(stdout.trim().split("\n").length, rows.length);
   const [hidden] = [...Array(510).keys()].map((i) => `a${i}`)
     .filter((name) => !rows.some((row) => row.name === name));
   assert.equal((await agent(turns, hidden, turns.root)).state, "ready"); // By its name it is found.

@@ -25,6 +25,7 @@ const lists = {
   "term ls": "/terminals",
   "token ls": "/tokens",
   "host ls": "/hosts",
+  "agent ls": "/agents",
 };
 /** Flags that are called otherwise; what an operand or the command itself says has none. */
 const flagOf = { q: "search", runs: "all", fork_of: "fork-of" };

@@ -88,6 +88,7 @@ const place = (target) => target.replace(/\{[a-z]+\}/, idFor(target));
 /** A value that the filter takes: for words the first one that its refusal names. */
 async function valueFor({ target }, name) {
   const fixed = { session: ids.session, parent: ids.job, root: ids.job, project: "web" };
+  if (target === "/agents") fixed.root = folder;
   if (target === "/sessions") Object.assign(fixed, { parent: ids.session, fork_of: ids.session });
   if (fixed[name]) return fixed[name];
   for (const value of ["1", "x"]) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "agent/find.h"
+#include "api/base/page.h"
 #include "base/memory.h"
 #include "proc/spool/spool.h"
 #include "tool/agent_types.h"
@@ -19,7 +20,7 @@ static const struct one_kind agent_one = {.valid = agent_name_is_valid, .noun = 
 /* --- Looking ---------------------------------------------------------------------------------- */
 
 struct agents_op {
-    struct request request;
+    struct page page;         /* Begins with the request; the rest is for the list. */
     const char *path;         /* PATH of the client, or of the daemon. */
     struct text root, prompt; /* Owned: the project's folder, and what a start is asked. */
     bool asks_versions;
@@ -30,24 +31,24 @@ struct agents_op {
 
 static struct err agents_read(void *ctx) {
     struct agents_op *op = ctx;
-    const struct exchange *exchange = op->request.op.exchange;
+    const struct exchange *exchange = op->page.request.op.exchange;
     const struct bytes root = param_text(exchange, "root");
-    op->path = request_variable(&op->request, "PATH");
+    op->path = request_variable(&op->page.request, "PATH");
     op->path = op->path != NULL ? op->path : getenv("PATH");
     /* To ask for a version runs what that PATH names, outside of any run. */
     op->asks_versions = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
-    request_text(&op->request, &op->root, 4096);
+    request_text(&op->page.request, &op->root, 4096);
     text_add(&op->root, root.data, root.len);
     while (op->root.len > 1 && op->root.data[op->root.len - 1] == '/') {
         op->root.data[--op->root.len] = '\0';
     }
     return root.len == 0 || root.data[0] == '/'
                ? ERR_OK
-               : err_why(&op->request.op.why, ERR_BAD_FIELD, "root: must be an absolute path");
+               : err_why(&op->page.request.op.why, ERR_BAD_FIELD, "root: must be an absolute path");
 }
 
 static struct agent_search search_of(const struct agents_op *op) {
-    const struct agents_api *api = op->request.api;
+    const struct agents_api *api = op->page.request.api;
     return (struct agent_search){.root = op->root.len > 0 ? op->root.data : NULL,
                                  .home = api->home,
                                  .path = op->path,
@@ -56,15 +57,19 @@ static struct agent_search search_of(const struct agents_op *op) {
 }
 
 static struct agent_places places_of(const struct agents_op *op) {
-    const struct agents_api *api = op->request.api;
+    const struct agents_api *api = op->page.request.api;
     return (struct agent_places){.root = op->root.len > 0 ? op->root.data : NULL,
                                  .home = api->home,
                                  .config_dir = api->config_dir};
 }
 
+/* The cursor of a row is its number. */
 static void shown_add(struct agents_op *op, const struct agent_shown *shown) {
-    text_add_str(&op->request.op.answer, op->count++ > 0 ? "," : "");
-    fields_write(&agent_shown_fields, FIELD_LISTED, shown, &op->request.op.answer);
+    const int64_t number = (int64_t)++op->count;
+    if (op->page.kind != NULL && (number <= op->page.from || !page_add_number(&op->page, number))) {
+        return;
+    }
+    fields_write(&agent_shown_fields, FIELD_LISTED, shown, &op->page.request.op.answer);
 }
 
 static void agent_add(void *ctx, const struct agent_seen *seen) {
@@ -104,21 +109,30 @@ static void type_list(void *ctx, const struct agent_type_seen *seen) {
     }
 }
 
-static struct err list_pool(void *ctx) {
-    struct agents_op *op = ctx;
+/* All are looked at: what counts is known in the end. */
+static void list_write(struct loop_work *work) {
+    struct agents_op *op = CONTAINER_OF(work, struct agents_op, page.request.work);
     op->broken = json_object();
     const struct agent_search search = search_of(op);
     const struct agent_places places = places_of(op);
-    text_add_str(&op->request.op.answer, "{\"items\":[");
+    (void)page_begin(&op->page);
     agent_each(&search, program_list, op);
     agent_types_each(&places, type_list, op);
-    text_add_str(&op->request.op.answer, "],\"next\":null}");
-    return ERR_OK;
+    page_end(&op->page, op->page.total ? (int64_t)op->count : PAGE_NO_TOTAL);
+}
+
+static void list_written(struct loop_work *work) {
+    request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
+}
+
+static void list_begin(struct page *page) {
+    page->request.work = (struct loop_work){.run = list_write, .done = list_written};
+    loop_work(page->request.loop, &page->request.work);
 }
 
 static void type_show(void *ctx, const struct agent_type_seen *seen) {
     struct agents_op *op = ctx;
-    if (bytes_equal(seen->name, op->request.key.id)) {
+    if (bytes_equal(seen->name, op->page.request.key.id)) {
         type_add(op, seen);
     }
 }
@@ -127,12 +141,12 @@ static struct err show_pool(void *ctx) {
     struct agents_op *op = ctx;
     const struct agent_search search = search_of(op);
     const struct agent_places places = places_of(op);
-    const struct bytes name = op->request.key.id;
+    const struct bytes name = op->page.request.key.id;
     if (!agent_find(&search, name, agent_add, op)) {
         agent_types_each(&places, type_show, op);
     }
     return op->count > 0 ? ERR_OK
-                         : err_why(&op->request.op.why, ERR_NOT_FOUND,
+                         : err_why(&op->page.request.op.why, ERR_NOT_FOUND,
                                    "there is no agent '%.*s'; 'drover agent ls' lists them",
                                    (int)name.len, name.data);
 }
@@ -142,8 +156,9 @@ static void agents_end(void *ctx, struct err result) {
     json_release(&op->broken);
 }
 
-static const struct request_kind list = {
-    .size = sizeof(struct agents_op), .read = agents_read, .pool = list_pool, .end = agents_end};
+static const struct page_kind list = {
+    .request = {.size = sizeof(struct agents_op), .read = agents_read, .end = agents_end},
+    .begin = list_begin};
 static const struct request_kind show = {.size = sizeof(struct agents_op),
                                          .one = &agent_one,
                                          .read = agents_read,
@@ -175,14 +190,14 @@ static void env_add(struct text *text, const json_t *env) {
 
 static void start_see(void *ctx, const struct agent_seen *seen) {
     struct agents_op *op = ctx;
-    const struct agents_api *api = op->request.api;
-    struct text *text = &op->request.op.answer;
+    const struct agents_api *api = op->page.request.api;
+    struct text *text = &op->page.request.op.answer;
     AUTO(arena_done) struct arena arena;
     struct program_command command;
     op->count++;
     arena_init(&arena, 1 << 20);
     if (!agent_may_start(seen->found)) {
-        op->err = err_why(&op->request.op.why, ERR_CONFLICT, "agent '%.64s' is %s: %s",
+        op->err = err_why(&op->page.request.op.why, ERR_CONFLICT, "agent '%.64s' is %s: %s",
                           seen->what->name, agent_found_names[seen->found], seen->why);
         return;
     }
@@ -206,10 +221,10 @@ static void start_see(void *ctx, const struct agent_seen *seen) {
 
 static struct err start_read(void *ctx) {
     struct agents_op *op = ctx;
-    const struct bytes given = param_text(op->request.op.exchange, "prompt");
+    const struct bytes given = param_text(op->page.request.op.exchange, "prompt");
     const struct bytes prompt = given.len > 0 ? given : BYTES("Answer with one word: ready");
     struct err err = agents_read(ctx);
-    request_text(&op->request, &op->prompt, 64 << 10);
+    request_text(&op->page.request, &op->prompt, 64 << 10);
     text_add(&op->prompt, prompt.data, prompt.len);
     return err;
 }
@@ -217,11 +232,11 @@ static struct err start_read(void *ctx) {
 static struct err start_pool(void *ctx) {
     struct agents_op *op = ctx;
     struct agent_search search = search_of(op);
-    const struct bytes name = op->request.key.id;
+    const struct bytes name = op->page.request.key.id;
     search.versions = NULL;
     return agent_find(&search, name, start_see, op)
                ? op->err
-               : err_why(&op->request.op.why, ERR_NOT_FOUND,
+               : err_why(&op->page.request.op.why, ERR_NOT_FOUND,
                          "there is no program '%.*s'; 'drover agent ls' lists them", (int)name.len,
                          name.data);
 }
@@ -340,6 +355,8 @@ const struct resource_handlers agent_handlers = {
             .max = 4095                                                                            \
     }
 static const struct query_param query[] = {ROOT_PARAM, {.name = NULL}};
+static const struct query_param list_query[] = {
+    PAGE_PARAMS(PAGE_NUMBER), ROOT_PARAM, {.name = NULL}};
 static const struct query_param start_query[] = {
     ROOT_PARAM,
     {QUERY("prompt", QUERY_TEXT, "What it is asked; absent: for one word."), .max = 4000},
@@ -354,8 +371,8 @@ static const char start_answer[] =
 const struct route agents_routes[] = {
     {ROUTE("GET", "/api/v1/agents", SCOPE_READ,
            "List agents: programs, and whether they are installed; then those of models"),
-     .query = query, .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED, .page = true},
-     .request = &list},
+     .query = list_query,
+     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED, .page = true}, .page = &list},
     {ROUTE("POST", "/api/v1/agents", SCOPE_ADMIN,
            "Store the definition of a program that is an agent"),
      .has_body = true, .body = {.fields = &agent_fields, .use = FIELD_GIVEN, .loose = true},

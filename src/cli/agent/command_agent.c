@@ -13,10 +13,9 @@
 #include "cli/terminal/plain.h"
 #include "rules/agent/definition.h"
 
-static const struct flag agent_flags[] = {
-    OPTION_TEXT("root", 0, "DIR", "Include the .drover/agents of this folder [.]."),
-    OPTION_END,
-};
+#define AGENT_ROOT OPTION_TEXT("root", 0, "DIR", "Include the .drover/agents of this folder [.].")
+static const struct flag agent_flags[] = {AGENT_ROOT, OPTION_END};
+static const struct flag ls_flags[] = {AGENT_ROOT, LISTING_FLAGS(NULL), OPTION_END};
 
 /* An agent with a broken definition may do nothing: the reason stands there. */
 static void may_add(const json_t *row, struct text *value) {
@@ -37,7 +36,7 @@ static const struct column columns[] = {
 const struct command command_agent_ls = {
     COMMAND("agent", "ls", NULL, "List agents: programs, and those of models."),
     HELP(AGENTS, "drover agent ls\n"),
-    .flags = agent_flags,
+    .flags = ls_flags,
     .about = "Claude Code, Codex, OpenCode and Pi are known; others are defined in files,\n"
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"

@@ -158,7 +158,7 @@ static void placeholder_print(struct completion *completion, struct bytes placeh
     } else if (bytes_is(placeholder, "NAME") && strcmp(group, "provider") == 0) {
         items_print(completion, "/api/v1/providers?limit=200", "name", "base_url");
     } else if (bytes_is(placeholder, "NAME") && strcmp(group, "agent") == 0) {
-        items_print(completion, "/api/v1/agents", "name", "description");
+        items_print(completion, "/api/v1/agents?limit=200", "name", "description");
     } else if (bytes_is(placeholder, "NAME") && strcmp(group, "stream") == 0) {
         items_print(completion, "/api/v1/streams?limit=200", "stream", "");
     } else if (bytes_is(placeholder, "SHELL")) {
@@ -174,7 +174,7 @@ static void value_print(struct completion *completion, const struct flag *flag, 
     } else if (strcmp(flag->name, "model") == 0) {
         items_print(completion, "/api/v1/models?limit=200", "id", "");
     } else if (strcmp(flag->name, "agent") == 0) {
-        items_print(completion, "/api/v1/agents", "name", "description");
+        items_print(completion, "/api/v1/agents?limit=200", "name", "description");
     } else if (flag->value != NULL) {
         placeholder_print(completion, bytes_of(flag->value), group);
     }

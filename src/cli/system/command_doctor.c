@@ -691,7 +691,8 @@ static void check_progress(struct doctor *doctor) {
 static void check_agents(struct doctor *doctor) {
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    if (err_failed(talk_look(&doctor->talk, "/api/v1/agents", DAEMON_MS, &answer, &why))) {
+    if (err_failed(
+            talk_look(&doctor->talk, "/api/v1/agents?limit=200", DAEMON_MS, &answer, &why))) {
         return; /* check_daemon has said so. */
     }
     const json_t *items = json_object_get(answer, "items");

@@ -121,9 +121,9 @@ void message_write_head(const struct message_row *row, struct text *text) {
 }
 
 /* Durations of the calls of tools in an answer, by the spans of its turn: parts store no times. In
- * the order of `parts`; SPAN_UNKNOWN: not a call, it has not ended, or its span is gone. NULL:
- * there is no call. The span of a call is the next step after the call of the model that made it,
- * or after the call before (turn/record.c). */
+ * the order of `parts`; SPAN_UNKNOWN: not a call, not ended, or without a span. NULL: there is no
+ * call. The span of a call is the next step after the call of the model that made it, or
+ * after the call before (turn/record.c). */
 static const int64_t *calls_time(struct tx *tx, int64_t run, const struct message_parts *parts) {
     int64_t *steps = tx_memory(tx, (parts->count + 1) * 2 * sizeof *steps);
     int64_t *ms = steps + parts->count + 1, step = 0, made_by = 0;

@@ -25,7 +25,8 @@ export function useModels(): string[] {
 export function useAgents(): string[] {
   const agents = useSignal<string[]>([]);
   useEffect(() => {
-    void get<Page<{ name: string; kind: string; found: boolean }>>("/agents").then((answer) => {
+    type Row = { name: string; kind: string; found: boolean };
+    void get<Page<Row>>("/agents?limit=200").then((answer) => {
       if (!answer.ok) return;
       const programs = answer.value.items.filter(({ kind, found }) => kind !== "native" && found);
       agents.value = programs.map(({ name }) => name);
