@@ -79,7 +79,7 @@ test("by mouse: opened beside, answered there, dragged, resized, kept by the add
     await pane(page, 2).getByText("1 question waits for you").waitFor({ state: "attached" });
     await inSight(page);
     await pane(page, 2).locator(".first-ask").getByRole("button", { name: /^Allow/ }).click();
-    await pane(page, 2).getByText("it ran").waitFor();
+    await pane(page, 2).getByText("it ran", { exact: true }).waitFor();
     await page.locator(".pane-head .due").waitFor({ state: "detached" });
 
     await composer(pane(page, 1)).fill("for the first");
@@ -154,7 +154,7 @@ test("by keyboard: keys are for the pane that has the focus", async () => {
   await isFocused("Second");
   await inSight(page);
   await page.keyboard.press("a");
-  await pane(page, 2).getByText("it ran").waitFor();
+  await pane(page, 2).getByText("it ran", { exact: true }).waitFor();
 
   await page.getByRole("separator", { name: "Width of pane 1" }).focus();
   for (const key of ["ArrowRight", "PageUp"]) await page.keyboard.press(key);
