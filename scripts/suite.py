@@ -207,6 +207,12 @@ def node_choices(seed):
     return {"DROVER_SEED": str(number), "DROVER_FAULT_OFFSET": f"{number % 9973 / 9973:.4f}"}
 
 
+def size_of(name):
+    """Long files take long: halves of a list in this order take about the same time, and what
+    takes long begins first."""
+    return os.path.getsize(os.path.join(ROOT, name))
+
+
 def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, brisk=False, env=None,
                before=None, part=slice(None)):
     records = os.path.join(LOGS, slug(name) + ".records")
@@ -218,7 +224,7 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, br
     # A file may also run programs of PROGRAMS, which are built before build/drover.
     stage = Stage(name, command, count_node, before=before, records=records,
                   needs=["build/drover", os.path.dirname(binary)])
-    stage.files = opted_in(word, rooms, every, turn)[part]
+    stage.files = sorted(opted_in(word, rooms, every, turn), key=size_of, reverse=True)[part]
     stage.silence_s = 6 * 3600 if every else stage.silence_s
     stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH}
     stage.env |= (choices or {}) | (env or {})
