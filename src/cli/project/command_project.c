@@ -50,8 +50,7 @@ const struct command command_project_add = {
 };
 
 const struct command command_project_set = {
-    COMMAND("project", "set", "NAME",
-            "Change what new sessions of a project begin with, and its rules."),
+    COMMAND("project", "set", "NAME", "Change a project: defaults of new sessions, rules for all."),
     HELP(SESSIONS, "drover project set web --agent reviewer\n"
                    "drover project set web --settings '{\"edits\":[\"docs/**\"]}'\n"),
     .flags = set_flags,
