@@ -93,8 +93,7 @@ struct session_usage messages__usage(struct tx *tx, int64_t run) {
         " CAST(COALESCE(sum(reasoning), 0) AS BIGINT), CAST(COALESCE(sum(cost), 0) AS"
         " BIGINT), count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
         " AND kind IN ('model', 'review', 'compaction') AND NOT EXISTS (SELECT 1 FROM turns t"
-        " JOIN sessions s ON s.id = t.session WHERE t.run = spans.run AND s.program <> ''"
-        " AND fresh IS NULL)",
+        " WHERE t.run = spans.run AND t.program_begun > 0 AND fresh IS NULL)",
         ARGS(arg_int(run)));
     return rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
 }
@@ -200,6 +199,7 @@ struct err tx_message_write_json(struct tx *tx, const struct message_row *row, s
     text_add_char(text, '}');
     return tx_error(tx);
 }
+
 struct err tx_message_write_alone(struct tx *tx, const struct message_row *row,
                                   struct bytes session, struct text *text) {
     messages__write_parts(tx, row, MESSAGE_BYTES_WHOLE, no_more, text);
@@ -207,7 +207,6 @@ struct err tx_message_write_alone(struct tx *tx, const struct message_row *row,
     text_add_char(text, '}');
     return tx_error(tx);
 }
-
 
 struct err tx_message_write_found(struct tx *tx, const struct message_row *row, size_t budget,
                                   struct bytes around, struct text *text) {
