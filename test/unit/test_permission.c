@@ -172,6 +172,7 @@ static void rules_of_project_agent_and_session_hold_in_this_order(void **state) 
         {SETTINGS("allow"), "", SETTINGS("deny"), PERMISSION_DENY, false, false},
         {SETTINGS("deny"), RULES("allow"), SETTINGS("allow"), PERMISSION_DENY, false, false},
         {SETTINGS("maybe"), "", SETTINGS("allow"), PERMISSION_DENY, false, false},
+        {"{\"permissions\":{}}", "", SETTINGS("allow"), PERMISSION_DENY, false, false},
         {"{\"edits\":[\"*.md\"]}", "", "{\"edits\":[\"*.c\"]}", PERMISSION_REVIEW, true, true},
         {"{\"edits\":[\"*.md\"]}", "", "", PERMISSION_REVIEW, true, false},
         {"{\"edits\":\"allow\"}", "", "{}", PERMISSION_REVIEW, true, true},

@@ -2,6 +2,7 @@
  * it, its questions, its next attempt, and how much of its own session counts. */
 #include "turns_kit.h"
 
+#include "engine/session/message_rows.h"
 #include "engine/turn/program.h"
 #include "rules/agent/outcome.h"
 
@@ -362,6 +363,64 @@ static struct task task_of(struct turns_kit *kit, const char *run) {
     return task;
 }
 
+struct following {
+    struct turns_kit *kit;
+    const char *run;
+    struct session_usage usage;
+};
+
+static struct err usage_tx(struct tx *tx, void *ctx) {
+    struct following *following = ctx;
+    struct run_row run;
+    if (runs__load(tx, kit_bytes(following->run), &run)) {
+        following->usage = messages__usage(tx, run.id);
+    }
+    return tx_error(tx);
+}
+
+static struct err model_follows_tx(struct tx *tx, void *ctx) {
+    const struct following *following = ctx;
+    const struct session_change change = {
+        .key = {.owner = BYTES("ann"), .session = kit_bytes(following->kit->session)},
+        .agent = BYTES(""),
+        .program = BYTES(""),
+        .model = BYTES("scripted/test")};
+    struct session_row row;
+    return tx_session_change(tx, &change, &row);
+}
+
+/* Providers refuse its calls, and its answer was no call of a model. */
+static void a_model_that_follows_is_shown_its_words_and_its_usage_stays(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "hello", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    (void)start(kit, say.run);
+    struct turn_item item = turns_call("item_1", "a shell", TURN_ALLOW, false);
+    item.kind = TURN_ITEM_TOOL;
+    struct turn_answer untold = turns_answering(kit, say.run, &item, 1);
+    untold.program = &here;
+    untold.paused = true;
+    untold.usage = (struct usage){.fresh = 0};
+    untold.cost = (struct usage_cost){.known = true};
+    assert_int_equal(turns_answer_with(kit, &untold), TURN_NEXT_CALL);
+    item.kind = TURN_ITEM_TOOL_END;
+    item.call.cause = CARD_DONE;
+    assert_int_equal(hear(kit, say.run, &item, &here, false), TURN_NEXT_CALL);
+    item = (struct turn_item){.kind = TURN_ITEM_TEXT, .text = BYTES("well")};
+    assert_int_equal(hear(kit, say.run, &item, &here, true), TURN_NEXT_END);
+    struct following following = {.kit = kit, .run = say.run};
+    assert_int_equal(runs_do(kit->runs, usage_tx, &following), ERR_NONE);
+    assert_int_equal(following.usage.calls, 2);
+    assert_int_equal(runs_do(kit->runs, model_follows_tx, &following), ERR_NONE);
+    assert_int_equal(runs_do(kit->runs, usage_tx, &following), ERR_NONE);
+    assert_int_equal(following.usage.calls, 2);
+    assert_int_equal(following.usage.cost_unknown, 0);
+    struct turns_say next = turns_say(kit, "more", TURN_ENQUEUE);
+    assert_int_equal(turns_plan(kit, next.run), TURN_NEXT_CALL);
+    assert_string_equal(turns_prompt(kit, next.run).text,
+                        "/user hello|/assistant well|/user more|");
+}
+
 static struct turns_say answered(struct turns_kit *kit, const char *text) {
     struct turns_say say = turns_say(kit, text, TURN_ENQUEUE);
     const struct turn_item item = {.kind = TURN_ITEM_TEXT, .text = BYTES("well")};
@@ -588,6 +647,7 @@ int main(void) {
         program_test(a_call_whose_file_has_changed_since_its_question_ends_as_a_conflict),
         program_test(a_question_that_is_too_long_to_be_stored_is_denied),
         program_test(a_program_that_has_died_waits_for_no_answer),
+        program_test(a_model_that_follows_is_shown_its_words_and_its_usage_stays),
         program_test(its_own_session_counts_as_long_as_the_last_answer_is_shown),
         program_test(its_own_session_is_left_when_an_older_variant_is_chosen),
         program_test(a_message_joins_no_turn_of_a_program_that_takes_none),

@@ -70,6 +70,46 @@ static void a_call_is_run_and_its_result_is_shown_to_the_model(void **state) {
         "3");
 }
 
+struct fit {
+    const char *message;
+    size_t size_max, len;
+    bool failed, timed;
+};
+
+static struct err fit_tx(struct tx *tx, void *ctx) {
+    struct fit *fit = ctx;
+    AUTO(text_done) struct text text = text_up_to(fit->size_max);
+    const struct message_key key = {.owner = BYTES("ann"), .message = kit_bytes(fit->message)};
+    struct message_row row;
+    struct session_row session;
+    bool found = false;
+    struct err err = tx_message_find(tx, &key, &found, &row, &session);
+    err = err_failed(err) ? err : tx_message_write_alone(tx, &row, session.session, &text);
+    fit->len = text.len;
+    fit->failed = text_failed(&text);
+    fit->timed = text.len > 0 && strstr(text.data, ",\"ms\":") != NULL;
+    return err;
+}
+
+/* A message that does not fit is shown with less: never with a hole. */
+static void a_message_with_a_call_either_fits_or_fails(void **state) {
+    struct turns_kit *kit = *state;
+    struct turns_say say = turns_say(kit, "look", TURN_ENQUEUE);
+    (void)turns_plan(kit, say.run);
+    const struct turn_item item = turns_call("a", "read_file", TURN_ALLOW, true);
+    (void)turns_answer_calls(kit, say.run, &item, 1);
+    (void)turns_card(kit, say.run, kit->plan.cards[0].part, CARD_DONE);
+    struct fit whole = {.message = say.what.answer.text, .size_max = 8192};
+    assert_int_equal(runs_do(kit->runs, fit_tx, &whole), ERR_NONE);
+    assert_false(whole.failed);
+    assert_true(whole.timed);
+    for (size_t less = 1; less < whole.len; less++) {
+        struct fit fit = {.message = whole.message, .size_max = whole.len - less};
+        assert_int_equal(runs_do(kit->runs, fit_tx, &fit), ERR_NONE);
+        assert_true(fit.failed);
+    }
+}
+
 static void calls_that_may_run_again_begin_side_by_side_and_others_one_by_one(void **state) {
     struct turns_kit *kit = *state;
     struct turns_say say = turns_say(kit, "go", TURN_ENQUEUE);
@@ -410,6 +450,7 @@ int main(void) {
         turn_test(the_next_message_sees_what_was_said),
         turn_test(a_session_never_has_two_turns_that_run),
         turn_test(a_call_is_run_and_its_result_is_shown_to_the_model),
+        turn_test(a_message_with_a_call_either_fits_or_fails),
         turn_test(calls_that_may_run_again_begin_side_by_side_and_others_one_by_one),
         turn_test(a_refused_call_is_told_to_the_model_and_never_begins),
         turn_test(a_result_that_comes_twice_counts_once),

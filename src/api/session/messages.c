@@ -170,17 +170,8 @@ static struct err message_show_work(struct tx *tx, void *ctx) {
     struct message_row row;
     struct session_row session;
     struct err err = request_message(tx, request, &row, &session);
-    struct text *answer = &request->op.answer;
-    if (!err_failed(err)) {
-        err = tx_message_write_json(tx, &row, MESSAGE_BYTES_WHOLE, answer);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    text_cut(answer, answer->len - 1);
-    text_add_member(answer, "session", session.session);
-    text_add_char(answer, '}');
-    return err;
+    return err_failed(err) ? err
+                           : tx_message_write_alone(tx, &row, session.session, &request->op.answer);
 }
 
 static const struct request_kind show = {.one = &messages__kind, .work = message_show_work};

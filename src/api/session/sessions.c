@@ -650,6 +650,10 @@ static struct err answerer_change(struct tx *tx, struct body_op *body,
     struct why *why = &body->request.op.why;
     const struct bytes agent = body->given.agent;
     const bool starts = body->program.len > 0;
+    if (agent.len > 0 && !body->searches && !agent_stays(body, row)) {
+        return err_why(why, ERR_CONFLICT,
+                       "agent: another request let another agent answer meanwhile; send it again");
+    }
     if (agent.data == NULL || agent_stays(body, row) || (!starts && row->program.len == 0)) {
         return row->program.len > 0 ? program_keeps(body, row) : ERR_OK;
     }

@@ -8,6 +8,7 @@
 #include "rules/project/project.h"
 
 static const struct flag ls_flags[] = {LISTING_OF(&project_resource.fields), OPTION_END};
+
 static struct err settings_add(const void *ctx, struct text *body, struct why *why) {
     const char *given = args_text(&((const struct invocation *)ctx)->args, "settings");
     AUTO(json_release) json_t *json = NULL;

@@ -8,7 +8,8 @@ static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
 /* False: they cannot be read. */
 static bool settings_read(const char *from, json_t **ret_settings) {
     return from[0] == '\0' ||
-           !err_failed(json_parse_wrapped(bytes_of(from), ret_settings, NULL /* no why */));
+           (!err_failed(json_parse_wrapped(bytes_of(from), ret_settings, NULL /* no why */)) &&
+            json_is_object(*ret_settings));
 }
 
 /* The project's, and those that were granted beside it. */

@@ -28,7 +28,7 @@ void session_write_found(const struct session_row *row, const struct session_hit
 /* --- A message -------------------------------------------------------------------------------- */
 
 /* A text that was cut has its whole length beside it; data that did not fit is null. */
-void part_write_json(const struct message_part *part, struct text *text) {
+static void part_write_json(const struct message_part *part, int64_t ms, struct text *text) {
     text_add_char(text, '{');
     text_add_member_int(text, "number", part->number);
     text_add_member_or_null(text, "kind", bytes_of(part_kind_name(part->kind)));
@@ -57,6 +57,9 @@ void part_write_json(const struct message_part *part, struct text *text) {
     if ((int64_t)part->text.len < part->bytes || data_cut) {
         text_add_member_bool(text, "cut", true);
         text_add_member_int(text, "bytes", part->bytes);
+    }
+    if (ms != SPAN_UNKNOWN) {
+        text_add_member_int(text, "ms", ms);
     }
     text_add_char(text, '}');
 }
@@ -90,8 +93,7 @@ struct session_usage messages__usage(struct tx *tx, int64_t run) {
         " CAST(COALESCE(sum(reasoning), 0) AS BIGINT), CAST(COALESCE(sum(cost), 0) AS"
         " BIGINT), count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
         " AND kind IN ('model', 'review', 'compaction') AND NOT EXISTS (SELECT 1 FROM turns t"
-        " JOIN sessions s ON s.id = t.session WHERE t.run = spans.run AND s.program <> ''"
-        " AND fresh IS NULL)",
+        " WHERE t.run = spans.run AND t.program_begun > 0 AND fresh IS NULL)",
         ARGS(arg_int(run)));
     return rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
 }
@@ -171,12 +173,7 @@ void messages__write_parts(struct tx *tx, const struct message_row *row, size_t 
     text_add_str(text, ",\"parts\":[");
     for (size_t i = 0; i < parts.count; i++) {
         text_add_str(text, i == 0 ? "" : ",");
-        part_write_json(&parts.parts[i], text);
-        if (ms != NULL && ms[i] != SPAN_UNKNOWN) {
-            text_cut(text, text->len - 1);
-            text_add_member_int(text, "ms", ms[i]);
-            text_add_char(text, '}');
-        }
+        part_write_json(&parts.parts[i], ms == NULL ? SPAN_UNKNOWN : ms[i], text);
         number = parts.parts[i].number;
         budget -= parts.parts[i].text.len;
     }
@@ -189,7 +186,7 @@ void messages__write_parts(struct tx *tx, const struct message_row *row, size_t 
         part->data_bytes = (int64_t)part->data.len;
         budget -= part->text.len;
         text_add_str(text, number == 1 ? "" : ",");
-        part_write_json(part, text);
+        part_write_json(part, SPAN_UNKNOWN, text);
     }
     text_add_char(text, ']');
 }
@@ -199,6 +196,14 @@ static const struct message_parts no_more = {.count = 0};
 struct err tx_message_write_json(struct tx *tx, const struct message_row *row, size_t budget,
                                  struct text *text) {
     messages__write_parts(tx, row, budget, no_more, text);
+    text_add_char(text, '}');
+    return tx_error(tx);
+}
+
+struct err tx_message_write_alone(struct tx *tx, const struct message_row *row,
+                                  struct bytes session, struct text *text) {
+    messages__write_parts(tx, row, MESSAGE_BYTES_WHOLE, no_more, text);
+    text_add_member(text, "session", session);
     text_add_char(text, '}');
     return tx_error(tx);
 }
@@ -294,7 +299,7 @@ static void export_part(struct tx *tx, bool json, struct session_export_place *p
     }
     if (json) {
         text_add_str(text, place->part == 0 ? "" : ",");
-        part_write_json(&part, text);
+        part_write_json(&part, SPAN_UNKNOWN, text);
     } else {
         markdown_part(&part, text);
     }

@@ -141,7 +141,6 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
 /* The same with its parts, and after them `more`, texts that are no rows yet, within the budget. */
 void messages__write_parts(struct tx *tx, const struct message_row *row, size_t budget,
                            struct message_parts more, struct text *text);
-void part_write_json(const struct message_part *part, struct text *text);
 /* Member "queue": the ids of those of a session's live messages that are queued. */
 void messages__write_queue(const struct message_rows *live, struct text *text);
 

@@ -108,6 +108,9 @@ MUST_CHECK struct err tx_message_search(struct tx *tx, int64_t message, struct b
 /* A message with its parts, as clients see it; at most `budget` bytes of their texts and data. */
 MUST_CHECK struct err tx_message_write_json(struct tx *tx, const struct message_row *row,
                                             size_t budget, struct text *text);
+/* The same, shown alone: MESSAGE_BYTES_WHOLE, with `session`. */
+MUST_CHECK struct err tx_message_write_alone(struct tx *tx, const struct message_row *row,
+                                             struct bytes session, struct text *text);
 /* The same with `match`: {"text": around}. */
 MUST_CHECK struct err tx_message_write_found(struct tx *tx, const struct message_row *row,
                                              size_t budget, struct bytes around, struct text *text);

@@ -132,9 +132,9 @@ struct session_change {
     struct session_key key;
     int64_t version; /* 0: whatever it is; else it must still be this one. */
     struct bytes title, model, agent, root, instructions, settings, metadata;
-    struct bytes
-        program; /* As of struct session_new; "": a model answers, that of the project unless
-                           * `model` names one. Only for a session without a live turn. */
+    /* As of struct session_new; "": a model answers, that of the project unless `model` names one.
+     * Only for a session without a live turn. */
+    struct bytes program;
     enum { SESSION_ARCHIVE_KEEP, SESSION_ARCHIVE, SESSION_UNARCHIVE } archive;
 };
 /* ERR_NOT_FOUND. ERR_CONFLICT: it was changed since; *ret_row is what it is now. An empty title

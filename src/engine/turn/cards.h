@@ -36,6 +36,7 @@ struct card {
     struct bytes malformed; /* Arguments that are no JSON object, as text; "": they are one. */
     struct bytes extra;     /* Object that goes back to the provider with the call; "": none. */
     bool repeatable;
+    bool of_program; /* A program has called its own tool: no model is shown the call. */
     /* The run that the call is; id 0: none. Of its columns: id, run, attempt, state, cause,
      * started_ms, ended_ms, exit_code, and host, "" where it has not begun. */
     struct run_row child;

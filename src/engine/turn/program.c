@@ -298,7 +298,8 @@ static struct card tool_add(struct tx *tx, struct turn *turn, const struct turn_
                         .call = item->call.id,
                         .arguments = fits ? given : BYTES("{}"),
                         .about = BYTES(""),
-                        .digest = item->call.digest};
+                        .digest = item->call.digest,
+                        .of_program = true};
     cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     return card;

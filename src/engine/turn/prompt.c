@@ -18,7 +18,9 @@
  * ignore or refuse it later, another model above all.
  *
  * Providers refuse a call without its result and a result without its call. Both are one card here,
- * so neither can come alone; a card without a name was refused before it began, and is left out.
+ * so neither can come alone; a card without a name was refused before it began, and is left out. So
+ * is the call that a program has made of its own tool, before another agent answered: providers
+ * refuse ids that come again, names of other tools, and calls without their signatures.
  *
  * Damaged data of a part has no members: a history that cannot be read would end every later turn
  * of the session. */
@@ -170,8 +172,9 @@ static void card_read(struct reader *reader, const struct piece *piece) {
         id = (struct bytes){made, (size_t)len};
     }
     AUTO(json_release) json_t *data = data_parse(reader, piece->data);
-    if (bytes_is(json_bytes(json_object_get(data, "about"), "by"), "provider")) {
-        return; /* A part beside the card has what the provider is shown. */
+    if (bytes_is(json_bytes(json_object_get(data, "about"), "by"), "provider") ||
+        json_is_true(json_object_get(data, "program"))) {
+        return; /* A part beside the card has what the provider is shown; a program has no such. */
     }
     result_keep(reader, piece, id);
     AUTO(text_done) struct text arguments = {.size_max = ARGUMENTS_MAX};

@@ -206,6 +206,7 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
     }
     if (!err_failed(err)) {
         card.repeatable = json_is_true(json_object_get(data, "repeatable"));
+        card.of_program = json_is_true(json_object_get(data, "program"));
         card.digest = tx_copy(tx, json_bytes(data, "digest"));
         card.malformed = tx_copy(tx, json_bytes(data, "arguments_text"));
         card.arguments = member_copy(tx, data, "arguments");
@@ -293,6 +294,9 @@ static void card_data(struct tx *tx, const struct card *card, struct text *data)
     }
     text_add_member(data, "digest", card->digest);
     text_add_member_bool(data, "repeatable", card->repeatable);
+    if (card->of_program) {
+        text_add_member_bool(data, "program", true);
+    }
     if (card->about.len > 0) {
         text_add_name(data, "about");
         json_add_stored(data, card->about);

@@ -5,8 +5,9 @@
 
 enum { LISTS = PERMISSION_JUDGED_MAX / PERMISSION_RULES_MAX, SETTINGS = 2 };
 
+/* Anything else in place of a list counts as one item that cannot be read. */
 static size_t count_of(const json_t *list, size_t max) {
-    const size_t count = json_array_size(list);
+    const size_t count = list == NULL || json_is_array(list) ? json_array_size(list) : 1;
     return count < max ? count : max;
 }
 

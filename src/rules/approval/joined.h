@@ -3,7 +3,7 @@
  *
  * Edits      files that the settings of the project name, and those that the session names; the
  *            latter alone where it says "ask".
- * Unread     a rule that cannot be read denies everything. Of each list the first
+ * Unread     a rule, or a list, that cannot be read denies everything. Of each list the first
  *            PERMISSION_RULES_MAX rules are read.
  * Ownership  texts are borrowed from the JSON until permission_joined_done().
  * Threads    any.
