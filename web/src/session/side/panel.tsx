@@ -48,7 +48,7 @@ export function Panel({ session, onGo }: PanelProps) {
     if (open && sheet && panel !== "search" && focused.peek() === seat) {
       tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus();
     }
-  }, [open, sheet]);
+  }, [open]); // A column that becomes narrow takes no focus.
   useKeys(open && sheet ? [{ key: "Escape", always: true, run: () => panelSet(seat, null) }] : []);
   if (panel === null) return null;
   const goes = (message: string) => {
