@@ -23,7 +23,7 @@ test("an address has the first pane's place and those beside it, and nothing els
   assert.equal(addressOf({ places: ["/jobs?q=a+b"], wide: [100] }), "/jobs?q=a+b");
 
   const foreign = ["https://evil.example/", "//evil.example/s/a", "/\\evil.example", "s/a", "",
-    "javascript:alert(1)", "/nowhere", "/s/a/b", "/api/v1/runs"];
+    "javascript:alert(1)", "/\t/[", "/\n/jobs", "/nowhere", "/s/a/b", "/api/v1/runs"];
   assert.deepEqual(read(`/?${beside(...foreign)}`).places, ["/"]);
   assert.deepEqual(read(`/?${beside("/jobs", "/nowhere", "/j/a", "/j/b", "/j/c")}`).places,
     ["/", "/jobs", "/j/a", "/j/b"]); // No fifth, and what is left out takes no room.

@@ -176,6 +176,12 @@ test("by keyboard: keys are for the pane that has the focus", async () => {
   await page.keyboard.press("b");
   await names(page, "Fix the build,Jobs,sweep");
   await isFocused("sweep");
+  await pane(page, 2).getByRole("link", { name: "sweep" }).focus();
+  await page.keyboard.press("Enter"); // A job twice: each reads its log.
+  await names(page, "Fix the build,sweep,sweep");
+  await page.locator(".log .drawn").filter({ hasText: "done" }).nth(1).waitFor();
+  await page.goBack();
+  await names(page, "Fix the build,Jobs,sweep");
   await button(pane(page, 3), "Close this pane").focus();
   await page.keyboard.press("Enter");
   await names(page, "Fix the build,Jobs");

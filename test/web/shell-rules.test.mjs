@@ -23,7 +23,7 @@ test("keys of browsers, digits, and what is no key are refused", () => {
   const refused = {
     browser: ["ctrl+t", "ctrl+w", "ctrl+c", "ctrl++", "ctrl+Tab", "alt+x", "F5", "g F1"],
     digit: ["1", "9"],
-    unusable: ["", "Dead", "Tab", "a b c", "ab", "\u0007", "g ", "  ", 7, null],
+    unusable: ["", "Dead", "Tab", "a b c", "ab", "constructor", "\u0007", "g ", "  ", 7, null],
   };
   for (const [why, keys] of Object.entries(refused)) {
     for (const key of keys) assert.equal(refusalOf(key), why, JSON.stringify(key));

@@ -143,7 +143,7 @@ test("a shortcut is changed by pressing its key; a taken one is refused, and all
     await row("Go to Jobs").getByText("g i is “Go to Inbox”. Change that one first.").waitFor();
     await press("Go to Jobs", "Control+t");
     await row("Go to Jobs").getByText("Ctrl T belongs to the browser.").waitFor();
-    await press("Go to Jobs", "g", "o");
+    await press("Go to Jobs", "g", "Shift+O");
     await press("Find or go to", "Control+b");
     await row("Find or go to").getByRole("button", { name: "Ctrl B: Find or go to…" }).waitFor();
 
@@ -153,10 +153,11 @@ test("a shortcut is changed by pressing its key; a taken one is refused, and all
     const help = other.getByRole("dialog", { name: "Keyboard shortcuts" });
     const caps = help.locator(".keys > div").filter({ hasText: "Go to Jobs" }).locator("kbd");
     await caps.first().waitFor();
-    assert.equal((await caps.allInnerTexts()).join(" "), "g o");
+    assert.equal((await caps.allInnerTexts()).join(" "), "g ⇧O");
     await other.keyboard.press("Escape");
     await other.locator("dialog").waitFor({ state: "detached" });
-    await other.keyboard.type("gjgo"); // What was changed leads nowhere.
+    await other.keyboard.type("gjg"); // What was changed leads nowhere.
+    await other.keyboard.press("Shift+O");
     await heading(other, "Jobs").waitFor();
     await other.keyboard.press("Control+b");
     await palette(other).waitFor();

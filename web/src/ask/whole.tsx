@@ -22,7 +22,7 @@ function Scopes({ ask, scope, set }: { ask: Ask; scope: Scope; set: (scope: Scop
   const name = useId(), folder = isFolder(ask), of = folder ? words.folderOf : words.scopes;
   const rows: [Scope, string][] = [["session", of.session]];
   if (!folder) rows.unshift(["once", words.scopes.once]);
-  if (ask.project !== null) rows.push(["project", of.project(ask.project)]);
+  if (ask.project !== null) rows.push(["project", of.project(visible(ask.project))]);
   return (
     <fieldset class="scopes">
       <legend>{words.holds}</legend>

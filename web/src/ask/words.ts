@@ -39,6 +39,5 @@ export const words = {
   } as Record<string, string>,
   answeredBy: (by: string) => `answered by ${by}`,
   withdrawn: "not asked any more: the run has ended, or asks something else",
-  sending: "Sending…",
   choose: "Choose an option",
 };

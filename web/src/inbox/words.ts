@@ -12,7 +12,6 @@ export const words = {
   showMore: (left: number) => `Show more (${left.toLocaleString("en")})`,
   alike: (open: number) => (open === 1 ? "1 open" : `${open.toLocaleString("en")} open`),
   answered: (count: number) => `${count.toLocaleString("en")} answered`,
-  andMore: (count: number) => `and ${count.toLocaleString("en")} more`,
   show: "Show all", hide: "Show less",
   showOf: (what: string) => `Show all: ${what}`, hideOf: (what: string) => `Show less: ${what}`,
   pick: (what: string) => `Select ${what}`,

@@ -8,7 +8,7 @@ import { useKeys } from "../shell/keys.ts";
 import type { LogStream } from "../stream/index.ts";
 import { Terminal } from "../terminal/terminal.tsx";
 import { Head } from "./head.tsx";
-import { Log } from "./log.tsx";
+import { Log, Move } from "./log.tsx";
 import { hasTerminal, useJob, type Job as Known } from "./run.ts";
 import { words } from "./words.ts";
 
@@ -23,10 +23,10 @@ function Attempts({ attempt, all, choose }: {
   return (
     <div class="attempts">
       <span class="muted">{words.attempt} {words.attemptOf(attempt, all)}</span>
-      <button class="quiet" aria-label={words.previousAttempt} disabled={attempt <= 1}
-        onClick={() => choose(attempt - 1)}>[</button>
-      <button class="quiet" aria-label={words.nextAttempt} disabled={attempt >= all}
-        onClick={() => choose(attempt + 1)}>]</button>
+      <Move of="earlier" about={words.previousAttempt} off={attempt <= 1}
+        move={() => choose(attempt - 1)} />
+      <Move of="later" about={words.nextAttempt} off={attempt >= all}
+        move={() => choose(attempt + 1)} />
     </div>
   );
 }

@@ -30,19 +30,24 @@ function columnsOf(box: HTMLElement | null): number {
   return Math.max(20, Math.floor((box.clientWidth - numbers - 24) / one));
 }
 
-function Move({ of, about, move }: { of: Name; about: string; move(): void }) {
+export function Move({ of, about, move, off = false }: {
+  of: Name; about: string; move(): void; off?: boolean;
+}) {
   const cap = capsText(keyOf(of));
-  return <button class="quiet" aria-label={`${cap}, ${about}`} onClick={move}>{cap}</button>;
+  return (
+    <button class="quiet" aria-label={`${cap}, ${about}`} disabled={off} onClick={move}>
+      {cap}
+    </button>
+  );
 }
 
-function Bar({ search, field, wrap, wrapSet, place, lines }: {
-  search: Search; field: { current: HTMLInputElement | null }; wrap: boolean;
-  wrapSet: (on: boolean) => void; place: Place; lines: number;
+function Bar({ search, wrap, wrapSet, place, lines }: {
+  search: Search; wrap: boolean; wrapSet: (on: boolean) => void; place: Place; lines: number;
 }) {
   const { hits } = search;
   return (
     <div class="bar">
-      <input ref={field} type="search" aria-label={words.search} placeholder={words.search}
+      <input data-filter type="search" aria-label={words.search} placeholder={words.search}
         title={words.searchUntil} maxLength={100}
         onKeyDown={(event) => {
           const { value } = event.currentTarget;
@@ -91,7 +96,6 @@ export function Log({ place, line, waits }: LogProps) {
   const reading = useReading(place, width);
   const { lines, state } = reading;
   const box = useRef<HTMLDivElement>(null);
-  const field = useRef<HTMLInputElement>(null);
   const [view, viewSet] = useState<Window>({ top: 0, height: 600, follow: line === null });
   const wanted = useRef<number | null>(line); // A line that is to be shown as soon as it is there.
   const [marked, markedSet] = useState<number | null>(line);
@@ -111,7 +115,6 @@ export function Log({ place, line, waits }: LogProps) {
   };
   const search = useSearch(place, show);
   useKeys([
-    { name: "filter", run: () => field.current?.focus() },
     { name: "nextHit", run: () => search.move(1) },
     { name: "previousHit", run: () => search.move(-1) },
   ]);
@@ -163,7 +166,7 @@ export function Log({ place, line, waits }: LogProps) {
   const note = about(reading, waits);
   return (
     <section class="log" aria-label={named(words.log)}>
-      <Bar search={search} field={field} wrap={width !== WIDTH} place={place}
+      <Bar search={search} wrap={width !== WIDTH} place={place}
         lines={lineCount(lines)} wrapSet={(on) => widthSet(on ? columnsOf(box.current) : WIDTH)} />
       <Trouble problem={search.problem ?? problemOf(reading)} />
       {hidden === 0 ? null : <p class="muted small">{words.earlier(hidden)}</p>}

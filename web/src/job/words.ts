@@ -5,7 +5,6 @@ export const words = {
   folder: "Folder",
   exit: "Exit code",
   made: "Submitted",
-  started: "Started",
   ended: "Ended",
   lasted: "Lasted",
   attempt: "Attempt",

@@ -34,10 +34,9 @@ function useJobs(filter: JobsFilter): RowsFollow<JobRow> {
   return list;
 }
 
-function Filters({ state, q, top, field }: JobsFilter & {
-  field: { current: HTMLInputElement | null };
-}) {
+function Filters({ state, q, top }: JobsFilter) {
   const { setQuery } = useSeat();
+  const field = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>();
   useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => {
@@ -48,7 +47,8 @@ function Filters({ state, q, top, field }: JobsFilter & {
     <div class="filters">
       <label>
         <span class="hidden">{words.filter}</span>
-        <input ref={field} type="search" defaultValue={q} placeholder={words.filterAbout}
+        <input ref={field} data-filter type="search" defaultValue={q}
+          placeholder={words.filterAbout}
           onInput={({ currentTarget: { value } }) => {
             clearTimeout(timer.current);
             timer.current = setTimeout(() => setQuery("q", value || null), TYPING_MS);
@@ -95,10 +95,8 @@ export function Jobs() {
   const { items, next, ready, problem } = list.rows.value;
   const [open, openSet] = useState(false);
   const [refused, refusedSet] = useState<Given | null>(null);
-  const field = useRef<HTMLInputElement>(null);
   const selection = useSelection(items.map(({ id }) => id));
   useKeys([
-    { name: "filter", run: () => field.current?.focus() },
     { name: "next", run: () => selection.step(1) },
     { name: "previous", run: () => selection.step(-1) },
     ...(may("run") ? [{ name: "runJob" as const, run: () => openSet(true) }] : []),
@@ -107,7 +105,7 @@ export function Jobs() {
     <div class="page jobs">
       <div class="head">
         <h1>{words.title}</h1>
-        <Filters state={state} q={q} top={top} field={field} />
+        <Filters state={state} q={q} top={top} />
         {may("run") ? (
           <button class="main end" onClick={() => openSet(true)}>{words.run}</button>
         ) : null}

@@ -13,7 +13,10 @@ export interface Panes {
   wide: readonly number[] | null;
 }
 
-const textOf = ({ pathname, search, hash }: URL): string => pathname + search + hash;
+/** A path that begins with two slashes would be another host's address. */
+export const textOf = (
+  { pathname, search, hash }: Pick<URL, "pathname" | "search" | "hash">,
+): string => pathname.replace(/^\/+/, "/") + search + hash;
 
 /** Without what it says of others. */
 export function placeOnly(address: string): string {
@@ -24,7 +27,8 @@ export function placeOnly(address: string): string {
 }
 
 function besideOf(given: string, isPlace: (path: string) => boolean): string | null {
-  if (!/^\/(?![/\\])/.test(given)) return null; // Another host, or no address at all.
+  // Another host, or no address at all. Of tabs and line feeds URL would make nothing.
+  if (!/^\/(?![/\\])[^\t\n\r]*$/.test(given)) return null;
   const url = new URL(given, ORIGIN);
   return isPlace(url.pathname) ? placeOnly(textOf(url)) : null;
 }

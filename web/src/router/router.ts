@@ -5,12 +5,12 @@ import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
 import { useContext } from "preact/hooks";
 
 import { words } from "../words.ts";
-import { addressOf, panesOf, PANES_MAX, placeOnly, seated } from "./panes.ts";
+import { addressOf, panesOf, PANES_MAX, placeOnly, seated, textOf } from "./panes.ts";
 import { SeatContext, seatNew, type Seat } from "./seat.ts";
 
 export type { Seat } from "./seat.ts";
 
-const here = (): string => location.pathname + location.search + location.hash;
+const here = (): string => textOf(location);
 let isPlace = (_path: string): boolean => false;
 let count = 0;
 
@@ -137,7 +137,7 @@ export const seatOf = (element: Element | null): Seat | undefined => {
 export function placeOf(link: HTMLAnchorElement): string | null {
   if (link.origin !== location.origin || link.target !== "") return null;
   if (link.getAttribute("href")?.startsWith("#")) return null;
-  return link.pathname + link.search + link.hash;
+  return textOf(link);
 }
 
 /** Links of ours are places, with Alt in a new pane; those that the user opens elsewhere are the

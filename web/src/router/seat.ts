@@ -2,6 +2,8 @@
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { createContext } from "preact";
 
+import { textOf } from "./panes.ts";
+
 export interface Seat {
   readonly id: number;
   readonly at: ReadonlySignal<string>;
@@ -40,7 +42,7 @@ export function seatNew(
   const changed = (set: (url: URL) => void): void => {
     const next = new URL(at.value, location.origin);
     set(next);
-    replace(next.pathname + next.search + next.hash);
+    replace(textOf(next));
   };
   const seat: Seat & { readonly at: Signal<string> } = {
     id, at,

@@ -62,9 +62,11 @@ export function draftKeep(session: string, text: string, before: string): void {
 }
 
 function letterOf(value: unknown): Letter | null {
-  const { client_id, text, attachments, policy, refused } = (value ?? {}) as Partial<Letter>;
+  const { client_id, text, attachments, policy, made_ms, refused } =
+    (value ?? {}) as Partial<Letter>;
   const isLetter = typeof client_id === "string" && typeof text === "string" &&
-    Array.isArray(attachments) && typeof policy === "string" && typeof refused === "object";
+    Array.isArray(attachments) && typeof policy === "string" && typeof made_ms === "number" &&
+    typeof refused === "object";
   return isLetter ? value as Letter : null;
 }
 

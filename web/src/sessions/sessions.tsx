@@ -99,15 +99,19 @@ function Filter({ filters }: { filters: Filters }) {
   const { setQuery } = useSeat(), named = useNamed();
   const field = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>();
-  useKeys([{ name: "filter", run: () => field.current?.focus() }]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    const input = field.current;
+    if (input !== null && input !== document.activeElement) input.value = filters.q;
+  }, [filters.q]);
   const typed = (value: string): void => {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setQuery("q", value === "" ? null : value), TYPED_MS);
   };
   return (
     <div class="session-filters" role="search" aria-label={named(words.search)}>
-      <input ref={field} type="search" dir="auto" aria-label={words.search} defaultValue={filters.q}
-        placeholder={`${words.search} ${words.searchAbout}`}
+      <input ref={field} data-filter type="search" dir="auto" aria-label={words.search}
+        defaultValue={filters.q} placeholder={`${words.search} ${words.searchAbout}`}
         onInput={(event) => typed(event.currentTarget.value)} />
       <select aria-label={words.state} value={filters.state}
         onChange={(event) => setQuery("state", event.currentTarget.value || null)}>

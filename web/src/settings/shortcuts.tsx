@@ -4,12 +4,10 @@ import { useRef, useState } from "preact/hooks";
 import { conflictOf, isBeginning, refusalOf } from "../shell/bindings.ts";
 import { SingleKeys } from "../shell/help.tsx";
 import { capsText } from "../shell/kbd.tsx";
-import { bind, bound, boundSet, keyOf, nameOf } from "../shell/keys.ts";
+import { bind, bound, boundSet, HELD, keyOf, nameOf } from "../shell/keys.ts";
 import { NAMES, SHORTCUTS, type Name } from "../shell/shortcuts.ts";
 import { words as shell } from "../shell/words.ts";
 import { words } from "./words.ts";
-
-const HELD = ["Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock", "Fn", "NumLock"];
 
 /** Why a shortcut cannot have this key, in words. */
 function wrongWith(name: Name, key: string): string | null {

@@ -32,7 +32,7 @@ export function capsOf(key: string, mac: boolean): string[] {
 /** Keys that browsers keep for themselves or for text: tabs, windows, find, copy, the size. */
 const BROWSER = /^(ctrl\+([acfghjlnopqrstuvwxyz\d+=-]|Tab|Page\w+)|alt\+.*|F\d+)$/;
 const isPiece = (piece: string): boolean =>
-  piece === " " || bareOf(piece) in NAMED || /^[^\s\p{C}]$/u.test(bareOf(piece));
+  piece === " " || Object.hasOwn(NAMED, bareOf(piece)) || /^[^\s\p{C}]$/u.test(bareOf(piece));
 
 export type Refusal = "browser" | "digit" | "unusable";
 

@@ -74,6 +74,10 @@ export const bind = (name: Name, key: string | null): void =>
 export const keyOf = (name: Name): string => keyIn(SHORTCUTS, bound.value, name);
 
 const isSingle = (key: string): boolean => !key.startsWith("ctrl+") && key.length === 1;
+/** Also Enter, arrows and the like, which a shortcut may have. */
+const writes = (key: string): boolean => !/^(ctrl\+|Escape$|F\d)/.test(key);
+/** They are down while another key is pressed, and end no sequence. */
+export const HELD = ["Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock", "Fn", "NumLock"];
 /** Whether it does anything; a sequence begins with a single key. */
 export const lives = (key: string): boolean =>
   singleKeys.value || !isSingle(key.split(" ")[0] || key);
@@ -117,10 +121,11 @@ export function nameOf(event: KeyboardEvent): string {
 
 /** In a field: whether this is the key of a shortcut, and none that writes. */
 export const isPressed = (name: Name, event: KeyboardEvent): boolean =>
-  nameOf(event) === keyOf(name) && !isSingle(keyOf(name));
+  nameOf(event) === keyOf(name) && !writes(keyOf(name));
 
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || event.altKey) return;
+  if (HELD.includes(event.key)) return;
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest('[data-keys="off"]')) return;
   const name = nameOf(event);
@@ -130,7 +135,7 @@ addEventListener("keydown", (event) => {
   const sequence = isSecond ? `${first} ${name}` : "";
   const row = rows.find(({ key }) => key === sequence) ?? rows.find(({ key }) => key === name);
   first = "";
-  if ((inField && !(row?.always && !isSingle(name))) || !lives(name)) return;
+  if ((inField && !(row?.always && !writes(name))) || !lives(name)) return;
   // Enter and the space bar belong to the button or link that has the focus.
   if ((name === "Enter" || name === " ") && target?.closest("a, button, summary")) return;
   if (row === undefined) {

@@ -27,7 +27,6 @@ export const words = {
   findShort: "Find",
   findAbout: "A place, an action, the title of a session, a job, or an id",
   noneFound: "Nothing found.",
-  searching: "Searching…",
   results: (count: number) => (count === 1 ? "1 result" : `${count} results`),
   groups: { id: "This id", places: "Places", actions: "Actions", sessions: "Sessions",
     jobs: "Jobs" },

@@ -59,22 +59,43 @@ function nextPicture(call: () => void): void {
   const picture = requestAnimationFrame(once), timer = setTimeout(once, HIDDEN_MS);
 }
 
-interface LogFollow { run: string; wish: LogWish; log: Log | null }
+const connect = (signedIn: string, onState?: (state: LinkState) => void): Client => open({
+  url: `${location.origin.replace(/^http/, "ws")}/api/v1/ws`,
+  key: signedIn,
+  WebSocket,
+  now: Date.now,
+  random: Math.random,
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+  frame: nextPicture,
+  ...(onState && { onState }),
+});
+
+interface LogFollow {
+  run: string; wish: LogWish; log: Log | null;
+  /** A connection follows each job once: a second pane of a job has one of its own. */
+  own: Client | null;
+}
 const logs = new Set<LogFollow>();
 
 /** With another key the log goes on where it was. */
 function logBegin(one: LogFollow): void {
   const { cursor, attempt } = one.log?.state() ?? { cursor: null, attempt: null };
-  one.log = client?.log(one.run, {
+  const isTaken = [...logs].some((other) =>
+    other !== one && other.run === one.run && other.own === null);
+  one.own = isTaken && key.value !== null ? connect(key.value) : null;
+  one.log = (one.own ?? client)?.log(one.run, {
     ...one.wish, ...(cursor !== null && { offset: cursor }), ...(attempt !== null && { attempt }),
   }) ?? one.log;
 }
 
 const noLink = { code: "unreachable", title: "No connection" };
 
-/** The output of a job until `end` is called. One part of the page at a time follows a job. */
+/** The output of a job until `end` is called. */
 export function followLog(run: string, wish: LogWish): Pick<Log, "input" | "resize" | "end"> {
-  const one: LogFollow = { run, wish, log: null };
+  const one: LogFollow = { run, wish, log: null, own: null };
   logs.add(one);
   logBegin(one);
   return {
@@ -83,6 +104,7 @@ export function followLog(run: string, wish: LogWish): Pick<Log, "input" | "resi
     end() {
       logs.delete(one);
       one.log?.end();
+      one.own?.close();
     },
   };
 }
@@ -96,22 +118,11 @@ function linkChanged(state: LinkState): void {
 effect(() => {
   client?.close();
   client = null;
+  logs.forEach(({ own }) => own?.close());
   link.value = null;
   streams.value = {};
   if (key.value === null) return;
-  client = open({
-    url: `${location.origin.replace(/^http/, "ws")}/api/v1/ws`,
-    key: key.value,
-    WebSocket,
-    now: Date.now,
-    random: Math.random,
-    after: (ms, call) => {
-      const timer = setTimeout(call, ms);
-      return () => clearTimeout(timer);
-    },
-    frame: nextPicture,
-    onState: linkChanged,
-  });
+  client = connect(key.value, linkChanged);
   for (const name of followed.keys()) subscribe(name);
   logs.forEach(logBegin);
 });

@@ -161,8 +161,8 @@ export function Terminal({ place, live, waits }: TerminalProps) {
   return (
     <section class="tty" aria-label={named(words.label)}>
       <div class="bar">
-        <input ref={field} type="search" aria-label={words.search} placeholder={words.search}
-          maxLength={100}
+        <input ref={field} data-filter type="search" aria-label={words.search}
+          placeholder={words.search} maxLength={100}
           onKeyDown={(event) => {
             const { value } = event.currentTarget;
             if (event.key === "Enter") session.current?.screen.find(value, event.shiftKey ? -1 : 1);

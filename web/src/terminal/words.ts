@@ -11,8 +11,6 @@ export const words = {
   leave: "Ctrl+Shift+Esc leaves the terminal",
   refused: "Not typed",
   search: "Search in the terminal",
-  previous: "previous match",
-  next: "next match",
   none: "no match",
   hits: (at: number, total: number) => `${at} of ${total}`,
   keys: "Keys",

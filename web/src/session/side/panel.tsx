@@ -43,12 +43,14 @@ export function Panel({ session, onGo }: PanelProps) {
   const seat = useSeat(), named = useNamed(), id = useId(), panel = panelNow(seat);
   const list = useList(session, () => backgroundOf(session));
   const tabs = useRef<HTMLDivElement>(null), column = useRef<HTMLElement>(null);
-  const open = panel !== null, sheet = isSheet(seat);
+  const open = panel !== null, sheet = isSheet(seat), was = useRef(open);
   useEffect(() => {
-    if (open && sheet && panel !== "search" && focused.peek() === seat) {
+    const opens = open && !was.current; // By somebody: a sheet may also come with the address.
+    was.current = open;
+    if (opens && sheet && panel !== "search" && focused.peek() === seat) {
       tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus();
     }
-  }, [open, sheet]);
+  }, [open]);
   useKeys(open && sheet ? [{ key: "Escape", always: true, run: () => panelSet(seat, null) }] : []);
   if (panel === null) return null;
   const goes = (message: string) => {

@@ -81,7 +81,7 @@ export function SearchPanel({ session, onGo }: { session: string; onGo(message: 
         onSubmit={(event) => event.preventDefault()}>
         <label>
           {words.searchIn}
-          <input type="search" dir="auto" ref={field} value={wanted} maxLength={200}
+          <input data-filter type="search" dir="auto" ref={field} value={wanted} maxLength={200}
             onInput={(event) => seat.setQuery("q", event.currentTarget.value || null)}
             onKeyDown={(event) => {
               if (event.key !== "Enter" || event.isComposing) return;

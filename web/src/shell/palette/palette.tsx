@@ -7,7 +7,7 @@ import { Dialog, dialogEnd } from "../../parts/dialog.tsx";
 import { visible } from "../../parts/visible.ts";
 import { go, openBeside } from "../../router/router.ts";
 import { Caps, isMac } from "../kbd.tsx";
-import { keyOf } from "../keys.ts";
+import { keyOf, lives } from "../keys.ts";
 import { words } from "../words.ts";
 import { found, idEntry, ownEntries, type Entry } from "./entries.ts";
 
@@ -103,7 +103,8 @@ export function Palette({ onClose, beside = false }: PaletteProps) {
               <span class="clip" dir={entry.given ? "auto" : undefined}>{visible(entry.name)}</span>
               <span class="muted num">
                 {entry.about}
-                {entry.keys === undefined ? null : <Caps of={keyOf(entry.keys)} />}
+                {entry.keys === undefined || !lives(keyOf(entry.keys)) ? null
+                  : <Caps of={keyOf(entry.keys)} />}
               </span>
             </div>
           </div>

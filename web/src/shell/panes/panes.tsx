@@ -6,6 +6,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { focused, paneFocus, seats, several, wide, type Seat } from "../../router/router.ts";
 import { SeatContext } from "../../router/seat.ts";
+import { otherBuild } from "../build.ts";
 import { headingWatch } from "../heading.ts";
 import { View } from "../view.tsx";
 
@@ -51,7 +52,9 @@ function Pane({ seat, at }: { seat: Seat; at: number }) {
 export function Panes() {
   const isSmall = several.value && small.value, Extra = several.value ? extra.value : null;
   useEffect(() => {
-    if (several.value) void import("./several.tsx").then((m) => void (extra.value = m), () => {});
+    if (!several.value) return;
+    import("./several.tsx").then((m) => void (extra.value = m),
+      () => void (otherBuild.value = true)); // A newer daemon has no chunk of the page before it.
   }, [several.value]);
   return (
     <>
