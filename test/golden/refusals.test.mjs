@@ -74,6 +74,16 @@ const PREFIXES = {
   terminals: "trm", tokens: "tok", attachments: "att", inbox: "dlv",
 };
 
+/** The command has read the end of its input, so that what comes next finds it ended. */
+async function untilEnded(daemon, run) {
+  for (let after = 0, ended = false; !ended; ) {
+    const target = `/api/v1/streams/run:${run}/events?after=${after}&wait=30`;
+    const { events } = (await daemon.request("GET", target)).json;
+    ended = events.some(({ type }) => type === "run_finished");
+    after = events.at(-1)?.seq ?? after;
+  }
+}
+
 golden("refusals", async (record) => {
   const daemon = await record.daemon();
   const { root } = record;
@@ -92,6 +102,7 @@ golden("refusals", async (record) => {
       strange: strange.map((id) => filled(encodeURIComponent(id))),
       good: one.schema && (good(root)[`${one.method} ${one.target}`] ?? {}),
     });
+    if (one.target === "/api/v1/jobs/{id}/input") await untilEnded(daemon, there.jobs);
   }
   refusals.finish();
 });
