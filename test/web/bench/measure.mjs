@@ -8,6 +8,10 @@ export const sorted = (values) => [...values].sort((a, b) => a - b);
 export const median = (values) => sorted(values)[Math.floor(values.length / 2)];
 export const p95 = (values) => sorted(values)[Math.floor((values.length - 1) * 0.95)] ?? 0;
 
+/** Browsers tell of tasks of 50 ms and more, and of keys that took 16 ms and more. */
+export const taskText = (ms) => (ms === 0 ? "< 50 ms" : `${ms.toFixed(0)} ms`);
+export const keyText = (ms) => (ms === 0 ? "< 16 ms" : `${ms.toFixed(0)} ms`);
+
 /** What has to be released in the end; stands for the `t` of a test. */
 export function releases() {
   const list = [];
