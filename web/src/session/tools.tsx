@@ -92,14 +92,16 @@ function Call({ part, row }: { part: Part; row: Row }) {
           <Shape state={stateOf(part)} />
           <span class="mono name clip" dir="auto">{name}</span>
           <span class="mono muted clip" dir="auto">{visible(summary(part))}</span>
-          {diff === null ? null : (
-            <span class="mono"><span class="tone-ok">+{added}</span>{" "}
-              <span class="tone-fail">−{removed}</span></span>
-          )}
-          <span class={stateOf(part) === "succeeded" ? "hidden" : "muted small"}>
-            {state}{cause}
+          <span class="marks">
+            {diff === null ? null : (
+              <span class="mono"><span class="tone-ok">+{added}</span>{" "}
+                <span class="tone-fail">−{removed}</span></span>
+            )}
+            <span class={stateOf(part) === "succeeded" ? "hidden" : "muted small"}>
+              {state}{cause}
+            </span>
+            <span class="num muted">{duration(part.ms ?? null)}</span>
           </span>
-          <span class="num muted">{duration(part.ms ?? null)}</span>
         </button>
         <Link part={part} />
       </div>
