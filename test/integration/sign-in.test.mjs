@@ -165,8 +165,9 @@ test("another server on this machine gets neither key nor answer", async (t) => 
   socket.terminate();
 });
 
+/** Node 18 may find `localhost` on IPv6 only, where the daemon does not listen. */
 const openSocket = (origin) =>
-  new WebSocket(`${origin.replace("http", "ws")}/api/v1/ws`, { origin });
+  new WebSocket(`${origin.replace("http", "ws")}/api/v1/ws`, { origin, family: 4 });
 const closing = (socket) =>
   new Promise((resolve) => socket.on("close", (code, why) => resolve([code, `${why}`])));
 
