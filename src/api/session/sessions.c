@@ -1,4 +1,4 @@
-/* sessions.c: sessions: list and search, one of them, make, change, remove, fork. */
+/* sessions.c: sessions: list and search, one of them, make, change, remove. */
 #include "api/session/sessions.h"
 
 #include <stdio.h>
@@ -113,7 +113,7 @@ struct err request_session(struct tx *tx, struct request *request, struct sessio
     return found ? err : request_absent(request, err);
 }
 
-static void session_answer(struct request *request, const struct session_row *row) {
+void sessions__answer(struct request *request, const struct session_row *row) {
     fields_write(&session_shown_fields, FIELD_LISTED | FIELD_WHOLE, row, &request->op.answer);
 }
 
@@ -472,7 +472,7 @@ static struct err create_work(struct tx *tx, void *ctx) {
                 (int)body->create.parent.len, body->create.parent.data);
     }
     if (!err_failed(err)) {
-        session_answer(&body->request, &row);
+        sessions__answer(&body->request, &row);
         body->request.about = row.session;
     }
     return err;
@@ -496,7 +496,7 @@ static const struct request_kind create = {
 static struct err session_show(struct tx *tx, struct request *request, struct session_row *row) {
     struct err err = tx_session_shown(tx, run_bounds_hold(&request->bounds), row);
     if (!err_failed(err)) {
-        session_answer(request, row);
+        sessions__answer(request, row);
     }
     return err;
 }
@@ -733,96 +733,6 @@ static void session_remove_end(void *ctx, struct err result) {
 static const struct request_kind removal = {
     .writes = true, .one = &session_one, .work = session_remove_work, .end = session_remove_end};
 
-/* --- Fork: a copy of a session's beginning, in a chain of transactions ------------------------ */
-
-struct fork_op {
-    struct request request;
-    struct session_fork what; /* Texts are borrowed from the exchange. */
-    struct session_fork next; /* While the function runs. */
-    struct err err;           /* Why the chain was given up. */
-};
-
-#define AT(member) offsetof(struct fork_op, member)
-static const struct field fork_rows[] = {
-    {FIELD("message", FIELD_TEXT, AT(what.message)), .max = ID_SIZE},
-    {FIELD("title", FIELD_TEXT, AT(what.title)), .max = SESSION_TITLE_MAX},
-};
-static const struct field_set fork_fields = {FIELD_ROWS(fork_rows), .use = FIELD_GIVEN};
-
-static struct err fork_read(void *ctx) {
-    struct fork_op *fork = ctx;
-    struct session_fork *what = &fork->what;
-    if (what->message.data == NULL) {
-        what->message = BYTES("");
-    }
-    what->key = sessions__key_of(&fork->request);
-    return sessions__line_valid(what->title)
-               ? ERR_OK
-               : field_bad(&fork->request.op.why, "title", "no control characters");
-}
-
-static struct err fork_start(void *ctx) {
-    struct fork_op *fork = ctx;
-    struct session_fork *what = &fork->what;
-    if (what->until == 0) { /* The first transaction. */
-        what->session = request_new_id(&fork->request, "ses");
-        world_random(loop_world(fork->request.loop), what->seed, sizeof what->seed);
-    }
-    return ERR_OK;
-}
-
-static struct err fork_work(struct tx *tx, void *ctx) {
-    struct fork_op *fork = ctx;
-    struct session_row row;
-    struct err err = tx_session_fork(tx, &fork->what, &fork->next, &fork->request.more, &row);
-    if (err.code == ERR_MESSAGE_NOT_FOUND) {
-        return one_absent(&messages__kind, fork->what.message, &fork->request.op.why);
-    }
-    if (!err_failed(err) && !fork->request.more) {
-        session_answer(&fork->request, &row);
-    }
-    return err;
-}
-
-static struct err fork_abandon(struct tx *tx, void *ctx) {
-    const struct fork_op *fork = ctx;
-    return tx_session_fork_abandon(tx, &fork->what);
-}
-
-/* A fork that cannot be cleared away now is, at the next start. */
-static void fork_abandoned(struct err result, void *ctx) {
-    struct fork_op *fork = ctx;
-    const struct sessions_api *api = fork->request.api;
-    request_answer(&fork->request, fork->err);
-    if (!err_failed(result)) {
-        chores_purge(api->chores);
-    }
-}
-
-static enum request_next fork_done(void *ctx, struct err *io_result) {
-    struct fork_op *fork = ctx;
-    if (err_failed(*io_result) && fork->what.until != 0) {
-        fork->err = *io_result;
-        store_write(fork->request.store, fork_abandon, fork_abandoned, fork);
-        return REQUEST_LATER;
-    }
-    if (!err_failed(*io_result) && fork->request.more) {
-        fork->what = fork->next;
-    }
-    return REQUEST_ANSWER;
-}
-
-static const struct request_kind fork = {
-    .size = sizeof(struct fork_op),
-    .writes = true,
-    .one = &session_one,
-    .fields = &fork_fields,
-    .read = fork_read,
-    .start = fork_start,
-    .work = fork_work,
-    .done = fork_done,
-};
-
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
@@ -908,8 +818,8 @@ const struct route sessions_routes[] = {
     {ROUTE("POST", "/api/v1/sessions/{id}/fork", SCOPE_RUN,
            "Make a session with copies of the messages up to one of them"),
      .inside = INSIDE_BELOW, .query = SESSION_QUERY, .has_body = true, .body_optional = true,
-     .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true}, .answer = WHOLE,
-     .answer_status = 201, .request = &fork},
+     .body = {.fields = &sessions__fork_fields, .use = FIELD_GIVEN, .loose = true}, .answer = WHOLE,
+     .answer_status = 201, .request = &sessions__fork},
     {ROUTE("POST", "/api/v1/sessions/{id}/subagents", SCOPE_RUN,
            "Start a subagent of a session, which is notified of its end"),
      .inside = INSIDE_BELOW, .begins_run = true, .query = SESSION_QUERY, .has_body = true,

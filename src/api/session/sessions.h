@@ -60,8 +60,8 @@ struct route_table attachments_table(struct sessions_api *api);
 
 extern const struct one_kind messages__kind;
 
-extern const struct request_kind sessions__export, sessions__spawn;
-extern const struct field_set sessions__spawn_fields; /* Body of sessions__spawn. */
+extern const struct request_kind sessions__export, sessions__fork, sessions__spawn;
+extern const struct field_set sessions__fork_fields, sessions__spawn_fields; /* Bodies. */
 /* Keys of requests about a session, and about a message. */
 static inline struct session_key sessions__key_of(const struct request *request) {
     return (struct session_key){.owner = request->key.owner, .session = request->key.id};
@@ -77,6 +77,8 @@ MUST_CHECK struct err request_message(struct tx *tx, struct request *request,
 /* Of ERR_TURN_IN_PROGRESS: names the turn of the session that the request is about, itself or by
  * its message. Returns `err`, or that of the store. */
 MUST_CHECK struct err sessions__name_turn(struct tx *tx, struct request *request, struct err err);
+/* Answers with the whole row. */
+void sessions__answer(struct request *request, const struct session_row *row);
 /* A title is shown on terminals and in lists, and must not drive them: no control characters. */
 MUST_CHECK bool sessions__line_valid(struct bytes text);
 /* What drover reads of the settings of a session; NULL: none. */
