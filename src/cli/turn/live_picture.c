@@ -75,8 +75,12 @@ static struct edit_place picture_make(const struct live *live, const struct term
                                       struct text *out) {
     AUTO(text_done) struct text line = text_up_to(LIVE_SCREEN_MAX / 2);
     const json_t *asked = conversation_asked(&live->conversation);
-    const char *prompt =
-        live->state == CHAT_ASKING && asked != NULL ? question_prompt(asked) : "> ";
+    AUTO(text_done) struct text prompt = text_up_to(LIVE_SCREEN_MAX / 2);
+    if (live->state == CHAT_ASKING && asked != NULL) {
+        question_prompt_add(asked, &prompt);
+    } else {
+        text_add_str(&prompt, "> ");
+    }
     struct edit_place cursor = {0};
     conversation_line(&live->conversation, &line);
     if (line.len > 0) {
@@ -87,7 +91,7 @@ static struct edit_place picture_make(const struct live *live, const struct term
     queued_draw(live, size->columns, out);
     int before = rows_of(out);
     if (has_line(live)) {
-        cursor = edit_line_draw(&live->edit, bytes_of(prompt), size->columns, out);
+        cursor = edit_line_draw(&live->edit, text_bytes(&prompt), size->columns, out);
     }
     cursor.row += before;
     return cursor;

@@ -109,14 +109,16 @@ void question_choices_add(const json_t *asked, struct text *out) {
     }
 }
 
-const char *question_prompt(const json_t *asked) {
+void question_prompt_add(const json_t *asked, struct text *out) {
     if (question_has_value(asked)) {
-        return json_array_size(options_of(asked)) > 0 ? "number or text> " : "answer> ";
+        text_add_str(out, json_array_size(options_of(asked)) > 0 ? "number or text> " : "answer> ");
+        return;
     }
-    static const char *const prompts[2][2] = {
-        {"y, n reason> ", "y, n reason, p (project)> "},
-        {"y, n reason, a (always)> ", "y, n reason, a (always), p (project)> "}};
-    return prompts[may_always(asked)][may_project(asked)];
+    text_add_str(out, may_always(asked) ? "y, n reason, a (always)" : "y, n reason");
+    if (may_project(asked)) {
+        text_addf(out, ", p (project %s)", talk_text(asked, "project"));
+    }
+    text_add_str(out, "> ");
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */

@@ -24,8 +24,8 @@
 
 /* Adds the whole question as lines. */
 void question_add(const json_t *asked, const struct paint *paint, struct text *out);
-/* Text before the line in which it is answered. */
-const char *question_prompt(const json_t *asked);
+/* Adds the text before the line in which it is answered. */
+void question_prompt_add(const json_t *asked, struct text *out);
 /* Adds a sentence that lists the answers, after a line that answers nothing. */
 void question_choices_add(const json_t *asked, struct text *out);
 
