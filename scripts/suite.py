@@ -6,7 +6,7 @@ wait rather than compute. A stage that counted no test has failed: a run of noth
 A file that failed runs once more at the end: again.py. docs/testing.md tells how to read what is
 printed.
 
-All of it has to fit into nine minutes of two cores: shares.py says what runs when.
+All of it has to fit into twelve minutes of two cores: shares.py says what runs when.
 """
 import argparse
 import concurrent.futures
