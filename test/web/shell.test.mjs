@@ -9,6 +9,7 @@ import { after, afterEach, before, test } from "node:test";
 import { Daemon, scratch } from "../integration/lib.mjs";
 import { Provider, until } from "../integration/providers.mjs";
 import { axe, browserOf, fileOf, opened, overflow, PHONE, serving } from "./browser.mjs";
+import { filesOf } from "./files.mjs";
 
 const ALL = "read,run,approve,admin";
 const HOSTILE = "<img src=x onerror=alert(1)>";
@@ -319,28 +320,42 @@ test("a daemon that holds says what would start; only an admin can release it", 
   }
 });
 
-test("a page that is older than its daemon offers to load again", async (t) => {
+test("a page that is older than its daemon says so everywhere, and loses no draft", async (t) => {
   const data = scratch(t), pages = scratch(t);
   const daemon = await new Daemon({ data }).start();
   t.after(() => daemon.kill());
-  const page = await opened(browser, { daemon, key: await keyOf(daemon, "read") });
+  const { json: { id } } = await daemon.request("POST", "/api/v1/sessions", {
+    local: true, body: { model: "scripted/demo" } });
+  const key = await keyOf(daemon, ALL);
+  const page = await opened(browser, { daemon, key }, { target: `/s/${id}` });
   await page.getByText(/^● live$/).waitFor();
+  const composer = page.getByRole("textbox", { name: "Message" });
+  await composer.fill("half a thought");
+  // The next daemon has none of its files but those of a part that never changed.
   const text = await (await fetch(daemon.url)).text();
   const script = /assets\/main-\w+\.js/.exec(text)[0], newer = "assets/main-NEWER123.js";
   mkdirSync(path.join(pages, "assets"));
-  for (const [, name] of text.matchAll(/(?:href|src)="\/([^"]+)"/g)) {
-    const asset = await (await fetch(`${daemon.url}/${name}`)).text();
-    writeFileSync(path.join(pages, name.replace(script, newer)), asset);
+  for (const name of (await filesOf(daemon)).files.keys()) {
+    if (name === "index.html" || name.startsWith("inbox-")) continue;
+    const asset = await (await fetch(`${daemon.url}/assets/${name}`)).text();
+    writeFileSync(path.join(pages, `assets/${name}`.replace(script, newer)), asset);
   }
   writeFileSync(path.join(pages, "index.html"), text.replace(script, newer));
   await daemon.stop();
   const next = await new Daemon({ data, args: ["--web-dir", pages],
     listen: `127.0.0.1:${daemon.port}` }).start();
   t.after(() => next.kill());
-  await page.getByRole("button", { name: "Load again" }).click();
+  const reload = page.getByRole("button", { name: "Load again" });
+  await reload.waitFor();
+  assert.equal(await composer.inputValue(), "half a thought");
+  await page.getByRole("link", { name: "Inbox" }).click(); // A part that is not there any more.
+  await heading(page, "This page is of another version than the daemon.").waitFor();
+  await page.goBack();
+  await reload.click();
   await page.locator('script[src*="NEWER123"]').waitFor({ state: "attached" });
   await page.getByText(/^● live$/).waitFor();
-  assert.equal(await page.getByRole("button", { name: "Load again" }).count(), 0);
+  assert.equal(await composer.inputValue(), "half a thought");
+  assert.equal(await reload.count(), 0);
 });
 
 test("axe finds nothing; nothing is too wide on a phone, nor at twice the size", async () => {
