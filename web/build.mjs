@@ -7,8 +7,8 @@
 // OUT/web_files.c   the table of them (src/api/system/web_files.h)
 // OUT/web.d         what it was made from, for ninja
 //
-// Only gzip: over plain http most browsers offer nothing better. `small` packs by zopfli, which takes
-// seconds and saves 4 %. The same sources make the same bytes: names are hashes of the contents.
+// Only gzip: over plain http most browsers offer nothing better. `small` packs by zopfli, which
+// takes seconds and saves 4 %. The same sources make the same bytes: names are hashes of contents.
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -177,7 +177,8 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   const line = `ask ${MODEL.join(" ")} --root ${turns.root} "$(cat ${turns.root}/say)"`;
   const asked = onTerminal(t, turns.daemon, line, { typed: true });
   for (const question of ["May it call write_file", "May it run this command"]) {
-    await asked.when((all) => new RegExp(`${question}[^]*\\(project default\\)> $`).test(plain(all)));
+    const prompt = new RegExp(`${question}[^]*\\(project default\\)> $`);
+    await asked.when((all) => prompt.test(plain(all)));
     asked.child.stdin.write("y\r");
   }
   const { code, stdout } = await asked.ended;
