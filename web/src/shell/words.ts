@@ -16,6 +16,9 @@ const keys: Record<Name, string> = {
   pick: "Select the row", pickAll: "Select all", leave: "Clear the selection, or close",
   newSession: "New session", stop: "Stop the turn, or leave the edit", panel: "Turns, beside",
   earlier: "Turn, attempt or terminal before", later: "Turn, attempt or terminal after",
+  trace: "Trace", nextError: "Next failed step", previousError: "Failed step before",
+  expand: "Open all", collapse: "Close all", fit: "Whole time", zoomIn: "Zoom in",
+  zoomOut: "Zoom out", copyLink: "Copy the link",
   nextHit: "Next hit", previousHit: "Hit before", runJob: "Run a command", again: "Run it again",
   stopJob: "Stop the job", newTerminal: "New terminal",
 };

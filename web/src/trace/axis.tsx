@@ -1,0 +1,72 @@
+/** The axis above the bars, and what wheel and finger do with it. Only the axis is drawn anew while
+ *  somebody zooms: bars follow two numbers of the style. */
+import { useSignalEffect, type Signal } from "@preact/signals";
+import type { RefObject } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+import { panned, ticksOf, zoomed, type Scale, type Zoom } from "./scale.ts";
+import { tickText } from "./text.ts";
+import { words } from "./words.ts";
+
+const WHEEL = 0.0025; // Of a notch: some 100 px.
+const TICKS = 5;
+
+export function useZoom(box: RefObject<HTMLElement>, zoom: Signal<Zoom>): void {
+  useSignalEffect(() => {
+    const { left, factor } = zoom.value;
+    box.current?.style.setProperty("--left", String(left));
+    box.current?.style.setProperty("--zoom", String(factor));
+  });
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return undefined;
+    const wheel = (event: WheelEvent): void => {
+      const axis = element.querySelector(".trace-axis")?.getBoundingClientRect();
+      if (axis === undefined || axis.width === 0) return;
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        const at = Math.min(1, Math.max(0, (event.clientX - axis.left) / axis.width));
+        zoom.value = zoomed(zoom.value, Math.exp(-event.deltaY * WHEEL), at);
+        return;
+      }
+      const by = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
+      if (by === 0 || zoom.value.factor === 1) return;
+      event.preventDefault();
+      zoom.value = panned(zoom.value, by / axis.width);
+    };
+    element.addEventListener("wheel", wheel, { passive: false });
+    return () => element.removeEventListener("wheel", wheel);
+  }, []);
+}
+
+export function Axis({ scale, zoom }: { scale: Scale; zoom: Signal<Zoom> }) {
+  const { left, factor } = zoom.value, from = useRef<number | null>(null);
+  const place = (share: number): string => `${(share - left) * factor * 100}%`;
+  const moved = (event: PointerEvent & { currentTarget: HTMLElement }): void => {
+    if (from.current === null) return;
+    zoom.value = panned(zoom.value, (from.current - event.clientX) / event.currentTarget.offsetWidth);
+    from.current = event.clientX;
+  };
+  const end = (): void => void (from.current = null);
+  return (
+    <div class="trace-head" aria-hidden="true">
+      <span>{words.columns.span}</span>
+      <span class="trace-axis" onPointerMove={moved} onPointerUp={end} onPointerCancel={end}
+        onPointerDown={(event) => {
+          from.current = event.clientX;
+          event.currentTarget.setPointerCapture(event.pointerId);
+        }}>
+        {scale.segments.filter((one) => one.idle).map((one) => (
+          <i key={one.from} class="trace-hatch"
+            style={{ left: place(one.left), width: `${(one.right - one.left) * factor * 100}%` }} />
+        ))}
+        {ticksOf(scale, [left, left + 1 / factor], TICKS).map(({ place: at, ms, step }) => (
+          <span key={ms} style={{ left: place(at) }}>{tickText(ms, step)}</span>
+        ))}
+      </span>
+      <span class="num">{words.columns.time}</span>
+      <span class="num">{words.columns.tokens}</span>
+      <span>{words.columns.cache}</span>
+    </div>
+  );
+}
