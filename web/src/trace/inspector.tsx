@@ -43,31 +43,37 @@ async function allOf(span: Span, side: Side): Promise<{ text: string } | { probl
   }
 }
 
-/** Arguments are easier to read with lines. */
-function readable(text: string, side: Side): string {
-  if (side === "output" || !text.startsWith("{")) return text;
+const ESCAPES: Record<string, string> = { n: "\n", t: "\t", r: "", '"': '"', "\\": "\\" };
+
+/** JSON is easier to read with lines; also a piece of it. What is copied is the text itself. */
+function readable(text: string, isJson: boolean): string {
+  if (!isJson) return text;
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    text = JSON.stringify(JSON.parse(text), null, 2);
   } catch {
-    return text;
+    // A part of it.
   }
+  return text.replace(/\\([ntr"\\])/g, (_, one: string) => ESCAPES[one] ?? one);
 }
 
 /** Of the input the beginning, of the output the end, where a failure says what it is. */
 function Text({ span, side }: { span: Span; side: Side }) {
   const [range, rangeSet] = useState<Range | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
+  const [isJson, isJsonSet] = useState(false);
   const [said, saidSet] = useState("");
   const done = span.end !== null;
   useEffect(() => {
     let left = false;
     void (async () => {
       let answer = await rangeOf(span, side, 0, SHOWN);
+      const first = answer.ok ? answer.value.text : "";
       if (answer.ok && side === "output" && answer.value.bytes > SHOWN) {
         answer = await rangeOf(span, side, answer.value.bytes - SHOWN, SHOWN);
       }
       if (left) return;
       if (answer.ok) rangeSet(answer.value);
+      isJsonSet(/^\{"/.test(first));
       problemSet(answer.ok ? null : answer.problem);
     })();
     return () => void (left = true);
@@ -97,7 +103,7 @@ function Text({ span, side }: { span: Span; side: Side }) {
         : range.text === "" ? <p class="muted">{words.noText}</p> : (
           <>
             <pre dir="auto" tabIndex={0}>
-              <Bounded text={isPart ? range.text : readable(range.text, side)} />
+              <Bounded text={readable(range.text, isJson)} />
             </pre>
             <div class="buttons">
               {isPart ? <button class="quiet" aria-label={words.allOf(name)}
@@ -179,7 +185,7 @@ interface InspectorProps {
 export function Inspector({ node, source, asks, turn, onClose }: InspectorProps) {
   const { setQuery, width } = useSeat(), named = useNamed(), { span } = node;
   const [shape, tone] = shapeOf(node.state), close = useRef<HTMLButtonElement>(null);
-  const sheet = width.value < 900;
+  const sheet = width.value < 900, Title = sheet ? "h1" : "h2"; // A sheet hides what has the h1.
   useEffect(() => {
     if (sheet) close.current?.focus({ preventScroll: true }); // What is under it has no place.
   }, [sheet]);
@@ -187,7 +193,7 @@ export function Inspector({ node, source, asks, turn, onClose }: InspectorProps)
     <aside class="trace-side" aria-label={named(words.inspector)}>
       <div class="trace-side-head">
         <span class={`tone-${tone}`} aria-hidden="true">{shape}</span>
-        <h2 class="mono" dir="auto">{nameOf(node)}</h2>
+        <Title class="mono" dir="auto">{nameOf(node)}</Title>
         <span class="muted end">{lasting((node.end ?? now.value) - node.start)}</span>
         <button class="quiet" ref={close} onClick={onClose}>{words.close}</button>
       </div>

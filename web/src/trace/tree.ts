@@ -65,13 +65,17 @@ const isStep = (span: Span): boolean => span.step !== null;
 
 /* --- Rows of the daemon ----------------------------------------------------------------------- */
 
-/** The values of a call's arguments, as one line; a text that is no whole JSON as it is. */
+/** The values of a call's arguments, as one line, a command before its words; a text that is no whole
+ *  JSON as it is. */
 function argumentsText(input: string): string {
   const shown = (value: unknown): string => (Array.isArray(value) ? value.map(shown).join(" ")
     : typeof value === "object" && value !== null ? Object.values(value).map(shown).join(" ")
     : String(value));
   try {
-    return shown(JSON.parse(input));
+    const given: unknown = JSON.parse(input);
+    if (typeof given !== "object" || given === null || !("command" in given)) return shown(given);
+    const { command, ...rest } = given;
+    return shown({ command, ...rest });
   } catch {
     return input;
   }
