@@ -20,9 +20,10 @@ export function Cache({ node: { sums } }: { node: Pick<Node, "sums"> }) {
   );
 }
 
-/** A turn has its number, all calls of a tool their name. */
+/** A turn has its number, all calls of a tool their name, and a call of a model says what for. */
 export const nameOf = ({ span, turn, name }: Node): string =>
-  (span === null && turn !== null ? words.turn(turn) : visible(name));
+  (span === null && turn !== null ? words.turn(turn)
+    : `${words.calls[span?.kind ?? ""] ?? ""}${visible(name)}`);
 
 function aboutOf(node: Node): string {
   if (node.span !== null) return visible(node.about);

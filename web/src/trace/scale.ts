@@ -124,6 +124,9 @@ const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 15_
   ...[1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440, 2880, 7200, 14_400].map((one) =>
     one * 60_000)];
 
+/** The last part of the axis that begins no text, as a share of the distance of ticks. */
+const EDGE = 0.3;
+
 export interface Tick { place: number; ms: number; step: number }
 
 /** Round times in the part of the axis that is seen, at most about `count` of them. */
@@ -139,7 +142,8 @@ export function ticksOf(scale: Scale, [left, right]: Interval, count: number): T
     const first = Math.max(from, scale.time(Math.max(0, left)));
     const end = Math.min(to, scale.time(Math.min(1, right)));
     for (let ms = Math.ceil(first / step) * step; ms <= end; ms += step) {
-      const place = scale.at(ms), before = ticks.at(-1);
+      const before = ticks.at(-1), place = scale.at(ms);
+      if (place > right - wide * EDGE) break; // Its text would be cut.
       if (before === undefined || place - before.place >= wide * 0.9) {
         ticks.push({ place, ms, step });
       }

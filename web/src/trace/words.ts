@@ -16,6 +16,7 @@ export const words = {
     model: "model", tool: "tools", process: "processes", review: "reviews",
     compaction: "summaries",
   } as Record<string, string>,
+  calls: { model: "model ", review: "review ", compaction: "summary " } as Record<string, string>,
   long: "≥ 1 s",
   turn: (turn: number) => `turn ${turn}`,
   onlyTurn: (turn: number) => `Only turn ${turn}`,
