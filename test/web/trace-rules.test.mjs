@@ -1,5 +1,5 @@
-// trace-rules.test.mjs: the rules below the view of a trace: the tree of spans, what is shown of it,
-// and the axis with idle time that is collapsed.
+// trace-rules.test.mjs: the rules below the view of a trace: the tree of spans, what is shown of
+// it, and the axis with idle time that is collapsed.
 //
 // runs-with: web
 import assert from "node:assert/strict";
@@ -44,7 +44,7 @@ const lines = (of, { filter = {}, opened = ALL, gaps = [], now = 95_000 } = {}) 
     (kind === "pinned" ? `! ${node.id}` : kind === "rest" ? `+ ${count}`
       : kind === "span" ? `${" ".repeat(node.level)}${node.id}` : key));
 
-test("turns stand newest first, each from its own beginning, and steps in the order of time", () => {
+test("turns stand newest first, each from its own beginning, and steps in order of time", () => {
   const of = built(SESSION);
   assert.deepEqual(lines(of), ["! a2", "turn 2", " b1", " b2", " b3", "turn 1", " a1", " a2"]);
   const [second, first] = of.roots;

@@ -44,7 +44,8 @@ export function Axis({ scale, zoom }: { scale: Scale; zoom: Signal<Zoom> }) {
   const place = (share: number): string => `${(share - left) * factor * 100}%`;
   const moved = (event: PointerEvent & { currentTarget: HTMLElement }): void => {
     if (from.current === null) return;
-    zoom.value = panned(zoom.value, (from.current - event.clientX) / event.currentTarget.offsetWidth);
+    const by = (from.current - event.clientX) / event.currentTarget.offsetWidth;
+    zoom.value = panned(zoom.value, by);
     from.current = event.clientX;
   };
   const end = (): void => void (from.current = null);

@@ -1,5 +1,5 @@
-/** What one step was: why, when, by whose leave, with what, and what came of it. A sheet where there
- *  is no room beside the waterfall. */
+/** What one step was: why, when, by whose leave, with what, and what came of it. A sheet where
+ *  there is no room beside the waterfall. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";

@@ -65,8 +65,8 @@ const isStep = (span: Span): boolean => span.step !== null;
 
 /* --- Rows of the daemon ----------------------------------------------------------------------- */
 
-/** The values of a call's arguments, as one line, a command before its words; a text that is no whole
- *  JSON as it is. */
+/** The values of a call's arguments, as one line, a command before its words; a text that is no
+ *  whole JSON as it is. */
 function argumentsText(input: string): string {
   const shown = (value: unknown): string => (Array.isArray(value) ? value.map(shown).join(" ")
     : typeof value === "object" && value !== null ? Object.values(value).map(shown).join(" ")

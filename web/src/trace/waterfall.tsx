@@ -1,5 +1,5 @@
-/** The waterfall: failed steps, then the tree, with a bar for each. What comes while somebody points
- *  at a row, or reads further down, does not move it. */
+/** The waterfall: failed steps, then the tree, with a bar for each. What comes while somebody
+ *  points at a row, or reads further down, does not move it. */
 import { useSignal, type Signal } from "@preact/signals";
 import { useId, useLayoutEffect, useRef, type MutableRef } from "preact/hooks";
 
