@@ -2,7 +2,8 @@
  *  view adds its rows here, and their texts to `words.keys`. */
 import type { Shortcut } from "./bindings.ts";
 
-export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals";
+export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
+  | "run";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -18,27 +19,38 @@ export const SHORTCUTS = {
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs"),
-  previous: row("k", "home", "inbox", "sessions", "jobs"),
-  open: row("Enter", "home", "inbox"),
-  waiting: row("w", "home", "inbox"),
-  allow: row("a", "home", "inbox", "session"),
-  deny: row("d", "home", "inbox", "session"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "run"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "run"),
+  open: row("Enter", "home", "inbox", "run"),
+  waiting: row("w", "home", "inbox", "run"),
+  allow: row("a", "home", "inbox", "session", "run"),
+  deny: row("d", "home", "inbox", "session", "run"),
   seen: row("S", "home"),
   pick: row(" ", "inbox"),
   pickAll: row("A", "inbox"),
-  leave: row("Escape", "inbox"),
+  leave: row("Escape", "inbox", "run"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
   earlier: row("[", "session", "job", "terminals"),
   later: row("]", "session", "job", "terminals"),
-  nextHit: row("n", "session", "job"),
-  previousHit: row("N", "session", "job"),
+  nextHit: row("n", "session", "job", "run"),
+  previousHit: row("N", "session", "job", "run"),
   runJob: row("r", "jobs"),
-  again: row("r", "job"),
-  stopJob: row("x", "job"),
+  again: row("r", "job", "run"),
+  stopJob: row("x", "job", "run"),
   newTerminal: row("c", "terminals"),
+  pause: row("p", "run"),
+  skip: row("s", "run"),
+  stepBack: row(",", "run"),
+  stepOn: row(".", "run"),
+  live: row("l", "run"),
+  zoomFit: row("z", "run"),
+  zoomIn: row("+", "run"),
+  zoomOut: row("-", "run"),
+  fold: row("e", "run"),
+  foldAll: row("E", "run"),
+  trace: row("v", "run"),
 } satisfies Record<string, Row>;
 
 export type Name = keyof typeof SHORTCUTS;
