@@ -97,6 +97,8 @@ golden("workflows", async (record) => {
   await flow.ask("GET", `runs/${run}/spans`);
   await flow.ask("GET", `runs/${run}/spans?below=1`);
   await flow.ask("GET", `runs/${run}/limits`);
+  await flow.ask("GET", `runs/${run}/script`);
+  await flow.ask("GET", `runs/${run}/script?file=none`);
   await flow.ask("GET", `runs?parent=${run}`);
   await flow.ask("GET", "runs?kind=workflow&project=web");
   const { json } = await daemon.request("GET", `/api/v1/runs/${run}/agents`);
