@@ -16,7 +16,7 @@ import { Again } from "./again.tsx";
 import { sumsOf } from "./layout.ts";
 import type { Budget } from "./open.ts";
 import { filled } from "./plan.ts";
-import { inspect, nameOf, useOpened, viewOf, VIEWS, causeText } from "./view.ts";
+import { causeText, inspect, isNarrow, nameOf, useOpened, viewOf, VIEWS } from "./view.ts";
 import { culprit } from "./why.ts";
 import { words } from "./words.ts";
 
@@ -118,7 +118,7 @@ function Why() {
 }
 
 function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }) {
-  const { id, state, row } = useOpened(), { go } = useSeat();
+  const { id, state, row, at } = useOpened(), seat = useSeat(), { go } = seat;
   const [asks, asksSet] = useState(false);
   const { end } = state.value, live = end === null && row.value?.ended_ms == null;
   const paused = live && (state.value.paused || row.value?.cause === "paused");
@@ -135,8 +135,8 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
     ...(isPlace(`/r/${id}/trace`) ? [{ name: "trace" as const, run: () => go(`/r/${id}/trace`) }] : []),
   ]);
   if (!allowed) return null;
-  return (
-    <span class="end run-buttons">
+  const buttons = (
+    <>
       {live ? (
         <>
           <button class="quiet" onClick={pause}>
@@ -145,7 +145,18 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
           <button class="quiet" onClick={stop}>{words.stop}<Hint of="stopJob" /></button>
         </>
       ) : null}
-      <button onClick={() => asksSet(true)}>{words.again}</button>
+      <button onClick={() => asksSet(true)}>{at.value === null && !live ? words.againAll
+        : words.again}</button>
+    </>
+  );
+  return (
+    <span class="end run-buttons">
+      {!isNarrow(seat) ? buttons : (
+        <details class="run-menu">
+          <summary class="button" aria-label={words.actions}>⋯</summary>
+          <span>{buttons}</span>
+        </details>
+      )}
       {asks ? <Again onClose={() => asksSet(false)} /> : null}
     </span>
   );

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { AskCard } from "../ask/ask.tsx";
-import { isYesNo, bodyOf } from "../ask/text.ts";
+import { bodyOf, fitsRow, isYesNo } from "../ask/text.ts";
 import { Markdown } from "../markdown/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { State } from "../parts/state.tsx";
@@ -18,7 +18,7 @@ import { may } from "../state/me.ts";
 import type { Page } from "../state/types.ts";
 import { isOver, type Agent } from "./fold.ts";
 import { agentAt, causeText, inspect, markOf, nameOf, useOpened } from "./view.ts";
-import { pulse, sentence } from "./why.ts";
+import { isHeard, pulse, sentence } from "./why.ts";
 import { words } from "./words.ts";
 
 interface Details { spec: { prompt?: string }; result?: unknown }
@@ -50,14 +50,14 @@ function Question({ agent }: { agent: Agent }) {
   }
   return (
     <section class="run-ask">
-      {isYesNo(ask) ? <pre dir="auto"><Bounded text={bodyOf(ask)} /></pre> : null}
+      {isYesNo(ask) && !fitsRow(ask) ? <pre dir="auto"><Bounded text={bodyOf(ask)} /></pre> : null}
       <AskCard ask={ask} compact selected />
     </section>
   );
 }
 
 function Now({ agent }: { agent: Agent }) {
-  const { facts, now_ms, at } = useOpened(), known = facts(agent);
+  const { facts, now_ms } = useOpened(), known = facts(agent);
   const { progress, known: row } = known, usage = row?.usage;
   const read = usage === undefined ? 0 : usage.fresh + usage.cache_read + usage.cache_write;
   const tokens = progress?.tokens ?? row?.tokens ?? 0;
@@ -65,7 +65,7 @@ function Now({ agent }: { agent: Agent }) {
   const over = isOver(agent), end = agent.ended_ms ?? now_ms.value;
   const said = sentence(known, now_ms.value);
   const list: [string, preact.ComponentChildren][] = [
-    [words.lastWord, over || at.value !== null ? null : words.ago(pulse(known, now_ms.value))],
+    [words.lastWord, over || !isHeard(known) ? null : words.ago(pulse(known, now_ms.value))],
     [words.took, agent.began_ms === null || agent.cached ? null : elapsed(end - agent.began_ms)],
     [words.tokens, tokens === 0 ? null : `${count(tokens)}${read === 0 ? "" : words.cacheRate(
       Math.round((100 * (usage?.cache_read ?? 0)) / read))}`],

@@ -210,6 +210,16 @@ export function List({ gantt }: { gantt: boolean }) {
       onKeyDown={arrows} onPointerEnter={() => (isHovered.current = true)}
       onPointerLeave={() => (isHovered.current = false)}>
       <Keys row={row} />
+      {gantt ? null : (
+        <div class="axis" aria-hidden="true">
+          <span class="row-name">{words.agents}</span>
+          <span class="row-cells">
+            <span />
+            {[words.lastWord, words.output, words.cost].map((name) =>
+              <span key={name} class="num">{name}</span>)}
+          </span>
+        </div>
+      )}
       {gantt ? <Axis window={window} began_ms={began_ms} now={nowSpan?.left ?? null} ghosts={ghosts}
         most={Math.floor(track / TICK_PX)} zoom={by} /> : null}
       <Rows role="tree" label={gantt ? words.timeline : words.agents} count={rows.length}

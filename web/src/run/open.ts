@@ -53,17 +53,18 @@ const WORKFLOW = /^(workflow|run)_/;
 
 export const daemonNow = (): number => now.value + (link.value?.clock?.ahead_ms ?? 0);
 
+/** The rehearsal of what was started, also of a run that has ended. */
 async function planOf(row: RunRow, state: RunState): Promise<Rehearsal | null> {
-  let body: Record<string, unknown> = { resumeFromRunId: row.id };
-  if (row.ended_ms == null) {
-    const script = await get<ScriptFile>(`/runs/${row.id}/script`);
-    if (!script.ok) return null;
-    const { args, root, model, settings } = row.spec, from = state.begun.resumed_from;
-    body = { script: script.value.source, ...(args !== undefined && { args }),
-      ...(root && { root }), ...(model && { model }), ...(settings !== undefined && { settings }),
-      ...(from && { resumeFromRunId: from }) };
-  }
-  const plan = await post<{ rehearsal?: Rehearsal | null }>("/scripts/plan", body);
+  const script = await get<ScriptFile>(`/runs/${row.id}/script`);
+  if (!script.ok) return null;
+  const { args, root, model, settings } = row.spec, from = state.begun.resumed_from;
+  const body = { script: script.value.source, ...(args !== undefined && { args }),
+    ...(root && { root }), ...(model && { model }), ...(settings !== undefined && { settings }) };
+  const ask = (more: object) =>
+    post<{ rehearsal?: Rehearsal | null }>("/scripts/plan", { ...body, ...more });
+  // The run before it may be gone.
+  const resumed = from ? await ask({ resumeFromRunId: from }) : null;
+  const plan = resumed?.ok ? resumed : await ask({});
   return plan.ok ? plan.value.rehearsal ?? null : null;
 }
 

@@ -7,7 +7,7 @@ import { visible } from "../parts/visible.ts";
 import { isOver, type Agent, type Bar } from "./fold.ts";
 import { ghostSpan, isBad, spanOf, type Row, type Window } from "./layout.ts";
 import { causeText, markOf, nameOf } from "./view.ts";
-import { pulse, sentence, type Facts, type Sentence } from "./why.ts";
+import { isHeard, pulse, sentence, type Facts, type Sentence } from "./why.ts";
 import { words } from "./words.ts";
 
 export interface Shown {
@@ -84,13 +84,15 @@ function Meta({ agent, shown, said }: PartProps) {
 }
 
 function Cells({ agent, shown, said }: PartProps) {
-  const ms = pulse(shown.facts(agent), shown.now_ms), cost = agent.cost_micros;
+  const facts = shown.facts(agent), cost = agent.cost_micros;
   const about = said?.kind === "works" ? said.text : aboutOf(agent, said);
   return (
     <span class="row-cells">
       <span class={`clip${said === null ? " muted" : ` is-${said.kind}`}`}
         data-clock={said === null ? undefined : true}><bdi>{visible(about)}</bdi></span>
-      <span class="num muted" data-clock>{said === null ? "" : words.ago(ms)}</span>
+      <span class="num muted" data-clock>
+        {said === null || !isHeard(facts) ? "" : words.ago(pulse(facts, shown.now_ms))}
+      </span>
       <span class="num">{agent.tokens > 0 ? count(agent.tokens) : ""}</span>
       <span class="num">{cost > 0 ? money(cost) : ""}</span>
     </span>

@@ -36,6 +36,10 @@ export interface Sentence {
 /** Shorter silence is no news. */
 export const SILENT_MS = 10_000;
 
+/** Whether anything says when it was heard of last; else its silence is no news. */
+export const isHeard = ({ progress, known }: Facts): boolean =>
+  progress !== undefined || known?.last_ms != null;
+
 /** Time since the last token, call or byte. */
 export function pulse({ agent, progress, known }: Facts, now_ms: number): number {
   const told = progress === undefined ? 0 : progress.at_ms - (progress.silent_ms ?? 0);
@@ -106,7 +110,7 @@ export function sentence(facts: Facts, now_ms: number): Sentence | null {
     const since = Math.max(0, now_ms - (progress.tool_ms ?? progress.at_ms));
     return { kind: "tool", text: words.why.tool(progress.tool, since), ms: since };
   }
-  if (ms >= SILENT_MS) {
+  if (ms >= SILENT_MS && isHeard(facts)) {
     const text = words.why.silent(ms);
     return { kind: "silent", ms,
       text: stuck_ms === null ? text : words.why.restarts(text, stuck_ms) };

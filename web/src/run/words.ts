@@ -11,6 +11,7 @@ export const words = {
   views: "Views",
   tabs: { tree: "Tree", gantt: "Gantt", script: "Script", log: "Log", result: "Result" },
   trace: "Trace",
+  actions: "Actions",
   pause: "Pause", resume: "Resume", stop: "Stop",
   agents: "Agents",
   timeline: "Time line",
@@ -53,7 +54,7 @@ export const words = {
     provider: (cause: string, ms: number | null) => `its provider: ${cause}, next try ${
       ms === null || ms <= 0 ? "now" : `in ${seconds(ms)}`}`,
     silent: (ms: number) => `silent ${seconds(ms)}`,
-    restarts: (text: string, ms: number) => `${text}, restarts at ${seconds(ms)}`,
+    restarts: (text: string, ms: number) => `${text}, restarts at ${Math.round(ms / 1000)} s`,
     tool: (tool: string, ms: number) => `${tool}, ${seconds(ms)}`,
     writes: (rate: number) => `writes, ${Math.round(rate)} tokens/s`,
     calls: "writes a call",
