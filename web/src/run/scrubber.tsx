@@ -43,7 +43,7 @@ export function Scrubber() {
   const shown = marks.findIndex((mark) => mark.to >= here);
   return (
     <section class={isPast ? "scrubber past" : "scrubber"} aria-label={named(words.scrubber)}>
-      {isPast ? <p class="scrub-past tone-wait" role="status">{words.past(here, time)}</p> : null}
+      {isPast ? <p class="scrub-past" role="status">{words.past(here, time)}</p> : null}
       {of.floor > 0 ? <p class="muted small">{words.floor(of.floor)}</p> : null}
       <div class="scrub-row">
         <button class="quiet" aria-label={words.back1} disabled={here <= first}
