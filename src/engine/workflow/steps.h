@@ -238,6 +238,12 @@ MUST_CHECK struct err tx_step_successes(struct tx *tx, int64_t workflow,
                                         struct err (*each)(void *ctx, const struct step_row *row),
                                         void *ctx);
 
+/* Number of the last step that was settled when the event `seq` of the workflow's stream was its
+ * newest one, for workflow_reuses. ERR_CURSOR_AHEAD, ERR_GONE: the stream has no such event yet, or
+ * no longer; `why` says it. The run has ended. */
+MUST_CHECK struct err tx_step_settled_at(struct tx *tx, const struct run_row *workflow, int64_t seq,
+                                         int64_t *ret_reuse_max, struct why *why);
+
 /* For clients, by position: each as a JSON object. `id` is the cursor of the row. */
 struct step_list {
     int64_t workflow, after, limit;  /* after: 0: from the first. */

@@ -47,6 +47,13 @@ struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
     return (struct bytes){note.data, utf8_cut(note, RUN_NOTE_TEXT_MAX)};
 }
 
+bool workflow_reuses(const struct workflow_reusable *step, int64_t reuse_max) {
+    const bool succeeded = step->state == RUN_SUCCEEDED || step->state == RUN_DEGRADED;
+    const bool in_time = reuse_max == WORKFLOW_REUSE_ANY || step->done_no <= reuse_max;
+    return step->done_no > 0 && succeeded && step->cause != CAUSE_TRUNCATED && !step->named &&
+           in_time;
+}
+
 void workflow_count(struct workflow_census *census, const struct workflow_ended *ended) {
     const enum run_state state = ended->state;
     const bool cached = ended->cached;

@@ -51,6 +51,19 @@ enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cau
 /* The words of what it throws; they live as long as `note` does. */
 struct bytes workflow_step_words(enum run_cause cause, struct bytes note);
 
+/* A step of a run that is resumed. `named`: its run is to be asked again (`rerun`). */
+struct workflow_reusable {
+    enum run_state state;
+    enum run_cause cause;
+    int64_t done_no; /* 0: the step has not ended. */
+    bool named;
+};
+enum { WORKFLOW_REUSE_ANY = -1 };
+/* Whether the run that resumes it takes over the step's outcome: a success that was not cut off,
+ * that is not named, and that was among the first `reuse_max` that were settled; or
+ * WORKFLOW_REUSE_ANY. Other steps are asked again. */
+bool workflow_reuses(const struct workflow_reusable *step, int64_t reuse_max);
+
 /* By how they ended. */
 struct workflow_census {
     int64_t succeeded, cached, failed, skipped;
