@@ -23,7 +23,8 @@ export interface Agent {
   cached: boolean;
   cause: string | null; note: string | null;
   /** What keeps it from beginning, or from going on. */
-  gate: { gate: string; limit?: string; name?: string; cause?: string; resume_at_ms?: number } | null;
+  gate: { gate: string; limit?: string; name?: string; cause?: string; note?: string;
+    resume_at_ms?: number } | null;
   asks: readonly Ask[];
   attempt: number;
   bars: readonly Bar[];
@@ -31,7 +32,9 @@ export interface Agent {
   /** The last event about it. */
   at_ms: number;
   tokens: number; cost_micros: number; cost_unknown: number;
-  session: string | null; line: number | null; column: number | null;
+  session: string | null;
+  /** Where it was called; `file` is null in the run's own script. */
+  line: number | null; column: number | null; file: string | null;
   type: string | null; isolation: string | null; worktree: string | null;
 }
 export interface Line { no: number; at_ms: number; seq: number; title?: string; text?: string }
@@ -96,19 +99,18 @@ function agentOf(state: Building, data: Data, at_ms: number): Agent {
     id, run, order: state.agents.size, label: text(data.label), phase: text(data.phase) ?? "",
     model: null, prompt: "", state: "queued", cached: false, cause: null, note: null, gate: null,
     asks: [], attempt: 1, bars: [], queued_ms: null, began_ms: null, ended_ms: null, at_ms,
-    tokens: 0, cost_micros: 0, cost_unknown: 0, session: null, line: null, column: null, type: null,
-    isolation: null, worktree: null,
+    tokens: 0, cost_micros: 0, cost_unknown: 0, session: null, line: null, column: null, file: null,
+    type: null, isolation: null, worktree: null,
   };
 }
 
 type Change = (agent: Agent, data: Data, at_ms: number) => Partial<Agent> | null;
 
-const gateOf = (data: Data): Agent["gate"] => ({
-  gate: text(data.gate) ?? "", ...(text(data.limit) && { limit: text(data.limit) as string }),
-  ...(text(data.name) && { name: text(data.name) as string }),
-  ...(text(data.cause) && { cause: text(data.cause) as string }),
-  ...(number(data.resume_at_ms) && { resume_at_ms: number(data.resume_at_ms) as number }),
-});
+function gateOf(data: Data): Agent["gate"] {
+  const known = ["limit", "name", "cause", "note", "resume_at_ms"]
+    .flatMap((name) => (data[name] == null ? [] : [[name, data[name]] as const]));
+  return { gate: text(data.gate) ?? "", ...Object.fromEntries(known) };
+}
 
 const CHANGES: Record<string, Change> = {
   agent_queued: (agent, data, at_ms) => (agent.began_ms !== null || isOver(agent) ? null : {
@@ -120,8 +122,9 @@ const CHANGES: Record<string, Change> = {
     model: text(data.model), prompt: text(data.prompt) ?? "", state: "running", gate: null,
     began_ms: agent.began_ms ?? at_ms, bars: opened(agent, "run", at_ms),
     session: text(data.session), line: number(data.line), column: number(data.column),
-    type: text(data.type), isolation: text(data.isolation),
+    file: text(data.file), type: text(data.type), isolation: text(data.isolation),
   }),
+  agent_session: (_, data) => ({ session: text(data.session) }),
   agent_restarted: (agent, data, at_ms) => {
     const attempt = number(data.attempt) ?? agent.attempt + 1;
     return { state: "running", gate: null, asks: [], attempt,
@@ -227,7 +230,7 @@ function agentRead(state: Building, row: Data): void {
       at_ms: number(waiting.since_ms) ?? at_ms }] : [],
     tokens: number(row.output_tokens) ?? 0, cost_micros: number(row.cost_micros) ?? 0,
     cost_unknown: number(row.cost_unknown) ?? 0, session: text(row.session),
-    line: number(row.line), column: number(row.column), type: text(row.type),
+    line: number(row.line), column: number(row.column), file: text(row.file), type: text(row.type),
     isolation: text(row.isolation), worktree: text(row.worktree),
     bars: began_ms === null ? [] : [{ kind, from_ms: began_ms, to_ms: ended_ms, attempt }],
   });

@@ -52,13 +52,14 @@ export function ScriptView() {
   const [file, fileSet] = useState<string | null>(null);
   const { script, problem } = useScript(id, file);
   const lines = useMemo(() => (script?.source ?? "").split("\n"), [script]);
+  const path = file === null ? null : script?.file ?? null;
   const byLine = useMemo(() => {
     const found = new Map<number, Agent[]>();
-    for (const agent of file === null ? state.value.agents.values() : []) {
-      if (agent.line !== null) found.set(agent.line, [...(found.get(agent.line) ?? []), agent]);
+    for (const agent of state.value.agents.values()) {
+      if (agent.line !== null && agent.file === path) found.set(agent.line, [...(found.get(agent.line) ?? []), agent]);
     }
     return found;
-  }, [state.value, file]);
+  }, [state.value, path]);
   if (problem !== null) {
     return problem.status === 404 ? <p class="run-none muted">{words.noScript}</p>
       : <div class="page"><Trouble problem={problem} /></div>;

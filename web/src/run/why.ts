@@ -50,6 +50,7 @@ function slotText({ agent: { gate }, known, limits = [] }: Facts): string {
   const limit = gate?.limit ?? known?.waiting?.limit ?? "";
   const name = gate?.name ?? known?.waiting?.name ?? "";
   if (limit === "commands") return words.why.commands;
+  if (limit === "" && name === "") return words.why.turn;
   const text = words.why.slot(limit === "run" ? words.why.run : name);
   const row = limits.find((one) => one.limit === limit && (one.name ?? "") === name);
   return row?.at_once == null ? text : words.why.slotOf(text, row.running, row.at_once);
@@ -72,11 +73,15 @@ function reason(facts: Facts, now_ms: number): Reason | null {
     kind: "provider",
     text: words.why.provider((cause ?? "").replaceAll("_", " "), at_ms == null ? null : at_ms - now_ms),
   });
+  if (agent.state === "retrying" && agent.gate?.gate === "budget") {
+    return { kind: "budget", text: budgetText(agent.gate.note, agent.gate.resume_at_ms) };
+  }
   if (agent.state === "retrying") return provider(agent.gate?.cause, agent.gate?.resume_at_ms);
   if (agent.state === "queued") {
     const since_ms = agent.queued_ms ?? undefined;
     return agent.gate?.gate === "budget"
-      ? { kind: "budget", text: budgetText(waiting?.note, agent.gate.resume_at_ms), since_ms }
+      ? { kind: "budget", text: budgetText(agent.gate.note ?? waiting?.note,
+        agent.gate.resume_at_ms), since_ms }
       : { kind: "slot", text: slotText(facts), since_ms };
   }
   // What was read may be older than what events have said since.

@@ -49,6 +49,7 @@ export const words = {
     slot: (name: string) => `waits for a slot${name === "" ? "" : ` of ${name}`}`,
     slotOf: (text: string, running: number, at_once: number) =>
       `${text}: ${running} of ${at_once} are taken`,
+    turn: "waits for its turn",
     commands: "waits until another command has ended",
     run: "this run",
     provider: (cause: string, ms: number | null) => `its provider: ${cause}, next try ${
