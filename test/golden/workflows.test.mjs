@@ -97,6 +97,8 @@ golden("workflows", async (record) => {
   await flow.ask("GET", `runs/${run}/spans`);
   await flow.ask("GET", `runs/${run}/spans?below=1`);
   await flow.ask("GET", `runs/${run}/limits`);
+  await flow.ask("GET", `runs/${run}/script`);
+  await flow.ask("GET", `runs/${run}/script?file=none`);
   await flow.ask("GET", `runs?parent=${run}`);
   await flow.ask("GET", "runs?kind=workflow&project=web");
   const { json } = await daemon.request("GET", `/api/v1/runs/${run}/agents`);
@@ -112,6 +114,12 @@ golden("workflows", async (record) => {
   await flow.ended(again);
   await flow.ask("GET", `runs/${again}`);
   await flow.events(again);
+  record.say("from an event");
+  const half = { resumeFromRunId: run, from_seq: 6 };
+  await flow.ask("POST", "scripts/plan", half);
+  await flow.ended(await flow.start(half));
+  await flow.ask("POST", "workflows", { ...half, from_seq: 9999 });
+  await flow.ask("POST", "workflows", { script: PHASED, from_seq: 6 });
   record.say("refused, broken, thrown");
   await flow.ask("POST", "workflows", {});
   await flow.ask("POST", "workflows", { script: "return (;" });

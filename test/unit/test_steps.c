@@ -3,6 +3,7 @@
 
 #include "engine/budget/budget.h"
 #include "engine/workflow/steps.h"
+#include "journal/journal.h"
 
 /* --- Statements, counted ---------------------------------------------------------------------- */
 
@@ -236,6 +237,59 @@ static void a_page_of_a_history_says_whether_it_is_the_last(void **state) {
         assert_int_equal(history.told, pages[i].bare ? 0 : pages[i].seen);
         assert_int_equal(history.whole, pages[i].whole);
         assert_int_equal(history.last, pages[i].after + pages[i].seen);
+    }
+}
+
+struct settled {
+    struct run_row workflow;
+    int64_t prune, seq, reuse_max;
+    struct err err;
+    struct why why;
+};
+
+static struct err settled_tx(struct tx *tx, void *ctx) {
+    struct settled *settled = ctx;
+    struct stream_state stream;
+    bool found = false, more = false;
+    settled->err = tx_step_settled_at(tx, &settled->workflow, settled->seq, &settled->reuse_max,
+                                      &settled->why);
+    struct err err =
+        tx_stream_find(tx, settled->workflow.owner,
+                       tx_stream_name(tx, "run:", settled->workflow.run), &found, &stream);
+    assert_true(found);
+    return err_failed(err) || settled->prune == 0
+               ? err
+               : tx_prune(tx, stream.stream, settled->prune, JOURNAL_PRUNE_MAX, &more);
+}
+
+/* Events of the workflow: 1, 2 its start; 3, 4 the first agent; 5, 6 the second. */
+static void what_had_finished_at_an_event_is_known_also_where_older_ones_were_pruned(void **state) {
+    static const struct {
+        int64_t prune, seq, reuse_max;
+        enum err_code code;
+    } asked[] = {{0, 0, 0, ERR_NONE},  {0, 3, 0, ERR_NONE},
+                 {0, 4, 1, ERR_NONE},  {0, 5, 1, ERR_NONE},
+                 {0, 6, -1, ERR_NONE}, {4, 7, 0, ERR_CURSOR_AHEAD},
+                 {0, 3, 0, ERR_GONE},  {0, 4, 1, ERR_NONE},
+                 {6, 5, 1, ERR_NONE},  {0, 6, WORKFLOW_REUSE_ANY, ERR_NONE}};
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    for (int64_t i = 1; i <= 2; i++) {
+        struct step step = step_of(runs, &workflow, i);
+        step.end.run = kit_bytes(step.begin.run.text);
+        do_once(runs, begin_tx, &step);
+        do_once(runs, end_tx, &step);
+    }
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct settled settled = {.workflow = {.id = workflow.row.id,
+                                               .owner = BYTES("ann"),
+                                               .run = kit_bytes(workflow.run)},
+                                  .prune = asked[i].prune,
+                                  .seq = asked[i].seq};
+        do_once(runs, settled_tx, &settled);
+        assert_int_equal(settled.err.code, asked[i].code);
+        assert_int_equal(settled.reuse_max, asked[i].reuse_max);
+        assert_int_equal(settled.why.text[0] != '\0', asked[i].code != ERR_NONE);
     }
 }
 
@@ -660,6 +714,9 @@ int main(void) {
             runs_end),
         cmocka_unit_test_setup_teardown(a_page_of_a_history_says_whether_it_is_the_last, runs_begin,
                                         runs_end),
+        cmocka_unit_test_setup_teardown(
+            what_had_finished_at_an_event_is_known_also_where_older_ones_were_pruned, runs_begin,
+            runs_end),
         cmocka_unit_test_setup_teardown(a_step_took_what_its_performer_measured, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(

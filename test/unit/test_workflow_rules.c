@@ -78,6 +78,33 @@ static void an_answer_that_was_cut_off_degrades_the_whole(void **state) {
     assert_int_equal(workflow_step_outcome(cut.state, cut.cause), STEP_VALUE);
 }
 
+static void a_resumed_success_is_reused_unless_it_was_cut_off_named_or_settled_later(void **state) {
+    const struct workflow_reusable third = {.state = RUN_SUCCEEDED, .done_no = 3};
+    struct workflow_reusable step = third;
+    (void)state;
+    assert_true(workflow_reuses(&step, WORKFLOW_REUSE_ANY));
+    assert_true(workflow_reuses(&step, 3));
+    assert_false(workflow_reuses(&step, 2));
+    assert_false(workflow_reuses(&step, 0));
+    step.named = true; /* The union of both: either way it is asked again. */
+    assert_false(workflow_reuses(&step, WORKFLOW_REUSE_ANY));
+    assert_false(workflow_reuses(&step, 3));
+    step = third;
+    step.state = RUN_DEGRADED;
+    assert_true(workflow_reuses(&step, 3));
+    step.cause = CAUSE_TRUNCATED;
+    assert_false(workflow_reuses(&step, 3));
+    for (enum run_state other = 0; other < RUN_STATE_COUNT; other++) {
+        step = third;
+        step.state = other;
+        assert_int_equal(workflow_reuses(&step, WORKFLOW_REUSE_ANY),
+                         other == RUN_SUCCEEDED || other == RUN_DEGRADED);
+    }
+    step = third;
+    step.done_no = 0;
+    assert_false(workflow_reuses(&step, WORKFLOW_REUSE_ANY));
+}
+
 static void agents_are_counted_by_how_they_ended(void **state) {
     struct workflow_census census = {0};
     (void)state;
@@ -152,6 +179,7 @@ int main(void) {
         cmocka_unit_test(a_missed_schema_an_unknown_type_and_a_spent_budget_throw),
         cmocka_unit_test(what_is_thrown_is_the_same_in_a_replay),
         cmocka_unit_test(whose_time_was_over_is_timed_out),
+        cmocka_unit_test(a_resumed_success_is_reused_unless_it_was_cut_off_named_or_settled_later),
         cmocka_unit_test(agents_are_counted_by_how_they_ended),
         cmocka_unit_test(an_answer_that_was_cut_off_degrades_the_whole),
         cmocka_unit_test(a_workflow_ends_as_its_script_its_agents_and_its_user_say),

@@ -291,7 +291,6 @@ test("hostile names, arguments and results are text", async () => {
   }
   const page = await open(one);
   await line(page, "turn 4").first().waitFor();
-  await page.keyboard.press("e");
   for (let n = 0; n < 6; n++) {
     await page.keyboard.press("n");
     await side(page).locator("dl").waitFor();
@@ -309,7 +308,7 @@ test("10,000 steps: 60 rows at most, the last one is reached, and one by its add
   const one = { ...many, session: id };
   const page = await open(one);
   await page.getByText("10K spans").waitFor();
-  await page.keyboard.press("e");
+  await page.keyboard.press("E");
   const mounted = () => lines(page).count();
   assert.ok(await mounted() <= 60, `${await mounted()}`);
   await tree(page).evaluate((box) => (box.scrollTop = box.scrollHeight));

@@ -383,6 +383,22 @@ static const char limits_answer[] =
     "\"name\":" TEXT_OR_NULL ",\"at_once\":" INT_OR_NULL ",\"most\":" INT_OR_NULL
     ",\"running\":" INT_SCHEMA ",\"waiting\":" INT_SCHEMA "}}}}}";
 
+static const struct query_param script_query[] = {
+    OP_OWNER_PARAM("Another owner's run"),
+    {QUERY("file", QUERY_TEXT, "A script that workflow() resolved: its file, name or hash."),
+     .max = WORKFLOW_PATH_MAX},
+    {.name = NULL},
+};
+
+static const char script_answer[] =
+    "{\"type\":\"object\",\"required\":[\"scripts\",\"hash\",\"name\",\"file\",\"form\",\"source\"]"
+    ","
+    "\"properties\":{\"scripts\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+    "\"name\",\"file\",\"hash\"],\"properties\":{\"name\":" TEXT_SCHEMA ",\"file\":" TEXT_SCHEMA
+    ",\"hash\":" TEXT_SCHEMA "}}},\"scripts_more\":" BOOL_SCHEMA ",\"hash\":" TEXT_SCHEMA
+    ",\"name\":" TEXT_OR_NULL ",\"file\":" TEXT_SCHEMA
+    ",\"form\":{\"enum\":[\"body\",\"main\",null]},\"source\":" TEXT_SCHEMA "}}";
+
 #define RUN_QUERY OP_OWNER_QUERY("Another owner's run")
 #define NO_FIELDS                                                                                  \
     { .fields = &no_fields, .use = FIELD_GIVEN }
@@ -409,6 +425,9 @@ const struct route workflow_runs_routes[] = {
     {ROUTE("GET", "/api/v1/runs/{id}/limits", SCOPE_READ,
            "List the limits that agents of a workflow wait for now"),
      .query = RUN_QUERY, .answer_schema = limits_answer, .request = &limits},
+    {ROUTE("GET", "/api/v1/runs/{id}/script", SCOPE_READ,
+           "Show the script of a workflow's run, or one that it has used"),
+     .query = script_query, .answer_schema = script_answer, .request = &workflows__script},
     {ROUTE("POST", "/api/v1/runs/{id}/skip", SCOPE_RUN,
            "Skip an agent of a workflow that has not ended"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .has_body = true, .body_optional = true,

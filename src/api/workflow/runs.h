@@ -5,6 +5,7 @@
  *   POST   /api/v1/scripts/plan            what one would do, and nothing begins
  *   GET    /api/v1/runs/{id}/agents        the agents of one
  *   GET    /api/v1/runs/{id}/limits        what they wait for
+ *   GET    /api/v1/runs/{id}/script        the script that the run has, or one within it
  *   POST   /api/v1/runs/{id}/skip          one of them is skipped,
  *   POST   /api/v1/runs/{id}/restart       or asked anew
  *   POST   /api/v1/runs/{id}/retry         a run of any kind that ended badly begins again
@@ -40,6 +41,6 @@ extern const struct route workflow_runs_routes[], workflows_routes[];
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 
-extern const struct request_kind workflows__retry;
+extern const struct request_kind workflows__retry, workflows__script;
 
 #endif

@@ -19,8 +19,9 @@
     ROW(session_archive) ROW(session_rm) ROW(session_clear) ROW(session_compact) ROW(session_fork) \
     ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(project_ls) ROW(project_show)  \
     ROW(project_add) ROW(project_set) ROW(project_rm) ROW(usage) ROW(workflow_ls)                  \
-    ROW(workflow_show) ROW(workflow_check) ROW(workflow_plan) ROW(workflow_new) ROW(agent_run)     \
-    ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set) ROW(agent_rm) ROW(agent_test)      \
+    ROW(workflow_show) ROW(workflow_source) ROW(workflow_check) ROW(workflow_plan)                 \
+    ROW(workflow_new) ROW(agent_run) ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set)   \
+    ROW(agent_rm) ROW(agent_test)                                                                  \
     ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls) ROW(budget_show) ROW(budget_set) \
     ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append) ROW(stream_tail)      \
     ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep) ROW(token_create)           \

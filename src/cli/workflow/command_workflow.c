@@ -165,6 +165,28 @@ const struct command command_workflow_show = {
     .converse = show_run,
 };
 
+/* --- Source ----------------------------------------------------------------------------------- */
+
+static void source_print(const json_t *answer) {
+    (void)fputs(talk_text(answer, "source"), stdout); /* As for printf. */
+}
+
+static const struct flag source_flags[] = {
+    OPTION_TEXT("file", 0, "NAME", "Print a script that workflow() used: its file, name or hash."),
+    OPTION_END,
+};
+
+const struct command command_workflow_source = {
+    COMMAND("workflow", "source", "WORKFLOW", "Print the script that a run of a workflow has."),
+    HELP(WORKFLOWS, "drover workflow source last\n"),
+    .flags = source_flags,
+    .about = "A run keeps the script that it started with, even if the file has changed since.\n"
+             "With --json, \"scripts\" lists the scripts that workflow() used in it.\n",
+    ACTION("GET /api/v1/runs/{}/script", .params = {{"file", "file"}, {.flag = NULL}},
+           .unknown = "there is no run '{}'; 'drover ps --all' lists runs that have ended",
+           .print = source_print),
+};
+
 /* --- Check ------------------------------------------------------------------------------------ */
 
 struct checking {

@@ -26,6 +26,8 @@ const struct flag workflow_request_flags[] = {
                 .own_words = "last"),
     OPTION_LIST("rerun", 0, "AGENT",
                 "With --resume: run this agent (id of its run) again. Repeatable."),
+    OPTION_INT("from-event", 0, "N", 0, INT64_MAX,
+               "With --resume: run agents again that RUN had not finished at its event N."),
     OPTION_LIST(
         "lift", 0, "LIMIT",
         "With --resume: RUN's limit of this name (a flag's, as timeout) is none. Repeatable."),
@@ -255,6 +257,13 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     err = err_failed(err) ? err : script_args_set(request, all, why);
     if (!err_failed(err) && args_given(args, "rerun") && !args_given(args, "resume")) {
         err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN, the run of the agent");
+    }
+    if (!err_failed(err) && args_given(args, "from-event")) {
+        (void)json_object_set_new(all, "from_seq", json_integer(args_int(args, "from-event", 0)));
+        err =
+            args_given(args, "resume")
+                ? ERR_OK
+                : err_why(why, ERR_USAGE, "--from-event needs --resume RUN, the run of the event");
     }
     err = err_failed(err) ? err : limits_set(args, all, why);
     if (err_failed(err)) {

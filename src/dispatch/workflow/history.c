@@ -207,15 +207,13 @@ struct history_reading {
     struct workflow_load *load; /* Into this, */
     struct workflow_page *page; /* or this, */
     struct table *priors;       /* or this. */
-    const json_t *except;       /* Runs that are left out; NULL: none. */
+    const json_t *except;       /* Agents that run again; NULL: none. */
+    int64_t reuse_max;          /* As of workflow_reuses. */
 };
 
 static struct err load_add_prior(void *ctx, const struct step_row *row) {
     const struct history_reading *reading = ctx;
     AUTO(json_release) json_t *spec = NULL;
-    if (json_has_text(reading->except, row->run)) {
-        return ERR_OK;
-    }
     struct prior *prior = mem_new(sizeof *prior);
     call__name_of(prior->name, row->key, row->occurrence);
     prior->node.name = bytes_of(prior->name);
@@ -239,6 +237,15 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
     prior->model = mem_copy(model, strlen(model));
     table_add(reading->priors, &prior->node);
     return ERR_OK;
+}
+
+static struct err load_add_reusable(void *ctx, const struct step_row *row) {
+    const struct history_reading *reading = ctx;
+    const struct workflow_reusable step = {.state = row->state,
+                                           .cause = row->cause,
+                                           .done_no = row->done_no,
+                                           .named = json_has_text(reading->except, row->run)};
+    return workflow_reuses(&step, reading->reuse_max) ? load_add_prior(ctx, row) : ERR_OK;
 }
 
 static bool load_is_full(const struct workflow_load *load) {
@@ -309,12 +316,14 @@ static struct err load_begin(struct tx *tx, struct workflow_load *load) {
     err = json_parse_wrapped(run->spec, &load->spec, NULL);
     struct history_reading open = {.priors = &load->open};
     struct history_reading reusable = {.priors = &load->reusable,
-                                       .except = json_object_get(load->spec, "rerun")};
+                                       .except = json_object_get(load->spec, "rerun"),
+                                       .reuse_max =
+                                           json_int(load->spec, "reuse_max", WORKFLOW_REUSE_ANY)};
     if (!err_failed(err)) {
         err = tx_step_open(tx, run->id, load_add_prior, &open);
     }
     if (!err_failed(err) && load->row.resumed_from != 0) {
-        err = tx_step_successes(tx, load->row.resumed_from, load_add_prior, &reusable);
+        err = tx_step_successes(tx, load->row.resumed_from, load_add_reusable, &reusable);
     }
     if (!err_failed(err)) {
         err = tx_step_budgeted(tx, run, &load->budgeted);

@@ -156,10 +156,12 @@ struct priors_reading {
 
 static struct err prior_add(void *ctx, const struct step_row *row) {
     const struct priors_reading *reading = ctx;
-    const bool succeeded = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED;
-    const bool again = row->is_ref || !succeeded || row->cause == CAUSE_TRUNCATED ||
-                       json_has_text(reading->start->spec.rerun, row->run);
-    if (!again) {
+    const struct workflow_reusable step = {.state = row->state,
+                                           .cause = row->cause,
+                                           .done_no = row->done_no,
+                                           .named =
+                                               json_has_text(reading->start->spec.rerun, row->run)};
+    if (!row->is_ref && workflow_reuses(&step, reading->start->reuse_max)) {
         char name[PRIOR_NAME];
         prior_name(row->key, row->occurrence, name);
         json_t *result =
@@ -667,6 +669,7 @@ void workflow_start_write_plan(const struct workflow_start *start, struct text *
     workflow_start_add_budget(start, text);
     workflow__add_limit(text, "total", spec->total, -1);
     workflow__add_member(text, "resumed_from", spec->resume);
+    workflow__add_limit(text, "from_seq", spec->from_seq, -1);
     text_add_name(text, "resume");
     if (spec->resume == NULL) {
         text_add_str(text, "null");

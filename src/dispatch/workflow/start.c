@@ -32,7 +32,9 @@ enum { STARTED_MAX = 200 << 10 };
 static const struct err closing = {.code = ERR_CLOSING, .step = "workflows: start"};
 
 void workflow_start_init(struct workflow_start *start, struct workflows *workflows) {
-    *start = (struct workflow_start){.workflows = workflows, .spec = {.total = -1}};
+    *start = (struct workflow_start){.workflows = workflows,
+                                     .spec = {.total = -1, .from_seq = -1},
+                                     .reuse_max = WORKFLOW_REUSE_ANY};
     text_init(&start->row_spec, RUN_SPEC_MAX);
     text_init(&start->started, STARTED_MAX);
 }
@@ -286,7 +288,8 @@ static struct err start_describe(struct workflow_start *start) {
         .file = start->script.entry.file,
         .hash = start->script.entry.hash.text,
         .engine = start->workflows->options.engine.text,
-        .model_default = start->otherwise.name[0] != '\0' ? start->otherwise.name : NULL};
+        .model_default = start->otherwise.name[0] != '\0' ? start->otherwise.name : NULL,
+        .reuse_max = start->reuse_max};
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
         return err_why(
@@ -299,6 +302,7 @@ static struct err start_describe(struct workflow_start *start) {
     workflow__add_member(text, "description", script_meta_description(prepared));
     workflow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
     workflow__add_member(text, "resumed_from", spec->resume);
+    workflow__add_limit(text, "from_seq", spec->from_seq, -1);
     workflow__add_member(text, "root", spec->root);
     workflow__add_member(text, "model", spec->model);
     workflow__add_member(text, "file", start->script.entry.file);
@@ -306,6 +310,7 @@ static struct err start_describe(struct workflow_start *start) {
     workflow__add_limit(text, "total", spec->total, -1);
     workflow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
     workflow__add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    workflow__add_limit(text, "agent_stuck_ms", start->workflows->options.limits.stuck_ms, 0);
     workflow__add_limit(text, "concurrency", spec->concurrency, 0);
     workflow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
@@ -505,18 +510,24 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
                        "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
     }
     start->old_script = mem_copy(row.script.data, row.script.len);
-    if (start->plans) { /* The plan reports why a start would be refused, and goes on. */
+    /* The plan reports why a start would be refused, and goes on. */
+    struct why *why = start->plans ? &start->unfit : &start->why;
+    start->unfit.text[0] = '\0';
+    start->reuse_max = WORKFLOW_REUSE_ANY;
+    if (start->plans) {
         const struct workflow_new what = {.run = {.owner = bytes_of(start->owner)},
                                           .rerun = start->spec.rerun,
                                           .resume = bytes_of(start->spec.resume)};
-        start->unfit.text[0] = '\0';
-        err = tx_workflow_resumable(tx, &what, &start->unfit);
-        if (!err_failed(err)) {
-            err = workflow_start__read_priors(tx, row.run.id, start);
-        }
-        if (err_failed(err) && start->unfit.text[0] == '\0') {
-            return err;
-        }
+        err = tx_workflow_resumable(tx, &what, why);
+    }
+    if (!err_failed(err) && start->spec.from_seq >= 0) {
+        err = tx_step_settled_at(tx, &row.run, start->spec.from_seq, &start->reuse_max, why);
+    }
+    if (!err_failed(err) && start->plans) {
+        err = workflow_start__read_priors(tx, row.run.id, start);
+    }
+    if (err_failed(err) && start->unfit.text[0] == '\0') {
+        return err;
     }
     return json_parse_wrapped(row.run.spec, &start->old, NULL);
 }

@@ -39,6 +39,7 @@ struct workflow_start {
     bool invalid;
     struct workflow_new what; /* But for what only the caller knows: bounds, a budget's place. */
     json_t *old;              /* Owned: the spec of the run that is resumed; NULL: none. */
+    int64_t reuse_max;        /* As of workflow_reuses. */
 
     /* Private. */
     struct loop_task task;

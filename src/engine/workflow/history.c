@@ -5,6 +5,7 @@
 #include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/workflow/rows.h"
+#include "journal/journal.h"
 #include "store/mapper.h"
 
 /* --- The journal ------------------------------------------------------------------------------ */
@@ -131,6 +132,64 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
                                " AND cause <> 'truncated'" OF_REF " ORDER BY done_no LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX};
     return steps_walk(tx, sql, ARGS(arg_int(workflow), arg_int(STEPS_MAX)), &walk);
+}
+
+/* --- As of an event --------------------------------------------------------------------------- */
+
+/* Steps get their numbers in the commits of their events, so both have the same order: the first
+ * step that finished after an event has the next number after those that had finished by then. That
+ * holds also where events before it were pruned. */
+struct settled_walk {
+    struct tx *tx;
+    int64_t workflow, last, next; /* next: number of the step that finished next; 0: none yet. */
+};
+
+static struct err settled_look(void *ctx, const struct event *event) {
+    static const char sql[] =
+        "SELECT done_no FROM runs WHERE run = $1 AND parent = $2 AND step_key <> ''";
+    struct settled_walk *walk = ctx;
+    AUTO(json_release) json_t *data = NULL;
+    walk->last = event->seq;
+    if (walk->next != 0 || !bytes_is(event->type, "agent_finished")) {
+        return ERR_OK;
+    }
+    struct err err = json_parse_wrapped(event->data, &data, NULL /* no why */);
+    if (!err_failed(err)) {
+        const struct bytes run = json_bytes(data, "run");
+        walk->next = tx_number(walk->tx, sql, ARGS(arg_text(run), arg_int(walk->workflow)));
+    }
+    return err_failed(err) ? err : tx_error(walk->tx);
+}
+
+struct err tx_step_settled_at(struct tx *tx, const struct run_row *workflow, int64_t seq,
+                              int64_t *ret_reuse_max, struct why *why) {
+    struct stream_state stream = {.head = 0};
+    struct settled_walk walk = {.tx = tx, .workflow = workflow->id, .last = seq};
+    const int len = (int)workflow->run.len;
+    bool found = false;
+    struct err err = tx_stream_find(tx, workflow->owner, tx_stream_name(tx, "run:", workflow->run),
+                                    &found, &stream);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (seq > stream.head) {
+        return err_why(why, ERR_CURSOR_AHEAD,
+                       "from_seq: run:%.*s has no event %lld; its last one is %lld", len,
+                       workflow->run.data, (long long)seq, (long long)stream.head);
+    }
+    if (seq < stream.floor) {
+        return err_why(
+            why, ERR_GONE,
+            "from_seq: event %lld of run:%.*s was pruned; the events after %lld are kept",
+            (long long)seq, len, workflow->run.data, (long long)stream.floor);
+    }
+    while (!err_failed(err) && walk.next == 0 && walk.last < stream.head) {
+        err = tx_events(tx, stream.stream, walk.last, JOURNAL_PAGE_EVENTS, settled_look, &walk);
+    }
+    if (!err_failed(err)) {
+        *ret_reuse_max = walk.next == 0 ? WORKFLOW_REUSE_ANY : walk.next - 1;
+    }
+    return err;
 }
 
 /* --- The list --------------------------------------------------------------------------------- */

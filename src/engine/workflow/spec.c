@@ -20,6 +20,10 @@ static struct err spec_check(const struct workflow_spec *spec, enum workflow_sou
         return err_why(why, ERR_MISSING_FIELD,
                        "one of \"script\", \"name\" and \"scriptPath\" says what runs");
     }
+    if (spec->from_seq >= 0 && spec->resume == NULL) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"from_seq\" is an event of the run that \"resumeFromRunId\" names");
+    }
     if (spec->settings != NULL && !json_is_object(spec->settings)) {
         return err_why(why, ERR_BAD_FIELD, "\"settings\" must be an object, as sessions have it");
     }
@@ -147,6 +151,9 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     member_put(object, "confined", spec->confined ? json_true() : NULL);
     member_put(object, "args", json_incref((json_t *)spec->args));
     text_put(object, "resumed_from", spec->resume);
+    member_put(object, "from_seq", spec->from_seq < 0 ? NULL : json_integer(spec->from_seq));
+    member_put(object, "reuse_max",
+               found->reuse_max == WORKFLOW_REUSE_ANY ? NULL : json_integer(found->reuse_max));
     text_put(object, "root", spec->root);
     text_put(object, "path", spec->programs);
     text_put(object, "config_dir", spec->config_dir);

@@ -33,6 +33,7 @@ struct workflow_found {
     /* Model of the agents that name none, where the start named none either; NULL: none was known.
      * The run keeps it: a daemon that comes back may not know a default yet. */
     const char *model_default;
+    int64_t reuse_max; /* Number of settled steps at `from_seq`; WORKFLOW_REUSE_ANY: none given. */
 };
 MUST_CHECK struct err workflow_spec_write(const struct workflow_spec *spec,
                                           const struct workflow_found *found, struct text *text);

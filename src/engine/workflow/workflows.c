@@ -287,6 +287,25 @@ struct err tx_script_find(struct tx *tx, struct bytes hash, bool *ret_found,
     return tx_error(tx);
 }
 
+struct err tx_workflow_resolved(struct tx *tx, int64_t workflow,
+                                struct err (*each)(void *ctx,
+                                                   const struct workflow_resolved *script),
+                                void *ctx) {
+    static const char sql[] =
+        "SELECT file, script, min(done_no) AS first FROM workflow_refs"
+        " WHERE run = $1 AND script <> '' GROUP BY file, script ORDER BY first LIMIT $2";
+    struct err err = ERR_OK;
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, sql, ARGS(arg_int(workflow), arg_int(WORKFLOW_RESOLVED_MAX + 1)));
+    while (!err_failed(err) && rows_step(rows)) {
+        const struct workflow_resolved script = {.file = rows_copy(rows, 0),
+                                                 .hash = rows_copy(rows, 1)};
+        err = each(ctx, &script);
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
+
 struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept) {
     char end[WORKFLOW_HASH + 1];
     assert(begin.len < sizeof end);

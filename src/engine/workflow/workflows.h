@@ -90,6 +90,16 @@ MUST_CHECK struct err tx_workflow_last(struct tx *tx, const struct workflow_want
 /* A script of that hash; *ret_found false: none. */
 MUST_CHECK struct err tx_script_find(struct tx *tx, struct bytes hash, bool *ret_found,
                                      struct bytes *ret_source);
+/* Scripts that workflow() resolved within a run, each once for a file and a text, in the order of
+ * their first use: at most one more than WORKFLOW_RESOLVED_MAX. Texts live in the transaction's
+ * arena. */
+enum { WORKFLOW_RESOLVED_MAX = 500 };
+struct workflow_resolved {
+    struct bytes file, hash;
+};
+MUST_CHECK struct err tx_workflow_resolved(
+    struct tx *tx, int64_t workflow,
+    struct err (*each)(void *ctx, const struct workflow_resolved *script), void *ctx);
 /* Whether a run has a script whose hash begins so. */
 MUST_CHECK struct err tx_script_kept(struct tx *tx, struct bytes begin, bool *ret_kept);
 /* Scripts of runs that somebody deleted; their copies in files go, too. At most

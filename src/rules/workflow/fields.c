@@ -29,6 +29,12 @@ static const struct field rows[] = {
     {LIMIT("concurrency", concurrency, 1, WORKFLOW_AT_ONCE_LIMIT)},
     {LIMIT("total", total, 0, AMOUNT_MAX), .absent = -1},
     {JSON("budget", budget_asked, "{\"type\":[\"object\",\"null\"]}")},
+    {.name = "from_seq",
+     .kind = FIELD_INT,
+     .at = AT(from_seq),
+     .min = 0,
+     .max = INT64_MAX,
+     .absent = -1},
     {FIELD("rerun", FIELD_TEXTS, AT(rerun)), .max = WORKFLOW_RERUN_MAX},
     {JSON("notify", notify, "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}")},
 };

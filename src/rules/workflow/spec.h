@@ -32,6 +32,8 @@ struct workflow_spec {
     json_t *budget_asked;                              /* As it came; NULL: none. */
     int64_t timeout_ms, agent_timeout_ms, concurrency; /* 0: not given. */
     int64_t total;                                     /* -1: none. */
+    int64_t from_seq; /* Event of the run that is resumed: agents not finished then run again. -1:
+                       * none. */
     bool budgeted;
     struct amounts budget;
     unsigned lifted; /* A bit for each limit that was null. */

@@ -1,6 +1,7 @@
 /* workflow.c: how agents end for their script, and how a workflow ends. */
 #include "rules/workflow/workflow.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -8,6 +9,16 @@
 
 bool workflow_lives(const struct run_row *row) {
     return row->state == RUN_RUNNING || row->state == RUN_WAITING;
+}
+
+void step_key_add(struct text *text, const struct step_key *key) {
+    const size_t head = key->hash.len < STEP_KEY_HEAD ? key->hash.len : STEP_KEY_HEAD;
+    char name[STEP_KEY_HEAD + 32] = "";
+    if (head > 0) {
+        (void)snprintf(name, sizeof name, "%.*s.%lld", (int)head, key->hash.data,
+                       (long long)key->occurrence);
+    }
+    text_add_member_or_null(text, "key", bytes_of(name));
 }
 
 /* A deadline of an agent and one of its provider make no difference to the script. */
@@ -34,6 +45,13 @@ struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
         return bytes_of(about);
     }
     return (struct bytes){note.data, utf8_cut(note, RUN_NOTE_TEXT_MAX)};
+}
+
+bool workflow_reuses(const struct workflow_reusable *step, int64_t reuse_max) {
+    const bool succeeded = step->state == RUN_SUCCEEDED || step->state == RUN_DEGRADED;
+    const bool in_time = reuse_max == WORKFLOW_REUSE_ANY || step->done_no <= reuse_max;
+    return step->done_no > 0 && succeeded && step->cause != CAUSE_TRUNCATED && !step->named &&
+           in_time;
 }
 
 void workflow_count(struct workflow_census *census, const struct workflow_ended *ended) {

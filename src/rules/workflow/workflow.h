@@ -9,6 +9,7 @@
 #define DROVER_RULES_WORKFLOW_WORKFLOW_H
 
 #include "base/base.h"
+#include "base/text.h"
 #include "rules/run/run.h"
 
 enum {
@@ -28,6 +29,15 @@ enum {
 /* The run has begun, and has not ended: it runs, or is paused. */
 bool workflow_lives(const struct run_row *row);
 
+/* Identity of a call of agent() within a run, and across runs of a script that asks the same. */
+struct step_key {
+    struct bytes hash;  /* Hash of what was asked, in hexadecimal; "": unknown. */
+    int64_t occurrence; /* Number of times that it was asked, with this one. */
+};
+enum { STEP_KEY_HEAD = 16 }; /* Digits that clients are shown. */
+/* Adds the member "key": the head of the hash, a dot, the occurrence; null: unknown. */
+void step_key_add(struct text *text, const struct step_key *key);
+
 /* The state of a step that ends with this cause. */
 enum run_state workflow_step_state(enum run_cause cause);
 
@@ -40,6 +50,19 @@ enum step_outcome {
 enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cause);
 /* The words of what it throws; they live as long as `note` does. */
 struct bytes workflow_step_words(enum run_cause cause, struct bytes note);
+
+/* A step of a run that is resumed. `named`: its run is to be asked again (`rerun`). */
+struct workflow_reusable {
+    enum run_state state;
+    enum run_cause cause;
+    int64_t done_no; /* 0: the step has not ended. */
+    bool named;
+};
+enum { WORKFLOW_REUSE_ANY = -1 };
+/* Whether the run that resumes it takes over the step's outcome: a success that was not cut off,
+ * that is not named, and that was among the first `reuse_max` that were settled; or
+ * WORKFLOW_REUSE_ANY. Other steps are asked again. */
+bool workflow_reuses(const struct workflow_reusable *step, int64_t reuse_max);
 
 /* By how they ended. */
 struct workflow_census {

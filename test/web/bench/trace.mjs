@@ -64,7 +64,7 @@ export async function trace({ t, browser, times, spans, row }) {
   row("the same: all of them are read", `${median(alls).toFixed(0)} ms`, "", "", true);
   const baseline = p95(await page.evaluate(still, NOTCHES));
   await page.locator(".windowed").focus();
-  await page.keyboard.press("e");
+  await page.keyboard.press("E");
   const deltas = await page.evaluate(zoomed, NOTCHES);
   row("the same, all open: from picture to picture while zooming, p95",
     `${p95(deltas).toFixed(1)} ms`, `${baseline.toFixed(1)} ms`, "≤ 17 ms (33)",

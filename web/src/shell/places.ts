@@ -21,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/terminals/:id?",
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
   { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
+  { path: "/r/:id", load: () => import("../run/run.tsx").then((m) => m.Run) },
 ];
 
 export const isPlace = (path: string): boolean =>

@@ -115,7 +115,7 @@ export function Filters({ shown, errors, kinds, idle, zoom, onError }: FiltersPr
         </button>
       )}
       <span class="trace-tools">
-        <button class="quiet" onClick={zoom.fit}>{words.fit} <Hint of="fit" /></button>
+        <button class="quiet" onClick={zoom.fit}>{words.fit} <Hint of="zoomFit" /></button>
         <button class="quiet" aria-label={words.zoomIn} onClick={zoom.in}>
           + <Hint of="zoomIn" />
         </button>
@@ -123,7 +123,7 @@ export function Filters({ shown, errors, kinds, idle, zoom, onError }: FiltersPr
           − <Hint of="zoomOut" />
         </button>
         {errors === 0 ? null : (
-          <button class="quiet" onClick={onError}>{words.nextError} <Hint of="nextError" /></button>
+          <button class="quiet" onClick={onError}>{words.nextError} <Hint of="nextHit" /></button>
         )}
       </span>
     </div>

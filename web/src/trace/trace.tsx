@@ -27,6 +27,7 @@ import { words } from "./words.ts";
 const ZOOM = 1.5, PAN = 0.2, SAID_MS = 4000;
 const IDLE_LEAST = 50; // Percent, from which on collapsing is offered.
 const FEW = 60; // So many steps are all shown at first.
+const ALL = 9; // The level that opens all.
 const KINDS = Object.keys(words.kinds);
 
 function emptyText({ subject }: Traced, { kind }: Source, { turn }: Shown): string {
@@ -41,7 +42,7 @@ function emptyText({ subject }: Traced, { kind }: Source, { turn }: Shown): stri
 
 /** At first: of little all; of a session its newest turn; of a workflow its agents. */
 function openedFirst(tree: Tree): Opened {
-  if (tree.sums.spans <= FEW) return { level: 9, other: new Set() };
+  if (tree.sums.spans <= FEW) return { level: ALL, other: new Set() };
   const [first] = tree.roots, isSession = first !== undefined && first.span === null;
   return isSession ? { level: 0, other: new Set([first.id]) } : { level: 1, other: new Set() };
 }
@@ -158,13 +159,13 @@ function View({ source, state, again }: { source: Source; state: Traced; again()
     { key: "ArrowRight", run: (event) => side(1, event.shiftKey) },
     { key: "ArrowLeft", run: (event) => side(-1, event.shiftKey) },
     { name: "open", run: () => goTo(current, true) },
-    { name: "nextError", run: () => nextError(1) },
-    { name: "previousError", run: () => nextError(-1) },
-    { name: "expand", run: () => level(9) },
-    { name: "collapse", run: () => level(0) },
+    { name: "nextHit", run: () => nextError(1) },
+    { name: "previousHit", run: () => nextError(-1) },
+    { name: "fold", run: () => toggle(current) },
+    { name: "foldAll", run: () => level(opened.level === ALL ? 0 : ALL) },
     ...Array.from({ length: 10 }, (_, digit) =>
       ({ key: String(digit), run: () => level(digit) })),
-    { name: "fit", run: fit },
+    { name: "zoomFit", run: fit },
     { name: "zoomIn", run: by(ZOOM) },
     { name: "zoomOut", run: by(1 / ZOOM) },
     { name: "copyLink", run: () => void copyLink() },
