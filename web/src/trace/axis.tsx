@@ -1,6 +1,6 @@
-/** The axis above the bars, and what wheel and finger do with it. Only the axis is drawn anew while
- *  somebody zooms: bars follow two numbers of the style. */
-import { useSignalEffect, type Signal } from "@preact/signals";
+/** The axis above the bars, and what wheel and finger do with it. While somebody zooms, only the
+ *  axis and the bars are drawn anew, once for each picture. */
+import type { Signal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
@@ -12,30 +12,35 @@ const WHEEL = 0.0025; // Of a notch: some 100 px.
 const TICKS = 5;
 
 export function useZoom(box: RefObject<HTMLElement>, zoom: Signal<Zoom>): void {
-  useSignalEffect(() => {
-    const { left, factor } = zoom.value;
-    box.current?.style.setProperty("--left", String(left));
-    box.current?.style.setProperty("--zoom", String(factor));
-  });
   useEffect(() => {
     const element = box.current;
     if (element === null) return undefined;
-    const wheel = (event: WheelEvent): void => {
+    let turned = 0, moved = 0, clientX = 0, frame = 0;
+    // The axis is measured before anything of the picture changes: to measure it after is dear.
+    const apply = (): void => {
+      frame = 0;
       const axis = element.querySelector(".trace-axis")?.getBoundingClientRect();
-      if (axis === undefined || axis.width === 0) return;
-      if (event.ctrlKey || event.metaKey) {
-        event.preventDefault();
-        const at = Math.min(1, Math.max(0, (event.clientX - axis.left) / axis.width));
-        zoom.value = zoomed(zoom.value, Math.exp(-event.deltaY * WHEEL), at);
-        return;
+      if (axis !== undefined && axis.width > 0) {
+        const at = Math.min(1, Math.max(0, (clientX - axis.left) / axis.width));
+        const by = Math.exp(-turned * WHEEL);
+        zoom.value = panned(zoomed(zoom.peek(), by, at), moved / axis.width);
       }
+      turned = moved = 0;
+    };
+    const wheel = (event: WheelEvent): void => {
       const by = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
-      if (by === 0 || zoom.value.factor === 1) return;
+      if (event.ctrlKey || event.metaKey) turned += event.deltaY;
+      else if (by !== 0 && zoom.peek().factor > 1) moved += by;
+      else return;
       event.preventDefault();
-      zoom.value = panned(zoom.value, by / axis.width);
+      clientX = event.clientX;
+      frame ||= requestAnimationFrame(apply);
     };
     element.addEventListener("wheel", wheel, { passive: false });
-    return () => element.removeEventListener("wheel", wheel);
+    return () => {
+      cancelAnimationFrame(frame);
+      element.removeEventListener("wheel", wheel);
+    };
   }, []);
 }
 

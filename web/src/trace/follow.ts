@@ -120,7 +120,7 @@ export function openTrace({ kind, id, turn }: Source): Opened {
     const mine = ++reads;
     spans = new Map();
     newest_ms = 0;
-    let drawn_ms = performance.now();
+    let drawn_ms = -DRAWN_MS; // The first page at once.
     set({ whole: false, problem: null });
     const done = await pages(path, () => !ended && mine === reads, (items) => {
       take(items);

@@ -1,7 +1,9 @@
 /** A line of the waterfall. */
+import type { Signal } from "@preact/signals";
+
 import { count } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
-import { placeOf, type Scale } from "./scale.ts";
+import { placeOf, type Scale, type Zoom } from "./scale.ts";
 import { barOf, cacheTone, lasting, latencyTone, percentOf, shapeOf } from "./text.ts";
 import type { Line, Node } from "./tree.ts";
 import { words } from "./words.ts";
@@ -30,18 +32,31 @@ function aboutOf(node: Node): string {
   return node.turn === null ? words.times(node.below.length) : "";
 }
 
+/** The only part of a line that a zoom draws anew. */
+function Bar({ node, scale, now, zoom }: Pick<LineProps, "scale" | "now" | "zoom"> & {
+  node: Node;
+}) {
+  const [at, length] = placeOf(scale, node, now), { left, factor } = zoom.value;
+  return (
+    <i class={barOf(node)}
+      style={{ left: `${(at - left) * factor * 100}%`, width: `${length * factor * 100}%` }} />
+  );
+}
+
 interface LineProps {
   id: string;
   line: Line;
   scale: Scale;
   now: number;
+  zoom: Signal<Zoom>;
   selected: boolean;
   open: boolean;
   onSelect(): void;
   onToggle(): void;
 }
 
-export function TraceLine({ id, line, scale, now, selected, open, onSelect, onToggle }: LineProps) {
+export function TraceLine(props: LineProps) {
+  const { id, line, scale, now, zoom, selected, open, onSelect, onToggle } = props;
   if (line.kind === "idle") {
     const { from, to, why } = line.gap;
     return (
@@ -57,7 +72,7 @@ export function TraceLine({ id, line, scale, now, selected, open, onSelect, onTo
     );
   }
   const { node } = line, pinned = line.kind === "pinned";
-  const [shape, tone] = shapeOf(node.state), [at, length] = placeOf(scale, node, now);
+  const [shape, tone] = shapeOf(node.state);
   const ms = Math.max(0, (node.end ?? now) - node.start);
   const isGroup = !pinned && node.below.length > 0;
   const state = words.states[node.state] ?? node.state;
@@ -78,7 +93,7 @@ export function TraceLine({ id, line, scale, now, selected, open, onSelect, onTo
         <span class="muted clip" dir="auto">{aboutOf(node)}</span>
       </span>
       <span class="trace-track">
-        <i class={barOf(node)} style={{ "--at": at, "--long": length }} />
+        <Bar node={node} scale={scale} now={now} zoom={zoom} />
       </span>
       <span class={`num ${latencyTone(node, ms)}`}>{lasting(ms)}</span>
       <span class="num muted">{node.sums.tokens === 0 ? "" : count(node.sums.tokens)}</span>

@@ -74,7 +74,7 @@ export function Waterfall(props: WaterfallProps) {
           const line = lines[place];
           return line === undefined ? null : (
             <TraceLine key={line.key} id={`${id}-${place}`} line={line} scale={scale} now={now}
-              selected={line.key === cursor} onSelect={() => onSelect(line)}
+              zoom={zoom} selected={line.key === cursor} onSelect={() => onSelect(line)}
               open={line.kind === "span" && isOpen(opened, line.node)}
               onToggle={() => onToggle(line)} />
           );
