@@ -97,7 +97,7 @@ const EVENTS = {
   sessions: `session_created session_renamed session_changed message_added message_edited
     message_removed queue_changed cleared deleted`,
   turns: `turn_started output_started delta thinking_delta output_discarded usage tool_started
-    tool_finished tool_reviewed approval_asked approval_answered question_asked question_answered
+    span_started span_finished tool_finished tool_reviewed approval_asked approval_answered question_asked question_answered
     turn_waiting turn_resumed turn_finished context_compacted root_granted root_removed`,
   lists: "run_changed",
   runs: "run_queued run_started run_retrying run_stopping run_finished",

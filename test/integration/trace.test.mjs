@@ -250,3 +250,42 @@ test("events of a call name its span, its time, its cause and what it changes", 
   assert.deepEqual(finished.map((one) => one.diff_cut), [undefined, true, undefined]);
   listener.close();
 });
+
+test("events of calls of models say what their spans say, also after a kill", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen({ root: turns.root });
+  const read = call("list_files", { path: "." });
+  await turns.turn(listener, script(read, "step:", say("looked"), "usage: fresh=60 output=5"));
+  await turns.turn(listener, "fail: bad_request no");
+  const { run } = await turns.send(listener.session, "delay: 600s");
+  await listener.until("span_started", (data) => data.run === run);
+  await turns.daemon.kill();
+  listener.close();
+  await turns.daemon.start();
+  const again = new Listener(turns, listener.session);
+  await again.open();
+  await again.until("span_started", (data) => data.id === `${run}.1.2`);
+  assert.equal((await turns.ask("POST", `/runs/${run}/stop`)).status, 200);
+  await again.ended(run);
+  again.close();
+  const rows = (await turns.get(`/sessions/${listener.session}/spans?kind=model`)).items;
+  assert.deepEqual(rows.map(({ state }) => state),
+    ["succeeded", "succeeded", "failed", "lost", "cancelled"]);
+  const of = (type) => again.heard.events.filter((one) => one.type === type).map((e) => e.data);
+  assert.deepEqual(of("span_started").map(({ message, ...data }) => data),
+    rows.map(({ id, run, attempt, step, kind, name, started_ms }) =>
+      ({ run, id, attempt, step, kind, name, started_ms })));
+  assert.deepEqual(of("span_finished").map(({ message, ...data }) => data),
+    rows.map(({ id, run, state, cause, tokens, cost_micros, started_ms, ended_ms }) =>
+      ({ run, id, state, cause, ms: ended_ms - started_ms, tokens, cost_micros })));
+
+  // A poll for changes gets what began or ended then or later, and nothing else.
+  const target = `/sessions/${listener.session}/spans?changed_since=`;
+  const all = (await turns.get(`${target}0`)).items;
+  for (const { started_ms, ended_ms } of all) {
+    for (const since of [started_ms, ended_ms + 1]) {
+      const changed = all.filter((span) => span.started_ms >= since || span.ended_ms >= since);
+      assert.deepEqual((await turns.get(`${target}${since}`)).items, changed);
+    }
+  }
+});

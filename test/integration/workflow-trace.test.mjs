@@ -109,6 +109,25 @@ test("filters and pages of the tree", async (t) => {
   assert.deepEqual([wrong.status, wrong.json.code], [400, "bad_cursor"]);
 });
 
+test("a poll of the tree gets what began or ended since, without sums", async (t) => {
+  const { flows, run } = await ran(t);
+  const { items } = await tree(flows, run);
+  for (const { started_ms, ended_ms } of items) {
+    for (const since of [started_ms, ended_ms, ended_ms + 1]) {
+      const changed = items.filter((span) => span.started_ms >= since || span.ended_ms >= since);
+      const page = await tree(flows, run, `&changed_since=${since}`);
+      assert.deepEqual(page.items, changed);
+      assert.equal("sums" in page, false);
+    }
+  }
+  const paged = [];
+  for (let after = "", page; after !== null; after = page.next) {
+    page = await tree(flows, run, `&limit=1&changed_since=1${after ? `&after=${after}` : ""}`);
+    paged.push(...page.items);
+  }
+  assert.deepEqual(paged, items);
+});
+
 test("somebody else's tree does not exist", async (t) => {
   const flows = await Workflows.open(t, { args: [] });
   flows.headers = await flows.token("ann", "read", "run");

@@ -309,7 +309,10 @@ static const struct query_param list_query[] = {
     PAGE_STATE_PARAM("queued,running,waiting,succeeded,degraded,failed,cancelled,timed_out,lost,"  \
                      "denied,outcome_unknown"),                                                    \
         PAGE_WORDS_PARAM("kind", "Only those of this kind, or of several (a,b).", kinds),          \
-        PAGE_Q_PARAM("name or error"), PAGE_SINCE_PARAM("started"), {                              \
+        PAGE_Q_PARAM("name or error"), PAGE_SINCE_PARAM("started"),                                \
+        {QUERY("changed_since", QUERY_INT, "Only those that began or ended then or later (ms)."),  \
+         .min = 0, .max = INT64_C(1) << 53},                                                       \
+    {                                                                                              \
         QUERY("min_ms", QUERY_INT, "Only those that ended and took as long, or longer."),          \
             .min = 0, .max = INT64_C(1) << 53                                                      \
     }

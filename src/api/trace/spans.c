@@ -62,12 +62,19 @@ static int64_t lasted(const struct span_row *row) {
     return row->ended_ms == 0 ? -1 : row->ended_ms - row->started_ms;
 }
 
+static int64_t changed_since(const struct page *page) { /* 0: any time. */
+    return param_number(page->request.op.exchange, "changed_since");
+}
+
 /* A span that has not ended has no duration yet, so no minimum duration admits it. */
 static bool span_fits(const struct page *page, const struct span_row *row) {
     int64_t min_ms = param_number(page->request.op.exchange, "min_ms");
     int64_t lasted_ms = lasted(row);
+    int64_t since = changed_since(page);
     return page_is(page, "state", row->state) && page_is(page, "kind", row->kind) &&
-           page_since(page, row->started_ms) && (min_ms == 0 || lasted_ms >= min_ms) &&
+           page_since(page, row->started_ms) &&
+           (row->started_ms >= since || row->ended_ms >= since) &&
+           (min_ms == 0 || lasted_ms >= min_ms) &&
            (page_holds(page, row->name) || page_holds(page, row->error) ||
             (row->in_tree && page_holds(page, row->label)));
 }
@@ -156,8 +163,12 @@ static struct err of_tree(struct tx *tx, struct page *page, const struct page_pa
                           const struct run_row *top) {
     int64_t from[SESSION_PARTS], id = 0;
     part_read(part, TREE_PARTS, from);
-    const struct trace_page what = {
-        .top = top, .id = from[0], .attempt = from[1], .step = from[2], .limit = part->limit};
+    const struct trace_page what = {.top = top,
+                                    .id = from[0],
+                                    .attempt = from[1],
+                                    .step = from[2],
+                                    .changed_since = changed_since(page),
+                                    .limit = part->limit};
     struct err err = tx_trace_each(tx, &what, span_add, page, &id);
     if (!err_failed(err) && id != 0) { /* All of that run was looked at. */
         char text[CURSOR_SIZE];
@@ -179,8 +190,12 @@ static struct err of_run(struct tx *tx, struct page *page, const struct page_par
         return of_tree(tx, page, part, &row);
     }
     part_read(part, RUN_PARTS, from);
-    const struct span_page what = {
-        .run = row.id, .name = row.run, .attempt = from[1], .step = from[2], .limit = part->limit};
+    const struct span_page what = {.run = row.id,
+                                   .name = row.run,
+                                   .attempt = from[1],
+                                   .step = from[2],
+                                   .changed_since = changed_since(page),
+                                   .limit = part->limit};
     if (run_kind_is(row.kind, RUN_IS_STEP)) { /* A step has one span at most. */
         return tx_span_of_agent(tx, &what, span_add, page);
     }
@@ -196,7 +211,8 @@ static struct err of_run_read(void *request) {
         return err_why(&page->request.op.why, ERR_BAD_CURSOR,
                        "after: take it from `next` of the page before");
     }
-    page->sums = is_tree(page) && page->after.len == 0;
+    /* Sums of a poll for changes would mean nothing, and would read all rows. */
+    page->sums = is_tree(page) && page->after.len == 0 && changed_since(page) == 0;
     return ERR_OK;
 }
 
@@ -218,6 +234,7 @@ static struct err of_session(struct tx *tx, struct page *page, const struct page
                                            .turn = from[0],
                                            .attempt = from[1],
                                            .step = from[2],
+                                           .changed_since = changed_since(page),
                                            .limit = part->limit};
     return tx_span_of_session(tx, &what, span_add, page);
 }

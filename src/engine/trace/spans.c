@@ -152,6 +152,9 @@ struct bytes span_write_id(struct bytes run, const struct span_key *key, char id
     return (struct bytes){id, (size_t)len};
 }
 
+/* Rows that ended before are not even read by a poll for changes: their texts are long. */
+#define CHANGED_SINCE(number) " AND (s.ended_ms IS NULL OR s.ended_ms >= " number ")"
+
 /* `like`: members that all rows have in common; `of_session`: the last three columns are those of a
  * session's spans. */
 static struct err rows_each(struct tx *tx, struct rows *rows, const struct span_row *like,
@@ -174,12 +177,13 @@ static struct err rows_each(struct tx *tx, struct rows *rows, const struct span_
 struct err tx_span_each(struct tx *tx, const struct span_page *page,
                         struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT " SPAN_COLUMNS " FROM spans s WHERE s.run = $1"
-                                " AND (s.attempt, s.step) > ($2, $3)"
-                                " ORDER BY s.attempt, s.step LIMIT $4",
-                                ARGS(arg_int(page->run), arg_int(page->attempt),
-                                     arg_int(page->step), arg_int(page->limit)));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT " SPAN_COLUMNS " FROM spans s WHERE s.run = $1"
+                " AND (s.attempt, s.step) > ($2, $3)" CHANGED_SINCE(
+                    "$5") " ORDER BY s.attempt, s.step LIMIT $4",
+                ARGS(arg_int(page->run), arg_int(page->attempt), arg_int(page->step),
+                     arg_int(page->limit), arg_int(page->changed_since)));
     const struct span_row like = {.run = page->name};
     return rows_each(tx, rows, &like, /* of_session */ false, each, ctx);
 }
@@ -189,16 +193,17 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
                               void *ctx) {
     int64_t from = page->turn > page->turn_min ? page->turn : page->turn_min;
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT " SPAN_COLUMNS ", t.number, r.run, m.message FROM turns t"
-                                " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
-                                " JOIN messages m ON m.id = t.answer"
-                                " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
-                                " AND (t.number, s.attempt, s.step) > ($4, $5, $6)"
-                                " ORDER BY t.number, s.attempt, s.step LIMIT $7",
-                                ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max),
-                                     arg_int(page->turn), arg_int(page->attempt),
-                                     arg_int(page->step), arg_int(page->limit)));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT " SPAN_COLUMNS ", t.number, r.run, m.message FROM turns t"
+                " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
+                " JOIN messages m ON m.id = t.answer"
+                " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
+                " AND (t.number, s.attempt, s.step) > ($4, $5, $6)" CHANGED_SINCE(
+                    "$8") " ORDER BY t.number, s.attempt, s.step LIMIT $7",
+                ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max),
+                     arg_int(page->turn), arg_int(page->attempt), arg_int(page->step),
+                     arg_int(page->limit), arg_int(page->changed_since)));
     const struct span_row like = {.turn = 0};
     return rows_each(tx, rows, &like, /* of_session */ true, each, ctx);
 }
@@ -294,6 +299,31 @@ static void add_parts(const struct span_row *row, struct text *text) {
         text_add_char(text, '}');
     }
     text_add_char(text, '}');
+}
+
+static void add_id(const struct span_key *key, struct bytes run, struct text *text) {
+    char id[SPAN_ID_MAX];
+    text_add_member(text, "id", span_write_id(run, key, id));
+}
+
+void span_add_started(const struct span_start *start, struct bytes run, int64_t started_ms,
+                      struct text *text) {
+    add_id(&start->key, run, text);
+    text_add_member_int(text, "attempt", start->key.attempt);
+    text_add_member_int(text, "step", start->key.step);
+    text_add_member(text, "kind", bytes_of(span_kind_name(start->kind)));
+    text_add_member(text, "name", cut_to(start->name, SPAN_NAME_MAX));
+    text_add_member_int(text, "started_ms", started_ms);
+}
+
+void span_add_finished(const struct span_end *end, struct bytes run, int64_t ms,
+                       struct text *text) {
+    add_id(&end->key, run, text);
+    text_add_member(text, "state", end->state);
+    text_add_member_or_null(text, "cause", end->cause);
+    add_number(text, "ms", ms);
+    add_tokens(&end->tokens, text);
+    add_number(text, "cost_micros", end->cost);
 }
 
 void span_write_json(const struct span_row *row, struct text *text) {

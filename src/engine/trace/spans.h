@@ -132,7 +132,8 @@ struct span_row {
 struct span_page {
     int64_t run, attempt, step; /* 0, -1: from the first. */
     int64_t limit;
-    struct bytes name; /* Name of the run, for clients. */
+    int64_t changed_since; /* Only those that have not ended, or ended then or later; 0: all. */
+    struct bytes name;     /* Name of the run, for clients. */
 };
 MUST_CHECK struct err tx_span_each(struct tx *tx, const struct span_page *page,
                                    struct err (*each)(void *ctx, const struct span_row *row),
@@ -144,6 +145,7 @@ struct span_session_page {
     int64_t turn_min, turn_max; /* Numbers. */
     int64_t turn, attempt, step;
     int64_t limit;
+    int64_t changed_since; /* As of struct span_page. */
 };
 MUST_CHECK struct err tx_span_of_session(struct tx *tx, const struct span_session_page *page,
                                          struct err (*each)(void *ctx, const struct span_row *row),
@@ -162,6 +164,11 @@ struct bytes spans__quote(struct tx *tx, struct bytes text);
 struct span_removed tx_span_remove(struct tx *tx, int64_t run);
 
 struct text;
+/* Members of the events span_started and span_finished, in the commits of the row. `ms`:
+ * SPAN_UNKNOWN is null. */
+void span_add_started(const struct span_start *start, struct bytes run, int64_t started_ms,
+                      struct text *text);
+void span_add_finished(const struct span_end *end, struct bytes run, int64_t ms, struct text *text);
 void span_write_json(const struct span_row *row, struct text *text);
 
 #endif

@@ -227,6 +227,7 @@ static struct err node_each(struct tx *tx, const struct trace_page *page, struct
                               .name = node->run,
                               .attempt = begun ? page->attempt : 0,
                               .step = begun && page->attempt > 0 ? page->step : -1,
+                              .changed_since = page->changed_since,
                               .limit = walk->left};
     struct err err = ERR_OK;
     if (!begun && !node->of_agent) {
@@ -257,6 +258,14 @@ static size_t runs_next(struct tx *tx, const struct run_row *top, int64_t after,
                   ret_ids);
 }
 
+/* A run that ended before has no span that changed since: it is not looked at. */
+static bool run_changed(struct tx *tx, int64_t id, int64_t since) {
+    return since == 0 ||
+           tx_number(tx,
+                     "SELECT 1 FROM runs WHERE id = $1 AND (ended_ms IS NULL OR ended_ms >= $2)",
+                     ARGS(arg_int(id), arg_int(since))) != 0;
+}
+
 struct err tx_trace_each(struct tx *tx, const struct trace_page *page,
                          struct err (*each)(void *ctx, const struct span_row *row), void *ctx,
                          int64_t *ret_id) {
@@ -267,9 +276,11 @@ struct err tx_trace_each(struct tx *tx, const struct trace_page *page,
     struct err err = ERR_OK;
     *ret_id = 0;
     for (int looked = 0; !err_failed(err) && id != 0 && walk.left > 0; looked++) {
-        const struct node node = node_load(tx, top, id);
-        walk.node = &node;
-        err = node.below ? node_each(tx, page, &walk) : tx_error(tx);
+        if (run_changed(tx, id, page->changed_since)) {
+            const struct node node = node_load(tx, top, id);
+            walk.node = &node;
+            err = node.below ? node_each(tx, page, &walk) : tx_error(tx);
+        }
         if (!err_failed(err) && walk.left > 0 && (looked == TRACE_RUNS_MAX || tx_slice_over(tx))) {
             *ret_id = id;
             return ERR_OK;

@@ -21,6 +21,7 @@ struct trace_page {
     const struct run_row *top; /* Borrowed: the run that was asked for. */
     int64_t id, attempt, step;
     int64_t limit;
+    int64_t changed_since; /* As of struct span_page, of runs and of spans. */
 };
 /* *ret_id: run after which the next page begins, where this one ended before its limit; 0: the list
  * has ended, or the limit was reached. */

@@ -123,12 +123,32 @@ static void end_add_usage(struct span_end *end, const struct usage *usage,
     end->tries = tries > 0 ? tries : 1;
 }
 
+/* Time since the span began; SPAN_UNKNOWN: there is none. */
+static int64_t span_ms(struct tx *tx, const struct span_key *key) {
+    const int64_t started_ms =
+        tx_number(tx, "SELECT started_ms FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+                  ARGS(arg_int(key->run), arg_int(key->attempt), arg_int(key->step)));
+    const int64_t now_ms = tx_now_ms(tx);
+    return started_ms == 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
+}
+
+/* The span of a call of a model ends, with its event. */
+static void call_span_end(struct tx *tx, const struct turn *turn, const struct span_end *end) {
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    span_add_finished(end, turn->run.run, span_ms(tx, &end->key), &data);
+    tx_fail(tx, tx_span_end(tx, end, NULL /* the turn is fenced */));
+    tx_fail(tx, turns__event_close(tx, &turn->session, "span_finished", &data));
+}
+
 /* History is stored once, as messages: a prompt is never copied here. */
 void turns__span_call(struct tx *tx, const struct turn *turn) {
     struct span_start start = start_of(&turn->run, turn->row.call, SPAN_MODEL, turn->row.model);
     start.reserve = (struct span_reserve){turn->row.granted.of[AMOUNT_TOKENS],
                                           turn->row.granted.of[AMOUNT_COST]};
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    span_add_started(&start, turn->run.run, tx_now_ms(tx), &data);
     tx_fail(tx, tx_span_start(tx, &start));
+    tx_fail(tx, turns__event_close(tx, &turn->session, "span_started", &data));
 }
 
 void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
@@ -139,7 +159,7 @@ void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
         end.state = bytes_of(run_state_name(RUN_LOST));
         end.estimated = true;
     }
-    tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
+    call_span_end(tx, turn, &end);
 }
 
 /* A program that another attempt follows ended as that says, although the turn goes on; and one
@@ -172,7 +192,7 @@ void turns__span_call_end(struct tx *tx, const struct turn *turn,
     if (turns__tells_usage(answer)) {
         end_add_usage(&end, &answer->usage, &answer->cost, answer->tries);
     }
-    tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
+    call_span_end(tx, turn, &end);
 }
 
 void calls__span(struct tx *tx, const struct call_span *call) {
@@ -209,15 +229,6 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
     }
 }
 
-/* Duration of the span of a card, until now; SPAN_UNKNOWN: there is none. */
-static int64_t card_ms(struct tx *tx, const struct turn *turn, int64_t step) {
-    const int64_t started_ms =
-        tx_number(tx, "SELECT started_ms FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-                  ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)));
-    const int64_t now_ms = tx_now_ms(tx);
-    return started_ms == 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
-}
-
 /* Calls of tools are counted like those of models, beside them. */
 static void card_count(struct tx *tx, const struct turn *turn, const struct card *card,
                        int64_t ms) {
@@ -249,7 +260,7 @@ void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct c
         end.cause = bytes_of(part_state_name(card->state));
     }
     end.output = result;
-    *ret_ms = card_ms(tx, turn, step);
+    *ret_ms = span_ms(tx, &end.key);
     tx_fail(tx, tx_span_end(tx, &end, &late));
     if (!late) {
         card_count(tx, turn, card, *ret_ms);

@@ -247,9 +247,9 @@ static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan)
     AUTO(text_done) struct text data = turns__event_open(turn);
     text_add_member_int(&data, "step", turn->row.call);
     tx_fail(tx, turns__event_close(tx, &turn->session, "output_started", &data));
+    turns__span_call(tx, turn);
     sessions__find_stream(tx, &turn->session, &state);
     turn->row.from_seq = state.head;
-    turns__span_call(tx, turn);
 }
 
 /* --- Waits ------------------------------------------------------------------------------------ */
