@@ -53,7 +53,6 @@ export function openTrace({ kind, id, turn }: Source): Opened {
   let newest_ms = 0; // Of all that is known, by the daemon's clock.
   let ended = false, reads = 0, asked_ms = -Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let filter = "changed_since";
   let unfollow: (() => void) | null = null;
   const set = (more: Partial<Traced>): void => void (state.value = { ...state.value, ...more });
   const failed = (problem: Problem): void => set({ problem });
@@ -76,10 +75,7 @@ export function openTrace({ kind, id, turn }: Source): Opened {
       const answer: Answer<Page<Given>> = await get<Page<Given>>(target + mark);
       if (!isDue()) return null;
       if (!answer.ok) {
-        if (answer.problem.code === "bad_query" && filter === "changed_since") {
-          filter = "since"; // A daemon that does not know it.
-          soon(false);
-        } else failed(answer.problem);
+        failed(answer.problem);
         return null;
       }
       count += answer.value.items.length;
@@ -134,15 +130,10 @@ export function openTrace({ kind, id, turn }: Source): Opened {
   async function changes(): Promise<void> {
     if (ended || !state.value.whole || state.value.cut) return;
     const mine = reads;
-    let since = newest_ms - MARGIN_MS;
-    if (filter === "since") { // Those that run began before.
-      for (const span of spans.values()) {
-        if (span.end === null && span.step !== null) since = Math.min(since, span.start);
-      }
-    }
+    const since = Math.max(0, newest_ms - MARGIN_MS);
     const found: Given[] = [];
-    const done = await pages(`${path}&${filter}=${Math.max(0, since)}`,
-      () => !ended && mine === reads, (items) => void found.push(...items));
+    const done = await pages(`${path}&changed_since=${since}`, () => !ended && mine === reads,
+      (items) => void found.push(...items));
     if (done === null) return;
     const differs = found.some((given) => {
       const known = spans.get(given.id);
