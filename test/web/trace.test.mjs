@@ -104,6 +104,7 @@ test("filters stand in the address, and Back leads to the place before all of th
   const filters = page.getByRole("group", { name: "Filters" });
   await filters.getByRole("button", { name: /errors 2/ }).click();
   await queryIs(page, "errors", "1");
+  await line(page, "turn 1").waitFor({ state: "detached" });
   assert.deepEqual(await shown(page), ["turn 3", "read_file", "turn 2", "model demo"]);
   await filters.getByRole("button", { name: "tools" }).click();
   await line(page, "model").waitFor({ state: "detached" });
@@ -122,6 +123,7 @@ test("filters stand in the address, and Back leads to the place before all of th
   await side(page).getByRole("button", { name: "Only turn 2" }).click();
   await queryIs(page, "turn", "2");
   await line(page, "turn 3").waitFor({ state: "detached" });
+  await line(page, "turn 2").waitFor();
   assert.deepEqual(await shown(page), ["model demo", "turn 2", "model demo"]);
   await page.goBack();
   await page.waitForURL((url) => url.pathname === `/s/${fix.session}`);
