@@ -57,9 +57,12 @@
  *                             of a workflow() alone: the child, run inline; how it ends, settles it
  *
  * worker → daemon
- *   {"t":"call","id":N,"k":KEY,"n":OCC,"prompt":s,"opts":{…},"label":s?,"phase":s?}
+ *   {"t":"call","id":N,"k":KEY,"n":OCC,"prompt":s,"opts":{…},"label":s?,"phase":s?,"line":N?,
+ *    "column":N?,"file":s?}
  *      id: 1, 2, 3, … in the order made, together with "workflow". opts: canonical (keys sorted,
  *      label and phase left out). A call that the history answers is not sent.
+ *      line, column: of the call in the user's file; file: of a script within workflow(). A worker
+ *      of an earlier build sends none of the three.
  *   {"t":"workflow","id":N,"k":KEY,"n":OCC,"name":s or "path":s,"args":any?}
  *   {"t":"phase","no":N,"title":s}
  *   {"t":"log","no":N,"text":s,"error":true?}   no: 1, 2, 3, … over both. error: the line is about

@@ -158,7 +158,9 @@ test("its stream tells that an agent waits, and how that was answered", async (t
   const run = await start(flows, `return [await ${ask}, await agent("say: other")];`);
   const [waiting] = (await flows.until(run, ({ type }) => type === "agent_waiting")).slice(-1);
   const { id, run: turn } = (await flows.get("/approvals")).items[0];
-  const about = { run: waiting.data.run, label: "asker", approval: id, kind: "leave",
+  const { key } = waiting.data;
+  assert.match(key, /^[0-9a-f]{16}\.1$/);
+  const about = { run: waiting.data.run, key, label: "asker", approval: id, kind: "leave",
     tool: "run_command" };
   assert.deepEqual(waiting.data, { ...about, state: "open" });
   assert.notEqual(about.run, turn);

@@ -92,8 +92,8 @@ test("of a paused run nobody begins, and who is at work is heard", async (t) => 
   assert.equal((await scene.well(run, "resume")).state, "running");
   const { events, end, record } = await scene.flows.outcome(run);
   assert.deepEqual(order(events), ["agent_started first", "workflow_paused",
-    "agent_finished first", "log asked", "workflow_resumed", "agent_started second",
-    "agent_finished second", "workflow_finished"]);
+    "agent_finished first", "log asked", "agent_queued second", "workflow_resumed",
+    "agent_started second", "agent_finished second", "workflow_finished"]);
   assert.deepEqual([end.result, record.cause], [["held first 0", "second 0"], "completed"]);
 });
 
@@ -264,7 +264,8 @@ test("an agent that is restarted is asked anew under its row", async (t) => {
   assert.deepEqual([end.result, end.agents.succeeded], ["held one 1", 1]);
   assert.deepEqual(told(events), ["begin one", "end one"]);
   const again = events.filter(({ type }) => type === "agent_restarted").map(({ data }) => data);
-  assert.deepEqual(again, [{ run: agent, label: "one", attempt: 2 }]);
+  const { key } = events.find(({ type }) => type === "agent_started").data;
+  assert.deepEqual(again, [{ run: agent, key, label: "one", attempt: 2 }]);
   assert.deepEqual(await scene.refused(agent, "restart"), [409, "step_ended"]);
   assert.deepEqual(await scene.refused(run, "restart"), [409, "conflict"]);
 });

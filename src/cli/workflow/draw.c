@@ -584,7 +584,13 @@ static void paused_add(const struct workflow_told *told, struct text *text) {
 static void retrying_add(const struct workflow_told *told, struct text *text) {
     const json_t *data = told->event->data;
     const char *cause = talk_text(data, "cause");
-    text_addf(text, " until %s", talk_clock(talk_int(data, "resume_at_ms")).text);
+    const int64_t resume_at_ms = talk_int(data, "resume_at_ms");
+    if (strcmp(talk_text(data, "gate"), "budget") == 0) {
+        text_add_str(text, " (its next call waits for a budget)");
+    }
+    if (resume_at_ms > 0) {
+        text_addf(text, " until %s", talk_clock(resume_at_ms).text);
+    }
     text_add_str(text, cause[0] != '\0' ? ", " : "");
     plain_add(text, cause);
 }
@@ -637,7 +643,7 @@ void workflow_lines_add(const struct workflow_told *told, struct text *text) {
         {"log", "log: ", .member = "text"},
         {"agent_started", "agent started: ", .of_agent = true},
         {"agent_restarted", "agent restarted: ", .of_agent = true},
-        {"agent_retrying", "agent waits for its provider: ", true, .add = retrying_add},
+        {"agent_retrying", "agent waits before its next call: ", true, .add = retrying_add},
         {"agent_finished", NULL, true, .add = agent_finished_add},
         {"run_stopping", "workflow stopping: ", .member = "cause"},
         {"workflow_paused", "workflow paused: ", .add = paused_add},

@@ -262,11 +262,30 @@ void call__tidy(json_t *message) {
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
+/* A worker of an earlier build knows none; of one that was hijacked it may be any number. */
+struct step_call_place call__place(const json_t *message) {
+    const int64_t line = json_int(message, "line", 0), column = json_int(message, "column", 0);
+    const struct bytes file = json_bytes(message, "file");
+    const bool known = line > 0 && line <= UINT32_MAX && column >= 0 && column <= UINT32_MAX;
+    return (struct step_call_place){
+        .line = known ? line : 0,
+        .column = known ? column : 0,
+        .file = {file.data, known ? utf8_cut(file, STEP_LABEL_MAX) : 0}};
+}
+
 void call__write_request(const json_t *message, struct text *text) {
     text_add_str(text, "\"prompt\":");
     struct bytes prompt = json_bytes(message, "prompt");
     text_add_json(text, prompt.data, prompt.len);
     workflow__add_json(text, "opts", json_object_get(message, "opts"));
+    const struct step_call_place at = call__place(message);
+    if (at.line > 0) {
+        text_add_member_int(text, "line", at.line);
+        text_add_member_int(text, "column", at.column);
+    }
+    if (at.file.len > 0) {
+        text_add_member(text, "file", at.file);
+    }
 }
 
 /* All that the row of an agent says of it, for a daemon that goes on with it after a crash. */
@@ -309,6 +328,8 @@ struct step_new call__step(const struct call *call, struct workflow_op *op) {
                              .model = bytes_of(call->model),
                              .model_asked = call_unknown_model(call),
                              .prompt = json_bytes(call->message, "prompt"),
+                             .isolation = json_text(call__option(call, "isolation")),
+                             .at = call__place(call->message),
                              .spec = text_bytes(&op->spec),
                              .bounds = call->workflow->workflows->options.bounds};
 }
@@ -701,7 +722,9 @@ static enum run_cause call_refusal(const struct call *call) {
                                                                                : CAUSE_NONE;
 }
 
-void workflow__pump(struct workflow *workflow) {
+/* --- Begins ----------------------------------------------------------------------------------- */
+
+static void workflow_begin_calls(struct workflow *workflow) {
     while (workflow->working < workflow->at_once && workflow->state == WORKFLOW_LIVE) {
         /* A call that has begun is busy, also when it is asked again after a restart of the daemon;
          * not one that a budget admitted while the run was paused.
@@ -733,6 +756,11 @@ void workflow__pump(struct workflow *workflow) {
             call_begin(call, refusal);
         }
     }
+}
+
+void workflow__pump(struct workflow *workflow) {
+    workflow_begin_calls(workflow);
+    workflow__announce_queued(workflow);
 }
 
 void workflow__on_pause(struct workflow *workflow, const struct run_row *row) {

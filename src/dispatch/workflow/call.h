@@ -53,6 +53,9 @@ enum call_row {
     ROW_WRITTEN,
 };
 
+/* The event of its wait for a slot. */
+enum call_announced { CALL_QUEUED_UNSENT, CALL_QUEUED_SENT };
+
 enum result_form {
     RESULT_PLAIN,    /* JSON; empty: none. */
     RESULT_UNLOADED, /* Only in the store; read for its delivery. */
@@ -66,6 +69,7 @@ struct call {
     struct link link;      /* In the list of its state. */
     enum call_state state; /* Changed by call__enter alone. */
     enum call_row row;
+    enum call_announced announced;
     int64_t number; /* The worker's; 0: this worker has not asked for it yet. */
     char key[WORKFLOW_HASH + 1];
     int64_t occurrence;
@@ -140,6 +144,7 @@ void workflow__on_call(struct workflow *workflow, json_t *message,
                        bool nested);            /* Takes the message over. */
 void workflow__pump(struct workflow *workflow); /* Begins the calls that have a slot. */
 void workflow__on_pause(struct workflow *workflow, const struct run_row *row);
+void workflow__announce_queued(struct workflow *workflow); /* Calls that have come since. */
 void call__on_note(struct call *call, const struct run_row *row);
 void call__set_slots(struct call *call, int64_t slots);
 void call__set_note(struct call *call, struct bytes note); /* May be the one that it has. */

@@ -158,6 +158,7 @@ static void call_store_end(struct call *call) {
     op->end = (struct step_end){
         .place = workflow__place(workflow),
         .run = bytes_of(call->run.text),
+        .key = {bytes_of(call->key), call->occurrence},
         .attempt = call->attempt,
         .cause = call->cause,
         .result = text_bytes(&call->result),

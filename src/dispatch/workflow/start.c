@@ -310,6 +310,7 @@ static struct err start_describe(struct workflow_start *start) {
     workflow__add_limit(text, "total", spec->total, -1);
     workflow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
     workflow__add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    workflow__add_limit(text, "agent_stuck_ms", start->workflows->options.limits.stuck_ms, 0);
     workflow__add_limit(text, "concurrency", spec->concurrency, 0);
     workflow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {

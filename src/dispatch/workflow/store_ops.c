@@ -77,6 +77,7 @@ static void op_free_memory(struct workflow_op *op) {
         mem_free((char *)op->lines[i].text.data);
     }
     mem_free(op->lines);
+    mem_free((struct step_queued *)op->queued.steps);
     mem_free(op->took);
     workflow__page_free(op->page);
     script_search_free(op->search);
@@ -252,9 +253,11 @@ static void op_push(struct workflow_op *op) {
     struct workflows *workflows = op->workflow->workflows;
     for (struct workflow_op *at = op->first; at != NULL; at = at->next_after) {
         at->away = true;
+        at->pushes++;
         effect_begin(workflows->options.effects, &at->retry.effect, OP_EFFECT);
     }
     op->away = true;
+    op->pushes++;
     effects_at(workflows->options.effects, workflow__run(op->workflow));
     effect_begin(workflows->options.effects, &op->retry.effect, OP_EFFECT);
     workflows->asker.away++;
@@ -299,7 +302,8 @@ static void workflow_on_delay(struct timer *timer) {
 
 static void op_delay(struct workflow_op *op) {
     struct workflow *workflow = op->workflow;
-    size_t rows = op->line_count + 2 * (size_t)op->begins; /* A step has a row and an event. */
+    /* A step has a row and an event. */
+    size_t rows = op->line_count + op->queued.count + 2 * (size_t)op->begins;
     if (workflow->delayed_rows + rows > WORKFLOW_DELAY_ROWS) {
         workflow_flush(workflow);
     }

@@ -42,14 +42,15 @@ struct workflow_op {
     void (*done)(struct workflow_op *op); /* NULL: nobody waits for it. */
     struct timer timer;                   /* Before the next try. */
     struct retry retry;
-    bool lazy;    /* Nobody waits for it: it is delayed, to go with others. */
-    bool reads;   /* A read transaction. */
-    bool begins;  /* Writes the row of its call. */
-    bool ends;    /* Ends that row. */
-    bool stores;  /* Stores an outcome: counted in workflow->storing. */
-    bool away;    /* Is with the store. */
-    bool batched; /* Waits there for other workflows, to share a commit. */
-    bool orphan;  /* The call no longer exists, so its result is ignored. */
+    bool lazy;       /* Nobody waits for it: it is delayed, to go with others. */
+    bool reads;      /* A read transaction. */
+    bool begins;     /* Writes the row of its call. */
+    bool ends;       /* Ends that row. */
+    bool stores;     /* Stores an outcome: counted in workflow->storing. */
+    bool away;       /* Is with the store. */
+    bool batched;    /* Waits there for other workflows, to share a commit. */
+    unsigned pushes; /* Number of times that it was with the store, with this one. */
+    bool orphan;     /* The call no longer exists, so its result is ignored. */
     /* All that the functions read and fill; each of them has its own. */
     bool late, budgeted;
     struct step_again asks_again;
@@ -73,8 +74,9 @@ struct workflow_op {
     struct step_took *took;      /* Owned: of `whole`. */
     struct workflow_line *lines; /* Owned. */
     size_t line_count;
-    struct text spec;  /* Owned: of the row that it writes. */
-    struct text bytes; /* Owned: what the others borrow from, or what was read. */
+    struct steps_queued queued; /* The steps are owned, and borrow from `bytes`. */
+    struct text spec;           /* Owned: of the row that it writes. */
+    struct text bytes;          /* Owned: what the others borrow from, or what was read. */
 };
 
 struct workflow_op *workflow__op(struct workflow *workflow, store_fn fn,

@@ -13,6 +13,10 @@
 #include "engine/run/rows.h"
 
 struct approval_row; /* engine/approval/approvals.h */
+struct run_budget_wait {
+    struct bytes note;
+    int64_t resume_at_ms; /* End of the budget's day; 0: unknown. */
+};
 
 struct run_kind_ops {
     /* Event of an attempt that begins, instead of run_started. */
@@ -46,6 +50,9 @@ struct run_kind_ops {
     struct err (*answered)(struct tx *tx, const struct approval_row *row);
     /* A run below another one asks, or has its answer: the run above may be of this kind. */
     struct err (*child_asks)(struct tx *tx, const struct approval_row *row);
+    /* A run below another one waits for a budget; NULL: it goes on. The same holds. */
+    struct err (*child_waits)(struct tx *tx, const struct run_row *child,
+                              const struct run_budget_wait *wait);
 };
 
 /* By enum run_kind. */

@@ -17,6 +17,7 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
     [KIND_AGENT] = {.event_started = steps__event_admitted,
                     .ended = steps__ended,
                     .child_asks = steps__event_asks,
+                    .child_waits = steps__event_budget,
                     .found = "SELECT 1 FROM runs WHERE id = $1 AND step_key <> ''"},
     [KIND_WORKFLOW] = {.ended = workflows__ended,
                        .close = workflows__close,

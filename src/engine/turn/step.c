@@ -5,6 +5,7 @@
  * begun again; how often is limited by run/attempt.c. */
 #include "engine/base/settings.h"
 #include "engine/project/projects.h"
+#include "engine/run/kinds.h"
 #include "engine/session/roots.h"
 #include "engine/turn/record.h"
 
@@ -390,6 +391,15 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
 
 /* --- The step --------------------------------------------------------------------------------- */
 
+static void parent_announce(struct tx *tx, const struct turn *turn,
+                            const struct run_budget_wait *wait) {
+    for (size_t i = 0; turn->run.parent != 0 && i < RUN_KIND_COUNT; i++) {
+        if (run_kinds[i].child_waits != NULL) {
+            tx_fail(tx, run_kinds[i].child_waits(tx, &turn->run, wait));
+        }
+    }
+}
+
 /* Events for the begin and the end of a wait of the next call for a budget. The state of the
  * session says whether the begin has its event: a turn with a next call waits for nothing else.
  * A call that may never be made ends its turn, which is an event, too. */
@@ -398,10 +408,12 @@ static void budget_announce(struct tx *tx, struct turn *turn, const struct budge
     if (answer->verdict == BUDGET_WAITS && !waited) {
         sessions__set_state(tx, SESSION_WAITING, &turn->session);
         turns__event_budget(tx, turn, "turn_waiting", answer);
+        parent_announce(tx, turn, &(struct run_budget_wait){answer->why, answer->resume_at_ms});
     } else if (answer->verdict == BUDGET_ADMITTED && waited) {
         const bool compacts = turns__compacts(&turn->row);
         sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
         turns__event_budget(tx, turn, "turn_resumed", NULL);
+        parent_announce(tx, turn, NULL /* no wait */);
     }
 }
 

@@ -41,15 +41,26 @@ MUST_CHECK struct err steps__event_started(struct tx *tx, const struct step_new 
 /* The same, by its row: a budget has let it go. */
 MUST_CHECK struct err steps__event_admitted(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err steps__event_restarted(struct tx *tx, const struct run_row *row);
+/* The step waits for a budget, before its start. */
+MUST_CHECK struct err steps__event_queued(struct tx *tx, const struct step_new *step,
+                                          const struct run_row *row);
+/* The turn begins later than the row: its attempt is another one, or has a working tree. */
+MUST_CHECK struct err steps__event_session(struct tx *tx, const struct step_new *step,
+                                           int64_t attempt);
+struct step_key steps__key_of(struct tx *tx, int64_t id); /* By the id of its row. */
 /* A wait for its provider begins, or is over. */
 MUST_CHECK struct err steps__event_provider(struct tx *tx, const struct run_row *row,
                                             const struct provider_wait *wait);
 /* Somebody is asked by what an agent with tools does, or has answered: so who looks on needs to ask
  * nobody whether. Nothing where `turn` is below no step, or its workflow has ended. */
 MUST_CHECK struct err steps__event_asks(struct tx *tx, const struct approval_row *row);
+/* The same of a turn whose next call of its model waits for a budget, or goes on. */
+MUST_CHECK struct err steps__event_budget(struct tx *tx, const struct run_row *turn,
+                                          const struct run_budget_wait *wait);
 struct step_told {
     struct workflow_place place;
     struct bytes run, label, phase, note;
+    struct step_key key;
     struct bytes worktree; /* That was left; no data: none. */
     enum run_state state;
     enum run_cause cause;
@@ -58,6 +69,9 @@ struct step_told {
     int64_t cost_micros;  /* Sum of the known costs; -1: nobody counted. */
     int64_t cost_unknown; /* Number of calls of unknown cost. */
 };
+/* Adds "line" and "column", and "file" where the call stands in a script within. */
+void steps__add_place(struct text *text, const struct step_call_place *at);
+struct step_call_place steps__place_of(const json_t *spec); /* By the spec of its row. */
 /* Adds "cost_micros" and "cost_unknown", as above. A cost of which nothing is known is null, and
  * never 0. */
 void steps__add_cost(struct text *text, int64_t cost_micros, int64_t cost_unknown);

@@ -312,6 +312,9 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
     bool goes = true;
     if (verdict != BUDGET_ADMITTED) {
         goes = runs__budget_apply(tx, verdict, row);
+        if (verdict == BUDGET_WAITS) {
+            tx_fail(tx, steps__event_queued(tx, step, row));
+        }
     } else if (row->charged) {
         budget__write_run(tx, row);
     }
@@ -346,6 +349,7 @@ struct err tx_step_cached(struct tx *tx, const struct step_cached *cached, bool 
     step_insert(tx, &fresh);
     const struct step_told told = {.place = step->place,
                                    .run = fresh.run.run,
+                                   .key = {step->key, step->occurrence},
                                    .label = step->label,
                                    .phase = step->phase,
                                    .state = RUN_SUCCEEDED,
@@ -447,6 +451,7 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
     }
     const struct step_told told = {.place = end.place,
                                    .run = end.run,
+                                   .key = end.key,
                                    .label = end.label,
                                    .phase = end.phase,
                                    .note = end.note,
@@ -526,6 +531,7 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
     const struct step_told told = {
         .place = {.id = row->parent, .owner = row->owner, .run = row->parent_run},
         .run = row->run,
+        .key = steps__key_of(tx, row->id),
         .label = row->label,
         .phase = json_bytes(spec, "phase"),
         .note = row->note,
@@ -702,7 +708,12 @@ struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t atte
     *ret_late = tx_change(tx, sql,
                           ARGS(arg_str(step->run.text), arg_text(step->spec), arg_int(attempt),
                                arg_int(tx_epoch(tx)))) == 0;
-    return err_failed(tx_error(tx)) || *ret_late ? tx_error(tx) : talk_begin(tx, step);
+    if (err_failed(tx_error(tx)) || *ret_late) {
+        return tx_error(tx);
+    }
+    tx_fail(tx, talk_begin(tx, step));
+    tx_fail(tx, steps__event_session(tx, step, attempt));
+    return tx_error(tx);
 }
 
 /* --- Others ----------------------------------------------------------------------------------- */

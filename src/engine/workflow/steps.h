@@ -43,6 +43,11 @@ struct step_talk {
     struct bytes instructions;                   /* No data: as sessions have them. */
     int64_t calls_max;                           /* Of its model; 0: as many as a turn may make. */
 };
+/* Place of the call of agent() in the user's file. */
+struct step_call_place {
+    int64_t line, column; /* 1, 2, …; 0: unknown. */
+    struct bytes file;    /* Script within workflow(); "": the run's own. */
+};
 struct step_end;
 struct step_new {
     const struct step_talk *talk; /* NULL: it is one call of a model. */
@@ -58,6 +63,8 @@ struct step_new {
     struct bytes agent;       /* Type of its agent; "": none. */
     struct bytes model_asked; /* By its script, where that is none of ours; no data: it is. */
     struct bytes spec;        /* JSON. */
+    struct bytes isolation;   /* As its script asks; "": none. */
+    struct step_call_place at;
     bool asks;        /* Budgets are asked first: nobody has been asked for an answer yet. */
     bool owns_budget; /* It has one of its own, below those of its workflow: */
     struct amounts limits;
@@ -69,6 +76,22 @@ enum step_begun {
     STEP_OVER,  /* A budget is used up: it has ended. */
     STEP_LATE,  /* The workflow has ended, or is another's: nothing was written. */
 };
+/* Events of calls that cannot begin yet: they wait for a slot of the run, or for its resume, and
+ * have no row. `limited`: the slots of the run are taken. `again`: an earlier try failed, so calls
+ * that have begun meanwhile are left out. Nothing where the workflow has ended, or is another's. */
+struct step_queued {
+    struct step_key key;
+    struct bytes label, phase;
+};
+enum { STEPS_QUEUED_MAX = 64 }; /* Calls of one transaction. */
+struct steps_queued {
+    struct workflow_place place;
+    const struct step_queued *steps;
+    size_t count;
+    bool limited, again;
+};
+MUST_CHECK struct err tx_steps_queued(struct tx *tx, const struct steps_queued *queued);
+
 /* *ret_budgeted: budgets stand above it. */
 MUST_CHECK struct err tx_step_begin(struct tx *tx, const struct step_new *step,
                                     enum step_begun *ret_begun, bool *ret_budgeted);
@@ -76,6 +99,7 @@ MUST_CHECK struct err tx_step_begin(struct tx *tx, const struct step_new *step,
 struct step_end {
     struct workflow_place place;
     struct bytes run;
+    struct step_key key;
     int64_t attempt;
     enum run_cause cause;
     struct bytes result; /* JSON; "": none. */

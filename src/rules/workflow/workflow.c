@@ -1,6 +1,7 @@
 /* workflow.c: how agents end for their script, and how a workflow ends. */
 #include "rules/workflow/workflow.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -8,6 +9,16 @@
 
 bool workflow_lives(const struct run_row *row) {
     return row->state == RUN_RUNNING || row->state == RUN_WAITING;
+}
+
+void step_key_add(struct text *text, const struct step_key *key) {
+    const size_t head = key->hash.len < STEP_KEY_HEAD ? key->hash.len : STEP_KEY_HEAD;
+    char name[STEP_KEY_HEAD + 32] = "";
+    if (head > 0) {
+        (void)snprintf(name, sizeof name, "%.*s.%lld", (int)head, key->hash.data,
+                       (long long)key->occurrence);
+    }
+    text_add_member_or_null(text, "key", bytes_of(name));
 }
 
 /* A deadline of an agent and one of its provider make no difference to the script. */

@@ -9,6 +9,7 @@
 #define DROVER_RULES_WORKFLOW_WORKFLOW_H
 
 #include "base/base.h"
+#include "base/text.h"
 #include "rules/run/run.h"
 
 enum {
@@ -27,6 +28,15 @@ enum {
 
 /* The run has begun, and has not ended: it runs, or is paused. */
 bool workflow_lives(const struct run_row *row);
+
+/* Identity of a call of agent() within a run, and across runs of a script that asks the same. */
+struct step_key {
+    struct bytes hash;  /* Hash of what was asked, in hexadecimal; "": unknown. */
+    int64_t occurrence; /* Number of times that it was asked, with this one. */
+};
+enum { STEP_KEY_HEAD = 16 }; /* Digits that clients are shown. */
+/* Adds the member "key": the head of the hash, a dot, the occurrence; null: unknown. */
+void step_key_add(struct text *text, const struct step_key *key);
 
 /* The state of a step that ends with this cause. */
 enum run_state workflow_step_state(enum run_cause cause);

@@ -233,6 +233,10 @@
   const ERRORS = { __proto__: null, Error, TypeError, RangeError, SyntaxError, EvalError };
   const { get: getStack } = Object.getOwnPropertyDescriptor(Error.prototype, "stack");
   const stackOf = (error) => apply(getStack, error, []) ?? "";
+  const placed = (error) => {
+    const stack = stackOf(error);
+    return typeof stack === "string" ? stack : undefined;
+  };
   const tooMany = (code, message) => fail(code, "Error", message, stackOf(new Error()));
 
   // --- Calls -------------------------------------------------------------------------------------
@@ -291,7 +295,7 @@
       const n = note(key, resolve, reject, undefined, options.label);
       if (n > 0) {
         const phase = options.phase === undefined ? scope.title : options.phase;
-        call(made, key, n, prompt, options.text, options.label, phase);
+        call(made, key, n, prompt, options.text, options.label, phase, placed(open[made].place));
       }
     } catch (error) {
       reject(error);

@@ -262,8 +262,30 @@ static void add_value(struct vm *vm, struct bytes name, uint64_t value, enum add
     vm_text_free(vm, text);
 }
 
-/* call(id, key, n, prompt, options, label, phase): a call of agent(). The last two may be missing.
- */
+/* The place of a call, by the stack of an error that was made in it: the first line of the user's.
+ * Where that is in a script within, its file is named, as in `fail`. */
+static void add_place(struct vm *vm, uint64_t stack) {
+    struct worker *worker = of_vm(vm);
+    struct vm_text text = vm_text(vm, stack);
+    struct bytes rest = text.text, line;
+    struct place place = {0, 0};
+    if (rest.data == NULL) {
+        return; /* The call is sent without it. */
+    }
+    if (place_next(&rest, &line, &place) && place.line > 0) {
+        add_number(&worker->frames, BYTES(",\"line\":"), place.line);
+        add_number(&worker->frames, BYTES(",\"column\":"), place.column);
+        const struct script_text *script =
+            worker->scripts->next == NULL ? NULL : script_of(worker, line);
+        if (script != NULL && script->next != NULL) {
+            add_member(&worker->frames, BYTES(",\"file\":"), bytes_of(script->file));
+        }
+    }
+    vm_text_free(vm, text);
+}
+
+/* call(id, key, n, prompt, options, label, phase, stack): a call of agent(). The last three may be
+ * missing. */
 static uint64_t emit_call(struct vm *vm, const uint64_t *arguments) {
     struct frames *frames = &of_vm(vm)->frames;
     frames_open(frames);
@@ -279,6 +301,9 @@ static uint64_t emit_call(struct vm *vm, const uint64_t *arguments) {
     }
     if (arguments[6] != VM_UNDEFINED) {
         add_value(vm, BYTES(",\"phase\":"), arguments[6], ADD_AS_STRING);
+    }
+    if (arguments[7] != VM_UNDEFINED) {
+        add_place(vm, arguments[7]);
     }
     frames_add(frames, BYTES("}"));
     frames_send(frames, FRAMES_WHEN_MUCH);

@@ -1,9 +1,10 @@
 // bench.mjs: measures the web pages in Chromium, and prints a table in Markdown. Nothing fails
 // when a mark is missed: the table says so.
 //
-// BENCH_ONLY="bundle first" runs these parts: bundle, first, memory, updates, session, terminal.
+// BENCH_ONLY="bundle first" runs these parts: bundle, first, memory, updates, session,
+// terminal, run, trace.
 // BENCH_TIMES=5, of which the median is shown; BENCH_SECONDS=60 of 1,000 events a second;
-// BENCH_MESSAGES=10000.
+// BENCH_MESSAGES=10000. BENCH_SPANS=10000.
 import os from "node:os";
 import process from "node:process";
 
@@ -11,13 +12,16 @@ import { Daemon, scratch } from "../../integration/lib.mjs";
 import { browserOf } from "../browser.mjs";
 import { bundle, firstView, homeMemory } from "./first.mjs";
 import { releases } from "./measure.mjs";
+import { run } from "./run.mjs";
 import { session } from "./session.mjs";
 import { terminal } from "./terminal.mjs";
+import { trace } from "./trace.mjs";
 import { updates } from "./updates.mjs";
 
-const PARTS = { bundle, first: firstView, memory: homeMemory, updates, session, terminal };
+const PARTS = { bundle, first: firstView, memory: homeMemory, updates, session,
+  terminal, run, trace };
 const { BENCH_ONLY = Object.keys(PARTS).join(" "), BENCH_TIMES = 5, BENCH_SECONDS = 60,
-  BENCH_MESSAGES = 10_000 } = process.env;
+  BENCH_MESSAGES = 10_000, BENCH_SPANS = 10_000 } = process.env;
 
 const t = releases();
 const line = (...cells) => process.stdout.write(`| ${cells.join(" | ")} |\n`);
@@ -32,7 +36,7 @@ async function main() {
   const skipped = [];
   const given = {
     t, browser, desk, times: Number(BENCH_TIMES), seconds: Number(BENCH_SECONDS),
-    messages: Number(BENCH_MESSAGES),
+    messages: Number(BENCH_MESSAGES), spans: Number(BENCH_SPANS),
     row: (what, measured, baseline, mark, holds) =>
       line(what, measured, baseline, mark, mark === "" ? "" : holds ? "yes" : "no"),
     skip: (what, why) => skipped.push(`${what} was not measured: ${why}.`),

@@ -29,6 +29,7 @@ const views = ({ fix, release, failed, terminal, ask }) => ({
   sessions: { at: "/sessions", shows: "Release 1.4" },
   session: { at: `/s/${fix}`, shows: "One case is open" },
   waiting: { at: `/s/${release}`, shows: "run_command" },
+  trace: { at: `/s/${fix}/trace`, shows: "edit_file" },
   panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },

@@ -13,10 +13,11 @@ import { words } from "./words.ts";
 const nameOf = (run: { label: string | null; kind: string; command?: string }): string =>
   visible(run.label ?? run.command ?? all.kinds[run.kind] ?? run.kind);
 
-/** A job has a page, and a turn its session; of other runs there is none. */
+/** A job and a workflow have a page, an agent is shown in its workflow, and a turn in its session. */
 export function placeOf(run: { id: string; kind: string; session?: string | null;
   stream?: string }): string | null {
   if (run.kind === "job") return `/j/${run.id}`;
+  if (run.kind === "workflow" || run.kind === "agent") return `/r/${run.id}`;
   const session = run.session ?? /^session:(ses_\w+)$/.exec(run.stream ?? "")?.[1];
   return run.kind === "turn" && session ? `/s/${session}` : null;
 }

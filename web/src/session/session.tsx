@@ -53,7 +53,10 @@ function Whole({ opened, outbox }: { opened: Opened; outbox: Outbox }) {
     const still = state.value.messages.some(({ id }) => id === editing.value?.id);
     if (editing.value !== null && !still) editing.value = null;
   }, [state.value.messages]);
-  useKeys([{ name: "panel", run: () => panelToggle(seat) }]);
+  useKeys([
+    { name: "panel", run: () => panelToggle(seat) },
+    { name: "trace", run: () => seat.go(`/s/${opened.id}/trace`) },
+  ]);
   const goes = useSignal(0);
   const goTo = (message: string): void => {
     seat.setHash(message);

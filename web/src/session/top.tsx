@@ -42,6 +42,9 @@ export function Top({ state, id }: { state: SessionState; id: string }) {
           </span>
         </>
       )}
+      <a class="button quiet to-trace" href={`/s/${id}/trace`}>
+        {words.trace} <Hint of="trace" />
+      </a>
       <button class="quiet to-panel" aria-expanded={panelNow(seat) !== null}
         onClick={() => panelToggle(seat)}>
         {words.timeline} <Hint of="panel" />

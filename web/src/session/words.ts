@@ -3,6 +3,7 @@ import { count } from "../parts/text.ts";
 
 export const words = {
   conversation: "Conversation",
+  trace: "Trace",
   you: "You",
   untitled: "Untitled session",
   drover: "drover",

@@ -11,6 +11,8 @@ export const ROUTES: readonly Route[] = [
   { path: "/", load: () => Promise.resolve(Home) },
   { path: "/sessions", load: () => import("../sessions/sessions.tsx").then((m) => m.Sessions) },
   { path: "/s/:id", load: () => import("../session/session.tsx").then((m) => m.Session) },
+  { path: "/s/:id/trace", load: () => import("../trace/trace.tsx").then((m) => m.SessionTrace) },
+  { path: "/r/:id/trace", load: () => import("../trace/trace.tsx").then((m) => m.RunTrace) },
   { path: "/welcome", load: () => import("../welcome/welcome.tsx").then((m) => m.Welcome) },
   { path: "/settings/:page?",
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
@@ -19,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/terminals/:id?",
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
   { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
+  { path: "/r/:id", load: () => import("../run/run.tsx").then((m) => m.Run) },
 ];
 
 export const isPlace = (path: string): boolean =>

@@ -2,7 +2,8 @@
  *  view adds its rows here, and their texts to `words.keys`. */
 import type { Shortcut } from "./bindings.ts";
 
-export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals";
+export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
+  | "run" | "trace";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -18,27 +19,39 @@ export const SHORTCUTS = {
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs"),
-  previous: row("k", "home", "inbox", "sessions", "jobs"),
-  open: row("Enter", "home", "inbox"),
-  waiting: row("w", "home", "inbox"),
-  allow: row("a", "home", "inbox", "session"),
-  deny: row("d", "home", "inbox", "session"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "run", "trace"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "run", "trace"),
+  open: row("Enter", "home", "inbox", "run", "trace"),
+  waiting: row("w", "home", "inbox", "run"),
+  allow: row("a", "home", "inbox", "session", "run"),
+  deny: row("d", "home", "inbox", "session", "run"),
   seen: row("S", "home"),
   pick: row(" ", "inbox"),
   pickAll: row("A", "inbox"),
-  leave: row("Escape", "inbox"),
+  leave: row("Escape", "inbox", "run", "trace"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
-  earlier: row("[", "session", "job", "terminals"),
-  later: row("]", "session", "job", "terminals"),
-  nextHit: row("n", "session", "job"),
-  previousHit: row("N", "session", "job"),
+  earlier: row("[", "session", "job", "terminals", "trace"),
+  later: row("]", "session", "job", "terminals", "trace"),
+  nextHit: row("n", "session", "job", "run", "trace"),
+  previousHit: row("N", "session", "job", "run", "trace"),
   runJob: row("r", "jobs"),
-  again: row("r", "job"),
-  stopJob: row("x", "job"),
+  again: row("r", "job", "run"),
+  stopJob: row("x", "job", "run"),
   newTerminal: row("c", "terminals"),
+  pause: row("p", "run"),
+  skip: row("s", "run"),
+  stepBack: row(",", "run"),
+  stepOn: row(".", "run"),
+  live: row("l", "run"),
+  zoomFit: row("z", "run", "trace"),
+  zoomIn: row("+", "run", "trace"),
+  zoomOut: row("-", "run", "trace"),
+  fold: row("e", "run", "trace"),
+  foldAll: row("E", "run", "trace"),
+  trace: row("v", "session", "run"),
+  copyLink: row("y", "trace"),
 } satisfies Record<string, Row>;
 
 export type Name = keyof typeof SHORTCUTS;

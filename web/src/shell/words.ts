@@ -16,8 +16,12 @@ const keys: Record<Name, string> = {
   pick: "Select the row", pickAll: "Select all", leave: "Clear the selection, or close",
   newSession: "New session", stop: "Stop the turn, or leave the edit", panel: "Turns, beside",
   earlier: "Turn, attempt or terminal before", later: "Turn, attempt or terminal after",
-  nextHit: "Next hit", previousHit: "Hit before", runJob: "Run a command", again: "Run it again",
-  stopJob: "Stop the job", newTerminal: "New terminal",
+  nextHit: "Next hit or failure", previousHit: "Hit or failure before", runJob: "Run a command",
+  again: "Run it again, or restart the agent", stopJob: "Stop it", newTerminal: "New terminal",
+  pause: "Pause or resume", skip: "Skip the agent", stepBack: "Event before", stepOn: "Event after",
+  live: "Back to the present", zoomFit: "Show all of the time", zoomIn: "Zoom in",
+  zoomOut: "Zoom out", fold: "Expand or collapse", foldAll: "Expand or collapse all",
+  trace: "Trace", copyLink: "Copy the link",
 };
 
 export const words = {
@@ -29,7 +33,7 @@ export const words = {
   noneFound: "Nothing found.",
   results: (count: number) => (count === 1 ? "1 result" : `${count} results`),
   groups: { id: "This id", places: "Places", actions: "Actions", sessions: "Sessions",
-    jobs: "Jobs" },
+    runs: "Runs", jobs: "Jobs" },
   openId: (id: string) => `Open ${id}`,
   noPage: (kind: string) => `There is no page for a ${shared.kinds[kind] ?? kind} yet.`,
   newSession: "New session",

@@ -1,7 +1,8 @@
 /** The one connection of this page. Views follow streams by it, and its facts are signals.
  *
  *  Several parts may follow one stream: the last of them that leaves ends it. A part that joins
- *  makes it begin again with a snapshot, which replaces what the others know, too. */
+ *  makes it begin again with a snapshot, which replaces what the others know, too; where all of them
+ *  want the events after a number (`after`), with those. */
 import { effect, signal } from "@preact/signals";
 
 import { key, keySet } from "../api/key.ts";
@@ -22,8 +23,10 @@ const followed = new Map<string, Set<Wish>>();
 
 function subscribe(name: string): void {
   const each = (call: (wish: Wish) => void) => followed.get(name)?.forEach(call);
+  const after = [...followed.get(name) ?? []].map((wish) => wish.after);
+  const isAfter = (one: number | undefined): one is number => one !== undefined;
   client?.subscribe(name, {
-    snapshot: true,
+    ...(after.every(isAfter) ? { after: Math.min(...after.filter(isAfter)) } : { snapshot: true }),
     onSnapshot: (data, seq) => each((wish) => wish.onSnapshot(data, seq)),
     onEvents: (events) => each((wish) => wish.onEvents(events)),
     onNotices: (notices) => each((wish) => wish.onNotices?.(notices)),

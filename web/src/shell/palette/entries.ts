@@ -41,6 +41,7 @@ async function runOpen(id: string, go: Go): Promise<string | undefined> {
   if (!run.ok) return failed(run.problem);
   const { kind, session } = run.value;
   if (kind === "job") go(`/j/${id}`);
+  else if (kind === "workflow" || kind === "agent") go(`/r/${id}`);
   else if (session != null) go(`/s/${session}`);
   else return words.noPage(kind);
   return undefined;
@@ -131,22 +132,26 @@ interface FoundSession { id: string; title: string | null; state: string }
 
 export async function found(query: string): Promise<{ entries: Entry[]; problem: string | null }> {
   const q = query.trim() === "" ? "" : `&q=${encodeURIComponent(query.trim())}`;
-  const list = async <T>(page: string, path: string): Promise<Answer<Page<T>>> => (hasPage(page)
-    ? get<Page<T>>(`${path}?limit=${FOUND_MAX}${q}`)
+  const list = async <T>(page: string, path: string, only = ""): Promise<Answer<Page<T>>> =>
+    (hasPage(page) ? get<Page<T>>(`${path}?${only}limit=${FOUND_MAX}${q}`)
     : { ok: true, value: { items: [], next: null } });
-  const [sessions, jobs] = await Promise.all(
-    [list<FoundSession>("/s/ses_0", "/sessions"), list<Run>("/j/run_0", "/jobs")]);
+  const [sessions, jobs, workflows] = await Promise.all([
+    list<FoundSession>("/s/ses_0", "/sessions"), list<Run>("/j/run_0", "/jobs"),
+    list<Run>("/r/run_0", "/runs", "kind=workflow&")]);
   const entries: Entry[] = [];
   if (sessions.ok) {
     entries.push(...sessions.value.items.map(({ id, title, state }): Entry => ({
       id, group: "sessions", name: title ?? id, given: true, about: words.states[state] ?? state,
       run: (go) => go(`/s/${id}`) })));
   }
-  if (jobs.ok) {
-    entries.push(...jobs.value.items.map(({ id, label, command, state }): Entry => ({
-      id, group: "jobs", name: label ?? command ?? id, given: true,
-      about: words.states[state] ?? state, run: (go) => go(`/j/${id}`) })));
-  }
-  const problem = !sessions.ok ? sessions.problem : !jobs.ok ? jobs.problem : null;
-  return { entries, problem: problem === null ? null : failed(problem) };
+  const runs = (found: Answer<Page<Run>>, group: "jobs" | "runs", below: string): void => {
+    if (!found.ok) return;
+    entries.push(...found.value.items.map(({ id, label, command, state }): Entry => ({
+      id, group, name: label ?? command ?? id, given: true, about: words.states[state] ?? state,
+      run: (go) => go(`${below}${id}`) })));
+  };
+  runs(workflows, "runs", "/r/");
+  runs(jobs, "jobs", "/j/");
+  const problem = [sessions, workflows, jobs].find((one) => !one.ok);
+  return { entries, problem: problem === undefined || problem.ok ? null : failed(problem.problem) };
 }

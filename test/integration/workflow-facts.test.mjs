@@ -1,0 +1,101 @@
+// workflow-facts.test.mjs: why an agent of a workflow does not move, and what it is doing: on the
+// stream of its run, in the list of agents, and gone again when the cause is.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+
+import { Held } from "./held.mjs";
+import { whole, Workflows } from "./workflows.mjs";
+
+const KEY = /^[0-9a-f]{16}\.[1-9]\d*$/;
+const ofAgents = (events) => events.filter(({ type }) => type.startsWith("agent_"));
+const all = (labels, opts = "") => `return await parallel(${JSON.stringify(labels)}.map((label) =>
+  () => agent("held " + label, { label${opts} })));`;
+
+test("an agent without a slot is queued, and begins under the same key", async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider, "wide");
+  const script = whole(`phase("One");\n${all(["a", "b", "c"])}`);
+  const run = await flows.start({ script, model, root: undefined, concurrency: 1 });
+  await flows.until(run, ({ type, data }) => type === "agent_queued" && data.label === "c");
+  for (const name of ["held a", "held b", "held c"]) {
+    await provider.untilAsked(name, 1);
+    provider.free(name);
+  }
+  const { events } = await flows.outcome(run);
+  const told = ofAgents(events).map(({ type, data }) => `${type} ${data.label}`);
+  assert.deepEqual(told, ["agent_started a", "agent_queued b", "agent_queued c",
+    "agent_finished a", "agent_started b", "agent_finished b", "agent_started c",
+    "agent_finished c"]);
+  const keys = new Map();
+  for (const { data } of ofAgents(events)) {
+    assert.match(data.key, KEY);
+    assert.equal(keys.get(data.label) ?? data.key, data.key);
+    keys.set(data.label, data.key);
+  }
+  assert.equal(new Set(keys.values()).size, 3);
+  const queued = events.filter(({ type }) => type === "agent_queued").map(({ data }) => data);
+  assert.deepEqual(queued, ["b", "c"].map((label) =>
+    ({ key: keys.get(label), label, phase: "One", gate: "slot", limit: "run" })));
+  const again = await flows.run({ script, model, root: undefined, resumeFromRunId: run });
+  for (const { data } of ofAgents(again.events)) assert.equal(data.key, keys.get(data.label));
+});
+
+test("a thousand calls at once are queued in their order, and none that has a slot", async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider, "wide");
+  const script = whole(`return (await parallel(Array.from({ length: 1000 }, (_, i) =>
+    () => agent("held " + i, { label: "n" + i })))).length;`);
+  const run = await flows.start({ script, model, root: undefined, concurrency: 2 });
+  const events = await flows.until(run, ({ type, data }) =>
+    type === "agent_queued" && data.label === "n999");
+  const queued = events.filter(({ type }) => type === "agent_queued");
+  assert.deepEqual(queued.map(({ data }) => data.label),
+    Array.from({ length: 998 }, (_, i) => `n${i + 2}`));
+  assert.equal((await flows.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  await flows.outcome(run);
+});
+
+test("a start says where it was called, and the ids of what performs it", async (t) => {
+  const flows = await Workflows.open(t);
+  const git = (...args) => execFileSync("git",
+    ["-C", flows.root, "-c", "user.name=a", "-c", "user.email=a@example.org", ...args]);
+  flows.write("a.txt", "text");
+  git("init", "-q");
+  git("add", ".");
+  git("commit", "-qm", "text");
+  flows.write("child.js", `${whole("")}
+return await agent("say: within", { label: "within", tools: [] });`);
+  const { run, events } = await flows.run({ script: whole(`await agent("say: a", {
+  label: "bare", tools: [], agentType: "Explore" }).catch(() => null);
+await agent("say: b", { label: "tools" });
+await agent("say: c", { label: "tree", isolation: "worktree" });
+await workflow({ scriptPath: "./child.js" });`) });
+  assert.ok(events[0].data.agent_stuck_ms > 0);
+  const of = (label, word) => events.find(({ type, data }) =>
+    type === `agent_${word}` && data.label === label).data;
+  const place = ({ line, column, file }) => [line, column, file];
+  assert.deepEqual(place(of("bare", "started")), [2, 7, undefined]);
+  assert.deepEqual(place(of("tools", "started")), [4, 7, undefined]);
+  const within = of("within", "started");
+  assert.deepEqual([within.line, within.column], [3, 14]);
+  assert.match(within.file, /child\.js$/);
+  assert.deepEqual([of("bare", "started").type, of("bare", "started").session], ["Explore", null]);
+  const tools = of("tools", "started");
+  assert.deepEqual([tools.type, tools.isolation], [null, null]);
+  const turn = await flows.get(`/runs/${tools.turn}`);
+  assert.deepEqual([turn.kind, turn.parent], ["turn", tools.run]);
+  assert.equal((await flows.get(`/sessions/${tools.session}`)).id, tools.session);
+  // A working tree comes first: its turn follows.
+  const tree = of("tree", "started");
+  assert.deepEqual([tree.isolation, tree.session, tree.turn], ["worktree", null, null]);
+  const { session, ...told } = of("tree", "session");
+  assert.equal((await flows.get(`/runs/${told.turn}`)).parent, tree.run);
+  assert.deepEqual([told.run, told.attempt], [tree.run, 1]);
+  assert.equal((await flows.get(`/sessions/${session}`)).id, session);
+  assert.equal((await flows.get(`/runs/${run}`)).state, "succeeded");
+});

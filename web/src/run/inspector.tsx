@@ -1,0 +1,196 @@
+/** One agent: its state and why, its question, what it does now, its prompt, tools and result. */
+import { useEffect, useState } from "preact/hooks";
+
+import { get, post, type Problem } from "../api/api.ts";
+import { AskCard } from "../ask/ask.tsx";
+import { bodyOf, fitsRow, isYesNo } from "../ask/text.ts";
+import { Markdown } from "../markdown/index.ts";
+import { Bounded } from "../parts/bounded.tsx";
+import { State } from "../parts/state.tsx";
+import { count, elapsed, money } from "../parts/text.ts";
+import { Trouble } from "../parts/trouble.tsx";
+import { visible } from "../parts/visible.ts";
+import { useNamed, useSeat } from "../router/router.ts";
+import { Hint } from "../shell/kbd.tsx";
+import { useKeys } from "../shell/keys.ts";
+import { useAsks } from "../state/asks.ts";
+import { may } from "../state/me.ts";
+import type { Page } from "../state/types.ts";
+import { isOver, type Agent } from "./fold.ts";
+import { agentAt, causeText, inspect, markOf, nameOf, useOpened } from "./view.ts";
+import { isHeard, pulse, sentence } from "./why.ts";
+import { words } from "./words.ts";
+
+interface Details { spec: { prompt?: string }; result?: unknown }
+interface Span {
+  id: string; kind: string; name: string; state: string; started_ms: number; ended_ms: number | null;
+}
+
+/** Its whole prompt, its result and its tools, read anew when an event tells of it. */
+function useDetails({ run, at_ms }: Agent, tick: unknown) {
+  const [details, detailsSet] = useState<Details | null>(null);
+  const [spans, spansSet] = useState<Span[]>([]);
+  useEffect(() => {
+    if (run === null) return undefined;
+    let here = true;
+    void get<Details>(`/runs/${run}`).then((answer) => here && answer.ok && detailsSet(answer.value));
+    void get<Page<Span>>(`/runs/${run}/spans?below=1&limit=200&kind=tool`)
+      .then((answer) => here && answer.ok && spansSet(answer.value.items));
+    return () => void (here = false);
+  }, [run, at_ms, tick]);
+  return { details, spans };
+}
+
+function Question({ agent }: { agent: Agent }) {
+  const { at } = useOpened(), { items } = useAsks(), [first] = agent.asks;
+  if (first === undefined) return null;
+  const ask = items.find(({ id }) => id === first.approval);
+  if (at.value !== null || ask === undefined) {
+    return <section><h3 class="tone-wait">◆ {words.pastAsk(visible(first.tool))}</h3></section>;
+  }
+  return (
+    <section class="run-ask">
+      {isYesNo(ask) && !fitsRow(ask) ? <pre dir="auto"><Bounded text={bodyOf(ask)} /></pre> : null}
+      <AskCard ask={ask} compact selected />
+    </section>
+  );
+}
+
+function Now({ agent }: { agent: Agent }) {
+  const { facts, now_ms } = useOpened(), known = facts(agent);
+  const { progress, known: row } = known, usage = row?.usage;
+  const read = usage === undefined ? 0 : usage.fresh + usage.cache_read + usage.cache_write;
+  const tokens = progress?.tokens ?? row?.tokens ?? 0;
+  const cost = Math.max(agent.cost_micros, progress?.cost_micros ?? row?.cost_micros ?? 0);
+  const over = isOver(agent), end = agent.ended_ms ?? now_ms.value;
+  const said = sentence(known, now_ms.value);
+  const list: [string, preact.ComponentChildren][] = [
+    [words.lastWord, over || !isHeard(known) ? null : words.ago(pulse(known, now_ms.value))],
+    [words.took, agent.began_ms === null || agent.cached ? null : elapsed(end - agent.began_ms)],
+    [words.tokens, tokens === 0 ? null : `${count(tokens)}${read === 0 ? "" : words.cacheRate(
+      Math.round((100 * (usage?.cache_read ?? 0)) / read))}`],
+    [words.output, agent.tokens === 0 ? null : count(agent.tokens)],
+    [words.cost, cost === 0 && agent.cost_unknown === 0 ? null : `${money(cost)}${
+      agent.cost_unknown === 0 ? "" : ` + ${words.unpriced(agent.cost_unknown)}`}`],
+    [words.attempt, agent.attempt > 1 ? agent.attempt : null],
+    [words.model, agent.model === null ? null : <bdi class="mono">{visible(agent.model)}</bdi>],
+    [words.type, agent.type === null ? null : <bdi class="mono">{visible(agent.type)}</bdi>],
+    [words.worktree, agent.worktree === null && agent.isolation !== "worktree" ? null
+      : <bdi class="mono">{visible(agent.worktree ?? agent.isolation ?? "")}</bdi>],
+    [words.place, agent.line === null ? null : words.line(agent.line)],
+  ];
+  return (
+    <section>
+      <h3>{words.now}</h3>
+      {said === null ? null : <p class={`is-${said.kind}`} data-clock>{visible(said.text)}</p>}
+      <dl class="run-facts" data-clock>
+        {list.map(([name, value]) => (value === null ? null : (
+          <div key={name}><dt>{name}</dt><dd>{value}</dd></div>
+        )))}
+      </dl>
+    </section>
+  );
+}
+
+function Tools({ spans }: { spans: Span[] }) {
+  const names = new Map<string, Span[]>();
+  for (const span of spans) names.set(span.name, [...(names.get(span.name) ?? []), span]);
+  return (
+    <section>
+      <h3>{words.tools}</h3>
+      {names.size === 0 ? <p class="muted">{words.noTools}</p> : (
+        <ul class="run-tools">
+          {[...names].map(([name, list]) => (
+            <li key={name}>
+              <State state={list.find(({ state }) => state !== "succeeded")?.state ?? "succeeded"} />
+              <span class="mono clip" dir="auto">{visible(name)}</span>
+              {list.length === 1 ? null : <span class="muted">{words.times(list.length)}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Buttons({ agent, onTrouble }: { agent: Agent; onTrouble: (problem: Problem | null) => void }) {
+  const { at, row } = useOpened();
+  const live = !isOver(agent) && at.value === null && row.value?.ended_ms == null && agent.run !== null;
+  const allowed = live && may("run");
+  const order = async (what: string): Promise<void> => {
+    const answer = await post(`/runs/${agent.run}/${what}`, {});
+    onTrouble(answer.ok ? null : answer.problem);
+  };
+  useKeys(!allowed ? [] : [
+    { name: "again", run: () => void order("restart") },
+    { name: "skip", run: () => void order("skip") },
+  ]);
+  return (
+    <div class="buttons">
+      {allowed ? (
+        <>
+          <button onClick={() => void order("restart")}>{words.restart}<Hint of="again" /></button>
+          <button onClick={() => void order("skip")}>{words.skip}<Hint of="skip" /></button>
+        </>
+      ) : null}
+      {agent.session === null ? null
+        : <a class="button" href={`/s/${agent.session}`}>{words.session}</a>}
+    </div>
+  );
+}
+
+function Whole({ agent }: { agent: Agent }) {
+  const { facts, state, now_ms, at } = useOpened(), live = !isOver(agent) && at.value === null;
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const { details, spans } = useDetails(agent, live ? facts(agent).progress?.tool : null);
+  const prompt = details?.spec.prompt ?? agent.prompt, { result } = details ?? {};
+  const before = spans.filter(({ started_ms }) => at.value === null || started_ms <= now_ms.value)
+    .map((span) => (at.value !== null && (span.ended_ms ?? Infinity) > state.value.at_ms
+      ? { ...span, state: "running" } : span));
+  return (
+    <>
+      <Question agent={agent} />
+      {agent.note === null && agent.cause === null ? null : (
+        <section>
+          <h3>{words.cause}</h3>
+          <p dir="auto"><bdi>{visible(agent.note ?? "")}</bdi> <code>{causeText(agent.cause)}</code></p>
+        </section>
+      )}
+      <Now agent={agent} />
+      <section>
+        <h3>{words.prompt}</h3>
+        <pre class="run-prompt" dir="auto"><Bounded text={prompt} /></pre>
+      </section>
+      <Tools spans={before} />
+      {!isOver(agent) || result == null ? null : (
+        <section>
+          <h3>{words.result}</h3>
+          {typeof result === "string" ? <Markdown text={result} done />
+            : <pre dir="auto"><Bounded text={JSON.stringify(result, null, 2)} /></pre>}
+        </section>
+      )}
+      <Trouble problem={problem} />
+      <Buttons agent={agent} onTrouble={problemSet} />
+    </>
+  );
+}
+
+export function Inspector({ id }: { id: string }) {
+  const { state } = useOpened(), seat = useSeat(), named = useNamed();
+  const agent = agentAt(state.value, id), close = (): void => inspect(seat, null);
+  useKeys([{ name: "leave", run: close }]);
+  if (agent === undefined) return null;
+  const [shape, tone] = markOf(agent), name = nameOf(agent);
+  return (
+    <aside class="inspector" aria-label={named(words.inspector(name))}>
+      <div class="inspector-title">
+        <span class={`shape tone-${tone}`} aria-hidden="true">{shape}</span>
+        <h2 class="mono clip" dir="auto">{name}</h2>
+        <button class="quiet end" aria-label={words.close} onClick={close}>✕</button>
+      </div>
+      <State state={agent.state === "retrying" ? "running" : agent.state}
+        {...(agent.phase !== "" && { about: visible(agent.phase) })} />
+      <Whole key={agent.id} agent={agent} />
+    </aside>
+  );
+}

@@ -1,0 +1,61 @@
+/** What the parts of the view share: the run, which of its views is shown, and which agent. */
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+
+import { beginning, visible } from "../parts/visible.ts";
+import type { Seat } from "../router/router.ts";
+import type { Agent, RunState } from "./fold.ts";
+import { isBad } from "./layout.ts";
+import type { Opened } from "./open.ts";
+import { words } from "./words.ts";
+
+export const OpenedContext = createContext<Opened | null>(null);
+
+export function useOpened(): Opened {
+  const opened = useContext(OpenedContext);
+  if (opened === null) throw new Error("there is no run here");
+  return opened;
+}
+
+export const VIEWS = ["tree", "gantt", "script", "log", "result"] as const;
+export type ViewName = (typeof VIEWS)[number];
+export const viewOf = ({ query }: Seat): ViewName =>
+  VIEWS.find((one) => one === query.value.get("view")) ?? "gantt";
+
+/** The inspector is a sheet over all of it. */
+export const NARROW_PX = 700;
+export const isNarrow = ({ width }: Seat): boolean => width.value <= NARROW_PX;
+
+export const agentAt = ({ agents }: RunState, id: string): Agent | undefined =>
+  agents.get(id) ?? [...agents.values()].find(({ run }) => run === id);
+
+const NAME_MAX = 80;
+/** Its label; of one without, the beginning of its prompt. */
+export function nameOf({ label, prompt }: { label: string | null; prompt?: string }): string {
+  const name = label ?? (prompt ?? "").trim().split("\n", 1)[0] ?? "";
+  return visible(beginning(name === "" ? words.noLabel : name, NAME_MAX));
+}
+
+/** Shape and colour of an agent: as everywhere, but what is cached has its own. */
+export function markOf(agent: Agent): [shape: string, tone: string] {
+  if (agent.cached) return ["▒", "cached"];
+  if (isBad(agent)) return agent.state === "timed_out" ? ["⏱", "fail"] : ["✕", "fail"];
+  const marks: Record<string, [string, string]> = {
+    queued: ["○", "queued"], running: ["◔", "run"], waiting: ["◆", "wait"],
+    retrying: ["◔", "degraded"], succeeded: ["✓", "ok"], degraded: ["◐", "degraded"],
+    cancelled: ["⊘", "stopped"],
+  };
+  return marks[agent.state] ?? ["○", "queued"];
+}
+
+export const causeText = (cause: string | null): string => (cause ?? "").replaceAll("_", " ");
+
+/** Shows an agent; on a phone it is a place of its own, which Back leaves. */
+export function inspect(seat: Seat, id: string | null): void {
+  const before = seat.query.peek().get("agent");
+  if (id === before) return;
+  if (id === null || before !== null || !isNarrow(seat)) return seat.setQuery("agent", id);
+  const query = new URLSearchParams(seat.query.peek());
+  query.set("agent", id);
+  seat.go(`${seat.path.peek()}?${query}`);
+}
