@@ -2,7 +2,8 @@
  *  view adds its rows here, and their texts to `words.keys`. */
 import type { Shortcut } from "./bindings.ts";
 
-export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals";
+export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals" |
+  "runs" | "usage";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -15,19 +16,22 @@ export const SHORTCUTS = {
   "go /": row("g h"),
   "go /inbox": row("g i"),
   "go /sessions": row("g s"),
+  "go /runs": row("g r"),
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
+  "go /usage": row("g u"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs"),
-  previous: row("k", "home", "inbox", "sessions", "jobs"),
-  open: row("Enter", "home", "inbox"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "usage"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "usage"),
+  open: row("Enter", "home", "inbox", "runs", "usage"),
+  openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox"),
   allow: row("a", "home", "inbox", "session"),
   deny: row("d", "home", "inbox", "session"),
   seen: row("S", "home"),
-  pick: row(" ", "inbox"),
-  pickAll: row("A", "inbox"),
-  leave: row("Escape", "inbox"),
+  pick: row(" ", "inbox", "runs"),
+  pickAll: row("A", "inbox", "runs"),
+  leave: row("Escape", "inbox", "runs"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -38,6 +42,12 @@ export const SHORTCUTS = {
   runJob: row("r", "jobs"),
   again: row("r", "job"),
   stopJob: row("x", "job"),
+  stopRuns: row("x", "runs"),
+  removeRuns: row("Delete", "runs"),
+  seenRuns: row("S", "runs"),
+  nextFailure: row("n", "runs"),
+  previousFailure: row("N", "runs"),
+  newBudget: row("c", "usage"),
   newTerminal: row("c", "terminals"),
 } satisfies Record<string, Row>;
 

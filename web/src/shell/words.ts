@@ -9,15 +9,18 @@ const keys: Record<Name, string> = {
   find: "Find or go to…", help: "Keyboard shortcuts", filter: "Search or filter",
   beside: "Open beside",
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
-  "go /jobs": goTo(shared.jobs), "go /terminals": goTo(shared.terminals),
-  "go /settings": goTo(shared.settings),
-  next: "Next row", previous: "Row before", open: "Open the row", waiting: "Next that waits",
+  "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs), "go /terminals": goTo(shared.terminals),
+  "go /usage": goTo(shared.usage), "go /settings": goTo(shared.settings),
+  next: "Next row", previous: "Row before", open: "Open the row", openRow: "Open the row", waiting: "Next that waits",
   allow: "Allow", deny: "Deny", seen: "Mark all as seen",
   pick: "Select the row", pickAll: "Select all", leave: "Clear the selection, or close",
   newSession: "New session", stop: "Stop the turn, or leave the edit", panel: "Turns, beside",
   earlier: "Turn, attempt or terminal before", later: "Turn, attempt or terminal after",
   nextHit: "Next hit", previousHit: "Hit before", runJob: "Run a command", again: "Run it again",
   stopJob: "Stop the job", newTerminal: "New terminal",
+  stopRuns: "Stop those that are selected", removeRuns: "Remove those that are selected",
+  seenRuns: "Mark those that are selected as seen", nextFailure: "Next failure",
+  previousFailure: "Failure before", newBudget: "New budget",
 };
 
 export const words = {

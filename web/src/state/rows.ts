@@ -35,11 +35,22 @@ export function applied<T extends { id: string }>(
   return items.map((item, i) => (i === at ? { ...item, ...row } : item));
 }
 
+/** Pure. The first page anew: what stood on it is as the page says, what stands below it stays. */
+export function refreshed<T extends { id: string }>(items: T[], { items: page, next }: Page<T>): T[] {
+  const known = new Map(items.map((item, at) => [item.id, at]));
+  const fresh = page.map((item) => ({ ...items[known.get(item.id) ?? -1], ...item }));
+  if (next === null) return fresh;
+  const last = Math.max(-1, ...page.map(({ id }) => known.get(id) ?? -1));
+  return [...fresh, ...items.slice(last + 1)];
+}
+
 export interface RowsFollow<T> {
   rows: ReadonlySignal<Rows<T>>;
   /** Reads the next page and appends it. */
   more(): Promise<void>;
   again(): void;
+  /** Reads the first page, for what no event says. */
+  fresh(): Promise<void>;
   end(): void;
 }
 
@@ -86,6 +97,15 @@ export function followRows<T extends { id: string }>(wish: RowsWish<T>): RowsFol
       if (rows.value.next !== null && waiting === null) await read(rows.value.next);
     },
     again: () => void read(null),
+    fresh: async () => {
+      if (waiting !== null || !rows.value.ready) return;
+      const mine = ++reads, events: StreamEvent[] = (waiting = []);
+      const answer = await get<Page<T>>(wish.path);
+      if (mine !== reads) return;
+      waiting = null;
+      if (answer.ok) rows.value = { ...rows.value, items: refreshed(rows.value.items, answer.value) };
+      apply(events);
+    },
     end: () => {
       reads++;
       end();
