@@ -56,6 +56,7 @@ const good = (root) => ({
   "PUT /api/v1/agents/{name}": { program: "claude" },
   "POST /api/v1/login": { link: "none" },
   "POST /api/v1/tokens": { scopes: ["read"] },
+  "POST /api/v1/runs/bulk": { action: "seen", ids: [`run_${NO_ID}`] },
   "POST /api/v1/seen": { session: `ses_${NO_ID}`, seq: 1 },
   "POST /api/v1/scripts/check": { script: SCRIPT },
   // One that is not there: what is not refused for its fields begins nothing.

@@ -143,6 +143,10 @@ const rows = {
   "feeds itself": `api POST "/jobs/\${DROVER_RUN%%.*}/input" '{"text":"yes"}'`,
   "removes an ended run": `$D job rm $ENDED`,
   "removes an ended run over HTTP": `api DELETE /runs/$ENDED`,
+  "stops another run among several": `api POST /runs/bulk ` +
+    `'{"action":"stop","ids":["'$V'","'$W'"]}'`,
+  "removes several": `api POST /runs/bulk '{"action":"remove","ids":["'$ENDED'"]}'`,
+  "hides what nobody has seen": `api POST /runs/bulk '{"action":"seen","ids":["'$ENDED'"]}'`,
   "types into another job": `api POST /jobs/$V/input '{"text":"yes\\n"}'`,
   "resizes another's terminal": `api POST /jobs/$V/resize '{"rows":1,"columns":1}'`,
   "gives another job up": `api POST /jobs/$V/abandon`,

@@ -1,13 +1,11 @@
-/* runs.c: the list of runs, one run, and what a client may do to it: stop it, remove it. Jobs are
- * the runs of one kind. */
+/* runs.c: the list of runs, and one run. Jobs are the runs of one kind. change.c: what a client may
+ * do to them. */
 #include "api/run/runs.h"
 
 #include <string.h>
 
 #include "base/json/json.h"
-#include "dispatch/run/retention.h"
 #include "engine/job/spec.h"
-#include "engine/system/retention.h"
 
 const struct one_kind runs__one = {.prefix = "run", .noun = "run"};
 
@@ -19,7 +17,7 @@ struct err request_run(struct tx *tx, struct request *request, struct run_row *r
     const struct run_key key = runs__key_of(request);
     bool found = false;
     struct err err = tx_run_find_shown(tx, &key, &found, ret_row);
-    return found ? err : request_absent(request, err);
+    return found || err_failed(err) ? err : runs__absent(request->key.id, &request->op.why);
 }
 
 struct err request_run_whole(struct tx *tx, struct request *request, struct run_row *ret_row) {
@@ -27,7 +25,7 @@ struct err request_run_whole(struct tx *tx, struct request *request, struct run_
     bool found = false;
     *ret_row = (struct run_row){0};
     struct err err = tx_run_find(tx, &key, &found, ret_row);
-    return found ? err : request_absent(request, err);
+    return found || err_failed(err) ? err : runs__absent(request->key.id, &request->op.why);
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -159,142 +157,6 @@ static struct err show_job(struct tx *tx, void *request) {
 static const struct request_kind runs_show = {.one = &runs__one, .work = show_run};
 const struct request_kind jobs__show = {.one = &runs__one, .work = show_job};
 
-/* --- Stop ------------------------------------------------------------------------------------- */
-
-struct stop_op {
-    struct request request;
-    int64_t grace_ms;
-    bool begun; /* An earlier transaction has asked the run itself. */
-};
-
-static const struct field stop_rows[] = {
-    {FIELD("grace_ms", FIELD_INT, offsetof(struct stop_op, grace_ms)), .max = RUN_GRACE_MS_MAX,
-     .absent = JOB_GRACE_MS},
-};
-static const struct field_set stop_fields = {FIELD_ROWS(stop_rows), .use = FIELD_GIVEN};
-
-/* Says in which state a run is that cannot be changed any more. */
-static struct err state_tell(struct tx *tx, struct request *request) {
-    struct run_row row;
-    struct err err = request_run_whole(tx, request, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    return err_why(&request->op.why, ERR_CONFLICT,
-                   run_state_final(row.state) ? "the run has ended: it is %s"
-                                              : "the run is still %s",
-                   run_state_name(row.state));
-}
-
-/* A large subtree is asked in a chain of transactions. A turn whose command is on another host ends
- * when that host has ended it: the answer says so. */
-static struct err stop_work(struct tx *tx, void *ctx) {
-    struct stop_op *stop = ctx;
-    struct request *request = &stop->request;
-    const struct run_stop what = {.key = runs__key_of(request),
-                                  .cause = CAUSE_STOPPED,
-                                  .grace_ms = stop->grace_ms,
-                                  .bounds = request->bounds};
-    struct run_row row = {0};
-    struct err err = tx_run_stop(tx, &what, &request->more, &row);
-    if (err.code == ERR_CONFLICT && !stop->begun) {
-        return state_tell(tx, request);
-    }
-    if (err.code == ERR_CONFLICT) {
-        err = request_run_whole(tx, request, &row);
-    }
-    if (!err_failed(err)) {
-        err = tx_run_waits_mark(tx, &request->bounds, &row);
-    }
-    if (!err_failed(err)) {
-        run_write_shown(tx, &row, &request->bounds, &request->op.answer);
-    }
-    return err;
-}
-
-static enum request_next stop_done(void *ctx, struct err *io_result) {
-    struct stop_op *stop = ctx;
-    stop->begun = !err_failed(*io_result);
-    return REQUEST_ANSWER;
-}
-
-static const struct request_kind runs_stop = {
-    .size = sizeof(struct stop_op),
-    .writes = true,
-    .one = &runs__one,
-    .fields = &stop_fields,
-    .work = stop_work,
-    .done = stop_done,
-};
-
-/* --- Remove ----------------------------------------------------------------------------------- */
-
-/* First the row, then what its attempts left on the disk: a crash in between leaves folders that
- * belong to no run, which the dispatcher clears away when nobody has touched them for a day. */
-struct remove_op {
-    struct request request;
-    int64_t attempts;
-};
-
-/* Why one stays that somebody wanted removed. */
-static struct err kept_tell(struct tx *tx, struct request *request) {
-    struct why *why = &request->op.why;
-    struct run_row row;
-    struct err err = request_run_whole(tx, request, &row);
-    if (err_failed(err) || !run_state_final(row.state)) {
-        return err_failed(err) ? err : state_tell(tx, request);
-    }
-    if (run_kind_is(row.kind, RUN_IS_STEP)) {
-        why_set(why, "an agent is removed with its workflow: remove the workflow");
-    } else if (run_kind_is(row.kind, RUN_IN_SESSION) && row.parent_run.len > 0) {
-        why_set(why, "the turn is removed with run %.*s, which it belongs to",
-                (int)row.parent_run.len, row.parent_run.data);
-    } else {
-        why_set(why, "the run is %s, but a run below it has not ended", run_state_name(row.state));
-    }
-    return err_make(ERR_CONFLICT, "runs: below it");
-}
-
-static struct err run_remove_work(struct tx *tx, void *ctx) {
-    struct remove_op *remove = ctx;
-    const struct run_key key = runs__key_of(&remove->request);
-    struct run_row row = {0};
-    struct err err = tx_run_remove(tx, &key, &remove->request.more, &row);
-    remove->attempts = row.attempt;
-    op_removed(&remove->request.op, tx, "id", key.run, "removed_ms");
-    return err.code == ERR_CONFLICT ? kept_tell(tx, &remove->request) : err;
-}
-
-/* A folder that stays is listed, and tried again. */
-static struct err run_remove_folders(void *ctx) {
-    struct remove_op *remove = ctx;
-    const struct runs_api *api = remove->request.api;
-    const struct run_folders folders = {
-        .run = remove->request.key.id, .first = 1, .last = remove->attempts};
-    struct err err = run_folders_remove(api->spool, &folders);
-    (void)err; /* See above. */
-    return ERR_OK;
-}
-
-/* Sessions of a workflow's agents, and other things that went with the run, are removed later. */
-static void run_remove_end(void *ctx, struct err result) {
-    const struct request *request = ctx;
-    const struct runs_api *api = request->api;
-    if (!err_failed(result)) {
-        chores_purge(api->chores);
-        retention_wake(request->dispatch);
-    }
-}
-
-static const struct request_kind runs_remove = {
-    .size = sizeof(struct remove_op),
-    .writes = true,
-    .one = &runs__one,
-    .work = run_remove_work,
-    .after = run_remove_folders,
-    .end = run_remove_end,
-};
-
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
@@ -372,6 +234,12 @@ static const char span_text_answer[] =
     "\"text\":" TEXT_SCHEMA ",\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA
     ",\"bytes\":" INT_SCHEMA "}}";
 
+static const char bulk_answer[] =
+    "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","
+    "\"items\":{\"type\":\"object\",\"required\":[\"id\",\"ok\",\"status\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"ok\":" BOOL_SCHEMA ",\"status\":" INT_SCHEMA ",\"code\":" TEXT_SCHEMA
+    ",\"detail\":" TEXT_SCHEMA "}}}}}";
+
 const struct route runs_routes[] = {
     {ROUTE("GET", "/api/v1/runs", SCOPE_READ, "List runs of every kind, newest first"),
      .query = list_query, .answer = RUN_LIST_ANSWER, .page = &runs_list},
@@ -387,10 +255,16 @@ const struct route runs_routes[] = {
      .query = session_spans_query, .answer_schema = spans_answer, .page = &runs__session_spans},
     {ROUTE("POST", "/api/v1/runs/{id}/stop", SCOPE_RUN, "Stop a run and everything below it"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .has_body = true, .body_optional = true,
-     .body = {.fields = &stop_fields, .use = FIELD_GIVEN}, .answer = RUN_LIGHT_ANSWER,
-     .request = &runs_stop},
+     .body = {.fields = &runs__stop_fields, .use = FIELD_GIVEN}, .answer = RUN_LIGHT_ANSWER,
+     .request = &runs__stop},
     {ROUTE("DELETE", "/api/v1/runs/{id}", SCOPE_RUN, "Remove a run that has ended, with its log"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .answer_schema = REMOVED_SCHEMA,
-     .request = &runs_remove},
+     .request = &runs__remove},
+    {ROUTE("POST", "/api/v1/runs/bulk", SCOPE_RUN,
+           "Stop, remove or mark as seen several runs, each by itself"),
+     .inside = INSIDE_ALWAYS, /* Each run is checked by itself. */
+     .query = OP_OWNER_QUERY("Another owner's runs"), .has_body = true, .idempotent_key = true,
+     .body = {.fields = &runs__bulk_fields, .use = FIELD_GIVEN}, .answer_schema = bulk_answer,
+     .request = &runs__bulk},
     {.method = NULL},
 };

@@ -6,6 +6,7 @@
  *   GET    /api/v1/sessions/{id}/spans     the same of a session's turns
  *   POST   /api/v1/runs/{id}/stop          ask it, and all below it, to end
  *   DELETE /api/v1/runs/{id}               remove one that has ended
+ *   POST   /api/v1/runs/bulk               stop, remove or mark as seen several of them
  *   POST   /api/v1/jobs                    start a command
  *   GET    /api/v1/jobs                    list jobs
  *   GET    /api/v1/jobs/{id}               one of them
@@ -81,6 +82,9 @@ MUST_CHECK struct err runs__absent(struct bytes id, struct why *why);
 extern const struct request_kind jobs__show, jobs__abandon;
 extern const struct page_kind jobs__list, runs__spans, runs__session_spans;
 extern const struct request_kind runs__span_text;
+/* change.c */
+extern const struct request_kind runs__stop, runs__remove, runs__bulk;
+extern const struct field_set runs__stop_fields, runs__bulk_fields;
 
 /* The rows of the query of both lists. */
 #define RUNS_LIST_QUERY(whose)                                                                     \
