@@ -37,10 +37,11 @@ export function when(at_ms: number, now_ms: number): string {
 export const clockTime = (at_ms: number): string => clock.format(at_ms);
 
 /** Money, never without its unknown part: `$3.12 + 4 calls of unknown cost`. */
-export function spentText(micros: number | null, unknown: number): string {
-  if (unknown === 0) return money(micros ?? 0);
+export function spentText(
+  micros: number | null, unknown: number, text: (micros: number) => string = money): string {
+  if (unknown === 0) return text(micros ?? 0);
   const calls = `${count(unknown)} ${unknown === 1 ? "call" : "calls"} of unknown cost`;
-  return micros === null ? calls : `${money(micros)} + ${calls}`;
+  return micros === null ? calls : `${text(micros)} + ${calls}`;
 }
 
 /** 42 s, 5 min, 1 h 5 min, 3 d 2 h */

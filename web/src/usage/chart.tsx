@@ -2,6 +2,7 @@
  *  screen readers. */
 import { useRef, useState } from "preact/hooks";
 
+import { useSeat } from "../router/router.ts";
 import { columnText, dayText, maxText, type Bars, type By, type Show } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -12,6 +13,7 @@ const BAR = 0.76; // Of the width of a day.
 export function Chart({ bars: { series, columns, max }, by, show, nameOf }: ChartProps) {
   const [at, atSet] = useState<number | null>(null);
   const box = useRef<SVGSVGElement>(null);
+  const { width } = useSeat(), every = Math.ceil(columns.length / (width.value < 700 ? 4 : 7));
   const last = columns.length - 1, current = Math.min(at ?? last, last);
   const named = (index: number): string => nameOf(series[index] ?? null);
   const step = (event: KeyboardEvent): void => {
@@ -21,7 +23,6 @@ export function Chart({ bars: { series, columns, max }, by, show, nameOf }: Char
     const bar = box.current?.querySelectorAll<SVGElement>("[data-day]")[Math.max(0, Math.min(last, to))];
     bar?.focus();
   };
-  const every = Math.ceil(columns.length / 7);
   return (
     <figure class="chart">
       <figcaption class="muted small">
@@ -30,7 +31,7 @@ export function Chart({ bars: { series, columns, max }, by, show, nameOf }: Char
       <svg ref={box} role="group" viewBox={`0 0 ${columns.length} 100`} preserveAspectRatio="none"
         aria-label={`${words.chart(show, by)}. ${words.chartKeys}`} onKeyDown={step}>
         {columns.map((column, index) => (
-          <g key={column.day} role="img" data-day={column.day} tabIndex={index === current ? 0 : -1}
+          <g key={column.day} role="img" data-day={column.day} tabindex={index === current ? 0 : -1}
             aria-label={columnText(column, show, named)} class={index === current ? "current" : ""}
             onFocus={() => atSet(index)} onPointerEnter={() => atSet(index)}>
             <rect class="ground" x={index} width="1" height="100" />

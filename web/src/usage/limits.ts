@@ -45,8 +45,12 @@ export const NAMES: Record<Amount, string> = {
   wall_ms: "Time of runs",
 };
 
+/** Of limits below a dollar the cents have parts. */
+const cost = (micros: number): string =>
+  (micros > 0 && micros < 1_000_000 ? `$${(micros / 1e6).toFixed(4)}` : money(micros));
+
 export function amountText(amount: Amount, value: number): string {
-  if (amount === "cost_micros") return money(value);
+  if (amount === "cost_micros") return cost(value);
   if (amount === "wall_ms") return spanText(value);
   return count(value);
 }
@@ -55,21 +59,21 @@ export function amountText(amount: Amount, value: number): string {
 export function sentenceOf({ amount, limit, spent, reserved, left }: Fill, budget: Budget): string {
   const text = (value: number): string => amountText(amount, value);
   const used = amount !== "cost_micros" ? text(spent)
-    : spentText(budget.spent.cost_micros, budget.spent.cost_unknown);
+    : spentText(budget.spent.cost_micros, budget.spent.cost_unknown, cost);
   return [`${used} of ${text(limit)} spent`, ...(reserved > 0 ? [`${text(reserved)} reserved`] : []),
     left > 0 ? `${text(left)} left` : "nothing left"].join(", ");
 }
 
 /** What a budget has counted that has no limit. */
 export function countedOf({ spent, limits }: Budget): string[] {
-  const cost = spentText(spent.cost_micros, spent.cost_unknown);
   return AMOUNTS.flatMap((amount) => {
     if (limits[amount] !== null) return [];
     if (amount === "cost_micros") {
-      return spent.cost_micros || spent.cost_unknown > 0 ? [`${cost} spent`] : [];
+      return spent.cost_micros || spent.cost_unknown > 0
+        ? [`${NAMES[amount]}: ${spentText(spent.cost_micros, spent.cost_unknown, cost)}`] : [];
     }
     const value = spent[amount] ?? 0;
-    return value === 0 ? [] : [`${amountText(amount, value)} ${NAMES[amount].toLowerCase()}`];
+    return value === 0 ? [] : [`${NAMES[amount]}: ${amountText(amount, value)}`];
   });
 }
 

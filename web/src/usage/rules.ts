@@ -6,7 +6,7 @@ export interface Sums {
   reasoning: number; cost_micros: number | null; cost_unknown: number;
 }
 /** A row of the API: its dimensions by their names. Of tools also `ms` and `errors`. */
-export interface UsageRow { usage: Sums & { ms?: number; errors?: number }; [dimension: string]: unknown }
+export interface UsageRow { usage: Sums; ms?: number; errors?: number; [dimension: string]: unknown }
 export interface UsageAnswer { items: UsageRow[]; total: { usage: Sums } }
 
 export const BY = ["model", "project", "agent", "workflow", "tool", "session", "segment"] as const;

@@ -49,8 +49,7 @@ export function DaysTable({ columns }: { columns: Column[] }) {
 }
 
 /** Of tools, their own calls are counted. */
-function toolCells({ usage }: UsageRow): string[] {
-  const { calls, errors = 0, ms = 0 } = usage;
+function toolCells({ usage: { calls }, errors = 0, ms = 0 }: UsageRow): string[] {
   return [count(calls), count(errors), calls === 0 ? words.unknown : spanShort(ms / calls)];
 }
 const spanShort = (ms: number): string =>
