@@ -70,6 +70,9 @@ golden("jobs", async (record) => {
   const { items } = (await daemon.request("GET", "/api/v1/jobs?q=fails")).json;
   const { json: again } = await ask("POST", `runs/${items[0].id}/retry`);
   await ended(again.id);
+  const some = [first, `run_${"0".repeat(26)}`];
+  await ask("POST", "runs/bulk", { action: "seen", ids: some });
+  await ask("POST", "runs/bulk", { action: "stop", ids: some });
   await ask("DELETE", `runs/${first}`);
   await ask("GET", `runs/${first}`);
   await ask("DELETE", `runs/${first}`);

@@ -294,6 +294,83 @@ test("an agent with tools is counted as one without, in the same project", async
   assert.deepEqual(items.map((row) => [row.category, row.usage.calls]), [["agent", 1]]);
 });
 
+/** {SEGMENT: tokens} of rows, and their sum. */
+function segmentsOf({ items }) {
+  const tokens = Object.fromEntries(items.map((row) => [row.segment, row.tokens]));
+  return { tokens, sum: items.reduce((sum, row) => sum + row.tokens, 0) };
+}
+
+test("tokens are divided into segments as the spans divide them, and add up", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  const said = usage("fresh=600 cache_read=300 output=50 reasoning=20");
+  const { run } = await turns.turn(listener, script(say("a"), said));
+  const [{ prompt }] = (await turns.get(`/runs/${run}/spans`)).items;
+  const all = segmentsOf(await turns.get("/usage?by=segment"));
+  assert.deepEqual(all.tokens, {
+    tools: prompt.tools.tokens,
+    instructions: prompt.instructions.tokens,
+    history: prompt.history.tokens,
+    output: 30,
+    reasoning: 20,
+  });
+  assert.equal(all.sum, 950);
+  const { items } = await turns.get(`/sessions/${listener.session}/usage?by=segment,day`);
+  assert.deepEqual(segmentsOf({ items }), all);
+  assert.match(items[0].day, /^\d{4}-\d\d-\d\d$/);
+  const shown = await turns.daemon.cli(["usage", "--by", "segment"]);
+  assert.match(shown.stdout, /^segment +TOKENS\n[^]*\noutput +30\nreasoning +20\n$/);
+  assert.equal((await turns.ask("DELETE", `/sessions/${listener.session}`)).status, 200);
+  assert.deepEqual(segmentsOf(await turns.get("/usage?by=segment")), all);
+  const none = await turns.ask("GET", "/usage?by=tool,segment");
+  assert.deepEqual([none.status, none.json.code], [400, "bad_field"]);
+});
+
+test("usage of one workflow has its agents, and no others", async (t) => {
+  const turns = await Turns.open(t);
+  const asks = '"say: a\\nusage: fresh=40 output=2"';
+  const body = {
+    script: workflow(`await agent(${asks}); return agent(${asks});`),
+    root: turns.root,
+  };
+  const plain = { script: workflow(`return agent("say: c\\nusage: fresh=900 output=1");`) };
+  const runs = [await launch(turns, body), await launch(turns, plain)];
+  for (const run of runs) await untilTold(turns, run, "workflow_finished");
+  const { total } = await turns.get(`/usage?run=${runs[0]}`);
+  assert.deepEqual([total.usage.calls, total.usage.fresh, total.usage.output], [2, 80, 4]);
+  const { tokens, sum } = segmentsOf(await turns.get(`/usage?run=${runs[1]}&by=segment`));
+  assert.deepEqual([sum, tokens.output, tokens.other], [901, 1, undefined]); // All is measured.
+  const shown = await turns.daemon.cli(["usage", "--run", runs[0], "--by", "workflow"]);
+  assert.match(shown.stdout, /\nw +2 +80 /);
+  const job = (await turns.ask("POST", "/jobs", { argv: ["true"] })).json.id;
+  const wrong = await turns.ask("GET", `/usage?run=${job}`);
+  assert.deepEqual([wrong.status, wrong.json.code], [400, "bad_query"]);
+  assert.match(wrong.json.detail, /is no workflow.*spans/);
+  const none = await turns.ask("GET", "/usage?run=run_00000000000000000000000000");
+  assert.deepEqual([none.status, none.json.code], [404, "not_found"]);
+});
+
+test("days are named from the first to the last", async (t) => {
+  const turns = await Turns.open(t);
+  const listener = await turns.listen();
+  await turns.turn(listener, script(say("a"), usage("fresh=60 output=5")));
+  const [{ day }] = (await turns.get("/usage")).items;
+  const near = (days) => new Date(Date.parse(day) + days * 86400000).toISOString().slice(0, 10);
+  const calls = async (query) => (await turns.get(`/usage?${query}`)).total.usage.calls;
+  assert.equal(await calls(`from=${day}&to=${day}`), 1);
+  assert.equal(await calls(`from=${near(-3)}`), 1);
+  assert.equal(await calls(`to=${near(3)}`), 1);
+  assert.equal(await calls(`to=${near(-1)}`), 0);
+  assert.equal(await calls(`from=${near(1)}`), 0);
+  const shown = await turns.daemon.cli(["usage", "--from", day, "--to", near(1)]);
+  assert.match(shown.stdout, new RegExp(`\n${day} +1 +60 `));
+  for (const query of [`from=${day}&days=2`, "from=2026-02-30", "to=yesterday", "to=2026-1-01",
+    `from=${day}&to=${near(-1)}`]) {
+    const wrong = await turns.ask("GET", `/usage?${query}`);
+    assert.deepEqual([wrong.status, wrong.json.code], [400, "bad_query"], query);
+  }
+});
+
 test("a call that a crash cut off is not counted, and no other is counted twice", async (t) => {
   const turns = await Turns.open(t);
   const run = await launch(turns, {

@@ -56,7 +56,7 @@ static struct err seed_tx(struct tx *tx, void *ctx) {
     (void)ctx;
     static const char sql[] =
         "INSERT INTO usage_totals (owner, day, hour, workflow, phase, tool, session, model,"
-        " category, project, agent, calls,"
+        " category, project, agent, run, tools_tokens, instructions_tokens, history_tokens, calls,"
         " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
         " WITH RECURSIVE n (at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < $1)"
         " SELECT o.owner, 19000 + at % 300, at % 24, CASE WHEN at % 5 = 0 THEN 'flow-' || (at % 3)"
@@ -66,6 +66,7 @@ static struct err seed_tx(struct tx *tx, void *ctx) {
         " 'ses_' || (at / 2) END, 'model-' || CASE WHEN at % 5 = 0 THEN at ELSE at % 7 END,"
         " CASE WHEN at % 5 = 0 THEN 'agent' ELSE 'turn' END, 'project-' || (at % 11),"
         " CASE WHEN at % 3 = 0 THEN '' ELSE 'agent-' || (at % 3) END,"
+        " CASE WHEN at % 5 = 0 THEN 1 + at % 3 ELSE 0 END, at / 2, 1, at % 2,"
         " (at * 7919) % 1009, at, 1, 2, at % 13, 3, 4, at % 2"
         " FROM n, (SELECT 'local' AS owner UNION ALL SELECT 'other') o";
     const struct arg args[] = {arg_int(ROWS - 1)};
@@ -83,6 +84,7 @@ struct sums {
     struct usage_ask ask;
     struct usage_walk *walk;
     struct sum items[USAGE_ROWS_MAX], total;
+    struct usage_total last;
     size_t count;
     unsigned slices;
 };
@@ -93,6 +95,7 @@ static void sum_keep(void *ctx, const struct usage_total *total) {
     runs_copy_text(total->keys[0].text, sum->key, sizeof sum->key);
     sum->time = total->keys[0].time;
     sum->usage = total->usage;
+    sums->last = *total;
 }
 
 static struct err slice_tx(struct tx *tx, void *ctx) {
@@ -135,7 +138,8 @@ static struct session_usage usage_of(const struct rows *rows) {
     SUM("cache_write") SUM("output") SUM("reasoning") SUM("cost_micros") SUM("cost_unknown")
 #define FROM                                                                                       \
     " FROM usage_totals WHERE owner = $1 AND day >= $2 AND ($3 = '' OR session = $3)"              \
-    " AND ($4 = '' OR project = $4) AND (tool <> '') = ($5 = 1)"
+    " AND ($4 = '' OR project = $4) AND (tool <> '') = ($5 = 1) AND day <= $6"                     \
+    " AND ($7 = 0 OR run = $7)"
 #define BY(column) "SELECT " column SUMS FROM " GROUP BY " column " ORDER BY 2 DESC, 1 LIMIT 200"
 
 /* The same by the database. */
@@ -152,11 +156,17 @@ static struct err expect_tx(struct tx *tx, void *ctx) {
         [USAGE_BY_TOOL] = BY("tool"),
         [USAGE_BY_WORKFLOW] = BY("workflow"),
         [USAGE_BY_PHASE] = BY("phase"),
+        [USAGE_BY_SEGMENT] = "SELECT ''" SUMS FROM " GROUP BY owner",
     };
     struct sums *sums = ctx;
     const struct usage_ask *ask = &sums->ask;
-    const struct arg args[] = {arg_text(ask->owner), arg_int(ask->from_day), arg_text(ask->session),
-                               arg_text(ask->project), arg_int(usage_asks_tools(ask) ? 1 : 0)};
+    const struct arg args[] = {arg_text(ask->owner),
+                               arg_int(ask->from_day),
+                               arg_text(ask->session),
+                               arg_text(ask->project),
+                               arg_int(usage_asks_tools(ask) ? 1 : 0),
+                               arg_int(ask->to_day > 0 ? ask->to_day : INT64_MAX),
+                               arg_int(ask->run)};
     AUTO(rows_release) struct rows *rows = NULL, *all = NULL;
     sums->count = 0;
     struct err err = tx_query(tx, sql[ask->by[0]], args, COUNT_OF(args), &rows);
@@ -216,7 +226,12 @@ static void sums_in_slices_are_those_of_one_read(void **state) {
         sums_check(runs, ask, FOUND_SOME);
         ask.from_day = 19000 + DAYS - SHOWN;
         sums_check(runs, ask, FOUND_SOME);
+        ask.to_day = ask.from_day + SHOWN / 2;
+        sums_check(runs, ask, FOUND_SOME);
         ask.project = BYTES("project-3");
+        sums_check(runs, ask, FOUND_SOME);
+        ask = ask_by(by);
+        ask.run = 2;
         sums_check(runs, ask, FOUND_SOME);
         ask = ask_by(by);
         ask.session = BYTES("ses_8");
@@ -245,6 +260,38 @@ static void two_dimensions_add_up_to_one(void **state) {
     assert_memory_equal(&one->total, &two->total, sizeof one->total);
     mem_free(one);
     mem_free(two);
+}
+
+static struct err parts_tx(struct tx *tx, void *ctx) {
+    static const char sql[] =
+        "SELECT CAST(SUM(tools_tokens) AS BIGINT), CAST(SUM(instructions_tokens) AS BIGINT),"
+        " CAST(SUM(history_tokens) AS BIGINT), CAST(SUM(fresh + cache_read + cache_write) AS"
+        " BIGINT), CAST(SUM(output) AS BIGINT), CAST(SUM(reasoning) AS BIGINT)"
+        " FROM usage_totals WHERE owner = 'local' AND tool = ''";
+    const bool found = tx_numbers(tx, sql, NO_ARGS, ctx, USAGE_SEGMENT_COUNT);
+    assert_true(found);
+    return tx_error(tx);
+}
+
+/* No token stands in two segments: `other` and `output` are what the others leave. */
+static void segments_add_up_to_all_tokens(void **state) {
+    struct runs_kit *runs = *state;
+    struct sums *sums = mem_new(sizeof *sums);
+    int64_t wanted[USAGE_SEGMENT_COUNT];
+    assert_int_equal(runs_once(runs, seed_tx, NULL /* no context */).code, ERR_NONE);
+    assert_int_equal(runs_do(runs, parts_tx, wanted), ERR_NONE);
+    wanted[USAGE_SEGMENT_OTHER] -= wanted[USAGE_SEGMENT_TOOLS] +
+                                   wanted[USAGE_SEGMENT_INSTRUCTIONS] +
+                                   wanted[USAGE_SEGMENT_HISTORY];
+    wanted[USAGE_SEGMENT_OUTPUT] -= wanted[USAGE_SEGMENT_REASONING];
+    sums->ask = ask_by(USAGE_BY_SEGMENT);
+    walk_all(runs, sums);
+    assert_int_equal(sums->count, 1);
+    for (unsigned i = 0; i < USAGE_SEGMENT_COUNT; i++) {
+        assert_true(wanted[i] > 0);
+        assert_int_equal(usage_segment_tokens(&sums->last, (enum usage_segment)i), wanted[i]);
+    }
+    mem_free(sums);
 }
 
 /* Each look at the clock takes as long as a slice may. */
@@ -323,6 +370,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(sums_in_slices_are_those_of_one_read),
         RUNS_TEST(two_dimensions_add_up_to_one),
+        RUNS_TEST(segments_add_up_to_all_tokens),
         RUNS_TEST(a_slice_ends_by_its_rows_and_by_its_time),
         RUNS_TEST(a_walk_with_rows_left_after_its_last_slice_has_no_sum),
         RUNS_TEST(of_too_many_models_those_used_last_have_items_and_all_are_in_the_total),

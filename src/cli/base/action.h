@@ -30,7 +30,7 @@
 #include "cli/base/table.h"
 
 struct flags_part;
-enum { ACTION_BODY_MAX = 1 << 20, ACTION_PATH_MAX = 8 << 10, ACTION_PARAMS_MAX = 3 };
+enum { ACTION_BODY_MAX = 1 << 20, ACTION_PATH_MAX = 8 << 10, ACTION_PARAMS_MAX = 6 };
 
 /* A flag of the command that becomes a parameter of the query: 1 of a switch, else its value. */
 struct action_param {

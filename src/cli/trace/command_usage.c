@@ -15,8 +15,11 @@
 static const struct flag usage_flags[] = {
     OPTION_TEXT("by", 'b', "WHAT",
                 "Group by day (default), hour, model, agent, session, project, category, tool, "
-                "workflow or phase; or by two of them: --by day,model."),
+                "workflow, phase or segment; or by two of them: --by day,model."),
     OPTION_TEXT("days", 'd', "N", "Cover the last N days."),
+    OPTION_TEXT("from", 0, "DAY", "Cover this day (2026-01-31, UTC) and later ones."),
+    OPTION_TEXT("to", 0, "DAY", "Cover this day and earlier ones."),
+    OPTION_TEXT("run", 0, "RUN", "Cover the agents of this workflow only."),
     OPTION_TEXT("project", 'p', "NAME", "Cover this project only."),
     OPTION_END,
 };
@@ -83,6 +86,12 @@ static void tool_row_print(const char *key, const json_t *row) {
            (long long)talk_int(row, "errors"), run_span(talk_int(row, "ms")).text);
 }
 
+/* A row of a segment: its tokens alone. */
+static void segment_row_print(const char *key, const json_t *row) {
+    key_print(key, widths_of().key);
+    printf("%12lld\n", (long long)talk_int(row, "tokens"));
+}
+
 /* The dimensions of a row: "2026-01-31 scripted/demo"; one that is empty is "-". */
 static void key_write(const char *by, const json_t *row, struct text *text) {
     struct bytes rest = bytes_of(by), word = BYTES("");
@@ -98,7 +107,7 @@ static void key_write(const char *by, const json_t *row, struct text *text) {
 
 #define USAGE_PARAMS                                                                               \
     {                                                                                              \
-        {"by", "by"}, {"days", "days"}, {                                                          \
+        {"by", "by"}, {"days", "days"}, {"from", "from"}, {"to", "to"}, {"run", "run"}, {          \
             "project", "project"                                                                   \
         }                                                                                          \
     }
@@ -121,13 +130,17 @@ static struct err usage_run(struct invocation *invocation, struct talk *talk) {
     AUTO(text_done) struct text key = text_up_to(4096);
     const char *by = args_given(args, "by") ? args_text(args, "by") : "day";
     const json_t *items = json_object_get(answer, "items");
+    const bool segments = json_object_get(json_array_get(items, 0), "segment") != NULL;
     const bool tools = json_object_get(json_array_get(items, 0), "errors") != NULL;
     if (json_array_size(items) == 0) {
         plain_note(
             "No model was asked in this time. 'drover usage --days N' looks further back.\n");
         return ERR_OK;
     }
-    if (tools) {
+    if (segments) {
+        key_print(by, widths_of().key);
+        printf("%12s\n", "TOKENS");
+    } else if (tools) {
         key_print(by, widths_of().key);
         printf("%6s  %6s  %8s\n", "CALLS", "ERRORS", "TOOK");
     } else {
@@ -139,9 +152,11 @@ static struct err usage_run(struct invocation *invocation, struct talk *talk) {
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *row = json_array_get(items, i);
         key_write(by, row, &key);
-        (tools ? tool_row_print : row_print)(text_bytes(&key).data, row);
+        (segments ? segment_row_print
+         : tools  ? tool_row_print
+                  : row_print)(text_bytes(&key).data, row);
     }
-    if (!tools) {
+    if (!tools && !segments) {
         row_print("total", json_object_get(answer, "total"));
     }
     return ERR_OK;
@@ -154,6 +169,8 @@ const struct command command_usage = {
     .flags = usage_flags,
     .about = "READ is the number of tokens that models read, CACHE how many of these the\n"
              "provider had cached. An unknown cost is shown as \"unknown\"; \"+?\" means that a\n"
-             "part is unknown.\n",
+             "part is unknown. Segments are the parts of prompts and answers: tools,\n"
+             "instructions, history, other (input that was not measured), output and\n"
+             "reasoning.\n",
     .converse = usage_run,
 };

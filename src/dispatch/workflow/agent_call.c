@@ -39,6 +39,7 @@ void call__free_missed(struct call *call) {
 static void call_add_spent(struct call *call, const struct model_spent *spent) {
     bool first = usage_total(&call->usage) == 0;
     usage_add(&call->usage, &spent->usage);
+    usage_add_parts(&spent->usage, call->prompt, call->parts);
     call->cost.known = (first || call->cost.known) && spent->cost.known;
     call->cost.micros += spent->cost.known ? spent->cost.micros : 0;
     call->calls_priced += spent->cost.known;
@@ -371,8 +372,13 @@ void call__ask(struct call *call) {
         }
         call__wait(call, &no_wait);
         call->calls++;
-        call->asking = model_ask(workflows->options.models, call_request(call), MODEL_BACKGROUND,
-                                 &watch, call);
+        struct model_request *request = call_request(call);
+        const struct model_sizes sizes = model_request_sizes(request);
+        call->prompt[USAGE_TOOLS] = (int64_t)sizes.tools;
+        call->prompt[USAGE_INSTRUCTIONS] = (int64_t)sizes.instructions;
+        call->prompt[USAGE_HISTORY] = (int64_t)sizes.history;
+        call->asking =
+            model_ask(workflows->options.models, request, MODEL_BACKGROUND, &watch, call);
         call_watch_silence(call, 0);
         call__watch_deadline(call);
     }

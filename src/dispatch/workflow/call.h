@@ -120,7 +120,9 @@ struct call {
     char *note; /* Owned; NULL: none. */
     struct usage usage;
     struct usage_cost cost;
-    int64_t calls, calls_priced; /* For its model. */
+    int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what its model is asked. */
+    int64_t parts[USAGE_PART_COUNT];  /* Tokens of the input, as far as it was measured. */
+    int64_t calls, calls_priced;      /* For its model. */
 };
 
 /* call.c */

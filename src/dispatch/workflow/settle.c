@@ -17,6 +17,8 @@
  * outcome. The search for either script begins when the call is the next one, not when the script
  * asks, and nothing else is settled until that search has ended. So no more than a few scripts wait
  * in memory: a run may name WORKFLOW_NESTED_MAX of them, of WORKFLOW_SCRIPT_MAX bytes each. */
+#include <string.h>
+
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
@@ -177,6 +179,7 @@ static void call_store_end(struct call *call) {
         .talks = turn,
         .worktree = call__left_tree(call),
         .bounds = workflow->workflows->options.bounds};
+    memcpy(op->end.parts, call->parts, sizeof op->end.parts);
     if (call->tree != NULL && op->end.worktree.len == 0) {
         text_init(&op->bytes, STEP_SPEC_MAX);
         call__write_spec(call, &op->bytes);

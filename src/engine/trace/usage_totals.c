@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rules/run/run.h"
+
 #define HOUR_MS (INT64_C(3600) * 1000)
 #define DAY_MS (24 * HOUR_MS)
 
@@ -17,6 +19,16 @@ static const char *const sorts[USAGE_SORT_COUNT + 1] = {
 #undef X
 };
 
+static const char *const segments[USAGE_SEGMENT_COUNT] = {
+#define X(segment, name) name,
+    USAGE_SEGMENTS(X)
+#undef X
+};
+
+const char *usage_segment_name(enum usage_segment segment) {
+    return segments[segment];
+}
+
 const char *usage_sort_name(enum usage_sort sort) {
     return sorts[sort];
 }
@@ -25,25 +37,58 @@ bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     return bytes_find(name, sorts, ret_sort);
 }
 
-bool usage_asks_tools(const struct usage_ask *ask) {
-    bool tools = false;
+static bool asks_by(const struct usage_ask *ask, enum usage_sort sort) {
+    bool asks = false;
     for (size_t i = 0; i < ask->by_count; i++) {
-        tools = tools || ask->by[i] == USAGE_BY_TOOL;
+        asks = asks || ask->by[i] == sort;
     }
-    return tools;
+    return asks;
+}
+
+bool usage_asks_tools(const struct usage_ask *ask) {
+    return asks_by(ask, USAGE_BY_TOOL);
+}
+
+bool usage_asks_segments(const struct usage_ask *ask) {
+    return asks_by(ask, USAGE_BY_SEGMENT);
+}
+
+int64_t usage_segment_tokens(const struct usage_total *total, enum usage_segment segment) {
+    const struct session_usage *usage = &total->usage;
+    int64_t other = usage->fresh + usage->cache_read + usage->cache_write;
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        other -= total->parts[i];
+    }
+    switch (segment) {
+    case USAGE_SEGMENT_OTHER:
+        return other > 0 ? other : 0;
+    case USAGE_SEGMENT_OUTPUT:
+        return usage->output > usage->reasoning ? usage->output - usage->reasoning : 0;
+    case USAGE_SEGMENT_REASONING:
+        return usage->reasoning;
+    case USAGE_SEGMENT_TOOLS:
+    case USAGE_SEGMENT_INSTRUCTIONS:
+    case USAGE_SEGMENT_HISTORY:
+    case USAGE_SEGMENT_COUNT:
+        break;
+    }
+    static_assert((int)USAGE_SEGMENT_HISTORY == (int)USAGE_HISTORY, "in one order");
+    return total->parts[segment];
 }
 
 #define KEYS                                                                                       \
     "owner, day, hour, session, model, category, project, agent, run, workflow,"                   \
     " phase, tool"
 #define NUMBERS                                                                                    \
-    "ms, errors, calls, fresh, cache_read, cache_write, output, reasoning, cost_micros,"           \
+    "ms, errors, tools_tokens, instructions_tokens, history_tokens, calls, fresh, cache_read, "    \
+    "cache_write, output, reasoning, cost_micros,"                                                 \
     " cost_unknown"
 /* clang-format off */
 #define ADDED(column) " " column " = usage_totals." column " + EXCLUDED." column
 #define ADD_TO_ROW                                                                                 \
     " ON CONFLICT (" KEYS ") DO UPDATE SET"                                                        \
-    ADDED("ms") "," ADDED("errors") "," ADDED("calls") "," ADDED("fresh") "," ADDED("cache_read")  \
+    ADDED("ms") "," ADDED("errors") "," ADDED("tools_tokens") "," ADDED("instructions_tokens") "," \
+    ADDED("history_tokens") "," ADDED("calls") "," ADDED("fresh") "," ADDED("cache_read")          \
     "," ADDED("cache_write") "," ADDED("output") "," ADDED("reasoning") "," ADDED("cost_micros")   \
     "," ADDED("cost_unknown")
 /* clang-format on */
@@ -71,7 +116,7 @@ void tx_usage_add(struct tx *tx, const struct usage_add *add) {
     const struct session_row *session = add->session == NULL ? &nobody : add->session;
     const struct usage_place *place = &add->place;
     const int64_t now_ms = tx_now_ms(tx);
-    enum { KEYS_COUNT = 12, OWN_NUMBERS = 2 };
+    enum { KEYS_COUNT = 12, OWN_NUMBERS = 2 + USAGE_PART_COUNT };
     struct arg args[KEYS_COUNT + OWN_NUMBERS + SESSION_USAGE_NUMBERS] = {
         arg_text(session->owner),
         arg_int(now_ms / DAY_MS),
@@ -87,11 +132,15 @@ void tx_usage_add(struct tx *tx, const struct usage_add *add) {
         arg_text(add->tool),
         arg_int(add->ms),
         arg_int(add->errors),
+        arg_int(add->parts[USAGE_TOOLS]),
+        arg_int(add->parts[USAGE_INSTRUCTIONS]),
+        arg_int(add->parts[USAGE_HISTORY]),
     };
     usage_args(&add->usage, &args[KEYS_COUNT + OWN_NUMBERS]);
     tx_do(tx,
           "INSERT INTO usage_totals (" KEYS ", " NUMBERS ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
-          " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)" ADD_TO_ROW,
+          " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,"
+          " $25)" ADD_TO_ROW,
           args, COUNT_OF(args));
 }
 
@@ -107,10 +156,21 @@ struct usage_place tx_usage_place(struct tx *tx, int64_t parent) {
                                                .workflow = rows_copy(rows, 2)};
 }
 
+int64_t tx_usage_run(struct tx *tx, struct bytes owner, struct bytes run, bool *ret_workflow) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT id, kind FROM runs WHERE run = $1 AND owner = $2",
+                               ARGS(arg_text(run), arg_text(owner)));
+    enum run_kind kind = RUN_KIND_COUNT;
+    *ret_workflow = rows != NULL && run_kind_find(rows_text(rows, 1), &kind) &&
+                    run_kind_is(kind, RUN_HAS_STEPS);
+    return rows == NULL ? 0 : rows_int(rows, 0);
+}
+
 /* clang-format off */
 #define SUM(column) "CAST(sum(" column ") AS BIGINT)"
 #define SUMS                                                                                       \
-    SUM("ms") ", " SUM("errors") ", " SUM("calls") ", " SUM("fresh") ", " SUM("cache_read") ", "   \
+    SUM("ms") ", " SUM("errors") ", " SUM("tools_tokens") ", " SUM("instructions_tokens") ", "     \
+    SUM("history_tokens") ", " SUM("calls") ", " SUM("fresh") ", " SUM("cache_read") ", "   \
     SUM("cache_write") ", " SUM("output") ", " SUM("reasoning") ", " SUM("cost_micros") ", "       \
     SUM("cost_unknown")
 /* clang-format on */

@@ -8,7 +8,8 @@
  * A store function may run twice. So its rows go to a buffer first, which a second run fills anew;
  * they are added by the run after that, when it is known that the first one has counted.
  *
- * Rows are read in one of two orders, each that of an index: from the newest day, or by session. By
+ * Rows are read in one of two orders, each that of an index: from the newest day, or by session;
+ * those of one session or one run in the order of their ids. By
  * session a group is complete when the next one begins; so of more than USAGE_KEYS_MAX groups those
  * with the fewest calls are dropped, and the result is exact. By day a group is complete at the end
  * only, and the keys that come after so many have no item.
@@ -42,19 +43,23 @@ enum {
     ROW_TOOL,
     ROW_MS,
     ROW_ERRORS,
-    ROW_CALLS
+    ROW_PARTS,
+    ROW_CALLS = ROW_PARTS + USAGE_PART_COUNT
 };
 #define COLUMNS                                                                                    \
     "SELECT id, day, hour, session, model, category, project, agent, workflow, phase, tool, ms,"   \
-    " errors, calls, fresh, cache_read, cache_write, output, reasoning, cost_micros,"              \
+    " errors, tools_tokens, instructions_tokens, history_tokens, calls, fresh, cache_read, "       \
+    "cache_write, output, reasoning, cost_micros,"                                                 \
     " cost_unknown FROM usage_totals WHERE owner = $1"
 
 static const char by_day_sql[] =
     COLUMNS " AND (day, id) < ($2, $3) ORDER BY day DESC, id DESC LIMIT $4";
 static const char of_session_sql[] = COLUMNS " AND session = $2 AND id > $3 ORDER BY id LIMIT $4";
+static const char of_run_sql[] =
+    COLUMNS " AND run = $2 AND run <> 0 AND id > $3 ORDER BY id LIMIT $4";
 static const char sessions_sql[] = COLUMNS " AND session > $2 ORDER BY session, id LIMIT $3";
 
-enum walk_order { FROM_NEWEST_DAY, BY_SESSION, OF_ONE_SESSION };
+enum walk_order { FROM_NEWEST_DAY, BY_SESSION, OF_ONE_SESSION, OF_ONE_RUN };
 enum walk_state { WALK_READING, WALK_READ, WALK_ENDED };
 
 /* Position after a row: what the order compares. Texts are NULL before the first row. */
@@ -131,7 +136,8 @@ static void groups_cut(struct usage_walk *walk) {
     if (walk->group_count > 0) {
         qsort(walk->groups, walk->group_count, sizeof *walk->groups, shown_compare);
     }
-    const size_t most = walk->ask.by_count == 1 ? USAGE_ROWS_MAX : USAGE_PAIRS_MAX;
+    const bool alone = walk->ask.by_count == 1 || usage_asks_segments(&walk->ask);
+    const size_t most = alone ? USAGE_ROWS_MAX : USAGE_PAIRS_MAX;
     while (walk->group_count > most) {
         group_free(walk->groups[--walk->group_count]);
     }
@@ -157,6 +163,9 @@ static void row_add(struct usage_walk *walk, const struct usage_total *row) {
         session_usage_add(&total->usage, &row->usage);
         total->ms += row->ms;
         total->errors += row->errors;
+        for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+            total->parts[i] += row->parts[i];
+        }
         return;
     }
     if (walk->group_count == USAGE_KEYS_MAX && walk->order == BY_SESSION) {
@@ -201,6 +210,9 @@ static struct usage_key key_keep(struct tx *tx, struct usage_walk *walk, const s
         [USAGE_BY_WORKFLOW] = ROW_WORKFLOW, [USAGE_BY_PHASE] = ROW_PHASE,
     };
     const int64_t day = rows_int(rows, ROW_DAY);
+    if (sort == USAGE_BY_SEGMENT) {
+        return (struct usage_key){.text = BYTES("")};
+    }
     if (usage_sort_is_time(sort)) {
         return (struct usage_key){
             .text = BYTES(""),
@@ -215,13 +227,18 @@ static void row_keep(struct tx *tx, struct usage_walk *walk, const struct rows *
                                     .day = rows_int(rows, ROW_DAY),
                                     .session = text_keep(tx, walk, rows_text(rows, ROW_SESSION))};
     bool of_tool = rows_text(rows, ROW_TOOL).len > 0;
-    if (walk->after.day < ask->from_day || of_tool != usage_asks_tools(ask) ||
+    if (walk->after.day < ask->from_day || (ask->to_day > 0 && walk->after.day > ask->to_day) ||
+        of_tool != usage_asks_tools(ask) ||
+        (ask->session.len > 0 && !bytes_equal(walk->after.session, ask->session)) ||
         (ask->project.len > 0 && !bytes_equal(rows_text(rows, ROW_PROJECT), ask->project))) {
         return;
     }
     struct usage_total row = {.usage = usage_read(rows, ROW_CALLS),
                               .ms = rows_int(rows, ROW_MS),
                               .errors = rows_int(rows, ROW_ERRORS)};
+    for (int i = 0; i < (int)USAGE_PART_COUNT; i++) {
+        row.parts[i] = rows_int(rows, ROW_PARTS + i);
+    }
     for (size_t i = 0; i < USAGE_KEYS; i++) {
         row.keys[i] = i < ask->by_count ? key_keep(tx, walk, rows, ask->by[i])
                                         : (struct usage_key){.text = BYTES("")};
@@ -248,6 +265,11 @@ static bool part_read(struct tx *tx, struct usage_walk *walk) {
                          ARGS(arg_text(walk->ask.owner), arg_int(after->day), arg_int(after->id),
                               arg_int(PART_ROWS))) == PART_ROWS &&
                after->day >= walk->ask.from_day;
+    }
+    if (walk->order == OF_ONE_RUN) {
+        return rows_keep(tx, walk, of_run_sql,
+                         ARGS(arg_text(walk->ask.owner), arg_int(walk->ask.run), arg_int(after->id),
+                              arg_int(PART_ROWS))) == PART_ROWS;
     }
     int64_t count = rows_keep(tx, walk, of_session_sql,
                               ARGS(arg_text(walk->ask.owner), arg_text(after->session),
@@ -313,11 +335,13 @@ struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
     struct usage_walk *walk = mem_new(sizeof *walk);
     walk->ask = *ask;
     walk->ask.slices_max = ask->slices_max > 0 ? ask->slices_max : USAGE_SLICES_MAX;
-    walk->order = ask->session.len > 0                                   ? OF_ONE_SESSION
+    walk->order = ask->run != 0                                          ? OF_ONE_RUN
+                  : ask->session.len > 0                                 ? OF_ONE_SESSION
                   : ask->by_count == 1 && ask->by[0] == USAGE_BY_SESSION ? BY_SESSION
                                                                          : FROM_NEWEST_DAY;
     assert(ask->by_count >= 1 && ask->by_count <= USAGE_KEYS);
-    walk->added = (struct position){.day = INT64_MAX, .session = ask->session};
+    walk->added = (struct position){.day = ask->to_day > 0 ? ask->to_day + 1 : INT64_MAX,
+                                    .session = ask->session};
     arena_init(&walk->arena, SLICE_BYTES);
     arena_init(&walk->kept, SLICE_BYTES);
     return walk;

@@ -241,7 +241,8 @@ static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answ
                                                                         : USAGE_TURN,
                                   .model = turn->row.model,
                                   .usage = &answer->usage,
-                                  .cost = &answer->cost};
+                                  .cost = &answer->cost,
+                                  .prompt = answer->prompt};
     const struct session_context context = {
         .used = usage_input(&answer->usage) + answer->usage.output, .window = answer->window};
     if (turns__tells_usage(answer)) {

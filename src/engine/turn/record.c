@@ -79,6 +79,9 @@ void calls__count(struct tx *tx, struct session_row *session, const struct call_
                             .category = use->category,
                             .usage = sessions__sums_of(use->usage, use->cost)};
     add.usage.calls = use->calls > 0 ? use->calls : add.usage.calls;
+    if (use->prompt != NULL) {
+        usage_add_parts(use->usage, use->prompt, add.parts);
+    }
     add.place = tx_usage_place(tx, use->run->parent);
     if (add.place.run != 0 && add.category == USAGE_TURN) {
         add.category = USAGE_AGENT;

@@ -46,6 +46,7 @@ struct call_span {
     struct bytes model;
     const struct usage *usage;     /* Borrowed. */
     const struct usage_cost *cost; /* Borrowed. */
+    const int64_t *prompt;         /* Bytes of its parts; NULL: not measured. */
     int64_t calls;                 /* 0: one. */
     enum run_cause cause;
     struct bytes sentence, output;

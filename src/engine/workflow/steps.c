@@ -421,6 +421,7 @@ static void end_count(struct tx *tx, const struct step_end *end) {
     add.usage.calls = end->calls;
     add.usage.cost_micros = end->cost.micros;
     add.usage.cost_unknown = end->calls_unpriced;
+    memcpy(add.parts, end->parts, sizeof add.parts);
     if (end->calls > 0) {
         tx_usage_add(tx, &add);
     }

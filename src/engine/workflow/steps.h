@@ -85,6 +85,7 @@ struct step_end {
     struct bytes agent, workflow; /* Type of its agent, and label of its workflow; for usage. */
     struct usage usage; /* This and the cost: not of a step that talks, which is asked itself. */
     struct usage_cost cost;
+    int64_t parts[USAGE_PART_COUNT]; /* Tokens of its input, as far as its prompts were measured. */
     struct bytes model, project;
     int64_t calls, calls_unpriced; /* Of the model; a turn counts its own. */
     int64_t took_ms;               /* By a clock that nobody sets; 0: it did not begin. */

@@ -102,6 +102,18 @@ struct usage_parts usage_split(const struct usage *usage, const int64_t bytes[US
     return parts;
 }
 
+void usage_add_parts(const struct usage *usage, const int64_t bytes[USAGE_PART_COUNT],
+                     int64_t io_tokens[USAGE_PART_COUNT]) {
+    const struct usage_parts parts = usage_split(usage, bytes);
+    int64_t measured = 0;
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        measured += bounded(bytes[i]);
+    }
+    for (size_t i = 0; i < USAGE_PART_COUNT && measured > 0; i++) {
+        io_tokens[i] = bounded(io_tokens[i] + parts.tokens[i]);
+    }
+}
+
 int64_t usage_total(const struct usage *usage) {
     return usage_input(usage) + usage->output;
 }

@@ -68,6 +68,10 @@ struct usage_parts {
 /* Providers tell sums alone. No token is lost, and none is counted twice. */
 struct usage_parts usage_split(const struct usage *usage, const int64_t bytes[USAGE_PART_COUNT]);
 
+/* Adds the parts' tokens. Of a prompt without bytes nobody knows the parts: nothing is added. */
+void usage_add_parts(const struct usage *usage, const int64_t bytes[USAGE_PART_COUNT],
+                     int64_t io_tokens[USAGE_PART_COUNT]);
+
 int64_t usage_input(const struct usage *usage);
 int64_t usage_total(const struct usage *usage);               /* Input and output. */
 void usage_add(struct usage *sum, const struct usage *usage); /* An estimate makes the sum one. */

@@ -819,7 +819,7 @@ CREATE INDEX workflow_refs_script ON workflow_refs (script);
 -- category (turn, follow_up, subagent, review, …), project, agent, workflow and phase: agents of
 -- workflows that are one call are of no session, so that without the others two projects of an
 -- owner would share a row. A row with a tool counts calls of that tool, not of a model: their time
--- in ms, and those that failed.
+-- in ms, and those that failed. *_tokens: parts of the input of calls whose prompt was measured.
 CREATE TABLE usage_totals (
     id @id@,
     owner TEXT NOT NULL,
@@ -837,6 +837,9 @@ CREATE TABLE usage_totals (
     tool TEXT NOT NULL DEFAULT '',
     ms @int@ NOT NULL DEFAULT 0,
     errors @int@ NOT NULL DEFAULT 0,
+    tools_tokens @int@ NOT NULL DEFAULT 0,
+    instructions_tokens @int@ NOT NULL DEFAULT 0,
+    history_tokens @int@ NOT NULL DEFAULT 0,
     calls @int@ NOT NULL,
     fresh @int@ NOT NULL,
     cache_read @int@ NOT NULL,
