@@ -78,7 +78,17 @@ test("by mouse: what was spent, by model, tool and session, and on which days", 
   assert.deepEqual((await cells(page, "read_file")).slice(0, 2), ["1", "1"]);
   await page.getByRole("button", { name: "Session", exact: true }).click();
   const link = page.getByRole("link", { name: "Fix <b>it</b>" });
+  await link.waitFor();
   assert.equal(await link.getAttribute("href"), `/s/${desk.session}`);
+  await page.getByRole("button", { name: "Segment", exact: true }).click();
+  await page.getByRole("rowheader", { name: "History" }).waitFor();
+  assert.match((await cells(page, "History")).join(), /^[\d,.K]+,\d+ %$/);
+  await page.getByLabel("From").fill("2026-01-01");
+  await page.getByLabel("To").fill("2026-01-02");
+  await page.waitForURL("**/usage?show=tokens&by=segment&from=2026-01-01&to=2026-01-02");
+  await page.getByText("No model was called on these days.").first().waitFor();
+  await page.getByRole("button", { name: "14 days" }).click();
+  await page.waitForURL("**/usage?show=tokens&by=segment");
   await page.getByRole("button", { name: "Project", exact: true }).click();
   await page.getByRole("group", { name: /by project/ }).waitFor();
   await turn(desk.daemon, { title: "Live", project: "late", model: "scripted/demo", text: "hi" });

@@ -5,8 +5,11 @@ export interface Sums {
   calls: number; fresh: number; cache_read: number; cache_write: number; output: number;
   reasoning: number; cost_micros: number | null; cost_unknown: number;
 }
-/** A row of the API: its dimensions by their names. Of tools also `ms` and `errors`. */
-export interface UsageRow { usage: Sums; ms?: number; errors?: number; [dimension: string]: unknown }
+/** A row of the API: its dimensions by their names. Of tools also `ms` and `errors`; of segments
+ *  `tokens` in the place of `usage`. */
+export interface UsageRow {
+  usage: Sums; ms?: number; errors?: number; tokens?: number; [dimension: string]: unknown;
+}
 export interface UsageAnswer { items: UsageRow[]; total: { usage: Sums } }
 
 export const BY = ["model", "project", "agent", "workflow", "tool", "session", "segment"] as const;

@@ -55,13 +55,23 @@ function toolCells({ usage: { calls }, errors = 0, ms = 0 }: UsageRow): string[]
 const spanShort = (ms: number): string =>
   (ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : spanText(ms));
 
+const share = (part: number, whole: number): string =>
+  (whole === 0 ? words.unknown : `${Math.round((100 * part) / whole)} %`);
+
 export function Breakdown({ by, rows, nameOf }: {
   by: By; rows: UsageRow[]; nameOf(row: UsageRow): ComponentChildren;
 }) {
-  const heads = by === "tool" ? [words.toolCalls, words.errors, words.time] : HEADS;
+  const heads = by === "tool" ? [words.toolCalls, words.errors, words.time]
+    : by === "segment" ? [words.tokens, words.share] : HEADS;
+  const whole = rows.reduce((sum, { tokens = 0 }) => sum + tokens, 0);
+  const others = (row: UsageRow): string[] => {
+    if (by === "tool") return toolCells(row);
+    if (by !== "segment") return cellsOf(row.usage);
+    return [count(row.tokens ?? 0), share(row.tokens ?? 0, whole)];
+  };
   return (
     <Table caption={`${words.byName}: ${words.bys[by]}`} heads={[words.bys[by], ...heads]}
       rows={rows.map((row) => ({ id: String(row[by]),
-        cells: [nameOf(row), ...(by === "tool" ? toolCells(row) : cellsOf(row.usage))] }))} />
+        cells: [nameOf(row), ...others(row)] }))} />
   );
 }

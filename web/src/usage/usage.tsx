@@ -1,6 +1,6 @@
 /** What models took: by day, by whatever else, and what limits it. The address has days and
  *  breakdown. */
-import { useEffect, useState, type MutableRef, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { Loading } from "../parts/loading.tsx";
@@ -30,7 +30,7 @@ function useAnswer(path: string): { answer: UsageAnswer | null; problem: Problem
   const [state, stateSet] = useState<{ path: string; answer: UsageAnswer } | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
   const calls = home.value.overview?.today.calls ?? 0;
-  const last: MutableRef<{ path: string; ms: number }> = useRef({ path: "", ms: 0 });
+  const last = useRef({ path: "", ms: 0 });
   const reads = useRef(0);
   const read = async (): Promise<void> => {
     const mine = ++reads.current;
@@ -112,11 +112,12 @@ function useTitles(by: By): ReadonlyMap<string, string> {
   return titles;
 }
 
-function By_({ by, answer }: { by: By; answer: UsageAnswer }) {
+function Parts({ by, answer }: { by: By; answer: UsageAnswer }) {
   const titles = useTitles(by);
   const nameOf = (row: UsageRow) => {
     const name = String(row[by] ?? "");
     if (name === "") return <span class="muted">{words.noName(by)}</span>;
+    if (by === "segment") return words.segments[name] ?? visible(name);
     if (by !== "session") return <span class="mono" dir="auto">{visible(name)}</span>;
     return <a href={`/s/${name}`} dir="auto">{visible(titles.get(name) ?? name)}</a>;
   };
@@ -182,7 +183,7 @@ export function Usage() {
       </div>
       <Trouble problem={parts.problem === days.problem ? null : parts.problem}
         retry={parts.read} />
-      {parts.answer === null ? null : <By_ by={by} answer={parts.answer} />}
+      {parts.answer === null ? null : <Parts by={by} answer={parts.answer} />}
       <Budgets />
     </div>
   );

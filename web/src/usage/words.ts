@@ -22,6 +22,10 @@ export const words = {
   noName: (by: By) => (by === "agent" || by === "workflow" ? "(none)" : "(no name)"),
   table: "The days as a table",
   day: "Day", prompt: "Prompt tokens", output: "Output tokens", ofCache: "From the cache",
+  segments: {
+    tools: "Tools in prompts", instructions: "Instructions", history: "History",
+    other: "Input that nobody measured", output: "Output", reasoning: "Reasoning",
+  } as Record<string, string>,
   toolCalls: "Calls", errors: "Errors", time: "Time each", share: "Share",
   none: "No model was called on these days.",
   noneTool: "No tool was called on these days.",
