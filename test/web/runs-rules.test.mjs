@@ -36,7 +36,7 @@ test("a row of an event belongs to the list, or leaves it", () => {
   assert.deepEqual(applied(list, { id: "b", removed: true }, () => true), [{ id: "a" }]);
 });
 
-test("the first page read anew keeps what stands below it, and drops what left it", () => {
+test("the first page read again keeps what stands below it, and drops what left it", () => {
   const ids = (list) => list.map(({ id, n }) => (n === undefined ? id : `${id}${n}`)).join(" ");
   const items = ["e", "d", "c", "b", "a"].map((id) => ({ id, more: 1 }));
   const page = [{ id: "f" }, { id: "e", n: 2 }, { id: "c" }];
@@ -57,7 +57,7 @@ test("a row leads to its run, its job, its session, or into the run above it", (
   assert.equal(at({ kind: "turn", stream: "run:run_1" }), null);
 });
 
-test("several at once: who fits an action, in requests of at most 100, and what is held back", () => {
+test("several at once: who fits an action, requests of at most 100, what is held back", () => {
   const rows = ["running", "waiting", "failed", "succeeded"].map((state) => ({ id: state, state }));
   const fit = (action) => rules.fitting(rows, action).map(({ id }) => id).join();
   assert.deepEqual(rules.ACTIONS.map(fit),

@@ -34,7 +34,7 @@ const dialog = (page) => page.getByRole("dialog");
 /** The list holds newcomers back while the pointer is in it. */
 const away = (page) => page.mouse.move(5, 5);
 
-test("by mouse: what runs and ended is listed, lives, and is filtered by the address", async (t) => {
+test("by mouse: what runs and ended is listed, lives, and is filtered", async (t) => {
   const own = await serving(t);
   const page = await opened(browser, own, { target: "/" });
   await page.getByRole("link", { name: "Runs" }).first().click();
@@ -78,7 +78,7 @@ test("by mouse: what runs and ended is listed, lives, and is filtered by the add
   page.clean();
 });
 
-test("by mouse: several are stopped, removed and seen; each says what became of it", async (t) => {
+test("by mouse: several are stopped, removed and seen; each row says how it went", async (t) => {
   const own = await serving(t);
   const long = await job("soak", "sleep 600", own);
   await job("done", "true", own);
@@ -116,7 +116,7 @@ test("by mouse: several are stopped, removed and seen; each says what became of 
   page.clean();
 });
 
-test("by keyboard alone: to a row, into it and back, all selected, stopped and removed", async (t) => {
+test("by keyboard alone: to a row, into it and back, all stopped and removed", async (t) => {
   const own = await serving(t);
   const first = await job("one", "exit 1", own);
   await job("two", "sleep 600", own);

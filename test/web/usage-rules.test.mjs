@@ -89,7 +89,8 @@ test("budgets: nearest their limit first, in sentences that leave nothing out", 
   assert.deepEqual([agents.amount, agents.share, cost.left], ["agents", 0.9, 6_480_000]);
   assert.equal(limits.sentenceOf(cost, web), "$3.12 + 4 calls of unknown cost of $10.00 spent, " +
     "$0.4000 reserved, $6.48 left");
-  assert.equal(limits.sentenceOf(limits.fillsOf(all)[0], all), "1 min of 1 min spent, nothing left");
+  assert.equal(limits.sentenceOf(limits.fillsOf(all)[0], all),
+    "1 min of 1 min spent, nothing left");
   assert.deepEqual(limits.countedOf(web), ["Tokens: 1,200"]);
   assert.deepEqual(limits.countedOf(idle), []);
   const clock = (at) => text.clockTime(at); // The time zone is that of the test.

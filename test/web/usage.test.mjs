@@ -83,8 +83,8 @@ test("by mouse: what was spent, by model, tool and session, and on which days", 
   await page.getByRole("button", { name: "Segment", exact: true }).click();
   await page.getByRole("rowheader", { name: "History" }).waitFor();
   assert.match((await cells(page, "History")).join(), /^[\d,.K]+,\d+ %$/);
-  await page.getByLabel("From").fill("2026-01-01");
-  await page.getByLabel("To").fill("2026-01-02");
+  await page.getByLabel("From", { exact: true }).fill("2026-01-01");
+  await page.getByLabel("To", { exact: true }).fill("2026-01-02");
   await page.waitForURL("**/usage?show=tokens&by=segment&from=2026-01-01&to=2026-01-02");
   await page.getByText("No model was called on these days.").first().waitFor();
   await page.getByRole("button", { name: "14 days" }).click();
@@ -159,7 +159,8 @@ test("by keyboard alone: from day to day, to a budget, its limit changed, a new 
   await page.keyboard.type("gu");
   await page.getByRole("rowheader", { name: "p/strange" }).waitFor();
   const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label"));
-  for (let at = 0; !(await page.evaluate(() => document.activeElement.matches("[data-day]"))); at++) {
+  const atBar = () => page.evaluate(() => document.activeElement.matches("[data-day]"));
+  for (let at = 0; !(await atBar()); at++) {
     assert.ok(at < 40, "the bars can be reached");
     await page.keyboard.press("Tab");
   }
@@ -222,7 +223,7 @@ test("on a phone nothing is too wide, and buttons are large", async (t) => {
   page.clean();
 });
 
-test("axe finds nothing: full, the form with a fault, and empty; 200 % of the size fits", async (t) => {
+test("axe finds nothing: full, a form with a fault, empty; 200 % of the size fits", async (t) => {
   const desk = await spent(t), empty = await serving(t);
   await ask(desk.daemon, "PATCH", "/budgets/global", { per: "day", tokens: 100 });
   await ask(desk.daemon, "PATCH", "/budgets/project:web", { cost_micros: 5e6 });

@@ -60,7 +60,8 @@ interface FormProps<T> {
   children?: ComponentChildren;
 }
 
-export function Form<T>({ title, send, cancel, close, submit, done, beside, children }: FormProps<T>) {
+export function Form<T>(
+  { title, send, cancel, close, submit, done, beside, children }: FormProps<T>) {
   const [problem, problemSet] = useState<Given | null>(null);
   const [busy, busySet] = useState(false);
   const sent = async (event: SubmitEvent): Promise<void> => {

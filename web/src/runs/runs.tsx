@@ -1,5 +1,5 @@
-/** Runs of every kind, newest first. The address has what is shown; several are stopped, removed and
- *  marked as seen at once. */
+/** Runs of every kind, newest first. The address has what is shown; several are stopped, removed
+ *  and marked as seen at once. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
@@ -81,7 +81,8 @@ function useHeld(items: readonly RunRow[]) {
   const left = useSignal(0);
   void left.value;
   const isHeld = box.current?.matches(":hover, :focus-within") ?? false;
-  if (!isHeld || !items.some(({ id }) => id === first.current)) first.current = items[0]?.id ?? null;
+  const isThere = items.some(({ id }) => id === first.current);
+  if (!isHeld || !isThere) first.current = items[0]?.id ?? null;
   const leave = (): void => void left.value++;
   return { box, leave, ...heldBack(items, isHeld ? first.current : null),
     release: () => {

@@ -14,7 +14,8 @@ export function applied<T extends { id: string }>(
 }
 
 /** Pure. The first page anew: what stood on it is as the page says, what stands below it stays. */
-export function refreshed<T extends { id: string }>(items: T[], { items: page, next }: Page<T>): T[] {
+export function refreshed<T extends { id: string }>(
+  items: T[], { items: page, next }: Page<T>): T[] {
   const known = new Map(items.map((item, at) => [item.id, at]));
   const fresh = page.map((item) => ({ ...items[known.get(item.id) ?? -1], ...item }));
   if (next === null) return fresh;

@@ -83,7 +83,9 @@ export function followRows<T extends { id: string }>(wish: RowsWish<T>): RowsFol
       const answer = await get<Page<T>>(wish.path);
       if (mine !== reads) return;
       waiting = null;
-      if (answer.ok) rows.value = { ...rows.value, items: refreshed(rows.value.items, answer.value) };
+      if (answer.ok) {
+        rows.value = { ...rows.value, items: refreshed(rows.value.items, answer.value) };
+      }
       apply(events);
     },
     end: () => {

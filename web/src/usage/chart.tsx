@@ -20,8 +20,8 @@ export function Chart({ bars: { series, columns, max }, by, show, nameOf }: Char
     const to = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: last }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    const bar = box.current?.querySelectorAll<SVGElement>("[data-day]")[Math.max(0, Math.min(last, to))];
-    bar?.focus();
+    const all = box.current?.querySelectorAll<SVGElement>("[data-day]");
+    all?.[Math.max(0, Math.min(last, to))]?.focus();
   };
   return (
     <figure class="chart">

@@ -60,7 +60,8 @@ export function sentenceOf({ amount, limit, spent, reserved, left }: Fill, budge
   const text = (value: number): string => amountText(amount, value);
   const used = amount !== "cost_micros" ? text(spent)
     : spentText(budget.spent.cost_micros, budget.spent.cost_unknown, cost);
-  return [`${used} of ${text(limit)} spent`, ...(reserved > 0 ? [`${text(reserved)} reserved`] : []),
+  return [`${used} of ${text(limit)} spent`,
+    ...(reserved > 0 ? [`${text(reserved)} reserved`] : []),
     left > 0 ? `${text(left)} left` : "nothing left"].join(", ");
 }
 
@@ -85,18 +86,24 @@ export function outlookOf(budget: Budget, now_ms: number): string[] {
   else if (forecast != null && forecast > now_ms) {
     said.push(`at this rate used up at ${timeTo(forecast, now_ms)}`);
   }
-  if (per === "day" && resets_ms !== null) said.push(`begins again at ${timeTo(resets_ms, now_ms)}`);
-  if (waiting > 0) said.push(waiting === 1 ? "1 run waits for it" : `${count(waiting)} runs wait for it`);
+  if (per === "day" && resets_ms !== null) {
+    said.push(`begins again at ${timeTo(resets_ms, now_ms)}`);
+  }
+  if (waiting > 0) {
+    said.push(waiting === 1 ? "1 run waits for it" : `${count(waiting)} runs wait for it`);
+  }
   return said;
 }
 
 /** --- What a person writes into the form --- */
 
-const UNITS: Record<string, number> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS: Record<string, number> = {
+  s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000,
+};
 
 function spanOf(text: string): number | null {
-  const pieces = [...text.matchAll(/(\d+(?:\.\d+)?)\s*(min|[smhd])/g)];
-  if (pieces.length === 0 || text.replace(/(\d+(?:\.\d+)?)\s*(min|[smhd])\s*/g, "") !== "") return null;
+  const one = /(\d+(?:\.\d+)?)\s*(min|[smhd])\s*/g, pieces = [...text.matchAll(one)];
+  if (pieces.length === 0 || text.replace(one, "") !== "") return null;
   return pieces.reduce((sum, [, value, unit]) => sum + Number(value) * (UNITS[unit ?? ""] ?? 0), 0);
 }
 

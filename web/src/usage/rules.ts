@@ -153,7 +153,8 @@ export function columnText(
   { day, sums, parts }: Column, show: Show, nameOf: (series: number) => string): string {
   const each = parts.filter(({ sums: one }) => one.calls > 0)
     .map(({ series, sums: one }) => `${nameOf(series)} ${valueText(one, show)}`);
-  return `${dayText(day)}: ${valueText(sums, show)}${each.length > 1 ? `; ${each.join(", ")}` : ""}`;
+  const more = each.length > 1 ? `; ${each.join(", ")}` : "";
+  return `${dayText(day)}: ${valueText(sums, show)}${more}`;
 }
 
 const dayName = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", timeZone: "UTC" });

@@ -2,7 +2,9 @@
 import type { ComponentChildren } from "preact";
 
 import { count, spanText, spentText } from "../parts/text.ts";
-import { dayText, hitRate, promptOf, type By, type Column, type Sums, type UsageRow } from "./rules.ts";
+import {
+  dayText, hitRate, promptOf, type By, type Column, type Sums, type UsageRow,
+} from "./rules.ts";
 import { words } from "./words.ts";
 
 const ROWS_MAX = 200;
@@ -52,8 +54,10 @@ export function DaysTable({ columns }: { columns: Column[] }) {
 function toolCells({ usage: { calls }, errors = 0, ms = 0 }: UsageRow): string[] {
   return [count(calls), count(errors), calls === 0 ? words.unknown : spanShort(ms / calls)];
 }
-const spanShort = (ms: number): string =>
-  (ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : spanText(ms));
+function spanShort(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : spanText(ms);
+}
 
 const share = (part: number, whole: number): string =>
   (whole === 0 ? words.unknown : `${Math.round((100 * part) / whole)} %`);

@@ -16,7 +16,8 @@ export const words = {
   cacheOf: (read: string, all: string) => `(${read}/${all})`,
   tokensOf: (prompt: string, output: string) => `${prompt} read, ${output} written`,
   unknown: "–",
-  chart: (show: Show, by: By) => `Each day's ${words.shows[show]}, by ${words.bys[by].toLowerCase()}`,
+  chart: (show: Show, by: By) =>
+    `Each day's ${words.shows[show]}, by ${words.bys[by].toLowerCase()}`,
   chartKeys: "The arrow keys go from day to day.",
   others: "others",
   noName: (by: By) => (by === "agent" || by === "workflow" ? "(none)" : "(no name)"),
