@@ -79,7 +79,8 @@ const budget = (scope, { limits: limit, spent, reserved, ...more }) => ({
 test("budgets: nearest their limit first, in sentences that leave nothing out", () => {
   const web = budget("project:web", { limits: { cost_micros: 10e6, agents: 10 },
     spent: { cost_micros: 3.12e6, cost_unknown: 4, agents: 9, tokens: 1200 },
-    reserved: { cost_micros: 0.4e6 }, forecast: NOW + 2 * HOUR + 20 * 60_000, waiting: 2 });
+    reserved: { cost_micros: 0.4e6 }, waiting: 2,
+    forecast: { limit: "cost_micros", at_ms: NOW + 2 * HOUR + 20 * 60_000 } });
   const all = budget("global", { limits: { wall_ms: 60_000 }, spent: { wall_ms: 80_000 },
     per: "day", resets_ms: NOW + 12 * HOUR });
   const idle = budget("project:idle", {}), zeroed = budget("a", { limits: { tokens: 0 } });
@@ -95,12 +96,13 @@ test("budgets: nearest their limit first, in sentences that leave nothing out", 
   assert.deepEqual(limits.countedOf(idle), []);
   const clock = (at) => text.clockTime(at); // The time zone is that of the test.
   assert.deepEqual(limits.outlookOf(web, NOW), [
-    `at this rate used up at ${clock(NOW + 2 * HOUR + 20 * 60_000)}`, "2 runs wait for it"]);
+    `at this rate used up at ${clock(NOW + 2 * HOUR + 20 * 60_000)} (cost)`, "2 runs wait for it"]);
   assert.deepEqual(limits.outlookOf(all, NOW),
     ["used up", `begins again at ${clock(NOW + 12 * HOUR)}`]);
-  assert.deepEqual(limits.outlookOf({ ...web, forecast: NOW - 1, waiting: 0 }, NOW), []);
-  assert.match(limits.outlookOf({ ...web, waiting: 1, forecast: NOW + 72 * HOUR }, NOW)[0],
-    /^at this rate used up at Nov 30 \d\d:\d\d$/);
+  assert.deepEqual(limits.outlookOf({ ...web, forecast: { ...web.forecast, at_ms: NOW - 1 }, waiting: 0 }, NOW), []);
+  assert.match(limits.outlookOf({ ...web, waiting: 1, limits: { ...none, cost_micros: 10e6 },
+    forecast: { limit: "cost_micros", at_ms: NOW + 72 * HOUR } }, NOW)[0],
+  /^at this rate used up at Nov 30 \d\d:\d\d$/);
 });
 
 test("amounts are read as people write them, and written as they are read", () => {

@@ -14,8 +14,8 @@ export interface Budget {
   waiting: number;
   per: "day" | null;
   resets_ms: number | null;
-  /** When the first limit is reached at the present rate. */
-  forecast?: number | null;
+  /** The limit that is reached first if spending goes on as it does. */
+  forecast?: { limit: Amount; at_ms: number } | null;
 }
 
 /** One limit. `left` is never below 0; `share` is 1 where nothing is left. */
@@ -81,10 +81,11 @@ export function countedOf({ spent, limits }: Budget): string[] {
 /** When it ends, begins again, and what waits for it. */
 export function outlookOf(budget: Budget, now_ms: number): string[] {
   const { forecast, resets_ms, waiting, per } = budget, said: string[] = [];
-  const isUsedUp = fillsOf(budget)[0]?.left === 0;
+  const fills = fillsOf(budget), isUsedUp = fills[0]?.left === 0;
   if (isUsedUp) said.push("used up");
-  else if (forecast != null && forecast > now_ms) {
-    said.push(`at this rate used up at ${timeTo(forecast, now_ms)}`);
+  else if (forecast != null && forecast.at_ms > now_ms) {
+    const which = fills.length > 1 ? ` (${NAMES[forecast.limit].toLowerCase()})` : "";
+    said.push(`at this rate used up at ${timeTo(forecast.at_ms, now_ms)}${which}`);
   }
   if (per === "day" && resets_ms !== null) {
     said.push(`begins again at ${timeTo(resets_ms, now_ms)}`);
