@@ -11,7 +11,7 @@ golden("budgets", async (record) => {
   const daemon = await record.daemon();
   const ask = (...request) => record.ask(daemon, ...request);
   await ask("GET", "budgets");
-  await ask("PATCH", "budgets/project:web", { wall_ms: 3600000, cost_micros: 2500000 });
+  await ask("PATCH", "budgets/project:web", { wall_ms: 1e12, cost_micros: 2500000 });
   await ask("PATCH", "budgets/project:web", { agents: 5, cost_micros: null });
   await ask("PATCH", "budgets/project:web", { agents: -1 });
   await ask("PATCH", "budgets/project:web", { cows: 1 });
@@ -25,7 +25,7 @@ golden("budgets", async (record) => {
   await ask("GET", "budgets?total=1&limit=1");
   await ask("GET", "budgets?q=WEB");
   record.say("a job that is charged, and one that finds nothing left");
-  const body = { shell: "true", project: "web", budget: { wall_ms: 60000 } };
+  const body = { shell: "sleep 0.05", project: "web", budget: { wall_ms: 60000 } };
   const run = (await ask("POST", "jobs", body)).json.id;
   await record.until(daemon, `run:${run}`, "run_finished");
   await ask("GET", `budgets/run:${run}`);

@@ -157,6 +157,20 @@ test("a job names its project and budget in the right form or is refused", async
   }
 });
 
+test("a forecast says when the average so far reaches a limit", async () => {
+  const scope = "project:pace";
+  assert.equal((await set(scope, { wall_ms: 20_000, agents: 9 })).forecast, null);
+  await jobs.ran("sleep 0.05", { project: "pace" });
+  const { forecast, spent } = await shown(scope);
+  assert.equal(forecast.limit, "wall_ms");
+  assert.ok(forecast.at_ms > Date.now(), JSON.stringify({ forecast, spent }));
+  const list = (await jobs.request("GET", "/api/v1/budgets?q=pace")).json.items;
+  assert.equal(list[0].forecast.limit, "wall_ms");
+  const { stdout } = await jobs.daemon.cli(["budget", "show", scope]);
+  assert.match(stdout, /^at this rate the limit of wall time is reached in \d+ /m);
+  assert.equal((await set(scope, { agents: 0 })).forecast, null); // It is reached.
+});
+
 // --- Days ---------------------------------------------------------------------------------------
 
 test("a day that is used up is waited for to end, also over a restart", async (t) => {

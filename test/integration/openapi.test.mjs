@@ -27,7 +27,7 @@ after(async () => {
 
 /** Parameters for which any word does not do. */
 const valuesOfOurs =
-  /^(owner|through|root)|'(state|status|role|kind|pattern|stream|encoding|path|host|side)'/;
+  /^(owner|through|root)|'(state|status|role|kind|pattern|stream|encoding|path|host|side|from|to)'/;
 const fillIn = (target) => target.replaceAll("{id}", "some-id");
 const operations = () =>
   Object.entries(document.paths).flatMap(([target, item]) =>

@@ -217,6 +217,64 @@ static void a_day_ends_once_and_a_clock_set_back_begins_none(void **state) {
     }
 }
 
+static struct budget_forecast forecast_of(int64_t limit, int64_t spent, int64_t span_ms,
+                                          int64_t day_left_ms) {
+    const int64_t now_ms = INT64_C(1700000000000);
+    struct budget_pace pace = {.limits = amounts_unlimited(),
+                               .spent = amounts_none(),
+                               .since_ms = now_ms - span_ms,
+                               .now_ms = now_ms,
+                               .day_end_ms = day_left_ms == 0 ? 0 : now_ms + day_left_ms};
+    pace.limits.of[AMOUNT_COST] = limit;
+    pace.spent.of[AMOUNT_COST] = spent;
+    pace.spent.of[AMOUNT_TOKENS] = 1000000; /* Without a limit. */
+    struct budget_forecast forecast = budget_forecast(&pace);
+    forecast.at_ms -= now_ms;
+    return forecast;
+}
+
+static void a_limit_is_reached_when_the_average_says_so(void **state) {
+    (void)state;
+    enum { HOUR = 3600 * 1000 };
+    const struct {
+        int64_t limit, spent, span_ms, day_left_ms;
+        int64_t in_ms; /* -1: never. */
+    } cases[] = {
+        {1000, 250, 2 * HOUR, 0, 6 * HOUR},
+        {1000, 250, 2 * HOUR, 7 * HOUR, 6 * HOUR},
+        {1000, 250, 2 * HOUR, 5 * HOUR, -1}, /* The day ends before. */
+        {1000, 1000, HOUR, 9 * HOUR, -1},    /* Reached already. */
+        {1000, 2000, HOUR, 0, -1},
+        {0, 0, HOUR, 0, -1},
+        {1000, 0, HOUR, 0, -1},
+        {1000, 500, 1, 0, BUDGET_FORECAST_MIN_MS},         /* A single call is no rate. */
+        {1000, 500, -5 * HOUR, 0, BUDGET_FORECAST_MIN_MS}, /* The clock was set back. */
+        {AMOUNT_MAX - 1, 1, HOUR, 0, -1},                  /* In thousands of years. */
+        {AMOUNT_MAX, AMOUNT_MAX - 1, HOUR, 0, -1},         /* No limit. */
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct budget_forecast forecast =
+            forecast_of(cases[i].limit, cases[i].spent, cases[i].span_ms, cases[i].day_left_ms);
+        assert_int_equal(forecast.amount, cases[i].in_ms < 0 ? AMOUNT_COUNT : AMOUNT_COST);
+        if (cases[i].in_ms >= 0) {
+            assert_int_equal(forecast.at_ms, cases[i].in_ms);
+        }
+    }
+}
+
+static void the_first_limit_that_is_reached_is_named(void **state) {
+    (void)state;
+    struct budget_pace pace = {.limits = amounts_unlimited(),
+                               .spent = amounts_none(),
+                               .now_ms = 2 * BUDGET_FORECAST_MIN_MS};
+    pace.limits.of[AMOUNT_COST] = pace.limits.of[AMOUNT_WALL] = 100;
+    pace.spent.of[AMOUNT_COST] = 10;
+    pace.spent.of[AMOUNT_WALL] = 20;
+    assert_int_equal(budget_forecast(&pace).amount, AMOUNT_WALL);
+    pace.limits.of[AMOUNT_AGENTS] = 0; /* Reached. */
+    assert_int_equal(budget_forecast(&pace).amount, AMOUNT_COUNT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fits_is_granted_as_it_was_asked_for),
@@ -231,6 +289,8 @@ int main(void) {
         cmocka_unit_test(a_mean_follows_what_attempts_take_now),
         cmocka_unit_test(sums_stop_at_the_bound_and_at_nothing),
         cmocka_unit_test(a_day_that_is_used_up_is_waited_for_to_end),
+        cmocka_unit_test(a_limit_is_reached_when_the_average_says_so),
+        cmocka_unit_test(the_first_limit_that_is_reached_is_named),
         cmocka_unit_test(a_day_ends_once_and_a_clock_set_back_begins_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

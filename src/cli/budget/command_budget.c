@@ -37,6 +37,15 @@ static struct talk_time resets_of(const json_t *row) {
     return talk_ago(talk_int(row, "resets_ms"), world_wall_ms(world_real()));
 }
 
+static void forecast_print(const json_t *forecast) {
+    const enum amount amount = amount_find(talk_text(forecast, "limit"));
+    const int64_t now_ms = world_wall_ms(world_real()), at_ms = talk_int(forecast, "at_ms");
+    if (amount != AMOUNT_COUNT && at_ms > now_ms) {
+        printf("at this rate the limit of %s is reached %s\n", amount_title(amount),
+               talk_ago(at_ms, now_ms).text);
+    }
+}
+
 static void budget_print(const json_t *row) {
     printf("budget    %s\n", talk_text(row, "scope"));
     printf("%-13s  %12s  %12s  %12s\n", "", "SPENT", "RESERVED", "LIMIT");
@@ -49,6 +58,7 @@ static void budget_print(const json_t *row) {
     if (counts_today(row)) {
         printf("spent is counted today, and resets %s\n", resets_of(row).text);
     }
+    forecast_print(json_object_get(row, "forecast"));
     if (talk_int(row, "waiting") > 0) {
         printf("waiting   %lld\n", (long long)talk_int(row, "waiting"));
     }

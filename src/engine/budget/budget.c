@@ -92,6 +92,26 @@ static bool node_find(struct tx *tx, const struct budget_key *key, struct budget
                         ARGS(arg_text(owner), arg_text(key->scope)), 1, ret_row) > 0;
 }
 
+/* A day began 24 hours before its end, or with its budget. */
+static struct bytes forecast_of(struct tx *tx, const struct budget_row *row) {
+    const int64_t day_ms = row->day_end_ms == 0 ? 0 : row->day_end_ms - BUDGET_DAY_MS;
+    const struct budget_pace pace = {.limits = row->limits,
+                                     .spent = row->spent,
+                                     .since_ms = row->made_ms > day_ms ? row->made_ms : day_ms,
+                                     .now_ms = tx_now_ms(tx),
+                                     .day_end_ms = row->day_end_ms};
+    const struct budget_forecast forecast = budget_forecast(&pace);
+    AUTO(text_done) struct text text = text_up_to(200);
+    if (forecast.amount == AMOUNT_COUNT) {
+        return BYTES("");
+    }
+    text_add_char(&text, '{');
+    text_add_member(&text, "limit", bytes_of(amount_name(forecast.amount)));
+    text_add_member_int(&text, "at_ms", forecast.at_ms);
+    text_add_char(&text, '}');
+    return tx_copy_text(tx, &text, "budget: forecast");
+}
+
 static void node_fill(struct tx *tx, struct budget_row *row) {
     row->waiting =
         tx_number(tx,
@@ -99,6 +119,7 @@ static void node_fill(struct tx *tx, struct budget_row *row) {
                   " AND lane <> 0 AND ended_ms IS NULL",
                   ARGS(arg_int(row->id * BUDGET_LANES), arg_int((row->id + 1) * BUDGET_LANES)));
     row->reserved = budget__reserved(tx, row);
+    row->forecast = forecast_of(tx, row);
 }
 
 struct err tx_budget_find(struct tx *tx, const struct budget_key *key, bool *ret_found,
@@ -355,6 +376,9 @@ static const struct field budget_rows[] = {
     {FIELD("waiting", FIELD_INT, AT(waiting))},
     {FIELD("per", FIELD_TEXT, 0), .get = counted_per, .schema = "{\"enum\":[\"day\",null]}"},
     {FIELD("resets_ms", FIELD_TIME, AT(day_end_ms))},
+    {FIELD("forecast", FIELD_STORED, AT(forecast)), .use = FIELD_LISTED, .empty = FIELD_EMPTY_NULL,
+     .schema = "{\"type\":[\"object\",\"null\"],\"required\":[\"limit\",\"at_ms\"],\"properties\":{"
+               "\"limit\":{\"type\":\"string\"},\"at_ms\":{\"type\":\"integer\"}}}"},
     {FIELD("made_ms", FIELD_INT, AT(made_ms))},
 };
 const struct field_set budget_fields = {FIELD_ROWS(budget_rows), .use = FIELD_SHOWN};

@@ -40,7 +40,8 @@ struct budget_row {
     bool moved;         /* The day is another one than in the database. */
     /* By tx_budget_find and tx_budget_each: */
     struct amounts reserved;
-    int64_t waiting; /* Runs that wait for one of its limits. */
+    int64_t waiting;       /* Runs that wait for one of its limits. */
+    struct bytes forecast; /* JSON: when which limit is reached; "": none is. */
 };
 
 /* Columns of struct budget_row, after `id` (store/mapper.h). */

@@ -184,6 +184,41 @@ struct budget_day budget_day(int64_t end_ms, int64_t now_ms, int64_t midnight_ms
     return (struct budget_day){.end_ms = far ? now_ms + BUDGET_DAY_MS : end_ms};
 }
 
+/* --- Forecasts -------------------------------------------------------------------------------- */
+
+/* Time until the limit is reached; BUDGET_FORECAST_MAX_MS: never. Amounts are at most 2^53. */
+static int64_t reached_in_ms(const struct budget_pace *pace, unsigned amount) {
+    const int64_t spent = pace->spent.of[amount], rest = pace->limits.of[amount] - spent;
+    const int64_t span = pace->now_ms - pace->since_ms;
+    if (pace->limits.of[amount] >= AMOUNT_MAX || spent <= 0) {
+        return BUDGET_FORECAST_MAX_MS;
+    }
+    const double ms = (double)rest / (double)spent *
+                      (double)(span > BUDGET_FORECAST_MIN_MS ? span : BUDGET_FORECAST_MIN_MS);
+    return ms < (double)BUDGET_FORECAST_MAX_MS ? (int64_t)ms : BUDGET_FORECAST_MAX_MS;
+}
+
+struct budget_forecast budget_forecast(const struct budget_pace *pace) {
+    const struct budget_forecast none = {.amount = AMOUNT_COUNT};
+    struct budget_forecast forecast = none;
+    int64_t first_ms = BUDGET_FORECAST_MAX_MS;
+    if (pace->day_end_ms != 0) { /* The count of the day ends before. */
+        const int64_t left_ms = pace->day_end_ms - pace->now_ms;
+        first_ms = left_ms < first_ms ? left_ms : first_ms;
+    }
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        if (pace->limits.of[i] < AMOUNT_MAX && pace->spent.of[i] >= pace->limits.of[i]) {
+            return none;
+        }
+        const int64_t in_ms = reached_in_ms(pace, i);
+        if (in_ms < first_ms) {
+            first_ms = in_ms;
+            forecast = (struct budget_forecast){(enum amount)i, pace->now_ms + in_ms};
+        }
+    }
+    return forecast;
+}
+
 /* --- The mean --------------------------------------------------------------------------------- */
 
 /* Rounded away from the mean it comes from, so that it reaches what attempts take and does not

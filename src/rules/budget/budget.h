@@ -93,6 +93,25 @@ struct budget_day {
 /* `midnight_ms`: the first one after now_ms. */
 struct budget_day budget_day(int64_t end_ms, int64_t now_ms, int64_t midnight_ms);
 
+/* --- Forecasts -------------------------------------------------------------------------------- */
+
+/* A forecast assumes that spending goes on as it did on average since `since_ms`: a rate that knows
+ * nothing of nights, of work that has just begun, or of work that has just ended. A span that is
+ * shorter than BUDGET_FORECAST_MIN_MS counts as that long: a single call is no rate. */
+#define BUDGET_FORECAST_MIN_MS (INT64_C(10) * 60 * 1000)
+#define BUDGET_FORECAST_MAX_MS (INT64_C(366) * 24 * 3600 * 1000) /* Later is never. */
+
+struct budget_pace {
+    struct amounts limits, spent;
+    int64_t since_ms, now_ms; /* `spent` was spent between these. */
+    int64_t day_end_ms;       /* `spent` falls to 0 then. 0: never. */
+};
+struct budget_forecast {
+    enum amount amount; /* Limit that is reached first; AMOUNT_COUNT: none, or one is already. */
+    int64_t at_ms;
+};
+struct budget_forecast budget_forecast(const struct budget_pace *pace);
+
 /* --- Limits, as they come from outside: {"wall_ms": 60000, "agents": null, …} ----------------- */
 
 #define BUDGET_LIMIT_MAX INT64_C(1000000000000000) /* Some thirty thousand years of wall_ms. */
