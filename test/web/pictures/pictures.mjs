@@ -31,6 +31,8 @@ const views = ({ fix, release, failed, terminal, ask }) => ({
   waiting: { at: `/s/${release}`, shows: "run_command" },
   trace: { at: `/s/${fix}/trace`, shows: "edit_file" },
   panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open" },
+  runs: { at: "/runs", shows: "docs-sweep" },
+  usage: { at: "/usage", shows: "Budgets" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
   terminal: { at: `/j/${terminal}`, shows: null, ready: (page) =>

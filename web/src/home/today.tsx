@@ -3,8 +3,13 @@ import { useEffect, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
 import { count, money } from "../parts/text.ts";
+import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
+import { useBudgets } from "../state/budgets.ts";
+import { now } from "../state/clock.ts";
 import type { Today as Spent } from "../state/types.ts";
+import { LimitBar } from "../usage/limit.tsx";
+import { fillsOf, outlookOf, sentenceOf } from "../usage/limits.ts";
 import { words as all } from "../words.ts";
 import { words } from "./words.ts";
 
@@ -36,11 +41,27 @@ function Cache({ calls }: { calls: number }) {
   );
 }
 
+/** The budget that is nearest its limit. */
+function Nearest() {
+  const [budget] = useBudgets().items;
+  const fill = budget === undefined ? undefined : fillsOf(budget)[0];
+  if (budget === undefined || fill === undefined) return null;
+  return (
+    <>
+      <h2 class="after">{words.nearest}</h2>
+      <p><bdi class="mono">{visible(budget.scope)}</bdi></p>
+      <p class="small">{sentenceOf(fill, budget)}</p>
+      <LimitBar fill={fill} />
+      {outlookOf(budget, now.value).map((one) => <p key={one} class="muted small">{one}</p>)}
+    </>
+  );
+}
+
 export function Today({ today }: { today: Spent }) {
   const named = useNamed();
   return (
     <aside aria-label={named(all.today)}>
-      <h2>{all.today}</h2>
+      <h2><a href="/usage">{all.today}</a></h2>
       <p class="figure">{money(today.cost_micros)}</p>
       <p class="muted small">{all.todayAbout}</p>
       {today.cost_unknown === 0 ? null : (
@@ -54,6 +75,7 @@ export function Today({ today }: { today: Spent }) {
           ? <><dt>{all.reserved}</dt><dd>{money(today.reserved_cost_micros)}</dd></> : null}
       </dl>
       {today.calls === 0 ? null : <Cache calls={today.calls} />}
+      <Nearest />
     </aside>
   );
 }

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Problem as Given } from "../api/api.ts";
 import { Loading } from "../parts/loading.tsx";
+import { Search } from "../parts/search.tsx";
 import { useSelection } from "../parts/select.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { useSeat } from "../router/router.ts";
@@ -13,8 +14,6 @@ import { RunForm } from "./form.tsx";
 import { Row } from "./row.tsx";
 import { fits, pathOf, STATES, type JobRow, type JobsFilter } from "./rules.ts";
 import { words } from "./words.ts";
-
-const TYPING_MS = 250;
 
 function useJobs(filter: JobsFilter): RowsFollow<JobRow> {
   const { state, q, top } = filter;
@@ -36,24 +35,9 @@ function useJobs(filter: JobsFilter): RowsFollow<JobRow> {
 
 function Filters({ state, q, top }: JobsFilter) {
   const { setQuery } = useSeat();
-  const field = useRef<HTMLInputElement>(null);
-  const timer = useRef<ReturnType<typeof setTimeout>>();
-  useEffect(() => () => clearTimeout(timer.current), []);
-  useEffect(() => {
-    const input = field.current;
-    if (input !== null && input !== document.activeElement) input.value = q;
-  }, [q]);
   return (
     <div class="filters">
-      <label>
-        <span class="hidden">{words.filter}</span>
-        <input ref={field} data-filter type="search" defaultValue={q}
-          placeholder={words.filterAbout}
-          onInput={({ currentTarget: { value } }) => {
-            clearTimeout(timer.current);
-            timer.current = setTimeout(() => setQuery("q", value || null), TYPING_MS);
-          }} />
-      </label>
+      <Search q={q} label={words.filter} about={words.filterAbout} />
       <label>
         <span class="hidden">{words.state}</span>
         <select value={state}

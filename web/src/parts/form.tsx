@@ -1,6 +1,6 @@
 /** A form in a dialog: what is refused is said in it, and it closes when it was accepted. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 
 import type { Answer, Problem as Given } from "../api/api.ts";
 import { Dialog, dialogEnd } from "./dialog.tsx";
@@ -14,6 +14,8 @@ interface FieldProps {
   lines?: number;
   required?: boolean;
   mono?: boolean;
+  /** Why the daemon refused what stands in it. */
+  fault?: string | undefined;
 }
 
 /** Ctrl+Enter sends the form from a field of several lines. */
@@ -23,16 +25,24 @@ function onKey(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): v
   event.currentTarget.form?.requestSubmit();
 }
 
-export function Field({ name, label, about, value, lines, required, mono }: FieldProps) {
+export function Field({ name, label, about, value, lines, required, mono, fault }: FieldProps) {
+  const id = useId(), field = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
+  const isBad = fault !== undefined;
+  useEffect(() => {
+    if (isBad) field.current?.focus();
+  }, [isBad, fault]);
   const shared = {
     name, required, dir: "auto" as const, spellcheck: false, defaultValue: value ?? "",
-    class: mono ? "mono" : undefined,
+    class: mono ? "mono" : undefined, ref: field,
+    ...(isBad && { "aria-invalid": true, "aria-describedby": id }),
   };
   return (
     <label>
       <span>{label} {about === undefined ? null : <span class="muted">{about}</span>}</span>
       {lines === undefined ? <input {...shared} />
         : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
+      {isBad ? <span id={id} role="alert" class="tone-fail small" dir="auto">✕ {fault}</span>
+        : null}
     </label>
   );
 }
@@ -45,10 +55,13 @@ interface FormProps<T> {
   /** The trimmed values of the fields; those that are empty are absent. */
   submit: (given: Record<string, string>) => Promise<Answer<T>>;
   done: (value: T) => void;
+  /** true: the caller shows it beside a field. null: there is none any more. */
+  beside?: (problem: Given | null) => boolean;
   children?: ComponentChildren;
 }
 
-export function Form<T>({ title, send, cancel, close, submit, done, children }: FormProps<T>) {
+export function Form<T>(
+  { title, send, cancel, close, submit, done, beside, children }: FormProps<T>) {
   const [problem, problemSet] = useState<Given | null>(null);
   const [busy, busySet] = useState(false);
   const sent = async (event: SubmitEvent): Promise<void> => {
@@ -62,7 +75,9 @@ export function Form<T>({ title, send, cancel, close, submit, done, children }: 
     busySet(true);
     const answer = await submit(given);
     busySet(false);
-    if (!answer.ok) return problemSet(answer.problem);
+    const isBeside = beside?.(answer.ok ? null : answer.problem) ?? false;
+    problemSet(answer.ok || isBeside ? null : answer.problem);
+    if (!answer.ok) return;
     dialogEnd(form);
     done(answer.value);
   };

@@ -35,3 +35,26 @@ export function when(at_ms: number, now_ms: number): string {
 
 /** 14:02 */
 export const clockTime = (at_ms: number): string => clock.format(at_ms);
+
+/** Money, never without its unknown part: `$3.12 + 4 calls of unknown cost`. */
+export function spentText(
+  micros: number | null, unknown: number, text: (micros: number) => string = money): string {
+  if (unknown === 0) return text(micros ?? 0);
+  const calls = `${count(unknown)} ${unknown === 1 ? "call" : "calls"} of unknown cost`;
+  return micros === null ? calls : `${text(micros)} + ${calls}`;
+}
+
+/** 42 s, 5 min, 1 h 5 min, 3 d 2 h */
+export function spanText(ms: number): string {
+  const seconds = Math.round(ms / 1000), minutes = Math.round(ms / 60_000);
+  const pair = (large: number, one: string, small: number, other: string): string =>
+    (small === 0 ? `${large} ${one}` : `${large} ${one} ${small} ${other}`);
+  if (seconds < 60) return `${seconds} s`;
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 48 * 60) return pair(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  return pair(Math.floor(minutes / 1440), "d", Math.floor(minutes / 60) % 24, "h");
+}
+
+/** A time to come: 14:20, or Nov 30 14:20. */
+export const timeTo = (at_ms: number, now_ms: number): string =>
+  (at_ms - now_ms < 20 * 3600_000 ? "" : `${day.format(at_ms)} `) + clock.format(at_ms);

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { Brand } from "../parts/brand.tsx";
 import { Loading } from "../parts/loading.tsx";
+import { Search } from "../parts/search.tsx";
 import { when } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
@@ -21,7 +22,6 @@ import { words } from "./words.ts";
 
 type Row = Session & { match?: { message?: string; text: string } };
 const STATES = ["running", "waiting", "idle", "compacting"];
-const TYPED_MS = 250;
 
 interface Filters { q: string; state: string; archived: boolean }
 
@@ -97,22 +97,10 @@ function Empty({ filtered, partial }: { filtered: boolean; partial: boolean }) {
 
 function Filter({ filters }: { filters: Filters }) {
   const { setQuery } = useSeat(), named = useNamed();
-  const field = useRef<HTMLInputElement>(null);
-  const timer = useRef<ReturnType<typeof setTimeout>>();
-  useEffect(() => () => clearTimeout(timer.current), []);
-  useEffect(() => {
-    const input = field.current;
-    if (input !== null && input !== document.activeElement) input.value = filters.q;
-  }, [filters.q]);
-  const typed = (value: string): void => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => setQuery("q", value === "" ? null : value), TYPED_MS);
-  };
   return (
     <div class="session-filters" role="search" aria-label={named(words.search)}>
-      <input ref={field} data-filter type="search" dir="auto" aria-label={words.search}
-        defaultValue={filters.q} placeholder={`${words.search} ${words.searchAbout}`}
-        onInput={(event) => typed(event.currentTarget.value)} />
+      <Search q={filters.q} label={words.search}
+        about={`${words.search} ${words.searchAbout}`} />
       <select aria-label={words.state} value={filters.state}
         onChange={(event) => setQuery("state", event.currentTarget.value || null)}>
         <option value="">{words.anyState}</option>

@@ -1,6 +1,8 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
-import { House, Inbox, MessageSquare, Play, Settings2, SquareTerminal } from "lucide-preact";
+import {
+  ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal,
+} from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
 import { match, type Route } from "../router/routes.ts";
@@ -17,6 +19,8 @@ export const ROUTES: readonly Route[] = [
   { path: "/settings/:page?",
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
+  { path: "/runs", load: () => import("../runs/runs.tsx").then((m) => m.Runs) },
+  { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
   { path: "/terminals/:id?",
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
@@ -40,11 +44,13 @@ export const PLACES: readonly Place[] = [
     below: "/s/" },
   { to: "/settings", name: words.settings, icon: Settings2, keys: "go /settings" },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "go /inbox" },
+  { to: "/runs", name: words.runs, icon: Layers, keys: "go /runs", below: "/r/" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
+  { to: "/usage", name: words.usage, icon: ChartColumn, keys: "go /usage" },
 ];
 
-const ORDER = ["/", "/inbox", "/sessions", "/jobs"];
+const ORDER = ["/", "/inbox", "/sessions", "/runs"];
 const LAST = "/settings";
 
 /** Pure: the first places, which a phone shows, and the others. */

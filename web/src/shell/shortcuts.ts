@@ -3,7 +3,7 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "run" | "trace";
+  | "runs" | "run" | "trace" | "usage";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -16,19 +16,22 @@ export const SHORTCUTS = {
   "go /": row("g h"),
   "go /inbox": row("g i"),
   "go /sessions": row("g s"),
+  "go /runs": row("g r"),
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
+  "go /usage": row("g u"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs", "run", "trace"),
-  previous: row("k", "home", "inbox", "sessions", "jobs", "run", "trace"),
-  open: row("Enter", "home", "inbox", "run", "trace"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
+  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage"),
+  openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
   deny: row("d", "home", "inbox", "session", "run"),
   seen: row("S", "home"),
-  pick: row(" ", "inbox"),
-  pickAll: row("A", "inbox"),
-  leave: row("Escape", "inbox", "run", "trace"),
+  pick: row(" ", "inbox", "runs"),
+  pickAll: row("A", "inbox", "runs"),
+  leave: row("Escape", "inbox", "runs", "run", "trace"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -39,6 +42,12 @@ export const SHORTCUTS = {
   runJob: row("r", "jobs"),
   again: row("r", "job", "run"),
   stopJob: row("x", "job", "run"),
+  stopRuns: row("x", "runs"),
+  removeRuns: row("Delete", "runs"),
+  seenRuns: row("S", "runs"),
+  nextFailure: row("n", "runs"),
+  previousFailure: row("N", "runs"),
+  newBudget: row("c", "usage"),
   newTerminal: row("c", "terminals"),
   pause: row("p", "run"),
   skip: row("s", "run"),

@@ -9,9 +9,11 @@ const keys: Record<Name, string> = {
   find: "Find or go to…", help: "Keyboard shortcuts", filter: "Search or filter",
   beside: "Open beside",
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
-  "go /jobs": goTo(shared.jobs), "go /terminals": goTo(shared.terminals),
-  "go /settings": goTo(shared.settings),
-  next: "Next row", previous: "Row before", open: "Open the row", waiting: "Next that waits",
+  "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs),
+  "go /terminals": goTo(shared.terminals),
+  "go /usage": goTo(shared.usage), "go /settings": goTo(shared.settings),
+  next: "Next row", previous: "Row before", open: "Open the row", openRow: "Open the row",
+  waiting: "Next that waits",
   allow: "Allow", deny: "Deny", seen: "Mark all as seen",
   pick: "Select the row", pickAll: "Select all", leave: "Clear the selection, or close",
   newSession: "New session", stop: "Stop the turn, or leave the edit", panel: "Turns, beside",
@@ -22,6 +24,9 @@ const keys: Record<Name, string> = {
   live: "Back to the present", zoomFit: "Show all of the time", zoomIn: "Zoom in",
   zoomOut: "Zoom out", fold: "Expand or collapse", foldAll: "Expand or collapse all",
   trace: "Trace", copyLink: "Copy the link",
+  stopRuns: "Stop those that are selected", removeRuns: "Remove those that are selected",
+  seenRuns: "Mark those that are selected as seen", nextFailure: "Next failure",
+  previousFailure: "Failure before", newBudget: "New budget",
 };
 
 export const words = {

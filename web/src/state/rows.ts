@@ -5,6 +5,7 @@ import { signal, type ReadonlySignal } from "@preact/signals";
 import { get, type Problem } from "../api/api.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { followOwner } from "./owner.ts";
+import { applied, refreshed, type Removed } from "./page.ts";
 import type { Page } from "./types.ts";
 
 export interface Rows<T> {
@@ -23,23 +24,13 @@ export interface RowsWish<T> {
   fits?(row: T): boolean;
 }
 
-type Removed = { removed?: true; left_out?: true };
-
-/** Pure. A row that is new stands first; one that does not fit any more leaves. */
-export function applied<T extends { id: string }>(
-  items: T[], row: T & Removed, fits: (row: T) => boolean): T[] {
-  const at = items.findIndex(({ id }) => id === row.id);
-  if (row.left_out) return items; // Too long for an event: it stands as it was read.
-  if (row.removed || !fits(row)) return at < 0 ? items : items.filter(({ id }) => id !== row.id);
-  if (at < 0) return [row, ...items];
-  return items.map((item, i) => (i === at ? { ...item, ...row } : item));
-}
-
 export interface RowsFollow<T> {
   rows: ReadonlySignal<Rows<T>>;
   /** Reads the next page and appends it. */
   more(): Promise<void>;
   again(): void;
+  /** Reads the first page, for what no event says. */
+  fresh(): Promise<void>;
   end(): void;
 }
 
@@ -86,6 +77,17 @@ export function followRows<T extends { id: string }>(wish: RowsWish<T>): RowsFol
       if (rows.value.next !== null && waiting === null) await read(rows.value.next);
     },
     again: () => void read(null),
+    fresh: async () => {
+      if (waiting !== null || !rows.value.ready) return;
+      const mine = ++reads, events: StreamEvent[] = (waiting = []);
+      const answer = await get<Page<T>>(wish.path);
+      if (mine !== reads) return;
+      waiting = null;
+      if (answer.ok) {
+        rows.value = { ...rows.value, items: refreshed(rows.value.items, answer.value) };
+      }
+      apply(events);
+    },
     end: () => {
       reads++;
       end();

@@ -1,0 +1,119 @@
+/** Rules of the list of runs: what the address says of it, to the daemon and for a row of an event;
+ *  and what can be done with the rows that are selected. Pure. */
+import type { JobRow } from "../jobs/rules.ts";
+
+export interface RunRow extends JobRow {
+  project?: string | null;
+  about?: string | null;
+  cost_unknown?: number;
+}
+
+export const KINDS = ["workflow", "turn", "job", "agent"] as const;
+
+/** Values of the filter `state` of the address: the states of the API that each has. */
+export const STATES: Record<string, readonly string[]> = {
+  live: ["queued", "running", "waiting"],
+  waiting: ["waiting"],
+  failed: ["failed", "timed_out", "lost"],
+  degraded: ["degraded"],
+  succeeded: ["succeeded"],
+  cancelled: ["cancelled"],
+};
+/** Values of the filter `since`: hours. A day (2026-11-27, of UTC) may stand there, too. */
+export const SINCE: Record<string, number> = { "1h": 1, "24h": 24, "7d": 168, "30d": 720 };
+
+export interface RunsFilter {
+  kind: string; state: string; project: string; q: string; since: string;
+  /** Also what runs inside of others. */
+  inside: boolean;
+}
+export const NONE: RunsFilter = {
+  kind: "", state: "", project: "", q: "", since: "", inside: false,
+};
+
+export function sinceOf(since: string, now_ms: number): number | null {
+  const hours = SINCE[since];
+  if (hours !== undefined) return now_ms - hours * 3600_000;
+  const day = /^\d{4}-\d\d-\d\d$/.test(since) ? Date.parse(since) : NaN;
+  return Number.isNaN(day) ? null : day;
+}
+
+/** What the address has. A value that means nothing counts as absent. */
+export function filterOf(query: URLSearchParams): RunsFilter {
+  const given = (name: string, is: (value: string) => boolean = () => true): string => {
+    const value = query.get(name) ?? "";
+    return is(value) ? value : "";
+  };
+  return {
+    kind: given("kind", (value) => KINDS.some((kind) => kind === value)),
+    state: given("state", (value) => Object.hasOwn(STATES, value)),
+    project: given("project"), q: given("q"),
+    since: given("since", (value) => sinceOf(value, 0) !== null),
+    inside: query.get("inside") === "1" || query.get("kind") === "agent",
+  };
+}
+
+export const isFiltered = (filter: RunsFilter): boolean =>
+  Object.entries(filter).some(([name, value]) => value !== NONE[name as keyof RunsFilter]);
+
+/** The list of the API. */
+export function pathOf(filter: RunsFilter, now_ms: number): string {
+  const { kind, state, project, q, since, inside } = filter;
+  const words = new URLSearchParams();
+  const from = sinceOf(since, now_ms);
+  if (kind !== "") words.set("kind", kind);
+  if (state === "live") words.set("live", "1");
+  else if (state !== "") words.set("state", STATES[state]?.join() ?? state);
+  if (project !== "") words.set("project", project);
+  if (q !== "") words.set("q", q);
+  if (from !== null) words.set("since", String(from));
+  if (!inside) words.set("top", "1");
+  words.set("limit", "100");
+  return `/runs?${words}`;
+}
+
+const lower = (text: string): string => text.replace(/[A-Z]/g, (one) => one.toLowerCase());
+
+/** Whether a row of an event belongs to that list. Events tell of runs at the top alone. */
+export function fits(row: RunRow, { kind, state, project, q }: RunsFilter): boolean {
+  if (kind !== "" && row.kind !== kind) return false;
+  if (!(STATES[state]?.includes(row.state) ?? true)) return false;
+  if (project !== "" && row.project !== project) return false;
+  return [row.label, row.command, row.id].some((text) => lower(text ?? "").includes(lower(q)));
+}
+
+/** Where a row leads: a workflow to its run, an agent into that of its workflow, a job to its page,
+ *  a turn to its session. */
+export function placeOf(row: RunRow): string | null {
+  if (row.kind === "workflow") return `/r/${row.id}`;
+  if (row.kind === "agent") return row.parent ? `/r/${row.parent}?agent=${row.id}` : null;
+  if (row.kind === "job") return `/j/${row.id}`;
+  const session = row.session ?? /^session:(ses_\w+)$/.exec(row.stream ?? "")?.[1];
+  return session === undefined ? null : `/s/${session}`;
+}
+
+export const isBad = ({ state }: RunRow): boolean => STATES.failed?.includes(state) ?? false;
+
+/** --- Several at once --- */
+
+export const ACTIONS = ["stop", "remove", "seen"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** Those that it can be done with: what has ended is not stopped, what runs is not removed. */
+export const fitting = (rows: readonly RunRow[], action: Action): RunRow[] =>
+  rows.filter(({ state }) => (STATES.live?.includes(state) ?? false) === (action === "stop"));
+
+/** What became of one row; `detail` is in the daemon's words. */
+export interface Outcome { id: string; ok: boolean; code?: string; detail?: string }
+
+export const BULK_MAX = 100;
+export const batches = (ids: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(ids.length / BULK_MAX) },
+    (_, at) => ids.slice(at * BULK_MAX, (at + 1) * BULK_MAX));
+
+/** While a list is held, what came since stands not yet in it. */
+export function heldBack<T extends { id: string }>(
+  items: readonly T[], first: string | null): { shown: readonly T[]; fresh: number } {
+  const at = first === null ? 0 : items.findIndex(({ id }) => id === first);
+  return at <= 0 ? { shown: items, fresh: 0 } : { shown: items.slice(at), fresh: at };
+}
