@@ -79,7 +79,7 @@ test("by mouse: from Home to a run, a question is answered, an agent skipped, th
     await allow.waitFor();
     await answered(id, () => allow.evaluate((button) => button.click()).catch(() => {}));
     await row(page, "fix 1").locator("[data-bar=ok]").last().waitFor();
-    await inspector(page).getByText("run_command").waitFor();
+    await inspector(page).locator(".run-tools", { hasText: "run_command" }).waitFor();
     await inspector(page).locator(".markdown strong", { hasText: "it" }).waitFor();
     await row(page, "fix 2").click();
     await inspector(page).getByRole("button", { name: "Skip" }).click();
