@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
 import { Held } from "./held.mjs";
+import { openSse } from "./sse.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
 const KEY = /^[0-9a-f]{16}\.[1-9]\d*$/;
@@ -98,4 +99,60 @@ await workflow({ scriptPath: "./child.js" });`) });
   assert.deepEqual([told.run, told.attempt], [tree.run, 1]);
   assert.equal((await flows.get(`/sessions/${session}`)).id, session);
   assert.equal((await flows.get(`/runs/${run}`)).state, "succeeded");
+});
+
+/** Follows the stream of a run; `until(fits)` takes frames agent_progress until one has an agent
+ *  that fits, and answers it. */
+async function pulses(t, flows, run) {
+  const stream = await openSse(flows.daemon, `/api/v1/streams/run:${run}/events?after=0`);
+  t.after(() => stream.close());
+  const frames = [];
+  const until = async (fits) => {
+    for (let frame; (frame = await stream.next()) !== undefined;) {
+      if (frame.event !== "agent_progress") continue;
+      assert.equal(frame.id, undefined, "a frame has no number");
+      const data = JSON.parse(frame.data);
+      assert.equal(data.id, run);
+      frames.push(data);
+      const found = data.agents.find(fits);
+      if (found) return { ...found, at_ms: data.at_ms };
+    }
+    return assert.fail("the stream ended");
+  };
+  return { frames, until };
+}
+
+test("frames say what agents do: tokens as they come, the tool that runs, and no silence", {
+  timeout: 120_000,
+}, async (t) => {
+  const flows = await Workflows.open(t);
+  const script = whole(`return await parallel([
+    () => agent("tokens: 2000 at 100/s", { label: "talks", tools: [] }),
+    () => agent("tokens: 2000 at 100/s", { label: "turn" }),
+    () => agent('call: run_command {"command": "sleep", "args": ["100"]}', { label: "works" }),
+    () => agent("delay: 100s", { label: "thinks", tools: [] })]);`);
+  const permissions = [{ tool: "run_command", permission: "allow" }];
+  const run = await flows.start({ script, settings: { permissions } });
+  const { frames, until } = await pulses(t, flows, run);
+  const ids = new Map();
+  await flows.until(run, ({ type, data }) =>
+    type === "agent_started" && ids.set(data.label, data.run).size === 4);
+  const of = (label) => (agent) => agent.run === ids.get(label);
+  for (const label of ["talks", "turn"]) {
+    const first = await until((agent) => of(label)(agent) && agent.tokens > 0);
+    const later = await until((agent) => of(label)(agent) && agent.tokens > first.tokens);
+    assert.ok(later.tokens_s > 0, JSON.stringify(later));
+    assert.deepEqual([later.tool, later.arguments_streaming, later.step], [null, false, 1]);
+    assert.ok(later.silent_ms < 1000, JSON.stringify(later)); // 100 tokens come in that time.
+  }
+  const works = await until((agent) => of("works")(agent) && agent.tool !== null);
+  assert.equal(works.tool, "run_command");
+  const silent = await until((agent) => of("thinks")(agent) && agent.silent_ms > 2000);
+  assert.deepEqual([silent.tokens, silent.tool], [0, null]);
+  for (let i = 1; i < frames.length; i++) {
+    assert.ok(frames[i].at_ms - frames[i - 1].at_ms >= 900, JSON.stringify(frames));
+  }
+  assert.equal((await flows.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  const { events } = await flows.outcome(run);
+  assert.ok(events.every(({ type }) => type !== "agent_progress"), "nothing is stored");
 });

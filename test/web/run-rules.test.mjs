@@ -46,7 +46,8 @@ function longRun(count, random) {
   const list = [["workflow_started", { name: "flock", phases: [{ title: "P" }] }]];
   const live = [];
   for (let n = 0; list.length < count; n++) {
-    const key = `k${n}.1`, agent = { key, run: `run_${n}`, label: `agent ${n}`, phase: `P${n % 7}` };
+    const key = `k${n}.1`;
+    const agent = { key, run: `run_${n}`, label: `agent ${n}`, phase: `P${n % 7}` };
     if (random(3) === 0) list.push(["agent_queued", { ...agent, run: null, gate: "slot" }]);
     list.push(["agent_started", agent]);
     live.push(agent);
@@ -78,7 +79,7 @@ test("the state at each of many moments is the fold of the events up to it", () 
   assert.equal(headOf(history), events.length);
   assert.equal(history.events.length, events.length, "none is taken twice");
   assert.equal(history.kept.length, 1 + Math.floor(events.length / CHECKPOINT));
-  const plain = ({ agents, keys, ...rest }) => ({ ...rest, agents: [...agents] });
+  const plain = ({ agents, keys: _, ...rest }) => ({ ...rest, agents: [...agents] });
   for (let n = 0; n < 50; n++) {
     const seq = n === 0 ? 1 : 1 + random(events.length);
     const fresh = historyNew();
@@ -100,7 +101,8 @@ test("a state that somebody has does not change when events come", () => {
 });
 
 test("bars of an agent: queue, work, question, provider, attempts", () => {
-  const queued = ["agent_queued", { key: "a.1", label: "a", phase: "P", gate: "slot", limit: "run" }];
+  const queued = ["agent_queued",
+    { key: "a.1", label: "a", phase: "P", gate: "slot", limit: "run" }];
   const waits = (approval) => ["agent_waiting", { key: "a.1", approval, tool: "t", state: "open" }];
   const answered = (approval) => ["agent_answered", { key: "a.1", approval, state: "allowed" }];
   const state = folded(queued, queued, begin("a.1", { session: "ses_1", line: 7 }), queued,
@@ -111,11 +113,12 @@ test("bars of an agent: queue, work, question, provider, attempts", () => {
   assert.deepEqual(bars(one(state)), [["queued", 2, 4, 1], ["run", 4, 6, 1], ["wait", 6, 9, 1],
     ["run", 9, 10, 1], ["retry", 10, 11, 1], ["run", 11, 12, 1], ["run", 12, 13, 2]]);
   const { state: name, note, attempt, session, line, asks } = one(state);
-  assert.deepEqual([name, note, attempt, session, line, asks], ["failed", "why", 2, "ses_1", 7, []]);
+  assert.deepEqual([name, note, attempt, session, line, asks],
+    ["failed", "why", 2, "ses_1", 7, []]);
   assert.equal(state.agents.size, 1, "the run and the key are the same agent");
 });
 
-test("what an older run had answered has a bar of its own; who never began ends with the run", () => {
+test("a cached agent has a bar of its own; one that never began ends with the run", () => {
   const state = folded(begin("a.1"), end("a.1", "succeeded", { cached: true }),
     ["agent_queued", { key: "b.1", gate: "slot" }],
     ["workflow_finished", { state: "cancelled", cause: "stopped" }]);
@@ -265,9 +268,11 @@ test("marks: as many as fit, with failures and questions", () => {
 
 /* --- Why it does not move --- */
 
-const facts = (state, more = {}, id = "a") => ({ agent: one(state, id), stuck_ms: 180_000, ...more });
+const facts = (state, more = {}, id = "a") =>
+  ({ agent: one(state, id), stuck_ms: 180_000, ...more });
 const heard = (silent_ms, more) =>
-  ({ progress: { run: "run_a", silent_ms, at_ms: 3000, tokens: 5, tokens_s: 0, tool: null, ...more } });
+  ({ progress: { run: "run_a", silent_ms, at_ms: 3000, tokens: 5, tokens_s: 0, tool: null,
+    ...more } });
 
 test("one sentence from facts: question, provider, slot, budget, silence, tool, work", () => {
   const queued = (gate, more) => folded(["agent_queued", { key: "a", gate, ...more }]);
@@ -294,7 +299,7 @@ test("one sentence from facts: question, provider, slot, budget, silence, tool, 
     [facts(run, heard(1000, { tool: "make", tool_ms: 2000 })), 43_000, "tool", "make, 41 s"],
     [facts(run, heard(0, { tokens_s: 31.6 })), 4000, "works", "writes, 32 tokens/s"],
     [facts(run, heard(0, { arguments_streaming: true })), 4000, "works", "writes a call"],
-    [facts(run), 90_000, "works", "at work"], // Nothing says when it was heard of.
+    [facts(run), 90_000, "works", "busy"], // Nothing says when it was heard of.
   ];
   for (const [given, now_ms, kind, text] of cases) {
     const { kind: found, text: said } = sentence(given, now_ms);
@@ -320,7 +325,7 @@ test("the run names what holds it up most, and says nothing is wrong where it mo
     return [found.agent?.id ?? null, found.sentence.kind, found.busy];
   };
   assert.deepEqual(told(begin("a"), begin("b"), ask, queue), ["b", "ask", 1]);
-  assert.deepEqual(told(begin("a"), queue), [null, "works", 1], "a queue behind work is no trouble");
+  assert.deepEqual(told(begin("a"), queue), [null, "works", 1], "a queue is no trouble then");
   assert.deepEqual(told(queue), ["q", "slot", 0]);
   assert.deepEqual(told(begin("a"), ["workflow_paused"]), [null, "slot", 1]);
   assert.deepEqual(told(begin("b"), ask, ["workflow_paused"]), ["b", "ask", 0]);

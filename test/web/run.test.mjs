@@ -1,5 +1,5 @@
-// run.test.mjs: a workflow run in a browser: its tree and Gantt, its past, why it does not move, and
-// one agent of it.
+// run.test.mjs: a workflow run in a browser: its tree and Gantt, its past, why it does not move,
+// and one agent of it.
 //
 // runs-with: web
 import assert from "node:assert/strict";
@@ -30,7 +30,8 @@ const start = async (body, more = {}) => (await api("POST", "/workflows",
     ...more.body })).runId;
 const agent = (label, ...lines) =>
   `agent(${JSON.stringify(lines.join("\n"))}, {label: ${JSON.stringify(label)}})`;
-const together = (...calls) => `await parallel([${calls.map((one) => `() => ${one}`).join(", ")}]);\n`;
+const together = (...calls) =>
+  `await parallel([${calls.map((one) => `() => ${one}`).join(", ")}]);\n`;
 const asks = (label, ...then) =>
   agent(label, "call: run_command {\"command\": \"true\"}", ...then);
 const ended = (id) => until(desk, `/runs/${id}`, ({ ended_ms }) => ended_ms !== null);
@@ -50,7 +51,8 @@ async function answered(id, act) {
   while (await open()) await act();
 }
 
-const row = (page, name) => page.locator(".run-row", { has: page.getByText(name, { exact: true }) });
+const row = (page, name) =>
+  page.locator(".run-row", { has: page.getByText(name, { exact: true }) });
 const scrub = (page, text) => page.locator(".scrub-text", { hasText: text });
 const why = (page, text) => page.locator(".run-why", { hasText: text });
 const at = (page) => Number(new URL(page.url()).searchParams.get("at"));
@@ -79,7 +81,7 @@ test("by mouse: from Home to a run, a question is answered, an agent skipped, th
     await allow.waitFor();
     await answered(id, () => allow.evaluate((button) => button.click()).catch(() => {}));
     await row(page, "fix 1").locator("[data-bar=ok]").last().waitFor();
-    await inspector(page).getByText("run_command").waitFor();
+    await inspector(page).locator(".run-tools", { hasText: "run_command" }).waitFor();
     await inspector(page).locator(".markdown strong", { hasText: "it" }).waitFor();
     await row(page, "fix 2").click();
     await inspector(page).getByRole("button", { name: "Skip" }).click();
@@ -219,7 +221,7 @@ test("the page at an event of the past is what it was when that event was the ne
     await page.waitForFunction((value) => window.__picture().at === value, seq);
     assert.deepEqual((await page.evaluate(() => window.__picture())).shown, shown, `at ${seq}`);
   }
-  // By its address, anew, too.
+  // By its address, too.
   const [seq, shown] = seen[Math.floor(seen.length / 2)];
   await page.goto(`${desk.daemon.url}/r/${id}?at=${seq}`);
   await page.evaluate(`window.__picture = ${picture}`);
@@ -234,8 +236,8 @@ test("the page at an event of the past is what it was when that event was the ne
 
 test("ghosts are what the rehearsal foresaw; filled and unplanned are all agents in the end",
   async () => {
-    const body = `await ${asks("first")};\nconst n = (await agent('say: no number')) === 'no number'` +
-      " ? 3 : 1;\nphase('Fix');\n" +
+    const body = `await ${asks("first")};\n` +
+      "const n = (await agent('say: no number')) === 'no number' ? 3 : 1;\nphase('Fix');\n" +
       "for (let i = 0; i < n; i++) await agent('say: ' + i, {label: 'fix', phase: 'Fix'});";
     const id = await start(body, { phases: ["Fix"] });
     await asked(id);
@@ -270,7 +272,7 @@ test("a run is run again: refused while it lives, with what is cached and its pr
     await dialog.getByText("It can be run again once it has ended").waitFor();
     assert.equal(await dialog.getByRole("button", { name: "Start" }).count(), 0);
     await dialog.getByRole("button", { name: "Stop it first" }).click();
-    await dialog.getByText("2 agents cached, 1 agent asked anew.").waitFor();
+    await dialog.getByText("2 agents cached, 1 agent asked again.").waitFor();
     await dialog.getByText("The rest costs at most $0.00").waitFor();
     await dialog.getByRole("button", { name: "Start" }).click();
     await page.waitForURL((url) => url.pathname.startsWith("/r/") && !url.pathname.endsWith(id));
@@ -323,7 +325,7 @@ test("other runs lead to the places that show them", async () => {
   page.clean();
 });
 
-test("on a phone rows are stacked, and an agent is a sheet with an address of its own", async () => {
+test("on a phone rows are stacked, and an agent is a sheet with its own address", async () => {
   const id = await start(FLOCK, { phases: ["Find", "Fix", "Check"] });
   await asked(id);
   const page = await opened(browser, desk, { target: `/r/${id}`, ...PHONE });

@@ -87,6 +87,11 @@ static void flushed(struct delta_source *source) {
     if (talk->program != NULL) {
         program__fill_answer(talk, errand);
     }
+    usage_add(&talk->used, &errand->answer.usage);
+    talk->cost.known = (!talk->priced || talk->cost.known) && errand->answer.cost.known;
+    talk->cost.micros += errand->answer.cost.known ? errand->answer.cost.micros : 0;
+    talk->priced = true;
+    call->heard = 0;
     talk__send(errand);
 }
 
@@ -146,6 +151,7 @@ static void meter(struct talk *talk, size_t len) {
 }
 
 static void hear(struct talk *talk, enum turn_item_kind kind, struct bytes piece) {
+    talk->call.arguments = false;
     said_add(&talk->call.said, kind, piece);
     deltas_add(&talk->call.deltas, kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING, piece);
     meter(talk, piece.len);
@@ -165,8 +171,10 @@ static void on_thinking_done(void *ctx, struct bytes signature) {
 
 /* Nobody is shown half a call: it counts, no more. */
 static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
+    struct talk *talk = ctx;
     (void)index;
-    meter(ctx, piece.len);
+    talk->call.arguments = true;
+    meter(talk, piece.len);
 }
 
 /* A call that was cut off is stored, so that the model and its user see it, and never performed. */
@@ -177,6 +185,7 @@ static void on_tool_cut(void *ctx, const struct model_tool_call *call) {
 
 static void on_tool_done(void *ctx, const struct model_tool_call *call) {
     struct talk *talk = ctx;
+    talk->call.arguments = false;
     said_add_call(&talk->call.said, call, talk->plan.model, SAID_WHOLE);
 }
 
@@ -188,6 +197,7 @@ static void on_discarded(void *ctx) {
     struct talk *talk = ctx;
     said_clear(&talk->call.said);
     talk->call.heard = 0;
+    talk->call.arguments = false;
 }
 
 /* Text that came is void from here on, for followers, too. */
@@ -237,9 +247,10 @@ void talk__begin_call(struct talk *talk) {
     said_clear(&call->said);
     text_clear(&call->misfit);
     text_clear(&call->note);
-    call->interrupted = false;
+    call->interrupted = call->arguments = false;
     call->result = (struct model_result){0};
     call->heard = 0;
+    talk->tool[0] = '\0';
     call->alive_ms = turns__now_ms(talk->turns);
     open_deltas(talk);
     deltas_resumed(&call->deltas);

@@ -105,6 +105,7 @@ struct talk_call {
     struct said said;
     struct model_sizes sizes; /* Sizes of the prompt. */
     size_t heard;             /* Bytes of output so far. */
+    bool arguments;           /* The latest were arguments of a call of a tool. */
     uint64_t metered_ms;      /* When usage was last sent to clients. */
     uint64_t alive_ms;        /* When the model gave its last sign of life. */
     struct model_result result;

@@ -53,9 +53,14 @@ struct talk {
     struct talk_errand *errands; /* Owned: with the store, or to be tried again. */
     struct talk_work *works;     /* Owned: tools at work. */
     struct turn_plan plan;       /* The one that is performed. */
-    struct timer timer;          /* RESTING, */
-    int64_t resume_at_ms;        /* until then, by the wall clock. */
-    struct pool_job job;         /* PREPARING, JUDGING; CALLING, WORKING: of a program. */
+    char tool[64];          /* Name of the tool that began last, cut; "": none since the call. */
+    uint64_t tool_ms;       /* When it began. */
+    struct usage used;      /* By calls of this life that have ended, */
+    struct usage_cost cost; /* and their cost. */
+    bool priced;            /* A call has ended. */
+    struct timer timer;     /* RESTING, */
+    int64_t resume_at_ms;   /* until then, by the wall clock. */
+    struct pool_job job;    /* PREPARING, JUDGING; CALLING, WORKING: of a program. */
     void (*run)(struct talk *talk), (*back)(struct talk *talk); /* For `job`. */
     struct err err;                                             /* Of the job. */
     struct ask ask;                                             /* PREPARING: rows are read. */

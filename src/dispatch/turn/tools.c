@@ -61,6 +61,9 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     tool_result_init(&work->result);
     work->next = talk->works;
     talk->works = work;
+    talk->tool_ms = turns__now_ms(talk->turns);
+    (void)snprintf(talk->tool, sizeof talk->tool, "%.*s",
+                   (int)utf8_cut(card->tool, sizeof talk->tool - 1), card->tool.data);
     talk->turns->stats.tools++;
     return work;
 }

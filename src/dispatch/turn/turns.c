@@ -588,6 +588,40 @@ bool turns_model_is_waiting(struct turns *turns, struct bytes run) {
     return talk != NULL && talk->call.asking != NULL && model_is_waiting(talk->call.asking);
 }
 
+bool turns_get_pulse(struct turns *turns, struct bytes run, struct turn_pulse *ret_pulse) {
+    struct talk *talk = talk_find(turns, run);
+    if (talk == NULL) {
+        return false;
+    }
+    const uint64_t now_ms = turns__now_ms(turns);
+    struct talk_call *call = &talk->call;
+    struct turn_pulse pulse = {.step = talk->plan.step,
+                               .tool = talk->tool,
+                               .tokens = talk->used.output,
+                               .cost_micros = talk->cost.micros,
+                               .silent_ms = -1};
+    bool priced = !talk->priced || talk->cost.known;
+    if (call->asking != NULL) {
+        struct model_spent spent;
+        model_get_spent(call->asking, &spent);
+        pulse.silent_ms = turns_silence_ms(turns, run);
+        pulse.in_line = model_is_waiting(call->asking);
+        pulse.arguments_streaming = call->arguments;
+        pulse.tokens += spent.usage.output;
+        pulse.cost_micros += spent.cost.known ? spent.cost.micros : 0;
+        priced = priced && spent.cost.known;
+    } else if (talk->state == TALK_CALLING) { /* A program is. */
+        pulse.silent_ms = now_ms > call->alive_ms ? (int64_t)(now_ms - call->alive_ms) : 0;
+        pulse.tokens += usage_estimate(/* input_bytes */ 0, call->heard).output;
+        priced = false;
+    } else if (talk->state == TALK_WORKING && talk->tool[0] != '\0') {
+        pulse.silent_ms = now_ms > talk->tool_ms ? (int64_t)(now_ms - talk->tool_ms) : 0;
+    }
+    pulse.cost_micros = priced ? pulse.cost_micros : -1;
+    *ret_pulse = pulse;
+    return true;
+}
+
 void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats) {
     *ret_stats = turns->stats;
     ret_stats->store_retries = turns->asker.retries;

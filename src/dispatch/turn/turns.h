@@ -73,6 +73,21 @@ MUST_CHECK int64_t turns_silence_ms(struct turns *turns, struct bytes run);
 /* The model of that turn is to be asked, and waits for the connection, or for its next try. */
 MUST_CHECK bool turns_model_is_waiting(struct turns *turns, struct bytes run);
 
+/* Figures of a turn that is performed, as far as this life of the daemon knows. */
+struct turn_pulse {
+    int64_t step;
+    const char *tool;    /* Name of the running tool, borrowed until the loop turns; "": none. */
+    int64_t tokens;      /* Output so far; */
+    int64_t cost_micros; /* -1: not known. */
+    int64_t silent_ms;   /* Since the latest token or byte, or the begin of the tool; -1: the
+                               * turn waits for none. */
+    bool arguments_streaming; /* The model writes the arguments of a call. */
+    bool in_line;             /* As turns_model_is_waiting. */
+};
+/* False: the turn is in nobody's hands. */
+MUST_CHECK bool turns_get_pulse(struct turns *turns, struct bytes run,
+                                struct turn_pulse *ret_pulse);
+
 struct turns_stats {
     uint64_t begun, calls, tools, finished, late, store_retries;
     uint64_t live; /* Now. */

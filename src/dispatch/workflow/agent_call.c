@@ -206,10 +206,15 @@ static void call_watch_silence(struct call *call, uint64_t more_ms) {
                 call_on_silence);
 }
 
+static void call_hear(struct call *call) {
+    call->heard_ms = workflows__mono_ms(call->workflow->workflows);
+    call_watch_silence(call, 0);
+}
+
 static void call_on_text(void *ctx, struct bytes piece) {
     struct call *call = ctx;
     text_add(&call->answer, piece.data, piece.len);
-    call_watch_silence(call, 0);
+    call_hear(call);
     if (text_failed(&call->answer)) {
         call__fail(call, CAUSE_TOO_LARGE, "its answer has more than 1 MB");
     }
@@ -217,7 +222,7 @@ static void call_on_text(void *ctx, struct bytes piece) {
 
 static void call_on_thinking(void *ctx, struct bytes piece) {
     (void)piece; /* A sign of life, and no more. */
-    call_watch_silence(ctx, 0);
+    call_hear(ctx);
 }
 
 static void call_on_discarded(void *ctx) {
@@ -377,6 +382,7 @@ void call__ask(struct call *call) {
         call->prompt[USAGE_TOOLS] = (int64_t)sizes.tools;
         call->prompt[USAGE_INSTRUCTIONS] = (int64_t)sizes.instructions;
         call->prompt[USAGE_HISTORY] = (int64_t)sizes.history;
+        call->heard_ms = workflows__mono_ms(workflows);
         call->asking =
             model_ask(workflows->options.models, request, MODEL_BACKGROUND, &watch, call);
         call_watch_silence(call, 0);

@@ -100,6 +100,9 @@ struct call *call__new(struct workflow *workflow, const char *key, int64_t occur
 void call__set_slots(struct call *call, int64_t slots) {
     call->workflow->working += slots - call->slots;
     call->slots = slots;
+    if (slots > 0) {
+        workflow__pulse(call->workflow);
+    }
 }
 
 void call__set_note(struct call *call, struct bytes note) {
@@ -834,6 +837,7 @@ void call__start_again(struct call *call) {
     call->waited_ms = call->waits_since_ms = 0;
     call->wait = (struct provider_wait){.resume_at_ms = 0}; /* The restart has ended it. */
     call->stored_resume_ms = 0;
+    call->told = (struct agent_told){.at_ms = 0};
     call->silences = call->silent_attempt != 0 ? call->silences : 0;
     call->silent_attempt = 0;
     call->restarted = false;

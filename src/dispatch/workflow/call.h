@@ -17,6 +17,7 @@
 
 #include "base/json/json.h"
 #include "base/text.h"
+#include "dispatch/workflow/agent_progress.h"
 #include "dispatch/workflow/registry.h"
 #include "engine/workflow/steps.h"
 #include "loop/loop.h"
@@ -100,6 +101,8 @@ struct call {
     struct asking *asking;
     struct text answer;
     struct timer timer, deadline;
+    int64_t heard_ms; /* Latest token, else the request, by workflows__mono_ms; 0: unknown. */
+    struct agent_told told;
     struct provider_wait wait;   /* For its provider; resume_at_ms 0: it does not wait. */
     int64_t stored_resume_ms;    /* The same in the row, once the write under way has ended; */
     struct workflow_op *wait_op; /* write under way; NULL: there is none. */

@@ -40,13 +40,15 @@ struct workflows {
     struct scripts_stats closed_scripts; /* Counts of builds that are closed. */
     struct pool pool;
     struct progress_board *board; /* Owned; NULL: there is no hub. */
-    struct link idle;             /* Workers that only wait: the longest first. */
-    struct link computing;        /* Workers with unprocessed input: the oldest first. */
-    size_t batched;               /* Ops that wait in the store, to share a commit. */
-    size_t pending_bytes;         /* For all workflows; */
-    bool pending_full;            /* a workflow waits until it is less. */
-    struct link checks;           /* Owned: under way. */
-    struct table checked;         /* Holds struct workflow_checked: verdicts on recent scripts. */
+    struct link pulsing;          /* Workflows with busy agents. */
+    struct timer pulse_timer;
+    struct link idle;      /* Workers that only wait: the longest first. */
+    struct link computing; /* Workers with unprocessed input: the oldest first. */
+    size_t batched;        /* Ops that wait in the store, to share a commit. */
+    size_t pending_bytes;  /* For all workflows; */
+    bool pending_full;     /* a workflow waits until it is less. */
+    struct link checks;    /* Owned: under way. */
+    struct table checked;  /* Holds struct workflow_checked: verdicts on recent scripts. */
     struct workflow_checked
         *checked_ring[WORKFLOW_CHECKED_MAX]; /* Owned: in the order of finding. */
     size_t checked_next;

@@ -60,7 +60,8 @@ struct workflow {
     int64_t attempt, crashes;
     int64_t resumed_from; /* run_row.id of the run whose results it takes over; 0: none. */
     struct retry loading;
-    unsigned lost_workers;       /* Workers in a row that could not be had. */
+    unsigned lost_workers; /* Workers in a row that could not be had. */
+    struct workflow_pulse pulse;
     struct link idle, computing; /* In the lists of `workflows`. */
     uint64_t computing_since_ns;
     int64_t sent;                /* Outcomes sent to the worker, those of the history included. */

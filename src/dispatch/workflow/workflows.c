@@ -138,6 +138,7 @@ static void workflow_free_part(struct loop_task *task) {
         return;
     }
     link_remove(&workflow->freed);
+    link_remove(&workflow->pulse.link);
     retry_done(&workflow->loading);
     workflow__free_priors(&workflow->open);
     workflow__free_priors(&workflow->reusable);
@@ -511,6 +512,7 @@ struct workflows *workflows_open(const struct workflows_options *options) {
     workflows->stop_task.run = workflows_report_stop;
     links_init(&workflows->freed);
     links_init(&workflows->idle);
+    links_init(&workflows->pulsing);
     links_init(&workflows->computing);
     links_init(&workflows->checks);
     links_init(&workflows->rehearsals);
@@ -558,6 +560,7 @@ void workflows_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     workflows->stopped_ctx = ctx;
     pool_cancel(&workflows->pool);
     progress_stop(workflows->board);
+    workflows__stop_pulses(workflows);
     for (struct table_node *node = table_next(&workflows->workflows, NULL), *next; node != NULL;
          node = next) {
         next = table_next(&workflows->workflows, node);

@@ -13,7 +13,7 @@ import { words } from "./words.ts";
 const nameOf = (run: { label: string | null; kind: string; command?: string }): string =>
   visible(run.label ?? run.command ?? all.kinds[run.kind] ?? run.kind);
 
-/** A job and a workflow have a page, an agent is shown in its workflow, and a turn in its session. */
+/** A job and a workflow have a page; an agent is shown in its workflow, a turn in its session. */
 export function placeOf(run: { id: string; kind: string; session?: string | null;
   stream?: string }): string | null {
   if (run.kind === "job") return `/j/${run.id}`;

@@ -48,7 +48,7 @@ export function Rows(props: RowsProps) {
     const { scrollTop: top = 0, clientHeight: view = 0 } = box.current ?? {};
     const now = rowsNear({ top, view, height, count });
     const before = rowsNear({ ...place, height, count });
-    if (view !== place.view || now[0] !== before[0] || now[1] !== before[1]) placeSet({ top, view });
+    if (view !== place.view || now.join() !== before.join()) placeSet({ top, view });
   };
   const latest = useRef(look);
   latest.current = look;
@@ -58,7 +58,6 @@ export function Rows(props: RowsProps) {
     latest.current();
     return () => sizes.disconnect();
   }, []);
-  useLayoutEffect(look, [count, height]); // Fewer rows may have moved the view.
   useImperativeHandle(handle ?? null, () => ({
     show: (at) => {
       const element = box.current;

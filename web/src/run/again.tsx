@@ -19,7 +19,8 @@ interface Plan {
 function Says({ plan }: { plan: Plan }) {
   const { rehearsal } = plan, fault = plan.resume?.fault ?? plan.args?.fault ?? null;
   if (!plan.valid || fault !== null || rehearsal == null) {
-    return <p class="tone-fail">{words.unfit} <bdi>{visible(fault ?? plan.error?.message ?? "")}</bdi></p>;
+    const text = visible(fault ?? plan.error?.message ?? "");
+    return <p class="tone-fail">{words.unfit} <bdi>{text}</bdi></p>;
   }
   const { agents, cached, price, ended } = rehearsal;
   return (
@@ -64,7 +65,8 @@ export function Again({ onClose }: { onClose: () => void }) {
     go(`/r/${made.runId}`);
   };
   const title = seq === null ? words.againAll : words.againTitle(state.peek().seq);
-  const fits = plan !== null && plan.valid && plan.resume?.fault == null && plan.args?.fault == null;
+  const fits = plan !== null && plan.valid && plan.rehearsal != null &&
+    plan.resume?.fault == null && plan.args?.fault == null;
   return (
     <Dialog label={title} name="sheet-form" onClose={onClose}>
       <form onSubmit={(event) => event.preventDefault()}>

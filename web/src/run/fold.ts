@@ -1,5 +1,5 @@
-/** The state of a run is a fold of the events 1…N of its stream, so any past moment of it is exact.
- *  Pure. States that are kept for every 500th event make each N a matter of milliseconds. */
+/** The state of a run is a fold of the events 1…N of its stream, so any past moment is exact. Pure.
+ *  States that are kept for every 500th event make each N a matter of milliseconds. */
 import type { StreamEvent } from "../stream/index.ts";
 
 export interface Ask { approval: string; tool: string; at_ms: number }
@@ -68,7 +68,7 @@ export interface RunState {
 interface Building extends RunState {
   agents: Map<string, Agent>;
   lines: Line[];
-  /** Keys of runs. */
+  /** Keys of runs: the same map for all states, since a run never gets another key. */
   keys: Map<string, string>;
 }
 type Data = Record<string, unknown>;
@@ -81,7 +81,7 @@ const empty = (seq: number): Building => ({
   agents: new Map(), lines: [], keys: new Map(), skipped: 0,
 });
 const copied = (state: Building): Building => ({
-  ...state, agents: new Map(state.agents), lines: [...state.lines], keys: new Map(state.keys),
+  ...state, agents: new Map(state.agents), lines: [...state.lines],
 });
 
 const closed = (bars: readonly Bar[], at_ms: number): Bar[] =>
@@ -183,7 +183,8 @@ function take(state: Building, event: StreamEvent): void {
       break;
     case "phase": case "log":
       state.lines.push({ no: number(data.no) ?? 0, at_ms, seq,
-        ...(type === "phase" ? { title: text(data.title) ?? "" } : { text: text(data.text) ?? "" }) });
+        ...(type === "phase" ? { title: text(data.title) ?? "" }
+          : { text: text(data.text) ?? "" }) });
       break;
     case "workflow_paused": case "workflow_resumed":
       state.paused = type === "workflow_paused";
@@ -217,7 +218,8 @@ export interface Snapshot {
 function agentRead(state: Building, row: Data): void {
   const run = text(row.id), began_ms = number(row.started_ms), ended_ms = number(row.ended_ms);
   const fresh = agentOf(state, { ...row, run }, ended_ms ?? began_ms ?? 0);
-  const at_ms = number(row.last_ms) ?? ended_ms ?? began_ms ?? 0, attempt = number(row.attempts) ?? 1;
+  const at_ms = number(row.last_ms) ?? ended_ms ?? began_ms ?? 0;
+  const attempt = number(row.attempts) ?? 1;
   const kind = row.cached === true ? "cached" : "run";
   const waiting = (row.waiting ?? null) as Data | null;
   const isAsked = ended_ms === null && waiting?.for === "approval";
@@ -265,8 +267,10 @@ export interface History {
   last: Building;
 }
 
-export const historyNew = (): History =>
-  ({ floor: 0, events: [], kept: [empty(0)], last: empty(0) });
+export function historyNew(): History {
+  const base = empty(0);
+  return { floor: 0, events: [], kept: [base], last: copied(base) };
+}
 
 /** The events after `floor` follow. */
 export function historyBegin(snapshot: Snapshot, floor: number): History {

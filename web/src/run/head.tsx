@@ -29,16 +29,20 @@ function Fuse({ of }: { of: Budget }) {
   }).sort((a, b) => b.rate - a.rate);
   const [first] = rates;
   if (first === undefined) return null;
+  const unit = first.name.replace("_", " ");
   const text = (value: number): string => (first.name === "cost_micros" ? money(value)
-    : first.name === "wall_ms" ? elapsed(value) : `${count(value)} ${first.name.replace("_", " ")}`);
+    : first.name === "wall_ms" ? elapsed(value) : `${count(value)} ${unit}`);
   const { limit, spent, reserved } = first;
-  const share = (value: number): string => `${Math.min(100, limit === 0 ? 100 : (100 * value) / limit)}%`;
-  const about = words.fuse(text(spent), text(reserved), text(Math.max(0, limit - spent - reserved)));
+  const share = (value: number): string =>
+    `${Math.min(100, limit === 0 ? 100 : (100 * value) / limit)}%`;
+  const left = Math.max(0, limit - spent - reserved);
+  const about = words.fuse(text(spent), text(reserved), text(left));
   return (
     <span class="fuse" title={about}>
       {words.budgetOf(text(limit))}
       <span class="fuse-bar" role="img" aria-label={about}>
-        <i style={{ width: share(spent) }} /><i class="reserved" style={{ width: share(reserved) }} />
+        <i style={{ width: share(spent) }} />
+        <i class="reserved" style={{ width: share(reserved) }} />
       </span>
     </span>
   );
@@ -126,13 +130,14 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
     const answer = await post(`/runs/${id}/${what}`, {});
     onTrouble(answer.ok ? null : answer.problem);
   };
+  const trace = `/r/${id}/trace`;
   const pause = (): void => void order(paused ? "resume" : "pause");
   const stop = (): void => void order("stop");
   const allowed = may("run");
   useKeys([
     ...(allowed && live ? [{ name: "pause" as const, run: pause },
       { name: "stopJob" as const, run: stop }] : []),
-    ...(isPlace(`/r/${id}/trace`) ? [{ name: "trace" as const, run: () => go(`/r/${id}/trace`) }] : []),
+    ...(isPlace(trace) ? [{ name: "trace" as const, run: () => go(trace) }] : []),
   ]);
   if (!allowed) return null;
   const buttons = (

@@ -21,9 +21,12 @@ import { agentAt, causeText, inspect, markOf, nameOf, useOpened } from "./view.t
 import { isHeard, pulse, sentence } from "./why.ts";
 import { words } from "./words.ts";
 
+const GOOD = "succeeded";
+
 interface Details { spec: { prompt?: string }; result?: unknown }
 interface Span {
-  id: string; kind: string; name: string; state: string; started_ms: number; ended_ms: number | null;
+  id: string; kind: string; name: string; state: string; started_ms: number;
+  ended_ms: number | null;
 }
 
 /** Its whole prompt, its result and its tools, read anew when an event tells of it. */
@@ -33,7 +36,8 @@ function useDetails({ run, at_ms }: Agent, tick: unknown) {
   useEffect(() => {
     if (run === null) return undefined;
     let here = true;
-    void get<Details>(`/runs/${run}`).then((answer) => here && answer.ok && detailsSet(answer.value));
+    void get<Details>(`/runs/${run}`)
+      .then((answer) => here && answer.ok && detailsSet(answer.value));
     void get<Page<Span>>(`/runs/${run}/spans?below=1&limit=200&kind=tool`)
       .then((answer) => here && answer.ok && spansSet(answer.value.items));
     return () => void (here = false);
@@ -102,7 +106,7 @@ function Tools({ spans }: { spans: Span[] }) {
         <ul class="run-tools">
           {[...names].map(([name, list]) => (
             <li key={name}>
-              <State state={list.find(({ state }) => state !== "succeeded")?.state ?? "succeeded"} />
+              <State state={list.find(({ state }) => state !== GOOD)?.state ?? GOOD} />
               <span class="mono clip" dir="auto">{visible(name)}</span>
               {list.length === 1 ? null : <span class="muted">{words.times(list.length)}</span>}
             </li>
@@ -113,9 +117,12 @@ function Tools({ spans }: { spans: Span[] }) {
   );
 }
 
-function Buttons({ agent, onTrouble }: { agent: Agent; onTrouble: (problem: Problem | null) => void }) {
+function Buttons({ agent, onTrouble }: {
+  agent: Agent; onTrouble: (problem: Problem | null) => void;
+}) {
   const { at, row } = useOpened();
-  const live = !isOver(agent) && at.value === null && row.value?.ended_ms == null && agent.run !== null;
+  const live = !isOver(agent) && at.value === null && row.value?.ended_ms == null &&
+    agent.run !== null;
   const allowed = live && may("run");
   const order = async (what: string): Promise<void> => {
     const answer = await post(`/runs/${agent.run}/${what}`, {});
@@ -153,7 +160,9 @@ function Whole({ agent }: { agent: Agent }) {
       {agent.note === null && agent.cause === null ? null : (
         <section>
           <h3>{words.cause}</h3>
-          <p dir="auto"><bdi>{visible(agent.note ?? "")}</bdi> <code>{causeText(agent.cause)}</code></p>
+          <p dir="auto">
+            <bdi>{visible(agent.note ?? "")}</bdi> <code>{causeText(agent.cause)}</code>
+          </p>
         </section>
       )}
       <Now agent={agent} />

@@ -149,8 +149,8 @@ export function ghostSpan(
   return spanOf({ from_ms, to_ms }, now_ms + each * (at + 0.12), now_ms + each * (at + 0.88));
 }
 
-const STEPS_MS = [10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5,
-  18e5, 36e5, 72e5, 144e5, 432e5, 864e5];
+const STEPS_MS = [10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5,
+  9e5, 18e5, 36e5, 72e5, 144e5, 432e5, 864e5];
 
 /** Marks of the axis, at most `most`, counted from the beginning of the run. */
 export function ticksOf({ from_ms, to_ms }: Window, began_ms: number, most: number): number[] {

@@ -59,8 +59,10 @@ function useZoom(began_ms: number, times: { now_ms: number; ghosts: boolean; liv
   const all = { began_ms, ...times };
   const latest = useRef(all);
   latest.current = all;
-  const by = (factor: number, at = 0.5): void =>
-    void (zoom.value = factor === Infinity ? fit : zoomed(zoom.peek(), latest.current, { factor, at }));
+  const by = (factor: number, at = 0.5): void => {
+    zoom.value = factor === Infinity ? fit
+      : zoomed(zoom.peek(), latest.current, { factor, at });
+  };
   useKeys([
     { name: "zoomFit", run: () => by(Infinity) },
     { name: "zoomIn", run: () => by(1 / ZOOM) },
@@ -168,8 +170,9 @@ function useCursor({ rows, toggle, all }: Moves, show: (at: number) => void) {
     else if (key === "ArrowUp") to(at - 1);
     else if (key === "Home") to(0);
     else if (key === "End") to(rows.length - 1);
-    else if (row?.kind === "phase" && key === (row.open ? "ArrowLeft" : "ArrowRight")) toggle(row.title);
-    else return;
+    else if (row?.kind === "phase" && key === (row.open ? "ArrowLeft" : "ArrowRight")) {
+      toggle(row.title);
+    } else return;
     event.preventDefault();
   };
   return { row, cursor, arrows, open };
@@ -178,7 +181,8 @@ function useCursor({ rows, toggle, all }: Moves, show: (at: number) => void) {
 /** The question of the agent that is selected is answered by a and d. */
 function Keys({ row }: { row: Row | undefined }) {
   const { at } = useOpened();
-  const approval = row?.kind === "agent" && at.value === null ? row.agent.asks[0]?.approval : undefined;
+  const approval = row?.kind === "agent" && at.value === null
+    ? row.agent.asks[0]?.approval : undefined;
   useAskKeys(asks.value.items.find(({ id }) => id === approval) ?? null);
   return null;
 }
@@ -235,7 +239,9 @@ export function List({ gantt }: { gantt: boolean }) {
           );
         }}>
         {gantt && nowSpan !== null ? (
-          <div class="now-box" role="none"><i class="now" style={{ left: `${nowSpan.left}%` }} /></div>
+          <div class="now-box" role="none">
+            <i class="now" style={{ left: `${nowSpan.left}%` }} />
+          </div>
         ) : null}
       </Rows>
     </div>

@@ -19,7 +19,8 @@ export function LogView() {
           if (line === undefined) return null;
           const { title, text = "", no } = line, isWarning = no === 0;
           return (
-            <div key={at} role="listitem" class={title === undefined ? "log-line" : "log-line is-phase"}>
+            <div key={at} role="listitem"
+              class={title === undefined ? "log-line" : "log-line is-phase"}>
               <span class="muted mono">{words.time(line.at_ms)}</span>
               {isWarning ? <span class="tone-degraded" aria-hidden="true">◐</span> : null}
               <span class="clip mono" dir="auto" title={beginning(text, LINE_MAX)}>

@@ -50,6 +50,10 @@ const PAGE = 1_000, ROWS = 200;
 /** How often what no event tells is read, while it may matter. */
 const READ_MS = 3_000;
 const WORKFLOW = /^(workflow|run)_/;
+/** Events that come in such heaps are drawn together. */
+const HEAP = 50, HEAP_MS = 100;
+/** A rehearsal costs the daemon more than all that is shown. */
+const PLAN_MS = 250;
 
 export const daemonNow = (): number => now.value + (link.value?.clock?.ahead_ms ?? 0);
 
@@ -86,10 +90,16 @@ export function openRun(id: string): Opened {
 
   /* --- The stream --- */
 
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const draw = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    history.value = { of: history.peek().of };
+  };
   const took = (events: readonly StreamEvent[]): void => {
-    const { of } = history.peek();
-    if (!historyAdd(of, events)) return;
-    history.value = { of };
+    if (!historyAdd(history.peek().of, events)) return;
+    if (events.length < HEAP) draw();
+    else timer ??= setTimeout(draw, HEAP_MS);
     if (events.some(({ type }) => WORKFLOW.test(type))) void rowRead();
   };
   /** Another part of the page made the stream begin with a snapshot: what came before is read. */
@@ -114,7 +124,8 @@ export function openRun(id: string): Opened {
       for (const agent of agents) {
         const before = told.get(agent.run);
         const isSame = before?.tool === agent.tool && before?.tool_ms !== undefined;
-        told.set(agent.run, { ...agent, at_ms, tool_ms: isSame ? before.tool_ms as number : at_ms });
+        const tool_ms = isSame ? before.tool_ms as number : at_ms;
+        told.set(agent.run, { ...agent, at_ms, tool_ms });
       }
     }
     progress.value = told;
@@ -180,12 +191,13 @@ export function openRun(id: string): Opened {
   let isPlanned = false;
   const endPlan = effect(() => {
     const { begun } = history.value.of.last, known_row = row.value;
-    if (isPlanned || known_row?.kind !== "workflow" || begun.name === undefined || !may("run")) return;
+    const isDue = known_row?.kind === "workflow" && begun.name !== undefined && may("run");
+    if (isPlanned || !isDue) return;
     isPlanned = true;
-    queueMicrotask(async () => {
-      const found = await planOf(known_row, history.peek().of.last);
+    setTimeout(async () => {
+      const found = ended ? null : await planOf(known_row, history.peek().of.last);
       if (!ended) plan.value = found;
-    });
+    }, PLAN_MS);
   });
   const endOwner = followOwner({
     onReset: () => void rowRead(),
@@ -215,6 +227,7 @@ export function openRun(id: string): Opened {
     again: () => void rowRead(),
     end: () => {
       ended = true;
+      clearTimeout(timer);
       for (const one of [unfollow, endReads, endPlan, endOwner]) one();
     },
   };

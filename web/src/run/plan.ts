@@ -1,6 +1,6 @@
-/** What a rehearsal had foreseen, beside what came of it. Pure: an agent fills the place that has its
+/** What a rehearsal had foreseen, beside what became of it. Pure: an agent fills the place with its
  *  phase and its label, in the order in which they were asked for. */
-import type { Agent, RunState } from "./fold.ts";
+import type { RunState } from "./fold.ts";
 
 export interface Step {
   wave: number; phase: string | null; label: string | null; model: string | null; cached: boolean;
@@ -50,8 +50,3 @@ export function filled(plan: Rehearsal | null, state: RunState): Filled {
 
 export const planned = (ghosts: readonly Ghost[]): number =>
   ghosts.reduce((sum, { agents }) => sum + agents, 0);
-
-/** How many of an older run's agents had finished by event N, as a new run from there finds them. */
-export const finishedAt = ({ agents }: RunState): number =>
-  [...agents.values()].filter(({ state }: Agent) => state === "succeeded" || state === "degraded")
-    .length;

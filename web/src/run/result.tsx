@@ -24,7 +24,8 @@ function Fault({ error }: { error: NonNullable<End["error"]> }) {
 export function ResultView() {
   const { state, row, at } = useOpened(), seat = useSeat(), { end } = state.value;
   if (end === null) return <p class="run-none muted">{words.noResult}</p>;
-  const whole = at.value === null || end.result_cut ? row.value?.result as Partial<End> | null : null;
+  const isRead = at.value === null || end.result_cut;
+  const whole = isRead ? row.value?.result as Partial<End> | null : null;
   const result = whole?.result ?? end.result, { error, failures = [] } = end;
   const text = typeof result === "string" ? result : JSON.stringify(result, null, 2) ?? "";
   return (
@@ -37,7 +38,9 @@ export function ResultView() {
             {failures.map((one) => (
               <li key={one.run}>
                 <span class="tone-fail" aria-hidden="true">✕</span>
-                <button class="bare mono" onClick={() => inspect(seat, one.run)}>{nameOf(one)}</button>
+                <button class="bare mono" onClick={() => inspect(seat, one.run)}>
+                  {nameOf(one)}
+                </button>
                 <code>{causeText(one.cause)}</code>
                 <bdi class="muted">{visible(one.note ?? "")}</bdi>
               </li>
@@ -47,7 +50,9 @@ export function ResultView() {
       )}
       {result === undefined || result === null ? null : (
         <section>
-          <div class="head"><h2>{words.returned}</h2><span class="end"><Copy text={text} /></span></div>
+          <div class="head">
+            <h2>{words.returned}</h2><span class="end"><Copy text={text} /></span>
+          </div>
           {typeof result === "string" ? <Markdown text={result} done />
             : <pre dir="auto"><Bounded text={text} /></pre>}
           {end.result_cut && whole?.result === undefined

@@ -1,6 +1,6 @@
 /** A run: of a workflow its tree and its past; other kinds lead to the places that show them. */
 import { useSignalEffect } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { get } from "../api/api.ts";
 import { Boundary } from "../parts/boundary.tsx";
@@ -34,15 +34,20 @@ async function placeOf(run: Row): Promise<string | null> {
 const SETTLE_MS = 200;
 
 function useAt(opened: Opened): void {
-  const seat = useSeat();
+  const seat = useSeat(), given = seat.query.value.get("at");
+  const written = useRef<string | null>(null); // What we wrote leads to nothing.
   useEffect(() => {
-    const given = Number(seat.query.value.get("at"));
-    opened.at.value = Number.isSafeInteger(given) && given > 0 ? given : null;
-  }, [seat.query.value.get("at")]);
+    if (given === written.current) return;
+    written.current = given;
+    const seq = Number(given);
+    opened.at.value = Number.isSafeInteger(seq) && seq > 0 ? seq : null;
+  }, [given]);
   useSignalEffect(() => {
     const wanted = opened.at.value === null ? null : String(opened.at.value);
     const timer = setTimeout(() => {
-      if (seat.query.peek().get("at") !== wanted) seat.setQuery("at", wanted);
+      if (written.current === wanted) return;
+      written.current = wanted;
+      seat.setQuery("at", wanted);
     }, SETTLE_MS);
     return () => clearTimeout(timer);
   });

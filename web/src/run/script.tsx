@@ -1,4 +1,5 @@
-/** The script as it ran, with marks at the lines that called agents. It is text, and nothing else. */
+/** The script as it ran, with marks at the lines that called agents. It is text and nothing else.
+ */
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
@@ -56,7 +57,8 @@ export function ScriptView() {
   const byLine = useMemo(() => {
     const found = new Map<number, Agent[]>();
     for (const agent of state.value.agents.values()) {
-      if (agent.line !== null && agent.file === path) found.set(agent.line, [...(found.get(agent.line) ?? []), agent]);
+      if (agent.line === null || agent.file !== path) continue;
+      found.set(agent.line, [...(found.get(agent.line) ?? []), agent]);
     }
     return found;
   }, [state.value, path]);

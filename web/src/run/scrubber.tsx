@@ -1,4 +1,4 @@
-/** The past of a run, event by event: a slider over all of them, with marks of asks and failures. */
+/** The past of a run, event by event: a slider over all, with marks of questions and failures. */
 import { useMemo } from "preact/hooks";
 
 import { useNamed } from "../router/router.ts";
@@ -30,7 +30,8 @@ export function Scrubber() {
   const marks = useMemo(() => marksOf(of.events, MARKS), [head]);
   const here = at.value === null ? head : Math.min(Math.max(first, at.value), head);
   const to = (seq: number): void => {
-    at.value = seq >= head && state.peek().end === null ? null : Math.max(first, Math.min(head, seq));
+    const isNow = seq >= head && state.peek().end === null;
+    at.value = isNow ? null : Math.max(first, Math.min(head, seq));
   };
   const live = (): void => void (at.value = null);
   useKeys([

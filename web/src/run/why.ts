@@ -4,7 +4,8 @@ import { words } from "./words.ts";
 
 /** What frames of `agent_progress` say of an agent. */
 export interface Progress {
-  run: string; tool?: string | null; tokens?: number; tokens_s?: number; cost_micros?: number | null;
+  run: string; tool?: string | null; tokens?: number; tokens_s?: number;
+  cost_micros?: number | null;
   silent_ms?: number; arguments_streaming?: boolean;
   /** When the frame came, by the daemon's clock; and since when it has had this tool. */
   at_ms: number; tool_ms?: number;
@@ -71,7 +72,8 @@ function reason(facts: Facts, now_ms: number): Reason | null {
   }
   const provider = (cause: string | undefined, at_ms: number | null | undefined): Reason => ({
     kind: "provider",
-    text: words.why.provider((cause ?? "").replaceAll("_", " "), at_ms == null ? null : at_ms - now_ms),
+    text: words.why.provider((cause ?? "").replaceAll("_", " "),
+      at_ms == null ? null : at_ms - now_ms),
   });
   if (agent.state === "retrying" && agent.gate?.gate === "budget") {
     return { kind: "budget", text: budgetText(agent.gate.note, agent.gate.resume_at_ms) };
@@ -108,7 +110,8 @@ export function sentence(facts: Facts, now_ms: number): Sentence | null {
   if (isOver(agent)) return null;
   const why = reason(facts, now_ms);
   if (why !== null) {
-    return { kind: why.kind, text: why.text, ms: Math.max(0, now_ms - (why.since_ms ?? agent.at_ms)) };
+    const { kind, text, since_ms = agent.at_ms } = why;
+    return { kind, text, ms: Math.max(0, now_ms - since_ms) };
   }
   const ms = pulse(facts, now_ms);
   if (progress?.tool) {
@@ -125,7 +128,8 @@ export function sentence(facts: Facts, now_ms: number): Sentence | null {
   return { kind: "works", text, ms };
 }
 
-const RANK: readonly Sentence["kind"][] = ["ask", "budget", "silent", "provider", "slot", "tool", "works"];
+const RANK: readonly Sentence["kind"][] =
+  ["ask", "budget", "silent", "provider", "slot", "tool", "works"];
 
 export interface Culprit {
   /** null: of the run itself. */

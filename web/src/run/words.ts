@@ -4,8 +4,10 @@ import { clockTime, count, elapsed, money } from "../parts/text.ts";
 const seconds = (ms: number): string => (ms < 60_000 ? `${Math.floor(ms / 1000)} s` : elapsed(ms));
 const agents = (n: number): string => `${count(n)} ${n === 1 ? "agent" : "agents"}`;
 
+const clock = new Intl.DateTimeFormat("en", { hourCycle: "h23", hour: "2-digit", minute: "2-digit",
+  second: "2-digit" });
+
 export const words = {
-  back: "Runs",
   run: "Run",
   paused: "paused",
   views: "Views",
@@ -32,8 +34,8 @@ export const words = {
   noLabel: "agent",
   attempts: (n: number) => `${n} tries`,
   seconds,
-  bars: { queued: "queued", run: "at work", wait: "waited for you", retry: "waited for its provider",
-    cached: "cached" } as Record<string, string>,
+  bars: { queued: "queued", run: "busy", wait: "waited for you",
+    retry: "waited for its provider", cached: "cached" } as Record<string, string>,
   none: "The script has asked no agent yet.",
   noneAtAll: "The script asked no agent.",
   zoomIn: "Zoom in", zoomOut: "Zoom out", zoomFit: "All of it",
@@ -59,11 +61,11 @@ export const words = {
     tool: (tool: string, ms: number) => `${tool}, ${seconds(ms)}`,
     writes: (rate: number) => `writes, ${Math.round(rate)} tokens/s`,
     calls: "writes a call",
-    works: "at work",
+    works: "busy",
     queued: (n: number) => `${agents(n)} ${n === 1 ? "waits" : "wait"} for a slot`,
-    begins: "The script works; no agent is at work.",
-    atWork: (n: number) => `${agents(n)} at work`,
-    others: (n: number) => `${count(n)} more ${n === 1 ? "is" : "are"} at work`,
+    begins: "The script works; no agent is busy.",
+    atWork: (n: number) => `${agents(n)} busy`,
+    others: (n: number) => `${count(n)} more busy`,
     heard: (ms: number) => `last word ${ms < 1000 ? "just now" : `${seconds(ms)} ago`}`,
     runQueued: "It waits until another run has ended.",
     lead: "Why it waits",
@@ -72,7 +74,7 @@ export const words = {
   /* --- The past --- */
   scrubber: "Event",
   eventOf: (at: number, head: number) => `#${count(at)} of ${count(head)}`,
-  time: (at_ms: number) => new Date(at_ms).toLocaleTimeString("en", { hourCycle: "h23" }),
+  time: (at_ms: number) => clock.format(at_ms),
   valueText: (at: number, head: number, time: string) => `event ${at} of ${head}, ${time}`,
   back1: "Event before", on1: "Next event",
   live: "Live", toEnd: "To the end",
@@ -86,8 +88,9 @@ export const words = {
   stopping: "It is being stopped…",
   reading: "What it would do…",
   againSays: (cached: number, anew: number) =>
-    `${agents(cached)} cached, ${agents(anew)} asked anew.`,
-  price: (micros: number) => `The rest costs at most ${money(micros)}, if each agent calls its model once.`,
+    `${agents(cached)} cached, ${agents(anew)} asked again.`,
+  price: (micros: number) =>
+    `The rest costs at most ${money(micros)}, if each agent calls its model once.`,
   priceUnknown: (n: number) => `The price of ${agents(n)} is not known.`,
   cut: "The rehearsal was not played to its end; there may be more.",
   unfit: "It cannot be run again:",

@@ -1,8 +1,8 @@
 /** The one connection of this page. Views follow streams by it, and its facts are signals.
  *
  *  Several parts may follow one stream: the last of them that leaves ends it. A part that joins
- *  makes it begin again with a snapshot, which replaces what the others know, too; where all of them
- *  want the events after a number (`after`), with those. */
+ *  makes it begin again with a snapshot, which replaces what the others know, too; where all of
+ *  them want the events after a number (`after`), with those. */
 import { effect, signal } from "@preact/signals";
 
 import { key, keySet } from "../api/key.ts";
