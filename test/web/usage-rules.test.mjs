@@ -99,7 +99,8 @@ test("budgets: nearest their limit first, in sentences that leave nothing out", 
     `at this rate used up at ${clock(NOW + 2 * HOUR + 20 * 60_000)} (cost)`, "2 runs wait for it"]);
   assert.deepEqual(limits.outlookOf(all, NOW),
     ["used up", `begins again at ${clock(NOW + 12 * HOUR)}`]);
-  assert.deepEqual(limits.outlookOf({ ...web, forecast: { ...web.forecast, at_ms: NOW - 1 }, waiting: 0 }, NOW), []);
+  const gone = { ...web, forecast: { ...web.forecast, at_ms: NOW - 1 }, waiting: 0 };
+  assert.deepEqual(limits.outlookOf(gone, NOW), []);
   assert.match(limits.outlookOf({ ...web, waiting: 1, limits: { ...none, cost_micros: 10e6 },
     forecast: { limit: "cost_micros", at_ms: NOW + 72 * HOUR } }, NOW)[0],
   /^at this rate used up at Nov 30 \d\d:\d\d$/);
