@@ -185,7 +185,7 @@ test("by keyboard alone: from day to day, to a budget, its limit changed, a new 
   page.clean();
 });
 
-test("a forecast, and runs that wait, stand by the budget that they wait for", async (t) => {
+test("runs that wait stand by the budget that they wait for", async (t) => {
   const desk = await serving(t, ALL);
   await ask(desk.daemon, "PATCH", "/budgets/project:web", { wall_ms: 60_000 });
   const jobs = [];
