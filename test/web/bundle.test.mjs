@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { serving } from "./browser.mjs";
 import { filesOf } from "./files.mjs";
 
-const FIRST_VIEW_MAX = 60_000, ALL_MAX = 280_000;
+const FIRST_VIEW_MAX = 60_000, ALL_MAX = 330_000;
 /** Most bytes of a file, by the name that it has without its hash. A file that is not named here
  *  fails: it gets a row. `chunk` is what several files share. */
 const FILES_MAX = {
@@ -15,7 +15,7 @@ const FILES_MAX = {
   patch: 8_000, // Diffs.
   session: 40_000, sessions: 8_000, inbox: 12_000, settings: 10_000, welcome: 8_000,
   palette: 6_000, help: 4_000, more: 4_000,
-  jobs: 8_000, job: 16_000, terminals: 6_000,
+  jobs: 8_000, job: 16_000, run: 24_000, terminals: 6_000,
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.
   inbox: 8_000, sessions: 8_000, session: 40_000,
@@ -24,7 +24,7 @@ const FILES_MAX = {
 
 const sumOf = (sizes) => sizes.reduce((sum, size) => sum + size, 0);
 
-test("what the first view loads fits into 60 kB, all into 280, and each file into its limit",
+test("what the first view loads fits into 60 kB, all into 330, and each file into its limit",
   async (t) => {
     const { daemon } = await serving(t);
     const { files, first } = await filesOf(daemon);
