@@ -15,8 +15,7 @@ const FILES_MAX = {
   patch: 8_000, // Diffs.
   session: 40_000, sessions: 8_000, inbox: 12_000, settings: 10_000, welcome: 8_000,
   palette: 6_000, help: 4_000, more: 4_000,
-  trace: 14_000, run: 20_000,
-  runs: 8_000, usage: 8_000,
+  trace: 14_000, run: 20_000, runs: 8_000, usage: 8_000,
   jobs: 8_000, job: 16_000, terminals: 6_000,
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.

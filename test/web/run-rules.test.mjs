@@ -297,6 +297,9 @@ test("one sentence from facts: question, provider, slot, budget, silence, tool, 
     [facts(run, heard(1000)), 43_000, "silent", "silent 41 s, restarts at 180 s"],
     [facts(run, { ...heard(1000), stuck_ms: null }), 43_000, "silent", "silent 41 s"],
     [facts(run, heard(1000, { tool: "make", tool_ms: 2000 })), 43_000, "tool", "make, 41 s"],
+    [facts(run, heard(null)), 43_000, "works", "busy"], // Neither model nor tool is awaited.
+    [facts(run, heard(0, { limit: "connection", name: "codex" })), 4000, "slot",
+      "waits for a slot of codex"],
     [facts(run, heard(0, { tokens_s: 31.6 })), 4000, "works", "writes, 32 tokens/s"],
     [facts(run, heard(0, { arguments_streaming: true })), 4000, "works", "writes a call"],
     [facts(run), 90_000, "works", "busy"], // Nothing says when it was heard of.

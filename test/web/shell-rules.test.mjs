@@ -35,7 +35,7 @@ test("keys of browsers, digits, and what is no key are refused", () => {
 
 test("a key is taken where both shortcuts are at hand, also as a beginning", () => {
   const rows = [
-    ["next", "k", "previous"], ["next", "?", "help"], ["next", "g", "go /"], ["next", "v", null],
+    ["next", "k", "previous"], ["next", "?", "help"], ["next", "g", "go /"], ["next", "u", null],
     ["next", "j", null], ["stopJob", "r", "again"], ["runJob", "x", null],
     ["help", "c", "newSession"], ["help", "g h x", "go /"], ["open", " ", "pick"],
   ];
@@ -52,8 +52,8 @@ test("what is stored counts; what is damaged, unknown or taken is passed over", 
     assert.deepEqual(boundRead(text, SHORTCUTS), {}, text);
   }
   assert.deepEqual(read({ next: "k", previous: "j" }), { next: "k", previous: "j" }, "exchanged");
-  assert.deepEqual(read({ next: "v", constructor: "y", nobody: "z", help: 7, deny: "ctrl+w" }),
-    { next: "v" });
+  assert.deepEqual(read({ next: "u", constructor: "y", nobody: "z", help: 7, deny: "ctrl+w" }),
+    { next: "u" });
   assert.deepEqual(read({ next: "k" }), {});
   assert.deepEqual(read({ next: "z", help: "z" }), { help: "z" });
   assert.equal(keyIn(SHORTCUTS, { next: "x" }, "next"), "x");

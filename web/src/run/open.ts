@@ -124,7 +124,7 @@ export function openRun(id: string): Opened {
       for (const agent of agents) {
         const before = told.get(agent.run);
         const isSame = before?.tool === agent.tool && before?.tool_ms !== undefined;
-        const tool_ms = isSame ? before.tool_ms as number : at_ms;
+        const tool_ms = isSame ? before.tool_ms as number : at_ms - (agent.silent_ms ?? 0);
         told.set(agent.run, { ...agent, at_ms, tool_ms });
       }
     }

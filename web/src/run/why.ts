@@ -6,7 +6,10 @@ import { words } from "./words.ts";
 export interface Progress {
   run: string; tool?: string | null; tokens?: number; tokens_s?: number;
   cost_micros?: number | null;
-  silent_ms?: number; arguments_streaming?: boolean;
+  /** null: neither its model nor a tool is waited for. */
+  silent_ms?: number | null; arguments_streaming?: boolean;
+  /** It waits for a place of this connection. */
+  limit?: string; name?: string;
   /** When the frame came, by the daemon's clock; and since when it has had this tool. */
   at_ms: number; tool_ms?: number;
 }
@@ -39,7 +42,7 @@ export const SILENT_MS = 10_000;
 
 /** Whether anything says when it was heard of last; else its silence is no news. */
 export const isHeard = ({ progress, known }: Facts): boolean =>
-  progress !== undefined || known?.last_ms != null;
+  (progress === undefined ? known?.last_ms : progress.silent_ms) != null;
 
 /** Time since the last token, call or byte. */
 export function pulse({ agent, progress, known }: Facts, now_ms: number): number {
@@ -47,9 +50,9 @@ export function pulse({ agent, progress, known }: Facts, now_ms: number): number
   return Math.max(0, now_ms - Math.max(agent.at_ms, told, known?.last_ms ?? 0));
 }
 
-function slotText({ agent: { gate }, known, limits = [] }: Facts): string {
-  const limit = gate?.limit ?? known?.waiting?.limit ?? "";
-  const name = gate?.name ?? known?.waiting?.name ?? "";
+function slotText({ agent: { gate }, progress, known, limits = [] }: Facts): string {
+  const limit = gate?.limit ?? progress?.limit ?? known?.waiting?.limit ?? "";
+  const name = gate?.name ?? progress?.name ?? known?.waiting?.name ?? "";
   if (limit === "commands") return words.why.commands;
   if (limit === "" && name === "") return words.why.turn;
   const text = words.why.slot(limit === "run" ? words.why.run : name);
@@ -86,6 +89,7 @@ function reason(facts: Facts, now_ms: number): Reason | null {
         agent.gate.resume_at_ms), since_ms }
       : { kind: "slot", text: slotText(facts), since_ms };
   }
+  if (facts.progress?.limit !== undefined) return { kind: "slot", text: slotText(facts) };
   // What was read may be older than what events have said since.
   if (waiting === null || (waiting.since_ms ?? 0) < agent.at_ms) return null;
   const { since_ms } = waiting;
@@ -115,7 +119,7 @@ export function sentence(facts: Facts, now_ms: number): Sentence | null {
   }
   const ms = pulse(facts, now_ms);
   if (progress?.tool) {
-    const since = Math.max(0, now_ms - (progress.tool_ms ?? progress.at_ms));
+    const since = Math.max(0, now_ms - (progress.tool_ms ?? progress.at_ms - (progress.silent_ms ?? 0)));
     return { kind: "tool", text: words.why.tool(progress.tool, since), ms: since };
   }
   if (ms >= SILENT_MS && isHeard(facts)) {
