@@ -36,7 +36,7 @@ const { build } = await import("esbuild").catch(() => {
  *  with them, which the first view then loads, too. */
 const WORKERS = ["src/markdown/worker.ts"];
 const FRAME = "src/shell/shell.tsx";
-const PAGES = ["src/main.tsx", "src/look/look.css", "src/look/icon.svg"];
+const PAGES = ["src/main.tsx", "src/look/look.css", "src/look/views.css", "src/look/icon.svg"];
 
 /** A part that is loaded later begins by importing the frame, which is there by then. So whatever
  *  the first view needs is needed by all of them, and esbuild makes one chunk of it; by itself it

@@ -3,6 +3,7 @@ import { signal, useComputed } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
+import { viewsStyled } from "../look/views.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { useSeat } from "../router/router.ts";
@@ -13,8 +14,11 @@ import { ROUTES } from "./places.ts";
 const loaded = signal<ReadonlyMap<Route, ComponentType<Params> | "failed">>(new Map());
 
 async function load(route: Route): Promise<void> {
+  const styled = route.path === "/" ? null : viewsStyled();
   // A newer daemon has no chunk of the page before it.
-  const view = await route.load().catch(() => "failed" as const);
+  const view = await Promise.all([route.load(), styled]).then(([found]) => found)
+    .catch(() => "failed" as const);
+  if (styled === null) requestIdleCallback(() => void viewsStyled().catch(() => undefined));
   loaded.value = new Map(loaded.value).set(route, view);
 }
 
