@@ -35,14 +35,14 @@ test("keys of browsers, digits, and what is no key are refused", () => {
 
 test("a key is taken where both shortcuts are at hand, also as a beginning", () => {
   const rows = [
-    ["next", "k", "previous"], ["next", "?", "help"], ["next", "g", "go /"], ["next", "x", null],
+    ["next", "k", "previous"], ["next", "?", "help"], ["next", "g", "go /"], ["next", "u", null],
     ["next", "j", null], ["stopJob", "r", "again"], ["runJob", "x", null],
     ["help", "c", "newSession"], ["help", "g h x", "go /"], ["open", " ", "pick"],
   ];
   for (const [name, key, other] of rows) {
     assert.equal(conflictOf(SHORTCUTS, {}, name, key), other, `${name} ${key}`);
   }
-  assert.equal(conflictOf(SHORTCUTS, { previous: "x" }, "next", "k"), null);
+  assert.equal(conflictOf(SHORTCUTS, { previous: "u" }, "next", "k"), null);
   assert.equal(isBeginning(SHORTCUTS, {}, "next", "g"), true);
   assert.equal(isBeginning(SHORTCUTS, {}, "next", "j"), false);
 });
@@ -52,13 +52,13 @@ test("what is stored counts; what is damaged, unknown or taken is passed over", 
     assert.deepEqual(boundRead(text, SHORTCUTS), {}, text);
   }
   assert.deepEqual(read({ next: "k", previous: "j" }), { next: "k", previous: "j" }, "exchanged");
-  assert.deepEqual(read({ next: "x", constructor: "y", nobody: "z", help: 7, deny: "ctrl+w" }),
-    { next: "x" });
+  assert.deepEqual(read({ next: "u", constructor: "y", nobody: "z", help: 7, deny: "ctrl+w" }),
+    { next: "u" });
   assert.deepEqual(read({ next: "k" }), {});
-  assert.deepEqual(read({ next: "z", help: "z" }), { help: "z" });
-  assert.equal(keyIn(SHORTCUTS, { next: "x" }, "next"), "x");
-  assert.deepEqual(boundWith(SHORTCUTS, { next: "x", help: "h" }, "next", "j"), { help: "h" });
-  assert.deepEqual(boundWith(SHORTCUTS, {}, "next", "x"), { next: "x" });
+  assert.deepEqual(read({ next: "y", help: "y" }), { help: "y" });
+  assert.equal(keyIn(SHORTCUTS, { next: "u" }, "next"), "u");
+  assert.deepEqual(boundWith(SHORTCUTS, { next: "u", help: "h" }, "next", "j"), { help: "h" });
+  assert.deepEqual(boundWith(SHORTCUTS, {}, "next", "u"), { next: "u" });
 });
 
 test("caps are those of the keyboard", () => {
