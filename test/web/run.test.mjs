@@ -281,6 +281,14 @@ test("a run is run again: refused while it lives, with what is cached and its pr
     const [other] = new URL(page.url()).pathname.split("/").slice(-1);
     await allowAll(other);
     await page.locator(".run-title .state", { hasText: "succeeded" }).waitFor();
+    // From the moment at which only the first one had finished.
+    const { events } = await api("GET", `/streams/run:${id}/events?limit=1000`);
+    const { seq } = events.find(({ type }) => type === "agent_finished");
+    await page.goto(`${desk.daemon.url}/r/${id}?at=${seq}`);
+    await scrub(page, `#${seq} of`).waitFor();
+    await page.getByRole("button", { name: "Run again from here" }).click();
+    await dialog.getByText(`Run again from event ${seq}`).waitFor();
+    await dialog.getByText("1 agent cached, 2 agents asked again.").waitFor();
     page.clean();
   });
 

@@ -119,7 +119,8 @@ export function sentence(facts: Facts, now_ms: number): Sentence | null {
   }
   const ms = pulse(facts, now_ms);
   if (progress?.tool) {
-    const since = Math.max(0, now_ms - (progress.tool_ms ?? progress.at_ms - (progress.silent_ms ?? 0)));
+    const began_ms = progress.tool_ms ?? progress.at_ms - (progress.silent_ms ?? 0);
+    const since = Math.max(0, now_ms - began_ms);
     return { kind: "tool", text: words.why.tool(progress.tool, since), ms: since };
   }
   if (ms >= SILENT_MS && isHeard(facts)) {
