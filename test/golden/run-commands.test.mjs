@@ -129,7 +129,8 @@ golden("workflow-commands", async (record) => {
   record.say("one of them");
   const list = await daemon.request("GET", "/api/v1/runs?kind=workflow");
   const run = list.json.items.at(-1).id;
-  for (const command of ["show", "trace", "attach", "job wait", "workflow source"]) {
+  for (const command of ["show", "trace", "attach", "job wait", "workflow source",
+    "export"]) {
     await cli(...command.split(" "), run);
     await cli(...command.split(" "), run, "--json");
   }

@@ -98,6 +98,7 @@ golden("workflows", async (record) => {
   await flow.ask("GET", `runs/${run}/spans?below=1`);
   await flow.ask("GET", `runs/${run}/limits`);
   await flow.ask("GET", `runs/${run}/script`);
+  await flow.ask("GET", `runs/${run}/export`);
   await flow.ask("GET", `runs/${run}/script?file=none`);
   await flow.ask("GET", `runs?parent=${run}`);
   await flow.ask("GET", "runs?kind=workflow&project=web");

@@ -390,6 +390,15 @@ static const struct query_param script_query[] = {
     {.name = NULL},
 };
 
+static const char export_answer[] =
+    "{\"type\":\"object\",\"required\":[\"drover\",\"run\",\"script\",\"args\",\"scripts\","
+    "\"events\",\"agents\",\"spans\"],"
+    "\"properties\":{\"drover\":" TEXT_SCHEMA ",\"run\":" OBJECT_SCHEMA
+    ",\"script\":{\"type\":[\"object\",\"null\"]},\"args\":{},\"scripts\":{\"type\":\"array\","
+    "\"items\":" OBJECT_SCHEMA "},\"events\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA
+    "},\"agents\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA
+    "},\"spans\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA "}}}";
+
 static const char script_answer[] =
     "{\"type\":\"object\",\"required\":[\"scripts\",\"hash\",\"name\",\"file\",\"form\",\"source\"]"
     ","
@@ -428,6 +437,9 @@ const struct route workflow_runs_routes[] = {
     {ROUTE("GET", "/api/v1/runs/{id}/script", SCOPE_READ,
            "Show the script of a workflow's run, or one that it has used"),
      .query = script_query, .answer_schema = script_answer, .request = &workflows__script},
+    {ROUTE("GET", "/api/v1/runs/{id}/export", SCOPE_READ,
+           "Export a run: its script, args, events, agents and steps"),
+     .query = RUN_QUERY, .answer_schema = export_answer, .request = &workflows__export},
     {ROUTE("POST", "/api/v1/runs/{id}/skip", SCOPE_RUN,
            "Skip an agent of a workflow that has not ended"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .has_body = true, .body_optional = true,

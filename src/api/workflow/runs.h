@@ -6,6 +6,7 @@
  *   GET    /api/v1/runs/{id}/agents        the agents of one
  *   GET    /api/v1/runs/{id}/limits        what they wait for
  *   GET    /api/v1/runs/{id}/script        the script that the run has, or one within it
+ *   GET    /api/v1/runs/{id}/export        all of a run of any kind, as one document
  *   POST   /api/v1/runs/{id}/skip          one of them is skipped,
  *   POST   /api/v1/runs/{id}/restart       or asked anew
  *   POST   /api/v1/runs/{id}/retry         a run of any kind that ended badly begins again
@@ -41,6 +42,6 @@ extern const struct route workflow_runs_routes[], workflows_routes[];
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 
-extern const struct request_kind workflows__retry, workflows__script;
+extern const struct request_kind workflows__export, workflows__retry, workflows__script;
 
 #endif

@@ -12,6 +12,7 @@
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/base/quantity.h"
+#include "cli/run/download.h"
 #include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/confirm.h"
@@ -212,48 +213,18 @@ static const struct flag export_flags[] = {
     OPTION_END,
 };
 
-/* A file gets the bytes as they are; a terminal must not be driven by what a model said. `last`:
- * the two bytes before, since a control character may start in one piece and end in the next. */
-static struct err piece_print(struct bytes piece, bool terminal, char last[2]) {
-    size_t written = 0;
-    if (!terminal) {
-        written = fwrite(piece.data, 1, piece.len, stdout);
-    }
-    for (; terminal && written < piece.len; written++) {
-        const char at[] = {last[0], last[1], piece.data[written]};
-        bool plain = at[2] == '\n' || at[2] == '\t' ||
-                     (utf8_control_len((struct bytes){at, 3}) < 3 &&
-                      utf8_control_len((struct bytes){at + 1, 2}) < 2 &&
-                      utf8_control_len((struct bytes){at + 2, 1}) == 0);
-        memcpy(last, at + 1, 2);
-        if (putchar(plain ? (unsigned char)at[2] : '?') == EOF) {
-            break;
-        }
-    }
-    return written == piece.len ? ERR_OK : err_make(ERR_IO, "session: write");
-}
-
 static struct err export_run(struct invocation *invocation, struct talk *talk) {
     const char *format = invocation->json ? "json" : args_text(&invocation->args, "format");
     AUTO(text_done) struct text target = {0};
-    bool markdown = strcmp(format, "markdown") == 0, terminal = isatty(STDOUT_FILENO) == 1;
+    bool markdown = strcmp(format, "markdown") == 0;
     if (!talk_target(&target, "/api/v1/sessions/", invocation->args.operands[0],
                      markdown ? "/export?format=markdown" : "/export")) {
         return err_make(ERR_NOT_FOUND, "session: id");
     }
-    const struct client_request request = {.method = "GET",
-                                           .target = target.data,
-                                           .accept =
-                                               markdown ? "text/markdown" : "application/json"};
-    struct err err = client_begin(talk->client, &request, &invocation->why);
-    char last[2] = {0};
-    for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
-        err = client_read(talk->client, 30 * 1000, &piece, &invocation->why);
-        if (!err_failed(err) && piece.len > 0) {
-            err = piece_print(piece, terminal, last);
-        }
-    }
-    return err;
+    const struct download what = {.target = target.data,
+                                  .media = markdown ? "text/markdown" : "application/json",
+                                  .out = stdout};
+    return download(talk, &what, &invocation->why);
 }
 
 const struct command command_session_export = {
