@@ -22,7 +22,7 @@ const beside = (first, ...others) =>
   `${first}?${new URLSearchParams(others.map((one) => ["beside", one]))}`;
 
 /** Address of each view, what is done there, and what is there when the picture is taken. */
-const views = ({ fix, release, failed, terminal, ask }) => ({
+const views = ({ fix, release, review, failed, terminal, ask }) => ({
   home: { at: "/", shows: "nightly" },
   inbox: { at: "/inbox", shows: "run_command" },
   question: { at: `/inbox/${ask}`, shows: "run_command" },
@@ -31,6 +31,9 @@ const views = ({ fix, release, failed, terminal, ask }) => ({
   waiting: { at: `/s/${release}`, shows: "run_command" },
   trace: { at: `/s/${fix}/trace`, shows: "edit_file" },
   panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open" },
+  run: { at: `/r/${review}?view=gantt`, shows: "fix 4" },
+  tree: { at: `/r/${review}`, shows: "fix 4" },
+  "run-trace": { at: `/r/${review}/trace`, shows: "fix 6" },
   runs: { at: "/runs", shows: "docs-sweep" },
   usage: { at: "/usage", shows: "Budgets" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
