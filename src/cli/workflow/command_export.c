@@ -52,8 +52,9 @@ static struct err export_run(struct invocation *invocation, struct talk *talk) {
 const struct command command_export = {
     COMMAND(NULL, "export", "RUN [FILE]", "Print a run with all its events, agents and steps."),
     HELP(RUNS, "drover export last run.json\n"),
-    .about = "Writes one JSON document to FILE, or prints it: the run, its script and args, the\n"
-             "scripts that workflow() used, the events, the agents with their results, and the\n"
-             "steps. The file contains prompts and answers. An existing file is not replaced.\n",
+    .about = "Writes one JSON document to FILE, or prints it: the run, its script and args,\n"
+             "the scripts that workflow() used, the events, the agents with their results, and\n"
+             "the steps. The file contains prompts and answers. An existing file is not\n"
+             "replaced.\n",
     .converse = export_run,
 };
