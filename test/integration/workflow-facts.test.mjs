@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
 import { Held } from "./held.mjs";
+import { until } from "./providers.mjs";
 import { openSse } from "./sse.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
@@ -155,4 +156,94 @@ test("frames say what agents do: tokens as they come, the tool that runs, and no
   assert.equal((await flows.ask("POST", `/runs/${run}/stop`, {})).status, 200);
   const { events } = await flows.outcome(run);
   assert.ok(events.every(({ type }) => type !== "agent_progress"), "nothing is stored");
+});
+
+// --- Why it does not move -----------------------------------------------------------------------
+
+/** The wait of each agent in the list, by label. */
+const waits = async (flows, run) => new Map((await flows.get(`/runs/${run}/agents`)).items
+  .map(({ label, waiting }) => [label, waiting]));
+const waitsAs = (flows, run, label, fits) =>
+  until(`${label} waits`, async () => fits((await waits(flows, run)).get(label)));
+
+test("each cause stands on its agent while it holds, and not after it", {
+  timeout: 120_000,
+}, async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt })).start(t);
+  const flows = await Workflows.open(t);
+  const body = { name: "narrow", kind: "openai", base_url: provider.url, max_concurrent: 1 };
+  assert.equal((await flows.ask("POST", "/providers", body)).status, 201);
+  const ask = JSON.stringify('call: run_command {"command": "true"}\nsay: done');
+  const run = await flows.start({ model: "narrow/small", script: whole(`return await parallel([
+    () => agent("held first", { label: "first", tools: [] }),
+    () => agent("held second", { label: "second", tools: [] }),
+    () => agent(${ask}, { label: "asks", model: "scripted/demo" }),
+    () => agent("fail: 429 after 50s",
+      { label: "provider", tools: [], model: "scripted/demo" })]);`) });
+  const stream = await pulses(t, flows, run);
+  await provider.untilAsked("held first", 1);
+  const ids = new Map();
+  const seen = await flows.until(run, ({ type, data }) => {
+    if (type === "agent_started") ids.set(data.label, data.run);
+    return type === "agent_waiting";
+  });
+  const inLine = await stream.until((agent) => agent.run === ids.get("second") && agent.limit);
+  assert.deepEqual([inLine.limit, inLine.name, inLine.silent_ms], ["connection", "narrow", null]);
+  const now = await waits(flows, run);
+  assert.equal(now.get("first"), null);
+  assert.deepEqual(now.get("second"),
+    { for: "slot", since_ms: null, limit: "connection", name: "narrow" });
+  const { approval } = seen.find(({ type }) => type === "agent_waiting").data;
+  const asked = now.get("asks");
+  assert.deepEqual([asked.for, asked.approval, asked.tool], ["approval", approval, "run_command"]);
+  assert.ok(asked.since_ms > 0);
+  await waitsAs(flows, run, "provider", (wait) => wait?.for === "provider");
+  const { items } = await flows.get(`/runs/${run}/agents`);
+  const row = items.find(({ label }) => label === "asks");
+  assert.match(row.key, KEY);
+  assert.deepEqual([row.attempts, row.calls, row.line, row.type, row.isolation],
+    [1, 1, 5, null, null]);
+  assert.equal((await flows.get(`/sessions/${row.session}`)).id, row.session);
+
+  provider.free("held first");
+  await stream.until((agent) => agent.run === ids.get("second") && !agent.limit);
+  assert.equal((await flows.ask("POST", `/approvals/${approval}`, { decision: "allow" })).status,
+    200);
+  await flows.until(run, ({ type }) => type === "agent_answered");
+  await waitsAs(flows, run, "asks", (wait) => wait === null);
+  await waitsAs(flows, run, "second", (wait) => wait === null);
+  assert.equal((await flows.ask("POST", `/runs/${run}/stop`, {})).status, 200);
+  await flows.outcome(run);
+  for (const wait of (await waits(flows, run)).values()) assert.equal(wait, null);
+});
+
+test("an agent that a budget lets wait says so until the budget is raised", async (t) => {
+  const flows = await Workflows.open(t);
+  const set = (limits) => flows.ask("PATCH", "/budgets/global", limits);
+  assert.equal((await set({ per: "day", tokens: 100 })).status, 200);
+  const long = `say: ${"sheep ".repeat(200)}`;
+  const run = await flows.start({ script: whole(`
+    const spent = await agent(${JSON.stringify(long)}, { label: "spends", tools: [] });
+    return await parallel([() => agent("say: one", { label: "one", tools: [] }),
+      () => agent("say: two", { label: "turn" })]);`) });
+  const isQueued = ({ type, data }) => type === "agent_queued" && data.label === "one";
+  const queued = (await flows.until(run, isQueued)).find(isQueued);
+  const { gate, resume_at_ms, run: id, key } = queued.data;
+  assert.equal(gate, "budget");
+  assert.ok(resume_at_ms > Date.now(), "the end of the day");
+  assert.match(key, KEY);
+  await flows.until(run, ({ type, data }) => type === "agent_retrying" && data.label === "turn");
+  for (const label of ["one", "turn"]) {
+    const wait = (await waits(flows, run)).get(label);
+    assert.deepEqual([wait.for, wait.resume_at_ms], ["midnight", resume_at_ms]);
+  }
+  assert.equal((await set({ tokens: 1_000_000 })).status, 200);
+  const { events, end } = await flows.outcome(run);
+  assert.deepEqual(end.result, ["one", "two"]);
+  const of = (label) => events.filter(({ data }) => data.label === label).map(({ type }) => type);
+  assert.deepEqual(of("one"), ["agent_queued", "agent_started", "agent_finished"]);
+  assert.deepEqual(of("turn"),
+    ["agent_started", "agent_retrying", "agent_resumed", "agent_finished"]);
+  assert.equal(events.find(({ type, data }) =>
+    type === "agent_started" && data.label === "one").data.run, id);
 });

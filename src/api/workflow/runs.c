@@ -185,7 +185,14 @@ static struct err agent_row(void *ctx, const struct step_shown *step) {
     return ERR_OK;
 }
 
+struct agents_op {
+    struct page page;
+    struct step_slot *slots; /* Owned. */
+    size_t slot_count;
+};
+
 static struct err agents_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    const struct agents_op *op = CONTAINER_OF(page, struct agents_op, page);
     struct run_row row = {0};
     struct err err = request_run(tx, &page->request, &row);
     if (err_failed(err)) {
@@ -195,11 +202,32 @@ static struct err agents_rows(struct tx *tx, struct page *page, const struct pag
                                    .after = part->from,
                                    .limit = part->limit,
                                    .whole = param_flag(page->request.op.exchange, "whole"),
-                                   .bounds = &page->request.bounds};
+                                   .bounds = &page->request.bounds,
+                                   .slots = op->slots,
+                                   .slot_count = op->slot_count};
     return tx_step_each(tx, &list, agent_row, page);
 }
 
-static const struct page_kind agents = {.request = {.one = &runs__one}, .rows = agents_rows};
+/* Waits that rows do not say are joined as the loop knows them, like the limits below. */
+static struct err agents_read(void *ctx) {
+    struct agents_op *op = ctx;
+    const struct workflow_runs_api *api = op->page.request.api;
+    op->slots = mem_new_array(WORKFLOW_AGENTS_MAX, sizeof *op->slots);
+    op->slot_count =
+        workflows_get_slots(api->workflows, exchange_param(op->page.request.op.exchange, 0),
+                            WORKFLOW_AGENTS_MAX, op->slots);
+    return ERR_OK;
+}
+
+static void agents_end(void *ctx, struct err result) {
+    mem_free(((struct agents_op *)ctx)->slots);
+}
+
+static const struct page_kind agents = {.request = {.size = sizeof(struct agents_op),
+                                                    .one = &runs__one,
+                                                    .read = agents_read,
+                                                    .end = agents_end},
+                                        .rows = agents_rows};
 
 /* --- Limits ----------------------------------------------------------------------------------- */
 
@@ -366,15 +394,19 @@ static const char plan_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\"],\"properties\":{\"valid\":" BOOL_SCHEMA
     ",\"error\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA
     ",\"unknown\":{\"type\":\"array\",\"items\":" TEXT_SCHEMA "}}}";
-static const char agents_answer[] =
-    PAGE_SCHEMA("{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
-                "\"id\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL
-                ",\"model\":" TEXT_OR_NULL ",\"prompt\":" TEXT_OR_NULL ",\"state\":" TEXT_SCHEMA
-                ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL
-                ",\"cause\":" TEXT_OR_NULL ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA
-                ",\"done_no\":" INT_SCHEMA ",\"output_tokens\":" INT_SCHEMA
-                ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_SCHEMA ",\"usage\":" OBJECT_SCHEMA
-                ",\"started_ms\":" INT_OR_NULL ",\"ended_ms\":" INT_OR_NULL ",\"result\":{}}}");
+static const char agents_answer[] = PAGE_SCHEMA(
+    "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"cached\"],\"properties\":{"
+    "\"id\":" TEXT_SCHEMA ",\"label\":" TEXT_OR_NULL ",\"phase\":" TEXT_OR_NULL
+    ",\"model\":" TEXT_OR_NULL ",\"prompt\":" TEXT_OR_NULL ",\"state\":" TEXT_SCHEMA
+    ",\"gate\":" TEXT_OR_NULL ",\"resume_at_ms\":" INT_OR_NULL ",\"cause\":" TEXT_OR_NULL
+    ",\"note\":" TEXT_OR_NULL ",\"cached\":" BOOL_SCHEMA ",\"done_no\":" INT_SCHEMA
+    ",\"output_tokens\":" INT_SCHEMA ",\"tokens\":" INT_SCHEMA ",\"cost_micros\":" INT_SCHEMA
+    ",\"usage\":" OBJECT_SCHEMA ",\"started_ms\":" INT_OR_NULL ",\"ended_ms\":" INT_OR_NULL
+    ",\"key\":" TEXT_OR_NULL ",\"session\":" TEXT_OR_NULL ",\"turn\":" TEXT_OR_NULL
+    ",\"attempts\":" INT_SCHEMA ",\"calls\":" INT_OR_NULL ",\"last_ms\":" INT_OR_NULL
+    ",\"line\":" INT_OR_NULL ",\"column\":" INT_OR_NULL ",\"file\":" TEXT_SCHEMA
+    ",\"type\":" TEXT_OR_NULL ",\"isolation\":" TEXT_OR_NULL
+    ",\"waiting\":{\"type\":[\"object\",\"null\"]},\"result\":{}}}");
 
 static const char limits_answer[] =
     "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","

@@ -88,9 +88,9 @@ static void flushed(struct delta_source *source) {
         program__fill_answer(talk, errand);
     }
     usage_add(&talk->used, &errand->answer.usage);
-    talk->cost.known = (!talk->priced || talk->cost.known) && errand->answer.cost.known;
+    talk->cost.known = (talk->priced == 0 || talk->cost.known) && errand->answer.cost.known;
     talk->cost.micros += errand->answer.cost.known ? errand->answer.cost.micros : 0;
-    talk->priced = true;
+    talk->priced++;
     call->heard = 0;
     talk__send(errand);
 }

@@ -57,7 +57,7 @@ struct talk {
     uint64_t tool_ms;       /* When it began. */
     struct usage used;      /* By calls of this life that have ended, */
     struct usage_cost cost; /* and their cost. */
-    bool priced;            /* A call has ended. */
+    unsigned priced;        /* Number of such calls. */
     struct timer timer;     /* RESTING, */
     int64_t resume_at_ms;   /* until then, by the wall clock. */
     struct pool_job job;    /* PREPARING, JUDGING; CALLING, WORKING: of a program. */

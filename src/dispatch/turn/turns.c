@@ -600,7 +600,7 @@ bool turns_get_pulse(struct turns *turns, struct bytes run, struct turn_pulse *r
                                .tokens = talk->used.output,
                                .cost_micros = talk->cost.micros,
                                .silent_ms = -1};
-    bool priced = !talk->priced || talk->cost.known;
+    bool priced = talk->priced == 0 || talk->cost.known;
     if (call->asking != NULL) {
         struct model_spent spent;
         model_get_spent(call->asking, &spent);

@@ -1,10 +1,11 @@
 /* limits.c: the limits that agents of a workflow wait for, as they are now. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/workflow.h"
 
-/* The connection of "connection/model". */
 /* Whether the agent's model is to be asked, and its connection has a line before it. The end of a
  * wait for the provider may have passed without being stored yet: then the line is what is left. */
 static bool call_waits_for_connection(const struct call *call) {
@@ -61,4 +62,30 @@ bool workflows_get_limits(const struct workflows *workflows, struct bytes run,
         }
     }
     return true;
+}
+
+size_t workflows_get_slots(const struct workflows *workflows, struct bytes run, size_t count_max,
+                           struct step_slot *ret_slots) {
+    const struct table_node *node = table_find(&workflows->workflows, run);
+    size_t count = 0;
+    if (node == NULL) {
+        return 0;
+    }
+    const struct workflow *workflow = CONTAINER_OF(node, struct workflow, node);
+    const struct call *call = NULL;
+    while (count < count_max && (call = workflow__next_call(workflow, call)) != NULL) {
+        const bool asks = call->state == CALL_ASKING || call->state == CALL_TURN;
+        const char *limit = call->row == ROW_NONE                     ? NULL
+                            : call->state == CALL_IN_LINE             ? "run"
+                            : asks && call_waits_for_connection(call) ? "connection"
+                                                                      : NULL;
+        if (limit != NULL) {
+            struct step_slot *slot = &ret_slots[count++];
+            const struct bytes name = asks ? model_connection_of(bytes_of(call->model)) : BYTES("");
+            *slot = (struct step_slot){.run = call->run, .limit = limit};
+            (void)snprintf(slot->name, sizeof slot->name, "%.*s",
+                           (int)utf8_cut(name, sizeof slot->name - 1), name.data);
+        }
+    }
+    return count;
 }

@@ -25,6 +25,7 @@
 #include "script/script.h"
 #include "store/store.h"
 
+struct step_slot;
 struct workflow_tool;
 struct workflows_limits {
     int64_t commands;    /* Commands of agents at once, of all runs together. */
@@ -105,6 +106,10 @@ struct workflow_limits {
 };
 MUST_CHECK bool workflows_get_limits(const struct workflows *workflows, struct bytes run,
                                      struct workflow_limits *ret_limits);
+/* Agents of a run that wait for what their rows do not say: a place at their connection, or a slot
+ * after a restart of the daemon. At most `count_max`; how many. */
+size_t workflows_get_slots(const struct workflows *workflows, struct bytes run, size_t count_max,
+                           struct step_slot *ret_slots);
 /* Sums over all builds of the engine. */
 void workflows_get_script_stats(const struct workflows *workflows, struct scripts_stats *ret_stats);
 

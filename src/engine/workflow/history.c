@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "engine/workflow/rows.h"
 #include "journal/journal.h"
+#include "rules/workflow/waiting.h"
 #include "store/mapper.h"
 
 /* --- The journal ------------------------------------------------------------------------------ */
@@ -212,6 +213,81 @@ static void step_write_usage(const struct step_fresh *step, struct text *text) {
     text_add_char(text, '}');
 }
 
+/* --- What stands beside the row --------------------------------------------------------------- */
+
+/* The newest turn of an agent with tools. */
+struct step_turn {
+    struct bytes session, turn, approval, tool;
+    int64_t calls, asked_ms, last_ms;
+};
+
+static struct step_turn turn_find(struct tx *tx, int64_t step) {
+    static const char sql[] =
+        "SELECT s.session, r.run, t.calls, r.id, COALESCE(r.ended_ms, r.started_ms, r.made_ms)"
+        " FROM runs r JOIN turns t ON t.run = r.id JOIN sessions s ON s.id = t.session"
+        " WHERE r.parent = $1 AND r.step_key = $2 AND r.step_key <> '' ORDER BY r.id DESC LIMIT 1";
+    static const char spans[] = "SELECT COALESCE(max(COALESCE(ended_ms, started_ms)), 0) FROM spans"
+                                " WHERE run = $1";
+    static const char asks[] = "SELECT approval, step, asked_ms FROM approvals WHERE run = $1"
+                               " AND answered_ms IS NULL ORDER BY id LIMIT 1";
+    struct step_turn turn = {.session = BYTES(""), .approval = BYTES("")};
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, sql, ARGS(arg_int(step), arg_str(STEP_TURN_KEY)));
+    if (rows == NULL) {
+        return turn;
+    }
+    turn.session = rows_copy(rows, 0);
+    turn.turn = rows_copy(rows, 1);
+    turn.calls = rows_int(rows, 2);
+    const int64_t id = rows_int(rows, 3), own_ms = rows_int(rows, 4);
+    rows_release(&rows);
+    const int64_t span_ms = tx_number(tx, spans, ARGS(arg_int(id)));
+    turn.last_ms = span_ms > own_ms ? span_ms : own_ms;
+    AUTO(rows_release) struct rows *open = tx_row(tx, asks, ARGS(arg_int(id)));
+    if (open != NULL) {
+        turn.approval = rows_copy(open, 0);
+        turn.tool = rows_copy(open, 1);
+        turn.asked_ms = rows_int(open, 2);
+    }
+    return turn;
+}
+
+static int64_t max_of(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static void step_write_more(struct tx *tx, const struct step_fresh *step, const struct run_row *row,
+                            const json_t *spec, const struct step_list *list, struct text *text) {
+    const struct step_key key = {step->key, step->occurrence};
+    const struct step_call_place at = steps__place_of(spec);
+    const bool talks = json_bytes(spec, "turn").len > 0;
+    const struct step_turn turn = talks ? turn_find(tx, row->id) : (struct step_turn){.calls = 0};
+    struct step_facts facts = {.row = row,
+                               .approval = turn.approval,
+                               .tool = turn.tool,
+                               .asked_ms = turn.asked_ms,
+                               .parked_ms = step->parked_ms < 0 ? -step->parked_ms : 0};
+    for (size_t i = 0; i < list->slot_count && facts.limit.len == 0; i++) {
+        if (bytes_is(row->run, list->slots[i].run.text)) {
+            facts.limit = bytes_of(list->slots[i].limit);
+            facts.name = bytes_of(list->slots[i].name);
+        }
+    }
+    step_key_add(text, &key);
+    text_add_member_or_null(text, "session", turn.session);
+    text_add_member_or_null(text, "turn", turn.turn);
+    text_add_member_int(text, "attempts", row->attempt);
+    text_add_member_int_or_null(text, "calls", turn.calls, talks);
+    add_moment(text, "last_ms", max_of(max_of(row->ended_ms, row->started_ms), turn.last_ms));
+    steps__add_place(text, &at);
+    text_add_member_or_null(text, "type", step->agent);
+    text_add_member_or_null(text, "isolation",
+                            json_bytes(json_object_get(spec, "opts"), "isolation"));
+    step_wait_add(text, &facts);
+}
+
+/* --- One of them ------------------------------------------------------------------------------ */
+
 /* *ret_state: as run_shown has it. */
 static struct err step_write(struct tx *tx, const struct step_fresh *step,
                              const struct step_list *list, struct text *text,
@@ -253,6 +329,7 @@ static struct err step_write(struct tx *tx, const struct step_fresh *step,
     step_write_usage(step, text);
     add_moment(text, "started_ms", row.started_ms);
     add_moment(text, "ended_ms", row.ended_ms);
+    step_write_more(tx, step, &row, spec, list, text);
     if (list->whole) {
         text_add_name(text, "result");
         json_add_stored(text, row.result);

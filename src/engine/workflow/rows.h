@@ -85,13 +85,13 @@ struct step_fresh {
     struct run_row run;
     struct bytes key, phase, agent;
     int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
-    int64_t cache_read, cache_write, reasoning, cost_unknown;
+    int64_t cache_read, cache_write, reasoning, cost_unknown, parked_ms;
     bool cached;
 };
 extern const struct map steps__map;
 #define STEP_COLUMNS                                                                               \
     RUN_COLUMNS ", step_key, occurrence, done_no, cached, output_tokens, tokens, cost_micros,"     \
-                " cache_read, cache_write, reasoning, cost_unknown, phase, agent"
+                " cache_read, cache_write, reasoning, cost_unknown, phase, agent, parked_ms"
 
 /* --- Ends ------------------------------------------------------------------------------------- */
 

@@ -172,6 +172,7 @@ static const struct map_column fresh_columns[] = {
     STEP_COLUMN("cost_unknown", cost_unknown, MAP_INT),
     STEP_COLUMN("phase", phase, MAP_TEXT),
     STEP_COLUMN("agent", agent, MAP_TEXT),
+    STEP_COLUMN("parked_ms", parked_ms, MAP_INT),
 };
 const struct map steps__map = {MAP_OF("runs", fresh_columns, "id", struct step_fresh, run.id),
                                .names = runs__names};

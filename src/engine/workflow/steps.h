@@ -246,10 +246,17 @@ MUST_CHECK struct err tx_step_settled_at(struct tx *tx, const struct run_row *wo
                                          int64_t *ret_reuse_max, struct why *why);
 
 /* For clients, by position: each as a JSON object. `id` is the cursor of the row. */
+struct step_slot {
+    struct id run;
+    const char *limit; /* As of struct step_facts: static. */
+    char name[64];
+};
 struct step_list {
     int64_t workflow, after, limit;  /* after: 0: from the first. */
     bool whole;                      /* With results. */
     const struct run_bounds *bounds; /* Borrowed; states are as clients see them. */
+    const struct step_slot *slots;   /* Borrowed: waits that rows do not have, as of the loop. */
+    size_t slot_count;
 };
 struct step_shown {
     int64_t id;
