@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { Daemon, scratch } from "../../integration/lib.mjs";
-import { herd } from "./herd.mjs";
+import { reviewOf } from "./review.mjs";
 
 const BEFORE = `int port_of(const char *text) {
     int port = 0;
@@ -87,7 +87,7 @@ export async function world(t) {
   }
   await ask("POST", `/jobs/${terminal.id}/input`, { text: "cat port.c\n" });
   const { items: asks } = await ask("GET", "/approvals");
-  const review = await herd(ask, root);
+  const review = await reviewOf(ask, root);
   return { daemon, key: stdout.trim().split("\n")[0],
     of: { fix, release, review, failed, terminal: terminal.id, ask: asks[0].id } };
 }

@@ -1,4 +1,4 @@
-// herd.mjs: a workflow of forty agents for the pictures: some are cached, most have ended, some
+// review.mjs: a workflow of forty agents for the pictures: some are cached, most have ended, some
 // work, one asks, one waits for its provider, one has failed.
 const FILES = ["capture", "engine", "hub", "journal", "lead", "loop", "model", "proc", "rules",
   "spool", "store", "turn"];
@@ -32,7 +32,7 @@ return 'all files';
 `;
 
 /** Starts it; gives its id once it stands as the picture shows it. */
-export async function herd(ask, root) {
+export async function reviewOf(ask, root) {
   const started = await ask("POST", "/workflows", { script: SCRIPT, model: "scripted/demo", root,
     label: "review", budget: { cost_micros: 2_500_000 } });
   const id = started.runId;
