@@ -228,13 +228,15 @@ export class Golden {
     this.add(...lines.map((line) => this.names.text(line)));
   }
 
-  /** With --json each line is a value. */
+  /** With --json each line is a value; what `export` writes is one value. */
   #output(args, stdout) {
     const text = stdout.endsWith("\n") ? stdout.slice(0, -1) : `${stdout}\n(no newline at its end)`;
     if (args.includes("--help")) return text;
-    if (!args.includes("--json")) return this.names.output(text);
+    const isExport = args[0] === "export" && text.startsWith("{");
+    if (!args.includes("--json") && !isExport) return this.names.output(text);
     try {
-      return text.split("\n").map((line) => this.#json(line)).join("\n");
+      const values = isExport ? [text] : text.split("\n");
+      return values.map((one) => this.#json(one)).join("\n");
     } catch {
       return text;
     }
