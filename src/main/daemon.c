@@ -28,6 +28,7 @@
 #include "engine/token/page_keys.h"
 #include "engine/token/token.h"
 #include "engine/turn/view.h"
+#include "engine/workflow/snapshot.h"
 #include "journal/pruner.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"
@@ -668,7 +669,8 @@ static struct err rooms_open(struct daemon *daemon) {
     if (err_failed(err)) {
         return err;
     }
-    static const struct snapshot_kind *const states[] = {&session_snapshot, &owner_snapshot};
+    static const struct snapshot_kind *const states[] = {&session_snapshot, &owner_snapshot,
+                                                         &workflow_snapshot};
     struct hub_options hub_with = {.loop = daemon->loop,
                                    .snapshots = {.kinds = states,
                                                  .count = COUNT_OF(states),

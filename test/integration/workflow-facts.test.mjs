@@ -247,3 +247,51 @@ test("an agent that a budget lets wait says so until the budget is raised", asyn
   assert.equal(events.find(({ type, data }) =>
     type === "agent_started" && data.label === "one").data.run, id);
 });
+
+// --- Snapshot -----------------------------------------------------------------------------------
+
+test("a snapshot has the run, its lines and its agents, and events follow it", async (t) => {
+  const provider = await new Held((prompt) => ({ prompt, text: prompt })).start(t);
+  const flows = await Workflows.open(t);
+  const model = await flows.connect(provider, "wide");
+  const run = await flows.start({ model, root: undefined, concurrency: 1, script: whole(`
+    phase("One");
+    log("begins");
+    return await parallel(["a", "b"].map((label) => () => agent("held " + label, { label })));`) });
+  const events = await flows.until(run, ({ type }) => type === "agent_queued");
+  const target = `/streams/run:${run}/events?snapshot=1`;
+  const { snapshot, snapshot_seq: seq } = await flows.get(target);
+  assert.deepEqual([snapshot.run.id, snapshot.run.kind, snapshot.run.state],
+    [run, "workflow", "running"]);
+  assert.deepEqual(snapshot.workflow, events[0].data);
+  assert.deepEqual(snapshot.lines.map(({ type, title, text }) => [type, title ?? text]),
+    [["phase", "One"], ["log", "begins"]]);
+  assert.deepEqual([snapshot.floor, snapshot.head, snapshot.agents_more], [0, seq, false]);
+  assert.deepEqual(snapshot.agents, await flows.agents(run));
+  for (const name of ["held a", "held b"]) {
+    await provider.untilAsked(name, 1);
+    provider.free(name);
+  }
+  const after = (await flows.outcome(run)).events.filter((event) => event.seq > seq);
+  const page = await flows.get(`/streams/run:${run}/events?after=${seq}`);
+  assert.deepEqual(page.events, after);
+});
+
+test("a snapshot is bounded, and all events of a run are kept", { timeout: 120_000 }, async (t) => {
+  const flows = await Workflows.open(t);
+  const { run, events } = await flows.run({ script: whole(`
+    for (let i = 0; i < 5000; i++) log("line " + i);
+    return (await parallel(Array.from({ length: 600 }, (_, i) =>
+      () => agent("say: " + "word ".repeat(80) + i, { label: "n" + i, tools: [] })))).length;`) });
+  const answer = await flows.ask("GET", `/streams/run:${run}/events?snapshot=1`);
+  assert.equal(answer.status, 200, answer.text);
+  const { snapshot } = answer.json;
+  assert.ok(JSON.stringify(snapshot).length <= 256 * 1024);
+  assert.equal(snapshot.agents_more, true);
+  const listed = await flows.get(`/runs/${run}/agents?limit=100`);
+  assert.deepEqual(snapshot.agents.slice(0, 100), listed.items);
+  assert.ok(events.length > 6000);
+  const stream = await flows.get(`/streams/run:${run}`);
+  assert.deepEqual([stream.floor, stream.head, stream.keep_events, stream.keep_ms],
+    [0, events.at(-1).seq, 0, 0], "what has no bound is never pruned");
+});
