@@ -89,8 +89,7 @@ class Stage:
         if self.records and os.path.exists(self.records):
             os.remove(self.records)
         self.log, self.results, self.files_run, self.not_run = "", [], files, []
-        command = [*(FIRST if self.makes else []), *self.command, *files]
-        output, code, cpu_s = run_measured(command, self.env, self.silence_s,
+        output, code, cpu_s = run_measured(self.command + files, self.env, self.silence_s,
                                            [self.records, self.diary])
         return self.count(self, output, code), output, cpu_s
 
@@ -98,13 +97,6 @@ class Stage:
         """Where its sanitizers write: a path that each report continues with a dot."""
         return f"{REPORTS}-{slug(self.name)}."
 
-
-# A build goes first: the tests of two lanes wait for it, and they wait more than they compute. Its
-# share of the processors has to be raised by both means, since Linux shares them among sessions
-# (autogroup) where no control group does, and each test opens sessions of its own. Whoever may not
-# raise it builds as before.
-FIRST = ["sh", "-c", '{ echo -7 >/proc/self/autogroup; renice -n -7 $$; } >/dev/null 2>&1; '
-         'exec "$@"', "sh"]
 
 children = set()
 leaving = []  # What is called when the run is given up, after its children have been ended.
