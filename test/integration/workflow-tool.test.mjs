@@ -193,7 +193,7 @@ test("a resume gives a session no more than it may", { timeout: scaled(60_000) }
   await ended(turns, result.runId);
   assert.equal(existsSync(path.join(turns.root, "seen")), false);
   const [agent] = (await turns.get(`/runs/${result.runId}/agents`)).items;
-  assert.equal(agent.session, undefined, "an agent without a root has no tools");
+  assert.equal(agent.session, null, "an agent without a root has no tools");
 });
 
 test("a run that lives is not resumed", async (t) => {

@@ -34,7 +34,7 @@ test("a call says key, occurrence, canonical options, label and phase", async (t
   const opts = '{"model":"m","schema":{"b":[1,{"y":2,"z":1}],"type":"object"}}';
   assert.deepEqual(calls[0], {
     t: "call", id: 1, k: sha(`agent\n\n${opts}\npé`), n: 1, prompt: "pé", opts: JSON.parse(opts),
-    label: "l", phase: "First",
+    label: "l", phase: "First", line: 3, column: 11,
   });
   const again = sha('agent\n\n{"effort":"low"}\npé');
   assert.deepEqual(calls.slice(1).map((c) => [c.id, c.k, c.n, c.phase]),
