@@ -2,8 +2,8 @@
  *
  * Generated programs are played by both against the same outcomes, which are hashes of what was
  * called. Calls of workflow() find programs, too, and run them. Each frame must be the same, byte
- * by byte; only of a failed end the place and the stack are left out, since the stand-in has no
- * lines.
+ * by byte; places of calls, and the place and the stack of a failed end are left out, since the
+ * stand-in has no lines, and what is left must be the same JSON.
  *
  *     programs [ALONE]      the worker's program; without it, the one beside this one */
 #include <fcntl.h>
@@ -311,15 +311,22 @@ static bool frame_take(struct play *play, const json_t *messages) {
     return type != NULL && (strcmp(type, "quiet") == 0 || strcmp(type, "end") == 0);
 }
 
-/* Where it was thrown is beyond the stand-in. */
+/* Where it was called or thrown is beyond the stand-in. True: something was left out. */
 static bool place_remove(json_t *messages) {
-    json_t *last = json_array_get(messages, json_array_size(messages) - 1);
-    bool failed = json_is_false(json_object_get(last, "ok"));
     static const char *const names[] = {"line", "column", "stack", "file"};
-    for (size_t i = 0; failed && i < COUNT_OF(names); i++) {
-        (void)json_object_del(last, names[i]); /* It may not be there. */
+    bool removed = false;
+    size_t at = 0;
+    json_t *message = NULL;
+    json_array_foreach(messages, at, message) {
+        const char *type = json_string_value(json_object_get(message, "t"));
+        const bool failed = json_is_false(json_object_get(message, "ok"));
+        const bool placed = failed || (type != NULL && strcmp(type, "call") == 0);
+        for (size_t i = 0; placed && i < COUNT_OF(names); i++) {
+            (void)json_object_del(message, names[i]); /* It may not be there. */
+        }
+        removed = removed || placed;
     }
-    return failed;
+    return removed;
 }
 
 /* Errors in parallel() and pipeline() have places, too, so that messages about them are left out,
