@@ -225,11 +225,12 @@ static struct step_turn turn_find(struct tx *tx, int64_t step) {
     static const char sql[] =
         "SELECT s.session, r.run, t.calls, r.id, COALESCE(r.ended_ms, r.started_ms, r.made_ms)"
         " FROM runs r JOIN turns t ON t.run = r.id JOIN sessions s ON s.id = t.session"
-        " WHERE r.parent = $1 AND r.step_key = $2 AND r.step_key <> '' ORDER BY r.id DESC LIMIT 1";
+        " WHERE r.parent = $1 AND r.step_key = $2 AND r.step_key <> ''"
+        " ORDER BY r.done_no DESC, r.id DESC LIMIT 1"; /* As the index. Turns have no done_no. */
     static const char spans[] = "SELECT COALESCE(max(COALESCE(ended_ms, started_ms)), 0) FROM spans"
                                 " WHERE run = $1";
     static const char asks[] = "SELECT approval, step, asked_ms FROM approvals WHERE run = $1"
-                               " AND answered_ms IS NULL ORDER BY id LIMIT 1";
+                               " AND answered_ms IS NULL ORDER BY step LIMIT 1";
     struct step_turn turn = {.session = BYTES(""), .approval = BYTES("")};
     AUTO(rows_release)
     struct rows *rows = tx_row(tx, sql, ARGS(arg_int(step), arg_str(STEP_TURN_KEY)));
