@@ -324,7 +324,8 @@ test("other runs lead to the places that show them", async () => {
   await page.waitForURL(`**/r/${id}?agent=${one}`);
   await inspector(page).getByRole("button", { name: /^Allow/ }).waitFor();
   await page.keyboard.press("Control+k");
-  await page.keyboard.type(id);
+  await page.getByRole("dialog", { name: "Find or go to…" }).getByRole("combobox").waitFor();
+  await page.keyboard.insertText(id); // Keys before that are the run's: x stops it.
   await page.keyboard.press("Enter");
   await page.waitForURL(`**/r/${id}`);
   await page.goto(`${desk.daemon.url}/r/run_00000000000000000000000000`);
