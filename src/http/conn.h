@@ -105,10 +105,11 @@ void conn__read_more(struct conn *conn); /* As far as the state of the connectio
 
 enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
 /* Ends the references of the pieces. Bytes that the socket does not take are kept until it does:
- * shared ones by their reference, others by a copy. *ret_kept: their number. WRITTEN_NOT: the
- * connection must end, for want of memory or because the socket is broken. */
+ * shared ones by their reference, others by a copy, but for the last piece if its bytes stay until
+ * conn->writing ends. WRITTEN_NOT: the connection must end, for want of memory or because the
+ * socket is broken. */
 enum written conn__write(struct conn *conn, const struct outlet_piece *pieces, unsigned count,
-                         size_t *ret_kept);
+                         bool last_stays);
 /* True: more answers can be written now. */
 bool conn__answers_flush(struct conn *conn);
 

@@ -86,8 +86,7 @@ bool outlet_write(struct outlet *outlet, const struct outlet_piece *pieces, unsi
     assert(count > 0);
     assert(count <= OUTLET_PIECES_MAX);
     assert(!outlet_waits(outlet));
-    size_t kept;
-    enum written written = conn__write(outlet->conn, pieces, count, &kept);
+    enum written written = conn__write(outlet->conn, pieces, count, false);
     if (written == WRITTEN_NOT) {
         outlet_cut(outlet);
     }

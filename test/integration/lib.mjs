@@ -18,6 +18,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { killLeft } from "./processes.mjs";
+import { scaled } from "./scale.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 /** Nothing above the folders of the tests is part of their projects: neither a repository that the
@@ -69,12 +70,16 @@ function privateDatabase() {
   return url.toString().replaceAll("+", "%20");
 }
 
+/** Of one case of sideBySide: one that hangs is named then; its file would only fall silent. */
+const CASE_MS = scaled(150_000);
+
 /** A `test` for a file whose cases wait rather than compute: they run side by side, at most
  *  `concurrency` at a time. */
 export function sideBySide(concurrency) {
   const cases = [];
   const runAll = () => cases.forEach(([name, options, play]) =>
-    it(name, options, (t) => caseOf.run({ name, daemons: 0 }, () => play(t))));
+    it(name, { timeout: CASE_MS, ...options },
+      (t) => caseOf.run({ name, daemons: 0 }, () => play(t))));
   // When the whole file was read, so that one suite has all of them.
   queueMicrotask(() => describe("side by side", { concurrency }, runAll));
   return (name, ...rest) => cases.push([name, rest.length > 1 ? rest[0] : {}, rest.at(-1)]);

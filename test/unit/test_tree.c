@@ -136,9 +136,10 @@ static void a_tree_is_measured_with_its_descendants(void **state) {
     assert_int_equal(tree_measure(&ours, &use).code, ERR_NONE);
     assert_int_equal(use.processes + use.cpu_us + use.memory, 0);
     pid_t sleeper = start_sleeper(MARKED);
-    assert_int_equal(tree_measure(&ours, &use).code, ERR_NONE);
-    assert_int_equal(use.processes, 1);
-    assert_true(use.memory > 0);
+    do { /* The kernel counts the first pages of a program only roughly. */
+        assert_int_equal(tree_measure(&ours, &use).code, ERR_NONE);
+        assert_int_equal(use.processes, 1);
+    } while (use.memory == 0);
     pid_t shell = start_script(*state, "env -i sh -c 'while :; do :; done'; true");
     while (more.processes < 3 || more.cpu_us <= use.cpu_us || more.memory <= use.memory) {
         assert_int_equal(tree_measure(&ours, &more).code, ERR_NONE);
