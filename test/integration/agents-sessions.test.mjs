@@ -192,7 +192,7 @@ test("a program that asks is not ended by its time while it waits for a person",
 });
 
 test("the time of a program ends it, with its tree", async (t) => {
-  const turns = await open(t, "claude", { deadline_ms: scaled(1000) });
+  const turns = await open(t, "claude", { deadline_ms: scaled(4000) });
   const listener = await session(turns);
   const { end, message } = await turns.turn(listener, "LEAVE something, and be SLOW");
   assert.deepEqual([end.state, end.cause, textOf(message)], ["timed_out", "deadline", "one "]);
