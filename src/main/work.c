@@ -707,7 +707,7 @@ static void census_ask(struct timer *timer) {
 }
 
 static void census_stale(struct work *work) {
-    if (!work->census_due && work->stopping == 0) {
+    if (!work->census_due && work->stopped == NULL) {
         work->census_due = true;
         timer_start(work->loop, &work->census_timer, CENSUS_MS, census_ask);
     }

