@@ -52,6 +52,15 @@ async function agrees(turns, listener, { snapshots, events }) {
   }
 }
 
+test("a session that was read before the last events takes nothing of them back", () => {
+  const session = { id: "ses_1", state: "running", title: null };
+  const begun = fold(fold(sessionEmpty, { kind: "session", session }),
+    { kind: "events", events: [{ seq: 1, type: "approval_asked", data: {} }] });
+  assert.equal(begun.session.state, "waiting");
+  const read = fold(begun, { kind: "session", session: { ...session, title: "Named" } });
+  assert.deepEqual([read.session.state, read.session.title], ["waiting", "Named"]);
+});
+
 test("a turn with tools, a question, a queue and failures, joined at many moments", async (t) => {
   const turns = await Turns.open(t);
   writeFileSync(path.join(turns.root, "a.c"), "int a;\n");

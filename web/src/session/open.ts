@@ -62,10 +62,15 @@ export function openSession(id: string): Opened {
     return ended ? null : value;
   }
 
+  /** A change that comes while the answer is on its way is read after it. */
   async function sessionRead(): Promise<void> {
-    const answer = await once("session", () => get<Session>(path));
+    const answer = await once("session", () => {
+      state.value = { ...state.value, stale: false };
+      return get<Session>(path);
+    });
     if (answer === null) return;
     if (answer.ok) take({ kind: "session", session: answer.value });
+    else state.value = { ...state.value, stale: true };
     problem.value = answer.ok ? null : answer.problem;
   }
 

@@ -270,6 +270,9 @@ export function fold(state: SessionState, news: SessionNews): SessionState {
         ...state, messages: replaced(state.messages, news.message),
         unread: state.unread.filter((id) => id !== news.message.id),
       };
-    case "session": return { ...state, session: news.session, stale: false };
+    case "session": { // It may have been read before the last events: the state is theirs.
+      const word = state.session?.state ?? news.session.state;
+      return { ...state, session: { ...news.session, state: word } };
+    }
   }
 }
