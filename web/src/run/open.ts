@@ -213,7 +213,8 @@ export function openRun(id: string): Opened {
     id, history, at, state, row, problem, plan, budget,
     now_ms: computed(() => {
       const { end, ended_ms, at_ms } = state.value;
-      return end !== null ? ended_ms ?? at_ms : at.value !== null ? at_ms : daemonNow();
+      if (end !== null || at.value !== null) return end === null ? at_ms : ended_ms ?? at_ms;
+      return Math.max(at_ms, daemonNow()); // An event may be newer than the clock's last second.
     }),
     facts: (agent) => {
       const { begun } = state.value, live = at.value === null && !isOver(agent);
