@@ -3,13 +3,15 @@
 //   node build.mjs OUT [small | fast]
 //
 // OUT/dist          the pages as a folder: index.html, assets/NAME-HASH.EXT (serve --web-dir)
-// OUT/web_image.S   the bytes: index.html as it is, everything else packed
+// OUT/viewer        the page of an exported run, before and after the document (src/viewer/)
+// OUT/web_image.S   the bytes: index.html and the viewer as they are, everything else packed
 // OUT/web_files.c   the table of them (src/api/system/web_files.h)
 // OUT/web.d         what it was made from, for ninja
 //
 // Only gzip: over plain http most browsers offer nothing better. `small` packs by zopfli, which
 // takes seconds and saves 4 %. The same sources make the same bytes: names are hashes of contents.
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
@@ -94,6 +96,46 @@ async function bundle() {
   };
 }
 
+/** In the viewer `src/viewer/NAME` stands for the module that the pages have. */
+const REPLACED = ["api/api.ts", "api/key.ts", "markdown/index.ts", "router/address.ts",
+  "shell/places.ts", "state/clock.ts", "stream/index.ts"];
+const OTHER_NAMES = { "markdown/index.ts": "markdown.tsx", "stream/index.ts": "stream.ts" };
+const replacementOf = (name) =>
+  path.join(here, "src/viewer", OTHER_NAMES[name] ?? path.basename(name));
+
+const replaced = {
+  name: "modules of the viewer",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^\./ }, async ({ path: name, kind, pluginData, ...from }) => {
+      if (pluginData === "asked") return undefined;
+      const found = await resolve(name, { ...from, kind, pluginData: "asked" });
+      const own = path.relative(path.join(here, "src"), found.path);
+      return REPLACED.includes(own) ? { path: replacementOf(own) } : undefined;
+    });
+  },
+};
+
+/** One file that asks nobody anything: its policy names its own script and style, and no more. */
+async function viewer() {
+  const folder = path.join(out, "viewer");
+  const made = await bundleOf(["src/viewer/main.tsx", "src/viewer/viewer.css"],
+    { format: "iife", plugins: [replaced], outdir: folder, entryNames: "[name]" });
+  const [script, style] = ["main.js", "viewer.css"].map((name) =>
+    readFileSync(path.join(folder, name), "utf8").trimEnd());
+  const hashOf = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  const parts = { script, style,
+    policy: `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; ` +
+      "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'" };
+  const html = readFileSync(path.join(here, "src/viewer/viewer.html"), "utf8")
+    .replace(/\{(script|style|policy)\}/g, (_, name) => parts[name]);
+  const [head, tail] = html.split("{document}").map((text, at) => {
+    const file = path.join(folder, ["head.html", "tail.html"][at]);
+    writeFileSync(file, text);
+    return { file, size: Buffer.byteLength(text) };
+  });
+  return { metafile: made, head, tail };
+}
+
 /** The name of what an entry point became. */
 function nameOf(metafile, entry) {
   const found = Object.entries(metafile.outputs).find(([name, about]) =>
@@ -120,23 +162,28 @@ function page(metafile) {
   return html.replaceAll(/\{(src\/[^}]+)\}/g, (_, entry) => `/assets/${nameOf(metafile, entry)}`);
 }
 
-function image(files) {
-  const data = files.map(({ file }, at) =>
-    `    .global web_${at}\nweb_${at}:\n    .incbin "${file}"\n`);
+function image(files, { head, tail }) {
+  const rows = [...files.map(({ file }, at) => [`web_${at}`, file]),
+    ["viewer_head", head.file], ["viewer_tail", tail.file]];
+  const data = rows.map(([name, file]) =>
+    `    .global ${name}\n${name}:\n    .incbin "${file}"\n`);
   return "/* Made by web/build.mjs. */\n    .section .rodata.web, \"a\"\n" +
     `${data.join("")}    .section .note.GNU-stack, "", %progbits\n`;
 }
 
-function table(files) {
-  const parts = files.map((_, at) => `extern const char web_${at}[];\n`);
+function table(files, { head, tail }) {
+  const parts = [...files.map((_, at) => `web_${at}`), "viewer_head", "viewer_tail"]
+    .map((name) => `extern const char ${name}[];\n`);
   const rows = files.map(({ name, media, size, gzip }, at) =>
     `    {"${name}", "${media}", web_${at}, ${size}, ${gzip}},\n`);
   return `/* Made by web/build.mjs. */\n#include "api/system/web_files.h"\n\n${parts.join("")}\n` +
     `const struct web_file web_files[] = {\n${rows.join("")}};\n` +
-    `const size_t web_file_count = ${files.length};\n`;
+    `const size_t web_file_count = ${files.length};\n\n` +
+    `const struct bytes web_viewer_head = {viewer_head, ${head.size}};\n` +
+    `const struct bytes web_viewer_tail = {viewer_tail, ${tail.size}};\n`;
 }
 
-const metafile = await bundle();
+const metafile = await bundle(), exported = await viewer();
 writeFileSync(path.join(dist, "index.html"), page(metafile));
 const packed = path.join(out, "packed");
 rmSync(packed, { recursive: true, force: true });
@@ -160,10 +207,12 @@ for (const one of files) {
   one.media = MEDIA[path.extname(one.name)];
   one.size = statSync(one.file).size;
 }
-writeFileSync(path.join(out, "web_image.S"), image(files));
-writeFileSync(path.join(out, "web_files.c"), table(files));
-const inputs = Object.keys(metafile.inputs).map((name) => path.join(here, name));
-inputs.push(path.join(here, "src/index.html"), fileURLToPath(import.meta.url));
+writeFileSync(path.join(out, "web_image.S"), image(files, exported));
+writeFileSync(path.join(out, "web_files.c"), table(files, exported));
+const inputs = [...new Set([metafile, exported.metafile].flatMap(({ inputs: all }) =>
+  Object.keys(all))), "src/index.html", "src/viewer/viewer.html"].map((name) =>
+  path.join(here, name));
+inputs.push(fileURLToPath(import.meta.url));
 // As ninja names the first output, relative to its own folder.
 const made = path.relative(process.cwd(), path.join(out, "web_image.S"));
 writeFileSync(path.join(out, "web.d"), `${made}: ${inputs.join(" ")}\n`);

@@ -66,3 +66,21 @@ test("a job is exported without a script, and no run of another owner", async (t
   const other = await flows.token("other", "read");
   assert.equal((await flows.ask("GET", `/runs/${id}/export`, undefined, other)).status, 404);
 });
+
+test("a page holds the same document, and no text of it ends the element around it", async (t) => {
+  const flows = await Workflows.open(t);
+  const { run } = await flows.run({ script: SCRIPT.replace("say: ", "say: </script><b>"),
+    args: { n: 2 } });
+  const { text: json } = await flows.ask("GET", `/runs/${run}/export`);
+  const answer = await flows.ask("GET", `/runs/${run}/export?format=html`);
+  assert.equal(answer.headers["content-type"], "text/html; charset=utf-8");
+  assert.match(answer.headers["content-disposition"], new RegExp(`filename="${run}.html"`));
+  const [, held] = /<script type="application\/json" id="run">([^<]*)<\/script>/.exec(answer.text);
+  assert.match(json, /<\/script>/);
+  assert.deepEqual(JSON.parse(held), JSON.parse(json));
+  const file = path.join(flows.folder, "run.html");
+  assert.equal((await flows.daemon.cli(["export", "--html", run, file])).code, 0);
+  assert.equal(readFileSync(file, "utf8"), answer.text);
+  const none = await flows.ask("GET", `/runs/${run}/export?format=pdf`);
+  assert.deepEqual([none.status, none.json.code], [400, "bad_query"]);
+});

@@ -19,4 +19,7 @@ struct web_file {
 extern const struct web_file web_files[]; /* The first one is index.html. */
 extern const size_t web_file_count;
 
+/* The page that shows an exported run, before and after its document (web/src/viewer/). */
+extern const struct bytes web_viewer_head, web_viewer_tail;
+
 #endif

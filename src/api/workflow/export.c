@@ -1,4 +1,5 @@
-/* export.c: all of a run as one JSON document, poured as it is read (api/base/poured.h):
+/* export.c: all of a run as one document, poured as it is read (api/base/poured.h), as JSON or
+ * within the page that shows it (web/src/viewer/):
  *
  *   {"drover":VERSION,"run":{…},"script":{"file","source"}|null,"args":…,
  *    "scripts":[{"file","hash","source"}],"events":[…],"agents":[…],"spans":[…]}
@@ -7,8 +8,11 @@
  * list is as far as it was when it was read. Pages are bounded by rows: a source and the result of
  * an agent have up to 1 MB, which may take six as JSON. A run that is removed meanwhile breaks off.
  */
+#include <string.h>
+
 #include "api/base/poured.h"
 #include "api/run/runs.h"
+#include "api/system/web_files.h"
 #include "api/workflow/runs.h"
 #include "base/json/json.h"
 #include "engine/trace/tree.h"
@@ -42,6 +46,7 @@ struct export_op {
     struct poured poured; /* First. */
     struct export_place place, next;
     int64_t seen; /* Rows of this page. */
+    bool html;    /* Within the page that shows it. */
 };
 
 static struct text *export_row(struct export_op *export) {
@@ -220,6 +225,31 @@ static struct err export_spans(struct tx *tx, struct export_op *export, const st
 
 /* --- The document ----------------------------------------------------------------------------- */
 
+/* Within a page, before and after which its own parts stand. Only strings of JSON have a '<', which
+ * would end the element that holds them. */
+static void export_frame(struct export_op *export) {
+    static const char escaped[] = "\\u003c";
+    struct text *text = &export->poured.request.op.answer;
+    const char *from = text->data, *end = text->data + text->len;
+    AUTO(text_done) struct text framed = text_up_to(text->size_max);
+    if (export->place.part == EXPORT_HEAD) {
+        text_add(&framed, web_viewer_head.data, web_viewer_head.len);
+    }
+    while (from != end && !text_failed(&framed)) {
+        const char *at = memchr(from, '<', (size_t)(end - from));
+        const char *stop = at == NULL ? end : at;
+        text_add(&framed, from, (size_t)(stop - from));
+        text_add_str(&framed, at == NULL ? "" : escaped);
+        from = at == NULL ? end : at + 1;
+    }
+    if (export->poured.last) {
+        text_add(&framed, web_viewer_tail.data, web_viewer_tail.len);
+    }
+    struct text plain = *text;
+    *text = framed;
+    framed = plain;
+}
+
 static struct err export_page(struct tx *tx, void *ctx) {
     struct export_op *export = ctx;
     struct poured *poured = &export->poured;
@@ -252,7 +282,21 @@ static struct err export_page(struct tx *tx, void *ctx) {
         err = export_spans(tx, export, &row);
         break;
     }
+    if (!err_failed(err) && export->html && !text_failed(&poured->request.op.answer)) {
+        export_frame(export);
+    }
     return err_failed(err) ? err : op_written(&poured->request.op);
+}
+
+static struct err export_read(void *ctx) {
+    struct export_op *export = ctx;
+    struct op *op = &export->poured.request.op;
+    struct bytes format = param_text(op->exchange, "format");
+    export->html = bytes_is(format, "html");
+    if (!export->html && param_given(op->exchange, "format") && !bytes_is(format, "json")) {
+        return err_why(&op->why, ERR_BAD_QUERY, "query parameter 'format' must be json or html");
+    }
+    return ERR_OK;
 }
 
 static void export_take(struct poured *poured) {
@@ -265,14 +309,15 @@ static struct err export_start(void *ctx) {
     poured_start(&export->poured, EXPORT_TEXT_MAX);
     export->poured.page = export_page;
     export->poured.take = export_take;
-    export->poured.media = "application/json";
-    export->poured.ending = "json";
+    export->poured.media = export->html ? "text/html; charset=utf-8" : "application/json";
+    export->poured.ending = export->html ? "html" : "json";
     return ERR_OK;
 }
 
 const struct request_kind workflows__export = {
     .size = sizeof(struct export_op),
     .one = &runs__one,
+    .read = export_read,
     .start = export_start,
     .work = poured_work,
     .done = poured_done,

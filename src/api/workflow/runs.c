@@ -431,6 +431,12 @@ static const char export_answer[] =
     "},\"agents\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA
     "},\"spans\":{\"type\":\"array\",\"items\":" OBJECT_SCHEMA "}}}";
 
+static const struct query_param export_query[] = {
+    OP_OWNER_PARAM("Another owner's run"),
+    {QUERY("format", QUERY_TEXT, "json, or html: a page that shows it; absent: json."), .max = 4},
+    {.name = NULL},
+};
+
 static const char script_answer[] =
     "{\"type\":\"object\",\"required\":[\"scripts\",\"hash\",\"name\",\"file\",\"form\",\"source\"]"
     ","
@@ -471,7 +477,7 @@ const struct route workflow_runs_routes[] = {
      .query = script_query, .answer_schema = script_answer, .request = &workflows__script},
     {ROUTE("GET", "/api/v1/runs/{id}/export", SCOPE_READ,
            "Export a run: its script, args, events, agents and steps"),
-     .query = RUN_QUERY, .answer_schema = export_answer, .request = &workflows__export},
+     .query = export_query, .answer_schema = export_answer, .request = &workflows__export},
     {ROUTE("POST", "/api/v1/runs/{id}/skip", SCOPE_RUN,
            "Skip an agent of a workflow that has not ended"),
      .inside = INSIDE_BELOW, .query = RUN_QUERY, .has_body = true, .body_optional = true,

@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { getBytes } from "../api/api.ts";
+import { saveFile } from "../parts/save.ts";
 import { followLog } from "../state/live.ts";
 import type { LogState, LogStream } from "../stream/index.ts";
 import { fill, linesNew, take, takeDropped, type Block, type Lines } from "./lines.ts";
@@ -92,11 +93,7 @@ export async function download(place: Place): Promise<boolean> {
     offset = next;
     if (offset >= Number(answer.value.headers.get("drover-size"))) break;
   }
-  const url = URL.createObjectURL(new Blob(parts, { type: "text/plain" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `${place.run}.${place.attempt}.${place.stream}.log`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  saveFile(`${place.run}.${place.attempt}.${place.stream}.log`,
+    new Blob(parts, { type: "text/plain" }));
   return true;
 }

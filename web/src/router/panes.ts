@@ -4,7 +4,8 @@
 export const PANES_MAX = 4;
 export const WIDE_MIN = 15;
 const OURS = ["beside", "wide"];
-const ORIGIN = "http://here";
+/** Addresses are read as those of some host: which one, nobody asks. */
+export const ORIGIN = "http://here";
 
 export interface Panes {
   /** Addresses, the first pane's first. */

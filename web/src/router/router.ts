@@ -5,12 +5,13 @@ import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
 import { useContext } from "preact/hooks";
 
 import { words } from "../words.ts";
-import { addressOf, panesOf, PANES_MAX, placeOnly, seated, textOf } from "./panes.ts";
+import { here, placeOf, push, replace } from "./address.ts";
+import { addressOf, panesOf, PANES_MAX, placeOnly, seated } from "./panes.ts";
 import { SeatContext, seatNew, type Seat } from "./seat.ts";
 
+export { placeOf } from "./address.ts";
 export type { Seat } from "./seat.ts";
 
-const here = (): string => textOf(location);
 let isPlace = (_path: string): boolean => false;
 let count = 0;
 
@@ -44,12 +45,12 @@ export const path = computed(() => focused.value.path.value);
 export const go = (to: string): void => focused.peek().go(to);
 
 /** The focus is no part of the address, but comes back with it. */
-function write(push: boolean): void {
+function write(pushed: boolean): void {
   const places = all.peek().map(({ at }) => at.peek());
   const to = addressOf({ places, wide: widths.peek() });
   const state = { focus: all.peek().findIndex(({ id }) => id === focused.peek().id) };
-  if (push && to !== here()) history.pushState(state, "", to);
-  else history.replaceState(state, "", to);
+  if (pushed && to !== here()) push(state, to);
+  else replace(state, to);
 }
 
 function read(): void {
@@ -74,17 +75,17 @@ export function placesAre(known: (path: string) => boolean): void {
   read();
 }
 
-function change(seat: Seat, to: string, push: boolean): void {
+function change(seat: Seat, to: string, pushed: boolean): void {
   const { places } = panesOf(to, isPlace);
   if (places.length > 1) { // A link to panes.
-    history.pushState(null, "", to);
+    push(null, to);
     read();
     return;
   }
   const mine = all.peek().find(({ id }) => id === seat.id);
   if (mine === undefined) return; // Closed meanwhile.
   mine.at.value = placeOnly(to);
-  write(push);
+  write(pushed);
 }
 
 export function paneFocus(seat: Seat): void {
@@ -132,13 +133,6 @@ export const seatOf = (element: Element | null): Seat | undefined => {
   const pane = element?.closest<HTMLElement>("[data-pane]");
   return all.peek().find(({ id }) => String(id) === pane?.dataset.pane);
 };
-
-/** The address of a link of ours; null: it is the browser's. */
-export function placeOf(link: HTMLAnchorElement): string | null {
-  if (link.origin !== location.origin || link.target !== "") return null;
-  if (link.getAttribute("href")?.startsWith("#")) return null;
-  return textOf(link);
-}
 
 /** Links of ours are places, with Alt in a new pane; those that the user opens elsewhere are the
  *  browser's. */

@@ -2,7 +2,7 @@
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { createContext } from "preact";
 
-import { textOf } from "./panes.ts";
+import { ORIGIN, textOf } from "./panes.ts";
 
 export interface Seat {
   readonly id: number;
@@ -37,10 +37,10 @@ export function seatNew(
   id: number, first: string, change: (seat: Seat, to: string, push: boolean) => void,
 ): Seat & { readonly at: Signal<string> } {
   const at = signal(first);
-  const url = computed(() => new URL(at.value, location.origin));
+  const url = computed(() => new URL(at.value, ORIGIN));
   const replace = (to: string): void => change(seat, to, false);
   const changed = (set: (url: URL) => void): void => {
-    const next = new URL(at.value, location.origin);
+    const next = new URL(at.value, ORIGIN);
     set(next);
     replace(textOf(next));
   };

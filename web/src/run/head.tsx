@@ -13,6 +13,7 @@ import { useKeys } from "../shell/keys.ts";
 import { isPlace } from "../shell/places.ts";
 import { may } from "../state/me.ts";
 import { Again } from "./again.tsx";
+import { Export } from "./export.tsx";
 import { sumsOf } from "./layout.ts";
 import type { Budget } from "./open.ts";
 import { filled } from "./plan.ts";
@@ -139,8 +140,8 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
       { name: "stopJob" as const, run: stop }] : []),
     ...(isPlace(trace) ? [{ name: "trace" as const, run: () => go(trace) }] : []),
   ]);
-  if (!allowed) return null;
-  const buttons = (
+  const file = isPlace("/runs") ? <Export id={id} onTrouble={onTrouble} /> : null;
+  const buttons = !allowed ? null : (
     <>
       {live ? (
         <>
@@ -156,10 +157,11 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
   );
   return (
     <span class="end run-buttons">
-      {!isNarrow(seat) ? buttons : (
+      {isNarrow(seat) ? null : buttons}
+      {file === null ? null : (
         <details class="run-menu">
           <summary class="button" aria-label={words.actions}>⋯</summary>
-          <span>{buttons}</span>
+          <span>{isNarrow(seat) ? buttons : null}{file}</span>
         </details>
       )}
       {asks ? <Again onClose={() => asksSet(false)} /> : null}

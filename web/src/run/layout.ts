@@ -95,7 +95,8 @@ export const pinsOf = ({ agents }: RunState): ReadonlySet<string> =>
 
 /** Share of the track that what has happened takes, where there are ghosts. */
 const PAST = 0.86;
-const FIT_MIN_MS = 2_000;
+/** What has just begun does not race across the track; what is over is shown as long as it was. */
+const FIT_MIN_MS = 2_000, OVER_MIN_MS = 100;
 
 /** `span_ms` null: all of it; `end_ms` null: it follows the time. */
 export interface Zoom { span_ms: number | null; end_ms: number | null }
@@ -105,7 +106,7 @@ export const fit: Zoom = { span_ms: null, end_ms: null };
 interface Times { began_ms: number; now_ms: number; ghosts: boolean; live: boolean }
 
 export function windowOf(zoom: Zoom, { began_ms, now_ms, ghosts, live }: Times): Window {
-  const took = Math.max(FIT_MIN_MS, now_ms - began_ms);
+  const took = Math.max(ghosts || live ? FIT_MIN_MS : OVER_MIN_MS, now_ms - began_ms);
   const all = took / (ghosts ? PAST : live ? 0.96 : 1);
   if (zoom.span_ms === null) return { from_ms: began_ms, to_ms: began_ms + all };
   const end = zoom.end_ms ?? began_ms + all;

@@ -14,6 +14,7 @@ export const words = {
   tabs: { tree: "Tree", gantt: "Gantt", script: "Script", log: "Log", result: "Result" },
   trace: "Trace",
   actions: "Actions",
+  exported: { html: "Export as a page", json: "Export as JSON" },
   pause: "Pause", resume: "Resume", stop: "Stop",
   agents: "Agents",
   timeline: "Time line",
