@@ -39,9 +39,10 @@ enum {
 /* --- What the client asks for ----------------------------------------------------------------- */
 
 /* The first rows of a list's query table. `bytes_max`: of a cursor. */
-#define PAGE_PARAMS(bytes_max)                                                                     \
+#define PAGE_PARAMS(bytes_max) PAGE_PARAMS_UP_TO(bytes_max, PAGE_LIMIT_MAX)
+#define PAGE_PARAMS_UP_TO(bytes_max, rows_max)                                                     \
     {QUERY("after", QUERY_TEXT, "Cursor: `next` of the page before."), .max = (bytes_max)},        \
-        {QUERY("limit", QUERY_INT, "Rows on a page."), .min = 1, .max = PAGE_LIMIT_MAX,            \
+        {QUERY("limit", QUERY_INT, "Rows on a page."), .min = 1, .max = (rows_max),                \
          .absent = PAGE_LIMIT_DEFAULT},                                                            \
     {                                                                                              \
         QUERY("total", QUERY_FLAG, "Count the rows of all pages, to 10,000.")                      \

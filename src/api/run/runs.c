@@ -179,8 +179,11 @@ static const struct query_param list_query[] = {
             .min = 0, .max = INT64_C(1) << 53                                                      \
     }
 
+/* A tree of spans is drawn as a whole: its pages end at their bytes (PAGE_BYTES). */
+enum { SPANS_LIMIT_MAX = 1000 };
+
 static const struct query_param spans_query[] = {
-    PAGE_PARAMS(60),
+    PAGE_PARAMS_UP_TO(60, SPANS_LIMIT_MAX),
     OP_OWNER_PARAM("Another owner's run"),
     {QUERY("below", QUERY_FLAG, "With the runs below it, each before its spans, and sums of all.")},
     SPANS_FILTERS(SPAN_KINDS ",workflow,agent,turn,job,flow,title"),
@@ -200,7 +203,7 @@ static const struct query_param span_text_query[] = {
 };
 
 static const struct query_param session_spans_query[] = {
-    PAGE_PARAMS(60),
+    PAGE_PARAMS_UP_TO(60, SPANS_LIMIT_MAX),
     OP_OWNER_PARAM("Another owner's session"),
     SPANS_FILTERS(SPAN_KINDS),
     {QUERY("turn", QUERY_INT, "The number of a turn; absent: all of them."), .min = 1,

@@ -9,7 +9,8 @@ import type { Page } from "../state/types.ts";
 import { spanOf, type Given, type Span } from "./tree.ts";
 
 export const SPANS_MAX = 10_000;
-const PAGE = 200;
+/** Rows of the first page, which is drawn at once, and of the others. */
+const FIRST = 200, PAGE = 1_000, ASKS = 200;
 const DRAWN_MS = 250; // What was read so far is drawn as often as this.
 const CHANGES_MS = 1000;
 /** Commits of one moment may be seen one after the other. */
@@ -47,8 +48,8 @@ const nothing: Traced =
 export function openTrace({ kind, id, turn }: Source): Opened {
   const state = signal<Traced>(nothing);
   const base = `/${kind}s/${encodeURIComponent(id)}`;
-  const path = `${base}/spans?limit=${PAGE}${kind === "run" ? "&below=1" : ""}` +
-    (turn === null ? "" : `&turn=${turn}`);
+  const path = `${base}/spans?${kind === "run" ? "below=1&" : ""}` +
+    (turn === null ? "" : `turn=${turn}&`);
   let spans = new Map<string, Span>();
   let newest_ms = 0; // Of all that is known, by the daemon's clock.
   let ended = false, reads = 0, asked_ms = -Infinity;
@@ -71,7 +72,8 @@ export function openTrace({ kind, id, turn }: Source): Opened {
   ): Promise<{ cut: boolean } | null> {
     let after: string | null = null, count = 0;
     do {
-      const mark: string = after === null ? "" : `&after=${encodeURIComponent(after)}`;
+      const mark: string = after === null ? `limit=${FIRST}`
+        : `limit=${PAGE}&after=${encodeURIComponent(after)}`;
       const answer: Answer<Page<Given>> = await get<Page<Given>>(target + mark);
       if (!isDue()) return null;
       if (!answer.ok) {
@@ -88,7 +90,7 @@ export function openTrace({ kind, id, turn }: Source): Opened {
   async function asksRead(): Promise<void> {
     const whose = kind === "session" ? `&session=${id}`
       : `&since=${state.value.subject?.made_ms ?? 0}`;
-    const answer = await get<Page<Asking>>(`/approvals?all=1&limit=${PAGE}${whose}`);
+    const answer = await get<Page<Asking>>(`/approvals?all=1&limit=${ASKS}${whose}`);
     if (ended || !answer.ok) return;
     const asks = answer.value.items.filter((ask) =>
       kind === "session" || ask.run === id || ask.root_run === id);
@@ -132,7 +134,7 @@ export function openTrace({ kind, id, turn }: Source): Opened {
     const mine = reads;
     const since = Math.max(0, newest_ms - MARGIN_MS);
     const found: Given[] = [];
-    const done = await pages(`${path}&changed_since=${since}`, () => !ended && mine === reads,
+    const done = await pages(`${path}changed_since=${since}&`, () => !ended && mine === reads,
       (items) => void found.push(...items));
     if (done === null) return;
     const differs = found.some((given) => {
