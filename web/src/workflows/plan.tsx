@@ -13,10 +13,10 @@ function StepRow({ step }: { step: Step }) {
   const { label, agents, phase, model, cached } = step;
   return (
     <li>
-      <bdi class="mono">{short(label ?? words.noLabel)}</bdi>
-      {agents === 1 ? null : <span>{words.times(agents)}</span>}
-      {phase === null ? null : <bdi class="muted">{short(phase)}</bdi>}
-      {model === null ? null : <bdi class="muted mono">{short(model)}</bdi>}
+      <bdi class="mono">{short(label ?? words.noLabel)}</bdi>{" "}
+      {agents === 1 ? null : <span>{words.times(agents)} </span>}
+      {phase === null ? null : <bdi class="muted">{short(phase)} </bdi>}
+      {model === null ? null : <bdi class="muted mono">{short(model)} </bdi>}
       {cached ? <span class="tone-cached">▒ {words.cached}</span> : null}
     </li>
   );

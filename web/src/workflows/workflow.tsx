@@ -30,8 +30,8 @@ function About({ flow }: { flow: Flow }) {
         <ol class="flow-phases" aria-label={words.phases}>
           {phases.map(({ title, detail, model }, at) => (
             <li key={at}>
-              <bdi><b>{short(title)}</b></bdi>
-              {detail === undefined ? null : <bdi class="muted">{short(detail)}</bdi>}
+              <bdi><b>{short(title)}</b></bdi>{" "}
+              {detail === undefined ? null : <bdi class="muted">{short(detail)} </bdi>}
               {model === undefined ? null : <bdi class="muted mono">{short(model)}</bdi>}
             </li>
           ))}
