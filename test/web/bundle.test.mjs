@@ -14,6 +14,7 @@ const FILES_MAX = {
   main: 60_000, look: 8_000, views: 16_000, icon: 1_000, chunk: 60_000, worker: 50_000,
   patch: 8_000, // Diffs.
   trace: 14_000, run: 20_000, runs: 8_000, usage: 8_000,
+  workflows: 8_000, workflow: 8_000,
   jobs: 8_000, job: 16_000, terminals: 6_000,
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.

@@ -9,6 +9,7 @@ export const words = {
   inbox: "Inbox",
   runs: "Runs",
   jobs: "Jobs",
+  workflows: "Workflows",
   usage: "Usage",
   terminals: "Terminals",
   waiting: "Waiting for you",

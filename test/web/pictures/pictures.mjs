@@ -35,6 +35,8 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   tree: { at: `/r/${review}?view=tree`, shows: "fix 4" },
   "run-trace": { at: `/r/${review}/trace`, shows: "review" },
   runs: { at: "/runs", shows: "docs-sweep" },
+  workflows: { at: "/workflows", shows: "deep-research" },
+  workflow: { at: "/workflows/find-issues", shows: "maxRounds" },
   usage: { at: "/usage", shows: "Budgets" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },

@@ -29,7 +29,8 @@ export function Field({ name, label, about, value, lines, required, mono, fault 
   const id = useId(), field = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
   const isBad = fault !== undefined;
   useEffect(() => {
-    if (isBad) field.current?.focus();
+    const first = field.current?.form?.querySelector('[aria-invalid="true"]');
+    if (isBad && first === field.current) field.current?.focus(); // Of several, the first one.
   }, [isBad, fault]);
   const shared = {
     name, required, dir: "auto" as const, spellcheck: false, defaultValue: value ?? "",

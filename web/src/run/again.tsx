@@ -6,29 +6,21 @@ import { Dialog, dialogEnd } from "../parts/dialog.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
-import type { Rehearsal } from "./plan.ts";
+import { refusalOf, type Plan } from "./plan.ts";
+import { Price } from "./price.tsx";
 import { useOpened } from "./view.ts";
 import { words } from "./words.ts";
 
-interface Plan {
-  valid: boolean; error?: { message?: string } | null; rehearsal?: Rehearsal | null;
-  resume?: { fit: boolean; fault: string | null } | null;
-  args?: { fit: boolean | null; fault: string | null };
-}
-
 function Says({ plan }: { plan: Plan }) {
-  const { rehearsal } = plan, fault = plan.resume?.fault ?? plan.args?.fault ?? null;
-  if (!plan.valid || fault !== null || rehearsal == null) {
-    const text = visible(fault ?? plan.error?.message ?? "");
-    return <p class="tone-fail">{words.unfit} <bdi>{text}</bdi></p>;
+  const { rehearsal } = plan, fault = refusalOf(plan);
+  if (fault !== null || rehearsal == null) {
+    return <p class="tone-fail">{words.unfit} <bdi>{visible(fault ?? "")}</bdi></p>;
   }
-  const { agents, cached, price, ended } = rehearsal;
+  const { agents, cached } = rehearsal;
   return (
     <>
       <p><b>{words.againSays(cached, agents - cached)}</b></p>
-      {agents === cached ? null : <p>{words.price(price.micros)}</p>}
-      {price.unpriced === 0 ? null : <p class="muted">{words.priceUnknown(price.unpriced)}</p>}
-      {ended === "finished" ? null : <p class="muted">{words.cut}</p>}
+      <Price rehearsal={rehearsal} />
     </>
   );
 }
@@ -65,8 +57,7 @@ export function Again({ onClose }: { onClose: () => void }) {
     go(`/r/${made.runId}`);
   };
   const title = seq === null ? words.againAll : words.againTitle(state.peek().seq);
-  const fits = plan !== null && plan.valid && plan.rehearsal != null &&
-    plan.resume?.fault == null && plan.args?.fault == null;
+  const fits = plan !== null && plan.rehearsal != null && refusalOf(plan) === null;
   return (
     <Dialog label={title} name="sheet-form" onClose={onClose}>
       <form onSubmit={(event) => event.preventDefault()}>

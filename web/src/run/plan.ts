@@ -9,7 +9,29 @@ export interface Step {
 export interface Rehearsal {
   ended: string; agents: number; cached: number; steps: Step[]; unlisted: number;
   at_once?: number; waits_for?: string | null; price: { micros: number; unpriced: number };
+  fault?: string | null; errors?: string[];
 }
+/** Answer of `POST /scripts/plan`. An invalid script has nothing but its error. */
+export interface Plan {
+  valid: boolean; error?: string | null; rehearsal?: Rehearsal | null;
+  resume?: { fit: boolean; fault: string | null } | null;
+  args?: { fit: boolean | null; fault: string | null };
+  model?: { name: string | null; connected: boolean };
+  budget?: { cost_micros?: number } | null; warning?: string; unknown?: string[];
+}
+/** Why no run may start from it; null: one may. */
+export const refusalOf = ({ valid, error, resume, args }: Plan): string | null =>
+  (valid ? resume?.fault ?? args?.fault ?? null : error ?? "");
+
+/** Agents that would start together, after the answers of those before. */
+export interface Wave { wave: number; agents: number; steps: Step[] }
+export function wavesOf({ steps }: Rehearsal): Wave[] {
+  const waves = new Map<number, Step[]>();
+  for (const step of steps) waves.set(step.wave, [...(waves.get(step.wave) ?? []), step]);
+  return [...waves].sort(([a], [b]) => a - b).map(([wave, of]) =>
+    ({ wave, steps: of, agents: of.reduce((sum, { agents }) => sum + agents, 0) }));
+}
+
 /** A place that nobody has filled yet. */
 export interface Ghost {
   id: string; phase: string; label: string | null; wave: number; agents: number; cached: boolean;

@@ -90,8 +90,8 @@ export const words = {
   reading: "What it would do…",
   againSays: (cached: number, anew: number) =>
     `${agents(cached)} cached, ${agents(anew)} asked again.`,
-  price: (micros: number) =>
-    `The rest costs at most ${money(micros)}, if each agent calls its model once.`,
+  price: (micros: number, cached: number) => `${cached > 0 ? "The rest" : "It"} costs at most ${
+    money(micros)}, if each agent calls its model once.`,
   priceUnknown: (n: number) => `The price of ${agents(n)} is not known.`,
   cut: "The rehearsal was not played to its end; there may be more.",
   unfit: "It cannot be run again:",

@@ -5,7 +5,10 @@
 import { effect, signal, type ReadonlySignal } from "@preact/signals";
 
 import { post, type Problem } from "../api/api.ts";
+import { storageRead as read, storageSet as store } from "../state/draft.ts";
 import { link } from "../state/live.ts";
+
+export { draftKeep, draftOf } from "../state/draft.ts";
 
 export interface Letter {
   client_id: string;
@@ -29,37 +32,6 @@ export interface Outbox {
 const RETRY_MS = 1_000, RETRY_MAX_MS = 30_000;
 const OTHERS_MS = 5_000; // The tab that a message was written in sends it first.
 const LETTERS_MAX = 100; // As many as the daemon queues.
-
-function read(name: string): unknown {
-  try {
-    return JSON.parse(localStorage.getItem(name) ?? "null");
-  } catch {
-    return null; // Damaged, or storage is switched off.
-  }
-}
-
-function store(name: string, value: unknown): void {
-  try {
-    if (value === null) localStorage.removeItem(name);
-    else localStorage.setItem(name, JSON.stringify(value));
-  } catch {
-    // Full, or switched off: it lives as long as the page.
-  }
-}
-
-const draftName = (session: string): string => `drover.draft.${session}`;
-
-export function draftOf(session: string): string {
-  const draft = read(draftName(session));
-  return typeof draft === "string" ? draft : "";
-}
-
-/** The draft of the tab that wrote last. Without a text that of this tab is removed, and none of
- *  another one. */
-export function draftKeep(session: string, text: string, before: string): void {
-  if (text !== "") store(draftName(session), text);
-  else if (draftOf(session) === before) store(draftName(session), null);
-}
 
 function letterOf(value: unknown): Letter | null {
   const { client_id, text, attachments, policy, made_ms, refused } =

@@ -1,7 +1,7 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
 import {
-  ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal,
+  ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal, Workflow,
 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
@@ -20,6 +20,10 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
   { path: "/runs", load: () => import("../runs/runs.tsx").then((m) => m.Runs) },
+  { path: "/workflows",
+    load: () => import("../workflows/workflows.tsx").then((m) => m.Workflows) },
+  { path: "/workflows/:name",
+    load: () => import("../workflows/workflow.tsx").then((m) => m.Workflow) },
   { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
   { path: "/terminals/:id?",
@@ -45,6 +49,7 @@ export const PLACES: readonly Place[] = [
   { to: "/settings", name: words.settings, icon: Settings2, keys: "go /settings" },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "go /inbox" },
   { to: "/runs", name: words.runs, icon: Layers, keys: "go /runs", below: "/r/" },
+  { to: "/workflows", name: words.workflows, icon: Workflow, keys: "go /workflows" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
   { to: "/usage", name: words.usage, icon: ChartColumn, keys: "go /usage" },

@@ -3,7 +3,7 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "runs" | "run" | "trace" | "usage";
+  | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -17,13 +17,16 @@ export const SHORTCUTS = {
   "go /inbox": row("g i"),
   "go /sessions": row("g s"),
   "go /runs": row("g r"),
+  "go /workflows": row("g f"),
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
   "go /usage": row("g u"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
-  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
-  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
+    "workflows"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
+    "workflows"),
+  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -48,6 +51,8 @@ export const SHORTCUTS = {
   nextFailure: row("n", "runs"),
   previousFailure: row("N", "runs"),
   newBudget: row("c", "usage"),
+  planFlow: row("p", "workflow"),
+  startFlow: row("s", "workflow"),
   newTerminal: row("c", "terminals"),
   pause: row("p", "run"),
   skip: row("s", "run"),

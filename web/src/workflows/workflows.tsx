@@ -1,0 +1,192 @@
+/** The catalog of workflows: those of a project, of the home, and built in. */
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+
+import { get } from "../api/api.ts";
+import { Brand } from "../parts/brand.tsx";
+import { Loading } from "../parts/loading.tsx";
+import { Search } from "../parts/search.tsx";
+import { Section } from "../parts/section.tsx";
+import { useSelection } from "../parts/select.ts";
+import { State } from "../parts/state.tsx";
+import { ago, spentText } from "../parts/text.ts";
+import { Trouble } from "../parts/trouble.tsx";
+import { beginning, visible } from "../parts/visible.ts";
+import { useSeat } from "../router/router.ts";
+import type { RunRow } from "../runs/rules.ts";
+import { useKeys } from "../shell/keys.ts";
+import { now } from "../state/clock.ts";
+import { followRows } from "../state/rows.ts";
+import { Folder } from "./folder.tsx";
+import { queryOf, useRead } from "./open.ts";
+import { grouped, lastRuns, placeOf, type Workflow } from "./rules.ts";
+import { words } from "./words.ts";
+
+const ABOUT_MAX = 300, UNCHECKED_TRIES = 20;
+
+interface Costs { cost_micros?: number | null; cost_unknown?: number }
+interface Place { path: string; origin: string; found: boolean; files: number; truncated: boolean;
+  problem?: string }
+interface Catalog { workflows: Workflow[]; places: Place[]; unchecked: number }
+
+/** The newest runs tell the last one of each name. */
+function useLast(): Map<string, RunRow> {
+  const list = useMemo(() => followRows<RunRow>({
+    path: "/runs?kind=workflow&limit=200", type: "run_changed",
+    fits: ({ kind }) => kind === "workflow",
+  }), []);
+  useEffect(() => list.end, [list]);
+  return lastRuns(list.rows.value.items);
+}
+
+function useCatalog(root: string) {
+  const read = useRead<Catalog>(`/workflows${queryOf(root)}`);
+  const tries = useRef(0);
+  useEffect(() => { // A list checks some; the next one has others.
+    if ((read.value?.unchecked ?? 0) > 0 && tries.current++ < UNCHECKED_TRIES) read.again();
+  }, [read.value]);
+  return read;
+}
+
+/** Of a run that has ended the price may stand in its result alone. */
+function Price({ run }: { run: RunRow }) {
+  const { id, cost_micros: cost = null, cost_unknown: unknown = 0, ended_ms: ended } = run;
+  const [read, readSet] = useState<Costs | null>(null);
+  const isTold = cost !== null || unknown > 0;
+  useEffect(() => {
+    let here = true;
+    readSet(null);
+    if (!isTold && ended != null) {
+      void get<{ result: Costs | null }>(`/runs/${id}`).then((answer) => {
+        if (here && answer.ok) readSet(answer.value.result);
+      });
+    }
+    return () => void (here = false);
+  }, [id, isTold, ended == null]);
+  const { cost_micros = null, cost_unknown = 0 } = isTold ? run : read ?? {};
+  return (
+    <span class="num cost">
+      {cost_micros === null && cost_unknown === 0 ? "" : spentText(cost_micros, cost_unknown)}
+    </span>
+  );
+}
+
+function Last({ run, name }: { run: RunRow | undefined; name: string }) {
+  if (run === undefined) return <span class="muted last">{words.neverRun}</span>;
+  return (
+    <>
+      <a class="last" href={`/r/${run.id}`}>
+        <span class="hidden">{words.lastRun(name)}</span>
+        <Brand id={run.id} /><State state={run.state} />
+      </a>
+      <Price run={run} />
+      <span class="num muted age">{ago(now.value - run.made_ms)}</span>
+    </>
+  );
+}
+
+function Row({ flow, id, root, run, selected }: {
+  flow: Workflow; id: string; root: string; run: RunRow | undefined; selected: boolean;
+}) {
+  const { error, shadowed, description } = flow, name = visible(flow.name);
+  return (
+    <div class={`row flow${selected ? " sel" : ""}`} data-row={id} tabIndex={-1}
+      aria-current={selected}>
+      {shadowed ? <span class="name mono clip muted" dir="auto">{name}</span>
+        : <a class="name mono clip" href={placeOf(flow.name, root)} dir="auto">{name}</a>}
+      {error !== undefined ? (
+        <span class="clip tone-fail" dir="auto">
+          <span aria-hidden="true">✕ </span>
+          {words.broken(error.line, visible(beginning(error.detail, ABOUT_MAX)))}
+        </span>
+      ) : shadowed ? (
+        <span class="clip muted" dir="auto">⊘ {words.shadowed}. {
+          words.shadowedBy(visible(flow.shadowed_by ?? ""))}</span>
+      ) : (
+        <span class="clip muted" dir="auto">{visible(beginning(description, ABOUT_MAX))}</span>
+      )}
+      {shadowed ? null : <Last run={run} name={name} />}
+    </div>
+  );
+}
+
+function None({ origin, root }: { origin: string; root: string }) {
+  if (origin === "project" && root === "") return <p class="none">{words.noFolder}</p>;
+  return (
+    <div class="none">
+      <p>{words.noneOf[origin]}</p>
+      {origin === "project" ? <pre>{words.newCommand}</pre> : null}
+    </div>
+  );
+}
+
+function Places({ places }: { places: Place[] }) {
+  return (
+    <details class="flow-places">
+      <summary>{words.places}</summary>
+      <ul>
+        {places.map(({ path, found, files, truncated, problem }) => (
+          <li key={path}>
+            <bdi class="mono">{visible(path)}</bdi>{" "}
+            <span class="muted">
+              {problem !== undefined ? visible(problem)
+                : found ? words.placeFiles(files) : words.placeNone}
+              {truncated ? `, ${words.cut}` : ""}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+export function Workflows() {
+  const { query, go, setQuery } = useSeat(), base = useId();
+  const root = query.value.get("root") ?? "", q = query.value.get("q") ?? "";
+  const { value, problem, again } = useCatalog(root), last = useLast();
+  const groups = grouped(value?.workflows ?? [], q);
+  const rows = groups.flatMap(([origin, flows]) =>
+    flows.map((flow) => ({ id: `${base}${origin}${flow.file}`, flow })));
+  const select = useSelection(rows.map(({ id }) => id));
+  const open = (): void => {
+    const one = rows.find(({ id }) => id === select.id)?.flow;
+    if (one !== undefined && !one.shadowed) go(placeOf(one.name, root));
+  };
+  useKeys([
+    { name: "next", run: () => select.step(1) },
+    { name: "previous", run: () => select.step(-1) },
+    { name: "open", run: open },
+  ]);
+  const isNone = value !== null && q !== "" && rows.length === 0;
+  return (
+    <div class="page flows">
+      <div class="head">
+        <h1>{words.title}</h1>
+        <Search q={q} label={words.filter} about={words.filterAbout} />
+      </div>
+      <Folder root={root} />
+      <Trouble problem={problem} retry={again} />
+      {value === null && problem === null ? <Loading /> : null}
+      {isNone ? (
+        <div class="empty">
+          <p>{words.none}</p>
+          <p><button onClick={() => setQuery("q", null)}>{words.clear}</button></p>
+        </div>
+      ) : null}
+      <div onFocusIn={select.onFocusIn}>
+        {value === null || isNone ? null : groups.map(([origin, flows]) => (
+          q !== "" && flows.length === 0 ? null : (
+            <Section key={origin} title={words.origins[origin] ?? origin} count={flows.length}>
+              {flows.length === 0 ? <None origin={origin} root={root} /> : null}
+              {flows.map((flow) => {
+                const id = `${base}${origin}${flow.file}`;
+                return <Row key={id} flow={flow} id={id} root={root} run={last.get(flow.name)}
+                  selected={id === select.id} />;
+              })}
+            </Section>
+          )
+        ))}
+      </div>
+      {value === null ? null : <Places places={value.places} />}
+    </div>
+  );
+}
