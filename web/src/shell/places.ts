@@ -26,6 +26,7 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
   { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
   { path: "/r/:id", load: () => import("../run/run.tsx").then((m) => m.Run) },
+  { path: "/compare", load: () => import("../compare/compare.tsx").then((m) => m.Compare) },
 ];
 
 export const isPlace = (path: string): boolean =>

@@ -3,7 +3,7 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "runs" | "run" | "trace" | "usage";
+  | "runs" | "run" | "trace" | "usage" | "compare";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -21,9 +21,11 @@ export const SHORTCUTS = {
   "go /terminals": row("g t"),
   "go /usage": row("g u"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
-  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
-  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
+    "compare"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
+    "compare"),
+  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "compare"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -31,14 +33,14 @@ export const SHORTCUTS = {
   seen: row("S", "home"),
   pick: row(" ", "inbox", "runs"),
   pickAll: row("A", "inbox", "runs"),
-  leave: row("Escape", "inbox", "runs", "run", "trace"),
+  leave: row("Escape", "inbox", "runs", "run", "trace", "compare"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
   earlier: row("[", "session", "job", "terminals", "trace"),
   later: row("]", "session", "job", "terminals", "trace"),
-  nextHit: row("n", "session", "job", "run", "trace"),
-  previousHit: row("N", "session", "job", "run", "trace"),
+  nextHit: row("n", "session", "job", "run", "trace", "compare"),
+  previousHit: row("N", "session", "job", "run", "trace", "compare"),
   runJob: row("r", "jobs"),
   again: row("r", "job", "run"),
   stopJob: row("x", "job", "run"),
@@ -47,6 +49,8 @@ export const SHORTCUTS = {
   seenRuns: row("S", "runs"),
   nextFailure: row("n", "runs"),
   previousFailure: row("N", "runs"),
+  compareRuns: row("c", "runs"),
+  onlyChanged: row("f", "compare"),
   newBudget: row("c", "usage"),
   newTerminal: row("c", "terminals"),
   pause: row("p", "run"),

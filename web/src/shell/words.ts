@@ -27,6 +27,7 @@ const keys: Record<Name, string> = {
   stopRuns: "Stop those that are selected", removeRuns: "Remove those that are selected",
   seenRuns: "Mark those that are selected as seen", nextFailure: "Next failure",
   previousFailure: "Failure before", newBudget: "New budget",
+  compareRuns: "Compare the two that are selected", onlyChanged: "Only what changed",
 };
 
 export const words = {
@@ -44,6 +45,7 @@ export const words = {
   newSession: "New session",
   markAllSeen: "Mark all seen",
   colours: (name: string) => `Colours: ${name}`,
+  compare: "Compare two runs",
   shortcuts: "Keyboard shortcuts",
   shortcutsAbout: "They do nothing while you write, nor in a terminal.",
   single: "Keys without Ctrl do something",
