@@ -10,6 +10,7 @@ export const words = {
   runs: "Runs",
   jobs: "Jobs",
   usage: "Usage",
+  agents: "Agents",
   terminals: "Terminals",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",

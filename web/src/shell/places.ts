@@ -1,7 +1,7 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
 import {
-  ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal,
+  Bot, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal,
 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
@@ -20,6 +20,7 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
   { path: "/runs", load: () => import("../runs/runs.tsx").then((m) => m.Runs) },
+  { path: "/agents", load: () => import("../agents/agents.tsx").then((m) => m.Agents) },
   { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
   { path: "/terminals/:id?",
@@ -48,6 +49,7 @@ export const PLACES: readonly Place[] = [
   { to: "/runs", name: words.runs, icon: Layers, keys: "go /runs", below: "/r/" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
+  { to: "/agents", name: words.agents, icon: Bot, keys: "go /agents" },
   { to: "/usage", name: words.usage, icon: ChartColumn, keys: "go /usage" },
 ];
 

@@ -3,7 +3,7 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "runs" | "run" | "trace" | "usage" | "compare";
+  | "runs" | "run" | "trace" | "usage" | "compare" | "agents";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -20,12 +20,14 @@ export const SHORTCUTS = {
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
   "go /usage": row("g u"),
+  "go /agents": row("g a"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "compare"),
+    "compare", "agents"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "compare"),
-  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "compare"),
+    "compare", "agents"),
+  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "compare",
+    "agents"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -33,7 +35,7 @@ export const SHORTCUTS = {
   seen: row("S", "home"),
   pick: row(" ", "inbox", "runs"),
   pickAll: row("A", "inbox", "runs"),
-  leave: row("Escape", "inbox", "runs", "run", "trace", "compare"),
+  leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -51,6 +53,7 @@ export const SHORTCUTS = {
   previousFailure: row("N", "runs"),
   compareRuns: row("c", "runs"),
   onlyChanged: row("f", "compare"),
+  newAgent: row("c", "agents"),
   newBudget: row("c", "usage"),
   newTerminal: row("c", "terminals"),
   pause: row("p", "run"),

@@ -11,7 +11,7 @@ const keys: Record<Name, string> = {
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
   "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs),
   "go /terminals": goTo(shared.terminals),
-  "go /usage": goTo(shared.usage), "go /settings": goTo(shared.settings),
+  "go /agents": goTo(shared.agents), "go /usage": goTo(shared.usage), "go /settings": goTo(shared.settings),
   next: "Next row", previous: "Row before", open: "Open the row", openRow: "Open the row",
   waiting: "Next that waits",
   allow: "Allow", deny: "Deny", seen: "Mark all as seen",
@@ -26,7 +26,7 @@ const keys: Record<Name, string> = {
   trace: "Trace", copyLink: "Copy the link",
   stopRuns: "Stop those that are selected", removeRuns: "Remove those that are selected",
   seenRuns: "Mark those that are selected as seen", nextFailure: "Next failure",
-  previousFailure: "Failure before", newBudget: "New budget",
+  previousFailure: "Failure before", newBudget: "New budget", newAgent: "New agent",
   compareRuns: "Compare the two that are selected", onlyChanged: "Only what changed",
 };
 
