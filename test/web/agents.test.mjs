@@ -103,7 +103,7 @@ test("by keyboard alone: there, an agent opened and closed, a new one stored", a
   page.clean();
 });
 
-test("a key without admin sees all, and is told why it changes nothing", async (t) => {
+test("a key without admin shows all, and says why definitions stay as they are", async (t) => {
   const desk = await serving(t, "read");
   await stored(desk, ECHO);
   const page = await opened(browser, desk, { target: "/agents?agent=mine" });
