@@ -37,7 +37,7 @@ test("by mouse: an agent is opened, copied, replaced and removed; faults stand a
 
     await row(page, "claude").getByRole("button").click();
     await detail(page).getByText("built in").waitFor();
-    assert.equal(await detail(page).getByRole("button", { name: "Replace" }).count(), 0);
+    assert.equal(await detail(page).getByRole("button", { name: "Edit" }).count(), 0);
     await detail(page).getByRole("button", { name: "Copy under a new name" }).click();
     await dialog(page).getByLabel("Name", { exact: true }).fill("mine");
     await dialog(page).getByLabel(/^Command/).fill("./claude");
@@ -65,14 +65,18 @@ test("by mouse: an agent is opened, copied, replaced and removed; faults stand a
     await detail(page).getByText("Variables: A").waitFor();
     assert.equal(await page.getByText("secret").count(), 0);
 
-    await detail(page).getByRole("button", { name: "Replace" }).click();
-    await dialog(page).getByText("fields that are left out are gone").waitFor();
+    await detail(page).getByRole("button", { name: "Edit" }).click();
+    assert.equal(await dialog(page).getByLabel(/^Command/).inputValue(), "/bin/echo");
+    assert.equal(await dialog(page).getByLabel("May, without a question").inputValue(), "read");
     await dialog(page).getByLabel("For", { exact: true }).fill("reads only");
     await dialog(page).getByLabel("At once, at most").fill("x");
     await store.click();
     await dialog(page).locator("[aria-invalid][name=at_once]").fill("2");
     await store.click();
     await detail(page).getByText("reads only").waitFor();
+    const { definition } = await ask(desk.daemon, "GET", "/agents/careful");
+    assert.deepEqual([definition.env, definition.access, definition.at_once],
+      [{ A: "secret" }, "read", 2]); // What the form did not show as a field stays.
     await detail(page).getByRole("button", { name: "Remove careful" }).click();
     await page.getByRole("button", { name: "Remove the definition" }).click();
     await row(page, "careful").waitFor({ state: "detached" });
@@ -108,6 +112,9 @@ test("a key without admin shows all, and says why definitions stay as they are",
   await stored(desk, ECHO);
   const page = await opened(browser, desk, { target: "/agents?agent=mine" });
   await detail(page).getByText("The scope admin is needed").waitFor();
+  const target = "/api/v1/agents/mine", key = { authorization: `Bearer ${desk.key}` };
+  const answer = await desk.daemon.request("GET", target, { headers: key });
+  assert.equal(answer.json.definition, null); // Values of `env` may be secrets.
   await page.keyboard.press("c");
   assert.equal(await page.locator("dialog, aside .buttons").count(), 0);
   page.clean();
@@ -143,7 +150,7 @@ test("axe finds nothing: the list, an agent, the form with a fault; 200 % of the
       await row(page, "mine").getByRole("button").click();
       await detail(page).getByText("echo 'a b' --").waitFor();
       assert.deepEqual(await axe(page), [], `${colorScheme}: agent`);
-      await detail(page).getByRole("button", { name: "Replace" }).click();
+      await detail(page).getByRole("button", { name: "Edit" }).click();
       await dialog(page).getByLabel("At once, at most").fill("x");
       await dialog(page).getByRole("button", { name: "Store" }).click();
       await dialog(page).locator("[aria-invalid]").waitFor();
@@ -168,7 +175,10 @@ test("hostile texts are shown as the texts that they are", async (t) => {
 });
 
 test("rules: a body of the form, the field of a fault, words as a shell needs them", async () => {
-  const { bodyOf, fieldOf, quoted } = await compiled("agents/rules.ts");
+  const { bodyOf, fieldOf, givenOf, quoted } = await compiled("agents/rules.ts");
+  assert.deepEqual(givenOf(null, { name: "a", program: "pi", at_once: 2, args: [] }),
+    { program: "pi", at_once: "2", json: "{\n  \"args\": []\n}" });
+  assert.deepEqual(givenOf({ program: "claude", model: null }, null), { program: "claude" });
   assert.deepEqual(bodyOf({ name: "a", at_once: "2", json: "{\"args\": []}" }),
     { name: "a", at_once: 2, args: [] });
   assert.deepEqual([bodyOf({ json: "{" }), bodyOf({ json: "[]" }), bodyOf({ json: "null" })],

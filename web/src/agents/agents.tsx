@@ -18,7 +18,7 @@ import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import type { Page } from "../state/types.ts";
 import { AgentForm, type Wish } from "./form.tsx";
-import { quoted, type Agent, type Start } from "./rules.ts";
+import { quoted, type Agent, type Definition, type Start } from "./rules.ts";
 import { words } from "./words.ts";
 
 const CONNECTIONS_MS = 5_000;
@@ -72,6 +72,12 @@ function Detail({ agent, close, ask, gone }: {
     [facts.isolation, agent.isolation], [facts.from, agent.from],
     [facts.description, agent.description],
   ];
+  const change = async (how: "copy" | "edit"): Promise<void> => {
+    const answer = await get<{ definition?: Definition | null }>(
+      `/agents/${encodeURIComponent(agent.name)}`);
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) ask({ how, of: agent, definition: answer.value.definition ?? null });
+  };
   const drop = async (): Promise<void> => {
     const answer = await remove(`/agents/${encodeURIComponent(agent.name)}`);
     problemSet(answer.ok ? null : answer.problem);
@@ -96,9 +102,9 @@ function Detail({ agent, close, ask, gone }: {
       {!isProgram ? null : !may("admin") ? <p class="muted">{words.readOnly}</p> : (
         <div class="buttons">
           {isStored ? (
-            <button onClick={() => ask({ how: "edit", of: agent })}>{words.edit}</button>
+            <button onClick={() => void change("edit")}>{words.edit}</button>
           ) : agent.from === "built in" ? null : <p class="muted">{words.ofFile}</p>}
-          <button onClick={() => ask({ how: "copy", of: agent })}>{words.copy}</button>
+          <button onClick={() => void change("copy")}>{words.copy}</button>
           {isStored ? (
             <Sure name={words.remove} label={words.removeOf(name)} sure={words.removeSure}
               onSure={() => void drop()} />

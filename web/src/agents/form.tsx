@@ -4,10 +4,16 @@ import { useState } from "preact/hooks";
 import { post, put, type Answer, type Problem } from "../api/api.ts";
 import { Field, Form } from "../parts/form.tsx";
 import { visible } from "../parts/visible.ts";
-import { bodyOf, fieldOf, FIELDS, PROGRAMS, type Agent } from "./rules.ts";
+import {
+  bodyOf, fieldOf, FIELDS, givenOf, PROGRAMS, type Agent, type Definition,
+} from "./rules.ts";
 import { words } from "./words.ts";
 
-export type Wish = { how: "add" } | { how: "copy" | "edit"; of: Agent };
+export type Wish = { how: "add" } | {
+  how: "copy" | "edit"; of: Agent;
+  /** null: this daemon does not show it, or it is not stored. */
+  definition: Definition | null;
+};
 
 export function AgentForm({ wish, close, done }: {
   wish: Wish; close(): void; done(name: string): void;
@@ -28,7 +34,9 @@ export function AgentForm({ wish, close, done }: {
   };
   const title = of === null ? words.add
     : edits ? words.editOf(visible(of.name)) : words.copyOf(visible(of.name));
-  const value = (text: string | null | undefined) => (text == null ? {} : { value: text });
+  const definition = wish.how === "add" ? null : wish.definition;
+  const [first] = useState(() => givenOf(of, definition));
+  const value = (name: string) => (first[name] === undefined ? {} : { value: first[name] });
   return (
     <Form title={title} send={words.save} cancel={words.cancel} close={close} submit={submit}
       done={({ name }) => done(name)}
@@ -38,36 +46,36 @@ export function AgentForm({ wish, close, done }: {
         return field === "json" || (field !== null && FIELDS.includes(field) &&
           !(field === "name" && edits));
       }}>
-      {edits ? <p class="tone-degraded">{words.replaces}</p> : (
+      {edits && definition === null ? <p class="tone-degraded">{words.replaces}</p> : null}
+      {edits ? null : (
         <Field name="name" label={words.name} required mono fault={faultOf("name")} />
       )}
       <label>
         <span>{words.program}</span>
-        <select name="program" defaultValue={of?.program ?? "plain"}>
+        <select name="program">
           {PROGRAMS.map((one) => (
-            <option key={one} value={one} selected={one === (of?.program ?? "plain")}>{one}</option>
+            <option key={one} value={one} selected={one === first.program}>{one}</option>
           ))}
         </select>
       </label>
       <Field name="command" label={words.command} about={words.commandAbout} mono
-        {...value(of?.command)} fault={faultOf("command")} />
-      <Field name="model" label={words.model} mono {...value(of?.model)} fault={faultOf("model")} />
-      <Field name="description" label={words.description} {...value(of?.description)}
+        {...value("command")} fault={faultOf("command")} />
+      <Field name="model" label={words.model} mono {...value("model")} fault={faultOf("model")} />
+      <Field name="description" label={words.description} {...value("description")}
         fault={faultOf("description")} />
       <label>
         <span>{words.access}</span>
         <select name="access">
           {Object.entries(words.accesses).map(([one, text]) => (
-            <option key={one} value={one}>{text}</option>
+            <option key={one} value={one} selected={one === (first.access ?? "")}>{text}</option>
           ))}
         </select>
       </label>
-      <Field name="at_once" label={words.atOnce} fault={faultOf("at_once")} />
+      <Field name="at_once" label={words.atOnce} {...value("at_once")} fault={faultOf("at_once")} />
       <Field name="instructions" label={words.instructions} lines={3}
-        fault={faultOf("instructions")} />
-      <Field name="json" label={words.json} about={words.jsonAbout} lines={4} mono
-        {...value(of?.isolation ? JSON.stringify({ isolation: of.isolation }) : null)}
-        fault={faultOf("json")} />
+        {...value("instructions")} fault={faultOf("instructions")} />
+      <Field name="json" label={words.json} about={words.jsonAbout} lines={6} mono
+        {...value("json")} fault={faultOf("json")} />
     </Form>
   );
 }

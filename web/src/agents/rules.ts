@@ -8,12 +8,29 @@ export interface Agent {
   description: string | null; isolation: string | null; from: string; may: string;
   why: string | null;
 }
+/** As it is stored; only for those who may change it. */
+export type Definition = Record<string, unknown>;
 export interface Start { argv: string[]; env: string[]; input: string | null }
 
 export const PROGRAMS = ["claude", "codex", "opencode", "pi", "json_lines", "plain"];
 /** Fields of the form; the others stand in its JSON. */
 export const FIELDS = ["name", "program", "command", "model", "description", "access", "at_once",
   "instructions"];
+
+/** What the form begins with: fields of its own, and the others as JSON. */
+export function givenOf(of: Agent | null, definition: Definition | null): Record<string, string> {
+  const { program, command, model, description, isolation } = of ?? {};
+  const all: Definition = definition ?? { program: program ?? "plain", command, model, description,
+    ...(isolation && { isolation }) };
+  const given: Record<string, string> = {}, more: Definition = {};
+  for (const [name, value] of Object.entries(all)) {
+    if (value === null || value === undefined || name === "name") continue;
+    if (FIELDS.includes(name)) given[name] = String(value);
+    else more[name] = value;
+  }
+  if (Object.keys(more).length > 0) given.json = JSON.stringify(more, null, 2);
+  return given;
+}
 
 /** null: the text is no JSON object. */
 export function bodyOf(given: Record<string, string>): Record<string, unknown> | null {

@@ -19,7 +19,7 @@ export const words = {
   until: (time: string) => `asked again at ${time}`,
   why: "Why",
   start: "How it is started", variables: "Variables", input: "Input",
-  edit: "Replace", editOf: (name: string) => `Replace the definition of ${name}`,
+  edit: "Edit", editOf: (name: string) => `Edit the definition of ${name}`,
   copy: "Copy under a new name", copyOf: (name: string) => `Copy ${name}`,
   remove: "Remove", removeOf: (name: string) => `Remove ${name}`,
   removeSure: "Remove the definition",
@@ -32,7 +32,7 @@ export const words = {
     all: "all" } as Record<string, string>,
   atOnce: "At once, at most", instructions: "Instructions",
   json: "Other fields, as JSON", jsonAbout: "args, env, tools, permissions, …",
-  replaces: "The daemon does not show a stored definition whole. What stands here takes its place: "
+  replaces: "This daemon does not show the definition. What stands here takes its place: "
     + "fields that are left out are gone.",
   noJson: "This is no JSON object.",
   save: "Store", cancel: "Cancel",
