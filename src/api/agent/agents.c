@@ -78,7 +78,7 @@ static void agent_add(void *ctx, const struct agent_seen *seen) {
     shown_add(ctx, &shown);
 }
 
-/* Values of `env` may be secrets: the definition is for those who may replace it. */
+/* Values of `env` may be secrets: the scope that replaces a definition shows it. */
 static void program_show(void *ctx, const struct agent_seen *seen) {
     struct agents_op *op = ctx;
     const struct agents_api *api = op->page.request.api;

@@ -31,7 +31,7 @@ extern const char *const agent_found_names[]; /* NULL ends them. */
 struct agent_shown {
     struct bytes name, kind, version, state, program, command, model, description, isolation;
     struct bytes from, may, why;
-    struct bytes definition; /* JSON of one that is stored, for those who may change it. */
+    struct bytes definition; /* JSON of one that is stored, for the scope admin. */
     bool found;              /* Whether it may be started. */
 };
 extern const struct field_set agent_shown_fields;
