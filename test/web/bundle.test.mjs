@@ -13,6 +13,7 @@ const FIRST_VIEW_MAX = 60_000, ALL_MAX = 330_000;
 const FILES_MAX = {
   main: 60_000, look: 8_000, views: 16_000, icon: 1_000, chunk: 60_000, worker: 50_000,
   patch: 8_000, // Diffs.
+  agents: 8_000, compare: 6_000, choose: 1_000, // Two runs.
   trace: 14_000, run: 20_000, runs: 8_000, usage: 8_000,
   workflows: 8_000, workflow: 8_000,
   jobs: 8_000, job: 16_000, terminals: 6_000,

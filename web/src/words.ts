@@ -11,6 +11,7 @@ export const words = {
   jobs: "Jobs",
   workflows: "Workflows",
   usage: "Usage",
+  agents: "Agents",
   terminals: "Terminals",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",

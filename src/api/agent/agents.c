@@ -69,12 +69,26 @@ static void shown_add(struct agents_op *op, const struct agent_shown *shown) {
     if (op->page.kind != NULL && (number <= op->page.from || !page_add_number(&op->page, number))) {
         return;
     }
-    fields_write(&agent_shown_fields, FIELD_LISTED, shown, &op->page.request.op.answer);
+    fields_write(&agent_shown_fields, op->page.kind != NULL ? FIELD_LISTED : FIELD_WHOLE, shown,
+                 &op->page.request.op.answer);
 }
 
 static void agent_add(void *ctx, const struct agent_seen *seen) {
     const struct agent_shown shown = agent_seen_show(seen);
     shown_add(ctx, &shown);
+}
+
+/* Values of `env` may be secrets: the scope that replaces a definition shows it. */
+static void program_show(void *ctx, const struct agent_seen *seen) {
+    struct agents_op *op = ctx;
+    const struct agents_api *api = op->page.request.api;
+    struct agent_shown shown = agent_seen_show(seen);
+    AUTO(text_done) struct text definition = text_up_to(AGENT_DEFINITION_MAX);
+    if ((exchange_identity(op->page.request.op.exchange)->scopes & SCOPE_ADMIN) != 0 &&
+        strcmp(seen->from, "stored") == 0 && agent_rows_get(api->rows, shown.name, &definition)) {
+        shown.definition = text_bytes(&definition);
+    }
+    shown_add(op, &shown);
 }
 
 /* A file that cannot be read may define a program or an agent of models: it has one row. */
@@ -142,7 +156,7 @@ static struct err show_pool(void *ctx) {
     const struct agent_search search = search_of(op);
     const struct agent_places places = places_of(op);
     const struct bytes name = op->page.request.key.id;
-    if (!agent_find(&search, name, agent_add, op)) {
+    if (!agent_find(&search, name, program_show, op)) {
         agent_types_each(&places, type_show, op);
     }
     return op->count > 0 ? ERR_OK
@@ -379,7 +393,7 @@ const struct route agents_routes[] = {
      .answer = {.fields = &agent_fields, .use = FIELD_LISTED, .loose = true}, .answer_status = 201,
      .request = &add},
     {ROUTE("GET", "/api/v1/agents/{name}", SCOPE_READ, "Show one of them"), .query = query,
-     .answer = {.fields = &agent_shown_fields, .use = FIELD_LISTED}, .request = &show},
+     .answer = {.fields = &agent_shown_fields, .use = FIELD_WHOLE}, .request = &show},
     {ROUTE("PUT", "/api/v1/agents/{name}", SCOPE_ADMIN,
            "Store a definition in place of the one of that name"),
      .has_body = true, .body = {.fields = &agent_fields, .use = FIELD_CHANGED, .loose = true},

@@ -60,5 +60,7 @@ static const struct field shown[] = {
     {SHOWN(from), .required = true},
     {SHOWN(may), .required = true},
     {SHOWN(why), .empty = FIELD_EMPTY_NULL},
+    {FIELD("definition", FIELD_STORED, offsetof(struct agent_shown, definition)),
+     .use = FIELD_WHOLE, .empty = FIELD_EMPTY_NULL, .schema = "{\"type\":[\"object\",\"null\"]}"},
 };
-const struct field_set agent_shown_fields = {FIELD_ROWS(shown), .use = FIELD_LISTED};
+const struct field_set agent_shown_fields = {FIELD_ROWS(shown), .use = FIELD_LISTED | FIELD_WHOLE};

@@ -31,7 +31,8 @@ extern const char *const agent_found_names[]; /* NULL ends them. */
 struct agent_shown {
     struct bytes name, kind, version, state, program, command, model, description, isolation;
     struct bytes from, may, why;
-    bool found; /* Whether it may be started. */
+    struct bytes definition; /* JSON of one that is stored, for the scope admin. */
+    bool found;              /* Whether it may be started. */
 };
 extern const struct field_set agent_shown_fields;
 

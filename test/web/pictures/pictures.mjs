@@ -38,6 +38,7 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   workflows: { at: "/workflows", shows: "deep-research" },
   workflow: { at: "/workflows/find-issues", shows: "maxRounds" },
   usage: { at: "/usage", shows: "Budgets" },
+  agents: { at: "/agents", shows: "general-purpose" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
   terminal: { at: `/j/${terminal}`, shows: null, ready: (page) =>

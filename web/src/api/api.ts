@@ -57,6 +57,8 @@ export const post = <T>(path: string, body: unknown): Promise<Answer<T>> =>
 /** The bytes of a file as they are. */
 export const upload = <T>(path: string, file: Blob): Promise<Answer<T>> =>
   send<T>("POST", path, file);
+export const put = <T>(path: string, body: unknown): Promise<Answer<T>> =>
+  send<T>("PUT", path, body);
 export const patch = <T>(path: string, body: unknown): Promise<Answer<T>> =>
   send<T>("PATCH", path, body);
 export const remove = <T>(path: string): Promise<Answer<T>> => send<T>("DELETE", path);

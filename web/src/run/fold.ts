@@ -89,7 +89,7 @@ const closed = (bars: readonly Bar[], at_ms: number): Bar[] =>
 const opened = (agent: Agent, kind: Bar["kind"], at_ms: number, attempt = agent.attempt): Bar[] =>
   [...closed(agent.bars, at_ms), { kind, from_ms: at_ms, to_ms: null, attempt }];
 
-export const isOver = (agent: Agent): boolean => agent.ended_ms !== null;
+export const isOver = (agent: Pick<Agent, "ended_ms">): boolean => agent.ended_ms !== null;
 
 function agentOf(state: Building, data: Data, at_ms: number): Agent {
   const run = text(data.run);

@@ -78,7 +78,8 @@ function Sums() {
 }
 
 function Tabs() {
-  const { id } = useOpened(), seat = useSeat(), now = viewOf(seat);
+  const { id, state } = useOpened(), seat = useSeat(), now = viewOf(seat);
+  const before = state.value.begun.resumed_from;
   const trace = `/r/${id}/trace`;
   return (
     <nav class="run-tabs" aria-label={words.views}>
@@ -89,6 +90,8 @@ function Tabs() {
         </button>
       ))}
       {isPlace(trace) ? <a class="tab" href={trace}>{words.trace}<Hint of="trace" /></a> : null}
+      {before == null ? null
+        : <a class="tab" href={`/compare?a=${before}&b=${id}`}>{words.compare}</a>}
     </nav>
   );
 }

@@ -15,7 +15,7 @@ export type Row =
   | { kind: "ghost"; id: string; ghost: Ghost };
 
 const GOOD = ["succeeded", "degraded"];
-export const isBad = (agent: Agent): boolean =>
+export const isBad = (agent: Pick<Agent, "state" | "ended_ms">): boolean =>
   isOver(agent) && !GOOD.includes(agent.state) && agent.state !== "cancelled";
 /** Stands at the top of its phase. */
 export const isPinned = (agent: Agent): boolean => isBad(agent) || agent.asks.length > 0;

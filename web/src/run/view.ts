@@ -37,7 +37,8 @@ export function nameOf({ label, prompt }: { label: string | null; prompt?: strin
 }
 
 /** Shape and colour of an agent: as everywhere, but what is cached has its own. */
-export function markOf(agent: Agent): [shape: string, tone: string] {
+export function markOf(
+  agent: Pick<Agent, "state" | "cached" | "ended_ms">): [shape: string, tone: string] {
   if (agent.cached) return ["▒", "cached"];
   if (isBad(agent)) return agent.state === "timed_out" ? ["⏱", "fail"] : ["✕", "fail"];
   const marks: Record<string, [string, string]> = {

@@ -82,6 +82,7 @@ export const words = {
   past: (at: number, time: string) => `This is how it was at event ${count(at)}, ${time}.`,
   floor: (seq: number) =>
     `Events up to #${count(seq)} are not kept any more; the past begins there.`,
+  compare: "Compare with the run before",
   again: "Run again from here", againAll: "Run again",
   againTitle: (seq: number) => `Run again from event ${count(seq)}`,
   againLives: "The run goes on. It can be run again once it has ended.",

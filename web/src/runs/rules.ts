@@ -111,6 +111,14 @@ export const batches = (ids: readonly string[]): string[][] =>
   Array.from({ length: Math.ceil(ids.length / BULK_MAX) },
     (_, at) => ids.slice(at * BULK_MAX, (at + 1) * BULK_MAX));
 
+/** The comparison of exactly two workflow runs, the older one first; null: these are not such. */
+export function comparisonOf(rows: readonly RunRow[]): string | null {
+  const [first, second] = [...rows].sort((a, b) => a.made_ms - b.made_ms);
+  if (rows.length !== 2 || first === undefined || second === undefined) return null;
+  return rows.every(({ kind }) => kind === "workflow")
+    ? `/compare?a=${first.id}&b=${second.id}` : null;
+}
+
 /** While a list is held, what came since stands not yet in it. */
 export function heldBack<T extends { id: string }>(
   items: readonly T[], first: string | null): { shown: readonly T[]; fresh: number } {

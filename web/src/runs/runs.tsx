@@ -16,7 +16,7 @@ import { followRows, type RowsFollow } from "../state/rows.ts";
 import { Bulk, type Wish } from "./bulk.tsx";
 import { Filters } from "./filters.tsx";
 import {
-  ACTIONS, filterOf, fits, heldBack, isBad, isFiltered, pathOf, placeOf, type Action,
+  ACTIONS, comparisonOf, filterOf, fits, heldBack, isBad, isFiltered, pathOf, placeOf, type Action,
   type RunRow, type RunsFilter,
 } from "./rules.ts";
 import { Row } from "./row.tsx";
@@ -94,6 +94,7 @@ function useHeld(items: readonly RunRow[]) {
 function Picked({ rows, ask, clear }: {
   rows: RunRow[]; ask(action: Action): void; clear(): void;
 }) {
+  const comparison = comparisonOf(rows);
   return (
     <div class="picked">
       <b role="status">{words.picked(rows.length)}</b>
@@ -102,6 +103,9 @@ function Picked({ rows, ask, clear }: {
           {words.actions[action]}<Hint of={KEYS[action]} />
         </button>
       ))}
+      {comparison === null ? null : (
+        <a class="button" href={comparison}>{words.compare}<Hint of="compareRuns" /></a>
+      )}
       <button class="quiet" onClick={clear}>{words.clearPicked}</button>
     </div>
   );
@@ -128,6 +132,10 @@ function List({ filter }: { filter: RunsFilter }) {
     const among = chosen.length > 0 ? chosen : one === undefined ? [] : [one];
     if (may("run") && among.length > 0) wishSet({ action, rows: among });
   };
+  const compare = (): void => {
+    const place = comparisonOf(chosen);
+    if (place !== null) go(place);
+  };
   const open = (): void => {
     const place = one === undefined ? null : placeOf(one);
     if (place !== null) go(place);
@@ -147,6 +155,7 @@ function List({ filter }: { filter: RunsFilter }) {
     ...(may("run") ? [
       { name: "pick" as const, run: () => one !== undefined && pick([one.id]) },
       { name: "pickAll" as const, run: () => pick(rows.map(({ id }) => id)) },
+      { name: "compareRuns" as const, run: compare },
       { name: "leave" as const, run: () => pickedSet(new Set()) },
       ...ACTIONS.map((action) => ({ name: KEYS[action], run: () => ask(action) })),
     ] : []),

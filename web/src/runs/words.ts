@@ -57,6 +57,7 @@ export const words = {
     : `${runs(count)} of those that are selected did not end yet.`),
   nothing: (action: Action) => (action === "stop" ? "None of them runs any more."
     : "None of them has ended yet."),
+  compare: "Compare",
   clearPicked: "Clear",
   cancel: "Cancel",
   close: "Close",

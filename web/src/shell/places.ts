@@ -1,7 +1,7 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
 import {
-  ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal, Workflow,
+  Bot, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal, Workflow,
 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
@@ -24,12 +24,14 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../workflows/workflows.tsx").then((m) => m.Workflows) },
   { path: "/workflows/:name",
     load: () => import("../workflows/workflow.tsx").then((m) => m.Workflow) },
+  { path: "/agents", load: () => import("../agents/agents.tsx").then((m) => m.Agents) },
   { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
   { path: "/terminals/:id?",
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
   { path: "/j/:id", load: () => import("../job/job.tsx").then((m) => m.Job) },
   { path: "/r/:id", load: () => import("../run/run.tsx").then((m) => m.Run) },
+  { path: "/compare", load: () => import("../compare/compare.tsx").then((m) => m.Compare) },
 ];
 
 export const isPlace = (path: string): boolean =>
@@ -52,6 +54,7 @@ export const PLACES: readonly Place[] = [
   { to: "/workflows", name: words.workflows, icon: Workflow, keys: "go /workflows" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
+  { to: "/agents", name: words.agents, icon: Bot, keys: "go /agents" },
   { to: "/usage", name: words.usage, icon: ChartColumn, keys: "go /usage" },
 ];
 

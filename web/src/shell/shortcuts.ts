@@ -3,7 +3,7 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow";
+  | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -21,12 +21,14 @@ export const SHORTCUTS = {
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
   "go /usage": row("g u"),
+  "go /agents": row("g a"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows"),
+    "workflows", "compare", "agents"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows"),
-  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows"),
+    "workflows", "compare", "agents"),
+  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
+    "agents"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -34,14 +36,14 @@ export const SHORTCUTS = {
   seen: row("S", "home"),
   pick: row(" ", "inbox", "runs"),
   pickAll: row("A", "inbox", "runs"),
-  leave: row("Escape", "inbox", "runs", "run", "trace"),
+  leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
   earlier: row("[", "session", "job", "terminals", "trace"),
   later: row("]", "session", "job", "terminals", "trace"),
-  nextHit: row("n", "session", "job", "run", "trace"),
-  previousHit: row("N", "session", "job", "run", "trace"),
+  nextHit: row("n", "session", "job", "run", "trace", "compare"),
+  previousHit: row("N", "session", "job", "run", "trace", "compare"),
   runJob: row("r", "jobs"),
   again: row("r", "job", "run"),
   stopJob: row("x", "job", "run"),
@@ -50,6 +52,9 @@ export const SHORTCUTS = {
   seenRuns: row("S", "runs"),
   nextFailure: row("n", "runs"),
   previousFailure: row("N", "runs"),
+  compareRuns: row("c", "runs"),
+  onlyChanged: row("f", "compare"),
+  newAgent: row("c", "agents"),
   newBudget: row("c", "usage"),
   planFlow: row("p", "workflow"),
   startFlow: row("s", "workflow"),

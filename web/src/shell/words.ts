@@ -11,7 +11,8 @@ const keys: Record<Name, string> = {
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
   "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs),
   "go /terminals": goTo(shared.terminals),
-  "go /workflows": goTo(shared.workflows), "go /usage": goTo(shared.usage),
+  "go /workflows": goTo(shared.workflows), "go /agents": goTo(shared.agents),
+  "go /usage": goTo(shared.usage),
   "go /settings": goTo(shared.settings),
   next: "Next row", previous: "Row before", open: "Open the row", openRow: "Open the row",
   waiting: "Next that waits",
@@ -27,8 +28,9 @@ const keys: Record<Name, string> = {
   trace: "Trace", copyLink: "Copy the link",
   stopRuns: "Stop those that are selected", removeRuns: "Remove those that are selected",
   seenRuns: "Mark those that are selected as seen", nextFailure: "Next failure",
-  previousFailure: "Failure before", newBudget: "New budget",
+  previousFailure: "Failure before", newBudget: "New budget", newAgent: "New agent",
   planFlow: "Plan", startFlow: "Start what was planned",
+  compareRuns: "Compare the two that are selected", onlyChanged: "Only what changed",
 };
 
 export const words = {
@@ -46,6 +48,7 @@ export const words = {
   newSession: "New session",
   markAllSeen: "Mark all seen",
   colours: (name: string) => `Colours: ${name}`,
+  compare: "Compare two runs",
   shortcuts: "Keyboard shortcuts",
   shortcutsAbout: "They do nothing while you write, nor in a terminal.",
   single: "Keys without Ctrl do something",

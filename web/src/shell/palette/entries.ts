@@ -99,6 +99,7 @@ function actions(): Entry[] {
   if (settings.value?.model === null || may("admin")) {
     list.push({ id: "model", group, name: words.connectModel, run: (go) => go("/welcome") });
   }
+  list.push({ id: "compare", group, name: words.compare, run: (go) => go("/compare") });
   for (const one of THEMES.filter((name) => name !== theme.value)) {
     const name = words.colours(words.themes[one]);
     list.push({ id: `theme ${one}`, group, name, stays: true, run: () => themeSet(one) });

@@ -1,0 +1,233 @@
+/** Programs and agents of models: whether each can be started, and what it may do. The address has
+ *  the one that is open. */
+import { useEffect, useState } from "preact/hooks";
+
+import { get, remove, type Problem } from "../api/api.ts";
+import { Bounded } from "../parts/bounded.tsx";
+import { Loading } from "../parts/loading.tsx";
+import { Section } from "../parts/section.tsx";
+import { useSelection } from "../parts/select.ts";
+import { Sure } from "../parts/sure.tsx";
+import { timeTo } from "../parts/text.ts";
+import { Trouble } from "../parts/trouble.tsx";
+import { visible } from "../parts/visible.ts";
+import { useNamed, useSeat } from "../router/router.ts";
+import { Hint } from "../shell/kbd.tsx";
+import { useKeys } from "../shell/keys.ts";
+import { now } from "../state/clock.ts";
+import { may } from "../state/me.ts";
+import type { Page } from "../state/types.ts";
+import { AgentForm, type Wish } from "./form.tsx";
+import { quoted, type Agent, type Definition, type Start } from "./rules.ts";
+import { words } from "./words.ts";
+
+const CONNECTIONS_MS = 5_000;
+const MARKS: Record<string, [shape: string, tone: string]> = {
+  ready: ["✓", "ok"], not_logged_in: ["◐", "degraded"], missing: ["○", "queued"],
+  broken: ["✕", "fail"],
+};
+
+function Found({ state }: { state: string }) {
+  const [shape, tone] = MARKS[state] ?? ["?", "lost"];
+  return (
+    <span class={`state tone-${tone}`}>
+      <span class="shape" aria-hidden="true">{shape}</span>{words.states[state] ?? state}
+    </span>
+  );
+}
+
+function StartLine({ agent }: { agent: Agent }) {
+  const [start, startSet] = useState<Start | null>(null);
+  const [problem, problemSet] = useState<Problem | null>(null);
+  useEffect(() => {
+    let here = true;
+    void get<Start>(`/agents/${encodeURIComponent(agent.name)}/start`).then((answer) => {
+      if (!here) return;
+      if (answer.ok) startSet(answer.value);
+      else problemSet(answer.problem);
+    });
+    return () => void (here = false);
+  }, [agent.name]);
+  if (start === null) return <Trouble problem={problem} />;
+  return (
+    <section>
+      <h3>{words.start}</h3>
+      <pre dir="ltr" tabIndex={0} aria-label={words.start}>
+        <Bounded text={start.argv.map(quoted).join(" ")} /></pre>
+      {start.env.length === 0 ? null
+        : <p class="muted">{words.variables}: <bdi>{visible(start.env.join(", "))}</bdi></p>}
+    </section>
+  );
+}
+
+function Detail({ agent, close, ask, gone }: {
+  agent: Agent; close(): void; ask(wish: Wish): void; gone(): void;
+}) {
+  const named = useNamed(), name = visible(agent.name), [problem, problemSet] =
+    useState<Problem | null>(null);
+  const { facts } = words, isProgram = agent.kind === "cli", isStored = agent.from === "stored";
+  const rows: [string, string | null][] = [
+    [facts.version, agent.version], [facts.may, agent.may], [facts.program, agent.program],
+    [facts.command, agent.command], [facts.model, agent.model],
+    [facts.isolation, agent.isolation], [facts.from, agent.from],
+    [facts.description, agent.description],
+  ];
+  const change = async (how: "copy" | "edit"): Promise<void> => {
+    const answer = await get<{ definition?: Definition | null }>(
+      `/agents/${encodeURIComponent(agent.name)}`);
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) ask({ how, of: agent, definition: answer.value.definition ?? null });
+  };
+  const drop = async (): Promise<void> => {
+    const answer = await remove(`/agents/${encodeURIComponent(agent.name)}`);
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) gone();
+  };
+  return (
+    <aside class="inspector" aria-label={named(words.agent(name))}>
+      <div class="inspector-title">
+        <h2 class="mono clip" dir="auto">{name}</h2>
+        <button class="quiet end" aria-label={words.close} onClick={close}>✕</button>
+      </div>
+      <Found state={agent.state} />
+      <dl class="run-facts">
+        {rows.map(([label, text]) => (text === null ? null : (
+          <div key={label}><dt>{label}</dt><dd dir="auto"><Bounded text={text} /></dd></div>
+        )))}
+      </dl>
+      {agent.why === null ? null : <section><h3>{words.why}</h3>
+        <p dir="auto"><Bounded text={agent.why} /></p></section>}
+      {isProgram && agent.found ? <StartLine agent={agent} /> : null}
+      <Trouble problem={problem} />
+      {!isProgram ? null : !may("admin") ? <p class="muted">{words.readOnly}</p> : (
+        <div class="buttons">
+          {isStored ? (
+            <button onClick={() => void change("edit")}>{words.edit}</button>
+          ) : agent.from === "built in" ? null : <p class="muted">{words.ofFile}</p>}
+          <button onClick={() => void change("copy")}>{words.copy}</button>
+          {isStored ? (
+            <Sure name={words.remove} label={words.removeOf(name)} sure={words.removeSure}
+              onSure={() => void drop()} />
+          ) : null}
+        </div>
+      )}
+    </aside>
+  );
+}
+
+function Row({ agent, selected, open }: { agent: Agent; selected: boolean; open(): void }) {
+  return (
+    <div class={`row agent${selected ? " sel" : ""}`} data-row={agent.name} tabIndex={-1}
+      aria-current={selected}>
+      <button class="bare mono clip" dir="auto" onClick={open}>{visible(agent.name)}</button>
+      <Found state={agent.state} />
+      <span class="muted clip" dir="auto">{visible(agent.version ?? agent.model ?? "")}</span>
+      <span class="clip" dir="auto">{visible(agent.may)}</span>
+    </div>
+  );
+}
+
+interface Connection {
+  name: string; kind: string; max_concurrent: number | null; cause: string | null;
+  detail: string | null; resume_at_ms: number | null;
+}
+
+/** What agents of models wait for: a provider that has refused is asked again later. */
+function Connections() {
+  const [items, itemsSet] = useState<Connection[]>([]);
+  const read = async (): Promise<void> => {
+    const answer = await get<Page<Connection>>("/providers?limit=200");
+    if (answer.ok) itemsSet(answer.value.items);
+  };
+  useEffect(() => {
+    void read();
+    const timer = setInterval(() => void read(), CONNECTIONS_MS);
+    return () => clearInterval(timer);
+  }, []);
+  if (items.length === 0) return null;
+  return (
+    <Section title={words.connections} count={items.length}>
+      {items.map(({ name, kind, max_concurrent: slots, cause, detail, resume_at_ms: until }) => (
+        <div key={name} class="row agent">
+          <a class="mono clip" href="/settings/models" dir="auto">{visible(name)}</a>
+          <span class={`state tone-${cause === null ? "ok" : "degraded"}`}>
+            <span class="shape" aria-hidden="true">{cause === null ? "✓" : "◐"}</span>
+            {cause === null ? words.states.ready : cause.replaceAll("_", " ")}
+          </span>
+          <span class="muted clip">{visible(kind)}</span>
+          <span class="clip" dir="auto">
+            {slots === null ? words.noSlots : words.slots(slots)}
+            {until === null ? "" : ` · ${words.until(timeTo(until, now.value))}`}
+            {detail === null ? "" : ` · ${visible(detail)}`}
+          </span>
+        </div>
+      ))}
+    </Section>
+  );
+}
+
+export function Agents() {
+  const { query, setQuery } = useSeat(), name = query.value.get("agent");
+  const [items, itemsSet] = useState<Agent[] | null>(null);
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const [wish, wishSet] = useState<Wish | null>(null);
+  const read = async (): Promise<void> => {
+    const answer = await get<Page<Agent>>("/agents?limit=200");
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) itemsSet(answer.value.items);
+  };
+  useEffect(() => void read(), []);
+  const all = items ?? [], programs = all.filter(({ kind }) => kind === "cli");
+  const models = all.filter(({ kind }) => kind === "native");
+  const select = useSelection([...programs, ...models].map((one) => one.name));
+  const opened = all.find((one) => one.name === name);
+  const open = (one: string | null): void => setQuery("agent", one);
+  const add = (): void => wishSet({ how: "add" });
+  useKeys([
+    { name: "next", run: () => select.step(1) }, { name: "previous", run: () => select.step(-1) },
+    { name: "open", run: () => select.id !== null && open(select.id) },
+    { name: "leave", run: () => open(null) },
+    ...(may("admin") ? [{ name: "newAgent" as const, run: add }] : []),
+  ]);
+  const rows = (list: Agent[], none: string) => (list.length === 0
+    ? <p class="none">{none}</p> : list.map((agent) => (
+      <Row key={agent.name} agent={agent} selected={agent.name === select.id}
+        open={() => open(agent.name)} />
+    )));
+  return (
+    <div class={opened === undefined ? "run-page agents" : "run-page agents inspected"}>
+      <div class="page">
+        <div class="head">
+          <h1>{words.title}</h1>
+          {may("admin") ? <span class="end"><button onClick={add}>
+            {words.add}<Hint of="newAgent" /></button></span> : null}
+        </div>
+        <Trouble problem={problem} retry={() => void read()} />
+        {items === null ? problem === null ? <Loading /> : null : (
+          <div onFocusIn={select.onFocusIn}>
+            <Section title={words.programs} count={programs.length} about={words.programsAbout}>
+              {rows(programs, words.noPrograms)}
+            </Section>
+            <Section title={words.models} count={models.length} about={words.modelsAbout}>
+              {rows(models, words.noModels)}
+            </Section>
+            <Connections />
+          </div>
+        )}
+      </div>
+      {opened === undefined ? null : (
+        <Detail key={opened.name} agent={opened} close={() => open(null)} ask={wishSet}
+          gone={() => {
+            open(null);
+            void read();
+          }} />
+      )}
+      {wish === null ? null : (
+        <AgentForm wish={wish} close={() => wishSet(null)} done={(made) => {
+          void read();
+          open(made);
+        }} />
+      )}
+    </div>
+  );
+}

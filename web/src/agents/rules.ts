@@ -1,0 +1,63 @@
+/** Definitions of agents: what a form says as a body of the API, and the field that a fault is
+ *  about. Pure. */
+import type { Problem } from "../api/api.ts";
+
+export interface Agent {
+  name: string; kind: "cli" | "native"; found: boolean; version: string | null; state: string;
+  program: string | null; command: string | null; model: string | null;
+  description: string | null; isolation: string | null; from: string; may: string;
+  why: string | null;
+}
+/** As it is stored; only for those who may change it. */
+export type Definition = Record<string, unknown>;
+export interface Start { argv: string[]; env: string[]; input: string | null }
+
+export const PROGRAMS = ["claude", "codex", "opencode", "pi", "json_lines", "plain"];
+/** Fields of the form; the others stand in its JSON. */
+export const FIELDS = ["name", "program", "command", "model", "description", "access", "at_once",
+  "instructions"];
+
+/** What the form begins with: fields of its own, and the others as JSON. */
+export function givenOf(of: Agent | null, definition: Definition | null): Record<string, string> {
+  const { program, command, model, description, isolation } = of ?? {};
+  const all: Definition = definition ?? { program: program ?? "plain", command, model, description,
+    ...(isolation && { isolation }) };
+  const given: Record<string, string> = {}, more: Definition = {};
+  for (const [name, value] of Object.entries(all)) {
+    if (value === null || value === undefined || name === "name") continue;
+    if (FIELDS.includes(name)) given[name] = String(value);
+    else more[name] = value;
+  }
+  if (Object.keys(more).length > 0) given.json = JSON.stringify(more, null, 2);
+  return given;
+}
+
+/** null: the text is no JSON object. */
+export function bodyOf(given: Record<string, string>): Record<string, unknown> | null {
+  let more: unknown;
+  try {
+    more = given.json === undefined ? {} : JSON.parse(given.json);
+  } catch {
+    return null;
+  }
+  if (typeof more !== "object" || more === null || Array.isArray(more)) return null;
+  const body: Record<string, unknown> = { ...more };
+  for (const field of FIELDS) {
+    const text = given[field];
+    if (text === undefined) continue;
+    body[field] = field === "at_once" && /^\d+$/.test(text) ? Number(text) : text;
+  }
+  return body;
+}
+
+/** The field of the form; `json` for those that stand there; null: it is about none. */
+export function fieldOf({ code, detail }: Problem): string | null {
+  const named = /"(\w+)"/.exec(detail)?.[1];
+  if (code === "conflict") return "name";
+  if (code !== "bad_field" && code !== "unknown_field" && code !== "missing_field") return null;
+  return named !== undefined && FIELDS.includes(named) && code !== "unknown_field" ? named : "json";
+}
+
+/** An argument as a shell would need it, to be read by a person. */
+export const quoted = (word: string): string =>
+  (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
