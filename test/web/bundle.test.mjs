@@ -20,7 +20,7 @@ const FILES_MAX = {
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.
   inbox: 8_000, sessions: 8_000, session: 40_000,
-  palette: 6_000, help: 2_000, more: 2_000, welcome: 8_000, settings: 8_000,
+  palette: 6_000, help: 2_000, more: 2_000, welcome: 8_000, settings: 16_000,
 };
 
 const sumOf = (sizes) => sizes.reduce((sum, size) => sum + size, 0);

@@ -49,6 +49,7 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   } },
   welcome: { at: "/welcome", shows: "Scripted demo" },
   settings: { at: "/settings/models", shows: "Connections" },
+  permissions: { at: "/settings/permissions", shows: "Which rule decides" },
 });
 
 async function picture(browser, desk, { at, shows, ready }, colorScheme, size, file) {

@@ -1,7 +1,8 @@
-/** Keys of pages and tokens, which can be revoked. */
+/** Keys of pages and tokens: made, and revoked. The secret of a new one is shown once. */
 import { useEffect, useState } from "preact/hooks";
 
-import { get, remove, type Problem } from "../api/api.ts";
+import { get, post, remove, type Problem } from "../api/api.ts";
+import { Copy } from "../parts/copy.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
@@ -9,7 +10,11 @@ import { ago } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import type { Page } from "../state/types.ts";
+import { TOKEN } from "./fields.ts";
+import { RecordForm } from "./record.tsx";
 import { words } from "./words.ts";
+
+interface Made { token: string; label: string }
 
 interface Token {
   id: string; owner: string; label: string; scopes: string[]; kind: "page" | "token";
@@ -19,6 +24,8 @@ interface Token {
 export function Keys() {
   const [tokens, tokensSet] = useState<Token[] | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
+  const [asks, asksSet] = useState(false);
+  const [made, madeSet] = useState<Made | null>(null);
   const read = async (): Promise<void> => {
     const answer = await get<Page<Token>>("/tokens?limit=200");
     problemSet(answer.ok ? null : answer.problem);
@@ -34,8 +41,16 @@ export function Keys() {
     <>
       <p class="muted">{words.keysAbout}</p>
       <Trouble problem={problem} retry={() => void read()} />
+      {made === null ? null : (
+        <section class="secret" role="status" aria-label={words.madeOf(made.label)}>
+          <p>{words.madeAbout}</p>
+          <p><code class="wrap">{made.token}</code> <Copy text={made.token} /></p>
+          <p><button class="quiet" onClick={() => madeSet(null)}>{words.hide}</button></p>
+        </section>
+      )}
       {tokens === null ? null : (
-        <Section title={words.pages.keys} count={tokens.length}>
+        <Section title={words.pages.keys} count={tokens.length}
+          action={<button class="quiet" onClick={() => asksSet(true)}>{words.addToken}</button>}>
           {tokens.length === 0 ? <p class="none">{words.noKeys}</p> : null}
           {tokens.map(({ id, owner, label, scopes, kind, origin, used_ms }) => {
             const used = used_ms === null ? words.neverUsed
@@ -57,6 +72,14 @@ export function Keys() {
           })}
         </Section>
       )}
+      {asks ? (
+        <RecordForm<Made> title={words.addToken} send={words.addToken} fields={TOKEN}
+          about={words.token} row={null} close={() => asksSet(false)}
+          submit={(body) => post("/tokens", body)} done={(now) => {
+            madeSet(now);
+            void read();
+          }} />
+      ) : null}
     </>
   );
 }

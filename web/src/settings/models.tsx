@@ -1,7 +1,7 @@
-/** The model in force, and the connections. */
+/** The model in force, and the connections: added, changed, tested, reset, removed. */
 import { useEffect, useState } from "preact/hooks";
 
-import { post, remove, type Problem } from "../api/api.ts";
+import { patch, post, remove, type Answer, type Problem } from "../api/api.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
 import { Sure } from "../parts/sure.tsx";
@@ -9,9 +9,11 @@ import { visible } from "../parts/visible.ts";
 import { may } from "../state/me.ts";
 import { connectionsRead, type Connection, type Tested } from "../state/models.ts";
 import { settings } from "../state/system.ts";
+import { CONNECTION } from "./fields.ts";
+import { RecordForm } from "./record.tsx";
 import { words } from "./words.ts";
 
-function InForce() {
+export function InForce() {
   const now = settings.value;
   if (now === null) return null;
   if (now.model === null) return <p>{words.noModel}</p>;
@@ -21,10 +23,23 @@ function InForce() {
   );
 }
 
-interface RowProps { connection: Connection; onGone(): void; onProblem(problem: Problem): void }
+/** Shape, colour and words. */
+export function stateOf({ origin, cause, detail, resume_at_ms }: Connection):
+[shape: string, tone: string, text: string] {
+  const why = [cause, detail].filter((one) => one !== null).join(": ");
+  if (cause !== null && resume_at_ms !== null) {
+    return ["◆", "wait", words.waitsUntil(new Date(resume_at_ms).toLocaleTimeString(), why)];
+  }
+  if (cause !== null) return ["✕", "fail", words.refuses(why)];
+  return origin === "set" ? ["✓", "ok", words.set] : ["○", "queued", words.found(origin)];
+}
 
-function Row({ connection, onGone, onProblem }: RowProps) {
-  const { name, kind, base_url, key_from, origin, cause } = connection;
+interface RowProps {
+  connection: Connection; onChanged(): void; onEdit(): void; onProblem(problem: Problem): void;
+}
+
+function Row({ connection, onChanged, onEdit, onProblem }: RowProps) {
+  const { name, kind, base_url, key_from, origin, cause, max_concurrent, window } = connection;
   const [said, saidSet] = useState<string | null>(null);
   const path = `/providers/${encodeURIComponent(name)}`;
   const test = async (): Promise<void> => {
@@ -34,19 +49,27 @@ function Row({ connection, onGone, onProblem }: RowProps) {
     if (!answer.ok) return onProblem(answer.problem);
     const { ok, latency_ms, cause: why, detail } = answer.value;
     saidSet(ok ? `✓ ${words.works(latency_ms ?? 0)}` : `✕ ${why ?? ""} ${detail ?? ""}`);
+    onChanged();
   };
-  const away = async (): Promise<void> => {
-    const answer = await remove(path);
-    if (answer.ok) onGone();
+  const act = async (work: Promise<Answer<unknown>>): Promise<void> => {
+    const answer = await work;
+    if (answer.ok) onChanged();
     else onProblem(answer.problem);
   };
+  const [shape, tone, text] = stateOf(connection);
   const about = [kind, base_url, key_from === null ? words.noKey : words.keyFrom(key_from),
-    origin === "set" ? null : origin, cause === null ? null : words.waits(cause)];
+    window === null ? null : words.windowOf(window),
+    max_concurrent === null ? null : words.callsOf(max_concurrent)];
   return (
-    <div class="row described">
+    <div class="row described" data-connection={name}>
       <span class="mono clip" dir="auto">{name}</span>
       <span class="what">
-        <span class="muted clip" dir="auto">{about.filter((one) => one !== null).join(" · ")}</span>
+        <span class={`tone-${tone} small wrap`} dir="auto">
+          <span aria-hidden="true">{shape}</span> {visible(text)}
+        </span>
+        <span class="muted wrap small" dir="auto">
+          {visible(about.filter((one) => one !== null).join(" · "))}
+        </span>
         {said === null ? null : (
           <span class="small wrap" role="status" dir="auto">{visible(said)}</span>
         )}
@@ -57,9 +80,22 @@ function Row({ connection, onGone, onProblem }: RowProps) {
             {words.test}
           </button>
         ) : null}
+        {may("admin") && cause !== null ? (
+          <button class="quiet" aria-label={words.endWaitOf(name)}
+            onClick={() => void act(post(`${path}/reset`, {}))}>{words.endWait}</button>
+        ) : null}
         {may("admin") && origin === "set" ? (
-          <Sure name={words.remove} label={words.removeOf(name)} sure={words.sureRemove}
-            onSure={() => void away()} />
+          <>
+            <button class="quiet" aria-label={words.editOf(name)} onClick={onEdit}>
+              {words.edit}
+            </button>
+            {connection.key_set ? (
+              <Sure name={words.dropKey} label={words.dropKeyOf(name)} sure={words.sureDropKey}
+                onSure={() => void act(patch(path, { key: null }))} />
+            ) : null}
+            <Sure name={words.remove} label={words.removeOf(name)} sure={words.sureRemove}
+              onSure={() => void act(remove(path))} />
+          </>
         ) : null}
       </span>
     </div>
@@ -69,26 +105,41 @@ function Row({ connection, onGone, onProblem }: RowProps) {
 export function Models() {
   const [connections, connectionsSet] = useState<Connection[] | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
+  const [edited, editedSet] = useState<Connection | "new" | null>(null);
   const read = async (): Promise<void> => {
-    problemSet(null);
     const answer = await connectionsRead();
+    problemSet(answer.ok ? null : answer.problem);
     if (answer.ok) connectionsSet(answer.value.items);
-    else problemSet(answer.problem);
   };
   // A connection that was set elsewhere may have changed what is in force.
   useEffect(() => void read(), [settings.value]);
+  const row = edited === "new" ? null : edited;
   return (
     <>
       <InForce />
       <Trouble problem={problem} retry={() => void read()} />
       {connections === null ? null : (
         <Section title={words.connections} count={connections.length}
-          action={may("admin") ? <a href="/welcome">{words.connectModel}</a> : null}>
+          action={may("admin") ? (
+            <>
+              <a href="/welcome">{words.connectModel}</a>{" "}
+              <button class="quiet" onClick={() => editedSet("new")}>{words.add}</button>
+            </>
+          ) : null}>
           {connections.map((one) => (
-            <Row key={one.name} connection={one} onGone={() => void read()}
-              onProblem={problemSet} />
+            <Row key={one.name} connection={one} onChanged={() => void read()}
+              onEdit={() => editedSet(one)} onProblem={problemSet} />
           ))}
+          {connections.some(({ origin }) => origin !== "set") && may("admin")
+            ? <p class="muted small">{words.foundAbout}</p> : null}
         </Section>
+      )}
+      {edited === null ? null : (
+        <RecordForm<Connection> title={row === null ? words.add : words.editOf(row.name)}
+          send={row === null ? words.add : words.save} fields={CONNECTION}
+          about={words.connection} row={row} close={() => editedSet(null)}
+          done={() => void read()} submit={(body) => (row === null ? post("/providers", body)
+            : patch(`/providers/${encodeURIComponent(row.name)}`, body))} />
       )}
     </>
   );

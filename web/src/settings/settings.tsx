@@ -3,13 +3,17 @@ import { Loading } from "../parts/loading.tsx";
 import { useNamed } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
 import { may, me } from "../state/me.ts";
-import { Defaults } from "./defaults.tsx";
+import { Defaults, Notices } from "./defaults.tsx";
 import { Keys } from "./keys.tsx";
 import { Models } from "./models.tsx";
 import { ThisPage } from "./page.tsx";
+import { Permissions } from "./permissions.tsx";
 import { words } from "./words.ts";
 
-const VIEWS = { models: Models, defaults: Defaults, keys: Keys, page: ThisPage };
+const VIEWS = {
+  models: Models, defaults: Defaults, permissions: Permissions, notices: Notices, keys: Keys,
+  page: ThisPage,
+};
 type Page = keyof typeof VIEWS;
 
 export function SettingsView({ page }: Params) {
@@ -28,7 +32,8 @@ export function SettingsView({ page }: Params) {
           </a>
         ))}
       </nav>
-      {may("admin") || at === "page" ? null : <p class="muted">{words.readOnly}</p>}
+      {at === "page" || may(at === "permissions" ? "run" : "admin") ? null
+        : <p class="muted">{at === "permissions" ? words.readOnlyRules : words.readOnly}</p>}
       <Shown />
     </div>
   );

@@ -8,6 +8,11 @@ export interface Connection {
   base_url: string | null;
   key_set: boolean;
   key_from: string | null;
+  key_header: string | null;
+  headers: Record<string, string>;
+  models: string[];
+  window: number | null;
+  max_concurrent: number | null;
   /** `set`, or where it was found. */
   origin: string;
   /** Why it is not asked now. */
