@@ -11,6 +11,8 @@ export const words = {
   jobs: "Jobs",
   usage: "Usage",
   terminals: "Terminals",
+  memory: "Memory",
+  system: "System",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

@@ -3,7 +3,7 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "runs" | "run" | "trace" | "usage";
+  | "runs" | "run" | "trace" | "usage" | "memory" | "system";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -20,10 +20,13 @@ export const SHORTCUTS = {
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
   "go /usage": row("g u"),
+  "go /memory": row("g m"),
+  "go /system": row("g y"),
   "go /settings": row("g ,"),
-  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
-  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage"),
-  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage"),
+  next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage", "memory"),
+  previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
+    "memory"),
+  open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "memory"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -31,7 +34,7 @@ export const SHORTCUTS = {
   seen: row("S", "home"),
   pick: row(" ", "inbox", "runs"),
   pickAll: row("A", "inbox", "runs"),
-  leave: row("Escape", "inbox", "runs", "run", "trace"),
+  leave: row("Escape", "inbox", "runs", "run", "trace", "memory"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -48,6 +51,8 @@ export const SHORTCUTS = {
   nextFailure: row("n", "runs"),
   previousFailure: row("N", "runs"),
   newBudget: row("c", "usage"),
+  newMemory: row("c", "memory"),
+  lookAgain: row("r", "system"),
   newTerminal: row("c", "terminals"),
   pause: row("p", "run"),
   skip: row("s", "run"),

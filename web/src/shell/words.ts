@@ -11,7 +11,8 @@ const keys: Record<Name, string> = {
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
   "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs),
   "go /terminals": goTo(shared.terminals),
-  "go /usage": goTo(shared.usage), "go /settings": goTo(shared.settings),
+  "go /usage": goTo(shared.usage), "go /memory": goTo(shared.memory),
+  "go /system": goTo(shared.system), "go /settings": goTo(shared.settings),
   next: "Next row", previous: "Row before", open: "Open the row", openRow: "Open the row",
   waiting: "Next that waits",
   allow: "Allow", deny: "Deny", seen: "Mark all as seen",
@@ -27,6 +28,7 @@ const keys: Record<Name, string> = {
   stopRuns: "Stop those that are selected", removeRuns: "Remove those that are selected",
   seenRuns: "Mark those that are selected as seen", nextFailure: "Next failure",
   previousFailure: "Failure before", newBudget: "New budget",
+  newMemory: "Store a memory", lookAgain: "Look again",
 };
 
 export const words = {
