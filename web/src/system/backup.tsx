@@ -1,4 +1,4 @@
-/** A copy of the database: made here, or by the command. */
+/** A copy of the database, and the last one. */
 import { useState } from "preact/hooks";
 
 import { post, type Problem } from "../api/api.ts";
@@ -11,11 +11,11 @@ import { useGet } from "./reading.ts";
 import { sizeText, type Backup, type Backups } from "./rules.ts";
 import { words } from "./words.ts";
 
-export function BackupPart({ turn, database }: { turn: number; database: string }) {
+export function BackupPart({ turn }: { turn: number }) {
   const [made, madeSet] = useState<Backup | null>(null);
   const [refused, refusedSet] = useState<Problem | null>(null);
   const [busy, busySet] = useState(false);
-  const { value } = useGet<Backups>("/system/backup", [turn]);
+  const { value, problem } = useGet<Backups>("/system/backup", [turn]);
   const last = made ?? value?.last ?? null;
   const copy = async (): Promise<void> => {
     busySet(true);
@@ -24,22 +24,19 @@ export function BackupPart({ turn, database }: { turn: number; database: string 
     refusedSet(answer.ok ? null : answer.problem);
     if (answer.ok) madeSet(answer.value);
   };
-  if (database === "postgres") return <p>{words.backupPostgres}</p>;
   return (
     <>
-      <Trouble problem={refused} />
-      {value?.can ? (
-        <>
-          <p class="acts">
-            <button disabled={busy} onClick={() => void copy()}>{words.backupNow}</button>
-            <span role="status">{busy ? words.backingUp
-              : made === null ? "" : words.backupMade(visible(made.file), sizeText(made.bytes))}</span>
-          </p>
-          {made !== null ? null : <p dir="auto">{last === null ? words.backupNone
-            : words.backupLast(visible(last.file), sizeText(last.bytes),
-              ago(now.value - last.made_ms))}</p>}
-        </>
-      ) : <Command text={words.backupCommand} />}
+      <Trouble problem={refused ?? problem} />
+      {value === null ? null : !value.can ? <p>{words.backupPostgres}</p> : (
+        <p class="acts">
+          <button disabled={busy} onClick={() => void copy()}>{words.backupNow}</button>
+          <span role="status" dir="auto">
+            {busy ? words.backingUp : last === null ? words.backupNone
+              : words.backupLast(visible(last.file), sizeText(last.bytes),
+                ago(now.value - last.made_ms))}
+          </span>
+        </p>
+      )}
       <p class="muted">{words.backupAbout}</p>
       <Command text={words.filesCommand} />
     </>

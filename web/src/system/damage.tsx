@@ -54,12 +54,12 @@ function Row({ damage: { table, row, column, what, remove } }: { damage: Damage 
   return (
     <li class="row finding">
       <VerdictMark verdict="fail" />
-      <b class="mono" dir="auto">{visible(words.damageOf(table, row))}</b>
+      <b class="mono" dir="auto">{visible(`${table}, ${row}`)}</b>
       <div class="said">
         <p dir="auto"><code>{visible(column)}</code> {visible(what)}</p>
         <p class="command" dir="auto">
           <code><Bounded text={remove} /></code>{" "}
-          <Copy text={remove} label={words.copyRemove} />
+          <Copy text={remove} />
         </p>
       </div>
     </li>
@@ -83,9 +83,7 @@ export function DamageSearch({ database }: { database: string }) {
       {rows.length === 0 ? null : (
         <>
           <p>{words.damageDo}</p>
-          {database === "postgres" ? <p class="muted">{words.postgresAbout}</p> : (
-            <><p class="muted">{words.sqliteAbout}</p><Command text={words.sqliteCommand} /></>
-          )}
+          <Command text={database === "postgres" ? words.postgresCommand : words.sqliteCommand} />
           <ul class="plain">{rows.map((one, at) => <Row key={at} damage={one} />)}</ul>
         </>
       )}

@@ -48,7 +48,6 @@ export function Hold({ turn }: { turn: number }) {
       <Trouble problem={refused ?? problem} />
       {value === null ? null : !value.held ? <p class="none">{words.notHeld}</p> : (
         <>
-          <p><span class="tone-wait" aria-hidden="true">◆ </span>{words.held}</p>
           {value.restored ? <p class="muted">{words.restored}</p> : null}
           <p>{words.wouldStart} <b>{counts.length === 0 ? words.nothing : counts.join(", ")}</b>.</p>
           <Runs title={words.queuedRuns} runs={value.would_start.runs} />

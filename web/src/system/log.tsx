@@ -14,7 +14,6 @@ const TONES: Record<string, string> = { warn: "tone-degraded", error: "tone-fail
 export function Log({ turn }: { turn: number }) {
   const { value, problem } = useGet<LogEnd>(`/system/log?lines=${LINES}`, [turn]);
   const [isChosen, isChosenSet] = useState(false);
-  if (problem?.code === "not_found") return <p class="none">{words.logUnknown}</p>;
   if (value === null) return <Trouble problem={problem} />;
   if (value.file === null) {
     return <><p class="none">{words.noLog}</p><Command text={words.noLogCommand} /></>;
@@ -23,14 +22,14 @@ export function Log({ turn }: { turn: number }) {
   return (
     <>
       <p class="logged">
-        <span class="muted mono clip" dir="auto">{visible(words.logOf(value.file))}</span>
+        <span class="muted mono clip" dir="auto">{visible(value.file)}</span>
         <label class="check">
           <input type="checkbox" checked={isChosen}
             onChange={({ currentTarget: { checked } }) => isChosenSet(checked)} />
           {" "}{words.problemsOnly}
         </label>
       </p>
-      {lines.length === 0 ? <p class="none">{isChosen ? words.noneOfThem : words.logNone}</p> : (
+      {lines.length === 0 ? <p class="none">{words.noLines}</p> : (
         <ol class="log-lines mono" tabIndex={0} aria-label={words.logLines}>
           {lines.map(({ at, level, text }, number) => (
             <li key={number}>

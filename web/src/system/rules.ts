@@ -58,10 +58,10 @@ function descriptors({ descriptors: given }: Ready, now_ms: number): Finding[] {
   if (given === undefined) return [];
   const used = given.used === null ? "–" : String(given.used), limit = given.limit ?? 0;
   const since_ms = given.waiting_since_ms ?? 0;
-  if (since_ms <= 0) return [{ verdict: "ok", what: words.files, text: words.filesOk(used, limit) }];
+  const what = words.files, text = words.filesOk(used, limit);
+  if (since_ms <= 0) return [{ verdict: "ok", what, text }];
   const seconds = Math.max(0, Math.floor((now_ms - since_ms) / 1000));
-  return [{ verdict: "warn", what: words.files, text: words.filesBad(used, limit, seconds),
-    todo: words.filesDo }];
+  return [{ verdict: "warn", what, text: words.filesBad(seconds) + text, todo: words.filesDo }];
 }
 
 function size({ disk }: Ready): Finding[] {
@@ -70,7 +70,7 @@ function size({ disk }: Ready): Finding[] {
   if (disk.level === "ok") return [{ verdict: "ok", what: words.size, text }];
   const isFull = disk.level === "full";
   return [{ verdict: isFull ? "fail" : "warn", what: words.size,
-    text: isFull ? `${words.sizeFull} ${text}` : text, todo: words.sizeDo,
+    text: isFull ? words.sizeFull + text : text, todo: words.sizeDo,
     command: words.sizeCommand }];
 }
 
@@ -79,7 +79,7 @@ function counted(ready: Ready): Finding[] {
     unknown_folders = 0 } = ready;
   const found: (Finding | false)[] = [
     failed_starts > 0 && { verdict: "warn", what: words.starts, todo: words.startsDo,
-      text: words.startsBad(failed_starts, last_runs[0] ?? ""),
+      text: words.startsBad(failed_starts),
       ...(last_runs[0] !== undefined && { run: last_runs[0] }) },
     damaged > 0 ? { verdict: "fail", what: words.pages, text: words.pagesBad(damaged),
       todo: words.pagesDo } : { verdict: "ok", what: words.pages, text: words.pagesOk },
@@ -117,7 +117,7 @@ export function findingsOf(known: Known, now_ms: number): Finding[] {
     found.push({ verdict: "warn", what: words.hold, text: words.holdBad, todo: words.holdDo });
   }
   if (otherBuild) {
-    found.push({ verdict: "warn", what: words.build, text: words.buildBad, todo: words.buildDo });
+    found.push({ verdict: "warn", what: words.build, text: words.otherBuild });
   }
   found.push(...broken(agents));
   return ORDER.flatMap((verdict) => found.filter((one) => one.verdict === verdict));

@@ -80,9 +80,7 @@ export function System() {
       ) : null}
       <Part title={words.hosts}><Hosts turn={turn} /></Part>
       {isAdmin ? <Part title={words.log}><Log turn={turn} /></Part> : null}
-      {isAdmin && version !== null ? (
-        <Part title={words.backup}><BackupPart turn={turn} database={version.database} /></Part>
-      ) : null}
+      {isAdmin ? <Part title={words.backup}><BackupPart turn={turn} /></Part> : null}
     </div>
   );
 }
