@@ -67,3 +67,8 @@ test("sizes are for people", () => {
   assert.deepEqual([0, 1023, 1536, 20 << 10, 5.5 * 2 ** 20, 2 ** 40].map(rules.sizeText),
     ["0 bytes", "1,023 bytes", "1.5 kB", "20 kB", "5.5 MB", "1,024 GB"]);
 });
+
+test("the data directory stands in a command as a shell reads it", () => {
+  assert.deepEqual(["/home/a/.local/state/drover/backups", "/a b/it's/backups"].map(rules.dataOf),
+    ["/home/a/.local/state/drover", "'/a b/it'\\''s'"]);
+});

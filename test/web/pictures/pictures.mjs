@@ -36,6 +36,8 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   "run-trace": { at: `/r/${review}/trace`, shows: "review" },
   runs: { at: "/runs", shows: "docs-sweep" },
   usage: { at: "/usage", shows: "Budgets" },
+  memory: { at: "/memory", shows: "Topics" },
+  system: { at: "/system", shows: "Backup" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
   terminal: { at: `/j/${terminal}`, shows: null, ready: (page) =>

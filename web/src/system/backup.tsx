@@ -8,7 +8,7 @@ import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { Command } from "./findings.tsx";
 import { useGet } from "./reading.ts";
-import { sizeText, type Backup, type Backups } from "./rules.ts";
+import { dataOf, sizeText, type Backup, type Backups } from "./rules.ts";
 import { words } from "./words.ts";
 
 export function BackupPart({ turn }: { turn: number }) {
@@ -37,8 +37,12 @@ export function BackupPart({ turn }: { turn: number }) {
           </span>
         </p>
       )}
-      <p class="muted">{words.backupAbout}</p>
-      <Command text={words.filesCommand} />
+      {value === null ? null : (
+        <>
+          <p class="muted">{words.backupAbout}</p>
+          <Command text={words.filesCommand(dataOf(value.folder))} />
+        </>
+      )}
     </>
   );
 }

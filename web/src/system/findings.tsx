@@ -18,7 +18,7 @@ export function VerdictMark({ verdict }: { verdict: Verdict }) {
 }
 
 export function Command({ text }: { text: string }) {
-  return <p class="command"><code>{text}</code> <Copy text={text} /></p>;
+  return <p class="command" dir="auto"><code>{visible(text)}</code> <Copy text={text} /></p>;
 }
 
 function Row({ finding: { verdict, what, text, todo, command, run } }: { finding: Finding }) {

@@ -30,7 +30,13 @@ export interface Host {
 export interface LogEnd { file: string | null; lines: string[] }
 export interface Backup { file: string; bytes: number; made_ms: number }
 /** `last`: of those in the data directory. */
-export interface Backups { can: boolean; last: Backup | null }
+export interface Backups { can: boolean; folder: string; last: Backup | null }
+
+/** The data directory, whose folder of backups is known, as a shell reads it. */
+export function dataOf(folder: string): string {
+  const data = folder.replace(/\/[^/]*$/, "");
+  return /^[\w/.+-]+$/.test(data) ? data : `'${data.replaceAll("'", "'\\''")}'`;
+}
 
 export type Verdict = "ok" | "warn" | "fail";
 export interface Finding {

@@ -38,7 +38,7 @@ function Process({ version }: { version: Version }) {
     [words.version, version.version],
     [words.database, words.databases[version.database] ?? version.database],
     [words.pid, version.pid], [words.started, ago(now.value - started_ms)],
-    [words.startedBy, on_demand ?? words.service], [words.times, version.epoch],
+    [words.startedBy, on_demand ?? words.service],
     [words.jobsMax, version.jobs_max], [words.connectionsMax, version.connections_max],
     [words.signedIn, words.scopes(owner, scopes.join(", "))],
   ];

@@ -53,7 +53,7 @@ export const words = {
 
   process: "Process",
   version: "Version", database: "Database", pid: "Process", started: "Started",
-  startedBy: "Started by", service: "drover serve", times: "Starts so far",
+  startedBy: "Started by", service: "drover serve",
   jobsMax: "Commands at once", connectionsMax: "Connections",
   signedIn: "You are", scopes: (owner: string, scopes: string) => `${owner}, with ${scopes}`,
   databases: { sqlite: "SQLite", postgres: "PostgreSQL" } as Record<string, string>,
@@ -98,5 +98,6 @@ export const words = {
   backupNone: "There is no backup in the data directory.",
   backupAbout: "A copy of the database. Output of jobs, images and keys are files beside it:",
   backupPostgres: "pg_dump copies the database while the daemon runs.",
-  filesCommand: "tar -C ~/.local/state/drover -cf ./drover-files.tar spool blobs webhook.key",
+  filesCommand: (data: string) =>
+    `tar -C ${data} -cf ./drover-files.tar spool blobs webhook.key`,
 };
