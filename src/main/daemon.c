@@ -382,6 +382,8 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(names_routes, &daemon->host),
         request_routes(overview_routes, &daemon->host),
         request_routes(login_routes, &daemon->tokens_api.host),
+        request_routes(log_routes, &daemon->system_api.host),
+        request_routes(backup_routes, &daemon->system_api.host),
         request_routes(system_routes, &daemon->system_api.host)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,
@@ -712,14 +714,16 @@ static struct err rooms_open(struct daemon *daemon) {
                                          .revoked = token_revoked,
                                          .origin = pages_origin,
                                          .ctx = daemon};
-    daemon->system_api =
-        (struct system_info){.host = daemon->host,
-                             .version = DROVER_VERSION,
-                             .database = options->database != NULL ? "postgres" : "sqlite",
-                             .on_demand = options->on_demand,
-                             .started_ms = world_wall_ms(options->world),
-                             .jobs_max = options->jobs_max,
-                             .connections_max = options->limits.connections_max};
+    daemon->system_api = (struct system_info){
+        .host = daemon->host,
+        .version = DROVER_VERSION,
+        .database = options->database != NULL ? "postgres" : "sqlite",
+        .on_demand = options->on_demand,
+        .started_ms = world_wall_ms(options->world),
+        .jobs_max = options->jobs_max,
+        .connections_max = options->limits.connections_max,
+        .data = work_data_dir(daemon->work),
+        .where = options->database != NULL ? options->database : work_data_dir(daemon->work)};
     return ERR_OK;
 }
 

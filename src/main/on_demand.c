@@ -13,6 +13,7 @@
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
 #include "store/datadir.h"
+#include "store/log_file.h"
 
 enum { LOG_SIZE_MAX = 4 << 20, LOOK_MS = 5000, LOOKS = 8 };
 
@@ -36,25 +37,16 @@ static void mark_write(const struct serve_options *serve) {
 
 /* --- The log ---------------------------------------------------------------------------------- */
 
-/* Whether the output of this process is the log of the data directory; it is a terminal where
- * a person types --on-demand. */
-static bool log_is_output(const char *path, struct stat *ret_about) {
-    struct stat named;
-    return fstat(STDERR_FILENO, ret_about) == 0 && S_ISREG(ret_about->st_mode) &&
-           stat(path, &named) == 0 && named.st_ino == ret_about->st_ino &&
-           named.st_dev == ret_about->st_dev;
-}
-
 /* The new file is made under another name first: on a full disk the lines go on into the old file,
  * which keeps its name, and the next look tries again. dup2 puts the new file in the place of the
  * old one in one step, so a line that another thread writes meanwhile lies whole in one of the
  * two. */
 static void log_rotate(const struct serve_options *serve) {
-    AUTO(mem_release) char *path = datadir_path(serve->data, AUTOSTART_LOG);
-    AUTO(mem_release) char *old = datadir_path(serve->data, AUTOSTART_LOG_OLD);
-    AUTO(mem_release) char *next = datadir_path(serve->data, AUTOSTART_LOG_NEXT);
+    AUTO(mem_release) char *path = datadir_path(serve->data, LOG_FILE);
+    AUTO(mem_release) char *old = datadir_path(serve->data, LOG_FILE_OLD);
+    AUTO(mem_release) char *next = datadir_path(serve->data, LOG_FILE_NEXT);
     struct stat about;
-    if (!log_is_output(path, &about) || about.st_size <= LOG_SIZE_MAX) {
+    if (!log_file_is_output(path, &about) || about.st_size <= LOG_SIZE_MAX) {
         return;
     }
     AUTO(fd_release) int fd = open(next, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

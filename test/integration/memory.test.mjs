@@ -115,3 +115,18 @@ test("the commands show and forget them", async (t) => {
   assert.equal((await run(["memory", "show", id], { env })).code, 3);
   assert.equal((await run(["memory", "ls", "--json"], { env })).stdout, "");
 });
+
+test("memories are counted by topic, page by page, those of a project and general ones", async (t) => {
+  const daemon = await start(t);
+  await keep(daemon, { project: "web", topic: "build", title: "a", content: "c" });
+  await keep(daemon, { project: "other", topic: "build", title: "b", content: "c" });
+  await keep(daemon, { topic: "taste", title: "c", content: "c" });
+  const topics = async (query) => (await get(daemon, `${api}/topics${query}`)).json;
+  const both = [{ topic: "build", count: 2 }, { topic: "taste", count: 1 }];
+  assert.deepEqual(await topics(""), { items: both, next: null });
+  assert.deepEqual((await topics("?project=web")).items, [{ ...both[0], count: 1 }, both[1]]);
+  assert.deepEqual((await topics("?project=")).items, [both[1]]);
+  const first = await topics("?limit=1");
+  assert.deepEqual([first.items, first.next], [[both[0]], "build"]);
+  assert.deepEqual(await topics(`?limit=1&after=${first.next}`), { items: [both[1]], next: null });
+});

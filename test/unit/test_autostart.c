@@ -13,6 +13,7 @@
 #include "cli/base/autostart.h"
 #include "cli/base/options.h"
 #include "store/datadir.h"
+#include "store/log_file.h"
 
 static const struct flag flags[] = {
     OPTION_TEXT("model", 0, "NAME", "A model.", .env = "DROVER_MODEL"),
@@ -47,7 +48,7 @@ static void file_write(const char *folder, const char *name, const char *content
 
 static void assert_end(const char *folder, size_t lines, const char *expected) {
     AUTO(text_done) struct text end = text_up_to(1 << 20);
-    assert_int_equal(autostart_log_end(folder, lines, &end).code, ERR_NONE);
+    assert_int_equal(log_file_end(folder, lines, &end).code, ERR_NONE);
     assert_string_equal(text_bytes(&end).data, expected);
 }
 
@@ -56,14 +57,14 @@ static void the_end_of_a_log_goes_across_its_rotation(void **state) {
     char folder[] = "/tmp/drv-autostart-XXXXXX";
     assert_non_null(mkdtemp(folder));
     assert_end(folder, 3, "");
-    file_write(folder, AUTOSTART_LOG_OLD, "a\nb\n");
-    file_write(folder, AUTOSTART_LOG, "c\nd\n");
+    file_write(folder, LOG_FILE_OLD, "a\nb\n");
+    file_write(folder, LOG_FILE, "c\nd\n");
     assert_end(folder, 1, "d\n");
     assert_end(folder, 3, "b\nc\nd\n");
     assert_end(folder, 9, "a\nb\nc\nd\n");
-    file_write(folder, AUTOSTART_LOG, "c\nd"); /* The last line was cut off. */
+    file_write(folder, LOG_FILE, "c\nd"); /* The last line was cut off. */
     assert_end(folder, 2, "c\nd");
-    static const char *const names[] = {AUTOSTART_LOG, AUTOSTART_LOG_OLD};
+    static const char *const names[] = {LOG_FILE, LOG_FILE_OLD};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         AUTO(mem_release) char *path = datadir_path(folder, names[i]);
         assert_int_equal(unlink(path), 0);

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { serving } from "./browser.mjs";
 import { filesOf } from "./files.mjs";
 
-const FIRST_VIEW_MAX = 60_000, ALL_MAX = 330_000;
+const FIRST_VIEW_MAX = 60_000, ALL_MAX = 380_000;
 /** Most bytes of a file, by the name that it has without its hash. A file that is not named here
  *  fails: it gets a row. `chunk` is what several files share. */
 const FILES_MAX = {
@@ -20,12 +20,13 @@ const FILES_MAX = {
   screen: 110_000, // The terminal.
   several: 4_000, // Panes side by side.
   inbox: 8_000, sessions: 8_000, session: 40_000,
+  memory: 5_000, system: 7_000,
   palette: 6_000, help: 2_000, more: 2_000, welcome: 8_000, settings: 16_000,
 };
 
 const sumOf = (sizes) => sizes.reduce((sum, size) => sum + size, 0);
 
-test("what the first view loads fits into 60 kB, all into 330, and each file into its limit",
+test("what the first view loads fits into 60 kB, all into 380, and each file into its limit",
   async (t) => {
     const { daemon } = await serving(t);
     const { files, first } = await filesOf(daemon);

@@ -13,6 +13,8 @@ export const words = {
   usage: "Usage",
   agents: "Agents",
   terminals: "Terminals",
+  memory: "Memory",
+  system: "System",
   waiting: "Waiting for you",
   failed: "Failed, not looked at",
   finished: "Finished, not looked at",

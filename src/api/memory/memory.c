@@ -1,4 +1,4 @@
-/* memory.c: additions to the list of memories: a search, and the days. */
+/* memory.c: additions to the list of memories: a search, the days, the topics. */
 #include "api/memory/memory.h"
 
 #include "base/memory.h"
@@ -72,10 +72,52 @@ static const struct query_param days_query[] = {
     {.name = NULL},
 };
 
+/* --- Topics ----------------------------------------------------------------------------------- */
+
+static bool topic_valid(struct bytes cursor) {
+    return cursor.len > 0 && cursor.len <= MEMORY_TOPIC_MAX;
+}
+
+static struct err topic_row(void *ctx, const void *row) {
+    struct page *page = ctx;
+    const struct memory_topic *topic = row;
+    if (page_add(page, topic->topic)) {
+        fields_write(&memory_topic_fields, FIELD_LISTED, topic, &page->request.op.answer);
+    }
+    return ERR_OK;
+}
+
+static struct err topic_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    const struct exchange *exchange = page->request.op.exchange;
+    const bool given = param_given(exchange, "project");
+    const struct memory_topics what = {
+        .scope = {.owner = page->request.key.owner,
+                  .about = given ? MEMORY_ABOUT_PROJECT : MEMORY_ABOUT_ANY,
+                  .project = param_text(exchange, "project")},
+        .after = part->after,
+        .limit = part->limit};
+    return tx_memory_topics(tx, &what, topic_row, page);
+}
+
+static const struct page_kind topics = {.valid = topic_valid, .rows = topic_rows};
+
+static const struct query_param topics_query[] = {
+    PAGE_PARAMS(MEMORY_TOPIC_MAX),
+    OP_OWNER_PARAM("Another owner's memories"),
+    {QUERY("project", QUERY_TEXT,
+           "Only those of this project, and general ones; '': general ones alone."),
+     .max = MEMORY_PROJECT_MAX},
+    {.name = NULL},
+};
+
 const struct route memory_routes[] = {
     {ROUTE("GET", "/api/v1/memory/daily", SCOPE_READ,
            "Count the memories of each day, newest first"),
      .query = days_query,
      .answer = {.fields = &memory_day_fields, .use = FIELD_LISTED, .page = true}, .page = &days},
+    {ROUTE("GET", "/api/v1/memory/topics", SCOPE_READ, "Count the memories of each topic"),
+     .query = topics_query,
+     .answer = {.fields = &memory_topic_fields, .use = FIELD_LISTED, .page = true},
+     .page = &topics},
     {.method = NULL},
 };

@@ -19,10 +19,15 @@ struct system_info {
     int64_t started_ms;    /* By the wall clock. */
     int64_t jobs_max;      /* As the limit of open files allows, like the next. */
     size_t connections_max;
+    const char *data;  /* Data directory. */
+    const char *where; /* The database, as store_backup takes it. */
+    bool backup_runs;  /* One is made at a time. */
 };
 
 extern const struct route system_routes[];
-extern const struct route names_routes[]; /* names.c: GET /api/v1/names */
+extern const struct route names_routes[];  /* names.c: GET /api/v1/names */
+extern const struct route log_routes[];    /* log.c: GET /api/v1/system/log */
+extern const struct route backup_routes[]; /* backup.c: /api/v1/system/backup */
 
 /* overview.c: GET /api/v1/overview, POST /api/v1/seen */
 extern const struct route overview_routes[];

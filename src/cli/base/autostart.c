@@ -35,15 +35,10 @@
 #include "cli/base/user_unit.h"
 #include "cli/terminal/plain.h"
 #include "store/datadir.h"
+#include "store/log_file.h"
 
 /* LOCK_WAIT_MS: time after which a daemon is started without the lock. */
-enum {
-    STEP_MS = 10,
-    LOCK_WAIT_MS = 5000,
-    LOG_END_MAX = 256 << 10,
-    LOG_LINES_SHOWN = 5,
-    ROOM_MIN = 1 << 20
-};
+enum { STEP_MS = 10, LOCK_WAIT_MS = 5000, LOG_LINES_SHOWN = 5, ROOM_MIN = 1 << 20 };
 
 /* --- Environment ------------------------------------------------------------------------------ */
 
@@ -173,47 +168,15 @@ bool autostart_is_wanted(const char *data) {
 
 /* --- The log ---------------------------------------------------------------------------------- */
 
-/* Adds at most `most` bytes of the end of a file; none where it cannot be read. */
-static void file_end_add(const char *data, const char *name, int64_t most, struct text *text) {
-    AUTO(mem_release) char *path = datadir_path(data, name);
-    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat about;
-    if (fd < 0 || fstat(fd, &about) < 0) {
-        return;
-    }
-    int64_t from = about.st_size > most ? about.st_size - most : 0;
-    char piece[16 << 10];
-    for (ssize_t got = 0; (got = pread(fd, piece, sizeof piece, from)) > 0; from += got) {
-        text_add(text, piece, (size_t)got);
-    }
-}
-
-struct err autostart_log_end(const char *data, size_t lines, struct text *ret_text) {
-    AUTO(text_done) struct text whole = text_up_to(4 * LOG_END_MAX);
-    file_end_add(data, AUTOSTART_LOG_OLD, LOG_END_MAX, &whole);
-    file_end_add(data, AUTOSTART_LOG, LOG_END_MAX, &whole);
-    if (text_failed(&whole)) {
-        return err_make(ERR_OUT_OF_MEMORY, "autostart: log");
-    }
-    size_t at = whole.len;
-    for (size_t seen = 0; at > 0; at--) {
-        if (whole.data[at - 1] == '\n' && at < whole.len && ++seen == lines) {
-            break;
-        }
-    }
-    text_add(ret_text, text_bytes(&whole).data + at, whole.len - at);
-    return ERR_OK;
-}
-
 /* The sentence, and the last lines of the log below it. */
 static struct err log_why(const struct autostart *start, struct err err, const char *sentence,
                           struct why *why) {
-    AUTO(text_done) struct text end = text_up_to(4 * LOG_END_MAX);
-    struct err read = autostart_log_end(start->data, LOG_LINES_SHOWN, &end);
+    AUTO(text_done) struct text end = text_up_to(4 * LOG_FILE_END_MAX);
+    struct err read = log_file_end(start->data, LOG_LINES_SHOWN, &end);
     bool any = !err_failed(read) && end.len > 0;
     if (any) {
-        plain_note("drover: the log of the daemon, %s/" AUTOSTART_LOG ", ends with:\n%s",
-                   start->data, end.data);
+        plain_note("drover: the log of the daemon, %s/" LOG_FILE ", ends with:\n%s", start->data,
+                   end.data);
     }
     why_set(why, "%s", sentence);
     return err;
@@ -221,10 +184,10 @@ static struct err log_why(const struct autostart *start, struct err err, const c
 
 static struct err log_open(const struct autostart *start, int directory, int *ret_fd,
                            struct why *why) {
-    int fd = openat(directory, AUTOSTART_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = openat(directory, LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
         struct err err = err_from_errno(errno, "autostart: log");
-        why_set(why, "%s/" AUTOSTART_LOG " cannot be written: %s", start->data, strerror(err.os));
+        why_set(why, "%s/" LOG_FILE " cannot be written: %s", start->data, strerror(err.os));
         return err;
     }
     *ret_fd = fd;

@@ -30,9 +30,6 @@ enum { AUTOSTART_WAIT_MS = 10 * 1000 };
  * started: after its crash too, and not after a shutdown. It names that command. */
 #define AUTOSTART_LOCK "start.lock"
 #define AUTOSTART_MARK "on-demand"
-#define AUTOSTART_LOG "log"
-#define AUTOSTART_LOG_OLD "log.1"
-#define AUTOSTART_LOG_NEXT "log.next" /* Only while the log is rotated. */
 
 struct autostart {
     const char *data;
@@ -54,8 +51,5 @@ bool autostart_is_wanted(const char *data);
 
 /* Whether a variable "NAME=value" of a user's environment goes to each daemon. */
 bool autostart_inherits(const struct command *serve, const char *variable);
-
-/* The last `lines` lines of DIR/log, also those that lie in DIR/log.1. */
-MUST_CHECK struct err autostart_log_end(const char *data, size_t lines, struct text *ret_text);
 
 #endif

@@ -29,6 +29,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "store/datadir.h"
+#include "store/log_file.h"
 
 static const struct flag bugreport_flags[] = {
     OPTION_TEXT("output", 'o', "FILE", "Write to FILE; - is stdout [drover-bugreport-TIME.txt]."),
@@ -464,7 +465,7 @@ static void doctor_add(struct report *report) {
 static void log_add(struct report *report) {
     AUTO(text_done) struct text end = text_up_to(LOG_MAX);
     section(report, "end of the log");
-    if (err_failed(autostart_log_end(report->data, LOG_LINES, &end)) || end.len == 0) {
+    if (err_failed(log_file_end(report->data, LOG_LINES, &end)) || end.len == 0) {
         text_add_str(&report->out, "(there is no file 'log' in the data directory: the daemon logs"
                                    " to its stderr; of a service: journalctl -u drover)\n");
         return;

@@ -10,8 +10,8 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "cli/base/autostart.h"
 #include "store/datadir.h"
+#include "store/log_file.h"
 
 enum { TEXT_MAX = 8 << 20, LOOK_MS = 200, PIECE = 64 << 10 };
 
@@ -120,7 +120,7 @@ struct err daemon_log_print(struct talk *talk, const struct daemon_log *with) {
                        "the log of a daemon lies on its own machine; name a run, or leave --url and"
                        " DROVER_URL out");
     }
-    AUTO(mem_release) char *path = datadir_path(talk->options.data, AUTOSTART_LOG);
+    AUTO(mem_release) char *path = datadir_path(talk->options.data, LOG_FILE);
     follower.path = path;
     follower.fd = open(path, O_RDONLY | O_CLOEXEC);
     if (follower.fd < 0 || fstat(follower.fd, &about) < 0) {
@@ -130,7 +130,7 @@ struct err daemon_log_print(struct talk *talk, const struct daemon_log *with) {
                        path);
     }
     follower.at = about.st_size;
-    struct err err = autostart_log_end(talk->options.data, with->lines, &end);
+    struct err err = log_file_end(talk->options.data, with->lines, &end);
     lines_print(invocation, &end);
     return err_failed(err) || !with->follow ? err : log_follow_on(talk, &follower);
 }

@@ -1,4 +1,5 @@
-/* memory.c: the best answers to a question, and the number of memories of each day. */
+/* memory.c: the best answers to a question, and the number of memories of each day and
+ * each topic. */
 #include "engine/memory/memory.h"
 
 #include <string.h>
@@ -35,10 +36,10 @@ static void scope_args(const struct memory_scope *scope, struct arg args[SCOPE_A
 /* --- Days ------------------------------------------------------------------------------------- */
 
 /* A number of rows for each day: the lists of the resource have rows, so this is its own. */
-#define AT(member) .at = offsetof(struct memory_day, member)
+#define AT(type, member) .at = offsetof(struct type, member)
 static const struct field day_rows[] = {
-    {.name = "day", .kind = FIELD_DAY, AT(day)},
-    {.name = "count", .kind = FIELD_INT, AT(count)},
+    {.name = "day", .kind = FIELD_DAY, AT(memory_day, day)},
+    {.name = "count", .kind = FIELD_INT, AT(memory_day, count)},
 };
 const struct field_set memory_day_fields = {FIELD_ROWS(day_rows), .use = FIELD_LISTED};
 
@@ -53,6 +54,31 @@ struct err tx_memory_days(struct tx *tx, const struct memory_days *days, resourc
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, COUNT_OF(args));
     while (rows_step(rows)) {
         tx_fail(tx, each(ctx, &(struct memory_day){rows_int(rows, 0), rows_int(rows, 1)}));
+    }
+    return tx_error(tx);
+}
+
+/* --- Topics ----------------------------------------------------------------------------------- */
+
+static const struct field topic_rows[] = {
+    {.name = "topic", .kind = FIELD_TEXT, AT(memory_topic, topic)},
+    {.name = "count", .kind = FIELD_INT, AT(memory_topic, count)},
+};
+const struct field_set memory_topic_fields = {FIELD_ROWS(topic_rows), .use = FIELD_LISTED};
+
+struct err tx_memory_topics(struct tx *tx, const struct memory_topics *topics, resource_each each,
+                            void *ctx) {
+    static const char sql[] = "SELECT topic, count(*) FROM memory WHERE " SCOPE
+                              " AND topic > $5 GROUP BY topic ORDER BY topic LIMIT $6";
+    struct memory_scope scope = topics->scope;
+    struct arg args[SCOPE_ARGS + 2];
+    scope.topic = BYTES("");
+    scope_args(&scope, args);
+    args[SCOPE_ARGS] = arg_text(topics->after.data == NULL ? BYTES("") : topics->after);
+    args[SCOPE_ARGS + 1] = arg_int(topics->limit);
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, COUNT_OF(args));
+    while (rows_step(rows)) {
+        tx_fail(tx, each(ctx, &(struct memory_topic){rows_text(rows, 0), rows_int(rows, 1)}));
     }
     return tx_error(tx);
 }

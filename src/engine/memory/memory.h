@@ -1,4 +1,5 @@
-/* memory.h: search of the memories of agents, the best match first, and their number of each day.
+/* memory.h: search of the memories of agents, the best match first, and their number of each day
+ * and each topic.
  * Memories are a resource (rules/memory/memory.h): engine/base/resource.h has the rest.
  *
  * Promise    recall gives the same rows in the same order on both databases: words are cut and
@@ -57,5 +58,20 @@ struct memory_days {
 };
 MUST_CHECK struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
                                      resource_each each, void *ctx);
+
+/* How many there are of each topic, in the order of their bytes, those above `after`. The topic of
+ * the scope does not count. */
+struct memory_topic {
+    struct bytes topic;
+    int64_t count;
+};
+extern const struct field_set memory_topic_fields;
+struct memory_topics {
+    struct memory_scope scope;
+    struct bytes after;
+    int64_t limit;
+};
+MUST_CHECK struct err tx_memory_topics(struct tx *tx, const struct memory_topics *topics,
+                                       resource_each each, void *ctx);
 
 #endif

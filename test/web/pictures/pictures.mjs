@@ -39,6 +39,8 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   workflow: { at: "/workflows/find-issues", shows: "maxRounds" },
   usage: { at: "/usage", shows: "Budgets" },
   agents: { at: "/agents", shows: "general-purpose" },
+  memory: { at: "/memory", shows: "Topics" },
+  system: { at: "/system", shows: "Backup" },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
   terminal: { at: `/j/${terminal}`, shows: null, ready: (page) =>

@@ -143,7 +143,8 @@ export const words = {
   everywhere: "everywhere",
   where: {
     home: shared.home, inbox: shared.inbox, sessions: shared.sessions, session: "a session",
-    jobs: shared.jobs, job: "a job", terminals: shared.terminals,
+    jobs: shared.jobs, job: "a job", terminals: shared.terminals, memory: shared.memory,
+    system: shared.system,
   } as Record<Where, string>,
   keyOf: (about: string, key: string) => `${key}: ${about}`,
   pressKey: "Press a key",

@@ -1,7 +1,8 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
 import {
-  Bot, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal, Workflow,
+  Bot, Brain, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal,
+  Stethoscope, Workflow,
 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
@@ -26,6 +27,8 @@ export const ROUTES: readonly Route[] = [
     load: () => import("../workflows/workflow.tsx").then((m) => m.Workflow) },
   { path: "/agents", load: () => import("../agents/agents.tsx").then((m) => m.Agents) },
   { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
+  { path: "/memory/:id?", load: () => import("../memory/memory.tsx").then((m) => m.MemoryView) },
+  { path: "/system", load: () => import("../system/system.tsx").then((m) => m.System) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
   { path: "/terminals/:id?",
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
@@ -43,7 +46,7 @@ export interface Place {
   below?: string;
 }
 
-/** The rail shows them in the order of ORDER, others after them, and settings at its end. */
+/** The rail shows them in the order of ORDER, others after them, and those of LAST at its end. */
 export const PLACES: readonly Place[] = [
   { to: "/", name: words.home, icon: House, keys: "go /" },
   { to: "/sessions", name: words.sessions, icon: MessageSquare, keys: "go /sessions",
@@ -56,15 +59,19 @@ export const PLACES: readonly Place[] = [
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },
   { to: "/agents", name: words.agents, icon: Bot, keys: "go /agents" },
   { to: "/usage", name: words.usage, icon: ChartColumn, keys: "go /usage" },
+  { to: "/memory", name: words.memory, icon: Brain, keys: "go /memory" },
+  { to: "/system", name: words.system, icon: Stethoscope, keys: "go /system" },
 ];
 
 const ORDER = ["/", "/inbox", "/sessions", "/runs"];
-const LAST = "/settings";
+const LAST = ["/system", "/settings"];
+
+export const isLast = ({ to }: Place): boolean => LAST.includes(to);
 
 /** Pure: the first places, which a phone shows, and the others. */
 export function arranged(places: readonly Place[]): { first: Place[]; rest: Place[] } {
   const first = ORDER.flatMap((to) => places.filter((place) => place.to === to));
   const others = places.filter((place) => !first.includes(place));
-  const isLast = ({ to }: Place) => to === LAST;
-  return { first, rest: [...others.filter((one) => !isLast(one)), ...others.filter(isLast)] };
+  const last = LAST.flatMap((to) => others.filter((place) => place.to === to));
+  return { first, rest: [...others.filter((one) => !isLast(one)), ...last] };
 }

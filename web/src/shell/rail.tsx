@@ -6,7 +6,7 @@ import { key } from "../api/key.ts";
 import { path } from "../router/router.ts";
 import { due, inboxDue } from "../state/home.ts";
 import { Hint } from "./kbd.tsx";
-import { arranged, PLACES, type Place } from "./places.ts";
+import { arranged, isLast, PLACES, type Place } from "./places.ts";
 import { sheet } from "./sheets.tsx";
 import { THEMES, theme, themeSet, type Theme } from "./theme.ts";
 import { words } from "./words.ts";
@@ -66,7 +66,7 @@ export function Rail() {
         </button>
       ) : null}
       {first.map((place) => <PlaceLink key={place.to} place={place} />)}
-      {rest.map((place) => place.to === "/settings" ? null
+      {rest.map((place) => isLast(place) ? null
         : <PlaceLink key={place.to} place={place} name="deep" />)}
       {isIn ? (
         <button class="more" aria-haspopup="dialog" onClick={() => (sheet.value = "more")}>
@@ -75,8 +75,8 @@ export function Rail() {
         </button>
       ) : null}
       <div class="gap" />
-      {rest.map((place) => place.to !== "/settings" ? null
-        : <PlaceLink key={place.to} place={place} name="deep" />)}
+      {rest.map((place) => isLast(place)
+        ? <PlaceLink key={place.to} place={place} name="deep" /> : null)}
       <ThemeChoice />
     </nav>
   );

@@ -3,7 +3,8 @@
 import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
-  | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents";
+  | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents"
+  | "memory" | "system";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -22,13 +23,15 @@ export const SHORTCUTS = {
   "go /terminals": row("g t"),
   "go /usage": row("g u"),
   "go /agents": row("g a"),
+  "go /memory": row("g m"),
+  "go /system": row("g y"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents"),
+    "workflows", "compare", "agents", "memory"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents"),
+    "workflows", "compare", "agents", "memory"),
   open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
-    "agents"),
+    "agents", "memory"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
@@ -36,7 +39,7 @@ export const SHORTCUTS = {
   seen: row("S", "home"),
   pick: row(" ", "inbox", "runs"),
   pickAll: row("A", "inbox", "runs"),
-  leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents"),
+  leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents", "memory"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -58,6 +61,8 @@ export const SHORTCUTS = {
   newBudget: row("c", "usage"),
   planFlow: row("p", "workflow"),
   startFlow: row("s", "workflow"),
+  newMemory: row("c", "memory"),
+  lookAgain: row("r", "system"),
   newTerminal: row("c", "terminals"),
   pause: row("p", "run"),
   skip: row("s", "run"),

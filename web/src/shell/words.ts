@@ -12,8 +12,8 @@ const keys: Record<Name, string> = {
   "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs),
   "go /terminals": goTo(shared.terminals),
   "go /workflows": goTo(shared.workflows), "go /agents": goTo(shared.agents),
-  "go /usage": goTo(shared.usage),
-  "go /settings": goTo(shared.settings),
+  "go /usage": goTo(shared.usage), "go /memory": goTo(shared.memory),
+  "go /system": goTo(shared.system), "go /settings": goTo(shared.settings),
   next: "Next row", previous: "Row before", open: "Open the row", openRow: "Open the row",
   waiting: "Next that waits",
   allow: "Allow", deny: "Deny", seen: "Mark all as seen",
@@ -31,6 +31,7 @@ const keys: Record<Name, string> = {
   previousFailure: "Failure before", newBudget: "New budget", newAgent: "New agent",
   planFlow: "Plan", startFlow: "Start what was planned",
   compareRuns: "Compare the two that are selected", onlyChanged: "Only what changed",
+  newMemory: "Store a memory", lookAgain: "Look again",
 };
 
 export const words = {

@@ -1,0 +1,103 @@
+/** Texts of the daemon's state: what is wrong, and what can be done. */
+import { words as shell } from "../shell/words.ts";
+
+const some = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
+export const words = {
+  title: shell.system,
+  again: "Look again",
+  readOnly: "Hold, damage, log and backup need the scope admin, which your key does not have.",
+  verdicts: { ok: "fine", warn: "warning", fail: "failure" },
+  findings: "Checks",
+  fine: (count: number) => `${some(count, "check")} found nothing wrong`,
+  doctor: "Also checks the disk, systemd, the sandbox and cgroups, and works without a daemon:",
+  doctorCommand: "drover doctor",
+
+  progress: "Progress", progressOk: "Every run goes on, or waits for something.",
+  starts: "Starts",
+  startsBad: (count: number) => `The daemon crashed soon after its last ${some(count, "start")}.`,
+  startsDo: "Look into the log; stop the run that was active, if it is to blame; then release.",
+  files: "Open files",
+  filesOk: (used: string, limit: number) => `${used} of ${limit.toLocaleString("en")} in use.`,
+  filesBad: (seconds: number) => `Nothing begins since ${seconds} s: no file descriptor is free. `,
+  filesDo: "Raise the limit of the service (LimitNOFILE=, ulimit -Hn) or the system (fs.file-max).",
+  size: "Data directory",
+  sizeIs: (bytes: string, limit: string | null, free: string | null) =>
+    `${bytes}${limit === null ? "" : ` of ${limit}`}${free === null ? "" : `; ${free} free`}.`,
+  sizeFull: "No new run is taken: ",
+  sizeDo: "This says what can be freed; --max-bytes of drover serve raises the limit.",
+  sizeCommand: "drover du",
+  pages: "Database", pagesOk: "No damaged page was read since the start.",
+  pagesBad: (count: number) => `${some(count, "damaged page")} read since the start.`,
+  pagesDo: "Requests that need them fail. Stop the daemon and restore a backup.",
+  commits: "Commits",
+  commitsBad: (count: number) => `About ${some(count, "acknowledged commit")} missing.`,
+  commitsDo: "Restore a newer backup, or accept the loss: release the hold.",
+  mark: "Mark of commits",
+  markBad: (count: number) => `drover.mark could not be written ${some(count, "time")}.`,
+  markDo: "Look for a full or failing disk; restart the daemon where the file was removed.",
+  folders: "Output of runs",
+  foldersBad: (count: number) => `${some(count, "folder")} of runs that the database has lost.`,
+  foldersDo: "Copy the useful files: they are removed after a day. This names them:",
+  foldersCommand: "drover doctor --deep",
+  port: "Web pages",
+  portBad: (port: number) => `Port ${port} of 127.0.0.1 is taken by another program.`,
+  portDo: "End that program, and run drover open.",
+  hold: "Hold", holdBad: "The daemon holds: nothing starts.",
+  holdDo: "See below what would start, and release it.",
+  agent: "Agent", agentBad: (name: string, state: string, why: string) =>
+    `${name} is ${state}${why === "" ? "" : `: ${why}`}`,
+  agentStates: { broken: "broken", not_logged_in: "not logged in" } as Record<string, string>,
+  build: "Version", otherBuild: shell.otherBuild,
+
+  process: "Process",
+  version: "Version", database: "Database", pid: "Process", started: "Started",
+  startedBy: "Started by", service: "drover serve",
+  jobsMax: "Commands at once", connectionsMax: "Connections",
+  signedIn: "You are", scopes: (owner: string, scopes: string) => `${owner}, with ${scopes}`,
+  databases: { sqlite: "SQLite", postgres: "PostgreSQL" } as Record<string, string>,
+
+  notHeld: "Nothing is held: runs start as they come.",
+  restored: "The database was restored or copied: a job that was queued then may have run since.",
+  wouldStart: "A release would start", counts: shell.counts, nothing: "nothing now",
+  queuedRuns: "Queued", againRuns: "Again, beside the original if that still runs",
+  release: shell.release, releaseOf: "Release the hold", releaseSure: "Let all of it start",
+
+  damage: "Damaged rows",
+  damageAbout: "A search reads the whole database, in nobody's way.",
+  search: "Search the database", stop: "Stop",
+  searching: (parts: number) => `searching… ${some(parts, "part")} read`,
+  noDamage: "All text and JSON can be read.",
+  stopped: "Stopped before the end.",
+  damaged: (count: number, more: boolean) =>
+    `${some(count, "column is", "columns are")} damaged${more ? "; the first are shown" : ""}.`,
+  damageDo: "To remove a row, stop the daemon and run its statement in",
+  sqliteCommand: "sqlite3 -cmd '.dbconfig no_ckpt_on_close on' DIR/drover.db",
+  postgresCommand: "psql",
+
+  hosts: "Hosts",
+  noHosts: "The database is a file of this machine: no other host shares it.",
+  here: "this one", roles: { leader: "leader", standby: "standby" } as Record<string, string>,
+  seen: (when: string) => `seen ${when}`,
+  hostJobs: (count: number) => some(count, "unfinished job"),
+  remove: "Remove", removeOf: (name: string) => `Remove the host ${name}`,
+  removeSure: "Give up its jobs and remove it",
+  force: "Remove it although it may live", forceSure: "Its jobs may run twice: remove it",
+  removed: (name: string, runs: number) => `${name} is removed; jobs given up: ${runs}.`,
+
+  log: "Log",
+  noLog: "This daemon logs to its stderr, into no file of its own. As a service:",
+  noLogCommand: "journalctl --user -u drover",
+  logLines: "Lines of the log", problemsOnly: "only warnings and errors",
+  noLines: "There are none.",
+
+  backup: "Backup",
+  backupNow: "Back up now", backingUp: "copying…",
+  backupLast: (file: string, size: string, when: string) => `${file}, ${size}, ${when}`,
+  backupNone: "There is no backup in the data directory.",
+  backupAbout: "A copy of the database. Output of jobs, images and keys are files beside it:",
+  backupPostgres: "pg_dump copies the database while the daemon runs.",
+  filesCommand: (data: string) =>
+    `tar -C ${data} -cf ./drover-files.tar spool blobs webhook.key`,
+};
