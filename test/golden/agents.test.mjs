@@ -85,6 +85,7 @@ golden("memory", async (record) => {
   const ask = (...request) => record.ask(daemon, ...request);
   await ask("GET", "memory");
   await ask("GET", "memory/daily");
+  await ask("GET", "memory/topics");
   const build = { project: "web", topic: "build", title: "How to build", content: "Run ninja." };
   const { id } = (await ask("POST", "memory", { ...build, tags: ["ninja", "c"] })).json;
   await ask("POST", "memory", { topic: "people", title: "Who", content: "Ask Al about herds." });

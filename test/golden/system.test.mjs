@@ -59,6 +59,7 @@ golden("system", async (record) => {
   await ask("GET", "hosts?total=1");
   await ask("DELETE", "hosts?host=elsewhere");
   await ask("GET", "system/hold");
+  await ask("GET", "system/log");
   await ask("POST", "system/release");
   for (const args of [["host", "ls"], ["host", "ls", "--json"], ["host", "rm", "elsewhere"]]) {
     await record.cli(daemon, args);

@@ -116,7 +116,7 @@ test("the commands show and forget them", async (t) => {
   assert.equal((await run(["memory", "ls", "--json"], { env })).stdout, "");
 });
 
-test("memories are counted by topic, page by page, those of a project and general ones", async (t) => {
+test("memories are counted by topic, page by page, of a project and general ones", async (t) => {
   const daemon = await start(t);
   await keep(daemon, { project: "web", topic: "build", title: "a", content: "c" });
   await keep(daemon, { project: "other", topic: "build", title: "b", content: "c" });

@@ -132,7 +132,7 @@ test("by keyboard alone: there, opened, stored, deleted; the next row has the fo
   page.clean();
 });
 
-test("a key that only reads is told so; an address that means nothing says why", async (t) => {
+test("a key that only reads sees one sentence; an address of nothing says why", async (t) => {
   const desk = await kept(t, "read");
   const page = await opened(browser, desk, { target: `/memory/${desk.build.id}` });
   await article(page, "How to build").getByText("Run ninja").waitFor();

@@ -14,7 +14,8 @@ const READY = {
   disk: { level: "ok", bytes: 5 << 20, limit: 0, free_bytes: 3 * 2 ** 30 },
   pages: { port: 7777, taken: false },
 };
-const KNOWN = { ready: READY, stuck: null, version: { held: false }, agents: [], otherBuild: false };
+const KNOWN = { ready: READY, stuck: null, version: { held: false }, agents: [],
+  otherBuild: false };
 const found = (more) => rules.findingsOf({ ...KNOWN, ...more }, NOW);
 const wrong = (more) => found(more).filter(({ verdict }) => verdict !== "ok")
   .map(({ verdict, what }) => `${verdict} ${what}`);
@@ -48,7 +49,8 @@ test("each fault is a finding with what to do, failures first", () => {
   for (const one of found(all).filter(({ what }) => !["Agent", "Version"].includes(what))) {
     assert.ok(one.verdict === "ok" || one.todo !== undefined, one.what);
   }
-  assert.deepEqual(wrong({ ready: null, stuck: "a step of run_1 stands still" }), ["fail Progress"]);
+  assert.deepEqual(wrong({ ready: null, stuck: "a step of run_1 stands still" }),
+    ["fail Progress"]);
   assert.deepEqual(wrong({ ready: { ...READY, disk: { ...READY.disk, level: "warning" } } }),
     ["warn Data directory"]);
 });
@@ -59,7 +61,8 @@ test("a line of the log is an event, or stands as it is", () => {
   for (const line of ["Assertion failed", "{", "[1]", '{"at":1}', "null", ""]) {
     assert.deepEqual(rules.lineOf(line), { at: "", level: "", text: line });
   }
-  assert.deepEqual(["info", "debug", "warn", "error", ""].map((level) => rules.isProblem({ level })),
+  const levels = ["info", "debug", "warn", "error", ""];
+  assert.deepEqual(levels.map((level) => rules.isProblem({ level })),
     [false, false, true, true, true]);
 });
 
@@ -69,6 +72,6 @@ test("sizes are for people", () => {
 });
 
 test("the data directory stands in a command as a shell reads it", () => {
-  assert.deepEqual(["/home/a/.local/state/drover/backups", "/a b/it's/backups"].map(rules.dataOf),
-    ["/home/a/.local/state/drover", "'/a b/it'\\''s'"]);
+  assert.deepEqual(["/var/lib/drover/backups", "/a b/it's/backups"].map(rules.dataOf),
+    ["/var/lib/drover", "'/a b/it'\\''s'"]);
 });

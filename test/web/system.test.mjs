@@ -172,7 +172,7 @@ test("by keyboard alone: there, a host that is gone is removed, and the state is
     page.clean();
   });
 
-test("a key without the scope admin sees checks, process and hosts, and is told of the rest",
+test("a key without the scope admin sees checks, process and hosts, and one sentence for the rest",
   async (t) => {
     const one = await serving(t);
     const page = await opened(browser, one, { target: "/system" });

@@ -1,4 +1,4 @@
-/* backup.c: /api/v1/system/backup: a copy of the live database in DIR/backups, and the last of those.
+/* backup.c: /api/v1/system/backup: a copy of the live database in DIR/backups, and the last one.
  *
  * The copy is that of `drover backup`, made by a thread of the pool, one at a time. PostgreSQL has
  * its own tools. */
@@ -36,7 +36,7 @@ static void backup_write(const char *file, const struct stat *about, struct text
 
 static void folder_close(DIR **folder) {
     if (*folder != NULL) {
-        (void)closedir(*folder); /* It was only read. */
+        (void)closedir(*folder); /* Only read. */
     }
 }
 
@@ -139,7 +139,7 @@ static struct err make_pool(void *ctx) {
 static void make_end(void *ctx, struct err result) {
     const struct backup_op *op = ctx;
     struct system_info *info = op->request.api;
-    (void)result; /* It has ended, whatever the result. */
+    (void)result; /* The copy has ended, whatever its result. */
     if (op->began) {
         info->backup_runs = false;
     }

@@ -21,7 +21,7 @@ struct system_info {
     size_t connections_max;
     const char *data;  /* Data directory. */
     const char *where; /* The database, as store_backup takes it. */
-    bool backup_runs;  /* One is made at a time. */
+    bool backup_runs;  /* Backups are made one at a time. */
 };
 
 extern const struct route system_routes[];

@@ -59,8 +59,8 @@ struct memory_days {
 MUST_CHECK struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
                                      resource_each each, void *ctx);
 
-/* How many there are of each topic, in the order of their bytes, those above `after`. The topic of
- * the scope does not count. */
+/* The number of memories of each topic, by the bytes of the topics, of those above `after`. The
+ * topic of the scope does not count. */
 struct memory_topic {
     struct bytes topic;
     int64_t count;

@@ -83,7 +83,7 @@ function List({ filter, id, list, add }: ListProps) {
     { name: "previous", run: () => select.step(-1) },
     { name: "open", run: () => {
       if (select.id !== null) {
-        replace(select.id === id ? `/memory${search.value}` : `/memory/${select.id}${search.value}`);
+        replace(`/memory${select.id === id ? "" : `/${select.id}`}${search.value}`);
       }
     } },
     { name: "leave", run: () => id !== undefined && close() },

@@ -57,7 +57,8 @@ export function useSums(filter: MemoryFilter): Sums | null {
 
 /** A memory of the address that is not in the list. */
 export function useOne(id: string | null): { memory: Memory | null; problem: Problem | null } {
-  const [state, stateSet] = useState<{ id: string; memory: Memory | null; problem: Problem | null }>(
+  interface Read { id: string; memory: Memory | null; problem: Problem | null }
+  const [state, stateSet] = useState<Read>(
     { id: "", memory: null, problem: null });
   useEffect(() => {
     if (id === null) return undefined;

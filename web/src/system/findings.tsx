@@ -46,7 +46,9 @@ export function Findings({ findings }: { findings: readonly Finding[] }) {
       {wrong.length === 0 ? null : rows(wrong)}
       {fine.length === 0 ? null : (
         <details class="fine">
-          <summary><span class="tone-ok" aria-hidden="true">✓ </span>{words.fine(fine.length)}</summary>
+          <summary>
+            <span class="tone-ok" aria-hidden="true">✓ </span>{words.fine(fine.length)}
+          </summary>
           {rows(fine)}
         </details>
       )}

@@ -49,7 +49,9 @@ export function Hold({ turn }: { turn: number }) {
       {value === null ? null : !value.held ? <p class="none">{words.notHeld}</p> : (
         <>
           {value.restored ? <p class="muted">{words.restored}</p> : null}
-          <p>{words.wouldStart} <b>{counts.length === 0 ? words.nothing : counts.join(", ")}</b>.</p>
+          <p>
+            {words.wouldStart} <b>{counts.length === 0 ? words.nothing : counts.join(", ")}</b>.
+          </p>
           <Runs title={words.queuedRuns} runs={value.would_start.runs} />
           <Runs title={words.againRuns} runs={value.would_start.again_runs} />
           <p class="acts">

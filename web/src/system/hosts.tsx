@@ -15,7 +15,8 @@ import { words } from "./words.ts";
 
 interface RowProps { host: Host; forced: boolean; gone(force: boolean): void }
 
-function Row({ host: { place, name, role, version, here, runs, seen_ms }, forced, gone }: RowProps) {
+function Row({ host, forced, gone }: RowProps) {
+  const { place, name, role, version, here, runs, seen_ms } = host;
   const about = [here ? words.here : words.roles[role] ?? role, version, words.hostJobs(runs),
     here ? null : words.seen(ago(now.value - seen_ms))];
   const title = visible(name || place);

@@ -1,4 +1,4 @@
-/** What is wrong, of what the daemon says: each finding with what to do. The same checks as those of
+/** What is wrong, of what the daemon says: each finding with what to do. These are the checks of
  *  `drover doctor` that ask the daemon. Pure. */
 import type { Run } from "../state/types.ts";
 import { words } from "./words.ts";
