@@ -44,7 +44,7 @@ PROGRAMS = ["drover", "test/fault/drover-faulty", "test/fault/holder-faulty",
 SANITIZED = {"gcc": "san", "clang": "clang"}
 # Stages at once: so many that wait (False) and that compute, and more while the cores have been
 # idle for more than this share of the last seconds. The first ones listed begin first.
-LANES, LANES_MAX = {False: 4, True: 1}, 7
+LANES, LANES_MAX = {False: 2, True: 1}, 7
 IDLE_SHARE, IDLE_S = 0.07, 5
 # How often a daemon whose loop seemed slow is asked again before that is believed.
 SLOW_RUNS = 3
