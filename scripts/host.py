@@ -1,11 +1,12 @@
 """host.py: what this machine charges for a piece of work that is always the same.
 
 `with Host() as host:` does such pieces beside whatever runs meanwhile, in a process of their own
-that takes a tenth of a core, or less with longer breaths; then `host.allowed_us(2000)` is what 2 ms of CPU on a machine that
-does a piece in PIECE_US and keeps its cores to itself may take here: slower by as much as a typical
-piece was, and longer by what the slowest piece took beyond that. A host that lends its cores to
-others lets their time pass as that of whoever runs. `host.typical_us_of(2000)` is without the
-second part: what is slower than that may be the work's fault.
+that takes a tenth of a core, or less with longer breaths; then `host.allowed_us(2000)` is what 2
+ms of CPU on a machine that does a piece in PIECE_US and keeps its cores to itself may take here:
+slower by as much as a typical piece was, and longer by what the slowest piece took beyond that. A
+host that lends its cores to others lets their time pass as that of whoever runs.
+`host.typical_us_of(2000)` is without the second part: what is slower than that may be the work's
+fault.
 
 `measure_scale(folder)` says by how much the time limits of tests are multiplied here: it measures a
 spawn, a sync to the folder and a second of arithmetic. scripts/test does so when it begins, and
