@@ -647,6 +647,7 @@ void catalog_script_write(const struct catalog_script *script, struct text *text
     } else {
         text_add_json(text, script->source, script->len);
     }
+    text_add_member_or_null(text, "hash", bytes_of(script->entry.hash.text));
     text_add_char(text, '}');
 }
 

@@ -98,8 +98,18 @@ MUST_CHECK struct err catalog_open(const struct catalog_search *search, const ch
                                    struct catalog_script *ret_script, struct why *why);
 void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is allowed. */
 
+/* Puts another text into the file of a script that was found by its name. ERR_CONFLICT: it is
+ * built in, no file of its own, read-only, not the text of `hash` any more, or would have another
+ * name. ERR_BAD_SCRIPT: the text is no script. Nothing was changed then. */
+struct catalog_save {
+    struct bytes text, hash; /* hash: of the text that is replaced (catalog_entry). */
+    uint64_t random;         /* For the name of a temporary file. */
+};
+MUST_CHECK struct err catalog_save(const struct catalog_script *script,
+                                   const struct catalog_save *save, struct why *why);
+
 /* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…,"notes",
- * "source"} */
+ * "source","hash"} */
 void catalog_script_write(const struct catalog_script *script, struct text *text);
 /* {"workflows":[…],"places":[…]}, each workflow without "notes" and "source". */
 void catalog_write(const struct catalog *catalog, struct text *text);

@@ -59,6 +59,7 @@ const good = (root) => ({
   "POST /api/v1/runs/bulk": { action: "seen", ids: [`run_${NO_ID}`] },
   "POST /api/v1/seen": { session: `ses_${NO_ID}`, seq: 1 },
   "POST /api/v1/scripts/check": { script: SCRIPT },
+  "PUT /api/v1/workflows/{name}": { source: SCRIPT, hash: "0".repeat(64) },
   // One that is not there: what is not refused for its fields begins nothing.
   "POST /api/v1/scripts/plan": { name: "none", root },
   "POST /api/v1/workflows": { name: "none", root },

@@ -61,7 +61,9 @@ golden("workflow-catalog", async (record) => {
   const root = encodeURIComponent(record.root);
   await flow.ask("GET", "workflows");
   const { json } = await flow.ask("GET", `workflows?root=${root}`);
-  await flow.ask("GET", `workflows/flock?root=${root}`);
+  const { json: { hash } } = await flow.ask("GET", `workflows/flock?root=${root}`);
+  await flow.ask("PUT", `workflows/flock?root=${root}`, { source: `${PHASED}\n`, hash });
+  await flow.ask("PUT", `workflows/flock?root=${root}`, { source: PHASED, hash });
   await flow.ask("GET", `workflows/flok?root=${root}`);
   await flow.ask("GET", `workflows/broken?root=${root}`);
   await flow.ask("GET", "workflows?root=relative");

@@ -2,7 +2,8 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync,
+  writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -325,4 +326,50 @@ test("each workflow that is built in comes to a sensible end", async (t) => {
   const lacking = await daemon.request("POST", `${api}/plan-verify/runs`, none);
   assert.equal(lacking.status, 400);
   assert.match(lacking.json.detail, /goal/);
+});
+
+test("another source is saved whole into its file, or not at all", async (t) => {
+  const { home, project, daemon, put } = await start(t);
+  put(project, ".drover/workflows", "mine.js", script("mine"));
+  put(project, ".drover/workflows", "linked.js", script("linked"));
+  put(project, ".drover/workflows", "real.txt", script("linked"));
+  const places = path.join(project, ".drover/workflows"), file = path.join(places, "mine.js");
+  chmodSync(file, 0o640);
+  rmSync(path.join(places, "linked.js"));
+  symlinkSync("real.txt", path.join(places, "linked.js"));
+  put(home, ".drover/workflows", "locked.js", script("locked"));
+  chmodSync(path.join(home, ".drover/workflows/locked.js"), 0o444);
+
+  const target = (name) => `${api}/${name}${at(project)}`;
+  const save = (name, body) =>
+    daemon.request("PUT", target(name), { local: true, body });
+  const before = (await get(daemon, target("mine"))).json;
+  const source = script("mine", "log('ü'); return 2");
+  const saved = await save("mine", { source, hash: before.hash });
+  assert.equal(saved.status, 200, saved.text);
+  assert.deepEqual([saved.json.source, readFileSync(file, "utf8")], [source, source]);
+  assert.notEqual(saved.json.hash, before.hash);
+  assert.equal(statSync(file).mode & 0o777, 0o640);
+  assert.deepEqual((await get(daemon, target("mine"))).json, saved.json);
+
+  const hashOf = async (name) => (await get(daemon, target(name))).json.hash;
+  const refused = [
+    ["mine", { source, hash: before.hash }, "conflict", /has changed since it was read/],
+    ["mine", { source: script("other"), hash: saved.json.hash }, "conflict", /would be "other"/],
+    ["mine", { source: "export const meta = 1", hash: saved.json.hash }, "bad_script", /^line 1/],
+    ["plan-verify", { source, hash: await hashOf("plan-verify") }, "conflict", /built in/],
+    ["linked", { source: script("linked", "return 2"), hash: await hashOf("linked") }, "conflict",
+      /is a link/],
+    ["locked", { source: script("locked", "return 2"), hash: await hashOf("locked") }, "conflict",
+      /read-only/],
+    ["nowhere", { source, hash: before.hash }, "workflow_not_found", /nowhere/],
+  ];
+  for (const [name, body, code, detail] of refused) {
+    const { status, json, text } = await save(name, body);
+    assert.equal(json.code, code, text);
+    assert.match(json.detail, detail);
+    assert.ok(status >= 400 && status < 500);
+  }
+  assert.equal(readFileSync(file, "utf8"), source);
+  assert.deepEqual(readdirSync(places).sort(), ["linked.js", "mine.js", "real.txt"]);
 });

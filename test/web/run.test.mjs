@@ -310,6 +310,46 @@ test("why it does not move: a question, its provider, a pause; and each sentence
     page.clean();
   });
 
+test("why it does not move: a slot, a budget, silence; each goes with its cause", async () => {
+  const pair = together(agent("first", "delay: 600s"), agent("second", "say: x"));
+  const skipped = async (id) => {
+    const [{ id: first }] = (await agentsOf(id)).filter(({ label }) => label === "first");
+    await api("POST", `/runs/${first}/skip`, {});
+  };
+  const slot = /^waits for a slot of this run: 1 of 1 are taken$/;
+  for (const [limit, text, lead] of [[{ concurrency: 1 }, slot, /first silent \d+ s/],
+    [{ budget: { output_tokens: 1000 } }, /budget/, /second .*budget/]]) {
+    const id = await start(pair, { body: limit });
+    const page = await opened(browser, desk, { target: `/r/${id}?view=tree` });
+    const second = row(page, "second").getByText(text);
+    await second.waitFor();
+    await row(page, "first").getByText(/^silent \d+ s, restarts at 330 s/).waitFor();
+    await why(page, lead).waitFor(); // The head of the run says what its rows say.
+    await skipped(id);
+    await second.waitFor({ state: "detached" });
+    await page.locator(".run-title .state", { hasText: "succeeded" }).waitFor();
+    assert.equal(await page.locator(".run-why").count(), 0);
+    page.clean();
+  }
+});
+
+test("an agent that writes for a long time is never called silent", async () => {
+  const lines = Array.from({ length: 24 }, (_, n) => [`say: word ${n} `, "delay: 500ms"]).flat();
+  const id = await start(`await ${agent("writer", ...lines)};`);
+  const page = await opened(browser, desk, { target: `/r/${id}?view=tree` });
+  await page.evaluate(() => {
+    window.__said = new Set();
+    new MutationObserver(() => document.querySelectorAll(".run-row, .run-why").forEach((one) =>
+      window.__said.add(one.textContent))).observe(document.body,
+      { childList: true, subtree: true, characterData: true });
+  });
+  await page.locator(".run-title .state", { hasText: "succeeded" }).waitFor();
+  const said = await page.evaluate(() => [...window.__said]);
+  assert.ok(said.some((text) => text.includes("writer")), said.join("\n"));
+  assert.deepEqual(said.filter((text) => /silent/.test(text)), []);
+  page.clean();
+});
+
 test("other runs lead to the places that show them", async () => {
   const { id: job } = await api("POST", "/jobs", { argv: ["true"] });
   const id = await start(`await ${asks("asks")};`);

@@ -3,7 +3,7 @@
 //
 // runs-with: web
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
@@ -41,7 +41,9 @@ const SWEEP = meta("sweep", { phases: [{ title: "Look", detail: "one for each" }
 
 function written(name, text, folder = root) {
   mkdirSync(path.join(folder, ".drover/workflows"), { recursive: true });
-  writeFileSync(path.join(folder, `.drover/workflows/${name}.js`), text);
+  const at = path.join(folder, `.drover/workflows/${name}.js`);
+  writeFileSync(at, text);
+  return at;
 }
 const api = async (target) =>
   (await desk.daemon.request("GET", `/api/v1${target}`, { local: true })).json;
@@ -289,6 +291,29 @@ test("the source is edited: marks come while somebody types, the draft stays, an
     assert.match(await source(page).inputValue(), /return 'other'/);
     page.clean();
   });
+
+test("what was edited is saved into the file, unless that has changed meanwhile", async () => {
+  const at = written("kept", meta("kept") + "return 1;\n");
+  const page = await open("kept"), save = page.getByRole("button", { name: "Save into the file" });
+  await page.getByText("The check finds nothing.").waitFor();
+  const mine = meta("kept") + "return 2;\n";
+  await source(page).fill(mine);
+  await save.click();
+  await page.getByText("edited, kept in this browser").waitFor({ state: "detached" });
+  assert.equal(readFileSync(at, "utf8"), mine);
+  await source(page).fill(meta("renamed") + "return 3;\n");
+  await save.click();
+  await page.getByRole("alert").getByText(/would be "renamed"/).waitFor();
+  writeFileSync(at, meta("kept") + "return 'theirs';\n");
+  await source(page).fill(meta("kept") + "return 4;\n");
+  await save.click();
+  await page.getByRole("alert").getByText("has changed since it was read").waitFor();
+  await page.reload();
+  await page.getByText("The file has changed since you began to edit it.").waitFor();
+  assert.equal(await save.count(), 0);
+  assert.match(readFileSync(at, "utf8"), /theirs/);
+  page.clean();
+});
 
 test("what is broken, shadowed or missing says so, and an empty list has the next command",
   async () => {

@@ -1,4 +1,4 @@
-/* workflows.c: the catalog, and the verdict on a script. */
+/* workflows.c: the catalog, the verdict on a script, and another text for a workflow's file. */
 #include "api/workflow/runs.h"
 
 #include <string.h>
@@ -15,8 +15,10 @@ struct look_op {
     struct request request;
     struct catalog_search search;
     char *root;                         /* Owned; NULL: none. */
-    const char *script, *file, *folder; /* Borrowed from the exchange. */
-    struct catalog catalog;             /* Owned, as is the next. */
+    const char *script, *file, *folder; /* Borrowed from the exchange, as is the next. */
+    const char *hash;
+    uint64_t random;
+    struct catalog catalog; /* Owned, as is the next. */
     struct catalog_script one;
 };
 
@@ -100,6 +102,30 @@ static struct err show_write(void *ctx) {
     return ERR_OK;
 }
 
+/* --- Another text ----------------------------------------------------------------------------- */
+
+static struct err save_start(void *ctx) {
+    struct look_op *look = ctx;
+    world_random(loop_world(look->request.loop), &look->random, sizeof look->random);
+    return look_start(look);
+}
+
+/* The answer is the workflow as it is found then. */
+static struct err save_write(void *ctx) {
+    struct look_op *look = ctx;
+    const struct catalog_save save = {
+        .text = bytes_of(look->script), .hash = bytes_of(look->hash), .random = look->random};
+    struct err err = show_read(look);
+    if (!err_failed(err)) {
+        err = catalog_save(&look->one, &save, &look->request.op.why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    catalog_script_done(&look->one);
+    return show_read(look);
+}
+
 /* --- The verdict ------------------------------------------------------------------------------ */
 
 #define AT(member) offsetof(struct look_op, member)
@@ -109,6 +135,11 @@ static const struct field check_rows[] = {
     {FIELD("root", FIELD_CHARS, AT(folder)), .min = 1, .max = LIMIT_PATH_MAX - 1},
 };
 static const struct field_set check_fields = {FIELD_ROWS(check_rows), .use = FIELD_GIVEN};
+static const struct field save_rows[] = {
+    {FIELD("source", FIELD_CHARS, AT(script)), .required = true, .max = SCRIPT_SOURCE_MAX},
+    {FIELD("hash", FIELD_CHARS, AT(hash)), .required = true, .min = 64, .max = 64},
+};
+static const struct field_set save_fields = {FIELD_ROWS(save_rows), .use = FIELD_GIVEN};
 
 /* The text as if it were a file. */
 static struct err check_read(void *ctx) {
@@ -147,6 +178,12 @@ static const struct request_kind list = {LOOK, .start = look_start, .pool = list
                                          .done = list_judge, .after = list_write};
 static const struct request_kind show = {LOOK, .start = look_start, .pool = show_read,
                                          .done = judge_one, .after = show_write};
+static const struct request_kind save = {LOOK,
+                                         .fields = &save_fields,
+                                         .start = save_start,
+                                         .pool = save_write,
+                                         .done = judge_one,
+                                         .after = show_write};
 static const struct request_kind check = {LOOK,
                                           .fields = &check_fields,
                                           .start = check_start,
@@ -189,7 +226,7 @@ static const char list_answer[] =
     ",\"files\":" INT_SCHEMA ",\"truncated\":" BOOL_SCHEMA ",\"problem\":" TEXT_SCHEMA "}}}}}";
 static const char show_answer[] =
     "{\"type\":\"object\"," WORKFLOW_REQUIRED ",\"properties\":{" WORKFLOW_PROPERTIES
-    ",\"notes\":" PROBLEMS ",\"source\":" TEXT_OR_NULL "}}";
+    ",\"notes\":" PROBLEMS ",\"source\":" TEXT_OR_NULL ",\"hash\":" TEXT_OR_NULL "}}";
 static const char check_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\",\"form\",\"meta\",\"problems\",\"checked\"],"
     "\"properties\":{\"checked\":" BOOL_SCHEMA ",\"valid\":" BOOL_SCHEMA
@@ -202,6 +239,10 @@ const struct route workflows_routes[] = {
      .query = root_query, .answer_schema = list_answer, .request = &list},
     {ROUTE("GET", "/api/v1/workflows/{name}", SCOPE_READ, "Show a workflow, with its source"),
      .query = root_query, .answer_schema = show_answer, .request = &show},
+    {ROUTE("PUT", "/api/v1/workflows/{name}", SCOPE_RUN,
+           "Put another source into the file of a workflow"),
+     .query = root_query, .has_body = true, .body = {.fields = &save_fields, .use = FIELD_GIVEN},
+     .answer_schema = show_answer, .body_max = (size_t)3 << 20, .request = &save},
     {ROUTE("POST", "/api/v1/scripts/check", SCOPE_READ,
            "Check a workflow script without running it"),
      .has_body = true, .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},

@@ -135,6 +135,10 @@ struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
     io_row->away = run_is_away(io_row, bounds);
     runs__budget_mark(tx, io_row);
     runs__key_mark(tx, io_row);
+    if (io_row->parent == 0 && io_row->ended_ms != 0 &&
+        run_kind_is(io_row->kind, RUN_HAS_STEPS | RUN_IN_SESSION)) {
+        runs__cost_mark(tx, io_row);
+    }
     if (run_kinds[io_row->kind].view != NULL) {
         run_kinds[io_row->kind].view(tx, io_row);
     }

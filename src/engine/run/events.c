@@ -105,19 +105,23 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
-/* Once a run has ended: what its calls of models cost. -1: no call, or not known. */
-static int64_t cost_find(struct tx *tx, const struct run_row *row) {
-    const bool sums = run_kind_is(row->kind, RUN_HAS_STEPS); /* The calls are those of its steps. */
-    if (row->ended_ms == 0 || !(sums || run_kind_is(row->kind, RUN_RESERVES_CALLS))) {
-        return -1;
+/* Nothing is known of the cost of a run that goes on, or has no calls of models. */
+void runs__cost_mark(struct tx *tx, struct run_row *io_row) {
+    const bool sums = run_kind_is(io_row->kind, RUN_HAS_STEPS); /* The calls are of its steps. */
+    int64_t numbers[] = {-1, 0};
+    if (io_row->ended_ms != 0 && (sums || run_kind_is(io_row->kind, RUN_RESERVES_CALLS))) {
+        tx_numbers(tx,
+                   sums ? "SELECT CAST(COALESCE(sum(cost_micros), -1) AS BIGINT),"
+                          " CAST(COALESCE(sum(cost_unknown), 0) AS BIGINT) FROM usage_totals"
+                          " WHERE run = $1 AND run <> 0"
+                        : "SELECT CAST(COALESCE(sum(cost), -1) AS BIGINT),"
+                          " count(CASE WHEN kind = 'model' AND cost IS NULL THEN 1 END) FROM spans"
+                          " WHERE run = $1 AND step > 0",
+                   ARGS(arg_int(io_row->id)), numbers, COUNT_OF(numbers));
     }
-    return tx_number(
-        tx,
-        sums ? "SELECT CAST(COALESCE(sum(cost_micros), -1) AS BIGINT) FROM usage_totals"
-               " WHERE run = $1 AND run <> 0"
-             : "SELECT CAST(COALESCE(sum(cost), -1) AS BIGINT) FROM spans WHERE run = $1"
-               " AND step > 0",
-        ARGS(arg_int(row->id)));
+    io_row->cost = (struct run_cost){.told = true,
+                                     .micros = numbers[0] == 0 && numbers[1] > 0 ? -1 : numbers[0],
+                                     .unknown = numbers[1]};
 }
 
 void runs__tell_changed(struct tx *tx, int64_t id) {
@@ -126,7 +130,7 @@ void runs__tell_changed(struct tx *tx, int64_t id) {
         return;
     }
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
-    row.cost_micros = cost_find(tx, &row);
+    runs__cost_mark(tx, &row);
     fields_write(&run_fields, FIELD_TOLD, &row, &data);
     const struct follow change = {
         .name = "run", .owner = row.owner, .project = row.project, .id = row.run};

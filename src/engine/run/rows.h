@@ -207,7 +207,9 @@ enum run_part_end runs__try(struct tx *tx, store_fn fn, void *ctx, int64_t id,
                             int64_t *io_unwritable /* 0: none in this line */,
                             struct run_freed *freed);
 
-/* Names, in a row to be shown that waits for its key, the run that holds it. */
+/* In a row to be shown: what its calls of models cost; of one that waits for its key, the run that
+ * holds it. */
+void runs__cost_mark(struct tx *tx, struct run_row *io_row);
 void runs__key_mark(struct tx *tx, struct run_row *io_row);
 
 /* {"done","total","cached","waiting","failed","last_ms"} of the agents of a workflow. */

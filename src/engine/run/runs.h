@@ -211,9 +211,10 @@ MUST_CHECK struct err tx_run_progress(struct tx *tx, int64_t workflow, struct te
                                       size_t *ret_told);
 
 /* Marks a row to be shown: with the progress of a workflow, with the number of processes of a
- * program's turn, with the holder of the key that it waits for, with the gate HOST of a turn or
- * agent that has a command away, and with the gate BUDGET, the reason and the time where its next
- * call of a model waits for a budget. */
+ * program's turn, with the cost of a turn or workflow that has ended and is inside no other, with
+ * the holder of the key that it waits for, with the gate HOST of a turn or agent that has a command
+ * away, and with the gate BUDGET, the reason and the time where its next call of a model waits for
+ * a budget. */
 MUST_CHECK struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
                                         struct run_row *io_row);
 /* Sentence for what cannot be done from here, ERR_HOST_AWAY; of a run that is not elsewhere:

@@ -66,9 +66,15 @@ static struct field_value stream_of(const void *row) {
     return (struct field_value){.prefix = "run:", .text = step ? run->parent_run : run->run};
 }
 
+static struct field_value cost_unknown(const void *row) {
+    const struct run_row *run = row;
+    return (struct field_value){.left_out = !run->cost.told, .number = run->cost.unknown};
+}
+
 static struct field_value cost(const void *row) {
     const struct run_row *run = row;
-    return (struct field_value){.null = run->cost_micros < 0, .number = run->cost_micros};
+    return (struct field_value){
+        .left_out = !run->cost.told, .null = run->cost.micros < 0, .number = run->cost.micros};
 }
 
 /* The list of causes is long, and grows: the description does not have it. */
@@ -112,7 +118,9 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"object\"}"},
     {FIELD("project", FIELD_TEXT, AT(project)), .use = FIELD_TOLD, .empty = FIELD_EMPTY_NULL},
     {FIELD("session", FIELD_TEXT, AT(session)), .use = FIELD_TOLD, .empty = FIELD_EMPTY_NULL},
-    {FIELD("cost_micros", FIELD_INT, 0), .get = cost, .use = FIELD_TOLD},
+    {FIELD("cost_micros", FIELD_INT, 0), .get = cost, .use = FIELD_SHOWN,
+     .empty = FIELD_EMPTY_NULL},
+    {FIELD("cost_unknown", FIELD_INT, 0), .get = cost_unknown, .use = FIELD_SHOWN},
     {FIELD("spec", FIELD_STORED, AT(spec)), .use = FIELD_WHOLE, .required = true,
      .empty = FIELD_EMPTY_NULL},
     {FIELD("result", FIELD_STORED, AT(result)), .use = FIELD_WHOLE, .empty = FIELD_EMPTY_NULL},

@@ -229,6 +229,13 @@ MUST_CHECK bool run_kind_find(struct bytes name, enum run_kind *ret_kind);
 bool run_state_final(enum run_state state);
 bool run_edge_legal(enum run_state from, enum run_state to);
 
+/* The cost of a run's calls of models. */
+struct run_cost {
+    bool told;       /* Somebody has looked for it. */
+    int64_t micros;  /* -1: not known. */
+    int64_t unknown; /* Calls whose cost is not known. */
+};
+
 /* One row, as the rules see it. Texts are borrowed from whoever filled it. */
 struct run_row {
     int64_t id;       /* Inside the database; rises with each run. */
@@ -275,7 +282,7 @@ struct run_row {
      * id of that run; 0: the run is the top. Whole rows only. */
     struct bytes project, session;
     int64_t root;
-    int64_t cost_micros;    /* -1: not known. Shown, never stored: runs__tell_changed. */
+    struct run_cost cost;   /* Shown, never stored: runs__cost_mark. */
     struct bytes progress;  /* JSON of a workflow that has not ended. Shown, never stored:
                              * tx_run_waits_mark. */
     struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget/budget.h. */

@@ -79,7 +79,7 @@ export function useDraft(flow: Workflow, root: string): Draft {
     };
     addEventListener("storage", heard);
     return () => removeEventListener("storage", heard);
-  }, []);
+  }, [source]);
   const edited = text !== source;
   return { text, edited, write, discard: () => write(source),
     stale: edited && ![digestOf(source), ""].includes(draftOf(`${id}.of`)) };

@@ -12,7 +12,7 @@ export const ORIGINS = ["project", "home", "built-in"] as const;
 export interface Workflow {
   name: string; description: string; when_to_use?: string; phases: Phase[]; args?: unknown;
   file: string; place: string; origin: (typeof ORIGINS)[number]; shadowed: boolean;
-  shadowed_by?: string; checked: boolean; error?: Fault; hash?: string;
+  shadowed_by?: string; checked: boolean; error?: Fault; hash?: string | null;
   notes?: Note[]; source?: string | null;
 }
 

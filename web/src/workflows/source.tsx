@@ -2,6 +2,7 @@
  *  somebody types. What it found stands beside it and leads to its place. */
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
+import type { Problem } from "../api/api.ts";
 import { rowsNear } from "../parts/rows.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
@@ -71,7 +72,11 @@ function Verdict({ check }: { check: Check }) {
   return <span class={tone} role="status">{text}</span>;
 }
 
-export function Source({ draft, check }: { draft: Draft; check: Check }) {
+export interface Save { now(): Promise<void>; problem: Problem | null }
+
+export function Source({ draft, check, save }: {
+  draft: Draft; check: Check; save: Save | null;
+}) {
   const field = useRef<HTMLTextAreaElement>(null), named = useNamed(), id = useId();
   const [place, placeSet] = useState({ top: 0, view: 0 });
   const look = (): void => {
@@ -103,9 +108,12 @@ export function Source({ draft, check }: { draft: Draft; check: Check }) {
           <span class="end">
             <span class="muted">{words.edited} </span>
             <button type="button" class="quiet" onClick={draft.discard}>{words.discard}</button>
+            {save === null || draft.stale ? null : <>{" "}<button type="button" class="quiet"
+              onClick={() => void save.now()}>{words.save}</button></>}
           </span>
         ) : null}
       </div>
+      <Trouble problem={save?.problem ?? null} />
       {draft.stale ? <p class="tone-degraded">{words.changedMeanwhile}</p> : null}
       <Trouble problem={check.problem} />
       <div class="editor">

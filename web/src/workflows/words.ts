@@ -101,7 +101,7 @@ export const words = {
   /* --- The source --- */
   source: "Source",
   edited: "edited, kept in this browser",
-  discard: "Discard the changes",
+  discard: "Discard the changes", save: "Save into the file",
   changedMeanwhile: "The file has changed since you began to edit it.",
   checking: "Checking…",
   checkFine: "The check finds nothing.",

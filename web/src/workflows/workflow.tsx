@@ -1,16 +1,18 @@
 /** A workflow: what it does, the form that starts it with the plan before, and its source. */
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
+import { put, type Problem } from "../api/api.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { beginning, visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
+import { may } from "../state/me.ts";
 import { Folder } from "./folder.tsx";
 import { queryOf, useCheck, useDraft, useRead } from "./open.ts";
 import type { Workflow as Flow } from "./rules.ts";
-import { Source } from "./source.tsx";
+import { Source, type Save } from "./source.tsx";
 import { StartForm } from "./start.tsx";
 import { words } from "./words.ts";
 
@@ -42,8 +44,21 @@ function About({ flow }: { flow: Flow }) {
   );
 }
 
-function One({ flow, root }: { flow: Flow; root: string }) {
+/** null: its file is not one that can be written. */
+function useSave(flow: Flow, root: string, text: string, onSaved: () => void): Save | null {
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const now = async (): Promise<void> => {
+    const answer = await put<Flow>(`/workflows/${encodeURIComponent(flow.name)}${queryOf(root)}`,
+      { source: text, hash: flow.hash });
+    problemSet(answer.ok ? null : answer.problem);
+    if (answer.ok) onSaved();
+  };
+  return may("run") && flow.origin !== "built-in" && flow.hash != null ? { now, problem } : null;
+}
+
+function One({ flow, root, again }: { flow: Flow; root: string; again: () => void }) {
   const draft = useDraft(flow, root), check = useCheck(draft.text, flow.file, root);
+  const save = useSave(flow, root, draft.text, again);
   // While the script has errors, the form is that of the script before them.
   const schema = useRef(flow.args);
   if (!draft.edited) schema.current = flow.args;
@@ -56,7 +71,7 @@ function One({ flow, root }: { flow: Flow; root: string }) {
         <StartForm flow={flow} root={root} draft={draft} check={check} schema={schema.current} />
       </div>
       {flow.source == null ? <p class="tone-fail">{words.noSource}</p>
-        : <Source draft={draft} check={check} />}
+        : <Source draft={draft} check={check} save={save} />}
     </div>
   );
 }
@@ -76,7 +91,8 @@ export function Workflow({ name = "" }: Params) {
       </div>
       <Trouble problem={problem} retry={again} />
       {problem !== null && value === null ? <Folder root={root} />
-        : value === null ? <Loading /> : <One key={`${root}\n${name}`} flow={value} root={root} />}
+        : value === null ? <Loading />
+          : <One key={`${root}\n${name}`} flow={value} root={root} again={again} />}
     </div>
   );
 }

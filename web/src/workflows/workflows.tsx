@@ -1,7 +1,6 @@
 /** The catalog of workflows: those of a project, of the home, and built in. */
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 
-import { get } from "../api/api.ts";
 import { Brand } from "../parts/brand.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Search } from "../parts/search.tsx";
@@ -23,7 +22,6 @@ import { words } from "./words.ts";
 
 const ABOUT_MAX = 300, UNCHECKED_TRIES = 20;
 
-interface Costs { cost_micros?: number | null; cost_unknown?: number }
 interface Place { path: string; origin: string; found: boolean; files: number; truncated: boolean;
   problem?: string }
 interface Catalog { workflows: Workflow[]; places: Place[]; unchecked: number }
@@ -47,25 +45,10 @@ function useCatalog(root: string) {
   return read;
 }
 
-/** Of a run that has ended the price may stand in its result alone. */
-function Price({ run }: { run: RunRow }) {
-  const { id, cost_micros: cost = null, cost_unknown: unknown = 0, ended_ms: ended } = run;
-  const [read, readSet] = useState<Costs | null>(null);
-  const isTold = cost !== null || unknown > 0;
-  useEffect(() => {
-    let here = true;
-    readSet(null);
-    if (!isTold && ended != null) {
-      void get<{ result: Costs | null }>(`/runs/${id}`).then((answer) => {
-        if (here && answer.ok) readSet(answer.value.result);
-      });
-    }
-    return () => void (here = false);
-  }, [id, isTold, ended == null]);
-  const { cost_micros = null, cost_unknown = 0 } = isTold ? run : read ?? {};
+function Price({ cost_micros: cost = null, cost_unknown: unknown = 0 }: RunRow) {
   return (
     <span class="num cost">
-      {cost_micros === null && cost_unknown === 0 ? "" : spentText(cost_micros, cost_unknown)}
+      {cost === null && unknown === 0 ? "" : spentText(cost, unknown)}
     </span>
   );
 }
@@ -78,7 +61,7 @@ function Last({ run, name }: { run: RunRow | undefined; name: string }) {
         <span class="hidden">{words.lastRun(name)}</span>
         <Brand id={run.id} /><State state={run.state} />
       </a>
-      <Price run={run} />
+      <Price {...run} />
       <span class="num muted age">{ago(now.value - run.made_ms)}</span>
     </>
   );
