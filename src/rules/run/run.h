@@ -231,7 +231,7 @@ bool run_edge_legal(enum run_state from, enum run_state to);
 
 /* The cost of a run's calls of models. */
 struct run_cost {
-    bool told;       /* Somebody has looked for it. */
+    bool told;       /* The row was looked up. */
     int64_t micros;  /* -1: not known. */
     int64_t unknown; /* Calls whose cost is not known. */
 };
