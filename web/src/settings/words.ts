@@ -37,9 +37,11 @@ export const words = {
   connection: {
     name: ["Name", "The part of a model's name before the slash. It cannot be changed."],
     kind: ["Protocol", "Most servers speak openai."],
-    base_url: ["Address", "With the version: https://api.example.com/v1. A scripted one has none."],
+    base_url: ["Address",
+      "With the version: https://api.example.com/v1. A scripted one has none."],
     key: ["Key", "Written, never shown. Empty: as it is."],
-    key_header: ["Header of the key", "Carries the key alone (api-key for Azure). Empty: the usual one."],
+    key_header: ["Header of the key",
+      "Carries the key alone (api-key for Azure). Empty: the usual one."],
     headers: ["Headers", "One a line: NAME: VALUE. They are shown, so no secrets."],
     models: ["Models", "That its list lacks, one a line. The first is preferred."],
     window: ["Longest prompt", "Tokens, of each of its models. Empty: as it is known."],
@@ -57,7 +59,7 @@ export const words = {
   notSet: "not set",
   defaultsAbout: "They hold for all sessions that say nothing themselves, from their next turn on. "
     + "What is not set here is as the daemon has it.",
-  noticesAbout: "Who is told when a question waits, a run stalls, fails or ends. Webhooks of single "
+  noticesAbout: "Notices when a question waits, or a run stalls, fails or ends. Webhooks of single "
     + "jobs are named where the job is started. A notice that cannot be delivered stays in the "
     + "Inbox.",
   elsewhere: (stored: string) => `Changed elsewhere meanwhile, to: ${stored}`,
@@ -91,8 +93,8 @@ export const words = {
   madeAbout: "This is the secret of the new token. It is shown once: copy it now.",
   hide: "Hide it",
   order: [
-    "Rules are read from general to particular: the project's, then those of the agent's definition, "
-      + "then the session's. Of one list, from top to bottom.",
+    "Rules are read from general to particular: the project's, then those of the agent's "
+      + "definition, then the session's. Of one list, from top to bottom.",
     "The last rule that matches decides. But a deny that matches is final, wherever it stands.",
     "Where none matches, the tool's own default holds.",
   ],
