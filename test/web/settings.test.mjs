@@ -327,7 +327,7 @@ test("texts of others stay texts", async (t) => {
   page.clean();
 });
 
-test("a key that only reads sees all, and one sentence why it cannot change it", async (t) => {
+test("a key that only reads sees everything, and one sentence of why", async (t) => {
   const desk = await filled(t, "read");
   const page = await opened(browser, desk, { target: "/settings/permissions" });
   await page.getByText("Changing them needs the scope run.").waitFor();

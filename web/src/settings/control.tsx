@@ -40,6 +40,7 @@ export function Control({ field, id, label, value, isBad, models, onText }: Cont
   return (
     <input type={control === "secret" ? "password" : "text"} dir="auto" spellcheck={false}
       autocomplete={control === "secret" ? "new-password" : "off"}
-      placeholder={words.notSet} list={control === "model" ? models : undefined} {...common} />
+      placeholder={control === "secret" ? "" : words.notSet}
+      list={control === "model" ? models : undefined} {...common} />
   );
 }
