@@ -59,12 +59,7 @@ export const words = {
   notSet: "not set",
   defaultsAbout: "They hold for all sessions that say nothing themselves, from their next turn on. "
     + "What is not set here is as the daemon has it.",
-<<<<<<< HEAD
-  noticesAbout:
-    "Who is told when a question waits, a run stalls, fails or ends. Webhooks of single "
-=======
   noticesAbout: "Notices when a question waits, or a run stalls, fails or ends. Webhooks of single "
->>>>>>> x-settings
     + "jobs are named where the job is started. A notice that cannot be delivered stays in the "
     + "Inbox.",
   elsewhere: (stored: string) => `Changed elsewhere meanwhile, to: ${stored}`,
@@ -98,13 +93,8 @@ export const words = {
   madeAbout: "This is the secret of the new token. It is shown once: copy it now.",
   hide: "Hide it",
   order: [
-<<<<<<< HEAD
-    "Rules are read from general to particular: the project's, then the agent's definition's, "
-      + "then the session's. Of one list, from top to bottom.",
-=======
     "Rules are read from general to particular: the project's, then those of the agent's "
       + "definition, then the session's. Of one list, from top to bottom.",
->>>>>>> x-settings
     "The last rule that matches decides. But a deny that matches is final, wherever it stands.",
     "Where none matches, the tool's own default holds.",
   ],
@@ -155,8 +145,7 @@ export const words = {
   everywhere: "everywhere",
   where: {
     home: shared.home, inbox: shared.inbox, sessions: shared.sessions, session: "a session",
-    jobs: shared.jobs, job: "a job", terminals: shared.terminals, memory: shared.memory,
-    system: shared.system,
+    jobs: shared.jobs, job: "a job", terminals: shared.terminals,
   } as Record<Where, string>,
   keyOf: (about: string, key: string) => `${key}: ${about}`,
   pressKey: "Press a key",
