@@ -1,10 +1,12 @@
 """host.py: what this machine charges for a piece of work that is always the same.
 
 `with Host() as host:` does such pieces beside whatever runs meanwhile, in a process of their own
-that takes a tenth of a core; then `host.allowed_us(2000)` is what 2 ms of CPU on a machine that
-does a piece in PIECE_US and keeps its cores to itself may take here: slower by as much as a typical
-piece was, and longer by what the slowest piece took beyond that. A host that lends its cores to
-others lets their time pass as that of whoever runs.
+that takes a tenth of a core, or less with longer breaths; then `host.allowed_us(2000)` is what 2
+ms of CPU on a machine that does a piece in PIECE_US and keeps its cores to itself may take here:
+slower by as much as a typical piece was, and longer by what the slowest piece took beyond that. A
+host that lends its cores to others lets their time pass as that of whoever runs.
+`host.typical_us_of(2000)` is without the second part: what is slower than that may be the work's
+fault.
 
 `measure_scale(folder)` says by how much the time limits of tests are multiplied here: it measures a
 spawn, a sync to the folder and a second of arithmetic. scripts/test does so when it begins, and
@@ -32,12 +34,14 @@ def piece_us():
 
 
 class Host:
-    def __init__(self):
+    def __init__(self, breath_s=BREATH_S):
+        self.breath_s = breath_s
         self.typical_us = self.worst_us = PIECE_US
 
     def __enter__(self):
-        self._child = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, __file__, str(self.breath_s)]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       text=True)
         return self
 
     def __exit__(self, *_error):
@@ -45,9 +49,11 @@ class Host:
         if said:
             self.typical_us, self.worst_us = json.loads(said)
 
+    def typical_us_of(self, limit_us):
+        return limit_us * max(1, self.typical_us / PIECE_US)
+
     def allowed_us(self, limit_us):
-        slower = max(1, self.typical_us / PIECE_US)
-        return limit_us * slower + self.worst_us - self.typical_us
+        return self.typical_us_of(limit_us) + self.worst_us - self.typical_us
 
 
 # What the time limits of tests were written for: a machine of this kind, and its work shared with
@@ -108,8 +114,8 @@ def core_ticks():
 def main():
     """Works until its input ends."""
     import select
-    pieces = [piece_us()]
-    while not select.select([sys.stdin], [], [], BREATH_S)[0]:
+    pieces, breath_s = [piece_us()], float(sys.argv[1])
+    while not select.select([sys.stdin], [], [], breath_s)[0]:
         pieces.append(piece_us())
     print(json.dumps([statistics.median(pieces), max(pieces)]))
 

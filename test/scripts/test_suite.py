@@ -155,7 +155,7 @@ class Left(unittest.TestCase):
 class Turns(unittest.TestCase):
     """A daemon whose loop was slow is asked again, and believed when it is slow each time."""
 
-    def judged(self, again, allowed_us=2000):
+    def judged(self, again, allowed_us=2000, first_us=2000):
         line = json.dumps({"what": "a turn of the loop took long", "cpu_us": 3000})
         note = json.dumps({"file": "a.test.mjs", "daemon": 2, "slow": [line]}) + "\n"
         here = unittest.mock.MagicMock()
@@ -167,10 +167,15 @@ class Turns(unittest.TestCase):
             stage.env = {"NOTE": note, "SLOW": stage.slow}
             with open(stage.slow, "w", encoding="utf-8") as out:
                 out.write(note)
-            return suite.judge_turns([stage])
+            return suite.judge_turns([stage], first_us)
 
     def test_what_is_slow_each_time_has_failed(self):
         self.assertEqual(self.judged('printf %s "$NOTE" >"$SLOW"'), counts.Counts(failed=1))
+
+    def test_what_the_machine_takes_for_such_work_is_not_asked_again(self):
+        slow = 'printf %s "$NOTE" >"$SLOW"'
+        self.assertEqual(self.judged(slow, first_us=3000), counts.Counts(passed=1))
+        self.assertEqual(self.judged(slow, first_us=2999), counts.Counts(failed=1))
 
     def test_what_was_slow_once_is_forgiven(self):
         self.assertEqual(self.judged("true"), counts.Counts(passed=1))
@@ -204,6 +209,7 @@ class TheHost(unittest.TestCase):
         self.assertEqual(here.allowed_us(2000), 2000)
         here.typical_us, here.worst_us = 2 * host.PIECE_US, 2 * host.PIECE_US + 700
         self.assertEqual(here.allowed_us(2000), 4700)
+        self.assertEqual(here.typical_us_of(2000), 4000)
         here.typical_us = here.worst_us = host.PIECE_US / 2
         self.assertEqual(here.allowed_us(2000), 2000)
 
