@@ -41,7 +41,8 @@ function scrub(n, count) {
   slider.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-async function thousand({ daemon }) {
+/** Such a run, once it has ended. */
+export async function thousand({ daemon }) {
   const body = { script: SCRIPT, model: "scripted/demo", concurrency: 64, label: "thousand" };
   const { json } = await daemon.request("POST", "/api/v1/workflows", { local: true, body });
   for (let ended = null; ended === null;) {

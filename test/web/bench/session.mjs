@@ -20,7 +20,8 @@ function scriptOf(file) {
   writeFileSync(file, JSON.stringify({ models: { demo: { turns } } }));
 }
 
-async function deskOf(t) {
+/** A daemon whose model says what is long, too. */
+export async function deskOf(t) {
   const data = scratch(t), file = `${scratch(t)}/script.json`;
   scriptOf(file);
   const daemon = await new Daemon({ data, env: { DROVER_SCRIPT: file } }).start();
@@ -43,7 +44,7 @@ async function newest({ daemon }, id) {
 }
 
 /** Every third answer is code, one has 1 MB; the last says where the end is. */
-async function longSession(desk, count) {
+export async function longSession(desk, count) {
   const title = `${count} messages`;
   const { id } = await post(desk, "/sessions", { model: "scripted/demo", title });
   const turns = count / 2, half = Math.floor(turns / 2);

@@ -8,13 +8,17 @@ import process from "node:process";
 import { root } from "../../integration/lib.mjs";
 import { releases } from "../bench/measure.mjs";
 import { browserOf, opened } from "../browser.mjs";
+import { largeOf } from "./large.mjs";
 import { world } from "./world.mjs";
 
 const SIZES = {
   desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
 };
-const QUALITY = 75, SUM_MAX = 1_500_000;
+const QUALITY = 75, SUM_MAX = 2_000_000;
+const ALL = [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]];
+/** Of views that README and docs do not begin with. */
+const FEW = [["desktop", "dark"], ["phone", "light"]];
 const folder = path.join(root, "docs/images");
 
 /** One place, and the others beside it. */
@@ -33,14 +37,14 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open" },
   run: { at: `/r/${review}?view=gantt`, shows: "fix 4" },
   tree: { at: `/r/${review}?view=tree`, shows: "fix 4" },
-  "run-trace": { at: `/r/${review}/trace`, shows: "review" },
+  "run-trace": { at: `/r/${review}/trace`, shows: "review", of: FEW },
   runs: { at: "/runs", shows: "docs-sweep" },
-  workflows: { at: "/workflows", shows: "deep-research" },
-  workflow: { at: "/workflows/find-issues", shows: "maxRounds" },
+  workflows: { at: "/workflows", shows: "deep-research", of: FEW },
+  workflow: { at: "/workflows/find-issues", shows: "maxRounds", of: FEW },
   usage: { at: "/usage", shows: "Budgets" },
-  agents: { at: "/agents", shows: "general-purpose" },
-  memory: { at: "/memory", shows: "Topics" },
-  system: { at: "/system", shows: "Backup" },
+  agents: { at: "/agents", shows: "general-purpose", of: FEW },
+  memory: { at: "/memory", shows: "Topics", of: FEW },
+  system: { at: "/system", shows: "Backup", of: FEW },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
   terminal: { at: `/j/${terminal}`, shows: null, ready: (page) =>
@@ -51,7 +55,7 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   } },
   welcome: { at: "/welcome", shows: "Scripted demo" },
   settings: { at: "/settings/models", shows: "Connections" },
-  permissions: { at: "/settings/permissions", shows: "Which rule decides" },
+  permissions: { at: "/settings/permissions", shows: "Which rule decides", of: FEW },
 });
 
 async function picture(browser, desk, { at, shows, ready }, colorScheme, size, file) {
@@ -71,15 +75,17 @@ async function picture(browser, desk, { at, shows, ready }, colorScheme, size, f
 
 async function main(t, wanted) {
   const browser = await browserOf(t), desk = await world(t);
-  const all = views(desk.of);
+  const large = Object.fromEntries(Object.entries(largeOf(t, desk.root)).map(([name, view]) =>
+    [name, { ...view, of: FEW }]));
+  const all = { ...views(desk.of), ...large };
   mkdirSync(folder, { recursive: true });
   for (const name of wanted.length > 0 ? wanted : Object.keys(all)) {
     if (all[name] === undefined) throw new Error(`screenshots: there is no view ${name}`);
-    for (const size of Object.keys(SIZES)) {
-      for (const colours of ["light", "dark"]) {
-        const file = path.join(folder, `${name}-${size}-${colours}.webp`);
-        await picture(browser, desk, all[name], colours, size, file);
-      }
+    const { make, of = ALL, ...view } = all[name];
+    const made = make === undefined ? { desk } : await make();
+    for (const [size, colours] of of) {
+      const file = path.join(folder, `${name}-${size}-${colours}.webp`);
+      await picture(browser, made.desk, { ...view, ...made }, colours, size, file);
     }
   }
   const files = readdirSync(folder).map((name) => path.join(folder, name));

@@ -88,6 +88,6 @@ export async function world(t) {
   await ask("POST", `/jobs/${terminal.id}/input`, { text: "cat port.c\n" });
   const { items: asks } = await ask("GET", "/approvals");
   const review = await reviewOf(ask, root);
-  return { daemon, key: stdout.trim().split("\n")[0],
+  return { daemon, root, key: stdout.trim().split("\n")[0],
     of: { fix, release, review, failed, terminal: terminal.id, ask: asks[0].id } };
 }
