@@ -105,18 +105,17 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
-/* Nothing is known of the cost of a run that goes on, or has no calls of models. */
+/* A turn's row has the sums of its calls; the calls of a workflow are those of its steps. Nothing is
+ * known of the cost of a run that goes on, or has no calls of models. */
 void runs__cost_mark(struct tx *tx, struct run_row *io_row) {
-    const bool sums = run_kind_is(io_row->kind, RUN_HAS_STEPS); /* The calls are of its steps. */
+    const bool sums = run_kind_is(io_row->kind, RUN_HAS_STEPS);
     int64_t numbers[] = {-1, 0};
     if (io_row->ended_ms != 0 && (sums || run_kind_is(io_row->kind, RUN_RESERVES_CALLS))) {
         tx_numbers(tx,
                    sums ? "SELECT CAST(COALESCE(sum(cost_micros), -1) AS BIGINT),"
                           " CAST(COALESCE(sum(cost_unknown), 0) AS BIGINT) FROM usage_totals"
                           " WHERE run = $1 AND run <> 0"
-                        : "SELECT CAST(COALESCE(sum(cost), -1) AS BIGINT),"
-                          " count(CASE WHEN kind = 'model' AND cost IS NULL THEN 1 END) FROM spans"
-                          " WHERE run = $1 AND step > 0",
+                        : "SELECT cost_micros, cost_unknown FROM runs WHERE id = $1",
                    ARGS(arg_int(io_row->id)), numbers, COUNT_OF(numbers));
     }
     io_row->cost = (struct run_cost){.told = true,

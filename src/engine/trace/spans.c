@@ -100,6 +100,18 @@ static struct arg part_of(const struct span_end *end, enum usage_part part) {
     return end->prompt == NULL ? arg_null() : arg_int(end->prompt[part]);
 }
 
+/* The row of its run has the sum, so that lists need not add up all spans. A step of a workflow gets
+ * its own when it ends. */
+static void cost_add(struct tx *tx, const struct span_end *end) {
+    const bool known = end->cost != SPAN_UNKNOWN;
+    if (known || end->tokens.fresh != SPAN_UNKNOWN) {
+        tx_do(tx,
+              "UPDATE runs SET cost_micros = cost_micros + $2, cost_unknown = cost_unknown + $3"
+              " WHERE id = $1 AND step_key = ''",
+              ARGS(arg_int(end->key.run), arg_int(known ? end->cost : 0), arg_int(known ? 0 : 1)));
+    }
+}
+
 struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late) {
     static const char sql[] =
         "UPDATE spans SET state = $4, cause = $5,"
@@ -135,10 +147,12 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
                                part_of(end, USAGE_INSTRUCTIONS),
                                part_of(end, USAGE_HISTORY),
                                arg_text(end->rule.len > 0 ? end->rule : BYTES(""))};
-    if (ret_late == NULL) {
-        tx_do(tx, sql, args, COUNT_OF(args));
-    } else {
-        *ret_late = tx_change(tx, sql, args, COUNT_OF(args)) == 0;
+    const bool late = tx_change(tx, sql, args, COUNT_OF(args)) == 0;
+    if (ret_late != NULL) {
+        *ret_late = late;
+    }
+    if (!late) {
+        cost_add(tx, end);
     }
     return tx_error(tx);
 }
@@ -199,6 +213,7 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
                 " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
                 " JOIN messages m ON m.id = t.answer"
                 " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
+                " AND (r.ended_ms IS NULL OR r.ended_ms >= $8)" /* No span ends after its run. */
                 " AND (t.number, s.attempt, s.step) > ($4, $5, $6)" CHANGED_SINCE(
                     "$8") " ORDER BY t.number, s.attempt, s.step LIMIT $7",
                 ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max),
