@@ -100,12 +100,13 @@ void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is 
 
 /* Puts another text into the file of a script that was found by its name. ERR_CONFLICT: it is
  * built in, no file of its own, read-only, not the text of `hash` any more, or would have another
- * name. ERR_BAD_SCRIPT: the text is no script. Nothing was changed then. */
+ * name. ERR_BAD_SCRIPT: the text is no script. Nothing was changed then. A script that was broken
+ * gets the name of its text. */
 struct catalog_save {
     struct bytes text, hash; /* hash: of the text that is replaced (catalog_entry). */
     uint64_t random;         /* For the name of a temporary file. */
 };
-MUST_CHECK struct err catalog_save(const struct catalog_script *script,
+MUST_CHECK struct err catalog_save(struct catalog_script *script,
                                    const struct catalog_save *save, struct why *why);
 
 /* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…,"notes",

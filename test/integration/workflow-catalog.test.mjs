@@ -373,3 +373,27 @@ test("another source is saved whole into its file, or not at all", async (t) => 
   assert.equal(readFileSync(file, "utf8"), source);
   assert.deepEqual(readdirSync(places).sort(), ["linked.js", "mine.js", "real.txt"]);
 });
+
+test("of many who save over one text a single one does; a broken file is mended", async (t) => {
+  const { project, daemon, put } = await start(t);
+  put(project, ".drover/workflows", "mine.js", script("mine"));
+  put(project, ".drover/workflows", "stem.js", "export const meta = {");
+  const file = path.join(project, ".drover/workflows/mine.js");
+  const target = (name) => `${api}/${name}${at(project)}`;
+  const save = (name, source, hash) =>
+    daemon.request("PUT", target(name), { local: true, body: { source, hash } });
+  for (let round = 0; round < 10; round++) {
+    const { hash } = (await get(daemon, target("mine"))).json;
+    const texts = Array.from({ length: 8 }, (_, n) => script("mine", `return "${round} ${n}"`));
+    const answers = await Promise.all(texts.map((text) => save("mine", text, hash)));
+    const saved = texts.filter((_, n) => answers[n].status === 200);
+    assert.deepEqual(saved, [readFileSync(file, "utf8")]);
+    for (const { status, json } of answers.filter((one) => one.status !== 200)) {
+      assert.deepEqual([status, json.code], [409, "conflict"]);
+    }
+  }
+  const { hash, valid } = (await get(daemon, target("stem"))).json;
+  assert.equal(valid, false);
+  const mended = await save("stem", script("another"), hash);
+  assert.deepEqual([mended.status, mended.json.name, mended.json.valid], [200, "another", true]);
+});

@@ -85,15 +85,18 @@ static struct err list_write(void *ctx) {
     return ERR_OK;
 }
 
-static struct err show_read(void *ctx) {
-    struct look_op *look = ctx;
+static struct err named_read(struct look_op *look, struct bytes name) {
     const struct workflow_runs_api *api = look->request.api;
-    struct bytes name = exchange_param(look->request.op.exchange, 0);
     struct err err = as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
     if (!err_failed(err)) {
         workflows_resolve_names(api->workflows, &look->search, &look->one.prepared);
     }
     return err;
+}
+
+static struct err show_read(void *ctx) {
+    struct look_op *look = ctx;
+    return named_read(look, exchange_param(look->request.op.exchange, 0));
 }
 
 static struct err show_write(void *ctx) {
@@ -122,8 +125,9 @@ static struct err save_write(void *ctx) {
     if (err_failed(err)) {
         return err;
     }
+    AUTO(mem_release) char *name = mem_copy(look->one.entry.name, strlen(look->one.entry.name));
     catalog_script_done(&look->one);
-    return show_read(look);
+    return named_read(look, bytes_of(name));
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
