@@ -56,9 +56,11 @@ test("an export has all rows of a run, in the words of their lists", async (t) =
 
 test("a job is exported without a script, and no run of another owner", async (t) => {
   const flows = await Workflows.open(t);
-  const { id } = (await flows.ask("POST", "/jobs", { argv: ["true"], cwd: flows.root })).json;
+  const { id } = (await flows.ask("POST", "/jobs",
+    { argv: ["true"], cwd: flows.root, env: { TOKEN: "s3cret" } })).json;
   await flows.daemon.cli(["job", "wait", id]);
-  const { script, args, scripts, agents, spans } = await flows.get(`/runs/${id}/export`);
+  const { run, script, args, scripts, agents, spans } = await flows.get(`/runs/${id}/export`);
+  assert.deepEqual([run.spec.argv, run.spec.env], [["true"], { TOKEN: null }]);
   assert.deepEqual([script, args, scripts, agents], [null, null, [], []]);
   assert.deepEqual(spans.map(({ kind }) => kind), ["job", "process"]);
   const none = await flows.ask("GET", `/runs/run_${"0".repeat(26)}/export`);

@@ -5,8 +5,10 @@
  *    "scripts":[{"file","hash","source"}],"events":[…],"agents":[…],"spans":[…]}
  *
  * Each page is one transaction, so a run that goes on meanwhile is not shown as of one moment: each
- * list is as far as it was when it was read. Pages are bounded by rows: a source and the result of
- * an agent have up to 1 MB, which may take six as JSON. A run that is removed meanwhile breaks off.
+ * list is as far as it was when it was read. Pages are bounded by rows, and by bytes: one has at most
+ * EXPORT_PAGE and a row more, since a source and the result of an agent have up to 1 MB, which may
+ * take six as JSON. A run that is removed meanwhile breaks off. The values of a command's environment
+ * are left out: the document is made to be passed on.
  */
 #include <string.h>
 
@@ -23,6 +25,7 @@
 enum {
     EXPORT_AGENTS = 8, /* Rows of a page, */
     EXPORT_SPANS = 64,
+    EXPORT_PAGE = 256 << 10,
     EXPORT_TEXT_MAX = 64 << 20, /* and bytes at most. */
 };
 
@@ -46,6 +49,7 @@ struct export_op {
     struct poured poured; /* First. */
     struct export_place place, next;
     int64_t seen; /* Rows of this page. */
+    bool full;    /* It has as many bytes as it may: rows were left to the next one. */
     bool html;    /* Within the page that shows it. */
 };
 
@@ -75,6 +79,23 @@ static void export_part_end(struct export_op *export) {
 
 /* --- Parts ------------------------------------------------------------------------------------ */
 
+/* The names of an environment without its values. */
+static struct err spec_plain(json_t *spec, struct text *text, struct run_row *io_row) {
+    json_t *env = json_object_get(spec, "env"), *value = NULL;
+    const char *name = NULL;
+    if (!json_is_object(env)) {
+        return ERR_OK;
+    }
+    json_object_foreach(env, name, value) {
+        if (json_object_set_new(env, name, json_null()) < 0) {
+            return err_make(ERR_OUT_OF_MEMORY, "export: env");
+        }
+    }
+    struct err err = json_write(spec, text);
+    io_row->spec = text_bytes(text);
+    return err;
+}
+
 static struct err export_head(struct tx *tx, struct export_op *export, const struct run_row *row) {
     struct text *text = &export->poured.request.op.answer;
     struct workflow_row workflow;
@@ -91,6 +112,11 @@ static struct err export_head(struct tx *tx, struct export_op *export, const str
     struct run_row shown = *row;
     run_shown(&shown, tx_epoch(tx), run_bounds_hold(&export->poured.request.bounds));
     tx_fail(tx, tx_run_waits_mark(tx, &export->poured.request.bounds, &shown));
+    AUTO(text_done) struct text plain = text_up_to(EXPORT_TEXT_MAX);
+    err = spec_plain(spec, &plain, &shown);
+    if (err_failed(err)) {
+        return err;
+    }
     run_write_json(&shown, RUN_WHOLE, text);
     text_add_str(text, ",\n\"script\":");
     if (found) {
@@ -175,6 +201,10 @@ static struct err export_events(struct tx *tx, struct export_op *export,
 
 static struct err export_agent(void *ctx, const struct step_shown *step) {
     struct export_op *export = ctx;
+    export->full = export->poured.request.op.answer.len >= EXPORT_PAGE;
+    if (export->full) {
+        return ERR_OK;
+    }
     struct text *text = export_row(export);
     text_add(text, step->json.data, step->json.len);
     export->next.after = step->id;
@@ -189,7 +219,7 @@ static struct err export_agents(struct tx *tx, struct export_op *export,
                                    .whole = true,
                                    .bounds = &export->poured.request.bounds};
     struct err err = tx_step_each(tx, &list, export_agent, export);
-    if (export->seen < EXPORT_AGENTS) {
+    if (!export->full && export->seen < EXPORT_AGENTS) {
         export_part_end(export);
     }
     return err;
@@ -260,6 +290,7 @@ static struct err export_page(struct tx *tx, void *ctx) {
     poured->last = false;
     export->next = export->place;
     export->seen = 0;
+    export->full = false;
     struct err err = tx_run_find(tx, &key, &found, &row);
     if (err_failed(err) || !found) {
         return err_failed(err) ? err
