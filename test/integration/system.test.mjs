@@ -48,6 +48,8 @@ test("a log that is not this daemon's is not shown", async (t) => {
 test("a backup is a file of the data directory that can be restored", async (t) => {
   const daemon = await start(t), folder = path.join(daemon.data, "backups");
   const before = (await ask(daemon, "GET", "backup")).json;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, "drover-2026-01-01-000000.db.part-aBcDeF"), "of one killed");
   const made = await ask(daemon, "POST", "backup");
   if (daemon.env.DROVER_DATABASE) {
     assert.deepEqual(before, { can: false, folder, last: null });
