@@ -509,6 +509,16 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
         return err_why(&start->why, ERR_NOT_FOUND,
                        "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
     }
+    /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
+    err = json_parse_wrapped(row.run.spec, &start->old, NULL);
+    if (!err_failed(err) && start->spec.confined &&
+        strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), start->spec.project) !=
+            0) {
+        err = err_make(ERR_NOT_FOUND, "workflows: resume");
+    }
+    if (err_failed(err)) {
+        return err;
+    }
     start->old_script = mem_copy(row.script.data, row.script.len);
     /* The plan reports why a start would be refused, and goes on. */
     struct why *why = start->plans ? &start->unfit : &start->why;
@@ -526,20 +536,12 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
     if (!err_failed(err) && start->plans) {
         err = workflow_start__read_priors(tx, row.run.id, start);
     }
-    if (err_failed(err) && start->unfit.text[0] == '\0') {
-        return err;
-    }
-    return json_parse_wrapped(row.run.spec, &start->old, NULL);
+    return start->unfit.text[0] == '\0' ? err : ERR_OK;
 }
 
 static void start_old_done(struct err err, void *ctx) {
     struct workflow_start *start = ctx;
     struct workflow_spec *spec = &start->spec;
-    /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
-    if (!err_failed(err) && spec->confined && start->old != NULL &&
-        strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), spec->project) != 0) {
-        err = err_make(ERR_NOT_FOUND, "workflows: resume");
-    }
     if (err.code == ERR_NOT_FOUND && spec->confined) {
         why_set(&start->why, "nothing to resume: there is no such workflow in this project");
     }

@@ -184,11 +184,18 @@ struct err tx_step_settled_at(struct tx *tx, const struct run_row *workflow, int
             "from_seq: event %lld of run:%.*s was pruned; the events after %lld are kept",
             (long long)seq, len, workflow->run.data, (long long)stream.floor);
     }
-    while (!err_failed(err) && walk.next == 0 && walk.last < stream.head) {
+    const int64_t settled = /* By now; a run that goes on has more of them later. */
+        tx_number(tx,
+                  "SELECT CAST(COALESCE(max(done_no), 0) AS BIGINT) FROM runs"
+                  " WHERE parent = $1 AND step_key <> ''",
+                  ARGS(arg_int(workflow->id)));
+    int64_t before = -1; /* A damaged stream may lack its last events. */
+    while (!err_failed(err) && walk.next == 0 && walk.last < stream.head && walk.last > before) {
+        before = walk.last;
         err = tx_events(tx, stream.stream, walk.last, JOURNAL_PAGE_EVENTS, settled_look, &walk);
     }
     if (!err_failed(err)) {
-        *ret_reuse_max = walk.next == 0 ? WORKFLOW_REUSE_ANY : walk.next - 1;
+        *ret_reuse_max = walk.next == 0 ? settled : walk.next - 1;
     }
     return err;
 }

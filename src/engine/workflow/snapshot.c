@@ -3,6 +3,7 @@
  * Each piece is written into a text of its own first: what does not fit is left out whole. */
 #include "engine/workflow/snapshot.h"
 
+#include "base/json/json.h"
 #include "engine/run/rows.h"
 #include "engine/workflow/rows.h"
 
@@ -21,13 +22,17 @@ static void started_add(struct tx *tx, int64_t stream, struct text *text) {
     static const char sql[] = "SELECT data FROM events WHERE stream = $1 AND seq = 1"
                               " AND type = 'workflow_started'";
     const struct bytes data = tx_text(tx, sql, ARGS(arg_int(stream)));
-    const bool fits = data.len > 0 && data.len < SNAPSHOT_MAX / 2;
     text_add_name(text, "workflow");
-    text_add(text, fits ? data.data : "null", fits ? data.len : 4);
+    json_add_stored(text, data.len < SNAPSHOT_MAX / 2 ? data : BYTES(""));
+}
+
+/* An object that is not empty; a damaged one is left out. */
+static bool line_fits(struct bytes data) {
+    return data.len > 2 && data.data[0] == '{' && json_is_valid(data);
 }
 
 static void line_add(const struct rows *rows, struct text *text) {
-    const struct bytes data = rows_text(rows, 2); /* An object that is not empty. */
+    const struct bytes data = rows_text(rows, 2);
     text_addf(text, "{\"seq\":%lld", (long long)rows_int(rows, 0));
     text_add_member(text, "type", rows_text(rows, 1));
     text_add_char(text, ',');
@@ -45,7 +50,7 @@ static void lines_add(struct tx *tx, const struct stream_state *state, struct te
     text_add_str(text, ",\"lines\":[");
     AUTO(rows_release)
     struct rows *first = tx_row(tx, phase, ARGS(arg_int(state->stream), arg_int(from)));
-    bool some = first != NULL;
+    bool some = first != NULL && line_fits(rows_text(first, 2));
     if (some) {
         line_add(first, text);
     }
@@ -54,6 +59,9 @@ static void lines_add(struct tx *tx, const struct stream_state *state, struct te
     struct rows *rows =
         tx_rows(tx, lines, ARGS(arg_int(state->stream), arg_int(from), arg_int(LINES_SHOWN)));
     while (rows_step(rows) && text->len - begin + rows_text(rows, 2).len < LINES_BYTES) {
+        if (!line_fits(rows_text(rows, 2))) {
+            continue;
+        }
         text_add_str(text, some ? "," : "");
         line_add(rows, text);
         some = true;
