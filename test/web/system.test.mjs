@@ -79,16 +79,21 @@ test("a damaged row is found, with what removes it", async (t) => {
   await damage.getByRole("button", { name: "Search the database" }).click();
   await damage.getByText("1 column is damaged.").waitFor();
   await damage.getByText("tags is not valid JSON").waitFor();
-  const { items } = await ask(one.daemon, "GET", "/damage");
-  await damage.getByText(items[0].remove).waitFor();
+  let damaged, after = ""; // A page ends where its time does.
+  while (damaged === undefined) {
+    const { items, next } = await ask(one.daemon, "GET", `/damage${after}`);
+    [damaged] = items;
+    after = `?after=${encodeURIComponent(next)}`;
+  }
+  await damage.getByText(damaged.remove).waitFor();
   await damage.getByText("sqlite3 -cmd").waitFor();
   page.clean();
   await page.context().close();
-  await change(one, items[0].remove);
-  const after = await opened(browser, one, { target: "/system" });
-  await part(after, "Damaged rows").getByRole("button", { name: "Search the database" }).click();
-  await after.getByText("All text and JSON can be read.").waitFor();
-  after.clean();
+  await change(one, damaged.remove);
+  const mended = await opened(browser, one, { target: "/system" });
+  await part(mended, "Damaged rows").getByRole("button", { name: "Search the database" }).click();
+  await mended.getByText("All text and JSON can be read.").waitFor();
+  mended.clean();
 });
 
 test("a hold shows what would start, and is released by the page", async (t) => {

@@ -76,6 +76,7 @@ test("rows, sums, log, script, result and the past are those of the daemon's pag
     page.locator(".run-done, .run-sums > [class^=tone]").allInnerTexts());
   for (const view of ["Script", "Log"]) {
     await both((page) => page.getByRole("button", { name: view, exact: true }).click());
+    await both((page) => page.locator(".source-line, .log-line").first().waitFor());
     await same(view, (page) => page.locator(".source-line, .log-line").allInnerTexts());
   }
   await held.getByRole("button", { name: "Result", exact: true }).click();

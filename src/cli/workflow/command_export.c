@@ -62,10 +62,10 @@ const struct command command_export = {
     HELP(RUNS, "drover export last run.json\n"
                "drover export --html last run.html\n"),
     .about = "Writes one JSON document to FILE, or prints it: the run, its script and args,\n"
-             "the scripts that workflow() used, the events, the agents with their results, and\n"
-             "the steps. With --html it is a page that shows all of that in any browser, and\n"
-             "asks nobody for anything. The file contains prompts and answers. An existing file\n"
-             "is not replaced.\n",
+             "the scripts that workflow() used, the events, the agents with their results,\n"
+             "and the steps. With --html it is a page that shows all of that in any browser,\n"
+             "and asks nobody for anything. The file contains prompts and answers. A file\n"
+             "that exists is not replaced.\n",
     .flags = flags,
     .converse = export_run,
 };
