@@ -223,10 +223,11 @@ export function Agents() {
           }} />
       )}
       {wish === null ? null : (
-        <AgentForm wish={wish} close={() => wishSet(null)} done={(made) => {
-          void read();
-          open(made);
-        }} />
+        <AgentForm wish={wish} close={() => wishSet(null)} late={() => void read()}
+          done={(made) => {
+            void read();
+            open(made);
+          }} />
       )}
     </div>
   );
