@@ -74,8 +74,12 @@ export function pathOf(filter: RunsFilter, now_ms: number): string {
 
 const lower = (text: string): string => text.replace(/[A-Z]/g, (one) => one.toLowerCase());
 
-/** Whether a row of an event belongs to that list. Events tell of runs at the top alone. */
-export function fits(row: RunRow, { kind, state, project, q }: RunsFilter): boolean {
+/** Whether a row of an event belongs to that list, which was read at `now_ms`. Events tell of runs
+ *  at the top alone. */
+export function fits(
+  row: RunRow, { kind, state, project, q, since }: RunsFilter, now_ms: number): boolean {
+  const from = sinceOf(since, now_ms);
+  if (from !== null && row.made_ms < from) return false;
   if (kind !== "" && row.kind !== kind) return false;
   if (!(STATES[state]?.includes(row.state) ?? true)) return false;
   if (project !== "" && row.project !== project) return false;

@@ -42,9 +42,13 @@ function followInside(list: RowsFollow<RunRow>): () => void {
 }
 
 function useRuns(filter: RunsFilter): RowsFollow<RunRow> {
-  const list = useMemo(() => followRows<RunRow>({
-    path: pathOf(filter, Date.now()), type: "run_changed", fits: (row) => fits(row, filter),
-  }), []);
+  const list = useMemo(() => {
+    const now_ms = Date.now();
+    return followRows<RunRow>({
+      path: pathOf(filter, now_ms), type: "run_changed",
+      fits: (row) => fits(row, filter, now_ms), newest: ({ made_ms }) => made_ms,
+    });
+  }, []);
   useEffect(() => {
     const end = filter.inside ? followInside(list) : () => {};
     return () => {
