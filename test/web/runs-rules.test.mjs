@@ -77,8 +77,9 @@ test("several at once: who fits an action, requests of at most 100, what is held
   assert.deepEqual(rules.batches(ids).map(({ length }) => length), [100, 100, 1]);
   assert.deepEqual(rules.batches(ids).flat(), ids);
   assert.deepEqual(rules.batches([]), []);
-  const held = (first) => rules.heldBack(rows, first);
-  assert.deepEqual([held(null).fresh, held("running").fresh, held("failed").fresh, held("x").fresh],
-    [0, 0, 2, 0]);
-  assert.equal(held("failed").shown[0].id, "failed");
+  const held = (...stood) => rules.heldBack(rows, new Set(stood));
+  assert.deepEqual([rules.heldBack(rows, null), held("running"), held("failed"), held("x"),
+    held("running", "failed")].map(({ fresh }) => fresh), [0, 0, 2, 0, 1]);
+  assert.deepEqual(held("running", "failed").shown.map(({ id }) => id),
+    ["running", "failed", "succeeded"]); // The last one is of a page that was asked for.
 });

@@ -123,9 +123,11 @@ export function comparisonOf(rows: readonly RunRow[]): string | null {
     ? `/compare?a=${first.id}&b=${second.id}` : null;
 }
 
-/** While a list is held, what came since stands not yet in it. */
+/** While a list is held, what came since among the rows that stood there is not yet in it. */
 export function heldBack<T extends { id: string }>(
-  items: readonly T[], first: string | null): { shown: readonly T[]; fresh: number } {
-  const at = first === null ? 0 : items.findIndex(({ id }) => id === first);
-  return at <= 0 ? { shown: items, fresh: 0 } : { shown: items.slice(at), fresh: at };
+  items: readonly T[], stood: ReadonlySet<string> | null): { shown: readonly T[]; fresh: number } {
+  if (stood === null) return { shown: items, fresh: 0 };
+  const last = items.reduce((found, { id }, at) => (stood.has(id) ? at : found), -1);
+  const shown = items.filter(({ id }, at) => at > last || stood.has(id));
+  return { shown, fresh: items.length - shown.length };
 }

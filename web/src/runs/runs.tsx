@@ -79,18 +79,18 @@ function Empty({ filtered }: { filtered: boolean }) {
   );
 }
 
-/** The row that stands first while somebody points at the list, or is in it; null: nobody does. */
+/** While somebody points at the list, or is in it, no row moves: new ones wait. */
 function useHeld(items: readonly RunRow[]) {
-  const box = useRef<HTMLDivElement>(null), first = useRef<string | null>(null);
+  const box = useRef<HTMLDivElement>(null), stood = useRef<ReadonlySet<string>>(new Set());
   const left = useSignal(0);
   void left.value;
   const isHeld = box.current?.matches(":hover, :focus-within") ?? false;
-  const isThere = items.some(({ id }) => id === first.current);
-  if (!isHeld || !isThere) first.current = items[0]?.id ?? null;
+  const isThere = items.some(({ id }) => stood.current.has(id));
+  if (!isHeld || !isThere) stood.current = new Set(items.map(({ id }) => id));
   const leave = (): void => void left.value++;
-  return { box, leave, ...heldBack(items, isHeld ? first.current : null),
+  return { box, leave, ...heldBack(items, isHeld ? stood.current : null),
     release: () => {
-      first.current = null;
+      stood.current = new Set();
       leave();
     } };
 }
