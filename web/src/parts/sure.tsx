@@ -1,5 +1,5 @@
-/** A button for what cannot be taken back: it asks once more, in its place. A double click and a key
- *  that is held are one press: they do not answer what they asked. */
+/** A button for what cannot be taken back: it asks once more, in its place. A double click and a
+ *  key that is held are one press: they do not answer what they asked. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { GRACE_MS } from "./grace.ts";

@@ -8,11 +8,11 @@ interface TroubleProps { problem: Problem | null; retry?: (() => void) | undefin
 
 export function Trouble({ problem, retry }: TroubleProps) {
   if (problem === null) return null;
-  const text = visible(words.problem(problem));
+  const text = words.problem(problem);
   return (
     <div class="trouble" role="alert">
       <span class="tone-fail" aria-hidden="true">✕</span>
-      <span dir="auto">{text} <code>{problem.code}</code></span>
+      <span dir="auto">{visible(text)} <code>{problem.code}</code></span>
       <Copy text={`${text} (${problem.code})`} />
       {retry === undefined ? null : <button onClick={retry}>{words.retry}</button>}
     </div>
