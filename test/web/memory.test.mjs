@@ -96,7 +96,7 @@ test("by mouse: filtered, found, opened, stored, deleted, and it lives", async (
   await remove.focus();
   await page.keyboard.down("Enter");
   await ready.waitFor();
-  await page.keyboard.down("Enter"); // It is held.
+  await page.keyboard.down("Enter"); // The key is held.
   await page.keyboard.up("Enter");
   assert.equal((await ask(desk.daemon, "GET", "/memory")).items.length, 5);
   await ready.click();

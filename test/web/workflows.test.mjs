@@ -95,7 +95,7 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByLabel(/^more/).fill('{"deep": [1]}');
   await model(page).fill("scripted/demo");
   await page.getByLabel(/^Cost, at most/).fill("1.50");
-  for (const folder of [scratch(file), root]) { // What was typed stays.
+  for (const folder of [scratch(file), root]) { // Typed texts stay.
     await page.getByLabel(/^Project folder/).fill(folder);
     await page.getByRole("button", { name: "Look there" }).click();
     await page.waitForURL(`**/workflows/sweep?root=${encodeURIComponent(folder)}`);
