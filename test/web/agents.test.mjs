@@ -133,6 +133,9 @@ test("on a phone nothing is too wide, and buttons are large", async (t) => {
   await row(page, "mine").getByRole("button").tap();
   await detail(page).getByText("echo 'a b' --").waitFor();
   assert.equal(await overflow(page), 0);
+  await detail(page).locator("[aria-label=Close]:focus").waitFor(); // The sheet covers the list.
+  await detail(page).getByRole("button", { name: "Close" }).tap();
+  await page.locator("[data-row=mine]:focus").waitFor();
   page.clean();
 });
 

@@ -204,8 +204,10 @@ test("on a phone nothing is too wide, buttons are large, and an agent is a place
     await row(page, "file 3").tap();
     await inspector(page).locator(".line.add").first().waitFor();
     assert.equal(await overflow(page), 0);
+    await inspector(page).locator("[aria-label=Close]:focus").waitFor();
     await page.goBack();
     await inspector(page).waitFor({ state: "detached" });
+    await page.locator("[role=listbox]:focus").waitFor();
     await page.goto(`${desk.daemon.url}/compare`);
     await page.getByLabel("Run before").waitFor();
     assert.equal(await overflow(page), 0);

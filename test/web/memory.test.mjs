@@ -71,6 +71,11 @@ test("by mouse: filtered, found, opened, stored, deleted, and it lives", async (
   await page.getByRole("button", { name: "Remember" }).click();
   await dialog(page).getByLabel("Topic").fill("x".repeat(65));
   await dialog(page).getByLabel("Title").fill("By hand");
+  await dialog(page).getByLabel("Title").hover();
+  await page.mouse.down(); // A selection that ends beside the dialog.
+  await page.mouse.move(2, 2);
+  await page.mouse.up();
+  await page.mouse.click(2, 2);
   await dialog(page).getByLabel("Text").fill("A person stored it.");
   await dialog(page).getByLabel("Tags").fill("a, b");
   await page.getByRole("button", { name: "Store it" }).click();
@@ -83,8 +88,18 @@ test("by mouse: filtered, found, opened, stored, deleted, and it lives", async (
   await article(page, "By hand").getByText("A person stored it.").waitFor();
   assert.deepEqual(await article(page, "By hand").locator(".tag").allInnerTexts(), ["a", "b"]);
 
-  await page.getByRole("button", { name: "Delete By hand" }).click();
-  await page.getByRole("button", { name: "Delete for good" }).click();
+  const remove = page.getByRole("button", { name: "Delete By hand" });
+  const ready = page.getByRole("button", { name: "Delete for good", disabled: false });
+  await remove.dblclick();
+  await ready.waitFor();
+  await page.getByLabel("Search what agents remember").focus();
+  await remove.focus();
+  await page.keyboard.down("Enter");
+  await ready.waitFor();
+  await page.keyboard.down("Enter"); // The key is held.
+  await page.keyboard.up("Enter");
+  assert.equal((await ask(desk.daemon, "GET", "/memory")).items.length, 5);
+  await ready.click();
   await listed(page, ["From a model", "Tabs", "Other way", "How to build"]);
   await page.waitForURL("**/memory");
   assert.equal((await ask(desk.daemon, "GET", "/memory")).items.length, 4);
@@ -105,7 +120,7 @@ test("by keyboard alone: there, opened, stored, deleted; the next row has the fo
   await page.keyboard.press("Escape");
   await page.waitForURL("**/memory");
   await page.keyboard.press("Enter");
-  const second = page.getByRole("button", { name: "Delete for good" });
+  const second = page.getByRole("button", { name: "Delete for good", disabled: false });
   for (let at = 0; await page.evaluate(() =>
     document.activeElement.getAttribute("aria-label")) !== "Delete Other way"; at++) {
     assert.ok(at < 10, "the button can be reached");

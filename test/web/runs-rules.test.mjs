@@ -27,13 +27,24 @@ test("the address is the list of the API; what means nothing in it counts as abs
 
 test("a row of an event belongs to the list, or leaves it", () => {
   const row = { id: "run_1", kind: "job", state: "failed", label: "Nightly", project: "web" };
-  const is = (text, more) => rules.fits({ ...row, ...more }, filterOf(text));
+  const is = (text, more) => rules.fits({ ...row, ...more }, filterOf(text), NOW);
   assert.deepEqual(["", "state=failed&q=night", "project=web", "q=RUN_1"].map((one) => is(one)),
     [true, true, true, true]);
   assert.deepEqual(["kind=turn", "state=live", "project=docs", "q=x"].map((one) => is(one)),
     [false, false, false, false]);
   const list = [{ id: "b" }, { id: "a" }];
   assert.deepEqual(applied(list, { id: "b", removed: true }, () => true), [{ id: "a" }]);
+});
+
+test("a run that changes stands by its age, and not at all where its page was not read", () => {
+  const rows = [9, 7, 5].map((made_ms) => ({ id: `run_${made_ms}`, made_ms }));
+  const put = (made_ms, more) => applied(rows, { id: `run_${made_ms}`, made_ms }, () => true,
+    { by: (row) => row.made_ms, more }).map((row) => row.made_ms).join(" ");
+  assert.deepEqual([put(10, true), put(8, true), put(7, true), put(1, true), put(1, false)],
+    ["10 9 7 5", "9 8 7 5", "9 7 5", "9 7 5", "9 7 5 1"]);
+  const made = (hours) => rules.fits({ id: "run_1", kind: "job", state: "failed",
+    made_ms: NOW - hours * 3600_000 }, filterOf("since=24h"), NOW);
+  assert.deepEqual([made(23), made(25)], [true, false]);
 });
 
 test("the first page read again keeps what stands below it, and drops what left it", () => {
@@ -66,8 +77,9 @@ test("several at once: who fits an action, requests of at most 100, what is held
   assert.deepEqual(rules.batches(ids).map(({ length }) => length), [100, 100, 1]);
   assert.deepEqual(rules.batches(ids).flat(), ids);
   assert.deepEqual(rules.batches([]), []);
-  const held = (first) => rules.heldBack(rows, first);
-  assert.deepEqual([held(null).fresh, held("running").fresh, held("failed").fresh, held("x").fresh],
-    [0, 0, 2, 0]);
-  assert.equal(held("failed").shown[0].id, "failed");
+  const held = (...stood) => rules.heldBack(rows, new Set(stood));
+  assert.deepEqual([rules.heldBack(rows, null), held("running"), held("failed"), held("x"),
+    held("running", "failed")].map(({ fresh }) => fresh), [0, 0, 2, 0, 1]);
+  assert.deepEqual(held("running", "failed").shown.map(({ id }) => id),
+    ["running", "failed", "succeeded"]); // The last one is of a page that was asked for.
 });

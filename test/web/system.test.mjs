@@ -157,14 +157,15 @@ test("by keyboard alone: there, a host that is gone is removed, and the state is
         await page.keyboard.press("Tab");
       }
     };
+    const sure = (name) => page.getByRole("button", { name, disabled: false }).waitFor();
     await tabTo("Remove the host ⟦RLO⟧build");
     await page.keyboard.press("Enter");
-    await page.getByRole("button", { name: "Give up its jobs and remove it" }).waitFor();
+    await sure("Give up its jobs and remove it");
     await page.keyboard.press("Enter");
     await part(page, "Hosts").getByText("30 s are needed").waitFor();
     await tabTo("Remove it although it may live: ⟦RLO⟧build");
     await page.keyboard.press("Enter");
-    await page.getByRole("button", { name: "Its jobs may run twice: remove it" }).waitFor();
+    await sure("Its jobs may run twice: remove it");
     await page.keyboard.press("Enter");
     await part(page, "Hosts").getByText("⟦RLO⟧build is removed; jobs given up: 2.").waitFor();
     await part(page, "Hosts").getByText("x&y:/<b>").waitFor({ state: "detached" });

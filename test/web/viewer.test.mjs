@@ -11,6 +11,7 @@ import { scratch } from "../integration/lib.mjs";
 import { until } from "./beside.mjs";
 import { axe, browserOf, fileOf, opened, overflow, serving } from "./browser.mjs";
 import { HOSTILE } from "./hostile.mjs";
+import { compiled } from "./parts.mjs";
 
 const file = fileOf({ after, afterEach });
 let browser, desk, id, url, folder;
@@ -108,6 +109,20 @@ test("an agent and its trace by keyboard; the place stands after the file's #", 
   await row(page, "find").waitFor();
   assert.equal(await page.getByRole("button", { name: /Stop|Pause|Run again/ }).count(), 0);
   page.clean();
+});
+
+test("nothing leads to a session; what the script calls so stays", async () => {
+  const { sessionless } = await compiled("viewer/sessions.ts");
+  const own = { session: "own" }, of = "ses_1";
+  const at = (type) => ({ type, data: { session: of, result: own } });
+  const { run, agents, spans, events, args } = sessionless({ args: own,
+    run: { id: "run_1", session: of, spec: { args: own }, result: own },
+    agents: [{ session: of, result: own }], spans: [{ id: "1", session: of, input: "session" }],
+    events: [at("agent_started"), at("agent_session"), at("script_log")] });
+  assert.deepEqual([args, run.spec.args, run.result, agents[0].result, events[0].data.result],
+    Array(5).fill(own));
+  assert.deepEqual([run, agents[0], spans[0], events[0].data, events[1].data, events[2].data]
+    .map(({ session }) => session), [null, null, null, null, null, of]);
 });
 
 test("axe finds nothing, light and dark; nothing is lost at 360 px", async () => {

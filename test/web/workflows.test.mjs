@@ -95,6 +95,13 @@ test("by mouse: from the catalog to a form, its plan, the run, and back to its p
   await page.getByLabel(/^more/).fill('{"deep": [1]}');
   await model(page).fill("scripted/demo");
   await page.getByLabel(/^Cost, at most/).fill("1.50");
+  for (const folder of [scratch(file), root]) { // Typed texts stay.
+    await page.getByLabel(/^Project folder/).fill(folder);
+    await page.getByRole("button", { name: "Look there" }).click();
+    await page.waitForURL(`**/workflows/sweep?root=${encodeURIComponent(folder)}`);
+    if (folder === root) await page.getByText("The check finds nothing.").waitFor();
+    else await page.getByText("workflow_not_found").waitFor();
+  }
   await plan(page).click();
   await page.getByText("4 agents in 2 waves").waitFor();
   await page.getByText("It costs at most $0.00, if each agent calls its model once.").waitFor();

@@ -7,6 +7,7 @@ import { Bounded } from "../parts/bounded.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Section } from "../parts/section.tsx";
 import { useSelection } from "../parts/select.ts";
+import { useSheet } from "../parts/sheet.ts";
 import { Sure } from "../parts/sure.tsx";
 import { timeTo } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -60,9 +61,10 @@ function StartLine({ agent }: { agent: Agent }) {
   );
 }
 
-function Detail({ agent, close, ask, gone }: {
-  agent: Agent; close(): void; ask(wish: Wish): void; gone(): void;
+function Detail({ agent, close, back, ask, gone }: {
+  agent: Agent; close(): void; back(): void; ask(wish: Wish): void; gone(): void;
 }) {
+  const button = useSheet(back);
   const named = useNamed(), name = visible(agent.name), [problem, problemSet] =
     useState<Problem | null>(null);
   const { facts } = words, isProgram = agent.kind === "cli", isStored = agent.from === "stored";
@@ -87,7 +89,9 @@ function Detail({ agent, close, ask, gone }: {
     <aside class="inspector" aria-label={named(words.agent(name))}>
       <div class="inspector-title">
         <h2 class="mono clip" dir="auto">{name}</h2>
-        <button class="quiet end" aria-label={words.close} onClick={close}>✕</button>
+        <button class="quiet end" ref={button} aria-label={words.close} onClick={close}>
+          ✕
+        </button>
       </div>
       <Found state={agent.state} />
       <dl class="run-facts">
@@ -135,8 +139,10 @@ interface Connection {
 /** What agents of models wait for: a provider that has refused is asked again later. */
 function Connections() {
   const [items, itemsSet] = useState<Connection[]>([]);
+  const [problem, problemSet] = useState<Problem | null>(null);
   const read = async (): Promise<void> => {
     const answer = await get<Page<Connection>>("/providers?limit=200");
+    problemSet(answer.ok ? null : answer.problem);
     if (answer.ok) itemsSet(answer.value.items);
   };
   useEffect(() => {
@@ -144,9 +150,10 @@ function Connections() {
     const timer = setInterval(() => void read(), CONNECTIONS_MS);
     return () => clearInterval(timer);
   }, []);
-  if (items.length === 0) return null;
+  if (items.length === 0) return <Trouble problem={problem} retry={() => void read()} />;
   return (
     <Section title={words.connections} count={items.length}>
+      <Trouble problem={problem} retry={() => void read()} />
       {items.map(({ name, kind, max_concurrent: slots, cause, detail, resume_at_ms: until }) => (
         <div key={name} class="row agent">
           <a class="mono clip" href="/settings/models" dir="auto">{visible(name)}</a>
@@ -216,17 +223,18 @@ export function Agents() {
         )}
       </div>
       {opened === undefined ? null : (
-        <Detail key={opened.name} agent={opened} close={() => open(null)} ask={wishSet}
-          gone={() => {
+        <Detail key={opened.name} agent={opened} close={() => open(null)}
+          back={() => select.to(opened.name)} ask={wishSet} gone={() => {
             open(null);
             void read();
           }} />
       )}
       {wish === null ? null : (
-        <AgentForm wish={wish} close={() => wishSet(null)} done={(made) => {
-          void read();
-          open(made);
-        }} />
+        <AgentForm wish={wish} close={() => wishSet(null)} late={() => void read()}
+          done={(made) => {
+            void read();
+            open(made);
+          }} />
       )}
     </div>
   );

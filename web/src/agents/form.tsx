@@ -15,8 +15,8 @@ export type Wish = { how: "add" } | {
   definition: Definition | null;
 };
 
-export function AgentForm({ wish, close, done }: {
-  wish: Wish; close(): void; done(name: string): void;
+export function AgentForm({ wish, close, done, late }: {
+  wish: Wish; close(): void; done(name: string): void; late(): void;
 }) {
   const [problem, problemSet] = useState<Problem | null>(null);
   const of = wish.how === "add" ? null : wish.of, edits = wish.how === "edit";
@@ -39,7 +39,7 @@ export function AgentForm({ wish, close, done }: {
   const value = (name: string) => (first[name] === undefined ? {} : { value: first[name] });
   return (
     <Form title={title} send={words.save} cancel={words.cancel} close={close} submit={submit}
-      done={({ name }) => done(name)}
+      done={({ name }) => done(name)} late={late}
       beside={(given) => {
         problemSet(given);
         const field = given === null ? null : fieldOf(given);

@@ -2,9 +2,10 @@
  *  when it has stood there with these words for 400 ms. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 
+import { GRACE_MS } from "../parts/grace.ts";
 import type { Ask } from "../state/asks.ts";
 
-export const GRACE_MS = 400;
+export { GRACE_MS } from "../parts/grace.ts";
 
 /** Whether the question stood here, as it is now, that long before the event: since the picture
  *  that showed it, which may come late where much is drawn. */

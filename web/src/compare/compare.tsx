@@ -1,6 +1,7 @@
 /** Two runs of one script: sums with their differences, and agents that belong together. The
  *  address has the runs, what is shown, and the agent that is open. */
 import { useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 
 import { Brand } from "../parts/brand.tsx";
@@ -144,8 +145,8 @@ function useCursor(rows: readonly Row[], show: (at: number) => void) {
   return { cursor: cursor.value, at, open, arrows };
 }
 
-function List({ rows }: { rows: readonly Row[] }) {
-  const seat = useSeat(), named = useNamed(), base = useId(), handle = useRef<RowsHandle>(null);
+function List({ rows, handle }: { rows: readonly Row[]; handle: RefObject<RowsHandle> }) {
+  const seat = useSeat(), named = useNamed(), base = useId();
   const show = (at: number): void => void (at >= 0 && handle.current?.show(at));
   const { cursor, at, open, arrows } = useCursor(rows, show);
   const stacked = isNarrow(seat) || coarse.matches;
@@ -173,6 +174,7 @@ function Both({ sides }: { sides: [Side, Side] }) {
     [all, only]);
   const open = query.value.get("agent"), opened = all.find(({ pair }) => pair.id === open);
   const notes = notesOf(sides), kinds = counted(all);
+  const list = useRef<RowsHandle>(null);
   const toggle = (): void => setQuery("only", only ? "0" : "1");
   useKeys([{ name: "onlyChanged", run: toggle }]);
   return (
@@ -198,7 +200,7 @@ function Both({ sides }: { sides: [Side, Side] }) {
             </span>
           </div>
         </header>
-        {rows.length > 0 ? <List rows={rows} /> : (
+        {rows.length > 0 ? <List rows={rows} handle={list} /> : (
           <div class="empty compare-empty">
             <p>{all.length === 0 ? words.noAgents : words.empty}</p>
             {all.length === 0 ? null
@@ -208,7 +210,8 @@ function Both({ sides }: { sides: [Side, Side] }) {
       </div>
       {opened === undefined ? null : (
         <Inspector key={opened.pair.id} pair={opened.pair}
-          runs={[sides[0].run.id, sides[1].run.id]} close={() => inspect(seat, null)} />
+          runs={[sides[0].run.id, sides[1].run.id]} close={() => inspect(seat, null)}
+          back={() => list.current?.focus()} />
       )}
     </div>
   );

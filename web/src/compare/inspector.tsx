@@ -5,6 +5,7 @@ import { get, type Problem } from "../api/api.ts";
 import { Diff } from "../diff/index.ts";
 import { Bounded } from "../parts/bounded.tsx";
 import { Loading } from "../parts/loading.tsx";
+import { useSheet } from "../parts/sheet.ts";
 import { State } from "../parts/state.tsx";
 import { count, money, spentText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
@@ -108,9 +109,10 @@ function Figures({ pair: { a, b } }: { pair: Pair }) {
   );
 }
 
-export function Inspector({ pair, runs, close }: {
-  pair: Pair; runs: [string, string]; close(): void;
+export function Inspector({ pair, runs, close, back }: {
+  pair: Pair; runs: [string, string]; close(): void; back(): void;
 }) {
+  const button = useSheet(back);
   const named = useNamed(), { a, b, by } = pair, name = nameOf((b ?? a) as AgentRow);
   const { whole, problem } = useWhole(pair);
   const about = b === null ? words.aloneBefore : a === null ? words.aloneAfter
@@ -119,7 +121,9 @@ export function Inspector({ pair, runs, close }: {
     <aside class="inspector" aria-label={named(words.agent(name))}>
       <div class="inspector-title">
         <h2 class="mono clip" dir="auto">{name}</h2>
-        <button class="quiet end" aria-label={words.close} onClick={close}>✕</button>
+        <button class="quiet end" ref={button} aria-label={words.close} onClick={close}>
+          ✕
+        </button>
       </div>
       {about === null ? null : <p class="muted">{about}</p>}
       <Figures pair={pair} />

@@ -19,6 +19,7 @@ function useJobs(filter: JobsFilter): RowsFollow<JobRow> {
   const { state, q, top } = filter;
   const list = useMemo(() => followRows<JobRow>({
     path: pathOf(filter), type: "run_changed", fits: (row) => fits(row, filter),
+    newest: ({ made_ms }) => made_ms,
   }), [state, q, top]);
   useEffect(() => list.end, [list]);
   // An event has no command: a job without a label is read, once.

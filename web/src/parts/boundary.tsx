@@ -2,6 +2,10 @@
 import { Component, type ComponentChildren } from "preact";
 
 import { words } from "../words.ts";
+import { beginning, visible } from "./visible.ts";
+
+/** A fault may quote outside text of any length. */
+const FAULT_MAX = 2_000;
 
 interface BoundaryProps {
   /** Something else than what threw is drawn. */
@@ -25,7 +29,7 @@ export class Boundary extends Component<BoundaryProps, { fault: string | null }>
     return (
       <div class="page" role="alert">
         <p>{words.notDrawn}</p>
-        <pre dir="auto">{fault}</pre>
+        <pre dir="auto">{visible(beginning(fault, FAULT_MAX))}</pre>
         <p><button onClick={() => this.setState({ fault: null })}>{words.retry}</button></p>
       </div>
     );

@@ -46,7 +46,7 @@ export function Copy({ text, label = words.copy }: { text: string; label?: strin
   }, [said]);
   const copy = async () => saidSet(await copyText(text) ? words.copied : words.notCopied);
   return (
-    <button class="quiet copy" onClick={() => void copy()}>
+    <button type="button" class="quiet copy" onClick={() => void copy()}>
       <span aria-live="polite">{said ?? label}</span>
     </button>
   );

@@ -6,6 +6,8 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 interface DialogProps {
   label: string;
   name?: string;
+  /** What a click beside it does. Where something is typed, it would be lost. Default: closes. */
+  beside?: "closes" | "nothing";
   /** Ended in whatever way. The caller leaves it out of the page then. */
   onClose(): void;
   children: ComponentChildren;
@@ -14,12 +16,18 @@ interface DialogProps {
 /** Ends the dialog that an element is in: the focus is back before anything else happens. */
 export const dialogEnd = (inside: Element): void => inside.closest("dialog")?.close();
 
-export function Dialog({ label, name, onClose, children }: DialogProps) {
+export function Dialog({ label, name, beside = "closes", onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  // A text that is selected from within to beyond the edge ends as a click on the dialog, too.
+  const pressed = useRef(false);
   useLayoutEffect(() => ref.current?.showModal(), []);
   return (
     <dialog ref={ref} class={name} aria-label={label} onClose={onClose}
-      onClick={(event) => event.target === ref.current && ref.current?.close()}>
+      onPointerDown={(event) => void (pressed.current = event.target === ref.current)}
+      onClick={(event) => {
+        const isBeside = pressed.current && event.target === ref.current;
+        if (isBeside && beside === "closes") ref.current?.close();
+      }}>
       <div class="sheet">{children}</div>
     </dialog>
   );

@@ -55,18 +55,23 @@ interface FormProps<T> {
   close: () => void;
   /** The trimmed values of the fields; those that are empty are absent. */
   submit: (given: Record<string, string>) => Promise<Answer<T>>;
+  /** While the form is there. */
   done: (value: T) => void;
+  /** It was closed, or its page was left, before the answer came: nobody is led elsewhere then.
+   *  Default: nothing. */
+  late?: (value: T) => void;
   /** true: the caller shows it beside a field. null: there is none any more. */
   beside?: (problem: Given | null) => boolean;
   children?: ComponentChildren;
 }
 
 export function Form<T>(
-  { title, send, cancel, close, submit, done, beside, children }: FormProps<T>) {
+  { title, send, cancel, close, submit, done, late, beside, children }: FormProps<T>) {
   const [problem, problemSet] = useState<Given | null>(null);
   const [busy, busySet] = useState(false);
   const sent = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
+    if (busy) return; // Ctrl+Enter sends although the button is disabled.
     const form = event.currentTarget as HTMLFormElement;
     const given: Record<string, string> = {};
     for (const [name, value] of new FormData(form)) {
@@ -79,11 +84,12 @@ export function Form<T>(
     const isBeside = beside?.(answer.ok ? null : answer.problem) ?? false;
     problemSet(answer.ok || isBeside ? null : answer.problem);
     if (!answer.ok) return;
+    if (!form.isConnected || form.closest("dialog")?.open !== true) return late?.(answer.value);
     dialogEnd(form);
     done(answer.value);
   };
   return (
-    <Dialog label={title} name="sheet-form" onClose={close}>
+    <Dialog label={title} name="sheet-form" beside="nothing" onClose={close}>
       <form onSubmit={(event) => void sent(event)}>
         <h2>{title}</h2>
         {children}

@@ -1,16 +1,19 @@
-/** What failed: title, detail and code of the daemon, and one more try. */
+/** What failed: title, detail and code of the daemon, to be copied, and one more try. */
 import type { Problem } from "../api/api.ts";
 import { words } from "../words.ts";
+import { Copy } from "./copy.tsx";
 import { visible } from "./visible.ts";
 
 interface TroubleProps { problem: Problem | null; retry?: (() => void) | undefined }
 
 export function Trouble({ problem, retry }: TroubleProps) {
   if (problem === null) return null;
+  const text = words.problem(problem);
   return (
     <div class="trouble" role="alert">
       <span class="tone-fail" aria-hidden="true">✕</span>
-      <span dir="auto">{visible(words.problem(problem))} <code>{problem.code}</code></span>
+      <span dir="auto">{visible(text)} <code>{problem.code}</code></span>
+      <Copy text={`${text} (${problem.code})`} />
       {retry === undefined ? null : <button onClick={retry}>{words.retry}</button>}
     </div>
   );

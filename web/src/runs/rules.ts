@@ -74,8 +74,12 @@ export function pathOf(filter: RunsFilter, now_ms: number): string {
 
 const lower = (text: string): string => text.replace(/[A-Z]/g, (one) => one.toLowerCase());
 
-/** Whether a row of an event belongs to that list. Events tell of runs at the top alone. */
-export function fits(row: RunRow, { kind, state, project, q }: RunsFilter): boolean {
+/** Whether a row of an event belongs to that list, which was read at `now_ms`. Events tell of runs
+ *  at the top alone. */
+export function fits(
+  row: RunRow, { kind, state, project, q, since }: RunsFilter, now_ms: number): boolean {
+  const from = sinceOf(since, now_ms);
+  if (from !== null && row.made_ms < from) return false;
   if (kind !== "" && row.kind !== kind) return false;
   if (!(STATES[state]?.includes(row.state) ?? true)) return false;
   if (project !== "" && row.project !== project) return false;
@@ -119,9 +123,11 @@ export function comparisonOf(rows: readonly RunRow[]): string | null {
     ? `/compare?a=${first.id}&b=${second.id}` : null;
 }
 
-/** While a list is held, what came since stands not yet in it. */
+/** While a list is held, what came since among the rows that stood there is not yet in it. */
 export function heldBack<T extends { id: string }>(
-  items: readonly T[], first: string | null): { shown: readonly T[]; fresh: number } {
-  const at = first === null ? 0 : items.findIndex(({ id }) => id === first);
-  return at <= 0 ? { shown: items, fresh: 0 } : { shown: items.slice(at), fresh: at };
+  items: readonly T[], stood: ReadonlySet<string> | null): { shown: readonly T[]; fresh: number } {
+  if (stood === null) return { shown: items, fresh: 0 };
+  const last = items.reduce((found, { id }, at) => (stood.has(id) ? at : found), -1);
+  const shown = items.filter(({ id }, at) => at > last || stood.has(id));
+  return { shown, fresh: items.length - shown.length };
 }

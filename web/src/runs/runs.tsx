@@ -42,9 +42,13 @@ function followInside(list: RowsFollow<RunRow>): () => void {
 }
 
 function useRuns(filter: RunsFilter): RowsFollow<RunRow> {
-  const list = useMemo(() => followRows<RunRow>({
-    path: pathOf(filter, Date.now()), type: "run_changed", fits: (row) => fits(row, filter),
-  }), []);
+  const list = useMemo(() => {
+    const now_ms = Date.now();
+    return followRows<RunRow>({
+      path: pathOf(filter, now_ms), type: "run_changed",
+      fits: (row) => fits(row, filter, now_ms), newest: ({ made_ms }) => made_ms,
+    });
+  }, []);
   useEffect(() => {
     const end = filter.inside ? followInside(list) : () => {};
     return () => {
@@ -75,18 +79,18 @@ function Empty({ filtered }: { filtered: boolean }) {
   );
 }
 
-/** The row that stands first while somebody points at the list, or is in it; null: nobody does. */
+/** While somebody points at the list, or is in it, no row moves: new ones wait. */
 function useHeld(items: readonly RunRow[]) {
-  const box = useRef<HTMLDivElement>(null), first = useRef<string | null>(null);
+  const box = useRef<HTMLDivElement>(null), stood = useRef<ReadonlySet<string>>(new Set());
   const left = useSignal(0);
   void left.value;
   const isHeld = box.current?.matches(":hover, :focus-within") ?? false;
-  const isThere = items.some(({ id }) => id === first.current);
-  if (!isHeld || !isThere) first.current = items[0]?.id ?? null;
+  const isThere = items.some(({ id }) => stood.current.has(id));
+  if (!isHeld || !isThere) stood.current = new Set(items.map(({ id }) => id));
   const leave = (): void => void left.value++;
-  return { box, leave, ...heldBack(items, isHeld ? first.current : null),
+  return { box, leave, ...heldBack(items, isHeld ? stood.current : null),
     release: () => {
-      first.current = null;
+      stood.current = new Set();
       leave();
     } };
 }

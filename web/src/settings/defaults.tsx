@@ -34,7 +34,9 @@ function Row({ field, now, models }: RowProps) {
     problemSet(answer.ok ? null : answer.problem);
     if (!answer.ok) return;
     await settingsRead();
-    draftSet(null);
+    const over = settings.value === null ? text : shown(field, settings.value);
+    // What was typed meanwhile stays, over what is stored now.
+    draftSet((typed) => (typed === null || typed.text === text ? null : { ...typed, over }));
     savedSet(true);
   };
   const isChanged = text !== stored;

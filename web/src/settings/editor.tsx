@@ -131,7 +131,8 @@ export function Editor({ project }: { project: Project }) {
     conflictSet(null);
     if (!answer.ok) return;
     project.settings = answer.value.settings; // The event of the stream says the same.
-    draftSet(null);
+    base.current = project.settings;
+    draftSet((typed) => (typed === draft ? null : typed)); // What was typed meanwhile stays.
     savedSet(true);
   };
   const bad = problem === null ? null : ruleAt(problem.detail);

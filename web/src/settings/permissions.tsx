@@ -14,9 +14,10 @@ import { words } from "./words.ts";
 
 function One({ project }: { project: Project }) {
   const { name, root, settings } = project, { rules, folders, edits } = draftOf(settings);
-  const [open, openSet] = useState(false);
+  const [opened, openedSet] = useState(false); // Once, since what is typed in it stays.
   return (
-    <details data-project={name} onToggle={(event) => openSet(event.currentTarget.open)}>
+    <details data-project={name}
+      onToggle={(event) => event.currentTarget.open && openedSet(true)}>
       <summary>
         <span class="mono" dir="auto">{visible(name)}</span>{" "}
         <span class="muted wrap" dir="auto">
@@ -24,7 +25,7 @@ function One({ project }: { project: Project }) {
           {root === null ? "" : ` · ${visible(root)}`}
         </span>
       </summary>
-      {open ? <Editor project={project} /> : null}
+      {opened ? <Editor project={project} /> : null}
     </details>
   );
 }

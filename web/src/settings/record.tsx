@@ -37,7 +37,8 @@ export function RecordForm<T>(
   };
   return (
     <Form<T> title={title} send={send} cancel={words.cancel} close={close} done={done}
-      beside={beside} submit={() => submit(changed(asked, row === null ? null : before, texts))}>
+      late={done} beside={beside}
+      submit={() => submit(changed(asked, row === null ? null : before, texts))}>
       <div ref={body} class="record">
         {asked.map((field) => {
           const { name } = field, at = `${id}-${name}`, isBad = fault?.name === name;

@@ -50,6 +50,7 @@ export function BudgetForm({ budget, close, done }: {
   return (
     <Form title={budget === null ? words.add : words.editOf(visible(budget.scope))}
       send={words.save} cancel={words.cancel} close={close} submit={submit} done={done}
+      late={done}
       beside={(given) => {
         problemSet(given);
         return given !== null && fieldOf(given) !== null &&

@@ -1,6 +1,7 @@
 /** The document that the file carries (docs/api.md: export of a run). */
 import type { Run } from "../state/types.ts";
 import type { StreamEvent } from "../stream/index.ts";
+import { sessionless } from "./sessions.ts";
 
 export interface Document {
   drover: string;
@@ -13,11 +14,8 @@ export interface Document {
     ended_ms: number | null; input?: string | null; output?: string | null }[];
 }
 
-/** Sessions are not in the file, so nothing leads to them. */
-const read = (text: string): Document => JSON.parse(text, (name, value: unknown) =>
-  (name === "session" ? null : value)) as Document;
-
-export const file = read(document.getElementById("run")?.textContent ?? "");
+export const file = sessionless(
+  JSON.parse(document.getElementById("run")?.textContent ?? "") as Document);
 
 const moments = [...file.events.map(({ at_ms }) => at_ms),
   ...file.spans.map(({ started_ms, ended_ms }) => ended_ms ?? started_ms)];

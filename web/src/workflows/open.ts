@@ -49,6 +49,8 @@ export interface Draft {
   /** The file is not the one any more that was edited. */
   stale: boolean;
   write(text: string): void;
+  /** That text is in the file now; what was typed since goes on from it. */
+  saved(text: string): void;
   /** It is as the file again. */
   discard(): void;
 }
@@ -58,6 +60,7 @@ export function useDraft(flow: Workflow, root: string): Draft {
   const source = flow.source ?? "", id = `workflow.${root}.${flow.name}`;
   const [text, textSet] = useState(() => draftOf(id) || source);
   const latest = useRef(text);
+  const stored = useRef(""); // Digest of what was saved, until the file has been read again.
   const keep = (now: string): void => {
     draftKeep(id, now === source ? "" : now, latest.current);
     draftKeep(`${id}.of`, now === source ? "" : draftOf(`${id}.of`) || digestOf(source),
@@ -68,7 +71,14 @@ export function useDraft(flow: Workflow, root: string): Draft {
     latest.current = now;
     textSet(now);
   };
+  const saved = (now: string): void => {
+    stored.current = digestOf(now);
+    if (latest.current === now) return;
+    draftKeep(id, latest.current, "");
+    draftKeep(`${id}.of`, stored.current, "");
+  };
   useEffect(() => {
+    stored.current = "";
     if (latest.current === source) keep(source); // What was begun has arrived in the file.
     // Another tab's writing is taken over where this one has written nothing.
     const heard = ({ key }: StorageEvent): void => {
@@ -81,8 +91,8 @@ export function useDraft(flow: Workflow, root: string): Draft {
     return () => removeEventListener("storage", heard);
   }, [source]);
   const edited = text !== source;
-  return { text, edited, write, discard: () => write(source),
-    stale: edited && ![digestOf(source), ""].includes(draftOf(`${id}.of`)) };
+  return { text, edited, write, saved, discard: () => write(source),
+    stale: edited && ![digestOf(source), stored.current, ""].includes(draftOf(`${id}.of`)) };
 }
 
 /** --- The check --- */

@@ -184,6 +184,26 @@ export function argsOfJson(text: string): Args {
     : { args: read.value, faults: new Map() };
 }
 
+/** What the fields of the form hold, by their names. */
+export type Texts = Record<string, string>;
+/** `json`: the args are written as JSON although they could be fields. */
+export interface Typed { texts: Texts; json: boolean }
+
+/** As a draft, which is empty where nothing was typed. */
+export const typedText = ({ texts, json }: Typed): string =>
+  (json || Object.values(texts).some((text) => text !== "") ? JSON.stringify({ texts, json }) : "");
+
+/** A draft that this build cannot read counts as none. */
+export function typedIn(draft: string): Typed {
+  try {
+    const { texts, json } = JSON.parse(draft) as Partial<Record<string, unknown>>;
+    const given = Object.entries(texts as object).filter(([, text]) => typeof text === "string");
+    return { texts: Object.fromEntries(given), json: json === true };
+  } catch {
+    return { texts: {}, json: false };
+  }
+}
+
 /** --- Marks at lines --- */
 
 export type Mark = "error" | "warning";

@@ -11,18 +11,19 @@ import type { Plan } from "../run/plan.ts";
 import { useModels } from "../session/pickers.tsx";
 import { Hint } from "../shell/kbd.tsx";
 import { useKeys } from "../shell/keys.ts";
+import { draftKeep, draftOf } from "../state/draft.ts";
 import { may } from "../state/me.ts";
 import { amountOf } from "../usage/limits.ts";
 import { ArgFields, argName, JSON_NAME, unfitText } from "./args.tsx";
 import type { Check, Draft } from "./open.ts";
 import { PlanView } from "./plan.tsx";
 import {
-  argsOf, argsOfJson, fieldsOf, requestOf, startable, type Planned, type Unfit, type Workflow,
+  argsOf, argsOfJson, fieldsOf, requestOf, startable, typedIn, typedText, type Planned, type Texts,
+  type Unfit, type Workflow,
 } from "./rules.ts";
 import { words } from "./words.ts";
 
 interface Started { runId?: string; error?: string | { message?: string } }
-type Texts = Record<string, string>;
 
 /** null: the text is no amount. */
 const costOf = (text: string): number | undefined | null =>
@@ -45,10 +46,25 @@ function usePlan() {
   return { planned, problem, problemSet, busy, make };
 }
 
+/** What was typed for a workflow is kept until it has been started. Another folder is another form,
+ *  but of the same workflow most often: its folder is no part of the draft's name. */
+function useTyped(flow: string) {
+  const id = `workflow.args.${flow}`, latest = useRef(draftOf(id));
+  const [typed, typedSet] = useState(() => typedIn(latest.current));
+  const keep = (text: string): void => {
+    draftKeep(id, text, latest.current);
+    latest.current = text;
+  };
+  const write = (texts: Texts, json: boolean): void => {
+    keep(typedText({ texts, json }));
+    typedSet({ texts, json });
+  };
+  return { ...typed, write, clear: () => keep("") };
+}
+
 /** What the fields hold; a fault shows once somebody wanted the plan, until its field changes. */
-function useFields(schema: unknown) {
-  const [texts, textsSet] = useState<Texts>({});
-  const [json, jsonSet] = useState(false);
+function useFields(flow: string, schema: unknown) {
+  const { texts, json, write, clear } = useTyped(flow);
   const [shown, shownSet] = useState<ReadonlyMap<string, Unfit>>(new Map());
   const declared = fieldsOf(schema), fields = json ? null : declared;
   const given = Object.fromEntries((declared ?? []).map(({ name }) =>
@@ -60,19 +76,18 @@ function useFields(schema: unknown) {
   const input = (form: HTMLFormElement, name: string): void => {
     const next = { ...texts };
     for (const [field, value] of new FormData(form)) next[field] = String(value);
-    textsSet(next);
+    write(next, json);
     const left = new Map(shown);
     left.delete(name === "cost" ? "\ncost" : name === JSON_NAME ? "" : name.replace(/^arg:/, ""));
     if (left.size !== shown.size) shownSet(left);
   };
   const turn = (): void => {
-    if (!json && (texts[JSON_NAME] ?? "") === "" && args !== undefined) {
-      textsSet({ ...texts, [JSON_NAME]: JSON.stringify(args, null, 2) });
-    }
-    jsonSet(!json);
+    const isNew = !json && (texts[JSON_NAME] ?? "") === "" && args !== undefined;
+    write(isNew ? { ...texts, [JSON_NAME]: JSON.stringify(args, null, 2) } : texts, !json);
     shownSet(new Map());
   };
-  return { texts, given, declared, fields, json, args, cost, faults, shown, shownSet, input, turn };
+  return { texts, given, declared, fields, json, args, cost, faults, shown, shownSet, input, turn,
+    clear };
 }
 
 function Says({ text, tone }: { text: string; tone?: string }) {
@@ -85,7 +100,7 @@ export function StartForm({ flow, root, draft, check, schema }: {
   const { go } = useSeat(), id = useId(), models = useModels();
   const form = useRef<HTMLFormElement>(null), starting = useRef(false);
   const [failed, failedSet] = useState<string | null>(null);
-  const fields = useFields(schema), plan = usePlan(), isMine = may("run");
+  const fields = useFields(flow.name, schema), plan = usePlan(), isMine = may("run");
   const isBroken = check.verdict !== null && !check.verdict.valid && !check.busy;
   const request = fields.faults.size > 0 || isBroken ? null : requestOf({
     name: flow.name, root, script: draft.edited ? draft.text : null, args: fields.args,
@@ -109,7 +124,11 @@ export function StartForm({ flow, root, draft, check, schema }: {
     plan.problemSet(answer.ok ? null : answer.problem);
     if (!answer.ok) return;
     const { runId, error } = answer.value;
-    if (runId !== undefined) return go(`/r/${runId}`);
+    if (runId !== undefined) {
+      fields.clear();
+      if (form.current !== null) go(`/r/${runId}`); // Else somebody is elsewhere already.
+      return;
+    }
     failedSet(typeof error === "string" ? error : error?.message ?? "");
   };
   useKeys(isMine ? [
@@ -142,9 +161,10 @@ export function StartForm({ flow, root, draft, check, schema }: {
           <label>
             <span>{words.model} <span class="muted">{words.modelAbout}</span></span>
             <input name="model" class="mono" list={`${id}-models`} autocomplete="off"
-              spellcheck={false} />
+              spellcheck={false} defaultValue={fields.texts.model ?? ""} />
           </label>
           <Field name="cost" label={words.cost} about={words.costAbout}
+            value={fields.texts.cost ?? ""}
             fault={unfit === undefined ? undefined : unfitText(unfit)} />
         </div>
         <datalist id={`${id}-models`}>

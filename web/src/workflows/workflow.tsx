@@ -45,20 +45,24 @@ function About({ flow }: { flow: Flow }) {
 }
 
 /** null: its file is not one that can be written. */
-function useSave(flow: Flow, root: string, text: string, onSaved: () => void): Save | null {
+function useSave(
+  flow: Flow, root: string, text: string, onSaved: (text: string) => void): Save | null {
   const [problem, problemSet] = useState<Problem | null>(null);
   const now = async (): Promise<void> => {
     const answer = await put<Flow>(`/workflows/${encodeURIComponent(flow.name)}${queryOf(root)}`,
       { source: text, hash: flow.hash });
     problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) onSaved();
+    if (answer.ok) onSaved(text);
   };
   return may("run") && flow.origin !== "built-in" && flow.hash != null ? { now, problem } : null;
 }
 
 function One({ flow, root, again }: { flow: Flow; root: string; again: () => void }) {
   const draft = useDraft(flow, root), check = useCheck(draft.text, flow.file, root);
-  const save = useSave(flow, root, draft.text, again);
+  const save = useSave(flow, root, draft.text, (text) => {
+    draft.saved(text);
+    again();
+  });
   // While the script has errors, the form is that of the script before them.
   const schema = useRef(flow.args);
   if (!draft.edited) schema.current = flow.args;

@@ -30,7 +30,7 @@ interface Catalog { workflows: Workflow[]; places: Place[]; unchecked: number }
 function useLast(): Map<string, RunRow> {
   const list = useMemo(() => followRows<RunRow>({
     path: "/runs?kind=workflow&limit=200", type: "run_changed",
-    fits: ({ kind }) => kind === "workflow",
+    fits: ({ kind }) => kind === "workflow", newest: ({ made_ms }) => made_ms,
   }), []);
   useEffect(() => list.end, [list]);
   return lastRuns(list.rows.value.items);
