@@ -46,22 +46,25 @@ function About({ flow }: { flow: Flow }) {
 
 /** null: its file is not one that can be written. */
 function useSave(
-  flow: Flow, root: string, text: string, onSaved: (text: string) => void): Save | null {
+  flow: Flow, root: string, text: string, onSaved: (text: string, as: Flow) => void): Save | null {
   const [problem, problemSet] = useState<Problem | null>(null);
   const now = async (): Promise<void> => {
     const answer = await put<Flow>(`/workflows/${encodeURIComponent(flow.name)}${queryOf(root)}`,
       { source: text, hash: flow.hash });
     problemSet(answer.ok ? null : answer.problem);
-    if (answer.ok) onSaved(text);
+    if (answer.ok) onSaved(text, answer.value);
   };
   return may("run") && flow.origin !== "built-in" && flow.hash != null ? { now, problem } : null;
 }
 
 function One({ flow, root, again }: { flow: Flow; root: string; again: () => void }) {
   const draft = useDraft(flow, root), check = useCheck(draft.text, flow.file, root);
-  const save = useSave(flow, root, draft.text, (text) => {
+  const seat = useSeat();
+  const save = useSave(flow, root, draft.text, (text, { name }) => {
     draft.saved(text);
-    again();
+    if (name === flow.name) return again();
+    draft.discard(); // A broken script had the name of its file.
+    seat.replace(`/workflows/${encodeURIComponent(name)}${queryOf(root)}`);
   });
   // While the script has errors, the form is that of the script before them.
   const schema = useRef(flow.args);
