@@ -283,10 +283,10 @@ export const headOf = ({ last }: History): number => last.seq;
 
 /** Adds what is new of these; true: there was something. What came before is not taken twice. */
 export function historyAdd(history: History, events: readonly StreamEvent[]): boolean {
-  const fresh = events.filter(({ seq }) => seq > history.last.seq);
-  if (fresh.length === 0) return false;
+  if (!events.some(({ seq }) => seq > history.last.seq)) return false;
   history.last = copied(history.last); // Whoever has the one before keeps it as it is.
-  for (const event of fresh) {
+  for (const event of events) {
+    if (event.seq <= history.last.seq) continue; // Also of those that stand here twice.
     history.events.push(event);
     take(history.last, event);
     if (history.events.length % CHECKPOINT === 0) history.kept.push(copied(history.last));
