@@ -194,7 +194,12 @@ test("where a prefix is gone, the state begins with the snapshot", () => {
     started_ms: 500, ended_ms: null, attempts: 2,
     waiting: { for: "approval", since_ms: 700, approval: "apr_1", tool: "t" } };
   const history = historyBegin({ floor: 40, run: { started_ms: 400 }, workflow: { name: "flock" },
-    agents: [agent], lines: [{ no: 1, title: "P" }] }, 42);
+    agents: [agent], agents_more: true, lines: [{ seq: 12, type: "phase", no: 1, title: "P" },
+      { seq: 31, type: "log", no: 3, text: "later" },
+      { seq: 30, type: "log", no: 2, text: "sooner" }] }, 42);
+  assert.deepEqual(history.last.lines.map(({ no, seq, at_ms }) => [no, seq, at_ms]),
+    [[1, 12, 0], [2, 30, 0], [3, 31, 0]], "in their order, of an unknown time");
+  assert.equal(history.last.cut, true, "not all agents had room");
   historyAdd(history, [{ seq: 42, at_ms: 900, type: "log", data: {} },
     { seq: 43, at_ms: 1000, type: "agent_answered", data: { run: "run_1", approval: "apr_1" } }]);
   assert.deepEqual([history.floor, headOf(history)], [42, 43]);

@@ -116,18 +116,22 @@ function useRows(isHovered: { current: boolean }) {
     if (!next.delete(title)) next.add(title);
     closed.value = next;
   };
-  const all = (): void => {
+  /** 0: phases alone; there is one level below them. */
+  const level = (to: number): void => {
     const titles = rows.flatMap((row) => (row.kind === "phase" ? [row.title] : []));
-    closed.value = closed.peek().size > 0 ? new Set() : new Set(titles);
+    closed.value = new Set(to === 0 ? titles : []);
   };
+  const all = (): void => level(closed.peek().size > 0 ? 1 : 0);
   const news = useMemo(() => ({}), [run, fill]); // What nobody here has opened or closed.
-  return { rows, fill, news, toggle, all };
+  return { rows, fill, news, toggle, all, level };
 }
 
-interface Moves { rows: readonly Row[]; toggle(title: string): void; all(): void }
+interface Moves {
+  rows: readonly Row[]; toggle(title: string): void; all(): void; level(to: number): void;
+}
 
 /** Which row is selected, and the keys that move it. */
-function useCursor({ rows, toggle, all }: Moves, show: (at: number) => void) {
+function useCursor({ rows, toggle, all, level }: Moves, show: (at: number) => void) {
   const { state } = useOpened(), seat = useSeat();
   const cursor = useSignal<string | null>(null), given = seat.query.value.get("agent");
   const shownId = given === null ? undefined : agentAt(state.value, given)?.id;
@@ -163,6 +167,7 @@ function useCursor({ rows, toggle, all }: Moves, show: (at: number) => void) {
     { name: "open", run: () => open(row) },
     { name: "fold", run: () => row?.kind === "phase" && toggle(row.title) },
     { name: "foldAll", run: all },
+    ...Array.from({ length: 10 }, (_, digit) => ({ key: String(digit), run: () => level(digit) })),
     { name: "nextHit", run: () => find(isFailed, 1) },
     { name: "previousHit", run: () => find(isFailed, -1) },
     { name: "waiting", run: () => find(isAsking, 1) },
@@ -208,10 +213,10 @@ function Columns() {
 export function List({ gantt }: { gantt: boolean }) {
   const { state, now_ms, at, facts } = useOpened(), seat = useSeat(), base = useId();
   const run = state.value, handle = useRef<RowsHandle>(null), isHovered = useRef(false);
-  const { rows, fill, news, toggle, all } = useRows(isHovered);
+  const { rows, fill, news, toggle, all, level } = useRows(isHovered);
   const stacked = isNarrow(seat), height = stacked || coarse.matches ? STACKED_PX : ROW_PX;
   const show = (index: number): void => void (index >= 0 && handle.current?.show(index));
-  const { row, cursor, arrows, open } = useCursor({ rows, toggle, all }, show);
+  const { row, cursor, arrows, open } = useCursor({ rows, toggle, all, level }, show);
   const keys = useMemo(() => rows.map(({ id }) => id), [rows]);
   const { box, over, leave } = useStill({ keys, news, height });
   const began_ms = run.began_ms ?? run.at_ms, ghosts = fill.ghosts.length > 0;
