@@ -1,6 +1,6 @@
 /** The history of a run, read page by page before its stream is followed: one event is one frame
- *  there, a thousand of them one answer here. No event is skipped: where a page fails reading stops,
- *  and whoever follows the stream goes on from there. */
+ *  there, a thousand of them are one answer here. No event is skipped: where a page fails, reading
+ *  stops, and whoever follows the stream goes on from there. */
 import type { Answer } from "../api/api.ts";
 import type { StreamEvent } from "../stream/index.ts";
 import { headOf, historyAdd, type History, type Snapshot } from "./fold.ts";

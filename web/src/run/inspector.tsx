@@ -218,7 +218,8 @@ export function Inspector({ id }: { id: string }) {
       <div class="inspector-title">
         <span class={`shape tone-${tone}`} aria-hidden="true">{shape}</span>
         <h2 class="mono clip" dir="auto">{name}</h2>
-        <button class="quiet end" aria-label={words.close} ref={button} onClick={close}>✕</button>
+        <button class="quiet end" aria-label={words.close} ref={button}
+          onClick={close}>✕</button>
       </div>
       <State state={agent.state === "retrying" ? "running" : agent.state}
         {...(agent.phase !== "" && { about: visible(agent.phase) })} />

@@ -1,5 +1,5 @@
-/** Phases and log lines of a run, as its script wrote them. The list of a run that lives follows its
- *  end, until somebody scrolls up. */
+/** Phases and log lines of a run, as its script wrote them. The list of a run that lives follows
+ *  its end, until somebody scrolls up. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Rows, type RowsHandle } from "../parts/rows.tsx";

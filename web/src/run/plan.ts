@@ -45,8 +45,8 @@ export interface Filled {
 /** Steps that a rehearsal lists at most, as the daemon does. */
 const STEPS_MAX = 200;
 
-/** Whether a rehearsal can say anything of this run. Once it is over nothing fills a place, and what
- *  was not planned is known only if all places are listed. */
+/** Whether a rehearsal can say anything of this run. Once it is over nothing fills a place, and
+ *  what was not planned is known only if all places are listed. */
 export function isRehearsable(state: RunState): boolean {
   if (state.end === null) return true;
   const places = new Set<string>();

@@ -18,7 +18,7 @@ export function useOpened(): Opened {
   return opened;
 }
 
-/** Gives an order to a run, `/runs/ID/stop`. What is pressed while one is under way does nothing. */
+/** Gives an order to a run, `/runs/ID/stop`; while one is under way, another one is ignored. */
 export function useOrder(
   onTrouble: (problem: Problem | null) => void): (path: string) => Promise<void> {
   const busy = useRef(false);

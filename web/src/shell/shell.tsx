@@ -2,8 +2,8 @@
 import { useRef } from "preact/hooks";
 
 import { key } from "../api/key.ts";
-// Small parts of several views. Beside the frame they are one chunk with it; each by itself would be
-// found only after the view that needs it was read.
+// Small parts of several views. Beside the frame they are one chunk with it; each by itself would
+// be found only after the view that needs it was read.
 import "../parts/copy.tsx";
 import "../parts/dialog.tsx";
 import "../parts/rows.tsx";

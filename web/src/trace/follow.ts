@@ -9,7 +9,7 @@ import type { Page } from "../state/types.ts";
 import { spanOf, type Given, type Span } from "./tree.ts";
 
 export const SPANS_MAX = 10_000;
-/** Rows of the first page, as many as are in the view, which is drawn at once; and of the others. */
+/** Rows of the first page, which fill a view and are drawn at once; and of the others. */
 const FIRST = 60, PAGE = 1_000, ASKS = 200;
 const PICTURE_MS = 250; // A hidden page draws none.
 const DRAWN_MS = 250; // What was read so far is drawn as often as this.
