@@ -160,7 +160,8 @@ function Buttons({ agent, onTrouble }: {
 function Whole({ agent }: { agent: Agent }) {
   const { facts, state, now_ms, at } = useOpened(), live = !isOver(agent) && at.value === null;
   const [problem, problemSet] = useState<Problem | null>(null);
-  const { details, spans, more, problem: unread } = useDetails(agent, live ? facts(agent).progress?.tool : null);
+  const { details, spans, more, problem: unread } =
+    useDetails(agent, live ? facts(agent).progress?.tool : null);
   const prompt = details?.spec.prompt ?? agent.prompt, { result } = details ?? {};
   const before = spans.filter(({ started_ms }) => at.value === null || started_ms <= now_ms.value)
     .map((span) => (at.value !== null && (span.ended_ms ?? Infinity) > state.value.at_ms
