@@ -15,11 +15,26 @@ const loaded = signal<ReadonlyMap<Route, ComponentType<Params> | "failed">>(new 
 const asked = new Set<Route>();
 const STYLE_MS = 5_000, FRAME_MS = 300;
 
+/** Chunks of a view would be found only after it was read; `build.mjs` says which there are. */
+function chunksLoad(place: string): void {
+  const meta = document.querySelector('meta[name="chunks"]');
+  const [names = [], ...rows] = (meta?.getAttribute("content") ?? "").split(";")
+    .map((row) => row.split(" "));
+  const [, ...needed] = rows.find(([first]) => first === place) ?? [];
+  for (const at of needed) {
+    const link = document.createElement("link");
+    link.rel = "modulepreload";
+    link.href = `/assets/${names[Number(at)]}`;
+    document.head.append(link);
+  }
+}
+
 /** Begins while the frame is drawn: an effect would wait for the picture of it. */
 async function load(route: Route): Promise<void> {
   if (asked.has(route)) return;
   asked.add(route);
   const styled = route.path === "/" ? null : viewsStyled();
+  chunksLoad(route.path);
   // A newer daemon has no chunk of the page before it.
   const view = await Promise.all([route.load(), styled]).then(([found]) => found)
     .catch(() => "failed" as const);
