@@ -204,13 +204,12 @@ export function Inspector({ id }: { id: string }) {
   useEffect(() => { // A sheet: what is under it has no place for the focus.
     if (sheet && isThere) button.current?.focus({ preventScroll: true });
   }, [sheet, isThere]);
-  const close = (): void => {
-    inspect(seat, null);
-    requestAnimationFrame(() => { // Once it has gone, and took the focus with it.
-      const isLost = document.activeElement === null || document.activeElement === document.body;
-      if (isLost) seat.box?.querySelector<HTMLElement>(".windowed")?.focus({ preventScroll: true });
-    });
-  };
+  useEffect(() => () => void requestAnimationFrame(() => { // It may take the focus with it.
+    const isLost = document.activeElement === null || document.activeElement === document.body;
+    const list = seat.box?.querySelector<HTMLElement>(".run-list .windowed");
+    if (isLost) list?.focus({ preventScroll: true });
+  }), []);
+  const close = (): void => inspect(seat, null);
   useKeys([{ name: "leave", run: close }]);
   if (agent === undefined) return null;
   const [shape, tone] = markOf(agent), name = nameOf(agent);

@@ -18,15 +18,15 @@ export function useOpened(): Opened {
   return opened;
 }
 
-/** Gives an order to a run, `/runs/ID/stop`; while one is under way, another one is ignored. */
+/** Gives an order to a run, `/runs/ID/stop`; while that is under way, the same one is ignored. */
 export function useOrder(
   onTrouble: (problem: Problem | null) => void): (path: string) => Promise<void> {
-  const busy = useRef(false);
+  const sent = useRef(new Set<string>());
   return async (path) => {
-    if (busy.current) return;
-    busy.current = true;
+    if (sent.current.has(path)) return;
+    sent.current.add(path);
     const answer = await post(path, {});
-    busy.current = false;
+    sent.current.delete(path);
     onTrouble(answer.ok ? null : answer.problem);
   };
 }
