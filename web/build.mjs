@@ -143,22 +143,43 @@ function nameOf(metafile, entry) {
   return path.basename(found[0]);
 }
 
-/** Chunks that the first script needs in any case: else a browser would find them one by one. */
-function preloads(metafile) {
+/** The chunk of an entry point, and all that it imports. */
+function chunksOf(metafile, entry) {
   const outputs = Object.entries(metafile.outputs);
-  const found = new Set([outputs.find(([, about]) => about.entryPoint === "src/main.tsx")[0]]);
+  const begin = outputs.find(([, about]) => about.entryPoint === entry);
+  if (begin === undefined) console.error(`web/build.mjs: ${entry} has no chunk`);
+  const found = new Set(begin?.slice(0, 1));
   for (const name of found) {
     const statements = metafile.outputs[name].imports.filter((one) =>
       one.kind === "import-statement");
     for (const one of statements) found.add(one.path);
   }
-  return [...found].slice(1).map((name) =>
-    `<link rel="modulepreload" href="/assets/${path.basename(name)}">\n`).join("");
+  return [...found].map((name) => path.basename(name));
+}
+
+/** Chunks that the first script needs in any case: else a browser would find them one by one. */
+const preloads = (metafile) => chunksOf(metafile, "src/main.tsx").slice(1).map((name) =>
+  `<link rel="modulepreload" href="/assets/${name}">\n`).join("");
+
+const VIEW = /path: "([^"]+)",\s*load: \(\) => import\("\.\.\/([^"]+)"\)/g;
+
+/** The same of each view, for the page to load with it: names, then the numbers of those that a
+ *  place needs, `a.js b.js;/r/:id 0 1;/usage 1`. */
+function viewChunks(metafile) {
+  const places = readFileSync(path.join(here, "src/shell/places.ts"), "utf8");
+  const first = chunksOf(metafile, "src/main.tsx"), names = [], rows = [];
+  for (const [, place, entry] of places.matchAll(VIEW)) {
+    const [, ...needed] = chunksOf(metafile, `src/${entry}`);
+    const later = needed.filter((name) => !first.includes(name));
+    for (const name of later) if (!names.includes(name)) names.push(name);
+    if (later.length > 0) rows.push([place, ...later.map((name) => names.indexOf(name))].join(" "));
+  }
+  return `<meta name="chunks" content="${[names.join(" "), ...rows].join(";")}">\n`;
 }
 
 function page(metafile) {
   const html = readFileSync(path.join(here, "src/index.html"), "utf8")
-    .replace("<script", () => `${preloads(metafile)}<script`);
+    .replace("<script", () => `${viewChunks(metafile)}${preloads(metafile)}<script`);
   return html.replaceAll(/\{(src\/[^}]+)\}/g, (_, entry) => `/assets/${nameOf(metafile, entry)}`);
 }
 

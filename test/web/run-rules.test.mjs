@@ -11,7 +11,8 @@ const { CHECKPOINT, headOf, historyAdd, historyBegin, historyNew, stateAt } =
   await compiled("run/fold.ts");
 const { fit, ghostSpan, panned, pinsOf, rowsOf, spanOf, sumsOf, ticksOf, windowOf, zoomed } =
   await compiled("run/layout.ts");
-const { filled, planned } = await compiled("run/plan.ts");
+const { historyRead } = await compiled("run/history.ts");
+const { filled, isRehearsable, planned } = await compiled("run/plan.ts");
 const { marksOf } = await compiled("run/marks.ts");
 const { culprit, pulse, sentence } = await compiled("run/why.ts");
 const { ROWS_MAX, rowsNear } = await compiled("parts/rows.tsx");
@@ -89,6 +90,60 @@ test("the state at each of many moments is the fold of the events up to it", () 
   assert.ok(history.last.skipped > 0, "what is not known is skipped");
 });
 
+/** A daemon that has these events: its pages end at `cut` events. */
+const pagesOf = (events, { cut = 1000, fails = () => false } = {}) => ({
+  asked: [],
+  ask(after, limit) {
+    this.asked.push(after);
+    const page = events.filter(({ seq }) => seq > after).slice(0, Math.min(cut, limit));
+    return Promise.resolve(fails(after) ? { ok: false, problem: {} }
+      : { ok: true, value: { events: page, head: events.at(-1).seq, floor: 0 } });
+  },
+});
+
+test("the history is read in pages, whole and in order, also where they end early", async () => {
+  const events = longRun(5500, chance(9));
+  for (const cut of [1000, 300]) {
+    const history = historyNew(), daemon = pagesOf(events, { cut });
+    let firsts = 0;
+    const left = await historyRead(history,
+      { ask: (...all) => daemon.ask(...all), onFirst: () => void firsts++ });
+    assert.deepEqual([left, firsts, headOf(history)], [null, 1, events.length]);
+    assert.deepEqual(history.events.map(({ seq }) => seq), events.map(({ seq }) => seq));
+    assert.equal(new Set(daemon.asked).size, daemon.asked.length, "nothing is asked for twice");
+  }
+});
+
+test("after a page that fails nothing is taken; a second reading goes on there", async () => {
+  const events = longRun(5500, chance(11)), history = historyNew();
+  let isBroken = true;
+  const daemon = pagesOf(events, { fails: (after) => isBroken && after === 2000 });
+  const wish = { ask: (...all) => daemon.ask(...all) };
+  await historyRead(history, wish);
+  assert.equal(headOf(history), 2000);
+  assert.equal((await historyRead(history, wish)).ok, false, "it says what failed");
+  isBroken = false;
+  assert.equal(await historyRead(history, wish), null);
+  assert.deepEqual(history.events.map(({ seq }) => seq), events.map(({ seq }) => seq));
+});
+
+test("a page with a snapshot is handed back, and a number that does not exist ends nothing",
+  async () => {
+    const history = historyNew(), value = { events: [], head: 9, snapshot: {}, snapshot_seq: 9 };
+    const left = await historyRead(history, { ask: () => Promise.resolve({ ok: true, value }) });
+    assert.deepEqual([left.value, headOf(history)], [value, 0]);
+    const events = longRun(2500, chance(13)).filter(({ seq }) => seq !== 1000 && seq !== 2001);
+    const daemon = pagesOf(events);
+    await historyRead(history, { ask: (...all) => daemon.ask(...all) });
+    assert.deepEqual(history.events.map(({ seq }) => seq), events.map(({ seq }) => seq));
+  });
+
+test("events that come twice at once are taken once", () => {
+  const history = historyNew(), events = longRun(40, chance(15));
+  historyAdd(history, [...events.slice(0, 30), ...events.slice(20)]);
+  assert.deepEqual(history.events.map(({ seq }) => seq), events.map(({ seq }) => seq));
+});
+
 test("a state that somebody has does not change when events come", () => {
   const history = historyNew();
   historyAdd(history, stream(["workflow_started", {}], begin("a.1")));
@@ -139,7 +194,12 @@ test("where a prefix is gone, the state begins with the snapshot", () => {
     started_ms: 500, ended_ms: null, attempts: 2,
     waiting: { for: "approval", since_ms: 700, approval: "apr_1", tool: "t" } };
   const history = historyBegin({ floor: 40, run: { started_ms: 400 }, workflow: { name: "flock" },
-    agents: [agent], lines: [{ no: 1, title: "P" }] }, 42);
+    agents: [agent], agents_more: true, lines: [{ seq: 12, type: "phase", no: 1, title: "P" },
+      { seq: 31, type: "log", no: 3, text: "later" },
+      { seq: 30, type: "log", no: 2, text: "sooner" }] }, 42);
+  assert.deepEqual(history.last.lines.map(({ no, seq, at_ms }) => [no, seq, at_ms]),
+    [[1, 12, 0], [2, 30, 0], [3, 31, 0]], "in their order, of an unknown time");
+  assert.equal(history.last.cut, true, "not all agents had room");
   historyAdd(history, [{ seq: 42, at_ms: 900, type: "log", data: {} },
     { seq: 43, at_ms: 1000, type: "agent_answered", data: { run: "run_1", approval: "apr_1" } }]);
   assert.deepEqual([history.floor, headOf(history)], [42, 43]);
@@ -171,6 +231,14 @@ test("agents fill the places that were foreseen; what nobody foresaw is marked",
   assert.equal(filled({ ...foreseen, unlisted: 2 }, state).unplanned.size, 0,
     "of places that are not listed nobody knows");
   assert.equal(filled(null, state).unplanned.size, 0);
+});
+
+test("no rehearsal of what is over and has more kinds of agents than one lists", () => {
+  const many = (count) => Array.from({ length: count }, (_, n) => begin(String(n)));
+  const over = ["workflow_finished", { state: "succeeded" }];
+  assert.equal(isRehearsable(folded(...many(201))), true, "ghosts are known while it lives");
+  assert.equal(isRehearsable(folded(...many(201), over)), false);
+  assert.equal(isRehearsable(folded(...many(200), over)), true);
 });
 
 /* --- Rows --- */

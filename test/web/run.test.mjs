@@ -368,6 +368,8 @@ test("other runs lead to the places that show them", async () => {
   await page.keyboard.insertText(id); // Keys before that are the run's: x stops it.
   await page.keyboard.press("Enter");
   await page.waitForURL(`**/r/${id}`);
+  await page.goto(`${desk.daemon.url}/r/${id}?view=trace`);
+  await page.waitForURL(`**/r/${id}/trace`);
   await page.goto(`${desk.daemon.url}/r/run_00000000000000000000000000`);
   await page.getByRole("alert").waitFor();
   await api("POST", `/runs/${id}/stop`, {});
@@ -393,7 +395,11 @@ test("on a phone rows are stacked, and an agent is a sheet with its own address"
   await deny.waitFor();
   await answered(id, () => deny.evaluate((button) => button.click()).catch(() => {}));
   await deny.waitFor({ state: "detached" });
+  const focused = (what) => page.waitForFunction((fits) =>
+    document.activeElement.matches(fits), what);
+  await focused('.inspector [aria-label="Close"]');
   await sheet.getByRole("button", { name: "Close" }).tap();
+  await focused(".run-list .windowed");
   for (const view of ["Tree", "Gantt", "Script", "Log", "Result"]) {
     await page.getByRole("button", { name: view, exact: true }).tap();
     assert.ok(await overflow(page) <= 0, view);

@@ -1,5 +1,5 @@
 /** Run again from the moment that is shown: what it would do and cost is said before. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { post, type Answer, type Problem } from "../api/api.ts";
 import { Dialog, dialogEnd } from "../parts/dialog.tsx";
@@ -30,6 +30,8 @@ export function Again({ onClose }: { onClose: () => void }) {
   const [seq] = useState(at.value);
   const [plan, planSet] = useState<Plan | null>(null);
   const [problem, problemSet] = useState<Problem | null>(null);
+  const here = useRef(true); // It was not closed meanwhile.
+  useEffect(() => () => void (here.current = false), []);
   const [busy, busySet] = useState(false), [stopped, stoppedSet] = useState(false);
   const lives = history.value.of.last.end === null && row.value?.ended_ms == null;
   const body = { resumeFromRunId: id, ...(seq !== null && { from_seq: seq }) };
@@ -52,7 +54,7 @@ export function Again({ onClose }: { onClose: () => void }) {
   };
   const start = async (button: Element): Promise<void> => {
     const made = await done(post<{ runId: string }>("/workflows", body));
-    if (made === null) return;
+    if (made === null || !here.current) return;
     dialogEnd(button);
     go(`/r/${made.runId}`);
   };

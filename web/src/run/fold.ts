@@ -37,6 +37,7 @@ export interface Agent {
   line: number | null; column: number | null; file: string | null;
   type: string | null; isolation: string | null; worktree: string | null;
 }
+/** `at_ms` is 0 where only a snapshot tells of a line. */
 export interface Line { no: number; at_ms: number; seq: number; title?: string; text?: string }
 export interface Begun {
   name?: string; description?: string; phases?: { title: string; detail?: string }[] | null;
@@ -63,6 +64,8 @@ export interface RunState {
   lines: readonly Line[];
   /** Event types that this page does not know. */
   skipped: number;
+  /** It began with a snapshot that had no room for all agents. */
+  cut: boolean;
 }
 
 interface Building extends RunState {
@@ -79,6 +82,7 @@ const number = (value: unknown): number | null => (typeof value === "number" ? v
 const empty = (seq: number): Building => ({
   seq, at_ms: 0, begun: {}, began_ms: null, end: null, ended_ms: null, paused: false,
   agents: new Map(), lines: [], keys: new Map(), skipped: 0,
+  cut: false,
 });
 const copied = (state: Building): Building => ({
   ...state, agents: new Map(state.agents), lines: [...state.lines],
@@ -211,7 +215,9 @@ export interface Snapshot {
   run?: { started_ms?: number | null; ended_ms?: number | null; state?: string; cause?: string };
   workflow?: Begun;
   agents?: Data[];
+  /** Newest first, without their times. */
   lines?: Data[];
+  agents_more?: boolean;
   floor?: number;
 }
 
@@ -238,14 +244,18 @@ function agentRead(state: Building, row: Data): void {
   });
 }
 
-function begun({ run, workflow, agents = [], lines = [] }: Snapshot, seq: number): Building {
+function begun(snapshot: Snapshot, seq: number): Building {
+  const { run, workflow, agents = [], lines = [], agents_more = false } = snapshot;
   const state = empty(seq);
+  state.cut = agents_more;
   state.begun = workflow ?? {};
   state.began_ms = run?.started_ms ?? null;
   for (const row of agents) agentRead(state, row);
   for (const row of lines) {
-    state.lines.push({ ...(row as unknown as Line), at_ms: number(row.at_ms) ?? 0, seq });
+    const line = { at_ms: number(row.at_ms) ?? 0, seq: number(row.seq) ?? seq };
+    state.lines.push({ ...(row as unknown as Line), ...line });
   }
+  state.lines.sort((one, other) => one.seq - other.seq);
   const last = [...state.agents.values()].reduce((ms, { at_ms }) => Math.max(ms, at_ms), 0);
   state.at_ms = Math.max(last, state.began_ms ?? 0);
   if (run?.ended_ms != null) {
@@ -283,10 +293,10 @@ export const headOf = ({ last }: History): number => last.seq;
 
 /** Adds what is new of these; true: there was something. What came before is not taken twice. */
 export function historyAdd(history: History, events: readonly StreamEvent[]): boolean {
-  const fresh = events.filter(({ seq }) => seq > history.last.seq);
-  if (fresh.length === 0) return false;
+  if (!events.some(({ seq }) => seq > history.last.seq)) return false;
   history.last = copied(history.last); // Whoever has the one before keeps it as it is.
-  for (const event of fresh) {
+  for (const event of events) {
+    if (event.seq <= history.last.seq) continue; // Also of those that stand here twice.
     history.events.push(event);
     take(history.last, event);
     if (history.events.length % CHECKPOINT === 0) history.kept.push(copied(history.last));

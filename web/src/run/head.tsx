@@ -1,7 +1,8 @@
 /** The head of a run: what it is, how far, what it costs, why it waits, and what can be done. */
-import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useMemo, useState } from "preact/hooks";
 
-import { post, type Problem } from "../api/api.ts";
+import type { Problem } from "../api/api.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
 import { count, elapsed, money } from "../parts/text.ts";
@@ -16,8 +17,10 @@ import { Again } from "./again.tsx";
 import { Export } from "./export.tsx";
 import { sumsOf } from "./layout.ts";
 import type { Budget } from "./open.ts";
-import { filled } from "./plan.ts";
-import { causeText, inspect, isNarrow, nameOf, useOpened, viewOf, VIEWS } from "./view.ts";
+import { filled, isRehearsable } from "./plan.ts";
+import {
+  causeText, inspect, isNarrow, nameOf, useOpened, useOrder, viewOf, VIEWS,
+} from "./view.ts";
 import { culprit } from "./why.ts";
 import { words } from "./words.ts";
 
@@ -37,7 +40,9 @@ function Fuse({ of }: { of: Budget }) {
   const share = (value: number): string =>
     `${Math.min(100, limit === 0 ? 100 : (100 * value) / limit)}%`;
   const left = Math.max(0, limit - spent - reserved);
-  const about = words.fuse(text(spent), text(reserved), text(left));
+  const unknown = first.name === "cost_micros" ? of.spent.cost_unknown ?? 0 : 0;
+  const about = words.fuse(text(spent), text(reserved), text(left)) +
+    (unknown === 0 ? "" : ` · ${words.unpriced(unknown)}`);
   return (
     <span class="fuse" title={about}>
       {words.budgetOf(text(limit))}
@@ -59,6 +64,8 @@ function Sums() {
     unknown += agent.cost_unknown;
   }
   const isPast = at.value !== null, spent = budget.value?.spent.cost_micros ?? null;
+  if (!isPast) unknown = Math.max(unknown, budget.value?.spent.cost_unknown ?? 0);
+  const tooMany = useMemo(() => !isRehearsable(run), [run]), { unlisted = 0 } = plan.value ?? {};
   const micros = isPast || spent === null ? cost : Math.max(cost, spent);
   return (
     <div class="run-sums">
@@ -72,6 +79,8 @@ function Sums() {
         <b>{money(micros)}</b> {budget.value === null || isPast ? null : <Fuse of={budget.value} />}
       </span>
       {unknown === 0 ? null : <span>{words.unpriced(unknown)}</span>}
+      {unlisted > 0 || (tooMany && may("run")) ? <span>{words.unlisted}</span> : null}
+      {run.cut ? <span class="tone-degraded">{words.agentsMore}</span> : null}
       <Tabs />
     </div>
   );
@@ -80,7 +89,7 @@ function Sums() {
 function Tabs() {
   const { id, state } = useOpened(), seat = useSeat(), now = viewOf(seat);
   const before = state.value.begun.resumed_from;
-  const trace = `/r/${id}/trace`;
+  const trace = `/r/${id}/trace`, compare = `/compare?a=${before}&b=${id}`;
   return (
     <nav class="run-tabs" aria-label={words.views}>
       {VIEWS.map((view) => (
@@ -90,8 +99,8 @@ function Tabs() {
         </button>
       ))}
       {isPlace(trace) ? <a class="tab" href={trace}>{words.trace}<Hint of="trace" /></a> : null}
-      {before == null ? null
-        : <a class="tab" href={`/compare?a=${before}&b=${id}`}>{words.compare}</a>}
+      {before == null || !isPlace("/compare") ? null
+        : <a class="tab" href={compare}>{words.compare}</a>}
     </nav>
   );
 }
@@ -130,17 +139,13 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
   const [asks, asksSet] = useState(false);
   const { end } = state.value, live = end === null && row.value?.ended_ms == null;
   const paused = live && (state.value.paused || row.value?.cause === "paused");
-  const order = async (what: string): Promise<void> => {
-    const answer = await post(`/runs/${id}/${what}`, {});
-    onTrouble(answer.ok ? null : answer.problem);
-  };
-  const trace = `/r/${id}/trace`;
-  const pause = (): void => void order(paused ? "resume" : "pause");
-  const stop = (): void => void order("stop");
+  const order = useOrder(onTrouble), trace = `/r/${id}/trace`;
+  const pause = (): void => void order(`/runs/${id}/${paused ? "resume" : "pause"}`);
+  const stop = (): void => void order(`/runs/${id}/stop`);
   const allowed = may("run");
   useKeys([
-    ...(allowed && live ? [{ name: "pause" as const, run: pause },
-      { name: "stopJob" as const, run: stop }] : []),
+    ...(allowed && live ? [{ name: "pause" as const, once: true, run: pause },
+      { name: "stopJob" as const, once: true, run: stop }] : []),
     ...(isPlace(trace) ? [{ name: "trace" as const, run: () => go(trace) }] : []),
   ]);
   const file = isPlace("/runs") ? <Export id={id} onTrouble={onTrouble} /> : null;
@@ -172,7 +177,7 @@ function Buttons({ onTrouble }: { onTrouble: (problem: Problem | null) => void }
   );
 }
 
-export function Head() {
+export function Head({ children }: { children: ComponentChildren }) {
   const { id, state, row, at } = useOpened(), run = state.value;
   const [problem, problemSet] = useState<Problem | null>(null);
   const { end, begun } = run, given = row.value;
@@ -193,6 +198,7 @@ export function Head() {
       <Sums />
       <Why />
       <Trouble problem={problem} />
+      {children}
     </header>
   );
 }

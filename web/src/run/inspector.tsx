@@ -1,7 +1,7 @@
 /** One agent: its state and why, its question, what it does now, its prompt, tools and result. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
-import { get, post, type Problem } from "../api/api.ts";
+import { get, type Problem } from "../api/api.ts";
 import { AskCard } from "../ask/ask.tsx";
 import { bodyOf, fitsRow, isYesNo } from "../ask/text.ts";
 import { Markdown } from "../markdown/index.ts";
@@ -17,7 +17,9 @@ import { useAsks } from "../state/asks.ts";
 import { may } from "../state/me.ts";
 import type { Page } from "../state/types.ts";
 import { isOver, type Agent } from "./fold.ts";
-import { agentAt, causeText, inspect, markOf, nameOf, useOpened } from "./view.ts";
+import {
+  agentAt, causeText, inspect, isNarrow, markOf, nameOf, useOpened, useOrder,
+} from "./view.ts";
 import { isHeard, pulse, sentence } from "./why.ts";
 import { words } from "./words.ts";
 
@@ -29,20 +31,30 @@ interface Span {
   ended_ms: number | null;
 }
 
+/** Calls of tools that are read, the first ones. */
+const TOOLS_MAX = 200;
+
 /** Its whole prompt, its result and its tools, read anew when an event tells of it. */
 function useDetails({ run, at_ms }: Agent, tick: unknown) {
   const [details, detailsSet] = useState<Details | null>(null);
-  const [spans, spansSet] = useState<Span[]>([]);
+  const [spans, spansSet] = useState<Span[]>([]), [more, moreSet] = useState(false);
+  const [problem, problemSet] = useState<Problem | null>(null);
   useEffect(() => {
     if (run === null) return undefined;
     let here = true;
-    void get<Details>(`/runs/${run}`)
-      .then((answer) => here && answer.ok && detailsSet(answer.value));
-    void get<Page<Span>>(`/runs/${run}/spans?below=1&limit=200&kind=tool`)
-      .then((answer) => here && answer.ok && spansSet(answer.value.items));
+    void Promise.all([
+      get<Details>(`/runs/${run}`),
+      get<Page<Span>>(`/runs/${run}/spans?below=1&limit=${TOOLS_MAX}&kind=tool`),
+    ]).then(([one, page]) => {
+      if (!here) return;
+      if (one.ok) detailsSet(one.value);
+      if (page.ok) spansSet(page.value.items);
+      if (page.ok) moreSet(page.value.next !== null);
+      problemSet(!one.ok ? one.problem : !page.ok ? page.problem : null);
+    });
     return () => void (here = false);
   }, [run, at_ms, tick]);
-  return { details, spans };
+  return { details, spans, more, problem };
 }
 
 function Question({ agent }: { agent: Agent }) {
@@ -96,7 +108,7 @@ function Now({ agent }: { agent: Agent }) {
   );
 }
 
-function Tools({ spans }: { spans: Span[] }) {
+function Tools({ spans, more }: { spans: Span[]; more: boolean }) {
   const names = new Map<string, Span[]>();
   for (const span of spans) names.set(span.name, [...(names.get(span.name) ?? []), span]);
   return (
@@ -113,6 +125,7 @@ function Tools({ spans }: { spans: Span[] }) {
           ))}
         </ul>
       )}
+      {more ? <p class="muted">{words.toolsMore(TOOLS_MAX)}</p> : null}
     </section>
   );
 }
@@ -124,13 +137,11 @@ function Buttons({ agent, onTrouble }: {
   const live = !isOver(agent) && at.value === null && row.value?.ended_ms == null &&
     agent.run !== null;
   const allowed = live && may("run");
-  const order = async (what: string): Promise<void> => {
-    const answer = await post(`/runs/${agent.run}/${what}`, {});
-    onTrouble(answer.ok ? null : answer.problem);
-  };
+  const give = useOrder(onTrouble);
+  const order = (what: string) => give(`/runs/${agent.run}/${what}`);
   useKeys(!allowed ? [] : [
-    { name: "again", run: () => void order("restart") },
-    { name: "skip", run: () => void order("skip") },
+    { name: "again", once: true, run: () => void order("restart") },
+    { name: "skip", once: true, run: () => void order("skip") },
   ]);
   return (
     <div class="buttons">
@@ -149,7 +160,8 @@ function Buttons({ agent, onTrouble }: {
 function Whole({ agent }: { agent: Agent }) {
   const { facts, state, now_ms, at } = useOpened(), live = !isOver(agent) && at.value === null;
   const [problem, problemSet] = useState<Problem | null>(null);
-  const { details, spans } = useDetails(agent, live ? facts(agent).progress?.tool : null);
+  const { details, spans, more, problem: unread } =
+    useDetails(agent, live ? facts(agent).progress?.tool : null);
   const prompt = details?.spec.prompt ?? agent.prompt, { result } = details ?? {};
   const before = spans.filter(({ started_ms }) => at.value === null || started_ms <= now_ms.value)
     .map((span) => (at.value !== null && (span.ended_ms ?? Infinity) > state.value.at_ms
@@ -170,7 +182,8 @@ function Whole({ agent }: { agent: Agent }) {
         <h3>{words.prompt}</h3>
         <pre class="run-prompt" dir="auto"><Bounded text={prompt} /></pre>
       </section>
-      <Tools spans={before} />
+      <Trouble problem={unread} />
+      <Tools spans={before} more={more} />
       {!isOver(agent) || result == null ? null : (
         <section>
           <h3>{words.result}</h3>
@@ -186,7 +199,17 @@ function Whole({ agent }: { agent: Agent }) {
 
 export function Inspector({ id }: { id: string }) {
   const { state } = useOpened(), seat = useSeat(), named = useNamed();
-  const agent = agentAt(state.value, id), close = (): void => inspect(seat, null);
+  const agent = agentAt(state.value, id), button = useRef<HTMLButtonElement>(null);
+  const sheet = isNarrow(seat), isThere = agent !== undefined;
+  useEffect(() => { // A sheet: what is under it has no place for the focus.
+    if (sheet && isThere) button.current?.focus({ preventScroll: true });
+  }, [sheet, isThere]);
+  useEffect(() => () => void requestAnimationFrame(() => { // It may take the focus with it.
+    const isLost = document.activeElement === null || document.activeElement === document.body;
+    const list = seat.box?.querySelector<HTMLElement>(".run-list .windowed");
+    if (isLost) list?.focus({ preventScroll: true });
+  }), []);
+  const close = (): void => inspect(seat, null);
   useKeys([{ name: "leave", run: close }]);
   if (agent === undefined) return null;
   const [shape, tone] = markOf(agent), name = nameOf(agent);
@@ -195,7 +218,8 @@ export function Inspector({ id }: { id: string }) {
       <div class="inspector-title">
         <span class={`shape tone-${tone}`} aria-hidden="true">{shape}</span>
         <h2 class="mono clip" dir="auto">{name}</h2>
-        <button class="quiet end" aria-label={words.close} onClick={close}>✕</button>
+        <button class="quiet end" aria-label={words.close} ref={button}
+          onClick={close}>✕</button>
       </div>
       <State state={agent.state === "retrying" ? "running" : agent.state}
         {...(agent.phase !== "" && { about: visible(agent.phase) })} />

@@ -1,9 +1,11 @@
 /** The tree and the Gantt: the same rows, with figures or with bars on an axis of time. */
 import { useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 
 import { useAskKeys } from "../ask/keys.ts";
 import { Rows, type RowsHandle } from "../parts/rows.tsx";
+import { useStill } from "../parts/still.ts";
 import { elapsed } from "../parts/text.ts";
 import { useSeat } from "../router/router.ts";
 import { Hint } from "../shell/kbd.tsx";
@@ -54,8 +56,9 @@ const tickText = (ms: number, [first = 0, second = first + 1000]: number[]): str
 };
 
 /** `z`, `+`, `−`, and the wheel with Ctrl; the wheel across moves it. */
-function useZoom(began_ms: number, times: { now_ms: number; ghosts: boolean; live: boolean }) {
-  const zoom = useSignal(fit), box = useRef<HTMLDivElement>(null);
+function useZoom(box: RefObject<HTMLDivElement>, began_ms: number,
+  times: { now_ms: number; ghosts: boolean; live: boolean }) {
+  const zoom = useSignal(fit);
   const all = { began_ms, ...times };
   const latest = useRef(all);
   latest.current = all;
@@ -97,14 +100,14 @@ function useZoom(began_ms: number, times: { now_ms: number; ghosts: boolean; liv
       element.removeEventListener("wheel", wheel);
     };
   }, []);
-  return { zoom, box, by };
+  return { zoom, by };
 }
 
 function useRows(isHovered: { current: boolean }) {
   const { state, plan } = useOpened(), run = state.value;
   const closed = useSignal<ReadonlySet<string>>(new Set());
-  const pins = useRef<ReadonlySet<string>>(new Set());
-  if (!isHovered.current) pins.current = pinsOf(run); // Nothing moves under the pointer.
+  const wanted = useMemo(() => pinsOf(run), [run]), pins = useRef(wanted);
+  if (!isHovered.current) pins.current = wanted; // Nothing moves under the pointer.
   const fill = useMemo(() => filled(plan.value, run), [plan.value, run]);
   const rows = useMemo(() => rowsOf(run, fill, { closed: closed.value, pins: pins.current }),
     [run, fill, closed.value, pins.current]);
@@ -113,17 +116,22 @@ function useRows(isHovered: { current: boolean }) {
     if (!next.delete(title)) next.add(title);
     closed.value = next;
   };
-  const all = (): void => {
+  /** 0: phases alone; there is one level below them. */
+  const level = (to: number): void => {
     const titles = rows.flatMap((row) => (row.kind === "phase" ? [row.title] : []));
-    closed.value = closed.peek().size > 0 ? new Set() : new Set(titles);
+    closed.value = new Set(to === 0 ? titles : []);
   };
-  return { rows, fill, toggle, all };
+  const all = (): void => level(closed.peek().size > 0 ? 1 : 0);
+  const news = useMemo(() => ({}), [run, fill]); // What nobody here has opened or closed.
+  return { rows, fill, news, toggle, all, level };
 }
 
-interface Moves { rows: readonly Row[]; toggle(title: string): void; all(): void }
+interface Moves {
+  rows: readonly Row[]; toggle(title: string): void; all(): void; level(to: number): void;
+}
 
 /** Which row is selected, and the keys that move it. */
-function useCursor({ rows, toggle, all }: Moves, show: (at: number) => void) {
+function useCursor({ rows, toggle, all, level }: Moves, show: (at: number) => void) {
   const { state } = useOpened(), seat = useSeat();
   const cursor = useSignal<string | null>(null), given = seat.query.value.get("agent");
   const shownId = given === null ? undefined : agentAt(state.value, given)?.id;
@@ -159,6 +167,7 @@ function useCursor({ rows, toggle, all }: Moves, show: (at: number) => void) {
     { name: "open", run: () => open(row) },
     { name: "fold", run: () => row?.kind === "phase" && toggle(row.title) },
     { name: "foldAll", run: all },
+    ...Array.from({ length: 10 }, (_, digit) => ({ key: String(digit), run: () => level(digit) })),
     { name: "nextHit", run: () => find(isFailed, 1) },
     { name: "previousHit", run: () => find(isFailed, -1) },
     { name: "waiting", run: () => find(isAsking, 1) },
@@ -187,16 +196,32 @@ function Keys({ row }: { row: Row | undefined }) {
   return null;
 }
 
+/** Of the tree. */
+function Columns() {
+  return (
+    <div class="axis" aria-hidden="true">
+      <span class="row-name">{words.agents}</span>
+      <span class="row-cells">
+        <span />
+        {[words.lastWord, words.output, words.cost].map((name) =>
+          <span key={name} class="num">{name}</span>)}
+      </span>
+    </div>
+  );
+}
+
 export function List({ gantt }: { gantt: boolean }) {
   const { state, now_ms, at, facts } = useOpened(), seat = useSeat(), base = useId();
   const run = state.value, handle = useRef<RowsHandle>(null), isHovered = useRef(false);
-  const { rows, fill, toggle, all } = useRows(isHovered);
+  const { rows, fill, news, toggle, all, level } = useRows(isHovered);
   const stacked = isNarrow(seat), height = stacked || coarse.matches ? STACKED_PX : ROW_PX;
   const show = (index: number): void => void (index >= 0 && handle.current?.show(index));
-  const { row, cursor, arrows, open } = useCursor({ rows, toggle, all }, show);
+  const { row, cursor, arrows, open } = useCursor({ rows, toggle, all, level }, show);
+  const keys = useMemo(() => rows.map(({ id }) => id), [rows]);
+  const { box, over, leave } = useStill({ keys, news, height });
   const began_ms = run.began_ms ?? run.at_ms, ghosts = fill.ghosts.length > 0;
   const live = run.end === null && at.value === null;
-  const { zoom, box, by } = useZoom(began_ms, { now_ms: now_ms.value, ghosts, live });
+  const { zoom, by } = useZoom(box, began_ms, { now_ms: now_ms.value, ghosts, live });
   const window = windowOf(zoom.value, { began_ms, now_ms: now_ms.value, ghosts, live });
   const shown: Shown = {
     window, now_ms: now_ms.value, gantt, facts,
@@ -206,44 +231,40 @@ export function List({ gantt }: { gantt: boolean }) {
   const track = Math.max(120, seat.width.value - (stacked ? 28 : NAME_PX)
     - (seat.query.value.has("agent") && !stacked ? 300 : 0));
   const idOf = (one: string): string => `${base}-${one}`;
-  if (rows.length === 0) {
-    return <p class="run-none muted">{run.end === null ? words.none : words.noneAtAll}</p>;
-  }
+  const drawn = rows.length > 0; // The box stands in any case: the wheel is listened to there.
   return (
     <div ref={box} class={`run-list${gantt ? " is-gantt" : " is-tree"}${stacked ? " stacked" : ""}`}
-      onKeyDown={arrows} onPointerEnter={() => (isHovered.current = true)}
-      onPointerLeave={() => (isHovered.current = false)}>
+      onKeyDown={arrows} onPointerOver={over} onPointerEnter={() => (isHovered.current = true)}
+      onPointerLeave={() => {
+        isHovered.current = false;
+        leave();
+      }}>
       <Keys row={row} />
-      {gantt ? null : (
-        <div class="axis" aria-hidden="true">
-          <span class="row-name">{words.agents}</span>
-          <span class="row-cells">
-            <span />
-            {[words.lastWord, words.output, words.cost].map((name) =>
-              <span key={name} class="num">{name}</span>)}
-          </span>
-        </div>
+      {drawn ? null
+        : <p class="run-none muted">{run.end === null ? words.none : words.noneAtAll}</p>}
+      {!drawn || gantt ? null : <Columns />}
+      {drawn && gantt ? <Axis window={window} began_ms={began_ms} now={nowSpan?.left ?? null}
+        ghosts={ghosts} most={Math.floor(track / TICK_PX)} zoom={by} /> : null}
+      {!drawn ? null : (
+        <Rows role="tree" label={gantt ? words.timeline : words.agents} count={rows.length}
+          height={height} handle={handle} active={row === undefined ? undefined : idOf(row.id)}
+          draw={(index) => {
+            const one = rows[index] as Row;
+            return (
+              <RowLine key={one.id} id={idOf(one.id)} row={one} shown={shown}
+                selected={one.id === row?.id} onSelect={() => {
+                  cursor.value = one.id;
+                  open(one);
+                }} />
+            );
+          }}>
+          {gantt && nowSpan !== null ? (
+            <div class="now-box" role="none">
+              <i class="now" style={{ left: `${nowSpan.left}%` }} />
+            </div>
+          ) : null}
+        </Rows>
       )}
-      {gantt ? <Axis window={window} began_ms={began_ms} now={nowSpan?.left ?? null} ghosts={ghosts}
-        most={Math.floor(track / TICK_PX)} zoom={by} /> : null}
-      <Rows role="tree" label={gantt ? words.timeline : words.agents} count={rows.length}
-        height={height} handle={handle} active={row === undefined ? undefined : idOf(row.id)}
-        draw={(index) => {
-          const one = rows[index] as Row;
-          return (
-            <RowLine key={one.id} id={idOf(one.id)} row={one} shown={shown}
-              selected={one.id === row?.id} onSelect={() => {
-                cursor.value = one.id;
-                open(one);
-              }} />
-          );
-        }}>
-        {gantt && nowSpan !== null ? (
-          <div class="now-box" role="none">
-            <i class="now" style={{ left: `${nowSpan.left}%` }} />
-          </div>
-        ) : null}
-      </Rows>
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { now } from "../state/clock.ts";
+import { whenIdle } from "../state/first.ts";
 import { follow, link } from "../state/live.ts";
 import { may } from "../state/me.ts";
 import { followOwner } from "../state/owner.ts";
@@ -12,7 +13,8 @@ import {
   headOf, historyAdd, historyBegin, historyNew, isOver, stateAt, type Agent, type History,
   type RunState, type Snapshot,
 } from "./fold.ts";
-import type { Rehearsal } from "./plan.ts";
+import { historyRead, type EventsPage, type HistoryWish } from "./history.ts";
+import { isRehearsable, type Rehearsal } from "./plan.ts";
 import type { Facts, Known, Limit, Progress } from "./why.ts";
 
 export interface RunRow extends Run {
@@ -46,14 +48,17 @@ export interface Opened {
   end(): void;
 }
 
-const PAGE = 1_000, ROWS = 200;
+const ROWS = 200;
 /** How often what no event tells is read, while it may matter. */
 const READ_MS = 3_000;
 const WORKFLOW = /^(workflow|run)_/;
 /** Events that come in such heaps are drawn together. */
 const HEAP = 50, HEAP_MS = 100;
-/** A rehearsal costs the daemon more than all that is shown. */
-const PLAN_MS = 250;
+/** A rehearsal costs the daemon more than all that is shown: the page is idle before, or as late as
+ *  this. */
+const PLAN_MS = 2_000;
+/** Pauses before a page of the history that failed is asked for again. */
+const RETRY_MS = 500, RETRY_MAX_MS = 15_000;
 
 export const daemonNow = (): number => now.value + (link.value?.clock?.ahead_ms ?? 0);
 
@@ -72,6 +77,21 @@ async function planOf(row: RunRow, state: RunState): Promise<Rehearsal | null> {
   return plan.ok ? plan.value.rehearsal ?? null : null;
 }
 
+/** One at a time; what is asked for meanwhile is read once more after it. */
+function coalesced(read: () => Promise<void>): () => Promise<void> {
+  let busy = false, isDue = false;
+  return async () => {
+    isDue = busy;
+    if (busy) return;
+    busy = true;
+    do {
+      isDue = false;
+      await read();
+    } while (isDue);
+    busy = false;
+  };
+}
+
 export function openRun(id: string): Opened {
   const history = signal({ of: historyNew() });
   const at = signal<number | null>(null);
@@ -80,7 +100,9 @@ export function openRun(id: string): Opened {
   const progress = signal<ReadonlyMap<string, Progress>>(new Map());
   const known = signal<ReadonlyMap<string, Known>>(new Map());
   const limits = signal<readonly Limit[]>([]);
-  let ended = false, filling = false;
+  /** Everything up to the head was read, or comes with the stream. */
+  const isRead = signal(false);
+  let ended = false, filling = false, wanted = 0;
   let waiting: StreamEvent[] = [];
 
   const state = computed(() => {
@@ -102,19 +124,37 @@ export function openRun(id: string): Opened {
     else timer ??= setTimeout(draw, HEAP_MS);
     if (events.some(({ type }) => WORKFLOW.test(type))) void rowRead();
   };
-  /** Another part of the page made the stream begin with a snapshot: what came before is read. */
+  const events: HistoryWish = {
+    ask: (after, limit) =>
+      get<EventsPage>(`/streams/run:${id}/events?limit=${limit}&after=${after}`),
+    isDue: () => !ended,
+  };
+  const pause = (ms: number) => new Promise((resolve) => void setTimeout(resolve, ms));
+  /** Another part of the page made the stream begin with a snapshot: what came before is read. What
+   *  follows waits for that, however long it takes: a history has no gaps. */
   const fill = async (upTo: number): Promise<void> => {
+    wanted = Math.max(wanted, upTo);
     if (filling) return;
     filling = true;
-    while (!ended && headOf(history.peek().of) < upTo) {
-      const page = await get<{ events: StreamEvent[] }>(`/streams/run:${id}/events?limit=${PAGE}` +
-        `&after=${headOf(history.peek().of)}`);
-      if (!page.ok || page.value.events.length === 0) break;
-      took(page.value.events);
+    let wait = RETRY_MS;
+    while (!ended && headOf(history.peek().of) < wanted) {
+      const { of } = history.peek(), before = headOf(of), left = await historyRead(of, events);
+      const page = left?.ok ? left.value : null;
+      if (page?.snapshot !== undefined && history.peek().of === of) { // Pruned meanwhile.
+        const seq = page.snapshot_seq ?? page.head;
+        history.value = { of: historyBegin(page.snapshot, seq) };
+      } else if (headOf(of) > before) wait = RETRY_MS;
+      else {
+        await pause(wait);
+        wait = Math.min(RETRY_MAX_MS, 2 * wait);
+      }
     }
     filling = false;
+    if (ended) return;
+    draw();
     took(waiting);
     waiting = [];
+    void rowRead();
   };
   const noticed = (notices: readonly Notice[]): void => {
     const told = new Map(progress.peek());
@@ -130,32 +170,44 @@ export function openRun(id: string): Opened {
     }
     progress.value = told;
   };
-  const unfollow = follow(`run:${id}`, {
-    after: 0,
-    onSnapshot: (data, seq) => {
-      const snapshot = data as Snapshot, { of } = history.peek();
-      if (headOf(of) >= seq) return;
-      if ((snapshot.floor ?? 0) > headOf(of)) history.value = { of: historyBegin(snapshot, seq) };
-      else void fill(seq);
-    },
-    onEvents: (events) => {
-      if (filling) waiting.push(...events);
-      else took(events);
-    },
-    onNotices: noticed,
-  });
+  let unfollow = (): void => {};
+  const begin = async (): Promise<void> => {
+    // Drawn twice: its first page, and all of it.
+    await historyRead(history.peek().of, { ...events, onFirst: draw });
+    if (ended) return;
+    draw();
+    isRead.value = true;
+    unfollow = follow(`run:${id}`, {
+      get after() { // Also where another part makes the stream begin again.
+        return headOf(history.peek().of);
+      },
+      onSnapshot: (data, seq) => {
+        const snapshot = data as Snapshot, { of } = history.peek();
+        if (headOf(of) >= seq) return;
+        if ((snapshot.floor ?? 0) <= headOf(of)) return void fill(seq);
+        history.value = { of: historyBegin(snapshot, seq) };
+        void besideRead();
+      },
+      onEvents: (events) => {
+        if (filling) waiting.push(...events);
+        else took(events);
+      },
+      onNotices: noticed,
+    });
+    // The row may be older than the end of what was read.
+    const isStale = history.peek().of.last.end !== null && row.peek()?.ended_ms == null;
+    if (row.peek() !== null) void (isStale ? rowRead() : besideRead());
+  };
 
   /* --- What is read --- */
 
-  let reads = 0;
-  async function rowRead(): Promise<void> {
-    const mine = ++reads;
+  const rowRead = coalesced(async () => {
     const answer = await get<RunRow>(`/runs/${encodeURIComponent(id)}`);
-    if (mine !== reads || ended) return;
+    if (ended) return;
     if (answer.ok) row.value = answer.value;
     problem.value = answer.ok ? null : answer.problem;
     void besideRead();
-  }
+  });
   async function agentsRead(): Promise<void> {
     const found = new Map<string, Known>();
     let after: string | null = null;
@@ -169,8 +221,8 @@ export function openRun(id: string): Opened {
     } while (after !== null);
     known.value = found;
   }
-  async function besideRead(): Promise<void> {
-    if (row.peek() === null || row.peek()?.kind !== "workflow") return;
+  const besideRead = coalesced(async () => {
+    if (ended || !isRead.peek() || row.peek()?.kind !== "workflow") return;
     const live = row.peek()?.ended_ms == null;
     const [money, queue] = await Promise.all([
       history.peek().of.last.begun.budget == null ? null : get<Budget>(`/budgets/run:${id}`),
@@ -180,7 +232,7 @@ export function openRun(id: string): Opened {
     if (ended) return;
     if (money?.ok) budget.value = money.value;
     if (queue?.ok) limits.value = queue.value.items;
-  }
+  });
   let read_ms = 0;
   const endReads = effect(() => { // While it lives, what no event tells is read now and then.
     const { of } = history.value, time = now.value;
@@ -190,23 +242,30 @@ export function openRun(id: string): Opened {
   });
   let isPlanned = false;
   const endPlan = effect(() => {
-    const { begun } = history.value.of.last, known_row = row.value;
-    const isDue = known_row?.kind === "workflow" && begun.name !== undefined && may("run");
-    if (isPlanned || !isDue) return;
+    const { last } = history.value.of, known_row = row.value;
+    const isDue = isRead.value && known_row?.kind === "workflow" && last.begun.name !== undefined;
+    if (isPlanned || !isDue || !may("run")) return;
     isPlanned = true;
-    setTimeout(async () => {
-      const found = ended ? null : await planOf(known_row, history.peek().of.last);
-      if (!ended) plan.value = found;
-    }, PLAN_MS);
+    if (isRehearsable(last)) void planRead(known_row);
   });
+  async function planRead(known_row: RunRow): Promise<void> {
+    await new Promise<void>((resolve) => whenIdle(resolve, PLAN_MS));
+    const found = ended ? null : await planOf(known_row, history.peek().of.last);
+    if (!ended) plan.value = found;
+  }
+  let isOpening = true; // It is read once then, whatever the stream of the owner says at once.
   const endOwner = followOwner({
-    onReset: () => void rowRead(),
+    onReset: () => {
+      if (!isOpening && row.peek()?.ended_ms == null) void rowRead();
+    },
     onEvents: (events) => {
       const isOurs = ({ type, data }: StreamEvent): boolean =>
         type === "run_changed" && (data as { id?: string }).id === id;
       if (events.some(isOurs)) void rowRead();
     },
   });
+  isOpening = false;
+  void begin();
   void rowRead();
 
   return {
@@ -229,7 +288,8 @@ export function openRun(id: string): Opened {
     end: () => {
       ended = true;
       clearTimeout(timer);
-      for (const one of [unfollow, endReads, endPlan, endOwner]) one();
+      unfollow();
+      for (const one of [endReads, endPlan, endOwner]) one();
     },
   };
 }

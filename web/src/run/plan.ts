@@ -42,6 +42,18 @@ export interface Filled {
   unplanned: ReadonlySet<string>;
 }
 
+/** Steps that a rehearsal lists at most, as the daemon does. */
+const STEPS_MAX = 200;
+
+/** Whether a rehearsal can say anything of this run. Once it is over nothing fills a place, and
+ *  what was not planned is known only if all places are listed. */
+export function isRehearsable(state: RunState): boolean {
+  if (state.end === null) return true;
+  const places = new Set<string>();
+  for (const { phase, label } of state.agents.values()) places.add(placeOf(phase, label));
+  return places.size <= STEPS_MAX;
+}
+
 const none: Filled = { ghosts: [], unplanned: new Set() };
 const placeOf = (phase: string | null, label: string | null): string => `${phase ?? ""}\n${label}`;
 

@@ -84,7 +84,7 @@ function Meta({ agent, shown, said }: PartProps) {
 }
 
 function Cells({ agent, shown, said }: PartProps) {
-  const facts = shown.facts(agent), cost = agent.cost_micros;
+  const facts = shown.facts(agent), { cost_micros: cost, cost_unknown: unknown } = agent;
   const about = said?.kind === "works" ? said.text : aboutOf(agent, said);
   return (
     <span class="row-cells">
@@ -94,7 +94,9 @@ function Cells({ agent, shown, said }: PartProps) {
         {said === null || !isHeard(facts) ? "" : words.ago(pulse(facts, shown.now_ms))}
       </span>
       <span class="num">{agent.tokens > 0 ? count(agent.tokens) : ""}</span>
-      <span class="num">{cost > 0 ? money(cost) : ""}</span>
+      <span class="num" title={unknown === 0 ? undefined : words.unpriced(unknown)}>
+        {cost > 0 ? money(cost) : ""}{unknown === 0 ? "" : words.unpricedShort}
+      </span>
     </span>
   );
 }

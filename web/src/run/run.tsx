@@ -1,13 +1,16 @@
 /** A run: of a workflow its tree and its past; other kinds lead to the places that show them. */
 import { useSignalEffect } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get } from "../api/api.ts";
 import { Boundary } from "../parts/boundary.tsx";
+import { copyText } from "../parts/copy.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { useSeat } from "../router/router.ts";
 import type { Params } from "../router/routes.ts";
+import { useKeys } from "../shell/keys.ts";
+import { isPlace } from "../shell/places.ts";
 import type { Run as Row } from "../state/types.ts";
 import { Head } from "./head.tsx";
 import { Inspector } from "./inspector.tsx";
@@ -53,6 +56,44 @@ function useAt(opened: Opened): void {
   });
 }
 
+const SAID_MS = 4_000;
+
+/** `y`: the address of what is shown. */
+function Link() {
+  const [said, saidSet] = useState("");
+  const copy = async (): Promise<void> =>
+    saidSet(await copyText(location.href) ? words.linkCopied : words.linkNotCopied);
+  useKeys([{ name: "copyLink", run: () => void copy() }]);
+  useEffect(() => {
+    if (said === "") return undefined;
+    const timer = setTimeout(() => saidSet(""), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
+  return <p class={said === "" ? "hidden" : "run-said"} role="status">{said}</p>;
+}
+
+/** A run of another kind: its place takes the place of this one, if it has any. */
+function Other({ row }: { row: Row }) {
+  const seat = useSeat(), [isNowhere, isNowhereSet] = useState(false);
+  useEffect(() => {
+    let here = true;
+    void placeOf(row).then((place) => {
+      if (!here) return; // Somebody has gone on.
+      if (place === null) isNowhereSet(true);
+      else seat.replace(place);
+    });
+    return () => void (here = false);
+  }, [row.id]);
+  if (!isNowhere) return <Loading />;
+  return (
+    <div class="page">
+      <h1>{words.run}</h1>
+      <p>{words.elsewhere}</p>
+      {row.parent === null ? null : <p><a href={`/r/${row.parent}`}>{words.toParent}</a></p>}
+    </div>
+  );
+}
+
 function View() {
   const view = viewOf(useSeat());
   if (view === "script") return <ScriptView />;
@@ -67,11 +108,12 @@ function One({ id }: { id: string }) {
   useEffect(() => opened.end, []);
   useAt(opened);
   const row = opened.row.value, problem = opened.problem.value;
-  const isOther = row !== null && row.kind !== "workflow";
+  const trace = `/r/${id}/trace`, isTrace = seat.query.value.get("view") === "trace";
   useEffect(() => {
-    if (isOther) void placeOf(row).then((place) => place !== null && seat.replace(place));
-  }, [isOther]);
-  if (row === null || isOther) {
+    if (isTrace && isPlace(trace)) seat.replace(trace);
+  }, [isTrace]);
+  if (row !== null && row.kind !== "workflow") return <Other row={row} />;
+  if (row === null) {
     return problem === null ? <Loading /> : (
       <div class="page">
         <h1>{words.run}</h1>
@@ -84,7 +126,7 @@ function One({ id }: { id: string }) {
     <OpenedContext.Provider value={opened}>
       <div class={agent === null ? "run-page" : "run-page inspected"}>
         <div class="run-middle">
-          <Head />
+          <Head><Trouble problem={problem} retry={opened.again} /><Link /></Head>
           <Boundary of={viewOf(seat)}><View /></Boundary>
           <Scrubber />
         </div>

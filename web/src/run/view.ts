@@ -1,7 +1,8 @@
 /** What the parts of the view share: the run, which of its views is shown, and which agent. */
 import { createContext } from "preact";
-import { useContext } from "preact/hooks";
+import { useContext, useRef } from "preact/hooks";
 
+import { post, type Problem } from "../api/api.ts";
 import { beginning, visible } from "../parts/visible.ts";
 import type { Seat } from "../router/router.ts";
 import type { Agent, RunState } from "./fold.ts";
@@ -15,6 +16,19 @@ export function useOpened(): Opened {
   const opened = useContext(OpenedContext);
   if (opened === null) throw new Error("there is no run here");
   return opened;
+}
+
+/** Gives an order to a run, `/runs/ID/stop`; while that is under way, the same one is ignored. */
+export function useOrder(
+  onTrouble: (problem: Problem | null) => void): (path: string) => Promise<void> {
+  const sent = useRef(new Set<string>());
+  return async (path) => {
+    if (sent.current.has(path)) return;
+    sent.current.add(path);
+    const answer = await post(path, {});
+    sent.current.delete(path);
+    onTrouble(answer.ok ? null : answer.problem);
+  };
 }
 
 export const VIEWS = ["tree", "gantt", "script", "log", "result"] as const;

@@ -13,6 +13,8 @@ import { words } from "./words.ts";
 interface RowBase {
   /** Also in fields, unless it is a key that writes. */
   always?: boolean;
+  /** An order: a key that is held gives it once. */
+  once?: boolean;
   run(event: KeyboardEvent): void;
 }
 /** A row of the table of shortcuts, whose key the user may have changed; or a key that stays what
@@ -144,5 +146,5 @@ addEventListener("keydown", (event) => {
     return;
   }
   event.preventDefault();
-  row.run(event);
+  if (!event.repeat || row.once !== true) row.run(event);
 });

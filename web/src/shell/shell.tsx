@@ -2,6 +2,13 @@
 import { useRef } from "preact/hooks";
 
 import { key } from "../api/key.ts";
+// Small parts of several views. Beside the frame they are one chunk with it; each by itself would
+// be found only after the view that needs it was read.
+import "../parts/copy.tsx";
+import "../parts/dialog.tsx";
+import "../parts/rows.tsx";
+import "../parts/save.ts";
+import "../parts/still.ts";
 import { focused, go, openBeside, placeOf, seatOf, seats, several } from "../router/router.ts";
 import { Banners } from "./banner.tsx";
 import { useKeys } from "./keys.ts";

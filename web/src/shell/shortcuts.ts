@@ -75,7 +75,7 @@ export const SHORTCUTS = {
   fold: row("e", "run", "trace"),
   foldAll: row("E", "run", "trace"),
   trace: row("v", "session", "run"),
-  copyLink: row("y", "trace"),
+  copyLink: row("y", "run", "trace"),
 } satisfies Record<string, Row>;
 
 export type Name = keyof typeof SHORTCUTS;

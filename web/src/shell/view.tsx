@@ -1,25 +1,47 @@
 /** The view of a pane: found in the table of places, loaded once, drawn with its values. */
 import { signal, useComputed } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
 
 import { viewsStyled } from "../look/views.ts";
 import { Boundary } from "../parts/boundary.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { useSeat } from "../router/router.ts";
 import { match, type Params, type Route } from "../router/routes.ts";
+import { firstShown, whenIdle } from "../state/first.ts";
 import { words } from "../words.ts";
 import { ROUTES } from "./places.ts";
 
 const loaded = signal<ReadonlyMap<Route, ComponentType<Params> | "failed">>(new Map());
+const asked = new Set<Route>();
+const STYLE_MS = 5_000, FRAME_MS = 300;
 
+/** Chunks of a view would be found only after it was read; `build.mjs` says which there are. */
+function chunksLoad(place: string): void {
+  const meta = document.querySelector('meta[name="chunks"]');
+  const [names = [], ...rows] = (meta?.getAttribute("content") ?? "").split(";")
+    .map((row) => row.split(" "));
+  const [, ...needed] = rows.find(([first]) => first === place) ?? [];
+  for (const at of needed) {
+    const link = document.createElement("link");
+    link.rel = "modulepreload";
+    link.href = `/assets/${names[Number(at)]}`;
+    document.head.append(link);
+  }
+}
+
+/** Begins while the frame is drawn: an effect would wait for the picture of it. */
 async function load(route: Route): Promise<void> {
+  if (asked.has(route)) return;
+  asked.add(route);
   const styled = route.path === "/" ? null : viewsStyled();
+  chunksLoad(route.path);
   // A newer daemon has no chunk of the page before it.
   const view = await Promise.all([route.load(), styled]).then(([found]) => found)
     .catch(() => "failed" as const);
-  if (styled === null) requestIdleCallback(() => void viewsStyled().catch(() => undefined));
+  if (styled === null) whenIdle(() => void viewsStyled().catch(() => undefined), STYLE_MS);
   loaded.value = new Map(loaded.value).set(route, view);
+  if (styled === null) firstShown(); // Home shows what the frame reads.
+  else whenIdle(firstShown, FRAME_MS);
 }
 
 export function View() {
@@ -31,10 +53,8 @@ export function View() {
     }
     return null;
   });
-  const route = found.value?.route;
-  useEffect(() => {
-    if (route !== undefined && !loaded.value.has(route)) void load(route);
-  }, [route]);
+  if (found.value !== null) void load(found.value.route);
+  else whenIdle(firstShown, FRAME_MS);
   if (found.value === null) {
     return (
       <div class="page prose">

@@ -7,6 +7,7 @@ import { useEffect } from "preact/hooks";
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
 import type { StreamEvent } from "../stream/index.ts";
+import { afterFirst } from "./first.ts";
 import { link } from "./live.ts";
 import { followOwner } from "./owner.ts";
 import type { Page } from "./types.ts";
@@ -186,7 +187,7 @@ key.subscribe((value) => {
 });
 
 followOwner({
-  onReset: () => void asksRead(),
+  onReset: () => afterFirst(() => void asksRead()),
   onEvents: (events) => {
     if (waiting === null) apply(events);
     else waiting.push(...events);

@@ -1,13 +1,14 @@
 /** What Home shows. `fold` is pure: each answer of the daemon replaces what it says. The sums are
  *  read again after events, once a second; rows of what runs, and questions, follow the events
  *  themselves. */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
 import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
 import { asks, openAsks } from "./asks.ts";
+import { afterFirst } from "./first.ts";
 import { followOwner } from "./owner.ts";
-import { followRows } from "./rows.ts";
+import { followRows, type RowsFollow } from "./rows.ts";
 import type { Overview, Progress, Run } from "./types.ts";
 
 export interface HomeState {
@@ -99,8 +100,17 @@ key.subscribe((value) => {
   if (value === null) take({ kind: "left" });
 });
 
+/** The snapshot of the owner's stream is the overview; a read that is under way may be older. */
+function overviewCame(overview: unknown): void {
+  const isOverview = (overview as Partial<Overview> | null)?.waiting !== undefined;
+  if (!isOverview) return void homeRead();
+  again ||= reading;
+  read_ms = Date.now();
+  take({ kind: "read", overview: overview as Overview });
+}
+
 followOwner({
-  onReset: () => void homeRead(),
+  onReset: overviewCame,
   onEvents: soon,
   onNotices: (notices) => {
     const told = new Map(progress.value);
@@ -121,19 +131,24 @@ export const progress = signal<ReadonlyMap<string, Progress>>(new Map());
 
 /** Runs inside others are shown with those. */
 const isTop = (run: Run): boolean => !run.parent && !run.ended_ms;
-const live = followRows<Run>({
+/** null: not read yet. */
+const live = signal<RowsFollow<Run> | null>(null);
+afterFirst(() => void (live.value = followRows<Run>({
   path: "/runs?live=1&top=1&limit=200", type: "run_changed", fits: isTop,
-});
+})));
+const liveRows = computed(() =>
+  live.value?.rows.value ?? { items: [], next: null, ready: false, problem: null });
 
 /** The one that began last stands last. */
-export const running = computed(() => live.rows.value.items.filter(isTop).reverse());
-export const runningProblem = computed(() => live.rows.value.problem);
+export const running = computed(() => liveRows.value.items.filter(isTop).reverse());
+export const runningProblem = computed(() => liveRows.value.problem);
 
 /** There are more than the page keeps. */
 export const runningMore = computed(() =>
-  live.rows.value.next !== null && live.rows.value.items.length >= RUNS_MAX);
-live.rows.subscribe(({ items, next }) => {
-  if (next !== null && items.length < RUNS_MAX) queueMicrotask(() => void live.more());
+  liveRows.value.next !== null && liveRows.value.items.length >= RUNS_MAX);
+effect(() => {
+  const { items, next } = liveRows.value;
+  if (next !== null && items.length < RUNS_MAX) queueMicrotask(() => void live.peek()?.more());
 });
 
 const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);

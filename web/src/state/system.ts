@@ -3,6 +3,7 @@ import { effect, signal } from "@preact/signals";
 
 import { get, post, type Answer } from "../api/api.ts";
 import type { StreamEvent } from "../stream/index.ts";
+import { afterFirst } from "./first.ts";
 import { follow, link } from "./live.ts";
 import { may, me } from "./me.ts";
 
@@ -76,6 +77,8 @@ effect(() => {
 
 effect(() => {
   if (me.value === null || link.value?.phase !== "open") return;
-  void settingsRead();
-  void holdRead();
+  afterFirst(() => {
+    void settingsRead();
+    void holdRead();
+  });
 });

@@ -9,8 +9,9 @@ import type { Page } from "../state/types.ts";
 import { spanOf, type Given, type Span } from "./tree.ts";
 
 export const SPANS_MAX = 10_000;
-/** Rows of the first page, which is drawn at once, and of the others. */
-const FIRST = 200, PAGE = 1_000, ASKS = 200;
+/** Rows of the first page, which fill a view and are drawn at once; and of the others. */
+const FIRST = 60, PAGE = 1_000, ASKS = 200;
+const PICTURE_MS = 250; // A hidden page draws none.
 const DRAWN_MS = 250; // What was read so far is drawn as often as this.
 const CHANGES_MS = 1000;
 /** Commits of one moment may be seen one after the other. */
@@ -41,6 +42,15 @@ export interface Traced {
 
 export interface Source { kind: "run" | "session"; id: string; turn: number | null }
 export interface Opened { state: ReadonlySignal<Traced>; again(): void; end(): void }
+
+/** When what was set is drawn. */
+const picture = (): Promise<void> => new Promise((resolve) => {
+  const timer = setTimeout(resolve, PICTURE_MS);
+  requestAnimationFrame(() => {
+    clearTimeout(timer);
+    resolve();
+  });
+});
 
 const nothing: Traced =
   { subject: null, spans: new Map(), asks: [], whole: false, cut: false, problem: null };
@@ -80,11 +90,14 @@ export function openTrace({ kind, id, turn }: Source): Opened {
         failed(answer.problem);
         return null;
       }
+      const isFirst = count === 0;
       count += answer.value.items.length;
       each(answer.value.items);
       after = answer.value.next;
+      if (isFirst && after !== null) await picture(); // The next page would be read in its place.
+      if (!isDue()) return null;
     } while (after !== null && count < SPANS_MAX);
-    return { cut: after !== null };
+    return { cut: after !== null || count > SPANS_MAX };
   }
 
   async function asksRead(): Promise<void> {
@@ -141,7 +154,10 @@ export function openTrace({ kind, id, turn }: Source): Opened {
       const known = spans.get(given.id);
       return known === undefined || known.state !== given.state || known.end !== given.ended_ms;
     });
-    if (!differs) return;
+    if (!differs) {
+      if (state.value.problem !== null) set({ problem: null });
+      return;
+    }
     take(found);
     set({ spans: new Map(spans), problem: null });
   }

@@ -57,7 +57,10 @@ export function Head({ source, subject, sums }: {
         </span>
       )}
       {sums.cached === 0 ? null : (
-        <span class="trace-sum">{words.cache} <Cache node={{ sums }} /></span>
+        <span class="trace-sum">
+          {words.cache} <Cache node={{ sums }} />{" "}
+          <span class="muted">{words.cacheOf(count(sums.cached), count(sums.read))}</span>
+        </span>
       )}
       <a class="button quiet end" href={to}>
         {kind === "session" ? words.session : words.run}

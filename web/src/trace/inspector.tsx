@@ -1,6 +1,6 @@
 /** What one step was: why, when, by whose leave, with what, and what came of it. A sheet where
  *  there is no room beside the waterfall. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { Bounded } from "../parts/bounded.tsx";
@@ -88,6 +88,7 @@ function Text({ span, side }: { span: Span; side: Side }) {
     void copyText(text).then((is) => saidSet(is ? shared.copied : shared.notCopied)));
   const show = (): Promise<void> => read((text) => rangeSet((before) =>
     ({ text, offset: 0, next: before?.bytes ?? 0, bytes: before?.bytes ?? 0 })));
+  const text = useMemo(() => readable(range?.text ?? "", isJson), [range, isJson]);
   const isPart = range !== null && (range.offset > 0 || range.next < range.bytes);
   const name = words[side].toLowerCase(), shown = whole.format(SHOWN);
   return (
@@ -103,7 +104,7 @@ function Text({ span, side }: { span: Span; side: Side }) {
         : range.text === "" ? <p class="muted">{words.noText}</p> : (
           <>
             <pre dir="auto" tabIndex={0}>
-              <Bounded text={readable(range.text, isJson)} />
+              <Bounded text={text} />
             </pre>
             <div class="buttons">
               {isPart ? <button class="quiet" aria-label={words.allOf(name)}

@@ -27,9 +27,17 @@ export const nameOf = ({ span, turn, name }: Node): string =>
   (span === null && turn !== null ? words.turn(turn)
     : `${words.calls[span?.kind ?? ""] ?? ""}${visible(name)}`);
 
-function aboutOf(node: Node): string {
-  if (node.span !== null) return visible(node.about);
-  return node.turn === null ? words.times(node.below.length) : "";
+/** Of a tool how often it was called, and failed. */
+function About({ node }: { node: Node }) {
+  const { errors } = node.sums;
+  return (
+    <span class="muted clip" dir="auto">
+      {node.span !== null ? visible(node.about)
+        : node.turn === null ? words.times(node.below.length) : ""}
+      {node.span !== null || node.turn !== null || errors === 0 ? null
+        : <span class="tone-fail"> {words.failed(errors)}</span>}
+    </span>
+  );
 }
 
 /** The only part of a line that a zoom draws anew. */
@@ -90,7 +98,7 @@ export function TraceLine(props: LineProps) {
           <span class="hidden">{pinned ? words.pinned : state}</span>
         </span>
         <b class="mono" dir="auto">{nameOf(node)}</b>
-        <span class="muted clip" dir="auto">{aboutOf(node)}</span>
+        <About node={node} />
       </span>
       <span class="trace-track">
         <Bar node={node} scale={scale} now={now} zoom={zoom} />

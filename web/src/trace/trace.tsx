@@ -28,6 +28,7 @@ const ZOOM = 1.5, PAN = 0.2, SAID_MS = 4000;
 const IDLE_LEAST = 50; // Percent, from which on collapsing is offered.
 const FEW = 60; // So many steps are all shown at first.
 const ALL = 9; // The level that opens all.
+const NONE_OPEN: Opened = { level: 0, other: new Set() };
 const KINDS = Object.keys(words.kinds);
 
 function emptyText({ subject }: Traced, { kind }: Source, { turn }: Shown): string {
@@ -40,16 +41,20 @@ function emptyText({ subject }: Traced, { kind }: Source, { turn }: Shown): stri
     : words.noneEnded((words.states[state] ?? state) + `, ${cause.replaceAll("_", " ")}`);
 }
 
-/** At first: of little all; of a session its newest turn; of a workflow its agents. */
-function openedFirst(tree: Tree): Opened {
-  if (tree.sums.spans <= FEW) return { level: ALL, other: new Set() };
+/** At first: of little all; of a session its newest turn; of a workflow its agents. Pages come
+ *  oldest first: the turn that was the newest of the first page stays open. */
+function openedFirst(tree: Tree, whole: boolean, before: Opened | null): Opened {
+  if (whole && tree.sums.spans <= FEW) return { level: ALL, other: new Set() };
   const [first] = tree.roots, isSession = first !== undefined && first.span === null;
-  return isSession ? { level: 0, other: new Set([first.id]) } : { level: 1, other: new Set() };
+  return isSession ? { level: 0, other: new Set([...before?.other ?? [], first.id]) }
+    : { level: 1, other: new Set() };
 }
 
 function useOpened(tree: Tree, whole: boolean) {
-  const [chosen, chosenSet] = useState<Opened | null>(null);
-  const opened = chosen ?? openedFirst(tree);
+  const [chosen, chosenSet] = useState<Opened | null>(null), early = useRef<Opened | null>(null);
+  if (!whole && tree.roots.length > 0) early.current ??= openedFirst(tree, false, null);
+  const opened = chosen ??
+    (whole ? openedFirst(tree, true, early.current) : early.current ?? NONE_OPEN);
   // What somebody sees stays open when the next turn begins.
   useEffect(() => {
     if (whole && chosen === null) chosenSet(opened);
@@ -113,6 +118,16 @@ function View({ source, state, again }: { source: Source; state: Traced; again()
     if (held) zoom.value = panned(zoom.value, by * PAN);
     else toggle(current, by > 0);
   };
+  const arrow = (event: KeyboardEvent): void => {
+    const { key, shiftKey } = event;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (key === "ArrowDown") step(1);
+    else if (key === "ArrowUp") step(-1);
+    else if (key === "ArrowRight") side(1, shiftKey);
+    else if (key === "ArrowLeft") side(-1, shiftKey);
+    else return;
+    event.preventDefault();
+  };
 
   // Where a step is gone to that is not drawn yet: opened above it, then shown.
   const [due, dueSet] = useState<string | null>(spanId);
@@ -154,10 +169,6 @@ function View({ source, state, again }: { source: Source; state: Traced; again()
   useKeys([
     { name: "next", run: () => step(1) },
     { name: "previous", run: () => step(-1) },
-    { key: "ArrowDown", run: () => step(1) },
-    { key: "ArrowUp", run: () => step(-1) },
-    { key: "ArrowRight", run: (event) => side(1, event.shiftKey) },
-    { key: "ArrowLeft", run: (event) => side(-1, event.shiftKey) },
     { name: "open", run: () => goTo(current, true) },
     { name: "nextHit", run: () => nextError(1) },
     { name: "previousHit", run: () => nextError(-1) },
@@ -191,7 +202,7 @@ function View({ source, state, again }: { source: Source; state: Traced; again()
           : <p class="trace-note">{words.missing}</p>}
         {lines.length > 0 ? (
           <Waterfall lines={lines} news={state.spans} scale={scale} now={now} opened={opened}
-            cursor={cursor} zoom={zoom} handle={handle} onToggle={toggle}
+            cursor={cursor} zoom={zoom} handle={handle} onToggle={toggle} onArrow={arrow}
             onSelect={(line) => goTo(line, true)} />
         ) : !state.whole ? (state.problem === null ? <Loading /> : null) : (
           <div class="empty trace-empty">

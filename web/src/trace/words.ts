@@ -35,6 +35,8 @@ export const words = {
   rest: (count: number) => `${count} more failed: show only errors`,
   pinned: "failed",
   times: (count: number) => `× ${count}`,
+  failed: (count: number) => `${count} ${count === 1 ? "error" : "errors"}`,
+  cacheOf: (cached: string, read: string) => `(${cached}/${read})`,
   reading: "reading…",
   cut: (count: string) => `These are the first ${count} steps; choose a turn to see others.`,
   cutRun: (count: string) => `These are the first ${count} steps of this run.`,
