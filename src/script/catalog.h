@@ -106,8 +106,8 @@ struct catalog_save {
     struct bytes text, hash; /* hash: of the text that is replaced (catalog_entry). */
     uint64_t random;         /* For the name of a temporary file. */
 };
-MUST_CHECK struct err catalog_save(struct catalog_script *script,
-                                   const struct catalog_save *save, struct why *why);
+MUST_CHECK struct err catalog_save(struct catalog_script *script, const struct catalog_save *save,
+                                   struct why *why);
 
 /* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…,"notes",
  * "source","hash"} */

@@ -78,7 +78,7 @@ static bool is_still(int folder, const char *name, struct bytes hash) {
     return bytes_is(hash, sha256_hex(&digest).text);
 }
 
-/* The text is that of the same workflow; what nobody could read had no name but that of its file. */
+/* The text is that of the same workflow. What nobody could read has the name of its file. */
 static struct err text_check(struct catalog_entry *entry, struct bytes text, struct why *why) {
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     struct script_fault fault = {.line = 0};

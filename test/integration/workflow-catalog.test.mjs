@@ -392,8 +392,8 @@ test("of many who save over one text a single one does; a broken file is mended"
       assert.deepEqual([status, json.code], [409, "conflict"]);
     }
   }
-  const { hash, valid } = (await get(daemon, target("stem"))).json;
-  assert.equal(valid, false);
+  const { hash, error } = (await get(daemon, target("stem"))).json;
+  assert.equal(error.line, 1);
   const mended = await save("stem", script("another"), hash);
-  assert.deepEqual([mended.status, mended.json.name, mended.json.valid], [200, "another", true]);
+  assert.deepEqual([mended.status, mended.json.name, mended.json.error], [200, "another", undefined]);
 });

@@ -112,7 +112,7 @@ static struct err make_start(void *ctx) {
     return ERR_OK;
 }
 
-/* Of a copy that was killed; nobody else makes one in this folder now. */
+/* Removes what a killed copy left; nobody else makes one in this folder now. */
 static void parts_remove(const char *path) {
     AUTO(folder_close) DIR *folder = opendir(path);
     for (int i = 0; folder != NULL && i < FILES_LOOKED_MAX; i++) {

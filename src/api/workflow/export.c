@@ -5,10 +5,10 @@
  *    "scripts":[{"file","hash","source"}],"events":[…],"agents":[…],"spans":[…]}
  *
  * Each page is one transaction, so a run that goes on meanwhile is not shown as of one moment: each
- * list is as far as it was when it was read. Pages are bounded by rows, and by bytes: one has at most
- * EXPORT_PAGE and a row more, since a source and the result of an agent have up to 1 MB, which may
- * take six as JSON. A run that is removed meanwhile breaks off. The values of a command's environment
- * are left out: the document is made to be passed on.
+ * list is as far as it was when it was read. Pages are bounded by rows, and by bytes: EXPORT_PAGE
+ * and a row more, since a source and the result of an agent have up to 1 MB, which may take six as
+ * JSON. A run that is removed meanwhile breaks off. The values of a command's environment are left
+ * out: the document is made to be passed on.
  */
 #include <string.h>
 
@@ -49,7 +49,7 @@ struct export_op {
     struct poured poured; /* First. */
     struct export_place place, next;
     int64_t seen; /* Rows of this page. */
-    bool full;    /* It has as many bytes as it may: rows were left to the next one. */
+    bool full;    /* As many bytes as it may have: rows were left to the next one. */
     bool html;    /* Within the page that shows it. */
 };
 

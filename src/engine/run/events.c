@@ -105,8 +105,8 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
 
 /* --- Lists that are followed ------------------------------------------------------------------ */
 
-/* A turn's row has the sums of its calls; the calls of a workflow are those of its steps. Nothing is
- * known of the cost of a run that goes on, or has no calls of models. */
+/* The row of a turn has the sums of its calls; those of a workflow are made by its steps. Nothing
+ * is known of the cost of a run that goes on, or of a workflow without calls. */
 void runs__cost_mark(struct tx *tx, struct run_row *io_row) {
     const bool sums = run_kind_is(io_row->kind, RUN_HAS_STEPS);
     int64_t numbers[] = {-1, 0};

@@ -100,8 +100,8 @@ static struct arg part_of(const struct span_end *end, enum usage_part part) {
     return end->prompt == NULL ? arg_null() : arg_int(end->prompt[part]);
 }
 
-/* The row of its run has the sum, so that lists need not add up all spans. A step of a workflow gets
- * its own when it ends. */
+/* The row of its run has the sum, so that lists need not add up all spans. A step of a workflow
+ * gets its own when it ends. */
 static void cost_add(struct tx *tx, const struct span_end *end) {
     const bool known = end->cost != SPAN_UNKNOWN;
     if (known || end->tokens.fresh != SPAN_UNKNOWN) {
