@@ -395,5 +395,6 @@ test("of many who save over one text a single one does; a broken file is mended"
   const { hash, error } = (await get(daemon, target("stem"))).json;
   assert.equal(error.line, 1);
   const mended = await save("stem", script("another"), hash);
-  assert.deepEqual([mended.status, mended.json.name, mended.json.error], [200, "another", undefined]);
+  const { name, error: left } = mended.json;
+  assert.deepEqual([mended.status, name, left], [200, "another", undefined]);
 });
