@@ -143,6 +143,7 @@ test("a run that was resumed leads to the run before it; what was cached is no c
 test("the palette leads there, and two runs are chosen; other kinds are refused", async () => {
   const page = await opened(browser, desk);
   await page.keyboard.press("Control+k");
+  await page.locator("input[role=combobox]:focus").waitFor();
   await page.keyboard.type("compare two");
   await page.getByRole("option", { name: "Compare two runs" }).click();
   await page.getByLabel("Run before").selectOption(first);
