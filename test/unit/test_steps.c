@@ -267,11 +267,10 @@ static void what_had_finished_at_an_event_is_known_also_where_older_ones_were_pr
     static const struct {
         int64_t prune, seq, reuse_max;
         enum err_code code;
-    } asked[] = {{0, 0, 0, ERR_NONE},  {0, 3, 0, ERR_NONE},
-                 {0, 4, 1, ERR_NONE},  {0, 5, 1, ERR_NONE},
-                 {0, 6, 2, ERR_NONE},  {4, 7, 0, ERR_CURSOR_AHEAD},
-                 {0, 3, 0, ERR_GONE},  {0, 4, 1, ERR_NONE},
-                 {6, 5, 1, ERR_NONE},  {0, 6, 2, ERR_NONE}};
+    } asked[] = {{0, 0, 0, ERR_NONE}, {0, 3, 0, ERR_NONE}, {0, 4, 1, ERR_NONE},
+                 {0, 5, 1, ERR_NONE}, {0, 6, 2, ERR_NONE}, {4, 7, 0, ERR_CURSOR_AHEAD},
+                 {0, 3, 0, ERR_GONE}, {0, 4, 1, ERR_NONE}, {6, 5, 1, ERR_NONE},
+                 {0, 6, 2, ERR_NONE}};
     struct runs_kit *runs = *state;
     struct runs_row workflow = add_workflow(runs);
     for (int64_t i = 1; i <= 2; i++) {
