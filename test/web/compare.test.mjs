@@ -142,6 +142,7 @@ test("a run that was resumed leads to the run before it; what was cached is no c
 
 test("the palette leads there, and two runs are chosen; other kinds are refused", async () => {
   const page = await opened(browser, desk);
+  await page.getByText(/^● live$/).waitFor(); // Keys do something by then.
   await page.keyboard.press("Control+k");
   await page.locator("input[role=combobox]:focus").waitFor();
   await page.keyboard.type("compare two");
