@@ -36,7 +36,7 @@ export function largeOf(t, root) {
   const at = (make) => once(async () => ({ desk: await desk(), at: await make(await desk()) }));
   return {
     compare: { shows: "read src/journal", make: at((of) => twoRuns(of, root)) },
-    "run-1000": { shows: "agent 5", make: at(async (of) => `/r/${await thousand(of)}`) },
+    "run-1000": { shows: "1,000 of", make: at(async (of) => `/r/${await thousand(of)}`) },
     "session-10000": { shows: "this is the end",
       make: at(async (of) => `/s/${(await longSession(of, MESSAGES)).id}`) },
   };

@@ -43,7 +43,7 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   workflow: { at: "/workflows/find-issues", shows: "maxRounds", of: FEW },
   usage: { at: "/usage", shows: "Budgets" },
   agents: { at: "/agents", shows: "general-purpose", of: FEW },
-  memory: { at: "/memory", shows: "Topics", of: FEW },
+  memory: { at: "/memory", shows: "Memory", of: FEW },
   system: { at: "/system", shows: "Backup", of: FEW },
   jobs: { at: "/jobs", shows: "docs-sweep" },
   job: { at: `/j/${failed}`, shows: "takeover" },
