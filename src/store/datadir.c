@@ -6,6 +6,7 @@
  */
 #include "store/datadir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -44,6 +45,20 @@ char *datadir_path(const char *path, const char *name) {
 
 char *datadir_beside(const char *path, const char *ending) {
     return join(path, "", ending);
+}
+
+void datadir_parts_remove(const char *path, const char *begin) {
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return; /* The next one who works there says why. */
+    }
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        if (strncmp(entry->d_name, begin, strlen(begin)) == 0 &&
+            strstr(entry->d_name, DATADIR_PART) != NULL) {
+            (void)unlinkat(dirfd(folder), entry->d_name, 0); /* Tried again the next time. */
+        }
+    }
+    (void)closedir(folder); /* Nothing was written. */
 }
 
 struct err path_why(struct err err, const char *path, const char *what, struct why *why) {

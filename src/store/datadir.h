@@ -16,6 +16,8 @@
 #include "base/err.h"
 
 #define DATADIR_DATABASE "drover.db"
+/* In the name of a copy of a database that is not whole, after that of the copy. */
+#define DATADIR_PART ".part-"
 #define DATADIR_LOCK "drover.lock"
 #define DATADIR_MARK "drover.mark"
 #define DATADIR_HOST_ID "host-id"
@@ -30,6 +32,9 @@ void datadir_drop(struct datadir **dir);   /* For AUTO. */
 
 MUST_CHECK char *datadir_path(const char *path, const char *name); /* path/name; end: mem_free. */
 MUST_CHECK char *datadir_beside(const char *path, const char *ending); /* pathENDING; the same. */
+/* Removes the copies of databases whose makers were killed, and whose names begin like this. Nobody
+ * else makes one in that folder now. */
+void datadir_parts_remove(const char *folder, const char *begin);
 /* Answers `err`. Where that failed in a call of the system, `why` says "PATH cannot be WHAT: …". */
 MUST_CHECK struct err path_why(struct err err, const char *path, const char *what, struct why *why);
 /* Syncs the folder that holds `path`: files made or renamed there survive a power cut. */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "api/system/system.h"
 #include "base/memory.h"
@@ -17,7 +16,6 @@
 #define BACKUPS "backups"
 #define BEGINNING "drover-"
 #define ENDING ".db"
-#define PART ".part-" /* After the name of a copy that is not whole (store/sqlite/backup.c). */
 enum { FILES_LOOKED_MAX = 10000, NAME_SIZE = 64 };
 
 struct backup_op {
@@ -112,21 +110,6 @@ static struct err make_start(void *ctx) {
     return ERR_OK;
 }
 
-/* Removes what a killed copy left; nobody else makes one in this folder now. */
-static void parts_remove(const char *path) {
-    AUTO(folder_close) DIR *folder = opendir(path);
-    for (int i = 0; folder != NULL && i < FILES_LOOKED_MAX; i++) {
-        const struct dirent *entry = readdir(folder);
-        if (entry == NULL) {
-            break;
-        }
-        const char *end = strstr(entry->d_name, ENDING PART);
-        if (strncmp(entry->d_name, BEGINNING, sizeof BEGINNING - 1) == 0 && end != NULL) {
-            (void)unlinkat(dirfd(folder), entry->d_name, 0); /* Tried again at the next one. */
-        }
-    }
-}
-
 static struct err make_pool(void *ctx) {
     struct backup_op *op = ctx;
     const struct system_info *info = op->request.api;
@@ -141,7 +124,7 @@ static struct err make_pool(void *ctx) {
     }
     AUTO(mem_release) char *file = datadir_path(folder, name);
     struct err err = datadir_make_folder(folder, "backup: folder");
-    parts_remove(folder);
+    datadir_parts_remove(folder, BEGINNING); /* Nobody else makes a copy there now. */
     if (!err_failed(err)) {
         err = store_backup(info->where, file, &op->request.op.why);
     }

@@ -6,7 +6,6 @@
  * that was asked for; in a data directory, the next start or restore removes that file. The copy is
  * no longer in WAL mode: it is one file, and can be read where nothing can be written.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,8 +20,6 @@
 #include "store/sqlite/conn.h"
 #include "store/sqlite/page_scan.h"
 #include "store/sqlite/page_sums.h"
-
-#define PART_ENDING ".part-"
 
 /* A file that goes away with its scope, unless it was given its name. */
 struct part {
@@ -40,7 +37,7 @@ static void part_release(struct part *part) {
 }
 
 static struct err part_make(const char *target, struct part *ret_part, struct why *why) {
-    AUTO(mem_release) char *path = datadir_beside(target, PART_ENDING "XXXXXX");
+    AUTO(mem_release) char *path = datadir_beside(target, DATADIR_PART "XXXXXX");
     AUTO(fd_release) int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         return path_why(err_from_errno(errno, "backup: temporary file"), path, "made", why);
@@ -267,21 +264,6 @@ static struct err must_be_absent(const char *path, struct why *why) {
     return ERR_OK;
 }
 
-/* Of a restore that was killed: a whole database, of which no deletion knows. */
-void sqlite_parts_remove(const char *where) {
-    static const char begin[] = DATADIR_DATABASE PART_ENDING;
-    DIR *folder = opendir(where);
-    if (folder == NULL) {
-        return; /* Who works there next says why. */
-    }
-    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        if (strncmp(entry->d_name, begin, sizeof begin - 1) == 0) {
-            (void)unlinkat(dirfd(folder), entry->d_name, 0); /* Tried again at the next start. */
-        }
-    }
-    (void)closedir(folder); /* Nothing was written. */
-}
-
 /* A restored database is not at home, even in its old folder: commands that it calls running may
  * have ended since, and notices been delivered. (engine/base/home.h; the word is no place.) */
 static struct err mark_restored(const char *path, struct why *why) {
@@ -305,7 +287,7 @@ struct err sqlite_restore(const char *from, const char *where, struct why *why) 
     struct err err = must_be_there(from, why);
     err = err_failed(err) ? err : datadir_claim(where, &dir, why);
     if (!err_failed(err)) {
-        sqlite_parts_remove(where);
+        datadir_parts_remove(where, DATADIR_DATABASE);
         err = must_be_absent(to, why);
     }
     err = err_failed(err) ? err : part_make(to, &part, why);

@@ -103,6 +103,5 @@ MUST_CHECK struct err sqlite_check_pages(const char *where, struct store_pages *
                                          struct why *why);
 MUST_CHECK struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
                                           struct why *why);
-void sqlite_parts_remove(const char *where); /* In a directory that is claimed. */
 
 #endif

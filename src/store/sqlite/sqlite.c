@@ -117,7 +117,7 @@ static struct err open_database(const struct store_options *options, struct data
     struct err err = check_length(self->path, why);
     err = err_failed(err) ? err : datadir_claim(options->where, &self->dir, why);
     if (!err_failed(err)) {
-        sqlite_parts_remove(options->where);
+        datadir_parts_remove(options->where, DATADIR_DATABASE);
         err = make_file(self->path, why);
     }
     err = err_failed(err) ? err : commit_mark_open(options->where, &self->mark, why);
