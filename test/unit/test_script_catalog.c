@@ -1,10 +1,12 @@
 /* test_script_catalog.c: places, precedence, what is broken, what leads out. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -206,6 +208,36 @@ static void an_unknown_name_is_answered_with_near_ones_and_places(void **state) 
     assert_non_null(strstr(why.text, "there is no workflow 'zzz'. Searched: "));
 }
 
+static struct err save_over(struct catalog_script *script, const char *text, struct why *why) {
+    const struct catalog_save save = {
+        .text = bytes_of(text), .hash = bytes_of(script->entry.hash.text), .random = 1};
+    return catalog_save(script, &save, why);
+}
+
+static void of_two_who_read_one_text_a_single_one_saves_over_it(void **state) {
+    static const char text[] = "export const meta = {name: 'a', description: 'b'}\nreturn 2";
+    struct scene *scene = *state;
+    char path[200];
+    write_named(scene->project, ".drover/workflows/a.js", "a");
+    AUTO(catalog_script_done) struct catalog_script first = {.source = NULL};
+    AUTO(catalog_script_done) struct catalog_script second = {.source = NULL};
+    struct why why = {.text = ""};
+    assert_int_equal(catalog_find(&scene->search, BYTES("a"), &first, &why).code, ERR_NONE);
+    assert_int_equal(catalog_find(&scene->search, BYTES("a"), &second, &why).code, ERR_NONE);
+    (void)snprintf(path, sizeof path, "%s/.drover/workflows", scene->project);
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(folder, LOCK_EX), 0);
+    assert_int_equal(save_over(&first, text, &why).code, ERR_CONFLICT);
+    assert_non_null(strstr(why.text, "is being saved"));
+    assert_int_equal(close(folder), 0);
+    assert_int_equal(save_over(&first, text, &why).code, ERR_NONE);
+    assert_int_equal(save_over(&second, second.source, &why).code, ERR_CONFLICT);
+    assert_non_null(strstr(why.text, "has changed since it was read"));
+    AUTO(catalog_script_done) struct catalog_script now = {.source = NULL};
+    assert_int_equal(catalog_find(&scene->search, BYTES("a"), &now, &why).code, ERR_NONE);
+    assert_string_equal(now.source, text);
+}
+
 static void a_path_is_beneath_the_root_or_absolute(void **state) {
     struct scene *scene = *state;
     char path[200];
@@ -285,6 +317,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_link_that_leads_out_is_told_and_not_followed, scene_begin,
                                         scene_end),
         cmocka_unit_test_setup_teardown(an_unknown_name_is_answered_with_near_ones_and_places,
+                                        scene_begin, scene_end),
+        cmocka_unit_test_setup_teardown(of_two_who_read_one_text_a_single_one_saves_over_it,
                                         scene_begin, scene_end),
         cmocka_unit_test_setup_teardown(a_path_is_beneath_the_root_or_absolute, scene_begin,
                                         scene_end),
