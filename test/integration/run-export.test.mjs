@@ -54,6 +54,16 @@ test("an export has all rows of a run, in the words of their lists", async (t) =
   assert.deepEqual([again.code, /is there already/.test(again.stderr)], [5, true]);
 });
 
+test("pages end by their bytes, too, and no agent is left out between them", async (t) => {
+  const flows = await Workflows.open(t);
+  const script = "export const meta = { name: 'long', description: 'Long results.' };\n" +
+    "await parallel(Array.from({ length: 20 }, (_, i) => () => agent('say: ' + i + " +
+    "'x'.repeat(60000))));";
+  const { run } = await flows.run({ script });
+  const { agents } = await flows.get(`/runs/${run}/export`);
+  assert.deepEqual(agents.map(({ result }) => result.length > 60_000), Array(20).fill(true));
+});
+
 test("a job is exported without a script, and no run of another owner", async (t) => {
   const flows = await Workflows.open(t);
   const { id } = (await flows.ask("POST", "/jobs",
