@@ -8,7 +8,7 @@ import { Brand } from "../parts/brand.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Rows, type RowsHandle } from "../parts/rows.tsx";
 import { State } from "../parts/state.tsx";
-import { count, spentText, when } from "../parts/text.ts";
+import { count, spentText, tookText, when } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed, useSeat } from "../router/router.ts";
@@ -21,7 +21,7 @@ import type { Choose } from "./choose.tsx";
 import { useSides, type RunRow, type Side } from "./read.ts";
 import { aligned, changesOf, counted, isOnly, sumsOf, type Row } from "./rules.ts";
 import { RowLine } from "./row.tsx";
-import { timeText, words } from "./words.ts";
+import { words } from "./words.ts";
 
 const ROW_PX = 28, STACKED_PX = 48;
 const coarse = matchMedia("(pointer: coarse)");
@@ -45,8 +45,8 @@ function linesOf([a, b]: [Side, Side]): Line[] {
     [words.rows.state, <State state={a.run.state} />, <State state={b.run.state} />, ""],
     number(words.rows.agents, "agents"), number(words.rows.failed, "failed"),
     number(words.rows.cached, "cached"),
-    [words.rows.time, timeA === null ? words.none : timeText(timeA),
-      timeB === null ? words.none : timeText(timeB),
+    [words.rows.time, timeA === null ? words.none : tookText(timeA),
+      timeB === null ? words.none : tookText(timeB),
       timeA === null || timeB === null ? "" : words.signedTime(timeB - timeA)],
     number(words.rows.tokens, "tokens"),
     [words.rows.cost, spentText(before.cost_micros, before.cost_unknown),

@@ -7,13 +7,13 @@ import { Bounded } from "../parts/bounded.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { useSheet } from "../parts/sheet.ts";
 import { State } from "../parts/state.tsx";
-import { count, money, spentText } from "../parts/text.ts";
+import { count, money, spentText, tookText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useNamed } from "../router/router.ts";
 import { lasted, textOf, type AgentRow, type Pair } from "./rules.ts";
 import { nameOf } from "./row.tsx";
-import { timeText, words } from "./words.ts";
+import { words } from "./words.ts";
 
 interface Whole { prompt: string; result: string }
 
@@ -87,7 +87,7 @@ function Figures({ pair: { a, b } }: { pair: Pair }) {
     )],
     [words.rows.time, (agent) => {
       const ms = lasted(agent);
-      return ms === null ? words.none : timeText(ms);
+      return ms === null ? words.none : tookText(ms);
     }],
     [words.rows.tokens, ({ tokens }) => count(tokens)],
     [words.rows.cost, ({ cost_micros, cost_unknown }) =>

@@ -1,14 +1,11 @@
 /** Texts of the comparison of two runs. */
-import { count, elapsed, money } from "../parts/text.ts";
+import { count, money, tookText } from "../parts/text.ts";
 import type { Change } from "./rules.ts";
 
 const agents = (n: number): string => (n === 1 ? "1 agent" : `${count(n)} agents`);
 /** −3, +12, ±0 */
 const signed = (value: number, text: (value: number) => string): string =>
   (value === 0 ? "±0" : `${value < 0 ? "−" : "+"}${text(Math.abs(value))}`);
-
-export const timeText = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms`
-  : ms < 60_000 ? `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s` : elapsed(ms));
 
 export const words = {
   title: "Compare",
@@ -36,7 +33,7 @@ export const words = {
   sameResult: "the same", otherResult: "differs",
   none: "–",
   signedCount: (value: number) => signed(value, count),
-  signedTime: (value: number) => signed(value, timeText),
+  signedTime: (value: number) => signed(value, tookText),
   signedMoney: (value: number) => signed(value, money),
   only: "Only what changed",
   shown: (shown: number, all: number) =>

@@ -29,6 +29,10 @@ export function elapsed(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${end}` : `${minutes}:${end}`;
 }
 
+/** How long something short took: a clock of minutes begins at one. */
+export const tookText = (ms: number): string => (ms < 1_000 ? `${Math.max(0, Math.round(ms))} ms`
+  : ms < 60_000 ? `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s` : elapsed(ms));
+
 export function when(at_ms: number, now_ms: number): string {
   return now_ms - at_ms < 20 * 3600_000 ? clock.format(at_ms) : day.format(at_ms);
 }

@@ -5,7 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { Problem } from "../api/api.ts";
 import { Brand } from "../parts/brand.tsx";
 import { State } from "../parts/state.tsx";
-import { count, elapsed, money } from "../parts/text.ts";
+import { count, elapsed, money, tookText } from "../parts/text.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { useSeat } from "../router/router.ts";
@@ -56,6 +56,7 @@ function Fuse({ of }: { of: Budget }) {
 
 function Sums() {
   const { state, plan, budget, now_ms, at } = useOpened(), run = state.value;
+  const timeText = run.end === null ? elapsed : tookText;
   const { total, done, cached, waits, failed } =
     sumsOf(run.agents.values(), filled(plan.value, run).ghosts);
   let cost = 0, unknown = 0;
@@ -74,7 +75,7 @@ function Sums() {
       {waits === 0 ? null : <span class="tone-wait">◆ {words.waits(waits)}</span>}
       {failed === 0 ? null : <span class="tone-fail">✕ {words.failed(failed)}</span>}
       {run.began_ms === null ? null
-        : <b data-clock>{elapsed(now_ms.value - run.began_ms)}</b>}
+        : <b data-clock>{timeText(now_ms.value - run.began_ms)}</b>}
       <span>
         <b>{money(micros)}</b> {budget.value === null || isPast ? null : <Fuse of={budget.value} />}
       </span>

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 
 import { State } from "../parts/state.tsx";
-import { count, elapsed, money } from "../parts/text.ts";
+import { count, money, tookText } from "../parts/text.ts";
 import { visible } from "../parts/visible.ts";
 import { isOver, type Agent, type Bar } from "./fold.ts";
 import { ghostSpan, isBad, spanOf, type Row, type Window } from "./layout.ts";
@@ -67,9 +67,7 @@ function Track({ agent, shown, said }: PartProps) {
 function took(agent: Agent, now_ms: number): string {
   const from = agent.began_ms;
   if (from === null || agent.cached) return "";
-  const ms = (agent.ended_ms ?? now_ms) - from;
-  return ms < 1000 ? `${Math.max(0, Math.round(ms))} ms` : ms < 60_000
-    ? `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s` : elapsed(ms);
+  return tookText((agent.ended_ms ?? now_ms) - from);
 }
 
 function Meta({ agent, shown, said }: PartProps) {
