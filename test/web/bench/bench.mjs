@@ -2,7 +2,7 @@
 // when a mark is missed: the table says so.
 //
 // BENCH_ONLY="bundle first" runs these parts: bundle, first, memory, updates, session,
-// terminal, run, trace.
+// terminal, run, trace, why.
 // BENCH_TIMES=5, of which the median is shown; BENCH_SECONDS=60 of 1,000 events a second;
 // BENCH_MESSAGES=10000. BENCH_SPANS=10000.
 import os from "node:os";
@@ -17,9 +17,10 @@ import { session } from "./session.mjs";
 import { terminal } from "./terminal.mjs";
 import { trace } from "./trace.mjs";
 import { updates } from "./updates.mjs";
+import { why } from "./why.mjs";
 
 const PARTS = { bundle, first: firstView, memory: homeMemory, updates, session,
-  terminal, run, trace };
+  terminal, run, trace, why };
 const { BENCH_ONLY = Object.keys(PARTS).join(" "), BENCH_TIMES = 5, BENCH_SECONDS = 60,
   BENCH_MESSAGES = 10_000, BENCH_SPANS = 10_000 } = process.env;
 
