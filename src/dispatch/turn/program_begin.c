@@ -1,10 +1,10 @@
 /* program_begin.c: the begin of the process of a turn that a program answers: what it is asked, the
  * waits before it, and the job.
  *
- *   ASKING ──its prompt──> PAUSING: the wait of the last attempt
- *     └──────────────────────┴──> does the agent cool down? ──no──> ADMITTING ──free──> STARTING
- *                                  ^ └─yes──> PAUSING <──others use the session──┘
- *                                  └────────────┘
+ *   ASKING ──its order──> PAUSING: the wait of the last attempt
+ *     └─────────────────────┴──> does the agent cool down? ──no──> ADMITTING ──free──> STARTING
+ *                                 ^ └─yes──> PAUSING <──others use the session──┘
+ *                                 └────────────┘
  *
  * All of it is asked again after a restart of the daemon; nothing is stored before the job is. */
 #include <stdio.h>
@@ -74,21 +74,21 @@ static struct bytes native_of(const struct talk_program *program) {
     return resumes ? program_seen(program->output.reader).native : BYTES("");
 }
 
-static struct err order_make(struct talk_program *program) {
-    const struct turns_options *options = &program->talk->turns->options;
+static void order_run(struct talk *talk) {
+    struct talk_program *program = talk->program;
     const struct program_wish wish = {.program = program->program,
                                       .agent = &program->agent,
-                                      .plan = &program->talk->plan,
-                                      .world = loop_world(options->loop),
+                                      .plan = &talk->plan,
                                       .native = native_of(program),
+                                      .fresh = program->fresh,
                                       .heard = program->last.heard,
                                       .blank = program_seen(program->output.reader).blank,
-                                      .own_tmp = spool_tmp_fits(options->spool),
+                                      .own_tmp = spool_tmp_fits(talk->turns->options.spool),
                                       .process = bytes_of(program->run.text),
                                       .last = bytes_of(program->task.last.text),
                                       .texts = &program->texts,
                                       .history = text_bytes(&program->history)};
-    return program_order_make(&wish, &program->order);
+    program->unmade = program_order_make(&wish, &program->order);
 }
 
 static void program_start(struct talk_program *program) {
@@ -263,12 +263,13 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     return tx_program_task(tx, &key, &program->task);
 }
 
-/* The prompt is complete. */
-static void program_prepared(struct talk_program *program) {
-    struct talk *talk = program->talk;
+static void order_made(struct talk *talk) {
+    struct talk_program *program = talk->program;
     enum agent_outcome outcome;
-    program->run = talk__new_id(talk, "run");
-    if (err_failed(order_make(program))) {
+    if (program__is_over(program)) {
+        return;
+    }
+    if (err_failed(program->unmade)) {
         program__fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
         return;
     }
@@ -278,6 +279,16 @@ static void program_prepared(struct talk_program *program) {
     } else {
         program_admit(program);
     }
+}
+
+/* The prompt is complete. */
+static void program_prepared(struct talk_program *program) {
+    struct talk *talk = program->talk;
+    uint8_t random[16];
+    program->run = talk__new_id(talk, "run");
+    world_random(loop_world(talk->turns->options.loop), random, sizeof random);
+    program->fresh = uuid_make(random);
+    talk__pool(talk, order_run, order_made);
 }
 
 static struct err history_tx(struct tx *tx, void *ctx) {

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "loop/world.h"
 #include "rules/agent/outcome.h"
 #include "rules/agent/prompt.h"
 
@@ -125,19 +124,16 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
 }
 
 struct err program_order_make(const struct program_wish *wish, struct program_order *order) {
-    uint8_t random[16];
     AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     AUTO(arena_done) struct arena arena;
     struct program_command command;
     arena_init(&arena, (size_t)16 << 20);
     prompt_write(wish, &prompt);
-    world_random(wish->world, random, sizeof random);
-    const struct uuid session = uuid_make(random);
     const struct uuid message = program_message_name(wish->process, wish->last);
     const struct program_start start = {.agent = wish->agent,
                                         .prompt = text_bytes(&prompt),
                                         .native = wish->native,
-                                        .session = bytes_of(session.text),
+                                        .session = bytes_of(wish->fresh.text),
                                         .blank = wish->blank,
                                         .message = bytes_of(message.text),
                                         .own_tmp = wish->own_tmp};

@@ -3,7 +3,7 @@
  *
  * Promise    nothing but the order is made: no state is kept, and nothing is begun.
  * Ownership  all of it is borrowed for the call.
- * Threads    the loop.
+ * Threads    any: a long prompt is written several times, which the loop has no time for.
  */
 #ifndef DROVER_DISPATCH_TURN_PROGRAM_ORDER_H
 #define DROVER_DISPATCH_TURN_PROGRAM_ORDER_H
@@ -11,7 +11,6 @@
 #include "agent/program.h"
 #include "engine/turn/program.h"
 
-struct world;
 /* Texts of a task (engine/turn/program.h). Owned. */
 struct program_texts {
     struct text prompt, notice, joins, missed;
@@ -23,13 +22,13 @@ struct program_wish {
     const struct program *program;
     const struct agent_definition *agent;
     const struct turn_plan *plan;
-    const struct world *world; /* Gives the names. */
-    struct bytes native;       /* The program's own session that goes on; "": a new one begins. */
-    bool heard;                /* The last process has read what it was asked. */
-    bool blank;                /* Nothing shows that any prompt of that session was read. */
-    bool own_tmp;              /* As of struct program_start. */
-    struct bytes process;      /* run_… of the job. */
-    struct bytes last;         /* msg_…: the last of the messages that join; "": none do. */
+    struct bytes native;  /* The program's own session that goes on; "": a new one begins, */
+    struct uuid fresh;    /* with this name. */
+    bool heard;           /* The last process has read what it was asked. */
+    bool blank;           /* Nothing shows that any prompt of that session was read. */
+    bool own_tmp;         /* As of struct program_start. */
+    struct bytes process; /* run_… of the job. */
+    struct bytes last;    /* msg_…: the last of the messages that join; "": none do. */
     const struct program_texts *texts;
     struct bytes history; /* Words of both until now; "": the program knows them. */
 };

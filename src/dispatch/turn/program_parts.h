@@ -66,6 +66,8 @@ struct talk_program {
     struct program_task task;
     struct text history, saved, spec, key; /* Owned. */
     struct program_order order;
+    struct err unmade;             /* Why it could not be made; ERR_OK: it was. */
+    struct uuid fresh;             /* Name of the program's session, where it begins one. */
     struct id run, begun;          /* Name of the process that begins, and of the one that did. */
     struct program_before before;  /* Processes before the one that begins, */
     struct agent_found found;      /* and others in the session that it goes on in. */
