@@ -10,7 +10,7 @@ const MARK_MS = 1_500, SILENT_MS = 10_000;
 const meta = "export const meta = { name: 'why', description: 'what holds it up' };\n";
 const agent = (label, ...lines) =>
   `agent(${JSON.stringify(lines.join("\n"))}, { label: ${JSON.stringify(label)} })`;
-const first = `await ${agent("before", `delay: ${AGO_MS}ms`)};\n`;
+const first = (...lines) => `await ${agent("before", `delay: ${AGO_MS}ms`, ...lines)};\n`;
 const pair = `await parallel([() => ${agent("holder", "delay: 600s")}, ` +
   `() => ${agent("culprit", "say: x")}]);\n`;
 
@@ -22,6 +22,10 @@ const CAUSES = {
     text: "its provider", from: "agent_retrying", to: "agent_finished", ends: skip("culprit") },
   "a slot": { script: pair, body: { concurrency: 1 }, text: "waits for a slot", onHead: false,
     from: "agent_queued", to: "agent_started", ends: skip("holder") },
+  // The agent before has used a part; what others take is guessed by that.
+  "a budget": { before: [`say: ${"word ".repeat(400)}`], script: pair,
+    body: { budget: { output_tokens: 1_000 } }, text: "budget",
+    from: "agent_retrying", to: "agent_resumed", ends: skip("holder") },
   silence: { script: `await ${agent("culprit", "say: a", `delay: ${SILENT_MS + 4_000}ms`)};`,
     text: "silent", from: "agent_started", late_ms: SILENT_MS, to: "agent_finished",
     ends: () => {} },
@@ -56,7 +60,7 @@ function watch([label, text]) {
   });
 }
 
-async function measured(desk, page, { script, body, text, from, to, ends, late_ms = 0,
+async function measured(desk, page, { before = [], script, body, text, from, to, ends, late_ms = 0,
   onHead = true }) {
   const api = async (method, target, more) => {
     const answer = await desk.daemon.request(method, `/api/v1${target}`,
@@ -64,7 +68,7 @@ async function measured(desk, page, { script, body, text, from, to, ends, late_m
     if (answer.status >= 300) throw new Error(answer.text);
     return answer.json;
   };
-  const { runId } = await api("POST", "/workflows", { script: meta + first + script,
+  const { runId } = await api("POST", "/workflows", { script: meta + first(...before) + script,
     model: "scripted/demo", root: desk.root, label: "why", ...body });
   await shownAfter(page, `/r/${runId}?view=tree`, "before");
   await page.evaluate(watch, ["culprit", text]);
