@@ -19,27 +19,27 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider", "host"], ["run"],
-        ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["."],
+        ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent", "board"], ["."],
     ],
     "engine": [
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
         ["session"],
-        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["system"],
+        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["board"], ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],
-        ["workflow"],
+        ["workflow"], ["board"],
     ],
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],
         ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
-        ["approval"], ["workflow"],
+        ["approval"], ["workflow"], ["board"],
     ],
     "cli": [
         ["terminal"], ["base"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox",
          "project"], ["system"],
-        ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
+        ["job"], ["session"], ["turn"], ["workflow"], ["board"], ["demo"],
     ],
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],

@@ -50,6 +50,7 @@
     X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
     X(INSIDE_RUN, "inside_run", 403, 4, "A program inside a run may not do this")                  \
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
+    X(NOT_YOUR_TASK, "not_your_task", 403, 4, "An agent may speak only for itself, of its task")   \
     X(NOT_FOUND, "not_found", 404, 3, "There is no such object")                                   \
     X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \
     X(WORKFLOW_NOT_FOUND, "workflow_not_found", 404, 3, "There is no workflow by that name")       \
@@ -72,6 +73,13 @@
     X(NOT_AWAY, "not_away", 409, 5, "The run is on the leader's own host")                         \
     X(INPUT_CLOSED, "input_closed", 409, 5, "The job accepts no input, or no more input")          \
     X(INPUT_FULL, "input_full", 409, 5, "The limit of input for a job is reached")                 \
+    X(TASK_EDGE, "task_edge", 409, 5, "The task does not go from this status to that one")         \
+    X(TASK_HELD, "task_held", 409, 5, "Another agent has the task")                                \
+    X(TASK_WAITS, "task_waits", 409, 5, "The task waits for another task, or for its time")        \
+    X(ATTEMPT_OVER, "attempt_over", 409, 5, "The attempt at the task has ended")                   \
+    X(NO_OUTPUT, "no_output", 409, 5, "The attempt has written no output")                         \
+    X(MUST_HAVE, "must_have", 409, 5, "Something that must be true of the result is not")          \
+    X(TASK_CYCLE, "task_cycle", 409, 5, "The tasks would wait for each other")                     \
     X(BUDGET_TOO_DEEP, "budget_too_deep", 409, 5, "Too many budgets apply to the run")             \
     X(GONE, "gone", 410, 3, "The requested object was deleted")                                    \
     X(OUTPUT_GONE, "output_gone", 410, 3, "The output of the run is gone")                         \

@@ -2,6 +2,7 @@
 #include "rules/resources.h"
 
 #include "rules/agent/resource.h"
+#include "rules/board/task.h"
 #include "rules/inbox/inbox.h"
 #include "rules/job/terminal.h"
 #include "rules/memory/memory.h"
@@ -10,6 +11,11 @@
 #include "rules/token/token.h"
 
 const struct resource *const resources[] = {
-    &agent_resource,    &delivery_resource, &memory_resource, &project_resource,
-    &provider_resource, &terminal_resource, &token_resource,  NULL,
+    &agent_resource,        &delivery_resource,
+    &memory_resource,       &project_resource,
+    &provider_resource,     &task_attempt_resource,
+    &task_comment_resource, &task_event_resource,
+    &task_output_resource,  &task_resource,
+    &task_review_resource,  &terminal_resource,
+    &token_resource,        NULL,
 };

@@ -1,0 +1,176 @@
+/* board.c: the table of edges, and what follows from the end of an attempt. */
+#include "rules/board/board.h"
+
+#include <stdio.h>
+
+const char *const task_status_names[] = {
+#define X(status, name) name,
+    TASK_STATUSES(X)
+#undef X
+        NULL};
+
+const char *const board_reason_names[] = {
+#define X(reason, name) name,
+    BOARD_REASONS_(X)
+#undef X
+        NULL};
+
+/* --- Edges ------------------------------------------------------------------------------------ */
+
+#define FROM(status) (1U << TASK_##status)
+#define OPEN (FROM(PENDING) | FROM(CLAIMED) | FROM(WORKING) | FROM(REVIEW) | FROM(BLOCKED))
+
+static const struct edge {
+    unsigned from; /* Bits of enum task_status. */
+    enum task_status to;
+    unsigned actors; /* Bits of enum board_actor. */
+    enum board_words words;
+} edges[] = {
+    {FROM(PENDING), TASK_CLAIMED, BOARD_DAEMON | BOARD_AGENT | BOARD_PERSON, BOARD_NO_WORDS},
+    {FROM(CLAIMED), TASK_WORKING, BOARD_HOLDER, BOARD_NO_WORDS},
+    {FROM(WORKING), TASK_REVIEW, BOARD_HOLDER, BOARD_NO_WORDS},
+    {FROM(WORKING), TASK_FAILED, BOARD_HOLDER | BOARD_DAEMON, BOARD_DETAIL},
+    {FROM(CLAIMED), TASK_FAILED, BOARD_DAEMON, BOARD_DETAIL},
+    {FROM(WORKING), TASK_BLOCKED, BOARD_HOLDER | BOARD_DAEMON | BOARD_PERSON, BOARD_QUESTION},
+    {FROM(CLAIMED), TASK_BLOCKED, BOARD_DAEMON, BOARD_QUESTION},
+    {FROM(CLAIMED) | FROM(WORKING), TASK_PENDING, BOARD_DAEMON, BOARD_NO_WORDS},
+    {OPEN, TASK_CANCELLED, BOARD_PERSON, BOARD_NO_WORDS},
+    {FROM(REVIEW), TASK_DONE, BOARD_REVIEWER | BOARD_PERSON, BOARD_NO_WORDS},
+    {FROM(REVIEW), TASK_PENDING, BOARD_REVIEWER | BOARD_PERSON, BOARD_REASONS},
+    {FROM(FAILED) | FROM(CANCELLED) | FROM(BLOCKED) | FROM(DONE), TASK_PENDING, BOARD_PERSON,
+     BOARD_NO_WORDS},
+};
+
+static const struct edge *edge_find(const struct board_move *move) {
+    for (size_t i = 0; i < COUNT_OF(edges); i++) {
+        if ((edges[i].from & 1U << move->from) != 0 && edges[i].to == move->to &&
+            (edges[i].actors & move->actor) != 0) {
+            return &edges[i];
+        }
+    }
+    return NULL;
+}
+
+bool board_move_fits(const struct board_move *move) {
+    return edge_find(move) != NULL;
+}
+
+static const char *actor_name(enum board_actor actor) {
+    switch (actor) {
+    case BOARD_DAEMON:
+        return "the daemon";
+    case BOARD_AGENT:
+        return "an agent that does not have the task";
+    case BOARD_HOLDER:
+        return "the agent that has the task";
+    case BOARD_REVIEWER:
+        return "the reviewer";
+    case BOARD_PERSON:
+        return "a person";
+    }
+    return "nobody";
+}
+
+/* "pending, cancelled": where the actor may move it from there. */
+static void allowed_write(const struct board_move *move, struct text *text) {
+    for (unsigned to = 0; to < TASK_STATUS_COUNT; to++) {
+        const struct board_move other = {move->from, (enum task_status)to, move->actor};
+        if (board_move_fits(&other)) {
+            text_addf(text, "%s%s", text->len > 0 ? ", " : "", task_status_names[to]);
+        }
+    }
+}
+
+struct err board_move_check(const struct board_move *move, enum board_words *ret_words,
+                            struct why *why) {
+    AUTO(text_done) struct text allowed = text_up_to(200);
+    const struct edge *edge = edge_find(move);
+    if (edge != NULL) {
+        *ret_words = edge->words;
+        return ERR_OK;
+    }
+    allowed_write(move, &allowed);
+    return err_why(why, ERR_TASK_EDGE, "a task that is %s is not made %s by %s; from there: %s",
+                   task_status_names[move->from], task_status_names[move->to],
+                   actor_name(move->actor),
+                   allowed.len > 0 ? text_bytes(&allowed).data : "nothing");
+}
+
+/* --- The end of an attempt -------------------------------------------------------------------- */
+
+enum remedy { AGAIN, COOLS, BLOCKS, FAILS };
+
+/* What an attempt that ended without a final status of its task means. */
+static const struct sequel {
+    enum run_cause cause;
+    enum remedy remedy;
+    enum board_reason reason;
+    const char *question;
+} sequels[] = {
+    {CAUSE_COMPLETED, AGAIN, BOARD_BECAUSE_NO_STATUS, NULL},
+    {CAUSE_RATE_LIMITED, COOLS, BOARD_BECAUSE_API_ERROR, NULL},
+    {CAUSE_PROVIDER_ERROR, COOLS, BOARD_BECAUSE_API_ERROR, NULL},
+    {CAUSE_PROVIDER_UNREACHABLE, COOLS, BOARD_BECAUSE_API_ERROR, NULL},
+    {CAUSE_SESSION_BUSY, COOLS, BOARD_BECAUSE_API_ERROR, NULL},
+    {CAUSE_QUOTA, COOLS, BOARD_BECAUSE_API_ERROR, NULL},
+    {CAUSE_AUTH_FAILED, BLOCKS, BOARD_BECAUSE_AUTH_FAILED,
+     "The agent has no login that its provider takes. Log in, or name another agent; then open "
+     "the task again."},
+    {CAUSE_NOT_STARTED, BLOCKS, BOARD_BECAUSE_NOT_STARTED,
+     "The agent could not be started: 'drover agent ls' shows what is missing. Then open the task "
+     "again."},
+    {CAUSE_BUDGET, BLOCKS, BOARD_BECAUSE_BUDGET,
+     "A budget is used up. Raise it, then open the task again."},
+    {CAUSE_STOPPED, BLOCKS, BOARD_BECAUSE_STOPPED,
+     "Somebody stopped the attempt. What is to be done otherwise? Then open the task again."},
+    {CAUSE_FALLBACK_USED, FAILS, BOARD_BECAUSE_FALLBACK, NULL},
+    {CAUSE_STUCK, AGAIN, BOARD_BECAUSE_STUCK, NULL},
+    {CAUSE_COMPACTION_HANGING, AGAIN, BOARD_BECAUSE_COMPACTING, NULL},
+    {CAUSE_DEADLINE, AGAIN, BOARD_BECAUSE_MONITOR, NULL},
+};
+
+static struct sequel sequel_of(enum run_cause cause) {
+    for (size_t i = 0; i < COUNT_OF(sequels); i++) {
+        if (sequels[i].cause == cause) {
+            return sequels[i];
+        }
+    }
+    return (struct sequel){cause, AGAIN, BOARD_BECAUSE_INTERRUPTED, NULL};
+}
+
+static int64_t pause_of(int64_t attempts) {
+    int64_t pause_ms = BOARD_PAUSE_FIRST_MS;
+    for (int64_t i = 1; i < attempts && pause_ms < BOARD_PAUSE_MAX_MS; i++) {
+        pause_ms *= 2;
+    }
+    return pause_ms < BOARD_PAUSE_MAX_MS ? pause_ms : BOARD_PAUSE_MAX_MS;
+}
+
+struct board_verdict board_attempt_judge(const struct board_attempt_end *end) {
+    const struct sequel sequel = sequel_of(end->cause);
+    struct board_verdict verdict = {
+        .to = end->status, .reason = sequel.reason, .retry_count = end->retry_count};
+    if (!task_is_held(end->status)) {
+        verdict.reason =
+            sequel.remedy == FAILS ? sequel.reason : BOARD_BECAUSE_DONE_ALREADY; /* An event. */
+        return verdict;
+    }
+    verdict.question = sequel.question;
+    verdict.retry_count += sequel.remedy == AGAIN ? 1 : 0;
+    if (sequel.remedy == FAILS || sequel.remedy == BLOCKS) {
+        verdict.to = sequel.remedy == FAILS ? TASK_FAILED : TASK_BLOCKED;
+    } else if (verdict.retry_count >= BOARD_RETRIES_MAX) {
+        /* The last end says more than the number, where it has a name of its own. */
+        const bool plain =
+            sequel.reason == BOARD_BECAUSE_INTERRUPTED || sequel.reason == BOARD_BECAUSE_NO_STATUS;
+        verdict.to = TASK_FAILED;
+        verdict.reason = plain ? BOARD_BECAUSE_MAX_RETRIES : sequel.reason;
+    } else if (end->attempts >= end->attempts_max) {
+        verdict.to = TASK_FAILED;
+        verdict.reason = BOARD_BECAUSE_MAX_ATTEMPTS;
+    } else {
+        verdict.to = TASK_PENDING;
+        verdict.pause_ms = pause_of(end->attempts);
+    }
+    return verdict;
+}

@@ -1,0 +1,125 @@
+/* board.h: the states of a task, and who may move it from which to which. Pure.
+ *
+ *   pending ──> claimed ──> working ──> review ──> done
+ *     ^ ^ ^        │           │ │ └──> blocked │    │     open ──> cancelled
+ *     │ │ └────────┴───────────┘ └────> failed  │    │
+ *     │ └─── reasons ───────────────────────────┘    │
+ *     └─── a person opens it again ──────────────────┴── failed, blocked, cancelled
+ *
+ * Promise    an edge that is not in the table does not exist: its refusal names both states, who
+ *            asked, and the edges that they may take. That a task is done is never inferred: only
+ *            its reviewer, or a person, says so.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_RULES_BOARD_BOARD_H
+#define DROVER_RULES_BOARD_BOARD_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "rules/run/run.h"
+
+#define TASK_STATUSES(X)                                                                           \
+    X(PENDING, "pending")                                                                          \
+    X(CLAIMED, "claimed")                                                                          \
+    X(WORKING, "working")                                                                          \
+    X(REVIEW, "review")                                                                            \
+    X(DONE, "done")                                                                                \
+    X(FAILED, "failed")                                                                            \
+    X(BLOCKED, "blocked")                                                                          \
+    X(CANCELLED, "cancelled")
+enum task_status {
+#define X(status, name) TASK_##status,
+    TASK_STATUSES(X)
+#undef X
+        TASK_STATUS_COUNT
+};
+extern const char *const task_status_names[]; /* By value; NULL ends them. */
+#define TASK_STATUS_WORDS "pending|claimed|working|review|done|failed|blocked|cancelled"
+
+/* Whether an agent has the task now, */
+static inline bool task_is_held(enum task_status status) {
+    return status == TASK_CLAIMED || status == TASK_WORKING;
+}
+/* and whether it is over: nothing happens to it any more, unless a person opens it again. */
+static inline bool task_is_over(enum task_status status) {
+    return status == TASK_DONE || status == TASK_FAILED || status == TASK_CANCELLED;
+}
+
+/* Who moves a task, as bits of the table. */
+enum board_actor {
+    BOARD_DAEMON = 1 << 0,
+    BOARD_AGENT = 1 << 1,    /* An agent that does not have the task. */
+    BOARD_HOLDER = 1 << 2,   /* The agent that has it, during its attempt. */
+    BOARD_REVIEWER = 1 << 3, /* The agent that judges it. */
+    BOARD_PERSON = 1 << 4,   /* A client with the scope approve, outside of any run. */
+};
+
+/* What must be said along with a move. */
+enum board_words {
+    BOARD_NO_WORDS,
+    BOARD_DETAIL,   /* Why it failed. */
+    BOARD_QUESTION, /* What a person is to answer. */
+    BOARD_REASONS,  /* Why the result was rejected. */
+};
+
+struct board_move {
+    enum task_status from, to;
+    enum board_actor actor;
+};
+/* ERR_TASK_EDGE: nobody, or not this actor, may take it. ret_words: what must be said. */
+MUST_CHECK struct err board_move_check(const struct board_move *move, enum board_words *ret_words,
+                                       struct why *why);
+/* Whether it is in the table. */
+MUST_CHECK bool board_move_fits(const struct board_move *move);
+
+/* --- The end of an attempt -------------------------------------------------------------------- */
+
+enum {
+    BOARD_RETRIES_MAX = 3,          /* Attempts that ended without a word, before it fails. */
+    BOARD_ATTEMPTS_DEFAULT = 5,     /* Attempts of all kinds. */
+    BOARD_PAUSE_FIRST_MS = 5000,    /* Before the next attempt, doubled with each, */
+    BOARD_PAUSE_MAX_MS = 5 * 60000, /* up to this. */
+};
+
+/* What the daemon says of an edge that it takes: names in events and in `reason`. */
+#define BOARD_REASONS_(X)                                                                          \
+    X(NONE, "")                                                                                    \
+    X(API_ERROR, "api_error_retry")                                                                \
+    X(INTERRUPTED, "interrupted")                                                                  \
+    X(NO_STATUS, "no_status")                                                                      \
+    X(MAX_RETRIES, "max_retry_count")                                                              \
+    X(MAX_ATTEMPTS, "max_attempts")                                                                \
+    X(FALLBACK, "unexpected_fallback")                                                             \
+    X(STUCK, "session_stuck")                                                                      \
+    X(COMPACTING, "compact_hanging")                                                               \
+    X(MONITOR, "max_monitor_timeouts")                                                             \
+    X(AUTH_FAILED, "auth_failed")                                                                  \
+    X(NOT_STARTED, "not_started")                                                                  \
+    X(BUDGET, "budget")                                                                            \
+    X(STOPPED, "stopped")                                                                          \
+    X(DONE_ALREADY, "task_already_done")
+enum board_reason {
+#define X(reason, name) BOARD_BECAUSE_##reason,
+    BOARD_REASONS_(X)
+#undef X
+        BOARD_REASON_COUNT
+};
+extern const char *const board_reason_names[]; /* By value; NULL ends them. */
+
+struct board_attempt_end {
+    enum task_status status; /* Of the task, read again at the end. */
+    enum run_state state;
+    enum run_cause cause;
+    int64_t retry_count;            /* Before this end. */
+    int64_t attempts, attempts_max; /* This one counts. */
+};
+struct board_verdict {
+    enum task_status to; /* The status that it has: nothing is moved. */
+    enum board_reason reason;
+    int64_t retry_count;
+    int64_t pause_ms;     /* PENDING: before the next attempt. */
+    const char *question; /* BLOCKED: what a person is asked. */
+};
+struct board_verdict board_attempt_judge(const struct board_attempt_end *end);
+
+#endif

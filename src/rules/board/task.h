@@ -1,0 +1,108 @@
+/* task.h: tasks, and what is written down about them: outputs, comments, attempts, reviews and
+ * events. Each is a resource of its project.
+ *
+ * Ownership  texts are borrowed from the function that filled the struct.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_RULES_BOARD_TASK_H
+#define DROVER_RULES_BOARD_TASK_H
+
+#include "base/json/json.h"
+#include "base/resource/resource.h"
+#include "rules/board/board.h"
+
+enum {
+    TASK_TITLE_MAX = 200, /* Bytes, like all of these. */
+    TASK_DESCRIPTION_MAX = 64 << 10,
+    TASK_WORD_MAX = 64, /* Of a type, a capability, a lane, an epic, an agent. */
+    TASK_TEXT_MAX = 8 << 10,
+    TASK_NEEDS_MAX = 100, /* Items of depends_on, */
+    TASK_MUST_HAVES_MAX = 50,
+    TASK_LINKS_MAX = 100,
+    TASK_LISTS_MAX = 32 << 10, /* and bytes of such a list, as compact JSON. */
+    TASK_NUMBER_SIZE = 24,     /* "T-31" */
+    TASK_OUTPUT_MAX = 1 << 20,
+    TASK_COMMENT_MAX = 32 << 10,
+    TASK_PRIORITY_DEFAULT = 5,
+    TASKS_MAX = 100000, /* Of an owner. */
+};
+
+struct task {
+    int64_t id;
+    struct bytes task, owner, project; /* task: tsk_… */
+    struct bytes name;                 /* "T-31": by its number within the project. */
+    int64_t number;
+    struct bytes title, description, type, capability, lane, epic;
+    struct bytes assignee; /* The only agent that may take it; "": any. */
+    int64_t priority;
+    struct bytes must_haves, links, depends_on;             /* JSON lists. */
+    json_t *must_haves_given, *links_given, *depends_given; /* In a request; NULL: not named. */
+    struct bytes plan;                                      /* "none", "required" */
+    enum task_status status;
+    enum board_reason reason; /* Of the daemon's last move. */
+    struct bytes detail;      /* Why it failed, as the agent said; or what the daemon found. */
+    struct bytes question, answer;
+    struct bytes agent;                 /* Has it, or had it last; "": none did. */
+    struct bytes attempt, session, run; /* Of the last attempt; "": it has none. */
+    bool open_attempt;                  /* That attempt has not ended. */
+    int64_t retry_count, attempts, attempts_max, rejections;
+    int64_t not_before_ms, made_ms, changed_ms, completed_ms;
+    bool archived;
+};
+extern const struct resource task_resource;
+/* "T-31" of a number; and the number of such a word, 0: it is none. */
+void task_number_write(int64_t number, char ret_text[TASK_NUMBER_SIZE]);
+MUST_CHECK int64_t task_number_read(struct bytes word);
+
+/* Checks lists of a request and writes them as compact JSON: must_haves (each a text, or an object
+ * with one of file, command, output, text, unchanged), links ({"kind", "task"}), depends_on ("T-3").
+ * ERR_BAD_FIELD. */
+MUST_CHECK struct err task_must_haves_write(const json_t *list, struct text *text, struct why *why);
+MUST_CHECK struct err task_links_write(const json_t *list, struct text *text, struct why *why);
+MUST_CHECK struct err task_needs_write(const json_t *list, struct text *text, struct why *why);
+
+#define TASK_OUTPUT_TYPES "code|document|data|config|other"
+extern const char *const task_output_types[]; /* NULL ends them. */
+
+struct task_output {
+    int64_t id;
+    struct bytes output, owner, project, task, attempt, agent;
+    struct bytes type, title, summary, content, hash;
+    struct bytes path; /* In a request: the file that it is read from. */
+    int64_t bytes, made_ms;
+};
+extern const struct resource task_output_resource;
+
+struct task_comment {
+    int64_t id;
+    struct bytes comment, owner, project, task, author, body;
+    int64_t made_ms;
+};
+extern const struct resource task_comment_resource;
+
+struct task_attempt {
+    int64_t id;
+    struct bytes attempt, owner, project, task, agent, session, run, outcome, note;
+    int64_t number, exit_code;
+    bool began; /* A turn of its session was made for it. */
+    enum task_status status_at_exit;
+    int64_t made_ms, ended_ms;
+};
+extern const struct resource task_attempt_resource;
+
+struct task_review {
+    int64_t id;
+    struct bytes review, owner, project, task, attempt, reviewer, reasons;
+    bool accept;
+    int64_t made_ms;
+};
+extern const struct resource task_review_resource;
+
+struct task_event {
+    int64_t id;
+    struct bytes event, owner, project, task, agent, type, detail;
+    int64_t made_ms;
+};
+extern const struct resource task_event_resource;
+
+#endif
