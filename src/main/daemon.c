@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/agent/agents.h"
+#include "api/board/tasks.h"
 #include "api/job/logs.h"
 #include "api/memory/memory.h"
 #include "api/project/projects.h"
@@ -373,6 +374,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(workflow_runs_routes, &daemon->workflows_api.host),
         request_routes(workflows_routes, &daemon->workflows_api.host),
         request_routes(memory_routes, &daemon->host),
+        request_routes(task_routes, &daemon->host),
         request_routes(agents_routes, &daemon->agents_api.host),
         request_routes(usage_routes, &daemon->host),
         request_routes(providers_routes, &providers->host),

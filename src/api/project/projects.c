@@ -1,7 +1,22 @@
 /* projects.c: see projects.h. */
 #include "api/project/projects.h"
 
+#include "rules/board/settings.h"
 #include "rules/project/project.h"
+
+static struct err board_read(struct request *request, struct arena *arena,
+                             struct project *project) {
+    AUTO(text_done) struct text text = text_up_to(BOARD_SETTINGS_MAX);
+    if (project->board_given == NULL) {
+        return ERR_OK; /* As it was. */
+    }
+    const struct err err = board_settings_write(project->board_given, &text, &request->op.why);
+    const struct bytes json = text_bytes(&text);
+    project->board = (struct bytes){arena_try_copy(arena, json.data, json.len), json.len};
+    return err_failed(err) || project->board.data != NULL
+               ? err
+               : err_make(ERR_OUT_OF_MEMORY, "projects: board");
+}
 
 static struct err settings_read(struct request *request, struct arena *arena, void *row) {
     struct project *project = row;
@@ -19,5 +34,10 @@ static struct err settings_read(struct request *request, struct arena *arena, vo
                : err_make(ERR_OUT_OF_MEMORY, "projects: settings");
 }
 
+static struct err project_read(struct request *request, struct arena *arena, void *row) {
+    const struct err err = settings_read(request, arena, row);
+    return err_failed(err) ? err : board_read(request, arena, row);
+}
+
 const struct resource_handlers project_handlers = {.resource = &project_resource,
-                                                   .read = settings_read};
+                                                   .read = project_read};

@@ -32,7 +32,7 @@ void follow_tell(struct tx *tx, const struct follow *change, const struct text *
     AUTO(text_done) struct text type = text_up_to(EVENT_TYPE_MAX);
     AUTO(text_done) struct text flag = text_up_to(EVENT_DATA_MAX);
     const bool cut = data != NULL && text_failed(data) && !data->no_memory;
-    text_addf(&type, "%s_changed", change->name);
+    text_addf(&type, change->happened ? "%s" : "%s_changed", change->name);
     if (data == NULL || cut) {
         flag_write(change, cut ? "left_out" : "removed", &flag);
         data = &flag;

@@ -327,6 +327,9 @@ static void changed_tell(struct tx *tx, const struct resource *resource,
     const bool admin = resource->routes[RESOURCE_LIST].scope == SCOPE_ADMIN;
     const struct follow change = {.name = resource->name,
                                   .owner = key->owner,
+                                  .project = resource->of_project && row != NULL
+                                                 ? resource_text(resource, "project", row)
+                                                 : BYTES(""),
                                   .stream = resource_is_owned(resource) ? NULL
                                             : admin                     ? "system:admin"
                                                                         : "system",

@@ -16,7 +16,8 @@ void tx_project_use(struct tx *tx, struct bytes owner, struct bytes name,
                                    .root = none,
                                    .agent = none,
                                    .model = none,
-                                   .settings = none};
+                                   .settings = none,
+                                   .board = none};
         tx_fail(tx, tx_resource_insert(tx, &project_resource, &project));
         found = true;
     }

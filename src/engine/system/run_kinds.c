@@ -2,15 +2,28 @@
 #include "engine/run/kinds.h"
 
 #include "engine/approval/rows.h"
+#include "engine/board/board.h"
 #include "engine/turn/rows.h"
 #include "engine/workflow/rows.h"
 
+/* An attempt at a task is a turn: boards stand above turns, and hear of their ends here. */
+static struct err turn_ended(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
+    const struct err err = turns__ended(tx, row, freed);
+    return err_failed(err) ? err : board__run_ended(tx, row);
+}
+
+static struct err turn_end_alone(struct tx *tx, struct bytes sentence, const struct run_row *row,
+                                 struct run_freed *freed) {
+    const struct err err = turns__end_alone(tx, sentence, row, freed);
+    return err_failed(err) ? err : board__run_ended(tx, row);
+}
+
 const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
     [KIND_JOB] = {.ended = approvals__run_ended, .closed = approvals__cancel, .asks = true},
-    [KIND_TURN] = {.ended = turns__ended,
+    [KIND_TURN] = {.ended = turn_ended,
                    .output = turns__output,
                    .child_ended = turns__child_ended,
-                   .end_alone = turns__end_alone,
+                   .end_alone = turn_end_alone,
                    .answered = turns__answered,
                    .view = turns__view,
                    .found = "SELECT 1 FROM turns WHERE run = $1"},

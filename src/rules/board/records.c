@@ -39,6 +39,7 @@ const struct resource task_output_resource = {
     .plural = "outputs",
     .path = "/api/v1/projects/{project}/tasks/{task}/outputs",
     .table = "task_outputs",
+    .of_project = true,
     .key = "id",
     .prefix = "out",
     .fields = {FIELD_ROWS(output_rows), .use = FIELD_SHOWN},
@@ -68,6 +69,7 @@ const struct resource task_comment_resource = {
     .plural = "comments",
     .path = "/api/v1/projects/{project}/tasks/{task}/comments",
     .table = "task_comments",
+    .of_project = true,
     .key = "id",
     .prefix = "cmt",
     .fields = {FIELD_ROWS(comment_rows), .use = FIELD_SHOWN},
@@ -106,6 +108,7 @@ const struct resource task_attempt_resource = {
     .plural = "attempts",
     .path = "/api/v1/projects/{project}/tasks/{task}/attempts",
     .table = "task_attempts",
+    .of_project = true,
     .key = "id",
     .prefix = "try",
     .fields = {FIELD_ROWS(attempt_rows), .use = FIELD_SHOWN},
@@ -137,6 +140,7 @@ const struct resource task_review_resource = {
     .plural = "reviews",
     .path = "/api/v1/projects/{project}/tasks/{task}/reviews",
     .table = "task_reviews",
+    .of_project = true,
     .key = "id",
     .prefix = "rev",
     .fields = {FIELD_ROWS(review_rows), .use = FIELD_SHOWN},
@@ -150,10 +154,7 @@ const struct resource task_review_resource = {
 
 static const struct field event_rows[] = {
     {ROW_NUMBER(AT(id))},
-    {ROW_ID(FIELD_TEXT, AT(event), "event", "EVENT")},
-    {ROW_OWNER(AT(owner))},
-    {ROW_ONCE("project", FIELD_TEXT, AT(project)), .filter = FIELD_EQUAL, .head = "PROJECT"},
-    {ROW_ONCE("task", FIELD_TEXT, AT(task)), .filter = FIELD_EQUAL, .head = "TASK"},
+    {FIELD("task", FIELD_TEXT, AT(task)), .required = true, .head = "TASK"},
     {ROW_ONCE("agent", FIELD_TEXT, AT(agent)), .empty = FIELD_EMPTY_NULL, FIELD_HEAD("BY", -12)},
     {ROW_ONCE("type", FIELD_TEXT, AT(type)), .required = true, FIELD_HEAD("WHAT", -20)},
     {ROW_MADE(AT(made_ms))},
@@ -161,13 +162,4 @@ static const struct field event_rows[] = {
      .schema = "{\"type\":\"object\"}", FIELD_HEAD("DETAIL", FIELD_REST)},
 };
 
-const struct resource task_event_resource = {
-    .name = "task_event",
-    .plural = "task events",
-    .path = "/api/v1/projects/{project}/tasks/{task}/events",
-    .table = "task_events",
-    .key = "id",
-    .prefix = "tev",
-    .fields = {FIELD_ROWS(event_rows), .use = FIELD_SHOWN},
-    .size = sizeof(struct task_event),
-};
+const struct field_set task_event_fields = {FIELD_ROWS(event_rows), .use = FIELD_SHOWN};

@@ -126,6 +126,7 @@ const struct resource task_resource = {
     .plural = "tasks",
     .path = "/api/v1/projects/{project}/tasks",
     .table = "tasks",
+    .of_project = true,
     .key = "id",
     .prefix = "tsk",
     .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},

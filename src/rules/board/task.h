@@ -100,9 +100,9 @@ extern const struct resource task_review_resource;
 
 struct task_event {
     int64_t id;
-    struct bytes event, owner, project, task, agent, type, detail;
+    struct bytes task, agent, type, detail;
     int64_t made_ms;
 };
-extern const struct resource task_event_resource;
+extern const struct field_set task_event_fields;
 
 #endif

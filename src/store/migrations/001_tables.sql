@@ -590,6 +590,7 @@ CREATE TABLE projects (
     agent TEXT NOT NULL,
     model TEXT NOT NULL,
     settings TEXT NOT NULL DEFAULT '',
+    board TEXT NOT NULL DEFAULT '',
     made_ms @int@ NOT NULL,
     changed_ms @int@ NOT NULL,
     UNIQUE (owner, name)
@@ -727,9 +728,6 @@ CREATE INDEX task_reviews_task ON task_reviews (task, id);
 
 CREATE TABLE task_events (
     id @id@,
-    event TEXT NOT NULL UNIQUE,
-    owner TEXT NOT NULL,
-    project TEXT NOT NULL,
     task TEXT NOT NULL,
     agent TEXT NOT NULL,
     type TEXT NOT NULL,

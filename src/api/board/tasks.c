@@ -1,0 +1,664 @@
+/* tasks.c: tasks of a project: list, make, show, change; their moves, outputs and comments.
+ *
+ * The project is the first parameter of the path, and the task the second: T-31, tsk_…, or "_" for
+ * that of the attempt inside of which the client is ("_" stands for its project, too). Who asks is
+ * found in the transaction: engine/board/board.h.
+ */
+#include "api/board/tasks.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "engine/board/board.h"
+#include "rules/session/session.h"
+
+/* --- Whom and what a request is about --------------------------------------------------------- */
+
+struct board_op {
+    struct request request;
+    struct task_key key;
+    struct board_client client;
+};
+
+static struct err key_read(struct board_op *op) {
+    const struct exchange *exchange = op->request.op.exchange;
+    const struct identity *identity = exchange_identity(exchange);
+    op->key = (struct task_key){.owner = op->request.key.owner,
+                                .project = exchange_param(exchange, 0),
+                                .task = exchange_param(exchange, 1)};
+    op->client = (struct board_client){.inside = identity->inside,
+                                       .person = identity->inside[0] == '\0' &&
+                                                 (identity->scopes & SCOPE_APPROVE) != 0,
+                                       .label = BYTES("")};
+    return bytes_is(op->key.project, "_") || session_project_valid(op->key.project)
+               ? ERR_OK
+               : err_why(&op->request.op.why, ERR_NOT_FOUND, "there is no project '%.*s'",
+                         (int)op->key.project.len, op->key.project.data);
+}
+
+/* An agent without a run is who its token says. */
+static void client_complete(struct tx *tx, struct board_op *op) {
+    const struct identity *identity = exchange_identity(op->request.op.exchange);
+    if (op->client.inside[0] == '\0' && !op->client.person) {
+        op->client.label = tx_text(tx, "SELECT label FROM tokens WHERE token = $1",
+                                   ARGS(arg_str(identity->token)));
+    }
+}
+
+static struct err people_only(const struct board_op *op, struct why *why) {
+    return op->client.person
+               ? ERR_OK
+               : err_why(why, ERR_FORBIDDEN,
+                         "only a person does this: a client with the scope approve, outside of any "
+                         "run");
+}
+
+static struct err task_answer(struct tx *tx, struct request *request, const struct task *task) {
+    return tx_task_expand(tx, task, false, &request->op.answer);
+}
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+static bool equals(const struct page *page, const char *name, struct bytes value) {
+    const struct bytes wanted = param_text(page->request.op.exchange, name);
+    return wanted.len == 0 || bytes_equal(wanted, value);
+}
+
+static struct err list_row(void *ctx, const void *row) {
+    struct page *page = ctx;
+    const struct task *task = row;
+    const bool fits = page_is(page, "status", bytes_of(task_status_names[task->status])) &&
+                      equals(page, "agent", task->agent) && equals(page, "type", task->type) &&
+                      equals(page, "capability", task->capability) &&
+                      page_since(page, task->changed_ms) &&
+                      (page_holds(page, task->title) || page_holds(page, task->name));
+    if (page_row_number(page, task->id, fits)) {
+        fields_write(&task_resource.fields, FIELD_LISTED, task, &page->request.op.answer);
+    }
+    return ERR_OK;
+}
+
+static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    const struct exchange *exchange = page->request.op.exchange;
+    const struct task_page what = {.owner = page->request.key.owner,
+                                   .project = exchange_param(exchange, 0),
+                                   .before = part->from,
+                                   .limit = part->limit,
+                                   .ready = param_flag(exchange, "ready"),
+                                   .archived = param_flag(exchange, "archived")};
+    return tx_task_each(tx, &what, list_row, page);
+}
+
+static const struct page_kind list = {.rows = list_rows};
+
+static const struct query_param list_query[] = {
+    PAGE_PARAMS(PAGE_NUMBER),
+    OP_OWNER_PARAM("Another owner's tasks"),
+    PAGE_WORDS_PARAM("status", "Only those with this status, or with one of several (a,b).",
+                     "pending,claimed,working,review,done,failed,blocked,cancelled"),
+    PAGE_WORD_PARAM("agent", "Only those that this agent has, or had last."),
+    PAGE_WORD_PARAM("type", "Only those of this type."),
+    PAGE_WORD_PARAM("capability", "Only those that ask for it."),
+    PAGE_Q_PARAM("title or number"),
+    PAGE_SINCE_PARAM("changed"),
+    {QUERY("ready", QUERY_FLAG, "Only those that an agent may take now.")},
+    {QUERY("archived", QUERY_FLAG, "Only archived ones.")},
+    {.name = NULL},
+};
+
+/* --- Make and change -------------------------------------------------------------------------- */
+
+struct task_op {
+    struct board_op board; /* First. */
+    struct task task;
+    struct id id;
+    struct text must_haves, links, depends; /* Owned. */
+};
+
+static void list_default(struct bytes *list) {
+    *list = list->data == NULL || list->len == 0 ? BYTES("[]") : *list;
+}
+
+/* Lists of the body, checked; what it does not name stays as it is. */
+static struct err lists_read(struct task_op *op) {
+    struct task *task = &op->task;
+    struct why *why = &op->board.request.op.why;
+    struct err err = ERR_OK;
+    text_clear(&op->must_haves);
+    text_clear(&op->links);
+    text_clear(&op->depends);
+    if (task->must_haves_given != NULL) {
+        err = task_must_haves_write(task->must_haves_given, &op->must_haves, why);
+        task->must_haves = text_bytes(&op->must_haves);
+    }
+    if (task->links_given != NULL && !err_failed(err)) {
+        err = task_links_write(task->links_given, &op->links, why);
+        task->links = text_bytes(&op->links);
+    }
+    if (task->depends_given != NULL && !err_failed(err)) {
+        err = task_needs_write(task->depends_given, &op->depends, why);
+        task->depends_on = text_bytes(&op->depends);
+    }
+    list_default(&task->must_haves);
+    list_default(&task->links);
+    list_default(&task->depends_on);
+    return err;
+}
+
+static void texts_begin(struct task_op *op) {
+    request_text(&op->board.request, &op->must_haves, TASK_LISTS_MAX);
+    request_text(&op->board.request, &op->links, TASK_LISTS_MAX);
+    request_text(&op->board.request, &op->depends, TASK_LISTS_MAX);
+}
+
+static void text_default(struct bytes *text, const char *value) {
+    *text = text->data == NULL ? bytes_of(value) : *text;
+}
+
+static struct err add_read(void *ctx) {
+    struct task_op *op = ctx;
+    struct task *task = &op->task;
+    struct err err = key_read(&op->board);
+    texts_begin(op);
+    if (!err_failed(err) && bytes_is(op->board.key.project, "_")) {
+        err = err_why(&op->board.request.op.why, ERR_BAD_FIELD, "name the project of the task");
+    }
+    err = err_failed(err) ? err : lists_read(op);
+    task->owner = op->board.key.owner;
+    task->project = op->board.key.project;
+    struct bytes *const texts[] = {
+        &task->title,    &task->description, &task->capability, &task->lane,   &task->epic,
+        &task->assignee, &task->detail,      &task->question,   &task->answer, &task->agent,
+        &task->attempt,  &task->session,     &task->run};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        text_default(texts[i], "");
+    }
+    text_default(&task->type, "general");
+    text_default(&task->plan, "none");
+    return err;
+}
+
+static struct err add_start(void *ctx) {
+    struct task_op *op = ctx;
+    op->id = request_new_id(&op->board.request, "tsk");
+    op->task.task = bytes_of(op->id.text);
+    return ERR_OK;
+}
+
+static struct err add_work(struct tx *tx, void *ctx) {
+    struct task_op *op = ctx;
+    struct request *request = &op->board.request;
+    const struct err err = tx_task_add(tx, &op->task, &request->op.why);
+    return err_failed(err) ? err : task_answer(tx, request, &op->task);
+}
+
+static const struct request_kind add = {.size = sizeof(struct task_op),
+                                        .writes = true,
+                                        .fields = &task_resource.fields,
+                                        .into = offsetof(struct task_op, task),
+                                        .read = add_read,
+                                        .start = add_start,
+                                        .work = add_work};
+
+static struct err change_read(void *ctx) {
+    struct task_op *op = ctx;
+    texts_begin(op);
+    return key_read(&op->board);
+}
+
+/* Members that are not given stay as they are. */
+static struct err change_work(struct tx *tx, void *ctx) {
+    struct task_op *op = ctx;
+    struct request *request = &op->board.request;
+    struct why *why = &request->op.why;
+    struct err err = people_only(&op->board, why);
+    err =
+        err_failed(err) ? err : tx_task_find(tx, &op->board.key, &op->board.client, &op->task, why);
+    err = err_failed(err) ? err
+                          : fields_read(&task_resource.fields, FIELD_CHANGED,
+                                        exchange_json(request->op.exchange), &op->task, why);
+    err = err_failed(err) ? err : lists_read(op);
+    if (!err_failed(err) && op->task.archived && task_is_held(op->task.status)) {
+        return err_why(why, ERR_CONFLICT, "%.*s is being worked on: cancel it first",
+                       (int)op->task.name.len, op->task.name.data);
+    }
+    err =
+        err_failed(err) ? err : tx_task_change(tx, &op->task, op->task.depends_given != NULL, why);
+    return err_failed(err) ? err : task_answer(tx, request, &op->task);
+}
+
+static const struct request_kind change = {
+    .size = sizeof(struct task_op), .writes = true, .read = change_read, .work = change_work};
+
+/* --- Show ------------------------------------------------------------------------------------- */
+
+static struct err op_read(void *ctx) {
+    return key_read(ctx);
+}
+
+static struct err show_work(struct tx *tx, void *ctx) {
+    struct board_op *op = ctx;
+    struct task task;
+    client_complete(tx, op);
+    const struct err err = tx_task_find(tx, &op->key, &op->client, &task, &op->request.op.why);
+    const bool all = bytes_is(param_text(op->request.op.exchange, "expand"), "all");
+    return err_failed(err) ? err : tx_task_expand(tx, &task, all, &op->request.op.answer);
+}
+
+static const struct request_kind show = {
+    .size = sizeof(struct board_op), .read = op_read, .work = show_work};
+
+static const struct query_param show_query[] = {
+    OP_OWNER_PARAM("Another owner's task"),
+    PAGE_WORDS_PARAM("expand",
+                     "all: with the newest 50 outputs, comments, attempts, events and reviews.",
+                     "all"),
+    {.name = NULL},
+};
+
+/* --- Moves ------------------------------------------------------------------------------------ */
+
+struct move_op {
+    struct board_op board; /* First. */
+    struct task_move move;
+    struct bytes agent, status;
+    json_t *reasons;
+    bool accept;
+    struct text reasons_text; /* Owned. */
+};
+
+#define AT(member) offsetof(struct move_op, member)
+static const struct field status_rows[] = {
+    {FIELD("status", FIELD_TEXT, AT(status)), .required = true, .names = task_status_names,
+     .max = TASK_WORD_MAX},
+    {FIELD("agent", FIELD_TEXT, AT(agent)), .max = TASK_WORD_MAX},
+    {FIELD("detail", FIELD_TEXT, AT(move.detail)), .max = TASK_TEXT_MAX},
+    {FIELD("question", FIELD_TEXT, AT(move.question)), .max = TASK_TEXT_MAX},
+    {FIELD("answer", FIELD_TEXT, AT(move.answer)), .max = TASK_TEXT_MAX},
+    {FIELD("reasons", FIELD_TEXTS, AT(reasons)), .max = TASK_MUST_HAVES_MAX},
+};
+static const struct field_set status_fields = {FIELD_ROWS(status_rows), .use = FIELD_GIVEN};
+
+static const struct field claim_rows[] = {
+    {FIELD("agent", FIELD_TEXT, AT(agent)), .max = TASK_WORD_MAX},
+};
+static const struct field_set claim_fields = {FIELD_ROWS(claim_rows), .use = FIELD_GIVEN};
+
+static const struct field review_rows[] = {
+    {FIELD("accept", FIELD_BOOL, AT(accept)), .required = true},
+    {FIELD("reasons", FIELD_TEXTS, AT(reasons)), .max = TASK_MUST_HAVES_MAX},
+    {FIELD("agent", FIELD_TEXT, AT(agent)), .max = TASK_WORD_MAX},
+};
+static const struct field_set review_fields = {FIELD_ROWS(review_rows), .use = FIELD_GIVEN};
+#undef AT
+
+static struct err move_read(struct move_op *op) {
+    struct task_move *move = &op->move;
+    struct err err = key_read(&op->board);
+    request_text(&op->board.request, &op->reasons_text, TASK_LISTS_MAX);
+    if (!err_failed(err) && op->reasons != NULL) {
+        err = json_write(op->reasons, &op->reasons_text);
+        if (err_failed(err)) {
+            return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
+                           "\"reasons\": more than %d bytes as compact JSON", TASK_LISTS_MAX);
+        }
+    }
+    text_default(&move->detail, "");
+    text_default(&move->question, "");
+    text_default(&move->answer, "");
+    move->reasons = text_bytes(&op->reasons_text);
+    op->board.client.named = op->agent;
+    return err;
+}
+
+static struct err status_read(void *ctx) {
+    struct move_op *op = ctx;
+    unsigned to = 0;
+    struct err err = field_name_find(task_status_names, op->status, "\"status\"", &to,
+                                     &op->board.request.op.why);
+    op->move.to = (enum task_status)to;
+    return err_failed(err) ? err : move_read(op);
+}
+
+static struct err claim_read(void *ctx) {
+    struct move_op *op = ctx;
+    op->move.to = TASK_CLAIMED;
+    return move_read(op);
+}
+
+static struct err review_read(void *ctx) {
+    struct move_op *op = ctx;
+    op->move.to = op->accept ? TASK_DONE : TASK_PENDING;
+    return move_read(op);
+}
+
+static struct err move_start(void *ctx) {
+    struct move_op *op = ctx;
+    op->move.attempt = request_new_id(&op->board.request, "try");
+    op->move.review = request_new_id(&op->board.request, "rev");
+    return ERR_OK;
+}
+
+static struct err move_work(struct tx *tx, void *ctx) {
+    struct move_op *op = ctx;
+    struct request *request = &op->board.request;
+    struct task task;
+    client_complete(tx, &op->board);
+    op->move.key = op->board.key;
+    op->move.client = op->board.client;
+    const struct err err = tx_task_move(tx, &op->move, &task, &request->op.why);
+    return err_failed(err) ? err : task_answer(tx, request, &task);
+}
+
+#define MOVE(fields_, read_)                                                                       \
+    {                                                                                              \
+        .size = sizeof(struct move_op), .writes = true, .fields = &(fields_), .read = (read_),     \
+        .start = move_start, .work = move_work                                                     \
+    }
+static const struct request_kind status = MOVE(status_fields, status_read);
+static const struct request_kind claim = MOVE(claim_fields, claim_read);
+static const struct request_kind review = MOVE(review_fields, review_read);
+
+/* --- Waive ------------------------------------------------------------------------------------ */
+
+struct waive_op {
+    struct board_op board; /* First. */
+    struct task_waive waive;
+};
+static const struct field waive_rows[] = {
+    {FIELD("needs", FIELD_TEXT, offsetof(struct waive_op, waive.needs)), .required = true,
+     .max = TASK_WORD_MAX},
+    {FIELD("because", FIELD_TEXT, offsetof(struct waive_op, waive.because)), .required = true,
+     .min = 1, .max = TASK_TEXT_MAX},
+};
+static const struct field_set waive_fields = {FIELD_ROWS(waive_rows), .use = FIELD_GIVEN};
+
+static struct err waive_work(struct tx *tx, void *ctx) {
+    struct waive_op *op = ctx;
+    struct request *request = &op->board.request;
+    struct task task;
+    struct err err = people_only(&op->board, &request->op.why);
+    op->waive.key = op->board.key;
+    op->waive.client = op->board.client;
+    err = err_failed(err) ? err : tx_task_waive(tx, &op->waive, &task, &request->op.why);
+    return err_failed(err) ? err : task_answer(tx, request, &task);
+}
+
+static const struct request_kind waive = {.size = sizeof(struct waive_op),
+                                          .writes = true,
+                                          .fields = &waive_fields,
+                                          .read = op_read,
+                                          .work = waive_work};
+
+/* --- Outputs ---------------------------------------------------------------------------------- */
+
+struct output_op {
+    struct board_op board; /* First. */
+    struct task_output output;
+    struct text root, content; /* Owned: where files may be read, and what one holds. */
+    bool rooted;               /* The first transaction has found the folder. */
+    struct sha256_hex hash;
+    struct id id;
+};
+
+static struct err output_read(void *ctx) {
+    struct output_op *op = ctx;
+    struct task_output *output = &op->output;
+    struct why *why = &op->board.request.op.why;
+    const bool has_path = output->path.len > 0, has_content = output->content.data != NULL;
+    struct err err = key_read(&op->board);
+    request_text(&op->board.request, &op->root, 4096);
+    request_text(&op->board.request, &op->content, TASK_OUTPUT_MAX);
+    op->board.client.named = output->agent;
+    text_default(&output->summary, "");
+    if (!err_failed(err) && has_path == has_content) {
+        return err_why(why, ERR_BAD_FIELD, "give one of \"content\" and \"content_path\"");
+    }
+    if (!err_failed(err) && has_path && output->path.data[0] != '/') {
+        return err_why(why, ERR_BAD_FIELD, "\"content_path\" must be an absolute path");
+    }
+    return err;
+}
+
+/* The folder of the attempt's session, else the project's. */
+static struct err root_find(struct tx *tx, struct output_op *op) {
+    struct task task;
+    const struct err err =
+        tx_task_find(tx, &op->board.key, &op->board.client, &task, &op->board.request.op.why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct bytes root = task.session.len == 0
+                            ? BYTES("")
+                            : tx_text(tx, "SELECT root FROM sessions WHERE session = $1",
+                                      ARGS(arg_text(task.session)));
+    root = root.len > 0 ? root
+                        : tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
+                                  ARGS(arg_text(task.owner), arg_text(task.project)));
+    text_clear(&op->root);
+    text_add(&op->root, root.data, root.len);
+    op->board.request.more = true;
+    op->rooted = true;
+    return tx_error(tx);
+}
+
+static struct err path_refuse(struct output_op *op, const char *what) {
+    return err_why(&op->board.request.op.why, ERR_BAD_FIELD, "\"content_path\": %.200s %s",
+                   op->output.path.data, what);
+}
+
+/* What an open file holds. */
+static struct err file_read(struct output_op *op, int fd) {
+    char piece[16 << 10];
+    text_clear(&op->content);
+    for (;;) {
+        const ssize_t got = read(fd, piece, sizeof piece);
+        if (got < 0) {
+            return path_refuse(op, "cannot be read");
+        }
+        if (got == 0) {
+            break;
+        }
+        text_add(&op->content, piece, (size_t)got);
+        if (text_failed(&op->content)) {
+            return path_refuse(op, "is longer than 1 MB");
+        }
+    }
+    op->output.content = text_bytes(&op->content);
+    return utf8_valid(op->output.content.data, op->output.content.len)
+               ? ERR_OK
+               : path_refuse(op, "is no text in UTF-8");
+}
+
+static struct err output_pool(void *ctx) {
+    struct output_op *op = ctx;
+    const struct bytes path = op->output.path, root = text_bytes(&op->root);
+    const bool below = root.len > 0 && path.len > root.len + 1 && path.data[root.len] == '/' &&
+                       memcmp(path.data, root.data, root.len) == 0;
+    AUTO(fd_release) int folder = -1;
+    AUTO(fd_release) int file = -1;
+    AUTO(mem_release) char *rest = NULL;
+    struct stat about;
+    if (!op->rooted || path.len == 0) {
+        return ERR_OK;
+    }
+    if (!below) {
+        return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
+                       "\"content_path\" must be below %.300s",
+                       root.len > 0 ? root.data : "the folder of the project, which has none");
+    }
+    rest = mem_copy(path.data + root.len + 1, path.len - root.len - 1);
+    folder = open(root.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    file = folder < 0 ? -1 : beneath_open_file(folder, rest, &about);
+    return file < 0 ? path_refuse(op, "is no file there") : file_read(op, file);
+}
+
+static struct err output_start(void *ctx) {
+    struct output_op *op = ctx;
+    op->id = request_new_id(&op->board.request, "out");
+    return ERR_OK;
+}
+
+static struct err output_work(struct tx *tx, void *ctx) {
+    struct output_op *op = ctx;
+    struct request *request = &op->board.request;
+    struct task_output *output = &op->output;
+    client_complete(tx, &op->board);
+    if (output->path.len > 0 && !op->rooted) {
+        return root_find(tx, op);
+    }
+    const struct sha256 hash = sha256_of(output->content.data, output->content.len);
+    op->hash = sha256_hex(&hash);
+    output->output = bytes_of(op->id.text);
+    output->bytes = (int64_t)output->content.len;
+    output->hash = bytes_of(op->hash.text);
+    const struct err err =
+        tx_task_output_add(tx, &op->board.key, &op->board.client, output, &request->op.why);
+    if (!err_failed(err)) {
+        fields_write(&task_output_resource.fields, FIELD_LISTED, output, &request->op.answer);
+    }
+    return err;
+}
+
+static const struct request_kind output_add = {.size = sizeof(struct output_op),
+                                               .writes = true,
+                                               .fields = &task_output_resource.fields,
+                                               .into = offsetof(struct output_op, output),
+                                               .read = output_read,
+                                               .start = output_start,
+                                               .pool = output_pool,
+                                               .work = output_work};
+
+/* One of them, whole. */
+static struct err output_show_work(struct tx *tx, void *ctx) {
+    struct board_op *op = ctx;
+    struct request *request = &op->request;
+    const struct bytes id = exchange_param(request->op.exchange, 2);
+    const struct resource_key key = {op->key.owner, id};
+    struct task task;
+    struct task_output output;
+    bool found = false;
+    struct err err = tx_task_find(tx, &op->key, &op->client, &task, &request->op.why);
+    err =
+        err_failed(err) ? err : tx_resource_find(tx, &task_output_resource, &key, &found, &output);
+    if (!err_failed(err) && !(found && bytes_equal(output.task, task.task))) {
+        return err_why(&request->op.why, ERR_NOT_FOUND, "%.*s has no output '%.*s'",
+                       (int)task.name.len, task.name.data, (int)id.len, id.data);
+    }
+    if (!err_failed(err)) {
+        fields_write(&task_output_resource.fields, FIELD_LISTED | FIELD_WHOLE, &output,
+                     &request->op.answer);
+    }
+    return err;
+}
+
+static const struct request_kind output_show = {
+    .size = sizeof(struct board_op), .read = op_read, .work = output_show_work};
+
+/* --- Comments --------------------------------------------------------------------------------- */
+
+struct comment_op {
+    struct board_op board; /* First. */
+    struct task_comment comment;
+    struct id id;
+};
+
+static struct err comment_read(void *ctx) {
+    struct comment_op *op = ctx;
+    const struct err err = key_read(&op->board);
+    op->board.client.named = op->comment.author;
+    return err;
+}
+
+static struct err comment_start(void *ctx) {
+    struct comment_op *op = ctx;
+    op->id = request_new_id(&op->board.request, "cmt");
+    return ERR_OK;
+}
+
+static struct err comment_work(struct tx *tx, void *ctx) {
+    struct comment_op *op = ctx;
+    struct request *request = &op->board.request;
+    client_complete(tx, &op->board);
+    op->comment.comment = bytes_of(op->id.text);
+    const struct err err =
+        tx_task_comment_add(tx, &op->board.key, &op->board.client, &op->comment, &request->op.why);
+    if (!err_failed(err)) {
+        fields_write(&task_comment_resource.fields, FIELD_LISTED, &op->comment,
+                     &request->op.answer);
+    }
+    return err;
+}
+
+static const struct request_kind comment_add = {.size = sizeof(struct comment_op),
+                                                .writes = true,
+                                                .fields = &task_comment_resource.fields,
+                                                .into = offsetof(struct comment_op, comment),
+                                                .read = comment_read,
+                                                .start = comment_start,
+                                                .work = comment_work};
+
+/* --- Routes ----------------------------------------------------------------------------------- */
+
+#define TASKS "/api/v1/projects/{project}/tasks"
+#define TASK TASKS "/{task}"
+#define SHORT "/api/projects/{project}/tasks/{task}" /* For agents: fixed by their prompts. */
+#define OWNER_QUERY .query = OP_OWNER_QUERY("Another owner's task")
+#define TASK_ANSWER .answer = {.fields = &task_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE}
+#define STATUS_ROUTE                                                                               \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true,                                        \
+                 .body = {.fields = &status_fields, .use = FIELD_GIVEN}, TASK_ANSWER,              \
+                 .request = &status
+#define OUTPUT_ROUTE                                                                               \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,                \
+                 .body_max = 4 << 20,                                                              \
+                 .body = {.fields = &task_output_resource.fields, .use = FIELD_GIVEN},             \
+                 .answer = {.fields = &task_output_resource.fields, .use = FIELD_LISTED},          \
+                 .answer_status = 201, .request = &output_add
+#define COMMENT_ROUTE                                                                              \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,                \
+                 .body = {.fields = &task_comment_resource.fields, .use = FIELD_GIVEN},            \
+                 .answer = {.fields = &task_comment_resource.fields, .use = FIELD_LISTED},         \
+                 .answer_status = 201, .request = &comment_add
+#define SHOW_ROUTE .query = show_query, TASK_ANSWER, .request = &show
+
+const struct route task_routes[] = {
+    {ROUTE("GET", TASKS, SCOPE_READ, "List the tasks of a project, newest first"),
+     .query = list_query,
+     .answer = {.fields = &task_resource.fields, .use = FIELD_LISTED, .page = true}, .page = &list},
+    {ROUTE("POST", TASKS, SCOPE_RUN, "Add a task to a project"), OWNER_QUERY,
+     .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,
+     .body = {.fields = &task_resource.fields, .use = FIELD_GIVEN}, TASK_ANSWER,
+     .answer_status = 201, .request = &add},
+    {ROUTE("GET", TASK, SCOPE_READ, "Show a task, and why it waits"), SHOW_ROUTE},
+    {ROUTE("PATCH", TASK, SCOPE_APPROVE, "Change a task"), OWNER_QUERY, .has_body = true,
+     .body = {.fields = &task_resource.fields, .use = FIELD_CHANGED}, TASK_ANSWER,
+     .request = &change},
+    {ROUTE("POST", TASK "/claim", SCOPE_RUN, "Take a task"), OWNER_QUERY, .inside = INSIDE_ALWAYS,
+     .has_body = true, .body_optional = true, .body = {.fields = &claim_fields, .use = FIELD_GIVEN},
+     TASK_ANSWER, .request = &claim},
+    {ROUTE("POST", TASK "/status", SCOPE_RUN, "Move a task to another status"), STATUS_ROUTE},
+    {ROUTE("POST", TASK "/review", SCOPE_RUN, "Accept the result of a task, or reject it"),
+     OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true,
+     .body = {.fields = &review_fields, .use = FIELD_GIVEN}, TASK_ANSWER, .request = &review},
+    {ROUTE("POST", TASK "/waive", SCOPE_APPROVE, "Let a task begin without one that it waits for"),
+     OWNER_QUERY, .has_body = true, .body = {.fields = &waive_fields, .use = FIELD_GIVEN},
+     TASK_ANSWER, .request = &waive},
+    {ROUTE("POST", TASK "/outputs", SCOPE_RUN, "Add an output to a task"), OUTPUT_ROUTE},
+    {ROUTE("GET", TASK "/outputs/{output}", SCOPE_READ, "Show an output, whole"), OWNER_QUERY,
+     .answer = {.fields = &task_output_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE},
+     .request = &output_show},
+    {ROUTE("POST", TASK "/comments", SCOPE_RUN, "Add a comment to a task"), COMMENT_ROUTE},
+    {ROUTE("GET", SHORT, SCOPE_READ, "Show a task, as its prompt says"), SHOW_ROUTE},
+    {ROUTE("POST", SHORT "/status", SCOPE_RUN, "Move a task, as its prompt says"), STATUS_ROUTE},
+    {ROUTE("POST", SHORT "/outputs", SCOPE_RUN, "Add an output, as its prompt says"), OUTPUT_ROUTE},
+    {ROUTE("POST", SHORT "/comments", SCOPE_RUN, "Add a comment, as its prompt says"),
+     COMMENT_ROUTE},
+    {.method = NULL},
+};

@@ -1,0 +1,12 @@
+/* tasks.h: /api/v1/projects/{project}/tasks, and what agents call at /api/projects/{project}/tasks.
+ *
+ * Threads    the loop, and the store's for bodies.
+ */
+#ifndef DROVER_API_BOARD_TASKS_H
+#define DROVER_API_BOARD_TASKS_H
+
+#include "api/base/resource.h"
+
+extern const struct route task_routes[];
+
+#endif

@@ -1,0 +1,287 @@
+/* attempts.c: attempts begin and end: which task goes to which agent, and what follows. */
+#include <string.h>
+
+#include "base/json/json.h"
+#include "engine/board/rows.h"
+#include "engine/project/projects.h"
+#include "engine/run/runs.h"
+#include "rules/agent/outcome.h"
+#include "rules/board/settings.h"
+
+/* --- The board -------------------------------------------------------------------------------- */
+
+struct board {
+    json_t *json; /* Owned. */
+    struct project project;
+    struct board_agent agents[BOARD_AGENTS_MAX];
+    size_t count;
+    bool hold;
+};
+
+static void board_done(struct board *board) {
+    json_release(&board->json);
+}
+
+/* False: there is no such project. */
+static bool board_load(struct tx *tx, struct bytes owner, struct bytes name,
+                       struct board *ret_board) {
+    const struct resource_key key = {owner, name};
+    bool found = false;
+    *ret_board = (struct board){.json = NULL};
+    tx_fail(tx, tx_resource_find(tx, &project_resource, &key, &found, &ret_board->project));
+    if (!found || err_failed(tx_error(tx))) {
+        return false;
+    }
+    if (err_failed(json_parse_wrapped(ret_board->project.board, &ret_board->json, NULL))) {
+        json_release(&ret_board->json); /* There are no settings. */
+    }
+    ret_board->count = board_agents(ret_board->json, ret_board->project.agent, ret_board->agents);
+    ret_board->hold = json_is_true(json_object_get(ret_board->json, "hold"));
+    return true;
+}
+
+static int64_t slots_used(struct tx *tx, const struct board *board, struct bytes agent) {
+    return tx_number(
+        tx,
+        "SELECT count(*) FROM tasks WHERE owner = $1 AND project = $2 AND agent = $3"
+        " AND status IN ('claimed', 'working')",
+        ARGS(arg_text(board->project.owner), arg_text(board->project.name), arg_text(agent)));
+}
+
+/* --- A task for an agent ---------------------------------------------------------------------- */
+
+enum { CANDIDATES_MAX = 500 /* Pending tasks that one pick looks at. */ };
+
+#define READY                                                                                      \
+    "owner = $1 AND project = $2 AND status = 'pending' AND archived = 0 AND open_attempt = 0"     \
+    " AND not_before_ms <= $3 AND assignee IN ('', $4)"                                            \
+    " AND (lane = '' OR NOT EXISTS (SELECT 1 FROM tasks l WHERE l.owner = $1 AND l.project = $2"   \
+    " AND l.status IN ('claimed', 'working') AND l.lane = tasks.lane))"                            \
+    " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
+    " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"                              \
+    " ORDER BY priority DESC, id LIMIT $5"
+
+static bool candidate_find(struct tx *tx, const struct board *board,
+                           const struct board_agent *agent, struct task *ret_task) {
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, &task_resource, READY,
+                                         ARGS(arg_text(board->project.owner),
+                                              arg_text(board->project.name), arg_int(tx_now_ms(tx)),
+                                              arg_text(agent->name), arg_int(CANDIDATES_MAX)));
+    while (rows_step(rows)) {
+        if (resource_row_read(&task_resource, rows, ret_task) &&
+            board_agent_can(agent, ret_task->capability)) {
+            tx_resource_copy(tx, &task_resource, ret_task);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The time at which a pending task may begin that may not yet; 0: there is none. */
+static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
+    return tx_number(tx,
+                     "SELECT COALESCE(min(not_before_ms), 0) FROM tasks WHERE owner = $1 AND"
+                     " project = $2 AND status = 'pending' AND archived = 0 AND not_before_ms > $3",
+                     ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(tx_now_ms(tx))));
+}
+
+static void task_take(struct tx *tx, const struct board_pick *pick, const struct board_agent *agent,
+                      struct task *io_task) {
+    const bool goes_on = bytes_equal(io_task->agent, agent->name); /* In its own session. */
+    const struct attempt_new attempt = {.attempt = tx_copy(tx, bytes_of(pick->attempt.text)),
+                                        .agent = tx_copy(tx, agent->name),
+                                        .session = goes_on ? io_task->session : BYTES("")};
+    attempts__open(tx, io_task, &attempt);
+    const struct task_entered entered = {
+        .to = TASK_CLAIMED, .by = attempt.agent, .words = BYTES("")};
+    tasks__enter(tx, io_task, &entered);
+}
+
+struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, bool *ret_found,
+                         struct task *ret_task, int64_t *ret_next_ms) {
+    AUTO(board_done) struct board board;
+    *ret_found = false;
+    *ret_next_ms = 0;
+    if (!board_load(tx, pick->owner, pick->project, &board) || board.hold) {
+        return tx_error(tx);
+    }
+    for (size_t i = 0; i < board.count && !*ret_found; i++) {
+        const struct board_agent *agent = &board.agents[i];
+        if (slots_used(tx, &board, agent->name) < agent->slots &&
+            candidate_find(tx, &board, agent, ret_task)) {
+            task_take(tx, pick, agent, ret_task);
+            *ret_found = true;
+        }
+    }
+    *ret_next_ms = next_time(tx, pick);
+    return tx_error(tx);
+}
+
+void board__agents_tell(struct tx *tx, const struct task *task, struct text *text) {
+    AUTO(board_done) struct board board;
+    size_t able = 0;
+    const bool there = board_load(tx, task->owner, task->project, &board);
+    if (there && board.hold) {
+        text_add_str(text, "the board is on hold");
+        return;
+    }
+    for (size_t i = 0; there && i < board.count; i++) {
+        const struct board_agent *agent = &board.agents[i];
+        const bool is_for = task->assignee.len == 0 || bytes_equal(task->assignee, agent->name);
+        if (!is_for || !board_agent_can(agent, task->capability)) {
+            continue;
+        }
+        const int64_t used = slots_used(tx, &board, agent->name);
+        text_addf(text, "%s%.*s has %lld of %lld tasks", able++ > 0 ? ", " : "",
+                  (int)agent->name.len, agent->name.data, (long long)used, (long long)agent->slots);
+    }
+    if (able == 0) {
+        text_addf(text,
+                  "no agent of the board %s: 'drover project set %.*s --board …' names agents",
+                  task->assignee.len > 0     ? "has that name"
+                  : task->capability.len > 0 ? "has that capability"
+                                             : "is there",
+                  (int)task->project.len, task->project.data);
+    }
+}
+
+/* --- An attempt begins ------------------------------------------------------------------------ */
+
+/* The open attempt of a task that is held; false: somebody moved it meanwhile. */
+static bool attempt_find(struct tx *tx, struct bytes attempt, struct task_attempt *ret_attempt,
+                         struct task *ret_task) {
+    const struct bytes owner =
+        tx_text(tx, "SELECT owner FROM task_attempts WHERE attempt = $1", ARGS(arg_text(attempt)));
+    return owner.len > 0 && attempts__load(tx, owner, attempt, ret_attempt) &&
+           ret_attempt->ended_ms == 0 && tasks__load(tx, owner, ret_attempt->task, ret_task) &&
+           bytes_equal(ret_task->attempt, attempt);
+}
+
+struct err tx_attempt_began(struct tx *tx, const struct attempt_begin *begin) {
+    struct task_attempt attempt;
+    struct task task;
+    if (!attempt_find(tx, begin->attempt, &attempt, &task) || !task_is_held(task.status)) {
+        return err_failed(tx_error(tx)) ? tx_error(tx)
+                                        : err_make(ERR_CONFLICT, "board: attempt is over");
+    }
+    attempt.session = task.session = begin->session;
+    attempt.run = task.run = begin->run;
+    attempt.began = true;
+    tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
+    tasks__write(tx, &task);
+    return tx_error(tx);
+}
+
+/* --- An attempt ends -------------------------------------------------------------------------- */
+
+struct ending {
+    enum run_state state;
+    enum run_cause cause;
+    struct bytes outcome, note;
+    int64_t exit_code;
+};
+
+static void completed_tell(struct tx *tx, const struct task *task, const struct ending *ending,
+                           const struct board_verdict *verdict) {
+    AUTO(text_done) struct text detail = text_up_to(4 << 10);
+    text_add_char(&detail, '{');
+    text_add_member(&detail, "outcome", ending->outcome);
+    text_add_member(&detail, "attempt", task->attempt);
+    text_add_member(&detail, "reason", bytes_of(board_reason_names[verdict->reason]));
+    text_add_member_int(&detail, "retry_count", verdict->retry_count);
+    text_add_char(&detail, '}');
+    const struct task_happened happened = {
+        .type = "agent_completed", .agent = task->agent, .detail = text_bytes(&detail)};
+    tasks__tell(tx, task, &happened);
+}
+
+static void attempt_end(struct tx *tx, struct task *task, const struct ending *ending) {
+    const struct board_attempt_end end = {.status = task->status,
+                                          .state = ending->state,
+                                          .cause = ending->cause,
+                                          .retry_count = task->retry_count,
+                                          .attempts = task->attempts,
+                                          .attempts_max = task->attempts_max};
+    const struct board_verdict verdict = board_attempt_judge(&end);
+    const struct attempt_over over = {
+        .outcome = ending->outcome, .note = ending->note, .exit_code = ending->exit_code};
+    attempts__close(tx, task, &over);
+    completed_tell(tx, task, ending, &verdict);
+    task->retry_count = verdict.retry_count;
+    if (verdict.to == task->status) {
+        tasks__write(tx, task);
+        return;
+    }
+    task->detail = ending->note;
+    task->not_before_ms = verdict.pause_ms > 0 ? tx_now_ms(tx) + verdict.pause_ms : 0;
+    task->question = verdict.to == TASK_BLOCKED ? bytes_of(verdict.question) : task->question;
+    const struct task_entered entered = {
+        .to = verdict.to, .reason = verdict.reason, .by = BYTES(""), .words = ending->note};
+    tasks__enter(tx, task, &entered);
+}
+
+struct err board__run_ended(struct tx *tx, const struct run_row *run) {
+    struct task_attempt attempt;
+    struct task task;
+    const struct bytes name =
+        tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 AND ended_ms IS NULL",
+                ARGS(arg_text(run->run)));
+    if (name.len > 0 && attempt_find(tx, name, &attempt, &task)) {
+        const struct ending ending = {.state = run->state,
+                                      .cause = run->cause,
+                                      .outcome = bytes_of(run_cause_name(run->cause)),
+                                      .note = run->note,
+                                      .exit_code = run->exit_code};
+        attempt_end(tx, &task, &ending);
+    }
+    return tx_error(tx);
+}
+
+struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, struct bytes note) {
+    struct task_attempt row;
+    struct task task;
+    if (attempt_find(tx, attempt, &row, &task)) {
+        const struct ending ending = {.state = RUN_FAILED,
+                                      .cause = CAUSE_NOT_STARTED,
+                                      .outcome = bytes_of(agent_outcome_name(AGENT_SPAWN_FAILED)),
+                                      .note = note,
+                                      .exit_code = -1};
+        attempt_end(tx, &task, &ending);
+    }
+    return tx_error(tx);
+}
+
+/* --- After a restart -------------------------------------------------------------------------- */
+
+struct err tx_board_unbegun(struct tx *tx, int64_t after, int64_t limit,
+                            struct err (*each)(void *ctx, const struct task *task), void *ctx) {
+    static const char where[] =
+        "id > $1 AND status IN ('claimed', 'working') AND open_attempt = 1 AND attempt IN (SELECT"
+        " attempt FROM task_attempts WHERE ended_ms IS NULL AND began = 0) ORDER BY id LIMIT $2";
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_resource_rows(tx, &task_resource, where, ARGS(arg_int(after), arg_int(limit)));
+    struct task task;
+    while (rows_step(rows)) {
+        if (resource_row_read(&task_resource, rows, &task)) {
+            tx_fail(tx, each(ctx, &task));
+        }
+    }
+    return tx_error(tx);
+}
+
+struct err tx_board_recover(struct tx *tx) {
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT DISTINCT owner, project FROM tasks WHERE status IN"
+                                " ('pending', 'claimed', 'working', 'review')",
+                                NO_ARGS);
+    while (rows_step(rows)) {
+        AUTO(text_done) struct text note = text_up_to(BOARD_NOTE_MAX);
+        const struct bytes owner = rows_text(rows, 0), project = rows_text(rows, 1);
+        text_addf(&note, "%.*s\n%.*s", (int)owner.len, owner.data, (int)project.len, project.data);
+        tx_fail(tx, text_failed(&note) ? ERR_OK : tx_note(tx, BOARD_NOTE, text_bytes(&note)));
+    }
+    return tx_error(tx);
+}

@@ -1,0 +1,136 @@
+/* board.h: the transactions of boards: tasks that agents and people work through.
+ *
+ * Promise    a task moves by the table of edges alone (rules/board/board.h), in the commit that
+ *            writes its event; what is refused changes nothing. An attempt that has ended moves
+ *            nothing any more. A task is taken by one agent at a time, however many ask at once.
+ * Ownership  texts of rows live in the transaction's arena.
+ * Threads    inside a store function.
+ * Failure    as store.h; refusals have a sentence.
+ */
+#ifndef DROVER_ENGINE_BOARD_BOARD_H
+#define DROVER_ENGINE_BOARD_BOARD_H
+
+#include "engine/base/resource.h"
+#include "rules/board/task.h"
+#include "rules/run/run.h"
+#include "store/store.h"
+
+enum {
+    BOARD_NOTE = 3, /* The kind under which store notes reach the dispatcher: "OWNER\nPROJECT". */
+    BOARD_NOTE_MAX = 200,
+};
+
+/* A task by "T-31" or tsk_…, or "_": that of the attempt in which the client is. */
+struct task_key {
+    struct bytes owner, project, task;
+};
+
+/* Who asks. */
+struct board_client {
+    const char *inside; /* run_… inside of which it is; "": of none. */
+    bool person;        /* Outside, with the scope approve. */
+    struct bytes label; /* Of its token; "": it has none. */
+    struct bytes named; /* `agent`, `author` or `from` of the body; no data: it named nobody. */
+};
+struct board_who {
+    enum board_actor actor;
+    struct bytes name;    /* Of the agent, or the owner. */
+    struct bytes attempt; /* try_…: the attempt in which it is; "": in none. */
+    struct bytes task;    /* tsk_… of that. */
+    bool over;            /* That attempt has ended. */
+};
+/* ERR_NOT_YOUR_TASK: it named another one than itself. */
+MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,
+                                   const struct board_client *client, const struct task *task,
+                                   struct board_who *ret_who, struct why *why);
+
+/* Finds the task; ERR_NOT_FOUND, with a sentence. */
+MUST_CHECK struct err tx_task_find(struct tx *tx, const struct task_key *key,
+                                   const struct board_client *client, struct task *ret_task,
+                                   struct why *why);
+
+/* Gives it its number, and checks what it waits for: ERR_TASK_CYCLE shows the path. */
+MUST_CHECK struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why);
+/* Writes a row whose settings have changed. `needs`: depends_on was named. */
+MUST_CHECK struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs,
+                                     struct why *why);
+
+struct task_move {
+    struct task_key key;
+    struct board_client client;
+    enum task_status to;
+    struct bytes detail, question; /* "": none. */
+    struct bytes answer;           /* Of a person, to the question; for the next attempt. */
+    struct bytes reasons;          /* JSON list; no data: none. */
+    struct id attempt, review;     /* Names for the rows that the move makes. */
+};
+/* The same status twice by the same attempt changes nothing. */
+MUST_CHECK struct err tx_task_move(struct tx *tx, const struct task_move *move,
+                                   struct task *ret_task, struct why *why);
+
+/* Something that it waits for need not be done: by a person, with a reason. */
+struct task_waive {
+    struct task_key key;
+    struct board_client client;
+    struct bytes needs, because; /* T-3 */
+};
+MUST_CHECK struct err tx_task_waive(struct tx *tx, const struct task_waive *waive,
+                                    struct task *ret_task, struct why *why);
+
+/* `row` has all but who wrote it, and where. The first of a claimed task makes it working. */
+MUST_CHECK struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
+                                         const struct board_client *client, struct task_output *row,
+                                         struct why *why);
+MUST_CHECK struct err tx_task_comment_add(struct tx *tx, const struct task_key *key,
+                                          const struct board_client *client,
+                                          struct task_comment *row, struct why *why);
+
+/* Why a pending task is not taken: a sentence, for people. */
+void tx_task_waits(struct tx *tx, const struct task *task, struct text *text);
+
+/* {…,"outputs":[…],"comments":[…],"attempts":[…],"events":[…],"reviews":[…]}: the task with the
+ * newest of each. */
+enum { TASK_EXPANDED_MAX = 50, TASK_EXPANDED_TEXT = 32 << 10 };
+MUST_CHECK struct err tx_task_expand(struct tx *tx, const struct task *task, bool all,
+                                     struct text *text);
+
+/* Newest first, below an id; `ready`: only those that an agent may take now. */
+struct task_page {
+    struct bytes owner, project;
+    int64_t before, limit;
+    bool ready, archived;
+};
+MUST_CHECK struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_each each,
+                                   void *ctx);
+
+/* --- For the dispatcher ----------------------------------------------------------------------- */
+
+/* The next task that an agent of the board may take is claimed for it; *ret_found false: there is
+ * none, and *ret_next_ms says when to look again by itself (0: when something changes). */
+struct board_pick {
+    struct bytes owner, project;
+    struct id attempt; /* Name of the attempt that begins. */
+};
+MUST_CHECK struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, bool *ret_found,
+                                    struct task *ret_task, int64_t *ret_next_ms);
+
+/* An attempt whose turn was made: its session and run. */
+struct attempt_begin {
+    struct bytes attempt;
+    struct bytes session, run;
+};
+MUST_CHECK struct err tx_attempt_began(struct tx *tx, const struct attempt_begin *begin);
+/* An attempt whose agent could not be started. */
+MUST_CHECK struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, struct bytes note);
+
+/* Claimed by the daemon, and not begun: at a start of the daemon, and after a crash. */
+MUST_CHECK struct err tx_board_unbegun(struct tx *tx, int64_t after, int64_t limit,
+                                       struct err (*each)(void *ctx, const struct task *task),
+                                       void *ctx);
+/* Each board with tasks that are open, as a note. */
+MUST_CHECK struct err tx_board_recover(struct tx *tx);
+
+/* Operation of all runs: in the commit that ends one. */
+MUST_CHECK struct err board__run_ended(struct tx *tx, const struct run_row *run);
+
+#endif

@@ -1,0 +1,361 @@
+/* moves.c: who asks, and tasks that go from one status to another. */
+#include "engine/base/follow.h"
+#include "engine/board/rows.h"
+#include "engine/run/runs.h"
+
+enum { ABOVE_MAX = 100 /* Runs above the one inside of which a client is. */ };
+
+/* --- Who asks --------------------------------------------------------------------------------- */
+
+bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
+                    struct task_attempt *ret_attempt) {
+    const struct resource_key key = {owner, attempt};
+    bool found = false;
+    return !err_failed(tx_resource_find(tx, &task_attempt_resource, &key, &found, ret_attempt)) &&
+           found;
+}
+
+/* The last attempt that is this run, or one above it; "": none is. *ret_session: that of the
+ * uppermost run. */
+static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+    struct bytes run = inside;
+    *ret_session = BYTES("");
+    for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
+        const struct bytes attempt =
+            tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 ORDER BY id DESC LIMIT 1",
+                    ARGS(arg_text(run)));
+        if (attempt.len > 0) {
+            return attempt;
+        }
+        AUTO(rows_release)
+        struct rows *rows =
+            tx_row(tx,
+                   "SELECT r.session, COALESCE(p.run, '') FROM runs r LEFT JOIN runs p ON p.id ="
+                   " CASE WHEN r.parent <> 0 THEN r.parent ELSE r.began_in END WHERE r.run = $1",
+                   ARGS(arg_text(run)));
+        const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+        *ret_session = session.len > 0 ? session : *ret_session;
+        run = rows == NULL ? BYTES("") : rows_copy(rows, 1);
+    }
+    return ret_session->len == 0
+               ? BYTES("")
+               : tx_text(tx,
+                         "SELECT a.attempt FROM tasks t JOIN task_attempts a ON a.attempt ="
+                         " t.attempt WHERE t.session = $1 AND a.began = 1 AND a.run = ''"
+                         " AND a.ended_ms IS NULL"
+                         " ORDER BY a.id DESC LIMIT 1",
+                         ARGS(arg_text(*ret_session)));
+}
+
+/* Inside of a run: the agent of its attempt, or of its session. */
+static void who_inside(struct tx *tx, const struct task_key *key, const struct board_client *client,
+                       const struct task *task, struct board_who *who) {
+    struct bytes session;
+    struct task_attempt attempt;
+    who->attempt = attempt_above(tx, bytes_of(client->inside), &session);
+    who->actor = BOARD_AGENT;
+    if (who->attempt.len > 0 && attempts__load(tx, key->owner, who->attempt, &attempt)) {
+        const bool own = bytes_equal(attempt.task, task->task);
+        who->name = attempt.agent;
+        who->task = attempt.task;
+        who->over = attempt.ended_ms != 0 ||
+                    (own && !(task->open_attempt && bytes_equal(task->attempt, who->attempt)));
+        who->actor = own && !who->over ? BOARD_HOLDER : BOARD_AGENT;
+        return;
+    }
+    who->name = session.len == 0 ? BYTES("")
+                                 : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
+                                           ARGS(arg_text(session)));
+    who->name = who->name.len > 0 ? who->name : BYTES("agent");
+}
+
+/* Outside: a person, or an agent with a token that says no more than who it is. The holder is whom
+ * the last attempt names, where that is no run. */
+static void who_outside(const struct task_key *key, const struct board_client *client,
+                        const struct task *task, struct board_who *who) {
+    const struct bytes own = client->person ? key->owner : client->label;
+    who->name = client->person && client->named.len > 0 ? client->named : own;
+    who->actor = client->person ? BOARD_PERSON : BOARD_AGENT;
+    if (task->open_attempt && task->run.len == 0 && task->session.len == 0 && who->name.len > 0 &&
+        bytes_equal(task->agent, who->name)) {
+        who->actor = BOARD_HOLDER;
+        who->attempt = task->attempt;
+        who->task = task->task;
+    }
+}
+
+struct err tx_board_who(struct tx *tx, const struct task_key *key,
+                        const struct board_client *client, const struct task *task,
+                        struct board_who *ret_who, struct why *why) {
+    *ret_who = (struct board_who){
+        .actor = BOARD_AGENT, .name = BYTES(""), .attempt = BYTES(""), .task = BYTES("")};
+    if (client->inside[0] != '\0') {
+        who_inside(tx, key, client, task, ret_who);
+    } else {
+        who_outside(key, client, task, ret_who);
+    }
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    if (client->named.data != NULL && !bytes_equal(client->named, ret_who->name)) {
+        return err_why(
+            why, ERR_NOT_YOUR_TASK, "this client is the agent '%.*s' and cannot speak as '%.*s'",
+            (int)ret_who->name.len, ret_who->name.data, (int)client->named.len, client->named.data);
+    }
+    return ERR_OK;
+}
+
+/* --- Events and rows -------------------------------------------------------------------------- */
+
+void tasks__tell(struct tx *tx, const struct task *task, const struct task_happened *happened) {
+    AUTO(text_done) struct text data = text_up_to(64 << 10);
+    const struct task_event event = {.task = task->task,
+                                     .agent = happened->agent,
+                                     .type = bytes_of(happened->type),
+                                     .detail = happened->detail,
+                                     .made_ms = tx_now_ms(tx)};
+    tx_do(tx,
+          "INSERT INTO task_events (task, agent, type, made_ms, detail) VALUES ($1, $2, $3, $4,"
+          " $5)",
+          ARGS(arg_text(event.task), arg_text(event.agent), arg_text(event.type),
+               arg_int(event.made_ms), arg_text(event.detail)));
+    fields_write(&task_event_fields, FIELD_TOLD, &event, &data);
+    const struct follow tell = {.name = "task_event",
+                                .owner = task->owner,
+                                .project = task->project,
+                                .key = "task",
+                                .id = task->task,
+                                .happened = true};
+    follow_tell(tx, &tell, &data);
+}
+
+static void note(struct tx *tx, const struct task *task) {
+    AUTO(text_done) struct text text = text_up_to(BOARD_NOTE_MAX);
+    text_addf(&text, "%.*s\n%.*s", (int)task->owner.len, task->owner.data, (int)task->project.len,
+              task->project.data);
+    tx_fail(tx, text_failed(&text) ? text_error(&text, "board: note")
+                                   : tx_note(tx, BOARD_NOTE, text_bytes(&text)));
+}
+
+void tasks__write(struct tx *tx, struct task *io_task) {
+    tx_fail(tx, tx_resource_update(tx, &task_resource, FIELD_SET, io_task));
+    note(tx, io_task);
+}
+
+void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered *entered) {
+    AUTO(text_done) struct text detail = text_up_to(32 << 10);
+    text_add_char(&detail, '{');
+    text_add_member(&detail, "from", bytes_of(task_status_names[io_task->status]));
+    if (entered->reason != BOARD_BECAUSE_NONE) {
+        text_add_member(&detail, "reason", bytes_of(board_reason_names[entered->reason]));
+    }
+    if (entered->words.len > 0) {
+        text_add_member(&detail, "words", entered->words);
+    }
+    if (io_task->attempt.len > 0) {
+        text_add_member(&detail, "attempt", io_task->attempt);
+    }
+    text_add_char(&detail, '}');
+    io_task->status = entered->to;
+    io_task->reason = entered->reason;
+    io_task->completed_ms = task_is_over(entered->to) ? tx_now_ms(tx) : 0;
+    const struct task_happened happened = {.type = task_status_names[entered->to],
+                                           .agent = entered->by,
+                                           .detail = text_bytes(&detail)};
+    tasks__write(tx, io_task);
+    tasks__tell(tx, io_task, &happened);
+}
+
+/* --- Attempts --------------------------------------------------------------------------------- */
+
+void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_new *what) {
+    struct task_attempt row = {.attempt = what->attempt,
+                               .owner = io_task->owner,
+                               .project = io_task->project,
+                               .task = io_task->task,
+                               .agent = what->agent,
+                               .session = what->session,
+                               .run = BYTES(""),
+                               .outcome = BYTES(""),
+                               .note = BYTES(""),
+                               .began = what->by_hand,
+                               .number = 1 + tx_number(tx,
+                                                       "SELECT COALESCE(max(attempt_number), 0)"
+                                                       " FROM task_attempts WHERE task = $1",
+                                                       ARGS(arg_text(io_task->task))),
+                               .exit_code = -1,
+                               .status_at_exit = io_task->status};
+    io_task->attempts++;
+    io_task->attempt = what->attempt;
+    io_task->agent = what->agent;
+    io_task->session = what->session;
+    io_task->run = BYTES("");
+    io_task->open_attempt = true;
+    tx_fail(tx, tx_resource_insert(tx, &task_attempt_resource, &row));
+}
+
+void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over) {
+    struct task_attempt row;
+    if (!io_task->open_attempt || !attempts__load(tx, io_task->owner, io_task->attempt, &row)) {
+        return;
+    }
+    row.outcome = over->outcome;
+    row.note = over->note;
+    row.exit_code = over->exit_code;
+    row.status_at_exit = io_task->status;
+    row.ended_ms = tx_now_ms(tx);
+    io_task->open_attempt = false;
+    tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
+}
+
+/* --- Moves ------------------------------------------------------------------------------------ */
+
+/* Refusals that name what is in the way, before the edge is looked at. */
+static struct err claim_check(struct tx *tx, const struct task *task, const struct board_who *who,
+                              struct why *why) {
+    struct bytes name, status;
+    if (task_is_held(task->status)) {
+        return err_why(why, ERR_TASK_HELD, "%.*s has %.*s; it is %s", (int)task->agent.len,
+                       task->agent.data, (int)task->name.len, task->name.data,
+                       task_status_names[task->status]);
+    }
+    if (task->assignee.len > 0 && who->actor != BOARD_PERSON &&
+        !bytes_equal(task->assignee, who->name)) {
+        return err_why(why, ERR_TASK_HELD, "%.*s is for the agent '%.*s'", (int)task->name.len,
+                       task->name.data, (int)task->assignee.len, task->assignee.data);
+    }
+    if (task->status != TASK_PENDING) {
+        return ERR_OK; /* The table says so. */
+    }
+    if (task->open_attempt) {
+        return err_why(why, ERR_TASK_WAITS, "the last attempt at %.*s has not ended yet",
+                       (int)task->name.len, task->name.data);
+    }
+    if (!tasks__needs_met(tx, task, &name, &status)) {
+        return err_why(why, ERR_TASK_WAITS, "%.*s waits for %.*s, which is %.*s",
+                       (int)task->name.len, task->name.data, (int)name.len, name.data,
+                       (int)status.len, status.data);
+    }
+    if (task->not_before_ms > tx_now_ms(tx)) {
+        return err_why(why, ERR_TASK_WAITS, "%.*s may not begin before %lld (ms since 1970)",
+                       (int)task->name.len, task->name.data, (long long)task->not_before_ms);
+    }
+    if (tasks__lane_taken(tx, task, &name)) {
+        return err_why(why, ERR_TASK_WAITS, "%.*s of the same lane is being worked on",
+                       (int)name.len, name.data);
+    }
+    return tx_error(tx);
+}
+
+static struct err words_check(enum board_words words, const struct task_move *move,
+                              struct why *why) {
+    if (words == BOARD_DETAIL && move->detail.len == 0) {
+        return err_why(why, ERR_MISSING_FIELD, "\"detail\": say why it failed");
+    }
+    if (words == BOARD_QUESTION && move->question.len == 0) {
+        return err_why(why, ERR_MISSING_FIELD, "\"question\": say what a person is to answer");
+    }
+    if (words == BOARD_REASONS && move->reasons.len <= 2) {
+        return err_why(why, ERR_MISSING_FIELD, "\"reasons\": say what is to be done better");
+    }
+    return ERR_OK;
+}
+
+static void review_write(struct tx *tx, const struct task *task, const struct task_move *move,
+                         const struct board_who *who) {
+    struct task_review row = {.review = bytes_of(move->review.text),
+                              .owner = task->owner,
+                              .project = task->project,
+                              .task = task->task,
+                              .attempt = task->attempt,
+                              .reviewer = who->name,
+                              .accept = move->to == TASK_DONE,
+                              .reasons = move->reasons.len > 0 ? move->reasons : BYTES("[]")};
+    tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
+}
+
+/* What else changes with the status. */
+static void move_apply(struct tx *tx, const struct task_move *move, const struct board_who *who,
+                       struct task *io_task) {
+    const enum task_status from = io_task->status;
+    const bool by_hand = io_task->run.len == 0;
+    const bool reopened = move->to == TASK_PENDING && from != TASK_REVIEW;
+    if (move->to == TASK_CLAIMED) {
+        const struct attempt_new attempt = {
+            .attempt = tx_copy(tx, bytes_of(move->attempt.text)),
+            .agent = who->name,
+            .by_hand = true,
+            .session = tx_text(tx, "SELECT session FROM runs WHERE run = $1",
+                               ARGS(arg_str(move->client.inside)))};
+        attempts__open(tx, io_task, &attempt);
+    } else if (from == TASK_REVIEW && (move->to == TASK_DONE || move->to == TASK_PENDING)) {
+        review_write(tx, io_task, move, who);
+        io_task->rejections += move->to == TASK_PENDING ? 1 : 0;
+        io_task->retry_count = 0;
+    } else if (reopened) {
+        io_task->retry_count = 0;
+        io_task->attempts = 0;
+        io_task->answer = move->answer;
+        io_task->not_before_ms = 0;
+    } else if (move->to == TASK_BLOCKED) {
+        io_task->question = move->question;
+        io_task->answer = BYTES("");
+    }
+    if (move->detail.len > 0) {
+        io_task->detail = move->detail;
+    }
+    if (task_is_held(from) && !task_is_held(move->to) && by_hand) { /* No run will end. */
+        const struct attempt_over over = {.outcome = bytes_of(task_status_names[move->to]),
+                                          .note = move->detail,
+                                          .exit_code = -1};
+        attempts__close(tx, io_task, &over);
+    }
+}
+
+struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
+                        struct why *why) {
+    struct board_who who;
+    enum board_words words = BOARD_NO_WORDS;
+    struct err err = tx_task_find(tx, &move->key, &move->client, ret_task, why);
+    err = err_failed(err) ? err : tx_board_who(tx, &move->key, &move->client, ret_task, &who, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (who.over && bytes_equal(who.task, ret_task->task)) {
+        return err_why(why, ERR_ATTEMPT_OVER,
+                       "this attempt at %.*s has ended; what it says moves nothing any more",
+                       (int)ret_task->name.len, ret_task->name.data);
+    }
+    if (ret_task->status == move->to && who.actor == BOARD_HOLDER) {
+        return ERR_OK;
+    }
+    if (move->to == TASK_CLAIMED) {
+        err = claim_check(tx, ret_task, &who, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    struct board_move edge = {ret_task->status, move->to, who.actor};
+    /* A person has all rights of a person, also while being the one who works. */
+    if (who.actor == BOARD_HOLDER && move->client.person && !board_move_fits(&edge)) {
+        edge.actor = BOARD_PERSON;
+    }
+    err = board_move_check(&edge, &words, why);
+    err = err_failed(err) ? err : words_check(words, move, why);
+    if (!err_failed(err) && move->to == TASK_REVIEW) {
+        err = tasks__result_check(tx, ret_task, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    move_apply(tx, move, &who, ret_task);
+    const struct task_entered entered = {.to = move->to,
+                                         .reason = BOARD_BECAUSE_NONE,
+                                         .by = who.name,
+                                         .words = move->detail.len > 0     ? move->detail
+                                                  : move->question.len > 0 ? move->question
+                                                  : move->answer.len > 0   ? move->answer
+                                                                           : move->reasons};
+    tasks__enter(tx, ret_task, &entered);
+    return tx_error(tx);
+}

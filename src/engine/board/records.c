@@ -1,0 +1,252 @@
+/* records.c: what is written down about a task; and all of it, to be read. */
+#include <string.h>
+
+#include "base/json/json.h"
+#include "base/utf8.h"
+#include "engine/board/rows.h"
+
+/* --- Outputs and comments --------------------------------------------------------------------- */
+
+/* Finds the task and the one who writes. An agent writes about its own task. */
+static struct err writer_find(struct tx *tx, const struct task_key *key,
+                              const struct board_client *client, struct task *ret_task,
+                              struct board_who *ret_who, struct why *why) {
+    struct err err = tx_task_find(tx, key, client, ret_task, why);
+    err = err_failed(err) ? err : tx_board_who(tx, key, client, ret_task, ret_who, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const bool own = bytes_equal(ret_who->task, ret_task->task);
+    if (ret_who->over && own) {
+        return err_why(why, ERR_ATTEMPT_OVER, "this attempt at %.*s has ended",
+                       (int)ret_task->name.len, ret_task->name.data);
+    }
+    return own || ret_who->actor == BOARD_PERSON
+               ? ERR_OK
+               : err_why(why, ERR_NOT_YOUR_TASK, "'%.*s' has no attempt at %.*s",
+                         (int)ret_who->name.len, ret_who->name.data, (int)ret_task->name.len,
+                         ret_task->name.data);
+}
+
+/* Its first output or comment says that the agent works, as its first call does. */
+static void works(struct tx *tx, struct task *io_task, const struct board_who *who) {
+    if (io_task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER) {
+        const struct task_entered entered = {
+            .to = TASK_WORKING, .by = who->name, .words = BYTES("")};
+        tasks__enter(tx, io_task, &entered);
+    }
+}
+
+struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
+                              const struct board_client *client, struct task_output *row,
+                              struct why *why) {
+    struct task task;
+    struct board_who who;
+    struct err err = writer_find(tx, key, client, &task, &who, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    row->owner = task.owner;
+    row->project = task.project;
+    row->task = task.task;
+    row->attempt = who.attempt;
+    row->agent = who.name;
+    tx_fail(tx, tx_resource_insert(tx, &task_output_resource, row));
+    works(tx, &task, &who);
+    if (who.actor == BOARD_HOLDER && task.retry_count > 0) { /* It has got further. */
+        task.retry_count = 0;
+        tasks__write(tx, &task);
+    }
+    return tx_error(tx);
+}
+
+struct err tx_task_comment_add(struct tx *tx, const struct task_key *key,
+                               const struct board_client *client, struct task_comment *row,
+                               struct why *why) {
+    struct task task;
+    struct board_who who;
+    struct err err = writer_find(tx, key, client, &task, &who, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    row->owner = task.owner;
+    row->project = task.project;
+    row->task = task.task;
+    row->author = who.name;
+    tx_fail(tx, tx_resource_insert(tx, &task_comment_resource, row));
+    works(tx, &task, &who);
+    return tx_error(tx);
+}
+
+/* --- Whether the work may be called done ------------------------------------------------------ */
+
+static int64_t outputs_count(struct tx *tx, const struct task *task) {
+    return tx_number(tx, "SELECT count(*) FROM task_outputs WHERE attempt = $1",
+                     ARGS(arg_text(task->attempt)));
+}
+
+/* What can be told from rows: an output of a type, a text in an output. */
+static bool must_have_met(struct tx *tx, const struct task *task, const json_t *one) {
+    const struct bytes type = json_bytes(one, "output"), words = json_bytes(one, "text");
+    if (type.len > 0) {
+        return tx_number(tx, "SELECT count(*) FROM task_outputs WHERE task = $1 AND type = $2",
+                         ARGS(arg_text(task->task), arg_text(type))) > 0;
+    }
+    if (words.len == 0) {
+        return true;
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, "SELECT content FROM task_outputs WHERE task = $1 ORDER BY id",
+                                ARGS(arg_text(task->task)));
+    bool found = false;
+    while (!found && rows_step(rows)) {
+        const struct bytes content = rows_text(rows, 0);
+        found = memmem(content.data, content.len, words.data, words.len) != NULL;
+    }
+    return found;
+}
+
+struct err tasks__result_check(struct tx *tx, const struct task *task, struct why *why) {
+    AUTO(json_release) json_t *list = NULL;
+    AUTO(text_done) struct text unmet = text_up_to(300);
+    if (outputs_count(tx, task) == 0) {
+        return err_failed(tx_error(tx))
+                   ? tx_error(tx)
+                   : err_why(why, ERR_NO_OUTPUT,
+                             "%.*s has no output of this attempt: write one first, as 'drover task "
+                             "output' does",
+                             (int)task->name.len, task->name.data);
+    }
+    struct err err = json_parse_wrapped(task->must_haves, &list, NULL);
+    for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
+        const json_t *one = json_array_get(list, i);
+        if (!must_have_met(tx, task, one)) {
+            text_add_str(&unmet, unmet.len > 0 ? ", " : "");
+            err = json_write(one, &unmet);
+        }
+    }
+    if (err_failed(err) || err_failed(tx_error(tx))) {
+        return err_failed(err) ? err : tx_error(tx);
+    }
+    return unmet.len == 0 ? ERR_OK
+                          : err_why(why, ERR_MUST_HAVE, "not met: %.*s", (int)unmet.len,
+                                    text_bytes(&unmet).data);
+}
+
+/* --- Why it waits ----------------------------------------------------------------------------- */
+
+void tx_task_waits(struct tx *tx, const struct task *task, struct text *text) {
+    struct bytes name, status;
+    if (task->status != TASK_PENDING) {
+        return;
+    }
+    if (!tasks__needs_met(tx, task, &name, &status)) {
+        text_addf(text, "waits for %.*s, which is %.*s", (int)name.len, name.data, (int)status.len,
+                  status.data);
+    } else if (task->open_attempt) {
+        text_add_str(text, "its last attempt has not ended yet");
+    } else if (task->not_before_ms > tx_now_ms(tx)) {
+        text_addf(text, "does not begin for another %lld s",
+                  (long long)((task->not_before_ms - tx_now_ms(tx) + 999) / 1000));
+    } else if (tasks__lane_taken(tx, task, &name)) {
+        text_addf(text, "%.*s of lane '%.*s' is being worked on", (int)name.len, name.data,
+                  (int)task->lane.len, task->lane.data);
+    } else {
+        board__agents_tell(tx, task, text);
+    }
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+struct expand {
+    const struct resource *resource;
+    const char *name;
+    const char *where;
+    size_t cut; /* Offset of a text that is cut, and */
+    bool cuts;  /* whether there is one. */
+};
+
+static const struct expand expands[] = {
+    {&task_output_resource, "outputs", "task = $1 ORDER BY id DESC LIMIT $2",
+     offsetof(struct task_output, content), true},
+    {&task_comment_resource, "comments", "task = $1 ORDER BY id DESC LIMIT $2",
+     offsetof(struct task_comment, body), true},
+    {&task_attempt_resource, "attempts", "task = $1 ORDER BY id DESC LIMIT $2", 0, false},
+    {&task_review_resource, "reviews", "task = $1 ORDER BY id DESC LIMIT $2", 0, false},
+};
+
+union record {
+    struct task_output output;
+    struct task_comment comment;
+    struct task_attempt attempt;
+    struct task_review review;
+};
+
+static void record_write(const struct expand *expand, void *row, struct text *text) {
+    struct bytes *cut = expand->cuts ? (void *)((char *)row + expand->cut) : NULL;
+    const bool is_cut = cut != NULL && cut->len > TASK_EXPANDED_TEXT;
+    if (is_cut) {
+        cut->len = utf8_cut(*cut, TASK_EXPANDED_TEXT);
+    }
+    fields_write(&expand->resource->fields, FIELD_LISTED | FIELD_WHOLE, row, text);
+    if (is_cut) { /* Before the brace that ends the object. */
+        text_cut(text, text->len - 1);
+        text_add_member_bool(text, "cut", true);
+        text_add_char(text, '}');
+    }
+}
+
+static void records_write(struct tx *tx, const struct task *task, const struct expand *expand,
+                          struct text *text) {
+    union record row;
+    const char *comma = "";
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, expand->resource, expand->where,
+                                         ARGS(arg_text(task->task), arg_int(TASK_EXPANDED_MAX)));
+    text_addf(text, ",\"%s\":[", expand->name);
+    while (rows_step(rows)) {
+        if (resource_row_read(expand->resource, rows, &row)) {
+            text_add_str(text, comma);
+            record_write(expand, &row, text);
+            comma = ",";
+        }
+    }
+    text_add_char(text, ']');
+}
+
+static void events_write(struct tx *tx, const struct task *task, struct text *text) {
+    const char *comma = "";
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT task, agent, type, made_ms, detail FROM task_events WHERE"
+                                " task = $1 ORDER BY id DESC LIMIT $2",
+                                ARGS(arg_text(task->task), arg_int(TASK_EXPANDED_MAX)));
+    text_add_str(text, ",\"events\":[");
+    while (rows_step(rows)) {
+        const struct task_event event = {.task = rows_text(rows, 0),
+                                         .agent = rows_text(rows, 1),
+                                         .type = rows_text(rows, 2),
+                                         .made_ms = rows_int(rows, 3),
+                                         .detail = rows_text(rows, 4)};
+        text_add_str(text, comma);
+        fields_write(&task_event_fields, FIELD_LISTED, &event, text);
+        comma = ",";
+    }
+    text_add_char(text, ']');
+}
+
+struct err tx_task_expand(struct tx *tx, const struct task *task, bool all, struct text *text) {
+    AUTO(text_done) struct text waits = text_up_to(400);
+    fields_write(&task_resource.fields, FIELD_LISTED | FIELD_WHOLE, task, text);
+    text_cut(text, text->len - 1);
+    tx_task_waits(tx, task, &waits);
+    text_add_member_or_null(text, "waits", text_bytes(&waits));
+    for (size_t i = 0; i < COUNT_OF(expands) && all; i++) {
+        records_write(tx, task, &expands[i], text);
+    }
+    if (all) {
+        events_write(tx, task, text);
+    }
+    text_add_char(text, '}');
+    return tx_error(tx);
+}

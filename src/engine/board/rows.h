@@ -1,0 +1,62 @@
+/* rows.h: rows of boards, as the files of this folder share them.
+ *
+ * Threads    inside a store function. Failure: the transaction keeps it.
+ */
+#ifndef DROVER_ENGINE_BOARD_ROWS_H
+#define DROVER_ENGINE_BOARD_ROWS_H
+
+#include "base/text.h"
+#include "engine/board/board.h"
+
+/* By tsk_…; false: it is gone. Texts in the arena. */
+MUST_CHECK bool tasks__load(struct tx *tx, struct bytes owner, struct bytes task,
+                            struct task *ret_task);
+MUST_CHECK bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
+                               struct task_attempt *ret_attempt);
+
+/* An event of the task, and of its project: {"task", "agent", "type", "detail"}. */
+struct task_happened {
+    const char *type;
+    struct bytes agent;
+    struct bytes detail; /* A JSON object. */
+};
+void tasks__tell(struct tx *tx, const struct task *task, const struct task_happened *happened);
+
+/* The task changes its status, in its row, its events and its note. */
+struct task_entered {
+    enum task_status to;
+    enum board_reason reason; /* Of the daemon; NONE: somebody asked. */
+    struct bytes by;
+    struct bytes words; /* What was said along with it; "": nothing. */
+};
+void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered *entered);
+/* The row as it stands, and a note for the dispatcher. */
+void tasks__write(struct tx *tx, struct task *io_task);
+
+/* A new attempt of the agent, in the row of the task and in one of its own. */
+struct attempt_new {
+    struct bytes attempt, agent;
+    struct bytes session; /* "": none is known yet. */
+    bool by_hand;         /* No turn is made for it. */
+};
+void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_new *what);
+/* Ends it; the task is as it is afterwards. */
+struct attempt_over {
+    struct bytes outcome, note;
+    int64_t exit_code; /* -1: none. */
+};
+void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over);
+
+/* Whether the attempt may say that its work is done. ERR_NO_OUTPUT, ERR_MUST_HAVE. */
+MUST_CHECK struct err tasks__result_check(struct tx *tx, const struct task *task, struct why *why);
+
+/* Why no agent of the board takes it, though it is ready. */
+void board__agents_tell(struct tx *tx, const struct task *task, struct text *text);
+
+/* Whether all that it waits for is done or waived; *ret_name: the first that is not. */
+MUST_CHECK bool tasks__needs_met(struct tx *tx, const struct task *task, struct bytes *ret_name,
+                                 struct bytes *ret_status);
+/* Whether another task of its lane is held; *ret_name: which. */
+MUST_CHECK bool tasks__lane_taken(struct tx *tx, const struct task *task, struct bytes *ret_name);
+
+#endif

@@ -1,0 +1,289 @@
+/* tasks.c: tasks are made, found, changed and listed; what they wait for. */
+#include <string.h>
+
+#include "base/json/json.h"
+#include "engine/board/rows.h"
+#include "engine/project/projects.h"
+
+/* --- Finding ---------------------------------------------------------------------------------- */
+
+bool tasks__load(struct tx *tx, struct bytes owner, struct bytes task, struct task *ret_task) {
+    const struct resource_key key = {owner, task};
+    bool found = false;
+    return !err_failed(tx_resource_find(tx, &task_resource, &key, &found, ret_task)) && found;
+}
+
+/* "" where there is none. */
+static struct bytes task_id_of(struct tx *tx, const struct task_key *key, int64_t place) {
+    return tx_text(tx, "SELECT task FROM tasks WHERE owner = $1 AND project = $2 AND place = $3",
+                   ARGS(arg_text(key->owner), arg_text(key->project), arg_int(place)));
+}
+
+/* "_": of the attempt inside of which the client is. */
+static struct bytes own_task(struct tx *tx, const struct task_key *key,
+                             const struct board_client *client) {
+    struct board_who who;
+    struct why ignored = {""};
+    const struct task none = {.owner = key->owner, .task = BYTES(""), .agent = BYTES("")};
+    const struct board_client unnamed = {
+        .inside = client->inside, .person = client->person, .label = client->label};
+    const struct err err = tx_board_who(tx, key, &unnamed, &none, &who, &ignored);
+    return err_failed(err) ? BYTES("") : who.task;
+}
+
+struct err tx_task_find(struct tx *tx, const struct task_key *key,
+                        const struct board_client *client, struct task *ret_task, struct why *why) {
+    const int64_t place = task_number_read(key->task);
+    const bool own = bytes_is(key->task, "_");
+    const struct bytes id = own          ? own_task(tx, key, client)
+                            : place != 0 ? task_id_of(tx, key, place)
+                                         : key->task;
+    if (id.len > 0 && resource_names(&task_resource, id) &&
+        tasks__load(tx, key->owner, id, ret_task) &&
+        (bytes_is(key->project, "_") || bytes_equal(ret_task->project, key->project))) {
+        return ERR_OK;
+    }
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    return own ? err_why(why, ERR_NOT_FOUND,
+                         "this is not inside of an attempt at a task: name the task, as T-31")
+               : err_why(why, ERR_NOT_FOUND, "there is no task '%.*s' in project '%.*s'",
+                         (int)key->task.len, key->task.data, (int)key->project.len,
+                         key->project.data);
+}
+
+/* --- What it waits for ------------------------------------------------------------------------ */
+
+bool tasks__needs_met(struct tx *tx, const struct task *task, struct bytes *ret_name,
+                      struct bytes *ret_status) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT t.name, t.status FROM task_needs n JOIN tasks t ON t.id = n.needs"
+               " WHERE n.task = $1 AND n.waived_by = '' AND t.status <> 'done'"
+               " ORDER BY n.needs LIMIT 1",
+               ARGS(arg_int(task->id)));
+    if (rows == NULL) {
+        return true;
+    }
+    *ret_name = rows_copy(rows, 0);
+    *ret_status = rows_copy(rows, 1);
+    return false;
+}
+
+bool tasks__lane_taken(struct tx *tx, const struct task *task, struct bytes *ret_name) {
+    *ret_name =
+        task->lane.len == 0
+            ? BYTES("")
+            : tx_text(tx,
+                      "SELECT name FROM tasks WHERE owner = $1 AND project = $2"
+                      " AND status IN ('claimed', 'working') AND lane = $3 LIMIT 1",
+                      ARGS(arg_text(task->owner), arg_text(task->project), arg_text(task->lane)));
+    return ret_name->len > 0;
+}
+
+enum { CYCLE_STEPS_MAX = 10000, CYCLE_PATH_MAX = 400 };
+
+/* The tasks from which one leads to `to`, breadth first, by ids; each with the place of the one
+ * that led to it. */
+struct walk {
+    int64_t ids[CYCLE_STEPS_MAX];
+    size_t from[CYCLE_STEPS_MAX];
+    size_t count;
+};
+
+static void walk_add(struct walk *walk, int64_t id, size_t from) {
+    for (size_t i = 0; i < walk->count; i++) {
+        if (walk->ids[i] == id) {
+            return;
+        }
+    }
+    if (walk->count < CYCLE_STEPS_MAX) {
+        walk->ids[walk->count] = id;
+        walk->from[walk->count++] = from;
+    }
+}
+
+/* "T-3 after T-2 after T-1 after T-3" */
+static struct err cycle_tell(struct tx *tx, const struct walk *walk, size_t at, struct why *why) {
+    AUTO(text_done) struct text path = text_up_to(CYCLE_PATH_MAX);
+    for (size_t i = at;; i = walk->from[i]) {
+        const struct bytes name =
+            tx_text(tx, "SELECT name FROM tasks WHERE id = $1", ARGS(arg_int(walk->ids[i])));
+        text_addf(&path, "%s%.*s", path.len > 0 ? " is after " : "", (int)name.len, name.data);
+        if (i == 0) {
+            break;
+        }
+    }
+    return err_why(
+        why, ERR_TASK_CYCLE,
+        "\"depends_on\": the tasks would wait for each other: %s, which would be after it",
+        text_bytes(&path).data != NULL ? text_bytes(&path).data : "a long circle");
+}
+
+/* Whether a task leads back to itself. */
+static struct err cycle_check(struct tx *tx, int64_t task, struct why *why) {
+    struct walk *walk = tx_memory(tx, sizeof *walk);
+    if (walk == NULL) {
+        return tx_error(tx);
+    }
+    walk->count = 0;
+    walk_add(walk, task, 0);
+    for (size_t i = 0; i < walk->count && !err_failed(tx_error(tx)); i++) {
+        int64_t needs[TASK_NEEDS_MAX];
+        const size_t count =
+            tx_ids(tx, "SELECT needs FROM task_needs WHERE task = $1 ORDER BY needs",
+                   ARGS(arg_int(walk->ids[i])), TASK_NEEDS_MAX, needs);
+        for (size_t j = 0; j < count; j++) {
+            if (needs[j] == task) {
+                return cycle_tell(tx, walk, i, why);
+            }
+            walk_add(walk, needs[j], i);
+        }
+    }
+    return tx_error(tx);
+}
+
+/* Writes the rows of `depends_on`; what was waived stays so. */
+static struct err needs_write(struct tx *tx, const struct task *task, struct why *why) {
+    AUTO(json_release) json_t *list = NULL;
+    struct err err = json_parse_wrapped(task->depends_on, &list, NULL);
+    AUTO(text_done) struct text kept = text_up_to(64 << 10);
+    const struct task_key key = {.owner = task->owner, .project = task->project};
+    if (err_failed(err)) {
+        return err;
+    }
+    int64_t ids[TASK_NEEDS_MAX];
+    const size_t count = json_array_size(list);
+    for (size_t i = 0; i < count; i++) {
+        const struct bytes name = json_text(json_array_get(list, i));
+        const struct bytes id = task_id_of(tx, &key, task_number_read(name));
+        ids[i] = tx_number(tx, "SELECT id FROM tasks WHERE task = $1", ARGS(arg_text(id)));
+        if (ids[i] == 0 && !err_failed(tx_error(tx))) {
+            return err_why(why, ERR_BAD_FIELD, "\"depends_on\": there is no task '%.*s' in '%.*s'",
+                           (int)name.len, name.data, (int)task->project.len, task->project.data);
+        }
+    }
+    int64_t had[TASK_NEEDS_MAX];
+    const size_t had_count = tx_ids(tx, "SELECT needs FROM task_needs WHERE task = $1",
+                                    ARGS(arg_int(task->id)), TASK_NEEDS_MAX, had);
+    for (size_t i = 0; i < had_count; i++) {
+        bool stays = false;
+        for (size_t j = 0; j < count; j++) {
+            stays = stays || ids[j] == had[i];
+        }
+        if (!stays) {
+            tx_do(tx, "DELETE FROM task_needs WHERE task = $1 AND needs = $2",
+                  ARGS(arg_int(task->id), arg_int(had[i])));
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        tx_do(tx, "INSERT INTO task_needs (task, needs) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+              ARGS(arg_int(task->id), arg_int(ids[i])));
+    }
+    return err_failed(tx_error(tx)) || count == 0 ? tx_error(tx) : cycle_check(tx, task->id, why);
+}
+
+struct err tx_task_waive(struct tx *tx, const struct task_waive *waive, struct task *ret_task,
+                         struct why *why) {
+    struct err err = tx_task_find(tx, &waive->key, &waive->client, ret_task, why);
+    const struct task_key key = {.owner = waive->key.owner, .project = ret_task->project};
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct bytes needs = task_id_of(tx, &key, task_number_read(waive->needs));
+    const int64_t changed =
+        tx_change(tx,
+                  "UPDATE task_needs SET waived_by = $3, waived_because = $4 WHERE task = $1"
+                  " AND needs = (SELECT id FROM tasks WHERE task = $2)",
+                  ARGS(arg_int(ret_task->id), arg_text(needs), arg_text(waive->key.owner),
+                       arg_text(waive->because)));
+    if (changed == 0 && !err_failed(tx_error(tx))) {
+        return err_why(why, ERR_NOT_FOUND, "%.*s does not wait for '%.*s'", (int)ret_task->name.len,
+                       ret_task->name.data, (int)waive->needs.len, waive->needs.data);
+    }
+    AUTO(text_done) struct text detail = text_up_to(16 << 10);
+    text_add_char(&detail, '{');
+    text_add_member(&detail, "needs", waive->needs);
+    text_add_member(&detail, "because", waive->because);
+    text_add_char(&detail, '}');
+    const struct task_happened happened = {
+        .type = "waived", .agent = waive->key.owner, .detail = text_bytes(&detail)};
+    tasks__tell(tx, ret_task, &happened);
+    tasks__write(tx, ret_task);
+    return tx_error(tx);
+}
+
+/* --- Making and changing ---------------------------------------------------------------------- */
+
+struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
+    char name[TASK_NUMBER_SIZE];
+    tx_project_use(tx, io_task->owner, io_task->project, NULL);
+    io_task->number = 1 + tx_number(tx,
+                                    "SELECT COALESCE(max(place), 0) FROM tasks WHERE owner = $1"
+                                    " AND project = $2",
+                                    ARGS(arg_text(io_task->owner), arg_text(io_task->project)));
+    task_number_write(io_task->number, name);
+    io_task->name = tx_copy(tx, bytes_of(name));
+    struct err err = tx_resource_insert(tx, &task_resource, io_task);
+    if (err.code == ERR_TOO_MANY) {
+        why_set(why, "there are %d tasks already", TASKS_MAX);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    io_task->id =
+        tx_number(tx, "SELECT id FROM tasks WHERE task = $1", ARGS(arg_text(io_task->task)));
+    err = needs_write(tx, io_task, why);
+    if (!err_failed(err)) {
+        const struct task_happened happened = {
+            .type = "added", .agent = BYTES(""), .detail = BYTES("{}")};
+        tasks__tell(tx, io_task, &happened);
+        tasks__write(tx, io_task);
+        err = tx_error(tx);
+    }
+    return err;
+}
+
+struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs, struct why *why) {
+    const struct err err = needs ? needs_write(tx, io_task, why) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
+    }
+    tasks__write(tx, io_task);
+    return tx_error(tx);
+}
+
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+#define NEEDS_MET                                                                                  \
+    " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
+    " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"
+
+struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_each each,
+                        void *ctx) {
+    static const char ready[] =
+        "owner = $1 AND project = $2 AND id < $3 AND archived = $4"
+        " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY id DESC LIMIT $6";
+    static const char any[] = "owner = $1 AND project = $2 AND id < $3 AND archived = $4"
+                              " ORDER BY id DESC LIMIT $5";
+    struct arg args[6] = {arg_text(page->owner), arg_text(page->project),
+                          arg_int(page->before > 0 ? page->before : INT64_MAX),
+                          arg_int(page->archived ? 1 : 0)};
+    size_t count = 4;
+    if (page->ready) {
+        args[count++] = arg_int(tx_now_ms(tx));
+    }
+    args[count++] = arg_int(page->limit);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_resource_rows(tx, &task_resource, page->ready ? ready : any, args, count);
+    struct task task;
+    while (rows_step(rows)) {
+        if (resource_row_read(&task_resource, rows, &task)) {
+            tx_fail(tx, each(ctx, &task));
+        }
+    }
+    return tx_error(tx);
+}
