@@ -19,7 +19,8 @@ ONLY = {"rules": {"base", "rules"}, "agent": {"base", "proc", "rules", "agent"}}
 FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider", "host"], ["run"],
-        ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent", "board"], ["."],
+        ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["board"],
+        ["."],
     ],
     "engine": [
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],

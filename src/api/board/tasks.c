@@ -121,8 +121,8 @@ struct task_op {
     struct text must_haves, links, depends; /* Owned. */
 };
 
-static void list_default(struct bytes *list) {
-    *list = list->data == NULL || list->len == 0 ? BYTES("[]") : *list;
+static void list_default(struct bytes *io_list) {
+    *io_list = io_list->data == NULL || io_list->len == 0 ? BYTES("[]") : *io_list;
 }
 
 /* Lists of the body, checked; what it does not name stays as it is. */
