@@ -29,9 +29,10 @@ struct board_op {
 static struct err key_read(struct board_op *op) {
     const struct exchange *exchange = op->request.op.exchange;
     const struct identity *identity = exchange_identity(exchange);
+    const bool names_task = strstr(exchange_route(exchange)->path, "{task}") != NULL;
     op->key = (struct task_key){.owner = op->request.key.owner,
                                 .project = exchange_param(exchange, 0),
-                                .task = exchange_param(exchange, 1)};
+                                .task = names_task ? exchange_param(exchange, 1) : BYTES("")};
     op->client = (struct board_client){.inside = identity->inside,
                                        .person = identity->inside[0] == '\0' &&
                                                  (identity->scopes & SCOPE_APPROVE) != 0,

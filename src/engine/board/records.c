@@ -161,7 +161,7 @@ void tx_task_waits(struct tx *tx, const struct task *task, struct text *text) {
 struct expand {
     const struct resource *resource;
     const char *name;
-    const char *where;
+    char where[40]; /* An address of its own each: statements are cached by it. */
     size_t cut; /* Offset of a text that is cut, and */
     bool cuts;  /* whether there is one. */
 };

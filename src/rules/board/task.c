@@ -97,7 +97,7 @@ static const struct field rows[] = {
      FLAG_WORD("plan", "none|required", "none|required",
                "Its agent writes a plan first, and waits until a person approves it.")},
     {ROW_EACH("retry_count", FIELD_INT, AT(retry_count)), .required = true, .head = "RETRIES"},
-    {ROW_EACH("attempts", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
+    {ROW_EACH("attempt_count", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
     {ROW_EACH("max_attempts", FIELD_INT, AT(attempts_max)), .use = SETTING, .min = 1, .max = 20,
      .absent = BOARD_ATTEMPTS_DEFAULT, .head = "AT MOST",
      .flag = {.name = "max-attempts",

@@ -624,7 +624,7 @@ CREATE TABLE tasks (
     links TEXT NOT NULL,
     plan TEXT NOT NULL,
     retry_count @int@ NOT NULL,
-    attempts @int@ NOT NULL,
+    attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
     rejections @int@ NOT NULL,
     attempt TEXT NOT NULL,
