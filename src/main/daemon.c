@@ -23,6 +23,7 @@
 #include "base/process/umask.h"
 #include "dispatch/base/failed_starts.h"
 #include "engine/base/follow.h"
+#include "engine/board/board.h"
 #include "engine/host/pulse.h"
 #include "engine/inbox/inbox.h"
 #include "engine/system/overview.h"
@@ -153,6 +154,12 @@ static void inbox_note(void *ctx, struct bytes note) {
     struct daemon *daemon = ctx;
     on_demand_worked(&daemon->on_demand);
     work_inbox_note(daemon->work, note);
+}
+
+static void board_note(void *ctx, struct bytes note) {
+    struct daemon *daemon = ctx;
+    on_demand_worked(&daemon->on_demand);
+    work_board_note(daemon->work, note);
 }
 
 static void prune_failed(void *ctx, struct err err) {
@@ -374,7 +381,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(workflow_runs_routes, &daemon->workflows_api.host),
         request_routes(workflows_routes, &daemon->workflows_api.host),
         request_routes(memory_routes, &daemon->host),
-        request_routes(task_routes, &daemon->host),
+        request_routes(task_routes, &daemon->runs_api.host),
         request_routes(agents_routes, &daemon->agents_api.host),
         request_routes(usage_routes, &daemon->host),
         request_routes(providers_routes, &providers->host),
@@ -612,7 +619,8 @@ static struct err store_begin(struct daemon *daemon) {
         .ctx = daemon,
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = daemon->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = daemon},
-        .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = daemon}};
+        .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = daemon},
+        .notes[BOARD_NOTE] = {.deliver = board_note, .ctx = daemon}};
     const struct standby_options of_standby = {
         .serve = options, .store = &with, .pulse = &daemon->pulse, .restarts = daemon->restarts};
     bool waited = false;

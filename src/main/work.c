@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "dispatch/base/effects.h"
 #include "dispatch/base/performer.h"
+#include "dispatch/board/boards.h"
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
@@ -42,7 +43,7 @@ enum {
     CENSUS_MS = 1000,
     RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
-    PERFORMERS = 5,
+    PERFORMERS = 6,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
      * descriptor. Further calls wait. The default of a daemon that was given no number. */
     STREAMS_MAX = 1024,
@@ -80,6 +81,7 @@ struct work {
     struct turns *turns;
     struct titles *titles;
     struct workflows *workflows;
+    struct boards *boards;
     struct performer performers[PERFORMERS];
 
     struct home_found home;
@@ -180,6 +182,7 @@ static void released(void *ctx) {
     log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
     deliver_set_hold(work->deliver, RUN_FREE);
+    boards_recover(work->boards);
 }
 
 static void machine_after_sleep(void *ctx, uint64_t slept_ms) {
@@ -503,6 +506,22 @@ static void turns_begin(struct work *work) {
     work->titles = titles_open(&of_titles);
 }
 
+static void boards_begin(struct work *work) {
+    const char *home = work_home();
+    const struct boards_options with = {.loop = work->loop,
+                                        .store = work->store,
+                                        .effects = work->effects,
+                                        .shortage = work->shortage,
+                                        .connections = work->connections,
+                                        .dispatch = work->dispatch,
+                                        .agents = work->agents,
+                                        .home = home == NULL ? "" : home,
+                                        .bounds = bounds_of(work),
+                                        .ctx = work,
+                                        .failed = run_failed};
+    work->boards = boards_open(&with);
+}
+
 /* A kind of run is heard by those that name it here; dispatch hears of each (work_run_note). */
 static void performers_fill(struct work *work) {
     const struct performer rows[PERFORMERS] = {
@@ -518,6 +537,7 @@ static void performers_fill(struct work *work) {
                   [KIND_TURN] = workflows_turn_note,
                   [KIND_JOB] = workflows_job_note},
          .stop = workflows_stop},
+        {.room = work->boards, .stop = boards_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
 }
@@ -575,6 +595,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
         return err;
     }
     turns_begin(work);
+    boards_begin(work);
     performers_fill(work);
     return ERR_OK;
 }
@@ -716,6 +737,7 @@ static void census_stale(struct work *work) {
 void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
+    boards_recover(work->boards);
     census_stale(work);
     models_on_mended(work->models, connection_mended, work);
     sleep_watch_start(&work->sleep, work->loop, machine_after_sleep, work);
@@ -739,6 +761,10 @@ void work_run_note(struct work *work, const struct run_row *row) {
 
 void work_inbox_note(struct work *work, struct bytes note) {
     deliver_note(work->deliver, note);
+}
+
+void work_board_note(struct work *work, struct bytes note) {
+    boards_note(work->boards, note);
 }
 
 /* --- Closing ---------------------------------------------------------------------------------- */
@@ -806,6 +832,7 @@ void work_close(struct work *work) {
         return;
     }
     spool_look_done(&work->spool_look);
+    boards_close(work->boards);
     workflows_close(work->workflows);
     scripts_close(work->scripts);
     titles_close(work->titles);

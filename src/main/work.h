@@ -60,6 +60,7 @@ void work_status_write(const struct work *work, struct text *text);
 
 /* For the notes of the store; one of a run is decoded before (run_note_read). */
 void work_run_note(struct work *work, const struct run_row *row);
+void work_board_note(struct work *work, struct bytes note); /* BOARD_NOTE */
 void work_inbox_note(struct work *work, struct bytes note);
 
 /* `hub` is the caller's to fill in. */

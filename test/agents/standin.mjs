@@ -32,6 +32,7 @@
 //   SERVE       begins a command that still runs when it ends (codex)
 //   LONG        has an answer of 8 MB
 //   PICTURE     with TOOL: the result has a picture of 2 MB, too (claude)
+//   RUN COMMAND at the begin of a line: runs it by a shell; the last line of what it says is said
 //   MANY(N)     says a word and uses a tool, N times (lines)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
@@ -102,6 +103,10 @@ async function act(asked, say, request = () => {}) {
     spawnSync("setsid", ["sh", "-c", "env -i sleep 300 & echo $! >orphan"], options);
     const pids = [...made.map(({ pid }) => pid), readFileSync("orphan", "utf8").trim()];
     writeFileSync("left", pids.map((pid) => `${pid}\n`).join(""));
+  }
+  for (const [, command] of prompt.matchAll(/^RUN (.+)$/gm)) {
+    const { stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+    say(stdout.trim().split("\n").at(-1).slice(0, 200));
   }
   if (prompt.includes("SLOW")) {
     say("one ");

@@ -271,6 +271,7 @@ struct move_op {
     struct bytes agent, status;
     json_t *reasons;
     bool accept;
+    bool moved;               /* By an earlier transaction, which left runs to be asked. */
     struct text reasons_text; /* Owned. */
 };
 
@@ -353,14 +354,23 @@ static struct err move_work(struct tx *tx, void *ctx) {
     client_complete(tx, &op->board);
     op->move.key = op->board.key;
     op->move.client = op->board.client;
-    const struct err err = tx_task_move(tx, &op->move, &task, &request->op.why);
+    op->move.bounds = request->bounds;
+    const struct err err =
+        op->moved ? tx_task_stop_more(tx, &op->move, &task, &request->more)
+                  : tx_task_move(tx, &op->move, &task, &request->more, &request->op.why);
     return err_failed(err) ? err : task_answer(tx, request, &task);
+}
+
+static enum request_next move_done(void *ctx, struct err *io_result) {
+    struct move_op *op = ctx;
+    op->moved = !err_failed(*io_result);
+    return REQUEST_ANSWER;
 }
 
 #define MOVE(fields_, read_)                                                                       \
     {                                                                                              \
         .size = sizeof(struct move_op), .writes = true, .fields = &(fields_), .read = (read_),     \
-        .start = move_start, .work = move_work                                                     \
+        .start = move_start, .work = move_work, .done = move_done                                  \
     }
 static const struct request_kind status = MOVE(status_fields, status_read);
 static const struct request_kind claim = MOVE(claim_fields, claim_read);

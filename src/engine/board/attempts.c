@@ -98,11 +98,30 @@ static void task_take(struct tx *tx, const struct board_pick *pick, const struct
     tasks__enter(tx, io_task, &entered);
 }
 
+/* A task that was taken, and whose attempt has not begun, since the daemon ended in between. */
+static bool unbegun_find(struct tx *tx, const struct board_pick *pick, struct task *ret_task) {
+    static const char where[] =
+        "owner = $1 AND project = $2 AND status IN ('claimed', 'working') AND open_attempt = 1"
+        " AND run = '' AND attempt IN (SELECT attempt FROM task_attempts WHERE ended_ms IS NULL"
+        " AND began = 0) ORDER BY id LIMIT 1";
+    AUTO(rows_release)
+    struct rows *rows = tx_resource_rows(tx, &task_resource, where,
+                                         ARGS(arg_text(pick->owner), arg_text(pick->project)));
+    const bool found = rows_step(rows) && resource_row_read(&task_resource, rows, ret_task);
+    if (found) {
+        tx_resource_copy(tx, &task_resource, ret_task);
+    }
+    return found;
+}
+
 struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, bool *ret_found,
                          struct task *ret_task, int64_t *ret_next_ms) {
     AUTO(board_done) struct board board;
-    *ret_found = false;
     *ret_next_ms = 0;
+    *ret_found = unbegun_find(tx, pick, ret_task);
+    if (*ret_found) {
+        return tx_error(tx);
+    }
     if (!board_load(tx, pick->owner, pick->project, &board) || board.hold) {
         return tx_error(tx);
     }
@@ -148,29 +167,13 @@ void board__agents_tell(struct tx *tx, const struct task *task, struct text *tex
 
 /* --- An attempt begins ------------------------------------------------------------------------ */
 
-/* The open attempt of a task that is held; false: somebody moved it meanwhile. */
-static bool attempt_find(struct tx *tx, struct bytes attempt, struct task_attempt *ret_attempt,
-                         struct task *ret_task) {
+bool attempts__find(struct tx *tx, struct bytes attempt, struct task_attempt *ret_attempt,
+                    struct task *ret_task) {
     const struct bytes owner =
         tx_text(tx, "SELECT owner FROM task_attempts WHERE attempt = $1", ARGS(arg_text(attempt)));
     return owner.len > 0 && attempts__load(tx, owner, attempt, ret_attempt) &&
            ret_attempt->ended_ms == 0 && tasks__load(tx, owner, ret_attempt->task, ret_task) &&
            bytes_equal(ret_task->attempt, attempt);
-}
-
-struct err tx_attempt_began(struct tx *tx, const struct attempt_begin *begin) {
-    struct task_attempt attempt;
-    struct task task;
-    if (!attempt_find(tx, begin->attempt, &attempt, &task) || !task_is_held(task.status)) {
-        return err_failed(tx_error(tx)) ? tx_error(tx)
-                                        : err_make(ERR_CONFLICT, "board: attempt is over");
-    }
-    attempt.session = task.session = begin->session;
-    attempt.run = task.run = begin->run;
-    attempt.began = true;
-    tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
-    tasks__write(tx, &task);
-    return tx_error(tx);
 }
 
 /* --- An attempt ends -------------------------------------------------------------------------- */
@@ -227,7 +230,7 @@ struct err board__run_ended(struct tx *tx, const struct run_row *run) {
     const struct bytes name =
         tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 AND ended_ms IS NULL",
                 ARGS(arg_text(run->run)));
-    if (name.len > 0 && attempt_find(tx, name, &attempt, &task)) {
+    if (name.len > 0 && attempts__find(tx, name, &attempt, &task)) {
         const struct ending ending = {.state = run->state,
                                       .cause = run->cause,
                                       .outcome = bytes_of(run_cause_name(run->cause)),
@@ -241,7 +244,7 @@ struct err board__run_ended(struct tx *tx, const struct run_row *run) {
 struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, struct bytes note) {
     struct task_attempt row;
     struct task task;
-    if (attempt_find(tx, attempt, &row, &task)) {
+    if (attempts__find(tx, attempt, &row, &task)) {
         const struct ending ending = {.state = RUN_FAILED,
                                       .cause = CAUSE_NOT_STARTED,
                                       .outcome = bytes_of(agent_outcome_name(AGENT_SPAWN_FAILED)),
@@ -253,23 +256,6 @@ struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, struct byte
 }
 
 /* --- After a restart -------------------------------------------------------------------------- */
-
-struct err tx_board_unbegun(struct tx *tx, int64_t after, int64_t limit,
-                            struct err (*each)(void *ctx, const struct task *task), void *ctx) {
-    static const char where[] =
-        "id > $1 AND status IN ('claimed', 'working') AND open_attempt = 1 AND attempt IN (SELECT"
-        " attempt FROM task_attempts WHERE ended_ms IS NULL AND began = 0) ORDER BY id LIMIT $2";
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_resource_rows(tx, &task_resource, where, ARGS(arg_int(after), arg_int(limit)));
-    struct task task;
-    while (rows_step(rows)) {
-        if (resource_row_read(&task_resource, rows, &task)) {
-            tx_fail(tx, each(ctx, &task));
-        }
-    }
-    return tx_error(tx);
-}
 
 struct err tx_board_recover(struct tx *tx) {
     AUTO(rows_release)

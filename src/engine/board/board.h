@@ -11,8 +11,8 @@
 #define DROVER_ENGINE_BOARD_BOARD_H
 
 #include "engine/base/resource.h"
+#include "engine/run/runs.h"
 #include "rules/board/task.h"
-#include "rules/run/run.h"
 #include "store/store.h"
 
 enum {
@@ -63,10 +63,15 @@ struct task_move {
     struct bytes answer;           /* Of a person, to the question; for the next attempt. */
     struct bytes reasons;          /* JSON list; no data: none. */
     struct id attempt, review;     /* Names for the rows that the move makes. */
+    struct run_bounds bounds;
 };
-/* The same status twice by the same attempt changes nothing. */
+/* The same status twice by the same attempt changes nothing. A task that is cancelled, or blocked by
+ * a person, asks the run of its attempt to end: *ret_more says that more runs stand below that, to
+ * be asked by task_stop_more. */
 MUST_CHECK struct err tx_task_move(struct tx *tx, const struct task_move *move,
-                                   struct task *ret_task, struct why *why);
+                                   struct task *ret_task, bool *ret_more, struct why *why);
+MUST_CHECK struct err tx_task_stop_more(struct tx *tx, const struct task_move *move,
+                                        struct task *ret_task, bool *ret_more);
 
 /* Something that it waits for need not be done: by a person, with a reason. */
 struct task_waive {
@@ -105,7 +110,8 @@ MUST_CHECK struct err tx_task_each(struct tx *tx, const struct task_page *page, 
 
 /* --- For the dispatcher ----------------------------------------------------------------------- */
 
-/* The next task that an agent of the board may take is claimed for it; *ret_found false: there is
+/* The next task that an agent of the board may take is claimed for it, or one whose attempt has not
+ * begun; *ret_found false: there is
  * none, and *ret_next_ms says when to look again by itself (0: when something changes). */
 struct board_pick {
     struct bytes owner, project;
@@ -114,19 +120,9 @@ struct board_pick {
 MUST_CHECK struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, bool *ret_found,
                                     struct task *ret_task, int64_t *ret_next_ms);
 
-/* An attempt whose turn was made: its session and run. */
-struct attempt_begin {
-    struct bytes attempt;
-    struct bytes session, run;
-};
-MUST_CHECK struct err tx_attempt_began(struct tx *tx, const struct attempt_begin *begin);
 /* An attempt whose agent could not be started. */
 MUST_CHECK struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, struct bytes note);
 
-/* Claimed by the daemon, and not begun: at a start of the daemon, and after a crash. */
-MUST_CHECK struct err tx_board_unbegun(struct tx *tx, int64_t after, int64_t limit,
-                                       struct err (*each)(void *ctx, const struct task *task),
-                                       void *ctx);
 /* Each board with tasks that are open, as a note. */
 MUST_CHECK struct err tx_board_recover(struct tx *tx);
 

@@ -312,8 +312,32 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     }
 }
 
+/* Its run may have ended meanwhile, or been asked by somebody else. */
+static struct err attempt_stop(struct tx *tx, const struct task_move *move, const struct task *task,
+                               bool *ret_more) {
+    const struct run_stop stop = {.key = {task->owner, task->run},
+                                  .cause = CAUSE_STOPPED,
+                                  .grace_ms = RUN_STOP_GRACE_MS,
+                                  .bounds = move->bounds};
+    struct run_row ignored;
+    *ret_more = false;
+    if (!task->open_attempt || task->run.len == 0) {
+        return ERR_OK;
+    }
+    const struct err err = tx_run_stop(tx, &stop, ret_more, &ignored);
+    return err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+struct err tx_task_stop_more(struct tx *tx, const struct task_move *move, struct task *ret_task,
+                             bool *ret_more) {
+    struct why ignored = {""};
+    const struct err err = tx_task_find(tx, &move->key, &move->client, ret_task, &ignored);
+    return err_failed(err) ? err : attempt_stop(tx, move, ret_task, ret_more);
+}
+
 struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
-                        struct why *why) {
+                        bool *ret_more, struct why *why) {
+    *ret_more = false;
     struct board_who who;
     enum board_words words = BOARD_NO_WORDS;
     struct err err = tx_task_find(tx, &move->key, &move->client, ret_task, why);
@@ -357,5 +381,8 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
                                                   : move->answer.len > 0   ? move->answer
                                                                            : move->reasons};
     tasks__enter(tx, ret_task, &entered);
+    if (move->to == TASK_CANCELLED || (move->to == TASK_BLOCKED && edge.actor == BOARD_PERSON)) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : attempt_stop(tx, move, ret_task, ret_more);
+    }
     return tx_error(tx);
 }

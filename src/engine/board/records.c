@@ -162,8 +162,8 @@ struct expand {
     const struct resource *resource;
     const char *name;
     char where[40]; /* An address of its own each: statements are cached by it. */
-    size_t cut; /* Offset of a text that is cut, and */
-    bool cuts;  /* whether there is one. */
+    size_t cut;     /* Offset of a text that is cut, and */
+    bool cuts;      /* whether there is one. */
 };
 
 static const struct expand expands[] = {

@@ -33,6 +33,10 @@ void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered
 /* The row as it stands, and a note for the dispatcher. */
 void tasks__write(struct tx *tx, struct task *io_task);
 
+/* An attempt that has not ended, and its task, whose last one it is. */
+MUST_CHECK bool attempts__find(struct tx *tx, struct bytes attempt,
+                               struct task_attempt *ret_attempt, struct task *ret_task);
+
 /* A new attempt of the agent, in the row of the task and in one of its own. */
 struct attempt_new {
     struct bytes attempt, agent;

@@ -1,0 +1,395 @@
+/* boards.c: see boards.h. */
+#include "dispatch/board/boards.h"
+
+#include <stdlib.h>
+
+#include "agent/find.h"
+#include "base/memory.h"
+#include "dispatch/base/ask.h"
+#include "dispatch/base/pool.h"
+#include "dispatch/base/table.h"
+#include "engine/board/start.h"
+
+enum {
+    RETRY_MS = 1000,
+    RETRY_MAX_MS = 60 * 1000,
+    WAIT_MIN_MS = 50, /* Until a time that is now. */
+    WAIT_MAX_MS =
+        3600 * 1000, /* After that the rows are looked at again, whatever the clock says. */
+    MODEL_MAX = 400,
+};
+
+enum board_state { BOARD_IDLE, BOARD_PICKING, BOARD_LOOKING, BOARD_STARTING, BOARD_FAILING };
+
+struct board {
+    struct table_node node; /* By its note. */
+    struct boards *boards;
+    char *note; /* Owned: "OWNER\nPROJECT". */
+    struct bytes owner, project;
+    enum board_state state;
+    bool again; /* Something changed since the rows were read. */
+    struct ask ask;
+    struct timer timer;
+    struct pool_job job;
+    /* Of the attempt at hand. */
+    bool found;
+    int64_t next_ms;
+    struct id pick, attempt;
+    struct text agent, root;    /* Owned. */
+    struct text program, model; /* Owned: of an agent that is a program. */
+    bool resumes, usable;
+    struct default_model model_default;
+    struct id session, run, message, answer;
+    struct why why; /* Why its agent could not be started. */
+};
+
+struct boards {
+    struct boards_options options;
+    struct asker asker;
+    struct pool pool;
+    struct table table;
+    struct ask recovery;
+    struct loop_task stop_task;
+    bool told; /* That it has stopped. */
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+static void board_pick(struct board *board);
+
+static void on_stopped(struct loop_task *task) {
+    struct boards *boards = CONTAINER_OF(task, struct boards, stop_task);
+    boards->stopped(boards->stopped_ctx);
+}
+
+static void maybe_stopped(struct boards *boards) {
+    if (boards->asker.stopping && !boards->told && boards->pool.count == 0) {
+        boards->told = true;
+        loop_soon(boards->options.loop, &boards->stop_task);
+    }
+}
+
+/* --- One board -------------------------------------------------------------------------------- */
+
+/* When nothing of it is away: a board stays as long as the daemon. */
+static void board_free(struct board *board) {
+    struct boards *boards = board->boards;
+    timer_stop(boards->options.loop, &board->timer);
+    ask_drop(&board->ask);
+    table_remove(&boards->table, &board->node);
+    text_done(&board->agent);
+    text_done(&board->root);
+    text_done(&board->program);
+    text_done(&board->model);
+    mem_free(board->note);
+    mem_free(board);
+}
+
+static void board_rest(struct board *board) {
+    board->state = BOARD_IDLE;
+    if (board->again) {
+        board_pick(board);
+    }
+}
+
+/* Whatever failed for good is tried again when something changes; the rows are as they were. */
+static void board_refused(void *ctx, struct err err) {
+    struct board *board = ctx;
+    (void)err; /* Reported already. */
+    board->again = false;
+    board_rest(board);
+}
+
+static void on_time(struct timer *timer) {
+    struct board *board = CONTAINER_OF(timer, struct board, timer);
+    if (board->state == BOARD_IDLE) {
+        board_pick(board);
+    }
+}
+
+/* --- The agent could not be started ----------------------------------------------------------- */
+
+static struct err fail_tx(struct tx *tx, void *ctx) {
+    const struct board *board = ctx;
+    return tx_attempt_unstarted(tx, bytes_of(board->attempt.text), bytes_of(board->why.text));
+}
+
+static void fail_done(void *ctx) {
+    board_pick(ctx);
+}
+
+static void board_fail(struct board *board) {
+    board->state = BOARD_FAILING;
+    ask_write(&board->ask, fail_tx, fail_done);
+}
+
+/* --- The start -------------------------------------------------------------------------------- */
+
+static struct err start_tx(struct tx *tx, void *ctx) {
+    struct board *board = ctx;
+    const struct attempt_start start = {.attempt = bytes_of(board->attempt.text),
+                                        .program = text_bytes(&board->program),
+                                        .model = text_bytes(&board->model),
+                                        .model_default = bytes_of(board->model_default.name),
+                                        .root = text_bytes(&board->root),
+                                        .resumes = board->resumes,
+                                        .session = board->session,
+                                        .run = board->run,
+                                        .message = board->message,
+                                        .answer = board->answer,
+                                        .bounds = board->boards->options.bounds,
+                                        .line = program_message_line};
+    board->why.text[0] = '\0';
+    return tx_attempt_start(tx, &start, &board->why);
+}
+
+static void start_done(void *ctx) {
+    struct board *board = ctx;
+    if (err_failed(board->ask.err)) {
+        if (board->why.text[0] == '\0') {
+            why_set(&board->why, "it could not be started (%s)", err_name(board->ask.err.code));
+        }
+        board_fail(board);
+    } else {
+        board_pick(board);
+    }
+}
+
+static void start_begin(void *ctx) {
+    struct board *board = ctx;
+    const struct world *world = loop_world(board->boards->options.loop);
+    if (board->boards->asker.stopping) {
+        return;
+    }
+    connections_default_model(board->boards->options.connections, &board->model_default);
+    board->session = world_new_id(world, "ses");
+    board->run = world_new_id(world, "run");
+    board->message = world_new_id(world, "msg");
+    board->answer = world_new_id(world, "msg");
+    ask_write(&board->ask, start_tx, start_done);
+}
+
+static void board_start(struct board *board) {
+    board->state = BOARD_STARTING;
+    if (board->program.len > 0 ||
+        !connections_look(board->boards->options.connections, start_begin, board)) {
+        start_begin(board);
+    }
+}
+
+/* --- Its agent, in the pool ------------------------------------------------------------------- */
+
+static void program_see(void *ctx, const struct agent_seen *seen) {
+    struct board *board = ctx;
+    struct agent_definition what = *seen->what;
+    board->usable = agent_may_start(seen->found);
+    if (!board->usable) {
+        why_set(&board->why, "agent '%.64s' is %s: %s", what.name, agent_found_names[seen->found],
+                seen->why);
+        return;
+    }
+    board->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
+    board->usable = !err_failed(agent_definition_write(&what, &board->program));
+    text_addf(&board->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
+}
+
+static void look_run(struct pool_job *job) {
+    struct board *board = CONTAINER_OF(job, struct board, job);
+    const struct boards_options *options = &board->boards->options;
+    const struct agent_search search = {.root = board->root.len > 0 ? board->root.data : NULL,
+                                        .home = options->home,
+                                        .path = getenv("PATH"),
+                                        .rows = options->agents};
+    text_clear(&board->program);
+    if (!agent_find(&search, text_bytes(&board->agent), program_see, board)) {
+        board->usable = board->resumes = true; /* A native one. */
+    }
+}
+
+static void look_done(struct pool_job *job) {
+    struct board *board = CONTAINER_OF(job, struct board, job);
+    struct boards *boards = board->boards;
+    if (boards->asker.stopping) {
+        maybe_stopped(boards);
+    } else if (board->usable) {
+        board_start(board);
+    } else {
+        board_fail(board);
+    }
+}
+
+/* --- The next task ---------------------------------------------------------------------------- */
+
+static struct err pick_tx(struct tx *tx, void *ctx) {
+    struct board *board = ctx;
+    const struct board_pick pick = {
+        .owner = board->owner, .project = board->project, .attempt = board->pick};
+    struct task task;
+    struct err err = tx_board_pick(tx, &pick, &board->found, &task, &board->next_ms);
+    if (err_failed(err) || !board->found) {
+        return err;
+    }
+    board->attempt = id_copy(task.attempt);
+    text_clear(&board->agent);
+    text_clear(&board->root);
+    text_clear(&board->model);
+    text_add(&board->agent, task.agent.data, task.agent.len);
+    const struct bytes root =
+        tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
+                ARGS(arg_text(task.owner), arg_text(task.project)));
+    const struct bytes model =
+        tx_text(tx, "SELECT model FROM projects WHERE owner = $1 AND name = $2",
+                ARGS(arg_text(task.owner), arg_text(task.project)));
+    text_add(&board->root, root.data, root.len);
+    text_add(&board->model, model.data, model.len);
+    return tx_error(tx);
+}
+
+static void pick_done(void *ctx) {
+    struct board *board = ctx;
+    struct boards *boards = board->boards;
+    const int64_t now_ms = world_wall_ms(loop_world(boards->options.loop));
+    if (err_failed(board->ask.err)) {
+        board_refused(board, board->ask.err);
+        return;
+    }
+    if (board->found) {
+        board->state = BOARD_LOOKING;
+        pool_begin(&boards->pool, &board->job, POOL_QUICK, look_run, look_done);
+        return;
+    }
+    if (board->next_ms > 0) {
+        const int64_t wait_ms = board->next_ms - now_ms;
+        timer_start(boards->options.loop, &board->timer,
+                    (uint64_t)(wait_ms < WAIT_MIN_MS   ? WAIT_MIN_MS
+                               : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS
+                                                       : wait_ms),
+                    on_time);
+    }
+    board_rest(board);
+}
+
+static void board_pick(struct board *board) {
+    struct boards *boards = board->boards;
+    if (boards->asker.stopping || dispatch_held(boards->options.dispatch) == RUN_HELD) {
+        board->state = BOARD_IDLE; /* A release looks at every board. */
+        return;
+    }
+    timer_stop(boards->options.loop, &board->timer);
+    board->again = false;
+    board->state = BOARD_PICKING;
+    board->pick = world_new_id(loop_world(boards->options.loop), "try");
+    ask_write(&board->ask, pick_tx, pick_done);
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+/* An error of the start belongs to the attempt; others are tried again as usual. */
+static enum ask_verdict board_judge(void *ctx, unsigned tries, struct err err) {
+    const struct board *board = ctx;
+    const bool refusal = board->state == BOARD_STARTING && board->why.text[0] != '\0';
+    return refusal ? ASK_ANSWERED : ask_usual(tries, EFFECT_TRIES_MAX, err);
+}
+
+static struct board *board_new(struct boards *boards, struct bytes note) {
+    static const struct ask_rules rules = {
+        .words = {.effect = "take a task", .again = "a task could not be taken; it is tried again"},
+        .judge = board_judge,
+        .refused = board_refused};
+    struct board *board = mem_new(sizeof *board);
+    const char *end = memchr(note.data, '\n', note.len);
+    assert(end != NULL);
+    board->boards = boards;
+    board->note = mem_copy(note.data, note.len);
+    board->node.name = (struct bytes){board->note, note.len};
+    board->owner = (struct bytes){board->note, (size_t)(end - note.data)};
+    board->project =
+        (struct bytes){board->note + board->owner.len + 1, note.len - board->owner.len - 1};
+    text_init(&board->agent, TASK_WORD_MAX);
+    text_init(&board->root, 4096);
+    text_init(&board->program, AGENT_DEFINITION_MAX);
+    text_init(&board->model, MODEL_MAX);
+    ask_init(&board->ask, &boards->asker, &rules, board);
+    table_add(&boards->table, &board->node);
+    return board;
+}
+
+void boards_note(struct boards *boards, struct bytes note) {
+    struct table_node *node = table_find(&boards->table, note);
+    struct board *board = node == NULL ? NULL : CONTAINER_OF(node, struct board, node);
+    if (boards->asker.stopping) {
+        return;
+    }
+    board = board == NULL ? board_new(boards, note) : board;
+    board->again = true;
+    if (board->state == BOARD_IDLE) {
+        board_pick(board);
+    }
+}
+
+static struct err recover_tx(struct tx *tx, void *ctx) {
+    (void)ctx; /* All of them. */
+    return tx_board_recover(tx);
+}
+
+static void recover_done(void *ctx) {
+    (void)ctx; /* The notes have come. */
+}
+
+void boards_recover(struct boards *boards) {
+    if (boards->recovery.state == ASK_IDLE && !boards->asker.stopping) {
+        ask_write(&boards->recovery, recover_tx, recover_done);
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+struct boards *boards_open(const struct boards_options *options) {
+    static const struct ask_rules rules = {
+        .words = {.effect = "look at all boards",
+                  .again = "the boards could not be read; it is tried again"}};
+    struct boards *boards = mem_new(sizeof *boards);
+    boards->options = *options;
+    boards->asker = (struct asker){.loop = options->loop,
+                                   .store = options->store,
+                                   .effects = options->effects,
+                                   .pause_ms = RETRY_MS,
+                                   .pause_max_ms = RETRY_MAX_MS,
+                                   .ctx = options->ctx,
+                                   .failed = options->failed};
+    pool_init(&boards->pool, options->loop, options->shortage);
+    table_init(&boards->table);
+    ask_init(&boards->recovery, &boards->asker, &rules, boards);
+    boards->stop_task.run = on_stopped;
+    return boards;
+}
+
+void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
+    struct boards *boards = room;
+    boards->asker.stopping = true;
+    boards->stopped = stopped;
+    boards->stopped_ctx = ctx;
+    ask_stop(&boards->recovery);
+    for (struct table_node *node = NULL; (node = table_next(&boards->table, node)) != NULL;) {
+        struct board *board = CONTAINER_OF(node, struct board, node);
+        timer_stop(boards->options.loop, &board->timer);
+        ask_stop(&board->ask);
+    }
+    pool_cancel(&boards->pool);
+    maybe_stopped(boards);
+}
+
+void boards_close(struct boards *boards) {
+    if (boards == NULL) {
+        return;
+    }
+    assert(boards->asker.away == 0);
+    loop_task_cancel(boards->options.loop, &boards->stop_task);
+    for (struct table_node *node = table_next(&boards->table, NULL), *next; node != NULL;
+         node = next) {
+        next = table_next(&boards->table, node);
+        board_free(CONTAINER_OF(node, struct board, node));
+    }
+    table_done(&boards->table);
+    mem_free(boards);
+}

@@ -1,0 +1,49 @@
+/* boards.h: begins attempts at tasks, as their boards allow.
+ *
+ *   IDLE ──a note──> PICKING ──a task──> LOOKING ──its agent──> STARTING ──> PICKING …
+ *     ^                 │ nothing to do     └─────none───> FAILING ─────────────┘
+ *     └── a time, or ───┘
+ *
+ * A board is a project with tasks. It takes one task after the other: each step is a transaction
+ * that reads the rows again (engine/board/board.h), so a daemon that comes back goes on where the
+ * rows are. What an attempt does, and how it ends, is its turn's affair.
+ *
+ * Promise    nothing is kept here that the rows do not have; while the daemon holds nothing begins.
+ * Ownership  options are borrowed, or live as long.
+ * Threads    the loop; agents are looked up in the pool.
+ */
+#ifndef DROVER_DISPATCH_BOARD_BOARDS_H
+#define DROVER_DISPATCH_BOARD_BOARDS_H
+
+#include "dispatch/base/effects.h"
+#include "dispatch/job/dispatch.h"
+#include "dispatch/provider/connections.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+struct agent_rows;
+struct shortage;
+
+struct boards_options {
+    struct loop *loop;
+    struct store *store;
+    struct effects *effects;
+    struct shortage *shortage;
+    struct connections *connections;
+    struct dispatch *dispatch;
+    struct agent_rows *agents;
+    const char *home; /* Of the user; "": none. */
+    struct run_bounds bounds;
+    void *ctx;
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+};
+struct boards;
+struct boards *boards_open(const struct boards_options *options);
+/* Looks at every board: at the start, and after a release. */
+void boards_recover(struct boards *boards);
+void boards_note(struct boards *boards, struct bytes note);
+/* As a performer does (base/performer.h). */
+void boards_stop(void *room, void (*stopped)(void *ctx), void *ctx);
+void boards_close(struct boards *boards); /* NULL is allowed. */
+
+#endif

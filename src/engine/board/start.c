@@ -1,0 +1,210 @@
+/* start.c: the begin of an attempt: a session, the prompt, and the turn that is the attempt. */
+#include "engine/board/start.h"
+
+#include "base/json/json.h"
+#include "base/utf8.h"
+#include "engine/board/rows.h"
+#include "engine/project/projects.h"
+#include "rules/board/prompt.h"
+
+enum {
+    /* What the built-in ones need (rules/board/prompt.h). */
+    PROMPT_MAX = 512 << 10,
+    CONTEXT_MAX = 3 * BOARD_CONTEXT_MAX,
+    CONTEXT_ROWS = 20,
+    MUST_HAVES_MAX = 64 << 10,
+};
+
+/* --- What was before -------------------------------------------------------------------------- */
+
+static void piece_add(struct text *text, const char *head, struct bytes value) {
+    if (value.len > 0) {
+        const size_t len = utf8_cut(value, BOARD_CONTEXT_MAX / 4);
+        text_addf(text, "%s%s\n%.*s%s\n", text->len > 0 ? "\n" : "", head, (int)len, value.data,
+                  len < value.len ? " …" : "");
+    }
+}
+
+static void list_add(struct tx *tx, const struct task *task, const char *sql, const char *head,
+                     struct text *text) {
+    AUTO(text_done) struct text list = text_up_to(BOARD_CONTEXT_MAX);
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, sql, ARGS(arg_text(task->task), arg_int(CONTEXT_ROWS)));
+    while (rows_step(rows) && list.len < BOARD_CONTEXT_MAX / 2) {
+        const struct bytes who = rows_text(rows, 0), what = rows_text(rows, 1);
+        const size_t len = utf8_cut(what, BOARD_CONTEXT_MAX / 4);
+        text_addf(&list, "- %.*s: %.*s%s\n", (int)who.len, who.data, (int)len, what.data,
+                  len < what.len ? " …" : "");
+    }
+    piece_add(text, head, text_bytes(&list));
+}
+
+/* Reasons of the last rejection, the answer of a person, what an earlier attempt wrote. */
+static void context_write(struct tx *tx, const struct task *task, bool review, struct text *text) {
+    static const char outputs[] =
+        "SELECT type || ' \"' || title || '\"', CASE WHEN summary = '' THEN content ELSE summary"
+        " END FROM task_outputs WHERE task = $1 ORDER BY id DESC LIMIT $2";
+    static const char comments[] =
+        "SELECT author, body FROM task_comments WHERE task = $1 ORDER BY id DESC LIMIT $2";
+    static const char reviews[] =
+        "SELECT reviewer, reasons FROM task_reviews WHERE task = $1 AND accept = 0"
+        " ORDER BY id DESC LIMIT $2";
+    if (!review) {
+        list_add(tx, task, reviews, "Why the result was sent back, the newest first:", text);
+        piece_add(text, "You, or an agent before you, asked:",
+                  task->answer.len > 0 ? task->question : BYTES(""));
+        piece_add(text, "A person answered:", task->answer);
+    }
+    list_add(tx, task, outputs, "Outputs, the newest first:", text);
+    list_add(tx, task, comments, "Comments, the newest first:", text);
+}
+
+static void must_haves_write(const struct task *task, struct text *text) {
+    static const struct {
+        const char *kind, *before, *after;
+    } words[] = {{"file", "the file ", " exists"},
+                 {"command", "the command ", " exits with 0"},
+                 {"output", "there is an output of the type ", ""},
+                 {"text", "an output has the text ", ""},
+                 {"unchanged", "nothing below ", " has changed"}};
+    AUTO(json_release) json_t *list = NULL;
+    if (err_failed(json_parse_wrapped(task->must_haves, &list, NULL))) {
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        const struct bytes sentence = json_text(one);
+        text_add(text, sentence.data, sentence.len);
+        for (size_t j = 0; j < COUNT_OF(words); j++) {
+            const struct bytes value = json_bytes(one, words[j].kind);
+            if (value.len > 0) {
+                text_addf(text, "%s%.*s%s", words[j].before, (int)value.len, value.data,
+                          words[j].after);
+            }
+        }
+        text_add_char(text, '\n');
+    }
+}
+
+/* --- The prompt ------------------------------------------------------------------------------- */
+
+/* A result that was sent back is a task anew; an attempt that broke off goes on. */
+static enum board_prompt prompt_of(struct tx *tx, const struct task *task,
+                                   const struct task_attempt *attempt, bool goes_on) {
+    const int64_t before =
+        tx_number(tx,
+                  "SELECT count(*) FROM task_attempts WHERE task = $1 AND ended_ms IS NOT NULL"
+                  " AND ended_ms >= COALESCE((SELECT max(made_ms) FROM task_reviews WHERE"
+                  " task = $1), 0) AND task_status_at_exit IN ('claimed', 'working')",
+                  ARGS(arg_text(task->task)));
+    const bool broke_off = attempt->number > 1 && before > 0 && task->answer.len == 0;
+    return !broke_off ? BOARD_PROMPT_TASK : goes_on ? BOARD_PROMPT_RETRY : BOARD_PROMPT_AGAIN;
+}
+
+static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start,
+                                const struct task *task, const struct task_attempt *attempt,
+                                bool goes_on) {
+    AUTO(text_done) struct text context = text_up_to(CONTEXT_MAX);
+    AUTO(text_done) struct text must_haves = text_up_to(MUST_HAVES_MAX);
+    AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
+    AUTO(json_release) json_t *board = NULL;
+    struct why why = {""};
+    const struct bytes settings =
+        tx_text(tx, "SELECT board FROM projects WHERE owner = $1 AND name = $2",
+                ARGS(arg_text(task->owner), arg_text(task->project)));
+    if (err_failed(json_parse_wrapped(settings, &board, NULL))) {
+        json_release(&board);
+    }
+    context_write(tx, task, false, &context);
+    must_haves_write(task, &must_haves);
+    const struct board_prompt_facts facts = {
+        .project_id = task->project,
+        .task_id = task->name,
+        .title = task->title,
+        .description = task->description,
+        .task_type = task->type,
+        .priority = task->priority,
+        .must_haves = text_bytes(&must_haves),
+        .retry_context = text_bytes(&context),
+        .current_status = bytes_of(task_status_names[task->status]),
+        .agent_id = attempt->agent,
+        .completion_status = BYTES("review"),
+        .reach = start->program.len > 0 ? BOARD_REACH_SOCKET : BOARD_REACH_TOOLS,
+        .attempt = attempt->number,
+        .attempts_max = task->attempts_max};
+    board_prompt_write(prompt_of(tx, task, attempt, goes_on), &facts, json_bytes(board, "executor"),
+                       &prompt, &why);
+    if (why.text[0] != '\0') {
+        AUTO(text_done) struct text detail = text_up_to(2 << 10);
+        text_add_char(&detail, '{');
+        text_add_member(&detail, "why", bytes_of(why.text));
+        text_add_char(&detail, '}');
+        const struct task_happened happened = {
+            .type = "template_failed", .agent = BYTES(""), .detail = text_bytes(&detail)};
+        tasks__tell(tx, task, &happened);
+    }
+    return tx_copy_text(tx, &prompt, "board: prompt");
+}
+
+/* --- The turn --------------------------------------------------------------------------------- */
+
+static struct err session_make(struct tx *tx, const struct attempt_start *start,
+                               const struct task *task, const struct task_attempt *attempt,
+                               struct session_row *ret_row) {
+    AUTO(text_done) struct text title = text_up_to(400);
+    text_addf(&title, "%.*s %.*s", (int)task->name.len, task->name.data, (int)task->title.len,
+              task->title.data);
+    const struct session_new what = {.session = start->session,
+                                     .owner = task->owner,
+                                     .parent = BYTES(""),
+                                     .project = task->project,
+                                     .title = text_bytes(&title),
+                                     .model = start->model,
+                                     .agent = attempt->agent,
+                                     .root = start->root,
+                                     .program = start->program};
+    return tx_session_create(tx, &what, ret_row);
+}
+
+struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, struct why *why) {
+    struct task task;
+    struct task_attempt attempt;
+    struct session_row session;
+    struct turn_accepted accepted;
+    if (!attempts__find(tx, start->attempt, &attempt, &task) || !task_is_held(task.status) ||
+        attempt.began) {
+        return tx_error(tx); /* Somebody moved the task meanwhile. */
+    }
+    bool goes_on = false;
+    if (start->resumes && attempt.session.len > 0) {
+        const struct session_key key = {task.owner, attempt.session};
+        tx_fail(tx, tx_session_find(tx, &key, &goes_on, &session));
+    }
+    struct err err = goes_on ? tx_error(tx) : session_make(tx, start, &task, &attempt, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct turn_message message = {.session = {task.owner, session.session},
+                                         .text = prompt_make(tx, start, &task, &attempt, goes_on),
+                                         .client = BYTES(""),
+                                         .schema = BYTES(""),
+                                         .model = BYTES(""),
+                                         .model_default = start->model_default,
+                                         .policy = TURN_ENQUEUE,
+                                         .line = start->line,
+                                         .run = start->run,
+                                         .message = start->message,
+                                         .answer = start->answer,
+                                         .bounds = start->bounds};
+    err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    attempt.session = task.session = session.session;
+    attempt.run = task.run = accepted.run.run;
+    attempt.began = true;
+    task.question = task.answer = BYTES(""); /* They are in the prompt. */
+    tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
+    tasks__write(tx, &task);
+    return tx_error(tx);
+}

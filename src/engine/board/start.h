@@ -1,0 +1,25 @@
+/* start.h: the begin of an attempt that the daemon makes. See board.h.
+ *
+ * Threads    inside a store function.
+ */
+#ifndef DROVER_ENGINE_BOARD_START_H
+#define DROVER_ENGINE_BOARD_START_H
+
+#include "engine/board/board.h"
+#include "engine/turn/submit.h"
+
+struct attempt_start {
+    struct bytes attempt;        /* try_… */
+    struct bytes program, model; /* Of an agent that is a program; "": a native one. */
+    struct bytes model_default, root;
+    bool resumes; /* A session of it can go on. */
+    struct id session, run, message, answer;
+    struct run_bounds bounds;
+    turn_line line;
+};
+/* Makes its session, or takes that of the attempt before; writes the prompt, and makes the turn,
+ * which is the run of the attempt. Nothing, where somebody moved the task meanwhile. */
+MUST_CHECK struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start,
+                                       struct why *why);
+
+#endif

@@ -1,0 +1,155 @@
+// board.test.mjs: agents that work through the tasks of a board by themselves.
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { killProgram, letGo, open, prompts } from "./agents.mjs";
+import { until } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
+
+const LIMIT = { timeout: scaled(90_000) };
+
+/** A command of the stand-in: a call, as its prompt shows it. */
+const call = (what, body, project = "_", task = "_") => `RUN curl -s --unix-socket ` +
+  `"$DROVER_DATA/drover.sock" -H 'content-type: application/json' -d '${JSON.stringify(body)}' ` +
+  `http://drover/api/projects/${project}/tasks/${task}/${what}`;
+const status = (to, more = {}) => call("status", { status: to, agent: "claude", ...more });
+const output = (title, content, type = "code") =>
+  call("outputs", { agent: "claude", type, title, content, summary: "made" });
+const WORK = [status("working"), output("it", "hello"), status("review")].join("\n");
+
+class Board {
+  constructor(turns, project = "shop") {
+    Object.assign(this, { turns, project, at: `/projects/${project}/tasks` });
+  }
+
+  static async open(t, board = { agents: [{ name: "claude", slots: 2 }] }) {
+    const turns = await open(t);
+    await turns.ask("POST", "/projects", { name: "shop", root: turns.root, board });
+    return new Board(turns);
+  }
+
+  add = (title, description, more = {}) =>
+    this.turns.ask("POST", this.at, { title, description, ...more });
+
+  show = (name) => this.turns.get(`${this.at}/${name}?expand=all`);
+
+  move = (name, to, more = {}) =>
+    this.turns.ask("POST", `${this.at}/${name}/status`, { status: to, ...more });
+
+  /** Once the task has that status. */
+  async until(name, wanted) {
+    let task;
+    await until(`${name} is ${wanted}`, async () => {
+      task = await this.show(name);
+      return task.status === wanted;
+    });
+    return task;
+  }
+}
+
+test("an agent takes a task, works, and its result waits for a person", LIMIT, async (t) => {
+  const board = await Board.open(t);
+  await board.add("Say hello", `Please.\n${WORK}`);
+  const done = await board.until("T-1", "review");
+  assert.deepEqual([done.agent, done.attempt_count, done.outputs[0].content],
+    ["claude", 1, "hello"]);
+  const [prompt] = prompts(board.turns)[0];
+  assert.match(prompt, /T-1/);
+  assert.match(prompt, /Say hello/);
+  await board.turns.ask("POST", `${board.at}/T-1/review`, { accept: true });
+  const over = await board.until("T-1", "done");
+  assert.deepEqual(over.events.map(({ type }) => type).reverse().filter((type) =>
+    type !== "agent_completed"), ["added", "claimed", "working", "review", "done"]);
+  await until("its attempt ends", async () =>
+    (await board.show("T-1")).attempts[0].outcome === "completed");
+});
+
+test("a task waits for those that it depends on, and a rejected one goes back with the reasons",
+  LIMIT, async (t) => {
+    const board = await Board.open(t);
+    await board.add("First", WORK);
+    await board.add("Second", WORK, { depends_on: ["T-1"] });
+    await board.until("T-1", "review");
+    assert.match((await board.show("T-2")).waits, /waits for T-1, which is review/);
+    await board.turns.ask("POST", `${board.at}/T-1/review`,
+      { accept: false, reasons: ["say it louder"] });
+    await until("it is done again", async () => {
+      const { attempt_count: count, status: now } = await board.show("T-1");
+      return count === 2 && now === "review";
+    });
+    assert.match(prompts(board.turns).flat().join("\n"), /say it louder/);
+    await board.turns.ask("POST", `${board.at}/T-1/review`, { accept: true });
+    await board.until("T-2", "review");
+  });
+
+test("an agent that says nothing is asked again, at most as often as it may be", LIMIT,
+  async (t) => {
+    const board = await Board.open(t);
+    await board.add("Silent", "Nothing.");
+    for (let count = 1; count < 3; count++) {
+      await until("it pauses", async () => {
+        const { status: now, retry_count: tries } = await board.show("T-1");
+        return now === "pending" && tries === count;
+      });
+      await board.turns.ask("PATCH", `${board.at}/T-1`, { not_before_ms: 0 });
+    }
+    const failed = await board.until("T-1", "failed");
+    assert.deepEqual([failed.reason, failed.attempt_count], ["max_retry_count", 3]);
+    const [said] = prompts(board.turns);
+    assert.match(said[1], /interrupted/);
+  });
+
+test("one task at a time for each slot; a task that is cancelled stops its agent", LIMIT,
+  async (t) => {
+    const board = await Board.open(t, { agents: [{ name: "claude" }] });
+    await board.add("Slow", `${status("working")}\nSLOW`);
+    await board.add("Next", WORK);
+    await board.until("T-1", "working");
+    assert.match((await board.show("T-2")).waits, /claude has 1 of 1 tasks/);
+    await board.move("T-1", "cancelled");
+    await board.until("T-2", "review");
+    const cancelled = await board.show("T-1");
+    assert.equal(cancelled.status, "cancelled");
+    await until("its attempt ends", async () =>
+      (await board.show("T-1")).attempts[0].outcome === "stopped");
+  });
+
+test("after a kill of the daemon attempts go on, and nothing is done twice", LIMIT, async (t) => {
+  const board = await Board.open(t);
+  const { daemon } = board.turns;
+  const file = path.join(board.turns.root, "count");
+  await board.add("Slow", `${status("working")}\nRUN echo x >> count\nSLOW`);
+  await board.until("T-1", "working");
+  await until("it has begun", async () => existsSync(file));
+  await daemon.kill();
+  await board.add("Later", WORK).catch(() => {});
+  await daemon.start();
+  letGo(board.turns);
+  await board.turns.ask("PATCH", `${board.at}/T-1`, { description: WORK });
+  await until("its first attempt ends", async () =>
+    (await board.show("T-1")).attempts.some(({ outcome }) => outcome !== null));
+});
+
+test("an agent may speak for itself, and of its own task alone", LIMIT, async (t) => {
+  const board = await Board.open(t);
+  const say = (file, line) => `${line.replace("curl -s", `curl -s -o ${file}`)}`;
+  await board.add("Other", "", { not_before_ms: Date.now() + 3_600_000 });
+  await board.add("Hostile", [status("working"),
+    say("as-other", call("status", { status: "review", agent: "codex" })),
+    say("of-other", call("status", { status: "working", agent: "claude" }, "shop", "T-1")),
+    say("as-person", `RUN curl -s --unix-socket "$DROVER_DATA/drover.sock" -X PATCH -H ` +
+      `'content-type: application/json' -d '{"title":"x"}' ` +
+      `http://drover/api/v1/projects/shop/tasks/T-1`),
+    say("done", status("done")),
+    output("it", "x"), status("review")].join("\n"));
+  await board.until("T-2", "review");
+  const { readFileSync } = await import("node:fs");
+  const code = (file) => JSON.parse(readFileSync(path.join(board.turns.root, file), "utf8")).code;
+  assert.deepEqual(["as-other", "of-other", "as-person", "done"].map(code),
+    ["not_your_task", "task_edge", "inside_run", "task_edge"]);
+  assert.equal((await board.show("T-1")).title, "Other");
+});
