@@ -174,9 +174,9 @@ static struct err add_read(void *ctx) {
     task->owner = op->board.key.owner;
     task->project = op->board.key.project;
     struct bytes *const texts[] = {
-        &task->title,    &task->description, &task->capability, &task->lane,   &task->epic,
-        &task->assignee, &task->detail,      &task->question,   &task->answer, &task->agent,
-        &task->attempt,  &task->session,     &task->run};
+        &task->title,    &task->description, &task->capability, &task->lane,     &task->epic,
+        &task->assignee, &task->detail,      &task->question,   &task->answer,   &task->agent,
+        &task->attempt,  &task->session,     &task->run,        &task->reviewer, &task->review_run};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         text_default(texts[i], "");
     }

@@ -32,9 +32,9 @@ struct board {
     struct timer timer;
     struct pool_job job;
     /* Of the attempt at hand. */
-    bool found;
+    enum board_work work;
     int64_t next_ms;
-    struct id pick, attempt;
+    struct id pick, attempt, task;
     struct text agent, root;    /* Owned. */
     struct text program, model; /* Owned: of an agent that is a program. */
     bool resumes, usable;
@@ -111,7 +111,10 @@ static void on_time(struct timer *timer) {
 
 static struct err fail_tx(struct tx *tx, void *ctx) {
     const struct board *board = ctx;
-    return tx_attempt_unstarted(tx, bytes_of(board->attempt.text), bytes_of(board->why.text));
+    const struct bytes why = bytes_of(board->why.text);
+    return board->work == BOARD_REVIEW
+               ? tx_review_unstarted(tx, bytes_of(board->task.text), text_bytes(&board->agent), why)
+               : tx_attempt_unstarted(tx, bytes_of(board->attempt.text), why);
 }
 
 static void fail_done(void *ctx) {
@@ -128,6 +131,8 @@ static void board_fail(struct board *board) {
 static struct err start_tx(struct tx *tx, void *ctx) {
     struct board *board = ctx;
     const struct attempt_start start = {.attempt = bytes_of(board->attempt.text),
+                                        .task = bytes_of(board->task.text),
+                                        .agent = text_bytes(&board->agent),
                                         .program = text_bytes(&board->program),
                                         .model = text_bytes(&board->model),
                                         .model_default = bytes_of(board->model_default.name),
@@ -140,7 +145,8 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                                         .bounds = board->boards->options.bounds,
                                         .line = program_message_line};
     board->why.text[0] = '\0';
-    return tx_attempt_start(tx, &start, &board->why);
+    return board->work == BOARD_REVIEW ? tx_review_start(tx, &start, &board->why)
+                                       : tx_attempt_start(tx, &start, &board->why);
 }
 
 static void start_done(void *ctx) {
@@ -225,11 +231,12 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
     const struct board_pick pick = {
         .owner = board->owner, .project = board->project, .attempt = board->pick};
     struct task task;
-    struct err err = tx_board_pick(tx, &pick, &board->found, &task, &board->next_ms);
-    if (err_failed(err) || !board->found) {
+    struct err err = tx_board_pick(tx, &pick, &board->work, &task, &board->next_ms);
+    if (err_failed(err) || board->work == BOARD_NOTHING) {
         return err;
     }
     board->attempt = id_copy(task.attempt);
+    board->task = id_copy(task.task);
     text_clear(&board->agent);
     text_clear(&board->root);
     text_clear(&board->model);
@@ -253,7 +260,7 @@ static void pick_done(void *ctx) {
         board_refused(board, board->ask.err);
         return;
     }
-    if (board->found) {
+    if (board->work != BOARD_NOTHING) {
         board->state = BOARD_LOOKING;
         pool_begin(&boards->pool, &board->job, POOL_QUICK, look_run, look_done);
         return;

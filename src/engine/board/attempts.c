@@ -114,23 +114,26 @@ static bool unbegun_find(struct tx *tx, const struct board_pick *pick, struct ta
     return found;
 }
 
-struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, bool *ret_found,
+struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, enum board_work *ret_work,
                          struct task *ret_task, int64_t *ret_next_ms) {
-    AUTO(board_done) struct board board;
+    AUTO(board_done) struct board board = {.json = NULL};
     *ret_next_ms = 0;
-    *ret_found = unbegun_find(tx, pick, ret_task);
-    if (*ret_found) {
+    *ret_work = unbegun_find(tx, pick, ret_task) ? BOARD_ATTEMPT : BOARD_NOTHING;
+    if (*ret_work != BOARD_NOTHING) {
         return tx_error(tx);
     }
     if (!board_load(tx, pick->owner, pick->project, &board) || board.hold) {
         return tx_error(tx);
     }
-    for (size_t i = 0; i < board.count && !*ret_found; i++) {
+    if (reviews__find(tx, pick, json_bytes(board.json, "reviewer"), ret_task)) {
+        *ret_work = BOARD_REVIEW;
+    }
+    for (size_t i = 0; i < board.count && *ret_work == BOARD_NOTHING; i++) {
         const struct board_agent *agent = &board.agents[i];
         if (slots_used(tx, &board, agent->name) < agent->slots &&
             candidate_find(tx, &board, agent, ret_task)) {
             task_take(tx, pick, agent, ret_task);
-            *ret_found = true;
+            *ret_work = BOARD_ATTEMPT;
         }
     }
     *ret_next_ms = next_time(tx, pick);
@@ -238,6 +241,7 @@ struct err board__run_ended(struct tx *tx, const struct run_row *run) {
                                       .exit_code = run->exit_code};
         attempt_end(tx, &task, &ending);
     }
+    reviews__ended(tx, run);
     return tx_error(tx);
 }
 

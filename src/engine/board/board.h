@@ -110,18 +110,24 @@ MUST_CHECK struct err tx_task_each(struct tx *tx, const struct task_page *page, 
 
 /* --- For the dispatcher ----------------------------------------------------------------------- */
 
-/* The next task that an agent of the board may take is claimed for it, or one whose attempt has not
- * begun; *ret_found false: there is
- * none, and *ret_next_ms says when to look again by itself (0: when something changes). */
+/* What is to be begun: an attempt at a task that was claimed for an agent of the board, in this
+ * function or before; or a review of a result, whose reviewer is `agent` of the task. Nothing:
+ * *ret_next_ms says when to look again (0: when something changes). */
+enum board_work { BOARD_NOTHING, BOARD_ATTEMPT, BOARD_REVIEW };
 struct board_pick {
     struct bytes owner, project;
     struct id attempt; /* Name of the attempt that begins. */
 };
-MUST_CHECK struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, bool *ret_found,
-                                    struct task *ret_task, int64_t *ret_next_ms);
+MUST_CHECK struct err tx_board_pick(struct tx *tx, const struct board_pick *pick,
+                                    enum board_work *ret_work, struct task *ret_task,
+                                    int64_t *ret_next_ms);
 
 /* An attempt whose agent could not be started. */
 MUST_CHECK struct err tx_attempt_unstarted(struct tx *tx, struct bytes attempt, struct bytes note);
+
+/* A review whose agent could not be started: a person judges. */
+MUST_CHECK struct err tx_review_unstarted(struct tx *tx, struct bytes task, struct bytes reviewer,
+                                          struct bytes note);
 
 /* Each board with tasks that are open, as a note. */
 MUST_CHECK struct err tx_board_recover(struct tx *tx);

@@ -156,6 +156,9 @@ void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered
         text_add_member(&detail, "attempt", io_task->attempt);
     }
     text_add_char(&detail, '}');
+    if (entered->to == TASK_REVIEW) { /* A new result. */
+        io_task->review_run = io_task->reviewer = BYTES("");
+    }
     io_task->status = entered->to;
     io_task->reason = entered->reason;
     io_task->completed_ms = task_is_over(entered->to) ? tx_now_ms(tx) : 0;
@@ -261,19 +264,6 @@ static struct err words_check(enum board_words words, const struct task_move *mo
     return ERR_OK;
 }
 
-static void review_write(struct tx *tx, const struct task *task, const struct task_move *move,
-                         const struct board_who *who) {
-    struct task_review row = {.review = bytes_of(move->review.text),
-                              .owner = task->owner,
-                              .project = task->project,
-                              .task = task->task,
-                              .attempt = task->attempt,
-                              .reviewer = who->name,
-                              .accept = move->to == TASK_DONE,
-                              .reasons = move->reasons.len > 0 ? move->reasons : BYTES("[]")};
-    tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
-}
-
 /* What else changes with the status. */
 static void move_apply(struct tx *tx, const struct task_move *move, const struct board_who *who,
                        struct task *io_task) {
@@ -289,9 +279,12 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
                                ARGS(arg_str(move->client.inside)))};
         attempts__open(tx, io_task, &attempt);
     } else if (from == TASK_REVIEW && (move->to == TASK_DONE || move->to == TASK_PENDING)) {
-        review_write(tx, io_task, move, who);
-        io_task->rejections += move->to == TASK_PENDING ? 1 : 0;
-        io_task->retry_count = 0;
+        const struct review_made made = {.review = bytes_of(move->review.text),
+                                         .reviewer = who->name,
+                                         .reasons =
+                                             move->reasons.len > 0 ? move->reasons : BYTES("[]"),
+                                         .accept = move->to == TASK_DONE};
+        reviews__made(tx, io_task, &made);
     } else if (reopened) {
         io_task->retry_count = 0;
         io_task->attempts = 0;

@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "engine/board/board.h"
+#include "engine/session/sessions.h"
+#include "rules/board/prompt.h"
 
 /* By tsk_…; false: it is gone. Texts in the arena. */
 MUST_CHECK bool tasks__load(struct tx *tx, struct bytes owner, struct bytes task,
@@ -50,6 +52,36 @@ struct attempt_over {
     int64_t exit_code; /* -1: none. */
 };
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over);
+
+/* A result that waits for the board's reviewer; `agent` of the task is that then. */
+MUST_CHECK bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes reviewer,
+                              struct task *ret_task);
+/* The row of a review, and what it means for the task, which is not written. */
+struct review_made {
+    struct bytes review, reviewer, reasons; /* reasons: a JSON list. */
+    bool accept;
+};
+void reviews__made(struct tx *tx, struct task *io_task, const struct review_made *made);
+/* A turn has ended that may have been a review. */
+void reviews__ended(struct tx *tx, const struct run_row *run);
+
+/* What an agent is told about a task. `setting`: member of the board with the project's own
+ * template. */
+struct prompt_ask {
+    enum board_prompt which;
+    const struct task *task;
+    struct bytes agent;
+    int64_t attempt; /* Its number. */
+    enum board_reach reach;
+    const char *setting;
+};
+void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *prompt);
+
+/* A session for an attempt or a review. */
+struct attempt_start;
+MUST_CHECK struct err attempts__session(struct tx *tx, const struct attempt_start *start,
+                                        const struct task *task, struct bytes agent,
+                                        const char *title, struct session_row *ret_row);
 
 /* Whether the attempt may say that its work is done. ERR_NO_OUTPUT, ERR_MUST_HAVE. */
 MUST_CHECK struct err tasks__result_check(struct tx *tx, const struct task *task, struct why *why);

@@ -101,13 +101,11 @@ static enum board_prompt prompt_of(struct tx *tx, const struct task *task,
     return !broke_off ? BOARD_PROMPT_TASK : goes_on ? BOARD_PROMPT_RETRY : BOARD_PROMPT_AGAIN;
 }
 
-static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start,
-                                const struct task *task, const struct task_attempt *attempt,
-                                bool goes_on) {
+void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *prompt) {
     AUTO(text_done) struct text context = text_up_to(CONTEXT_MAX);
     AUTO(text_done) struct text must_haves = text_up_to(MUST_HAVES_MAX);
-    AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     AUTO(json_release) json_t *board = NULL;
+    const struct task *task = ask->task;
     struct why why = {""};
     const struct bytes settings =
         tx_text(tx, "SELECT board FROM projects WHERE owner = $1 AND name = $2",
@@ -115,25 +113,24 @@ static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start
     if (err_failed(json_parse_wrapped(settings, &board, NULL))) {
         json_release(&board);
     }
-    context_write(tx, task, false, &context);
+    context_write(tx, task, ask->which == BOARD_PROMPT_REVIEW, &context);
     must_haves_write(task, &must_haves);
-    const struct board_prompt_facts facts = {
-        .project_id = task->project,
-        .task_id = task->name,
-        .title = task->title,
-        .description = task->description,
-        .task_type = task->type,
-        .priority = task->priority,
-        .must_haves = text_bytes(&must_haves),
-        .retry_context = text_bytes(&context),
-        .current_status = bytes_of(task_status_names[task->status]),
-        .agent_id = attempt->agent,
-        .completion_status = BYTES("review"),
-        .reach = start->program.len > 0 ? BOARD_REACH_SOCKET : BOARD_REACH_TOOLS,
-        .attempt = attempt->number,
-        .attempts_max = task->attempts_max};
-    board_prompt_write(prompt_of(tx, task, attempt, goes_on), &facts, json_bytes(board, "executor"),
-                       &prompt, &why);
+    const struct board_prompt_facts facts = {.project_id = task->project,
+                                             .task_id = task->name,
+                                             .title = task->title,
+                                             .description = task->description,
+                                             .task_type = task->type,
+                                             .priority = task->priority,
+                                             .must_haves = text_bytes(&must_haves),
+                                             .retry_context = text_bytes(&context),
+                                             .current_status =
+                                                 bytes_of(task_status_names[task->status]),
+                                             .agent_id = ask->agent,
+                                             .completion_status = BYTES("review"),
+                                             .reach = ask->reach,
+                                             .attempt = ask->attempt,
+                                             .attempts_max = task->attempts_max};
+    board_prompt_write(ask->which, &facts, json_bytes(board, ask->setting), prompt, &why);
     if (why.text[0] != '\0') {
         AUTO(text_done) struct text detail = text_up_to(2 << 10);
         text_add_char(&detail, '{');
@@ -143,24 +140,38 @@ static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start
             .type = "template_failed", .agent = BYTES(""), .detail = text_bytes(&detail)};
         tasks__tell(tx, task, &happened);
     }
+}
+
+static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start,
+                                const struct task *task, const struct task_attempt *attempt,
+                                bool goes_on) {
+    AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
+    const struct prompt_ask ask = {.which = prompt_of(tx, task, attempt, goes_on),
+                                   .task = task,
+                                   .agent = attempt->agent,
+                                   .attempt = attempt->number,
+                                   .reach = start->program.len > 0 ? BOARD_REACH_SOCKET
+                                                                   : BOARD_REACH_TOOLS,
+                                   .setting = "executor"};
+    prompts__write(tx, &ask, &prompt);
     return tx_copy_text(tx, &prompt, "board: prompt");
 }
 
 /* --- The turn --------------------------------------------------------------------------------- */
 
-static struct err session_make(struct tx *tx, const struct attempt_start *start,
-                               const struct task *task, const struct task_attempt *attempt,
-                               struct session_row *ret_row) {
+struct err attempts__session(struct tx *tx, const struct attempt_start *start,
+                             const struct task *task, struct bytes agent, const char *title_before,
+                             struct session_row *ret_row) {
     AUTO(text_done) struct text title = text_up_to(400);
-    text_addf(&title, "%.*s %.*s", (int)task->name.len, task->name.data, (int)task->title.len,
-              task->title.data);
+    text_addf(&title, "%s%.*s %.*s", title_before, (int)task->name.len, task->name.data,
+              (int)task->title.len, task->title.data);
     const struct session_new what = {.session = start->session,
                                      .owner = task->owner,
                                      .parent = BYTES(""),
                                      .project = task->project,
                                      .title = text_bytes(&title),
                                      .model = start->model,
-                                     .agent = attempt->agent,
+                                     .agent = agent,
                                      .root = start->root,
                                      .program = start->program};
     return tx_session_create(tx, &what, ret_row);
@@ -180,7 +191,8 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
         const struct session_key key = {task.owner, attempt.session};
         tx_fail(tx, tx_session_find(tx, &key, &goes_on, &session));
     }
-    struct err err = goes_on ? tx_error(tx) : session_make(tx, start, &task, &attempt, &session);
+    struct err err =
+        goes_on ? tx_error(tx) : attempts__session(tx, start, &task, attempt.agent, "", &session);
     if (err_failed(err)) {
         return err;
     }

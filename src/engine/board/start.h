@@ -10,6 +10,7 @@
 
 struct attempt_start {
     struct bytes attempt;        /* try_… */
+    struct bytes task, agent;    /* Of a review: tsk_…, and its reviewer. */
     struct bytes program, model; /* Of an agent that is a program; "": a native one. */
     struct bytes model_default, root;
     bool resumes; /* A session of it can go on. */
@@ -21,5 +22,9 @@ struct attempt_start {
  * which is the run of the attempt. Nothing, where somebody moved the task meanwhile. */
 MUST_CHECK struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start,
                                        struct why *why);
+
+/* The same for a review. */
+MUST_CHECK struct err tx_review_start(struct tx *tx, const struct attempt_start *start,
+                                      struct why *why);
 
 #endif

@@ -77,6 +77,7 @@ MUST_CHECK bool board_move_fits(const struct board_move *move);
 enum {
     BOARD_RETRIES_MAX = 3,          /* Attempts that ended without a word, before it fails. */
     BOARD_ATTEMPTS_DEFAULT = 5,     /* Attempts of all kinds. */
+    BOARD_REJECTIONS_MAX = 3,       /* After so many, a person judges. */
     BOARD_PAUSE_FIRST_MS = 5000,    /* Before the next attempt, doubled with each, */
     BOARD_PAUSE_MAX_MS = 5 * 60000, /* up to this. */
 };

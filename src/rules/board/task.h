@@ -44,6 +44,7 @@ struct task {
     struct bytes question, answer;
     struct bytes agent;                 /* Has it, or had it last; "": none did. */
     struct bytes attempt, session, run; /* Of the last attempt; "": it has none. */
+    struct bytes reviewer, review_run;  /* Of a result that an agent judges, or has judged. */
     bool open_attempt;                  /* That attempt has not ended. */
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;

@@ -631,6 +631,8 @@ CREATE TABLE tasks (
     open_attempt @int@ NOT NULL,
     session TEXT NOT NULL,
     run TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    review_run TEXT NOT NULL,
     not_before_ms @int@ NOT NULL,
     archived @int@ NOT NULL,
     made_ms @int@ NOT NULL,
@@ -645,6 +647,7 @@ CREATE INDEX tasks_pending ON tasks (owner, project, priority DESC, id)
     WHERE status = 'pending' AND archived = 0;
 CREATE INDEX tasks_held ON tasks (owner, project, agent) WHERE status IN ('claimed', 'working');
 CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
+CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
 CREATE INDEX tasks_session ON tasks (session) WHERE session <> '';
 
 -- What a task waits for, by ids. waived_by: the person who said that it need not; '': nobody did.

@@ -1,0 +1,177 @@
+/* reviews.c: results that an agent judges, in a session of its own: never the one that wrote them.
+ *
+ * Its answer has a schema, so that it is a verdict or no answer at all. Where there is none, and
+ * after BOARD_REJECTIONS_MAX rejections, a person judges. */
+#include "base/hash.h"
+#include "base/json/json.h"
+#include "engine/board/rows.h"
+#include "engine/board/start.h"
+#include "engine/turn/rows.h"
+
+enum { REVIEW_PROMPT_MAX = 512 << 10 };
+
+static const char verdict_schema[] =
+    "{\"type\":\"object\",\"required\":[\"accept\",\"reasons\"],\"properties\":{\"accept\":{"
+    "\"type\":\"boolean\"},\"reasons\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
+    "\"maxItems\":50}}}";
+
+bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes reviewer,
+                   struct task *ret_task) {
+    AUTO(rows_release)
+    struct rows *rows = NULL;
+    if (reviewer.len > 0) {
+        rows = tx_resource_rows(
+            tx, &task_resource,
+            "owner = $1 AND project = $2 AND status = 'review' AND archived = 0 AND"
+            " review_run = '' AND rejections < $3 ORDER BY priority DESC, id LIMIT 1",
+            ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(BOARD_REJECTIONS_MAX)));
+    }
+    if (rows == NULL || !rows_step(rows) || !resource_row_read(&task_resource, rows, ret_task)) {
+        return false;
+    }
+    tx_resource_copy(tx, &task_resource, ret_task);
+    ret_task->agent = tx_copy(tx, reviewer);
+    return true;
+}
+
+static struct bytes review_prompt(struct tx *tx, const struct task *task, struct bytes reviewer) {
+    AUTO(text_done) struct text prompt = text_up_to(REVIEW_PROMPT_MAX);
+    const struct prompt_ask ask = {.which = BOARD_PROMPT_REVIEW,
+                                   .task = task,
+                                   .agent = reviewer,
+                                   .reach = BOARD_REACH_TOOLS,
+                                   .setting = "review"};
+    prompts__write(tx, &ask, &prompt);
+    return tx_copy_text(tx, &prompt, "board: review");
+}
+
+static void review_told(struct tx *tx, const struct task *task, const char *type,
+                        struct bytes reviewer, struct bytes words) {
+    AUTO(text_done) struct text detail = text_up_to(8 << 10);
+    text_add_char(&detail, '{');
+    text_add_member(&detail, "run", task->review_run);
+    if (words.len > 0) {
+        text_add_member(&detail, "why", words);
+    }
+    text_add_char(&detail, '}');
+    const struct task_happened happened = {
+        .type = type, .agent = reviewer, .detail = text_bytes(&detail)};
+    tasks__tell(tx, task, &happened);
+}
+
+struct err tx_review_start(struct tx *tx, const struct attempt_start *start, struct why *why) {
+    struct task task;
+    struct session_row session;
+    struct turn_accepted accepted;
+    const struct bytes owner =
+        tx_text(tx, "SELECT owner FROM tasks WHERE task = $1", ARGS(arg_text(start->task)));
+    if (!tasks__load(tx, owner, start->task, &task) || task.status != TASK_REVIEW ||
+        task.review_run.len > 0) {
+        return tx_error(tx); /* Somebody was faster. */
+    }
+    struct err err = attempts__session(tx, start, &task, start->agent, "Review of ", &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct turn_message message = {.session = {task.owner, session.session},
+                                         .text = review_prompt(tx, &task, start->agent),
+                                         .client = BYTES(""),
+                                         .schema = BYTES(verdict_schema),
+                                         .model = BYTES(""),
+                                         .model_default = start->model_default,
+                                         .policy = TURN_ENQUEUE,
+                                         .run = start->run,
+                                         .message = start->message,
+                                         .answer = start->answer,
+                                         .bounds = start->bounds};
+    err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    task.reviewer = start->agent;
+    task.review_run = accepted.run.run;
+    tasks__write(tx, &task);
+    review_told(tx, &task, "review_began", start->agent, BYTES(""));
+    return tx_error(tx);
+}
+
+struct err tx_review_unstarted(struct tx *tx, struct bytes id, struct bytes reviewer,
+                               struct bytes note) {
+    struct task task;
+    const struct bytes owner =
+        tx_text(tx, "SELECT owner FROM tasks WHERE task = $1", ARGS(arg_text(id)));
+    if (tasks__load(tx, owner, id, &task) && task.status == TASK_REVIEW &&
+        task.review_run.len == 0) {
+        task.reviewer = reviewer;
+        task.review_run = BYTES("none"); /* A person judges. */
+        tasks__write(tx, &task);
+        review_told(tx, &task, "review_failed", reviewer, note);
+    }
+    return tx_error(tx);
+}
+
+/* The verdict of an answer; false: it has none. */
+static bool verdict_read(struct bytes said, json_t **ret_json) {
+    return said.len > 0 && !err_failed(json_parse_wrapped(said, ret_json, NULL)) &&
+           json_is_boolean(json_object_get(*ret_json, "accept"));
+}
+
+static struct id review_id(struct tx *tx, struct bytes run) {
+    const struct sha256 hash = sha256_of(run.data, run.len);
+    return id_make("rev", tx_now_ms(tx), hash.bytes);
+}
+
+static void verdict_apply(struct tx *tx, struct task *task, const json_t *verdict) {
+    AUTO(text_done) struct text reasons = text_up_to(TASK_LISTS_MAX);
+    const json_t *list = json_object_get(verdict, "reasons");
+    const bool accept = json_is_true(json_object_get(verdict, "accept"));
+    if (json_array_size(list) == 0 || err_failed(json_write(list, &reasons))) {
+        text_clear(&reasons);
+        text_add_str(&reasons, accept ? "[]" : "[\"the reviewer gave no reason\"]");
+    }
+    const struct id id = review_id(tx, task->review_run);
+    const struct review_made made = {.review = bytes_of(id.text),
+                                     .reviewer = task->reviewer,
+                                     .reasons = text_bytes(&reasons),
+                                     .accept = accept};
+    reviews__made(tx, task, &made);
+    const struct task_entered entered = {.to = accept ? TASK_DONE : TASK_PENDING,
+                                         .by = task->reviewer,
+                                         .words = text_bytes(&reasons)};
+    tasks__enter(tx, task, &entered);
+}
+
+void reviews__made(struct tx *tx, struct task *io_task, const struct review_made *made) {
+    struct task_review row = {.review = made->review,
+                              .owner = io_task->owner,
+                              .project = io_task->project,
+                              .task = io_task->task,
+                              .attempt = io_task->attempt,
+                              .reviewer = made->reviewer,
+                              .accept = made->accept,
+                              .reasons = made->reasons};
+    io_task->rejections += made->accept ? 0 : 1;
+    io_task->retry_count = 0;
+    tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
+}
+
+void reviews__ended(struct tx *tx, const struct run_row *run) {
+    AUTO(json_release) json_t *verdict = NULL;
+    struct bytes said = BYTES("");
+    struct task task;
+    const struct bytes id =
+        tx_text(tx, "SELECT task FROM tasks WHERE review_run = $1", ARGS(arg_text(run->run)));
+    if (id.len == 0 || !tasks__load(tx, run->owner, id, &task) || task.status != TASK_REVIEW) {
+        return;
+    }
+    if (run->state == RUN_SUCCEEDED) {
+        tx_fail(tx, turns__said(tx, run->id, &said));
+    }
+    if (verdict_read(said, &verdict)) {
+        verdict_apply(tx, &task, verdict);
+    } else {
+        review_told(tx, &task, "review_failed", task.reviewer,
+                    run->note.len > 0 ? run->note : BYTES("it gave no verdict"));
+        tasks__write(tx, &task);
+    }
+}

@@ -1,0 +1,234 @@
+/* The edges of a task, who may take them, and what the end of an attempt means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rules/board/board.h"
+#include "rules/board/settings.h"
+#include "rules/board/task.h"
+
+/* --- Edges ------------------------------------------------------------------------------------ */
+
+/* As the contract tells it, word by word; everything else is refused. */
+static const char *const contract[] = {
+    "pending claimed daemon agent person",
+    "claimed working holder",
+    "working review holder",
+    "working failed holder daemon",
+    "claimed failed daemon",
+    "working blocked holder daemon person",
+    "claimed blocked daemon",
+    "claimed pending daemon",
+    "working pending daemon",
+    "pending cancelled person",
+    "claimed cancelled person",
+    "working cancelled person",
+    "review cancelled person",
+    "blocked cancelled person",
+    "review done reviewer person",
+    "review pending reviewer person",
+    "failed pending person",
+    "cancelled pending person",
+    "blocked pending person",
+    "done pending person",
+};
+
+static const struct {
+    enum board_actor actor;
+    const char *name;
+} actors[] = {{BOARD_DAEMON, "daemon"},
+              {BOARD_AGENT, "agent"},
+              {BOARD_HOLDER, "holder"},
+              {BOARD_REVIEWER, "reviewer"},
+              {BOARD_PERSON, "person"}};
+
+static bool contract_has(enum task_status from, enum task_status to, const char *actor) {
+    char edge[64], who[24];
+    (void)snprintf(edge, sizeof edge, "%s %s ", task_status_names[from], task_status_names[to]);
+    (void)snprintf(who, sizeof who, " %s", actor);
+    for (size_t i = 0; i < COUNT_OF(contract); i++) {
+        const char *at = strstr(contract[i], who);
+        if (strncmp(contract[i], edge, strlen(edge)) == 0 && at != NULL &&
+            (at[strlen(who)] == ' ' || at[strlen(who)] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void random_edges_by_random_actors_pass_as_the_contract_says(void **state) {
+    (void)state;
+    uint32_t random = 1;
+    unsigned passed = 0;
+    for (unsigned i = 0; i < 100000; i++) {
+        random = random * 1664525U + 1013904223U;
+        const enum task_status from = (enum task_status)((random >> 8) % TASK_STATUS_COUNT);
+        const enum task_status to = (enum task_status)((random >> 16) % TASK_STATUS_COUNT);
+        const size_t at = (random >> 24) % COUNT_OF(actors);
+        const struct board_move move = {from, to, actors[at].actor};
+        enum board_words words;
+        struct why why = {""};
+        const struct err err = board_move_check(&move, &words, &why);
+        assert_int_equal(!err_failed(err), contract_has(from, to, actors[at].name));
+        assert_int_equal(err_failed(err) ? err.code : ERR_TASK_EDGE, ERR_TASK_EDGE);
+        passed += err_failed(err) ? 0 : 1;
+    }
+    assert_true(passed > 1000);
+}
+
+static void a_refusal_names_states_actor_and_what_is_allowed(void **state) {
+    (void)state;
+    const struct board_move move = {TASK_PENDING, TASK_DONE, BOARD_PERSON};
+    enum board_words words;
+    struct why why = {""};
+    assert_int_equal(board_move_check(&move, &words, &why).code, ERR_TASK_EDGE);
+    assert_string_equal(why.text,
+                        "a task that is pending is not made done by a person; from there: "
+                        "claimed, cancelled");
+}
+
+/* --- The end of an attempt -------------------------------------------------------------------- */
+
+static struct board_verdict judge(enum task_status status, enum run_cause cause, int64_t retries,
+                                  int64_t attempts) {
+    const struct board_attempt_end end = {.status = status,
+                                          .cause = cause,
+                                          .retry_count = retries,
+                                          .attempts = attempts,
+                                          .attempts_max = BOARD_ATTEMPTS_DEFAULT};
+    return board_attempt_judge(&end);
+}
+
+static void assert_judged(struct board_verdict verdict, enum task_status to,
+                          enum board_reason reason, int64_t retries) {
+    assert_int_equal(verdict.to, to);
+    assert_string_equal(board_reason_names[verdict.reason], board_reason_names[reason]);
+    assert_int_equal(verdict.retry_count, retries);
+}
+
+static void an_attempt_that_says_nothing_is_no_success(void **state) {
+    (void)state;
+    assert_judged(judge(TASK_WORKING, CAUSE_COMPLETED, 0, 1), TASK_PENDING, BOARD_BECAUSE_NO_STATUS,
+                  1);
+    assert_judged(judge(TASK_CLAIMED, CAUSE_COMPLETED, 2, 3), TASK_FAILED,
+                  BOARD_BECAUSE_MAX_RETRIES, 3);
+    assert_judged(judge(TASK_WORKING, CAUSE_CRASHED, 0, 1), TASK_PENDING, BOARD_BECAUSE_INTERRUPTED,
+                  1);
+    assert_judged(judge(TASK_WORKING, CAUSE_STUCK, 2, 3), TASK_FAILED, BOARD_BECAUSE_STUCK, 3);
+}
+
+static void a_provider_that_refuses_costs_attempts_alone(void **state) {
+    (void)state;
+    assert_judged(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 2, 1), TASK_PENDING,
+                  BOARD_BECAUSE_API_ERROR, 2);
+    assert_judged(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, BOARD_ATTEMPTS_DEFAULT), TASK_FAILED,
+                  BOARD_BECAUSE_MAX_ATTEMPTS, 0);
+}
+
+static void what_no_retry_cures_asks_a_person(void **state) {
+    (void)state;
+    const struct board_verdict verdict = judge(TASK_CLAIMED, CAUSE_AUTH_FAILED, 0, 1);
+    assert_judged(verdict, TASK_BLOCKED, BOARD_BECAUSE_AUTH_FAILED, 0);
+    assert_non_null(strstr(verdict.question, "login"));
+    assert_judged(judge(TASK_WORKING, CAUSE_STOPPED, 0, 1), TASK_BLOCKED, BOARD_BECAUSE_STOPPED, 0);
+}
+
+static void a_task_that_has_its_final_status_is_not_tried_again(void **state) {
+    (void)state;
+    static const enum task_status kept[] = {TASK_PENDING, TASK_REVIEW,  TASK_DONE,
+                                            TASK_FAILED,  TASK_BLOCKED, TASK_CANCELLED};
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        assert_judged(judge(kept[i], CAUSE_CRASHED, 1, 2), kept[i], BOARD_BECAUSE_DONE_ALREADY, 1);
+    }
+    assert_judged(judge(TASK_REVIEW, CAUSE_FALLBACK_USED, 0, 1), TASK_REVIEW,
+                  BOARD_BECAUSE_FALLBACK, 0);
+    assert_judged(judge(TASK_WORKING, CAUSE_FALLBACK_USED, 0, 1), TASK_FAILED,
+                  BOARD_BECAUSE_FALLBACK, 0);
+}
+
+static void pauses_double_up_to_their_limit(void **state) {
+    (void)state;
+    assert_int_equal(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, 1).pause_ms, BOARD_PAUSE_FIRST_MS);
+    assert_int_equal(judge(TASK_WORKING, CAUSE_RATE_LIMITED, 0, 3).pause_ms,
+                     4 * BOARD_PAUSE_FIRST_MS);
+    const struct board_attempt_end late = {
+        .status = TASK_WORKING, .cause = CAUSE_RATE_LIMITED, .attempts = 19, .attempts_max = 20};
+    assert_int_equal(board_attempt_judge(&late).pause_ms, BOARD_PAUSE_MAX_MS);
+}
+
+/* --- Lists of a task, and of a board ---------------------------------------------------------- */
+
+typedef struct err (*list_fn)(const json_t *list, struct text *text, struct why *why);
+
+static void assert_list(list_fn write, const char *json, const char *written, const char *refusal) {
+    AUTO(json_release) json_t *list = NULL;
+    AUTO(text_done) struct text text = text_up_to(TASK_LISTS_MAX);
+    struct why why = {""};
+    assert_false(err_failed(json_parse(json, strlen(json), JSON_DEPTH_MAX, &list, &why)));
+    const struct err err = write(list, &text, &why);
+    if (refusal == NULL) {
+        assert_false(err_failed(err));
+        assert_string_equal(text_bytes(&text).data, written);
+    } else {
+        assert_true(err_failed(err));
+        assert_non_null(strstr(why.text, refusal));
+    }
+}
+
+static void lists_are_checked_item_by_item(void **state) {
+    (void)state;
+    assert_list(task_must_haves_write, "[\"fast\", {\"output\": \"code\"}]",
+                "[\"fast\",{\"output\":\"code\"}]", NULL);
+    assert_list(task_must_haves_write, "[{\"output\": \"cake\"}]", NULL, "cake");
+    assert_list(task_must_haves_write, "[{\"file\": \"a\", \"text\": \"b\"}]", NULL, "[0]");
+    assert_list(task_must_haves_write, "[\"\"]", NULL, "[0]");
+    assert_list(task_must_haves_write, "{}", NULL, "must be a list");
+    assert_list(task_needs_write, "[\"t-1\", \"T-20\"]", "[\"T-1\",\"T-20\"]", NULL);
+    assert_list(task_needs_write, "[\"T-1\", \"T-1\"]", NULL, "[1]");
+    assert_list(task_needs_write, "[\"T-0\"]", NULL, "[0]");
+    assert_list(task_links_write, "[{\"kind\":\"related\",\"task\":\"T-2\"}]",
+                "[{\"kind\":\"related\",\"task\":\"T-2\"}]", NULL);
+    assert_list(task_links_write, "[{\"kind\":\"loves\",\"task\":\"T-2\"}]", NULL, "loves");
+    assert_list(board_settings_write, "{\"agents\":[{\"name\":\"pi\",\"slots\":2}]}",
+                "{\"agents\":[{\"name\":\"pi\",\"slots\":2}]}", NULL);
+    assert_list(board_settings_write, "{\"agents\":[{\"name\":\"pi\",\"slots\":0}]}", NULL,
+                "slots");
+    assert_list(board_settings_write, "{\"agents\":[{\"slots\":1}]}", NULL, "name");
+    assert_list(board_settings_write, "{\"executor\":\"{{nobody}}\"}", NULL, "nobody");
+    assert_list(board_settings_write, "{\"cake\":1}", NULL, "cake");
+}
+
+static void an_agent_can_what_its_board_says(void **state) {
+    (void)state;
+    AUTO(json_release)
+    json_t *json = json_loads(
+        "{\"agents\":[{\"name\":\"a\",\"capabilities\":[\"web\"]},{\"name\":\"b\",\"slots\":3}]}",
+        0, NULL);
+    struct board_agent agents[BOARD_AGENTS_MAX];
+    assert_int_equal(board_agents(json, BYTES("own"), agents), 2);
+    assert_true(board_agent_can(&agents[0], BYTES("web")));
+    assert_false(board_agent_can(&agents[1], BYTES("web")));
+    assert_true(board_agent_can(&agents[1], BYTES("")));
+    assert_int_equal(agents[0].slots, 1);
+    assert_int_equal(agents[1].slots, 3);
+    assert_int_equal(board_agents(NULL, BYTES("own"), agents), 1);
+    assert_int_equal(board_agents(NULL, BYTES(""), agents), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_edges_by_random_actors_pass_as_the_contract_says),
+        cmocka_unit_test(a_refusal_names_states_actor_and_what_is_allowed),
+        cmocka_unit_test(an_attempt_that_says_nothing_is_no_success),
+        cmocka_unit_test(a_provider_that_refuses_costs_attempts_alone),
+        cmocka_unit_test(what_no_retry_cures_asks_a_person),
+        cmocka_unit_test(a_task_that_has_its_final_status_is_not_tried_again),
+        cmocka_unit_test(pauses_double_up_to_their_limit),
+        cmocka_unit_test(lists_are_checked_item_by_item),
+        cmocka_unit_test(an_agent_can_what_its_board_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
