@@ -19,7 +19,7 @@ const said = async (turns, args) => {
 const now = ({ running, waiting, at_once, cooling_until_ms, cooling_cause }) =>
   ({ running, waiting, at_once, until: cooling_until_ms, cause: cooling_cause });
 
-test("an agent whose provider refuses cools down over a restart, until its time is over",
+test("an agent whose provider refuses cools down over a restart, until its end",
   async (t) => {
     const turns = await open(t, ["claude", "codex"]);
     const agent = async (name = "claude") => now(await turns.get(`/agents/${name}`));

@@ -108,7 +108,7 @@ static void a_new_daemon_waits_for_the_rest_whatever_the_clock_says(void **state
     assert_int_equal(agent_cool_wait_ms(&cool, 500), WAIT);
     cool = restored(INT64_MAX / 2, BEGUN, BEGUN); /* A damaged row. */
     assert_int_equal(agent_cool_wait_ms(&cool, 500), AGENT_WAIT_MAX_MS);
-    cool = restored(UNTIL, BEGUN, UNTIL + AGENT_WAIT_MAX_MS); /* One tries first. */
+    cool = restored(UNTIL, BEGUN, UNTIL + AGENT_WAIT_MAX_MS); /* A process tries first. */
     assert_int_equal(cool.state, AGENT_COOLING);
     assert_int_equal(agent_cool_wait_ms(&cool, 500), 0);
     cool = restored(UNTIL, BEGUN, UNTIL + AGENT_WAIT_MAX_MS + 1);

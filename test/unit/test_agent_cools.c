@@ -61,7 +61,7 @@ static void a_cool_down_is_a_row_until_it_is_cleared_or_long_over(void **state) 
     assert_int_equal(ask.cool.outcome, AGENT_RATE_LIMITED);
     assert_int_equal(ask.cool.until_ms, now_ms + 2000);
     assert_in_range(ask.cool.changed_ms, now_ms, kit->kit.clock_ms);
-    ask.until_ms = now_ms + 2000; /* Its time is over then. */
+    ask.until_ms = now_ms + 2000; /* The end has come then. */
     assert_int_equal(runs_do(kit, find_tx, &ask), ERR_NONE);
     assert_false(ask.found);
     ask.agent = "pi";
@@ -71,7 +71,7 @@ static void a_cool_down_is_a_row_until_it_is_cleared_or_long_over(void **state) 
     assert_int_equal(runs_do(kit, each_tx, &ask), ERR_NONE);
     assert_string_equal(ask.text, "codex rate_limited|claude rate_limited|");
     kit->kit.clock_ms += 2001 + AGENT_WAIT_MAX_MS;
-    set(kit, "pi", kit->kit.clock_ms + 1000, AGENT_PROVIDER_ERROR); /* It removes what is over. */
+    set(kit, "pi", kit->kit.clock_ms + 1000, AGENT_PROVIDER_ERROR); /* Rows that are over go. */
     assert_int_equal(runs_do(kit, each_tx, &ask), ERR_NONE);
     assert_string_equal(ask.text, "pi provider_error|codex rate_limited|");
     ask.agent = "codex";
@@ -111,36 +111,47 @@ static void those_that_end_first_make_room(void **state) {
 
 /* --- Load ------------------------------------------------------------------------------------- */
 
+/* Rows as they are written: a turn has one in each of both tables. */
 static struct err runs_tx(struct tx *tx, void *ctx) {
     (void)ctx;
     static const struct {
-        const char *owner, *kind, *gate, *agent;
-        int64_t id, parent;
+        const char *owner, *kind, *gate, *agent, *step_key;
+        int64_t id, process; /* process: of a turn; -1: a turn that has none. */
         bool ended;
     } rows[] = {
-        {"ann", "turn", "", "claude", 901, 0, false},  /* With a process, */
-        {"ann", "job", "", "claude", 902, 901, false}, /* this one. */
-        {"ann", "turn", "", "claude", 903, 0, false},  /* Its process waits for its slot. */
-        {"ann", "job", "key", "claude", 904, 903, false},
-        {"ann", "turn", "key", "claude", 905, 0, false}, /* After another one of its session. */
-        {"ann", "turn", "", "claude", 906, 0, true},     /* It was stopped, */
-        {"ann", "job", "", "claude", 907, 906, false},   /* and its process has its grace. */
-        {"ann", "job", "", "", 908, 901, false},         /* A command of the turn. */
-        {"ann", "agent", "", "explore", 909, 0, false},
-        {"ann", "agent", "budget", "explore", 910, 0, false},
-        {"ann", "agent", "", "explore", 911, 0, true},
-        {"eve", "turn", "", "claude", 912, 0, false},
+        {"ann", "turn", "", "claude", "", 901, 902, false}, /* A turn with its process, */
+        {"ann", "job", "", "claude", "", 902, 0, false},
+        {"ann", "turn", "", "claude", "turn", 903, 904, false}, /* a step's, whose process waits */
+        {"ann", "job", "key", "claude", "", 904, 0, false},     /* for its slot, */
+        {"ann", "turn", "key", "claude", "", 905, -1, false},   /* and a queued one. */
+        {"ann", "turn", "", "claude", "", 906, 907,
+         true},                                          /* A turn that was stopped; its process */
+        {"ann", "job", "", "claude", "", 907, 0, false}, /* has its grace. */
+        {"ann", "job", "", "", "", 908, 0, false},       /* A command of the turn. */
+        {"ann", "agent", "", "explore", "k", 909, 0, false},
+        {"ann", "agent", "budget", "explore", "k", 910, 0, false},
+        {"ann", "agent", "", "explore", "k", 911, 0, true},
+        {"eve", "turn", "", "claude", "", 912, -1, false},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const int64_t process = rows[i].process;
         char run[40];
         (void)snprintf(run, sizeof run, "run_%026lld", (long long)rows[i].id);
-        tx_do(
-            tx,
-            "INSERT INTO runs (id, run, owner, kind, parent, state, gate, made_ms, ended_ms,"
-            " spec, agent) VALUES ($1, $2, $3, $4, $5, 'running', $6, 1, NULLIF($7, 0), '{}', $8)",
-            ARGS(arg_int(rows[i].id), arg_str(run), arg_str(rows[i].owner), arg_str(rows[i].kind),
-                 arg_int(rows[i].parent), arg_str(rows[i].gate), arg_int(rows[i].ended ? 2 : 0),
-                 arg_str(rows[i].agent)));
+        tx_do(tx,
+              "INSERT INTO runs (id, run, owner, kind, parent, state, gate, made_ms, ended_ms,"
+              " spec, agent, step_key) VALUES ($1, $2, $3, $4, 0, 'running', $5, 1,"
+              " NULLIF($6, 0), '{}', $7, $8)",
+              ARGS(arg_int(rows[i].id), arg_str(run), arg_str(rows[i].owner), arg_str(rows[i].kind),
+                   arg_str(rows[i].gate), arg_int(rows[i].ended ? 2 : 0), arg_str(rows[i].agent),
+                   arg_str(rows[i].step_key)));
+        if (process != 0) {
+            tx_do(tx,
+                  "INSERT INTO turns (run, session, began_by, question, answer, begun, calls,"
+                  " calls_max, step, call, from_seq, mistakes, repeats, answered, last_call,"
+                  " truncated, output_max, model, last, number, program_child) VALUES ($1, 1,"
+                  " 'message', 0, 0, 1, 1, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0, '', '', $1, $2)",
+                  ARGS(arg_int(rows[i].id), arg_int(process > 0 ? process : 0)));
+        }
     }
     return tx_error(tx);
 }

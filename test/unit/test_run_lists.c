@@ -271,7 +271,7 @@ enum {
     BY_SINCE = 256,
     BY_TEXT = 512,
     SETS = 1024,
-    BY_TOP = SETS, /* These two not with every set: with one filter more, or with all of them. */
+    BY_TOP = SETS, /* Both not with every set: with one filter more, or with all of them. */
     BY_AGENT = 2 * SETS,
 };
 

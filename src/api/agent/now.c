@@ -73,7 +73,7 @@ struct err tx_agents_now(struct tx *tx, struct bytes owner, struct bytes agent,
     return err_failed(err) || !found ? err : cool_add(&add, &one);
 }
 
-/* Of a program, slots are processes; an agent of models has none. */
+/* Processes are the slots of a program; an agent of models has steps instead. */
 void agents_now_show(const struct agents_now *now, struct agent_shown *io_shown) {
     const struct agents_now_row *row = now_find(now, io_shown->name);
     if (row == NULL) {

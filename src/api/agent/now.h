@@ -1,4 +1,4 @@
-/* now.h: what agents do at this moment, as rows of the store have it: beside their definitions,
+/* now.h: the present work of agents, as rows of the store have it: beside their definitions,
  * which are read in the pool.
  *
  * Ownership  embedded, zeroed at first: agents_now_done frees its rows.

@@ -47,13 +47,20 @@ static void now_add(const json_t *row, struct text *value) {
     }
 }
 
+static void now_or_none_add(const json_t *row, struct text *value) {
+    now_add(row, value);
+    if (value->len == 0) {
+        text_add_char(value, '-');
+    }
+}
+
 static const struct column columns[] = {
     COLUMN("AGENT", -16, "name", COLUMN_TEXT),
     COLUMN("KIND", -6, "kind", COLUMN_TEXT),
     COLUMN("STATE", -13, "state", COLUMN_TEXT),
     COLUMN_LEAVING("VERSION", -10, "version", COLUMN_OPTIONAL),
     COLUMN_LEAVING("PROGRAM", -32, "command", COLUMN_OPTIONAL),
-    {.title = "NOW", .width = -12, .fit = FIELD_LEAVES, .add = now_add},
+    {.title = "NOW", .width = -12, .fit = FIELD_LEAVES, .add = now_or_none_add},
     COLUMN_WRAPPED("MAY", may_add),
     COLUMN_END,
 };
@@ -65,8 +72,9 @@ const struct command command_agent_ls = {
     .about = "Claude Code, Codex, OpenCode and Pi are known; others are defined in files,\n"
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
-             "are for agentType of workflows. MAY shows what an agent does without asking you,\n"
-             "or what is wrong with its definition.\n",
+             "are for agentType of workflows. NOW shows what runs and waits, and until when an\n"
+             "agent cools down after its provider refused. MAY shows what it does without\n"
+             "asking you, or what is wrong with its definition.\n",
     ACTION("GET /api/v1/agents", .folder = "root", .columns = columns),
 };
 

@@ -21,7 +21,7 @@ struct err tx_agent_cool_set(struct tx *tx, struct bytes agent, int64_t until_ms
                arg_int(tx_now_ms(tx))));
     tx_do(tx,
           "DELETE FROM agent_cools WHERE until_ms < $1 OR agent NOT IN (SELECT agent FROM"
-          " agent_cools ORDER BY until_ms DESC, agent LIMIT $2)",
+          " agent_cools ORDER BY until_ms DESC, agent DESC LIMIT $2)",
           ARGS(arg_int(tx_now_ms(tx) - AGENT_WAIT_MAX_MS), arg_int(AGENT_COOLS_MAX)));
     return tx_error(tx);
 }
@@ -35,10 +35,11 @@ struct err tx_agent_cools(struct tx *tx,
                           struct err (*each)(void *ctx, const struct agent_cool_row *row),
                           void *ctx) {
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT agent, until_ms, outcome, changed_ms FROM agent_cools"
-                                " ORDER BY until_ms DESC, agent LIMIT $1",
-                                ARGS(arg_int(AGENT_COOLS_MAX)));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT agent, until_ms, outcome, changed_ms FROM agent_cools"
+                " WHERE until_ms >= $1 ORDER BY until_ms DESC, agent DESC LIMIT $2",
+                ARGS(arg_int(tx_now_ms(tx) - AGENT_WAIT_MAX_MS), arg_int(AGENT_COOLS_MAX)));
     struct err err = ERR_OK;
     while (!err_failed(err) && rows_step(rows)) {
         const struct agent_cool_row row = {.agent = rows_text(rows, 0), .cool = cool_read(rows)};

@@ -2,8 +2,8 @@
  * (the rule is rules/agent/cool.h). An agent is known by its name; like its definition, the row
  * belongs to the daemon, to no owner.
  *
- * Promise    a cool-down outlives the daemon. A row stays until it is cleared, or until its time is
- *            over for so long that nobody waits for it any more.
+ * Promise    a cool-down outlives the daemon. A row stays until it is cleared, or until its end
+ *            has passed for so long that nobody waits for it any more.
  * Bounds     AGENT_COOLS_MAX rows: those that end first make room.
  * Ownership  texts are borrowed: for the call, or from the transaction's arena.
  * Threads    inside a store function.
@@ -28,7 +28,7 @@ MUST_CHECK struct err tx_agent_cool_set(struct tx *tx, struct bytes agent, int64
                                         enum agent_outcome outcome);
 MUST_CHECK struct err tx_agent_cool_clear(struct tx *tx,
                                           struct bytes agent); /* Or there is none. */
-/* All rows, also of times that are over: those that end last come first. */
+/* Also those whose end has passed, less than AGENT_WAIT_MAX_MS ago. The last end comes first. */
 MUST_CHECK struct err tx_agent_cools(
     struct tx *tx, struct err (*each)(void *ctx, const struct agent_cool_row *row), void *ctx);
 /* False: the agent does not cool down at that time. */

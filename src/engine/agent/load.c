@@ -1,17 +1,18 @@
 /* load.c: see load.h. */
 #include "engine/agent/load.h"
 
-/* The process of a turn that was stopped lives on for its grace: it takes a slot, and it is no
- * answer of any turn that has not ended. So turns are joined, not subtracted. */
+/* A turn has a row of its own, and a step its key; all other runs of an agent are processes. That
+ * of a turn that was stopped lives on for its grace: it takes a slot, and no turn has it. */
 struct err tx_agent_loads(struct tx *tx, struct bytes owner,
                           struct err (*each)(void *ctx, const struct agent_load *load), void *ctx) {
     static const char sql[] =
-        "SELECT r.agent, count(CASE WHEN r.kind = 'job' AND r.gate = '' THEN 1 END),"
-        " count(CASE WHEN r.kind = 'turn' THEN 1 END) - count(t.id),"
-        " count(CASE WHEN r.kind = 'agent' AND r.gate = '' THEN 1 END),"
-        " count(CASE WHEN r.kind = 'agent' AND r.gate <> '' THEN 1 END)"
-        " FROM runs r LEFT JOIN runs t ON t.id = r.parent AND t.kind = 'turn'"
-        " AND t.ended_ms IS NULL AND r.kind = 'job' AND r.gate = ''"
+        "SELECT r.agent,"
+        " count(CASE WHEN t.run IS NULL AND r.step_key = '' AND r.gate = '' THEN 1 END),"
+        " count(CASE WHEN t.run IS NOT NULL AND c.id IS NULL THEN 1 END),"
+        " count(CASE WHEN t.run IS NULL AND r.step_key <> '' AND r.gate = '' THEN 1 END),"
+        " count(CASE WHEN t.run IS NULL AND r.step_key <> '' AND r.gate <> '' THEN 1 END)"
+        " FROM runs r LEFT JOIN turns t ON t.run = r.id"
+        " LEFT JOIN runs c ON c.id = t.program_child AND c.gate = '' AND c.ended_ms IS NULL"
         " WHERE r.owner = $1 AND r.agent <> '' AND r.ended_ms IS NULL"
         " GROUP BY r.agent ORDER BY r.agent LIMIT $2";
     AUTO(rows_release)

@@ -1,4 +1,4 @@
-/* load.h: what agents have to do at this moment, counted from the rows of runs that have not ended.
+/* load.h: the present work of agents, counted from the rows of runs that have not ended.
  *
  * Threads    inside a store function.
  */

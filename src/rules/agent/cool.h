@@ -44,7 +44,7 @@ int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms);
 
 /* A cool-down as it was stored, by the wall clock, which may have been set since. */
 struct agent_cool_stored {
-    int64_t until_ms, changed_ms; /* Its end, and when that was stored. */
+    int64_t until_ms, changed_ms; /* The end, and when that was stored. */
     enum agent_outcome outcome;
 };
 struct agent_cool_clocks {

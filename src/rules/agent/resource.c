@@ -58,7 +58,7 @@ static const struct field shown[] = {
     {COUNTED(waiting), .required = true},
     {COUNTED(at_once), .required = true, .empty = FIELD_EMPTY_NULL},
     {FIELD("cooling_until_ms", FIELD_TIME, offsetof(struct agent_shown, cooling_until_ms)),
-     .required = true},
+     .required = true, .empty = FIELD_EMPTY_NULL},
     {SHOWN(cooling_cause), .required = true, .empty = FIELD_EMPTY_NULL},
     {SHOWN(program), .empty = FIELD_EMPTY_NULL},
     {SHOWN(command), .empty = FIELD_EMPTY_NULL},

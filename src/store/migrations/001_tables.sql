@@ -175,9 +175,8 @@ CREATE TABLE runs (
     reasoning @int@ NOT NULL DEFAULT 0,
     -- Number of its calls whose cost nobody knows.
     cost_unknown @int@ NOT NULL DEFAULT 0,
-    -- Of a step: the phase that its script named; '': none. agent: of a step the type of its agent,
-    -- of a turn the agent of its session, as of the submit, and of the process of a turn the program
-    -- that it is; '': none.
+    -- Of a step: the phase that its script named; '': none. agent: of a step the type of its agent;
+    -- of a turn the agent of its session, as of the submit, and the same of its process; '': none.
     phase TEXT NOT NULL DEFAULT '',
     agent TEXT NOT NULL DEFAULT '',
     -- Lists of runs. project, session: of the turn or the job at the top; '': none. root: id of the
@@ -252,9 +251,9 @@ CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> ''
 CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0 AND step_key = '';
 CREATE INDEX runs_root ON runs (root, id, kind)
     WHERE root <> 0 AND (step_key = '' OR root <> parent);
--- Runs of an agent; and those that have not ended, which are counted without a look at their rows.
+-- Runs of an agent; and those that have not ended, which are counted by the index alone.
 CREATE INDEX runs_agent ON runs (owner, agent, id, kind) WHERE agent <> '';
-CREATE INDEX runs_agent_live ON runs (owner, agent, kind, gate, parent, ended_ms)
+CREATE INDEX runs_agent_live ON runs (owner, agent, id, gate, step_key, ended_ms)
     WHERE ended_ms IS NULL AND agent <> '';
 -- Runs by their whole label, those at the top (root 0) without a look at others
 -- (engine/system/names.c).
@@ -745,6 +744,7 @@ CREATE TABLE agent_cools (
     outcome TEXT NOT NULL,
     changed_ms @int@ NOT NULL
 ) @strict@;
+CREATE INDEX agent_cools_until ON agent_cools (until_ms, agent);
 
 -- A setting that nobody made has no row.
 CREATE TABLE settings (
