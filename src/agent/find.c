@@ -472,6 +472,7 @@ struct agent_shown agent_seen_show(const struct agent_seen *seen) {
         .model = bytes_of(what->model),
         .description = bytes_of(what->description),
         .isolation = bytes_of(what->isolation),
+        .at_once = what->at_once,
         .from = bytes_of(seen->from),
         .may = bytes_of(seen->found == AGENT_BROKEN ? "nothing" : access_words(seen)),
         .why = bytes_of(seen->why)};

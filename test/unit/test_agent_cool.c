@@ -91,6 +91,30 @@ static void what_others_would_not_meet_does_not_count(void **state) {
     }
 }
 
+static struct agent_cool restored(int64_t until_ms, int64_t changed_ms, int64_t wall_ms) {
+    const struct agent_cool_stored stored = {
+        .until_ms = until_ms, .changed_ms = changed_ms, .outcome = AGENT_PROVIDER_ERROR};
+    const struct agent_cool_clocks now = {.wall_ms = wall_ms, .steady_ms = 500};
+    return agent_cool_restore(&stored, &now);
+}
+
+static void a_new_daemon_waits_for_the_rest_whatever_the_clock_says(void **state) {
+    (void)state;
+    enum { BEGUN = 10 * AGENT_WAIT_MAX_MS, WAIT = 60 * 1000, UNTIL = BEGUN + WAIT };
+    struct agent_cool cool = restored(UNTIL, BEGUN, BEGUN + 1000);
+    assert_int_equal(cool.outcome, AGENT_PROVIDER_ERROR);
+    assert_int_equal(agent_cool_wait_ms(&cool, 500), WAIT - 1000);
+    cool = restored(UNTIL, BEGUN, BEGUN - 3600 * 1000); /* Set back: no more than all of it. */
+    assert_int_equal(agent_cool_wait_ms(&cool, 500), WAIT);
+    cool = restored(INT64_MAX / 2, BEGUN, BEGUN); /* A damaged row. */
+    assert_int_equal(agent_cool_wait_ms(&cool, 500), AGENT_WAIT_MAX_MS);
+    cool = restored(UNTIL, BEGUN, UNTIL + AGENT_WAIT_MAX_MS); /* A process tries first. */
+    assert_int_equal(cool.state, AGENT_COOLING);
+    assert_int_equal(agent_cool_wait_ms(&cool, 500), 0);
+    cool = restored(UNTIL, BEGUN, UNTIL + AGENT_WAIT_MAX_MS + 1);
+    assert_int_equal(cool.state, AGENT_OPEN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_agent_without_failures_begins_at_once),
@@ -99,6 +123,7 @@ int main(void) {
         cmocka_unit_test(another_one_tries_when_the_first_has_left),
         cmocka_unit_test(only_the_one_that_tries_ends_it),
         cmocka_unit_test(after_the_last_attempt_the_next_message_is_tried_at_once),
+        cmocka_unit_test(a_new_daemon_waits_for_the_rest_whatever_the_clock_says),
         cmocka_unit_test(what_others_would_not_meet_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

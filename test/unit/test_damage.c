@@ -149,6 +149,8 @@ static void tables_with_keys_of_text_are_searched_to_their_end(void **state) {
 
 /* One row of each table, as drover writes it; the numbers are the highest of their tables. */
 static const char *const well[] = {
+    "INSERT INTO agent_cools (agent, until_ms, outcome, changed_ms) VALUES ('a', 2,"
+    " 'rate_limited', 1)",
     "INSERT INTO approvals (id, approval, owner, session, run, message, part, kind, step, digest,"
     " arguments, about, shown, state, answer, answered_by, asked_ms) VALUES (70, 'apr_" ID "',"
     " 'ann', 70, 70, 70, 1, 'leave', 'edit_file', '" HASH "', '{}', '', 'a', 'open', '', '', 1)",
@@ -212,6 +214,7 @@ static const char *const well[] = {
 static const struct {
     const char *table, *column;
 } words[] = {
+    {"agent_cools", "outcome"},
     {"approvals", "approval"},
     {"approvals", "kind"},
     {"approvals", "digest"},

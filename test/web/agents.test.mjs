@@ -3,6 +3,8 @@
 //
 // runs-with: web
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
 import { ask } from "./beside.mjs";
@@ -175,6 +177,37 @@ test("hostile texts are shown as the texts that they are", async (t) => {
   assert.equal(await page.locator("main img, main iframe, main script").count(), 0);
   assert.doesNotMatch(await page.locator("main").innerText(), /[\u202e\u2066\x1b]/);
   page.clean();
+});
+
+test("slots in use and the cool-down of an agent stand in its row and its details", async (t) => {
+  const desk = await serving(t, ADMIN);
+  const failure = { type: "turn.failed",
+    error: { message: "429 Too many requests. Please try again in 600s." } };
+  const command = path.join(desk.daemon.data, "limited");
+  const text = `#!/bin/sh\necho '${JSON.stringify(failure)}'; exit 1\n`;
+  writeFileSync(command, text, { mode: 0o755 });
+  await stored(desk, { name: "limited", program: "codex", command, at_once: 2 });
+  const page = await opened(browser, desk, { target: "/agents" });
+  await row(page, "limited").waitFor();
+  const { id } = await ask(desk.daemon, "POST", "/sessions", { agent: "limited" }, 201);
+  await ask(desk.daemon, "POST", `/sessions/${id}/messages`, { text: "hello" }, 201);
+  await row(page, "limited").getByText(/^1 waiting · cools down until .* \(rate limited\) · /)
+    .waitFor(); // The page reads it again by itself.
+  await row(page, "limited").locator(".state", { hasText: "cools down" }).waitFor();
+  await row(page, "limited").getByRole("button").click();
+  await detail(page).getByText(/^1 waiting · cools down until/).waitFor();
+  page.clean();
+});
+
+test("rules: what an agent has to do now, in words", async () => {
+  const { nowOf } = await compiled("agents/rules.ts");
+  const idle = { running: 0, waiting: 0, at_once: 2, cooling_until_ms: null, cooling_cause: null };
+  assert.equal(nowOf(idle, 0), "");
+  assert.equal(nowOf({ ...idle, running: 1 }, 0), "1 of 2 slots used");
+  assert.equal(nowOf({ ...idle, running: 3, at_once: null, waiting: 1 }, 0),
+    "3 running · 1 waiting");
+  assert.match(nowOf({ ...idle, cooling_until_ms: 60_000, cooling_cause: "provider_error" }, 0),
+    /^cools down until \d\d:\d\d.* \(provider error\)$/);
 });
 
 test("rules: a body of the form, the field of a fault, words as a shell needs them", async () => {

@@ -1,5 +1,6 @@
 /* agents.c: agents: the list, one of them, how one would be started; and the stored definitions.
  *
+ * A look reads rows first, what agents do now (now.h), and then the definitions, in the pool.
  * Definitions are read again for each request, since most are files of the project and of the
  * user. Programs come first in the list, then agents of models, which workflows name as agentType.
  *
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #include "agent/find.h"
+#include "api/agent/now.h"
 #include "api/base/page.h"
 #include "base/memory.h"
 #include "proc/spool/spool.h"
@@ -24,6 +26,7 @@ struct agents_op {
     const char *path;         /* PATH of the client, or of the daemon. */
     struct text root, prompt; /* Owned: the project's folder, and what a start is asked. */
     bool asks_versions;
+    struct agents_now now; /* Owned. */
     json_t *broken; /* Owned: paths of files that were listed as broken programs. NULL: none. */
     size_t count;
     struct err err; /* Failure of the agent that was seen. */
@@ -64,12 +67,14 @@ static struct agent_places places_of(const struct agents_op *op) {
 }
 
 /* The cursor of a row is its number. */
-static void shown_add(struct agents_op *op, const struct agent_shown *shown) {
+static void shown_add(struct agents_op *op, const struct agent_shown *of) {
+    struct agent_shown shown = *of;
     const int64_t number = (int64_t)++op->count;
     if (op->page.kind != NULL && (number <= op->page.from || !page_add_number(&op->page, number))) {
         return;
     }
-    fields_write(&agent_shown_fields, op->page.kind != NULL ? FIELD_LISTED : FIELD_WHOLE, shown,
+    agents_now_show(&op->now, &shown);
+    fields_write(&agent_shown_fields, op->page.kind != NULL ? FIELD_LISTED : FIELD_WHOLE, &shown,
                  &op->page.request.op.answer);
 }
 
@@ -139,9 +144,28 @@ static void list_written(struct loop_work *work) {
     request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
 }
 
-static void list_begin(struct page *page) {
+static struct err list_now(struct tx *tx, void *page) {
+    struct agents_op *op = PAGE_OF((struct page *)page, struct agents_op);
+    return tx_agents_now(tx, op->page.request.key.owner, BYTES(""), &op->now);
+}
+
+static void list_known(struct err err, void *ctx) {
+    struct page *page = ctx;
+    if (err_failed(err)) {
+        request_answer(&page->request, err);
+        return;
+    }
     page->request.work = (struct loop_work){.run = list_write, .done = list_written};
     loop_work(page->request.loop, &page->request.work);
+}
+
+static void list_begin(struct page *page) {
+    store_read(page->request.store, list_now, list_known, page);
+}
+
+static struct err show_now(struct tx *tx, void *ctx) {
+    struct agents_op *op = ctx;
+    return tx_agents_now(tx, op->page.request.key.owner, op->page.request.key.id, &op->now);
 }
 
 static void type_show(void *ctx, const struct agent_type_seen *seen) {
@@ -168,6 +192,7 @@ static struct err show_pool(void *ctx) {
 static void agents_end(void *ctx, struct err result) {
     struct agents_op *op = ctx;
     json_release(&op->broken);
+    agents_now_done(&op->now);
 }
 
 static const struct page_kind list = {
@@ -176,7 +201,8 @@ static const struct page_kind list = {
 static const struct request_kind show = {.size = sizeof(struct agents_op),
                                          .one = &agent_one,
                                          .read = agents_read,
-                                         .pool = show_pool,
+                                         .work = show_now,
+                                         .after = show_pool,
                                          .end = agents_end};
 
 /* --- How one would be started ----------------------------------------------------------------- */

@@ -94,6 +94,7 @@ static struct err run_list_read(void *ctx) {
                               .session = param_text(exchange, "session"),
                               .parent = param_text(exchange, "parent"),
                               .root = param_text(exchange, "root"),
+                              .agent = param_text(exchange, "agent"),
                               .q = param_text(exchange, "q"),
                               .since_ms = param_number(exchange, "since"),
                               .hold = run_bounds_hold(&page->request.bounds)};

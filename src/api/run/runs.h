@@ -100,6 +100,9 @@ extern const struct field_set runs__stop_fields, runs__bulk_fields;
         {QUERY("parent", QUERY_TEXT, "Only those that this run has started."), .max = ID_SIZE},    \
         {QUERY("root", QUERY_TEXT, "Only those below this run, which stands at the top."),         \
          .max = ID_SIZE},                                                                          \
+        {QUERY("agent", QUERY_TEXT,                                                                \
+               "Only those of this agent: its turns, their processes, and steps of workflows."),   \
+         .max = PAGE_WORD_MAX},                                                                    \
         PAGE_SINCE_PARAM("submitted"), {                                                           \
         QUERY("q", QUERY_TEXT, "Only those whose label, command or id contains this text."),       \
             .max = RUN_SEARCH_MAX                                                                  \

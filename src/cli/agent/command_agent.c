@@ -13,6 +13,8 @@
 #include "cli/terminal/plain.h"
 #include "rules/agent/definition.h"
 
+enum { NOW_MAX = 200 };
+
 #define AGENT_ROOT OPTION_TEXT("root", 0, "DIR", "Include the .drover/agents of this folder [.].")
 static const struct flag agent_flags[] = {AGENT_ROOT, OPTION_END};
 static const struct flag ls_flags[] = {AGENT_ROOT, LISTING_FLAGS(NULL), OPTION_END};
@@ -23,12 +25,42 @@ static void may_add(const json_t *row, struct text *value) {
     text_add_str(value, talk_text(row, broken ? "why" : "may"));
 }
 
+/* "1 of 2 run, 3 wait, cools until 14:05 (rate_limited)"; of one that has nothing to do: "". */
+static void now_add(const json_t *row, struct text *value) {
+    const long long running = talk_int(row, "running"), waiting = talk_int(row, "waiting");
+    const long long at_once = talk_int(row, "at_once");
+    const int64_t until_ms = talk_int(row, "cooling_until_ms");
+    if (running > 0) {
+        text_addf(value, "%lld", running);
+        if (at_once > 0) {
+            text_addf(value, " of %lld", at_once);
+        }
+        text_addf(value, " run%s", running == 1 && at_once == 0 ? "s" : "");
+    }
+    if (waiting > 0) {
+        text_addf(value, "%s%lld wait%s", value->len > 0 ? ", " : "", waiting,
+                  waiting == 1 ? "s" : "");
+    }
+    if (until_ms > 0) {
+        text_addf(value, "%scools until %s (%s)", value->len > 0 ? ", " : "",
+                  talk_clock(until_ms).text, talk_text(row, "cooling_cause"));
+    }
+}
+
+static void now_or_none_add(const json_t *row, struct text *value) {
+    now_add(row, value);
+    if (value->len == 0) {
+        text_add_char(value, '-');
+    }
+}
+
 static const struct column columns[] = {
     COLUMN("AGENT", -16, "name", COLUMN_TEXT),
     COLUMN("KIND", -6, "kind", COLUMN_TEXT),
     COLUMN("STATE", -13, "state", COLUMN_TEXT),
     COLUMN_LEAVING("VERSION", -10, "version", COLUMN_OPTIONAL),
     COLUMN_LEAVING("PROGRAM", -32, "command", COLUMN_OPTIONAL),
+    {.title = "NOW", .width = -12, .fit = FIELD_LEAVES, .add = now_or_none_add},
     COLUMN_WRAPPED("MAY", may_add),
     COLUMN_END,
 };
@@ -40,12 +72,14 @@ const struct command command_agent_ls = {
     .about = "Claude Code, Codex, OpenCode and Pi are known; others are defined in files,\n"
              ".drover/agents/NAME.json or .md of a project or of your home, or stored by\n"
              "'drover agent add'. Ask one with 'drover ask --agent NAME'. Those of kind native\n"
-             "are for agentType of workflows. MAY shows what an agent does without asking you,\n"
-             "or what is wrong with its definition.\n",
+             "are for agentType of workflows. NOW shows what runs and waits, and until when an\n"
+             "agent cools down after its provider refused. MAY shows what it does without\n"
+             "asking you, or what is wrong with its definition.\n",
     ACTION("GET /api/v1/agents", .folder = "root", .columns = columns),
 };
 
 static void agent_print(const json_t *row) {
+    AUTO(text_done) struct text now = text_up_to(NOW_MAX);
     static const char *const members[][2] = {
         {"agent", "name"},        {"kind", "kind"},       {"state", "state"},
         {"version", "version"},   {"program", "command"}, {"model", "model"},
@@ -56,6 +90,10 @@ static void agent_print(const json_t *row) {
         if (text[0] != '\0') {
             printf("%-9s %s\n", members[i][0], text);
         }
+    }
+    now_add(row, &now);
+    if (now.len > 0) {
+        printf("%-9s %s\n", "now", text_bytes(&now).data);
     }
 }
 

@@ -101,7 +101,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
 /* Parameter of the API that a filter becomes: that of its field; else of the flags that all lists
  * share. NULL: the flag is no filter, or a folder, which the path has already. */
 static const char *filter_param(const struct args *args, unsigned at) {
-    static const char *const names[] = {"state",  "kind", "role", "project", "session",
+    static const char *const names[] = {"state",  "kind", "role", "project", "session", "agent",
                                         "parent", "root", "top",  "run",     "since"};
     const struct flag *flag = args->flags.rows[at].flag;
     const struct field *field = args->flags.rows[at].field;

@@ -322,6 +322,7 @@ static struct err watch_loop(struct ps_watch *watch) {
     LISTING_STATE(LISTING_RUN_STATES),                                                             \
         LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
         LISTING_WORD("session", "SESSION", "List only runs of this session."),                     \
+        LISTING_WORD("agent", "NAME", "List only runs of this agent."),                            \
         LISTING_WORD("parent", "RUN", "List only children of this run."),                          \
         LISTING_WORD("root", "RUN", "List only runs in the tree of this run."),                    \
         OPTION_SWITCH("top", 0, "List only runs that no other run has started."),                  \

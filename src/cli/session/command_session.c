@@ -44,6 +44,7 @@ static const struct column columns[] = {
     OPTION_SWITCH("archived", 'a', "List archived sessions instead of the others."),               \
         LISTING_STATE("idle|running|waiting|compacting"),                                          \
         LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
+        LISTING_WORD("agent", "NAME", "List only sessions of this agent."),                        \
         LISTING_WORD("parent", "SESSION", "List only subagents of this session."),                 \
         LISTING_WORD("fork-of", "SESSION", "List only forks of this session."),                    \
         LISTING_SINCE("changed"), LISTING_FLAGS(NULL)

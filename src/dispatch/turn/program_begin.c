@@ -113,7 +113,7 @@ void program__cool(struct talk_program *program, enum agent_cool_event event, in
     const struct program_cool_news news = {.agent = agent_of(program),
                                            .event = event,
                                            .outcome = outcome,
-                                           .now_ms = (int64_t)turns__now_ms(turns),
+                                           .now = turns__clocks(turns),
                                            .wait_ms = wait_ms};
     /* Only the process that tries says something by its words, or by its end. */
     if ((event == AGENT_COOL_HEARD || event == AGENT_COOL_LEFT) && !program->tries_first) {

@@ -149,6 +149,7 @@ struct turns {
     struct turns_stats stats;
 };
 uint64_t turns__now_ms(const struct turns *turns); /* By the monotonic clock. */
+struct agent_cool_clocks turns__clocks(const struct turns *turns);
 
 /* program.c: turns that a program answers. */
 struct talk_program;

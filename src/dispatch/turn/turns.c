@@ -48,6 +48,11 @@ uint64_t turns__now_ms(const struct turns *turns) {
     return world_mono_ns(loop_world(turns->options.loop)) / 1000000;
 }
 
+struct agent_cool_clocks turns__clocks(const struct turns *turns) {
+    return (struct agent_cool_clocks){.wall_ms = world_wall_ms(loop_world(turns->options.loop)),
+                                      .steady_ms = (int64_t)turns__now_ms(turns)};
+}
+
 /* --- A talk's life ---------------------------------------------------------------------------- */
 
 static struct talk *talk_new(struct turns *turns, const struct run_row *row) {
@@ -531,10 +536,15 @@ struct turns *turns_open(const struct turns_options *options) {
                                   .failed = options->failed};
     table_init(&turns->talks);
     table_init(&turns->processes);
-    program_cools_init(&turns->cools);
+    program_cools_init(&turns->cools, &turns->asker);
     pool_init(&turns->pool, options->loop, options->shortage);
     turns->deltas = deltas_open(&turns->asker);
     return turns;
+}
+
+void turns_restore_cool(struct turns *turns, const struct agent_cool_row *row) {
+    const struct agent_cool_clocks now = turns__clocks(turns);
+    program_cools_restore(&turns->cools, row, &now);
 }
 
 void turns_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
@@ -544,6 +554,7 @@ void turns_stop(void *room, void (*stopped)(void *ctx), void *ctx) {
     turns->stopped = stopped;
     turns->stopped_ctx = ctx;
     deltas_stop(turns->deltas);
+    program_cools_stop(&turns->cools);
     pool_cancel(&turns->pool);
     for (struct table_node *node = table_next(&turns->talks, NULL), *next; node != NULL;
          node = next) {

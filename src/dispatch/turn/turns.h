@@ -23,6 +23,7 @@
 #include "store/store.h"
 #include "tool/tool.h"
 
+struct agent_cool_row;
 struct agent_rows;
 struct dispatch;
 struct workflows;
@@ -59,6 +60,8 @@ struct turns *turns_open(const struct turns_options *options);
 /* Recomputes the waits for providers: the machine was suspended, or a connection works again
  * (models_on_mended). */
 void turns_recheck_waits(struct turns *turns);
+/* Before the first note: an agent still cools down, as its row says. */
+void turns_restore_cool(struct turns *turns, const struct agent_cool_row *row);
 void turns_close(struct turns *turns); /* After `stopped`, and after store_close. NULL: fine. */
 
 /* As a performer (dispatch/base/performer.h): the notes of turns, and of the processes of programs.

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/json/json.h"
+#include "engine/agent/cools.h"
 #include "engine/board/rows.h"
 #include "engine/project/projects.h"
 #include "engine/run/runs.h"
@@ -78,6 +79,17 @@ static bool candidate_find(struct tx *tx, const struct board *board,
     return false;
 }
 
+/* True: its provider refuses more for now; *io_next_ms is the end of that at the latest. */
+static bool cools(struct tx *tx, const struct board_agent *agent, int64_t *io_next_ms) {
+    struct agent_cool_stored cool;
+    bool found = false;
+    tx_fail(tx, tx_agent_cool_find(tx, agent->name, tx_now_ms(tx), &found, &cool));
+    if (found && (*io_next_ms == 0 || cool.until_ms < *io_next_ms)) {
+        *io_next_ms = cool.until_ms;
+    }
+    return found;
+}
+
 /* The time at which a pending task may begin that may not yet; 0: there is none. */
 static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
     return tx_number(tx,
@@ -130,13 +142,15 @@ struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, enum boar
     }
     for (size_t i = 0; i < board.count && *ret_work == BOARD_NOTHING; i++) {
         const struct board_agent *agent = &board.agents[i];
-        if (slots_used(tx, &board, agent->name) < agent->slots &&
+        if (slots_used(tx, &board, agent->name) < agent->slots && !cools(tx, agent, ret_next_ms) &&
             candidate_find(tx, &board, agent, ret_task)) {
             task_take(tx, pick, agent, ret_task);
             *ret_work = BOARD_ATTEMPT;
         }
     }
-    *ret_next_ms = next_time(tx, pick);
+    const int64_t next_ms = next_time(tx, pick);
+    *ret_next_ms =
+        *ret_next_ms == 0 || (next_ms != 0 && next_ms < *ret_next_ms) ? next_ms : *ret_next_ms;
     return tx_error(tx);
 }
 

@@ -101,6 +101,7 @@ enum {
     FILTER_ROOT,
     FILTER_SINCE,
     FILTER_PATTERN,
+    FILTER_AGENT,
     FILTERS
 };
 /* Value of $12. A list that is led by a parent, too, finds nothing then. SQLite sorts the merge of
@@ -113,13 +114,15 @@ enum { FILTERS_BOUNDS = FILTER_KEY + 1 }; /* Number of those that the bounds of 
     "CASE WHEN state = 'running' AND epoch <> $8 AND $8 <> 0 THEN 'waiting' ELSE state END"
 
 /* Comparisons with each row. `||` keeps both databases from the index by owner. Each argument is
- * met first where its type can be seen. */
+ * met first where its type can be seen. The agent and the time are one comparison, for the reason
+ * that PARENT_NONE has. */
 #define COMPARED                                                                                   \
     " AND id >= $5 AND owner || '' = $1 AND (kind = $6 OR $6 = '')"                                \
     " AND ($7 = '' OR $7 LIKE '%,' || (" STATE_SHOWN ") || ',%')"                                  \
     " AND ($9 = 0 OR ended_ms IS NULL) AND (project = $10 OR $10 = '')"                            \
     " AND (session = $11 OR $11 = '') AND ($12 = 0 OR parent = $12 OR ($12 = -1 AND parent = 0))"  \
-    " AND (root = $13 OR $13 = 0) AND made_ms >= $14"                                              \
+    " AND (root = $13 OR $13 = 0)"                                                                 \
+    " AND CASE WHEN agent = $16 OR $16 = '' THEN made_ms ELSE -1 END >= $14"                       \
     " AND ($15 = '' OR " SEARCH_LOWER("label") " LIKE $15 ESCAPE '!' OR " SEARCH_LOWER(            \
         "command") " LIKE $15 ESCAPE '!'"                                                          \
                    " OR run LIKE $15 ESCAPE '!')"
@@ -156,6 +159,7 @@ enum {
     BY_LIFE,
     BY_PROJECT,
     BY_SESSION,
+    BY_AGENT,
     BY_PARENT,
     BY_ROOT,
     BY_TOP,
@@ -172,6 +176,7 @@ static const struct lead leads[LEADS] = {
     [BY_LIFE] = LEAD("$1 <> '' AND $4 = '' AND ended_ms IS NULL"),
     [BY_PROJECT] = LEAD("owner = $1 AND project = $4 AND project <> ''"),
     [BY_SESSION] = LEAD("owner = $1 AND session = $4 AND session <> ''"),
+    [BY_AGENT] = LEAD("owner = $1 AND agent = $4 AND agent <> ''"),
     [BY_PARENT] = LEAD_TWO("$1 <> '' AND parent = $4 AND parent <> 0 AND step_key = ''",
                            "$1 <> '' AND parent = $4 AND step_key <> ''"),
     [BY_ROOT] = LEAD_TWO("$1 <> '' AND root = $4 AND root <> 0"
@@ -198,7 +203,8 @@ static unsigned filters_given(const struct run_page *page) {
     return (page->by_kind ? 1U : 0) + (page->states != 0 ? 1U : 0) + (page->live ? 1U : 0) +
            (page->project.len > 0 ? 1U : 0) + (page->session.len > 0 ? 1U : 0) +
            (page->parent.len > 0 ? 1U : 0) + (page->root.len > 0 ? 1U : 0) + (page->top ? 1U : 0) +
-           (page->since_ms > 0 ? 1U : 0) + (page->q.len > 0 ? 1U : 0);
+           (page->agent.len > 0 ? 1U : 0) + (page->since_ms > 0 ? 1U : 0) +
+           (page->q.len > 0 ? 1U : 0);
 }
 
 /* Most runs succeed, so that this state leads nowhere. Agents are inside workflows, and all else is
@@ -223,6 +229,7 @@ static void lead_choose(struct list *list) {
         {list->root != 0, BY_ROOT, arg_int(list->root)},
         {page->session.len > 0, BY_SESSION, arg_text(page->session)},
         {lives, BY_LIFE, arg_str("")},
+        {page->agent.len > 0, BY_AGENT, arg_text(page->agent)},
         {ends, BY_END, arg_str(ends ? run_state_name(end) : "")},
         {page->project.len > 0, BY_PROJECT, arg_text(page->project)},
         {page->by_kind, page->kind == KIND_AGENT ? BY_AGENTS : BY_KIND,
@@ -316,6 +323,7 @@ static struct err list_init(struct list *list, struct tx *tx, const struct run_p
     list->args[FILTER_PARENT] = arg_int(page->top ? PARENT_NONE : list->parent);
     list->args[FILTER_ROOT] = arg_int(list->root);
     list->args[FILTER_SINCE] = arg_int(page->since_ms);
+    list->args[FILTER_AGENT] = arg_text(page->agent);
     list->args[FILTER_PATTERN] = arg_text(search_pattern(page->q, list->pattern));
     lead_choose(list);
     return tx_error(tx);

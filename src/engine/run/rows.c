@@ -246,6 +246,12 @@ void runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
     tx_row_changed(tx, FOLLOW_RUN, id);
 }
 
+void runs__set_agent(struct tx *tx, int64_t id, struct bytes agent) {
+    if (agent.len > 0) {
+        tx_do(tx, "UPDATE runs SET agent = $2 WHERE id = $1", ARGS(arg_int(id), arg_text(agent)));
+    }
+}
+
 void runs__set_retry_of(struct tx *tx, const struct run_row *again, struct run_row *io_row) {
     io_row->retry_of = again->run;
     tx_do(tx, "UPDATE runs SET retry_of = $2 WHERE id = $1",

@@ -120,6 +120,8 @@ void runs__insert(struct tx *tx, const struct run_row *row);
 /* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
  * and goes with it. */
 void runs__set_session(struct tx *tx, int64_t id, struct bytes session);
+/* The run is a turn of that agent, or its process; "": of none. */
+void runs__set_agent(struct tx *tx, int64_t id, struct bytes agent);
 /* The run is another one, tried again; in the row, too. */
 void runs__set_retry_of(struct tx *tx, const struct run_row *again, struct run_row *io_row);
 /* Changes the place of a run in the lines of admission; nothing is admitted. */

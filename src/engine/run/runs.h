@@ -94,6 +94,7 @@ struct run_page {
     unsigned states;               /* Bits by enum run_state, as run_shown has it; 0: any. */
     struct bytes project, session; /* No bytes: any. */
     struct bytes parent, root;     /* run_…; no bytes: any. */
+    struct bytes agent;            /* Turns, processes and steps of it; no bytes: any. */
     struct bytes q;                /* In label, command or id; at most RUN_SEARCH_MAX. */
     int64_t since_ms;              /* Submitted then or later; 0: any. */
     enum run_hold hold;

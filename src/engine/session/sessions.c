@@ -468,13 +468,18 @@ static const char *const page_sql[2][2] = {
     {PAGE_SQL("$3 = ''", "IS NULL"), PAGE_SQL("$3 = ''", "IS NOT NULL")},
     {PAGE_SQL("project = $3", "IS NULL"), PAGE_SQL("project = $3", "IS NOT NULL")}};
 
-#define FORKS_SQL(archived)                                                                        \
+/* Lists that are led by something else than the project compare that, and the agent. */
+#define LED_SQL(leads, archived)                                                                   \
     "SELECT " PAGE_COLUMNS " FROM sessions"                                                        \
-    " WHERE owner = $1 AND fork_of = $8 AND fork_of <> 0 AND parent = $2"                          \
-    " AND ($3 = '' OR project = $3)"                                                               \
+    " WHERE owner = $1 AND " leads " AND parent = $2 AND ($3 = '' OR project = $3)"                \
     " AND changed_ms >= $6 AND (changed_ms, id) < ($4, $5) AND hidden = 0"                         \
     " AND archived_ms " archived " ORDER BY changed_ms DESC, id DESC LIMIT $7"
 
+#define AGENT_SQL(archived) LED_SQL("agent = $8 AND agent <> ''", archived)
+#define FORKS_SQL(archived)                                                                        \
+    LED_SQL("fork_of = $8 AND fork_of <> 0 AND ($9 = '' OR agent = $9)", archived)
+
+static const char *const agent_sql[2] = {AGENT_SQL("IS NULL"), AGENT_SQL("IS NOT NULL")};
 static const char *const forks_sql[2] = {FORKS_SQL("IS NULL"), FORKS_SQL("IS NOT NULL")};
 
 /* id of the session that a list is about; 0: none was named. */
@@ -504,12 +509,15 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
                                arg_int(start ? INT64_MAX : page->after.id),
                                arg_int(page->since_ms),
                                arg_int(page->limit),
-                               arg_int(fork_of)};
-    const char *sql = page_sql[page->project.len > 0 ? 1 : 0][page->archived ? 1 : 0];
+                               fork_of != 0 ? arg_int(fork_of) : arg_text(page->agent),
+                               arg_text(page->agent)};
+    const unsigned archived = page->archived ? 1 : 0;
+    const char *plain_sql = page_sql[page->project.len > 0 ? 1 : 0][archived];
     AUTO(rows_release)
-    struct rows *rows = fork_of != 0
-                            ? tx_rows(tx, forks_sql[page->archived ? 1 : 0], args, COUNT_OF(args))
-                            : tx_rows(tx, sql, args, COUNT_OF(args) - 1);
+    struct rows *rows = fork_of != 0 ? tx_rows(tx, forks_sql[archived], args, COUNT_OF(args))
+                        : page->agent.len > 0
+                            ? tx_rows(tx, agent_sql[archived], args, COUNT_OF(args) - 1)
+                            : tx_rows(tx, plain_sql, args, COUNT_OF(args) - 2);
     while (!err_failed(err) && rows_step(rows)) {
         struct session_row row;
         sessions__borrow(rows, SESSION_LIGHT, &row);

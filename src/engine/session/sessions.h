@@ -96,6 +96,7 @@ struct session_page {
     struct bytes parent;  /* ses_…: its subagents; "": those that are nobody's. */
     struct bytes fork_of; /* ses_…: its forks; "": whatever they are. */
     struct bytes project; /* "": of every one. */
+    struct bytes agent;   /* "": of every one. */
     bool archived;        /* Those that are, or those that are not. */
     int64_t since_ms;     /* Changed then or later; 0: any. */
     struct session_cursor after;

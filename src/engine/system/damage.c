@@ -121,6 +121,7 @@ static bool fork_known(struct bytes word) {
 
 /* In the order of their names, which is that of the search. */
 static const struct damage_table tables[] = {
+    {BY_TEXT("agent_cools", "agent"), .columns = {WORD("outcome", is_code)}},
     {BY_TEXT("agents", "name"), .columns = {JSON("definition")}},
     {BY_NUMBER("approvals", "id"),
      .columns = {ID("approval", "apr"), TEXT("owner"), ENUM("kind", approval_kind_names),

@@ -168,6 +168,7 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
         what.project = turn.session.project;
         what.parent = turn.run.run;
         tx_fail(tx, tx_run_submit(tx, &what, &row));
+        runs__set_agent(tx, row.id, turn.session.agent);
         turn.row.program.child = row.id;
         turn.row.program.begun++;
         turn.row.program.read_to = 0;

@@ -182,7 +182,13 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
                            .key_max = 1,
                            .bounds = message->bounds};
     struct err err = budget__session_path(tx, session, &what.budget_path);
-    return err_failed(err) ? err : tx_run_submit(tx, &what, ret_run);
+    if (!err_failed(err)) {
+        err = tx_run_submit(tx, &what, ret_run);
+    }
+    if (!err_failed(err)) {
+        runs__set_agent(tx, ret_run->id, session->agent);
+    }
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 static struct sha256_hex message_digest(const struct turn_message *message) {

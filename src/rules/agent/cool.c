@@ -29,6 +29,19 @@ int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms) {
     }
 }
 
+struct agent_cool agent_cool_restore(const struct agent_cool_stored *stored,
+                                     const struct agent_cool_clocks *now) {
+    const int64_t whole_ms = stored->until_ms - stored->changed_ms;
+    const int64_t most_ms = whole_ms < AGENT_WAIT_MAX_MS ? whole_ms : AGENT_WAIT_MAX_MS;
+    const int64_t left_ms = stored->until_ms - now->wall_ms;
+    if (left_ms < -AGENT_WAIT_MAX_MS) {
+        return (struct agent_cool){.state = AGENT_OPEN};
+    }
+    return (struct agent_cool){.state = AGENT_COOLING,
+                               .until_ms = now->steady_ms + (left_ms < most_ms ? left_ms : most_ms),
+                               .outcome = stored->outcome};
+}
+
 bool agent_cool_counts(enum agent_outcome outcome) {
     return outcome == AGENT_RATE_LIMITED || outcome == AGENT_PROVIDER_ERROR;
 }

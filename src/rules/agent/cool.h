@@ -42,6 +42,21 @@ void agent_cool_take(struct agent_cool *cool, enum agent_cool_event event, int64
 /* 0: a process begins now; else the time after which to ask again. */
 int64_t agent_cool_wait_ms(const struct agent_cool *cool, int64_t now_ms);
 
+/* A cool-down as it was stored, by the wall clock, which may have been set since. */
+struct agent_cool_stored {
+    int64_t until_ms, changed_ms; /* The end, and when that was stored. */
+    enum agent_outcome outcome;
+};
+struct agent_cool_clocks {
+    int64_t wall_ms;   /* Now, by the wall clock, */
+    int64_t steady_ms; /* and by the one that only goes on. */
+};
+/* The state that a new daemon begins with. A clock that was set back makes no agent wait for longer
+ * than its whole wait, nor than AGENT_WAIT_MAX_MS. A time that is over leaves one process that
+ * tries; OPEN: over for so long that nobody waits for it. */
+struct agent_cool agent_cool_restore(const struct agent_cool_stored *stored,
+                                     const struct agent_cool_clocks *now);
+
 /* Whether a provider has refused or failed, so that others of the agent would meet the same. */
 bool agent_cool_counts(enum agent_outcome outcome);
 

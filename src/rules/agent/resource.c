@@ -46,12 +46,20 @@ static const char *const kinds[] = {"cli", "native", NULL};
 #define SHOWN(member)                                                                              \
     .name = #member, .kind = FIELD_TEXT, .at = offsetof(struct agent_shown, member)
 
+#define COUNTED(member) FIELD(#member, FIELD_INT, offsetof(struct agent_shown, member))
+
 static const struct field shown[] = {
     {SHOWN(name), .required = true},
     {SHOWN(kind), .required = true, .names = kinds},
     {FIELD("found", FIELD_BOOL, offsetof(struct agent_shown, found)), .required = true},
     {SHOWN(version), .required = true, .empty = FIELD_EMPTY_NULL},
     {SHOWN(state), .required = true, .names = agent_found_names},
+    {COUNTED(running), .required = true},
+    {COUNTED(waiting), .required = true},
+    {COUNTED(at_once), .required = true, .empty = FIELD_EMPTY_NULL},
+    {FIELD("cooling_until_ms", FIELD_TIME, offsetof(struct agent_shown, cooling_until_ms)),
+     .required = true, .empty = FIELD_EMPTY_NULL},
+    {SHOWN(cooling_cause), .required = true, .empty = FIELD_EMPTY_NULL},
     {SHOWN(program), .empty = FIELD_EMPTY_NULL},
     {SHOWN(command), .empty = FIELD_EMPTY_NULL},
     {SHOWN(model), .empty = FIELD_EMPTY_NULL},

@@ -33,6 +33,12 @@ struct agent_shown {
     struct bytes from, may, why;
     struct bytes definition; /* JSON of one that is stored, for the scope admin. */
     bool found;              /* Whether it may be started. */
+    /* At this moment, of one owner. Of a program: its processes, the slots in use, and its turns
+     * without one; of an agent of models: steps of workflows. */
+    int64_t running, waiting;
+    int64_t at_once;          /* Processes at most; 0: any number. */
+    int64_t cooling_until_ms; /* 0: it does not cool down. */
+    struct bytes cooling_cause;
 };
 extern const struct field_set agent_shown_fields;
 

@@ -175,7 +175,8 @@ CREATE TABLE runs (
     reasoning @int@ NOT NULL DEFAULT 0,
     -- Number of its calls whose cost nobody knows.
     cost_unknown @int@ NOT NULL DEFAULT 0,
-    -- Of a step: the phase that its script named, and the type of its agent; '': none.
+    -- Of a step: the phase that its script named; '': none. agent: of a step the type of its agent;
+    -- of a turn the agent of its session, as of the submit, and the same of its process; '': none.
     phase TEXT NOT NULL DEFAULT '',
     agent TEXT NOT NULL DEFAULT '',
     -- Lists of runs. project, session: of the turn or the job at the top; '': none. root: id of the
@@ -250,6 +251,10 @@ CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> ''
 CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0 AND step_key = '';
 CREATE INDEX runs_root ON runs (root, id, kind)
     WHERE root <> 0 AND (step_key = '' OR root <> parent);
+-- Runs of an agent; and those that have not ended, which are counted by the index alone.
+CREATE INDEX runs_agent ON runs (owner, agent, id, kind) WHERE agent <> '';
+CREATE INDEX runs_agent_live ON runs (owner, agent, id, gate, step_key, ended_ms)
+    WHERE ended_ms IS NULL AND agent <> '';
 -- Runs by their whole label, those at the top (root 0) without a look at others
 -- (engine/system/names.c).
 -- A damaged row may hold a longer text than PostgreSQL can index.
@@ -476,6 +481,11 @@ CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, i
     WHERE archived_ms IS NULL;
 CREATE INDEX sessions_put_away ON sessions (owner, project, parent, changed_ms, id)
     WHERE archived_ms IS NOT NULL;
+-- Lists of sessions of an agent.
+CREATE INDEX sessions_agent ON sessions (owner, agent, parent, changed_ms, id)
+    WHERE archived_ms IS NULL AND agent <> '';
+CREATE INDEX sessions_agent_archived ON sessions (owner, agent, parent, changed_ms, id)
+    WHERE archived_ms IS NOT NULL AND agent <> '';
 -- Sessions by their whole title.
 CREATE INDEX sessions_title ON sessions (owner, title, id)
     WHERE title <> '' AND hidden = 0 AND length(title) <= 500;
@@ -868,6 +878,16 @@ CREATE TABLE agents (
     made_ms @int@ NOT NULL,
     changed_ms @int@ NOT NULL
 ) @strict@;
+
+-- Agents whose provider refused or failed, by name; like definitions they belong to the daemon.
+-- until_ms: end of the cool-down, by the wall clock. outcome: a name of rules/agent/outcome.h.
+CREATE TABLE agent_cools (
+    agent TEXT NOT NULL PRIMARY KEY,
+    until_ms @int@ NOT NULL,
+    outcome TEXT NOT NULL,
+    changed_ms @int@ NOT NULL
+) @strict@;
+CREATE INDEX agent_cools_until ON agent_cools (until_ms, agent);
 
 -- A setting that nobody made has no row.
 CREATE TABLE settings (

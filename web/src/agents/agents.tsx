@@ -19,16 +19,18 @@ import { now } from "../state/clock.ts";
 import { may } from "../state/me.ts";
 import type { Page } from "../state/types.ts";
 import { AgentForm, type Wish } from "./form.tsx";
-import { quoted, type Agent, type Definition, type Start } from "./rules.ts";
+import { nowOf, quoted, type Agent, type Definition, type Start } from "./rules.ts";
 import { words } from "./words.ts";
 
-const CONNECTIONS_MS = 5_000;
+/** Slots, cool-downs and connections are read again. */
+const READ_MS = 5_000;
 const MARKS: Record<string, [shape: string, tone: string]> = {
   ready: ["✓", "ok"], not_logged_in: ["◐", "degraded"], missing: ["○", "queued"],
-  broken: ["✕", "fail"],
+  broken: ["✕", "fail"], cools: ["◐", "degraded"],
 };
 
-function Found({ state }: { state: string }) {
+function Found({ agent }: { agent: Agent }) {
+  const state = agent.cooling_until_ms === null ? agent.state : "cools";
   const [shape, tone] = MARKS[state] ?? ["?", "lost"];
   return (
     <span class={`state tone-${tone}`}>
@@ -69,6 +71,7 @@ function Detail({ agent, close, back, ask, gone }: {
     useState<Problem | null>(null);
   const { facts } = words, isProgram = agent.kind === "cli", isStored = agent.from === "stored";
   const rows: [string, string | null][] = [
+    [facts.now, nowOf(agent, now.value) || null],
     [facts.version, agent.version], [facts.may, agent.may], [facts.program, agent.program],
     [facts.command, agent.command], [facts.model, agent.model],
     [facts.isolation, agent.isolation], [facts.from, agent.from],
@@ -93,7 +96,7 @@ function Detail({ agent, close, back, ask, gone }: {
           ✕
         </button>
       </div>
-      <Found state={agent.state} />
+      <Found agent={agent} />
       <dl class="run-facts">
         {rows.map(([label, text]) => (text === null ? null : (
           <div key={label}><dt>{label}</dt><dd dir="auto"><Bounded text={text} /></dd></div>
@@ -124,9 +127,11 @@ function Row({ agent, selected, open }: { agent: Agent; selected: boolean; open(
     <div class={`row agent${selected ? " sel" : ""}`} data-row={agent.name} tabIndex={-1}
       aria-current={selected}>
       <button class="bare mono clip" dir="auto" onClick={open}>{visible(agent.name)}</button>
-      <Found state={agent.state} />
+      <Found agent={agent} />
       <span class="muted clip" dir="auto">{visible(agent.version ?? agent.model ?? "")}</span>
-      <span class="clip" dir="auto">{visible(agent.may)}</span>
+      <span class="clip" dir="auto">
+        {[nowOf(agent, now.value), visible(agent.may)].filter(Boolean).join(" · ")}
+      </span>
     </div>
   );
 }
@@ -147,7 +152,7 @@ function Connections() {
   };
   useEffect(() => {
     void read();
-    const timer = setInterval(() => void read(), CONNECTIONS_MS);
+    const timer = setInterval(() => void read(), READ_MS);
     return () => clearInterval(timer);
   }, []);
   if (items.length === 0) return <Trouble problem={problem} retry={() => void read()} />;
@@ -183,7 +188,11 @@ export function Agents() {
     problemSet(answer.ok ? null : answer.problem);
     if (answer.ok) itemsSet(answer.value.items);
   };
-  useEffect(() => void read(), []);
+  useEffect(() => {
+    void read();
+    const timer = setInterval(() => void read(), READ_MS);
+    return () => clearInterval(timer);
+  }, []);
   const all = items ?? [], programs = all.filter(({ kind }) => kind === "cli");
   const models = all.filter(({ kind }) => kind === "native");
   const select = useSelection([...programs, ...models].map((one) => one.name));

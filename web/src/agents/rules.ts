@@ -1,12 +1,17 @@
 /** Definitions of agents: what a form says as a body of the API, and the field that a fault is
- *  about. Pure. */
+ *  about; and what an agent has to do now. Pure. */
 import type { Problem } from "../api/api.ts";
+import { timeTo } from "../parts/text.ts";
+import { words } from "./words.ts";
 
 export interface Agent {
   name: string; kind: "cli" | "native"; found: boolean; version: string | null; state: string;
   program: string | null; command: string | null; model: string | null;
   description: string | null; isolation: string | null; from: string; may: string;
   why: string | null;
+  /** Now: processes of a program, or steps of workflows; and what waits for one. */
+  running: number; waiting: number; at_once: number | null;
+  cooling_until_ms: number | null; cooling_cause: string | null;
 }
 /** As it is stored; only for those who may change it. */
 export type Definition = Record<string, unknown>;
@@ -16,6 +21,16 @@ export const PROGRAMS = ["claude", "codex", "opencode", "pi", "json_lines", "pla
 /** Fields of the form; the others stand in its JSON. */
 export const FIELDS = ["name", "program", "command", "model", "description", "access", "at_once",
   "instructions"];
+
+/** Slots in use, what waits, and the cool-down; "": it has nothing to do. */
+export function nowOf(agent: Agent, now_ms: number): string {
+  const { running, waiting, at_once: slots, cooling_until_ms: until, cooling_cause: cause } = agent;
+  return [
+    running > 0 && (slots === null ? words.running(running) : words.slotsUsed(running, slots)),
+    waiting > 0 && words.waiting(waiting),
+    until !== null && words.cools(timeTo(until, now_ms), (cause ?? "").replaceAll("_", " ")),
+  ].filter(Boolean).join(" · ");
+}
 
 /** What the form begins with: fields of its own, and the others as JSON. */
 export function givenOf(of: Agent | null, definition: Definition | null): Record<string, string> {
