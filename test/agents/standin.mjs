@@ -33,6 +33,7 @@
 //   LONG        has an answer of 8 MB
 //   PICTURE     with TOOL: the result has a picture of 2 MB, too (claude)
 //   RUN COMMAND at the begin of a line: runs it by a shell; the last line of what it says is said
+//   VERDICT(accept), VERDICT(reject: WHY), VERDICT(nothing): as the answer to a review
 //   MANY(N)     says a word and uses a tool, N times (lines)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
@@ -104,7 +105,7 @@ async function act(asked, say, request = () => {}) {
     const pids = [...made.map(({ pid }) => pid), readFileSync("orphan", "utf8").trim()];
     writeFileSync("left", pids.map((pid) => `${pid}\n`).join(""));
   }
-  for (const [, command] of prompt.matchAll(/^RUN (.+)$/gm)) {
+  for (const [, command] of judges(prompt) ? [] : prompt.matchAll(/^RUN (.+)$/gm)) {
     const { stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
     say(stdout.trim().split("\n").at(-1).slice(0, 200));
   }
@@ -151,7 +152,16 @@ async function act(asked, say, request = () => {}) {
 }
 
 /** Words; JSON where the prompt has a schema and does not say MISS, or has faults of an answer. */
+const judges = (prompt) => prompt.includes('"accept"');
+
+function verdict(prompt) {
+  const [, said, why] = /VERDICT\((\w+)(?:: (.+?))?\)/.exec(prompt) ?? [];
+  if (said === "nothing") process.exit(4);
+  return JSON.stringify({ accept: said === "accept", reasons: why ? [why] : [] });
+}
+
 function answer(prompt, number) {
+  if (judges(prompt)) return verdict(prompt);
   const json = prompt.includes("must be JSON that fits") ||
     (prompt.includes("JSON Schema") && !prompt.includes("MISS"));
   const more = newest(prompt).includes("LONG") ? ` ${"long".repeat(2 << 20)}` : "";

@@ -153,3 +153,25 @@ test("an agent may speak for itself, and of its own task alone", LIMIT, async (t
     ["not_your_task", "task_edge", "inside_run", "task_edge"]);
   assert.equal((await board.show("T-1")).title, "Other");
 });
+
+/** An agent that judges: the stand-in answers with the verdict that stands in the task. */
+test("another agent judges: a rejection goes back with its reasons, an acceptance ends it", LIMIT,
+  async (t) => {
+    const turns = await open(t, ["claude", "codex"]);
+    await turns.ask("POST", "/projects", { name: "shop", root: turns.root,
+      board: { agents: [{ name: "claude" }], reviewer: "codex" } });
+    const board = new Board(turns);
+    await board.add("Judged", `${WORK}\nVERDICT(reject: too short)`);
+    await until("it was sent back", async () => (await board.show("T-1")).rejections === 1);
+    const { reviews } = await board.show("T-1");
+    assert.deepEqual([reviews[0].accept, reviews[0].reasons, reviews[0].reviewer],
+      [false, ["too short"], "codex"]);
+    await board.turns.ask("PATCH", `${board.at}/T-1`, { description: `${WORK}\nVERDICT(accept)` });
+    const done = await board.until("T-1", "done");
+    assert.equal(done.events.find(({ type }) => type === "done").agent, "codex");
+    await board.add("Unjudged", `${WORK}\nVERDICT(nothing)`);
+    const left = await board.until("T-2", "review");
+    await until("its reviewer has failed", async () =>
+      (await board.show("T-2")).events.some(({ type }) => type === "review_failed"));
+    assert.equal((await board.show(left.name)).status, "review");
+  });
