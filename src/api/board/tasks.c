@@ -71,8 +71,14 @@ static bool equals(const struct page *page, const char *name, struct bytes value
     return wanted.len == 0 || bytes_equal(wanted, value);
 }
 
+struct listing {
+    struct tx *tx;
+    struct page *page;
+};
+
 static struct err list_row(void *ctx, const void *row) {
-    struct page *page = ctx;
+    const struct listing *listing = ctx;
+    struct page *page = listing->page;
     const struct task *task = row;
     const bool fits = page_is(page, "status", bytes_of(task_status_names[task->status])) &&
                       equals(page, "agent", task->agent) && equals(page, "type", task->type) &&
@@ -80,7 +86,13 @@ static struct err list_row(void *ctx, const void *row) {
                       page_since(page, task->changed_ms) &&
                       (page_holds(page, task->title) || page_holds(page, task->name));
     if (page_row_number(page, task->id, fits)) {
-        fields_write(&task_resource.fields, FIELD_LISTED, task, &page->request.op.answer);
+        struct text *answer = &page->request.op.answer;
+        AUTO(text_done) struct text waits = text_up_to(TASK_WAITS_MAX);
+        fields_write(&task_resource.fields, FIELD_LISTED, task, answer);
+        tx_task_waits(listing->tx, task, false, &waits);
+        text_cut(answer, answer->len - 1);
+        text_add_member_or_null(answer, "waits", text_bytes(&waits));
+        text_add_char(answer, '}');
     }
     return ERR_OK;
 }
@@ -93,7 +105,8 @@ static struct err list_rows(struct tx *tx, struct page *page, const struct page_
                                    .limit = part->limit,
                                    .ready = param_flag(exchange, "ready"),
                                    .archived = param_flag(exchange, "archived")};
-    return tx_task_each(tx, &what, list_row, page);
+    struct listing listing = {tx, page};
+    return tx_task_each(tx, &what, list_row, &listing);
 }
 
 static const struct page_kind list = {.rows = list_rows};

@@ -90,11 +90,13 @@ MUST_CHECK struct err tx_task_comment_add(struct tx *tx, const struct task_key *
                                           const struct board_client *client,
                                           struct task_comment *row, struct why *why);
 
-/* Why a pending task is not taken: a sentence, for people. */
-void tx_task_waits(struct tx *tx, const struct task *task, struct text *text);
+/* Why a pending task is not taken: a sentence, for people. `agents`: also where no agent is free for
+ * it, which costs a look at each. */
+void tx_task_waits(struct tx *tx, const struct task *task, bool agents, struct text *text);
 
 /* {…,"outputs":[…],"comments":[…],"attempts":[…],"events":[…],"reviews":[…]}: the task with the
  * newest of each. */
+enum { TASK_WAITS_MAX = 1000 };
 enum { TASK_EXPANDED_MAX = 50, TASK_EXPANDED_TEXT = 32 << 10 };
 MUST_CHECK struct err tx_task_expand(struct tx *tx, const struct task *task, bool all,
                                      struct text *text);

@@ -135,7 +135,7 @@ struct err tasks__result_check(struct tx *tx, const struct task *task, struct wh
 
 /* --- Why it waits ----------------------------------------------------------------------------- */
 
-void tx_task_waits(struct tx *tx, const struct task *task, struct text *text) {
+void tx_task_waits(struct tx *tx, const struct task *task, bool agents, struct text *text) {
     struct bytes name, status;
     if (task->status != TASK_PENDING) {
         return;
@@ -151,7 +151,7 @@ void tx_task_waits(struct tx *tx, const struct task *task, struct text *text) {
     } else if (tasks__lane_taken(tx, task, &name)) {
         text_addf(text, "%.*s of lane '%.*s' is being worked on", (int)name.len, name.data,
                   (int)task->lane.len, task->lane.data);
-    } else {
+    } else if (agents) {
         board__agents_tell(tx, task, text);
     }
 }
@@ -236,10 +236,10 @@ static void events_write(struct tx *tx, const struct task *task, struct text *te
 }
 
 struct err tx_task_expand(struct tx *tx, const struct task *task, bool all, struct text *text) {
-    AUTO(text_done) struct text waits = text_up_to(400);
+    AUTO(text_done) struct text waits = text_up_to(TASK_WAITS_MAX);
     fields_write(&task_resource.fields, FIELD_LISTED | FIELD_WHOLE, task, text);
     text_cut(text, text->len - 1);
-    tx_task_waits(tx, task, &waits);
+    tx_task_waits(tx, task, true, &waits);
     text_add_member_or_null(text, "waits", text_bytes(&waits));
     for (size_t i = 0; i < COUNT_OF(expands) && all; i++) {
         records_write(tx, task, &expands[i], text);
