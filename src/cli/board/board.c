@@ -156,7 +156,7 @@ static bool is_at(const struct board *board, const struct board_room *room,
 struct wide {
     const struct board *board;
     const struct board_room *room;
-    int width;           /* Cells of a column. */
+    int widths[BOARD_COLUMNS];
     size_t cards, first; /* Cards that have room; the first of the column with the place. */
 };
 
@@ -167,7 +167,7 @@ static void card_add(const struct wide *wide, struct board_place place, size_t r
     const json_t *task = json_array_get(wide->board->columns[place.column], place.row);
     const enum colour colour = row > 0 ? COLOUR_GREY : here ? COLOUR_BOLD : COLOUR_NONE;
     AUTO(text_done) struct text words = text_up_to(LINE_BYTES);
-    if (task == NULL) {
+    if (task == NULL) { /* Below the last one. */
         return;
     }
     if (row == 0) {
@@ -177,7 +177,8 @@ static void card_add(const struct wide *wide, struct board_place place, size_t r
     }
     text_add_str(cell, here && row == 0 ? "> " : "  ");
     text_add_str(cell, paint_begin(&wide->room->paint, colour));
-    (void)cells_add(cell, text_bytes(&words), wide->width - 2); /* The cut is enough. */
+    (void)cells_add(cell, text_bytes(&words),
+                    wide->widths[place.column] - 2); /* The cut is enough. */
     text_add_str(cell, paint_end(&wide->room->paint, colour));
 }
 
@@ -194,10 +195,25 @@ static void wide_row_add(const struct wide *wide, size_t row, struct text *out) 
         }
         text_add(out, text_bytes(&cell).data, cell.len);
         if (column + 1 < BOARD_COLUMNS) {
-            text_addf(out, "%*s", wide->width + GAP - cells_of(text_bytes(&cell)), "");
+            text_addf(out, "%*s", wide->widths[column] + GAP - cells_of(text_bytes(&cell)), "");
         }
     }
     text_add_char(out, '\n');
+}
+
+/* An empty column takes its heading alone; the others share the rest. */
+static void widths_set(struct wide *wide) {
+    int rest = wide->room->paint.columns - (BOARD_COLUMNS - 1) * GAP, full = 0;
+    for (unsigned i = 0; i < BOARD_COLUMNS; i++) {
+        AUTO(text_done) struct text head = text_up_to(LINE_BYTES);
+        head_add(wide->board, wide->room, i, &head);
+        wide->widths[i] = cells_of(text_bytes(&head));
+        rest -= count_of(wide->board, i) == 0 ? wide->widths[i] : 0;
+        full += count_of(wide->board, i) > 0;
+    }
+    for (unsigned i = 0; i < BOARD_COLUMNS; i++) {
+        wide->widths[i] = count_of(wide->board, i) > 0 ? rest / full : wide->widths[i];
+    }
 }
 
 static void wide_draw(const struct board *board, const struct board_room *room, struct text *out) {
@@ -206,10 +222,9 @@ static void wide_draw(const struct board *board, const struct board_room *room, 
         most = count_of(board, i) > most ? count_of(board, i) : most;
     }
     const size_t fit = room->rows > CARD_ROWS ? (room->rows - 1) / CARD_ROWS : 1;
-    struct wide wide = {.board = board,
-                        .room = room,
-                        .width = (room->paint.columns - (BOARD_COLUMNS - 1) * GAP) / BOARD_COLUMNS,
-                        .cards = room->rows == 0 || most < fit ? most : fit};
+    struct wide wide = {
+        .board = board, .room = room, .cards = room->rows == 0 || most < fit ? most : fit};
+    widths_set(&wide);
     wide.first = board->at.row >= wide.cards ? board->at.row + 1 - wide.cards : 0;
     for (size_t row = 0; row <= wide.cards * CARD_ROWS; row++) {
         wide_row_add(&wide, row, out);
