@@ -38,7 +38,8 @@ test("a task goes from its title to done, with a rejection on the way", async (t
   assert.equal(more, "T-2: pending (waits for T-1, which is pending)\n");
   assert.deepEqual((await task(["ls", "--json"], web)).trim().split("\n")
     .map((line) => JSON.parse(line).title), ["Notes", "Parser"]);
-  const completed = async (...line) => (await daemon.cli(["__complete", "--", "task", ...line])).stdout;
+  const completed = async (...line) =>
+    (await daemon.cli(["__complete", "--", "task", ...line])).stdout;
   assert.equal(await completed("show", "--project", "web", "T-"), "T-2\tNotes\nT-1\tParser\n");
   assert.equal(await completed("status", "web/T-1", "w"), "working\n");
   const second = await show("web/T-2");
