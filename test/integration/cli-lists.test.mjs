@@ -26,6 +26,7 @@ const lists = {
   "token ls": "/tokens",
   "host ls": "/hosts",
   "agent ls": "/agents",
+  "task ls": "/projects/{project}/tasks",
 };
 /** Flags that are called otherwise; what an operand or the command itself says has none. */
 const flagOf = { q: "search", runs: "all", fork_of: "fork-of" };

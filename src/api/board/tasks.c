@@ -226,7 +226,22 @@ static struct err change_read(void *ctx) {
     return key_read(&op->board);
 }
 
-/* Members that are not given stay as they are. */
+/* Members that are not given stay as they are; the numbers among them have defaults, which are those
+ * of a new task. */
+static struct err change_apply(struct task_op *op) {
+    const json_t *body = exchange_json(op->board.request.op.exchange);
+    const int64_t priority = op->task.priority, attempts_max = op->task.attempts_max;
+    const struct err err = fields_read(&task_resource.fields, FIELD_CHANGED, body, &op->task,
+                                       &op->board.request.op.why);
+    if (json_object_get(body, "priority") == NULL) {
+        op->task.priority = priority;
+    }
+    if (json_object_get(body, "max_attempts") == NULL) {
+        op->task.attempts_max = attempts_max;
+    }
+    return err;
+}
+
 static struct err change_work(struct tx *tx, void *ctx) {
     struct task_op *op = ctx;
     struct request *request = &op->board.request;
@@ -234,9 +249,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct err err = people_only(&op->board, why);
     err =
         err_failed(err) ? err : tx_task_find(tx, &op->board.key, &op->board.client, &op->task, why);
-    err = err_failed(err) ? err
-                          : fields_read(&task_resource.fields, FIELD_CHANGED,
-                                        exchange_json(request->op.exchange), &op->task, why);
+    err = err_failed(err) ? err : change_apply(op);
     err = err_failed(err) ? err : lists_read(op);
     if (!err_failed(err) && op->task.archived && task_is_held(op->task.status)) {
         return err_why(why, ERR_CONFLICT, "%.*s is being worked on: cancel it first",

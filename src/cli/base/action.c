@@ -130,7 +130,10 @@ struct err listing_path(struct invocation *invocation, const char *path, enum li
         const char *param = filter_param(args, at);
         const bool state =
             which == LISTING_ALL_BUT_STATE && param != NULL && strcmp(param, "state") == 0;
-        if (param != NULL && !state) {
+        /* The project of a list of its own is in the path. */
+        const bool project =
+            param != NULL && strcmp(param, "project") == 0 && strstr(path, "/projects/") != NULL;
+        if (param != NULL && !state && !project) {
             param_add(target, invocation, args->flags.rows[at].flag->name, param);
         }
     }

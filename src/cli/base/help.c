@@ -20,6 +20,7 @@ static const char *const section_titles[SECTIONS] = {
     [SECTION_JOBS] = "Jobs: commands that outlive the terminal",
     [SECTION_WORKFLOWS] = "Workflows: scripts that run agents",
     [SECTION_SESSIONS] = "Sessions: conversations and what they may use",
+    [SECTION_TASKS] = "Tasks: work that agents and you share",
     [SECTION_MODELS] = "Models and settings",
     [SECTION_BUDGETS] = "Budgets and usage",
     [SECTION_EVENTS] = "Streams of events",

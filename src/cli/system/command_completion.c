@@ -18,6 +18,7 @@
 #include "cli/base/api.h"
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
+#include "rules/board/board.h"
 
 enum { ASK_MS = 500, IDS_MAX = 50 };
 
@@ -28,6 +29,7 @@ struct completion {
     const struct command *const *commands;
     const char *typed; /* Word at the cursor. */
     size_t typed_len;
+    const char *project; /* Value of --project on the line; NULL: none. */
 };
 
 static void candidate_print(const struct completion *completion, struct bytes word,
@@ -144,6 +146,15 @@ static void ids_print(struct completion *completion, const struct name_kind *kin
     }
 }
 
+/* Tasks of the project that the line names; else of "default". */
+static void tasks_print(struct completion *completion) {
+    AUTO(text_done) struct text target = text_up_to(1 << 10);
+    text_add_str(&target, "/api/v1/projects/");
+    client_add_escaped(&target, completion->project != NULL ? completion->project : "default");
+    text_addf(&target, "/tasks?limit=%d", IDS_MAX);
+    items_print(completion, text_bytes(&target).data, "name", "title");
+}
+
 /* Objects that a placeholder stands for. `group` is that of the command: NAME says too little. */
 static void placeholder_print(struct completion *completion, struct bytes placeholder,
                               const char *group) {
@@ -161,6 +172,13 @@ static void placeholder_print(struct completion *completion, struct bytes placeh
         items_print(completion, "/api/v1/agents?limit=200", "name", "description");
     } else if (bytes_is(placeholder, "NAME") && strcmp(group, "stream") == 0) {
         items_print(completion, "/api/v1/streams?limit=200", "stream", "");
+    } else if (bytes_is(placeholder, "PROJECT") || bytes_is(placeholder, "[PROJECT]") ||
+               (bytes_is(placeholder, "NAME") && strcmp(group, "project") == 0)) {
+        items_print(completion, "/api/v1/projects?limit=200", "name", "root");
+    } else if (bytes_begin(placeholder, BYTES("TASK")) || bytes_is(placeholder, "[TASK]")) {
+        tasks_print(completion);
+    } else if (bytes_is(placeholder, "STATUS")) {
+        choices_print(completion, TASK_STATUS_WORDS);
     } else if (bytes_is(placeholder, "SHELL")) {
         choices_print(completion, "bash|zsh|fish");
     }
@@ -173,6 +191,8 @@ static void value_print(struct completion *completion, const struct flag *flag, 
         choices_print(completion, flag->choices);
     } else if (strcmp(flag->name, "model") == 0) {
         items_print(completion, "/api/v1/models?limit=200", "id", "");
+    } else if (strcmp(flag->name, "project") == 0) {
+        items_print(completion, "/api/v1/projects?limit=200", "name", "root");
     } else if (strcmp(flag->name, "agent") == 0) {
         items_print(completion, "/api/v1/agents?limit=200", "name", "description");
     } else if (flag->value != NULL) {
@@ -218,6 +238,8 @@ static void command_complete(struct completion *completion, const struct command
             return; /* A command of its own: the shell completes files. */
         }
         operands += open == NULL && plain;
+        completion->project =
+            open != NULL && strcmp(open->name, "project") == 0 ? words[i] : completion->project;
         open = value_of;
     }
     const char *equals = strchr(completion->typed, '=');
