@@ -2,6 +2,7 @@
 #include "engine/base/follow.h"
 #include "engine/board/rows.h"
 #include "engine/run/runs.h"
+#include "engine/session/sessions.h"
 
 enum { ABOVE_MAX = 100 /* Runs above the one inside of which a client is. */ };
 
@@ -15,10 +16,27 @@ bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
            found;
 }
 
+/* The open attempt whose session this is, or one above it, as of a subagent; "": there is none. */
+static struct bytes attempt_of_sessions(struct tx *tx, int64_t session) {
+    struct bytes attempt = BYTES("");
+    for (unsigned i = 0; i <= SESSION_DEPTH_MAX && session != 0 && attempt.len == 0; i++) {
+        attempt = tx_text(tx,
+                          "SELECT a.attempt FROM sessions s JOIN tasks t ON t.session = s.session"
+                          " JOIN task_attempts a ON a.attempt = t.attempt WHERE s.id = $1"
+                          " AND t.session <> '' AND a.run <> '' AND a.ended_ms IS NULL"
+                          " ORDER BY a.id DESC LIMIT 1",
+                          ARGS(arg_int(session)));
+        session =
+            tx_number(tx, "SELECT parent FROM sessions WHERE id = $1", ARGS(arg_int(session)));
+    }
+    return attempt;
+}
+
 /* The last attempt that is this run, or one above it; "": none is. *ret_session: that of the
  * uppermost run. */
-static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
     struct bytes run = inside;
+    int64_t above = 0; /* The session that has begun that of the uppermost run. */
     *ret_session = BYTES("");
     for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
         const struct bytes attempt =
@@ -30,21 +48,43 @@ static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct byt
         AUTO(rows_release)
         struct rows *rows =
             tx_row(tx,
-                   "SELECT r.session, COALESCE(p.run, '') FROM runs r LEFT JOIN runs p ON p.id ="
-                   " CASE WHEN r.parent <> 0 THEN r.parent ELSE r.began_in END WHERE r.run = $1",
+                   "SELECT r.session, COALESCE(p.run, ''), COALESCE(s.parent, 0) FROM runs r"
+                   " LEFT JOIN sessions s ON s.session = r.session LEFT JOIN runs p ON p.id ="
+                   " CASE WHEN r.parent <> 0 THEN r.parent WHEN r.began_in <> 0 THEN r.began_in"
+                   " ELSE COALESCE(s.began_in, 0) END WHERE r.run = $1",
                    ARGS(arg_text(run)));
         const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
         *ret_session = session.len > 0 ? session : *ret_session;
         run = rows == NULL ? BYTES("") : rows_copy(rows, 1);
+        above = rows == NULL ? 0 : rows_int(rows, 2);
     }
-    return ret_session->len == 0
-               ? BYTES("")
+    return attempt_of_sessions(tx, above);
+}
+
+/* The same, or the attempt that the session of these runs has begun by hand. */
+static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+    const struct bytes attempt = attempt_of_runs(tx, inside, ret_session);
+    return attempt.len > 0 || ret_session->len == 0
+               ? attempt
                : tx_text(tx,
                          "SELECT a.attempt FROM tasks t JOIN task_attempts a ON a.attempt ="
                          " t.attempt WHERE t.session = $1 AND a.began = 1 AND a.run = ''"
                          " AND a.ended_ms IS NULL"
                          " ORDER BY a.id DESC LIMIT 1",
                          ARGS(arg_text(*ret_session)));
+}
+
+enum board_place tx_board_place(struct tx *tx, struct bytes run) {
+    struct bytes session;
+    const struct bytes attempt = attempt_of_runs(tx, run, &session);
+    const struct bytes own =
+        attempt.len == 0
+            ? attempt
+            : tx_text(tx, "SELECT run FROM task_attempts WHERE attempt = $1 AND ended_ms IS NULL",
+                      ARGS(arg_text(attempt)));
+    return own.len == 0            ? BOARD_OUTSIDE
+           : bytes_equal(own, run) ? BOARD_AT_ATTEMPT
+                                   : BOARD_BELOW_ATTEMPT;
 }
 
 /* Inside of a run: the agent of its attempt, or of its session. */
