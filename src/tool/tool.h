@@ -190,8 +190,8 @@ void tool_look_file(const struct tool_place *place, const char *path, struct too
 /* The verdict on what was looked at. */
 struct permission_verdict tool_judge(const struct tool_call *call, const struct tool_look *look,
                                      const struct permission_rules *rules);
-/* Only of tools with `perform`. `seen` (NULL: none) is what was allowed: if the path now leads elsewhere, or the
- * file is another, nothing is done. */
+/* For tools with `perform`. `seen` (NULL: none) is what was allowed: if the path now leads
+ * elsewhere, or the file is another, nothing is done. */
 MUST_CHECK struct err tool_perform(const struct tool_call *call, const struct tool_place *place,
                                    const struct tool_look *seen, struct tool_result *result);
 

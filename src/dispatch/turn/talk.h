@@ -69,7 +69,7 @@ struct talk {
     char *instructions; /* Owned; "": none. */
     enum model_effort effort;
     int64_t window;         /* Tokens, whatever is known of the model; 0: as it is known. */
-    enum board_place place; /* Of its run: what it may do with a task. */
+    enum board_place place; /* Whether the run may work on a task. */
 
     struct model_request *request; /* Owned; PREPARING. */
     struct talk_reading *reading;  /* Owned; PREPARING: the messages (prompt.c). */

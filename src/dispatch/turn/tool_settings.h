@@ -27,7 +27,7 @@ struct toolplace_seat {
     const char *roots;            /* Beside it: as tx_roots_write_json; "": none. */
     const atomic_bool *cancelled; /* NULL: never. */
     uint64_t time_ms;             /* How long a tool may take. */
-    enum board_place place;       /* Of the turn. */
+    enum board_place place;       /* Whether the turn may work on a task. */
 };
 
 struct toolplace {

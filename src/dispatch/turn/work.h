@@ -100,7 +100,7 @@ struct workflow_tool {
 
 struct rows_fresh {
     struct id session, run, message, answer, memory;
-    struct id record;               /* Of a task, an output or a comment. */
+    struct id record;               /* Name for a task, an output or a comment. */
     struct text content;            /* Owned: of an output, from its file. */
     struct text settings;           /* Owned: of a subagent: what its parent has, narrowed. */
     struct text program, model;     /* Owned: of a subagent that is a program; "": a model. */

@@ -40,7 +40,9 @@ static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct b
     *ret_session = BYTES("");
     for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
         const struct bytes attempt =
-            tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 ORDER BY id DESC LIMIT 1",
+            tx_text(tx,
+                    "SELECT attempt FROM task_attempts WHERE run = $1 AND run <> ''"
+                    " ORDER BY id DESC LIMIT 1",
                     ARGS(arg_text(run)));
         if (attempt.len > 0) {
             return attempt;

@@ -184,7 +184,7 @@ union record {
 
 /* Limits of what is written. */
 struct expand_limits {
-    size_t text_max; /* Of a text of a record; the rest is cut off, */
+    size_t text_max; /* Limit of a text of a record, which is cut there, */
     size_t end;      /* and of all: records after it are left out. */
 };
 
