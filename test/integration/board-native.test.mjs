@@ -168,3 +168,23 @@ test("a kill of the daemon in the middle repeats no output", LIMIT, async (t) =>
   assert.deepEqual(done.outputs.map(({ title }) => title).reverse(), titles);
   assert.equal(done.attempt_count, 1);
 });
+
+test("a long task is shown cut, and as much of it as fits", LIMIT, async (t) => {
+  const board = await Board.open(t);
+  const long = "ü\"".repeat(3_000);
+  const { root } = board.turns;
+  writeFileSync(path.join(root, "long"), long.repeat(100));
+  const file = call("task_output", { type: "data", title: "it", content_path: "long" });
+  writeFileSync(path.join(root, "huge"), "x".repeat(1024 * 1024 + 1));
+  const huge = call("task_output", { type: "data", title: "it", content_path: "huge" });
+  await board.add("Much", steps(...Array(12).fill(file), huge,
+    call("task_comment", { body: long }), call("task_show", {}), status("review")));
+  const done = await board.until("T-1", "review");
+  assert.equal(done.outputs.length, 12);
+  const calls = await board.calls(done.session);
+  assert.equal(calls[12].cause, "conflict");
+  const shown = JSON.parse(calls[14].text);
+  assert.ok(calls[14].text.length > 20_000 && Buffer.byteLength(calls[14].text) <= 65_536);
+  assert.deepEqual([shown.outputs[0].cut, shown.more_outputs, shown.comments.length],
+    [true, true, 1]);
+});
