@@ -11,11 +11,17 @@
 #include "rules/token/token.h"
 
 const struct resource *const resources[] = {
-    &agent_resource,        &delivery_resource,
-    &memory_resource,       &project_resource,
-    &provider_resource,     &task_attempt_resource,
-    &task_comment_resource, 
-    &task_output_resource,  &task_resource,
-    &task_review_resource,  &terminal_resource,
-    &token_resource,        NULL,
+    &agent_resource,
+    &delivery_resource,
+    &memory_resource,
+    &project_resource,
+    &provider_resource,
+    &task_attempt_resource,
+    &task_comment_resource,
+    &task_output_resource,
+    &task_resource,
+    &task_review_resource,
+    &terminal_resource,
+    &token_resource,
+    NULL,
 };

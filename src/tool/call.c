@@ -179,10 +179,10 @@ bool work_may_see(const struct tool_work *work, const char *shown) {
     struct bytes subject = bytes_of(shown);
     enum tool_id id = work->call->id;
     const struct permission_rules *rules = work->place->rules;
-    /* A search reads what it shows. */
+    /* A search reads what it shows, and an output of a task what it stores. */
+    const bool reads = id == TOOL_SEARCH_FILES || id == TOOL_TASK_OUTPUT;
     return judge(id, rules, &subject, 1).permission != PERMISSION_DENY &&
-           (id != TOOL_SEARCH_FILES ||
-            judge(TOOL_READ_FILE, rules, &subject, 1).permission != PERMISSION_DENY);
+           (!reads || judge(TOOL_READ_FILE, rules, &subject, 1).permission != PERMISSION_DENY);
 }
 
 struct permission_verdict tool_judge(const struct tool_call *call, const struct tool_look *look,
@@ -191,7 +191,14 @@ struct permission_verdict tool_judge(const struct tool_call *call, const struct 
     for (size_t i = 0; i < look->subject_count; i++) {
         subjects[i] = text_bytes(&look->subjects[i]);
     }
-    return judge(call->id, rules, subjects, look->subject_count);
+    const struct permission_verdict verdict = judge(call->id, rules, subjects, look->subject_count);
+    if (call->id != TOOL_TASK_OUTPUT || look->subject_count == 0) {
+        return verdict;
+    }
+    /* The file of an output needs as much as if read_file read it. */
+    const struct permission_verdict read =
+        judge(TOOL_READ_FILE, rules, subjects, look->subject_count);
+    return read.permission > verdict.permission ? read : verdict;
 }
 
 /* `real` empty: it is nowhere. */
@@ -364,7 +371,7 @@ struct err tool_look(const struct tool_call *call, const struct tool_place *plac
     if (call->id == TOOL_REQUEST_ACCESS) {
         return access_look(call, place, look);
     }
-    if (tool->performer != TOOL_HERE) {
+    if (tool->perform == NULL) {
         return subject_from_input(call, place, look);
     }
     struct tool_work work = {.call = call, .place = place, .step = WORK_LOOK, .look = look};
@@ -374,7 +381,7 @@ struct err tool_look(const struct tool_call *call, const struct tool_place *plac
 struct err tool_perform(const struct tool_call *call, const struct tool_place *place,
                         const struct tool_look *seen, struct tool_result *result) {
     const struct tool *tool = tool_get(call->id);
-    assert(tool->performer == TOOL_HERE);
+    assert(tool->perform != NULL);
     struct tool_work work = {
         .call = call, .place = place, .step = WORK_DO, .seen = seen, .result = result};
     struct err err = tool->perform(&work);

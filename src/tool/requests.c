@@ -86,6 +86,19 @@ void recall_request_read(const struct tool_call *call, struct recall_request *re
                                            .limit = input_int(call->input, "limit", RECALL_ABSENT)};
 }
 
+void task_status_request_read(const struct tool_call *call,
+                              struct task_status_request *ret_request) {
+    assert(call->id == TOOL_TASK_STATUS);
+    const bool known =
+        bytes_find(json_bytes(call->input, "status"), task_status_names, &ret_request->to);
+    assert(known); /* The schema names some of them. */
+    ret_request->detail = json_bytes(call->input, "detail");
+    ret_request->question = json_bytes(call->input, "question");
+    if (ret_request->to == TASK_BLOCKED && ret_request->question.len == 0) {
+        ret_request->question = ret_request->detail;
+    }
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 static void add_json(struct text *text, const json_t *json) {

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "rules/board/board.h"
 #include "tool/tool.h"
 
 enum {
@@ -90,6 +91,13 @@ struct recall_request {
     int64_t limit;
 };
 void recall_request_read(const struct tool_call *call, struct recall_request *ret_request);
+
+struct task_status_request {
+    enum task_status to;
+    struct bytes detail, question; /* "": none. The question of a blocked task may be its detail. */
+};
+void task_status_request_read(const struct tool_call *call,
+                              struct task_status_request *ret_request);
 
 /* {"error": the cause's name, "message"}; or with a code of another table that says more. */
 void failure_result_write(enum card_cause cause, const char *message, struct tool_result *result);

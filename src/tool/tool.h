@@ -47,6 +47,7 @@ enum tool_need {
     TOOL_NEEDS_PERSON = 1 << 4,   /* Somebody who answers. */
     TOOL_NEEDS_SESSIONS = 1 << 5, /* Other sessions, subagents. */
     TOOL_NEEDS_MEMORY = 1 << 6,
+    TOOL_NEEDS_TASK = 1 << 7, /* A turn that is an attempt at a task, or is below one. */
 };
 enum tool_performer { TOOL_HERE, TOOL_FETCH, TOOL_RUN, TOOL_ROWS, TOOL_WAIT };
 enum tool_again {
@@ -76,6 +77,11 @@ enum tool_id {
     TOOL_SUBAGENT_CANCEL,
     TOOL_SUBAGENT_RESULT,
     TOOL_SUBAGENT_STATUS,
+    TOOL_TASK_ADD,
+    TOOL_TASK_COMMENT,
+    TOOL_TASK_OUTPUT,
+    TOOL_TASK_SHOW,
+    TOOL_TASK_STATUS,
     TOOL_WEB_FETCH,
     TOOL_WEB_SEARCH,
     TOOL_WRITE_FILE,
@@ -93,7 +99,8 @@ struct tool {
     enum tool_performer performer;
     enum permission permission; /* Where no rule says otherwise. */
     enum glob_kind subject;     /* How the rules compare its subjects. */
-    /* Only TOOL_HERE. `work->step` says whether to look or to do. */
+    /* TOOL_HERE, and TOOL_ROWS where files are read first: of others NULL. `work->step` says
+     * whether to look or to do. */
     struct err (*perform)(struct tool_work *work);
 };
 
@@ -183,8 +190,8 @@ void tool_look_file(const struct tool_place *place, const char *path, struct too
 /* The verdict on what was looked at. */
 struct permission_verdict tool_judge(const struct tool_call *call, const struct tool_look *look,
                                      const struct permission_rules *rules);
-/* TOOL_HERE only. `seen` (NULL: none) is what was allowed: if the path now leads elsewhere, or the
- * file is another, nothing is done. */
+/* For tools with `perform`. `seen` (NULL: none) is what was allowed: if the path now leads
+ * elsewhere, or the file is another, nothing is done. */
 MUST_CHECK struct err tool_perform(const struct tool_call *call, const struct tool_place *place,
                                    const struct tool_look *seen, struct tool_result *result);
 

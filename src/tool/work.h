@@ -53,5 +53,8 @@ struct err tool_write_file(struct tool_work *work);
 struct err tool_edit_file(struct tool_work *work);
 struct err tool_delete_file(struct tool_work *work);
 struct err tool_load_skill(struct tool_work *work);
+/* LOOK: the file of `content_path`, where there is one; DO: what it holds, of at most
+ * TASK_OUTPUT_MAX bytes, into a result with room for that. */
+struct err tool_task_output(struct tool_work *work);
 
 #endif

@@ -135,10 +135,6 @@ struct task_op {
     struct text must_haves, links, depends; /* Owned. */
 };
 
-static void list_default(struct bytes *io_list) {
-    *io_list = io_list->data == NULL || io_list->len == 0 ? BYTES("[]") : *io_list;
-}
-
 /* Lists of the body, checked; what it does not name stays as it is. */
 static struct err lists_read(struct task_op *op) {
     struct task *task = &op->task;
@@ -159,9 +155,6 @@ static struct err lists_read(struct task_op *op) {
         err = task_needs_write(task->depends_given, &op->depends, why);
         task->depends_on = text_bytes(&op->depends);
     }
-    list_default(&task->must_haves);
-    list_default(&task->links);
-    list_default(&task->depends_on);
     return err;
 }
 
@@ -186,15 +179,7 @@ static struct err add_read(void *ctx) {
     err = err_failed(err) ? err : lists_read(op);
     task->owner = op->board.key.owner;
     task->project = op->board.key.project;
-    struct bytes *const texts[] = {
-        &task->title,    &task->description, &task->capability, &task->lane,     &task->epic,
-        &task->assignee, &task->detail,      &task->question,   &task->answer,   &task->agent,
-        &task->attempt,  &task->session,     &task->run,        &task->reviewer, &task->review_run};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        text_default(texts[i], "");
-    }
-    text_default(&task->type, "general");
-    text_default(&task->plan, "none");
+    task_complete(task);
     return err;
 }
 
@@ -340,6 +325,9 @@ static struct err move_read(struct move_op *op) {
     text_default(&move->detail, "");
     text_default(&move->question, "");
     text_default(&move->answer, "");
+    if (move->to == TASK_BLOCKED && move->question.len == 0) {
+        move->question = move->detail; /* As prompts show it. */
+    }
     move->reasons = text_bytes(&op->reasons_text);
     op->board.client.named = op->agent;
     return err;

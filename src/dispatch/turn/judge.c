@@ -300,7 +300,8 @@ static void judge_run(struct talk *talk) {
                                         .settings = talk->plan.settings.data,
                                         .project = talk->plan.rules.data,
                                         .roots = talk->plan.roots.data,
-                                        .time_ms = LOOK_MS};
+                                        .time_ms = LOOK_MS,
+                                        .place = talk->place};
     AUTO(toolplace_close) struct toolplace place;
     toolplace_open(&place, &seat);
     call->again = AGAIN_NOT;

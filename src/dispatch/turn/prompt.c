@@ -102,7 +102,8 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
                                         .root = talk->plan.root.data,
                                         .settings = talk->plan.settings.data,
                                         .project = talk->plan.rules.data,
-                                        .roots = ""};
+                                        .roots = "",
+                                        .place = talk->place};
     toolplace_open(&place, &seat);
     const char *effort = json_str(place.settings, "effort", NULL);
     request->effort =

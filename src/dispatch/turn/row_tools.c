@@ -347,7 +347,9 @@ struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
         [TOOL_REMEMBER] = rows_remember,         [TOOL_RECALL] = rows_recall,
         [TOOL_READ_SESSION] = rows_read_session, [TOOL_SPAWN_SUBAGENT] = rows_spawn,
         [TOOL_SUBAGENT_STATUS] = rows_subagent,  [TOOL_SUBAGENT_RESULT] = rows_result,
-        [TOOL_SUBAGENT_CANCEL] = rows_subagent,
+        [TOOL_SUBAGENT_CANCEL] = rows_subagent,  [TOOL_TASK_ADD] = rows__task,
+        [TOOL_TASK_COMMENT] = rows__task,        [TOOL_TASK_OUTPUT] = rows__task,
+        [TOOL_TASK_SHOW] = rows__task,           [TOOL_TASK_STATUS] = rows__task,
     };
     struct talk_work *work = errand->work;
     struct tool_result *result = &work->result;
@@ -366,6 +368,7 @@ struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
                                        .seat = &seat,
                                        .fresh = work->fresh,
                                        .bounds = &errand->key.bounds,
+                                       .run = work->talk->name,
                                        .result = result,
                                        .ret_child = &child};
         err = fn(tx, &call);
@@ -397,6 +400,7 @@ void rows__free(struct talk_work *work) {
         text_done(&work->fresh->settings);
         text_done(&work->fresh->program);
         text_done(&work->fresh->model);
+        text_done(&work->fresh->content);
         work->talk->turns->options.workflow_tool->free(work->fresh->launch);
         mem_free(work->fresh);
     }
@@ -424,6 +428,8 @@ void rows__begin(struct talk_work *work) {
         work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);
     } else if (subagent__is_program(&work->call)) {
         subagent__find_program(work);
+    } else if ((tool_get(work->call.id)->needs & TOOL_NEEDS_TASK) != 0) {
+        task__begin(work);
     } else {
         rows__send(work);
     }

@@ -26,6 +26,7 @@
 #include "dispatch/turn/model_call.h"
 #include "dispatch/turn/program_cool.h"
 #include "dispatch/turn/turns.h"
+#include "engine/board/board.h"
 #include "engine/turn/program.h"
 #include "engine/turn/turns.h"
 
@@ -67,7 +68,8 @@ struct talk {
     /* The daemon's settings as the turn found them: its prompts begin alike to the end. */
     char *instructions; /* Owned; "": none. */
     enum model_effort effort;
-    int64_t window; /* Tokens, whatever is known of the model; 0: as it is known. */
+    int64_t window;         /* Tokens, whatever is known of the model; 0: as it is known. */
+    enum board_place place; /* Whether the run may work on a task. */
 
     struct model_request *request; /* Owned; PREPARING. */
     struct talk_reading *reading;  /* Owned; PREPARING: the messages (prompt.c). */
@@ -106,6 +108,7 @@ struct talk_errand {
     void (*done)(struct talk_errand *errand); /* After a success. */
     struct turn_key key;
     struct turn_plan plan;
+    enum board_place place; /* BEGIN */
     /* What the functions are told and answer, by their kinds. */
     struct turn_answer answer;
     struct turn_item *items; /* Owned. */

@@ -54,6 +54,11 @@ static bool search_is_free(const struct permission_rules *rules) {
     return free;
 }
 
+static bool task_tool_fits(enum board_place place, enum tool_id id) {
+    return place == BOARD_AT_ATTEMPT ||
+           (place == BOARD_BELOW_ATTEMPT && id != TOOL_TASK_STATUS && id != TOOL_TASK_ADD);
+}
+
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
     /* What works on the files or processes of a project. */
     static const unsigned needs_root = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND;
@@ -71,8 +76,10 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     const json_t *names = json_object_get(place->settings, "tools");
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
         const struct tool *tool = tool_get((enum tool_id)id);
-        bool possible = (seat->root[0] != '\0' || (tool->needs & needs_root) == 0) &&
-                        (id != TOOL_WEB_SEARCH || seat->turns->search != NULL);
+        bool possible =
+            (seat->root[0] != '\0' || (tool->needs & needs_root) == 0) &&
+            (id != TOOL_WEB_SEARCH || seat->turns->search != NULL) &&
+            ((tool->needs & TOOL_NEEDS_TASK) == 0 || task_tool_fits(seat->place, (enum tool_id)id));
         if (possible && (names == NULL || json_has_text(names, bytes_of(tool->name)))) {
             place->tools |= tool_set_of((enum tool_id)id);
         }

@@ -5,7 +5,8 @@
  *           any more is passed over, never obeyed by half: a rule that cannot be read denies
  *           everything. Rules of its project stand before those of the session.
  * Roots     what cannot be read of the extra ones is none.
- * Without   a root there is no file, no search and no command: those tools are not offered.
+ * Without   a root there is no file, no search and no command: those tools are not offered. Neither
+ *           are those of a task outside of an attempt; a subagent of one does not move the task.
  * Ownership embedded: open/close. Borrows what the seat points to.
  * Threads   one at a time; for the pool.
  */
@@ -15,6 +16,7 @@
 #include "base/base.h"
 #include "base/json/json.h"
 #include "dispatch/turn/turns.h"
+#include "engine/board/board.h"
 #include "rules/approval/joined.h"
 #include "tool/tool.h"
 
@@ -25,6 +27,7 @@ struct toolplace_seat {
     const char *roots;            /* Beside it: as tx_roots_write_json; "": none. */
     const atomic_bool *cancelled; /* NULL: never. */
     uint64_t time_ms;             /* How long a tool may take. */
+    enum board_place place;       /* Whether the turn may work on a task. */
 };
 
 struct toolplace {

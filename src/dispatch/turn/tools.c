@@ -159,7 +159,7 @@ static void work_fail(struct talk_work *work, enum card_cause cause, const char 
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
-static void place_open(struct toolplace *place, const struct talk_work *work) {
+void work__open_place(const struct talk_work *work, struct toolplace *place) {
     const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
                                         .root = work->root,
                                         .settings = work->settings,
@@ -174,7 +174,7 @@ static void here_run(struct talk_work *work) {
     AUTO(toolplace_close) struct toolplace place;
     AUTO(tool_look_done) struct tool_look look;
     AUTO(json_release) json_t *about = NULL;
-    place_open(&place, work);
+    work__open_place(work, &place);
     tool_look_init(&look);
     work->err = tool_look(&work->call, &place.place, &look);
     if (err_failed(work->err)) {
@@ -221,7 +221,7 @@ static enum permission page_permission(const struct talk_work *work, const struc
 static bool page_may_follow(void *ctx, const char *url) {
     const struct talk_work *work = ctx;
     AUTO(toolplace_close) struct toolplace place;
-    place_open(&place, work);
+    work__open_place(work, &place);
     return page_permission(work, &place, url) <=
            page_permission(work, &place, json_str(work->call.input, "url", ""));
 }

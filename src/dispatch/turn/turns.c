@@ -168,6 +168,7 @@ static struct err errand_tx(struct tx *tx, void *ctx) {
     struct turn_plan *plan = &errand->plan;
     switch (errand->kind) {
     case ERRAND_BEGIN:
+        errand->place = tx_board_place(tx, errand->key.run);
         return tx_turn_begin(tx, &errand->key, plan);
     case ERRAND_ANSWER:
         return tx_turn_answer(tx, &errand->answer, plan);
@@ -353,6 +354,9 @@ static bool talk_replies(const struct talk *talk) {
  * our hands already, or on its way. A reply to a program is written in the pool, from the plan. */
 static void begun(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
+    if (talk->state == TALK_PLANNING) { /* Else the pool may read it. */
+        talk->place = errand->place;
+    }
     const bool overtaken = talk->state == TALK_PLANNING
                                ? talk->errands->next != NULL
                                : talk->state != TALK_WORKING || talk_replies(talk);

@@ -53,6 +53,10 @@ void work__pool(struct talk_work *work, void (*run)(struct talk_work *),
 /* `job` came back. False: nobody waits for it any more, and it is gone. */
 MUST_CHECK bool work__is_back(struct talk_work *work);
 
+/* Where it acts. */
+struct toolplace;
+void work__open_place(const struct talk_work *work, struct toolplace *place);
+
 /* review.c */
 void review__begin(struct talk_work *work);
 MUST_CHECK bool review__is_out(const struct talk_review *review);
@@ -66,6 +70,12 @@ void subagent__look(const struct talk *talk, const struct tool_call *call, struc
 /* Fills what rows_fresh says of the program; then rows__send, or the end of the call. */
 void subagent__find_program(struct talk_work *work);
 
+/* task_tools.c. Names what a tool of a task writes; then rows__send, where the file of an output is
+ * read first, or the end of the call. */
+struct rows_call;
+void task__begin(struct talk_work *work);
+MUST_CHECK struct err rows__task(struct tx *tx, const struct rows_call *call);
+
 /* --- Calls that are one transaction (row_tools.c) --------------------------------------------- */
 
 /* Each is a function of the store, in the transaction that ends its card, so that a crash leaves
@@ -76,7 +86,6 @@ void subagent__find_program(struct talk_work *work);
  * Failure    what the model did wrong is a result (failure_result_write); an error is the store's,
  *            and the transaction is tried again. A result that is longer than TOOL_CONTENT_MAX
  *            is no such error: each function cuts what may be long; the rest is too_large. */
-struct rows_call;
 typedef struct err (*rows_fn)(struct tx *tx, const struct rows_call *call);
 
 /* The tool that workflows perform: they stand above turns, so turns are given it when they open.
@@ -91,6 +100,8 @@ struct workflow_tool {
 
 struct rows_fresh {
     struct id session, run, message, answer, memory;
+    struct id record;               /* Name for a task, an output or a comment. */
+    struct text content;            /* Owned: of an output, from its file. */
     struct text settings;           /* Owned: of a subagent: what its parent has, narrowed. */
     struct text program, model;     /* Owned: of a subagent that is a program; "": a model. */
     bool settings_wrong;            /* A tool is named that its parent has not. */
@@ -101,6 +112,7 @@ struct rows_call {
     const struct turn_seat *seat;
     const struct rows_fresh *fresh;
     const struct run_bounds *bounds;
+    const char *run; /* run_… of the turn. */
     struct tool_result *result;
     int64_t *ret_child; /* run_row.id of what it began, and that has a row of its own; 0: none. */
 };

@@ -15,10 +15,12 @@
 #include "dispatch/workflow/history.h"
 #include "tool/tool.h"
 
-/* Not for an agent in a workflow: no person sits before it, and the script starts others. */
+/* Not for an agent in a workflow: no person sits before it, the script starts others, and the
+ * attempt that runs it reports its task. */
 static const enum tool_id left_out[] = {
-    TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,   TOOL_SPAWN_SUBAGENT,
-    TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS};
+    TOOL_ASK_USER,        TOOL_READ_SESSION,    TOOL_RUN_WORKFLOW,    TOOL_SPAWN_SUBAGENT,
+    TOOL_SUBAGENT_CANCEL, TOOL_SUBAGENT_RESULT, TOOL_SUBAGENT_STATUS, TOOL_TASK_ADD,
+    TOOL_TASK_COMMENT,    TOOL_TASK_OUTPUT,     TOOL_TASK_SHOW,       TOOL_TASK_STATUS};
 
 /* A limit that the script has set; -1: none. What is no whole number for us is a huge one. */
 static int64_t call_limit(const struct call *call, const char *name) {

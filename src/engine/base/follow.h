@@ -34,7 +34,7 @@ struct follow {
     const char *stream;          /* For a row of the daemon: "system", "system:admin"; else NULL. */
     const char *key;             /* Member that names the row; NULL: "id". */
     struct bytes id;             /* Value of that member. */
-    bool happened; /* The type of the event is the name: something happened once. */
+    bool happened;               /* The type of the event is the name: something happened once. */
 };
 /* `data`: compact JSON; NULL: the row is gone. For one too long for an event, which only a damaged
  * row is, the event has its key and "left_out": true. */

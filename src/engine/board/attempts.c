@@ -224,8 +224,10 @@ static void attempt_end(struct tx *tx, struct task *task, const struct ending *e
                                           .attempts = task->attempts,
                                           .attempts_max = task->attempts_max};
     const struct board_verdict verdict = board_attempt_judge(&end);
-    const struct attempt_over over = {
-        .outcome = ending->outcome, .note = ending->note, .exit_code = ending->exit_code};
+    const struct attempt_over over = {.status = task->status,
+                                      .outcome = ending->outcome,
+                                      .note = ending->note,
+                                      .exit_code = ending->exit_code};
     attempts__close(tx, task, &over);
     completed_tell(tx, task, ending, &verdict);
     task->retry_count = verdict.retry_count;
@@ -244,9 +246,9 @@ static void attempt_end(struct tx *tx, struct task *task, const struct ending *e
 struct err board__run_ended(struct tx *tx, const struct run_row *run) {
     struct task_attempt attempt;
     struct task task;
-    const struct bytes name =
-        tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 AND ended_ms IS NULL",
-                ARGS(arg_text(run->run)));
+    const struct bytes name = tx_text(
+        tx, "SELECT attempt FROM task_attempts WHERE run = $1 AND run <> '' AND ended_ms IS NULL",
+        ARGS(arg_text(run->run)));
     if (name.len > 0 && attempts__find(tx, name, &attempt, &task)) {
         const struct ending ending = {.state = run->state,
                                       .cause = run->cause,

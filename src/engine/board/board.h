@@ -44,6 +44,10 @@ MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,
                                    const struct board_client *client, const struct task *task,
                                    struct board_who *ret_who, struct why *why);
 
+/* Where a run is: its turn is an attempt that has not ended, or is somewhere below one. */
+enum board_place { BOARD_OUTSIDE, BOARD_AT_ATTEMPT, BOARD_BELOW_ATTEMPT };
+enum board_place tx_board_place(struct tx *tx, struct bytes run);
+
 /* Finds the task; ERR_NOT_FOUND, with a sentence. */
 MUST_CHECK struct err tx_task_find(struct tx *tx, const struct task_key *key,
                                    const struct board_client *client, struct task *ret_task,
@@ -100,6 +104,11 @@ enum { TASK_WAITS_MAX = 1000 };
 enum { TASK_EXPANDED_MAX = 50, TASK_EXPANDED_TEXT = 32 << 10 };
 MUST_CHECK struct err tx_task_expand(struct tx *tx, const struct task *task, bool all,
                                      struct text *text);
+
+/* The same for a model, in at most `room` bytes: with outputs and comments alone, the newest first,
+ * and "more_outputs", "more_comments" where some do not fit. Long texts are cut. */
+MUST_CHECK struct err tx_task_brief(struct tx *tx, const struct task *task, size_t room,
+                                    struct text *text);
 
 /* Newest first, below an id; `ready`: only those that an agent may take now. */
 struct task_page {

@@ -2,6 +2,7 @@
 #include "engine/base/follow.h"
 #include "engine/board/rows.h"
 #include "engine/run/runs.h"
+#include "engine/session/sessions.h"
 
 enum { ABOVE_MAX = 100 /* Runs above the one inside of which a client is. */ };
 
@@ -15,14 +16,33 @@ bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
            found;
 }
 
+/* The open attempt whose session this is, or one above it, as of a subagent; "": there is none. */
+static struct bytes attempt_of_sessions(struct tx *tx, int64_t session) {
+    struct bytes attempt = BYTES("");
+    for (unsigned i = 0; i <= SESSION_DEPTH_MAX && session != 0 && attempt.len == 0; i++) {
+        attempt = tx_text(tx,
+                          "SELECT a.attempt FROM sessions s JOIN tasks t ON t.session = s.session"
+                          " JOIN task_attempts a ON a.attempt = t.attempt WHERE s.id = $1"
+                          " AND t.session <> '' AND a.run <> '' AND a.ended_ms IS NULL"
+                          " ORDER BY a.id DESC LIMIT 1",
+                          ARGS(arg_int(session)));
+        session =
+            tx_number(tx, "SELECT parent FROM sessions WHERE id = $1", ARGS(arg_int(session)));
+    }
+    return attempt;
+}
+
 /* The last attempt that is this run, or one above it; "": none is. *ret_session: that of the
  * uppermost run. */
-static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
     struct bytes run = inside;
+    int64_t above = 0; /* The session that has begun that of the uppermost run. */
     *ret_session = BYTES("");
     for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
         const struct bytes attempt =
-            tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 ORDER BY id DESC LIMIT 1",
+            tx_text(tx,
+                    "SELECT attempt FROM task_attempts WHERE run = $1 AND run <> ''"
+                    " ORDER BY id DESC LIMIT 1",
                     ARGS(arg_text(run)));
         if (attempt.len > 0) {
             return attempt;
@@ -30,21 +50,43 @@ static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct byt
         AUTO(rows_release)
         struct rows *rows =
             tx_row(tx,
-                   "SELECT r.session, COALESCE(p.run, '') FROM runs r LEFT JOIN runs p ON p.id ="
-                   " CASE WHEN r.parent <> 0 THEN r.parent ELSE r.began_in END WHERE r.run = $1",
+                   "SELECT r.session, COALESCE(p.run, ''), COALESCE(s.parent, 0) FROM runs r"
+                   " LEFT JOIN sessions s ON s.session = r.session LEFT JOIN runs p ON p.id ="
+                   " CASE WHEN r.parent <> 0 THEN r.parent WHEN r.began_in <> 0 THEN r.began_in"
+                   " ELSE COALESCE(s.began_in, 0) END WHERE r.run = $1",
                    ARGS(arg_text(run)));
         const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
         *ret_session = session.len > 0 ? session : *ret_session;
         run = rows == NULL ? BYTES("") : rows_copy(rows, 1);
+        above = rows == NULL ? 0 : rows_int(rows, 2);
     }
-    return ret_session->len == 0
-               ? BYTES("")
+    return attempt_of_sessions(tx, above);
+}
+
+/* The same, or the attempt that the session of these runs has begun by hand. */
+static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+    const struct bytes attempt = attempt_of_runs(tx, inside, ret_session);
+    return attempt.len > 0 || ret_session->len == 0
+               ? attempt
                : tx_text(tx,
                          "SELECT a.attempt FROM tasks t JOIN task_attempts a ON a.attempt ="
                          " t.attempt WHERE t.session = $1 AND a.began = 1 AND a.run = ''"
                          " AND a.ended_ms IS NULL"
                          " ORDER BY a.id DESC LIMIT 1",
                          ARGS(arg_text(*ret_session)));
+}
+
+enum board_place tx_board_place(struct tx *tx, struct bytes run) {
+    struct bytes session;
+    const struct bytes attempt = attempt_of_runs(tx, run, &session);
+    const struct bytes own =
+        attempt.len == 0
+            ? attempt
+            : tx_text(tx, "SELECT run FROM task_attempts WHERE attempt = $1 AND ended_ms IS NULL",
+                      ARGS(arg_text(attempt)));
+    return own.len == 0            ? BOARD_OUTSIDE
+           : bytes_equal(own, run) ? BOARD_AT_ATTEMPT
+                                   : BOARD_BELOW_ATTEMPT;
 }
 
 /* Inside of a run: the agent of its attempt, or of its session. */
@@ -205,7 +247,7 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
     row.outcome = over->outcome;
     row.note = over->note;
     row.exit_code = over->exit_code;
-    row.status_at_exit = io_task->status;
+    row.status_at_exit = over->status;
     row.ended_ms = tx_now_ms(tx);
     io_task->open_attempt = false;
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
@@ -298,7 +340,8 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
         io_task->detail = move->detail;
     }
     if (task_is_held(from) && !task_is_held(move->to) && by_hand) { /* No run will end. */
-        const struct attempt_over over = {.outcome = bytes_of(task_status_names[move->to]),
+        const struct attempt_over over = {.status = move->to,
+                                          .outcome = bytes_of(task_status_names[move->to]),
                                           .note = move->detail,
                                           .exit_code = -1};
         attempts__close(tx, io_task, &over);
@@ -328,40 +371,60 @@ struct err tx_task_stop_more(struct tx *tx, const struct task_move *move, struct
     return err_failed(err) ? err : attempt_stop(tx, move, ret_task, ret_more);
 }
 
-struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
-                        bool *ret_more, struct why *why) {
-    *ret_more = false;
-    struct board_who who;
-    enum board_words words = BOARD_NO_WORDS;
+/* Who moves the task, and as what. A person who works has the rights of a person, too. */
+static struct err mover_find(struct tx *tx, const struct task_move *move, struct task *ret_task,
+                             struct board_who *ret_who, struct why *why) {
     struct err err = tx_task_find(tx, &move->key, &move->client, ret_task, why);
-    err = err_failed(err) ? err : tx_board_who(tx, &move->key, &move->client, ret_task, &who, why);
+    err =
+        err_failed(err) ? err : tx_board_who(tx, &move->key, &move->client, ret_task, ret_who, why);
     if (err_failed(err)) {
         return err;
     }
-    if (who.over && bytes_equal(who.task, ret_task->task)) {
-        return err_why(why, ERR_ATTEMPT_OVER,
-                       "this attempt at %.*s has ended; what it says moves nothing any more",
-                       (int)ret_task->name.len, ret_task->name.data);
+    return ret_who->over && bytes_equal(ret_who->task, ret_task->task)
+               ? err_why(why, ERR_ATTEMPT_OVER,
+                         "this attempt at %.*s has ended; what it says moves nothing any more",
+                         (int)ret_task->name.len, ret_task->name.data)
+               : ERR_OK;
+}
+
+/* A first call that ends the work says that it was begun. */
+static void begin_work(struct tx *tx, const struct task_move *move, const struct board_who *who,
+                       struct task *io_task) {
+    const bool ends =
+        move->to == TASK_REVIEW || move->to == TASK_FAILED || move->to == TASK_BLOCKED;
+    if (io_task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER && ends) {
+        const struct task_entered entered = {
+            .to = TASK_WORKING, .by = who->name, .words = BYTES("")};
+        tasks__enter(tx, io_task, &entered);
     }
-    if (ret_task->status == move->to && who.actor == BOARD_HOLDER) {
-        return ERR_OK;
-    }
-    if (move->to == TASK_CLAIMED) {
-        err = claim_check(tx, ret_task, &who, why);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    struct board_move edge = {ret_task->status, move->to, who.actor};
-    /* A person has all rights of a person, also while being the one who works. */
-    if (who.actor == BOARD_HOLDER && move->client.person && !board_move_fits(&edge)) {
+}
+
+static struct err move_check(struct tx *tx, const struct task_move *move,
+                             const struct board_who *who, const struct task *task,
+                             enum board_actor *ret_actor, struct why *why) {
+    struct board_move edge = {task->status, move->to, who->actor};
+    enum board_words words = BOARD_NO_WORDS;
+    struct err err = move->to == TASK_CLAIMED ? claim_check(tx, task, who, why) : ERR_OK;
+    if (who->actor == BOARD_HOLDER && move->client.person && !board_move_fits(&edge)) {
         edge.actor = BOARD_PERSON;
     }
-    err = board_move_check(&edge, &words, why);
+    *ret_actor = edge.actor;
+    err = err_failed(err) ? err : board_move_check(&edge, &words, why);
     err = err_failed(err) ? err : words_check(words, move, why);
-    if (!err_failed(err) && move->to == TASK_REVIEW) {
-        err = tasks__result_check(tx, ret_task, why);
+    return err_failed(err) || move->to != TASK_REVIEW ? err : tasks__result_check(tx, task, why);
+}
+
+struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
+                        bool *ret_more, struct why *why) {
+    struct board_who who;
+    enum board_actor actor;
+    *ret_more = false;
+    struct err err = mover_find(tx, move, ret_task, &who, why);
+    if (err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)) {
+        return err;
     }
+    begin_work(tx, move, &who, ret_task);
+    err = move_check(tx, move, &who, ret_task, &actor, why);
     if (err_failed(err)) {
         return err;
     }
@@ -374,8 +437,8 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
                                                   : move->answer.len > 0   ? move->answer
                                                                            : move->reasons};
     tasks__enter(tx, ret_task, &entered);
-    if (move->to == TASK_CANCELLED || (move->to == TASK_BLOCKED && edge.actor == BOARD_PERSON)) {
-        return err_failed(tx_error(tx)) ? tx_error(tx) : attempt_stop(tx, move, ret_task, ret_more);
-    }
-    return tx_error(tx);
+    const bool stops =
+        move->to == TASK_CANCELLED || (move->to == TASK_BLOCKED && actor == BOARD_PERSON);
+    return err_failed(tx_error(tx)) || !stops ? tx_error(tx)
+                                              : attempt_stop(tx, move, ret_task, ret_more);
 }

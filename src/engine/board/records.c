@@ -182,14 +182,21 @@ union record {
     struct task_review review;
 };
 
-static void record_write(const struct expand *expand, void *row, struct text *text) {
+/* Limits of what is written. */
+struct expand_limits {
+    size_t text_max; /* Limit of a text of a record, which is cut there, */
+    size_t end;      /* and of all: records after it are left out. */
+};
+
+static void record_write(const struct expand *expand, size_t text_max, void *row,
+                         struct text *text) {
     struct bytes *cut = expand->cuts ? (void *)((char *)row + expand->cut) : NULL;
-    const bool is_cut = cut != NULL && cut->len > TASK_EXPANDED_TEXT;
+    const bool is_cut = cut != NULL && cut->len > text_max;
     if (is_cut) {
-        cut->len = utf8_cut(*cut, TASK_EXPANDED_TEXT);
+        cut->len = utf8_cut(*cut, text_max);
     }
     fields_write(&expand->resource->fields, FIELD_LISTED | FIELD_WHOLE, row, text);
-    if (is_cut) { /* Before the brace that ends the object. */
+    if (is_cut && text->len > 0) { /* Before the brace that ends the object. */
         text_cut(text, text->len - 1);
         text_add_member_bool(text, "cut", true);
         text_add_char(text, '}');
@@ -197,21 +204,30 @@ static void record_write(const struct expand *expand, void *row, struct text *te
 }
 
 static void records_write(struct tx *tx, const struct task *task, const struct expand *expand,
-                          struct text *text) {
+                          const struct expand_limits *limits, struct text *text) {
     union record row;
     const char *comma = "";
+    bool more = false;
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(tx, expand->resource, expand->where,
                                          ARGS(arg_text(task->task), arg_int(TASK_EXPANDED_MAX)));
     text_addf(text, ",\"%s\":[", expand->name);
-    while (rows_step(rows)) {
+    while (!more && rows_step(rows)) {
+        const size_t before = text->len;
         if (resource_row_read(expand->resource, rows, &row)) {
             text_add_str(text, comma);
-            record_write(expand, &row, text);
+            record_write(expand, limits->text_max, &row, text);
             comma = ",";
+            more = text->len > limits->end || (text->failed && !text->no_memory);
+        }
+        if (more) {
+            text_cut(text, before);
         }
     }
     text_add_char(text, ']');
+    if (more) {
+        text_addf(text, ",\"more_%s\":true", expand->name);
+    }
 }
 
 static void events_write(struct tx *tx, const struct task *task, struct text *text) {
@@ -236,16 +252,36 @@ static void events_write(struct tx *tx, const struct task *task, struct text *te
 }
 
 struct err tx_task_expand(struct tx *tx, const struct task *task, bool all, struct text *text) {
+    static const struct expand_limits limits = {TASK_EXPANDED_TEXT, SIZE_MAX};
     AUTO(text_done) struct text waits = text_up_to(TASK_WAITS_MAX);
     fields_write(&task_resource.fields, FIELD_LISTED | FIELD_WHOLE, task, text);
     text_cut(text, text->len - 1);
     tx_task_waits(tx, task, true, &waits);
     text_add_member_or_null(text, "waits", text_bytes(&waits));
     for (size_t i = 0; i < COUNT_OF(expands) && all; i++) {
-        records_write(tx, task, &expands[i], text);
+        records_write(tx, task, &expands[i], &limits, text);
     }
     if (all) {
         events_write(tx, task, text);
+    }
+    text_add_char(text, '}');
+    return tx_error(tx);
+}
+
+/* The task without its records takes most of the room only where its lists are huge. */
+struct err tx_task_brief(struct tx *tx, const struct task *task, size_t room, struct text *text) {
+    enum { SHOWN = 2, PARTS = 8, END = 64 /* For brackets, and the words on what is left out. */ };
+    struct task shown = *task;
+    shown.description.len = utf8_cut(task->description, room / PARTS);
+    const struct err err = tx_task_expand(tx, &shown, false, text);
+    if (err_failed(err) || text_failed(text)) {
+        return err;
+    }
+    text_cut(text, text->len - 1);
+    for (size_t i = 0; i < SHOWN; i++) {
+        const size_t left = room > text->len + SHOWN * END ? room - text->len - SHOWN * END : 0;
+        const struct expand_limits limits = {room / PARTS, text->len + left / (SHOWN - i)};
+        records_write(tx, task, &expands[i], &limits, text);
     }
     text_add_char(text, '}');
     return tx_error(tx);

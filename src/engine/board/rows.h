@@ -48,6 +48,7 @@ struct attempt_new {
 void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_new *what);
 /* Ends it; the task is as it is afterwards. */
 struct attempt_over {
+    enum task_status status; /* Of the task, at that moment. */
     struct bytes outcome, note;
     int64_t exit_code; /* -1: none. */
 };

@@ -71,6 +71,25 @@ struct err task_must_haves_write(const json_t *list, struct text *text, struct w
     return err_failed(err) ? err : list_write(list, "must_haves", text, why);
 }
 
+/* --- A new task ------------------------------------------------------------------------------- */
+
+void task_complete(struct task *io_task) {
+    struct bytes *const texts[] = {&io_task->title,  &io_task->description, &io_task->capability,
+                                   &io_task->lane,   &io_task->epic,        &io_task->assignee,
+                                   &io_task->detail, &io_task->question,    &io_task->answer,
+                                   &io_task->agent,  &io_task->attempt,     &io_task->session,
+                                   &io_task->run,    &io_task->reviewer,    &io_task->review_run};
+    struct bytes *const lists[] = {&io_task->must_haves, &io_task->links, &io_task->depends_on};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i] = texts[i]->data == NULL ? BYTES("") : *texts[i];
+    }
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        *lists[i] = lists[i]->len == 0 ? BYTES("[]") : *lists[i];
+    }
+    io_task->type = io_task->type.data == NULL ? BYTES("general") : io_task->type;
+    io_task->plan = io_task->plan.data == NULL ? BYTES("none") : io_task->plan;
+}
+
 /* --- Links ------------------------------------------------------------------------------------ */
 
 static const char *const link_kinds[] = {"discovered_from", "supersedes", "duplicates", "related",

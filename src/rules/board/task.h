@@ -51,6 +51,8 @@ struct task {
     bool archived;
 };
 extern const struct resource task_resource;
+/* Texts and lists of a new task that were not given get their empty values. */
+void task_complete(struct task *io_task);
 /* "T-31" of a number; and the number of such a word, 0: it is none. */
 void task_number_write(int64_t number, char ret_text[TASK_NUMBER_SIZE]);
 MUST_CHECK int64_t task_number_read(struct bytes word);

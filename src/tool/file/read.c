@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "rules/board/task.h"
 #include "tool/file/content.h"
 #include "tool/work.h"
 
@@ -153,6 +154,33 @@ void tool_look_file(const struct tool_place *place, const char *path, struct too
                   : content_hash(place, fd, TOOL_HASH_MAX, &look->before, /* why */ NULL);
     }
     look->unread = err_failed(err) && err.os != ENOENT;
+}
+
+/* An output of a task is stored whole, as text. */
+struct err tool_task_output(struct tool_work *work) {
+    const json_t *input = work->call->input;
+    const char *path = json_str(input, "content_path", NULL);
+    AUTO(place_close) struct place_opened file = {.fd = -1};
+    AUTO(content_done) struct content content = {0};
+    if ((path == NULL) == (json_object_get(input, "content") == NULL)) {
+        return err_why(&work->why, ERR_BAD_FIELD, "give one of \"content\" and \"content_path\"");
+    }
+    if (path == NULL) {
+        return ERR_OK;
+    }
+    struct err err = work_open_place(work, path, PLACE_FILE, &file);
+    if (err_failed(err) || work->step == WORK_LOOK) {
+        return err;
+    }
+    err = content_read(work->place, file.fd, TASK_OUTPUT_MAX, &content, &work->why);
+    if (!err_failed(err) && (memchr(content.data, '\0', content.len) != NULL ||
+                             !utf8_valid(content.data, content.len))) {
+        err = err_why(&work->why, ERR_CONFLICT, "\"%.200s\" is not text in UTF-8", path);
+    }
+    if (!err_failed(err)) {
+        text_add(&work->result->content, content.data, content.len);
+    }
+    return err;
 }
 
 /* --- By lines --------------------------------------------------------------------------------- */

@@ -1,0 +1,141 @@
+-- Tasks of a project (rules/board/task.h). name: 'T-31', of `place`, by which they are numbered.
+-- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
+CREATE TABLE tasks (
+    id @id@,
+    task TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    name TEXT NOT NULL,
+    place @int@ NOT NULL,
+    title TEXT NOT NULL,
+    type TEXT NOT NULL,
+    priority @int@ NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    question TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    assignee TEXT NOT NULL,
+    capability TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    epic TEXT NOT NULL,
+    depends_on TEXT NOT NULL,
+    must_haves TEXT NOT NULL,
+    links TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    retry_count @int@ NOT NULL,
+    attempt_count @int@ NOT NULL,
+    max_attempts @int@ NOT NULL,
+    rejections @int@ NOT NULL,
+    attempt TEXT NOT NULL,
+    open_attempt @int@ NOT NULL,
+    session TEXT NOT NULL,
+    run TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    review_run TEXT NOT NULL,
+    not_before_ms @int@ NOT NULL,
+    archived @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL,
+    completed_ms @int@,
+    description TEXT NOT NULL,
+    UNIQUE (owner, project, place)
+) @strict@;
+CREATE INDEX tasks_project ON tasks (owner, project, id);
+-- Those that an agent may take, in the order in which they go; and those that one has.
+CREATE INDEX tasks_pending ON tasks (owner, project, priority DESC, id)
+    WHERE status = 'pending' AND archived = 0;
+CREATE INDEX tasks_held ON tasks (owner, project, agent) WHERE status IN ('claimed', 'working');
+CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
+CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
+CREATE INDEX tasks_session ON tasks (session) WHERE session <> '';
+
+-- What a task waits for, by ids. waived_by: the person who said that it need not; '': nobody did.
+CREATE TABLE task_needs (
+    task @int@ NOT NULL,
+    needs @int@ NOT NULL,
+    waived_by TEXT NOT NULL DEFAULT '',
+    waived_because TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (task, needs)
+) @strict@;
+CREATE INDEX task_needs_needs ON task_needs (needs);
+
+-- What is written down about a task (tsk_…).
+CREATE TABLE task_outputs (
+    id @id@,
+    output TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    task TEXT NOT NULL,
+    attempt TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    type TEXT NOT NULL,
+    title TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    bytes @int@ NOT NULL,
+    hash TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    content TEXT NOT NULL
+) @strict@;
+CREATE INDEX task_outputs_task ON task_outputs (task, id);
+CREATE INDEX task_outputs_attempt ON task_outputs (attempt, id);
+
+CREATE TABLE task_comments (
+    id @id@,
+    comment TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    task TEXT NOT NULL,
+    author TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    body TEXT NOT NULL
+) @strict@;
+CREATE INDEX task_comments_task ON task_comments (task, id);
+
+-- began: a turn of its session was made for it. run '': an agent that is no run of ours.
+CREATE TABLE task_attempts (
+    id @id@,
+    attempt TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    task TEXT NOT NULL,
+    attempt_number @int@ NOT NULL,
+    agent TEXT NOT NULL,
+    session TEXT NOT NULL,
+    run TEXT NOT NULL,
+    began @int@ NOT NULL,
+    outcome TEXT NOT NULL,
+    exit_code @int@ NOT NULL,
+    task_status_at_exit TEXT NOT NULL,
+    note TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    ended_ms @int@
+) @strict@;
+CREATE INDEX task_attempts_task ON task_attempts (task, id);
+CREATE INDEX task_attempts_run ON task_attempts (run) WHERE run <> '';
+CREATE INDEX task_attempts_open ON task_attempts (id) WHERE ended_ms IS NULL;
+
+CREATE TABLE task_reviews (
+    id @id@,
+    review TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    task TEXT NOT NULL,
+    attempt TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    accept @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    reasons TEXT NOT NULL
+) @strict@;
+CREATE INDEX task_reviews_task ON task_reviews (task, id);
+
+CREATE TABLE task_events (
+    id @id@,
+    task TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    type TEXT NOT NULL,
+    made_ms @int@ NOT NULL,
+    detail TEXT NOT NULL
+) @strict@;
+CREATE INDEX task_events_task ON task_events (task, id);
