@@ -25,7 +25,8 @@ FEATURES = {
     "engine": [
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
         ["session"],
-        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["board"], ["system"],
+        ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["board"],
+        ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],

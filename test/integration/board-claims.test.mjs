@@ -23,8 +23,9 @@ class Client {
   async ask(method, target, body, more = {}) {
     while (!this.daemon.given) {
       try {
+        const local = this.headers.authorization == null;
         const answer = await this.daemon.request(method, target,
-          { body, headers: { ...this.headers, ...more }, local: this.headers.authorization == null });
+          { body, headers: { ...this.headers, ...more }, local });
         if (answer.status < 500) return answer;
       } catch { /* It was killed. */ }
       await wait(10);

@@ -1,8 +1,8 @@
 /* tasks.c: tasks of a project: list, make, show, change; their moves, outputs and comments.
  *
  * The project is the first parameter of the path, and the task the second: T-31, tsk_…, or "_" for
- * that of the attempt inside of which the client is ("_" stands for its project, too). Who asks is
- * found in the transaction: engine/board/board.h.
+ * that of the attempt inside of which the client is ("_" stands for its project, too). The
+ * transaction finds out which agent or person a client is (engine/board/board.h).
  */
 #include "api/board/tasks.h"
 
@@ -205,13 +205,13 @@ static const struct request_kind add = {.size = sizeof(struct task_op),
                                         .start = add_start,
                                         .work = add_work};
 
-static struct err change_read(void *ctx) {
+static struct err edit_read(void *ctx) {
     struct task_op *op = ctx;
     texts_begin(op);
     return key_read(&op->board);
 }
 
-/* Members that are not given stay as they are; the numbers among them have defaults, which are those
+/* Members that are not given stay as they are; numbers among them have defaults, which are those
  * of a new task. */
 static struct err change_apply(struct task_op *op) {
     const json_t *body = exchange_json(op->board.request.op.exchange);
@@ -227,7 +227,7 @@ static struct err change_apply(struct task_op *op) {
     return err;
 }
 
-static struct err change_work(struct tx *tx, void *ctx) {
+static struct err edit_work(struct tx *tx, void *ctx) {
     struct task_op *op = ctx;
     struct request *request = &op->board.request;
     struct why *why = &request->op.why;
@@ -246,7 +246,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
 }
 
 static const struct request_kind change = {
-    .size = sizeof(struct task_op), .writes = true, .read = change_read, .work = change_work};
+    .size = sizeof(struct task_op), .writes = true, .read = edit_read, .work = edit_work};
 
 /* --- Show ------------------------------------------------------------------------------------- */
 
@@ -478,8 +478,8 @@ static struct err path_refuse(struct output_op *op, const char *what) {
                    op->output.path.data, what);
 }
 
-/* What an open file holds. */
-static struct err file_read(struct output_op *op, int fd) {
+/* The text of an open file. */
+static struct err content_read(struct output_op *op, int fd) {
     char piece[16 << 10];
     text_clear(&op->content);
     for (;;) {
@@ -521,7 +521,7 @@ static struct err output_pool(void *ctx) {
     rest = mem_copy(path.data + root.len + 1, path.len - root.len - 1);
     folder = open(root.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
     file = folder < 0 ? -1 : beneath_open_file(folder, rest, &about);
-    return file < 0 ? path_refuse(op, "is no file there") : file_read(op, file);
+    return file < 0 ? path_refuse(op, "is no file there") : content_read(op, file);
 }
 
 static struct err output_start(void *ctx) {
@@ -560,7 +560,7 @@ static const struct request_kind output_add = {.size = sizeof(struct output_op),
                                                .pool = output_pool,
                                                .work = output_work};
 
-/* One of them, whole. */
+/* An output, whole. */
 static struct err output_show_work(struct tx *tx, void *ctx) {
     struct board_op *op = ctx;
     struct request *request = &op->request;

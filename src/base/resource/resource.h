@@ -74,7 +74,7 @@ struct resource {
     const char *prefix;
     bool (*valid)(struct bytes name);
     const char *naming; /* The names for which it holds, in words. */
-    bool of_project;    /* Changes are told to project:NAME, too, by the field `project`. */
+    bool of_project;    /* Events of changes go to project:NAME, too, by the field `project`. */
     bool of_daemon;     /* Column `owner` is a field like others. */
     struct field_set fields;
     /* Judges the fields of a row together, before it is stored; NULL: nothing to judge.

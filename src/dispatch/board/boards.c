@@ -27,11 +27,11 @@ struct board {
     char *note; /* Owned: "OWNER\nPROJECT". */
     struct bytes owner, project;
     enum board_state state;
-    bool again; /* Something changed since the rows were read. */
+    bool again; /* A row changed since the rows were read. */
     struct ask ask;
     struct timer timer;
     struct pool_job job;
-    /* Of the attempt at hand. */
+    /* The attempt at hand. */
     enum board_work work;
     int64_t next_ms;
     struct id pick, attempt, task;
@@ -50,7 +50,7 @@ struct boards {
     struct table table;
     struct ask recovery;
     struct loop_task stop_task;
-    bool told; /* That it has stopped. */
+    bool told; /* `stopped` is on its way. */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -92,7 +92,7 @@ static void board_rest(struct board *board) {
     }
 }
 
-/* Whatever failed for good is tried again when something changes; the rows are as they were. */
+/* A failure for good is tried again when something changes; the rows are as they were. */
 static void board_refused(void *ctx, struct err err) {
     struct board *board = ctx;
     (void)err; /* Reported already. */
@@ -199,7 +199,7 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     text_addf(&board->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
 }
 
-static void look_run(struct pool_job *job) {
+static void agent_look(struct pool_job *job) {
     struct board *board = CONTAINER_OF(job, struct board, job);
     const struct boards_options *options = &board->boards->options;
     const struct agent_search search = {.root = board->root.len > 0 ? board->root.data : NULL,
@@ -212,7 +212,7 @@ static void look_run(struct pool_job *job) {
     }
 }
 
-static void look_done(struct pool_job *job) {
+static void agent_looked(struct pool_job *job) {
     struct board *board = CONTAINER_OF(job, struct board, job);
     struct boards *boards = board->boards;
     if (boards->asker.stopping) {
@@ -262,7 +262,7 @@ static void pick_done(void *ctx) {
     }
     if (board->work != BOARD_NOTHING) {
         board->state = BOARD_LOOKING;
-        pool_begin(&boards->pool, &board->job, POOL_QUICK, look_run, look_done);
+        pool_begin(&boards->pool, &board->job, POOL_QUICK, agent_look, agent_looked);
         return;
     }
     if (board->next_ms > 0) {

@@ -32,7 +32,7 @@ struct boards_options {
     struct connections *connections;
     struct dispatch *dispatch;
     struct agent_rows *agents;
-    const char *home; /* Of the user; "": none. */
+    const char *home; /* Home of the user; "": none. */
     struct run_bounds bounds;
     void *ctx;
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);

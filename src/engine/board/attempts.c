@@ -90,7 +90,7 @@ static bool cools(struct tx *tx, const struct board_agent *agent, int64_t *io_ne
     return found;
 }
 
-/* The time at which a pending task may begin that may not yet; 0: there is none. */
+/* The first time at which a pending task that waits for its time is due; 0: there is none. */
 static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
     return tx_number(tx,
                      "SELECT COALESCE(min(not_before_ms), 0) FROM tasks WHERE owner = $1 AND"

@@ -1,7 +1,7 @@
 /* board.h: the transactions of boards: tasks that agents and people work through.
  *
  * Promise    a task moves by the table of edges alone (rules/board/board.h), in the commit that
- *            writes its event; what is refused changes nothing. An attempt that has ended moves
+ *            writes its event; a refusal leaves all as it was. An attempt that has ended moves
  *            nothing any more. A task is taken by one agent at a time, however many ask at once.
  * Ownership  texts of rows live in the transaction's arena.
  * Threads    inside a store function.
@@ -25,19 +25,19 @@ struct task_key {
     struct bytes owner, project, task;
 };
 
-/* Who asks. */
+/* A client, as the routes know it. */
 struct board_client {
     const char *inside; /* run_… inside of which it is; "": of none. */
     bool person;        /* Outside, with the scope approve. */
-    struct bytes label; /* Of its token; "": it has none. */
+    struct bytes label; /* Label of the token; "": none. */
     struct bytes named; /* `agent`, `author` or `from` of the body; no data: it named nobody. */
 };
 struct board_who {
     enum board_actor actor;
-    struct bytes name;    /* Of the agent, or the owner. */
+    struct bytes name;    /* Name of the agent, or the owner. */
     struct bytes attempt; /* try_…: the attempt in which it is; "": in none. */
     struct bytes task;    /* tsk_… of that. */
-    bool over;            /* That attempt has ended. */
+    bool over;            /* The attempt has ended. */
 };
 /* ERR_NOT_YOUR_TASK: it named another one than itself. */
 MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,
@@ -64,12 +64,12 @@ struct task_move {
     struct board_client client;
     enum task_status to;
     struct bytes detail, question; /* "": none. */
-    struct bytes answer;           /* Of a person, to the question; for the next attempt. */
+    struct bytes answer;           /* By a person, to the question; for the next attempt. */
     struct bytes reasons;          /* JSON list; no data: none. */
     struct id attempt, review;     /* Names for the rows that the move makes. */
     struct run_bounds bounds;
 };
-/* The same status twice by the same attempt changes nothing. A task that is cancelled, or blocked by
+/* The same status twice by the same attempt is no error. A task that is cancelled, or blocked by
  * a person, asks the run of its attempt to end: *ret_more says that more runs stand below that, to
  * be asked by task_stop_more. */
 MUST_CHECK struct err tx_task_move(struct tx *tx, const struct task_move *move,
@@ -77,7 +77,7 @@ MUST_CHECK struct err tx_task_move(struct tx *tx, const struct task_move *move,
 MUST_CHECK struct err tx_task_stop_more(struct tx *tx, const struct task_move *move,
                                         struct task *ret_task, bool *ret_more);
 
-/* Something that it waits for need not be done: by a person, with a reason. */
+/* A person says, with a reason, that a task need not wait for another one. */
 struct task_waive {
     struct task_key key;
     struct board_client client;
@@ -94,7 +94,7 @@ MUST_CHECK struct err tx_task_comment_add(struct tx *tx, const struct task_key *
                                           const struct board_client *client,
                                           struct task_comment *row, struct why *why);
 
-/* Why a pending task is not taken: a sentence, for people. `agents`: also where no agent is free for
+/* Why a pending task is not taken, as a sentence. `agents`: also where no agent is free for
  * it, which costs a look at each. */
 void tx_task_waits(struct tx *tx, const struct task *task, bool agents, struct text *text);
 
@@ -121,7 +121,7 @@ MUST_CHECK struct err tx_task_each(struct tx *tx, const struct task_page *page, 
 
 /* --- For the dispatcher ----------------------------------------------------------------------- */
 
-/* What is to be begun: an attempt at a task that was claimed for an agent of the board, in this
+/* The next thing to begin: an attempt at a task that was claimed for an agent of the board, in this
  * function or before; or a review of a result, whose reviewer is `agent` of the task. Nothing:
  * *ret_next_ms says when to look again (0: when something changes). */
 enum board_work { BOARD_NOTHING, BOARD_ATTEMPT, BOARD_REVIEW };

@@ -1,4 +1,4 @@
-/* moves.c: who asks, and tasks that go from one status to another. */
+/* moves.c: agents and persons behind clients, and tasks that go from one status to another. */
 #include "engine/base/follow.h"
 #include "engine/board/rows.h"
 #include "engine/run/runs.h"
@@ -6,7 +6,7 @@
 
 enum { ABOVE_MAX = 100 /* Runs above the one inside of which a client is. */ };
 
-/* --- Who asks --------------------------------------------------------------------------------- */
+/* --- Clients ---------------------------------------------------------------------------------- */
 
 bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
                     struct task_attempt *ret_attempt) {
@@ -306,7 +306,7 @@ static struct err words_check(enum board_words words, const struct task_move *mo
     return ERR_OK;
 }
 
-/* What else changes with the status. */
+/* Columns that change along with the status. */
 static void move_apply(struct tx *tx, const struct task_move *move, const struct board_who *who,
                        struct task *io_task) {
     const enum task_status from = io_task->status;
@@ -348,7 +348,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     }
 }
 
-/* Its run may have ended meanwhile, or been asked by somebody else. */
+/* The run may have ended meanwhile, or been asked by somebody else. */
 static struct err attempt_stop(struct tx *tx, const struct task_move *move, const struct task *task,
                                bool *ret_more) {
     const struct run_stop stop = {.key = {task->owner, task->run},
@@ -371,7 +371,7 @@ struct err tx_task_stop_more(struct tx *tx, const struct task_move *move, struct
     return err_failed(err) ? err : attempt_stop(tx, move, ret_task, ret_more);
 }
 
-/* Who moves the task, and as what. A person who works has the rights of a person, too. */
+/* Finds the task, and who moves it. A person who works has the rights of a person, too. */
 static struct err mover_find(struct tx *tx, const struct task_move *move, struct task *ret_task,
                              struct board_who *ret_who, struct why *why) {
     struct err err = tx_task_find(tx, &move->key, &move->client, ret_task, why);

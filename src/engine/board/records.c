@@ -1,4 +1,4 @@
-/* records.c: what is written down about a task; and all of it, to be read. */
+/* records.c: outputs and comments of a task, and the task with all of them. */
 #include <string.h>
 
 #include "base/json/json.h"
@@ -28,7 +28,7 @@ static struct err writer_find(struct tx *tx, const struct task_key *key,
                          ret_task->name.data);
 }
 
-/* Its first output or comment says that the agent works, as its first call does. */
+/* The first output or comment says that the agent works, as its first call does. */
 static void works(struct tx *tx, struct task *io_task, const struct board_who *who) {
     if (io_task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER) {
         const struct task_entered entered = {
@@ -53,7 +53,7 @@ struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
     row->agent = who.name;
     tx_fail(tx, tx_resource_insert(tx, &task_output_resource, row));
     works(tx, &task, &who);
-    if (who.actor == BOARD_HOLDER && task.retry_count > 0) { /* It has got further. */
+    if (who.actor == BOARD_HOLDER && task.retry_count > 0) { /* The agent has got further. */
         task.retry_count = 0;
         tasks__write(tx, &task);
     }
@@ -85,7 +85,7 @@ static int64_t outputs_count(struct tx *tx, const struct task *task) {
                      ARGS(arg_text(task->attempt)));
 }
 
-/* What can be told from rows: an output of a type, a text in an output. */
+/* Rows alone can answer for an output of a type, and for a text in an output. */
 static bool must_have_met(struct tx *tx, const struct task *task, const json_t *one) {
     const struct bytes type = json_bytes(one, "output"), words = json_bytes(one, "text");
     if (type.len > 0) {

@@ -67,7 +67,7 @@ struct err tx_review_start(struct tx *tx, const struct attempt_start *start, str
         tx_text(tx, "SELECT owner FROM tasks WHERE task = $1", ARGS(arg_text(start->task)));
     if (!tasks__load(tx, owner, start->task, &task) || task.status != TASK_REVIEW ||
         task.review_run.len > 0) {
-        return tx_error(tx); /* Somebody was faster. */
+        return tx_error(tx); /* A person was faster. */
     }
     struct err err = attempts__session(tx, start, &task, start->agent, "Review of ", &session);
     if (err_failed(err)) {

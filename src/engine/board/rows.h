@@ -27,9 +27,9 @@ void tasks__tell(struct tx *tx, const struct task *task, const struct task_happe
 /* The task changes its status, in its row, its events and its note. */
 struct task_entered {
     enum task_status to;
-    enum board_reason reason; /* Of the daemon; NONE: somebody asked. */
+    enum board_reason reason; /* A reason of the daemon; NONE: somebody asked. */
     struct bytes by;
-    struct bytes words; /* What was said along with it; "": nothing. */
+    struct bytes words; /* Said along with the move; "": nothing. */
 };
 void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered *entered);
 /* The row as it stands, and a note for the dispatcher. */
@@ -48,7 +48,7 @@ struct attempt_new {
 void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_new *what);
 /* Ends it; the task is as it is afterwards. */
 struct attempt_over {
-    enum task_status status; /* Of the task, at that moment. */
+    enum task_status status; /* Status of the task at that moment. */
     struct bytes outcome, note;
     int64_t exit_code; /* -1: none. */
 };
@@ -66,13 +66,13 @@ void reviews__made(struct tx *tx, struct task *io_task, const struct review_made
 /* A turn has ended that may have been a review. */
 void reviews__ended(struct tx *tx, const struct run_row *run);
 
-/* What an agent is told about a task. `setting`: member of the board with the project's own
+/* The prompt about a task. `setting`: member of the board with the project's own
  * template. */
 struct prompt_ask {
     enum board_prompt which;
     const struct task *task;
     struct bytes agent;
-    int64_t attempt; /* Its number. */
+    int64_t attempt; /* Number of the attempt. */
     enum board_reach reach;
     const char *setting;
 };

@@ -8,7 +8,7 @@
 #include "rules/board/prompt.h"
 
 enum {
-    /* What the built-in ones need (rules/board/prompt.h). */
+    /* Bounds that the built-in templates need (rules/board/prompt.h). */
     PROMPT_MAX = 512 << 10,
     CONTEXT_MAX = 3 * BOARD_CONTEXT_MAX,
     CONTEXT_ROWS = 20,
@@ -88,7 +88,7 @@ static void must_haves_write(const struct task *task, struct text *text) {
 
 /* --- The prompt ------------------------------------------------------------------------------- */
 
-/* A result that was sent back is a task anew; an attempt that broke off goes on. */
+/* A result that was sent back is a task as at first; an attempt that broke off goes on. */
 static enum board_prompt prompt_of(struct tx *tx, const struct task *task,
                                    const struct task_attempt *attempt, bool goes_on) {
     const int64_t before =
@@ -184,7 +184,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     struct turn_accepted accepted;
     if (!attempts__find(tx, start->attempt, &attempt, &task) || !task_is_held(task.status) ||
         attempt.began) {
-        return tx_error(tx); /* Somebody moved the task meanwhile. */
+        return tx_error(tx); /* The task was moved meanwhile. */
     }
     bool goes_on = false;
     if (start->resumes && attempt.session.len > 0) {
@@ -215,7 +215,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     attempt.session = task.session = session.session;
     attempt.run = task.run = accepted.run.run;
     attempt.began = true;
-    task.question = task.answer = BYTES(""); /* They are in the prompt. */
+    task.question = task.answer = BYTES(""); /* The prompt has them. */
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
     tasks__write(tx, &task);
     return tx_error(tx);

@@ -10,8 +10,8 @@
 
 struct attempt_start {
     struct bytes attempt;        /* try_… */
-    struct bytes task, agent;    /* Of a review: tsk_…, and its reviewer. */
-    struct bytes program, model; /* Of an agent that is a program; "": a native one. */
+    struct bytes task, agent;    /* For a review: tsk_…, and its reviewer. */
+    struct bytes program, model; /* Set for a program; "": a native agent. */
     struct bytes model_default, root;
     bool resumes; /* A session of it can go on. */
     struct id session, run, message, answer;

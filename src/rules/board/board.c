@@ -100,7 +100,7 @@ struct err board_move_check(const struct board_move *move, enum board_words *ret
 
 enum remedy { AGAIN, COOLS, BLOCKS, FAILS };
 
-/* What an attempt that ended without a final status of its task means. */
+/* The meaning of an attempt that ended without a final status of its task. */
 static const struct sequel {
     enum run_cause cause;
     enum remedy remedy;

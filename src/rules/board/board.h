@@ -45,7 +45,7 @@ static inline bool task_is_over(enum task_status status) {
     return status == TASK_DONE || status == TASK_FAILED || status == TASK_CANCELLED;
 }
 
-/* Who moves a task, as bits of the table. */
+/* The one who moves a task, as bits of the table. */
 enum board_actor {
     BOARD_DAEMON = 1 << 0,
     BOARD_AGENT = 1 << 1,    /* An agent that does not have the task. */
@@ -54,11 +54,11 @@ enum board_actor {
     BOARD_PERSON = 1 << 4,   /* A client with the scope approve, outside of any run. */
 };
 
-/* What must be said along with a move. */
+/* Words that must come with a move. */
 enum board_words {
     BOARD_NO_WORDS,
     BOARD_DETAIL,   /* Why it failed. */
-    BOARD_QUESTION, /* What a person is to answer. */
+    BOARD_QUESTION, /* For a person to answer. */
     BOARD_REASONS,  /* Why the result was rejected. */
 };
 
@@ -77,12 +77,12 @@ MUST_CHECK bool board_move_fits(const struct board_move *move);
 enum {
     BOARD_RETRIES_MAX = 3,          /* Attempts that ended without a word, before it fails. */
     BOARD_ATTEMPTS_DEFAULT = 5,     /* Attempts of all kinds. */
-    BOARD_REJECTIONS_MAX = 3,       /* After so many, a person judges. */
+    BOARD_REJECTIONS_MAX = 3,       /* After them, a person judges. */
     BOARD_PAUSE_FIRST_MS = 5000,    /* Before the next attempt, doubled with each, */
     BOARD_PAUSE_MAX_MS = 5 * 60000, /* up to this. */
 };
 
-/* What the daemon says of an edge that it takes: names in events and in `reason`. */
+/* Reasons of an edge that the daemon takes: names in events and in `reason`. */
 #define BOARD_REASONS_(X)                                                                          \
     X(NONE, "")                                                                                    \
     X(API_ERROR, "api_error_retry")                                                                \
@@ -108,7 +108,7 @@ enum board_reason {
 extern const char *const board_reason_names[]; /* By value; NULL ends them. */
 
 struct board_attempt_end {
-    enum task_status status; /* Of the task, read again at the end. */
+    enum task_status status; /* Status of the task, read again at the end. */
     enum run_state state;
     enum run_cause cause;
     int64_t retry_count;            /* Before this end. */

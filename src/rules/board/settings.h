@@ -16,7 +16,7 @@
 enum {
     BOARD_SETTINGS_MAX = 80 << 10, /* Bytes, as compact JSON. */
     BOARD_AGENTS_MAX = 50,
-    BOARD_SLOTS_MAX = 50, /* Of an agent. */
+    BOARD_SLOTS_MAX = 50, /* For an agent. */
     BOARD_CAPABILITIES_MAX = 50,
 };
 

@@ -14,7 +14,7 @@
 enum {
     TASK_TITLE_MAX = 200, /* Bytes, like all of these. */
     TASK_DESCRIPTION_MAX = 64 << 10,
-    TASK_WORD_MAX = 64, /* Of a type, a capability, a lane, an epic, an agent. */
+    TASK_WORD_MAX = 64, /* Names: a type, a capability, a lane, an epic, an agent. */
     TASK_TEXT_MAX = 8 << 10,
     TASK_NEEDS_MAX = 100, /* Items of depends_on, */
     TASK_MUST_HAVES_MAX = 50,
@@ -24,7 +24,7 @@ enum {
     TASK_OUTPUT_MAX = 1 << 20,
     TASK_COMMENT_MAX = 32 << 10,
     TASK_PRIORITY_DEFAULT = 5,
-    TASKS_MAX = 100000, /* Of an owner. */
+    TASKS_MAX = 100000, /* Tasks of an owner. */
 };
 
 struct task {
@@ -39,13 +39,13 @@ struct task {
     json_t *must_haves_given, *links_given, *depends_given; /* In a request; NULL: not named. */
     struct bytes plan;                                      /* "none", "required" */
     enum task_status status;
-    enum board_reason reason; /* Of the daemon's last move. */
+    enum board_reason reason; /* Reason of the daemon's last move. */
     struct bytes detail;      /* Why it failed, as the agent said; or what the daemon found. */
     struct bytes question, answer;
     struct bytes agent;                 /* Has it, or had it last; "": none did. */
-    struct bytes attempt, session, run; /* Of the last attempt; "": it has none. */
-    struct bytes reviewer, review_run;  /* Of a result that an agent judges, or has judged. */
-    bool open_attempt;                  /* That attempt has not ended. */
+    struct bytes attempt, session, run; /* Last attempt; "": there is none. */
+    struct bytes reviewer, review_run;  /* The agent that judges, and its run. */
+    bool open_attempt;                  /* The last attempt has not ended. */
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
@@ -58,7 +58,7 @@ void task_number_write(int64_t number, char ret_text[TASK_NUMBER_SIZE]);
 MUST_CHECK int64_t task_number_read(struct bytes word);
 
 /* Checks lists of a request and writes them as compact JSON: must_haves (each a text, or an object
- * with one of file, command, output, text, unchanged), links ({"kind", "task"}), depends_on ("T-3").
+ * of one of file, command, output, text, unchanged), links ({"kind", "task"}), depends_on ("T-3").
  * ERR_BAD_FIELD. */
 MUST_CHECK struct err task_must_haves_write(const json_t *list, struct text *text, struct why *why);
 MUST_CHECK struct err task_links_write(const json_t *list, struct text *text, struct why *why);
