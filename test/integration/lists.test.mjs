@@ -185,6 +185,7 @@ const census = [
   /FROM runs WHERE ended_ms IS NULL AND gate (<> ''$|= '' GROUP BY state)/,
   /^SELECT \(SELECT count\(\*\) FROM budgets\), \(SELECT count/,
   /FROM inbox WHERE settled_ms IS NULL GROUP BY state$/,
+  /^SELECT DISTINCT owner, project FROM tasks WHERE status IN/, // Once, at a start.
 ];
 /** Whether the step reads a table from its beginning, or sorts what it has read. A subquery, also
  *  one with a name, may be read so: its own plan stands beside. */

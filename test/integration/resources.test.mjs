@@ -32,7 +32,8 @@ const schemaOf = (operation) => operation.requestBody.content["application/json"
 
 /** A body with every member: texts as long as they must be, and what sentences ask for besides. */
 function bodyOf(schema) {
-  const special = { root: "/", model: "a/b", settings: { edits: ["a"] } };
+  const special = { root: "/", model: "a/b", settings: { edits: ["a"] },
+    board: { hold: true } };
   const value = (name, { type }) => special[name] ?? { string: `a${name}`, array: ["x"] }[type];
   return Object.fromEntries(Object.entries(schema.properties)
     .map(([name, of]) => [name, value(name, of)]));

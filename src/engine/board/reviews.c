@@ -160,7 +160,8 @@ void reviews__ended(struct tx *tx, const struct run_row *run) {
     struct bytes said = BYTES("");
     struct task task;
     const struct bytes id =
-        tx_text(tx, "SELECT task FROM tasks WHERE review_run = $1", ARGS(arg_text(run->run)));
+        tx_text(tx, "SELECT task FROM tasks WHERE review_run = $1 AND review_run <> ''",
+                ARGS(arg_text(run->run)));
     if (id.len == 0 || !tasks__load(tx, run->owner, id, &task) || task.status != TASK_REVIEW) {
         return;
     }

@@ -46,6 +46,8 @@ CREATE INDEX tasks_project ON tasks (owner, project, id);
 -- Those that an agent may take, in the order in which they go; and those that one has.
 CREATE INDEX tasks_pending ON tasks (owner, project, priority DESC, id)
     WHERE status = 'pending' AND archived = 0;
+CREATE INDEX tasks_open ON tasks (owner, project)
+    WHERE status IN ('pending', 'claimed', 'working', 'review');
 CREATE INDEX tasks_held ON tasks (owner, project, agent) WHERE status IN ('claimed', 'working');
 CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
 CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
