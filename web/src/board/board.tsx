@@ -114,7 +114,8 @@ function Tasks({ project, open, filter }: {
   const follow = useBoard(project, filter.archived);
   const { tasks, whole, more, problem } = follow.board.value;
   const columns = useMemo(() => columnsOf(tasks.values(), filter.q), [tasks, filter.q]);
-  const byName = useMemo(() => new Map([...tasks.values()].map((task) => [task.name, task])), [tasks]);
+  const byName = useMemo(
+    () => new Map([...tasks.values()].map((task) => [task.name, task])), [tasks]);
   const [cursor, cursorSet] = useState<string | null>(null), [talk, talkSet] = useState(false);
   const [picked, pickedSet] = useState<ReadonlySet<string>>(new Set());
   const [wish, wishSet] = useState<Wish | null>(null), [unfolded, unfoldedSet] = useState(false);
@@ -188,7 +189,6 @@ function Tasks({ project, open, filter }: {
     if (task !== undefined && cursor === null) cursorSet(task.id);
   }, [open, byName]);
   useKeys([
-    { name: "next", run: () => step([0, 1]) },
     { key: "ArrowDown", run: () => step([0, 1]) },
     { key: "ArrowUp", run: () => step([0, -1]) },
     { key: "ArrowRight", run: () => step([1, 0]) },

@@ -31,7 +31,9 @@ function Pending({ task, follow, known }: CardProps) {
   if (not_before_ms > now.value) {
     return <>{words.notBefore(timeTo(not_before_ms, now.value))}{back}</>;
   }
-  if (said != null) return <><span class="tone-wait"><Given text={sentenceOf(said)} /></span>{back}</>;
+  if (said != null) {
+    return <><span class="tone-wait"><Given text={sentenceOf(said)} /></span>{back}</>;
+  }
   if (said === undefined && unmet.length > 0) {
     return <><span class="tone-wait">{words.unmet(unmet)}</span>{back}</>;
   }
@@ -120,7 +122,9 @@ export function Card(props: WholeProps) {
         ) : null}
       </span>
       <span class="board-title" dir="auto">{visible(task.title)}</span>
-      <span class="board-about"><About task={task} follow={props.follow} known={props.known} /></span>
+      <span class="board-about">
+        <About task={task} follow={props.follow} known={props.known} />
+      </span>
     </div>
   );
 }

@@ -105,7 +105,8 @@ export function followBoard(project: string, archived: boolean): BoardFollow {
       const isLast: boolean = next === null || found.size >= TASKS_MAX;
       for (const task of items) found.set(task.id, task);
       // What stood there stays until all is read; what events told stays as they told it.
-      const { tasks: before } = board.value, tasks = new Map(isLast ? found : [...before, ...found]);
+      const { tasks: before } = board.value;
+      const tasks = new Map(isLast ? found : [...before, ...found]);
       for (const id of told) {
         const task = before.get(id);
         if (task === undefined) tasks.delete(id);

@@ -9,7 +9,8 @@ import { words } from "./words.ts";
 
 const LINES = 4;
 
-/** `to`: no other is offered. One task that is refused stays in the form, with the daemon's sentence. */
+/** `to`: no other is offered. One task that is refused stays in the form, with the daemon's
+ *  sentence. */
 export function MoveForm({ tasks, to, close, done }: {
   tasks: readonly Task[]; to?: Status | undefined; close(): void; done(outcome: Outcome): void;
 }) {

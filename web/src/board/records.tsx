@@ -1,6 +1,6 @@
 /** What is written down about a task: what must be true, attempts, outputs, reviews, events. */
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { createContext, type ComponentChildren } from "preact";
+import { useContext, useState } from "preact/hooks";
 
 import { get, type Problem } from "../api/api.ts";
 import { Markdown } from "../markdown/index.ts";
@@ -16,12 +16,22 @@ import {
 } from "./rules.ts";
 import { words } from "./words.ts";
 
+/** The level of the headings below that of the task. */
+export const Level = createContext<"h2" | "h3">("h3");
+
+export function Heading({ children, tone }: { children: ComponentChildren; tone?: string }) {
+  const Name = useContext(Level);
+  return <Name class={`task-heading${tone === undefined ? "" : ` ${tone}`}`}>{children}</Name>;
+}
+
 export function Part({ title, count, children }: {
   title: string; count?: number; children: ComponentChildren;
 }) {
   return (
     <section class="task-part">
-      <h3>{title}{count === undefined ? null : <span class="count"> {count}</span>}</h3>
+      <Heading>
+        {title}{count === undefined ? null : <span class="count"> {count}</span>}
+      </Heading>
       {children}
     </section>
   );
@@ -179,7 +189,9 @@ const EventRow = ({ event }: { event: Happened }) => (
 
 export const Events = ({ task }: { task: WholeTask }) => (
   <details class="task-part task-events">
-    <summary><h3>{words.events}<span class="count"> {task.events.length}</span></h3></summary>
+    <summary>
+      <Heading>{words.events}<span class="count"> {task.events.length}</span></Heading>
+    </summary>
     <ul class="task-list">
       {task.events.map((one, at) => <EventRow key={task.events.length - at} event={one} />)}
     </ul>

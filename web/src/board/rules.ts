@@ -1,4 +1,4 @@
-/** Tasks and their board: columns, their order, the moves of a person, and the texts of forms. Pure. */
+/** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
 
 export type Status = "pending" | "claimed" | "working" | "review" | "done" | "failed" | "blocked"
   | "cancelled";
@@ -69,8 +69,9 @@ export const filterOf = (query: URLSearchParams): BoardFilter =>
 export function fits(task: Task, q: string): boolean {
   if (q === "") return true;
   const { name, title, type, agent, assignee, capability, lane, epic } = task;
-  const text = [name, title, type, agent, assignee, capability, lane, epic].join("\n").toLowerCase();
-  return q.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const text = [name, title, type, agent, assignee, capability, lane, epic].join("\n");
+  const lower = text.toLowerCase();
+  return q.toLowerCase().split(/\s+/).every((word) => lower.includes(word));
 }
 
 export function columnsOf(tasks: Iterable<Task>, q: string): Record<Column, Task[]> {
@@ -83,7 +84,8 @@ export function columnsOf(tasks: Iterable<Task>, q: string): Record<Column, Task
 
 /** Where an arrow leads: a row of the same column, or of the next one that has any. */
 export function neighbour(
-  columns: readonly (readonly { id: string }[])[], id: string | null, [right, down]: [number, number],
+  columns: readonly (readonly { id: string }[])[], id: string | null,
+  [right, down]: [number, number],
 ): string | null {
   const column = columns.findIndex((tasks) => tasks.some((task) => task.id === id));
   if (column < 0) return columns.find((tasks) => tasks.length > 0)?.[0]?.id ?? null;

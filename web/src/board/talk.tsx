@@ -9,7 +9,7 @@ import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
 import { now } from "../state/clock.ts";
 import { draftKeep, draftOf } from "../state/draft.ts";
-import { Part } from "./records.tsx";
+import { Heading, Part } from "./records.tsx";
 import { pathOf, type WholeTask } from "./rules.ts";
 import { words } from "./words.ts";
 
@@ -87,7 +87,7 @@ export function Question({ task, may }: { task: WholeTask; may: boolean }) {
   };
   return (
     <section class="task-part task-question">
-      <h3 class="tone-wait">◆ {words.question}</h3>
+      <Heading tone="tone-wait">◆ {words.question}</Heading>
       <Markdown text={task.question ?? ""} done />
       {may ? (
         <Write of={`${task.id} answer`} label={words.answer} about={words.answerAbout} empty

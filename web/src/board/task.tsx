@@ -21,7 +21,7 @@ import { Bars } from "./card.tsx";
 import { useTask } from "./follow.ts";
 import { TaskForm } from "./form.tsx";
 import { MoveForm, WaiveForm } from "./move.tsx";
-import { Attempts, Events, MustHaves, Outputs, Part, Reviews } from "./records.tsx";
+import { Attempts, Events, Level, MustHaves, Outputs, Part, Reviews } from "./records.tsx";
 import { pathOf, type Status, type WholeTask } from "./rules.ts";
 import { Question, Talk } from "./talk.tsx";
 import { words } from "./words.ts";
@@ -137,7 +137,7 @@ function Whole({ task, page, talk }: WholeProps) {
     ] : []),
   ]);
   return (
-    <>
+    <Level.Provider value={page ? "h2" : "h3"}>
       <p class="task-top">
         {page ? <span class="mono">{name}</span> : null}
         <StatusOf task={task} />
@@ -181,7 +181,8 @@ function Whole({ task, page, talk }: WholeProps) {
       </div>
       <p class="hidden" role="status">{said}</p>
       <Trouble problem={problem} />
-      {status === "blocked" && task.question !== null ? <Question task={task} may={person} /> : null}
+      {status !== "blocked" || task.question === null ? null
+        : <Question task={task} may={person} />}
       <Part title={words.description}>
         {task.description === "" ? <p class="muted">{words.noDescription}</p>
           : <Markdown text={task.description} done />}
@@ -203,7 +204,7 @@ function Whole({ task, page, talk }: WholeProps) {
       {wish?.kind === "waive" ? (
         <WaiveForm task={task} needs={wish.needs} close={() => wishSet(null)} done={() => {}} />
       ) : null}
-    </>
+    </Level.Provider>
   );
 }
 

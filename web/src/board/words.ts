@@ -85,7 +85,7 @@ export const words = {
   reject: "Reject",
   reopen: "Open again",
   cancelTask: "Cancel task",
-  cancelOf: (name: string) => `Cancel ${name}`,
+  cancelOf: (name: string) => `Cancel task ${name}`,
   sureCancel: "Cancel it for good",
   archive: "Archive",
   unarchive: "Take out of the archive",

@@ -25,8 +25,8 @@ function One({ project }: { project: Project }) {
           {root === null ? "" : ` · ${visible(root)}`}
         </span>
       </summary>
-      <p><a href={`/board/${encodeURIComponent(name)}`}>{words.toBoard}</a></p>
       {opened ? <Editor project={project} /> : null}
+      <p><a href={`/board/${encodeURIComponent(name)}`}>{words.toBoard}</a></p>
     </details>
   );
 }

@@ -28,7 +28,7 @@ export const SHORTCUTS = {
   "go /system": row("g y"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards", "board"),
+    "workflows", "compare", "agents", "memory", "boards"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
     "workflows", "compare", "agents", "memory", "boards"),
   open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
