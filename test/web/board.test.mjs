@@ -89,6 +89,8 @@ test("by mouse: found, dragged along the edges of a person, refused beside them,
     await column(page, "ended").getByText("1").waitFor();
     await column(page, "ended").click();
     await inColumn(page, "ended", "T-8");
+    await page.getByRole("button", { name: "Fold Ended" }).click();
+    await page.getByRole("button", { name: /^Ended/ }).click();
     await card(page, "T-4").dragTo(column(page, "done"));
     await inColumn(page, "done", "T-4");
     await card(page, "T-7").dragTo(column(page, "review"));
@@ -129,6 +131,8 @@ test("by mouse: found, dragged along the edges of a person, refused beside them,
 
 test("by keyboard alone: there, added, selected, moved, commented on, judged", async (t) => {
   const desk = await boarded(t), { api } = desk;
+  await api.add("Second that runs");
+  await api.work("T-8");
   const page = await opened(browser, desk, { target: "/" });
   const key = (name) => page.keyboard.press(name);
   await page.getByText(/^● live$/).waitFor();
@@ -143,7 +147,9 @@ test("by keyboard alone: there, added, selected, moved, commented on, judged", a
   await cursor("T-2");
   await key("ArrowDown");
   await cursor("T-1");
-  await key("ArrowRight");
+  await key("ArrowRight"); // The row beside it.
+  await cursor("T-8");
+  await key("ArrowUp");
   await cursor("T-3");
   await key("ArrowRight");
   await cursor("T-4");
@@ -176,10 +182,10 @@ test("by keyboard alone: there, added, selected, moved, commented on, judged", a
   await key("Tab");
   await page.keyboard.type("All of it.");
   await key("Control+Enter");
-  await url(page, "/board/engine/T-8");
+  await url(page, "/board/engine/T-9");
   await part(page, "Description").getByText("All of it.").waitFor();
   await key("Escape");
-  await cursor("T-8");
+  await cursor("T-9");
   await key(" ");
   await key("ArrowUp");
   await key(" ");
@@ -207,7 +213,7 @@ test("a task: outputs whole on demand, answered, waived, edited, opened again, c
     const why = part(page, "Outputs").locator("li", { hasText: "why.md" });
     await why.getByRole("button", { name: /^Show content/ }).click();
     await why.getByRole("heading", { name: "Why" }).waitFor();
-    await part(page, "Attempts").getByText("at work").waitFor();
+    await part(page, "Attempts").getByText("running").waitFor();
 
     await card(page, "T-6").click();
     await part(page, "Question").getByText("key", { exact: true }).waitFor();
@@ -375,6 +381,7 @@ test("axe finds nothing: the boards, a board, a task beside it, forms, a page, a
       await dialog(page).getByLabel("Reasons").waitFor();
       assert.deepEqual(await axe(page), [], `${colorScheme}: send back`);
       await page.keyboard.press("Escape");
+      await dialog(page).waitFor({ state: "detached" });
       await page.keyboard.press("c");
       await dialog(page).getByText("More").click();
       assert.deepEqual(await axe(page), [], `${colorScheme}: new task`);

@@ -67,7 +67,7 @@ function Tabs({ columns, shown, choose }: {
 }) {
   const named = useNamed();
   return (
-    <nav class="board-tabs" aria-label={named(words.moveTo)}>
+    <nav class="board-tabs" aria-label={named(words.columnsName)}>
       {COLUMNS.map((name) => (
         <button key={name} class="tab" aria-current={name === shown ? "true" : undefined}
           onClick={() => choose(name)}>
@@ -116,7 +116,12 @@ function Tasks({ project, open, filter }: {
   const columns = useMemo(() => columnsOf(tasks.values(), filter.q), [tasks, filter.q]);
   const byName = useMemo(
     () => new Map([...tasks.values()].map((task) => [task.name, task])), [tasks]);
-  const [cursor, cursorSet] = useState<string | null>(null), [talk, talkSet] = useState(false);
+  const [cursor, cursorShow] = useState<string | null>(null), [talk, talkSet] = useState(false);
+  const cursorNow = useRef(cursor); // A column that gets the focus asks before all is drawn.
+  const cursorSet = (id: string): void => {
+    cursorNow.current = id;
+    cursorShow(id);
+  };
   const [picked, pickedSet] = useState<ReadonlySet<string>>(new Set());
   const [wish, wishSet] = useState<Wish | null>(null), [unfolded, unfoldedSet] = useState(false);
   const [outcome, outcomeSet] = useState<Outcome | null>(null);
@@ -167,6 +172,10 @@ function Tasks({ project, open, filter }: {
     result.moved.forEach(follow.put);
     pickedSet(new Set());
     outcomeSet(result);
+  };
+  const drag = (task: Task | null): void => {
+    if (task !== null) outcomeSet(null);
+    dragged.value = task === null ? null : picked.has(task.id) ? chosen : [task];
   };
   /** What is not offered is asked all the same: the daemon says why not. */
   const drop = (column: Column): void => {
@@ -228,11 +237,11 @@ function Tasks({ project, open, filter }: {
                 known={byName} cursor={cursor} picked={picked} dragged={stateOf(name)}
                 draggable={person} handle={handleOf(name)} onCard={card}
                 onPick={(task) => pick([task.id])} onDrop={() => drop(name)}
-                onDrag={(task) => (dragged.value = task === null ? null
-                  : picked.has(task.id) ? chosen : [task])}
+                onDrag={drag} onFold={name === FOLDED && !narrow
+                  ? () => unfoldedSet(false) : undefined}
                 onFocus={(column) => {
                   const first = columns[column][0];
-                  const isIn = columns[column].some(({ id }) => id === cursor);
+                  const isIn = columns[column].some(({ id }) => id === cursorNow.current);
                   if (!isIn && first !== undefined) cursorSet(first.id);
                 }} />
             ))}

@@ -28,6 +28,8 @@ export interface ColumnProps {
   onDrag(task: Task | null): void;
   onDrop(): void;
   onFocus(name: Column): void;
+  /** Default: it cannot be folded. */
+  onFold?: (() => void) | undefined;
 }
 
 const NEAR = 1; // Cards beyond the view, on either side.
@@ -58,6 +60,10 @@ export function ColumnView(props: ColumnProps) {
       }}>
       <div class="board-col-head">
         <h2>{label}</h2><span class="count">{tasks.length.toLocaleString("en")}</span>
+        {props.onFold === undefined ? null : (
+          <button class="quiet end" aria-expanded aria-label={words.foldOf(label)}
+            onClick={props.onFold}>›</button>
+        )}
       </div>
       {tasks.length === 0 ? <p class="none small">{words.none[name]}</p> : (
         <div class="board-list" ref={still.box} onPointerOver={still.over}

@@ -17,12 +17,13 @@ export function MoveForm({ tasks, to, close, done }: {
   const owner = ownerName(), choices = choicesOf(tasks, owner);
   const [chosen, chosenSet] = useState(to ?? choices[0]?.to);
   const said = choices.find((edge) => edge.to === chosen)?.words ?? null;
+  // Of several, those that cannot go there stay where they are.
+  const fitting = tasks.filter((task) =>
+    chosen !== undefined && edgeOf(task, chosen, owner) !== null);
   const ends = chosen === "cancelled" && tasks.some(isHeld);
   const submit = async (given: Record<string, string>) => {
-    const status = chosen as Status;
-    // Of several, those that cannot go there stay where they are.
-    const fitting = tasks.filter((task) => edgeOf(task, status, owner) !== null);
-    const outcome = await moveAll(tasks.length === 1 ? tasks : fitting, status, given.said);
+    const outcome = await moveAll(tasks.length === 1 ? tasks : fitting, chosen as Status,
+      given.said);
     const [first] = outcome.refused;
     if (tasks.length === 1 && first !== undefined) {
       return { ok: false as const, problem: first.problem };
@@ -49,6 +50,8 @@ export function MoveForm({ tasks, to, close, done }: {
         <Field key={said} name="said" label={words.said[said][0]} about={words.said[said][1]}
           lines={LINES} required={said !== "answer"} />
       )}
+      {fitting.length === tasks.length ? null
+        : <p class="muted">{words.movable(fitting.length, tasks.length)}</p>}
       {ends ? <p class="tone-wait">{words.cancelHeld}</p> : null}
     </Form>
   );

@@ -14,6 +14,8 @@ export const words = {
   projectName: "Name of a project",
   projectChanged: (when: string) => `changed ${when}`,
   heldBoard: "on hold",
+  columnsName: "Columns",
+  foldOf: (name: string) => `Fold ${name}`,
   columns: {
     pending: "Pending", working: "Working", review: "Review", blocked: "Blocked", done: "Done",
     ended: "Ended",
@@ -62,6 +64,8 @@ export const words = {
     answer: ["Answer", "the next attempt reads it; may be empty"],
     detail: ["Detail", "why it failed"],
   } as Record<Words, [name: string, about: string]>,
+  movable: (count: number, all: number) =>
+    `${count} of ${tasks(all)} can be moved there; the others stay.`,
   cancelHeld: "An attempt works on it. Its run is stopped.",
   priority: (value: number) => `priority ${value}`,
   unmet: (names: string[]) => `after ${names.join(", ")}`,
@@ -104,7 +108,7 @@ export const words = {
   noAttempts: "Nobody has tried yet.",
   session: "session",
   run: "run",
-  atWork: "at work",
+  atWork: "running",
   outputs: "Outputs",
   noOutputs: "There is no output.",
   showContent: (size: string) => `Show content (${size})`,
