@@ -9,6 +9,7 @@ export const words = {
   inbox: "Inbox",
   runs: "Runs",
   jobs: "Jobs",
+  board: "Board",
   workflows: "Workflows",
   usage: "Usage",
   agents: "Agents",

@@ -2,14 +2,15 @@
 // when a mark is missed: the table says so.
 //
 // BENCH_ONLY="bundle first" runs these parts: bundle, first, memory, updates, session,
-// terminal, run, trace, why.
+// terminal, run, trace, board, why.
 // BENCH_TIMES=5, of which the median is shown; BENCH_SECONDS=60 of 1,000 events a second;
-// BENCH_MESSAGES=10000. BENCH_SPANS=10000.
+// BENCH_MESSAGES=10000. BENCH_SPANS=10000. BENCH_TASKS=5000.
 import os from "node:os";
 import process from "node:process";
 
 import { Daemon, scratch } from "../../integration/lib.mjs";
 import { browserOf } from "../browser.mjs";
+import { board } from "./board.mjs";
 import { bundle, firstView, homeMemory } from "./first.mjs";
 import { releases } from "./measure.mjs";
 import { run } from "./run.mjs";
@@ -20,9 +21,9 @@ import { updates } from "./updates.mjs";
 import { why } from "./why.mjs";
 
 const PARTS = { bundle, first: firstView, memory: homeMemory, updates, session,
-  terminal, run, trace, why };
+  terminal, run, trace, board, why };
 const { BENCH_ONLY = Object.keys(PARTS).join(" "), BENCH_TIMES = 5, BENCH_SECONDS = 60,
-  BENCH_MESSAGES = 10_000, BENCH_SPANS = 10_000 } = process.env;
+  BENCH_MESSAGES = 10_000, BENCH_SPANS = 10_000, BENCH_TASKS = 5_000 } = process.env;
 
 const t = releases();
 const line = (...cells) => process.stdout.write(`| ${cells.join(" | ")} |\n`);
@@ -37,7 +38,7 @@ async function main() {
   const skipped = [];
   const given = {
     t, browser, desk, times: Number(BENCH_TIMES), seconds: Number(BENCH_SECONDS),
-    messages: Number(BENCH_MESSAGES), spans: Number(BENCH_SPANS),
+    messages: Number(BENCH_MESSAGES), spans: Number(BENCH_SPANS), tasks: Number(BENCH_TASKS),
     row: (what, measured, baseline, mark, holds) =>
       line(what, measured, baseline, mark, mark === "" ? "" : holds ? "yes" : "no"),
     skip: (what, why) => skipped.push(`${what} was not measured: ${why}.`),

@@ -10,10 +10,12 @@ const BEYOND = 6;
 
 /** Pure: the first row that is drawn, and the one after the last. */
 export function rowsNear(
-  { top, view, height, count }: { top: number; view: number; height: number; count: number },
+  { top, view, height, count, most = BEYOND }: {
+    top: number; view: number; height: number; count: number; most?: number | undefined;
+  },
 ): [from: number, to: number] {
   const seen = Math.min(ROWS_MAX, Math.ceil(view / height) + 1);
-  const beyond = Math.min(BEYOND, Math.floor((ROWS_MAX - seen) / 2));
+  const beyond = Math.min(most, Math.floor((ROWS_MAX - seen) / 2));
   const first = Math.max(0, Math.min(Math.floor(top / height), count - seen));
   return [Math.max(0, first - beyond), Math.min(count, first + seen + beyond)];
 }
@@ -30,6 +32,10 @@ interface RowsProps {
   count: number;
   /** Of each row, in pixels. */
   height: number;
+  /** How many rows beyond the view are drawn, on either side. Default: 6. */
+  beyond?: number;
+  /** Of a listbox: several rows can be selected. */
+  several?: boolean;
   /** Id of the row that is selected, if it is drawn. */
   active?: string | undefined;
   handle?: RefObject<RowsHandle>;
@@ -41,13 +47,13 @@ interface RowsProps {
 }
 
 export function Rows(props: RowsProps) {
-  const { label, role, count, height, active, handle, draw, children } = props;
+  const { label, role, count, height, active, handle, draw, children, beyond: most } = props;
   const box = useRef<HTMLDivElement>(null);
   const [place, placeSet] = useState({ top: 0, view: 0 });
   const look = (): void => {
     const { scrollTop: top = 0, clientHeight: view = 0 } = box.current ?? {};
-    const now = rowsNear({ top, view, height, count });
-    const before = rowsNear({ ...place, height, count });
+    const now = rowsNear({ top, view, height, count, most });
+    const before = rowsNear({ ...place, height, count, most });
     if (view !== place.view || now.join() !== before.join()) placeSet({ top, view });
   };
   const latest = useRef(look);
@@ -68,12 +74,13 @@ export function Rows(props: RowsProps) {
     },
     focus: () => box.current?.focus({ preventScroll: true }),
   }), [height]);
-  const [from, to] = rowsNear({ ...place, height, count });
+  const [from, to] = rowsNear({ ...place, height, count, most });
   const rows: ComponentChildren[] = [];
   for (let at = from; at < to; at++) rows.push(draw(at));
   return (
     <div ref={box} class={`windowed ${props.class ?? ""}`} role={role} tabIndex={0}
-      aria-label={label} aria-activedescendant={active} onScroll={look}
+      aria-label={label} aria-activedescendant={active} aria-multiselectable={props.several}
+      onScroll={look}
       style={{ "--row": `${height}px` }}>
       <div class="windowed-all" role="none" style={{ height: `${count * height}px` }}>
         <div class="windowed-drawn" role="none" style={{ top: `${from * height}px` }}>{rows}</div>

@@ -26,6 +26,7 @@ function One({ project }: { project: Project }) {
         </span>
       </summary>
       {opened ? <Editor project={project} /> : null}
+      <p><a href={`/board/${encodeURIComponent(name)}`}>{words.toBoard}</a></p>
     </details>
   );
 }

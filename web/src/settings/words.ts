@@ -4,6 +4,7 @@ import { words as shared } from "../words.ts";
 
 export const words = {
   ...shared,
+  toBoard: "Board of its tasks",
   pages: { models: "Models", defaults: "Defaults", permissions: "Permissions", notices: "Notices",
     keys: "Keys", page: "This page" },
   readOnlyRules: "Your key shows rules. Changing them needs the scope run.",
@@ -146,6 +147,7 @@ export const words = {
   where: {
     home: shared.home, inbox: shared.inbox, sessions: shared.sessions, session: "a session",
     jobs: shared.jobs, job: "a job", terminals: shared.terminals,
+    boards: "the boards", board: "a board", task: "a task",
   } as Record<Where, string>,
   keyOf: (about: string, key: string) => `${key}: ${about}`,
   pressKey: "Press a key",

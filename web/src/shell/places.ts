@@ -1,8 +1,8 @@
 /** The table of places: what the address means, and which of them the rail shows. A view adds its
  *  rows here. */
 import {
-  Bot, Brain, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareTerminal,
-  Stethoscope, Workflow,
+  Bot, Brain, ChartColumn, House, Inbox, Layers, MessageSquare, Play, Settings2, SquareKanban,
+  SquareTerminal, Stethoscope, Workflow,
 } from "lucide-preact";
 
 import { Home } from "../home/home.tsx";
@@ -29,6 +29,10 @@ export const ROUTES: readonly Route[] = [
   { path: "/usage", load: () => import("../usage/usage.tsx").then((m) => m.Usage) },
   { path: "/memory/:id?", load: () => import("../memory/memory.tsx").then((m) => m.MemoryView) },
   { path: "/system", load: () => import("../system/system.tsx").then((m) => m.System) },
+  { path: "/board", load: () => import("../board/boards.tsx").then((m) => m.Boards) },
+  { path: "/board/:project/:task?",
+    load: () => import("../board/board.tsx").then((m) => m.BoardView) },
+  { path: "/t/:id", load: () => import("../board/task.tsx").then((m) => m.TaskView) },
   { path: "/jobs", load: () => import("../jobs/jobs.tsx").then((m) => m.Jobs) },
   { path: "/terminals/:id?",
     load: () => import("../terminals/terminals.tsx").then((m) => m.Terminals) },
@@ -54,6 +58,7 @@ export const PLACES: readonly Place[] = [
   { to: "/settings", name: words.settings, icon: Settings2, keys: "go /settings" },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "go /inbox" },
   { to: "/runs", name: words.runs, icon: Layers, keys: "go /runs", below: "/r/" },
+  { to: "/board", name: words.board, icon: SquareKanban, keys: "go /board" },
   { to: "/workflows", name: words.workflows, icon: Workflow, keys: "go /workflows" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },

@@ -4,7 +4,7 @@ import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
   | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents"
-  | "memory" | "system";
+  | "memory" | "system" | "boards" | "board" | "task";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -18,6 +18,7 @@ export const SHORTCUTS = {
   "go /inbox": row("g i"),
   "go /sessions": row("g s"),
   "go /runs": row("g r"),
+  "go /board": row("g b"),
   "go /workflows": row("g f"),
   "go /jobs": row("g j"),
   "go /terminals": row("g t"),
@@ -27,19 +28,20 @@ export const SHORTCUTS = {
   "go /system": row("g y"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory"),
+    "workflows", "compare", "agents", "memory", "boards"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory"),
+    "workflows", "compare", "agents", "memory", "boards"),
   open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
-    "agents", "memory"),
+    "agents", "memory", "boards", "board"),
   openRow: row("o", "runs"),
   waiting: row("w", "home", "inbox", "run"),
   allow: row("a", "home", "inbox", "session", "run"),
   deny: row("d", "home", "inbox", "session", "run"),
   seen: row("S", "home"),
-  pick: row(" ", "inbox", "runs"),
-  pickAll: row("A", "inbox", "runs"),
-  leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents", "memory"),
+  pick: row(" ", "inbox", "runs", "board"),
+  pickAll: row("A", "inbox", "runs", "board"),
+  leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents", "memory",
+    "board"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -64,6 +66,12 @@ export const SHORTCUTS = {
   newMemory: row("c", "memory"),
   lookAgain: row("r", "system"),
   newTerminal: row("c", "terminals"),
+  newTask: row("c", "board"),
+  moveTask: row("m", "board", "task"),
+  commentTask: row("k", "board", "task"),
+  editTask: row("e", "board", "task"),
+  acceptTask: row("a", "board", "task"),
+  rejectTask: row("d", "board", "task"),
   pause: row("p", "run"),
   skip: row("s", "run"),
   stepBack: row(",", "run"),
@@ -75,7 +83,7 @@ export const SHORTCUTS = {
   fold: row("e", "run", "trace"),
   foldAll: row("E", "run", "trace"),
   trace: row("v", "session", "run"),
-  copyLink: row("y", "run", "trace"),
+  copyLink: row("y", "run", "trace", "board", "task"),
 } satisfies Record<string, Row>;
 
 export type Name = keyof typeof SHORTCUTS;

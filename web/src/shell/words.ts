@@ -11,6 +11,7 @@ const keys: Record<Name, string> = {
   "go /": goTo(shared.home), "go /inbox": goTo(shared.inbox), "go /sessions": goTo(shared.sessions),
   "go /runs": goTo(shared.runs), "go /jobs": goTo(shared.jobs),
   "go /terminals": goTo(shared.terminals),
+  "go /board": goTo(shared.board),
   "go /workflows": goTo(shared.workflows), "go /agents": goTo(shared.agents),
   "go /usage": goTo(shared.usage), "go /memory": goTo(shared.memory),
   "go /system": goTo(shared.system), "go /settings": goTo(shared.settings),
@@ -31,6 +32,8 @@ const keys: Record<Name, string> = {
   previousFailure: "Failure before", newBudget: "New budget", newAgent: "New agent",
   planFlow: "Plan", startFlow: "Start what was planned",
   compareRuns: "Compare the two that are selected", onlyChanged: "Only what changed",
+  newTask: "New task", moveTask: "Move tasks", commentTask: "Comment", editTask: "Edit the task",
+  acceptTask: "Accept the result", rejectTask: "Send the task back",
   newMemory: "Store a memory", lookAgain: "Look again",
 };
 
@@ -43,7 +46,7 @@ export const words = {
   noneFound: "Nothing found.",
   results: (count: number) => (count === 1 ? "1 result" : `${count} results`),
   groups: { id: "This id", places: "Places", actions: "Actions", sessions: "Sessions",
-    runs: "Runs", jobs: "Jobs" },
+    runs: "Runs", jobs: "Jobs", boards: "Boards" },
   openId: (id: string) => `Open ${id}`,
   noPage: (kind: string) => `There is no page for a ${shared.kinds[kind] ?? kind} yet.`,
   newSession: "New session",

@@ -34,7 +34,7 @@ const failed = (problem: Problem): string =>
 
 /** --- An id --- */
 
-const ID = /^(run|ses|apr|msg)_[a-z0-9]+$/;
+const ID = /^(run|ses|apr|msg|tsk)_[a-z0-9]+$/;
 
 async function runOpen(id: string, go: Go): Promise<string | undefined> {
   const run = await get<Run & { session: string | null }>(`/runs/${id}`);
@@ -61,6 +61,7 @@ export function idEntry(query: string): Entry[] {
   const entry = { id, group: "id" as const, name: words.openId(id) };
   if (kind === "run") return [{ ...entry, run: (go) => runOpen(id, go) }];
   if (kind === "msg") return [{ ...entry, run: (go) => messageOpen(id, go) }];
+  if (kind === "tsk") return [{ ...entry, run: (go) => go(`/t/${id}`) }];
   return [{ ...entry, run: (go) => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
 }
 
@@ -136,9 +137,10 @@ export async function found(query: string): Promise<{ entries: Entry[]; problem:
   const list = async <T>(page: string, path: string, only = ""): Promise<Answer<Page<T>>> =>
     (hasPage(page) ? get<Page<T>>(`${path}?${only}limit=${FOUND_MAX}${q}`)
     : { ok: true, value: { items: [], next: null } });
-  const [sessions, jobs, workflows] = await Promise.all([
+  const [sessions, jobs, workflows, boards] = await Promise.all([
     list<FoundSession>("/s/ses_0", "/sessions"), list<Run>("/j/run_0", "/jobs"),
-    list<Run>("/r/run_0", "/runs", "kind=workflow&")]);
+    list<Run>("/r/run_0", "/runs", "kind=workflow&"),
+    list<{ name: string }>("/board/x", "/projects")]);
   const entries: Entry[] = [];
   if (sessions.ok) {
     entries.push(...sessions.value.items.map(({ id, title, state }): Entry => ({
@@ -153,6 +155,11 @@ export async function found(query: string): Promise<{ entries: Entry[]; problem:
   };
   runs(workflows, "runs", "/r/");
   runs(jobs, "jobs", "/j/");
-  const problem = [sessions, workflows, jobs].find((one) => !one.ok);
+  if (boards.ok) {
+    entries.push(...boards.value.items.map(({ name }): Entry => ({
+      id: `board ${name}`, group: "boards", name, given: true,
+      run: (go) => go(`/board/${encodeURIComponent(name)}`) })));
+  }
+  const problem = [sessions, workflows, jobs, boards].find((one) => !one.ok);
   return { entries, problem: problem === undefined || problem.ok ? null : failed(problem.problem) };
 }

@@ -1,0 +1,71 @@
+/** A new task, or another text of one that is there. */
+import { useState } from "preact/hooks";
+
+import { patch, post, type Problem } from "../api/api.ts";
+import { Field, Form } from "../parts/form.tsx";
+import { visible } from "../parts/visible.ts";
+import {
+  bodyOf, changeOf, fieldOf, localTime, mustHaveText, pathOf, type Task, type WholeTask,
+} from "./rules.ts";
+import { words } from "./words.ts";
+
+const LINES: Record<string, number> = { description: 7, must_haves: 3 };
+const FIRST = ["title", "description", "must_haves", "depends_on", "priority"];
+const REST = ["type", "assignee", "capability", "lane", "epic", "max_attempts"];
+const MONO = ["must_haves", "depends_on", "priority", "type", "max_attempts"];
+
+function valueOf(task: WholeTask | null, name: string): string {
+  if (task === null) return name === "priority" || name === "max_attempts" ? "5" : "";
+  if (name === "must_haves") return task.must_haves.map(mustHaveText).join("\n");
+  if (name === "depends_on") return task.depends_on.join(" ");
+  return String((task as unknown as Record<string, unknown>)[name] ?? "");
+}
+
+/** `task` null: a new one. */
+export function TaskForm({ project, task, close, done }: {
+  project: string; task: WholeTask | null; close(): void; done(task: Task): void;
+}) {
+  const [problem, problemSet] = useState<Problem | null>(null);
+  const bad = problem === null ? null : fieldOf(problem.detail);
+  const field = (name: string) => {
+    const [label = name, about = ""] = words.fields[name] ?? [], lines = LINES[name];
+    return (
+      <Field key={name} name={name} label={label} about={about} value={valueOf(task, name)}
+        required={name === "title"} mono={MONO.includes(name)}
+        {...(lines === undefined ? {} : { lines })}
+        fault={bad === name ? visible(problem?.detail ?? "") : undefined} />
+    );
+  };
+  const submit = (given: Record<string, string>) => {
+    const body = bodyOf(given);
+    if (task === null) return post<Task>(`/projects/${encodeURIComponent(project)}/tasks`, body);
+    // The field has no seconds: who does not touch it changes nothing.
+    const isSame = (given.not_before ?? "") === localTime(task.not_before_ms);
+    const whole = isSame ? { ...body, not_before_ms: task.not_before_ms } : body;
+    return patch<Task>(pathOf(task), changeOf(task, whole));
+  };
+  return (
+    <Form<Task> title={task === null ? words.newTitle(project) : words.editTitle(task.name)}
+      send={task === null ? words.create : words.save} cancel={words.cancel} close={close}
+      submit={submit} done={done} beside={(given) => {
+        problemSet(given);
+        return given !== null && fieldOf(given.detail) !== null;
+      }}>
+      {FIRST.map(field)}
+      <details class="board-more" open={bad !== null && REST.includes(bad)}>
+        <summary>{words.more}</summary>
+        {REST.map(field)}
+        <label>
+          <span>{words.fields.not_before?.[0]}</span>
+          <input type="datetime-local" name="not_before"
+            defaultValue={localTime(task?.not_before_ms ?? 0)} />
+        </label>
+        <label class="choice">
+          <input type="checkbox" name="plan" value="required"
+            defaultChecked={task?.plan === "required"} />
+          <span>{words.plan}</span>
+        </label>
+      </details>
+    </Form>
+  );
+}

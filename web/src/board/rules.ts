@@ -1,0 +1,258 @@
+/** Tasks and their board: columns and their order, the moves of a person, texts of forms. Pure. */
+
+export type Status = "pending" | "claimed" | "working" | "review" | "done" | "failed" | "blocked"
+  | "cancelled";
+export type MustHave = string | Record<string, string>;
+
+export interface Task {
+  id: string; project: string; name: string; title: string; type: string; priority: number;
+  status: Status; reason: string | null; detail: string | null; question: string | null;
+  answer: string | null; agent: string | null; assignee: string | null; capability: string | null;
+  lane: string | null; epic: string | null; depends_on: string[]; must_haves: MustHave[];
+  plan: string; retry_count: number; attempt_count: number; max_attempts: number;
+  rejections: number; session: string | null; run: string | null; not_before_ms: number;
+  archived?: boolean; made_ms: number; changed_ms: number; completed_ms: number | null;
+}
+export interface Output {
+  id: string; attempt: string | null; agent: string; type: string; title: string; summary: string;
+  bytes: number; made_ms: number; content?: string; cut?: true;
+}
+export interface Comment { id: string; author: string; body: string; made_ms: number; cut?: true }
+export interface Attempt {
+  id: string; attempt_number: number; agent: string; session: string | null; run: string | null;
+  outcome: string | null; exit_code: number | null; note: string | null; made_ms: number;
+  ended_ms: number | null;
+}
+export interface Review {
+  id: string; reviewer: string; accept: boolean; reasons: string[]; made_ms: number;
+}
+export interface Happened {
+  agent: string | null; type: string; made_ms: number; detail: Record<string, unknown>;
+}
+/** As `?expand=all` has it: the newest of each, newest first. */
+export interface WholeTask extends Task {
+  description: string; waits: string | null; outputs: Output[]; comments: Comment[];
+  attempts: Attempt[]; reviews: Review[]; events: Happened[];
+}
+
+/** --- Columns --- */
+
+export const COLUMNS = ["pending", "working", "review", "blocked", "done", "ended"] as const;
+export type Column = (typeof COLUMNS)[number];
+/** This one is folded at first. */
+export const FOLDED: Column = "ended";
+
+export const isHeld = ({ status }: Task): boolean => status === "claimed" || status === "working";
+
+export const columnOf = ({ status }: Task): Column => (status === "claimed" ? "working"
+  : status === "failed" || status === "cancelled" ? "ended" : status);
+
+export const isColumn = (name: string | null): name is Column =>
+  (COLUMNS as readonly string[]).includes(name ?? "");
+
+const placeOf = ({ name }: Task): number => Number(name.slice(2));
+
+/** As the dispatcher takes them: what is urgent, then what is old; of what is over the newest. */
+function inOrder(a: Task, b: Task): number {
+  if (a.completed_ms !== null && b.completed_ms !== null) {
+    return b.completed_ms - a.completed_ms || placeOf(b) - placeOf(a);
+  }
+  return b.priority - a.priority || placeOf(a) - placeOf(b);
+}
+
+export interface BoardFilter { q: string; archived: boolean }
+
+export const filterOf = (query: URLSearchParams): BoardFilter =>
+  ({ q: query.get("q")?.trim() ?? "", archived: query.get("archived") === "1" });
+
+/** Whether each word of the filter is in one of the texts of a card. */
+export function fits(task: Task, q: string): boolean {
+  if (q === "") return true;
+  const { name, title, type, agent, assignee, capability, lane, epic } = task;
+  const text = [name, title, type, agent, assignee, capability, lane, epic].join("\n");
+  const lower = text.toLowerCase();
+  return q.toLowerCase().split(/\s+/).every((word) => lower.includes(word));
+}
+
+export function columnsOf(tasks: Iterable<Task>, q: string): Record<Column, Task[]> {
+  const columns: Record<Column, Task[]> =
+    { pending: [], working: [], review: [], blocked: [], done: [], ended: [] };
+  for (const task of tasks) if (fits(task, q)) columns[columnOf(task)].push(task);
+  for (const name of COLUMNS) columns[name].sort(inOrder);
+  return columns;
+}
+
+/** Where an arrow leads: a row of the same column, or of the next one that has any. */
+export function neighbour(
+  columns: readonly (readonly { id: string }[])[], id: string | null,
+  [right, down]: [number, number],
+): string | null {
+  const column = columns.findIndex((tasks) => tasks.some((task) => task.id === id));
+  if (column < 0) return columns.find((tasks) => tasks.length > 0)?.[0]?.id ?? null;
+  const rows = columns[column] ?? [], row = rows.findIndex((task) => task.id === id);
+  if (right === 0) return rows[Math.max(0, Math.min(rows.length - 1, row + down))]?.id ?? id;
+  for (let to = column + right; to >= 0 && to < columns.length; to += right) {
+    const tasks = columns[to] ?? [];
+    if (tasks.length > 0) return tasks[Math.min(row, tasks.length - 1)]?.id ?? id;
+  }
+  return id;
+}
+
+/** --- Moves of a person --- */
+
+/** What is said along with a move. An answer may be left out. */
+export type Words = "reasons" | "question" | "answer" | "detail";
+export interface Edge { to: Status; words: Words | null }
+
+interface Row extends Edge { from: readonly Status[]; holder?: true }
+/** As the daemon's table has them (src/rules/board/board.c): it decides; this only says what is
+ *  offered. `holder`: of those who took the task themselves. */
+const EDGES: readonly Row[] = [
+  { from: ["pending"], to: "claimed", words: null },
+  { from: ["claimed"], to: "working", words: null, holder: true },
+  { from: ["working"], to: "review", words: null, holder: true },
+  { from: ["working"], to: "failed", words: "detail", holder: true },
+  { from: ["working"], to: "blocked", words: "question" },
+  { from: ["review"], to: "done", words: null },
+  { from: ["review"], to: "pending", words: "reasons" },
+  { from: ["blocked"], to: "pending", words: "answer" },
+  { from: ["failed", "cancelled", "done"], to: "pending", words: null },
+  { from: ["pending", "claimed", "working", "review", "blocked"], to: "cancelled", words: null },
+];
+
+/** Whether a person of that name works on it, by hand. */
+const isOf = (task: Task, owner: string): boolean =>
+  isHeld(task) && task.agent === owner && task.session === null && task.run === null;
+
+export const edgesOf = (task: Task, owner: string): Edge[] => EDGES
+  .filter(({ from, holder }) => from.includes(task.status) && (!holder || isOf(task, owner)))
+  .map(({ to, words }) => ({ to, words }));
+
+export const edgeOf = (task: Task, to: Status, owner: string): Edge | null =>
+  edgesOf(task, owner).find((edge) => edge.to === to) ?? null;
+
+/** The status that a task gets in a column. */
+export const statusIn = (column: Column, { status }: Task): Status => (column === "ended"
+  ? "cancelled" : column === "working" && status !== "claimed" ? "claimed" : column);
+
+export const mayDrop = (tasks: readonly Task[], column: Column, owner: string): boolean =>
+  tasks.every((task) => columnOf(task) === column ||
+    edgeOf(task, statusIn(column, task), owner) !== null);
+
+/** Whether a form comes first: something is to be said, or somebody's work ends. */
+export const asksFirst = (task: Task, to: Status, owner: string): boolean =>
+  (edgeOf(task, to, owner)?.words ?? null) !== null || (to === "cancelled" && isHeld(task));
+
+/** The statuses that one of the tasks can get, and what must be said then. */
+export function choicesOf(tasks: readonly Task[], owner: string): Edge[] {
+  const found = new Map<Status, Edge>();
+  for (const edge of tasks.flatMap((task) => edgesOf(task, owner))) {
+    const known = found.get(edge.to);
+    if (known === undefined || known.words === null || edge.words === "reasons") {
+      found.set(edge.to, edge);
+    }
+  }
+  return [...found.values()];
+}
+
+const linesOf = (text: string): string[] =>
+  text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+
+export const pathOf = ({ project, name }: Pick<Task, "project" | "name">): string =>
+  `/projects/${encodeURIComponent(project)}/tasks/${name}`;
+
+/** The request that moves a task. */
+export function moveOf(task: Task, to: Status, said: string): { path: string; body: unknown } {
+  const path = pathOf(task), words = EDGES.find((edge) =>
+    edge.to === to && edge.from.includes(task.status))?.words ?? null;
+  if (to === "claimed") return { path: `${path}/claim`, body: {} };
+  if (task.status === "review" && (to === "done" || to === "pending")) {
+    return { path: `${path}/review`, body: to === "done" ? { accept: true }
+      : { accept: false, reasons: linesOf(said) } };
+  }
+  return { path: `${path}/status`,
+    body: { status: to, ...(words !== null && said !== "" && { [words]: said }) } };
+}
+
+/** --- What a card says --- */
+
+/** Those it waits for, as far as the board knows. */
+export const unmetOf = (task: Task, known: ReadonlyMap<string, Task>): string[] =>
+  task.depends_on.filter((name) => (known.get(name)?.status ?? "done") !== "done");
+
+/** How many of three bars. */
+export const barsOf = (priority: number): number => Math.ceil(priority / 3);
+
+/** Why it waits, without the command that helps: that stands in the task. */
+export const sentenceOf = (waits: string): string => waits.split(": '")[0] ?? waits;
+
+export function ageText(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "now";
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
+}
+
+/** --- Forms --- */
+
+const MUST_KINDS = ["file", "command", "output", "text", "unchanged"];
+
+/** `command: make test` is checked; whatever else is a sentence. */
+export const mustHavesOf = (text: string): MustHave[] => linesOf(text).map((line) => {
+  const [, kind = "", rest = ""] = /^(\w+):\s*(.+)$/.exec(line) ?? [];
+  return MUST_KINDS.includes(kind) ? { [kind]: rest } : line;
+});
+
+export function mustHaveText(one: MustHave): string {
+  if (typeof one === "string") return one;
+  return Object.entries(one).map(([kind, value]) => `${kind}: ${value}`).join(", ");
+}
+
+/** What can be told from the outputs; null: its reviewer looks, or the daemon does. */
+export function isMet(one: MustHave, outputs: readonly Output[]): boolean | null {
+  if (typeof one === "string") return null;
+  if (one.output !== undefined) return outputs.some(({ type }) => type === one.output);
+  const { text } = one;
+  if (text === undefined) return null;
+  if (outputs.some(({ content }) => content?.includes(text))) return true;
+  return outputs.some(({ cut }) => cut) ? null : false;
+}
+
+const NAMES = ["title", "description", "type", "capability", "assignee", "lane", "epic", "plan"];
+const DEFAULTS: Record<string, string> = { type: "general", plan: "none" };
+
+/** All that a form says; what it leaves empty is empty. */
+export function bodyOf(given: Readonly<Record<string, string>>): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
+  for (const name of NAMES) body[name] = given[name] ?? DEFAULTS[name] ?? "";
+  body.priority = Number(given.priority ?? 5);
+  body.max_attempts = Number(given.max_attempts ?? 5);
+  body.must_haves = mustHavesOf(given.must_haves ?? "");
+  body.depends_on = (given.depends_on ?? "").split(/[\s,]+/).filter((name) => name !== "");
+  const at = Date.parse(given.not_before ?? "");
+  body.not_before_ms = Number.isNaN(at) ? 0 : at;
+  return body;
+}
+
+/** Only what is another than in the task. */
+export function changeOf(
+  task: Task & { description: string }, body: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const has = task as unknown as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(body).filter(([name, value]) =>
+    JSON.stringify(has[name] ?? "") !== JSON.stringify(value)));
+}
+
+/** The member that a sentence of the daemon is about; null: none that the form has. */
+export function fieldOf(detail: string): string | null {
+  const [, name = ""] = /^(?:member )?"(\w+)"/.exec(detail) ?? [];
+  return [...NAMES, "priority", "max_attempts", "must_haves", "depends_on"].includes(name) ? name
+    : null;
+}
+
+/** For an input of type datetime-local, in the time of the browser; "" of 0. */
+export function localTime(at_ms: number): string {
+  if (at_ms === 0) return "";
+  const at = new Date(at_ms);
+  return new Date(at_ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
