@@ -69,7 +69,8 @@ for (const [name, path] of Object.entries(resources)) {
 
     if (paths[one].patch !== undefined) {
       for (const member of Object.keys(schemaOf(paths[one].patch).properties)) {
-        const change = { [member]: member === "settings" ? { edits: "ask" } : body[member] + "2" };
+        const objects = { settings: { edits: "ask" }, board: { hold: false } };
+        const change = { [member]: objects[member] ?? body[member] + "2" };
         const changed = await daemon.request("PATCH", target, { body: change, headers: ann });
         assert.equal(changed.status, 200, changed.text);
         const wanted = { ...events.at(-1)[1], ...change, changed_ms: changed.json.changed_ms };

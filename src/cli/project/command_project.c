@@ -9,22 +9,33 @@
 
 static const struct flag ls_flags[] = {LISTING_OF(&project_resource.fields), OPTION_END};
 
-static struct err settings_add(const void *ctx, struct text *body, struct why *why) {
-    const char *given = args_text(&((const struct invocation *)ctx)->args, "settings");
+/* A member that is an object. */
+static struct err object_add(const void *ctx, const char *name, struct text *body,
+                             struct why *why) {
+    const char *given = args_text(&((const struct invocation *)ctx)->args, name);
     AUTO(json_release) json_t *json = NULL;
     struct why detail = {.text = ""};
     if (given == NULL) {
         return ERR_OK;
     }
     if (err_failed(json_parse(given, strlen(given), JSON_DEPTH_MAX, &json, &detail))) {
-        return err_why(why, ERR_USAGE, "--settings: a JSON object: %.200s", detail.text);
+        return err_why(why, ERR_USAGE, "--%s: a JSON object: %.200s", name, detail.text);
     }
-    text_add_name(body, "settings");
+    text_add_name(body, name);
     text_add_str(body, given);
     return ERR_OK;
 }
 
-static const struct flags_part parts[] = {{"settings", settings_add}, {.name = NULL}};
+static struct err settings_add(const void *ctx, struct text *body, struct why *why) {
+    return object_add(ctx, "settings", body, why);
+}
+
+static struct err board_add(const void *ctx, struct text *body, struct why *why) {
+    return object_add(ctx, "board", body, why);
+}
+
+static const struct flags_part parts[] = {
+    {"settings", settings_add}, {"board", board_add}, {.name = NULL}};
 static const struct flag set_flags[] = {FLAGS_OF(&project_resource.fields), OPTION_END};
 
 const struct command command_project_ls = {
