@@ -169,8 +169,15 @@ void board__agents_tell(struct tx *tx, const struct task *task, struct text *tex
             continue;
         }
         const int64_t used = slots_used(tx, &board, agent->name);
-        text_addf(text, "%s%.*s has %lld of %lld tasks", able++ > 0 ? ", " : "",
-                  (int)agent->name.len, agent->name.data, (long long)used, (long long)agent->slots);
+        int64_t until_ms = 0;
+        const bool cooling = cools(tx, agent, &until_ms);
+        text_add_str(text, able++ > 0 ? ", " : "");
+        if (used < agent->slots && !cooling) {
+            text_addf(text, "%.*s takes it next", (int)agent->name.len, agent->name.data);
+        } else {
+            text_addf(text, "%.*s has %lld of %lld tasks%s", (int)agent->name.len, agent->name.data,
+                      (long long)used, (long long)agent->slots, cooling ? " and cools down" : "");
+        }
     }
     if (able == 0) {
         text_addf(text,
