@@ -87,7 +87,6 @@ void task_complete(struct task *io_task) {
         *lists[i] = lists[i]->len == 0 ? BYTES("[]") : *lists[i];
     }
     io_task->type = io_task->type.data == NULL ? BYTES("general") : io_task->type;
-    io_task->plan = io_task->plan.data == NULL ? BYTES("none") : io_task->plan;
 }
 
 /* --- Links ------------------------------------------------------------------------------------ */

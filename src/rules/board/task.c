@@ -23,8 +23,6 @@ int64_t task_number_read(struct bytes word) {
     return is_one ? number : 0;
 }
 
-static const char *const plans[] = {"none", "required", NULL};
-
 static const struct field rows[] = {
     {ROW_NUMBER(AT(id))},
     {ROW_ID(FIELD_TEXT, AT(task), "task", "ID"), .fit = FIELD_LEAVES},
@@ -92,10 +90,6 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"array\",\"maxItems\":100}"},
     {ROW_EACH("links", FIELD_STORED, AT(links)), .use = FIELD_WHOLE,
      .schema = "{\"type\":\"array\"}", .head = "LINKS"},
-    {ROW_EACH("plan", FIELD_TEXT, AT(plan)), .use = SETTING, .names = plans, .max = TASK_WORD_MAX,
-     .head = "PLAN",
-     FLAG_WORD("plan", "none|required", "none|required",
-               "Its agent writes a plan first, and waits until a person approves it.")},
     {ROW_EACH("retry_count", FIELD_INT, AT(retry_count)), .required = true, .head = "RETRIES"},
     {ROW_EACH("attempt_count", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
     {ROW_EACH("max_attempts", FIELD_INT, AT(attempts_max)), .use = SETTING, .min = 1, .max = 20,

@@ -37,7 +37,6 @@ struct task {
     int64_t priority;
     struct bytes must_haves, links, depends_on;             /* JSON lists. */
     json_t *must_haves_given, *links_given, *depends_given; /* In a request; NULL: not named. */
-    struct bytes plan;                                      /* "none", "required" */
     enum task_status status;
     enum board_reason reason; /* Reason of the daemon's last move. */
     struct bytes detail;      /* Why it failed, as the agent said; or what the daemon found. */

@@ -23,7 +23,6 @@ CREATE TABLE tasks (
     depends_on TEXT NOT NULL,
     must_haves TEXT NOT NULL,
     links TEXT NOT NULL,
-    plan TEXT NOT NULL,
     retry_count @int@ NOT NULL,
     attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,

@@ -60,11 +60,6 @@ export function TaskForm({ project, task, close, done }: {
           <input type="datetime-local" name="not_before"
             defaultValue={localTime(task?.not_before_ms ?? 0)} />
         </label>
-        <label class="choice">
-          <input type="checkbox" name="plan" value="required"
-            defaultChecked={task?.plan === "required"} />
-          <span>{words.plan}</span>
-        </label>
       </details>
     </Form>
   );

@@ -77,9 +77,8 @@ function Needs({ task, waive }: { task: WholeTask; waive: ((needs: string) => vo
 }
 
 function Facts({ task }: { task: WholeTask }) {
-  const { capability, assignee, lane, epic, plan } = task;
-  const facts = Object.entries({ assignee, capability, lane, epic,
-    plan: plan === "required" ? words.planRequired : null });
+  const { capability, assignee, lane, epic } = task;
+  const facts = Object.entries({ assignee, capability, lane, epic });
   if (facts.every(([, value]) => value === null)) return null;
   return (
     <dl class="task-facts">

@@ -127,8 +127,7 @@ export const words = {
   answer: "Answer",
   answerAbout: "the next attempt reads it",
   sendAnswer: "Answer and open again",
-  facts: { capability: "Needs", assignee: "For", lane: "Lane", epic: "Part of", plan: "Plan" },
-  planRequired: "first a plan, which a person approves",
+  facts: { capability: "Needs", assignee: "For", lane: "Lane", epic: "Part of" },
 
   newTitle: (project: string) => `New task in ${project}`,
   editTitle: (name: string) => `Edit ${name}`,
@@ -150,6 +149,5 @@ export const words = {
     not_before: ["Not before", ""],
   } as Record<string, [name: string, about: string]>,
   more: "More",
-  plan: "Its agent writes a plan first, which a person approves",
   readOnly: "Your key shows tasks. Moving them needs the scope approve.",
 };
