@@ -40,7 +40,7 @@ enum statement { FIND, LIST, LIST_UNSETTLED, WHERE, INSERT, UPDATE, REMOVE, COUN
 struct sql {
     const struct resource *resource;
     enum statement what;
-    unsigned bits;     /* Lists: fields that are filters, by position. UPDATE: the group. */
+    unsigned bits;     /* Lists: fields that are filters, counted. UPDATE: the group. */
     const char *where; /* WHERE */
 };
 
@@ -92,6 +92,11 @@ static int first_free(const struct resource *resource) {
     return resource_is_owned(resource) ? 3 : 2;
 }
 
+/* A filter that is a part of the statement; the bits of a list count these. */
+static bool in_statement(const struct field *field) {
+    return field->filter == FIELD_EQUAL || field->filter == FIELD_EQUAL_OR_NONE;
+}
+
 static void filter_add(const struct field *field, int number, struct text *text) {
     if (field->filter == FIELD_EQUAL_OR_NONE) {
         text_addf(text, " AND (%s = $%d OR %s = '')", field->column, number, field->column);
@@ -110,9 +115,10 @@ static void list_add(const struct sql *sql, struct text *text) {
     if (sql->what == LIST_UNSETTLED) {
         text_addf(text, " AND %s IS NULL", resource->settled);
     }
-    for (size_t i = 0; i < resource->fields.count; i++) {
-        if ((sql->bits & 1U << i) != 0) {
-            filter_add(&resource->fields.rows[i], next++, text);
+    for (size_t i = 0, filter = 0; i < resource->fields.count; i++) {
+        const struct field *field = &resource->fields.rows[i];
+        if (in_statement(field) && (sql->bits & 1U << filter++) != 0) {
+            filter_add(field, next++, text);
         }
     }
     text_addf(text, " ORDER BY %s LIMIT $%d", numbered ? "id DESC" : key_field(resource)->column,
@@ -292,14 +298,16 @@ struct err tx_resource_list(struct tx *tx, const struct resource *resource,
     if (resource_column(resource, "id") != NULL) {
         args[0] = arg_int(page->before > 0 ? page->before : INT64_MAX);
     }
-    for (size_t i = 0; i < resource->fields.count; i++) { /* In the order of the statement. */
-        for (size_t j = 0; j < page->filter_count; j++) {
+    for (size_t i = 0, bit = 0; i < resource->fields.count; i++) { /* In the statement's order. */
+        const struct field *field = &resource->fields.rows[i];
+        for (size_t j = 0; j < page->filter_count && in_statement(field); j++) {
             const struct resource_filter *filter = &page->filters[j];
-            if (filter->field == &resource->fields.rows[i] && filter->value.data != NULL) {
-                sql.bits |= 1U << i;
+            if (filter->field == field && filter->value.data != NULL) {
+                sql.bits |= 1U << bit;
                 args[count++] = arg_text(filter->value);
             }
         }
+        bit += in_statement(field) ? 1 : 0;
     }
     args[count++] = arg_int(page->limit);
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql_of(tx, &sql), args, count);

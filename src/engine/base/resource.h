@@ -67,7 +67,7 @@ MUST_CHECK struct err tx_resource_remove(struct tx *tx, const struct resource *r
                                          const struct resource_key *key, struct why *why);
 int64_t tx_resource_count(struct tx *tx, const struct resource *resource, struct bytes owner);
 
-/* The statement of a list with filters by the fields at these bits, for tests of its plan. */
+/* The statement of a list with these of its filters, counted, for tests of its plan. */
 void resource__list_sql(const struct resource *resource, unsigned filters, struct text *text);
 
 /* --- What a feature adds ---------------------------------------------------------------------- */

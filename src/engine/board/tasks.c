@@ -265,9 +265,9 @@ struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_ea
                         void *ctx) {
     static const char ready[] =
         "owner = $1 AND project = $2 AND id < $3 AND archived = $4"
-        " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY id DESC LIMIT $6";
+        " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY place DESC LIMIT $6";
     static const char any[] = "owner = $1 AND project = $2 AND id < $3 AND archived = $4"
-                              " ORDER BY id DESC LIMIT $5";
+                              " ORDER BY place DESC LIMIT $5";
     struct arg args[6] = {arg_text(page->owner), arg_text(page->project),
                           arg_int(page->before > 0 ? page->before : INT64_MAX),
                           arg_int(page->archived ? 1 : 0)};

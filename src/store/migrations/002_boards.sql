@@ -41,7 +41,7 @@ CREATE TABLE tasks (
     description TEXT NOT NULL,
     UNIQUE (owner, project, place)
 ) @strict@;
-CREATE INDEX tasks_project ON tasks (owner, project, id);
+CREATE INDEX tasks_owner ON tasks (owner, id);
 -- Those that an agent may take, in the order in which they go; and those that one has.
 CREATE INDEX tasks_pending ON tasks (owner, project, priority DESC, id)
     WHERE status = 'pending' AND archived = 0;
