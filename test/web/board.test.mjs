@@ -310,6 +310,24 @@ test("found by the palette and from settings; an address of nothing says why; a 
   page.clean();
 });
 
+test("an attempt leads to its session and its run", async (t) => {
+  const desk = await boarded(t);
+  const page = await opened(browser, desk, { target: "/board" });
+  await page.route("**/tasks/T-3?expand=all", async (route) => { // As an agent would leave it.
+    const answer = await route.fetch(), body = await answer.json();
+    Object.assign(body.attempts[0], { agent: "codex", session: "ses_1", run: "run_1",
+      outcome: "rate_limited", note: "again in 5 min", ended_ms: Date.now() });
+    await route.fulfill({ response: answer, json: body });
+  });
+  await page.getByRole("link", { name: "engine" }).click();
+  await card(page, "T-3").click();
+  const attempts = part(page, "Attempts");
+  await attempts.getByText("again in 5 min").waitFor();
+  assert.deepEqual(await attempts.getByRole("link").evaluateAll((links) =>
+    links.map((link) => link.getAttribute("href"))), ["/s/ses_1", "/r/run_1/trace"]);
+  page.clean();
+});
+
 test("of many tasks only those near the view are there, and they are scrolled to by keys",
   async (t) => {
     const desk = await serving(t), api = bench(desk), count = 400;
@@ -381,7 +399,7 @@ test("axe finds nothing: the boards, a board, a task beside it, forms, a page, a
       await dialog(page).getByLabel("Reasons").waitFor();
       assert.deepEqual(await axe(page), [], `${colorScheme}: send back`);
       await page.keyboard.press("Escape");
-      await dialog(page).waitFor({ state: "detached" });
+      await page.locator("dialog").waitFor({ state: "detached" });
       await page.keyboard.press("c");
       await dialog(page).getByText("More").click();
       assert.deepEqual(await axe(page), [], `${colorScheme}: new task`);

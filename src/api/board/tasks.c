@@ -85,7 +85,7 @@ static struct err list_row(void *ctx, const void *row) {
                       equals(page, "capability", task->capability) &&
                       page_since(page, task->changed_ms) &&
                       (page_holds(page, task->title) || page_holds(page, task->name));
-    if (page_row_number(page, task->id, fits)) {
+    if (page_row_number(page, task->number, fits)) {
         struct text *answer = &page->request.op.answer;
         AUTO(text_done) struct text waits = text_up_to(TASK_WAITS_MAX);
         fields_write(&task_resource.fields, FIELD_LISTED, task, answer);

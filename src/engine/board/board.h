@@ -110,7 +110,7 @@ MUST_CHECK struct err tx_task_expand(struct tx *tx, const struct task *task, boo
 MUST_CHECK struct err tx_task_brief(struct tx *tx, const struct task *task, size_t room,
                                     struct text *text);
 
-/* Newest first, below an id; `ready`: only those that an agent may take now. */
+/* Newest first, below a number (T-31); `ready`: only those that an agent may take now. */
 struct task_page {
     struct bytes owner, project;
     int64_t before, limit;

@@ -264,9 +264,9 @@ struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs, struc
 struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_each each,
                         void *ctx) {
     static const char ready[] =
-        "owner = $1 AND project = $2 AND id < $3 AND archived = $4"
+        "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
         " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY place DESC LIMIT $6";
-    static const char any[] = "owner = $1 AND project = $2 AND id < $3 AND archived = $4"
+    static const char any[] = "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
                               " ORDER BY place DESC LIMIT $5";
     struct arg args[6] = {arg_text(page->owner), arg_text(page->project),
                           arg_int(page->before > 0 ? page->before : INT64_MAX),

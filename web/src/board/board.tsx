@@ -27,6 +27,7 @@ import { TaskAside } from "./task.tsx";
 import { words } from "./words.ts";
 
 const NARROW_PX = 700; // As the container queries say.
+const SCROLL_PX = 60; // Of a task, by an arrow.
 
 function Head({ project, filter, count, busy, add }: {
   project: string; filter: BoardFilter; count: number; busy: number; add(): void;
@@ -152,6 +153,13 @@ function Tasks({ project, open, filter }: {
   };
   const step = (to: [number, number]): void =>
     select(neighbour(drawn.map((name) => columns[name]), cursor, to), true);
+  /** Somebody who reads the task scrolls it. */
+  const arrow = (right: number, down: number): void => {
+    const side = seat.box?.querySelector(".board-side");
+    if (side != null && (narrow || side.contains(document.activeElement))) {
+      side.scrollBy({ top: down * SCROLL_PX });
+    } else step([right, down]);
+  };
   const pick = (ids: readonly string[]): void => {
     if (!person) return;
     const next = new Set(picked), all = ids.every((id) => picked.has(id));
@@ -198,10 +206,10 @@ function Tasks({ project, open, filter }: {
     if (task !== undefined && cursor === null) cursorSet(task.id);
   }, [open, byName]);
   useKeys([
-    { key: "ArrowDown", run: () => step([0, 1]) },
-    { key: "ArrowUp", run: () => step([0, -1]) },
-    { key: "ArrowRight", run: () => step([1, 0]) },
-    { key: "ArrowLeft", run: () => step([-1, 0]) },
+    { key: "ArrowDown", run: () => arrow(0, 1) },
+    { key: "ArrowUp", run: () => arrow(0, -1) },
+    { key: "ArrowRight", run: () => arrow(1, 0) },
+    { key: "ArrowLeft", run: () => arrow(-1, 0) },
     { name: "open", run: () => show(one) },
     ...(may("run") ? [{ name: "newTask" as const, run: add }] : []),
     ...(person ? [
@@ -225,7 +233,6 @@ function Tasks({ project, open, filter }: {
         <Head project={project} filter={filter} count={tasks.size} add={add}
           busy={[...tasks.values()].filter(isHeld).length} />
         <Trouble problem={problem} retry={follow.again} />
-        <Trouble problem={outcome === null ? null : troubleOf(outcome)} />
         {narrow && !isEmpty ? (
           <Tabs columns={columns} shown={shown} choose={(name) => setQuery("col", name)} />
         ) : null}
@@ -234,8 +241,8 @@ function Tasks({ project, open, filter }: {
           <div class="board-cols">
             {drawn.map((name) => (
               <ColumnView key={name} name={name} tasks={columns[name]} follow={follow}
-                known={byName} cursor={cursor} picked={picked} dragged={stateOf(name)}
-                draggable={person} handle={handleOf(name)} onCard={card}
+                known={byName} narrow={narrow} cursor={cursor} picked={picked}
+                dragged={stateOf(name)} draggable={person} handle={handleOf(name)} onCard={card}
                 onPick={(task) => pick([task.id])} onDrop={() => drop(name)}
                 onDrag={drag} onFold={name === FOLDED && !narrow
                   ? () => unfoldedSet(false) : undefined}
@@ -251,6 +258,7 @@ function Tasks({ project, open, filter }: {
             )}
           </div>
         )}
+        <Trouble problem={outcome === null ? null : troubleOf(outcome)} />
         {more ? <p class="board-note muted small">{words.some(tasks.size)}</p> : null}
         {chosen.length === 0 ? null : (
           <div class="picked board-picked">

@@ -9,7 +9,8 @@ import { now } from "../state/clock.ts";
 import type { BoardFollow } from "./follow.ts";
 import { words } from "./words.ts";
 
-export const CARD_PX = 106;
+/** Two lines of a title and two below it; on a phone one. As in the style. */
+export const CARD_PX = 106, CARD_LOW_PX = 88;
 
 export function Bars({ priority }: { priority: number }) {
   const on = barsOf(priority);
@@ -59,7 +60,7 @@ function About(props: CardProps): ComponentChildren {
       <>
         {who === null ? null : <>{words.by("")}{who} · </>}
         {words.attempts(tries)}
-        <br /><span class="tone-wait">{words.sinceTime(clockTime(changed_ms))}</span>
+        {" · "}<span class="tone-wait">{words.sinceTime(clockTime(changed_ms))}</span>
       </>
     );
     case "blocked": return (

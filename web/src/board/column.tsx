@@ -6,7 +6,7 @@ import { useId, useRef, useState } from "preact/hooks";
 import { Rows, type RowsHandle } from "../parts/rows.tsx";
 import { useStill } from "../parts/still.ts";
 import { useNamed } from "../router/router.ts";
-import { Card, CARD_PX } from "./card.tsx";
+import { Card, CARD_LOW_PX, CARD_PX } from "./card.tsx";
 import type { BoardFollow } from "./follow.ts";
 import type { Column, Task } from "./rules.ts";
 import { words } from "./words.ts";
@@ -16,6 +16,8 @@ export interface ColumnProps {
   tasks: readonly Task[];
   follow: BoardFollow;
   known: ReadonlyMap<string, Task>;
+  /** One column alone: more fits into a line of a card. */
+  narrow: boolean;
   /** Id of the task that keys are about. */
   cursor: string | null;
   picked: ReadonlySet<string>;
@@ -36,9 +38,10 @@ const NEAR = 1; // Cards beyond the view, on either side.
 
 export function ColumnView(props: ColumnProps) {
   const { name, tasks, follow, known, cursor, picked, dragged, draggable, handle } = props;
+  const height = props.narrow ? CARD_LOW_PX : CARD_PX;
   const id = useId(), named = useNamed(), [over, overSet] = useState(false), inside = useRef(0);
   const keys = tasks.map((task) => task.id), at = cursor === null ? -1 : keys.indexOf(cursor);
-  const still = useStill({ keys, news: known, height: CARD_PX });
+  const still = useStill({ keys, news: known, height });
   const label = words.columns[name];
   const leave = (): void => {
     inside.current = 0;
@@ -69,7 +72,7 @@ export function ColumnView(props: ColumnProps) {
         <div class="board-list" ref={still.box} onPointerOver={still.over}
           onPointerLeave={still.leave} onFocusIn={() => props.onFocus(name)}>
           <Rows role="listbox" several label={named(words.columnAbout(label, tasks.length))}
-            class="board-rows" count={tasks.length} height={CARD_PX} beyond={NEAR} handle={handle}
+            class="board-rows" count={tasks.length} height={height} beyond={NEAR} handle={handle}
             active={at < 0 ? undefined : `${id}-${cursor}`}
             draw={(row) => {
               const task = tasks[row];

@@ -58,7 +58,7 @@ export const PLACES: readonly Place[] = [
   { to: "/settings", name: words.settings, icon: Settings2, keys: "go /settings" },
   { to: "/inbox", name: words.inbox, icon: Inbox, keys: "go /inbox" },
   { to: "/runs", name: words.runs, icon: Layers, keys: "go /runs", below: "/r/" },
-  { to: "/board", name: words.board, icon: SquareKanban, keys: "go /board" },
+  { to: "/board", name: words.board, icon: SquareKanban, keys: "go /board", below: "/t/" },
   { to: "/workflows", name: words.workflows, icon: Workflow, keys: "go /workflows" },
   { to: "/jobs", name: words.jobs, icon: Play, keys: "go /jobs", below: "/j/" },
   { to: "/terminals", name: words.terminals, icon: SquareTerminal, keys: "go /terminals" },

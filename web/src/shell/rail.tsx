@@ -30,8 +30,8 @@ export function ThemeChoice() {
   );
 }
 
-const isHere = (to: string, below = `${to}/`): boolean =>
-  path.value === to || (to !== "/" && path.value.startsWith(below));
+const isHere = (to: string, below = `${to}/`): boolean => path.value === to ||
+  (to !== "/" && [`${to}/`, below].some((one) => path.value.startsWith(one)));
 
 /** Of places where something may wait. */
 const COUNTS: Record<string, ReadonlySignal<number>> = { "/": due, "/inbox": inboxDue };
