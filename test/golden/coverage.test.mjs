@@ -67,6 +67,7 @@ test("each route of the description has an answer that is a success", async (t) 
 const MADE = {
   "POST /api/v1/streams/{id}/events": "the first append makes a stream",
   "PUT /api/v1/agents/{name}": "the first one stores an agent",
+  "POST /api/v1/projects/{project}/tasks": "the first task makes the project",
 };
 
 test("each parameter, member and id of a request has a value that is refused", async (t) => {

@@ -211,5 +211,8 @@ golden("jobs-live", async (record) => {
   });
   await ended(all);
   await ask("GET", `runs/${all}`);
-  await ask("GET", `budgets/run:${all}`);
+  // A command that took less than a millisecond foretells nothing.
+  const budget = await daemon.request("GET", `/api/v1/budgets/run:${all}`);
+  const text = budget.text.replace(/"forecast":(null|\{[^}]*\})/, '"forecast":null');
+  record.answer("GET", `/api/v1/budgets/run:${all}`, { ...budget, text });
 });

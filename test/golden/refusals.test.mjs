@@ -30,12 +30,17 @@ async function objects(daemon, root) {
   const provider = { name: "mine", kind: "scripted" };
   await make("POST", "streams/notes/events", { type: "note" });
   await make("PATCH", "budgets/project:web", { tokens: 5 });
+  const project = (await make("POST", "projects", { name: "mine" })).name;
+  const { name: task } = await make("POST", `projects/${project}/tasks`, { title: "t" });
+  const { id: output } = await make("POST", `projects/${project}/tasks/${task}/outputs`,
+    { type: "code", title: "t", content: "t" });
   return {
+    task, output,
     sessions: session, messages: message, approvals: approval, jobs: job, runs: job,
     memory: (await make("POST", "memory", memory)).id,
     providers: (await make("POST", "providers", provider)).name,
     terminals: (await make("POST", "terminals", { command: "cat" })).id,
-    projects: (await make("POST", "projects", { name: "mine" })).name,
+    projects: project,
     agents: (await make("POST", "agents", { name: "mine", program: "pi" })).name,
     tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
     streams: "notes", budgets: "project:web", attachments: `att_${NO_ID}`,
@@ -69,6 +74,14 @@ const good = (root) => ({
   "POST /api/v1/sessions/{id}/subagents": { input: "say: x" },
   "POST /api/v1/sessions/{id}/roots": { path: root },
   "POST /api/v1/streams/{id}/events": { type: "note" },
+  ...Object.fromEntries(["/api/projects/{project}/tasks/{task}",
+    "/api/v1/projects/{project}/tasks/{task}"].flatMap((target) => [
+    [`POST ${target}/status`, { status: "done" }],
+    [`POST ${target}/outputs`, { type: "code", title: "t", content: "t" }],
+    [`POST ${target}/comments`, { body: "b" }]])),
+  "POST /api/v1/projects/{project}/tasks": { title: "t" },
+  "POST /api/v1/projects/{project}/tasks/{task}/review": { accept: true },
+  "POST /api/v1/projects/{project}/tasks/{task}/waive": { needs: "T-9", because: "b" },
 });
 
 const PREFIXES = {
@@ -94,13 +107,16 @@ golden("refusals", async (record) => {
   const refusals = new Refusals(record, daemon);
   for (const one of operations(document)) {
     const kind = one.target.split("/")[3];
-    const filled = (id) => one.target.replace(/\{(id|name|scope)\}/, id).replace("{number}", "1");
+    // Of a task the project is there; the last name of the path is the one in question.
+    const last = /\{(\w+)\}(?!.*\{)/.exec(one.target)?.[1];
+    const filled = (id) => one.target.replace(/\{(id|name|scope)\}/, id).replace("{number}", "1")
+      .replace(`{${last}}`, id).replace("{project}", there.projects).replace("{task}", there.task);
     // A stream is made by what is appended to it, so each method asks for another one.
     const none = `none-${one.method}`.toLowerCase();
     const strange = /\{/.test(one.target) ? ["no such", none] : [];
     if (kind in PREFIXES && strange.length > 0) strange.push(`${PREFIXES[kind]}_${NO_ID}`);
     await refusals.operation(one, {
-      place: filled(there[kind]),
+      place: filled(there[last] ?? there[kind] ?? there.projects),
       strange: strange.map((id) => filled(encodeURIComponent(id))),
       good: one.schema && (good(root)[`${one.method} ${one.target}`] ?? {}),
     });

@@ -106,6 +106,12 @@ static struct err list_rows(struct tx *tx, struct page *page, const struct page_
                                    .ready = param_flag(exchange, "ready"),
                                    .archived = param_flag(exchange, "archived")};
     struct listing listing = {tx, page};
+    if (tx_number(tx, "SELECT count(*) FROM projects WHERE owner = $1 AND name = $2",
+                  ARGS(arg_text(what.owner), arg_text(what.project))) == 0 &&
+        !err_failed(tx_error(tx))) {
+        return err_why(&page->request.op.why, ERR_NOT_FOUND, "there is no project '%.*s'",
+                       (int)what.project.len, what.project.data);
+    }
     return tx_task_each(tx, &what, list_row, &listing);
 }
 
