@@ -37,6 +37,8 @@ struct board_who {
     struct bytes name;    /* Of the agent, or the owner. */
     struct bytes attempt; /* try_…: the attempt in which it is; "": in none. */
     struct bytes task;    /* tsk_… of that. */
+    struct bytes session; /* ses_… in which it is, and */
+    struct bytes turn;    /* run_… of the turn there; "": in none. */
     bool over;            /* That attempt has ended. */
 };
 /* ERR_NOT_YOUR_TASK: it named another one than itself. */

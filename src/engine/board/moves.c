@@ -15,12 +15,12 @@ bool attempts__load(struct tx *tx, struct bytes owner, struct bytes attempt,
            found;
 }
 
-/* The last attempt that is this run, or one above it; "": none is. *ret_session: that of the
- * uppermost run. */
-static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+/* The last attempt that is this run, or one above it; "": none is. Session and turn of `who` are
+ * those of the uppermost run that was looked at. */
+static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct board_who *who) {
     struct bytes run = inside;
-    *ret_session = BYTES("");
     for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
+        who->turn = run;
         const struct bytes attempt =
             tx_text(tx, "SELECT attempt FROM task_attempts WHERE run = $1 ORDER BY id DESC LIMIT 1",
                     ARGS(arg_text(run)));
@@ -34,38 +34,38 @@ static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct byt
                    " CASE WHEN r.parent <> 0 THEN r.parent ELSE r.began_in END WHERE r.run = $1",
                    ARGS(arg_text(run)));
         const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
-        *ret_session = session.len > 0 ? session : *ret_session;
+        who->session = session.len > 0 ? session : who->session;
         run = rows == NULL ? BYTES("") : rows_copy(rows, 1);
     }
-    return ret_session->len == 0
+    return who->session.len == 0
                ? BYTES("")
                : tx_text(tx,
                          "SELECT a.attempt FROM tasks t JOIN task_attempts a ON a.attempt ="
                          " t.attempt WHERE t.session = $1 AND a.began = 1 AND a.run = ''"
                          " AND a.ended_ms IS NULL"
                          " ORDER BY a.id DESC LIMIT 1",
-                         ARGS(arg_text(*ret_session)));
+                         ARGS(arg_text(who->session)));
 }
 
 /* Inside of a run: the agent of its attempt, or of its session. */
 static void who_inside(struct tx *tx, const struct task_key *key, const struct board_client *client,
                        const struct task *task, struct board_who *who) {
-    struct bytes session;
     struct task_attempt attempt;
-    who->attempt = attempt_above(tx, bytes_of(client->inside), &session);
+    who->attempt = attempt_above(tx, bytes_of(client->inside), who);
     who->actor = BOARD_AGENT;
     if (who->attempt.len > 0 && attempts__load(tx, key->owner, who->attempt, &attempt)) {
         const bool own = bytes_equal(attempt.task, task->task);
         who->name = attempt.agent;
+        who->session = attempt.session.len > 0 ? attempt.session : who->session;
         who->task = attempt.task;
         who->over = attempt.ended_ms != 0 ||
                     (own && !(task->open_attempt && bytes_equal(task->attempt, who->attempt)));
         who->actor = own && !who->over ? BOARD_HOLDER : BOARD_AGENT;
         return;
     }
-    who->name = session.len == 0 ? BYTES("")
-                                 : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
-                                           ARGS(arg_text(session)));
+    who->name = who->session.len == 0 ? BYTES("")
+                                      : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
+                                                ARGS(arg_text(who->session)));
     who->name = who->name.len > 0 ? who->name : BYTES("agent");
 }
 
@@ -87,8 +87,12 @@ static void who_outside(const struct task_key *key, const struct board_client *c
 struct err tx_board_who(struct tx *tx, const struct task_key *key,
                         const struct board_client *client, const struct task *task,
                         struct board_who *ret_who, struct why *why) {
-    *ret_who = (struct board_who){
-        .actor = BOARD_AGENT, .name = BYTES(""), .attempt = BYTES(""), .task = BYTES("")};
+    *ret_who = (struct board_who){.actor = BOARD_AGENT,
+                                  .name = BYTES(""),
+                                  .attempt = BYTES(""),
+                                  .task = BYTES(""),
+                                  .session = BYTES(""),
+                                  .turn = BYTES("")};
     if (client->inside[0] != '\0') {
         who_inside(tx, key, client, task, ret_who);
     } else {

@@ -23,6 +23,7 @@
 #include "engine/inbox/bind.h"
 #include "engine/run/budget_gate.h"
 #include "engine/session/attachments.h"
+#include "engine/turn/notices.h"
 #include "engine/turn/record.h"
 #include "rules/provider/no_model.h"
 
@@ -622,8 +623,19 @@ static const char opening[] =
  * which prompts show each result once (prompt.c); of the answer {"follow_up": [{"run",
  * "state", "result"}]}. */
 struct notices {
-    struct text text, runs, kept; /* Owned. */
+    struct tx *tx;
+    struct text text, runs, kept;   /* Owned. */
+    const struct notice_kind *last; /* Kind of the last one, if it has a kind. */
+    bool opened;                    /* There is the end of a run. */
 };
+
+static const struct notice_kind *notice_kind_of(const struct inbox_row *row) {
+    const struct notice_kind *kind = notice_kinds;
+    while (kind->prefix != NULL && !bytes_begin(row->run, bytes_of(kind->prefix))) {
+        kind++;
+    }
+    return kind->prefix == NULL ? NULL : kind;
+}
 
 static void notices_done(struct notices *notices) {
     text_done(&notices->text);
@@ -635,8 +647,19 @@ static void notices_done(struct notices *notices) {
  * only named. */
 static struct err notice_add(void *ctx, const struct inbox_row *row) {
     struct notices *notices = ctx;
+    const struct notice_kind *kind = notice_kind_of(row);
     AUTO(json_release) json_t *notice = NULL;
-    text_add_str(&notices->text, "\n\n");
+    text_add_str(&notices->text, notices->text.len == 0 ? "" : "\n\n");
+    if (kind != NULL) {
+        kind->write(notices->tx, row, kind != notices->last, &notices->text);
+        notices->last = kind;
+        return tx_error(notices->tx);
+    }
+    if (!notices->opened) {
+        notices->opened = true;
+        text_add_str(&notices->text, opening);
+        text_add_str(&notices->text, "\n\n");
+    }
     if (json_is_valid(row->payload)) {
         text_add(&notices->text, row->payload.data, row->payload.len);
     } else {
@@ -668,11 +691,11 @@ static struct err follow_up_begin(struct tx *tx, struct session_row *session,
         .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
         .turn = bytes_of(followup->run.text)};
     AUTO(notices_done)
-    struct notices notices = {.text = {.size_max = MESSAGE_TEXT_MAX},
+    struct notices notices = {.tx = tx,
+                              .text = {.size_max = MESSAGE_TEXT_MAX},
                               .runs = {.size_max = KEPT_MAX},
                               .kept = {.size_max = KEPT_MAX}};
     size_t count = 0;
-    text_add_str(&notices.text, opening);
     text_add_str(&notices.runs, "{\"runs\":[");
     text_add_str(&notices.kept, "{\"follow_up\":[");
     tx_fail(tx, tx_inbox_bind(tx, &bind, notice_add, &notices, &count));

@@ -660,6 +660,38 @@ CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
 CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
 CREATE INDEX tasks_session ON tasks (session) WHERE session <> '';
 
+-- Mail (rules/mail/mail.h). session: where it goes; '': a person reads it. delivery: its row of the
+-- inbox; turn: the run that reads it, or has read it.
+CREATE TABLE mail (
+    id @id@,
+    mail TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    in_reply_to TEXT NOT NULL,
+    about TEXT NOT NULL,
+    urgent @int@ NOT NULL,
+    depth @int@ NOT NULL,
+    session TEXT NOT NULL,
+    from_session TEXT NOT NULL,
+    from_project TEXT NOT NULL,
+    turn TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    attempts @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL
+) @strict@;
+CREATE INDEX mail_owner ON mail (owner, id);
+CREATE INDEX mail_project ON mail (owner, project, id);
+CREATE INDEX mail_turn ON mail (turn) WHERE turn <> '';
+CREATE INDEX mail_reply ON mail (in_reply_to) WHERE in_reply_to <> '';
+
 -- What a task waits for, by ids. waived_by: the person who said that it need not; '': nobody did.
 CREATE TABLE task_needs (
     task @int@ NOT NULL,
