@@ -184,3 +184,34 @@ test("mail that fails three times has failed, and its sender gets notice", LIMIT
     (one) => one.from === "drover" && one.status === "done" && one.session === talk.session));
   assert.match(said(post).join(), /Your request failed/);
 });
+
+test("urgent mail joins a turn that takes messages; where none does, it follows the turn", LIMIT,
+  async (t) => {
+    const post = await Post.open(t);
+    const works = async (agent) => (await post.until(
+      (await post.send(agent, "SLOW TOOL", { type: "inform" })).id, "working")).turn;
+    const [takes, deaf] = [await works("claude"), await works("codex")];
+    const more = { type: "inform", urgent: true };
+    const [first, later] = [await post.send("claude", "Stop at alpha", more),
+      await post.send("codex", "Stop at beta", more)];
+    assert.deepEqual([first.status, first.turn, later.status], ["working", takes, "pending"]);
+    assert.deepEqual(await post.refused(`/mail/${first.id}/retract`), [409, "conflict"]);
+    await post.turns.daemon.kill();
+    await post.turns.daemon.start();
+    letGo(post.turns);
+    assert.equal((await post.until(first.id, "done")).turn, takes);
+    assert.notEqual((await post.until(later.id, "done")).turn, deaf);
+    assert.equal(said(post).filter((one) => one.includes("Stop at alpha")).length, 1);
+  });
+
+test("urgent mail that a turn did not come to read waits for the next one", LIMIT, async (t) => {
+  const post = await Post.open(t);
+  const working = await post.send("claude", "GATE(never)", { type: "inform" });
+  const { turn } = await post.until(working.id, "working");
+  const { id } = await post.send("claude", "Stop at alpha", { type: "inform", urgent: true });
+  await post.until(id, "working");
+  await post.ask(`/runs/${turn}/stop`);
+  const done = await post.until(id, "done");
+  assert.notEqual(done.turn, turn);
+  assert.match(said(post).at(-1), /you have mail.*Stop at alpha/);
+});

@@ -62,6 +62,8 @@ static struct err send_start(void *ctx) {
     struct mail_op *op = ctx;
     op->id = request_new_id(&op->request, "mail");
     op->session.session = request_new_id(&op->request, "ses");
+    op->session.message = request_new_id(&op->request, "msg");
+    op->session.line = program_message_line;
     return ERR_OK;
 }
 

@@ -1,24 +1,29 @@
 /* delivery.c: mail on its way: the row of the inbox, the notice that a turn reads, and the
  * changes of the mail that follow from changes of that row. */
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/inbox/bind.h"
 #include "engine/inbox/rows.h"
 #include "engine/mail/mail.h"
+#include "engine/session/message_rows.h"
 #include "rules/mail/prompt.h"
 
-enum { PAYLOAD_MAX = 200, CAUSE_MAX = 400 };
+enum { PAYLOAD_MAX = 200, CAUSE_MAX = 400, JOINED_MAX = 256 << 10 };
 
 /* --- On its way ------------------------------------------------------------------------------- */
 
 /* The same however often the function runs. */
-static struct id derived_id(const char *prefix, struct bytes mail, int64_t now_ms) {
+static struct id derived_id(struct tx *tx, const char *prefix, const struct mail *mail) {
     struct sha256_stream sha;
     sha256_start(&sha);
-    sha256_add(&sha, prefix, 4);
-    sha256_add(&sha, mail.data, mail.len);
+    sha256_add(&sha, prefix, strlen(prefix));
+    sha256_add(&sha, &mail->attempts, sizeof mail->attempts);
+    sha256_add(&sha, mail->mail.data, mail->mail.len);
     const struct sha256 digest = sha256_finish(&sha);
-    return id_make(prefix, now_ms, digest.bytes);
+    return id_make(prefix, tx_now_ms(tx), digest.bytes);
 }
 
 /* The row has the name of the mail: its text stands in the mail alone. */
@@ -39,34 +44,85 @@ static struct err delivery_insert(struct tx *tx, const struct mail *mail) {
 
 struct err mail__insert(struct tx *tx, struct mail *mail) {
     const bool goes = mail->session.len > 0 && !mail_is_over(mail->status);
-    const struct id delivery = derived_id("dlv", mail->mail, tx_now_ms(tx));
-    mail->cause = mail->turn = BYTES("");
+    const struct id delivery = derived_id(tx, "dlv", mail);
+    mail->cause = mail->turn = mail->message = BYTES("");
     mail->delivery = goes ? tx_copy(tx, bytes_of(delivery.text)) : BYTES("");
     const struct err err = tx_resource_insert(tx, &mail_resource, mail);
     return err_failed(err) || !goes ? err : delivery_insert(tx, mail);
 }
 
-void mail__notice_write(struct tx *tx, const struct inbox_row *row, bool first, struct text *text) {
-    struct mail mail;
-    struct mail_prompt prompt = {
-        .mail = &mail, .first = first, .failures = row->failures, .about_status = BYTES("")};
-    if (!mail__find(tx, row->owner, row->run, &mail)) {
-        text_add_str(text, "[this mail is damaged, and cannot be read]");
-        return;
-    }
-    if (mail.about.len > 0) {
-        unsigned status = 0;
-        prompt.about_status =
+static void prompt_write(struct tx *tx, struct mail_prompt *prompt, struct text *text) {
+    const struct mail *mail = prompt->mail;
+    unsigned status = 0;
+    prompt->about_status = BYTES("");
+    if (mail->about.len > 0) {
+        prompt->about_status =
             tx_text(tx, "SELECT status FROM tasks WHERE owner = $1 AND project = $2 AND place = $3",
-                    ARGS(arg_text(mail.owner), arg_text(mail.project),
-                         arg_int(task_number_read(mail.about))));
-        prompt.about_over = bytes_find(prompt.about_status, task_status_names, &status) &&
-                            task_is_over((enum task_status)status);
+                    ARGS(arg_text(mail->owner), arg_text(mail->project),
+                         arg_int(task_number_read(mail->about))));
+        prompt->about_over = bytes_find(prompt->about_status, task_status_names, &status) &&
+                             task_is_over((enum task_status)status);
     }
-    mail_prompt_write(&prompt, text);
+    mail_prompt_write(prompt, text);
 }
 
-/* --- Notices to the sender --------------------------------------------------------------------- */
+void mail__notice_write(struct tx *tx, const struct inbox_row *row, bool first, struct text *text) {
+    struct mail mail;
+    struct mail_prompt prompt = {.mail = &mail, .first = first, .failures = row->failures};
+    if (mail__find(tx, row->owner, row->run, &mail)) {
+        prompt_write(tx, &prompt, text);
+    } else {
+        text_add_str(text, "[this mail is damaged, and cannot be read]");
+    }
+}
+
+/* --- Into a turn that runs -------------------------------------------------------------------- */
+
+struct err mail__join(struct tx *tx, const struct mail_session *session, struct mail *io_mail,
+                      struct why *why) {
+    AUTO(text_done) struct text text = text_up_to(JOINED_MAX);
+    struct mail_prompt prompt = {.mail = io_mail, .first = true};
+    struct bytes turn;
+    prompt_write(tx, &prompt, &text);
+    const struct turn_message message = {.session = {io_mail->owner, io_mail->session},
+                                         .text = tx_copy_text(tx, &text, "mail: prompt"),
+                                         .client = BYTES(""),
+                                         .policy = TURN_STEER,
+                                         .line = session->line,
+                                         .message = session->message};
+    struct err err =
+        err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_join(tx, &message, &turn, why);
+    if (err_failed(err) || turn.len == 0) {
+        return err;
+    }
+    io_mail->message = bytes_of(session->message.text);
+    err = tx_resource_update(tx, &mail_resource, FIELD_SET, io_mail);
+    err = err_failed(err) ? err : tx_inbox_join(tx, io_mail->delivery, turn);
+    return err_failed(err) || mail__find(tx, io_mail->owner, io_mail->mail, io_mail) ? err
+                                                                                     : tx_error(tx);
+}
+
+/* The turn has ended, and has not come to read the message by which the mail joined it: that goes,
+ * and the mail waits again. */
+static bool unread_withdraw(struct tx *tx, struct mail *mail) {
+    const struct message_key key = {mail->owner, mail->message};
+    struct message_row message;
+    struct session_row session;
+    bool found = false;
+    if (mail->message.len > 0) {
+        tx_fail(tx, tx_message_find(tx, &key, &found, &message, &session));
+    }
+    mail->message = BYTES("");
+    const bool unread =
+        found && (message.status == MESSAGE_STEERING || message.status == MESSAGE_DELIVERED ||
+                  message.status == MESSAGE_COMPLETED); /* It came too late. */
+    if (unread) {
+        messages__remove(tx, &session, &message);
+    }
+    return unread;
+}
+
+/* --- Notices to the sender -------------------------------------------------------------------- */
 
 static bool is_answered(struct tx *tx, const struct mail *mail) {
     return tx_number(tx,
@@ -89,7 +145,7 @@ static struct bytes sender_session(struct tx *tx, const struct mail *mail) {
 static void sender_tell(struct tx *tx, const struct mail *mail, const char *what) {
     AUTO(text_done) struct text title = text_up_to(MAIL_TITLE_MAX);
     AUTO(text_done) struct text words = text_up_to(4 << 10);
-    const struct id id = derived_id("mail", mail->mail, tx_now_ms(tx));
+    const struct id id = derived_id(tx, "mail", mail);
     const struct bytes session = sender_session(tx, mail);
     text_addf(&title, "%s: ", what);
     text_add(&title, mail->title.data, utf8_cut(mail->title, MAIL_TITLE_MAX - 100));
@@ -124,12 +180,26 @@ static struct bytes cause_of(const struct inbox_row *row) {
                : (struct bytes){row->cause.data, utf8_cut(row->cause, CAUSE_MAX)};
 }
 
+/* Its row of the inbox was settled: it gets another one. */
+static void mail_again(struct tx *tx, struct mail *mail) {
+    const struct id delivery = derived_id(tx, "dlv", mail);
+    mail->status = MAIL_PENDING;
+    mail->turn = mail->cause = BYTES("");
+    mail->delivery = tx_copy(tx, bytes_of(delivery.text));
+    tx_fail(tx, tx_resource_update(tx, &mail_resource, FIELD_SET, mail));
+    tx_fail(tx, err_failed(tx_error(tx)) ? ERR_OK : delivery_insert(tx, mail));
+}
+
 static void mail_follow(struct tx *tx, const struct inbox_row *row, struct mail *mail) {
     const struct inbox_key delivery = {.owner = mail->owner, .delivery = mail->delivery};
     const enum mail_status before = mail->status;
     struct inbox_row dropped;
     mail->status = mail_judge(row->state, row->failures);
     mail->attempts += mail->status == MAIL_WORKING && before != MAIL_WORKING ? 1 : 0;
+    if (row->state != INBOX_BOUND && unread_withdraw(tx, mail) && mail->status == MAIL_DONE) {
+        mail_again(tx, mail);
+        return;
+    }
     mail->turn = row->turn;
     mail->cause = cause_of(row);
     tx_fail(tx, tx_resource_update(tx, &mail_resource, FIELD_SET, mail));

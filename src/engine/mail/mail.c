@@ -312,6 +312,9 @@ struct err tx_mail_send(struct tx *tx, const struct mail_key *key,
         io_mail->session.len == 0 && !mail_is_request(io_mail) ? MAIL_DONE : MAIL_PENDING;
     answered_close(tx, &sending.answered);
     err = mail__insert(tx, io_mail);
+    if (!err_failed(err) && io_mail->urgent && io_mail->session.len > 0) {
+        err = mail__join(tx, session, io_mail, why);
+    }
     return err.code == ERR_TOO_MANY ? err_why(why, ERR_TOO_MANY, "there are %d mails", MAILS_MAX)
                                     : err;
 }

@@ -4,6 +4,8 @@
  *            that stores the mail. Its status follows that row, in the same commit: a turn takes
  *            what is pending as one notice, a session that is busy does so after its turn, and
  *            mail is done when a turn that read it succeeded. So it is read once, over any crash.
+ *            What is urgent joins a turn that runs, between two calls of tools; if that ended before
+ *            it came to read it, the mail waits as any other.
  *            Who writes is found, not believed: `from` may only repeat it. Nothing here answers an
  *            approval.
  *            The sender of a request that failed, or that ended without an answer, gets mail of
@@ -18,6 +20,7 @@
 #include "engine/board/board.h"
 #include "engine/inbox/inbox.h"
 #include "engine/session/sessions.h"
+#include "engine/turn/submit.h"
 #include "rules/mail/mail.h"
 
 struct mail_key {
@@ -36,6 +39,8 @@ struct mail_session {
     bool found;                  /* there is a program of that name, */
     struct bytes program, model; /* with this definition. */
     struct id session;           /* Name of the session, if it is made. */
+    turn_line line;              /* For urgent mail to a program that works; */
+    struct id message;           /* name of the message by which it joins a turn. */
 };
 /* `io_mail` has what the request said, with "" for the rest, and its name; afterwards all of it.
  * Nothing is stored where ret_wanted->wanted. ERR_NOT_YOUR_TASK: `from` is another one.
@@ -61,5 +66,8 @@ MUST_CHECK bool mail__find(struct tx *tx, struct bytes owner, struct bytes mail,
                            struct mail *ret_mail);
 /* Stores it, and its row of the inbox where it goes to a session. */
 MUST_CHECK struct err mail__insert(struct tx *tx, struct mail *mail);
+/* Urgent mail joins the turn of its session that runs, if that takes messages. */
+MUST_CHECK struct err mail__join(struct tx *tx, const struct mail_session *session,
+                                 struct mail *io_mail, struct why *why);
 
 #endif

@@ -456,6 +456,25 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     return err_failed(err) ? err : turns__make(tx, session, &noted, &accepted->run, why);
 }
 
+struct err tx_turn_join(struct tx *tx, const struct turn_message *message, struct bytes *ret_turn,
+                        struct why *why) {
+    struct session_row session;
+    struct run_row process = {.run = BYTES("")}, run;
+    bool found = false;
+    *ret_turn = BYTES("");
+    struct err err = sessions__get(tx, &message->session, "turns: session", &session);
+    const struct live live = err_failed(err) ? (struct live){.count = 0} : live_find(tx, &session);
+    const bool joins = live.running != 0 && live.session.begun && !live.session.asked &&
+                       !live.session.quiet && program_takes(tx, &session, message, &live, &process);
+    if (err_failed(err) || !joins) {
+        return err_failed(err) ? err : tx_error(tx);
+    }
+    err = message_join(tx, &session, message, &live, &process, why);
+    err = err_failed(err) ? err : runs__find_id(tx, live.running, &found, &run);
+    *ret_turn = found ? run.run : BYTES("");
+    return err;
+}
+
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                           struct turn_accepted *ret_accepted, struct why *why) {
     struct turn_accepted accepted = {

@@ -71,8 +71,9 @@ struct mail {
     struct bytes session;                    /* ses_… that it goes to; "": a person reads it. */
     struct bytes from_session, from_project; /* Session and project of the sender; "": none. */
     struct bytes turn;                       /* run_… that reads it, or has read it. */
-    struct bytes delivery;                   /* dlv_…: its row of the inbox; "": it has none. */
-    int64_t attempts;                        /* Turns that it was given to. */
+    struct bytes message;  /* msg_… by which it joined a turn; "": it did not. */
+    struct bytes delivery; /* dlv_…: its row of the inbox; "": it has none. */
+    int64_t attempts;      /* Turns that it was given to. */
     int64_t made_ms, changed_ms;
 };
 extern const struct resource mail_resource;

@@ -56,6 +56,7 @@ static const struct field rows[] = {
      .head = "SENT IN"},
     {ROW_ONCE("from_project", FIELD_TEXT, AT(from_project)), .use = FIELD_KEPT},
     {ROW_EACH("turn", FIELD_TEXT, AT(turn)), .empty = FIELD_EMPTY_NULL, .head = "READ IN"},
+    {ROW_EACH("message", FIELD_TEXT, AT(message)), .use = FIELD_KEPT},
     {ROW_EACH("delivery", FIELD_TEXT, AT(delivery)), .use = FIELD_KEPT},
     {ROW_EACH("attempts", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
     {ROW_MADE(AT(made_ms)), FILTER_SINCE("sent"), .width = -FIELD_TIME_WIDTH},

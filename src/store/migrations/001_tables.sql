@@ -661,7 +661,7 @@ CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
 CREATE INDEX tasks_session ON tasks (session) WHERE session <> '';
 
 -- Mail (rules/mail/mail.h). session: where it goes; '': a person reads it. delivery: its row of the
--- inbox; turn: the run that reads it, or has read it.
+-- inbox; turn: the run that reads it, or has read it; message: by which it joined that while it ran.
 CREATE TABLE mail (
     id @id@,
     mail TEXT NOT NULL UNIQUE,
@@ -680,6 +680,7 @@ CREATE TABLE mail (
     from_session TEXT NOT NULL,
     from_project TEXT NOT NULL,
     turn TEXT NOT NULL,
+    message TEXT NOT NULL,
     delivery TEXT NOT NULL,
     attempts @int@ NOT NULL,
     made_ms @int@ NOT NULL,
