@@ -190,7 +190,7 @@ test("urgent mail joins a turn that takes messages; where none does, it follows 
     const post = await Post.open(t);
     const works = async (agent) => (await post.until(
       (await post.send(agent, "SLOW TOOL", { type: "inform" })).id, "working")).turn;
-    const [takes, deaf] = [await works("claude"), await works("codex")];
+    const [takes, without] = [await works("claude"), await works("codex")];
     const more = { type: "inform", urgent: true };
     const [first, later] = [await post.send("claude", "Stop at alpha", more),
       await post.send("codex", "Stop at beta", more)];
@@ -200,7 +200,7 @@ test("urgent mail joins a turn that takes messages; where none does, it follows 
     await post.turns.daemon.start();
     letGo(post.turns);
     assert.equal((await post.until(first.id, "done")).turn, takes);
-    assert.notEqual((await post.until(later.id, "done")).turn, deaf);
+    assert.notEqual((await post.until(later.id, "done")).turn, without);
     assert.equal(said(post).filter((one) => one.includes("Stop at alpha")).length, 1);
   });
 

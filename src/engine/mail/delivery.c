@@ -115,7 +115,7 @@ static bool unread_withdraw(struct tx *tx, struct mail *mail) {
     mail->message = BYTES("");
     const bool unread =
         found && (message.status == MESSAGE_STEERING || message.status == MESSAGE_DELIVERED ||
-                  message.status == MESSAGE_COMPLETED); /* It came too late. */
+                  message.status == MESSAGE_COMPLETED); /* Too late. */
     if (unread) {
         messages__remove(tx, &session, &message);
     }
@@ -180,7 +180,7 @@ static struct bytes cause_of(const struct inbox_row *row) {
                : (struct bytes){row->cause.data, utf8_cut(row->cause, CAUSE_MAX)};
 }
 
-/* Its row of the inbox was settled: it gets another one. */
+/* Another row of the inbox, where the last one was settled. */
 static void mail_again(struct tx *tx, struct mail *mail) {
     const struct id delivery = derived_id(tx, "dlv", mail);
     mail->status = MAIL_PENDING;

@@ -4,8 +4,8 @@
  *            that stores the mail. Its status follows that row, in the same commit: a turn takes
  *            what is pending as one notice, a session that is busy does so after its turn, and
  *            mail is done when a turn that read it succeeded. So it is read once, over any crash.
- *            What is urgent joins a turn that runs, between two calls of tools; if that ended before
- *            it came to read it, the mail waits as any other.
+ *            What is urgent joins a turn that runs, between two calls of tools; if that ended
+ *            before it came to read it, the mail waits as any other.
  *            Who writes is found, not believed: `from` may only repeat it. Nothing here answers an
  *            approval.
  *            The sender of a request that failed, or that ended without an answer, gets mail of

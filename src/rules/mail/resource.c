@@ -15,7 +15,8 @@ static const char *const types[] = {MAIL_REQUEST, MAIL_INFORM, NULL};
 
 static const struct field rows[] = {
     {ROW_NUMBER(AT(id))},
-    {ROW_ID(FIELD_TEXT, AT(mail), "mail", "MAIL")},
+    {FIELD("id", FIELD_TEXT, AT(mail)), .required = true, .column = "mail", .group = FIELD_INSERTED,
+     FIELD_HEAD("MAIL", -(FIELD_ID_WIDTH + 1))},
     {ROW_OWNER(AT(owner))},
     {ROW_ONCE("project", FIELD_TEXT, AT(project)), .use = GIVEN, .max = 64, .plain = true,
      .empty = FIELD_EMPTY_NULL,
