@@ -36,7 +36,7 @@ const struct command command_mail_retract = {
  * second operand, or the input. */
 static struct err mail_body(struct invocation *invocation, const char *member, struct text *body) {
     AUTO(lines_done) struct lines lines;
-    AUTO(text_done) struct text text = text_up_to(MAIL_TEXT_MAX);
+    AUTO(text_done) struct text text = text_up_to(LINES_LINE_MAX);
     const struct args *args = &invocation->args;
     const struct message_words words = {.operand =
                                             args->operand_count > 1 ? args->operands[1] : NULL,
@@ -44,7 +44,7 @@ static struct err mail_body(struct invocation *invocation, const char *member, s
                                         .lines = &lines};
     lines_init(&lines, 0 /* stdin */, -1 /* not interrupted */);
     struct err err = message_read(&words, &text, &invocation->why);
-    if (!err_failed(err) && text_failed(&text)) {
+    if (!err_failed(err) && text.len > MAIL_TEXT_MAX) {
         err =
             err_why(&invocation->why, ERR_USAGE, "the text has more than %d bytes", MAIL_TEXT_MAX);
     }

@@ -62,7 +62,7 @@ static const struct field rows[] = {
     {ROW_EACH("attempts", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
     {ROW_MADE(AT(made_ms)), FILTER_SINCE("sent"), .width = -FIELD_TIME_WIDTH},
     {ROW_CHANGED(AT(changed_ms))},
-    {ROW_ONCE("title", FIELD_TEXT, AT(title)), .use = GIVEN, .max = MAIL_TITLE_MAX,
+    {ROW_ONCE("title", FIELD_TEXT, AT(title)), .use = GIVEN, .max = MAIL_TITLE_MAX, .plain = true,
      .filter = FIELD_SEARCH, FIELD_HEAD("TITLE", FIELD_REST),
      FLAG("title", FLAG_TEXT, "TEXT", "Its title: a line of at most 100 characters.")},
     {ROW_ONCE("text", FIELD_TEXT, AT(text)), .use = FIELD_GIVEN | FIELD_WHOLE, .max = MAIL_TEXT_MAX,
