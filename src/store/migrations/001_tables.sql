@@ -661,7 +661,7 @@ CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
 CREATE INDEX tasks_session ON tasks (session) WHERE session <> '';
 
 -- Mail (rules/mail/mail.h). session: where it goes; '': a person reads it. delivery: its row of the
--- inbox; turn: the run that reads it, or has read it; message: by which it joined that while it ran.
+-- inbox; turn: the run that reads it, or has read it; message: that by which it joined a turn.
 CREATE TABLE mail (
     id @id@,
     mail TEXT NOT NULL UNIQUE,
