@@ -20,28 +20,28 @@ FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider", "host"], ["run"],
         ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["board"],
-        ["."],
+        ["mail"], ["."],
     ],
     "engine": [
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
         ["session"],
         ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["board"],
-        ["system"],
+        ["mail"], ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],
-        ["workflow"], ["board"],
+        ["workflow"], ["board"], ["mail"],
     ],
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],
         ["system", "host", "trace", "budget", "inbox"], ["job"], ["session"], ["turn"],
-        ["approval"], ["workflow"], ["board"],
+        ["approval"], ["workflow"], ["board"], ["mail"],
     ],
     "cli": [
         ["terminal"], ["base"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "agent", "budget", "inbox",
          "project"], ["system"],
-        ["job"], ["session"], ["turn"], ["workflow"], ["board"], ["demo"],
+        ["job"], ["session"], ["turn"], ["workflow"], ["board"], ["mail"], ["demo"],
     ],
     "base": [["json", "process", "markdown"], ["fields"], ["resource"]],
     "http": [["stream"]],

@@ -9,6 +9,7 @@
 #include "api/agent/agents.h"
 #include "api/board/tasks.h"
 #include "api/job/logs.h"
+#include "api/mail/mails.h"
 #include "api/memory/memory.h"
 #include "api/project/projects.h"
 #include "api/session/sessions.h"
@@ -361,7 +362,7 @@ static struct err http_begin(struct daemon *daemon) {
         {&memory_handlers, &daemon->host},           {&project_handlers, &daemon->host},
         {&agent_handlers, &daemon->agents_api.host}, {&token_handlers, &daemon->tokens_api.host},
         {&delivery_handlers, &daemon->host},         {&host_handlers, &daemon->host},
-        {&terminal_handlers, &daemon->host}};
+        {&terminal_handlers, &daemon->host},         {&mail_handlers, &daemon->host}};
     daemon->resource_routes = resource_routes_new(served, COUNT_OF(served));
     struct route_table tables[] = {
         resource_routes_table(daemon->resource_routes),
@@ -382,6 +383,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(workflows_routes, &daemon->workflows_api.host),
         request_routes(memory_routes, &daemon->host),
         request_routes(task_routes, &daemon->runs_api.host),
+        request_routes(mail_routes, &daemon->sessions_api.host),
         request_routes(agents_routes, &daemon->agents_api.host),
         request_routes(usage_routes, &daemon->host),
         request_routes(providers_routes, &providers->host),

@@ -146,6 +146,32 @@ golden("projects", async (record) => {
   await cli("rm", "web");
 });
 
+golden("mail", async (record) => {
+  const daemon = await record.daemon();
+  const cli = (...args) => record.cli(daemon, ["mail", ...args]);
+  const send = (body) => record.ask(daemon, "POST", "mail", body);
+  await cli("ls");
+  const { json } = await send({ to: "local", title: "Look", text: "Look at it.", about: "T-1" });
+  await record.ask(daemon, "POST", "/api/mail", { in_reply_to: json.id, text: "I did." });
+  await record.ask(daemon, "GET", "mail");
+  await record.ask(daemon, "GET", `mail/${json.id}`);
+  const more = (await send({ to: "local", title: "More", text: "t" })).json.id;
+  await record.ask(daemon, "POST", `mail/${more}/retract`);
+  await record.ask(daemon, "POST", `mail/${json.id}/retract`);
+  await send({ to: "nobody", title: "t", text: "t" });
+  await send({ to: "nobody@web", title: "t", text: "t" });
+  await send({ to: "drover", title: "t", text: "t" });
+  await send({ to: "local", title: "t" });
+  for (const words of [[], ["--json"]]) {
+    await cli("send", "local", "Look again.", "--title", "Again", ...words);
+    await cli("reply", "last", "I did.", ...words);
+    await cli("ls", ...words);
+    await cli("show", "last", ...words);
+    await cli("send", "local", "No.", "--title", "Never", ...words);
+    await cli("retract", "last", ...words);
+  }
+});
+
 golden("programs", async (record) => {
   const env = { PATH: "/usr/bin:/bin" };
   const folder = path.join(record.home, ".drover", "agents");

@@ -12,9 +12,9 @@ const MEASURED = new Set(
 const ESTIMATED = new Set(
   `fresh cache_read cache_write output reasoning context_used tokens cache_hit_rate`.split(" "),
 );
-const ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
+const ID = /\b(mail|[a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
 /** The beginning of an id, as hints have it. */
-const SHORT_ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{12}\b/g;
+const SHORT_ID = /\b(mail|[a-z]{3})_[0-9a-hjkmnp-tv-z]{12}\b/g;
 /** How far a moment is from now. */
 const APART = "(now|\\d+ (s|min|h|days) ago|in \\d+ (s|min|h|days))";
 /** A data directory on its machine: where a host is. */

@@ -27,6 +27,7 @@ async function objects(daemon, root) {
   }
   const job = (await make("POST", "jobs", { shell: "cat", stdin_open: true })).id;
   const memory = { topic: "build", title: "How", content: "Run it." };
+  const letter = { to: "local", title: "t", text: "t" };
   const provider = { name: "mine", kind: "scripted" };
   await make("POST", "streams/notes/events", { type: "note" });
   await make("PATCH", "budgets/project:web", { tokens: 5 });
@@ -44,7 +45,7 @@ async function objects(daemon, root) {
     agents: (await make("POST", "agents", { name: "mine", program: "pi" })).name,
     tokens: (await make("POST", "tokens", { scopes: ["read"] })).id,
     streams: "notes", budgets: "project:web", attachments: `att_${NO_ID}`,
-    inbox: `dlv_${NO_ID}`, workflows: "none",
+    mail: (await make("POST", "mail", letter)).id, inbox: `dlv_${NO_ID}`, workflows: "none",
   };
 }
 
@@ -54,6 +55,8 @@ const good = (root) => ({
   "POST /api/v1/jobs": { shell: "true" },
   "POST /api/v1/approvals": { run: `run_${NO_ID}`, step: "s", question: "q" },
   "POST /api/v1/memory": { topic: "t", title: "t", content: "t" },
+  "POST /api/v1/mail": { to: "local", title: "t", text: "t" },
+  "POST /api/mail": { to: "local", title: "t", text: "t" },
   "POST /api/v1/terminals": { command: "true" },
   "POST /api/v1/projects": { name: "other" },
   "POST /api/v1/providers": { name: "other", kind: "scripted" },
@@ -86,7 +89,7 @@ const good = (root) => ({
 
 const PREFIXES = {
   sessions: "ses", messages: "msg", approvals: "apr", jobs: "run", runs: "run", memory: "mem",
-  terminals: "trm", tokens: "tok", attachments: "att", inbox: "dlv",
+  terminals: "trm", tokens: "tok", attachments: "att", inbox: "dlv", mail: "mail",
 };
 
 /** The command has read the end of its input, so that what comes next finds it ended. */

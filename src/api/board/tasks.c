@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/board/client.h"
 #include "base/beneath.h"
 #include "base/fd.h"
 #include "base/hash.h"
@@ -28,28 +29,19 @@ struct board_op {
 
 static struct err key_read(struct board_op *op) {
     const struct exchange *exchange = op->request.op.exchange;
-    const struct identity *identity = exchange_identity(exchange);
     const bool names_task = strstr(exchange_route(exchange)->path, "{task}") != NULL;
     op->key = (struct task_key){.owner = op->request.key.owner,
                                 .project = exchange_param(exchange, 0),
                                 .task = names_task ? exchange_param(exchange, 1) : BYTES("")};
-    op->client = (struct board_client){.inside = identity->inside,
-                                       .person = identity->inside[0] == '\0' &&
-                                                 (identity->scopes & SCOPE_APPROVE) != 0,
-                                       .label = BYTES("")};
+    op->client = board_client_read(exchange);
     return bytes_is(op->key.project, "_") || session_project_valid(op->key.project)
                ? ERR_OK
                : err_why(&op->request.op.why, ERR_NOT_FOUND, "there is no project '%.*s'",
                          (int)op->key.project.len, op->key.project.data);
 }
 
-/* An agent without a run is who its token says. */
 static void client_complete(struct tx *tx, struct board_op *op) {
-    const struct identity *identity = exchange_identity(op->request.op.exchange);
-    if (op->client.inside[0] == '\0' && !op->client.person) {
-        op->client.label = tx_text(tx, "SELECT label FROM tokens WHERE token = $1",
-                                   ARGS(arg_str(identity->token)));
-    }
+    board_client_complete(tx, op->request.op.exchange, &op->client);
 }
 
 static struct err people_only(const struct board_op *op, struct why *why) {

@@ -24,7 +24,8 @@
     ROW(usage) ROW(workflow_ls)                                                                    \
     ROW(workflow_show) ROW(workflow_source) ROW(workflow_check) ROW(workflow_plan)                 \
     ROW(workflow_new) ROW(agent_run) ROW(agent_ls) ROW(agent_show) ROW(agent_add) ROW(agent_set)   \
-    ROW(agent_rm) ROW(agent_test)                                                                  \
+    ROW(agent_rm) ROW(agent_test) ROW(mail_send) ROW(mail_ls) ROW(mail_show) ROW(mail_reply)       \
+    ROW(mail_retract)                                                               \
     ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls) ROW(budget_show) ROW(budget_set) \
     ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append) ROW(stream_tail)      \
     ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep) ROW(token_create)           \

@@ -21,6 +21,7 @@ static const struct name_kind kinds[] = {
     {"DELIVERY", "delivery", "inbox ls"},
     {"TOKEN", "token", "token ls"},
     {"MEMORY", "memory", "memory ls"},
+    {"MAIL", "mail", "mail ls"},
     {"MESSAGE", "message", "session export SESSION"},
     {"TERMINAL", "terminal", "term ls"},
     {.placeholder = NULL},

@@ -37,6 +37,8 @@ struct board_who {
     struct bytes name;    /* Name of the agent, or the owner. */
     struct bytes attempt; /* try_…: the attempt in which it is; "": in none. */
     struct bytes task;    /* tsk_… of that. */
+    struct bytes session; /* Session of the client, */
+    struct bytes turn;    /* and its turn; "": none. */
     bool over;            /* The attempt has ended. */
 };
 /* ERR_NOT_YOUR_TASK: it named another one than itself. */

@@ -32,13 +32,13 @@ static struct bytes attempt_of_sessions(struct tx *tx, int64_t session) {
     return attempt;
 }
 
-/* The last attempt that is this run, or one above it; "": none is. *ret_session: that of the
- * uppermost run. */
-static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
+/* The last attempt that is this run, or one above it; "": none is. Session and turn of `io_who` are
+ * those of the uppermost run that was looked at. */
+static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct board_who *io_who) {
     struct bytes run = inside;
     int64_t above = 0; /* The session that has begun that of the uppermost run. */
-    *ret_session = BYTES("");
     for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
+        io_who->turn = run;
         const struct bytes attempt =
             tx_text(tx,
                     "SELECT attempt FROM task_attempts WHERE run = $1 AND run <> ''"
@@ -56,7 +56,7 @@ static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct b
                    " ELSE COALESCE(s.began_in, 0) END WHERE r.run = $1",
                    ARGS(arg_text(run)));
         const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
-        *ret_session = session.len > 0 ? session : *ret_session;
+        io_who->session = session.len > 0 ? session : io_who->session;
         run = rows == NULL ? BYTES("") : rows_copy(rows, 1);
         above = rows == NULL ? 0 : rows_int(rows, 2);
     }
@@ -64,21 +64,21 @@ static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct b
 }
 
 /* The same, or the attempt that the session of these runs has begun by hand. */
-static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct bytes *ret_session) {
-    const struct bytes attempt = attempt_of_runs(tx, inside, ret_session);
-    return attempt.len > 0 || ret_session->len == 0
+static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct board_who *io_who) {
+    const struct bytes attempt = attempt_of_runs(tx, inside, io_who);
+    return attempt.len > 0 || io_who->session.len == 0
                ? attempt
                : tx_text(tx,
                          "SELECT a.attempt FROM tasks t JOIN task_attempts a ON a.attempt ="
                          " t.attempt WHERE t.session = $1 AND a.began = 1 AND a.run = ''"
                          " AND a.ended_ms IS NULL"
                          " ORDER BY a.id DESC LIMIT 1",
-                         ARGS(arg_text(*ret_session)));
+                         ARGS(arg_text(io_who->session)));
 }
 
 enum board_place tx_board_place(struct tx *tx, struct bytes run) {
-    struct bytes session;
-    const struct bytes attempt = attempt_of_runs(tx, run, &session);
+    struct board_who who = {.session = BYTES(""), .turn = BYTES("")};
+    const struct bytes attempt = attempt_of_runs(tx, run, &who);
     const struct bytes own =
         attempt.len == 0
             ? attempt
@@ -92,22 +92,22 @@ enum board_place tx_board_place(struct tx *tx, struct bytes run) {
 /* Inside of a run: the agent of its attempt, or of its session. */
 static void who_inside(struct tx *tx, const struct task_key *key, const struct board_client *client,
                        const struct task *task, struct board_who *who) {
-    struct bytes session;
     struct task_attempt attempt;
-    who->attempt = attempt_above(tx, bytes_of(client->inside), &session);
+    who->attempt = attempt_above(tx, bytes_of(client->inside), who);
     who->actor = BOARD_AGENT;
     if (who->attempt.len > 0 && attempts__load(tx, key->owner, who->attempt, &attempt)) {
         const bool own = bytes_equal(attempt.task, task->task);
         who->name = attempt.agent;
+        who->session = attempt.session.len > 0 ? attempt.session : who->session;
         who->task = attempt.task;
         who->over = attempt.ended_ms != 0 ||
                     (own && !(task->open_attempt && bytes_equal(task->attempt, who->attempt)));
         who->actor = own && !who->over ? BOARD_HOLDER : BOARD_AGENT;
         return;
     }
-    who->name = session.len == 0 ? BYTES("")
-                                 : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
-                                           ARGS(arg_text(session)));
+    who->name = who->session.len == 0 ? BYTES("")
+                                      : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
+                                                ARGS(arg_text(who->session)));
     who->name = who->name.len > 0 ? who->name : BYTES("agent");
 }
 
@@ -129,8 +129,12 @@ static void who_outside(const struct task_key *key, const struct board_client *c
 struct err tx_board_who(struct tx *tx, const struct task_key *key,
                         const struct board_client *client, const struct task *task,
                         struct board_who *ret_who, struct why *why) {
-    *ret_who = (struct board_who){
-        .actor = BOARD_AGENT, .name = BYTES(""), .attempt = BYTES(""), .task = BYTES("")};
+    *ret_who = (struct board_who){.actor = BOARD_AGENT,
+                                  .name = BYTES(""),
+                                  .attempt = BYTES(""),
+                                  .task = BYTES(""),
+                                  .session = BYTES(""),
+                                  .turn = BYTES("")};
     if (client->inside[0] != '\0') {
         who_inside(tx, key, client, task, ret_who);
     } else {

@@ -46,6 +46,12 @@ struct err tx_task_find(struct tx *tx, const struct task_key *key,
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
+    if (id_valid(key->task.data, key->task.len, "mail")) {
+        return err_why(why, ERR_MAIL,
+                       "%.*s is a mail: its status follows from how it is read, and it is "
+                       "answered by 'drover mail reply %.*s'",
+                       (int)key->task.len, key->task.data, (int)key->task.len, key->task.data);
+    }
     return own ? err_why(why, ERR_NOT_FOUND,
                          "this is not inside of an attempt at a task: name the task, as T-31")
                : err_why(why, ERR_NOT_FOUND, "there is no task '%.*s' in project '%.*s'",

@@ -74,6 +74,16 @@ struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
     return err;
 }
 
+struct err tx_inbox_join(struct tx *tx, struct bytes delivery, struct bytes turn) {
+    struct inbox_row row;
+    if (!inbox__find(tx, "delivery = $1", arg_text(delivery), &row) || row.settled_ms != 0) {
+        return tx_error(tx);
+    }
+    row.state = INBOX_BOUND;
+    row.turn = turn;
+    return tx_resource_update(tx, &delivery_resource, FIELD_SET, &row);
+}
+
 /* --- Settling --------------------------------------------------------------------------------- */
 
 static void row_settle(struct tx *tx, enum inbox_state state, struct inbox_row *row) {

@@ -28,6 +28,10 @@ MUST_CHECK struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind
                                     struct err (*each)(void *ctx, const struct inbox_row *row),
                                     void *ctx, size_t *ret_count);
 
+/* A row of the session joins a turn that has begun, whose end settles it as if it had been bound
+ * when that was made. */
+MUST_CHECK struct err tx_inbox_join(struct tx *tx, struct bytes delivery, struct bytes turn);
+
 /* In the commit that ends a turn: turns__output does. A second time it changes
  * nothing. */
 struct inbox_turn_end {

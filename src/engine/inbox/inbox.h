@@ -9,7 +9,8 @@
  *            questions.
  *            A question is also owed to the webhooks of the run that asks and of the runs above it.
  *            Where a new attempt of the run asks it again, there is no second notice.
- * Sessions   take rows by their turns (bind.h).
+ * Sessions   take rows by their turns (bind.h). A row need not be the end of a run: in place of one
+ *            it may name a mail (engine/turn/notices.h), and is removed once it is settled.
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
  *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
  * Threads    inside a store function.

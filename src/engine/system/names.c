@@ -11,11 +11,11 @@
 #include "base/id.h"
 
 const char *const name_kind_names[NAME_KINDS + 1] = {
-    "run",      "job",      "turn",  "agent",  "workflow", "session",
-    "approval", "delivery", "token", "memory", "message",  "terminal",
+    "run",      "job",   "turn",   "agent",   "workflow", "session", "approval",
+    "delivery", "token", "memory", "message", "terminal", "mail",
 };
 
-enum { ID_CHARS = 26, PREFIX_SIZE = 5 /* "run_" */ };
+enum { ID_CHARS = 26, PREFIX_SIZE = 6 /* "mail_" */ };
 
 /* Statements have the columns id, kind, label, time, owner, and 1 for a run that has ended. */
 struct name_source {
@@ -52,6 +52,7 @@ struct name_source {
     "SELECT message, 'message', messages.role, messages.made_ms, owner, 0 FROM messages"           \
     " JOIN sessions ON sessions.id = messages.session"
 
+#define MAIL_NAME "SELECT mail, 'mail', title, made_ms, owner, 0 FROM mail"
 #define TERMINAL_NAME "SELECT terminal, 'terminal', name, made_ms, owner, 0 FROM terminals"
 
 static const struct name_source sources[NAME_KINDS] = {
@@ -114,6 +115,10 @@ static const struct name_source sources[NAME_KINDS] = {
                        .by_label = TERMINAL_NAME
                        " WHERE owner = $1 AND name = $2 ORDER BY id DESC LIMIT $3",
                        .newest = TERMINAL_NAME " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
+    [NAME_MAIL] = {.prefix = "mail_",
+                   .by_id =
+                       MAIL_NAME " WHERE mail >= $1 AND mail <= $2 ORDER BY mail DESC LIMIT $3",
+                   .newest = MAIL_NAME " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
     [NAME_MESSAGE] = {.prefix = "msg_",
                       .by_id = MESSAGE_NAME " WHERE message >= $1 AND message <= $2"
                                             " ORDER BY message DESC LIMIT $3",

@@ -35,6 +35,7 @@ enum name_kind {
     NAME_MEMORY,
     NAME_MESSAGE,
     NAME_TERMINAL,
+    NAME_MAIL,
     NAME_KINDS
 };
 extern const char *const name_kind_names[NAME_KINDS + 1];

@@ -1,10 +1,12 @@
 /* resources.c: additions of features to the rows of resources: see engine/base/resource.h. */
 #include "engine/base/resource.h"
+#include "engine/mail/mail.h"
 #include "engine/memory/memory.h"
 #include "engine/project/projects.h"
 #include "engine/provider/providers.h"
 
 const struct resource_hooks resource_hooks[] = {
+    {.resource = &delivery_resource, .changed = mail__delivery_changed},
     {.resource = &memory_resource, .write = memory__write},
     {.resource = &project_resource, .removing = projects__removing},
     {.resource = &provider_resource, .changed = provider__changed},

@@ -23,6 +23,7 @@
 #include "engine/inbox/bind.h"
 #include "engine/run/budget_gate.h"
 #include "engine/session/attachments.h"
+#include "engine/turn/notices.h"
 #include "engine/turn/record.h"
 #include "rules/provider/no_model.h"
 
@@ -455,6 +456,25 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     return err_failed(err) ? err : turns__make(tx, session, &noted, &accepted->run, why);
 }
 
+struct err tx_turn_join(struct tx *tx, const struct turn_message *message, struct bytes *ret_turn,
+                        struct why *why) {
+    struct session_row session;
+    struct run_row process = {.run = BYTES("")}, run;
+    bool found = false;
+    *ret_turn = BYTES("");
+    struct err err = sessions__get(tx, &message->session, "turns: session", &session);
+    const struct live live = err_failed(err) ? (struct live){.count = 0} : live_find(tx, &session);
+    const bool joins = live.running != 0 && live.session.begun && !live.session.asked &&
+                       !live.session.quiet && program_takes(tx, &session, message, &live, &process);
+    if (err_failed(err) || !joins) {
+        return err_failed(err) ? err : tx_error(tx);
+    }
+    err = message_join(tx, &session, message, &live, &process, why);
+    err = err_failed(err) ? err : runs__find_id(tx, live.running, &found, &run);
+    *ret_turn = found ? run.run : BYTES("");
+    return err;
+}
+
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                           struct turn_accepted *ret_accepted, struct why *why) {
     struct turn_accepted accepted = {
@@ -622,8 +642,19 @@ static const char opening[] =
  * which prompts show each result once (prompt.c); of the answer {"follow_up": [{"run",
  * "state", "result"}]}. */
 struct notices {
-    struct text text, runs, kept; /* Owned. */
+    struct tx *tx;
+    struct text text, runs, kept;   /* Owned. */
+    const struct notice_kind *last; /* Kind of the last one, if it has a kind. */
+    bool opened;                    /* There is the end of a run. */
 };
+
+static const struct notice_kind *notice_kind_of(const struct inbox_row *row) {
+    const struct notice_kind *kind = notice_kinds;
+    while (kind->prefix != NULL && !bytes_begin(row->run, bytes_of(kind->prefix))) {
+        kind++;
+    }
+    return kind->prefix == NULL ? NULL : kind;
+}
 
 static void notices_done(struct notices *notices) {
     text_done(&notices->text);
@@ -635,8 +666,19 @@ static void notices_done(struct notices *notices) {
  * only named. */
 static struct err notice_add(void *ctx, const struct inbox_row *row) {
     struct notices *notices = ctx;
+    const struct notice_kind *kind = notice_kind_of(row);
     AUTO(json_release) json_t *notice = NULL;
-    text_add_str(&notices->text, "\n\n");
+    text_add_str(&notices->text, notices->text.len == 0 ? "" : "\n\n");
+    if (kind != NULL) {
+        kind->write(notices->tx, row, kind != notices->last, &notices->text);
+        notices->last = kind;
+        return tx_error(notices->tx);
+    }
+    if (!notices->opened) {
+        notices->opened = true;
+        text_add_str(&notices->text, opening);
+        text_add_str(&notices->text, "\n\n");
+    }
     if (json_is_valid(row->payload)) {
         text_add(&notices->text, row->payload.data, row->payload.len);
     } else {
@@ -668,11 +710,11 @@ static struct err follow_up_begin(struct tx *tx, struct session_row *session,
         .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
         .turn = bytes_of(followup->run.text)};
     AUTO(notices_done)
-    struct notices notices = {.text = {.size_max = MESSAGE_TEXT_MAX},
+    struct notices notices = {.tx = tx,
+                              .text = {.size_max = MESSAGE_TEXT_MAX},
                               .runs = {.size_max = KEPT_MAX},
                               .kept = {.size_max = KEPT_MAX}};
     size_t count = 0;
-    text_add_str(&notices.text, opening);
     text_add_str(&notices.runs, "{\"runs\":[");
     text_add_str(&notices.kept, "{\"follow_up\":[");
     tx_fail(tx, tx_inbox_bind(tx, &bind, notice_add, &notices, &count));

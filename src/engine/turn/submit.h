@@ -66,6 +66,11 @@ struct turn_accepted {
     bool repeated;        /* The client's id was known: this is what was decided then. */
     struct bytes undone;  /* UNDO: JSON array of what the undone turn's tools did. */
 };
+/* The message joins the turn that runs, as with the policy `steer`; *ret_turn is that run. "": no
+ * turn runs that takes messages, and nothing has changed. Uses session, text, line and message. */
+MUST_CHECK struct err tx_turn_join(struct tx *tx, const struct turn_message *message,
+                                   struct bytes *ret_turn, struct why *why);
+
 /* ERR_NOT_FOUND: no such session. ERR_TURN_IN_PROGRESS: `reject` while one runs, whose id is in
  * `why` and in ret_accepted->run; ERR_MESSAGE_EXISTS: that client id with other content.
  * ERR_TOO_MANY: the queue is full; ERR_BAD_FIELD: there is no such attachment. */

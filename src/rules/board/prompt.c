@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "rules/board/quoted.h"
 
 /* --- Words ------------------------------------------------------------------------------------ */
 
@@ -223,71 +224,6 @@ struct writing {
     struct text *text;
 };
 
-static bool is_plain_word(struct bytes text) {
-    bool word = text.len > 0;
-    for (size_t i = 0; word && i < text.len; i++) {
-        const char c = text.data[i], lower = (char)(c | 0x20);
-        word = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-               c == '-';
-    }
-    return word;
-}
-
-static void paragraph_begin(struct text *text) {
-    if (text->len > 0 && text->data[text->len - 1] != '\n') {
-        text_add_char(text, '\n');
-    }
-}
-
-/* Control characters of a title would be escapes, which say nothing to a reader. */
-static void title_add(struct text *text, struct bytes title) {
-    text_add_char(text, '"');
-    while (title.len > 0) {
-        size_t plain = 0, control = 0;
-        while (plain < title.len) {
-            control = utf8_control_len((struct bytes){title.data + plain, title.len - plain});
-            if (control > 0) {
-                break;
-            }
-            plain++;
-        }
-        text_add_json_piece(text, (struct bytes){title.data, plain});
-        text_add_str(text, control > 0 ? " " : "");
-        title = (struct bytes){title.data + plain + control, title.len - plain - control};
-    }
-    text_add_char(text, '"');
-}
-
-static size_t longest_run(struct bytes text, char c) {
-    size_t longest = 0, run = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        run = text.data[i] == c ? run + 1 : 0;
-        longest = run > longest ? run : longest;
-    }
-    return longest;
-}
-
-static void fence_add(struct text *text, size_t len) {
-    for (size_t i = 0; i < len && !text_failed(text); i++) {
-        text_add_char(text, '~');
-    }
-}
-
-/* A program's arguments end at a NUL, and a terminal obeys other control characters. */
-static void block_add(struct text *text, struct bytes block) {
-    const size_t run = longest_run(block, '~');
-    const size_t fence = run < 3 ? 3 : run + 1;
-    paragraph_begin(text);
-    fence_add(text, fence);
-    text_add_char(text, '\n');
-    for (size_t i = 0; i < block.len && !text_failed(text); i++) {
-        const unsigned char c = (unsigned char)block.data[i];
-        text_add_char(text, c >= ' ' || c == '\n' || c == '\t' ? (char)c : ' ');
-    }
-    paragraph_begin(text);
-    fence_add(text, fence);
-}
-
 static void attempts_add(const struct writing *writing) {
     text_addf(writing->text, "attempt %lld of at most %lld", (long long)writing->facts->attempt,
               (long long)writing->facts->attempts_max);
@@ -297,14 +233,14 @@ static void context_add(const struct writing *writing) {
     const struct bytes context = writing->facts->retry_context;
     const bool again = writing->which == BOARD_PROMPT_AGAIN;
     if (again) {
-        paragraph_begin(writing->text);
+        quoted_paragraph_begin(writing->text);
         text_add_str(writing->text, "An earlier attempt was interrupted (this is ");
         attempts_add(writing);
         text_add_str(writing->text, "); its outputs and comments are:");
         text_add_str(writing->text, context.len > 0 ? "\n\n" : " ");
     }
     if (context.len > 0) {
-        block_add(writing->text, context);
+        quoted_block_add(writing->text, context);
     } else {
         text_add_str(writing->text, "(none)");
     }
@@ -344,14 +280,14 @@ static void base_add(const struct writing *writing) {
 static void text_value_add(const struct writing *writing, const struct variable *variable) {
     const void *at = (const char *)writing->facts + variable->at;
     const struct bytes value = *(const struct bytes *)at;
-    const bool word = is_plain_word(value);
+    const bool word = quoted_is_word(value);
     assert(variable->shape != SHAPE_WORD || value.len == 0 || word);
     if (value.len == 0) {
         text_add_str(writing->text, variable->empty);
     } else if (variable->shape == SHAPE_BLOCK) {
-        block_add(writing->text, value);
+        quoted_block_add(writing->text, value);
     } else if (variable->shape == SHAPE_TITLE || !word) {
-        title_add(writing->text, value);
+        quoted_title_add(writing->text, value);
     } else {
         text_add(writing->text, value.data, value.len);
     }
@@ -430,7 +366,7 @@ static void calls_add(const struct writing *writing, const struct step *step) {
 }
 
 static void api_add(const struct writing *writing) {
-    paragraph_begin(writing->text);
+    quoted_paragraph_begin(writing->text);
     if (writing->which == BOARD_PROMPT_REVIEW) {
         words_add(writing, answer_form);
         return;
@@ -465,7 +401,7 @@ static void prompt_add(const struct writing *writing, struct bytes template, enu
     const bool context =
         writing->facts->retry_context.len > 0 || writing->which == BOARD_PROMPT_AGAIN;
     template_add(writing, template);
-    paragraph_begin(writing->text);
+    quoted_paragraph_begin(writing->text);
     if (context && !template_names(template, "retry_context")) {
         words_add(writing, "\n");
         words_add(writing, templates[writing->which].context);
@@ -481,8 +417,8 @@ void board_prompt_write(enum board_prompt which, const struct board_prompt_facts
                         struct bytes own, struct text *prompt, struct why *why) {
     assert(which < BOARD_PROMPTS);
     assert(facts->reach < BOARD_REACHES);
-    assert(is_plain_word(facts->project_id));
-    assert(is_plain_word(facts->task_id));
+    assert(quoted_is_word(facts->project_id));
+    assert(quoted_is_word(facts->task_id));
     const struct writing writing = {which, facts, prompt};
     const size_t begin = prompt->len;
     const bool wanted = own.len > 0 && which != BOARD_PROMPT_RETRY && !text_failed(prompt);

@@ -140,3 +140,36 @@ CREATE TABLE task_events (
     detail TEXT NOT NULL
 ) @strict@;
 CREATE INDEX task_events_task ON task_events (task, id);
+
+-- Mail (rules/mail/mail.h). session: where it goes; '': a person reads it. delivery: its row of the
+-- inbox; turn: the run that reads it, or has read it; message: that by which it joined a turn.
+CREATE TABLE mail (
+    id @id@,
+    mail TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    project TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    in_reply_to TEXT NOT NULL,
+    about TEXT NOT NULL,
+    urgent @int@ NOT NULL,
+    depth @int@ NOT NULL,
+    session TEXT NOT NULL,
+    from_session TEXT NOT NULL,
+    from_project TEXT NOT NULL,
+    turn TEXT NOT NULL,
+    message TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    attempts @int@ NOT NULL,
+    made_ms @int@ NOT NULL,
+    changed_ms @int@ NOT NULL,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL
+) @strict@;
+CREATE INDEX mail_owner ON mail (owner, id);
+CREATE INDEX mail_project ON mail (owner, project, id);
+CREATE INDEX mail_turn ON mail (turn) WHERE turn <> '';
+CREATE INDEX mail_reply ON mail (in_reply_to) WHERE in_reply_to <> '';
