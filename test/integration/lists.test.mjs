@@ -81,6 +81,7 @@ function lists() {
 const idFor = (target) => {
   if (target.startsWith("/sessions/")) return ids.session;
   if (target.endsWith("/agents")) return ids.flow;
+  if (target.startsWith("/projects/")) return "web";
   return target.startsWith("/streams/") ? ids.stream : ids.job;
 };
 const place = (target) => target.replace(/\{[a-z]+\}/, idFor(target));

@@ -78,7 +78,7 @@ static const struct flag send_flags[] = {
 const struct command command_mail_send = {
     COMMAND("mail", "send", "TO [TEXT]", "Send mail to an agent, a session or a person."),
     HELP(SESSIONS,
-         "drover mail send reviewer --project web --title \"Look at T-31\" < notes.md\n"
+         "drover mail send reviewer --project web --title \"Look at T-31\" \"Is it right?\"\n"
          "drover mail send coder@web --title Stop \"Leave the schema alone.\" --urgent\n"),
     .flags = send_flags,
     ACTION("POST /api/v1/mail", .body = send_body, .gives = &mail_resource.fields, .keyed = true,

@@ -40,7 +40,7 @@ static void word_add(struct text *text, struct bytes word) {
     }
 }
 
-static void line_add(struct text *text, const char *name, struct bytes word) {
+static void fact_add(struct text *text, const char *name, struct bytes word) {
     text_addf(text, "- %s: ", name);
     word_add(text, word);
     text_add_char(text, '\n');
@@ -75,7 +75,7 @@ void mail_prompt_write(const struct mail_prompt *prompt, struct text *text) {
     text_add_str(text, prompt->first ? head : "");
     text_addf(text, "## %s %.*s\n\n", request ? "A request:" : "For your information:", (int)id.len,
               id.data);
-    line_add(text, "From", mail->from);
+    fact_add(text, "From", mail->from);
     text_add_str(text, "- Title: ");
     quoted_title_add(text, characters(mail->title, MAIL_TITLE_SHOWN));
     text_add_char(text, '\n');
@@ -83,7 +83,7 @@ void mail_prompt_write(const struct mail_prompt *prompt, struct text *text) {
         about_add(prompt, text);
     }
     if (mail->in_reply_to.len > 0) {
-        line_add(text, "In reply to", mail->in_reply_to);
+        fact_add(text, "In reply to", mail->in_reply_to);
     }
     if (prompt->failures > 0) {
         text_addf(
