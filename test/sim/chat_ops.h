@@ -11,6 +11,7 @@
 #ifndef DROVER_TEST_SIM_CHAT_OPS_H
 #define DROVER_TEST_SIM_CHAT_OPS_H
 
+#include "boards.h"
 #include "dispatch/provider/connections.h"
 #include "engine/approval/approvals.h"
 #include "engine/base/idempotency.h"
@@ -76,6 +77,7 @@ struct errand {
         struct approval_answer answer;
         struct approval_asking ask;
         struct budget_set budget;
+        struct board_asking board;
     } what;
     union {
         struct session_fork fork;

@@ -394,7 +394,8 @@ static void budgets_check(struct sim *sim) {
              NULL, free_take, NULL);
     ask_each(sim,
              "SELECT what, tokens FROM budget_means WHERE count > 0"
-             " AND ((what LIKE 'model:%' AND what NOT LIKE 'model:agent/%')"
+             " AND ((what LIKE 'model:%' AND what NOT LIKE 'model:agent/%'"
+             " AND what NOT LIKE 'model:worker/%')"
              " OR what LIKE 'review:%')",
              NULL, mean_take, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agents.h"
+#include "boards.h"
 #include "hosts.h"
 #include "inside.h"
 #include "ops.h"
@@ -267,7 +268,8 @@ void command_begin(struct sim *sim, struct command *command) {
     sim_trace(sim, "command %s begins: %.120s", command->name, command->line);
     check_begin(sim, command);
     holder_hears(sim, command, WORD_CLAIMED, 0, LOG_OUT);
-    if (agents_begin(sim, command) || program_play(sim, command)) {
+    if (agents_begin(sim, command) || boards_worker_begin(sim, command) ||
+        program_play(sim, command)) {
         return;
     }
     if (strncmp(command->line, "missing", 7) == 0) {

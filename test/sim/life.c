@@ -13,6 +13,7 @@
 #include "cli/system/serve_options.h"
 #include "dispatch/session/blobs.h"
 #include "engine/base/follow.h"
+#include "engine/board/board.h"
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
 #include "engine/turn/view.h"
@@ -81,6 +82,11 @@ static void run_note(void *ctx, struct bytes note) {
 static void inbox_note(void *ctx, struct bytes note) {
     struct rooms *rooms = ctx;
     work_inbox_note(rooms->sim->life.work, note);
+}
+
+static void board_note(void *ctx, struct bytes note) {
+    struct rooms *rooms = ctx;
+    work_board_note(rooms->sim->life.work, note);
 }
 
 static void prune_failed(void *ctx, struct err err) {
@@ -164,7 +170,8 @@ static struct err store_begin(struct rooms *rooms, struct why *why) {
         .ctx = rooms,
         .notes[JOURNAL_NOTE] = {.deliver = hub_deliver, .flush = hub_flush, .ctx = life->hub},
         .notes[RUN_NOTE] = {.deliver = run_note, .ctx = rooms},
-        .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = rooms}};
+        .notes[INBOX_NOTE] = {.deliver = inbox_note, .ctx = rooms},
+        .notes[BOARD_NOTE] = {.deliver = board_note, .ctx = rooms}};
     return store_open(&with, &life->store, why);
 }
 

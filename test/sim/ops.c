@@ -1,8 +1,7 @@
 /* ops.c: all parts, and which operation is the n-th. */
 #include "ops.h"
 
-#include <string.h>
-
+#include "boards.h"
 #include "inside.h"
 
 const struct sim_part *const sim_parts[] = {
@@ -12,15 +11,23 @@ const struct sim_part *const sim_parts[] = {
     &part_jobs,     &part_streams,   &part_once,           &part_settings, &part_memory,
     &part_schemas,  &part_images,    &part_approvals,      &part_folds,    &part_followed,
     &part_policies, &part_inbox,     &part_texts,          &part_outages,  &part_sleeps,
-    &part_progress, &part_hosts,
+    &part_progress, &part_boards,    &part_check_boards,   &part_hosts,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 
-static const struct sim_op *op_at(uint64_t drawn, uint64_t *ret_sum) {
+/* Operations of boards come where there is one, those of hosts where there are several: other seeds
+ * do the same as if there were no such part. */
+static bool part_acts(const struct sim_options *options, const struct sim_part *part) {
+    return part == &part_boards ? boards_play(options) : part != &part_hosts || options->hosts > 1;
+}
+
+static const struct sim_op *op_at(const struct sim_options *options, uint64_t drawn,
+                                  uint64_t *ret_sum) {
     uint64_t sum = 0;
     for (size_t i = 0; i < sim_parts_count; i++) {
+        const bool acts = part_acts(options, sim_parts[i]);
         const struct sim_op *op = sim_parts[i]->ops;
-        for (; op != NULL && op->name != NULL; op++) {
+        for (; acts && op != NULL && op->name != NULL; op++) {
             sum += op->weight;
             if (drawn < sum) {
                 return op;
@@ -32,12 +39,8 @@ static const struct sim_op *op_at(uint64_t drawn, uint64_t *ret_sum) {
 }
 
 const struct sim_op *ops_pick(const struct sim_options *options, unsigned number) {
-    uint64_t sum = 0, hosts = 0;
-    (void)op_at(UINT64_MAX, &sum);
-    const struct sim_op *last = part_hosts.ops; /* Of the last part of the table. */
-    for (; options->hosts <= 1 && last->name != NULL; last++) {
-        hosts += last->weight;
-    }
-    assert(sum > hosts);
-    return op_at(sim_hash(options->seed, number, "operation", 0) % (sum - hosts), &sum);
+    uint64_t sum = 0;
+    (void)op_at(options, UINT64_MAX, &sum);
+    assert(sum > 0);
+    return op_at(options, sim_hash(options->seed, number, "operation", 0) % sum, &sum);
 }

@@ -196,6 +196,7 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     }
     board->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
     board->usable = !err_failed(agent_definition_write(&what, &board->program));
+    text_clear(&board->model); /* The project's is for native agents. */
     text_addf(&board->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
 }
 

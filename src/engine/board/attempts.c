@@ -154,6 +154,20 @@ struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, enum boar
     return tx_error(tx);
 }
 
+bool board__slot_free(struct tx *tx, const struct task *task, struct bytes agent,
+                      struct board_slots *ret_slots) {
+    AUTO(board_done) struct board board;
+    const bool there = board_load(tx, task->owner, task->project, &board);
+    *ret_slots = (struct board_slots){0};
+    for (size_t i = 0; there && i < board.count; i++) {
+        if (bytes_equal(board.agents[i].name, agent)) {
+            *ret_slots = (struct board_slots){slots_used(tx, &board, agent), board.agents[i].slots};
+            return ret_slots->used < ret_slots->all;
+        }
+    }
+    return true;
+}
+
 void board__agents_tell(struct tx *tx, const struct task *task, struct text *text) {
     AUTO(board_done) struct board board;
     size_t able = 0;

@@ -263,10 +263,16 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
 static struct err claim_check(struct tx *tx, const struct task *task, const struct board_who *who,
                               struct why *why) {
     struct bytes name, status;
+    struct board_slots slots;
     if (task_is_held(task->status)) {
         return err_why(why, ERR_TASK_HELD, "%.*s has %.*s; it is %s", (int)task->agent.len,
                        task->agent.data, (int)task->name.len, task->name.data,
                        task_status_names[task->status]);
+    }
+    /* Nothing would end the second one: the run is the attempt at the first. */
+    if (who->task.len > 0 && !bytes_equal(who->task, task->task)) {
+        return err_why(why, ERR_NOT_YOUR_TASK,
+                       "an attempt at another task takes no second one: end that first");
     }
     if (task->assignee.len > 0 && who->actor != BOARD_PERSON &&
         !bytes_equal(task->assignee, who->name)) {
@@ -292,6 +298,11 @@ static struct err claim_check(struct tx *tx, const struct task *task, const stru
     if (tasks__lane_taken(tx, task, &name)) {
         return err_why(why, ERR_TASK_WAITS, "%.*s of the same lane is being worked on",
                        (int)name.len, name.data);
+    }
+    if (!board__slot_free(tx, task, who->name, &slots)) {
+        return err_why(why, ERR_TASK_WAITS, "%.*s has %lld of %lld tasks already",
+                       (int)who->name.len, who->name.data, (long long)slots.used,
+                       (long long)slots.all);
     }
     return tx_error(tx);
 }

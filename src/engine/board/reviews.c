@@ -69,7 +69,8 @@ struct err tx_review_start(struct tx *tx, const struct attempt_start *start, str
         task.review_run.len > 0) {
         return tx_error(tx); /* A person was faster. */
     }
-    struct err err = attempts__session(tx, start, &task, start->agent, "Review of ", &session);
+    const struct err err =
+        attempts__session(tx, start, &task, start->agent, "Review of ", &session);
     if (err_failed(err)) {
         return err;
     }
@@ -84,15 +85,12 @@ struct err tx_review_start(struct tx *tx, const struct attempt_start *start, str
                                          .message = start->message,
                                          .answer = start->answer,
                                          .bounds = start->bounds};
-    err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    /* Before the turn is made: a budget that is used up ends both at once. */
     task.reviewer = start->agent;
-    task.review_run = accepted.run.run;
+    task.review_run = bytes_of(start->run.text);
     tasks__write(tx, &task);
     review_told(tx, &task, "review_began", start->agent, BYTES(""));
-    return tx_error(tx);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
 }
 
 struct err tx_review_unstarted(struct tx *tx, struct bytes id, struct bytes reviewer,

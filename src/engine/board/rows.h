@@ -90,6 +90,14 @@ MUST_CHECK struct err tasks__result_check(struct tx *tx, const struct task *task
 /* Why no agent of the board takes it, though it is ready. */
 void board__agents_tell(struct tx *tx, const struct task *task, struct text *text);
 
+/* Whether the agent has a free slot on the board of the task. An agent that is not of the board
+ * needs none. */
+struct board_slots {
+    int64_t used, all;
+};
+MUST_CHECK bool board__slot_free(struct tx *tx, const struct task *task, struct bytes agent,
+                                 struct board_slots *ret_slots);
+
 /* Whether all that it waits for is done or waived; *ret_name: the first that is not. */
 MUST_CHECK bool tasks__needs_met(struct tx *tx, const struct task *task, struct bytes *ret_name,
                                  struct bytes *ret_status);

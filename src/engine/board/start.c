@@ -191,7 +191,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
         const struct session_key key = {task.owner, attempt.session};
         tx_fail(tx, tx_session_find(tx, &key, &goes_on, &session));
     }
-    struct err err =
+    const struct err err =
         goes_on ? tx_error(tx) : attempts__session(tx, start, &task, attempt.agent, "", &session);
     if (err_failed(err)) {
         return err;
@@ -208,15 +208,12 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
                                          .message = start->message,
                                          .answer = start->answer,
                                          .bounds = start->bounds};
-    err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
-    if (err_failed(err)) {
-        return err;
-    }
+    /* Before the turn is made: a budget that is used up ends both at once. */
     attempt.session = task.session = session.session;
-    attempt.run = task.run = accepted.run.run;
+    attempt.run = task.run = bytes_of(start->run.text);
     attempt.began = true;
     task.question = task.answer = BYTES(""); /* The prompt has them. */
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));
     tasks__write(tx, &task);
-    return tx_error(tx);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : tx_turn_submit(tx, &message, &accepted, why);
 }
