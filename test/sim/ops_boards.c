@@ -345,7 +345,6 @@ static struct err add_run(struct tx *tx, struct errand *errand) {
                         .title = bytes_of(title),
                         .description = BYTES("Please."),
                         .type = BYTES("general"),
-                        .plan = BYTES("none"),
                         .lane = PICK(lanes),
                         .assignee = PICK(assignees),
                         .capability = PICK(capabilities),
