@@ -306,6 +306,9 @@ test("found by the palette and from settings; an address of nothing says why; a 
     await page.getByRole("alert").getByText("not_found").waitFor();
   }
   await page.goto(`${desk.daemon.url}/board/none`);
+  await page.getByRole("alert").getByText("not_found").waitFor();
+  await desk.daemon.request("POST", "/api/v1/projects", { body: { name: "empty" }, local: true });
+  await page.goto(`${desk.daemon.url}/board/empty`);
   await page.getByText("There are no tasks.").waitFor();
   page.clean();
 });
@@ -390,6 +393,7 @@ test("on a phone a tab is a column, and a task covers it; hostile texts are iner
 test("axe finds nothing: the boards, a board, a task beside it, forms, a page, an empty board",
   async (t) => {
     const desk = await boarded(t), { id } = await desk.api.show("T-6");
+    await desk.daemon.request("POST", "/api/v1/projects", { body: { name: "blank" }, local: true });
     for (const colorScheme of ["light", "dark"]) {
       const page = await opened(browser, desk, { colorScheme, target: "/board/engine/T-4" });
       await part(page, "Talk").getByText("I begin.").waitFor();
@@ -404,7 +408,7 @@ test("axe finds nothing: the boards, a board, a task beside it, forms, a page, a
       await dialog(page).getByText("More").click();
       assert.deepEqual(await axe(page), [], `${colorScheme}: new task`);
       for (const [place, shows] of [["/board", "engine"], [`/t/${id}`, "Answer and open again"],
-        ["/board/none", "There are no tasks."]]) {
+        ["/board/blank", "There are no tasks."]]) {
         await page.goto(desk.daemon.url + place);
         await page.locator("main").getByText(shows).waitFor();
         assert.deepEqual(await axe(page), [], `${colorScheme}: ${place}`);

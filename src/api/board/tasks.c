@@ -425,7 +425,7 @@ struct output_op {
     struct board_op board; /* First. */
     struct task_output output;
     struct text root, content; /* Owned: where files may be read, and what one holds. */
-    bool rooted;               /* The first transaction has found the folder. */
+    bool looked, rooted;       /* The folder is found; the file was read. */
     struct sha256_hex hash;
     struct id id;
 };
@@ -453,7 +453,7 @@ static struct err output_read(void *ctx) {
 static struct err root_find(struct tx *tx, struct output_op *op) {
     struct task task;
     const struct err err =
-        tx_task_find(tx, &op->board.key, &op->board.client, &task, &op->board.request.op.why);
+        tx_task_writes(tx, &op->board.key, &op->board.client, &task, &op->board.request.op.why);
     if (err_failed(err)) {
         return err;
     }
@@ -467,7 +467,7 @@ static struct err root_find(struct tx *tx, struct output_op *op) {
     text_clear(&op->root);
     text_add(&op->root, root.data, root.len);
     op->board.request.more = true;
-    op->rooted = true;
+    op->looked = true;
     return tx_error(tx);
 }
 
@@ -508,9 +508,10 @@ static struct err output_pool(void *ctx) {
     AUTO(fd_release) int file = -1;
     AUTO(mem_release) char *rest = NULL;
     struct stat about;
-    if (!op->rooted || path.len == 0) {
+    if (!op->looked || path.len == 0) {
         return ERR_OK;
     }
+    op->rooted = true;
     if (!below) {
         return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
                        "\"content_path\" must be below %.300s",

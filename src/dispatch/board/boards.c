@@ -56,6 +56,8 @@ struct boards {
 };
 
 static void board_pick(struct board *board);
+static void board_fail(struct board *board);
+static void on_time(struct timer *timer);
 
 static void on_stopped(struct loop_task *task) {
     struct boards *boards = CONTAINER_OF(task, struct boards, stop_task);
@@ -92,12 +94,17 @@ static void board_rest(struct board *board) {
     }
 }
 
-/* A failure for good is tried again when something changes; the rows are as they were. */
+/* A failure for good is tried again later, or when something changes. */
 static void board_refused(void *ctx, struct err err) {
     struct board *board = ctx;
-    (void)err; /* Reported already. */
+    if (board->state == BOARD_STARTING) { /* The attempt's own failure: others go on. */
+        why_set(&board->why, "it could not be started (%s)", err_name(err.code));
+        board_fail(board);
+        return;
+    }
     board->again = false;
     board_rest(board);
+    timer_start(board->boards->options.loop, &board->timer, RETRY_MAX_MS, on_time);
 }
 
 static void on_time(struct timer *timer) {

@@ -100,7 +100,8 @@ static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
 
 static void task_take(struct tx *tx, const struct board_pick *pick, const struct board_agent *agent,
                       struct task *io_task) {
-    const bool goes_on = bytes_equal(io_task->agent, agent->name); /* In its own session. */
+    /* In the session that was made for it; that of a claim by hand is somebody's. */
+    const bool goes_on = bytes_equal(io_task->agent, agent->name) && io_task->run.len > 0;
     const struct attempt_new attempt = {.attempt = tx_copy(tx, bytes_of(pick->attempt.text)),
                                         .agent = tx_copy(tx, agent->name),
                                         .session = goes_on ? io_task->session : BYTES("")};

@@ -40,6 +40,7 @@ struct board_who {
     struct bytes session; /* Session of the client, */
     struct bytes turn;    /* and its turn; "": none. */
     bool over;            /* The attempt has ended. */
+    bool run_alone;       /* A run that is in no session. */
 };
 /* ERR_NOT_YOUR_TASK: it named another one than itself. */
 MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,
@@ -88,6 +89,10 @@ struct task_waive {
 MUST_CHECK struct err tx_task_waive(struct tx *tx, const struct task_waive *waive,
                                     struct task *ret_task, struct why *why);
 
+/* Whether the client may write about the task: its own agent, or a person. */
+MUST_CHECK struct err tx_task_writes(struct tx *tx, const struct task_key *key,
+                                     const struct board_client *client, struct task *ret_task,
+                                     struct why *why);
 /* `row` has all but who wrote it, and where. The first of a claimed task makes it working. */
 MUST_CHECK struct err tx_task_output_add(struct tx *tx, const struct task_key *key,
                                          const struct board_client *client, struct task_output *row,

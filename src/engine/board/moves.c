@@ -1,10 +1,14 @@
 /* moves.c: agents and persons behind clients, and tasks that go from one status to another. */
+#include "base/utf8.h"
 #include "engine/base/follow.h"
 #include "engine/board/rows.h"
 #include "engine/run/runs.h"
 #include "engine/session/sessions.h"
 
-enum { ABOVE_MAX = 100 /* Runs above the one inside of which a client is. */ };
+enum {
+    ABOVE_MAX = 100,           /* Runs above the one inside of which a client is. */
+    EVENT_WORDS_MAX = 4 << 10, /* Bytes of the words of a move, before they are written as JSON. */
+};
 
 /* --- Clients ---------------------------------------------------------------------------------- */
 
@@ -109,6 +113,7 @@ static void who_inside(struct tx *tx, const struct task_key *key, const struct b
                                       : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
                                                 ARGS(arg_text(who->session)));
     who->name = who->name.len > 0 ? who->name : BYTES("agent");
+    who->run_alone = who->session.len == 0;
 }
 
 /* Outside: a person, or an agent with a token that says no more than who it is. The holder is whom
@@ -189,14 +194,15 @@ void tasks__write(struct tx *tx, struct task *io_task) {
 }
 
 void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered *entered) {
-    AUTO(text_done) struct text detail = text_up_to(32 << 10);
+    AUTO(text_done) struct text detail = text_up_to(EVENT_WORDS_MAX * 8);
+    const struct bytes words = {entered->words.data, utf8_cut(entered->words, EVENT_WORDS_MAX)};
     text_add_char(&detail, '{');
     text_add_member(&detail, "from", bytes_of(task_status_names[io_task->status]));
     if (entered->reason != BOARD_BECAUSE_NONE) {
         text_add_member(&detail, "reason", bytes_of(board_reason_names[entered->reason]));
     }
-    if (entered->words.len > 0) {
-        text_add_member(&detail, "words", entered->words);
+    if (words.len > 0) {
+        text_add_member(&detail, "words", words);
     }
     if (io_task->attempt.len > 0) {
         text_add_member(&detail, "attempt", io_task->attempt);
@@ -268,6 +274,12 @@ static struct err claim_check(struct tx *tx, const struct task *task, const stru
         return err_why(why, ERR_TASK_HELD, "%.*s has %.*s; it is %s", (int)task->agent.len,
                        task->agent.data, (int)task->name.len, task->name.data,
                        task_status_names[task->status]);
+    }
+    if (who->name.len == 0 || (who->actor == BOARD_AGENT && who->run_alone)) {
+        return err_why(
+            why, ERR_NOT_YOUR_TASK,
+            "a task is taken by an agent with a name, in a session, or with a token that "
+            "has a label");
     }
     /* Nothing would end the second one: the run is the attempt at the first. */
     if (who->task.len > 0 && !bytes_equal(who->task, task->task)) {
@@ -403,11 +415,14 @@ static struct err mover_find(struct tx *tx, const struct task_move *move, struct
 }
 
 /* A first call that ends the work says that it was begun. */
-static void begin_work(struct tx *tx, const struct task_move *move, const struct board_who *who,
+static bool begins_work(const struct board_who *who, const struct task *task, enum task_status to) {
+    const bool ends = to == TASK_REVIEW || to == TASK_FAILED || to == TASK_BLOCKED;
+    return task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER && ends;
+}
+
+static void begin_work(struct tx *tx, const struct board_who *who, enum task_status to,
                        struct task *io_task) {
-    const bool ends =
-        move->to == TASK_REVIEW || move->to == TASK_FAILED || move->to == TASK_BLOCKED;
-    if (io_task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER && ends) {
+    if (begins_work(who, io_task, to)) {
         const struct task_entered entered = {
             .to = TASK_WORKING, .by = who->name, .words = BYTES("")};
         tasks__enter(tx, io_task, &entered);
@@ -417,7 +432,8 @@ static void begin_work(struct tx *tx, const struct task_move *move, const struct
 static struct err move_check(struct tx *tx, const struct task_move *move,
                              const struct board_who *who, const struct task *task,
                              enum board_actor *ret_actor, struct why *why) {
-    struct board_move edge = {task->status, move->to, who->actor};
+    const bool begins = begins_work(who, task, move->to);
+    struct board_move edge = {begins ? TASK_WORKING : task->status, move->to, who->actor};
     enum board_words words = BOARD_NO_WORDS;
     struct err err = move->to == TASK_CLAIMED ? claim_check(tx, task, who, why) : ERR_OK;
     if (who->actor == BOARD_HOLDER && move->client.person && !board_move_fits(&edge)) {
@@ -438,11 +454,11 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
     if (err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)) {
         return err;
     }
-    begin_work(tx, move, &who, ret_task);
     err = move_check(tx, move, &who, ret_task, &actor, why);
     if (err_failed(err)) {
         return err;
     }
+    begin_work(tx, &who, move->to, ret_task);
     move_apply(tx, move, &who, ret_task);
     const struct task_entered entered = {.to = move->to,
                                          .reason = BOARD_BECAUSE_NONE,

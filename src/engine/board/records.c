@@ -28,6 +28,13 @@ static struct err writer_find(struct tx *tx, const struct task_key *key,
                          ret_task->name.data);
 }
 
+struct err tx_task_writes(struct tx *tx, const struct task_key *key,
+                          const struct board_client *client, struct task *ret_task,
+                          struct why *why) {
+    struct board_who who;
+    return writer_find(tx, key, client, ret_task, &who, why);
+}
+
 /* The first output or comment says that the agent works, as its first call does. */
 static void works(struct tx *tx, struct task *io_task, const struct board_who *who) {
     if (io_task->status == TASK_CLAIMED && who->actor == BOARD_HOLDER) {

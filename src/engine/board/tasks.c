@@ -152,7 +152,8 @@ static struct err cycle_check(struct tx *tx, int64_t task, struct why *why) {
 }
 
 /* Writes the rows of `depends_on`; what was waived stays so. */
-static struct err needs_write(struct tx *tx, const struct task *task, struct why *why) {
+static struct err needs_write(struct tx *tx, const struct task *task, bool is_new,
+                              struct why *why) {
     AUTO(json_release) json_t *list = NULL;
     struct err err = json_parse_wrapped(task->depends_on, &list, NULL);
     AUTO(text_done) struct text kept = text_up_to(64 << 10);
@@ -166,6 +167,10 @@ static struct err needs_write(struct tx *tx, const struct task *task, struct why
         const struct bytes name = json_text(json_array_get(list, i));
         const struct bytes id = task_id_of(tx, &key, task_number_read(name));
         ids[i] = tx_number(tx, "SELECT id FROM tasks WHERE task = $1", ARGS(arg_text(id)));
+        if (ids[i] == task->id && ids[i] != 0) {
+            return err_why(why, ERR_TASK_CYCLE, "\"depends_on\": %.*s would wait for itself",
+                           (int)name.len, name.data);
+        }
         if (ids[i] == 0 && !err_failed(tx_error(tx))) {
             return err_why(why, ERR_BAD_FIELD, "\"depends_on\": there is no task '%.*s' in '%.*s'",
                            (int)name.len, name.data, (int)task->project.len, task->project.data);
@@ -188,7 +193,9 @@ static struct err needs_write(struct tx *tx, const struct task *task, struct why
         tx_do(tx, "INSERT INTO task_needs (task, needs) VALUES ($1, $2) ON CONFLICT DO NOTHING",
               ARGS(arg_int(task->id), arg_int(ids[i])));
     }
-    return err_failed(tx_error(tx)) || count == 0 ? tx_error(tx) : cycle_check(tx, task->id, why);
+    /* Nothing waits for a new one yet. */
+    return err_failed(tx_error(tx)) || count == 0 || is_new ? tx_error(tx)
+                                                            : cycle_check(tx, task->id, why);
 }
 
 struct err tx_task_waive(struct tx *tx, const struct task_waive *waive, struct task *ret_task,
@@ -209,7 +216,7 @@ struct err tx_task_waive(struct tx *tx, const struct task_waive *waive, struct t
         return err_why(why, ERR_NOT_FOUND, "%.*s does not wait for '%.*s'", (int)ret_task->name.len,
                        ret_task->name.data, (int)waive->needs.len, waive->needs.data);
     }
-    AUTO(text_done) struct text detail = text_up_to(16 << 10);
+    AUTO(text_done) struct text detail = text_up_to(8 * TASK_TEXT_MAX);
     text_add_char(&detail, '{');
     text_add_member(&detail, "needs", waive->needs);
     text_add_member(&detail, "because", waive->because);
@@ -241,7 +248,7 @@ struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
     }
     io_task->id =
         tx_number(tx, "SELECT id FROM tasks WHERE task = $1", ARGS(arg_text(io_task->task)));
-    err = needs_write(tx, io_task, why);
+    err = needs_write(tx, io_task, true, why);
     if (!err_failed(err)) {
         const struct task_happened happened = {
             .type = "added", .agent = BYTES(""), .detail = BYTES("{}")};
@@ -253,7 +260,7 @@ struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
 }
 
 struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs, struct why *why) {
-    const struct err err = needs ? needs_write(tx, io_task, why) : ERR_OK;
+    const struct err err = needs ? needs_write(tx, io_task, false, why) : ERR_OK;
     if (err_failed(err)) {
         return err;
     }

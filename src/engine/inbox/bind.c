@@ -128,11 +128,16 @@ static void row_end(struct tx *tx, const struct inbox_turn_end *end, struct inbo
 }
 
 struct err tx_inbox_settle_turn(struct tx *tx, const struct inbox_turn_end *end) {
-    const struct page page = page_of_turn(tx, end->turn);
     struct err err = tx_error(tx);
-    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
-        row_end(tx, end, &page.rows[i]);
-        err = inbox__write(tx, &page.rows[i]);
+    size_t count = INBOX_BATCH_MAX; /* Rows that joined the turn come beside a whole batch. */
+    while (count == INBOX_BATCH_MAX && !err_failed(err)) {
+        const struct page page = page_of_turn(tx, end->turn);
+        count = page.count;
+        for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+            row_end(tx, end, &page.rows[i]);
+            err = inbox__write(tx, &page.rows[i]);
+        }
+        err = err_failed(err) ? err : tx_error(tx);
     }
     return err;
 }

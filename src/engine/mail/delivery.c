@@ -11,7 +11,7 @@
 #include "engine/session/message_rows.h"
 #include "rules/mail/prompt.h"
 
-enum { PAYLOAD_MAX = 200, CAUSE_MAX = 400, JOINED_MAX = 256 << 10 };
+enum { PAYLOAD_MAX = 200, CAUSE_MAX = 400, JOINED_MAX = 256 << 10, TOLD_MAX = 100 };
 
 /* --- On its way ------------------------------------------------------------------------------- */
 
@@ -82,11 +82,16 @@ struct err mail__join(struct tx *tx, const struct mail_session *session, struct 
                       struct why *why) {
     AUTO(text_done) struct text text = text_up_to(JOINED_MAX);
     struct mail_prompt prompt = {.mail = io_mail, .first = true};
+    AUTO(text_done) struct text told = text_up_to(TOLD_MAX);
     struct bytes turn;
     prompt_write(tx, &prompt, &text);
+    text_add_char(&told, '{'); /* By that it is no word of the user (tx_turn_request). */
+    text_add_member(&told, "mail", io_mail->mail);
+    text_add_char(&told, '}');
     const struct turn_message message = {.session = {io_mail->owner, io_mail->session},
                                          .text = tx_copy_text(tx, &text, "mail: prompt"),
                                          .client = BYTES(""),
+                                         .told = tx_copy_text(tx, &told, "mail: mark"),
                                          .policy = TURN_STEER,
                                          .line = session->line,
                                          .message = session->message};

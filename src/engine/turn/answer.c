@@ -515,6 +515,7 @@ struct err tx_turn_request(struct tx *tx, const struct turn_key *key, struct tex
                "SELECT p.text FROM messages m JOIN parts p ON p.message = m.id WHERE m.session ="
                " (SELECT t.session FROM turns t JOIN runs r ON r.id = t.run WHERE r.run = $1)"
                " AND m.role = 'user' AND m.active = 1 AND m.status IN ('completed', 'joined')"
+               " AND m.metadata NOT LIKE '{\"mail\":%'"
                " AND p.kind = 'text' ORDER BY m.id DESC, p.number LIMIT 1",
                ARGS(arg_text(key->run)));
     text_clear(text);

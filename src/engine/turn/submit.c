@@ -464,8 +464,10 @@ struct err tx_turn_join(struct tx *tx, const struct turn_message *message, struc
     *ret_turn = BYTES("");
     struct err err = sessions__get(tx, &message->session, "turns: session", &session);
     const struct live live = err_failed(err) ? (struct live){.count = 0} : live_find(tx, &session);
-    const bool joins = live.running != 0 && live.session.begun && !live.session.asked &&
-                       !live.session.quiet && program_takes(tx, &session, message, &live, &process);
+    const bool room = live.running != 0 &&
+                      messages__steering(tx, session.id, live.running).count < TURN_JOINED_MAX;
+    const bool joins = room && live.session.begun && !live.session.asked && !live.session.quiet &&
+                       program_takes(tx, &session, message, &live, &process);
     if (err_failed(err) || !joins) {
         return err_failed(err) ? err : tx_error(tx);
     }

@@ -12,6 +12,7 @@
 enum {
     TURN_TEXT_MAX = 1 << 20,    /* Bytes of a message. */
     TURN_QUEUE_MAX = 100,       /* Messages that wait in one session. */
+    TURN_JOINED_MAX = 50,       /* Mails that wait to join one turn. */
     TURN_IMAGES_MAX = 16,       /* Per message. */
     TURN_SCHEMA_MAX = 64 << 10, /* Bytes. */
 };

@@ -80,6 +80,6 @@ const struct resource mail_resource = {
     .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct mail),
     .rows_max = MAILS_MAX,
-    .routes = {[RESOURCE_LIST] = {SCOPE_READ, "List mail, newest first"},
-               [RESOURCE_SHOW] = {SCOPE_READ, "Show a mail, with its text"}},
+    .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ, .summary = "List mail, newest first"},
+               [RESOURCE_SHOW] = {.scope = SCOPE_READ, .summary = "Show a mail, with its text"}},
 };
