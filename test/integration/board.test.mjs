@@ -145,12 +145,15 @@ test("an agent may speak for itself, and of its own task alone", LIMIT, async (t
       `'content-type: application/json' -d '{"title":"x"}' ` +
       `http://drover/api/v1/projects/shop/tasks/T-1`),
     say("done", status("done")),
+    say("elsewhere", `RUN curl -s --unix-socket "$DROVER_DATA/drover.sock" -H ` +
+      `'content-type: application/json' -d '{"title":"x","priority":9}' ` +
+      `http://drover/api/v1/projects/other/tasks`),
     output("it", "x"), status("review")].join("\n"));
   await board.until("T-2", "review");
   const { readFileSync } = await import("node:fs");
   const code = (file) => JSON.parse(readFileSync(path.join(board.turns.root, file), "utf8")).code;
-  assert.deepEqual(["as-other", "of-other", "as-person", "done"].map(code),
-    ["not_your_task", "task_edge", "inside_run", "task_edge"]);
+  assert.deepEqual(["as-other", "of-other", "as-person", "done", "elsewhere"].map(code),
+    ["not_your_task", "task_edge", "inside_run", "task_edge", "not_your_task"]);
   assert.equal((await board.show("T-1")).title, "Other");
 });
 

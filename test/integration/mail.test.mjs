@@ -215,3 +215,15 @@ test("urgent mail that a turn did not come to read waits for the next one", LIMI
   assert.notEqual(done.turn, turn);
   assert.match(said(post).at(-1), /you have mail.*Stop at alpha/);
 });
+
+test("a mail is answered by whom it was sent to", async (t) => {
+  const turns = await open(t);
+  const { json: mail } = await turns.ask("POST", "/mail", { to: "local", title: "t", text: "t" });
+  const { json: { token } } = await turns.daemon.request("POST", "/api/v1/tokens",
+    { body: { label: "spy", scopes: ["read", "run"] }, local: true });
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await turns.daemon.request("POST", "/api/v1/mail",
+    { body: { in_reply_to: mail.id, text: "done" }, headers });
+  assert.deepEqual([answer.status, answer.json.code], [403, "not_your_task"], answer.text);
+  assert.equal((await turns.get(`/mail/${mail.id}`)).status, mail.status);
+});

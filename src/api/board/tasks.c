@@ -188,10 +188,24 @@ static struct err add_start(void *ctx) {
     return ERR_OK;
 }
 
+/* A run adds tasks to its own project alone: another one has agents with other rights. */
+static struct err inside_check(struct tx *tx, const struct task_op *op, struct why *why) {
+    const char *inside = op->board.client.inside;
+    const struct bytes own =
+        tx_text(tx, "SELECT project FROM runs WHERE run = $1", ARGS(arg_str(inside)));
+    if (inside[0] == '\0' || bytes_equal(own, op->task.project) || err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    return err_why(why, ERR_NOT_YOUR_TASK,
+                   "a run of project '%.*s' adds no tasks to '%.*s': a person can, outside of it",
+                   (int)own.len, own.data, (int)op->task.project.len, op->task.project.data);
+}
+
 static struct err add_work(struct tx *tx, void *ctx) {
     struct task_op *op = ctx;
     struct request *request = &op->board.request;
-    const struct err err = tx_task_add(tx, &op->task, &request->op.why);
+    struct err err = inside_check(tx, op, &request->op.why);
+    err = err_failed(err) ? err : tx_task_add(tx, &op->task, &request->op.why);
     return err_failed(err) ? err : task_answer(tx, request, &op->task);
 }
 

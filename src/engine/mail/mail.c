@@ -174,6 +174,13 @@ static struct err receiver_find(struct tx *tx, const struct sending *sending, st
 
 /* --- The mail --------------------------------------------------------------------------------- */
 
+/* A person reads all mail; an agent answers what was sent to it. */
+static bool is_receiver(const struct board_who *who, const struct mail *mail) {
+    return who->actor == BOARD_PERSON ||
+           (mail->session.len > 0 ? bytes_equal(mail->session, who->session)
+                                  : bytes_equal(mail->to, who->name));
+}
+
 /* An answer goes where the mail came from, and is never a request. */
 static struct err answer_complete(struct tx *tx, struct sending *sending, struct mail *io_mail,
                                   struct why *why) {
@@ -181,6 +188,11 @@ static struct err answer_complete(struct tx *tx, struct sending *sending, struct
     struct err err = mail_get(tx, sending->key->owner, io_mail->in_reply_to, answered, why);
     if (err_failed(err)) {
         return err;
+    }
+    if (!is_receiver(&sending->who, answered)) {
+        return err_why(why, ERR_NOT_YOUR_TASK, "%.*s was sent to '%.*s', who alone answers it",
+                       (int)answered->mail.len, answered->mail.data, (int)answered->to.len,
+                       answered->to.data);
     }
     if (io_mail->to.len == 0 && bytes_is(answered->from, MAIL_DROVER)) {
         return err_why(why, ERR_BAD_FIELD, "%.*s was written by drover, which reads no answers",
