@@ -296,6 +296,7 @@ test("found by the palette and from settings; an address of nothing says why; a 
   await page.getByRole("option", { name: `Open ${id}` }).waitFor();
   await page.keyboard.press("Enter");
   await url(page, `/t/${id}`);
+  await dialog(page).waitFor({ state: "detached" }); // As long as that is there, no other opens.
   await page.keyboard.press("Control+k");
   await dialog(page).getByRole("combobox").waitFor();
   await page.keyboard.type("engin");

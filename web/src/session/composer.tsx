@@ -92,7 +92,7 @@ export function Composer({ opened, outbox, editing, edit, say }: ComposerProps) 
       keep();
     };
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => { // Before anything can be typed, which it would write over.
     if (editing === null) return;
     change.value = plain(editing);
     field.current?.focus();

@@ -1,7 +1,7 @@
 /** Shortcuts. A part that is mounted adds rows; of several rows for one key the last one counts, so
  *  a view hides what the shell has. Dead in fields, and below `data-keys="off"` (terminals). */
 import { computed, signal } from "@preact/signals";
-import { useContext, useEffect, useRef } from "preact/hooks";
+import { useContext, useLayoutEffect, useRef } from "preact/hooks";
 
 import { focused } from "../router/router.ts";
 import { SeatContext, type Seat } from "../router/seat.ts";
@@ -103,7 +103,7 @@ export function useKeys(rows: KeyRow[]): void {
   current.current = rows;
   const names = rows.map((row) =>
     ("name" in row ? row.name : `${row.key}\n${row.about ?? ""}`)).join("\n\n");
-  useEffect(() => {
+  useLayoutEffect(() => { // What is shown is heard.
     const layer = { seat, rows: current.current.map((row, at) =>
       ({ ...row, run: (event: KeyboardEvent) => current.current[at]?.run(event) })) };
     layers.value = [...layers.value, layer];
