@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { killProgram, letGo, open, prompts } from "./agents.mjs";
+import { letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 
@@ -156,6 +156,28 @@ test("an agent may speak for itself, and of its own task alone", LIMIT, async (t
     ["not_your_task", "task_edge", "inside_run", "task_edge", "not_your_task"]);
   assert.equal((await board.show("T-1")).title, "Other");
 });
+
+test("what a chat takes by hand ends with its turn; meanwhile it works one after the other", LIMIT,
+  async (t) => {
+    const board = await Board.open(t, { agents: [{ name: "claude" }], hold: true });
+    for (const title of ["First", "Second"]) await board.add(title, "");
+    const of = (...args) => call(...args).replace("/api/", "/api/v1/");
+    const [one, two] = ["T-1", "T-2"].map((task) => (what, body) =>
+      of(what, { agent: "claude", ...body }, "shop", task));
+    const chat = await session(board.turns, { project: "shop" });
+    const { run } = await board.turns.send(chat.session, [
+      one("claim"), one("outputs", { type: "code", title: "it", content: "hello" }),
+      one("status", { status: "review" }), two("claim"), two("claim"),
+      two("status", { status: "working" })].join("\n"));
+    assert.equal((await chat.ended(run)).state, "succeeded");
+    const [first, second] = [await board.show("T-1"), await board.show("T-2")];
+    assert.deepEqual([first.status, first.attempts.length, first.attempts[0].outcome],
+      ["review", 1, "review"]);
+    assert.deepEqual([second.status, second.reason, second.attempts.length,
+      second.attempts[0].outcome, second.attempts[0].run],
+    ["pending", "no_status", 1, "completed", run]);
+    chat.close();
+  });
 
 /** An agent that judges: the stand-in answers with the verdict that stands in the task. */
 test("another agent judges: a rejection goes back with its reasons, an acceptance ends it", LIMIT,

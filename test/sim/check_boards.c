@@ -489,6 +489,16 @@ static bool waits_long(struct sim *sim, const struct model_task *task, const cha
                        TEXTS(agent, then.text), 0) > 0;
 }
 
+/* A reviewer could judge the result now. */
+static bool judged_later(struct sim *sim, const struct model_task *task) {
+    const char *reviewer = boards_reviewer(sim);
+    return task->status == TASK_REVIEW && reviewer[0] != '\0' &&
+           strcmp(reviewer, task->agent) != 0 && task->rejections < BOARD_REJECTIONS_MAX &&
+           !waits_long(sim, task, reviewer) &&
+           rows_number(sim, "SELECT count(*) FROM tasks WHERE task = $1 AND review_run = ''",
+                       TEXTS(task->id), 0) > 0;
+}
+
 bool boards_is_idle(struct sim *sim, char *ret_why, size_t size) {
     static const char *const agents[] = {BOARD_WORKER, BOARD_NATIVE};
     int64_t open;
@@ -498,6 +508,10 @@ bool boards_is_idle(struct sim *sim, char *ret_why, size_t size) {
         if (task->open && !task->by_hand) {
             (void)snprintf(ret_why, size, "T-%lld is %s for ever, and its attempt %s is open",
                            (long long)i, task_status_names[task->status], task->attempt);
+        }
+        if (judged_later(sim, task)) {
+            (void)snprintf(ret_why, size, "T-%lld is in review for ever, and %s could judge it",
+                           (long long)i, boards_reviewer(sim));
         }
         for (size_t j = 0; j < COUNT_OF(agents) && task->status == TASK_PENDING; j++) {
             const int64_t slots = boards_slots(sim, agents[j]);

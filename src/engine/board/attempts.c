@@ -51,50 +51,53 @@ static int64_t slots_used(struct tx *tx, const struct board *board, struct bytes
 
 /* --- A task for an agent ---------------------------------------------------------------------- */
 
-enum { CANDIDATES_MAX = 500 /* Pending tasks that one pick looks at. */ };
-
+/* $5: words of the agent, each between line ends. */
 #define READY                                                                                      \
     "owner = $1 AND project = $2 AND status = 'pending' AND archived = 0 AND open_attempt = 0"     \
     " AND not_before_ms <= $3 AND assignee IN ('', $4)"                                            \
+    " AND (capability = '' OR replace($5, '\n' || capability || '\n', '') <> $5)"                  \
     " AND (lane = '' OR NOT EXISTS (SELECT 1 FROM tasks l WHERE l.owner = $1 AND l.project = $2"   \
     " AND l.status IN ('claimed', 'working') AND l.lane = tasks.lane))"                            \
     " AND NOT EXISTS (SELECT 1 FROM task_needs n JOIN tasks o ON o.id = n.needs WHERE"             \
     " n.task = tasks.id AND n.waived_by = '' AND o.status <> 'done')"                              \
-    " ORDER BY priority DESC, id LIMIT $5"
+    " ORDER BY priority DESC, id LIMIT 1"
 
 static bool candidate_find(struct tx *tx, const struct board *board,
                            const struct board_agent *agent, struct task *ret_task) {
+    AUTO(text_done) struct text words = text_up_to(BOARD_CAPABILITIES_MAX * (TASK_WORD_MAX + 2));
+    for (size_t i = 0; i < json_array_size(agent->capabilities); i++) {
+        const struct bytes word = json_text(json_array_get(agent->capabilities, i));
+        text_addf(&words, "\n%.*s\n", (int)word.len, word.data);
+    }
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(tx, &task_resource, READY,
                                          ARGS(arg_text(board->project.owner),
                                               arg_text(board->project.name), arg_int(tx_now_ms(tx)),
-                                              arg_text(agent->name), arg_int(CANDIDATES_MAX)));
-    while (rows_step(rows)) {
-        if (resource_row_read(&task_resource, rows, ret_task) &&
-            board_agent_can(agent, ret_task->capability)) {
-            tx_resource_copy(tx, &task_resource, ret_task);
-            return true;
-        }
+                                              arg_text(agent->name), arg_text(text_bytes(&words))));
+    const bool found = rows_step(rows) && resource_row_read(&task_resource, rows, ret_task);
+    if (found) {
+        tx_resource_copy(tx, &task_resource, ret_task);
     }
-    return false;
+    return found;
 }
 
 /* True: its provider refuses more for now; *io_next_ms is the end of that at the latest. */
-static bool cools(struct tx *tx, const struct board_agent *agent, int64_t *io_next_ms) {
+static bool cools(struct tx *tx, struct bytes agent, int64_t *io_next_ms) {
     struct agent_cool_stored cool;
     bool found = false;
-    tx_fail(tx, tx_agent_cool_find(tx, agent->name, tx_now_ms(tx), &found, &cool));
+    tx_fail(tx, tx_agent_cool_find(tx, agent, tx_now_ms(tx), &found, &cool));
     if (found && (*io_next_ms == 0 || cool.until_ms < *io_next_ms)) {
         *io_next_ms = cool.until_ms;
     }
     return found;
 }
 
-/* The first time at which a pending task that waits for its time is due; 0: there is none. */
+/* The first time at which a task, or its review, that waits for its time is due; 0: none does. */
 static int64_t next_time(struct tx *tx, const struct board_pick *pick) {
     return tx_number(tx,
                      "SELECT COALESCE(min(not_before_ms), 0) FROM tasks WHERE owner = $1 AND"
-                     " project = $2 AND status = 'pending' AND archived = 0 AND not_before_ms > $3",
+                     " project = $2 AND status IN ('pending', 'review') AND archived = 0"
+                     " AND not_before_ms > $3",
                      ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(tx_now_ms(tx))));
 }
 
@@ -104,6 +107,7 @@ static void task_take(struct tx *tx, const struct board_pick *pick, const struct
     const bool goes_on = bytes_equal(io_task->agent, agent->name) && io_task->run.len > 0;
     const struct attempt_new attempt = {.attempt = tx_copy(tx, bytes_of(pick->attempt.text)),
                                         .agent = tx_copy(tx, agent->name),
+                                        .run = BYTES(""),
                                         .session = goes_on ? io_task->session : BYTES("")};
     attempts__open(tx, io_task, &attempt);
     const struct task_entered entered = {
@@ -138,13 +142,15 @@ struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, enum boar
     if (!board_load(tx, pick->owner, pick->project, &board) || board.hold) {
         return tx_error(tx);
     }
-    if (reviews__find(tx, pick, json_bytes(board.json, "reviewer"), ret_task)) {
+    const struct bytes reviewer = json_bytes(board.json, "reviewer");
+    if (reviewer.len > 0 && reviews__find(tx, pick, reviewer, ret_task) &&
+        !cools(tx, reviewer, ret_next_ms)) {
         *ret_work = BOARD_REVIEW;
     }
     for (size_t i = 0; i < board.count && *ret_work == BOARD_NOTHING; i++) {
         const struct board_agent *agent = &board.agents[i];
-        if (slots_used(tx, &board, agent->name) < agent->slots && !cools(tx, agent, ret_next_ms) &&
-            candidate_find(tx, &board, agent, ret_task)) {
+        if (slots_used(tx, &board, agent->name) < agent->slots &&
+            !cools(tx, agent->name, ret_next_ms) && candidate_find(tx, &board, agent, ret_task)) {
             task_take(tx, pick, agent, ret_task);
             *ret_work = BOARD_ATTEMPT;
         }
@@ -185,7 +191,7 @@ void board__agents_tell(struct tx *tx, const struct task *task, struct text *tex
         }
         const int64_t used = slots_used(tx, &board, agent->name);
         int64_t until_ms = 0;
-        const bool cooling = cools(tx, agent, &until_ms);
+        const bool cooling = cools(tx, agent->name, &until_ms);
         text_add_str(text, able++ > 0 ? ", " : "");
         if (used < agent->slots && !cooling) {
             text_addf(text, "%.*s takes it next", (int)agent->name.len, agent->name.data);

@@ -67,19 +67,6 @@ static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct b
     return attempt_of_sessions(tx, above);
 }
 
-/* The same, or the attempt that the session of these runs has begun by hand. */
-static struct bytes attempt_above(struct tx *tx, struct bytes inside, struct board_who *io_who) {
-    const struct bytes attempt = attempt_of_runs(tx, inside, io_who);
-    return attempt.len > 0 || io_who->session.len == 0
-               ? attempt
-               : tx_text(tx,
-                         "SELECT a.attempt FROM tasks t JOIN task_attempts a ON a.attempt ="
-                         " t.attempt WHERE t.session = $1 AND a.began = 1 AND a.run = ''"
-                         " AND a.ended_ms IS NULL"
-                         " ORDER BY a.id DESC LIMIT 1",
-                         ARGS(arg_text(io_who->session)));
-}
-
 enum board_place tx_board_place(struct tx *tx, struct bytes run) {
     struct board_who who = {.session = BYTES(""), .turn = BYTES("")};
     const struct bytes attempt = attempt_of_runs(tx, run, &who);
@@ -97,7 +84,7 @@ enum board_place tx_board_place(struct tx *tx, struct bytes run) {
 static void who_inside(struct tx *tx, const struct task_key *key, const struct board_client *client,
                        const struct task *task, struct board_who *who) {
     struct task_attempt attempt;
-    who->attempt = attempt_above(tx, bytes_of(client->inside), who);
+    who->attempt = attempt_of_runs(tx, bytes_of(client->inside), who);
     who->actor = BOARD_AGENT;
     if (who->attempt.len > 0 && attempts__load(tx, key->owner, who->attempt, &attempt)) {
         const bool own = bytes_equal(attempt.task, task->task);
@@ -230,7 +217,7 @@ void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_ne
                                .task = io_task->task,
                                .agent = what->agent,
                                .session = what->session,
-                               .run = BYTES(""),
+                               .run = what->run,
                                .outcome = BYTES(""),
                                .note = BYTES(""),
                                .began = what->by_hand,
@@ -259,6 +246,7 @@ void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_o
     row.exit_code = over->exit_code;
     row.status_at_exit = over->status;
     row.ended_ms = tx_now_ms(tx);
+    row.run = over->run_goes_on ? BYTES("") : row.run;
     io_task->open_attempt = false;
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &row));
 }
@@ -280,6 +268,12 @@ static struct err claim_check(struct tx *tx, const struct task *task, const stru
             why, ERR_NOT_YOUR_TASK,
             "a task is taken by an agent with a name, in a session, or with a token that "
             "has a label");
+    }
+    if (tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1 AND ended_ms IS NOT NULL",
+                  ARGS(arg_text(who->turn))) > 0) {
+        return err_why(why, ERR_ATTEMPT_OVER,
+                       "the run that takes %.*s has ended, and an attempt ends with its run",
+                       (int)task->name.len, task->name.data);
     }
     /* Nothing would end the second one: the run is the attempt at the first. */
     if (who->task.len > 0 && !bytes_equal(who->task, task->task)) {
@@ -344,8 +338,9 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
             .attempt = tx_copy(tx, bytes_of(move->attempt.text)),
             .agent = who->name,
             .by_hand = true,
-            .session = tx_text(tx, "SELECT session FROM runs WHERE run = $1",
-                               ARGS(arg_str(move->client.inside)))};
+            .run = who->turn,
+            .session =
+                tx_text(tx, "SELECT session FROM runs WHERE run = $1", ARGS(arg_text(who->turn)))};
         attempts__open(tx, io_task, &attempt);
     } else if (from == TASK_REVIEW && (move->to == TASK_DONE || move->to == TASK_PENDING)) {
         const struct review_made made = {.review = bytes_of(move->review.text),
@@ -366,8 +361,10 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     if (move->detail.len > 0) {
         io_task->detail = move->detail;
     }
-    if (task_is_held(from) && !task_is_held(move->to) && by_hand) { /* No run will end. */
+    if (task_is_held(from) && !task_is_held(move->to) &&
+        by_hand) { /* A run that took it by hand goes on. */
         const struct attempt_over over = {.status = move->to,
+                                          .run_goes_on = true,
                                           .outcome = bytes_of(task_status_names[move->to]),
                                           .note = move->detail,
                                           .exit_code = -1};

@@ -1,7 +1,7 @@
 /* reviews.c: results that an agent judges, in a session of its own: never the one that wrote them.
  *
  * Its answer has a schema, so that it is a verdict or no answer at all. Where there is none, and
- * after BOARD_REJECTIONS_MAX rejections, a person judges. */
+ * after BOARD_REJECTIONS_MAX rejections, a person judges. While its provider refuses, it waits. */
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "engine/board/rows.h"
@@ -18,17 +18,14 @@ static const char verdict_schema[] =
 bool reviews__find(struct tx *tx, const struct board_pick *pick, struct bytes reviewer,
                    struct task *ret_task) {
     AUTO(rows_release)
-    struct rows *rows = NULL;
-    if (reviewer.len > 0) {
-        rows = tx_resource_rows(
-            tx, &task_resource,
-            "owner = $1 AND project = $2 AND status = 'review' AND archived = 0 AND"
-            " review_run = '' AND rejections < $3 AND agent <> $4 ORDER BY priority DESC, id LIMIT "
-            "1",
-            ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(BOARD_REJECTIONS_MAX),
-                 arg_text(reviewer)));
-    }
-    if (rows == NULL || !rows_step(rows) || !resource_row_read(&task_resource, rows, ret_task)) {
+    struct rows *rows = tx_resource_rows(
+        tx, &task_resource,
+        "owner = $1 AND project = $2 AND status = 'review' AND archived = 0 AND review_run = ''"
+        " AND rejections < $3 AND agent <> $4 AND not_before_ms <= $5 ORDER BY priority DESC, id "
+        "LIMIT 1",
+        ARGS(arg_text(pick->owner), arg_text(pick->project), arg_int(BOARD_REJECTIONS_MAX),
+             arg_text(reviewer), arg_int(tx_now_ms(tx))));
+    if (!rows_step(rows) || !resource_row_read(&task_resource, rows, ret_task)) {
         return false;
     }
     tx_resource_copy(tx, &task_resource, ret_task);
@@ -152,7 +149,21 @@ void reviews__made(struct tx *tx, struct task *io_task, const struct review_made
                               .reasons = made->reasons};
     io_task->rejections += made->accept ? 0 : 1;
     io_task->retry_count = 0;
+    io_task->not_before_ms = 0;
     tx_fail(tx, tx_resource_insert(tx, &task_review_resource, &row));
+}
+
+/* The provider refused, which passes: the same result is judged again, later. */
+static void judge_later(struct tx *tx, struct task *task) {
+    const int64_t tries = tx_number(tx,
+                                    "SELECT count(*) FROM task_events WHERE task = $1 AND"
+                                    " type = 'review_began' AND id > (SELECT max(id) FROM"
+                                    " task_events WHERE task = $1 AND type = 'review')",
+                                    ARGS(arg_text(task->task)));
+    if (tries < BOARD_REVIEW_TRIES_MAX) {
+        task->review_run = BYTES("");
+        task->not_before_ms = tx_now_ms(tx) + board_pause_ms(tries);
+    }
 }
 
 void reviews__ended(struct tx *tx, const struct run_row *run) {
@@ -173,6 +184,9 @@ void reviews__ended(struct tx *tx, const struct run_row *run) {
     } else {
         review_told(tx, &task, "review_failed", task.reviewer,
                     run->note.len > 0 ? run->note : BYTES("it gave no verdict"));
+        if (board_cause_cools(run->cause)) {
+            judge_later(tx, &task);
+        }
         tasks__write(tx, &task);
     }
 }

@@ -43,6 +43,7 @@ MUST_CHECK bool attempts__find(struct tx *tx, struct bytes attempt,
 struct attempt_new {
     struct bytes attempt, agent;
     struct bytes session; /* "": none is known yet. */
+    struct bytes run;     /* By hand: the turn whose end ends it as well. "": none. */
     bool by_hand;         /* No turn is made for it. */
 };
 void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_new *what);
@@ -51,6 +52,7 @@ struct attempt_over {
     enum task_status status; /* Status of the task at that moment. */
     struct bytes outcome, note;
     int64_t exit_code; /* -1: none. */
+    bool run_goes_on;  /* The run was more than this attempt, and goes on. */
 };
 void attempts__close(struct tx *tx, struct task *io_task, const struct attempt_over *over);
 

@@ -89,7 +89,7 @@ bool tasks__lane_taken(struct tx *tx, const struct task *task, struct bytes *ret
     return ret_name->len > 0;
 }
 
-enum { CYCLE_STEPS_MAX = 10000, CYCLE_PATH_MAX = 400 };
+enum { CYCLE_STEPS_MAX = 1000, CYCLE_PATH_MAX = 400 }; /* A circle that is shown. */
 
 /* The tasks from which one leads to `to`, breadth first, by ids; each with the place of the one
  * that led to it. */
@@ -128,8 +128,8 @@ static struct err cycle_tell(struct tx *tx, const struct walk *walk, size_t at, 
         text_bytes(&path).data != NULL ? text_bytes(&path).data : "a long circle");
 }
 
-/* Whether a task leads back to itself. */
-static struct err cycle_check(struct tx *tx, int64_t task, struct why *why) {
+/* The way on which a task leads back to itself. */
+static struct err cycle_refuse(struct tx *tx, int64_t task, struct why *why) {
     struct walk *walk = tx_memory(tx, sizeof *walk);
     if (walk == NULL) {
         return tx_error(tx);
@@ -148,7 +148,18 @@ static struct err cycle_check(struct tx *tx, int64_t task, struct why *why) {
             walk_add(walk, needs[j], i);
         }
     }
-    return tx_error(tx);
+    return err_why(why, ERR_TASK_CYCLE,
+                   "\"depends_on\": the tasks would wait for each other, in a long circle");
+}
+
+static struct err cycle_check(struct tx *tx, int64_t task, struct why *why) {
+    const int64_t circles =
+        tx_number(tx,
+                  "WITH RECURSIVE above (id) AS (SELECT needs FROM task_needs WHERE task = $1 UNION"
+                  " SELECT n.needs FROM task_needs n JOIN above a ON n.task = a.id)"
+                  " SELECT count(*) FROM above WHERE id = $1",
+                  ARGS(arg_int(task)));
+    return circles == 0 || err_failed(tx_error(tx)) ? tx_error(tx) : cycle_refuse(tx, task, why);
 }
 
 /* Writes the rows of `depends_on`; what was waived stays so. */

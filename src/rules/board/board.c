@@ -138,9 +138,13 @@ static struct sequel sequel_of(enum run_cause cause) {
     return (struct sequel){cause, AGAIN, BOARD_BECAUSE_INTERRUPTED, NULL};
 }
 
-static int64_t pause_of(int64_t attempts) {
+bool board_cause_cools(enum run_cause cause) {
+    return sequel_of(cause).remedy == COOLS;
+}
+
+int64_t board_pause_ms(int64_t tries) {
     int64_t pause_ms = BOARD_PAUSE_FIRST_MS;
-    for (int64_t i = 1; i < attempts && pause_ms < BOARD_PAUSE_MAX_MS; i++) {
+    for (int64_t i = 1; i < tries && pause_ms < BOARD_PAUSE_MAX_MS; i++) {
         pause_ms *= 2;
     }
     return pause_ms < BOARD_PAUSE_MAX_MS ? pause_ms : BOARD_PAUSE_MAX_MS;
@@ -170,7 +174,7 @@ struct board_verdict board_attempt_judge(const struct board_attempt_end *end) {
         verdict.reason = BOARD_BECAUSE_MAX_ATTEMPTS;
     } else {
         verdict.to = TASK_PENDING;
-        verdict.pause_ms = pause_of(end->attempts);
+        verdict.pause_ms = board_pause_ms(end->attempts);
     }
     return verdict;
 }

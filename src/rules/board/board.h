@@ -78,6 +78,7 @@ enum {
     BOARD_RETRIES_MAX = 3,          /* Attempts that ended without a word, before it fails. */
     BOARD_ATTEMPTS_DEFAULT = 5,     /* Attempts of all kinds. */
     BOARD_REJECTIONS_MAX = 3,       /* After them, a person judges. */
+    BOARD_REVIEW_TRIES_MAX = 5,     /* Turns about one result, while the provider refuses. */
     BOARD_PAUSE_FIRST_MS = 5000,    /* Before the next attempt, doubled with each, */
     BOARD_PAUSE_MAX_MS = 5 * 60000, /* up to this. */
 };
@@ -122,5 +123,9 @@ struct board_verdict {
     const char *question; /* BLOCKED: what a person is asked. */
 };
 struct board_verdict board_attempt_judge(const struct board_attempt_end *end);
+/* The provider refused, which passes. */
+bool board_cause_cools(enum run_cause cause);
+/* The pause before the next try, after that many. */
+int64_t board_pause_ms(int64_t tries);
 
 #endif

@@ -51,7 +51,7 @@ CREATE INDEX tasks_open ON tasks (owner, project)
 CREATE INDEX tasks_judged ON tasks (owner, project, priority DESC, id)
     WHERE status = 'review' AND archived = 0;
 CREATE INDEX tasks_later ON tasks (owner, project, not_before_ms)
-    WHERE status = 'pending' AND archived = 0;
+    WHERE status IN ('pending', 'review') AND archived = 0;
 CREATE INDEX tasks_held ON tasks (owner, project, agent) WHERE status IN ('claimed', 'working');
 CREATE INDEX tasks_run ON tasks (run) WHERE run <> '';
 CREATE INDEX tasks_review ON tasks (review_run) WHERE review_run <> '';
