@@ -32,8 +32,10 @@
 //   SERVE       begins a command that still runs when it ends (codex)
 //   LONG        has an answer of 8 MB
 //   PICTURE     with TOOL: the result has a picture of 2 MB, too (claude)
-//   RUN COMMAND at the begin of a line: runs it by a shell; the last line of what it says is said
+//   RUN COMMAND at the begin of a line: runs it by a shell; the last line of what it says is said.
+//               A session that was interrupted runs those that it was given last
 //   VERDICT(accept), VERDICT(reject: WHY), VERDICT(nothing): as the answer to a review
+//   VERDICT(2: WHY)  rejects the first two results of the task, which are counted in the folder
 //   MANY(N)     says a word and uses a tool, N times (lines)
 //
 // claude takes messages while it works, as the real one does (src/agent/claude.c). Each message
@@ -52,6 +54,7 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sessions = process.env.STANDIN_SESSIONS ?? ".standin";
 
+let todo = []; // Commands.
 let doomed = false, quits = 0, hangs = false, falters = false; // Also where it goes on with it.
 const LOST = { claude: "No conversation found with session ID: 1", opencode: "Session not found",
                codex: "thread/resume failed: no rollout found for thread id 1 (code -32600)",
@@ -72,6 +75,13 @@ function remember(session, prompt) {
     process.exit(1);
   }
   appendFileSync(file, `${prompt.replaceAll("\n", " ")}\n`);
+  todo = judges(prompt) ? [] : [...prompt.matchAll(/^RUN (.+)$/gm)].map(([, command]) => command);
+  const runs = `${sessions}.runs`;
+  if (todo.length > 0) appendFileSync(runs, `${JSON.stringify([session, todo])}\n`);
+  else if (prompt.includes("interrupted") && existsSync(runs)) {
+    todo = readFileSync(runs, "utf8").trim().split("\n").map((one) => JSON.parse(one))
+      .findLast(([whose]) => whose === session)?.[1] ?? [];
+  }
   const all = readFileSync(file, "utf8").trim().split("\n");
   const asked = newest(all.findLast((one) => !one.startsWith("You were interrupted")) ?? "");
   [doomed, hangs, falters] = ["DIE", "HANG", "FALTER"].map((word) => asked.includes(word));
@@ -105,7 +115,7 @@ async function act(asked, say, request = () => {}) {
     const pids = [...made.map(({ pid }) => pid), readFileSync("orphan", "utf8").trim()];
     writeFileSync("left", pids.map((pid) => `${pid}\n`).join(""));
   }
-  for (const [, command] of judges(prompt) ? [] : prompt.matchAll(/^RUN (.+)$/gm)) {
+  for (const command of todo.splice(0)) {
     const { stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
     say(stdout.trim().split("\n").at(-1).slice(0, 200));
   }
@@ -157,7 +167,11 @@ const judges = (prompt) => prompt.includes('"accept"');
 function verdict(prompt) {
   const [, said, why] = /VERDICT\((\w+)(?:: (.+?))?\)/.exec(prompt) ?? [];
   if (said === "nothing") process.exit(4);
-  return JSON.stringify({ accept: said === "accept", reasons: why ? [why] : [] });
+  const counts = `${sessions}.verdicts`, task = /T-\d+/.exec(prompt)?.[0];
+  if (Number(said) >= 0) appendFileSync(counts, `${task}\n`);
+  const isEnough = Number(said) >= 0 &&
+    readFileSync(counts, "utf8").split("\n").filter((one) => one === task).length > Number(said);
+  return JSON.stringify({ accept: said === "accept" || isEnough, reasons: why ? [why] : [] });
 }
 
 function answer(prompt, number) {
@@ -168,7 +182,7 @@ function answer(prompt, number) {
   return json ? JSON.stringify({ turn: number, by: kind }) : `turn ${number} of ${kind}${more}`;
 }
 
-const failure = (prompt) => Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
+const failure = (prompt) => judges(prompt) ? 0 : Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
 const named = (prompt) => Number(/NAMES\((\d+)\)/.exec(prompt)?.[1] ?? 0);
 
 // --- claude: JSON lines both ways ----------------------------------------------------------------
