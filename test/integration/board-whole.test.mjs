@@ -15,7 +15,7 @@ const SLOTS = { claude: 2, hand: 2, smith: 1 }, KINDS = Object.keys(SLOTS);
 const OVER = ["done", "failed", "cancelled"];
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// --- What agents are told to do ------------------------------------------------------------------
+// --- What agents do ---------------------------------------------------------------------------
 
 /** A call that is made again until a daemon has answered it. */
 const curl = (agent, what, body, more = "") => "curl -s --retry 60 --retry-delay 1 " +
