@@ -85,6 +85,7 @@ describe("drover demo", { concurrency: true }, () => {
       assert.match(text, /cut off, and asked again: Ada ok the programs: running/);
       assert.match(text, /was dead: Cleo, Dan; each of the three was asked once, and its answer/);
       assert.match(text, /its answer is whole ok the chat: 3 answers/);
+      assert.match(text, /the board: finn has done 3 tasks, each once/);
       assert.match(text, /in order, no gap, no repeat/);
       assert.match(text, /The answer of the workflow Eve: We release 1\.4 on Tuesday/);
       assert.match(text, /Where to go next/);

@@ -1,14 +1,14 @@
-/* command_demo.c: drover demo. A chat, and a workflow of models and programs, on a daemon that the
- * reader may kill.
+/* command_demo.c: drover demo. A chat, a workflow of models and programs, and a small board, on a
+ * daemon that the reader may kill.
  *
  *   starting ──> serving ──> killed by the reader, or by this command at half time ─┐
  *                   ^  └──> finished                                               │
  *                   └───────────────────────────────────────────────────────────────┘
  *
- * Two clients (`drover stream tail`) follow the streams of the run and of the session across the
- * death of the daemon, as any client does; the screen shows their lines. When the workflow and the
- * chat are over, the stored answers are compared with what was shown, and each program must have
- * been asked once. */
+ * Clients (`drover stream tail`) follow the streams of the run, the session and the board across
+ * the death of the daemon, as any client does; the screen shows their lines. When all three are
+ * over, the stored answers are compared with what was shown, each program must have been asked
+ * once, and each task done once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +29,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/names.h"
 #include "cli/base/options.h"
+#include "cli/demo/board.h"
 #include "cli/demo/files.h"
 #include "cli/demo/picture.h"
 #include "cli/demo/private_daemon.h"
@@ -54,9 +55,9 @@ static const char *const questions[] = {
     "Who plans the release?", "What if somebody kills the daemon now?", "Did you lose anything?"};
 
 enum show { SHOW_LIVE, SHOW_LINES, SHOW_JSON };
-enum { TAIL_WORKFLOW, TAIL_CHAT, TAILS };
+enum { TAIL_WORKFLOW, TAIL_CHAT, TAIL_BOARD, TAILS };
 
-/* A client that follows one of the two streams. */
+/* A client that follows one of the streams. */
 struct tail {
     const char *of;   /* As --json names it. */
     int fd;           /* Owned; -1: none. */
@@ -74,6 +75,7 @@ struct demo {
     struct tail tails[TAILS];
     struct workflow_tree tree;
     struct chat chat;
+    struct demo_board board;
     struct live_screen screen;
     struct text above; /* Lines that go above the next picture. */
     /* Names of agents when the daemon was killed last: `cut` are of a model, `running` programs. */
@@ -155,6 +157,7 @@ static void demo_draw(struct demo *demo, enum picture_end end) {
         .now_ms = world_wall_ms(demo->invocation->world),
         .tree = &demo->tree,
         .chat = &demo->chat,
+        .board = &demo->board,
         .colour = serves            ? COLOUR_GREEN
                   : demo->kills > 0 ? COLOUR_RED
                                     : COLOUR_YELLOW,
@@ -229,12 +232,13 @@ static struct err tail_begin(struct demo *demo, struct tail *tail, const char *s
                : err_from_errno(errno, "demo: pipe");
 }
 
-/* Submits the workflow and all questions, and starts the two followers. */
+/* Submits the workflow, the tasks and all questions, and starts the followers. */
 static struct err story_begin(struct demo *demo, struct why *why) {
     const struct session_wish wish = {.title = "About the release"};
     struct err err = session_make(&demo->talk, &wish, &demo->session, why);
     err = err_failed(err) ? err : stand_ins_add(&demo->stand_ins, &demo->talk, demo->speed, why);
     err = err_failed(err) ? err : workflow_begin(demo, why);
+    err = err_failed(err) ? err : demo_board_add(&demo->talk, demo->daemon.dir, demo->speed, why);
     for (size_t i = 0; i < COUNT_OF(questions) && !err_failed(err); i++) {
         AUTO(mem_release) char *turn = NULL;
         const struct session_say say = {.session = demo->session, .text = questions[i]};
@@ -245,6 +249,9 @@ static struct err story_begin(struct demo *demo, struct why *why) {
     }
     if (!err_failed(err)) {
         err = tail_begin(demo, &demo->tails[TAIL_CHAT], "session", demo->session, why);
+    }
+    if (!err_failed(err)) {
+        err = tail_begin(demo, &demo->tails[TAIL_BOARD], "project", DEMO_BOARD_PROJECT, why);
     }
     return err;
 }
@@ -300,6 +307,13 @@ static void chat_tell(struct demo *demo, struct bytes type, const json_t *data) 
     chat_hear(&demo->chat, type, data);
 }
 
+static void board_tell(struct demo *demo, struct bytes type, const json_t *data) {
+    AUTO(text_done) struct text line = text_up_to(256);
+    if (demo_board_hear(&demo->board, type, data, &line) && demo->show == SHOW_LINES) {
+        puts(text_bytes(&line).data);
+    }
+}
+
 /* A line of a tail: {"seq": N, "type": "…", "data": {…}}. */
 static void event_hear(struct demo *demo, struct tail *tail, struct bytes line) {
     AUTO(json_release) json_t *event = NULL;
@@ -323,6 +337,8 @@ static void event_hear(struct demo *demo, struct tail *tail, struct bytes line) 
         const struct workflow_event heard = {bytes_of(type), data,
                                              world_wall_ms(demo->invocation->world)};
         workflow_hear(demo, &heard);
+    } else if (tail == &demo->tails[TAIL_BOARD]) {
+        board_tell(demo, bytes_of(type), data);
     } else {
         chat_tell(demo, bytes_of(type), data);
     }
@@ -562,9 +578,15 @@ static void end_print(const struct demo *demo) {
                    "once, and is stored as it was shown",
                    demo->chat.count, broken);
     line_print(demo, "ok", COLOUR_GREEN, words);
-    (void)snprintf(
-        words, sizeof words, "their followers: %lld and %lld events, in order, no gap, no repeat",
-        (long long)demo->tails[TAIL_WORKFLOW].seq, (long long)demo->tails[TAIL_CHAT].seq);
+    (void)snprintf(words, sizeof words,
+                   "the board: finn has done %d tasks, each once and after the one before; gus has "
+                   "judged them",
+                   DEMO_TASKS);
+    line_print(demo, "ok", COLOUR_GREEN, words);
+    (void)snprintf(words, sizeof words,
+                   "their followers: %lld, %lld and %lld events, in order, no gap, no repeat",
+                   (long long)demo->tails[TAIL_WORKFLOW].seq, (long long)demo->tails[TAIL_CHAT].seq,
+                   (long long)demo->tails[TAIL_BOARD].seq);
     line_print(demo, "ok", COLOUR_GREEN, words);
     puts("\nThe answer of the workflow");
     AUTO(text_done) struct text answer = {0};
@@ -669,7 +691,8 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
         .daemon = {.ready_fd = -1},
         .talk = {.interrupt_fd = -1, .world = invocation->world},
         .tails = {{.of = "workflow", .fd = -1, .text = text_up_to(LINE_MAX)},
-                  {.of = "chat", .fd = -1, .text = text_up_to(LINE_MAX)}},
+                  {.of = "chat", .fd = -1, .text = text_up_to(LINE_MAX)},
+                  {.of = "board", .fd = -1, .text = text_up_to(LINE_MAX)}},
         .above = text_up_to(LIVE_SCREEN_MAX / 2),
         .finished = text_up_to(4096),
         .cut = text_up_to(4096),
@@ -701,9 +724,10 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
     err = client_open(&demo->talk.options, &demo->talk.client, why);
     demo->started_ms = demo->moved_ms = mono_ms(demo);
     demo_say(demo, "begin", COLOUR_NONE,
-             "Five agents plan a release, and a chat goes on beside them. Ada, Eve and the chat "
-             "are a model, which a script plays; Ben, Cleo and Dan are programs, stand-ins for "
-             "Claude Code and the like: no key, no network. Directory: %s",
+             "Five agents plan a release; a chat and a board of three tasks go on beside them. "
+             "Ada, Eve, the chat and the board are a model, which a script plays; Ben, Cleo and "
+             "Dan are programs, stand-ins for Claude Code and the like: no key, no network. "
+             "Directory: %s",
              demo->daemon.dir);
     return err_failed(err) ? err : private_daemon_start(&demo->daemon, demo->script, why);
 }
@@ -712,8 +736,9 @@ static struct err demo_open(struct demo *demo, struct invocation *invocation) {
 static struct err demo_step(struct demo *demo, struct why *why) {
     struct pollfd fds[] = {{.fd = demo->talk.interrupt_fd, .events = POLLIN},
                            {.fd = demo->daemon.ready_fd, .events = POLLIN},
-                           {.fd = demo->tails[0].fd, .events = POLLIN},
-                           {.fd = demo->tails[1].fd, .events = POLLIN}};
+                           {.fd = demo->tails[TAIL_WORKFLOW].fd, .events = POLLIN},
+                           {.fd = demo->tails[TAIL_CHAT].fd, .events = POLLIN},
+                           {.fd = demo->tails[TAIL_BOARD].fd, .events = POLLIN}};
     (void)poll(fds, COUNT_OF(fds), TICK_MS); /* After a failure the next call reports the same. */
     if (fds[0].revents != 0) {
         return err_make(ERR_INTERRUPTED, "demo: signal");
@@ -732,7 +757,7 @@ static struct err demo_step(struct demo *demo, struct why *why) {
     return demo_look(demo, why);
 }
 
-/* Both are over, and the daemon has said what it stored. A daemon that is killed meanwhile is asked
+/* All are over, and the daemon has said what it stored. A daemon that is killed meanwhile is asked
  * again in its next life. */
 static struct err demo_play(struct demo *demo, struct why *why) {
     for (;;) {
@@ -742,11 +767,13 @@ static struct err demo_play(struct demo *demo, struct why *why) {
         }
         demo_draw(demo, GOES_ON);
         if (!demo->tree.finished || !chat_is_over(&demo->chat, COUNT_OF(questions)) ||
-            demo->daemon.state != PRIVATE_SERVING || demo->kills == 0) {
+            !demo_board_is_over(&demo->board) || demo->daemon.state != PRIVATE_SERVING ||
+            demo->kills == 0) {
             continue;
         }
         err = chat_check(demo, why);
         err = err_failed(err) ? err : agents_check(demo, why);
+        err = err_failed(err) ? err : demo_board_check(&demo->talk, &demo->fault, why);
         err = err_failed(err) ? err : stand_ins_check(&demo->stand_ins, &demo->fault);
         if (!err_failed(err) || !client_may_pass(err)) {
             return err;
@@ -795,7 +822,8 @@ static const struct flag demo_flags[] = {
 };
 
 const struct command command_demo = {
-    COMMAND(NULL, "demo", NULL, "Show a chat, a workflow and programs that survive kill -9."),
+    COMMAND(NULL, "demo", NULL,
+            "Show a chat, a workflow, a board and programs that survive kill -9."),
     HELP(AGENTS, "drover demo\n"),
     .flags = demo_flags,
     .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"

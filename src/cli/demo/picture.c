@@ -69,6 +69,15 @@ static void chat_add(const struct demo_picture *picture, struct text *out) {
     }
 }
 
+static void board_add(const struct demo_picture *picture, struct text *out) {
+    AUTO(text_done) struct text shown = text_up_to(1 << 10);
+    demo_board_show(picture->board, &shown);
+    text_addf(out, "%s%-*s%s", paint_begin(&picture->paint, COLOUR_BLUE), LABEL, "board",
+              paint_end(&picture->paint, COLOUR_BLUE));
+    const struct demo_words words = {text_bytes(&shown).data, LABEL, picture->size.columns};
+    demo_words_add(out, &words);
+}
+
 static int lines_count(struct bytes text) {
     int lines = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -88,6 +97,7 @@ static void last_lines_add(struct text *out, struct bytes text, int most) {
 void demo_picture_draw(const struct demo_picture *picture, struct text *out) {
     AUTO(text_done)
     struct text chat = text_up_to(PICTURE_MAX), below = text_up_to(PICTURE_MAX);
+    AUTO(text_done) struct text board = text_up_to(PICTURE_MAX);
     text_addf(&below, "%s●%s ", paint_begin(&picture->paint, picture->colour),
               paint_end(&picture->paint, picture->colour));
     const struct demo_words daemon = {picture->daemon, 2, picture->size.columns};
@@ -98,7 +108,10 @@ void demo_picture_draw(const struct demo_picture *picture, struct text *out) {
         text_addf(&below, "%s\n", paint_end(&picture->paint, COLOUR_YELLOW));
     }
     chat_add(picture, &chat);
-    int rows = picture->size.rows - 1 - lines_count(text_bytes(&below)) - 2; /* Two blank lines. */
+    board_add(picture, &board);
+    /* Three blank lines. */
+    int rows = picture->size.rows - 1 - lines_count(text_bytes(&below)) -
+               lines_count(text_bytes(&board)) - 3;
     int above = rows - CHAT_ROWS_LEAST;
     above = above > WORKFLOW_ROWS         ? WORKFLOW_ROWS
             : above < WORKFLOW_ROWS_LEAST ? WORKFLOW_ROWS_LEAST
@@ -111,6 +124,8 @@ void demo_picture_draw(const struct demo_picture *picture, struct text *out) {
     workflow_draw(&draw, picture->tree, out);
     struct bytes drawn = {text_bytes(out).data + begin, out->len - begin};
     int left = rows - lines_count(drawn);
+    text_add_char(out, '\n');
+    text_add(out, text_bytes(&board).data, board.len);
     text_add_char(out, '\n');
     last_lines_add(out, text_bytes(&chat), left > 0 ? left : 0);
     text_add_char(out, '\n');

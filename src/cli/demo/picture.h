@@ -1,8 +1,10 @@
-/* picture.h: the screen of the demo: its workflow, the chat below it, and the daemon.
+/* picture.h: the screen of the demo: its workflow, the board and the chat below it, the daemon.
  *
  *   ● release  6s  5 agents: 5 succeeded
  *     ● Look                       2/4
  *       …
+ *
+ *   board  ✓ Write the notes  ◔ Check the links  ○ Announce it
  *
  *   you    Who plans the release?
  *   model  Five agents do, each with one question.
@@ -19,6 +21,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "cli/demo/board.h"
 #include "cli/demo/chat.h"
 #include "cli/terminal/paint.h"
 #include "cli/workflow/tree.h"
@@ -29,6 +32,7 @@ struct demo_picture {
     int64_t now_ms;
     const struct workflow_tree *tree;
     const struct chat *chat;
+    const struct demo_board *board;
     enum colour colour; /* Colour of the daemon's mark. */
     const char *daemon; /* How the daemon is. */
     int pid;            /* Process that the reader is invited to kill; 0: none. */

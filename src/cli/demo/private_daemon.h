@@ -21,7 +21,7 @@
 #include "cli/base/config.h"
 #include "loop/world.h"
 
-enum { PRIVATE_ENV_MAX = 32, PRIVATE_CLIENTS_MAX = 2 };
+enum { PRIVATE_ENV_MAX = 32, PRIVATE_CLIENTS_MAX = 3 };
 
 /* DEAD ──start──> STARTING ──ready line──> SERVING; both become DEAD when the process ends. */
 enum private_state { PRIVATE_DEAD, PRIVATE_STARTING, PRIVATE_SERVING };
