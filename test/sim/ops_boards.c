@@ -354,9 +354,9 @@ static struct err add_run(struct tx *tx, struct errand *errand) {
                         .priority = (int64_t)(sim_hash(sim_seed(sim), op, "priority", 0) % 10),
                         .attempts_max = (int64_t)(1 + sim_hash(sim_seed(sim), op, "most", 0) % 5)};
 #undef PICK
-    struct bytes *const texts[] = {&task.epic,     &task.detail,     &task.question, &task.answer,
-                                   &task.agent,    &task.attempt,    &task.session,  &task.run,
-                                   &task.reviewer, &task.review_run, &task.name};
+    struct bytes *const texts[] = {&task.epic,   &task.source,   &task.detail,     &task.question,
+                                   &task.answer, &task.agent,    &task.attempt,    &task.session,
+                                   &task.run,    &task.reviewer, &task.review_run, &task.name};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         *texts[i] = BYTES("");
     }

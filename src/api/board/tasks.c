@@ -93,6 +93,7 @@ static struct err list_rows(struct tx *tx, struct page *page, const struct page_
     const struct exchange *exchange = page->request.op.exchange;
     const struct task_page what = {.owner = page->request.key.owner,
                                    .project = exchange_param(exchange, 0),
+                                   .source = param_text(exchange, "source"),
                                    .before = part->from,
                                    .limit = part->limit,
                                    .ready = param_flag(exchange, "ready"),
@@ -117,6 +118,7 @@ static const struct query_param list_query[] = {
     PAGE_WORD_PARAM("agent", "Only those that this agent has, or had last."),
     PAGE_WORD_PARAM("type", "Only those of this type."),
     PAGE_WORD_PARAM("capability", "Only those that ask for it."),
+    PAGE_WORD_PARAM("source", "Only the one that was imported from there."),
     PAGE_Q_PARAM("title or number"),
     PAGE_SINCE_PARAM("changed"),
     {QUERY("ready", QUERY_FLAG, "Only those that an agent may take now.")},

@@ -56,7 +56,8 @@ MUST_CHECK struct err tx_task_find(struct tx *tx, const struct task_key *key,
                                    const struct board_client *client, struct task *ret_task,
                                    struct why *why);
 
-/* Gives it its number, and checks what it waits for: ERR_TASK_CYCLE shows the path. */
+/* Gives it its number, and checks what it waits for: ERR_TASK_CYCLE shows the path. Of a source that
+ * a task of the project has already, it is that task, as it is. */
 MUST_CHECK struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why);
 /* Writes a row whose settings have changed. `needs`: depends_on was named. */
 MUST_CHECK struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs,
@@ -117,9 +118,10 @@ MUST_CHECK struct err tx_task_expand(struct tx *tx, const struct task *task, boo
 MUST_CHECK struct err tx_task_brief(struct tx *tx, const struct task *task, size_t room,
                                     struct text *text);
 
-/* Newest first, below a number (T-31); `ready`: only those that an agent may take now. */
+/* Newest first, below a number (T-31); `ready`: only those that an agent may take now; `source`:
+ * the one that was imported from there, archived or not. */
 struct task_page {
-    struct bytes owner, project;
+    struct bytes owner, project, source;
     int64_t before, limit;
     bool ready, archived;
 };

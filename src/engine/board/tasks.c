@@ -241,8 +241,24 @@ struct err tx_task_waive(struct tx *tx, const struct task_waive *waive, struct t
 
 /* --- Making and changing ---------------------------------------------------------------------- */
 
+/* A task of that source is there already. */
+static bool imported(struct tx *tx, struct task *io_task) {
+    const struct bytes id =
+        io_task->source.len == 0
+            ? BYTES("")
+            : tx_text(tx,
+                      "SELECT task FROM tasks WHERE owner = $1 AND project = $2 AND source = $3"
+                      " AND source <> ''",
+                      ARGS(arg_text(io_task->owner), arg_text(io_task->project),
+                           arg_text(io_task->source)));
+    return id.len > 0 && tasks__load(tx, io_task->owner, id, io_task);
+}
+
 struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
     char name[TASK_NUMBER_SIZE];
+    if (imported(tx, io_task)) {
+        return tx_error(tx);
+    }
     tx_project_use(tx, io_task->owner, io_task->project, NULL);
     io_task->number = 1 + tx_number(tx,
                                     "SELECT COALESCE(max(place), 0) FROM tasks WHERE owner = $1"
@@ -290,19 +306,25 @@ struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_ea
     static const char ready[] =
         "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
         " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY place DESC LIMIT $6";
+    static const char sourced[] = "owner = $1 AND project = $2 AND place < $3 AND source = $4"
+                                  " AND source <> '' ORDER BY place DESC LIMIT $5";
     static const char any[] = "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
                               " ORDER BY place DESC LIMIT $5";
     struct arg args[6] = {arg_text(page->owner), arg_text(page->project),
                           arg_int(page->before > 0 ? page->before : INT64_MAX),
-                          arg_int(page->archived ? 1 : 0)};
+                          page->source.len > 0 ? arg_text(page->source)
+                                               : arg_int(page->archived ? 1 : 0)};
     size_t count = 4;
-    if (page->ready) {
+    if (page->ready && page->source.len == 0) {
         args[count++] = arg_int(tx_now_ms(tx));
     }
     args[count++] = arg_int(page->limit);
     AUTO(rows_release)
-    struct rows *rows =
-        tx_resource_rows(tx, &task_resource, page->ready ? ready : any, args, count);
+    struct rows *rows = tx_resource_rows(tx, &task_resource,
+                                         page->source.len > 0 ? sourced
+                                         : page->ready        ? ready
+                                                              : any,
+                                         args, count);
     struct task task;
     while (rows_step(rows)) {
         if (resource_row_read(&task_resource, rows, &task)) {

@@ -74,11 +74,11 @@ struct err task_must_haves_write(const json_t *list, struct text *text, struct w
 /* --- A new task ------------------------------------------------------------------------------- */
 
 void task_complete(struct task *io_task) {
-    struct bytes *const texts[] = {&io_task->title,  &io_task->description, &io_task->capability,
-                                   &io_task->lane,   &io_task->epic,        &io_task->assignee,
-                                   &io_task->detail, &io_task->question,    &io_task->answer,
-                                   &io_task->agent,  &io_task->attempt,     &io_task->session,
-                                   &io_task->run,    &io_task->reviewer,    &io_task->review_run};
+    struct bytes *const texts[] = {
+        &io_task->title,    &io_task->description, &io_task->capability, &io_task->lane,
+        &io_task->epic,     &io_task->assignee,    &io_task->source,     &io_task->detail,
+        &io_task->question, &io_task->answer,      &io_task->agent,      &io_task->attempt,
+        &io_task->session,  &io_task->run,         &io_task->reviewer,   &io_task->review_run};
     struct bytes *const lists[] = {&io_task->must_haves, &io_task->links, &io_task->depends_on};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         *texts[i] = texts[i]->data == NULL ? BYTES("") : *texts[i];

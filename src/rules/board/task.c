@@ -78,6 +78,8 @@ static const struct field rows[] = {
     {ROW_EACH("epic", FIELD_TEXT, AT(epic)), .use = SETTING, .max = TASK_WORD_MAX, .plain = true,
      .empty = FIELD_EMPTY_NULL, .head = "EPIC",
      FLAG("epic", FLAG_TEXT, "NAME", "What it is a part of.")},
+    {ROW_ONCE("source", FIELD_TEXT, AT(source)), .use = FIELD_GIVEN | FIELD_WHOLE,
+     .max = TASK_SOURCE_MAX, .plain = true, .empty = FIELD_EMPTY_NULL, .head = "SOURCE"},
     {FIELD("depends_on", FIELD_JSON, AT(depends_given)), .use = TAKEN,
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":100}"},
     {ROW_EACH("depends_on", FIELD_STORED, AT(depends_on)),

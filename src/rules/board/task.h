@@ -16,6 +16,7 @@ enum {
     TASK_DESCRIPTION_MAX = 64 << 10,
     TASK_WORD_MAX = 64, /* Names: a type, a capability, a lane, an epic, an agent. */
     TASK_TEXT_MAX = 8 << 10,
+    TASK_SOURCE_MAX = 200,
     TASK_NEEDS_MAX = 100, /* Items of depends_on, */
     TASK_MUST_HAVES_MAX = 50,
     TASK_LINKS_MAX = 100,
@@ -33,6 +34,7 @@ struct task {
     struct bytes name;                 /* "T-31": by its number within the project. */
     int64_t number;
     struct bytes title, description, type, capability, lane, epic;
+    struct bytes source;   /* Where it was imported from; "": nowhere. One of a project has it. */
     struct bytes assignee; /* The only agent that may take it; "": any. */
     int64_t priority;
     struct bytes must_haves, links, depends_on;             /* JSON lists. */

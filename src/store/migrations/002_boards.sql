@@ -20,6 +20,7 @@ CREATE TABLE tasks (
     capability TEXT NOT NULL,
     lane TEXT NOT NULL,
     epic TEXT NOT NULL,
+    source TEXT NOT NULL,
     depends_on TEXT NOT NULL,
     must_haves TEXT NOT NULL,
     links TEXT NOT NULL,
@@ -41,6 +42,7 @@ CREATE TABLE tasks (
     description TEXT NOT NULL,
     UNIQUE (owner, project, place)
 ) @strict@;
+CREATE UNIQUE INDEX tasks_source ON tasks (owner, project, source) WHERE source <> '';
 CREATE INDEX tasks_owner ON tasks (owner, id);
 -- Those that an agent may take, in the order in which they go; and those that one has.
 CREATE INDEX tasks_pending ON tasks (owner, project, priority DESC, id)
