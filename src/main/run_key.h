@@ -1,6 +1,6 @@
 /* run_key.h: the key of this data directory for tokens of runs (rules/token/run_token.h), in
- * DIR/run.key: 64 hex digits and a line break, for its user alone. Whoever removes the file ends
- * all such tokens.
+ * DIR/run.key: 64 hex digits and a line break, for its user alone. Without the file
+ * all such tokens end.
  *
  * Threads    before the loop runs: it reads and writes files.
  */

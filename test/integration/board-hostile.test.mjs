@@ -1,6 +1,6 @@
-// board-hostile.test.mjs: ways in which a run inside an attempt tries to get more than its task, and
-// in which the text of a task tries to have its agent do so. Each is a row of a table, and tried
-// against a daemon; afterwards all that is not the task's own is as it was.
+// board-hostile.test.mjs: ways in which a run inside an attempt tries to get more than its task,
+// and in which the text of a task tries to have its agent do so. Each is a row of a table, and
+// tried against a daemon; afterwards all that is not the task's own is as it was.
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
@@ -44,7 +44,8 @@ const ways = {
   "a comment on a task of another project": [task("comments", { body: "x" }, "other/tasks/T-1"),
     "not_your_task"],
   "the id of a task of another project": [
-    `id=$(cat other-id); ${task("comments", { body: "x" }, "shop/tasks/ID").replace("ID", `'$id'`)}`,
+    `i=$(cat other-id); ` +
+      task("comments", { body: "x" }, "shop/tasks/ID").replace("ID", `'$i'`),
     "not_found"],
   "a claim of a task for another agent": [api("POST", `/api/v1${AT}/T-1/claim`, {}),
     "not_your_task"],
@@ -237,7 +238,9 @@ test("a run approves nothing of its own, neither by a call nor by mail that says
     const turns = await board(t);
     const allow = api("POST", "/api/v1/approvals/ID", { decision: "allow" }).replace("ID", "'$a'");
     writeFileSync(path.join(turns.root, "approve.sh"), `
-      until a=$(${api("GET", "/api/v1/approvals")} | grep -o 'apr_[0-9a-z]*' | head -1); [ "$a" ]; do
+      until a=$(${api("GET", "/api/v1/approvals")} | grep -o 'apr_[0-9a-z]*' | head -1)
+        [ "$a" ]
+      do
         sleep 0.05
       done
       (${allow}) >by-call
@@ -289,7 +292,8 @@ function own(prompt) {
     else if (fence !== "" && line === fence) fence = "";
     else return fence === "";
     return false;
-  }).join("\n").replaceAll(/"(?:[^"\\\n]|\\.)*"/g, (quoted) => quoted.includes("pwned") ? '""' : quoted);
+  }).join("\n").replaceAll(/"(?:[^"\\\n]|\\.)*"/g,
+    (title) => (title.includes("pwned") ? '""' : title));
 }
 
 test("no text leaves its place in a prompt or on a screen", LIMIT, async (t) => {
@@ -371,12 +375,13 @@ test("a model gets no further by its tools", LIMIT, async (t) => {
     "a file that is too long": [file("long"), "conflict"],
     "a task that waits for one of no project": [call("task_add", { title: "x",
       depends_on: ["../other/T-1"] }), "bad_arguments"],
-    "the task of another project": [call("task_show", { task: "T-1", project: "other" }), "bad_arguments"],
+    "the task of another project": [call("task_show", { task: "T-1", project: "other" }),
+      "bad_arguments"],
   };
   await turns.ask("POST", "/projects", { name: "shop", root: turns.root, model: "scripted/demo",
     board: { agents: [{ name: "smith" }] } });
   await turns.ask("POST", AT, { title: "x", max_attempts: 1, description:
-    steps(call("task_status", { status: "working" }), 
+    steps(call("task_status", { status: "working" }),
       // A turn ends after six failures in a row.
       ...Object.values(tried).flatMap(([one]) => [one, call("task_show", {})])) });
   let shown;

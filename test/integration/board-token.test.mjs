@@ -199,7 +199,8 @@ test("mail to an agent without the socket shows it the port", LIMIT, async (t) =
     return items.some(({ from, to }) => from.startsWith("claude") && to === "local");
   });
   const [prompt] = prompts(turns)[0];
-  assert.match(prompt, /Bearer \$DROVER_TOKEN" -H 'content-type: application\/json' -d @- "\$DROVER_URL"\/api\/mail/);
+  assert.match(prompt, /Bearer \$DROVER_TOKEN" -H 'content-type: application\/json' -d @- /);
+  assert.match(prompt, /"\$DROVER_URL"\/api\/mail <</);
   assert.doesNotMatch(prompt, /drover\.sock/);
 });
 

@@ -38,7 +38,6 @@ struct board {
     struct text agent, root;    /* Owned. */
     struct text program, model; /* Owned: of an agent that is a program. */
     bool resumes, usable;
-    bool by_port; /* Its agent reaches the daemon by its port alone. */
     struct default_model model_default;
     struct id session, run, message, answer;
     struct why why; /* Why its agent could not be started. */
@@ -204,7 +203,6 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     }
     board->resumes = (program_can(seen->program) & PROGRAM_RESUMES) != 0;
     board->usable = !err_failed(agent_definition_write(&what, &board->program));
-    board->by_port = agent_definition_by_port(&what);
     text_clear(&board->model); /* The project's is for native agents. */
     text_addf(&board->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
 }
@@ -217,7 +215,6 @@ static void agent_look(struct pool_job *job) {
                                         .path = getenv("PATH"),
                                         .rows = options->agents};
     text_clear(&board->program);
-    board->by_port = false;
     if (!agent_find(&search, text_bytes(&board->agent), program_see, board)) {
         board->usable = board->resumes = true; /* A native one. */
     }
@@ -228,8 +225,8 @@ static void agent_looked(struct pool_job *job) {
     struct boards *boards = board->boards;
     if (boards->asker.stopping) {
         maybe_stopped(boards);
-    } else if (board->usable &&
-               (!board->by_port || dispatch_has_address(boards->options.dispatch, &board->why))) {
+    } else if (board->usable && (!agent_json_by_port(text_bytes(&board->program)) ||
+                                 dispatch_has_address(boards->options.dispatch, &board->why))) {
         board_start(board);
     } else {
         board_fail(board);

@@ -194,10 +194,11 @@ void dispatch_close(struct dispatch *dispatch) {
     mem_free(dispatch);
 }
 
-/* --- The daemon's port ------------------------------------------------------------------------- */
+/* --- The daemon's port ------------------------------------------------------------------------ */
 
 void dispatch_set_address(struct dispatch *dispatch, const char *address) {
-    (void)snprintf(dispatch->address, sizeof dispatch->address, "%s", address); /* It fits. */
+    /* An origin fits. */
+    (void)snprintf(dispatch->address, sizeof dispatch->address, "%s", address);
 }
 
 void dispatch__address_lacks(struct why *why) {

@@ -36,7 +36,7 @@ struct flight_work {
     struct flight_facts facts;
     struct err err;
     char note[NOTE_MAX];                 /* "": nothing to say. */
-    char address[DISPATCH_ADDRESS_SIZE]; /* Of the daemon's port, when the start began. */
+    char address[DISPATCH_ADDRESS_SIZE]; /* Address of the daemon, when the start began. */
 
     int order; /* Owned; -1: none. */
 

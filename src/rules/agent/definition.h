@@ -40,8 +40,9 @@ enum agent_access {
         AGENT_ACCESS_COUNT
 };
 
-/* Its way to drover's API: the socket in the data directory, or, from a sandbox or a container that
- * hides that, the port of the web pages, with a token (rules/token/run_token.h). */
+/* Ways of a program to drover's API: the socket in the data directory, or, from a sandbox or a
+ * container that hides that, the port of the web pages, with a token of its run
+ * (rules/token/run_token.h). */
 #define AGENT_REACH_SOCKET "socket"
 #define AGENT_REACH_PORT "port"
 
