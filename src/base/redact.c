@@ -123,10 +123,10 @@ static size_t private_key(struct bytes text) {
 
 static size_t service_key(struct bytes text) {
     static const char *const prefixes[] = {
-        "sk-",     "sk_",         "rk_",  "pk_",    "ghp_",  "gho_",  "ghu_",  "ghs_",
-        "ghr_",    "github_pat_", "xox",  "glpat-", "AKIA",  "ASIA",  "AIza",  "ya29.",
-        "eyJ",     "hf_",         "gsk_", "xai-",   "drv_",  "npm_",  "pypi-", "SG.",
-        "dop_v1_", "key-",        "r8_",  "tvly-",  "pplx-", "whsec_"};
+        "sk-",  "sk_",         "rk_",  "pk_",    "ghp_",  "gho_",  "ghu_",  "ghs_",
+        "ghr_", "github_pat_", "xox",  "glpat-", "AKIA",  "ASIA",  "AIza",  "ya29.",
+        "eyJ",  "hf_",         "gsk_", "xai-",   "drv_",  "drr_",  "npm_",  "pypi-",
+        "SG.",  "dop_v1_",     "key-", "r8_",    "tvly-", "pplx-", "whsec_"};
     for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
         size_t len = strlen(prefixes[i]);
         if (begins(text, prefixes[i]) && span(rest_of(text, len), is_secret) >= KEY_REST_MIN) {

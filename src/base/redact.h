@@ -2,8 +2,8 @@
  *
  * These are replaced by "[removed]":
  *   - secrets that the caller names;
- *   - words with the beginning of a key of a common service (sk-…, ghp_…, AKIA…, drv_…, JSON Web
- *     Tokens);
+ *   - words with the beginning of a key of a common service (sk-…, ghp_…, AKIA…, drv_…, drr_…,
+ *     JSON Web Tokens);
  *   - the value after a name with key, token, secret, password, credential or authorization in it;
  *   - private keys in PEM;
  *   - user, password and query of a URL;

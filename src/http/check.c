@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "engine/token/token.h"
 #include "http/conn.h"
+#include "rules/token/run_token.h"
 
 /* Whether a proxy that the daemon knows passes requests on with this Host. */
 static bool host_is_public(const struct exchange *exchange, struct bytes host) {
@@ -180,10 +181,32 @@ static struct err identify(struct exchange *exchange, const struct target *targe
     }
     struct bytes token = {value.data + scheme.len, value.len - scheme.len};
     if (options->check == NULL || !options->check(options->ctx, token, &exchange->identity)) {
-        return err_why(why, ERR_UNAUTHORIZED, "the token is not valid");
+        return err_why(why, ERR_UNAUTHORIZED,
+                       run_token_is(token) ? "the token is of a run of another daemon, or not whole"
+                                           : "the token is not valid");
     }
     const char *origin = exchange->identity.origin;
     return origin == NULL ? ERR_OK : exchange_check_page(exchange, bytes_of(origin), why);
+}
+
+/* The token of a run serves what its agent reports, and no more. On a socket it shows nobody as
+ * another run than the one that is found. */
+static struct err check_run_token(const struct exchange *exchange, const struct conn *conn,
+                                  struct why *why) {
+    const char *run = exchange->identity.inside;
+    if (conn->inside != HTTP_OUTSIDE &&
+        !(conn->inside == HTTP_INSIDE_RUN && strcmp(conn->run.text, run) == 0)) {
+        return err_why(why, ERR_INSIDE_RUN,
+                       "the token is of %s, and the program that sent it is not known to be inside"
+                       " of that: leave the token out",
+                       run);
+    }
+    return exchange->route->run_token
+               ? ERR_OK
+               : err_why(why, ERR_INSIDE_RUN,
+                         "the token of %s reports about its own task and sends mail, and serves"
+                         " nothing else; have a person do it",
+                         run);
 }
 
 /* A client on a Unix socket that is inside a run has no more rights than its run, whatever token
@@ -191,6 +214,9 @@ static struct err identify(struct exchange *exchange, const struct target *targe
 static struct err check_inside(struct exchange *exchange, const struct conn *conn,
                                struct why *why) {
     const unsigned scope = exchange->route->scope;
+    if (exchange->identity.by_run_token) {
+        return check_run_token(exchange, conn, why);
+    }
     if (conn->inside == HTTP_OUTSIDE) {
         return ERR_OK;
     }

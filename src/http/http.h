@@ -35,6 +35,7 @@ struct identity {
     bool
         owns_socket; /* By the Unix socket, as the user who runs the daemon, and without a token. */
     char inside[ID_SIZE]; /* The run inside of which the client is; "": of none. */
+    bool by_run_token;    /* Known by the token of that run, from wherever. */
 };
 
 /* Rights of a client inside a run (server.h) with a route of the scope run. Reads are always
@@ -73,6 +74,7 @@ struct route {
     const char *body_media;          /* NULL: application/json, parsed. Else: any image type, or
                                application/octet-stream, as it is. */
     enum route_inside inside;        /* With the scope run. */
+    bool run_token;                  /* The token of a run is taken; by no other route. */
     bool begins_run;                 /* Refused where there is no room (server.h). */
     bool signs_in;                   /* Over TCP, a page may say who it is later: websocket.h. */
     bool idempotent_key;             /* Idempotency-Key is honoured (docs). */

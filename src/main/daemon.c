@@ -48,6 +48,7 @@
 #include "proc/inside.h"
 #include "proc/port_owner.h"
 #include "rules/project/project.h"
+#include "rules/token/run_token.h"
 #include "store/datadir.h"
 
 enum { SOCKET_PATH_MAX = 4096 };
@@ -169,9 +170,25 @@ static void prune_failed(void *ctx, struct err err) {
               LOG_FIELDS(log_err(err)));
 }
 
+/* Whether the run goes on is asked with the request's own transaction (api/base/request.c). */
+static bool run_token_check(const struct daemon *daemon, struct bytes text,
+                            struct identity *ret_identity) {
+    struct run_token token;
+    if (!run_token_read(work_token_key(daemon->work), text, &token)) {
+        return false;
+    }
+    *ret_identity = (struct identity){.scopes = SCOPE_READ | SCOPE_RUN, .by_run_token = true};
+    memcpy(ret_identity->owner, token.owner, sizeof token.owner);
+    memcpy(ret_identity->inside, token.run.text, sizeof ret_identity->inside);
+    return true;
+}
+
 static bool token_check(void *ctx, struct bytes token, struct identity *ret_identity) {
     struct daemon *daemon = ctx;
     struct token_grant grant;
+    if (run_token_is(token)) {
+        return run_token_check(daemon, token, ret_identity);
+    }
     if (!token_table_find(daemon->tokens, token, world_wall_ms(daemon->options->world), &grant)) {
         return false;
     }
@@ -480,6 +497,7 @@ static void place_store(void *ctx) {
     struct place *place = mem_new(sizeof *place);
     place->daemon = daemon;
     page_port_link(&daemon->page_port, &place->origin);
+    dispatch_set_address(daemon->runs_api.host.dispatch, place->origin.text);
     store_write(daemon->store, place_write, on_place_written, place);
 }
 

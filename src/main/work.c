@@ -32,6 +32,7 @@
 #include "main/processes.h"
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
+#include "main/run_key.h"
 #include "main/scans.h"
 #include "rules/agent/resource.h"
 #include "rules/workflow/workflow.h"
@@ -62,6 +63,7 @@ struct work {
     struct address_list *allow, *fetch_allow;
     struct search_engine search; /* SEARCH_NONE: none is configured. */
     char *search_key;            /* Owned. */
+    struct run_token_key token_key;
     struct effects *effects;
     struct shortage *shortage;
     struct fetch *client;       /* For webhooks and pages. */
@@ -349,6 +351,7 @@ static void dispatch_begin(struct work *work) {
                                     .holders = work->processes.holders,
                                     .data_dir = work->processes.data_dir,
                                     .cgroups = work->processes.cgroups,
+                                    .token_key = &work->token_key,
                                     .hide = (const char *const *)work->hidden,
                                     .webhook_allow = work->allow,
                                     .sandbox_lack = sandbox_lack(serve),
@@ -572,6 +575,9 @@ static struct err rooms_open(struct work *work, struct why *why) {
     if (!err_failed(err)) {
         err = deliver_secret_load(serve->world, work->processes.data_dir, serve->webhook_secret,
                                   &work->secret, why);
+    }
+    if (!err_failed(err)) {
+        err = run_key_load(serve->world, work->processes.data_dir, &work->token_key, why);
     }
     if (!err_failed(err)) {
         err = models_begin(work, why);
@@ -941,4 +947,8 @@ void work_metrics(struct work *work, struct text *text) {
     metrics_of_turns(work->turns, work->models, text);
     metrics_of_workflows(work->workflows, text);
     metrics_of_hosts(work->dispatch, text);
+}
+
+const struct run_token_key *work_token_key(const struct work *work) {
+    return &work->token_key;
 }

@@ -40,6 +40,8 @@ struct work_options {
 };
 MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,
                                 struct why *why);
+/* The key of tokens of runs. */
+const struct run_token_key *work_token_key(const struct work *work);
 /* Finds out whether the database is at home (engine/base/home.h); one that is not is held. Then
  * loads the connections to providers of models. `known` never comes inside the call. */
 void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx);

@@ -200,3 +200,13 @@ test("another agent judges: a rejection goes back with its reasons, an acceptanc
       (await board.show("T-2")).events.some(({ type }) => type === "review_failed"));
     assert.equal((await board.show(left.name)).status, "review");
   });
+
+test("a hold that is over, and an agent that comes to the board, begin what waits", LIMIT,
+  async (t) => {
+    const board = await Board.open(t, { hold: true, agents: [] });
+    await board.add("Waits", WORK);
+    const set = (settings) => board.turns.ask("PATCH", "/projects/shop", { board: settings });
+    assert.match((await board.show("T-1")).waits, /hold|no agent/);
+    await set({ hold: false, agents: [{ name: "claude" }] });
+    await board.until("T-1", "review");
+  });

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "engine/token/token.h"
+#include "rules/token/run_token.h"
 
 static struct token token_make(unsigned number, char secret[TOKEN_SECRET_LEN + 1],
                                struct sha256_hex *ret_hash) {
@@ -141,6 +142,32 @@ static void owners_have_plain_names(void **state) {
     assert_false(token_owner_valid((struct bytes){name, TOKEN_OWNER_MAX + 1}));
 }
 
+/* --- Tokens of runs --------------------------------------------------------------------------- */
+
+static void a_token_of_a_run_is_read_with_its_key_alone(void **state) {
+    (void)state;
+    const struct run_token_key key = {{1, 2, 3}}, other = {{1, 2, 4}};
+    const uint8_t random[10] = {7};
+    struct run_token token = {.run = id_make("run", 1000, random), .owner = "a.b-c"}, read;
+    char text[RUN_TOKEN_SIZE], changed[RUN_TOKEN_SIZE];
+    run_token_write(&key, &token, text);
+    const struct bytes whole = secret_bytes(text);
+    assert_true(run_token_is(whole));
+    assert_true(run_token_read(&key, whole, &read));
+    assert_string_equal(read.run.text, token.run.text);
+    assert_string_equal(read.owner, token.owner);
+    assert_false(run_token_read(&other, whole, &read));
+    for (size_t i = 0; i < whole.len; i++) {
+        assert_false(run_token_read(&key, (struct bytes){text, i}, &read));
+        memcpy(changed, text, whole.len);
+        changed[i] ^= 1;
+        assert_false(run_token_read(&key, (struct bytes){changed, whole.len}, &read));
+    }
+    memset(token.owner, 'x', TOKEN_OWNER_MAX); /* The longest. */
+    run_token_write(&key, &token, text);
+    assert_true(run_token_read(&key, secret_bytes(text), &read));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_found_until_it_is_revoked),
@@ -148,6 +175,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_a_secret_is_not_found),
         cmocka_unit_test(a_row_is_json_without_the_secret),
         cmocka_unit_test(owners_have_plain_names),
+        cmocka_unit_test(a_token_of_a_run_is_read_with_its_key_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -274,6 +274,13 @@ static struct err request_tx(struct tx *tx, void *ctx) {
     op_restart(&request->op);
     request->replayed = request->more = false;
     request->about = BYTES("");
+    const struct identity *identity = exchange_identity(request->op.exchange);
+    if (identity->by_run_token) {
+        struct err ended = tx_inside_lives(tx, identity->inside, &request->op.why);
+        if (err_failed(ended)) {
+            return ended;
+        }
+    }
     if (exchange_route(request->op.exchange)->inside == INSIDE_BELOW) {
         struct err refused = request_inside(tx, request, request->key.id);
         if (err_failed(refused)) {

@@ -272,7 +272,11 @@ static struct err show_work(struct tx *tx, void *ctx) {
     struct board_op *op = ctx;
     struct task task;
     client_complete(tx, op);
-    const struct err err = tx_task_find(tx, &op->key, &op->client, &task, &op->request.op.why);
+    /* The token of a run shows its own task alone. */
+    const struct err err =
+        exchange_identity(op->request.op.exchange)->by_run_token
+            ? tx_task_writes(tx, &op->key, &op->client, &task, &op->request.op.why)
+            : tx_task_find(tx, &op->key, &op->client, &task, &op->request.op.why);
     const bool all = bytes_is(param_text(op->request.op.exchange, "expand"), "all");
     return err_failed(err) ? err : tx_task_expand(tx, &task, all, &op->request.op.answer);
 }
@@ -458,6 +462,12 @@ static struct err output_read(void *ctx) {
     text_default(&output->summary, "");
     if (!err_failed(err) && has_path == has_content) {
         return err_why(why, ERR_BAD_FIELD, "give one of \"content\" and \"content_path\"");
+    }
+    if (!err_failed(err) && has_path &&
+        exchange_identity(op->board.request.op.exchange)->by_run_token) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"content_path\" is a file that the daemon reads, and a sandbox may hide it"
+                       " from this client: send \"content\"");
     }
     if (!err_failed(err) && has_path && output->path.data[0] != '/') {
         return err_why(why, ERR_BAD_FIELD, "\"content_path\" must be an absolute path");
@@ -650,21 +660,22 @@ static const struct request_kind comment_add = {.size = sizeof(struct comment_op
 #define OWNER_QUERY .query = OP_OWNER_QUERY("Another owner's task")
 #define TASK_ANSWER .answer = {.fields = &task_resource.fields, .use = FIELD_LISTED | FIELD_WHOLE}
 #define STATUS_ROUTE                                                                               \
-    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true,                                        \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .run_token = true, .has_body = true,                     \
                  .body = {.fields = &status_fields, .use = FIELD_GIVEN}, TASK_ANSWER,              \
                  .request = &status
 #define OUTPUT_ROUTE                                                                               \
-    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,                \
-                 .body_max = 4 << 20,                                                              \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .run_token = true, .has_body = true,                     \
+                 .idempotent_key = true, .body_max = 4 << 20,                                      \
                  .body = {.fields = &task_output_resource.fields, .use = FIELD_GIVEN},             \
                  .answer = {.fields = &task_output_resource.fields, .use = FIELD_LISTED},          \
                  .answer_status = 201, .request = &output_add
 #define COMMENT_ROUTE                                                                              \
-    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,                \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .run_token = true, .has_body = true,                     \
+                 .idempotent_key = true,                                                           \
                  .body = {.fields = &task_comment_resource.fields, .use = FIELD_GIVEN},            \
                  .answer = {.fields = &task_comment_resource.fields, .use = FIELD_LISTED},         \
                  .answer_status = 201, .request = &comment_add
-#define SHOW_ROUTE .query = show_query, TASK_ANSWER, .request = &show
+#define SHOW_ROUTE .query = show_query, .run_token = true, TASK_ANSWER, .request = &show
 
 const struct route task_routes[] = {
     {ROUTE("GET", "/api/v1/projects/{project}/tasks", SCOPE_READ,

@@ -162,8 +162,8 @@ static const struct request_kind retract = {
 #define OWNER_QUERY .query = OP_OWNER_QUERY("Another owner's mail")
 #define MAIL_ANSWER .answer = {.fields = &mail_resource.fields, .use = FIELD_LISTED}
 #define SEND_ROUTE                                                                                 \
-    OWNER_QUERY, .inside = INSIDE_ALWAYS, .has_body = true, .idempotent_key = true,                \
-                 .body_max = 512 << 10,                                                            \
+    OWNER_QUERY, .inside = INSIDE_ALWAYS, .run_token = true, .has_body = true,                     \
+                 .idempotent_key = true, .body_max = 512 << 10,                                    \
                  .body = {.fields = &mail_resource.fields, .use = FIELD_GIVEN}, MAIL_ANSWER,       \
                  .answer_status = 201, .request = &send
 
@@ -171,7 +171,7 @@ const struct route mail_routes[] = {
     {ROUTE("POST", "/api/v1/mail", SCOPE_RUN, "Send mail to an agent, a session or a person"),
      SEND_ROUTE},
     {ROUTE("POST", "/api/v1/mail/{id}/retract", SCOPE_RUN, "Take back mail that is not read yet"),
-     OWNER_QUERY, .inside = INSIDE_ALWAYS, MAIL_ANSWER, .request = &retract},
+     OWNER_QUERY, .inside = INSIDE_ALWAYS, .run_token = true, MAIL_ANSWER, .request = &retract},
     {ROUTE("POST", "/api/mail", SCOPE_RUN, "Send mail, as its prompt says"), SEND_ROUTE},
     {.method = NULL},
 };

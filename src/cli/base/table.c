@@ -210,7 +210,9 @@ void table_lines(const struct invocation *invocation, const struct column *colum
         if (column->print != NULL) {
             column->print(row);
         } else if (column->fit == FIELD_BELOW) {
-            printf("\n%s\n", talk_text(row, column->member));
+            putchar('\n');
+            plain_print(bytes_of(talk_text(row, column->member)));
+            putchar('\n');
         } else if (as_json && member != NULL && !json_is_null(member)) {
             fputs(text_bytes(&line).data, stdout);
             talk_print(member);

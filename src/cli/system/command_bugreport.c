@@ -176,6 +176,7 @@ static void secrets_find(struct report *report) {
     }
     daemon_variables(report);
     secret_file(report, "", "webhook.key");
+    secret_file(report, "", "run.key");
     AUTO(mem_release) char *folder = datadir_path(report->data, "provider-keys");
     DIR *keys = opendir(folder);
     for (const struct dirent *key = keys == NULL ? NULL : readdir(keys); key != NULL;

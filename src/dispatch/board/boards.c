@@ -225,7 +225,8 @@ static void agent_looked(struct pool_job *job) {
     struct boards *boards = board->boards;
     if (boards->asker.stopping) {
         maybe_stopped(boards);
-    } else if (board->usable) {
+    } else if (board->usable && (!agent_json_by_port(text_bytes(&board->program)) ||
+                                 dispatch_has_address(boards->options.dispatch, &board->why))) {
         board_start(board);
     } else {
         board_fail(board);

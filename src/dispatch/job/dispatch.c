@@ -194,6 +194,25 @@ void dispatch_close(struct dispatch *dispatch) {
     mem_free(dispatch);
 }
 
+/* --- The daemon's port ------------------------------------------------------------------------ */
+
+void dispatch_set_address(struct dispatch *dispatch, const char *address) {
+    /* An origin fits. */
+    (void)snprintf(dispatch->address, sizeof dispatch->address, "%s", address);
+}
+
+void dispatch__address_lacks(struct why *why) {
+    why_set(why, "it reaches drover by a port (\"reach\" of its definition), and this daemon has"
+                 " none: start it with --listen 127.0.0.1:7433, or run 'drover open' once");
+}
+
+bool dispatch_has_address(const struct dispatch *dispatch, struct why *why) {
+    if (dispatch->address[0] == '\0') {
+        dispatch__address_lacks(why);
+    }
+    return dispatch->address[0] != '\0';
+}
+
 /* --- Followers of logs ------------------------------------------------------------------------ */
 
 static void log_watch_on_task(struct loop_task *task) {

@@ -65,8 +65,9 @@ struct dispatch_options {
     struct shortage *shortage; /* Borrowed; NULL: none, and starts are tried one by one. */
     struct spool *spool;
     struct holders *holders;
-    const char *data_dir;          /* Absolute: commands are told. */
-    const struct cgroups *cgroups; /* For commands. NULL: none. */
+    const char *data_dir;                  /* Absolute: commands are told. */
+    const struct cgroups *cgroups;         /* For commands. NULL: none. */
+    const struct run_token_key *token_key; /* Borrowed; NULL: no program gets a token. */
     /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
      * NULL. NULL: nothing, and there is no sandbox. */
     const char *const *hide;
@@ -111,6 +112,12 @@ void dispatch_after_sleep(struct dispatch *dispatch);
 
 /* For whoever submits or stops: what is allowed now. */
 struct run_bounds dispatch_bounds(const struct dispatch *dispatch);
+/* Address of the daemon's port, as "http://127.0.0.1:7433", for programs that reach no socket; "":
+ * there is no port. Copied. */
+enum { DISPATCH_ADDRESS_SIZE = 288 };
+void dispatch_set_address(struct dispatch *dispatch, const char *address);
+/* Whether there is one, for programs that need it: else `why` says so. */
+MUST_CHECK bool dispatch_has_address(const struct dispatch *dispatch, struct why *why);
 /* As it was opened; `bounds` are those of dispatch_bounds without the hold. Any thread. */
 const struct dispatch_options *dispatch_options(const struct dispatch *dispatch);
 enum run_hold dispatch_held(const struct dispatch *dispatch);

@@ -37,6 +37,7 @@ struct dispatch {
     char **environment;                /* Owned: what commands inherit of ours; ends with NULL. */
     char **own_environment;   /* Owned: all of ours, to which definitions of agents refer. */
     char **agent_environment; /* Owned: the same of programs that are agents. */
+    char address[DISPATCH_ADDRESS_SIZE]; /* dispatch_set_address */
     struct asker asker;
     uint64_t guest_walk;   /* A guest's: number of the walk that goes on. */
     int64_t history_start; /* First epoch of this database's own history. */
@@ -50,6 +51,8 @@ struct dispatch {
 uint32_t dispatch__random(const struct dispatch *dispatch);
 void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
                       struct err err);
+/* The sentence of dispatch_has_address. */
+void dispatch__address_lacks(struct why *why);
 void dispatch__parts(struct dispatch *dispatch, enum part_step step);
 /* To be called where the last thing may have come back. */
 void dispatch__maybe_stopped(struct dispatch *dispatch);

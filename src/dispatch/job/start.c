@@ -28,6 +28,7 @@
 #include "dispatch/job/secrets.h"
 #include "dispatch/job/work.h"
 #include "engine/job/spec.h"
+#include "rules/token/run_token.h"
 
 enum {
     TURN_NS = 1000 * 1000,
@@ -36,7 +37,7 @@ enum {
 enum {
     OWN_VARIABLES_MAX = 1000,
     INHERITED_MAX = 64,
-    OURS = 10,
+    OURS = 11,
     NONCE_BYTES = 16,
     OWN_MAX = PROTOCOL_NAME_MAX + 32
 };
@@ -190,6 +191,7 @@ static bool variables_make(struct variables *variables, const struct flight_work
         OURS * OWN_MAX + strlen(dispatch->options.data_dir) + COUNT_OF(tmp_names) * strlen(spool);
     const char *path = json_object_get(env, "PATH") == NULL ? spec->path : NULL;
     bytes += path != NULL ? strlen(path) : 0;
+    bytes += spec->token_for != NULL ? strlen(work->address) + RUN_TOKEN_SIZE : 0;
     json_object_foreach((json_t *)env, name, value) {
         bytes += strlen(name) + json_string_length(value) + 2;
     }
@@ -227,7 +229,15 @@ static bool variables_make(struct variables *variables, const struct flight_work
             put(variables, *at, folder);
         }
     }
-    if (!spec->sandbox) {
+    if (spec->token_for != NULL) {
+        char text[RUN_TOKEN_SIZE];
+        struct run_token token = {.run = id_copy(bytes_of(run))};
+        (void)snprintf(token.owner, sizeof token.owner, "%s", spec->token_for); /* As checked. */
+        run_token_write(dispatch->options.token_key, &token, text);
+        put(variables, "DROVER_URL", work->address);
+        put(variables, "DROVER_TOKEN", text);
+        explicit_bzero(text, sizeof text);
+    } else if (!spec->sandbox) {
         put(variables, "DROVER_DATA", dispatch->options.data_dir);
     }
     variables->list[variables->count] = NULL;
@@ -337,6 +347,11 @@ static void order_make(struct flight_work *work) {
         why_set(&why, "%s", lack);
         work->err = err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
     }
+    if (!err_failed(work->err) && spec.token_for != NULL &&
+        (work->address[0] == '\0' || work->dispatch->options.token_key == NULL)) {
+        dispatch__address_lacks(&why);
+        work->err = err_make(ERR_CONFIG, "dispatch: address");
+    }
     AUTO(json_release) json_t *env = NULL;
     if (!err_failed(work->err) && spec.secrets != NULL) {
         const struct dispatch_options *options = &work->dispatch->options;
@@ -441,6 +456,7 @@ void start__task(struct loop_task *task) {
         const bool blocks =
             work->spec_len > LARGE ||
             (wanted && memmem(work->spec, work->spec_len, reads_keys.data, reads_keys.len) != NULL);
+        memcpy(work->address, dispatch->address, sizeof work->address);
         if (wanted && blocks) {
             flight__enter(flight, FLIGHT_ORDERING);
             work__begin(work, order_run, order_done);

@@ -35,7 +35,8 @@ struct flight_work {
     size_t spec_len;
     struct flight_facts facts;
     struct err err;
-    char note[NOTE_MAX]; /* "": nothing to say. */
+    char note[NOTE_MAX];                 /* "": nothing to say. */
+    char address[DISPATCH_ADDRESS_SIZE]; /* Address of the daemon, when the start began. */
 
     int order; /* Owned; -1: none. */
 

@@ -119,6 +119,9 @@ static struct err spec_write(const struct program_wish *wish, const struct progr
     if (!agent_env_write(agent->env, AGENT_ENV_REFERENCES, "agent", spec)) {
         text_add_str(spec, ",\"agent\":true");
     }
+    if (agent_definition_by_port(agent)) {
+        text_add_member(spec, "token_for", wish->plan->owner);
+    }
     text_add_char(spec, '}');
     return text_failed(spec) ? text_error(spec, "turns: program") : ERR_OK;
 }

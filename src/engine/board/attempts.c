@@ -119,8 +119,8 @@ static void task_take(struct tx *tx, const struct board_pick *pick, const struct
 static bool unbegun_find(struct tx *tx, const struct board_pick *pick, struct task *ret_task) {
     static const char where[] =
         "owner = $1 AND project = $2 AND status IN ('claimed', 'working') AND open_attempt = 1"
-        " AND run = '' AND attempt IN (SELECT attempt FROM task_attempts WHERE ended_ms IS NULL"
-        " AND began = 0) ORDER BY id LIMIT 1";
+        " AND run = '' AND EXISTS (SELECT 1 FROM task_attempts a WHERE a.attempt = tasks.attempt"
+        " AND a.ended_ms IS NULL AND a.began = 0) ORDER BY id LIMIT 1";
     AUTO(rows_release)
     struct rows *rows = tx_resource_rows(tx, &task_resource, where,
                                          ARGS(arg_text(pick->owner), arg_text(pick->project)));

@@ -4,6 +4,7 @@
 #include "engine/board/rows.h"
 #include "engine/run/runs.h"
 #include "engine/session/sessions.h"
+#include "rules/project/project.h"
 
 enum {
     ABOVE_MAX = 100,           /* Runs above the one inside of which a client is. */
@@ -167,17 +168,26 @@ void tasks__tell(struct tx *tx, const struct task *task, const struct task_happe
     follow_tell(tx, &tell, &data);
 }
 
-static void note(struct tx *tx, const struct task *task) {
+static void note(struct tx *tx, struct bytes owner, struct bytes project) {
     AUTO(text_done) struct text text = text_up_to(BOARD_NOTE_MAX);
-    text_addf(&text, "%.*s\n%.*s", (int)task->owner.len, task->owner.data, (int)task->project.len,
-              task->project.data);
+    text_addf(&text, "%.*s\n%.*s", (int)owner.len, owner.data, (int)project.len, project.data);
     tx_fail(tx, text_failed(&text) ? text_error(&text, "board: note")
                                    : tx_note(tx, BOARD_NOTE, text_bytes(&text)));
 }
 
 void tasks__write(struct tx *tx, struct task *io_task) {
     tx_fail(tx, tx_resource_update(tx, &task_resource, FIELD_SET, io_task));
-    note(tx, io_task);
+    note(tx, io_task->owner, io_task->project);
+}
+
+/* Agents came, or the hold is over: what waited for that begins. */
+struct err board__project_changed(struct tx *tx, const struct resource_key *key, const void *row) {
+    const struct project *project = row;
+    (void)key; /* The row names it. */
+    if (project != NULL) {
+        note(tx, project->owner, project->name);
+    }
+    return tx_error(tx);
 }
 
 void tasks__enter(struct tx *tx, struct task *io_task, const struct task_entered *entered) {

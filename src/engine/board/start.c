@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "engine/board/rows.h"
 #include "engine/project/projects.h"
+#include "rules/agent/definition.h"
 #include "rules/board/prompt.h"
 
 enum {
@@ -142,16 +143,16 @@ void prompts__write(struct tx *tx, const struct prompt_ask *ask, struct text *pr
     }
 }
 
-static struct bytes prompt_make(struct tx *tx, const struct attempt_start *start,
-                                const struct task *task, const struct task_attempt *attempt,
-                                bool goes_on) {
+static struct bytes prompt_make(struct tx *tx, struct bytes program, const struct task *task,
+                                const struct task_attempt *attempt, bool goes_on) {
     AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     const struct prompt_ask ask = {.which = prompt_of(tx, task, attempt, goes_on),
                                    .task = task,
                                    .agent = attempt->agent,
                                    .attempt = attempt->number,
-                                   .reach = start->program.len > 0 ? BOARD_REACH_SOCKET
-                                                                   : BOARD_REACH_TOOLS,
+                                   .reach = program.len == 0              ? BOARD_REACH_TOOLS
+                                            : agent_json_by_port(program) ? BOARD_REACH_PORT
+                                                                          : BOARD_REACH_SOCKET,
                                    .setting = "executor"};
     prompts__write(tx, &ask, &prompt);
     return tx_copy_text(tx, &prompt, "board: prompt");
@@ -196,18 +197,19 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     if (err_failed(err)) {
         return err;
     }
-    const struct turn_message message = {.session = {task.owner, session.session},
-                                         .text = prompt_make(tx, start, &task, &attempt, goes_on),
-                                         .client = BYTES(""),
-                                         .schema = BYTES(""),
-                                         .model = BYTES(""),
-                                         .model_default = start->model_default,
-                                         .policy = TURN_ENQUEUE,
-                                         .line = start->line,
-                                         .run = start->run,
-                                         .message = start->message,
-                                         .answer = start->answer,
-                                         .bounds = start->bounds};
+    const struct turn_message message = {
+        .session = {task.owner, session.session},
+        .text = prompt_make(tx, session.program, &task, &attempt, goes_on),
+        .client = BYTES(""),
+        .schema = BYTES(""),
+        .model = BYTES(""),
+        .model_default = start->model_default,
+        .policy = TURN_ENQUEUE,
+        .line = start->line,
+        .run = start->run,
+        .message = start->message,
+        .answer = start->answer,
+        .bounds = start->bounds};
     /* Before the turn is made: a budget that is used up ends both at once. */
     attempt.session = task.session = session.session;
     attempt.run = task.run = bytes_of(start->run.text);

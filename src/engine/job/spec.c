@@ -228,13 +228,20 @@ struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct w
     return ERR_OK;
 }
 
+/* Members that drover alone writes, and no client: of programs that are agents. */
 struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec, struct why *why) {
     AUTO(json_release) json_t *agent = json_incref(json_object_get(json, "agent"));
+    AUTO(json_release) json_t *token_for = json_incref(json_object_get(json, "token_for"));
     (void)json_object_del(json, "agent"); /* Most have none. */
+    (void)json_object_del(json, "token_for");
     struct err err = job_spec_read(json, ret_spec, why);
     if (!err_failed(err) && agent != NULL && json_object_set(json, "agent", agent) == 0) {
         ret_spec->agent = true;
         ret_spec->secrets = json_is_object(agent) ? agent : NULL; /* Lives as `json` does. */
+    }
+    if (!err_failed(err) && token_for != NULL &&
+        json_object_set(json, "token_for", token_for) == 0) {
+        ret_spec->token_for = json_string_value(token_for); /* The same. */
     }
     return err;
 }

@@ -9,6 +9,7 @@
 #include "engine/inbox/rows.h"
 #include "engine/mail/mail.h"
 #include "engine/session/message_rows.h"
+#include "rules/agent/definition.h"
 #include "rules/mail/prompt.h"
 
 enum { PAYLOAD_MAX = 200, CAUSE_MAX = 400, JOINED_MAX = 256 << 10, TOLD_MAX = 100 };
@@ -55,6 +56,10 @@ static void prompt_write(struct tx *tx, struct mail_prompt *prompt, struct text 
     const struct mail *mail = prompt->mail;
     unsigned status = 0;
     prompt->about_status = BYTES("");
+    prompt->by_port =
+        mail->session.len > 0 &&
+        agent_json_by_port(tx_text(tx, "SELECT program FROM sessions WHERE session = $1",
+                                   ARGS(arg_text(mail->session))));
     if (mail->about.len > 0) {
         prompt->about_status =
             tx_text(tx, "SELECT status FROM tasks WHERE owner = $1 AND project = $2 AND place = $3",

@@ -138,3 +138,15 @@ struct err tx_inside_mark_session(struct tx *tx, const char *inside, int64_t ses
           ARGS(arg_int(session), arg_int(rows_int(rows, 0)), arg_text(rows_text(rows, 1))));
     return tx_error(tx);
 }
+
+struct err tx_inside_lives(struct tx *tx, const char *inside, struct why *why) {
+    const bool lives =
+        tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1 AND ended_ms IS NULL",
+                  ARGS(arg_str(inside))) > 0;
+    return lives || err_failed(tx_error(tx))
+               ? tx_error(tx)
+               : err_why(why, ERR_UNAUTHORIZED,
+                         "the token was that of %s, and ended with it: another attempt has another"
+                         " token",
+                         inside);
+}

@@ -26,6 +26,9 @@ struct inside_change {
 MUST_CHECK struct err tx_inside_check(struct tx *tx, const struct inside_change *change,
                                       struct why *why);
 
+/* For the token of a run: ERR_UNAUTHORIZED, with a sentence, once that run has ended. */
+MUST_CHECK struct err tx_inside_lives(struct tx *tx, const char *inside, struct why *why);
+
 /* Before the submit of a run without a parent: where it is charged, if budgets hold for the run
  * `inside`. "" for `inside`, here and below: the client is outside. */
 MUST_CHECK struct err tx_inside_budget(struct tx *tx, const char *inside, struct run_new *io_run);

@@ -59,7 +59,7 @@ static struct err key_check(const struct sign_in *sign_in, struct bytes key,
     if (identity.origin != NULL && strcasecmp(identity.origin, sign_in->origin) != 0) {
         return err_make(ERR_KEY_ORIGIN, "sign-in: key");
     }
-    if ((identity.scopes & SCOPE_READ) == 0) {
+    if ((identity.scopes & SCOPE_READ) == 0 || identity.by_run_token) {
         return err_make(ERR_FORBIDDEN, "sign-in: key");
     }
     identity.origin = NULL; /* Borrowed, and compared. */

@@ -40,6 +40,12 @@ enum agent_access {
         AGENT_ACCESS_COUNT
 };
 
+/* Ways of a program to drover's API: the socket in the data directory, or, from a sandbox or a
+ * container that hides that, the port of the web pages, with a token of its run
+ * (rules/token/run_token.h). */
+#define AGENT_REACH_SOCKET "socket"
+#define AGENT_REACH_PORT "port"
+
 /* The one isolation: a git working tree for each task, in workflows and in `agent run`. */
 #define AGENT_ISOLATION_WORKTREE "worktree"
 
@@ -63,6 +69,7 @@ struct agent_definition {
      * with the names of AGENT_PRICES. NULL: none. */
     json_t *price;
     const char *isolation; /* AGENT_ISOLATION_WORKTREE; NULL: it works in the folder itself. */
+    const char *reach;     /* AGENT_REACH_PORT, _SOCKET; NULL: the latter. */
     int64_t at_once, deadline_ms, no_progress_ms, memory, processes, requests; /* 0: not given. */
 };
 
@@ -85,6 +92,9 @@ MUST_CHECK struct err agent_model_check(const char *model, struct why *why);
 MUST_CHECK struct err agent_definition_write(const struct agent_definition *what,
                                              struct text *text);
 enum agent_access agent_definition_access(const struct agent_definition *what);
+MUST_CHECK bool agent_definition_by_port(const struct agent_definition *what);
+/* The same of one as JSON, as sessions keep it; "": a model, which has tools. */
+MUST_CHECK bool agent_json_by_port(struct bytes definition);
 /* Whether that program asks before it acts. */
 MUST_CHECK bool agent_program_asks(const char *program);
 /* Whether that program can be given a list of tools. */

@@ -12,6 +12,7 @@ static const char *const programs[] = {"claude",     "codex", "opencode", "pi",
 static const char *const accesses[] = {AGENT_ACCESSES(X) NULL};
 #undef X
 static const char *const isolations[] = {AGENT_ISOLATION_WORKTREE, NULL};
+static const char *const reaches[] = {AGENT_REACH_SOCKET, AGENT_REACH_PORT, NULL};
 
 static const struct field rows[] = {
     {FIELD("name", FIELD_CHARS, AT(name)), .use = FIELD_GIVEN | FIELD_LISTED, .required = true,
@@ -44,6 +45,9 @@ static const struct field rows[] = {
     {FIELD("isolation", FIELD_CHARS, AT(isolation)), .names = isolations,
      FLAG_WORD("isolation", "KIND", AGENT_ISOLATION_WORKTREE,
                "Give each of its tasks a git working tree of its own.")},
+    {FIELD("reach", FIELD_CHARS, AT(reach)), .names = reaches,
+     FLAG_WORD("reach", "WAY", AGENT_REACH_SOCKET "|" AGENT_REACH_PORT,
+               "Let it call drover by this [socket]; port: with a token, out of a sandbox.")},
     {FIELD("lines", FIELD_JSON, AT(lines)),
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
      FLAG("line", FLAG_LIST, "FIELD=PATH", "Say where in a JSON line a field is. Repeatable.")},
@@ -363,6 +367,16 @@ enum agent_access agent_definition_access(const struct agent_definition *what) {
     (void)(what->access != NULL &&
            bytes_find(bytes_of(what->access), accesses, &at)); /* Checked. */
     return (enum agent_access)at;
+}
+
+bool agent_definition_by_port(const struct agent_definition *what) {
+    return what->reach != NULL && strcmp(what->reach, AGENT_REACH_PORT) == 0;
+}
+
+bool agent_json_by_port(struct bytes definition) {
+    AUTO(json_release) json_t *json = NULL;
+    return definition.len > 0 && !err_failed(json_parse_wrapped(definition, &json, NULL)) &&
+           bytes_is(json_bytes(json, "reach"), AGENT_REACH_PORT);
 }
 
 const struct agent_definition *agent_built_in(unsigned at) {

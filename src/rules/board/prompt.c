@@ -111,13 +111,15 @@ static const struct step {
                           "\"content\":\"TEXT\",\"summary\":\"SUMMARY\"}"),
      "task_output {\"type\": \"code\", \"title\": \"TITLE\", \"content\": \"TEXT\", "
      "\"summary\": \"SUMMARY\"}"},
-    {"For what is long, name its file: an absolute path below the root of the project or your "
-     "working folder. drover reads it at once, up to 1 MB:",
-     "drover task output --type code --title 'TITLE' --path /ABS/FILE",
-     POST_TEXT("outputs", "{\"agent\":{{agent_json}},\"type\":\"code\",\"title\":\"TITLE\","
-                          "\"content_path\":\"/ABS/FILE\",\"summary\":\"SUMMARY\"}"),
-     "task_output {\"type\": \"code\", \"title\": \"TITLE\", \"content_path\": \"/ABS/FILE\", "
-     "\"summary\": \"SUMMARY\"}"},
+    {
+        "For what is long, name its file: an absolute path below the root of the project or your "
+        "working folder. drover reads it at once, up to 1 MB:",
+        "drover task output --type code --title 'TITLE' --path /ABS/FILE",
+        POST_TEXT("outputs", "{\"agent\":{{agent_json}},\"type\":\"code\",\"title\":\"TITLE\","
+                             "\"content_path\":\"/ABS/FILE\",\"summary\":\"SUMMARY\"}"),
+        "task_output {\"type\": \"code\", \"title\": \"TITLE\", \"content_path\": \"/ABS/FILE\", "
+        "\"summary\": \"SUMMARY\"}",
+    },
     {"### 4. Finish\n\nWhen the outputs are written and the must-haves hold:",
      "drover task status {{completion_status}}", POST_STATUS("{{completion_status}}"),
      "task_status {\"status\": \"{{completion_status}}\"}"},
@@ -365,6 +367,14 @@ static void calls_add(const struct writing *writing, const struct step *step) {
     words_add(writing, "\n```\n");
 }
 
+/* The daemon reads no files for a client that may not see them. */
+static const char *call_of(const struct step *step, enum board_reach reach) {
+    const bool reads_files = step->curl != NULL && strstr(step->curl, "content_path") != NULL;
+    return reach == BOARD_REACH_TOOLS                 ? step->tool
+           : reach == BOARD_REACH_PORT && reads_files ? NULL
+                                                      : step->curl;
+}
+
 static void api_add(const struct writing *writing) {
     quoted_paragraph_begin(writing->text);
     if (writing->which == BOARD_PROMPT_REVIEW) {
@@ -374,7 +384,7 @@ static void api_add(const struct writing *writing) {
     words_add(writing, introductions[writing->facts->reach]);
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         const struct step *step = &steps[i];
-        const char *call = writing->facts->reach == BOARD_REACH_TOOLS ? step->tool : step->curl;
+        const char *call = call_of(step, writing->facts->reach);
         if (call != NULL || step->curl == NULL) {
             words_add(writing, "\n");
             words_add(writing, step->words);

@@ -62,9 +62,11 @@ void quoted_block_add(struct text *text, struct bytes block) {
     quoted_paragraph_begin(text);
     fence_add(text, fence);
     text_add_char(text, '\n');
-    for (size_t i = 0; i < block.len && !text_failed(text); i++) {
-        const unsigned char c = (unsigned char)block.data[i];
-        text_add_char(text, c >= ' ' || c == '\n' || c == '\t' ? (char)c : ' ');
+    for (size_t i = 0; i < block.len && !text_failed(text);) {
+        const char c = block.data[i];
+        const size_t control = utf8_control_len((struct bytes){block.data + i, block.len - i});
+        text_add_char(text, control == 0 || c == '\n' || c == '\t' ? c : ' ');
+        i += control > 0 ? control : 1;
     }
     quoted_paragraph_begin(text);
     fence_add(text, fence);

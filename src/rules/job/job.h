@@ -47,6 +47,9 @@ struct job_spec {
     bool pty, once, sandbox;
     bool agent;      /* A program that is an agent: not asked for by clients. */
     json_t *secrets; /* Variables by reference (rules/agent/definition.h); NULL: none. */
+    const char
+        *token_for;  /* Owner for whom the program of an agent gets a token, and the address of
+                            * the daemon, in place of its socket; NULL: nobody. */
     bool input_open; /* Input may follow `input`: asked for, or a terminal. */
     int64_t rows, columns, timeout_ms, memory, output, processes, key_max, priority;
     struct retry_policy retry;

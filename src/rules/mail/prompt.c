@@ -17,8 +17,8 @@ static const char request_steps[] =
     "Do what it asks, then answer the sender once. Run no status commands for it. Replace TEXT; "
     "for "
     "curl, as JSON:\n\n```sh\ndrover mail reply %.*s <<'end'\nTEXT\nend\n# or:\n"
-    "curl -s --unix-socket \"$DROVER_DATA/drover.sock\" -H 'content-type: application/json' -d @- "
-    "http://drover/api/mail <<'end'\n{\"in_reply_to\":\"%.*s\",\"text\":\"TEXT\"}\nend\n```\n";
+    "curl -s %s -H 'content-type: application/json' -d @- "
+    "%s/api/mail <<'end'\n{\"in_reply_to\":\"%.*s\",\"text\":\"TEXT\"}\nend\n```\n";
 
 /* The first characters of a text. */
 static struct bytes characters(struct bytes text, size_t most) {
@@ -57,13 +57,15 @@ static void about_add(const struct mail_prompt *prompt, struct text *text) {
     text_add_char(text, '\n');
 }
 
-static void text_add_mail(const struct mail *mail, struct text *text) {
+static void text_add_mail(const struct mail *mail, bool by_port, struct text *text) {
     const bool fits = text->len + mail->text.len <= MAIL_PROMPT_FULL;
     const size_t len = fits ? mail->text.len : utf8_cut(mail->text, MAIL_PROMPT_CUT);
     quoted_block_add(text, (struct bytes){mail->text.data, len});
     text_add_char(text, '\n');
     if (len < mail->text.len) {
-        text_addf(text, "\nThat is its beginning. Read the rest with: drover mail show %.*s\n",
+        text_addf(text,
+                  by_port ? "\nThat is its beginning. Ask the sender for the rest of %.*s.\n"
+                          : "\nThat is its beginning. Read the rest with: drover mail show %.*s\n",
                   (int)mail->mail.len, mail->mail.data);
     }
 }
@@ -93,10 +95,13 @@ void mail_prompt_write(const struct mail_prompt *prompt, struct text *text) {
             (long long)prompt->failures + 1, MAIL_FAILURES_MAX);
     }
     text_add_char(text, '\n');
-    text_add_mail(mail, text);
+    text_add_mail(mail, prompt->by_port, text);
     text_add_char(text, '\n');
     if (request) {
-        text_addf(text, request_steps, (int)id.len, id.data, (int)id.len, id.data);
+        text_addf(text, request_steps, (int)id.len, id.data,
+                  prompt->by_port ? "-H \"Authorization: Bearer $DROVER_TOKEN\""
+                                  : "--unix-socket \"$DROVER_DATA/drover.sock\"",
+                  prompt->by_port ? "\"$DROVER_URL\"" : "http://drover", (int)id.len, id.data);
     } else {
         text_add_str(text, inform_steps);
     }

@@ -18,6 +18,7 @@ enum {
 struct mail_prompt {
     const struct mail *mail;
     bool first;                /* No other mail stands before it. */
+    bool by_port;              /* The reader reaches drover by a port alone, with a token. */
     int64_t failures;          /* Turns that were given it, and failed. */
     struct bytes about_status; /* Status of the task that it is about; "": none. */
     bool about_over;           /* Whether that status is final. */
