@@ -29,8 +29,8 @@ FEATURES = {
         ["mail"], ["system"],
     ],
     "dispatch": [
-        ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],
-        ["workflow"], ["board"], ["mail"],
+        ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["board"],
+        ["turn"], ["workflow"], ["mail"],
     ],
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],

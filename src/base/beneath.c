@@ -12,6 +12,22 @@
 
 enum { RACES_MAX = 64 /* openat2 answers EAGAIN when something was renamed in the middle. */ };
 
+bool beneath_name(struct bytes folder, struct bytes path, struct bytes *ret_name) {
+    if (path.len > 0 && path.data[0] != '/') {
+        *ret_name = path;
+        return true;
+    }
+    const bool below = folder.len > 0 && bytes_begin(path, folder) &&
+                       (path.len == folder.len || path.data[folder.len] == '/');
+    while (below && folder.len < path.len && path.data[folder.len] == '/') {
+        folder.len++;
+    }
+    *ret_name = !below || folder.len == path.len
+                    ? BYTES(".")
+                    : (struct bytes){path.data + folder.len, path.len - folder.len};
+    return below;
+}
+
 int beneath_open(int folder_fd, const char *path, uint64_t flags) {
     struct open_how how = {.flags = flags | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};

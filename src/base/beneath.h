@@ -14,6 +14,10 @@
 
 #include "base/base.h"
 
+/* The name below the folder of a path that is absolute and begins with that, or relative; "." is
+ * the folder itself. False: it stands elsewhere. Only names are compared: opening follows links. */
+MUST_CHECK bool beneath_name(struct bytes folder, struct bytes path, struct bytes *ret_name);
+
 MUST_CHECK int beneath_open(int folder_fd, const char *path, uint64_t flags);
 
 /* For reading, what an O_PATH descriptor of a plain file stands for: no name is looked up again,

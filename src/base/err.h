@@ -50,6 +50,7 @@
     X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
     X(INSIDE_RUN, "inside_run", 403, 4, "A program inside a run may not do this")                  \
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
+    X(COMMAND_BY_AGENT, "command_by_agent", 403, 4, "Only a person may have drover run a command") \
     X(NOT_YOUR_TASK, "not_your_task", 403, 4, "An agent may speak only for itself, of its task")   \
     X(NOT_FOUND, "not_found", 404, 3, "There is no such object")                                   \
     X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \

@@ -372,7 +372,8 @@ void exchange_check(struct exchange *exchange) {
     request->wants_upgrade = false;
     exchange->close = exchange->close || waits || err_failed(check_length(request, &why));
     if (!answered) {
-        exchange_problem_about(exchange, err, &why,
-                               err.code == ERR_INSIDE_RUN ? exchange->identity.inside : "");
+        const struct problem_about about = {
+            .run = err.code == ERR_INSIDE_RUN ? exchange->identity.inside : NULL};
+        exchange_problem_about(exchange, err, &why, &about);
     }
 }

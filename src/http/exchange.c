@@ -461,28 +461,34 @@ const char problem_schema[] =
     "{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"code\"],"
     "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
     "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-    "\"code\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"}}}";
+    "\"code\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},"
+    "\"unmet\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
 
-void problem_write(struct text *text, struct err err, const struct why *why, const char *run) {
+void problem_write(struct text *text, struct err err, const struct why *why,
+                   const struct problem_about *about) {
     text_addf(text, "{\"type\":\"urn:drover:problem:%s\"", err_name(err.code));
     text_add_member(text, "title", bytes_of(err_title(err.code)));
     text_add_member_int(text, "status", err_http_status(err.code));
     if (why != NULL && why->text[0] != '\0') {
         text_add_member(text, "detail", bytes_of(why->text));
     }
-    if (run[0] != '\0') {
-        text_add_member(text, "run", bytes_of(run));
+    if (about->run != NULL && about->run[0] != '\0') {
+        text_add_member(text, "run", bytes_of(about->run));
+    }
+    if (about->unmet.len > 0) {
+        text_add_name(text, "unmet");
+        json_add_stored(text, about->unmet);
     }
     text_add_member(text, "code", bytes_of(err_name(err.code)));
     text_add_char(text, '}');
 }
 
 void exchange_problem(struct exchange *exchange, struct err err, const struct why *why) {
-    exchange_problem_about(exchange, err, why, /* run */ "");
+    exchange_problem_about(exchange, err, why, &(struct problem_about){.run = NULL});
 }
 
 void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
-                            const char *run) {
+                            const struct problem_about *about) {
     const struct http_options *options = &exchange->server->options;
     if (options->failed != NULL && is_our_failure(exchange, err.code)) {
         options->failed(options->ctx, exchange, err, why);
@@ -495,8 +501,8 @@ void exchange_problem_about(struct exchange *exchange, struct err err, const str
         err.code == ERR_BUSY) {
         exchange_add_header(exchange, "Retry-After", "1");
     }
-    AUTO(text_done) struct text text = text_up_to(PROBLEM_MAX);
-    problem_write(&text, err, why, run);
+    AUTO(text_done) struct text text = text_up_to(PROBLEM_MAX + about->unmet.len);
+    problem_write(&text, err, why, about);
     exchange->media = PROBLEM_MEDIA;
     if (!text_failed(&text)) {
         exchange->body = text_take(&text, &exchange->body_len);
@@ -694,8 +700,9 @@ struct err exchange_perform(struct conn *conn, const struct exchange_ask *ask) {
     exchange->identity = *ask->identity;
     struct err err = perform_check(exchange, conn, ask->path, &why);
     if (err_failed(err)) {
-        exchange_problem_about(exchange, err, &why,
-                               err.code == ERR_INSIDE_RUN ? exchange->identity.inside : "");
+        const struct problem_about about = {
+            .run = err.code == ERR_INSIDE_RUN ? exchange->identity.inside : NULL};
+        exchange_problem_about(exchange, err, &why, &about);
         return ERR_OK;
     }
     exchange->json = json_incref(ask->json);

@@ -141,9 +141,13 @@ void exchange_reply(struct exchange *exchange, int status, const char *media, st
 /* `code` gives status and title; `why` (may be NULL) is the detail. What failed on our side is
  * logged once, here. */
 void exchange_problem(struct exchange *exchange, struct err err, const struct why *why);
-/* `run`: the one that is in the way, as the member `run`; "": none. */
+/* Further members of a refusal; what is zero is left out. */
+struct problem_about {
+    const char *run;    /* The run that is in the way; NULL or "": none. */
+    struct bytes unmet; /* JSON list of sentences: conditions that are not met. */
+};
 void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
-                            const char *run);
+                            const struct problem_about *about);
 /* `value` is static; without it the answer says no-store. Before answering. */
 void exchange_set_cache(struct exchange *exchange, const char *value);
 /* Adds a header to the answer; before answering. At most 8, short. */

@@ -109,10 +109,11 @@ size_t reply_head_write(const struct exchange *exchange, char *out);
 size_t reply_stream_head_write(struct http_server *server, const char *status_line,
                                const char *fields, char *out);
 
-/* A refusal as RFC 9457 and problem_schema have it. `run` "": no such member. */
+/* A refusal as RFC 9457 and problem_schema have it. */
 #define PROBLEM_MEDIA "application/problem+json"
 extern const char problem_schema[];
-void problem_write(struct text *text, struct err err, const struct why *why, const char *run);
+void problem_write(struct text *text, struct err err, const struct why *why,
+                   const struct problem_about *about);
 
 /* --- Server ----------------------------------------------------------------------------------- */
 

@@ -88,6 +88,7 @@ struct daemon {
     struct system_info system_api;
     struct pages pages;
     struct runs_api runs_api;
+    struct tasks_api tasks_api;
     struct sessions_api sessions_api;
     struct blobs *blobs;
     struct turns_api turns_api;
@@ -399,7 +400,7 @@ static struct err http_begin(struct daemon *daemon) {
         request_routes(workflow_runs_routes, &daemon->workflows_api.host),
         request_routes(workflows_routes, &daemon->workflows_api.host),
         request_routes(memory_routes, &daemon->host),
-        request_routes(task_routes, &daemon->runs_api.host),
+        request_routes(task_routes, &daemon->tasks_api.host),
         request_routes(mail_routes, &daemon->sessions_api.host),
         request_routes(agents_routes, &daemon->agents_api.host),
         request_routes(usage_routes, &daemon->host),
@@ -718,6 +719,7 @@ static struct err rooms_open(struct daemon *daemon) {
     }
     daemon->tokens = token_table_new();
     daemon->runs_api = work_api(daemon->work);
+    daemon->tasks_api = work_tasks_api(daemon->work);
     daemon->host = daemon->runs_api.host;
     daemon->agents_api = (struct agents_api){.host = daemon->host,
                                              .home = work_home(),

@@ -17,6 +17,7 @@
 #include "dispatch/base/effects.h"
 #include "dispatch/base/performer.h"
 #include "dispatch/board/boards.h"
+#include "dispatch/board/must.h"
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
@@ -45,7 +46,7 @@ enum {
     CENSUS_MS = 1000,
     RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
-    PERFORMERS = 6,
+    PERFORMERS = 7,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
      * descriptor. Further calls wait. The default of a daemon that was given no number. */
     STREAMS_MAX = 1024,
@@ -85,6 +86,7 @@ struct work {
     struct titles *titles;
     struct workflows *workflows;
     struct boards *boards;
+    struct musts *musts;
     struct performer performers[PERFORMERS];
 
     struct home_found home;
@@ -495,6 +497,7 @@ static void turns_begin(struct work *work) {
                                        .spool = work->processes.spool,
                                        .agents = work->agents,
                                        .dispatch = work->dispatch,
+                                       .musts = work->musts,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
                                        .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),
@@ -509,6 +512,17 @@ static void turns_begin(struct work *work) {
                                              .ctx = work,
                                              .failed = run_failed};
     work->titles = titles_open(&of_titles);
+}
+
+static void musts_begin(struct work *work) {
+    const struct musts_options with = {.loop = work->loop,
+                                       .store = work->store,
+                                       .effects = work->effects,
+                                       .shortage = work->shortage,
+                                       .dispatch = work->dispatch,
+                                       .ctx = work,
+                                       .failed = run_failed};
+    work->musts = musts_open(&with);
 }
 
 static void boards_begin(struct work *work) {
@@ -543,6 +557,7 @@ static void performers_fill(struct work *work) {
                   [KIND_JOB] = workflows_job_note},
          .stop = workflows_stop},
         {.room = work->boards, .stop = boards_stop},
+        {.room = work->musts, .note = {[KIND_JOB] = musts_job_note}, .stop = musts_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
 }
@@ -602,6 +617,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
         why_set(why, "%s/libexec cannot be written", work->processes.data_dir);
         return err;
     }
+    musts_begin(work);
     turns_begin(work);
     boards_begin(work);
     performers_fill(work);
@@ -775,6 +791,7 @@ void work_begin(struct work *work) {
     census_stale(work);
     models_on_mended(work->models, connection_mended, work);
     sleep_watch_start(&work->sleep, work->loop, machine_after_sleep, work);
+    musts_recover(work->musts);
     damage_look(work->store, work->log);
     spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
 }
@@ -799,6 +816,7 @@ void work_inbox_note(struct work *work, struct bytes note) {
 
 void work_board_note(struct work *work, struct bytes note) {
     boards_note(work->boards, note);
+    musts_board_note(work->musts, note);
 }
 
 /* --- Closing ---------------------------------------------------------------------------------- */
@@ -871,6 +889,7 @@ void work_close(struct work *work) {
     scripts_close(work->scripts);
     titles_close(work->titles);
     turns_close(work->turns);
+    musts_close(work->musts); /* Turns wait for its checks. */
     toolbox_free(work->toolbox);
     connections_close(work->connections);
     agent_rows_free(work->agents);
@@ -903,6 +922,10 @@ struct runs_api work_api(struct work *work) {
                              .chores = work->options.chores,
                              .starts = work->options.starts,
                              .spool = work->processes.spool};
+}
+
+struct tasks_api work_tasks_api(struct work *work) {
+    return (struct tasks_api){.host = host_of(work), .musts = work->musts};
 }
 
 struct turns_api work_turns_api(struct work *work) {

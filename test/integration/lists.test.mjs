@@ -186,7 +186,8 @@ const census = [
   /FROM runs WHERE ended_ms IS NULL AND gate (<> ''$|= '' GROUP BY state)/,
   /^SELECT \(SELECT count\(\*\) FROM budgets\), \(SELECT count/,
   /FROM inbox WHERE settled_ms IS NULL GROUP BY state$/,
-  /^SELECT DISTINCT owner, project FROM tasks WHERE status IN/, // Once, at a start.
+  /^SELECT DISTINCT owner, project FROM tasks WHERE status IN/, // Once, at a start,
+  /^SELECT id FROM runs WHERE run_key = \$1 AND run_key <> '' AND ended_ms IS NULL/, // as is this.
 ];
 /** Whether the step reads a table from its beginning, or sorts what it has read. A subquery, also
  *  one with a name, may be read so: its own plan stands beside. */

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include "base/utf8.h"
 #include "rules/board/board.h"
+#include "rules/board/must.h"
 #include "rules/board/settings.h"
 #include "rules/board/task.h"
 
@@ -185,6 +187,9 @@ static void lists_are_checked_item_by_item(void **state) {
     assert_list(task_must_haves_write, "[{\"output\": \"cake\"}]", NULL, "cake");
     assert_list(task_must_haves_write, "[{\"file\": \"a\", \"text\": \"b\"}]", NULL, "[0]");
     assert_list(task_must_haves_write, "[\"\"]", NULL, "[0]");
+    assert_list(task_must_haves_write, "[{\"file\": \"a/../b\"}]", NULL, "..");
+    assert_list(task_must_haves_write, "[{\"unchanged\": \"..\"}]", NULL, "..");
+    assert_list(task_must_haves_write, "[{\"file\": \"a/..b\"}]", "[{\"file\":\"a/..b\"}]", NULL);
     assert_list(task_must_haves_write, "{}", NULL, "must be a list");
     assert_list(task_needs_write, "[\"t-1\", \"T-20\"]", "[\"T-1\",\"T-20\"]", NULL);
     assert_list(task_needs_write, "[\"T-1\", \"T-1\"]", NULL, "[1]");
@@ -199,6 +204,63 @@ static void lists_are_checked_item_by_item(void **state) {
     assert_list(board_settings_write, "{\"agents\":[{\"slots\":1}]}", NULL, "name");
     assert_list(board_settings_write, "{\"executor\":\"{{nobody}}\"}", NULL, "nobody");
     assert_list(board_settings_write, "{\"cake\":1}", NULL, "cake");
+    assert_list(board_settings_write, "{\"check_timeout_s\":1}", "{\"check_timeout_s\":1}", NULL);
+    assert_list(board_settings_write, "{\"check_timeout_s\":0}", NULL, "check_timeout_s");
+}
+
+static void kinds_of_must_haves_are_found_in_their_list(void **state) {
+    (void)state;
+    const struct bytes list = BYTES("[\"command\",{\"file\":\"a\"},{\"output\":\"code\"}]");
+    assert_true(must_has(list, MUST_OF_DISK));
+    assert_true(must_has(list, MUST_OUTSIDE));
+    assert_false(must_has(list, MUST_OF_COMMAND)); /* A sentence is no command. */
+    assert_false(must_has(list, MUST_OF_UNCHANGED));
+    assert_false(must_has(BYTES(""), MUST_OUTSIDE));
+}
+
+/* The sentence about a command that ended like this. */
+static void assert_unmet(enum run_cause cause, struct bytes tail, const char *wanted) {
+    const struct must must = {.kind = MUST_COMMAND, .value = BYTES("make")};
+    const struct must_end end = {.state = cause == CAUSE_COMPLETED ? RUN_SUCCEEDED : RUN_FAILED,
+                                 .cause = cause,
+                                 .exit_code = 2,
+                                 .timeout_s = 5,
+                                 .tail = tail};
+    AUTO(text_done) struct text list = text_up_to(MUST_UNMET_MAX);
+    must_command_add(&list, &must, &end);
+    assert_string_equal(list.len > 0 ? list.data : "", wanted);
+}
+
+static void a_command_is_unmet_with_the_end_of_its_output(void **state) {
+    (void)state;
+    AUTO(text_done) struct text many = text_up_to(1 << 20);
+    AUTO(text_done) struct text list = text_up_to(MUST_UNMET_MAX);
+    const struct must must = {.kind = MUST_COMMAND, .value = BYTES("a\"b")};
+    struct must_end end = {.state = RUN_FAILED, .cause = CAUSE_EXIT_CODE, .exit_code = 1};
+    assert_unmet(CAUSE_COMPLETED, BYTES("all is well"), "");
+    assert_unmet(CAUSE_EXIT_CODE, BYTES(""), "\"command \\\"make\\\": the command exited with 2\"");
+    assert_unmet(CAUSE_DEADLINE, BYTES(""),
+                 "\"command \\\"make\\\": the command had not ended after 5 s, and was stopped\"");
+    assert_unmet(
+        CAUSE_EXIT_CODE, BYTES("~~~\n\x1b[1m\xff\n"),
+        "\"command \\\"make\\\": the command exited with 2; the end of what it wrote, which "
+        "is the text of others:\\n~~~~\\n~~~\\n [1m\xef\xbf\xbd\\n~~~~\"");
+    for (int i = 0; i < 1000; i++) {
+        text_addf(&many, "line %d\n", i);
+    }
+    end.tail = text_bytes(&many);
+    must_command_add(&list, &must, &end);
+    assert_non_null(strstr(list.data, "line 999\\n~~~"));
+    assert_non_null(strstr(list.data, "~~~\\nline 980\\n"));
+    text_clear(&many);
+    for (int i = 0; i < 1000; i++) { /* A line that is longer than the room. */
+        text_add_str(&many, "\xc3\xa4");
+    }
+    end.tail = text_bytes(&many);
+    text_clear(&list);
+    must_command_add(&list, &must, &end);
+    assert_true(utf8_valid(list.data, list.len));
+    assert_true(list.len > MUST_TAIL_MAX && list.len < MUST_TAIL_MAX + 200);
 }
 
 static void an_agent_can_what_its_board_says(void **state) {
@@ -228,6 +290,8 @@ int main(void) {
         cmocka_unit_test(a_task_that_has_its_final_status_is_not_tried_again),
         cmocka_unit_test(pauses_double_up_to_their_limit),
         cmocka_unit_test(lists_are_checked_item_by_item),
+        cmocka_unit_test(kinds_of_must_haves_are_found_in_their_list),
+        cmocka_unit_test(a_command_is_unmet_with_the_end_of_its_output),
         cmocka_unit_test(an_agent_can_what_its_board_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

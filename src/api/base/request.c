@@ -17,6 +17,7 @@ void op_init(struct op *op, struct exchange *exchange) {
     op->media = NULL;
     op->why.text[0] = '\0';
     op->run.text[0] = '\0';
+    op->unmet = NULL;
     text_init(&op->answer, OP_ANSWER_MAX);
 }
 
@@ -32,8 +33,10 @@ struct err op_written(const struct op *op) {
 
 void op_answer(struct op *op, struct err result) {
     if (err_failed(result)) {
+        const struct problem_about about = {
+            .run = op->run.text, .unmet = op->unmet == NULL ? BYTES("") : text_bytes(op->unmet)};
         exchange_problem_about(op->exchange, result, op->why.text[0] != '\0' ? &op->why : NULL,
-                               op->run.text);
+                               &about);
     } else {
         exchange_reply(op->exchange, route_status(exchange_route(op->exchange)),
                        op->media != NULL ? op->media : "application/json", &op->answer);

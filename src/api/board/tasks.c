@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "dispatch/board/must.h"
 #include "engine/board/board.h"
 #include "rules/session/session.h"
 
@@ -203,10 +204,20 @@ static struct err inside_check(struct tx *tx, const struct task_op *op, struct w
                    (int)own.len, own.data, (int)op->task.project.len, op->task.project.data);
 }
 
+/* The daemon runs it and asks nobody, so it is a person who says so. */
+static struct err command_check(const struct task_op *op, struct why *why) {
+    return op->board.client.person || !must_has(op->task.must_haves, MUST_OF_COMMAND)
+               ? ERR_OK
+               : err_why(why, ERR_COMMAND_BY_AGENT,
+                         "\"must_haves\": drover runs a command without asking, so only a person "
+                         "adds one: a client with the scope approve, outside of any run");
+}
+
 static struct err add_work(struct tx *tx, void *ctx) {
     struct task_op *op = ctx;
     struct request *request = &op->board.request;
-    struct err err = inside_check(tx, op, &request->op.why);
+    struct err err = command_check(op, &request->op.why);
+    err = err_failed(err) ? err : inside_check(tx, op, &request->op.why);
     err = err_failed(err) ? err : tx_task_add(tx, &op->task, &request->op.why);
     return err_failed(err) ? err : task_answer(tx, request, &op->task);
 }
@@ -302,6 +313,8 @@ struct move_op {
     bool accept;
     bool moved;               /* By an earlier transaction, which left runs to be asked. */
     struct text reasons_text; /* Owned. */
+    struct text unmet;        /* Owned: must-haves that are not met. */
+    struct must_wait wait;    /* For the checks of must-haves. */
 };
 
 #define AT(member) offsetof(struct move_op, member)
@@ -333,6 +346,8 @@ static struct err move_read(struct move_op *op) {
     struct task_move *move = &op->move;
     struct err err = key_read(&op->board);
     request_text(&op->board.request, &op->reasons_text, TASK_LISTS_MAX);
+    request_text(&op->board.request, &op->unmet, MUST_UNMET_MAX);
+    op->board.request.op.unmet = &op->unmet;
     if (!err_failed(err) && op->reasons != NULL) {
         err = json_write(op->reasons, &op->reasons_text);
         if (err_failed(err)) {
@@ -372,11 +387,47 @@ static struct err review_read(void *ctx) {
     return move_read(op);
 }
 
+static void move_checked(struct must_wait *wait) {
+    struct move_op *op = CONTAINER_OF(wait, struct move_op, wait);
+    exchange_on_gone(op->board.request.op.exchange, NULL, NULL);
+    exchange_on_drain(op->board.request.op.exchange, NULL, NULL);
+    op->move.checked = wait->checked;
+    request_go(&op->board.request, ERR_OK);
+}
+
+/* The client is gone, or the daemon is about to be. The checks go on without a request: the next
+ * one waits for them. */
+static void move_cut(struct exchange *exchange, void *ctx) {
+    struct move_op *op = ctx;
+    (void)exchange; /* The request has it. */
+    request_answer(&op->board.request, err_make(ERR_CLOSING, "tasks: check must-haves"));
+}
+
+/* A move to review, and one that takes the task, wait for what is looked at outside of the rows. */
 static struct err move_start(void *ctx) {
     struct move_op *op = ctx;
-    op->move.attempt = request_new_id(&op->board.request, "try");
-    op->move.review = request_new_id(&op->board.request, "rev");
+    struct request *request = &op->board.request;
+    const struct tasks_api *api = request->api;
+    struct task_move move = op->move;
+    op->move.attempt = request_new_id(request, "try");
+    op->move.review = request_new_id(request, "rev");
+    if (op->moved || (move.to != TASK_REVIEW && move.to != TASK_CLAIMED)) {
+        request_go(request, ERR_OK);
+        return ERR_OK;
+    }
+    move.key = op->board.key;
+    move.client = op->board.client;
+    op->wait.done = move_checked;
+    exchange_on_gone(request->op.exchange, move_cut, op);
+    exchange_on_drain(request->op.exchange, move_cut, op);
+    must_wait_start(api->musts, &move, exchange_identity(request->op.exchange)->token, &op->wait);
     return ERR_OK;
+}
+
+static void move_end(void *ctx, struct err result) {
+    struct move_op *op = ctx;
+    (void)result; /* The findings are read. */
+    must_wait_stop(&op->wait);
 }
 
 static struct err move_work(struct tx *tx, void *ctx) {
@@ -387,6 +438,8 @@ static struct err move_work(struct tx *tx, void *ctx) {
     op->move.key = op->board.key;
     op->move.client = op->board.client;
     op->move.bounds = request->bounds;
+    op->move.unmet = &op->unmet;
+    text_clear(&op->unmet);
     const struct err err =
         op->moved ? tx_task_stop_more(tx, &op->move, &task, &request->more)
                   : tx_task_move(tx, &op->move, &task, &request->more, &request->op.why);
@@ -401,8 +454,9 @@ static enum request_next move_done(void *ctx, struct err *io_result) {
 
 #define MOVE(fields_, read_)                                                                       \
     {                                                                                              \
-        .size = sizeof(struct move_op), .writes = true, .fields = &(fields_), .read = (read_),     \
-        .start = move_start, .work = move_work, .done = move_done                                  \
+        .size = sizeof(struct move_op), .writes = true, .later = true, .fields = &(fields_),       \
+        .read = (read_), .start = move_start, .work = move_work, .done = move_done,                \
+        .end = move_end                                                                            \
     }
 static const struct request_kind status = MOVE(status_fields, status_read);
 static const struct request_kind claim = MOVE(claim_fields, claim_read);
@@ -528,8 +582,7 @@ static struct err content_read(struct output_op *op, int fd) {
 static struct err output_pool(void *ctx) {
     struct output_op *op = ctx;
     const struct bytes path = op->output.path, root = text_bytes(&op->root);
-    const bool below = root.len > 0 && path.len > root.len + 1 && path.data[root.len] == '/' &&
-                       memcmp(path.data, root.data, root.len) == 0;
+    struct bytes name = BYTES("");
     AUTO(fd_release) int folder = -1;
     AUTO(fd_release) int file = -1;
     AUTO(mem_release) char *rest = NULL;
@@ -538,12 +591,12 @@ static struct err output_pool(void *ctx) {
         return ERR_OK;
     }
     op->rooted = true;
-    if (!below) {
+    if (!beneath_name(root, path, &name)) {
         return err_why(&op->board.request.op.why, ERR_BAD_FIELD,
                        "\"content_path\" must be below %.300s",
                        root.len > 0 ? root.data : "the folder of the project, which has none");
     }
-    rest = mem_copy(path.data + root.len + 1, path.len - root.len - 1);
+    rest = mem_copy(name.data, name.len);
     folder = open(root.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
     file = folder < 0 ? -1 : beneath_open_file(folder, rest, &about);
     return file < 0 ? path_refuse(op, "is no file there") : content_read(op, file);

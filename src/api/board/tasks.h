@@ -7,6 +7,11 @@
 
 #include "api/base/resource.h"
 
-extern const struct route task_routes[];
+struct musts;
+struct tasks_api {
+    struct request_host host; /* First. */
+    struct musts *musts;      /* Borrowed. */
+};
+extern const struct route task_routes[]; /* The host is a struct tasks_api. */
 
 #endif

@@ -70,6 +70,7 @@ struct client {
     struct answer answer;
     struct text body; /* Owned: decoded bytes that nobody has taken yet. */
     char *in;         /* Owned: RECEIVE_SIZE bytes. */
+    json_t *unmet;    /* Owned: of the last problem; NULL: it had none. */
 };
 
 /* --- Sockets ---------------------------------------------------------------------------------- */
@@ -561,10 +562,12 @@ struct err client_ask(struct client *client, const struct client_request *reques
 /* --- Problems --------------------------------------------------------------------------------- */
 
 /* {"code","title","status","detail"} in the body becomes an error like our own. */
-static struct err problem_read(const struct client *client, struct why *why) {
+static struct err problem_read(struct client *client, struct why *why) {
     AUTO(json_release) json_t *json = NULL;
     struct err err = json_parse_wrapped(text_bytes(&client->body), &json, NULL /* no why */);
     const char *code = err_failed(err) ? NULL : json_str(json, "code", NULL);
+    json_release(&client->unmet);
+    client->unmet = json_incref(json_object_get(json, "unmet"));
     bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
                                         strcmp(code, err_name(ERR_INTERNAL)) == 0);
     if (client->answer.status >= 502 && client->answer.status <= 504 && !from_daemon) {
@@ -623,11 +626,16 @@ void client_hang_up(struct client *client) {
     fd_release(&client->fd);
 }
 
+const json_t *client_unmet(const struct client *client) {
+    return client->unmet;
+}
+
 void client_close(struct client *client) {
     if (client != NULL) {
         fd_release(&client->fd);
         text_done(&client->body);
         mem_free(client->in);
+        json_release(&client->unmet);
         mem_free(client);
     }
 }

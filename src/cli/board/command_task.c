@@ -30,12 +30,44 @@ static const char *task_operand(const struct invocation *invocation, unsigned ow
     return args->operand_count > own ? args->operands[0] : NULL;
 }
 
+enum { CHECKS_MS = 60 * 60 * 1000 /* Time of the commands among the must-haves of a task. */ };
+
+static void unmet_print_json(struct bytes detail, const json_t *unmet) {
+    AUTO(text_done) struct text text = text_up_to(TASK_BODY_MAX);
+    text_add_str(&text, "{\"error\":{");
+    text_add_member(&text, "code", bytes_of(err_name(ERR_MUST_HAVE)));
+    text_add_member(&text, "title", bytes_of(err_title(ERR_MUST_HAVE)));
+    text_add_member(&text, "detail", detail);
+    text_add_name(&text, "unmet");
+    if (!err_failed(json_write(unmet, &text))) {
+        fprintf(stderr, "%s}}\n", text_bytes(&text).data);
+    }
+}
+
+/* Each must-have that is not met, in place of the sentence that has room for the first alone. */
+static void unmet_print(struct talk *talk) {
+    struct invocation *invocation = talk->invocation;
+    const json_t *unmet = client_unmet(talk->client);
+    invocation->told = json_array_size(unmet) > 0;
+    if (invocation->told && invocation->json) {
+        unmet_print_json(bytes_of(invocation->why.text), unmet);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(unmet); i++) {
+        const struct bytes sentence = json_text(json_array_get(unmet, i));
+        plain_note("%s- %.*s\n", i == 0 ? "drover: must-haves are not met (must_have)\n" : "",
+                   (int)sentence.len, sentence.data);
+    }
+}
+
 /* Sends the request, and prints the status that the task has then. */
 static struct err task_do(struct talk *talk, const struct task_request *request) {
     AUTO(json_release) json_t *task = NULL;
     const struct err err = task_ask(talk, request, &task);
     if (!err_failed(err)) {
         task_print(talk->invocation, task);
+    } else if (err.code == ERR_MUST_HAVE) {
+        unmet_print(talk);
     }
     return err;
 }
@@ -211,7 +243,11 @@ static struct err status_send(struct talk *talk, const char *word, const char *s
     err = err_failed(err) ? err : members_add(invocation, names, &body);
     text_add_char(&body, '}');
     const struct task_request request = {
-        .word = word, .method = "POST", .rest = "/status", .body = &body};
+        .word = word,
+        .method = "POST",
+        .rest = "/status",
+        .body = &body,
+        .timeout_ms = strcmp(status, task_status_names[TASK_REVIEW]) == 0 ? CHECKS_MS : 0};
     return err_failed(err) ? err : task_do(talk, &request);
 }
 
@@ -239,7 +275,9 @@ const struct command command_task_status = {
                 "drover task status T-3 pending\n"),
     .flags = status_flags,
     .about = OWN_TASK_ABOUT "STATUS is one of " TASK_STATUS_WORDS ".\n"
-                            "The daemon refuses a move that is not allowed, and says which are.\n",
+                            "The daemon refuses a move that is not allowed, and says which are.\n"
+                            "Before a review it checks the must-haves, which takes as long as "
+                            "their commands run.\n",
     .converse = status_run,
 };
 

@@ -179,6 +179,7 @@ struct err task_ask(struct talk *talk, const struct task_request *request, json_
     const struct api_request ask = {.method = request->method,
                                     .base = path.data,
                                     .body = request->body,
+                                    .timeout_ms = request->timeout_ms,
                                     .retry = request->keyed ? API_RETRY_CUT : API_RETRY_AWAY};
     return err_failed(err) ? err : api_ask(talk, &ask, ret_answer, why);
 }

@@ -38,6 +38,7 @@ struct task_request {
     const char *method;      /* NULL: GET. */
     const char *rest;        /* Follows the task in the path: "/claim"; NULL: nothing does. */
     const struct text *body; /* NULL: none. */
+    int64_t timeout_ms;      /* 0: that of client.h. */
     bool keyed;              /* The route takes a key: a request that a restart cut is repeated. */
 };
 MUST_CHECK struct err task_ask(struct talk *talk, const struct task_request *request,

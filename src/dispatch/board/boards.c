@@ -8,6 +8,8 @@
 #include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
+#include "dispatch/board/must_files.h"
+#include "engine/board/must.h"
 #include "engine/board/start.h"
 
 enum {
@@ -35,8 +37,9 @@ struct board {
     enum board_work work;
     int64_t next_ms;
     struct id pick, attempt, task;
-    struct text agent, root;    /* Owned. */
-    struct text program, model; /* Owned: of an agent that is a program. */
+    struct text agent, root;        /* Owned. */
+    struct text must_haves, prints; /* Owned: what must not change, and its fingerprints. */
+    struct text program, model;     /* Owned: of an agent that is a program. */
     bool resumes, usable;
     struct default_model model_default;
     struct id session, run, message, answer;
@@ -81,6 +84,8 @@ static void board_free(struct board *board) {
     table_remove(&boards->table, &board->node);
     text_done(&board->agent);
     text_done(&board->root);
+    text_done(&board->must_haves);
+    text_done(&board->prints);
     text_done(&board->program);
     text_done(&board->model);
     mem_free(board->note);
@@ -144,6 +149,7 @@ static struct err start_tx(struct tx *tx, void *ctx) {
                                         .model = text_bytes(&board->model),
                                         .model_default = bytes_of(board->model_default.name),
                                         .root = text_bytes(&board->root),
+                                        .prints = text_bytes(&board->prints),
                                         .resumes = board->resumes,
                                         .session = board->session,
                                         .run = board->run,
@@ -207,6 +213,17 @@ static void program_see(void *ctx, const struct agent_seen *seen) {
     text_addf(&board->model, "%s/%.200s", what.name, what.model != NULL ? what.model : "default");
 }
 
+/* Fingerprints of what must not change, before the attempt begins. */
+static void prints_take(struct board *board) {
+    AUTO(text_done) struct text known = text_up_to(MUST_PRINTS_MAX);
+    text_add(&known, text_bytes(&board->prints).data, text_bytes(&board->prints).len);
+    const struct must_folder folder = {.root = text_bytes(&board->root),
+                                       .must_haves = text_bytes(&board->must_haves),
+                                       .prints = text_bytes(&known)};
+    text_clear(&board->prints);
+    must_prints_write(&folder, &board->prints);
+}
+
 static void agent_look(struct pool_job *job) {
     struct board *board = CONTAINER_OF(job, struct board, job);
     const struct boards_options *options = &board->boards->options;
@@ -215,6 +232,9 @@ static void agent_look(struct pool_job *job) {
                                         .path = getenv("PATH"),
                                         .rows = options->agents};
     text_clear(&board->program);
+    if (board->work == BOARD_ATTEMPT) {
+        prints_take(board);
+    }
     if (!agent_find(&search, text_bytes(&board->agent), program_see, board)) {
         board->usable = board->resumes = true; /* A native one. */
     }
@@ -249,7 +269,11 @@ static struct err pick_tx(struct tx *tx, void *ctx) {
     text_clear(&board->agent);
     text_clear(&board->root);
     text_clear(&board->model);
+    text_clear(&board->must_haves);
+    text_clear(&board->prints);
     text_add(&board->agent, task.agent.data, task.agent.len);
+    text_add(&board->must_haves, task.must_haves.data, task.must_haves.len);
+    text_add(&board->prints, task.prints.data, task.prints.len);
     const struct bytes root =
         tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
                 ARGS(arg_text(task.owner), arg_text(task.project)));
@@ -271,7 +295,10 @@ static void pick_done(void *ctx) {
     }
     if (board->work != BOARD_NOTHING) {
         board->state = BOARD_LOOKING;
-        pool_begin(&boards->pool, &board->job, POOL_QUICK, agent_look, agent_looked);
+        pool_begin(&boards->pool, &board->job,
+                   must_has(text_bytes(&board->must_haves), MUST_OF_UNCHANGED) ? POOL_SLOW
+                                                                               : POOL_QUICK,
+                   agent_look, agent_looked);
         return;
     }
     if (board->next_ms > 0) {
@@ -323,6 +350,8 @@ static struct board *board_new(struct boards *boards, struct bytes note) {
         (struct bytes){board->note + board->owner.len + 1, note.len - board->owner.len - 1};
     text_init(&board->agent, TASK_WORD_MAX);
     text_init(&board->root, 4096);
+    text_init(&board->must_haves, TASK_LISTS_MAX);
+    text_init(&board->prints, MUST_PRINTS_MAX);
     text_init(&board->program, AGENT_DEFINITION_MAX);
     text_init(&board->model, MODEL_MAX);
     ask_init(&board->ask, &boards->asker, &rules, board);

@@ -401,6 +401,7 @@ void rows__free(struct talk_work *work) {
         text_done(&work->fresh->program);
         text_done(&work->fresh->model);
         text_done(&work->fresh->content);
+        must_wait_stop(&work->fresh->wait);
         work->talk->turns->options.workflow_tool->free(work->fresh->launch);
         mem_free(work->fresh);
     }

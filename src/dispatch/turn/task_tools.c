@@ -31,7 +31,26 @@ struct task_call {
     struct bytes record; /* Name for what is written. */
 };
 
+/* All sentences, each in a paragraph. */
+static struct err unmet_answer(const struct rows_call *call, const struct text *unmet) {
+    enum { MESSAGE_MAX = 24 << 10 }; /* Bytes, of which each may become several as JSON. */
+    AUTO(json_release) json_t *list = NULL;
+    AUTO(text_done) struct text message = text_up_to(MUST_UNMET_MAX);
+    const struct err err = json_parse_wrapped(text_bytes(unmet), &list, NULL);
+    text_add_str(&message, "not met:");
+    for (size_t i = 0; i < json_array_size(list) && message.len < MESSAGE_MAX; i++) {
+        const struct bytes sentence = json_text(json_array_get(list, i));
+        text_addf(&message, "\n\n- %.*s", (int)sentence.len, sentence.data);
+    }
+    if (!err_failed(err)) {
+        coded_result_write(CARD_REFUSED, err_name(ERR_MUST_HAVE), text_bytes(&message).data,
+                           call->result);
+    }
+    return err;
+}
+
 static struct err status_move(struct tx *tx, const struct task_call *own, struct why *why) {
+    AUTO(text_done) struct text unmet = text_up_to(MUST_UNMET_MAX);
     const struct rows_call *call = own->call;
     struct text *text = &call->result->content;
     struct task_status_request request;
@@ -48,8 +67,13 @@ static struct err status_move(struct tx *tx, const struct task_call *own, struct
                                    .detail = request.detail,
                                    .question = request.question,
                                    .answer = BYTES(""),
-                                   .bounds = *call->bounds};
+                                   .bounds = *call->bounds,
+                                   .checked = call->fresh->wait.checked,
+                                   .unmet = &unmet};
     const struct err err = tx_task_move(tx, &move, &task, &more, why);
+    if (err.code == ERR_MUST_HAVE) {
+        return unmet_answer(call, &unmet);
+    }
     if (!err_failed(err)) {
         text_add_char(text, '{');
         text_add_member(text, "task", task.name);
@@ -245,6 +269,31 @@ static void file_done(struct talk_work *work) {
     }
 }
 
+static void on_checked(struct must_wait *wait) {
+    struct rows_fresh *fresh = CONTAINER_OF(wait, struct rows_fresh, wait);
+    if (!work__is_over(fresh->work)) {
+        rows__send(fresh->work);
+    }
+}
+
+/* Whether the call waits for the must-haves of its task. */
+static bool checks_begin(struct talk_work *work) {
+    struct musts *musts = work->talk->turns->options.musts;
+    struct task_status_request request;
+    task_status_request_read(&work->call, &request);
+    if (request.to != TASK_REVIEW || musts == NULL) {
+        return false;
+    }
+    const struct task_move move = {
+        .key = {.owner = BYTES(""), .project = BYTES("_"), .task = BYTES("_")},
+        .client = {.inside = work->talk->name, .label = BYTES("")},
+        .to = TASK_REVIEW};
+    work->fresh->work = work;
+    work->fresh->wait.done = on_checked;
+    must_wait_start(musts, &move, "", &work->fresh->wait);
+    return true;
+}
+
 void task__begin(struct talk_work *work) {
     const enum tool_id id = work->call.id;
     work->fresh->record = talk__new_id(work->talk, id == TOOL_TASK_ADD      ? "tsk"
@@ -252,7 +301,7 @@ void task__begin(struct talk_work *work) {
                                                                             : "cmt");
     if (id == TOOL_TASK_OUTPUT && json_object_get(work->call.input, "content_path") != NULL) {
         work__pool(work, file_run, file_done);
-    } else {
+    } else if (id != TOOL_TASK_STATUS || !checks_begin(work)) {
         rows__send(work);
     }
 }

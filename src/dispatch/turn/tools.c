@@ -523,8 +523,14 @@ void talk__cancel_works(struct talk *talk) {
         next = work->next;
         atomic_store(&work->cancelled, true);
         review__cancel(work->review);
-        if (work->fetch != NULL) {
-            web_fetch_cancel(work->fetch);
+        const bool waits = work->fresh != NULL && work->fresh->wait.checked == NULL &&
+                           work->fresh->wait.check != NULL;
+        if (work->fetch != NULL || waits) {
+            if (waits) {
+                must_wait_stop(&work->fresh->wait);
+            } else {
+                web_fetch_cancel(work->fetch);
+            }
             work->fetch = NULL;
             work_put(work, CARD_STOPPED, "It was stopped.");
             if (!talk__is_over(talk)) {

@@ -28,6 +28,7 @@ struct agent_rows;
 struct dispatch;
 struct workflows;
 struct workflow_tool;
+struct musts;
 struct turns;
 struct turns_options {
     struct loop *loop;
@@ -49,6 +50,7 @@ struct turns_options {
     const struct spool *spool; /* What commands wrote. */
     struct agent_rows *agents; /* Stored definitions of programs; NULL: none. */
     struct dispatch *dispatch; /* For the processes of programs. */
+    struct musts *musts;       /* Checks of tasks; NULL: none. */
     bool sandbox;              /* The kernel can keep commands inside. */
     int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */
     struct run_bounds bounds;  /* Of what a step lets begin. */

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "dispatch/board/must.h"
 #include "dispatch/turn/talk.h"
 #include "engine/turn/subagents.h"
 #include "tool/requests.h"
@@ -102,6 +103,8 @@ struct rows_fresh {
     struct id session, run, message, answer, memory;
     struct id record;               /* Name for a task, an output or a comment. */
     struct text content;            /* Owned: of an output, from its file. */
+    struct must_wait wait;          /* For the must-haves of a task. */
+    struct talk_work *work;         /* Borrowed: of `wait`. */
     struct text settings;           /* Owned: of a subagent: what its parent has, narrowed. */
     struct text program, model;     /* Owned: of a subagent that is a program; "": a model. */
     bool settings_wrong;            /* A tool is named that its parent has not. */

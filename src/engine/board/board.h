@@ -20,6 +20,8 @@ enum {
     BOARD_NOTE_MAX = 200,
 };
 
+struct task_checked;
+
 /* A task by "T-31" or tsk_…, or "_": that of the attempt in which the client is. */
 struct task_key {
     struct bytes owner, project, task;
@@ -72,6 +74,8 @@ struct task_move {
     struct bytes reasons;          /* JSON list; no data: none. */
     struct id attempt, review;     /* Names for the rows that the move makes. */
     struct run_bounds bounds;
+    const struct task_checked *checked; /* must.h; NULL: nothing was checked. */
+    struct text *unmet; /* Gets the must-haves that are not met: a JSON list of sentences. */
 };
 /* The same status twice by the same attempt is no error. A task that is cancelled, or blocked by
  * a person, asks the run of its attempt to end: *ret_more says that more runs stand below that, to

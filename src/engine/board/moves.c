@@ -1,6 +1,7 @@
 /* moves.c: agents and persons behind clients, and tasks that go from one status to another. */
 #include "base/utf8.h"
 #include "engine/base/follow.h"
+#include "engine/board/must.h"
 #include "engine/board/rows.h"
 #include "engine/run/runs.h"
 #include "engine/session/sessions.h"
@@ -352,6 +353,9 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
             .session =
                 tx_text(tx, "SELECT session FROM runs WHERE run = $1", ARGS(arg_text(who->turn)))};
         attempts__open(tx, io_task, &attempt);
+        if (move->checked != NULL && move->checked->prints.len > 0) {
+            io_task->prints = move->checked->prints;
+        }
     } else if (from == TASK_REVIEW && (move->to == TASK_DONE || move->to == TASK_PENDING)) {
         const struct review_made made = {.review = bytes_of(move->review.text),
                                          .reviewer = who->name,
@@ -362,6 +366,7 @@ static void move_apply(struct tx *tx, const struct task_move *move, const struct
     } else if (reopened) {
         io_task->retry_count = 0;
         io_task->attempts = 0;
+        io_task->prints = BYTES("");
         io_task->answer = move->answer;
         io_task->not_before_ms = 0;
     } else if (move->to == TASK_BLOCKED) {
@@ -449,7 +454,17 @@ static struct err move_check(struct tx *tx, const struct task_move *move,
     *ret_actor = edge.actor;
     err = err_failed(err) ? err : board_move_check(&edge, &words, why);
     err = err_failed(err) ? err : words_check(words, move, why);
-    return err_failed(err) || move->to != TASK_REVIEW ? err : tasks__result_check(tx, task, why);
+    return err_failed(err) || move->to != TASK_REVIEW ? err : tasks__output_check(tx, task, why);
+}
+
+struct err tasks__move_look(struct tx *tx, const struct task_move *move, struct task *ret_task,
+                            struct why *why) {
+    struct board_who who;
+    enum board_actor actor;
+    const struct err err = mover_find(tx, move, ret_task, &who, why);
+    return err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)
+               ? err
+               : move_check(tx, move, &who, ret_task, &actor, why);
 }
 
 struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,
@@ -462,6 +477,9 @@ struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task
         return err;
     }
     err = move_check(tx, move, &who, ret_task, &actor, why);
+    if (!err_failed(err) && move->to == TASK_REVIEW) {
+        err = tasks__must_check(tx, ret_task, move, why);
+    }
     if (err_failed(err)) {
         return err;
     }

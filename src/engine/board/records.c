@@ -3,6 +3,7 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/board/must.h"
 #include "engine/board/rows.h"
 
 /* --- Outputs and comments --------------------------------------------------------------------- */
@@ -92,16 +93,18 @@ static int64_t outputs_count(struct tx *tx, const struct task *task) {
                      ARGS(arg_text(task->attempt)));
 }
 
-/* Rows alone can answer for an output of a type, and for a text in an output. */
-static bool must_have_met(struct tx *tx, const struct task *task, const json_t *one) {
-    const struct bytes type = json_bytes(one, "output"), words = json_bytes(one, "text");
-    if (type.len > 0) {
-        return tx_number(tx, "SELECT count(*) FROM task_outputs WHERE task = $1 AND type = $2",
-                         ARGS(arg_text(task->task), arg_text(type))) > 0;
-    }
-    if (words.len == 0) {
-        return true;
-    }
+struct err tasks__output_check(struct tx *tx, const struct task *task, struct why *why) {
+    const int64_t count = outputs_count(tx, task);
+    return err_failed(tx_error(tx)) ? tx_error(tx)
+           : count > 0
+               ? ERR_OK
+               : err_why(why, ERR_NO_OUTPUT,
+                         "%.*s has no output of this attempt: write one first, as 'drover task "
+                         "output' does",
+                         (int)task->name.len, task->name.data);
+}
+
+static bool words_found(struct tx *tx, const struct task *task, struct bytes words) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx, "SELECT content FROM task_outputs WHERE task = $1 ORDER BY id",
                                 ARGS(arg_text(task->task)));
@@ -113,31 +116,67 @@ static bool must_have_met(struct tx *tx, const struct task *task, const json_t *
     return found;
 }
 
-struct err tasks__result_check(struct tx *tx, const struct task *task, struct why *why) {
-    AUTO(json_release) json_t *list = NULL;
-    AUTO(text_done) struct text unmet = text_up_to(300);
-    if (outputs_count(tx, task) == 0) {
-        return err_failed(tx_error(tx))
-                   ? tx_error(tx)
-                   : err_why(why, ERR_NO_OUTPUT,
-                             "%.*s has no output of this attempt: write one first, as 'drover task "
-                             "output' does",
-                             (int)task->name.len, task->name.data);
+/* Rows alone answer for an output of a type, and for words in an output. */
+static void rows_check(struct tx *tx, const struct task *task, const struct must *must,
+                       struct text *unmet) {
+    if (must->kind == MUST_OUTPUT &&
+        tx_number(tx, "SELECT count(*) FROM task_outputs WHERE task = $1 AND type = $2",
+                  ARGS(arg_text(task->task), arg_text(must->value))) == 0) {
+        must_unmet_add(unmet, must, "no output of the task has this type");
+    } else if (must->kind == MUST_TEXT && !words_found(tx, task, must->value)) {
+        must_unmet_add(unmet, must, "no output of the task has these words");
     }
-    struct err err = json_parse_wrapped(task->must_haves, &list, NULL);
-    for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
-        const json_t *one = json_array_get(list, i);
-        if (!must_have_met(tx, task, one)) {
-            text_add_str(&unmet, unmet.len > 0 ? ", " : "");
-            err = json_write(one, &unmet);
-        }
+}
+
+/* The number of them, and as much of the first as there is room for. */
+static struct err unmet_tell(const struct text *unmet, struct why *why) {
+    enum { FIRST_MAX = 400 };
+    AUTO(json_release) json_t *list = NULL;
+    const struct err err = json_parse_wrapped(text_bytes(unmet), &list, NULL);
+    if (err_failed(err)) {
+        return err;
+    }
+    const size_t count = json_array_size(list);
+    const struct bytes first = json_text(json_array_get(list, 0));
+    const size_t len = utf8_cut(first, FIRST_MAX);
+    return err_why(why, ERR_MUST_HAVE, "not met: %.*s%s%s", (int)len, first.data,
+                   len < first.len ? " …" : "", count > 1 ? " (and others: see \"unmet\")" : "");
+}
+
+struct err tasks__must_check(struct tx *tx, const struct task *task, const struct task_move *move,
+                             struct why *why) {
+    AUTO(json_release) json_t *list = NULL;
+    AUTO(text_done) struct text own = text_up_to(MUST_UNMET_MAX);
+    struct text *unmet = move->unmet == NULL ? &own : move->unmet;
+    const struct task_checked *checked = move->checked;
+    const struct err err = json_parse_wrapped(task->must_haves, &list, NULL);
+    if (!err_failed(err) && must_has(task->must_haves, MUST_OUTSIDE) &&
+        !(checked != NULL && bytes_equal(checked->attempt, task->attempt) &&
+          bytes_equal(checked->must_haves, task->must_haves))) {
+        return err_why(why, ERR_CONFLICT,
+                       "%.*s was changed while its must-haves were checked: move it again",
+                       (int)task->name.len, task->name.data);
+    }
+    AUTO(text_done) struct text items = text_up_to(MUST_UNMET_MAX);
+    if (checked != NULL) {
+        text_add(&items, checked->unmet.data, checked->unmet.len);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const struct must must = must_read(json_array_get(list, i));
+        rows_check(tx, task, &must, &items);
     }
     if (err_failed(err) || err_failed(tx_error(tx))) {
         return err_failed(err) ? err : tx_error(tx);
     }
-    return unmet.len == 0 ? ERR_OK
-                          : err_why(why, ERR_MUST_HAVE, "not met: %.*s", (int)unmet.len,
-                                    text_bytes(&unmet).data);
+    text_clear(unmet);
+    if (items.len == 0 && !text_failed(&items)) {
+        return ERR_OK;
+    }
+    text_add_char(unmet, '[');
+    text_add(unmet, text_bytes(&items).data, text_bytes(&items).len);
+    text_add_char(unmet, ']');
+    return text_failed(&items) || text_failed(unmet) ? text_error(unmet, "tasks: must-haves")
+                                                     : unmet_tell(unmet, why);
 }
 
 /* --- Why it waits ----------------------------------------------------------------------------- */

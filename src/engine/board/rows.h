@@ -86,8 +86,14 @@ MUST_CHECK struct err attempts__session(struct tx *tx, const struct attempt_star
                                         const struct task *task, struct bytes agent,
                                         const char *title, struct session_row *ret_row);
 
-/* Whether the attempt may say that its work is done. ERR_NO_OUTPUT, ERR_MUST_HAVE. */
-MUST_CHECK struct err tasks__result_check(struct tx *tx, const struct task *task, struct why *why);
+/* Whether something forbids the move, must-haves aside. */
+MUST_CHECK struct err tasks__move_look(struct tx *tx, const struct task_move *move,
+                                       struct task *ret_task, struct why *why);
+/* Whether the attempt has an output, and whether its must-haves are met: ERR_NO_OUTPUT,
+ * ERR_MUST_HAVE; ERR_CONFLICT: what was checked is not what they are now. */
+MUST_CHECK struct err tasks__output_check(struct tx *tx, const struct task *task, struct why *why);
+MUST_CHECK struct err tasks__must_check(struct tx *tx, const struct task *task,
+                                        const struct task_move *move, struct why *why);
 
 /* Why no agent of the board takes it, though it is ready. */
 void board__agents_tell(struct tx *tx, const struct task *task, struct text *text);

@@ -6,6 +6,7 @@
 #include "engine/board/rows.h"
 #include "engine/project/projects.h"
 #include "rules/agent/definition.h"
+#include "rules/board/must.h"
 #include "rules/board/prompt.h"
 
 enum {
@@ -61,28 +62,13 @@ static void context_write(struct tx *tx, const struct task *task, bool review, s
 }
 
 static void must_haves_write(const struct task *task, struct text *text) {
-    static const struct {
-        const char *kind, *before, *after;
-    } words[] = {{"file", "the file ", " exists"},
-                 {"command", "the command ", " exits with 0"},
-                 {"output", "there is an output of the type ", ""},
-                 {"text", "an output has the text ", ""},
-                 {"unchanged", "nothing below ", " has changed"}};
     AUTO(json_release) json_t *list = NULL;
     if (err_failed(json_parse_wrapped(task->must_haves, &list, NULL))) {
         return;
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *one = json_array_get(list, i);
-        const struct bytes sentence = json_text(one);
-        text_add(text, sentence.data, sentence.len);
-        for (size_t j = 0; j < COUNT_OF(words); j++) {
-            const struct bytes value = json_bytes(one, words[j].kind);
-            if (value.len > 0) {
-                text_addf(text, "%s%.*s%s", words[j].before, (int)value.len, value.data,
-                          words[j].after);
-            }
-        }
+        const struct must must = must_read(json_array_get(list, i));
+        must_write(&must, text);
         text_add_char(text, '\n');
     }
 }
@@ -213,6 +199,7 @@ struct err tx_attempt_start(struct tx *tx, const struct attempt_start *start, st
     /* Before the turn is made: a budget that is used up ends both at once. */
     attempt.session = task.session = session.session;
     attempt.run = task.run = bytes_of(start->run.text);
+    task.prints = start->prints.len > 0 ? start->prints : task.prints;
     attempt.began = true;
     task.question = task.answer = BYTES(""); /* The prompt has them. */
     tx_fail(tx, tx_resource_update(tx, &task_attempt_resource, FIELD_SET, &attempt));

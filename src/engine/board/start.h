@@ -13,7 +13,8 @@ struct attempt_start {
     struct bytes task, agent;    /* For a review: tsk_…, and its reviewer. */
     struct bytes program, model; /* Set for a program; "": a native agent. */
     struct bytes model_default, root;
-    bool resumes; /* A session of it can go on. */
+    struct bytes prints; /* Fingerprints of what must not change (must.h); "": as they are. */
+    bool resumes;        /* A session of it can go on. */
     struct id session, run, message, answer;
     struct run_bounds bounds;
     turn_line line;

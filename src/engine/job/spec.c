@@ -245,3 +245,8 @@ struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec, struct 
     }
     return err;
 }
+
+struct run_new job_run_new(const struct id *run, struct bytes spec) {
+    return (struct run_new){
+        .run = *run, .spec = spec, .key = BYTES(""), .label = BYTES(""), .kind = KIND_JOB};
+}

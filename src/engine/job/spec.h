@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
+#include "engine/run/runs.h"
 #include "rules/job/job.h"
 
 MUST_CHECK struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct why *why);
@@ -19,6 +20,9 @@ MUST_CHECK struct err job_spec_read(const json_t *json, struct job_spec *ret_spe
  * the references of its secrets. */
 MUST_CHECK struct err job_spec_read_stored(json_t *json, struct job_spec *ret_spec,
                                            struct why *why);
+
+/* A run that is a job with this spec, without a key, a label and a parent. */
+struct run_new job_run_new(const struct id *run, struct bytes spec);
 
 /* Fields that a workflow has too (engine/workflow/spec.c). `project` NULL: none; the others are
  * given. */

@@ -147,7 +147,7 @@ void feed_error_add(struct text *frames, struct bytes name, struct err err, cons
         text_add_member(&json, "stream", name);
     }
     text_add_name(&json, "error");
-    problem_write(&json, err, why, /* run */ "");
+    problem_write(&json, err, why, &(struct problem_about){.run = NULL});
     text_add_char(&json, '}');
     feed_frame_add(frames, text_failed(&json) ? BYTES("{\"error\":{}}") : text_bytes(&json));
 }

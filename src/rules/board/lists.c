@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rules/board/must.h"
+
 static struct err list_check(const json_t *list, const char *name, size_t max, struct why *why) {
     if (!json_is_array(list)) {
         return err_why(why, ERR_BAD_FIELD, "\"%s\" must be a list", name);
@@ -30,19 +32,16 @@ static bool is_word(const json_t *value, size_t max) {
 
 /* --- What must be true of its result ---------------------------------------------------------- */
 
-/* Members by which an object says what is checked; exactly one. */
-static const char *const must_kinds[] = {"file", "command", "output", "text", "unchanged", NULL};
-
 static struct err must_have_check(const json_t *one, size_t at, struct why *why) {
     size_t kinds = 0;
-    for (size_t i = 0; must_kinds[i] != NULL; i++) {
-        const json_t *value = json_object_get(one, must_kinds[i]);
+    for (size_t i = 0; must_names[i] != NULL; i++) {
+        const json_t *value = json_object_get(one, must_names[i]);
         if (value != NULL) {
             kinds++;
             if (!is_word(value, TASK_TEXT_MAX)) {
                 return err_why(why, ERR_BAD_FIELD,
                                "\"must_haves\"[%zu].%s must be a text of 1 to %d bytes", at,
-                               must_kinds[i], TASK_TEXT_MAX);
+                               must_names[i], TASK_TEXT_MAX);
             }
         }
     }
@@ -56,11 +55,17 @@ static struct err must_have_check(const json_t *one, size_t at, struct why *why)
                        "\"text\" (in an output), \"unchanged\" (a path)",
                        at);
     }
-    const json_t *output = json_object_get(one, "output");
+    const struct must must = must_read(one);
     unsigned ignored = 0;
-    return output == NULL ? ERR_OK
-                          : field_name_find(task_output_types, json_text(output),
-                                            "\"must_haves\": output", &ignored, why);
+    if ((1U << must.kind & MUST_OF_DISK) != 0 && !must_path_valid(must.value)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"must_haves\"[%zu].%s must not have \"..\": it is a path within the "
+                       "folder of the task",
+                       at, must_names[must.kind]);
+    }
+    return must.kind != MUST_OUTPUT ? ERR_OK
+                                    : field_name_find(task_output_types, must.value,
+                                                      "\"must_haves\": output", &ignored, why);
 }
 
 struct err task_must_haves_write(const json_t *list, struct text *text, struct why *why) {
@@ -78,7 +83,8 @@ void task_complete(struct task *io_task) {
         &io_task->title,    &io_task->description, &io_task->capability, &io_task->lane,
         &io_task->epic,     &io_task->assignee,    &io_task->source,     &io_task->detail,
         &io_task->question, &io_task->answer,      &io_task->agent,      &io_task->attempt,
-        &io_task->session,  &io_task->run,         &io_task->reviewer,   &io_task->review_run};
+        &io_task->session,  &io_task->run,         &io_task->reviewer,   &io_task->review_run,
+        &io_task->prints};
     struct bytes *const lists[] = {&io_task->must_haves, &io_task->links, &io_task->depends_on};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         *texts[i] = texts[i]->data == NULL ? BYTES("") : *texts[i];

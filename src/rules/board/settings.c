@@ -1,6 +1,7 @@
 /* settings.c: see settings.h. */
 #include "rules/board/settings.h"
 
+#include "rules/board/must.h"
 #include "rules/board/prompt.h"
 #include "rules/board/task.h"
 
@@ -56,6 +57,7 @@ static struct err agents_check(const json_t *agents, struct why *why) {
 static struct err board_check(const json_t *given, struct why *why) {
     const json_t *reviewer = json_object_get(given, "reviewer");
     const json_t *hold = json_object_get(given, "hold");
+    const json_t *timeout = json_object_get(given, "check_timeout_s");
     static const char *const templates[] = {"executor", "review"};
     struct err err = agents_check(json_object_get(given, "agents"), why);
     if (!err_failed(err) && reviewer != NULL &&
@@ -64,6 +66,12 @@ static struct err board_check(const json_t *given, struct why *why) {
     }
     if (!err_failed(err) && hold != NULL && !json_is_boolean(hold)) {
         return err_why(why, ERR_BAD_FIELD, "\"hold\" must be true or false");
+    }
+    if (!err_failed(err) && timeout != NULL &&
+        (!json_is_integer(timeout) || json_integer_value(timeout) < 1 ||
+         json_integer_value(timeout) > MUST_TIMEOUT_MAX_S)) {
+        return err_why(why, ERR_BAD_FIELD, "\"check_timeout_s\" must be from 1 to %d",
+                       MUST_TIMEOUT_MAX_S);
     }
     for (size_t i = 0; i < COUNT_OF(templates) && !err_failed(err); i++) {
         const json_t *own = json_object_get(given, templates[i]);
@@ -79,6 +87,7 @@ struct err board_settings_write(const json_t *given, struct text *text, struct w
     const struct json_field members[] = {{.name = "agents", .kind = JSON_KIND_ANY},
                                          {.name = "reviewer", .kind = JSON_KIND_ANY},
                                          {.name = "hold", .kind = JSON_KIND_ANY},
+                                         {.name = "check_timeout_s", .kind = JSON_KIND_ANY},
                                          {.name = "executor", .kind = JSON_KIND_ANY},
                                          {.name = "review", .kind = JSON_KIND_ANY}};
     struct why inner = {""};

@@ -1,9 +1,10 @@
 /* settings.h: the board of a project: which agents work on it, and how many at once. Pure.
  *
  *   {"agents": [{"name": "claude", "slots": 2, "capabilities": ["web"]}], "reviewer": "codex",
- *    "hold": false, "executor": "TEMPLATE", "review": "TEMPLATE"}
+ *    "hold": false, "check_timeout_s": 600, "executor": "TEMPLATE", "review": "TEMPLATE"}
  *
- * A board without agents has the project's own, if it names one.
+ * A board without agents has the project's own, if it names one. check_timeout_s: time of a command
+ * that is a must-have.
  *
  * Ownership  texts are borrowed from the JSON.
  * Threads    any.

@@ -92,6 +92,7 @@ static const struct field rows[] = {
      .schema = "{\"type\":\"array\",\"maxItems\":100}"},
     {ROW_EACH("links", FIELD_STORED, AT(links)), .use = FIELD_WHOLE,
      .schema = "{\"type\":\"array\"}", .head = "LINKS"},
+    {ROW_EACH("prints", FIELD_TEXT, AT(prints)), .use = FIELD_KEPT},
     {ROW_EACH("retry_count", FIELD_INT, AT(retry_count)), .required = true, .head = "RETRIES"},
     {ROW_EACH("attempt_count", FIELD_INT, AT(attempts)), .required = true, .head = "ATTEMPTS"},
     {ROW_EACH("max_attempts", FIELD_INT, AT(attempts_max)), .use = SETTING, .min = 1, .max = 20,

@@ -47,6 +47,8 @@ struct task {
     struct bytes attempt, session, run; /* Last attempt; "": there is none. */
     struct bytes reviewer, review_run;  /* The agent that judges, and its run. */
     bool open_attempt;                  /* The last attempt has not ended. */
+    struct bytes
+        prints; /* JSON object: fingerprints of what must not change (engine/board/must.h). */
     int64_t retry_count, attempts, attempts_max, rejections;
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;

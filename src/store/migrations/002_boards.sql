@@ -1,5 +1,6 @@
 -- Tasks of a project (rules/board/task.h). name: 'T-31', of `place`, by which they are numbered.
 -- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
+-- prints: JSON of the fingerprints that were taken with the task, of what it must leave unchanged.
 CREATE TABLE tasks (
     id @id@,
     task TEXT NOT NULL UNIQUE,
@@ -24,6 +25,7 @@ CREATE TABLE tasks (
     depends_on TEXT NOT NULL,
     must_haves TEXT NOT NULL,
     links TEXT NOT NULL,
+    prints TEXT NOT NULL,
     retry_count @int@ NOT NULL,
     attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
