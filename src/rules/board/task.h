@@ -25,6 +25,7 @@ enum {
     TASK_COMMENT_MAX = 32 << 10,
     TASK_PRIORITY_DEFAULT = 5,
     TASKS_MAX = 100000, /* Tasks of an owner. */
+    TASK_DEPTH_MAX = 8,
 };
 
 struct task {
@@ -46,6 +47,7 @@ struct task {
     struct bytes reviewer, review_run;  /* The agent that judges, and its run. */
     bool open_attempt;                  /* The last attempt has not ended. */
     int64_t retry_count, attempts, attempts_max, rejections;
+    int64_t depth; /* One more than that of the task in whose attempt it was added; 1: of none. */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
 };

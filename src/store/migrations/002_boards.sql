@@ -1,4 +1,5 @@
 -- Tasks of a project (rules/board/task.h). name: 'T-31', of `place`, by which they are numbered.
+-- depth: of the task in whose attempt it was added, and one more.
 -- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
 CREATE TABLE tasks (
     id @id@,
@@ -27,6 +28,7 @@ CREATE TABLE tasks (
     attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
     rejections @int@ NOT NULL,
+    depth @int@ NOT NULL,
     attempt TEXT NOT NULL,
     open_attempt @int@ NOT NULL,
     session TEXT NOT NULL,
@@ -178,3 +180,4 @@ CREATE INDEX mail_owner ON mail (owner, id);
 CREATE INDEX mail_project ON mail (owner, project, id);
 CREATE INDEX mail_turn ON mail (turn) WHERE turn <> '';
 CREATE INDEX mail_reply ON mail (in_reply_to) WHERE in_reply_to <> '';
+CREATE INDEX mail_over ON mail (changed_ms, id) WHERE status IN ('done', 'failed', 'retracted');
