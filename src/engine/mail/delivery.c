@@ -131,8 +131,8 @@ static bool unread_withdraw(struct tx *tx, struct mail *mail) {
 
 static bool is_answered(struct tx *tx, const struct mail *mail) {
     return tx_number(tx,
-                     "SELECT count(*) FROM mail WHERE in_reply_to = $1 AND sender <> '" MAIL_DROVER
-                     "'",
+                     "SELECT count(*) FROM mail WHERE in_reply_to = $1 AND in_reply_to <> ''"
+                     " AND sender <> '" MAIL_DROVER "'",
                      ARGS(arg_text(mail->mail))) > 0;
 }
 
