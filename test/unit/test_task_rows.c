@@ -50,12 +50,7 @@ static struct err depth_tx(struct tx *tx, void *ctx) {
 static struct err rows_tx(struct tx *tx, void *ctx) {
     (void)ctx;
     tx_do(tx, "UPDATE tasks SET task = 'tsk_a', review_run = 'run_judge', depth = 3", NO_ARGS);
-    tx_do(tx,
-          "INSERT INTO mail (mail, owner, project, sender, receiver, type, status, cause,"
-          " in_reply_to, about, urgent, depth, session, from_session, from_project, turn, message,"
-          " delivery, attempts, made_ms, changed_ms, title, text) VALUES ('mail_1', 'ann', '',"
-          " 'ann', 'ann', 'inform', 'working', '', '', '', 0, 5, '', '', '', 'run_reads', '', '',"
-          " 0, 1, 1, 't', 't')",
+    tx_do(tx, "INSERT INTO mail_attempts (turn, mail, depth) VALUES ('run_reads', 'mail_a', 5)",
           NO_ARGS);
     return tx_error(tx);
 }

@@ -234,7 +234,7 @@ int64_t tx_board_depth(struct tx *tx, const struct board_who *who) {
     return tx_number(tx,
                      "SELECT COALESCE(max(depth), 0) FROM (SELECT depth FROM tasks WHERE task = $1"
                      " UNION ALL SELECT depth FROM tasks WHERE review_run = $2 AND review_run <> ''"
-                     " UNION ALL SELECT depth FROM mail WHERE turn = $2 AND turn <> '') chain",
+                     " UNION ALL SELECT depth FROM mail_attempts WHERE turn = $2) chain",
                      ARGS(arg_text(who->task), arg_text(who->turn)));
 }
 

@@ -383,13 +383,15 @@ struct err tx_mail_retract(struct tx *tx, const struct mail_key *key, struct mai
 
 #define MAIL_OVER_SQL "status IN ('done', 'failed', 'retracted')"
 
+#define OLDEST_SQL(column)                                                                         \
+    "(SELECT " column " FROM mail m WHERE " MAIL_OVER_SQL                                          \
+    " AND changed_ms < $1 AND NOT EXISTS (SELECT 1 FROM mail r WHERE r.in_reply_to = m.mail"       \
+    " AND r.in_reply_to <> '') ORDER BY changed_ms, id LIMIT $2)"
+
 static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
-    return tx_change(tx,
-                     "DELETE FROM mail WHERE id IN (SELECT id FROM mail m WHERE " MAIL_OVER_SQL
-                     " AND changed_ms < $1 AND NOT EXISTS (SELECT 1 FROM mail r WHERE"
-                     " r.in_reply_to = m.mail AND r.in_reply_to <> '')"
-                     " ORDER BY changed_ms, id LIMIT $2)",
-                     ARGS(arg_int(before_ms), arg_int(limit)));
+    const struct arg args[] = {arg_int(before_ms), arg_int(limit)};
+    tx_do(tx, "DELETE FROM mail_attempts WHERE mail IN " OLDEST_SQL("mail"), args, COUNT_OF(args));
+    return tx_change(tx, "DELETE FROM mail WHERE id IN " OLDEST_SQL("id"), args, COUNT_OF(args));
 }
 
 struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *ret_more) {

@@ -110,8 +110,8 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
 }
 
 /* A turn that never began: its message leaves the queue. A person's message stays readable; a
- * notice that was taken back comes again, with the next follow-up. The end is sent like every
- * other: a client may follow it.
+ * notice that was taken back, or that a budget refused, comes again, with the next follow-up. The
+ * end is sent like every other: a client may follow it.
  *
  * What joined too late stays as a message of its own: it was accepted, so the next turn sees it.
  * Last, the pending notices of the session are offered, which waited while it was busy. */
@@ -129,7 +129,8 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
         messages__write_status(tx, MESSAGE_REMOVED, &turn.answer);
         if (messages__find_id(tx, turn.row.question, &question) &&
             question.status == MESSAGE_QUEUED) {
-            if (turn.run.cause == CAUSE_ROLLED_BACK) {
+            const bool again = turn.row.trigger == TRIGGER_NOTICE && turn.run.state == RUN_FAILED;
+            if (turn.run.cause == CAUSE_ROLLED_BACK || again) {
                 messages__remove(tx, &turn.session, &question);
             } else {
                 messages__move(tx, &turn.session, MESSAGE_INTERRUPTED, &question);

@@ -180,4 +180,13 @@ CREATE INDEX mail_owner ON mail (owner, id);
 CREATE INDEX mail_project ON mail (owner, project, id);
 CREATE INDEX mail_turn ON mail (turn) WHERE turn <> '';
 CREATE INDEX mail_reply ON mail (in_reply_to) WHERE in_reply_to <> '';
+-- Each turn that was given mail, and how deep that is: what is sent from inside of it, also by a
+-- job that goes on after it failed, is deeper.
+CREATE TABLE mail_attempts (
+    turn TEXT NOT NULL,
+    mail TEXT NOT NULL,
+    depth @int@ NOT NULL,
+    PRIMARY KEY (turn, mail)
+) @strict@;
+CREATE INDEX mail_attempts_mail ON mail_attempts (mail);
 CREATE INDEX mail_over ON mail (changed_ms, id) WHERE status IN ('done', 'failed', 'retracted');
