@@ -138,7 +138,8 @@ struct err tx_board_pick(struct tx *tx, const struct board_pick *pick, enum boar
     if (!board_load(tx, pick->owner, pick->project, &board) || board.hold) {
         return tx_error(tx);
     }
-    if (reviews__find(tx, pick, json_bytes(board.json, "reviewer"), ret_task)) {
+    const struct board_agent reviewer = {.name = json_bytes(board.json, "reviewer")};
+    if (reviews__find(tx, pick, reviewer.name, ret_task) && !cools(tx, &reviewer, ret_next_ms)) {
         *ret_work = BOARD_REVIEW;
     }
     for (size_t i = 0; i < board.count && *ret_work == BOARD_NOTHING; i++) {
