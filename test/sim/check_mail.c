@@ -115,8 +115,8 @@ static void acknowledged_check(struct sim *sim) {
 
 /* --- One mail --------------------------------------------------------------------------------- */
 
-/* Messages of its session in which it stands; neither those that were undone, nor what joined a turn
- * that did not succeed. */
+/* Messages of its session in which it stands; neither those that were undone, nor what joined a
+ * turn that did not succeed. */
 static int64_t messages_with(struct sim *sim, const char *mail) {
     return rows_number(
         sim,

@@ -1,7 +1,7 @@
 /* mails.h: mail, in some seeds: what was asked of it, and what its rows say.
  *
  *   ops_mail.c     people, and agents that answer, ask, take back from inside of turns with mail
- *   check_mail.c   the model: the last status of each mail, what was acknowledged, and what must hold
+ *   check_mail.c   the model: the last status of each mail, what was acknowledged, what must hold
  *
  * Promise    a seed without mail does the same as before there was any.
  * Ownership  all of it survives a crash: it is what clients know.
@@ -21,7 +21,7 @@ bool mails_play(const struct sim_options *options);
 
 /* A request of a client. */
 struct mail_asking {
-    struct id id;                        /* Of the mail that is sent, in this try. */
+    struct id id;                        /* Name of the mail that is sent, in this try. */
     char inside[ID_SIZE];                /* Run of a turn; "": a person. */
     char to[SIM_ADDRESS_MAX];            /* "": where the answered mail came from. */
     char answers[ID_SIZE], old[ID_SIZE]; /* "": none. old: what is superseded, or taken back. */

@@ -191,8 +191,8 @@ static void name_take(struct sim *sim, const struct ask_row *row, void *ctx) {
 
 /* --- Agents ----------------------------------------------------------------------------------- */
 
-/* r answers, R as if that were a request, q asks the sender, u urgently somebody else, p the person,
- * x takes back its last mail, s replaces it, - a long pause. */
+/* r answers, R as if that were a request, q asks the sender, u urgently somebody else, p the
+ * person, x takes back its last mail, s replaces it, - a long pause. */
 static const char *const scripts[] = {"r", "r", "r", "R",  "q",  "q",  "rq", "u",  "u",
                                       "",  "",  "p", "qx", "us", "-r", "-q", "ux", "qs"};
 

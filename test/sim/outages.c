@@ -175,8 +175,8 @@ static void run_complain(struct sim *sim, const struct ask_row *row, void *ctx) 
              row->text[1].data);
 }
 
-/* Programs have providers of their own. An answer that broke off eight times ends a call all the same, and so does a provider that wants
- * no other try, so these two causes are not among them. */
+/* Programs have providers of their own. An answer that broke off eight times ends a call all the
+ * same, and so does a provider that wants no other try, so these two causes are not among them. */
 static bool outages_rest(struct sim *sim, bool must) {
     (void)must;
     ask_each(sim,

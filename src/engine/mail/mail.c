@@ -383,19 +383,29 @@ struct err tx_mail_retract(struct tx *tx, const struct mail_key *key, struct mai
 
 #define MAIL_OVER_SQL "status IN ('done', 'failed', 'retracted')"
 
-#define OLDEST_SQL(column)                                                                         \
-    "(SELECT " column " FROM mail m WHERE " MAIL_OVER_SQL                                          \
-    " AND changed_ms < $1 AND NOT EXISTS (SELECT 1 FROM mail r WHERE r.in_reply_to = m.mail"       \
-    " AND r.in_reply_to <> '') ORDER BY changed_ms, id LIMIT $2)"
-
+/* Read before any is removed: a cursor does not survive a write everywhere. */
 static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
-    const struct arg args[] = {arg_int(before_ms), arg_int(limit)};
-    tx_do(tx, "DELETE FROM mail_attempts WHERE mail IN " OLDEST_SQL("mail"), args, COUNT_OF(args));
-    return tx_change(tx, "DELETE FROM mail WHERE id IN " OLDEST_SQL("id"), args, COUNT_OF(args));
+    struct resource_key keys[MAIL_PRUNE_MAX];
+    int64_t count = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT owner, mail FROM mail m WHERE " MAIL_OVER_SQL
+                                " AND changed_ms < $1 AND NOT EXISTS (SELECT 1 FROM mail r WHERE"
+                                " r.in_reply_to = m.mail AND r.in_reply_to <> '')"
+                                " ORDER BY changed_ms, id LIMIT $2",
+                                ARGS(arg_int(before_ms), arg_int(limit)));
+    while (count < limit && rows_step(rows)) {
+        keys[count++] = (struct resource_key){rows_copy(rows, 0), rows_copy(rows, 1)};
+    }
+    for (int64_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
+        tx_do(tx, "DELETE FROM mail_attempts WHERE mail = $1", ARGS(arg_text(keys[i].id)));
+        tx_fail(tx, tx_resource_remove(tx, &mail_resource, &keys[i], NULL /* nothing refuses */));
+    }
+    return count;
 }
 
 struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *ret_more) {
-    assert(prune->limit > 0 && prune->count > 0);
+    assert(prune->limit > 0 && prune->limit <= MAIL_PRUNE_MAX && prune->count > 0);
     /* By the clock for runs (rules/run/retention.h): one that was set ahead takes nothing away. */
     const int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS);
     const int64_t before_ms = prune->age_ms == 0 ? INT64_MIN : judged_ms - prune->age_ms;
@@ -410,6 +420,6 @@ struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *re
     if (removed < prune->limit) {
         removed += oldest_remove(tx, before_ms, prune->limit - removed);
     }
-    *ret_more = removed > 0; /* What was answered by a removed one may go now. */
+    *ret_more = removed > 0; /* Mail that was answered by a removed one may go now. */
     return tx_error(tx);
 }

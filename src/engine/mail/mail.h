@@ -57,6 +57,7 @@ MUST_CHECK struct err tx_mail_retract(struct tx *tx, const struct mail_key *key,
 /* Removes mail that is over: what is too old by the clock of tx_run_prune, and the oldest beyond
  * MAILS_KEPT_MAX. What was answered goes after its answers, so that a chain stays whole for as long
  * as its newest mail is young. *ret_more: call again. */
+enum { MAIL_PRUNE_MAX = 200 }; /* Rows of one call, at most. */
 struct mail_prune {
     int64_t age_ms;       /* 0: no such bound. */
     int64_t count, limit; /* count: rows that stay; limit: rows of one call. */

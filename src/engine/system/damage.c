@@ -72,7 +72,7 @@ static bool is_code(struct bytes word) {
     return at == word.len;
 }
 
-/* What a notice is about. */
+/* Name of a run or a mail, which a notice is about. */
 static bool noticed_known(struct bytes word) {
     return id_valid(word.data, word.len, "run") || id_valid(word.data, word.len, "mail");
 }

@@ -47,7 +47,7 @@ struct task {
     struct bytes reviewer, review_run;  /* The agent that judges, and its run. */
     bool open_attempt;                  /* The last attempt has not ended. */
     int64_t retry_count, attempts, attempts_max, rejections;
-    int64_t depth; /* One more than that of the task in whose attempt it was added; 1: of none. */
+    int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
 };

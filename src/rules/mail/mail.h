@@ -8,9 +8,9 @@
  *    └──its sender, before it is read──> retracted
  *
  * Depth      mail that is sent while a turn reads other mail or works on a task, or that answers
- *            mail, is one deeper than that. Requests have a depth of at most MAIL_DEPTH_MAX, other mail of one more, so
- *            that each request can be answered, and two agents that answer everything come to an
- *            end.
+ *            mail, is one deeper than that. Requests have a depth of at most MAIL_DEPTH_MAX, other
+ *            mail of one more, so that each request can be answered, and two agents that answer
+ *            everything come to an end.
  * Ownership  texts are borrowed from the function that filled the struct.
  * Threads    any.
  */
