@@ -81,6 +81,7 @@
     X(NO_OUTPUT, "no_output", 409, 5, "The attempt has written no output")                         \
     X(MUST_HAVE, "must_have", 409, 5, "Something that must be true of the result is not")          \
     X(TASK_CYCLE, "task_cycle", 409, 5, "The tasks would wait for each other")                     \
+    X(TASK_DEPTH, "task_depth", 409, 5, "The chain of tasks is too long")                          \
     X(MAIL, "mail", 409, 5, "That is a mail, and no task")                                         \
     X(MAIL_LOOP, "mail_loop", 409, 5, "The chain of mail is too long")                             \
     X(BUDGET_TOO_DEEP, "budget_too_deep", 409, 5, "Too many budgets apply to the run")             \

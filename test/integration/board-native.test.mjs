@@ -66,8 +66,8 @@ test("a model works a task to its review by the tools that its prompt shows", LI
   assert.deepEqual([shown.name, shown.status, shown.outputs[0].content, shown.comments[0].body],
     ["T-1", "working", "hello", "I begin"]);
   const found = await board.show("T-2");
-  assert.deepEqual([found.title, found.description, found.priority, found.links],
-    ["Found", "On the way", 2, [{ kind: "related", task: "T-1" },
+  assert.deepEqual([found.title, found.description, found.priority, found.depth, found.links],
+    ["Found", "On the way", 2, 2, [{ kind: "related", task: "T-1" },
       { kind: "discovered_from", task: "T-1" }]]);
   const [{ parts: [{ text: prompt }] }] = await board.turns.messages(done.session);
   assert.match(prompt, /task_status \{"status": "review"\}/);

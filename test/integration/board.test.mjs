@@ -148,10 +148,15 @@ test("an agent may speak for itself, and of its own task alone", LIMIT, async (t
     say("elsewhere", `RUN curl -s --unix-socket "$DROVER_DATA/drover.sock" -H ` +
       `'content-type: application/json' -d '{"title":"x","priority":9}' ` +
       `http://drover/api/v1/projects/other/tasks`),
+    say("own", `RUN curl -s --unix-socket "$DROVER_DATA/drover.sock" -H ` +
+      `'content-type: application/json' -d '{"title":"x","assignee":"nobody"}' ` +
+      `http://drover/api/v1/projects/shop/tasks`),
     output("it", "x"), status("review")].join("\n"));
   await board.until("T-2", "review");
   const { readFileSync } = await import("node:fs");
-  const code = (file) => JSON.parse(readFileSync(path.join(board.turns.root, file), "utf8")).code;
+  const read = (file) => JSON.parse(readFileSync(path.join(board.turns.root, file), "utf8"));
+  const code = (file) => read(file).code;
+  assert.equal(read("own").depth, 2);
   assert.deepEqual(["as-other", "of-other", "as-person", "done", "elsewhere"].map(code),
     ["not_your_task", "task_edge", "inside_run", "task_edge", "not_your_task"]);
   assert.equal((await board.show("T-1")).title, "Other");

@@ -19,6 +19,7 @@
 #include "engine/system/session_delete.h"
 #include "engine/turn/turns.h"
 #include "known.h"
+#include "mails.h"
 #include "store/store.h"
 
 /* check_policies.c: the turn of a session that has begun and not ended. */
@@ -78,6 +79,7 @@ struct errand {
         struct approval_asking ask;
         struct budget_set budget;
         struct board_asking board;
+        struct mail_asking mail;
     } what;
     union {
         struct session_fork fork;

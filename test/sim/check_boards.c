@@ -7,6 +7,7 @@
  *
  *   edges     each event goes on from the status before it, and is a move that the client named in
  *             it may make
+ *   cools     no agent begins a task or a review while it cools down
  *   claims    nobody takes a task whose needs are open or whose lane is taken; no agent has more
  *             tasks than its slots, and the daemon takes the first one of those that it may take
  *   attempts  a task that is held has one open attempt, by events and by rows; an attempt that has
@@ -26,6 +27,7 @@
 #include "rules/board/task.h"
 
 enum { WORD_SIZE = 24, DETAIL_DEPTH_MAX = 16, LONG_MS = 2 * 3600 * 1000 };
+enum { REVIEW_BEGINS_MS = 60000 }; /* From the choice of its task to its turn, at most. */
 
 struct model_task {
     char id[ID_SIZE], lane[WORD_SIZE], assignee[WORD_SIZE], capability[WORD_SIZE];
@@ -40,6 +42,7 @@ struct model_task {
 struct model {
     struct model_task tasks[BOARD_TASKS_MAX + 1];           /* By number, from 1. */
     int64_t count, last;                                    /* last: event. */
+    bool replays;                                           /* Events of an earlier life. */
     unsigned moved[BOARD_TASKS_MAX + 1][TASK_STATUS_COUNT]; /* Events into a status. */
 };
 static struct model model;
@@ -190,7 +193,28 @@ static void edge_check(struct sim *sim, const struct model_task *task, enum task
     }
 }
 
-static void claimed(struct sim *sim, struct model_task *task, const char *by, const char *attempt) {
+struct event {
+    int64_t made_ms;
+    const char *by, *from, *reason, *attempt, *needs;
+    int64_t retry_count;
+};
+
+/* A cool-down that was known for `since_ms`. Events of an earlier life are not looked at: the row
+ * is a later one, or the clock was set. */
+static void cool_check(struct sim *sim, const struct event *event, int64_t since_ms) {
+    struct ask_number now = ask_number(event->made_ms);
+    struct ask_number then = ask_number(event->made_ms - since_ms);
+    if (!model.replays &&
+        rows_number(sim,
+                    "SELECT count(*) FROM agent_cools WHERE agent = $1 AND until_ms > 0 + $2"
+                    " AND changed_ms < 0 + $3",
+                    TEXTS(event->by, now.text, then.text), 0) > 0) {
+        sim_fail(sim, "%s cools down, and begins a task or a review", event->by);
+    }
+}
+
+static void claimed(struct sim *sim, struct model_task *task, const struct event *event) {
+    const char *by = event->by, *attempt = event->attempt;
     task->by_hand = rows_number(sim,
                                 "SELECT count(*) FROM task_attempts WHERE attempt = $1"
                                 " AND began = 1 AND run = ''",
@@ -202,6 +226,7 @@ static void claimed(struct sim *sim, struct model_task *task, const char *by, co
     (void)snprintf(task->attempt, sizeof task->attempt, "%s", attempt);
     if (!task->by_hand) {
         order_check(sim, task);
+        cool_check(sim, event, 0);
     }
 }
 
@@ -235,11 +260,6 @@ static void pending(struct sim *sim, struct model_task *task, const char *by, co
     (void)by;
 }
 
-struct event {
-    const char *by, *from, *reason, *attempt, *needs;
-    int64_t retry_count;
-};
-
 static void entered(struct sim *sim, struct model_task *task, enum task_status to,
                     const struct event *event) {
     const bool was_held = task_is_held(task->status);
@@ -249,7 +269,7 @@ static void entered(struct sim *sim, struct model_task *task, enum task_status t
     }
     edge_check(sim, task, to, event->by);
     if (to == TASK_CLAIMED) {
-        claimed(sim, task, event->by, event->attempt);
+        claimed(sim, task, event);
     } else if (to == TASK_PENDING) {
         pending(sim, task, event->by, event->reason);
     }
@@ -332,7 +352,7 @@ static const char *member(const json_t *json, const char *name) {
     return text == NULL ? "" : text;
 }
 
-/* Columns: id, task, agent, type, detail. */
+/* Columns: id, task, agent, type, detail, made_ms. */
 static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     bool *any = ctx;
     AUTO(json_release) json_t *detail = NULL;
@@ -349,7 +369,8 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         sim_fail(sim, "the event %lld of a task is no JSON: %s", (long long)model.last, why.text);
     }
     struct model_task *task = task_find(sim, row->text[1].data);
-    const struct event event = {.by = row->text[2].data,
+    const struct event event = {.made_ms = row->number[5],
+                                .by = row->text[2].data,
                                 .from = member(detail, "from"),
                                 .reason = member(detail, "reason"),
                                 .attempt = member(detail, "attempt"),
@@ -359,6 +380,8 @@ static void event_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     sim_trace(sim, "T-%lld: %s '%s' %s", (long long)task->number, type, event.by, event.reason);
     if (strcmp(type, "agent_completed") == 0) {
         attempt_completed(sim, task, &event);
+    } else if (strcmp(type, "review_began") == 0) {
+        cool_check(sim, &event, REVIEW_BEGINS_MS);
     } else if (strcmp(type, "waived") == 0) {
         task->waived[task_number_read(bytes_of(event.needs))] = true;
     }
@@ -422,8 +445,10 @@ static void check_look(struct sim *sim) {
         return;
     }
     struct ask_number last = ask_number(model.last);
-    ask_each(sim, "SELECT id, task, agent, type, detail FROM task_events WHERE id > $1 ORDER BY id",
-             TEXTS(last.text), event_take, &any);
+    ask_each(
+        sim,
+        "SELECT id, task, agent, type, detail, made_ms FROM task_events WHERE id > $1 ORDER BY id",
+        TEXTS(last.text), event_take, &any);
     if (any) {
         rows_check(sim);
     }
@@ -453,8 +478,9 @@ static void acknowledged_check(struct sim *sim) {
 }
 
 static void check_opened(struct sim *sim) {
-    model = (struct model){.count = 0};
+    model = (struct model){.replays = true};
     check_look(sim);
+    model.replays = false;
     if (boards_play(&sim->options)) {
         acknowledged_check(sim);
     }

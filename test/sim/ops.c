@@ -3,6 +3,7 @@
 
 #include "boards.h"
 #include "inside.h"
+#include "mails.h"
 
 const struct sim_part *const sim_parts[] = {
     &part_agents,   &part_processes, &part_control,        &part_servers,  &part_known,
@@ -11,14 +12,17 @@ const struct sim_part *const sim_parts[] = {
     &part_jobs,     &part_streams,   &part_once,           &part_settings, &part_memory,
     &part_schemas,  &part_images,    &part_approvals,      &part_folds,    &part_followed,
     &part_policies, &part_inbox,     &part_texts,          &part_outages,  &part_sleeps,
-    &part_progress, &part_boards,    &part_check_boards,   &part_hosts,
+    &part_progress, &part_boards,    &part_check_boards,   &part_mail,     &part_check_mail,
+    &part_hosts,
 };
 const size_t sim_parts_count = COUNT_OF(sim_parts);
 
-/* Operations of boards come where there is one, those of hosts where there are several: other seeds
- * do the same as if there were no such part. */
+/* Operations of boards and mail come where there is one, those of hosts where there are several:
+ * other seeds do the same as if there were no such part. */
 static bool part_acts(const struct sim_options *options, const struct sim_part *part) {
-    return part == &part_boards ? boards_play(options) : part != &part_hosts || options->hosts > 1;
+    return part == &part_boards ? boards_play(options)
+           : part == &part_mail ? mails_play(options)
+                                : part != &part_hosts || options->hosts > 1;
 }
 
 static const struct sim_op *op_at(const struct sim_options *options, uint64_t drawn,

@@ -41,6 +41,8 @@ extern const struct sim_part part_served;         /* served.c */
 extern const struct sim_part part_agents;         /* ops_agents.c, check_agents.c */
 extern const struct sim_part part_boards;         /* ops_boards.c: in some seeds. */
 extern const struct sim_part part_check_boards;   /* check_boards.c */
+extern const struct sim_part part_mail;           /* ops_mail.c: in some seeds. */
+extern const struct sim_part part_check_mail;     /* check_mail.c */
 extern const struct sim_part part_hosts;          /* ops_hosts.c: only where there are several. */
 extern const struct sim_part part_workflows;      /* ops_workflows.c, check_workflows.c */
 

@@ -10,6 +10,7 @@
 #include "base/json/json.h"
 #include "boards.h"
 #include "chat_ops.h"
+#include "engine/agent/cools.h"
 #include "engine/board/board.h"
 #include "engine/project/projects.h"
 #include "inside.h"
@@ -490,6 +491,22 @@ static void board_waive(struct sim *sim) {
     }
 }
 
+/* Another turn of the agent, in whatever project, was refused by its provider. */
+static struct err cool_run(struct tx *tx, struct errand *errand) {
+    const int64_t lasts_ms =
+        (int64_t)(sim_hash(sim_seed(errand->sim), errand->op, "cools", 0) % AGENT_WAIT_MAX_MS);
+    return tx_agent_cool_set(tx, known_bytes(errand->id), tx_now_ms(tx) + lasts_ms,
+                             AGENT_RATE_LIMITED);
+}
+
+static void board_cool(struct sim *sim) {
+    struct errand *errand = errand_new(sim, "cool-down", NULL);
+    (void)snprintf(errand->id, sizeof errand->id, "%s",
+                   sim_chance(sim, "program", 50) ? BOARD_WORKER : BOARD_NATIVE);
+    errand->run = cool_run;
+    errand_send(errand);
+}
+
 /* Meanwhile agents work. */
 static void board_wait(struct sim *sim) {
     if (boards_count() > 0) {
@@ -588,10 +605,15 @@ static void boards_begin(struct sim *sim) {
 }
 
 static const struct sim_op ops_boards[] = {
-    {"board_add", 60, board_add},       {"board_move", 30, board_move},
-    {"board_answer", 50, board_answer}, {"board_say", 10, board_say},
-    {"board_waive", 8, board_waive},    {"board_show", 6, board_show},
-    {"board_wait", 30, board_wait},     {NULL, 0, NULL},
+    {"board_add", 60, board_add},
+    {"board_move", 30, board_move},
+    {"board_answer", 50, board_answer},
+    {"board_say", 10, board_say},
+    {"board_waive", 8, board_waive},
+    {"board_show", 6, board_show},
+    {"board_wait", 30, board_wait},
+    {"board_cool", 8, board_cool},
+    {NULL, 0, NULL},
 };
 
 const struct sim_part part_boards = {

@@ -6,6 +6,7 @@
 #include "asks.h"
 #include "chat_ops.h"
 #include "dispatch/session/blobs.h"
+#include "inside.h"
 
 enum { LONG_FILE_LINES = 100, LONG_FILE_LINE = 480 };
 
@@ -48,6 +49,13 @@ static void create_done(struct errand *errand, struct err result) {
     }
 }
 
+/* The agent of a session is a free word, where there is mail one of those that sign it. */
+static struct bytes agent_name(struct sim *sim) {
+    static const char *const names[] = {"", "", "shepherd", "dog", KNOWN_OWNER, "drover"};
+    return !mails_play(&sim->options) ? BYTES("")
+                                      : bytes_of(names[sim_choose(sim, "agent", COUNT_OF(names))]);
+}
+
 static void session_create(struct sim *sim) {
     struct id id = known_id(sim, "ses", "session");
     struct known_session *session = known_add_session(sim, &id);
@@ -66,6 +74,7 @@ static void session_create(struct sim *sim) {
         .project = sim_chance(sim, "project", 50) ? BYTES("web") : BYTES("herd"),
         .model = known_bytes(model),
         .root = known_bytes(root),
+        .agent = agent_name(sim),
         .title = sim_chance(sim, "titled", 30) ? BYTES("A title") : (struct bytes){NULL, 0},
         .settings = known_bytes(chosen)};
     errand->run = create_run;

@@ -175,13 +175,14 @@ static void run_complain(struct sim *sim, const struct ask_row *row, void *ctx) 
              row->text[1].data);
 }
 
-/* An answer that broke off eight times ends a call all the same, and so does a provider that wants
- * no other try, so these two causes are not among them. */
+/* Programs have providers of their own. An answer that broke off eight times ends a call all the
+ * same, and so does a provider that wants no other try, so these two causes are not among them. */
 static bool outages_rest(struct sim *sim, bool must) {
     (void)must;
     ask_each(sim,
              "SELECT r.run, r.cause FROM runs r LEFT JOIN turns t ON t.run = r.id"
-             " WHERE r.state = 'failed' AND r.cause IN ('provider_unreachable', 'provider_error')"
+             " LEFT JOIN sessions s ON s.id = t.session WHERE COALESCE(s.program, '') = ''"
+             " AND r.state = 'failed' AND r.cause IN ('provider_unreachable', 'provider_error')"
              " AND (r.step_key <> '' OR t.began_by = 'notice')",
              NULL, run_complain, NULL);
     return true;

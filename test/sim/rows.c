@@ -8,7 +8,7 @@
 
 #include "inside.h"
 
-enum { STATEMENTS_MAX = 128 };
+enum { STATEMENTS_MAX = 192 };
 
 struct kept {
     const char *sql; /* A literal. */

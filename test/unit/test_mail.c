@@ -64,6 +64,16 @@ static void other_addresses_are_refused(void **state) {
     }
 }
 
+static void an_agent_signs_by_a_name_that_is_no_one_elses(void **state) {
+    static const char *const bad[] = {"",          "local", "drover",
+                                      "codex@web", "a b",   "ses_01kq3v7d000000000000000001"};
+    (void)state;
+    assert_true(mail_signs(BYTES("codex"), BYTES("local")));
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_false(mail_signs(bytes_of(bad[i]), BYTES("local")));
+    }
+}
+
 /* --- Chains ----------------------------------------------------------------------------------- */
 
 static void a_chain_of_requests_ends_and_its_last_one_can_be_answered(void **state) {
@@ -177,6 +187,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_an_agent_a_session_or_a_person),
         cmocka_unit_test(other_addresses_are_refused),
+        cmocka_unit_test(an_agent_signs_by_a_name_that_is_no_one_elses),
         cmocka_unit_test(a_chain_of_requests_ends_and_its_last_one_can_be_answered),
         cmocka_unit_test(the_status_follows_the_delivery),
         cmocka_unit_test(a_request_says_how_it_is_answered_and_an_inform_that_it_is_not),

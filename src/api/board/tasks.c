@@ -192,12 +192,18 @@ static struct err add_start(void *ctx) {
 }
 
 /* A run adds tasks to its own project alone: another one has agents with other rights. */
-static struct err inside_check(struct tx *tx, const struct task_op *op, struct why *why) {
-    const char *inside = op->board.client.inside;
+static struct err inside_check(struct tx *tx, struct task_op *op, struct why *why) {
+    const struct board_client *client = &op->board.client;
     const struct bytes own =
-        tx_text(tx, "SELECT project FROM runs WHERE run = $1", ARGS(arg_str(inside)));
-    if (inside[0] == '\0' || bytes_equal(own, op->task.project) || err_failed(tx_error(tx))) {
+        tx_text(tx, "SELECT project FROM runs WHERE run = $1", ARGS(arg_str(client->inside)));
+    if (client->inside[0] == '\0') {
         return tx_error(tx);
+    }
+    if (bytes_equal(own, op->task.project) || err_failed(tx_error(tx))) {
+        struct board_who who;
+        const struct err err = tx_board_who(tx, &op->board.key, client, &op->task, &who, why);
+        op->task.depth = err_failed(err) ? 0 : tx_board_depth(tx, &who) + 1;
+        return err;
     }
     return err_why(why, ERR_NOT_YOUR_TASK,
                    "a run of project '%.*s' adds no tasks to '%.*s': a person can, outside of it",

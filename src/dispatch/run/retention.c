@@ -4,7 +4,7 @@
  *   ASLEEP ─────────> PRUNING ────> PRUNING …
  *     ^                  │ no more, or an error
  *     │                  v (folder_removals.c is asked to look for the folders of removed runs)
- *     │               delivered notices (the inbox), page by page
+ *     │               delivered notices (the inbox), then mail that is over, page by page
  *     │                  │ no more, or an error; once a day: ↓
  *     │                  └──────────> LISTING ──> CHECKING (a few names) ──> REMOVING ──> …
  *     └── nothing left ──────────────────────────────┘
@@ -21,6 +21,7 @@
 #include "dispatch/base/folder.h"
 #include "dispatch/job/inside.h"
 #include "engine/inbox/inbox.h"
+#include "engine/mail/mail.h"
 
 enum {
     FIRST_MS = 60 * 1000,
@@ -35,7 +36,7 @@ enum {
 };
 
 /* A round goes through the steps in this order. */
-enum step { STEP_ASLEEP, STEP_PRUNE, STEP_INBOX, STEP_LIST, STEP_CHECK, STEP_SWEEP };
+enum step { STEP_ASLEEP, STEP_PRUNE, STEP_INBOX, STEP_MAIL, STEP_LIST, STEP_CHECK, STEP_SWEEP };
 
 struct retention {
     struct dispatch *dispatch;
@@ -104,10 +105,25 @@ static struct err told_tx(struct tx *tx, void *ctx) {
 
 static void told_done(void *ctx) {
     struct retention *retention = ctx;
-    uint64_t now_ns = world_mono_ns(loop_world(retention->dispatch->options.loop));
     retention_report(retention, "old notices could not be removed", retention->ask.err);
     bool more = retention->more && !err_failed(retention->ask.err);
-    retention_go(retention, more                                                ? STEP_INBOX
+    retention_go(retention, more ? STEP_INBOX : STEP_MAIL);
+}
+
+static struct err mail_tx(struct tx *tx, void *ctx) {
+    struct retention *retention = ctx;
+    const struct mail_prune prune = {
+        .age_ms = retention->dispatch->options.keep.age_ms, .count = MAILS_KEPT_MAX, .limit = PAGE};
+    retention->more = false;
+    return tx_mail_prune(tx, &prune, &retention->more);
+}
+
+static void mail_done(void *ctx) {
+    struct retention *retention = ctx;
+    uint64_t now_ns = world_mono_ns(loop_world(retention->dispatch->options.loop));
+    retention_report(retention, "old mail could not be removed", retention->ask.err);
+    bool more = retention->more && !err_failed(retention->ask.err);
+    retention_go(retention, more                                                ? STEP_MAIL
                             : retention__look_due(retention->looked_ns, now_ns) ? STEP_LIST
                                                                                 : STEP_CHECK);
 }
@@ -246,6 +262,9 @@ static void retention_go(struct retention *retention, enum step step) {
     }
     case STEP_INBOX:
         ask_write(&retention->ask, told_tx, told_done);
+        break;
+    case STEP_MAIL:
+        ask_write(&retention->ask, mail_tx, mail_done);
         break;
     case STEP_LIST:
         pool_begin(&dispatch->pool, &retention->job, POOL_TIDY, list_run, list_done);

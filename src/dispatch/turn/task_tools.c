@@ -185,8 +185,14 @@ static struct err task_add(struct tx *tx, const struct task_call *own, struct wh
     if (err_failed(err)) {
         return err;
     }
+    struct board_who who;
+    err = tx_board_who(tx, &own->key, &own->client, &from, &who, why);
+    if (err_failed(err)) {
+        return err;
+    }
     task.owner = from.owner;
     task.project = from.project;
+    task.depth = tx_board_depth(tx, &who) + 1;
     task.links = text_bytes(&links);
     task.depends_on = text_bytes(&needs);
     task_complete(&task);

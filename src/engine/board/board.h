@@ -58,8 +58,14 @@ MUST_CHECK struct err tx_task_find(struct tx *tx, const struct task_key *key,
                                    const struct board_client *client, struct task *ret_task,
                                    struct why *why);
 
-/* Gives it its number, and checks what it waits for: ERR_TASK_CYCLE shows the path. Of a source that
- * a task of the project has already, it is that task, as it is. */
+/* How deep a client is in a chain of tasks and mail in which each follows from the one before: the
+ * depth of the task that it works on or judges, and of mail that its turn reads; 0: in none. What
+ * it adds is one deeper, so that agents that make work for each other come to an end. */
+int64_t tx_board_depth(struct tx *tx, const struct board_who *who);
+
+/* Gives it its number, and checks what it waits for: ERR_TASK_CYCLE shows the path. ERR_TASK_DEPTH:
+ * its depth is over TASK_DEPTH_MAX; 0 is that of a person's. Of a source that a task of the project
+ * has already, it is that task, as it is. */
 MUST_CHECK struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why);
 /* Writes a row whose settings have changed. `needs`: depends_on was named. */
 MUST_CHECK struct err tx_task_change(struct tx *tx, struct task *io_task, bool needs,

@@ -254,10 +254,26 @@ static bool imported(struct tx *tx, struct task *io_task) {
     return id.len > 0 && tasks__load(tx, io_task->owner, id, io_task);
 }
 
+int64_t tx_board_depth(struct tx *tx, const struct board_who *who) {
+    return tx_number(tx,
+                     "SELECT COALESCE(max(depth), 0) FROM (SELECT depth FROM tasks WHERE task = $1"
+                     " UNION ALL SELECT depth FROM tasks WHERE review_run = $2 AND review_run <> ''"
+                     " UNION ALL SELECT depth FROM mail_attempts WHERE turn = $2) chain",
+                     ARGS(arg_text(who->task), arg_text(who->turn)));
+}
+
 struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {
     char name[TASK_NUMBER_SIZE];
     if (imported(tx, io_task)) {
         return tx_error(tx);
+    }
+    io_task->depth = io_task->depth > 0 ? io_task->depth : 1;
+    if (io_task->depth > TASK_DEPTH_MAX) {
+        return err_why(why, ERR_TASK_DEPTH,
+                       "this would be number %lld of a chain in which each task was added while an "
+                       "agent worked on the one before; a chain has at most %d: do the work within "
+                       "this task, or ask a person to add it",
+                       (long long)io_task->depth, TASK_DEPTH_MAX);
     }
     tx_project_use(tx, io_task->owner, io_task->project, NULL);
     io_task->number = 1 + tx_number(tx,

@@ -136,8 +136,8 @@ static bool unread_withdraw(struct tx *tx, struct mail *mail) {
 
 static bool is_answered(struct tx *tx, const struct mail *mail) {
     return tx_number(tx,
-                     "SELECT count(*) FROM mail WHERE in_reply_to = $1 AND sender <> '" MAIL_DROVER
-                     "'",
+                     "SELECT count(*) FROM mail WHERE in_reply_to = $1 AND in_reply_to <> ''"
+                     " AND sender <> '" MAIL_DROVER "'",
                      ARGS(arg_text(mail->mail))) > 0;
 }
 
@@ -200,12 +200,22 @@ static void mail_again(struct tx *tx, struct mail *mail) {
     tx_fail(tx, err_failed(tx_error(tx)) ? ERR_OK : delivery_insert(tx, mail));
 }
 
+static void attempt_begin(struct tx *tx, const struct mail *mail, struct bytes turn) {
+    tx_do(tx,
+          "INSERT INTO mail_attempts (turn, mail, depth) VALUES ($1, $2, $3)"
+          " ON CONFLICT (turn, mail) DO NOTHING",
+          ARGS(arg_text(turn), arg_text(mail->mail), arg_int(mail->depth)));
+}
+
 static void mail_follow(struct tx *tx, const struct inbox_row *row, struct mail *mail) {
     const struct inbox_key delivery = {.owner = mail->owner, .delivery = mail->delivery};
     const enum mail_status before = mail->status;
     struct inbox_row dropped;
     mail->status = mail_judge(row->state, row->failures);
-    mail->attempts += mail->status == MAIL_WORKING && before != MAIL_WORKING ? 1 : 0;
+    if (mail->status == MAIL_WORKING && before != MAIL_WORKING) {
+        mail->attempts++;
+        attempt_begin(tx, mail, row->turn);
+    }
     if (row->state != INBOX_BOUND && unread_withdraw(tx, mail) && mail->status == MAIL_DONE) {
         mail_again(tx, mail);
         return;

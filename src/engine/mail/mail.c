@@ -174,11 +174,11 @@ static struct err receiver_find(struct tx *tx, const struct sending *sending, st
 
 /* --- The mail --------------------------------------------------------------------------------- */
 
-/* A person reads all mail; an agent answers what was sent to it. */
+/* A person reads all mail; an agent answers what was sent to its session. What goes to no session
+ * is a person's, whatever an agent calls itself. */
 static bool is_receiver(const struct board_who *who, const struct mail *mail) {
     return who->actor == BOARD_PERSON ||
-           (mail->session.len > 0 ? bytes_equal(mail->session, who->session)
-                                  : bytes_equal(mail->to, who->name));
+           (mail->session.len > 0 && bytes_equal(mail->session, who->session));
 }
 
 /* An answer goes where the mail came from, and is never a request. */
@@ -216,30 +216,30 @@ static struct err answer_complete(struct tx *tx, struct sending *sending, struct
     return tx_error(tx);
 }
 
-/* A person begins a chain; an agent goes on with that of the mail which it reads or answers. */
+/* A person begins a chain; an agent goes on with that of the mail which it reads or answers, or of
+ * the task on which it works. */
 static int64_t depth_of(struct tx *tx, const struct sending *sending) {
     const struct board_who *who = &sending->who;
     int64_t depth = sending->answered.mail.len > 0 ? sending->answered.depth : 0;
     if (who->actor == BOARD_PERSON) {
         return 1;
     }
-    if (who->turn.len > 0) {
-        const int64_t read =
-            tx_number(tx, "SELECT COALESCE(max(depth), 0) FROM mail WHERE turn = $1",
-                      ARGS(arg_text(who->turn)));
-        depth = read > depth ? read : depth;
-    }
-    return depth + 1;
+    const int64_t above = tx_board_depth(tx, who);
+    return (above > depth ? above : depth) + 1;
 }
 
-/* As its receiver sees it. */
+/* As its receiver sees it. The agent of a session is a free word, so where that is no name of an
+ * agent alone, the session signs. */
 static struct bytes sender_name(struct tx *tx, const struct sending *sending,
                                 const struct mail *mail) {
     AUTO(text_done) struct text name = text_up_to(MAIL_ADDRESS_MAX);
     const struct bytes who = sending->who.name, project = mail->from_project;
+    const bool person = sending->who.actor == BOARD_PERSON;
+    if (!person && mail->from_session.len > 0 && !mail_signs(who, mail->owner)) {
+        return mail->from_session;
+    }
     text_add(&name, who.data, who.len);
-    if (sending->who.actor != BOARD_PERSON && project.len > 0 &&
-        !bytes_equal(project, mail->project)) {
+    if (!person && project.len > 0 && !bytes_equal(project, mail->project)) {
         text_addf(&name, "@%.*s", (int)project.len, project.data);
     }
     return tx_copy_text(tx, &name, "mail: sender");
@@ -252,7 +252,15 @@ static struct err sender_complete(struct tx *tx, struct sending *sending, struct
     if (err_failed(err)) {
         return err;
     }
-    const struct bytes session = sending->who.session;
+    const struct board_who *who = &sending->who;
+    const struct bytes session = who->session;
+    if (who->actor != BOARD_PERSON && session.len == 0 &&
+        (bytes_equal(who->name, io_mail->owner) || bytes_is(who->name, MAIL_DROVER))) {
+        return err_why(why, ERR_NOT_YOUR_TASK,
+                       "this client is an agent and would send mail as '%.*s', which is the name "
+                       "of somebody else: give its token another label",
+                       (int)who->name.len, who->name.data);
+    }
     const struct bytes project =
         session_member(tx, "SELECT project FROM sessions WHERE session = $1", session);
     io_mail->from_session = session;
@@ -282,8 +290,9 @@ static struct err mail_withdraw(struct tx *tx, struct mail *io_mail, struct why 
 /* Only the sender's own, where an agent sends. */
 static bool is_own(const struct board_who *who, const struct mail *mail) {
     return who->actor == BOARD_PERSON ||
-           (mail->from_session.len > 0 ? bytes_equal(mail->from_session, who->session)
-                                       : bytes_equal(mail->from, who->name));
+           (mail->from_session.len > 0
+                ? bytes_equal(mail->from_session, who->session)
+                : who->session.len == 0 && bytes_equal(mail->from, who->name));
 }
 
 static struct err superseded_withdraw(struct tx *tx, const struct sending *sending,
@@ -323,12 +332,16 @@ struct err tx_mail_send(struct tx *tx, const struct mail_key *key,
     io_mail->status =
         io_mail->session.len == 0 && !mail_is_request(io_mail) ? MAIL_DONE : MAIL_PENDING;
     answered_close(tx, &sending.answered);
+    if (tx_resource_count(tx, &mail_resource, io_mail->owner) >= MAILS_MAX) {
+        return err_why(why, ERR_TOO_MANY,
+                       "there are %d mails: those that are over are removed when they are old",
+                       MAILS_MAX);
+    }
     err = mail__insert(tx, io_mail);
     if (!err_failed(err) && io_mail->urgent && io_mail->session.len > 0) {
         err = mail__join(tx, session, io_mail, why);
     }
-    return err.code == ERR_TOO_MANY ? err_why(why, ERR_TOO_MANY, "there are %d mails", MAILS_MAX)
-                                    : err;
+    return err;
 }
 
 /* --- Taken back ------------------------------------------------------------------------------- */
@@ -364,4 +377,49 @@ struct err tx_mail_retract(struct tx *tx, const struct mail_key *key, struct mai
                        ret_mail->mail.data, (int)ret_mail->from.len, ret_mail->from.data);
     }
     return mail_withdraw(tx, ret_mail, why);
+}
+
+/* --- Removed ---------------------------------------------------------------------------------- */
+
+#define MAIL_OVER_SQL "status IN ('done', 'failed', 'retracted')"
+
+/* Read before any is removed: a cursor does not survive a write everywhere. */
+static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
+    struct resource_key keys[MAIL_PRUNE_MAX];
+    int64_t count = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT owner, mail FROM mail m WHERE " MAIL_OVER_SQL
+                                " AND changed_ms < $1 AND NOT EXISTS (SELECT 1 FROM mail r WHERE"
+                                " r.in_reply_to = m.mail AND r.in_reply_to <> '')"
+                                " ORDER BY changed_ms, id LIMIT $2",
+                                ARGS(arg_int(before_ms), arg_int(limit)));
+    while (count < limit && rows_step(rows)) {
+        keys[count++] = (struct resource_key){rows_copy(rows, 0), rows_copy(rows, 1)};
+    }
+    for (int64_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
+        tx_do(tx, "DELETE FROM mail_attempts WHERE mail = $1", ARGS(arg_text(keys[i].id)));
+        tx_fail(tx, tx_resource_remove(tx, &mail_resource, &keys[i], NULL /* nothing refuses */));
+    }
+    return count;
+}
+
+struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *ret_more) {
+    assert(prune->limit > 0 && prune->limit <= MAIL_PRUNE_MAX && prune->count > 0);
+    /* By the clock for runs (rules/run/retention.h): one that was set ahead takes nothing away. */
+    const int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS);
+    const int64_t before_ms = prune->age_ms == 0 ? INT64_MIN : judged_ms - prune->age_ms;
+    /* Counted no further than one call can remove. */
+    const int64_t count = tx_number(
+        tx, "SELECT count(*) FROM (SELECT 1 FROM mail WHERE " MAIL_OVER_SQL " LIMIT $1) closed",
+        ARGS(arg_int(prune->count + prune->limit)));
+    int64_t removed = 0;
+    if (count > prune->count) {
+        removed = oldest_remove(tx, INT64_MAX, count - prune->count);
+    }
+    if (removed < prune->limit) {
+        removed += oldest_remove(tx, before_ms, prune->limit - removed);
+    }
+    *ret_more = removed > 0; /* Mail that was answered by a removed one may go now. */
+    return tx_error(tx);
 }

@@ -54,6 +54,16 @@ MUST_CHECK struct err tx_mail_send(struct tx *tx, const struct mail_key *key,
 MUST_CHECK struct err tx_mail_retract(struct tx *tx, const struct mail_key *key,
                                       struct mail *ret_mail, struct why *why);
 
+/* Removes mail that is over: what is too old by the clock of tx_run_prune, and the oldest beyond
+ * MAILS_KEPT_MAX. What was answered goes after its answers, so that a chain stays whole for as long
+ * as its newest mail is young. *ret_more: call again. */
+enum { MAIL_PRUNE_MAX = 200 }; /* Rows of one call, at most. */
+struct mail_prune {
+    int64_t age_ms;       /* 0: no such bound. */
+    int64_t count, limit; /* count: rows that stay; limit: rows of one call. */
+};
+MUST_CHECK struct err tx_mail_prune(struct tx *tx, const struct mail_prune *prune, bool *ret_more);
+
 /* --- Inside the engine ------------------------------------------------------------------------ */
 
 /* Operations for notices (engine/turn/notices.h) and deliveries (engine/base/resource.h). */

@@ -109,9 +109,16 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
     return err_failed(tx_error(tx)) || cleared ? tx_error(tx) : titles__wish(tx, turn, freed);
 }
 
+/* The turn was about a notice, and did not take it: also one that ran out of time. */
+static bool notice_comes_again(const struct turn *turn) {
+    const enum inbox_turn verdict = inbox_judge_turn(turn->run.state, turn->run.cause);
+    return turn->row.trigger == TRIGGER_NOTICE &&
+           (verdict == INBOX_TURN_FAILED || verdict == INBOX_TURN_HELD);
+}
+
 /* A turn that never began: its message leaves the queue. A person's message stays readable; a
- * notice that was taken back comes again, with the next follow-up. The end is sent like every
- * other: a client may follow it.
+ * notice that was taken back, or that a budget refused, comes again, with the next follow-up. The
+ * end is sent like every other: a client may follow it.
  *
  * What joined too late stays as a message of its own: it was accepted, so the next turn sees it.
  * Last, the pending notices of the session are offered, which waited while it was busy. */
@@ -129,7 +136,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
         messages__write_status(tx, MESSAGE_REMOVED, &turn.answer);
         if (messages__find_id(tx, turn.row.question, &question) &&
             question.status == MESSAGE_QUEUED) {
-            if (turn.run.cause == CAUSE_ROLLED_BACK) {
+            if (turn.run.cause == CAUSE_ROLLED_BACK || notice_comes_again(&turn)) {
                 messages__remove(tx, &turn.session, &question);
             } else {
                 messages__move(tx, &turn.session, MESSAGE_INTERRUPTED, &question);
@@ -155,7 +162,7 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
     /* The next follow-up delivers the notice again, so this message of it leaves the prompt with
      * the answer to it (prompt.c). A summary that was made within the turn covers a part of
      * that. */
-    if (!err_failed(err) && turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE &&
+    if (!err_failed(err) && notice_comes_again(&turn) &&
         messages__find_id(tx, turn.row.question, &question) &&
         question.status == MESSAGE_COMPLETED) {
         messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);

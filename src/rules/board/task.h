@@ -26,6 +26,7 @@ enum {
     TASK_COMMENT_MAX = 32 << 10,
     TASK_PRIORITY_DEFAULT = 5,
     TASKS_MAX = 100000, /* Tasks of an owner. */
+    TASK_DEPTH_MAX = 8,
 };
 
 struct task {
@@ -50,6 +51,7 @@ struct task {
     struct bytes
         prints; /* JSON object: fingerprints of what must not change (engine/board/must.h). */
     int64_t retry_count, attempts, attempts_max, rejections;
+    int64_t depth; /* Depth of the task in whose attempt it was added, and 1; 1: in none. */
     int64_t not_before_ms, made_ms, changed_ms, completed_ms;
     bool archived;
 };

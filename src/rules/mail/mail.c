@@ -19,6 +19,11 @@ static bool agent_is_valid(struct bytes agent) {
     return valid;
 }
 
+bool mail_signs(struct bytes agent, struct bytes owner) {
+    return agent_is_valid(agent) && !bytes_equal(agent, owner) && !bytes_is(agent, MAIL_DROVER) &&
+           !id_valid(agent.data, agent.len, "ses");
+}
+
 struct err mail_address_read(struct bytes to, struct bytes owner, struct mail_address *ret_address,
                              struct why *why) {
     const char *at = to.len == 0 ? NULL : memrchr(to.data, '@', to.len);
@@ -50,8 +55,9 @@ struct err mail_depth_check(const struct mail *mail, struct why *why) {
     return mail->depth <= most
                ? ERR_OK
                : err_why(why, ERR_MAIL_LOOP,
-                         "this would be number %lld of a chain in which each mail follows from the "
-                         "one before; a chain of requests has at most %d: end it here, or write to "
+                         "this would be number %lld of a chain in which each mail or task follows "
+                         "from the one before; a chain of requests has at most %d: end it here, or "
+                         "write to "
                          "a person from a new turn",
                          (long long)mail->depth, MAIL_DEPTH_MAX);
 }

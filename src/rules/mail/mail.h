@@ -7,10 +7,10 @@
  *    │     or failed
  *    └──its sender, before it is read──> retracted
  *
- * Depth      mail that is sent while a turn reads other mail, or that answers it, is one deeper
- *            than that. Requests have a depth of at most MAIL_DEPTH_MAX, other mail of one more, so
- *            that each request can be answered, and two agents that answer everything come to an
- *            end.
+ * Depth      mail that is sent while a turn reads other mail or works on a task, or that answers
+ *            mail, is one deeper than that. Requests have a depth of at most MAIL_DEPTH_MAX, other
+ *            mail of one more, so that each request can be answered, and two agents that answer
+ *            everything come to an end.
  * Ownership  texts are borrowed from the function that filled the struct.
  * Threads    any.
  */
@@ -31,7 +31,10 @@ enum {
     MAIL_ABOUT_MAX = 64,
     MAIL_DEPTH_MAX = 8,
     MAIL_FAILURES_MAX = 3, /* Turns that may fail before the mail does. */
-    MAILS_MAX = 100000,    /* Rows of one owner. */
+    /* Rows of one owner, above which nothing is sent. What drover writes itself may pass that, as
+     * it writes at most one mail for each open request: so there are at most twice as many. */
+    MAILS_MAX = 100000,
+    MAILS_KEPT_MAX = 50000, /* Rows that are over, of all owners. */
 };
 
 #define MAIL_STATUSES(X)                                                                           \
@@ -86,6 +89,10 @@ static inline bool mail_is_over(enum mail_status status) {
 }
 /* Whether it is named mail_…; whatever else is not of the mail's. */
 MUST_CHECK bool mail_is_name(struct bytes name);
+
+/* Whether mail of an agent may be signed by that name: it is an address that leads to an agent, so
+ * that nobody takes it for a person, for drover, or for an agent of another project. */
+MUST_CHECK bool mail_signs(struct bytes agent, struct bytes owner);
 
 /* Where an address leads. */
 enum mail_place { MAIL_TO_SESSION, MAIL_TO_PERSON, MAIL_TO_AGENT };

@@ -79,7 +79,6 @@ const struct resource mail_resource = {
     .prefix = "mail",
     .fields = {FIELD_ROWS(rows), .use = FIELD_SHOWN},
     .size = sizeof(struct mail),
-    .rows_max = MAILS_MAX,
     .routes = {[RESOURCE_LIST] = {.scope = SCOPE_READ, .summary = "List mail, newest first"},
                [RESOURCE_SHOW] = {.scope = SCOPE_READ, .summary = "Show a mail, with its text"}},
 };

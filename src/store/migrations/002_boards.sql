@@ -1,4 +1,5 @@
 -- Tasks of a project (rules/board/task.h). name: 'T-31', of `place`, by which they are numbered.
+-- depth: of the task in whose attempt it was added, and one more.
 -- attempt, session, run: of the last attempt; open_attempt: it has not ended. Lists are JSON.
 -- prints: JSON of the fingerprints that were taken with the task, of what it must leave unchanged.
 CREATE TABLE tasks (
@@ -30,6 +31,7 @@ CREATE TABLE tasks (
     attempt_count @int@ NOT NULL,
     max_attempts @int@ NOT NULL,
     rejections @int@ NOT NULL,
+    depth @int@ NOT NULL,
     attempt TEXT NOT NULL,
     open_attempt @int@ NOT NULL,
     session TEXT NOT NULL,
@@ -182,3 +184,13 @@ CREATE INDEX mail_owner ON mail (owner, id);
 CREATE INDEX mail_project ON mail (owner, project, id);
 CREATE INDEX mail_turn ON mail (turn) WHERE turn <> '';
 CREATE INDEX mail_reply ON mail (in_reply_to) WHERE in_reply_to <> '';
+-- Each turn that was given mail, and how deep that is: what is sent from inside of it, also by a
+-- job that goes on after it failed, is deeper.
+CREATE TABLE mail_attempts (
+    turn TEXT NOT NULL,
+    mail TEXT NOT NULL,
+    depth @int@ NOT NULL,
+    PRIMARY KEY (turn, mail)
+) @strict@;
+CREATE INDEX mail_attempts_mail ON mail_attempts (mail);
+CREATE INDEX mail_over ON mail (changed_ms, id) WHERE status IN ('done', 'failed', 'retracted');
