@@ -225,7 +225,7 @@ static int64_t depth_of(struct tx *tx, const struct sending *sending) {
     }
     if (who->turn.len > 0) {
         const int64_t read =
-            tx_number(tx, "SELECT COALESCE(max(depth), 0) FROM mail WHERE turn = $1",
+            tx_number(tx, "SELECT COALESCE(max(depth), 0) FROM mail WHERE turn = $1 AND turn <> ''",
                       ARGS(arg_text(who->turn)));
         depth = read > depth ? read : depth;
     }
