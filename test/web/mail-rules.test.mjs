@@ -38,6 +38,8 @@ test("what waits for the person stands first, then the newest; a title says Re: 
   assert.deepEqual([threads[0].waits, threads[0].title, threads[3].waits], [true, "Which?", false]);
   assert.equal(rules.spoken(rules.threadOf([waits, mail("2")])).id, "1");
   assert.equal(rules.spoken(rules.threadOf([own("1"), mail("2", { from: "drover" })])).id, "1");
+  const taken = own("2", { status: "retracted" });
+  assert.equal(rules.spoken(rules.threadOf([mail("1"), taken])).id, "1");
   assert.equal(rules.spoken(rules.threadOf([mail("2", { from: "drover" })])).id, "2");
 });
 
@@ -49,8 +51,9 @@ test("a state says who has read it, and whether it was answered", () => {
     state(own("1", { status: "working" })), state(done), state(done, answer),
     state(done, mail("2", { in_reply_to: "1", from: "drover" })),
     state(done, own("2", { in_reply_to: "1" })), // The person added something.
+    state(done, mail("2", { in_reply_to: "1", status: "retracted" })),
     state(own("1", { status: "failed" })), state(own("1", { status: "retracted" })),
-  ], ["arrived", "waits", "unread", "reading", "read", "answered", "read", "read", "failed",
+  ], ["arrived", "waits", "unread", "reading", "read", "answered", "read", "read", "read", "failed",
     "retracted"]);
 });
 

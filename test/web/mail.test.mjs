@@ -27,12 +27,13 @@ async function post(t, scopes) {
   const keys = new Map();
   const as = async (name) => {
     if (!keys.has(name)) {
-      keys.set(name, (await ask("POST", "/tokens", { label: name, scopes: ["read", "run"] })).token);
+      const { token } = await ask("POST", "/tokens", { label: name, scopes: ["read", "run"] });
+      keys.set(name, token);
     }
     return { headers: { authorization: `Bearer ${keys.get(name)}` } };
   };
-  const from = async (name, title, more = {}) => ask("POST", "/mail", { to: "local", project: "shop",
-    title, text: `The text of ${title}.`, ...more }, await as(name));
+  const from = async (name, title, more = {}) => ask("POST", "/mail", { to: "local",
+    project: "shop", title, text: `The text of ${title}.`, ...more }, await as(name));
   const send = (to, title, text, more = {}) =>
     ask("POST", "/mail", { to, project: "shop", title, text, ...more });
   const show = (id) => ask("GET", `/mail/${id}`);
@@ -190,12 +191,15 @@ test("by keyboard alone: there, through the rows, answered, written, taken back"
   await url(page, "/inbox/mail");
   await page.keyboard.press("c");
   await receiver(page).focus();
-  for (const text of ["coder@shop\t", "\t", "Typed\t", "Without a mouse."]) {
+  for (const text of ["coder@shop", "", "Typed"]) {
     await page.keyboard.type(text);
+    await page.keyboard.press("Tab");
   }
+  await page.keyboard.type("Without a mouse.");
   await page.keyboard.press("Control+Enter");
-  await page.screenshot({ path: "/tmp/kb.png" });
   await page.getByText("Without a mouse.").waitFor();
+  await page.keyboard.press("k"); // From what is open, and not from what was selected.
+  await page.getByText("The text of First.").waitFor();
   const { items: [{ id }] } = await desk.ask("GET", "/mail");
   await page.keyboard.press("Control+k");
   await page.keyboard.type(id);
@@ -205,7 +209,7 @@ test("by keyboard alone: there, through the rows, answered, written, taken back"
   page.clean();
 });
 
-test("mail about a task says that it has closed; failures and drover's notices are told", async (t) => {
+test("mail about a task says that it has closed; what drover writes is shown", async (t) => {
   const desk = await post(t);
   const task = await desk.ask("POST", "/projects/shop/tasks", { title: "Look at it" });
   const about = await desk.from("coder", "Is it right?", { about: task.name });
@@ -230,7 +234,7 @@ test("mail about a task says that it has closed; failures and drover's notices a
   page.clean();
 });
 
-test("a thread is whole, whichever of its mail is named; a key that reads writes none", async (t) => {
+test("a thread is whole, whichever of its mail is named; who only reads sends none", async (t) => {
   const desk = await post(t, "read,run");
   const ids = [(await desk.from("coder", "Root", { type: "inform" })).id];
   for (const name of ["reviewer", "coder", "reviewer"]) {

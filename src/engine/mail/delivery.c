@@ -129,7 +129,7 @@ static bool unread_withdraw(struct tx *tx, struct mail *mail) {
 
 /* --- Notices to the sender -------------------------------------------------------------------- */
 
-/* What the sender adds to a request is no answer to it. */
+/* A request is not answered by what its own sender adds to it. */
 static bool is_answered(struct tx *tx, const struct mail *mail) {
     return tx_number(tx,
                      "SELECT count(*) FROM mail WHERE owner = $1 AND in_reply_to = $2 AND "

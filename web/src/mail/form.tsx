@@ -28,7 +28,8 @@ function draftOf(old: Mail | null): Given {
 export function MailForm({ old, project, close, done }: {
   old: Mail | null; project: string | null; close(): void; done(mail: Mail): void;
 }) {
-  const [first] = useState(() => ({ ...(project !== null && { project }), ...draftOf(old) } as Given));
+  const [first] = useState<Given>(() =>
+    ({ ...(project !== null && { project }), ...draftOf(old) }));
   const [problem, problemSet] = useState<Problem | null>(null);
   const bad = problem === null ? null : fieldOf(problem.detail), addresses = useAddresses();
   const keep = ({ currentTarget }: Event): void => {

@@ -67,8 +67,8 @@ function Empty({ filtered }: { filtered: boolean }) {
 }
 
 interface ListProps {
-  q: string; threads: readonly Thread[]; open: string | undefined; list: ReturnType<typeof useMails>;
-  add(): void; talk(): void;
+  q: string; threads: readonly Thread[]; open: string | undefined;
+  list: ReturnType<typeof useMails>; add(): void; talk(): void;
 }
 
 function List({ q, threads, open, list, add, talk }: ListProps) {
@@ -78,13 +78,18 @@ function List({ q, threads, open, list, add, talk }: ListProps) {
   const here = threads.find(({ mails }) => mails.some(({ id }) => id === open))?.id;
   const select = useSelection(threads.map(({ id }) => id), here);
   const place = (id: string): string => `/inbox/mail/${id}${search.value}`;
+  const step = (by: 1 | -1): void => { // From what is open, however somebody came there.
+    const from = threads.findIndex(({ id }) => id === here);
+    if (from < 0) select.step(by);
+    else select.to(threads[from + by]?.id);
+  };
   const nextWaiting = (): void => {
     const ids = threads.filter(({ waits }) => waits).map(({ id }) => id);
     select.to(ids[((select.id === null ? -1 : ids.indexOf(select.id)) + 1) % ids.length]);
   };
   useKeys([
-    { name: "next", run: () => select.step(1) },
-    { name: "previous", run: () => select.step(-1) },
+    { name: "next", run: () => step(1) },
+    { name: "previous", run: () => step(-1) },
     { name: "open", run: () => select.id !== null && go(place(select.id)) },
     { name: "waiting", run: nextWaiting },
     { name: "leave", run: () => open !== undefined && go(`/inbox/mail${search.value}`) },
@@ -97,10 +102,10 @@ function List({ q, threads, open, list, add, talk }: ListProps) {
       } }] : []),
     ] : []),
   ]);
-  const isOther = open !== undefined && select.moved && select.id !== null && select.id !== here;
-  useEffect(() => {
-    if (isOther) replace(place(select.id ?? "")); // What is open follows.
-  }, [isOther, select.id]);
+  useEffect(() => { // What is open follows what is selected, and not the other way.
+    const isOther = open !== undefined && select.moved && select.id !== here;
+    if (isOther && select.id !== null) replace(place(select.id));
+  }, [select.id]);
   return (
     <section class="inbox-list" aria-label={named(words.list)} onFocusIn={select.onFocusIn}>
       <Kinds kind="mail" />
@@ -115,7 +120,7 @@ function List({ q, threads, open, list, add, talk }: ListProps) {
       {ready && threads.length === 0 ? <Empty filtered={q !== ""} /> : null}
       <div class="mail-rows">
         {threads.map((thread) => (
-          <Row key={thread.id} thread={thread} selected={thread.id === select.id}
+          <Row key={thread.id} thread={thread} selected={thread.id === (here ?? select.id)}
             open={thread.id === here} tasks={tasks} search={search.value} />
         ))}
       </div>

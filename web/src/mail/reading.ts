@@ -114,7 +114,8 @@ export function useThread(id: string, known: readonly Mail[]): ThreadFollow {
 /** Texts never change: what was read stays. null: not read yet. */
 export function useText(mail: Mail): { text: string | null; problem: Problem | null;
   again(): void } {
-  const [text, textSet] = useState<string | null>(mail.text ?? null), [tries, triesSet] = useState(0);
+  const [text, textSet] = useState<string | null>(mail.text ?? null);
+  const [tries, triesSet] = useState(0);
   const [problem, problemSet] = useState<Problem | null>(null);
   useEffect(() => {
     if (text !== null) return undefined;

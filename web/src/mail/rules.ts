@@ -69,15 +69,17 @@ export function stateOf(mail: Mail, mails: readonly Mail[]): MailState {
   if (status === "working") return "reading";
   if (status !== "done") return status;
   const isAnswered = mails.some((one) =>
-    one.in_reply_to === id && one.from !== DROVER && one.from !== from);
+    one.in_reply_to === id && one.from !== DROVER && one.from !== from &&
+    one.status !== "retracted");
   if (type === "request" && isAnswered) return "answered";
   return session === null ? "arrived" : "read";
 }
 
-/** Of a thread: what waits for the person, else its newest mail that drover did not write. */
+/** Of a thread: what waits for the person, else its newest mail that drover did not write, and that
+ *  was not taken back. */
 export function spoken({ mails }: Thread): Mail | undefined {
-  return mails.find(waitsForPerson) ?? lastOf(mails, ({ from }) => from !== DROVER) ??
-    mails.at(-1);
+  return mails.find(waitsForPerson) ??
+    lastOf(mails, ({ from, status }) => from !== DROVER && status !== "retracted") ?? mails.at(-1);
 }
 
 /** --- What a person does --- */
@@ -98,7 +100,8 @@ export function answeredBy({ mails }: Thread, owner: string): Mail | null {
     lastOf(others, ({ session, status }) => session !== null && status !== "retracted") ?? null;
 }
 
-/** An answer goes where the mail came from; what a person adds to their own mail, where that went. */
+/** An answer goes where the mail came from; what a person adds to mail of their own, where that
+ *  went. */
 export function answerOf(mail: Mail, owner: string, text: string): Record<string, unknown> {
   const body = { in_reply_to: mail.id, text };
   if (!isOwn(mail, owner) || mail.session === null) return body;

@@ -34,8 +34,8 @@ function Who({ name, session }: { name: string; session: string | null }) {
 
 function Text({ mail }: { mail: Mail }) {
   const { text, problem, again } = useText(mail);
-  if (text === null) return problem === null ? <Loading /> : <Trouble problem={problem} retry={again} />;
-  return <Markdown text={text} done />;
+  if (text !== null) return <Markdown text={text} done />;
+  return problem === null ? <Loading /> : <Trouble problem={problem} retry={again} />;
 }
 
 /** The title says nothing that the thread's does not say. */
@@ -109,7 +109,9 @@ function Reply({ mail, owner, field }: {
   const label = isAdded ? words.addTo(who) : words.replyTo(who);
   return (
     <div class="mail-reply">
-      <p dir="auto"><b>{label}</b> <span class="muted">{visible(mail.title)}</span><Hint of="replyMail" /></p>
+      <p dir="auto">
+        <b>{label}</b> <span class="muted">{visible(mail.title)}</span><Hint of="replyMail" />
+      </p>
       <Write key={mail.id} of={`mail ${mail.id}`} label={label} about={words.replyAbout}
         send={words.send} field={field} submit={send} />
     </div>
@@ -120,12 +122,13 @@ function Reply({ mail, owner, field }: {
 export function ThreadView({ id, known, talk, search }: {
   id: string; known: Thread | undefined; talk: boolean; search: string;
 }) {
-  const { go } = useSeat(), owner = me.value?.owner ?? "", seat = useSeat();
+  const seat = useSeat(), owner = me.value?.owner ?? "";
   const { thread, again } = useThread(id, known?.mails ?? []);
   const { mails, ready, more, problem } = thread.value;
   const whole = threadOf(mails), tasks = useTasks(mails);
   const [all, allSet] = useState(false), [chosen, chosenSet] = useState<string | null>(null);
-  const [old, oldSet] = useState<Mail | null>(null), [refused, refusedSet] = useState<Problem | null>(null);
+  const [old, oldSet] = useState<Mail | null>(null);
+  const [refused, refusedSet] = useState<Problem | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   const target = whole.mails.find((mail) => mail.id === chosen) ?? answeredBy(whole, owner);
   const own = lastOf(whole.mails, (mail) => isUnread(mail, owner));
@@ -174,7 +177,7 @@ export function ThreadView({ id, known, talk, search }: {
         ? <Reply mail={target} owner={owner} field={field} /> : null}
       {old === null ? null : (
         <MailForm old={old} project={null} close={() => oldSet(null)}
-          done={(mail) => go(`/inbox/mail/${mail.id}${search}`)} />
+          done={(mail) => seat.go(`/inbox/mail/${mail.id}${search}`)} />
       )}
     </div>
   );

@@ -41,7 +41,9 @@ export const words = {
   replaceTitle: "Replace mail that is not read yet",
   cancel: "Cancel",
   kind: "Kind",
-  kinds: { request: "request: it wants an answer", inform: "for information: reading it is enough" },
+  kinds: {
+    request: "request: it wants an answer", inform: "for information: reading it is enough",
+  },
   urgentAbout: "a busy receiver gets it between two calls of tools",
   fields: {
     to: ["To", "agent@project, an agent of the project below, ses_…, or your own name"],

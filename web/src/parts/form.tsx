@@ -46,7 +46,9 @@ export function Field(props: FieldProps) {
       {lines === undefined ? <input {...shared} list={offers && `${id}-offers`} />
         : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
       {offers === undefined ? null : (
-        <datalist id={`${id}-offers`}>{offers.map((one) => <option key={one} value={one} />)}</datalist>
+        <datalist id={`${id}-offers`}>
+          {offers.map((one) => <option key={one} value={one} />)}
+        </datalist>
       )}
       {isBad ? <span id={id} role="alert" class="tone-fail small" dir="auto">✕ {fault}</span>
         : null}
