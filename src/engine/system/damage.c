@@ -72,6 +72,11 @@ static bool is_code(struct bytes word) {
     return at == word.len;
 }
 
+/* A notice is about a run, or is mail. */
+static bool noticed_known(struct bytes name) {
+    return id_valid(name.data, name.len, "run") || id_valid(name.data, name.len, "mail");
+}
+
 static bool maker_known(struct bytes word) {
     return bytes_is(word, "auto") || bytes_is(word, "manual");
 }
@@ -139,7 +144,7 @@ static const struct damage_table tables[] = {
     {BY_NUMBER("idempotency", "id"), .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"),
                                                  HASH("digest"), JSON_OR_NONE("answer")}},
     {BY_NUMBER("inbox", "id"),
-     .columns = {ID("delivery", "dlv"), TEXT("owner"), ID("run", "run"),
+     .columns = {ID("delivery", "dlv"), TEXT("owner"), WORD("run", noticed_known),
                  ENUM("receiver", receiver_kind_names), TEXT("address"),
                  ENUM("state", inbox_state_names), TEXT("cause"), ID_OR_NONE("turn", "run"),
                  JSON("payload"), ENUM("event", notice_event_names)}},
