@@ -6,6 +6,10 @@ const PYTHON = "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]);" +
   " db.executescript(sys.argv[2]); db.commit(); os._exit(0)";
 const STATUSES = ["pending", "working", "review", "blocked", "done", "failed"];
 
+/** Changes the rows of a daemon that is stopped. */
+export const rowsChange = ({ data }, sql) =>
+  execFileSync("python3", ["-c", PYTHON, path.join(data, "drover.db"), sql]);
+
 /** `count` tasks of a project, as copies of one, behind the daemon's back, which is stopped and
  *  started: as many of each status. */
 export async function manyTasks({ daemon }, ask, count) {
@@ -17,12 +21,12 @@ export async function manyTasks({ daemon }, ask, count) {
     ".execute('PRAGMA table_info(tasks)')))", db]).toString().trim().split(",");
   const other = columns.filter((name) =>
     !["id", "task", "name", "place", "status", "priority"].includes(name));
-  execFileSync("python3", ["-c", PYTHON, db, `
+  rowsChange(daemon, `
     WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
     INSERT INTO tasks (task, name, place, status, priority, ${other.join()})
     SELECT 'tsk_' || printf('%026d', i), 'T-' || i, i, CASE i % ${STATUSES.length}
       ${STATUSES.map((status, at) => `WHEN ${at} THEN '${status}'`).join(" ")} END, i % 10,
       ${other.map((name) => `tasks.${name}`).join()}
-    FROM tasks JOIN n WHERE tasks.task = '${id}'`]);
+    FROM tasks JOIN n WHERE tasks.task = '${id}'`);
   await daemon.start();
 }

@@ -55,6 +55,10 @@ export const words = {
   deliverOf: (to: string) => `Try now: ${to}`,
   drop: "Drop",
   dropOf: (to: string) => `Drop: ${to}`,
+  mail: "Mail",
+  mailFrom: "mail from",
+  answerMail: "Answer",
+  answerMailOf: (title: string) => `Answer: ${title}`,
   retry: "Try again",
   problem: ({ code, title, detail }: { code: string; title: string; detail: string }) =>
     (code === "unreachable" ? "The daemon does not answer." : `${title}: ${detail}`),

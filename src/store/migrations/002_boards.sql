@@ -183,7 +183,7 @@ CREATE TABLE mail (
 CREATE INDEX mail_owner ON mail (owner, id);
 CREATE INDEX mail_project ON mail (owner, project, id);
 CREATE INDEX mail_turn ON mail (turn) WHERE turn <> '';
-CREATE INDEX mail_reply ON mail (in_reply_to) WHERE in_reply_to <> '';
+CREATE INDEX mail_reply ON mail (owner, in_reply_to, id);
 -- Each turn that was given mail, and how deep that is: what is sent from inside of it, also by a
 -- job that goes on after it failed, is deeper.
 CREATE TABLE mail_attempts (

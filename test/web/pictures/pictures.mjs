@@ -8,6 +8,7 @@ import process from "node:process";
 import { root } from "../../integration/lib.mjs";
 import { releases } from "../bench/measure.mjs";
 import { browserOf, opened } from "../browser.mjs";
+import { boardOf } from "./board.mjs";
 import { largeOf } from "./large.mjs";
 import { world } from "./world.mjs";
 
@@ -34,7 +35,8 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   session: { at: `/s/${fix}`, shows: "One case is open" },
   waiting: { at: `/s/${release}`, shows: "run_command" },
   trace: { at: `/s/${fix}/trace`, shows: "edit_file" },
-  panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open" },
+  panes: { at: beside(`/s/${fix}`, `/s/${release}`), shows: "One case is open",
+    of: FEW },
   run: { at: `/r/${review}?view=gantt`, shows: "fix 4" },
   tree: { at: `/r/${review}?view=tree`, shows: "fix 4" },
   "run-trace": { at: `/r/${review}/trace`, shows: "review", of: FEW },
@@ -52,7 +54,7 @@ const views = ({ fix, release, review, failed, terminal, ask }) => ({
   palette: { at: "/", shows: "nightly", ready: async (page) => {
     await page.keyboard.press("Control+k");
     await page.getByRole("option", { name: "Release 1.4" }).waitFor();
-  } },
+  }, of: FEW },
   welcome: { at: "/welcome", shows: "Scripted demo" },
   settings: { at: "/settings/models", shows: "Connections" },
   permissions: { at: "/settings/permissions", shows: "Which rule decides", of: FEW },
@@ -75,9 +77,9 @@ async function picture(browser, desk, { at, shows, ready }, colorScheme, size, f
 
 async function main(t, wanted) {
   const browser = await browserOf(t), desk = await world(t);
-  const large = Object.fromEntries(Object.entries(largeOf(t, desk.root)).map(([name, view]) =>
-    [name, { ...view, of: FEW }]));
-  const all = { ...views(desk.of), ...large };
+  const later = Object.entries({ ...largeOf(t, desk.root), ...boardOf(t) });
+  const others = Object.fromEntries(later.map(([name, view]) => [name, { ...view, of: FEW }]));
+  const all = { ...views(desk.of), ...others };
   mkdirSync(folder, { recursive: true });
   for (const name of wanted.length > 0 ? wanted : Object.keys(all)) {
     if (all[name] === undefined) throw new Error(`screenshots: there is no view ${name}`);

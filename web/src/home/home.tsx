@@ -2,6 +2,7 @@
 import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { HeldRow } from "../parts/held.tsx";
+import { MailDue } from "../parts/maildue.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { Section } from "../parts/section.tsx";
@@ -14,6 +15,7 @@ import { asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
 import {
   asksDue, due, home, homeRead, markSeen, running, runningMore, runningProblem,
 } from "../state/home.ts";
+import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";
 import type { Overview, Run } from "../state/types.ts";
 import { Offer } from "../welcome/offer.tsx";
@@ -55,6 +57,7 @@ function placesOf(rows: Sorted, runs: Run[]): Map<string, string | null> {
   const talk = ({ id }: { id: string }) => [id, `/s/${id}`] as const;
   return new Map<string, string | null>([
     ...asks.map(({ id }) => [id, `/inbox/${id}`] as const),
+    ...mailDue.value.map(({ id }) => [id, `/inbox/mail/${id}`] as const),
     ...waiting.deliveries.map(nowhere), ...waiting.blocked.map(nowhere),
     ...failed.map(run), ...failedTalks.map(talk), ...ended.map(run), ...talks.map(talk),
     ...runs.map(run),
@@ -76,7 +79,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
     if (place) go(place);
   };
   const nextWaiting = (): void => {
-    const ids = shownAsks.filter(isOpen).map(({ id }) => id);
+    const ids = [...shownAsks.filter(isOpen), ...mailDue.value].map(({ id }) => id);
     const at = select.id === null ? -1 : ids.indexOf(select.id);
     select.to(ids[(at + 1) % ids.length]);
   };
@@ -97,6 +100,7 @@ function Lists({ overview, runs }: { overview: Overview; runs: Run[] }) {
         {due.value === 0 && shownAsks.length === 0 ? <p class="none">{all.noWaiting}</p> : null}
         {shownAsks.map((ask) => <AskCard key={ask.id} ask={ask} compact selected={is(ask.id)} />)}
         {left > 0 ? <p class="none"><a href="/inbox">{words.rest(left)}</a></p> : null}
+        <MailDue selected={select.id} />
         {waiting.deliveries.map((one) => <HeldRow key={one.id} held={one} selected={is(one.id)} />)}
         {waiting.blocked.map((one) => <BlockedRow key={one.id} run={one} selected={is(one.id)} />)}
       </Section>

@@ -6,6 +6,7 @@ import { AskCard } from "../ask/ask.tsx";
 import { useAskKeys } from "../ask/keys.ts";
 import { fitsRow, headline } from "../ask/text.ts";
 import { Loading } from "../parts/loading.tsx";
+import { MailDue } from "../parts/maildue.tsx";
 import { useSelection } from "../parts/select.ts";
 import { Trouble } from "../parts/trouble.tsx";
 import { visible } from "../parts/visible.ts";
@@ -13,38 +14,20 @@ import type { Params } from "../router/routes.ts";
 import { useSeat } from "../router/router.ts";
 import { useKeys } from "../shell/keys.ts";
 import { firstOf } from "../state/arrays.ts";
-import { answerAll, asksRead, isOpen, openAsks, useAsks, type Ask } from "../state/asks.ts";
-import { asksDue, home } from "../state/home.ts";
+import { answerAll, asksRead, isOpen, useAsks, type Ask } from "../state/asks.ts";
+import { home } from "../state/home.ts";
+import { mailDue } from "../state/mail.ts";
 import { may } from "../state/me.ts";
 import { Confirm, type Confirming } from "./confirm.tsx";
 import { Deliveries, deliveries, useDeliveries } from "./deliveries.tsx";
 import { Detail } from "./detail.tsx";
 import { GroupRow } from "./group.tsx";
 import {
-  fitting, grouped, kindOf, KINDS, ofKind, openOf, rowsOf, type Kind, type Row,
+  fitting, grouped, kindOf, ofKind, openOf, rowsOf, type Kind, type Row,
 } from "./groups.ts";
+import { Kinds } from "./kinds.tsx";
 import { Notify } from "./notify.tsx";
 import { words } from "./words.ts";
-
-function Filters({ kind }: { kind: Kind }) {
-  const { setQuery } = useSeat();
-  const held = deliveries.value.length;
-  const counts: Record<Kind, number> = {
-    all: asksDue.value + held, deliveries: held,
-    leave: ofKind(openAsks.value, "leave").length,
-    questions: ofKind(openAsks.value, "questions").length,
-  };
-  return (
-    <div class="inbox-kinds" role="group" aria-label={words.filters}>
-      {KINDS.map((one) => (
-        <button key={one} class="quiet" aria-pressed={kind === one}
-          onClick={() => setQuery("kind", one === "all" ? null : one)}>
-          {words.kinds[one]} <b>{counts[one]}</b>
-        </button>
-      ))}
-    </div>
-  );
-}
 
 function Empty({ kind }: { kind: Kind }) {
   if (kind !== "all") return <p class="none">{words.emptyKind}</p>;
@@ -120,7 +103,8 @@ function List({ open }: { open: string | undefined }) {
   const all = rowsOf(grouped(ofKind(items, kind)), expanded);
   const rows = firstOf(all, ({ members }) => members.some(isOpen), most);
   const held = kind === "all" || kind === "deliveries" ? deliveries.value : [];
-  const select = useSelection([...rows, ...held].map(({ id }) => id), open);
+  const mails = kind === "all" ? mailDue.value : [];
+  const select = useSelection([...rows, ...mails, ...held].map(({ id }) => id), open);
   const row = rows.find(({ id }) => id === select.id), one = row?.members[0];
   const due = openOf(all, picked), isMany = due.length > 0 || (row?.members.length ?? 0) > 1;
   const expand = (id: string) => expandedSet((now) => toggled(now, [id]));
@@ -131,13 +115,15 @@ function List({ open }: { open: string | undefined }) {
   const openRow = (): void => {
     if (row !== undefined && row.members.length > 1) expand(row.id);
     else if (one !== undefined) go(`/inbox/${one.id}${search.value}`);
+    else if (mails.some(({ id }) => id === select.id)) go(`/inbox/mail/${select.id}`);
   };
   const leave = (): void => {
     if (picked.size > 0) pickedSet(new Set());
     else if (open !== undefined) go(`/inbox${search.value}`);
   };
   const nextWaiting = (): void => {
-    const ids = rows.filter(({ members }) => members.some(isOpen)).map(({ id }) => id);
+    const asked = rows.filter(({ members }) => members.some(isOpen));
+    const ids = [...asked, ...mails].map(({ id }) => id);
     const at = select.id === null ? -1 : ids.indexOf(select.id);
     select.to(ids[(at + 1) % ids.length]);
   };
@@ -176,8 +162,8 @@ function List({ open }: { open: string | undefined }) {
   }, [isOther, one?.id]);
   return (
     <div class="inbox-list" onFocusIn={select.onFocusIn}>
-      <Filters kind={kind} />
-      {rows.length + held.length === 0 ? <Empty kind={kind} /> : null}
+      <Kinds kind={kind} />
+      {rows.length + mails.length + held.length === 0 ? <Empty kind={kind} /> : null}
       <Rows rows={rows} open={open} select={select.id} expanded={expanded} expand={expand}
         decide={ask} marks={{ picked, pick: (ids) => pickedSet((now) => toggled(now, ids)) }} />
       {rows.length === all.length ? null : (
@@ -187,6 +173,7 @@ function List({ open }: { open: string | undefined }) {
           </button>
         </p>
       )}
+      {kind === "all" ? <MailDue selected={select.id} /> : null}
       {kind === "all" || kind === "deliveries" ? <Deliveries selected={select.id} /> : null}
       {due.length === 0 ? null : (
         <div class="picked" role="status">

@@ -2,7 +2,8 @@
 export const words = {
   inbox: "Inbox",
   filters: "What is shown",
-  kinds: { all: "All", leave: "Permissions", questions: "Questions", deliveries: "Deliveries" },
+  kinds: { all: "All", leave: "Permissions", questions: "Questions", deliveries: "Deliveries",
+    mail: "Mail" },
   empty: "Nothing waits for you.",
   emptyAbout: "Whatever asks you something comes here: agents that need a permission or an " +
     "answer, programs with drover approve, at any depth, and results that could not be delivered.",

@@ -14,6 +14,8 @@ interface FieldProps {
   lines?: number;
   required?: boolean;
   mono?: boolean;
+  /** Values that the browser offers. */
+  offers?: readonly string[];
   /** Why the daemon refused what stands in it. */
   fault?: string | undefined;
 }
@@ -25,7 +27,8 @@ function onKey(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): v
   event.currentTarget.form?.requestSubmit();
 }
 
-export function Field({ name, label, about, value, lines, required, mono, fault }: FieldProps) {
+export function Field(props: FieldProps) {
+  const { name, label, about, value, lines, required, mono, offers, fault } = props;
   const id = useId(), field = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
   const isBad = fault !== undefined;
   useEffect(() => {
@@ -40,8 +43,13 @@ export function Field({ name, label, about, value, lines, required, mono, fault 
   return (
     <label>
       <span>{label} {about === undefined ? null : <span class="muted">{about}</span>}</span>
-      {lines === undefined ? <input {...shared} />
+      {lines === undefined ? <input {...shared} list={offers && `${id}-offers`} />
         : <textarea {...shared} rows={lines} onKeyDown={onKey} />}
+      {offers === undefined ? null : (
+        <datalist id={`${id}-offers`}>
+          {offers.map((one) => <option key={one} value={one} />)}
+        </datalist>
+      )}
       {isBad ? <span id={id} role="alert" class="tone-fail small" dir="auto">✕ {fault}</span>
         : null}
     </label>

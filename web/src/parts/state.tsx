@@ -8,13 +8,14 @@ const SHAPES: Record<string, [shape: string, tone: string]> = {
   lost: ["?", "lost"],
 };
 
-export function State({ state, about }: { state: string; about?: string }) {
+/** `word`: in place of the state's own. */
+export function State({ state, about, word }: { state: string; about?: string; word?: string }) {
   const [shape, tone] = SHAPES[state] ?? ["○", "queued"];
   return (
     <span class={`state tone-${tone}`}>
       <span class="shape" aria-hidden="true">{shape}</span>
       <span class="clip">
-        {words.states[state] ?? state}
+        {word ?? words.states[state] ?? state}
         {about === undefined ? null : <span class="muted"> {about}</span>}
       </span>
     </span>

@@ -147,7 +147,7 @@ export const words = {
   where: {
     home: shared.home, inbox: shared.inbox, sessions: shared.sessions, session: "a session",
     jobs: shared.jobs, job: "a job", terminals: shared.terminals,
-    boards: "the boards", board: "a board", task: "a task",
+    boards: "the boards", board: "a board", task: "a task", mail: shared.mail,
   } as Record<Where, string>,
   keyOf: (about: string, key: string) => `${key}: ${about}`,
   pressKey: "Press a key",

@@ -19,6 +19,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/welcome", load: () => import("../welcome/welcome.tsx").then((m) => m.Welcome) },
   { path: "/settings/:page?",
     load: () => import("../settings/settings.tsx").then((m) => m.SettingsView) },
+  { path: "/inbox/mail/:id?", load: () => import("../mail/mail.tsx").then((m) => m.MailView) },
   { path: "/inbox/:id?", load: () => import("../inbox/inbox.tsx").then((m) => m.Inbox) },
   { path: "/runs", load: () => import("../runs/runs.tsx").then((m) => m.Runs) },
   { path: "/workflows",

@@ -4,7 +4,7 @@ import type { Shortcut } from "./bindings.ts";
 
 export type Where = "home" | "inbox" | "sessions" | "session" | "jobs" | "job" | "terminals"
   | "runs" | "run" | "trace" | "usage" | "workflows" | "workflow" | "compare" | "agents"
-  | "memory" | "system" | "boards" | "board" | "task";
+  | "memory" | "system" | "boards" | "board" | "task" | "mail";
 
 interface Row extends Shortcut { where: readonly Where[] }
 const row = (key: string, ...where: Where[]): Row => ({ key, where });
@@ -28,20 +28,20 @@ export const SHORTCUTS = {
   "go /system": row("g y"),
   "go /settings": row("g ,"),
   next: row("j", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards"),
+    "workflows", "compare", "agents", "memory", "boards", "mail"),
   previous: row("k", "home", "inbox", "sessions", "jobs", "runs", "run", "trace", "usage",
-    "workflows", "compare", "agents", "memory", "boards"),
+    "workflows", "compare", "agents", "memory", "boards", "mail"),
   open: row("Enter", "home", "inbox", "runs", "run", "trace", "usage", "workflows", "compare",
-    "agents", "memory", "boards", "board"),
+    "agents", "memory", "boards", "board", "mail"),
   openRow: row("o", "runs"),
-  waiting: row("w", "home", "inbox", "run"),
+  waiting: row("w", "home", "inbox", "run", "mail"),
   allow: row("a", "home", "inbox", "session", "run"),
   deny: row("d", "home", "inbox", "session", "run"),
   seen: row("S", "home"),
   pick: row(" ", "inbox", "runs", "board"),
   pickAll: row("A", "inbox", "runs", "board"),
   leave: row("Escape", "inbox", "runs", "run", "trace", "compare", "agents", "memory",
-    "board"),
+    "board", "mail"),
   newSession: row("c", "sessions"),
   stop: row("Escape", "session"),
   panel: row("t", "session"),
@@ -72,6 +72,10 @@ export const SHORTCUTS = {
   editTask: row("e", "board", "task"),
   acceptTask: row("a", "board", "task"),
   rejectTask: row("d", "board", "task"),
+  newMail: row("c", "mail"),
+  replyMail: row("r", "mail"),
+  replaceMail: row("e", "mail"),
+  retractMail: row("x", "mail"),
   pause: row("p", "run"),
   skip: row("s", "run"),
   stepBack: row(",", "run"),

@@ -34,6 +34,8 @@ const keys: Record<Name, string> = {
   compareRuns: "Compare the two that are selected", onlyChanged: "Only what changed",
   newTask: "New task", moveTask: "Move tasks", commentTask: "Comment", editTask: "Edit the task",
   acceptTask: "Accept the result", rejectTask: "Send the task back",
+  newMail: "New mail", replyMail: "Answer the mail", replaceMail: "Replace your unread mail",
+  retractMail: "Take your unread mail back",
   newMemory: "Store a memory", lookAgain: "Look again",
 };
 

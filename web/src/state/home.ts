@@ -7,6 +7,7 @@ import { get, post, type Problem } from "../api/api.ts";
 import { key } from "../api/key.ts";
 import { asks, openAsks } from "./asks.ts";
 import { afterFirst } from "./first.ts";
+import { mailDue } from "./mail.ts";
 import { followOwner } from "./owner.ts";
 import { followRows, type RowsFollow } from "./rows.ts";
 import type { Overview, Progress, Run } from "./types.ts";
@@ -151,12 +152,13 @@ effect(() => {
   if (next !== null && items.length < RUNS_MAX) queueMicrotask(() => void live.peek()?.more());
 });
 
-const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);
+export const heldCount = computed(() => home.value.overview?.waiting.deliveries.length ?? 0);
 /** What the rail, the title and the icon count: all that waits for a person. */
 export const due = computed(() =>
   inboxDue.value + (home.value.overview?.waiting.blocked.length ?? 0));
 /** Of that, what the Inbox shows. */
-export const inboxDue = computed(() => asksDue.value + heldCount.value);
+export const inboxDue = computed(() =>
+  asksDue.value + heldCount.value + mailDue.value.length);
 /** Open questions, also those that are too many to be read. */
 export const asksDue = computed(() => {
   const kinds = asks.value.more ? Object.values(home.value.overview?.approvals ?? {}) : [];

@@ -34,7 +34,7 @@ const failed = (problem: Problem): string =>
 
 /** --- An id --- */
 
-const ID = /^(run|ses|apr|msg|tsk)_[a-z0-9]+$/;
+const ID = /^(run|ses|apr|msg|tsk|mail)_[a-z0-9]+$/;
 
 async function runOpen(id: string, go: Go): Promise<string | undefined> {
   const run = await get<Run & { session: string | null }>(`/runs/${id}`);
@@ -62,6 +62,7 @@ export function idEntry(query: string): Entry[] {
   if (kind === "run") return [{ ...entry, run: (go) => runOpen(id, go) }];
   if (kind === "msg") return [{ ...entry, run: (go) => messageOpen(id, go) }];
   if (kind === "tsk") return [{ ...entry, run: (go) => go(`/t/${id}`) }];
+  if (kind === "mail") return [{ ...entry, run: (go) => go(`/inbox/mail/${id}`) }];
   return [{ ...entry, run: (go) => go(kind === "ses" ? `/s/${id}` : `/inbox/${id}`) }];
 }
 

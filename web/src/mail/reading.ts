@@ -1,0 +1,175 @@
+/** What the view reads: the list of mail, which lives; a thread whole; the text of a mail; the
+ *  tasks that mail is about; addresses. */
+import { signal, type ReadonlySignal } from "@preact/signals";
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import { get, type Problem } from "../api/api.ts";
+import type { StreamEvent } from "../stream/index.ts";
+import { followOwner } from "../state/owner.ts";
+import { followRows, type RowsFollow } from "../state/rows.ts";
+import type { Page } from "../state/types.ts";
+import { addressesOf, fits, listPath, taskOf, type Mail } from "./rules.ts";
+
+/** Most mail of a thread, and most requests at once. */
+const THREAD_MAX = 500, AT_ONCE = 4;
+
+export function useMails(q: string): RowsFollow<Mail> {
+  const list = useMemo(() => followRows<Mail>({
+    path: listPath(q), type: "mail_changed", fits: (row) => fits(row, q),
+  }), [q]);
+  useEffect(() => list.end, [list]);
+  return list;
+}
+
+/** Each of the ids, a few at a time; `call` may add more of them. */
+async function each(ids: string[], call: (id: string) => Promise<void>): Promise<void> {
+  let at = 0;
+  while (at < ids.length) {
+    const some = ids.slice(at, at + AT_ONCE);
+    at += some.length;
+    await Promise.all(some.map(call));
+  }
+}
+
+/** --- A thread --- */
+
+interface Whole { mails: readonly Mail[]; ready: boolean; more: boolean; problem: Problem | null }
+type Told = Mail & { removed?: true; left_out?: true };
+
+interface ThreadFollow { thread: ReadonlySignal<Whole>; again(): void; end(): void }
+
+const at = (id: string): string => `/mail/${encodeURIComponent(id)}`;
+
+/** `known`: what a list had of it. */
+function followThread(id: string, known: readonly Mail[]): ThreadFollow {
+  const thread = signal<Whole>({ mails: known, ready: false, more: false, problem: null });
+  let reads = 0, waiting: StreamEvent[] | null = null; // While it is read.
+  const set = (found: ReadonlyMap<string, Mail>, change: Partial<Whole>): void =>
+    void (thread.value = { ...thread.value, mails: [...found.values()], ...change });
+  const apply = (events: readonly StreamEvent[]): void => {
+    const found = new Map(thread.value.mails.map((mail) => [mail.id, mail]));
+    for (const { data } of events.filter(({ type }) => type === "mail_changed")) {
+      const row = data as Told;
+      if (row.removed || row.left_out) continue;
+      if (found.has(row.id) || found.has(row.in_reply_to ?? "")) {
+        found.set(row.id, { ...found.get(row.id), ...row });
+      }
+    }
+    set(found, {});
+  };
+  const read = async (): Promise<void> => {
+    const mine = ++reads;
+    waiting = [];
+    const found = new Map(thread.value.mails.map((mail) => [mail.id, mail]));
+    let problem: Problem | null = null;
+    const one = async (wanted: string): Promise<Mail | null> => {
+      const answer = await get<Mail>(at(wanted));
+      if (answer.ok) found.set(wanted, answer.value);
+      else problem = answer.problem;
+      return answer.ok ? answer.value : null;
+    };
+    const root = (): Mail | undefined =>
+      [...found.values()].find(({ in_reply_to: up }) => up !== null && !found.has(up));
+    if (!found.has(id)) await one(id);
+    for (let low = root(); low !== undefined && problem === null && found.size < THREAD_MAX;
+      low = root()) await one(low.in_reply_to ?? "");
+    const ids = [...found.keys()];
+    await each(ids, async (up) => {
+      if (mine !== reads || found.size >= THREAD_MAX) return;
+      const answer = await get<Page<Mail>>(`/mail?limit=200&in_reply_to=${up}`);
+      if (!answer.ok) problem = answer.problem;
+      for (const mail of answer.ok ? answer.value.items : []) {
+        if (!found.has(mail.id)) ids.push(mail.id);
+        found.set(mail.id, { ...found.get(mail.id), ...mail });
+      }
+    });
+    if (mine !== reads) return; // A later read has replaced this one, or nobody looks any more.
+    const events = waiting ?? [];
+    waiting = null;
+    set(found, { ready: true, more: found.size >= THREAD_MAX, problem });
+    apply(events);
+  };
+  const end = followOwner({
+    onReset: () => void read(),
+    onEvents: (events) => {
+      if (waiting === null) apply(events);
+      else waiting.push(...events);
+    },
+  });
+  return {
+    thread, again: () => void read(),
+    end: () => {
+      reads++;
+      end();
+    },
+  };
+}
+
+export function useThread(id: string, known: readonly Mail[]): ThreadFollow {
+  const follow = useMemo(() => followThread(id, known), [id]);
+  useEffect(() => follow.end, [follow]);
+  return follow;
+}
+
+/** Texts never change: what was read stays. null: not read yet. */
+export function useText(mail: Mail): { text: string | null; problem: Problem | null;
+  again(): void } {
+  const [text, textSet] = useState<string | null>(mail.text ?? null);
+  const [tries, triesSet] = useState(0);
+  const [problem, problemSet] = useState<Problem | null>(null);
+  useEffect(() => {
+    if (text !== null) return undefined;
+    let isOver = false;
+    void get<Mail>(at(mail.id)).then((answer) => {
+      if (isOver) return;
+      if (answer.ok) textSet(answer.value.text ?? "");
+      problemSet(answer.ok ? null : answer.problem);
+    });
+    return () => void (isOver = true);
+  }, [mail.id, tries]);
+  return { text, problem, again: () => triesSet(tries + 1) };
+}
+
+/** --- Tasks --- */
+
+/** The status of each task that this mail is about, by `project/T-31`, as far as it is known. */
+export function useTasks(mails: readonly Mail[]): ReadonlyMap<string, string> {
+  const [statuses, statusesSet] = useState<ReadonlyMap<string, string>>(new Map());
+  const [resets, resetsSet] = useState(0);
+  const names = [...new Set(mails.map(taskOf))].filter((one) => one !== null).sort();
+  const put = (name: string, status: string): void =>
+    statusesSet((before) => new Map(before).set(name, status));
+  useEffect(() => {
+    let isOver = false;
+    void each([...names], async (name) => {
+      if (isOver) return;
+      const answer = await get<{ status: string }>(`/projects/${name.replace("/", "/tasks/")}`);
+      if (answer.ok && !isOver) put(name, answer.value.status);
+    });
+    return () => void (isOver = true);
+  }, [names.join(), resets]);
+  useEffect(() => followOwner({
+    onReset: () => resetsSet((before) => before + 1),
+    onEvents: (events) => {
+      for (const { type, data } of events) {
+        const { project, name, status } = data as Record<string, string | undefined>;
+        if (type === "task_changed" && status !== undefined) put(`${project}/${name}`, status);
+      }
+    },
+  }), []);
+  return statuses;
+}
+
+/** What a form offers; what cannot be read is not offered. */
+export function useAddresses(): readonly string[] {
+  const [addresses, addressesSet] = useState<readonly string[]>([]);
+  useEffect(() => {
+    let isOver = false;
+    void get<Page<Parameters<typeof addressesOf>[0][number]>>("/projects?limit=200")
+      .then((answer) => {
+        if (answer.ok && !isOver) addressesSet(addressesOf(answer.value.items));
+      });
+    return () => void (isOver = true);
+  }, []);
+  return addresses;
+}

@@ -1,0 +1,56 @@
+/** The texts of mail. */
+import { words as shared } from "../words.ts";
+import type { FieldName, MailState } from "./rules.ts";
+
+export const words = {
+  ...shared,
+  list: "Threads",
+  filter: "Search mail",
+  filterAbout: "title, from, to",
+  add: "New mail",
+  empty: "There is no mail.",
+  emptyAbout: "Agents, sessions and you write to each other: an agent of a project, " +
+    "one of another project as agent@project, a session by its id.",
+  emptyCommand: "drover mail send reviewer@web --title \"Look at T-31\" \"Is it right?\"",
+  noneFits: "No mail fits.",
+  clear: "Show all",
+  more: "Show more",
+  states: {
+    waits: "waits for your answer", unread: "not read yet", reading: "is being read",
+    read: "read", answered: "answered", arrived: "arrived", failed: "failed",
+    retracted: "taken back",
+  } as Record<MailState, string>,
+  request: "request", inform: "for information", urgent: "urgent",
+  to: "to",
+  mails: (count: number) => `${count.toLocaleString("en")} mails`,
+  closed: "the task has closed",
+  closedAs: (status: string) => `the task has closed: ${status}`,
+  attempt: (number: number) => `attempt ${number} of 3`,
+  back: "All mail",
+  noThread: "This mail cannot be shown.",
+  some: (count: number) => `The thread is longer: ${count} mails of it are shown.`,
+  earlier: (count: number) => `Show ${count} earlier`,
+  reply: "Answer", replyOf: (title: string) => `Answer ${title}`,
+  replyTo: (who: string) => `Answer to ${who}`,
+  addTo: (who: string) => `Add something for ${who}`,
+  replyAbout: "An answer asks for nothing. To ask something, write new mail.",
+  send: "Send",
+  retract: "Take back", retractOf: (title: string) => `Take back: ${title}`,
+  retractSure: "Take it back",
+  replace: "Replace", replaceOf: (title: string) => `Replace: ${title}`,
+  replaceTitle: "Replace mail that is not read yet",
+  cancel: "Cancel",
+  kind: "Kind",
+  kinds: {
+    request: "request: it wants an answer", inform: "for information: reading it is enough",
+  },
+  urgentAbout: "a busy receiver gets it between two calls of tools",
+  fields: {
+    to: ["To", "agent@project, an agent of the project below, ses_…, or your own name"],
+    project: ["Project", "of the agent, where To does not name it"],
+    title: ["Title", "one line"],
+    text: ["Text", "Markdown"],
+    about: ["About", "a task of the project: T-31"],
+  } as Record<FieldName, [name: string, about: string]>,
+  readOnly: "Your key shows mail. Writing it needs the scope approve.",
+};

@@ -1,0 +1,22 @@
+/** Mail that waits for a person: requests to them that nobody has answered, live. What asks for
+ *  nothing never waits: the daemon takes it as read when it comes. */
+import { computed, effect, signal } from "@preact/signals";
+
+import { waitsForPerson, type Mail } from "../mail/row.ts";
+import { afterFirst } from "./first.ts";
+import { followRows, type RowsFollow } from "./rows.ts";
+
+const READ_MAX = 1_000;
+const pending = signal<RowsFollow<Mail> | null>(null);
+afterFirst(() => void (pending.value = followRows<Mail>({
+  path: "/mail?status=pending&limit=200", type: "mail_changed", fits: waitsForPerson,
+})));
+
+/** The one that waits longest stands first. */
+export const mailDue = computed<readonly Mail[]>(() =>
+  (pending.value?.rows.value.items ?? []).filter(waitsForPerson).reverse());
+
+effect(() => {
+  const { items = [], next = null } = pending.value?.rows.value ?? {};
+  if (next !== null && items.length < READ_MAX) queueMicrotask(() => void pending.peek()?.more());
+});
