@@ -56,7 +56,14 @@ golden("task-commands", async (record) => {
   await cli("task status web/T-1 review");
   await both("task review web/T-1 --accept");
   await cli("board web --once");
+  record.say("an import, twice");
+  const list = path.join(root, "plan.md");
+  writeFileSync(list, "- [ ] Release\n  - [ ] Notes\n  - [x] Tests\n");
+  await cli("task import --project books --dry-run", list);
+  await both("task import --project books", list);
+  await cli("task show books/T-2");
   record.say("wrong uses");
+  await cli("task import", path.join(root, "fix.patch"));
   await cli("task show nonsense");
   await cli("task show");
   await cli("task edit web/T-1");

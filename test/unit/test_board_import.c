@@ -51,7 +51,7 @@ static void assert_import(const char *name, const char *file, const char *wanted
 
 static void a_checklist_with_what_stands_below_its_items(void **state) {
     (void)state;
-    assert_import("TODO.md",
+    assert_import("plan.md",
                   "# Parser\n\n- [ ] Write it\n  It reads\n  lines.\n  - [ ] Numbers\n"
                   "  - [x] Strings\n  - [ ] Comments\n    ```\n    - [ ] not this\n    ```\n"
                   "- [x] Set up\n* [ ] Release\n\n## Later\n1. [ ] Numbers\n2) [ ] Numbers\n"
@@ -66,15 +66,15 @@ static void a_checklist_with_what_stands_below_its_items(void **state) {
     assert_import("n.md", "- [x] Done\n", "");
 }
 
-/* What has a name twice keeps it: the same file gives the same sources, and no two are equal. */
+/* Items of one name have sources of their own, which are the same when the file is read again. */
 static void a_task_has_the_same_source_when_its_file_is_read_again(void **state) {
     static const char file[] = "- [ ] A\n- [ ] A\n  - [ ] A\n# B\n- [ ] A\n";
     AUTO(json_release) json_t *first = json_array();
     AUTO(json_release) json_t *second = json_array();
     struct why why = {""};
     (void)state;
-    assert_ok(board_import_read("x/TODO.md", bytes_of(file), first, &why));
-    assert_ok(board_import_read("TODO.md", bytes_of(file), second, &why));
+    assert_ok(board_import_read("x/plan.md", bytes_of(file), first, &why));
+    assert_ok(board_import_read("plan.md", bytes_of(file), second, &why));
     assert_int_equal(json_array_size(first), 4);
     assert_true(json_equal(first, second));
     for (size_t i = 0; i < 4; i++) {

@@ -1,7 +1,7 @@
 /* command_import.c: drover task import. Tasks in files of other tools become tasks of a project.
  *
- * Each task has a source, by which its project knows it: a file that is imported again adds what is
- * new in it, and changes nothing. */
+ * Each task has a source, by which its project knows it: a file that is imported again adds only
+ * what is new in it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -97,8 +97,8 @@ static struct err task_make(struct import *import, const json_t *task, json_t **
 }
 
 /* "T-3  Fix it", "new  Fix it", "T-3  Fix it (there already)" */
-static void line_print(const struct import *import, const json_t *task, const char *name,
-                       bool known) {
+static void import_tell(const struct import *import, const json_t *task, const char *name,
+                        bool known) {
     if (import->talk->invocation->json) {
         AUTO(json_release)
         json_t *line = json_pack("{s:s?,s:O,s:O,s:b}", "name", name[0] == '\0' ? NULL : name,
@@ -126,7 +126,7 @@ static struct err import_one(struct import *import, const json_t *task) {
     const char *name = json_str(stored, "name", "");
     import->added += known ? 0 : 1;
     import->known += known ? 1 : 0;
-    line_print(import, task, name, known);
+    import_tell(import, task, name, known);
     return json_object_set_new(import->names, source, json_string(name)) == 0
                ? ERR_OK
                : err_make(ERR_OUT_OF_MEMORY, "task import: names");
@@ -159,7 +159,7 @@ static const struct flag import_flags[] = {
 
 const struct command command_task_import = {
     COMMAND("task", "import", "FILE…", "Add the tasks that stand in files of other tools."),
-    HELP(TASKS, "drover task import TODO.md --dry-run\n"
+    HELP(TASKS, "drover task import plan.md --dry-run\n"
                 "drover task import issues.json --project web\n"
                 "drover task import .beads/issues.jsonl\n"),
     .flags = import_flags,
@@ -167,6 +167,6 @@ const struct command command_task_import = {
              "(gh issue list --json number,title,body,state,labels,url), the issues.jsonl of\n"
              "beads, or tasks of Claude Code (~/.claude/tasks/LIST/*.json). What is ticked off\n"
              "or closed is left out; an item waits for those below it. A file that is\n"
-             "imported again adds what is new in it, and changes nothing.\n",
+             "imported again adds only what is new in it.\n",
     .converse = import_run,
 };

@@ -391,7 +391,7 @@ static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
     struct rows *rows = tx_rows(tx,
                                 "SELECT owner, mail FROM mail m WHERE " MAIL_OVER_SQL
                                 " AND changed_ms < $1 AND NOT EXISTS (SELECT 1 FROM mail r WHERE"
-                                " r.in_reply_to = m.mail AND r.in_reply_to <> '')"
+                                " r.owner = m.owner AND r.in_reply_to = m.mail)"
                                 " ORDER BY changed_ms, id LIMIT $2",
                                 ARGS(arg_int(before_ms), arg_int(limit)));
     while (count < limit && rows_step(rows)) {

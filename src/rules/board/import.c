@@ -23,7 +23,7 @@ static json_t *text_of(struct bytes text) {
     return json_stringn(text.len > 0 ? text.data : "", text.len);
 }
 
-/* What is too long is cut; a title that was stands whole in the description. */
+/* A text that is too long is cut; a title that was stands whole in the description. */
 static struct err task_add(const struct found *found, json_t *io_list, struct why *why) {
     AUTO(json_release) json_t *task = json_object();
     AUTO(text_done) struct text about = text_up_to(2 * TASK_DESCRIPTION_MAX);
@@ -119,21 +119,27 @@ static struct bytes trimmed(struct bytes text) {
     return text;
 }
 
-/* "- [ ] TITLE", "* [x] TITLE", "1. [ ] TITLE" */
-static bool box_read(struct bytes line, bool *ret_ticked, struct bytes *ret_title) {
+/* "- ", "* ", "+ ", "1. ", "2) ": where the words behind it begin; 0: it is none. */
+static size_t bullet_len(struct bytes line) {
     size_t at = 0;
     while (at < line.len && isdigit((unsigned char)line.data[at])) {
         at++;
     }
-    const char mark = at < line.len ? line.data[at] : '\0';
-    const bool numbered = at > 0 && (mark == '.' || mark == ')');
-    const bool bullet = at == 0 && (mark == '-' || mark == '*' || mark == '+');
-    at++;
-    while ((numbered || bullet) && at < line.len && line.data[at] == ' ') {
+    const char *marks = at > 0 ? ".)" : "-*+";
+    if (at == line.len || line.data[at] == '\0' || strchr(marks, line.data[at]) == NULL) {
+        return 0;
+    }
+    for (at++; at < line.len && line.data[at] == ' ';) {
         at++;
     }
-    if ((!numbered && !bullet) || at + 4 > line.len || line.data[at] != '[' ||
-        line.data[at + 2] != ']' || line.data[at + 3] != ' ') {
+    return at;
+}
+
+/* "- [ ] TITLE", "* [x] TITLE", "1. [ ] TITLE" */
+static bool box_read(struct bytes line, bool *ret_ticked, struct bytes *ret_title) {
+    const size_t at = bullet_len(line);
+    if (at == 0 || at + 4 > line.len || line.data[at] != '[' || line.data[at + 2] != ']' ||
+        line.data[at + 3] != ' ') {
         return false;
     }
     const char box = line.data[at + 1];
