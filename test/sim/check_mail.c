@@ -262,7 +262,8 @@ static void rows_check(struct sim *sim) {
              " COALESCE((SELECT min(n.id) FROM mail n WHERE n.in_reply_to = m.mail AND"
              " n.in_reply_to <> '' AND n.sender = 'drover'), 0),"
              " COALESCE((SELECT min(n.id) FROM mail n WHERE n.in_reply_to = m.mail AND"
-             " n.in_reply_to <> '' AND n.sender <> 'drover'), 0)"
+             " n.in_reply_to <> '' AND n.sender <> 'drover'"
+             " AND (n.sender <> m.sender OR n.from_session <> m.from_session)), 0)"
              " FROM mail m WHERE m.type = 'request'",
              NULL, ended_take, NULL);
     ask_each(sim,

@@ -137,9 +137,10 @@ static bool unread_withdraw(struct tx *tx, struct mail *mail) {
 /* A request is not answered by what its own sender adds to it. */
 static bool is_answered(struct tx *tx, const struct mail *mail) {
     return tx_number(tx,
-                     "SELECT count(*) FROM mail WHERE owner = $1 AND in_reply_to = $2 AND "
-                     "sender <> '" MAIL_DROVER "' AND sender <> $3",
-                     ARGS(arg_text(mail->owner), arg_text(mail->mail), arg_text(mail->from))) > 0;
+                     "SELECT count(*) FROM mail WHERE owner = $1 AND in_reply_to = $2 AND"
+                     " sender <> '" MAIL_DROVER "' AND (sender <> $3 OR from_session <> $4)",
+                     ARGS(arg_text(mail->owner), arg_text(mail->mail), arg_text(mail->from),
+                          arg_text(mail->from_session))) > 0;
 }
 
 /* The session in which it was sent, while there is one; a person looks at the list. */
