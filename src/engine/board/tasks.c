@@ -323,7 +323,7 @@ struct err tx_task_each(struct tx *tx, const struct task_page *page, resource_ea
         "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
         " AND status = 'pending' AND not_before_ms <= $5" NEEDS_MET " ORDER BY place DESC LIMIT $6";
     static const char sourced[] = "owner = $1 AND project = $2 AND place < $3 AND source = $4"
-                                  " AND source <> '' LIMIT $5"; /* One at most. */
+                                  " AND source <> '' LIMIT $5"; /* At most one row. */
     static const char any[] = "owner = $1 AND project = $2 AND place < $3 AND archived = $4"
                               " ORDER BY place DESC LIMIT $5";
     struct arg args[6] = {arg_text(page->owner), arg_text(page->project),
