@@ -822,8 +822,7 @@ static const struct flag demo_flags[] = {
 };
 
 const struct command command_demo = {
-    COMMAND(NULL, "demo", NULL,
-            "Show a chat, a workflow, a board and programs that survive kill -9."),
+    COMMAND(NULL, "demo", NULL, "Show a chat, agents and a board that survive kill -9."),
     HELP(AGENTS, "drover demo\n"),
     .flags = demo_flags,
     .about = "The demo uses a data directory of its own, which it removes at the end, a script\n"
