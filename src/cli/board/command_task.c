@@ -276,7 +276,7 @@ const struct command command_task_status = {
     .flags = status_flags,
     .about = OWN_TASK_ABOUT "STATUS is one of " TASK_STATUS_WORDS ".\n"
                             "The daemon refuses a move that is not allowed, and says which are.\n"
-                            "Before a review it checks the must-haves, which takes as long as "
+                            "Before a review it checks the must-haves: that takes as long as\n"
                             "their commands run.\n",
     .converse = status_run,
 };
