@@ -62,6 +62,15 @@ golden("task-commands", async (record) => {
   await cli("task import --project books --dry-run", list);
   await both("task import --project books", list);
   await cli("task show books/T-2");
+  mkdirSync(path.join(root, "list")); // A file per task: the second one waits for the first.
+  const task = (id, more) => {
+    const file = path.join(root, "list", `${id}.json`);
+    writeFileSync(file, JSON.stringify({ id, subject: `Task ${id}`, ...more }));
+    return file;
+  };
+  await cli("task import --project books", task("1", {}));
+  await cli("task import --project books", task("2", { blockedBy: ["1", "9"] }));
+  await cli("task ls --project books --search", "Task 2", "--json");
   record.say("wrong uses");
   await cli("task import", path.join(root, "fix.patch"));
   await cli("task show nonsense");

@@ -122,6 +122,7 @@ test("a token serves its own task and its mail alone, over a restart, and ends w
       ["inside_run", "GET", "/api/v1/projects/shop/tasks"],
       ["inside_run", "POST", "/api/v1/projects/shop/tasks", { title: "x" }],
       ["inside_run", "POST", "/api/v1/projects/shop/tasks/T-1/claim", {}],
+      ["inside_run", "POST", "/api/projects/shop/tasks/T-2/status", { status: "claimed" }],
       ["inside_run", "POST", "/api/v1/projects/shop/tasks/T-2/review", { accept: true }],
       ["inside_run", "GET", "/api/v1/sessions"],
       ["inside_run", "GET", `/api/v1/sessions/${session}/messages`],

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { letGo, open, prompts, session } from "./agents.mjs";
 import { until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
+import { Listener } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(90_000) };
 
@@ -182,6 +183,55 @@ test("what a chat takes by hand ends with its turn; meanwhile it works one after
       second.attempts[0].outcome, second.attempts[0].run],
     ["pending", "no_status", 1, "completed", run]);
     chat.close();
+  });
+
+test("two sessions that one terminal has begun are two agents, and a claim ends with its turn",
+  LIMIT, async (t) => {
+    const board = await Board.open(t, { agents: [{ name: "claude", slots: 2 }], hold: true });
+    const { turns } = board;
+    for (const title of ["First", "Second"]) await board.add(title, "");
+    const make = (name) => `curl -s --unix-socket "$DROVER_DATA/drover.sock" -H ` +
+      `'content-type: application/json' -d '${JSON.stringify({ agent: "claude", project: "shop",
+        model: "", root: turns.root })}' ` +
+      `http://drover/api/v1/sessions >${name}`;
+    const { json: { id: job } } = await turns.ask("POST", "/jobs", { cwd: turns.root,
+      shell: `${make("one")}; ${make("two")}; until [ -e over ]; do sleep 0.05; done` });
+    const { readFileSync: read } = await import("node:fs");
+    const made = (name) => JSON.parse(read(path.join(turns.root, name), "utf8")).id;
+    await until("both are there", async () => existsSync(path.join(turns.root, "two")) &&
+      read(path.join(turns.root, "two"), "utf8").includes("ses_"));
+    const [one, two] = await Promise.all(["one", "two"].map((name) =>
+      new Listener(turns, made(name)).open()));
+    const of = (what, body, task) => call(what, { agent: "claude", ...body }, "shop", task)
+      .replace("/api/", "/api/v1/");
+    const first = await turns.send(one.session, `${of("claim", {}, "T-1")}\nSLOW`);
+    await board.until("T-1", "claimed");
+    const file = (name, line) => line.replace("curl -s", `curl -s -o ${name}`);
+    const second = await turns.send(two.session, [
+      file("ended", of("status", { status: "failed", detail: "x" }, "T-1")),
+      file("own", of("status", { status: "working" }, "_").replace("/shop/", "/_/")),
+      file("claimed", of("claim", {}, "T-2"))].join("\n"));
+    assert.equal((await two.ended(second.run)).state, "succeeded");
+    const answer = (name) => JSON.parse(read(path.join(turns.root, name), "utf8"));
+    assert.deepEqual([answer("ended").code, answer("own").code, answer("claimed").status],
+      ["task_edge", "not_found", "claimed"]);
+    assert.deepEqual([(await board.show("T-1")).status, (await board.show("T-2")).status],
+      ["claimed", "pending"]);
+    letGo(turns);
+    assert.equal((await one.ended(first.run)).state, "succeeded");
+    const task = await board.show("T-1");
+    assert.deepEqual([task.status, task.attempts[0].session, task.attempts[0].run],
+      ["pending", one.session, first.run]);
+    writeFileSync(path.join(turns.root, "over"), "");
+    await turns.jobEnd(job);
+    for (const name of ["T-1", "T-2"]) {
+      await turns.ask("PATCH", `${board.at}/${name}`, { not_before_ms: 0 });
+    }
+    const third = await turns.send(one.session, file("again", of("claim", {}, "T-2")));
+    assert.equal((await one.ended(third.run)).state, "succeeded");
+    assert.equal(answer("again").status, "claimed", "the terminal has ended, and its turn has not");
+    one.close();
+    two.close();
   });
 
 /** An agent that judges: the stand-in answers with the verdict that stands in the task. */

@@ -263,13 +263,15 @@ for (const end of ["kill", "stop"]) {
     });
 }
 
-test("the command of an attempt that is called off ends with it", LIMIT, async (t) => {
-  const shop = await Shop.open(t);
-  await shop.take("T-1", { command: "echo $$ > pid; sleep 600" });
-  const asked = shop.move("T-1", "review");
-  await until("the command runs", async () => existsSync(shop.file("pid")));
-  await shop.ask("POST", `${AT}/T-1/status`, { status: "cancelled" });
-  const answer = await asked;
-  assert.equal(answer.status, 409, answer.text);
-  assert.equal((await shop.commands())[0].state, "cancelled");
-});
+test("the command of an attempt that is called off ends with it, and no other begins", LIMIT,
+  async (t) => {
+    const shop = await Shop.open(t);
+    await shop.take("T-1", { command: "echo $$ > pid; sleep 600" }, { command: "touch second" });
+    const asked = shop.move("T-1", "review");
+    await until("the command runs", async () => existsSync(shop.file("pid")));
+    await shop.ask("POST", `${AT}/T-1/status`, { status: "cancelled" });
+    const answer = await asked;
+    assert.equal(answer.status, 409, answer.text);
+    assert.deepEqual((await shop.commands()).map(({ state }) => state), ["cancelled"]);
+    assert.equal(existsSync(shop.file("second")), false);
+  });

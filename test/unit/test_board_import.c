@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "rules/board/import.h"
+#include "rules/board/task.h"
 
 static void assert_ok(struct err err) {
     assert_int_equal(err.code, ERR_OK.code);
@@ -123,6 +124,8 @@ static void what_is_no_list_of_tasks_is_refused_with_a_sentence(void **state) {
     assert_import("n.json", "{\"id\":\"\",\"title\":\"A\"}",
                   "a task of the file has no id of 1 to 194 bytes");
     assert_import("n.md", "- [ ] \xff", "'n.md' is no text in UTF-8");
+    assert_import("w.json", "{\"id\":\"1\",\"subject\":\"A\",\"blockedBy\":[\"2\",\"3\"]}",
+                  "A|general|5|\n"); /* The command asks for those of other files. */
     AUTO(text_done) struct text deep = text_up_to(64 << 10), many = text_up_to(64 << 10);
     AUTO(json_release) json_t *list = json_array();
     struct why why = {""};
@@ -136,6 +139,15 @@ static void what_is_no_list_of_tasks_is_refused_with_a_sentence(void **state) {
     }
     assert_err(board_import_read("m.md", text_bytes(&many), list, &why), ERR_BAD_FIELD);
     assert_string_equal(why.text, "more than 1000 tasks are too many for one import");
+    AUTO(text_done) struct text waits = text_up_to(64 << 10);
+    AUTO(json_release) json_t *one = json_array();
+    text_add_str(&waits, "- [ ] All\n");
+    for (int i = 0; i <= TASK_NEEDS_MAX; i++) {
+        text_addf(&waits, "  - [ ] part %d\n", i);
+    }
+    assert_ok(board_import_read("w.md", text_bytes(&waits), one, &why));
+    assert_err(board_import_order(one, &why), ERR_BAD_FIELD);
+    assert_string_equal(why.text, "'All' waits for more than 100 tasks");
 }
 
 int main(void) {

@@ -378,6 +378,11 @@ static struct err status_read(void *ctx) {
     struct err err = field_name_find(task_status_names, op->status, "\"status\"", &to,
                                      &op->board.request.op.why);
     op->move.to = (enum task_status)to;
+    if (!err_failed(err) && op->move.to == TASK_CLAIMED &&
+        exchange_identity(op->board.request.op.exchange)->by_run_token) {
+        return err_why(&op->board.request.op.why, ERR_INSIDE_RUN,
+                       "the token of a run moves its own task alone, and takes no other");
+    }
     return err_failed(err) ? err : move_read(op);
 }
 

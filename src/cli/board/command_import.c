@@ -18,7 +18,7 @@
 struct import {
     struct talk *talk;
     struct text path; /* Owned: of the tasks of the project. */
-    json_t *names;    /* Owned: {"SOURCE": "T-3"}; "" in a dry run for a task that is not there. */
+    json_t *names;    /* Owned: {"SOURCE": "T-3"}; "": the project has no such task. */
     size_t added, known;
     bool dry;
 };
@@ -64,9 +64,27 @@ static struct err task_find(struct import *import, const char *source, json_t **
     return err;
 }
 
-static struct err body_write(const struct import *import, const json_t *task, struct text *body) {
-    size_t i = 0, count = 0;
+/* Names of what a task waits for, and was imported before. What is not there is over. */
+static struct err needs_find(struct import *import, const json_t *task) {
+    struct err err = ERR_OK;
+    size_t i = 0;
     json_t *after = NULL;
+    json_array_foreach(json_object_get(task, "after"), i, after) {
+        AUTO(json_release) json_t *stored = NULL;
+        const char *source = json_string_value(after);
+        if (err_failed(err) || json_object_get(import->names, source) != NULL) {
+            continue;
+        }
+        err = task_find(import, source, &stored);
+        (void)json_object_set_new(import->names, source, json_string(json_str(stored, "name", "")));
+    }
+    return err;
+}
+
+static struct err body_write(const struct import *import, const json_t *task, struct text *body) {
+    size_t i = 0;
+    json_t *after = NULL;
+    const char *comma = "";
     text_add_char(body, '{');
     text_add_member(body, "source", json_bytes(task, "source"));
     text_add_member(body, "title", json_bytes(task, "title"));
@@ -77,8 +95,9 @@ static struct err body_write(const struct import *import, const json_t *task, st
     text_add_char(body, '[');
     json_array_foreach(json_object_get(task, "after"), i, after) {
         const char *name = json_str(import->names, json_string_value(after), "");
-        if (name[0] != '\0' && count < TASK_NEEDS_MAX) {
-            text_addf(body, "%s\"%s\"", count++ > 0 ? "," : "", name);
+        if (name[0] != '\0') {
+            text_addf(body, "%s\"%s\"", comma, name);
+            comma = ",";
         }
     }
     text_add_str(body, "]}");
@@ -118,7 +137,8 @@ static struct err import_one(struct import *import, const json_t *task) {
     struct err err = task_find(import, source, &stored);
     const bool known = stored != NULL;
     if (!err_failed(err) && !known && !import->dry) {
-        err = task_make(import, task, &stored);
+        err = needs_find(import, task);
+        err = err_failed(err) ? err : task_make(import, task, &stored);
     }
     if (err_failed(err)) {
         return err;

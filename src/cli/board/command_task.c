@@ -220,8 +220,11 @@ static struct err claim_run(struct invocation *invocation, struct talk *talk) {
     text_add_char(&body, '{');
     const struct err err = members_add(invocation, names, &body);
     text_add_char(&body, '}');
-    const struct task_request request = {
-        .word = invocation->args.operands[0], .method = "POST", .rest = "/claim", .body = &body};
+    const struct task_request request = {.word = invocation->args.operands[0],
+                                         .method = "POST",
+                                         .rest = "/claim",
+                                         .body = &body,
+                                         .timeout_ms = CHECKS_MS};
     return err_failed(err) ? err : task_do(talk, &request);
 }
 

@@ -22,6 +22,7 @@ enum {
 enum check_state {
     CHECK_ORDERING,
     CHECK_LOOKING,
+    CHECK_DELAYED, /* The next command begins once `stop` is back, which reads what that writes. */
     CHECK_BEGINNING,
     CHECK_RUNNING,
     CHECK_READING,
@@ -43,7 +44,6 @@ struct must_check {
     /* The move, as it was asked for: all texts are owned. */
     enum task_status to;
     bool person;
-    bool names_one; /* `named` was given. */
     struct text owner, project, task_word, inside, token, named;
     /* The order. */
     struct must_order order; /* Texts of the order are these: */
@@ -54,6 +54,7 @@ struct must_check {
     struct must must;
     struct table_node node; /* By its run; listed while BEGINNING and RUNNING. */
     struct id command;
+    bool stop_again; /* The board changed while `stop` was away. */
     enum command_state command_state;
     struct must_end end;
     struct run_bounds bounds;
@@ -61,6 +62,7 @@ struct must_check {
     char tail[2 * TAIL_READ_MAX];
     size_t tail_len;
     /* Findings. */
+    bool unread; /* The must-haves could not be read. */
     struct text unmet, new_prints;
     struct task_checked checked;
 };
@@ -121,11 +123,14 @@ static void check_maybe_free(struct must_check *check) {
 /* Each waiter reads the findings until it stops. One that does so at once, or stops another one,
  * takes none away from under the loop. */
 static void check_end(struct must_check *check) {
+    /* Without room for the findings nothing was checked: the move is refused. */
+    const bool whole = !check->unread && !text_failed(&check->unmet);
     check->state = CHECK_DONE;
-    check->checked = (struct task_checked){.attempt = text_bytes(&check->attempt),
-                                           .must_haves = text_bytes(&check->must_haves),
-                                           .unmet = text_bytes(&check->unmet),
-                                           .prints = text_bytes(&check->new_prints)};
+    check->checked =
+        (struct task_checked){.attempt = whole ? text_bytes(&check->attempt) : BYTES("none"),
+                              .must_haves = text_bytes(&check->must_haves),
+                              .unmet = text_bytes(&check->unmet),
+                              .prints = text_bytes(&check->new_prints)};
     check->waiters++;
     for (struct link *link = NULL; (link = links_take(&check->waits)) != NULL;) {
         struct must_wait *wait = CONTAINER_OF(link, struct must_wait, link);
@@ -215,11 +220,21 @@ static void stop_done(void *ctx);
 /* The end of the command comes by a note. */
 static void command_stop(struct must_check *check) {
     check->bounds = dispatch_bounds(check->musts->options.dispatch);
+    check->stop_again = false;
     ask_write(&check->stop, stop_tx, stop_done);
 }
 
+static void command_begin(struct must_check *check);
+
 static void stop_done(void *ctx) {
-    check_maybe_free(ctx);
+    struct must_check *check = ctx;
+    if (check->state == CHECK_DELAYED) {
+        command_begin(check);
+    } else if (check->stop_again && check->state == CHECK_RUNNING) {
+        command_stop(check);
+    } else {
+        check_maybe_free(check);
+    }
 }
 
 static void on_late(struct timer *timer) {
@@ -232,16 +247,18 @@ static void on_late(struct timer *timer) {
     }
 }
 
+static bool has_sandbox(const struct must_check *check) {
+    return dispatch_options(check->musts->options.dispatch)->sandbox_lack == NULL;
+}
+
 static struct err run_tx(struct tx *tx, void *ctx) {
     struct must_check *check = ctx;
-    const struct musts_options *options = &check->musts->options;
-    const struct must_command command = {
-        .run = check->command,
-        .owner = text_bytes(&check->owner),
-        .line = check->must.value,
-        .order = &check->order,
-        .sandbox = dispatch_options(options->dispatch)->sandbox_lack == NULL,
-        .bounds = check->bounds};
+    const struct must_command command = {.run = check->command,
+                                         .owner = text_bytes(&check->owner),
+                                         .line = check->must.value,
+                                         .order = &check->order,
+                                         .sandbox = has_sandbox(check),
+                                         .bounds = check->bounds};
     struct run_row row;
     return tx_must_run(tx, &command, &row);
 }
@@ -253,6 +270,10 @@ static void run_done(void *ctx) {
     if (err_failed(check->ask.err)) {
         table_remove(&check->musts->commands, &check->node);
         check->node.name = BYTES("");
+        if (check->ask.err.code == ERR_CONFLICT) { /* The task was taken away: the move says so. */
+            check_end(check);
+            return;
+        }
         text_addf(&why, "the command could not be begun (%s)", err_name(check->ask.err.code));
         must_unmet_add(&check->unmet, &check->must, why.data);
         check_next(check);
@@ -268,6 +289,10 @@ static void run_done(void *ctx) {
 
 static void command_begin(struct must_check *check) {
     struct musts *musts = check->musts;
+    if (check->stop.state == ASK_AWAY) {
+        check->state = CHECK_DELAYED;
+        return;
+    }
     check->state = CHECK_BEGINNING;
     check->command_state = COMMAND_QUEUED;
     check->end = (struct must_end){.exit_code = -1};
@@ -276,6 +301,19 @@ static void command_begin(struct must_check *check) {
     check->node.name = bytes_of(check->command.text);
     table_add(&musts->commands, &check->node);
     ask_write(&check->ask, run_tx, run_done);
+}
+
+/* Why no command can run; NULL: it can. */
+static const char *command_lack(const struct must_check *check, bool holds) {
+    if (holds) {
+        return "drover holds and begins nothing, until 'drover release'";
+    }
+    if (check->root.len == 0) {
+        return "neither the attempt nor its project has a folder to run it in";
+    }
+    return check->order.confined && !has_sandbox(check)
+               ? "its agent works in a sandbox, and commands can have none on this machine"
+               : NULL;
 }
 
 /* The next command, or the end. */
@@ -287,13 +325,12 @@ static void check_next(struct must_check *check) {
         if (check->must.kind != MUST_COMMAND) {
             continue;
         }
-        if (check->root.len > 0 && !holds) {
+        const char *lack = command_lack(check, holds);
+        if (lack == NULL) {
             command_begin(check);
             return;
         }
-        must_unmet_add(&check->unmet, &check->must,
-                       holds ? "drover holds and begins nothing, until 'drover release'"
-                             : "neither the attempt nor its project has a folder to run it in");
+        must_unmet_add(&check->unmet, &check->must, lack);
     }
     check_end(check);
 }
@@ -327,13 +364,17 @@ static bool check_is_of(const struct must_check *check, struct bytes note) {
            memcmp(note.data + owner.len + 1, project.data, project.len) == 0;
 }
 
-/* An attempt without a run has nothing that would end its commands. */
+/* A task that is taken away ends its commands. The run of its attempt may go on. */
 void musts_board_note(struct musts *musts, struct bytes note) {
     for (struct link *link = musts->checks.next; link != &musts->checks; link = link->next) {
         struct must_check *check = CONTAINER_OF(link, struct must_check, link);
-        if (check->state == CHECK_RUNNING && check->run.len == 0 && check_is_of(check, note) &&
-            check->stop.state == ASK_IDLE && !musts->asker.stopping) {
+        if (check->state != CHECK_RUNNING || !check_is_of(check, note) || musts->asker.stopping) {
+            continue;
+        }
+        if (check->stop.state == ASK_IDLE) {
             command_stop(check);
+        } else {
+            check->stop_again = true;
         }
     }
 }
@@ -346,7 +387,7 @@ static void disk_run(struct pool_job *job) {
                                        .must_haves = text_bytes(&check->must_haves),
                                        .prints = text_bytes(&check->prints)};
     if (check->to == TASK_REVIEW) {
-        must_files_check(&folder, &check->unmet);
+        check->unread = !must_files_check(&folder, &check->unmet);
     } else {
         must_prints_write(&folder, &check->new_prints);
     }
@@ -385,7 +426,7 @@ static struct err order_tx(struct tx *tx, void *ctx) {
                                 : tx_text(tx, "SELECT label FROM tokens WHERE token = $1",
                                           ARGS(arg_text(token)))},
         .to = check->to};
-    if (check->names_one) {
+    if (check->named.len > 0) { /* The move itself refuses an empty name. */
         move.client.named = text_bytes(&check->named);
     }
     const struct err err = tx_must_order(tx, &move, &check->order);
@@ -404,15 +445,22 @@ static struct err order_tx(struct tx *tx, void *ctx) {
     return ERR_OK;
 }
 
-/* Another check under way about the same attempt; NULL: there is none. */
+/* Whether one check finds what the other one will. */
+static bool is_same(const struct must_check *one, const struct must_check *other) {
+    return one->to == other->to && bytes_equal(text_bytes(&one->task), text_bytes(&other->task)) &&
+           bytes_equal(text_bytes(&one->attempt), text_bytes(&other->attempt)) &&
+           bytes_equal(text_bytes(&one->must_haves), text_bytes(&other->must_haves)) &&
+           bytes_equal(text_bytes(&one->prints), text_bytes(&other->prints)) &&
+           bytes_equal(text_bytes(&one->root), text_bytes(&other->root));
+}
+
+/* Another one under way that is the same; NULL: there is none. */
 static struct must_check *check_find_same(const struct must_check *check) {
     const struct musts *musts = check->musts;
     for (struct link *link = musts->checks.next; link != &musts->checks; link = link->next) {
         struct must_check *other = CONTAINER_OF(link, struct must_check, link);
         if (other != check && other->state != CHECK_ORDERING && other->state != CHECK_DONE &&
-            other->to == check->to && check->to == TASK_REVIEW &&
-            bytes_equal(text_bytes(&other->attempt), text_bytes(&check->attempt)) &&
-            bytes_equal(text_bytes(&other->must_haves), text_bytes(&check->must_haves))) {
+            is_same(other, check)) {
             return other;
         }
     }
@@ -445,6 +493,7 @@ static void order_done(void *ctx) {
     order->path = text_bytes(&check->path);
     order->project = text_bytes(&check->order_project);
     order->run = text_bytes(&check->run);
+    order->attempt = text_bytes(&check->attempt);
     other = check_find_same(check);
     if (other != NULL) {
         check_join(check, other);
@@ -478,13 +527,12 @@ static struct must_check *check_new(struct musts *musts, const struct task_move 
     links_init(&check->waits);
     check->to = move->to;
     check->person = move->client.person;
-    check->names_one = move->client.named.data != NULL;
     text_set(&check->owner, move->key.owner);
     text_set(&check->project, move->key.project);
     text_set(&check->task_word, move->key.task);
     text_set(&check->inside, bytes_of(move->client.inside));
     text_set(&check->token, bytes_of(token));
-    if (check->names_one) {
+    if (move->client.named.data != NULL) {
         text_set(&check->named, move->client.named);
     }
     ask_init(&check->ask, &musts->asker, &rules, check);

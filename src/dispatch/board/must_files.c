@@ -306,11 +306,11 @@ static void unchanged_check(const struct must_folder *folder, const struct must 
     }
 }
 
-void must_files_check(const struct must_folder *folder, struct text *unmet) {
+bool must_files_check(const struct must_folder *folder, struct text *unmet) {
     AUTO(json_release) json_t *list = NULL;
     AUTO(json_release) json_t *prints = NULL;
     if (err_failed(json_parse_wrapped(folder->must_haves, &list, NULL))) {
-        return;
+        return false;
     }
     if (err_failed(json_parse_wrapped(folder->prints, &prints, NULL))) {
         json_release(&prints); /* Nothing is known. */
@@ -323,4 +323,5 @@ void must_files_check(const struct must_folder *folder, struct text *unmet) {
             unchanged_check(folder, &must, json_bytes(prints, must.value.data), unmet);
         }
     }
+    return true;
 }

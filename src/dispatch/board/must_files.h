@@ -22,7 +22,7 @@ struct must_folder {
 /* Fingerprints of the paths that have none yet, and those that are known: {"PATH": "HASH"}. Nothing
  * where the list names no path. */
 void must_prints_write(const struct must_folder *folder, struct text *prints);
-/* Appends those that are not met, as must_unmet_add does. */
-void must_files_check(const struct must_folder *folder, struct text *unmet);
+/* Appends those that are not met, as must_unmet_add does. False: the list could not be read. */
+MUST_CHECK bool must_files_check(const struct must_folder *folder, struct text *unmet);
 
 #endif

@@ -65,8 +65,8 @@ struct dispatch_options {
     struct shortage *shortage; /* Borrowed; NULL: none, and starts are tried one by one. */
     struct spool *spool;
     struct holders *holders;
-    const char *data_dir;                  /* Absolute: commands are told. */
-    const struct cgroups *cgroups;         /* For commands. NULL: none. */
+    const char *data_dir;          /* Absolute, since commands get it in their environment. */
+    const struct cgroups *cgroups; /* For commands. NULL: none. */
     const struct run_token_key *token_key; /* Borrowed; NULL: no program gets a token. */
     /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
      * NULL. NULL: nothing, and there is no sandbox. */

@@ -39,10 +39,11 @@ struct board_who {
     struct bytes name;    /* Name of the agent, or the owner. */
     struct bytes attempt; /* try_…: the attempt in which it is; "": in none. */
     struct bytes task;    /* tsk_… of that. */
-    struct bytes session; /* Session of the client, */
-    struct bytes turn;    /* and its turn; "": none. */
+    struct bytes session; /* Session of the uppermost run around the client; "": none. */
+    struct bytes turn;    /* The innermost turn that it is in; "": none. */
+    int64_t depth;        /* Largest depth of what the runs around it read or judge. */
     bool over;            /* The attempt has ended. */
-    bool run_alone;       /* A run that is in no session. */
+    bool run_alone;       /* A run that is in no turn. */
 };
 /* ERR_NOT_YOUR_TASK: it named another one than itself. */
 MUST_CHECK struct err tx_board_who(struct tx *tx, const struct task_key *key,

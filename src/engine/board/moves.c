@@ -38,30 +38,42 @@ static struct bytes attempt_of_sessions(struct tx *tx, int64_t session) {
     return attempt;
 }
 
-/* The last attempt that is this run, or one above it; "": none is. Session and turn of `io_who` are
- * those of the uppermost run that was looked at. */
+/* Depth of the mail that a turn reads, or of the task that it judges. */
+static int64_t depth_of_run(struct tx *tx, struct bytes run) {
+    return tx_number(tx,
+                     "SELECT COALESCE(max(depth), 0) FROM (SELECT depth FROM tasks WHERE"
+                     " review_run = $1 AND review_run <> '' UNION ALL SELECT depth FROM"
+                     " mail_attempts WHERE turn = $1) chain",
+                     ARGS(arg_text(run)));
+}
+
+/* The last attempt that is this run, or one above it; "": none is. `io_who` gets the session of the
+ * uppermost run that was looked at, the innermost turn, and the largest depth. */
 static struct bytes attempt_of_runs(struct tx *tx, struct bytes inside, struct board_who *io_who) {
     struct bytes run = inside;
     int64_t above = 0; /* The session that has begun that of the uppermost run. */
     for (unsigned i = 0; i < ABOVE_MAX && run.len > 0; i++) {
-        io_who->turn = run;
+        AUTO(rows_release)
+        struct rows *rows = tx_row(
+            tx,
+            "SELECT r.session, COALESCE(p.run, ''), COALESCE(s.parent, 0), r.kind FROM runs r"
+            " LEFT JOIN sessions s ON s.session = r.session LEFT JOIN runs p ON p.id ="
+            " CASE WHEN r.parent <> 0 THEN r.parent WHEN r.began_in <> 0 THEN r.began_in"
+            " ELSE COALESCE(s.began_in, 0) END WHERE r.run = $1",
+            ARGS(arg_text(run)));
+        const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+        const bool is_turn = rows != NULL && bytes_is(rows_text(rows, 3), "turn");
         const struct bytes attempt =
             tx_text(tx,
                     "SELECT attempt FROM task_attempts WHERE run = $1 AND run <> ''"
                     " ORDER BY id DESC LIMIT 1",
                     ARGS(arg_text(run)));
+        const int64_t depth = depth_of_run(tx, run);
+        io_who->turn = io_who->turn.len == 0 && is_turn ? run : io_who->turn;
+        io_who->depth = depth > io_who->depth ? depth : io_who->depth;
         if (attempt.len > 0) {
             return attempt;
         }
-        AUTO(rows_release)
-        struct rows *rows =
-            tx_row(tx,
-                   "SELECT r.session, COALESCE(p.run, ''), COALESCE(s.parent, 0) FROM runs r"
-                   " LEFT JOIN sessions s ON s.session = r.session LEFT JOIN runs p ON p.id ="
-                   " CASE WHEN r.parent <> 0 THEN r.parent WHEN r.began_in <> 0 THEN r.began_in"
-                   " ELSE COALESCE(s.began_in, 0) END WHERE r.run = $1",
-                   ARGS(arg_text(run)));
-        const struct bytes session = rows == NULL ? BYTES("") : rows_copy(rows, 0);
         io_who->session = session.len > 0 ? session : io_who->session;
         run = rows == NULL ? BYTES("") : rows_copy(rows, 1);
         above = rows == NULL ? 0 : rows_int(rows, 2);
@@ -102,7 +114,7 @@ static void who_inside(struct tx *tx, const struct task_key *key, const struct b
                                       : tx_text(tx, "SELECT agent FROM sessions WHERE session = $1",
                                                 ARGS(arg_text(who->session)));
     who->name = who->name.len > 0 ? who->name : BYTES("agent");
-    who->run_alone = who->session.len == 0;
+    who->run_alone = who->turn.len == 0;
 }
 
 /* Outside: a person, or an agent with a token that says no more than who it is. The holder is whom
@@ -277,13 +289,13 @@ static struct err claim_check(struct tx *tx, const struct task *task, const stru
     if (who->name.len == 0 || (who->actor == BOARD_AGENT && who->run_alone)) {
         return err_why(
             why, ERR_NOT_YOUR_TASK,
-            "a task is taken by an agent with a name, in a session, or with a token that "
-            "has a label");
+            "a task is taken by an agent with a name, in a turn of a session, or with a token "
+            "that has a label");
     }
     if (tx_number(tx, "SELECT count(*) FROM runs WHERE run = $1 AND ended_ms IS NOT NULL",
                   ARGS(arg_text(who->turn))) > 0) {
         return err_why(why, ERR_ATTEMPT_OVER,
-                       "the run that takes %.*s has ended, and an attempt ends with its run",
+                       "the turn that takes %.*s has ended, and an attempt ends with its turn",
                        (int)task->name.len, task->name.data);
     }
     /* Nothing would end the second one: the run is the attempt at the first. */
@@ -458,13 +470,12 @@ static struct err move_check(struct tx *tx, const struct task_move *move,
 }
 
 struct err tasks__move_look(struct tx *tx, const struct task_move *move, struct task *ret_task,
-                            struct why *why) {
-    struct board_who who;
+                            struct board_who *ret_who, struct why *why) {
     enum board_actor actor;
-    const struct err err = mover_find(tx, move, ret_task, &who, why);
-    return err_failed(err) || (ret_task->status == move->to && who.actor == BOARD_HOLDER)
+    const struct err err = mover_find(tx, move, ret_task, ret_who, why);
+    return err_failed(err) || (ret_task->status == move->to && ret_who->actor == BOARD_HOLDER)
                ? err
-               : move_check(tx, move, &who, ret_task, &actor, why);
+               : move_check(tx, move, ret_who, ret_task, &actor, why);
 }
 
 struct err tx_task_move(struct tx *tx, const struct task_move *move, struct task *ret_task,

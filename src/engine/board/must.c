@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "engine/board/rows.h"
+#include "rules/agent/definition.h"
 
 enum {
     RECOVER_PAGE = 50,
@@ -11,12 +12,12 @@ enum {
 
 /* --- The order -------------------------------------------------------------------------------- */
 
-/* The session in which a task is worked on: that of the client who takes it now. */
+/* The session in which a task is worked on: that of the turn that takes it now. */
 static struct bytes session_of(struct tx *tx, const struct task_move *move,
-                               const struct task *task) {
-    return move->to == TASK_CLAIMED ? tx_text(tx, "SELECT session FROM runs WHERE run = $1",
-                                              ARGS(arg_str(move->client.inside)))
-                                    : task->session;
+                               const struct board_who *who, const struct task *task) {
+    return move->to == TASK_CLAIMED
+               ? tx_text(tx, "SELECT session FROM runs WHERE run = $1", ARGS(arg_text(who->turn)))
+               : task->session;
 }
 
 static void places_find(struct tx *tx, const struct task *task, struct bytes name,
@@ -28,7 +29,8 @@ static void places_find(struct tx *tx, const struct task *task, struct bytes nam
         tx_fail(tx, tx_session_find(tx, &key, &found, &session));
     }
     io_order->path = found ? session.path : BYTES("");
-    io_order->sandbox = found && session.program.len == 0;
+    io_order->confined = found && agent_json_by_port(session.program);
+    io_order->sandbox = found && (session.program.len == 0 || io_order->confined);
     io_order->root = found && session.root.len > 0
                          ? session.root
                          : tx_text(tx, "SELECT root FROM projects WHERE owner = $1 AND name = $2",
@@ -51,20 +53,22 @@ struct err tx_must_order(struct tx *tx, const struct task_move *move,
                            : move->to == TASK_CLAIMED ? MUST_OF_UNCHANGED
                                                       : 0;
     struct why ignored = {""};
+    struct board_who who;
     struct task task;
-    const struct err err = tasks__move_look(tx, move, &task, &ignored);
+    const struct err err = tasks__move_look(tx, move, &task, &who, &ignored);
     *ret_order = (struct must_order){.due = !err_failed(err) && task.status != move->to &&
                                             must_has(task.must_haves, kinds)};
     if (!ret_order->due || err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
-    places_find(tx, &task, session_of(tx, move, &task), ret_order);
+    places_find(tx, &task, session_of(tx, move, &who, &task), ret_order);
     ret_order->task = task.task;
     ret_order->attempt = task.attempt;
     ret_order->must_haves = task.must_haves;
     ret_order->prints = task.prints;
     ret_order->project = task.project;
-    ret_order->run = task.run;
+    ret_order->run = tx_text(tx, "SELECT run FROM task_attempts WHERE attempt = $1",
+                             ARGS(arg_text(task.attempt)));
     ret_order->timeout_s = timeout_find(tx, &task);
     return tx_error(tx);
 }
@@ -87,10 +91,22 @@ static void spec_write(const struct must_command *command, struct text *spec) {
     text_add_char(spec, '}');
 }
 
+static bool is_at_work(struct tx *tx, struct bytes attempt) {
+    return tx_number(tx,
+                     "SELECT count(*) FROM task_attempts a JOIN tasks t ON t.task = a.task"
+                     " AND t.attempt = a.attempt WHERE a.attempt = $1 AND a.ended_ms IS NULL"
+                     " AND t.status IN ('claimed', 'working')",
+                     ARGS(arg_text(attempt))) > 0;
+}
+
 struct err tx_must_run(struct tx *tx, const struct must_command *command, struct run_row *ret_row) {
     AUTO(text_done) struct text spec = text_up_to(SPEC_MAX);
     AUTO(text_done) struct text label = text_up_to(JOB_LABEL_MAX);
     const struct bytes line = command->line;
+    if (!is_at_work(tx, command->order->attempt)) {
+        return err_failed(tx_error(tx)) ? tx_error(tx)
+                                        : err_make(ERR_CONFLICT, "must-have: the attempt is over");
+    }
     spec_write(command, &spec);
     text_add_str(&label, "must-have: ");
     const size_t shown = utf8_cut(line, JOB_LABEL_MAX - label.len);
@@ -123,14 +139,8 @@ static struct err run_stop(struct tx *tx, const struct run_key *key,
 
 struct err tx_must_stop(struct tx *tx, const struct run_key *key, struct bytes stale_of,
                         const struct run_bounds *bounds) {
-    const bool at_work =
-        stale_of.len > 0 && tx_number(tx,
-                                      "SELECT count(*) FROM task_attempts a JOIN tasks t"
-                                      " ON t.task = a.task AND t.attempt = a.attempt"
-                                      " WHERE a.attempt = $1 AND a.ended_ms IS NULL"
-                                      " AND t.status IN ('claimed', 'working')",
-                                      ARGS(arg_text(stale_of))) > 0;
-    return err_failed(tx_error(tx)) || at_work ? tx_error(tx) : run_stop(tx, key, bounds);
+    const bool stays = stale_of.len > 0 && is_at_work(tx, stale_of);
+    return err_failed(tx_error(tx)) || stays ? tx_error(tx) : run_stop(tx, key, bounds);
 }
 
 struct err tx_must_recover(struct tx *tx, const struct run_bounds *bounds, bool *ret_more) {

@@ -7,8 +7,8 @@
  * A check has no row: it belongs to the request that is held open. The runs of its commands carry a
  * key of the engine's own, by which a daemon that comes back ends those of one that is gone.
  *
- * What must not change has a fingerprint, which is taken along with the task and kept until it is
- * opened again: {"PATH": "HASH"} in its row.
+ * Files that must not change have a fingerprint, which is taken along with the task and kept until
+ * that is opened again: {"PATH": "HASH"} in its row.
  *
  * Threads    inside a store function. Ownership: texts live in the transaction's arena.
  */
@@ -35,8 +35,9 @@ struct task_checked {
 
 /* The checks that are due before a move, which nothing else forbids. */
 struct must_order {
-    bool due;     /* false: nothing is checked. */
-    bool sandbox; /* Commands are those of an agent that is a model: kept inside, if possible. */
+    bool due;      /* false: nothing is checked. */
+    bool sandbox;  /* Commands are kept inside, if possible: the agent's own are. */
+    bool confined; /* Else none runs: the agent reaches drover by a port alone. */
     struct bytes task, attempt, must_haves, prints;
     struct bytes root;         /* Folder of the attempt, or of its project; "": there is none. */
     struct bytes path;         /* PATH of commands; "": the daemon's. */
@@ -47,7 +48,7 @@ struct must_order {
 MUST_CHECK struct err tx_must_order(struct tx *tx, const struct task_move *move,
                                     struct must_order *ret_order);
 
-/* Begins a command, in the folder of the order. */
+/* Begins a command, in the folder of the order. ERR_CONFLICT: the attempt works no more. */
 struct must_command {
     struct id run;
     struct bytes owner, line;

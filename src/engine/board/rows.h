@@ -43,7 +43,7 @@ MUST_CHECK bool attempts__find(struct tx *tx, struct bytes attempt,
 struct attempt_new {
     struct bytes attempt, agent;
     struct bytes session; /* "": none is known yet. */
-    struct bytes run;     /* By hand: the turn whose end ends it as well. "": none. */
+    struct bytes run;     /* By hand: the innermost turn, whose end ends it as well. "": none. */
     bool by_hand;         /* No turn is made for it. */
 };
 void attempts__open(struct tx *tx, struct task *io_task, const struct attempt_new *what);
@@ -88,7 +88,8 @@ MUST_CHECK struct err attempts__session(struct tx *tx, const struct attempt_star
 
 /* Whether something forbids the move, must-haves aside. */
 MUST_CHECK struct err tasks__move_look(struct tx *tx, const struct task_move *move,
-                                       struct task *ret_task, struct why *why);
+                                       struct task *ret_task, struct board_who *ret_who,
+                                       struct why *why);
 /* Whether the attempt has an output, and whether its must-haves are met: ERR_NO_OUTPUT,
  * ERR_MUST_HAVE; ERR_CONFLICT: what was checked is not what they are now. */
 MUST_CHECK struct err tasks__output_check(struct tx *tx, const struct task *task, struct why *why);

@@ -255,11 +255,9 @@ static bool imported(struct tx *tx, struct task *io_task) {
 }
 
 int64_t tx_board_depth(struct tx *tx, const struct board_who *who) {
-    return tx_number(tx,
-                     "SELECT COALESCE(max(depth), 0) FROM (SELECT depth FROM tasks WHERE task = $1"
-                     " UNION ALL SELECT depth FROM tasks WHERE review_run = $2 AND review_run <> ''"
-                     " UNION ALL SELECT depth FROM mail_attempts WHERE turn = $2) chain",
-                     ARGS(arg_text(who->task), arg_text(who->turn)));
+    const int64_t own = tx_number(tx, "SELECT COALESCE(max(depth), 0) FROM tasks WHERE task = $1",
+                                  ARGS(arg_text(who->task)));
+    return own > who->depth ? own : who->depth;
 }
 
 struct err tx_task_add(struct tx *tx, struct task *io_task, struct why *why) {

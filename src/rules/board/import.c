@@ -119,7 +119,7 @@ static struct bytes trimmed(struct bytes text) {
     return text;
 }
 
-/* "- ", "* ", "+ ", "1. ", "2) ": where the words behind it begin; 0: it is none. */
+/* Length of "- ", "* ", "+ ", "1. " or "2) " at the begin of a line; 0: there is no bullet. */
 static size_t bullet_len(struct bytes line) {
     size_t at = 0;
     while (at < line.len && isdigit((unsigned char)line.data[at])) {
@@ -390,7 +390,10 @@ static struct err claude_read(const char *name, const json_t *task, json_t *io_l
         begin--;
     }
     (void)snprintf(prefix, sizeof prefix, "claude:%.*s/",
-                   slash == NULL ? 0 : (int)(slash - begin) % 100, slash == NULL ? "" : begin);
+                   slash == NULL         ? 0
+                   : slash - begin < 100 ? (int)(slash - begin)
+                                         : 100,
+                   slash == NULL ? "" : begin);
     const struct err err = source_write(source, prefix, json_bytes(task, "id"), why);
     if (err_failed(err)) {
         return err;
@@ -473,43 +476,35 @@ struct err board_import_read(const char *name, struct bytes file, json_t *io_lis
 
 /* --- Order ------------------------------------------------------------------------------------ */
 
-/* Whether all that it waits for has its place already. */
-static bool is_next(const json_t *task, const json_t *placed) {
+/* Whether all of the list that it waits for has its place already. */
+static bool is_next(const json_t *task, const json_t *places) {
     size_t i = 0;
     json_t *source = NULL;
     json_array_foreach(json_object_get(task, "after"), i, source) {
-        if (json_object_get(placed, json_string_value(source)) == NULL) {
+        if (json_is_false(json_object_get(places, json_string_value(source)))) {
             return false;
         }
     }
     return true;
 }
 
-/* Waits for what is not in the list. */
-static void waits_drop(json_t *list) {
-    AUTO(json_release) json_t *known = json_object();
+/* {"SOURCE": false}: no task has its place yet. */
+static json_t *places_new(const json_t *list) {
+    json_t *places = json_object();
     size_t i = 0;
     json_t *task = NULL;
     json_array_foreach(list, i, task) {
-        (void)json_object_set_new(known, json_str(task, "source", ""), json_true());
+        (void)json_object_set_new(places, json_str(task, "source", ""), json_false());
     }
-    json_array_foreach(list, i, task) {
-        json_t *after = json_object_get(task, "after");
-        for (size_t j = json_array_size(after); j > 0; j--) {
-            if (json_object_get(known, json_string_value(json_array_get(after, j - 1))) == NULL) {
-                (void)json_array_remove(after, j - 1);
-            }
-        }
-    }
+    return places;
 }
 
 struct err board_import_order(json_t *io_list, struct why *why) {
     AUTO(json_release) json_t *ordered = json_array();
-    AUTO(json_release) json_t *placed = json_object(); /* By their sources. */
-    waits_drop(io_list);
+    AUTO(json_release) json_t *places = places_new(io_list);
     while (json_array_size(io_list) > 0) {
         size_t at = 0;
-        while (at < json_array_size(io_list) && !is_next(json_array_get(io_list, at), placed)) {
+        while (at < json_array_size(io_list) && !is_next(json_array_get(io_list, at), places)) {
             at++;
         }
         json_t *task = json_array_get(io_list, at);
@@ -519,8 +514,12 @@ struct err board_import_order(json_t *io_list, struct why *why) {
                            json_str(json_array_get(io_list, 0), "title", ""));
         }
         const char *source = json_str(task, "source", "");
-        const bool twice = json_object_get(placed, source) != NULL; /* A file was named twice. */
-        if (json_object_set_new(placed, source, json_true()) != 0 ||
+        if (json_array_size(json_object_get(task, "after")) > TASK_NEEDS_MAX) {
+            return err_why(why, ERR_BAD_FIELD, "'%s' waits for more than %d tasks",
+                           json_str(task, "title", ""), TASK_NEEDS_MAX);
+        }
+        const bool twice = json_is_true(json_object_get(places, source)); /* A file named twice. */
+        if (json_object_set_new(places, source, json_true()) != 0 ||
             (!twice && json_array_append(ordered, task) != 0) ||
             json_array_remove(io_list, at) != 0) {
             return err_make(ERR_OUT_OF_MEMORY, "import: order");

@@ -29,8 +29,8 @@ enum {
  * of a file. `name`: path of the file. */
 MUST_CHECK struct err board_import_read(const char *name, struct bytes file, json_t *io_list,
                                         struct why *why);
-/* Puts each task behind those that it waits for. Waits for what is not in the list are dropped:
- * that is over. ERR_TASK_CYCLE. */
+/* Puts each task behind those of the list that it waits for. ERR_TASK_CYCLE; ERR_BAD_FIELD: a task
+ * waits for more than TASK_NEEDS_MAX. */
 MUST_CHECK struct err board_import_order(json_t *io_list, struct why *why);
 
 #endif

@@ -69,7 +69,8 @@ export function stateOf(mail: Mail, mails: readonly Mail[]): MailState {
   if (status === "working") return "reading";
   if (status !== "done") return status;
   const isAnswered = mails.some((one) =>
-    one.in_reply_to === id && one.from !== DROVER && one.from !== from &&
+    one.in_reply_to === id && one.from !== DROVER &&
+    (one.from !== from || one.from_session !== mail.from_session) &&
     one.status !== "retracted");
   if (type === "request" && isAnswered) return "answered";
   return session === null ? "arrived" : "read";
