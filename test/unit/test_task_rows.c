@@ -37,47 +37,59 @@ static void a_chain_of_tasks_comes_to_an_end(void **state) {
 }
 
 struct place {
-    struct board_who who;
+    const char *inside; /* "": no run. */
+    const char *judged, *reads;
     int64_t depth;
 };
 
 static struct err depth_tx(struct tx *tx, void *ctx) {
     struct place *place = ctx;
-    place->depth = tx_board_depth(tx, &place->who);
+    const struct task_key key = {BYTES("ann"), BYTES("shop"), BYTES("_")};
+    const struct task none = {.owner = key.owner, .task = BYTES(""), .agent = BYTES("")};
+    const struct board_client client = {.inside = place->inside};
+    struct board_who who;
+    struct why why = {""};
+    assert_false(err_failed(tx_board_who(tx, &key, &client, &none, &who, &why)));
+    place->depth = tx_board_depth(tx, &who);
     return tx_error(tx);
 }
 
 static struct err rows_tx(struct tx *tx, void *ctx) {
-    (void)ctx;
-    tx_do(tx, "UPDATE tasks SET task = 'tsk_a', review_run = 'run_judge', depth = 3", NO_ARGS);
-    tx_do(tx, "INSERT INTO mail_attempts (turn, mail, depth) VALUES ('run_reads', 'mail_a', 5)",
-          NO_ARGS);
+    const struct place *place = ctx;
+    tx_do(tx, "UPDATE tasks SET task = 'tsk_a', review_run = $1, depth = 3",
+          ARGS(arg_text(bytes_of(place->judged))));
+    tx_do(tx, "INSERT INTO mail_attempts (turn, mail, depth) VALUES ($1, 'mail_a', 5)",
+          ARGS(arg_text(bytes_of(place->reads))));
     return tx_error(tx);
 }
 
-static int64_t depth(struct runs_kit *runs, struct board_who who) {
-    struct place place = {.who = who};
+static int64_t depth(struct runs_kit *runs, const char *inside) {
+    struct place place = {.inside = inside};
     assert_int_equal(runs_do(runs, depth_tx, &place), ERR_NONE);
     return place.depth;
 }
 
-static void who_works_judges_or_reads_mail_is_in_a_chain(void **state) {
+static void who_judges_or_reads_mail_is_in_a_chain_and_so_is_all_below(void **state) {
     struct runs_kit *runs = *state;
+    const struct runs_row reader = runs_add(runs), judge = runs_add_child(runs, reader.run),
+                          inner = runs_add_child(runs, judge.run), other = runs_add(runs);
+    struct place place = {.judged = judge.run, .reads = reader.run};
     assert_int_equal(add(runs, 0), ERR_NONE);
-    (void)runs_once(runs, rows_tx, NULL);
-    assert_int_equal(depth(runs, (struct board_who){.task = BYTES(""), .turn = BYTES("")}), 0);
-    assert_int_equal(depth(runs, (struct board_who){.task = BYTES("tsk_a"), .turn = BYTES("")}), 3);
-    assert_int_equal(depth(runs, (struct board_who){.task = BYTES(""), .turn = BYTES("run_judge")}),
-                     3);
-    assert_int_equal(
-        depth(runs, (struct board_who){.task = BYTES("tsk_a"), .turn = BYTES("run_reads")}), 5);
+    (void)runs_once(runs, rows_tx, &place);
+    assert_int_equal(depth(runs, ""), 0);
+    assert_int_equal(depth(runs, other.run), 0);
+    assert_int_equal(depth(runs, reader.run), 5);
+    assert_int_equal(depth(runs, inner.run), 5); /* The larger one of those above it. */
+    place.reads = other.run;
+    (void)runs_once(runs, rows_tx, &place);
+    assert_int_equal(depth(runs, other.run), 5);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_chain_of_tasks_comes_to_an_end, runs_begin, runs_end),
-        cmocka_unit_test_setup_teardown(who_works_judges_or_reads_mail_is_in_a_chain, runs_begin,
-                                        runs_end),
+        cmocka_unit_test_setup_teardown(who_judges_or_reads_mail_is_in_a_chain_and_so_is_all_below,
+                                        runs_begin, runs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,7 +248,8 @@ test("by keyboard alone: a setting, a rule that moves, a connection", async (t) 
   await button(page, "Move rule 1 down").waitFor();
   await tabTo(page, "Move rule 1 down");
   await page.keyboard.press("Enter");
-  assert.ok(await isFocused(button(page, "Move rule 2 down"))); // It goes with its rule.
+  await page.waitForFunction(() => // It goes with its rule.
+    document.activeElement?.getAttribute("aria-label") === "Move rule 2 down");
   await tabTo(page, "Save the rules of web");
   await page.keyboard.press("Enter");
   await page.getByText("✓ saved").waitFor();

@@ -211,8 +211,9 @@ test("a running step grows, ends by itself, and moves nothing that is pointed at
   const time = await row.locator(".num").first().innerText();
   await page.waitForFunction(([text, was]) => {
     const line = document.querySelector('[data-row="turn 3"]');
+    // Wider, or narrower on an axis that has become longer.
     return line.querySelector(".num").textContent !== text &&
-      line.querySelector(".trace-track i").getBoundingClientRect().width >= was;
+      line.querySelector(".trace-track i").getBoundingClientRect().width !== was;
   }, [time, width]);
   const still = page.locator('[data-row="turn 1"]');
   await still.hover();
