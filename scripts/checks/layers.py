@@ -20,7 +20,7 @@ FEATURES = {
     "rules": [
         ["token", "memory", "approval", "budget", "provider", "host"], ["run"],
         ["job", "inbox", "session", "trace"], ["turn", "project"], ["workflow", "agent"], ["board"],
-        ["mail"], ["."],
+        ["mail"], ["flow"], ["."],
     ],
     "engine": [
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],

@@ -40,6 +40,7 @@
     X(BAD_PATTERN, "bad_pattern", 400, 2, "The pattern is not a valid regular expression")         \
     X(NOT_A_USER_MESSAGE, "not_a_user_message", 400, 2, "Only messages of the user can be edited") \
     X(BAD_SCRIPT, "bad_script", 400, 2, "The workflow script is not valid")                        \
+    X(BAD_FLOW, "bad_flow", 400, 2, "The flow is not valid")                                       \
     X(BAD_IMAGE, "bad_image", 400, 2, "The body is not a supported image")                         \
     X(MODEL_WITHOUT_IMAGES, "model_without_images", 400, 2, "The model does not accept images")    \
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
