@@ -328,11 +328,13 @@ static bool world_fails(const struct world *world) {
 
 /* --- The run: answers in a random order ------------------------------------------------------- */
 
-static struct flow_answer answer_of(const struct world *world, size_t at, enum flow_phase phase) {
+static struct flow_answer answer_of(const struct world *world, const struct flow *flow, size_t at) {
+    const enum flow_phase phase = flow->steps[at].phase;
     const struct plan *plan = &world->plans[at];
     const bool is_when = phase == FLOW_AT_WHEN, is_person = phase == FLOW_AT_PERSON;
     const bool no_child = plan->kind == FLOW_KIND_CODE || plan->kind == FLOW_KIND_SWITCH;
-    struct flow_answer answer = {.phase = phase, .chosen = plan->chosen};
+    struct flow_answer answer = {
+        .version = flow->steps[at].version, .phase = phase, .chosen = plan->chosen};
     if (is_when) {
         answer.said = plan->unwanted ? FLOW_SAID_NO : FLOW_SAID_YES;
     } else if (is_person) {
@@ -382,7 +384,7 @@ static struct flow_end world_run(struct world *world, struct flow *flow) {
         }
         assert_true(count > 0); /* Nobody waits for nothing. */
         const size_t at = asked[dice(world, count)];
-        const struct flow_answer answer = answer_of(world, at, flow->steps[at].phase);
+        const struct flow_answer answer = answer_of(world, flow, at);
         assert_true(flow_answered(flow, at, &answer));
         end = flow_round(flow);
     }
@@ -446,7 +448,8 @@ static void flow_of(const char *json, json_t **ret_root, struct flow *ret_flow) 
 }
 
 static void answer(struct flow *flow, size_t at, enum flow_phase phase, enum flow_said said) {
-    const struct flow_answer what = {.phase = phase, .said = said};
+    const struct flow_answer what = {
+        .version = flow->steps[at].version, .phase = phase, .said = said};
     assert_true(flow_answered(flow, at, &what));
     (void)flow_round(flow); /* The caller looks at the steps. */
 }
@@ -568,10 +571,16 @@ static void an_answer_that_nobody_waits_for_changes_nothing(void **state) {
     AUTO(flow_free) struct flow flow = {0};
     flow_of("{\"steps\":[{\"id\":\"a\",\"kind\":\"code\",\"run\":" F "}]}", &root, &flow);
     (void)flow_round(&flow); /* Begins. */
-    const struct flow_answer late = {.phase = FLOW_AT_WHEN, .said = FLOW_SAID_NO};
-    assert_false(flow_answered(&flow, 0, &late));
+    const int64_t version = flow.steps[0].version;
+    const struct flow_answer other = {
+        .version = version, .phase = FLOW_AT_WHEN, .said = FLOW_SAID_NO};
+    const struct flow_answer old = {
+        .version = version - 1, .phase = FLOW_AT_RUN, .said = FLOW_SAID_VALUE};
+    assert_false(flow_answered(&flow, 0, &other));
+    assert_false(flow_answered(&flow, 0, &old));
     answer(&flow, 0, FLOW_AT_RUN, FLOW_SAID_VALUE);
-    const struct flow_answer twice = {.phase = FLOW_AT_RUN, .said = FLOW_SAID_THREW};
+    const struct flow_answer twice = {
+        .version = version, .phase = FLOW_AT_RUN, .said = FLOW_SAID_THREW};
     assert_false(flow_answered(&flow, 0, &twice));
     assert_at(&flow, 0, FLOW_COMPLETED, FLOW_AT_OVER);
 }

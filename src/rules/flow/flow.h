@@ -178,7 +178,7 @@ struct flow_step {
     int64_t began_ms;      /* 0: it has not. */
     int64_t changed_ms;    /* Latest change, or a sign of life of its child. */
     int64_t due_ms;        /* PAUSE: when it goes on. */
-    bool changed;          /* By a function here: the row is to be written. */
+    int64_t version;       /* Counts its changes: answers and rows of an older one are late. */
 };
 
 enum flow_failing { FLOW_FAILS_FAST, FLOW_FAILS_LATE };
@@ -239,7 +239,8 @@ enum flow_said {
     FLOW_SAID_COUNT
 };
 struct flow_answer {
-    enum flow_phase phase; /* In which it was asked. An answer to another phase is late. */
+    int64_t version; /* At which it was asked. An answer to another one is late. */
+    enum flow_phase phase;
     enum flow_said said;
     size_t chosen; /* CASES. */
 };

@@ -13,7 +13,7 @@ static const unsigned edges[FLOW_STATUS_COUNT] = {
 static void step_phase(struct flow *flow, struct flow_step *step, enum flow_phase phase) {
     step->phase = phase;
     step->changed_ms = flow->now_ms;
-    step->changed = true;
+    step->version++;
 }
 
 static void step_begin(struct flow *flow, struct flow_step *step, enum flow_phase phase) {
@@ -409,9 +409,9 @@ static void sequel_perform(struct flow *flow, struct flow_step *step, enum seque
 
 bool flow_answered(struct flow *flow, size_t at, const struct flow_answer *answer) {
     struct flow_step *step = &flow->steps[at];
-    const enum sequel sequel = step->phase == answer->phase && flow_status_is_open(step->status)
-                                   ? sequels[answer->phase][answer->said]
-                                   : NOTHING;
+    const bool late = step->version != answer->version || step->phase != answer->phase ||
+                      !flow_status_is_open(step->status);
+    const enum sequel sequel = late ? NOTHING : sequels[answer->phase][answer->said];
     if (sequel == HAS_CHOSEN) {
         step->chosen = answer->chosen;
     }
