@@ -26,7 +26,7 @@ FEATURES = {
         ["base"], ["token", "memory", "project", "trace"], ["inbox"], ["run"], ["job"], ["host"],
         ["session"],
         ["budget"], ["approval", "provider", "agent"], ["turn"], ["workflow"], ["board"],
-        ["mail"], ["system"],
+        ["mail"], ["flow"], ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["board"],

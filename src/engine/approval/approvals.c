@@ -326,6 +326,14 @@ struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t
                                                                            : tx_error(tx);
 }
 
+struct err approvals__withdraw_step(struct tx *tx, const struct run_row *run, struct bytes step) {
+    static const char open[] = APPROVAL_SELECT " AND run = $1 AND step = $2 AND message = 0"
+                                               " AND answered_ms IS NULL";
+    struct approval_row row;
+    return row_find(tx, open, ARGS(arg_int(run->id), arg_text(step)), &row) ? row_withdraw(tx, &row)
+                                                                            : tx_error(tx);
+}
+
 static void cancelled_mark(struct tx *tx, struct rows *cancelled) {
     AUTO(rows_release) struct rows *rows = cancelled;
     while (rows_step(rows)) {

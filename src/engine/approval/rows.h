@@ -27,6 +27,9 @@ MUST_CHECK struct err approvals__cancel(struct tx *tx, const struct run_row *run
 void approvals__cancel_all(struct tx *tx, const struct session_row *session);
 /* The open one about that part of a turn's answer: who asked needs no answer any more. */
 MUST_CHECK struct err approvals__withdraw(struct tx *tx, const struct run_row *run, int64_t part);
+/* The same about a step of a run that asks without a message. */
+MUST_CHECK struct err approvals__withdraw_step(struct tx *tx, const struct run_row *run,
+                                               struct bytes step);
 /* Operation of the kinds of runs whose programs ask (engine/run/kinds.h). */
 MUST_CHECK struct err approvals__run_ended(struct tx *tx, const struct run_row *run,
                                            struct run_freed *freed);

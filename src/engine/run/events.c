@@ -92,7 +92,7 @@ void runs__event_stopping(struct tx *tx, const struct run_row *row) {
 /* The last event of a run with steps has more to say, and is written with its result. */
 struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
     AUTO(text_done) struct text data = event_begin();
-    if (run_kind_is(row->kind, RUN_HAS_STEPS)) {
+    if (run_kind_is(row->kind, RUN_HAS_STEPS | RUN_TELLS_END)) {
         return ERR_OK;
     }
     text_add_member(&data, "state", bytes_of(run_state_name(row->state)));

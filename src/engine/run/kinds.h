@@ -29,6 +29,8 @@ struct run_kind_ops {
     struct err (*output)(struct tx *tx, const struct run_row *row, struct bytes *ret_output);
     /* A run of any kind has ended, which a run of this kind may wait for. */
     struct err (*child_ended)(struct tx *tx, const struct run_row *child, struct bytes output);
+    /* The whole of what an ended run came to, for a run above it; without it that is its output. */
+    struct err (*said)(struct tx *tx, const struct run_row *row, struct bytes *ret_text);
 
     /* The end that reads no text (give_up.c). `end_alone`: the whole of it. Else `close` ends what
      * stands below the run before its own end, and `closed` follows that. */

@@ -11,6 +11,7 @@
 #include "engine/base/idempotency.h"
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
+#include "engine/flow/rows.h"
 #include "engine/inbox/rows.h"
 #include "engine/run/folder_removals.h"
 #include "engine/run/rows.h"
@@ -59,6 +60,7 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
         if (workflow) {
             workflows__forget(tx, row->id);
         }
+        flows__forget(tx, row->id);
         inbox__forget(tx, row->run);
         tx_idempotency_forget(tx, row->run);
         tx_folder_removal_add(tx, row);

@@ -3,6 +3,7 @@
 
 #include "engine/approval/rows.h"
 #include "engine/board/board.h"
+#include "engine/flow/rows.h"
 #include "engine/turn/rows.h"
 #include "engine/workflow/rows.h"
 
@@ -18,10 +19,15 @@ static struct err turn_end_alone(struct tx *tx, struct bytes sentence, const str
     return err_failed(err) ? err : board__run_ended(tx, row);
 }
 
+static struct err turn_said(struct tx *tx, const struct run_row *row, struct bytes *ret_text) {
+    return turns__said(tx, row->id, ret_text);
+}
+
 const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
     [KIND_JOB] = {.ended = approvals__run_ended, .closed = approvals__cancel, .asks = true},
     [KIND_TURN] = {.ended = turn_ended,
                    .output = turns__output,
+                   .said = turn_said,
                    .child_ended = turns__child_ended,
                    .end_alone = turn_end_alone,
                    .answered = turns__answered,
@@ -35,7 +41,14 @@ const struct run_kind_ops run_kinds[RUN_KIND_COUNT] = {
     [KIND_WORKFLOW] = {.ended = workflows__ended,
                        .close = workflows__close,
                        .closed = workflows__tell_closed,
+                       .said = workflows__said,
                        .view = runs__progress_view,
                        .found = "SELECT 1 FROM workflows WHERE run = $1"},
+    [KIND_FLOW] = {.ended = flows__ended,
+                   .closed = flows__closed,
+                   .child_ended = flows__child_ended,
+                   .answered = flows__answered,
+                   .said = flows__said,
+                   .found = "SELECT 1 FROM flows WHERE run = $1"},
     [KIND_TITLE] = {.ended = titles__ended},
 };

@@ -280,3 +280,17 @@ struct err tx_workflow_end(struct tx *tx, const struct workflow_end *end, bool *
     tx_fail(tx, runs__admit_freed(tx, &freed, &end->bounds));
     return tx_error(tx);
 }
+
+struct err workflows__said(struct tx *tx, const struct run_row *row, struct bytes *ret_text) {
+    AUTO(json_release) json_t *whole = NULL;
+    AUTO(text_done) struct text text = text_up_to((size_t)WORKFLOW_RESULT_MAX * 2);
+    struct err err = json_parse_wrapped(row->result, &whole, NULL);
+    const json_t *result = json_object_get(whole, "result");
+    if (err_failed(err) || json_is_string(result)) {
+        *ret_text = tx_copy(tx, json_text(result));
+        return tx_error(tx); /* An end without a result has none. */
+    }
+    err = json_write(result, &text);
+    *ret_text = tx_copy_text(tx, &text, "workflows: said");
+    return err;
+}

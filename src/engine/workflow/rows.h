@@ -36,6 +36,10 @@ MUST_CHECK struct err workflows__close(struct tx *tx, const struct run_row *work
                                        struct run_freed *freed);
 MUST_CHECK struct err workflows__tell_closed(struct tx *tx, const struct run_row *workflow);
 
+/* The result of one that has ended, as a text. */
+MUST_CHECK struct err workflows__said(struct tx *tx, const struct run_row *row,
+                                      struct bytes *ret_text);
+
 /* Of a step that begins in the same transaction. */
 MUST_CHECK struct err steps__event_started(struct tx *tx, const struct step_new *step);
 /* The same, by its row: a budget has let it go. */

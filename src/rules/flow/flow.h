@@ -204,6 +204,8 @@ struct flow {
 MUST_CHECK struct err flow_read(const json_t *json, struct flow *ret_flow, struct why *why);
 void flow_free(struct flow *flow); /* Frees the members. Zeros are allowed. */
 size_t flow_find(const struct flow *flow, struct bytes id); /* FLOW_NONE: there is none. */
+/* Label of a branch of a switch; "": of the default, or of none. */
+struct bytes flow_branch_label(const struct flow_step *step, size_t branch);
 
 static inline bool flow_status_is_open(enum flow_status status) {
     return status == FLOW_PENDING || status == FLOW_RUNNING;

@@ -567,3 +567,9 @@ size_t flow_find(const struct flow *flow, struct bytes id) {
     }
     return at < flow->count ? at : FLOW_NONE;
 }
+
+struct bytes flow_branch_label(const struct flow_step *step, size_t branch) {
+    const json_t *cases = json_object_get(step->json, "cases");
+    return branch < step->case_count ? json_bytes(json_array_get(cases, branch), "label")
+                                     : BYTES("");
+}

@@ -156,6 +156,8 @@ enum { RUN_CUT_OFF_MAX = 10 };
       "The program made more requests to its model than its limit allows")                         \
     X(MAX_RETRY_COUNT, "max_retry_count",                                                          \
       "The program was restarted as often as its limit allows")                                    \
+    X(STEP_FAILED, "step_failed", "A step of it failed")                                           \
+    X(UNSATISFIABLE, "unsatisfiable", "The steps that are left can never start")                   \
     X(REVIVE_FAILED, "revive_failed",                                                              \
       "The processes of the program are gone, and it cannot be resumed")
 
@@ -202,6 +204,7 @@ enum run_trait {
     RUN_ASKS = 1 << 5,     /* A wait without an end is for people, and takes nothing of its time. */
     RUN_IS_ALIKE = 1 << 6, /* Budgets do not learn from its attempts. */
     RUN_IS_SILENT = 1 << 7, /* Nobody is notified of it. */
+    RUN_TELLS_END = 1 << 8, /* The last event of its stream is one of its kind. */
 };
 struct run_kind_rules {
     enum run_slots slots; /* Limit of the daemon that runs of the kind share. */

@@ -1,0 +1,539 @@
+/* flows.c: a flow starts, hears answers, gets children, and ends. See flows.h. */
+#include "engine/flow/flows.h"
+
+#include "base/utf8.h"
+#include "engine/approval/rows.h"
+#include "engine/flow/rows.h"
+#include "engine/inbox/inbox.h"
+
+enum { EVENT_MAX = 250 << 10, NOTE_MAX = 500 };
+
+static struct bytes note_cut(struct bytes note) {
+    return (struct bytes){note.data, utf8_cut(note, NOTE_MAX)};
+}
+
+/* --- Its start -------------------------------------------------------------------------------- */
+
+static void steps_insert(struct tx *tx, int64_t run, const struct flow *flow) {
+    for (size_t i = 0; i < flow->count; i++) {
+        const struct flow_step *step = &flow->steps[i];
+        tx_do(tx,
+              "INSERT INTO flow_steps (run, place, name, status, phase, cause, version, chosen,"
+              " tries, rounds, began_ms, changed_ms, due_ms, child, session, approval, note,"
+              " prompt, result) VALUES ($1, $2, $3, $4, $5, $6, $7, -1, 0, 0, 0, $8, 0, 0, '', '',"
+              " '', '', '')",
+              ARGS(arg_int(run), arg_int((int64_t)i), arg_text(step->id),
+                   arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
+                   arg_str(flow_cause_names[step->cause]), arg_int(step->version),
+                   arg_int(tx_now_ms(tx))));
+    }
+}
+
+static void started_event(struct tx *tx, const struct flow_new *what, const struct flow *flow) {
+    const struct run_key key = {.owner = what->run.owner, .run = bytes_of(what->run.run.text)};
+    AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
+    struct appended appended;
+    text_add_char(&data, '{');
+    text_add_member(&data, "run_id", key.run);
+    text_add_member(&data, "flow_name", what->name);
+    text_add_name(&data, "steps");
+    for (size_t i = 0; i < flow->count; i++) {
+        const struct flow_step *step = &flow->steps[i];
+        text_add_str(&data, i == 0 ? "[{" : ",{");
+        text_add_member(&data, "step_id", step->id);
+        text_add_member(&data, "kind", bytes_of(flow_kind_names[step->kind]));
+        text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
+        text_add_char(&data, '}');
+    }
+    text_add_str(&data, "]}");
+    const struct append append = runs__event_of(tx, &key, "flow_run_started", &data);
+    tx_fail(tx, tx_append(tx, &append, &appended));
+}
+
+struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run_row *ret_row,
+                          struct why *why) {
+    AUTO(json_release) json_t *description = NULL;
+    AUTO(flow_free) struct flow flow = {0};
+    assert(what->run.kind == KIND_FLOW);
+    struct err err = json_parse_wrapped(what->description, &description, why);
+    err = err_failed(err) ? err : flow_read(description, &flow, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    for (size_t i = 0; i < flow.count && what->excluded != NULL; i++) {
+        if (what->excluded[i]) {
+            flow_exclude(&flow, i);
+        }
+    }
+    started_event(tx, what, &flow);
+    err = err_failed(tx_error(tx)) ? tx_error(tx) : tx_run_submit(tx, &what->run, ret_row);
+    if (err_failed(err)) {
+        return err;
+    }
+    tx_do(tx,
+          "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
+          " rewinds, rejected, failed, due_ms, report) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+          " 'steps', 0, '', '', 0, '')",
+          ARGS(arg_int(ret_row->id), arg_text(what->name), arg_text(what->file),
+               arg_text(what->source), arg_text(what->description), arg_text(what->input),
+               arg_text(what->model), arg_text(what->root)));
+    steps_insert(tx, ret_row->id, &flow);
+    return tx_error(tx);
+}
+
+struct err tx_flow_adopt(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
+                         bool *ret_late) {
+    AUTO(flows__done) struct flow_state state;
+    *ret_late = !flows__load(tx, run, &state) || state.run.state != RUN_RUNNING;
+    if (!*ret_late) {
+        tx_fail(tx, runs__adopt(tx, &state.run));
+        flows__advance(tx, &state);
+        flows__sweep(tx, &state, bounds);
+    }
+    return tx_error(tx);
+}
+
+/* --- Answers ---------------------------------------------------------------------------------- */
+
+/* Keeps what was said where the row has a place for it. */
+static void answer_keep(struct flow_state *state, size_t at, const struct flow_answer *answer,
+                        struct bytes text) {
+    const struct flow_step *step = &state->flow.steps[at];
+    struct flow_had *had = &state->had[at];
+    const bool is_result = answer->phase != FLOW_AT_RUN || step->kind == FLOW_KIND_CODE;
+    if (answer->said == FLOW_SAID_THREW || answer->said == FLOW_SAID_FAILED) {
+        had->note = note_cut(text);
+    } else if (answer->said == FLOW_SAID_VALUE || answer->phase == FLOW_AT_PERSON) {
+        *(is_result ? &had->result : &had->prompt) = text;
+    }
+}
+
+/* "branch:LABEL"; "" where the default was chosen, or nothing. */
+static struct bytes branch_of(struct tx *tx, const struct flow_state *state, size_t at,
+                              const struct flow_answer *answer) {
+    AUTO(text_done) struct text text = text_up_to(2 * FLOW_ID_MAX);
+    const struct flow_step *step = &state->flow.steps[at];
+    const struct bytes label = flow_branch_label(step, answer->chosen);
+    text_addf(&text, "%s%.*s", label.len > 0 ? "branch:" : "", (int)label.len, label.data);
+    return tx_copy_text(tx, &text, "flows: branch");
+}
+
+static bool step_answer(struct flow_state *state, size_t at, const struct flow_answer *answer,
+                        struct bytes text) {
+    if (at >= state->flow.count || state->stage != FLOW_IN_STEPS ||
+        !flow_answered(&state->flow, at, answer)) {
+        return false;
+    }
+    answer_keep(state, at, answer, text);
+    return true;
+}
+
+struct err tx_flow_answer(struct tx *tx, const struct flow_told *told, bool *ret_late) {
+    AUTO(flows__done) struct flow_state state;
+    const size_t at = told->place.at;
+    const bool loaded = flows__load(tx, told->place.run, &state) && at < state.flow.count;
+    const bool chose = loaded && told->answer.phase == FLOW_AT_CASES &&
+                       told->answer.said == FLOW_SAID_VALUE &&
+                       state.flow.steps[at].kind == FLOW_KIND_SWITCH;
+    const struct bytes text = chose ? branch_of(tx, &state, at, &told->answer) : told->text;
+    *ret_late = !loaded || !step_answer(&state, at, &told->answer, text);
+    if (!*ret_late) {
+        flows__advance(tx, &state);
+        flows__sweep(tx, &state, &told->bounds);
+    }
+    return tx_error(tx);
+}
+
+struct err tx_flow_tick(struct tx *tx, struct bytes run, const struct run_bounds *bounds) {
+    AUTO(flows__done) struct flow_state state;
+    if (flows__load(tx, run, &state)) {
+        if (state.stage == FLOW_IN_STEPS) {
+            flow_tick(&state.flow);
+        }
+        flows__advance(tx, &state);
+        flows__sweep(tx, &state, bounds);
+    }
+    return tx_error(tx);
+}
+
+/* --- Children --------------------------------------------------------------------------------- */
+
+/* Whether the step, at that version, waits in `phase`. */
+static bool step_waits(struct flow_state *state, const struct flow_place *place,
+                       enum flow_phase phase) {
+    return place->at < state->flow.count && state->stage == FLOW_IN_STEPS &&
+           state->flow.steps[place->at].version == place->version &&
+           state->flow.steps[place->at].phase == phase &&
+           flow_status_is_open(state->flow.steps[place->at].status);
+}
+
+static struct err talk_begin(struct tx *tx, const struct flow_state *state,
+                             const struct flow_talk *talk, struct run_row *ret_row,
+                             struct why *why) {
+    struct session_row session;
+    struct turn_accepted accepted;
+    struct err err = tx_session_create(tx, talk->session, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct turn_message message = talk->message;
+    message.session = (struct session_key){session.owner, session.session};
+    message.parent = state->run.run;
+    err = tx_turn_submit(tx, &message, &accepted, why);
+    if (!err_failed(err)) {
+        *ret_row = accepted.run;
+    }
+    return err;
+}
+
+static struct err child_begin(struct tx *tx, const struct flow_state *state,
+                              const struct flow_child *child, struct run_row *ret_row,
+                              struct why *why) {
+    if (child->talk != NULL) {
+        return talk_begin(tx, state, child->talk, ret_row, why);
+    }
+    if (child->job != NULL) {
+        struct run_new job = *child->job;
+        job.parent = state->run.run;
+        return tx_run_submit(tx, &job, ret_row);
+    }
+    if (child->workflow != NULL) {
+        struct workflow_new workflow = *child->workflow;
+        workflow.run.parent = state->run.run;
+        return tx_workflow_submit(tx, &workflow, ret_row, why);
+    }
+    struct flow_new flow = *child->flow;
+    flow.run.parent = state->run.run;
+    return tx_flow_submit(tx, &flow, ret_row, why);
+}
+
+/* The child may have ended in the commit that began it: a budget was used up. */
+static void child_known(struct tx *tx, struct bytes run, size_t at, const struct run_row *child) {
+    tx_do(tx,
+          "UPDATE flow_steps SET child = $3, session = $4 WHERE place = $2 AND run ="
+          " (SELECT id FROM runs WHERE run = $1)",
+          ARGS(arg_text(run), arg_int((int64_t)at), arg_int(child->id), arg_text(child->session)));
+    if (run_state_final(child->state)) {
+        tx_fail(tx, flows__child_ended(tx, child, BYTES("")));
+    }
+}
+
+struct err tx_flow_child(struct tx *tx, const struct flow_child *child, bool *ret_late,
+                         struct why *why) {
+    AUTO(flows__done) struct flow_state state;
+    struct run_row row;
+    *ret_late = !flows__load(tx, child->place.run, &state) ||
+                !step_waits(&state, &child->place, FLOW_AT_CHILD) ||
+                state.had[child->place.at].child != 0;
+    if (*ret_late) {
+        return tx_error(tx);
+    }
+    const struct err err = child_begin(tx, &state, child, &row, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    child_known(tx, child->place.run, child->place.at, &row);
+    return tx_error(tx);
+}
+
+/* --- Agents of code --------------------------------------------------------------------------- */
+
+struct err tx_flow_call(struct tx *tx, const struct flow_call *call, bool *ret_late,
+                        struct flow_called *ret_called) {
+    AUTO(flows__done) struct flow_state state;
+    *ret_called = (struct flow_called){.text = BYTES("")};
+    *ret_late =
+        !flows__load(tx, call->place.run, &state) || !step_waits(&state, &call->place, FLOW_AT_RUN);
+    if (*ret_late) {
+        return tx_error(tx);
+    }
+    const struct arg key[] = {arg_int(state.run.id), arg_int((int64_t)call->place.at),
+                              arg_int(call->place.version), arg_int(call->number)};
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT agent, task, child, state, result FROM flow_calls WHERE run = $1"
+               " AND place = $2 AND version = $3 AND number = $4",
+               key, COUNT_OF(key));
+    if (rows == NULL) {
+        tx_do(tx,
+              "INSERT INTO flow_calls (run, place, version, number, agent, task, child, session,"
+              " state, result) VALUES ($1, $2, $3, $4, $5, $6, 0, '', '', '')",
+              ARGS(key[0], key[1], key[2], key[3], arg_text(call->agent), arg_text(call->task)));
+        return tx_error(tx);
+    }
+    if (bytes_equal(rows_text(rows, 0), call->agent) &&
+        bytes_equal(rows_text(rows, 1), call->task)) {
+        ret_called->begun = rows_int(rows, 2) != 0;
+        ret_called->ended = rows_text(rows, 3).len > 0;
+        ret_called->failed = bytes_is(rows_text(rows, 3), "failed");
+        ret_called->text = rows_copy(rows, 4);
+    } else {
+        ret_called->ended = ret_called->failed = true;
+        ret_called->text = BYTES("the step asked for another agent when it ran before");
+    }
+    rows_release(&rows);
+    return tx_error(tx);
+}
+
+struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
+                              const struct flow_talk *talk, bool *ret_late, struct why *why) {
+    AUTO(flows__done) struct flow_state state;
+    struct run_row row;
+    *ret_late =
+        !flows__load(tx, call->place.run, &state) || !step_waits(&state, &call->place, FLOW_AT_RUN);
+    if (*ret_late) {
+        return tx_error(tx);
+    }
+    const struct arg key[] = {arg_int(state.run.id), arg_int((int64_t)call->place.at),
+                              arg_int(call->place.version), arg_int(call->number)};
+    if (tx_number(tx,
+                  "SELECT child FROM flow_calls WHERE run = $1 AND place = $2 AND version = $3"
+                  " AND number = $4",
+                  key, COUNT_OF(key)) != 0) {
+        *ret_late = true;
+        return tx_error(tx);
+    }
+    const struct err err = talk_begin(tx, &state, talk, &row, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    tx_do(tx,
+          "UPDATE flow_calls SET child = $5, session = $6 WHERE run = $1 AND place = $2"
+          " AND version = $3 AND number = $4",
+          ARGS(key[0], key[1], key[2], key[3], arg_int(row.id), arg_text(row.session)));
+    if (run_state_final(row.state)) {
+        tx_fail(tx, flows__child_ended(tx, &row, BYTES("")));
+    }
+    return tx_error(tx);
+}
+
+/* --- The end of a child ----------------------------------------------------------------------- */
+
+static struct bytes child_result(struct tx *tx, const struct run_row *child, struct bytes output) {
+    const struct run_kind_ops *kind = &run_kinds[child->kind];
+    struct bytes said = output;
+    if (kind->said != NULL) {
+        tx_fail(tx, kind->said(tx, child, &said));
+    }
+    return said;
+}
+
+static struct bytes child_note(struct tx *tx, const struct run_row *child) {
+    AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 200);
+    const struct bytes note = note_cut(child->note);
+    text_addf(&text, "%s%s%.*s", run_cause_name(child->cause), note.len > 0 ? ": " : "",
+              (int)note.len, note.data);
+    return tx_copy_text(tx, &text, "flows: note");
+}
+
+static void call_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
+    const bool succeeded = child->state == RUN_SUCCEEDED;
+    tx_do(tx, "UPDATE flow_calls SET state = $2, result = $3 WHERE child = $1 AND child <> 0",
+          ARGS(arg_int(child->id), arg_str(succeeded ? "done" : "failed"),
+               arg_text(succeeded ? child_result(tx, child, output) : child_note(tx, child))));
+}
+
+struct err flows__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
+    AUTO(flows__done) struct flow_state state = {.description = NULL};
+    if (child->parent == 0 || child->parent_run.len == 0) {
+        return ERR_OK;
+    }
+    const int64_t place = tx_number(
+        tx, "SELECT place + 1 FROM flow_steps WHERE child = $1 AND child <> 0 AND run = $2",
+        ARGS(arg_int(child->id), arg_int(child->parent)));
+    const bool is_call =
+        place == 0 && tx_number(tx,
+                                "SELECT count(*) FROM flow_calls WHERE child = $1 AND child <> 0"
+                                " AND run = $2",
+                                ARGS(arg_int(child->id), arg_int(child->parent))) > 0;
+    if (is_call) {
+        call_ended(tx, child, output);
+    }
+    if ((place == 0 && !is_call) || !flows__load(tx, child->parent_run, &state)) {
+        return tx_error(tx);
+    }
+    if (place > 0) {
+        const size_t at = (size_t)(place - 1);
+        const bool succeeded = child->state == RUN_SUCCEEDED;
+        const struct flow_answer answer = {.version = state.flow.steps[at].version,
+                                           .phase = state.flow.steps[at].phase,
+                                           .said = succeeded ? FLOW_SAID_VALUE : FLOW_SAID_FAILED};
+        const struct bytes text =
+            succeeded ? child_result(tx, child, output) : child_note(tx, child);
+        state.had[at].child = 0;
+        tx_do(tx, "UPDATE flow_steps SET child = 0 WHERE run = $1 AND place = $2",
+              ARGS(arg_int(state.run.id), arg_int(place - 1)));
+        (void)step_answer(&state, at, &answer, text); /* Nobody may wait for it any more. */
+    }
+    flows__advance(tx, &state);
+    return tx_error(tx);
+}
+
+/* --- A person --------------------------------------------------------------------------------- */
+
+/* {"approved", "by", "at_ms", "reason"?, "fields"?} */
+static struct bytes person_result(struct tx *tx, const struct approval_row *row) {
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text text = text_up_to(2 * APPROVAL_ANSWER_MAX);
+    const bool denied = row->state == APPROVAL_DENIED;
+    text_addf(&text, "{\"approved\":%s", denied ? "false" : "true");
+    text_add_char(&text, ',');
+    text_add_member(&text, "by", row->by);
+    text_add_member_int(&text, "at_ms", row->answered_ms);
+    if (row->kind == ASKS_FORM && !denied) {
+        json_t *fields = NULL;
+        if (!err_failed(json_parse_wrapped(row->answer, &answer, NULL))) {
+            fields = json_object_get(answer, "fields");
+        }
+        text_add_name(&text, "fields");
+        if (fields == NULL || err_failed(json_write(fields, &text))) {
+            text_add_str(&text, "null");
+        }
+    } else if (row->answer.len > 0) {
+        text_add_member(&text, "reason", row->answer);
+    }
+    text_add_char(&text, '}');
+    return tx_copy_text(tx, &text, "flows: answer");
+}
+
+struct err flows__answered(struct tx *tx, const struct approval_row *row) {
+    AUTO(flows__done) struct flow_state state = {.description = NULL};
+    if (!flows__load(tx, row->run, &state)) {
+        return tx_error(tx);
+    }
+    const size_t at = flow_find(&state.flow, row->step);
+    if (at == FLOW_NONE) {
+        return tx_error(tx);
+    }
+    const bool denied = row->state == APPROVAL_DENIED;
+    const struct flow_answer answer = {.version = state.flow.steps[at].version,
+                                       .phase = FLOW_AT_PERSON,
+                                       .said = denied ? FLOW_SAID_NO : FLOW_SAID_YES};
+    const int64_t rewinds = state.flow.rewinds;
+    if (step_answer(&state, at, &answer, person_result(tx, row))) {
+        state.rejected = state.flow.rewinds > rewinds ? row->answer : state.rejected;
+        flows__advance(tx, &state);
+    }
+    return tx_error(tx);
+}
+
+/* --- Its end ---------------------------------------------------------------------------------- */
+
+static const char *run_status_name(const struct run_row *run) {
+    return run->state == RUN_SUCCEEDED   ? "completed"
+           : run->state == RUN_CANCELLED ? "cancelled"
+           : run->state == RUN_TIMED_OUT ? "timed_out"
+                                         : "failed";
+}
+
+/* The last event: of the step because of which it failed, else of the last one. */
+static void last_event(struct tx *tx, const struct run_row *run, const struct flow_state *state) {
+    const struct run_key key = {.owner = run->owner, .run = run->run};
+    const size_t failed =
+        state->flow.count > 0 ? flow_find(&state->flow, state->failed) : FLOW_NONE;
+    const size_t at = failed != FLOW_NONE ? failed : state->flow.count - 1;
+    AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
+    struct appended appended;
+    text_add_char(&data, '{');
+    text_add_member(&data, "run_id", run->run);
+    if (state->flow.count > 0) {
+        const struct flow_step *step = &state->flow.steps[at];
+        text_add_member(&data, "step_id", step->id);
+        text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
+    }
+    text_add_member(&data, "run_status", bytes_of(run_status_name(run)));
+    text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
+    text_add_member_or_null(&data, "note", run->note);
+    const struct bytes report = state->report;
+    text_add_member(&data, "report", (struct bytes){report.data, utf8_cut(report, EVENT_MAX / 8)});
+    text_add_char(&data, '}');
+    struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
+    append.last = true;
+    tx_fail(tx, tx_append(tx, &append, &appended));
+}
+
+struct err flows__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
+    AUTO(flows__done) struct flow_state state = {.description = NULL};
+    (void)freed; /* The caller asks its children. */
+    if (flows__close(tx, run, &state)) {
+        last_event(tx, run, &state);
+    }
+    return tx_error(tx);
+}
+
+struct err flows__closed(struct tx *tx, const struct run_row *run) {
+    const struct flow_state none = {.report = BYTES(""), .failed = BYTES("")};
+    last_event(tx, run, &none);
+    return tx_error(tx);
+}
+
+static void verdict_write(const struct flow_state *state, const struct flow_over *over,
+                          struct run_row *run) {
+    if (run->stop != CAUSE_NONE) {
+        const struct run_verdict verdict = run_judge_stopped(run);
+        run->state = verdict.state;
+        run->cause = verdict.cause;
+        return;
+    }
+    const bool stuck = bytes_is(state->failed, FLOW_UNSATISFIABLE);
+    run->state = state->failed.len > 0 || over->note.len > 0 ? RUN_FAILED : RUN_SUCCEEDED;
+    run->cause = stuck                   ? CAUSE_UNSATISFIABLE
+                 : state->failed.len > 0 ? CAUSE_STEP_FAILED
+                 : over->note.len > 0    ? CAUSE_SCRIPT_ERROR
+                                         : CAUSE_COMPLETED;
+}
+
+static struct bytes note_of_end(struct tx *tx, const struct flow_state *state,
+                                const struct flow_over *over) {
+    const size_t at = flow_find(&state->flow, state->failed);
+    AUTO(text_done) struct text text = text_up_to(NOTE_MAX + 400);
+    if (at == FLOW_NONE) {
+        return note_cut(over->note);
+    }
+    const struct flow_step *step = &state->flow.steps[at];
+    const bool timed_out = step->status == FLOW_TIMED_OUT;
+    const struct bytes note = state->had[at].note;
+    if (timed_out) {
+        text_addf(&text, "step '%.*s' timed out%s", (int)step->id.len, step->id.data,
+                  step->kind == FLOW_KIND_AGENT ? "" : " (non-retriable kind)");
+    } else {
+        text_addf(&text, "%sstep '%.*s' %s: %.*s",
+                  step->kind == FLOW_KIND_SWITCH && step->cause == FLOW_BECAUSE_THREW ? "switch "
+                                                                                      : "",
+                  (int)step->id.len, step->id.data,
+                  step->cause == FLOW_BECAUSE_THREW ? "threw" : flow_cause_names[step->cause],
+                  (int)note.len, note.data);
+    }
+    return note_cut(tx_copy_text(tx, &text, "flows: note"));
+}
+
+struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_late) {
+    AUTO(flows__done) struct flow_state state;
+    struct run_freed freed = {.kinds = 0};
+    *ret_late = !flows__load(tx, over->run, &state) ||
+                (state.stage != FLOW_IN_REPORT && state.run.stop == CAUSE_NONE);
+    if (*ret_late) {
+        return tx_error(tx);
+    }
+    struct run_row run = state.run;
+    const struct run_end end = {.from = run.state, .output = over->report};
+    verdict_write(&state, over, &run);
+    run.note = run.stop == CAUSE_NONE ? note_of_end(tx, &state, over) : BYTES("");
+    tx_do(tx, "UPDATE flows SET report = $2 WHERE run = $1",
+          ARGS(arg_int(run.id), arg_text(over->report)));
+    tx_fail(tx, runs__end(tx, &end, &run, &freed));
+    tx_fail(tx, runs__ask_children(tx, &run, &freed));
+    tx_fail(tx, runs__admit_freed(tx, &freed, &over->bounds));
+    return tx_error(tx);
+}
+
+struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
+    *ret_text = tx_text(tx, "SELECT report FROM flows WHERE run = $1", ARGS(arg_int(run->id)));
+    return tx_error(tx);
+}
+
+void flows__forget(struct tx *tx, int64_t run) {
+    tx_do(tx, "DELETE FROM flow_calls WHERE run = $1", ARGS(arg_int(run)));
+    tx_do(tx, "DELETE FROM flow_steps WHERE run = $1", ARGS(arg_int(run)));
+    tx_do(tx, "DELETE FROM flows WHERE run = $1", ARGS(arg_int(run)));
+}

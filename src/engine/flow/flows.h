@@ -1,0 +1,137 @@
+/* flows.h: the transactions of flows: their start, what their steps come to, their end.
+ *
+ * A flow is a run whose file was described once (rules/flow/flow.h): the description, and a row for
+ * each step, are all that is needed to go on. Children of steps are runs right below it: a turn in
+ * a session of its own, a job, a workflow, a flow. Its events stand on its own stream, run:ID:
+ *
+ *   flow_run_started, run_started, flow_run_step_updated*
+ *
+ * of which the last one has "run_status" and "report".
+ *
+ * Promise    an answer and all that follows from it (the next steps, questions to people, ends of
+ *            children, events) are one commit. The result of a step is stored before anybody
+ *            reads it. What the rows ask for is found by tx_flow_look alone, so a daemon that
+ *            comes back goes on. The end of a flow is the end of all below it.
+ * Late       an answer names the version of the step at which it was asked; *ret_late: somebody was
+ *            first, and nothing has changed.
+ * Threads    inside a store function. Failure: as store.h.
+ */
+#ifndef DROVER_ENGINE_FLOW_FLOWS_H
+#define DROVER_ENGINE_FLOW_FLOWS_H
+
+#include "engine/run/runs.h"
+#include "engine/turn/submit.h"
+#include "engine/workflow/workflows.h"
+#include "rules/flow/flow.h"
+#include "store/store.h"
+
+enum {
+    FLOW_TEXT_MAX = 1 << 20,    /* Bytes of a prompt, of a result and of the report. */
+    FLOW_INPUT_MAX = 256 << 10, /* Bytes, as JSON. */
+    FLOW_NAME_MAX = 200,
+};
+
+/* --- Its start -------------------------------------------------------------------------------- */
+
+struct flow_new {
+    struct run_new run;              /* kind FLOW. */
+    struct bytes name, file, source; /* source: text of the file. */
+    struct bytes description;        /* JSON, as its worker described the file. */
+    struct bytes input;              /* JSON. */
+    struct bytes model;              /* For agents that name none; "": the default. */
+    struct bytes root;
+    const bool *excluded; /* By place: steps that the file does not want; NULL: none. */
+};
+/* ERR_BAD_FLOW: the description cannot be run; and as tx_run_submit. */
+MUST_CHECK struct err tx_flow_submit(struct tx *tx, const struct flow_new *what,
+                                     struct run_row *ret_row, struct why *why);
+/* The run runs: the first round, or, after a restart, whatever is left to do. */
+MUST_CHECK struct err tx_flow_adopt(struct tx *tx, struct bytes run,
+                                    const struct run_bounds *bounds, bool *ret_late);
+
+/* --- What is to be done ----------------------------------------------------------------------- */
+
+enum flow_stage { FLOW_IN_STEPS, FLOW_IN_REPORT, FLOW_IS_OVER };
+struct flow_look {
+    struct run_row run;
+    enum flow_stage stage;
+    struct bytes name, file, source, description, input, model, root, rejected;
+    int64_t due_ms; /* When tx_flow_tick is to be called; 0: never. */
+    size_t count;   /* Number of steps. */
+};
+struct flow_item {
+    size_t place;
+    struct bytes id, prompt, result;
+    enum flow_kind kind;
+    enum flow_status status;
+    enum flow_phase phase;
+    int64_t version, tries;
+    bool has_child;
+};
+/* *ret_found false: there is no such flow that runs. `each` is called for the steps in their order;
+ * texts live in the transaction's arena. */
+MUST_CHECK struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
+                                   struct flow_look *ret_look,
+                                   void (*each)(void *ctx, const struct flow_item *item),
+                                   void *ctx);
+
+/* A step, as who performs it names it. */
+struct flow_place {
+    struct bytes run;
+    size_t at;
+    int64_t version;
+};
+/* The answer of a function of the file; or of a child that could not begin (FAILED). */
+struct flow_told {
+    struct flow_place place;
+    struct flow_answer answer;
+    struct bytes text; /* VALUE: prompt or result. THREW, FAILED: why. */
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_flow_answer(struct tx *tx, const struct flow_told *told, bool *ret_late);
+
+/* The child of a step begins; exactly one of the last members is given. */
+struct flow_talk {
+    const struct session_new *session;
+    struct turn_message message; /* But for its session and parent. */
+};
+struct flow_child {
+    struct flow_place place;
+    const struct flow_talk *talk;
+    const struct run_new *job;
+    const struct workflow_new *workflow;
+    const struct flow_new *flow;
+};
+MUST_CHECK struct err tx_flow_child(struct tx *tx, const struct flow_child *child, bool *ret_late,
+                                    struct why *why);
+
+/* An agent that a code step asks for: the number-th of this evaluation. One that was asked before
+ * with the same words is the same agent. */
+struct flow_call {
+    struct flow_place place;
+    int64_t number; /* 1, 2, … */
+    struct bytes agent, task;
+};
+struct flow_called {
+    bool begun, ended, failed;
+    struct bytes text; /* Ended: what it said, or why it failed. */
+};
+MUST_CHECK struct err tx_flow_call(struct tx *tx, const struct flow_call *call, bool *ret_late,
+                                   struct flow_called *ret_called);
+MUST_CHECK struct err tx_flow_call_begin(struct tx *tx, const struct flow_call *call,
+                                         const struct flow_talk *talk, bool *ret_late,
+                                         struct why *why);
+
+MUST_CHECK struct err tx_flow_tick(struct tx *tx, struct bytes run,
+                                   const struct run_bounds *bounds);
+/* The report is there, or could not be made (`note` says why); or the run was asked to stop. */
+struct flow_over {
+    struct bytes run, report, note;
+    struct run_bounds bounds;
+};
+MUST_CHECK struct err tx_flow_end(struct tx *tx, const struct flow_over *over, bool *ret_late);
+
+/* For clients: {"stage","input","report","failed_step","steps":[…]} members without braces. */
+MUST_CHECK struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *text);
+
+#endif

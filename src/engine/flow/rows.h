@@ -1,0 +1,54 @@
+/* rows.h: rows of flows, as the files of this folder and the table of kinds share them.
+ *
+ * Threads    inside a store function. Failure: the transaction keeps it.
+ */
+#ifndef DROVER_ENGINE_FLOW_ROWS_H
+#define DROVER_ENGINE_FLOW_ROWS_H
+
+#include "base/text.h"
+#include "engine/approval/approvals.h"
+#include "engine/flow/flows.h"
+#include "engine/run/kinds.h"
+
+/* In `failed`, in the place of a step: what is left can never start. No step has such an id. */
+#define FLOW_UNSATISFIABLE "*"
+
+/* A flow in the hands of one transaction. Texts live in its arena. */
+struct flow_state {
+    struct run_row run;
+    enum flow_stage stage;
+    struct bytes rejected, failed, report;
+    json_t *description; /* Owned. */
+    struct flow flow;    /* Owned; its texts are borrowed from the description. */
+    struct flow_had {
+        int64_t version, child; /* As the row has them; child 0: none. */
+        struct bytes note;
+        struct bytes prompt, result; /* data NULL: as the row has it. */
+    } * had;                         /* In the arena, by place. */
+};
+void flows__done(struct flow_state *state); /* For AUTO. Zeros are allowed. */
+/* False: there is no such flow that has not ended; or it is damaged, and the transaction failed. */
+MUST_CHECK bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state);
+/* The same of a run that may have ended, by its row. */
+MUST_CHECK bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *ret_state);
+/* The run has ended, by its row: open steps are cancelled, and stage is over. The same. */
+MUST_CHECK bool flows__close(struct tx *tx, const struct run_row *run,
+                             struct flow_state *ret_state);
+/* The next round, and all that follows from it: rows, questions, events, a note. */
+void flows__advance(struct tx *tx, struct flow_state *state);
+/* Children that no step waits for any more are asked to end. */
+void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds);
+extern const char *const flow_stage_names[]; /* By value; NULL ends them. */
+
+/* Operations of the kind (engine/run/kinds.h). */
+MUST_CHECK struct err flows__ended(struct tx *tx, const struct run_row *run,
+                                   struct run_freed *freed);
+MUST_CHECK struct err flows__closed(struct tx *tx, const struct run_row *run);
+MUST_CHECK struct err flows__child_ended(struct tx *tx, const struct run_row *child,
+                                         struct bytes output);
+MUST_CHECK struct err flows__said(struct tx *tx, const struct run_row *run, struct bytes *ret_text);
+MUST_CHECK struct err flows__answered(struct tx *tx, const struct approval_row *row);
+/* Rows of a run that is removed. */
+void flows__forget(struct tx *tx, int64_t run);
+
+#endif

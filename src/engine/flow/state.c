@@ -1,0 +1,302 @@
+/* state.c: a flow is loaded, goes one round further, and is written. See rows.h. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "engine/approval/rows.h"
+#include "engine/flow/rows.h"
+
+enum { EVENT_MAX = 250 << 10, NOTE_MAX = 500 };
+
+const char *const flow_stage_names[] = {"steps", "report", "over", NULL};
+
+/* --- Loaded ----------------------------------------------------------------------------------- */
+
+void flows__done(struct flow_state *state) {
+    flow_free(&state->flow);
+    json_release(&state->description);
+}
+
+static bool name_read(struct bytes name, const char *const *names, unsigned *ret_value) {
+    unsigned at = 0;
+    while (names[at] != NULL && !bytes_is(name, names[at])) {
+        at++;
+    }
+    *ret_value = at;
+    return names[at] != NULL;
+}
+
+static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
+    struct flow_step *step = &state->flow.steps[at];
+    struct flow_had *had = &state->had[at];
+    unsigned status = 0, phase = 0, cause = 0;
+    if ((size_t)rows_int(rows, 0) != at ||
+        !name_read(rows_text(rows, 1), flow_status_names, &status) ||
+        !name_read(rows_text(rows, 2), flow_phase_names, &phase) ||
+        !name_read(rows_text(rows, 3), flow_cause_names, &cause)) {
+        return false;
+    }
+    step->status = (enum flow_status)status;
+    step->phase = (enum flow_phase)phase;
+    step->cause = (enum flow_cause)cause;
+    step->version = had->version = rows_int(rows, 4);
+    step->chosen = rows_int(rows, 5) < 0 ? FLOW_NONE : (size_t)rows_int(rows, 5);
+    step->tries = rows_int(rows, 6);
+    step->rounds = rows_int(rows, 7);
+    step->began_ms = rows_int(rows, 8);
+    step->changed_ms = rows_int(rows, 9);
+    step->due_ms = rows_int(rows, 10);
+    had->child = rows_int(rows, 11);
+    had->note = rows_copy(rows, 12);
+    step->dispatched = rows_int(rows, 13);
+    return true;
+}
+
+/* Time in which a child of the step waits for a person is no time of the step. */
+#define STEP_COLUMNS                                                                               \
+    "s.place, s.status, s.phase, s.cause, s.version, s.chosen, s.tries, s.rounds, s.began_ms,"     \
+    " CASE WHEN s.child <> 0 AND EXISTS (SELECT 1 FROM approvals a WHERE a.run = s.child AND"      \
+    " a.answered_ms IS NULL) THEN $2 ELSE s.changed_ms END, s.due_ms, s.child, s.note,"            \
+    " (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place AND"            \
+    " c.version = s.version AND c.state = '')"
+
+static bool steps_read(struct tx *tx, struct flow_state *state) {
+    size_t at = 0;
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, "SELECT " STEP_COLUMNS " FROM flow_steps s WHERE s.run = $1 ORDER BY s.place",
+                ARGS(arg_int(state->run.id), arg_int(tx_now_ms(tx))));
+    while (rows_step(rows) && at < state->flow.count && step_read(rows, state, at)) {
+        at++;
+    }
+    return at == state->flow.count;
+}
+
+static bool description_read(struct tx *tx, struct bytes description, struct flow_state *state) {
+    struct why why = {""};
+    struct err err = json_parse_wrapped(description, &state->description, NULL);
+    err = err_failed(err) ? err : flow_read(state->description, &state->flow, &why);
+    if (err_failed(err)) {
+        tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: description"));
+        return false;
+    }
+    state->had = tx_memory(tx, state->flow.count * sizeof *state->had);
+    memset(state->had, 0, state->flow.count * sizeof *state->had);
+    return true;
+}
+
+bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *ret_state) {
+    *ret_state = (struct flow_state){.description = NULL, .run = *run};
+    unsigned stage = 0;
+    struct rows *rows = tx_row(tx,
+                               "SELECT stage, rewinds, rejected, failed, description, report"
+                               " FROM flows WHERE run = $1",
+                               ARGS(arg_int(run->id)));
+    if (rows == NULL) {
+        return false;
+    }
+    const bool known = name_read(rows_text(rows, 0), flow_stage_names, &stage);
+    const int64_t rewinds = rows_int(rows, 1);
+    ret_state->rejected = rows_copy(rows, 2);
+    ret_state->failed = rows_copy(rows, 3);
+    const struct bytes description = rows_copy(rows, 4);
+    ret_state->report = rows_copy(rows, 5);
+    rows_release(&rows);
+    if (!known || !description_read(tx, description, ret_state) || !steps_read(tx, ret_state)) {
+        tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: rows"));
+        return false;
+    }
+    ret_state->stage = (enum flow_stage)stage;
+    ret_state->flow.rewinds = rewinds;
+    ret_state->flow.now_ms = tx_now_ms(tx);
+    return !err_failed(tx_error(tx));
+}
+
+bool flows__load(struct tx *tx, struct bytes run, struct flow_state *ret_state) {
+    struct run_row row;
+    *ret_state = (struct flow_state){.description = NULL};
+    return runs__load(tx, run, &row) && row.kind == KIND_FLOW && !run_state_final(row.state) &&
+           flows__read(tx, &row, ret_state);
+}
+
+/* --- Written ---------------------------------------------------------------------------------- */
+
+static void step_event(struct tx *tx, const struct flow_state *state, size_t at) {
+    const struct flow_step *step = &state->flow.steps[at];
+    const struct run_key key = {.owner = state->run.owner, .run = state->run.run};
+    AUTO(text_done) struct text data = text_up_to(EVENT_MAX);
+    struct appended appended;
+    text_add_char(&data, '{');
+    text_add_member(&data, "run_id", state->run.run);
+    text_add_member(&data, "step_id", step->id);
+    text_add_member(&data, "status", bytes_of(flow_status_names[step->status]));
+    text_add_member(&data, "phase", bytes_of(flow_phase_names[step->phase]));
+    text_add_member_or_null(&data, "cause", bytes_of(flow_cause_names[step->cause]));
+    text_add_member_or_null(&data, "note", state->had[at].note);
+    text_add_char(&data, '}');
+    const struct append append = runs__event_of(tx, &key, "flow_run_step_updated", &data);
+    tx_fail(tx, tx_append(tx, &append, &appended));
+}
+
+static void text_write(struct tx *tx, const struct flow_state *state, size_t at, const char *sql,
+                       struct bytes text) {
+    if (text.data != NULL) {
+        tx_do(tx, sql, ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_text(text)));
+    }
+}
+
+static void step_write(struct tx *tx, struct flow_state *state, size_t at) {
+    const struct flow_step *step = &state->flow.steps[at];
+    struct flow_had *had = &state->had[at];
+    tx_do(tx,
+          "UPDATE flow_steps SET status = $3, phase = $4, cause = $5, version = $6, chosen = $7,"
+          " tries = $8, rounds = $9, began_ms = $10, changed_ms = $11, due_ms = $12, child = $13,"
+          " note = $14 WHERE run = $1 AND place = $2",
+          ARGS(arg_int(state->run.id), arg_int((int64_t)at),
+               arg_str(flow_status_names[step->status]), arg_str(flow_phase_names[step->phase]),
+               arg_str(flow_cause_names[step->cause]), arg_int(step->version),
+               arg_int(step->chosen == FLOW_NONE ? -1 : (int64_t)step->chosen),
+               arg_int(step->tries), arg_int(step->rounds), arg_int(step->began_ms),
+               arg_int(step->changed_ms), arg_int(step->due_ms), arg_int(had->child),
+               arg_text(had->note)));
+    text_write(tx, state, at, "UPDATE flow_steps SET prompt = $3 WHERE run = $1 AND place = $2",
+               had->prompt);
+    text_write(tx, state, at, "UPDATE flow_steps SET result = $3 WHERE run = $1 AND place = $2",
+               had->result);
+}
+
+/* --- A person is asked ------------------------------------------------------------------------ */
+
+static void json_member_write(struct tx *tx, const json_t *json, struct text *text) {
+    tx_fail(tx, json_write(json, text));
+}
+
+static void question_write(struct tx *tx, const struct flow_step *step, struct bytes prompt,
+                           struct text *text) {
+    const json_t *schema = json_object_get(step->json, "schema");
+    const json_t *approvers = json_object_get(step->json, "approvers");
+    text_add_char(text, '{');
+    text_add_member(text, "question", prompt);
+    if (schema != NULL) {
+        text_add_name(text, "schema");
+        json_member_write(tx, schema, text);
+    }
+    if (approvers != NULL) {
+        text_add_name(text, "approvers");
+        json_member_write(tx, approvers, text);
+    }
+    text_add_char(text, '}');
+}
+
+/* The words are those of the file, or what its function returned. */
+static void person_ask(struct tx *tx, struct flow_state *state, size_t at) {
+    const struct flow_step *step = &state->flow.steps[at];
+    const struct bytes written =
+        state->had[at].prompt.data != NULL
+            ? state->had[at].prompt
+            : tx_text(tx, "SELECT prompt FROM flow_steps WHERE run = $1 AND place = $2",
+                      ARGS(arg_int(state->run.id), arg_int((int64_t)at)));
+    const bool runs = (step->has & FLOW_HAS_RUN) != 0;
+    AUTO(text_done) struct text question = text_up_to(QUESTION_BYTES_MAX);
+    AUTO(text_done) struct text digest = text_up_to(80);
+    struct bytes words = runs ? written : json_bytes(step->json, "prompt");
+    words.len = utf8_cut(words, QUESTION_TEXT_MAX / 2);
+    question_write(tx, step, words, &question);
+    text_addf(&digest, "flow %zu %lld", at, (long long)step->version);
+    struct approval_row row;
+    const struct approval_new what = {
+        .run = &state->run,
+        .part = (int64_t)at,
+        .step = step->id,
+        .kind = json_object_get(step->json, "schema") != NULL ? ASKS_FORM : ASKS_CONFIRM,
+        .digest = text_bytes(&digest),
+        .arguments = text_bytes(&question),
+        .about = BYTES("")};
+    tx_fail(tx, text_failed(&question) ? text_error(&question, "flows: question")
+                                       : approvals__ask(tx, &what, &row));
+    if (!err_failed(tx_error(tx))) {
+        tx_do(tx, "UPDATE flow_steps SET approval = $3 WHERE run = $1 AND place = $2",
+              ARGS(arg_int(state->run.id), arg_int((int64_t)at), arg_text(row.approval)));
+    }
+}
+
+/* --- A round ---------------------------------------------------------------------------------- */
+
+static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
+    const struct flow_step *step = &state->flow.steps[at];
+    struct flow_had *had = &state->had[at];
+    if (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_ENDING) {
+        had->child = 0; /* If it still runs, flows__sweep ends it. */
+    }
+    if (step->phase == FLOW_AT_NEW) { /* Back to the start. */
+        had->note = had->prompt = had->result = BYTES("");
+    }
+    if (step->phase == FLOW_AT_PERSON) {
+        person_ask(tx, state, at);
+    } else if (step->kind == FLOW_KIND_APPROVAL) {
+        tx_fail(tx, approvals__withdraw_step(tx, &state->run, step->id));
+    }
+    step_write(tx, state, at);
+    step_event(tx, state, at);
+    had->version = step->version;
+}
+
+static void steps_changed(struct tx *tx, struct flow_state *state) {
+    for (size_t i = 0; i < state->flow.count && !err_failed(tx_error(tx)); i++) {
+        if (state->flow.steps[i].version != state->had[i].version) {
+            step_changed(tx, state, i);
+        }
+    }
+}
+
+bool flows__close(struct tx *tx, const struct run_row *run, struct flow_state *ret_state) {
+    if (!flows__read(tx, run, ret_state)) {
+        return false;
+    }
+    flow_cancel(&ret_state->flow);
+    steps_changed(tx, ret_state);
+    tx_do(tx, "UPDATE flows SET stage = 'over', due_ms = 0 WHERE run = $1", ARGS(arg_int(run->id)));
+    return true;
+}
+
+void flows__advance(struct tx *tx, struct flow_state *state) {
+    struct flow *flow = &state->flow;
+    if (state->stage == FLOW_IN_STEPS) {
+        const struct flow_end end = flow_round(flow);
+        if (end.how != FLOW_GOES_ON) {
+            state->stage = FLOW_IN_REPORT;
+            state->failed = end.how == FLOW_SUCCEEDS ? BYTES("")
+                            : end.step == FLOW_NONE  ? BYTES(FLOW_UNSATISFIABLE)
+                                                     : flow->steps[end.step].id;
+        }
+    }
+    steps_changed(tx, state);
+    tx_do(tx,
+          "UPDATE flows SET stage = $2, rewinds = $3, rejected = $4, failed = $5, due_ms = $6"
+          " WHERE run = $1",
+          ARGS(arg_int(state->run.id), arg_str(flow_stage_names[state->stage]),
+               arg_int(flow->rewinds), arg_text(state->rejected), arg_text(state->failed),
+               arg_int(state->stage == FLOW_IN_STEPS ? flow_due_ms(flow) : 0)));
+    tx_fail(tx, runs__tell(tx, &state->run));
+}
+
+/* --- Children that nobody waits for ----------------------------------------------------------- */
+
+void flows__sweep(struct tx *tx, const struct flow_state *state, const struct run_bounds *bounds) {
+    enum { PAGE = 50 };
+    static const char orphans[] =
+        "SELECT r.id FROM runs r WHERE r.parent = $1 AND r.ended_ms IS NULL AND r.stop = ''"
+        " AND NOT EXISTS (SELECT 1 FROM flow_steps s WHERE s.child = r.id AND s.child <> 0"
+        " AND s.phase <> 'ending')"
+        " AND NOT EXISTS (SELECT 1 FROM flow_calls c JOIN flow_steps s ON s.run = c.run AND"
+        " s.place = c.place AND s.version = c.version WHERE c.child = r.id AND c.child <> 0)"
+        " ORDER BY r.id LIMIT $2";
+    int64_t ids[PAGE];
+    const size_t count =
+        (size_t)tx_ids(tx, orphans, ARGS(arg_int(state->run.id), arg_int(PAGE)), PAGE, ids);
+    for (size_t i = 0; i < count && !err_failed(tx_error(tx)); i++) {
+        const struct bytes run =
+            tx_text(tx, "SELECT run FROM runs WHERE id = $1", ARGS(arg_int(ids[i])));
+        (void)runs__stop_tree(tx, run, CAUSE_CALLED_OFF, bounds); /* The next look goes on. */
+    }
+}

@@ -1,0 +1,156 @@
+/* views.c: a flow is read: by the daemon that performs it, and by clients. See flows.h. */
+#include "base/json/json.h"
+#include "base/utf8.h"
+#include "engine/flow/rows.h"
+
+/* --- For the daemon --------------------------------------------------------------------------- */
+
+struct err tx_flow_look(struct tx *tx, struct bytes run, bool *ret_found,
+                        struct flow_look *ret_look,
+                        void (*each)(void *ctx, const struct flow_item *item), void *ctx) {
+    AUTO(flows__done) struct flow_state state;
+    *ret_found = flows__load(tx, run, &state);
+    if (!*ret_found) {
+        return tx_error(tx);
+    }
+    struct rows *rows = tx_row(tx,
+                               "SELECT name, file, source, description, input, model, root,"
+                               " due_ms FROM flows WHERE run = $1",
+                               ARGS(arg_int(state.run.id)));
+    if (rows == NULL) {
+        *ret_found = false;
+        return tx_error(tx);
+    }
+    *ret_look = (struct flow_look){.run = state.run,
+                                   .stage = state.stage,
+                                   .name = rows_copy(rows, 0),
+                                   .file = rows_copy(rows, 1),
+                                   .source = rows_copy(rows, 2),
+                                   .description = rows_copy(rows, 3),
+                                   .input = rows_copy(rows, 4),
+                                   .model = rows_copy(rows, 5),
+                                   .root = rows_copy(rows, 6),
+                                   .rejected = state.rejected,
+                                   .due_ms = rows_int(rows, 7),
+                                   .count = state.flow.count};
+    rows_release(&rows);
+    rows = tx_rows(tx, "SELECT prompt, result FROM flow_steps WHERE run = $1 ORDER BY place",
+                   ARGS(arg_int(state.run.id)));
+    for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {
+        const struct flow_step *step = &state.flow.steps[i];
+        const struct flow_item item = {.place = i,
+                                       .id = step->id,
+                                       .prompt = rows_text(rows, 0),
+                                       .result = rows_text(rows, 1),
+                                       .kind = step->kind,
+                                       .status = step->status,
+                                       .phase = step->phase,
+                                       .version = step->version,
+                                       .tries = step->tries,
+                                       .has_child = state.had[i].child != 0};
+        each(ctx, &item);
+    }
+    rows_release(&rows);
+    return tx_error(tx);
+}
+
+/* --- For clients ------------------------------------------------------------------------------ */
+
+static void deps_write(const struct flow *flow, const struct flow_step *step, struct text *text) {
+    text_add_name(text, "deps");
+    text_add_char(text, '[');
+    for (size_t i = 0; i < step->dep_count; i++) {
+        const struct flow_dep *dep = &step->deps[i];
+        AUTO(text_done) struct text name = text_up_to(2 * FLOW_ID_MAX);
+        const struct bytes of =
+            dep->kind == FLOW_DEP_STEP ? flow->steps[dep->at].id : flow->batches[dep->at];
+        text_addf(&name, "%s%.*s", dep->kind == FLOW_DEP_STEP ? "" : "batch:", (int)of.len,
+                  of.data);
+        text_add_str(text, i > 0 ? "," : "");
+        text_add_json(text, text_bytes(&name).data, name.len);
+    }
+    text_add_char(text, ']');
+}
+
+/* The branch in which it stands: {"switch", "label"}; the label of the default is null. */
+static void branch_write(const struct flow *flow, const struct flow_step *step, struct text *text) {
+    text_add_name(text, "branch");
+    if (step->switched == FLOW_NONE) {
+        text_add_str(text, "null");
+        return;
+    }
+    const struct flow_step *by = &flow->steps[step->switched];
+    text_add_char(text, '{');
+    text_add_member(text, "switch", by->id);
+    text_add_member_or_null(text, "label", flow_branch_label(by, step->branch));
+    text_add_char(text, '}');
+}
+
+/* Clients see the beginning of texts that may be long. */
+enum { TEXT_SHOWN_MAX = 32 << 10 };
+
+static void text_write(struct text *text, const char *name, struct bytes value) {
+    text_add_member(text, name, (struct bytes){value.data, utf8_cut(value, TEXT_SHOWN_MAX)});
+}
+
+static void step_write(const struct flow_state *state, size_t at, struct rows *rows,
+                       struct text *text) {
+    const struct flow_step *step = &state->flow.steps[at];
+    text_add_str(text, at > 0 ? ",{" : "{");
+    text_add_member(text, "step_id", step->id);
+    text_add_member(text, "kind", bytes_of(flow_kind_names[step->kind]));
+    deps_write(&state->flow, step, text);
+    text_add_member(text, "trigger_rule", bytes_of(flow_trigger_names[step->trigger]));
+    text_add_member_or_null(
+        text, "batch", step->batch == FLOW_NONE ? BYTES("") : state->flow.batches[step->batch]);
+    branch_write(&state->flow, step, text);
+    text_add_member(text, "status", bytes_of(flow_status_names[step->status]));
+    text_add_member(text, "phase", bytes_of(flow_phase_names[step->phase]));
+    text_add_member_or_null(text, "cause", bytes_of(flow_cause_names[step->cause]));
+    text_add_member_or_null(text, "note", state->had[at].note);
+    text_add_member_int(text, "tries", step->tries);
+    text_add_member_int(text, "rounds", step->rounds);
+    text_add_member_int_or_null(text, "began_ms", step->began_ms, step->began_ms > 0);
+    text_add_member_int(text, "changed_ms", step->changed_ms);
+    text_add_member_or_null(text, "run", rows_text(rows, 0));
+    text_add_member_or_null(text, "session", rows_text(rows, 1));
+    text_add_member_or_null(text, "approval", rows_text(rows, 2));
+    text_write(text, "prompt", rows_text(rows, 3));
+    text_write(text, "result", rows_text(rows, 4));
+    text_add_char(text, '}');
+}
+
+struct err tx_flow_write(struct tx *tx, const struct run_row *run, struct text *text) {
+    AUTO(flows__done) struct flow_state state;
+    if (!flows__read(tx, run, &state)) {
+        return tx_error(tx);
+    }
+    struct rows *rows =
+        tx_row(tx, "SELECT name, file, input FROM flows WHERE run = $1", ARGS(arg_int(run->id)));
+    if (rows == NULL) {
+        return tx_error(tx);
+    }
+    text_add_member(text, "flow", rows_text(rows, 0));
+    text_add_member(text, "file", rows_text(rows, 1));
+    text_add_name(text, "input");
+    json_add_stored(text, rows_text(rows, 2));
+    rows_release(&rows);
+    text_add_member(text, "stage", bytes_of(flow_stage_names[state.stage]));
+    text_add_member_or_null(text, "failed_step",
+                            bytes_is(state.failed, FLOW_UNSATISFIABLE) ? BYTES("") : state.failed);
+    text_add_member_int(text, "rewinds", state.flow.rewinds);
+    text_write(text, "report", state.report);
+    text_add_name(text, "steps");
+    text_add_char(text, '[');
+    rows = tx_rows(tx,
+                   "SELECT COALESCE(r.run, ''), s.session, s.approval, s.prompt, s.result FROM"
+                   " flow_steps s LEFT JOIN runs r ON r.id = s.child WHERE s.run = $1"
+                   " ORDER BY s.place",
+                   ARGS(arg_int(run->id)));
+    for (size_t i = 0; i < state.flow.count && rows_step(rows); i++) {
+        step_write(&state, i, rows, text);
+    }
+    rows_release(&rows);
+    text_add_char(text, ']');
+    return tx_error(tx);
+}
