@@ -350,7 +350,7 @@ static inline bool runs_heard(const struct runs_kit *runs, const char *run,
 
 /* The events of a run's stream: "run_queued {…};run_started {…};". */
 struct runs_events {
-    char text[4096];
+    char text[16384];
     const char *run;
 };
 

@@ -13,18 +13,22 @@
 /* In `failed`, in the place of a step: what is left can never start. No step has such an id. */
 #define FLOW_UNSATISFIABLE "*"
 
+/* A step as its row has it. */
+struct flow_had {
+    int64_t version, rounds, child; /* child 0: none. */
+    enum flow_status status;
+    struct bytes note;
+    struct bytes prompt, result; /* To be written; data NULL: they stay as they are. */
+};
+
 /* A flow in the hands of one transaction. Texts live in its arena. */
 struct flow_state {
     struct run_row run;
     enum flow_stage stage;
     struct bytes rejected, failed, report;
-    json_t *description; /* Owned. */
-    struct flow flow;    /* Owned; its texts are borrowed from the description. */
-    struct flow_had {
-        int64_t version, child; /* As the row has them; child 0: none. */
-        struct bytes note;
-        struct bytes prompt, result; /* data NULL: as the row has it. */
-    } * had;                         /* In the arena, by place. */
+    json_t *description;  /* Owned. */
+    struct flow flow;     /* Owned; its texts are borrowed from the description. */
+    struct flow_had *had; /* In the arena, by place. */
 };
 void flows__done(struct flow_state *state); /* For AUTO. Zeros are allowed. */
 /* False: there is no such flow that has not ended; or it is damaged, and the transaction failed. */

@@ -36,13 +36,13 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
         !name_read(rows_text(rows, 3), flow_cause_names, &cause)) {
         return false;
     }
-    step->status = (enum flow_status)status;
+    step->status = had->status = (enum flow_status)status;
     step->phase = (enum flow_phase)phase;
     step->cause = (enum flow_cause)cause;
     step->version = had->version = rows_int(rows, 4);
     step->chosen = rows_int(rows, 5) < 0 ? FLOW_NONE : (size_t)rows_int(rows, 5);
     step->tries = rows_int(rows, 6);
-    step->rounds = rows_int(rows, 7);
+    step->rounds = had->rounds = rows_int(rows, 7);
     step->began_ms = rows_int(rows, 8);
     step->changed_ms = rows_int(rows, 9);
     step->due_ms = rows_int(rows, 10);
@@ -228,7 +228,9 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
     if (step->phase != FLOW_AT_CHILD && step->phase != FLOW_AT_ENDING) {
         had->child = 0; /* If it still runs, flows__sweep ends it. */
     }
-    if (step->phase == FLOW_AT_NEW) { /* Back to the start. */
+    const bool over = !flow_status_is_open(had->status);
+    if (step->phase == FLOW_AT_NEW || (over && flow_status_is_open(step->status)) ||
+        step->rounds < had->rounds) { /* Back to the start, and perhaps on from there. */
         had->note = had->prompt = had->result = BYTES("");
     }
     if (step->phase == FLOW_AT_PERSON) {
@@ -239,6 +241,8 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
     step_write(tx, state, at);
     step_event(tx, state, at);
     had->version = step->version;
+    had->rounds = step->rounds;
+    had->status = step->status;
 }
 
 static void steps_changed(struct tx *tx, struct flow_state *state) {
