@@ -377,7 +377,6 @@ static struct bytes person_result(struct tx *tx, const struct approval_row *row)
     AUTO(text_done) struct text text = text_up_to(2 * APPROVAL_ANSWER_MAX);
     const bool denied = row->state == APPROVAL_DENIED;
     text_addf(&text, "{\"approved\":%s", denied ? "false" : "true");
-    text_add_char(&text, ',');
     text_add_member(&text, "by", row->by);
     text_add_member_int(&text, "at_ms", row->answered_ms);
     if (row->kind == ASKS_FORM && !denied) {
