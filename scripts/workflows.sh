@@ -1,6 +1,7 @@
 #!/bin/sh
 # Turns files into a table of bytes: workflows.sh OUT.c HEADER FUNCTION a.js b.js …
-# HEADER declares FUNCTION, which returns the table (struct builtin, src/script/catalog.h).
+# HEADER declares FUNCTION, which returns the table (struct builtin, src/script/catalog.h). Behind
+# its last row stands one without a file: C has no table of no rows.
 # Numbers, not strings: C promises no string of more than 4,095 bytes.
 set -eu
 
@@ -24,9 +25,10 @@ shift 3
         name=${file##*/}
         echo "    {\"$name\", {script_${number}, sizeof script_${number}}},"
     done
+    echo '    {NULL, {NULL, 0}},'
     echo '};'
     echo "const struct builtin *$function(size_t *ret_count) {"
-    echo '    *ret_count = COUNT_OF(list);'
+    echo '    *ret_count = COUNT_OF(list) - 1;'
     echo '    return list;'
     echo '}'
 } > "$out.tmp"

@@ -25,6 +25,13 @@ enum {
     NEAR_MAX = 3,      /* Names that are suggested. */
 };
 
+static const char *const kind_names[] = {[SCRIPT_WORKFLOW] = "workflow", [SCRIPT_FLOW] = "flow"};
+/* Folders of a project or a home, first those that count first. */
+static const char *const kind_folders[][4] = {
+    [SCRIPT_WORKFLOW] = {".drover/workflows", ".claude/workflows", ".boocode/workflows", NULL},
+    [SCRIPT_FLOW] = {".drover/flows", ".boocode/flows", NULL},
+};
+
 /* Words for what stopped it; NULL: it is just not there. Static. */
 static const char *trouble_of(int os) {
     switch (os) {
@@ -68,9 +75,9 @@ static void place_add(struct catalog *catalog, enum catalog_origin origin, const
 }
 
 static void places_add(struct catalog *catalog, enum catalog_origin origin, const char *base) {
-    place_add(catalog, origin, base, ".drover/workflows");
-    place_add(catalog, origin, base, ".claude/workflows");
-    place_add(catalog, origin, base, ".boocode/workflows");
+    for (const char *const *folder = kind_folders[catalog->kind]; *folder != NULL; folder++) {
+        place_add(catalog, origin, base, *folder);
+    }
 }
 
 /* Cuts the last component; false: there is none above. */
@@ -103,6 +110,7 @@ static unsigned levels_above(const char *folder) {
 static struct err places_find(const struct catalog_search *search, struct catalog *catalog,
                               struct why *why) {
     const char *root = search->root, *home = search->home, *config = search->config_dir;
+    catalog->kind = search->kind;
     if (root != NULL && root[0] != '\0') {
         char folder[PATH_MAX];
         AUTO(fd_release) int fd = -1;
@@ -121,7 +129,7 @@ static struct err places_find(const struct catalog_search *search, struct catalo
     if (home != NULL && home[0] == '/') {
         places_add(catalog, CATALOG_HOME, home);
     }
-    if (config != NULL && config[0] == '/') {
+    if (config != NULL && config[0] == '/' && search->kind == SCRIPT_WORKFLOW) {
         place_add(catalog, CATALOG_HOME, config, "workflows");
     }
     catalog->places[catalog->place_count++] = (struct catalog_place){
@@ -177,7 +185,8 @@ static char *stem_of(const char *file) {
 /* Everything that the text says. */
 static struct err script_read(struct catalog_script *script) {
     struct catalog_entry *entry = &script->entry;
-    const struct script_source source = {{script->source, script->len}, bytes_of(entry->file)};
+    const struct script_source source = {
+        {script->source, script->len}, bytes_of(entry->file), entry->kind};
     struct err err = script_prepare(&source, &script->prepared, &entry->fault);
     if (err.code == ERR_OUT_OF_MEMORY) {
         return err;
@@ -226,7 +235,7 @@ static struct err file_read(int fd, const struct stat *about, struct catalog_scr
     } else if (size > SCRIPT_SOURCE_MAX || size > *bytes_left) {
         code = "too_large";
         fault = size > SCRIPT_SOURCE_MAX ? "a script has at most 1 MB"
-                                         : "it was not read: the workflows before it have 64 MB";
+                                         : "it was not read: the files before it have 64 MB";
     } else {
         *bytes_left -= size;
         struct err err = bytes_read(fd, size, script);
@@ -292,6 +301,7 @@ static struct err walk_add(struct walk *walk, struct catalog_place *place, int p
     AUTO(catalog_script_done)
     struct catalog_script script = {.entry = {.file = copy(text_failed(&path) ? name : path.data),
                                               .place = copy(place->path),
+                                              .kind = walk->catalog->kind,
                                               .origin = place->origin}};
     struct err err;
     if (built_in != NULL) {
@@ -350,7 +360,8 @@ static struct err walk_place(struct walk *walk, struct catalog_place *place) {
     struct err err = ERR_OK;
     if (place->origin == CATALOG_BUILT_IN) {
         size_t count = 0;
-        const struct builtin *list = builtin_list(&count);
+        const struct builtin *list =
+            walk->catalog->kind == SCRIPT_FLOW ? builtin_flows(&count) : builtin_list(&count);
         for (size_t i = 0; i < count && !walk->found && !err_failed(err); i++) {
             err = walk_add(walk, place, -1 /* no folder */, list[i].file, &list[i].source);
         }
@@ -431,31 +442,41 @@ static void add_near(const struct catalog *catalog, const char *typed, struct te
     text_add_str(text, near[0] == NULL ? "." : "?");
 }
 
+/* Length of `path` without "/" and the folder at its end; 0: it does not end so. */
+static size_t base_of(const char *path, const char *folder) {
+    const size_t len = strlen(path), end = strlen(folder) + 1;
+    const bool ends =
+        len > end && path[len - end] == '/' && strcmp(path + len - end + 1, folder) == 0;
+    return ends ? len - end : 0;
+}
+
 static struct err not_found(const struct catalog *catalog, struct bytes name, struct why *why) {
     AUTO(mem_release) char *typed = mem_copy(name.data, name.len);
     AUTO(text_done) struct text text = text_up_to(64 << 10);
-    text_addf(&text, "there is no workflow '%.60s'", typed);
+    text_addf(&text, "there is no %s '%.60s'", kind_names[catalog->kind], typed);
     add_near(catalog, typed, &text);
     text_add_str(&text, " Searched: ");
-    /* The three folders of a base are listed as one. */
+    /* The folders of a base are listed as one. */
+    const char *const *folders = kind_folders[catalog->kind];
     const char *comma = "";
     for (unsigned i = 0; i < catalog->place_count; i++) {
         const char *path = catalog->places[i].path;
-        size_t len = strlen(path);
-        static const char first[] = "/.drover/workflows", last[] = "/.boocode/workflows";
-        bool begins = len > sizeof first && strcmp(path + len - (sizeof first - 1), first) == 0;
-        bool within = !begins && (strstr(path, "/.claude/workflows") != NULL ||
-                                  (len > sizeof last && strstr(path, last) != NULL));
-        if (begins) {
-            text_addf(&text, "%s%.*s/.{drover,claude,boocode}/workflows", comma,
-                      (int)(len - (sizeof first - 1)), path);
+        const size_t base = base_of(path, folders[0]);
+        bool within = false;
+        for (size_t f = 1; folders[f] != NULL && base == 0; f++) {
+            within = within || base_of(path, folders[f]) > 0;
+        }
+        if (base > 0) {
+            text_addf(&text, "%s%.*s%s", comma, (int)base, path,
+                      catalog->kind == SCRIPT_FLOW ? "/.{drover,boocode}/flows"
+                                                   : "/.{drover,claude,boocode}/workflows");
         } else if (!within) {
             text_addf(&text, "%s%s", comma, path);
         }
         comma = within ? comma : ", ";
     }
     return err_why(why, ERR_WORKFLOW_NOT_FOUND, "%s",
-                   text_failed(&text) ? "there is no such workflow" : text.data);
+                   text_failed(&text) ? "there is none of this name" : text.data);
 }
 
 struct err catalog_find(const struct catalog_search *search, struct bytes name,
@@ -518,7 +539,8 @@ struct err catalog_open(const struct catalog_search *search, const char *path,
     }
     AUTO(catalog_script_done)
     struct catalog_script script = {
-        .entry = {.file = copy(path), .place = copy(""), .origin = CATALOG_PATH}};
+        .entry = {
+            .file = copy(path), .place = copy(""), .kind = search->kind, .origin = CATALOG_PATH}};
     size_t bytes_left = CATALOG_BYTES_MAX;
     struct err err = file_read(fd, &about, &script, &bytes_left);
     if (!err_failed(err) && script.source == NULL) {
@@ -611,12 +633,12 @@ void script_verdict_write(const struct script_verdict *verdict, struct text *tex
 
 /* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…, open. */
 static void add_entry(const struct catalog_entry *entry, struct text *text) {
-    const json_t *phases = json_object_get(entry->meta, "phases");
+    const json_t *phases = json_object_get(entry->meta, "phases"); /* A flow has none. */
     text_add_char(text, '{');
     add_text(text, "name", entry->name);
     add_text(text, "description", json_str(entry->meta, "description", ""));
     add_value(text, "when_to_use", json_object_get(entry->meta, "whenToUse"));
-    if (phases == NULL) {
+    if (phases == NULL && entry->kind == SCRIPT_WORKFLOW) {
         text_add_str(text, ",\"phases\":[]");
     }
     add_value(text, "phases", phases);
@@ -653,7 +675,7 @@ void catalog_script_write(const struct catalog_script *script, struct text *text
 
 void catalog_write(const struct catalog *catalog, struct text *text) {
     int64_t unchecked = 0;
-    text_add_str(text, "{\"workflows\":[");
+    text_addf(text, "{\"%ss\":[", kind_names[catalog->kind]);
     for (unsigned i = 0; i < catalog->entry_count; i++) {
         text_add_str(text, i == 0 ? "" : ",");
         add_entry(&catalog->entries[i], text);

@@ -1,9 +1,10 @@
-/* catalog.h: which workflows there are, and where.
+/* catalog.h: which workflows there are, or which flows, and where.
  *
  * Places     .drover/workflows, .claude/workflows and .boocode/workflows of the root, then of each
  *            folder above it up to the one with .git; the same three of the home, and
  *            $CLAUDE_CONFIG_DIR/workflows; then those built in. The first of a name counts, the
  *            others are shadowed. Files are *.js and *.mjs that do not begin with a dot.
+ *            Of flows in the same way, from .drover/flows and .boocode/flows alone.
  * Names      meta.name; of a file that is not valid, or says none, its stem. So a broken file is
  *            found by its stem and reported as broken; nothing else is run in its place.
  * Promise    no file is read through a link that leads out of its place; and of a project, whose
@@ -30,14 +31,17 @@ enum {
     CATALOG_BYTES_MAX = 64 << 20, /* Of all files that are read for one answer. */
 };
 
-/* The workflows that come along: those of workflows/ in the source tree. Static. */
+/* The workflows and flows that come along: those of workflows/ and flows/ in the source tree.
+ * Static; a file that is NULL ends each. */
 struct builtin {
     const char *file; /* "deep-research.js" */
     struct bytes source;
 };
 const struct builtin *builtin_list(size_t *ret_count);
+const struct builtin *builtin_flows(size_t *ret_count);
 
 struct catalog_search {
+    enum script_kind kind;
     const char *root;       /* Absolute; NULL or "": no project. */
     const char *home;       /* NULL or "": none. */
     const char *config_dir; /* CLAUDE_CONFIG_DIR; NULL or "": none. */
@@ -59,6 +63,7 @@ struct catalog_place {
 struct catalog_entry {
     char *name, *file; /* Owned; file: absolute, or "built-in/NAME.js". */
     char *place;       /* Owned; "" of a file that was named by its path. */
+    enum script_kind kind;
     enum catalog_origin origin;
     char *shadowed_by;      /* Owned: the file that counts; NULL: it is this one. */
     bool valid;             /* Else: fault. */
@@ -70,6 +75,7 @@ struct catalog_entry {
 };
 
 struct catalog {
+    enum script_kind kind;
     struct catalog_place places[CATALOG_PLACES_MAX];
     unsigned place_count;
     struct catalog_entry *entries; /* Owned; in the order of the places, then by file. */
@@ -112,7 +118,8 @@ MUST_CHECK struct err catalog_save(struct catalog_script *script, const struct c
 /* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…,"notes",
  * "source","hash"} */
 void catalog_script_write(const struct catalog_script *script, struct text *text);
-/* {"workflows":[…],"places":[…]}, each workflow without "notes" and "source". */
+/* {"workflows":[…],"places":[…]}, each workflow without "notes" and "source". Flows: "flows" in
+ * place of "workflows", each without "phases" and "args", too. */
 void catalog_write(const struct catalog *catalog, struct text *text);
 
 /* A list of {"line","column","code","severity","detail"}; severity: "error" or "warning". */

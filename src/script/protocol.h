@@ -80,6 +80,58 @@
  *   CODE: script_error, syntax_error, args_invalid, script_stuck, memory_exceeded, too_many_calls,
  *   too_many_lines, output_too_large, result_not_json, replay_diverged, never_settles.
  *
+ * A FLOW, in workers of the builds that know it: no other one begins a run of a flow. The daemon
+ *   schedules its steps; the worker evaluates the functions of its file, and does nothing else. Any
+ *   number of evaluations may be under way at once.
+ *
+ * daemon → worker
+ *   {"t":"flow", …}           instead of "start", alone in its frame. The file is run once, and the
+ *                             answer is "flow", or an "end" that says how it failed.
+ *      "script":s, "file":s   as of "start"
+ *      "form":"flow"          a function's body that returns the object of the flow
+ *      "input":any            ctx.input; absent: undefined
+ *      "model":s?             ctx.model
+ *      "limits":{…}           as of "start"; lines of the log are counted over the worker's life
+ *   {"t":"know","results":{ID:s or null, …}?,"rejected":s or null?}
+ *                             what ctx.results holds from here on, in addition to what it holds;
+ *                             null: not any more. rejected: ctx.rejected from here on; null: none;
+ *                             absent: as before. Evaluations under way go on with what they have.
+ *   {"t":"eval","id":N,"what":WHAT,"step":ID?,"no":N?}
+ *                             WHAT: "when", "case", "run", "until" of a step; "render", "output".
+ *                             id: of none that is under way. no: of "case", from 0.
+ *   {"t":"answer","id":N,"call":M,"o":"value","v":s}
+ *   {"t":"answer","id":N,"call":M,"o":"throw","name":s,"message":s}
+ *                             to a "dispatch". When the evaluation is over, it counts for nothing.
+ *   {"t":"drop","id":N}       nobody waits for this evaluation: it says nothing more. One that is
+ *                             over may be dropped.
+ *   {"t":"stop"}              as above
+ *
+ * worker → daemon
+ *   {"t":"flow","flow":{…}}   the object as JSON: its own enumerable members, and theirs, without
+ *                             those that are undefined; {"function":true} in place of a function.
+ *                             At most SCRIPT_FLOW_MAX bytes, with SCRIPT_FLOW_STEPS_MAX steps.
+ *                             Functions are called as they were then, with what they were a member
+ *                             of as `this`. Of two steps with one id the first counts.
+ *   {"t":"value","id":N,"v":any,"read":true?}
+ *                             the evaluation is over. when, case, until: v is true or false; run,
+ *                             render, output: what was returned, null for undefined.
+ *                             At most SCRIPT_RESULT_MAX bytes. read: ctx.results was looked at.
+ *   {"t":"failed","id":N,"name":s,"message":s,"line":N?,"column":N?}
+ *                             it is over, too: the function is not there, it threw, its value is no
+ *                             JSON or too large, or its promise cannot settle. The last is said
+ *                             when no "dispatch" of any evaluation is without an answer.
+ *   {"t":"dispatch","id":N,"call":M,"agent":s,"task":s}
+ *                             ctx.dispatch(agent, task), in run() of a step of kind "code" alone.
+ *                             M: 1, 2, 3, … within the evaluation, in the order made, up to
+ *                             SCRIPT_DISPATCHES_MAX. Those without an answer when the evaluation
+ *                             ends will have none.
+ *   "log", "quiet" and "end" as above, with these words to them:
+ *      the numbers of lines begin at 1 in each worker, since no worker has a history;
+ *      "settled" of "quiet" is the number of messages of the daemon that were taken after "flow":
+ *      know, eval, answer and drop;
+ *      "end" comes when the file is no flow, and when the worker cannot go on: script_stuck,
+ *      memory_exceeded, too_many_lines.
+ *
  * KEY  SHA-256 in lower hexadecimal over
  *        agent LF path LF canonical JSON of opts LF prompt
  *        workflow LF path LF canonical JSON of {"args", "name" or "path"}
@@ -100,7 +152,10 @@ enum {
     SCRIPT_PROMPT_MAX = 1 << 20,    /* Bytes. */
     SCRIPT_OPTIONS_MAX = 256 << 10, /* Canonical JSON. */
     SCRIPT_TOGETHER_MAX = 64 << 10, /* Collected messages that are written at once. */
-    SCRIPT_CPU_TOTAL_S = 3600,      /* RLIMIT_CPU: what a worker may use in its whole life. */
+    SCRIPT_FLOW_MAX = 256 << 10,    /* Compact JSON. */
+    SCRIPT_FLOW_STEPS_MAX = 500,
+    SCRIPT_DISPATCHES_MAX = 100, /* In one evaluation. */
+    SCRIPT_CPU_TOTAL_S = 3600,   /* RLIMIT_CPU: what a worker may use in its whole life. */
 };
 
 /* Others come from signals: the jail's, a limit's, the daemon's. */

@@ -82,7 +82,7 @@ static bool is_still(int folder, const char *name, struct bytes hash) {
 static struct err text_check(struct catalog_entry *entry, struct bytes text, struct why *why) {
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     struct script_fault fault = {.line = 0};
-    const struct script_source source = {text, bytes_of(entry->file)};
+    const struct script_source source = {text, bytes_of(entry->file), entry->kind};
     struct err err = script_prepare(&source, &prepared, &fault);
     if (err.code == ERR_BAD_SCRIPT) {
         return err_why(why, ERR_BAD_SCRIPT, "line %u, column %u: %s; nothing was saved", fault.line,
@@ -97,8 +97,9 @@ static struct err text_check(struct catalog_entry *entry, struct bytes text, str
     } else if (strcmp(script_meta_name(&prepared), entry->name) != 0) {
         return err_why(why, ERR_CONFLICT,
                        "its name would be \"%.100s\": save it as a file of its own, or keep "
-                       "meta.name \"%.100s\"",
-                       script_meta_name(&prepared), entry->name);
+                       "%s \"%.100s\"",
+                       script_meta_name(&prepared),
+                       entry->kind == SCRIPT_FLOW ? "the name" : "meta.name", entry->name);
     }
     return ERR_OK;
 }
@@ -112,8 +113,8 @@ struct err catalog_save(struct catalog_script *script, const struct catalog_save
     struct catalog_entry *entry = &script->entry;
     if (entry->origin == CATALOG_BUILT_IN) {
         return err_why(why, ERR_CONFLICT,
-                       "\"%.100s\" is built in: copy it into a file of .drover/workflows first",
-                       entry->name);
+                       "\"%.100s\" is built in: copy it into a file of .drover/%s first",
+                       entry->name, entry->kind == SCRIPT_FLOW ? "flows" : "workflows");
     }
     if (!bytes_is(save->hash, entry->hash.text)) {
         return has_changed(entry->file, why);

@@ -1,4 +1,4 @@
-/* fuzz_script.c: what users write, and who sends them files: a workflow script. */
+/* fuzz_script.c: what users write, and who sends them files: a workflow or a flow. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +29,8 @@ static unsigned lines_of(const char *text, size_t len) {
     return lines;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
-    struct script_source source = {{(const char *)bytes, len}, BYTES("fuzz.js")};
+static void read_as(enum script_kind kind, const uint8_t *bytes, size_t len) {
+    struct script_source source = {{(const char *)bytes, len}, BYTES("fuzz.js"), kind};
     struct script_prepared prepared = {.meta = NULL};
     struct script_fault fault = {.line = 0};
     struct err err = script_prepare(&source, &prepared, &fault);
@@ -41,12 +41,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
     } else {
         require(script_meta_name(&prepared)[0] != '\0');
         require(script_meta_description(&prepared) != NULL);
-        /* Each line is where it was; the main form has one more. */
-        unsigned added = prepared.form == SCRIPT_FORM_MAIN ? 1 : 0;
+        require((prepared.form == SCRIPT_FORM_FLOW) == (kind == SCRIPT_FLOW));
+        /* Each line is where it was; what returns an export is one more. */
+        unsigned added = prepared.form == SCRIPT_FORM_BODY ? 0 : 1;
         require(lines_of(prepared.text, prepared.len) ==
                 lines_of((const char *)bytes, len) + added);
     }
     script_prepared_done(&prepared);
     (void)script_syntax_hint(source.text, 2); /* That it comes back is enough. */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
+    for (unsigned kind = 0; kind < SCRIPT_KINDS; kind++) {
+        read_as((enum script_kind)kind, bytes, len);
+    }
     return 0;
 }

@@ -20,8 +20,8 @@ struct tried {
     struct script_fault fault;
 };
 
-static inline struct tried try_script(const char *text, const char *file) {
-    struct script_source source = {{text, strlen(text)}, {file, strlen(file)}};
+static inline struct tried try_source(enum script_kind kind, const char *text, const char *file) {
+    struct script_source source = {bytes_of(text), bytes_of(file), kind};
     struct tried tried = {.prepared = {.meta = NULL}};
     tried.err = script_prepare(&source, &tried.prepared, &tried.fault);
     return tried;
@@ -29,6 +29,10 @@ static inline struct tried try_script(const char *text, const char *file) {
 
 static inline void tried_done(struct tried *tried) {
     script_prepared_done(&tried->prepared);
+}
+
+static inline struct tried try_script(const char *text, const char *file) {
+    return try_source(SCRIPT_WORKFLOW, text, file);
 }
 
 /* A script that must be valid. */

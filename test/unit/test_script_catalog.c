@@ -214,6 +214,59 @@ static struct err save_over(struct catalog_script *script, const char *text, str
     return catalog_save(script, &save, why);
 }
 
+static void flows_stand_in_folders_of_their_own(void **state) {
+    struct scene *scene = *state;
+    make(scene->project, ".drover/flows");
+    make(scene->top, "repo/.boocode/flows");
+    make(scene->home, ".boocode/flows");
+    make(scene->home, ".claude/flows");
+    make(scene->config, "flows");
+    write_named(scene->project, ".drover/workflows/w.js", "ship");
+    write_file(scene->project, ".drover/flows/ship.js", "export default { description: 'mine' }");
+    write_file(scene->top, "repo/.boocode/flows/a.mjs", "export default { name: 'ship' }");
+    write_file(scene->home, ".boocode/flows/b.js", "module.exports = { name: 'check' }");
+    write_named(scene->home, ".boocode/flows/broken.js", "a-workflow");
+    write_file(scene->home, ".claude/flows/c.js", "export default { name: 'unseen' }");
+    write_file(scene->config, "flows/d.js", "export default { name: 'unseen' }");
+    scene->search.kind = SCRIPT_FLOW;
+    scene->search.config_dir = scene->config;
+    AUTO(catalog_done) struct catalog catalog;
+    struct why why;
+    assert_int_equal(catalog_read(&scene->search, &catalog, &why).code, ERR_NONE);
+    const struct catalog_entry *first = entry_of(&catalog, "ship", 0);
+    const struct catalog_entry *second = entry_of(&catalog, "ship", 1);
+    assert_true(ends_with(first->file, "/repo/app/.drover/flows/ship.js"));
+    assert_true(first->valid);
+    assert_int_equal(first->form, SCRIPT_FORM_FLOW);
+    assert_string_equal(second->shadowed_by, first->file);
+    assert_null(entry_of(&catalog, "ship", 2)); /* The workflow of that name is no flow. */
+    assert_int_equal(entry_of(&catalog, "check", 0)->origin, CATALOG_HOME);
+    assert_string_equal(entry_of(&catalog, "broken", 0)->fault.code, "no_flow");
+    assert_null(entry_of(&catalog, "unseen", 0));
+    assert_int_equal(catalog.place_count, 2 + 2 + 2 + 1);
+    AUTO(text_done) struct text json;
+    text_init(&json, 1 << 20);
+    catalog_write(&catalog, &json);
+    static const char begins[] =
+        "{\"flows\":[{\"name\":\"ship\",\"description\":\"mine\",\"file\":";
+    assert_memory_equal(json.data, begins, sizeof begins - 1);
+    AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
+    assert_int_equal(catalog_find(&scene->search, BYTES("check"), &script, &why).code, ERR_NONE);
+    assert_int_equal(save_over(&script, "module.exports = {name: 'check', steps: []}", &why).code,
+                     ERR_NONE);
+    AUTO(catalog_script_done) struct catalog_script none = {.source = NULL};
+    assert_int_equal(catalog_find(&scene->search, BYTES("chek"), &none, &why).code,
+                     ERR_WORKFLOW_NOT_FOUND);
+    assert_non_null(strstr(why.text, "there is no flow 'chek'; did you mean check? Searched: "));
+    assert_non_null(strstr(why.text, "/repo/app/.{drover,boocode}/flows, "));
+    assert_non_null(strstr(why.text, "/me/.{drover,boocode}/flows, built-in"));
+    assert_null(strstr(why.text, "workflows"));
+    AUTO(catalog_script_done) struct catalog_script path = {.source = NULL};
+    assert_int_equal(catalog_open(&scene->search, ".drover/flows/ship.js", &path, &why).code,
+                     ERR_NONE);
+    assert_true(path.entry.valid);
+}
+
 static void of_two_who_read_one_text_a_single_one_saves_over_it(void **state) {
     static const char text[] = "export const meta = {name: 'a', description: 'b'}\nreturn 2";
     struct scene *scene = *state;
@@ -288,6 +341,7 @@ static void those_built_in_are_valid_and_say_what_they_take(void **state) {
     (void)builtin_list(&count);
     assert_int_equal(catalog_read(&nowhere, &catalog, &why).code, ERR_NONE);
     assert_int_equal(count, 6);
+    assert_null(builtin_list(&count)[count].file);
     assert_int_equal(catalog.entry_count, count);
     for (unsigned i = 0; i < count; i++) {
         const struct catalog_entry *entry = &catalog.entries[i];
@@ -318,6 +372,8 @@ int main(void) {
                                         scene_end),
         cmocka_unit_test_setup_teardown(an_unknown_name_is_answered_with_near_ones_and_places,
                                         scene_begin, scene_end),
+        cmocka_unit_test_setup_teardown(flows_stand_in_folders_of_their_own, scene_begin,
+                                        scene_end),
         cmocka_unit_test_setup_teardown(of_two_who_read_one_text_a_single_one_saves_over_it,
                                         scene_begin, scene_end),
         cmocka_unit_test_setup_teardown(a_path_is_beneath_the_root_or_absolute, scene_begin,

@@ -1,4 +1,6 @@
-/* test_script_forms.c: the two forms, and the text that a worker is given. */
+/* test_script_forms.c: the forms of workflows and flows, and the text that a worker is given. */
+#include <stdio.h>
+
 #include "meta_kit.h"
 
 static void assert_prepared(const char *script, enum script_form form, const char *wanted) {
@@ -157,6 +159,165 @@ static void meta_ends_its_statement(void **state) {
                  "1:51 bad_meta: met");
 }
 
+/* --- Flows ------------------------------------------------------------------------------------ */
+
+static struct tried prepare_flow(const char *text) {
+    struct tried tried = try_source(SCRIPT_FLOW, text, "dir/ship.v2.js");
+    if (err_failed(tried.err)) {
+        fail_msg("%s: %s", text, tried.fault.message);
+    }
+    assert_int_equal(tried.prepared.form, SCRIPT_FORM_FLOW);
+    assert_string_equal(script_form_name(tried.prepared.form), "flow");
+    return tried;
+}
+
+static void assert_flow(const char *script, const char *wanted) {
+    AUTO(tried_done) struct tried tried = prepare_flow(script);
+    assert_string_equal(tried.prepared.text, wanted);
+}
+
+static void each_way_to_export_an_object_is_a_flow(void **state) {
+    (void)state;
+    assert_flow("export default {name: 'n', steps: [\n]}", "$main=         {name: 'n', steps: [\n]}"
+                                                           "\n;var $main;return $main;");
+    assert_flow("const flow = {};\nexport default flow;",
+                "const flow = {};\n$main=         flow;\n;var $main;return $main;");
+    assert_flow("export const flow = {};\nexport { flow as default };",
+                "       const flow = {};\n;                         ;\n;return flow;");
+    assert_flow("export default make({ steps: [] })",
+                "$main=         make({ steps: [] })\n;var $main;return $main;");
+    assert_flow("module.exports = {meta: 1, steps: []}",
+                "module.exports = {meta: 1, steps: []}"
+                "\n;function module(){}function exports(){}return module.exports;");
+    assert_flow("module.exports = {default: flow}",
+                "module.exports = {default: flow}"
+                "\n;function module(){}function exports(){}return module.exports.default;");
+    assert_flow("exports.default = {}",
+                "exports.default = {}"
+                "\n;function module(){}function exports(){}return exports.default;");
+}
+
+static void assert_flow_name(const char *script, const char *name, const char *about) {
+    AUTO(tried_done) struct tried tried = prepare_flow(script);
+    assert_string_equal(script_meta_name(&tried.prepared), name);
+    assert_string_equal(script_meta_description(&tried.prepared), about);
+    assert_int_equal(json_object_size(tried.prepared.meta), 2);
+}
+
+static void a_flow_says_its_name_where_a_text_stands_in_its_object(void **state) {
+    (void)state;
+    assert_flow_name("export default { name: 'n', description: \"a\" }", "n", "a");
+    assert_flow_name("export default { 'name': `n\\u0061`, description: '', }", "na", "");
+    assert_flow_name("const f = { name: 'n', steps: [{ name: 'x' }] }\nexport default f", "n", "");
+    assert_flow_name("const f = { name: 'n' }, g = 1; module.exports = f;", "n", "");
+    assert_flow_name("module.exports = { default: { name: 'n' }, name: 'x' }", "n", "");
+    assert_flow_name("let f = { name: 'n' };\nexport { g as h, f as default }", "n", "");
+    assert_flow_name("exports.default = { name: 'n', name: 'm' }", "m", "");
+    assert_flow_name("export default { ...base, name: 'n', description: 'd' }", "n", "d");
+    assert_flow_name("export const meta = { name: 'x', description: 'd' }\nexport default {}",
+                     "ship.v2", "");
+    static const char *const computed[] = {
+        "export default { name: 'n' + 1, description: d }",
+        "export default { name, description }",
+        "export default { name() {}, get description() {} }",
+        "export default { name: `n${1}` }",
+        "export default { name: 'n', ...more }",
+        "export default { name: 'n', ['name']: 'm' }",
+        "export default { name: 'n' }.x",
+        "export default { name: 'n' } || f",
+        "export default make({ name: 'n' })",
+        "export default f\nfunction g() { const f = { name: 'n' } }",
+        "export default f, { name: 'n' }",
+        "export default f",
+        "export { f as default }",
+    };
+    for (size_t i = 0; i < COUNT_OF(computed); i++) {
+        assert_flow_name(computed[i], "ship.v2", "");
+    }
+}
+
+static void assert_no_flow(const char *script, const char *wanted) {
+    AUTO(tried_done) struct tried tried = try_source(SCRIPT_FLOW, script, "f.js");
+    char got[400];
+    assert_int_equal(tried.err.code, ERR_BAD_SCRIPT);
+    (void)snprintf(got, sizeof got, "%u:%u %s: %s", tried.fault.line, tried.fault.column,
+                   tried.fault.code, tried.fault.message);
+    if (strncmp(got, wanted, strlen(wanted)) != 0) {
+        fail_msg("%s: %s", script, got);
+    }
+}
+
+static void what_is_no_flow_is_refused_where_that_is_sure(void **state) {
+    (void)state;
+    static const char default_is[] = "1:16 no_flow: the default export must be a flow, an object "
+                                     "with name, description, steps and render; it is ";
+    static const struct {
+        const char *value, *kind;
+    } values[] = {
+        {"async function main(args) {}", "a function"},
+        {"function* () {}", "a function"},
+        {"(ctx) => ({})", "a function"},
+        {"async ctx => 1", "a function"},
+        {"class {}", "a class"},
+        {"[1]", "a list"},
+        {"'x'", "a value"},
+        {"", "nothing"},
+    };
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        AUTO(text_done) struct text script = text_up_to(1000), wanted = text_up_to(1000);
+        text_addf(&script, "export default %s", values[i].value);
+        text_addf(&wanted, "%s%s", default_is, values[i].kind);
+        assert_no_flow(text_bytes(&script).data, text_bytes(&wanted).data);
+    }
+    assert_no_flow("module.exports = () => 1", "1:18 no_flow: module.exports must be a flow, an ");
+    assert_no_flow("", "1:1 no_flow: no flow: write `export default {…}`, an object with name, ");
+    assert_no_flow(META "\nreturn 1", "1:1 no_flow: no flow: write `export default {…}`, an object "
+                                      "with name, description, steps and render; the exports found "
+                                      "are: meta");
+    assert_no_flow("\nexport function run() {}", "2:1 no_flow: no flow: write");
+    assert_no_flow("export default {}\nexport default {}", "2:1 syntax_error: there is a default");
+    assert_no_flow("import a from 'b'\nexport default {}", "1:1 import: import");
+    assert_no_flow("export default { a: 1 as any }", "1:23 typescript: ");
+    assert_no_flow("export default { name: ' ' }", "1:24 bad_flow: the name of a flow must be a ");
+    assert_no_flow("export default { name: 'a\\0' }", "1:24 bad_flow: the name of a flow must be");
+    AUTO(text_done) struct text script = text_up_to(1000);
+    text_addf(&script, "export default { name: '%0201d' }", 1);
+    assert_no_flow(text_bytes(&script).data, "1:24 bad_flow: the name of a flow must be a text of "
+                                             "1 to 200 bytes");
+}
+
+static void a_flow_is_told_what_will_throw(void **state) {
+    (void)state;
+    static const struct {
+        const char *member, *note; /* note: its beginning; NULL: none. */
+    } flows[] = {
+        {"run: () => agent('x')",
+         "agent() throws in a flow: its steps are what runs, and run() of"},
+        {"run() { return parallel([]) }", "parallel() throws in a flow"},
+        {"run: () => workflow('x')", "workflow() throws in a flow"},
+        {"run: () => Date.now()", "Date.now() throws in a workflow"},
+        {"run: () => require('fs')", "require: a workflow script is one file"},
+        {"run: () => ctxt.input", "\"ctxt\" is not defined"},
+        {"run: (ctx) => ctx.dispatch('a', 'b')", NULL},
+        {"agent: 'x', run: (ctx) => ctx.agent('a')", NULL},
+        {"agent(x) { return log(x) }", NULL},
+        {"run: () => { const agent = (x) => x; return agent(1) }", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(flows); i++) {
+        AUTO(text_done) struct text script = text_up_to(1000);
+        text_addf(&script, "export default { %s }", flows[i].member);
+        AUTO(tried_done) struct tried tried = prepare_flow(text_bytes(&script).data);
+        const struct script_note *note = &tried.prepared.notes[0];
+        if (tried.prepared.note_count != (flows[i].note != NULL ? 1 : 0)) {
+            fail_msg("%s: %u notes: %s", flows[i].member, tried.prepared.note_count,
+                     note->fault.message);
+        }
+        if (flows[i].note != NULL) {
+            assert_memory_equal(note->fault.message, flows[i].note, strlen(flows[i].note));
+        }
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -167,6 +328,10 @@ int main(void) {
         cmocka_unit_test(meta_of_a_module_stands_anywhere_or_nowhere),
         cmocka_unit_test(without_a_main_function_the_exports_are_told),
         cmocka_unit_test(meta_ends_its_statement),
+        cmocka_unit_test(each_way_to_export_an_object_is_a_flow),
+        cmocka_unit_test(a_flow_says_its_name_where_a_text_stands_in_its_object),
+        cmocka_unit_test(what_is_no_flow_is_refused_where_that_is_sure),
+        cmocka_unit_test(a_flow_is_told_what_will_throw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,20 @@ export class Worker {
     });
   }
 
+  // The module's text as the reader prepares it; resolves to the frame of its description.
+  flow(script, { limits, ...more } = {}) {
+    this.say({
+      t: "flow", script, form: "flow", file: "flow.js", ...more, limits: { ...LIMITS, ...limits },
+    });
+    return this.turn();
+  }
+
+  // Says so, and resolves to all up to the next quiet or the end.
+  ask(...messages) {
+    this.say(...messages);
+    return this.turn();
+  }
+
   // All messages up to the next quiet or the end, in order.
   async turn() {
     const messages = [];

@@ -156,7 +156,8 @@ static struct err check_read(void *ctx) {
     one->entry.file = mem_copy(look->file, strlen(look->file));
     const struct sha256 digest = sha256_of(one->source, one->len);
     one->entry.hash = sha256_hex(&digest);
-    const struct script_source source = {{one->source, one->len}, {look->file, strlen(look->file)}};
+    const struct script_source source = {.text = {one->source, one->len},
+                                         .file = bytes_of(look->file)};
     struct err err = script_prepare(&source, &one->prepared, &one->entry.fault);
     one->entry.valid = !err_failed(err);
     if (one->entry.valid && look->folder != NULL) { /* Without it, nobody knows where they are. */

@@ -311,7 +311,8 @@ static struct err schema_read(struct workflow_starting *starting,
                               const struct workflow_request *request, const char *root) {
     struct invocation *invocation = starting->invocation;
     if (request->script.data != NULL) {
-        const struct script_source source = {request->script, bytes_of(starting->word)};
+        const struct script_source source = {.text = request->script,
+                                             .file = bytes_of(starting->word)};
         AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
         struct script_fault ignored = {.line = 0};
         struct err err = script_prepare(&source, &prepared, &ignored);

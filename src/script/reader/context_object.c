@@ -23,22 +23,6 @@ static bool is_member(struct bytes name) {
 
 /* --- Its parameters --------------------------------------------------------------------------- */
 
-/* The value of `function NAME`, `const NAME = …`; TOKEN_NOWHERE: there is none. */
-static uint32_t declared_value(const struct tokens *tokens, struct bytes name) {
-    for (uint32_t at = 1; at < tokens->count; at++) {
-        if (!bytes_equal(token_text(tokens, at), name)) {
-            continue;
-        }
-        if (token_is_word(tokens, at - 1, WORD_FUNCTION)) {
-            return at - 1;
-        }
-        if (token_is_variable_word(tokens, at - 1) && token_is(tokens, at + 1, "=")) {
-            return at + 2;
-        }
-    }
-    return TOKEN_NOWHERE;
-}
-
 /* The "(" before the parameters of the function that is the value at `at`, or the name of the only
  * one of an arrow function; TOKEN_NOWHERE: it is no function, as far as its first tokens tell. */
 static uint32_t parameters_of(const struct tokens *tokens, uint32_t at) {
@@ -62,7 +46,7 @@ static uint32_t parameters_find(const struct tokens *tokens, const struct forms 
                                             : forms->main_at;
     uint32_t found = parameters_of(tokens, at);
     if (found == TOKEN_NOWHERE && token_is_free_name(tokens, at)) {
-        at = declared_value(tokens, token_text(tokens, at));
+        at = forms_declared(tokens, token_text(tokens, at));
         found = at == TOKEN_NOWHERE ? at : parameters_of(tokens, at);
     }
     return found;

@@ -6,11 +6,13 @@
 
 #include "script/reader/literal.h"
 
-static const char bad_meta[] = "bad_meta";
+static const char bad_meta[] = "bad_meta", no_flow[] = "no_flow";
+#define FLOW_MEMBERS "name, description, steps and render"
 
 /* Everything that a file exports. The first error stays. */
 struct exports {
     const struct tokens *tokens;
+    enum script_kind kind;
     struct script_fault *fault;
     struct forms *forms;
     struct err err;
@@ -77,15 +79,42 @@ static const char *not_callable(const struct tokens *tokens, uint32_t at) {
     return token_is_any(tokens, at, "[{") ? "an object" : NULL;
 }
 
-static void find_default(struct exports *exports, uint32_t at) {
-    const char *kind = not_callable(exports->tokens, at + 2);
-    export_note(exports, at, BYTES("default"));
+/* The same of a value that is no object of a flow. */
+static const char *not_a_flow(const struct tokens *tokens, uint32_t at) {
+    const uint32_t function = token_is_word(tokens, at, WORD_ASYNC) ? at + 1 : at;
+    if (token_is(tokens, at, "{")) {
+        return NULL;
+    }
+    if (token_is_word(tokens, function, WORD_FUNCTION) ||
+        token_is(tokens, token_after(tokens, function), "=>")) {
+        return "a function";
+    }
+    return token_is(tokens, at, "[") ? "a list" : not_callable(tokens, at);
+}
+
+/* Refuses a value that cannot be what is exported in this way. */
+static bool value_is_refused(struct exports *exports, enum main_how how, uint32_t at) {
+    const bool flow = exports->kind == SCRIPT_FLOW;
+    const char *kind = flow ? not_a_flow(exports->tokens, at) : not_callable(exports->tokens, at);
+    const char *wanted = how == MAIN_DEFAULT
+                             ? "a function that takes the args"
+                             : "a function that takes the args, or an object with one as "
+                               "\"default\"";
     if (kind != NULL) {
-        exports->err = token_fault(exports->tokens, at + 2, "no_main", exports->fault,
-                                   "the default export must be a function that takes the args; it"
-                                   " is %s",
-                                   kind);
-    } else if (exports->forms->how == MAIN_DEFAULT || exports->forms->how == MAIN_LISTED) {
+        exports->err = token_fault(exports->tokens, at, flow ? no_flow : "no_main", exports->fault,
+                                   "%s must be %s; it is %s",
+                                   how == MAIN_DEFAULT ? "the default export" : "module.exports",
+                                   flow ? "a flow, an object with " FLOW_MEMBERS : wanted, kind);
+    }
+    return kind != NULL;
+}
+
+static void find_default(struct exports *exports, uint32_t at) {
+    export_note(exports, at, BYTES("default"));
+    if (value_is_refused(exports, MAIN_DEFAULT, at + 2)) {
+        return;
+    }
+    if (exports->forms->how == MAIN_DEFAULT || exports->forms->how == MAIN_LISTED) {
         export_refuse(exports, at, "syntax_error", "there is a default export already");
     } else { /* A default export is stronger than `module.exports`. */
         exports->forms->how = MAIN_DEFAULT;
@@ -166,19 +195,15 @@ static void find_module(struct exports *exports, uint32_t at) {
         }
         if (members.main != TOKEN_NOWHERE) {
             export_set_main(exports, MAIN_MEMBER, at);
+        } else if (exports->kind == SCRIPT_FLOW) {
+            export_set_main(exports, MAIN_MODULE, at);
         } else {
             exports->default_missing = true;
         }
         return;
     }
     export_note(exports, at - 1, BYTES("module.exports"));
-    const char *kind = not_callable(tokens, at);
-    if (kind != NULL) {
-        exports->err = token_fault(tokens, at, "no_main", exports->fault,
-                                   "module.exports must be a function that takes the args, or an"
-                                   " object with one as \"default\"; it is %s",
-                                   kind);
-    } else {
+    if (!value_is_refused(exports, MAIN_MODULE, at)) {
         export_set_main(exports, MAIN_MODULE, at);
     }
 }
@@ -229,12 +254,49 @@ static void exports_find(struct exports *exports) {
     }
 }
 
+/* --- The object of a flow --------------------------------------------------------------------- */
+
+uint32_t forms_declared(const struct tokens *tokens, struct bytes name) {
+    for (uint32_t at = 1; at < tokens->count; at++) {
+        if (tokens->list[at].parent != TOKEN_NOWHERE ||
+            !bytes_equal(token_text(tokens, at), name)) {
+            continue;
+        }
+        if (token_is_word(tokens, at - 1, WORD_FUNCTION)) {
+            return at - 1;
+        }
+        if (token_is_variable_word(tokens, at - 1) && token_is(tokens, at + 1, "=")) {
+            return at + 2;
+        }
+    }
+    return TOKEN_NOWHERE;
+}
+
+/* An expression ends before this token, as far as it tells. */
+static bool value_ends(const struct tokens *tokens, uint32_t at) {
+    return token_kind(tokens, at) == TOKEN_END || token_is_any(tokens, at, ";,}") ||
+           !token_same_line(tokens, at);
+}
+
+/* The "{" of what is exported, or of the variable that is; TOKEN_NOWHERE: it is computed. */
+static uint32_t flow_object(const struct tokens *tokens, const struct forms *forms) {
+    uint32_t at = forms->how == MAIN_MEMBER ? literal_value_of(tokens, forms->main_at, "default")
+                                            : forms->main_at;
+    if (token_is_free_name(tokens, at) &&
+        (forms->how == MAIN_LISTED || value_ends(tokens, at + 1))) {
+        at = forms_declared(tokens, token_text(tokens, at));
+    }
+    bool whole = token_is(tokens, at, "{") && value_ends(tokens, token_after(tokens, at));
+    return whole ? at : TOKEN_NOWHERE;
+}
+
 /* --- Which form ------------------------------------------------------------------------------- */
 
-struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
+struct err forms_find(const struct tokens *tokens, enum script_kind kind, struct forms *ret_forms,
                       struct script_fault *ret_fault) {
     *ret_forms = (struct forms){.main_at = TOKEN_NOWHERE, .meta_value = TOKEN_NOWHERE};
     struct exports exports = {.tokens = tokens,
+                              .kind = kind,
                               .fault = ret_fault,
                               .forms = ret_forms,
                               .declared_meta = TOKEN_NOWHERE,
@@ -243,11 +305,23 @@ struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
     if (err_failed(exports.err)) {
         return exports.err;
     }
+    if (kind == SCRIPT_FLOW && ret_forms->how != MAIN_NONE) {
+        ret_forms->form = SCRIPT_FORM_FLOW;
+        ret_forms->meta_value = flow_object(tokens, ret_forms);
+        return ERR_OK;
+    }
     if (ret_forms->how != MAIN_NONE) {
         ret_forms->form = SCRIPT_FORM_MAIN;
         return ERR_OK;
     }
     const char *names = exports.listed == 0 ? "none" : exports.names;
+    if (kind == SCRIPT_FLOW) {
+        return token_fault(tokens, exports.first_at == TOKEN_NOWHERE ? 0 : exports.first_at,
+                           no_flow, ret_fault,
+                           "no flow: write `export default {…}`, an object with " FLOW_MEMBERS
+                           "; the exports found are: %s",
+                           names);
+    }
     if (exports.count > 0 || exports.default_missing) {
         return token_fault(tokens, exports.first_at == TOKEN_NOWHERE ? 0 : exports.first_at,
                            "no_main", ret_fault,

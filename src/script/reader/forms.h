@@ -1,4 +1,4 @@
-/* forms.h: which of the two forms a file has, and the text that a worker is given. For meta.c.
+/* forms.h: which form a file has, and the text that a worker is given. For meta.c.
  *
  * Ownership  the tokens are borrowed; a text is the caller's.
  * Threads    any; pure.
@@ -25,12 +25,15 @@ enum main_how {
 struct forms {
     enum script_form form;
     enum main_how how;
-    uint32_t main_at;    /* MAIN_DEFAULT: what stands after `default`. MAIN_LISTED: the name. */
-    uint32_t meta_value; /* The "{" of the literal; TOKEN_NOWHERE: the file has no meta. */
+    uint32_t main_at; /* MAIN_DEFAULT: what stands after `default`. MAIN_LISTED: the name. */
+    /* The "{" of the literal; of a flow, of its object. TOKEN_NOWHERE: none stands in the file. */
+    uint32_t meta_value;
 };
 
-MUST_CHECK struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
-                                 struct script_fault *ret_fault);
+MUST_CHECK struct err forms_find(const struct tokens *tokens, enum script_kind kind,
+                                 struct forms *ret_forms, struct script_fault *ret_fault);
+/* The value of `function NAME` or `const NAME = …` at top level; TOKEN_NOWHERE: there is none. */
+uint32_t forms_declared(const struct tokens *tokens, struct bytes name);
 /* After the literal of `meta` its statement must end, or it was no literal. */
 MUST_CHECK struct err forms_check_end(const struct tokens *tokens, const struct forms *forms,
                                       uint32_t behind, struct script_fault *ret_fault);

@@ -15,7 +15,9 @@
 static const char bad_meta[] = "bad_meta";
 
 const char *script_form_name(enum script_form form) {
-    return form == SCRIPT_FORM_BODY ? "body" : "main";
+    static const char *const names[] = {
+        [SCRIPT_FORM_BODY] = "body", [SCRIPT_FORM_MAIN] = "main", [SCRIPT_FORM_FLOW] = "flow"};
+    return names[form];
 }
 
 void script_prepared_done(struct script_prepared *prepared) {
@@ -137,6 +139,58 @@ static struct err add_absent(json_t *meta, const char *key, struct bytes text) {
     return failed ? err_make(ERR_OUT_OF_MEMORY, "script: meta") : ERR_OK;
 }
 
+/* Where name and description of a flow stand. */
+struct flow_texts {
+    uint32_t name, description; /* TOKEN_NOWHERE: not in the object, or not for sure. */
+};
+
+static void flow_texts_take(void *ctx, struct bytes key, uint32_t value) {
+    struct flow_texts *texts = ctx;
+    if (key.len == 0) { /* Computed, or a spread, which may replace those before it. */
+        *texts = (struct flow_texts){TOKEN_NOWHERE, TOKEN_NOWHERE};
+    } else if (bytes_is(key, "name")) {
+        texts->name = value;
+    } else if (bytes_is(key, "description")) {
+        texts->description = value;
+    }
+}
+
+/* Adds a member whose value is a text that stands there as one; any other is left out. */
+static struct err flow_text_add(const struct tokens *tokens, const char *key, uint32_t at,
+                                json_t *meta) {
+    struct script_fault ignored;
+    AUTO(text_done) struct text text = text_up_to(SCRIPT_META_MAX);
+    const enum token_kind kind = token_kind(tokens, at);
+    if ((kind != TOKEN_STRING && kind != TOKEN_TEMPLATE) || !token_is_any(tokens, at + 1, ",}") ||
+        err_failed(literal_text(tokens, at, &text, &ignored)) || text_failed(&text)) {
+        return ERR_OK;
+    }
+    return json_object_set_new(meta, key, json_stringn(text_bytes(&text).data, text.len)) < 0
+               ? err_make(ERR_OUT_OF_MEMORY, "script: flow")
+               : ERR_OK;
+}
+
+static struct err read_flow(const struct script_source *source, const struct tokens *tokens,
+                            const struct forms *forms, json_t **ret_meta,
+                            struct script_fault *ret_fault) {
+    struct flow_texts texts = {TOKEN_NOWHERE, TOKEN_NOWHERE};
+    if (forms->meta_value != TOKEN_NOWHERE) {
+        literal_each_key(tokens, forms->meta_value, flow_texts_take, &texts);
+    }
+    *ret_meta = json_object();
+    struct err err = flow_text_add(tokens, "name", texts.name, *ret_meta);
+    const json_t *name = json_object_get(*ret_meta, "name");
+    if (name != NULL && (!is_full_text(name) || json_string_length(name) > SCRIPT_NAME_MAX)) {
+        return token_fault(tokens, texts.name, "bad_flow", ret_fault,
+                           "the name of a flow must be a text of 1 to %d bytes that is not blank",
+                           SCRIPT_NAME_MAX);
+    }
+    err =
+        err_failed(err) ? err : flow_text_add(tokens, "description", texts.description, *ret_meta);
+    err = err_failed(err) ? err : add_absent(*ret_meta, "name", script_stem(source->file));
+    return err_failed(err) ? err : add_absent(*ret_meta, "description", BYTES(""));
+}
+
 static struct err read_meta(const struct script_source *source, const struct tokens *tokens,
                             const struct forms *forms, json_t **ret_meta,
                             struct script_fault *ret_fault) {
@@ -187,10 +241,12 @@ struct err script_prepare(const struct script_source *source, struct script_prep
         err = err_failed(foreign) ? foreign : err;
     }
     if (!err_failed(err)) {
-        err = forms_find(&tokens, &forms, ret_fault);
+        err = forms_find(&tokens, source->kind, &forms, ret_fault);
     }
     if (!err_failed(err)) {
-        err = read_meta(source, &tokens, &forms, &prepared.meta, ret_fault);
+        err = source->kind == SCRIPT_FLOW
+                  ? read_flow(source, &tokens, &forms, &prepared.meta, ret_fault)
+                  : read_meta(source, &tokens, &forms, &prepared.meta, ret_fault);
     }
     if (!err_failed(err)) {
         context_object_find(&tokens, &forms, &context);

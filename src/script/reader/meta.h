@@ -1,15 +1,20 @@
-/* meta.h: what a workflow file says of itself, and the script that a worker is given. Pure.
+/* meta.h: what the file of a workflow or a flow says of itself, and the script that a worker is
+ * given. Pure.
  *
- * Two forms. In the body form, the first statement is `export const meta = {…}`, a literal; what
- * follows is the body of an async function. In the main form a module exports a function: `export
- * default`, `export { f as default }`, `module.exports =`, `exports.default =`, or an object with
- * `default`; there `meta` may stand anywhere at top level, or be missing.
+ * A workflow has one of two forms. In the body form, the first statement is `export const meta =
+ * {…}`, a literal; what follows is the body of an async function. In the main form a module exports
+ * a function: `export default`, `export { f as default }`, `module.exports =`, `exports.default =`,
+ * or an object with `default`; there `meta` may stand anywhere at top level, or be missing.
+ * A flow is exported in the same ways, as an object in place of the function. Its `meta` has `name`
+ * and `description` where those are texts that stand in the object itself; a computed name is known
+ * to the worker alone.
  *
  * Prepared   the text is the body of an async function that a worker can run. Of the body form, the
  *            statement of `meta` is blanked, a blank for each character. Of the main form, the
  *            words that export are blanked or replaced, and a last line is added that returns the
- *            function. So a line and a column in it are those of the file; only after the closing
- *            brace of a nameless default function, on its line, columns are one too high.
+ *            function; of a flow, the object. So a line and a column in it are those of the file;
+ *            only after the closing brace of a nameless default function, on its line, columns are
+ *            one too high.
  * Promise    `meta` is parsed, never run. The time is linear in the length of the source, whatever
  *            it holds. What is refused is refused for sure: where tokens alone cannot tell, the
  *            engine's verdict decides (script_syntax_hint has a word for its errors, then). Words
@@ -37,8 +42,10 @@ enum {
     SCRIPT_MODEL_MAX = 200, /* Bytes of a model's name in a note. */
 };
 
-enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN };
-const char *script_form_name(enum script_form form); /* "body", "main": as workers know it. */
+/* A file's folder says which of the two it holds. */
+enum script_kind { SCRIPT_WORKFLOW, SCRIPT_FLOW, SCRIPT_KINDS };
+enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN, SCRIPT_FORM_FLOW };
+const char *script_form_name(enum script_form form); /* "body", …: as workers know it. */
 
 /* A name in a note that only the daemon knows about. */
 enum script_note_about {
@@ -64,6 +71,7 @@ struct script_note {
 struct script_source {
     struct bytes text;
     struct bytes file; /* Its name or path: the stem is the name where meta has none. */
+    enum script_kind kind;
 };
 
 struct script_prepared {

@@ -335,6 +335,20 @@ static void note_items(struct noting *noting, uint32_t at) {
     }
 }
 
+/* A flow has none of the functions of workflow scripts. */
+static void note_absent(struct noting *noting, uint32_t at) {
+    static const char *const functions[] = {"agent", "parallel", "pipeline",
+                                            "phase", "workflow", NULL};
+    const struct bytes name = token_text(noting->tokens, at);
+    unsigned found = 0;
+    if (bytes_find(name, functions, &found) && !script__is_method(noting->tokens, at)) {
+        (void)script__note_once(noting->tokens, noting->prepared, at, "not_in_flow", NOTE_GRAVE,
+                                "%s() throws in a flow: its steps are what runs, and run() of a "
+                                "code step starts agents by ctx.dispatch(agent, task)",
+                                functions[found]);
+    }
+}
+
 static void note_call(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
     uint32_t end = tokens->list[at + 1].mate, comma = token_comma(tokens, at + 2, end);
@@ -381,7 +395,11 @@ static void note_name(struct noting *noting, uint32_t at) {
         (void)script__note(tokens, noting->prepared, at, "not_deterministic", NOTE_WARNS,
                            "Math.random() throws in a workflow: vary by index instead");
     } else if (token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION)) {
-        note_call(noting, at);
+        if (noting->prepared->form == SCRIPT_FORM_FLOW) {
+            note_absent(noting, at);
+        } else {
+            note_call(noting, at);
+        }
     } else if (token_is_word(tokens, at, WORD_AGENT)) {
         noting->names_model = true; /* A value that is called elsewhere. */
     }

@@ -4,8 +4,8 @@
 // is needed later is taken now; nothing below calls a method of an object that a script can reach,
 // or looks up a member that might be missing on one; lists and dictionaries have no prototype.
 // Not even templates are free of that: the engine makes them of calls of String.prototype.concat.
-// `format` is that of format.js.
-(function (native, format) {
+// `format` is that of format.js, `makeFlow` that of flow.js.
+(function (native, format, makeFlow) {
   "use strict";
   const { keyOf, sizeOf, call, line, emit, end, fail, compile, limit, leave, placeOf } = native;
   const { Error, TypeError, RangeError, SyntaxError, EvalError } = globalThis;
@@ -229,6 +229,7 @@
   const recorded = { __proto__: null }; // KEY and occurrence → its place in the history.
   const waiting = { __proto__: null }; // Place in the history → what waits for that answer.
   let inbox = [], taken = 0;
+  let flow, described = false; // flow: what flow.js made, when the script is the file of a flow.
 
   const ERRORS = { __proto__: null, Error, TypeError, RangeError, SyntaxError, EvalError };
   const { get: getStack } = Object.getOwnPropertyDescriptor(Error.prototype, "stack");
@@ -558,9 +559,9 @@
 
   // --- A script, and the one within --------------------------------------------------------------
 
-  const begin = (scope, source) => {
+  const begin = (surface, source) => {
     const enter = compile(own(source, "script"), own(source, "file"));
-    const { agent, phase, workflow, args, meta } = scope;
+    const { agent, parallel, pipeline, phase, args, budget, workflow, meta } = surface;
     const body =
       enter(agent, parallel, pipeline, phase, log, args, budget, workflow, console, meta);
     return own(source, "form") === "main" ? callMain(body, args) : body();
@@ -583,11 +584,20 @@
     scope.phase = phaseIn(scope);
     return scope;
   };
+  const surfaceOf = ({ agent, phase, args, workflow, meta }) => ({
+    __proto__: null, agent, parallel, pipeline, phase, log, args, budget, workflow, console, meta,
+  });
+  // The first script's are global, too.
+  const beginFirst = (surface, source) => {
+    const names = keys(surface);
+    for (let i = 0; i < names.length; i++) hide(globalObject, names[i], surface[names[i]]);
+    return begin(surface, source);
+  };
   const runChild = async (answer, who) => {
     try {
       const { path, args } = who.child;
       const scope = scopeOf(path, args === undefined ? undefined : parse(args), true, answer);
-      who.resolve(await begin(scope, answer));
+      who.resolve(await begin(surfaceOf(scope), answer));
     } catch (error) {
       who.reject(error);
     }
@@ -635,6 +645,11 @@
     // A member that is missing is then undefined, whatever a script did to all objects.
     const answer = setPrototypeOf(inbox[taken++], null);
     if (answer.t === "stop") leave(STOPPED);
+    if (described) {
+      settled++;
+      flow.take(answer);
+      return;
+    }
     const who = open[answer.id];
     if (answer.t !== "settle" || who === undefined) leave(NONSENSE);
     delete open[answer.id];
@@ -672,17 +687,17 @@
         compile(own(order, "script"), own(order, "file"));
         end("");
       }
-      if (order.t !== "start") leave(NONSENSE);
+      if (order.t !== "start" && order.t !== "flow") leave(NONSENSE);
       begun(order);
-      const scope = scopeOf("", order.args, false, order);
-      const { agent, phase, args, workflow, meta } = scope;
-      const surface = {
-        __proto__: null, agent, parallel, pipeline, phase, log, args, budget, workflow, console,
-        meta,
-      };
-      const names = keys(surface);
-      for (let i = 0; i < names.length; i++) hide(globalObject, names[i], surface[names[i]]);
-      return begin(scope, order);
+      if (order.t === "flow") {
+        flow = makeFlow(native, {
+          __proto__: null, answerThrown, bytesWithin, cutTo, describe, frozen, hide, isRecord,
+          warnOnce,
+        });
+        flow.begin(order);
+        return beginFirst({ __proto__: null, ...flow.surface, log, console }, order);
+      }
+      return beginFirst(surfaceOf(scopeOf("", order.args, false, order)), order);
     },
 
     // More from the host.
@@ -699,7 +714,8 @@
       else {
         inbox = [];
         taken = 0;
-        if (made === settled) {
+        if (described) flow.settle();
+        else if (made === settled) {
           const message = "the script waits for what cannot come: no call is under way";
           fail("never_settles", "Error", message, "");
         }
@@ -712,8 +728,13 @@
     // Where an error was thrown; of none: what runs right now.
     where: (error) => stackOf(error ?? new Error()),
 
-    // The run fulfilled.
+    // The run fulfilled. True: it is a flow, of which functions are evaluated from here on.
     done(result) {
+      if (flow !== undefined) {
+        flow.describe(result);
+        described = true;
+        return true;
+      }
       let text;
       try {
         text = stringify(result);

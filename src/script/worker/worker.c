@@ -36,9 +36,9 @@ static const char WRAP_HEAD[] =
 static const char WRAP_TAIL[] = "\n}})";
 
 /* Our own JavaScript, carried in the program: scripts/image.sh. world: what a script may not find;
- * format: the texts of log(); prelude: what a script finds. */
-extern const char world_bytes[], format_bytes[], prelude_bytes[];
-extern const size_t world_bytes_size, format_bytes_size, prelude_bytes_size;
+ * format: the texts of log(); flow: the functions of a flow; prelude: what a script finds. */
+extern const char world_bytes[], format_bytes[], flow_bytes[], prelude_bytes[];
+extern const size_t world_bytes_size, format_bytes_size, flow_bytes_size, prelude_bytes_size;
 
 /* A script as it was compiled, for the line of a loop. */
 struct script_text {
@@ -51,9 +51,9 @@ struct worker {
     struct vm vm; /* First: the engine calls with its address. */
     struct frames frames;
     uint64_t start, take, next, done, failed, where; /* The prelude's functions. */
-    uint64_t promise;                                /* Of the whole run. */
-    struct script_text *scripts;                     /* Owned; the latest first. */
-    char *where_stack; /* Owned. Where the script was when its time was over. */
+    uint64_t promise; /* Of the whole run; of a flow, until it is described: then undefined. */
+    struct script_text *scripts; /* Owned; the latest first. */
+    char *where_stack;           /* Owned. Where the script was when its time was over. */
     uint32_t where_asked;
 };
 
@@ -284,6 +284,17 @@ static void add_place(struct vm *vm, uint64_t stack) {
     vm_text_free(vm, text);
 }
 
+/* emitAt(head, stack): a message that begins with `head`, then the place that the stack tells. */
+static uint64_t emit_at(struct vm *vm, const uint64_t *arguments) {
+    struct frames *frames = &of_vm(vm)->frames;
+    frames_open(frames);
+    add_value(vm, BYTES(""), arguments[0], ADD_AS_JSON);
+    add_place(vm, arguments[1]);
+    frames_add(frames, BYTES("}"));
+    frames_send(frames, FRAMES_WHEN_MUCH);
+    return VM_UNDEFINED;
+}
+
 /* call(id, key, n, prompt, options, label, phase, stack): a call of agent(). The last three may be
  * missing. */
 static uint64_t emit_call(struct vm *vm, const uint64_t *arguments) {
@@ -430,13 +441,18 @@ static bool read_prelude(struct worker *worker) {
     struct vm *vm = &worker->vm;
     const struct vm_source world = {{world_bytes, world_bytes_size}, PLACE_PRELUDE, 1, true},
                            format = {{format_bytes, format_bytes_size}, PLACE_PRELUDE, 1, true},
+                           flow = {{flow_bytes, flow_bytes_size}, PLACE_PRELUDE, 1, true},
                            ours = {{prelude_bytes, prelude_bytes_size}, PLACE_PRELUDE, 1, true};
     if (vm_failed(vm_eval(vm, &world))) {
         return false;
     }
     uint64_t prelude = vm_eval(vm, &ours);
-    const uint64_t given[] = {vm_host_functions(vm), vm_eval(vm, &format)};
-    if (vm_failed(prelude) || vm_failed(given[0]) || vm_failed(given[1])) {
+    const uint64_t given[] = {vm_host_functions(vm), vm_eval(vm, &format), vm_eval(vm, &flow)};
+    bool failed = vm_failed(prelude);
+    for (size_t i = 0; i < COUNT_OF(given); i++) {
+        failed = failed || vm_failed(given[i]);
+    }
+    if (failed) {
         return false;
     }
     uint64_t object = vm_call(vm, prelude, given, COUNT_OF(given));
@@ -450,8 +466,9 @@ static bool read_prelude(struct worker *worker) {
     worker->failed = vm_get(vm, object, "failed");
     worker->where = vm_get(vm, object, "where");
     vm_free(vm, object);
-    vm_free(vm, given[0]);
-    vm_free(vm, given[1]);
+    for (size_t i = 0; i < COUNT_OF(given); i++) {
+        vm_free(vm, given[i]);
+    }
     vm_free(vm, prelude);
     return true;
 }
@@ -460,7 +477,7 @@ struct worker *worker_boot(void) {
     static const struct vm_function functions[] = {
         {"keyOf", key_of}, {"sizeOf", size_of}, {"call", emit_call},    {"line", emit_line},
         {"emit", emit},    {"end", end},        {"fail", fail_as_told}, {"compile", compile},
-        {"limit", limit},  {"leave", leave},    {"placeOf", place_of},
+        {"limit", limit},  {"leave", leave},    {"placeOf", place_of},  {"emitAt", emit_at},
     };
     static const struct vm_host host = {functions, COUNT_OF(functions), over};
     struct worker *worker = mem_new(sizeof *worker);
@@ -504,8 +521,8 @@ static noreturn void fail_thrown(struct worker *worker, struct bytes code) {
     _exit(SCRIPT_EXIT_BROKEN);
 }
 
-/* The promise of the run has settled. */
-static noreturn void finish(struct worker *worker, enum vm_promise state) {
+/* The promise of the run has settled. Returns for a flow alone. */
+static void finish(struct worker *worker, enum vm_promise state) {
     struct vm *vm = &worker->vm;
     uint64_t result = vm_promise_result(vm, worker->promise);
     if (state == VM_REJECTED) {
@@ -513,11 +530,18 @@ static noreturn void finish(struct worker *worker, enum vm_promise state) {
         fail_thrown(worker, BYTES("script_error"));
     }
     vm_rest(vm);
-    /* The call ends the process, unless a toJSON() of the result's computes for too long. */
-    if (vm_failed(vm_call(vm, worker->done, &result, 1))) {
+    /* The call ends the process, unless a toJSON() of the result's computes for too long, or the
+     * result is no flow. */
+    uint64_t more = vm_call(vm, worker->done, &result, 1);
+    if (vm_failed(more)) {
         fail_thrown(worker, BYTES("script_error"));
     }
-    _exit(SCRIPT_EXIT_BROKEN);
+    if (more != VM_TRUE) {
+        _exit(SCRIPT_EXIT_BROKEN);
+    }
+    vm_free(vm, result);
+    vm_free(vm, worker->promise);
+    worker->promise = VM_UNDEFINED;
 }
 
 /* Jobs are short, so an endless chain of them is seen here and not by the engine. */
