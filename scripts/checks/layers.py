@@ -30,7 +30,7 @@ FEATURES = {
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["board"],
-        ["turn"], ["workflow"], ["mail"],
+        ["turn"], ["workflow"], ["mail"], ["flow"],
     ],
     "api": [
         ["base"], ["run", "stream", "token", "provider", "memory", "project", "agent"],

@@ -18,6 +18,7 @@
 #include "dispatch/base/performer.h"
 #include "dispatch/board/boards.h"
 #include "dispatch/board/must.h"
+#include "dispatch/flow/flows.h"
 #include "dispatch/inbox/deliver.h"
 #include "dispatch/session/titles.h"
 #include "dispatch/turn/turns.h"
@@ -28,6 +29,7 @@
 #include "loop/fetch.h"
 #include "loop/loop_uv.h"
 #include "loop/sleep_watch.h"
+#include "main/census.h"
 #include "main/descriptors.h"
 #include "main/parts.h"
 #include "main/processes.h"
@@ -43,10 +45,9 @@
 #include "tool/web/search.h"
 
 enum {
-    CENSUS_MS = 1000,
     RELEASE_AGAIN_MS = 10 * 1000,
     HIDDEN_MAX = 4,
-    PERFORMERS = 7,
+    PERFORMERS = 8,
     /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
      * descriptor. Further calls wait. The default of a daemon that was given no number. */
     STREAMS_MAX = 1024,
@@ -86,6 +87,7 @@ struct work {
     struct titles *titles;
     struct workflows *workflows;
     struct boards *boards;
+    struct flows *flows;
     struct musts *musts;
     struct performer performers[PERFORMERS];
 
@@ -95,10 +97,8 @@ struct work {
     unsigned stopping; /* Performers that have not stopped yet. */
     void (*stopped)(void *ctx);
     void *stopped_ctx, *known_ctx;
-    /* Counts of rows for /metrics; counted again within a second of a change. */
-    struct run_census census, census_read;
-    struct timer census_timer, release_timer;
-    bool census_due, census_away;
+    struct census census;
+    struct timer release_timer;
     struct spool_look spool_look;
     struct sleep_watch sleep;
 };
@@ -541,6 +541,26 @@ static void boards_begin(struct work *work) {
     work->boards = boards_open(&with);
 }
 
+static void flows_begin(struct work *work) {
+    const struct serve_options *serve = work->options.serve;
+    const struct flows_options with = {.loop = work->loop,
+                                       .store = work->store,
+                                       .effects = work->effects,
+                                       .shortage = work->shortage,
+                                       .connections = work->connections,
+                                       .dispatch = work->dispatch,
+                                       .workflows = work->workflows,
+                                       .scripts = work->scripts,
+                                       .search = catalog_places(),
+                                       .agents = work->agents,
+                                       .cpu_ms = serve->script_cpu_ms,
+                                       .memory_mb = serve->script_memory >> 20,
+                                       .bounds = bounds_of(work),
+                                       .ctx = work,
+                                       .failed = run_failed};
+    work->flows = flows_open(&with);
+}
+
 /* A kind of run is heard by those that name it here; dispatch hears of each (work_run_note). */
 static void performers_fill(struct work *work) {
     const struct performer rows[PERFORMERS] = {
@@ -557,6 +577,7 @@ static void performers_fill(struct work *work) {
                   [KIND_JOB] = workflows_job_note},
          .stop = workflows_stop},
         {.room = work->boards, .stop = boards_stop},
+        {.room = work->flows, .note = {[KIND_FLOW] = flows_run_note}, .stop = flows_stop},
         {.room = work->musts, .note = {[KIND_JOB] = musts_job_note}, .stop = musts_stop},
     };
     memcpy(work->performers, rows, sizeof rows);
@@ -620,6 +641,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
     musts_begin(work);
     turns_begin(work);
     boards_begin(work);
+    flows_begin(work);
     performers_fill(work);
     return ERR_OK;
 }
@@ -753,42 +775,12 @@ void work_come_home(struct work *work, void (*known)(void *ctx, struct err err),
     store_write(work->store, home_find, home_found, work);
 }
 
-static struct err census_tx(struct tx *tx, void *ctx) {
-    struct work *work = ctx;
-    return tx_run_census(tx, &work->census_read);
-}
-
-static void census_done(struct err err, void *ctx) {
-    struct work *work = ctx;
-    work->census_away = false;
-    if (!err_failed(err)) {
-        work->census = work->census_read;
-    }
-}
-
-static void census_ask(struct timer *timer) {
-    struct work *work = CONTAINER_OF(timer, struct work, census_timer);
-    if (work->census_away) { /* The answer on its way may be older than the change. */
-        timer_start(work->loop, timer, CENSUS_MS, census_ask);
-        return;
-    }
-    work->census_due = false;
-    work->census_away = true;
-    store_read(work->store, census_tx, census_done, work);
-}
-
-static void census_stale(struct work *work) {
-    if (!work->census_due && work->stopped == NULL) {
-        work->census_due = true;
-        timer_start(work->loop, &work->census_timer, CENSUS_MS, census_ask);
-    }
-}
-
 void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
     boards_recover(work->boards);
-    census_stale(work);
+    census_start(&work->census, work->loop, work->store);
+    census_stale(&work->census);
     models_on_mended(work->models, connection_mended, work);
     sleep_watch_start(&work->sleep, work->loop, machine_after_sleep, work);
     musts_recover(work->musts);
@@ -807,7 +799,7 @@ void work_run_note(struct work *work, const struct run_row *row) {
             work->performers[i].note[row->kind](work->performers[i].room, row);
         }
     }
-    census_stale(work);
+    census_stale(&work->census);
 }
 
 void work_inbox_note(struct work *work, struct bytes note) {
@@ -855,7 +847,7 @@ static void room_stopped(void *ctx) {
 void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopped = stopped;
     work->stopped_ctx = ctx;
-    timer_stop(work->loop, &work->census_timer);
+    census_stop(&work->census);
     timer_stop(work->loop, &work->release_timer);
     spool_look_stop(&work->spool_look);
     sleep_watch_stop(&work->sleep);
@@ -885,6 +877,7 @@ void work_close(struct work *work) {
     }
     spool_look_done(&work->spool_look);
     boards_close(work->boards);
+    flows_close(work->flows);
     workflows_close(work->workflows);
     scripts_close(work->scripts);
     titles_close(work->titles);
@@ -963,7 +956,7 @@ void work_status_write(const struct work *work, struct text *text) {
 
 void work_metrics(struct work *work, struct text *text) {
     const struct world *world = work->options.serve->world;
-    metrics_of_runs(&work->census, world, text);
+    metrics_of_runs(&work->census.counts, world, text);
     metrics_of_jobs(work->dispatch, work->processes.holders, work->effects, text);
     descriptors_metrics(work->shortage, text);
     metrics_of_deliveries(work->deliver, world, text);

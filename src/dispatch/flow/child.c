@@ -1,0 +1,367 @@
+/* child.c: the child of a step begins: an agent, a command, a workflow, a flow.
+ *
+ * An agent is looked up in the pool first: a type of agent, else a program. A name that nobody has
+ * fails the step; nothing is used in its place. Native agents of flows only read, unless their type
+ * names its tools; programs do what their definition lets them.
+ */
+#include <stdlib.h>
+
+#include "agent/find.h"
+#include "agent/program.h"
+#include "base/json/json.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "dispatch/flow/flow_run.h"
+#include "dispatch/flow/start.h"
+#include "dispatch/workflow/start.h"
+#include "engine/job/spec.h"
+#include "loop/world.h"
+#include "rules/agent/definition.h"
+#include "tool/agent_types.h"
+
+enum { SPEC_MAX = 1 << 20, TITLE_MAX = 200 };
+
+static const json_t *step_json(const struct flow_run *run) {
+    return json_array_get(json_object_get(run->description, "steps"), run->order->at);
+}
+
+/* --- Its end ---------------------------------------------------------------------------------- */
+
+static void child_written(void *ctx) {
+    struct flow_run *run = ctx;
+    if (err_failed(run->ask.err)) {
+        if (run->why.text[0] == '\0') {
+            why_set(&run->why, "it could not be started (%s)", err_name(run->ask.err.code));
+        }
+        flow_run__refuse_child(run);
+    } else if (run->order->kind == ORDER_CALL && !run->order->late) {
+        run->order->called.begun = true;
+        flow_run__call_begun(run);
+    } else {
+        flow_run__order_done(run);
+    }
+}
+
+static void child_write(struct flow_run *run, store_fn fn) {
+    run->state = FLOW_RUN_WRITING;
+    run->why.text[0] = '\0';
+    ask_write(&run->ask, fn, child_written);
+}
+
+static void child_refuse(struct flow_run *run) {
+    flow_run__refuse_child(run);
+}
+
+static struct flow_place child_place(const struct flow_run *run) {
+    return (struct flow_place){bytes_of(run->run), run->order->at, run->order->version};
+}
+
+/* --- An agent --------------------------------------------------------------------------------- */
+
+static struct bytes agent_name(const struct flow_run *run) {
+    const json_t *step = step_json(run);
+    const json_t *list = json_object_get(step, "agents");
+    const size_t count = json_array_size(list);
+    const size_t tries = (size_t)run->order->tries;
+    if (run->order->kind == ORDER_CALL) {
+        return text_bytes(&run->order->agent);
+    }
+    return count > 0 ? json_text(json_array_get(list, tries < count ? tries : count - 1))
+                     : json_bytes(step, "agent");
+}
+
+static struct err agent_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    AUTO(text_done) struct text schema = text_up_to(TURN_SCHEMA_MAX);
+    const json_t *wanted =
+        order->kind == ORDER_CHILD ? json_object_get(step_json(run), "schema") : NULL;
+    if (wanted != NULL && err_failed(json_write(wanted, &schema))) {
+        why_set(&run->why, "its schema is longer than %d bytes", TURN_SCHEMA_MAX);
+        return err_make(ERR_BAD_FIELD, "flows: schema");
+    }
+    const struct session_new session = {.session = run->session,
+                                        .owner = text_bytes(&run->owner),
+                                        .parent = BYTES(""),
+                                        .project = text_bytes(&run->project),
+                                        .title = text_bytes(&run->title),
+                                        .model = text_bytes(&run->child_model),
+                                        .agent = agent_name(run),
+                                        .root = text_bytes(&run->root),
+                                        .instructions = text_bytes(&run->instructions),
+                                        .settings = text_bytes(&run->settings),
+                                        .program = text_bytes(&run->program)};
+    const struct flow_talk talk = {
+        .session = &session,
+        .message = {.text = text_bytes(&order->text),
+                    .client = BYTES(""),
+                    .schema = wanted != NULL ? text_bytes(&schema) : BYTES(""),
+                    .model = BYTES(""),
+                    .model_default = bytes_of(run->model_default.name),
+                    .policy = TURN_ENQUEUE,
+                    .line = program_message_line,
+                    .run = run->child,
+                    .message = run->message,
+                    .answer = run->answer,
+                    .bounds = run->flows->options.bounds}};
+    const struct flow_child child = {.place = child_place(run), .talk = &talk};
+    const struct flow_call call = {.place = child_place(run),
+                                   .number = order->number,
+                                   .agent = text_bytes(&order->agent),
+                                   .task = text_bytes(&order->text)};
+    return order->kind == ORDER_CALL ? tx_flow_call_begin(tx, &call, &talk, &order->late, &run->why)
+                                     : tx_flow_child(tx, &child, &order->late, &run->why);
+}
+
+static void agent_begin(void *ctx) {
+    struct flow_run *run = ctx;
+    const struct world *world = loop_world(run->flows->options.loop);
+    if (run->flows->asker.stopping) {
+        return;
+    }
+    connections_default_model(run->flows->options.connections, &run->model_default);
+    run->session = world_new_id(world, "ses");
+    run->child = world_new_id(world, "run");
+    run->message = world_new_id(world, "msg");
+    run->answer = world_new_id(world, "msg");
+    child_write(run, agent_tx);
+}
+
+static void program_see(void *ctx, const struct agent_seen *seen) {
+    struct flow_run *run = ctx;
+    run->usable = agent_may_start(seen->found);
+    if (!run->usable) {
+        why_set(&run->why, "agent '%.64s' is %s: %s", seen->what->name,
+                agent_found_names[seen->found], seen->why);
+        return;
+    }
+    run->usable = !err_failed(agent_definition_write(seen->what, &run->program));
+    text_clear(&run->child_model);
+    text_addf(&run->child_model, "%s/%.200s", seen->what->name,
+              seen->what->model != NULL ? seen->what->model : "default");
+}
+
+static void settings_write(struct flow_run *run, tool_set tools) {
+    const char *comma = "";
+    text_clear(&run->settings);
+    text_add_str(&run->settings, "{\"tools\":[");
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        if ((tools & tool_set_of((enum tool_id)id)) != 0) {
+            text_addf(&run->settings, "%s\"%s\"", comma, tool_get((enum tool_id)id)->name);
+            comma = ",";
+        }
+    }
+    text_add_str(&run->settings, "]}");
+}
+
+static void type_take(struct flow_run *run, const struct agent_type *type) {
+    run->usable = true;
+    settings_write(run, type->tools);
+    text_clear(&run->instructions);
+    text_add_str(&run->instructions, type->instructions);
+    if (type->model[0] != '\0') {
+        text_clear(&run->child_model);
+        text_add_str(&run->child_model, type->model);
+    }
+}
+
+static void agent_search(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    const struct flows_options *options = &run->flows->options;
+    const char *root = run->root.len > 0 ? text_bytes(&run->root).data : NULL;
+    const struct agent_places places = {
+        .root = root, .home = options->search.home, .config_dir = options->search.config_dir};
+    const struct agent_search search = {.root = root,
+                                        .home = options->search.home,
+                                        .path = getenv("PATH"),
+                                        .rows = options->agents};
+    AUTO(agent_type_done) struct agent_type type = {.tools = 0};
+    const struct bytes name = agent_name(run);
+    run->usable = false;
+    run->why.text[0] = '\0';
+    const struct err err =
+        agent_type_find(&places, name.len > 0 ? name : BYTES("Explore"), &type, &run->why);
+    if (!err_failed(err)) {
+        type_take(run, &type);
+    } else if (err.code == ERR_NOT_FOUND && agent_find(&search, name, program_see, run)) {
+        settings_write(run, 0);
+        text_clear(&run->settings); /* A program's own. */
+    }
+}
+
+static void agent_searched(struct pool_job *job) {
+    struct flow_run *run = CONTAINER_OF(job, struct flow_run, job);
+    if (run->flows->asker.stopping) {
+        flows__maybe_stopped(run->flows);
+    } else if (!run->usable) {
+        child_refuse(run);
+    } else if (run->program.len > 0 ||
+               !connections_look(run->flows->options.connections, agent_begin, run)) {
+        agent_begin(run);
+    }
+}
+
+static void agent_start(struct flow_run *run) {
+    const struct bytes model =
+        run->order->kind == ORDER_CHILD ? json_bytes(step_json(run), "model") : BYTES("");
+    const struct bytes of_run = text_bytes(&run->model);
+    run->state = FLOW_RUN_SEARCHING;
+    text_clear(&run->program);
+    text_clear(&run->child_model);
+    text_clear(&run->title);
+    text_add(&run->child_model, model.len > 0 ? model.data : of_run.data,
+             model.len > 0 ? model.len : of_run.len);
+    const struct bytes id = run->seen[run->order->at].id;
+    text_addf(&run->title, "%.*s: %.*s", (int)utf8_cut(text_bytes(&run->name), TITLE_MAX / 2),
+              text_bytes(&run->name).data, (int)id.len, id.data);
+    pool_begin(&run->flows->pool, &run->job, POOL_QUICK, agent_search, agent_searched);
+}
+
+/* --- A command -------------------------------------------------------------------------------- */
+
+static struct err command_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct flow_order *order = run->order;
+    AUTO(text_done) struct text spec = text_up_to(SPEC_MAX);
+    const struct bytes fixed = json_bytes(step_json(run), "command");
+    const struct bytes line = fixed.len > 0 ? fixed : text_bytes(&order->text);
+    text_add_char(&spec, '{');
+    text_add_member(&spec, "shell", line);
+    if (run->root.len > 0) {
+        text_add_member(&spec, "cwd", text_bytes(&run->root));
+    }
+    text_add_char(&spec, '}');
+    struct run_new job = job_run_new(&run->child, text_bytes(&spec));
+    job.owner = text_bytes(&run->owner);
+    job.project = text_bytes(&run->project);
+    job.label = run->seen[order->at].id;
+    job.command = (struct bytes){line.data, utf8_cut(line, RUN_COMMAND_MAX)};
+    job.bounds = run->flows->options.bounds;
+    const struct flow_child child = {.place = child_place(run), .job = &job};
+    if (text_failed(&spec) || line.len == 0) {
+        why_set(&run->why, "its command is %s", line.len == 0 ? "empty" : "too long");
+        return err_make(ERR_BAD_FIELD, "flows: command");
+    }
+    return tx_flow_child(tx, &child, &order->late, &run->why);
+}
+
+static void command_start(struct flow_run *run) {
+    run->child = world_new_id(loop_world(run->flows->options.loop), "run");
+    child_write(run, command_tx);
+}
+
+/* --- A workflow, a flow ----------------------------------------------------------------------- */
+
+struct start_child {
+    struct flow_run *run;
+    char *owner, *root, *name; /* Owned. */
+    json_t *args;              /* Owned. */
+    struct workflow_start workflow;
+    struct flow_start flow;
+};
+
+static void start_child_free(struct start_child *start) {
+    workflow_start_free(&start->workflow);
+    flow_start_free(&start->flow);
+    json_release(&start->args);
+    mem_free(start->owner);
+    mem_free(start->root);
+    mem_free(start->name);
+    mem_free(start);
+}
+
+static struct err start_tx(struct tx *tx, void *ctx) {
+    struct flow_run *run = ctx;
+    struct start_child *start = run->starting;
+    const bool is_flow = start->flow.flows != NULL;
+    start->workflow.what.run.bounds = run->flows->options.bounds;
+    start->flow.what.run.bounds = run->flows->options.bounds;
+    const struct flow_child child = {.place = child_place(run),
+                                     .workflow = is_flow ? NULL : &start->workflow.what,
+                                     .flow = is_flow ? &start->flow.what : NULL};
+    return tx_flow_child(tx, &child, &run->order->late, &run->why);
+}
+
+static void start_written(void *ctx) {
+    struct flow_run *run = ctx;
+    start_child_free(run->starting);
+    run->starting = NULL;
+    child_written(run);
+}
+
+static void start_go(struct start_child *start, struct err err, const struct why *why) {
+    struct flow_run *run = start->run;
+    if (err_failed(err) || why->text[0] != '\0') {
+        run->why = *why;
+        if (why->text[0] == '\0') {
+            why_set(&run->why, "it could not be started (%s)", err_name(err.code));
+        }
+        start_child_free(start);
+        run->starting = NULL;
+        child_refuse(run);
+        return;
+    }
+    run->state = FLOW_RUN_WRITING;
+    run->why.text[0] = '\0';
+    ask_write(&run->ask, start_tx, start_written);
+}
+
+static void on_workflow_ready(struct workflow_start *ready, struct err err) {
+    struct start_child *start = CONTAINER_OF(ready, struct start_child, workflow);
+    const struct why none = {""};
+    start_go(start, err, err_failed(err) || ready->invalid ? &ready->why : &none);
+}
+
+static void on_flow_ready(struct flow_start *ready, struct err err) {
+    start_go(CONTAINER_OF(ready, struct start_child, flow), err, &ready->why);
+}
+
+static char *copy(struct bytes text) {
+    return mem_copy(text.data, text.len);
+}
+
+static void child_start(struct flow_run *run, enum flow_kind kind) {
+    struct start_child *start = mem_new(sizeof *start);
+    const struct bytes name = json_bytes(step_json(run), flow_kind_names[kind]);
+    run->state = FLOW_RUN_SEARCHING;
+    run->starting = start;
+    start->run = run;
+    start->owner = copy(text_bytes(&run->owner));
+    start->root = copy(text_bytes(&run->root));
+    start->name = copy(name);
+    if (run->order->text.len > 0 &&
+        err_failed(json_parse_wrapped(text_bytes(&run->order->text), &start->args, NULL))) {
+        start->args = json_stringn(run->order->text.data, run->order->text.len);
+    }
+    if (kind == FLOW_KIND_WORKFLOW) {
+        workflow_start_init(&start->workflow, run->flows->options.workflows);
+        start->workflow.owner = start->owner;
+        start->workflow.done = on_workflow_ready;
+        start->workflow.spec.name = start->name;
+        start->workflow.spec.root = start->root;
+        start->workflow.spec.args = start->args;
+        workflow_start_begin(&start->workflow);
+    } else {
+        flow_start_init(&start->flow, run->flows);
+        start->flow.owner = start->owner;
+        start->flow.done = on_flow_ready;
+        start->flow.spec.name = start->name;
+        start->flow.spec.root = start->root;
+        start->flow.spec.input = start->args;
+        flow_start_begin(&start->flow);
+    }
+}
+
+/* --- Which ------------------------------------------------------------------------------------ */
+
+void flow_run__begin_child(struct flow_run *run) {
+    const enum flow_kind kind =
+        run->order->kind == ORDER_CALL ? FLOW_KIND_AGENT : run->seen[run->order->at].kind;
+    if (kind == FLOW_KIND_AGENT) {
+        agent_start(run);
+    } else if (kind == FLOW_KIND_COMMAND) {
+        command_start(run);
+    } else {
+        child_start(run, kind);
+    }
+}

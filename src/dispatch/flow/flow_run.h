@@ -1,0 +1,117 @@
+/* flow_run.h: a flow in the hands of this daemon. Only dispatch/flow includes it.
+ *
+ *   NEW ──adopted──> IDLE
+ *   IDLE ──a note, its time──> READING ──> asks the worker; the rest becomes orders, in line
+ *    ^  └──the first order──> SEARCHING (its agent, its file) ──> WRITING ──> IDLE, and reads again
+ *    └────── nothing to do
+ *
+ * Threads    the loop; while it reads or writes, what the store function fills belongs to that.
+ */
+#ifndef DROVER_DISPATCH_FLOW_FLOW_RUN_H
+#define DROVER_DISPATCH_FLOW_FLOW_RUN_H
+
+#include "base/link.h"
+#include "base/text.h"
+#include "dispatch/base/ask.h"
+#include "dispatch/base/pool.h"
+#include "dispatch/base/table.h"
+#include "dispatch/flow/evaluator.h"
+#include "dispatch/flow/flows.h"
+
+struct flows {
+    struct flows_options options;
+    struct asker asker;
+    struct pool pool;
+    struct table table;
+    struct link starts; /* Requests that are made ready. */
+    struct loop_task stop_task;
+    bool told; /* `stopped` is on its way. */
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+enum flow_run_state {
+    FLOW_RUN_NEW,
+    FLOW_RUN_IDLE,
+    FLOW_RUN_READING,
+    FLOW_RUN_SEARCHING,
+    FLOW_RUN_WRITING
+};
+
+/* The question about a step that is under way. */
+struct flow_hand {
+    int64_t version;    /* At which it was asked; -1: it was not. */
+    int64_t evaluation; /* Under way; 0: none. */
+    size_t number;      /* The case that is asked. */
+    int64_t known;      /* The version whose result the worker has; -1: none. */
+};
+/* A step as the rows had it. */
+struct flow_seen {
+    struct bytes id; /* Borrowed from the description. */
+    enum flow_kind kind;
+    enum flow_status status;
+    enum flow_phase phase;
+    int64_t version, tries;
+    bool has_child;
+    struct text prompt; /* Owned. */
+};
+
+enum flow_order_kind { ORDER_TELL, ORDER_CHILD, ORDER_CALL, ORDER_TICK, ORDER_END };
+struct flow_order {
+    struct link link;
+    enum flow_order_kind kind;
+    size_t at;
+    int64_t version, tries, number, evaluation;
+    struct flow_answer answer;
+    struct text text;  /* Owned: answer, prompt, report. */
+    struct text agent; /* Owned. */
+    struct text note;  /* Owned: END: why there is no report. */
+    bool late;
+    struct flow_called called; /* CALL: its text is in `text`. */
+};
+
+struct flow_run {
+    struct table_node node;
+    char run[ID_SIZE];
+    struct flows *flows;
+    enum flow_run_state state;
+    bool again;
+    struct ask ask;
+    struct timer timer;
+    struct link orders, calls; /* calls: agents of code that have not ended. */
+    struct flow_order *order;  /* Owned: at hand; NULL: none. */
+    /* As the rows had it: */
+    enum flow_stage stage;
+    enum run_cause stop;
+    int64_t due_ms;
+    struct text name, file, source, input, model, root, owner, project, rejected; /* Owned. */
+    json_t *description;                                                          /* Owned. */
+    json_t *results; /* Owned: that the worker does not have yet. */
+    size_t count;
+    struct flow_seen *seen;  /* Owned. */
+    struct flow_hand *hands; /* Owned. */
+    /* The worker: */
+    struct evaluator *evaluator; /* Owned; NULL: there is none. */
+    int64_t evaluations, report; /* report: evaluation of it; 0: none. */
+    unsigned crashes;
+    /* The child that begins: */
+    struct pool_job job;
+    bool usable;
+    struct why why;
+    struct text program, child_model, settings, instructions, title; /* Owned. */
+    struct default_model model_default;
+    struct id session, child, message, answer;
+    struct start_child *starting; /* Owned by child.c; NULL: none. */
+};
+
+/* child.c: the order at hand is a child of a step, or an agent that a code step asks for. */
+void flow_run__begin_child(struct flow_run *run);
+/* flows.c */
+void flows__maybe_stopped(struct flows *flows);
+void flow_run__call_begun(struct flow_run *run); /* The run waits for its end. */
+/* The order at hand is done. */
+void flow_run__order_done(struct flow_run *run);
+/* The child could not begin, for the reason in run->why. */
+void flow_run__refuse_child(struct flow_run *run);
+
+#endif

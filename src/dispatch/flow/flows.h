@@ -1,0 +1,44 @@
+/* flows.h: performs flows: asks the worker of a file, begins the children of steps, and tells the
+ * rows of both.
+ *
+ * Promise    what is to be done is read from the rows alone (tx_flow_look): after a restart, and
+ *            after each change. Nothing here is truth. What a function came to is stored before
+ *            anything follows from it.
+ * Ownership  what the options point to is borrowed for life.
+ * Threads    the loop; agents and files are looked up in the pool.
+ */
+#ifndef DROVER_DISPATCH_FLOW_FLOWS_H
+#define DROVER_DISPATCH_FLOW_FLOWS_H
+
+#include "dispatch/base/effects.h"
+#include "dispatch/job/dispatch.h"
+#include "dispatch/provider/connections.h"
+#include "dispatch/workflow/workflows.h"
+#include "engine/flow/flows.h"
+#include "script/script.h"
+
+struct agent_rows;
+struct flows_options {
+    struct loop *loop;
+    struct store *store;
+    struct effects *effects;
+    struct shortage *shortage;
+    struct connections *connections;
+    struct dispatch *dispatch;
+    struct workflows *workflows;
+    struct scripts *scripts;      /* Workers of the present build of the engine. */
+    struct catalog_search search; /* For files that are named; the root is the run's. */
+    struct agent_rows *agents;
+    int64_t cpu_ms, memory_mb; /* For a function. */
+    struct run_bounds bounds;
+    void *ctx;
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+};
+struct flows;
+struct flows *flows_open(const struct flows_options *options);
+/* As a performer (dispatch/base/performer.h). */
+void flows_run_note(void *flows, const struct run_row *row);
+void flows_stop(void *flows, void (*stopped)(void *ctx), void *ctx);
+void flows_close(struct flows *flows); /* NULL is allowed. */
+
+#endif

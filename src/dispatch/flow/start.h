@@ -1,0 +1,55 @@
+/* start.h: a request for a flow, made ready to become a run.
+ *
+ *   asked ──its file is found and read──> a worker describes it ──> `when` of its steps ──> done
+ *
+ * Promise    `done` once, never inside the call, and nothing has begun then: the caller submits
+ *            `what` in a transaction of its own. A file that cannot be run is an error with its
+ *            place. `when` that looks at results is left to the run.
+ * Ownership  the caller's, from flow_start_init to flow_start_free; it stays where it is until
+ *            `done`. What `spec` points to is the caller's and lives as long.
+ * Threads    the loop; files are read in the pool.
+ */
+#ifndef DROVER_DISPATCH_FLOW_START_H
+#define DROVER_DISPATCH_FLOW_START_H
+
+#include "base/link.h"
+#include "dispatch/base/pool.h"
+#include "dispatch/flow/evaluator.h"
+#include "dispatch/flow/flows.h"
+#include "script/catalog.h"
+
+struct flow_spec {
+    const char *name, *path;                    /* Either of them. */
+    const char *root, *model, *project, *label; /* NULL: none. */
+    const json_t *input;                        /* Any value; NULL: {}. A text is the question. */
+};
+struct flow_start {
+    /* Set by the caller: */
+    struct flows *flows;
+    const char *owner;
+    struct flow_spec spec;
+    void (*done)(struct flow_start *start, struct err err);
+
+    /* At `done`: */
+    struct why why;
+    struct flow_new what;
+    json_t *description; /* Owned. */
+
+    /* Private. */
+    struct link link; /* Among those of `flows`: a stop of the daemon ends them. */
+    struct loop_task task;
+    struct pool_job job;
+    struct err err;
+    struct catalog_script script;
+    struct evaluator *evaluator;
+    size_t open; /* Evaluations under way. */
+    bool *excluded;
+    struct text described, input, row_spec; /* Owned. */
+};
+
+void flow_start_init(struct flow_start *start, struct flows *flows);
+void flow_start_begin(struct flow_start *start);
+void flow_start__stop(struct flow_start *start); /* The daemon stops. */
+void flow_start_free(struct flow_start *start);  /* The members. Zeros are allowed. */
+
+#endif
