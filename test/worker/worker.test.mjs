@@ -336,6 +336,9 @@ test("a script that is only checked is read, and nothing of it runs", async (t) 
   assert.deepEqual(await check('for (;;) {}\nawait agent("p");'), { t: "end", ok: true });
   const end = await check("const a = 1;\nconst b = ];");
   assert.deepEqual([end.ok, end.code, end.line, end.column], [false, "syntax_error", 2, 11]);
+  for (const open of ["()=>", "(", "[", "a?", "`${"]) {
+    assert.equal((await check(`return ${open.repeat(1e5)}1`)).code, "syntax_error", open);
+  }
 });
 
 test("the second form calls what the text returns", async (t) => {

@@ -755,7 +755,10 @@
       } catch {
         // There is no memory for it.
       }
-      if (code === "syntax_error" && about.name !== "SyntaxError") code = "script_error";
+      // A text that is nested too deeply is wrong, too. Which of the two the engine throws then
+      // depends on how deep its stack was.
+      const unread = about.name === "SyntaxError" || about.name === "RangeError";
+      if (code === "syntax_error" && !unread) code = "script_error";
       const memory = about.name === "InternalError" && about.message === "out of memory";
       fail(memory ? "memory_exceeded" : code, about.name, about.message, about.stack);
     },
