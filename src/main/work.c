@@ -555,6 +555,7 @@ static void flows_begin(struct work *work) {
                                        .agents = work->agents,
                                        .cpu_ms = serve->script_cpu_ms,
                                        .memory_mb = serve->script_memory >> 20,
+                                       .step_timeout_ms = serve->flow_step_ms,
                                        .bounds = bounds_of(work),
                                        .ctx = work,
                                        .failed = run_failed};

@@ -43,7 +43,8 @@ static struct err submit_tx(struct tx *tx, void *ctx) {
                             .description = bytes_of(flow->description),
                             .input = BYTES("{}"),
                             .model = BYTES(""),
-                            .root = BYTES("/tmp")};
+                            .root = BYTES("/tmp"),
+                            .step_timeout_ms = FLOW_STEP_TIMEOUT_MS};
     what.run.kind = KIND_FLOW;
     const struct err err = tx_flow_submit(tx, &what, &row, &flow->why);
     if (!err_failed(err)) {

@@ -30,6 +30,7 @@ struct flows_options {
     struct catalog_search search; /* For files that are named; the root is the run's. */
     struct agent_rows *agents;
     int64_t cpu_ms, memory_mb; /* For a function. */
+    int64_t step_timeout_ms;   /* As of struct flow_new. */
     struct run_bounds bounds;
     void *ctx;
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);

@@ -95,6 +95,7 @@ static void start_succeed(struct flow_start *start) {
         .input = text_bytes(&start->input),
         .model = text_or(spec->model, BYTES("")),
         .root = text_or(spec->root, BYTES("")),
+        .step_timeout_ms = start->flows->options.step_timeout_ms,
         .excluded = start->excluded};
     start_conclude(start, ERR_OK);
 }

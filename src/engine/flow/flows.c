@@ -72,11 +72,11 @@ struct err tx_flow_submit(struct tx *tx, const struct flow_new *what, struct run
     }
     tx_do(tx,
           "INSERT INTO flows (run, name, file, source, description, input, model, root, stage,"
-          " rewinds, rejected, failed, due_ms, report) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
-          " 'steps', 0, '', '', 0, '')",
+          " rewinds, rejected, failed, due_ms, report, step_timeout_ms) VALUES ($1, $2, $3, $4, $5,"
+          " $6, $7, $8, 'steps', 0, '', '', 0, '', $9)",
           ARGS(arg_int(ret_row->id), arg_text(what->name), arg_text(what->file),
                arg_text(what->source), arg_text(what->description), arg_text(what->input),
-               arg_text(what->model), arg_text(what->root)));
+               arg_text(what->model), arg_text(what->root), arg_int(what->step_timeout_ms)));
     steps_insert(tx, ret_row->id, &flow);
     return tx_error(tx);
 }

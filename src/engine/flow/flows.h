@@ -40,7 +40,8 @@ struct flow_new {
     struct bytes input;              /* JSON. */
     struct bytes model;              /* For agents that name none; "": the default. */
     struct bytes root;
-    const bool *excluded; /* By place: steps that the file does not want; NULL: none. */
+    int64_t step_timeout_ms; /* Time of a step without a sign of life; 0: none. */
+    const bool *excluded;    /* By place: steps that the file does not want; NULL: none. */
 };
 /* ERR_BAD_FLOW: the description cannot be run; and as tx_run_submit. */
 MUST_CHECK struct err tx_flow_submit(struct tx *tx, const struct flow_new *what,

@@ -49,16 +49,22 @@ static bool step_read(struct rows *rows, struct flow_state *state, size_t at) {
     had->child = rows_int(rows, 11);
     had->note = rows_copy(rows, 12);
     step->dispatched = rows_int(rows, 13);
+    const int64_t alive_ms = rows_int(rows, 14);
+    step->changed_ms = alive_ms > step->changed_ms ? alive_ms : step->changed_ms;
     return true;
 }
 
-/* Time in which a child of the step waits for a person is no time of the step. */
+/* Time in which a child of the step waits for a person is no time of the step; and each step of a
+ * child is a sign of life. */
 #define STEP_COLUMNS                                                                               \
     "s.place, s.status, s.phase, s.cause, s.version, s.chosen, s.tries, s.rounds, s.began_ms,"     \
     " CASE WHEN s.child <> 0 AND EXISTS (SELECT 1 FROM approvals a WHERE a.run = s.child AND"      \
     " a.answered_ms IS NULL) THEN $2 ELSE s.changed_ms END, s.due_ms, s.child, s.note,"            \
     " (SELECT count(*) FROM flow_calls c WHERE c.run = s.run AND c.place = s.place AND"            \
-    " c.version = s.version AND c.state = '')"
+    " c.version = s.version AND c.state = ''),"                                                    \
+    " COALESCE((SELECT max(COALESCE(p.ended_ms, p.started_ms)) FROM spans p WHERE p.run = s.child" \
+    " OR p.run IN (SELECT c.child FROM flow_calls c WHERE c.run = s.run AND c.place = s.place"     \
+    " AND c.version = s.version AND c.state = '')), 0)"
 
 static bool steps_read(struct tx *tx, struct flow_state *state) {
     size_t at = 0;
@@ -89,8 +95,8 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     *ret_state = (struct flow_state){.description = NULL, .run = *run};
     unsigned stage = 0;
     struct rows *rows = tx_row(tx,
-                               "SELECT stage, rewinds, rejected, failed, description, report"
-                               " FROM flows WHERE run = $1",
+                               "SELECT stage, rewinds, rejected, failed, description, report,"
+                               " step_timeout_ms FROM flows WHERE run = $1",
                                ARGS(arg_int(run->id)));
     if (rows == NULL) {
         return false;
@@ -101,6 +107,7 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     ret_state->failed = rows_copy(rows, 3);
     const struct bytes description = rows_copy(rows, 4);
     ret_state->report = rows_copy(rows, 5);
+    const int64_t step_timeout_ms = rows_int(rows, 6);
     rows_release(&rows);
     if (!known || !description_read(tx, description, ret_state) || !steps_read(tx, ret_state)) {
         tx_fail(tx, err_make(ERR_STORE_CORRUPT, "flows: rows"));
@@ -108,6 +115,7 @@ bool flows__read(struct tx *tx, const struct run_row *run, struct flow_state *re
     }
     ret_state->stage = (enum flow_stage)stage;
     ret_state->flow.rewinds = rewinds;
+    ret_state->flow.step_timeout_ms = step_timeout_ms;
     ret_state->flow.now_ms = tx_now_ms(tx);
     return !err_failed(tx_error(tx));
 }

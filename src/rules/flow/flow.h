@@ -166,7 +166,7 @@ struct flow_step {
     size_t case_count;       /* SWITCH. The branch of this number is the default's. */
     size_t rewind_to;        /* APPROVAL; FLOW_NONE: a rejection is a failure. */
     int64_t retries_max, loop_max;
-    int64_t timeout_ms; /* APPROVAL: until an answer; 0: it waits for ever. */
+    int64_t timeout_ms; /* APPROVAL: until an answer; 0: for ever. Others: 0: the flow's. */
 
     /* From here on: its row. */
     enum flow_status status;

@@ -72,7 +72,7 @@ static const struct member {
     {"prompt", A_TEXT, KIND(APPROVAL), 0},
     {"approvers", A_LIST, KIND(APPROVAL), 0},
     {"rewind_to", A_TEXT, KIND(APPROVAL), 0},
-    {"timeoutMs", A_COUNT, KIND(APPROVAL), 0},
+    {"timeoutMs", A_COUNT, ALL_KINDS, 0},
     {"on_timeout", A_TEXT, KIND(APPROVAL), 0},
 };
 

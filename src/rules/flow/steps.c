@@ -433,8 +433,8 @@ static int64_t step_due_ms(const struct flow *flow, const struct flow_step *step
     if (step->phase == FLOW_AT_PAUSE) {
         return step->due_ms;
     }
-    const int64_t timeout_ms =
-        step->phase == FLOW_AT_PERSON ? step->timeout_ms : flow->step_timeout_ms;
+    const bool own = step->kind == FLOW_KIND_APPROVAL || step->timeout_ms > 0;
+    const int64_t timeout_ms = own ? step->timeout_ms : flow->step_timeout_ms;
     return timeout_ms > 0 ? step->changed_ms + timeout_ms : 0;
 }
 

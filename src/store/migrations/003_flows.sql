@@ -15,7 +15,8 @@ CREATE TABLE flows (
     rejected TEXT NOT NULL,
     failed TEXT NOT NULL,
     due_ms @int@ NOT NULL,
-    report TEXT NOT NULL
+    report TEXT NOT NULL,
+    step_timeout_ms @int@ NOT NULL
 ) @strict@;
 -- Steps, in the order of the file. child: id of its run; 0: none. approval: apr_…, or ''.
 CREATE TABLE flow_steps (
