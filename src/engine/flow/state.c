@@ -233,10 +233,13 @@ static void step_changed(struct tx *tx, struct flow_state *state, size_t at) {
         step->rounds < had->rounds) { /* Back to the start, and perhaps on from there. */
         had->note = had->prompt = had->result = BYTES("");
     }
+    if (step->kind == FLOW_KIND_APPROVAL) {
+        /* Also one that goes back to its own question in this commit: an answer to the old one
+         * would count for the new one. */
+        tx_fail(tx, approvals__withdraw_step(tx, &state->run, step->id));
+    }
     if (step->phase == FLOW_AT_PERSON) {
         person_ask(tx, state, at);
-    } else if (step->kind == FLOW_KIND_APPROVAL) {
-        tx_fail(tx, approvals__withdraw_step(tx, &state->run, step->id));
     }
     step_write(tx, state, at);
     step_event(tx, state, at);
