@@ -555,6 +555,13 @@ static void end_check(struct sim *sim, const struct seen_flow *seen, const struc
     }
 }
 
+static void tally(struct sim *sim, const struct seen_flow *seen) {
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct seen_step *step = &seen->steps[i];
+        sim_trace(sim, "TALLY step %s %s %s loops%d tries%d rew%d", flow_kind_names[seen->flow->world.plans[i].kind], flow_status_names[step->status], flow_cause_names[step->cause], step->rounds > 0, step->tries > 0, step->denials > 0);
+    }
+    sim_trace(sim, "TALLY flow %s %s %s", run_state_name(seen->state), seen->cause, seen->stop);
+}
 static void flow_judge(struct sim *sim, struct sim_flow *flow) {
     static struct seen_flow seen; /* Large; one thread. */
     struct flow_world world = flow->world;
@@ -572,6 +579,7 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
     }
     world_decide(sim, &seen, &world);
     rewinds_check(sim, &seen);
+    tally(sim, &seen);
     if (seen.stop[0] == '\0') {
         const bool fails = world_judge(&world);
         statuses_check(sim, &seen, &world, fails);

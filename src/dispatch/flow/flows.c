@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "dispatch/flow/flow_run.h"
 #include "dispatch/flow/start.h"
-#include "loop/world.h"
 
 enum {
     RETRY_MS = 200,
@@ -422,7 +421,7 @@ static void on_time(struct timer *timer) {
 
 static void time_wait(struct flow_run *run) {
     struct loop *loop = run->flows->options.loop;
-    const int64_t wait_ms = run->due_ms - world_wall_ms(loop_world(loop));
+    const int64_t wait_ms = run->due_ms - store_steady_ms(run->flows->options.store);
     timer_stop(loop, &run->timer);
     if (run->due_ms > 0 && run->stage == FLOW_IN_STEPS) {
         timer_start(loop, &run->timer,
