@@ -10,7 +10,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "asks.h"
@@ -22,7 +21,9 @@
 #include "inside.h"
 #include "ops.h"
 
-enum { RESULT_MAX = 2 << 20, SHARE = 4 };
+enum { RESULT_MAX = 2 << 20, SHARE = 3, ORPHAN_MS = 60000 };
+
+#define ORPHAN_NS ((uint64_t)ORPHAN_MS * 1000 * 1000)
 
 struct sim_flows *flows_of(struct sim *sim) {
     static struct sim_flows all;
@@ -81,8 +82,8 @@ static size_t step_of(const struct flow_world *world, const char *name) {
 /* Columns: run of the flow, name of the step, id. The turn of an agent is named by its session. */
 static void child_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     struct sim_flow *flow = flow_by_run(sim, row->text[0]);
-    const char *name = strncmp(row->text[1].data, "herd: ", 6) == 0 ? row->text[1].data + 6
-                                                                     : row->text[1].data;
+    const char *name =
+        strncmp(row->text[1].data, "herd: ", 6) == 0 ? row->text[1].data + 6 : row->text[1].data;
     const size_t at = flow == NULL ? FLOW_NONE : step_of(&flow->world, name);
     (void)ctx;
     if (at == FLOW_NONE || flow->child_count == FLOW_CHILDREN_MAX) {
@@ -120,6 +121,62 @@ static void children_look(struct sim *sim) {
             }
         }
     }
+}
+
+/* --- Orphans, and batches --------------------------------------------------------------------- */
+
+/* A child that no step waits for is asked to end, soon. */
+static void orphan_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    (void)ctx;
+    for (size_t i = 0; flow != NULL && i < flow->child_count; i++) {
+        struct sim_child *child = &flow->children[i];
+        if (child->id != row->number[1]) {
+            continue;
+        }
+        child->orphan_ns = child->orphan_ns == 0 ? sim_now_ns(sim) : child->orphan_ns;
+        if (sim_now_ns(sim) - child->orphan_ns > ORPHAN_NS && sim_life_age_ms(sim) > ORPHAN_MS &&
+            !jobs_held(sim)) {
+            sim_fail(sim, "no step of %s waits for its child %s of s%zu, which runs", flow->run,
+                     row->text[2].data, child->at);
+        }
+    }
+}
+
+/* Columns: run, place, of the steps that run; in the order of runs. */
+struct running {
+    struct sim_flow *flow;
+    size_t batched[WORLD_BATCHES + 1];
+};
+
+static void running_take(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct running *running = ctx;
+    struct sim_flow *flow = flow_by_run(sim, row->text[0]);
+    if (flow == NULL || row->number[1] < 0 || (size_t)row->number[1] >= flow->world.count) {
+        sim_fail(sim, "%s runs, and nobody asked for it", row->text[0].data);
+    }
+    if (flow != running->flow) {
+        *running = (struct running){.flow = flow};
+    }
+    const size_t batch = flow->world.plans[row->number[1]].batch;
+    if (++running->batched[batch] > WORLD_BATCH_AT_ONCE && batch < WORLD_BATCHES) {
+        sim_fail(sim, "too many steps of the batch b%zu of %s run at once", batch, flow->run);
+    }
+}
+
+static void live_look(struct sim *sim) {
+    struct running running = {.flow = NULL};
+    ask_each(sim,
+             "SELECT r.run, s.place FROM flow_steps s JOIN runs r ON r.id = s.run WHERE"
+             " s.status = 'running' AND r.ended_ms IS NULL ORDER BY r.id",
+             NULL, running_take, &running);
+    ask_each(sim,
+             "SELECT f.run, c.id, c.run FROM runs f JOIN runs c ON c.parent = f.id WHERE"
+             " f.kind = 'flow' AND f.ended_ms IS NULL AND c.ended_ms IS NULL AND c.stop = ''"
+             " AND NOT EXISTS (SELECT 1 FROM flow_steps s WHERE s.child = c.id)"
+             " AND NOT EXISTS (SELECT 1 FROM flow_calls k JOIN flow_steps s ON s.run = k.run"
+             " AND s.place = k.place AND s.version = k.version WHERE k.child = c.id)",
+             NULL, orphan_take, NULL);
 }
 
 /* --- An ended flow, as its rows have it ------------------------------------------------------- */
@@ -326,28 +383,10 @@ static void seen_free(struct seen_flow *seen) {
 
 /* --- How the world decided -------------------------------------------------------------------- */
 
-static void dump_take(struct sim *sim, const struct ask_row *row, void *ctx) {
-    (void)sim;
-    (void)ctx;
-    sim_trace(sim, "DUMP %s", row->text[0].data);
-}
-static void dump(struct sim *sim, const struct seen_flow *seen) {
-    char stream[ID_SIZE + 8];
-    (void)snprintf(stream, sizeof stream, "run:%s", seen->flow->run);
-    
-    ask_each(sim, "SELECT id || ' ' || run || ' ' || kind || ' ' || label || ' ' || parent || ' ' || state || ' ' || stop || ' ' || cause FROM runs ORDER BY id", NULL, dump_take, NULL);
-    ask_each(sim, "SELECT a.id || ' ' || r.run || ' ' || step || ' ' || a.state || ' ' || digest || ' ' || a.asked_ms || ' ' || coalesce(a.answered_ms, 0) || a.answered_by FROM approvals a join runs r on r.id = a.run where r.run = $1", TEXTS(seen->flow->run), dump_take, NULL);
-    ask_each(sim,
-             "SELECT e.at_ms || e.data FROM events e JOIN streams s ON s.id = e.stream WHERE s.name = $1"
-             " AND e.type = 'flow_run_step_updated' ORDER BY e.seq",
-             TEXTS(stream), dump_take, NULL);
-}
-
 _Noreturn static void step_fail(struct sim *sim, const struct seen_flow *seen, size_t at,
                                 const char *what) {
     const struct seen_step *step = &seen->steps[at];
     const struct world_plan *plan = &seen->flow->world.plans[at];
-    dump(sim, seen);
     sim_fail(sim,
              "s%zu of %s (herd %" PRIu64 "), %s, %s, %s: %s [tries %lld of %lld, rounds %lld of"
              " %lld, children %lld, needs %lld, cut %lld, until %lld, answer %s, note %s]",
@@ -555,13 +594,6 @@ static void end_check(struct sim *sim, const struct seen_flow *seen, const struc
     }
 }
 
-static void tally(struct sim *sim, const struct seen_flow *seen) {
-    for (size_t i = 0; i < seen->count; i++) {
-        const struct seen_step *step = &seen->steps[i];
-        sim_trace(sim, "TALLY step %s %s %s loops%d tries%d rew%d", flow_kind_names[seen->flow->world.plans[i].kind], flow_status_names[step->status], flow_cause_names[step->cause], step->rounds > 0, step->tries > 0, step->denials > 0);
-    }
-    sim_trace(sim, "TALLY flow %s %s %s", run_state_name(seen->state), seen->cause, seen->stop);
-}
 static void flow_judge(struct sim *sim, struct sim_flow *flow) {
     static struct seen_flow seen; /* Large; one thread. */
     struct flow_world world = flow->world;
@@ -579,7 +611,8 @@ static void flow_judge(struct sim *sim, struct sim_flow *flow) {
     }
     world_decide(sim, &seen, &world);
     rewinds_check(sim, &seen);
-    tally(sim, &seen);
+    sim_trace(sim, "flow %lld is judged: %s, %s", (long long)flow->op, run_state_name(seen.state),
+              seen.cause);
     if (seen.stop[0] == '\0') {
         const bool fails = world_judge(&world);
         statuses_check(sim, &seen, &world, fails);
@@ -617,6 +650,7 @@ static void flows_look(struct sim *sim) {
         return;
     }
     children_look(sim);
+    live_look(sim);
     for (size_t i = 0; i < all->count; i++) {
         if (!all->list[i].judged) {
             flow_check(sim, &all->list[i]);

@@ -18,6 +18,7 @@ struct sim_child {
     int64_t id;
     size_t at; /* Step. */
     bool ended, succeeded;
+    uint64_t orphan_ns; /* When it was first seen that no step waits for it; 0: one does. */
 };
 struct sim_flow {
     int64_t op;

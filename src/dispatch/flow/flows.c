@@ -553,8 +553,6 @@ static struct err call_tx(struct tx *tx, void *ctx) {
                                    .task = text_bytes(&order->text)};
     const struct err err = tx_flow_call(tx, &call, &order->late, &order->called);
     if (!err_failed(err) && !order->late && order->called.ended) {
-        text_set(&order->note, (struct bytes){"", 0});
-        run->why.text[0] = '\0';
         text_set(&run->title, order->called.text); /* Room for it. */
     }
     return err;
@@ -602,6 +600,7 @@ static void order_begin(struct flow_run *run) {
     run->order = CONTAINER_OF(run->orders.next, struct flow_order, link);
     link_remove(&run->order->link);
     run->state = FLOW_RUN_WRITING;
+    run->why.text[0] = '\0'; /* Of an order before it, it would make any error a refusal. */
     if (run->order->kind == ORDER_CHILD) {
         flow_run__begin_child(run);
     } else if (run->order->kind == ORDER_CALL) {
@@ -649,9 +648,13 @@ static void flow_run_refused(void *ctx, struct err err) {
     struct flow_run *run = ctx;
     (void)err; /* The asker has reported this. */
     json_release(&run->results);
+    for (size_t i = 0; i < run->count; i++) {
+        run->hands[i].known = -1; /* The worker may not have heard of what was read. */
+    }
     if (run->order != NULL && run->order->at < run->count) {
         run->hands[run->order->at].version = -1; /* To be asked again. */
     }
+    run->report = run->order != NULL && run->order->kind == ORDER_END ? 0 : run->report;
     order_free(run->order);
     run->order = NULL;
     run->state = FLOW_RUN_IDLE;
