@@ -523,11 +523,17 @@ static struct err order_tx(struct tx *tx, void *ctx) {
     return err_make(ERR_INTERNAL, "flows: order");
 }
 
+/* Whether the evaluation that asked for the agent is under way: another worker, after a crash,
+ * asks anew. */
+static bool call_waits(const struct flow_run *run, const struct flow_order *order) {
+    return run->evaluator != NULL && run->hands[order->at].evaluation == order->evaluation;
+}
+
 void flow_run__refuse_child(struct flow_run *run) {
     struct flow_order *order = run->order;
     const struct bytes why = bytes_of(run->why.text);
     if (order->kind == ORDER_CALL) {
-        if (run->evaluator != NULL) {
+        if (call_waits(run, order)) {
             evaluator_answer(run->evaluator, order->evaluation, order->number, EVALUATOR_FAILED,
                              why);
         }
@@ -568,7 +574,7 @@ void flow_run__call_begun(struct flow_run *run) {
 static void call_asked(void *ctx) {
     struct flow_run *run = ctx;
     struct flow_order *order = run->order;
-    if (order->late || run->evaluator == NULL) {
+    if (order->late || !call_waits(run, order)) {
         flow_run__order_done(run);
     } else if (order->called.ended) {
         evaluator_answer(run->evaluator, order->evaluation, order->number,
